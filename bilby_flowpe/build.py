@@ -1,0 +1,313 @@
+"""From Bilby objects to a trained model, and the cache of models trained before."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import time
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from bilby.core.likelihood import GaussianLikelihood, Likelihood
+from bilby.core.prior import PriorDict
+from bilby.core.utils import logger
+
+from .contract import Contract, describe
+from .errors import ConfigurationError, ModelError
+from .model import SHIPPED, TrainedPosterior
+from .networks import NetworkConfig, build_network
+from .phase import conditional_obstacle
+from .priors import PriorTransform
+from .representation import (
+    AlignedRepresentation,
+    CoordinateConfig,
+    Coordinates,
+    LinearRepresentation,
+    Representation,
+    RepresentationConfig,
+    SeriesRepresentation,
+)
+from .simulation import GaussianSimulator, GravitationalWaveSimulator, SimulationConfig, Simulator
+from .training import Batch, TrainingConfig, train
+
+PhaseMode = Literal["conditional", "network"]
+CACHE_VARIABLE = "BILBY_FLOWPE_CACHE"
+
+
+@dataclass(frozen=True)
+class Settings:
+    """All choices that make a model.
+
+    Attributes
+    ----------
+    simulation, representation, network, training
+        Those of each stage.
+    phase
+        ``"conditional"``: the phase is drawn from its exact conditional wherever the waveform allows it; ``"network"``: it is
+        one of the network's parameters, as in the paper.
+    fold_phase
+        With ``phase="network"``: whether the network sees the phase folded to a half turn, where that is exact.
+    """
+
+    simulation: SimulationConfig = field(default_factory=SimulationConfig)
+    representation: RepresentationConfig = field(default_factory=RepresentationConfig)
+    network: NetworkConfig = field(default_factory=NetworkConfig)
+    training: TrainingConfig = field(default_factory=TrainingConfig)
+    phase: PhaseMode = "conditional"
+    fold_phase: bool = True
+
+    def __post_init__(self) -> None:
+        if self.phase not in ("conditional", "network"):
+            raise ConfigurationError(f"phase={self.phase!r}: choose 'conditional' or 'network'")
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values, for JSON."""
+        return json.loads(json.dumps(asdict(self)))
+
+    def kind(self) -> dict[str, Any]:
+        """The choices that make one model another: those that a model from the cache has to share."""
+        described = self.to_dict()
+        kind = {
+            "family": described["network"]["family"],
+            "phase": self.phase,
+            "representation": self.representation.kind,
+        }
+        return {**kind, "fold_phase": self.fold_phase} if self.phase == "network" else kind
+
+
+def train_model(
+    likelihood: Likelihood,
+    priors: PriorDict,
+    settings: Settings | None = None,
+    npool: int = 1,
+    checkpoint: str | Path | None = None,
+    progress: bool = True,
+) -> TrainedPosterior:
+    """Train a model for a likelihood and prior.
+
+    Parameters
+    ----------
+    likelihood, priors
+        The user's Bilby objects; the data in the likelihood are not looked at.
+    settings
+        All choices.
+    npool
+        Processes for the waveforms.
+    checkpoint
+        File to write to while training and to resume from.
+    progress
+        Whether to show progress bars.
+
+    Returns
+    -------
+    TrainedPosterior
+
+    Raises
+    ------
+    SimulationError, PriorError, ConfigurationError
+        If the problem cannot be simulated, has unusable priors, or the settings do not fit it.
+    """
+    return _Builder(likelihood, priors, settings or Settings(), npool, progress).run(checkpoint)
+
+
+class _Builder:
+    """The stages of making a model, in order."""
+
+    def __init__(
+        self, likelihood: Likelihood, priors: PriorDict, settings: Settings, npool: int, progress: bool
+    ) -> None:
+        self.transform = PriorTransform(priors)
+        self.contract = describe(likelihood, self.transform)
+        if isinstance(likelihood, GaussianLikelihood) and settings.representation.kind != "linear":
+            settings = replace(settings, representation=replace(settings.representation, kind="linear"))
+        if settings.representation.kind == "series" and settings.simulation.reduce_grid:
+            settings = replace(settings, simulation=replace(settings.simulation, reduce_grid=False))
+        self.settings, self.progress = settings, progress
+        self.began = time.monotonic()
+        self.rng = np.random.default_rng(settings.training.seed)
+        self.generator = torch.Generator().manual_seed(settings.training.seed)
+        self.simulator: Simulator
+        if isinstance(likelihood, GaussianLikelihood):
+            self.simulator = GaussianSimulator(likelihood, self.transform)
+        else:
+            self.simulator = GravitationalWaveSimulator(
+                likelihood, self.transform, settings.simulation, npool, settings.training.seed, progress=progress
+            )
+        self.seconds_simulation = time.monotonic() - self.began
+
+    def run(self, checkpoint: str | Path | None) -> TrainedPosterior:
+        settings = self.settings
+        config, phase_order = self._choose_coordinates()
+        representation = self._fit_representation(config)
+        self.representation = representation
+        self.coordinates = Coordinates(self.transform, config, getattr(self.simulator, "arrival", None))
+        parameters, _, pivot = self._simulate(4 * 2048)
+        self.coordinates.standardise(parameters, pivot)
+        moments = self.transform.moments(np.random.default_rng(settings.training.seed))
+        self.paper_constant = self.coordinates.log_copies - sum(np.log(moments[key][1]) for key in config.keys)
+        validation = self._batch(settings.training.validation_size)
+        torch.manual_seed(settings.training.seed)
+        network = build_network(len(config.keys), representation.features, settings.network)
+        logger.info(
+            f"Training a {settings.network.family} of {network.n_parameters} parameters on {list(config.keys)}; "
+            f"{representation.features} features"
+        )
+        history = train(
+            network,
+            self._batch,
+            validation,
+            settings.training,
+            self._rng_state,
+            self._set_rng_state,
+            Path(checkpoint) if checkpoint else None,
+            self.progress,
+        )
+        return TrainedPosterior(
+            contract=self.contract,
+            grid=getattr(self.simulator, "grid", None),
+            kind=settings.representation.kind,
+            representation=representation,
+            network=network,
+            coordinates=config,
+            location=self.coordinates.location,
+            scale=self.coordinates.scale,
+            time_scale=self.coordinates.time_scale,
+            phase_order=phase_order,
+            flatten_snr=bool(getattr(self.simulator, "flatten_snr", False)),
+            settings=settings.to_dict(),
+            history=history.to_dict(),
+            information=self._information(representation, network.n_parameters),
+        )
+
+    def _choose_coordinates(self) -> tuple[CoordinateConfig, int]:
+        """Coordinates of the network, and the order of a phase that is drawn conditionally."""
+        keys, settings = self.transform.keys, self.settings
+        if not isinstance(self.simulator, GravitationalWaveSimulator):
+            return CoordinateConfig(keys), 0
+        order = self.simulator.symmetries.phase_order
+        obstacle = conditional_obstacle(self.transform, order)
+        conditional = settings.phase == "conditional" and obstacle is None
+        if settings.phase == "conditional" and "phase" in keys and obstacle:
+            logger.info(f"The phase stays in the network: {obstacle}")
+        aligned = settings.representation.kind == "aligned"
+        folded = ("theta_jn",) if self.simulator.reflects_inclination(any_angle=conditional) else ()
+        free = conditional_obstacle(self.transform, order) is None
+        config = CoordinateConfig(
+            keys=tuple(key for key in keys if not (conditional and key == "phase")),
+            relative_time=aligned and "geocent_time" in keys,
+            phase_order=order if aligned and free and not conditional else 0,
+            fold_phase=bool(aligned and free and not conditional and settings.fold_phase),
+            folded=folded,
+        )
+        return config, order if conditional else 0
+
+    def _fit_representation(self, config: CoordinateConfig) -> Representation:
+        kind = self.settings.representation
+        if kind.kind == "linear":
+            return LinearRepresentation.fit(self.simulator, kind, self.rng, self.generator)
+        if not isinstance(self.simulator, GravitationalWaveSimulator):
+            raise ConfigurationError(f"representation kind={kind.kind!r} needs gravitational-wave data: use 'linear'")
+        if kind.kind == "series":
+            return SeriesRepresentation.fit(self.simulator, self.rng, self.generator)
+        # A free turn of the signal carries no news; where the phase acts otherwise, the angle found does.
+        free = conditional_obstacle(self.transform, self.simulator.symmetries.phase_order) is None
+        representation = AlignedRepresentation.fit(self.simulator, kind, not free, self.rng, self.generator)
+        compressor = representation.compressor
+        logger.info(
+            f"{compressor.features} components keep all of the held-out signals' squared signal-to-noise ratio but "
+            f"{float(compressor.worst_loss):.2g} at worst, {float(compressor.mean_loss):.2g} on average"
+        )
+        return representation
+
+    def _simulate(self, size: int) -> tuple[dict[str, np.ndarray], torch.Tensor, Any]:
+        signals = self.simulator.draw(size, self.rng)
+        context, pivot = self.representation(self.simulator.add_noise(signals.data, self.generator))
+        return signals.parameters, context, pivot
+
+    def _batch(self, size: int) -> Batch:
+        parameters, context, pivot = self._simulate(size)
+        x, log_jacobian = self.coordinates.to_network(parameters, pivot)
+        return Batch(x, context, self.paper_constant - log_jacobian)
+
+    def _rng_state(self) -> dict[str, Any]:
+        return {"numpy": self.rng.bit_generator.state, "torch": self.generator.get_state()}
+
+    def _set_rng_state(self, state: dict[str, Any]) -> None:
+        self.rng.bit_generator.state = state["numpy"]
+        self.generator.set_state(state["torch"])
+
+    def _information(self, representation: Representation, n_parameters: int) -> dict[str, Any]:
+        information = {
+            "n_parameters": n_parameters,
+            "seconds": {
+                "simulation": round(self.seconds_simulation, 1),
+                "total": round(time.monotonic() - self.began, 1),
+            },
+        }
+        if isinstance(representation, AlignedRepresentation):
+            compressor = representation.compressor
+            information["compression"] = {
+                "components": compressor.features,
+                "worst_loss": float(compressor.worst_loss),
+                "mean_loss": float(compressor.mean_loss),
+            }
+        if isinstance(self.simulator, GravitationalWaveSimulator):
+            information["symmetries"] = self.simulator.symmetries.to_dict()
+            information["factorised"] = self.simulator.factorised
+        return information
+
+
+def cache_folder(cache: str | None = None) -> Path:
+    """Folder of the models trained before: ``cache``, else the environment's ``BILBY_FLOWPE_CACHE``, else the user's cache."""
+    chosen = cache or os.environ.get(CACHE_VARIABLE)
+    if chosen:
+        return Path(chosen).expanduser()
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "bilby_flowpe"
+
+
+def cached_model(
+    contract: Contract, settings: Settings, cache: str | None = None
+) -> tuple[Path, TrainedPosterior] | None:
+    """A model of the same contract and kind, shipped or trained before."""
+    for folder in _candidates(cache):
+        try:
+            described = json.loads((folder / "model.json").read_text())
+            if (
+                described["contract"].get("kind") != contract.facts["kind"]
+                or _kind(described["settings"]) != settings.kind()
+            ):
+                continue
+            model = TrainedPosterior.load(folder)
+        except (ModelError, OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+            logger.warning(f"Passing over the model in {folder}: {error}")
+            continue
+        if not model.contract.differences(contract):
+            return folder, model
+    return None
+
+
+def new_folder(contract: Contract, settings: Settings, cache: str | None = None) -> Path:
+    """Where in the cache a model of this contract and these settings belongs."""
+    text = json.dumps([contract.fingerprint(), settings.to_dict()], sort_keys=True)
+    return cache_folder(cache) / hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def _candidates(cache: str | None) -> Iterator[Path]:
+    for root in (SHIPPED, cache_folder(cache)):
+        if root.is_dir():
+            yield from sorted(path.parent for path in root.glob("*/model.json"))
+
+
+def _kind(described: dict[str, Any]) -> dict[str, Any]:
+    """What :meth:`Settings.kind` gives, of settings read from a model."""
+    kind = {
+        "family": described["network"]["family"],
+        "phase": described["phase"],
+        "representation": described["representation"]["kind"],
+    }
+    return {**kind, "fold_phase": described["fold_phase"]} if described["phase"] == "network" else kind

@@ -1,0 +1,37 @@
+"""Every error that this package raises on purpose: each names the parameter, its value and the way out."""
+
+
+class FlowPEError(Exception):
+    """Base of all errors raised by bilby_flowpe."""
+
+
+class ProblemError(FlowPEError, ValueError):
+    """The arguments of a packaged problem do not describe one."""
+
+
+class PriorError(FlowPEError, ValueError):
+    """A prior cannot be put in the coordinates that the networks work in."""
+
+
+class SimulationError(FlowPEError, ValueError):
+    """Training data cannot be simulated from the likelihood, priors or waveform generator given."""
+
+
+class DataError(FlowPEError, ValueError):
+    """The observed data cannot be analysed (not finite, no noise curve, another band)."""
+
+
+class NotFittedError(FlowPEError, RuntimeError):
+    """A representation was used before it was fitted."""
+
+
+class ConfigurationError(FlowPEError, ValueError):
+    """A keyword argument or configuration value is not usable."""
+
+
+class ContractError(FlowPEError, ValueError):
+    """A model was trained for another problem than the one it is asked to analyse."""
+
+
+class ModelError(FlowPEError, ValueError):
+    """A model folder is missing, incomplete, damaged or of a newer version."""

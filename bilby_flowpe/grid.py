@@ -1,0 +1,94 @@
+"""The frequency grid that a network looks at, and time shifts on it.
+
+A likelihood may hold seconds of data up to kilohertz of which a signal fills a part. The network's grid is a stretch of
+time and a band of the *whitened* data: what is cut away costs the network a little information and the importance weights,
+which use the user's own likelihood on all of the data, nothing.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+
+import numpy as np
+import torch
+
+_BLOCK = 32
+
+
+@dataclass(frozen=True)
+class Grid:
+    """A band of frequencies over a stretch of the segment.
+
+    Attributes
+    ----------
+    duration, start
+        Length of the stretch and where it starts, in seconds, the latter from the start of the segment.
+    minimum_frequency, maximum_frequency
+        Band in Hz, both ends included.
+    """
+
+    duration: float
+    start: float
+    minimum_frequency: float
+    maximum_frequency: float
+
+    @property
+    def spacing(self) -> float:
+        """Frequency resolution in Hz."""
+        return 1.0 / self.duration
+
+    @property
+    def indices(self) -> slice:
+        """Bins of the band among the multiples of :attr:`spacing` from zero on."""
+        first = int(np.ceil(self.minimum_frequency * self.duration - 1e-9))
+        return slice(first, int(np.floor(self.maximum_frequency * self.duration + 1e-9)) + 1)
+
+    @property
+    def frequencies(self) -> np.ndarray:
+        """Frequencies in Hz, shape (F,)."""
+        indices = self.indices
+        return np.arange(indices.start, indices.stop) * self.spacing
+
+    def __len__(self) -> int:
+        return self.indices.stop - self.indices.start
+
+    def restrict(self, series: np.ndarray, duration: float) -> np.ndarray:
+        """Whitened frequency series (..., N) of a whole segment, put on this grid: (..., F).
+
+        Cutting is done in time, where white noise stays white, and the result is scaled so that noise keeps its unit
+        variance in each real and imaginary part.
+
+        Parameters
+        ----------
+        series
+            One-sided series at multiples of ``1/duration`` from zero to the Nyquist frequency, zero outside the band.
+        duration
+            Length of the segment in seconds.
+        """
+        if np.isclose(duration, self.duration):
+            return series[..., self.indices]
+        samples = 2 * (series.shape[-1] - 1)
+        kept = round(samples * self.duration / duration)
+        first = round(self.start / duration * samples)
+        time_series = np.fft.irfft(series, n=samples, axis=-1)
+        stretch = np.take(time_series, range(first, first + kept), axis=-1, mode="wrap")
+        return np.fft.rfft(stretch, axis=-1)[..., self.indices] * np.sqrt(samples / kept)
+
+    def shift(self, delay: np.ndarray | torch.Tensor) -> torch.Tensor:
+        """Factors ``exp(-2 pi i f delay)`` that move a signal later by ``delay`` seconds: (..., F), complex64.
+
+        Angles are taken in double precision; a block decomposition keeps the number of sines small.
+        """
+        delay = torch.as_tensor(delay, dtype=torch.float64)
+        first, count = self.indices.start, len(self)
+        coarse = torch.arange(0, count + _BLOCK, _BLOCK, dtype=torch.float64) + first
+        fine = torch.arange(_BLOCK, dtype=torch.float64)
+        turn = -2 * torch.pi * self.spacing * delay[..., None]
+        ones = torch.ones((), dtype=torch.float64)
+        blocks = torch.polar(ones, turn * coarse).to(torch.complex64)
+        within = torch.polar(ones, turn * fine).to(torch.complex64)
+        return (blocks[..., :, None] * within[..., None, :]).flatten(-2)[..., :count]
+
+    def to_dict(self) -> dict[str, float]:
+        """Plain values, for JSON."""
+        return asdict(self)

@@ -1,0 +1,378 @@
+r"""Importance weights and what they say: evidence, effective sample size, tail, equal-weight draw, verdict.
+
+Rows :math:`x_i` are drawn independently from a proposal :math:`q`, and :math:`w_i = \pi(x_i) L(x_i) / q(x_i)`. Then
+:math:`\mathrm{E}[w] = Z`, so the mean weight over *all* rows, those of zero weight included, is an unbiased evidence,
+and rows weighted by :math:`w` are distributed as the posterior. With :math:`\mathrm{ESS} = (\sum w)^2 / \sum w^2`
+(Kish) and :math:`\epsilon = \mathrm{ESS} / N`, the relative variance of one weight is estimated by
+
+.. math:: \overline{w^2} / \bar w^2 - 1 = 1 / \epsilon - 1,
+
+hence that of the mean by :math:`(1 / \epsilon - 1) / N`. Expanding :math:`\ln \bar w` about :math:`\ln Z` to second
+order (the delta method) gives, in nats,
+
+.. math:: \sigma_{\ln Z} = \sqrt{(1 / \epsilon - 1) / N}, \qquad
+          \mathrm{E}[\ln \bar w] - \ln Z \simeq -(1 / \epsilon - 1) / (2 N) = -\sigma_{\ln Z}^2 / 2.
+
+All of this trusts the weights to have a variance. The shape :math:`\hat k` of a generalised Pareto law fitted to the
+largest weights tells whether they have: moments of order :math:`1 / k` and above are infinite (Vehtari et al. 2024,
+JMLR 25, 72). Nothing here sees a mode of the posterior that the proposal never drew.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from typing import Literal
+
+import numpy as np
+from arviz_stats.base import array_stats
+from numpy.typing import ArrayLike, NDArray
+
+from .errors import ConfigurationError, DataError
+
+ZERO_WEIGHT = -1e300
+"""Log-weights below this are zero weights: Bilby returns about -1.8e308 where a waveform failed."""
+
+MINIMUM_TAIL_DRAWS = 25
+"""A Pareto fit needs five tail values, a fifth of the draws: with fewer draws of non-zero weight, k is infinite."""
+
+EQUAL_WEIGHT_K = -1.0
+"""Pareto k of weights that have no tail, all equal but for rounding: finite, and that of a bounded, uniform law."""
+
+_NO_TAIL = 1e-6  # spread in log-weight, median to largest, that is rounding (float32 densities) and not a tail
+
+
+@dataclasses.dataclass(frozen=True)
+class WeightSummary:
+    r"""What a set of importance weights says about the evidence and about itself.
+
+    Attributes
+    ----------
+    n_draws
+        Rows drawn, those of zero weight included.
+    n_finite
+        Rows of non-zero weight.
+    log_evidence, log_evidence_err, log_evidence_bias
+        Logarithm of the mean weight, its standard error and its expected bias, in nats.
+    effective_sample_size
+        Kish's number of effective draws, :math:`(\sum w)^2 / \sum w^2`.
+    efficiency
+        The same over ``n_draws``, from 0 to 1.
+    pareto_k
+        Shape of the upper tail of the weights; infinite where no tail can be fitted, as with too few rows of weight.
+    largest_weight
+        Share of the total weight that the largest one holds, from 0 to 1.
+    """
+
+    n_draws: int
+    n_finite: int
+    log_evidence: float
+    log_evidence_err: float
+    effective_sample_size: float
+    efficiency: float
+    pareto_k: float
+    largest_weight: float
+    log_evidence_bias: float
+
+    def to_dict(self) -> dict[str, float | int]:
+        """All fields as plain ``int`` and ``float``; infinities, of failed runs only, as :mod:`json` writes them."""
+        return dataclasses.asdict(self)
+
+
+@dataclasses.dataclass(frozen=True)
+class Thresholds:
+    """Where a figure of a :class:`WeightSummary` begins to need a look (``*_check``), or fails (``*_failed``).
+
+    Attributes
+    ----------
+    pareto_k_check, pareto_k_failed
+        Above 0.7 errors are no longer to be trusted (Vehtari et al. 2024); above 1 the weights have no mean.
+    largest_weight_check, largest_weight_failed
+        Share of the total weight that a single row may hold.
+    effective_check, effective_failed
+        Least number of effective draws.
+    requested_fraction
+        Least share of the number of effective draws asked for; ``check`` below it.
+    efficiency_check
+        Least efficiency: below it the network is far from the posterior, whatever the number of draws.
+    posterior_check
+        Least number of equal-weight rows; none at all is ``failed``.
+    """
+
+    pareto_k_check: float = 0.7
+    pareto_k_failed: float = 1.0
+    largest_weight_check: float = 0.05
+    largest_weight_failed: float = 0.2
+    effective_check: float = 1000.0
+    effective_failed: float = 100.0
+    requested_fraction: float = 0.5
+    efficiency_check: float = 0.01
+    posterior_check: int = 100
+
+
+@dataclasses.dataclass(frozen=True)
+class Verdict:
+    """A grade, and in words why it is not ``reliable`` (empty where it is)."""
+
+    grade: Literal["reliable", "check", "failed"]
+    reasons: tuple[str, ...] = ()
+
+
+def summarise(log_weights: ArrayLike) -> WeightSummary:
+    """Evidence, its error, and the diagnostics of a set of independent importance weights.
+
+    Parameters
+    ----------
+    log_weights
+        Natural logarithm of the unnormalised weights, shape (n,). Minus infinity, or anything below ``ZERO_WEIGHT``, is
+        a draw of zero weight: it counts in the mean.
+
+    Returns
+    -------
+    WeightSummary
+        Where no row has weight: evidence minus infinity, its error and Pareto k infinite, no effective draws. A single
+        draw has an infinite error too.
+
+    Raises
+    ------
+    DataError
+        If ``log_weights`` is not a non-empty vector, or has NaN or plus infinity in it.
+    """
+    log_w = _checked(log_weights)
+    n = log_w.size
+    n_finite = int(np.count_nonzero(log_w > -np.inf))
+    if n_finite == 0:
+        return WeightSummary(n, 0, -math.inf, math.inf, 0.0, 0.0, math.inf, 0.0, -math.inf)
+    peak = float(log_w.max())
+    w = np.exp(log_w - peak)
+    total = float(w.sum())
+    # Equal weights may exceed n by a rounding error, which would make the variance negative.
+    ess = min(total**2 / float(np.square(w).sum()), float(n))
+    variance = (n / ess - 1.0) / n if n > 1 else math.inf
+    return WeightSummary(
+        n_draws=n,
+        n_finite=n_finite,
+        log_evidence=peak + math.log(total / n),
+        log_evidence_err=math.sqrt(variance),
+        effective_sample_size=ess,
+        efficiency=ess / n,
+        pareto_k=_pareto_k(log_w),
+        largest_weight=1.0 / total,
+        log_evidence_bias=0.0 - 0.5 * variance,
+    )
+
+
+def judge(
+    summary: WeightSummary,
+    n_effective: int | None = None,
+    n_posterior: int | None = None,
+    thresholds: Thresholds | None = None,
+) -> Verdict:
+    """Grade a result by its weights; the worst single figure decides.
+
+    Parameters
+    ----------
+    summary
+        Of the weights that the result is made of (a fresh batch, not the pilot).
+    n_effective
+        Number of effective draws asked for, if any: fewer than half of them is ``check``.
+    n_posterior
+        Number of equal-weight rows in the posterior handed over, if known.
+    thresholds
+        Limits other than the usual ones.
+
+    Returns
+    -------
+    Verdict
+        ``failed``, ``check`` or ``reliable``, each reason with its figure and limit. It cannot see a mode never drawn.
+    """
+    limits = Thresholds() if thresholds is None else thresholds
+    failed: list[str] = []
+    check: list[str] = []
+
+    # Tests read "not within", so that NaN never passes.
+    def at_most(name: str, value: float, check_above: float, failed_above: float) -> None:
+        if not value <= failed_above:
+            failed.append(f"{name} is {value:.3g}, above {failed_above:g}")
+        elif not value <= check_above:
+            check.append(f"{name} is {value:.3g}, above {check_above:g}")
+
+    if not (math.isfinite(summary.log_evidence) and math.isfinite(summary.log_evidence_err)):
+        failed.append(
+            f"the log-evidence is {summary.log_evidence:.6g} +- {summary.log_evidence_err:.3g}, not finite: "
+            f"{summary.n_finite} of {summary.n_draws} draws have weight"
+        )
+    at_most("the Pareto k of the weights", summary.pareto_k, limits.pareto_k_check, limits.pareto_k_failed)
+    at_most(
+        "the largest weight's share of the total",
+        summary.largest_weight,
+        limits.largest_weight_check,
+        limits.largest_weight_failed,
+    )
+    ess = summary.effective_sample_size
+    if not ess >= limits.effective_failed:
+        failed.append(f"the number of effective draws is {ess:.4g}, below {limits.effective_failed:g}")
+    elif not ess >= limits.effective_check:
+        check.append(f"the number of effective draws is {ess:.4g}, below {limits.effective_check:g}")
+    elif n_effective is not None and not ess >= limits.requested_fraction * n_effective:
+        check.append(
+            f"the number of effective draws is {ess:.4g}, "
+            f"below {limits.requested_fraction:g} of the {n_effective} asked for"
+        )
+    if not summary.efficiency >= limits.efficiency_check:
+        check.append(f"the sample efficiency is {summary.efficiency:.3g}, below {limits.efficiency_check:g}")
+    if n_posterior is not None and n_posterior < 1:
+        failed.append("the posterior has no rows")
+    elif n_posterior is not None and n_posterior < limits.posterior_check:
+        check.append(f"the number of equal-weight posterior rows is {n_posterior}, below {limits.posterior_check}")
+    grade: Literal["reliable", "check", "failed"] = "failed" if failed else "check" if check else "reliable"
+    return Verdict(grade, (*failed, *check))
+
+
+def draws_needed(pilot: WeightSummary, n_effective: int, *, maximum: int, safety: float = 1.2) -> int:
+    """Size of the fresh batch that should hold ``n_effective`` effective draws.
+
+    A pilot flatters: it is small enough to have missed the rare large weights, by which its efficiency is up to three
+    times that of a large batch. It therefore only sets a size, once, beforehand; evidence, efficiency and verdict come
+    from the fresh batch, drawn whole. (To stop as soon as the effective number is reached is biased: that is before the
+    large weight comes.)
+
+    Parameters
+    ----------
+    pilot
+        Summary of the pilot batch.
+    n_effective
+        Effective draws wanted.
+    maximum
+        Most draws affordable; wins over everything else, and is the answer where the pilot found no weight.
+    safety
+        Factor on the number of draws, at least 1.
+
+    Returns
+    -------
+    int
+        Number of draws, at least ``n_effective`` where ``maximum`` allows it.
+
+    Raises
+    ------
+    ConfigurationError
+        If ``n_effective`` or ``maximum`` is below 1, or ``safety`` is below 1 or not finite.
+    """
+    if n_effective < 1 or maximum < 1:
+        raise ConfigurationError(f"n_effective={n_effective} and maximum={maximum} must both be at least 1")
+    if not 1.0 <= safety < math.inf:
+        raise ConfigurationError(f"safety={safety} must be finite and at least 1")
+    if pilot.efficiency <= 0.0:
+        return int(maximum)
+    return int(min(math.ceil(max(safety * n_effective / pilot.efficiency, n_effective)), maximum))
+
+
+def normalised_weights(log_weights: ArrayLike) -> NDArray[np.float64]:
+    """Weights that sum to 1, shape (n,).
+
+    Raises
+    ------
+    DataError
+        As :func:`summarise` does, and if no row has weight.
+    """
+    log_w = _checked(log_weights)
+    if log_w.max() == -np.inf:
+        raise DataError(f"all {log_w.size} log-weights are zero weights: there is nothing to normalise")
+    w = np.exp(log_w - log_w.max())
+    return w / w.sum()
+
+
+def rejection_sample(log_weights: ArrayLike, rng: np.random.Generator) -> NDArray[np.intp]:
+    """Rows that are equal-weight draws of the posterior, no row twice.
+
+    Each row is kept with probability weight over largest weight. About ``1 / largest_weight`` rows remain, fewer than
+    there are effective draws. The bound being the largest weight *seen*, the draw is as good as the weights are: see
+    :func:`judge`.
+
+    Parameters
+    ----------
+    log_weights
+        As in :func:`summarise`, shape (n,).
+    rng
+        Source of the random numbers.
+
+    Returns
+    -------
+    numpy.ndarray
+        Row indices in ascending order; empty where no row has weight.
+
+    Raises
+    ------
+    DataError
+        As :func:`summarise` does.
+    """
+    log_w = _checked(log_weights)
+    peak = log_w.max()
+    if peak == -np.inf:
+        return np.empty(0, dtype=np.intp)
+    # random() is below 1, so the largest weight always stays and a zero weight never does.
+    return np.flatnonzero(rng.random(log_w.size) < np.exp(log_w - peak))
+
+
+def kl_from_weights(log_weights: ArrayLike) -> float:
+    r"""Kullback-Leibler divergence of the proposal from the posterior, in nats.
+
+    Estimates :math:`\mathrm{KL}(p \| q) = \mathrm{E}_p[\ln p / q]` by :math:`\sum_i \bar w_i \ln(N \bar w_i)`, with
+    weights :math:`\bar w` normalised to sum 1. It lies between 0 and :math:`\ln N`, is precise where the efficiency is
+    good, too small where it is not, and blind to what was never drawn.
+
+    Parameters
+    ----------
+    log_weights
+        As in :func:`summarise`, shape (n,).
+
+    Returns
+    -------
+    float
+        The estimate; infinite where no row has weight.
+
+    Raises
+    ------
+    DataError
+        As :func:`summarise` does.
+    """
+    log_w = _checked(log_weights)
+    if log_w.max() == -np.inf:
+        return math.inf
+    w = normalised_weights(log_w)
+    w = w[w > 0.0]
+    return max(float(np.sum(w * np.log(log_w.size * w))), 0.0)
+
+
+def _checked(log_weights: ArrayLike) -> NDArray[np.float64]:
+    """Float64 copy with zero weights as minus infinity; raises on what is no log-weight."""
+    log_w = np.array(log_weights, dtype=np.float64)
+    if log_w.ndim != 1 or log_w.size == 0:
+        raise DataError(f"log-weights must be a vector of at least one row, got shape {log_w.shape}")
+    n_nan, n_inf = int(np.isnan(log_w).sum()), int(np.isposinf(log_w).sum())
+    if n_nan or n_inf:
+        raise DataError(
+            f"{n_nan} of {log_w.size} log-weights are NaN and {n_inf} are +inf: "
+            "check the likelihood and the proposal density of those rows"
+        )
+    log_w[log_w < ZERO_WEIGHT] = -np.inf
+    return log_w
+
+
+def _pareto_k(log_w: NDArray[np.float64]) -> float:
+    """Pareto k of the non-zero weights; zero weights lie in the other tail and do not change it."""
+    log_w = log_w[log_w > -np.inf]
+    if log_w.size < MINIMUM_TAIL_DRAWS:
+        return math.inf
+    if log_w.max() - np.median(log_w) < _NO_TAIL:
+        return EQUAL_WEIGHT_K
+    try:
+        with np.errstate(divide="raise", invalid="raise", under="ignore"):
+            # psislw takes log-likelihoods, whose negatives are the log-weights. (pareto_khat(log_weights=True) of
+            # arviz-stats 0.8 fits the logarithms themselves.)
+            k = float(array_stats.psislw(-log_w, r_eff=1.0)[1])
+    except FloatingPointError:  # all but the largest few weights underflow: unchecked, the fit would answer 0.05
+        return math.inf
+    except ValueError:  # "All tail values are the same": bounded weights
+        return EQUAL_WEIGHT_K
+    return k if math.isfinite(k) else math.inf

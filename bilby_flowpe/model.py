@@ -1,0 +1,329 @@
+"""A trained posterior: one folder of ``weights.safetensors`` and ``model.json``, never a pickle."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import tempfile
+from dataclasses import dataclass, field
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from bilby.core.likelihood import Likelihood
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+
+from .contract import Contract, describe
+from .errors import ContractError, ModelError
+from .grid import Grid
+from .networks import ConditionalNetwork, NetworkConfig, build_network
+from .priors import Parameters, PriorTransform
+from .representation import REPRESENTATIONS, CoordinateConfig, Coordinates, Pivot, Representation
+from .simulation import GaussianSimulator, GravitationalWaveSimulator, Simulator
+
+FORMAT = 1
+"""Version of the folder's layout; a newer one is refused."""
+
+WEIGHTS, DESCRIPTION = "weights.safetensors", "model.json"
+SHIPPED = Path(__file__).parent / "models"
+_PACKAGES = ("bilby_flowpe", "bilby", "torch", "zuko", "numpy", "lalsuite")
+_COMPLEX = "complex:"
+
+
+@dataclass(frozen=True)
+class Draws:
+    """Draws of a network for one event.
+
+    Attributes
+    ----------
+    parameters
+        The network's parameters, (N,) each; a phase that is drawn conditionally is not among them.
+    log_q
+        Log density in these parameters, (N,).
+    inside
+        Which rows are inside the prior, (N,).
+    """
+
+    parameters: Parameters
+    log_q: np.ndarray
+    inside: np.ndarray
+
+
+@dataclass
+class TrainedPosterior:
+    """Everything that turns data into draws.
+
+    Attributes
+    ----------
+    contract
+        What it was trained for.
+    grid
+        The network's grid; ``None`` for data that are no gravitational waves.
+    kind
+        Kind of representation.
+    representation, network
+        The trained modules.
+    coordinates
+        Choice of coordinates.
+    location, scale, time_scale
+        Standardisation of the coordinates.
+    phase_order
+        ``m`` of the phase that is drawn from its conditional, 0 if it is not.
+    flatten_snr
+        Whether quiet signals were thinned out in training: raw draws then follow another prior than the user's.
+    settings
+        The configuration it was trained with.
+    history
+        Of the training.
+    information
+        Name, versions, times: for people.
+    """
+
+    contract: Contract
+    grid: Grid | None
+    kind: str
+    representation: Representation
+    network: ConditionalNetwork
+    coordinates: CoordinateConfig
+    location: np.ndarray
+    scale: np.ndarray
+    time_scale: float
+    phase_order: int
+    flatten_snr: bool
+    settings: dict[str, Any]
+    history: dict[str, Any]
+    information: dict[str, Any] = field(default_factory=dict)
+
+    def bind(self, likelihood: Likelihood, transform: PriorTransform) -> BoundPosterior:
+        """Ready the model for the data of ``likelihood``.
+
+        Raises
+        ------
+        ContractError
+            If the model was trained for another problem; the message lists every difference.
+        """
+        if differences := self.contract.differences(describe(likelihood, transform)):
+            raise ContractError(
+                "the model was trained for another problem: "
+                + "; ".join(differences)
+                + ". Use a model trained for this one, or leave model out to have one trained"
+            )
+        return BoundPosterior(self, likelihood, transform)
+
+    def save(self, folder: str | Path, half: bool = True) -> Path:
+        """Write the model to ``folder``, whole or not at all.
+
+        Parameters
+        ----------
+        folder
+            Where to; an older model there is replaced.
+        half
+            Whether the network's weights go to half precision. The model in memory is rounded alike, so that it stays the
+            one that was written.
+        """
+        folder = Path(folder).expanduser()
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        if half:
+            self.network.half().float()
+        weights = self.network.state_dict()
+        tensors = {
+            f"network.{key}": value.half() if half and value.is_floating_point() else value
+            for key, value in weights.items()
+        }
+        for key, value in self.representation.state_dict().items():
+            if value.is_complex():
+                tensors[f"representation.{_COMPLEX}{key}"] = torch.view_as_real(value)
+            else:
+                tensors[f"representation.{key}"] = value
+        tensors |= {f"contract.{key}": torch.as_tensor(value) for key, value in self.contract.arrays.items()}
+        temporary = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
+        try:
+            save_file({key: value.contiguous().clone() for key, value in tensors.items()}, temporary / WEIGHTS)
+            (temporary / DESCRIPTION).write_text(json.dumps(self._description(), indent=1) + "\n")
+            temporary.chmod(0o755)
+            if folder.exists():
+                shutil.rmtree(folder)
+            temporary.replace(folder)
+        except BaseException:
+            shutil.rmtree(temporary, ignore_errors=True)
+            raise
+        return folder
+
+    @classmethod
+    def load(cls, folder: str | Path) -> TrainedPosterior:
+        """Read a model from its folder.
+
+        Raises
+        ------
+        ModelError
+            If the folder is missing, incomplete, damaged or of a newer version.
+        """
+        folder = Path(folder).expanduser()
+        for name in (WEIGHTS, DESCRIPTION):
+            if not (folder / name).is_file():
+                raise ModelError(f"model={str(folder)!r}: no {name} there; give the folder of a trained model")
+        try:
+            description = json.loads((folder / DESCRIPTION).read_text())
+            version = description["format"]
+        except (ValueError, KeyError, TypeError) as error:
+            raise ModelError(
+                f"model={str(folder)!r}: {DESCRIPTION} cannot be read ({error}); train the model anew"
+            ) from error
+        if not isinstance(version, int) or version > FORMAT:
+            raise ModelError(
+                f"model={str(folder)!r} has format {version!r}, this version reads up to {FORMAT}: update bilby_flowpe"
+            )
+        try:
+            return cls._assemble(description, load_file(folder / WEIGHTS))
+        except (SafetensorError, KeyError, TypeError, ValueError, RuntimeError, AttributeError) as error:
+            raise ModelError(f"model={str(folder)!r} is damaged ({error}); train the model anew") from error
+
+    def _description(self) -> dict[str, Any]:
+        return {
+            "format": FORMAT,
+            "information": {**self.information, "versions": _versions()},
+            "contract": self.contract.facts,
+            "grid": self.grid.to_dict() if self.grid else None,
+            "kind": self.kind,
+            "representation": self.representation.sizes(),
+            "network": self.network.config.to_dict(),
+            "context": self.network.context,
+            "coordinates": {
+                **self.coordinates.to_dict(),
+                "location": self.location.tolist(),
+                "scale": self.scale.tolist(),
+                "time_scale": self.time_scale,
+            },
+            "phase_order": self.phase_order,
+            "flatten_snr": self.flatten_snr,
+            "settings": self.settings,
+            "history": self.history,
+        }
+
+    @classmethod
+    def _assemble(cls, description: dict[str, Any], tensors: dict[str, torch.Tensor]) -> TrainedPosterior:
+        groups: dict[str, dict[str, torch.Tensor]] = {"network": {}, "representation": {}, "contract": {}}
+        for key, value in tensors.items():
+            group, name = key.split(".", 1)
+            if name.startswith(_COMPLEX):
+                name, value = name.removeprefix(_COMPLEX), torch.view_as_complex(value)
+            groups[group][name] = value
+        coordinates = dict(description["coordinates"])
+        location, scale = (np.asarray(coordinates.pop(key), dtype=np.float64) for key in ("location", "scale"))
+        time_scale = float(coordinates.pop("time_scale"))
+        config = CoordinateConfig(
+            **{**coordinates, "keys": tuple(coordinates["keys"]), "folded": tuple(coordinates["folded"])}
+        )
+        grid = Grid(**description["grid"]) if description["grid"] else None
+        representation = REPRESENTATIONS[description["kind"]].empty(grid, description["representation"])
+        representation.load_state_dict(groups["representation"])
+        network = build_network(
+            len(config.keys), description["context"], NetworkConfig.from_dict(description["network"])
+        )
+        network.load_state_dict(
+            {key: value.float() if value.is_floating_point() else value for key, value in groups["network"].items()}
+        )
+        return cls(
+            contract=Contract(
+                description["contract"], {key: value.numpy() for key, value in groups["contract"].items()}
+            ),
+            grid=grid,
+            kind=description["kind"],
+            representation=representation,
+            network=network.eval(),
+            coordinates=config,
+            location=location,
+            scale=scale,
+            time_scale=time_scale,
+            phase_order=int(description["phase_order"]),
+            flatten_snr=bool(description["flatten_snr"]),
+            settings=description["settings"],
+            history=description["history"],
+            information=description["information"],
+        )
+
+
+class BoundPosterior:
+    """A trained posterior and the data of one event.
+
+    Parameters
+    ----------
+    model
+        The trained posterior.
+    likelihood
+        The user's likelihood.
+    transform
+        The user's prior.
+    simulator
+        A simulator of this likelihood, if one is at hand.
+    """
+
+    def __init__(
+        self,
+        model: TrainedPosterior,
+        likelihood: Likelihood,
+        transform: PriorTransform,
+        simulator: Simulator | None = None,
+    ) -> None:
+        self.model = model
+        if simulator is None:
+            if model.grid is None:
+                simulator = GaussianSimulator(likelihood, transform)
+            else:
+                simulator = GravitationalWaveSimulator(likelihood, transform, grid=model.grid, simulate=False)
+        self.simulator = simulator
+        arrival = getattr(simulator, "arrival", None)
+        self.coordinates = Coordinates(transform, model.coordinates, arrival)
+        self.coordinates.location, self.coordinates.scale = model.location, model.scale
+        self.coordinates.time_scale = model.time_scale
+        self.context, self.pivot = model.representation(simulator.observe()[None])
+
+    def draw(self, size: int, generator: torch.Generator, rng: np.random.Generator) -> Draws:
+        """``size`` draws from the network.
+
+        Parameters
+        ----------
+        size
+            Number of draws.
+        generator, rng
+            Generators of the network's draws, and of the coins of the folded parameters.
+        """
+        proposal = self.model.network.propose(self.context, size, generator)
+        pivot: Pivot | None = self.pivot.expand(size) if self.pivot is not None else None
+        parameters, inside, log_jacobian = self.coordinates.from_network(proposal.x, pivot, rng)
+        log_q = proposal.log_q.double().numpy() + log_jacobian - self.coordinates.log_copies
+        inside &= np.isfinite(log_q)
+        return Draws(parameters, log_q, inside)
+
+
+def shipped_models() -> list[str]:
+    """Names of the models inside the package."""
+    return sorted(path.name for path in SHIPPED.glob("*") if (path / DESCRIPTION).is_file())
+
+
+def find_model(model: str) -> TrainedPosterior:
+    """A shipped model by its name, or any model by its folder.
+
+    Raises
+    ------
+    ModelError
+        If there is neither.
+    """
+    if model in shipped_models():
+        return TrainedPosterior.load(SHIPPED / model)
+    if not Path(model).expanduser().is_dir():
+        raise ModelError(f"model={model!r} is neither a folder nor one of the shipped models {shipped_models()}")
+    return TrainedPosterior.load(model)
+
+
+def _versions() -> dict[str, str]:
+    found = {}
+    for package in _PACKAGES:
+        try:
+            found[package] = metadata.version(package)
+        except metadata.PackageNotFoundError:
+            found[package] = "not installed"
+    return found

@@ -1,0 +1,26 @@
+"""Conditional densities, one family a file."""
+
+from __future__ import annotations
+
+from ..errors import ConfigurationError
+from .base import ConditionalNetwork, NetworkConfig, Proposal
+from .maf import AutoregressiveFlow
+
+FAMILIES: dict[str, type[ConditionalNetwork]] = {"maf": AutoregressiveFlow, "nsf": AutoregressiveFlow}
+"""Network families by name."""
+
+
+def build_network(features: int, context: int, config: NetworkConfig) -> ConditionalNetwork:
+    """The network that ``config`` describes.
+
+    Raises
+    ------
+    ConfigurationError
+        If no family has that name.
+    """
+    if config.family not in FAMILIES:
+        raise ConfigurationError(f"network={config.family!r}: choose one of {sorted(FAMILIES)}")
+    return FAMILIES[config.family](features, context, config)
+
+
+__all__ = ["FAMILIES", "ConditionalNetwork", "NetworkConfig", "Proposal", "build_network"]

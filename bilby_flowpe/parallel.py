@@ -1,0 +1,80 @@
+"""One function of many parameter rows, in parallel, with a progress bar and within bounded memory."""
+
+from __future__ import annotations
+
+import multiprocessing
+from collections.abc import Callable, Iterator, Sequence
+
+import numpy as np
+from tqdm.auto import tqdm
+
+from .errors import FlowPEError
+
+Row = dict[str, float]
+"""All parameters of one signal, fixed ones included."""
+
+Task = Callable[[Row], np.ndarray | None]
+"""Picklable function of one row; ``None`` where it has no value."""
+
+_CHUNK = 64
+_worker_task: Task | None = None
+
+
+def evaluate(
+    task: Task, rows: Sequence[Row], npool: int = 1, progress: str | None = None
+) -> tuple[np.ndarray, np.ndarray]:
+    """``task`` of every row.
+
+    Parameters
+    ----------
+    task
+        Gives arrays of one shape.
+    rows
+        Parameters.
+    npool
+        Number of processes.
+    progress
+        Title of the progress bar; none is shown when left out.
+
+    Returns
+    -------
+    values, good
+        Arrays of the rows that have a value, (M, ...), empty if there are none, and which rows these are, (N,) bool.
+    """
+    good = np.zeros(len(rows), dtype=bool)
+    values: np.ndarray | None = None
+    filled = 0
+    with tqdm(total=len(rows), desc=progress, disable=progress is None, unit="row", smoothing=0) as bar:
+        for start, results in _chunks(task, rows, npool):
+            for offset, result in enumerate(results):
+                if result is None:
+                    continue
+                if values is None:
+                    values = np.empty((len(rows), *result.shape), dtype=result.dtype)
+                values[filled] = result
+                good[start + offset] = True
+                filled += 1
+            bar.update(len(results))
+    return (np.empty((0,)) if values is None else values[:filled]), good
+
+
+def _chunks(task: Task, rows: Sequence[Row], npool: int) -> Iterator[tuple[int, list[np.ndarray | None]]]:
+    pieces = ((start, rows[start : start + _CHUNK]) for start in range(0, len(rows), _CHUNK))
+    if npool <= 1 or len(rows) <= _CHUNK:
+        for start, piece in pieces:
+            yield start, [task(row) for row in piece]
+        return
+    with multiprocessing.Pool(npool, initializer=_initialise, initargs=(task,)) as pool:
+        yield from pool.imap(_work, pieces)
+
+
+def _initialise(task: Task) -> None:
+    global _worker_task
+    _worker_task = task
+
+
+def _work(piece: tuple[int, Sequence[Row]]) -> tuple[int, list[np.ndarray | None]]:
+    if _worker_task is None:
+        raise FlowPEError("a worker process was started without its task")
+    start, rows = piece
+    return start, [_worker_task(row) for row in rows]

@@ -1,0 +1,100 @@
+r"""The phase from its exact conditional, given everything else.
+
+For a signal that turns as :math:`h(\phi) = h(0) e^{i m \phi}` the log likelihood ratio is :math:`\mathrm{Re}(\langle h(0), d
+\rangle e^{-i m \phi}) - \langle h, h \rangle / 2`: with :math:`\kappa = |\langle h(0), d \rangle|` a von Mises density in
+:math:`m \phi`, and under a uniform prior over whole periods the marginal likelihood has :math:`I_0(\kappa)` in place of the
+exponential. One waveform gives both, through the user's own likelihood object, whatever subclass it is.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from bilby.core.prior import Uniform
+from bilby.gw.likelihood import GravitationalWaveTransient
+from scipy.special import i0e
+
+from .parallel import Row
+from .priors import PriorTransform
+
+
+@dataclass
+class InnerProducts:
+    """Task: complex inner product with the data and squared norm at phase zero, ``[re, im, norm]``; picklable."""
+
+    likelihood: GravitationalWaveTransient
+
+    def __call__(self, row: Row) -> np.ndarray | None:
+        """``None`` where the waveform fails."""
+        likelihood = self.likelihood
+        row = {**row, "phase": 0.0}
+        polarisations = likelihood.waveform_generator.frequency_domain_strain(row)
+        if polarisations is None:
+            return None
+        row.update(likelihood.get_sky_frame_parameters(row))
+        inner, norm = 0j, 0.0
+        for interferometer in likelihood.interferometers:
+            snrs = likelihood.calculate_snrs(polarisations, interferometer, return_array=False, parameters=row)
+            inner += complex(snrs.d_inner_h)
+            norm += float(snrs.optimal_snr_squared)
+        return np.array([inner.real, inner.imag, norm])
+
+
+@dataclass(frozen=True)
+class PhaseDraws:
+    """Phases and what they are worth.
+
+    Attributes
+    ----------
+    phase
+        Draws from the exact conditional in [0, 2 pi), (N,).
+    log_likelihood_ratio
+        At these phases, (N,).
+    log_marginal
+        Log likelihood ratio averaged over the phase, (N,).
+    """
+
+    phase: np.ndarray
+    log_likelihood_ratio: np.ndarray
+    log_marginal: np.ndarray
+
+
+def draw_phase(inner_products: np.ndarray, order: int, rng: np.random.Generator) -> PhaseDraws:
+    """One phase for each row of ``[re, im, norm]``, (N, 3).
+
+    Parameters
+    ----------
+    inner_products
+        As :class:`InnerProducts` gives them.
+    order
+        ``m`` of ``exp(i m phase)``.
+    rng
+        Random generator.
+    """
+    inner = inner_products[:, 0] + 1j * inner_products[:, 1]
+    norm = inner_products[:, 2]
+    kappa = np.abs(inner)
+    turn = rng.vonmises(0.0, np.maximum(kappa, 1e-12))
+    copy = rng.integers(abs(order), size=len(inner)) * 2 * np.pi / abs(order)
+    phase = ((np.angle(inner) + turn) / order + copy) % (2 * np.pi)
+    return PhaseDraws(
+        phase=phase,
+        log_likelihood_ratio=kappa * np.cos(turn) - norm / 2,
+        log_marginal=np.log(i0e(kappa)) + kappa - norm / 2,
+    )
+
+
+def conditional_obstacle(transform: PriorTransform, phase_order: int) -> str | None:
+    """Why the phase cannot be drawn from the closed form, if so."""
+    if "phase" not in transform.keys:
+        return "the phase is not a search parameter"
+    if phase_order == 0:
+        return "the waveform does not turn as a pure (2, 2) mode with the phase"
+    prior = transform.priors["phase"]
+    periods = (prior.maximum - prior.minimum) / (2 * np.pi)
+    if not isinstance(prior, Uniform) or not np.isclose(periods, 1) or not np.isclose(prior.minimum, 0):
+        return f"the prior of the phase, {prior!r}, is not uniform from 0 to 2 pi"
+    if "phase" not in transform.independent_keys():
+        return "a constraint or a conditional prior involves the phase"
+    return None

@@ -1,0 +1,123 @@
+"""Pictures of trainings and results."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import corner
+import numpy as np
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+COLOURS = ("#0072B2", "#D55E00", "#009E73")
+_LEVELS = (0.5, 0.9)
+
+
+def plot_history(history: Mapping[str, Any], path: str | Path) -> Path:
+    """Training and validation loss against steps, the paper's units on an axis of their own.
+
+    Parameters
+    ----------
+    history
+        As a trained model carries it.
+    path
+        Picture to write.
+    """
+    figure = Figure(figsize=(7, 4.2), layout="constrained")
+    FigureCanvasAgg(figure)
+    axes = figure.subplots()
+    axes.plot(history["step"], history["train_loss"], color=COLOURS[1], label="training")
+    axes.plot(history["step"], history["validation_loss"], color=COLOURS[0], label="validation (averaged weights)")
+    best = history["best"]
+    axes.plot(history["step"][best], history["validation_loss"][best], "o", color=COLOURS[0], label="kept")
+    losses = np.array(history["validation_loss"])
+    low, high = float(np.min(losses)), float(np.max(losses))
+    axes.set_ylim(low - 0.05 * (high - low) - 0.02, high + 0.02)
+    axes.set_xlabel("step")
+    axes.set_ylabel("loss in the network's coordinates [nat]")
+    offset = history["validation_loss_paper"][best] - history["validation_loss"][best]
+    paper = axes.secondary_yaxis("right", functions=(lambda loss: loss + offset, lambda loss: loss - offset))
+    paper.set_ylabel("loss in standardised parameters [nat]")
+    axes.legend(frameon=False)
+    figure.savefig(path, dpi=150)
+    return Path(path)
+
+
+def plot_comparison(
+    samples: Mapping[str, Mapping[str, np.ndarray]],
+    keys: Sequence[str],
+    path: str | Path,
+    labels: Mapping[str, str] | None = None,
+    truths: Mapping[str, float] | None = None,
+    offsets: Mapping[str, float] | None = None,
+    title: str | None = None,
+) -> Path:
+    """Corner plot of one or several posteriors over each other, with 50% and 90% regions.
+
+    Parameters
+    ----------
+    samples
+        Equal-weight samples by name of the posterior and parameter.
+    keys
+        Parameters to show.
+    path
+        Picture to write.
+    labels
+        Axis labels by parameter.
+    truths
+        True values by parameter.
+    offsets
+        What to subtract of a parameter, such as a GPS time; the label says so.
+    title
+        Line above the picture.
+    """
+    labels, offsets = labels or {}, offsets or {}
+    shift = np.array([offsets.get(key, 0.0) for key in keys])
+    tables = {
+        name: np.stack([np.asarray(table[key]) for key in keys], axis=-1) - shift for name, table in samples.items()
+    }
+    everything = np.concatenate(list(tables.values()))
+    ranges = [_padded(column) for column in everything.T]
+    figure = Figure(figsize=(2.1 * len(keys) + 1.0,) * 2)
+    FigureCanvasAgg(figure)
+    for colour, (_, table) in zip(COLOURS, tables.items(), strict=False):
+        corner.corner(
+            table,
+            fig=figure,
+            color=colour,
+            bins=40,
+            smooth=0.8,
+            levels=_LEVELS,
+            range=ranges,
+            labels=[_label(key, labels, offsets) for key in keys],
+            plot_datapoints=False,
+            plot_density=False,
+            no_fill_contours=True,
+            hist_kwargs={"density": True, "color": colour},
+            truths=None if truths is None else [truths.get(key, np.nan) - offsets.get(key, 0.0) for key in keys],
+            truth_color="#555555",
+            label_kwargs={"fontsize": 12},
+            max_n_ticks=4,
+        )
+    handles = [Line2D([], [], color=colour, label=name) for colour, name in zip(COLOURS, tables, strict=False)]
+    if truths is not None:
+        handles.append(Line2D([], [], color="#555555", label="injected"))
+    figure.legend(handles=handles, loc="upper right", bbox_to_anchor=(0.97, 0.95), frameon=False, fontsize=13)
+    if title:
+        figure.suptitle(title, fontsize=13)
+    figure.savefig(path, dpi=110)
+    return Path(path)
+
+
+def _padded(column: np.ndarray) -> tuple[float, float]:
+    low, high = np.quantile(column, [0.0005, 0.9995])
+    margin = 0.05 * (high - low) or 1e-9
+    return float(low - margin), float(high + margin)
+
+
+def _label(key: str, labels: Mapping[str, str], offsets: Mapping[str, float]) -> str:
+    label = labels.get(key, key.replace("_", " "))
+    return f"{label} - {offsets[key]:.2f}" if key in offsets else label

@@ -1,0 +1,235 @@
+r"""Bilby priors as a map between parameters and an unconstrained vector.
+
+Networks work in :math:`v = \Phi^{-1}(u)` with :math:`u = F(x)` the prior's cumulative distribution: a sharp prior edge becomes
+a Gaussian tail, the prior becomes a standard normal, and a draw can never leave the prior's support.
+
+Constraints are part of the prior. Two masses of the same prior with ``mass_ratio`` below one are an ordered pair, for which
+a coordinate exists that satisfies the constraint: with ``F`` the common cumulative distribution, :math:`F(m_1)^2` and
+:math:`F(m_2)/F(m_1)` are independent and uniform. Any other constraint gives zero probability outside, and the prior is
+normalised over what it leaves, as Bilby's nested samplers do in effect.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from bilby.core.prior import Constraint, DeltaFunction, JointPrior, Prior, PriorDict
+from scipy.special import ndtr, ndtri
+
+from .errors import PriorError
+
+Parameters = dict[str, np.ndarray]
+"""Columns of parameter values, one array of shape (N,) for each key."""
+
+_NORMALISATION_DRAWS = 400_000
+_UNIT_EDGE = 1e-15
+
+
+class PriorTransform:
+    """Maps between a :class:`bilby.core.prior.PriorDict` and standard-normal coordinates.
+
+    Parameters
+    ----------
+    priors
+        Bilby priors; kept as they are, never changed.
+
+    Attributes
+    ----------
+    keys : tuple of str
+        Search parameters, in the order of the coordinates.
+    fixed : dict
+        Values of the fixed parameters.
+    ordered_pair : tuple of str or None
+        Larger and smaller member of a pair held in order by a coordinate of its own.
+    log_normalisation : float
+        What to add to the sum of one-dimensional log priors to normalise the joint prior.
+
+    Raises
+    ------
+    PriorError
+        For priors that have no one-dimensional cumulative distribution, an improper range, or nothing to sample.
+    """
+
+    def __init__(self, priors: PriorDict) -> None:
+        self.priors = copy.deepcopy(priors)
+        self.keys = tuple(
+            key
+            for key, prior in priors.items()
+            if isinstance(prior, Prior) and not prior.is_fixed and not isinstance(prior, Constraint)
+        )
+        self.fixed = {key: float(prior.peak) for key, prior in priors.items() if isinstance(prior, DeltaFunction)}
+        self.constraints = tuple(key for key, prior in priors.items() if isinstance(prior, Constraint))
+        if not self.keys:
+            raise PriorError(f"priors={list(priors)}: every parameter is fixed, there is nothing to sample")
+        for key in self.keys:
+            _check(key, priors[key])
+        self._order = [key for key in getattr(priors, "sorted_keys", self.keys) if key in self.keys]
+        self.ordered_pair = self._find_ordered_pair()
+        self._accepted = self._accepted_fraction()
+        self.log_normalisation = float((np.log(2.0) if self.ordered_pair else 0.0) - np.log(self._accepted))
+
+    @property
+    def ndim(self) -> int:
+        """Number of search parameters."""
+        return len(self.keys)
+
+    def from_unconstrained(self, v: np.ndarray) -> Parameters:
+        """Parameters at standard-normal coordinates ``v`` of shape (N, ndim)."""
+        u = np.clip(ndtr(np.asarray(v, dtype=np.float64)), _UNIT_EDGE, 1 - _UNIT_EDGE).T.copy()
+        if self.ordered_pair:
+            larger, smaller = (self.keys.index(key) for key in self.ordered_pair)
+            u[larger] = np.sqrt(u[larger])
+            u[smaller] *= u[larger]
+        # Not PriorDict.rescale: for conditional dictionaries, and so all of Bilby's CBC ones, it confuses arrays.
+        sample: Parameters = {}
+        for key in self._order:
+            required = self._required(key, sample)
+            sample[key] = np.asarray(self.priors[key].rescale(u[self.keys.index(key)], **required), dtype=np.float64)
+        return {key: sample[key] for key in self.keys}
+
+    def to_unconstrained(self, parameters: Mapping[str, np.ndarray]) -> np.ndarray:
+        """Coordinates (N, ndim) of ``parameters``: the inverse of :meth:`from_unconstrained`."""
+        sample = {key: np.asarray(parameters[key], dtype=np.float64) for key in self.keys}
+        cdf = [self.priors[key].cdf(sample[key], **self._required(key, sample)) for key in self.keys]
+        u = np.stack([np.asarray(column, dtype=np.float64) for column in cdf])
+        if self.ordered_pair:
+            larger, smaller = (self.keys.index(key) for key in self.ordered_pair)
+            u[smaller] = u[smaller] / np.maximum(u[larger], _UNIT_EDGE)
+            u[larger] = u[larger] ** 2
+        return ndtri(np.clip(u, _UNIT_EDGE, 1 - _UNIT_EDGE)).T
+
+    def sample(self, size: int, rng: np.random.Generator) -> Parameters:
+        """``size`` draws from the constrained prior; Bilby's global generator is left alone."""
+        pieces: list[Parameters] = []
+        missing = size
+        while missing > 0:
+            draws = self.from_unconstrained(rng.standard_normal((int(1.1 * missing / self._accepted) + 8, self.ndim)))
+            keep = self.satisfies(draws)
+            pieces.append({key: value[keep][:missing] for key, value in draws.items()})
+            missing -= min(missing, int(keep.sum()))
+        return {key: np.concatenate([piece[key] for piece in pieces]) for key in self.keys}
+
+    def from_median(self) -> dict[str, float]:
+        """Parameters at the middle of every coordinate."""
+        return {key: float(value[0]) for key, value in self.from_unconstrained(np.zeros((1, self.ndim))).items()}
+
+    def satisfies(self, parameters: Mapping[str, np.ndarray]) -> np.ndarray:
+        """Which rows (N,) satisfy every constraint."""
+        size = len(next(iter(parameters.values())))
+        if not self.constraints:
+            return np.ones(size, dtype=bool)
+        probability = self.priors.evaluate_constraints({key: parameters[key] for key in self.keys})
+        return np.broadcast_to(np.asarray(probability) > 0, (size,))
+
+    def log_prob(self, parameters: Mapping[str, np.ndarray]) -> np.ndarray:
+        """Normalised log prior density (N,) of the search parameters; -inf outside the support.
+
+        The constraint's share of the volume is included, so that the evidence is that of a normalised prior.
+        """
+        sample = {key: np.asarray(parameters[key], dtype=np.float64) for key in self.keys}
+        # Bilby's own joint density counts the constraints once more by Monte Carlo: sum the factors ourselves.
+        with np.errstate(divide="ignore", invalid="ignore"):
+            terms = [self.priors[key].ln_prob(sample[key], **self._required(key, sample)) for key in self.keys]
+            log_prob = np.sum(terms, axis=0)
+        return np.where(self.satisfies(sample), log_prob + self.log_normalisation, -np.inf)
+
+    def log_jacobian(self, parameters: Mapping[str, np.ndarray], v: np.ndarray, keys: Sequence[str]) -> np.ndarray:
+        """``log |dv/dx|`` (N,) of the coordinates of ``keys``: prior density over standard-normal density.
+
+        Members of an ordered pair go together. Constraints that no coordinate satisfies do not enter.
+        """
+        sample = {key: np.asarray(parameters[key], dtype=np.float64) for key in self.keys}
+        total = np.zeros(len(v))
+        for key in keys:
+            column = v[:, self.keys.index(key)]
+            with np.errstate(divide="ignore"):
+                total += self.priors[key].ln_prob(sample[key], **self._required(key, sample))
+            total += 0.5 * column**2 + 0.5 * np.log(2 * np.pi)
+        if self.ordered_pair and self.ordered_pair[0] in keys:
+            total += np.log(2.0)
+        return total
+
+    def moments(self, rng: np.random.Generator, size: int = 200_000) -> dict[str, tuple[float, float]]:
+        """Prior mean and standard deviation of each search parameter, by sampling."""
+        draws = self.sample(size, rng)
+        return {key: (float(np.mean(value)), float(np.std(value))) for key, value in draws.items()}
+
+    def independent_keys(self) -> tuple[str, ...]:
+        """Search parameters that no constraint and no condition ties to another one.
+
+        Constraints are arbitrary functions: whether one depends on a parameter is found by moving that parameter alone.
+        """
+        tied: set[str] = set(self.ordered_pair or ())
+        for key in self.keys:
+            if required := _conditions(self.priors[key]):
+                tied |= {key, *required}
+        if self.constraints:
+            rng = np.random.default_rng(0)
+            draws, others = self.sample(64, rng), self.sample(64, rng)
+            reference = self.priors.conversion_function(dict(draws))
+            for key in self.keys:
+                moved = self.priors.conversion_function({**draws, key: others[key]})
+                if any(not np.array_equal(moved[name], reference[name]) for name in self.constraints if name in moved):
+                    tied.add(key)
+        return tuple(key for key in self.keys if key not in tied)
+
+    def _required(self, key: str, sample: Mapping[str, np.ndarray]) -> dict[str, np.ndarray | float]:
+        """Values of what the prior of ``key`` is conditional on."""
+        return {name: sample[name] if name in sample else self.fixed[name] for name in _conditions(self.priors[key])}
+
+    def _find_ordered_pair(self) -> tuple[str, str] | None:
+        pair = ("mass_1", "mass_2")
+        ratio = self.priors.get("mass_ratio")
+        if not isinstance(ratio, Constraint) or ratio.maximum != 1 or any(key not in self.keys for key in pair):
+            return None
+        first, second = (self.priors[key] for key in pair)
+        alike = (
+            type(first) is type(second) and _conditions(first) == [] and _distribution(first) == _distribution(second)
+        )
+        return pair if alike else None
+
+    def _accepted_fraction(self) -> float:
+        """Share of the coordinates' volume that the constraints leave."""
+        if not self.constraints:
+            return 1.0
+        rng = np.random.default_rng(20200218)
+        draws = self.from_unconstrained(rng.standard_normal((_NORMALISATION_DRAWS, self.ndim)))
+        fraction = float(np.mean(self.satisfies(draws)))
+        if fraction < 1e-4:
+            raise PriorError(
+                f"constraints {list(self.constraints)} leave a share of {fraction:.1e} of the prior's volume: "
+                "narrow the priors of the search parameters to the region that satisfies them"
+            )
+        return fraction
+
+
+def _conditions(prior: Prior) -> list[str]:
+    return list(getattr(prior, "required_variables", []))
+
+
+def _distribution(prior: Prior) -> dict[str, object]:
+    """What makes a prior the distribution it is: its arguments less its labels."""
+    arguments = prior.get_instantiation_dict()
+    return {key: value for key, value in arguments.items() if key not in ("name", "latex_label", "unit", "boundary")}
+
+
+def _check(key: str, prior: Prior) -> None:
+    if isinstance(prior, JointPrior):
+        raise PriorError(
+            f"priors[{key!r}]={prior!r} is part of a joint prior, which has no one-dimensional cumulative distribution: "
+            "use independent or conditional priors for the parameters of this distribution"
+        )
+    if _conditions(prior):
+        return
+    try:
+        values = np.asarray(prior.rescale(np.array([0.25, 0.75])), dtype=np.float64)
+        roundtrip = np.asarray(prior.cdf(values), dtype=np.float64)
+    except (NotImplementedError, AttributeError, TypeError) as error:
+        raise PriorError(f"priors[{key!r}]={prior!r} has no usable rescale and cdf: {error}") from error
+    if not (np.all(np.isfinite(values)) and np.allclose(roundtrip, [0.25, 0.75], atol=1e-3)):
+        raise PriorError(
+            f"priors[{key!r}]={prior!r}: cdf(rescale(u)) gives {roundtrip} for u = [0.25, 0.75]; "
+            "use a proper prior with a finite range"
+        )

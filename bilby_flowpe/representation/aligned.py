@@ -1,0 +1,132 @@
+"""Representations of gravitational-wave data: aligned and compressed, or the whitened time series as it is."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+
+from ..grid import Grid
+from ..simulation.gravitational_wave import GravitationalWaveSimulator
+from .align import Aligner
+from .base import Representation, RepresentationConfig
+from .compress import Compressor
+from .pivot import Pivot
+
+_CHUNK = 2048
+
+
+class AlignedRepresentation(Representation):
+    """Matched-filter alignment, then compression on the span of the aligned signals.
+
+    Parameters
+    ----------
+    aligner, compressor
+        Its two parts.
+    with_angle
+        Whether the pivot's angle itself is a feature: needed where the phase is not a free turn of the signal.
+    """
+
+    def __init__(self, aligner: Aligner, compressor: Compressor, with_angle: bool) -> None:
+        super().__init__(compressor.features + aligner.features + (2 if with_angle else 0))
+        self.aligner = aligner
+        self.compressor = compressor
+        self.with_angle = with_angle
+
+    @classmethod
+    def fit(
+        cls,
+        simulator: GravitationalWaveSimulator,
+        config: RepresentationConfig,
+        with_angle: bool,
+        rng: np.random.Generator,
+        generator: torch.Generator,
+    ) -> AlignedRepresentation:
+        """Choose templates, basis, location and scale on simulations."""
+        first = simulator.draw(max(_CHUNK, 512), rng)
+        aligner = Aligner.fit(
+            simulator.grid,
+            first.data,
+            simulator.arrival(first.parameters),
+            simulator.arrival_range(),
+            simulator.light_travel_times(),
+            config.templates,
+        )
+        aligned = []
+        for _ in range(max(config.n_fit // _CHUNK, 2)):
+            signals = simulator.draw(_CHUNK, rng).data
+            angle, time = aligner.locate(simulator.add_noise(signals, generator))
+            aligned.append(aligner.align(signals, angle, time))
+        held_out = aligned.pop()
+        compressor = Compressor.fit(torch.cat(aligned), held_out, config.tolerance, config.max_components)
+        representation = cls(aligner, compressor, with_angle)
+        representation.standardise(simulator.add_noise(simulator.draw(4 * _CHUNK, rng).data, generator))
+        return representation
+
+    @classmethod
+    def empty(cls, grid: Grid, sizes: dict[str, int]) -> AlignedRepresentation:
+        """One to load trained buffers into."""
+        detectors = sizes["detectors"]
+        aligner = Aligner(grid, detectors, sizes["templates"], sizes["times"], sizes["kept"])
+        compressor = Compressor(detectors, 2 * len(grid), sizes["components"])
+        return cls(aligner, compressor, bool(sizes["with_angle"]))
+
+    def sizes(self) -> dict[str, int]:
+        """Sizes for :meth:`empty`."""
+        return {
+            "detectors": self.compressor.basis.shape[0],
+            "templates": len(self.aligner.templates),
+            "times": len(self.aligner.times),
+            "kept": self.aligner.kept,
+            "components": self.compressor.basis.shape[2],
+            "with_angle": int(self.with_angle),
+        }
+
+    def compute(self, data: torch.Tensor) -> tuple[torch.Tensor, Pivot]:
+        """Compressed aligned data and what the alignment found, (N, C), and the pivot."""
+        aligned, found, pivot = self.aligner(data)
+        columns = [self.compressor(aligned), found]
+        if self.with_angle:
+            columns.append(torch.stack([pivot.angle.cos(), pivot.angle.sin()], dim=-1).float())
+        return torch.cat(columns, dim=-1), pivot
+
+
+class SeriesRepresentation(Representation):
+    """The whitened time series itself, as the paper feeds its networks (section III A).
+
+    Parameters
+    ----------
+    grid
+        The grid of the data.
+    detectors
+        Number of detectors.
+    """
+
+    def __init__(self, grid: Grid, detectors: int) -> None:
+        samples = 2 * (grid.indices.stop - 1)
+        super().__init__(detectors * samples)
+        self.grid_indices = grid.indices
+        self.samples = samples
+
+    @classmethod
+    def fit(
+        cls, simulator: GravitationalWaveSimulator, rng: np.random.Generator, generator: torch.Generator
+    ) -> SeriesRepresentation:
+        """Location and scale on simulations."""
+        representation = cls(simulator.grid, len(simulator.detectors))
+        representation.standardise(simulator.add_noise(simulator.draw(_CHUNK, rng).data, generator))
+        return representation
+
+    @classmethod
+    def empty(cls, grid: Grid, sizes: dict[str, int]) -> SeriesRepresentation:
+        """One to load trained buffers into."""
+        return cls(grid, sizes["detectors"])
+
+    def sizes(self) -> dict[str, int]:
+        """Sizes for :meth:`empty`."""
+        return {"detectors": self.features // self.samples}
+
+    def compute(self, data: torch.Tensor) -> tuple[torch.Tensor, None]:
+        """Time series (N, D samples) with unit-variance noise, and no pivot."""
+        spectrum = torch.zeros(*data.shape[:-1], self.samples // 2 + 1, dtype=torch.complex64)
+        spectrum[..., self.grid_indices] = data.to(torch.complex64)
+        return torch.fft.irfft(spectrum, n=self.samples, norm="ortho").flatten(1) * 2**-0.5, None

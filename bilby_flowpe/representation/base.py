@@ -1,0 +1,85 @@
+"""From whitened data to the network's context: what every representation gives."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from torch import nn
+
+from ..errors import NotFittedError
+from .pivot import Pivot
+
+Kind = Literal["aligned", "series", "linear"]
+
+
+@dataclass(frozen=True)
+class RepresentationConfig:
+    """What the network is shown.
+
+    Attributes
+    ----------
+    kind
+        ``"aligned"``: matched-filter alignment and compression, the default for gravitational waves. ``"series"``: the
+        whitened time series as it is, as in Green et al. (2020), for comparison. ``"linear"``: compression alone, for data
+        without an arrival time, the default for any other likelihood.
+    templates
+        Templates of the matched filter.
+    tolerance
+        Squared signal-to-noise ratio that the compression may lose on any held-out signal.
+    max_components
+        Largest number of components a detector.
+    n_fit
+        Signals used for fitting.
+    """
+
+    kind: Kind = "aligned"
+    templates: int = 8
+    tolerance: float = 0.02
+    max_components: int = 128
+    n_fit: int = 16_384
+
+
+class Representation(nn.Module):
+    """Base of all representations: standardises the features that subclasses compute.
+
+    Parameters
+    ----------
+    features
+        Number of features, C.
+    """
+
+    def __init__(self, features: int) -> None:
+        super().__init__()
+        self.register_buffer("location", torch.zeros(features))
+        self.register_buffer("scale", torch.ones(features))
+        self.register_buffer("standardised", torch.tensor(False))
+
+    @property
+    def features(self) -> int:
+        """Number of features given to the network."""
+        return len(self.location)
+
+    def sizes(self) -> dict[str, int]:
+        """What it takes, beside the grid, to build an empty one of the same shape."""
+        raise NotImplementedError(f"{type(self).__name__} has no sizes")
+
+    def compute(self, data: torch.Tensor) -> tuple[torch.Tensor, Pivot | None]:
+        """Raw features (N, C) and pivot, if the representation has one, of whitened data."""
+        raise NotImplementedError(f"{type(self).__name__} defines no features")
+
+    def standardise(self, data: torch.Tensor) -> None:
+        """Take location and scale from the features of noisy training ``data``."""
+        features, _ = self.compute(data)
+        self.location.copy_(features.mean(dim=0))
+        self.scale.copy_(features.std(dim=0).clamp_min(1e-6))
+        self.standardised.fill_(True)
+
+    @torch.no_grad()
+    def forward(self, data: torch.Tensor) -> tuple[torch.Tensor, Pivot | None]:
+        """Standardised features (N, C) float32 and pivot of whitened data (N, ...)."""
+        if not self.standardised:
+            raise NotFittedError("the representation was not fitted: train a model, or load one")
+        features, pivot = self.compute(data)
+        return (features - self.location) / self.scale, pivot

@@ -1,0 +1,200 @@
+r"""The coordinates that a network's density lives in.
+
+Most parameters enter through the prior (:mod:`bilby_flowpe.priors`). The arrival time enters as its difference to the
+pivot's, compressed by an inverse hyperbolic sine so that a quiet signal whose peak was missed stays within reach; the phase,
+where the network has it, as its difference to the pivot's phase. A parameter under an exact reflection or half turn is
+folded: the network sees one copy, a fair coin chooses the copy of each draw, and the density gets a factor one half.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from scipy.special import log_ndtr, ndtr, ndtri, ndtri_exp
+
+from ..errors import ConfigurationError
+from ..priors import Parameters, PriorTransform
+from .pivot import Pivot
+
+Arrival = Callable[[Parameters], np.ndarray]
+"""Arrival times (N, D) in seconds from the start of the grid."""
+
+TIME, PHASE = "geocent_time", "phase"
+_LOG_2PI = np.log(2 * np.pi)
+_FIXED_POINT_STEPS = 3
+
+
+@dataclass(frozen=True)
+class CoordinateConfig:
+    """Which coordinates are used.
+
+    Attributes
+    ----------
+    keys
+        Parameters of the network's density, in order; the others are drawn in another way.
+    relative_time
+        Whether the arrival time is taken relative to the pivot.
+    phase_order
+        ``m`` of a signal that turns as ``exp(i m phase)`` where the phase is among the keys and relative to the pivot's
+        angle, else 0.
+    fold_phase
+        Whether the phase is folded to a half turn.
+    folded
+        Other parameters under an exact reflection of their prior.
+    """
+
+    keys: tuple[str, ...]
+    relative_time: bool = False
+    phase_order: int = 0
+    fold_phase: bool = False
+    folded: tuple[str, ...] = ()
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values, for JSON."""
+        return {**asdict(self), "keys": list(self.keys), "folded": list(self.folded)}
+
+
+class Coordinates:
+    """Map between parameters and a network's standardised coordinates.
+
+    Parameters
+    ----------
+    transform
+        The prior.
+    config
+        Choice of coordinates.
+    arrival
+        Function giving arrival times, needed for a time relative to the pivot.
+
+    Attributes
+    ----------
+    location, scale : ndarray
+        Standardisation, (n,) each.
+    time_scale : float
+        Width in seconds inside which the time coordinate is linear.
+    """
+
+    def __init__(self, transform: PriorTransform, config: CoordinateConfig, arrival: Arrival | None = None) -> None:
+        if config.relative_time and arrival is None:
+            raise ConfigurationError("relative_time=True needs a simulator that knows arrival times")
+        unknown = [key for key in config.keys if key not in transform.keys]
+        if unknown:
+            raise ConfigurationError(f"keys={list(config.keys)}: {unknown} are not among the search parameters")
+        self.transform = transform
+        self.config = config
+        self.arrival = arrival
+        self.time_scale = 1.0
+        self.location = np.zeros(len(config.keys))
+        self.scale = np.ones(len(config.keys))
+        special = (TIME,) if config.relative_time else ()
+        special += (PHASE,) if config.phase_order else ()
+        self._plain = tuple(key for key in config.keys if key not in special)
+
+    @property
+    def period(self) -> float:
+        """Range of the relative phase."""
+        return np.pi if self.config.fold_phase else 2 * np.pi
+
+    @property
+    def log_copies(self) -> float:
+        """Logarithm of the number of exact copies that folding identifies."""
+        return float(np.log(2.0)) * (len(self.config.folded) + int(self.config.fold_phase))
+
+    def standardise(self, parameters: Parameters, pivot: Pivot | None) -> None:
+        """Take location and scale from training draws."""
+        if self.config.relative_time:
+            difference = self._time_difference(parameters, pivot)
+            self.time_scale = float(4 * 1.4826 * np.median(np.abs(difference - np.median(difference)))) or 1.0
+        raw, _ = self._raw(parameters, pivot)
+        self.location, self.scale = raw.mean(axis=0), np.maximum(raw.std(axis=0), 1e-9)
+
+    def to_network(self, parameters: Parameters, pivot: Pivot | None) -> tuple[torch.Tensor, np.ndarray]:
+        """Coordinates (N, n) float32 and ``log |d coordinates / d parameters|`` (N,), copies not counted."""
+        raw, log_jacobian = self._raw(parameters, pivot)
+        standardised = (raw - self.location) / self.scale
+        return torch.as_tensor(standardised, dtype=torch.float32), log_jacobian - np.sum(np.log(self.scale))
+
+    def from_network(
+        self, theta: torch.Tensor, pivot: Pivot | None, rng: np.random.Generator
+    ) -> tuple[Parameters, np.ndarray, np.ndarray]:
+        """Parameters of coordinates (N, n), which rows are inside the prior (N,), and ``log |d coordinates / d parameters|``.
+
+        ``rng`` throws the coins of the folded parameters.
+        """
+        raw = theta.double().numpy() * self.scale + self.location
+        size = len(raw)
+        v = np.zeros((size, self.transform.ndim))
+        for index, key in enumerate(self.config.keys):
+            if key in self.config.folded:
+                column = ndtri_exp(log_ndtr(raw[:, index]) - np.log(2.0))
+                v[:, self.transform.keys.index(key)] = column * rng.choice([-1.0, 1.0], size=size)
+            elif key in self._plain:
+                v[:, self.transform.keys.index(key)] = raw[:, index]
+        parameters = self.transform.from_unconstrained(v)
+        inside = np.ones(size, dtype=bool)
+        if self.config.phase_order:
+            offset = self.period * (ndtr(raw[:, self.config.keys.index(PHASE)]) - 0.5)
+            phase = offset + self._phase_centre(pivot)
+            if self.config.fold_phase:
+                phase += np.pi * rng.integers(2, size=size)
+            parameters[PHASE] = phase % (2 * np.pi)
+        if self.config.relative_time:
+            wanted = pivot.time.numpy() + self.time_scale * np.sinh(raw[:, self.config.keys.index(TIME)])
+            inside &= self._place(parameters, wanted)
+        inside &= self.transform.satisfies(parameters)
+        _, log_jacobian = self._raw(parameters, pivot, raw)
+        kept = {key: parameters[key] for key in self.config.keys}
+        return kept, inside, log_jacobian - np.sum(np.log(self.scale))
+
+    def _place(self, parameters: Parameters, wanted: np.ndarray) -> np.ndarray:
+        """Set the geocentric time for arrivals ``wanted`` at the first detector; which rows fall inside the prior."""
+        prior = self.transform.priors[TIME]
+        middle = 0.5 * (prior.minimum + prior.maximum)
+        trial = {**parameters, TIME: np.full(len(wanted), middle)}
+        for _ in range(_FIXED_POINT_STEPS):
+            # The delay turns with the Earth: a correction of parts in a million a step.
+            trial[TIME] = trial[TIME] + wanted - self.arrival(trial)[:, 0]
+        parameters[TIME] = trial[TIME]
+        return (trial[TIME] >= prior.minimum) & (trial[TIME] <= prior.maximum)
+
+    def _time_difference(self, parameters: Parameters, pivot: Pivot) -> np.ndarray:
+        return self.arrival(parameters)[:, 0] - pivot.time.numpy()
+
+    def _phase_centre(self, pivot: Pivot) -> np.ndarray:
+        """Middle of the relative phase's range; unfolded, the two modes then lie a quarter turn on either side."""
+        return pivot.phase(self.config.phase_order) + (0.0 if self.config.fold_phase else np.pi / 2)
+
+    def _raw(
+        self, parameters: Parameters, pivot: Pivot | None, known: np.ndarray | None = None
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Coordinates before standardisation (computed unless ``known``) and their log Jacobian."""
+        size = len(parameters[self.config.keys[0]])
+        filled = {key: parameters.get(key) for key in self.transform.keys}
+        for key, value in self.transform.from_median().items():
+            if filled[key] is None:
+                filled[key] = np.full(size, value)
+        v = self.transform.to_unconstrained(filled)
+        log_jacobian = self.transform.log_jacobian(filled, v, self._plain)
+        raw = np.empty((size, len(self.config.keys)))
+        for index, key in enumerate(self.config.keys):
+            if key == TIME and self.config.relative_time:
+                stretched = self._time_difference(parameters, pivot) / self.time_scale
+                raw[:, index] = np.arcsinh(stretched)
+                log_jacobian -= np.log(self.time_scale) + 0.5 * np.log1p(stretched**2)
+            elif key == PHASE and self.config.phase_order:
+                offset = (parameters[PHASE] - self._phase_centre(pivot)) / self.period
+                unit = np.clip((offset + 0.5) % 1.0, 1e-15, 1 - 1e-15)
+                raw[:, index] = ndtri(unit) if known is None else known[:, index]
+                log_jacobian += 0.5 * raw[:, index] ** 2 + 0.5 * _LOG_2PI - np.log(self.period)
+            else:
+                column = v[:, self.transform.keys.index(key)]
+                if key in self.config.folded:
+                    folded = ndtri_exp(log_ndtr(-np.abs(column)) + np.log(2.0))
+                    log_jacobian += np.log(2.0) - 0.5 * column**2 + 0.5 * folded**2
+                    column = folded
+                raw[:, index] = column
+        return raw, log_jacobian

@@ -1,0 +1,335 @@
+"""``bilby.run_sampler(likelihood, priors, sampler="flowpe")``."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from bilby.core.sampler.base_sampler import Sampler, signal_wrapper
+from bilby.core.utils import check_directory_exists_and_if_not_mkdir, logger, random
+from pandas import DataFrame
+
+from .errors import ConfigurationError
+from .importance import Verdict, WeightSummary, draws_needed, judge, normalised_weights, rejection_sample, summarise
+
+_UNSEEN_SEED = 2**31 - 1
+
+
+class FlowPE(Sampler):
+    """Amortised neural posterior, exactly weighted by the likelihood.
+
+    A conditional normalizing flow, trained on simulations from the same likelihood and prior, proposes; the likelihood
+    weighs; a verdict stands on the result. With neither a model given nor one in the cache, one is trained first.
+
+    Parameters
+    ----------
+    model : str, optional
+        Folder of a trained model or name of a shipped one. Left out, a model that was trained for exactly this problem is
+        looked for among the shipped ones and in the cache, and trained if there is none.
+    network : {"maf", "nsf"}
+        Family of a network to be trained.
+    phase : {"conditional", "network"}
+        Whether the phase is drawn from its exact conditional or by the network.
+    fold_phase : bool
+        With ``phase="network"``: whether the network sees the phase folded to a half turn.
+    representation : {"aligned", "series"}
+        What a network to be trained is shown.
+    n_effective : int
+        Effective samples to aim at.
+    n_posterior : int
+        Largest number of equal-weight posterior samples.
+    max_draws : int
+        Most draws that are weighed.
+    importance : bool
+        ``False`` returns the network's raw draws, marked as such, without evidence.
+    training_time : float
+        Seconds given to the training, simulation of waveforms apart.
+    training_steps : int, optional
+        Most training steps.
+    n_waveforms : int
+        Waveforms simulated for training.
+    cache : str, optional
+        Folder of the models trained on demand; by default the environment's ``BILBY_FLOWPE_CACHE``, else the user's cache.
+    device : str
+        Device of the training.
+    npool : int
+        Processes for waveforms and likelihoods.
+    sampling_seed : int, optional
+        Seed; the same one gives the same result for any ``npool``.
+    resume : bool
+        Whether an interrupted training goes on from its checkpoint.
+    progress : bool
+        Whether to show progress bars.
+    """
+
+    sampler_name = "flowpe"
+    abbreviation = "flowpe"
+    sampling_seed_key = "sampling_seed"
+    default_kwargs = {
+        "model": None,
+        "network": "maf",
+        "phase": "conditional",
+        "fold_phase": True,
+        "representation": "aligned",
+        "n_effective": 5000,
+        "n_posterior": 5000,
+        "max_draws": 500_000,
+        "importance": True,
+        "training_time": 600.0,
+        "training_steps": None,
+        "n_waveforms": 50_000,
+        "cache": None,
+        "device": "cpu",
+        "sampling_seed": None,
+        "resume": True,
+        "progress": True,
+    }
+
+    @property
+    def external_sampler_name(self) -> str:
+        """Module that has to be importable."""
+        return "bilby_flowpe"
+
+    def _translate_kwargs(self, kwargs: dict[str, Any]) -> dict[str, Any]:
+        kwargs = super()._translate_kwargs(kwargs)
+        for key in self.npool_equiv_kwargs:
+            if (value := kwargs.pop(key, None)) is not None:
+                self._npool = value
+        return kwargs
+
+    @classmethod
+    def get_expected_outputs(cls, outdir: str | None = None, label: str | None = None) -> tuple[list[str], list[str]]:
+        """Files and folders that a run writes beside its result: the folder of the training's checkpoint."""
+        return [], [str(Path(outdir or ".") / f"{cls.abbreviation}_{label}") + "/"]
+
+    def write_current_state(self) -> None:
+        """Nothing to do: training writes its checkpoint as it goes, and the rest is a matter of seconds."""
+
+    @signal_wrapper
+    def run_sampler(self):
+        """Find or train a model, draw, weigh and fill the result.
+
+        Raises
+        ------
+        FlowPEError
+            With a message that names what to change, before anything long is started.
+        """
+        self._check_kwargs()
+        return _Run(self)()
+
+    def _run_test(self):
+        """Bilby's test mode: the whole run with a network that is hardly trained and few draws."""
+        self.kwargs.update(training_time=None, training_steps=20, n_waveforms=500, n_effective=50, max_draws=500)
+        return self.run_sampler()
+
+    def _check_kwargs(self) -> None:
+        for key in ("n_effective", "n_posterior", "max_draws", "n_waveforms"):
+            value = self.kwargs[key]
+            if isinstance(value, bool) or not float(value).is_integer() or value < 1:
+                raise ConfigurationError(f"{key}={value!r}: give a whole number of at least 1")
+            self.kwargs[key] = int(value)
+        if self.kwargs["n_effective"] > self.kwargs["max_draws"]:
+            raise ConfigurationError(
+                f"n_effective={self.kwargs['n_effective']} is more than max_draws={self.kwargs['max_draws']}: raise max_draws"
+            )
+
+
+class _Run:
+    """One run, stage by stage; everything that needs torch is imported here, so that ``import bilby`` stays light."""
+
+    def __init__(self, sampler: FlowPE) -> None:
+        from .priors import PriorTransform
+
+        self.sampler = sampler
+        self.kwargs = sampler.kwargs
+        self.likelihood = sampler.likelihood
+        self.seconds: dict[str, float] = {}
+        seed = self.kwargs["sampling_seed"]
+        # Without a seed of its own the run follows Bilby's generator, seeded or not.
+        self.seed = int(random.rng.integers(_UNSEEN_SEED)) if seed is None else int(seed)
+        self.rng = np.random.default_rng(self.seed)
+        self.transform = PriorTransform(sampler.priors)
+        self.npool = int(sampler.npool or 1)
+        self.progress = bool(self.kwargs["progress"])
+
+    def __call__(self) -> Any:
+        import torch
+
+        began = time.monotonic()
+        model, source = self._find_or_train()
+        bound = self._timed("representation", lambda: model.bind(self.likelihood, self.transform))
+        generator = torch.Generator().manual_seed(self.seed)
+        if not self.kwargs["importance"]:
+            return self._fill_raw(bound, generator, source, began)
+        pilot = self._weigh(
+            bound, generator, min(max(self.kwargs["n_effective"] // 5, 500), self.kwargs["max_draws"]), "pilot"
+        )
+        needed = draws_needed(
+            summarise(pilot.log_weights), self.kwargs["n_effective"], maximum=self.kwargs["max_draws"]
+        )
+        # The pilot only fixes the number: its own luck must not enter the evidence.
+        weighted = self._weigh(bound, generator, needed, "weighing")
+        return self._fill(weighted, pilot, model, source, began)
+
+    def _timed(self, stage: str, work: Any) -> Any:
+        began = time.monotonic()
+        done = work()
+        self.seconds[stage] = round(self.seconds.get(stage, 0.0) + time.monotonic() - began, 3)
+        return done
+
+    def _find_or_train(self) -> tuple[Any, str]:
+        from .build import cached_model, new_folder, train_model
+        from .contract import describe
+        from .model import find_model
+
+        if self.kwargs["model"] is not None:
+            return self._timed("model", lambda: find_model(self.kwargs["model"])), str(self.kwargs["model"])
+        contract = describe(self.likelihood, self.transform)
+        settings = self._settings()
+        if found := self._timed("model", lambda: cached_model(contract, settings, self.kwargs["cache"])):
+            logger.info(f"Using the model in {found[0].name}, trained for exactly this problem")
+            return found[1], found[0].name
+        budget = settings.training
+        logger.info(
+            "No model was trained for this problem yet: simulating "
+            f"{settings.simulation.n_waveforms} waveforms and training for "
+            + (f"{budget.max_time / 60:.1f} minutes" if budget.max_time else f"{budget.max_steps} steps")
+            + ". The model is kept and reused for every later event of the kind"
+        )
+        folder = new_folder(contract, settings, self.kwargs["cache"])
+        scratch = Path(self.sampler.outdir) / f"{self.sampler.abbreviation}_{self.sampler.label}"
+        check_directory_exists_and_if_not_mkdir(str(scratch))
+        checkpoint = scratch / "training.ckpt"
+        if not self.kwargs["resume"]:
+            checkpoint.unlink(missing_ok=True)
+        model = self._timed(
+            "training",
+            lambda: train_model(
+                self.likelihood, self.transform.priors, settings, self.npool, checkpoint, self.progress
+            ),
+        )
+        model.save(folder)
+        checkpoint.unlink(missing_ok=True)
+        logger.info(f"Model kept as {folder}")
+        return model, folder.name
+
+    def _settings(self) -> Any:
+        from .build import Settings
+        from .networks import NetworkConfig
+        from .representation import RepresentationConfig
+        from .simulation import SimulationConfig
+        from .training import TrainingConfig
+
+        kwargs = self.kwargs
+        return Settings(
+            simulation=SimulationConfig(n_waveforms=kwargs["n_waveforms"]),
+            representation=RepresentationConfig(kind=kwargs["representation"]),
+            network=NetworkConfig(family=kwargs["network"]),
+            training=TrainingConfig(
+                max_time=kwargs["training_time"], max_steps=kwargs["training_steps"], device=kwargs["device"]
+            ),
+            phase=kwargs["phase"],
+            fold_phase=kwargs["fold_phase"],
+        )
+
+    def _weigh(self, bound: Any, generator: Any, size: int, stage: str) -> Any:
+        from .weighing import weigh
+
+        draws = self._timed("drawing", lambda: bound.draw(size, generator, self.rng))
+        title = f"{stage.capitalize()} {size} draws" if self.progress else None
+        return self._timed(
+            stage,
+            lambda: weigh(
+                bound, draws, self.likelihood, self.transform, bool(self.sampler.use_ratio), self.rng, self.npool, title
+            ),
+        )
+
+    def _fill(self, weighted: Any, pilot: Any, model: Any, source: str, began: float) -> Any:
+        summary = summarise(weighted.log_weights)
+        rows = rejection_sample(weighted.log_weights, self.rng)
+        if len(rows) > self.kwargs["n_posterior"]:
+            rows = np.sort(self.rng.choice(rows, size=self.kwargs["n_posterior"], replace=False))
+        verdict = judge(summary, n_effective=self.kwargs["n_effective"], n_posterior=len(rows))
+        if weighted.spot_check_failed:
+            reason = (
+                f"the phase's closed form differs from the likelihood by {weighted.spot_difference:.3g}: "
+                "use phase='network'"
+            )
+            verdict = Verdict("failed", (reason, *verdict.reasons))
+        samples = np.stack([weighted.parameters[key] for key in self.transform.keys], axis=-1)
+        result = self.sampler.result
+        result.samples = samples[rows]
+        result.log_likelihood_evaluations = weighted.log_likelihood[rows]
+        result.log_prior_evaluations = weighted.log_prior[rows]
+        result.log_evidence = summary.log_evidence
+        result.log_evidence_err = summary.log_evidence_err
+        result.num_likelihood_evaluations = pilot.n_likelihood + weighted.n_likelihood
+        result.nested_samples = self._weighted_table(weighted, samples, summary)
+        self.seconds["total"] = round(time.monotonic() - began, 3)
+        statistics = {
+            **summary.to_dict(),
+            "pilot_efficiency": summarise(pilot.log_weights).efficiency,
+            "n_posterior": len(rows),
+            "n_outside_prior": weighted.n_outside,
+            "n_likelihood_evaluations": result.num_likelihood_evaluations,
+            "spot_check_difference": weighted.spot_difference,
+            "importance_weighted": True,
+            "phase": "conditional" if model.phase_order else "network",
+            "verdict": verdict.grade,
+            "reasons": list(verdict.reasons),
+        }
+        return self._finish(result, statistics, model, source)
+
+    def _weighted_table(self, weighted: Any, samples: np.ndarray, summary: WeightSummary) -> DataFrame:
+        table = DataFrame(samples, columns=list(self.transform.keys))
+        table["log_likelihood"] = weighted.log_likelihood
+        table["log_prior"] = weighted.log_prior
+        alive = np.isfinite(weighted.log_weights)
+        if summary.n_finite:
+            table["weights"] = normalised_weights(weighted.log_weights)
+        else:
+            table["weights"] = 0.0
+        return table[alive].reset_index(drop=True)
+
+    def _fill_raw(self, bound: Any, generator: Any, source: str, began: float) -> Any:
+        """The network's draws as they are; a conditional phase cannot be had without the likelihood, and is said to be used."""
+        size = self.kwargs["n_posterior"]
+        weighted = self._weigh(
+            bound, generator, size, "drawing the phase" if bound.model.phase_order else "likelihoods"
+        )
+        alive = np.isfinite(weighted.log_weights)
+        result = self.sampler.result
+        result.samples = np.stack([weighted.parameters[key][alive] for key in self.transform.keys], axis=-1)
+        result.log_likelihood_evaluations = weighted.log_likelihood[alive]
+        result.log_prior_evaluations = weighted.log_prior[alive]
+        result.log_evidence = result.log_evidence_err = np.nan
+        result.num_likelihood_evaluations = weighted.n_likelihood
+        self.seconds["total"] = round(time.monotonic() - began, 3)
+        reasons = ["raw network draws: not weighted by the likelihood, no evidence"]
+        if bound.model.phase_order:
+            reasons.append("the phase alone was drawn from its exact conditional, which uses the likelihood")
+        if bound.model.flatten_snr:
+            reasons.append(
+                "the network was trained on a prior that is flatter in signal-to-noise ratio than the user's"
+            )
+        statistics = {
+            "n_draws": size,
+            "n_posterior": int(alive.sum()),
+            "n_outside_prior": weighted.n_outside,
+            "n_likelihood_evaluations": weighted.n_likelihood,
+            "importance_weighted": False,
+            "verdict": "check",
+            "reasons": reasons,
+        }
+        return self._finish(result, statistics, bound.model, source)
+
+    def _finish(self, result: Any, statistics: dict[str, Any], model: Any, source: str) -> Any:
+        statistics |= {"model": source, "seed": self.seed, "seconds": self.seconds}
+        statistics["training_seconds"] = model.information.get("seconds", {}).get("total")
+        result.meta_data = {**(result.meta_data or {}), "run_statistics": statistics}
+        grade, reasons = statistics["verdict"], statistics["reasons"]
+        message = f"Verdict: {grade}" + "".join(f"; {reason}" for reason in reasons)
+        (logger.info if grade == "reliable" else logger.warning)(message)
+        return result

@@ -1,0 +1,7 @@
+"""Training data from the user's own Bilby objects."""
+
+from .base import Signals, Simulator
+from .gaussian import GaussianSimulator
+from .gravitational_wave import GravitationalWaveSimulator, SimulationConfig
+
+__all__ = ["GaussianSimulator", "GravitationalWaveSimulator", "Signals", "SimulationConfig", "Simulator"]

@@ -1,0 +1,59 @@
+"""What the rest of the package asks of a simulator, whatever likelihood it stands for.
+
+A simulator draws parameters from the prior and gives, for each, the noise-free data in units of the noise: whitened, so that
+noise is standard normal in every real number of it. The network sees data only through a simulator, in training by
+``draw`` and ``add_noise``, and at the end by ``observe``.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+import torch
+
+from ..parallel import Row
+from ..priors import Parameters, PriorTransform
+
+
+@dataclass(frozen=True)
+class Signals:
+    """A batch of noise-free simulations.
+
+    Attributes
+    ----------
+    parameters
+        Search parameters, (N,) each.
+    data
+        Whitened noise-free data: (N, D, F) complex64 for gravitational waves (D detectors, F frequencies, unit noise
+        variance per real and imaginary part), (N, M) float32 for real data.
+    """
+
+    parameters: Parameters
+    data: torch.Tensor
+
+    def __len__(self) -> int:
+        return len(self.data)
+
+
+class Simulator(Protocol):
+    """Source of training data for one likelihood and prior."""
+
+    transform: PriorTransform
+
+    def draw(self, size: int, rng: np.random.Generator) -> Signals:
+        """``size`` draws from the training distribution, without noise."""
+        ...
+
+    def add_noise(self, data: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
+        """``data`` with the noise that the likelihood assumes, of the same shape."""
+        ...
+
+    def observe(self) -> torch.Tensor:
+        """The likelihood's own data in the form of one simulation, without the batch dimension."""
+        ...
+
+    def rows(self, parameters: Parameters) -> list[Row]:
+        """One dictionary a draw, fixed parameters included: what Bilby's own functions take."""
+        ...

@@ -1,0 +1,189 @@
+r"""What a waveform generator lets one do by algebra, found by trying.
+
+Distance scales the wave. For a waveform of the (2, 2) mode alone the phase turns it, :math:`h(\phi) = h(0) e^{i m \phi}`
+with ``m`` = 2 or -2, and the inclination gives real factors to the face-on wave,
+:math:`h_+ \propto (1 + \cos^2\theta)/2` and :math:`h_\times \propto \cos\theta`, of which :math:`h_\times` is a constant
+times :math:`h_+`. Nothing of this is assumed: each is checked on draws from the prior to :data:`TOLERANCE`, and what does
+not hold is simulated by the waveform generator itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+
+import numpy as np
+from bilby.gw.waveform_generator import WaveformGenerator
+
+from ..errors import SimulationError
+from ..priors import PriorTransform
+
+TOLERANCE = 1e-6
+EXTRINSIC = ("geocent_time", "ra", "dec", "psi")
+_CHECKS = 6
+
+
+@dataclass(frozen=True)
+class Symmetries:
+    """Which parameters act on the polarisations by algebra alone.
+
+    Attributes
+    ----------
+    inert
+        Search parameters that leave the polarisations alone (time and sky, as a rule).
+    distance
+        Whether the wave is inversely proportional to ``luminosity_distance``.
+    phase_order
+        ``m`` of ``exp(i m phase)``, or 0 if the phase acts in another way.
+    inclination
+        Whether ``theta_jn`` gives the factors of a pure (2, 2) mode.
+    cross_ratio
+        :math:`h_\\times / h_+` face on, where that is one number (``1j`` or ``-1j``), else 0.
+    """
+
+    inert: tuple[str, ...]
+    distance: bool
+    phase_order: int
+    inclination: bool
+    cross_ratio: complex
+
+    @property
+    def cheap_keys(self) -> tuple[str, ...]:
+        """Parameters that need no waveform call of their own."""
+        named = {
+            "luminosity_distance": self.distance,
+            "phase": self.phase_order != 0,
+            "theta_jn": self.inclination,
+        }
+        return (*self.inert, *(key for key, holds in named.items() if holds))
+
+    def to_dict(self) -> dict[str, object]:
+        """Plain values, for JSON."""
+        return {
+            **asdict(self),
+            "inert": list(self.inert),
+            "cross_ratio": [self.cross_ratio.real, self.cross_ratio.imag],
+        }
+
+
+def polarisations(generator: WaveformGenerator, parameters: Mapping[str, float]) -> dict[str, np.ndarray] | None:
+    """Frequency-domain polarisations, or ``None`` where the waveform fails."""
+    strain = generator.frequency_domain_strain(dict(parameters))
+    if strain is None or not all(np.all(np.isfinite(series)) for series in strain.values()):
+        return None
+    return strain
+
+
+def find_symmetries(generator: WaveformGenerator, transform: PriorTransform) -> Symmetries:
+    """Try every symmetry on draws from the prior.
+
+    Parameters
+    ----------
+    generator
+        The user's waveform generator.
+    transform
+        The prior, search and fixed parameters.
+
+    Raises
+    ------
+    SimulationError
+        If the generator fails on most draws, or gives other polarisations than plus and cross.
+    """
+    rng = np.random.default_rng(20200218)
+    draws = transform.sample(4 * _CHECKS, rng)
+    rows = [{**transform.fixed, **{key: float(draws[key][i]) for key in transform.keys}} for i in range(4 * _CHECKS)]
+    good = [(row, strain) for row in rows if (strain := polarisations(generator, row)) is not None][:_CHECKS]
+    if len(good) < _CHECKS:
+        raise SimulationError(
+            f"the waveform generator failed for {4 * _CHECKS - len(good)} of {4 * _CHECKS} draws from the prior: "
+            f"narrow the priors of {list(transform.keys)} to where {generator.frequency_domain_source_model} works"
+        )
+    if set(good[0][1]) != {"plus", "cross"}:
+        raise SimulationError(
+            f"the waveform generator gives the polarisations {sorted(good[0][1])}: only plus and cross are supported"
+        )
+    known = {**transform.fixed, **draws}
+
+    def agrees(changes: Mapping[str, float], factors: Mapping[str, complex] | None = None) -> bool:
+        return all(_same(generator, row, strain, changes, factors) for row, strain in good)
+
+    inert = tuple(
+        key for key in EXTRINSIC if key in transform.keys and agrees({key: float(transform.from_median()[key])})
+    )
+    distance = "luminosity_distance" in known and all(
+        _same(
+            generator, row, strain, {"luminosity_distance": 2 * row["luminosity_distance"]}, {"plus": 0.5, "cross": 0.5}
+        )
+        for row, strain in good
+    )
+    order = next((m for m in (2, -2) if "phase" in known and _turns(generator, good, m)), 0)
+    ratios = [_face_on_ratio(generator, row) for row, _ in good] if order and "theta_jn" in known else [0j]
+    inclination = abs(ratios[0]) > 0 and bool(np.allclose(ratios, ratios[0], atol=TOLERANCE))
+    inclination = inclination and all(_inclines(generator, row, strain) for row, strain in good)
+    return Symmetries(
+        inert=inert,
+        distance=bool(distance),
+        phase_order=order,
+        inclination=inclination,
+        cross_ratio=complex(np.round(ratios[0], 9)) if inclination else 0j,
+    )
+
+
+def inclination_factors(theta_jn: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Plus and cross factors of a pure (2, 2) mode against face on."""
+    cosine = np.cos(theta_jn)
+    return (1 + cosine**2) / 2, cosine
+
+
+def _same(
+    generator: WaveformGenerator,
+    row: Mapping[str, float],
+    strain: Mapping[str, np.ndarray],
+    changes: Mapping[str, float],
+    factors: Mapping[str, complex] | None = None,
+) -> bool:
+    """Whether changing parameters does no more than multiply the polarisations by ``factors``."""
+    moved = polarisations(generator, {**row, **changes})
+    if moved is None:
+        return False
+    scale = max(float(np.max(np.abs(series))) for series in strain.values())
+    return all(
+        float(np.max(np.abs(moved[mode] - (factors or {}).get(mode, 1.0) * strain[mode]))) <= TOLERANCE * scale
+        for mode in strain
+    )
+
+
+def _turns(generator: WaveformGenerator, good: list[tuple[dict, dict]], order: int) -> bool:
+    return all(
+        _same(generator, row, strain, {"phase": row["phase"] + turn}, dict.fromkeys(strain, np.exp(1j * order * turn)))
+        for row, strain in good
+        for turn in (0.3, 1.1)
+    )
+
+
+def _face_on_ratio(generator: WaveformGenerator, row: Mapping[str, float]) -> complex:
+    strain = polarisations(generator, {**row, "theta_jn": 0.0})
+    if strain is None:
+        return 0j
+    power = float(np.sum(np.abs(strain["plus"]) ** 2))
+    if power == 0:
+        return 0j
+    ratio = complex(np.sum(strain["cross"] * strain["plus"].conj()) / power)
+    scale = float(np.max(np.abs(strain["plus"])))
+    constant = float(np.max(np.abs(strain["cross"] - ratio * strain["plus"]))) <= TOLERANCE * scale
+    return ratio if constant else 0j
+
+
+def _inclines(generator: WaveformGenerator, row: Mapping[str, float], strain: Mapping[str, np.ndarray]) -> bool:
+    face_on = polarisations(generator, {**row, "theta_jn": 0.0})
+    if face_on is None:
+        return False
+    scale = max(float(np.max(np.abs(series))) for series in face_on.values())
+    for theta in (row["theta_jn"], 1.0, 2.5):
+        inclined = strain if theta == row["theta_jn"] else polarisations(generator, {**row, "theta_jn": theta})
+        if inclined is None:
+            return False
+        for mode, factor in zip(("plus", "cross"), inclination_factors(np.asarray(theta)), strict=True):
+            if float(np.max(np.abs(inclined[mode] - factor * face_on[mode]))) > TOLERANCE * scale:
+                return False
+    return True

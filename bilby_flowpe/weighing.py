@@ -1,0 +1,154 @@
+"""Importance weights of a network's draws, from the user's own likelihood and prior."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from bilby.core.likelihood import Likelihood
+from bilby.core.utils import logger
+
+from .model import BoundPosterior, Draws
+from .parallel import Row, evaluate
+from .phase import InnerProducts, draw_phase
+from .priors import Parameters, PriorTransform
+
+_FAILED = -1e300
+_SPOT_CHECKS = 16
+_SPOT_TOLERANCE = 1e-3
+
+
+@dataclass
+class LogLikelihood:
+    """Task: the user's log likelihood of one row; picklable."""
+
+    likelihood: Likelihood
+    use_ratio: bool
+
+    def __call__(self, row: Row) -> np.ndarray | None:
+        """``None`` where it is not a number."""
+        function = self.likelihood.log_likelihood_ratio if self.use_ratio else self.likelihood.log_likelihood
+        value = float(function(dict(row)))
+        return None if np.isnan(value) else np.array([value])
+
+
+@dataclass(frozen=True)
+class WeightedDraws:
+    """Draws with everything known of them.
+
+    Attributes
+    ----------
+    parameters
+        All search parameters, (N,) each.
+    log_weights
+        Logarithm of prior times likelihood over proposal, -inf for a row outside the prior, (N,).
+    log_likelihood, log_prior
+        Of each row, in the units that the user asked for, (N,).
+    n_likelihood
+        Likelihood evaluations spent.
+    n_outside
+        Rows outside the prior.
+    spot_difference
+        Largest difference between log likelihoods from the conditional phase's closed form and the user's own, 0 if there
+        was nothing to compare.
+    """
+
+    parameters: Parameters
+    log_weights: np.ndarray
+    log_likelihood: np.ndarray
+    log_prior: np.ndarray
+    n_likelihood: int
+    n_outside: int
+    spot_difference: float
+
+    @property
+    def spot_check_failed(self) -> bool:
+        """Whether the closed form disagrees with the user's likelihood."""
+        return not self.spot_difference <= _SPOT_TOLERANCE
+
+
+def weigh(
+    bound: BoundPosterior,
+    draws: Draws,
+    likelihood: Likelihood,
+    transform: PriorTransform,
+    use_ratio: bool,
+    rng: np.random.Generator,
+    npool: int = 1,
+    progress: str | None = None,
+) -> WeightedDraws:
+    """Weigh draws from a network.
+
+    With a phase drawn from its conditional, ``x = (rest, phase)`` and ``q(x) = q(rest) p(phase | rest, d)``, so that the
+    weight is the prior of the rest times the phase-marginalised likelihood over ``q(rest)``.
+
+    Parameters
+    ----------
+    bound
+        The model that drew them.
+    draws
+        What it drew.
+    likelihood, transform
+        The user's likelihood and prior.
+    use_ratio
+        Whether likelihoods are given as ratios to that of noise alone.
+    rng
+        Generator of the phases.
+    npool
+        Processes.
+    progress
+        Title of the progress bar; none is shown when left out.
+    """
+    size = len(draws.log_q)
+    order = bound.model.phase_order
+    parameters = {key: value.copy() for key, value in draws.parameters.items()}
+    if order:
+        parameters["phase"] = np.zeros(size)
+    inside = np.flatnonzero(draws.inside)
+    rows = bound.simulator.rows({key: value[inside] for key, value in parameters.items()})
+    log_likelihood = np.full(size, -np.inf)
+    log_weights = np.full(size, -np.inf)
+    spot = 0.0
+    task = InnerProducts(likelihood) if order else LogLikelihood(likelihood, use_ratio)
+    values, good = evaluate(task, rows, npool, progress)
+    alive = inside[good]
+    if order and len(alive):
+        phases = draw_phase(values, order, rng)
+        parameters["phase"][alive] = phases.phase
+        noise = 0.0 if use_ratio else float(likelihood.noise_log_likelihood())
+        log_likelihood[alive] = phases.log_likelihood_ratio + noise
+        log_weights[alive] = phases.log_marginal + noise
+        spot = _spot_check(likelihood, rows, good, phases.phase, phases.log_likelihood_ratio)
+    elif len(alive):
+        log_likelihood[alive] = log_weights[alive] = values[:, 0]
+    log_prior = np.where(draws.inside, transform.log_prob(parameters), -np.inf)
+    # A uniform phase is drawn from its posterior: its prior is in the marginal likelihood already.
+    of_rest = log_prior + (np.log(2 * np.pi) if order else 0.0)
+    log_weights = np.where(draws.inside, log_weights + of_rest - draws.log_q, -np.inf)
+    return WeightedDraws(
+        parameters={key: parameters[key] for key in transform.keys},
+        log_weights=np.where(log_likelihood > _FAILED, log_weights, -np.inf),
+        log_likelihood=log_likelihood,
+        log_prior=log_prior,
+        n_likelihood=len(rows) + (min(_SPOT_CHECKS, len(alive)) if order else 0),
+        n_outside=int(size - len(inside)),
+        spot_difference=spot,
+    )
+
+
+def _spot_check(
+    likelihood: Likelihood, rows: list[Row], good: np.ndarray, phase: np.ndarray, log_likelihood_ratio: np.ndarray
+) -> float:
+    """Largest difference to the user's own likelihood over a few rows spread over the draws."""
+    kept = np.flatnonzero(good)
+    picked = np.unique(np.linspace(0, len(kept) - 1, min(_SPOT_CHECKS, len(kept))).astype(int))
+    differences = []
+    for index in picked:
+        own = float(likelihood.log_likelihood_ratio({**rows[kept[index]], "phase": float(phase[index])}))
+        differences.append(abs(own - log_likelihood_ratio[index]) / max(1.0, 1e-6 * abs(own)))
+    worst = float(np.max(differences))
+    if not worst <= _SPOT_TOLERANCE:
+        logger.warning(
+            f"The phase's closed form differs from the likelihood by {worst:.3g}: the weights cannot be trusted"
+        )
+    return worst

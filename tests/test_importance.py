@@ -1,0 +1,336 @@
+"""Importance weights against closed forms: a Gaussian target, a Gaussian proposal of another width."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import math
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+
+from bilby_flowpe.errors import ConfigurationError, DataError
+from bilby_flowpe.importance import (
+    EQUAL_WEIGHT_K,
+    Thresholds,
+    WeightSummary,
+    draws_needed,
+    judge,
+    kl_from_weights,
+    normalised_weights,
+    rejection_sample,
+    summarise,
+)
+
+LN_Z = -1234.5
+FAILED_WAVEFORM = -1.797e308
+
+
+def gaussian(n: int, dim: int, width: float, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    """Draws of N(0, width^2) and their log-weights for the target Z N(0, 1), in ``dim`` dimensions."""
+    x = width * rng.standard_normal((n, dim))
+    log_w = LN_Z + np.sum(-0.5 * x**2 + 0.5 * (x / width) ** 2 + math.log(width), axis=1)
+    return x, log_w
+
+
+def inverse_efficiency(dim: int, width: float) -> float:
+    """E[w^2] / Z^2; infinite for width^2 <= 1/2."""
+    return (width**2 / math.sqrt(2 * width**2 - 1)) ** dim
+
+
+def kl(dim: int, width: float) -> float:
+    """KL(target || proposal) in nats."""
+    return dim * (math.log(width) + 0.5 / width**2 - 0.5)
+
+
+def good() -> WeightSummary:
+    """Summarise a healthy run."""
+    return summarise(gaussian(20_000, 2, 1.2, np.random.default_rng(7))[1])
+
+
+# Evidence ------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("dim", "width"), [(1, 1.3), (3, 1.2), (2, 0.9)])
+def test_error_of_the_evidence_is_its_scatter(dim: int, width: float) -> None:
+    """Pulls of ln Z over many seeds are unit normals."""
+    rng = np.random.default_rng(11)
+    seeds = 500
+    runs = [summarise(gaussian(2000, dim, width, rng)[1]) for _ in range(seeds)]
+    z = np.array([(run.log_evidence - LN_Z) / run.log_evidence_err for run in runs])
+    # Standard errors of a mean and of a standard deviation of unit normals, at four sigma.
+    assert abs(z.mean()) < 4 / math.sqrt(seeds)
+    assert abs(z.std(ddof=1) - 1) < 4 / math.sqrt(2 * seeds)
+    # An error off by the factor sqrt(2), as from a confused N, would be seen.
+    assert abs(z.std(ddof=1) * math.sqrt(2) - 1) > 4 / math.sqrt(2 * seeds)
+
+
+def test_a_wrong_proposal_density_shows_in_the_evidence() -> None:
+    """The same pulls do not centre where the density is 2% off."""
+    rng = np.random.default_rng(12)
+    seeds = 200
+    runs = [summarise(gaussian(2000, 1, 1.3, rng)[1] + 0.02) for _ in range(seeds)]
+    z = np.array([(run.log_evidence - LN_Z) / run.log_evidence_err for run in runs])
+    assert abs(z.mean()) > 4 / math.sqrt(seeds)
+
+
+def test_efficiency_and_error_match_the_closed_form() -> None:
+    """E[w^2] / Z^2 is known."""
+    n = 200_000
+    run = summarise(gaussian(n, 2, 1.5, np.random.default_rng(13))[1])
+    expected = 1 / inverse_efficiency(2, 1.5)
+    assert run.efficiency == pytest.approx(expected, rel=0.02)
+    assert run.effective_sample_size == pytest.approx(run.efficiency * n)
+    assert run.log_evidence_err == pytest.approx(math.sqrt((1 / expected - 1) / n), rel=0.02)
+
+
+def test_bias_of_the_log_evidence() -> None:
+    """Small batches give too small a ln Z on average, by the figure reported."""
+    rng = np.random.default_rng(14)
+    n, width, repeats = 60, 2.0, 4000
+    expected = -(inverse_efficiency(2, width) - 1) / (2 * n)
+    runs = [summarise(gaussian(n, 2, width, rng)[1]) for _ in range(repeats)]
+    offsets = np.array([run.log_evidence - LN_Z for run in runs])
+    sigma = offsets.std(ddof=1) / math.sqrt(repeats)
+    assert offsets.mean() < -3 * sigma  # the bias is there at all
+    # The next order of the expansion is of relative size 1/N times moments of order one.
+    assert abs(offsets.mean() - expected) < 4 * sigma + 0.2 * abs(expected)
+    assert np.mean([run.log_evidence_bias for run in runs]) == pytest.approx(expected, rel=0.1)
+
+
+def test_zero_weights_count_in_the_mean() -> None:
+    """Minus infinity and failed waveforms dilute the evidence, and nothing else."""
+    log_w = gaussian(5000, 1, 1.3, np.random.default_rng(15))[1]
+    alone = summarise(log_w)
+    for zero in (-np.inf, FAILED_WAVEFORM):
+        padded = summarise(np.concatenate([log_w, np.full(15_000, zero)]))
+        assert (padded.n_draws, padded.n_finite) == (20_000, 5000)
+        assert padded.log_evidence == pytest.approx(alone.log_evidence - math.log(4))
+        assert padded.effective_sample_size == pytest.approx(alone.effective_sample_size)
+        assert padded.efficiency == pytest.approx(alone.efficiency / 4)
+        assert padded.pareto_k == pytest.approx(alone.pareto_k)
+
+
+def test_no_weight_at_all() -> None:
+    """A failed run has figures that say so."""
+    run = summarise([-np.inf, FAILED_WAVEFORM, -np.inf])
+    assert (run.n_draws, run.n_finite, run.effective_sample_size, run.efficiency) == (3, 0, 0.0, 0.0)
+    assert (run.log_evidence, run.log_evidence_err, run.pareto_k) == (-math.inf, math.inf, math.inf)
+    assert judge(run).grade == "failed"
+    assert rejection_sample([-np.inf, -np.inf], np.random.default_rng(0)).size == 0
+    assert kl_from_weights([-np.inf, -np.inf]) == math.inf
+    with pytest.raises(DataError, match="nothing to normalise"):
+        normalised_weights([-np.inf, -np.inf])
+
+
+@pytest.mark.parametrize("function", [summarise, normalised_weights, kl_from_weights])
+def test_what_is_no_log_weight_raises(function: Callable) -> None:
+    """NaN, plus infinity, nothing, and matrices."""
+    with pytest.raises(DataError, match="2 of 5 log-weights are NaN and 1 are \\+inf"):
+        function([0.0, np.nan, np.inf, np.nan, -np.inf])
+    with pytest.raises(DataError, match="shape"):
+        function([])
+    with pytest.raises(DataError, match="shape"):
+        function(np.zeros((3, 2)))
+
+
+def test_a_constant_changes_the_evidence_only() -> None:
+    """Also one that overflows the exponential."""
+    log_w = gaussian(5000, 2, 1.4, np.random.default_rng(16))[1]
+    plain = dataclasses.asdict(summarise(log_w))
+    for shift in (-1e6, 3.0, 5e5):
+        shifted = dataclasses.asdict(summarise(log_w + shift))
+        assert shifted.pop("log_evidence") == pytest.approx(plain["log_evidence"] + shift, rel=1e-12)
+        for name, value in shifted.items():
+            assert value == pytest.approx(plain[name], rel=1e-6), name
+        assert kl_from_weights(log_w + shift) == pytest.approx(kl_from_weights(log_w), abs=1e-8)
+
+
+def test_equal_weights() -> None:
+    """No tail and no error, exactly or but for rounding."""
+    for noise in (0.0, 1e-9):
+        run = summarise(2.0 + noise * np.random.default_rng(17).standard_normal(3000))
+        assert run.log_evidence == pytest.approx(2.0)
+        assert run.efficiency == pytest.approx(1.0)
+        assert run.efficiency <= 1.0
+        assert run.log_evidence_err == pytest.approx(0.0, abs=1e-6)
+        assert run.pareto_k == EQUAL_WEIGHT_K
+        assert run.largest_weight == pytest.approx(1 / 3000)
+        assert judge(run).grade == "reliable"
+        assert judge(run).reasons == ()
+    assert rejection_sample(np.zeros(50), np.random.default_rng(0)).tolist() == list(range(50))
+    assert kl_from_weights(np.zeros(50)) == pytest.approx(0.0, abs=1e-12)
+
+
+def test_summary_is_plain_json() -> None:
+    """No NumPy scalars, and nothing infinite in a healthy run."""
+    values = good().to_dict()
+    assert {type(value) for value in values.values()} == {int, float}
+    assert json.loads(json.dumps(values, allow_nan=False)) == values
+
+
+# Tail and verdict ----------------------------------------------------------------------------------------------------
+
+
+def test_a_narrow_proposal_is_found_out() -> None:
+    """Width 0.4: weights of infinite variance, tail index 1 - 0.4^2 = 0.84."""
+    rng = np.random.default_rng(21)
+    for _ in range(20):
+        run = summarise(gaussian(20_000, 4, 0.4, rng)[1])
+        assert run.pareto_k > 0.7
+        assert judge(run).grade != "reliable"
+        assert any("Pareto" in reason for reason in judge(run).reasons)
+
+
+def test_a_tail_index_between_is_recovered() -> None:
+    """Width 0.8: finite variance, tail index 1 - 0.8^2 = 0.36."""
+    rng = np.random.default_rng(22)
+    k = [summarise(gaussian(20_000, 1, 0.8, rng)[1]).pareto_k for _ in range(20)]
+    assert np.mean(k) == pytest.approx(0.36, abs=0.1)
+
+
+def test_wide_proposals_are_reliable() -> None:
+    """Bounded weights pass."""
+    rng = np.random.default_rng(23)
+    for _ in range(20):
+        run = summarise(gaussian(20_000, 2, 1.2, rng)[1])
+        assert run.pareto_k < 0.5
+        assert judge(run, n_effective=10_000, n_posterior=5000).grade == "reliable"
+
+
+def test_tails_without_a_fit() -> None:
+    """Too few draws, underflow, a tail of one value, a single draw."""
+    rng = np.random.default_rng(24)
+    assert summarise(np.r_[rng.standard_normal(20), np.full(980, -np.inf)]).pareto_k == math.inf
+    assert summarise(-100.0 * np.arange(1000)).pareto_k == math.inf  # all but the largest underflow
+    bounded = np.where(np.arange(1000) < 400, 0.0, -1.0)  # the whole tail has one value
+    assert summarise(bounded).pareto_k == EQUAL_WEIGHT_K
+    assert summarise([3.0]).log_evidence_err == math.inf
+
+
+@pytest.mark.parametrize(
+    ("change", "grade", "word"),
+    [
+        ({"pareto_k": 0.71}, "check", "above 0.7"),
+        ({"pareto_k": 1.01}, "failed", "above 1"),
+        ({"pareto_k": math.nan}, "failed", "Pareto"),
+        ({"largest_weight": 0.06}, "check", "above 0.05"),
+        ({"largest_weight": 0.21}, "failed", "above 0.2"),
+        ({"effective_sample_size": 999.0}, "check", "below 1000"),
+        ({"effective_sample_size": 99.0}, "failed", "below 100"),
+        ({"efficiency": 0.009}, "check", "below 0.01"),
+        ({"log_evidence": math.nan}, "failed", "not finite"),
+        ({"log_evidence_err": math.inf}, "failed", "not finite"),
+    ],
+)
+def test_every_limit_of_the_verdict(change: dict[str, float], grade: str, word: str) -> None:
+    """Each figure alone turns the grade, and says so."""
+    verdict = judge(dataclasses.replace(good(), **change))
+    assert verdict.grade == grade
+    assert len(verdict.reasons) == 1
+    assert word in verdict.reasons[0]
+
+
+def test_verdict_on_what_was_asked_for() -> None:
+    """Requested effective draws, posterior rows, other thresholds."""
+    run = dataclasses.replace(good(), effective_sample_size=2000.0)
+    assert judge(run, n_effective=4000).grade == "reliable"
+    assert "4001 asked for" in judge(run, n_effective=4001).reasons[0]
+    assert judge(run, n_posterior=100).grade == "reliable"
+    assert judge(run, n_posterior=99).grade == "check"
+    assert judge(run, n_posterior=0).grade == "failed"
+    assert judge(run, thresholds=Thresholds(effective_check=2001.0)).grade == "check"
+
+
+def test_reasons_put_the_worst_first() -> None:
+    """What failed comes before what needs a look."""
+    verdict = judge(dataclasses.replace(good(), efficiency=0.001, largest_weight=0.5))
+    assert verdict.grade == "failed"
+    assert "largest weight" in verdict.reasons[0]
+    assert "efficiency" in verdict.reasons[1]
+
+
+def test_a_missing_mode_is_not_seen() -> None:
+    """Why the proposal must be defensive: half the posterior is never drawn, and every figure is fine."""
+    rng = np.random.default_rng(25)
+    x = rng.standard_normal(20_000) - 20
+    log_p = np.logaddexp(-0.5 * (x + 20) ** 2, -0.5 * (x - 20) ** 2) - math.log(2)
+    run = summarise(log_p + 0.5 * (x + 20) ** 2)
+    assert run.log_evidence == pytest.approx(-math.log(2), abs=1e-6)
+    assert judge(run).grade == "reliable"
+
+
+# Draws ---------------------------------------------------------------------------------------------------------------
+
+
+def test_draws_needed() -> None:
+    """Efficiency, safety and the maximum; wrong arguments raise."""
+    pilot = dataclasses.replace(good(), efficiency=0.25)
+    assert draws_needed(pilot, 1000, safety=1.5, maximum=10**6) == 6000
+    assert draws_needed(pilot, 1000, maximum=10**6) == 4800
+    assert draws_needed(pilot, 1000, maximum=500) == 500
+    assert draws_needed(dataclasses.replace(pilot, efficiency=1.0), 1000, safety=1.0, maximum=10**6) == 1000
+    assert draws_needed(summarise(np.full(10, -np.inf)), 1000, maximum=12_345) == 12_345
+    for wrong in ({"n_effective": 0}, {"maximum": 0}, {"safety": 0.5}, {"safety": math.nan}):
+        with pytest.raises(ConfigurationError):
+            draws_needed(pilot, **{"n_effective": 10, "maximum": 100, **wrong})
+
+
+def test_fresh_batch_reaches_the_number_asked_for() -> None:
+    """The usual safety factor suffices for well-behaved weights."""
+    rng = np.random.default_rng(26)
+    for _ in range(20):
+        pilot = summarise(gaussian(2000, 3, 1.6, rng)[1])
+        n = draws_needed(pilot, 5000, maximum=10**6)
+        assert summarise(gaussian(n, 3, 1.6, rng)[1]).effective_sample_size > 5000
+
+
+def test_normalised_weights() -> None:
+    """Sum 1 far from the range of the exponential."""
+    w = normalised_weights([-np.inf, 800.0, 800.0 + math.log(3), FAILED_WAVEFORM])
+    assert w == pytest.approx([0.0, 0.25, 0.75, 0.0])
+
+
+def moments_agree(x: np.ndarray) -> bool:
+    """Whether mean and variance of ``x`` are those of N(0, 1), at four standard errors."""
+    return abs(x.mean()) < 4 / math.sqrt(x.size) and abs(x.var() - 1) < 4 * math.sqrt(2 / x.size)
+
+
+@pytest.mark.parametrize("width", [1.3, 2.0])
+def test_rejection_draws_the_target(width: float) -> None:
+    """Mean and variance of the target, no row twice, no row of zero weight."""
+    rng = np.random.default_rng(31)
+    x, log_w = gaussian(100_000, 1, width, rng)
+    log_w[:100] = -np.inf
+    rows = rejection_sample(log_w, rng)
+    assert np.unique(rows).size == rows.size
+    assert rows.min() >= 100
+    # The largest weight is at x = 0, that is width times Z: one draw in "width" stays.
+    share = 1 / width
+    assert abs(rows.size / log_w.size - share) < 4 * math.sqrt(share * (1 - share) / log_w.size) + 100 / log_w.size
+    assert moments_agree(x[rows, 0])
+    assert not moments_agree(x[:, 0])  # the raw draws would not pass
+
+
+def test_the_largest_weight_always_stays() -> None:
+    """Never an empty draw where there is weight."""
+    for seed in range(50):
+        assert rejection_sample([-5.0, 700.0, -np.inf], np.random.default_rng(seed)).tolist() == [1]
+
+
+@pytest.mark.parametrize(("dim", "width"), [(1, 1.3), (3, 1.5), (2, 0.85)])
+def test_kl_matches_the_closed_form(dim: int, width: float) -> None:
+    """Wider and narrower proposals."""
+    rng = np.random.default_rng(41)
+    estimates = np.array([kl_from_weights(gaussian(20_000, dim, width, rng)[1]) for _ in range(30)])
+    sigma = estimates.std(ddof=1) / math.sqrt(estimates.size)
+    # Ratio of two means: a bias of the order of the variance of a weight over N comes on top.
+    bias = 3 * (inverse_efficiency(dim, width) - 1) / 20_000
+    assert abs(estimates.mean() - kl(dim, width)) < 4 * sigma + bias
+    assert abs(estimates.mean()) > 4 * sigma + bias  # and it is not zero
+
+
+def test_kl_is_at_most_log_n() -> None:
+    """One row with all the weight."""
+    assert kl_from_weights(-100.0 * np.arange(1000)) == pytest.approx(math.log(1000))
