@@ -298,6 +298,15 @@ class BoundPosterior:
         inside &= np.isfinite(log_q)
         return Draws(parameters, log_q, inside)
 
+    def log_prob(self, parameters: Parameters) -> np.ndarray:
+        """Log density (N,) of the network's parameters, as :attr:`Draws.log_q`."""
+        size = len(next(iter(parameters.values())))
+        pivot = self.pivot.expand(size) if self.pivot is not None else None
+        x, log_jacobian = self.coordinates.to_network(parameters, pivot)
+        with torch.no_grad():
+            log_prob = self.model.network.log_prob(x, self.context.expand(size, -1))
+        return log_prob.double().numpy() + log_jacobian - self.coordinates.log_copies
+
 
 def shipped_models() -> list[str]:
     """Names of the models inside the package."""

@@ -121,3 +121,40 @@ def _padded(column: np.ndarray) -> tuple[float, float]:
 def _label(key: str, labels: Mapping[str, str], offsets: Mapping[str, float]) -> str:
     label = labels.get(key, key.replace("_", " "))
     return f"{label} - {offsets[key]:.2f}" if key in offsets else label
+
+
+def plot_efficiency(events: Sequence[Any], path: str | Path, title: str | None = None) -> Path:
+    """Sample efficiency against signal-to-noise ratio, one dot an event.
+
+    Parameters
+    ----------
+    events
+        Objects with ``snr``, ``efficiency`` and ``verdict``.
+    path
+        Picture to write.
+    title
+        Line above the picture.
+    """
+    figure = Figure(figsize=(7, 4.2), layout="constrained")
+    FigureCanvasAgg(figure)
+    axes = figure.subplots()
+    for grade, colour in zip(("reliable", "check", "failed"), (COLOURS[0], "#E69F00", COLOURS[1]), strict=True):
+        chosen = [event for event in events if event.verdict == grade]
+        if chosen:
+            axes.plot(
+                [event.snr for event in chosen],
+                [event.efficiency for event in chosen],
+                "o",
+                ms=4,
+                color=colour,
+                label=grade,
+            )
+    axes.set_xscale("log")
+    axes.set_ylim(0, 1.02)
+    axes.set_xlabel("optimal signal-to-noise ratio")
+    axes.set_ylabel("sample efficiency")
+    axes.legend(frameon=False, title="verdict", loc="lower right")
+    if title:
+        axes.set_title(title)
+    figure.savefig(path, dpi=150)
+    return Path(path)

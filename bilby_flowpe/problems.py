@@ -1,4 +1,4 @@
-"""The problems of Green, Simpson and Gair (2020) as plain Bilby objects.
+r"""The problems of Green, Simpson and Gair (2020) as plain Bilby objects.
 
 The paper observes the plus polarisation in one detector. In Bilby's terms that is a source straight above the detector with
 its polarisation along the arms, so that :math:`F_+ = 1` and :math:`F_\\times = 0`: fixed ``ra``, ``dec`` and ``psi``, and an
@@ -31,7 +31,7 @@ PSD_FILE = "aLIGO_ZERO_DET_high_P_psd.txt"
 
 
 def overhead(interferometer: Interferometer, time: float) -> dict[str, float]:
-    """Sky position and polarisation angle for which ``interferometer`` sees the plus polarisation alone.
+    r"""Sky position and polarisation angle for which ``interferometer`` sees the plus polarisation alone.
 
     Parameters
     ----------

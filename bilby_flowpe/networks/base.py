@@ -108,6 +108,10 @@ class ConditionalNetwork(nn.Module, ABC):
         """Training loss of each row, (N,) in nats: ``-log q(x | context)`` or an upper bound of it."""
 
     @abstractmethod
+    def log_prob(self, x: torch.Tensor, context: torch.Tensor) -> torch.Tensor:
+        """Log density of each row, (N,)."""
+
+    @abstractmethod
     def propose(self, context: torch.Tensor, size: int, generator: torch.Generator) -> Proposal:
         """``size`` draws for the context (1, C) of one event."""
 

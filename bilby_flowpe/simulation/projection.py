@@ -47,7 +47,7 @@ class Detector:
     def antenna(
         self, ra: np.ndarray, dec: np.ndarray, psi: np.ndarray, time: np.ndarray
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Responses :math:`F_+` and :math:`F_\\times`, each (N,), to waves from ``ra``, ``dec`` (radians) at GPS ``time``."""
+        r"""Responses :math:`F_+` and :math:`F_\times`, each (N,), to waves from ``ra``, ``dec`` (radians) at GPS ``time``."""
         if self.reference_time is not None:
             time = np.full_like(np.asarray(time, dtype=np.float64), self.reference_time)
         phi = np.asarray(ra) - sidereal_time(time)

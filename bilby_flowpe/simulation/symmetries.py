@@ -25,7 +25,7 @@ _CHECKS = 6
 
 @dataclass(frozen=True)
 class Symmetries:
-    """Which parameters act on the polarisations by algebra alone.
+    r"""Which parameters act on the polarisations by algebra alone.
 
     Attributes
     ----------

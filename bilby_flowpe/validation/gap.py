@@ -1,0 +1,175 @@
+"""How far a model is from exact over many fresh events: efficiency, KL to the exact posterior, verdicts."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from bilby.core.prior import PriorDict
+from bilby.gw.likelihood import GravitationalWaveTransient
+from tqdm.auto import tqdm
+
+from ..importance import judge, kl_from_weights, summarise
+from ..model import TrainedPosterior
+from ..phase import InnerProducts, draw_phase
+from ..priors import PriorTransform
+from ..weighing import LogLikelihood, weigh
+from .injections import inject
+from .metrics import KLSummary, kl_truth, log_posterior_at_truth
+
+
+@dataclass(frozen=True)
+class EventGap:
+    """One event.
+
+    Attributes
+    ----------
+    snr
+        Optimal signal-to-noise ratio of the signal, all detectors.
+    efficiency, effective_sample_size, pareto_k, largest_weight
+        Of the weights.
+    log_evidence, log_evidence_err, log_evidence_bias
+        Of the weights; the last is the expected bias of log Z.
+    verdict
+        Grade of the result.
+    kl_weighted
+        KL divergence of the network from the exact posterior, by the weights.
+    log_likelihood, log_prior, log_q
+        At the true parameters: likelihood (marginal over a phase that is drawn conditionally), prior, network.
+    """
+
+    snr: float
+    efficiency: float
+    effective_sample_size: float
+    pareto_k: float
+    largest_weight: float
+    log_evidence: float
+    log_evidence_err: float
+    log_evidence_bias: float
+    verdict: str
+    kl_weighted: float
+    log_likelihood: float
+    log_prior: float
+    log_q: float
+
+
+def measure_gap(
+    model: TrainedPosterior,
+    likelihood: GravitationalWaveTransient,
+    priors: PriorDict,
+    injections: int = 200,
+    draws: int = 10_000,
+    seed: int = 0,
+    npool: int = 1,
+    log: Path | None = None,
+    progress: bool = True,
+) -> list[EventGap]:
+    """Weigh ``draws`` draws for each of ``injections`` fresh events.
+
+    Parameters
+    ----------
+    model
+        A trained model.
+    likelihood, priors
+        The problem that it was trained for; the data in it do not matter.
+    injections, draws
+        Numbers.
+    seed
+        Each event has a generator of its own, so that any part of the events can be repeated.
+    npool
+        Processes.
+    log
+        File with a line for each event, written as they come; events found there are not done again.
+    progress
+        Whether to show a progress bar.
+    """
+    transform = PriorTransform(priors)
+    done = _read(log)
+    events = done[:injections]
+    for index in tqdm(range(len(events), injections), disable=not progress, desc="Events", initial=len(events)):
+        events.append(_measure(model, likelihood, transform, draws, (seed, index), npool))
+        if log is not None:
+            with log.open("a") as file:
+                file.write(json.dumps(asdict(events[-1])) + "\n")
+    return events
+
+
+def summarise_gap(events: Sequence[EventGap]) -> dict[str, object]:
+    """Figures over events, plain values: quantiles of the efficiency, KL by both estimators, verdicts."""
+    efficiency = np.array([event.efficiency for event in events])
+    weighted = np.array([event.kl_weighted for event in events])
+    bias = float(np.mean([event.log_evidence_bias for event in events]))
+    error = float(np.std(weighted, ddof=1) / np.sqrt(len(weighted))) if len(weighted) > 1 else np.inf
+    columns = {key: [getattr(event, key) for event in events] for key in ("log_likelihood", "log_prior", "log_q")}
+    evidence = [event.log_evidence for event in events]
+    truth = kl_truth(
+        log_evidence=evidence,
+        log_evidence_bias=[event.log_evidence_bias for event in events],
+        **columns,
+    )
+    grades = [event.verdict for event in events]
+    return {
+        "events": len(events),
+        "efficiency_median": float(np.median(efficiency)),
+        "efficiency_10": float(np.quantile(efficiency, 0.1)),
+        "efficiency_worst": float(efficiency.min()),
+        "kl_weighted": KLSummary(
+            "weighted", float(weighted.mean()), error, float(np.median(weighted)), len(events), bias
+        ).to_dict(),
+        "kl_truth": truth.to_dict(),
+        "lowest_loss": float(
+            -np.mean(log_posterior_at_truth(columns["log_likelihood"], columns["log_prior"], evidence))
+        ),
+        "verdicts": {grade: grades.count(grade) for grade in ("reliable", "check", "failed")},
+        "log_evidence_bias": bias,
+    }
+
+
+def _measure(
+    model: TrainedPosterior,
+    likelihood: GravitationalWaveTransient,
+    transform: PriorTransform,
+    draws: int,
+    seed: tuple[int, int],
+    npool: int,
+) -> EventGap:
+    rng = np.random.default_rng(seed)
+    event, truth = inject(likelihood, transform, rng)
+    bound = model.bind(event, transform)
+    generator = torch.Generator().manual_seed(int(rng.integers(2**31)))
+    weighted = weigh(bound, bound.draw(draws, generator, rng), event, transform, True, rng, npool)
+    summary = summarise(weighted.log_weights)
+    parameters = {key: np.array([truth[key]]) for key in transform.keys}
+    log_prior = float(transform.log_prob(parameters)[0])
+    if model.phase_order:
+        value = InnerProducts(event)(truth)
+        log_likelihood = float(draw_phase(value[None], model.phase_order, rng).log_marginal[0])
+        log_prior += float(np.log(2 * np.pi))
+    else:
+        log_likelihood = float(LogLikelihood(event, True)(truth)[0])
+    norm = float(InnerProducts(event)(truth)[2])
+    return EventGap(
+        snr=float(np.sqrt(norm)),
+        efficiency=summary.efficiency,
+        effective_sample_size=summary.effective_sample_size,
+        pareto_k=summary.pareto_k,
+        largest_weight=summary.largest_weight,
+        log_evidence=summary.log_evidence,
+        log_evidence_err=summary.log_evidence_err,
+        log_evidence_bias=summary.log_evidence_bias,
+        verdict=judge(summary, n_effective=None).grade,
+        kl_weighted=kl_from_weights(weighted.log_weights),
+        log_likelihood=log_likelihood,
+        log_prior=log_prior,
+        log_q=float(bound.log_prob(parameters)[0]),
+    )
+
+
+def _read(log: Path | None) -> list[EventGap]:
+    if log is None or not log.exists():
+        return []
+    return [EventGap(**json.loads(line)) for line in log.read_text().splitlines() if line.strip()]

@@ -1,0 +1,65 @@
+"""Fresh simulated events of a likelihood: a signal from the prior in Gaussian noise of the same power spectral density."""
+
+from __future__ import annotations
+
+import copy
+
+import numpy as np
+from bilby.gw.detector import Interferometer
+from bilby.gw.likelihood import GravitationalWaveTransient
+
+from ..errors import SimulationError
+from ..parallel import Row
+from ..priors import PriorTransform
+
+
+def inject(
+    likelihood: GravitationalWaveTransient, transform: PriorTransform, rng: np.random.Generator
+) -> tuple[GravitationalWaveTransient, Row]:
+    """A copy of ``likelihood`` with the data of a new event.
+
+    Parameters
+    ----------
+    likelihood
+        Says which detectors, band, noise and waveform; left as it is.
+    transform
+        The prior that the signal is drawn from.
+    rng
+        Random generator.
+
+    Returns
+    -------
+    likelihood, parameters
+        The new likelihood and the signal's parameters, fixed ones included.
+
+    Raises
+    ------
+    SimulationError
+        If the waveform fails.
+    """
+    draw = transform.sample(1, rng)
+    parameters = {**transform.fixed, **{key: float(value[0]) for key, value in draw.items()}}
+    polarisations = likelihood.waveform_generator.frequency_domain_strain(dict(parameters))
+    if polarisations is None:
+        raise SimulationError(f"the waveform generator failed for a draw from the prior: {parameters}")
+    event = copy.deepcopy(likelihood)
+    for interferometer in event.interferometers:
+        signal = interferometer.get_detector_response(
+            polarisations, {**parameters, **event.get_sky_frame_parameters(dict(parameters))}
+        )
+        interferometer.set_strain_data_from_frequency_domain_strain(
+            np.where(interferometer.frequency_mask, signal, 0) + _noise(interferometer, rng),
+            sampling_frequency=interferometer.sampling_frequency,
+            duration=interferometer.duration,
+            start_time=interferometer.start_time,
+        )
+    event._noise_log_likelihood_value = None
+    return event, parameters
+
+
+def _noise(interferometer: Interferometer, rng: np.random.Generator) -> np.ndarray:
+    """Noise as the likelihood assumes it: variance ``S T / 4`` per real and imaginary part, inside the band."""
+    mask = interferometer.frequency_mask
+    psd = np.where(mask, interferometer.power_spectral_density_array, 0)
+    white = rng.standard_normal(len(mask)) + 1j * rng.standard_normal(len(mask))
+    return np.sqrt(psd * interferometer.duration / 4) * white
