@@ -20,10 +20,11 @@ from bilby.core.utils import logger
 from .contract import Contract, describe
 from .errors import ConfigurationError, ModelError
 from .model import SHIPPED, TrainedPosterior
-from .networks import NetworkConfig, build_network
+from .networks import FAMILIES, NetworkConfig, build_network
 from .phase import conditional_obstacle
 from .priors import PriorTransform
 from .representation import (
+    REPRESENTATIONS,
     AlignedRepresentation,
     CoordinateConfig,
     Coordinates,
@@ -64,6 +65,19 @@ class Settings:
     def __post_init__(self) -> None:
         if self.phase not in ("conditional", "network"):
             raise ConfigurationError(f"phase={self.phase!r}: choose 'conditional' or 'network'")
+        # Names are looked up here, and not only once the waveforms have been simulated.
+        if self.network.family not in FAMILIES:
+            raise ConfigurationError(f"network={self.network.family!r}: choose one of {sorted(FAMILIES)}")
+        if self.representation.kind not in REPRESENTATIONS:
+            raise ConfigurationError(
+                f"representation={self.representation.kind!r}: choose one of {sorted(REPRESENTATIONS)}"
+            )
+        try:
+            torch.device(self.training.device)
+        except RuntimeError as error:
+            raise ConfigurationError(
+                f"device={self.training.device!r} is no device of torch: use 'cpu' or 'cuda'"
+            ) from error
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values, for JSON."""
@@ -123,8 +137,7 @@ class _Builder:
     ) -> None:
         self.transform = PriorTransform(priors)
         self.contract = describe(likelihood, self.transform)
-        if isinstance(likelihood, GaussianLikelihood) and settings.representation.kind != "linear":
-            settings = replace(settings, representation=replace(settings.representation, kind="linear"))
+        settings = _adapted(settings, self.contract)
         if settings.representation.kind == "series" and settings.simulation.reduce_grid:
             settings = replace(settings, simulation=replace(settings.simulation, reduce_grid=False))
         self.settings, self.progress = settings, progress
@@ -274,6 +287,7 @@ def cached_model(
     contract: Contract, settings: Settings, cache: str | None = None
 ) -> tuple[Path, TrainedPosterior] | None:
     """A model of the same contract and kind, shipped or trained before."""
+    settings = _adapted(settings, contract)
     for folder in _candidates(cache):
         try:
             described = json.loads((folder / "model.json").read_text())
@@ -295,6 +309,13 @@ def new_folder(contract: Contract, settings: Settings, cache: str | None = None)
     """Where in the cache a model of this contract and these settings belongs."""
     text = json.dumps([contract.fingerprint(), settings.to_dict()], sort_keys=True)
     return cache_folder(cache) / hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def _adapted(settings: Settings, contract: Contract) -> Settings:
+    """Settings as the problem needs them: data that are no gravitational waves have but one representation."""
+    if contract.facts["kind"] == "gravitational wave" or settings.representation.kind == "linear":
+        return settings
+    return replace(settings, representation=replace(settings.representation, kind="linear"))
 
 
 def _candidates(cache: str | None) -> Iterator[Path]:

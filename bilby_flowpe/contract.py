@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, field
+from inspect import isfunction
 from typing import Any
 
 import numpy as np
@@ -24,6 +25,7 @@ from .simulation.projection import Detector
 _SKY = ("ra", "dec", "psi")
 _TIME = "geocent_time"
 _RELATIVE_TOLERANCE = 1e-6
+_SHOWN = 3
 _LABELS = ("name", "latex_label", "unit", "boundary")
 
 
@@ -52,8 +54,7 @@ class Contract:
             elif trained.shape != wanted.shape:
                 found.append(f"{name}: {wanted.shape} values, trained with {trained.shape}")
             elif not np.allclose(trained, wanted, rtol=_RELATIVE_TOLERANCE, atol=0):
-                ratio = float(np.exp(np.median(np.abs(np.log(wanted / trained)))))
-                found.append(f"{name}: differs from the one trained with, by a factor of {ratio:.3g} at the median")
+                found.append(f"{name}: differs from the one trained with, {_by_how_much(trained, wanted)}")
         return found
 
     def fingerprint(self) -> str:
@@ -107,7 +108,7 @@ def _gravitational_wave(likelihood: GravitationalWaveTransient, transform: Prior
             "generator": type(generator).__name__,
             "source_model": get_function_path(source),
             "parameter_conversion": get_function_path(generator.parameter_conversion),
-            "arguments": json.loads(json.dumps(generator.waveform_arguments, default=str, sort_keys=True)),
+            "arguments": _plain(generator.waveform_arguments),
         },
         "reference_frame": str(likelihood.reference_frame),
         "time_reference": str(likelihood.time_reference),
@@ -145,7 +146,7 @@ def _gaussian(likelihood: GaussianLikelihood, transform: PriorTransform) -> Cont
         "fixed": dict(sorted(transform.fixed.items())),
         "constraints": _constraints(transform),
         "model": get_function_path(likelihood.func),
-        "model_arguments": json.loads(json.dumps(likelihood.kwargs, default=str, sort_keys=True)),
+        "model_arguments": _plain(likelihood.kwargs),
     }
     sigma = np.broadcast_to(np.asarray(likelihood.sigma, dtype=np.float64), np.shape(likelihood.y))
     return Contract(facts, {"x": np.ravel(likelihood.x).astype(float), "sigma": np.ravel(sigma).astype(float)})
@@ -170,7 +171,24 @@ def _prior(prior: Prior, shift: float) -> dict[str, Any]:
         key: round(float(value) - shift, 6) if shift and key in ("minimum", "maximum") else value
         for key, value in arguments.items()
     }
-    return {"class": type(prior).__name__, **json.loads(json.dumps(moved, default=str, sort_keys=True))}
+    return {"class": type(prior).__name__, **_plain(moved)}
+
+
+def _by_how_much(trained: np.ndarray, wanted: np.ndarray) -> str:
+    if np.all(trained > 0) and np.all(wanted > 0):
+        return f"by a factor of {float(np.exp(np.median(np.abs(np.log(wanted / trained))))):.3g} at the median"
+    return f"by up to {float(np.max(np.abs(wanted - trained))):.3g}"
+
+
+def _plain(value: Any) -> Any:
+    """``value`` in JSON's own types; arrays in full and functions by their name, which outlives the process."""
+
+    def convert(other: Any) -> Any:
+        if isinstance(other, np.ndarray | np.generic):
+            return other.tolist()
+        return get_function_path(other) if isfunction(other) else str(other)
+
+    return json.loads(json.dumps(value, default=convert, sort_keys=True))
 
 
 def _compare(path: str, trained: Any, asked: Any) -> Any:
@@ -187,8 +205,18 @@ def _compare(path: str, trained: Any, asked: Any) -> Any:
     elif isinstance(trained, float | int) and isinstance(asked, float | int):
         if not np.isclose(trained, asked, rtol=_RELATIVE_TOLERANCE, atol=5e-6):
             yield f"{path}: {asked!r}, trained with {trained!r}"
-    elif isinstance(trained, list) and isinstance(asked, list) and len(trained) == len(asked):
-        for index, (one, other) in enumerate(zip(trained, asked, strict=True)):
-            yield from _compare(f"{path}[{index}]", one, other)
+    elif isinstance(trained, list) and isinstance(asked, list):
+        if len(trained) != len(asked):
+            yield f"{path}: {len(asked)} values, trained with {len(trained)}"
+            return
+        found = [
+            difference
+            for index, (one, other) in enumerate(zip(trained, asked, strict=True))
+            for difference in _compare(f"{path}[{index}]", one, other)
+        ]
+        # Of a table the first few say enough.
+        yield from found[:_SHOWN]
+        if len(found) > _SHOWN:
+            yield f"{path}: {len(found) - _SHOWN} more values differ"
     elif trained != asked:
         yield f"{path}: {asked!r}, trained with {trained!r}"

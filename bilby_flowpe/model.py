@@ -123,8 +123,19 @@ class TrainedPosterior:
         half
             Whether the network's weights go to half precision. The model in memory is rounded alike, so that it stays the
             one that was written.
+
+        Raises
+        ------
+        ModelError
+            If there is something else than a model in ``folder``: it is not deleted.
         """
         folder = Path(folder).expanduser()
+        if (
+            folder.exists()
+            and not (folder / DESCRIPTION).is_file()
+            and not (folder.is_dir() and not any(folder.iterdir()))
+        ):
+            raise ModelError(f"folder={str(folder)!r} holds something that is no model: give a new folder")
         folder.parent.mkdir(parents=True, exist_ok=True)
         if half:
             self.network.half().float()

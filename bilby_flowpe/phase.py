@@ -26,7 +26,7 @@ class InnerProducts:
     likelihood: GravitationalWaveTransient
 
     def __call__(self, row: Row) -> np.ndarray | None:
-        """``None`` where the waveform fails."""
+        """``None`` where the waveform fails or is not a number."""
         likelihood = self.likelihood
         row = {**row, "phase": 0.0}
         polarisations = likelihood.waveform_generator.frequency_domain_strain(row)
@@ -38,7 +38,8 @@ class InnerProducts:
             snrs = likelihood.calculate_snrs(polarisations, interferometer, return_array=False, parameters=row)
             inner += complex(snrs.d_inner_h)
             norm += float(snrs.optimal_snr_squared)
-        return np.array([inner.real, inner.imag, norm])
+        products = np.array([inner.real, inner.imag, norm])
+        return products if np.all(np.isfinite(products)) else None
 
 
 @dataclass(frozen=True)
@@ -91,10 +92,10 @@ def conditional_obstacle(transform: PriorTransform, phase_order: int) -> str | N
         return "the phase is not a search parameter"
     if phase_order == 0:
         return "the waveform does not turn as a pure (2, 2) mode with the phase"
+    if "phase" not in transform.independent_keys():
+        return "a constraint or a conditional prior involves the phase"
     prior = transform.priors["phase"]
     periods = (prior.maximum - prior.minimum) / (2 * np.pi)
     if not isinstance(prior, Uniform) or not np.isclose(periods, 1) or not np.isclose(prior.minimum, 0):
         return f"the prior of the phase, {prior!r}, is not uniform from 0 to 2 pi"
-    if "phase" not in transform.independent_keys():
-        return "a constraint or a conditional prior involves the phase"
     return None

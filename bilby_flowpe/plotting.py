@@ -158,3 +158,71 @@ def plot_efficiency(events: Sequence[Any], path: str | Path, title: str | None =
         axes.set_title(title)
     figure.savefig(path, dpi=150)
     return Path(path)
+
+
+def plot_whitened(
+    likelihood: Any,
+    posterior: Any,
+    path: str | Path,
+    around: float,
+    before: float = 0.2,
+    after: float = 0.06,
+    waveforms: int = 300,
+    title: str | None = None,
+) -> Path:
+    """Whitened data of every detector with the 90% band of the posterior's waveforms over it.
+
+    Parameters
+    ----------
+    likelihood
+        A :class:`bilby.gw.likelihood.GravitationalWaveTransient`.
+    posterior
+        Table of posterior samples, fixed parameters included.
+    path
+        Picture to write.
+    around
+        GPS time of the picture's zero.
+    before, after
+        Seconds shown.
+    waveforms
+        Number of posterior samples used.
+    title
+        Line above the picture.
+    """
+    interferometers = list(likelihood.interferometers)
+    figure = Figure(figsize=(9, 3.2 * len(interferometers)), layout="constrained")
+    FigureCanvasAgg(figure)
+    rows = posterior.iloc[np.linspace(0, len(posterior) - 1, min(waveforms, len(posterior))).astype(int)]
+    for axes, interferometer in zip(
+        np.atleast_1d(figure.subplots(len(interferometers), 1)), interferometers, strict=True
+    ):
+        times = interferometer.time_array - around
+        shown = (times > -before) & (times < after)
+        data = _whitened_series(interferometer, interferometer.frequency_domain_strain)
+        curves = []
+        for row in rows.to_dict("records"):
+            polarisations = likelihood.waveform_generator.frequency_domain_strain(dict(row))
+            signal = interferometer.get_detector_response(polarisations, row)
+            curves.append(_whitened_series(interferometer, signal)[shown])
+        low, middle, high = np.quantile(curves, [0.05, 0.5, 0.95], axis=0)
+        axes.plot(times[shown], data[shown], color="#999999", lw=0.8, label="whitened data")
+        axes.fill_between(times[shown], low, high, color=COLOURS[0], alpha=0.45, lw=0, label="90% of the waveforms")
+        axes.plot(times[shown], middle, color=COLOURS[0], lw=1.0, label="median")
+        axes.set_ylabel(f"{interferometer.name} [noise standard deviations]")
+        axes.set_xlim(-before, after)
+        axes.legend(frameon=False, loc="upper left", ncols=3)
+    axes.set_xlabel(f"seconds from GPS {around}")
+    if title:
+        figure.suptitle(title)
+    figure.savefig(path, dpi=150)
+    return Path(path)
+
+
+def _whitened_series(interferometer: Any, series: np.ndarray) -> np.ndarray:
+    """Time series with unit noise variance a sample."""
+    mask = interferometer.frequency_mask
+    white = np.zeros(len(mask), dtype=complex)
+    white[mask] = series[mask] / np.sqrt(
+        interferometer.power_spectral_density_array[mask] * interferometer.duration / 4
+    )
+    return np.fft.irfft(white) * np.sqrt(len(mask) - 1)

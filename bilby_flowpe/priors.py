@@ -66,6 +66,7 @@ class PriorTransform:
         for key in self.keys:
             _check(key, priors[key])
         self._order = [key for key in getattr(priors, "sorted_keys", self.keys) if key in self.keys]
+        self.ordered_pair: tuple[str, str] | None = None
         self.ordered_pair = self._find_ordered_pair()
         self._accepted = self._accepted_fraction()
         self.log_normalisation = float((np.log(2.0) if self.ordered_pair else 0.0) - np.log(self._accepted))
@@ -185,10 +186,12 @@ class PriorTransform:
         if not isinstance(ratio, Constraint) or ratio.maximum != 1 or any(key not in self.keys for key in pair):
             return None
         first, second = (self.priors[key] for key in pair)
-        alike = (
-            type(first) is type(second) and _conditions(first) == [] and _distribution(first) == _distribution(second)
-        )
-        return pair if alike else None
+        if type(first) is not type(second) or _conditions(first) or not _same_distribution(first, second):
+            return None
+        # The conversion function says what the ratio is, or that there is none: then Bilby does not constrain the pair.
+        draws = self.from_unconstrained(np.random.default_rng(0).standard_normal((256, self.ndim)))
+        disordered = draws[pair[0]] < draws[pair[1]]
+        return None if np.any(self.satisfies(draws) & disordered) else pair
 
     def _accepted_fraction(self) -> float:
         """Share of the coordinates' volume that the constraints leave."""
@@ -213,6 +216,12 @@ def _distribution(prior: Prior) -> dict[str, object]:
     """What makes a prior the distribution it is: its arguments less its labels."""
     arguments = prior.get_instantiation_dict()
     return {key: value for key, value in arguments.items() if key not in ("name", "latex_label", "unit", "boundary")}
+
+
+def _same_distribution(first: Prior, second: Prior) -> bool:
+    """Whether all arguments agree, those that are arrays (tabulated priors) element by element."""
+    one, other = _distribution(first), _distribution(second)
+    return one.keys() == other.keys() and all(np.array_equal(one[key], other[key]) for key in one)
 
 
 def _check(key: str, prior: Prior) -> None:

@@ -121,15 +121,22 @@ class FlowPE(Sampler):
 
     def _run_test(self):
         """Bilby's test mode: the whole run with a network that is hardly trained and few draws."""
+        # A cache of its own: no later run may take this network for a trained one.
+        cache = str(Path(self.outdir) / f"{self.abbreviation}_{self.label}" / "test_models")
         self.kwargs.update(training_time=None, training_steps=20, n_waveforms=500, n_effective=50, max_draws=500)
+        self.kwargs["cache"] = cache
         return self.run_sampler()
 
     def _check_kwargs(self) -> None:
         for key in ("n_effective", "n_posterior", "max_draws", "n_waveforms"):
             value = self.kwargs[key]
-            if isinstance(value, bool) or not float(value).is_integer() or value < 1:
+            try:
+                number = float(value)
+            except (TypeError, ValueError):
+                number = np.nan
+            if isinstance(value, bool) or not number.is_integer() or number < 1:
                 raise ConfigurationError(f"{key}={value!r}: give a whole number of at least 1")
-            self.kwargs[key] = int(value)
+            self.kwargs[key] = int(number)
         if self.kwargs["n_effective"] > self.kwargs["max_draws"]:
             raise ConfigurationError(
                 f"n_effective={self.kwargs['n_effective']} is more than max_draws={self.kwargs['max_draws']}: raise max_draws"
@@ -201,7 +208,8 @@ class _Run:
         folder = new_folder(contract, settings, self.kwargs["cache"])
         scratch = Path(self.sampler.outdir) / f"{self.sampler.abbreviation}_{self.sampler.label}"
         check_directory_exists_and_if_not_mkdir(str(scratch))
-        checkpoint = scratch / "training.ckpt"
+        # Named after problem and settings: an interrupted training of something else is not gone on with.
+        checkpoint = scratch / f"training_{folder.name}.ckpt"
         if not self.kwargs["resume"]:
             checkpoint.unlink(missing_ok=True)
         model = self._timed(
@@ -253,11 +261,7 @@ class _Run:
             rows = np.sort(self.rng.choice(rows, size=self.kwargs["n_posterior"], replace=False))
         verdict = judge(summary, n_effective=self.kwargs["n_effective"], n_posterior=len(rows))
         if weighted.spot_check_failed:
-            reason = (
-                f"the phase's closed form differs from the likelihood by {weighted.spot_difference:.3g}: "
-                "use phase='network'"
-            )
-            verdict = Verdict("failed", (reason, *verdict.reasons))
+            verdict = Verdict("failed", (_spot_reason(weighted), *verdict.reasons))
         samples = np.stack([weighted.parameters[key] for key in self.transform.keys], axis=-1)
         result = self.sampler.result
         result.samples = samples[rows]
@@ -310,6 +314,8 @@ class _Run:
         reasons = ["raw network draws: not weighted by the likelihood, no evidence"]
         if bound.model.phase_order:
             reasons.append("the phase alone was drawn from its exact conditional, which uses the likelihood")
+        if weighted.spot_check_failed:
+            reasons.insert(0, _spot_reason(weighted))
         if bound.model.flatten_snr:
             reasons.append(
                 "the network was trained on a prior that is flatter in signal-to-noise ratio than the user's"
@@ -320,7 +326,7 @@ class _Run:
             "n_outside_prior": weighted.n_outside,
             "n_likelihood_evaluations": weighted.n_likelihood,
             "importance_weighted": False,
-            "verdict": "check",
+            "verdict": "failed" if weighted.spot_check_failed else "check",
             "reasons": reasons,
         }
         return self._finish(result, statistics, bound.model, source)
@@ -333,3 +339,7 @@ class _Run:
         message = f"Verdict: {grade}" + "".join(f"; {reason}" for reason in reasons)
         (logger.info if grade == "reliable" else logger.warning)(message)
         return result
+
+
+def _spot_reason(weighted: Any) -> str:
+    return f"the phase's closed form differs from the likelihood by {weighted.spot_difference:.3g}: use phase='network'"

@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import Any
 
 import numpy as np
@@ -205,15 +206,15 @@ class _Run:
     def __call__(self, progress: bool) -> History:
         self._resume()
         began, saved = time.monotonic() - self.spent, time.monotonic()
-        due = (len(self.history.step) + 1) / self.config.validations
+        due = self._due()
         with tqdm(total=100, desc="Training", unit="%", disable=not progress, bar_format=_BAR) as bar:
             while (done := self._progress()) < 1.0:
                 self._train_step(done)
                 self.spent = time.monotonic() - began
                 done = self._progress()
                 if done >= due or done >= 1.0:
-                    due += 1 / self.config.validations
                     self._validate(bar)
+                    due = self._due()
                     if len(self.history.step) - 1 - self.history.best >= self.config.patience:
                         logger.info(f"No improvement over {self.config.patience} validations: training stops early")
                         break
@@ -224,6 +225,10 @@ class _Run:
         self.network.load_state_dict(self.best)
         self.network.to("cpu").eval()
         return self.history
+
+    def _due(self) -> float:
+        """Progress at which the next validation is due; not a running sum, so that a resumed training has the same."""
+        return (len(self.history.step) + 1) / self.config.validations
 
     def _progress(self) -> float:
         shares = [0.0]
@@ -276,7 +281,9 @@ class _Run:
         history.train_loss.append(float(np.mean(self.losses[-200:])) if self.losses else math.nan)
         history.validation_loss.append(loss)
         history.validation_loss_paper.append(paper)
-        if history.best < 0 or loss < history.validation_loss[history.best]:
+        # A loss that is not a number is never the best, and any number is better than one.
+        least = history.validation_loss[history.best] if history.best >= 0 else math.nan
+        if history.best < 0 or loss < least or (math.isnan(least) and not math.isnan(loss)):
             history.best = len(history.step) - 1
             self.best = {key: value.clone() for key, value in self.average.state_dict().items()}
         bar.set_postfix_str(f"step {self.step}, train {history.train_loss[-1]:.3f}, validation {loss:.3f}")
@@ -302,7 +309,11 @@ class _Run:
     def _resume(self) -> None:
         if self.checkpoint is None or not self.checkpoint.exists():
             return
-        state = torch.load(self.checkpoint, weights_only=True)
+        try:
+            state = torch.load(self.checkpoint, weights_only=True)
+        except (EOFError, OSError, RuntimeError, UnpicklingError) as error:
+            logger.warning(f"{self.checkpoint} cannot be read ({error}): starting anew")
+            return
         if state["config"] != self.config.to_dict():
             logger.info(f"{self.checkpoint} is of a training with another configuration: starting anew")
             return

@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import torch
 from torch import nn
-from zuko.nn import MaskedLinear
+from zuko.nn import Linear, MaskedLinear
 
 
 def keep_precision(module: nn.Module) -> nn.Module:
     """Make the first and last linear layer of a sequential module compute in float32 whatever the autocast."""
-    layers = [layer for layer in module.modules() if isinstance(layer, nn.Linear)]
+    layers = [layer for layer in module.modules() if type(layer) in _PRECISE]
     for layer in {layers[0], layers[-1]}:
-        layer.__class__ = _PreciseMaskedLinear if isinstance(layer, MaskedLinear) else _PreciseLinear
+        layer.__class__ = _PRECISE[type(layer)]
     return module
 
 
@@ -29,6 +29,16 @@ class _PreciseMaskedLinear(MaskedLinear):
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         with torch.autocast(x.device.type, enabled=False):
             return super().forward(x.float())
+
+
+class _PreciseUnmaskedLinear(Linear):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        with torch.autocast(x.device.type, enabled=False):
+            return super().forward(x.float())
+
+
+# With a single coordinate there is nothing to mask, and zuko takes a linear layer of its own.
+_PRECISE = {nn.Linear: _PreciseLinear, MaskedLinear: _PreciseMaskedLinear, Linear: _PreciseUnmaskedLinear}
 
 
 class _ResidualBlock(nn.Module):

@@ -19,7 +19,7 @@ from ..grid import Grid
 from .pivot import Pivot
 
 _CANDIDATES = 384
-_POWER_KEPT = 0.999
+_POWER_KEPT = 0.99
 _PADDING = 0.01
 _MATCH_SPAN = 0.012
 

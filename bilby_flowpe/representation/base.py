@@ -37,7 +37,7 @@ class RepresentationConfig:
     kind: Kind = "aligned"
     templates: int = 8
     tolerance: float = 0.02
-    max_components: int = 128
+    max_components: int = 192
     n_fit: int = 16_384
 
 

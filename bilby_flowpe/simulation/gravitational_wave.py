@@ -318,8 +318,8 @@ class GravitationalWaveSimulator:
         if self.symmetries.inclination:
             reference["theta_jn"] = 0.0
         modes = ("plus",) if self.symmetries.cross_ratio else ("plus", "cross")
-        generator = self.likelihood.waveform_generator
-        return PolarisationTask(generator, self._whiteners, self.grid, self.duration, reference, modes)
+        generator, arrival = self.likelihood.waveform_generator, float(np.mean(self.arrival_range()))
+        return PolarisationTask(generator, self._whiteners, self.grid, self.duration, reference, modes, arrival)
 
     def _reference_distance(self) -> float:
         return {**self.transform.fixed, **self.transform.from_median()}["luminosity_distance"]

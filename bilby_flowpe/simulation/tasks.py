@@ -49,7 +49,10 @@ class Whitener:
 
 @dataclass
 class PolarisationTask:
-    """Whitened polarisations of one row on the grid, (D, P, F); picklable."""
+    """Whitened polarisations of one row on the grid, (D, P, F), the merger at time zero; picklable.
+
+    ``arrival`` is where in the stretch a typical signal merges, in seconds: where the stretch is cut around it.
+    """
 
     generator: WaveformGenerator
     whiteners: list[Whitener]
@@ -57,25 +60,25 @@ class PolarisationTask:
     duration: float
     reference: Row
     modes: tuple[str, ...]
+    arrival: float
 
     def __call__(self, row: Row) -> np.ndarray | None:
         strain = polarisations(self.generator, {**row, **self.reference})
         if strain is None:
             return None
         series = np.stack([strain[mode] for mode in self.modes])
-        return _on_grid(series, self.whiteners, self.grid, self.duration).astype(np.complex64)
+        return _on_grid(series, self.whiteners, self.grid, self.duration, self.arrival).astype(np.complex64)
 
 
-def _on_grid(series: np.ndarray, whiteners: list[Whitener], grid: Grid, duration: float) -> np.ndarray:
+def _on_grid(series: np.ndarray, whiteners: list[Whitener], grid: Grid, duration: float, arrival: float) -> np.ndarray:
     """Polarisations (P, N) with their merger at time zero, whitened for every detector, on the grid: (D, P, F)."""
     whitened = np.stack([whitener(series) for whitener in whiteners])
     if np.isclose(grid.duration, duration):
         return grid.restrict(whitened, duration)
-    # The merger goes to the middle of the stretch while the rest is cut away, and back to time zero.
-    middle = grid.duration / 2
+    # The merger goes to where the data have it while the rest is cut away, and back to time zero.
     frequencies = np.arange(series.shape[-1]) / duration
-    placed = whitened * np.exp(-2j * np.pi * frequencies * (grid.start + middle))
-    return grid.restrict(placed, duration) * np.exp(2j * np.pi * grid.frequencies * middle)
+    placed = whitened * np.exp(-2j * np.pi * frequencies * (grid.start + arrival))
+    return grid.restrict(placed, duration) * np.exp(2j * np.pi * grid.frequencies * arrival)
 
 
 @dataclass

@@ -1,0 +1,199 @@
+"""GW150914 in one detector or two: from measured strain to posterior and evidence.
+
+    python examples/gw150914.py --data-dir DIR --detectors H1
+    python examples/gw150914.py --data-dir DIR --detectors H1 --referee dynesty
+
+DIR holds the 32 s strain files of the Gravitational Wave Open Science Center (``H-H1_LOSC_4_V2-1126259446-32.hdf5`` and so
+on) and a noise curve ``PSD_H1.txt`` of each detector. Without ``--data-dir`` the public strain is fetched through gwpy and the
+noise curve is estimated from it.
+
+Four seconds around the trigger, 20 to 1024 Hz, IMRPhenomPv2 with aligned spins. One detector cannot tell where the source is,
+so sky position and polarisation angle are then fixed, to ra 1.375, dec -1.2108 and psi 2.659 (all in radians); with two
+detectors they are searched.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+from pathlib import Path
+
+import bilby
+import numpy as np
+
+TRIGGER = 1126259462.4
+DURATION = 4.0
+SAMPLING_FREQUENCY = 2048.0
+ROLL_OFF = 0.4
+MINIMUM_FREQUENCY, MAXIMUM_FREQUENCY = 20.0, 1024.0
+SKY = {"ra": 1.375, "dec": -1.2108, "psi": 2.659}
+SHOWN = ("chirp_mass", "mass_ratio", "chi_eff", "luminosity_distance", "theta_jn", "geocent_time", "phase")
+
+
+def read_strain(detector: str, folder: Path | None):  # noqa: ANN201
+    """Strain around the trigger as a gwpy time series, from a file or from the open-science centre."""
+    from gwpy.timeseries import TimeSeries
+
+    if folder is not None:
+        files = sorted(folder.glob(f"*{detector}_LOSC*.hdf5"))
+        if not files:
+            raise SystemExit(f"--data-dir {folder}: no strain file *{detector}_LOSC*.hdf5 there")
+        return TimeSeries.read(files[0], format="hdf5.gwosc")
+    try:
+        return TimeSeries.fetch_open_data(detector, TRIGGER - 130, TRIGGER + 34, sample_rate=4096)
+    except Exception as error:
+        raise SystemExit(
+            f"the public strain of {detector} cannot be fetched ({type(error).__name__}: {error}); "
+            "download it from gwosc.org and name its folder with --data-dir"
+        ) from error
+
+
+def noise_curve(detector: str, folder: Path | None, strain) -> bilby.gw.detector.PowerSpectralDensity:  # noqa: ANN001
+    """From the file beside the strain, or Welch's method with medians on the strain before the event."""
+    if folder is not None:
+        path = folder / f"PSD_{detector}.txt"
+        if not path.exists():
+            raise SystemExit(f"--data-dir {folder}: no noise curve {path.name} there")
+        return bilby.gw.detector.PowerSpectralDensity(psd_file=str(path))
+    before = strain.crop(TRIGGER - 130, TRIGGER - 2)
+    psd = before.psd(
+        fftlength=DURATION, overlap=DURATION / 2, method="median", window=("tukey", 2 * ROLL_OFF / DURATION)
+    )
+    return bilby.gw.detector.PowerSpectralDensity(frequency_array=psd.frequencies.value, psd_array=psd.value)
+
+
+def interferometer(detector: str, folder: Path | None) -> bilby.gw.detector.Interferometer:
+    """One interferometer with four seconds of data, low-passed exactly by leaving the bins above 1024 Hz away."""
+    strain = read_strain(detector, folder)
+    start = TRIGGER - DURATION / 2
+    whole = bilby.gw.detector.InterferometerStrainData(
+        minimum_frequency=MINIMUM_FREQUENCY, maximum_frequency=MAXIMUM_FREQUENCY, roll_off=ROLL_OFF
+    )
+    whole.set_from_gwpy_timeseries(strain.crop(start, start + DURATION))
+    kept = int(DURATION * SAMPLING_FREQUENCY / 2) + 1
+    ifo = bilby.gw.detector.get_empty_interferometer(detector)
+    ifo.set_strain_data_from_frequency_domain_strain(
+        whole.frequency_domain_strain[:kept],
+        sampling_frequency=SAMPLING_FREQUENCY,
+        duration=DURATION,
+        start_time=start,
+    )
+    ifo.minimum_frequency, ifo.maximum_frequency = MINIMUM_FREQUENCY, MAXIMUM_FREQUENCY
+    ifo.power_spectral_density = noise_curve(detector, folder, strain)
+    return ifo
+
+
+def problem(
+    detectors: list[str], folder: Path | None
+) -> tuple[bilby.gw.GravitationalWaveTransient, bilby.core.prior.PriorDict]:
+    """Likelihood and priors."""
+    from bilby.core.prior import Cosine, PowerLaw, Sine, Uniform
+
+    generator = bilby.gw.WaveformGenerator(
+        duration=DURATION,
+        sampling_frequency=SAMPLING_FREQUENCY,
+        start_time=TRIGGER - DURATION / 2,
+        frequency_domain_source_model=bilby.gw.source.lal_binary_black_hole,
+        waveform_arguments={
+            "waveform_approximant": "IMRPhenomPv2",
+            "reference_frequency": 20.0,
+            "minimum_frequency": MINIMUM_FREQUENCY,
+        },
+    )
+    interferometers = bilby.gw.detector.InterferometerList([interferometer(name, folder) for name in detectors])
+    likelihood = bilby.gw.GravitationalWaveTransient(interferometers, generator)
+    priors = bilby.gw.prior.BBHPriorDict(dictionary={})
+    priors["chirp_mass"] = Uniform(20, 45, latex_label=r"$\mathcal{M}$", unit=r"$M_\odot$")
+    priors["mass_ratio"] = Uniform(0.125, 1, latex_label="$q$")
+    priors["chi_1"] = Uniform(-0.99, 0.99, latex_label=r"$\chi_1$")
+    priors["chi_2"] = Uniform(-0.99, 0.99, latex_label=r"$\chi_2$")
+    priors["luminosity_distance"] = PowerLaw(2, 50, 2000, latex_label="$d_L$", unit="Mpc")
+    priors["theta_jn"] = Sine(latex_label=r"$\theta_{JN}$")
+    priors["phase"] = Uniform(0, 2 * np.pi, boundary="periodic", latex_label=r"$\phi_0$")
+    priors["geocent_time"] = Uniform(TRIGGER - 0.1, TRIGGER + 0.1, latex_label="$t_c$", unit="s")
+    if len(detectors) == 1:
+        for key, value in SKY.items():
+            priors[key] = value
+        priors.convert_floats_to_delta_functions()
+    else:
+        priors["ra"] = Uniform(0, 2 * np.pi, boundary="periodic", latex_label="RA")
+        priors["dec"] = Cosine(latex_label="DEC")
+        priors["psi"] = Uniform(0, np.pi, boundary="periodic", latex_label=r"$\psi$")
+    return likelihood, priors
+
+
+def referee(likelihood, priors, outdir: Path, label: str, npool: int) -> bilby.core.result.Result:  # noqa: ANN001
+    """The dynesty run: phase-marginalised, 500 live points, everything else Bilby's default; resumes where it stopped."""
+    marginalised = priors.copy()
+    with_phase = bilby.gw.GravitationalWaveTransient(
+        likelihood.interferometers, likelihood.waveform_generator, phase_marginalization=True, priors=marginalised
+    )
+    return bilby.run_sampler(
+        with_phase, marginalised, sampler="dynesty", nlive=500, npool=npool, outdir=str(outdir), label=f"{label}_dynesty",
+        sampling_seed=1, conversion_function=bilby.gw.conversion.generate_all_bbh_parameters,
+    )  # fmt: skip
+
+
+def main() -> None:
+    """Run, print, draw."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data-dir", type=Path)
+    parser.add_argument("--detectors", nargs="+", default=["H1"], choices=("H1", "L1"))
+    parser.add_argument("--training-time", type=float, default=1200.0)
+    parser.add_argument("--waveforms", type=int, default=150_000)
+    parser.add_argument("--referee", choices=("dynesty",))
+    parser.add_argument("--cache", help="folder of the models trained on demand")
+    parser.add_argument("--npool", type=int, default=os.cpu_count() or 1)
+    parser.add_argument("--outdir", type=Path, default=Path("outdir/gw150914"))
+    arguments = parser.parse_args()
+    from bilby_flowpe.plotting import plot_comparison, plot_whitened
+
+    label = "GW150914_" + "".join(arguments.detectors)
+    likelihood, priors = problem(arguments.detectors, arguments.data_dir)
+    result = bilby.run_sampler(
+        likelihood,
+        priors,
+        sampler="flowpe",
+        outdir=str(arguments.outdir),
+        label=label,
+        npool=arguments.npool,
+        training_time=arguments.training_time,
+        n_waveforms=arguments.waveforms,
+        cache=arguments.cache,
+        sampling_seed=1,
+        clean=True,
+        conversion_function=bilby.gw.conversion.generate_all_bbh_parameters,
+    )
+    statistics = result.meta_data["run_statistics"]
+    print(
+        f"\nGW150914, {' '.join(arguments.detectors)}: verdict {statistics['verdict']}",
+        *statistics["reasons"],
+        sep="; ",
+    )
+    for key in ("chirp_mass", "mass_ratio", "chi_eff", "luminosity_distance"):
+        low, middle, high = np.quantile(result.posterior[key], [0.05, 0.5, 0.95])
+        print(f"{key:<22}{middle:>10.3f}   [{low:.3f}, {high:.3f}]")
+    print(f"ln Z (signal against noise) {result.log_bayes_factor:.3f} +- {result.log_evidence_err:.3f}")
+    print(
+        f"efficiency {statistics['efficiency']:.3f}, {statistics['effective_sample_size']:.0f} effective samples of "
+        f"{statistics['n_draws']} draws, Pareto k {statistics['pareto_k']:.2f}, seconds {statistics['seconds']}, "
+        f"training {statistics['training_seconds']} s"
+    )
+    keys = [key for key in SHOWN if key in result.posterior]
+    labels = {key: priors[key].latex_label_with_unit for key in priors} | {"chi_eff": r"$\chi_{\rm eff}$"}
+    corner = {"keys": keys, "labels": labels, "offsets": {"geocent_time": TRIGGER}, "title": label.replace("_", " ")}
+    samples = {"flowpe": result.posterior}
+    plot_whitened(
+        likelihood, result.posterior, arguments.outdir / f"{label}_whitened.png", TRIGGER, title=corner["title"]
+    )
+    if arguments.referee:
+        from bilby_flowpe.validation.comparison import compare_results, format_comparison
+
+        other = referee(likelihood, priors, arguments.outdir, label, arguments.npool)
+        samples["dynesty"] = other.posterior
+        print(format_comparison(compare_results(result, other, np.random.default_rng(0)), "dynesty"))
+    plot_comparison(samples, path=arguments.outdir / f"{label}_corner.png", **corner)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,224 @@
+"""From Bilby objects to a model, and the cache."""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from bilby.core.likelihood import GaussianLikelihood, Likelihood
+from bilby.core.prior import Gaussian, PriorDict, Uniform
+from trained import small_settings
+
+from bilby_flowpe import build as build_module
+from bilby_flowpe.build import Settings, cache_folder, cached_model, new_folder, train_model
+from bilby_flowpe.contract import describe
+from bilby_flowpe.errors import ConfigurationError, SimulationError
+from bilby_flowpe.model import TrainedPosterior
+from bilby_flowpe.networks import NetworkConfig
+from bilby_flowpe.priors import PriorTransform
+from bilby_flowpe.representation import RepresentationConfig
+from bilby_flowpe.training import TrainingConfig
+
+TINY = small_settings(steps=30, n_waveforms=300)
+
+
+def line(x: np.ndarray, slope: float, intercept: float) -> np.ndarray:
+    return slope * x + intercept
+
+
+def regression(keys: tuple[str, ...] = ("slope", "intercept")) -> tuple[GaussianLikelihood, PriorDict]:
+    x = np.linspace(-1, 1, 20)
+    likelihood = GaussianLikelihood(x, line(x, 0.5, -0.2), line, sigma=0.5)
+    priors = PriorDict({key: Gaussian(0, 1) if key in keys else 0.3 for key in ("slope", "intercept")})
+    priors.fill_priors()
+    return likelihood, priors
+
+
+def contract_of(problem: tuple) -> object:
+    likelihood, priors = problem
+    return describe(likelihood, PriorTransform(priors))
+
+
+# Training --------------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def tiny(problem_5d: tuple) -> TrainedPosterior:
+    return train_model(*problem_5d, TINY, progress=False)
+
+
+def test_model_describes_itself(tiny: TrainedPosterior, problem_5d: tuple) -> None:
+    assert tiny.contract.differences(contract_of(problem_5d)) == []
+    assert tiny.history["step"][-1] == 30
+    assert tiny.phase_order == 2
+    assert "phase" not in tiny.coordinates.keys
+    assert tiny.settings == TINY.to_dict()
+    assert tiny.information["n_parameters"] == tiny.network.n_parameters
+    assert tiny.information["factorised"] is True
+    assert tiny.information["compression"]["worst_loss"] <= RepresentationConfig().tolerance
+
+
+def test_problem_is_left_alone(problem_5d: tuple) -> None:
+    likelihood, priors = problem_5d
+    strain = likelihood.interferometers[0].frequency_domain_strain.copy()
+    before = copy.deepcopy(priors)
+    train_model(likelihood, priors, replace(TINY, training=replace(TINY.training, max_steps=2)), progress=False)
+    assert priors == before
+    np.testing.assert_array_equal(likelihood.interferometers[0].frequency_domain_strain, strain)
+
+
+def test_same_seed_gives_the_same_model(tiny: TrainedPosterior, problem_5d: tuple) -> None:
+    # Neither another event nor the state of the global generators matters.
+    from bilby_flowpe.problems import green2020
+
+    np.random.seed(5)  # noqa: NPY002
+    torch.manual_seed(5)
+    again = train_model(*green2020(5, seed=9), TINY, progress=False)
+    for key, value in tiny.network.state_dict().items():
+        assert torch.equal(again.network.state_dict()[key], value), key
+    assert again.history["validation_loss"] == tiny.history["validation_loss"]
+
+
+@pytest.mark.parametrize("fold", [True, False])
+def test_phase_in_the_network(problem_5d: tuple, fold: bool) -> None:
+    settings = replace(TINY, phase="network", fold_phase=fold, training=replace(TINY.training, max_steps=2))
+    model = train_model(*problem_5d, settings, progress=False)
+    assert "phase" in model.coordinates.keys
+    assert (model.phase_order, model.coordinates.fold_phase) == (0, fold)
+
+
+def test_time_series_in_full(problem_5d: tuple, tmp_path: Path) -> None:
+    settings = replace(
+        TINY, representation=RepresentationConfig(kind="series"), training=replace(TINY.training, max_steps=2)
+    )
+    model = train_model(*problem_5d, settings, progress=False)
+    assert model.kind == "series"
+    assert model.grid.duration == 1.0
+    assert TrainedPosterior.load(model.save(tmp_path / "model")).network.context == 1024
+
+
+@pytest.mark.parametrize("keys", [("slope", "intercept"), ("slope",)])
+def test_gaussian_likelihood(keys: tuple[str, ...], tmp_path: Path) -> None:
+    """One or several parameters, the others fixed; the model is found again although it was not asked for as linear."""
+    problem = regression(keys)
+    model = train_model(*problem, TINY, progress=False)
+    assert (model.kind, model.grid, model.coordinates.keys) == ("linear", None, keys)
+    assert model.representation.features == 2  # the span of the predictions: a fixed intercept has its direction, too
+    model.save(new_folder(contract_of(problem), TINY, str(tmp_path)))
+    folder, found = cached_model(contract_of(problem), TINY, str(tmp_path))
+    assert folder.parent == tmp_path
+    bound = found.bind(problem[0], PriorTransform(problem[1]))
+    draws = bound.draw(100, torch.Generator().manual_seed(0), np.random.default_rng(0))
+    assert set(draws.parameters) == set(keys)
+    assert draws.inside.all()
+
+
+def test_unusable_problems_are_refused() -> None:
+    x = np.linspace(0, 1, 5)
+    unknown_noise = GaussianLikelihood(x, x, line)
+    priors = PriorDict({"slope": Gaussian(0, 1), "intercept": Gaussian(0, 1), "sigma": Uniform(0.1, 1)})
+    with pytest.raises(SimulationError, match="sigma=None: give the GaussianLikelihood a known sigma"):
+        train_model(unknown_noise, priors, TINY, progress=False)
+    with pytest.raises(SimulationError, match="likelihood=Likelihood"):
+        train_model(Likelihood(), PriorDict({"a": Uniform(0, 1)}), TINY, progress=False)
+
+
+# Settings --------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("values", "complaint"),
+    [
+        ({"phase": "nonsense"}, "phase='nonsense': choose 'conditional' or 'network'"),
+        ({"network": NetworkConfig(family="nonsense")}, "network='nonsense': choose one of .*'maf', 'nsf'"),
+        ({"representation": RepresentationConfig(kind="nonsense")}, "representation='nonsense': choose one of"),
+        ({"training": TrainingConfig(device="nonsense")}, "device='nonsense'"),
+    ],
+)
+def test_settings_are_checked(values: dict, complaint: str) -> None:
+    with pytest.raises(ConfigurationError, match=complaint):
+        Settings(**values)
+
+
+def test_kind_holds_what_makes_a_model_another() -> None:
+    usual = Settings()
+    assert replace(usual, training=TrainingConfig(max_steps=7)).kind() == usual.kind()
+    assert replace(usual, fold_phase=False).kind() == usual.kind()  # nothing to fold where the phase is not drawn
+    in_network = replace(usual, phase="network")
+    assert in_network.kind() != usual.kind()
+    assert replace(in_network, fold_phase=False).kind() != in_network.kind()
+    assert replace(usual, network=NetworkConfig(family="nsf")).kind() != usual.kind()
+    assert replace(usual, representation=RepresentationConfig(kind="series")).kind() != usual.kind()
+
+
+# Cache -----------------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def cache(tiny: TrainedPosterior, problem_5d: tuple, tmp_path: Path) -> Path:
+    """A cache with one model in it."""
+    tiny.save(new_folder(contract_of(problem_5d), TINY, str(tmp_path)))
+    return tmp_path
+
+
+def test_cached_model_is_found(cache: Path, tiny: TrainedPosterior, problem_5d: tuple) -> None:
+    folder, model = cached_model(contract_of(problem_5d), TINY, str(cache))
+    assert folder == new_folder(contract_of(problem_5d), TINY, str(cache))
+    assert model.history == tiny.history
+
+
+def test_only_a_model_of_the_same_kind(cache: Path, problem_5d: tuple) -> None:
+    contract = contract_of(problem_5d)
+    assert cached_model(contract, Settings(), str(cache))  # another budget and size: the same kind
+    assert cached_model(contract, replace(TINY, phase="network"), str(cache)) is None
+    assert cached_model(contract, replace(TINY, network=NetworkConfig(family="nsf")), str(cache)) is None
+
+
+def test_only_a_model_of_the_same_problem(cache: Path, problem_5d: tuple, problem_8d: tuple) -> None:
+    likelihood, priors = problem_5d
+    other = copy.deepcopy(priors)
+    other["mass_1"] = Uniform(35, 90)
+    assert cached_model(contract_of((likelihood, other)), TINY, str(cache)) is None
+    assert cached_model(contract_of(problem_8d), TINY, str(cache)) is None
+    assert cached_model(contract_of(regression()), TINY, str(cache)) is None
+
+
+def test_damaged_models_are_passed_over(cache: Path, problem_5d: tuple, tiny: TrainedPosterior) -> None:
+    contract = contract_of(problem_5d)
+    (good,) = cache.iterdir()
+    for name, content in (("0_empty", ""), ("0_list", "[]"), ("0_partial", '{"contract": {}}'), ("0_text", "text")):
+        (cache / name).mkdir()
+        (cache / name / "model.json").write_text(content)
+    (cache / "0_stray").write_text("")
+    assert cached_model(contract, TINY, str(cache))[0] == good
+    (good / "weights.safetensors").write_bytes(b"")
+    assert cached_model(contract, TINY, str(cache)) is None
+
+
+def test_cache_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("BILBY_FLOWPE_CACHE", str(tmp_path / "variable"))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "user"))
+    assert cache_folder(str(tmp_path / "given")) == tmp_path / "given"
+    assert cache_folder() == tmp_path / "variable"
+    monkeypatch.delenv("BILBY_FLOWPE_CACHE")
+    assert cache_folder() == tmp_path / "user" / "bilby_flowpe"
+    monkeypatch.delenv("XDG_CACHE_HOME")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert cache_folder() == tmp_path / ".cache" / "bilby_flowpe"
+    assert cache_folder("~/models") == tmp_path / "models"
+
+
+def test_no_cache_is_no_model(problem_5d: tuple, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(build_module, "SHIPPED", tmp_path / "none")
+    assert cached_model(contract_of(problem_5d), TINY, str(tmp_path / "missing")) is None
+
+
+def test_new_folders_differ(problem_5d: tuple, problem_8d: tuple) -> None:
+    five, eight = contract_of(problem_5d), contract_of(problem_8d)
+    folders = {new_folder(five, TINY, "a"), new_folder(eight, TINY, "a"), new_folder(five, Settings(), "a")}
+    assert len(folders) == 3
+    assert new_folder(five, TINY, "a") in folders

@@ -1,0 +1,85 @@
+"""Pictures are written, without a warning."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from pandas import DataFrame
+
+from bilby_flowpe.plotting import plot_comparison, plot_efficiency, plot_history, plot_whitened
+
+PNG = b"\x89PNG"
+
+
+@pytest.fixture(autouse=True)
+def no_warnings() -> Iterator[None]:
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        yield
+
+
+def history(losses: list[float]) -> dict:
+    return {
+        "step": [10 * (i + 1) for i in range(len(losses))],
+        "train_loss": [loss - 0.1 for loss in losses],
+        "validation_loss": losses,
+        "validation_loss_paper": [loss - 1.0 for loss in losses],
+        "best": int(np.argmin(losses)),
+    }
+
+
+def samples(seed: int, size: int = 2000) -> dict[str, np.ndarray]:
+    rng = np.random.default_rng(seed)
+    return {"mass_1": rng.normal(60, 3, size), "geocent_time": rng.normal(1126259462.7, 1e-3, size)}
+
+
+def is_picture(path: Path) -> bool:
+    return path.read_bytes().startswith(PNG) and path.stat().st_size > 5000
+
+
+@pytest.mark.parametrize("losses", [[3.0, 2.0, 2.5], [3.0], [2.0, 2.0]])
+def test_history(tmp_path: Path, losses: list[float]) -> None:
+    assert is_picture(plot_history(history(losses), tmp_path / "history.png"))
+
+
+def test_comparison(tmp_path: Path) -> None:
+    keys = ["mass_1", "geocent_time"]
+    path = plot_comparison({"one": samples(1), "other": samples(2)}, keys, tmp_path / "plain.png")
+    assert is_picture(path)
+    path = plot_comparison(
+        {"one": samples(1)},
+        keys,
+        str(tmp_path / "full.png"),
+        labels={"mass_1": "$m_1$"},
+        truths={"mass_1": 60.0, "geocent_time": 1126259462.7},
+        offsets={"geocent_time": 1126259462.0},
+        title="A title",
+    )
+    assert is_picture(path)
+
+
+def test_comparison_with_some_truths(tmp_path: Path) -> None:
+    keys = ["mass_1", "geocent_time"]
+    assert is_picture(plot_comparison({"one": samples(1)}, keys, tmp_path / "some.png", truths={"mass_1": 60.0}))
+
+
+def test_efficiency(tmp_path: Path) -> None:
+    events = [
+        SimpleNamespace(snr=snr, efficiency=0.02 * snr, verdict=verdict)
+        for snr, verdict in ((8.0, "failed"), (15.0, "check"), (30.0, "reliable"))
+    ]
+    assert is_picture(plot_efficiency(events, tmp_path / "efficiency.png", title="A title"))
+    assert is_picture(plot_efficiency(events[:1], tmp_path / "single.png"))
+
+
+def test_whitened(tmp_path: Path, problem_5d: tuple) -> None:
+    likelihood, _ = problem_5d
+    row = likelihood.injection_parameters
+    posterior = DataFrame([{**row, "mass_1": row["mass_1"] * scale} for scale in (1.0, 1.001, 1.002)])
+    path = plot_whitened(likelihood, posterior, tmp_path / "whitened.png", around=row["geocent_time"], title="A title")
+    assert is_picture(path)

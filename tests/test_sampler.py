@@ -1,0 +1,465 @@
+"""The plugin as Bilby sees it."""
+
+from __future__ import annotations
+
+import json
+import logging
+import math
+import os
+import pickle
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import bilby
+import numpy as np
+import pytest
+from bilby.core.likelihood import GaussianLikelihood, Likelihood
+from bilby.core.prior import Gaussian, PriorDict, Uniform
+from bilby.core.result import Result, read_in_result
+from bilby.core.sampler import get_implemented_samplers, get_sampler_class
+from scipy.special import logsumexp
+
+from bilby_flowpe import build, model, weighing
+from bilby_flowpe.errors import ConfigurationError, ContractError, FlowPEError, ModelError, SimulationError
+from bilby_flowpe.model import TrainedPosterior
+from bilby_flowpe.sampler import FlowPE
+
+Trained = tuple[Path, TrainedPosterior]
+Runner = Callable[..., Result]
+QUICK = {"n_effective": 150, "n_posterior": 400, "max_draws": 4000, "progress": False}
+SEARCHED = {"mass_1", "mass_2", "luminosity_distance", "geocent_time", "phase"}
+
+
+@pytest.fixture
+def run(problem_5d: tuple, model_cache: Path, trained_5d: Trained, tmp_path: Path) -> Runner:
+    """Run the sampler on the five-parameter problem with the models of the shared cache."""
+
+    def runner(problem: tuple = problem_5d, **changes: Any) -> Result:
+        likelihood, priors = problem
+        arguments = {"cache": str(model_cache), "outdir": str(tmp_path), "sampling_seed": 11, **QUICK, **changes}
+        return bilby.run_sampler(likelihood, priors, sampler="flowpe", **arguments)
+
+    return runner
+
+
+@pytest.fixture(scope="module")
+def result(
+    problem_5d: tuple, model_cache: Path, trained_5d: Trained, tmp_path_factory: pytest.TempPathFactory
+) -> Result:
+    """One run that many tests look at."""
+    likelihood, priors = problem_5d
+    return bilby.run_sampler(
+        likelihood,
+        priors,
+        sampler="flowpe",
+        label="shared",
+        outdir=str(tmp_path_factory.mktemp("outdir")),
+        cache=str(model_cache),
+        sampling_seed=11,
+        injection_parameters=likelihood.injection_parameters,
+        **QUICK,
+    )
+
+
+def bare(**kwargs: Any) -> FlowPE:
+    """The sampler as Bilby's own tests build one."""
+    priors = PriorDict({"a": Uniform(0, 1)})
+    return FlowPE(Likelihood(), priors, outdir="outdir", label="label", soft_init=True, **kwargs)
+
+
+# What Bilby asks of a plugin -------------------------------------------------------------------------------------------
+
+
+def test_entry_point() -> None:
+    assert "flowpe" in get_implemented_samplers()
+    assert get_sampler_class("flowpe") is FlowPE
+    assert get_sampler_class("FlowPE") is FlowPE
+
+
+def test_construction_needs_no_model(tmp_path: Path) -> None:
+    sampler = bare()
+    assert sampler.kwargs == FlowPE.default_kwargs
+    assert sampler.npool == 1
+    assert sampler.external_sampler_name == "bilby_flowpe"
+    assert pickle.loads(pickle.dumps(FlowPE)) is FlowPE
+
+
+def test_defaults_are_plain() -> None:
+    assert json.loads(json.dumps(FlowPE.default_kwargs)) == FlowPE.default_kwargs
+    assert "npool" not in FlowPE.default_kwargs  # it would shadow run_sampler's own
+
+
+def test_unknown_keywords_are_dropped_with_a_warning(caplog: pytest.LogCaptureFixture) -> None:
+    bilby_logger = logging.getLogger("bilby")
+    bilby_logger.addHandler(caplog.handler)
+    try:
+        sampler = bare(nlive=1000, sample="acceptance-walk")
+    finally:
+        bilby_logger.removeHandler(caplog.handler)
+    assert sampler.kwargs == FlowPE.default_kwargs
+    for key in ("nlive", "sample"):
+        assert any(f"'{key}'" in message and "removing" in message for message in caplog.messages)
+
+
+@pytest.mark.parametrize("alias", FlowPE.npool_equiv_kwargs)
+def test_aliases_of_npool(alias: str) -> None:
+    sampler = bare(**{alias: 3})
+    assert sampler.npool == 3
+    assert sampler.kwargs == FlowPE.default_kwargs
+
+
+@pytest.mark.parametrize("alias", ["sampling_seed", "seed", "random_seed"])
+def test_aliases_of_the_seed(alias: str) -> None:
+    assert bare(**{alias: 42}).kwargs == {**FlowPE.default_kwargs, "sampling_seed": 42}
+
+
+def test_expected_outputs() -> None:
+    files, folders = FlowPE.get_expected_outputs(outdir="outdir", label="label")
+    assert files == []
+    assert folders == ["outdir/flowpe_label/"]
+
+
+def python(code: str, **environment: str) -> str:
+    """Output of ``code`` in a fresh interpreter."""
+    run = subprocess.run(
+        [sys.executable, "-c", code], env={**os.environ, **environment}, capture_output=True, text=True, check=False
+    )
+    assert run.returncode == 0, run.stderr
+    return run.stdout
+
+
+def test_bilby_stays_light() -> None:
+    """Neither ``import bilby`` nor loading this plugin among others loads torch."""
+    code = (
+        "import sys, bilby; from bilby.core.sampler import get_implemented_samplers, get_sampler_class;"
+        "get_implemented_samplers(); get_sampler_class('flowpe');"
+        "print(*sorted({'torch', 'zuko'} & set(sys.modules)))"
+    )
+    assert python(code).split() == []
+
+
+# Refusals come before anything long ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("kwargs", "kind", "complaint"),
+    [
+        ({"n_effective": 0}, ConfigurationError, "n_effective=0: give a whole number"),
+        ({"n_effective": 10.5}, ConfigurationError, "n_effective=10.5: give a whole number"),
+        ({"n_effective": None}, ConfigurationError, "n_effective=None: give a whole number"),
+        ({"n_effective": "many"}, ConfigurationError, "n_effective='many': give a whole number"),
+        ({"n_posterior": True}, ConfigurationError, "n_posterior=True: give a whole number"),
+        ({"n_posterior": -1}, ConfigurationError, "n_posterior=-1: give a whole number"),
+        ({"n_waveforms": 0}, ConfigurationError, "n_waveforms=0: give a whole number"),
+        ({"n_effective": 200, "max_draws": 100}, ConfigurationError, "n_effective=200 is more than max_draws=100"),
+        ({"model": "nonsense"}, ModelError, "model='nonsense' is neither a folder nor"),
+        ({"network": "nonsense"}, ConfigurationError, "network='nonsense'"),
+        ({"phase": "nonsense"}, ConfigurationError, "phase='nonsense'"),
+        ({"representation": "nonsense"}, ConfigurationError, "representation='nonsense'"),
+        ({"device": "nonsense"}, ConfigurationError, "device='nonsense'"),
+        ({"training_time": None}, ConfigurationError, "give a number of steps or of seconds"),
+        ({"training_steps": 0}, ConfigurationError, "max_steps=0"),
+    ],
+)
+def test_bad_keywords(
+    run: Runner, kwargs: dict, kind: type[FlowPEError], complaint: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def never(*_: Any, **__: Any) -> None:
+        raise AssertionError("work was begun")
+
+    for owner, name in ((build, "train_model"), (weighing, "weigh")):
+        monkeypatch.setattr(owner, name, never)
+    with pytest.raises(kind, match=complaint):
+        run(**kwargs)
+
+
+def test_another_model_is_refused(run: Runner, trained_5d: Trained, problem_8d: tuple) -> None:
+    with pytest.raises(ContractError, match=r"priors.chi_1: \{"):
+        run(problem_8d, model=str(trained_5d[0]))
+
+
+def test_other_likelihoods_are_refused(run: Runner) -> None:
+    class Flat(Likelihood):
+        def log_likelihood(self, parameters: dict | None = None) -> float:
+            return 0.0
+
+    with pytest.raises(SimulationError, match="use another sampler"):
+        run((Flat(), PriorDict({"a": Uniform(0, 1)})))
+
+
+def test_counts_may_be_written_otherwise(run: Runner) -> None:
+    assert run(n_posterior="300", n_effective=1e2).meta_data["run_statistics"]["n_posterior"] <= 300
+
+
+# The result ------------------------------------------------------------------------------------------------------------
+
+
+def test_run_statistics(result: Result, trained_5d: Trained) -> None:
+    statistics = result.meta_data["run_statistics"]
+    assert {
+        "n_draws",
+        "efficiency",
+        "effective_sample_size",
+        "pareto_k",
+        "largest_weight",
+        "seconds",
+        "verdict",
+        "reasons",
+    } <= set(statistics)
+    assert statistics["importance_weighted"] is True
+    assert statistics["phase"] == "conditional"
+    assert statistics["model"] == trained_5d[0].name
+    assert statistics["seed"] == 11
+    assert statistics["verdict"] in ("reliable", "check", "failed")
+    # 150 effective draws are below the thousand that a reliable verdict needs.
+    assert statistics["verdict"] != "reliable"
+    assert any("effective draws" in reason for reason in statistics["reasons"])
+    assert statistics["effective_sample_size"] == pytest.approx(statistics["efficiency"] * statistics["n_draws"])
+    assert statistics["n_posterior"] == len(result.posterior)
+    assert set(statistics["seconds"]) >= {"drawing", "weighing", "pilot", "total"}
+    assert "loaded_modules" in result.meta_data  # what Bilby put there stays
+
+
+def test_posterior(result: Result, problem_5d: tuple) -> None:
+    likelihood, priors = problem_5d
+    posterior = result.posterior
+    assert 10 < len(posterior) <= QUICK["n_posterior"]
+    assert set(posterior) >= {*SEARCHED, "ra", "dec", "psi", "log_likelihood", "log_prior"}
+    assert not posterior[sorted(SEARCHED)].duplicated().any()
+    for row in posterior.iloc[:20].to_dict("records"):
+        own = likelihood.log_likelihood(dict(row))
+        assert result.use_ratio is False
+        assert row["log_likelihood"] == pytest.approx(own, abs=1e-6)
+        # Bilby's prior density times two for the half plane mass_1 >= mass_2.
+        by_hand = sum(priors[key].ln_prob(row[key]) for key in SEARCHED) + math.log(2)
+        assert row["log_prior"] == pytest.approx(by_hand, abs=1e-9)
+    # Truth within six of the posterior's standard deviations, although the network is a poor one.
+    for key in ("mass_1", "luminosity_distance", "geocent_time"):
+        assert abs(posterior[key].mean() - likelihood.injection_parameters[key]) < 6 * posterior[key].std()
+
+
+def test_weighted_samples(result: Result) -> None:
+    table = result.nested_samples
+    assert set(table) == {*SEARCHED, "log_likelihood", "log_prior", "weights"}
+    assert table["weights"].sum() == pytest.approx(1.0, abs=1e-12)
+    assert (table["weights"] >= 0).all()
+    statistics = result.meta_data["run_statistics"]
+    effective = 1 / np.sum(table["weights"] ** 2)
+    assert effective == pytest.approx(statistics["effective_sample_size"], rel=1e-9)
+    assert table["weights"].max() == pytest.approx(statistics["largest_weight"], rel=1e-9)
+    # Equal-weight rows are among the weighted ones, and have the same mean within errors.
+    for key in SEARCHED - {"phase"}:
+        assert result.posterior[key].isin(table[key]).all()
+        mean = np.sum(table["weights"] * table[key])
+        error = result.posterior[key].std() * (1 / len(result.posterior) + 1 / effective) ** 0.5
+        assert abs(result.posterior[key].mean() - mean) < 5 * error
+
+
+def test_evidence(result: Result) -> None:
+    statistics = result.meta_data["run_statistics"]
+    assert result.log_evidence == pytest.approx(statistics["log_evidence"])
+    assert result.log_bayes_factor == pytest.approx(result.log_evidence - result.log_noise_evidence)
+    assert 0 < result.log_evidence_err < 0.5
+    assert result.num_likelihood_evaluations == statistics["n_likelihood_evaluations"] > statistics["n_draws"]
+    assert result.sampling_time > 0
+
+
+def test_json_round_trip(result: Result) -> None:
+    path = Path(result.outdir) / "shared_result.json"
+    # Nothing falls back to pickle.
+    assert [file.name for file in path.parent.iterdir() if file.is_file()] == [path.name]
+    read = read_in_result(str(path))
+    assert read.sampler == "flowpe"
+    assert read.log_evidence == result.log_evidence
+    assert read.meta_data["run_statistics"] == result.meta_data["run_statistics"]
+    for name in ("posterior", "nested_samples"):
+        one, other = getattr(result, name), getattr(read, name)
+        assert list(one) == list(other)
+        np.testing.assert_array_equal(one.to_numpy(dtype=float), other.to_numpy(dtype=float))
+    np.testing.assert_array_equal(read.log_prior_evaluations, result.log_prior_evaluations)
+    assert read.sampler_kwargs["n_effective"] == QUICK["n_effective"]
+
+
+def assert_same(one: Result, other: Result) -> None:
+    assert one.log_evidence == other.log_evidence
+    np.testing.assert_array_equal(one.samples, other.samples)
+    np.testing.assert_array_equal(one.nested_samples.to_numpy(), other.nested_samples.to_numpy())
+
+
+def test_processes_do_not_matter(run: Runner) -> None:
+    assert_same(run(label="one", npool=1), run(label="two", npool=2))
+
+
+def test_seeds_matter(run: Runner) -> None:
+    one, same, other = run(label="one"), run(label="same"), run(label="other", sampling_seed=12)
+    assert_same(one, same)
+    assert one.log_evidence != other.log_evidence
+
+
+def test_without_a_seed_bilbys_generator_decides(run: Runner) -> None:
+    results = []
+    for label, seed in (("one", 5), ("same", 5), ("other", 6)):
+        bilby.core.utils.random.seed(seed)
+        results.append(run(label=label, sampling_seed=None))
+    assert_same(*results[:2])
+    assert results[2].log_evidence != results[0].log_evidence
+
+
+def test_ratio_or_not(run: Runner) -> None:
+    """Both ways the same draws, so that evidences agree to rounding: of sums of some 1000 terms, 1e-8."""
+    ratio, whole = run(label="ratio", use_ratio=True), run(label="whole", use_ratio=False)
+    assert ratio.use_ratio
+    assert not whole.use_ratio
+    assert ratio.log_evidence == pytest.approx(whole.log_evidence, abs=1e-7)
+    assert ratio.log_bayes_factor == pytest.approx(whole.log_bayes_factor, abs=1e-7)
+    np.testing.assert_allclose(
+        ratio.log_likelihood_evaluations + ratio.log_noise_evidence, whole.log_likelihood_evaluations, atol=1e-7
+    )
+
+
+def test_model_by_its_folder_with_the_phase_in_the_network(run: Runner, trained_network_5d: Trained) -> None:
+    by_folder = run(label="folder", model=str(trained_network_5d[0]))
+    by_kind = run(label="kind", phase="network")
+    assert by_folder.meta_data["run_statistics"]["phase"] == "network"
+    assert_same(by_folder, by_kind)
+
+
+def test_raw_draws_are_marked(run: Runner, trained_network_5d: Trained) -> None:
+    raw = run(importance=False)
+    statistics = raw.meta_data["run_statistics"]
+    assert statistics["importance_weighted"] is False
+    assert statistics["verdict"] == "check"
+    assert any("raw network draws" in reason for reason in statistics["reasons"])
+    assert any("exact conditional" in reason for reason in statistics["reasons"])
+    assert math.isnan(raw.log_evidence)
+    assert 0.9 * QUICK["n_posterior"] < len(raw.posterior) <= QUICK["n_posterior"]
+    assert raw.nested_samples is None or len(raw.nested_samples) == 0
+    in_network = run(label="network", importance=False, phase="network").meta_data["run_statistics"]
+    assert not any("exact conditional" in reason for reason in in_network["reasons"])
+
+
+@pytest.mark.parametrize("importance", [True, False])
+def test_a_lying_closed_form_fails(run: Runner, monkeypatch: pytest.MonkeyPatch, importance: bool) -> None:
+    plain = weighing.InnerProducts.__call__
+
+    def lie(self: Any, row: dict) -> np.ndarray | None:
+        products = plain(self, row)
+        return None if products is None else products * [1.01, 1.01, 1.0]
+
+    monkeypatch.setattr(weighing.InnerProducts, "__call__", lie)
+    statistics = run(importance=importance).meta_data["run_statistics"]
+    assert statistics["verdict"] == "failed"
+    assert "use phase='network'" in statistics["reasons"][0]
+
+
+def test_no_draw_with_weight_is_a_failed_result(run: Runner, monkeypatch: pytest.MonkeyPatch) -> None:
+    plain = model.BoundPosterior.draw
+
+    def outside(self: Any, *arguments: Any) -> Any:
+        draws = plain(self, *arguments)
+        draws.inside[:] = False
+        return draws
+
+    monkeypatch.setattr(model.BoundPosterior, "draw", outside)
+    result = run()
+    statistics = result.meta_data["run_statistics"]
+    assert statistics["verdict"] == "failed"
+    assert statistics["n_posterior"] == len(result.posterior) == 0
+
+
+# Training on demand ----------------------------------------------------------------------------------------------------
+
+
+def line(x: np.ndarray, slope: float, intercept: float) -> np.ndarray:
+    return slope * x + intercept
+
+
+def regression(sigma: float = 0.5) -> tuple[GaussianLikelihood, PriorDict]:
+    x = np.linspace(-1, 1, 20)
+    y = line(x, 0.5, -0.2) + sigma * np.random.default_rng(1).standard_normal(20)
+    return GaussianLikelihood(x, y, line, sigma), PriorDict({"slope": Gaussian(0, 1), "intercept": Gaussian(0, 1)})
+
+
+TRAINING = {"training_steps": 5, "training_time": None, "max_draws": 500}
+
+
+def test_a_model_is_trained_once_and_kept(run: Runner, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    cache = tmp_path / "models"
+    trained = []
+    plain = build.train_model
+
+    def counting(*arguments: Any, **kwargs: Any) -> TrainedPosterior:
+        trained.append(1)
+        return plain(*arguments, **kwargs)
+
+    monkeypatch.setattr(build, "train_model", counting)
+    first = run(regression(), label="first", cache=str(cache), **TRAINING)
+    (folder,) = cache.iterdir()
+    second = run(regression(), label="second", cache=str(cache), **TRAINING)
+    assert len(trained) == 1
+    assert first.meta_data["run_statistics"]["model"] == folder.name
+    assert_same(first, second)
+    run(regression(sigma=0.6), label="third", cache=str(cache), **TRAINING)
+    assert len(trained) == 2
+    assert not list(tmp_path.glob("flowpe_*/*"))  # no checkpoint is left
+
+
+def test_interrupted_training_of_another_problem_is_not_gone_on_with(
+    run: Runner, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    checkpoints = []
+
+    def interrupted(*arguments: Any) -> None:
+        checkpoints.append(arguments[4])
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(build, "train_model", interrupted)
+    for sigma in (0.5, 0.6, 0.5):
+        with pytest.raises(KeyboardInterrupt):
+            run(regression(sigma), cache=str(tmp_path / "models"), **TRAINING)
+    assert checkpoints[0] == checkpoints[2] != checkpoints[1]
+    assert {path.parent for path in checkpoints} == {tmp_path / "flowpe_label"}
+
+
+def test_bilbys_test_mode_is_quick_and_leaves_the_cache_alone(
+    problem_5d: tuple, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bilby.core.utils.command_line_args, "bilby_test_mode", True)
+    cache = tmp_path / "models"
+    likelihood, priors = regression()
+    result = bilby.run_sampler(
+        likelihood, priors, sampler="flowpe", cache=str(cache), outdir=str(tmp_path), progress=False
+    )
+    assert result.meta_data["run_statistics"]["n_draws"] <= 500
+    assert not cache.exists()
+
+
+def test_parameters_are_not_kept_as_state(trained_5d: Trained, model_cache: Path, tmp_path: Path) -> None:
+    """Bilby's likelihoods will stop to hold parameters: nothing may rely on it."""
+    code = f"""
+import bilby, numpy as np
+from bilby_flowpe.problems import green2020
+def line(x, slope, intercept):
+    return slope * x + intercept
+x = np.linspace(-1, 1, 10)
+regression = bilby.core.likelihood.GaussianLikelihood(x, x, line, 0.5)
+priors = bilby.core.prior.PriorDict(dict(slope=bilby.core.prior.Gaussian(0, 1), intercept=bilby.core.prior.Gaussian(0, 1)))
+quick = dict(sampler="flowpe", n_effective=50, max_draws=600, progress=False, outdir={str(tmp_path)!r}, sampling_seed=1)
+one = bilby.run_sampler(*green2020(5, seed=1), cache={str(model_cache)!r}, label="one", **quick)
+two = bilby.run_sampler(
+    regression, priors, cache={str(tmp_path / "models")!r}, label="two", training_steps=5, training_time=None, **quick
+)
+print("evidences", one.log_evidence, two.log_evidence)
+"""
+    output = python(code, BILBY_ALLOW_PARAMETERS_AS_STATE="FALSE")
+    evidences = [float(word) for word in output.splitlines()[-1].split()[1:]]
+    assert np.all(np.isfinite(evidences))
+
+
+def test_weights_give_the_evidence(result: Result, problem_5d: tuple) -> None:
+    """ln Z from the table alone, by importance sampling with what the posterior's own Gaussian says of the draws."""
+    table = result.nested_samples
+    assert logsumexp(np.log(table["weights"])) == pytest.approx(0.0, abs=1e-9)
