@@ -208,14 +208,17 @@ class _Builder:
         if settings.phase == "conditional" and "phase" in keys and obstacle:
             logger.info(f"The phase stays in the network: {obstacle}")
         aligned = settings.representation.kind == "aligned"
-        folded = ("theta_jn",) if self.simulator.reflects_inclination(any_angle=conditional) else ()
+        reflects = self.simulator.reflects_inclination(any_angle=conditional)
+        # One detector: distance and inclination act through one number, and have coordinates of their own.
+        response = self.simulator.single_response() if reflects else None
         free = conditional_obstacle(self.transform, order) is None
         config = CoordinateConfig(
             keys=tuple(key for key in keys if not (conditional and key == "phase")),
             relative_time=aligned and "geocent_time" in keys,
             phase_order=order if aligned and free and not conditional else 0,
             fold_phase=bool(aligned and free and not conditional and settings.fold_phase),
-            folded=folded,
+            folded=("theta_jn",) if reflects and response is None else (),
+            response=response,
         )
         return config, order if conditional else 0
 

@@ -225,9 +225,7 @@ class TrainedPosterior:
         coordinates = dict(description["coordinates"])
         location, scale = (np.asarray(coordinates.pop(key), dtype=np.float64) for key in ("location", "scale"))
         time_scale = float(coordinates.pop("time_scale"))
-        config = CoordinateConfig(
-            **{**coordinates, "keys": tuple(coordinates["keys"]), "folded": tuple(coordinates["folded"])}
-        )
+        config = CoordinateConfig.from_dict(coordinates)
         grid = Grid(**description["grid"]) if description["grid"] else None
         representation = REPRESENTATIONS[description["kind"]].empty(grid, description["representation"])
         representation.load_state_dict(groups["representation"])

@@ -30,7 +30,7 @@ SKY = {"ra": 1.375, "dec": -1.2108, "psi": 2.659}
 SHOWN = ("chirp_mass", "mass_ratio", "chi_eff", "luminosity_distance", "theta_jn", "geocent_time", "phase")
 
 
-def read_strain(detector: str, folder: Path | None):  # noqa: ANN201
+def read_strain(detector: str, folder: Path | None):
     """Strain around the trigger as a gwpy time series, from a file or from the open-science centre."""
     from gwpy.timeseries import TimeSeries
 
@@ -48,7 +48,7 @@ def read_strain(detector: str, folder: Path | None):  # noqa: ANN201
         ) from error
 
 
-def noise_curve(detector: str, folder: Path | None, strain) -> bilby.gw.detector.PowerSpectralDensity:  # noqa: ANN001
+def noise_curve(detector: str, folder: Path | None, strain) -> bilby.gw.detector.PowerSpectralDensity:
     """From the file beside the strain, or Welch's method with medians on the strain before the event."""
     if folder is not None:
         path = folder / f"PSD_{detector}.txt"
@@ -122,7 +122,7 @@ def problem(
     return likelihood, priors
 
 
-def referee(likelihood, priors, outdir: Path, label: str, npool: int) -> bilby.core.result.Result:  # noqa: ANN001
+def referee(likelihood, priors, outdir: Path, label: str, npool: int) -> bilby.core.result.Result:
     """The dynesty run: phase-marginalised, 500 live points, everything else Bilby's default; resumes where it stopped."""
     marginalised = priors.copy()
     with_phase = bilby.gw.GravitationalWaveTransient(

@@ -18,12 +18,13 @@ from scipy.special import log_ndtr, ndtr, ndtri, ndtri_exp
 
 from ..errors import ConfigurationError
 from ..priors import Parameters, PriorTransform
+from .amplitude import AmplitudeCoordinates
 from .pivot import Pivot
 
 Arrival = Callable[[Parameters], np.ndarray]
 """Arrival times (N, D) in seconds from the start of the grid."""
 
-TIME, PHASE = "geocent_time", "phase"
+TIME, PHASE, DISTANCE, INCLINATION = "geocent_time", "phase", "luminosity_distance", "theta_jn"
 _LOG_2PI = np.log(2 * np.pi)
 _FIXED_POINT_STEPS = 3
 
@@ -45,6 +46,9 @@ class CoordinateConfig:
         Whether the phase is folded to a half turn.
     folded
         Other parameters under an exact reflection of their prior.
+    response
+        Antenna response of the only detector, for the joint coordinates of distance and inclination
+        (:mod:`bilby_flowpe.representation.amplitude`); the inclination is then folded.
     """
 
     keys: tuple[str, ...]
@@ -52,10 +56,18 @@ class CoordinateConfig:
     phase_order: int = 0
     fold_phase: bool = False
     folded: tuple[str, ...] = ()
+    response: tuple[float, float] | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values, for JSON."""
-        return {**asdict(self), "keys": list(self.keys), "folded": list(self.folded)}
+        response = list(self.response) if self.response else None
+        return {**asdict(self), "keys": list(self.keys), "folded": list(self.folded), "response": response}
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> CoordinateConfig:
+        """The inverse of :meth:`to_dict`."""
+        response = tuple(values["response"]) if values["response"] else None
+        return cls(**{**values, "keys": tuple(values["keys"]), "folded": tuple(values["folded"]), "response": response})
 
 
 class Coordinates:
@@ -92,6 +104,11 @@ class Coordinates:
         self.scale = np.ones(len(config.keys))
         special = (TIME,) if config.relative_time else ()
         special += (PHASE,) if config.phase_order else ()
+        self._amplitude: AmplitudeCoordinates | None = None
+        if config.response is not None:
+            special += (DISTANCE, INCLINATION)
+            priors = transform.priors
+            self._amplitude = AmplitudeCoordinates(priors[DISTANCE], priors[INCLINATION], config.response)
         self._plain = tuple(key for key in config.keys if key not in special)
 
     @property
@@ -102,7 +119,8 @@ class Coordinates:
     @property
     def log_copies(self) -> float:
         """Logarithm of the number of exact copies that folding identifies."""
-        return float(np.log(2.0)) * (len(self.config.folded) + int(self.config.fold_phase))
+        folds = len(self.config.folded) + int(self.config.fold_phase) + int(self._amplitude is not None)
+        return float(np.log(2.0)) * folds
 
     def standardise(self, parameters: Parameters, pivot: Pivot | None) -> None:
         """Take location and scale from training draws."""
@@ -136,6 +154,10 @@ class Coordinates:
                 v[:, self.transform.keys.index(key)] = raw[:, index]
         parameters = self.transform.from_unconstrained(v)
         inside = np.ones(size, dtype=bool)
+        if self._amplitude is not None:
+            columns = (raw[:, self.config.keys.index(key)] for key in (DISTANCE, INCLINATION))
+            parameters[DISTANCE], parameters[INCLINATION], within = self._amplitude.inverse(*columns, rng)
+            inside &= within
         if self.config.phase_order:
             offset = self.period * (ndtr(raw[:, self.config.keys.index(PHASE)]) - 0.5)
             phase = offset + self._phase_centre(pivot)
@@ -180,6 +202,13 @@ class Coordinates:
         v = self.transform.to_unconstrained(filled)
         log_jacobian = self.transform.log_jacobian(filled, v, self._plain)
         raw = np.empty((size, len(self.config.keys)))
+        if self._amplitude is not None:
+            distance, inclination, log_amplitude = self._amplitude.forward(
+                parameters[DISTANCE], parameters[INCLINATION]
+            )
+            log_jacobian += log_amplitude
+            v[:, self.transform.keys.index(DISTANCE)] = distance
+            v[:, self.transform.keys.index(INCLINATION)] = inclination
         for index, key in enumerate(self.config.keys):
             if key == TIME and self.config.relative_time:
                 stretched = self._time_difference(parameters, pivot) / self.time_scale

@@ -31,7 +31,8 @@ class GaussianSimulator:
     """
 
     def __init__(self, likelihood: GaussianLikelihood, transform: PriorTransform) -> None:
-        sigma = likelihood.sigma
+        # A fixed parameter of this name takes the place of the likelihood's own, as it does in the likelihood.
+        sigma = transform.fixed.get("sigma", likelihood.sigma)
         if sigma is None or "sigma" in transform.keys:
             raise SimulationError(
                 "sigma=None: give the GaussianLikelihood a known sigma; an unknown one cannot be whitened"

@@ -193,6 +193,17 @@ class GravitationalWaveSimulator:
             other = other * common / np.maximum(np.abs(common), 1e-300)
         return bool(np.max(np.abs(one - other)) <= _REFLECTION_TOLERANCE * np.max(np.abs(one)))
 
+    def single_response(self) -> tuple[float, float] | None:
+        """Antenna response of the only detector, where one number each gives what distance and inclination do."""
+        transform = self.transform
+        needed = {"luminosity_distance", "theta_jn"}
+        sky_fixed = all(key in transform.fixed for key in ("ra", "dec", "psi"))
+        if len(self.detectors) != 1 or not sky_fixed or not needed <= set(transform.independent_keys()):
+            return None
+        known = self._known({key: np.array([value]) for key, value in transform.from_median().items()})
+        plus, cross = self.detectors[0].antenna(known["ra"], known["dec"], known["psi"], known["geocent_time"])
+        return float(plus[0]), float(cross[0])
+
     def _check_likelihood(self) -> None:
         likelihood = self.likelihood
         marginalised = list(likelihood.marginalized_parameters)

@@ -78,7 +78,8 @@ def shorten(
     ]
     before, after = (max(float(value), 0.0) for value in reach)
     earliest, latest = window
-    piece = whole.duration / _PIECES
+    # An even number of samples: the stretch is then cut exactly.
+    piece = 2 * float(np.ceil(samples / _PIECES / 2)) / sampling_frequency
     duration = piece * float(np.ceil((before + after + latest - earliest) / piece))
     if duration >= whole.duration:
         return band

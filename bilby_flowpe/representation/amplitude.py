@@ -1,0 +1,140 @@
+r"""Distance and inclination in one detector: coordinates in which the data speak of one of them only.
+
+One detector sees a pure (2, 2) signal with the amplitude :math:`a(\theta) / d`, and with the phase drawn apart nothing else
+depends on the two. So let :math:`e = d / a(\theta)` be the effective distance, and take as coordinates the prior's cumulative
+distribution of ``e`` and that of the (folded) inclination given ``e``: the posterior of the second is its prior, and the long
+curved ridge of the two parameters is gone.
+
+The cumulative distributions are sums over nodes in inclination. They make a bijection whose Jacobian is known exactly, however
+coarse the nodes; a small uniform share keeps every inclination within reach.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from bilby.core.prior import Prior
+from scipy.special import ndtr, ndtri
+
+_NODES = 65
+_UNIFORM_SHARE = 1e-3
+_EDGE = 1e-15
+_LOG_2PI = np.log(2 * np.pi)
+_TABLE = 4001
+_NEWTON_STEPS = 4
+
+
+class AmplitudeCoordinates:
+    r"""Map between (distance, inclination) and two coordinates that are standard normal under the prior.
+
+    Parameters
+    ----------
+    distance
+        Prior of ``luminosity_distance``.
+    inclination
+        Prior of ``theta_jn``, symmetric about a right angle.
+    response
+        :math:`F_+` and :math:`F_\times` of the detector.
+    """
+
+    def __init__(self, distance: Prior, inclination: Prior, response: tuple[float, float]) -> None:
+        self.distance, self.inclination, self.response = distance, inclination, response
+        self._nodes = np.linspace(0, 1, _NODES)
+        self._node_amplitude = self.amplitude(self._angle(self._nodes))
+        # Trapezoidal weights: both ends are nodes, so that every effective distance that can occur is inside the table.
+        self._node_weight = np.full(_NODES, 1 / (_NODES - 1))
+        self._node_weight[[0, -1]] /= 2
+        low = distance.minimum / self._node_amplitude.max()
+        high = distance.maximum / self._node_amplitude.min()
+        self._table = np.linspace(low, high, _TABLE)
+        self._table_unit = self._effective_cdf(self._table)
+
+    def amplitude(self, theta: np.ndarray) -> np.ndarray:
+        r"""Amplitude :math:`a(\theta)` that the detector sees, relative to a face-on source with :math:`F_+ = 1`."""
+        cosine = np.cos(theta)
+        plus, cross = self.response
+        return np.hypot(plus * (1 + cosine**2) / 2, cross * cosine)
+
+    def forward(self, distance: np.ndarray, theta: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Coordinates of effective distance and inclination, and ``log |d coordinates / d (distance, theta)|``: (N,) each."""
+        seen = self.amplitude(theta)
+        effective = distance / seen
+        unit = np.clip(self._effective_cdf(effective), _EDGE, 1 - _EDGE)
+        share = self._folded_share(theta)
+        below, density = self._conditional(effective, share)
+        below = np.clip(below, _EDGE, 1 - _EDGE)
+        first, second = ndtri(unit), ndtri(below)
+        with np.errstate(divide="ignore"):
+            log_jacobian = (
+                np.log(self._effective_density(effective))
+                + np.log(density)
+                - np.log(seen)
+                + np.log(2.0)
+                + self.inclination.ln_prob(theta)
+                + 0.5 * (first**2 + second**2)
+                + _LOG_2PI
+            )
+        return first, second, log_jacobian
+
+    def inverse(
+        self, first: np.ndarray, second: np.ndarray, rng: np.random.Generator
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Distance, inclination and which of them are inside the prior of the distance; ``rng`` throws the coin of the fold."""
+        effective = self._effective(ndtr(first))
+        share = self._share(effective, ndtr(second))
+        folded = self._angle(share)
+        theta = np.where(rng.integers(2, size=len(folded)) == 1, np.pi - folded, folded)
+        distance = effective * self.amplitude(theta)
+        return distance, theta, (distance >= self.distance.minimum) & (distance <= self.distance.maximum)
+
+    def _angle(self, share: np.ndarray) -> np.ndarray:
+        """Inclination below a right angle with a ``share`` of the folded prior below it."""
+        return np.asarray(self.inclination.rescale(share / 2))
+
+    def _folded_share(self, theta: np.ndarray) -> np.ndarray:
+        return 2 * np.asarray(self.inclination.cdf(np.minimum(theta, np.pi - theta)))
+
+    def _effective_cdf(self, effective: np.ndarray) -> np.ndarray:
+        return np.asarray(self.distance.cdf(effective[:, None] * self._node_amplitude)) @ self._node_weight
+
+    def _effective_density(self, effective: np.ndarray) -> np.ndarray:
+        return self._node_density(effective) @ self._node_weight
+
+    def _node_density(self, effective: np.ndarray) -> np.ndarray:
+        """Density of the effective distance for an inclination at each node, (N, nodes)."""
+        return np.asarray(self.distance.prob(effective[:, None] * self._node_amplitude)) * self._node_amplitude
+
+    def _cells(self, effective: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Cumulative conditional distribution at the nodes and its slope in the cells between them."""
+        at_nodes = self._node_density(effective)
+        mass = 0.5 * (at_nodes[:, 1:] + at_nodes[:, :-1])
+        total = mass.sum(axis=1, keepdims=True)
+        cells = _NODES - 1
+        even = np.full_like(mass, 1 / cells)
+        share = np.where(total > 0, mass / np.maximum(total, 1e-300), even)
+        share = (1 - _UNIFORM_SHARE) * share + _UNIFORM_SHARE * even
+        cumulative = np.concatenate([np.zeros((len(mass), 1)), np.cumsum(share, axis=1)], axis=1)
+        return cumulative, share * cells
+
+    def _conditional(self, effective: np.ndarray, share: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Conditional cumulative distribution and density of the folded share, (N,) each."""
+        cumulative, slope = self._cells(effective)
+        cell = np.clip((share * (_NODES - 1)).astype(int), 0, _NODES - 2)
+        rows = np.arange(len(share))
+        density = slope[rows, cell]
+        return cumulative[rows, cell] + density * (share - self._nodes[cell]), density
+
+    def _share(self, effective: np.ndarray, unit: np.ndarray) -> np.ndarray:
+        cumulative, slope = self._cells(effective)
+        cell = np.clip((cumulative <= unit[:, None]).sum(axis=1) - 1, 0, _NODES - 2)
+        rows = np.arange(len(unit))
+        return np.clip(self._nodes[cell] + (unit - cumulative[rows, cell]) / slope[rows, cell], 0, 1)
+
+    def _effective(self, unit: np.ndarray) -> np.ndarray:
+        """Inverse of :meth:`_effective_cdf`: a table, then Newton's method held inside the table's cell."""
+        cell = np.clip(np.searchsorted(self._table_unit, unit) - 1, 0, _TABLE - 2)
+        low, high = self._table[cell], self._table[cell + 1]
+        effective = np.interp(unit, self._table_unit, self._table)
+        for _ in range(_NEWTON_STEPS):
+            slope = np.maximum(self._effective_density(effective), 1e-300)
+            effective = np.clip(effective - (self._effective_cdf(effective) - unit) / slope, low, high)
+        return effective
