@@ -164,8 +164,9 @@ class _Builder:
         moments = self.transform.moments(np.random.default_rng(settings.training.seed))
         self.paper_constant = self.coordinates.log_copies - sum(np.log(moments[key][1]) for key in config.keys)
         validation = self._batch(settings.training.validation_size)
-        torch.manual_seed(settings.training.seed)
-        network = build_network(len(config.keys), representation.features, settings.network)
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(settings.training.seed)
+            network = build_network(len(config.keys), representation.features, settings.network)
         logger.info(
             f"Training a {settings.network.family} of {network.n_parameters} parameters on {list(config.keys)}; "
             f"{representation.features} features"
@@ -289,15 +290,17 @@ def cache_folder(cache: str | None = None) -> Path:
 def cached_model(
     contract: Contract, settings: Settings, cache: str | None = None
 ) -> tuple[Path, TrainedPosterior] | None:
-    """A model of the same contract and kind, shipped or trained before."""
+    """A model of the same contract and kind, shipped, or trained before for at least as long as is asked for now."""
     settings = _adapted(settings, contract)
     for folder in _candidates(cache):
         try:
             described = json.loads((folder / "model.json").read_text())
             if (
-                described["contract"].get("kind") != contract.facts["kind"]
+                described["contract"]["kind"] != contract.facts["kind"]
                 or _kind(described["settings"]) != settings.kind()
             ):
+                continue
+            if folder.parent != SHIPPED and not _trained_enough(described, settings.training):
                 continue
             model = TrainedPosterior.load(folder)
         except (ModelError, OSError, ValueError, KeyError, TypeError, AttributeError) as error:
@@ -325,6 +328,14 @@ def _candidates(cache: str | None) -> Iterator[Path]:
     for root in (SHIPPED, cache_folder(cache)):
         if root.is_dir():
             yield from sorted(path.parent for path in root.glob("*/model.json"))
+
+
+def _trained_enough(described: dict[str, Any], asked: TrainingConfig) -> bool:
+    """Whether a model had the training that is asked for: one made in a hurry does not stand in for a proper one."""
+    if asked.max_time is not None:
+        had = described["settings"]["training"]["max_time"]
+        return (described["history"]["seconds"][-1] if had is None else had) >= asked.max_time
+    return described["history"]["step"][-1] >= asked.max_steps
 
 
 def _kind(described: dict[str, Any]) -> dict[str, Any]:

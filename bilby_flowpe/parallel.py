@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import multiprocessing
+import signal
 from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
@@ -70,6 +71,10 @@ def _chunks(task: Task, rows: Sequence[Row], npool: int) -> Iterator[tuple[int, 
 
 def _initialise(task: Task) -> None:
     global _worker_task
+    # A forked worker has its parent's handlers, and Bilby's pass over the SIGTERM that closes the pool: it would never end.
+    for name, handler in (("SIGTERM", signal.SIG_DFL), ("SIGALRM", signal.SIG_DFL), ("SIGINT", signal.SIG_IGN)):
+        if hasattr(signal, name):
+            signal.signal(getattr(signal, name), handler)
     _worker_task = task
 
 

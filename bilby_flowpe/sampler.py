@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -106,6 +107,12 @@ class FlowPE(Sampler):
 
     def write_current_state(self) -> None:
         """Nothing to do: training writes its checkpoint as it goes, and the rest is a matter of seconds."""
+
+    def write_current_state_and_exit(self, signum: int | None = None, frame: Any = None) -> None:
+        """Exit on a signal; Bilby's own, given several processes, does so only where it knows their pool."""
+        self._log_interruption(signum=signum)
+        self.write_current_state()
+        sys.exit(self.exit_code)
 
     @signal_wrapper
     def run_sampler(self):

@@ -20,6 +20,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--npool", type=int, default=os.cpu_count() or 1)
     parser.add_argument("--outdir", type=Path, default=Path("outdir/gap"))
+    parser.add_argument("--card", metavar="COMMAND", help="write the figures into the model's card; COMMAND trained it")
     arguments = parser.parse_args()
 
     from bilby.core.utils import logger
@@ -27,6 +28,7 @@ def main() -> None:
     from bilby_flowpe.model import find_model
     from bilby_flowpe.plotting import plot_efficiency
     from bilby_flowpe.problems import green2020
+    from bilby_flowpe.validation.card import write_card
     from bilby_flowpe.validation.gap import measure_gap, summarise_gap
 
     logger.setLevel("WARNING")
@@ -39,7 +41,7 @@ def main() -> None:
     events = measure_gap(
         model, likelihood, priors, arguments.injections, arguments.draws, arguments.seed, arguments.npool, log
     )
-    summary = summarise_gap(events)
+    summary = {**summarise_gap(events), "draws": arguments.draws, "seed": arguments.seed}
     (arguments.outdir / f"{name}.gap.json").write_text(json.dumps(summary, indent=1) + "\n")
     print(f"{name}: {summary['events']} injections, {arguments.draws} draws each")
     print(
@@ -53,6 +55,10 @@ def main() -> None:
         f"bias of ln Z: {summary['log_evidence_bias']:.2e}; lowest loss possible here: {summary['lowest_loss']:.3f} nat"
     )
     print(f"verdicts: {summary['verdicts']}")
+    if arguments.card:
+        measure = f"python examples/gap.py {name} --injections {arguments.injections} --draws {arguments.draws}"
+        commands = {"train": arguments.card, "measure": f"{measure} --seed {arguments.seed}"}
+        write_card(Path(arguments.model), model, summary, commands)
     plot_efficiency(events, arguments.outdir / f"{name}.efficiency.png", title=name)
 
 

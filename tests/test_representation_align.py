@@ -41,7 +41,9 @@ def fitted(request: pytest.FixtureRequest) -> Fitted:
     return request.getfixturevalue(request.param)
 
 
-def noisy(simulator: GravitationalWaveSimulator, size: int = 60, loudness: float = 20.0) -> tuple[torch.Tensor, np.ndarray]:
+def noisy(
+    simulator: GravitationalWaveSimulator, size: int = 60, loudness: float = 20.0
+) -> tuple[torch.Tensor, np.ndarray]:
     """Signals of one signal-to-noise ratio in noise, away from the ends of the window, and their arrival times."""
     signals = simulator.draw(8 * size, np.random.default_rng(2))
     arrival = simulator.arrival(signals.parameters)
@@ -115,7 +117,11 @@ def test_a_template_is_found_where_it_was_put(one):
     size = 40
     chosen = torch.as_tensor(rng.integers(len(aligner.templates), size=size))
     time, angle, snr = rng.uniform(low, high, size), rng.uniform(-np.pi, np.pi, size), rng.uniform(10, 50, size)
-    data = aligner.templates[chosen] * simulator.grid.shift(time[:, None]) * torch.as_tensor(snr * np.exp(1j * angle))[:, None, None]
+    data = (
+        aligner.templates[chosen]
+        * simulator.grid.shift(time[:, None])
+        * torch.as_tensor(snr * np.exp(1j * angle))[:, None, None]
+    )
     aligned, features, pivot = aligner(data.to(torch.complex64))
     step = float(aligner.times[1] - aligner.times[0])
     error = pivot.time.numpy() - time
@@ -181,7 +187,11 @@ def test_the_pivot_follows_the_phase_parameter(one):
     start = 0.5 * (low + high) - simulator.arrival(wave.parameters)[0, 0]
     turn = rng.uniform(0, 2 * np.pi, size)
     order = simulator.symmetries.phase_order
-    data = wave.data * simulator.grid.shift((start + steps)[:, None]) * torch.as_tensor(np.exp(1j * order * turn))[:, None, None]
+    data = (
+        wave.data
+        * simulator.grid.shift((start + steps)[:, None])
+        * torch.as_tensor(np.exp(1j * order * turn))[:, None, None]
+    )
     pivot = aligner(data.to(torch.complex64))[2]
     offset = np.exp(1j * order * (pivot.phase(order) - turn))
     np.testing.assert_allclose(offset, offset[0], atol=1e-3)

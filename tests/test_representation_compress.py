@@ -10,7 +10,9 @@ from bilby_flowpe.errors import NotFittedError
 from bilby_flowpe.representation.compress import Compressor
 
 
-def complex_signals(size: int, dimension: int, frequencies: int = 40, detectors: int = 2, seed: int = 1) -> torch.Tensor:
+def complex_signals(
+    size: int, dimension: int, frequencies: int = 40, detectors: int = 2, seed: int = 1
+) -> torch.Tensor:
     """Signals (N, D, F) in a real subspace of ``dimension`` in each detector."""
     rng = np.random.default_rng(seed)
     basis = np.random.default_rng(99).standard_normal((detectors, dimension, 2 * frequencies))

@@ -27,7 +27,9 @@ def parabola(x: np.ndarray, slope: float, offset: float, bend: float) -> np.ndar
     return offset + slope * x + bend * x**2
 
 
-def problem(sigma: np.ndarray | float | None = SIGMA, more: dict | None = None) -> tuple[GaussianLikelihood, PriorTransform]:
+def problem(
+    sigma: np.ndarray | float | None = SIGMA, more: dict | None = None
+) -> tuple[GaussianLikelihood, PriorTransform]:
     data = line(X, 1.3, -0.2) + SIGMA * np.random.default_rng(1).standard_normal(len(X))
     priors = PriorDict({"slope": Uniform(-2, 2), "offset": DeltaFunction(-0.2), **(more or {})})
     return GaussianLikelihood(X, data, line, sigma=sigma), PriorTransform(priors)

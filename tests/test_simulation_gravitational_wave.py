@@ -343,7 +343,7 @@ class TestObserve:
         likelihood, priors = make_problem_hl()
         simulator = simulate((likelihood, priors), n_waveforms=5)
         likelihood.interferometers[1].strain_data._frequency_domain_strain[700] = np.nan
-        with pytest.raises(DataError, match="^L1: the strain is not finite"):
+        with pytest.raises(DataError, match=r"^L1: the strain is not finite"):
             simulator.observe()
 
     def test_strain_outside_the_band_is_not_looked_at(self, make_problem_hl):
@@ -361,7 +361,7 @@ class TestObserve:
         psd = ifo.power_spectral_density_array.copy()
         psd[400:402] = value
         ifo.power_spectral_density = PowerSpectralDensity(frequency_array=ifo.frequency_array, psd_array=psd)
-        with pytest.raises(DataError, match="^L1: the power spectral density is not positive and finite at .*Hz"):
+        with pytest.raises(DataError, match=r"^L1: the power spectral density is not positive and finite at .*Hz"):
             simulate((likelihood, priors), n_waveforms=5)
 
 

@@ -1,0 +1,88 @@
+"""The model card: what a trained model is for, how it was made, and how good it was found to be."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from ..model import WEIGHTS, TrainedPosterior
+
+
+def write_card(folder: Path, model: TrainedPosterior, gap: Mapping[str, Any], commands: Mapping[str, str]) -> Path:
+    """Write ``card.md`` into the folder of a model.
+
+    Parameters
+    ----------
+    folder
+        The model's folder.
+    model
+        The model in it.
+    gap
+        Figures of :func:`bilby_flowpe.validation.gap.summarise_gap`, with ``draws`` and ``seed``.
+    commands
+        The commands that trained and measured it, under ``train`` and ``measure``.
+    """
+    history, information, facts = model.history, model.information, model.contract.facts
+    best = history["best"]
+    phase = "drawn from its exact conditional" if model.phase_order else "one of the network's parameters"
+    log = [
+        f"| {history['step'][i]} | {history['seconds'][i]:.0f} | {history['train_loss'][i]:.3f} | "
+        f"{history['validation_loss'][i]:.3f} | {history['validation_loss_paper'][i]:.3f} |"
+        for i in sorted({*range(0, len(history["step"]), max(1, len(history["step"]) // 10)), best})
+    ]
+    digest = hashlib.sha256((folder / WEIGHTS).read_bytes()).hexdigest()
+    lines = [
+        f"# {folder.name}",
+        "",
+        f"A {model.network.config.family} of {model.network.n_parameters} parameters for "
+        f"{', '.join(facts['priors'])} in {', '.join(facts['detectors'])}; the phase is {phase}.",
+        "",
+        "## What it was trained for",
+        "",
+        "A model serves this problem and no other; data of other events of the kind are what it is for.",
+        "",
+        "```json",
+        json.dumps(facts, indent=1),
+        "```",
+        "",
+        "## How it was made",
+        "",
+        f"`{commands['train']}`",
+        "",
+        f"Seed {model.settings['training']['seed']}; {model.settings['simulation']['n_waveforms']} waveforms in "
+        f"{information['seconds']['simulation']:.0f} s, {information['seconds']['total']:.0f} s in all on two CPU cores. "
+        "Weights in half precision.",
+        "",
+        "| step | seconds | training loss | validation loss | the same in standardised parameters |",
+        "| --- | --- | --- | --- | --- |",
+        *log,
+        "",
+        "## How good it is",
+        "",
+        f"`{commands['measure']}`",
+        "",
+        f"Over {gap['events']} fresh injections from the prior, {gap['draws']} draws each, seed {gap['seed']}:",
+        "",
+        "| figure | value |",
+        "| --- | --- |",
+        f"| sample efficiency, median | {gap['efficiency_median']:.4f} |",
+        f"| 10th percentile | {gap['efficiency_10']:.4f} |",
+        f"| worst | {gap['efficiency_worst']:.4f} |",
+        f"| KL to the exact posterior, by weighted draws | {_kl(gap['kl_weighted'])} |",
+        f"| KL to the exact posterior, by the truths | {_kl(gap['kl_truth'])} |",
+        f"| verdicts | {', '.join(f'{count} {grade}' for grade, count in gap['verdicts'].items())} |",
+        "",
+        f"SHA-256 of {WEIGHTS}: `{digest}`",
+        "",
+    ]
+    card = folder / "card.md"
+    temporary = card.with_suffix(".tmp")
+    temporary.write_text("\n".join(lines))
+    return temporary.replace(card)
+
+
+def _kl(figures: Mapping[str, Any]) -> str:
+    return f"{figures['mean']:.4f} +- {figures['standard_error']:.4f} nat"

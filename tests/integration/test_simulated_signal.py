@@ -1,0 +1,109 @@
+"""One simulated signal from beginning to end, and its evidence by another road."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import bilby
+import numpy as np
+import pytest
+from bilby.core.result import Result
+from scipy.stats import multivariate_t
+
+from bilby_flowpe.importance import summarise
+
+KEYS = ["mass_1", "mass_2", "luminosity_distance", "geocent_time", "phase"]
+
+
+def run(problem: tuple, folder: Any, **kwargs: Any) -> Result:
+    likelihood, priors = problem
+    return bilby.run_sampler(
+        likelihood,
+        priors,
+        sampler="flowpe",
+        outdir=str(folder),
+        cache=str(folder / "models"),
+        n_waveforms=2000,
+        training_time=None,
+        sampling_seed=7,
+        progress=False,
+        **kwargs,
+    )
+
+
+@pytest.fixture(scope="module")
+def result(problem_5d: tuple, tmp_path_factory: pytest.TempPathFactory) -> Result:
+    return run(
+        problem_5d, tmp_path_factory.mktemp("signal"), training_steps=150, n_effective=400, max_draws=6000
+    )
+
+
+def other_road(result: Result, problem: tuple, size: int = 4000) -> np.ndarray:
+    """Log-weights of draws from a broad Student t around the posterior, by likelihood and prior alone.
+
+    The signal is the same half a turn of the phase further: one of both modes is drawn and counted twice.
+    """
+    likelihood, priors = problem
+    table = result.nested_samples
+    weights = table["weights"].to_numpy()
+    centre = 0.5 * np.angle(np.sum(weights * np.exp(2j * table["phase"].to_numpy())))
+    offset = (table["phase"].to_numpy() - centre + np.pi / 2) % np.pi - np.pi / 2
+    points = np.column_stack([*(table[key] for key in KEYS[:-1]), offset])
+    # GPS times squared are beyond double precision.
+    start = float(points[0, 3])
+    points[:, 3] -= start
+    mean = weights @ points
+    covariance = (weights * (points - mean).T) @ (points - mean)
+    proposal = multivariate_t(mean, 1.5 * covariance, df=6, seed=3, allow_singular=True)
+    draws = np.atleast_2d(proposal.rvs(size))
+    log_q = proposal.logpdf(draws)
+    fixed = {key: float(prior.peak) for key, prior in priors.items() if prior.is_fixed}
+    log_weights = np.full(size, -np.inf)
+    for index, draw in enumerate(draws):
+        row = dict(zip(KEYS, map(float, draw), strict=True))
+        row["geocent_time"] += start
+        if row["mass_2"] > row["mass_1"] or abs(row["phase"]) > np.pi / 2:
+            continue
+        row["phase"] = (row["phase"] + centre) % (2 * np.pi)
+        log_prior = sum(priors[key].ln_prob(row[key]) for key in KEYS) + math.log(2)  # mass_1 >= mass_2
+        if np.isfinite(log_prior):
+            log_likelihood = likelihood.log_likelihood_ratio({**fixed, **row})
+            log_weights[index] = log_likelihood + log_prior + math.log(2) - log_q[index]
+    return log_weights
+
+
+def test_half_a_turn_of_the_phase_is_no_news(problem_5d: tuple) -> None:
+    likelihood, _ = problem_5d
+    row = likelihood.injection_parameters
+    turned = {**row, "phase": (row["phase"] + np.pi) % (2 * np.pi)}
+    assert likelihood.log_likelihood_ratio(dict(turned)) == pytest.approx(
+        likelihood.log_likelihood_ratio(dict(row)), abs=1e-6
+    )
+
+
+def test_evidence(result: Result, problem_5d: tuple) -> None:
+    other = summarise(other_road(result, problem_5d))
+    error = math.hypot(result.log_evidence_err, other.log_evidence_err)
+    assert error < 0.2  # both roads say something
+    assert abs(result.log_bayes_factor - other.log_evidence) < 4 * error
+
+
+def test_truth_is_not_far(result: Result, problem_5d: tuple) -> None:
+    truth = problem_5d[0].injection_parameters
+    table, statistics = result.nested_samples, result.meta_data["run_statistics"]
+    assert statistics["spot_check_difference"] < 1e-6
+    for key in KEYS[:-1]:
+        values, weights = table[key].to_numpy() - truth[key], table["weights"].to_numpy()
+        mean = weights @ values
+        width = (weights @ (values - mean) ** 2) ** 0.5
+        assert abs(mean) < 5 * width, key
+
+
+def test_an_untrained_network_is_found_out(problem_5d: tuple, tmp_path: Any) -> None:
+    # More draws than a reliable verdict needs effective ones, so that nothing but the weights decides.
+    result = run(problem_5d, tmp_path, training_steps=1, n_effective=2000, max_draws=5000)
+    statistics = result.meta_data["run_statistics"]
+    assert statistics["n_draws"] == 5000
+    assert statistics["verdict"] != "reliable"
+    assert statistics["reasons"]
