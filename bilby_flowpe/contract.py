@@ -148,7 +148,9 @@ def _gaussian(likelihood: GaussianLikelihood, transform: PriorTransform) -> Cont
         "model": get_function_path(likelihood.func),
         "model_arguments": _plain(likelihood.kwargs),
     }
-    sigma = np.broadcast_to(np.asarray(likelihood.sigma, dtype=np.float64), np.shape(likelihood.y))
+    sigma = np.broadcast_to(
+        np.asarray(transform.fixed.get("sigma", likelihood.sigma), dtype=np.float64), np.shape(likelihood.y)
+    )
     return Contract(facts, {"x": np.ravel(likelihood.x).astype(float), "sigma": np.ravel(sigma).astype(float)})
 
 

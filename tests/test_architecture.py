@@ -19,10 +19,12 @@ PACKAGE = "bilby_flowpe"
 
 ROWS = (
     {"errors", "version", "_version"},
-    {"priors", "importance", "networks"},
+    {"grid", "parallel", "priors", "importance", "networks"},
+    {"simulator", "phase"},
     {"simulation", "representation"},
     {"contract", "training"},
     {"model", "surprise"},
+    {"build", "weighing"},
     {"sampler"},
     {"problems", "validation", "plotting"},
     {"cli"},

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 
 from ..grid import Grid
-from ..simulation.gravitational_wave import GravitationalWaveSimulator
+from ..simulator import DetectorSimulator
 from .align import Aligner
 from .base import Representation, RepresentationConfig
 from .compress import Compressor
@@ -35,7 +35,7 @@ class AlignedRepresentation(Representation):
     @classmethod
     def fit(
         cls,
-        simulator: GravitationalWaveSimulator,
+        simulator: DetectorSimulator,
         config: RepresentationConfig,
         with_angle: bool,
         rng: np.random.Generator,
@@ -109,7 +109,7 @@ class SeriesRepresentation(Representation):
 
     @classmethod
     def fit(
-        cls, simulator: GravitationalWaveSimulator, rng: np.random.Generator, generator: torch.Generator
+        cls, simulator: DetectorSimulator, rng: np.random.Generator, generator: torch.Generator
     ) -> SeriesRepresentation:
         """Location and scale on simulations."""
         representation = cls(simulator.grid, len(simulator.detectors))

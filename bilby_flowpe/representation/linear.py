@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from ..simulation.base import Simulator
+from ..simulator import Simulator
 from .base import Representation, RepresentationConfig
 from .compress import Compressor
 

@@ -1,6 +1,6 @@
 """Training data from the user's own Bilby objects."""
 
-from .base import Signals, Simulator
+from ..simulator import Signals, Simulator
 from .gaussian import GaussianSimulator
 from .gravitational_wave import GravitationalWaveSimulator, SimulationConfig
 

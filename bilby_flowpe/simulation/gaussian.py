@@ -9,7 +9,7 @@ from bilby.core.likelihood import GaussianLikelihood
 from ..errors import DataError, SimulationError
 from ..parallel import Row
 from ..priors import Parameters, PriorTransform
-from .base import Signals
+from ..simulator import Signals
 
 
 class GaussianSimulator:

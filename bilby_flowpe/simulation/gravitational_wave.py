@@ -21,7 +21,7 @@ from ..errors import DataError, SimulationError
 from ..grid import Grid
 from ..parallel import Row, Task, evaluate
 from ..priors import Parameters, PriorTransform
-from .base import Signals
+from ..simulator import Signals
 from .projection import Detector, light_travel_time
 from .stretch import narrow_band, shorten
 from .symmetries import EXTRINSIC, find_symmetries, inclination_factors
@@ -212,6 +212,13 @@ class GravitationalWaveSimulator:
                 f"the likelihood is marginalised over {marginalised}: give the one without, flowpe draws these parameters "
                 "itself (the phase from its exact conditional)"
             )
+        for name, wanted in (("reference_frame", "sky"), ("time_reference", "geocent")):
+            if (given := getattr(likelihood, name)) != wanted:
+                raise SimulationError(
+                    f"the likelihood has {name}={given!r}: give one with {name}={wanted!r} and priors to match"
+                )
+        if getattr(self.transform.priors.get("geocent_time"), "required_variables", None):
+            raise SimulationError("the prior of geocent_time is conditional: give it a prior of its own")
 
     def _choose_grid(self, rng: np.random.Generator) -> Grid:
         """The grid that pilot signals need."""
@@ -276,10 +283,7 @@ class GravitationalWaveSimulator:
 
     def _can_factorise(self) -> str | None:
         """Why the factorised path cannot be taken, if so."""
-        likelihood = self.likelihood
         known = {*self.transform.keys, *self.transform.fixed}
-        if likelihood.reference_frame != "sky" or likelihood.time_reference != "geocent":
-            return f"reference_frame={likelihood.reference_frame!r}, time_reference={likelihood.time_reference!r}"
         if not {*EXTRINSIC} <= known:
             return f"the priors lack {sorted({*EXTRINSIC} - known)}"
         if not {*EXTRINSIC} & {*self.transform.keys} <= {*self.symmetries.inert}:

@@ -8,6 +8,7 @@ from typing import Any
 import bilby
 import numpy as np
 import pytest
+from bilby.core.prior import DeltaFunction
 from bilby.core.result import Result
 from scipy.stats import multivariate_t
 
@@ -34,9 +35,7 @@ def run(problem: tuple, folder: Any, **kwargs: Any) -> Result:
 
 @pytest.fixture(scope="module")
 def result(problem_5d: tuple, tmp_path_factory: pytest.TempPathFactory) -> Result:
-    return run(
-        problem_5d, tmp_path_factory.mktemp("signal"), training_steps=150, n_effective=400, max_draws=6000
-    )
+    return run(problem_5d, tmp_path_factory.mktemp("signal"), training_steps=150, n_effective=400, max_draws=6000)
 
 
 def other_road(result: Result, problem: tuple, size: int = 4000) -> np.ndarray:
@@ -58,7 +57,7 @@ def other_road(result: Result, problem: tuple, size: int = 4000) -> np.ndarray:
     proposal = multivariate_t(mean, 1.5 * covariance, df=6, seed=3, allow_singular=True)
     draws = np.atleast_2d(proposal.rvs(size))
     log_q = proposal.logpdf(draws)
-    fixed = {key: float(prior.peak) for key, prior in priors.items() if prior.is_fixed}
+    fixed = {key: float(prior.peak) for key, prior in priors.items() if isinstance(prior, DeltaFunction)}
     log_weights = np.full(size, -np.inf)
     for index, draw in enumerate(draws):
         row = dict(zip(KEYS, map(float, draw), strict=True))

@@ -13,8 +13,9 @@ from typing import Protocol
 import numpy as np
 import torch
 
-from ..parallel import Row
-from ..priors import Parameters, PriorTransform
+from .grid import Grid
+from .parallel import Row
+from .priors import Parameters, PriorTransform
 
 
 @dataclass(frozen=True)
@@ -56,4 +57,31 @@ class Simulator(Protocol):
 
     def rows(self, parameters: Parameters) -> list[Row]:
         """One dictionary a draw, fixed parameters included: what Bilby's own functions take."""
+        ...
+
+
+class DetectorSimulator(Simulator, Protocol):
+    """Source of gravitational-wave data: signals that arrive at detectors.
+
+    Attributes
+    ----------
+    grid
+        Frequencies of the data.
+    detectors
+        The detectors, in the order of the data.
+    """
+
+    grid: Grid
+    detectors: tuple[object, ...]
+
+    def arrival(self, parameters: Parameters) -> np.ndarray:
+        """Arrival times at every detector, (N, D), in seconds from the start of the grid's stretch."""
+        ...
+
+    def arrival_range(self) -> tuple[float, float]:
+        """Earliest and latest arrival that the prior allows, in the same seconds."""
+        ...
+
+    def light_travel_times(self) -> tuple[float, ...]:
+        """Largest difference of arrival between the first detector and each, in seconds."""
         ...
