@@ -108,7 +108,7 @@ def plot_comparison(
     figure.legend(handles=handles, loc="upper right", bbox_to_anchor=(0.97, 0.95), frameon=False, fontsize=13)
     if title:
         figure.suptitle(title, fontsize=13)
-    figure.savefig(path, dpi=110)
+    figure.savefig(path, dpi=100)
     return Path(path)
 
 
@@ -120,7 +120,7 @@ def _padded(column: np.ndarray) -> tuple[float, float]:
 
 def _label(key: str, labels: Mapping[str, str], offsets: Mapping[str, float]) -> str:
     label = labels.get(key, key.replace("_", " "))
-    return f"{label} - {offsets[key]:.2f}" if key in offsets else label
+    return f"{label} - {offsets[key]:.15g}" if key in offsets else label
 
 
 def plot_efficiency(events: Sequence[Any], path: str | Path, title: str | None = None) -> Path:
