@@ -13,7 +13,8 @@ from bilby.core.utils import check_directory_exists_and_if_not_mkdir, logger, ra
 from pandas import DataFrame
 
 from .errors import ConfigurationError
-from .importance import Verdict, WeightSummary, draws_needed, judge, normalised_weights, rejection_sample, summarise
+from .importance import WeightSummary, draws_needed, normalised_weights, rejection_sample, summarise
+from .verdict import Verdict, judge
 
 _UNSEEN_SEED = 2**31 - 1
 

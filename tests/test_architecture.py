@@ -20,7 +20,7 @@ PACKAGE = "bilby_flowpe"
 ROWS = (
     {"errors", "version", "_version"},
     {"grid", "parallel", "priors", "importance", "networks"},
-    {"simulator", "phase"},
+    {"simulator", "phase", "verdict"},
     {"simulation", "representation"},
     {"contract", "training"},
     {"model", "surprise"},

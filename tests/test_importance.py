@@ -13,15 +13,14 @@ import pytest
 from bilby_flowpe.errors import ConfigurationError, DataError
 from bilby_flowpe.importance import (
     EQUAL_WEIGHT_K,
-    Thresholds,
     WeightSummary,
     draws_needed,
-    judge,
     kl_from_weights,
     normalised_weights,
     rejection_sample,
     summarise,
 )
+from bilby_flowpe.verdict import Thresholds, judge
 
 LN_Z = -1234.5
 FAILED_WAVEFORM = -1.797e308

@@ -50,6 +50,7 @@ class Aligner(nn.Module):
         self.register_buffer("fitted", torch.tensor(False))
         self.kept = kept
         self._filters: torch.Tensor | None = None
+        self.register_load_state_dict_post_hook(_forget_filters)
 
     @property
     def features(self) -> int:
@@ -167,6 +168,11 @@ class Aligner(nn.Module):
         curvature = (low - 2 * mid + high).clamp_max(-1e-9)
         offset = (0.5 * (low - high) / curvature).clamp(-1.0, 1.0)
         return self.times[inner] + offset * (self.times[1] - self.times[0])
+
+
+def _forget_filters(aligner: Aligner, _: object) -> None:
+    """Templates have been loaded: what was computed from older ones is void."""
+    aligner._filters = None
 
 
 def _turn(data: torch.Tensor, angle: torch.Tensor) -> torch.Tensor:

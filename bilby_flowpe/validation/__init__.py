@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-from .metrics import (
-    KLSummary,
-    compare_marginals,
-    delta_log_evidence,
-    jensen_shannon,
-    kl_truth,
-    kl_weighted,
-    log_posterior_at_truth,
-    split_half_floor,
-)
+from .comparison import compare_results, delta_log_evidence, format_comparison
+from .divergence import KLSummary, kl_truth, kl_weighted, log_posterior_at_truth
+from .marginals import compare_marginals, jensen_shannon, split_half_floor
 
 __all__ = [
     "KLSummary",
     "compare_marginals",
+    "compare_results",
     "delta_log_evidence",
+    "format_comparison",
     "jensen_shannon",
     "kl_truth",
     "kl_weighted",

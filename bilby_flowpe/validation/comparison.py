@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 from bilby.core.result import Result
 
-from .metrics import JSD_ESTIMATOR, compare_marginals, delta_log_evidence
+from ..errors import DataError
+from .marginals import JSD_ESTIMATOR, compare_marginals
 
 
 def compare_results(result: Result, referee: Result, rng: np.random.Generator) -> dict[str, Any]:
@@ -35,6 +37,35 @@ def compare_results(result: Result, referee: Result, rng: np.random.Generator) -
         ),
         "cost": {"flowpe": _cost(result), "referee": _cost(referee)},
     }
+
+
+def delta_log_evidence(lnz1: float, err1: float, lnz2: float, err2: float) -> dict[str, float]:
+    """Difference of two log-evidences and its significance.
+
+    Parameters
+    ----------
+    lnz1, lnz2
+        Log-evidences in nats.
+    err1, err2
+        Their standard errors, independent.
+
+    Returns
+    -------
+    dict
+        ``delta`` (first minus second), ``sigma`` (joint error), ``n_sigma`` (their ratio, signed).
+
+    Raises
+    ------
+    DataError
+        If an evidence is not finite, or an error negative or NaN.
+    """
+    if not (math.isfinite(lnz1) and math.isfinite(lnz2)):
+        raise DataError(f"log-evidences {lnz1} and {lnz2} must both be finite to be compared")
+    if not (err1 >= 0.0 and err2 >= 0.0):
+        raise DataError(f"errors {err1} and {err2} of the log-evidences must not be negative or NaN")
+    delta, sigma = float(lnz1) - float(lnz2), math.hypot(err1, err2)
+    n_sigma = delta / sigma if sigma > 0.0 else math.copysign(math.inf, delta) if delta else 0.0
+    return {"delta": delta, "sigma": sigma, "n_sigma": n_sigma}
 
 
 def format_comparison(comparison: Mapping[str, Any], referee: str) -> str:

@@ -13,13 +13,14 @@ from bilby.core.prior import PriorDict
 from bilby.gw.likelihood import GravitationalWaveTransient
 from tqdm.auto import tqdm
 
-from ..importance import judge, kl_from_weights, summarise
+from ..importance import kl_from_weights, summarise
 from ..model import TrainedPosterior
 from ..phase import InnerProducts, draw_phase
 from ..priors import PriorTransform
+from ..verdict import judge
 from ..weighing import LogLikelihood, weigh
+from .divergence import KLSummary, kl_truth, log_posterior_at_truth
 from .injections import inject
-from .metrics import KLSummary, kl_truth, log_posterior_at_truth
 
 
 @dataclass(frozen=True)

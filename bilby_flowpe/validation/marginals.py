@@ -1,4 +1,4 @@
-r"""Distances between posteriors, each with the value that no difference at all would give.
+r"""Divergence of marginal posteriors, beside the value that no difference at all would give.
 
 **Marginals.** The Jensen-Shannon divergence of two sets of samples,
 
@@ -12,27 +12,18 @@ same answer for any monotonic transform of the parameter. Between 0 and ln 2, in
 (2 for bits, usual in gravitational-wave papers). Binning loses a little of the divergence, and finite samples add about
 :math:`(K - 1)(1/n_p + 1/n_q)/8` for K bins. A bare figure therefore means nothing: it is to be compared with the
 *floor*, the same estimator on samples of one distribution in the same numbers.
-
-**Evidence.** The difference in units of the joint error.
-
-**The exact posterior.** Over simulated events, the forward divergence :math:`\mathrm{KL}(p \| q)` in nats of a
-network's density q from the exact posterior p, by two estimators: from the weighted draws (precise, blind to what was
-never drawn) and at the true parameters (noisy, sees missed modes).
 """
 
 from __future__ import annotations
 
-import dataclasses
 import math
 from collections.abc import Iterable, Mapping
-from typing import Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import xlogy
 
 from ..errors import ConfigurationError, DataError
-from ..importance import kl_from_weights, summarise
 
 JSD_ESTIMATOR = "equal-probability histogram"
 """Name of the estimator behind every Jensen-Shannon divergence of this module, for tables and reports."""
@@ -181,148 +172,6 @@ def compare_marginals(
     return table
 
 
-def delta_log_evidence(lnz1: float, err1: float, lnz2: float, err2: float) -> dict[str, float]:
-    """Difference of two log-evidences and its significance.
-
-    Parameters
-    ----------
-    lnz1, lnz2
-        Log-evidences in nats.
-    err1, err2
-        Their standard errors, independent.
-
-    Returns
-    -------
-    dict
-        ``delta`` (first minus second), ``sigma`` (joint error), ``n_sigma`` (their ratio, signed).
-
-    Raises
-    ------
-    DataError
-        If an evidence is not finite, or an error negative or NaN.
-    """
-    if not (math.isfinite(lnz1) and math.isfinite(lnz2)):
-        raise DataError(f"log-evidences {lnz1} and {lnz2} must both be finite to be compared")
-    if not (err1 >= 0.0 and err2 >= 0.0):
-        raise DataError(f"errors {err1} and {err2} of the log-evidences must not be negative or NaN")
-    delta, sigma = float(lnz1) - float(lnz2), math.hypot(err1, err2)
-    n_sigma = delta / sigma if sigma > 0.0 else math.copysign(math.inf, delta) if delta else 0.0
-    return {"delta": delta, "sigma": sigma, "n_sigma": n_sigma}
-
-
-@dataclasses.dataclass(frozen=True)
-class KLSummary:
-    """Forward divergence from the exact posterior over many events, in nats.
-
-    Attributes
-    ----------
-    estimator
-        ``weighted`` or ``truth``.
-    mean, standard_error, median
-        Over events; the error is infinite for a single event or an infinite mean.
-    n_events
-        Number of events.
-    log_evidence_bias
-        Mean expected bias of log Z over events, if known. ``truth`` is too large by minus this.
-    """
-
-    estimator: Literal["weighted", "truth"]
-    mean: float
-    standard_error: float
-    median: float
-    n_events: int
-    log_evidence_bias: float | None = None
-
-    def to_dict(self) -> dict[str, str | float | int | None]:
-        """All fields as plain values."""
-        return dataclasses.asdict(self)
-
-
-def kl_weighted(log_weights: Iterable[ArrayLike]) -> KLSummary:
-    r"""KL to the exact posterior from every event's weighted draws, :math:`\sum_i \bar w_i \ln (N \bar w_i)`.
-
-    Parameters
-    ----------
-    log_weights
-        One vector of log-weights for each event, of any lengths, or an array of shape (n_events, n_draws).
-
-    Returns
-    -------
-    KLSummary
-        Infinite where an event has no draw of non-zero weight.
-
-    Raises
-    ------
-    DataError
-        If there are no events, or log-weights are not usable.
-    """
-    events = [np.asarray(log_w, dtype=np.float64) for log_w in log_weights]
-    kl = np.array([kl_from_weights(log_w) for log_w in events])
-    bias = np.array([summarise(log_w).log_evidence_bias for log_w in events])
-    return _over_events("weighted", kl, bias)
-
-
-def log_posterior_at_truth(
-    log_likelihood: ArrayLike, log_prior: ArrayLike, log_evidence: ArrayLike
-) -> NDArray[np.float64]:
-    r"""Exact log posterior density at the true parameters, :math:`\ln L + \ln \pi - \ln Z`, shape (n_events,).
-
-    Minus its mean over events is the lowest loss that any network can reach, in the coordinates of ``log_prior``.
-
-    Raises
-    ------
-    DataError
-        If shapes differ, or a figure is not finite.
-    """
-    arrays = _per_event(log_likelihood=log_likelihood, log_prior=log_prior, log_evidence=log_evidence)
-    for name, values in arrays.items():
-        if bad := int(np.sum(~np.isfinite(values))):
-            raise DataError(f"{name} is not finite for {bad} of {values.size} events")
-    return arrays["log_likelihood"] + arrays["log_prior"] - arrays["log_evidence"]
-
-
-def kl_truth(
-    log_likelihood: ArrayLike,
-    log_prior: ArrayLike,
-    log_evidence: ArrayLike,
-    log_q: ArrayLike,
-    log_evidence_bias: ArrayLike | None = None,
-) -> KLSummary:
-    """KL to the exact posterior from one true parameter vector an event: the mean of log p(x*|y) - log q(x*|y).
-
-    Its mean is right only where truths come from the prior and data from the likelihood's own noise.
-
-    Parameters
-    ----------
-    log_likelihood, log_prior, log_evidence
-        At each event's truth, shape (n_events,), nats. Evidence in the same convention as the likelihood (both ratios,
-        or neither).
-    log_q
-        Log-density of the network at the truth, shape (n_events,), in the coordinates of ``log_prior``. Minus infinity,
-        a truth that the network excludes, makes the divergence infinite.
-    log_evidence_bias
-        Expected bias of every log-evidence, shape (n_events,), if known.
-
-    Returns
-    -------
-    KLSummary
-        May be negative by chance.
-
-    Raises
-    ------
-    DataError
-        If there are no events, shapes differ, or a figure is not finite (``log_q``: NaN or plus infinity).
-    """
-    log_p = log_posterior_at_truth(log_likelihood, log_prior, log_evidence)
-    q = _per_event(log_p=log_p, log_q=log_q)["log_q"]
-    if bad := int(np.sum(np.isnan(q) | np.isposinf(q))):
-        raise DataError(f"log_q is NaN or plus infinity for {bad} of {q.size} events")
-    bias = None
-    if log_evidence_bias is not None:
-        bias = _per_event(log_p=log_p, log_evidence_bias=log_evidence_bias)["log_evidence_bias"]
-    return _over_events("truth", log_p - q, bias)
-
-
 def _samples(samples: ArrayLike, at_least: int = 2) -> NDArray[np.float64]:
     values = np.asarray(samples, dtype=np.float64)
     if values.ndim != 1 or values.size < at_least:
@@ -368,28 +217,3 @@ def _null(
         raise ConfigurationError(f"n_repeats={n_repeats} must be at least 1")
     first = rng.multivariate_hypergeometric(pooled, n_first, size=n_repeats, method="marginals")
     return _jsd(first, pooled - first, base)
-
-
-def _per_event(**arrays: ArrayLike) -> dict[str, NDArray[np.float64]]:
-    """Vectors of one length over events, or an error that names their shapes."""
-    out = {name: np.atleast_1d(np.asarray(values, dtype=np.float64)) for name, values in arrays.items()}
-    shapes = {name: values.shape for name, values in out.items()}
-    if len(set(shapes.values())) != 1 or any(len(shape) != 1 for shape in shapes.values()):
-        raise DataError(f"one figure an event is needed, got shapes {shapes}")
-    return out
-
-
-def _over_events(
-    estimator: Literal["weighted", "truth"], kl: NDArray[np.float64], bias: NDArray[np.float64] | None
-) -> KLSummary:
-    if kl.size == 0:
-        raise DataError("there are no events to average over")
-    known = kl.size > 1 and bool(np.all(np.isfinite(kl)))
-    return KLSummary(
-        estimator=estimator,
-        mean=float(kl.mean()),
-        standard_error=float(kl.std(ddof=1) / math.sqrt(kl.size)) if known else math.inf,
-        median=float(np.median(kl)),
-        n_events=int(kl.size),
-        log_evidence_bias=None if bias is None else float(bias.mean()),
-    )
