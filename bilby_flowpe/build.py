@@ -211,7 +211,7 @@ class _Builder:
         aligned = settings.representation.kind == "aligned"
         reflects = self.simulator.reflects_inclination(any_angle=conditional)
         # One detector: distance and inclination act through one number, and have coordinates of their own.
-        response = self.simulator.single_response() if reflects else None
+        response = self.simulator.extrinsic.single_response() if reflects else None
         free = conditional_obstacle(self.transform, order) is None
         config = CoordinateConfig(
             keys=tuple(key for key in keys if not (conditional and key == "phase")),

@@ -214,7 +214,7 @@ class TestReducedGrid:
         # The same waveforms by the factorised path on the same grid.
         task = fast._polarisation_task()
         stored = torch.as_tensor(np.stack([task(row) for row in slow.rows(signals.parameters)]))
-        amplitudes = torch.as_tensor(fast._amplitudes(signals.parameters)).to(torch.complex64)
+        amplitudes = torch.as_tensor(fast.extrinsic.amplitudes(signals.parameters)).to(torch.complex64)
         ours = (amplitudes[..., None] * stored).sum(dim=2) * fast.grid.shift(fast.arrival(signals.parameters))
         for one, other in zip(ours, signals.data, strict=True):
             # On the whole segment they agree to rounding; where it was shortened, up to what hangs over its ends.

@@ -22,9 +22,10 @@ from ..grid import Grid
 from ..parallel import Row, Task, evaluate
 from ..priors import Parameters, PriorTransform
 from ..simulator import Signals
+from .extrinsic import Extrinsic
 from .projection import Detector, light_travel_time
 from .stretch import narrow_band, shorten
-from .symmetries import EXTRINSIC, find_symmetries, inclination_factors
+from .symmetries import EXTRINSIC, find_symmetries
 from .tasks import PolarisationTask, ResponseTask, Whitener
 
 Path = Literal["auto", "factorised", "general"]
@@ -32,8 +33,6 @@ Path = Literal["auto", "factorised", "general"]
 _PILOT = 256
 _FLAT_SNR = (6.0, 80.0)
 _CANDIDATES = 8
-# A fold belongs to the proposal: what it misses, the weights make good.
-_REFLECTION_TOLERANCE = 1e-3
 
 
 @dataclass(frozen=True)
@@ -87,6 +86,8 @@ class GravitationalWaveSimulator:
         What the network sees.
     detectors : tuple of Detector
     symmetries : Symmetries
+    extrinsic : Extrinsic
+        What is done by algebra.
     factorised : bool
         Which of the two paths is taken.
     flatten_snr : bool
@@ -122,6 +123,7 @@ class GravitationalWaveSimulator:
         self.symmetries = (
             find_symmetries(likelihood.waveform_generator, transform) if simulate or grid is None else None
         )
+        self.extrinsic = Extrinsic(transform, self.detectors, self.symmetries)
         rng = np.random.default_rng(seed)
         self.grid = grid or self._choose_grid(rng)
         self.mask = torch.as_tensor(np.stack([self._band(scale) for scale in (w.scale for w in self._whiteners)]))
@@ -161,7 +163,7 @@ class GravitationalWaveSimulator:
 
         The large GPS numbers cancel in double precision before anything else is done.
         """
-        known = self._known(parameters)
+        known = self.extrinsic.known(parameters)
         since_start = known["geocent_time"] - self.start_time - self.grid.start
         delays = [detector.delay(known["ra"], known["dec"], known["geocent_time"]) for detector in self.detectors]
         return since_start[:, None] + np.stack(np.broadcast_arrays(*delays), axis=-1)
@@ -171,38 +173,8 @@ class GravitationalWaveSimulator:
         return tuple(light_travel_time(self.detectors[0], other) for other in self.detectors)
 
     def reflects_inclination(self, any_angle: bool) -> bool:
-        """Whether ``theta_jn`` and ``pi - theta_jn`` give the same signal in every detector.
-
-        Parameters
-        ----------
-        any_angle
-            Whether signals that differ by one common angle count as the same, as they do once the phase is drawn from its
-            conditional.
-        """
-        transform = self.transform
-        if not (self.factorised and self.symmetries.inclination and "theta_jn" in transform.independent_keys()):
-            return False
-        prior = transform.priors["theta_jn"]
-        trial = np.linspace(prior.minimum, prior.maximum, 9)
-        if not np.allclose(prior.cdf(np.pi - trial), 1 - prior.cdf(trial), atol=1e-9):
-            return False
-        draws = transform.sample(64, np.random.default_rng(2))
-        one, other = self._amplitudes(draws), self._amplitudes({**draws, "theta_jn": np.pi - draws["theta_jn"]})
-        if any_angle:
-            common = np.sum(one * other.conj(), axis=(1, 2), keepdims=True)
-            other = other * common / np.maximum(np.abs(common), 1e-300)
-        return bool(np.max(np.abs(one - other)) <= _REFLECTION_TOLERANCE * np.max(np.abs(one)))
-
-    def single_response(self) -> tuple[float, float] | None:
-        """Antenna response of the only detector, where one number each gives what distance and inclination do."""
-        transform = self.transform
-        needed = {"luminosity_distance", "theta_jn"}
-        sky_fixed = all(key in transform.fixed for key in ("ra", "dec", "psi"))
-        if len(self.detectors) != 1 or not sky_fixed or not needed <= set(transform.independent_keys()):
-            return None
-        known = self._known({key: np.array([value]) for key, value in transform.from_median().items()})
-        plus, cross = self.detectors[0].antenna(known["ra"], known["dec"], known["psi"], known["geocent_time"])
-        return float(plus[0]), float(cross[0])
+        """Whether ``theta_jn`` and ``pi - theta_jn`` give the same signal: :meth:`Extrinsic.reflects_inclination`."""
+        return self.factorised and self.extrinsic.reflects_inclination(any_angle)
 
     def _check_likelihood(self) -> None:
         likelihood = self.likelihood
@@ -250,7 +222,7 @@ class GravitationalWaveSimulator:
         else:
             prior = self.transform.priors["geocent_time"]
             low, high = float(prior.minimum), float(prior.maximum)
-        known = self._known(self.transform.sample(4096, np.random.default_rng(1)))
+        known = self.extrinsic.known(self.transform.sample(4096, np.random.default_rng(1)))
         delays = np.stack([d.delay(known["ra"], known["dec"], known["geocent_time"]) for d in self.detectors])
         origin = self.start_time + self.grid.start
         return low - origin + float(delays.min()), high - origin + float(delays.max())
@@ -276,10 +248,6 @@ class GravitationalWaveSimulator:
         columns = {key: value.tolist() for key, value in parameters.items()}
         size = len(next(iter(columns.values())))
         return [{**self.transform.fixed, **{key: column[i] for key, column in columns.items()}} for i in range(size)]
-
-    def _known(self, parameters: Parameters) -> Parameters:
-        size = len(next(iter(parameters.values())))
-        return {**{key: np.full(size, value) for key, value in self.transform.fixed.items()}, **parameters}
 
     def _can_factorise(self) -> str | None:
         """Why the factorised path cannot be taken, if so."""
@@ -327,7 +295,7 @@ class GravitationalWaveSimulator:
         self.flatten_snr = flatten
 
     def _polarisation_task(self) -> PolarisationTask:
-        reference: Row = {"luminosity_distance": self._reference_distance()}
+        reference: Row = {"luminosity_distance": self.extrinsic.reference_distance}
         if self.symmetries.phase_order:
             reference["phase"] = 0.0
         if self.symmetries.inclination:
@@ -336,9 +304,6 @@ class GravitationalWaveSimulator:
         generator, arrival = self.likelihood.waveform_generator, float(np.mean(self.arrival_range()))
         return PolarisationTask(generator, self._whiteners, self.grid, self.duration, reference, modes, arrival)
 
-    def _reference_distance(self) -> float:
-        return {**self.transform.fixed, **self.transform.from_median()}["luminosity_distance"]
-
     def _draw_parameters(self, size: int, rng: np.random.Generator) -> tuple[np.ndarray, Parameters]:
         rows = rng.integers(len(self._bank), size=size)
         parameters = {key: value[rows] for key, value in self._bank_parameters.items()}
@@ -346,32 +311,15 @@ class GravitationalWaveSimulator:
             parameters[key] = np.asarray(self.transform.priors[key].rescale(rng.uniform(size=size)))
         return rows, parameters
 
-    def _amplitudes(self, parameters: Parameters) -> np.ndarray:
-        """Complex factors of the stored polarisations, (N, D, P)."""
-        known = self._known(parameters)
-        size = len(known["geocent_time"])
-        scale = self._reference_distance() / known["luminosity_distance"] + 0j
-        if self.symmetries.phase_order:
-            scale = scale * np.exp(1j * self.symmetries.phase_order * known["phase"])
-        plus, cross = inclination_factors(known["theta_jn"]) if self.symmetries.inclination else (1.0, 1.0)
-        factors = np.empty((size, len(self.detectors), 2), dtype=np.complex128)
-        for index, detector in enumerate(self.detectors):
-            antenna = detector.antenna(known["ra"], known["dec"], known["psi"], known["geocent_time"])
-            factors[:, index, 0] = antenna[0] * plus * scale
-            factors[:, index, 1] = antenna[1] * cross * scale
-        if self.symmetries.cross_ratio:
-            return factors[..., :1] + self.symmetries.cross_ratio * factors[..., 1:]
-        return factors
-
     def _signals(self, rows: np.ndarray, parameters: Parameters) -> torch.Tensor:
         stored = self._bank[torch.as_tensor(rows)]
         if not self.factorised:
             return stored
-        amplitudes = torch.as_tensor(self._amplitudes(parameters)).to(torch.complex64)
+        amplitudes = torch.as_tensor(self.extrinsic.amplitudes(parameters)).to(torch.complex64)
         signals = (amplitudes[..., None] * stored).sum(dim=2)
         return signals * self.grid.shift(self.arrival(parameters))
 
     def _optimal_snr(self, rows: np.ndarray, parameters: Parameters) -> np.ndarray:
         """Signal-to-noise ratios (N,) over all detectors, from stored norms."""
-        amplitudes = self._amplitudes(parameters)
+        amplitudes = self.extrinsic.amplitudes(parameters)
         return np.sqrt(np.einsum("ndp,ndpq,ndq->n", amplitudes, self._norms[rows], amplitudes.conj()).real)
