@@ -9,44 +9,18 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
+from weights import FAILED_WAVEFORM, LN_Z, gaussian, good
 
 from bilby_flowpe.errors import ConfigurationError, DataError
 from bilby_flowpe.importance import (
     EQUAL_WEIGHT_K,
-    WeightSummary,
     draws_needed,
     kl_from_weights,
     normalised_weights,
     rejection_sample,
     summarise,
 )
-from bilby_flowpe.verdict import Thresholds, judge
-
-LN_Z = -1234.5
-FAILED_WAVEFORM = -1.797e308
-
-
-def gaussian(n: int, dim: int, width: float, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-    """Draws of N(0, width^2) and their log-weights for the target Z N(0, 1), in ``dim`` dimensions."""
-    x = width * rng.standard_normal((n, dim))
-    log_w = LN_Z + np.sum(-0.5 * x**2 + 0.5 * (x / width) ** 2 + math.log(width), axis=1)
-    return x, log_w
-
-
-def inverse_efficiency(dim: int, width: float) -> float:
-    """E[w^2] / Z^2; infinite for width^2 <= 1/2."""
-    return (width**2 / math.sqrt(2 * width**2 - 1)) ** dim
-
-
-def kl(dim: int, width: float) -> float:
-    """KL(target || proposal) in nats."""
-    return dim * (math.log(width) + 0.5 / width**2 - 0.5)
-
-
-def good() -> WeightSummary:
-    """Summarise a healthy run."""
-    return summarise(gaussian(20_000, 2, 1.2, np.random.default_rng(7))[1])
-
+from bilby_flowpe.verdict import judge
 
 # Evidence ------------------------------------------------------------------------------------------------------------
 
@@ -206,48 +180,6 @@ def test_tails_without_a_fit() -> None:
     bounded = np.where(np.arange(1000) < 400, 0.0, -1.0)  # the whole tail has one value
     assert summarise(bounded).pareto_k == EQUAL_WEIGHT_K
     assert summarise([3.0]).log_evidence_err == math.inf
-
-
-@pytest.mark.parametrize(
-    ("change", "grade", "word"),
-    [
-        ({"pareto_k": 0.71}, "check", "above 0.7"),
-        ({"pareto_k": 1.01}, "failed", "above 1"),
-        ({"pareto_k": math.nan}, "failed", "Pareto"),
-        ({"largest_weight": 0.06}, "check", "above 0.05"),
-        ({"largest_weight": 0.21}, "failed", "above 0.2"),
-        ({"effective_sample_size": 999.0}, "check", "below 1000"),
-        ({"effective_sample_size": 99.0}, "failed", "below 100"),
-        ({"efficiency": 0.009}, "check", "below 0.01"),
-        ({"log_evidence": math.nan}, "failed", "not finite"),
-        ({"log_evidence_err": math.inf}, "failed", "not finite"),
-    ],
-)
-def test_every_limit_of_the_verdict(change: dict[str, float], grade: str, word: str) -> None:
-    """Each figure alone turns the grade, and says so."""
-    verdict = judge(dataclasses.replace(good(), **change))
-    assert verdict.grade == grade
-    assert len(verdict.reasons) == 1
-    assert word in verdict.reasons[0]
-
-
-def test_verdict_on_what_was_asked_for() -> None:
-    """Requested effective draws, posterior rows, other thresholds."""
-    run = dataclasses.replace(good(), effective_sample_size=2000.0)
-    assert judge(run, n_effective=4000).grade == "reliable"
-    assert "4001 asked for" in judge(run, n_effective=4001).reasons[0]
-    assert judge(run, n_posterior=100).grade == "reliable"
-    assert judge(run, n_posterior=99).grade == "check"
-    assert judge(run, n_posterior=0).grade == "failed"
-    assert judge(run, thresholds=Thresholds(effective_check=2001.0)).grade == "check"
-
-
-def test_reasons_put_the_worst_first() -> None:
-    """What failed comes before what needs a look."""
-    verdict = judge(dataclasses.replace(good(), efficiency=0.001, largest_weight=0.5))
-    assert verdict.grade == "failed"
-    assert "largest weight" in verdict.reasons[0]
-    assert "efficiency" in verdict.reasons[1]
 
 
 def test_a_missing_mode_is_not_seen() -> None:

@@ -1,0 +1,53 @@
+"""Every limit of the verdict, and its reasons in words."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+
+import pytest
+from weights import good
+
+from bilby_flowpe.verdict import Thresholds, judge
+
+
+@pytest.mark.parametrize(
+    ("change", "grade", "word"),
+    [
+        ({"pareto_k": 0.71}, "check", "above 0.7"),
+        ({"pareto_k": 1.01}, "failed", "above 1"),
+        ({"pareto_k": math.nan}, "failed", "Pareto"),
+        ({"largest_weight": 0.06}, "check", "above 0.05"),
+        ({"largest_weight": 0.21}, "failed", "above 0.2"),
+        ({"effective_sample_size": 999.0}, "check", "below 1000"),
+        ({"effective_sample_size": 99.0}, "failed", "below 100"),
+        ({"efficiency": 0.009}, "check", "below 0.01"),
+        ({"log_evidence": math.nan}, "failed", "not finite"),
+        ({"log_evidence_err": math.inf}, "failed", "not finite"),
+    ],
+)
+def test_every_limit_of_the_verdict(change: dict[str, float], grade: str, word: str) -> None:
+    """Each figure alone turns the grade, and says so."""
+    verdict = judge(dataclasses.replace(good(), **change))
+    assert verdict.grade == grade
+    assert len(verdict.reasons) == 1
+    assert word in verdict.reasons[0]
+
+
+def test_verdict_on_what_was_asked_for() -> None:
+    """Requested effective draws, posterior rows, other thresholds."""
+    run = dataclasses.replace(good(), effective_sample_size=2000.0)
+    assert judge(run, n_effective=4000).grade == "reliable"
+    assert "4001 asked for" in judge(run, n_effective=4001).reasons[0]
+    assert judge(run, n_posterior=100).grade == "reliable"
+    assert judge(run, n_posterior=99).grade == "check"
+    assert judge(run, n_posterior=0).grade == "failed"
+    assert judge(run, thresholds=Thresholds(effective_check=2001.0)).grade == "check"
+
+
+def test_reasons_put_the_worst_first() -> None:
+    """What failed comes before what needs a look."""
+    verdict = judge(dataclasses.replace(good(), efficiency=0.001, largest_weight=0.5))
+    assert verdict.grade == "failed"
+    assert "largest weight" in verdict.reasons[0]
+    assert "efficiency" in verdict.reasons[1]
