@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
-from weights import FAILED_WAVEFORM, LN_Z, gaussian, good
+from weights import FAILED_WAVEFORM, LN_Z, gaussian, good, inverse_efficiency, kl
 
 from bilby_flowpe.errors import ConfigurationError, DataError
 from bilby_flowpe.importance import (

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from bilby_flowpe.importance import WeightSummary, summarise
