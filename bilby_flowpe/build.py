@@ -332,10 +332,18 @@ def _candidates(cache: str | None) -> Iterator[Path]:
 
 def _trained_enough(described: dict[str, Any], asked: TrainingConfig) -> bool:
     """Whether a model had the training that is asked for: one made in a hurry does not stand in for a proper one."""
-    if asked.max_time is not None:
-        had = described["settings"]["training"]["max_time"]
-        return (described["history"]["seconds"][-1] if had is None else had) >= asked.max_time
-    return described["history"]["step"][-1] >= asked.max_steps
+    had, history = described["settings"]["training"], described["history"]
+    if asked.max_steps is not None and history["step"][-1] >= asked.max_steps:
+        return True
+    if asked.max_time is not None and history["seconds"][-1] >= asked.max_time:
+        return True
+
+    def limits(steps: float | None, seconds: float | None) -> tuple[float, float]:
+        return (np.inf if steps is None else steps, np.inf if seconds is None else seconds)
+
+    # Given as much, it may have stopped early.
+    allowed, wanted = limits(had["max_steps"], had["max_time"]), limits(asked.max_steps, asked.max_time)
+    return all(one >= other for one, other in zip(allowed, wanted, strict=True))
 
 
 def _kind(described: dict[str, Any]) -> dict[str, Any]:

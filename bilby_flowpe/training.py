@@ -24,6 +24,7 @@ from tqdm.auto import tqdm
 
 from .errors import ConfigurationError
 from .networks import ConditionalNetwork
+from .prefetch import Prefetcher, halved_threads
 
 _WARM_UP = 0.02
 _MINUTE = 60.0
@@ -201,15 +202,33 @@ class _Run:
         self.best = {key: value.clone() for key, value in network.state_dict().items()}
         self.history = History()
         self.step, self.spent, self.losses = 0, 0.0, []
+        self.state = rng_state()
         self.bf16 = _bf16_pays(self.device) if config.bf16 is None else config.bf16
 
     def __call__(self, progress: bool) -> History:
         self._resume()
+        with halved_threads():
+            stream = Prefetcher(self._make_batch)
+            try:
+                self._loop(stream, progress)
+            finally:
+                stream.close()
+        self.network.load_state_dict(self.best)
+        self.network.to("cpu").eval()
+        return self.history
+
+    def _make_batch(self) -> tuple[Batch, dict[str, Any]]:
+        """A batch and the state of the generators after it: batches made ahead must not count as seen."""
+        batch = self.batches(self.config.batch_size)
+        return batch, self.rng_state()
+
+    def _loop(self, stream: Prefetcher[tuple[Batch, dict[str, Any]]], progress: bool) -> None:
         began, saved = time.monotonic() - self.spent, time.monotonic()
         due = self._due()
         with tqdm(total=100, desc="Training", unit="%", disable=not progress, bar_format=_BAR) as bar:
             while (done := self._progress()) < 1.0:
-                self._train_step(done)
+                batch, self.state = stream.next()
+                self._train_step(batch, done)
                 self.spent = time.monotonic() - began
                 done = self._progress()
                 if done >= due or done >= 1.0:
@@ -222,9 +241,6 @@ class _Run:
                     self._save()
                     saved = time.monotonic()
                 bar.update(min(100 * done, 100) - bar.n)
-        self.network.load_state_dict(self.best)
-        self.network.to("cpu").eval()
-        return self.history
 
     def _due(self) -> float:
         """Progress at which the next validation is due; not a running sum, so that a resumed training has the same."""
@@ -242,11 +258,10 @@ class _Run:
         warm = min(1.0, done / _WARM_UP + 0.05)
         return self.config.learning_rate * warm * (0.5 + 0.5 * math.cos(math.pi * min(done, 1.0))) + 1e-7
 
-    def _train_step(self, done: float) -> None:
+    def _train_step(self, batch: Batch, done: float) -> None:
         rate = self._learning_rate(done)
         for group in self.optimizer.param_groups:
             group["lr"] = rate
-        batch = self.batches(self.config.batch_size)
         self.network.train()
         self.optimizer.zero_grad(set_to_none=True)
         with self._autocast():
@@ -300,7 +315,7 @@ class _Run:
             "step": self.step,
             "spent": self.spent,
             "losses": self.losses,
-            "rng": self.rng_state(),
+            "rng": self.state,
         }
         temporary = self.checkpoint.with_suffix(".tmp")
         torch.save(state, temporary)
@@ -323,7 +338,8 @@ class _Run:
         self.optimizer.load_state_dict(state["optimizer"])
         self.history = History(**state["history"])
         self.step, self.spent, self.losses = state["step"], state["spent"], state["losses"]
-        self.set_rng_state(state["rng"])
+        self.state = state["rng"]
+        self.set_rng_state(self.state)
         logger.info(f"Training resumes at step {self.step}, after {self.spent / _MINUTE:.1f} minutes")
 
 

@@ -93,7 +93,8 @@ def report(rows: np.ndarray) -> None:
     count = len(rows)
     z = rows[:, 0] / rows[:, 1]
     print(f"\n{count} data sets, median efficiency {np.median(rows[:, -1]):.3f}, "
-          f"median error of ln Z {np.median(rows[:, 1]):.4f}, root mean square difference {np.mean(rows[:, 0]**2)**0.5:.4f}")  # fmt: skip
+          f"median error of ln Z {np.median(rows[:, 1]):.4f}, "
+          f"root mean square difference {np.mean(rows[:, 0] ** 2) ** 0.5:.4f}")  # fmt: skip
     if count < 2:
         return
     columns = {"ln Z": z, **{f"mean of {key}": rows[:, 2 + index] for index, key in enumerate(KEYS)}}

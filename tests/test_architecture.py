@@ -19,7 +19,7 @@ PACKAGE = "bilby_flowpe"
 
 ROWS = (
     {"errors", "version", "_version"},
-    {"grid", "parallel", "priors", "importance", "networks"},
+    {"grid", "parallel", "prefetch", "priors", "importance", "networks"},
     {"simulator", "phase", "verdict"},
     {"simulation", "representation"},
     {"contract", "training"},

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -24,6 +25,12 @@ from bilby_flowpe.representation import RepresentationConfig
 from bilby_flowpe.training import TrainingConfig
 
 TINY = small_settings(steps=30, n_waveforms=300)
+
+
+@pytest.fixture(autouse=True)
+def no_shipped_models(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Only what the tests train themselves is found."""
+    monkeypatch.setattr(build_module, "SHIPPED", tmp_path / "none")
 
 
 def line(x: np.ndarray, slope: float, intercept: float) -> np.ndarray:
@@ -173,7 +180,8 @@ def test_cached_model_is_found(cache: Path, tiny: TrainedPosterior, problem_5d: 
 
 def test_only_a_model_of_the_same_kind(cache: Path, problem_5d: tuple) -> None:
     contract = contract_of(problem_5d)
-    assert cached_model(contract, Settings(), str(cache))  # another budget and size: the same kind
+    other_size = replace(TINY, network=NetworkConfig(transforms=9))
+    assert cached_model(contract, other_size, str(cache))
     assert cached_model(contract, replace(TINY, phase="network"), str(cache)) is None
     assert cached_model(contract, replace(TINY, network=NetworkConfig(family="nsf")), str(cache)) is None
 
@@ -185,6 +193,44 @@ def test_only_a_model_of_the_same_problem(cache: Path, problem_5d: tuple, proble
     assert cached_model(contract_of((likelihood, other)), TINY, str(cache)) is None
     assert cached_model(contract_of(problem_8d), TINY, str(cache)) is None
     assert cached_model(contract_of(regression()), TINY, str(cache)) is None
+
+
+@pytest.mark.parametrize(
+    ("had", "asked", "enough"),
+    [
+        # Budgets are (max_steps, max_time); the model stopped at step 30 after about a second.
+        ((30, None), (30, None), True),
+        ((30, None), (31, None), False),
+        ((30, None), (None, 600.0), False),
+        ((30, 600.0), (None, 600.0), False),
+        ((30, 600.0), (30, None), True),
+        ((30, None), (30, 600.0), True),
+        ((None, 600.0), (None, 600.0), True),  # by the same recipe, and so early for want of improvement
+        ((1000, None), (1000, None), True),
+        ((None, 600.0), (None, 700.0), False),
+        ((None, 600.0), (30, None), True),
+        ((None, 600.0), (31, None), False),
+        ((None, 600.0), (None, 1e-6), True),
+    ],
+)
+def test_only_a_model_that_was_trained_for_as_long(
+    cache: Path, problem_5d: tuple, had: tuple, asked: tuple, enough: bool
+) -> None:
+    (folder,) = cache.iterdir()
+    description = json.loads((folder / "model.json").read_text())
+    description["settings"]["training"].update(max_steps=had[0], max_time=had[1])
+    description["history"]["seconds"][-1] = 1.0
+    (folder / "model.json").write_text(json.dumps(description))
+    training = replace(TINY.training, max_steps=asked[0], max_time=asked[1])
+    found = cached_model(contract_of(problem_5d), replace(TINY, training=training), str(cache))
+    assert (found is not None) == enough
+
+
+def test_shipped_models_need_no_check_of_their_training(
+    cache: Path, problem_5d: tuple, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(build_module, "SHIPPED", cache)
+    assert cached_model(contract_of(problem_5d), Settings(), str(tmp_path / "none"))
 
 
 def test_damaged_models_are_passed_over(cache: Path, problem_5d: tuple, tiny: TrainedPosterior) -> None:
@@ -212,8 +258,7 @@ def test_cache_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert cache_folder("~/models") == tmp_path / "models"
 
 
-def test_no_cache_is_no_model(problem_5d: tuple, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(build_module, "SHIPPED", tmp_path / "none")
+def test_no_cache_is_no_model(problem_5d: tuple, tmp_path: Path) -> None:
     assert cached_model(contract_of(problem_5d), TINY, str(tmp_path / "missing")) is None
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from typing import Any
 
 import bilby
@@ -12,9 +13,18 @@ from bilby.core.prior import DeltaFunction
 from bilby.core.result import Result
 from scipy.stats import multivariate_t
 
+from bilby_flowpe import build
 from bilby_flowpe.importance import summarise
 
 KEYS = ["mass_1", "mass_2", "luminosity_distance", "geocent_time", "phase"]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def no_shipped_models(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """The problem is one that a shipped model knows well: train all the same."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(build, "SHIPPED", tmp_path_factory.mktemp("none"))
+        yield
 
 
 def run(problem: tuple, folder: Any, **kwargs: Any) -> Result:
