@@ -175,19 +175,21 @@ def normalised_weights(log_weights: ArrayLike) -> NDArray[np.float64]:
     return w / w.sum()
 
 
-CLIPPED_SHARE = 1e-3
-"""Share of the total weight that :func:`rejection_sample` may cut off the largest weights."""
+CLIPPED_SCATTER = 0.2
+"""Error that :func:`rejection_sample` may make, in units of the sampling scatter of what it returns."""
+
+_BISECTIONS = 60
 
 
 def rejection_sample(
-    log_weights: ArrayLike, rng: np.random.Generator, clipped_share: float = CLIPPED_SHARE
+    log_weights: ArrayLike, rng: np.random.Generator, clipped_scatter: float = CLIPPED_SCATTER
 ) -> NDArray[np.intp]:
-    """Rows that are equal-weight draws of the posterior, no row twice.
+    r"""Rows that are equal-weight draws of the posterior, no row twice.
 
-    Each row is kept with probability weight over a bound, one where the weight is larger. The bound is the smallest that
-    cuts no more than ``clipped_share`` off the total weight: the draws are then off by at most that in total variation, less
-    below the sampling scatter of any posterior of that size, and several times as many as with the largest weight for a bound.
-    The weighted rows themselves are never clipped.
+    Each row is kept with probability weight over a bound, and surely where the weight is larger. With the largest weight
+    for a bound the draw is exact and often very short. A smaller one cuts a share of the total weight off the largest
+    weights, which is the error in total variation; it is lowered as long as that share stays below ``clipped_scatter``
+    times :math:`1/\sqrt n`, the sampling scatter of the n rows kept. The weighted rows themselves are never clipped.
 
     Parameters
     ----------
@@ -195,8 +197,8 @@ def rejection_sample(
         As in :func:`summarise`, shape (n,).
     rng
         Source of the random numbers.
-    clipped_share
-        0 for plain rejection against the largest weight.
+    clipped_scatter
+        0 for exact rejection against the largest weight.
 
     Returns
     -------
@@ -208,29 +210,33 @@ def rejection_sample(
     DataError
         As :func:`summarise` does.
     ConfigurationError
-        If ``clipped_share`` is not in [0, 1).
+        If ``clipped_scatter`` is not in [0, 1].
     """
-    if not 0 <= clipped_share < 1:
-        raise ConfigurationError(f"clipped_share={clipped_share!r}: give a share from 0 to below 1")
+    if not 0 <= clipped_scatter <= 1:
+        raise ConfigurationError(f"clipped_scatter={clipped_scatter!r}: give a number from 0 to 1")
     log_w = _checked(log_weights)
     peak = log_w.max()
     if peak == -np.inf:
         return np.empty(0, dtype=np.intp)
     weights = np.exp(log_w - peak)
     # random() is below 1, so the largest weight always stays and a zero weight never does.
-    return np.flatnonzero(rng.random(weights.size) < weights / _bound(weights, clipped_share))
+    return np.flatnonzero(rng.random(weights.size) < weights / _bound(weights, clipped_scatter))
 
 
-def _bound(weights: NDArray[np.float64], clipped_share: float) -> float:
-    """Smallest bound over which the weights hold no more than ``clipped_share`` of their sum."""
-    falling = np.sort(weights)[::-1]
-    count = np.arange(1, falling.size + 1)
-    # Excess over a bound at each weight; between two weights it is linear in the bound.
-    excess = np.cumsum(falling) - count * falling
-    allowed = clipped_share * falling.sum()
-    last = int(np.flatnonzero(excess <= allowed)[-1])
-    lowest = falling[last + 1] if last + 1 < falling.size else 0.0
-    return float(max(falling[last] - (allowed - excess[last]) / count[last], lowest))
+def _bound(weights: NDArray[np.float64], clipped_scatter: float) -> float:
+    """Smallest bound whose error stays within the scatter allowed, for weights of which the largest is 1."""
+    total = weights.sum()
+    low, high = 0.0, 1.0
+    # A lower bound cuts more off and keeps more rows, which scatter less: there is one crossing.
+    for _ in range(_BISECTIONS if clipped_scatter else 0):
+        middle = 0.5 * (low + high)
+        kept = np.minimum(weights / middle, 1.0).sum()
+        cut = np.maximum(weights - middle, 0.0).sum() / total
+        if cut * np.sqrt(kept) <= clipped_scatter:
+            high = middle
+        else:
+            low = middle
+    return high
 
 
 def kl_from_weights(log_weights: ArrayLike) -> float:

@@ -2,20 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import functools
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import corner
 import numpy as np
+from matplotlib import style
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.ticker import FuncFormatter
 
+Plot = TypeVar("Plot", bound=Callable[..., Path])
 COLOURS = ("#0072B2", "#D55E00", "#009E73")
 _LEVELS = (0.5, 0.9)
 
 
+def _own_style(plot: Plot) -> Plot:
+    """Draw in matplotlib's own style, whatever other packages made of it."""
+
+    @functools.wraps(plot)
+    def wrapped(*args: Any, **kwargs: Any) -> Path:
+        with style.context("default"):
+            return plot(*args, **kwargs)
+
+    return wrapped
+
+
+@_own_style
 def plot_history(history: Mapping[str, Any], path: str | Path) -> Path:
     """Training and validation loss against steps, the paper's units on an axis of their own.
 
@@ -46,6 +62,7 @@ def plot_history(history: Mapping[str, Any], path: str | Path) -> Path:
     return Path(path)
 
 
+@_own_style
 def plot_comparison(
     samples: Mapping[str, Mapping[str, np.ndarray]],
     keys: Sequence[str],
@@ -100,6 +117,7 @@ def plot_comparison(
             truths=None if truths is None else [truths.get(key, np.nan) - offsets.get(key, 0.0) for key in keys],
             truth_color="#555555",
             label_kwargs={"fontsize": 12},
+            labelpad=0.06,
             max_n_ticks=4,
         )
     handles = [Line2D([], [], color=colour, label=name) for colour, name in zip(COLOURS, tables, strict=False)]
@@ -123,6 +141,7 @@ def _label(key: str, labels: Mapping[str, str], offsets: Mapping[str, float]) ->
     return f"{label} - {offsets[key]:.15g}" if key in offsets else label
 
 
+@_own_style
 def plot_efficiency(events: Sequence[Any], path: str | Path, title: str | None = None) -> Path:
     """Sample efficiency against signal-to-noise ratio, one dot an event.
 
@@ -150,6 +169,8 @@ def plot_efficiency(events: Sequence[Any], path: str | Path, title: str | None =
                 label=grade,
             )
     axes.set_xscale("log")
+    for axis in (axes.xaxis.set_major_formatter, axes.xaxis.set_minor_formatter):
+        axis(FuncFormatter(lambda value, _: f"{value:g}"))
     axes.set_ylim(0, 1.02)
     axes.set_xlabel("optimal signal-to-noise ratio")
     axes.set_ylabel("sample efficiency")
@@ -160,6 +181,7 @@ def plot_efficiency(events: Sequence[Any], path: str | Path, title: str | None =
     return Path(path)
 
 
+@_own_style
 def plot_whitened(
     likelihood: Any,
     posterior: Any,
@@ -208,7 +230,7 @@ def plot_whitened(
         axes.plot(times[shown], data[shown], color="#999999", lw=0.8, label="whitened data")
         axes.fill_between(times[shown], low, high, color=COLOURS[0], alpha=0.45, lw=0, label="90% of the waveforms")
         axes.plot(times[shown], middle, color=COLOURS[0], lw=1.0, label="median")
-        axes.set_ylabel(f"{interferometer.name} [noise standard deviations]")
+        axes.set_ylabel(f"{interferometer.name}, whitened [$\\sigma$]")
         axes.set_xlim(-before, after)
         axes.legend(frameon=False, loc="upper left", ncols=3)
     axes.set_xlabel(f"seconds from GPS {around}")

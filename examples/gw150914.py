@@ -141,6 +141,7 @@ def main() -> None:
     parser.add_argument("--detectors", nargs="+", default=["H1"], choices=("H1", "L1"))
     parser.add_argument("--training-time", type=float, default=1200.0)
     parser.add_argument("--waveforms", type=int, default=150_000)
+    parser.add_argument("--effective", type=int, default=20_000, help="effective samples to aim at")
     parser.add_argument("--referee", choices=("dynesty",))
     parser.add_argument("--cache", help="folder of the models trained on demand")
     parser.add_argument("--npool", type=int, default=os.cpu_count() or 1)
@@ -159,6 +160,7 @@ def main() -> None:
         npool=arguments.npool,
         training_time=arguments.training_time,
         n_waveforms=arguments.waveforms,
+        n_effective=arguments.effective,
         cache=arguments.cache,
         sampling_seed=1,
         clean=True,
