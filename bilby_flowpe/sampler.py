@@ -52,6 +52,10 @@ class FlowPE(Sampler):
         Most training steps.
     n_waveforms : int
         Waveforms simulated for training.
+    hidden_features : int
+        Width of the two hidden layers of each transform of a network to be trained.
+    learning_rate : float
+        Highest learning rate of a training.
     cache : str, optional
         Folder of the models trained on demand; by default the environment's ``BILBY_FLOWPE_CACHE``, else the user's cache.
     device : str
@@ -82,6 +86,8 @@ class FlowPE(Sampler):
         "training_time": 600.0,
         "training_steps": None,
         "n_waveforms": 50_000,
+        "hidden_features": 256,
+        "learning_rate": 1.5e-3,
         "cache": None,
         "device": "cpu",
         "sampling_seed": None,
@@ -242,9 +248,12 @@ class _Run:
         return Settings(
             simulation=SimulationConfig(n_waveforms=kwargs["n_waveforms"]),
             representation=RepresentationConfig(kind=kwargs["representation"]),
-            network=NetworkConfig(family=kwargs["network"]),
+            network=NetworkConfig(family=kwargs["network"], hidden_features=(kwargs["hidden_features"],) * 2),
             training=TrainingConfig(
-                max_time=kwargs["training_time"], max_steps=kwargs["training_steps"], device=kwargs["device"]
+                max_time=kwargs["training_time"],
+                max_steps=kwargs["training_steps"],
+                device=kwargs["device"],
+                learning_rate=kwargs["learning_rate"],
             ),
             phase=kwargs["phase"],
             fold_phase=kwargs["fold_phase"],

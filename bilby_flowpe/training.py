@@ -85,7 +85,7 @@ class TrainingConfig:
     max_steps: int | None = None
     max_time: float | None = 600.0
     batch_size: int = 1024
-    learning_rate: float = 1e-3
+    learning_rate: float = 1.5e-3
     validation_size: int = 8192
     validations: int = 40
     patience: int = 12

@@ -141,6 +141,8 @@ def main() -> None:
     parser.add_argument("--detectors", nargs="+", default=["H1"], choices=("H1", "L1"))
     parser.add_argument("--training-time", type=float, default=1200.0)
     parser.add_argument("--waveforms", type=int, default=150_000)
+    parser.add_argument("--hidden", type=int, default=256, help="width of the network's hidden layers")
+    parser.add_argument("--learning-rate", type=float, default=1.5e-3)
     parser.add_argument("--effective", type=int, default=20_000, help="effective samples to aim at")
     parser.add_argument("--referee", choices=("dynesty",))
     parser.add_argument("--cache", help="folder of the models trained on demand")
@@ -161,6 +163,8 @@ def main() -> None:
         training_time=arguments.training_time,
         n_waveforms=arguments.waveforms,
         n_effective=arguments.effective,
+        hidden_features=arguments.hidden,
+        learning_rate=arguments.learning_rate,
         cache=arguments.cache,
         sampling_seed=1,
         clean=True,

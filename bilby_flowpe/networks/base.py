@@ -38,7 +38,7 @@ class NetworkConfig:
 
     family: str = "maf"
     transforms: int = 6
-    hidden_features: tuple[int, ...] = (128, 128)
+    hidden_features: tuple[int, ...] = (256, 256)
     embedding_features: int = 256
     embedding_blocks: int = 2
     bins: int = 8
