@@ -163,7 +163,7 @@ class _Builder:
         self.coordinates.standardise(parameters, pivot)
         moments = self.transform.moments(np.random.default_rng(settings.training.seed))
         self.paper_constant = self.coordinates.log_copies - sum(np.log(moments[key][1]) for key in config.keys)
-        validation = self._batch(settings.training.validation_size)
+        validation = self._batch(settings.training.validation_size, held_out=True)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(settings.training.seed)
             network = build_network(len(config.keys), representation.features, settings.network)
@@ -215,7 +215,8 @@ class _Builder:
         free = conditional_obstacle(self.transform, order) is None
         config = CoordinateConfig(
             keys=tuple(key for key in keys if not (conditional and key == "phase")),
-            relative_time=aligned and "geocent_time" in keys,
+            # A prior that is conditional on the time would move with it.
+            relative_time=aligned and "geocent_time" in self.transform.independent_keys(),
             phase_order=order if aligned and free and not conditional else 0,
             fold_phase=bool(aligned and free and not conditional and settings.fold_phase),
             folded=("theta_jn",) if reflects and response is None else (),
@@ -241,13 +242,13 @@ class _Builder:
         )
         return representation
 
-    def _simulate(self, size: int) -> tuple[dict[str, np.ndarray], torch.Tensor, Any]:
-        signals = self.simulator.draw(size, self.rng)
+    def _simulate(self, size: int, held_out: bool = False) -> tuple[dict[str, np.ndarray], torch.Tensor, Any]:
+        signals = self.simulator.draw(size, self.rng, held_out)
         context, pivot = self.representation(self.simulator.add_noise(signals.data, self.generator))
         return signals.parameters, context, pivot
 
-    def _batch(self, size: int) -> Batch:
-        parameters, context, pivot = self._simulate(size)
+    def _batch(self, size: int, held_out: bool = False) -> Batch:
+        parameters, context, pivot = self._simulate(size, held_out)
         x, log_jacobian = self.coordinates.to_network(parameters, pivot)
         return Batch(x, context, self.paper_constant - log_jacobian)
 

@@ -151,13 +151,16 @@ class TrainedPosterior:
                 tensors[f"representation.{key}"] = value
         tensors |= {f"contract.{key}": torch.as_tensor(value) for key, value in self.contract.arrays.items()}
         temporary = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
+        aside = temporary.with_name(temporary.name + ".old")
         try:
             save_file({key: value.contiguous().clone() for key, value in tensors.items()}, temporary / WEIGHTS)
             (temporary / DESCRIPTION).write_text(json.dumps(self._description(), indent=1) + "\n")
             temporary.chmod(0o755)
             if folder.exists():
-                shutil.rmtree(folder)
+                # Renamed aside first: whatever happens, one whole model is there.
+                folder.replace(aside)
             temporary.replace(folder)
+            shutil.rmtree(aside, ignore_errors=True)
         except BaseException:
             shutil.rmtree(temporary, ignore_errors=True)
             raise

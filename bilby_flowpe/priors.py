@@ -45,6 +45,8 @@ class PriorTransform:
         Larger and smaller member of a pair held in order by a coordinate of its own.
     log_normalisation : float
         What to add to the sum of one-dimensional log priors to normalise the joint prior.
+    log_normalisation_err : float
+        Its standard error, where constraints have to be counted by Monte Carlo.
 
     Raises
     ------
@@ -69,6 +71,7 @@ class PriorTransform:
         self.ordered_pair: tuple[str, str] | None = None
         self.ordered_pair = self._find_ordered_pair()
         self._accepted = self._accepted_fraction()
+        self.log_normalisation_err = float(np.sqrt((1 / self._accepted - 1) / _NORMALISATION_DRAWS))
         self.log_normalisation = float((np.log(2.0) if self.ordered_pair else 0.0) - np.log(self._accepted))
 
     @property

@@ -4,19 +4,31 @@ from __future__ import annotations
 
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 from bilby.core.sampler.base_sampler import Sampler, signal_wrapper
 from bilby.core.utils import check_directory_exists_and_if_not_mkdir, logger, random
 from pandas import DataFrame
 
-from .errors import ConfigurationError
+from .arguments import OF_THE_MODEL, check_arguments, check_npool
 from .importance import WeightSummary, draws_needed, normalised_weights, rejection_sample, summarise
 from .verdict import Verdict, judge
 
+if TYPE_CHECKING:
+    import torch
+
+    from .build import Settings
+    from .model import BoundPosterior, TrainedPosterior
+    from .weighing import WeightedDraws
+
 _UNSEEN_SEED = 2**31 - 1
+_HOPELESS, _LAST_TRY = 5.0, 10
+
+
+Done = TypeVar("Done")
 
 
 class FlowPE(Sampler):
@@ -130,7 +142,8 @@ class FlowPE(Sampler):
         FlowPEError
             With a message that names what to change, before anything long is started.
         """
-        self._check_kwargs()
+        self.kwargs.update(check_arguments(self.kwargs))
+        self._npool = check_npool(self.npool)
         return _Run(self)()
 
     def _run_test(self):
@@ -140,21 +153,6 @@ class FlowPE(Sampler):
         self.kwargs.update(training_time=None, training_steps=20, n_waveforms=500, n_effective=50, max_draws=500)
         self.kwargs["cache"] = cache
         return self.run_sampler()
-
-    def _check_kwargs(self) -> None:
-        for key in ("n_effective", "n_posterior", "max_draws", "n_waveforms"):
-            value = self.kwargs[key]
-            try:
-                number = float(value)
-            except (TypeError, ValueError):
-                number = np.nan
-            if isinstance(value, bool) or not number.is_integer() or number < 1:
-                raise ConfigurationError(f"{key}={value!r}: give a whole number of at least 1")
-            self.kwargs[key] = int(number)
-        if self.kwargs["n_effective"] > self.kwargs["max_draws"]:
-            raise ConfigurationError(
-                f"n_effective={self.kwargs['n_effective']} is more than max_draws={self.kwargs['max_draws']}: raise max_draws"
-            )
 
 
 class _Run:
@@ -169,11 +167,11 @@ class _Run:
         self.seconds: dict[str, float] = {}
         seed = self.kwargs["sampling_seed"]
         # Without a seed of its own the run follows Bilby's generator, seeded or not.
-        self.seed = int(random.rng.integers(_UNSEEN_SEED)) if seed is None else int(seed)
+        self.seed = int(random.rng.integers(_UNSEEN_SEED)) if seed is None else seed
         self.rng = np.random.default_rng(self.seed)
         self.transform = PriorTransform(sampler.priors)
-        self.npool = int(sampler.npool or 1)
-        self.progress = bool(self.kwargs["progress"])
+        self.npool = int(sampler.npool)
+        self.progress = self.kwargs["progress"]
 
     def __call__(self) -> Any:
         import torch
@@ -187,25 +185,27 @@ class _Run:
         pilot = self._weigh(
             bound, generator, min(max(self.kwargs["n_effective"] // 5, 500), self.kwargs["max_draws"]), "pilot"
         )
-        needed = draws_needed(
-            summarise(pilot.log_weights), self.kwargs["n_effective"], maximum=self.kwargs["max_draws"]
-        )
+        needed = self._number_of_draws(summarise(pilot.log_weights))
         # The pilot only fixes the number: its own luck must not enter the evidence.
         weighted = self._weigh(bound, generator, needed, "weighing")
         return self._fill(weighted, pilot, model, source, began)
 
-    def _timed(self, stage: str, work: Any) -> Any:
+    def _timed(self, stage: str, work: Callable[[], Done]) -> Done:
         began = time.monotonic()
         done = work()
         self.seconds[stage] = round(self.seconds.get(stage, 0.0) + time.monotonic() - began, 3)
         return done
 
-    def _find_or_train(self) -> tuple[Any, str]:
+    def _find_or_train(self) -> tuple[TrainedPosterior, str]:
         from .build import cached_model, new_folder, train_model
         from .contract import describe
         from .model import find_model
+        from .plotting import plot_history
 
         if self.kwargs["model"] is not None:
+            ignored = [key for key in OF_THE_MODEL if self.kwargs[key] != FlowPE.default_kwargs[key]]
+            if ignored:
+                logger.warning(f"model={self.kwargs['model']!r} is used as it was trained: {ignored} have no effect")
             return self._timed("model", lambda: find_model(self.kwargs["model"])), str(self.kwargs["model"])
         contract = describe(self.likelihood, self.transform)
         settings = self._settings()
@@ -233,11 +233,12 @@ class _Run:
             ),
         )
         model.save(folder)
+        plot_history(model.history, scratch / "training.png")
         checkpoint.unlink(missing_ok=True)
         logger.info(f"Model kept as {folder}")
         return model, folder.name
 
-    def _settings(self) -> Any:
+    def _settings(self) -> Settings:
         from .build import Settings
         from .networks import NetworkConfig
         from .representation import RepresentationConfig
@@ -259,19 +260,30 @@ class _Run:
             fold_phase=kwargs["fold_phase"],
         )
 
-    def _weigh(self, bound: Any, generator: Any, size: int, stage: str) -> Any:
-        from .weighing import weigh
+    def _weigh(self, bound: BoundPosterior, generator: torch.Generator, size: int, stage: str) -> WeightedDraws:
+        from .weighing import draw_and_weigh
 
-        draws = self._timed("drawing", lambda: bound.draw(size, generator, self.rng))
-        title = f"{stage.capitalize()} {size} draws" if self.progress else None
+        use_ratio, title = bool(self.sampler.use_ratio), stage.capitalize() if self.progress else None
         return self._timed(
             stage,
-            lambda: weigh(
-                bound, draws, self.likelihood, self.transform, bool(self.sampler.use_ratio), self.rng, self.npool, title
+            lambda: draw_and_weigh(
+                bound, size, self.likelihood, self.transform, use_ratio, generator, self.rng, self.npool, title
             ),
         )
 
-    def _fill(self, weighted: Any, pilot: Any, model: Any, source: str, began: float) -> Any:
+    def _number_of_draws(self, pilot: WeightSummary) -> int:
+        """Draws of the fresh batch; few, where the pilot says that no number would do."""
+        if pilot.effective_sample_size < _HOPELESS:
+            logger.warning(
+                f"The pilot of {pilot.n_draws} draws has {pilot.effective_sample_size:.1f} effective samples: the network is "
+                "far from this posterior, and more draws will hardly help"
+            )
+            return min(_LAST_TRY * pilot.n_draws, self.kwargs["max_draws"])
+        return draws_needed(pilot, self.kwargs["n_effective"], maximum=self.kwargs["max_draws"])
+
+    def _fill(
+        self, weighted: WeightedDraws, pilot: WeightedDraws, model: TrainedPosterior, source: str, began: float
+    ) -> Any:
         summary = summarise(weighted.log_weights)
         rows = rejection_sample(weighted.log_weights, self.rng)
         if len(rows) > self.kwargs["n_posterior"]:
@@ -285,7 +297,8 @@ class _Run:
         result.log_likelihood_evaluations = weighted.log_likelihood[rows]
         result.log_prior_evaluations = weighted.log_prior[rows]
         result.log_evidence = summary.log_evidence
-        result.log_evidence_err = summary.log_evidence_err
+        # Where constraints were counted by Monte Carlo, their share of the prior has an error of its own.
+        result.log_evidence_err = float(np.hypot(summary.log_evidence_err, self.transform.log_normalisation_err))
         result.num_likelihood_evaluations = pilot.n_likelihood + weighted.n_likelihood
         result.nested_samples = self._weighted_table(weighted, samples, summary)
         self.seconds["total"] = round(time.monotonic() - began, 3)
@@ -303,7 +316,7 @@ class _Run:
         }
         return self._finish(result, statistics, model, source)
 
-    def _weighted_table(self, weighted: Any, samples: np.ndarray, summary: WeightSummary) -> DataFrame:
+    def _weighted_table(self, weighted: WeightedDraws, samples: np.ndarray, summary: WeightSummary) -> DataFrame:
         table = DataFrame(samples, columns=list(self.transform.keys))
         table["log_likelihood"] = weighted.log_likelihood
         table["log_prior"] = weighted.log_prior
@@ -314,7 +327,7 @@ class _Run:
             table["weights"] = 0.0
         return table[alive].reset_index(drop=True)
 
-    def _fill_raw(self, bound: Any, generator: Any, source: str, began: float) -> Any:
+    def _fill_raw(self, bound: BoundPosterior, generator: torch.Generator, source: str, began: float) -> Any:
         """The network's draws as they are; a conditional phase cannot be had without the likelihood, and is said to be used."""
         size = self.kwargs["n_posterior"]
         weighted = self._weigh(
@@ -348,7 +361,9 @@ class _Run:
         }
         return self._finish(result, statistics, bound.model, source)
 
-    def _finish(self, result: Any, statistics: dict[str, Any], model: Any, source: str) -> Any:
+    def _finish(self, result: Any, statistics: dict[str, Any], model: TrainedPosterior, source: str) -> Any:
+        if interferometers := getattr(self.likelihood, "interferometers", None):
+            statistics["window_factor"] = {ifo.name: float(ifo.strain_data.window_factor) for ifo in interferometers}
         statistics |= {"model": source, "seed": self.seed, "seconds": self.seconds}
         statistics["training_seconds"] = model.information.get("seconds", {}).get("total")
         result.meta_data = {**(result.meta_data or {}), "run_statistics": statistics}

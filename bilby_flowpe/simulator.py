@@ -43,8 +43,11 @@ class Simulator(Protocol):
 
     transform: PriorTransform
 
-    def draw(self, size: int, rng: np.random.Generator) -> Signals:
-        """``size`` draws from the training distribution, without noise."""
+    def draw(self, size: int, rng: np.random.Generator, held_out: bool = False) -> Signals:
+        """``size`` draws from the training distribution, without noise.
+
+        Those held out share no waveform with the others.
+        """
         ...
 
     def add_noise(self, data: torch.Tensor, generator: torch.Generator) -> torch.Tensor:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+import torch
 from bilby.core.likelihood import Likelihood
 from bilby.core.utils import logger
 
@@ -14,6 +15,7 @@ from .phase import InnerProducts, draw_phase
 from .priors import Parameters, PriorTransform
 
 _FAILED = -1e300
+_BLOCK = 20_000
 _SPOT_CHECKS = 16
 _SPOT_TOLERANCE = 1e-3
 
@@ -65,6 +67,47 @@ class WeightedDraws:
     def spot_check_failed(self) -> bool:
         """Whether the closed form disagrees with the user's likelihood."""
         return not self.spot_difference <= _SPOT_TOLERANCE
+
+
+def draw_and_weigh(
+    bound: BoundPosterior,
+    size: int,
+    likelihood: Likelihood,
+    transform: PriorTransform,
+    use_ratio: bool,
+    generator: torch.Generator,
+    rng: np.random.Generator,
+    npool: int = 1,
+    progress: str | None = None,
+) -> WeightedDraws:
+    """``size`` draws with their weights, in blocks of bounded memory.
+
+    Parameters
+    ----------
+    bound
+        A model and its data.
+    size
+        Number of draws.
+    likelihood, transform, use_ratio, rng, npool, progress
+        As in :func:`weigh`.
+    generator
+        Generator of the network's draws.
+    """
+    blocks = []
+    for first in range(0, size, _BLOCK):
+        count = min(_BLOCK, size - first)
+        draws = bound.draw(count, generator, rng)
+        title = f"{progress}, {first + count} of {size} draws" if progress else None
+        blocks.append(weigh(bound, draws, likelihood, transform, use_ratio, rng, npool, title))
+    return WeightedDraws(
+        parameters={key: np.concatenate([block.parameters[key] for block in blocks]) for key in transform.keys},
+        log_weights=np.concatenate([block.log_weights for block in blocks]),
+        log_likelihood=np.concatenate([block.log_likelihood for block in blocks]),
+        log_prior=np.concatenate([block.log_prior for block in blocks]),
+        n_likelihood=sum(block.n_likelihood for block in blocks),
+        n_outside=sum(block.n_outside for block in blocks),
+        spot_difference=float(np.max([block.spot_difference for block in blocks])),
+    )
 
 
 def weigh(

@@ -6,6 +6,7 @@ python examples/gap.py green2020-5d-maf --injections 200 --draws 10000 --outdir 
 from __future__ import annotations
 
 import argparse
+import hashlib
 import json
 import os
 from pathlib import Path
@@ -15,7 +16,7 @@ def main() -> None:
     """Measure, print, save."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("model", help="name of a shipped model of the paper's problems, or a folder")
-    parser.add_argument("--injections", type=int, default=200)
+    parser.add_argument("--injections", type=int, default=200, help="0: the loss alone")
     parser.add_argument("--draws", type=int, default=10_000)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--npool", type=int, default=os.cpu_count() or 1)
@@ -30,14 +31,21 @@ def main() -> None:
     from bilby_flowpe.problems import green2020
     from bilby_flowpe.validation.card import write_card
     from bilby_flowpe.validation.gap import measure_gap, summarise_gap
+    from bilby_flowpe.validation.loss import fresh_loss
 
     logger.setLevel("WARNING")
     model = find_model(arguments.model)
     spinning = "chi_1" in model.contract.facts["priors"]
     likelihood, priors = green2020(parameters=8 if spinning else 5, seed=0)
+    loss, error = fresh_loss(model, likelihood, priors, npool=arguments.npool)
+    print(f"loss on 20000 waveforms never seen, in the paper's units: {loss:.3f} +- {error:.3f} nat")
+    if arguments.injections == 0:
+        return
     arguments.outdir.mkdir(parents=True, exist_ok=True)
     name = Path(arguments.model).name
-    log = arguments.outdir / f"{name}.seed{arguments.seed}.draws{arguments.draws}.jsonl"
+    # Named after what it holds: a model trained anew must not go on with the events of the old one.
+    digest = hashlib.sha256(json.dumps([model.history, model.location.tolist()]).encode()).hexdigest()[:8]
+    log = arguments.outdir / f"{name}.{digest}.seed{arguments.seed}.draws{arguments.draws}.jsonl"
     events = measure_gap(
         model, likelihood, priors, arguments.injections, arguments.draws, arguments.seed, arguments.npool, log
     )

@@ -23,6 +23,8 @@ import numpy as np
 
 TRIGGER = 1126259462.4
 DURATION = 4.0
+# The sample before TRIGGER - 2 s: the trigger itself falls between two of them.
+START = 1126259446 + int((TRIGGER - DURATION / 2 - 1126259446) * 4096) / 4096
 SAMPLING_FREQUENCY = 2048.0
 ROLL_OFF = 0.4
 MINIMUM_FREQUENCY, MAXIMUM_FREQUENCY = 20.0, 1024.0
@@ -65,18 +67,17 @@ def noise_curve(detector: str, folder: Path | None, strain) -> bilby.gw.detector
 def interferometer(detector: str, folder: Path | None) -> bilby.gw.detector.Interferometer:
     """One interferometer with four seconds of data, low-passed exactly by leaving the bins above 1024 Hz away."""
     strain = read_strain(detector, folder)
-    start = TRIGGER - DURATION / 2
     whole = bilby.gw.detector.InterferometerStrainData(
         minimum_frequency=MINIMUM_FREQUENCY, maximum_frequency=MAXIMUM_FREQUENCY, roll_off=ROLL_OFF
     )
-    whole.set_from_gwpy_timeseries(strain.crop(start, start + DURATION))
+    whole.set_from_gwpy_timeseries(strain.crop(START, START + DURATION))
     kept = int(DURATION * SAMPLING_FREQUENCY / 2) + 1
     ifo = bilby.gw.detector.get_empty_interferometer(detector)
     ifo.set_strain_data_from_frequency_domain_strain(
         whole.frequency_domain_strain[:kept],
         sampling_frequency=SAMPLING_FREQUENCY,
         duration=DURATION,
-        start_time=start,
+        start_time=START,
     )
     ifo.minimum_frequency, ifo.maximum_frequency = MINIMUM_FREQUENCY, MAXIMUM_FREQUENCY
     ifo.power_spectral_density = noise_curve(detector, folder, strain)
@@ -92,7 +93,7 @@ def problem(
     generator = bilby.gw.WaveformGenerator(
         duration=DURATION,
         sampling_frequency=SAMPLING_FREQUENCY,
-        start_time=TRIGGER - DURATION / 2,
+        start_time=START,
         frequency_domain_source_model=bilby.gw.source.lal_binary_black_hole,
         waveform_arguments={
             "waveform_approximant": "IMRPhenomPv2",
@@ -110,7 +111,9 @@ def problem(
     priors["luminosity_distance"] = PowerLaw(2, 50, 2000, latex_label="$d_L$", unit="Mpc")
     priors["theta_jn"] = Sine(latex_label=r"$\theta_{JN}$")
     priors["phase"] = Uniform(0, 2 * np.pi, boundary="periodic", latex_label=r"$\phi_0$")
-    priors["geocent_time"] = Uniform(TRIGGER - 0.1, TRIGGER + 0.1, latex_label="$t_c$", unit="s")
+    priors["geocent_time"] = Uniform(
+        START + DURATION / 2 - 0.1, START + DURATION / 2 + 0.1, latex_label="$t_c$", unit="s"
+    )
     if len(detectors) == 1:
         for key, value in SKY.items():
             priors[key] = value

@@ -19,14 +19,14 @@ PACKAGE = "bilby_flowpe"
 
 ROWS = (
     {"errors", "version", "_version"},
-    {"grid", "parallel", "prefetch", "priors", "importance", "networks"},
+    {"arguments", "grid", "parallel", "plotting", "prefetch", "priors", "importance", "networks"},
     {"simulator", "phase", "verdict"},
     {"simulation", "representation"},
     {"contract", "training"},
     {"model", "surprise"},
     {"build", "weighing"},
     {"sampler"},
-    {"problems", "validation", "plotting"},
+    {"problems", "validation"},
     {"cli"},
 )
 ROW_OF = {unit: row for row, units in enumerate(ROWS) for unit in units}

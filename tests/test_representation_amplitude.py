@@ -84,3 +84,18 @@ def test_a_proposal_through_them_integrates_the_prior_to_one(case) -> None:
     prior = coordinates.distance.prob(distance) * coordinates.inclination.prob(theta)
     weights = np.where(inside, prior * np.exp(-log_q), 0.0)
     assert abs(weights.mean() - 1) < 4 * weights.std() / np.sqrt(SIZE)
+
+
+@pytest.mark.parametrize("plus", [0.02, 0.1])
+def test_an_almost_dark_edge_on_view_keeps_the_jacobian(plus: float) -> None:
+    """Range and density of the effective distance then stretch over decades."""
+    coordinates = AmplitudeCoordinates(PowerLaw(2, 300, 4000), Sine(0, np.pi), (plus, 0.9))
+    rng = np.random.default_rng(6)
+    v = rng.standard_normal((SIZE, 2))
+    distance, theta, inside = coordinates.inverse(v[:, 0], v[:, 1], rng)
+    first, _, log_jacobian = coordinates.forward(distance, theta)
+    log_q = -0.5 * np.sum(v**2, axis=1) - np.log(2 * np.pi) + log_jacobian - np.log(2.0)
+    prior = coordinates.distance.prob(distance) * coordinates.inclination.prob(theta)
+    weights = np.where(inside, prior * np.exp(-log_q), 0.0)
+    assert abs(weights.mean() - 1) < 4 * weights.std() / np.sqrt(SIZE)
+    assert np.quantile(np.abs(first - v[:, 0]), 0.999) < 1e-3

@@ -182,8 +182,8 @@ def test_bilby_stays_light() -> None:
         ({"phase": "nonsense"}, ConfigurationError, "phase='nonsense'"),
         ({"representation": "nonsense"}, ConfigurationError, "representation='nonsense'"),
         ({"device": "nonsense"}, ConfigurationError, "device='nonsense'"),
-        ({"training_steps": None}, ConfigurationError, "give a number of steps or of seconds"),
-        ({"training_steps": 0}, ConfigurationError, "max_steps=0"),
+        ({"training_steps": None}, ConfigurationError, "give seconds or steps"),
+        ({"training_steps": 0}, ConfigurationError, "training_steps=0"),
     ],
 )
 def test_bad_keywords(
@@ -241,7 +241,7 @@ def test_run_statistics(result: Result, trained_5d: Trained) -> None:
     assert any("effective draws" in reason for reason in statistics["reasons"])
     assert statistics["effective_sample_size"] == pytest.approx(statistics["efficiency"] * statistics["n_draws"])
     assert statistics["n_posterior"] == len(result.posterior)
-    assert set(statistics["seconds"]) >= {"drawing", "weighing", "pilot", "total"}
+    assert set(statistics["seconds"]) >= {"weighing", "pilot", "total"}
     assert "loaded_modules" in result.meta_data  # what Bilby put there stays
 
 
@@ -427,7 +427,7 @@ def test_a_model_is_trained_once_and_kept(run: Runner, tmp_path: Path, monkeypat
     assert_same(first, second)
     run(regression(sigma=0.6), label="third", cache=str(cache), **TRAINING)
     assert len(trained) == 2
-    assert not list(tmp_path.glob("flowpe_*/*"))  # no checkpoint is left
+    assert not list(tmp_path.glob("flowpe_*/*.ckpt"))  # no checkpoint is left
 
 
 def test_interrupted_training_of_another_problem_is_not_gone_on_with(

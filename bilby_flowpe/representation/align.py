@@ -181,7 +181,8 @@ def _turn(data: torch.Tensor, angle: torch.Tensor) -> torch.Tensor:
 
 def _spread_out(grid: Grid, signals: torch.Tensor, count: int, step: float) -> list[int]:
     """Indices of signals that leave no other far from all of them: greedy, by overlap maximised over time and angle."""
-    delays = torch.arange(-_MATCH_SPAN, _MATCH_SPAN + step / 2, step, dtype=torch.float64)
+    reach = int(np.ceil(_MATCH_SPAN / step))
+    delays = torch.arange(-reach, reach + 1, dtype=torch.float64) * step
     wheels = grid.shift(-delays)
 
     def match(index: int) -> torch.Tensor:
@@ -191,6 +192,6 @@ def _spread_out(grid: Grid, signals: torch.Tensor, count: int, step: float) -> l
     chosen = [int((signals @ typical.conj()).abs().argmax())]
     nearest = match(chosen[0])
     while len(chosen) < min(count, len(signals)):
-        chosen.append(int(nearest.argmin()))
+        chosen.append(int(nearest.index_fill(0, torch.tensor(chosen), torch.inf).argmin()))
         nearest = torch.maximum(nearest, match(chosen[-1]))
     return chosen

@@ -52,8 +52,9 @@ class AlignedRepresentation(Representation):
             config.templates,
         )
         aligned = []
-        for _ in range(max(config.n_fit // _CHUNK, 2)):
-            signals = simulator.draw(_CHUNK, rng).data
+        pieces = max(config.n_fit // _CHUNK, 2)
+        for piece in range(pieces):
+            signals = simulator.draw(_CHUNK, rng, held_out=piece == pieces - 1).data
             angle, time = aligner.locate(simulator.add_noise(signals, generator))
             aligned.append(aligner.align(signals, angle, time))
         held_out = aligned.pop()

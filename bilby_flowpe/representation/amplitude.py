@@ -20,7 +20,9 @@ _UNIFORM_SHARE = 1e-3
 _EDGE = 1e-15
 _LOG_2PI = np.log(2 * np.pi)
 _TABLE = 4001
-_NEWTON_STEPS = 4
+_ROOT_STEPS = 60
+_ROOT_TOLERANCE = 1e-13
+_ROUNDING = 1e-8
 
 
 class AmplitudeCoordinates:
@@ -45,7 +47,8 @@ class AmplitudeCoordinates:
         self._node_weight[[0, -1]] /= 2
         low = distance.minimum / self._node_amplitude.max()
         high = distance.maximum / self._node_amplitude.min()
-        self._table = np.linspace(low, high, _TABLE)
+        # Even in the logarithm: an almost dark edge-on view stretches the range over decades.
+        self._table = np.geomspace(low, high, _TABLE)
         self._table_unit = self._effective_cdf(self._table)
 
     def amplitude(self, theta: np.ndarray) -> np.ndarray:
@@ -84,7 +87,9 @@ class AmplitudeCoordinates:
         folded = self._angle(share)
         theta = np.where(rng.integers(2, size=len(folded)) == 1, np.pi - folded, folded)
         distance = effective * self.amplitude(theta)
-        return distance, theta, (distance >= self.distance.minimum) & (distance <= self.distance.maximum)
+        low, high = self.distance.minimum, self.distance.maximum
+        inside = (distance >= low * (1 - _ROUNDING)) & (distance <= high * (1 + _ROUNDING))
+        return np.where(inside, np.clip(distance, low, high), distance), theta, inside
 
     def _angle(self, share: np.ndarray) -> np.ndarray:
         """Inclination below a right angle with a ``share`` of the folded prior below it."""
@@ -130,11 +135,21 @@ class AmplitudeCoordinates:
         return np.clip(self._nodes[cell] + (unit - cumulative[rows, cell]) / slope[rows, cell], 0, 1)
 
     def _effective(self, unit: np.ndarray) -> np.ndarray:
-        """Inverse of :meth:`_effective_cdf`: a table, then Newton's method held inside the table's cell."""
+        """Inverse of :meth:`_effective_cdf`: a table, then Newton's method, or bisection where that leaves the bracket."""
         cell = np.clip(np.searchsorted(self._table_unit, unit) - 1, 0, _TABLE - 2)
         low, high = self._table[cell], self._table[cell + 1]
-        effective = np.interp(unit, self._table_unit, self._table)
-        for _ in range(_NEWTON_STEPS):
-            slope = np.maximum(self._effective_density(effective), 1e-300)
-            effective = np.clip(effective - (self._effective_cdf(effective) - unit) / slope, low, high)
+        effective = np.clip(np.interp(unit, self._table_unit, self._table), low, high)
+        open_rows = np.arange(len(unit))
+        for _ in range(_ROOT_STEPS):
+            trial = effective[open_rows]
+            excess = self._effective_cdf(trial) - unit[open_rows]
+            unsettled = np.abs(excess) > _ROOT_TOLERANCE
+            if not unsettled.any():
+                break
+            open_rows, trial, excess = open_rows[unsettled], trial[unsettled], excess[unsettled]
+            above = excess > 0
+            high[open_rows[above]], low[open_rows[~above]] = trial[above], trial[~above]
+            step = trial - excess / np.maximum(self._effective_density(trial), 1e-300)
+            left, right = low[open_rows], high[open_rows]
+            effective[open_rows] = np.where((step > left) & (step < right), step, 0.5 * (left + right))
         return effective

@@ -10,6 +10,7 @@ from .symmetries import Symmetries, inclination_factors
 
 # A fold belongs to the proposal: what it misses, the weights make good.
 _REFLECTION_TOLERANCE = 1e-3
+_DARK = 0.02
 
 
 class Extrinsic:
@@ -89,4 +90,5 @@ class Extrinsic:
             return None
         known = self.known({key: np.array([value]) for key, value in transform.from_median().items()})
         plus, cross = self.detectors[0].antenna(known["ra"], known["dec"], known["psi"], known["geocent_time"])
-        return float(plus[0]), float(cross[0])
+        # Seen edge on the signal would vanish: the effective distance has no bound then.
+        return (float(plus[0]), float(cross[0])) if abs(plus[0]) > _DARK * abs(cross[0]) else None

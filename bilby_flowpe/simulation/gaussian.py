@@ -43,8 +43,8 @@ class GaussianSimulator:
         self.transform = transform
         self._sigma = np.broadcast_to(np.asarray(sigma, dtype=np.float64), np.shape(likelihood.y))
 
-    def draw(self, size: int, rng: np.random.Generator) -> Signals:
-        """``size`` model predictions in units of the noise, (size, M) float32, with their parameters."""
+    def draw(self, size: int, rng: np.random.Generator, held_out: bool = False) -> Signals:
+        """``size`` model predictions in units of the noise, (size, M) float32, with their parameters: new ones each time."""
         parameters = self.transform.sample(size, rng)
         data = np.stack([self._model(row) for row in self.rows(parameters)]) / self._sigma
         return Signals(parameters, torch.as_tensor(data, dtype=torch.float32))

@@ -8,6 +8,7 @@ every batch, so that this part of the training set has no end.
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from typing import Literal
 
@@ -33,6 +34,8 @@ Path = Literal["auto", "factorised", "general"]
 _PILOT = 256
 _FLAT_SNR = (6.0, 80.0)
 _CANDIDATES = 8
+_HELD_OUT = 10
+_MEMORY_SHARE = 0.5
 
 
 @dataclass(frozen=True)
@@ -132,12 +135,15 @@ class GravitationalWaveSimulator:
         if simulate:
             self._simulate(npool, rng, progress)
 
-    def draw(self, size: int, rng: np.random.Generator) -> Signals:
-        """``size`` whitened signals without noise, (size, D, F) complex64, with their parameters."""
+    def draw(self, size: int, rng: np.random.Generator, held_out: bool = False) -> Signals:
+        """``size`` whitened signals without noise, (size, D, F) complex64, with their parameters.
+
+        The last tenth of the waveforms is held out.
+        """
         if not self.flatten_snr:
-            rows, parameters = self._draw_parameters(size, rng)
+            rows, parameters = self._draw_parameters(size, rng, held_out)
             return Signals(parameters, self._signals(rows, parameters))
-        rows, parameters = self._draw_parameters(_CANDIDATES * size, rng)
+        rows, parameters = self._draw_parameters(_CANDIDATES * size, rng, held_out)
         snr = np.clip(self._optimal_snr(rows, parameters), *_FLAT_SNR)
         kept = rng.choice(len(rows), size=size, p=snr**3 / np.sum(snr**3))
         parameters = {key: value[kept] for key, value in parameters.items()}
@@ -153,8 +159,6 @@ class GravitationalWaveSimulator:
         series = []
         for interferometer, whitener in zip(self.interferometers, self._whiteners, strict=True):
             strain = interferometer.frequency_domain_strain
-            if not np.all(np.isfinite(strain[interferometer.frequency_mask])):
-                raise DataError(f"{interferometer.name}: the strain is not finite; repair or replace the data")
             series.append(self.grid.restrict(np.where(whitener.scale > 0, whitener(strain), 0), self.duration))
         return torch.as_tensor(np.stack(series)).to(torch.complex64)
 
@@ -189,8 +193,14 @@ class GravitationalWaveSimulator:
                 raise SimulationError(
                     f"the likelihood has {name}={given!r}: give one with {name}={wanted!r} and priors to match"
                 )
-        if getattr(self.transform.priors.get("geocent_time"), "required_variables", None):
+        prior = self.transform.priors.get("geocent_time")
+        if getattr(prior, "required_variables", None):
             raise SimulationError("the prior of geocent_time is conditional: give it a prior of its own")
+        if prior is not None and not np.all(np.isfinite([prior.minimum, prior.maximum])):
+            raise SimulationError(f"priors['geocent_time']={prior!r} has no finite range: use a truncated one")
+        for interferometer in likelihood.interferometers:
+            if not np.all(np.isfinite(interferometer.frequency_domain_strain[interferometer.frequency_mask])):
+                raise DataError(f"{interferometer.name}: the strain is not finite; repair or replace the data")
 
     def _choose_grid(self, rng: np.random.Generator) -> Grid:
         """The grid that pilot signals need."""
@@ -278,6 +288,7 @@ class GravitationalWaveSimulator:
             logger.info(f"Simulating by the general path: {obstacle or 'as asked for'}")
             self._redrawn = ()
             task = ResponseTask(self.likelihood, self._whiteners, self.grid, self.duration)
+        self._check_memory(2 if self.factorised and not self.symmetries.cross_ratio else 1)
         values, good = self._evaluate(task, draws, npool, "Waveforms" if progress else None)
         self._bank = torch.as_tensor(values)
         self._bank_parameters = {key: value[good] for key, value in draws.items()}
@@ -294,6 +305,17 @@ class GravitationalWaveSimulator:
             raise SimulationError("flatten_snr=True needs the factorised path: leave it out")
         self.flatten_snr = flatten
 
+    def _check_memory(self, modes: int) -> None:
+        """Refuse before any work what would not fit."""
+        bytes_each = 8 * len(self.detectors) * modes * len(self.grid)
+        needed = self.config.n_waveforms * bytes_each
+        available = _MEMORY_SHARE * os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+        if needed > available:
+            raise SimulationError(
+                f"n_waveforms={self.config.n_waveforms} would take {needed / 2**30:.1f} GiB of the "
+                f"{available / 2**30:.1f} GiB that this machine can spare: give at most {int(available / bytes_each)}"
+            )
+
     def _polarisation_task(self) -> PolarisationTask:
         reference: Row = {"luminosity_distance": self.extrinsic.reference_distance}
         if self.symmetries.phase_order:
@@ -304,8 +326,11 @@ class GravitationalWaveSimulator:
         generator, arrival = self.likelihood.waveform_generator, float(np.mean(self.arrival_range()))
         return PolarisationTask(generator, self._whiteners, self.grid, self.duration, reference, modes, arrival)
 
-    def _draw_parameters(self, size: int, rng: np.random.Generator) -> tuple[np.ndarray, Parameters]:
-        rows = rng.integers(len(self._bank), size=size)
+    def _draw_parameters(
+        self, size: int, rng: np.random.Generator, held_out: bool = False
+    ) -> tuple[np.ndarray, Parameters]:
+        first = len(self._bank) - max(1, len(self._bank) // _HELD_OUT)
+        rows = rng.integers(first, len(self._bank), size=size) if held_out else rng.integers(first, size=size)
         parameters = {key: value[rows] for key, value in self._bank_parameters.items()}
         for key in self._redrawn:
             parameters[key] = np.asarray(self.transform.priors[key].rescale(rng.uniform(size=size)))

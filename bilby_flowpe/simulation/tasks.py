@@ -33,8 +33,10 @@ class Whitener:
         psd = interferometer.power_spectral_density_array
         mask = interferometer.frequency_mask
         inside = psd[mask]
-        if not np.all(np.isfinite(inside) & (inside > 0)):
-            first = interferometer.frequency_array[mask][~(np.isfinite(inside) & (inside > 0))][0]
+        # An infinite density is Bilby's way to leave a frequency out.
+        bad = np.isnan(inside) | (inside <= 0)
+        if np.any(bad):
+            first = interferometer.frequency_array[mask][bad][0]
             raise DataError(
                 f"{interferometer.name}: the power spectral density is not positive and finite at {first} Hz, inside the "
                 "band of the likelihood: give a noise curve that covers minimum_frequency to maximum_frequency"

@@ -70,9 +70,12 @@ def delta_log_evidence(lnz1: float, err1: float, lnz2: float, err2: float) -> di
 
 def format_comparison(comparison: Mapping[str, Any], referee: str) -> str:
     """A table of :func:`compare_results` for people."""
-    lines = [f"{'parameter':<22}{'JSD [nat]':>12}{'floor, median':>16}{'floor, 90%':>14}"]
+    lines = [f"{'parameter':<22}{'JSD [nat]':>12}{'floor, median':>16}{'floor, 90%':>14}{'split halves, 90%':>20}"]
     for key, row in comparison["marginals"].items():
-        lines.append(f"{key:<22}{row['jsd']:>12.5f}{row['floor_median']:>16.5f}{row['floor_90']:>14.5f}")
+        lines.append(
+            f"{key:<22}{row['jsd']:>12.5f}{row['floor_median']:>16.5f}{row['floor_90']:>14.5f}"
+            f"{max(row['split_half_p_90'], row['split_half_q_90']):>20.5f}"
+        )
     evidence = comparison["evidence"]
     lines.append(
         f"ln Z, flowpe less {referee}: {evidence['delta']:+.3f} +- {evidence['sigma']:.3f}, "
@@ -96,8 +99,12 @@ def _cost(result: Result) -> dict[str, float]:
         if not hasattr(result.sampling_time, "total_seconds")
         else result.sampling_time.total_seconds()
     )
+    try:
+        evaluations = float(result.num_likelihood_evaluations)
+    except ValueError:  # Bilby's way of saying that nobody counted
+        evaluations = float(statistics.get("nlikelihood") or np.nan)
     return {
-        "n_likelihood_evaluations": float(result.num_likelihood_evaluations or statistics.get("nlikelihood") or np.nan),
+        "n_likelihood_evaluations": evaluations,
         # What was trained on the way serves every later event of the kind: told apart.
         "seconds": float(seconds) - float(stages.get("training", 0.0)),
         "training_seconds": float(statistics.get("training_seconds") or 0.0),

@@ -18,7 +18,7 @@ from ..model import TrainedPosterior
 from ..phase import InnerProducts, draw_phase
 from ..priors import PriorTransform
 from ..verdict import judge
-from ..weighing import LogLikelihood, weigh
+from ..weighing import LogLikelihood, draw_and_weigh
 from .divergence import KLSummary, kl_truth, log_posterior_at_truth
 from .injections import inject
 
@@ -142,7 +142,7 @@ def _measure(
     event, truth = inject(likelihood, transform, rng)
     bound = model.bind(event, transform)
     generator = torch.Generator().manual_seed(int(rng.integers(2**31)))
-    weighted = weigh(bound, bound.draw(draws, generator, rng), event, transform, True, rng, npool)
+    weighted = draw_and_weigh(bound, draws, event, transform, True, generator, rng, npool)
     summary = summarise(weighted.log_weights)
     parameters = {key: np.array([truth[key]]) for key in transform.keys}
     log_prior = float(transform.log_prob(parameters)[0])

@@ -62,11 +62,15 @@ def other_road(result: Result, problem: tuple, size: int = 4000) -> np.ndarray:
     # GPS times squared are beyond double precision.
     start = float(points[0, 3])
     points[:, 3] -= start
+    # In units of the spread: a covariance of masses and milliseconds counts as singular.
+    scale = points.std(axis=0)
+    points /= scale
     mean = weights @ points
     covariance = (weights * (points - mean).T) @ (points - mean)
-    proposal = multivariate_t(mean, 1.5 * covariance, df=6, seed=3, allow_singular=True)
+    proposal = multivariate_t(mean, 1.5 * covariance, df=6, seed=3)
     draws = np.atleast_2d(proposal.rvs(size))
-    log_q = proposal.logpdf(draws)
+    log_q = proposal.logpdf(draws) - np.sum(np.log(scale))
+    draws = draws * scale
     fixed = {key: float(prior.peak) for key, prior in priors.items() if isinstance(prior, DeltaFunction)}
     log_weights = np.full(size, -np.inf)
     for index, draw in enumerate(draws):

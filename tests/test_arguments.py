@@ -1,0 +1,73 @@
+"""Keyword arguments: what is clear is taken, what is not is refused by name."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from bilby_flowpe.arguments import check_arguments, check_npool
+from bilby_flowpe.errors import ConfigurationError
+from bilby_flowpe.sampler import FlowPE
+
+
+def checked(**changes: Any) -> dict[str, Any]:
+    return check_arguments({**FlowPE.default_kwargs, **changes})
+
+
+def test_defaults_pass_unchanged() -> None:
+    assert checked() == FlowPE.default_kwargs
+
+
+def test_strings_of_a_configuration_file() -> None:
+    made = checked(importance="False", training_time="10", n_effective="500", model="None", sampling_seed="3")
+    assert made["importance"] is False
+    assert made["training_time"] == 10.0
+    assert made["n_effective"] == 500
+    assert made["model"] is None
+    assert made["sampling_seed"] == 3
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        *[
+            (key, 0)
+            for key in ("n_effective", "n_posterior", "max_draws", "n_waveforms", "training_time", "learning_rate")
+        ],
+        ("n_effective", True),
+        ("n_waveforms", 2.5),
+        ("training_steps", 1.5),
+        ("training_time", -1),
+        ("training_time", float("nan")),
+        ("learning_rate", "fast"),
+        ("sampling_seed", "x"),
+        ("sampling_seed", -1),
+        ("network", "x"),
+        ("phase", "x"),
+        ("representation", "linear"),
+        ("fold_phase", "no"),
+        ("importance", 1),
+        ("model", 3),
+        ("cache", ""),
+        ("device", None),
+    ],
+)
+def test_what_is_not_usable_is_named_with_its_value(key: str, value: Any) -> None:
+    with pytest.raises(ConfigurationError, match=key) as caught:
+        checked(**{key: value})
+    assert repr(value) in str(caught.value)
+
+
+def test_arguments_that_contradict_each_other() -> None:
+    with pytest.raises(ConfigurationError, match="n_effective=600 is more than max_draws=500"):
+        checked(n_effective=600, max_draws=500)
+    with pytest.raises(ConfigurationError, match="training_time=None and training_steps=None"):
+        checked(training_time=None)
+
+
+def test_npool() -> None:
+    assert check_npool(None) == 1
+    assert check_npool("2") == 2
+    with pytest.raises(ConfigurationError, match="npool='two'"):
+        check_npool("two")
