@@ -15,7 +15,8 @@ from bilby.core.utils import check_directory_exists_and_if_not_mkdir, logger, ra
 from pandas import DataFrame
 
 from .arguments import OF_THE_MODEL
-from .build import Settings, cached_model, new_folder, train_model
+from .build import Settings, train_model
+from .cache import cached_model, new_folder
 from .contract import describe
 from .importance import WeightSummary, draws_needed, normalised_weights, rejection_sample, summarise
 from .model import BoundPosterior, TrainedPosterior, find_model

@@ -25,6 +25,7 @@ ROWS = (
     {"contract", "training"},
     {"model", "surprise"},
     {"build", "weighing"},
+    {"cache"},
     {"run"},
     {"sampler"},
     {"problems", "validation"},

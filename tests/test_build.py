@@ -14,8 +14,9 @@ from bilby.core.likelihood import GaussianLikelihood, Likelihood
 from bilby.core.prior import Gaussian, PriorDict, Uniform
 from trained import small_settings
 
-from bilby_flowpe import build as build_module
-from bilby_flowpe.build import Settings, cache_folder, cached_model, new_folder, train_model
+from bilby_flowpe import cache as cache_module
+from bilby_flowpe.build import Settings, train_model
+from bilby_flowpe.cache import cache_folder, cached_model, new_folder
 from bilby_flowpe.contract import describe
 from bilby_flowpe.errors import ConfigurationError, SimulationError
 from bilby_flowpe.model import TrainedPosterior
@@ -30,7 +31,7 @@ TINY = small_settings(steps=30, n_waveforms=300)
 @pytest.fixture(autouse=True)
 def no_shipped_models(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Only what the tests train themselves is found."""
-    monkeypatch.setattr(build_module, "SHIPPED", tmp_path / "none")
+    monkeypatch.setattr(cache_module, "SHIPPED", tmp_path / "none")
 
 
 def line(x: np.ndarray, slope: float, intercept: float) -> np.ndarray:
@@ -229,7 +230,7 @@ def test_only_a_model_that_was_trained_for_as_long(
 def test_shipped_models_need_no_check_of_their_training(
     cache: Path, problem_5d: tuple, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(build_module, "SHIPPED", cache)
+    monkeypatch.setattr(cache_module, "SHIPPED", cache)
     assert cached_model(contract_of(problem_5d), Settings(), str(tmp_path / "none"))
 
 

@@ -21,7 +21,9 @@ from bilby.core.prior import Gaussian, PriorDict, Uniform
 from bilby.core.result import Result, read_in_result
 from bilby.core.sampler import get_implemented_samplers, get_sampler_class
 
-from bilby_flowpe import build, model, weighing
+from bilby_flowpe import cache as cache_module
+from bilby_flowpe import model, weighing
+from bilby_flowpe import run as run_module
 from bilby_flowpe.errors import ConfigurationError, ContractError, FlowPEError, ModelError, SimulationError
 from bilby_flowpe.model import TrainedPosterior
 from bilby_flowpe.sampler import FlowPE
@@ -44,7 +46,7 @@ SEARCHED = {"mass_1", "mass_2", "luminosity_distance", "geocent_time", "phase"}
 def no_shipped_models(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """Only what the tests train themselves is found."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(build, "SHIPPED", tmp_path_factory.mktemp("none"))
+        patch.setattr(cache_module, "SHIPPED", tmp_path_factory.mktemp("none"))
         yield
 
 
@@ -192,7 +194,7 @@ def test_bad_keywords(
     def never(*_: Any, **__: Any) -> None:
         raise AssertionError("work was begun")
 
-    for owner, name in ((build, "train_model"), (weighing, "weigh")):
+    for owner, name in ((run_module, "train_model"), (run_module, "draw_and_weigh")):
         monkeypatch.setattr(owner, name, never)
     with pytest.raises(kind, match=complaint):
         run(**kwargs)
@@ -412,13 +414,13 @@ TRAINING = {"training_steps": 5, "training_time": None, "max_draws": 500}
 def test_a_model_is_trained_once_and_kept(run: Runner, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     cache = tmp_path / "models"
     trained = []
-    plain = build.train_model
+    plain = run_module.train_model
 
     def counting(*arguments: Any, **kwargs: Any) -> TrainedPosterior:
         trained.append(1)
         return plain(*arguments, **kwargs)
 
-    monkeypatch.setattr(build, "train_model", counting)
+    monkeypatch.setattr(run_module, "train_model", counting)
     first = run(regression(), label="first", cache=str(cache), **TRAINING)
     (folder,) = cache.iterdir()
     second = run(regression(), label="second", cache=str(cache), **TRAINING)
@@ -439,7 +441,7 @@ def test_interrupted_training_of_another_problem_is_not_gone_on_with(
         checkpoints.append(arguments[4])
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(build, "train_model", interrupted)
+    monkeypatch.setattr(run_module, "train_model", interrupted)
     for sigma in (0.5, 0.6, 0.5):
         with pytest.raises(KeyboardInterrupt):
             run(regression(sigma), cache=str(tmp_path / "models"), **TRAINING)

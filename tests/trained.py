@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from bilby_flowpe.build import Settings, new_folder, train_model
+from bilby_flowpe.build import Settings, train_model
+from bilby_flowpe.cache import new_folder
 from bilby_flowpe.contract import describe
 from bilby_flowpe.model import TrainedPosterior
 from bilby_flowpe.networks import NetworkConfig
