@@ -156,6 +156,8 @@ def main() -> None:
 
     label = "GW150914_" + "".join(arguments.detectors)
     likelihood, priors = problem(arguments.detectors, arguments.data_dir)
+    # The referee first: a run asked to start clean makes Bilby start all later ones clean too.
+    other = referee(likelihood, priors, arguments.outdir, label, arguments.npool) if arguments.referee else None
     result = bilby.run_sampler(
         likelihood,
         priors,
@@ -195,10 +197,9 @@ def main() -> None:
     plot_whitened(
         likelihood, result.posterior, arguments.outdir / f"{label}_whitened.png", TRIGGER, title=corner["title"]
     )
-    if arguments.referee:
+    if other is not None:
         from bilby_flowpe.validation.comparison import compare_results, format_comparison
 
-        other = referee(likelihood, priors, arguments.outdir, label, arguments.npool)
         samples["dynesty"] = other.posterior
         print(format_comparison(compare_results(result, other, np.random.default_rng(0)), "dynesty"))
     plot_comparison(samples, path=arguments.outdir / f"{label}_corner.png", **corner)
