@@ -13,7 +13,7 @@ from bilby.core.prior import DeltaFunction
 from bilby.core.result import Result
 from scipy.stats import multivariate_t
 
-from bilby_flowpe import build
+from bilby_flowpe import cache
 from bilby_flowpe.importance import summarise
 
 KEYS = ["mass_1", "mass_2", "luminosity_distance", "geocent_time", "phase"]
@@ -23,7 +23,7 @@ KEYS = ["mass_1", "mass_2", "luminosity_distance", "geocent_time", "phase"]
 def no_shipped_models(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """The problem is one that a shipped model knows well: train all the same."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(build, "SHIPPED", tmp_path_factory.mktemp("none"))
+        patch.setattr(cache, "SHIPPED", tmp_path_factory.mktemp("none"))
         yield
 
 
