@@ -14,6 +14,7 @@ from bilby.core.likelihood import GaussianLikelihood, Likelihood
 from bilby.core.prior import PriorDict
 from bilby.core.utils import logger
 
+from .conditional import ConditionalConfig
 from .contract import Contract, describe
 from .errors import ConfigurationError
 from .model import TrainedPosterior
@@ -33,7 +34,7 @@ from .representation import (
 from .simulation import GaussianSimulator, GravitationalWaveSimulator, SimulationConfig, Simulator
 from .training import Batch, TrainingConfig, train
 
-PhaseMode = Literal["conditional", "network"]
+Mode = Literal["conditional", "network"]
 
 
 @dataclass(frozen=True)
@@ -47,6 +48,9 @@ class Settings:
     phase
         ``"conditional"``: the phase is drawn from its exact conditional wherever the waveform allows it; ``"network"``: it is
         one of the network's parameters, as in the paper.
+    distance
+        The same of the distance, and of the inclination where one detector makes one number of both; ``"conditional"`` goes
+        together with that of the phase.
     fold_phase
         With ``phase="network"``: whether the network sees the phase folded to a half turn, where that is exact.
     """
@@ -55,12 +59,14 @@ class Settings:
     representation: RepresentationConfig = field(default_factory=RepresentationConfig)
     network: NetworkConfig = field(default_factory=NetworkConfig)
     training: TrainingConfig = field(default_factory=TrainingConfig)
-    phase: PhaseMode = "conditional"
+    phase: Mode = "conditional"
+    distance: Mode = "conditional"
     fold_phase: bool = True
 
     def __post_init__(self) -> None:
-        if self.phase not in ("conditional", "network"):
-            raise ConfigurationError(f"phase={self.phase!r}: choose 'conditional' or 'network'")
+        for name in ("phase", "distance"):
+            if (value := getattr(self, name)) not in ("conditional", "network"):
+                raise ConfigurationError(f"{name}={value!r}: choose 'conditional' or 'network'")
         # Names are looked up here, and not only once the waveforms have been simulated.
         if self.network.family not in FAMILIES:
             raise ConfigurationError(f"network={self.network.family!r}: choose one of {sorted(FAMILIES)}")
@@ -85,6 +91,7 @@ class Settings:
         kind = {
             "family": described["network"]["family"],
             "phase": self.phase,
+            "distance": self.distance,
             "representation": self.representation.kind,
         }
         return {**kind, "fold_phase": self.fold_phase} if self.phase == "network" else kind
@@ -151,7 +158,7 @@ class _Builder:
 
     def run(self, checkpoint: str | Path | None) -> TrainedPosterior:
         settings = self.settings
-        config, phase_order = self._choose_coordinates()
+        config, conditional = self._choose_coordinates()
         representation = self._fit_representation(config)
         self.representation = representation
         self.coordinates = Coordinates(self.transform, config, getattr(self.simulator, "arrival", None))
@@ -187,18 +194,18 @@ class _Builder:
             location=self.coordinates.location,
             scale=self.coordinates.scale,
             time_scale=self.coordinates.time_scale,
-            phase_order=phase_order,
+            conditional=conditional,
             flatten_snr=bool(getattr(self.simulator, "flatten_snr", False)),
             settings=settings.to_dict(),
             history=history.to_dict(),
             information=self._information(representation, network.n_parameters),
         )
 
-    def _choose_coordinates(self) -> tuple[CoordinateConfig, int]:
-        """Coordinates of the network, and the order of a phase that is drawn conditionally."""
+    def _choose_coordinates(self) -> tuple[CoordinateConfig, ConditionalConfig]:
+        """Coordinates of the network, and what is drawn from its exact conditional."""
         keys, settings = self.transform.keys, self.settings
         if not isinstance(self.simulator, GravitationalWaveSimulator):
-            return CoordinateConfig(keys), 0
+            return CoordinateConfig(keys), ConditionalConfig()
         order = self.simulator.symmetries.phase_order
         obstacle = conditional_obstacle(self.transform, order)
         conditional = settings.phase == "conditional" and obstacle is None
@@ -208,9 +215,12 @@ class _Builder:
         reflects = self.simulator.reflects_inclination(any_angle=conditional)
         # One detector: distance and inclination act through one number, and have coordinates of their own.
         response = self.simulator.extrinsic.single_response() if reflects else None
-        free = conditional_obstacle(self.transform, order) is None
+        free = obstacle is None
+        drawn = self._conditional(order, response) if conditional else ConditionalConfig()
+        if "theta_jn" in drawn.keys:
+            reflects, response = False, None
         config = CoordinateConfig(
-            keys=tuple(key for key in keys if not (conditional and key == "phase")),
+            keys=tuple(key for key in keys if key not in drawn.keys),
             # A prior that is conditional on the time would move with it.
             relative_time=aligned and "geocent_time" in self.transform.independent_keys(),
             phase_order=order if aligned and free and not conditional else 0,
@@ -218,7 +228,23 @@ class _Builder:
             folded=("theta_jn",) if reflects and response is None else (),
             response=response,
         )
-        return config, order if conditional else 0
+        return config, drawn
+
+    def _conditional(self, order: int, response: tuple[float, float] | None) -> ConditionalConfig:
+        """Phase, distance and inclination, as far as they can be drawn from their exact conditional."""
+        symmetries, independent = self.simulator.symmetries, self.transform.independent_keys()
+        phase_only = ConditionalConfig(("phase",), order)
+        if (
+            self.settings.distance != "conditional"
+            or not symmetries.distance
+            or "luminosity_distance" not in independent
+        ):
+            return phase_only
+        if response is None:
+            return ConditionalConfig(("phase", "luminosity_distance"), order)
+        ratio = symmetries.cross_ratio
+        keys = ("phase", "luminosity_distance", "theta_jn")
+        return ConditionalConfig(keys, order, response, (ratio.real, ratio.imag))
 
     def _fit_representation(self, config: CoordinateConfig) -> Representation:
         kind = self.settings.representation

@@ -16,6 +16,7 @@ from bilby.core.likelihood import Likelihood
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
+from .conditional import ConditionalConfig, ExactConditional
 from .contract import Contract, describe
 from .errors import ContractError, ModelError
 from .grid import Grid
@@ -40,7 +41,7 @@ class Draws:
     Attributes
     ----------
     parameters
-        The network's parameters, (N,) each; a phase that is drawn conditionally is not among them.
+        The network's parameters, (N,) each; those that are drawn conditionally are not among them.
     log_q
         Log density in these parameters, (N,).
     inside
@@ -70,8 +71,8 @@ class TrainedPosterior:
         Choice of coordinates.
     location, scale, time_scale
         Standardisation of the coordinates.
-    phase_order
-        ``m`` of the phase that is drawn from its conditional, 0 if it is not.
+    conditional
+        What is drawn from its exact conditional.
     flatten_snr
         Whether quiet signals were thinned out in training: raw draws then follow another prior than the user's.
     settings
@@ -91,7 +92,7 @@ class TrainedPosterior:
     location: np.ndarray
     scale: np.ndarray
     time_scale: float
-    phase_order: int
+    conditional: ConditionalConfig
     flatten_snr: bool
     settings: dict[str, Any]
     history: dict[str, Any]
@@ -211,7 +212,7 @@ class TrainedPosterior:
                 "scale": self.scale.tolist(),
                 "time_scale": self.time_scale,
             },
-            "phase_order": self.phase_order,
+            "conditional": self.conditional.to_dict(),
             "flatten_snr": self.flatten_snr,
             "settings": self.settings,
             "history": self.history,
@@ -250,7 +251,7 @@ class TrainedPosterior:
             location=location,
             scale=scale,
             time_scale=time_scale,
-            phase_order=int(description["phase_order"]),
+            conditional=ConditionalConfig.from_dict(description["conditional"]),
             flatten_snr=bool(description["flatten_snr"]),
             settings=description["settings"],
             history=description["history"],
@@ -291,6 +292,7 @@ class BoundPosterior:
         self.coordinates = Coordinates(transform, model.coordinates, arrival)
         self.coordinates.location, self.coordinates.scale = model.location, model.scale
         self.coordinates.time_scale = model.time_scale
+        self.conditional = ExactConditional(model.conditional, transform)
         self.context, self.pivot = model.representation(simulator.observe()[None])
 
     def draw(self, size: int, generator: torch.Generator, rng: np.random.Generator) -> Draws:

@@ -13,7 +13,6 @@ from dataclasses import dataclass
 import numpy as np
 from bilby.core.prior import Uniform
 from bilby.gw.likelihood import GravitationalWaveTransient
-from scipy.special import i0e
 
 from .parallel import Row
 from .priors import PriorTransform
@@ -40,50 +39,6 @@ class InnerProducts:
             norm += float(snrs.optimal_snr_squared)
         products = np.array([inner.real, inner.imag, norm])
         return products if np.all(np.isfinite(products)) else None
-
-
-@dataclass(frozen=True)
-class PhaseDraws:
-    """Phases and what they are worth.
-
-    Attributes
-    ----------
-    phase
-        Draws from the exact conditional in [0, 2 pi), (N,).
-    log_likelihood_ratio
-        At these phases, (N,).
-    log_marginal
-        Log likelihood ratio averaged over the phase, (N,).
-    """
-
-    phase: np.ndarray
-    log_likelihood_ratio: np.ndarray
-    log_marginal: np.ndarray
-
-
-def draw_phase(inner_products: np.ndarray, order: int, rng: np.random.Generator) -> PhaseDraws:
-    """One phase for each row of ``[re, im, norm]``, (N, 3).
-
-    Parameters
-    ----------
-    inner_products
-        As :class:`InnerProducts` gives them.
-    order
-        ``m`` of ``exp(i m phase)``.
-    rng
-        Random generator.
-    """
-    inner = inner_products[:, 0] + 1j * inner_products[:, 1]
-    norm = inner_products[:, 2]
-    kappa = np.abs(inner)
-    turn = rng.vonmises(0.0, np.maximum(kappa, 1e-12))
-    copy = rng.integers(abs(order), size=len(inner)) * 2 * np.pi / abs(order)
-    phase = ((np.angle(inner) + turn) / order + copy) % (2 * np.pi)
-    return PhaseDraws(
-        phase=phase,
-        log_likelihood_ratio=kappa * np.cos(turn) - norm / 2,
-        log_marginal=np.log(i0e(kappa)) + kappa - norm / 2,
-    )
 
 
 def conditional_obstacle(transform: PriorTransform, phase_order: int) -> str | None:

@@ -127,15 +127,25 @@ class PriorTransform:
         probability = self.priors.evaluate_constraints({key: parameters[key] for key in self.keys})
         return np.broadcast_to(np.asarray(probability) > 0, (size,))
 
-    def log_prob(self, parameters: Mapping[str, np.ndarray]) -> np.ndarray:
+    def log_prob(self, parameters: Mapping[str, np.ndarray], keys: Sequence[str] | None = None) -> np.ndarray:
         """Normalised log prior density (N,) of the search parameters; -inf outside the support.
 
         The constraint's share of the volume is included, so that the evidence is that of a normalised prior.
+
+        Parameters
+        ----------
+        parameters
+            All search parameters, (N,) each.
+        keys
+            Those whose density is wanted, all when left out; the others must be independent of them.
         """
         sample = {key: np.asarray(parameters[key], dtype=np.float64) for key in self.keys}
         # Bilby's own joint density counts the constraints once more by Monte Carlo: sum the factors ourselves.
         with np.errstate(divide="ignore", invalid="ignore"):
-            terms = [self.priors[key].ln_prob(sample[key], **self._required(key, sample)) for key in self.keys]
+            terms = [
+                self.priors[key].ln_prob(sample[key], **self._required(key, sample))
+                for key in (self.keys if keys is None else keys)
+            ]
             log_prob = np.sum(terms, axis=0)
         return np.where(self.satisfies(sample), log_prob + self.log_normalisation, -np.inf)
 

@@ -173,7 +173,7 @@ class Run:
             "n_likelihood_evaluations": result.num_likelihood_evaluations,
             "spot_check_difference": weighted.spot_difference,
             "importance_weighted": True,
-            "phase": "conditional" if model.phase_order else "network",
+            "conditional": list(model.conditional.keys),
             "verdict": verdict.grade,
             "reasons": list(verdict.reasons),
         }
@@ -193,9 +193,7 @@ class Run:
     def _fill_raw(self, bound: BoundPosterior, generator: torch.Generator, source: str, began: float) -> Result:
         """The network's draws as they are; a conditional phase cannot be had without the likelihood, and is said to be used."""
         size = self.kwargs["n_posterior"]
-        weighted = self._weigh(
-            bound, generator, size, "drawing the phase" if bound.model.phase_order else "likelihoods"
-        )
+        weighted = self._weigh(bound, generator, size, "conditionals" if bound.conditional.keys else "likelihoods")
         alive = np.isfinite(weighted.log_weights)
         result = self.sampler.result
         result.samples = np.stack([weighted.parameters[key][alive] for key in self.transform.keys], axis=-1)
@@ -205,8 +203,8 @@ class Run:
         result.num_likelihood_evaluations = weighted.n_likelihood
         self.seconds["total"] = round(time.monotonic() - began, 3)
         reasons = ["raw network draws: not weighted by the likelihood, no evidence"]
-        if bound.model.phase_order:
-            reasons.append("the phase alone was drawn from its exact conditional, which uses the likelihood")
+        if drawn := list(bound.conditional.keys):
+            reasons.append(f"{drawn} were drawn from their exact conditional, which uses the likelihood")
         if weighted.spot_check_failed:
             reasons.insert(0, _spot_reason(weighted))
         if bound.model.flatten_snr:
@@ -237,4 +235,4 @@ class Run:
 
 
 def _spot_reason(weighted: WeightedDraws) -> str:
-    return f"the phase's closed form differs from the likelihood by {weighted.spot_difference:.3g}: use phase='network'"
+    return f"the conditionals' closed form differs from the likelihood by {weighted.spot_difference:.3g}: use phase='network'"

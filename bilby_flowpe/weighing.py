@@ -9,9 +9,10 @@ import torch
 from bilby.core.likelihood import Likelihood
 from bilby.core.utils import logger
 
+from .conditional import ConditionalDraws
 from .model import BoundPosterior, Draws
 from .parallel import Row, evaluate
-from .phase import InnerProducts, draw_phase
+from .phase import InnerProducts
 from .priors import Parameters, PriorTransform
 
 _FAILED = -1e300
@@ -122,8 +123,8 @@ def weigh(
 ) -> WeightedDraws:
     """Weigh draws from a network.
 
-    With a phase drawn from its conditional, ``x = (rest, phase)`` and ``q(x) = q(rest) p(phase | rest, d)``, so that the
-    weight is the prior of the rest times the phase-marginalised likelihood over ``q(rest)``.
+    With parameters drawn from their exact conditional (:mod:`.conditional`), ``x = (rest, c)`` and ``q(x) = q(rest) q(c |
+    rest, d)``: the weight is the prior of the rest over ``q(rest)``, times prior and likelihood of ``c`` over ``q(c | rest, d)``.
 
     Parameters
     ----------
@@ -143,55 +144,54 @@ def weigh(
         Title of the progress bar; none is shown when left out.
     """
     size = len(draws.log_q)
-    order = bound.model.phase_order
+    conditional = bound.conditional
     parameters = {key: value.copy() for key, value in draws.parameters.items()}
-    if order:
-        parameters["phase"] = np.zeros(size)
+    parameters |= {key: np.full(size, value) for key, value in conditional.reference.items()}
     inside = np.flatnonzero(draws.inside)
     rows = bound.simulator.rows({key: value[inside] for key, value in parameters.items()})
     log_likelihood = np.full(size, -np.inf)
     log_weights = np.full(size, -np.inf)
     spot = 0.0
-    task = InnerProducts(likelihood) if order else LogLikelihood(likelihood, use_ratio)
+    task = InnerProducts(likelihood) if conditional.keys else LogLikelihood(likelihood, use_ratio)
     values, good = evaluate(task, rows, npool, progress)
     alive = inside[good]
-    if order and len(alive):
-        phases = draw_phase(values, order, rng)
-        parameters["phase"][alive] = phases.phase
+    if conditional.keys and len(alive):
+        drawn = conditional.draw(values, rng)
+        for key, column in drawn.parameters.items():
+            parameters[key][alive] = column
         noise = 0.0 if use_ratio else float(likelihood.noise_log_likelihood())
-        log_likelihood[alive] = phases.log_likelihood_ratio + noise
-        log_weights[alive] = phases.log_marginal + noise
-        spot = _spot_check(likelihood, rows, good, phases.phase, phases.log_likelihood_ratio)
+        log_likelihood[alive] = drawn.log_likelihood_ratio + noise
+        log_weights[alive] = drawn.log_ratio + noise
+        spot = _spot_check(likelihood, [rows[i] for i in np.flatnonzero(good)], drawn)
     elif len(alive):
         log_likelihood[alive] = log_weights[alive] = values[:, 0]
     log_prior = np.where(draws.inside, transform.log_prob(parameters), -np.inf)
-    # A uniform phase is drawn from its posterior: its prior is in the marginal likelihood already.
-    of_rest = log_prior + (np.log(2 * np.pi) if order else 0.0)
-    log_weights = np.where(draws.inside, log_weights + of_rest - draws.log_q, -np.inf)
+    of_rest = transform.log_prob(parameters, tuple(draws.parameters))
+    alive_weights = log_weights > -np.inf
+    log_weights = np.where(draws.inside & alive_weights, log_weights + of_rest - draws.log_q, -np.inf)
     return WeightedDraws(
         parameters={key: parameters[key] for key in transform.keys},
         log_weights=np.where(log_likelihood > _FAILED, log_weights, -np.inf),
         log_likelihood=log_likelihood,
         log_prior=log_prior,
-        n_likelihood=len(rows) + (min(_SPOT_CHECKS, len(alive)) if order else 0),
+        n_likelihood=len(rows) + (min(_SPOT_CHECKS, len(alive)) if conditional.keys else 0),
         n_outside=int(size - len(inside)),
         spot_difference=spot,
     )
 
 
-def _spot_check(
-    likelihood: Likelihood, rows: list[Row], good: np.ndarray, phase: np.ndarray, log_likelihood_ratio: np.ndarray
-) -> float:
+def _spot_check(likelihood: Likelihood, rows: list[Row], drawn: ConditionalDraws) -> float:
     """Largest difference to the user's own likelihood over a few rows spread over the draws."""
-    kept = np.flatnonzero(good)
-    picked = np.unique(np.linspace(0, len(kept) - 1, min(_SPOT_CHECKS, len(kept))).astype(int))
+    picked = np.unique(np.linspace(0, len(rows) - 1, min(_SPOT_CHECKS, len(rows))).astype(int))
     differences = []
     for index in picked:
-        own = float(likelihood.log_likelihood_ratio({**rows[kept[index]], "phase": float(phase[index])}))
-        differences.append(abs(own - log_likelihood_ratio[index]) / max(1.0, 1e-6 * abs(own)))
+        row = {**rows[index], **{key: float(column[index]) for key, column in drawn.parameters.items()}}
+        own = float(likelihood.log_likelihood_ratio(row))
+        differences.append(abs(own - drawn.log_likelihood_ratio[index]) / max(1.0, 1e-6 * abs(own)))
     worst = float(np.max(differences))
     if not worst <= _SPOT_TOLERANCE:
         logger.warning(
-            f"The phase's closed form differs from the likelihood by {worst:.3g}: the weights cannot be trusted"
+            f"The closed form of {list(drawn.parameters)} differs from the likelihood by {worst:.3g}: the weights cannot be "
+            "trusted"
         )
     return worst

@@ -22,7 +22,7 @@ ROWS = (
     {"arguments", "grid", "parallel", "plotting", "prefetch", "priors", "importance", "networks"},
     {"simulator", "phase", "verdict"},
     {"simulation", "representation"},
-    {"contract", "training"},
+    {"conditional", "contract", "training"},
     {"model", "surprise"},
     {"build", "weighing"},
     {"cache"},

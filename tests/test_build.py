@@ -62,7 +62,7 @@ def tiny(problem_5d: tuple) -> TrainedPosterior:
 def test_model_describes_itself(tiny: TrainedPosterior, problem_5d: tuple) -> None:
     assert tiny.contract.differences(contract_of(problem_5d)) == []
     assert tiny.history["step"][-1] == 30
-    assert tiny.phase_order == 2
+    assert tiny.conditional.phase_order == 2
     assert "phase" not in tiny.coordinates.keys
     assert tiny.settings == TINY.to_dict()
     assert tiny.information["n_parameters"] == tiny.network.n_parameters
@@ -96,7 +96,7 @@ def test_phase_in_the_network(problem_5d: tuple, fold: bool) -> None:
     settings = replace(TINY, phase="network", fold_phase=fold, training=replace(TINY.training, max_steps=2))
     model = train_model(*problem_5d, settings, progress=False)
     assert "phase" in model.coordinates.keys
-    assert (model.phase_order, model.coordinates.fold_phase) == (0, fold)
+    assert (model.conditional.keys, model.coordinates.fold_phase) == ((), fold)
 
 
 def test_time_series_in_full(problem_5d: tuple, tmp_path: Path) -> None:

@@ -60,7 +60,7 @@ def test_round_trip_gives_the_same_draws(either: Trained, problem_5d: tuple) -> 
     assert_same(draw(model, problem_5d), draw(loaded, problem_5d))
     assert loaded.settings == model.settings
     assert loaded.history == model.history
-    assert (loaded.phase_order, loaded.coordinates, loaded.grid) == (model.phase_order, model.coordinates, model.grid)
+    assert (loaded.conditional, loaded.coordinates, loaded.grid) == (model.conditional, model.coordinates, model.grid)
     assert loaded.contract.differences(model.contract) == []
 
 

@@ -19,13 +19,20 @@ from bilby.gw.likelihood import GravitationalWaveTransient
 from scipy.special import logsumexp
 from scipy.stats import kstest
 
-from bilby_flowpe.phase import InnerProducts, conditional_obstacle, draw_phase
+from bilby_flowpe.conditional import ConditionalConfig, ConditionalDraws, ExactConditional
+from bilby_flowpe.phase import InnerProducts, conditional_obstacle
 from bilby_flowpe.priors import PriorTransform
 
 ORDER = 2
 # The conditional has Fourier coefficients exp(-k^2 / 2 kappa) at e^{2 i k phase}: with kappa below 1500 the mean over 512
 # phases, which sees k in multiples of 256, errs by exp(-20) at most.
 PHASES = np.arange(512) * 2 * np.pi / 512
+
+
+def draw_phase(products: np.ndarray, order: int, rng: np.random.Generator) -> ConditionalDraws:
+    """The phase alone, under a uniform prior."""
+    transform = PriorTransform(PriorDict({"mass": Uniform(0, 1), "phase": Uniform(0, 2 * np.pi)}))
+    return ExactConditional(ConditionalConfig(("phase",), order), transform).draw(products, rng)
 
 
 def on_grid(likelihood: GravitationalWaveTransient, row: dict[str, float], phases: np.ndarray = PHASES) -> np.ndarray:
@@ -48,7 +55,7 @@ def test_marginal_likelihood_is_the_mean_over_phases_and_the_density_von_mises(r
     products = np.stack([InnerProducts(likelihood)(row) for row in parameters])
     draws = draw_phase(products, ORDER, np.random.default_rng(2))
     assert np.abs(products[:, 0] + 1j * products[:, 1]).max() < 1500
-    for row, marginal in zip(parameters, draws.log_marginal, strict=True):
+    for row, marginal in zip(parameters, draws.log_ratio, strict=True):
         brute_force = logsumexp(on_grid(likelihood, row)) - np.log(len(PHASES))
         # The likelihoods are sums of 500 to 2000 terms in double precision, of waveforms that turn to 1e-9 or better.
         assert marginal == pytest.approx(brute_force, rel=1e-8, abs=1e-8)
@@ -59,7 +66,10 @@ def test_likelihood_of_a_draw_is_the_users_own(rows):
     products = np.stack([InnerProducts(likelihood)(row) for row in parameters for _ in range(3)])
     draws = draw_phase(products, ORDER, np.random.default_rng(3))
     for row, phase, value in zip(
-        [row for row in parameters for _ in range(3)], draws.phase, draws.log_likelihood_ratio, strict=True
+        [row for row in parameters for _ in range(3)],
+        draws.parameters["phase"],
+        draws.log_likelihood_ratio,
+        strict=True,
     ):
         own = likelihood.log_likelihood_ratio({**row, "phase": float(phase)})
         assert value == pytest.approx(own, rel=1e-8, abs=1e-8)
@@ -70,7 +80,7 @@ def test_draws_follow_the_likelihood(rows):
     fine = np.arange(2048) * 2 * np.pi / 2048
     for row in parameters[:2]:
         products = np.repeat(InnerProducts(likelihood)(row)[None], 4000, axis=0)
-        phase = draw_phase(products, ORDER, np.random.default_rng(4)).phase
+        phase = draw_phase(products, ORDER, np.random.default_rng(4)).parameters["phase"]
         assert phase.min() >= 0
         assert phase.max() < 2 * np.pi
         log_likelihood = on_grid(likelihood, row, fine)
@@ -95,22 +105,25 @@ def test_every_order_and_sign(order):
     products = np.repeat([[inner.real, inner.imag, 5.0]], 4000, axis=0)
     draws = draw_phase(products, order, rng)
     np.testing.assert_allclose(
-        draws.log_likelihood_ratio, np.real(inner * np.exp(-1j * order * draws.phase)) - 2.5, rtol=1e-12, atol=1e-12
+        draws.log_likelihood_ratio,
+        np.real(inner * np.exp(-1j * order * draws.parameters["phase"])) - 2.5,
+        rtol=1e-12,
+        atol=1e-12,
     )
     grid = np.linspace(0, 2 * np.pi, 4001)
     density = np.exp(np.real(inner * np.exp(-1j * order * grid)))
     cdf = np.concatenate([[0], np.cumsum((density[1:] + density[:-1]) / 2)])
-    assert kstest(draws.phase, lambda x: np.interp(x, grid, cdf / cdf[-1])).pvalue > 1e-3
-    np.testing.assert_allclose(draws.log_marginal, np.log(density[:-1].mean()) - 2.5, rtol=1e-12)
+    assert kstest(draws.parameters["phase"], lambda x: np.interp(x, grid, cdf / cdf[-1])).pvalue > 1e-3
+    np.testing.assert_allclose(draws.log_ratio, np.log(density[:-1].mean()) - 2.5, rtol=1e-12)
 
 
 def test_no_signal_and_a_very_loud_one():
     products = np.array([[0.0, 0.0, 0.0], [1e6, 0.0, 1e6]])
     draws = draw_phase(products, ORDER, np.random.default_rng(6))
-    assert draws.log_marginal[0] == 0
+    assert draws.log_ratio[0] == 0
     # I_0(kappa) = e^kappa / sqrt(2 pi kappa) (1 + 1 / 8 kappa + ...)
-    assert draws.log_marginal[1] == pytest.approx(0.5e6 - 0.5 * np.log(2 * np.pi * 1e6), rel=1e-12)
-    assert np.all(np.isfinite(draws.phase))
+    assert draws.log_ratio[1] == pytest.approx(0.5e6 - 0.5 * np.log(2 * np.pi * 1e6), rel=1e-12)
+    assert np.all(np.isfinite(draws.parameters["phase"]))
 
 
 class FailingGenerator:

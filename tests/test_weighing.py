@@ -174,10 +174,10 @@ def test_failing_waveforms_have_no_weight(either: Weigher) -> None:
     failing = either.draws.parameters["mass_1"] > limit
     assert np.all(weighted.log_weights[failing] == -np.inf)
     alive = ~failing & either.draws.inside
-    if either.bound.model.phase_order == 0:
+    if not either.bound.conditional.keys:
         np.testing.assert_array_equal(weighted.log_weights[alive], healthy.log_weights[alive])
-    else:  # other phases are drawn, which the marginal likelihood does not know of
-        np.testing.assert_allclose(weighted.log_weights[alive], healthy.log_weights[alive], atol=1e-9)
+    else:  # others are drawn of what is drawn conditionally, to which the weights are blind but for the grid
+        np.testing.assert_allclose(weighted.log_weights[alive], healthy.log_weights[alive], atol=0.02)
     assert summarise(weighted.log_weights).n_finite == alive.sum()
 
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from ..grid import Grid
 
-BAND_LOSS = (1e-3, 1e-4)
+BAND_LOSS = (1e-4, 1e-5)
 # Lines in a measured noise curve ring through the whole segment once whitened: a stretch cannot keep all of that.
 STRETCH_LOSS = (1e-2, 3e-3)
 _SHORT = 1.0

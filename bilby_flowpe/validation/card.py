@@ -27,7 +27,7 @@ def write_card(folder: Path, model: TrainedPosterior, gap: Mapping[str, Any], co
     """
     history, information, facts = model.history, model.information, model.contract.facts
     best = history["best"]
-    phase = "drawn from its exact conditional" if model.phase_order else "one of the network's parameters"
+    drawn = ", ".join(model.conditional.keys) or "nothing"
     log = [
         f"| {history['step'][i]} | {history['seconds'][i]:.0f} | {history['train_loss'][i]:.3f} | "
         f"{history['validation_loss'][i]:.3f} | {history['validation_loss_paper'][i]:.3f} |"
@@ -38,7 +38,7 @@ def write_card(folder: Path, model: TrainedPosterior, gap: Mapping[str, Any], co
         f"# {folder.name}",
         "",
         f"A {model.network.config.family} of {model.network.n_parameters} parameters for "
-        f"{', '.join(facts['priors'])} in {', '.join(facts['detectors'])}; the phase is {phase}.",
+        f"{', '.join(facts['priors'])} in {', '.join(facts['detectors'])}; {drawn} drawn from the exact conditional.",
         "",
         "## What it was trained for",
         "",

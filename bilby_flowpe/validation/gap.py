@@ -15,7 +15,7 @@ from tqdm.auto import tqdm
 
 from ..importance import kl_from_weights, summarise
 from ..model import TrainedPosterior
-from ..phase import InnerProducts, draw_phase
+from ..phase import InnerProducts
 from ..priors import PriorTransform
 from ..verdict import judge
 from ..weighing import LogLikelihood, draw_and_weigh
@@ -40,7 +40,7 @@ class EventGap:
     kl_weighted
         KL divergence of the network from the exact posterior, by the weights.
     log_likelihood, log_prior, log_q
-        At the true parameters: likelihood (marginal over a phase that is drawn conditionally), prior, network.
+        At the true parameters: likelihood (averaged over what is drawn conditionally), prior, network.
     """
 
     snr: float
@@ -145,11 +145,10 @@ def _measure(
     weighted = draw_and_weigh(bound, draws, event, transform, True, generator, rng, npool)
     summary = summarise(weighted.log_weights)
     parameters = {key: np.array([truth[key]]) for key in transform.keys}
-    log_prior = float(transform.log_prob(parameters)[0])
-    if model.phase_order:
-        value = InnerProducts(event)(truth)
-        log_likelihood = float(draw_phase(value[None], model.phase_order, rng).log_marginal[0])
-        log_prior += float(np.log(2 * np.pi))
+    log_prior = float(transform.log_prob(parameters, model.coordinates.keys)[0])
+    if bound.conditional.keys:
+        products = InnerProducts(event)({**truth, **bound.conditional.reference})
+        log_likelihood = float(bound.conditional.log_marginal(products[None])[0])
     else:
         log_likelihood = float(LogLikelihood(event, True)(truth)[0])
     norm = float(InnerProducts(event)(truth)[2])
