@@ -126,11 +126,11 @@ class TestSignals:
 
     def test_paths_agree(self, whole, name):
         factorised, general = (whole[path][name] for path in ("factorised", "general"))
-        parameters = general._bank_parameters
-        np.testing.assert_array_equal(parameters["mass_1"], factorised._bank_parameters["mass_1"])
-        ours = factorised._signals(np.arange(len(general._bank)), parameters)
-        scale = general._bank.abs().amax(dim=(1, 2), keepdim=True)
-        assert float(((ours - general._bank).abs() / scale).max()) < 1e-6
+        parameters = general.bank.parameters
+        np.testing.assert_array_equal(parameters["mass_1"], factorised.bank.parameters["mass_1"])
+        ours = factorised._signals(np.arange(len(general.bank)), parameters)
+        scale = general.bank.waveforms.abs().amax(dim=(1, 2), keepdim=True)
+        assert float(((ours - general.bank.waveforms).abs() / scale).max()) < 1e-6
 
     def test_give_the_users_log_likelihood_ratio(self, whole, name):
         simulator = whole["factorised"][name]
@@ -440,10 +440,10 @@ class TestReproducibility:
             for npool, seed in ((1, 5), (2, 5), (1, 6))
         )
         assert one.grid == two.grid
-        assert torch.equal(one._bank, two._bank)
+        assert torch.equal(one.bank.waveforms, two.bank.waveforms)
         draws = [simulator.draw(20, np.random.default_rng(1)) for simulator in (one, two)]
         assert torch.equal(draws[0].data, draws[1].data)
-        assert not np.array_equal(one._bank_parameters["mass_1"], other._bank_parameters["mass_1"])
+        assert not np.array_equal(one.bank.parameters["mass_1"], other.bank.parameters["mass_1"])
 
     def test_the_likelihoods_data_play_no_part(self, problem_8d, transform_8d, simulator_8d):
         other = copy.deepcopy(problem_8d[0])
@@ -451,7 +451,7 @@ class TestReproducibility:
         again = GravitationalWaveSimulator(
             other, transform_8d, SimulationConfig(n_waveforms=400), seed=7, progress=False
         )
-        assert torch.equal(again._bank, simulator_8d._bank)
+        assert torch.equal(again.bank.waveforms, simulator_8d.bank.waveforms)
 
 
 class TestReflection:
@@ -526,7 +526,7 @@ class TestPaths:
 class TestFailures:
     def test_waveforms_that_fail_are_left_out(self, problem_5d):
         simulator = simulate(with_model(problem_5d, failing_above_70), n_waveforms=200)
-        assert 50 < len(simulator._bank) < 200
+        assert 50 < len(simulator.bank) < 200
         assert simulator.draw(100, np.random.default_rng(17)).parameters["mass_1"].max() < 70
 
     def test_a_generator_that_fails_mostly_is_refused(self, problem_5d):

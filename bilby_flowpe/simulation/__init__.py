@@ -1,7 +1,19 @@
 """Training data from the user's own Bilby objects."""
 
 from ..simulator import Signals, Simulator
+from .config import SimulationConfig
+from .factory import can_simulate, make_simulator
 from .gaussian import GaussianSimulator
-from .gravitational_wave import GravitationalWaveSimulator, SimulationConfig
+from .general import GeneralSimulator
+from .gravitational_wave import GravitationalWaveSimulator
 
-__all__ = ["GaussianSimulator", "GravitationalWaveSimulator", "Signals", "SimulationConfig", "Simulator"]
+__all__ = [
+    "GaussianSimulator",
+    "GeneralSimulator",
+    "GravitationalWaveSimulator",
+    "Signals",
+    "SimulationConfig",
+    "Simulator",
+    "can_simulate",
+    "make_simulator",
+]

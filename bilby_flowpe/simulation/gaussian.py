@@ -10,6 +10,7 @@ from ..errors import DataError, SimulationError
 from ..parallel import Row
 from ..priors import Parameters, PriorTransform
 from ..simulator import Signals
+from .rows import Rows
 
 
 class GaussianSimulator:
@@ -46,7 +47,7 @@ class GaussianSimulator:
     def draw(self, size: int, rng: np.random.Generator, held_out: bool = False) -> Signals:
         """``size`` model predictions in units of the noise, (size, M) float32, with their parameters: new ones each time."""
         parameters = self.transform.sample(size, rng)
-        data = np.stack([self._model(row) for row in self.rows(parameters)]) / self._sigma
+        data = np.stack([self._model(row) for row in Rows(self.transform, parameters)]) / self._sigma
         return Signals(parameters, torch.as_tensor(data, dtype=torch.float32))
 
     def add_noise(self, data: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
@@ -59,10 +60,7 @@ class GaussianSimulator:
 
     def rows(self, parameters: Parameters) -> list[Row]:
         """One dictionary a draw, fixed parameters included."""
-        size = len(next(iter(parameters.values())))
-        return [
-            {**self.transform.fixed, **{key: float(value[i]) for key, value in parameters.items()}} for i in range(size)
-        ]
+        return Rows(self.transform, parameters)[:]
 
     def _model(self, row: Row) -> np.ndarray:
         arguments = {key: row[key] for key in self.likelihood.function_keys if key in row}

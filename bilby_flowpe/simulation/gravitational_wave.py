@@ -3,62 +3,38 @@
 Two ways give the same signals. The *general* one draws every parameter, asks the generator for the polarisations and each
 interferometer for its response. The *factorised* one calls the generator for what needs it alone (masses and spins, as a
 rule) and does distance, phase, inclination, time, sky and polarisation angle by algebra on stored waveforms, drawn anew for
-every batch, so that this part of the training set has no end.
+every batch, so that this part of the training set has no end (unless a fixed set is asked for).
 """
 
 from __future__ import annotations
 
-import os
-from dataclasses import dataclass
-from typing import Literal
+from dataclasses import asdict, replace
+from pathlib import Path
 
 import numpy as np
 import torch
 from bilby.core.utils import logger
-from bilby.gw.detector.calibration import Recalibrate
 from bilby.gw.likelihood import GravitationalWaveTransient
 
-from ..errors import DataError, SimulationError
+from ..errors import SimulationError
 from ..grid import Grid
 from ..parallel import Row, Task, evaluate
 from ..priors import Parameters, PriorTransform
 from ..simulator import Signals
+from . import dataset
+from .bank import Bank, check_memory
+from .checks import check_likelihood, factorisation_obstacle
+from .config import SimulationConfig
 from .extrinsic import Extrinsic
 from .projection import Detector, light_travel_time
+from .rows import Rows
 from .stretch import narrow_band, shorten
-from .symmetries import EXTRINSIC, find_symmetries
+from .symmetries import find_symmetries
 from .tasks import PolarisationTask, ResponseTask, Whitener
-
-Path = Literal["auto", "factorised", "general"]
 
 _PILOT = 256
 _FLAT_SNR = (6.0, 80.0)
 _CANDIDATES = 8
-_HELD_OUT = 10
-_MEMORY_SHARE = 0.5
-
-
-@dataclass(frozen=True)
-class SimulationConfig:
-    """How training data are made.
-
-    Attributes
-    ----------
-    n_waveforms
-        Waveforms kept (with the general path: whole simulations).
-    path
-        ``"factorised"``, ``"general"``, or ``"auto"`` for the first where the checks allow it.
-    flatten_snr
-        Whether quiet signals are thinned out in training (the weights undo it); ``None`` does so where more than a quarter
-        of the prior's signals are below a signal-to-noise ratio of 6.
-    reduce_grid
-        Whether the network sees only the stretch of time and the band that the signals fill.
-    """
-
-    n_waveforms: int = 50_000
-    path: Path = "auto"
-    flatten_snr: bool | None = None
-    reduce_grid: bool = True
 
 
 class GravitationalWaveSimulator:
@@ -82,6 +58,8 @@ class GravitationalWaveSimulator:
         Whether to show a progress bar.
     simulate
         ``False`` prepares everything but the stored waveforms: enough to :meth:`observe`.
+    contract
+        :meth:`bilby_flowpe.contract.Contract.fingerprint` of the problem, to hold against that of ``config.file``.
 
     Attributes
     ----------
@@ -94,13 +72,15 @@ class GravitationalWaveSimulator:
     factorised : bool
         Which of the two paths is taken.
     flatten_snr : bool
+    bank : Bank or None
+        The stored waveforms.
 
     Raises
     ------
     SimulationError
         If the likelihood is marginalised, the waveforms fail, or the path asked for cannot be taken.
     DataError
-        If the strain or the power spectral density is not usable.
+        If the strain or the power spectral density is not usable, or ``config.file`` is damaged or of another problem.
     """
 
     def __init__(
@@ -113,11 +93,13 @@ class GravitationalWaveSimulator:
         grid: Grid | None = None,
         progress: bool = True,
         simulate: bool = True,
+        contract: str | None = None,
     ) -> None:
         self.likelihood = likelihood
         self.transform = transform
-        self.config = config or SimulationConfig()
-        self._check_likelihood()
+        self.config, self._seed = config or SimulationConfig(), seed
+        check_likelihood(likelihood, transform)
+        header = dataset.read_header(self.config.file) if self.config.file and simulate else None
         self.interferometers = list(likelihood.interferometers)
         self.detectors = tuple(Detector.from_interferometer(ifo) for ifo in self.interferometers)
         self.duration = float(likelihood.interferometers.duration)
@@ -128,12 +110,16 @@ class GravitationalWaveSimulator:
         )
         self.extrinsic = Extrinsic(transform, self.detectors, self.symmetries)
         rng = np.random.default_rng(seed)
-        self.grid = grid or self._choose_grid(rng)
+        self.grid = grid or (header.grid if header else self._choose_grid(rng))
         self.mask = torch.as_tensor(np.stack([self._band(scale) for scale in (w.scale for w in self._whiteners)]))
         self.factorised = False
         self.flatten_snr = False
+        self.bank: Bank | None = None
         if simulate:
-            self._simulate(npool, rng, progress)
+            self._choose_path()
+            self.bank = self._read(header, contract) if header else self._simulate(npool, rng, progress)
+            self._products = self.bank.products() if self.factorised else None
+            self.flatten_snr = self._choose_flattening(rng)
 
     def draw(self, size: int, rng: np.random.Generator, held_out: bool = False) -> Signals:
         """``size`` whitened signals without noise, (size, D, F) complex64, with their parameters.
@@ -180,28 +166,6 @@ class GravitationalWaveSimulator:
         """Whether ``theta_jn`` and ``pi - theta_jn`` give the same signal: :meth:`Extrinsic.reflects_inclination`."""
         return self.factorised and self.extrinsic.reflects_inclination(any_angle)
 
-    def _check_likelihood(self) -> None:
-        likelihood = self.likelihood
-        marginalised = list(likelihood.marginalized_parameters)
-        if marginalised:
-            raise SimulationError(
-                f"the likelihood is marginalised over {marginalised}: give the one without, flowpe draws these parameters "
-                "itself (the phase from its exact conditional)"
-            )
-        for name, wanted in (("reference_frame", "sky"), ("time_reference", "geocent")):
-            if (given := getattr(likelihood, name)) != wanted:
-                raise SimulationError(
-                    f"the likelihood has {name}={given!r}: give one with {name}={wanted!r} and priors to match"
-                )
-        prior = self.transform.priors.get("geocent_time")
-        if getattr(prior, "required_variables", None):
-            raise SimulationError("the prior of geocent_time is conditional: give it a prior of its own")
-        if prior is not None and not np.all(np.isfinite([prior.minimum, prior.maximum])):
-            raise SimulationError(f"priors['geocent_time']={prior!r} has no finite range: use a truncated one")
-        for interferometer in likelihood.interferometers:
-            if not np.all(np.isfinite(interferometer.frequency_domain_strain[interferometer.frequency_mask])):
-                raise DataError(f"{interferometer.name}: the strain is not finite; repair or replace the data")
-
     def _choose_grid(self, rng: np.random.Generator) -> Grid:
         """The grid that pilot signals need."""
         interferometers = self.interferometers
@@ -240,7 +204,7 @@ class GravitationalWaveSimulator:
     def _evaluate(
         self, task: Task, draws: Parameters, npool: int = 1, progress: str | None = None
     ) -> tuple[np.ndarray, np.ndarray]:
-        values, good = evaluate(task, self.rows(draws), npool, progress)
+        values, good = evaluate(task, Rows(self.transform, draws), npool, progress)
         if np.mean(good) < 0.5:
             raise SimulationError(
                 f"the waveform generator failed for {np.sum(~good)} of {len(good)} draws from the prior: narrow the priors of "
@@ -255,66 +219,78 @@ class GravitationalWaveSimulator:
 
     def rows(self, parameters: Parameters) -> list[Row]:
         """One dictionary a draw, fixed parameters included: what Bilby's own functions take."""
-        columns = {key: value.tolist() for key, value in parameters.items()}
-        size = len(next(iter(columns.values())))
-        return [{**self.transform.fixed, **{key: column[i] for key, column in columns.items()}} for i in range(size)]
+        return Rows(self.transform, parameters)[:]
 
-    def _can_factorise(self) -> str | None:
-        """Why the factorised path cannot be taken, if so."""
-        known = {*self.transform.keys, *self.transform.fixed}
-        if not {*EXTRINSIC} <= known:
-            return f"the priors lack {sorted({*EXTRINSIC} - known)}"
-        if not {*EXTRINSIC} & {*self.transform.keys} <= {*self.symmetries.inert}:
-            return "the waveform depends on the time, the sky position or the polarisation angle"
-        if any(type(ifo.calibration_model) is not Recalibrate for ifo in self.interferometers):
-            return "the interferometers have a calibration model"
-        if not self.symmetries.distance:
-            return "the waveform does not scale with luminosity_distance"
-        return None
-
-    def _simulate(self, npool: int, rng: np.random.Generator, progress: bool) -> None:
-        obstacle = self._can_factorise()
+    def _choose_path(self) -> None:
+        obstacle = factorisation_obstacle(self.transform, self.symmetries, self.interferometers)
         if self.config.path == "factorised" and obstacle:
             raise SimulationError(f"path='factorised' cannot be taken: {obstacle}; use path='general'")
         self.factorised = self.config.path != "general" and obstacle is None
-        draws = self.transform.sample(self.config.n_waveforms, rng)
-        if self.factorised:
-            independent = set(self.transform.independent_keys())
-            self._redrawn = tuple(
-                key for key in self.symmetries.cheap_keys if key in self.transform.keys and key in independent
-            )
-            task = self._polarisation_task()
-        else:
+        if not self.factorised:
             logger.info(f"Simulating by the general path: {obstacle or 'as asked for'}")
-            self._redrawn = ()
-            task = ResponseTask(self.likelihood, self._whiteners, self.grid, self.duration)
-        self._check_memory(2 if self.factorised and not self.symmetries.cross_ratio else 1)
+        cheap = set(self.transform.independent_keys()) if self.factorised and self.config.redraw else set()
+        self._redrawn = tuple(key for key in self.symmetries.cheap_keys if key in cheap)
+
+    def _simulate(self, npool: int, rng: np.random.Generator, progress: bool) -> Bank:
+        task = self._task()
+        check_memory(self.config.n_waveforms, self._numbers_each())
+        draws = self.transform.sample(self.config.n_waveforms, rng)
         values, good = self._evaluate(task, draws, npool, "Waveforms" if progress else None)
-        self._bank = torch.as_tensor(values)
-        self._bank_parameters = {key: value[good] for key, value in draws.items()}
-        self._norms = (
-            torch.einsum("ndpf,ndqf->ndpq", self._bank, self._bank.conj()).numpy() if self.factorised else None
-        )
+        return Bank(torch.as_tensor(values), {key: value[good] for key, value in draws.items()})
+
+    def _numbers_each(self) -> int:
+        modes = 2 if self.factorised and not self.symmetries.cross_ratio else 1
+        return len(self.detectors) * modes * len(self.grid)
+
+    def _choose_flattening(self, rng: np.random.Generator) -> bool:
         flatten = self.config.flatten_snr
         if flatten is None:
-            quiet = (
-                self._optimal_snr(*self._draw_parameters(4096, rng)) < _FLAT_SNR[0] if self.factorised else np.zeros(1)
+            return self.factorised and bool(
+                np.mean(self._optimal_snr(*self._draw_parameters(4096, rng)) < _FLAT_SNR[0]) > 0.25
             )
-            flatten = bool(np.mean(quiet) > 0.25)
         if flatten and not self.factorised:
             raise SimulationError("flatten_snr=True needs the factorised path: leave it out")
-        self.flatten_snr = flatten
+        return flatten
 
-    def _check_memory(self, modes: int) -> None:
-        """Refuse before any work what would not fit."""
-        bytes_each = 8 * len(self.detectors) * modes * len(self.grid)
-        needed = self.config.n_waveforms * bytes_each
-        available = _MEMORY_SHARE * os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-        if needed > available:
-            raise SimulationError(
-                f"n_waveforms={self.config.n_waveforms} would take {needed / 2**30:.1f} GiB of the "
-                f"{available / 2**30:.1f} GiB that this machine can spare: give at most {int(available / bytes_each)}"
-            )
+    def save(self, path: str | Path, contract: str) -> Path:
+        """Write the stored waveforms to an HDF5 file, for :attr:`SimulationConfig.file` to read.
+
+        Parameters
+        ----------
+        path
+            File to write, under a temporary name first; an older one is replaced.
+        contract
+            :meth:`bilby_flowpe.contract.Contract.fingerprint` of the problem.
+        """
+        header = dataset.Header(
+            contract=contract,
+            grid=self.grid,
+            factorised=self.factorised,
+            symmetries=self.symmetries.to_dict(),
+            config=asdict(replace(self.config, file=None)),
+            seed=self._seed,
+            versions=dataset.versions(),
+            n_waveforms=len(self.bank),
+        )
+        return dataset.write(path, header, self.bank, self.start_time)
+
+    def _read(self, header: dataset.Header, contract: str | None) -> Bank:
+        """The waveforms of a file, a few of them made anew to see that they are those of this problem."""
+        file = self.config.file
+        asked = {"contract": contract} if contract else {}
+        asked["config"] = {**header.config, "reduce_grid": self.config.reduce_grid}
+        asked |= {"grid": self.grid, "symmetries": self.symmetries.to_dict(), "factorised": self.factorised}
+        dataset.require(file, header, **asked)
+        check_memory(header.n_waveforms, self._numbers_each())
+        bank = dataset.read(file, header, self.start_time)
+        dataset.spot_check(file, bank, self._task(), Rows(self.transform, bank.parameters))
+        self.config, self._seed = replace(self.config, n_waveforms=len(bank)), header.seed
+        return bank
+
+    def _task(self) -> Task:
+        if self.factorised:
+            return self._polarisation_task()
+        return ResponseTask(self.likelihood, self._whiteners, self.grid, self.duration)
 
     def _polarisation_task(self) -> PolarisationTask:
         reference: Row = {"luminosity_distance": self.extrinsic.reference_distance}
@@ -329,15 +305,14 @@ class GravitationalWaveSimulator:
     def _draw_parameters(
         self, size: int, rng: np.random.Generator, held_out: bool = False
     ) -> tuple[np.ndarray, Parameters]:
-        first = len(self._bank) - max(1, len(self._bank) // _HELD_OUT)
-        rows = rng.integers(first, len(self._bank), size=size) if held_out else rng.integers(first, size=size)
-        parameters = {key: value[rows] for key, value in self._bank_parameters.items()}
+        rows = self.bank.choose(size, rng, held_out)
+        parameters = {key: value[rows] for key, value in self.bank.parameters.items()}
         for key in self._redrawn:
             parameters[key] = np.asarray(self.transform.priors[key].rescale(rng.uniform(size=size)))
         return rows, parameters
 
     def _signals(self, rows: np.ndarray, parameters: Parameters) -> torch.Tensor:
-        stored = self._bank[torch.as_tensor(rows)]
+        stored = self.bank.waveforms[torch.as_tensor(rows)]
         if not self.factorised:
             return stored
         amplitudes = torch.as_tensor(self.extrinsic.amplitudes(parameters)).to(torch.complex64)
@@ -345,6 +320,6 @@ class GravitationalWaveSimulator:
         return signals * self.grid.shift(self.arrival(parameters))
 
     def _optimal_snr(self, rows: np.ndarray, parameters: Parameters) -> np.ndarray:
-        """Signal-to-noise ratios (N,) over all detectors, from stored norms."""
+        """Signal-to-noise ratios (N,) over all detectors, from stored inner products."""
         amplitudes = self.extrinsic.amplitudes(parameters)
-        return np.sqrt(np.einsum("ndp,ndpq,ndq->n", amplitudes, self._norms[rows], amplitudes.conj()).real)
+        return np.sqrt(np.einsum("ndp,ndpq,ndq->n", amplitudes, self._products[rows], amplitudes.conj()).real)

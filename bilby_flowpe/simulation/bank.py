@@ -1,0 +1,77 @@
+"""Waveforms simulated once and stored, each with its parameters: what batches are drawn from."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from ..errors import SimulationError
+from ..priors import Parameters
+
+_HELD_OUT = 10
+_CHUNK = 4096
+_MEMORY_SHARE = 0.5
+
+
+@dataclass(frozen=True)
+class Bank:
+    """Stored waveforms.
+
+    Attributes
+    ----------
+    waveforms
+        Whitened polarisations (N, D, P, F), or responses of the detectors (N, D, F), complex64.
+    parameters
+        Search parameters that they were made with, (N,) each.
+    """
+
+    waveforms: torch.Tensor
+    parameters: Parameters
+
+    def __len__(self) -> int:
+        return len(self.waveforms)
+
+    @property
+    def n_training(self) -> int:
+        """How many are for training: all but the last tenth, which is held out."""
+        return len(self) - max(1, len(self) // _HELD_OUT)
+
+    def choose(self, size: int, rng: np.random.Generator, held_out: bool) -> np.ndarray:
+        """Indices (size,) of waveforms, of those held out or of the others."""
+        if held_out:
+            return rng.integers(self.n_training, len(self), size=size)
+        return rng.integers(self.n_training, size=size)
+
+    def products(self) -> np.ndarray:
+        """Inner products of the stored polarisations with each other, (N, D, P, P) complex64."""
+        # In pieces: the conjugate of a large bank is another one.
+        pieces = self.waveforms.split(_CHUNK)
+        return np.concatenate([torch.einsum("ndpf,ndqf->ndpq", piece, piece.conj()).numpy() for piece in pieces])
+
+
+def check_memory(n_waveforms: int, numbers: int) -> None:
+    """Refuse before any work what would not fit.
+
+    Parameters
+    ----------
+    n_waveforms
+        Waveforms to be stored.
+    numbers
+        Complex numbers of each.
+
+    Raises
+    ------
+    SimulationError
+        If they take more than half of the machine's memory.
+    """
+    bytes_each = 8 * numbers
+    needed = n_waveforms * bytes_each
+    available = _MEMORY_SHARE * os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    if needed > available:
+        raise SimulationError(
+            f"n_waveforms={n_waveforms} would take {needed / 2**30:.1f} GiB of the {available / 2**30:.1f} GiB that this "
+            f"machine can spare: give at most {int(available / bytes_each)}"
+        )

@@ -1,0 +1,138 @@
+"""Simulations for any likelihood that can say what data it expects.
+
+The user's likelihood has two things more than Bilby asks for::
+
+    class Counts(bilby.core.likelihood.Likelihood):
+        def simulate(self, parameters: dict, rng: numpy.random.Generator) -> numpy.ndarray:
+            \"\"\"Data with noise, (M,), drawn with rng alone.\"\"\"
+
+        observed_data: numpy.ndarray  # (M,), the data that log_likelihood looks at
+
+Noise cannot be drawn apart here: every simulation is a new one, and :meth:`GeneralSimulator.add_noise` adds nothing.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from bilby.core.likelihood import Likelihood
+from bilby.core.utils import logger
+
+from ..errors import DataError, SimulationError
+from ..parallel import Row
+from ..priors import Parameters, PriorTransform
+from ..simulator import Signals
+from .rows import Rows
+
+_TRIALS = 4
+_QUIET = 0.1
+_REAL = "biuf"
+
+
+def has_simulate(likelihood: Likelihood) -> bool:
+    """Whether the likelihood has a ``simulate`` of its own; whether it has data, too, is found when they are needed."""
+    return callable(getattr(likelihood, "simulate", None))
+
+
+class GeneralSimulator:
+    """Training data by the likelihood's own ``simulate``.
+
+    Parameters
+    ----------
+    likelihood
+        Any likelihood with ``simulate(parameters, rng)``, data with noise (M,), and ``observed_data``, (M,). The data should
+        be in units of about the noise: what is far smaller the compression takes for nothing.
+    transform
+        The prior.
+    trial
+        Whether to try ``simulate`` on a few draws first.
+
+    Raises
+    ------
+    SimulationError
+        If the likelihood lacks one of the two, or ``simulate`` gives no noise, no finite values or another number of data
+        than were observed.
+    DataError
+        If the observed data are not (M,) finite real numbers.
+    """
+
+    def __init__(self, likelihood: Likelihood, transform: PriorTransform, trial: bool = True) -> None:
+        name = type(likelihood).__name__
+        if not has_simulate(likelihood):
+            raise SimulationError(
+                f"likelihood={name} has no method simulate(parameters, rng): give it one that returns the data with noise"
+            )
+        if getattr(likelihood, "observed_data", None) is None:
+            raise SimulationError(
+                f"likelihood={name} has simulate but no observed_data: set this attribute to the data that its "
+                "log_likelihood looks at"
+            )
+        self.likelihood = likelihood
+        self.transform = transform
+        self._observed = _observed(likelihood)
+        if trial:
+            self._try()
+
+    def draw(self, size: int, rng: np.random.Generator, held_out: bool = False) -> Signals:
+        """``size`` simulations with their noise, (size, M) float32, and their parameters: new ones each time."""
+        parameters = self.transform.sample(size, rng)
+        data = np.stack([self._simulate(row, rng) for row in Rows(self.transform, parameters)])
+        return Signals(parameters, torch.as_tensor(data))
+
+    def add_noise(self, data: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
+        """``data`` as they are: their noise came with them."""
+        return data
+
+    def observe(self) -> torch.Tensor:
+        """The likelihood's observed data, (M,) float32."""
+        return torch.as_tensor(self._observed)
+
+    def rows(self, parameters: Parameters) -> list[Row]:
+        """One dictionary a draw, fixed parameters included."""
+        return Rows(self.transform, parameters)[:]
+
+    def _simulate(self, row: Row, rng: np.random.Generator) -> np.ndarray:
+        """One simulation, (M,) float32."""
+        data = np.asarray(self.likelihood.simulate(dict(row), rng))
+        if data.shape != self._observed.shape or data.dtype.kind not in _REAL:
+            raise SimulationError(
+                f"simulate gave {data.dtype} data of shape {data.shape}, observed_data has {self._observed.shape}: both "
+                "must be one row of as many real numbers"
+            )
+        with np.errstate(over="ignore"):
+            data = data.astype(np.float32)
+        if not np.all(np.isfinite(data)):
+            raise SimulationError(
+                f"simulate gave values that are not finite in single precision for {row}: narrow the priors, or mend it"
+            )
+        return data
+
+    def _try(self) -> None:
+        """A few draws, each simulated twice: what differs is the noise."""
+        rng = np.random.default_rng(20200218)
+        rows = Rows(self.transform, self.transform.sample(_TRIALS, rng))
+        pairs = np.stack([[self._simulate(row, rng) for _ in range(2)] for row in rows]).astype(np.float64)
+        scatter = np.sqrt(np.mean((pairs[:, 0] - pairs[:, 1]) ** 2 / 2, axis=0))
+        if not np.any(scatter):
+            raise SimulationError(
+                "simulate gave the same data twice for the same parameters: let it add the noise, drawn with its rng"
+            )
+        if (level := float(np.median(scatter))) < _QUIET:
+            logger.warning(
+                f"The noise of the simulated data has a scatter of {level:.2g} only: divide simulate's data and observed_data "
+                "by it, or the compression takes what is below one for nothing"
+            )
+
+
+def _observed(likelihood: Likelihood) -> np.ndarray:
+    data = np.asarray(likelihood.observed_data)
+    if data.ndim != 1 or not len(data) or data.dtype.kind not in _REAL:
+        raise DataError(
+            f"observed_data is {data.dtype} of shape {data.shape}: give one row of real numbers (of complex ones, real and "
+            "imaginary parts side by side)"
+        )
+    with np.errstate(over="ignore"):
+        data = data.astype(np.float32)
+    if not np.all(np.isfinite(data)):
+        raise DataError("observed_data are not finite in single precision: repair or rescale them")
+    return data
