@@ -5,6 +5,7 @@ from __future__ import annotations
 from .comparison import compare_results, delta_log_evidence, format_comparison
 from .divergence import KLSummary, kl_truth, kl_weighted, log_posterior_at_truth
 from .marginals import compare_marginals, jensen_shannon, split_half_floor
+from .neighbours import nearest_neighbour_kl, two_way_kl
 
 __all__ = [
     "KLSummary",
@@ -16,5 +17,7 @@ __all__ = [
     "kl_truth",
     "kl_weighted",
     "log_posterior_at_truth",
+    "nearest_neighbour_kl",
     "split_half_floor",
+    "two_way_kl",
 ]

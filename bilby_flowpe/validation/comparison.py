@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -11,27 +11,30 @@ from bilby.core.result import Result
 
 from ..errors import DataError
 from .marginals import JSD_ESTIMATOR, compare_marginals
+from .neighbours import two_way_kl
 
 
 def compare_results(result: Result, referee: Result, rng: np.random.Generator) -> dict[str, Any]:
-    """Divergence of each marginal posterior with its floor, difference of the evidences, and costs.
+    """Divergence of each marginal posterior and of the joint ones, each with its floor, evidences, and costs.
 
     Parameters
     ----------
     result, referee
         Bilby results with equal-weight posteriors.
     rng
-        Generator of the floors' random halves.
+        Generator of the floors' random halves and deals.
 
     Returns
     -------
     dict
-        Plain values: ``marginals`` by parameter, ``evidence``, ``cost`` of both.
+        Plain values: ``marginals`` by parameter, ``joint`` of :func:`bilby_flowpe.validation.neighbours.two_way_kl` (forward:
+        result to referee) or why it cannot be had under ``unavailable``, ``evidence``, ``cost`` of both.
     """
     keys = [key for key in result.search_parameter_keys if key in referee.posterior]
     return {
         "estimator": JSD_ESTIMATOR,
         "marginals": compare_marginals(result.posterior, referee.posterior, keys, rng),
+        "joint": _joint(result, referee, keys, rng),
         "evidence": delta_log_evidence(
             result.log_evidence, result.log_evidence_err, referee.log_evidence, referee.log_evidence_err
         ),
@@ -76,6 +79,18 @@ def format_comparison(comparison: Mapping[str, Any], referee: str) -> str:
             f"{key:<22}{row['jsd']:>12.5f}{row['floor_median']:>16.5f}{row['floor_90']:>14.5f}"
             f"{max(row['split_half_p_90'], row['split_half_q_90']):>20.5f}"
         )
+    joint = comparison["joint"]
+    if "unavailable" in joint:
+        lines.append(f"joint KL: {joint['unavailable']}")
+    else:
+        lines.append(
+            f"{'all parameters':<22}{'KL [nat]':>12}{'chance, median':>16}{'chance, 5%':>14}{'chance, 95%':>20}"
+        )
+        for way, name in (("forward", f"flowpe || {referee}"), ("backward", f"{referee} || flowpe")):
+            row = joint[way]
+            lines.append(
+                f"{name:<22}{row['kl']:>12.5f}{row['null_median']:>16.5f}{row['null_05']:>14.5f}{row['null_95']:>20.5f}"
+            )
     evidence = comparison["evidence"]
     lines.append(
         f"ln Z, flowpe less {referee}: {evidence['delta']:+.3f} +- {evidence['sigma']:.3f}, "
@@ -89,6 +104,19 @@ def format_comparison(comparison: Mapping[str, Any], referee: str) -> str:
             f"{cost['n_posterior']} posterior samples"
         )
     return "\n".join(lines)
+
+
+def _joint(result: Result, referee: Result, keys: Sequence[str], rng: np.random.Generator) -> dict[str, Any]:
+    periodic = {
+        key: float(prior.maximum - prior.minimum)
+        for key in keys
+        if (prior := result.priors.get(key)) is not None and prior.boundary == "periodic"
+    }
+    try:
+        return two_way_kl(result.posterior, referee.posterior, keys, rng, periodic=periodic)
+    except DataError as error:
+        # Chains and resampled posteriors repeat rows, which marginals bear.
+        return {"unavailable": str(error)}
 
 
 def _cost(result: Result) -> dict[str, float]:
