@@ -28,7 +28,7 @@ ROWS = (
     {"cache"},
     {"run"},
     {"sampler"},
-    {"problems", "validation"},
+    {"problems", "toys", "validation"},
     {"cli"},
 )
 ROW_OF = {unit: row for row, units in enumerate(ROWS) for unit in units}
