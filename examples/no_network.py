@@ -158,8 +158,9 @@ def run_all(
     for name, comparison in comparisons.items():
         print(f"\n{name}, first seed\n{format_comparison(comparison, 'dynesty')}")
     scores = [row["z"] for row in rows if row["sampler"] == "flowpe"]
-    if scores:
-        print(f"\nz of ln Z over {len(scores)} runs: mean {np.mean(scores):.2f}, width {np.std(scores):.2f}")
+    if not scores:
+        return
+    print(f"\nz of ln Z over {len(scores)} runs: mean {np.mean(scores):.2f}, width {np.std(scores):.2f}")
     wrong = wrongly_reliable(rows)
     if wrong:
         raise SystemExit(f"reliable, and more than {OFF:g} sigma off:\n" + "\n".join(map(line, wrong)))
