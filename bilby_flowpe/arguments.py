@@ -14,6 +14,7 @@ from .errors import ConfigurationError
 CHOICES = {
     "network": ("maf", "nsf"),
     "phase": ("conditional", "network"),
+    "distance": ("conditional", "network"),
     "representation": ("aligned", "series"),
 }
 OF_THE_MODEL = (
@@ -33,12 +34,13 @@ def check_arguments(kwargs: dict[str, Any]) -> dict[str, Any]:
         Naming the argument, its value and what it may be.
     """
     checked = dict(kwargs)
-    for key in ("n_effective", "n_posterior", "max_draws", "n_waveforms", "hidden_features"):
+    for key in ("n_effective", "n_posterior", "max_likelihood_evaluations", "n_waveforms", "hidden_features"):
         checked[key] = _whole(key, kwargs[key])
-    for key, check in (("training_steps", _whole), ("training_time", _positive), ("sampling_seed", _seed)):
+    optional = {"training_steps": _whole, "training_time": _positive, "max_time": _positive, "sampling_seed": _seed}
+    for key, check in optional.items():
         checked[key] = None if _is_none(kwargs[key]) else check(key, kwargs[key])
     checked["learning_rate"] = _positive("learning_rate", kwargs["learning_rate"])
-    for key in ("importance", "fold_phase", "resume", "progress"):
+    for key in ("importance", "refine", "fold_phase", "resume", "progress"):
         checked[key] = _truth(key, kwargs[key])
     for key, choices in CHOICES.items():
         if kwargs[key] not in choices:
@@ -48,9 +50,10 @@ def check_arguments(kwargs: dict[str, Any]) -> dict[str, Any]:
     checked["device"] = _text("device", kwargs["device"])
     if checked["training_time"] is None and checked["training_steps"] is None:
         raise ConfigurationError("training_time=None and training_steps=None: give seconds or steps")
-    if checked["n_effective"] > checked["max_draws"]:
+    if checked["n_effective"] > checked["max_likelihood_evaluations"]:
         raise ConfigurationError(
-            f"n_effective={checked['n_effective']} is more than max_draws={checked['max_draws']}: raise max_draws"
+            f"n_effective={checked['n_effective']} is more than max_likelihood_evaluations="
+            f"{checked['max_likelihood_evaluations']}: raise the latter"
         )
     return checked
 

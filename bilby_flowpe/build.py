@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 import numpy as np
 import torch
-from bilby.core.likelihood import GaussianLikelihood, Likelihood
+from bilby.core.likelihood import Likelihood
 from bilby.core.prior import PriorDict
 from bilby.core.utils import logger
 
@@ -21,6 +21,7 @@ from .model import TrainedPosterior
 from .networks import FAMILIES, NetworkConfig, build_network
 from .phase import conditional_obstacle
 from .priors import PriorTransform
+from .proposals import Shares
 from .representation import (
     REPRESENTATIONS,
     AlignedRepresentation,
@@ -31,7 +32,7 @@ from .representation import (
     RepresentationConfig,
     SeriesRepresentation,
 )
-from .simulation import GaussianSimulator, GravitationalWaveSimulator, SimulationConfig, Simulator
+from .simulation import GravitationalWaveSimulator, SimulationConfig, Simulator, make_simulator
 from .training import Batch, TrainingConfig, train
 
 Mode = Literal["conditional", "network"]
@@ -147,13 +148,9 @@ class _Builder:
         self.began = time.monotonic()
         self.rng = np.random.default_rng(settings.training.seed)
         self.generator = torch.Generator().manual_seed(settings.training.seed)
-        self.simulator: Simulator
-        if isinstance(likelihood, GaussianLikelihood):
-            self.simulator = GaussianSimulator(likelihood, self.transform)
-        else:
-            self.simulator = GravitationalWaveSimulator(
-                likelihood, self.transform, settings.simulation, npool, settings.training.seed, progress=progress
-            )
+        self.simulator: Simulator = make_simulator(
+            likelihood, self.transform, settings.simulation, npool, settings.training.seed, progress=progress
+        )
         self.seconds_simulation = time.monotonic() - self.began
 
     def run(self, checkpoint: str | Path | None) -> TrainedPosterior:
@@ -196,6 +193,7 @@ class _Builder:
             time_scale=self.coordinates.time_scale,
             conditional=conditional,
             flatten_snr=bool(getattr(self.simulator, "flatten_snr", False)),
+            shares=Shares(),
             settings=settings.to_dict(),
             history=history.to_dict(),
             information=self._information(representation, network.n_parameters),

@@ -122,6 +122,22 @@ def summarise(log_weights: ArrayLike) -> WeightSummary:
     )
 
 
+def effective_sample_size(log_weights: ArrayLike) -> float:
+    """Kish's number of effective draws; 0 where no row has weight.
+
+    Raises
+    ------
+    DataError
+        As :func:`summarise` does.
+    """
+    log_w = _checked(log_weights)
+    peak = log_w.max()
+    if peak == -np.inf:
+        return 0.0
+    w = np.exp(log_w - peak)
+    return float(w.sum() ** 2 / np.square(w).sum())
+
+
 def draws_needed(pilot: WeightSummary, n_effective: int, *, maximum: int, safety: float = 1.2) -> int:
     """Size of the fresh batch that should hold ``n_effective`` effective draws.
 

@@ -22,8 +22,9 @@ from .errors import ContractError, ModelError
 from .grid import Grid
 from .networks import ConditionalNetwork, NetworkConfig, build_network
 from .priors import Parameters, PriorTransform
-from .representation import REPRESENTATIONS, CoordinateConfig, Coordinates, Pivot, Representation
-from .simulation import GaussianSimulator, GravitationalWaveSimulator, Simulator
+from .proposals import Mixture, Shares, defensive
+from .representation import REPRESENTATIONS, CoordinateConfig, Coordinates, Representation
+from .simulation import Simulator, make_simulator
 
 FORMAT = 1
 """Version of the folder's layout; a newer one is refused."""
@@ -32,25 +33,6 @@ WEIGHTS, DESCRIPTION = "weights.safetensors", "model.json"
 SHIPPED = Path(__file__).parent / "models"
 _PACKAGES = ("bilby_flowpe", "bilby", "torch", "zuko", "numpy", "lalsuite")
 _COMPLEX = "complex:"
-
-
-@dataclass(frozen=True)
-class Draws:
-    """Draws of a network for one event.
-
-    Attributes
-    ----------
-    parameters
-        The network's parameters, (N,) each; those that are drawn conditionally are not among them.
-    log_q
-        Log density in these parameters, (N,).
-    inside
-        Which rows are inside the prior, (N,).
-    """
-
-    parameters: Parameters
-    log_q: np.ndarray
-    inside: np.ndarray
 
 
 @dataclass
@@ -75,6 +57,8 @@ class TrainedPosterior:
         What is drawn from its exact conditional.
     flatten_snr
         Whether quiet signals were thinned out in training: raw draws then follow another prior than the user's.
+    shares
+        Of the defensive mixture.
     settings
         The configuration it was trained with.
     history
@@ -94,6 +78,7 @@ class TrainedPosterior:
     time_scale: float
     conditional: ConditionalConfig
     flatten_snr: bool
+    shares: Shares
     settings: dict[str, Any]
     history: dict[str, Any]
     information: dict[str, Any] = field(default_factory=dict)
@@ -214,6 +199,7 @@ class TrainedPosterior:
             },
             "conditional": self.conditional.to_dict(),
             "flatten_snr": self.flatten_snr,
+            "shares": self.shares.to_dict(),
             "settings": self.settings,
             "history": self.history,
         }
@@ -253,6 +239,7 @@ class TrainedPosterior:
             time_scale=time_scale,
             conditional=ConditionalConfig.from_dict(description["conditional"]),
             flatten_snr=bool(description["flatten_snr"]),
+            shares=Shares(**description.get("shares", {})),
             settings=description["settings"],
             history=description["history"],
             information=description["information"],
@@ -281,45 +268,49 @@ class BoundPosterior:
         transform: PriorTransform,
         simulator: Simulator | None = None,
     ) -> None:
-        self.model = model
+        self.model, self.transform = model, transform
         if simulator is None:
-            if model.grid is None:
-                simulator = GaussianSimulator(likelihood, transform)
-            else:
-                simulator = GravitationalWaveSimulator(likelihood, transform, grid=model.grid, simulate=False)
+            simulator = make_simulator(likelihood, transform, grid=model.grid, simulate=False)
         self.simulator = simulator
         arrival = getattr(simulator, "arrival", None)
         self.coordinates = Coordinates(transform, model.coordinates, arrival)
         self.coordinates.location, self.coordinates.scale = model.location, model.scale
         self.coordinates.time_scale = model.time_scale
         self.conditional = ExactConditional(model.conditional, transform)
-        self.context, self.pivot = model.representation(simulator.observe()[None])
+        self.corrections: tuple[str, ...] = ()
+        observed = simulator.observe()[None]
+        self.context, self.pivot = model.representation(observed)
+        self.log_likelihood_found = model.representation.log_likelihood_found(observed)
 
-    def draw(self, size: int, generator: torch.Generator, rng: np.random.Generator) -> Draws:
-        """``size`` draws from the network.
+    @property
+    def keys(self) -> tuple[str, ...]:
+        """The network's parameters."""
+        return self.model.coordinates.keys
 
-        Parameters
-        ----------
-        size
-            Number of draws.
-        generator, rng
-            Generators of the network's draws, and of the coins of the folded parameters.
-        """
-        proposal = self.model.network.propose(self.context, size, generator)
-        pivot: Pivot | None = self.pivot.expand(size) if self.pivot is not None else None
-        parameters, inside, log_jacobian = self.coordinates.from_network(proposal.x, pivot, rng)
-        log_q = proposal.log_q.double().numpy() + log_jacobian - self.coordinates.log_copies
-        inside &= np.isfinite(log_q)
-        return Draws(parameters, log_q, inside)
-
-    def log_prob(self, parameters: Parameters) -> np.ndarray:
-        """Log density (N,) of the network's parameters, as :attr:`Draws.log_q`."""
-        size = len(next(iter(parameters.values())))
-        pivot = self.pivot.expand(size) if self.pivot is not None else None
+    def forward(self, parameters: Parameters) -> tuple[np.ndarray, np.ndarray]:
+        """Base coordinates of the flow and their log Jacobian: :class:`~bilby_flowpe.charts.Chart`."""
+        pivot = self.pivot.expand(len(parameters[self.keys[0]])) if self.pivot is not None else None
         x, log_jacobian = self.coordinates.to_network(parameters, pivot)
-        with torch.no_grad():
-            log_prob = self.model.network.log_prob(x, self.context.expand(size, -1))
-        return log_prob.double().numpy() + log_jacobian - self.coordinates.log_copies
+        base, of_network = self.model.network.to_base(x, self.context)
+        return base.double().numpy(), of_network.double().numpy() + log_jacobian - self.coordinates.log_copies
+
+    def inverse(self, base: np.ndarray, rng: np.random.Generator) -> tuple[Parameters, np.ndarray]:
+        """Parameters at base coordinates, and which are inside the prior; ``rng`` throws the coins of the folded ones."""
+        x = self.model.network.from_base(torch.as_tensor(base, dtype=torch.float32), self.context)
+        pivot = self.pivot.expand(len(base)) if self.pivot is not None else None
+        parameters, inside, log_jacobian = self.coordinates.from_network(x, pivot, rng)
+        return parameters, inside & np.isfinite(log_jacobian)
+
+    def mixture(self) -> Mixture:
+        """The defensive mixture that this model was found to need."""
+        config = self.model.coordinates
+        # Both modes of an unfolded phase are drawn alike, whether the network found both or not.
+        turn = ("phase", np.pi, 2 * np.pi) if config.phase_order % 2 == 0 and self._phase_unfolded() else None
+        return defensive(self, self.transform, self.model.shares, turn)
+
+    def _phase_unfolded(self) -> bool:
+        config = self.model.coordinates
+        return "phase" in config.keys and config.phase_order != 0 and not config.fold_phase
 
 
 def shipped_models() -> list[str]:

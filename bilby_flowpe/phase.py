@@ -8,21 +8,40 @@ exponential. One waveform gives both, through the user's own likelihood object, 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
 
 import numpy as np
 from bilby.core.prior import Uniform
+from bilby.gw.detector import Interferometer
+from bilby.gw.detector.calibration import Recalibrate
 from bilby.gw.likelihood import GravitationalWaveTransient
 
 from .parallel import Row
 from .priors import PriorTransform
 
 
-@dataclass
 class InnerProducts:
-    """Task: complex inner product with the data and squared norm at phase zero, ``[re, im, norm]``; picklable."""
+    """Task: complex inner product with the data and squared norm at phase zero, ``[re, im, norm]``; picklable.
 
-    likelihood: GravitationalWaveTransient
+    Where the likelihood's own way from polarisations to inner products is Bilby's, it is taken without its detours; a subclass
+    that has another is asked itself.
+
+    Parameters
+    ----------
+    likelihood
+        The user's likelihood.
+    """
+
+    def __init__(self, likelihood: GravitationalWaveTransient) -> None:
+        self.likelihood = likelihood
+        plain = all(
+            getattr(type(likelihood), name) is getattr(GravitationalWaveTransient, name) for name in _LIKELIHOOD_METHODS
+        ) and all(
+            type(ifo.calibration_model) is Recalibrate
+            and all(getattr(type(ifo), name) is getattr(Interferometer, name) for name in _DETECTOR_METHODS)
+            for ifo in likelihood.interferometers
+        )
+        self._detectors = [_Projection(ifo) for ifo in likelihood.interferometers] if plain else None
 
     def __call__(self, row: Row) -> np.ndarray | None:
         """``None`` where the waveform fails or is not a number."""
@@ -33,12 +52,45 @@ class InnerProducts:
             return None
         row.update(likelihood.get_sky_frame_parameters(row))
         inner, norm = 0j, 0.0
-        for interferometer in likelihood.interferometers:
-            snrs = likelihood.calculate_snrs(polarisations, interferometer, return_array=False, parameters=row)
-            inner += complex(snrs.d_inner_h)
-            norm += float(snrs.optimal_snr_squared)
+        if self._detectors is not None:
+            for detector in self._detectors:
+                of_detector = detector(polarisations, row)
+                inner, norm = inner + of_detector[0], norm + of_detector[1]
+        else:
+            for interferometer in likelihood.interferometers:
+                snrs = likelihood.calculate_snrs(polarisations, interferometer, return_array=False, parameters=row)
+                inner, norm = inner + complex(snrs.d_inner_h), norm + float(snrs.optimal_snr_squared)
         products = np.array([inner.real, inner.imag, norm])
         return products if np.all(np.isfinite(products)) else None
+
+
+_LIKELIHOOD_METHODS = ("calculate_snrs", "_compute_full_waveform")
+_DETECTOR_METHODS = ("get_detector_response", "antenna_response", "inner_product", "optimal_snr_squared")
+
+
+class _Projection:
+    """Inner products in one detector, as Bilby computes them, with what the data alone fix computed once."""
+
+    def __init__(self, interferometer: Interferometer) -> None:
+        self._interferometer = interferometer
+        self._mask = interferometer.frequency_mask
+        self._turn = -2j * np.pi * interferometer.frequency_array[self._mask]
+        self._inverse = 4 / interferometer.duration / interferometer.power_spectral_density_array[self._mask]
+        self._data = interferometer.frequency_domain_strain[self._mask] * self._inverse
+        self._start = interferometer.strain_data.start_time
+
+    def __call__(self, polarisations: Mapping[str, np.ndarray], row: Row) -> tuple[complex, float]:
+        interferometer, time = self._interferometer, row["geocent_time"]
+        sky = row["ra"], row["dec"]
+        antenna_time = time if interferometer.reference_time is None else interferometer.reference_time
+        signal = sum(
+            series[self._mask] * interferometer.antenna_response(*sky, antenna_time, row["psi"], mode)
+            for mode, series in polarisations.items()
+        )
+        # The two GPS times first: their difference is small.
+        delay = (time - self._start) + interferometer.time_delay_from_geocenter(*sky, time)
+        inner = np.vdot(signal * np.exp(self._turn * delay), self._data)
+        return complex(inner), float(np.dot(signal.real**2 + signal.imag**2, self._inverse))
 
 
 def conditional_obstacle(transform: PriorTransform, phase_order: int) -> str | None:

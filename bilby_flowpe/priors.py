@@ -12,6 +12,7 @@ normalised over what it leaves, as Bilby's nested samplers do in effect.
 from __future__ import annotations
 
 import copy
+import functools
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -147,6 +148,8 @@ class PriorTransform:
                 for key in (self.keys if keys is None else keys)
             ]
             log_prob = np.sum(terms, axis=0)
+        if keys is not None and not self._tied & set(keys):
+            return log_prob
         return np.where(self.satisfies(sample), log_prob + self.log_normalisation, -np.inf)
 
     def log_jacobian(self, parameters: Mapping[str, np.ndarray], v: np.ndarray, keys: Sequence[str]) -> np.ndarray:
@@ -169,6 +172,11 @@ class PriorTransform:
         """Prior mean and standard deviation of each search parameter, by sampling."""
         draws = self.sample(size, rng)
         return {key: (float(np.mean(value)), float(np.std(value))) for key, value in draws.items()}
+
+    @functools.cached_property
+    def _tied(self) -> set[str]:
+        """Search parameters that constraints or conditions tie to others."""
+        return set(self.keys) - set(self.independent_keys())
 
     def independent_keys(self) -> tuple[str, ...]:
         """Search parameters that no constraint and no condition ties to another one.

@@ -1,36 +1,40 @@
-"""One run of the sampler, stage by stage: find or train a model, draw, weigh, fill Bilby's result."""
+"""One run of the sampler, stage by stage: find or train a model, draw, weigh, refine where that is not enough."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import numpy as np
 import torch
 from bilby.core.result import Result
 from bilby.core.sampler.base_sampler import Sampler
 from bilby.core.utils import check_directory_exists_and_if_not_mkdir, logger, random
-from pandas import DataFrame
 
 from .arguments import OF_THE_MODEL
 from .build import Settings, train_model
 from .cache import cached_model, new_folder
 from .contract import describe
-from .importance import WeightSummary, draws_needed, normalised_weights, rejection_sample, summarise
+from .importance import WeightSummary, draws_needed, summarise
 from .model import BoundPosterior, TrainedPosterior, find_model
 from .networks import NetworkConfig
+from .outcome import Outcome, fill_raw, fill_weighted
 from .plotting import plot_history
 from .priors import PriorTransform
+from .proposals import Mixture, flow_alone
+from .refine import Budget, Refinement
 from .representation import RepresentationConfig
-from .simulation import SimulationConfig
+from .simulation import SimulationConfig, can_simulate
 from .training import TrainingConfig
-from .verdict import Verdict, judge
-from .weighing import WeightedDraws, draw_and_weigh
+from .weighing import Target, WeightedDraws
 
 _UNSEEN_SEED = 2**31 - 1
-_HOPELESS, _LAST_TRY = 5.0, 10
+_HOPELESS = 5.0
+_INEFFICIENT = 0.02
+_PILOT = 500
+_ATTEMPTS = 3
 
 Done = TypeVar("Done")
 
@@ -47,30 +51,44 @@ class Run:
         # Without a seed of its own the run follows Bilby's generator, seeded or not.
         self.seed = int(random.rng.integers(_UNSEEN_SEED)) if seed is None else seed
         self.rng = np.random.default_rng(self.seed)
+        self.generator = torch.Generator().manual_seed(self.seed)
         self.transform = PriorTransform(sampler.priors)
         self.npool = int(sampler.npool)
         self.progress = self.kwargs["progress"]
 
     def __call__(self) -> Result:
         began = time.monotonic()
-        model, source = self._find_or_train()
-        bound = self._timed("representation", lambda: model.bind(self.likelihood, self.transform))
-        generator = torch.Generator().manual_seed(self.seed)
-        if not self.kwargs["importance"]:
-            return self._fill_raw(bound, generator, source, began)
-        pilot = self._weigh(
-            bound, generator, min(max(self.kwargs["n_effective"] // 5, 500), self.kwargs["max_draws"]), "pilot"
+        model, source, bound = None, "none", None
+        if can_simulate(self.likelihood):
+            model, source = self._find_or_train()
+            bound = self._timed("representation", lambda: model.bind(self.likelihood, self.transform))
+        else:
+            logger.info(
+                f"Nobody can simulate from a {type(self.likelihood).__name__}: a proposal is refined from the prior for this "
+                "event alone, and nothing of it serves the next one"
+            )
+        self.target = Target(
+            self.likelihood, self.transform, bool(self.sampler.use_ratio), bound and bound.conditional, self.npool
         )
-        needed = self._number_of_draws(summarise(pilot.log_weights))
-        # The pilot only fixes the number: its own luck must not enter the evidence.
-        weighted = self._weigh(bound, generator, needed, "weighing")
-        return self._fill(weighted, pilot, model, source, began)
+        self.budget = Budget(self.kwargs["max_likelihood_evaluations"], self.kwargs["max_time"])
+        if not self.kwargs["importance"]:
+            outcome = self._raw(bound)
+        elif bound is None:
+            outcome = self._refined(None, [])
+        else:
+            outcome = self._weighed(bound)
+        self.seconds["total"] = round(time.monotonic() - began, 3)
+        outcome.finish(model, source, self.seed, self.seconds)
+        fill = fill_weighted if self.kwargs["importance"] else fill_raw
+        return fill(self.sampler, outcome, self.target, self.rng, began)
 
     def _timed(self, stage: str, work: Callable[[], Done]) -> Done:
         began = time.monotonic()
         done = work()
         self.seconds[stage] = round(self.seconds.get(stage, 0.0) + time.monotonic() - began, 3)
         return done
+
+    # The model ---------------------------------------------------------------------------------------------------------
 
     def _find_or_train(self) -> tuple[TrainedPosterior, str]:
         if self.kwargs["model"] is not None:
@@ -81,7 +99,7 @@ class Run:
         contract = describe(self.likelihood, self.transform)
         settings = self._settings()
         if found := self._timed("model", lambda: cached_model(contract, settings, self.kwargs["cache"])):
-            logger.info(f"Using the model in {found[0].name}, trained for exactly this problem")
+            logger.info(f"Using the model in {found[0].name}")
             return found[1], found[0].name
         budget = settings.training
         logger.info(
@@ -122,117 +140,82 @@ class Run:
                 learning_rate=kwargs["learning_rate"],
             ),
             phase=kwargs["phase"],
+            distance=kwargs["distance"],
             fold_phase=kwargs["fold_phase"],
         )
 
-    def _weigh(self, bound: BoundPosterior, generator: torch.Generator, size: int, stage: str) -> WeightedDraws:
-        use_ratio, title = bool(self.sampler.use_ratio), stage.capitalize() if self.progress else None
+    # Drawing and weighing ----------------------------------------------------------------------------------------------
+
+    def _draw(self, proposal: Mixture, size: int, stage: str) -> WeightedDraws:
+        title = stage.capitalize() if self.progress else None
         return self._timed(
             stage,
-            lambda: draw_and_weigh(
-                bound, size, self.likelihood, self.transform, use_ratio, generator, self.rng, self.npool, title
-            ),
+            lambda: self.target.draw(proposal, size, self.generator, self.rng, title, self.budget.in_time),
         )
 
-    def _number_of_draws(self, pilot: WeightSummary) -> int:
-        """Draws of the fresh batch; few, where the pilot says that no number would do."""
-        if pilot.effective_sample_size < _HOPELESS:
-            logger.warning(
-                f"The pilot of {pilot.n_draws} draws has {pilot.effective_sample_size:.1f} effective samples: the network is "
-                "far from this posterior, and more draws will hardly help"
-            )
-            return min(_LAST_TRY * pilot.n_draws, self.kwargs["max_draws"])
-        return draws_needed(pilot, self.kwargs["n_effective"], maximum=self.kwargs["max_draws"])
+    def _raw(self, bound: BoundPosterior) -> Outcome:
+        """The network's draws as they are."""
+        stage = "conditionals" if bound.conditional.keys else "likelihoods"
+        proposal = flow_alone(bound)
+        return Outcome(self._draw(proposal, self.kwargs["n_posterior"], stage), proposal, bound)
 
-    def _fill(
-        self, weighted: WeightedDraws, pilot: WeightedDraws, model: TrainedPosterior, source: str, began: float
-    ) -> Any:
-        summary = summarise(weighted.log_weights)
-        rows = rejection_sample(weighted.log_weights, self.rng)
-        if len(rows) > self.kwargs["n_posterior"]:
-            rows = np.sort(self.rng.choice(rows, size=self.kwargs["n_posterior"], replace=False))
-        verdict = judge(summary, n_effective=self.kwargs["n_effective"], n_posterior=len(rows))
-        if weighted.spot_check_failed:
-            verdict = Verdict("failed", (_spot_reason(weighted), *verdict.reasons))
-        samples = np.stack([weighted.parameters[key] for key in self.transform.keys], axis=-1)
-        result = self.sampler.result
-        result.samples = samples[rows]
-        result.log_likelihood_evaluations = weighted.log_likelihood[rows]
-        result.log_prior_evaluations = weighted.log_prior[rows]
-        result.log_evidence = summary.log_evidence
-        # Where constraints were counted by Monte Carlo, their share of the prior has an error of its own.
-        result.log_evidence_err = float(np.hypot(summary.log_evidence_err, self.transform.log_normalisation_err))
-        result.num_likelihood_evaluations = pilot.n_likelihood + weighted.n_likelihood
-        result.nested_samples = self._weighted_table(weighted, samples, summary)
-        self.seconds["total"] = round(time.monotonic() - began, 3)
-        statistics = {
-            **summary.to_dict(),
-            "pilot_efficiency": summarise(pilot.log_weights).efficiency,
-            "n_posterior": len(rows),
-            "n_outside_prior": weighted.n_outside,
-            "n_likelihood_evaluations": result.num_likelihood_evaluations,
-            "spot_check_difference": weighted.spot_difference,
-            "importance_weighted": True,
-            "conditional": list(model.conditional.keys),
-            "verdict": verdict.grade,
-            "reasons": list(verdict.reasons),
-        }
-        return self._finish(result, statistics, model, source)
+    def _weighed(self, bound: BoundPosterior) -> Outcome:
+        """The network's draws, weighed; refined on this event where they will not do."""
+        proposal = bound.mixture()
+        size = min(max(self.kwargs["n_effective"] // 5, _PILOT), self.kwargs["max_likelihood_evaluations"])
+        pilot = self._draw(proposal, size, "pilot")
+        summary = summarise(pilot.log_weights)
+        known = [(pilot, proposal)]
+        left = self.budget.evaluations_left(self.target)
+        needed = draws_needed(summary, self.kwargs["n_effective"], maximum=max(left, 1) + 1)
+        poor = summary.efficiency < _INEFFICIENT or summary.effective_sample_size < _HOPELESS
+        if self.kwargs["refine"] and (poor or needed > left):
+            logger.info(f"The network's efficiency on this event is about {summary.efficiency:.3g}: it is refined")
+            return self._refined(bound, known)
+        # The pilot only fixes the number: its own luck must not enter the evidence.
+        weighted = self._draw(proposal, max(min(needed, left), 1), "weighing")
+        outcome = self._outcome(weighted, proposal, bound, summary)
+        if not self.kwargs["refine"] or outcome.verdict.grade == "reliable":
+            return outcome
+        logger.info(
+            "The network's weights are not good enough (" + "; ".join(outcome.verdict.reasons) + "): it is refined"
+        )
+        return self._refined(bound, [*known, (weighted, proposal)], outcome)
 
-    def _weighted_table(self, weighted: WeightedDraws, samples: np.ndarray, summary: WeightSummary) -> DataFrame:
-        table = DataFrame(samples, columns=list(self.transform.keys))
-        table["log_likelihood"] = weighted.log_likelihood
-        table["log_prior"] = weighted.log_prior
-        alive = np.isfinite(weighted.log_weights)
-        if summary.n_finite:
-            table["weights"] = normalised_weights(weighted.log_weights)
-        else:
-            table["weights"] = 0.0
-        return table[alive].reset_index(drop=True)
+    def _refined(
+        self, bound: BoundPosterior | None, known: list[tuple[WeightedDraws, Mixture]], before: Outcome | None = None
+    ) -> Outcome:
+        """Rounds of refinement, then a fresh batch; again while that falls short and the budget lasts."""
+        n_effective = self.kwargs["n_effective"]
+        refinement = Refinement(self.target, bound, n_effective, self.budget, self.generator, self.rng)
+        for weighted, proposal in known:
+            refinement.add(weighted, proposal)
+        outcome = before
+        for _ in range(_ATTEMPTS):
+            ready = self._timed("refinement", refinement.run)
+            size = refinement.draws_for(n_effective)
+            if size < 1 or not refinement.rounds:
+                break
+            proposal = refinement.proposal
+            weighted = self._draw(proposal, size, "weighing")
+            outcome = self._outcome(weighted, proposal, bound, None, refinement, ready)
+            if not ready or outcome.verdict.grade == "reliable":
+                break
+            refinement.add(weighted, proposal)
+        if outcome is None:
+            proposal = refinement.proposal
+            outcome = self._outcome(self._draw(proposal, 1, "weighing"), proposal, bound, None, refinement, False)
+        return outcome
 
-    def _fill_raw(self, bound: BoundPosterior, generator: torch.Generator, source: str, began: float) -> Result:
-        """The network's draws as they are; a conditional phase cannot be had without the likelihood, and is said to be used."""
-        size = self.kwargs["n_posterior"]
-        weighted = self._weigh(bound, generator, size, "conditionals" if bound.conditional.keys else "likelihoods")
-        alive = np.isfinite(weighted.log_weights)
-        result = self.sampler.result
-        result.samples = np.stack([weighted.parameters[key][alive] for key in self.transform.keys], axis=-1)
-        result.log_likelihood_evaluations = weighted.log_likelihood[alive]
-        result.log_prior_evaluations = weighted.log_prior[alive]
-        result.log_evidence = result.log_evidence_err = np.nan
-        result.num_likelihood_evaluations = weighted.n_likelihood
-        self.seconds["total"] = round(time.monotonic() - began, 3)
-        reasons = ["raw network draws: not weighted by the likelihood, no evidence"]
-        if drawn := list(bound.conditional.keys):
-            reasons.append(f"{drawn} were drawn from their exact conditional, which uses the likelihood")
-        if weighted.spot_check_failed:
-            reasons.insert(0, _spot_reason(weighted))
-        if bound.model.flatten_snr:
-            reasons.append(
-                "the network was trained on a prior that is flatter in signal-to-noise ratio than the user's"
-            )
-        statistics = {
-            "n_draws": size,
-            "n_posterior": int(alive.sum()),
-            "n_outside_prior": weighted.n_outside,
-            "n_likelihood_evaluations": weighted.n_likelihood,
-            "importance_weighted": False,
-            "verdict": "failed" if weighted.spot_check_failed else "check",
-            "reasons": reasons,
-        }
-        return self._finish(result, statistics, bound.model, source)
-
-    def _finish(self, result: Result, statistics: dict[str, Any], model: TrainedPosterior, source: str) -> Result:
-        if interferometers := getattr(self.likelihood, "interferometers", None):
-            statistics["window_factor"] = {ifo.name: float(ifo.strain_data.window_factor) for ifo in interferometers}
-        statistics |= {"model": source, "seed": self.seed, "seconds": self.seconds}
-        statistics["training_seconds"] = model.information.get("seconds", {}).get("total")
-        result.meta_data = {**(result.meta_data or {}), "run_statistics": statistics}
-        grade, reasons = statistics["verdict"], statistics["reasons"]
-        message = f"Verdict: {grade}" + "".join(f"; {reason}" for reason in reasons)
-        (logger.info if grade == "reliable" else logger.warning)(message)
-        return result
-
-
-def _spot_reason(weighted: WeightedDraws) -> str:
-    return f"the conditionals' closed form differs from the likelihood by {weighted.spot_difference:.3g}: use phase='network'"
+    def _outcome(
+        self,
+        weighted: WeightedDraws,
+        proposal: Mixture,
+        bound: BoundPosterior | None,
+        pilot: WeightSummary | None,
+        refinement: Refinement | None = None,
+        ready: bool = True,
+    ) -> Outcome:
+        outcome = Outcome(weighted, proposal, bound, pilot, refinement)
+        outcome.judge(self.target, self.budget, self.kwargs, ready, self.rng)
+        return outcome

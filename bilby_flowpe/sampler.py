@@ -15,7 +15,8 @@ class FlowPE(Sampler):
     """Amortised neural posterior, exactly weighted by the likelihood.
 
     A conditional normalizing flow, trained on simulations from the same likelihood and prior, proposes; the likelihood
-    weighs; a verdict stands on the result. With neither a model given nor one in the cache, one is trained first.
+    weighs; a verdict stands on the result. With neither a model given nor one in the cache, one is trained first. Where the
+    network is not near enough, or nobody can simulate from the likelihood, a flow is refined on the event itself.
 
     Parameters
     ----------
@@ -26,6 +27,8 @@ class FlowPE(Sampler):
         Family of a network to be trained.
     phase : {"conditional", "network"}
         Whether the phase is drawn from its exact conditional or by the network.
+    distance : {"conditional", "network"}
+        The same of the distance (and inclination, where one detector makes one number of both).
     fold_phase : bool
         With ``phase="network"``: whether the network sees the phase folded to a half turn.
     representation : {"aligned", "series"}
@@ -34,8 +37,12 @@ class FlowPE(Sampler):
         Effective samples to aim at.
     n_posterior : int
         Largest number of equal-weight posterior samples.
-    max_draws : int
-        Most draws that are weighed.
+    max_likelihood_evaluations : int
+        Most likelihood evaluations, refinement included.
+    max_time : float, optional
+        Most seconds for drawing, weighing and refining; finding or training a model is apart.
+    refine : bool
+        Whether a proposal that is not efficient enough is refined on this event.
     importance : bool
         ``False`` returns the network's raw draws, marked as such, without evidence.
     training_time : float
@@ -69,11 +76,14 @@ class FlowPE(Sampler):
         "model": None,
         "network": "maf",
         "phase": "conditional",
+        "distance": "conditional",
         "fold_phase": True,
         "representation": "aligned",
         "n_effective": 5000,
         "n_posterior": 5000,
-        "max_draws": 500_000,
+        "max_likelihood_evaluations": 500_000,
+        "max_time": None,
+        "refine": True,
         "importance": True,
         "training_time": 600.0,
         "training_steps": None,
@@ -132,6 +142,6 @@ class FlowPE(Sampler):
         """Bilby's test mode: the whole run with a network that is hardly trained and few draws."""
         # A cache of its own: no later run may take this network for a trained one.
         cache = str(Path(self.outdir) / f"{self.abbreviation}_{self.label}" / "test_models")
-        self.kwargs.update(training_time=None, training_steps=20, n_waveforms=500, n_effective=50, max_draws=500)
-        self.kwargs["cache"] = cache
+        self.kwargs.update(training_time=None, training_steps=20, n_waveforms=500, n_effective=50)
+        self.kwargs.update(max_likelihood_evaluations=1000, refine=False, cache=cache)
         return self.run_sampler()

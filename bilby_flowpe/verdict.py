@@ -27,6 +27,12 @@ class Thresholds:
         Least efficiency: below it the network is far from the posterior, whatever the number of draws.
     posterior_check
         Least number of equal-weight rows; none at all is ``failed``.
+    outside_check
+        Share of the draws outside the support of the prior.
+    prior_part_check
+        Share of the posterior that falls to the prior's part of the proposal: parts disagree, for that is where no flow draws.
+    missing_check
+        By how much, in log likelihood, a template may fit the data better than any draw.
     """
 
     pareto_k_check: float = 0.7
@@ -38,6 +44,37 @@ class Thresholds:
     requested_fraction: float = 0.5
     efficiency_check: float = 0.01
     posterior_check: int = 100
+    outside_check: float = 0.9
+    prior_part_check: float = 0.1
+    missing_check: float = 8.0
+
+
+@dataclasses.dataclass(frozen=True)
+class Evidence:
+    """What is known of a result beside its weights; ``None`` where a figure is not.
+
+    Attributes
+    ----------
+    n_posterior
+        Number of equal-weight rows in the posterior handed over.
+    outside
+        Share of the draws outside the support of the prior.
+    prior_part
+        Share of the posterior that falls to the prior's part of the proposal.
+    missing_log_likelihood
+        By how much a template of the matched filter fits the data better than the best draw.
+    budget_ended
+        The budget that ended before the proposal was good enough, in words.
+    closed_form_difference
+        Largest difference of the conditionals' closed form from the user's likelihood, where it is too large.
+    """
+
+    n_posterior: int | None = None
+    outside: float | None = None
+    prior_part: float | None = None
+    missing_log_likelihood: float | None = None
+    budget_ended: str | None = None
+    closed_form_difference: float | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -51,7 +88,7 @@ class Verdict:
 def judge(
     summary: WeightSummary,
     n_effective: int | None = None,
-    n_posterior: int | None = None,
+    evidence: Evidence | None = None,
     thresholds: Thresholds | None = None,
 ) -> Verdict:
     """Grade a result by its weights; the worst single figure decides.
@@ -62,8 +99,8 @@ def judge(
         Of the weights that the result is made of (a fresh batch, not the pilot).
     n_effective
         Number of effective draws asked for, if any: fewer than half of them is ``check``.
-    n_posterior
-        Number of equal-weight rows in the posterior handed over, if known.
+    evidence
+        What else is known.
     thresholds
         Limits other than the usual ones.
 
@@ -73,8 +110,17 @@ def judge(
         ``failed``, ``check`` or ``reliable``, each reason with its figure and limit. It cannot see a mode never drawn.
     """
     limits = Thresholds() if thresholds is None else thresholds
+    known = Evidence() if evidence is None else evidence
+    n_posterior = known.n_posterior
     failed: list[str] = []
     check: list[str] = []
+    if known.closed_form_difference is not None:
+        failed.append(
+            f"the conditionals' closed form differs from the likelihood by {known.closed_form_difference:.3g}: "
+            "use phase='network'"
+        )
+    if known.budget_ended is not None:
+        failed.append(f"the budget {known.budget_ended} ended before the proposal was good enough: raise it")
 
     # Tests read "not within", so that NaN never passes.
     def at_most(name: str, value: float, check_above: float, failed_above: float) -> None:
@@ -111,5 +157,17 @@ def judge(
         failed.append("the posterior has no rows")
     elif n_posterior is not None and n_posterior < limits.posterior_check:
         check.append(f"the number of equal-weight posterior rows is {n_posterior}, below {limits.posterior_check}")
+    if known.outside is not None and not known.outside <= limits.outside_check:
+        check.append(f"the share of draws outside the prior is {known.outside:.3g}, above {limits.outside_check:g}")
+    if known.prior_part is not None and not known.prior_part <= limits.prior_part_check:
+        check.append(
+            f"the parts of the proposal disagree: a share of {known.prior_part:.3g} of the posterior, above "
+            f"{limits.prior_part_check:g}, lies where the prior draws and the flow hardly does"
+        )
+    if known.missing_log_likelihood is not None and not known.missing_log_likelihood <= limits.missing_check:
+        check.append(
+            f"a template fits the data better than every draw, by {known.missing_log_likelihood:.3g} in log likelihood, "
+            f"above {limits.missing_check:g}: a mode may be missing, or the data hold more than any signal of the prior"
+        )
     grade: Literal["reliable", "check", "failed"] = "failed" if failed else "check" if check else "reliable"
     return Verdict(grade, (*failed, *check))

@@ -1,19 +1,20 @@
-"""Importance weights of a network's draws, from the user's own likelihood and prior."""
+"""Importance weights of a proposal's draws, from the user's own likelihood and prior."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 import torch
 from bilby.core.likelihood import Likelihood
 from bilby.core.utils import logger
 
-from .conditional import ConditionalDraws
-from .model import BoundPosterior, Draws
+from .conditional import ConditionalConfig, ConditionalDraws, ExactConditional
 from .parallel import Row, evaluate
 from .phase import InnerProducts
 from .priors import Parameters, PriorTransform
+from .proposals import Draws, Mixture, concatenate, posterior_shares
 
 _FAILED = -1e300
 _BLOCK = 20_000
@@ -41,6 +42,8 @@ class WeightedDraws:
 
     Attributes
     ----------
+    draws
+        The proposal's own.
     parameters
         All search parameters, (N,) each.
     log_weights
@@ -52,10 +55,11 @@ class WeightedDraws:
     n_outside
         Rows outside the prior.
     spot_difference
-        Largest difference between log likelihoods from the conditional phase's closed form and the user's own, 0 if there
+        Largest difference between log likelihoods from the conditionals' closed form and the user's own, 0 if there
         was nothing to compare.
     """
 
+    draws: Draws
     parameters: Parameters
     log_weights: np.ndarray
     log_likelihood: np.ndarray
@@ -69,115 +73,159 @@ class WeightedDraws:
         """Whether the closed form disagrees with the user's likelihood."""
         return not self.spot_difference <= _SPOT_TOLERANCE
 
+    @property
+    def log_target(self) -> np.ndarray:
+        """Logarithm of prior times likelihood in the proposal's parameters, (N,).
 
-def draw_and_weigh(
-    bound: BoundPosterior,
-    size: int,
-    likelihood: Likelihood,
-    transform: PriorTransform,
-    use_ratio: bool,
-    generator: torch.Generator,
-    rng: np.random.Generator,
-    npool: int = 1,
-    progress: str | None = None,
-) -> WeightedDraws:
-    """``size`` draws with their weights, in blocks of bounded memory.
+        Where parameters were drawn conditionally it is an estimate of their average, exact but for the conditional's grid.
+        """
+        alive = np.isfinite(self.log_weights)
+        return np.where(alive, self.log_weights + np.where(alive, self.draws.log_q, 0.0), -np.inf)
 
-    Parameters
+    def shares(self, names: Sequence[str]) -> dict[str, float]:
+        """Share of the posterior that falls to each part of the proposal."""
+        return posterior_shares(self.draws, self.log_weights, names)
+
+
+@dataclass
+class Target:
+    """The posterior to be sampled: the user's likelihood and prior.
+
+    Attributes
     ----------
-    bound
-        A model and its data.
-    size
-        Number of draws.
-    likelihood, transform, use_ratio, rng, npool, progress
-        As in :func:`weigh`.
-    generator
-        Generator of the network's draws.
-    """
-    blocks = []
-    for first in range(0, size, _BLOCK):
-        count = min(_BLOCK, size - first)
-        draws = bound.draw(count, generator, rng)
-        title = f"{progress}, {first + count} of {size} draws" if progress else None
-        blocks.append(weigh(bound, draws, likelihood, transform, use_ratio, rng, npool, title))
-    return WeightedDraws(
-        parameters={key: np.concatenate([block.parameters[key] for block in blocks]) for key in transform.keys},
-        log_weights=np.concatenate([block.log_weights for block in blocks]),
-        log_likelihood=np.concatenate([block.log_likelihood for block in blocks]),
-        log_prior=np.concatenate([block.log_prior for block in blocks]),
-        n_likelihood=sum(block.n_likelihood for block in blocks),
-        n_outside=sum(block.n_outside for block in blocks),
-        spot_difference=float(np.max([block.spot_difference for block in blocks])),
-    )
-
-
-def weigh(
-    bound: BoundPosterior,
-    draws: Draws,
-    likelihood: Likelihood,
-    transform: PriorTransform,
-    use_ratio: bool,
-    rng: np.random.Generator,
-    npool: int = 1,
-    progress: str | None = None,
-) -> WeightedDraws:
-    """Weigh draws from a network.
-
-    With parameters drawn from their exact conditional (:mod:`.conditional`), ``x = (rest, c)`` and ``q(x) = q(rest) q(c |
-    rest, d)``: the weight is the prior of the rest over ``q(rest)``, times prior and likelihood of ``c`` over ``q(c | rest, d)``.
-
-    Parameters
-    ----------
-    bound
-        The model that drew them.
-    draws
-        What it drew.
     likelihood, transform
-        The user's likelihood and prior.
+        The user's.
     use_ratio
         Whether likelihoods are given as ratios to that of noise alone.
-    rng
-        Generator of the phases.
+    conditional
+        What is drawn from its exact conditional, given the proposal's parameters.
     npool
         Processes.
-    progress
-        Title of the progress bar; none is shown when left out.
+    n_likelihood
+        Likelihood evaluations so far.
     """
-    size = len(draws.log_q)
-    conditional = bound.conditional
-    parameters = {key: value.copy() for key, value in draws.parameters.items()}
-    parameters |= {key: np.full(size, value) for key, value in conditional.reference.items()}
-    inside = np.flatnonzero(draws.inside)
-    rows = bound.simulator.rows({key: value[inside] for key, value in parameters.items()})
-    log_likelihood = np.full(size, -np.inf)
-    log_weights = np.full(size, -np.inf)
-    spot = 0.0
-    task = InnerProducts(likelihood) if conditional.keys else LogLikelihood(likelihood, use_ratio)
-    values, good = evaluate(task, rows, npool, progress)
-    alive = inside[good]
-    if conditional.keys and len(alive):
-        drawn = conditional.draw(values, rng)
-        for key, column in drawn.parameters.items():
-            parameters[key][alive] = column
-        noise = 0.0 if use_ratio else float(likelihood.noise_log_likelihood())
-        log_likelihood[alive] = drawn.log_likelihood_ratio + noise
-        log_weights[alive] = drawn.log_ratio + noise
-        spot = _spot_check(likelihood, [rows[i] for i in np.flatnonzero(good)], drawn)
-    elif len(alive):
-        log_likelihood[alive] = log_weights[alive] = values[:, 0]
-    log_prior = np.where(draws.inside, transform.log_prob(parameters), -np.inf)
-    of_rest = transform.log_prob(parameters, tuple(draws.parameters))
-    alive_weights = log_weights > -np.inf
-    log_weights = np.where(draws.inside & alive_weights, log_weights + of_rest - draws.log_q, -np.inf)
-    return WeightedDraws(
-        parameters={key: parameters[key] for key in transform.keys},
-        log_weights=np.where(log_likelihood > _FAILED, log_weights, -np.inf),
-        log_likelihood=log_likelihood,
-        log_prior=log_prior,
-        n_likelihood=len(rows) + (min(_SPOT_CHECKS, len(alive)) if conditional.keys else 0),
-        n_outside=int(size - len(inside)),
-        spot_difference=spot,
-    )
+
+    likelihood: Likelihood
+    transform: PriorTransform
+    use_ratio: bool
+    conditional: ExactConditional = field(default=None)
+    npool: int = 1
+    n_likelihood: int = 0
+
+    def __post_init__(self) -> None:
+        if self.conditional is None:
+            self.conditional = ExactConditional(ConditionalConfig(), self.transform)
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        """Parameters that a proposal has to draw."""
+        return tuple(key for key in self.transform.keys if key not in self.conditional.keys)
+
+    def draw(
+        self,
+        proposal: Mixture,
+        size: int,
+        generator: torch.Generator,
+        rng: np.random.Generator,
+        progress: str | None = None,
+        go_on: Callable[[], bool] | None = None,
+    ) -> WeightedDraws:
+        """``size`` draws with their weights, in blocks of bounded memory.
+
+        Parameters
+        ----------
+        proposal
+            What draws.
+        size
+            Number of draws.
+        generator, rng
+            Generators of the draws, and of what is drawn conditionally.
+        progress
+            Title of the progress bar; none is shown when left out.
+        go_on
+            Asked before every block but the first: whether there is time for another.
+        """
+        blocks = []
+        for first in range(0, size, _BLOCK):
+            if first and go_on is not None and not go_on():
+                break
+            count = min(_BLOCK, size - first)
+            title = f"{progress}, {first + count} of {size} draws" if progress else None
+            blocks.append(self.weigh(proposal.draw(count, generator, rng), rng, title))
+        return WeightedDraws(
+            draws=concatenate([block.draws for block in blocks]),
+            parameters={
+                key: np.concatenate([block.parameters[key] for block in blocks]) for key in self.transform.keys
+            },
+            log_weights=np.concatenate([block.log_weights for block in blocks]),
+            log_likelihood=np.concatenate([block.log_likelihood for block in blocks]),
+            log_prior=np.concatenate([block.log_prior for block in blocks]),
+            n_likelihood=sum(block.n_likelihood for block in blocks),
+            n_outside=sum(block.n_outside for block in blocks),
+            spot_difference=float(np.max([block.spot_difference for block in blocks])),
+        )
+
+    def weigh(self, draws: Draws, rng: np.random.Generator, progress: str | None = None) -> WeightedDraws:
+        """Weigh draws.
+
+        With parameters drawn from their exact conditional (:mod:`.conditional`), ``x = (rest, c)`` and ``q(x) = q(rest)
+        q(c | rest, d)``: the weight is the prior of the rest over ``q(rest)``, times prior and likelihood of ``c`` over
+        ``q(c | rest, d)``.
+
+        Parameters
+        ----------
+        draws
+            What was drawn.
+        rng
+            Generator of what is drawn conditionally.
+        progress
+            Title of the progress bar; none is shown when left out.
+        """
+        size = len(draws)
+        likelihood, transform, conditional = self.likelihood, self.transform, self.conditional
+        parameters = {key: value.copy() for key, value in draws.parameters.items()}
+        parameters |= {key: np.full(size, value) for key, value in conditional.reference.items()}
+        # What the prior forbids needs no likelihood.
+        of_rest = np.where(draws.inside, transform.log_prob(parameters, tuple(draws.parameters)), -np.inf)
+        inside = np.flatnonzero(of_rest > -np.inf)
+        rows = self.rows({key: value[inside] for key, value in parameters.items()})
+        log_likelihood = np.full(size, -np.inf)
+        log_weights = np.full(size, -np.inf)
+        spot = 0.0
+        task = InnerProducts(likelihood) if conditional.keys else LogLikelihood(likelihood, self.use_ratio)
+        values, good = evaluate(task, rows, self.npool, progress)
+        alive = inside[good]
+        if conditional.keys and len(alive):
+            drawn = conditional.draw(values, rng)
+            for key, column in drawn.parameters.items():
+                parameters[key][alive] = column
+            noise = 0.0 if self.use_ratio else float(likelihood.noise_log_likelihood())
+            log_likelihood[alive] = drawn.log_likelihood_ratio + noise
+            log_weights[alive] = drawn.log_ratio + noise
+            spot = _spot_check(likelihood, [rows[i] for i in np.flatnonzero(good)], drawn)
+        elif len(alive):
+            log_likelihood[alive] = log_weights[alive] = values[:, 0]
+        log_prior = np.where(draws.inside, transform.log_prob(parameters), -np.inf)
+        weighty = log_weights > _FAILED
+        log_weights[weighty] += of_rest[weighty] - draws.log_q[weighty]
+        spent = len(rows) + (min(_SPOT_CHECKS, len(alive)) if conditional.keys else 0)
+        self.n_likelihood += spent
+        return WeightedDraws(
+            draws=draws,
+            parameters={key: parameters[key] for key in transform.keys},
+            log_weights=np.where(weighty, log_weights, -np.inf),
+            log_likelihood=log_likelihood,
+            log_prior=log_prior,
+            n_likelihood=spent,
+            n_outside=int(np.sum(~np.isfinite(log_prior))),
+            spot_difference=spot,
+        )
+
+    def rows(self, parameters: Parameters) -> list[Row]:
+        """One dictionary a draw, fixed parameters included: what Bilby's own functions take."""
+        columns = {key: value.tolist() for key, value in parameters.items()}
+        size = len(next(iter(columns.values())))
+        return [{**self.transform.fixed, **{key: column[i] for key, column in columns.items()}} for i in range(size)]
 
 
 def _spot_check(likelihood: Likelihood, rows: list[Row], drawn: ConditionalDraws) -> float:

@@ -19,16 +19,24 @@ PACKAGE = "bilby_flowpe"
 
 ROWS = (
     {"errors", "version", "_version"},
-    {"arguments", "grid", "parallel", "plotting", "prefetch", "priors", "importance", "networks"},
+    {"arguments", "grid", "parallel", "plotting", "prefetch", "priors", "importance", "networks", "tables"},
+    {"charts"},
+    {"proposals"},
     {"simulator", "phase", "verdict"},
     {"simulation", "representation"},
     {"conditional", "contract", "training"},
     {"model", "surprise"},
-    {"build", "weighing"},
+    {"event_flow", "injections", "weighing"},
+    {"calibrate"},
+    {"build"},
+    {"refine"},
     {"cache"},
+    {"outcome"},
     {"run"},
     {"sampler"},
-    {"problems", "toys", "validation"},
+    {"catalogue", "problems", "toys", "transient", "validation"},
+    {"configuration"},
+    {"commands"},
     {"cli"},
 )
 ROW_OF = {unit: row for row, units in enumerate(ROWS) for unit in units}

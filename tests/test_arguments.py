@@ -33,7 +33,7 @@ def test_strings_of_a_configuration_file() -> None:
     [
         *[
             (key, 0)
-            for key in ("n_effective", "n_posterior", "max_draws", "n_waveforms", "training_time", "learning_rate")
+            for key in ("n_effective", "n_posterior", "max_likelihood_evaluations", "n_waveforms", "training_time")
         ],
         ("n_effective", True),
         ("n_waveforms", 2.5),
@@ -60,8 +60,8 @@ def test_what_is_not_usable_is_named_with_its_value(key: str, value: Any) -> Non
 
 
 def test_arguments_that_contradict_each_other() -> None:
-    with pytest.raises(ConfigurationError, match="n_effective=600 is more than max_draws=500"):
-        checked(n_effective=600, max_draws=500)
+    with pytest.raises(ConfigurationError, match="n_effective=600 is more than max_likelihood_evaluations=500"):
+        checked(n_effective=600, max_likelihood_evaluations=500)
     with pytest.raises(ConfigurationError, match="training_time=None and training_steps=None"):
         checked(training_time=None)
 

@@ -22,7 +22,7 @@ from bilby.core.result import Result, read_in_result
 from bilby.core.sampler import get_implemented_samplers, get_sampler_class
 
 from bilby_flowpe import cache as cache_module
-from bilby_flowpe import model, weighing
+from bilby_flowpe import proposals, weighing
 from bilby_flowpe import run as run_module
 from bilby_flowpe.errors import ConfigurationError, ContractError, FlowPEError, ModelError, SimulationError
 from bilby_flowpe.model import TrainedPosterior
@@ -33,7 +33,8 @@ Runner = Callable[..., Result]
 QUICK = {
     "n_effective": 150,
     "n_posterior": 400,
-    "max_draws": 4000,
+    "max_likelihood_evaluations": 4000,
+    "refine": False,
     "progress": False,
     # Not more than the models of the shared cache had, which otherwise would not do.
     "training_time": None,
@@ -178,7 +179,11 @@ def test_bilby_stays_light() -> None:
         ({"n_posterior": True}, ConfigurationError, "n_posterior=True: give a whole number"),
         ({"n_posterior": -1}, ConfigurationError, "n_posterior=-1: give a whole number"),
         ({"n_waveforms": 0}, ConfigurationError, "n_waveforms=0: give a whole number"),
-        ({"n_effective": 200, "max_draws": 100}, ConfigurationError, "n_effective=200 is more than max_draws=100"),
+        (
+            {"n_effective": 200, "max_likelihood_evaluations": 100},
+            ConfigurationError,
+            "n_effective=200 is more than max_likelihood_evaluations=100",
+        ),
         ({"model": "nonsense"}, ModelError, "model='nonsense' is neither a folder nor"),
         ({"network": "nonsense"}, ConfigurationError, "network='nonsense'"),
         ({"phase": "nonsense"}, ConfigurationError, "phase='nonsense'"),
@@ -381,14 +386,14 @@ def test_a_lying_closed_form_fails(run: Runner, monkeypatch: pytest.MonkeyPatch,
 
 
 def test_no_draw_with_weight_is_a_failed_result(run: Runner, monkeypatch: pytest.MonkeyPatch) -> None:
-    plain = model.BoundPosterior.draw
+    plain = proposals.Mixture.draw
 
     def outside(self: Any, *arguments: Any) -> Any:
         draws = plain(self, *arguments)
         draws.inside[:] = False
         return draws
 
-    monkeypatch.setattr(model.BoundPosterior, "draw", outside)
+    monkeypatch.setattr(proposals.Mixture, "draw", outside)
     result = run()
     statistics = result.meta_data["run_statistics"]
     assert statistics["verdict"] == "failed"
@@ -408,7 +413,7 @@ def regression(sigma: float = 0.5) -> tuple[GaussianLikelihood, PriorDict]:
     return GaussianLikelihood(x, y, line, sigma), PriorDict({"slope": Gaussian(0, 1), "intercept": Gaussian(0, 1)})
 
 
-TRAINING = {"training_steps": 5, "training_time": None, "max_draws": 500}
+TRAINING = {"training_steps": 5, "training_time": None, "max_likelihood_evaluations": 500}
 
 
 def test_a_model_is_trained_once_and_kept(run: Runner, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -470,7 +475,8 @@ def line(x, slope, intercept):
 x = np.linspace(-1, 1, 10)
 regression = bilby.core.likelihood.GaussianLikelihood(x, x, line, 0.5)
 priors = bilby.core.prior.PriorDict(dict(slope=bilby.core.prior.Gaussian(0, 1), intercept=bilby.core.prior.Gaussian(0, 1)))
-quick = dict(sampler="flowpe", n_effective=50, max_draws=600, progress=False, outdir={str(tmp_path)!r}, sampling_seed=1)
+quick = dict(sampler="flowpe", n_effective=50, max_likelihood_evaluations=600, refine=False, progress=False)
+quick |= dict(outdir={str(tmp_path)!r}, sampling_seed=1)
 one = bilby.run_sampler(*green2020(5, seed=1), cache={str(model_cache)!r}, label="one", **quick)
 two = bilby.run_sampler(
     regression, priors, cache={str(tmp_path / "models")!r}, label="two", training_steps=5, training_time=None, **quick

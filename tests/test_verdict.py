@@ -8,7 +8,7 @@ import math
 import pytest
 from weights import good
 
-from bilby_flowpe.verdict import Thresholds, judge
+from bilby_flowpe.verdict import Evidence, Thresholds, judge
 
 
 @pytest.mark.parametrize(
@@ -39,10 +39,33 @@ def test_verdict_on_what_was_asked_for() -> None:
     run = dataclasses.replace(good(), effective_sample_size=2000.0)
     assert judge(run, n_effective=4000).grade == "reliable"
     assert "4001 asked for" in judge(run, n_effective=4001).reasons[0]
-    assert judge(run, n_posterior=100).grade == "reliable"
-    assert judge(run, n_posterior=99).grade == "check"
-    assert judge(run, n_posterior=0).grade == "failed"
+    assert judge(run, evidence=Evidence(n_posterior=100)).grade == "reliable"
+    assert judge(run, evidence=Evidence(n_posterior=99)).grade == "check"
+    assert judge(run, evidence=Evidence(n_posterior=0)).grade == "failed"
     assert judge(run, thresholds=Thresholds(effective_check=2001.0)).grade == "check"
+
+
+@pytest.mark.parametrize(
+    ("known", "grade", "word"),
+    [
+        ({"outside": 0.91}, "check", "outside the prior is 0.91, above 0.9"),
+        ({"prior_part": 0.11}, "check", "parts of the proposal disagree: a share of 0.11"),
+        ({"missing_log_likelihood": 8.1}, "check", "by 8.1 in log likelihood, above 8"),
+        ({"missing_log_likelihood": math.nan}, "check", "log likelihood"),
+        ({"budget_ended": "max_time=5 s"}, "failed", "the budget max_time=5 s ended"),
+        ({"closed_form_difference": 0.2}, "failed", "differs from the likelihood by 0.2"),
+    ],
+)
+def test_what_else_is_known_turns_the_grade(known: dict, grade: str, word: str) -> None:
+    verdict = judge(good(), evidence=Evidence(**known))
+    assert verdict.grade == grade
+    assert len(verdict.reasons) == 1
+    assert word in verdict.reasons[0]
+
+
+def test_harmless_figures_do_not() -> None:
+    known = Evidence(n_posterior=5000, outside=0.5, prior_part=0.05, missing_log_likelihood=-3.0)
+    assert judge(good(), evidence=known).grade == "reliable"
 
 
 def test_reasons_put_the_worst_first() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import math
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,12 +12,14 @@ import numpy as np
 import pytest
 import torch
 from bilby.gw.likelihood import GravitationalWaveTransient
-from scipy.special import logsumexp
+from scipy.special import i0e, logsumexp
 
 from bilby_flowpe.importance import summarise
-from bilby_flowpe.model import BoundPosterior, Draws, TrainedPosterior
+from bilby_flowpe.model import BoundPosterior, TrainedPosterior
+from bilby_flowpe.phase import InnerProducts
 from bilby_flowpe.priors import PriorTransform
-from bilby_flowpe.weighing import WeightedDraws, weigh
+from bilby_flowpe.proposals import Draws, flow_alone
+from bilby_flowpe.weighing import Target, WeightedDraws
 
 Trained = tuple[Path, TrainedPosterior]
 SEED = 4
@@ -30,12 +33,11 @@ class Weigher:
         self.transform = PriorTransform(self.priors)
         self.bound: BoundPosterior = model.bind(self.likelihood, self.transform)
         generator = torch.Generator().manual_seed(SEED)
-        self.draws: Draws = self.bound.draw(size, generator, np.random.default_rng(SEED))
+        self.draws: Draws = flow_alone(self.bound).draw(size, generator, np.random.default_rng(SEED))
 
-    def __call__(self, likelihood: Any = None, use_ratio: bool = True, **kwargs: Any) -> WeightedDraws:
-        rng = np.random.default_rng(SEED)
-        likelihood = likelihood or self.likelihood
-        return weigh(self.bound, self.draws, likelihood, self.transform, use_ratio, rng, **kwargs)
+    def __call__(self, likelihood: Any = None, use_ratio: bool = True, npool: int = 1) -> WeightedDraws:
+        target = Target(likelihood or self.likelihood, self.transform, use_ratio, self.bound.conditional, npool)
+        return target.weigh(self.draws, np.random.default_rng(SEED))
 
     def log_prior_by_hand(self, row: dict[str, float], keys: tuple[str, ...]) -> float:
         # Half of the masses' square has mass_1 >= mass_2: the normalised prior is twice as dense there.
@@ -91,21 +93,24 @@ def test_density_of_the_draws(either: Weigher) -> None:
 
 
 def test_conditional_weights_by_hand(conditional: Weigher) -> None:
-    """The likelihood averaged over the phase on a grid, times the prior of the rest over its density."""
+    """The likelihood averaged over phase and distance on a grid, times the prior of the rest over its density."""
     weighted = conditional()
-    rest = tuple(key for key in conditional.transform.keys if key != "phase")
-    # The sum over a periodic grid is exact once it resolves the peak, 1 / (2 SNR) wide.
-    phases = 2 * np.pi * np.arange(512) / 512
+    prior = conditional.priors["luminosity_distance"]
+    rest = ("mass_1", "mass_2", "geocent_time")
+    # Equal shares of the prior; the conditional's width is a twentieth of the range or more.
+    distances = np.asarray(prior.rescale((np.arange(2000) + 0.5) / 2000))
     for index in np.flatnonzero(conditional.draws.inside)[:5]:
         row = conditional.row(weighted, index)
-        over_phase = [conditional.likelihood.log_likelihood_ratio({**row, "phase": phase}) for phase in phases]
+        re, im, norm = InnerProducts(conditional.likelihood)({**row, "luminosity_distance": 1000.0})
+        factor, kappa = 1000.0 / distances, math.hypot(re, im)
+        averaged = np.log(i0e(factor * kappa)) + factor * kappa - factor**2 * norm / 2
         expected = (
-            logsumexp(over_phase)
-            - math.log(512)
+            logsumexp(averaged)
+            - math.log(2000)
             + conditional.log_prior_by_hand(row, rest)
             - conditional.draws.log_q[index]
         )
-        assert weighted.log_weights[index] == pytest.approx(expected, abs=1e-6)
+        assert weighted.log_weights[index] == pytest.approx(expected, abs=5e-3)
 
 
 def test_conditional_rows_are_those_of_the_likelihood(conditional: Weigher) -> None:
@@ -152,12 +157,12 @@ def test_rows_outside_the_prior_have_no_weight(either: Weigher) -> None:
     outside = np.zeros(len(draws.log_q), dtype=bool)
     outside[::3] = True
     few = copy.copy(either)
-    few.draws = Draws(draws.parameters, draws.log_q, draws.inside & ~outside)
+    few.draws = replace(draws, inside=draws.inside & ~outside)
     weighted = few()
     assert np.all(weighted.log_weights[outside] == -np.inf)
     assert np.all(weighted.log_prior[outside] == -np.inf)
     assert weighted.n_outside == np.sum(~few.draws.inside)
-    few.draws = Draws(draws.parameters, draws.log_q, np.zeros_like(draws.inside))
+    few.draws = replace(draws, inside=np.zeros_like(draws.inside))
     nothing = few()
     assert np.all(nothing.log_weights == -np.inf)
     assert nothing.n_likelihood == 0

@@ -115,6 +115,14 @@ class ConditionalNetwork(nn.Module, ABC):
     def propose(self, context: torch.Tensor, size: int, generator: torch.Generator) -> Proposal:
         """``size`` draws for the context (1, C) of one event."""
 
+    @abstractmethod
+    def to_base(self, x: torch.Tensor, context: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Coordinates (N, n) in which the density is a standard normal, and ``log |d base / dx|`` (N,)."""
+
+    @abstractmethod
+    def from_base(self, base: torch.Tensor, context: torch.Tensor) -> torch.Tensor:
+        """The inverse of :meth:`to_base`, for the context (1, C) of one event."""
+
     @property
     def n_parameters(self) -> int:
         """Number of trainable parameters."""

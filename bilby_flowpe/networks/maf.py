@@ -38,9 +38,18 @@ class AutoregressiveFlow(ConditionalNetwork):
 
     @torch.no_grad()
     def propose(self, context: torch.Tensor, size: int, generator: torch.Generator) -> Proposal:
-        """Draws and their log density; the embedding is computed once."""
-        embedded = self.embedding(context).expand(size, -1)
-        flow = self.flow(embedded)
+        """Draws and their log density."""
         base = torch.randn(size, self.features, generator=generator, dtype=torch.float32)
-        x = flow.transform.inv(base.to(context.device))
-        return Proposal(x, flow.log_prob(x))
+        x = self.from_base(base.to(context.device), context)
+        return Proposal(x, self.flow(self.embedding(context).expand(size, -1)).log_prob(x))
+
+    @torch.no_grad()
+    def to_base(self, x: torch.Tensor, context: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Coordinates of the flow's base and the log Jacobian; the embedding of one event is computed once."""
+        transform = self.flow(self.embedding(context).expand(len(x), -1)).transform
+        return transform.call_and_ladj(x)
+
+    @torch.no_grad()
+    def from_base(self, base: torch.Tensor, context: torch.Tensor) -> torch.Tensor:
+        """The flow's inverse."""
+        return self.flow(self.embedding(context).expand(len(base), -1)).transform.inv(base)

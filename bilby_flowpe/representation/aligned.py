@@ -91,6 +91,13 @@ class AlignedRepresentation(Representation):
         return torch.cat(columns, dim=-1), pivot
 
 
+    @torch.no_grad()
+    def log_likelihood_found(self, data: torch.Tensor) -> float:
+        """Half the squared signal-to-noise ratio of the best template, all detectors."""
+        _, found, _ = self.aligner(data)
+        return float(0.5 * torch.exp(2 * found[0, : self.compressor.basis.shape[0]]).sum())
+
+
 class SeriesRepresentation(Representation):
     """The whitened time series itself, as the paper feeds its networks (section III A).
 

@@ -76,6 +76,10 @@ class Representation(nn.Module):
         self.scale.copy_(features.std(dim=0).clamp_min(1e-6))
         self.standardised.fill_(True)
 
+    def log_likelihood_found(self, data: torch.Tensor) -> float | None:
+        """Log likelihood ratio of the best signal that a search of one event's data (1, ...) finds; ``None`` without one."""
+        return None
+
     @torch.no_grad()
     def forward(self, data: torch.Tensor) -> tuple[torch.Tensor, Pivot | None]:
         """Standardised features (N, C) float32 and pivot of whitened data (N, ...)."""

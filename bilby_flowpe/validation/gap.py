@@ -14,13 +14,13 @@ from bilby.gw.likelihood import GravitationalWaveTransient
 from tqdm.auto import tqdm
 
 from ..importance import kl_from_weights, summarise
+from ..injections import inject
 from ..model import TrainedPosterior
 from ..phase import InnerProducts
 from ..priors import PriorTransform
 from ..verdict import judge
-from ..weighing import LogLikelihood, draw_and_weigh
+from ..weighing import LogLikelihood, Target
 from .divergence import KLSummary, kl_truth, log_posterior_at_truth
-from .injections import inject
 
 
 @dataclass(frozen=True)
@@ -142,7 +142,9 @@ def _measure(
     event, truth = inject(likelihood, transform, rng)
     bound = model.bind(event, transform)
     generator = torch.Generator().manual_seed(int(rng.integers(2**31)))
-    weighted = draw_and_weigh(bound, draws, event, transform, True, generator, rng, npool)
+    target = Target(event, transform, True, bound.conditional, npool)
+    proposal = bound.mixture()
+    weighted = target.draw(proposal, draws, generator, rng)
     summary = summarise(weighted.log_weights)
     parameters = {key: np.array([truth[key]]) for key in transform.keys}
     log_prior = float(transform.log_prob(parameters, model.coordinates.keys)[0])
@@ -161,11 +163,11 @@ def _measure(
         log_evidence=summary.log_evidence,
         log_evidence_err=summary.log_evidence_err,
         log_evidence_bias=summary.log_evidence_bias,
-        verdict=judge(summary, n_effective=None).grade,
+        verdict=judge(summary).grade,
         kl_weighted=kl_from_weights(weighted.log_weights),
         log_likelihood=log_likelihood,
         log_prior=log_prior,
-        log_q=float(bound.log_prob(parameters)[0]),
+        log_q=float(proposal.log_prob(parameters)[0]),
     )
 
 

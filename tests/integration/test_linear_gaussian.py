@@ -53,7 +53,7 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> dict[int, Result]:
             training_steps=200,
             training_time=None,
             n_effective=3000,
-            max_draws=40_000,
+            max_likelihood_evaluations=40_000,
             sampling_seed=seed,
             progress=False,
         )

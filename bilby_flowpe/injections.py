@@ -1,29 +1,30 @@
-"""Fresh simulated events of a likelihood: a signal from the prior in Gaussian noise of the same power spectral density."""
+"""Fresh simulated events of a likelihood: parameters from the prior, data from the likelihood's own noise."""
 
 from __future__ import annotations
 
 import copy
 
 import numpy as np
+from bilby.core.likelihood import Likelihood
 from bilby.gw.detector import Interferometer
 from bilby.gw.likelihood import GravitationalWaveTransient
 
-from ..errors import SimulationError
-from ..parallel import Row
-from ..priors import PriorTransform
+from .errors import SimulationError
+from .parallel import Row
+from .priors import PriorTransform
+from .simulation import make_simulator
 
 
-def inject(
-    likelihood: GravitationalWaveTransient, transform: PriorTransform, rng: np.random.Generator
-) -> tuple[GravitationalWaveTransient, Row]:
+def inject(likelihood: Likelihood, transform: PriorTransform, rng: np.random.Generator) -> tuple[Likelihood, Row]:
     """A copy of ``likelihood`` with the data of a new event.
 
     Parameters
     ----------
     likelihood
-        Says which detectors, band, noise and waveform; left as it is.
+        Any likelihood that can be simulated from; left as it is. A gravitational-wave one says which detectors, band, noise
+        and waveform.
     transform
-        The prior that the signal is drawn from.
+        The prior that the parameters are drawn from.
     rng
         Random generator.
 
@@ -37,6 +38,8 @@ def inject(
     SimulationError
         If the waveform fails.
     """
+    if not isinstance(likelihood, GravitationalWaveTransient):
+        return _inject_data(likelihood, transform, rng)
     draw = transform.sample(1, rng)
     parameters = {**transform.fixed, **{key: float(value[0]) for key, value in draw.items()}}
     polarisations = likelihood.waveform_generator.frequency_domain_strain(dict(parameters))
@@ -55,6 +58,20 @@ def inject(
         )
     event._noise_log_likelihood_value = None
     return event, parameters
+
+
+def _inject_data(likelihood: Likelihood, transform: PriorTransform, rng: np.random.Generator) -> tuple[Likelihood, Row]:
+    """The same for data that are no strain."""
+    simulator = make_simulator(likelihood, transform)
+    signals = simulator.draw(1, rng)
+    event = copy.copy(likelihood)
+    if hasattr(likelihood, "observed_data"):
+        event.observed_data = signals.data[0].double().numpy()
+    else:
+        sigma = np.asarray(transform.fixed.get("sigma", likelihood.sigma))
+        noise = rng.standard_normal(signals.data[0].shape)
+        event.y = (signals.data[0].double().numpy() + noise) * sigma
+    return event, simulator.rows(signals.parameters)[0]
 
 
 def _noise(interferometer: Interferometer, rng: np.random.Generator) -> np.ndarray:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from bilby_flowpe.injections import inject
 from bilby_flowpe.priors import PriorTransform
-from bilby_flowpe.validation.injections import inject
 
 
 def test_noise_is_white_of_unit_variance_and_the_signal_is_there(

@@ -1,0 +1,219 @@
+r"""What a trained model is found to need and to bear, measured on simulated events.
+
+**Shares of the defensive mixture.** Draws of a pilot mixture over the flow, several broadened flows and the prior give, for
+any other mixture :math:`q_a` of these, the efficiency that it would have had,
+
+.. math:: \epsilon_a = \frac{(\sum_i w_i)^2}{N \sum_i w_i^2 \, q(x_i) / q_a(x_i)}, \qquad w_i = \pi L / q ,
+
+so that one set of likelihoods decides between all candidates.
+
+**Tolerance in the noise curve.** Events with another noise curve, :math:`\ln S` moved by a smooth random function of known
+root mean square, are analysed as they are. The tolerance is the largest move at which half of the efficiency is left.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from bilby.core.likelihood import Likelihood
+from bilby.gw.detector import PowerSpectralDensity
+from bilby.gw.likelihood import GravitationalWaveTransient
+from scipy.special import logsumexp
+
+from .importance import effective_sample_size
+from .injections import inject
+from .model import BoundPosterior, TrainedPosterior
+from .priors import PriorTransform
+from .proposals import BROAD, FLOW, Charted, FromPrior, Mixture, Normal, Shares
+from .weighing import Target, WeightedDraws
+
+WIDTHS = (1.25, 1.5, 2.0)
+BROAD_SHARES = (0.02, 0.05, 0.1, 0.2)
+PRIOR_SHARE = 0.005
+MOVES = (0.05, 0.1, 0.2, 0.4, 0.8)
+_PILOT = (0.55, 0.1, 0.1, 0.1, 0.15)
+_PSD_EVENTS, _PSD_DRAWS = 8, 400
+_WAVES = 4
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """What was measured.
+
+    Attributes
+    ----------
+    shares
+        The mixture whose mean efficiency was best.
+    psd_tolerance
+        Root mean square of ``ln S`` over that trained with, up to which half of the efficiency is left.
+    table
+        Mean and 10th percentile of the efficiency of each candidate, and of the flow alone; median efficiency of each move.
+    """
+
+    shares: Shares
+    psd_tolerance: float
+    table: dict[str, Any]
+
+
+def calibrate(
+    model: TrainedPosterior,
+    likelihood: Likelihood,
+    transform: PriorTransform,
+    events: int = 24,
+    draws: int = 1000,
+    seed: int = 0,
+    npool: int = 1,
+) -> Calibration:
+    """Measure a model on fresh events of its own problem.
+
+    Parameters
+    ----------
+    model
+        The model; left as it is.
+    likelihood, transform
+        Its problem; the data do not matter.
+    events, draws
+        Numbers.
+    seed
+        Of events and draws.
+    npool
+        Processes.
+    """
+    candidates = [Shares(broad, PRIOR_SHARE, width) for width in WIDTHS for broad in BROAD_SHARES]
+    rows = []
+    for index in range(events):
+        rng = np.random.default_rng((seed, index, 1))
+        event, _ = inject(likelihood, transform, rng)
+        bound = BoundPosterior(model, event, transform)
+        weighted = _draw(bound, _pilot(bound, transform), event, transform, draws, rng, npool)
+        rows.append([_efficiency(weighted, None), *(_efficiency(weighted, shares) for shares in candidates)])
+    efficiency = np.array(rows)
+    mean, low = efficiency.mean(axis=0), np.quantile(efficiency, 0.1, axis=0)
+    best = int(np.argmax(mean[1:]))
+    table: dict[str, Any] = {
+        "events": events,
+        "draws": draws,
+        "seed": seed,
+        "flow alone": [float(mean[0]), float(low[0])],
+        "mixtures": [
+            {**shares.to_dict(), "mean": float(mean[1 + i]), "10th percentile": float(low[1 + i])}
+            for i, shares in enumerate(candidates)
+        ],
+    }
+    tolerance = 0.0
+    if isinstance(likelihood, GravitationalWaveTransient):
+        tolerance, table["noise curves"] = _psd_tolerance(model, likelihood, transform, seed, npool)
+    return Calibration(candidates[best], tolerance, table)
+
+
+def moved_psd(likelihood: GravitationalWaveTransient, move: float, rng: np.random.Generator) -> None:
+    """Give every detector a noise curve whose logarithm is moved by a smooth function, a scale included.
+
+    Parameters
+    ----------
+    likelihood
+        Changed in place.
+    move
+        Root mean square of the change over the detector's band.
+    rng
+        Source of the function.
+    """
+    for interferometer in likelihood.interferometers:
+        frequencies, mask = interferometer.frequency_array, interferometer.frequency_mask
+        position = np.log(np.maximum(frequencies, frequencies[mask][0]) / frequencies[mask][0])
+        position /= position[mask][-1]
+        waves = np.cos(np.pi * np.arange(_WAVES)[:, None] * position)
+        change = rng.standard_normal(_WAVES) @ waves
+        change *= move / np.sqrt(np.mean(change[mask] ** 2))
+        psd = interferometer.power_spectral_density_array
+        interferometer.power_spectral_density = PowerSpectralDensity(
+            frequency_array=frequencies, psd_array=np.where(np.isfinite(psd), psd * np.exp(change), psd)
+        )
+
+
+def _psd_tolerance(
+    model: TrainedPosterior,
+    likelihood: GravitationalWaveTransient,
+    transform: PriorTransform,
+    seed: int,
+    npool: int,
+) -> tuple[float, dict[str, float]]:
+    medians: dict[str, float] = {}
+    for move in (0.0, *MOVES):
+        found = []
+        for index in range(_PSD_EVENTS):
+            rng = np.random.default_rng((seed, index, 2))
+            event, _ = inject(likelihood, transform, rng)
+            if move:
+                moved_psd(event, move, rng)
+                event, _ = inject(event, transform, np.random.default_rng((seed, index, 2)))
+            bound = BoundPosterior(model, event, transform)
+            weighted = _draw(bound, bound.mixture(), event, transform, _PSD_DRAWS, rng, npool)
+            found.append(effective_sample_size(weighted.log_weights) / _PSD_DRAWS)
+        medians[f"{move:g}"] = float(np.median(found))
+    tolerance = 0.0
+    for move in MOVES:
+        if medians[f"{move:g}"] < 0.5 * medians["0"]:
+            break
+        tolerance = move
+    return tolerance, medians
+
+
+def _pilot(bound: BoundPosterior, transform: PriorTransform) -> Mixture:
+    """The flow, the flow at every width, and the prior."""
+    size = len(bound.keys)
+    widths = {f"{BROAD} {width:g}": Normal(size, width) for width in WIDTHS}
+    return Mixture([Charted(bound, {FLOW: Normal(size), **widths}), FromPrior(transform, bound.keys)], _PILOT)
+
+
+def _draw(
+    bound: BoundPosterior,
+    proposal: Mixture,
+    event: Likelihood,
+    transform: PriorTransform,
+    draws: int,
+    rng: np.random.Generator,
+    npool: int,
+) -> WeightedDraws:
+    target = Target(event, transform, True, bound.conditional, npool)
+    return target.draw(proposal, draws, torch.Generator().manual_seed(int(rng.integers(2**31))), rng)
+
+
+def _efficiency(weighted: WeightedDraws, shares: Shares | None) -> float:
+    """Efficiency that a mixture of the pilot's parts would have had; of the flow alone without shares."""
+    alive = np.isfinite(weighted.log_weights)
+    if not alive.any():
+        return 0.0
+    log_w, log_q = weighted.log_weights[alive], weighted.draws.log_q[alive]
+    parts = weighted.draws.log_parts[alive] - np.log(_PILOT)
+    chosen = np.zeros(len(_PILOT))
+    if shares is None:
+        chosen[0] = 1.0
+    else:
+        chosen[0] = 1 - shares.broad - shares.prior
+        chosen[1 + WIDTHS.index(shares.width)] = shares.broad
+        chosen[-1] = shares.prior
+    with np.errstate(divide="ignore"):
+        log_candidate = logsumexp(parts + np.log(chosen), axis=1)
+    log_ratio = 2 * logsumexp(log_w) - np.log(len(weighted.log_weights)) - logsumexp(2 * log_w + log_q - log_candidate)
+    return float(min(np.exp(log_ratio), 1.0))
+
+
+def describe_calibration(calibration: Calibration) -> Sequence[str]:
+    """Lines for people."""
+    table = calibration.table
+    lines = [f"flow alone: mean efficiency {table['flow alone'][0]:.4f}, 10th percentile {table['flow alone'][1]:.4f}"]
+    lines += [
+        f"broad {row['broad']:g} of width {row['width']:g}, prior {row['prior']:g}: mean {row['mean']:.4f}, 10th percentile "
+        f"{row['10th percentile']:.4f}"
+        for row in table["mixtures"]
+    ]
+    lines.append(f"chosen: {calibration.shares}")
+    if "noise curves" in table:
+        moves = ", ".join(f"{move}: {median:.3f}" for move, median in table["noise curves"].items())
+        lines.append(f"median efficiency at rms ln S: {moves}; tolerance {calibration.psd_tolerance:g}")
+    return lines

@@ -1,0 +1,67 @@
+"""Charts: bijections between parameters and a base space in which a proposal is simple.
+
+A trained network is one (its base is the standard normal that its flow starts from), the prior another (its base are the
+standard-normal coordinates of :mod:`bilby_flowpe.priors`). Proposals (:mod:`bilby_flowpe.proposals`) are densities in a base
+space, carried over by the chart's Jacobian.
+"""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+import numpy as np
+
+from .priors import Parameters, PriorTransform
+
+
+class Chart(Protocol):
+    """Bijection between parameters and a base space of as many dimensions.
+
+    Attributes
+    ----------
+    keys
+        The parameters, n of them.
+    """
+
+    keys: tuple[str, ...]
+
+    def forward(self, parameters: Parameters) -> tuple[np.ndarray, np.ndarray]:
+        """Base coordinates (N, n) and ``log |d base / d parameters|`` (N,); -inf where the chart does not reach."""
+        ...
+
+    def inverse(self, base: np.ndarray, rng: np.random.Generator) -> tuple[Parameters, np.ndarray]:
+        """Parameters at base coordinates (N, n), and which of them are inside the prior (N,)."""
+        ...
+
+
+class PriorChart:
+    """The prior's own coordinates: a standard normal in the base is the prior.
+
+    Parameters
+    ----------
+    transform
+        The user's prior.
+    keys
+        Parameters wanted, all when left out; the others must be independent of them.
+    """
+
+    def __init__(self, transform: PriorTransform, keys: tuple[str, ...] | None = None) -> None:
+        self.transform = transform
+        self.keys = transform.keys if keys is None else keys
+        self._columns = [transform.keys.index(key) for key in self.keys]
+        self._others = {key: value for key, value in transform.from_median().items() if key not in self.keys}
+
+    def forward(self, parameters: Parameters) -> tuple[np.ndarray, np.ndarray]:
+        """See :class:`Chart`."""
+        size = len(parameters[self.keys[0]])
+        filled = {**{key: np.full(size, value) for key, value in self._others.items()}, **parameters}
+        v = self.transform.to_unconstrained(filled)
+        return v[:, self._columns], self.transform.log_jacobian(filled, v, self.keys)
+
+    def inverse(self, base: np.ndarray, rng: np.random.Generator) -> tuple[Parameters, np.ndarray]:
+        """See :class:`Chart`; ``rng`` is not needed."""
+        v = np.zeros((len(base), self.transform.ndim))
+        v[:, self._columns] = base
+        parameters = self.transform.from_unconstrained(v)
+        inside = self.transform.satisfies(parameters)
+        return {key: parameters[key] for key in self.keys}, inside

@@ -1,0 +1,142 @@
+"""A small flow fitted to weighted points: the posterior of one event, in the base space of a chart.
+
+Points are whitened by their weighted mean and covariance, and a spline flow learns what is left: where few points carry the
+weight, and a flow would learn them by heart, the whitened normal is kept instead, held-out points deciding.
+"""
+
+from __future__ import annotations
+
+import copy
+import math
+
+import numpy as np
+import torch
+import zuko
+
+from .proposals import Normal
+
+_TRANSFORMS, _HIDDEN, _BINS = 3, (64, 64), 8
+_BATCH, _HELD_OUT, _CHECK_EVERY, _PATIENCE = 512, 0.15, 25, 6
+_RIDGE = 1e-9
+_CHUNK = 16_384
+
+
+class EventFlow:
+    """A whitened spline flow; :class:`~bilby_flowpe.proposals.BaseDensity`.
+
+    Parameters
+    ----------
+    flow
+        Flow in the whitened space; ``None`` for a standard normal there.
+    mean, cholesky
+        Whitening, (n,) and lower triangular (n, n).
+    width
+        Standard deviation of the flow's base.
+    """
+
+    def __init__(
+        self, flow: zuko.flows.Flow | None, mean: np.ndarray, cholesky: np.ndarray, width: float = 1.0
+    ) -> None:
+        self._flow, self._mean, self._cholesky = flow, mean, cholesky
+        self._base = Normal(len(mean), width)
+        self._log_volume = float(np.sum(np.log(np.diag(cholesky))))
+
+    def broadened(self, width: float) -> EventFlow:
+        """The same flow from a broader base."""
+        return EventFlow(self._flow, self._mean, self._cholesky, width)
+
+    @torch.no_grad()
+    def draw(self, size: int, generator: torch.Generator) -> np.ndarray:
+        """Draws (size, n)."""
+        white = self._base.draw(size, generator)
+        if self._flow is not None:
+            white = self._flow().transform.inv(torch.as_tensor(white, dtype=torch.float32)).double().numpy()
+        return white @ self._cholesky.T + self._mean
+
+    @torch.no_grad()
+    def log_prob(self, base: np.ndarray) -> np.ndarray:
+        """Log density (N,) at (N, n)."""
+        finite = np.all(np.isfinite(base), axis=1)
+        white = np.linalg.solve(self._cholesky, (np.where(finite[:, None], base, 0.0) - self._mean).T).T
+        log_jacobian = np.zeros(len(white))
+        if self._flow is not None:
+            transform = self._flow().transform
+            pieces = [
+                transform.call_and_ladj(piece) for piece in torch.as_tensor(white, dtype=torch.float32).split(_CHUNK)
+            ]
+            white = torch.cat([piece for piece, _ in pieces]).double().numpy()
+            log_jacobian = torch.cat([piece for _, piece in pieces]).double().numpy()
+        return np.where(finite, self._base.log_prob(white) + log_jacobian - self._log_volume, -np.inf)
+
+
+def fit_event_flow(points: np.ndarray, log_weights: np.ndarray, rng: np.random.Generator, steps: int) -> EventFlow:
+    """Fit to weighted points by maximum likelihood.
+
+    Parameters
+    ----------
+    points
+        Base coordinates, (N, n).
+    log_weights
+        Their log weights, (N,); -inf for none.
+    rng
+        Source of all randomness.
+    steps
+        Most training steps.
+    """
+    alive = np.isfinite(log_weights) & np.all(np.isfinite(points), axis=1)
+    points, weights = points[alive], np.exp(log_weights[alive] - log_weights[alive].max())
+    # A single point must not become the whole posterior (truncated importance sampling, Ionides 2008).
+    weights = np.minimum(weights, weights.mean() * math.sqrt(len(weights)))
+    weights /= weights.sum()
+    mean = weights @ points
+    centred = points - mean
+    covariance = (centred * weights[:, None]).T @ centred
+    scale = np.maximum(np.diag(covariance), 1e-30)
+    cholesky = np.linalg.cholesky(covariance + _RIDGE * np.diag(scale) + 1e-30 * np.eye(len(mean)))
+    white = np.linalg.solve(cholesky, centred.T).T
+    flow = _train(white, weights, rng, steps)
+    return EventFlow(flow, mean, cholesky)
+
+
+def _train(white: np.ndarray, weights: np.ndarray, rng: np.random.Generator, steps: int) -> zuko.flows.Flow | None:
+    """The flow that held-out points like best; ``None`` where that is none."""
+    order = rng.permutation(len(white))
+    held = max(1, int(_HELD_OUT * len(white)))
+    test, train = order[:held], order[held:]
+    if len(train) == 0 or weights[test].sum() <= 0:
+        return None
+    seed = int(rng.integers(2**31))
+    x = torch.as_tensor(white, dtype=torch.float32)
+    x_test, w_test = x[test], torch.as_tensor(weights[test] / weights[test].sum(), dtype=torch.float32)
+    probability = weights[train] / weights[train].sum()
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        flow = zuko.flows.NSF(white.shape[1], transforms=_TRANSFORMS, hidden_features=_HIDDEN, bins=_BINS)
+    optimizer = torch.optim.Adam(flow.parameters(), lr=3e-3)
+    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, steps)
+    normal = torch.distributions.Normal(0.0, 1.0)
+    least = float(-(w_test * normal.log_prob(x_test).sum(-1)).sum())
+    best, since = None, 0
+    picks = rng.choice(train, size=(steps, _BATCH), p=probability)
+    for step in range(steps):
+        optimizer.zero_grad(set_to_none=True)
+        loss = -flow().log_prob(x[picks[step]]).mean()
+        if not torch.isfinite(loss):
+            break
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(flow.parameters(), 5.0)
+        optimizer.step()
+        schedule.step()
+        if (step + 1) % _CHECK_EVERY == 0:
+            with torch.no_grad():
+                held_out = float(-(w_test * flow().log_prob(x_test)).sum())
+            if held_out < least:
+                least, best, since = held_out, copy.deepcopy(flow.state_dict()), 0
+            else:
+                since += 1
+                if since >= _PATIENCE:
+                    break
+    if best is None:
+        return None
+    flow.load_state_dict(best)
+    return flow.eval().requires_grad_(False)

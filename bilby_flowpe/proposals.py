@@ -1,0 +1,322 @@
+r"""Proposals: exact densities to draw from, and their defensive mixture.
+
+Weights cannot see what was never drawn, and have no variance where the proposal's tails are too thin. The proposal is
+therefore a mixture,
+
+.. math:: q(x) = \sum_k a_k q_k(x),
+
+of the network's flow, the same flow from a broader base, and a little of the prior (Hesterberg 1995, Technometrics 37, 185).
+Every draw is weighted by the whole of ``q``, so that the weights are bounded by those of each part over its share, and a
+part of share ``a`` costs at most a share ``a`` of the efficiency. How much of the posterior falls to each part,
+
+.. math:: R_k = \sum_i \bar w_i \, a_k q_k(x_i) / q(x_i) ,
+
+tells where the posterior is: with the flow, in its tails, or where the flow does not draw at all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+from scipy.special import logsumexp
+
+from .charts import Chart
+from .errors import ConfigurationError
+from .priors import Parameters, PriorTransform
+
+FLOW, BROAD, PRIOR = "flow", "broadened flow", "prior"
+_LOG_2PI = float(np.log(2 * np.pi))
+
+
+@dataclass(frozen=True)
+class Shares:
+    """Shares of the defensive mixture.
+
+    Attributes
+    ----------
+    broad
+        Share of the flow from a broader base.
+    prior
+        Share of the prior.
+    width
+        Standard deviation of the broader base.
+    """
+
+    broad: float = 0.05
+    prior: float = 0.005
+    width: float = 1.5
+
+    def __post_init__(self) -> None:
+        if not (self.broad >= 0 and self.prior >= 0 and self.broad + self.prior < 1):
+            raise ConfigurationError(
+                f"shares broad={self.broad!r}, prior={self.prior!r}: give shares that sum to below 1"
+            )
+        if not (np.isfinite(self.width) and self.width >= 1):
+            raise ConfigurationError(f"width={self.width!r}: give a number of at least 1")
+
+    def to_dict(self) -> dict[str, float]:
+        """Plain values, for JSON."""
+        return asdict(self)
+
+
+@dataclass(frozen=True)
+class Draws:
+    """Draws from a proposal.
+
+    Attributes
+    ----------
+    parameters
+        The proposal's parameters, (N,) each; those that are drawn conditionally are not among them.
+    log_q
+        Log density in these parameters, (N,); +inf where not inside.
+    inside
+        Which rows are inside the prior, (N,).
+    log_parts
+        Log of each part's share times its density, (N, K).
+    part
+        The part that each row was drawn from, (N,).
+    """
+
+    parameters: Parameters
+    log_q: np.ndarray
+    inside: np.ndarray
+    log_parts: np.ndarray
+    part: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.log_q)
+
+
+class BaseDensity(Protocol):
+    """A density in a chart's base space."""
+
+    def draw(self, size: int, generator: torch.Generator) -> np.ndarray:
+        """Draws (size, n)."""
+        ...
+
+    def log_prob(self, base: np.ndarray) -> np.ndarray:
+        """Log density (N,) at (N, n)."""
+        ...
+
+
+@dataclass(frozen=True)
+class Normal:
+    """A centred normal of equal width in all of n dimensions."""
+
+    features: int
+    width: float = 1.0
+
+    def draw(self, size: int, generator: torch.Generator) -> np.ndarray:
+        """See :class:`BaseDensity`."""
+        draws = torch.randn(size, self.features, generator=generator, dtype=torch.float64)
+        return self.width * draws.numpy()
+
+    def log_prob(self, base: np.ndarray) -> np.ndarray:
+        """See :class:`BaseDensity`."""
+        scaled = np.sum((base / self.width) ** 2, axis=1)
+        return -0.5 * scaled - self.features * (np.log(self.width) + 0.5 * _LOG_2PI)
+
+
+class Part(Protocol):
+    """Some parts of a mixture that are evaluated together.
+
+    Attributes
+    ----------
+    names
+        One name a part, K of them.
+    """
+
+    names: tuple[str, ...]
+
+    def draw(
+        self, index: int, size: int, generator: torch.Generator, rng: np.random.Generator
+    ) -> tuple[Parameters, np.ndarray]:
+        """Draws of part ``index``, and which are inside the prior."""
+        ...
+
+    def log_prob(self, parameters: Parameters) -> np.ndarray:
+        """Log densities of all parts, (N, K)."""
+        ...
+
+
+class Charted:
+    """Densities in the base space of one chart.
+
+    Parameters
+    ----------
+    chart
+        The chart.
+    densities
+        Densities in its base space, by name.
+    turn
+        Symmetry of the proposal: a parameter and by how much it is moved, or not, with equal probability. A network that
+        sees both modes of an unfolded phase may have missed one.
+    """
+
+    def __init__(
+        self, chart: Chart, densities: dict[str, BaseDensity], turn: tuple[str, float, float] | None = None
+    ) -> None:
+        self.chart, self.turn = chart, turn
+        self.names = tuple(densities)
+        self._densities = tuple(densities.values())
+
+    def draw(
+        self, index: int, size: int, generator: torch.Generator, rng: np.random.Generator
+    ) -> tuple[Parameters, np.ndarray]:
+        """See :class:`Part`."""
+        parameters, inside = self.chart.inverse(self._densities[index].draw(size, generator), rng)
+        if self.turn:
+            parameters = self._turned(parameters, rng.integers(2, size=size))
+        return parameters, inside
+
+    def log_prob(self, parameters: Parameters) -> np.ndarray:
+        """See :class:`Part`."""
+        log_prob = self._log_prob(parameters)
+        if not self.turn:
+            return log_prob
+        other = self._log_prob(self._turned(parameters, np.ones(len(log_prob))))
+        return np.logaddexp(log_prob, other) - np.log(2.0)
+
+    def _log_prob(self, parameters: Parameters) -> np.ndarray:
+        base, log_jacobian = self.chart.forward(parameters)
+        log_prob = np.stack([density.log_prob(base) + log_jacobian for density in self._densities], axis=-1)
+        return np.where(np.isnan(log_prob), -np.inf, log_prob)
+
+    def _turned(self, parameters: Parameters, how: np.ndarray) -> Parameters:
+        key, by, period = self.turn
+        return {**parameters, key: (parameters[key] + how * by) % period}
+
+
+class FromPrior:
+    """The user's prior.
+
+    Parameters
+    ----------
+    transform
+        The prior.
+    keys
+        Parameters wanted; the others must be independent of them.
+    """
+
+    names = (PRIOR,)
+
+    def __init__(self, transform: PriorTransform, keys: tuple[str, ...]) -> None:
+        self.transform, self.keys = transform, keys
+
+    def draw(
+        self, index: int, size: int, generator: torch.Generator, rng: np.random.Generator
+    ) -> tuple[Parameters, np.ndarray]:
+        """See :class:`Part`."""
+        sample = self.transform.sample(size, rng)
+        return {key: sample[key] for key in self.keys}, np.ones(size, dtype=bool)
+
+    def log_prob(self, parameters: Parameters) -> np.ndarray:
+        """See :class:`Part`."""
+        size = len(parameters[self.keys[0]])
+        others = {key: value for key, value in self.transform.from_median().items() if key not in self.keys}
+        filled = {**{key: np.full(size, value) for key, value in others.items()}, **parameters}
+        return self.transform.log_prob(filled, self.keys)[:, None]
+
+
+class Mixture:
+    """Independent draws from a mixture with fixed shares.
+
+    Parameters
+    ----------
+    parts
+        What is mixed.
+    shares
+        Share of each part, in the order of the parts' names; they sum to one.
+    """
+
+    def __init__(self, parts: Sequence[Part], shares: Sequence[float]) -> None:
+        self.parts, self.shares = tuple(parts), np.asarray(shares, dtype=np.float64)
+        self.names = tuple(name for part in self.parts for name in part.names)
+        if len(self.shares) != len(self.names) or not np.isclose(self.shares.sum(), 1) or np.any(self.shares < 0):
+            raise ConfigurationError(
+                f"shares={list(shares)!r} of the parts {list(self.names)}: give one each, summing to 1"
+            )
+
+    def draw(self, size: int, generator: torch.Generator, rng: np.random.Generator) -> Draws:
+        """``size`` draws; rows come part by part, which no figure made of them minds."""
+        chosen = rng.multinomial(size, self.shares)
+        pieces: list[tuple[Parameters, np.ndarray]] = []
+        first = 0
+        for part in self.parts:
+            for index in range(len(part.names)):
+                if count := int(chosen[first + index]):
+                    pieces.append(part.draw(index, count, generator, rng))
+            first += len(part.names)
+        keys = pieces[0][0].keys()
+        parameters = {key: np.concatenate([piece[key] for piece, _ in pieces]) for key in keys}
+        inside = np.concatenate([piece for _, piece in pieces])
+        log_parts = self.log_parts(parameters)
+        log_q = logsumexp(log_parts, axis=1)
+        inside = inside & np.isfinite(log_q)
+        return Draws(
+            parameters, np.where(inside, log_q, np.inf), inside, log_parts, np.repeat(range(len(chosen)), chosen)
+        )
+
+    def log_parts(self, parameters: Parameters) -> np.ndarray:
+        """Log of share times density of every part, (N, K)."""
+        with np.errstate(divide="ignore"):
+            return np.concatenate([part.log_prob(parameters) for part in self.parts], axis=1) + np.log(self.shares)
+
+    def log_prob(self, parameters: Parameters) -> np.ndarray:
+        """Log density, (N,)."""
+        return logsumexp(self.log_parts(parameters), axis=1)
+
+
+def flow_alone(chart: Chart) -> Mixture:
+    """The flow as it is."""
+    return Mixture([Charted(chart, {FLOW: Normal(len(chart.keys))})], [1.0])
+
+
+def defensive(
+    chart: Chart, transform: PriorTransform, shares: Shares, turn: tuple[str, float, float] | None = None
+) -> Mixture:
+    """The flow, a broadened flow and a little prior.
+
+    Parameters
+    ----------
+    chart
+        A network bound to the data of an event.
+    transform
+        The user's prior.
+    shares
+        Of the mixture.
+    turn
+        As in :class:`Charted`.
+    """
+    size = len(chart.keys)
+    flows = Charted(chart, {FLOW: Normal(size), BROAD: Normal(size, shares.width)}, turn)
+    return Mixture(
+        [flows, FromPrior(transform, chart.keys)], [1 - shares.broad - shares.prior, shares.broad, shares.prior]
+    )
+
+
+def posterior_shares(draws: Draws, log_weights: np.ndarray, names: Sequence[str]) -> dict[str, float]:
+    """Share of the posterior that falls to each part, by name; empty where no row has weight."""
+    alive = np.isfinite(log_weights)
+    if not alive.any():
+        return {}
+    weights = np.exp(log_weights[alive] - log_weights[alive].max())
+    responsibility = np.exp(draws.log_parts[alive] - draws.log_q[alive, None])
+    shares = weights @ responsibility / weights.sum()
+    return {name: float(share) for name, share in zip(names, shares, strict=True)}
+
+
+def concatenate(blocks: Sequence[Any]) -> Draws:
+    """Draws of one mixture put together."""
+    keys = blocks[0].parameters
+    columns = {
+        name: np.concatenate([getattr(block, name) for block in blocks])
+        for name in ("log_q", "inside", "log_parts", "part")
+    }
+    return Draws(
+        parameters={key: np.concatenate([block.parameters[key] for block in blocks]) for key in keys}, **columns
+    )

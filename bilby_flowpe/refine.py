@@ -1,0 +1,325 @@
+r"""Refinement: a proposal for one event, made better round by round from its own weighted draws.
+
+From a start :math:`b(x)` (a network, or the prior) to the posterior :math:`p(x) \propto \pi(x) L(x)` leads a path
+:math:`b^{1 - \beta} p^\beta`. In every round the inverse temperature :math:`\beta` rises as far as the draws made so far allow,
+a small flow (:mod:`.event_flow`) is fitted to all of these, weighted for that :math:`\beta`, and draws the next round.
+All draws of all rounds count, weighted by the mixture that they were drawn from,
+
+.. math:: w_i = \frac{b(x_i)^{1 - \beta} \, p(x_i)^\beta}{\sum_r (N_r / N) \, q_r(x_i)} .
+
+These weights train and steer only. Evidence and posterior come from a fresh batch of the last proposal, whose shares are
+fixed before it is drawn.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import numpy as np
+import torch
+from bilby.core.utils import logger
+from scipy.special import logsumexp
+
+from .charts import Chart, PriorChart
+from .event_flow import EventFlow, fit_event_flow
+from .importance import effective_sample_size
+from .proposals import BROAD, FLOW, Charted, FromPrior, Mixture, Normal, Part
+from .weighing import Target, WeightedDraws
+
+ROUND_DRAWS = 5000
+_ENOUGH, _ENOUGH_EACH = 500.0, 100.0  # effective draws that a flow is fitted to, at least and for each dimension
+_STEPS = 400
+_BROAD, _WIDTH, _START, _PRIOR = 0.1, 1.5, 0.05, 0.02
+_GOOD = 0.3
+_PROGRESS = 1.15
+_MISSED = 0.05
+_FAR = -1e6
+_MOST_ROUNDS = 60
+
+
+@dataclass(frozen=True)
+class Budget:
+    """What a run may spend.
+
+    Attributes
+    ----------
+    likelihood_evaluations
+        Most likelihood evaluations.
+    seconds
+        Most seconds from ``began`` on; ``None`` for any.
+    began
+        Of :func:`time.monotonic`.
+    """
+
+    likelihood_evaluations: int
+    seconds: float | None = None
+    began: float = field(default_factory=time.monotonic)
+
+    def evaluations_left(self, target: Target) -> int:
+        """Likelihood evaluations that may still be made."""
+        return max(self.likelihood_evaluations - target.n_likelihood, 0)
+
+    def in_time(self) -> bool:
+        """Whether there is time left."""
+        return self.seconds is None or time.monotonic() - self.began < self.seconds
+
+
+@dataclass(frozen=True)
+class Round:
+    """One round, for logs and statistics.
+
+    Attributes
+    ----------
+    inverse_temperature
+        Of the weights that the round's flow was fitted to.
+    efficiency
+        Of the round's own draws, as draws of the posterior.
+    likelihood_evaluations
+        All made so far.
+    seconds
+        Of this round.
+    """
+
+    inverse_temperature: float
+    efficiency: float
+    likelihood_evaluations: int
+    seconds: float
+
+    def to_dict(self) -> dict[str, float]:
+        """Plain values, for JSON."""
+        return asdict(self)
+
+
+class Refinement:
+    """Rounds of one event; :attr:`proposal` is the latest proposal.
+
+    Parameters
+    ----------
+    target
+        The posterior.
+    network
+        A network bound to the event's data, if there is one.
+    n_effective
+        Effective draws that the fresh batch should have.
+    budget
+        What may be spent.
+    generator, rng
+        Generators.
+    """
+
+    def __init__(
+        self,
+        target: Target,
+        network: Chart | None,
+        n_effective: int,
+        budget: Budget,
+        generator: torch.Generator,
+        rng: np.random.Generator,
+    ) -> None:
+        self.target, self.network, self.n_effective, self.budget = target, network, n_effective, budget
+        self.generator, self.rng = generator, rng
+        self.rounds: list[Round] = []
+        self.pool = _Pool()
+        self.chart: Chart = PriorChart(target.transform, target.keys)
+        self.proposal: Mixture = Mixture([FromPrior(target.transform, target.keys)], [1.0])
+        self._beta = 0.0
+
+    @property
+    def started_from(self) -> str:
+        """What the path to the posterior starts from."""
+        return "network" if self.chart is self.network else "prior"
+
+    def add(self, weighted: WeightedDraws, proposal: Mixture) -> None:
+        """Let draws made elsewhere count."""
+        self.pool.add(weighted, proposal)
+
+    def run(self) -> bool:
+        """Rounds until the proposal will do; whether it does, or the budget ended first."""
+        if not self.rounds:
+            self._first_round()
+        best, stalled = 0.0, 0
+        while len(self.rounds) < _MOST_ROUNDS:
+            if not self._affordable():
+                return False
+            done = self._round()
+            if self._beta < 1:
+                continue
+            needed = 1.2 * self.n_effective / max(done.efficiency, 1e-12)
+            affordable = needed <= self.budget.evaluations_left(self.target)
+            stalled = 0 if done.efficiency > _PROGRESS * best else stalled + 1
+            best = max(best, done.efficiency)
+            if affordable and (done.efficiency >= _GOOD or needed <= ROUND_DRAWS or stalled >= 2):
+                return True
+            if stalled >= 6:
+                logger.info("The efficiency has stopped to rise")
+                return affordable
+        return False
+
+    def draws_for(self, n_effective: int) -> int:
+        """Size of the fresh batch, from the last round's efficiency."""
+        efficiency = max(self.rounds[-1].efficiency, 1e-12) if self.rounds else 1.0
+        return int(min(np.ceil(1.2 * n_effective / efficiency), self.budget.evaluations_left(self.target)))
+
+    def statistics(self) -> dict[str, Any]:
+        """Plain values, for the result."""
+        return {"start": self.started_from, "rounds": [done.to_dict() for done in self.rounds]}
+
+    def _affordable(self) -> bool:
+        """Whether another round leaves enough for a fresh batch."""
+        left = self.budget.evaluations_left(self.target)
+        return self.budget.in_time() and left >= ROUND_DRAWS + self.n_effective
+
+    def _first_round(self) -> None:
+        """Draws from the prior, and the choice of where the path starts."""
+        began = time.monotonic()
+        size = min(ROUND_DRAWS, self.budget.evaluations_left(self.target))
+        if size == 0:
+            return
+        self.pool.add(self.target.draw(self.proposal, size, self.generator, self.rng), self.proposal)
+        if self.network is not None:
+            self._choose_start()
+        self._beta = self._next_beta()
+        self._note(self._beta, self.pool.last_efficiency(), began)
+
+    def _choose_start(self) -> None:
+        """The network, unless it misses part of the posterior or the prior is nearer to it."""
+        prior, network = self.chart, self.network
+        log_weights = self.pool.log_weights(self.pool.log_target)
+        _, log_jacobian = self.pool.in_base(network)
+        unreached = np.isneginf(log_jacobian) & np.isfinite(log_weights)
+        if unreached.any() and logsumexp(log_weights[unreached]) - logsumexp(log_weights) > np.log(_MISSED):
+            return
+        # The start that gives the posterior, as far as it is known, the higher density.
+        alive = np.isfinite(log_weights)
+        weights = np.exp(log_weights[alive] - log_weights.max(initial=-np.inf))
+        score = {
+            chart: float(np.average(np.maximum(self.pool.start_density(chart)[alive], _FAR), weights=weights))
+            for chart in (prior, network)
+            if alive.any()
+        }
+        if score and score[network] > score[prior]:
+            self.chart = network
+
+    def _next_beta(self) -> float:
+        """The largest inverse temperature at which the pool still has enough effective draws."""
+        log_start, log_target = self.pool.start_density(self.chart), self.pool.log_target
+
+        def effective(beta: float) -> float:
+            return effective_sample_size(self.pool.log_weights(_path(log_start, log_target, beta)))
+
+        enough = min(max(_ENOUGH, _ENOUGH_EACH * len(self.chart.keys)), 0.5 * len(log_target))
+        if effective(1.0) >= enough:
+            return 1.0
+        low, high = self._beta, 1.0
+        for _ in range(40):
+            middle = 0.5 * (low + high)
+            low, high = (middle, high) if effective(middle) >= enough else (low, middle)
+        # A pool that is poor even at the present temperature needs more draws, and not another temperature.
+        return low
+
+    def _round(self) -> Round:
+        began = time.monotonic()
+        beta = self._next_beta()
+        base, log_jacobian = self.pool.in_base(self.chart)
+        log_weights = self.pool.log_weights(_path(self.pool.start_density(self.chart), self.pool.log_target, beta))
+        usable = np.isfinite(log_jacobian)
+        flow = fit_event_flow(base[usable], log_weights[usable], self.rng, _STEPS)
+        self._beta = beta
+        self.proposal = self._mixture(flow)
+        size = min(ROUND_DRAWS, self.budget.evaluations_left(self.target))
+        weighted = self.target.draw(self.proposal, size, self.generator, self.rng)
+        self.pool.add(weighted, self.proposal)
+        return self._note(beta, self.pool.last_efficiency(), began)
+
+    def _mixture(self, flow: EventFlow) -> Mixture:
+        """The event's flow, broadened too, a little of the network and of the prior."""
+        parts: list[Part] = [Charted(self.chart, {FLOW: flow, BROAD: flow.broadened(_WIDTH)})]
+        shares = [1 - _BROAD - _PRIOR, _BROAD]
+        if self.network is not None:
+            parts.append(Charted(self.network, {"network": Normal(len(self.network.keys))}))
+            shares[0] -= _START
+            shares.append(_START)
+        parts.append(FromPrior(self.target.transform, self.target.keys))
+        return Mixture(parts, [*shares, _PRIOR])
+
+    def _note(self, beta: float, efficiency: float, began: float) -> Round:
+        done = Round(beta, efficiency, self.target.n_likelihood, round(time.monotonic() - began, 2))
+        self.rounds.append(done)
+        logger.info(
+            f"Refinement round {len(self.rounds)} from the {self.started_from}: inverse temperature {beta:.3g}, efficiency "
+            f"{efficiency:.3g}, {done.likelihood_evaluations} likelihood evaluations so far"
+        )
+        return done
+
+
+class _Pool:
+    """All draws of all rounds, and the densities that they were drawn from."""
+
+    def __init__(self) -> None:
+        self.batches: list[WeightedDraws] = []
+        self.proposals: list[Mixture] = []
+        self._densities: dict[tuple[int, int], np.ndarray] = {}
+        self._charted: dict[tuple[int, int], tuple[np.ndarray, np.ndarray]] = {}
+
+    def add(self, weighted: WeightedDraws, proposal: Mixture) -> None:
+        self.batches.append(weighted)
+        self.proposals.append(proposal)
+
+    @property
+    def log_target(self) -> np.ndarray:
+        """Prior times likelihood of every draw, (N,)."""
+        return np.concatenate([batch.log_target for batch in self.batches])
+
+    def log_weights(self, log_density: np.ndarray) -> np.ndarray:
+        """Log weights for a density given at every draw, (N,)."""
+        counts = np.array([len(batch.draws) for batch in self.batches], dtype=np.float64)
+        columns = [
+            np.concatenate([self._density(which, index) for index in range(len(self.batches))])
+            for which in range(len(self.proposals))
+        ]
+        drawn_from = logsumexp(np.stack(columns, axis=-1) + np.log(counts / counts.sum()), axis=1)
+        alive = np.isfinite(log_density) & np.isfinite(drawn_from)
+        return np.where(alive, log_density - np.where(alive, drawn_from, 0.0), -np.inf)
+
+    def in_base(self, chart: Chart) -> tuple[np.ndarray, np.ndarray]:
+        """Base coordinates of every draw and their log Jacobian."""
+        pieces = [self._on_chart(chart, index) for index in range(len(self.batches))]
+        return np.concatenate([base for base, _ in pieces]), np.concatenate([jacobian for _, jacobian in pieces])
+
+    def start_density(self, chart: Chart) -> np.ndarray:
+        """Log density of a standard normal in the chart's base, at every draw, (N,)."""
+        base, log_jacobian = self.in_base(chart)
+        sound = np.isfinite(log_jacobian)
+        normal = Normal(len(chart.keys)).log_prob(np.where(sound[:, None], base, 0.0))
+        return np.where(sound, normal + np.where(sound, log_jacobian, 0.0), -np.inf)
+
+    def last_efficiency(self) -> float:
+        """Efficiency of the latest batch alone, by its own proposal."""
+        latest = self.batches[-1]
+        return effective_sample_size(latest.log_weights) / len(latest.log_weights)
+
+    def _density(self, which: int, index: int) -> np.ndarray:
+        key = (which, index)
+        if key not in self._densities:
+            draws = self.batches[index].draws
+            log_prob = draws.log_q if which == index else self.proposals[which].log_prob(draws.parameters)
+            self._densities[key] = np.where(draws.inside & ~np.isnan(log_prob), log_prob, -np.inf)
+        return self._densities[key]
+
+    def _on_chart(self, chart: Chart, index: int) -> tuple[np.ndarray, np.ndarray]:
+        key = (id(chart), index)
+        if key not in self._charted:
+            base, log_jacobian = chart.forward(self.batches[index].draws.parameters)
+            sound = np.isfinite(log_jacobian) & np.all(np.isfinite(base), axis=1)
+            self._charted[key] = base, np.where(sound, log_jacobian, -np.inf)
+        return self._charted[key]
+
+
+def _path(log_start: np.ndarray, log_target: np.ndarray, beta: float) -> np.ndarray:
+    """``(1 - beta) log_start + beta log_target``, -inf where either is and has a share."""
+    if beta >= 1:
+        return log_target
+    alive = np.isfinite(log_start) & np.isfinite(log_target)
+    return np.where(alive, (1 - beta) * np.where(alive, log_start, 0) + beta * np.where(alive, log_target, 0), -np.inf)
