@@ -1,0 +1,149 @@
+"""The command ``flowpe``: train, simulate, list, show and measure models from a shell.
+
+Nothing large is imported before a command runs: asking for help is answered at once.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from . import __version__
+from .errors import FlowPEError
+
+_MISUSED, _INTERRUPTED = 2, 130
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command.
+
+    Parameters
+    ----------
+    arguments
+        Words of the command line; those that the process was started with when left out.
+
+    Returns
+    -------
+    int
+        Exit status: 0, or 2 after an error of the package's own, which is printed in one line.
+    """
+    given = vars(build_parser().parse_args(arguments))
+    command = given.pop("command")
+    try:
+        from . import commands
+
+        getattr(commands, command)(**given)
+    except FlowPEError as error:
+        print(f"flowpe {command}: {' '.join(str(error).split())}", file=sys.stderr)
+        return _MISUSED
+    except KeyboardInterrupt:
+        print(f"flowpe {command}: interrupted", file=sys.stderr)
+        return _INTERRUPTED
+    return 0
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """The parser of all commands; each one's options are the keyword arguments of its function."""
+    parser = argparse.ArgumentParser(prog="flowpe", description="Neural posteriors for Bilby, exactly weighted.")
+    parser.add_argument("--version", action="version", version=f"bilby_flowpe {__version__}")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+
+    train = _add(commands, "train", "train a model as a configuration file says")
+    _add_config(train)
+    train.add_argument("--outdir", type=Path, default=Path("outdir"), help="where its folder goes (default: outdir)")
+    _add_npool(train)
+    train.add_argument(
+        "--resume",
+        action=argparse.BooleanOptionalAction,
+        default=True,
+        help="go on with an interrupted training of the same problem and settings (default: yes)",
+    )
+    _add_overwrite(train)
+
+    simulate = _add(commands, "simulate", "simulate the waveforms of a configuration file into an HDF5 file")
+    _add_config(simulate)
+    simulate.add_argument("--output", type=Path, required=True, metavar="FILE", help="HDF5 file to write")
+    _add_npool(simulate)
+    _add_overwrite(simulate)
+
+    _add(commands, "models", "list the models that are shipped or in the cache")
+
+    show = _add(commands, "show", "say what a model is for, how it was trained and how good it is")
+    _add_model(show)
+
+    gap = _add(commands, "gap", "measure a model over fresh events: efficiency, KL to the exact posterior, verdicts")
+    _add_model(gap)
+    gap.add_argument(
+        "config",
+        type=Path,
+        nargs="?",
+        metavar="CONFIG",
+        help="configuration file of its problem (default: the one kept with the model, or the paper's problems)",
+    )
+    gap.add_argument(
+        "--injections", type=_AtLeast(0), default=200, help="number of events (default: 200; 0: the loss alone)"
+    )
+    gap.add_argument("--draws", type=_AtLeast(1), default=10_000, help="draws for each (default: 10000)")
+    gap.add_argument("--seed", type=_AtLeast(0), default=1, help="of the events (default: 1)")
+    gap.add_argument(
+        "--waveforms",
+        type=_AtLeast(0),
+        default=20_000,
+        help="fresh waveforms for the loss (default: 20000; 0: no loss)",
+    )
+    _add_npool(gap)
+    gap.add_argument(
+        "--outdir", type=Path, default=Path("outdir/gap"), help="for events, figures and picture (default: outdir/gap)"
+    )
+    gap.add_argument(
+        "--card",
+        nargs="?",
+        const="flowpe train config.toml",
+        metavar="COMMAND",
+        help="write the figures into the model's card, COMMAND being what trained it (default: flowpe train config.toml)",
+    )
+    return parser
+
+
+def _add(commands: argparse._SubParsersAction, name: str, text: str) -> argparse.ArgumentParser:
+    return commands.add_parser(name, help=text, description=text[0].upper() + text[1:] + ".")
+
+
+def _add_config(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("config", type=Path, metavar="CONFIG", help="configuration file, TOML")
+
+
+def _add_model(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("model", metavar="MODEL", help="name of a model that is shipped or in the cache, or a folder")
+
+
+def _add_npool(parser: argparse.ArgumentParser) -> None:
+    cores = os.cpu_count() or 1
+    parser.add_argument("--npool", type=_AtLeast(1), default=cores, help=f"processes (default: {cores}, one a core)")
+
+
+def _add_overwrite(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--overwrite", action="store_true", help="replace what is there")
+
+
+class _AtLeast:
+    """Whole numbers from a least one on."""
+
+    def __init__(self, least: int) -> None:
+        self.least = least
+
+    def __call__(self, text: str) -> int:
+        number = int(text)
+        if number < self.least:
+            raise argparse.ArgumentTypeError(f"{text}: give a whole number of at least {self.least}")
+        return number
+
+    def __repr__(self) -> str:
+        return "whole number"
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,188 @@
+"""What the commands of ``flowpe`` do."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+
+from bilby.core.likelihood import Likelihood
+from bilby.core.prior import PriorDict
+from bilby.core.utils import logger
+
+from .build import adapted, train_model
+from .cache import new_folder
+from .catalogue import describe_entry, entry, find_folder, listing
+from .configuration import COPY, read
+from .contract import Contract, describe
+from .errors import ConfigurationError, ModelError
+from .model import DESCRIPTION, TrainedPosterior
+from .plotting import plot_efficiency, plot_history
+from .priors import PriorTransform
+from .problems import green2020
+from .simulation import GravitationalWaveSimulator
+from .simulation.dataset import read_header, require
+from .validation.card import write_card
+from .validation.gap import measure_gap, summarise_gap
+from .validation.loss import fresh_loss
+
+
+def train(config: Path, outdir: Path, npool: int, resume: bool, overwrite: bool) -> None:
+    """Train a model as a configuration says; it is written to the folder of its name in ``outdir``."""
+    problem = read(config)
+    transform = PriorTransform(problem.priors)
+    contract = describe(problem.likelihood, transform)
+    path = problem.path.resolve()
+    name = path.parent.name if path.name == COPY else path.stem
+    folder = outdir / name
+    _check_free(folder, overwrite)
+    if file := problem.settings.simulation.file:
+        require(file, read_header(file), contract=contract.fingerprint())
+    # Named after problem and settings, too: a training of something else is not gone on with.
+    checkpoint = outdir / f"{name}.{new_folder(contract, problem.settings).name[:8]}.ckpt"
+    outdir.mkdir(parents=True, exist_ok=True)
+    if not resume:
+        checkpoint.unlink(missing_ok=True)
+    began = time.monotonic()
+    model = train_model(problem.likelihood, problem.priors, problem.settings, npool, checkpoint, sys.stderr.isatty())
+    model.information["name"] = name
+    model.save(folder)
+    problem.copy_into(folder)
+    plot_history(model.history, outdir / f"{name}.training.png")
+    checkpoint.unlink(missing_ok=True)
+    history, seconds = model.history, model.information["seconds"]
+    best = history["best"]
+    print(f"network: {model.network.n_parameters} parameters, {history['step'][-1]} steps")
+    print(f"seconds: {time.monotonic() - began:.0f}, of them waveforms: {seconds['simulation']:.0f}")
+    print(
+        f"validation loss: {history['validation_loss'][best]:.3f} nat in the network's coordinates, "
+        f"{history['validation_loss_paper'][best]:.3f} nat in standardised parameters"
+    )
+    print(f"model: {folder}")
+
+
+def simulate(config: Path, output: Path, npool: int, overwrite: bool) -> None:
+    """Simulate the waveforms of a configuration into an HDF5 file."""
+    began = time.monotonic()
+    if output.exists() and not overwrite:
+        raise ConfigurationError(f"output={str(output)!r} is there already: give another name, or --overwrite")
+    problem = read(config)
+    transform = PriorTransform(problem.priors)
+    contract = describe(problem.likelihood, transform)
+    settings = adapted(problem.settings, contract)
+    simulation = replace(settings.simulation, file=None)
+    if settings.representation.kind == "series":
+        simulation = replace(simulation, reduce_grid=False)
+    simulator = GravitationalWaveSimulator(
+        problem.likelihood, transform, simulation, npool, settings.training.seed, progress=sys.stderr.isatty()
+    )
+    simulator.save(output, contract.fingerprint())
+    grid, bank = simulator.grid, simulator.bank
+    print(
+        f"waveforms: {len(bank)} of {simulation.n_waveforms}, {bank.n_training} of them for training; "
+        f"{'polarisations' if simulator.factorised else 'responses'} {tuple(bank.waveforms.shape[1:])}"
+    )
+    print(f"grid: {grid.minimum_frequency:g} to {grid.maximum_frequency:g} Hz in steps of {grid.spacing:g} Hz")
+    print(f"size: {output.stat().st_size / 2**30:.3f} GiB")
+    print(f"peak memory: {_peak():.2f} GiB, each worker at most {_peak(of_children=True):.2f} GiB")
+    print(f"seconds: {time.monotonic() - began:.0f}")
+    print(f"file: {output}")
+
+
+def models() -> None:
+    """List the models at hand."""
+    print(listing())
+
+
+def show(model: str) -> None:
+    """Say what a model is."""
+    print(describe_entry(entry(*find_folder(model))))
+
+
+def gap(
+    model: str,
+    config: Path | None,
+    injections: int,
+    draws: int,
+    seed: int,
+    waveforms: int,
+    npool: int,
+    outdir: Path,
+    card: str | None,
+) -> None:
+    """Measure a model: its loss on waveforms never seen, and its efficiency, divergence and verdicts over fresh events."""
+    logger.setLevel("WARNING")
+    folder, _ = find_folder(model)
+    trained = TrainedPosterior.load(folder)
+    likelihood, priors = _problem_of(trained, folder, config)
+    if waveforms:
+        loss, error = fresh_loss(trained, likelihood, priors, waveforms, npool=npool)
+        print(f"loss on {waveforms} waveforms never seen, in standardised parameters: {loss:.3f} +- {error:.3f} nat")
+    if injections == 0:
+        return
+    outdir.mkdir(parents=True, exist_ok=True)
+    name = folder.resolve().name
+    # Named after what it holds: a model trained anew must not go on with the events of the old one.
+    digest = hashlib.sha256(json.dumps([trained.history, trained.location.tolist()]).encode()).hexdigest()[:8]
+    log = outdir / f"{name}.{digest}.seed{seed}.draws{draws}.jsonl"
+    events = measure_gap(trained, likelihood, priors, injections, draws, seed, npool, log, progress=sys.stderr.isatty())
+    summary = {**summarise_gap(events), "draws": draws, "seed": seed}
+    (outdir / f"{name}.gap.json").write_text(json.dumps(summary, indent=1) + "\n")
+    print(f"{name}: {summary['events']} injections, {draws} draws each")
+    print(
+        f"sample efficiency: median {summary['efficiency_median']:.4f}, 10th percentile "
+        f"{summary['efficiency_10']:.4f}, worst {summary['efficiency_worst']:.4f}"
+    )
+    for estimator in ("kl_weighted", "kl_truth"):
+        figures = summary[estimator]
+        print(f"KL to exact, {estimator[3:]}: {figures['mean']:.4f} +- {figures['standard_error']:.4f} nat")
+    print(f"bias of ln Z: {summary['log_evidence_bias']:.2e}; lowest loss possible: {summary['lowest_loss']:.3f} nat")
+    print(f"verdicts: {summary['verdicts']}")
+    if card:
+        measured = f"flowpe gap {name} --injections {injections} --draws {draws} --seed {seed}"
+        write_card(folder, trained, summary, {"train": card, "measure": measured})
+    plot_efficiency(events, outdir / f"{name}.efficiency.png", title=name)
+
+
+def _check_free(folder: Path, overwrite: bool) -> None:
+    """Before a long training, see that its model can be written."""
+    if not folder.exists() or (folder.is_dir() and not any(folder.iterdir())):
+        return
+    if not (folder / DESCRIPTION).is_file():
+        raise ModelError(f"folder={str(folder)!r} holds something that is no model: give another --outdir")
+    if not overwrite:
+        raise ModelError(f"folder={str(folder)!r} holds a model already: give another --outdir, or --overwrite")
+
+
+def _problem_of(model: TrainedPosterior, folder: Path, config: Path | None) -> tuple[Likelihood, PriorDict]:
+    """The problem that a model is for: the configuration given or kept with it, else one of the paper's."""
+    if config is None and (folder / COPY).is_file():
+        config = folder / COPY
+    if config is not None:
+        problem = read(config)
+        return problem.likelihood, problem.priors
+    for parameters in (5, 8):
+        likelihood, priors = green2020(parameters=parameters, seed=0)
+        if not model.contract.differences(_contract(likelihood, priors)):
+            return likelihood, priors
+    raise ConfigurationError(
+        f"model={str(folder)!r} is not of the paper's problems and has no {COPY}: give the configuration it was trained with"
+    )
+
+
+def _contract(likelihood: Likelihood, priors: PriorDict) -> Contract:
+    return describe(likelihood, PriorTransform(priors))
+
+
+def _peak(of_children: bool = False) -> float:
+    """Largest memory in GiB of this process, or of any of its children; not a number where the system does not tell."""
+    try:
+        import resource
+    except ImportError:
+        return float("nan")
+    usage = resource.getrusage(resource.RUSAGE_CHILDREN if of_children else resource.RUSAGE_SELF)
+    # Kilobytes, but for macOS.
+    return usage.ru_maxrss * (1 if sys.platform == "darwin" else 1024) / 2**30
