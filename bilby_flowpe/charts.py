@@ -21,9 +21,13 @@ class Chart(Protocol):
     ----------
     keys
         The parameters, n of them.
+    turn
+        Symmetry that proposals on this chart are given: a parameter, by how much it is moved, or not, with equal probability,
+        and its period. A network that sees both modes of an unfolded phase may have missed one.
     """
 
     keys: tuple[str, ...]
+    turn: tuple[str, float, float] | None
 
     def forward(self, parameters: Parameters) -> tuple[np.ndarray, np.ndarray]:
         """Base coordinates (N, n) and ``log |d base / d parameters|`` (N,); -inf where the chart does not reach."""
@@ -32,6 +36,12 @@ class Chart(Protocol):
     def inverse(self, base: np.ndarray, rng: np.random.Generator) -> tuple[Parameters, np.ndarray]:
         """Parameters at base coordinates (N, n), and which of them are inside the prior (N,)."""
         ...
+
+
+def turned(chart: Chart, parameters: Parameters, how: np.ndarray) -> Parameters:
+    """The copies of ``parameters`` under the chart's symmetry, moved where ``how`` is one."""
+    key, by, period = chart.turn
+    return {**parameters, key: (parameters[key] + how * by) % period}
 
 
 class PriorChart:
@@ -44,6 +54,8 @@ class PriorChart:
     keys
         Parameters wanted, all when left out; the others must be independent of them.
     """
+
+    turn = None
 
     def __init__(self, transform: PriorTransform, keys: tuple[str, ...] | None = None) -> None:
         self.transform = transform

@@ -301,16 +301,16 @@ class BoundPosterior:
         parameters, inside, log_jacobian = self.coordinates.from_network(x, pivot, rng)
         return parameters, inside & np.isfinite(log_jacobian)
 
+    @property
+    def turn(self) -> tuple[str, float, float] | None:
+        """Both modes of an unfolded phase are drawn alike, whether the network found both or not."""
+        config = self.model.coordinates
+        unfolded = "phase" in config.keys and config.phase_order != 0 and not config.fold_phase
+        return ("phase", np.pi, 2 * np.pi) if unfolded and config.phase_order % 2 == 0 else None
+
     def mixture(self) -> Mixture:
         """The defensive mixture that this model was found to need."""
-        config = self.model.coordinates
-        # Both modes of an unfolded phase are drawn alike, whether the network found both or not.
-        turn = ("phase", np.pi, 2 * np.pi) if config.phase_order % 2 == 0 and self._phase_unfolded() else None
-        return defensive(self, self.transform, self.model.shares, turn)
-
-    def _phase_unfolded(self) -> bool:
-        config = self.model.coordinates
-        return "phase" in config.keys and config.phase_order != 0 and not config.fold_phase
+        return defensive(self, self.transform, self.model.shares)
 
 
 def shipped_models() -> list[str]:

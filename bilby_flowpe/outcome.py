@@ -13,9 +13,9 @@ from bilby.core.utils import logger
 from pandas import DataFrame
 
 from .importance import WeightSummary, normalised_weights, rejection_sample, summarise
-from .model import BoundPosterior, TrainedPosterior
+from .model import BoundPosterior
 from .proposals import PRIOR, Mixture
-from .refine import Budget, Refinement
+from .refine import Refinement
 from .verdict import Evidence, Verdict, judge
 from .weighing import Target, WeightedDraws
 
@@ -30,8 +30,6 @@ class Outcome:
         The batch that the result is made of.
     proposal
         What drew it.
-    bound
-        The network bound to the data, if there is one.
     pilot
         Summary of the pilot batch, if one fixed the number of draws.
     refinement
@@ -40,59 +38,74 @@ class Outcome:
 
     weighted: WeightedDraws
     proposal: Mixture
-    bound: BoundPosterior | None = None
     pilot: WeightSummary | None = None
     refinement: Refinement | None = None
     summary: WeightSummary = field(init=False)
     rows: np.ndarray = field(init=False)
     verdict: Verdict = field(init=False)
     statistics: dict[str, Any] = field(init=False, default_factory=dict)
-    model: TrainedPosterior | None = field(init=False, default=None)
+    bound: BoundPosterior | None = field(init=False, default=None)
 
     def __post_init__(self) -> None:
         self.summary = summarise(self.weighted.log_weights)
 
     def judge(
-        self, target: Target, budget: Budget, kwargs: dict[str, Any], ready: bool, rng: np.random.Generator
+        self,
+        target: Target,
+        n_effective: int,
+        n_posterior: int,
+        rng: np.random.Generator,
+        found: float | None = None,
+        spent: str | None = None,
     ) -> None:
-        """Draw the equal-weight rows and grade the batch."""
+        """Draw the equal-weight rows and grade the batch.
+
+        Parameters
+        ----------
+        target
+            What was sampled.
+        n_effective, n_posterior
+            Effective draws wanted, and most equal-weight rows.
+        rng
+            Of the rows.
+        found
+            Log likelihood ratio of the best signal that a search found in the data.
+        spent
+            The budget that ended before the proposal was good enough, in words.
+        """
         weighted = self.weighted
         rows = rejection_sample(weighted.log_weights, rng)
-        if len(rows) > kwargs["n_posterior"]:
-            rows = np.sort(rng.choice(rows, size=kwargs["n_posterior"], replace=False))
+        if len(rows) > n_posterior:
+            rows = np.sort(rng.choice(rows, size=n_posterior, replace=False))
         self.rows = rows
         size = len(weighted.log_weights)
         evidence = Evidence(
             n_posterior=len(rows),
             outside=weighted.n_outside / size,
-            prior_part=weighted.shares(self.proposal.names).get(PRIOR, 0.0) if self.bound or self.refinement else None,
-            missing_log_likelihood=self._missing(target),
-            budget_ended=None if ready else _spent(target, budget, kwargs),
+            prior_part=weighted.shares(self.proposal.names).get(PRIOR),
+            missing_log_likelihood=None if found is None else self._missing(target, found),
+            budget_ended=spent,
             closed_form_difference=weighted.spot_difference if weighted.spot_check_failed else None,
         )
-        self.verdict = judge(self.summary, n_effective=kwargs["n_effective"], evidence=evidence)
+        self.verdict = judge(self.summary, n_effective=n_effective, evidence=evidence)
 
-    def _missing(self, target: Target) -> float | None:
-        """By how much a template fits the data better than any draw does, in log likelihood; ``None`` if unknown."""
-        found = self.bound.log_likelihood_found if self.bound else None
-        if found is None:
-            return None
+    def _missing(self, target: Target, found: float) -> float:
+        """By how much a template fits the data better than any draw does, in log likelihood."""
         noise = 0.0 if target.use_ratio else float(target.likelihood.noise_log_likelihood())
         return found - (float(np.max(self.weighted.log_likelihood)) - noise)
 
-    def finish(self, model: TrainedPosterior | None, source: str, seed: int, seconds: dict[str, float]) -> None:
-        """Note where the draws come from."""
-        self.model = model
-        training = model.information.get("seconds", {}).get("total") if model else None
+    def finish(self, bound: BoundPosterior | None, source: str, seed: int, seconds: dict[str, float]) -> None:
+        """Note where the draws come from: a network bound to the data, if there is one, and its name."""
+        self.bound = bound
+        training = bound.model.information.get("seconds", {}).get("total") if bound else None
         self.statistics |= {"model": source, "seed": seed, "seconds": seconds, "training_seconds": training}
-        self.statistics["conditional"] = list(self.bound.conditional.keys) if self.bound else []
-        if self.bound:
-            self.statistics["corrections"] = list(self.bound.corrections)
+        self.statistics["conditional"] = list(bound.conditional.keys) if bound else []
+        self.statistics["corrections"] = list(bound.corrections) if bound else []
         if self.refinement:
             self.statistics["refinement"] = self.refinement.statistics()
 
 
-def fill_weighted(sampler: Sampler, outcome: Outcome, target: Target, rng: np.random.Generator, began: float) -> Result:
+def fill_weighted(sampler: Sampler, outcome: Outcome, target: Target, began: float) -> Result:
     """Bilby's result from weighted draws."""
     weighted, summary, keys = outcome.weighted, outcome.summary, target.transform.keys
     samples = np.stack([weighted.parameters[key] for key in keys], axis=-1)
@@ -121,7 +134,7 @@ def fill_weighted(sampler: Sampler, outcome: Outcome, target: Target, rng: np.ra
     return _finish(result, outcome, target, began)
 
 
-def fill_raw(sampler: Sampler, outcome: Outcome, target: Target, rng: np.random.Generator, began: float) -> Result:
+def fill_raw(sampler: Sampler, outcome: Outcome, target: Target, began: float) -> Result:
     """Bilby's result from a network's draws as they are; conditional draws cannot be had without the likelihood: said so."""
     weighted = outcome.weighted
     alive = np.isfinite(weighted.log_weights)
@@ -134,7 +147,7 @@ def fill_raw(sampler: Sampler, outcome: Outcome, target: Target, rng: np.random.
     reasons = ["raw network draws: not weighted by the likelihood, no evidence"]
     if drawn := outcome.statistics["conditional"]:
         reasons.append(f"{drawn} were drawn from their exact conditional, which uses the likelihood")
-    if outcome.model.flatten_snr:
+    if outcome.bound.model.flatten_snr:
         reasons.append("the network was trained on a prior that is flatter in signal-to-noise ratio than the user's")
     if weighted.spot_check_failed:
         reasons.insert(
@@ -173,10 +186,3 @@ def _finish(result: Result, outcome: Outcome, target: Target, began: float) -> R
     message = f"Verdict: {grade}" + "".join(f"; {reason}" for reason in reasons)
     (logger.info if grade == "reliable" else logger.warning)(message)
     return result
-
-
-def _spent(target: Target, budget: Budget, kwargs: dict[str, Any]) -> str:
-    """The budget that ended first, in words."""
-    if not budget.in_time():
-        return f"max_time={kwargs['max_time']:g} s"
-    return f"max_likelihood_evaluations={kwargs['max_likelihood_evaluations']} ({target.n_likelihood} made)"

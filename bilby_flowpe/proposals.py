@@ -24,7 +24,7 @@ import numpy as np
 import torch
 from scipy.special import logsumexp
 
-from .charts import Chart
+from .charts import Chart, turned
 from .errors import ConfigurationError
 from .priors import Parameters, PriorTransform
 
@@ -152,15 +152,12 @@ class Charted:
         The chart.
     densities
         Densities in its base space, by name.
-    turn
-        Symmetry of the proposal: a parameter and by how much it is moved, or not, with equal probability. A network that
-        sees both modes of an unfolded phase may have missed one.
+    symmetric
+        Whether draws are given the chart's symmetry, if it has one.
     """
 
-    def __init__(
-        self, chart: Chart, densities: dict[str, BaseDensity], turn: tuple[str, float, float] | None = None
-    ) -> None:
-        self.chart, self.turn = chart, turn
+    def __init__(self, chart: Chart, densities: dict[str, BaseDensity], symmetric: bool = True) -> None:
+        self.chart, self._symmetric = chart, symmetric and chart.turn is not None
         self.names = tuple(densities)
         self._densities = tuple(densities.values())
 
@@ -169,26 +166,22 @@ class Charted:
     ) -> tuple[Parameters, np.ndarray]:
         """See :class:`Part`."""
         parameters, inside = self.chart.inverse(self._densities[index].draw(size, generator), rng)
-        if self.turn:
-            parameters = self._turned(parameters, rng.integers(2, size=size))
+        if self._symmetric:
+            parameters = turned(self.chart, parameters, rng.integers(2, size=size))
         return parameters, inside
 
     def log_prob(self, parameters: Parameters) -> np.ndarray:
         """See :class:`Part`."""
         log_prob = self._log_prob(parameters)
-        if not self.turn:
+        if not self._symmetric:
             return log_prob
-        other = self._log_prob(self._turned(parameters, np.ones(len(log_prob))))
+        other = self._log_prob(turned(self.chart, parameters, np.ones(len(log_prob))))
         return np.logaddexp(log_prob, other) - np.log(2.0)
 
     def _log_prob(self, parameters: Parameters) -> np.ndarray:
         base, log_jacobian = self.chart.forward(parameters)
         log_prob = np.stack([density.log_prob(base) + log_jacobian for density in self._densities], axis=-1)
         return np.where(np.isnan(log_prob), -np.inf, log_prob)
-
-    def _turned(self, parameters: Parameters, how: np.ndarray) -> Parameters:
-        key, by, period = self.turn
-        return {**parameters, key: (parameters[key] + how * by) % period}
 
 
 class FromPrior:
@@ -273,12 +266,10 @@ class Mixture:
 
 def flow_alone(chart: Chart) -> Mixture:
     """The flow as it is."""
-    return Mixture([Charted(chart, {FLOW: Normal(len(chart.keys))})], [1.0])
+    return Mixture([Charted(chart, {FLOW: Normal(len(chart.keys))}, symmetric=False)], [1.0])
 
 
-def defensive(
-    chart: Chart, transform: PriorTransform, shares: Shares, turn: tuple[str, float, float] | None = None
-) -> Mixture:
+def defensive(chart: Chart, transform: PriorTransform, shares: Shares) -> Mixture:
     """The flow, a broadened flow and a little prior.
 
     Parameters
@@ -289,11 +280,9 @@ def defensive(
         The user's prior.
     shares
         Of the mixture.
-    turn
-        As in :class:`Charted`.
     """
     size = len(chart.keys)
-    flows = Charted(chart, {FLOW: Normal(size), BROAD: Normal(size, shares.width)}, turn)
+    flows = Charted(chart, {FLOW: Normal(size), BROAD: Normal(size, shares.width)})
     return Mixture(
         [flows, FromPrior(transform, chart.keys)], [1 - shares.broad - shares.prior, shares.broad, shares.prior]
     )

@@ -22,15 +22,16 @@ import torch
 from bilby.core.utils import logger
 from scipy.special import logsumexp
 
-from .charts import Chart, PriorChart
+from .charts import Chart, PriorChart, turned
 from .event_flow import EventFlow, fit_event_flow
 from .importance import effective_sample_size
+from .priors import Parameters
 from .proposals import BROAD, FLOW, Charted, FromPrior, Mixture, Normal, Part
 from .weighing import Target, WeightedDraws
 
-ROUND_DRAWS = 5000
+_ROUND, _ROUND_EACH = 2000, 500  # draws of a round, and more for each dimension
 _ENOUGH, _ENOUGH_EACH = 500.0, 100.0  # effective draws that a flow is fitted to, at least and for each dimension
-_STEPS = 400
+_STEPS, _LAST_STEPS = 150, 300  # training steps on the way, and at the posterior itself
 _BROAD, _WIDTH, _START, _PRIOR = 0.1, 1.5, 0.05, 0.02
 _GOOD = 0.3
 _PROGRESS = 1.15
@@ -60,6 +61,12 @@ class Budget:
     def evaluations_left(self, target: Target) -> int:
         """Likelihood evaluations that may still be made."""
         return max(self.likelihood_evaluations - target.n_likelihood, 0)
+
+    def spent(self, target: Target) -> str:
+        """The budget that ended first, in words."""
+        if not self.in_time():
+            return f"max_time={self.seconds:g} s"
+        return f"max_likelihood_evaluations={self.likelihood_evaluations} ({target.n_likelihood} made)"
 
     def in_time(self) -> bool:
         """Whether there is time left."""
@@ -121,6 +128,7 @@ class Refinement:
         self.target, self.network, self.n_effective, self.budget = target, network, n_effective, budget
         self.generator, self.rng = generator, rng
         self.rounds: list[Round] = []
+        self.round_draws = _ROUND + _ROUND_EACH * len(target.keys)
         self.pool = _Pool()
         self.chart: Chart = PriorChart(target.transform, target.keys)
         self.proposal: Mixture = Mixture([FromPrior(target.transform, target.keys)], [1.0])
@@ -150,7 +158,7 @@ class Refinement:
             affordable = needed <= self.budget.evaluations_left(self.target)
             stalled = 0 if done.efficiency > _PROGRESS * best else stalled + 1
             best = max(best, done.efficiency)
-            if affordable and (done.efficiency >= _GOOD or needed <= ROUND_DRAWS or stalled >= 2):
+            if affordable and (done.efficiency >= _GOOD or needed <= self.round_draws or stalled >= 2):
                 return True
             if stalled >= 6:
                 logger.info("The efficiency has stopped to rise")
@@ -169,12 +177,12 @@ class Refinement:
     def _affordable(self) -> bool:
         """Whether another round leaves enough for a fresh batch."""
         left = self.budget.evaluations_left(self.target)
-        return self.budget.in_time() and left >= ROUND_DRAWS + self.n_effective
+        return self.budget.in_time() and left >= self.round_draws + self.n_effective
 
     def _first_round(self) -> None:
         """Draws from the prior, and the choice of where the path starts."""
         began = time.monotonic()
-        size = min(ROUND_DRAWS, self.budget.evaluations_left(self.target))
+        size = min(self.round_draws, self.budget.evaluations_left(self.target))
         if size == 0:
             return
         self.pool.add(self.target.draw(self.proposal, size, self.generator, self.rng), self.proposal)
@@ -225,10 +233,10 @@ class Refinement:
         base, log_jacobian = self.pool.in_base(self.chart)
         log_weights = self.pool.log_weights(_path(self.pool.start_density(self.chart), self.pool.log_target, beta))
         usable = np.isfinite(log_jacobian)
-        flow = fit_event_flow(base[usable], log_weights[usable], self.rng, _STEPS)
+        flow = fit_event_flow(base[usable], log_weights[usable], self.rng, _STEPS if beta < 1 else _LAST_STEPS)
         self._beta = beta
         self.proposal = self._mixture(flow)
-        size = min(ROUND_DRAWS, self.budget.evaluations_left(self.target))
+        size = min(self.round_draws, self.budget.evaluations_left(self.target))
         weighted = self.target.draw(self.proposal, size, self.generator, self.rng)
         self.pool.add(weighted, self.proposal)
         return self._note(beta, self.pool.last_efficiency(), began)
@@ -291,9 +299,7 @@ class _Pool:
     def start_density(self, chart: Chart) -> np.ndarray:
         """Log density of a standard normal in the chart's base, at every draw, (N,)."""
         base, log_jacobian = self.in_base(chart)
-        sound = np.isfinite(log_jacobian)
-        normal = Normal(len(chart.keys)).log_prob(np.where(sound[:, None], base, 0.0))
-        return np.where(sound, normal + np.where(sound, log_jacobian, 0.0), -np.inf)
+        return Normal(len(chart.keys)).log_prob(base) + log_jacobian
 
     def last_efficiency(self) -> float:
         """Efficiency of the latest batch alone, by its own proposal."""
@@ -311,10 +317,23 @@ class _Pool:
     def _on_chart(self, chart: Chart, index: int) -> tuple[np.ndarray, np.ndarray]:
         key = (id(chart), index)
         if key not in self._charted:
-            base, log_jacobian = chart.forward(self.batches[index].draws.parameters)
-            sound = np.isfinite(log_jacobian) & np.all(np.isfinite(base), axis=1)
-            self._charted[key] = base, np.where(sound, log_jacobian, -np.inf)
+            parameters = self.batches[index].draws.parameters
+            base, log_jacobian = _soundly(chart, parameters)
+            if chart.turn:
+                # Of two copies the one that the start knows better.
+                copy, of_copy = _soundly(chart, turned(chart, parameters, np.ones(len(base))))
+                normal = Normal(len(chart.keys))
+                better = normal.log_prob(copy) + of_copy > normal.log_prob(base) + log_jacobian
+                base, log_jacobian = np.where(better[:, None], copy, base), np.where(better, of_copy, log_jacobian)
+            self._charted[key] = base, log_jacobian
         return self._charted[key]
+
+
+def _soundly(chart: Chart, parameters: Parameters) -> tuple[np.ndarray, np.ndarray]:
+    """Base coordinates, zero where they are no numbers, and log Jacobian, -inf there."""
+    base, log_jacobian = chart.forward(parameters)
+    sound = np.isfinite(log_jacobian) & np.all(np.isfinite(base), axis=1)
+    return np.where(sound[:, None], base, 0.0), np.where(sound, log_jacobian, -np.inf)
 
 
 def _path(log_start: np.ndarray, log_target: np.ndarray, beta: float) -> np.ndarray:

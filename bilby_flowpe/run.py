@@ -1,4 +1,4 @@
-"""One run of the sampler, stage by stage: find or train a model, draw, weigh, refine where that is not enough."""
+"""One run of the sampler: find or train a model, bind it to the data, sample the event, fill Bilby's result."""
 
 from __future__ import annotations
 
@@ -17,24 +17,21 @@ from .arguments import OF_THE_MODEL
 from .build import Settings, train_model
 from .cache import cached_model, new_folder
 from .contract import describe
-from .importance import WeightSummary, draws_needed, summarise
-from .model import BoundPosterior, TrainedPosterior, find_model
+from .errors import ConfigurationError
+from .model import TrainedPosterior, find_model
 from .networks import NetworkConfig
-from .outcome import Outcome, fill_raw, fill_weighted
+from .outcome import fill_raw, fill_weighted
 from .plotting import plot_history
 from .priors import PriorTransform
-from .proposals import Mixture, flow_alone
-from .refine import Budget, Refinement
+from .proposals import flow_alone
+from .refine import Budget
 from .representation import RepresentationConfig
+from .sampling import EventSampler, Wanted
 from .simulation import SimulationConfig, can_simulate
 from .training import TrainingConfig
-from .weighing import Target, WeightedDraws
+from .weighing import Target
 
 _UNSEEN_SEED = 2**31 - 1
-_HOPELESS = 5.0
-_INEFFICIENT = 0.02
-_PILOT = 500
-_ATTEMPTS = 3
 
 Done = TypeVar("Done")
 
@@ -58,7 +55,7 @@ class Run:
 
     def __call__(self) -> Result:
         began = time.monotonic()
-        model, source, bound = None, "none", None
+        source, bound = "none", None
         if can_simulate(self.likelihood):
             model, source = self._find_or_train()
             bound = self._timed("representation", lambda: model.bind(self.likelihood, self.transform))
@@ -67,20 +64,25 @@ class Run:
                 f"Nobody can simulate from a {type(self.likelihood).__name__}: a proposal is refined from the prior for this "
                 "event alone, and nothing of it serves the next one"
             )
-        self.target = Target(
+        target = Target(
             self.likelihood, self.transform, bool(self.sampler.use_ratio), bound and bound.conditional, self.npool
         )
-        self.budget = Budget(self.kwargs["max_likelihood_evaluations"], self.kwargs["max_time"])
-        if not self.kwargs["importance"]:
-            outcome = self._raw(bound)
-        elif bound is None:
-            outcome = self._refined(None, [])
-        else:
-            outcome = self._weighed(bound)
-        self.seconds["total"] = round(time.monotonic() - began, 3)
-        outcome.finish(model, source, self.seed, self.seconds)
+        wanted = Wanted(self.kwargs["n_effective"], self.kwargs["n_posterior"], self.kwargs["refine"], self.progress)
+        budget = Budget(self.kwargs["max_likelihood_evaluations"], self.kwargs["max_time"])
+        proposal = None
+        if bound is not None:
+            proposal = bound.mixture() if self.kwargs["importance"] else flow_alone(bound)
+        elif not self.kwargs["importance"]:
+            raise ConfigurationError(
+                f"importance=False: a {type(self.likelihood).__name__} has no network and no raw draws: leave it out"
+            )
+        found = bound.log_likelihood_found if bound else None
+        event = EventSampler(target, bound, proposal, wanted, budget, self.generator, self.rng, found)
+        outcome = event() if self.kwargs["importance"] else event.raw()
+        self.seconds |= event.seconds
+        outcome.finish(bound, source, self.seed, self.seconds)
         fill = fill_weighted if self.kwargs["importance"] else fill_raw
-        return fill(self.sampler, outcome, self.target, self.rng, began)
+        return fill(self.sampler, outcome, target, began)
 
     def _timed(self, stage: str, work: Callable[[], Done]) -> Done:
         began = time.monotonic()
@@ -143,79 +145,3 @@ class Run:
             distance=kwargs["distance"],
             fold_phase=kwargs["fold_phase"],
         )
-
-    # Drawing and weighing ----------------------------------------------------------------------------------------------
-
-    def _draw(self, proposal: Mixture, size: int, stage: str) -> WeightedDraws:
-        title = stage.capitalize() if self.progress else None
-        return self._timed(
-            stage,
-            lambda: self.target.draw(proposal, size, self.generator, self.rng, title, self.budget.in_time),
-        )
-
-    def _raw(self, bound: BoundPosterior) -> Outcome:
-        """The network's draws as they are."""
-        stage = "conditionals" if bound.conditional.keys else "likelihoods"
-        proposal = flow_alone(bound)
-        return Outcome(self._draw(proposal, self.kwargs["n_posterior"], stage), proposal, bound)
-
-    def _weighed(self, bound: BoundPosterior) -> Outcome:
-        """The network's draws, weighed; refined on this event where they will not do."""
-        proposal = bound.mixture()
-        size = min(max(self.kwargs["n_effective"] // 5, _PILOT), self.kwargs["max_likelihood_evaluations"])
-        pilot = self._draw(proposal, size, "pilot")
-        summary = summarise(pilot.log_weights)
-        known = [(pilot, proposal)]
-        left = self.budget.evaluations_left(self.target)
-        needed = draws_needed(summary, self.kwargs["n_effective"], maximum=max(left, 1) + 1)
-        poor = summary.efficiency < _INEFFICIENT or summary.effective_sample_size < _HOPELESS
-        if self.kwargs["refine"] and (poor or needed > left):
-            logger.info(f"The network's efficiency on this event is about {summary.efficiency:.3g}: it is refined")
-            return self._refined(bound, known)
-        # The pilot only fixes the number: its own luck must not enter the evidence.
-        weighted = self._draw(proposal, max(min(needed, left), 1), "weighing")
-        outcome = self._outcome(weighted, proposal, bound, summary)
-        if not self.kwargs["refine"] or outcome.verdict.grade == "reliable":
-            return outcome
-        logger.info(
-            "The network's weights are not good enough (" + "; ".join(outcome.verdict.reasons) + "): it is refined"
-        )
-        return self._refined(bound, [*known, (weighted, proposal)], outcome)
-
-    def _refined(
-        self, bound: BoundPosterior | None, known: list[tuple[WeightedDraws, Mixture]], before: Outcome | None = None
-    ) -> Outcome:
-        """Rounds of refinement, then a fresh batch; again while that falls short and the budget lasts."""
-        n_effective = self.kwargs["n_effective"]
-        refinement = Refinement(self.target, bound, n_effective, self.budget, self.generator, self.rng)
-        for weighted, proposal in known:
-            refinement.add(weighted, proposal)
-        outcome = before
-        for _ in range(_ATTEMPTS):
-            ready = self._timed("refinement", refinement.run)
-            size = refinement.draws_for(n_effective)
-            if size < 1 or not refinement.rounds:
-                break
-            proposal = refinement.proposal
-            weighted = self._draw(proposal, size, "weighing")
-            outcome = self._outcome(weighted, proposal, bound, None, refinement, ready)
-            if not ready or outcome.verdict.grade == "reliable":
-                break
-            refinement.add(weighted, proposal)
-        if outcome is None:
-            proposal = refinement.proposal
-            outcome = self._outcome(self._draw(proposal, 1, "weighing"), proposal, bound, None, refinement, False)
-        return outcome
-
-    def _outcome(
-        self,
-        weighted: WeightedDraws,
-        proposal: Mixture,
-        bound: BoundPosterior | None,
-        pilot: WeightSummary | None,
-        refinement: Refinement | None = None,
-        ready: bool = True,
-    ) -> Outcome:
-        outcome = Outcome(weighted, proposal, bound, pilot, refinement)
-        outcome.judge(self.target, self.budget, self.kwargs, ready, self.rng)
-        return outcome

@@ -32,6 +32,7 @@ ROWS = (
     {"refine"},
     {"cache"},
     {"outcome"},
+    {"sampling"},
     {"run"},
     {"sampler"},
     {"catalogue", "problems", "toys", "transient", "validation"},

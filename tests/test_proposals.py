@@ -36,6 +36,7 @@ class Shift:
     """A chart of the plane: base coordinates are shifted and stretched parameters."""
 
     keys = ("a", "b")
+    turn = None
 
     def __init__(self, centre: float = 0.0, scale: float = 0.1) -> None:
         self.centre, self.scale = centre, scale
@@ -120,7 +121,8 @@ def test_a_missed_mode_shows_in_the_shares(transform: PriorTransform) -> None:
 def test_a_turn_draws_both_copies() -> None:
     transform = PriorTransform(PriorDict({"a": Uniform(0, 2), "b": Uniform(-1, 1)}))
     chart = Shift(0.3, 0.05)
-    turned = Mixture([Charted(chart, {FLOW: Normal(2)}, ("a", 1.0, 2.0))], [1.0])
+    chart.turn = ("a", 1.0, 2.0)
+    turned = Mixture([Charted(chart, {FLOW: Normal(2)})], [1.0])
     draws = turned.draw(SIZE, *generators())
     low = draws.parameters["a"] < 0.8
     assert np.mean(low) == pytest.approx(0.5, abs=5 * 0.5 / SIZE**0.5)

@@ -199,7 +199,7 @@ def test_bad_keywords(
     def never(*_: Any, **__: Any) -> None:
         raise AssertionError("work was begun")
 
-    for owner, name in ((run_module, "train_model"), (run_module, "draw_and_weigh")):
+    for owner, name in ((run_module, "train_model"), (run_module, "EventSampler")):
         monkeypatch.setattr(owner, name, never)
     with pytest.raises(kind, match=complaint):
         run(**kwargs)

@@ -1,0 +1,172 @@
+"""From a proposal to an outcome, for one event: pilot, fresh batch, and refinement where that is not enough."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TypeVar
+
+import numpy as np
+import torch
+from bilby.core.utils import logger
+
+from .charts import Chart
+from .importance import WeightSummary, draws_needed, summarise
+from .outcome import Outcome
+from .proposals import Mixture
+from .refine import Budget, Refinement
+from .weighing import Target, WeightedDraws
+
+_HOPELESS = 5.0
+_INEFFICIENT = 0.02
+_PILOT = 500
+_ATTEMPTS = 3
+
+Done = TypeVar("Done")
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What is asked of a run.
+
+    Attributes
+    ----------
+    n_effective
+        Effective draws to aim at.
+    n_posterior
+        Most equal-weight rows.
+    refine
+        Whether a proposal that will not do is refined on the event.
+    progress
+        Whether to show progress bars.
+    """
+
+    n_effective: int = 5000
+    n_posterior: int = 5000
+    refine: bool = True
+    progress: bool = False
+
+
+class EventSampler:
+    """Samples the posterior of one event.
+
+    Parameters
+    ----------
+    target
+        The posterior.
+    chart
+        A network bound to the event's data; ``None`` to start from the prior.
+    proposal
+        Mixture to begin with, where there is a network.
+    wanted, budget
+        What is asked for, and what may be spent on it.
+    found
+        Log likelihood ratio of the best signal that a search found in the data, if there was one.
+    generator, rng
+        Generators.
+
+    Attributes
+    ----------
+    seconds : dict
+        Of each stage.
+    """
+
+    def __init__(
+        self,
+        target: Target,
+        chart: Chart | None,
+        proposal: Mixture | None,
+        wanted: Wanted,
+        budget: Budget,
+        generator: torch.Generator,
+        rng: np.random.Generator,
+        found: float | None = None,
+    ) -> None:
+        self.target, self.chart, self.proposal, self.found = target, chart, proposal, found
+        self.wanted, self.budget = wanted, budget
+        self.generator, self.rng = generator, rng
+        self.seconds: dict[str, float] = {}
+
+    def raw(self) -> Outcome:
+        """Draws of the proposal as they are, weighed for what is drawn conditionally, and not judged."""
+        stage = "conditionals" if self.target.conditional.keys else "likelihoods"
+        return Outcome(self._draw(self.proposal, self.wanted.n_posterior, stage), self.proposal)
+
+    def __call__(self) -> Outcome:
+        """Weighted draws, with a verdict."""
+        if self.chart is None:
+            return self.refined([])
+        proposal, wanted = self.proposal, self.wanted
+        size = min(max(wanted.n_effective // 5, _PILOT), self.budget.likelihood_evaluations)
+        pilot = self._draw(proposal, size, "pilot")
+        summary = summarise(pilot.log_weights)
+        left = self.budget.evaluations_left(self.target)
+        needed = draws_needed(summary, wanted.n_effective, maximum=left + 1)
+        poor = summary.efficiency < _INEFFICIENT or summary.effective_sample_size < _HOPELESS
+        if wanted.refine and (poor or needed > left):
+            logger.info(f"The network's efficiency on this event is about {summary.efficiency:.3g}: it is refined")
+            return self.refined([(pilot, proposal)])
+        # The pilot only fixes the number: its own luck must not enter the evidence.
+        weighted = self._draw(proposal, max(min(needed, left), 1), "weighing")
+        outcome = self._judged(weighted, proposal, summary)
+        if not wanted.refine or outcome.verdict.grade == "reliable":
+            return outcome
+        logger.info("The network will not do (" + "; ".join(outcome.verdict.reasons) + "): it is refined")
+        return self.refined([(pilot, proposal), (weighted, proposal)], outcome)
+
+    def refined(self, known: list[tuple[WeightedDraws, Mixture]], before: Outcome | None = None) -> Outcome:
+        """Rounds of refinement, then a fresh batch; again while that falls short and the budget lasts.
+
+        Parameters
+        ----------
+        known
+            Draws made already, and what drew them.
+        before
+            Outcome to return where the budget allows no better one.
+        """
+        refinement = Refinement(self.target, self.chart, self.wanted.n_effective, self.budget, self.generator, self.rng)
+        for weighted, proposal in known:
+            refinement.add(weighted, proposal)
+        outcome = before
+        for _ in range(_ATTEMPTS):
+            ready = self._timed("refinement", refinement.run)
+            size = refinement.draws_for(self.wanted.n_effective)
+            if not refinement.rounds or (size < 1 and outcome is not None):
+                break
+            proposal = refinement.proposal
+            weighted = self._draw(proposal, max(size, 1), "weighing")
+            outcome = self._judged(weighted, proposal, None, refinement, ready)
+            if not ready or outcome.verdict.grade == "reliable":
+                break
+            refinement.add(weighted, proposal)
+        if outcome is None:
+            weighted = self._draw(refinement.proposal, 1, "weighing")
+            outcome = self._judged(weighted, refinement.proposal, None, refinement, ready=False)
+        return outcome
+
+    def _draw(self, proposal: Mixture, size: int, stage: str) -> WeightedDraws:
+        title = stage.capitalize() if self.wanted.progress else None
+        return self._timed(
+            stage,
+            lambda: self.target.draw(proposal, size, self.generator, self.rng, title, self.budget.in_time),
+        )
+
+    def _timed(self, stage: str, work: Callable[[], Done]) -> Done:
+        began = time.monotonic()
+        done = work()
+        self.seconds[stage] = round(self.seconds.get(stage, 0.0) + time.monotonic() - began, 3)
+        return done
+
+    def _judged(
+        self,
+        weighted: WeightedDraws,
+        proposal: Mixture,
+        pilot: WeightSummary | None,
+        refinement: Refinement | None = None,
+        ready: bool = True,
+    ) -> Outcome:
+        outcome = Outcome(weighted, proposal, pilot, refinement)
+        spent = None if ready else self.budget.spent(self.target)
+        outcome.judge(self.target, self.wanted.n_effective, self.wanted.n_posterior, self.rng, self.found, spent)
+        return outcome
