@@ -21,6 +21,7 @@ TINY = """
 problem = "green2020"
 parameters = 5
 seed = 4
+calibration_events = 0
 
 [simulation]
 n_waveforms = 1000
