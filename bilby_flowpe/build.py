@@ -14,6 +14,7 @@ from bilby.core.likelihood import Likelihood
 from bilby.core.prior import PriorDict
 from bilby.core.utils import logger
 
+from .calibrate import calibrate, calibrated
 from .conditional import ConditionalConfig
 from .contract import Contract, describe
 from .errors import ConfigurationError
@@ -46,6 +47,9 @@ class Settings:
     ----------
     simulation, representation, network, training
         Those of each stage.
+    calibration_events
+        Simulated events on which shares of the defensive mixture and the tolerance in the noise curve are measured; with 0
+        the usual shares and no tolerance.
     phase
         ``"conditional"``: the phase is drawn from its exact conditional wherever the waveform allows it; ``"network"``: it is
         one of the network's parameters, as in the paper.
@@ -60,6 +64,7 @@ class Settings:
     representation: RepresentationConfig = field(default_factory=RepresentationConfig)
     network: NetworkConfig = field(default_factory=NetworkConfig)
     training: TrainingConfig = field(default_factory=TrainingConfig)
+    calibration_events: int = 24
     phase: Mode = "conditional"
     distance: Mode = "conditional"
     fold_phase: bool = True
@@ -145,6 +150,7 @@ class _Builder:
         if settings.representation.kind == "series" and settings.simulation.reduce_grid:
             settings = replace(settings, simulation=replace(settings.simulation, reduce_grid=False))
         self.settings, self.progress = settings, progress
+        self.likelihood, self.npool = likelihood, npool
         self.began = time.monotonic()
         self.rng = np.random.default_rng(settings.training.seed)
         self.generator = torch.Generator().manual_seed(settings.training.seed)
@@ -181,7 +187,7 @@ class _Builder:
             Path(checkpoint) if checkpoint else None,
             self.progress,
         )
-        return TrainedPosterior(
+        model = TrainedPosterior(
             contract=self.contract,
             grid=getattr(self.simulator, "grid", None),
             kind=settings.representation.kind,
@@ -197,6 +203,20 @@ class _Builder:
             settings=settings.to_dict(),
             history=history.to_dict(),
             information=self._information(representation, network.n_parameters),
+        )
+        if not settings.calibration_events:
+            return model
+        logger.info(f"Measuring the model on {settings.calibration_events} simulated events")
+        return calibrated(
+            model,
+            calibrate(
+                model,
+                self.likelihood,
+                self.transform,
+                settings.calibration_events,
+                seed=settings.training.seed,
+                npool=self.npool,
+            ),
         )
 
     def _choose_coordinates(self) -> tuple[CoordinateConfig, ConditionalConfig]:

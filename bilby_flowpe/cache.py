@@ -6,16 +6,18 @@ import hashlib
 import json
 import os
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from bilby.core.utils import logger
+from safetensors import SafetensorError, safe_open
 
 from .build import Settings, adapted
 from .contract import Contract
 from .errors import ModelError
-from .model import SHIPPED, TrainedPosterior
+from .model import SHIPPED, WEIGHTS, TrainedPosterior
 from .training import TrainingConfig
 
 CACHE_VARIABLE = "BILBY_FLOWPE_CACHE"
@@ -32,10 +34,28 @@ def cache_folder(cache: str | None = None) -> Path:
 def cached_model(
     contract: Contract, settings: Settings, cache: str | None = None
 ) -> tuple[Path, TrainedPosterior] | None:
-    """A model of the same contract and kind, shipped, or trained before for at least as long as is asked for now."""
+    """The best model for a problem among those shipped, and those trained before for at least as long as is asked for now.
+
+    Parameters
+    ----------
+    contract
+        Of the problem.
+    settings
+        Choices that the model has to share, and the training it must have had.
+    cache
+        Folder of the models trained before; see :func:`cache_folder`.
+
+    Returns
+    -------
+    tuple or None
+        Folder and model: one trained for this very problem, else the one with the fewest differences that importance weights
+        make up for (:meth:`bilby_flowpe.contract.Contract.match` names them); of several the one trained for longest.
+        ``None`` if all are refused.
+    """
     settings = adapted(settings, contract)
+    found: list[tuple[int, float, Path]] = []
     for folder in _candidates(cache):
-        try:
+        with _passing_over(folder):
             described = json.loads((folder / "model.json").read_text())
             if (
                 described["contract"]["kind"] != contract.facts["kind"]
@@ -44,18 +64,21 @@ def cached_model(
                 continue
             if folder.parent != SHIPPED and not _trained_enough(described, settings.training):
                 continue
-            model = TrainedPosterior.load(folder)
-        except (ModelError, OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-            logger.warning(f"Passing over the model in {folder}: {error}")
-            continue
-        if not model.contract.differences(contract):
-            return folder, model
+            tolerance = described["information"].get("psd_tolerance", 0.0)
+            match = _contract(folder, described).match(contract, tolerance)
+            if not match.refusals:
+                found.append((len(match.corrections), -described["history"]["seconds"][-1], folder))
+    for *_, folder in sorted(found, key=lambda candidate: candidate[:2]):
+        with _passing_over(folder):
+            return folder, TrainedPosterior.load(folder)
     return None
 
 
 def new_folder(contract: Contract, settings: Settings, cache: str | None = None) -> Path:
     """Where in the cache a model of this contract and these settings belongs."""
-    text = json.dumps([contract.fingerprint(), settings.to_dict()], sort_keys=True)
+    # The fingerprint has no order, the detectors have.
+    order = list(contract.facts.get("detectors", []))
+    text = json.dumps([contract.fingerprint(), order, settings.to_dict()], sort_keys=True)
     return cache_folder(cache) / hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
@@ -63,6 +86,23 @@ def _candidates(cache: str | None) -> Iterator[Path]:
     for root in (SHIPPED, cache_folder(cache)):
         if root.is_dir():
             yield from sorted(path.parent for path in root.glob("*/model.json"))
+
+
+@contextmanager
+def _passing_over(folder: Path) -> Iterator[None]:
+    """Damaged and outdated models are no errors here, but said."""
+    try:
+        yield
+    except (ModelError, SafetensorError, OSError, ValueError, KeyError, IndexError, TypeError, AttributeError) as error:
+        logger.warning(f"Passing over the model in {folder}: {error}")
+
+
+def _contract(folder: Path, described: dict[str, Any]) -> Contract:
+    """Contract of a model, without reading the network."""
+    prefix = "contract."
+    with safe_open(folder / WEIGHTS, framework="np") as file:
+        names = [name for name in file.keys() if name.startswith(prefix)]  # noqa: SIM118, it is no dictionary
+        return Contract(described["contract"], {name.removeprefix(prefix): file.get_tensor(name) for name in names})
 
 
 def _trained_enough(described: dict[str, Any], asked: TrainingConfig) -> bool:
@@ -86,6 +126,8 @@ def _kind(described: dict[str, Any]) -> dict[str, Any]:
     kind = {
         "family": described["network"]["family"],
         "phase": described["phase"],
+        # Before there was a choice, the network had it.
+        "distance": described.get("distance", "network"),
         "representation": described["representation"]["kind"],
     }
     return {**kind, "fold_phase": described["fold_phase"]} if described["phase"] == "network" else kind

@@ -14,7 +14,7 @@ root mean square, are analysed as they are. The tolerance is the largest move at
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -31,12 +31,12 @@ from .priors import PriorTransform
 from .proposals import BROAD, FLOW, Charted, FromPrior, Mixture, Normal, Shares
 from .weighing import Target, WeightedDraws
 
-WIDTHS = (1.25, 1.5, 2.0)
+WIDTHS = (1.5, 2.0, 3.0)
 BROAD_SHARES = (0.02, 0.05, 0.1, 0.2)
 PRIOR_SHARE = 0.005
-MOVES = (0.05, 0.1, 0.2, 0.4, 0.8)
+MOVES = (0.1, 0.2, 0.4, 0.8)
 _PILOT = (0.55, 0.1, 0.1, 0.1, 0.15)
-_PSD_EVENTS, _PSD_DRAWS = 8, 400
+_PSD_EVENTS, _PSD_DRAWS = 8, 300
 _WAVES = 4
 
 
@@ -64,7 +64,7 @@ def calibrate(
     likelihood: Likelihood,
     transform: PriorTransform,
     events: int = 24,
-    draws: int = 1000,
+    draws: int = 500,
     seed: int = 0,
     npool: int = 1,
 ) -> Calibration:
@@ -188,19 +188,32 @@ def _efficiency(weighted: WeightedDraws, shares: Shares | None) -> float:
     alive = np.isfinite(weighted.log_weights)
     if not alive.any():
         return 0.0
-    log_w, log_q = weighted.log_weights[alive], weighted.draws.log_q[alive]
-    parts = weighted.draws.log_parts[alive] - np.log(_PILOT)
-    chosen = np.zeros(len(_PILOT))
+    log_w, log_q = weighted.log_weights, weighted.draws.log_q
+    parts = weighted.draws.log_parts - np.log(_PILOT)
     if shares is None:
-        chosen[0] = 1.0
-    else:
-        chosen[0] = 1 - shares.broad - shares.prior
-        chosen[1 + WIDTHS.index(shares.width)] = shares.broad
-        chosen[-1] = shares.prior
+        # Its own draws alone: where others went, its tails are too thin for its weights to have a variance.
+        own = weighted.draws.part == 0
+        log_flow = np.where(alive[own], log_w[own] + np.where(alive[own], log_q[own] - parts[own, 0], 0), -np.inf)
+        return effective_sample_size(log_flow) / max(own.sum(), 1)
+    log_w, log_q, parts = log_w[alive], log_q[alive], parts[alive]
+    chosen = np.zeros(len(_PILOT))
+    chosen[0] = 1 - shares.broad - shares.prior
+    chosen[1 + WIDTHS.index(shares.width)] = shares.broad
+    chosen[-1] = shares.prior
     with np.errstate(divide="ignore"):
         log_candidate = logsumexp(parts + np.log(chosen), axis=1)
     log_ratio = 2 * logsumexp(log_w) - np.log(len(weighted.log_weights)) - logsumexp(2 * log_w + log_q - log_candidate)
     return float(min(np.exp(log_ratio), 1.0))
+
+
+def calibrated(model: TrainedPosterior, calibration: Calibration) -> TrainedPosterior:
+    """The model with what was measured; the table goes with it."""
+    information = {
+        **model.information,
+        "psd_tolerance": calibration.psd_tolerance,
+        "calibration": calibration.table,
+    }
+    return replace(model, shares=calibration.shares, information=information)
 
 
 def describe_calibration(calibration: Calibration) -> Sequence[str]:

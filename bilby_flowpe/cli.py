@@ -74,6 +74,22 @@ def build_parser() -> argparse.ArgumentParser:
     show = _add(commands, "show", "say what a model is for, how it was trained and how good it is")
     _add_model(show)
 
+    calibrate = _add(
+        commands, "calibrate", "measure which defensive mixture a model needs and which noise curves it bears, and keep it"
+    )
+    _add_model(calibrate)
+    calibrate.add_argument(
+        "config",
+        type=Path,
+        nargs="?",
+        metavar="CONFIG",
+        help="configuration file of its problem (default: the one kept with the model, or the paper's problems)",
+    )
+    calibrate.add_argument("--events", type=_AtLeast(1), default=64, help="number of simulated events (default: 64)")
+    calibrate.add_argument("--draws", type=_AtLeast(100), default=1000, help="draws for each (default: 1000)")
+    calibrate.add_argument("--seed", type=_AtLeast(0), default=0, help="of the events (default: 0)")
+    _add_npool(calibrate)
+
     gap = _add(commands, "gap", "measure a model over fresh events: efficiency, KL to the exact posterior, verdicts")
     _add_model(gap)
     gap.add_argument(

@@ -15,6 +15,8 @@ from bilby.core.utils import logger
 
 from .build import adapted, train_model
 from .cache import new_folder
+from .calibrate import calibrate as measure_calibration
+from .calibrate import calibrated, describe_calibration
 from .catalogue import describe_entry, entry, find_folder, listing
 from .configuration import COPY, read
 from .contract import Contract, describe
@@ -100,6 +102,18 @@ def models() -> None:
 def show(model: str) -> None:
     """Say what a model is."""
     print(describe_entry(entry(*find_folder(model))))
+
+
+def calibrate(model: str, config: Path | None, events: int, draws: int, seed: int, npool: int) -> None:
+    """Measure the shares of the defensive mixture and the tolerance in the noise curve, and write them to the model."""
+    logger.setLevel("WARNING")
+    folder, _ = find_folder(model)
+    trained = TrainedPosterior.load(folder)
+    likelihood, priors = _problem_of(trained, folder, config)
+    transform = PriorTransform(priors)
+    measured = measure_calibration(trained, likelihood, transform, events, draws, seed, npool)
+    print("\n".join(describe_calibration(measured)))
+    calibrated(trained, measured).save(folder)
 
 
 def gap(

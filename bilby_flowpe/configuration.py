@@ -24,11 +24,12 @@ from bilby.core.prior import PriorDict
 
 from .build import Settings
 from .errors import ConfigurationError
+from .model import CONFIGURATION
 from .problems import green2020
 from .tables import check_keys, convert, fill
 from .transient import DataConfig, WaveformConfig, make_likelihood, make_priors
 
-COPY = "config.toml"
+COPY = CONFIGURATION
 """Name of the configuration's copy in the folder of a model."""
 
 PACKAGED = {"green2020": green2020}

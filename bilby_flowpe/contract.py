@@ -3,30 +3,62 @@
 A contract is plain data: parameters and their priors, detectors, band, duration, noise curves, waveform. It speaks of times
 from the segment's start and, for a fixed sky position, of the antenna response, so that a model serves at any GPS time at
 which the detectors see the same.
+
+Not every difference forbids a model's use. Importance weights make up for whatever changes a density within the reach of the
+model's draws: narrower priors or others inside those trained with, another waveform, a noise curve not too far off. What adds
+or takes away parameters, reaches beyond the priors or changes the form of the data does forbid it.
 """
 
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from inspect import isfunction
 from typing import Any
 
 import numpy as np
 from bilby.core.likelihood import GaussianLikelihood, Likelihood
-from bilby.core.prior import Prior
 from bilby.core.utils import get_function_path
 from bilby.gw.likelihood import GravitationalWaveTransient
 
 from .errors import SimulationError
 from .priors import PriorTransform
+from .restore import Finding, compare, describe_priors, match_priors, plain, show
 from .simulation.projection import Detector, sidereal_time
 
 _SKY = ("ra", "dec", "psi")
 _TIME = "geocent_time"
+_OF_THE_PRIORS = ("priors", "fixed", "constraints")
+_CORRECTED = ("model", "model_arguments")
+_PSD, _POWER = "power_spectral_density.", "signal_power."
 _RELATIVE_TOLERANCE = 1e-6
-_SHOWN = 3
-_LABELS = ("name", "latex_label", "unit", "boundary")
+_RESPONSE_TOLERANCE = 1e-3
+_DELAY_TOLERANCE = 5e-5
+_TURN_TOLERANCE = 1e-5
+_SAME_PSD = 1e-6
+
+
+@dataclass(frozen=True)
+class Match:
+    """How well a model fits what it is asked to analyse.
+
+    Attributes
+    ----------
+    refusals
+        Why the model must not be used, one message each; empty if it may.
+    corrections
+        Differences that importance weights make up for, one message each.
+    sidereal_shift
+        What to add to a right ascension of the training to have one of the asked problem, radians in [-pi, pi).
+    other_priors
+        Whether priors or constraints are not those trained with: the model's coordinates are then those of
+        :func:`~bilby_flowpe.restore.restore_priors`.
+    """
+
+    refusals: tuple[str, ...] = ()
+    corrections: tuple[str, ...] = ()
+    sidereal_shift: float = 0.0
+    other_priors: bool = False
 
 
 @dataclass(frozen=True)
@@ -38,29 +70,78 @@ class Contract:
     facts
         Plain nested values, JSON's own types only.
     arrays
-        Arrays to compare: noise curves of each detector, abscissae of other data.
+        Arrays to compare: noise curves of each detector in its band, ``power_spectral_density.<name>``; abscissae and noise
+        of other data. A trained model's may have ``signal_power.<name>``, of the same shape as the noise curve: by how much
+        each frequency counts.
     """
 
     facts: dict[str, Any]
     arrays: dict[str, np.ndarray] = field(default_factory=dict)
 
+    def match(self, asked: Contract, psd_tolerance: float = 0.0) -> Match:
+        """Whether the model of this contract may be used for the problem ``asked``.
+
+        Parameters
+        ----------
+        asked
+            Contract of the problem.
+        psd_tolerance
+            Largest :func:`psd_distance` of a detector's noise curve that the model bears.
+        """
+        if self.facts["kind"] != asked.facts["kind"]:
+            return Match(tuple(compare("kind", self.facts["kind"], asked.facts["kind"])))
+        priors = list(match_priors(self.facts, asked.facts))
+        turned, shift = _match_sidereal_time(self.facts, asked.facts)
+        found = [
+            *_match_parameters(self.facts, asked.facts),
+            *priors,
+            *_match_settings(self.facts, asked.facts),
+            *turned,
+            *_match_arrays(self.arrays, asked.arrays, psd_tolerance),
+        ]
+        return Match(
+            refusals=tuple(finding.message for finding in found if finding.refused),
+            corrections=tuple(finding.message for finding in found if not finding.refused),
+            sidereal_shift=shift,
+            other_priors=bool(priors),
+        )
+
     def differences(self, asked: Contract) -> list[str]:
         """Where ``asked`` is not what this model was trained for, in words; empty if nowhere."""
-        found = list(_compare("", self.facts, asked.facts))
-        for name in sorted({*self.arrays, *asked.arrays}):
-            trained, wanted = self.arrays.get(name), asked.arrays.get(name)
-            if trained is None or wanted is None:
-                found.append(f"{name}: {'given' if trained is None else 'missing'}, unlike in training")
-            elif trained.shape != wanted.shape:
-                found.append(f"{name}: {wanted.shape} values, trained with {trained.shape}")
-            elif not np.allclose(trained, wanted, rtol=_RELATIVE_TOLERANCE, atol=0):
-                found.append(f"{name}: differs from the one trained with, {_by_how_much(trained, wanted)}")
-        return found
+        match = self.match(asked)
+        return [*match.refusals, *match.corrections]
 
     def fingerprint(self) -> str:
         """Text that equal contracts share; the arrays enter with six digits."""
         arrays = {name: [f"{value:.5e}" for value in array] for name, array in sorted(self.arrays.items())}
         return json.dumps([self.facts, arrays], sort_keys=True)
+
+
+def psd_distance(trained: np.ndarray, asked: np.ndarray, weight: np.ndarray | None = None) -> float:
+    """Root mean square over frequencies of the logarithm of the ratio of two noise curves.
+
+    Parameters
+    ----------
+    trained, asked
+        Power spectral densities, (F,); infinite where a frequency is left out.
+    weight
+        Of each frequency, (F,), not negative; all alike when left out.
+
+    Returns
+    -------
+    float
+        Infinite if a frequency is left out of one of them only.
+    """
+    trained, asked = (np.asarray(curve, dtype=np.float64) for curve in (trained, asked))
+    used = _used(trained)
+    if np.any(used != _used(asked)):
+        return np.inf
+    weight = np.ones_like(trained) if weight is None else np.asarray(weight, dtype=np.float64)
+    total = np.sum(weight[used])
+    if not total > 0:
+        # Signals without power anywhere say nothing about what counts.
+        weight, total = np.ones_like(trained), max(np.sum(used), 1)
+    return float(np.sqrt(np.sum(weight[used] * np.log(asked[used] / trained[used]) ** 2) / total))
 
 
 def describe(likelihood: Likelihood, transform: PriorTransform) -> Contract:
@@ -88,13 +169,7 @@ def _gravitational_wave(likelihood: GravitationalWaveTransient, transform: Prior
     fixed_sky = all(key in transform.fixed for key in _SKY)
     facts: dict[str, Any] = {
         "kind": "gravitational wave",
-        "priors": _priors(transform, start),
-        "fixed": {
-            key: value - (start if key == _TIME else 0.0)
-            for key, value in sorted(transform.fixed.items())
-            if not (fixed_sky and key in _SKY)
-        },
-        "constraints": _constraints(transform),
+        **describe_priors(transform, start, without=_SKY if fixed_sky else ()),
         "duration": float(likelihood.interferometers.duration),
         "sampling_frequency": float(likelihood.interferometers.sampling_frequency),
         "detectors": {
@@ -108,14 +183,14 @@ def _gravitational_wave(likelihood: GravitationalWaveTransient, transform: Prior
             "generator": type(generator).__name__,
             "source_model": get_function_path(source),
             "parameter_conversion": get_function_path(generator.parameter_conversion),
-            "arguments": _plain(generator.waveform_arguments),
+            "arguments": plain(generator.waveform_arguments),
         },
         "reference_frame": str(likelihood.reference_frame),
         "time_reference": str(likelihood.time_reference),
     }
     if not fixed_sky:
-        # Right ascension turns with the Earth: such a model serves at its own sidereal time alone.
-        facts["sidereal_time"] = round(float(sidereal_time(np.array(start)) % (2 * np.pi)), 6)
+        # Right ascension turns with the Earth.
+        facts["sidereal_time"] = round(float(sidereal_time(np.array(start)) % (2 * np.pi)), 9)
     else:
         facts["antenna"] = _antenna(likelihood, transform)
     arrays = {
@@ -126,11 +201,9 @@ def _gravitational_wave(likelihood: GravitationalWaveTransient, transform: Prior
 
 
 def _antenna(likelihood: GravitationalWaveTransient, transform: PriorTransform) -> dict[str, list[float]]:
-    """Response and delay of each detector in the middle of the time window."""
-    time = transform.fixed.get(_TIME)
-    if time is None:
-        prior = transform.priors[_TIME] if _TIME in transform.keys else None
-        time = (prior.minimum + prior.maximum) / 2 if prior else float(likelihood.interferometers.start_time)
+    """Response and delay of each detector in the middle of the time's prior."""
+    start = float(likelihood.interferometers.start_time)
+    time = {**transform.from_median(), **transform.fixed}.get(_TIME, start)
     ra, dec, psi = (np.array([transform.fixed[key]]) for key in _SKY)
     seen = {}
     for interferometer in likelihood.interferometers:
@@ -145,11 +218,9 @@ def _antenna(likelihood: GravitationalWaveTransient, transform: PriorTransform) 
 def _gaussian(likelihood: GaussianLikelihood, transform: PriorTransform) -> Contract:
     facts = {
         "kind": "gaussian",
-        "priors": _priors(transform, 0.0),
-        "fixed": dict(sorted(transform.fixed.items())),
-        "constraints": _constraints(transform),
+        **describe_priors(transform, 0.0),
         "model": get_function_path(likelihood.func),
-        "model_arguments": _plain(likelihood.kwargs),
+        "model_arguments": plain(likelihood.kwargs),
     }
     sigma = np.broadcast_to(
         np.asarray(transform.fixed.get("sigma", likelihood.sigma), dtype=np.float64), np.shape(likelihood.y)
@@ -157,76 +228,155 @@ def _gaussian(likelihood: GaussianLikelihood, transform: PriorTransform) -> Cont
     return Contract(facts, {"x": np.ravel(likelihood.x).astype(float), "sigma": np.ravel(sigma).astype(float)})
 
 
-def _priors(transform: PriorTransform, start: float) -> dict[str, Any]:
-    return {key: _prior(transform.priors[key], start if key.endswith("_time") else 0.0) for key in transform.keys}
+# Comparison ------------------------------------------------------------------------------------------------------------
 
 
-def _constraints(transform: PriorTransform) -> dict[str, Any]:
-    conversion = transform.priors.conversion_function
-    described = {key: _prior(transform.priors[key], 0.0) for key in transform.constraints}
+def _match_parameters(trained: dict[str, Any], asked: dict[str, Any]) -> Iterator[Finding]:
+    """Search parameters and fixed ones."""
+    for key in sorted({*trained["priors"]} - {*asked["priors"]}):
+        entry, now = trained["priors"][key], "missing"
+        if key in asked["fixed"]:
+            now = f"fixed to {asked['fixed'][key]!r}"
+        elif key in _SKY and "antenna" in asked:
+            now = "fixed"
+        yield Finding(True, f"priors.{key}: {now}, trained with {show(entry)}; give {key} a prior inside this one")
+    for key in sorted({*asked["priors"]} - {*trained["priors"]}):
+        before, way_out = "trained without it", f"leave {key} out"
+        if key in trained["fixed"]:
+            before, way_out = f"trained with {trained['fixed'][key]!r}", f"fix {key} to {trained['fixed'][key]!r}"
+        elif key in _SKY and "antenna" in trained:
+            before, way_out = "trained with a fixed sky position", f"fix {', '.join(_SKY)}"
+        yield Finding(True, f"priors.{key}: {show(asked['priors'][key])} is asked for, {before}; {way_out}")
+    searched = {*trained["priors"], *asked["priors"]}
+    before, now = ({k: v for k, v in facts["fixed"].items() if k not in searched} for facts in (trained, asked))
+    for message in compare("fixed", before, now):
+        key = message.partition(":")[0].removeprefix("fixed.")
+        yield Finding(True, f"{message}; {f'fix {key} to {before[key]!r}' if key in before else f'leave {key} out'}")
+
+
+def _match_settings(trained: dict[str, Any], asked: dict[str, Any]) -> Iterator[Finding]:
+    """Every fact but those of the priors; unknown ones have to be equal."""
+    for key in sorted({*trained, *asked} - {*_OF_THE_PRIORS}):
+        if key not in trained or key not in asked:
+            yield from _refused(compare("", *({key: facts[key]} if key in facts else {} for facts in (trained, asked))))
+        elif key == "detectors":
+            yield from _match_detectors(trained[key], asked[key])
+        elif key == "antenna":
+            yield from _match_antenna(trained[key], asked[key])
+        elif key == "waveform":
+            yield from _match_waveform(trained[key], asked[key])
+        elif key != "sidereal_time":
+            # What simulates something of its own is known to itself alone, but for the form of the data.
+            allowed = key in _CORRECTED or (trained["kind"] == "simulator" and key != "shape")
+            yield from _refused(compare(key, trained[key], asked[key]), not allowed)
+
+
+def _refused(messages: Iterable[str], refused: bool = True) -> Iterator[Finding]:
+    yield from (Finding(refused, message) for message in messages)
+
+
+def _match_waveform(trained: dict[str, Any], asked: dict[str, Any]) -> Iterator[Finding]:
+    both = {*trained} & {*asked} & {"generator", "source_model", "arguments"}
+    for allowed in (False, True):
+        parts = ({key: value for key, value in facts.items() if (key in both) == allowed} for facts in (trained, asked))
+        yield from _refused(compare("waveform", *parts), not allowed)
+
+
+def _match_detectors(trained: dict[str, Any], asked: dict[str, Any]) -> Iterator[Finding]:
+    # In JSON as in Python dictionaries have an order: that of the network's inputs.
+    if list(trained) != list(asked):
+        message = f"detectors: {list(asked)}, trained with {list(trained)}; give these detectors, in this order"
+        yield Finding(True, message)
+    for name in trained:
+        if name in asked:
+            yield from _refused(compare(f"detectors.{name}", trained[name], asked[name]))
+
+
+def _match_antenna(trained: dict[str, list[float]], asked: dict[str, list[float]]) -> Iterator[Finding]:
+    tolerances = np.array([_RESPONSE_TOLERANCE, _RESPONSE_TOLERANCE, _DELAY_TOLERANCE])
+    for name in trained:
+        # Not "larger than": what is not a number is refused, too.
+        if name in asked and not np.all(np.abs(np.subtract(asked[name], trained[name])) <= tolerances):
+            now, before = ("F+ {:.4f}, Fx {:.4f}, delay {:.6f} s".format(*seen[name]) for seen in (asked, trained))
+            yield Finding(
+                True,
+                f"antenna.{name}: {now}, trained with {before}; choose the sky position, or the GPS time, at which the "
+                "detectors see what was trained with",
+            )
+
+
+def _match_sidereal_time(trained: dict[str, Any], asked: dict[str, Any]) -> tuple[list[Finding], float]:
+    """What is found, and the turn of the right ascension."""
+    before, now = trained.get("sidereal_time"), asked.get("sidereal_time")
+    if before is None or now is None:
+        return [], 0.0
+    shift = float((now - before + np.pi) % (2 * np.pi) - np.pi)
+    if abs(shift) <= _TURN_TOLERANCE:
+        return [], 0.0
+    said = f"sidereal_time: {now:.6f}, trained with {before:.6f}"
+    if all(_whole_turn(facts["priors"].get("ra")) for facts in (trained, asked)):
+        return [Finding(False, f"{said}: ra is turned by {shift:.6f}")], shift
+    priors = ", ".join(
+        f"{show(facts['priors'].get('ra', facts['fixed'].get('ra')))} {when}"
+        for facts, when in ((asked, "now"), (trained, "in training"))
+    )
+    return [Finding(True, f"{said}; ra can be turned only where its prior is Uniform(0, 2 pi): it is {priors}")], 0.0
+
+
+def _whole_turn(entry: dict[str, Any] | None) -> bool:
     return (
-        {**described, "conversion_function": getattr(conversion, "__qualname__", str(conversion))} if described else {}
+        entry is not None
+        and entry["class"] == "Uniform"
+        and "module" not in entry
+        and bool(np.allclose([entry["minimum"], entry["maximum"]], [0, 2 * np.pi], rtol=0, atol=_RELATIVE_TOLERANCE))
     )
 
 
-def _prior(prior: Prior, shift: float) -> dict[str, Any]:
-    arguments = {key: value for key, value in prior.get_instantiation_dict().items() if key not in _LABELS}
-    moved = {
-        # Microseconds: GPS times in double precision carry no more.
-        key: round(float(value) - shift, 6) if shift and key in ("minimum", "maximum") else value
-        for key, value in arguments.items()
-    }
-    return {"class": type(prior).__name__, **_plain(moved)}
+def _match_arrays(
+    trained: dict[str, np.ndarray], asked: dict[str, np.ndarray], psd_tolerance: float
+) -> Iterator[Finding]:
+    for name in sorted({*trained, *asked}):
+        if name.startswith(_POWER):
+            continue
+        before, now = trained.get(name), asked.get(name)
+        if before is None or now is None:
+            yield Finding(True, f"{name}: {'given' if before is None else 'missing'}, unlike in training")
+        elif before.shape != now.shape:
+            yield Finding(True, f"{name}: {now.shape} values, trained with {before.shape}")
+        elif name.startswith(_PSD):
+            weight = trained.get(_POWER + name.removeprefix(_PSD))
+            yield from _match_psd(name, before, now, weight, psd_tolerance)
+        elif not np.allclose(before, now, rtol=_RELATIVE_TOLERANCE, atol=0):
+            yield Finding(True, f"{name}: differs from the one trained with, {_by_how_much(before, now)}")
+
+
+def _match_psd(
+    name: str, trained: np.ndarray, asked: np.ndarray, weight: np.ndarray | None, tolerance: float
+) -> Iterator[Finding]:
+    if np.any(odd := _used(trained) != _used(asked)):
+        used = [f"{int(np.sum(_used(curve)))} of {len(curve)}" for curve in (asked, trained)]
+        yield Finding(
+            True,
+            f"{name}: finite at {used[0]} frequencies, trained with {used[1]}, not the same ones at {int(np.sum(odd))}; "
+            "leave out the frequencies that were left out in training",
+        )
+        return
+    distance = psd_distance(trained, asked, weight if np.shape(weight) == trained.shape else None)
+    said = f"{name}: ln S differs from the one trained with by {distance:.3g} (root mean square)"
+    if distance <= _SAME_PSD:
+        return
+    if distance <= tolerance:
+        yield Finding(False, f"{said}, up to {tolerance:.3g} is borne")
+    else:
+        yield Finding(True, f"{said}, only {tolerance:.3g} is borne; use a noise curve nearer to that one")
+
+
+def _used(curve: np.ndarray) -> np.ndarray:
+    """Frequencies (F,) of a noise curve that are not left out."""
+    return np.isfinite(curve) & (curve > 0)
 
 
 def _by_how_much(trained: np.ndarray, wanted: np.ndarray) -> str:
     if np.all(trained > 0) and np.all(wanted > 0):
         return f"by a factor of {float(np.exp(np.median(np.abs(np.log(wanted / trained))))):.3g} at the median"
     return f"by up to {float(np.max(np.abs(wanted - trained))):.3g}"
-
-
-def _plain(value: Any) -> Any:
-    """``value`` in JSON's own types; arrays in full and functions by their name, which outlives the process."""
-
-    def convert(other: Any) -> Any:
-        if isinstance(other, np.ndarray | np.generic):
-            return other.tolist()
-        return get_function_path(other) if isfunction(other) else str(other)
-
-    return json.loads(json.dumps(value, default=convert, sort_keys=True))
-
-
-def _absolute_tolerance(path: str) -> float:
-    """GPS times, and what is computed at them, are good to microseconds; nothing else has a scale of its own."""
-    return 5e-6 if any(word in path for word in ("_time", "antenna")) else 0.0
-
-
-def _compare(path: str, trained: Any, asked: Any) -> Any:
-    """Yield the differences of two nested values."""
-    if isinstance(trained, dict) and isinstance(asked, dict):
-        for key in sorted({*trained, *asked}):
-            below = f"{path}.{key}" if path else key
-            if key not in trained:
-                yield f"{below}: {asked[key]!r} is asked for, the model was trained without it"
-            elif key not in asked:
-                yield f"{below}: missing, the model was trained with {trained[key]!r}"
-            else:
-                yield from _compare(below, trained[key], asked[key])
-    elif isinstance(trained, float | int) and isinstance(asked, float | int):
-        if not np.isclose(trained, asked, rtol=_RELATIVE_TOLERANCE, atol=_absolute_tolerance(path)):
-            yield f"{path}: {asked!r}, trained with {trained!r}"
-    elif isinstance(trained, list) and isinstance(asked, list):
-        if len(trained) != len(asked):
-            yield f"{path}: {len(asked)} values, trained with {len(trained)}"
-            return
-        found = [
-            difference
-            for index, (one, other) in enumerate(zip(trained, asked, strict=True))
-            for difference in _compare(f"{path}[{index}]", one, other)
-        ]
-        # Of a table the first few say enough.
-        yield from found[:_SHOWN]
-        if len(found) > _SHOWN:
-            yield f"{path}: {len(found) - _SHOWN} more values differ"
-    elif trained != asked:
-        yield f"{path}: {asked!r}, trained with {trained!r}"

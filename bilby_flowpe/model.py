@@ -13,23 +13,26 @@ from typing import Any
 import numpy as np
 import torch
 from bilby.core.likelihood import Likelihood
+from bilby.core.utils import logger
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
 from .conditional import ConditionalConfig, ExactConditional
-from .contract import Contract, describe
+from .contract import Contract, Match, describe
 from .errors import ContractError, ModelError
 from .grid import Grid
 from .networks import ConditionalNetwork, NetworkConfig, build_network
 from .priors import Parameters, PriorTransform
 from .proposals import Mixture, Shares, defensive
 from .representation import REPRESENTATIONS, CoordinateConfig, Coordinates, Representation
-from .simulation import Simulator, make_simulator
+from .restore import restore_priors
+from .simulation import make_simulator
+from .simulation.symmetries import find_symmetries
 
 FORMAT = 1
 """Version of the folder's layout; a newer one is refused."""
 
-WEIGHTS, DESCRIPTION = "weights.safetensors", "model.json"
+WEIGHTS, DESCRIPTION, CONFIGURATION = "weights.safetensors", "model.json", "config.toml"
 SHIPPED = Path(__file__).parent / "models"
 _PACKAGES = ("bilby_flowpe", "bilby", "torch", "zuko", "numpy", "lalsuite")
 _COMPLEX = "complex:"
@@ -89,15 +92,42 @@ class TrainedPosterior:
         Raises
         ------
         ContractError
-            If the model was trained for another problem; the message lists every difference.
+            If the model was trained for a problem that this one does not lie within; the message lists every reason.
         """
-        if differences := self.contract.differences(describe(likelihood, transform)):
+        match = self.contract.match(describe(likelihood, transform), self.information.get("psd_tolerance", 0.0))
+        if match.refusals:
             raise ContractError(
                 "the model was trained for another problem: "
-                + "; ".join(differences)
+                + "; ".join(match.refusals)
                 + ". Use a model trained for this one, or leave model out to have one trained"
             )
-        return BoundPosterior(self, likelihood, transform)
+        for correction in match.corrections:
+            logger.info(f"Corrected by the weights: {correction}")
+        training = None
+        if match.other_priors:
+            start = float(likelihood.interferometers.start_time) if self.grid else 0.0
+            training = PriorTransform(restore_priors(self.contract.facts, start, transform.fixed))
+        if self.conditional.keys and any(correction.startswith("waveform") for correction in match.corrections):
+            self._check_symmetries(likelihood, transform)
+        return BoundPosterior(self, likelihood, transform, training, match)
+
+    def _check_symmetries(self, likelihood: Likelihood, transform: PriorTransform) -> None:
+        """Another waveform has to allow what is drawn conditionally."""
+        found = find_symmetries(likelihood.waveform_generator, transform)
+        missing = [
+            key
+            for key, holds in (
+                ("phase", found.phase_order == self.conditional.phase_order),
+                ("luminosity_distance", found.distance),
+                ("theta_jn", found.inclination and found.cross_ratio == complex(*self.conditional.cross_ratio)),
+            )
+            if key in self.conditional.keys and not holds
+        ]
+        if missing:
+            raise ContractError(
+                f"this model draws {list(self.conditional.keys)} from their exact conditional, which this waveform does not "
+                f"allow for {missing}: have a model trained for it, or use one with phase='network'"
+            )
 
     def save(self, folder: str | Path, half: bool = True) -> Path:
         """Write the model to ``folder``, whole or not at all.
@@ -105,7 +135,7 @@ class TrainedPosterior:
         Parameters
         ----------
         folder
-            Where to; an older model there is replaced.
+            Where to; an older model there is replaced, the configuration that it was trained with stays.
         half
             Whether the network's weights go to half precision. The model in memory is rounded alike, so that it stays the
             one that was written.
@@ -141,6 +171,8 @@ class TrainedPosterior:
         try:
             save_file({key: value.contiguous().clone() for key, value in tensors.items()}, temporary / WEIGHTS)
             (temporary / DESCRIPTION).write_text(json.dumps(self._description(), indent=1) + "\n")
+            if (folder / CONFIGURATION).is_file():
+                shutil.copy2(folder / CONFIGURATION, temporary / CONFIGURATION)
             temporary.chmod(0o755)
             if folder.exists():
                 # Renamed aside first: whatever happens, one whole model is there.
@@ -257,8 +289,10 @@ class BoundPosterior:
         The user's likelihood.
     transform
         The user's prior.
-    simulator
-        A simulator of this likelihood, if one is at hand.
+    training
+        The prior trained with, where it is not the user's.
+    match
+        What the contract found.
     """
 
     def __init__(
@@ -266,18 +300,19 @@ class BoundPosterior:
         model: TrainedPosterior,
         likelihood: Likelihood,
         transform: PriorTransform,
-        simulator: Simulator | None = None,
+        training: PriorTransform | None = None,
+        match: Match | None = None,
     ) -> None:
         self.model, self.transform = model, transform
-        if simulator is None:
-            simulator = make_simulator(likelihood, transform, grid=model.grid, simulate=False)
-        self.simulator = simulator
-        arrival = getattr(simulator, "arrival", None)
-        self.coordinates = Coordinates(transform, model.coordinates, arrival)
+        self.corrections = match.corrections if match else ()
+        self._turned_by = match.sidereal_shift if match else 0.0
+        simulator = make_simulator(likelihood, transform, grid=model.grid, simulate=False)
+        self._arrival = getattr(simulator, "arrival", None)
+        arrival = self._arrival_of_training if self._arrival else None
+        self.coordinates = Coordinates(training or transform, model.coordinates, arrival)
         self.coordinates.location, self.coordinates.scale = model.location, model.scale
         self.coordinates.time_scale = model.time_scale
         self.conditional = ExactConditional(model.conditional, transform)
-        self.corrections: tuple[str, ...] = ()
         observed = simulator.observe()[None]
         self.context, self.pivot = model.representation(observed)
         self.log_likelihood_found = model.representation.log_likelihood_found(observed)
@@ -290,7 +325,7 @@ class BoundPosterior:
     def forward(self, parameters: Parameters) -> tuple[np.ndarray, np.ndarray]:
         """Base coordinates of the flow and their log Jacobian: :class:`~bilby_flowpe.charts.Chart`."""
         pivot = self.pivot.expand(len(parameters[self.keys[0]])) if self.pivot is not None else None
-        x, log_jacobian = self.coordinates.to_network(parameters, pivot)
+        x, log_jacobian = self.coordinates.to_network(self._turned(parameters, -self._turned_by), pivot)
         base, of_network = self.model.network.to_base(x, self.context)
         return base.double().numpy(), of_network.double().numpy() + log_jacobian - self.coordinates.log_copies
 
@@ -299,7 +334,17 @@ class BoundPosterior:
         x = self.model.network.from_base(torch.as_tensor(base, dtype=torch.float32), self.context)
         pivot = self.pivot.expand(len(base)) if self.pivot is not None else None
         parameters, inside, log_jacobian = self.coordinates.from_network(x, pivot, rng)
-        return parameters, inside & np.isfinite(log_jacobian)
+        return self._turned(parameters, self._turned_by), inside & np.isfinite(log_jacobian)
+
+    def _arrival_of_training(self, parameters: Parameters) -> np.ndarray:
+        return self._arrival(self._turned(parameters, self._turned_by))
+
+    @staticmethod
+    def _turned(parameters: Parameters, angle: float) -> Parameters:
+        """Right ascensions at another sidereal time: the detectors see the sky alike."""
+        if not angle or "ra" not in parameters:
+            return parameters
+        return {**parameters, "ra": (parameters["ra"] + angle) % (2 * np.pi)}
 
     @property
     def turn(self) -> tuple[str, float, float] | None:

@@ -147,6 +147,8 @@ class Refinement:
         """Rounds until the proposal will do; whether it does, or the budget ended first."""
         if not self.rounds:
             self._first_round()
+            if self.rounds and self._beta >= 1 and self._will_do(self.rounds[-1], stalled=False):
+                return True
         best, stalled = 0.0, 0
         while len(self.rounds) < _MOST_ROUNDS:
             if not self._affordable():
@@ -154,16 +156,21 @@ class Refinement:
             done = self._round()
             if self._beta < 1:
                 continue
-            needed = 1.2 * self.n_effective / max(done.efficiency, 1e-12)
-            affordable = needed <= self.budget.evaluations_left(self.target)
             stalled = 0 if done.efficiency > _PROGRESS * best else stalled + 1
             best = max(best, done.efficiency)
-            if affordable and (done.efficiency >= _GOOD or needed <= self.round_draws or stalled >= 2):
+            if self._will_do(done, stalled >= 2):
                 return True
             if stalled >= 6:
-                logger.info("The efficiency has stopped to rise")
-                return affordable
+                logger.info("The efficiency has stopped to rise, and is too low for the budget")
+                return False
         return False
+
+    def _will_do(self, done: Round, stalled: bool) -> bool:
+        """Whether a fresh batch of the last proposal is affordable, and further rounds would hardly pay."""
+        needed = 1.2 * self.n_effective / max(done.efficiency, 1e-12)
+        if needed > self.budget.evaluations_left(self.target):
+            return False
+        return stalled or done.efficiency >= _GOOD or needed <= self.round_draws
 
     def draws_for(self, n_effective: int) -> int:
         """Size of the fresh batch, from the last round's efficiency."""

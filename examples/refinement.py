@@ -119,7 +119,7 @@ def main() -> None:
         print(
             f"event {row['event']}: efficiency {row['efficiency_before']:.4f} before, {row['rounds']} rounds from the "
             f"{row['start']}, {row['evaluations']} likelihood evaluations, efficiency {row['efficiency_after']:.3f} after, "
-            f"{row['verdict']}; ln Z {row['log_evidence']:.3f} +- {row['error']:.3f}, z {row['z']:+.2f} against the good network "
+            f"{row['verdict']}; ln Z {row['log_evidence']:.3f} +- {row['error']:.3f}, z {row['z']:+.2f} to the good network "
             f"({row['truth_verdict']}); {row['seconds']} s"
         )
     z = np.array([row["z"] for row in rows])

@@ -23,7 +23,7 @@ ROWS = (
     {"charts"},
     {"proposals"},
     {"simulator", "phase", "verdict"},
-    {"simulation", "representation"},
+    {"simulation", "representation", "restore"},
     {"conditional", "contract", "training"},
     {"model", "surprise"},
     {"event_flow", "injections", "weighing"},

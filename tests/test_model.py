@@ -8,21 +8,27 @@ import shutil
 import time
 import zipfile
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from bilby.core.prior import DeltaFunction, Uniform
+from bilby.core.prior import DeltaFunction, PowerLaw, PriorDict, Uniform
 from bilby.gw.detector import InterferometerList
 from bilby.gw.likelihood import GravitationalWaveTransient
+from bilby.gw.source import lal_binary_black_hole
+from bilby.gw.waveform_generator import WaveformGenerator
 
 from bilby_flowpe import model as model_module
 from bilby_flowpe.errors import ContractError, ModelError
+from bilby_flowpe.importance import summarise
 from bilby_flowpe.model import DESCRIPTION, WEIGHTS, TrainedPosterior, find_model, shipped_models
 from bilby_flowpe.priors import PriorTransform
 from bilby_flowpe.problems import START_TIME, overhead
 from bilby_flowpe.proposals import Draws, flow_alone
+from bilby_flowpe.simulation.symmetries import find_symmetries
+from bilby_flowpe.weighing import Target
 
 Trained = tuple[Path, TrainedPosterior]
 SIZE = 200
@@ -238,3 +244,65 @@ def test_draws_depend_on_the_data(trained_5d: Trained, problem_5d: tuple) -> Non
 
     one, other = draw(trained_5d[1], problem_5d), draw(trained_5d[1], green2020(5, seed=2))
     assert np.max(np.abs(one.parameters["mass_1"] - other.parameters["mass_1"])) > 1
+
+
+def weighed(model: TrainedPosterior, likelihood: GravitationalWaveTransient, priors: PriorDict, size: int = 4000):
+    """Weights of a model, under priors that need not be those trained with."""
+    transform = PriorTransform(priors)
+    bound = model.bind(likelihood, transform)
+    target = Target(likelihood, transform, True, bound.conditional)
+    return target.draw(bound.mixture(), size, torch.Generator().manual_seed(5), np.random.default_rng(5)), bound
+
+
+def test_a_narrower_prior_is_corrected_exactly(trained_5d: Trained, problem_5d: tuple) -> None:
+    """Bayes: the evidence grows by the posterior share of the new range over its prior share."""
+    likelihood, priors = problem_5d
+    middle = likelihood.injection_parameters["luminosity_distance"]
+    low, high = max(1000.0, middle - 300), min(3000.0, middle + 500)
+    narrow = copy.deepcopy(priors)
+    narrow["luminosity_distance"] = PowerLaw(2, low, high)
+    narrow["mass_1"] = Uniform(40, 80)
+    whole, _ = weighed(trained_5d[1], likelihood, priors)
+    part, bound = weighed(trained_5d[1], likelihood, narrow)
+    assert len(bound.corrections) >= 2
+    weights = np.exp(whole.log_weights - whole.log_weights.max())
+    distance, mass = whole.parameters["luminosity_distance"], whole.parameters["mass_1"]
+    inside = (distance > low) & (distance < high) & (mass > 40)
+    share = weights[inside].sum() / weights.sum()
+    prior_share = float(np.diff(priors["luminosity_distance"].cdf(np.array([low, high])))[0])
+    # Of the triangle mass_1 >= mass_2, with 40 < mass_1: all but the small one below 40.
+    prior_share *= 1 - (5 / 45) ** 2
+    one, other = summarise(whole.log_weights), summarise(part.log_weights)
+    error = np.hypot(one.log_evidence_err, other.log_evidence_err)
+    assert error < 0.2
+    expected = one.log_evidence + np.log(share / prior_share)
+    assert other.log_evidence == pytest.approx(expected, abs=4 * error)
+    np.testing.assert_array_less(part.parameters["luminosity_distance"][np.isfinite(part.log_weights)], high)
+
+
+def with_waveform(likelihood: GravitationalWaveTransient, approximant: str) -> GravitationalWaveTransient:
+    plain = likelihood.waveform_generator
+    generator = WaveformGenerator(
+        1.0,
+        1024.0,
+        plain.start_time,
+        frequency_domain_source_model=lal_binary_black_hole,
+        waveform_arguments={**plain.waveform_arguments, "waveform_approximant": approximant},
+    )
+    return GravitationalWaveTransient(likelihood.interferometers, generator)
+
+
+def test_another_waveform_is_corrected(trained_5d: Trained, problem_5d: tuple) -> None:
+    other = with_waveform(problem_5d[0], "IMRPhenomD")
+    weighted, bound = weighed(trained_5d[1], other, problem_5d[1], 300)
+    assert any("IMRPhenomD" in correction for correction in bound.corrections)
+    assert not weighted.spot_check_failed
+
+
+def test_another_waveform_without_the_symmetries_is_refused(
+    trained_5d: Trained, problem_5d: tuple, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = find_symmetries(problem_5d[0].waveform_generator, PriorTransform(problem_5d[1]))
+    monkeypatch.setattr(model_module, "find_symmetries", lambda *_: replace(found, phase_order=0))
+    with pytest.raises(ContractError, match=r"does not allow for \['phase'\]: .*phase='network'"):
+        weighed(trained_5d[1], with_waveform(problem_5d[0], "IMRPhenomD"), problem_5d[1], 300)

@@ -24,7 +24,7 @@ from bilby.core.sampler import get_implemented_samplers, get_sampler_class
 from bilby_flowpe import cache as cache_module
 from bilby_flowpe import proposals, weighing
 from bilby_flowpe import run as run_module
-from bilby_flowpe.errors import ConfigurationError, ContractError, FlowPEError, ModelError, SimulationError
+from bilby_flowpe.errors import ConfigurationError, ContractError, FlowPEError, ModelError
 from bilby_flowpe.model import TrainedPosterior
 from bilby_flowpe.sampler import FlowPE
 
@@ -210,13 +210,31 @@ def test_another_model_is_refused(run: Runner, trained_5d: Trained, problem_8d: 
         run(problem_8d, model=str(trained_5d[0]))
 
 
-def test_other_likelihoods_are_refused(run: Runner) -> None:
-    class Flat(Likelihood):
-        def log_likelihood(self, parameters: dict | None = None) -> float:
-            return 0.0
+class Bump(Likelihood):
+    """Nobody can simulate from it."""
 
-    with pytest.raises(SimulationError, match="use another sampler"):
-        run((Flat(), PriorDict({"a": Uniform(0, 1)})))
+    def log_likelihood(self, parameters: dict | None = None) -> float:
+        return -0.5 * ((parameters["a"] - 0.3) / 0.05) ** 2 - 0.5 * math.log(2 * math.pi * 0.05**2)
+
+
+def test_other_likelihoods_are_sampled_from_the_prior(run: Runner) -> None:
+    result = run((Bump(), PriorDict({"a": Uniform(0, 1)})), n_effective=1000, max_likelihood_evaluations=40_000)
+    statistics = result.meta_data["run_statistics"]
+    assert statistics["model"] == "none"
+    assert statistics["refinement"]["start"] == "prior"
+    assert result.log_evidence == pytest.approx(0, abs=5 * result.log_evidence_err)
+    assert statistics["verdict"] == "reliable"
+    assert result.posterior["a"].mean() == pytest.approx(0.3, abs=0.02)
+    with pytest.raises(ConfigurationError, match="importance=False: a Bump has no network"):
+        run((Bump(), PriorDict({"a": Uniform(0, 1)})), importance=False)
+
+
+def test_a_budget_that_ends_is_a_failed_result(run: Runner) -> None:
+    result = run((Bump(), PriorDict({"a": Uniform(0, 1)})), n_effective=1000, max_likelihood_evaluations=1200)
+    statistics = result.meta_data["run_statistics"]
+    assert statistics["verdict"] == "failed"
+    assert "max_likelihood_evaluations=1200" in " ".join(statistics["reasons"])
+    assert result.num_likelihood_evaluations <= 1201
 
 
 def test_counts_may_be_written_otherwise(run: Runner) -> None:

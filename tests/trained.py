@@ -32,6 +32,7 @@ def small_settings(phase: str = "conditional", steps: int = 300, n_waveforms: in
             bf16=False,  # left to be measured it would differ from one machine to the next
         ),
         phase=phase,
+        calibration_events=0,
         **changes,
     )
 

@@ -27,6 +27,8 @@ Arrival = Callable[[Parameters], np.ndarray]
 TIME, PHASE, DISTANCE, INCLINATION = "geocent_time", "phase", "luminosity_distance", "theta_jn"
 _LOG_2PI = np.log(2 * np.pi)
 _FIXED_POINT_STEPS = 3
+_FAR_TIME = 1000.0  # seconds: what GPS times can be reckoned with
+_FAR = 30.0  # of a coordinate that is standard normal, or the inverse hyperbolic sine of a time
 
 
 @dataclass(frozen=True)
@@ -145,6 +147,9 @@ class Coordinates:
         """
         raw = theta.double().numpy() * self.scale + self.location
         size = len(raw)
+        # Far out in the tails of a broadened flow: nothing that a parameter could be.
+        sound = np.all(np.abs(raw) < _FAR, axis=1)
+        raw = np.where(sound[:, None], raw, 0.0)
         v = np.zeros((size, self.transform.ndim))
         for index, key in enumerate(self.config.keys):
             if key in self.config.folded:
@@ -165,9 +170,12 @@ class Coordinates:
                 phase += np.pi * rng.integers(2, size=size)
             parameters[PHASE] = phase % (2 * np.pi)
         if self.config.relative_time:
-            wanted = pivot.time.numpy() + self.time_scale * np.sinh(raw[:, self.config.keys.index(TIME)])
-            inside &= self._place(parameters, wanted)
-        inside &= self.transform.satisfies(parameters)
+            prior = self.transform.priors[TIME]
+            reach = _FAR_TIME + 10 * (prior.maximum - prior.minimum)
+            offset = self.time_scale * np.sinh(raw[:, self.config.keys.index(TIME)])
+            sound &= np.abs(offset) < reach
+            inside &= self._place(parameters, pivot.time.numpy() + np.clip(offset, -reach, reach))
+        inside &= self.transform.satisfies(parameters) & sound
         _, log_jacobian = self._raw(parameters, pivot, raw)
         kept = {key: parameters[key] for key in self.config.keys}
         return kept, inside, log_jacobian - np.sum(np.log(self.scale))

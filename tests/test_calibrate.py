@@ -1,0 +1,67 @@
+"""What a model is found to need and to bear, on a small model."""
+
+from __future__ import annotations
+
+import copy
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from bilby_flowpe.calibrate import (
+    BROAD_SHARES,
+    MOVES,
+    PRIOR_SHARE,
+    WIDTHS,
+    calibrate,
+    calibrated,
+    describe_calibration,
+    moved_psd,
+)
+from bilby_flowpe.model import TrainedPosterior
+from bilby_flowpe.priors import PriorTransform
+
+Trained = tuple[Path, TrainedPosterior]
+
+
+@pytest.fixture(scope="module")
+def measured(trained_5d: Trained, problem_5d: tuple):
+    return calibrate(trained_5d[1], problem_5d[0], PriorTransform(problem_5d[1]), events=3, draws=300)
+
+
+def test_the_best_candidate_is_chosen(measured) -> None:
+    table = measured.table
+    assert len(table["mixtures"]) == len(WIDTHS) * len(BROAD_SHARES)
+    means = [row["mean"] for row in table["mixtures"]]
+    best = table["mixtures"][int(np.argmax(means))]
+    assert (measured.shares.broad, measured.shares.width) == (best["broad"], best["width"])
+    assert measured.shares.prior == PRIOR_SHARE
+    assert all(0 < mean <= 1 for mean in means)
+
+
+def test_tolerance_is_the_last_move_that_leaves_half(measured) -> None:
+    medians = measured.table["noise curves"]
+    assert list(medians) == ["0", *(f"{move:g}" for move in MOVES)]
+    kept = [move for move in MOVES if medians[f"{move:g}"] >= 0.5 * medians["0"]]
+    assert measured.psd_tolerance == 0 or measured.psd_tolerance in kept
+
+
+def test_what_was_measured_goes_with_the_model(measured, trained_5d: Trained, tmp_path: Path) -> None:
+    model = calibrated(trained_5d[1], measured)
+    assert trained_5d[1].information.get("psd_tolerance") is None
+    loaded = TrainedPosterior.load(model.save(tmp_path / "model"))
+    assert loaded.shares == measured.shares
+    assert loaded.information["psd_tolerance"] == measured.psd_tolerance
+    assert loaded.information["calibration"] == measured.table
+    assert any("chosen" in line for line in describe_calibration(measured))
+
+
+@pytest.mark.parametrize("move", [0.1, 0.8])
+def test_moved_psd_is_moved_by_what_is_said(problem_hl: tuple, move: float) -> None:
+    likelihood = copy.deepcopy(problem_hl[0])
+    before = [ifo.power_spectral_density_array.copy() for ifo in likelihood.interferometers]
+    moved_psd(likelihood, move, np.random.default_rng(1))
+    for old, ifo in zip(before, likelihood.interferometers, strict=True):
+        mask = ifo.frequency_mask
+        change = np.log(ifo.power_spectral_density_array[mask] / old[mask])
+        assert np.sqrt(np.mean(change**2)) == pytest.approx(move, rel=1e-3)
