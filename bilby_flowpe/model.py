@@ -26,7 +26,7 @@ from .priors import Parameters, PriorTransform
 from .proposals import Mixture, Shares, defensive
 from .representation import REPRESENTATIONS, CoordinateConfig, Coordinates, Representation
 from .restore import restore_priors
-from .simulation import make_simulator
+from .simulation import Simulator, make_simulator
 from .simulation.symmetries import find_symmetries
 
 FORMAT = 1
@@ -94,6 +94,8 @@ class TrainedPosterior:
         ContractError
             If the model was trained for a problem that this one does not lie within; the message lists every reason.
         """
+        # Unusable data are told first: the contract would call them another problem.
+        simulator = make_simulator(likelihood, transform, grid=self.grid, simulate=False)
         match = self.contract.match(describe(likelihood, transform), self.information.get("psd_tolerance", 0.0))
         if match.refusals:
             raise ContractError(
@@ -109,7 +111,7 @@ class TrainedPosterior:
             training = PriorTransform(restore_priors(self.contract.facts, start, transform.fixed))
         if self.conditional.keys and any(correction.startswith("waveform") for correction in match.corrections):
             self._check_symmetries(likelihood, transform)
-        return BoundPosterior(self, likelihood, transform, training, match)
+        return BoundPosterior(self, likelihood, transform, training, match, simulator)
 
     def _check_symmetries(self, likelihood: Likelihood, transform: PriorTransform) -> None:
         """Another waveform has to allow what is drawn conditionally."""
@@ -293,6 +295,8 @@ class BoundPosterior:
         The prior trained with, where it is not the user's.
     match
         What the contract found.
+    simulator
+        A simulator of this likelihood, if one is at hand.
     """
 
     def __init__(
@@ -302,11 +306,12 @@ class BoundPosterior:
         transform: PriorTransform,
         training: PriorTransform | None = None,
         match: Match | None = None,
+        simulator: Simulator | None = None,
     ) -> None:
         self.model, self.transform = model, transform
         self.corrections = match.corrections if match else ()
         self._turned_by = match.sidereal_shift if match else 0.0
-        simulator = make_simulator(likelihood, transform, grid=model.grid, simulate=False)
+        simulator = simulator or make_simulator(likelihood, transform, grid=model.grid, simulate=False)
         self._arrival = getattr(simulator, "arrival", None)
         arrival = self._arrival_of_training if self._arrival else None
         self.coordinates = Coordinates(training or transform, model.coordinates, arrival)

@@ -56,7 +56,7 @@ def with_detectors(change: Callable[[Any], None], name: str = "H1", duration: fl
                 waveform_arguments=arguments,
             )
         ifo = copy.deepcopy(likelihood.interferometers[0])
-        if name != ifo.name:
+        if name != ifo.name or duration != DURATION:
             ifo = InterferometerList([name])[0]
             ifo.minimum_frequency = 20.0
         strain = likelihood.interferometers[0].frequency_domain_strain

@@ -21,6 +21,7 @@ def main() -> None:
     parser.add_argument("--parameters", type=int, choices=(5, 8), default=5)
     parser.add_argument("--network", default="maf", choices=("maf", "nsf"))
     parser.add_argument("--phase", default="conditional", choices=("conditional", "network"))
+    parser.add_argument("--distance", default="conditional", choices=("conditional", "network"))
     parser.add_argument("--unfolded", action="store_true", help="show the network the phase over its whole turn")
     parser.add_argument("--series", action="store_true", help="show the network the whitened time series, unaligned")
     parser.add_argument("--time", type=float, default=540.0, help="seconds of training, simulation of waveforms apart")
@@ -54,6 +55,7 @@ def main() -> None:
         ),
         training=TrainingConfig(max_time=arguments.time, learning_rate=arguments.learning_rate, seed=arguments.seed),
         phase=arguments.phase,
+        distance=arguments.distance,
         fold_phase=not arguments.unfolded,
     )
     began = time.monotonic()
@@ -70,9 +72,10 @@ def main() -> None:
     print(f"steps: {history['step'][-1]}, seconds from nothing: {seconds:.0f}, of them waveforms: "
           f"{model.information['seconds']['simulation']:.0f}")  # fmt: skip
     print(f"validation loss, own coordinates: {history['validation_loss'][best]:.3f} nat")
-    without = "" if arguments.phase == "network" else " of the parameters without the phase"
-    print(f"validation loss{without}, in the paper's units: {history['validation_loss_paper'][best]:.3f} nat "
-          f"(paper, all parameters: {PAPER[arguments.parameters]})")  # fmt: skip
+    print(
+        f"validation loss of {', '.join(model.coordinates.keys)}, in the paper's units: "
+        f"{history['validation_loss_paper'][best]:.3f} nat (paper, all parameters: {PAPER[arguments.parameters]})"
+    )
     plot_history(history, arguments.outdir.with_suffix(".history.png"))
 
 

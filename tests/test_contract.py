@@ -539,6 +539,7 @@ def test_half_a_turn_has_one_sign(trained: Contract) -> None:
         ({"ra": Uniform(1, 2)}, {"ra": Uniform(1, 2)}),
         ({}, {"ra": Uniform(1, 2)}),
         ({"ra": TruncatedGaussian(3, 1, 0, 2 * np.pi)}, {"ra": TruncatedGaussian(3, 1, 0, 2 * np.pi)}),
+        ({"ra": TruncatedGaussian(3, 3, 0, 2 * np.pi)}, {}),
         ({}, {"ra": Own(0, 2 * np.pi)}),
         ({"ra": DeltaFunction(1.0)}, {"ra": DeltaFunction(1.0)}),
     ],

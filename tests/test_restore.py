@@ -292,7 +292,7 @@ ALONE = {"a": Uniform(0, 1)}
             PriorDict({"luminosity_distance": UniformSourceFrame(100, 200, UNUSUAL, name="luminosity_distance")}),
             r"priors\['luminosity_distance'\]=UniformSourceFrame.*its cosmology has no name that Bilby knows",
         ),
-        (PriorDict({"chi": AlignedSpin(Own(0.0, 1.0), num_interp=101)}), r"Own\(maximum=1.0, minimum=0.0\).*cannot be rebuilt"),
+        (PriorDict({"chi": AlignedSpin(Own(0.0, 1.0), num_interp=100)}), r"Own\(maximum=1.0, minimum=0.0\).*cannot be rebuilt"),
         (
             PriorDict({**ALONE, "c": Constraint(0, 0.5)}, conversion_function=own_conversion),
             r"conversion_function=test_restore.own_conversion of the constraints \['c'\] cannot be rebuilt",

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from ..model import WEIGHTS, TrainedPosterior
+from ..model import DESCRIPTION, WEIGHTS, TrainedPosterior
 
 
 def write_card(folder: Path, model: TrainedPosterior, gap: Mapping[str, Any], commands: Mapping[str, str]) -> Path:
@@ -42,7 +42,8 @@ def write_card(folder: Path, model: TrainedPosterior, gap: Mapping[str, Any], co
         "",
         "## What it was trained for",
         "",
-        "A model serves this problem and no other; data of other events of the kind are what it is for.",
+        "A model serves every problem that lies within this one: narrower or other priors inside these, another waveform, "
+        f"another noise curve within a root mean square of {information.get('psd_tolerance', 0.0):g} in its logarithm.",
         "",
         "```json",
         json.dumps(facts, indent=1),
@@ -59,6 +60,11 @@ def write_card(folder: Path, model: TrainedPosterior, gap: Mapping[str, Any], co
         "| step | seconds | training loss | validation loss | the same in standardised parameters |",
         "| --- | --- | --- | --- | --- |",
         *log,
+        "",
+        "## What it draws from",
+        "",
+        f"The flow, a share of {model.shares.broad:g} of it from a base {model.shares.width:g} times as wide, and a share of "
+        f"{model.shares.prior:g} of the prior, chosen by measurement (`information.calibration` in {DESCRIPTION}).",
         "",
         "## How good it is",
         "",
