@@ -13,6 +13,8 @@ import numpy as np
 
 from .priors import Parameters, PriorTransform
 
+_TRIALS = 1000
+
 
 class Chart(Protocol):
     """Bijection between parameters and a base space of as many dimensions.
@@ -42,6 +44,16 @@ def turned(chart: Chart, parameters: Parameters, how: np.ndarray) -> Parameters:
     """The copies of ``parameters`` under the chart's symmetry, moved where ``how`` is one."""
     key, by, period = chart.turn
     return {**parameters, key: (parameters[key] + how * by) % period}
+
+
+def unreached_share(chart: Chart, transform: PriorTransform) -> float:
+    """Share of the prior that a chart does not reach, on draws that are always the same."""
+    sample = transform.sample(_TRIALS, np.random.default_rng(0))
+    parameters = {key: sample[key] for key in chart.keys}
+    unreached = np.isneginf(chart.forward(parameters)[1])
+    if chart.turn:
+        unreached &= np.isneginf(chart.forward(turned(chart, parameters, np.ones(_TRIALS)))[1])
+    return float(np.mean(unreached))
 
 
 class PriorChart:

@@ -75,7 +75,9 @@ def build_parser() -> argparse.ArgumentParser:
     _add_model(show)
 
     calibrate = _add(
-        commands, "calibrate", "measure which defensive mixture a model needs and which noise curves it bears, and keep it"
+        commands,
+        "calibrate",
+        "measure which defensive mixture a model needs and which noise curves it bears, and keep it",
     )
     _add_model(calibrate)
     calibrate.add_argument(

@@ -57,6 +57,7 @@ class Outcome:
         rng: np.random.Generator,
         found: float | None = None,
         spent: str | None = None,
+        unreached: float | None = None,
     ) -> None:
         """Draw the equal-weight rows and grade the batch.
 
@@ -72,6 +73,8 @@ class Outcome:
             Log likelihood ratio of the best signal that a search found in the data.
         spent
             The budget that ended before the proposal was good enough, in words.
+        unreached
+            Share of the prior that the network cannot reach, where it is relied on.
         """
         weighted = self.weighted
         rows = rejection_sample(weighted.log_weights, rng)
@@ -85,6 +88,7 @@ class Outcome:
             prior_part=weighted.shares(self.proposal.names).get(PRIOR),
             missing_log_likelihood=None if found is None else self._missing(target, found),
             budget_ended=spent,
+            unreached=unreached,
             closed_form_difference=weighted.spot_difference if weighted.spot_check_failed else None,
         )
         self.verdict = judge(self.summary, n_effective=n_effective, evidence=evidence)

@@ -22,7 +22,7 @@ import torch
 from bilby.core.utils import logger
 from scipy.special import logsumexp
 
-from .charts import Chart, PriorChart, turned
+from .charts import Chart, PriorChart, turned, unreached_share
 from .event_flow import EventFlow, fit_event_flow
 from .importance import effective_sample_size
 from .priors import Parameters
@@ -35,7 +35,7 @@ _STEPS, _LAST_STEPS = 150, 300  # training steps on the way, and at the posterio
 _BROAD, _WIDTH, _START, _PRIOR = 0.1, 1.5, 0.05, 0.02
 _GOOD = 0.3
 _PROGRESS = 1.15
-_MISSED = 0.05
+_MISSED, _UNREACHED = 0.05, 0.01
 _FAR = -1e6
 _MOST_ROUNDS = 60
 
@@ -202,6 +202,8 @@ class Refinement:
         """The network, unless it misses part of the posterior or the prior is nearer to it."""
         prior, network = self.chart, self.network
         log_weights = self.pool.log_weights(self.pool.log_target)
+        if unreached_share(network, self.target.transform) > _UNREACHED:
+            return
         _, log_jacobian = self.pool.in_base(network)
         unreached = np.isneginf(log_jacobian) & np.isfinite(log_weights)
         if unreached.any() and logsumexp(log_weights[unreached]) - logsumexp(log_weights) > np.log(_MISSED):

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from bilby.core.utils import logger
 
-from .charts import Chart
+from .charts import Chart, unreached_share
 from .importance import WeightSummary, draws_needed, summarise
 from .outcome import Outcome
 from .proposals import Mixture
@@ -87,6 +87,7 @@ class EventSampler:
         self.wanted, self.budget = wanted, budget
         self.generator, self.rng = generator, rng
         self.seconds: dict[str, float] = {}
+        self._unreached: float | None = None
 
     def raw(self) -> Outcome:
         """Draws of the proposal as they are, weighed for what is drawn conditionally, and not judged."""
@@ -98,6 +99,7 @@ class EventSampler:
         if self.chart is None:
             return self.refined([])
         proposal, wanted = self.proposal, self.wanted
+        self._unreached = unreached_share(self.chart, self.target.transform)
         size = min(max(wanted.n_effective // 5, _PILOT), self.budget.likelihood_evaluations)
         pilot = self._draw(proposal, size, "pilot")
         summary = summarise(pilot.log_weights)
@@ -168,5 +170,9 @@ class EventSampler:
     ) -> Outcome:
         outcome = Outcome(weighted, proposal, pilot, refinement)
         spent = None if ready else self.budget.spent(self.target)
-        outcome.judge(self.target, self.wanted.n_effective, self.wanted.n_posterior, self.rng, self.found, spent)
+        # A refinement begins with draws from the prior, and goes from there where the network does not reach.
+        unreached = None if refinement else self._unreached
+        outcome.judge(
+            self.target, self.wanted.n_effective, self.wanted.n_posterior, self.rng, self.found, spent, unreached
+        )
         return outcome

@@ -31,6 +31,8 @@ class Thresholds:
         Share of the draws outside the support of the prior.
     prior_part_check
         Share of the posterior that falls to the prior's part of the proposal: parts disagree, for that is where no flow draws.
+    unreached_check
+        Share of the prior that a network cannot reach: weights are blind to what is there.
     missing_check
         By how much, in log likelihood, a template may fit the data better than any draw.
     """
@@ -46,6 +48,7 @@ class Thresholds:
     posterior_check: int = 100
     outside_check: float = 0.9
     prior_part_check: float = 0.1
+    unreached_check: float = 0.01
     missing_check: float = 8.0
 
 
@@ -61,6 +64,8 @@ class Evidence:
         Share of the draws outside the support of the prior.
     prior_part
         Share of the posterior that falls to the prior's part of the proposal.
+    unreached
+        Share of the prior that the network cannot reach, where it is relied on.
     missing_log_likelihood
         By how much a template of the matched filter fits the data better than the best draw.
     budget_ended
@@ -72,6 +77,7 @@ class Evidence:
     n_posterior: int | None = None
     outside: float | None = None
     prior_part: float | None = None
+    unreached: float | None = None
     missing_log_likelihood: float | None = None
     budget_ended: str | None = None
     closed_form_difference: float | None = None
@@ -163,6 +169,11 @@ def judge(
         check.append(
             f"the parts of the proposal disagree: a share of {known.prior_part:.3g} of the posterior, above "
             f"{limits.prior_part_check:g}, lies where the prior draws and the flow hardly does"
+        )
+    if known.unreached is not None and not known.unreached <= limits.unreached_check:
+        check.append(
+            f"the network cannot reach a share of {known.unreached:.3g} of the prior, above {limits.unreached_check:g}: "
+            "weights are blind to what is there"
         )
     if known.missing_log_likelihood is not None and not known.missing_log_likelihood <= limits.missing_check:
         check.append(

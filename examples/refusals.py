@@ -171,7 +171,9 @@ def main() -> None:
                     skip_import_verification=True,
                 )
                 statistics = result.meta_data["run_statistics"]
-                said = f"{statistics['verdict']}, efficiency {statistics['efficiency']:.3f}; {statistics['corrections']}"
+                said = (
+                    f"{statistics['verdict']}, efficiency {statistics['efficiency']:.3f}; {statistics['corrections']}"
+                )
             except FlowPEError as error:
                 said = f"{type(error).__name__}: {error}"
             print(f"{name}\n    {said.replace(folder, 'FOLDER')}")

@@ -50,6 +50,7 @@ def test_verdict_on_what_was_asked_for() -> None:
     [
         ({"outside": 0.91}, "check", "outside the prior is 0.91, above 0.9"),
         ({"prior_part": 0.11}, "check", "parts of the proposal disagree: a share of 0.11"),
+        ({"unreached": 0.02}, "check", "cannot reach a share of 0.02 of the prior, above 0.01"),
         ({"missing_log_likelihood": 8.1}, "check", "by 8.1 in log likelihood, above 8"),
         ({"missing_log_likelihood": math.nan}, "check", "log likelihood"),
         ({"budget_ended": "max_time=5 s"}, "failed", "the budget max_time=5 s ended"),

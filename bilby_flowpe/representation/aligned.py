@@ -90,7 +90,6 @@ class AlignedRepresentation(Representation):
             columns.append(torch.stack([pivot.angle.cos(), pivot.angle.sin()], dim=-1).float())
         return torch.cat(columns, dim=-1), pivot
 
-
     @torch.no_grad()
     def log_likelihood_found(self, data: torch.Tensor) -> float:
         """Half the squared signal-to-noise ratio of the best template, all detectors."""
