@@ -34,7 +34,17 @@ def cache_folder(cache: str | None = None) -> Path:
 def cached_model(
     contract: Contract, settings: Settings, cache: str | None = None
 ) -> tuple[Path, TrainedPosterior] | None:
-    """The best model for a problem among those shipped, and those trained before for at least as long as is asked for now.
+    """The first of :func:`cached_models`; ``None`` if there is none."""
+    return next(cached_models(contract, settings, cache), None)
+
+
+def cached_models(
+    contract: Contract, settings: Settings, cache: str | None = None
+) -> Iterator[tuple[Path, TrainedPosterior]]:
+    """Models for a problem, the best first: those shipped, and those trained before for at least as long as asked for now.
+
+    A contract does not tell everything: a model may still refuse the likelihood when it is bound to it, and the next one is
+    then to be tried.
 
     Parameters
     ----------
@@ -45,12 +55,12 @@ def cached_model(
     cache
         Folder of the models trained before; see :func:`cache_folder`.
 
-    Returns
-    -------
-    tuple or None
-        Folder and model: one trained for this very problem, else the one with the fewest differences that importance weights
-        make up for (:meth:`bilby_flowpe.contract.Contract.match` names them); of several the one trained for longest.
-        ``None`` if all are refused.
+    Yields
+    ------
+    tuple
+        Folder and model: those trained for this very problem, then those with ever more differences that importance weights
+        make up for (:meth:`bilby_flowpe.contract.Contract.match` names them); of equals the one trained for longest first.
+        Those refused are left out. A network is read when its turn comes.
     """
     settings = adapted(settings, contract)
     found: list[tuple[int, float, Path]] = []
@@ -69,9 +79,11 @@ def cached_model(
             if not match.refusals:
                 found.append((len(match.corrections), -described["history"]["seconds"][-1], folder))
     for *_, folder in sorted(found, key=lambda candidate: candidate[:2]):
+        model = None
         with _passing_over(folder):
-            return folder, TrainedPosterior.load(folder)
-    return None
+            model = TrainedPosterior.load(folder)
+        if model is not None:
+            yield folder, model
 
 
 def new_folder(contract: Contract, settings: Settings, cache: str | None = None) -> Path:

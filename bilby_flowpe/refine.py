@@ -26,16 +26,19 @@ from .charts import Chart, PriorChart, turned, unreached_share
 from .event_flow import EventFlow, fit_event_flow
 from .importance import effective_sample_size
 from .priors import Parameters
-from .proposals import BROAD, FLOW, Charted, FromPrior, Mixture, Normal, Part
+from .proposals import BROAD, FLOW, BaseDensity, Charted, FromPrior, Mixture, Normal, Part
 from .weighing import Target, WeightedDraws
 
 _ROUND, _ROUND_EACH = 2000, 500  # draws of a round, and more for each dimension
-_ENOUGH, _ENOUGH_EACH = 500.0, 100.0  # effective draws that a flow is fitted to, at least and for each dimension
-_STEPS, _LAST_STEPS = 150, 300  # training steps on the way, and at the posterior itself
-_BROAD, _WIDTH, _START, _PRIOR = 0.1, 1.5, 0.05, 0.02
+_ENOUGH, _ENOUGH_EACH = 600.0, 200.0  # effective draws that a flow is fitted to, at least and for each dimension
+_STEPS, _LAST_STEPS = 250, 400  # training steps on the way, and at the posterior itself
+_BROAD, _WIDTH, _HOTTER, _START, _PRIOR = 0.1, 1.5, 0.15, 0.05, 0.02
+_COOLED = 0.5  # a hotter flow is of at most this share of the inverse temperature
 _GOOD = 0.3
+_STEP = 2.5  # most by which the inverse temperature rises from one round to the next
 _PROGRESS = 1.15
 _MISSED, _UNREACHED = 0.05, 0.01
+_TRUSTED = 0.05  # efficiency below which a path does not start from the network
 _FAR = -1e6
 _MOST_ROUNDS = 60
 
@@ -133,6 +136,7 @@ class Refinement:
         self.chart: Chart = PriorChart(target.transform, target.keys)
         self.proposal: Mixture = Mixture([FromPrior(target.transform, target.keys)], [1.0])
         self._beta = 0.0
+        self._flows: list[tuple[float, EventFlow]] = []
 
     @property
     def started_from(self) -> str:
@@ -208,6 +212,10 @@ class Refinement:
         unreached = np.isneginf(log_jacobian) & np.isfinite(log_weights)
         if unreached.any() and logsumexp(log_weights[unreached]) - logsumexp(log_weights) > np.log(_MISSED):
             return
+        # A network that hardly hits the posterior may lack a side of it, which no path from there brings back.
+        of_network = self.pool.batches[0].log_weights
+        if effective_sample_size(of_network) < _TRUSTED * len(of_network):
+            return
         # The start that gives the posterior, as far as it is known, the higher density.
         alive = np.isfinite(log_weights)
         weights = np.exp(log_weights[alive] - log_weights.max(initial=-np.inf))
@@ -227,9 +235,11 @@ class Refinement:
             return effective_sample_size(self.pool.log_weights(_path(log_start, log_target, beta)))
 
         enough = min(max(_ENOUGH, _ENOUGH_EACH * len(self.chart.keys)), 0.5 * len(log_target))
-        if effective(1.0) >= enough:
-            return 1.0
-        low, high = self._beta, 1.0
+        # Small steps, whatever the draws made so far say: they know nothing of what they have not met.
+        high = min(1.0, _STEP * self._beta) if self._beta else 1.0
+        if effective(high) >= enough:
+            return high
+        low = self._beta
         for _ in range(40):
             middle = 0.5 * (low + high)
             low, high = (middle, high) if effective(middle) >= enough else (low, middle)
@@ -245,15 +255,25 @@ class Refinement:
         flow = fit_event_flow(base[usable], log_weights[usable], self.rng, _STEPS if beta < 1 else _LAST_STEPS)
         self._beta = beta
         self.proposal = self._mixture(flow)
+        self._flows.append((beta, flow))
         size = min(self.round_draws, self.budget.evaluations_left(self.target))
         weighted = self.target.draw(self.proposal, size, self.generator, self.rng)
         self.pool.add(weighted, self.proposal)
         return self._note(beta, self.pool.last_efficiency(), began)
 
     def _mixture(self, flow: EventFlow) -> Mixture:
-        """The event's flow, broadened too, a little of the network and of the prior."""
-        parts: list[Part] = [Charted(self.chart, {FLOW: flow, BROAD: flow.broadened(_WIDTH)})]
+        """The event's flow, broadened too, a hotter one, a little of the network and of the prior.
+
+        What a flow loses on the way, the end of a long ridge or a side mode, a hotter one still draws: it has the weights to
+        show it.
+        """
+        densities: dict[str, BaseDensity] = {FLOW: flow, BROAD: flow.broadened(_WIDTH)}
         shares = [1 - _BROAD - _PRIOR, _BROAD]
+        if hotter := [other for beta, other in self._flows if beta <= _COOLED * self._beta]:
+            densities["hotter flow"] = hotter[-1]
+            shares[0] -= _HOTTER
+            shares.append(_HOTTER)
+        parts: list[Part] = [Charted(self.chart, densities)]
         if self.network is not None:
             parts.append(Charted(self.network, {"network": Normal(len(self.network.keys))}))
             shares[0] -= _START

@@ -14,7 +14,7 @@ from safetensors.numpy import save_file
 
 import bilby_flowpe.cache as cache
 from bilby_flowpe.build import Settings
-from bilby_flowpe.cache import cached_model, new_folder
+from bilby_flowpe.cache import cached_model, cached_models, new_folder
 from bilby_flowpe.contract import Contract
 from bilby_flowpe.errors import ModelError
 from bilby_flowpe.training import TrainingConfig
@@ -101,6 +101,19 @@ def test_fewer_corrections_are_preferred(tmp_path: Path) -> None:
     assert best(tmp_path, problem()) == "b_one"
     keep(tmp_path / "c_other", problem(approximant="B"), seconds=20)
     assert best(tmp_path, problem()) == "c_other"  # one as well, and trained for longer
+
+
+def test_all_others_follow_the_best(tmp_path: Path, loaded: list[str]) -> None:
+    keep(tmp_path / "a_two", problem((20, 80), approximant="B"))
+    keep(tmp_path / "b_none", problem())
+    keep(tmp_path / "c_damaged", problem((20, 80)), seconds=200)
+    keep(tmp_path / "d_one", problem((20, 80)))
+    keep(tmp_path / "e_refused", problem((40, 50)))
+    models = cached_models(problem(), SETTINGS, str(tmp_path))
+    assert next(models) == (tmp_path / "b_none", "model of b_none")
+    assert loaded == ["b_none"]
+    assert [folder.name for folder, _ in models] == ["d_one", "a_two"]
+    assert loaded == ["b_none", "c_damaged", "d_one", "a_two"]
 
 
 @pytest.mark.parametrize("longer", ["a", "b", "c"])

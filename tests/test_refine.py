@@ -102,8 +102,9 @@ def test_from_the_prior(centres: tuple[float, ...]) -> None:
 @pytest.mark.parametrize(
     ("start", "name"),
     [
-        (Start(1.0, 1.0), "network"),  # too wide
-        (Start(1.25, 0.1), "network"),  # shifted by 2.5 sigma
+        (Start(1.0, 0.3), "network"),  # too wide
+        (Start(1.0, 1.0), "prior"),  # far too wide
+        (Start(1.1, 0.1), "network"),  # shifted by a sigma
         (Start(-3.0, 0.05, reach=1.0), "prior"),  # cannot reach the posterior
     ],
 )
