@@ -47,9 +47,14 @@ class Bank:
 
     def products(self) -> np.ndarray:
         """Inner products of the stored polarisations with each other, (N, D, P, P) complex64."""
-        # In pieces: the conjugate of a large bank is another one.
-        pieces = self.waveforms.split(_CHUNK)
-        return np.concatenate([torch.einsum("ndpf,ndqf->ndpq", piece, piece.conj()).numpy() for piece in pieces])
+        values = self.waveforms.numpy()
+        products = np.empty((*values.shape[:-1], values.shape[-2]), dtype=values.dtype)
+        # In pieces, as the conjugate of a large bank is another one; into one array, as small results kept beside large
+        # temporary ones hold the memory of these.
+        for first in range(0, len(values), _CHUNK):
+            piece = values[first : first + _CHUNK]
+            np.matmul(piece, piece.conj().swapaxes(-1, -2), out=products[first : first + _CHUNK])
+        return products
 
 
 def check_memory(n_waveforms: int, numbers: int) -> None:
