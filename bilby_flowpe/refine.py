@@ -14,6 +14,7 @@ fixed before it is drawn.
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -22,12 +23,12 @@ import torch
 from bilby.core.utils import logger
 from scipy.special import logsumexp
 
-from .charts import Chart, PriorChart, turned, unreached_share
+from .charts import Chart, PriorChart, unreached_share
 from .event_flow import EventFlow, fit_event_flow
 from .importance import effective_sample_size
-from .priors import Parameters
+from .pool import Pool, tempered
 from .proposals import BROAD, FLOW, BaseDensity, Charted, FromPrior, Mixture, Normal, Part
-from .weighing import Target, WeightedDraws
+from .weighing import SPOT_CHECKS, Target, WeightedDraws
 
 _ROUND, _ROUND_EACH = 2000, 500  # draws of a round, and more for each dimension
 _ENOUGH, _ENOUGH_EACH = 600.0, 200.0  # effective draws that a flow is fitted to, at least and for each dimension
@@ -62,8 +63,14 @@ class Budget:
     began: float = field(default_factory=time.monotonic)
 
     def evaluations_left(self, target: Target) -> int:
-        """Likelihood evaluations that may still be made."""
-        return max(self.likelihood_evaluations - target.n_likelihood, 0)
+        """Likelihood evaluations that may still be made, less those of a batch's spot checks."""
+        spot_checks = SPOT_CHECKS if target.conditional.keys else 0
+        return max(self.likelihood_evaluations - target.n_likelihood - spot_checks, 0)
+
+    @property
+    def go_on(self) -> Callable[[], bool] | None:
+        """What a batch asks between its blocks; ``None`` where time does not matter."""
+        return None if self.seconds is None else self.in_time
 
     def spent(self, target: Target) -> str:
         """The budget that ended first, in words."""
@@ -132,7 +139,7 @@ class Refinement:
         self.generator, self.rng = generator, rng
         self.rounds: list[Round] = []
         self.round_draws = _ROUND + _ROUND_EACH * len(target.keys)
-        self.pool = _Pool()
+        self.pool = Pool()
         self.chart: Chart = PriorChart(target.transform, target.keys)
         self.proposal: Mixture = Mixture([FromPrior(target.transform, target.keys)], [1.0])
         self._beta = 0.0
@@ -143,6 +150,16 @@ class Refinement:
         """What the path to the posterior starts from."""
         return "network" if self.chart is self.network else "prior"
 
+    @property
+    def has_flow(self) -> bool:
+        """Whether there is a proposal of the event's own."""
+        return bool(self._flows)
+
+    @property
+    def least_evaluations(self) -> int:
+        """Likelihood evaluations below which it is not worth while: a few rounds and a batch."""
+        return 4 * self.round_draws + self.n_effective
+
     def add(self, weighted: WeightedDraws, proposal: Mixture) -> None:
         """Let draws made elsewhere count."""
         self.pool.add(weighted, proposal)
@@ -151,6 +168,9 @@ class Refinement:
         """Rounds until the proposal will do; whether it does, or the budget ended first."""
         if not self.rounds:
             self._first_round()
+            if not self.rounds or not np.isfinite(self.pool.log_target).any():
+                logger.warning("No draw from the prior has a likelihood above zero: there is nothing to start from")
+                return False
             if self.rounds and self._beta >= 1 and self._will_do(self.rounds[-1], stalled=False):
                 return True
         best, stalled = 0.0, 0
@@ -196,7 +216,8 @@ class Refinement:
         size = min(self.round_draws, self.budget.evaluations_left(self.target))
         if size == 0:
             return
-        self.pool.add(self.target.draw(self.proposal, size, self.generator, self.rng), self.proposal)
+        weighted = self.target.draw(self.proposal, size, self.generator, self.rng, go_on=self.budget.go_on)
+        self.pool.add(weighted, self.proposal)
         if self.network is not None:
             self._choose_start()
         self._beta = self._next_beta()
@@ -232,7 +253,7 @@ class Refinement:
         log_start, log_target = self.pool.start_density(self.chart), self.pool.log_target
 
         def effective(beta: float) -> float:
-            return effective_sample_size(self.pool.log_weights(_path(log_start, log_target, beta)))
+            return effective_sample_size(self.pool.log_weights(tempered(log_start, log_target, beta)))
 
         enough = min(max(_ENOUGH, _ENOUGH_EACH * len(self.chart.keys)), 0.5 * len(log_target))
         # Small steps, whatever the draws made so far say: they know nothing of what they have not met.
@@ -250,14 +271,14 @@ class Refinement:
         began = time.monotonic()
         beta = self._next_beta()
         base, log_jacobian = self.pool.in_base(self.chart)
-        log_weights = self.pool.log_weights(_path(self.pool.start_density(self.chart), self.pool.log_target, beta))
+        log_weights = self.pool.log_weights(tempered(self.pool.start_density(self.chart), self.pool.log_target, beta))
         usable = np.isfinite(log_jacobian)
         flow = fit_event_flow(base[usable], log_weights[usable], self.rng, _STEPS if beta < 1 else _LAST_STEPS)
         self._beta = beta
         self.proposal = self._mixture(flow)
         self._flows.append((beta, flow))
         size = min(self.round_draws, self.budget.evaluations_left(self.target))
-        weighted = self.target.draw(self.proposal, size, self.generator, self.rng)
+        weighted = self.target.draw(self.proposal, size, self.generator, self.rng, go_on=self.budget.go_on)
         self.pool.add(weighted, self.proposal)
         return self._note(beta, self.pool.last_efficiency(), began)
 
@@ -289,85 +310,3 @@ class Refinement:
             f"{efficiency:.3g}, {done.likelihood_evaluations} likelihood evaluations so far"
         )
         return done
-
-
-class _Pool:
-    """All draws of all rounds, and the densities that they were drawn from."""
-
-    def __init__(self) -> None:
-        self.batches: list[WeightedDraws] = []
-        self.proposals: list[Mixture] = []
-        self._densities: dict[tuple[int, int], np.ndarray] = {}
-        self._charted: dict[tuple[int, int], tuple[np.ndarray, np.ndarray]] = {}
-
-    def add(self, weighted: WeightedDraws, proposal: Mixture) -> None:
-        self.batches.append(weighted)
-        self.proposals.append(proposal)
-
-    @property
-    def log_target(self) -> np.ndarray:
-        """Prior times likelihood of every draw, (N,)."""
-        return np.concatenate([batch.log_target for batch in self.batches])
-
-    def log_weights(self, log_density: np.ndarray) -> np.ndarray:
-        """Log weights for a density given at every draw, (N,)."""
-        counts = np.array([len(batch.draws) for batch in self.batches], dtype=np.float64)
-        columns = [
-            np.concatenate([self._density(which, index) for index in range(len(self.batches))])
-            for which in range(len(self.proposals))
-        ]
-        drawn_from = logsumexp(np.stack(columns, axis=-1) + np.log(counts / counts.sum()), axis=1)
-        alive = np.isfinite(log_density) & np.isfinite(drawn_from)
-        return np.where(alive, log_density - np.where(alive, drawn_from, 0.0), -np.inf)
-
-    def in_base(self, chart: Chart) -> tuple[np.ndarray, np.ndarray]:
-        """Base coordinates of every draw and their log Jacobian."""
-        pieces = [self._on_chart(chart, index) for index in range(len(self.batches))]
-        return np.concatenate([base for base, _ in pieces]), np.concatenate([jacobian for _, jacobian in pieces])
-
-    def start_density(self, chart: Chart) -> np.ndarray:
-        """Log density of a standard normal in the chart's base, at every draw, (N,)."""
-        base, log_jacobian = self.in_base(chart)
-        return Normal(len(chart.keys)).log_prob(base) + log_jacobian
-
-    def last_efficiency(self) -> float:
-        """Efficiency of the latest batch alone, by its own proposal."""
-        latest = self.batches[-1]
-        return effective_sample_size(latest.log_weights) / len(latest.log_weights)
-
-    def _density(self, which: int, index: int) -> np.ndarray:
-        key = (which, index)
-        if key not in self._densities:
-            draws = self.batches[index].draws
-            log_prob = draws.log_q if which == index else self.proposals[which].log_prob(draws.parameters)
-            self._densities[key] = np.where(draws.inside & ~np.isnan(log_prob), log_prob, -np.inf)
-        return self._densities[key]
-
-    def _on_chart(self, chart: Chart, index: int) -> tuple[np.ndarray, np.ndarray]:
-        key = (id(chart), index)
-        if key not in self._charted:
-            parameters = self.batches[index].draws.parameters
-            base, log_jacobian = _soundly(chart, parameters)
-            if chart.turn:
-                # Of two copies the one that the start knows better.
-                copy, of_copy = _soundly(chart, turned(chart, parameters, np.ones(len(base))))
-                normal = Normal(len(chart.keys))
-                better = normal.log_prob(copy) + of_copy > normal.log_prob(base) + log_jacobian
-                base, log_jacobian = np.where(better[:, None], copy, base), np.where(better, of_copy, log_jacobian)
-            self._charted[key] = base, log_jacobian
-        return self._charted[key]
-
-
-def _soundly(chart: Chart, parameters: Parameters) -> tuple[np.ndarray, np.ndarray]:
-    """Base coordinates, zero where they are no numbers, and log Jacobian, -inf there."""
-    base, log_jacobian = chart.forward(parameters)
-    sound = np.isfinite(log_jacobian) & np.all(np.isfinite(base), axis=1)
-    return np.where(sound[:, None], base, 0.0), np.where(sound, log_jacobian, -np.inf)
-
-
-def _path(log_start: np.ndarray, log_target: np.ndarray, beta: float) -> np.ndarray:
-    """``(1 - beta) log_start + beta log_target``, -inf where either is and has a share."""
-    if beta >= 1:
-        return log_target
-    alive = np.isfinite(log_start) & np.isfinite(log_target)
-    return np.where(alive, (1 - beta) * np.where(alive, log_start, 0) + beta * np.where(alive, log_target, 0), -np.inf)

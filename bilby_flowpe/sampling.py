@@ -97,7 +97,7 @@ class EventSampler:
     def __call__(self) -> Outcome:
         """Weighted draws, with a verdict."""
         if self.chart is None:
-            return self.refined([])
+            return self._refined(self._new_refinement(), [])
         proposal, wanted = self.proposal, self.wanted
         self._unreached = unreached_share(self.chart, self.target.transform)
         size = min(max(wanted.n_effective // 5, _PILOT), self.budget.likelihood_evaluations)
@@ -106,52 +106,63 @@ class EventSampler:
         left = self.budget.evaluations_left(self.target)
         needed = draws_needed(summary, wanted.n_effective, maximum=left + 1)
         poor = summary.efficiency < _INEFFICIENT or summary.effective_sample_size < _HOPELESS
-        if wanted.refine and (poor or needed > left):
+        refinement = self._new_refinement()
+        # A budget that is a little short buys more from the network than from a few rounds.
+        can_refine = wanted.refine and left >= refinement.least_evaluations and self.budget.in_time()
+        if can_refine and (poor or needed > left):
             logger.info(f"The network's efficiency on this event is about {summary.efficiency:.3g}: it is refined")
-            return self.refined([(pilot, proposal)])
+            return self._refined(refinement, [(pilot, proposal)])
         # The pilot only fixes the number: its own luck must not enter the evidence.
         weighted = self._draw(proposal, max(min(needed, left), 1), "weighing")
         outcome = self._judged(weighted, proposal, summary)
-        if not wanted.refine or outcome.verdict.grade == "reliable":
+        enough = self.budget.evaluations_left(self.target) >= refinement.least_evaluations and self.budget.in_time()
+        if not wanted.refine or outcome.verdict.grade == "reliable" or not enough:
             return outcome
         logger.info("The network will not do (" + "; ".join(outcome.verdict.reasons) + "): it is refined")
-        return self.refined([(pilot, proposal), (weighted, proposal)], outcome)
+        return self._refined(refinement, [(pilot, proposal), (weighted, proposal)], outcome)
 
-    def refined(self, known: list[tuple[WeightedDraws, Mixture]], before: Outcome | None = None) -> Outcome:
+    def _new_refinement(self) -> Refinement:
+        return Refinement(self.target, self.chart, self.wanted.n_effective, self.budget, self.generator, self.rng)
+
+    def _refined(
+        self,
+        refinement: Refinement,
+        known: list[tuple[WeightedDraws, Mixture]],
+        before: Outcome | None = None,
+    ) -> Outcome:
         """Rounds of refinement, then a fresh batch; again while that falls short and the budget lasts.
 
         Parameters
         ----------
+        refinement
+            A new one.
         known
             Draws made already, and what drew them.
         before
             Outcome to return where the budget allows no better one.
         """
-        refinement = Refinement(self.target, self.chart, self.wanted.n_effective, self.budget, self.generator, self.rng)
         for weighted, proposal in known:
             refinement.add(weighted, proposal)
         outcome = before
         for _ in range(_ATTEMPTS):
             ready = self._timed("refinement", refinement.run)
+            # Draws from the bare prior are no better than what the network had.
+            proposal = refinement.proposal if refinement.has_flow or self.chart is None or ready else self.proposal
             size = refinement.draws_for(self.wanted.n_effective)
-            if not refinement.rounds or (size < 1 and outcome is not None):
+            if size < 1 and outcome is not None:
                 break
-            proposal = refinement.proposal
             weighted = self._draw(proposal, max(size, 1), "weighing")
-            outcome = self._judged(weighted, proposal, None, refinement, ready)
+            outcome = _better(outcome, self._judged(weighted, proposal, None, refinement, ready))
             if not ready or outcome.verdict.grade == "reliable":
                 break
             refinement.add(weighted, proposal)
-        if outcome is None:
-            weighted = self._draw(refinement.proposal, 1, "weighing")
-            outcome = self._judged(weighted, refinement.proposal, None, refinement, ready=False)
         return outcome
 
     def _draw(self, proposal: Mixture, size: int, stage: str) -> WeightedDraws:
         title = stage.capitalize() if self.wanted.progress else None
         return self._timed(
             stage,
-            lambda: self.target.draw(proposal, size, self.generator, self.rng, title, self.budget.in_time),
+            lambda: self.target.draw(proposal, size, self.generator, self.rng, title, self.budget.go_on),
         )
 
     def _timed(self, stage: str, work: Callable[[], Done]) -> Done:
@@ -176,3 +187,12 @@ class EventSampler:
             self.target, self.wanted.n_effective, self.wanted.n_posterior, self.rng, self.found, spent, unreached
         )
         return outcome
+
+
+def _better(one: Outcome | None, other: Outcome) -> Outcome:
+    """The outcome of the better grade, of equal ones that with more effective draws."""
+    if one is None:
+        return other
+    ranks = {"failed": 0, "check": 1, "reliable": 2}
+    first, second = ((ranks[o.verdict.grade], o.summary.effective_sample_size) for o in (one, other))
+    return one if first > second else other

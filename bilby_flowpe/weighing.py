@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import torch
-from bilby.core.likelihood import Likelihood
+from bilby.core.likelihood import Likelihood, _safe_likelihood_call
 from bilby.core.utils import logger
 
 from .conditional import ConditionalConfig, ConditionalDraws, ExactConditional
@@ -17,8 +17,8 @@ from .priors import Parameters, PriorTransform
 from .proposals import Draws, Mixture, concatenate, posterior_shares
 
 _FAILED = -1e300
-_BLOCK = 20_000
-_SPOT_CHECKS = 16
+_BLOCK, _TIMED_BLOCK = 20_000, 500
+SPOT_CHECKS = 16
 _SPOT_TOLERANCE = 1e-2  # in log likelihood: symmetries are checked to 1e-6 of a signal, whose squared SNR may be 1e4
 
 
@@ -31,8 +31,8 @@ class LogLikelihood:
 
     def __call__(self, row: Row) -> np.ndarray | None:
         """``None`` where it is not a number."""
-        function = self.likelihood.log_likelihood_ratio if self.use_ratio else self.likelihood.log_likelihood
-        value = float(function(dict(row)))
+        # Bilby's own way to call a likelihood, whether it takes its parameters or, as older ones do, holds them.
+        value = float(_safe_likelihood_call(self.likelihood, dict(row), use_ratio=self.use_ratio))
         return None if np.isnan(value) else np.array([value])
 
 
@@ -146,10 +146,11 @@ class Target:
             Asked before every block but the first: whether there is time for another.
         """
         blocks = []
-        for first in range(0, size, _BLOCK):
+        step = _BLOCK if go_on is None else _TIMED_BLOCK
+        for first in range(0, size, step):
             if first and go_on is not None and not go_on():
                 break
-            count = min(_BLOCK, size - first)
+            count = min(step, size - first)
             title = f"{progress}, {first + count} of {size} draws" if progress else None
             blocks.append(self.weigh(proposal.draw(count, generator, rng), rng, title))
         return WeightedDraws(
@@ -208,7 +209,7 @@ class Target:
         log_prior = np.where(draws.inside, transform.log_prob(parameters), -np.inf)
         weighty = log_weights > _FAILED
         log_weights[weighty] += of_rest[weighty] - draws.log_q[weighty]
-        spent = len(rows) + (min(_SPOT_CHECKS, len(alive)) if conditional.keys else 0)
+        spent = len(rows) + (min(SPOT_CHECKS, len(alive)) if conditional.keys else 0)
         self.n_likelihood += spent
         return WeightedDraws(
             draws=draws,
@@ -230,7 +231,7 @@ class Target:
 
 def _spot_check(likelihood: Likelihood, rows: list[Row], drawn: ConditionalDraws) -> float:
     """Largest difference to the user's own likelihood over a few rows spread over the draws."""
-    picked = np.unique(np.linspace(0, len(rows) - 1, min(_SPOT_CHECKS, len(rows))).astype(int))
+    picked = np.unique(np.linspace(0, len(rows) - 1, min(SPOT_CHECKS, len(rows))).astype(int))
     differences = []
     for index in picked:
         row = {**rows[index], **{key: float(column[index]) for key, column in drawn.parameters.items()}}

@@ -29,6 +29,7 @@ ROWS = (
     {"event_flow", "injections", "weighing"},
     {"calibrate"},
     {"build"},
+    {"pool"},
     {"refine"},
     {"cache"},
     {"outcome"},

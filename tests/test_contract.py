@@ -281,6 +281,15 @@ def test_times_are_compared_to_microseconds(trained: Contract) -> None:
     refused(trained.match(window(0, 2e-5)), "priors.geocent_time.maximum: 0.87125", "trained with 0.871237", named)
 
 
+def test_the_tolerance_in_times_holds_for_short_windows(trained: Contract) -> None:
+    def window(low: float, high: float) -> Contract:
+        entry = {"class": "Uniform", "minimum": 0.75 + low, "maximum": 0.751 + high}
+        return edited(trained, priors={**trained.facts["priors"], "geocent_time": entry})
+
+    # Some of the prior's mass is outside, within the tolerance.
+    corrected(window(0, 0).match(window(-4e-6, -1e-4)), "priors.geocent_time")
+
+
 class Own(Uniform):
     """A prior that nobody but the user can make."""
 
@@ -440,6 +449,10 @@ def test_detectors_have_an_order() -> None:
 )
 def test_other_settings_and_unknown_ones_are_refused(trained: Contract, key: str, value: Any, named: str) -> None:
     refused(trained.match(edited(trained, **{key: value})), named)
+
+
+def test_another_kind_is_enough_said(trained: Contract) -> None:
+    refused(trained.match(regression()), "kind: 'gaussian', trained with 'gravitational wave'")
 
 
 def test_unknown_settings_have_to_be_equal(trained: Contract) -> None:

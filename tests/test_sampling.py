@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import numpy as np
 import pytest
 import torch
@@ -66,3 +68,44 @@ def test_a_small_budget_is_spent_and_said() -> None:
 def test_the_prior_reaches_itself() -> None:
     transform = target(Fast((1.0,))).transform
     assert unreached_share(PriorChart(transform), transform) == 0
+
+
+@pytest.mark.parametrize(("effective", "budget"), [(3000, 4000), (5000, 6500), (500, 1000)])
+def test_a_budget_a_little_short_is_spent_on_a_good_network(effective: int, budget: int) -> None:
+    aim, start = target(Fast((1.0,))), Start(1.0, 0.1)
+    proposal = defensive(start, aim.transform, Shares())
+    generator, rng = torch.Generator().manual_seed(1), np.random.default_rng(1)
+    outcome = EventSampler(aim, start, proposal, Wanted(effective, 2000), Budget(budget), generator, rng)()
+    assert outcome.refinement is None
+    assert outcome.summary.efficiency > 0.9
+    assert right(outcome)
+    assert aim.n_likelihood <= budget
+
+
+class Nowhere(Fast):
+    def log_likelihood(self, parameters: dict | None = None) -> float:
+        return -np.inf
+
+
+@pytest.mark.parametrize("start", [None, Start(1.0, 0.1)])
+def test_a_likelihood_that_is_zero_everywhere_fails_in_words(start: Start | None) -> None:
+    outcome = sample(Nowhere((1.0,)), start)
+    assert outcome.verdict.grade == "failed"
+    assert len(outcome.rows) == 0
+
+
+class Slow(Fast):
+    def log_likelihood(self, parameters: dict | None = None) -> float:
+        time.sleep(1e-3)
+        return super().log_likelihood(parameters)
+
+
+def test_time_that_is_out_ends_the_run() -> None:
+    """A millisecond each: a second holds 1000, and each of two stages ends with the block of 500 that it is in."""
+    aim = target(Slow((1.0,)))
+    generator, rng = torch.Generator().manual_seed(1), np.random.default_rng(1)
+    budget = Budget(10**6, seconds=1.0)
+    outcome = EventSampler(aim, None, None, Wanted(2000, 2000), budget, generator, rng)()
+    assert outcome.verdict.grade == "failed"
+    assert "max_time=1 s" in " ".join(outcome.verdict.reasons)
+    assert aim.n_likelihood <= 2500
