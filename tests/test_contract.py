@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from astropy.cosmology import FlatLambdaCDM
 from bilby.core.likelihood import GaussianLikelihood, Likelihood
 from bilby.core.prior import (
     ConditionalPriorDict,
@@ -31,6 +32,7 @@ from bilby.gw.conversion import (
 )
 from bilby.gw.detector import InterferometerList, PowerSpectralDensity, get_empty_interferometer
 from bilby.gw.likelihood import GravitationalWaveTransient
+from bilby.gw.prior import UniformSourceFrame
 from bilby.gw.source import lal_binary_black_hole, lal_eccentric_binary_black_hole_no_spins
 from bilby.gw.waveform_generator import WaveformGenerator
 
@@ -311,6 +313,20 @@ def test_priors_of_ones_own(trained: Contract) -> None:
         "cannot be rebuilt",
         "give exactly the prior trained with",
     )
+
+
+def test_cosmologies_of_ones_own(trained: Contract) -> None:
+    """Such a prior cannot be rebuilt either, and is as good to ask for."""
+
+    def within(low: float, high: float) -> Contract:
+        cosmology = FlatLambdaCDM(H0=70, Om0=0.3, name="Unusual")
+        prior = UniformSourceFrame(low, high, cosmology, name="luminosity_distance")
+        return contract(set_prior("luminosity_distance", prior))
+
+    asked = within(1500, 2500)
+    corrected(trained.match(asked), "priors.luminosity_distance: UniformSourceFrame(", "trained with PowerLaw(")
+    refused(asked.match(within(1600, 2400)), "its cosmology has no name that Bilby knows", "give exactly the prior")
+    assert asked.match(within(1500, 2500)) == Match()
 
 
 def test_other_priors_need_all_of_the_training_priors(trained: Contract) -> None:
