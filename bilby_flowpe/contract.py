@@ -24,6 +24,7 @@ from bilby.gw.likelihood import GravitationalWaveTransient
 from .errors import SimulationError
 from .priors import PriorTransform
 from .restore import Finding, compare, describe_priors, match_priors, plain, show
+from .simulation.general import has_simulate
 from .simulation.projection import Detector, sidereal_time
 
 _SKY = ("ra", "dec", "psi")
@@ -154,6 +155,8 @@ def describe(likelihood: Likelihood, transform: PriorTransform) -> Contract:
     """
     if isinstance(likelihood, GravitationalWaveTransient):
         return _gravitational_wave(likelihood, transform)
+    if has_simulate(likelihood):
+        return _simulator(likelihood, transform)
     if isinstance(likelihood, GaussianLikelihood):
         return _gaussian(likelihood, transform)
     raise SimulationError(
@@ -226,6 +229,17 @@ def _gaussian(likelihood: GaussianLikelihood, transform: PriorTransform) -> Cont
         np.asarray(transform.fixed.get("sigma", likelihood.sigma), dtype=np.float64), np.shape(likelihood.y)
     )
     return Contract(facts, {"x": np.ravel(likelihood.x).astype(float), "sigma": np.ravel(sigma).astype(float)})
+
+
+def _simulator(likelihood: Likelihood, transform: PriorTransform) -> Contract:
+    kind = type(likelihood)
+    facts = {
+        "kind": "simulator",
+        **describe_priors(transform, 0.0),
+        "simulate": f"{kind.__module__}.{kind.__qualname__}",
+        "shape": list(np.shape(getattr(likelihood, "observed_data", ()))),
+    }
+    return Contract(facts)
 
 
 # Comparison ------------------------------------------------------------------------------------------------------------
