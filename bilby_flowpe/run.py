@@ -15,9 +15,9 @@ from bilby.core.utils import check_directory_exists_and_if_not_mkdir, logger, ra
 
 from .arguments import OF_THE_MODEL
 from .build import Settings, train_model
-from .cache import cached_model, new_folder
-from .contract import describe
-from .errors import ConfigurationError
+from .cache import cached_models, new_folder
+from .contract import Contract, describe
+from .errors import ConfigurationError, ContractError
 from .model import TrainedPosterior, find_model
 from .networks import NetworkConfig
 from .outcome import fill_raw, fill_weighted
@@ -100,7 +100,7 @@ class Run:
             return self._timed("model", lambda: find_model(self.kwargs["model"])), str(self.kwargs["model"])
         contract = describe(self.likelihood, self.transform)
         settings = self._settings()
-        if found := self._timed("model", lambda: cached_model(contract, settings, self.kwargs["cache"])):
+        if found := self._timed("model", lambda: self._find(contract, settings)):
             logger.info(f"Using the model in {found[0].name}")
             return found[1], found[0].name
         budget = settings.training
@@ -128,6 +128,17 @@ class Run:
         checkpoint.unlink(missing_ok=True)
         logger.info(f"Model kept as {folder}")
         return model, folder.name
+
+    def _find(self, contract: Contract, settings: Settings) -> tuple[Path, TrainedPosterior] | None:
+        """The best model that can be bound to the data; what a conditional draw does not allow shows only there."""
+        for folder, model in cached_models(contract, settings, self.kwargs["cache"]):
+            try:
+                model.bind(self.likelihood, self.transform)
+            except ContractError as error:
+                logger.info(f"Passing over {folder.name}: {error}")
+                continue
+            return folder, model
+        return None
 
     def _settings(self) -> Settings:
         kwargs = self.kwargs
