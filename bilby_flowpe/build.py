@@ -155,7 +155,13 @@ class _Builder:
         self.rng = np.random.default_rng(settings.training.seed)
         self.generator = torch.Generator().manual_seed(settings.training.seed)
         self.simulator: Simulator = make_simulator(
-            likelihood, self.transform, settings.simulation, npool, settings.training.seed, progress=progress
+            likelihood,
+            self.transform,
+            settings.simulation,
+            npool,
+            settings.training.seed,
+            progress=progress,
+            contract=self.contract.fingerprint(),
         )
         self.seconds_simulation = time.monotonic() - self.began
 

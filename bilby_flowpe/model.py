@@ -172,6 +172,8 @@ class TrainedPosterior:
         aside = temporary.with_name(temporary.name + ".old")
         try:
             save_file({key: value.contiguous().clone() for key, value in tensors.items()}, temporary / WEIGHTS)
+            # Written for its owner alone by safetensors: a cache may be shared.
+            (temporary / WEIGHTS).chmod(0o644)
             (temporary / DESCRIPTION).write_text(json.dumps(self._description(), indent=1) + "\n")
             if (folder / CONFIGURATION).is_file():
                 shutil.copy2(folder / CONFIGURATION, temporary / CONFIGURATION)
