@@ -155,12 +155,17 @@ def _psd_tolerance(
             weighted = _draw(bound, bound.mixture(), event, transform, _PSD_DRAWS, rng, npool)
             found.append(effective_sample_size(weighted.log_weights) / _PSD_DRAWS)
         medians[f"{move:g}"] = float(np.median(found))
+    return borne(medians), medians
+
+
+def borne(medians: dict[str, float]) -> float:
+    """The largest move of :data:`MOVES` up to which, each one before it included, half of the efficiency at 0 is left."""
     tolerance = 0.0
     for move in MOVES:
         if medians[f"{move:g}"] < 0.5 * medians["0"]:
             break
         tolerance = move
-    return tolerance, medians
+    return tolerance
 
 
 def _pilot(bound: BoundPosterior, transform: PriorTransform) -> Mixture:

@@ -19,7 +19,10 @@ from .proposals import Draws, Mixture, concatenate, posterior_shares
 _FAILED = -1e300
 _BLOCK, _TIMED_BLOCK = 20_000, 500
 SPOT_CHECKS = 16
-_SPOT_TOLERANCE = 1e-2  # in log likelihood: symmetries are checked to 1e-6 of a signal, whose squared SNR may be 1e4
+_SPOT_TOLERANCE = 1e-3
+# Symmetries are checked to 1e-6 of a signal, which enters <d|h> and <h|h> / 2: 2e-6 of the squared signal-to-noise ratio, 4e-6
+# of the log likelihood. In units of the tolerance:
+_SPOT_SLOPE = 4e-6 / _SPOT_TOLERANCE
 
 
 @dataclass
@@ -55,8 +58,8 @@ class WeightedDraws:
     n_outside
         Rows outside the prior.
     spot_difference
-        Largest difference between log likelihoods from the conditionals' closed form and the user's own, 0 if there
-        was nothing to compare.
+        Largest difference between log likelihoods from the conditionals' closed form and the user's own, over what the
+        numerical check of the symmetries lets a likelihood of that size differ by; 0 if there was nothing to compare.
     """
 
     draws: Draws
@@ -230,13 +233,13 @@ class Target:
 
 
 def _spot_check(likelihood: Likelihood, rows: list[Row], drawn: ConditionalDraws) -> float:
-    """Largest difference to the user's own likelihood over a few rows spread over the draws."""
+    """Largest scaled difference to the user's own likelihood over a few rows spread over the draws."""
     picked = np.unique(np.linspace(0, len(rows) - 1, min(SPOT_CHECKS, len(rows))).astype(int))
     differences = []
     for index in picked:
         row = {**rows[index], **{key: float(column[index]) for key, column in drawn.parameters.items()}}
         own = float(likelihood.log_likelihood_ratio(row))
-        differences.append(abs(own - drawn.log_likelihood_ratio[index]) / max(1.0, 1e-6 * abs(own)))
+        differences.append(abs(own - drawn.log_likelihood_ratio[index]) / (1.0 + _SPOT_SLOPE * abs(own)))
     worst = float(np.max(differences))
     if not worst <= _SPOT_TOLERANCE:
         logger.warning(

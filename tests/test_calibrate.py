@@ -13,6 +13,7 @@ from bilby_flowpe.calibrate import (
     MOVES,
     PRIOR_SHARE,
     WIDTHS,
+    borne,
     calibrate,
     calibrated,
     describe_calibration,
@@ -39,11 +40,23 @@ def test_the_best_candidate_is_chosen(measured) -> None:
     assert all(0 < mean <= 1 for mean in means)
 
 
-def test_tolerance_is_the_last_move_that_leaves_half(measured) -> None:
+def test_tolerance_comes_from_the_medians(measured) -> None:
     medians = measured.table["noise curves"]
     assert list(medians) == ["0", *(f"{move:g}" for move in MOVES)]
-    kept = [move for move in MOVES if medians[f"{move:g}"] >= 0.5 * medians["0"]]
-    assert measured.psd_tolerance == 0 or measured.psd_tolerance in kept
+    assert measured.psd_tolerance == borne(medians)
+
+
+@pytest.mark.parametrize(
+    ("medians", "tolerance"),
+    [
+        ((0.9, 0.8, 0.7, 0.5, 0.1), 0.4),
+        ((0.9, 0.8, 0.3, 0.8, 0.8), 0.1),  # what is beyond the first break does not count
+        ((0.9, 0.4, 0.4, 0.4, 0.4), 0.0),
+        ((0.9, 0.9, 0.9, 0.9, 0.45), 0.8),
+    ],
+)
+def test_tolerance_is_the_last_move_before_the_first_break(medians: tuple[float, ...], tolerance: float) -> None:
+    assert borne(dict(zip(["0", *(f"{move:g}" for move in MOVES)], medians, strict=True))) == tolerance
 
 
 def test_what_was_measured_goes_with_the_model(measured, trained_5d: Trained, tmp_path: Path) -> None:

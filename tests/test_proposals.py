@@ -28,6 +28,7 @@ from bilby_flowpe.proposals import (
     flow_alone,
     posterior_shares,
 )
+from bilby_flowpe.weighing import Target
 
 SIZE = 40_000
 
@@ -163,7 +164,7 @@ def test_prior_chart_is_a_bijection_whose_base_is_the_prior(transform_5d: PriorT
 
 
 def test_network_is_a_chart(trained_5d: tuple, problem_5d: tuple) -> None:
-    """Base coordinates and back; mixture weights of an event give the evidence of its flow alone."""
+    """Base coordinates and back; weights of the mixture give the evidence that those of the flow alone give."""
     model: TrainedPosterior = trained_5d[1]
     transform = PriorTransform(problem_5d[1])
     bound = model.bind(problem_5d[0], transform)
@@ -172,6 +173,14 @@ def test_network_is_a_chart(trained_5d: tuple, problem_5d: tuple) -> None:
     again, log_jacobian = bound.forward(parameters)
     np.testing.assert_allclose(again[inside], base[inside], atol=2e-2)
     assert np.all(np.isfinite(log_jacobian[inside]))
+    target = Target(problem_5d[0], transform, True, bound.conditional)
+    alone, mixed = (
+        summarise(target.draw(proposal, 3000, *generators(6)).log_weights)
+        for proposal in (flow_alone(bound), bound.mixture())
+    )
+    error = np.hypot(alone.log_evidence_err, mixed.log_evidence_err)
+    assert error < 0.3
+    assert mixed.log_evidence == pytest.approx(alone.log_evidence, abs=4 * error)
 
 
 def test_blocks_put_together(transform: PriorTransform) -> None:
