@@ -15,6 +15,7 @@ CHOICES = {
     "network": ("maf", "nsf"),
     "phase": ("conditional", "network"),
     "distance": ("conditional", "network"),
+    "time": ("conditional", "network"),
     "representation": ("aligned", "series"),
 }
 OF_THE_MODEL = (

@@ -56,6 +56,8 @@ class Settings:
     distance
         The same of the distance, and of the inclination where one detector makes one number of both; ``"conditional"`` goes
         together with that of the phase.
+    time
+        The same of the geocentric time, where its prior is one of its own and fits into the data.
     fold_phase
         With ``phase="network"``: whether the network sees the phase folded to a half turn, where that is exact.
     """
@@ -67,10 +69,11 @@ class Settings:
     calibration_events: int = 24
     phase: Mode = "conditional"
     distance: Mode = "conditional"
+    time: Mode = "conditional"
     fold_phase: bool = True
 
     def __post_init__(self) -> None:
-        for name in ("phase", "distance"):
+        for name in ("phase", "distance", "time"):
             if (value := getattr(self, name)) not in ("conditional", "network"):
                 raise ConfigurationError(f"{name}={value!r}: choose 'conditional' or 'network'")
         # Names are looked up here, and not only once the waveforms have been simulated.
@@ -98,6 +101,7 @@ class Settings:
             "family": described["network"]["family"],
             "phase": self.phase,
             "distance": self.distance,
+            "time": self.time,
             "representation": self.representation.kind,
         }
         return {**kind, "fold_phase": self.fold_phase} if self.phase == "network" else kind
@@ -246,7 +250,9 @@ class _Builder:
         config = CoordinateConfig(
             keys=tuple(key for key in keys if key not in drawn.keys),
             # A prior that is conditional on the time would move with it.
-            relative_time=aligned and "geocent_time" in self.transform.independent_keys(),
+            relative_time=aligned
+            and "geocent_time" in self.transform.independent_keys()
+            and "geocent_time" not in drawn.keys,
             phase_order=order if aligned and free and not conditional else 0,
             fold_phase=bool(aligned and free and not conditional and settings.fold_phase),
             folded=("theta_jn",) if reflects and response is None else (),
@@ -255,20 +261,29 @@ class _Builder:
         return config, drawn
 
     def _conditional(self, order: int, response: tuple[float, float] | None) -> ConditionalConfig:
-        """Phase, distance and inclination, as far as they can be drawn from their exact conditional."""
+        """What can be drawn from its exact conditional: phase, distance, inclination and time as far as asked for."""
         symmetries, independent = self.simulator.symmetries, self.transform.independent_keys()
-        phase_only = ConditionalConfig(("phase",), order)
-        if (
-            self.settings.distance != "conditional"
-            or not symmetries.distance
-            or "luminosity_distance" not in independent
-        ):
-            return phase_only
-        if response is None:
-            return ConditionalConfig(("phase", "luminosity_distance"), order)
-        ratio = symmetries.cross_ratio
-        keys = ("phase", "luminosity_distance", "theta_jn")
-        return ConditionalConfig(keys, order, response, (ratio.real, ratio.imag))
+        keys, ratio = ["phase"], 0j
+        distance = symmetries.distance and "luminosity_distance" in independent
+        if self.settings.distance == "conditional" and distance:
+            keys.append("luminosity_distance")
+            if response is not None:
+                keys.append("theta_jn")
+                ratio = symmetries.cross_ratio
+        if self.settings.time == "conditional" and self._time_is_free(independent):
+            keys.append("geocent_time")
+        while {*self.transform.keys} <= {*keys}:
+            # The network needs one at least.
+            keys.pop()
+        inclined = response if "theta_jn" in keys else None
+        return ConditionalConfig(tuple(keys), order, inclined, (ratio.real, ratio.imag))
+
+    def _time_is_free(self, independent: tuple[str, ...]) -> bool:
+        """Whether the time shifts the signal and does no more, within a window shorter than the data."""
+        if "geocent_time" not in independent or "geocent_time" not in self.simulator.symmetries.inert:
+            return False
+        prior = self.transform.priors["geocent_time"]
+        return bool(prior.maximum - prior.minimum < self.likelihood.interferometers.duration)
 
     def _fit_representation(self, config: CoordinateConfig) -> Representation:
         kind = self.settings.representation

@@ -140,6 +140,7 @@ def _kind(described: dict[str, Any]) -> dict[str, Any]:
         "phase": described["phase"],
         # Before there was a choice, the network had it.
         "distance": described.get("distance", "network"),
+        "time": described.get("time", "network"),
         "representation": described["representation"]["kind"],
     }
     return {**kind, "fold_phase": described["fold_phase"]} if described["phase"] == "network" else kind

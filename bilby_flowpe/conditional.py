@@ -6,29 +6,36 @@ give the likelihood, averaged over the phase, at every amplitude,
 .. math:: L(s) = I_0(s \kappa) \, e^{-s^2 \langle h_0, h_0 \rangle / 2}, \qquad \kappa = |\langle h_0, d \rangle| ,
 
 so that the distance :math:`d \propto 1/s` can be drawn from :math:`\pi(d) L(s)` at no further call. Where one detector sees a
-pure (2, 2) signal, distance and inclination act through one effective distance (:mod:`.representation.amplitude`): it is drawn
-instead, then the inclination given it. Densities are piecewise linear on a grid that covers the conditional; draws are
-weighted by what they were drawn from, so that the grid's coarseness costs efficiency and no exactness.
+pure (2, 2) signal, distance and inclination act through one effective distance (:mod:`bilby_flowpe.effective`): it is drawn
+instead, then the inclination given it. The time comes first of all (:mod:`bilby_flowpe.arrival`), from one more Fourier
+transform. Densities are piecewise linear on a grid that covers the conditional; draws are weighted by what they were drawn
+from, so that the grid's coarseness costs efficiency and no exactness.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
+from bilby.gw.likelihood import GravitationalWaveTransient
 from scipy.special import i0e
 
+from .arrival import SHARE, TIME, TimedProducts
+from .effective import EffectiveDistance
 from .errors import ContractError
-from .phase import conditional_obstacle
+from .parallel import Row, Task
+from .phase import InnerProducts, conditional_obstacle
+from .piecewise import draw_linear
 from .priors import Parameters, PriorTransform
-from .representation.amplitude import AmplitudeCoordinates
 
 PHASE, DISTANCE, INCLINATION = "phase", "luminosity_distance", "theta_jn"
-_NODES = 257
+_NODES, _COARSE_NODES, _MODULI = 257, 33, 16
 _WIDTHS = 8.0
 _TABLE = 4001
 _BLOCK = 4096
+_NOTHING = 1e-300
 _NEAREST = 1e-6  # of the largest distance: a volumetric prior has a share of 1e-18 below it
 
 
@@ -39,7 +46,7 @@ class ConditionalConfig:
     Attributes
     ----------
     keys
-        None, the phase, phase and distance, or phase, distance and inclination.
+        None, or the phase; with it the distance, or distance and inclination; with the phase the time.
     phase_order
         ``m`` of a signal that turns as ``exp(i m phase)``; 0 where nothing is drawn conditionally.
     response
@@ -113,13 +120,19 @@ class ExactConditional:
                 f"this model draws {list(config.keys)} from their exact conditional, but {tied} are fixed or tied to other "
                 "parameters by the priors: give them priors of their own, or have a model trained for these priors"
             )
+        self._log_scale = {key: transform.log_scale[key] for key in config.keys}
+        self._time = transform.priors[TIME] if TIME in config.keys else None
         self._prior = transform.priors[DISTANCE] if DISTANCE in config.keys else None
-        self._amplitude: AmplitudeCoordinates | None = None
+        self._effective: EffectiveDistance | None = None
+        if self._time is not None and not np.isfinite(self._time.maximum - self._time.minimum):
+            raise ContractError(
+                f"this model draws {TIME} from its exact conditional, but its prior {self._time!r} has no bounds: give it some"
+            )
         if self._prior is None:
             return
         if INCLINATION in config.keys:
-            self._amplitude = AmplitudeCoordinates(self._prior, transform.priors[INCLINATION], config.response)
-            effective, density = self._amplitude.effective_prior()
+            self._effective = EffectiveDistance(self._prior, transform.priors[INCLINATION], config.response)
+            effective, density = self._effective.prior()
         else:
             effective = np.geomspace(
                 max(self._prior.minimum, _NEAREST * self._prior.maximum), self._prior.maximum, _TABLE
@@ -130,17 +143,48 @@ class ExactConditional:
         self._reference = self._distance / self._seen(np.zeros(1))[0]
         self._log_table = np.log(self._reference / effective[::-1])
         slope = density[::-1] * effective[::-1] ** 2 / self._reference
-        with np.errstate(divide="ignore"):
-            self._log_prior_table = np.log(slope)
+        self._log_prior_table = np.log(np.maximum(slope, _NOTHING))
 
     @property
     def reference(self) -> dict[str, float]:
         """Values of the conditional parameters for which the inner products are wanted."""
         values = {PHASE: 0.0, INCLINATION: 0.0}
-        return {key: self._distance if key == DISTANCE else values[key] for key in self.keys}
+        if DISTANCE in self.keys:
+            values[DISTANCE] = self._distance
+        if TIME in self.keys:
+            values[TIME] = float(0.5 * (self._time.minimum + self._time.maximum))
+        return {key: values[key] for key in self.keys}
+
+    def task(self, likelihood: GravitationalWaveTransient) -> Task:
+        """What computes the products that :meth:`draw` takes, of the rows that :meth:`task_rows` gives."""
+        return InnerProducts(likelihood) if TIME not in self.keys else self._timed(likelihood)
+
+    def task_rows(self, rows: Sequence[Row], rng: np.random.Generator) -> Sequence[Row]:
+        """Rows of all parameters at the reference, with what a row's own draw of the time needs."""
+        if TIME not in self.keys:
+            return rows
+        return [{**row, SHARE: share} for row, share in zip(rows, rng.random(len(rows)).tolist(), strict=True)]
+
+    def log_average(self, likelihood: GravitationalWaveTransient, row: Row) -> float:
+        """Log likelihood ratio averaged over the prior of the conditional parameters, the others as in ``row``."""
+        row = {**row, **self.reference}
+        if TIME not in self.keys:
+            return float(self.log_marginal(InnerProducts(likelihood)(row)[None])[0])
+        times, products = self._timed(likelihood).on_nodes(row)
+        log_density = self.log_marginal(products) + self.log_prior_of_time(times)
+        peak = log_density.max()
+        return float(np.log(np.trapezoid(np.exp(log_density - peak), times)) + peak)
+
+    @property
+    def _log_scale_of_amplitude(self) -> float:
+        return sum(scale for key, scale in self._log_scale.items() if key in (DISTANCE, INCLINATION))
+
+    def log_prior_of_time(self, times: np.ndarray) -> np.ndarray:
+        """Of geocentric times, (N,)."""
+        return np.asarray(self._time.ln_prob(times)) + self._log_scale[TIME]
 
     def draw(self, products: np.ndarray, rng: np.random.Generator) -> ConditionalDraws:
-        """One draw for each row of ``[re, im, norm]``, (N, 3), as :class:`~bilby_flowpe.phase.InnerProducts` gives them."""
+        """One draw for each row of products, (N, 3 or 5), as :meth:`task` gives them."""
         size = len(products)
         inner, norm = products[:, 0] + 1j * products[:, 1], products[:, 2]
         kappa, angle = np.abs(inner), np.angle(inner)
@@ -149,14 +193,21 @@ class ExactConditional:
         if self._prior is not None:
             amplitude, log_density = self._draw_amplitude(kappa, norm, rng)
             effective = self._reference / amplitude
-            if self._amplitude is None:
+            if self._effective is None:
                 parameters[DISTANCE] = np.clip(effective, self._prior.minimum, self._prior.maximum)
                 with np.errstate(divide="ignore"):
                     log_ratio = self._prior.ln_prob(parameters[DISTANCE])
             else:
-                parameters[DISTANCE], parameters[INCLINATION], log_ratio = self._amplitude.draw_given(effective, rng)
+                parameters[DISTANCE], parameters[INCLINATION], log_ratio = self._effective.draw_given(effective, rng)
                 angle = angle - self._turn(parameters[INCLINATION])
-            log_ratio = log_ratio - (log_density + 2 * np.log(amplitude) - np.log(self._reference))
+            log_ratio = (
+                log_ratio
+                + self._log_scale_of_amplitude
+                - (log_density + 2 * np.log(amplitude) - np.log(self._reference))
+            )
+        if self._time is not None:
+            parameters[TIME] = products[:, 3]
+            log_ratio = log_ratio + self.log_prior_of_time(products[:, 3]) - products[:, 4]
         turn = rng.vonmises(0.0, np.maximum(amplitude * kappa, 1e-12))
         order = self.config.phase_order
         copy = rng.integers(abs(order), size=size) * 2 * np.pi / abs(order)
@@ -172,10 +223,26 @@ class ExactConditional:
         kappa, norm = np.hypot(products[:, 0], products[:, 1]), products[:, 2]
         if self._prior is None:
             return self.log_averaged(np.ones(len(kappa)), kappa, norm)
-        nodes, log_target = self._on_nodes(kappa, norm)
-        peak = log_target.max(axis=1, keepdims=True)
-        area = np.trapezoid(np.exp(log_target - peak), nodes, axis=1)
-        return np.log(area) + peak[:, 0]
+        return self._log_integral(kappa, norm) + self._log_scale_of_amplitude
+
+    def _timed(self, likelihood: GravitationalWaveTransient) -> TimedProducts:
+        return TimedProducts(likelihood, self._time, self._profile)
+
+    def _profile(self, highest: float, norm: float) -> Callable[[np.ndarray], np.ndarray]:
+        """Nearly :meth:`log_marginal`, of many moduli up to ``highest`` and one norm, at a fraction of the cost.
+
+        The likelihood at the best amplitude takes the steep part; what is left is interpolated between a few moduli.
+        """
+        lowest, largest = np.exp(self._log_table[[0, -1]]) if self._prior is not None else (1.0, 1.0)
+
+        def steep(kappa: np.ndarray) -> np.ndarray:
+            return self.log_averaged(np.clip(kappa / max(norm, _NOTHING), lowest, largest), kappa, norm)
+
+        if self._prior is None:
+            return steep
+        few = np.linspace(0, highest, _MODULI)
+        rest = self._log_integral(few, np.full(_MODULI, norm), _COARSE_NODES) - steep(few)
+        return lambda kappa: steep(kappa) + np.interp(kappa, few, rest)
 
     @staticmethod
     def log_averaged(amplitude: np.ndarray, kappa: np.ndarray, norm: np.ndarray) -> np.ndarray:
@@ -184,7 +251,7 @@ class ExactConditional:
         return np.log(i0e(loud)) + loud - amplitude**2 * norm / 2
 
     def _seen(self, theta: np.ndarray) -> np.ndarray:
-        return self._amplitude.amplitude(theta) if self._amplitude else np.ones(len(theta))
+        return self._effective.amplitude(theta) if self._effective else np.ones(len(theta))
 
     def _turn(self, theta: np.ndarray) -> np.ndarray:
         """Angle that the inclination adds to the signal's, relative to face on."""
@@ -193,43 +260,32 @@ class ExactConditional:
         cosine = np.cos(theta)
         return np.angle((plus * (1 + cosine**2) / 2 + cross * ratio * cosine) / (plus + cross * ratio))
 
-    def _on_nodes(self, kappa: np.ndarray, norm: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def _log_integral(self, kappa: np.ndarray, norm: np.ndarray, size: int = _NODES) -> np.ndarray:
+        nodes, log_target = self._on_nodes(kappa, norm, size)
+        peak = log_target.max(axis=1, keepdims=True)
+        area = np.trapezoid(np.exp(log_target - peak), nodes, axis=1)
+        return np.log(area) + peak[:, 0]
+
+    def _on_nodes(self, kappa: np.ndarray, norm: np.ndarray, size: int = _NODES) -> tuple[np.ndarray, np.ndarray]:
         """Amplitudes (N, nodes) that cover the conditional and its unnormalised log density at them."""
         lowest, highest = np.exp(self._log_table[[0, -1]])
-        width = 1 / np.sqrt(np.maximum(norm, 1e-300))
+        width = 1 / np.sqrt(np.maximum(norm, _NOTHING))
         centre = np.clip(kappa * width**2, lowest, highest)
         low = np.maximum(centre - _WIDTHS * width, lowest)
         high = np.minimum(centre + _WIDTHS * width, highest)
-        nodes = low[:, None] + (high - low)[:, None] * np.linspace(0, 1, _NODES)
-        log_prior = np.interp(np.log(nodes), self._log_table, self._log_prior_table)
-        return nodes, log_prior + self.log_averaged(nodes, kappa[:, None], norm[:, None])
+        nodes = low[:, None] + (high - low)[:, None] * np.linspace(0, 1, size)
+        return nodes, self._log_prior(nodes) + self.log_averaged(nodes, kappa[:, None], norm[:, None])
+
+    def _log_prior(self, amplitude: np.ndarray) -> np.ndarray:
+        return np.interp(np.log(amplitude), self._log_table, self._log_prior_table)
 
     def _draw_amplitude(
         self, kappa: np.ndarray, norm: np.ndarray, rng: np.random.Generator
     ) -> tuple[np.ndarray, np.ndarray]:
         """Draws and their log density, (N,) each, from the density that is linear between the nodes."""
         pieces = [
-            _draw_linear(*self._on_nodes(kappa[first : first + _BLOCK], norm[first : first + _BLOCK]), rng)
-            for first in range(0, len(kappa), _BLOCK)
+            draw_linear(*self._on_nodes(kappa[block], norm[block]), rng.random(len(kappa[block])))
+            for block in (slice(first, first + _BLOCK) for first in range(0, len(kappa), _BLOCK))
         ]
         draws, log_density = (np.concatenate(column) for column in zip(*pieces, strict=True))
         return draws, log_density
-
-
-def _draw_linear(nodes: np.ndarray, log_target: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-    """One draw a row, and its log density, of densities given at evenly spaced nodes and linear between them."""
-    height = np.exp(log_target - log_target.max(axis=1, keepdims=True))
-    mass = height[:, 1:] + height[:, :-1]
-    total = mass.sum(axis=1)
-    below = np.cumsum(mass, axis=1)
-    wanted = rng.random(len(nodes)) * total
-    cell = np.minimum((below <= wanted[:, None]).sum(axis=1), mass.shape[1] - 1)
-    rows = np.arange(len(nodes))
-    left, right, area = height[rows, cell], height[rows, cell + 1], mass[rows, cell]
-    share = np.clip(1 - (below[rows, cell] - wanted) / np.maximum(area, 1e-300), 0, 1)
-    # Root of the quadratic in a form that is stable where the two heights agree.
-    place = share * area / np.maximum(left + np.sqrt(left**2 + share * (right**2 - left**2)), 1e-300)
-    spacing = (nodes[:, -1] - nodes[:, 0]) / (nodes.shape[1] - 1)
-    with np.errstate(divide="ignore"):
-        log_density = np.log(left + (right - left) * place) - np.log(total * spacing / 2)
-    return nodes[rows, cell] + place * spacing, log_density

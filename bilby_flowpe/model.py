@@ -122,6 +122,7 @@ class TrainedPosterior:
                 ("phase", found.phase_order == self.conditional.phase_order),
                 ("luminosity_distance", found.distance),
                 ("theta_jn", found.inclination and found.cross_ratio == complex(*self.conditional.cross_ratio)),
+                ("geocent_time", "geocent_time" in found.inert),
             )
             if key in self.conditional.keys and not holds
         ]

@@ -41,15 +41,21 @@ class InnerProducts:
             and all(getattr(type(ifo), name) is getattr(Interferometer, name) for name in _DETECTOR_METHODS)
             for ifo in likelihood.interferometers
         )
-        self._detectors = [_Projection(ifo) for ifo in likelihood.interferometers] if plain else None
+        self._detectors = [Projection(ifo) for ifo in likelihood.interferometers] if plain else None
 
     def __call__(self, row: Row) -> np.ndarray | None:
         """``None`` where the waveform fails or is not a number."""
+        polarisations = self.polarisations(row)
+        return None if polarisations is None else self.of(polarisations, row)
+
+    def polarisations(self, row: Row) -> Mapping[str, np.ndarray] | None:
+        """Polarisations at phase zero; ``None`` where the waveform fails."""
+        return self.likelihood.waveform_generator.frequency_domain_strain({**row, "phase": 0.0})
+
+    def of(self, polarisations: Mapping[str, np.ndarray], row: Row) -> np.ndarray | None:
+        """Inner products of these polarisations; ``None`` where they are not a number."""
         likelihood = self.likelihood
         row = {**row, "phase": 0.0}
-        polarisations = likelihood.waveform_generator.frequency_domain_strain(row)
-        if polarisations is None:
-            return None
         row.update(likelihood.get_sky_frame_parameters(row))
         inner, norm = 0j, 0.0
         if self._detectors is not None:
@@ -68,18 +74,43 @@ _LIKELIHOOD_METHODS = ("calculate_snrs", "_compute_full_waveform")
 _DETECTOR_METHODS = ("get_detector_response", "antenna_response", "inner_product", "optimal_snr_squared")
 
 
-class _Projection:
-    """Inner products in one detector, as Bilby computes them, with what the data alone fix computed once."""
+class Projection:
+    """Inner products in one detector, as Bilby computes them, with what the data alone fix computed once.
+
+    Parameters
+    ----------
+    interferometer
+        With its data.
+
+    Attributes
+    ----------
+    bins
+        Numbers of the detector's frequencies, in units of one over the duration.
+    highest
+        Highest of its frequencies, in Hz.
+    """
 
     def __init__(self, interferometer: Interferometer) -> None:
         self._interferometer = interferometer
         self._mask = interferometer.frequency_mask
-        self._turn = -2j * np.pi * interferometer.frequency_array[self._mask]
+        frequencies = interferometer.frequency_array[self._mask]
+        self.bins, self.highest = np.flatnonzero(self._mask), float(frequencies[-1])
+        self._turn = -2j * np.pi * frequencies
         self._inverse = 4 / interferometer.duration / interferometer.power_spectral_density_array[self._mask]
         self._data = interferometer.frequency_domain_strain[self._mask] * self._inverse
         self._start = interferometer.strain_data.start_time
 
     def __call__(self, polarisations: Mapping[str, np.ndarray], row: Row) -> tuple[complex, float]:
+        """Complex inner product of the signal with the data, and its squared norm."""
+        signal, norm = self._signal(polarisations, row)
+        return complex(np.vdot(signal, self._data)), norm
+
+    def integrand(self, polarisations: Mapping[str, np.ndarray], row: Row) -> tuple[np.ndarray, float]:
+        """Terms that the inner product is the sum of, one for each of the detector's frequencies, and the squared norm."""
+        signal, norm = self._signal(polarisations, row)
+        return signal.conj() * self._data, norm
+
+    def _signal(self, polarisations: Mapping[str, np.ndarray], row: Row) -> tuple[np.ndarray, float]:
         interferometer, time = self._interferometer, row["geocent_time"]
         sky = row["ra"], row["dec"]
         antenna_time = time if interferometer.reference_time is None else interferometer.reference_time
@@ -89,8 +120,8 @@ class _Projection:
         )
         # The two GPS times first: their difference is small.
         delay = (time - self._start) + interferometer.time_delay_from_geocenter(*sky, time)
-        inner = np.vdot(signal * np.exp(self._turn * delay), self._data)
-        return complex(inner), float(np.dot(signal.real**2 + signal.imag**2, self._inverse))
+        norm = float(np.dot(signal.real**2 + signal.imag**2, self._inverse))
+        return signal * np.exp(self._turn * delay), norm
 
 
 def conditional_obstacle(transform: PriorTransform, phase_order: int) -> str | None:

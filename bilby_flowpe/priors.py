@@ -26,6 +26,9 @@ Parameters = dict[str, np.ndarray]
 
 _NORMALISATION_DRAWS = 400_000
 _UNIT_EDGE = 1e-15
+_QUANTILES = 4001
+_DENSITY_TOLERANCE = 0.02
+_SAME_DENSITY = 1e-4  # what tabulated priors and the quadrature are good for
 
 
 class PriorTransform:
@@ -48,6 +51,9 @@ class PriorTransform:
         What to add to the sum of one-dimensional log priors to normalise the joint prior.
     log_normalisation_err : float
         Its standard error, where constraints have to be counted by Monte Carlo.
+    log_scale : dict
+        What to add to each one-dimensional log prior to normalise it. Bilby's ``prob`` of some narrowed priors (sine, cosine)
+        is not the derivative of their ``cdf``, which nested samplers go by.
 
     Raises
     ------
@@ -68,6 +74,7 @@ class PriorTransform:
             raise PriorError(f"priors={list(priors)}: every parameter is fixed, there is nothing to sample")
         for key in self.keys:
             _check(key, priors[key])
+        self.log_scale = {key: _log_scale(key, priors[key]) for key in self.keys}
         self._order = [key for key in getattr(priors, "sorted_keys", self.keys) if key in self.keys]
         self.ordered_pair: tuple[str, str] | None = None
         self.ordered_pair = self._find_ordered_pair()
@@ -144,7 +151,7 @@ class PriorTransform:
         # Bilby's own joint density counts the constraints once more by Monte Carlo: sum the factors ourselves.
         with np.errstate(divide="ignore", invalid="ignore"):
             terms = [
-                self.priors[key].ln_prob(sample[key], **self._required(key, sample))
+                self.priors[key].ln_prob(sample[key], **self._required(key, sample)) + self.log_scale[key]
                 for key in (self.keys if keys is None else keys)
             ]
             log_prob = np.sum(terms, axis=0)
@@ -162,7 +169,7 @@ class PriorTransform:
         for key in keys:
             column = v[:, self.keys.index(key)]
             with np.errstate(divide="ignore"):
-                total += self.priors[key].ln_prob(sample[key], **self._required(key, sample))
+                total += self.priors[key].ln_prob(sample[key], **self._required(key, sample)) + self.log_scale[key]
             total += 0.5 * column**2 + 0.5 * np.log(2 * np.pi)
         if self.ordered_pair and self.ordered_pair[0] in keys:
             total += np.log(2.0)
@@ -243,6 +250,25 @@ def _same_distribution(first: Prior, second: Prior) -> bool:
     """Whether all arguments agree, those that are arrays (tabulated priors) element by element."""
     one, other = _distribution(first), _distribution(second)
     return one.keys() == other.keys() and all(np.array_equal(one[key], other[key]) for key in one)
+
+
+def _log_scale(key: str, prior: Prior) -> float:
+    """Logarithm of the factor from the density as Bilby gives it to the derivative of the cumulative distribution."""
+    if _conditions(prior):
+        return 0.0
+    found = []
+    for quantiles in (np.linspace(0.1, 0.5, _QUANTILES), np.linspace(0.5, 0.9, _QUANTILES)):
+        values = np.asarray(prior.rescale(quantiles), dtype=np.float64)
+        mass = float(np.trapezoid(np.asarray(prior.prob(values), dtype=np.float64), values))
+        found.append(np.log(0.4 / mass) if mass > 0 else np.inf)
+    if not abs(found[0] - found[1]) < _DENSITY_TOLERANCE:
+        masses = [round(float(0.4 * np.exp(-value)), 4) for value in found]
+        raise PriorError(
+            f"priors[{key!r}]={prior!r}: its density has {masses} between its quantiles 0.1, 0.5 and 0.9 instead of 0.4 each: "
+            "use a prior whose prob is the derivative of its cdf"
+        )
+    middle = 0.5 * (found[0] + found[1])
+    return float(middle) if abs(middle) > _SAME_DENSITY else 0.0
 
 
 def _check(key: str, prior: Prior) -> None:

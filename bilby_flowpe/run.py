@@ -154,5 +154,6 @@ class Run:
             ),
             phase=kwargs["phase"],
             distance=kwargs["distance"],
+            time=kwargs["time"],
             fold_phase=kwargs["fold_phase"],
         )

@@ -29,6 +29,8 @@ class FlowPE(Sampler):
         Whether the phase is drawn from its exact conditional or by the network.
     distance : {"conditional", "network"}
         The same of the distance (and inclination, where one detector makes one number of both).
+    time : {"conditional", "network"}
+        The same of the geocentric time.
     fold_phase : bool
         With ``phase="network"``: whether the network sees the phase folded to a half turn.
     representation : {"aligned", "series"}
@@ -77,6 +79,7 @@ class FlowPE(Sampler):
         "network": "maf",
         "phase": "conditional",
         "distance": "conditional",
+        "time": "conditional",
         "fold_phase": True,
         "representation": "aligned",
         "n_effective": 5000,

@@ -12,7 +12,6 @@ from bilby.core.utils import logger
 
 from .conditional import ConditionalConfig, ConditionalDraws, ExactConditional
 from .parallel import Row, evaluate
-from .phase import InnerProducts
 from .priors import Parameters, PriorTransform
 from .proposals import Draws, Mixture, concatenate, posterior_shares
 
@@ -196,8 +195,11 @@ class Target:
         log_likelihood = np.full(size, -np.inf)
         log_weights = np.full(size, -np.inf)
         spot = 0.0
-        task = InnerProducts(likelihood) if conditional.keys else LogLikelihood(likelihood, self.use_ratio)
-        values, good = evaluate(task, rows, self.npool, progress)
+        if conditional.keys:
+            task, task_rows = conditional.task(likelihood), conditional.task_rows(rows, rng)
+        else:
+            task, task_rows = LogLikelihood(likelihood, self.use_ratio), rows
+        values, good = evaluate(task, task_rows, self.npool, progress)
         alive = inside[good]
         if conditional.keys and len(alive):
             drawn = conditional.draw(values, rng)

@@ -22,6 +22,7 @@ def main() -> None:
     parser.add_argument("--network", default="maf", choices=("maf", "nsf"))
     parser.add_argument("--phase", default="conditional", choices=("conditional", "network"))
     parser.add_argument("--distance", default="conditional", choices=("conditional", "network"))
+    parser.add_argument("--arrival", default="conditional", choices=("conditional", "network"))
     parser.add_argument("--unfolded", action="store_true", help="show the network the phase over its whole turn")
     parser.add_argument("--series", action="store_true", help="show the network the whitened time series, unaligned")
     parser.add_argument("--time", type=float, default=540.0, help="seconds of training, simulation of waveforms apart")
@@ -56,6 +57,7 @@ def main() -> None:
         training=TrainingConfig(max_time=arguments.time, learning_rate=arguments.learning_rate, seed=arguments.seed),
         phase=arguments.phase,
         distance=arguments.distance,
+        time=arguments.arrival,
         fold_phase=not arguments.unfolded,
     )
     began = time.monotonic()

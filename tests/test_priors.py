@@ -424,3 +424,33 @@ class TestErrors:
         # The corner's share is 0.001^2 / 2.
         with pytest.raises(PriorError, match=r"\['total'\] leave a share of"):
             PriorTransform(priors)
+
+
+class TestDensityAndCumulativeDistribution:
+    @pytest.mark.parametrize("prior", [Sine(0.2, 1.4), Cosine(-0.3, 0.9)], ids=["sine", "cosine"])
+    def test_narrowed_angles_are_normalised(self, prior):
+        """Bilby's density of these is that over the whole sphere; its samplers go by the cumulative distribution."""
+        transform = PriorTransform(PriorDict({"x": prior, "y": Uniform(0, 2)}))
+        grid = np.linspace(prior.minimum, prior.maximum, 20_001)
+        columns = {"x": grid, "y": np.ones_like(grid)}
+        assert np.trapezoid(np.exp(transform.log_prob(columns)) * 2, grid) == pytest.approx(1, abs=1e-6)
+        assert np.trapezoid(np.exp(transform.log_prob(columns, ("x",))), grid) == pytest.approx(1, abs=1e-6)
+        inner = grid[100:-100]
+        v = transform.to_unconstrained({"x": inner, "y": np.ones_like(inner)})
+        slope = np.gradient(v[:, 0], inner)[1:-1]
+        jacobian = transform.log_jacobian({"x": inner, "y": np.ones_like(inner)}, v, ("x",))[1:-1]
+        np.testing.assert_allclose(np.exp(jacobian), slope, rtol=1e-3)
+
+    def test_whole_priors_are_left_as_they_are(self):
+        transform = PriorTransform(BBHPriorDict(aligned_spin=True))
+        assert set(transform.log_scale) == set(transform.keys)
+        assert max(abs(value) for value in transform.log_scale.values()) < 2e-3
+        assert PriorTransform(mixed_priors()).log_scale == dict.fromkeys("abcdef", 0.0)
+
+    def test_a_density_that_is_another_is_refused(self):
+        class Tilted(Uniform):
+            def prob(self, val):
+                return 2 * val * self.is_in_prior_range(val)
+
+        with pytest.raises(PriorError, match=r"priors\['x'\].*derivative of its cdf"):
+            PriorTransform(PriorDict({"x": Tilted(0, 1)}))

@@ -93,24 +93,30 @@ def test_density_of_the_draws(either: Weigher) -> None:
 
 
 def test_conditional_weights_by_hand(conditional: Weigher) -> None:
-    """The likelihood averaged over phase and distance on a grid, times the prior of the rest over its density."""
+    """The likelihood averaged over phase, distance and time on a grid, times the prior of the rest over its density."""
     weighted = conditional()
     prior = conditional.priors["luminosity_distance"]
-    rest = ("mass_1", "mass_2", "geocent_time")
     # Equal shares of the prior; the conditional's width is a twentieth of the range or more.
     distances = np.asarray(prior.rescale((np.arange(2000) + 0.5) / 2000))
+    products = InnerProducts(conditional.likelihood)
     for index in np.flatnonzero(conditional.draws.inside)[:5]:
         row = conditional.row(weighted, index)
-        re, im, norm = InnerProducts(conditional.likelihood)({**row, "luminosity_distance": 1000.0})
-        factor, kappa = 1000.0 / distances, math.hypot(re, im)
-        averaged = np.log(i0e(factor * kappa)) + factor * kappa - factor**2 * norm / 2
+        # The conditional is 2e-4 s wide: its whole mass, in steps of an eighth of that.
+        times = row["geocent_time"] + np.arange(-80, 81) * 2.5e-5
+        log_prior = conditional.priors["geocent_time"].ln_prob(times)
+        averaged = []
+        for time in times:
+            re, im, norm = products({**row, "luminosity_distance": 1000.0, "geocent_time": float(time)})
+            factor, kappa = 1000.0 / distances, math.hypot(re, im)
+            log_likelihood = np.log(i0e(factor * kappa)) + factor * kappa - factor**2 * norm / 2
+            averaged.append(logsumexp(log_likelihood) - math.log(2000))
         expected = (
-            logsumexp(averaged)
-            - math.log(2000)
-            + conditional.log_prior_by_hand(row, rest)
+            logsumexp(averaged + log_prior)
+            + math.log(2.5e-5)
+            + conditional.log_prior_by_hand(row, ("mass_1", "mass_2"))
             - conditional.draws.log_q[index]
         )
-        assert weighted.log_weights[index] == pytest.approx(expected, abs=5e-3)
+        assert weighted.log_weights[index] == pytest.approx(expected, abs=1e-2)
 
 
 def test_conditional_rows_are_those_of_the_likelihood(conditional: Weigher) -> None:

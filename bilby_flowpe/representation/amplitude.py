@@ -83,38 +83,12 @@ class AmplitudeCoordinates:
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Distance, inclination and which of them are inside the prior of the distance; ``rng`` throws the coin of the fold."""
         effective = self._effective(ndtr(first))
-        return self._unfold(effective, self._share(effective, ndtr(second)), rng)
-
-    def _unfold(
-        self, effective: np.ndarray, share: np.ndarray, rng: np.random.Generator
-    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Distance, inclination on a side chosen by a coin, and which distances are inside their prior."""
-        folded = self._angle(share)
+        folded = self._angle(self._share(effective, ndtr(second)))
         theta = np.where(rng.integers(2, size=len(folded)) == 1, np.pi - folded, folded)
         distance = effective * self.amplitude(theta)
         low, high = self.distance.minimum, self.distance.maximum
         inside = (distance >= low * (1 - _ROUNDING)) & (distance <= high * (1 + _ROUNDING))
         return np.where(inside, np.clip(distance, low, high), distance), theta, inside
-
-    def effective_prior(self) -> tuple[np.ndarray, np.ndarray]:
-        """Effective distances over their whole range and the prior's density at them, up to the nodes' coarseness."""
-        return self._table, self._effective_density(self._table)
-
-    def draw_given(self, effective: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Distance and inclination for effective distances (N,), inclinations drawn from nearly their prior given these.
-
-        Returns
-        -------
-        distance, theta, log_ratio
-            (N,) each; the last is the logarithm of the prior density of both over the density of the inclination drawn and
-            the Jacobian of distance and effective distance, -inf outside the prior.
-        """
-        share = self._share(effective, rng.random(len(effective)))
-        distance, theta, inside = self._unfold(effective, share, rng)
-        _, density = self._conditional(effective, share)
-        with np.errstate(divide="ignore"):
-            log_ratio = self.distance.ln_prob(distance) + np.log(self.amplitude(theta)) - np.log(density)
-        return distance, theta, np.where(inside, log_ratio, -np.inf)
 
     def _angle(self, share: np.ndarray) -> np.ndarray:
         """Inclination below a right angle with a ``share`` of the folded prior below it."""

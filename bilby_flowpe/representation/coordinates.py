@@ -214,7 +214,7 @@ class Coordinates:
             distance, inclination, log_amplitude = self._amplitude.forward(
                 parameters[DISTANCE], parameters[INCLINATION]
             )
-            log_jacobian += log_amplitude
+            log_jacobian += log_amplitude + self.transform.log_scale[DISTANCE] + self.transform.log_scale[INCLINATION]
             v[:, self.transform.keys.index(DISTANCE)] = distance
             v[:, self.transform.keys.index(INCLINATION)] = inclination
         for index, key in enumerate(self.config.keys):

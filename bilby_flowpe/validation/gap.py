@@ -149,8 +149,7 @@ def _measure(
     parameters = {key: np.array([truth[key]]) for key in transform.keys}
     log_prior = float(transform.log_prob(parameters, model.coordinates.keys)[0])
     if bound.conditional.keys:
-        products = InnerProducts(event)({**truth, **bound.conditional.reference})
-        log_likelihood = float(bound.conditional.log_marginal(products[None])[0])
+        log_likelihood = bound.conditional.log_average(event, truth)
     else:
         log_likelihood = float(LogLikelihood(event, True)(truth)[0])
     norm = float(InnerProducts(event)(truth)[2])
