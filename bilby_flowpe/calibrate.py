@@ -32,7 +32,7 @@ from .proposals import BROAD, FLOW, Charted, FromPrior, Mixture, Normal, Shares
 from .weighing import Target, WeightedDraws
 
 WIDTHS = (1.5, 2.0, 3.0)
-BROAD_SHARES = (0.01, 0.03, 0.1)
+BROAD_SHARES = (0.005, 0.02, 0.1)
 PRIOR_SHARE = 0.002
 MOVES = (0.1, 0.2, 0.4, 0.8)
 _PILOT = (0.55, 0.1, 0.1, 0.1, 0.15)

@@ -1,7 +1,8 @@
 """A small flow fitted to weighted points: the posterior of one event, in the base space of a chart.
 
-Points are whitened by their weighted mean and covariance, and a spline flow learns what is left: where few points carry the
-weight, and a flow would learn them by heart, the whitened normal is kept instead, held-out points deciding.
+Points are whitened by their weighted mean and covariance. A spline flow learns what is left, and a mixture of normal densities
+beside it, for modes apart; where few points carry the weight, and either would learn them by heart, the whitened normal is
+kept. Held-out points decide.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import numpy as np
 import torch
 import zuko
 
+from .event_mixture import NormalMixture, fit_mixture
 from .proposals import Normal
 
 _TRANSFORMS, _HIDDEN, _BINS = 3, (64, 64), 8
@@ -27,23 +29,22 @@ class EventFlow:
     Parameters
     ----------
     flow
-        Flow in the whitened space; ``None`` for a standard normal there.
+        Flow in the whitened space; ``None`` for the base itself.
     mean, cholesky
         Whitening, (n,) and lower triangular (n, n).
-    width
-        Standard deviation of the flow's base.
+    base
+        Density that the flow starts from.
     """
 
     def __init__(
-        self, flow: zuko.flows.Flow | None, mean: np.ndarray, cholesky: np.ndarray, width: float = 1.0
+        self, flow: zuko.flows.Flow | None, mean: np.ndarray, cholesky: np.ndarray, base: Normal | NormalMixture
     ) -> None:
-        self._flow, self._mean, self._cholesky = flow, mean, cholesky
-        self._base = Normal(len(mean), width)
+        self._flow, self._mean, self._cholesky, self._base = flow, mean, cholesky, base
         self._log_volume = float(np.sum(np.log(np.diag(cholesky))))
 
     def broadened(self, width: float) -> EventFlow:
         """The same flow from a broader base."""
-        return EventFlow(self._flow, self._mean, self._cholesky, width)
+        return EventFlow(self._flow, self._mean, self._cholesky, self._base.broadened(width))
 
     @torch.no_grad()
     def draw(self, size: int, generator: torch.Generator) -> np.ndarray:
@@ -94,17 +95,32 @@ def fit_event_flow(points: np.ndarray, log_weights: np.ndarray, rng: np.random.G
     scale = np.maximum(np.diag(covariance), 1e-30)
     cholesky = np.linalg.cholesky(covariance + _RIDGE * np.diag(scale) + 1e-30 * np.eye(len(mean)))
     white = np.linalg.solve(cholesky, centred.T).T
-    flow = _train(white, weights, rng, steps)
-    return EventFlow(flow, mean, cholesky)
+    flow, base = _choose(white, weights, rng, steps)
+    return EventFlow(flow, mean, cholesky, base)
 
 
-def _train(white: np.ndarray, weights: np.ndarray, rng: np.random.Generator, steps: int) -> zuko.flows.Flow | None:
-    """The flow that held-out points like best; ``None`` where that is none."""
+def _choose(
+    white: np.ndarray, weights: np.ndarray, rng: np.random.Generator, steps: int
+) -> tuple[zuko.flows.Flow | None, Normal | NormalMixture]:
+    """The flow and the base that held-out points like best."""
+    normal = Normal(white.shape[1])
     order = rng.permutation(len(white))
     held = max(1, int(_HELD_OUT * len(white)))
     test, train = order[:held], order[held:]
     if len(train) == 0 or weights[test].sum() <= 0:
-        return None
+        return None, normal
+    mixture, of_mixture = fit_mixture(white[train], weights[train], white[test], weights[test], rng)
+    flow, of_flow = _train(white, weights, train, test, rng, steps)
+    of_normal = float(np.average(normal.log_prob(white[test]), weights=weights[test]))
+    if mixture is not None and of_mixture > max(of_flow, of_normal):
+        return None, mixture
+    return (flow, normal) if of_flow > of_normal else (None, normal)
+
+
+def _train(
+    white: np.ndarray, weights: np.ndarray, train: np.ndarray, test: np.ndarray, rng: np.random.Generator, steps: int
+) -> tuple[zuko.flows.Flow | None, float]:
+    """The flow that held-out points like best, if any, and their mean log density."""
     seed = int(rng.integers(2**31))
     x = torch.as_tensor(white, dtype=torch.float32)
     x_test, w_test = x[test], torch.as_tensor(weights[test] / weights[test].sum(), dtype=torch.float32)
@@ -114,9 +130,7 @@ def _train(white: np.ndarray, weights: np.ndarray, rng: np.random.Generator, ste
         flow = zuko.flows.NSF(white.shape[1], transforms=_TRANSFORMS, hidden_features=_HIDDEN, bins=_BINS)
     optimizer = torch.optim.Adam(flow.parameters(), lr=3e-3)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, steps)
-    normal = torch.distributions.Normal(0.0, 1.0)
-    least = float(-(w_test * normal.log_prob(x_test).sum(-1)).sum())
-    best, since = None, 0
+    least, best, since = math.inf, None, 0
     picks = rng.choice(train, size=(steps, _BATCH), p=probability)
     for step in range(steps):
         optimizer.zero_grad(set_to_none=True)
@@ -137,6 +151,6 @@ def _train(white: np.ndarray, weights: np.ndarray, rng: np.random.Generator, ste
                 if since >= _PATIENCE:
                     break
     if best is None:
-        return None
+        return None, -math.inf
     flow.load_state_dict(best)
-    return flow.eval().requires_grad_(False)
+    return flow.eval().requires_grad_(False), -least

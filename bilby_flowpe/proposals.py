@@ -110,6 +110,10 @@ class Normal:
     features: int
     width: float = 1.0
 
+    def broadened(self, width: float) -> Normal:
+        """The same, broader by this factor."""
+        return Normal(self.features, self.width * width)
+
     def draw(self, size: int, generator: torch.Generator) -> np.ndarray:
         """See :class:`BaseDensity`."""
         draws = torch.randn(size, self.features, generator=generator, dtype=torch.float64)

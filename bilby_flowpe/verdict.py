@@ -17,6 +17,9 @@ class Thresholds:
     ----------
     pareto_k_check, pareto_k_failed
         Above 0.7 errors are no longer to be trusted (Vehtari et al. 2024); above 1 the weights have no mean.
+    even_weight
+        Largest weight over the mean up to which the index is not asked: what a few draws of a tail that is no tail add to it
+        is chance, and no draw has a say in the result.
     largest_weight_check, largest_weight_failed
         Share of the total weight that a single row may hold.
     effective_check, effective_failed
@@ -39,6 +42,7 @@ class Thresholds:
 
     pareto_k_check: float = 0.7
     pareto_k_failed: float = 1.0
+    even_weight: float = 10.0
     largest_weight_check: float = 0.05
     largest_weight_failed: float = 0.2
     effective_check: float = 1000.0
@@ -140,7 +144,8 @@ def judge(
             f"the log-evidence is {summary.log_evidence:.6g} +- {summary.log_evidence_err:.3g}, not finite: "
             f"{summary.n_finite} of {summary.n_draws} draws have weight"
         )
-    at_most("the Pareto k of the weights", summary.pareto_k, limits.pareto_k_check, limits.pareto_k_failed)
+    if not summary.largest_weight * summary.n_draws <= limits.even_weight:
+        at_most("the Pareto k of the weights", summary.pareto_k, limits.pareto_k_check, limits.pareto_k_failed)
     at_most(
         "the largest weight's share of the total",
         summary.largest_weight,

@@ -21,6 +21,7 @@ ROWS = (
     {"errors", "version", "_version"},
     {
         "arguments",
+        "event_mixture",
         "grid",
         "parallel",
         "piecewise",

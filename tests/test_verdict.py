@@ -14,9 +14,9 @@ from bilby_flowpe.verdict import Evidence, Thresholds, judge
 @pytest.mark.parametrize(
     ("change", "grade", "word"),
     [
-        ({"pareto_k": 0.71}, "check", "above 0.7"),
-        ({"pareto_k": 1.01}, "failed", "above 1"),
-        ({"pareto_k": math.nan}, "failed", "Pareto"),
+        ({"pareto_k": 0.71, "largest_weight": 0.04}, "check", "above 0.7"),
+        ({"pareto_k": 1.01, "largest_weight": 0.04}, "failed", "above 1"),
+        ({"pareto_k": math.nan, "largest_weight": 0.04}, "failed", "Pareto"),
         ({"largest_weight": 0.06}, "check", "above 0.05"),
         ({"largest_weight": 0.21}, "failed", "above 0.2"),
         ({"effective_sample_size": 999.0}, "check", "below 1000"),
@@ -62,6 +62,16 @@ def test_what_else_is_known_turns_the_grade(known: dict, grade: str, word: str) 
     assert verdict.grade == grade
     assert len(verdict.reasons) == 1
     assert word in verdict.reasons[0]
+
+
+def test_the_tail_of_even_weights_is_not_asked_for_its_index() -> None:
+    """Where the largest weight is ten times the mean or less; a little above, it is."""
+    run = dataclasses.replace(good(), pareto_k=0.9)
+    even = dataclasses.replace(run, largest_weight=10.0 / run.n_draws)
+    assert judge(even).grade == "reliable"
+    uneven = dataclasses.replace(run, largest_weight=10.1 / run.n_draws)
+    assert judge(uneven).grade == "check"
+    assert judge(dataclasses.replace(even, largest_weight=math.nan)).grade == "failed"
 
 
 def test_harmless_figures_do_not() -> None:
