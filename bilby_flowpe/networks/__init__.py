@@ -3,10 +3,21 @@
 from __future__ import annotations
 
 from ..errors import ConfigurationError
-from .base import ConditionalNetwork, NetworkConfig, Proposal
+from .base import ConditionalNetwork, Proposal, log_normal
+from .config import NetworkConfig, compact, green2020
+from .cvae import CVAE
+from .cvae_plus import CVAEPlus
+from .gaussian import GaussianNetwork
+from .made import normalising_layers
 from .maf import AutoregressiveFlow
 
-FAMILIES: dict[str, type[ConditionalNetwork]] = {"maf": AutoregressiveFlow, "nsf": AutoregressiveFlow}
+FAMILIES: dict[str, type[ConditionalNetwork]] = {
+    "gaussian": GaussianNetwork,
+    "maf": AutoregressiveFlow,
+    "nsf": AutoregressiveFlow,
+    "cvae": CVAE,
+    "cvae+": CVAEPlus,
+}
 """Network families by name."""
 
 
@@ -23,4 +34,14 @@ def build_network(features: int, context: int, config: NetworkConfig) -> Conditi
     return FAMILIES[config.family](features, context, config)
 
 
-__all__ = ["FAMILIES", "ConditionalNetwork", "NetworkConfig", "Proposal", "build_network"]
+__all__ = [
+    "FAMILIES",
+    "ConditionalNetwork",
+    "NetworkConfig",
+    "Proposal",
+    "build_network",
+    "compact",
+    "green2020",
+    "log_normal",
+    "normalising_layers",
+]

@@ -1,71 +1,34 @@
-"""The contract of every network: a conditional density that is trained by ``loss`` and draws by ``propose``.
+r"""The contract of every network: a conditional density that is trained by ``loss`` and draws by ``propose``.
 
 A network knows nothing of gravitational waves or Bilby: ``x`` are coordinates (features, in zuko's word), ``context`` is what
-the representation made of the data.
+the representation made of the data, y in the paper.
+
+Families with latent variables z know the density of (x, z) alone: :math:`p(z|y)\,p(x|z,y)`, from which they draw, and that of
+their encoder, :math:`q(z|x,y)`. The extended vector :math:`s = (x, z)` has n + d columns; d is 0 where the density of x is
+tractable, and everything said of s is then said of x.
 """
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass
 
 import torch
 from torch import nn
+from zuko.nn import MaskedLinear
 
 from ..errors import ConfigurationError
+from .config import NetworkConfig
+from .layers import Embedding
+from .made import AutoregressiveStack
+
+_LOG_TWO_PI = math.log(2 * math.pi)
 
 
-@dataclass(frozen=True)
-class NetworkConfig:
-    """Sizes of a network.
-
-    Attributes
-    ----------
-    family
-        ``"maf"`` or ``"nsf"``.
-    transforms
-        Number of autoregressive transforms.
-    hidden_features
-        Widths of the hidden layers of each transform.
-    embedding_features
-        Width of the embedding network's residual stream, also of the context handed to the transforms.
-    embedding_blocks
-        Number of its residual blocks.
-    bins
-        Bins of the splines (``nsf`` alone).
-    """
-
-    family: str = "maf"
-    transforms: int = 6
-    hidden_features: tuple[int, ...] = (256, 256)
-    embedding_features: int = 256
-    embedding_blocks: int = 2
-    bins: int = 8
-
-    def __post_init__(self) -> None:
-        sizes = {
-            "transforms": self.transforms,
-            "embedding_features": self.embedding_features,
-            "bins": self.bins,
-            **{f"hidden_features[{i}]": width for i, width in enumerate(self.hidden_features)},
-        }
-        for name, value in sizes.items():
-            if not isinstance(value, int) or value < 1:
-                raise ConfigurationError(f"{name}={value!r}: give a whole number of at least 1")
-        if not self.hidden_features:
-            raise ConfigurationError("hidden_features=(): give at least one hidden layer")
-        if self.embedding_blocks < 0:
-            raise ConfigurationError(f"embedding_blocks={self.embedding_blocks!r}: give 0 or more")
-
-    def to_dict(self) -> dict[str, Any]:
-        """Plain values, for JSON."""
-        return {**asdict(self), "hidden_features": list(self.hidden_features)}
-
-    @classmethod
-    def from_dict(cls, values: dict[str, Any]) -> NetworkConfig:
-        """The inverse of :meth:`to_dict`."""
-        return cls(**{**values, "hidden_features": tuple(values["hidden_features"])})
+def log_normal(u: torch.Tensor) -> torch.Tensor:
+    """Log density (N,) of the standard normal at rows u (N, k)."""
+    return -0.5 * (u.square().sum(dim=-1) + u.shape[-1] * _LOG_TWO_PI)
 
 
 @dataclass(frozen=True)
@@ -76,16 +39,36 @@ class Proposal:
     ----------
     x
         Draws, (N, n).
-    log_q
-        Log density, (N,).
+    z
+        The latent variables that they were drawn through, (N, d).
+    log_extended
+        ``log p(z|y) + log p(x|z,y)``, (N,): the log density of the pair, which is that of x alone only without latent
+        variables.
     """
 
     x: torch.Tensor
-    log_q: torch.Tensor
+    z: torch.Tensor
+    log_extended: torch.Tensor
+
+    @property
+    def log_q(self) -> torch.Tensor:
+        """Log density of x, (N,), where it is known.
+
+        Raises
+        ------
+        ConfigurationError
+            If the draws have latent variables.
+        """
+        if self.z.shape[-1]:
+            raise ConfigurationError(
+                f"log_q is not known of draws with {self.z.shape[-1]} latent variables: weigh the pairs (x, z) by log_extended, "
+                "or have the network estimate log_prob"
+            )
+        return self.log_extended
 
 
 class ConditionalNetwork(nn.Module, ABC):
-    """A conditional density q(x | context).
+    """A conditional density q(x | context). As it stands the contract has d = 0; ``LatentNetwork`` fills in the rest.
 
     Parameters
     ----------
@@ -97,33 +80,116 @@ class ConditionalNetwork(nn.Module, ABC):
         Sizes.
     """
 
+    latent: int = 0
+    """Number d of latent variables."""
+
     def __init__(self, features: int, context: int, config: NetworkConfig) -> None:
         super().__init__()
         self.features = features
         self.context = context
         self.config = config
+        self.embedding = Embedding(context, config.embedding_features, config.embedding_blocks)
 
     @abstractmethod
-    def loss(self, x: torch.Tensor, context: torch.Tensor) -> torch.Tensor:
-        """Training loss of each row, (N,) in nats: ``-log q(x | context)`` or an upper bound of it."""
-
-    @abstractmethod
-    def log_prob(self, x: torch.Tensor, context: torch.Tensor) -> torch.Tensor:
-        """Log density of each row, (N,)."""
-
-    @abstractmethod
-    def propose(self, context: torch.Tensor, size: int, generator: torch.Generator) -> Proposal:
-        """``size`` draws for the context (1, C) of one event."""
-
-    @abstractmethod
-    def to_base(self, x: torch.Tensor, context: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """Coordinates (N, n) in which the density is a standard normal, and ``log |d base / dx|`` (N,)."""
+    def _to_base(self, s: torch.Tensor, context: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """:meth:`to_base` with gradients, also for contexts (N, C)."""
 
     @abstractmethod
     def from_base(self, base: torch.Tensor, context: torch.Tensor) -> torch.Tensor:
-        """The inverse of :meth:`to_base`, for the context (1, C) of one event."""
+        """The inverse of :meth:`to_base`: s (N, n + d) of base (N, n + d), for the context (1, C) of one event."""
+
+    @torch.no_grad()
+    def to_base(self, s: torch.Tensor, context: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Coordinates in which the proposal's density of s is a standard normal.
+
+        Parameters
+        ----------
+        s
+            (N, n + d), the columns of x before those of z.
+        context
+            Of one event, (1, C).
+
+        Returns
+        -------
+        tuple
+            Base (N, n + d) and ``log |d base / ds|`` (N,).
+        """
+        return self._to_base(s, context)
+
+    def loss_terms(
+        self, x: torch.Tensor, context: torch.Tensor, generator: torch.Generator | None = None
+    ) -> dict[str, torch.Tensor]:
+        """Terms of the training loss, (N,) each, in nats.
+
+        Parameters
+        ----------
+        x
+            (N, n).
+        context
+            (N, C).
+        generator
+            Of the latent draws; without one, evaluation takes always the same and training torch's own.
+
+        Returns
+        -------
+        dict
+            ``"density"``: ``-log q(x | context)``; with latent variables ``"reconstruction"`` and ``"kl"``.
+        """
+        return {"density": -self.log_prob(x, context)}
+
+    def loss(
+        self, x: torch.Tensor, context: torch.Tensor, generator: torch.Generator | None = None
+    ) -> torch.Tensor:
+        """Training loss of each row, (N,) in nats: ``-log q(x | context)`` or, in the mean, an upper bound of it."""
+        return sum(self.loss_terms(x, context, generator).values())
+
+    def log_prob(self, x: torch.Tensor, context: torch.Tensor) -> torch.Tensor:
+        """Log density (N,) of rows x (N, n) given contexts (N, C) or (1, C)."""
+        base, log_jacobian = self._to_base(x, context)
+        return log_normal(base) + log_jacobian
+
+    @torch.no_grad()
+    def encode(self, x: torch.Tensor, context: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
+        """Latent variables (N, d) drawn from q(z | x, y) for rows x (N, n) of one event, context (1, C)."""
+        return x.new_empty(len(x), 0)
+
+    @torch.no_grad()
+    def log_encoder(self, s: torch.Tensor, context: torch.Tensor) -> torch.Tensor:
+        """``log q(z | x, y)`` (N,) of any rows s = (x, z) (N, n + d), for the context (1, C) of one event."""
+        return s.new_zeros(len(s))
+
+    @torch.no_grad()
+    def propose(self, context: torch.Tensor, size: int, generator: torch.Generator) -> Proposal:
+        """``size`` draws for the context (1, C) of one event."""
+        base = torch.randn(size, self.features + self.latent, generator=generator, dtype=torch.float32)
+        s = self.from_base(base.to(context), context)
+        # The density is taken at the draws as rounded, the same way as for any other point.
+        again, log_jacobian = self.to_base(s, context)
+        return Proposal(*s.split([self.features, self.latent], dim=-1), log_normal(again) + log_jacobian)
+
+    def parameter_groups(self) -> dict[str, list[nn.Parameter]]:
+        """Trainable parameters: ``"gaussian"`` and ``"flow"``, which the paper trains at rates of their own (section III B).
+
+        The embedding network, which the paper does not have, goes with the flows, if there are any.
+        """
+        fast = [module for module in self.modules() if isinstance(module, AutoregressiveStack)]
+        if fast:
+            fast.append(self.embedding)
+        of_flows = {id(parameter) for module in fast for parameter in module.parameters()}
+        groups: dict[str, list[nn.Parameter]] = {"gaussian": [], "flow": []}
+        for parameter in self.parameters():
+            if parameter.requires_grad:
+                groups["flow" if id(parameter) in of_flows else "gaussian"].append(parameter)
+        return {name: group for name, group in groups.items() if group}
 
     @property
     def n_parameters(self) -> int:
         """Number of trainable parameters."""
         return sum(parameter.numel() for parameter in self.parameters() if parameter.requires_grad)
+
+    @property
+    def n_weights(self) -> int:
+        """Number of trainable weights that no mask takes away, biases left out: how the paper counts (table II)."""
+        masks = {id(m.weight): int(m.mask.sum()) for m in self.modules() if isinstance(m, MaskedLinear)}
+        matrices = [p for p in self.parameters() if p.requires_grad and p.ndim == 2]
+        return sum(masks.get(id(matrix), matrix.numel()) for matrix in matrices)

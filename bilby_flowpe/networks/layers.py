@@ -1,4 +1,4 @@
-"""Layers shared by the families: what runs in full precision, and the embedding network.
+"""Layers shared by the families: what runs in full precision, the embedding network, and networks of two kinds of input.
 
 Under autocast to bfloat16 only products between hidden layers are rounded. What enters and what leaves a network keeps
 float32: coordinates and shifts need more than three digits.
@@ -6,9 +6,15 @@ float32: coordinates and shifts need more than three digits.
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
+
 import torch
+import torch.nn.functional as F
 from torch import nn
 from zuko.nn import Linear, MaskedLinear
+
+_WIDEST = math.log(1e4)
 
 
 def keep_precision(module: nn.Module) -> nn.Module:
@@ -22,23 +28,92 @@ def keep_precision(module: nn.Module) -> nn.Module:
 class _PreciseLinear(nn.Linear):
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         with torch.autocast(x.device.type, enabled=False):
-            return super().forward(x.float())
+            return super().forward(x.to(self.weight.dtype))
 
 
 class _PreciseMaskedLinear(MaskedLinear):
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         with torch.autocast(x.device.type, enabled=False):
-            return super().forward(x.float())
+            return super().forward(x.to(self.weight.dtype))
 
 
 class _PreciseUnmaskedLinear(Linear):
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         with torch.autocast(x.device.type, enabled=False):
-            return super().forward(x.float())
+            return super().forward(x.to(self.weight.dtype))
 
 
 # With a single coordinate there is nothing to mask, and zuko takes a linear layer of its own.
 _PRECISE = {nn.Linear: _PreciseLinear, MaskedLinear: _PreciseMaskedLinear, Linear: _PreciseUnmaskedLinear}
+
+
+def effective_weight(layer: nn.Module) -> torch.Tensor:
+    """Weight (out, in) of a linear layer, zero where it is masked."""
+    return layer.mask * layer.weight if isinstance(layer, MaskedLinear) else layer.weight
+
+
+def first_layer(layer: nn.Module, rows: torch.Tensor | None, shared: torch.Tensor | None) -> torch.Tensor:
+    """A linear layer of the inputs ``cat(rows, shared)`` in float32.
+
+    Parameters
+    ----------
+    layer
+        With in = r + C inputs and H outputs.
+    rows
+        Inputs (N, r) that differ from row to row, or ``None`` for r = 0.
+    shared
+        Inputs (N, C), or (1, C) for one event: their share of the sum is then computed once. ``None`` for C = 0.
+
+    Returns
+    -------
+    torch.Tensor
+        (N, H), or (1, H) where nothing differs from row to row.
+    """
+    weight, bias = effective_weight(layer), layer.bias
+    with torch.autocast(weight.device.type, enabled=False):
+        if rows is None:
+            return F.linear(shared.to(weight.dtype), weight, bias)
+        if shared is None:
+            return F.linear(rows.to(weight.dtype), weight, bias)
+        width = rows.shape[-1]
+        of_shared = F.linear(shared.to(weight.dtype), weight[:, width:], bias)
+        return of_shared + F.linear(rows.to(weight.dtype), weight[:, :width])
+
+
+def soft_log_scale(value: torch.Tensor) -> torch.Tensor:
+    """``value``, bent so that the scale stays between 1e-4 and 1e4: no single step can make a density infinite."""
+    return value / (1 + value.abs() / _WIDEST)
+
+
+class FeedForward(nn.Module):
+    """Feed-forward network (equations 4 to 6) of inputs that differ from row to row and of those of one event.
+
+    Parameters
+    ----------
+    rows
+        Number r of inputs that differ.
+    shared
+        Number C of inputs that may be shared by all rows.
+    hidden
+        Widths of the hidden layers.
+    outputs
+        Number of outputs.
+    """
+
+    def __init__(self, rows: int, shared: int, hidden: Sequence[int], outputs: int) -> None:
+        super().__init__()
+        widths = [rows + shared, *hidden, outputs]
+        layers: list[nn.Module] = []
+        for one, other in zip(widths[:-1], widths[1:], strict=True):
+            layers += [nn.Linear(one, other), nn.ReLU()]
+        self.layers = keep_precision(nn.Sequential(*layers[:-1]))
+
+    def forward(self, rows: torch.Tensor | None, shared: torch.Tensor) -> torch.Tensor:
+        """Outputs (N, O) of ``rows`` (N, r) and ``shared`` (N, C) or (1, C); (1, O) without rows of an event."""
+        values = first_layer(self.layers[0], rows, shared)
+        for layer in list(self.layers)[1:]:
+            values = layer(values)
+        return values
 
 
 class _ResidualBlock(nn.Module):
@@ -50,7 +125,7 @@ class _ResidualBlock(nn.Module):
         nn.init.zeros_(self.second.bias)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return x + self.second(torch.relu(self.first(torch.relu(x)))).float()
+        return x + self.second(torch.relu(self.first(torch.relu(x)))).to(x.dtype)
 
 
 class Embedding(nn.Sequential):
@@ -61,10 +136,12 @@ class Embedding(nn.Sequential):
     features
         Number of inputs.
     width
-        Width of the residual stream and of the output.
+        Width of the residual stream and of the output; ``None``: the features go through as they are.
     blocks
         Number of residual blocks.
     """
 
-    def __init__(self, features: int, width: int, blocks: int) -> None:
-        super().__init__(_PreciseLinear(features, width), *(_ResidualBlock(width) for _ in range(blocks)), nn.ReLU())
+    def __init__(self, features: int, width: int | None, blocks: int) -> None:
+        layers = () if width is None else (_PreciseLinear(features, width), *(_ResidualBlock(width) for _ in range(blocks)))
+        super().__init__(*layers, *([nn.ReLU()] if layers else []))
+        self.features = features if width is None else width

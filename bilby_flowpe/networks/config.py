@@ -1,0 +1,128 @@
+"""Sizes and choices of a network, and the two presets: the paper's networks, and smaller ones for a CPU."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from ..errors import ConfigurationError
+
+_LATENT_8D = 16
+
+
+@dataclass(frozen=True)
+class NetworkConfig:
+    """Sizes and choices of a network; each family reads those that it has a use for.
+
+    Attributes
+    ----------
+    family
+        ``"gaussian"``, ``"maf"``, ``"nsf"``, ``"cvae"`` or ``"cvae+"``.
+    transforms
+        Number of autoregressive transforms (MADE units), ``"cvae+"``: of each of its three flows.
+    hidden_features
+        Widths of the hidden layers of each transform.
+    embedding_features
+        Width of the embedding network's residual stream, also of the context handed to the parts; ``None``: no embedding
+        network, the data go into every part as they are.
+    embedding_blocks
+        Number of its residual blocks.
+    bins
+        Bins of the splines (``"nsf"`` alone).
+    gaussian_features
+        Widths of the hidden layers of each network that puts out a Gaussian (``"gaussian"``, ``"cvae"``, ``"cvae+"``).
+    latent
+        Dimension of the latent space (``"cvae"``, ``"cvae+"``).
+    encoder_context
+        Dimension of h, which the Gaussian encoder puts out for the encoder's flow (``"cvae+"``).
+    batch_norm
+        Whether flows normalise over the batch between their transforms and before the base.
+    encoder_flow, prior_flow
+        Whether encoder and prior have a flow after their Gaussian (``"cvae+"``; the paper's ablations).
+    encoder_flow_sees_data
+        Whether the encoder's flow is conditioned on the data, too, and not on x and h alone (``"cvae+"``).
+    freeze_prior
+        Whether the Gaussian of the prior stays as it was initialised (``"cvae+"``).
+    """
+
+    family: str = "maf"
+    transforms: int = 6
+    hidden_features: tuple[int, ...] = (256, 256)
+    embedding_features: int | None = 256
+    embedding_blocks: int = 2
+    bins: int = 8
+    gaussian_features: tuple[int, ...] = (256, 256)
+    latent: int = 8
+    encoder_context: int = 8
+    batch_norm: bool = False
+    encoder_flow: bool = True
+    prior_flow: bool = True
+    encoder_flow_sees_data: bool = False
+    freeze_prior: bool = False
+
+    def __post_init__(self) -> None:
+        sizes = {
+            "transforms": self.transforms,
+            "bins": self.bins,
+            "latent": self.latent,
+            "encoder_context": self.encoder_context,
+        }
+        if self.embedding_features is not None:
+            sizes["embedding_features"] = self.embedding_features
+        for name in ("hidden_features", "gaussian_features"):
+            widths = getattr(self, name)
+            if not widths:
+                raise ConfigurationError(f"{name}=(): give at least one hidden layer")
+            sizes |= {f"{name}[{i}]": width for i, width in enumerate(widths)}
+        for name, value in sizes.items():
+            if not isinstance(value, int) or value < 1:
+                raise ConfigurationError(f"{name}={value!r}: give a whole number of at least 1")
+        if self.embedding_blocks < 0:
+            raise ConfigurationError(f"embedding_blocks={self.embedding_blocks!r}: give 0 or more")
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values, for JSON."""
+        return {key: list(value) if isinstance(value, tuple) else value for key, value in asdict(self).items()}
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> NetworkConfig:
+        """The inverse of :meth:`to_dict`; fields that did not exist yet when it was written take their defaults."""
+        return cls(**{key: tuple(value) if isinstance(value, list) else value for key, value in values.items()})
+
+
+def compact(family: str = "maf") -> NetworkConfig:
+    """Sizes for a CPU: the parts share one embedding network, and the three flows of CVAE+ have three transforms each."""
+    return NetworkConfig(family=family, transforms=3 if family == "cvae+" else 6)
+
+
+def green2020(family: str, parameters: int = 5) -> NetworkConfig:
+    """Sizes of the paper, sections III B and IV, without an embedding network.
+
+    Parameters
+    ----------
+    family
+        As in :class:`NetworkConfig`. The paper gives no sizes of the Gaussian baseline, which takes those of a part of the
+        CVAE, nor of ``"nsf"``, which takes the MAF's.
+    parameters
+        Of the problem: 5 or 8. For 8, the paper doubles latent space, units and encoder context, and freezes the Gaussian
+        of the prior; it trained CVAE+ alone.
+
+    Raises
+    ------
+    ConfigurationError
+        If the paper has no problem of so many parameters.
+    """
+    if parameters not in (5, 8):
+        raise ConfigurationError(f"parameters={parameters!r}: the paper's problems have 5 or 8")
+    large = parameters == 8
+    return NetworkConfig(
+        family=family,
+        transforms=10 if large else 5,
+        hidden_features=(512,) * 3,
+        embedding_features=None,
+        gaussian_features=(1024 if family == "cvae+" else 2048,) * 3,
+        latent=_LATENT_8D if large else 8,
+        encoder_context=16 if large else 8,
+        batch_norm=True,
+        freeze_prior=large and family == "cvae+",
+    )

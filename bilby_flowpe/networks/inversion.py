@@ -1,0 +1,133 @@
+r"""Inversion of a MADE unit that computes every hidden unit once.
+
+Equation 18 is recursive: :math:`x_i` needs the network's outputs at :math:`x_{1:i-1}`, and so a unit of n columns is usually
+inverted by n whole passes. But a hidden unit that sees the first k columns is final once these are known. With the hidden units
+sorted by that number, its *level*, step k computes the units of level k alone, from those of the levels up to k, which are dense
+blocks of the masked matrices: less than one pass in all. What nothing but the event's conditions reaches, level 0, is the same
+for every row and goes into the biases.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import nn
+from zuko.nn import MaskedMLP
+from zuko.utils import unpack
+
+from .layers import effective_weight
+
+
+@dataclass
+class _Layer:
+    """A masked layer, sorted by level: ``weight[begin:end, :columns]`` of each level is dense; column 0 is the bias."""
+
+    weight: torch.Tensor
+    ends: list[int]
+    columns: list[int]
+
+
+class UnitInverse:
+    """The inverse of one unit for the conditions of one event.
+
+    Parameters
+    ----------
+    unit
+        zuko's masked autoregressive transform, or the element-wise one that it makes of a single column.
+    rows
+        Number r of conditions that differ from row to row; they come first.
+    shared
+        Conditions (1, C) of the event, if there are any.
+    """
+
+    def __init__(self, unit: nn.Module, rows: int, shared: torch.Tensor | None) -> None:
+        self.unit = unit
+        linear = [layer for layer in unit.hyper if hasattr(layer, "weight")]
+        self.activations: list[Callable[[torch.Tensor], torch.Tensor]] = [
+            _in_place(layer) for layer in unit.hyper if not hasattr(layer, "weight")
+        ]
+        masked = isinstance(unit.hyper, MaskedMLP)
+        order = unit.order if masked else linear[-1].weight.new_zeros(linear[-1].out_features // unit.total, dtype=torch.long)
+        self.features = len(order)
+        self.order = torch.argsort(order, stable=True)
+        self.back = torch.argsort(self.order)
+        self.groups = torch.bincount(order).tolist()
+        self.rows = rows
+        self._build(linear, order if masked else order[:0], shared)
+
+    def _build(self, linear: list[nn.Module], order: torch.Tensor, shared: torch.Tensor | None) -> None:
+        levels = len(self.groups)
+        first, inputs = linear[0], len(order)
+        weight, bias = effective_weight(first), first.bias
+        if shared is not None:
+            bias = bias + weight[:, inputs + self.rows :] @ shared[0].to(weight.dtype)
+        # Columns of the first layer: 1, the conditions of the row, and the features in the order they become known.
+        sequence = self.order[:inputs]
+        weight = torch.cat([bias[:, None], weight[:, inputs : inputs + self.rows], weight[:, sequence]], dim=1)
+        mask = getattr(first, "mask", torch.ones_like(first.weight, dtype=torch.bool))[:, :inputs]
+        level = (mask * (order + 1)).amax(dim=1) if inputs else order.new_zeros(len(mask))
+        known = [1 + self.rows + sum(self.groups[:k]) if inputs else 1 + self.rows for k in range(levels)]
+        # Without conditions of the row, level 0 does not depend on the row at all.
+        self.constant = self.rows == 0
+        self.layers: list[_Layer] = []
+        for activation, following in zip(self.activations, linear[1:], strict=True):
+            ranks = torch.argsort(level, stable=True)
+            counts = torch.bincount(level, minlength=levels).tolist()
+            still = counts[0] if self.constant else 0
+            if self.constant:
+                fixed = activation(weight[ranks[:still], 0].clone())
+            ends = [max(0, sum(counts[: k + 1]) - still) for k in range(levels)]
+            self.layers.append(_Layer(weight[ranks[still:]].contiguous(), ends, known))
+            above = effective_weight(following)
+            bias = following.bias
+            if self.constant:
+                bias = bias + above[:, ranks[:still]] @ fixed
+            weight = torch.cat([bias[:, None], above[:, ranks[still:]]], dim=1)
+            if hasattr(following, "mask"):
+                level = (following.mask * level).amax(dim=1)
+            known = [1 + end for end in ends]
+        offsets = torch.arange(self.unit.total, device=order.device)
+        outputs = (self.order[:, None] * self.unit.total + offsets).flatten()
+        ends = [sum(self.groups[: k + 1]) * self.unit.total for k in range(levels)]
+        self.layers.append(_Layer(weight[outputs].contiguous(), ends, known))
+
+    def __call__(self, y: torch.Tensor, conditions: torch.Tensor | None) -> torch.Tensor:
+        """Columns x (n, N) of columns y (n, N), given the conditions (r, N) of each."""
+        size, y = y.shape[1], y[self.order]
+        buffers = [y.new_empty(1 + self.rows + self.features, size)]
+        buffers += [y.new_empty(1 + len(layer.weight), size) for layer in self.layers[:-1]]
+        for buffer in buffers:
+            buffer[0] = 1.0
+        if conditions is not None:
+            buffers[0][1 : 1 + self.rows] = conditions
+        x = buffers[0][1 + self.rows :]
+        done = 0
+        for level, count in enumerate(self.groups):
+            phi = self._outputs(level, buffers).unflatten(0, (count, -1)).movedim(1, -1)
+            group = slice(done, done + count)
+            x[group] = self.unit.univariate(*unpack(phi, self.unit.shapes)).inv(y[group])
+            done += count
+        return x[self.back]
+
+    def _outputs(self, level: int, buffers: list[torch.Tensor]) -> torch.Tensor:
+        """Outputs (count * total, N or 1) of a level, once its hidden units are in the buffers."""
+        for i, layer in enumerate(self.layers):
+            begin, end = layer.ends[level - 1] if level else 0, layer.ends[level]
+            weight = layer.weight[begin:end, : layer.columns[level]]
+            values = buffers[i][: layer.columns[level]]
+            if i == len(self.layers) - 1:
+                return weight if self.constant and not level else weight @ values
+            if end > begin:
+                target = buffers[i + 1][1 + begin : 1 + end]
+                torch.mm(weight, values, out=target)
+                self.activations[i](target)
+        raise AssertionError("a unit has an output layer")
+
+
+def _in_place(activation: nn.Module) -> Callable[[torch.Tensor], torch.Tensor]:
+    """An activation that overwrites its argument."""
+    if isinstance(activation, nn.ReLU):
+        return torch.relu_
+    return lambda values: values.copy_(activation(values))
