@@ -61,8 +61,8 @@ class Proposal:
         """
         if self.z.shape[-1]:
             raise ConfigurationError(
-                f"log_q is not known of draws with {self.z.shape[-1]} latent variables: weigh the pairs (x, z) by log_extended, "
-                "or have the network estimate log_prob"
+                f"log_q is not known of draws with {self.z.shape[-1]} latent variables: weigh the pairs (x, z) by "
+                "log_extended, or have the network estimate log_prob"
             )
         return self.log_extended
 
@@ -137,9 +137,7 @@ class ConditionalNetwork(nn.Module, ABC):
         """
         return {"density": -self.log_prob(x, context)}
 
-    def loss(
-        self, x: torch.Tensor, context: torch.Tensor, generator: torch.Generator | None = None
-    ) -> torch.Tensor:
+    def loss(self, x: torch.Tensor, context: torch.Tensor, generator: torch.Generator | None = None) -> torch.Tensor:
         """Training loss of each row, (N,) in nats: ``-log q(x | context)`` or, in the mean, an upper bound of it."""
         return sum(self.loss_terms(x, context, generator).values())
 

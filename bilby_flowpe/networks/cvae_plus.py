@@ -1,7 +1,7 @@
 r"""CVAE+, section II D: the three Gaussians of the CVAE, each followed by autoregressive flows.
 
-- Encoder :math:`q(z|x,y)`: an *inverse* autoregressive flow, which training draws from in a single pass, conditioned on x and on
-  an output h of the Gaussian encoder, not on y (which, the paper suspects, would overpower x).
+- Encoder :math:`q(z|x,y)`: an *inverse* autoregressive flow, which training draws from in a single pass, conditioned on x and
+  on an output h of the Gaussian encoder, not on y (which, the paper suspects, would overpower x).
 - Prior :math:`p(z|y)`: a masked autoregressive flow conditioned on y.
 - Decoder :math:`p(x|z,y)`: a masked autoregressive flow conditioned on y and z.
 """
@@ -11,8 +11,8 @@ from __future__ import annotations
 import torch
 from torch import nn
 
-from .cvae import DiagonalGaussian
 from .config import NetworkConfig
+from .cvae import DiagonalGaussian
 from .latent import LatentNetwork
 from .made import AutoregressiveStack
 
@@ -62,16 +62,14 @@ class InverseFlowEncoder(nn.Module):
         super().__init__()
         self.gaussian, self.flow, self.sees_data = gaussian, flow, sees_data
 
-    def draw(
-        self, base: torch.Tensor, rows: torch.Tensor, shared: torch.Tensor
-    ) -> tuple[torch.Tensor, torch.Tensor]:
-        """z at a base, in a single pass, and ``log |dz / d base|``."""
+    def draw(self, base: torch.Tensor, rows: torch.Tensor, shared: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """The latent variables at a base, in a single pass, and ``log |dz / d base|``."""
         mean, log_scale, h = self.gaussian.moments(rows, shared)
         z, of_flow = self.flow(mean + log_scale.exp() * base, *self._conditions(rows, h, shared))
         return z, of_flow + log_scale.sum(dim=-1)
 
     def from_base(self, base: torch.Tensor, rows: torch.Tensor, shared: torch.Tensor) -> torch.Tensor:
-        """z at a base."""
+        """The latent variables at a base."""
         return self.draw(base, rows, shared)[0]
 
     def to_base(

@@ -2,7 +2,7 @@ r"""Inversion of a MADE unit that computes every hidden unit once.
 
 Equation 18 is recursive: :math:`x_i` needs the network's outputs at :math:`x_{1:i-1}`, and so a unit of n columns is usually
 inverted by n whole passes. But a hidden unit that sees the first k columns is final once these are known. With the hidden units
-sorted by that number, its *level*, step k computes the units of level k alone, from those of the levels up to k, which are dense
+sorted by that number, its *level*, step k computes the units of level k alone, from those of the levels up to k, through dense
 blocks of the masked matrices: less than one pass in all. What nothing but the event's conditions reaches, level 0, is the same
 for every row and goes into the biases.
 """
@@ -48,27 +48,30 @@ class UnitInverse:
         self.activations: list[Callable[[torch.Tensor], torch.Tensor]] = [
             _in_place(layer) for layer in unit.hyper if not hasattr(layer, "weight")
         ]
-        masked = isinstance(unit.hyper, MaskedMLP)
-        order = unit.order if masked else linear[-1].weight.new_zeros(linear[-1].out_features // unit.total, dtype=torch.long)
+        # A single column has nothing to mask, and all of its network is level 0.
+        order = (
+            unit.order
+            if isinstance(unit.hyper, MaskedMLP)
+            else linear[-1].weight.new_zeros(linear[-1].out_features // unit.total, dtype=torch.long)
+        )
         self.features = len(order)
         self.order = torch.argsort(order, stable=True)
         self.back = torch.argsort(self.order)
         self.groups = torch.bincount(order).tolist()
         self.rows = rows
-        self._build(linear, order if masked else order[:0], shared)
+        self._build(linear, order if isinstance(unit.hyper, MaskedMLP) else order[:0], shared)
 
     def _build(self, linear: list[nn.Module], order: torch.Tensor, shared: torch.Tensor | None) -> None:
         levels = len(self.groups)
-        first, inputs = linear[0], len(order)
+        first, inputs, masked = linear[0], len(order), len(order) > 0
         weight, bias = effective_weight(first), first.bias
         if shared is not None:
             bias = bias + weight[:, inputs + self.rows :] @ shared[0].to(weight.dtype)
         # Columns of the first layer: 1, the conditions of the row, and the features in the order they become known.
         sequence = self.order[:inputs]
         weight = torch.cat([bias[:, None], weight[:, inputs : inputs + self.rows], weight[:, sequence]], dim=1)
-        mask = getattr(first, "mask", torch.ones_like(first.weight, dtype=torch.bool))[:, :inputs]
-        level = (mask * (order + 1)).amax(dim=1) if inputs else order.new_zeros(len(mask))
-        known = [1 + self.rows + sum(self.groups[:k]) if inputs else 1 + self.rows for k in range(levels)]
+        level = (first.mask[:, :inputs] * (order + 1)).amax(dim=1) if masked else order.new_zeros(len(weight))
+        known = [1 + self.rows + sum(self.groups[:k]) for k in range(levels)]
         # Without conditions of the row, level 0 does not depend on the row at all.
         self.constant = self.rows == 0
         self.layers: list[_Layer] = []
@@ -85,8 +88,7 @@ class UnitInverse:
             if self.constant:
                 bias = bias + above[:, ranks[:still]] @ fixed
             weight = torch.cat([bias[:, None], above[:, ranks[still:]]], dim=1)
-            if hasattr(following, "mask"):
-                level = (following.mask * level).amax(dim=1)
+            level = (following.mask * level).amax(dim=1) if masked else level.new_zeros(len(above))
             known = [1 + end for end in ends]
         offsets = torch.arange(self.unit.total, device=order.device)
         outputs = (self.order[:, None] * self.unit.total + offsets).flatten()

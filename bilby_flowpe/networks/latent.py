@@ -30,18 +30,14 @@ class ConditionalDensity(Protocol):
     ) -> tuple[torch.Tensor, torch.Tensor]:
         """Base (N, k) and ``log |d base / d value|`` (N,), given conditions ``rows`` (N, r) and ``shared`` (1 or N, C)."""
 
-    def from_base(
-        self, base: torch.Tensor, rows: torch.Tensor | None, shared: torch.Tensor
-    ) -> torch.Tensor:
+    def from_base(self, base: torch.Tensor, rows: torch.Tensor | None, shared: torch.Tensor) -> torch.Tensor:
         """The inverse of :meth:`to_base`."""
 
 
 class Encoder(ConditionalDensity, Protocol):
     """A density that is drawn from in training."""
 
-    def draw(
-        self, base: torch.Tensor, rows: torch.Tensor, shared: torch.Tensor
-    ) -> tuple[torch.Tensor, torch.Tensor]:
+    def draw(self, base: torch.Tensor, rows: torch.Tensor, shared: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Value (N, k) at a base (N, k), with gradients, and ``log |d value / d base|`` (N,): equation 15."""
 
 

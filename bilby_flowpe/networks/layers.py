@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from itertools import pairwise
 
 import torch
 import torch.nn.functional as F
@@ -104,7 +105,7 @@ class FeedForward(nn.Module):
         super().__init__()
         widths = [rows + shared, *hidden, outputs]
         layers: list[nn.Module] = []
-        for one, other in zip(widths[:-1], widths[1:], strict=True):
+        for one, other in pairwise(widths):
             layers += [nn.Linear(one, other), nn.ReLU()]
         self.layers = keep_precision(nn.Sequential(*layers[:-1]))
 
@@ -142,6 +143,8 @@ class Embedding(nn.Sequential):
     """
 
     def __init__(self, features: int, width: int | None, blocks: int) -> None:
-        layers = () if width is None else (_PreciseLinear(features, width), *(_ResidualBlock(width) for _ in range(blocks)))
+        layers = (
+            () if width is None else (_PreciseLinear(features, width), *(_ResidualBlock(width) for _ in range(blocks)))
+        )
         super().__init__(*layers, *([nn.ReLU()] if layers else []))
         self.features = features if width is None else width

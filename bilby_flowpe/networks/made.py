@@ -160,7 +160,7 @@ class AutoregressiveStack(nn.Module):
 
     @torch.no_grad()
     def invert(self, y: torch.Tensor, rows: torch.Tensor | None, shared: torch.Tensor | None) -> torch.Tensor:
-        """x (N, k) whose single pass in evaluation gives y (N, k); conditions as in :meth:`forward`.
+        """The x (N, k) whose single pass in evaluation gives y (N, k); conditions as in :meth:`forward`.
 
         What depends on an event's conditions alone is computed once.
         """
@@ -188,7 +188,9 @@ class AutoregressiveStack(nn.Module):
         """Units and normalisations in the order of the single pass: the latter on the base's side of each unit."""
         if not self.norms:
             return list(self.units)
-        pairs = [(norm, unit) if self.from_base else (unit, norm) for unit, norm in zip(self.units, self.norms, strict=True)]
+        pairs = [
+            (norm, unit) if self.from_base else (unit, norm) for unit, norm in zip(self.units, self.norms, strict=True)
+        ]
         return [layer for pair in pairs for layer in pair]
 
 
