@@ -12,7 +12,7 @@ import numpy as np
 from .errors import ConfigurationError
 
 CHOICES = {
-    "network": ("maf", "nsf"),
+    "network": ("gaussian", "maf", "nsf", "cvae", "cvae+"),
     "phase": ("conditional", "network"),
     "distance": ("conditional", "network"),
     "time": ("conditional", "network"),

@@ -214,7 +214,8 @@ class _Builder:
             history=history.to_dict(),
             information=self._information(representation, network.n_parameters),
         )
-        if not settings.calibration_events:
+        # What calibration measures is the density of x alone, which latent variables hide.
+        if not settings.calibration_events or network.latent:
             return model
         logger.info(f"Measuring the model on {settings.calibration_events} simulated events")
         return calibrated(

@@ -5,6 +5,7 @@
     problem = "green2020"       # one of the packaged problems, or the tables [priors], [data] and [waveform]
     parameters = 5
     seed = 0
+    preset = "compact"          # "green2020": networks and training of the paper's sizes
 
     [training]                  # and [simulation], [representation], [network]: the fields of their dataclasses
     max_time = 600
@@ -25,7 +26,10 @@ from bilby.core.prior import PriorDict
 from .build import Settings
 from .errors import ConfigurationError
 from .model import CONFIGURATION
+from .networks import compact
+from .networks import green2020 as green2020_network
 from .problems import green2020
+from .recipe import TrainingConfig, green2020_training
 from .tables import check_keys, convert, fill
 from .transient import DataConfig, WaveformConfig, make_likelihood, make_priors
 
@@ -91,7 +95,7 @@ def read(path: str | Path) -> Problem:
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigurationError(f"config={str(path)!r} is no TOML: {error}") from error
     hints = get_type_hints(Settings)
-    check_keys(values, (*hints, *_OWN, "problem", "parameters", "seed"), str(path))
+    check_keys(values, (*hints, *_OWN, "problem", "parameters", "seed", "preset"), str(path))
     settings = _settings(values, hints, path)
     if "problem" in values:
         likelihood, priors = _packaged(values)
@@ -101,12 +105,15 @@ def read(path: str | Path) -> Problem:
 
 def _settings(values: Mapping[str, Any], hints: Mapping[str, Any], path: Path) -> Settings:
     """Every table that is a dataclass of the settings, and every plain setting."""
+    bases = _preset(values)
     chosen = {
-        name: fill(hint, values[name], name) if is_dataclass(hint) else convert(values[name], hint, name)
+        name: fill(hint, values[name], name, bases.get(name))
+        if is_dataclass(hint)
+        else convert(values[name], hint, name)
         for name, hint in hints.items()
         if name in values
     }
-    settings = Settings(**chosen)
+    settings = Settings(**{**bases, **chosen})
     if "seed" in values:
         seed = convert(values["seed"], int, "seed")
         if values.get("training", {}).get("seed", seed) != seed:
@@ -116,6 +123,20 @@ def _settings(values: Mapping[str, Any], hints: Mapping[str, Any], path: Path) -
         file = str((path.parent / Path(settings.simulation.file).expanduser()).absolute())
         settings = replace(settings, simulation=replace(settings.simulation, file=file))
     return settings
+
+
+def _preset(values: Mapping[str, Any]) -> dict[str, Any]:
+    """What the tables [network] and [training] start from."""
+    table = values.get("network", {})
+    family = table.get("family", "maf") if isinstance(table, Mapping) else "maf"
+    match values.get("preset", "compact"):
+        case "compact":
+            return {"network": compact(family), "training": TrainingConfig()}
+        case "green2020":
+            parameters = convert(values.get("parameters", 5), int, "parameters")
+            return {"network": green2020_network(family, parameters), "training": green2020_training(family)}
+        case other:
+            raise ConfigurationError(f"preset={other!r}: choose 'compact' or 'green2020'")
 
 
 def _packaged(values: Mapping[str, Any]) -> tuple[Likelihood, PriorDict]:

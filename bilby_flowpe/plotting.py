@@ -35,6 +35,8 @@ def _own_style(plot: Plot) -> Plot:
 def plot_history(history: Mapping[str, Any], path: str | Path) -> Path:
     """Training and validation loss against steps, the paper's units on an axis of their own.
 
+    Below it the KL term, where there is one.
+
     Parameters
     ----------
     history
@@ -44,7 +46,10 @@ def plot_history(history: Mapping[str, Any], path: str | Path) -> Path:
     """
     figure = Figure(figsize=(7, 4.2), layout="constrained")
     FigureCanvasAgg(figure)
-    axes = figure.subplots()
+    # Histories of families without latent variables, and older ones, have no KL term.
+    kl = history.get("validation_kl") or []
+    panels = figure.subplots(2 if kl else 1, sharex=True, squeeze=False)[:, 0]
+    axes = panels[0]
     axes.plot(history["step"], history["train_loss"], color=COLOURS[1], label="training")
     axes.plot(history["step"], history["validation_loss"], color=COLOURS[0], label="validation (averaged weights)")
     best = history["best"]
@@ -52,8 +57,14 @@ def plot_history(history: Mapping[str, Any], path: str | Path) -> Path:
     losses = np.array(history["validation_loss"])
     low, high = float(np.min(losses)), float(np.max(losses))
     axes.set_ylim(low - 0.05 * (high - low) - 0.02, high + 0.02)
-    axes.set_xlabel("step")
+    panels[-1].set_xlabel("step")
     axes.set_ylabel("loss in the network's coordinates [nat]")
+    if kl:
+        figure.set_figheight(7)
+        panels[1].plot(history["step"], history["train_kl"], color=COLOURS[1])
+        panels[1].plot(history["step"], kl, color=COLOURS[0])
+        panels[1].set_ylabel("KL term [nat]")
+        panels[1].set_ylim(bottom=0)
     offset = history["validation_loss_paper"][best] - history["validation_loss"][best]
     paper = axes.secondary_yaxis("right", functions=(lambda loss: loss + offset, lambda loss: loss - offset))
     paper.set_ylabel("loss in standardised parameters [nat]")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar
 
@@ -19,7 +20,7 @@ from .cache import cached_models, new_folder
 from .contract import Contract, describe
 from .errors import ConfigurationError, ContractError
 from .model import TrainedPosterior, find_model
-from .networks import NetworkConfig
+from .networks import compact
 from .outcome import fill_raw, fill_weighted
 from .plotting import plot_history
 from .priors import PriorTransform
@@ -142,10 +143,11 @@ class Run:
 
     def _settings(self) -> Settings:
         kwargs = self.kwargs
+        hidden = (kwargs["hidden_features"],) * 2
         return Settings(
             simulation=SimulationConfig(n_waveforms=kwargs["n_waveforms"]),
             representation=RepresentationConfig(kind=kwargs["representation"]),
-            network=NetworkConfig(family=kwargs["network"], hidden_features=(kwargs["hidden_features"],) * 2),
+            network=replace(compact(kwargs["network"]), hidden_features=hidden, gaussian_features=hidden),
             training=TrainingConfig(
                 max_time=kwargs["training_time"],
                 max_steps=kwargs["training_steps"],

@@ -23,7 +23,7 @@ class FlowPE(Sampler):
     model : str, optional
         Folder of a trained model or name of a shipped one. Left out, a model that was trained for exactly this problem is
         looked for among the shipped ones and in the cache, and trained if there is none.
-    network : {"maf", "nsf"}
+    network : {"gaussian", "maf", "nsf", "cvae", "cvae+"}
         Family of a network to be trained.
     phase : {"conditional", "network"}
         Whether the phase is drawn from its exact conditional or by the network.
@@ -54,7 +54,7 @@ class FlowPE(Sampler):
     n_waveforms : int
         Waveforms simulated for training.
     hidden_features : int
-        Width of the two hidden layers of each transform of a network to be trained.
+        Width of the two hidden layers of each transform, or Gaussian, of a network to be trained.
     learning_rate : float
         Highest learning rate of a training.
     cache : str, optional

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import types
 from collections.abc import Iterable, Mapping
-from dataclasses import MISSING, fields
+from dataclasses import MISSING, fields, replace
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from .errors import ConfigurationError
@@ -22,7 +22,7 @@ _PLAIN = {
 }
 
 
-def fill(kind: type[Config], table: Any, name: str) -> Config:
+def fill(kind: type[Config], table: Any, name: str, base: Config | None = None) -> Config:
     """An instance of the dataclass ``kind`` with the values of a table.
 
     Parameters
@@ -33,6 +33,8 @@ def fill(kind: type[Config], table: Any, name: str) -> Config:
         Values by field.
     name
         Of the table, for messages.
+    base
+        Where fields left out of the table are taken from instead.
 
     Raises
     ------
@@ -44,9 +46,10 @@ def fill(kind: type[Config], table: Any, name: str) -> Config:
     hints = get_type_hints(kind)
     check_keys(table, hints, f"[{name}]")
     required = [field.name for field in fields(kind) if field.default is MISSING and field.default_factory is MISSING]
-    if missing := [key for key in required if key not in table]:
+    if base is None and (missing := [key for key in required if key not in table]):
         raise ConfigurationError(f"[{name}] lacks {missing}: give them")
-    return kind(**{key: convert(value, hints[key], f"[{name}] {key}") for key, value in table.items()})
+    values = {key: convert(value, hints[key], f"[{name}] {key}") for key, value in table.items()}
+    return kind(**values) if base is None else replace(base, **values)
 
 
 def check_keys(table: Iterable[str], known: Iterable[str], where: str) -> None:

@@ -1,8 +1,8 @@
 """The training loop: a stream of simulations in, the best weights and a history out.
 
-The loss is the paper's (equation 9), on batches that are never seen twice. The learning rate falls as a half cosine over
-whichever budget runs out first, steps or seconds; an exponential moving average of the weights is what is validated and
-kept.
+The loss is the paper's (equation 9, with latent variables equation 14), on batches that are never seen twice. Learning rates
+and the weight of the KL term follow the recipe over whichever budget runs out first, steps or seconds; an exponential moving
+average of the weights is what is validated and kept.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ import torch
 from bilby.core.utils import logger
 from tqdm.auto import tqdm
 
-from .errors import ConfigurationError
-from .networks import ConditionalNetwork
+from .networks import ConditionalNetwork, refreshed_statistics
 from .prefetch import Prefetcher, halved_threads
+from .recipe import COLLAPSED, TrainingConfig, annealed
 
-_WARM_UP = 0.02
 _MINUTE = 60.0
+_VALIDATION_SEED = 1
 
 
 @dataclass(frozen=True)
@@ -50,73 +50,6 @@ class Batch:
     paper_offset: np.ndarray
 
 
-@dataclass(frozen=True)
-class TrainingConfig:
-    """How a network is trained.
-
-    Attributes
-    ----------
-    max_steps, max_time
-        Budget in steps and in seconds; whichever ends first. At least one is needed.
-    batch_size
-        Rows a step.
-    learning_rate
-        Highest learning rate.
-    validation_size
-        Held-out rows.
-    validations
-        How often they are scored over the whole training.
-    patience
-        Validations without improvement after which training stops.
-    average
-        Decay a step of the moving average of the weights.
-    clip
-        Largest norm of the gradient.
-    device
-        Any device torch knows.
-    bf16
-        Autocast to bfloat16; ``None`` measures whether it is faster.
-    seed
-        Of initial weights, simulations and noise.
-    checkpoint_every
-        Seconds between checkpoints.
-    """
-
-    max_steps: int | None = None
-    max_time: float | None = 600.0
-    batch_size: int = 1024
-    learning_rate: float = 1.5e-3
-    validation_size: int = 8192
-    validations: int = 40
-    patience: int = 12
-    average: float = 0.998
-    clip: float = 5.0
-    device: str = "cpu"
-    bf16: bool | None = None
-    seed: int = 0
-    checkpoint_every: float = 60.0
-
-    def __post_init__(self) -> None:
-        if self.max_steps is None and self.max_time is None:
-            raise ConfigurationError("max_steps=None and max_time=None: give a number of steps or of seconds")
-        for name in (
-            "max_steps",
-            "max_time",
-            "batch_size",
-            "learning_rate",
-            "validation_size",
-            "validations",
-            "patience",
-        ):
-            value = getattr(self, name)
-            if value is not None and not value > 0:
-                raise ConfigurationError(f"{name}={value!r}: give a number above zero")
-
-    def to_dict(self) -> dict[str, Any]:
-        """Plain values, for JSON."""
-        return asdict(self)
-
-
 @dataclass
 class History:
     """What happened in training, one entry a validation.
@@ -129,6 +62,8 @@ class History:
         In the network's own coordinates, in nats.
     validation_loss_paper
         In parameters of zero mean and unit variance over the prior.
+    train_reconstruction, train_kl, validation_reconstruction, validation_kl
+        The two terms of the loss of families with latent variables; empty for others.
     best
         Index of the weights kept.
     """
@@ -139,6 +74,10 @@ class History:
     train_loss: list[float] = field(default_factory=list)
     validation_loss: list[float] = field(default_factory=list)
     validation_loss_paper: list[float] = field(default_factory=list)
+    train_reconstruction: list[float] = field(default_factory=list)
+    train_kl: list[float] = field(default_factory=list)
+    validation_reconstruction: list[float] = field(default_factory=list)
+    validation_kl: list[float] = field(default_factory=list)
     best: int = -1
 
     def to_dict(self) -> dict[str, Any]:
@@ -197,11 +136,15 @@ class _Run:
         self.batches, self.validation = batches, validation
         self.rng_state, self.set_rng_state = rng_state, set_rng_state
         self.checkpoint = checkpoint
-        self.optimizer = torch.optim.Adam(network.parameters(), lr=config.learning_rate)
+        groups = network.parameter_groups()
+        self.groups = list(groups)
+        self.optimizer = torch.optim.Adam([{"params": group} for group in groups.values()], lr=config.learning_rate)
         self.average = copy.deepcopy(network).eval().requires_grad_(False)
         self.best = {key: value.clone() for key, value in network.state_dict().items()}
         self.history = History()
-        self.step, self.spent, self.losses = 0, 0.0, []
+        self.step, self.spent = 0, 0.0
+        self.losses: dict[str, list[float]] = {}
+        self.noise = torch.Generator().manual_seed(config.seed)
         self.state = rng_state()
         self.bf16 = _bf16_pays(self.device) if config.bf16 is None else config.bf16
 
@@ -215,6 +158,7 @@ class _Run:
                 stream.close()
         self.network.load_state_dict(self.best)
         self.network.to("cpu").eval()
+        self._look_for_collapse()
         return self.history
 
     def _make_batch(self) -> tuple[Batch, dict[str, Any]]:
@@ -232,6 +176,7 @@ class _Run:
                 self.spent = time.monotonic() - began
                 done = self._progress()
                 if done >= due or done >= 1.0:
+                    self._refresh(stream)
                     self._validate(bar)
                     due = self._due()
                     if len(self.history.step) - 1 - self.history.best >= self.config.patience:
@@ -254,23 +199,20 @@ class _Run:
             shares.append(self.spent / self.config.max_time)
         return max(shares)
 
-    def _learning_rate(self, done: float) -> float:
-        warm = min(1.0, done / _WARM_UP + 0.05)
-        return self.config.learning_rate * warm * (0.5 + 0.5 * math.cos(math.pi * min(done, 1.0))) + 1e-7
-
     def _train_step(self, batch: Batch, done: float) -> None:
-        rate = self._learning_rate(done)
-        for group in self.optimizer.param_groups:
-            group["lr"] = rate
+        for name, group in zip(self.groups, self.optimizer.param_groups, strict=True):
+            group["lr"] = self.config.learning_rate_at(done, name)
         self.network.train()
         self.optimizer.zero_grad(set_to_none=True)
         with self._autocast():
-            loss = self.network.loss(batch.x.to(self.device), batch.context.to(self.device)).mean()
+            terms = self.network.loss_terms(batch.x.to(self.device), batch.context.to(self.device), self.noise)
+            loss = annealed(terms, self.config.kl_multiplier(done), self.config.kl_floor)
         if torch.isfinite(loss):
             loss.backward()
             torch.nn.utils.clip_grad_norm_(self.network.parameters(), self.config.clip)
             self.optimizer.step()
-            self.losses.append(float(loss.detach()))
+            for name, rows in terms.items():
+                self.losses.setdefault(name, []).append(float(rows.detach().mean()))
         self.step += 1
         # A young average follows closely, or the random start would linger in it.
         decay = min(self.config.average, (1 + self.step) / (10 + self.step))
@@ -281,19 +223,34 @@ class _Run:
         return torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=self.bf16)
 
     @torch.no_grad()
+    def _refresh(self, stream: Prefetcher[tuple[Batch, dict[str, Any]]]) -> None:
+        """Batch normalisation takes the moments of fresh data before its weights are scored (section III B 2)."""
+        with refreshed_statistics(self.average) as needed:
+            for _ in range(self.config.norm_batches if needed else 0):
+                batch, self.state = stream.next()
+                self.average.loss(batch.x.to(self.device), batch.context.to(self.device), self.noise)
+
+    @torch.no_grad()
     def _validate(self, bar: tqdm) -> None:
         self.average.eval()
+        # The same draws of the latent variables every time: validations differ by the weights alone.
+        noise = torch.Generator().manual_seed(_VALIDATION_SEED)
         pieces = [
-            self.average.loss(x.to(self.device), context.to(self.device)).cpu()
+            self.average.loss_terms(x.to(self.device), context.to(self.device), noise)
             for x, context in zip(self.validation.x.split(2048), self.validation.context.split(2048), strict=True)
         ]
-        rows = torch.cat(pieces).double().numpy()
+        terms = {name: torch.cat([piece[name].cpu() for piece in pieces]).double().numpy() for name in pieces[0]}
+        rows = sum(terms.values())
         loss, paper = float(np.mean(rows)), float(np.mean(rows + self.validation.paper_offset))
         history = self.history
         history.step.append(self.step)
         history.seconds.append(round(self.spent, 2))
-        history.learning_rate.append(self.optimizer.param_groups[0]["lr"])
-        history.train_loss.append(float(np.mean(self.losses[-200:])) if self.losses else math.nan)
+        history.learning_rate.append(max(group["lr"] for group in self.optimizer.param_groups))
+        trained = {name: float(np.mean(self.losses[name][-200:])) if self.losses else math.nan for name in terms}
+        history.train_loss.append(sum(trained.values()))
+        for name in {"reconstruction", "kl"} & terms.keys():
+            getattr(history, f"train_{name}").append(trained[name])
+            getattr(history, f"validation_{name}").append(float(np.mean(terms[name])))
         history.validation_loss.append(loss)
         history.validation_loss_paper.append(paper)
         # A loss that is not a number is never the best, and any number is better than one.
@@ -302,7 +259,17 @@ class _Run:
             history.best = len(history.step) - 1
             self.best = {key: value.clone() for key, value in self.average.state_dict().items()}
         bar.set_postfix_str(f"step {self.step}, train {history.train_loss[-1]:.3f}, validation {loss:.3f}")
-        self.losses = self.losses[-200:]
+        self.losses = {name: values[-200:] for name, values in self.losses.items()}
+
+    def _look_for_collapse(self) -> None:
+        """Tell when the latent variables say nothing of x (section II D 1)."""
+        history = self.history
+        if history.validation_kl and history.validation_kl[history.best] < COLLAPSED:
+            logger.warning(
+                f"The latent space has collapsed: a KL term of {history.validation_kl[history.best]:.2f} nat over the "
+                f"validation, below {COLLAPSED}. The network does without its latent variables; train longer, with more "
+                "kl_cycles, or use network='maf'"
+            )
 
     def _save(self) -> None:
         state = {
@@ -316,6 +283,7 @@ class _Run:
             "spent": self.spent,
             "losses": self.losses,
             "rng": self.state,
+            "noise": self.noise.get_state(),
         }
         temporary = self.checkpoint.with_suffix(".tmp")
         torch.save(state, temporary)
@@ -339,6 +307,7 @@ class _Run:
         self.history = History(**state["history"])
         self.step, self.spent, self.losses = state["step"], state["spent"], state["losses"]
         self.state = state["rng"]
+        self.noise.set_state(state["noise"])
         self.set_rng_state(self.state)
         logger.info(f"Training resumes at step {self.step}, after {self.spent / _MINUTE:.1f} minutes")
 

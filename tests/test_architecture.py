@@ -30,6 +30,7 @@ ROWS = (
         "priors",
         "importance",
         "networks",
+        "recipe",
         "tables",
     },
     {"charts"},

@@ -71,6 +71,20 @@ def test_model_describes_itself(tiny: TrainedPosterior, problem_5d: tuple) -> No
     assert tiny.information["compression"]["worst_loss"] <= RepresentationConfig().tolerance
 
 
+@pytest.mark.parametrize("family", ["gaussian", "cvae", "cvae+"])
+def test_other_families_make_models(family: str, tmp_path: Path) -> None:
+    network = NetworkConfig(family, 1, (16,), 16, 0, gaussian_features=(16,), latent=3, batch_norm=True)
+    settings = replace(TINY, network=network, training=replace(TINY.training, max_steps=3), calibration_events=2)
+    model = train_model(*regression(), settings, progress=False)
+    assert len(model.history["validation_kl"]) == (0 if family == "gaussian" else len(model.history["step"]))
+    loaded = TrainedPosterior.load(model.save(tmp_path / "model"))
+    assert loaded.network.config == network
+    context = torch.zeros(1, model.network.context)
+    one, other = (m.network.propose(context, 10, torch.Generator().manual_seed(0)) for m in (model, loaded))
+    assert torch.equal(one.x, other.x)
+    assert one.z.shape == (10, 0 if family == "gaussian" else 3)
+
+
 def test_problem_is_left_alone(problem_5d: tuple) -> None:
     likelihood, priors = problem_5d
     strain = likelihood.interferometers[0].frequency_domain_strain.copy()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import tomllib
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 
 import numpy as np
@@ -16,8 +16,11 @@ from bilby_flowpe.build import Settings
 from bilby_flowpe.configuration import read
 from bilby_flowpe.contract import describe
 from bilby_flowpe.errors import ConfigurationError
+from bilby_flowpe.networks import NetworkConfig
+from bilby_flowpe.networks import green2020 as green2020_network
 from bilby_flowpe.priors import PriorTransform
 from bilby_flowpe.problems import green2020
+from bilby_flowpe.recipe import TrainingConfig, green2020_training
 from bilby_flowpe.simulation import SimulationConfig
 from bilby_flowpe.tables import convert
 
@@ -78,9 +81,22 @@ class TestPackaged:
         assert problem.settings.network.hidden_features == (128, 128)
         assert problem.settings.training.learning_rate == 1e-3
 
+    def test_presets(self, tmp_path):
+        text = 'problem = "green2020"\nparameters = 8\npreset = "green2020"\n'
+        settings = read(
+            write(tmp_path, text + '[network]\nfamily = "cvae+"\nlatent = 12\n[training]\nmax_steps = 9')
+        ).settings
+        assert settings.network == replace(green2020_network("cvae+", 8), latent=12)
+        assert settings.training == green2020_training("cvae+", max_steps=9)
+        compact = read(write(tmp_path, 'problem = "green2020"\n[network]\nfamily = "cvae+"')).settings
+        assert (compact.network.transforms, compact.training) == (3, TrainingConfig())
+        plain = read(write(tmp_path, 'problem = "green2020"\n[network]\nembedding_features = "none"')).settings
+        assert plain.network == NetworkConfig(embedding_features=None)
+
     @pytest.mark.parametrize(
         ("text", "complaint"),
         [
+            ('problem = "green2020"\npreset = "huge"', "preset='huge': choose 'compact' or 'green2020'"),
             ('problem = "green2021"', r"problem='green2021': choose one of \['green2020'\]"),
             ('problem = "green2020"\nparameters = 6', "parameters=6"),
             ('problem = "green2020"\nparameters = "five"', "parameters='five': give a whole number"),

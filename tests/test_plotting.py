@@ -47,6 +47,14 @@ def test_history(tmp_path: Path, losses: list[float]) -> None:
     assert is_picture(plot_history(history(losses), tmp_path / "history.png"))
 
 
+def test_history_with_latent_variables(tmp_path: Path) -> None:
+    terms = {"train_kl": [0.1, 2.0, 4.0], "validation_kl": [0.2, 2.1, 4.1]}
+    path = plot_history({**history([3.0, 2.0, 1.0]), **terms}, tmp_path / "history.png")
+    assert is_picture(path)
+    without = plot_history({**history([3.0, 2.0, 1.0]), "validation_kl": []}, tmp_path / "without.png")
+    assert path.stat().st_size > without.stat().st_size
+
+
 def test_comparison(tmp_path: Path) -> None:
     keys = ["mass_1", "geocent_time"]
     path = plot_comparison({"one": samples(1), "other": samples(2)}, keys, tmp_path / "plain.png")

@@ -8,7 +8,7 @@ from .config import NetworkConfig, compact, green2020
 from .cvae import CVAE
 from .cvae_plus import CVAEPlus
 from .gaussian import GaussianNetwork
-from .made import normalising_layers
+from .made import normalising_layers, refreshed_statistics
 from .maf import AutoregressiveFlow
 
 FAMILIES: dict[str, type[ConditionalNetwork]] = {
@@ -44,4 +44,5 @@ __all__ = [
     "green2020",
     "log_normal",
     "normalising_layers",
+    "refreshed_statistics",
 ]

@@ -8,6 +8,8 @@ units are zuko's.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import partial
 from typing import Any
 
@@ -36,7 +38,7 @@ def spline(bins: int) -> dict[str, Any]:
 class BatchNorm(nn.Module):
     r"""Batch normalisation as an invertible layer: :math:`y = (x - m) / \sqrt{v + \epsilon} \cdot e^\gamma + \beta`.
 
-    In training m and v are those of the batch; in evaluation those that :func:`refresh_statistics` has set.
+    In training m and v are those of the batch; in evaluation those that :func:`refreshed_statistics` has set.
 
     Parameters
     ----------
@@ -80,6 +82,32 @@ class BatchNorm(nn.Module):
 def normalising_layers(network: nn.Module) -> list[BatchNorm]:
     """The batch-normalisation layers of a network."""
     return [module for module in network.modules() if isinstance(module, BatchNorm)]
+
+
+@contextmanager
+def refreshed_statistics(network: nn.Module) -> Iterator[bool]:
+    """Set the moments of batch normalisation to those over all batches that pass in the meantime.
+
+    As in training, every layer sees what the layers before it made with the moments of the batch at hand.
+
+    Yields
+    ------
+    bool
+        Whether there are any such layers.
+    """
+    layers, before = normalising_layers(network), network.training
+    network.train()
+    for layer in layers:
+        layer.moments = []
+    try:
+        yield bool(layers)
+        for layer in layers:
+            if layer.moments:
+                layer.settle()
+    finally:
+        for layer in layers:
+            layer.moments = None
+        network.train(before)
 
 
 class AutoregressiveStack(nn.Module):
