@@ -58,7 +58,7 @@ def test_other_activations() -> None:
 @pytest.mark.parametrize("from_base", [False, True])
 @pytest.mark.parametrize("conditions", ["rows", "shared", "both", "data a row"])
 def test_stack_and_back(conditions: str, from_base: bool, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(made, "_BLOCK", 16)  # several blocks, the last one short
+    monkeypatch.setattr(made, "BLOCK", 16)  # several blocks, the last one short
     torch.manual_seed(0)
     rows = torch.randn(50, 3) if conditions in ("rows", "both") else None
     shared = {"rows": None, "data a row": torch.randn(50, 4)}.get(conditions, torch.randn(1, 4))

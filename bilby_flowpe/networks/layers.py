@@ -8,12 +8,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from itertools import pairwise
+from itertools import pairwise, repeat
 
 import torch
 import torch.nn.functional as F
 from torch import nn
 from zuko.nn import Linear, MaskedLinear
+
+BLOCK = 2048
+"""Rows that are drawn at once: what lives between the layers then stays within the processor's cache."""
 
 _WIDEST = math.log(1e4)
 
@@ -111,6 +114,13 @@ class FeedForward(nn.Module):
 
     def forward(self, rows: torch.Tensor | None, shared: torch.Tensor) -> torch.Tensor:
         """Outputs (N, O) of ``rows`` (N, r) and ``shared`` (N, C) or (1, C); (1, O) without rows of an event."""
+        if rows is None or torch.is_grad_enabled() or len(rows) <= BLOCK:
+            return self._outputs(rows, shared)
+        shared_pieces = shared.split(BLOCK) if len(shared) > 1 else repeat(shared)
+        # The last piece of rows ends it.
+        return torch.cat([self._outputs(*piece) for piece in zip(rows.split(BLOCK), shared_pieces, strict=False)])
+
+    def _outputs(self, rows: torch.Tensor | None, shared: torch.Tensor) -> torch.Tensor:
         values = first_layer(self.layers[0], rows, shared)
         for layer in list(self.layers)[1:]:
             values = layer(values)

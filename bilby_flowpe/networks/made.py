@@ -21,9 +21,8 @@ from zuko.transforms import MonotonicRQSTransform
 from zuko.utils import unpack
 
 from .inversion import UnitInverse
-from .layers import first_layer, keep_precision
+from .layers import BLOCK, first_layer, keep_precision
 
-_BLOCK = 2048
 _SLOPE = 1e-3
 
 
@@ -201,10 +200,9 @@ class AutoregressiveStack(nn.Module):
                 layer.invert if isinstance(layer, BatchNorm) else UnitInverse(layer, width, shared)
                 for layer in reversed(list(self._layers()))
             ]
-            # Blocks keep all that is live within the processor's cache.
             out = torch.empty_like(y)
-            for begin in range(0, len(y), _BLOCK):
-                piece = slice(begin, begin + _BLOCK)
+            for begin in range(0, len(y), BLOCK):
+                piece = slice(begin, begin + BLOCK)
                 columns = y[piece].T.contiguous()
                 conditions = None if rows is None else rows[piece].T
                 for inverse in inverses:
