@@ -28,13 +28,15 @@ _OVERSAMPLING = 8  # of the shortest period of the signal: splines through |z|^2
 _REACH = 30.0  # of the logarithm of the density below its top
 _MARGIN = 3
 _NODES, _NODES_PER_CELL = 256, 4
+_FRACTIONS = np.linspace(0.0, 1.0, 33)
+_FLOOR = -100.0
 
 _PRIOR_SHARE = (
     1e-3  # of times drawn from the prior: whatever the likelihood makes of the signal, no time is out of reach
 )
 
-Profile = Callable[[float, float], Callable[[np.ndarray], np.ndarray]]
-"""Of the largest modulus of the inner product and the squared norm: a function from moduli (K,) to log likelihoods (K,)."""
+Profile = Callable[[float], Callable[[np.ndarray], np.ndarray]]
+"""Of the squared norm: a function from moduli of the inner product (K,) to log likelihoods (K,), rising."""
 
 
 class TimedProducts:
@@ -58,13 +60,18 @@ class TimedProducts:
         self._likelihood, self._prior, self._profile = likelihood, prior, profile
         self._detectors = [Projection(interferometer) for interferometer in likelihood.interferometers]
         self.middle = float(0.5 * (prior.minimum + prior.maximum))
+        self._half = float(0.5 * (prior.maximum - prior.minimum))
         duration = float(likelihood.interferometers.duration)
         highest = max(detector.highest for detector in self._detectors)
         self._size = int(2 ** np.ceil(np.log2(_OVERSAMPLING * highest * duration)))
         self._spacing = duration / self._size
-        self._half = float(0.5 * (prior.maximum - prior.minimum))
         reach = int(np.ceil(self._half / self._spacing)) + _MARGIN
-        self._steps = np.arange(-reach, reach + 1)
+        steps = np.arange(-reach, reach + 1)
+        self._bins = steps % self._size
+        self._offsets = steps * self._spacing
+        inside = self.middle + np.clip(self._offsets, -self._half, self._half)
+        # Beyond this floor, within a prior that has gaps, the prior's own share of the draws does.
+        self._log_prior = np.maximum(prior.ln_prob(inside), _FLOOR)
 
     def __call__(self, row: Row) -> np.ndarray | None:
         """``None`` where the waveform fails or is not a number."""
@@ -100,25 +107,29 @@ class TimedProducts:
     def _density(self, polarisations: Mapping[str, np.ndarray], row: Row) -> tuple[np.ndarray, np.ndarray] | None:
         """Offsets from the middle of the prior and the log density there, (K,) each."""
         squared, norm = self._series(polarisations, row)
-        if not np.all(np.isfinite(squared)):
+        highest = float(squared.max())
+        if not np.isfinite(highest):
             return None
-        offsets = self._steps * self._spacing
-        modulus = np.sqrt(squared)
-        profile = self._profile(float(modulus.max()), norm)
-        log_density = self._log_prior(offsets) + profile(modulus)
-        near = np.flatnonzero(log_density > log_density.max() - _REACH)
-        if not len(near):
-            return None
-        first, last = max(near[0] - _MARGIN, 0), min(near[-1] + _MARGIN, len(offsets) - 1)
-        lowest = max(self._spacing * self._steps[max(near[0] - 1, 0)], -self._half)
-        highest = min(self._spacing * self._steps[min(near[-1] + 1, len(offsets) - 1)], self._half)
+        profile = self._profile(norm)
+        log_density = np.full(len(squared), -np.inf)
+        # Where the likelihood is hopeless next to its top, as far as the priors of the two can differ, it is not computed.
+        worth = np.flatnonzero(squared >= self._cut(profile, highest))
+        log_density[worth] = self._log_prior[worth] + profile(np.sqrt(squared[worth]))
+        near = np.flatnonzero(log_density > log_density[worth].max() - _REACH)
+        first, last = max(near[0] - _MARGIN, 0), min(near[-1] + _MARGIN, len(squared) - 1)
+        lowest = max(self._offsets[max(near[0] - 1, 0)], -self._half)
+        highest = min(self._offsets[min(near[-1] + 1, len(squared) - 1)], self._half)
         nodes = np.linspace(lowest, highest, max(_NODES, _NODES_PER_CELL * (near[-1] - near[0])) + 1)
-        places = nodes / self._spacing - self._steps[first]
+        places = (nodes - self._offsets[first]) / self._spacing
         modulus = np.sqrt(np.maximum(map_coordinates(squared[first : last + 1], [places], mode="mirror"), 0.0))
-        return nodes, self._log_prior(nodes) + profile(modulus)
+        return nodes, np.interp(nodes, self._offsets, self._log_prior) + profile(modulus)
 
-    def _log_prior(self, offsets: np.ndarray) -> np.ndarray:
-        return self._prior.ln_prob(self.middle + np.clip(offsets, -self._half, self._half))
+    def _cut(self, profile: Callable[[np.ndarray], np.ndarray], highest: float) -> float:
+        """Squared modulus below which the density is out of reach of its top."""
+        moduli = np.sqrt(highest) * _FRACTIONS
+        values = profile(moduli)
+        hopeless = values < values[-1] - _REACH - np.ptp(self._log_prior)
+        return float(moduli[np.flatnonzero(hopeless)[-1]] ** 2) if hopeless.any() else 0.0
 
     def _series(self, polarisations: Mapping[str, np.ndarray], row: Row) -> tuple[np.ndarray, float]:
         """Squared modulus of the inner product at every step from the middle, (K,), and the squared norm."""
@@ -128,5 +139,5 @@ class TimedProducts:
             integrand, of_detector = detector.integrand(polarisations, row)
             spectrum[detector.bins] += integrand
             norm += of_detector
-        series = ifft(spectrum, norm="forward", overwrite_x=True)[self._steps % self._size]
-        return series.real.astype(np.float64) ** 2 + series.imag.astype(np.float64) ** 2, norm
+        series = ifft(spectrum, norm="forward", overwrite_x=True)[self._bins].astype(np.complex128)
+        return series.real**2 + series.imag**2, norm

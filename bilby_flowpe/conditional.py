@@ -31,7 +31,8 @@ from .piecewise import draw_linear
 from .priors import Parameters, PriorTransform
 
 PHASE, DISTANCE, INCLINATION = "phase", "luminosity_distance", "theta_jn"
-_NODES, _COARSE_NODES, _MODULI = 257, 33, 16
+_NODES, _COARSE_NODES, _MODULI = 257, 65, 64
+_NORM_STEP = 0.02
 _WIDTHS = 8.0
 _TABLE = 4001
 _BLOCK = 4096
@@ -124,6 +125,7 @@ class ExactConditional:
         self._time = transform.priors[TIME] if TIME in config.keys else None
         self._prior = transform.priors[DISTANCE] if DISTANCE in config.keys else None
         self._effective: EffectiveDistance | None = None
+        self._rest: dict[int, tuple[np.ndarray, np.ndarray]] = {}
         if self._time is not None and not np.isfinite(self._time.maximum - self._time.minimum):
             raise ContractError(
                 f"this model draws {TIME} from its exact conditional, but its prior {self._time!r} has no bounds: give it some"
@@ -228,21 +230,28 @@ class ExactConditional:
     def _timed(self, likelihood: GravitationalWaveTransient) -> TimedProducts:
         return TimedProducts(likelihood, self._time, self._profile)
 
-    def _profile(self, highest: float, norm: float) -> Callable[[np.ndarray], np.ndarray]:
-        """Nearly :meth:`log_marginal`, of many moduli up to ``highest`` and one norm, at a fraction of the cost.
+    def _profile(self, norm: float) -> Callable[[np.ndarray], np.ndarray]:
+        """Nearly :meth:`log_marginal`, of many moduli and one norm, at a fraction of the cost.
 
-        The likelihood at the best amplitude takes the steep part; what is left is interpolated between a few moduli.
+        The likelihood at the best amplitude takes the steep part; what is left is interpolated between a few moduli, and is
+        that of a norm nearby.
         """
+        norm = max(norm, _NOTHING)
         lowest, largest = np.exp(self._log_table[[0, -1]]) if self._prior is not None else (1.0, 1.0)
 
-        def steep(kappa: np.ndarray) -> np.ndarray:
-            return self.log_averaged(np.clip(kappa / max(norm, _NOTHING), lowest, largest), kappa, norm)
+        def steep(kappa: np.ndarray, of: float) -> np.ndarray:
+            return self.log_averaged(np.clip(kappa / of, lowest, largest), kappa, of)
 
         if self._prior is None:
-            return steep
-        few = np.linspace(0, highest, _MODULI)
-        rest = self._log_integral(few, np.full(_MODULI, norm), _COARSE_NODES) - steep(few)
-        return lambda kappa: steep(kappa) + np.interp(kappa, few, rest)
+            return lambda kappa: steep(kappa, norm)
+        key = round(np.log(norm) / _NORM_STEP)
+        if key not in self._rest:
+            near = float(np.exp(key * _NORM_STEP))
+            moduli = near * np.concatenate([[0.0], np.geomspace(0.25 * lowest, 2 * largest, _MODULI)])
+            exact = self._log_integral(moduli, np.full(len(moduli), near), _COARSE_NODES)
+            self._rest[key] = moduli / near, exact - steep(moduli, near)
+        peaks, rest = self._rest[key]
+        return lambda kappa: steep(kappa, norm) + np.interp(kappa / norm, peaks, rest)
 
     @staticmethod
     def log_averaged(amplitude: np.ndarray, kappa: np.ndarray, norm: np.ndarray) -> np.ndarray:

@@ -8,7 +8,8 @@ exponential. One waveform gives both, through the user's own likelihood object, 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 import numpy as np
 from bilby.core.prior import Uniform
@@ -99,29 +100,37 @@ class Projection:
         self._inverse = 4 / interferometer.duration / interferometer.power_spectral_density_array[self._mask]
         self._data = interferometer.frequency_domain_strain[self._mask] * self._inverse
         self._start = interferometer.strain_data.start_time
+        self._held: tuple[tuple[float, ...], Any] = (), None
 
     def __call__(self, polarisations: Mapping[str, np.ndarray], row: Row) -> tuple[complex, float]:
         """Complex inner product of the signal with the data, and its squared norm."""
-        signal, norm = self._signal(polarisations, row)
+        signal, norm = self._signal(polarisations, *self._response(row, polarisations))
         return complex(np.vdot(signal, self._data)), norm
 
     def integrand(self, polarisations: Mapping[str, np.ndarray], row: Row) -> tuple[np.ndarray, float]:
         """Terms that the inner product is the sum of, one for each of the detector's frequencies, and the squared norm."""
-        signal, norm = self._signal(polarisations, row)
+        # Called for one time over and over: where the sky is fixed the response is, too.
+        place = tuple(row[key] for key in ("ra", "dec", "psi", "geocent_time"))
+        if place != self._held[0]:
+            self._held = place, self._response(row, polarisations)
+        signal, norm = self._signal(polarisations, *self._held[1])
         return signal.conj() * self._data, norm
 
-    def _signal(self, polarisations: Mapping[str, np.ndarray], row: Row) -> tuple[np.ndarray, float]:
+    def _response(self, row: Row, modes: Iterable[str]) -> tuple[dict[str, float], np.ndarray]:
+        """Antenna response by polarisation, and the phase factor of the arrival time."""
         interferometer, time = self._interferometer, row["geocent_time"]
         sky = row["ra"], row["dec"]
         antenna_time = time if interferometer.reference_time is None else interferometer.reference_time
-        signal = sum(
-            series[self._mask] * interferometer.antenna_response(*sky, antenna_time, row["psi"], mode)
-            for mode, series in polarisations.items()
-        )
+        response = {mode: interferometer.antenna_response(*sky, antenna_time, row["psi"], mode) for mode in modes}
         # The two GPS times first: their difference is small.
         delay = (time - self._start) + interferometer.time_delay_from_geocenter(*sky, time)
-        norm = float(np.dot(signal.real**2 + signal.imag**2, self._inverse))
-        return signal * np.exp(self._turn * delay), norm
+        return response, np.exp(self._turn * delay)
+
+    def _signal(
+        self, polarisations: Mapping[str, np.ndarray], response: dict[str, float], shift: np.ndarray
+    ) -> tuple[np.ndarray, float]:
+        signal = sum(series[self._mask] * response[mode] for mode, series in polarisations.items())
+        return signal * shift, float(np.dot(signal.real**2 + signal.imag**2, self._inverse))
 
 
 def conditional_obstacle(transform: PriorTransform, phase_order: int) -> str | None:

@@ -17,6 +17,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 from bilby.core.prior import Constraint, DeltaFunction, JointPrior, Prior, PriorDict
+from bilby.core.utils import logger
 from scipy.special import ndtr, ndtri
 
 from .errors import PriorError
@@ -27,7 +28,7 @@ Parameters = dict[str, np.ndarray]
 _NORMALISATION_DRAWS = 400_000
 _UNIT_EDGE = 1e-15
 _QUANTILES = 4001
-_DENSITY_TOLERANCE = 0.02
+_DENSITY_TOLERANCE, _ANOTHER_DENSITY = 0.1, 1.6  # of the logarithm
 _SAME_DENSITY = 1e-4  # what tabulated priors and the quadrature are good for
 
 
@@ -256,18 +257,24 @@ def _log_scale(key: str, prior: Prior) -> float:
     """Logarithm of the factor from the density as Bilby gives it to the derivative of the cumulative distribution."""
     if _conditions(prior):
         return 0.0
-    found = []
-    for quantiles in (np.linspace(0.1, 0.5, _QUANTILES), np.linspace(0.5, 0.9, _QUANTILES)):
-        values = np.asarray(prior.rescale(quantiles), dtype=np.float64)
-        mass = float(np.trapezoid(np.asarray(prior.prob(values), dtype=np.float64), values))
-        found.append(np.log(0.4 / mass) if mass > 0 else np.inf)
-    if not abs(found[0] - found[1]) < _DENSITY_TOLERANCE:
-        masses = [round(float(0.4 * np.exp(-value)), 4) for value in found]
-        raise PriorError(
-            f"priors[{key!r}]={prior!r}: its density has {masses} between its quantiles 0.1, 0.5 and 0.9 instead of 0.4 each: "
-            "use a prior whose prob is the derivative of its cdf"
+    quantiles = np.linspace(0.02, 0.98, _QUANTILES)
+    values = np.asarray(prior.rescale(quantiles), dtype=np.float64)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        density = np.asarray(prior.prob(0.5 * (values[1:] + values[:-1])), dtype=np.float64)
+        ratio = np.log(np.diff(quantiles) / (density * np.diff(values)))
+    # A gap in the support, or a kink, spoils a cell.
+    low, middle, high = np.quantile(np.where(np.isnan(ratio), np.inf, ratio), [0.05, 0.5, 0.95])
+    said = (
+        f"priors[{key!r}]={prior!r}: its density (prob) is {np.exp(-high):.3g} to {np.exp(-low):.3g} times the slope of its "
+        "cumulative distribution (cdf, rescale)"
+    )
+    if not high - low < _ANOTHER_DENSITY:
+        raise PriorError(f"{said}: give a prior in which they agree, a table with more points")
+    if high - low > _DENSITY_TOLERANCE:
+        logger.warning(
+            f"{said}: samplers that go by the one and by the other differ; a table with more points mends that"
         )
-    middle = 0.5 * (found[0] + found[1])
+        return 0.0
     return float(middle) if abs(middle) > _SAME_DENSITY else 0.0
 
 

@@ -32,7 +32,7 @@ from .weighing import SPOT_CHECKS, Target, WeightedDraws
 
 _ROUND, _ROUND_EACH = 2000, 500  # draws of a round, and more for each dimension
 _ENOUGH, _ENOUGH_EACH = 600.0, 200.0  # effective draws that a flow is fitted to, at least and for each dimension
-_STEPS, _LAST_STEPS = 250, 400  # training steps on the way, and at the posterior itself
+_STEPS, _LAST_STEPS = 150, 400  # training steps on the way, and at the posterior itself
 _BROAD, _WIDTH, _HOTTER, _START, _PRIOR = 0.1, 1.5, 0.15, 0.05, 0.02
 _COOLED = 0.5  # a hotter flow is of at most this share of the inverse temperature
 _GOOD = 0.3

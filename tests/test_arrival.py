@@ -45,7 +45,7 @@ def marginal(likelihood: GravitationalWaveTransient, exact: ExactConditional, ro
 
 def test_weights_are_even_and_average_to_the_marginal(case) -> None:
     likelihood, exact = case
-    task, wanted = exact.task(likelihood), rows(likelihood, exact, 3000)
+    task, wanted = exact.task(likelihood), rows(likelihood, exact, 1000)
     draws = exact.draw(np.array([task(row) for row in wanted]), np.random.default_rng(2))
     size = len(wanted)
     average = logsumexp(draws.log_ratio) - np.log(size)
@@ -53,7 +53,7 @@ def test_weights_are_even_and_average_to_the_marginal(case) -> None:
     # One draw in a thousand comes from the prior and is in vain.
     assert 1 / np.mean(weights**2) > 0.99
     times = draws.parameters[TIME][weights > 0.5]
-    around = np.arange(times.min() - 2e-4, times.max() + 2e-4, np.std(times) / 5)
+    around = np.arange(times.min() - 2e-4, times.max() + 2e-4, np.std(times) / 3)
     log_prior = exact.log_prior_of_time(around)
     brute = logsumexp(marginal(likelihood, exact, wanted[0], around) + log_prior) + np.log(around[1] - around[0])
     assert average == pytest.approx(brute, abs=5 * np.std(weights) / size**0.5 + 2e-3)
@@ -62,17 +62,17 @@ def test_weights_are_even_and_average_to_the_marginal(case) -> None:
 
 def test_draws_follow_the_data(case) -> None:
     likelihood, exact = case
-    task, wanted = exact.task(likelihood), rows(likelihood, exact, 3000)
+    task, wanted = exact.task(likelihood), rows(likelihood, exact, 800)
     draws = exact.draw(np.array([task(row) for row in wanted]), np.random.default_rng(3))
     near = np.abs(draws.parameters[TIME] - np.median(draws.parameters[TIME])) < 3e-3
     times = draws.parameters[TIME][near]
-    fine = np.linspace(times.min() - 2e-4, times.max() + 2e-4, 600)
+    fine = np.linspace(times.min() - 2e-4, times.max() + 2e-4, 200)
     log_density = marginal(likelihood, exact, wanted[0], fine)
     density = np.exp(log_density - log_density.max())
     cumulative = np.concatenate([[0], np.cumsum((density[1:] + density[:-1]) / 2)])
     cumulative /= cumulative[-1]
     assert kstest(times, lambda x: np.interp(x, fine, cumulative)).pvalue > 1e-3
-    assert kstest(times + 0.2 * np.std(times), lambda x: np.interp(x, fine, cumulative)).pvalue < 1e-3
+    assert kstest(times + 0.3 * np.std(times), lambda x: np.interp(x, fine, cumulative)).pvalue < 1e-3
 
 
 def test_likelihood_of_a_draw_is_the_users_own(case) -> None:
@@ -91,12 +91,12 @@ def test_quiet_signals(problem_5d, transform_5d, quiet: float) -> None:
     """From a narrow peak to a density that is the prior: weights stay even."""
     exact = ExactConditional(PHASE_AND_TIME, transform_5d)
     task = exact.task(problem_5d[0])
-    products = np.array([task(row) for row in rows(problem_5d[0], exact, 1000, quiet)])
+    products = np.array([task(row) for row in rows(problem_5d[0], exact, 500, quiet)])
     log_ratio = exact.draw(products, np.random.default_rng(5)).log_ratio
     weights = np.exp(log_ratio - log_ratio.max())
-    assert weights.sum() ** 2 / np.sum(weights**2) > 990
+    assert weights.sum() ** 2 / np.sum(weights**2) > 495
     spread = np.std(products[:, 3])
-    assert spread == pytest.approx(0.2 / 12**0.5, rel=0.05) if quiet == 1000 else spread < 0.05
+    assert spread == pytest.approx(0.2 / 12**0.5, rel=0.1) if quiet == 1000 else spread < 0.05
 
 
 def test_any_prior_of_the_time(problem_5d) -> None:
@@ -106,15 +106,15 @@ def test_any_prior_of_the_time(problem_5d) -> None:
     for prior in (Uniform(true + 2e-4, true + 5e-4), TruncatedGaussian(true + 1e-3, 3e-4, true - 0.05, true + 0.05)):
         transform = PriorTransform(type(priors)({**priors, TIME: prior}))
         exact = ExactConditional(WITH_DISTANCE, transform)
-        task, wanted = exact.task(likelihood), rows(likelihood, exact, 3000)
+        task, wanted = exact.task(likelihood), rows(likelihood, exact, 1000)
         draws = exact.draw(np.array([task(row) for row in wanted]), np.random.default_rng(6))
         assert np.all(np.isfinite(draws.log_ratio))
-        average = logsumexp(draws.log_ratio) - np.log(3000)
-        grid = np.linspace(max(prior.minimum, true - 3e-3), min(prior.maximum, true + 4e-3), 801)
+        average = logsumexp(draws.log_ratio) - np.log(1000)
+        grid = np.linspace(max(prior.minimum, true - 2e-3), min(prior.maximum, true + 2.5e-3), 301)
         log_density = marginal(likelihood, exact, wanted[0], grid) + prior.ln_prob(grid)
         peak = log_density.max()
         brute = np.log(np.trapezoid(np.exp(log_density - peak), grid)) + peak
-        error = np.std(np.exp(draws.log_ratio - average)) / 3000**0.5
+        error = np.std(np.exp(draws.log_ratio - average)) / 1000**0.5
         assert average == pytest.approx(brute, abs=5 * error + 5e-3)
 
 
@@ -130,7 +130,7 @@ def test_inner_products_of_the_users_own(problem_5d, transform_5d) -> None:
     """Times are proposed by Bilby's inner products, and weighed by those of the likelihood at hand."""
     delayed = Delayed(problem_5d[0].interferometers, problem_5d[0].waveform_generator)
     exact = ExactConditional(WITH_DISTANCE, transform_5d)
-    wanted = rows(problem_5d[0], exact, 4000)
+    wanted = rows(problem_5d[0], exact, 1000)
 
     def average(likelihood: GravitationalWaveTransient) -> tuple[float, float]:
         task = exact.task(likelihood)

@@ -25,6 +25,7 @@ from bilby.core.prior import (
     PowerLaw,
     PriorDict,
     Sine,
+    SymmetricLogUniform,
     Uniform,
 )
 from bilby.core.utils import random as bilby_random
@@ -447,10 +448,13 @@ class TestDensityAndCumulativeDistribution:
         assert max(abs(value) for value in transform.log_scale.values()) < 2e-3
         assert PriorTransform(mixed_priors()).log_scale == dict.fromkeys("abcdef", 0.0)
 
+    def test_a_gap_in_the_support_is_none_in_the_density(self):
+        assert abs(PriorTransform(PriorDict({"x": SymmetricLogUniform(1, 2)})).log_scale["x"]) < 1e-3
+
     def test_a_density_that_is_another_is_refused(self):
         class Tilted(Uniform):
             def prob(self, val):
                 return 2 * val * self.is_in_prior_range(val)
 
-        with pytest.raises(PriorError, match=r"priors\['x'\].*derivative of its cdf"):
+        with pytest.raises(PriorError, match=r"priors\['x'\].*times the slope of its"):
             PriorTransform(PriorDict({"x": Tilted(0, 1)}))
