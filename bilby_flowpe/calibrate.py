@@ -24,11 +24,12 @@ from bilby.gw.detector import PowerSpectralDensity
 from bilby.gw.likelihood import GravitationalWaveTransient
 from scipy.special import logsumexp
 
+from .charts import dimension
 from .importance import effective_sample_size
 from .injections import inject
 from .model import BoundPosterior, TrainedPosterior
 from .priors import PriorTransform
-from .proposals import BROAD, FLOW, Charted, FromPrior, Mixture, Normal, Shares
+from .proposals import BROAD, FLOW, Mixture, Normal, Shares, on_network
 from .weighing import Target, WeightedDraws
 
 WIDTHS = (1.5, 2.0, 3.0)
@@ -170,9 +171,9 @@ def borne(medians: dict[str, float]) -> float:
 
 def _pilot(bound: BoundPosterior, transform: PriorTransform) -> Mixture:
     """The flow, the flow at every width, and the prior."""
-    size = len(bound.keys)
+    size = dimension(bound)
     widths = {f"{BROAD} {width:g}": Normal(size, width) for width in WIDTHS}
-    return Mixture([Charted(bound, {FLOW: Normal(size), **widths}), FromPrior(transform, bound.keys)], _PILOT)
+    return on_network(bound, {FLOW: Normal(size), **widths}, transform, _PILOT)
 
 
 def _draw(

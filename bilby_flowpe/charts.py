@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import Protocol
 
 import numpy as np
+import torch
 
 from .priors import Parameters, PriorTransform
 
@@ -23,21 +24,41 @@ class Chart(Protocol):
     ----------
     keys
         The parameters, n of them.
+    latent
+        Names of the latent variables that the chart has beside them, d of them; columns of these names go with the parameters.
     turn
         Symmetry that proposals on this chart are given: a parameter, by how much it is moved, or not, with equal probability,
         and its period. A network that sees both modes of an unfolded phase may have missed one.
     """
 
     keys: tuple[str, ...]
+    latent: tuple[str, ...]
     turn: tuple[str, float, float] | None
 
     def forward(self, parameters: Parameters) -> tuple[np.ndarray, np.ndarray]:
-        """Base coordinates (N, n) and ``log |d base / d parameters|`` (N,); -inf where the chart does not reach."""
+        """Base coordinates (N, n + d) and ``log |d base / d parameters|`` (N,); -inf where the chart does not reach."""
         ...
 
     def inverse(self, base: np.ndarray, rng: np.random.Generator) -> tuple[Parameters, np.ndarray]:
-        """Parameters at base coordinates (N, n), and which of them are inside the prior (N,)."""
+        """Parameters at base coordinates (N, n + d), and which of them are inside the prior (N,)."""
         ...
+
+
+class LatentChart(Chart, Protocol):
+    """A chart with latent variables, and their density given the parameters."""
+
+    def encode(self, parameters: Parameters, generator: torch.Generator) -> Parameters:
+        """Latent variables drawn from ``q(z | x, y)``, (N,) each."""
+        ...
+
+    def log_encoder(self, parameters: Parameters) -> np.ndarray:
+        """``log q(z | x, y)`` (N,) of parameters and latent variables."""
+        ...
+
+
+def dimension(chart: Chart) -> int:
+    """Of a chart's base space."""
+    return len(chart.keys) + len(chart.latent)
 
 
 def turned(chart: Chart, parameters: Parameters, how: np.ndarray) -> Parameters:
@@ -50,6 +71,8 @@ def unreached_share(chart: Chart, transform: PriorTransform) -> float:
     """Share of the prior that a chart does not reach, on draws that are always the same."""
     sample = transform.sample(_TRIALS, np.random.default_rng(0))
     parameters = {key: sample[key] for key in chart.keys}
+    # Whether a draw of the prior is within reach does not depend on the latent variables.
+    parameters |= dict.fromkeys(chart.latent, np.zeros(_TRIALS))
     unreached = np.isneginf(chart.forward(parameters)[1])
     if chart.turn:
         unreached &= np.isneginf(chart.forward(turned(chart, parameters, np.ones(_TRIALS)))[1])
@@ -67,6 +90,7 @@ class PriorChart:
         Parameters wanted, all when left out; the others must be independent of them.
     """
 
+    latent: tuple[str, ...] = ()
     turn = None
 
     def __init__(self, transform: PriorTransform, keys: tuple[str, ...] | None = None) -> None:

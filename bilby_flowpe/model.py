@@ -24,7 +24,7 @@ from .grid import Grid
 from .networks import ConditionalNetwork, NetworkConfig, build_network
 from .priors import Parameters, PriorTransform
 from .proposals import Mixture, Shares, defensive
-from .representation import REPRESENTATIONS, CoordinateConfig, Coordinates, Representation
+from .representation import REPRESENTATIONS, CoordinateConfig, Coordinates, Pivot, Representation
 from .restore import restore_priors
 from .simulation import Simulator, make_simulator
 from .simulation.symmetries import find_symmetries
@@ -330,19 +330,51 @@ class BoundPosterior:
         """The network's parameters."""
         return self.model.coordinates.keys
 
+    @property
+    def latent(self) -> tuple[str, ...]:
+        """Names of the network's latent variables."""
+        return tuple(f"latent[{index}]" for index in range(self.model.network.latent))
+
     def forward(self, parameters: Parameters) -> tuple[np.ndarray, np.ndarray]:
-        """Base coordinates of the flow and their log Jacobian: :class:`~bilby_flowpe.charts.Chart`."""
-        pivot = self.pivot.expand(len(parameters[self.keys[0]])) if self.pivot is not None else None
-        x, log_jacobian = self.coordinates.to_network(self._turned(parameters, -self._turned_by), pivot)
-        base, of_network = self.model.network.to_base(x, self.context)
+        """Base coordinates of the network and their log Jacobian: :class:`~bilby_flowpe.charts.Chart`."""
+        s, log_jacobian = self._extended(parameters)
+        base, of_network = self.model.network.to_base(s, self.context)
         return base.double().numpy(), of_network.double().numpy() + log_jacobian - self.coordinates.log_copies
 
     def inverse(self, base: np.ndarray, rng: np.random.Generator) -> tuple[Parameters, np.ndarray]:
         """Parameters at base coordinates, and which are inside the prior; ``rng`` throws the coins of the folded ones."""
-        x = self.model.network.from_base(torch.as_tensor(base, dtype=torch.float32), self.context)
-        pivot = self.pivot.expand(len(base)) if self.pivot is not None else None
-        parameters, inside, log_jacobian = self.coordinates.from_network(x, pivot, rng)
-        return self._turned(parameters, self._turned_by), inside & np.isfinite(log_jacobian)
+        s = self.model.network.from_base(torch.as_tensor(base, dtype=torch.float32), self.context)
+        x, z = s.split([len(self.keys), len(self.latent)], dim=-1)
+        parameters, inside, log_jacobian = self.coordinates.from_network(x, self._pivots(len(base)), rng)
+        drawn = self._turned(parameters, self._turned_by) | self._columns(z)
+        return drawn, inside & np.isfinite(log_jacobian)
+
+    def encode(self, parameters: Parameters, generator: torch.Generator) -> Parameters:
+        """Latent variables drawn by the encoder: :class:`~bilby_flowpe.charts.LatentChart`."""
+        x, _ = self._to_network(parameters)
+        return self._columns(self.model.network.encode(x, self.context, generator))
+
+    def log_encoder(self, parameters: Parameters) -> np.ndarray:
+        """Log density of the latent variables given the parameters, (N,)."""
+        s, log_jacobian = self._extended(parameters)
+        log_prob = self.model.network.log_encoder(s, self.context).double().numpy()
+        return np.where(np.isfinite(log_jacobian), log_prob, -np.inf)
+
+    def _to_network(self, parameters: Parameters) -> tuple[torch.Tensor, np.ndarray]:
+        size = len(parameters[self.keys[0]])
+        return self.coordinates.to_network(self._turned(parameters, -self._turned_by), self._pivots(size))
+
+    def _extended(self, parameters: Parameters) -> tuple[torch.Tensor, np.ndarray]:
+        """The network's coordinates (x, z), (N, n + d), and the log Jacobian of x, (N,)."""
+        x, log_jacobian = self._to_network(parameters)
+        columns = [torch.as_tensor(parameters[key], dtype=x.dtype)[:, None] for key in self.latent]
+        return torch.cat([x, *columns], dim=-1), log_jacobian
+
+    def _columns(self, z: torch.Tensor) -> Parameters:
+        return {key: z[:, index].double().numpy() for index, key in enumerate(self.latent)}
+
+    def _pivots(self, size: int) -> Pivot | None:
+        return self.pivot.expand(size) if self.pivot is not None else None
 
     def _arrival_of_training(self, parameters: Parameters) -> np.ndarray:
         return self._arrival(self._turned(parameters, self._turned_by))

@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 from scipy.special import logsumexp
 
-from .charts import Chart, turned
+from .charts import Chart, dimension, turned
 from .importance import effective_sample_size
 from .priors import Parameters
 from .proposals import Mixture, Normal
@@ -54,7 +54,7 @@ class Pool:
     def start_density(self, chart: Chart) -> np.ndarray:
         """Log density of a standard normal in the chart's base, at every draw, (N,)."""
         base, log_jacobian = self.in_base(chart)
-        return Normal(len(chart.keys)).log_prob(base) + log_jacobian
+        return Normal(dimension(chart)).log_prob(base) + log_jacobian
 
     def last_efficiency(self) -> float:
         """Efficiency of the latest batch alone, by its own proposal."""
@@ -77,7 +77,7 @@ class Pool:
             if chart.turn:
                 # Of two copies the one that the start knows better.
                 copy, of_copy = _soundly(chart, turned(chart, parameters, np.ones(len(base))))
-                normal = Normal(len(chart.keys))
+                normal = Normal(dimension(chart))
                 better = normal.log_prob(copy) + of_copy > normal.log_prob(base) + log_jacobian
                 base, log_jacobian = np.where(better[:, None], copy, base), np.where(better, of_copy, log_jacobian)
             self._charted[key] = base, log_jacobian

@@ -24,8 +24,9 @@ import numpy as np
 import torch
 from scipy.special import logsumexp
 
-from .charts import Chart, turned
+from .charts import Chart, dimension, turned
 from .errors import ConfigurationError
+from .latents import Encoder, encoder_of
 from .priors import Parameters, PriorTransform
 
 FLOW, BROAD, PRIOR = "flow", "broadened flow", "prior"
@@ -70,7 +71,7 @@ class Draws:
     Attributes
     ----------
     parameters
-        The proposal's parameters, (N,) each; those that are drawn conditionally are not among them.
+        The proposal's parameters, (N,) each, latent variables included; those that are drawn conditionally are not among them.
     log_q
         Log density in these parameters, (N,); +inf where not inside.
     inside
@@ -79,6 +80,8 @@ class Draws:
         Log of each part's share times its density, (N, K).
     part
         The part that each row was drawn from, (N,).
+    log_encoder
+        Log density of the latent variables given the parameters, (N,); zero where there are none.
     """
 
     parameters: Parameters
@@ -86,6 +89,7 @@ class Draws:
     inside: np.ndarray
     log_parts: np.ndarray
     part: np.ndarray
+    log_encoder: np.ndarray
 
     def __len__(self) -> int:
         return len(self.log_q)
@@ -197,26 +201,32 @@ class FromPrior:
         The prior.
     keys
         Parameters wanted; the others must be independent of them.
+    encoder
+        Of the latent variables that the proposal has beside them, if any.
     """
 
     names = (PRIOR,)
 
-    def __init__(self, transform: PriorTransform, keys: tuple[str, ...]) -> None:
-        self.transform, self.keys = transform, keys
+    def __init__(self, transform: PriorTransform, keys: tuple[str, ...], encoder: Encoder | None = None) -> None:
+        self.transform, self.keys, self._encoder = transform, keys, encoder
 
     def draw(
         self, index: int, size: int, generator: torch.Generator, rng: np.random.Generator
     ) -> tuple[Parameters, np.ndarray]:
         """See :class:`Part`."""
         sample = self.transform.sample(size, rng)
-        return {key: sample[key] for key in self.keys}, np.ones(size, dtype=bool)
+        parameters = {key: sample[key] for key in self.keys}
+        if self._encoder:
+            parameters |= self._encoder.draw(parameters, generator, rng)
+        return parameters, np.ones(size, dtype=bool)
 
     def log_prob(self, parameters: Parameters) -> np.ndarray:
         """See :class:`Part`."""
         size = len(parameters[self.keys[0]])
         others = {key: value for key, value in self.transform.from_median().items() if key not in self.keys}
         filled = {**{key: np.full(size, value) for key, value in others.items()}, **parameters}
-        return self.transform.log_prob(filled, self.keys)[:, None]
+        log_prob = self.transform.log_prob(filled, self.keys)
+        return (log_prob + self._encoder.log_prob(parameters) if self._encoder else log_prob)[:, None]
 
 
 class Mixture:
@@ -228,9 +238,12 @@ class Mixture:
         What is mixed.
     shares
         Share of each part, in the order of the parts' names; they sum to one.
+    encoder
+        Of the latent variables, where the parts draw some.
     """
 
-    def __init__(self, parts: Sequence[Part], shares: Sequence[float]) -> None:
+    def __init__(self, parts: Sequence[Part], shares: Sequence[float], encoder: Encoder | None = None) -> None:
+        self.encoder = encoder
         self.parts, self.shares = tuple(parts), np.asarray(shares, dtype=np.float64)
         self.names = tuple(name for part in self.parts for name in part.names)
         if len(self.shares) != len(self.names) or not np.isclose(self.shares.sum(), 1) or np.any(self.shares < 0):
@@ -255,7 +268,12 @@ class Mixture:
         log_q = logsumexp(log_parts, axis=1)
         inside = inside & np.isfinite(log_q)
         return Draws(
-            parameters, np.where(inside, log_q, np.inf), inside, log_parts, np.repeat(range(len(chosen)), chosen)
+            parameters,
+            np.where(inside, log_q, np.inf),
+            inside,
+            log_parts,
+            np.repeat(range(len(chosen)), chosen),
+            self.encoder.log_prob(parameters) if self.encoder else np.zeros(size),
         )
 
     def log_parts(self, parameters: Parameters) -> np.ndarray:
@@ -268,9 +286,32 @@ class Mixture:
         return logsumexp(self.log_parts(parameters), axis=1)
 
 
+def on_network(
+    chart: Chart, densities: dict[str, BaseDensity], transform: PriorTransform | None, shares: Sequence[float]
+) -> Mixture:
+    """Densities on the chart of a network and, last, the prior.
+
+    Parameters
+    ----------
+    chart
+        A network bound to the data of an event.
+    densities
+        In its base space, by name.
+    transform
+        The user's prior; without one the densities are all there is, as they are, without the chart's symmetry.
+    shares
+        Of each.
+    """
+    encoder = encoder_of(chart)
+    parts: list[Part] = [Charted(chart, densities, symmetric=transform is not None)]
+    if transform is not None:
+        parts.append(FromPrior(transform, chart.keys, encoder))
+    return Mixture(parts, shares, encoder)
+
+
 def flow_alone(chart: Chart) -> Mixture:
     """The flow as it is."""
-    return Mixture([Charted(chart, {FLOW: Normal(len(chart.keys))}, symmetric=False)], [1.0])
+    return on_network(chart, {FLOW: Normal(dimension(chart))}, None, [1.0])
 
 
 def defensive(chart: Chart, transform: PriorTransform, shares: Shares) -> Mixture:
@@ -285,11 +326,25 @@ def defensive(chart: Chart, transform: PriorTransform, shares: Shares) -> Mixtur
     shares
         Of the mixture.
     """
-    size = len(chart.keys)
-    flows = Charted(chart, {FLOW: Normal(size), BROAD: Normal(size, shares.width)})
-    return Mixture(
-        [flows, FromPrior(transform, chart.keys)], [1 - shares.broad - shares.prior, shares.broad, shares.prior]
-    )
+    size = dimension(chart)
+    densities = {FLOW: Normal(size), BROAD: Normal(size, shares.width)}
+    return on_network(chart, densities, transform, [1 - shares.broad - shares.prior, shares.broad, shares.prior])
+
+
+def marginal_log_prob(
+    mixture: Mixture, parameters: Parameters, samples: int, generator: torch.Generator, rng: np.random.Generator
+) -> np.ndarray:
+    """Log density of the parameters alone, (N,): an estimate over the encoder's draws where there are latent variables.
+
+    ``q(x) = E[q(x, z) / q(z | x, y)]`` over ``z ~ q(z | x, y)``; the logarithm of its mean is low by half its relative variance.
+    """
+    if mixture.encoder is None:
+        return mixture.log_prob(parameters)
+    size = len(next(iter(parameters.values())))
+    repeated = {key: np.repeat(value, samples) for key, value in parameters.items()}
+    repeated |= mixture.encoder.draw(repeated, generator, rng)
+    log_ratio = mixture.log_prob(repeated) - mixture.encoder.log_prob(repeated)
+    return logsumexp(log_ratio.reshape(size, samples), axis=1) - np.log(samples)
 
 
 def posterior_shares(draws: Draws, log_weights: np.ndarray, names: Sequence[str]) -> dict[str, float]:
@@ -308,7 +363,7 @@ def concatenate(blocks: Sequence[Any]) -> Draws:
     keys = blocks[0].parameters
     columns = {
         name: np.concatenate([getattr(block, name) for block in blocks])
-        for name in ("log_q", "inside", "log_parts", "part")
+        for name in ("log_q", "inside", "log_parts", "part", "log_encoder")
     }
     return Draws(
         parameters={key: np.concatenate([block.parameters[key] for block in blocks]) for key in keys}, **columns

@@ -23,7 +23,7 @@ import torch
 from bilby.core.utils import logger
 from scipy.special import logsumexp
 
-from .charts import Chart, PriorChart, unreached_share
+from .charts import Chart, PriorChart, dimension, unreached_share
 from .event_flow import EventFlow, fit_event_flow
 from .importance import effective_sample_size
 from .pool import Pool, tempered
@@ -117,7 +117,7 @@ class Refinement:
     target
         The posterior.
     network
-        A network bound to the event's data, if there is one.
+        A network without latent variables that is bound to the event's data, if there is one.
     n_effective
         Effective draws that the fresh batch should have.
     budget
@@ -296,7 +296,7 @@ class Refinement:
             shares.append(_HOTTER)
         parts: list[Part] = [Charted(self.chart, densities)]
         if self.network is not None:
-            parts.append(Charted(self.network, {"network": Normal(len(self.network.keys))}))
+            parts.append(Charted(self.network, {"network": Normal(dimension(self.network))}))
             shares[0] -= _START
             shares.append(_START)
         parts.append(FromPrior(self.target.transform, self.target.keys))

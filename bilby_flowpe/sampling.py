@@ -122,7 +122,12 @@ class EventSampler:
         return self._refined(refinement, [(pilot, proposal), (weighted, proposal)], outcome)
 
     def _new_refinement(self) -> Refinement:
-        return Refinement(self.target, self.chart, self.wanted.n_effective, self.budget, self.generator, self.rng)
+        return Refinement(self.target, self._start, self.wanted.n_effective, self.budget, self.generator, self.rng)
+
+    @property
+    def _start(self) -> Chart | None:
+        """What a refinement may start from: pairs with latent variables are no points of the event's own space."""
+        return None if self.chart is None or self.chart.latent else self.chart
 
     def _refined(
         self,
@@ -141,7 +146,7 @@ class EventSampler:
         before
             Outcome to return where the budget allows no better one.
         """
-        for weighted, proposal in known:
+        for weighted, proposal in known if self._start is not None else []:
             refinement.add(weighted, proposal)
         outcome = before
         for _ in range(_ATTEMPTS):
@@ -155,7 +160,8 @@ class EventSampler:
             outcome = _better(outcome, self._judged(weighted, proposal, None, refinement, ready))
             if not ready or outcome.verdict.grade == "reliable":
                 break
-            refinement.add(weighted, proposal)
+            if proposal.encoder is None:
+                refinement.add(weighted, proposal)
         return outcome
 
     def _draw(self, proposal: Mixture, size: int, stage: str) -> WeightedDraws:

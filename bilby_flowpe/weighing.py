@@ -77,7 +77,7 @@ class WeightedDraws:
 
     @property
     def log_target(self) -> np.ndarray:
-        """Logarithm of prior times likelihood in the proposal's parameters, (N,).
+        """Logarithm of prior times likelihood in the proposal's parameters, times the encoder's density, (N,).
 
         Where parameters were drawn conditionally it is an estimate of their average, exact but for the conditional's grid.
         """
@@ -173,7 +173,7 @@ class Target:
 
         With parameters drawn from their exact conditional (:mod:`.conditional`), ``x = (rest, c)`` and ``q(x) = q(rest)
         q(c | rest, d)``: the weight is the prior of the rest over ``q(rest)``, times prior and likelihood of ``c`` over
-        ``q(c | rest, d)``.
+        ``q(c | rest, d)``. With latent variables the rest are pairs (:mod:`.latents`).
 
         Parameters
         ----------
@@ -188,8 +188,10 @@ class Target:
         likelihood, transform, conditional = self.likelihood, self.transform, self.conditional
         parameters = {key: value.copy() for key, value in draws.parameters.items()}
         parameters |= {key: np.full(size, value) for key, value in conditional.reference.items()}
+        drawn_keys = tuple(key for key in draws.parameters if key in transform.keys)
+        parameters = {key: value for key, value in parameters.items() if key in transform.keys}
         # What the prior forbids needs no likelihood.
-        of_rest = np.where(draws.inside, transform.log_prob(parameters, tuple(draws.parameters)), -np.inf)
+        of_rest = np.where(draws.inside, transform.log_prob(parameters, drawn_keys), -np.inf)
         inside = np.flatnonzero(of_rest > -np.inf)
         rows = self.rows({key: value[inside] for key, value in parameters.items()})
         log_likelihood = np.full(size, -np.inf)
@@ -213,7 +215,7 @@ class Target:
             log_likelihood[alive] = log_weights[alive] = values[:, 0]
         log_prior = np.where(draws.inside, transform.log_prob(parameters), -np.inf)
         weighty = log_weights > _FAILED
-        log_weights[weighty] += of_rest[weighty] - draws.log_q[weighty]
+        log_weights[weighty] += of_rest[weighty] + draws.log_encoder[weighty] - draws.log_q[weighty]
         spent = len(rows) + (min(SPOT_CHECKS, len(alive)) if conditional.keys else 0)
         self.n_likelihood += spent
         return WeightedDraws(

@@ -18,9 +18,12 @@ from ..injections import inject
 from ..model import TrainedPosterior
 from ..phase import InnerProducts
 from ..priors import PriorTransform
+from ..proposals import marginal_log_prob
 from ..verdict import judge
 from ..weighing import LogLikelihood, Target
 from .divergence import KLSummary, kl_truth, log_posterior_at_truth
+
+_LATENT_DRAWS = 1000
 
 
 @dataclass(frozen=True)
@@ -38,7 +41,8 @@ class EventGap:
     verdict
         Grade of the result.
     kl_weighted
-        KL divergence of the network from the exact posterior, by the weights.
+        KL divergence of the network from the exact posterior, by the weights; of pairs with latent variables, which is no
+        smaller than that of the parameters.
     log_likelihood, log_prior, log_q
         At the true parameters: likelihood (averaged over what is drawn conditionally), prior, network.
     """
@@ -166,7 +170,7 @@ def _measure(
         kl_weighted=kl_from_weights(weighted.log_weights),
         log_likelihood=log_likelihood,
         log_prior=log_prior,
-        log_q=float(proposal.log_prob(parameters)[0]),
+        log_q=float(marginal_log_prob(proposal, parameters, _LATENT_DRAWS, generator, rng)[0]),
     )
 
 
