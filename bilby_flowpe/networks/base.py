@@ -20,7 +20,7 @@ from zuko.nn import MaskedLinear
 
 from ..errors import ConfigurationError
 from .config import NetworkConfig
-from .layers import Embedding
+from .layers import BLOCK, Embedding
 from .made import AutoregressiveStack
 
 _LOG_TWO_PI = math.log(2 * math.pi)
@@ -114,7 +114,8 @@ class ConditionalNetwork(nn.Module, ABC):
         tuple
             Base (N, n + d) and ``log |d base / ds|`` (N,).
         """
-        return self._to_base(s, context)
+        pieces = [self._to_base(piece, context) for piece in s.split(BLOCK)]
+        return tuple(torch.cat(parts) for parts in zip(*pieces, strict=True))
 
     def loss_terms(
         self, x: torch.Tensor, context: torch.Tensor, generator: torch.Generator | None = None
