@@ -214,8 +214,7 @@ class _Builder:
             history=history.to_dict(),
             information=self._information(representation, network.n_parameters),
         )
-        # What calibration measures is the density of x alone, which latent variables hide.
-        if not settings.calibration_events or network.latent:
+        if not settings.calibration_events:
             return model
         logger.info(f"Measuring the model on {settings.calibration_events} simulated events")
         return calibrated(

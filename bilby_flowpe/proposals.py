@@ -336,7 +336,7 @@ def marginal_log_prob(
 ) -> np.ndarray:
     """Log density of the parameters alone, (N,): an estimate over the encoder's draws where there are latent variables.
 
-    ``q(x) = E[q(x, z) / q(z | x, y)]`` over ``z ~ q(z | x, y)``; the logarithm of its mean is low by half its relative variance.
+    ``q(x) = E[q(x, z) / q(z | x, y)]`` over ``z ~ q(z | x, y)``; its logarithm is low by half its relative variance.
     """
     if mixture.encoder is None:
         return mixture.log_prob(parameters)

@@ -34,6 +34,7 @@ ROWS = (
         "tables",
     },
     {"charts"},
+    {"latents"},
     {"proposals"},
     {"effective", "simulator", "phase", "verdict"},
     {"arrival", "simulation", "representation", "restore"},
