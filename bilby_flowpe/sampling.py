@@ -16,6 +16,7 @@ from .importance import WeightSummary, draws_needed, summarise
 from .outcome import Outcome
 from .proposals import Mixture
 from .refine import Budget, Refinement
+from .verdict import judge
 from .weighing import Target, WeightedDraws
 
 _HOPELESS = 5.0
@@ -157,8 +158,11 @@ class EventSampler:
             if size < 1 and outcome is not None:
                 break
             weighted = self._draw(proposal, max(size, 1), "weighing")
-            outcome = _better(outcome, self._judged(weighted, proposal, None, refinement, ready))
-            if not ready or outcome.verdict.grade == "reliable":
+            latest = self._judged(weighted, proposal, None, refinement, ready)
+            outcome = _better(outcome, latest)
+            # Rounds mend weights; where these are sound, another reason stays, however many are made.
+            sound = judge(latest.summary, self.wanted.n_effective).grade == "reliable"
+            if not ready or sound or outcome.verdict.grade == "reliable":
                 break
             if proposal.encoder is None:
                 refinement.add(weighted, proposal)

@@ -46,7 +46,7 @@ from bilby_flowpe.training import TrainingConfig
 from bilby_flowpe.weighing import Target
 
 EFFECTIVE = 1000
-BUDGET = 150_000
+BUDGET, UNREFINED = 150_000, 20_000  # likelihood evaluations of a run, with and without refinement
 
 
 class Moved:
@@ -204,7 +204,7 @@ def analyse(
         chart,
         proposal,
         Wanted(EFFECTIVE, 2000, refine),
-        Budget(BUDGET),
+        Budget(BUDGET if refine else UNREFINED),
         torch.Generator().manual_seed(seed),
         np.random.default_rng(seed),
         bound.log_likelihood_found if search else None,

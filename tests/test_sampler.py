@@ -22,10 +22,11 @@ from bilby.core.result import Result, read_in_result
 from bilby.core.sampler import get_implemented_samplers, get_sampler_class
 
 from bilby_flowpe import cache as cache_module
-from bilby_flowpe import proposals, weighing
+from bilby_flowpe import proposals
 from bilby_flowpe import run as run_module
 from bilby_flowpe.errors import ConfigurationError, ContractError, FlowPEError, ModelError
 from bilby_flowpe.model import TrainedPosterior
+from bilby_flowpe.phase import InnerProducts
 from bilby_flowpe.sampler import FlowPE
 
 Trained = tuple[Path, TrainedPosterior]
@@ -257,7 +258,7 @@ def test_run_statistics(result: Result, trained_5d: Trained) -> None:
         "reasons",
     } <= set(statistics)
     assert statistics["importance_weighted"] is True
-    assert statistics["conditional"] == ["phase", "luminosity_distance"]
+    assert statistics["conditional"] == ["phase", "luminosity_distance", "geocent_time"]
     assert statistics["model"] == trained_5d[0].name
     assert statistics["seed"] == 11
     assert statistics["verdict"] in ("reliable", "check", "failed")
@@ -391,13 +392,13 @@ def test_raw_draws_are_marked(run: Runner, trained_network_5d: Trained) -> None:
 
 @pytest.mark.parametrize("importance", [True, False])
 def test_a_lying_closed_form_fails(run: Runner, monkeypatch: pytest.MonkeyPatch, importance: bool) -> None:
-    plain = weighing.InnerProducts.__call__
+    plain = InnerProducts.of
 
-    def lie(self: Any, row: dict) -> np.ndarray | None:
-        products = plain(self, row)
+    def lie(self: Any, polarisations: dict, row: dict) -> np.ndarray | None:
+        products = plain(self, polarisations, row)
         return None if products is None else products * [1.01, 1.01, 1.0]
 
-    monkeypatch.setattr(weighing.InnerProducts, "__call__", lie)
+    monkeypatch.setattr(InnerProducts, "of", lie)
     statistics = run(importance=importance).meta_data["run_statistics"]
     assert statistics["verdict"] == "failed"
     assert "use phase='network'" in statistics["reasons"][0]
