@@ -34,8 +34,8 @@ def draw_linear(nodes: np.ndarray, log_target: np.ndarray, shares: np.ndarray) -
     left, right, area = height[rows, cell], height[rows, cell + 1], mass[rows, cell]
     share = np.clip(1 - (below[rows, cell] - wanted) / np.maximum(area, _TINY), 0, 1)
     # Root of the quadratic in a form that is stable where the two heights agree.
-    place = share * area / np.maximum(left + np.sqrt(left**2 + share * (right**2 - left**2)), _TINY)
+    place = np.minimum(share * area / np.maximum(left + np.sqrt(left**2 + share * (right**2 - left**2)), _TINY), 1.0)
     spacing = (nodes[:, -1] - nodes[:, 0]) / (nodes.shape[1] - 1)
-    with np.errstate(divide="ignore"):
-        log_density = np.log(left + (right - left) * place) - np.log(total * spacing / 2)
+    # At the very end of a cell rounding may leave nothing, or less.
+    log_density = np.log(np.maximum(left + (right - left) * place, _TINY)) - np.log(total * spacing / 2)
     return nodes[rows, cell] + place * spacing, log_density

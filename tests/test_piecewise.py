@@ -38,3 +38,13 @@ def test_every_row_has_its_own_density() -> None:
     draws, log_density = draw_linear(rows, np.zeros((2, 5)), np.array([0.25, 0.5]))
     np.testing.assert_allclose(draws, [0.25, 11.0])
     np.testing.assert_allclose(np.exp(log_density), [1.0, 0.5])
+
+
+def test_the_ends_of_cells_have_a_density() -> None:
+    """Shares that fall on nodes of zero density, from either side."""
+    nodes = np.tile(np.linspace(0, 1, 4), (6, 1))
+    with np.errstate(divide="ignore"):
+        log_target = np.tile(np.log([0.0, 1.0, 0.0, 1e-200]), (6, 1))
+    draws, log_density = draw_linear(nodes, log_target, np.array([0.0, 0.5, 1 - 1e-16, 1.0, 1 / 3, 1e-300]))
+    assert np.all(np.isfinite(log_density))
+    assert np.all((draws >= 0) & (draws <= 1))
