@@ -27,7 +27,7 @@ Parameters = dict[str, np.ndarray]
 
 _NORMALISATION_DRAWS = 400_000
 _UNIT_EDGE = 1e-15
-_QUANTILES = 4001
+_CELLS, _FEWEST_CELLS = 4000, 20
 _DENSITY_TOLERANCE, _ANOTHER_DENSITY = 0.1, 1.6  # of the logarithm
 _SAME_DENSITY = 1e-4  # what tabulated priors and the quadrature are good for
 
@@ -257,7 +257,12 @@ def _log_scale(key: str, prior: Prior) -> float:
     """Logarithm of the factor from the density as Bilby gives it to the derivative of the cumulative distribution."""
     if _conditions(prior):
         return 0.0
-    quantiles = np.linspace(0.02, 0.98, _QUANTILES)
+    ends = np.asarray(prior.rescale(np.array([0.02, 0.98])), dtype=np.float64)
+    # GPS times have seven decimals: a cell must be many of them wide.
+    cells = min(_CELLS, int(abs(np.ptp(ends)) / (100 * np.spacing(np.max(np.abs(ends))))))
+    if cells < _FEWEST_CELLS:
+        return 0.0
+    quantiles = np.linspace(0.02, 0.98, cells + 1)
     values = np.asarray(prior.rescale(quantiles), dtype=np.float64)
     with np.errstate(divide="ignore", invalid="ignore"):
         density = np.asarray(prior.prob(0.5 * (values[1:] + values[:-1])), dtype=np.float64)

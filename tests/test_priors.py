@@ -448,6 +448,10 @@ class TestDensityAndCumulativeDistribution:
         assert max(abs(value) for value in transform.log_scale.values()) < 2e-3
         assert PriorTransform(mixed_priors()).log_scale == dict.fromkeys("abcdef", 0.0)
 
+    @pytest.mark.parametrize("width", [1e-6, 1e-4, 3e-4, 1e-2, 0.2])
+    def test_windows_of_gps_times_are_as_wide_as_they_say(self, width):
+        assert PriorTransform(PriorDict({"x": Uniform(1126259462.8, 1126259462.8 + width)})).log_scale["x"] == 0.0
+
     def test_a_gap_in_the_support_is_none_in_the_density(self):
         assert abs(PriorTransform(PriorDict({"x": SymmetricLogUniform(1, 2)})).log_scale["x"]) < 1e-3
 
