@@ -52,6 +52,8 @@ BUDGET, UNREFINED = 150_000, 20_000  # likelihood evaluations of a run, with and
 class Moved:
     """A chart whose flow is shifted by standard deviations, or too narrow by a factor."""
 
+    latent = ()
+
     def __init__(self, chart: Chart, shift: float = 0.0, narrow: float = 1.0) -> None:
         self.chart, self.keys, self.turn = chart, chart.keys, chart.turn
         self.shift, self.narrow = shift, narrow
@@ -66,6 +68,8 @@ class Moved:
 
 class OneMode:
     """A chart of a folded phase that knows only the half turn around zero: one of the two modes is gone."""
+
+    latent = ()
 
     def __init__(self, chart: Chart) -> None:
         self.chart, self.keys = chart, chart.keys

@@ -37,6 +37,7 @@ class Shift:
     """A chart of the plane: base coordinates are shifted and stretched parameters."""
 
     keys = ("a", "b")
+    latent = ()
     turn = None
 
     def __init__(self, centre: float = 0.0, scale: float = 0.1) -> None:

@@ -47,6 +47,7 @@ class Start:
     """A network's place taken by a normal."""
 
     keys = ("a", "b")
+    latent = ()
     turn = None
 
     def __init__(self, centre: float, scale: float, reach: float = np.inf) -> None:
