@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import os
 import time
+from dataclasses import replace
 from pathlib import Path
 
 PAPER = {5: "CVAE -4.31, MAF -4.42, CVAE+ -6.95", 8: "CVAE+ -0.73"}
@@ -19,7 +20,7 @@ def main() -> None:
     """Train, print, save."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--parameters", type=int, choices=(5, 8), default=5)
-    parser.add_argument("--network", default="maf", choices=("maf", "nsf"))
+    parser.add_argument("--network", default="maf", choices=("gaussian", "cvae", "cvae+", "maf", "nsf"))
     parser.add_argument("--phase", default="conditional", choices=("conditional", "network"))
     parser.add_argument("--distance", default="conditional", choices=("conditional", "network"))
     parser.add_argument("--arrival", default="conditional", choices=("conditional", "network"))
@@ -30,14 +31,17 @@ def main() -> None:
     parser.add_argument("--learning-rate", type=float, default=1.5e-3)
     parser.add_argument("--hidden", type=int, default=256, help="width of the hidden layers of each transform")
     parser.add_argument("--embedding", type=int, default=256, help="width of the embedding network")
-    parser.add_argument("--transforms", type=int, default=6)
+    parser.add_argument(
+        "--transforms", type=int, help="autoregressive transforms, of each flow; the family's own if left out"
+    )
+    parser.add_argument("--latent", type=int, default=8, help="dimension of the latent space of cvae and cvae+")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--npool", type=int, default=os.cpu_count() or 1)
     parser.add_argument("--outdir", type=Path, default=Path("outdir/model"))
     arguments = parser.parse_args()
 
     from bilby_flowpe.build import Settings, train_model
-    from bilby_flowpe.networks import NetworkConfig
+    from bilby_flowpe.networks import compact
     from bilby_flowpe.plotting import plot_history
     from bilby_flowpe.problems import green2020
     from bilby_flowpe.representation import RepresentationConfig
@@ -45,14 +49,17 @@ def main() -> None:
     from bilby_flowpe.training import TrainingConfig
 
     likelihood, priors = green2020(parameters=arguments.parameters, seed=0)
+    network = compact(arguments.network)
     settings = Settings(
         simulation=SimulationConfig(n_waveforms=arguments.waveforms),
         representation=RepresentationConfig(kind="series" if arguments.series else "aligned"),
-        network=NetworkConfig(
-            family=arguments.network,
-            transforms=arguments.transforms,
+        network=replace(
+            network,
+            transforms=arguments.transforms or network.transforms,
             hidden_features=(arguments.hidden, arguments.hidden),
+            gaussian_features=(arguments.hidden, arguments.hidden),
             embedding_features=arguments.embedding,
+            latent=arguments.latent,
         ),
         training=TrainingConfig(max_time=arguments.time, learning_rate=arguments.learning_rate, seed=arguments.seed),
         phase=arguments.phase,
