@@ -53,9 +53,14 @@ class TimedProducts:
         Of the geocentric time, of bounded support.
     profile
         Log likelihood of the inner products at the reference amplitude.
+    log_scale
+        What normalises the prior's density.
     """
 
-    def __init__(self, likelihood: GravitationalWaveTransient, prior: Prior, profile: Profile) -> None:
+    def __init__(
+        self, likelihood: GravitationalWaveTransient, prior: Prior, profile: Profile, log_scale: float = 0.0
+    ) -> None:
+        self._log_scale = log_scale
         self.products = InnerProducts(likelihood)
         self._likelihood, self._prior, self._profile = likelihood, prior, profile
         self._detectors = [Projection(interferometer) for interferometer in likelihood.interferometers]
@@ -69,9 +74,11 @@ class TimedProducts:
         steps = np.arange(-reach, reach + 1)
         self._bins = steps % self._size
         self._offsets = steps * self._spacing
-        inside = self.middle + np.clip(self._offsets, -self._half, self._half)
+        # One step beyond either end is needed for interpolation, and none further may be drawn.
+        allowed = np.abs(self._offsets) <= self._half + self._spacing
         # Beyond this floor, within a prior that has gaps, the prior's own share of the draws does.
-        self._log_prior = np.maximum(prior.ln_prob(inside), _FLOOR)
+        floored = np.maximum(self._log_prior_at(self._offsets), _FLOOR)
+        self._log_prior = np.where(allowed, floored, -np.inf)
 
     def __call__(self, row: Row) -> np.ndarray | None:
         """``None`` where the waveform fails or is not a number."""
@@ -94,8 +101,9 @@ class TimedProducts:
             offset = float(self._prior.rescale(share / _PRIOR_SHARE)) - self.middle
             height = np.exp(log_density - log_density.max())
             density = float(np.interp(offset, offsets, height / np.trapezoid(height, offsets), left=0.0, right=0.0))
-        of_prior = float(self._prior.prob(self.middle + np.clip(offset, -self._half, self._half)))
-        return self.middle + offset, float(np.log((1 - _PRIOR_SHARE) * density + _PRIOR_SHARE * of_prior))
+        time = float(np.clip(self.middle + offset, self._prior.minimum, self._prior.maximum))
+        of_prior = float(np.exp(self._log_prior_at(np.array([offset]))[0] + self._log_scale))
+        return time, float(np.log((1 - _PRIOR_SHARE) * density + _PRIOR_SHARE * of_prior))
 
     def on_nodes(self, row: Row) -> tuple[np.ndarray, np.ndarray]:
         """Times that cover the density, (K,), and the inner products there, (K, 3)."""
@@ -107,7 +115,7 @@ class TimedProducts:
     def _density(self, polarisations: Mapping[str, np.ndarray], row: Row) -> tuple[np.ndarray, np.ndarray] | None:
         """Offsets from the middle of the prior and the log density there, (K,) each."""
         squared, norm = self._series(polarisations, row)
-        highest = float(squared.max())
+        highest = float(squared[np.isfinite(self._log_prior)].max())
         if not np.isfinite(highest):
             return None
         profile = self._profile(norm)
@@ -119,16 +127,24 @@ class TimedProducts:
         first, last = max(near[0] - _MARGIN, 0), min(near[-1] + _MARGIN, len(squared) - 1)
         lowest = max(self._offsets[max(near[0] - 1, 0)], -self._half)
         highest = min(self._offsets[min(near[-1] + 1, len(squared) - 1)], self._half)
+        if not lowest < highest:
+            lowest, highest = max(highest - self._spacing, -self._half), min(lowest + self._spacing, self._half)
         nodes = np.linspace(lowest, highest, max(_NODES, _NODES_PER_CELL * (near[-1] - near[0])) + 1)
         places = (nodes - self._offsets[first]) / self._spacing
         modulus = np.sqrt(np.maximum(map_coordinates(squared[first : last + 1], [places], mode="mirror"), 0.0))
-        return nodes, np.interp(nodes, self._offsets, self._log_prior) + profile(modulus)
+        log_density = np.maximum(self._log_prior_at(nodes), _FLOOR) + profile(modulus)
+        return nodes, log_density
+
+    def _log_prior_at(self, offsets: np.ndarray) -> np.ndarray:
+        # Clipped as times: the ends of the prior are not those of its middle and half width to the last digit.
+        times = np.clip(self.middle + offsets, self._prior.minimum, self._prior.maximum)
+        return np.asarray(self._prior.ln_prob(times))
 
     def _cut(self, profile: Callable[[np.ndarray], np.ndarray], highest: float) -> float:
         """Squared modulus below which the density is out of reach of its top."""
         moduli = np.sqrt(highest) * _FRACTIONS
         values = profile(moduli)
-        hopeless = values < values[-1] - _REACH - np.ptp(self._log_prior)
+        hopeless = values < values[-1] - _REACH - np.ptp(self._log_prior[np.isfinite(self._log_prior)])
         return float(moduli[np.flatnonzero(hopeless)[-1]] ** 2) if hopeless.any() else 0.0
 
     def _series(self, polarisations: Mapping[str, np.ndarray], row: Row) -> tuple[np.ndarray, float]:

@@ -228,7 +228,7 @@ class ExactConditional:
         return self._log_integral(kappa, norm) + self._log_scale_of_amplitude
 
     def _timed(self, likelihood: GravitationalWaveTransient) -> TimedProducts:
-        return TimedProducts(likelihood, self._time, self._profile)
+        return TimedProducts(likelihood, self._time, self._profile, self._log_scale[TIME])
 
     def _profile(self, norm: float) -> Callable[[np.ndarray], np.ndarray]:
         """Nearly :meth:`log_marginal`, of many moduli and one norm, at a fraction of the cost.

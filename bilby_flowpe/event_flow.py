@@ -107,7 +107,7 @@ def _choose(
     order = rng.permutation(len(white))
     held = max(1, int(_HELD_OUT * len(white)))
     test, train = order[:held], order[held:]
-    if len(train) == 0 or weights[test].sum() <= 0:
+    if len(train) == 0 or weights[test].sum() <= 0 or weights[train].sum() <= 0:
         return None, normal
     mixture, of_mixture = fit_mixture(white[train], weights[train], white[test], weights[test], rng)
     flow, of_flow = _train(white, weights, train, test, rng, steps)

@@ -351,14 +351,19 @@ class BoundPosterior:
 
     def encode(self, parameters: Parameters, generator: torch.Generator) -> Parameters:
         """Latent variables drawn by the encoder: :class:`~bilby_flowpe.charts.LatentChart`."""
-        x, _ = self._to_network(parameters)
-        return self._columns(self.model.network.encode(x, self.context, generator))
+        x, log_jacobian = self._to_network(parameters)
+        z = self.model.network.encode(torch.nan_to_num(x), self.context, generator)
+        # Where the network does not reach, any density of z will do, and the prior's part needs one.
+        noise = torch.randn(z.shape, generator=generator, dtype=z.dtype)
+        return self._columns(torch.where(torch.as_tensor(np.isfinite(log_jacobian))[:, None], z, noise))
 
     def log_encoder(self, parameters: Parameters) -> np.ndarray:
         """Log density of the latent variables given the parameters, (N,)."""
         s, log_jacobian = self._extended(parameters)
-        log_prob = self.model.network.log_encoder(s, self.context).double().numpy()
-        return np.where(np.isfinite(log_jacobian), log_prob, -np.inf)
+        log_prob = self.model.network.log_encoder(torch.nan_to_num(s), self.context).double().numpy()
+        z = np.stack([parameters[key] for key in self.latent], axis=1)
+        elsewhere = -0.5 * np.sum(z**2, axis=1) - 0.5 * z.shape[1] * np.log(2 * np.pi)
+        return np.where(np.isfinite(log_jacobian), log_prob, elsewhere)
 
     def _to_network(self, parameters: Parameters) -> tuple[torch.Tensor, np.ndarray]:
         size = len(parameters[self.keys[0]])

@@ -211,6 +211,9 @@ class Target:
             log_likelihood[alive] = drawn.log_likelihood_ratio + noise
             log_weights[alive] = drawn.log_ratio + noise
             spot = _spot_check(likelihood, [rows[i] for i in np.flatnonzero(good)], drawn)
+            if np.isnan(drawn.log_ratio).any():
+                # A density of our own that is no number is no likelihood of zero.
+                spot = np.inf
         elif len(alive):
             log_likelihood[alive] = log_weights[alive] = values[:, 0]
         log_prior = np.where(draws.inside, transform.log_prob(parameters), -np.inf)

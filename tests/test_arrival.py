@@ -118,6 +118,24 @@ def test_any_prior_of_the_time(problem_5d) -> None:
         assert average == pytest.approx(brute, abs=5 * error + 5e-3)
 
 
+@pytest.mark.parametrize("gap", [1e-4, 3e-4, 1e-3, -2e-5])
+@pytest.mark.parametrize("last_bits", range(4))
+def test_windows_that_end_beside_the_signal(problem_5d, gap: float, last_bits: int) -> None:
+    """Before it or just behind it, whatever the last bits of the ends: draws inside, and the evidence of a grid."""
+    likelihood, priors = problem_5d
+    end = likelihood.injection_parameters[TIME] - gap
+    for _ in range(last_bits):
+        end = np.nextafter(end, np.inf)
+    prior = Uniform(end - 0.0501 - 1e-7 * last_bits, end)
+    exact = ExactConditional(WITH_DISTANCE, PriorTransform(type(priors)({**priors, TIME: prior})))
+    task, wanted = exact.task(likelihood), rows(likelihood, exact, 300)
+    draws = exact.draw(np.array([task(row) for row in wanted]), np.random.default_rng(8))
+    assert np.all(np.isfinite(draws.log_ratio))
+    assert np.all((draws.parameters[TIME] >= prior.minimum) & (draws.parameters[TIME] <= prior.maximum))
+    weights = np.exp(draws.log_ratio - draws.log_ratio.max())
+    assert weights.sum() ** 2 / np.sum(weights**2) > 250
+
+
 class Delayed(GravitationalWaveTransient):
     """Inner products of its own: the signal as it would be a tenth of a millisecond later."""
 
