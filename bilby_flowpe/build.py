@@ -15,7 +15,7 @@ from bilby.core.prior import PriorDict
 from bilby.core.utils import logger
 
 from .calibrate import calibrate, calibrated
-from .conditional import ConditionalConfig
+from .conditional import ConditionalConfig, resolved
 from .contract import Contract, describe
 from .errors import ConfigurationError
 from .model import TrainedPosterior
@@ -265,6 +265,7 @@ class _Builder:
         symmetries, independent = self.simulator.symmetries, self.transform.independent_keys()
         keys, ratio = ["phase"], 0j
         distance = symmetries.distance and "luminosity_distance" in independent
+        distance = distance and resolved(self.transform.priors["luminosity_distance"])
         if self.settings.distance == "conditional" and distance:
             keys.append("luminosity_distance")
             if response is not None:

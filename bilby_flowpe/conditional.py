@@ -19,6 +19,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
+from bilby.core.prior import Prior
 from bilby.gw.likelihood import GravitationalWaveTransient
 from scipy.special import i0e
 
@@ -37,6 +38,7 @@ _WIDTHS = 8.0
 _TABLE = 4001
 _BLOCK = 4096
 _NOTHING = 1e-300
+_RESOLVED = 0.02
 _NEAREST = 1e-6  # of the largest distance: a volumetric prior has a share of 1e-18 below it
 
 
@@ -132,6 +134,11 @@ class ExactConditional:
             )
         if self._prior is None:
             return
+        if not resolved(self._prior, transform.log_scale[DISTANCE]):
+            raise ContractError(
+                f"this model draws {DISTANCE} from its exact conditional, but its prior {self._prior!r} has "
+                "features too narrow for that: have a model trained with distance='network'"
+            )
         if INCLINATION in config.keys:
             self._effective = EffectiveDistance(self._prior, transform.priors[INCLINATION], config.response)
             effective, density = self._effective.prior()
@@ -298,3 +305,11 @@ class ExactConditional:
         ]
         draws, log_density = (np.concatenate(column) for column in zip(*pieces, strict=True))
         return draws, log_density
+
+
+def resolved(prior: Prior, log_scale: float = 0.0) -> bool:
+    """Whether a prior of the distance is smooth on the scale of the nodes: what falls between them would never be drawn."""
+    nearest = max(prior.minimum, _NEAREST * prior.maximum)
+    grids = np.linspace(nearest, prior.maximum, _NODES), np.geomspace(nearest, prior.maximum, _NODES)
+    masses = [float(np.trapezoid(np.exp(prior.ln_prob(grid) + log_scale), grid)) for grid in grids]
+    return any(abs(mass - 1) < _RESOLVED for mass in masses)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from bilby.core.prior import Constraint, DeltaFunction, PowerLaw, PriorDict, Sine, TruncatedGaussian, Uniform
+from bilby.core.prior import Constraint, DeltaFunction, Interped, PowerLaw, PriorDict, Sine, TruncatedGaussian, Uniform
 from scipy.special import logsumexp
 from scipy.stats import kstest
 
@@ -187,3 +187,13 @@ def test_nothing_conditional() -> None:
     exact = ExactConditional(ConditionalConfig(), PriorTransform(toy_priors()))
     assert exact.reference == {}
     assert exact.keys == ()
+
+
+def test_a_distance_prior_of_spikes_is_refused() -> None:
+    """Between the nodes it would never be drawn, and no weight would show it."""
+    grid = np.linspace(100, 5000, 20_001)
+    spikes = ((grid > 500) & (grid < 505)) | ((grid > 2000) & (grid < 2010))
+    with pytest.raises(ContractError, match="features too narrow"):
+        ExactConditional(WITH_DISTANCE, PriorTransform(toy_priors(luminosity_distance=Interped(grid, spikes + 0.0))))
+    for smooth in (PowerLaw(2, 1, 100_000), PowerLaw(-1, 1, 100_000), Uniform(10, 5000), PowerLaw(2, 1000, 3000)):
+        ExactConditional(WITH_DISTANCE, PriorTransform(toy_priors(luminosity_distance=smooth)))
