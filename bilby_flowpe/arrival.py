@@ -24,16 +24,13 @@ from .phase import InnerProducts, Projection
 from .piecewise import draw_linear
 
 TIME, SHARE = "geocent_time", "share_of_time"
-_OVERSAMPLING = 8  # of the shortest period of the signal: splines through |z|^2 err by 1e-4 of it at most
+_OVERSAMPLING = 8  # steps in the shortest period of the signal: |z|^2 is smooth on their scale
 _REACH = 30.0  # of the logarithm of the density below its top
 _MARGIN = 3
 _NODES, _NODES_PER_CELL = 256, 4
 _FRACTIONS = np.linspace(0.0, 1.0, 33)
-_FLOOR = -100.0
-
-_PRIOR_SHARE = (
-    1e-3  # of times drawn from the prior: whatever the likelihood makes of the signal, no time is out of reach
-)
+_FLOOR = -100.0  # of the log prior
+_PRIOR_SHARE = 1e-3  # of times drawn from the prior: whatever the likelihood makes of the signal, none is out of reach
 
 Profile = Callable[[float], Callable[[np.ndarray], np.ndarray]]
 """Of the squared norm: a function from moduli of the inner product (K,) to log likelihoods (K,), rising."""
@@ -115,13 +112,13 @@ class TimedProducts:
     def _density(self, polarisations: Mapping[str, np.ndarray], row: Row) -> tuple[np.ndarray, np.ndarray] | None:
         """Offsets from the middle of the prior and the log density there, (K,) each."""
         squared, norm = self._series(polarisations, row)
-        highest = float(squared[np.isfinite(self._log_prior)].max())
-        if not np.isfinite(highest):
+        top = float(squared[np.isfinite(self._log_prior)].max())
+        if not np.isfinite(top):
             return None
         profile = self._profile(norm)
         log_density = np.full(len(squared), -np.inf)
         # Where the likelihood is hopeless next to its top, as far as the priors of the two can differ, it is not computed.
-        worth = np.flatnonzero(squared >= self._cut(profile, highest))
+        worth = np.flatnonzero(squared >= self._cut(profile, top))
         log_density[worth] = self._log_prior[worth] + profile(np.sqrt(squared[worth]))
         near = np.flatnonzero(log_density > log_density[worth].max() - _REACH)
         first, last = max(near[0] - _MARGIN, 0), min(near[-1] + _MARGIN, len(squared) - 1)
@@ -132,17 +129,16 @@ class TimedProducts:
         nodes = np.linspace(lowest, highest, max(_NODES, _NODES_PER_CELL * (near[-1] - near[0])) + 1)
         places = (nodes - self._offsets[first]) / self._spacing
         modulus = np.sqrt(np.maximum(map_coordinates(squared[first : last + 1], [places], mode="mirror"), 0.0))
-        log_density = np.maximum(self._log_prior_at(nodes), _FLOOR) + profile(modulus)
-        return nodes, log_density
+        return nodes, np.maximum(self._log_prior_at(nodes), _FLOOR) + profile(modulus)
 
     def _log_prior_at(self, offsets: np.ndarray) -> np.ndarray:
         # Clipped as times: the ends of the prior are not those of its middle and half width to the last digit.
         times = np.clip(self.middle + offsets, self._prior.minimum, self._prior.maximum)
         return np.asarray(self._prior.ln_prob(times))
 
-    def _cut(self, profile: Callable[[np.ndarray], np.ndarray], highest: float) -> float:
+    def _cut(self, profile: Callable[[np.ndarray], np.ndarray], top: float) -> float:
         """Squared modulus below which the density is out of reach of its top."""
-        moduli = np.sqrt(highest) * _FRACTIONS
+        moduli = np.sqrt(top) * _FRACTIONS
         values = profile(moduli)
         hopeless = values < values[-1] - _REACH - np.ptp(self._log_prior[np.isfinite(self._log_prior)])
         return float(moduli[np.flatnonzero(hopeless)[-1]] ** 2) if hopeless.any() else 0.0

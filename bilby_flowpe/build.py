@@ -265,7 +265,7 @@ class _Builder:
         symmetries, independent = self.simulator.symmetries, self.transform.independent_keys()
         keys, ratio = ["phase"], 0j
         distance = symmetries.distance and "luminosity_distance" in independent
-        distance = distance and resolved(self.transform.priors["luminosity_distance"])
+        distance = distance and resolved(self.transform)
         if self.settings.distance == "conditional" and distance:
             keys.append("luminosity_distance")
             if response is not None:

@@ -17,7 +17,8 @@ from safetensors import SafetensorError, safe_open
 from .build import Settings, adapted
 from .contract import Contract
 from .errors import ModelError
-from .model import SHIPPED, WEIGHTS, TrainedPosterior
+from .folder import WEIGHTS
+from .model import SHIPPED, TrainedPosterior
 from .training import TrainingConfig
 
 CACHE_VARIABLE = "BILBY_FLOWPE_CACHE"
@@ -29,13 +30,6 @@ def cache_folder(cache: str | None = None) -> Path:
     if chosen:
         return Path(chosen).expanduser()
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "bilby_flowpe"
-
-
-def cached_model(
-    contract: Contract, settings: Settings, cache: str | None = None
-) -> tuple[Path, TrainedPosterior] | None:
-    """The first of :func:`cached_models`; ``None`` if there is none."""
-    return next(cached_models(contract, settings, cache), None)
 
 
 def cached_models(

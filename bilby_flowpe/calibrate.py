@@ -28,8 +28,9 @@ from .charts import dimension
 from .importance import effective_sample_size
 from .injections import inject
 from .model import BoundPosterior, TrainedPosterior
+from .parts import BROAD, FLOW, Normal
 from .priors import PriorTransform
-from .proposals import BROAD, FLOW, Mixture, Normal, Shares, on_network
+from .proposals import Mixture, Shares, on_network
 from .weighing import Target, WeightedDraws
 
 WIDTHS = (1.5, 2.0, 3.0)

@@ -10,7 +10,8 @@ from typing import Any
 
 from .cache import cache_folder
 from .errors import ModelError
-from .model import DESCRIPTION, SHIPPED, find_model
+from .folder import DESCRIPTION
+from .model import SHIPPED, find_model
 
 CARD = "card.md"
 _FIGURES = "| figure | value |"

@@ -21,14 +21,15 @@ from .catalogue import describe_entry, entry, find_folder, listing
 from .configuration import COPY, read
 from .contract import Contract, describe
 from .errors import ConfigurationError, ModelError
-from .model import DESCRIPTION, TrainedPosterior
+from .folder import DESCRIPTION
+from .model import TrainedPosterior
 from .plotting import plot_efficiency, plot_history
 from .priors import PriorTransform
 from .problems import green2020
 from .simulation import GravitationalWaveSimulator
 from .simulation.dataset import read_header, require
 from .validation.card import write_card
-from .validation.gap import measure_gap, summarise_gap
+from .validation.gap import measure_gap, summarise_gap, worst_events
 from .validation.loss import fresh_loss
 
 
@@ -155,6 +156,12 @@ def gap(
         print(f"KL to exact, {estimator[3:]}: {figures['mean']:.4f} +- {figures['standard_error']:.4f} nat")
     print(f"bias of ln Z: {summary['log_evidence_bias']:.2e}; lowest loss possible: {summary['lowest_loss']:.3f} nat")
     print(f"verdicts: {summary['verdicts']}")
+    for index, event, truth in worst_events(events, priors, seed):
+        # GPS times with all that a double has.
+        values = ", ".join(
+            f"{key} {value:.7f}" if value > 1e6 else f"{key} {value:.5g}" for key, value in truth.items()
+        )
+        print(f"event {index}: efficiency {event.efficiency:.4f}, signal-to-noise ratio {event.snr:.1f}; {values}")
     if card:
         measured = f"flowpe gap {name} --injections {injections} --draws {draws} --seed {seed}"
         write_card(folder, trained, summary, {"train": card, "measure": measured})

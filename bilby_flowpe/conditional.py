@@ -19,12 +19,11 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
-from bilby.core.prior import Prior
 from bilby.gw.likelihood import GravitationalWaveTransient
 from scipy.special import i0e
 
 from .arrival import SHARE, TIME, TimedProducts
-from .effective import EffectiveDistance
+from .effective import EffectiveDistance, nearest
 from .errors import ContractError
 from .parallel import Row, Task
 from .phase import InnerProducts, conditional_obstacle
@@ -38,8 +37,7 @@ _WIDTHS = 8.0
 _TABLE = 4001
 _BLOCK = 4096
 _NOTHING = 1e-300
-_RESOLVED = 0.02
-_NEAREST = 1e-6  # of the largest distance: a volumetric prior has a share of 1e-18 below it
+_RESOLVED = 0.02  # of a prior's mass, by the trapezoidal rule on the nodes
 
 
 @dataclass(frozen=True)
@@ -134,7 +132,7 @@ class ExactConditional:
             )
         if self._prior is None:
             return
-        if not resolved(self._prior, transform.log_scale[DISTANCE]):
+        if not resolved(transform):
             raise ContractError(
                 f"this model draws {DISTANCE} from its exact conditional, but its prior {self._prior!r} has "
                 "features too narrow for that: have a model trained with distance='network'"
@@ -143,9 +141,7 @@ class ExactConditional:
             self._effective = EffectiveDistance(self._prior, transform.priors[INCLINATION], config.response)
             effective, density = self._effective.prior()
         else:
-            effective = np.geomspace(
-                max(self._prior.minimum, _NEAREST * self._prior.maximum), self._prior.maximum, _TABLE
-            )
+            effective = np.geomspace(nearest(self._prior), self._prior.maximum, _TABLE)
             density = np.exp(self._prior.ln_prob(effective))
         self._distance = float(self._prior.rescale(0.5))
         # Amplitudes relative to the reference, ascending, with the prior's density in them.
@@ -307,9 +303,10 @@ class ExactConditional:
         return draws, log_density
 
 
-def resolved(prior: Prior, log_scale: float = 0.0) -> bool:
+def resolved(transform: PriorTransform) -> bool:
     """Whether a prior of the distance is smooth on the scale of the nodes: what falls between them would never be drawn."""
-    nearest = max(prior.minimum, _NEAREST * prior.maximum)
-    grids = np.linspace(nearest, prior.maximum, _NODES), np.geomspace(nearest, prior.maximum, _NODES)
+    prior, log_scale = transform.priors[DISTANCE], transform.log_scale[DISTANCE]
+    ends = nearest(prior), prior.maximum
+    grids = np.linspace(*ends, _NODES), np.geomspace(*ends, _NODES)
     masses = [float(np.trapezoid(np.exp(prior.ln_prob(grid) + log_scale), grid)) for grid in grids]
     return any(abs(mass - 1) < _RESOLVED for mass in masses)

@@ -25,7 +25,7 @@ from bilby.core.prior import PriorDict
 
 from .build import Settings
 from .errors import ConfigurationError
-from .model import CONFIGURATION
+from .folder import CONFIGURATION
 from .networks import compact
 from .networks import green2020 as green2020_network
 from .problems import green2020

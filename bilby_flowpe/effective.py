@@ -17,8 +17,13 @@ from .piecewise import draw_linear
 
 _NODES = 65
 _TABLE = 4001
-_NEAREST = 1e-6  # of the largest distance
+_NEAREST = 1e-6  # of the largest distance: a volumetric prior has a share of 1e-18 below it
 _RIGHT_ANGLE = np.pi / 2
+
+
+def nearest(distance: Prior) -> float:
+    """Least distance of a prior that may begin at nothing: in amplitudes, nothing has no end."""
+    return max(distance.minimum, _NEAREST * distance.maximum)
 
 
 class EffectiveDistance:
@@ -39,9 +44,7 @@ class EffectiveDistance:
         face_on, edge_on = self.amplitude(np.array([0.0, _RIGHT_ANGLE]))
         self._seen = float(edge_on), float(face_on)
         # Even in the logarithm: an almost dark edge-on view stretches the range over decades.
-        self._table = np.geomspace(
-            max(distance.minimum, _NEAREST * distance.maximum) / face_on, distance.maximum / edge_on, _TABLE
-        )
+        self._table = np.geomspace(nearest(distance) / face_on, distance.maximum / edge_on, _TABLE)
 
     def amplitude(self, theta: np.ndarray) -> np.ndarray:
         r"""Amplitude :math:`a(\theta)` that the detector sees, relative to a face-on source with :math:`F_+ = 1`."""

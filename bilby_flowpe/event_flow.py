@@ -15,7 +15,7 @@ import torch
 import zuko
 
 from .event_mixture import NormalMixture, fit_mixture
-from .proposals import Normal
+from .parts import Normal
 
 _TRANSFORMS, _HIDDEN, _BINS = 3, (64, 64), 8
 _BATCH, _HELD_OUT, _CHECK_EVERY, _PATIENCE = 512, 0.15, 25, 6
@@ -24,7 +24,7 @@ _CHUNK = 16_384
 
 
 class EventFlow:
-    """A whitened spline flow; :class:`~bilby_flowpe.proposals.BaseDensity`.
+    """A whitened spline flow; :class:`~bilby_flowpe.parts.BaseDensity`.
 
     Parameters
     ----------

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 import torch
 from scipy.cluster.vq import kmeans2
 from scipy.special import logsumexp
+from torch.distributions import MultivariateNormal
 
 _COMPONENTS = (2, 4, 8, 16, 32)
 _MOST_POINTS = 8192
@@ -15,11 +14,10 @@ _STEPS = 60
 _CONVERGED = 1e-4
 _RIDGE = 1e-9
 _GAIN = 0.01  # in mean log density, below which twice as many components are not worth their time
-_LOG_2PI = math.log(2 * math.pi)
 
 
 class NormalMixture:
-    """Mixture of K normal densities in n dimensions; :class:`~bilby_flowpe.proposals.BaseDensity`.
+    """Mixture of K normal densities in n dimensions; :class:`~bilby_flowpe.parts.BaseDensity`.
 
     Parameters
     ----------
@@ -29,9 +27,7 @@ class NormalMixture:
 
     def __init__(self, shares: np.ndarray, means: np.ndarray, cholesky: np.ndarray) -> None:
         self.shares, self.means, self.cholesky = shares, means, cholesky
-        self._inverse = np.linalg.inv(cholesky)
-        diagonal = np.diagonal(cholesky, axis1=1, axis2=2)
-        self._log_norm = np.log(shares) - np.log(diagonal).sum(axis=1) - 0.5 * means.shape[1] * _LOG_2PI
+        self._normals = MultivariateNormal(torch.as_tensor(means), scale_tril=torch.as_tensor(cholesky))
 
     def broadened(self, width: float) -> NormalMixture:
         """Every component broader by this factor."""
@@ -49,12 +45,8 @@ class NormalMixture:
 
     def log_parts(self, base: np.ndarray) -> np.ndarray:
         """Log density of each component times its share, (N, K)."""
-        # One component after the other: memory.
-        columns = [
-            norm - 0.5 * np.sum(((base - mean) @ inverse.T) ** 2, axis=1)
-            for norm, mean, inverse in zip(self._log_norm, self.means, self._inverse, strict=True)
-        ]
-        return np.stack(columns, axis=1)
+        log_prob = self._normals.log_prob(torch.as_tensor(base, dtype=torch.float64)[:, None, :])
+        return log_prob.numpy() + np.log(self.shares)
 
 
 def fit_mixture(

@@ -40,8 +40,7 @@ def inject(likelihood: Likelihood, transform: PriorTransform, rng: np.random.Gen
     """
     if not isinstance(likelihood, GravitationalWaveTransient):
         return _inject_data(likelihood, transform, rng)
-    draw = transform.sample(1, rng)
-    parameters = {**transform.fixed, **{key: float(value[0]) for key, value in draw.items()}}
+    parameters = injected(transform, rng)
     polarisations = likelihood.waveform_generator.frequency_domain_strain(dict(parameters))
     if polarisations is None:
         raise SimulationError(f"the waveform generator failed for a draw from the prior: {parameters}")
@@ -58,6 +57,11 @@ def inject(likelihood: Likelihood, transform: PriorTransform, rng: np.random.Gen
         )
     event._noise_log_likelihood_value = None
     return event, parameters
+
+
+def injected(transform: PriorTransform, rng: np.random.Generator) -> Row:
+    """Parameters of a gravitational-wave signal that :func:`inject` puts into the data, given a generator in the same state."""
+    return {**transform.fixed, **{key: float(value[0]) for key, value in transform.sample(1, rng).items()}}
 
 
 def _inject_data(likelihood: Likelihood, transform: PriorTransform, rng: np.random.Generator) -> tuple[Likelihood, Row]:

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import shutil
-import tempfile
 from dataclasses import dataclass, field
 from importlib import metadata
 from pathlib import Path
@@ -14,14 +11,14 @@ import numpy as np
 import torch
 from bilby.core.likelihood import Likelihood
 from bilby.core.utils import logger
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
 
 from .conditional import ConditionalConfig, ExactConditional
 from .contract import Contract, Match, describe
 from .errors import ContractError, ModelError
+from .folder import DESCRIPTION, damaged, read_folder, write_folder
 from .grid import Grid
 from .networks import ConditionalNetwork, NetworkConfig, build_network
+from .parts import Normal
 from .priors import Parameters, PriorTransform
 from .proposals import Mixture, Shares, defensive
 from .representation import REPRESENTATIONS, CoordinateConfig, Coordinates, Pivot, Representation
@@ -29,10 +26,6 @@ from .restore import restore_priors
 from .simulation import Simulator, make_simulator
 from .simulation.symmetries import find_symmetries
 
-FORMAT = 1
-"""Version of the folder's layout; a newer one is refused."""
-
-WEIGHTS, DESCRIPTION, CONFIGURATION = "weights.safetensors", "model.json", "config.toml"
 SHIPPED = Path(__file__).parent / "models"
 _PACKAGES = ("bilby_flowpe", "bilby", "torch", "zuko", "numpy", "lalsuite")
 _COMPLEX = "complex:"
@@ -148,20 +141,9 @@ class TrainedPosterior:
         ModelError
             If there is something else than a model in ``folder``: it is not deleted.
         """
-        folder = Path(folder).expanduser()
-        if (
-            folder.exists()
-            and not (folder / DESCRIPTION).is_file()
-            and not (folder.is_dir() and not any(folder.iterdir()))
-        ):
-            raise ModelError(f"folder={str(folder)!r} holds something that is no model: give a new folder")
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        if half:
-            self.network.half().float()
-        weights = self.network.state_dict()
         tensors = {
             f"network.{key}": value.half() if half and value.is_floating_point() else value
-            for key, value in weights.items()
+            for key, value in self.network.state_dict().items()
         }
         for key, value in self.representation.state_dict().items():
             if value.is_complex():
@@ -169,25 +151,10 @@ class TrainedPosterior:
             else:
                 tensors[f"representation.{key}"] = value
         tensors |= {f"contract.{key}": torch.as_tensor(value) for key, value in self.contract.arrays.items()}
-        temporary = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
-        aside = temporary.with_name(temporary.name + ".old")
-        try:
-            save_file({key: value.contiguous().clone() for key, value in tensors.items()}, temporary / WEIGHTS)
-            # Written for its owner alone by safetensors: a cache may be shared.
-            (temporary / WEIGHTS).chmod(0o644)
-            (temporary / DESCRIPTION).write_text(json.dumps(self._description(), indent=1) + "\n")
-            if (folder / CONFIGURATION).is_file():
-                shutil.copy2(folder / CONFIGURATION, temporary / CONFIGURATION)
-            temporary.chmod(0o755)
-            if folder.exists():
-                # Renamed aside first: whatever happens, one whole model is there.
-                folder.replace(aside)
-            temporary.replace(folder)
-            shutil.rmtree(aside, ignore_errors=True)
-        except BaseException:
-            shutil.rmtree(temporary, ignore_errors=True)
-            raise
-        return folder
+        written = write_folder(Path(folder), tensors, self._description())
+        if half:
+            self.network.half().float()
+        return written
 
     @classmethod
     def load(cls, folder: str | Path) -> TrainedPosterior:
@@ -198,29 +165,14 @@ class TrainedPosterior:
         ModelError
             If the folder is missing, incomplete, damaged or of a newer version.
         """
-        folder = Path(folder).expanduser()
-        for name in (WEIGHTS, DESCRIPTION):
-            if not (folder / name).is_file():
-                raise ModelError(f"model={str(folder)!r}: no {name} there; give the folder of a trained model")
+        description, tensors = read_folder(Path(folder))
         try:
-            description = json.loads((folder / DESCRIPTION).read_text())
-            version = description["format"]
-        except (ValueError, KeyError, TypeError) as error:
-            raise ModelError(
-                f"model={str(folder)!r}: {DESCRIPTION} cannot be read ({error}); train the model anew"
-            ) from error
-        if not isinstance(version, int) or version > FORMAT:
-            raise ModelError(
-                f"model={str(folder)!r} has format {version!r}, this version reads up to {FORMAT}: update bilby_flowpe"
-            )
-        try:
-            return cls._assemble(description, load_file(folder / WEIGHTS))
-        except (SafetensorError, KeyError, TypeError, ValueError, RuntimeError, AttributeError) as error:
-            raise ModelError(f"model={str(folder)!r} is damaged ({error}); train the model anew") from error
+            return cls._assemble(description, tensors)
+        except (KeyError, TypeError, ValueError, RuntimeError, AttributeError) as error:
+            raise damaged(Path(folder), error) from error
 
     def _description(self) -> dict[str, Any]:
         return {
-            "format": FORMAT,
             "information": {**self.information, "versions": _versions()},
             "contract": self.contract.facts,
             "grid": self.grid.to_dict() if self.grid else None,
@@ -361,8 +313,7 @@ class BoundPosterior:
         """Log density of the latent variables given the parameters, (N,)."""
         s, log_jacobian = self._extended(parameters)
         log_prob = self.model.network.log_encoder(torch.nan_to_num(s), self.context).double().numpy()
-        z = np.stack([parameters[key] for key in self.latent], axis=1)
-        elsewhere = -0.5 * np.sum(z**2, axis=1) - 0.5 * z.shape[1] * np.log(2 * np.pi)
+        elsewhere = Normal(len(self.latent)).log_prob(np.stack([parameters[key] for key in self.latent], axis=1))
         return np.where(np.isfinite(log_jacobian), log_prob, elsewhere)
 
     def _to_network(self, parameters: Parameters) -> tuple[torch.Tensor, np.ndarray]:

@@ -14,7 +14,8 @@ from pandas import DataFrame
 
 from .importance import WeightSummary, normalised_weights, rejection_sample, summarise
 from .model import BoundPosterior
-from .proposals import PRIOR, Mixture
+from .parts import PRIOR
+from .proposals import Mixture
 from .refine import Refinement
 from .verdict import Evidence, Verdict, judge
 from .weighing import Target, WeightedDraws

@@ -11,8 +11,9 @@ from scipy.special import logsumexp
 
 from .charts import Chart, dimension, turned
 from .importance import effective_sample_size
+from .parts import Normal
 from .priors import Parameters
-from .proposals import Mixture, Normal
+from .proposals import Mixture
 from .weighing import WeightedDraws
 
 

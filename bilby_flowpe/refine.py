@@ -26,8 +26,9 @@ from scipy.special import logsumexp
 from .charts import Chart, PriorChart, dimension, unreached_share
 from .event_flow import EventFlow, fit_event_flow
 from .importance import effective_sample_size
+from .parts import BROAD, FLOW, BaseDensity, Charted, FromPrior, Normal, Part
 from .pool import Pool, tempered
-from .proposals import BROAD, FLOW, BaseDensity, Charted, FromPrior, Mixture, Normal, Part
+from .proposals import Mixture
 from .weighing import SPOT_CHECKS, Target, WeightedDraws
 
 _ROUND, _ROUND_EACH = 2000, 500  # draws of a round, and more for each dimension

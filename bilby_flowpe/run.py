@@ -19,7 +19,7 @@ from .build import Settings, train_model
 from .cache import cached_models, new_folder
 from .contract import Contract, describe
 from .errors import ConfigurationError, ContractError
-from .model import TrainedPosterior, find_model
+from .model import BoundPosterior, TrainedPosterior, find_model
 from .networks import compact
 from .outcome import fill_raw, fill_weighted
 from .plotting import plot_history
@@ -58,8 +58,7 @@ class Run:
         began = time.monotonic()
         source, bound = "none", None
         if can_simulate(self.likelihood):
-            model, source = self._find_or_train()
-            bound = self._timed("representation", lambda: model.bind(self.likelihood, self.transform))
+            bound, source = self._find_or_train()
         else:
             logger.info(
                 f"Nobody can simulate from a {type(self.likelihood).__name__}: a proposal is refined from the prior for this "
@@ -93,17 +92,20 @@ class Run:
 
     # The model ---------------------------------------------------------------------------------------------------------
 
-    def _find_or_train(self) -> tuple[TrainedPosterior, str]:
+    def _find_or_train(self) -> tuple[BoundPosterior, str]:
+        """A model bound to the data, and its name."""
         if self.kwargs["model"] is not None:
             ignored = [key for key in OF_THE_MODEL if self.kwargs[key] != self.sampler.default_kwargs[key]]
             if ignored:
                 logger.warning(f"model={self.kwargs['model']!r} is used as it was trained: {ignored} have no effect")
-            return self._timed("model", lambda: find_model(self.kwargs["model"])), str(self.kwargs["model"])
+            return self._bound(self._timed("model", lambda: find_model(self.kwargs["model"]))), str(
+                self.kwargs["model"]
+            )
         contract = describe(self.likelihood, self.transform)
         settings = self._settings()
         if found := self._timed("model", lambda: self._find(contract, settings)):
-            logger.info(f"Using the model in {found[0].name}")
-            return found[1], found[0].name
+            logger.info(f"Using the model in {found[1]}")
+            return found
         budget = settings.training
         logger.info(
             "No model was trained for this problem yet: simulating "
@@ -128,17 +130,18 @@ class Run:
         plot_history(model.history, scratch / "training.png")
         checkpoint.unlink(missing_ok=True)
         logger.info(f"Model kept as {folder}")
-        return model, folder.name
+        return self._bound(model), folder.name
 
-    def _find(self, contract: Contract, settings: Settings) -> tuple[Path, TrainedPosterior] | None:
+    def _bound(self, model: TrainedPosterior) -> BoundPosterior:
+        return self._timed("representation", lambda: model.bind(self.likelihood, self.transform))
+
+    def _find(self, contract: Contract, settings: Settings) -> tuple[BoundPosterior, str] | None:
         """The best model that can be bound to the data; what a conditional draw does not allow shows only there."""
         for folder, model in cached_models(contract, settings, self.kwargs["cache"]):
             try:
-                model.bind(self.likelihood, self.transform)
+                return model.bind(self.likelihood, self.transform), folder.name
             except ContractError as error:
                 logger.info(f"Passing over {folder.name}: {error}")
-                continue
-            return folder, model
         return None
 
     def _settings(self) -> Settings:

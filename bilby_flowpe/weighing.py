@@ -186,12 +186,11 @@ class Target:
         """
         size = len(draws)
         likelihood, transform, conditional = self.likelihood, self.transform, self.conditional
-        parameters = {key: value.copy() for key, value in draws.parameters.items()}
-        parameters |= {key: np.full(size, value) for key, value in conditional.reference.items()}
-        drawn_keys = tuple(key for key in draws.parameters if key in transform.keys)
-        parameters = {key: value for key, value in parameters.items() if key in transform.keys}
+        # Latent variables are no parameters of the user's.
+        own = {key: value.copy() for key, value in draws.parameters.items() if key in transform.keys}
+        parameters = own | {key: np.full(size, value) for key, value in conditional.reference.items()}
         # What the prior forbids needs no likelihood.
-        of_rest = np.where(draws.inside, transform.log_prob(parameters, drawn_keys), -np.inf)
+        of_rest = np.where(draws.inside, transform.log_prob(parameters, tuple(own)), -np.inf)
         inside = np.flatnonzero(of_rest > -np.inf)
         rows = self.rows({key: value[inside] for key, value in parameters.items()})
         log_likelihood = np.full(size, -np.inf)

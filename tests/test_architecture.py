@@ -22,6 +22,7 @@ ROWS = (
     {
         "arguments",
         "event_mixture",
+        "folder",
         "grid",
         "parallel",
         "piecewise",
@@ -35,6 +36,7 @@ ROWS = (
     },
     {"charts"},
     {"latents"},
+    {"parts"},
     {"proposals"},
     {"effective", "simulator", "phase", "verdict"},
     {"arrival", "simulation", "representation", "restore"},

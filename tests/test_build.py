@@ -6,6 +6,7 @@ import copy
 import json
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -16,7 +17,7 @@ from trained import small_settings
 
 from bilby_flowpe import cache as cache_module
 from bilby_flowpe.build import Settings, train_model
-from bilby_flowpe.cache import cache_folder, cached_model, new_folder
+from bilby_flowpe.cache import cache_folder, cached_models, new_folder
 from bilby_flowpe.contract import describe
 from bilby_flowpe.errors import ConfigurationError, SimulationError
 from bilby_flowpe.model import TrainedPosterior
@@ -27,6 +28,11 @@ from bilby_flowpe.representation import RepresentationConfig
 from bilby_flowpe.training import TrainingConfig
 
 TINY = small_settings(steps=30, n_waveforms=300)
+
+
+def best_model(*arguments: Any) -> tuple[Path, TrainedPosterior] | None:
+    """The first that is offered."""
+    return next(cached_models(*arguments), None)
 
 
 @pytest.fixture(autouse=True)
@@ -132,7 +138,7 @@ def test_gaussian_likelihood(keys: tuple[str, ...], tmp_path: Path) -> None:
     assert (model.kind, model.grid, model.coordinates.keys) == ("linear", None, keys)
     assert model.representation.features == 2  # the span of the predictions: a fixed intercept has its direction, too
     model.save(new_folder(contract_of(problem), TINY, str(tmp_path)))
-    folder, found = cached_model(contract_of(problem), TINY, str(tmp_path))
+    folder, found = best_model(contract_of(problem), TINY, str(tmp_path))
     assert folder.parent == tmp_path
     bound = found.bind(problem[0], PriorTransform(problem[1]))
     draws = flow_alone(bound).draw(100, torch.Generator().manual_seed(0), np.random.default_rng(0))
@@ -189,7 +195,7 @@ def cache(tiny: TrainedPosterior, problem_5d: tuple, tmp_path: Path) -> Path:
 
 
 def test_cached_model_is_found(cache: Path, tiny: TrainedPosterior, problem_5d: tuple) -> None:
-    folder, model = cached_model(contract_of(problem_5d), TINY, str(cache))
+    folder, model = best_model(contract_of(problem_5d), TINY, str(cache))
     assert folder == new_folder(contract_of(problem_5d), TINY, str(cache))
     assert model.history == tiny.history
 
@@ -197,18 +203,18 @@ def test_cached_model_is_found(cache: Path, tiny: TrainedPosterior, problem_5d: 
 def test_only_a_model_of_the_same_kind(cache: Path, problem_5d: tuple) -> None:
     contract = contract_of(problem_5d)
     other_size = replace(TINY, network=NetworkConfig(transforms=9))
-    assert cached_model(contract, other_size, str(cache))
-    assert cached_model(contract, replace(TINY, phase="network"), str(cache)) is None
-    assert cached_model(contract, replace(TINY, network=NetworkConfig(family="nsf")), str(cache)) is None
+    assert best_model(contract, other_size, str(cache))
+    assert best_model(contract, replace(TINY, phase="network"), str(cache)) is None
+    assert best_model(contract, replace(TINY, network=NetworkConfig(family="nsf")), str(cache)) is None
 
 
 def test_only_a_model_of_the_same_problem(cache: Path, problem_5d: tuple, problem_8d: tuple) -> None:
     likelihood, priors = problem_5d
     other = copy.deepcopy(priors)
     other["mass_1"] = Uniform(35, 90)
-    assert cached_model(contract_of((likelihood, other)), TINY, str(cache)) is None
-    assert cached_model(contract_of(problem_8d), TINY, str(cache)) is None
-    assert cached_model(contract_of(regression()), TINY, str(cache)) is None
+    assert best_model(contract_of((likelihood, other)), TINY, str(cache)) is None
+    assert best_model(contract_of(problem_8d), TINY, str(cache)) is None
+    assert best_model(contract_of(regression()), TINY, str(cache)) is None
 
 
 @pytest.mark.parametrize(
@@ -238,7 +244,7 @@ def test_only_a_model_that_was_trained_for_as_long(
     description["history"]["seconds"][-1] = 1.0
     (folder / "model.json").write_text(json.dumps(description))
     training = replace(TINY.training, max_steps=asked[0], max_time=asked[1])
-    found = cached_model(contract_of(problem_5d), replace(TINY, training=training), str(cache))
+    found = best_model(contract_of(problem_5d), replace(TINY, training=training), str(cache))
     assert (found is not None) == enough
 
 
@@ -246,7 +252,7 @@ def test_shipped_models_need_no_check_of_their_training(
     cache: Path, problem_5d: tuple, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(cache_module, "SHIPPED", cache)
-    assert cached_model(contract_of(problem_5d), Settings(), str(tmp_path / "none"))
+    assert best_model(contract_of(problem_5d), Settings(), str(tmp_path / "none"))
 
 
 def test_damaged_models_are_passed_over(cache: Path, problem_5d: tuple, tiny: TrainedPosterior) -> None:
@@ -256,9 +262,9 @@ def test_damaged_models_are_passed_over(cache: Path, problem_5d: tuple, tiny: Tr
         (cache / name).mkdir()
         (cache / name / "model.json").write_text(content)
     (cache / "0_stray").write_text("")
-    assert cached_model(contract, TINY, str(cache))[0] == good
+    assert best_model(contract, TINY, str(cache))[0] == good
     (good / "weights.safetensors").write_bytes(b"")
-    assert cached_model(contract, TINY, str(cache)) is None
+    assert best_model(contract, TINY, str(cache)) is None
 
 
 def test_cache_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -275,7 +281,7 @@ def test_cache_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_no_cache_is_no_model(problem_5d: tuple, tmp_path: Path) -> None:
-    assert cached_model(contract_of(problem_5d), TINY, str(tmp_path / "missing")) is None
+    assert best_model(contract_of(problem_5d), TINY, str(tmp_path / "missing")) is None
 
 
 def test_new_folders_differ(problem_5d: tuple, problem_8d: tuple) -> None:

@@ -14,7 +14,7 @@ from safetensors.numpy import save_file
 
 import bilby_flowpe.cache as cache
 from bilby_flowpe.build import Settings
-from bilby_flowpe.cache import cached_model, cached_models, new_folder
+from bilby_flowpe.cache import cached_models, new_folder
 from bilby_flowpe.contract import Contract
 from bilby_flowpe.errors import ModelError
 from bilby_flowpe.training import TrainingConfig
@@ -80,7 +80,7 @@ def loaded(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[str]:
 
 
 def best(folder: Path, contract: Contract, settings: Settings = SETTINGS) -> str | None:
-    found = cached_model(contract, settings, str(folder))
+    found = next(cached_models(contract, settings, str(folder)), None)
     if found is None:
         return None
     assert found[1] == f"model of {found[0].name}"

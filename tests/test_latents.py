@@ -20,8 +20,9 @@ from scipy.stats import norm
 
 from bilby_flowpe.importance import summarise
 from bilby_flowpe.latents import Encoder
+from bilby_flowpe.parts import PRIOR
 from bilby_flowpe.priors import Parameters, PriorTransform
-from bilby_flowpe.proposals import PRIOR, Shares, defensive, flow_alone, marginal_log_prob
+from bilby_flowpe.proposals import Shares, defensive, flow_alone, marginal_log_prob
 from bilby_flowpe.verdict import judge
 from bilby_flowpe.weighing import Target
 

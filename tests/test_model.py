@@ -20,10 +20,12 @@ from bilby.gw.likelihood import GravitationalWaveTransient
 from bilby.gw.source import lal_binary_black_hole
 from bilby.gw.waveform_generator import WaveformGenerator
 
+from bilby_flowpe import folder as folder_module
 from bilby_flowpe import model as model_module
 from bilby_flowpe.errors import ContractError, ModelError
+from bilby_flowpe.folder import DESCRIPTION, FORMAT, WEIGHTS
 from bilby_flowpe.importance import summarise
-from bilby_flowpe.model import DESCRIPTION, WEIGHTS, TrainedPosterior, find_model, shipped_models
+from bilby_flowpe.model import TrainedPosterior, find_model, shipped_models
 from bilby_flowpe.priors import PriorTransform
 from bilby_flowpe.problems import START_TIME, overhead
 from bilby_flowpe.proposals import Draws, flow_alone
@@ -110,7 +112,7 @@ def test_folder_is_plain(trained_5d: Trained) -> None:
     for path in folder.iterdir():
         assert not zipfile.is_zipfile(path)  # torch.save's format
         assert path.read_bytes()[:1] != b"\x80"  # pickle's first byte
-    assert json.loads((folder / DESCRIPTION).read_text())["format"] == model_module.FORMAT
+    assert json.loads((folder / DESCRIPTION).read_text())["format"] == FORMAT
 
 
 def test_saving_replaces_an_older_model(trained_5d: Trained, copied: Path, problem_5d: tuple) -> None:
@@ -128,7 +130,7 @@ def test_failing_write_leaves_the_old_model(
     def disk_full(*_: object, **__: object) -> None:
         raise OSError("no space left on device")
 
-    for owner, name in ((model_module, "save_file"), (model_module.json, "dumps")):
+    for owner, name in ((folder_module, "save_file"), (folder_module.json, "dumps")):
         with monkeypatch.context() as patch:
             patch.setattr(owner, name, disk_full)
             with pytest.raises(OSError, match="no space left"):

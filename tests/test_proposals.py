@@ -13,21 +13,9 @@ from bilby_flowpe.charts import PriorChart
 from bilby_flowpe.errors import ConfigurationError
 from bilby_flowpe.importance import summarise
 from bilby_flowpe.model import TrainedPosterior
+from bilby_flowpe.parts import BROAD, FLOW, PRIOR, Charted, FromPrior, Normal
 from bilby_flowpe.priors import PriorTransform
-from bilby_flowpe.proposals import (
-    BROAD,
-    FLOW,
-    PRIOR,
-    Charted,
-    FromPrior,
-    Mixture,
-    Normal,
-    Shares,
-    concatenate,
-    defensive,
-    flow_alone,
-    posterior_shares,
-)
+from bilby_flowpe.proposals import Mixture, Shares, concatenate, defensive, flow_alone, posterior_shares
 from bilby_flowpe.weighing import Target
 
 SIZE = 40_000

@@ -11,8 +11,9 @@ from scipy.stats import norm
 
 from bilby_flowpe.event_flow import fit_event_flow
 from bilby_flowpe.importance import effective_sample_size, summarise
+from bilby_flowpe.parts import Normal
 from bilby_flowpe.priors import PriorTransform
-from bilby_flowpe.proposals import Normal, Shares, defensive
+from bilby_flowpe.proposals import Shares, defensive
 from bilby_flowpe.refine import Budget, Refinement
 from bilby_flowpe.weighing import Target
 

@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 
 from bilby_flowpe.model import TrainedPosterior
+from bilby_flowpe.phase import InnerProducts
 from bilby_flowpe.plotting import plot_efficiency
 from bilby_flowpe.validation.card import write_card
-from bilby_flowpe.validation.gap import EventGap, measure_gap, summarise_gap
+from bilby_flowpe.validation.gap import EventGap, measure_gap, summarise_gap, worst_events
 
 EVENTS, DRAWS = 4, 400
 
@@ -46,6 +47,16 @@ def test_events_found_in_the_log_are_not_done_again(
     again = measure_gap(trained_5d[1], *problem_5d, EVENTS, DRAWS, seed=3, log=log, progress=False)
     # The last one is measured anew and comes out the same: each event has seeds of its own.
     assert again == events
+
+
+def test_worst_events_come_with_their_truth(measured: tuple[list[EventGap], Path], problem_5d: tuple) -> None:
+    events, _ = measured
+    worst = worst_events(events, problem_5d[1], seed=3, count=2)
+    assert [event.efficiency for _, event, _ in worst] == sorted(event.efficiency for event in events)[:2]
+    for index, event, truth in worst:
+        assert events[index] == event
+        row = {**problem_5d[0].injection_parameters, **truth}
+        assert np.sqrt(InnerProducts(problem_5d[0])(row)[2]) == pytest.approx(event.snr, rel=1e-6)
 
 
 def test_card_and_picture(

@@ -7,8 +7,6 @@ from typing import Any
 
 from ..errors import ConfigurationError
 
-_LATENT_8D = 16
-
 
 @dataclass(frozen=True)
 class NetworkConfig:
@@ -121,7 +119,7 @@ def green2020(family: str, parameters: int = 5) -> NetworkConfig:
         hidden_features=(512,) * 3,
         embedding_features=None,
         gaussian_features=(1024 if family == "cvae+" else 2048,) * 3,
-        latent=_LATENT_8D if large else 8,
+        latent=16 if large else 8,
         encoder_context=16 if large else 8,
         batch_norm=True,
         freeze_prior=large and family == "cvae+",

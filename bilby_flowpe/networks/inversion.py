@@ -28,6 +28,11 @@ class _Layer:
     ends: list[int]
     columns: list[int]
 
+    def of(self, level: int) -> tuple[torch.Tensor, slice]:
+        """The block of one level, and its rows."""
+        rows = slice(self.ends[level - 1] if level else 0, self.ends[level])
+        return self.weight[rows, : self.columns[level]], rows
+
 
 class UnitInverse:
     """The inverse of one unit for the conditions of one event.
@@ -115,17 +120,15 @@ class UnitInverse:
 
     def _outputs(self, level: int, buffers: list[torch.Tensor]) -> torch.Tensor:
         """Outputs (count * total, N or 1) of a level, once its hidden units are in the buffers."""
-        for i, layer in enumerate(self.layers):
-            begin, end = layer.ends[level - 1] if level else 0, layer.ends[level]
-            weight = layer.weight[begin:end, : layer.columns[level]]
-            values = buffers[i][: layer.columns[level]]
-            if i == len(self.layers) - 1:
-                return weight if self.constant and not level else weight @ values
-            if end > begin:
-                target = buffers[i + 1][1 + begin : 1 + end]
-                torch.mm(weight, values, out=target)
+        *hidden, last = self.layers
+        for i, layer in enumerate(hidden):
+            weight, rows = layer.of(level)
+            if len(weight):
+                target = buffers[i + 1][1 + rows.start : 1 + rows.stop]
+                torch.mm(weight, buffers[i][: weight.shape[1]], out=target)
                 self.activations[i](target)
-        raise AssertionError("a unit has an output layer")
+        weight, _ = last.of(level)
+        return weight if self.constant and not level else weight @ buffers[-1][: weight.shape[1]]
 
 
 def _in_place(activation: nn.Module) -> Callable[[torch.Tensor], torch.Tensor]:

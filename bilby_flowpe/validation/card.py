@@ -8,7 +8,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from ..model import DESCRIPTION, WEIGHTS, TrainedPosterior
+from ..folder import DESCRIPTION, WEIGHTS
+from ..model import TrainedPosterior
 
 
 def write_card(folder: Path, model: TrainedPosterior, gap: Mapping[str, Any], commands: Mapping[str, str]) -> Path:

@@ -14,7 +14,7 @@ from bilby.gw.likelihood import GravitationalWaveTransient
 from tqdm.auto import tqdm
 
 from ..importance import kl_from_weights, summarise
-from ..injections import inject
+from ..injections import inject, injected
 from ..model import TrainedPosterior
 from ..phase import InnerProducts
 from ..priors import PriorTransform
@@ -132,6 +132,19 @@ def summarise_gap(events: Sequence[EventGap]) -> dict[str, object]:
         "verdicts": {grade: grades.count(grade) for grade in ("reliable", "check", "failed")},
         "log_evidence_bias": bias,
     }
+
+
+def worst_events(
+    events: Sequence[EventGap], priors: PriorDict, seed: int, count: int = 3
+) -> list[tuple[int, EventGap, dict[str, float]]]:
+    """Number, figures and true parameters of the events of the lowest efficiencies, the lowest first."""
+    transform = PriorTransform(priors)
+    order = np.argsort([event.efficiency for event in events], kind="stable")[:count]
+    truths = [injected(transform, np.random.default_rng((seed, int(index)))) for index in order]
+    return [
+        (int(index), events[index], {key: truth[key] for key in transform.keys})
+        for index, truth in zip(order, truths, strict=True)
+    ]
 
 
 def _measure(
