@@ -1,8 +1,8 @@
-"""Time of inverting MADE stacks of the paper's sizes: by whole passes, one a column, and level by level.
+"""Time of inverting MADE stacks of the paper's sizes, and of whole draws: by full passes, one a column, and level by level.
 
     python benchmarks/made_inverse.py --rows 50000
 
-Times are those of the processor, all threads together, so that other jobs on the machine do not count. Whole passes are timed
+Times are those of the processor, all threads together, so that other jobs on the machine do not count. Full passes are timed
 on fewer rows, since they grow with them.
 """
 
@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import time
 from collections.abc import Callable
+from functools import partial
 
 import torch
 
@@ -62,14 +63,14 @@ def main() -> None:
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
     torch.manual_seed(0)
+    few = slice(arguments.rows_whole)
     print(f"processor seconds for {arguments.rows} rows, {arguments.threads} thread(s)")
-    print(f"{'':38s}{'whole passes':>14s}{'by level':>10s}{'ratio':>7s}{'difference':>12s}")
+    print(f"{'':38s}{'full passes':>14s}{'by level':>10s}{'ratio':>7s}{'difference':>12s}")
     with torch.no_grad():
         for name, options in CASES.items():
             stack = AutoregressiveStack(**options, batch_norm=True).eval()
             y, shared = torch.randn(arguments.rows, options["features"]), torch.randn(1, options["shared"])
             rows = torch.randn(arguments.rows, options["rows"]) if options["rows"] else None
-            few = slice(arguments.rows_whole)
             piece = None if rows is None else rows[few]
             whole_passes(stack, y[few], piece, shared)
             slow, expected = seconds(lambda: whole_passes(stack, y[few], piece, shared))  # noqa: B023
@@ -79,9 +80,14 @@ def main() -> None:
             print(f"{name:38s}{slow:14.2f}{fast:10.2f}{slow / fast:7.1f}{error:12.1e}")
     for name, (features, context, config) in NETWORKS.items():
         network = build_network(features, context, config).eval()
-        base = torch.randn(arguments.rows, features + network.latent)
-        fast, _ = seconds(lambda: network.from_base(base, torch.randn(1, context)))  # noqa: B023
-        print(f"{name:38s}{'':14s}{fast:10.2f}")
+        base, data = torch.randn(arguments.rows, features + network.latent), torch.randn(1, context)
+        fast, found = seconds(lambda: network.from_base(base, data))  # noqa: B023
+        for stack in (module for module in network.modules() if isinstance(module, AutoregressiveStack)):
+            stack.invert = partial(whole_passes, stack)
+        slow, expected = seconds(lambda: network.from_base(base[few], data))  # noqa: B023
+        slow *= arguments.rows / arguments.rows_whole
+        error = float((found[few] - expected).abs().max())
+        print(f"{name:38s}{slow:14.2f}{fast:10.2f}{slow / fast:7.1f}{error:12.1e}")
 
 
 if __name__ == "__main__":

@@ -134,8 +134,12 @@ def gap(
     trained = TrainedPosterior.load(folder)
     likelihood, priors = _problem_of(trained, folder, config)
     if waveforms:
-        loss, error = fresh_loss(trained, likelihood, priors, waveforms, npool=npool)
-        print(f"loss on {waveforms} waveforms never seen, in standardised parameters: {loss:.3f} +- {error:.3f} nat")
+        loss = fresh_loss(trained, likelihood, priors, waveforms, npool=npool)
+        of_kl = "" if loss.kl is None else f", of which the KL term {loss.kl:.3f}"
+        print(
+            f"loss on {loss.rows} waveforms never seen, in standardised parameters: {loss.mean:.3f} +- "
+            f"{loss.standard_error:.3f} nat{of_kl}"
+        )
     if injections == 0:
         return
     outdir.mkdir(parents=True, exist_ok=True)

@@ -1,0 +1,110 @@
+"""The paper's networks side by side: losses on one fixed validation set, and whether both modes of the phase are found.
+
+    python examples/green2020_networks.py green2020-5d-{gaussian,cvae,maf,cvae+}-joint --rows 100000 --injections 200
+
+Losses are in the paper's units (table III): parameters of zero mean and unit variance over the prior. The validation set is
+the same for every model and unknown to all of them. The phase has two modes half a turn apart, exactly alike; where a network
+has the whole turn, its raw draws are counted in the two half circles around them, over fresh injections. Where the modes are
+is known from weighted draws of ``--exact``.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+import numpy as np
+import torch
+from bilby.core.utils import logger
+from tqdm.auto import tqdm
+
+from bilby_flowpe.injections import inject
+from bilby_flowpe.model import BoundPosterior, TrainedPosterior, find_model
+from bilby_flowpe.priors import PriorTransform
+from bilby_flowpe.problems import green2020
+from bilby_flowpe.validation.loss import fresh_loss
+from bilby_flowpe.weighing import Target
+
+PAPER = {"cvae": "-4.31, KL 4.49", "maf": "-4.42", "cvae+": "-6.95, KL 6.77", "gaussian": "not given"}
+EVEN = (0.4, 0.6)
+
+
+def has_whole_turn(model: TrainedPosterior) -> bool:
+    """Whether the phase is in the network, over its whole turn."""
+    return "phase" in model.coordinates.keys and not model.coordinates.fold_phase
+
+
+def raw_draws(bound: BoundPosterior, size: int, seed: int) -> dict[str, np.ndarray]:
+    """What the network draws by itself, inside the prior."""
+    generator, rng = torch.Generator().manual_seed(seed), np.random.default_rng(seed)
+    base = torch.randn(size, len(bound.keys) + len(bound.latent), generator=generator).double().numpy()
+    drawn, inside = bound.inverse(base, rng)
+    return {key: values[inside] for key, values in drawn.items()}
+
+
+def mode_of_phase(exact: BoundPosterior, event, transform: PriorTransform, draws: int, seed: int) -> float:
+    """One of the two modes of the exact posterior, in radians; the other one is half a turn away."""
+    target = Target(event, transform, True, exact.conditional, 1)
+    weighted = target.draw(exact.mixture(), draws, torch.Generator().manual_seed(seed), np.random.default_rng(seed))
+    weights = np.exp(weighted.log_weights - weighted.log_weights.max())
+    return 0.5 * float(np.angle(np.sum(weights * np.exp(2j * weighted.parameters["phase"]))))
+
+
+def half_circles(
+    models: dict[str, TrainedPosterior], exact: TrainedPosterior, injections: int, draws: int, seed: int
+) -> dict[str, list[float]]:
+    """Share of each model's raw draws in the half circle around one of the modes, over fresh injections."""
+    likelihood, priors = green2020(parameters=5, seed=0)
+    transform = PriorTransform(priors)
+    shares: dict[str, list[float]] = {name: [] for name in models}
+    for index in tqdm(range(injections), desc="Injections"):
+        event, _ = inject(likelihood, transform, np.random.default_rng((seed, index)))
+        mode = mode_of_phase(exact.bind(event, transform), event, transform, 1000, index)
+        for name, model in models.items():
+            phase = raw_draws(model.bind(event, transform), draws, index)["phase"]
+            shares[name].append(float(np.mean(np.cos(phase - mode) > 0)))
+    return shares
+
+
+def main() -> None:
+    """Print both tables."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("models", nargs="+", help="names or folders")
+    parser.add_argument(
+        "--exact", default="green2020-5d-maf", help="model whose weighted draws are the exact posterior"
+    )
+    parser.add_argument("--rows", type=int, default=100_000, help="of the validation set; 0: no losses")
+    parser.add_argument("--injections", type=int, default=200, help="events for the phase; 0: none")
+    parser.add_argument("--draws", type=int, default=10_000, help="raw draws an event")
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--npool", type=int, default=1)
+    arguments = parser.parse_args()
+    logger.setLevel("WARNING")
+    models = {Path(name).name: find_model(name) for name in arguments.models}
+    likelihood, priors = green2020(parameters=5, seed=0)
+    for name, model in models.items() if arguments.rows else ():
+        family = model.network.config.family
+        loss = fresh_loss(model, likelihood, priors, arguments.rows, arguments.seed, arguments.npool)
+        of_kl = "" if loss.kl is None else f", KL term {loss.kl:.3f}"
+        print(
+            f"{name}: loss {loss.mean:.3f} +- {loss.standard_error:.3f}{of_kl} nat over {loss.rows} rows; "
+            f"{model.network.n_parameters} parameters (paper: {PAPER.get(family, 'has no such network')})",
+            flush=True,
+        )
+    unfolded = {name: model for name, model in models.items() if has_whole_turn(model)}
+    if not arguments.injections or not unfolded:
+        return
+    exact = find_model(arguments.exact)
+    shares = half_circles(unfolded, exact, arguments.injections, arguments.draws, arguments.seed)
+    for name, values in shares.items():
+        share = np.array(values)
+        even = np.mean((share >= EVEN[0]) & (share <= EVEN[1]))
+        print(
+            f"{name}: raw draws in the half circle of one mode: between {EVEN[0]} and {EVEN[1]} for {even:.1%} of "
+            f"{len(share)} injections; 5%, median, 95%: {np.quantile(share, 0.05):.3f}, {np.median(share):.3f}, "
+            f"{np.quantile(share, 0.95):.3f}"
+        )
+
+
+if __name__ == "__main__":
+    main()

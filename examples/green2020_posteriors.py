@@ -1,0 +1,210 @@
+"""Figures 3 and 6 of the paper: posteriors of single events by its networks, emcee beside them.
+
+    python examples/green2020_posteriors.py --figure 3 --outdir outdir/figure3
+    python examples/green2020_posteriors.py --figure 6 --outdir outdir/figure6
+
+Figure 3: raw draws of CVAE, MAF and CVAE+ for one five-parameter event, all parameters and the whole turn of the phase in the
+networks; emcee; and the divergence between CVAE+, raw and weighted, and emcee by nearest neighbours (equations 23 and 24),
+both ways, beside what chance alone would give. Figure 6: the weighted posterior of an eight-parameter event, its chirp mass,
+mass ratio and effective spin, and the phase beside emcee's, which samples the likelihood marginalised over the phase and gets
+the phase back from Bilby. emcee's runs are resumed where they were stopped, and used again.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+from typing import Any
+
+import bilby
+import matplotlib
+import numpy as np
+from bilby.core.result import Result
+from bilby.gw.conversion import component_masses_to_chirp_mass, generate_all_bbh_parameters
+from bilby.gw.likelihood import GravitationalWaveTransient
+from green2020_networks import raw_draws
+
+from bilby_flowpe.model import find_model
+from bilby_flowpe.plotting import plot_comparison
+from bilby_flowpe.priors import PriorTransform
+from bilby_flowpe.problems import START_TIME, green2020
+from bilby_flowpe.validation import two_way_kl
+
+matplotlib.use("Agg")
+import matplotlib.pyplot as plt
+
+KEYS = ("mass_1", "mass_2", "phase", "geocent_time", "luminosity_distance")
+LARGER = (*KEYS, "theta_jn", "chi_1", "chi_2")
+DERIVED = {"chirp_mass": r"$\mathcal{M}_c$ [$M_\odot$]", "mass_ratio": "$q$", "chi_eff": r"$\chi_\mathrm{eff}$"}
+ROWS = 5000
+FAMILIES = ("cvae", "maf", "cvae+")
+
+
+def run_emcee(likelihood: Any, priors: Any, arguments: argparse.Namespace, **options: Any) -> Result:
+    """emcee by Bilby; its chains thinned to about one row a walker and autocorrelation time."""
+    result = bilby.run_sampler(
+        likelihood,
+        priors,
+        sampler="emcee",
+        label="emcee",
+        outdir=str(arguments.outdir),
+        nwalkers=arguments.walkers,
+        iterations=arguments.steps,
+        nburn=arguments.steps // 2,
+        npool=arguments.npool,
+        sampling_seed=arguments.seed,
+        save=True,
+        **options,
+    )
+    time = float(result.max_autocorrelation_time or np.inf)
+    kept = (arguments.steps - arguments.steps // 2) / time
+    print(f"emcee: autocorrelation time {time:.0f} steps, {kept:.0f} of them kept, by {arguments.walkers} walkers")
+    if kept < 10:
+        print("emcee has not converged: no figure below is to be trusted; give more --steps")
+    return result
+
+
+def thinned(posterior: Any, rows: int, seed: int) -> dict[str, np.ndarray]:
+    """Rows at random, none twice."""
+    chosen = np.random.default_rng(seed).choice(len(posterior), min(rows, len(posterior)), replace=False)
+    return {key: np.asarray(posterior[key])[chosen] for key in posterior}
+
+
+def weighted(likelihood: Any, priors: Any, model: str, arguments: argparse.Namespace) -> Result:
+    """What a user gets."""
+    return bilby.run_sampler(
+        likelihood,
+        priors,
+        sampler="flowpe",
+        model=model,
+        label="flowpe",
+        outdir=str(arguments.outdir),
+        n_effective=2 * ROWS,
+        n_posterior=ROWS,
+        npool=arguments.npool,
+        sampling_seed=arguments.seed,
+        save=False,
+        progress=False,
+    )
+
+
+def say_kl(name: str, first: dict, second: dict, keys: tuple[str, ...]) -> dict[str, Any]:
+    found = two_way_kl(first, second, keys, np.random.default_rng(0), periodic={"phase": 2 * np.pi}, n_most=ROWS)
+    ways = ", ".join(
+        f"{text} {found[way]['kl']:.3f} (chance: {found[way]['null_05']:.3f} to {found[way]['null_95']:.3f})"
+        for way, text in (("forward", "D(flowpe || emcee)"), ("backward", "D(emcee || flowpe)"))
+    )
+    print(f"{name}: {ways}; {found['n_p']} and {found['n_q']} rows")
+    return found
+
+
+def figure_3(arguments: argparse.Namespace) -> None:
+    likelihood, priors = green2020(parameters=5, seed=arguments.seed)
+    truth = likelihood.injection_parameters
+    transform = PriorTransform(priors)
+    emcee = thinned(run_emcee(likelihood, priors, arguments).posterior, ROWS, 0)
+    names = {family: arguments.models.format(family) for family in FAMILIES}
+    raw = {
+        family: raw_draws(find_model(name).bind(likelihood, transform), 2 * ROWS, arguments.seed)
+        for family, name in names.items()
+    }
+    exact = weighted(likelihood, priors, names["cvae+"], arguments)
+    statistics = exact.meta_data["run_statistics"]
+    print(f"CVAE+, weighted: {statistics['verdict']}, efficiency {statistics['efficiency']:.3f}")
+    table = exact.posterior
+    divergences = {
+        "CVAE+, raw": say_kl("CVAE+, raw", raw["cvae+"], emcee, KEYS),
+        "CVAE+, weighted": say_kl("CVAE+, weighted", {key: np.asarray(table[key]) for key in KEYS}, emcee, KEYS),
+        **{family.upper(): say_kl(f"{family.upper()}, raw", raw[family], emcee, KEYS) for family in FAMILIES[:2]},
+    }
+    (arguments.outdir / "divergences.json").write_text(json.dumps(divergences, indent=1) + "\n")
+    plot_comparison(
+        {**{family.upper(): draws for family, draws in raw.items()}, "emcee": emcee},
+        KEYS,
+        arguments.outdir / "figure3.png",
+        labels={key: priors[key].latex_label_with_unit for key in KEYS},
+        truths=truth,
+        offsets={"geocent_time": START_TIME},
+    )
+
+
+def derived(table: Any) -> dict[str, np.ndarray]:
+    m1, m2, chi_1, chi_2 = (np.asarray(table[key]) for key in ("mass_1", "mass_2", "chi_1", "chi_2"))
+    return {
+        "chirp_mass": component_masses_to_chirp_mass(m1, m2),
+        "mass_ratio": m2 / m1,
+        "chi_eff": (m1 * chi_1 + m2 * chi_2) / (m1 + m2),
+    }
+
+
+def figure_6(arguments: argparse.Namespace) -> None:
+    likelihood, priors = green2020(parameters=8, seed=arguments.seed)
+    truth = likelihood.injection_parameters
+    result = weighted(likelihood, priors, arguments.large_model, arguments)
+    statistics = result.meta_data["run_statistics"]
+    print(f"{arguments.large_model}: {statistics['verdict']}, efficiency {statistics['efficiency']:.3f}")
+    marginalised = GravitationalWaveTransient(
+        likelihood.interferometers,
+        likelihood.waveform_generator,
+        priors=(reduced := priors.copy()),
+        phase_marginalization=True,
+    )
+    run = run_emcee(marginalised, reduced, arguments, conversion_function=generate_all_bbh_parameters)
+    emcee = thinned(run.posterior[list(LARGER)], ROWS, 0)
+    ours = {key: np.asarray(result.posterior[key]) for key in LARGER}
+    divergences = say_kl("CVAE+, weighted", ours, emcee, LARGER)
+    (arguments.outdir / "divergences.json").write_text(json.dumps(divergences, indent=1) + "\n")
+    corner = plot_comparison(
+        {"CVAE+": ours},
+        LARGER,
+        arguments.outdir / "corner.png",
+        labels={key: priors[key].latex_label_with_unit for key in LARGER},
+        truths=truth,
+        offsets={"geocent_time": START_TIME},
+    )
+    inset = plot_comparison(
+        {"CVAE+": derived(ours)},
+        tuple(DERIVED),
+        arguments.outdir / "inset.png",
+        labels=DERIVED,
+        truths={key: float(value[0]) for key, value in derived({k: [v] for k, v in truth.items()}).items()},
+    )
+    combine(corner, inset, {"CVAE+": ours["phase"], "emcee": emcee["phase"]}, arguments.outdir / "figure6.png")
+
+
+def combine(corner: Path, inset: Path, phases: dict[str, np.ndarray], path: Path) -> None:
+    """The corner plot, in its empty half the derived parameters and the phase."""
+    picture = plt.imread(corner)
+    figure = plt.figure(figsize=(14, 14 * picture.shape[0] / picture.shape[1]))
+    for place, image in (((0, 0, 1, 1), picture), ((0.56, 0.56, 0.36, 0.36), plt.imread(inset))):
+        axes = figure.add_axes(place)
+        axes.imshow(image)
+        axes.axis("off")
+    axes = figure.add_axes((0.46, 0.80, 0.12, 0.12))
+    for name, phase in phases.items():
+        axes.hist(phase, bins=np.linspace(0, 2 * np.pi, 41), density=True, histtype="step", label=name)
+    axes.set_xlabel(r"$\phi_0$")
+    axes.legend(fontsize=8)
+    figure.savefig(path, dpi=110)
+    plt.close(figure)
+
+
+def main() -> None:
+    """Draw a figure and print its figures."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--figure", type=int, choices=(3, 6), required=True)
+    parser.add_argument("--models", default="green2020-5d-{}-joint", help="names or folders of the models of figure 3")
+    parser.add_argument("--large-model", default="green2020-8d-cvae+", help="that of figure 6")
+    parser.add_argument("--seed", type=int, default=3, help="seed of the signal and of the noise")
+    parser.add_argument("--walkers", type=int, default=200)
+    parser.add_argument("--steps", type=int, default=4000)
+    parser.add_argument("--npool", type=int, default=1)
+    parser.add_argument("--outdir", type=Path, default=Path("outdir/figure"))
+    arguments = parser.parse_args()
+    arguments.outdir.mkdir(parents=True, exist_ok=True)
+    (figure_3 if arguments.figure == 3 else figure_6)(arguments)
+
+
+if __name__ == "__main__":
+    main()
