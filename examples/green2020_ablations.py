@@ -1,0 +1,117 @@
+"""The experiments that the paper reports in passing, as rows of one table: same problem, same budget, one choice changed.
+
+    python examples/green2020_ablations.py --time 400 --outdir outdir/ablations
+    python examples/green2020_ablations.py --rows base series --time 400 --outdir outdir/ablations
+
+Every row is trained from nothing for the same seconds, all parameters in the network and the phase over its whole turn, and
+scored on one validation set, in the paper's units. Models are kept, and not trained again; a training that was stopped goes on.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+from bilby.core.utils import logger
+
+from bilby_flowpe.build import Settings, train_model
+from bilby_flowpe.model import TrainedPosterior
+from bilby_flowpe.networks import compact
+from bilby_flowpe.problems import green2020
+from bilby_flowpe.representation import RepresentationConfig
+from bilby_flowpe.simulation import SimulationConfig
+from bilby_flowpe.training import TrainingConfig
+from bilby_flowpe.validation.loss import fresh_loss
+
+Change = Callable[[Settings], Settings]
+
+
+def of_network(**changes: object) -> Change:
+    return lambda settings: replace(settings, network=replace(settings.network, **changes))
+
+
+def of_training(**changes: object) -> Change:
+    return lambda settings: replace(settings, training=replace(settings.training, **changes))
+
+
+def of_simulation(**changes: object) -> Change:
+    return lambda settings: replace(settings, simulation=replace(settings.simulation, **changes))
+
+
+ROWS: dict[str, tuple[int, str, str, Change]] = {
+    "base": (5, "cvae+", "CVAE+, a stream of simulations", of_network()),
+    "fixed-1e5": (5, "cvae+", "10^5 fixed pairs, fresh noise", of_simulation(n_waveforms=100_000, redraw=False)),
+    "fixed-1e6": (5, "cvae+", "10^6 fixed pairs, fresh noise", of_simulation(n_waveforms=1_000_000, redraw=False)),
+    "encoder-sees-data": (
+        5, "cvae+", "the encoder's flow conditioned on y, too", of_network(encoder_flow_sees_data=True)
+    ),
+    "no-encoder-flow": (5, "cvae+", "no flow in the encoder", of_network(encoder_flow=False)),
+    "no-prior-flow": (5, "cvae+", "no flow in the prior", of_network(prior_flow=False)),
+    "no-kl-cycle": (5, "cvae+", "the KL term in full from the start", of_training(kl_cycles=0)),
+    "maf": (5, "maf", "MAF of 6 units", of_network()),
+    "deep-maf": (5, "maf", "MAF of 12 units (its footnote: for the phase)", of_network(transforms=12)),
+    "8d": (8, "cvae+", "8-D, the prior's Gaussian trained", of_network(latent=16)),
+    "8d-frozen": (8, "cvae+", "8-D, the prior's Gaussian frozen", of_network(latent=16, freeze_prior=True)),
+    "series": (
+        5, "cvae+", "whitened time series, unaligned",
+        lambda settings: replace(settings, representation=RepresentationConfig(kind="series")),
+    ),
+}  # fmt: skip
+
+
+def settings_of(name: str, seconds: float) -> Settings:
+    _, family, _, change = ROWS[name]
+    network = replace(compact(family), hidden_features=(128, 128), gaussian_features=(128, 128))
+    return change(
+        Settings(
+            simulation=SimulationConfig(n_waveforms=100_000),
+            network=network,
+            training=TrainingConfig(max_time=seconds, seed=0),
+            phase="network",
+            distance="network",
+            time="network",
+            fold_phase=False,
+        )
+    )
+
+
+def trained(name: str, seconds: float, npool: int, outdir: Path) -> TrainedPosterior:
+    folder = outdir / f"{name}-{seconds:.0f}s"
+    if not (folder / "model.json").exists():
+        problem = green2020(parameters=ROWS[name][0], seed=0)
+        checkpoint = folder.with_suffix(".ckpt")
+        train_model(*problem, settings_of(name, seconds), npool, checkpoint).save(folder)
+        checkpoint.unlink(missing_ok=True)
+    return TrainedPosterior.load(folder)
+
+
+def main() -> None:
+    """Train what is not there yet, score all, print the table."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rows", nargs="+", choices=tuple(ROWS), default=tuple(ROWS))
+    parser.add_argument("--time", type=float, default=400.0, help="seconds of training a row")
+    parser.add_argument("--validation", type=int, default=100_000, help="rows of the validation set")
+    parser.add_argument("--seed", type=int, default=1, help="of the validation set")
+    parser.add_argument("--npool", type=int, default=1)
+    parser.add_argument("--outdir", type=Path, default=Path("outdir/ablations"))
+    arguments = parser.parse_args()
+    arguments.outdir.mkdir(parents=True, exist_ok=True)
+    logger.setLevel("WARNING")
+    for name in arguments.rows:
+        parameters, _, what, _ = ROWS[name]
+        model = trained(name, arguments.time, arguments.npool, arguments.outdir)
+        problem = green2020(parameters=parameters, seed=0)
+        loss = fresh_loss(model, *problem, arguments.validation, arguments.seed, arguments.npool)
+        history = model.history
+        print(
+            f"{name}: {what}: {history['step'][-1]} steps; loss {loss.mean:.3f} +- {loss.standard_error:.3f} nat"
+            + ("" if loss.kl is None else f", KL term {loss.kl:.3f}")
+            + f"; training loss less validation loss {history['train_loss'][-1] - history['validation_loss'][-1]:+.3f}",
+            flush=True,
+        )
+
+
+if __name__ == "__main__":
+    main()
