@@ -84,10 +84,12 @@ class Settings:
                 f"representation={self.representation.kind!r}: choose one of {sorted(REPRESENTATIONS)}"
             )
         try:
-            torch.device(self.training.device)
-        except RuntimeError as error:
+            torch.empty(1, device=self.training.device)
+        except (RuntimeError, AssertionError) as error:
+            # A build of torch without CUDA tells so by an assertion.
             raise ConfigurationError(
-                f"device={self.training.device!r} is no device of torch: use 'cpu' or 'cuda'"
+                f"device={self.training.device!r} cannot be used here ({str(error).splitlines()[0]}): use 'cpu', or 'cuda' "
+                "where torch finds it"
             ) from error
 
     def to_dict(self) -> dict[str, Any]:
@@ -265,7 +267,9 @@ class _Builder:
         symmetries, independent = self.simulator.symmetries, self.transform.independent_keys()
         keys, ratio = ["phase"], 0j
         distance = symmetries.distance and "luminosity_distance" in independent
-        distance = distance and resolved(self.transform)
+        # With one detector distance and inclination go together.
+        amplitude = ("luminosity_distance",) if response is None else ("luminosity_distance", "theta_jn")
+        distance = distance and all(resolved(self.transform, key) for key in amplitude)
         if self.settings.distance == "conditional" and distance:
             keys.append("luminosity_distance")
             if response is not None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,7 +17,7 @@ from safetensors import SafetensorError, safe_open
 
 from .build import Settings, adapted
 from .contract import Contract
-from .errors import ModelError
+from .errors import ConfigurationError, ModelError
 from .folder import WEIGHTS
 from .model import SHIPPED, TrainedPosterior
 from .training import TrainingConfig
@@ -86,6 +87,24 @@ def new_folder(contract: Contract, settings: Settings, cache: str | None = None)
     order = list(contract.facts.get("detectors", []))
     text = json.dumps([contract.fingerprint(), order, settings.to_dict()], sort_keys=True)
     return cache_folder(cache) / hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def check_writable(folder: Path) -> None:
+    """Before a long training, see that its model can be kept.
+
+    Raises
+    ------
+    ConfigurationError
+        If no file can be written to ``folder``.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise ConfigurationError(
+            f"cache={str(folder)!r} cannot be written to ({error.strerror}): give a folder that can"
+        ) from error
 
 
 def _candidates(cache: str | None) -> Iterator[Path]:

@@ -111,5 +111,7 @@ class PriorChart:
         v = np.zeros((len(base), self.transform.ndim))
         v[:, self._columns] = base
         parameters = self.transform.from_unconstrained(v)
-        inside = self.transform.satisfies(parameters)
+        inside = self.transform.satisfies(parameters) & np.isfinite(
+            self.transform.log_jacobian(parameters, v, self.keys)
+        )
         return {key: parameters[key] for key in self.keys}, inside

@@ -23,7 +23,7 @@ from bilby.gw.likelihood import GravitationalWaveTransient
 from scipy.special import i0e
 
 from .arrival import SHARE, TIME, TimedProducts
-from .effective import EffectiveDistance, nearest
+from .effective import ANGLES, EffectiveDistance, nearest
 from .errors import ContractError
 from .parallel import Row, Task
 from .phase import InnerProducts, conditional_obstacle
@@ -37,7 +37,7 @@ _WIDTHS = 8.0
 _TABLE = 4001
 _BLOCK = 4096
 _NOTHING = 1e-300
-_RESOLVED = 0.02  # of a prior's mass, by the trapezoidal rule on the nodes
+_RESOLVED = 0.002  # of a prior's mass, by the trapezoidal rule on the nodes
 
 
 @dataclass(frozen=True)
@@ -132,11 +132,12 @@ class ExactConditional:
             )
         if self._prior is None:
             return
-        if not resolved(transform):
-            raise ContractError(
-                f"this model draws {DISTANCE} from its exact conditional, but its prior {self._prior!r} has "
-                "features too narrow for that: have a model trained with distance='network'"
-            )
+        for key in (DISTANCE, INCLINATION):
+            if key in config.keys and not resolved(transform, key):
+                raise ContractError(
+                    f"this model draws {key} from its exact conditional, but its prior {transform.priors[key]!r} has "
+                    "features too narrow for that: have a model trained with distance='network'"
+                )
         if INCLINATION in config.keys:
             self._effective = EffectiveDistance(self._prior, transform.priors[INCLINATION], config.response)
             effective, density = self._effective.prior()
@@ -303,10 +304,13 @@ class ExactConditional:
         return draws, log_density
 
 
-def resolved(transform: PriorTransform) -> bool:
-    """Whether a prior of the distance is smooth on the scale of the nodes: what falls between them would never be drawn."""
-    prior, log_scale = transform.priors[DISTANCE], transform.log_scale[DISTANCE]
-    ends = nearest(prior), prior.maximum
-    grids = np.linspace(*ends, _NODES), np.geomspace(*ends, _NODES)
+def resolved(transform: PriorTransform, key: str) -> bool:
+    """Whether the prior of distance or inclination is smooth on the scale of the nodes: what is between is never drawn."""
+    prior, log_scale = transform.priors[key], transform.log_scale[key]
+    if key == DISTANCE:
+        ends = nearest(prior), prior.maximum
+        grids = np.linspace(*ends, _NODES), np.geomspace(*ends, _NODES)
+    else:
+        grids = (np.linspace(prior.minimum, prior.maximum, 2 * ANGLES - 1),)
     masses = [float(np.trapezoid(np.exp(prior.ln_prob(grid) + log_scale), grid)) for grid in grids]
     return any(abs(mass - 1) < _RESOLVED for mass in masses)

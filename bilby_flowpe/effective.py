@@ -15,7 +15,7 @@ from bilby.core.prior import Prior
 
 from .piecewise import draw_linear
 
-_NODES = 65
+ANGLES = 65  # nodes on either side of a right angle
 _TABLE = 4001
 _NEAREST = 1e-6  # of the largest distance: a volumetric prior has a share of 1e-18 below it
 _RIGHT_ANGLE = np.pi / 2
@@ -96,7 +96,7 @@ class EffectiveDistance:
             for angle in (last, first)
         ]
         low, high = np.stack([near[0], far[0]]), np.stack([near[1], far[1]])
-        nodes = low[..., None] + (high - low)[..., None] * np.linspace(0, 1, _NODES)
+        nodes = low[..., None] + (high - low)[..., None] * np.linspace(0, 1, ANGLES)
         return nodes, self._log_density(effective[:, None], nodes)
 
     def _log_density(self, effective: np.ndarray, theta: np.ndarray) -> np.ndarray:

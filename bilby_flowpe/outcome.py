@@ -57,8 +57,9 @@ class Outcome:
         n_posterior: int,
         rng: np.random.Generator,
         found: float | None = None,
-        spent: str | None = None,
+        unfinished: str | None = None,
         unreached: float | None = None,
+        searched: int | None = None,
     ) -> None:
         """Draw the equal-weight rows and grade the batch.
 
@@ -72,10 +73,12 @@ class Outcome:
             Of the rows.
         found
             Log likelihood ratio of the best signal that a search found in the data.
-        spent
-            The budget that ended before the proposal was good enough, in words.
+        unfinished
+            Why the proposal did not become good enough, in words.
         unreached
             Share of the prior that the network cannot reach, where it is relied on.
+        searched
+            Draws of the prior, where modes were looked for with nothing else.
         """
         weighted = self.weighted
         rows = rejection_sample(weighted.log_weights, rng)
@@ -86,13 +89,27 @@ class Outcome:
         evidence = Evidence(
             n_posterior=len(rows),
             outside=weighted.n_outside / size,
-            prior_part=weighted.shares(self.proposal.names).get(PRIOR),
+            # A prior that is the whole proposal disagrees with nothing.
+            prior_part=weighted.shares(names).get(PRIOR) if len(names := self.proposal.names) > 1 else None,
             missing_log_likelihood=None if found is None else self._missing(target, found),
-            budget_ended=spent,
+            unfinished=unfinished,
             unreached=unreached,
             closed_form_difference=weighted.spot_difference if weighted.spot_check_failed else None,
+            nan_share=target.n_nan / max(target.n_likelihood, 1),
+            outermost=self._outermost(target),
+            searched=searched,
         )
         self.verdict = judge(self.summary, n_effective=n_effective, evidence=evidence)
+
+    def _outermost(self, target: Target) -> tuple[str, float] | None:
+        """The parameter of which most of the posterior lies at the ends of its prior's quantiles, and that share."""
+        alive = np.isfinite(self.weighted.log_weights)
+        if not alive.any():
+            return None
+        weights = normalised_weights(self.weighted.log_weights[alive])
+        beyond = target.transform.outermost({key: value[alive] for key, value in self.weighted.parameters.items()})
+        shares = {key: float(weights[rows].sum()) for key, rows in beyond.items()}
+        return max(shares.items(), key=lambda item: item[1])
 
     def _missing(self, target: Target, found: float) -> float:
         """By how much a template fits the data better than any draw does, in log likelihood."""
@@ -127,6 +144,7 @@ def fill_weighted(sampler: Sampler, outcome: Outcome, target: Target, began: flo
         **summary.to_dict(),
         "n_posterior": len(outcome.rows),
         "n_outside_prior": weighted.n_outside,
+        "n_nan_likelihoods": target.n_nan,
         "n_likelihood_evaluations": target.n_likelihood,
         "spot_check_difference": weighted.spot_difference,
         "posterior_shares": weighted.shares(outcome.proposal.names),

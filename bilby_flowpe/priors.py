@@ -27,6 +27,10 @@ Parameters = dict[str, np.ndarray]
 
 _NORMALISATION_DRAWS = 400_000
 _UNIT_EDGE = 1e-15
+_EDGE = (
+    float(-ndtri(_UNIT_EDGE)) - 1e-6
+)  # of a coordinate: beyond it rescale and cdf no longer tell one value from another
+_OUTERMOST = 7.5
 _CELLS, _FEWEST_CELLS = 4000, 20
 _DENSITY_TOLERANCE, _ANOTHER_DENSITY = 0.1, 1.6  # of the logarithm
 _SAME_DENSITY = 1e-4  # what tabulated priors and the quadrature are good for
@@ -163,7 +167,8 @@ class PriorTransform:
     def log_jacobian(self, parameters: Mapping[str, np.ndarray], v: np.ndarray, keys: Sequence[str]) -> np.ndarray:
         """``log |dv/dx|`` (N,) of the coordinates of ``keys``: prior density over standard-normal density.
 
-        Members of an ordered pair go together. Constraints that no coordinate satisfies do not enter.
+        Members of an ordered pair go together. Constraints that no coordinate satisfies do not enter. -inf beyond the last
+        quantile that a cumulative distribution tells from the end: there the coordinates are not one to one.
         """
         sample = {key: np.asarray(parameters[key], dtype=np.float64) for key in self.keys}
         total = np.zeros(len(v))
@@ -171,10 +176,15 @@ class PriorTransform:
             column = v[:, self.keys.index(key)]
             with np.errstate(divide="ignore"):
                 total += self.priors[key].ln_prob(sample[key], **self._required(key, sample)) + self.log_scale[key]
-            total += 0.5 * column**2 + 0.5 * np.log(2 * np.pi)
+            total += np.where(np.abs(column) < _EDGE, 0.5 * column**2 + 0.5 * np.log(2 * np.pi), -np.inf)
         if self.ordered_pair and self.ordered_pair[0] in keys:
             total += np.log(2.0)
         return total
+
+    def outermost(self, parameters: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+        """Which rows (N,) lie in the last 3e-14 of the prior of each parameter, hardly within reach of its quantiles."""
+        beyond = np.abs(self.to_unconstrained(parameters)) > _OUTERMOST
+        return {key: beyond[:, index] for index, key in enumerate(self.keys)}
 
     def moments(self, rng: np.random.Generator, size: int = 200_000) -> dict[str, tuple[float, float]]:
         """Prior mean and standard deviation of each search parameter, by sampling."""

@@ -74,10 +74,11 @@ class Budget:
         return None if self.seconds is None else self.in_time
 
     def spent(self, target: Target) -> str:
-        """The budget that ended first, in words."""
+        """That the budget ended, and which, in words."""
+        which = f"max_likelihood_evaluations={self.likelihood_evaluations} ({target.n_likelihood} made)"
         if not self.in_time():
-            return f"max_time={self.seconds:g} s"
-        return f"max_likelihood_evaluations={self.likelihood_evaluations} ({target.n_likelihood} made)"
+            which = f"max_time={self.seconds:g} s"
+        return f"the budget {which} ended before the proposal was good enough: raise it"
 
     def in_time(self) -> bool:
         """Whether there is time left."""
@@ -125,6 +126,11 @@ class Refinement:
         What may be spent.
     generator, rng
         Generators.
+
+    Attributes
+    ----------
+    nothing
+        Whether no draw at all had a likelihood above zero.
     """
 
     def __init__(
@@ -143,6 +149,8 @@ class Refinement:
         self.pool = Pool()
         self.chart: Chart = PriorChart(target.transform, target.keys)
         self.proposal: Mixture = Mixture([FromPrior(target.transform, target.keys)], [1.0])
+        self.nothing = False
+        self._stalled: str | None = None
         self._beta = 0.0
         self._flows: list[tuple[float, EventFlow]] = []
 
@@ -170,7 +178,7 @@ class Refinement:
         if not self.rounds:
             self._first_round()
             if not self.rounds or not np.isfinite(self.pool.log_target).any():
-                logger.warning("No draw from the prior has a likelihood above zero: there is nothing to start from")
+                self.nothing = bool(self.rounds)
                 return False
             if self.rounds and self._beta >= 1 and self._will_do(self.rounds[-1], stalled=False):
                 return True
@@ -186,9 +194,25 @@ class Refinement:
             if self._will_do(done, stalled >= 2):
                 return True
             if stalled >= 6:
-                logger.info("The efficiency has stopped to rise, and is too low for the budget")
+                self._stalled = f"has stopped to rise, at {best:.3g}"
                 return False
+        self._stalled = f"is {best:.3g} after {len(self.rounds)} rounds"
         return False
+
+    @property
+    def unfinished(self) -> str:
+        """Why the proposal did not become good enough, in words."""
+        if self.nothing:
+            return (
+                f"none of {self.round_draws} draws from the prior has a likelihood above zero: narrow the prior to where "
+                "there is one"
+            )
+        if self._stalled:
+            return (
+                f"the efficiency of the refinement {self._stalled}, too low for n_effective={self.n_effective} within the "
+                "budget: raise it, or ask for fewer"
+            )
+        return self.budget.spent(self.target)
 
     def _will_do(self, done: Round, stalled: bool) -> bool:
         """Whether a fresh batch of the last proposal is affordable, and further rounds would hardly pay."""
@@ -199,6 +223,8 @@ class Refinement:
 
     def draws_for(self, n_effective: int) -> int:
         """Size of the fresh batch, from the last round's efficiency."""
+        if self.nothing:
+            return min(1, self.budget.evaluations_left(self.target))
         efficiency = max(self.rounds[-1].efficiency, 1e-12) if self.rounds else 1.0
         return int(min(np.ceil(1.2 * n_effective / efficiency), self.budget.evaluations_left(self.target)))
 

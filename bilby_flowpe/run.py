@@ -16,7 +16,7 @@ from bilby.core.utils import check_directory_exists_and_if_not_mkdir, logger, ra
 
 from .arguments import OF_THE_MODEL
 from .build import Settings, train_model
-from .cache import cached_models, new_folder
+from .cache import cached_models, check_writable, new_folder
 from .contract import Contract, describe
 from .errors import ConfigurationError, ContractError
 from .model import BoundPosterior, TrainedPosterior, find_model
@@ -60,6 +60,9 @@ class Run:
         if can_simulate(self.likelihood):
             bound, source = self._find_or_train()
         else:
+            ignored = [key for key in ("model", *OF_THE_MODEL) if self.kwargs[key] != self.sampler.default_kwargs[key]]
+            if ignored:
+                logger.warning(f"Nothing is trained for a {type(self.likelihood).__name__}: {ignored} have no effect")
             logger.info(
                 f"Nobody can simulate from a {type(self.likelihood).__name__}: a proposal is refined from the prior for this "
                 "event alone, and nothing of it serves the next one"
@@ -114,6 +117,7 @@ class Run:
             + ". The model is kept and reused for every later event of the kind"
         )
         folder = new_folder(contract, settings, self.kwargs["cache"])
+        check_writable(folder.parent)
         scratch = Path(self.sampler.outdir) / f"{self.sampler.abbreviation}_{self.sampler.label}"
         check_directory_exists_and_if_not_mkdir(str(scratch))
         # Named after problem and settings: an interrupted training of something else is not gone on with.

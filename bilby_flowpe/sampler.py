@@ -21,7 +21,7 @@ class FlowPE(Sampler):
     Parameters
     ----------
     model : str, optional
-        Folder of a trained model or name of a shipped one. Left out, a model that was trained for exactly this problem is
+        Folder of a trained model or name of a shipped one. Left out, a model whose problem this one lies within is
         looked for among the shipped ones and in the cache, and trained if there is none.
     network : {"gaussian", "maf", "nsf", "cvae", "cvae+"}
         Family of a network to be trained.

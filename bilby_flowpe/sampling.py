@@ -114,8 +114,13 @@ class EventSampler:
             logger.info(f"The network's efficiency on this event is about {summary.efficiency:.3g}: it is refined")
             return self._refined(refinement, [(pilot, proposal)])
         # The pilot only fixes the number: its own luck must not enter the evidence.
-        weighted = self._draw(proposal, max(min(needed, left), 1), "weighing")
-        outcome = self._judged(weighted, proposal, summary)
+        size = max(min(needed, left), 1)
+        weighted = self._draw(proposal, size, "weighing")
+        short = needed > left or len(weighted.log_weights) < size
+        short = short and summarise(weighted.log_weights).effective_sample_size < wanted.n_effective
+        outcome = self._judged(
+            weighted, proposal, summary, unfinished=self.budget.spent(self.target) if short else None
+        )
         enough = self.budget.evaluations_left(self.target) >= refinement.least_evaluations and self.budget.in_time()
         if not wanted.refine or outcome.verdict.grade == "reliable" or not enough:
             return outcome
@@ -158,7 +163,7 @@ class EventSampler:
             if size < 1 and outcome is not None:
                 break
             weighted = self._draw(proposal, max(size, 1), "weighing")
-            latest = self._judged(weighted, proposal, None, refinement, ready)
+            latest = self._judged(weighted, proposal, None, refinement, None if ready else refinement.unfinished)
             outcome = _better(outcome, latest)
             # Rounds mend weights; where these are sound, another reason stays, however many are made.
             sound = judge(latest.summary, self.wanted.n_effective).grade == "reliable"
@@ -187,14 +192,21 @@ class EventSampler:
         proposal: Mixture,
         pilot: WeightSummary | None,
         refinement: Refinement | None = None,
-        ready: bool = True,
+        unfinished: str | None = None,
     ) -> Outcome:
         outcome = Outcome(weighted, proposal, pilot, refinement)
-        spent = None if ready else self.budget.spent(self.target)
+        searched = refinement.round_draws if self.chart is None and self.found is None else None
         # A refinement begins with draws from the prior, and goes from there where the network does not reach.
         unreached = None if refinement else self._unreached
         outcome.judge(
-            self.target, self.wanted.n_effective, self.wanted.n_posterior, self.rng, self.found, spent, unreached
+            self.target,
+            self.wanted.n_effective,
+            self.wanted.n_posterior,
+            self.rng,
+            self.found,
+            unfinished,
+            unreached,
+            searched,
         )
         return outcome
 

@@ -27,6 +27,7 @@ _BOX = 12.0
 _CORRELATION = 0.8
 _SHELL_BOX, _SHELL_CENTRE, _SHELL_RADIUS, _SHELL_WIDTH = 6.0, 3.5, 2.0, 0.1
 _EGG_BOX = 10 * math.pi
+_MODES = (-0.4, 0.45)  # middles of the unequal ones, in every parameter
 _MASSES = (5.0, 50.0)
 _PRODUCT = (400.0, 600.0)
 
@@ -80,6 +81,25 @@ class GaussianShells(Likelihood):
         highest = across.max(axis=-1)
         log_sum = highest + np.log(np.sum(np.exp(across - highest[..., None]), axis=-1))
         return log_sum - math.log(self.width) - 0.5 * math.log(2 * math.pi)
+
+
+class UnequalModes(Likelihood):
+    """Mean of two normal densities of different widths."""
+
+    def __init__(self, ndim: int, widths: tuple[float, float]) -> None:
+        super().__init__()
+        self.keys = _names(ndim)
+        self.widths = widths
+
+    def log_likelihood(self, parameters: Mapping[str, ArrayLike]) -> NDArray[np.float64] | float:
+        """Log likelihood at ``parameters``."""
+        point = _point(parameters, self.keys)
+        modes = [
+            -0.5 * np.sum(((point - middle) / width) ** 2, axis=-1)
+            - len(self.keys) * math.log(width * math.sqrt(2 * math.pi))
+            for middle, width in zip(_MODES, self.widths, strict=True)
+        ]
+        return np.logaddexp(*modes) - math.log(2.0)
 
 
 class EggBox(Likelihood):
@@ -160,6 +180,32 @@ def gaussian_shells(ndim: int = 2) -> Problem:
     log_area = log_sphere + (ndim - 1) * math.log(_SHELL_RADIUS)
     log_evidence = math.log(2.0) + log_area + math.log(radial) - ndim * math.log(2 * _SHELL_BOX)
     return likelihood, _uniform(likelihood.keys, -_SHELL_BOX, _SHELL_BOX), log_evidence
+
+
+def unequal_modes(ndim: int = 3, narrow: float = 0.01) -> Problem:
+    """Two far normal modes of equal weight in the box of side 2, one of width 0.1 and one much narrower.
+
+    Parameters
+    ----------
+    ndim
+        Number of parameters.
+    narrow
+        Width of the narrower mode, which draws from the prior hardly ever meet.
+
+    Returns
+    -------
+    tuple
+        Likelihood, priors, exact log-evidence: minus the log of the box's volume. The box ends more than 5 widths from
+        either mode: less than 1e-6 of the density is cut off for each parameter.
+
+    Raises
+    ------
+    ProblemError
+        If ``ndim`` is below 1.
+    """
+    _check_ndim(ndim, 1, 100)
+    likelihood = UnequalModes(ndim, (0.1, narrow))
+    return likelihood, _uniform(likelihood.keys, -1.0, 1.0), -ndim * math.log(2.0)
 
 
 def eggbox(ndim: int = 2) -> Problem:

@@ -38,6 +38,10 @@ class Thresholds:
         Share of the prior that a network cannot reach: weights are blind to what is there.
     missing_check
         By how much, in log likelihood, a template may fit the data better than any draw.
+    nan_check, nan_failed
+        Share of all rows inside the prior for which the likelihood is no number.
+    outermost_failed
+        Share of the posterior in the last quantiles of a prior, beyond which no draw can lie.
     """
 
     pareto_k_check: float = 0.7
@@ -54,6 +58,9 @@ class Thresholds:
     prior_part_check: float = 0.1
     unreached_check: float = 0.01
     missing_check: float = 8.0
+    nan_check: float = 1e-3
+    nan_failed: float = 0.05
+    outermost_failed: float = 1e-3
 
 
 @dataclasses.dataclass(frozen=True)
@@ -72,10 +79,16 @@ class Evidence:
         Share of the prior that the network cannot reach, where it is relied on.
     missing_log_likelihood
         By how much a template of the matched filter fits the data better than the best draw.
-    budget_ended
-        The budget that ended before the proposal was good enough, in words.
+    unfinished
+        Why the proposal did not become good enough, in words: a budget that ended, say.
     closed_form_difference
         Largest difference of the conditionals' closed form from the user's likelihood, where it is too large.
+    nan_share
+        Share of all rows inside the prior for which the likelihood is no number.
+    outermost
+        The parameter of which most of the posterior lies in the last quantiles of its prior, and that share.
+    searched
+        Draws of the prior, where they are all that modes were looked for with: no network, no search by templates.
     """
 
     n_posterior: int | None = None
@@ -83,8 +96,11 @@ class Evidence:
     prior_part: float | None = None
     unreached: float | None = None
     missing_log_likelihood: float | None = None
-    budget_ended: str | None = None
+    unfinished: str | None = None
     closed_form_difference: float | None = None
+    nan_share: float | None = None
+    outermost: tuple[str, float] | None = None
+    searched: int | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -129,8 +145,14 @@ def judge(
             f"the conditionals' closed form differs from the likelihood by {known.closed_form_difference:.3g}: "
             "use phase='network'"
         )
-    if known.budget_ended is not None:
-        failed.append(f"the budget {known.budget_ended} ended before the proposal was good enough: raise it")
+    if known.unfinished is not None:
+        failed.append(known.unfinished)
+    if known.outermost is not None and not known.outermost[1] <= limits.outermost_failed:
+        key, share = known.outermost
+        failed.append(
+            f"a share of {share:.3g} of the posterior lies in the last quantiles of the prior of {key}, above "
+            f"{limits.outermost_failed:g}, and more may lie beyond, where no draw can: widen this prior"
+        )
 
     # Tests read "not within", so that NaN never passes.
     def at_most(name: str, value: float, check_above: float, failed_above: float) -> None:
@@ -152,6 +174,9 @@ def judge(
         limits.largest_weight_check,
         limits.largest_weight_failed,
     )
+    if known.nan_share is not None:
+        name = "the share of rows inside the prior whose likelihood is no number (NaN)"
+        at_most(name, known.nan_share, limits.nan_check, limits.nan_failed)
     ess = summary.effective_sample_size
     if not ess >= limits.effective_failed:
         failed.append(f"the number of effective draws is {ess:.4g}, below {limits.effective_failed:g}")
@@ -184,6 +209,12 @@ def judge(
         check.append(
             f"a template fits the data better than every draw, by {known.missing_log_likelihood:.3g} in log likelihood, "
             f"above {limits.missing_check:g}: a mode may be missing, or the data hold more than any signal of the prior"
+        )
+    if known.searched is not None:
+        check.append(
+            f"no network knows this likelihood, and {known.searched} draws from the prior are all that modes were looked for "
+            f"with: one in less than {3 / known.searched:.1g} of its volume may be missing; compare with another sampler "
+            "where there could be such"
         )
     grade: Literal["reliable", "check", "failed"] = "failed" if failed else "check" if check else "reliable"
     return Verdict(grade, (*failed, *check))

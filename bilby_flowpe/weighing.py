@@ -11,6 +11,7 @@ from bilby.core.likelihood import Likelihood, _safe_likelihood_call
 from bilby.core.utils import logger
 
 from .conditional import ConditionalConfig, ConditionalDraws, ExactConditional
+from .errors import DataError
 from .parallel import Row, evaluate
 from .priors import Parameters, PriorTransform
 from .proposals import Draws, Mixture, concatenate, posterior_shares
@@ -35,6 +36,11 @@ class LogLikelihood:
         """``None`` where it is not a number."""
         # Bilby's own way to call a likelihood, whether it takes its parameters or, as older ones do, holds them.
         value = float(_safe_likelihood_call(self.likelihood, dict(row), use_ratio=self.use_ratio))
+        if value == np.inf:
+            raise DataError(
+                f"the log likelihood is infinite at {row}: no weight can be made of it; mend the likelihood there, or narrow "
+                "the prior"
+            )
         return None if np.isnan(value) else np.array([value])
 
 
@@ -105,6 +111,8 @@ class Target:
         Processes.
     n_likelihood
         Likelihood evaluations so far.
+    n_nan
+        Of these, how many gave no number.
     """
 
     likelihood: Likelihood
@@ -113,6 +121,7 @@ class Target:
     conditional: ExactConditional = field(default=None)
     npool: int = 1
     n_likelihood: int = 0
+    n_nan: int = 0
 
     def __post_init__(self) -> None:
         if self.conditional is None:
@@ -149,12 +158,15 @@ class Target:
         """
         blocks = []
         step = _BLOCK if go_on is None else _TIMED_BLOCK
-        for first in range(0, size, step):
+        starts = range(0, size, step)
+        # As many rows are checked in many blocks as in one: they count as evaluations.
+        spots = np.diff(np.linspace(0, SPOT_CHECKS, len(starts) + 1).astype(int)).tolist()
+        for first, checked in zip(starts, spots, strict=True):
             if first and go_on is not None and not go_on():
                 break
             count = min(step, size - first)
             title = f"{progress}, {first + count} of {size} draws" if progress else None
-            blocks.append(self.weigh(proposal.draw(count, generator, rng), rng, title))
+            blocks.append(self.weigh(proposal.draw(count, generator, rng), rng, title, checked))
         return WeightedDraws(
             draws=concatenate([block.draws for block in blocks]),
             parameters={
@@ -168,7 +180,9 @@ class Target:
             spot_difference=float(np.max([block.spot_difference for block in blocks])),
         )
 
-    def weigh(self, draws: Draws, rng: np.random.Generator, progress: str | None = None) -> WeightedDraws:
+    def weigh(
+        self, draws: Draws, rng: np.random.Generator, progress: str | None = None, spot_checks: int = SPOT_CHECKS
+    ) -> WeightedDraws:
         """Weigh draws.
 
         With parameters drawn from their exact conditional (:mod:`.conditional`), ``x = (rest, c)`` and ``q(x) = q(rest)
@@ -183,6 +197,8 @@ class Target:
             Generator of what is drawn conditionally.
         progress
             Title of the progress bar; none is shown when left out.
+        spot_checks
+            Rows for which the closed form of the conditionals is held against the user's own likelihood.
         """
         size = len(draws)
         likelihood, transform, conditional = self.likelihood, self.transform, self.conditional
@@ -202,6 +218,16 @@ class Target:
             task, task_rows = LogLikelihood(likelihood, self.use_ratio), rows
         values, good = evaluate(task, task_rows, self.npool, progress)
         alive = inside[good]
+        failed = [rows[i] for i in np.flatnonzero(~good)]
+        if conditional.keys and failed:
+            # A waveform that fails is a likelihood of zero; one that is no number is not.
+            looked_at = failed[: max(spot_checks // 2, 1)]
+            nan = sum(np.isnan(float(likelihood.log_likelihood_ratio(row))) for row in looked_at)
+            self.n_nan += round(len(failed) * nan / len(looked_at))
+            spot_checks = max(spot_checks - len(looked_at), 0)
+            self.n_likelihood += len(looked_at)
+        elif failed:
+            self.n_nan += len(failed)
         if conditional.keys and len(alive):
             drawn = conditional.draw(values, rng)
             for key, column in drawn.parameters.items():
@@ -209,7 +235,8 @@ class Target:
             noise = 0.0 if self.use_ratio else float(likelihood.noise_log_likelihood())
             log_likelihood[alive] = drawn.log_likelihood_ratio + noise
             log_weights[alive] = drawn.log_ratio + noise
-            spot = _spot_check(likelihood, [rows[i] for i in np.flatnonzero(good)], drawn)
+            if spot_checks:
+                spot = _spot_check(likelihood, [rows[i] for i in np.flatnonzero(good)], drawn, spot_checks)
             if np.isnan(drawn.log_ratio).any():
                 # A density of our own that is no number is no likelihood of zero.
                 spot = np.inf
@@ -218,7 +245,7 @@ class Target:
         log_prior = np.where(draws.inside, transform.log_prob(parameters), -np.inf)
         weighty = log_weights > _FAILED
         log_weights[weighty] += of_rest[weighty] + draws.log_encoder[weighty] - draws.log_q[weighty]
-        spent = len(rows) + (min(SPOT_CHECKS, len(alive)) if conditional.keys else 0)
+        spent = len(rows) + (min(spot_checks, len(alive)) if conditional.keys else 0)
         self.n_likelihood += spent
         return WeightedDraws(
             draws=draws,
@@ -238,9 +265,9 @@ class Target:
         return [{**self.transform.fixed, **{key: column[i] for key, column in columns.items()}} for i in range(size)]
 
 
-def _spot_check(likelihood: Likelihood, rows: list[Row], drawn: ConditionalDraws) -> float:
+def _spot_check(likelihood: Likelihood, rows: list[Row], drawn: ConditionalDraws, size: int) -> float:
     """Largest scaled difference to the user's own likelihood over a few rows spread over the draws."""
-    picked = np.unique(np.linspace(0, len(rows) - 1, min(SPOT_CHECKS, len(rows))).astype(int))
+    picked = np.unique(np.linspace(0, len(rows) - 1, min(size, len(rows))).astype(int))
     differences = []
     for index in picked:
         row = {**rows[index], **{key: float(column[index]) for key, column in drawn.parameters.items()}}

@@ -7,13 +7,20 @@ import time
 import numpy as np
 import pytest
 import torch
+from bilby.core.likelihood import Likelihood
+from bilby.core.prior import Gaussian, PriorDict
 from test_refine import LOG_Z, Fast, Start, target
 
 from bilby_flowpe.charts import PriorChart, unreached_share
+from bilby_flowpe.errors import DataError
 from bilby_flowpe.outcome import Outcome
+from bilby_flowpe.priors import PriorTransform
 from bilby_flowpe.proposals import Shares, defensive
 from bilby_flowpe.refine import Budget
 from bilby_flowpe.sampling import EventSampler, Wanted
+from bilby_flowpe.toys import unequal_modes
+from bilby_flowpe.verdict import judge
+from bilby_flowpe.weighing import Target
 
 
 def sample(likelihood: Fast, start: Start | None, refine: bool = True, budget: int = 200_000, seed: int = 1) -> Outcome:
@@ -36,12 +43,83 @@ def test_a_good_network_needs_no_refinement() -> None:
     assert outcome.pilot.n_draws == 500
 
 
-@pytest.mark.parametrize("start", [Start(2.0, 0.1), Start(1.0, 2.0), None])
-def test_what_will_not_do_is_refined(start: Start | None) -> None:
+@pytest.mark.parametrize("start", [Start(2.0, 0.1), Start(1.0, 2.0)])
+def test_what_will_not_do_is_refined(start: Start) -> None:
     outcome = sample(Fast((1.0,)), start)
     assert outcome.refinement is not None
     assert outcome.verdict.grade == "reliable"
     assert right(outcome)
+
+
+def test_without_a_network_no_result_is_better_than_check() -> None:
+    outcome = sample(Fast((1.0,)), None)
+    assert right(outcome)
+    assert outcome.verdict.grade == "check"
+    # Nothing else is the matter.
+    assert len(outcome.verdict.reasons) == 1
+    assert "3000 draws from the prior are all" in outcome.verdict.reasons[0]
+
+
+def test_a_narrow_mode_that_is_missed_is_no_reliable_result() -> None:
+    likelihood, priors, log_evidence = unequal_modes(2, 0.001)
+    aim = Target(likelihood, PriorTransform(priors), use_ratio=False)
+    generator, rng = torch.Generator().manual_seed(1), np.random.default_rng(1)
+    outcome = EventSampler(aim, None, None, Wanted(2000, 2000), Budget(100_000), generator, rng)()
+    # Wrong by the missing half, and by its own weights perfectly well.
+    assert outcome.summary.log_evidence == pytest.approx(log_evidence - np.log(2), abs=0.1)
+    assert judge(outcome.summary).grade == "reliable"
+    assert outcome.verdict.grade == "check"
+
+
+@pytest.mark.parametrize("centre", [12.0, -15.0])
+def test_a_posterior_beyond_the_quantiles_of_its_prior_fails(centre: float) -> None:
+    """A prior's quantiles end at 8 standard deviations: what lies beyond piles up there, with perfect weights."""
+
+    class Far(Likelihood):
+        def log_likelihood(self, parameters: dict | None = None) -> float:
+            return -0.5 * ((parameters["a"] - centre) / 0.5) ** 2
+
+    aim = Target(Far(), PriorTransform(PriorDict({"a": Gaussian(0, 1)})), use_ratio=False)
+    generator, rng = torch.Generator().manual_seed(1), np.random.default_rng(1)
+    outcome = EventSampler(aim, None, None, Wanted(1500, 2000), Budget(60_000), generator, rng)()
+    assert outcome.verdict.grade == "failed"
+    assert "quantiles of the prior of a" in " ".join(outcome.verdict.reasons)
+
+
+def test_a_likelihood_that_is_no_number_is_counted() -> None:
+    class Half(Fast):
+        def log_likelihood(self, parameters: dict | None = None) -> float:
+            return np.nan if parameters["a"] > 1.0 else super().log_likelihood(parameters)
+
+    outcome = sample(Half((1.0,)), Start(1.0, 0.1))
+    assert outcome.verdict.grade == "failed"
+    assert "no number (NaN)" in outcome.verdict.reasons[0]
+
+
+def test_an_infinite_likelihood_is_refused_with_its_row() -> None:
+    class Infinite(Fast):
+        def log_likelihood(self, parameters: dict | None = None) -> float:
+            return np.inf if parameters["a"] > 1.2 else super().log_likelihood(parameters)
+
+    with pytest.raises(DataError, match="log likelihood is infinite at {'a': 1"):
+        sample(Infinite((1.0,)), Start(1.0, 0.1))
+
+
+def test_a_budget_that_ends_before_enough_effective_draws_fails() -> None:
+    outcome = sample(Fast((1.0,)), Start(1.0, 0.1), refine=False, budget=1500)
+    assert outcome.verdict.grade == "failed"
+    assert "the budget max_likelihood_evaluations=1500" in outcome.verdict.reasons[0]
+    assert right(outcome)
+
+
+def test_a_constant_likelihood_has_parts_that_cannot_disagree() -> None:
+    class Constant(Fast):
+        def log_likelihood(self, parameters: dict | None = None) -> float:
+            return 0.0
+
+    outcome = sample(Constant((1.0,)), None)
+    assert outcome.summary.log_evidence == pytest.approx(0.0, abs=1e-6)
+    assert not [reason for reason in outcome.verdict.reasons if "disagree" in reason]
 
 
 def test_a_network_that_cannot_reach_the_better_mode_is_not_relied_on() -> None:
@@ -91,6 +169,7 @@ class Nowhere(Fast):
 def test_a_likelihood_that_is_zero_everywhere_fails_in_words(start: Start | None) -> None:
     outcome = sample(Nowhere((1.0,)), start)
     assert outcome.verdict.grade == "failed"
+    assert "none of 3000 draws from the prior has a likelihood above zero" in outcome.verdict.reasons[0]
     assert len(outcome.rows) == 0
 
 

@@ -27,6 +27,8 @@ PROBLEMS: dict[str, Callable[[], toys.Problem]] = {
     "shells 5": partial(toys.gaussian_shells, 5),
     "eggbox 1": partial(toys.eggbox, 1),
     "eggbox 2": partial(toys.eggbox, 2),
+    "unequal modes 2": partial(toys.unequal_modes, 2, 0.03),
+    "unequal modes 3": partial(toys.unequal_modes, 3),
     "constrained": toys.constrained_gaussian,
     "constrained, simulates": partial(toys.constrained_gaussian, True),
 }
@@ -93,7 +95,9 @@ def test_the_gaussian_is_what_it_says() -> None:
         assert log_evidence == pytest.approx(-math.log(volume))
 
 
-@pytest.mark.parametrize(("name", "n"), [("gaussian 2", 1500), ("shells 2", 1500), ("eggbox 2", 2000)])
+@pytest.mark.parametrize(
+    ("name", "n"), [("gaussian 2", 1500), ("shells 2", 1500), ("eggbox 2", 2000), ("unequal modes 2", 1000)]
+)
 def test_evidence_against_a_grid(name: str, n: int) -> None:
     likelihood, priors, log_evidence = PROBLEMS[name]()
     _, values = on_a_grid(likelihood, priors, n)

@@ -53,7 +53,19 @@ def test_verdict_on_what_was_asked_for() -> None:
         ({"unreached": 0.02}, "check", "cannot reach a share of 0.02 of the prior, above 0.01"),
         ({"missing_log_likelihood": 8.1}, "check", "by 8.1 in log likelihood, above 8"),
         ({"missing_log_likelihood": math.nan}, "check", "log likelihood"),
-        ({"budget_ended": "max_time=5 s"}, "failed", "the budget max_time=5 s ended"),
+        ({"unfinished": "the budget max_time=5 s ended"}, "failed", "the budget max_time=5 s ended"),
+        ({"nan_share": 0.01}, "check", "whose likelihood is no number (NaN) is 0.01, above 0.001"),
+        ({"nan_share": 0.5}, "failed", "whose likelihood is no number (NaN) is 0.5, above 0.05"),
+        (
+            {"outermost": ("a", 0.5)},
+            "failed",
+            "a share of 0.5 of the posterior lies in the last quantiles of the prior of a",
+        ),
+        (
+            {"searched": 3000},
+            "check",
+            "3000 draws from the prior are all that modes were looked for with: one in less than",
+        ),
         ({"closed_form_difference": 0.2}, "failed", "differs from the likelihood by 0.2"),
     ],
 )

@@ -13,13 +13,14 @@ from bilby.core.prior import PriorDict
 from bilby.gw.likelihood import GravitationalWaveTransient
 from tqdm.auto import tqdm
 
-from ..importance import kl_from_weights, summarise
+from ..charts import unreached_share
+from ..importance import kl_from_weights
 from ..injections import inject, injected
 from ..model import TrainedPosterior
+from ..outcome import Outcome
 from ..phase import InnerProducts
 from ..priors import PriorTransform
 from ..proposals import marginal_log_prob
-from ..verdict import judge
 from ..weighing import LogLikelihood, Target
 from .divergence import KLSummary, kl_truth, log_posterior_at_truth
 
@@ -39,7 +40,7 @@ class EventGap:
     log_evidence, log_evidence_err, log_evidence_bias
         Of the weights; the last is the expected bias of log Z.
     verdict
-        Grade of the result.
+        Grade that a run with these draws would have.
     kl_weighted
         KL divergence of the network from the exact posterior, by the weights; of pairs with latent variables, which is no
         smaller than that of the parameters.
@@ -160,9 +161,13 @@ def _measure(
     bound = model.bind(event, transform)
     generator = torch.Generator().manual_seed(int(rng.integers(2**31)))
     target = Target(event, transform, True, bound.conditional, npool)
+    unreached = unreached_share(bound, transform)
     proposal = bound.mixture()
     weighted = target.draw(proposal, draws, generator, rng)
-    summary = summarise(weighted.log_weights)
+    outcome = Outcome(weighted, proposal)
+    # As a run that asks for what it gets.
+    outcome.judge(target, 1, draws, np.random.default_rng(seed), bound.log_likelihood_found, unreached=unreached)
+    summary = outcome.summary
     parameters = {key: np.array([truth[key]]) for key in transform.keys}
     log_prior = float(transform.log_prob(parameters, model.coordinates.keys)[0])
     if bound.conditional.keys:
@@ -179,7 +184,7 @@ def _measure(
         log_evidence=summary.log_evidence,
         log_evidence_err=summary.log_evidence_err,
         log_evidence_bias=summary.log_evidence_bias,
-        verdict=judge(summary).grade,
+        verdict=outcome.verdict.grade,
         kl_weighted=kl_from_weights(weighted.log_weights),
         log_likelihood=log_likelihood,
         log_prior=log_prior,
