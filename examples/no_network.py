@@ -2,10 +2,10 @@
 
     python examples/no_network.py --seeds 5 --referee dynesty
 
-Correlated normal densities in 2, 5 and 10 dimensions, two thin shells, an egg box and two modes of very unequal width, all black
-boxes to the sampler. Printed are ln Z beside its closed form, z-scores, verdicts and costs. The narrower of the unequal modes
-may be missed, as by any sampler that never meets it: that is why such results are never better than `check`. A result that calls itself reliable and is more than 4 sigma off
-ends the script with an error. dynesty's runs are resumed where they were stopped, and used again.
+Correlated normal densities in 2, 5 and 10 dimensions, two thin shells, an egg box and two modes of very unequal width, all
+black boxes to the sampler. Printed are ln Z beside its closed form, z-scores, verdicts and costs. The narrower of the unequal
+modes may be missed: no result without a network is better than `check`, and says so. One that calls itself reliable and is
+more than 4 sigma off ends the script with an error. dynesty's runs are resumed where they were stopped, and used again.
 """
 
 from __future__ import annotations

@@ -101,7 +101,7 @@ def test_an_infinite_likelihood_is_refused_with_its_row() -> None:
         def log_likelihood(self, parameters: dict | None = None) -> float:
             return np.inf if parameters["a"] > 1.2 else super().log_likelihood(parameters)
 
-    with pytest.raises(DataError, match="log likelihood is infinite at {'a': 1"):
+    with pytest.raises(DataError, match=r"log likelihood is infinite at \{'a': 1"):
         sample(Infinite((1.0,)), Start(1.0, 0.1))
 
 
