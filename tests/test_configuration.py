@@ -308,7 +308,7 @@ bf16 = true
             ("[training]\nmax_time = true", r"\[training\] max_time=True: give a number or 'none'"),
             ("[training]\nbatch_size = 10.5", r"\[training\] batch_size=10.5: give a whole number"),
             ("[training]\nbatch_size = 0", "batch_size=0: give a number above zero"),
-            ("[training]\ndevice = 'gpu'", "device='gpu' is no device"),
+            ("[training]\ndevice = 'gpu'", "device='gpu' cannot be used here"),
             ("[network]\nhidden_features = 128", "hidden_features=128: give a list, each a whole number"),
             ("[network]\nfamily = 'nice'", "network='nice': choose one of"),
             ("[simulation]\npath = 'fast'", r"give one of \['auto', 'factorised', 'general'\]"),
