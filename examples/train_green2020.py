@@ -29,6 +29,9 @@ def main() -> None:
     parser.add_argument("--time", type=float, default=540.0, help="seconds of training, simulation of waveforms apart")
     parser.add_argument("--waveforms", type=int, default=50_000)
     parser.add_argument("--learning-rate", type=float, default=1.5e-3)
+    parser.add_argument(
+        "--kl-share", type=float, help="share of the training that the cycles of the KL term take (cvae and cvae+)"
+    )
     parser.add_argument("--hidden", type=int, default=256, help="width of the hidden layers of each transform")
     parser.add_argument("--embedding", type=int, default=256, help="width of the embedding network")
     parser.add_argument(
@@ -50,6 +53,8 @@ def main() -> None:
 
     likelihood, priors = green2020(parameters=arguments.parameters, seed=0)
     network = compact(arguments.network)
+    training = TrainingConfig(max_time=arguments.time, learning_rate=arguments.learning_rate, seed=arguments.seed)
+    cycled = training.kl_cycles * len(training.kl_cycle)
     settings = Settings(
         simulation=SimulationConfig(n_waveforms=arguments.waveforms),
         representation=RepresentationConfig(kind="series" if arguments.series else "aligned"),
@@ -61,7 +66,9 @@ def main() -> None:
             embedding_features=arguments.embedding,
             latent=arguments.latent,
         ),
-        training=TrainingConfig(max_time=arguments.time, learning_rate=arguments.learning_rate, seed=arguments.seed),
+        training=replace(
+            training, **({} if arguments.kl_share is None else {"epochs": round(cycled / arguments.kl_share)})
+        ),
         phase=arguments.phase,
         distance=arguments.distance,
         time=arguments.arrival,
