@@ -197,3 +197,14 @@ def test_a_distance_prior_of_spikes_is_refused() -> None:
         ExactConditional(WITH_DISTANCE, PriorTransform(toy_priors(luminosity_distance=Interped(grid, spikes + 0.0))))
     for smooth in (PowerLaw(2, 1, 100_000), PowerLaw(-1, 1, 100_000), Uniform(10, 5000), PowerLaw(2, 1000, 3000)):
         ExactConditional(WITH_DISTANCE, PriorTransform(toy_priors(luminosity_distance=smooth)))
+
+
+def test_a_prior_of_the_inclination_with_a_spike_is_refused() -> None:
+    grid = np.linspace(0, np.pi, 40_001)
+    spike = np.sin(grid) / 2 + ((grid > 1.0) & (grid < 1.0002)) * 2500.0
+    with pytest.raises(ContractError, match="(?s)draws theta_jn from .* features too narrow"):
+        ExactConditional(
+            amplitude((1.0, 0.0)), PriorTransform(toy_priors(theta_jn=Interped(grid, spike, minimum=0, maximum=np.pi)))
+        )
+    for smooth in (Sine(), Sine(0.2, 1.4), Uniform(0, np.pi)):
+        ExactConditional(amplitude((1.0, 0.0)), PriorTransform(toy_priors(theta_jn=smooth)))
