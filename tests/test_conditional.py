@@ -202,7 +202,7 @@ def test_a_distance_prior_of_spikes_is_refused() -> None:
 def test_a_prior_of_the_inclination_with_a_spike_is_refused() -> None:
     grid = np.linspace(0, np.pi, 40_001)
     spike = np.sin(grid) / 2 + ((grid > 1.0) & (grid < 1.0002)) * 2500.0
-    with pytest.raises(ContractError, match="(?s)draws theta_jn from .* features too narrow"):
+    with pytest.raises(ContractError, match=r"(?s)draws theta_jn from .* features too narrow"):
         ExactConditional(
             amplitude((1.0, 0.0)), PriorTransform(toy_priors(theta_jn=Interped(grid, spike, minimum=0, maximum=np.pi)))
         )
