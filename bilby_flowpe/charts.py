@@ -12,7 +12,7 @@ from typing import Protocol
 import numpy as np
 import torch
 
-from .priors import Parameters, PriorTransform
+from .priors import Parameters, PriorTransform, within_quantiles
 
 _TRIALS = 1000
 
@@ -111,7 +111,5 @@ class PriorChart:
         v = np.zeros((len(base), self.transform.ndim))
         v[:, self._columns] = base
         parameters = self.transform.from_unconstrained(v)
-        inside = self.transform.satisfies(parameters) & np.isfinite(
-            self.transform.log_jacobian(parameters, v, self.keys)
-        )
+        inside = self.transform.satisfies(parameters) & within_quantiles(base).all(axis=1)
         return {key: parameters[key] for key in self.keys}, inside

@@ -102,7 +102,7 @@ class Outcome:
         self.verdict = judge(self.summary, n_effective=n_effective, evidence=evidence)
 
     def _outermost(self, target: Target) -> tuple[str, float] | None:
-        """The parameter of which most of the posterior lies at the ends of its prior's quantiles, and that share."""
+        """The parameter with the largest share of the posterior at the ends of its prior's quantiles, and that share."""
         alive = np.isfinite(self.weighted.log_weights)
         if not alive.any():
             return None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import itertools
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
@@ -16,7 +17,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter
 
 Plot = TypeVar("Plot", bound=Callable[..., Path])
-COLOURS = ("#0072B2", "#D55E00", "#009E73")
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
 _LEVELS = (0.5, 0.9)
 
 
@@ -111,11 +112,12 @@ def plot_comparison(
     ranges = [_padded(column) for column in everything.T]
     figure = Figure(figsize=(2.1 * len(keys) + 1.0,) * 2)
     FigureCanvasAgg(figure)
-    for colour, (_, table) in zip(COLOURS, tables.items(), strict=False):
+    coloured = dict(zip(tables, itertools.cycle(COLOURS), strict=False))
+    for name, table in tables.items():
         corner.corner(
             table,
             fig=figure,
-            color=colour,
+            color=coloured[name],
             bins=40,
             smooth=0.8,
             levels=_LEVELS,
@@ -124,14 +126,14 @@ def plot_comparison(
             plot_datapoints=False,
             plot_density=False,
             no_fill_contours=True,
-            hist_kwargs={"density": True, "color": colour},
+            hist_kwargs={"density": True, "color": coloured[name]},
             truths=None if truths is None else [truths.get(key, np.nan) - offsets.get(key, 0.0) for key in keys],
             truth_color="#555555",
             label_kwargs={"fontsize": 12},
             labelpad=0.06,
             max_n_ticks=4,
         )
-    handles = [Line2D([], [], color=colour, label=name) for colour, name in zip(COLOURS, tables, strict=False)]
+    handles = [Line2D([], [], color=colour, label=name) for name, colour in coloured.items()]
     if truths is not None:
         handles.append(Line2D([], [], color="#555555", label="injected"))
     figure.legend(handles=handles, loc="upper right", bbox_to_anchor=(0.97, 0.95), frameon=False, fontsize=13)

@@ -27,10 +27,8 @@ Parameters = dict[str, np.ndarray]
 
 _NORMALISATION_DRAWS = 400_000
 _UNIT_EDGE = 1e-15
-_EDGE = (
-    float(-ndtri(_UNIT_EDGE)) - 1e-6
-)  # of a coordinate: beyond it rescale and cdf no longer tell one value from another
-_OUTERMOST = 7.5
+# Coordinates from which on rescale and cdf do not tell one value from another, and hardly do.
+_EDGE, _OUTERMOST = float(-ndtri(_UNIT_EDGE)) - 1e-6, 7.5
 _CELLS, _FEWEST_CELLS = 4000, 20
 _DENSITY_TOLERANCE, _ANOTHER_DENSITY = 0.1, 1.6  # of the logarithm
 _SAME_DENSITY = 1e-4  # what tabulated priors and the quadrature are good for
@@ -176,7 +174,7 @@ class PriorTransform:
             column = v[:, self.keys.index(key)]
             with np.errstate(divide="ignore"):
                 total += self.priors[key].ln_prob(sample[key], **self._required(key, sample)) + self.log_scale[key]
-            total += np.where(np.abs(column) < _EDGE, 0.5 * column**2 + 0.5 * np.log(2 * np.pi), -np.inf)
+            total += np.where(within_quantiles(column), 0.5 * column**2 + 0.5 * np.log(2 * np.pi), -np.inf)
         if self.ordered_pair and self.ordered_pair[0] in keys:
             total += np.log(2.0)
         return total
@@ -245,6 +243,11 @@ class PriorTransform:
                 "narrow the priors of the search parameters to the region that satisfies them"
             )
         return fraction
+
+
+def within_quantiles(v: np.ndarray) -> np.ndarray:
+    """Where standard-normal coordinates are within what the quantiles of a prior can tell apart."""
+    return np.abs(v) < _EDGE
 
 
 def _conditions(prior: Prior) -> list[str]:

@@ -60,8 +60,7 @@ class Run:
         if can_simulate(self.likelihood):
             bound, source = self._find_or_train()
         else:
-            ignored = [key for key in ("model", *OF_THE_MODEL) if self.kwargs[key] != self.sampler.default_kwargs[key]]
-            if ignored:
+            if ignored := self._changed("model", *OF_THE_MODEL):
                 logger.warning(f"Nothing is trained for a {type(self.likelihood).__name__}: {ignored} have no effect")
             logger.info(
                 f"Nobody can simulate from a {type(self.likelihood).__name__}: a proposal is refined from the prior for this "
@@ -87,6 +86,10 @@ class Run:
         fill = fill_weighted if self.kwargs["importance"] else fill_raw
         return fill(self.sampler, outcome, target, began)
 
+    def _changed(self, *keys: str) -> list[str]:
+        """Arguments that are not what they are by default."""
+        return [key for key in keys if self.kwargs[key] != self.sampler.default_kwargs[key]]
+
     def _timed(self, stage: str, work: Callable[[], Done]) -> Done:
         began = time.monotonic()
         done = work()
@@ -98,8 +101,7 @@ class Run:
     def _find_or_train(self) -> tuple[BoundPosterior, str]:
         """A model bound to the data, and its name."""
         if self.kwargs["model"] is not None:
-            ignored = [key for key in OF_THE_MODEL if self.kwargs[key] != self.sampler.default_kwargs[key]]
-            if ignored:
+            if ignored := self._changed(*OF_THE_MODEL):
                 logger.warning(f"model={self.kwargs['model']!r} is used as it was trained: {ignored} have no effect")
             return self._bound(self._timed("model", lambda: find_model(self.kwargs["model"]))), str(
                 self.kwargs["model"]

@@ -12,7 +12,7 @@ import torch
 from bilby.core.utils import logger
 
 from .charts import Chart, unreached_share
-from .importance import WeightSummary, draws_needed, summarise
+from .importance import WeightSummary, draws_needed, effective_sample_size, summarise
 from .outcome import Outcome
 from .proposals import Mixture
 from .refine import Budget, Refinement
@@ -116,8 +116,8 @@ class EventSampler:
         # The pilot only fixes the number: its own luck must not enter the evidence.
         size = max(min(needed, left), 1)
         weighted = self._draw(proposal, size, "weighing")
-        short = needed > left or len(weighted.log_weights) < size
-        short = short and summarise(weighted.log_weights).effective_sample_size < wanted.n_effective
+        cut = needed > left or len(weighted.log_weights) < size
+        short = cut and effective_sample_size(weighted.log_weights) < wanted.n_effective
         outcome = self._judged(
             weighted, proposal, summary, unfinished=self.budget.spent(self.target) if short else None
         )

@@ -86,7 +86,7 @@ class Evidence:
     nan_share
         Share of all rows inside the prior for which the likelihood is no number.
     outermost
-        The parameter of which most of the posterior lies in the last quantiles of its prior, and that share.
+        The parameter with the largest share of the posterior in the last quantiles of its prior, and that share.
     searched
         Draws of the prior, where they are all that modes were looked for with: no network, no search by templates.
     """

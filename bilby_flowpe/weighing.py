@@ -219,15 +219,9 @@ class Target:
         values, good = evaluate(task, task_rows, self.npool, progress)
         alive = inside[good]
         failed = [rows[i] for i in np.flatnonzero(~good)]
-        if conditional.keys and failed:
-            # A waveform that fails is a likelihood of zero; one that is no number is not.
-            looked_at = failed[: max(spot_checks // 2, 1)]
-            nan = sum(np.isnan(float(likelihood.log_likelihood_ratio(row))) for row in looked_at)
-            self.n_nan += round(len(failed) * nan / len(looked_at))
-            spot_checks = max(spot_checks - len(looked_at), 0)
-            self.n_likelihood += len(looked_at)
-        elif failed:
-            self.n_nan += len(failed)
+        looked_at = failed[: (spot_checks + 1) // 2] if conditional.keys else []
+        self.n_nan += self._no_numbers(looked_at, len(failed)) if conditional.keys else len(failed)
+        spot_checks = min(spot_checks - len(looked_at), len(alive)) if conditional.keys else 0
         if conditional.keys and len(alive):
             drawn = conditional.draw(values, rng)
             for key, column in drawn.parameters.items():
@@ -245,7 +239,7 @@ class Target:
         log_prior = np.where(draws.inside, transform.log_prob(parameters), -np.inf)
         weighty = log_weights > _FAILED
         log_weights[weighty] += of_rest[weighty] + draws.log_encoder[weighty] - draws.log_q[weighty]
-        spent = len(rows) + (min(spot_checks, len(alive)) if conditional.keys else 0)
+        spent = len(rows) + len(looked_at) + spot_checks
         self.n_likelihood += spent
         return WeightedDraws(
             draws=draws,
@@ -258,6 +252,14 @@ class Target:
             spot_difference=spot,
         )
 
+    def _no_numbers(self, looked_at: list[Row], failed: int) -> int:
+        """How many of the rows without inner products have a likelihood that is no number, from a few of them.
+
+        Where the waveform alone fails it is zero.
+        """
+        nan = sum(np.isnan(float(self.likelihood.log_likelihood_ratio(row))) for row in looked_at)
+        return round(failed * nan / len(looked_at)) if looked_at else 0
+
     def rows(self, parameters: Parameters) -> list[Row]:
         """One dictionary a draw, fixed parameters included: what Bilby's own functions take."""
         columns = {key: value.tolist() for key, value in parameters.items()}
@@ -267,7 +269,7 @@ class Target:
 
 def _spot_check(likelihood: Likelihood, rows: list[Row], drawn: ConditionalDraws, size: int) -> float:
     """Largest scaled difference to the user's own likelihood over a few rows spread over the draws."""
-    picked = np.unique(np.linspace(0, len(rows) - 1, min(size, len(rows))).astype(int))
+    picked = np.unique(np.linspace(0, len(rows) - 1, size).astype(int))
     differences = []
     for index in picked:
         row = {**rows[index], **{key: float(column[index]) for key, column in drawn.parameters.items()}}

@@ -41,8 +41,10 @@ ROWS = 5000
 FAMILIES = ("cvae", "maf", "cvae+")
 
 
-def run_emcee(likelihood: Any, priors: Any, arguments: argparse.Namespace, **options: Any) -> Result:
-    """emcee by Bilby; its chains thinned to about one row a walker and autocorrelation time."""
+def run_emcee(
+    likelihood: Any, priors: Any, keys: tuple[str, ...], arguments: argparse.Namespace, **options: Any
+) -> dict[str, np.ndarray]:
+    """Independent rows by Bilby's emcee: of every walker one an autocorrelation time, none twice."""
     result = bilby.run_sampler(
         likelihood,
         priors,
@@ -61,14 +63,11 @@ def run_emcee(likelihood: Any, priors: Any, arguments: argparse.Namespace, **opt
     kept = (arguments.steps - arguments.steps // 2) / time
     print(f"emcee: autocorrelation time {time:.0f} steps, {kept:.0f} of them kept, by {arguments.walkers} walkers")
     if kept < 10:
-        print("emcee has not converged: no figure below is to be trusted; give more --steps")
-    return result
-
-
-def thinned(posterior: Any, rows: int, seed: int) -> dict[str, np.ndarray]:
-    """Rows at random, none twice."""
-    chosen = np.random.default_rng(seed).choice(len(posterior), min(rows, len(posterior)), replace=False)
-    return {key: np.asarray(posterior[key])[chosen] for key in posterior}
+        raise SystemExit("emcee has not converged, and is not used: give more --steps")
+    # Walker after walker; a walker that stood still for longer repeats its row.
+    table = result.posterior[list(keys)].iloc[:: int(np.ceil(time))].drop_duplicates()
+    table = table.sample(min(ROWS, len(table)), random_state=arguments.seed)
+    return {key: table[key].to_numpy() for key in keys}
 
 
 def weighted(likelihood: Any, priors: Any, model: str, arguments: argparse.Namespace) -> Result:
@@ -103,7 +102,7 @@ def figure_3(arguments: argparse.Namespace) -> None:
     likelihood, priors = green2020(parameters=5, seed=arguments.seed)
     truth = likelihood.injection_parameters
     transform = PriorTransform(priors)
-    emcee = thinned(run_emcee(likelihood, priors, arguments).posterior, ROWS, 0)
+    emcee = run_emcee(likelihood, priors, KEYS, arguments)
     names = {family: arguments.models.format(family) for family in FAMILIES}
     raw = {
         family: raw_draws(find_model(name).bind(likelihood, transform), 2 * ROWS, arguments.seed)
@@ -150,8 +149,7 @@ def figure_6(arguments: argparse.Namespace) -> None:
         priors=(reduced := priors.copy()),
         phase_marginalization=True,
     )
-    run = run_emcee(marginalised, reduced, arguments, conversion_function=generate_all_bbh_parameters)
-    emcee = thinned(run.posterior[list(LARGER)], ROWS, 0)
+    emcee = run_emcee(marginalised, reduced, LARGER, arguments, conversion_function=generate_all_bbh_parameters)
     ours = {key: np.asarray(result.posterior[key]) for key in LARGER}
     divergences = say_kl("CVAE+, weighted", ours, emcee, LARGER)
     (arguments.outdir / "divergences.json").write_text(json.dumps(divergences, indent=1) + "\n")

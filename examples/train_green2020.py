@@ -54,7 +54,8 @@ def main() -> None:
     likelihood, priors = green2020(parameters=arguments.parameters, seed=0)
     network = compact(arguments.network)
     training = TrainingConfig(max_time=arguments.time, learning_rate=arguments.learning_rate, seed=arguments.seed)
-    cycled = training.kl_cycles * len(training.kl_cycle)
+    if arguments.kl_share:
+        training = replace(training, epochs=round(training.kl_cycles * len(training.kl_cycle) / arguments.kl_share))
     settings = Settings(
         simulation=SimulationConfig(n_waveforms=arguments.waveforms),
         representation=RepresentationConfig(kind="series" if arguments.series else "aligned"),
@@ -66,9 +67,7 @@ def main() -> None:
             embedding_features=arguments.embedding,
             latent=arguments.latent,
         ),
-        training=replace(
-            training, **({} if arguments.kl_share is None else {"epochs": round(cycled / arguments.kl_share)})
-        ),
+        training=training,
         phase=arguments.phase,
         distance=arguments.distance,
         time=arguments.arrival,

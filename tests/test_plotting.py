@@ -9,9 +9,11 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from matplotlib.colors import to_rgb
+from matplotlib.image import imread
 from pandas import DataFrame
 
-from bilby_flowpe.plotting import plot_comparison, plot_efficiency, plot_history, plot_whitened
+from bilby_flowpe.plotting import COLOURS, plot_comparison, plot_efficiency, plot_history, plot_whitened
 
 PNG = b"\x89PNG"
 
@@ -74,6 +76,15 @@ def test_comparison(tmp_path: Path) -> None:
 def test_comparison_with_some_truths(tmp_path: Path) -> None:
     keys = ["mass_1", "geocent_time"]
     assert is_picture(plot_comparison({"one": samples(1)}, keys, tmp_path / "some.png", truths={"mass_1": 60.0}))
+
+
+def test_every_posterior_is_in_the_picture(tmp_path: Path) -> None:
+    tables = {f"number {seed}": samples(seed) for seed in range(len(COLOURS) + 1)}
+    for count in (1, 4, len(COLOURS) + 1):
+        chosen = dict(list(tables.items())[:count])
+        picture = imread(plot_comparison(chosen, ["mass_1", "geocent_time"], tmp_path / f"{count}.png"))
+        found = [bool(np.any(np.all(np.abs(picture[..., :3] - to_rgb(colour)) < 0.01, axis=-1))) for colour in COLOURS]
+        assert found == [index < count for index in range(len(COLOURS))]
 
 
 def test_efficiency(tmp_path: Path) -> None:

@@ -19,7 +19,7 @@ from bilby_flowpe.model import BoundPosterior, TrainedPosterior
 from bilby_flowpe.phase import InnerProducts
 from bilby_flowpe.priors import PriorTransform
 from bilby_flowpe.proposals import Draws, flow_alone
-from bilby_flowpe.weighing import Target, WeightedDraws
+from bilby_flowpe.weighing import SPOT_CHECKS, Target, WeightedDraws
 
 Trained = tuple[Path, TrainedPosterior]
 SEED = 4
@@ -226,6 +226,27 @@ def test_likelihoods_that_are_no_number_have_no_weight(network: Weigher) -> None
     np.testing.assert_array_equal(np.isfinite(weighted.log_weights), light & network.draws.inside)
     assert light.any()
     assert not light.all()
+
+
+def test_rows_without_a_number_are_counted_and_those_without_a_waveform_are_not(conditional: Weigher) -> None:
+    """Whether inner products that fail are the one or the other, only the likelihood itself can tell."""
+    limit = float(np.median(conditional.draws.parameters["mass_1"]))
+    failing = int(np.sum((conditional.draws.parameters["mass_1"] > limit) & conditional.draws.inside))
+    plain = conditional.likelihood.waveform_generator.frequency_domain_strain
+    for spoil, counted in (
+        (lambda strain: None, 0),
+        (lambda strain: {mode: values * math.nan for mode, values in strain.items()}, failing),
+    ):
+        likelihood = copy.deepcopy(conditional.likelihood)
+        likelihood.waveform_generator.frequency_domain_strain = lambda row, spoil=spoil: (
+            spoil(plain(row)) if row["mass_1"] > limit else plain(row)
+        )
+        target = Target(likelihood, conditional.transform, True, conditional.bound.conditional, 1)
+        weighted = target.weigh(conditional.draws, np.random.default_rng(SEED))
+        assert target.n_nan == counted
+        assert target.n_likelihood == weighted.n_likelihood
+        # As many are looked at as there are spot checks, whatever fails.
+        assert weighted.n_likelihood == int(conditional.draws.inside.sum()) + SPOT_CHECKS
 
 
 @pytest.mark.parametrize("kind", [Tempered, LyingProducts])
