@@ -9,18 +9,55 @@ from __future__ import annotations
 
 import copy
 import math
+from dataclasses import dataclass
 
 import numpy as np
 import torch
 import zuko
 
-from .event_mixture import NormalMixture, fit_mixture
+from .event_mixture import NormalMixture, fit_mixture, split
 from .parts import Normal
 
 _TRANSFORMS, _HIDDEN, _BINS = 3, (64, 64), 8
-_BATCH, _HELD_OUT, _CHECK_EVERY, _PATIENCE = 512, 0.15, 25, 6
+_BATCH, _CHECK_EVERY, _PATIENCE = 512, 25, 6
 _RIDGE = 1e-9
 _CHUNK = 16_384
+
+
+@dataclass(frozen=True)
+class Whitening:
+    """Affine map to coordinates of zero mean and unit covariance.
+
+    Attributes
+    ----------
+    mean, cholesky
+        (n,), and lower triangular (n, n).
+    """
+
+    mean: np.ndarray
+    cholesky: np.ndarray
+
+    @classmethod
+    def of(cls, points: np.ndarray, weights: np.ndarray) -> Whitening:
+        """By the moments of points (N, n) of weights (N,) that sum to one."""
+        mean = weights @ points
+        centred = points - mean
+        covariance = (centred * weights[:, None]).T @ centred
+        scale = np.maximum(np.diag(covariance), 1e-30)
+        return cls(mean, np.linalg.cholesky(covariance + _RIDGE * np.diag(scale) + 1e-30 * np.eye(len(mean))))
+
+    @property
+    def log_volume(self) -> float:
+        """Log Jacobian of the inverse."""
+        return float(np.sum(np.log(np.diag(self.cholesky))))
+
+    def __call__(self, points: np.ndarray) -> np.ndarray:
+        """Points (N, n), whitened."""
+        return np.linalg.solve(self.cholesky, (points - self.mean).T).T
+
+    def inverse(self, white: np.ndarray) -> np.ndarray:
+        """The inverse."""
+        return white @ self.cholesky.T + self.mean
 
 
 class EventFlow:
@@ -30,21 +67,18 @@ class EventFlow:
     ----------
     flow
         Flow in the whitened space; ``None`` for the base itself.
-    mean, cholesky
-        Whitening, (n,) and lower triangular (n, n).
+    whitening
+        From the chart's base space.
     base
         Density that the flow starts from.
     """
 
-    def __init__(
-        self, flow: zuko.flows.Flow | None, mean: np.ndarray, cholesky: np.ndarray, base: Normal | NormalMixture
-    ) -> None:
-        self._flow, self._mean, self._cholesky, self._base = flow, mean, cholesky, base
-        self._log_volume = float(np.sum(np.log(np.diag(cholesky))))
+    def __init__(self, flow: zuko.flows.Flow | None, whitening: Whitening, base: Normal | NormalMixture) -> None:
+        self._flow, self._whitening, self._base = flow, whitening, base
 
     def broadened(self, width: float) -> EventFlow:
         """The same flow from a broader base."""
-        return EventFlow(self._flow, self._mean, self._cholesky, self._base.broadened(width))
+        return EventFlow(self._flow, self._whitening, self._base.broadened(width))
 
     @torch.no_grad()
     def draw(self, size: int, generator: torch.Generator) -> np.ndarray:
@@ -52,13 +86,13 @@ class EventFlow:
         white = self._base.draw(size, generator)
         if self._flow is not None:
             white = self._flow().transform.inv(torch.as_tensor(white, dtype=torch.float32)).double().numpy()
-        return white @ self._cholesky.T + self._mean
+        return self._whitening.inverse(white)
 
     @torch.no_grad()
     def log_prob(self, base: np.ndarray) -> np.ndarray:
         """Log density (N,) at (N, n)."""
         finite = np.all(np.isfinite(base), axis=1)
-        white = np.linalg.solve(self._cholesky, (np.where(finite[:, None], base, 0.0) - self._mean).T).T
+        white = self._whitening(np.where(finite[:, None], base, 0.0))
         log_jacobian = np.zeros(len(white))
         if self._flow is not None:
             transform = self._flow().transform
@@ -67,7 +101,7 @@ class EventFlow:
             ]
             white = torch.cat([piece for piece, _ in pieces]).double().numpy()
             log_jacobian = torch.cat([piece for _, piece in pieces]).double().numpy()
-        return np.where(finite, self._base.log_prob(white) + log_jacobian - self._log_volume, -np.inf)
+        return np.where(finite, self._base.log_prob(white) + log_jacobian - self._whitening.log_volume, -np.inf)
 
 
 def fit_event_flow(points: np.ndarray, log_weights: np.ndarray, rng: np.random.Generator, steps: int) -> EventFlow:
@@ -84,19 +118,19 @@ def fit_event_flow(points: np.ndarray, log_weights: np.ndarray, rng: np.random.G
     steps
         Most training steps.
     """
+    points, weights = sound_weights(points, log_weights)
+    whitening = Whitening.of(points, weights)
+    flow, base = _choose(whitening(points), weights, rng, steps)
+    return EventFlow(flow, whitening, base)
+
+
+def sound_weights(points: np.ndarray, log_weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Finite points (M, n) of some weight, and their weights (M,), which sum to one."""
     alive = np.isfinite(log_weights) & np.all(np.isfinite(points), axis=1)
     points, weights = points[alive], np.exp(log_weights[alive] - log_weights[alive].max())
     # A single point must not become the whole posterior (truncated importance sampling, Ionides 2008).
     weights = np.minimum(weights, weights.mean() * math.sqrt(len(weights)))
-    weights /= weights.sum()
-    mean = weights @ points
-    centred = points - mean
-    covariance = (centred * weights[:, None]).T @ centred
-    scale = np.maximum(np.diag(covariance), 1e-30)
-    cholesky = np.linalg.cholesky(covariance + _RIDGE * np.diag(scale) + 1e-30 * np.eye(len(mean)))
-    white = np.linalg.solve(cholesky, centred.T).T
-    flow, base = _choose(white, weights, rng, steps)
-    return EventFlow(flow, mean, cholesky, base)
+    return points, weights / weights.sum()
 
 
 def _choose(
@@ -104,11 +138,9 @@ def _choose(
 ) -> tuple[zuko.flows.Flow | None, Normal | NormalMixture]:
     """The flow and the base that held-out points like best."""
     normal = Normal(white.shape[1])
-    order = rng.permutation(len(white))
-    held = max(1, int(_HELD_OUT * len(white)))
-    test, train = order[:held], order[held:]
-    if len(train) == 0 or weights[test].sum() <= 0 or weights[train].sum() <= 0:
+    if (parts := split(weights, rng)) is None:
         return None, normal
+    train, test = parts
     mixture, of_mixture = fit_mixture(white[train], weights[train], white[test], weights[test], rng)
     flow, of_flow = _train(white, weights, train, test, rng, steps)
     of_normal = float(np.average(normal.log_prob(white[test]), weights=weights[test]))

@@ -13,6 +13,7 @@ _MOST_POINTS = 8192
 _STEPS = 60
 _CONVERGED = 1e-4
 _RIDGE = 1e-9
+_HELD_OUT = 0.15
 _GAIN = 0.01  # in mean log density, below which twice as many components are not worth their time
 
 
@@ -47,6 +48,14 @@ class NormalMixture:
         """Log density of each component times its share, (N, K)."""
         log_prob = self._normals.log_prob(torch.as_tensor(base, dtype=torch.float64)[:, None, :])
         return log_prob.numpy() + np.log(self.shares)
+
+
+def split(weights: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray] | None:
+    """Indices of the points to fit to and of those to hold out; ``None`` where either would have no weight."""
+    order = rng.permutation(len(weights))
+    held = max(1, int(_HELD_OUT * len(weights)))
+    test, train = order[:held], order[held:]
+    return (train, test) if len(train) and weights[test].sum() > 0 and weights[train].sum() > 0 else None
 
 
 def fit_mixture(

@@ -25,6 +25,7 @@ from scipy.special import logsumexp
 
 from .charts import Chart, PriorChart, dimension, unreached_share
 from .event_flow import EventFlow, fit_event_flow
+from .event_quantiles import InQuantiles, fit_in_quantiles
 from .importance import effective_sample_size
 from .parts import BROAD, FLOW, BaseDensity, Charted, FromPrior, Normal, Part
 from .pool import Pool, tempered
@@ -34,7 +35,7 @@ from .weighing import SPOT_CHECKS, Target, WeightedDraws
 _ROUND, _ROUND_EACH = 2000, 500  # draws of a round, and more for each dimension
 _ENOUGH, _ENOUGH_EACH = 600.0, 200.0  # effective draws that a flow is fitted to, at least and for each dimension
 _STEPS, _LAST_STEPS = 150, 400  # training steps on the way, and at the posterior itself
-_BROAD, _WIDTH, _HOTTER, _START, _PRIOR = 0.1, 1.5, 0.15, 0.05, 0.02
+_BROAD, _WIDTH, _EDGES, _HOTTER, _START, _PRIOR = 0.1, 1.5, 0.15, 0.15, 0.05, 0.02
 _COOLED = 0.5  # a hotter flow is of at most this share of the inverse temperature
 _GOOD = 0.3
 _STEP = 2.5  # most by which the inverse temperature rises from one round to the next
@@ -301,22 +302,30 @@ class Refinement:
         log_weights = self.pool.log_weights(tempered(self.pool.start_density(self.chart), self.pool.log_target, beta))
         usable = np.isfinite(log_jacobian)
         flow = fit_event_flow(base[usable], log_weights[usable], self.rng, _STEPS if beta < 1 else _LAST_STEPS)
+        edges = (
+            fit_in_quantiles(base[usable], log_weights[usable], self.rng) if self.chart is not self.network else None
+        )
         self._beta = beta
-        self.proposal = self._mixture(flow)
+        self.proposal = self._mixture(flow, edges)
         self._flows.append((beta, flow))
         size = min(self.round_draws, self.budget.evaluations_left(self.target))
         weighted = self.target.draw(self.proposal, size, self.generator, self.rng, go_on=self.budget.go_on)
         self.pool.add(weighted, self.proposal)
         return self._note(beta, self.pool.last_efficiency(), began)
 
-    def _mixture(self, flow: EventFlow) -> Mixture:
-        """The event's flow, broadened too, a hotter one, a little of the network and of the prior.
+    def _mixture(self, flow: EventFlow, edges: InQuantiles | None) -> Mixture:
+        """The event's flow, broadened too, one for the prior's edges, a hotter one, a little of the network and of the prior.
 
         What a flow loses on the way, the end of a long ridge or a side mode, a hotter one still draws: it has the weights to
         show it.
         """
         densities: dict[str, BaseDensity] = {FLOW: flow, BROAD: flow.broadened(_WIDTH)}
         shares = [1 - _BROAD - _PRIOR, _BROAD]
+        if edges is not None:
+            # Half a normal mode has longer tails than the whole one that is fitted to it.
+            densities["mixture in quantiles"] = edges.broadened(_WIDTH)
+            shares[0] -= _EDGES
+            shares.append(_EDGES)
         if hotter := [other for beta, other in self._flows if beta <= _COOLED * self._beta]:
             densities["hotter flow"] = hotter[-1]
             shares[0] -= _HOTTER

@@ -15,6 +15,8 @@ from pathlib import Path
 
 PAPER = {5: "CVAE -4.31, MAF -4.42, CVAE+ -6.95", 8: "CVAE+ -0.73"}
 
+RAMP = 20  # steps in which the KL term rises
+
 
 def main() -> None:
     """Train, print, save."""
@@ -31,6 +33,11 @@ def main() -> None:
     parser.add_argument("--learning-rate", type=float, default=1.5e-3)
     parser.add_argument(
         "--kl-share", type=float, help="share of the training that the cycles of the KL term take (cvae and cvae+)"
+    )
+    parser.add_argument(
+        "--kl-ramp",
+        type=float,
+        help="let the KL term rise once, over this share of the training, in place of the cycles",
     )
     parser.add_argument("--hidden", type=int, default=256, help="width of the hidden layers of each transform")
     parser.add_argument("--embedding", type=int, default=256, help="width of the embedding network")
@@ -56,6 +63,9 @@ def main() -> None:
     training = TrainingConfig(max_time=arguments.time, learning_rate=arguments.learning_rate, seed=arguments.seed)
     if arguments.kl_share:
         training = replace(training, epochs=round(training.kl_cycles * len(training.kl_cycle) / arguments.kl_share))
+    if arguments.kl_ramp:
+        rise = tuple(max(part / RAMP, 1e-5) for part in range(RAMP))
+        training = replace(training, epochs=round(RAMP / arguments.kl_ramp), kl_cycle=rise, kl_cycles=1)
     settings = Settings(
         simulation=SimulationConfig(n_waveforms=arguments.waveforms),
         representation=RepresentationConfig(kind="series" if arguments.series else "aligned"),

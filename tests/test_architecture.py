@@ -45,7 +45,7 @@ ROWS = (
     {"event_flow", "injections", "weighing"},
     {"calibrate"},
     {"build"},
-    {"pool"},
+    {"event_quantiles", "pool"},
     {"refine"},
     {"cache"},
     {"outcome"},

@@ -99,6 +99,11 @@ def test_from_the_prior(centres: tuple[float, ...]) -> None:
     weights = np.exp(batch.log_weights - batch.log_weights.max())
     near = weights[batch.parameters["a"] < 0.5].sum() / weights.sum()
     assert near == pytest.approx(0.0 if centres == (1.0,) else 0.5, abs=0.05)
+    statistics = refinement.statistics()
+    assert statistics["start"] == "prior"
+    temperatures = [done["inverse_temperature"] for done in statistics["rounds"]]
+    assert temperatures == sorted(temperatures)
+    assert temperatures[-1] == 1.0
 
 
 @pytest.mark.parametrize(
@@ -128,15 +133,6 @@ def test_a_budget_that_ends_is_kept_and_said() -> None:
         target(Fast((1.0,))), None, 100, Budget(10**6, seconds=1e-9), torch.Generator(), np.random.default_rng(0)
     )
     assert not late.run()
-
-
-def test_statistics_are_plain() -> None:
-    _, refinement, _ = refined(Fast((1.0,)), None)
-    statistics = refinement.statistics()
-    assert statistics["start"] == "prior"
-    temperatures = [done["inverse_temperature"] for done in statistics["rounds"]]
-    assert temperatures == sorted(temperatures)
-    assert temperatures[-1] == 1.0
 
 
 def test_event_flow_is_a_density_and_learns_a_bend() -> None:
