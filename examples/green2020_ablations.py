@@ -1,9 +1,9 @@
-"""The experiments that the paper reports in passing, as rows of one table: same problem, same budget, one choice changed.
+"""The experiments that the paper reports in passing, as rows of one table: same problem, as many steps, one choice changed.
 
-    python examples/green2020_ablations.py --time 400 --outdir outdir/ablations
-    python examples/green2020_ablations.py --rows base series --time 400 --outdir outdir/ablations
+    python examples/green2020_ablations.py --steps 3000 --outdir outdir/ablations
+    python examples/green2020_ablations.py --rows base series --steps 3000 --outdir outdir/ablations
 
-Every row is trained from nothing for the same seconds, all parameters in the network and the phase over its whole turn, and
+Every row is trained from nothing for as many steps of 1024 pairs, all parameters in the network and the phase over its whole turn, and
 scored on one validation set, in the paper's units. Models are kept, and not trained again; a training that was stopped goes on.
 """
 
@@ -61,14 +61,14 @@ ROWS: dict[str, tuple[int, str, str, Change]] = {
 }  # fmt: skip
 
 
-def settings_of(name: str, seconds: float) -> Settings:
+def settings_of(name: str, steps: int) -> Settings:
     _, family, _, change = ROWS[name]
     network = replace(compact(family), hidden_features=(128, 128), gaussian_features=(128, 128))
     return change(
         Settings(
             simulation=SimulationConfig(n_waveforms=100_000),
             network=network,
-            training=TrainingConfig(max_time=seconds, seed=0),
+            training=TrainingConfig(max_steps=steps, max_time=None, seed=0),
             phase="network",
             distance="network",
             time="network",
@@ -77,12 +77,12 @@ def settings_of(name: str, seconds: float) -> Settings:
     )
 
 
-def trained(name: str, seconds: float, npool: int, outdir: Path) -> TrainedPosterior:
-    folder = outdir / f"{name}-{seconds:.0f}s"
+def trained(name: str, steps: int, npool: int, outdir: Path) -> TrainedPosterior:
+    folder = outdir / f"{name}-{steps}"
     if not (folder / "model.json").exists():
         problem = green2020(parameters=ROWS[name][0], seed=0)
         checkpoint = folder.with_suffix(".ckpt")
-        train_model(*problem, settings_of(name, seconds), npool, checkpoint).save(folder)
+        train_model(*problem, settings_of(name, steps), npool, checkpoint).save(folder)
         checkpoint.unlink(missing_ok=True)
     return TrainedPosterior.load(folder)
 
@@ -91,7 +91,7 @@ def main() -> None:
     """Train what is not there yet, score all, print the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rows", nargs="+", choices=tuple(ROWS), default=tuple(ROWS))
-    parser.add_argument("--time", type=float, default=400.0, help="seconds of training a row")
+    parser.add_argument("--steps", type=int, default=3000, help="steps of training a row")
     parser.add_argument("--validation", type=int, default=100_000, help="rows of the validation set")
     parser.add_argument("--seed", type=int, default=1, help="of the validation set")
     parser.add_argument("--npool", type=int, default=1)
@@ -101,12 +101,12 @@ def main() -> None:
     logger.setLevel("WARNING")
     for name in arguments.rows:
         parameters, _, what, _ = ROWS[name]
-        model = trained(name, arguments.time, arguments.npool, arguments.outdir)
+        model = trained(name, arguments.steps, arguments.npool, arguments.outdir)
         problem = green2020(parameters=parameters, seed=0)
         loss = fresh_loss(model, *problem, arguments.validation, arguments.seed, arguments.npool)
         history = model.history
         print(
-            f"{name}: {what}: {history['step'][-1]} steps; loss {loss.mean:.3f} +- {loss.standard_error:.3f} nat"
+            f"{name}: {what}: {history['step'][-1]} steps in {history['seconds'][-1]:.0f} s; loss {loss.mean:.3f} +- {loss.standard_error:.3f} nat"
             + ("" if loss.kl is None else f", KL term {loss.kl:.3f}")
             + f"; training loss less validation loss {history['train_loss'][-1] - history['validation_loss'][-1]:+.3f}",
             flush=True,

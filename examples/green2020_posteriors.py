@@ -6,8 +6,9 @@
 Figure 3: raw draws of CVAE, MAF and CVAE+ for one five-parameter event, all parameters and the whole turn of the phase in the
 networks; emcee; and the divergence between CVAE+, raw and weighted, and emcee by nearest neighbours (equations 23 and 24),
 both ways, beside what chance alone would give. Figure 6: the weighted posterior of an eight-parameter event, its chirp mass,
-mass ratio and effective spin, and the phase beside emcee's, which samples the likelihood marginalised over the phase and gets
-the phase back from Bilby. emcee's runs are resumed where they were stopped, and used again.
+mass ratio and effective spin, and the phase beside emcee's. emcee samples Bilby's likelihood marginalised over the phase, for
+its walkers do not cross from one mode of the phase to the other, and gets the phase back from Bilby. Its runs are resumed where
+they were stopped, and used again.
 """
 
 from __future__ import annotations
@@ -21,7 +22,10 @@ import bilby
 import matplotlib
 import numpy as np
 from bilby.core.result import Result
-from bilby.gw.conversion import component_masses_to_chirp_mass, generate_all_bbh_parameters
+from bilby.gw.conversion import (
+    component_masses_to_chirp_mass,
+    generate_posterior_samples_from_marginalized_likelihood,
+)
 from bilby.gw.likelihood import GravitationalWaveTransient
 from green2020_networks import raw_draws
 
@@ -42,12 +46,18 @@ FAMILIES = ("cvae", "maf", "cvae+")
 
 
 def run_emcee(
-    likelihood: Any, priors: Any, keys: tuple[str, ...], arguments: argparse.Namespace, **options: Any
+    likelihood: GravitationalWaveTransient, priors: Any, keys: tuple[str, ...], arguments: argparse.Namespace
 ) -> dict[str, np.ndarray]:
     """Independent rows by Bilby's emcee: of every walker one an autocorrelation time, none twice."""
+    marginalised = GravitationalWaveTransient(
+        likelihood.interferometers,
+        likelihood.waveform_generator,
+        priors=(reduced := priors.copy()),
+        phase_marginalization=True,
+    )
     result = bilby.run_sampler(
-        likelihood,
-        priors,
+        marginalised,
+        reduced,
         sampler="emcee",
         label="emcee",
         outdir=str(arguments.outdir),
@@ -57,7 +67,6 @@ def run_emcee(
         npool=arguments.npool,
         sampling_seed=arguments.seed,
         save=True,
-        **options,
     )
     time = float(result.max_autocorrelation_time or np.inf)
     kept = (arguments.steps - arguments.steps // 2) / time
@@ -65,8 +74,10 @@ def run_emcee(
     if kept < 10:
         raise SystemExit("emcee has not converged, and is not used: give more --steps")
     # Walker after walker; a walker that stood still for longer repeats its row.
-    table = result.posterior[list(keys)].iloc[:: int(np.ceil(time))].drop_duplicates()
-    table = table.sample(min(ROWS, len(table)), random_state=arguments.seed)
+    sampled = [key for key in keys if key != "phase"]
+    table = result.posterior.iloc[:: int(np.ceil(time))].drop_duplicates(subset=sampled)
+    table = table.sample(min(ROWS, len(table)), random_state=arguments.seed).reset_index(drop=True)
+    table = generate_posterior_samples_from_marginalized_likelihood(table, marginalised)
     return {key: table[key].to_numpy() for key in keys}
 
 
@@ -143,13 +154,7 @@ def figure_6(arguments: argparse.Namespace) -> None:
     result = weighted(likelihood, priors, arguments.large_model, arguments)
     statistics = result.meta_data["run_statistics"]
     print(f"{arguments.large_model}: {statistics['verdict']}, efficiency {statistics['efficiency']:.3f}")
-    marginalised = GravitationalWaveTransient(
-        likelihood.interferometers,
-        likelihood.waveform_generator,
-        priors=(reduced := priors.copy()),
-        phase_marginalization=True,
-    )
-    emcee = run_emcee(marginalised, reduced, LARGER, arguments, conversion_function=generate_all_bbh_parameters)
+    emcee = run_emcee(likelihood, priors, LARGER, arguments)
     ours = {key: np.asarray(result.posterior[key]) for key in LARGER}
     divergences = say_kl("CVAE+, weighted", ours, emcee, LARGER)
     (arguments.outdir / "divergences.json").write_text(json.dumps(divergences, indent=1) + "\n")
