@@ -3,8 +3,8 @@
     python examples/green2020_ablations.py --steps 3000 --outdir outdir/ablations
     python examples/green2020_ablations.py --rows base series --steps 3000 --outdir outdir/ablations
 
-Every row is trained from nothing for as many steps of 1024 pairs, all parameters in the network and the phase over its whole turn, and
-scored on one validation set, in the paper's units. Models are kept, and not trained again; a training that was stopped goes on.
+Every row is trained from nothing for as many steps of 1024 pairs, all parameters in the network and the phase over its whole
+turn, and scored on one validation set, in the paper's units. Models are kept, and not trained again; a training that was stopped goes on.
 """
 
 from __future__ import annotations
@@ -106,7 +106,8 @@ def main() -> None:
         loss = fresh_loss(model, *problem, arguments.validation, arguments.seed, arguments.npool)
         history = model.history
         print(
-            f"{name}: {what}: {history['step'][-1]} steps in {history['seconds'][-1]:.0f} s; loss {loss.mean:.3f} +- {loss.standard_error:.3f} nat"
+            f"{name}: {what}: {history['step'][-1]} steps in {history['seconds'][-1]:.0f} s; "
+            f"loss {loss.mean:.3f} +- {loss.standard_error:.3f} nat"
             + ("" if loss.kl is None else f", KL term {loss.kl:.3f}")
             + f"; training loss less validation loss {history['train_loss'][-1] - history['validation_loss'][-1]:+.3f}",
             flush=True,
