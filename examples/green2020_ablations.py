@@ -4,7 +4,8 @@
     python examples/green2020_ablations.py --rows base series --steps 3000 --outdir outdir/ablations
 
 Every row is trained from nothing for as many steps of 1024 pairs, all parameters in the network and the phase over its whole
-turn, and scored on one validation set, in the paper's units. Models are kept, and not trained again; a training that was stopped goes on.
+turn, and scored on one validation set, in the paper's units. Models are kept, and not trained again; a training that was
+stopped goes on.
 """
 
 from __future__ import annotations
