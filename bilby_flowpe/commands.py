@@ -133,6 +133,7 @@ def gap(
     folder, _ = find_folder(model)
     trained = TrainedPosterior.load(folder)
     likelihood, priors = _problem_of(trained, folder, config)
+    loss = None
     if waveforms:
         loss = fresh_loss(trained, likelihood, priors, waveforms, npool=npool)
         of_kl = "" if loss.kl is None else f", of which the KL term {loss.kl:.3f}"
@@ -168,7 +169,7 @@ def gap(
         print(f"event {index}: efficiency {event.efficiency:.4f}, signal-to-noise ratio {event.snr:.1f}; {values}")
     if card:
         measured = f"flowpe gap {name} --injections {injections} --draws {draws} --seed {seed}"
-        write_card(folder, trained, summary, {"train": card, "measure": measured})
+        write_card(folder, trained, summary, {"train": card, "measure": measured}, loss)
     plot_efficiency(events, outdir / f"{name}.efficiency.png", title=name)
 
 

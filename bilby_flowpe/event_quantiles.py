@@ -15,6 +15,8 @@ from .event_flow import Whitening, sound_weights
 from .event_mixture import NormalMixture, fit_mixture, split
 from .parts import Normal
 
+_TRIALS = 512
+_LEAST_INSIDE = 0.02
 _LOG_2PI = float(np.log(2 * np.pi))
 
 
@@ -32,10 +34,6 @@ class InQuantiles:
     def __init__(self, whitening: Whitening, base: Normal | NormalMixture) -> None:
         self._whitening, self._base = whitening, base
 
-    def broadened(self, width: float) -> InQuantiles:
-        """The same from a broader base."""
-        return InQuantiles(self._whitening, self._base.broadened(width))
-
     def draw(self, size: int, generator: torch.Generator) -> np.ndarray:
         """Draws (size, n) of v; infinite beyond an edge."""
         return ndtri(np.clip(self._whitening.inverse(self._base.draw(size, generator)), 0.0, 1.0))
@@ -46,7 +44,9 @@ class InQuantiles:
         return self._base.log_prob(self._whitening(ndtr(base))) - self._whitening.log_volume + log_jacobian
 
 
-def fit_in_quantiles(points: np.ndarray, log_weights: np.ndarray, rng: np.random.Generator) -> InQuantiles:
+def fit_in_quantiles(
+    points: np.ndarray, log_weights: np.ndarray, rng: np.random.Generator, width: float = 1.0
+) -> InQuantiles:
     """Fit to weighted points by maximum likelihood.
 
     Parameters
@@ -57,15 +57,32 @@ def fit_in_quantiles(points: np.ndarray, log_weights: np.ndarray, rng: np.random
         Their log weights, (N,); -inf for none.
     rng
         Source of all randomness.
+    width
+        Factor by which every component is broadened after the fit. Half a normal mode has longer tails than the whole one that
+        is fitted to it.
     """
     points, weights = sound_weights(points, log_weights)
     u = ndtr(points)
     whitening = Whitening.of(u, weights)
-    white = whitening(u)
+    return InQuantiles(whitening, _filled(_fitted(whitening(u), weights, rng).broadened(width), whitening, rng))
+
+
+def _fitted(white: np.ndarray, weights: np.ndarray, rng: np.random.Generator) -> Normal | NormalMixture:
     normal = Normal(white.shape[1])
     if (parts := split(weights, rng)) is None:
-        return InQuantiles(whitening, normal)
+        return normal
     train, test = parts
     mixture, score = fit_mixture(white[train], weights[train], white[test], weights[test], rng)
     of_normal = float(np.average(normal.log_prob(white[test]), weights=weights[test]))
-    return InQuantiles(whitening, mixture if mixture is not None and score > of_normal else normal)
+    return mixture if mixture is not None and score > of_normal else normal
+
+
+def _filled(base: Normal | NormalMixture, whitening: Whitening, rng: np.random.Generator) -> Normal | NormalMixture:
+    """Shares by which each component has the part of the draws *inside* that it was fitted with, and not of all draws."""
+    if isinstance(base, Normal):
+        return base
+    white = rng.standard_normal((_TRIALS, base.means.shape[1]))
+    u = whitening.inverse(base.means[:, None] + np.einsum("kij,nj->kni", base.cholesky, white))
+    inside = np.mean(np.all((u > 0) & (u < 1), axis=-1), axis=1)
+    shares = base.shares / np.maximum(inside, _LEAST_INSIDE)
+    return NormalMixture(shares / shares.sum(), base.means, base.cholesky)

@@ -40,6 +40,7 @@ _COOLED = 0.5  # a hotter flow is of at most this share of the inverse temperatu
 _GOOD = 0.3
 _STEP = 2.5  # most by which the inverse temperature rises from one round to the next
 _PROGRESS = 1.15
+_SETTLING = 3  # rounds at the posterior itself, at least, on a path from the prior
 _MISSED, _UNREACHED = 0.05, 0.01
 _TRUSTED = 0.05  # efficiency below which a path does not start from the network
 _FAR = -1e6
@@ -183,16 +184,18 @@ class Refinement:
                 return False
             if self.rounds and self._beta >= 1 and self._will_do(self.rounds[-1], stalled=False):
                 return True
-        best, stalled = 0.0, 0
+        best, stalled, settled = 0.0, 0, 0
         while len(self.rounds) < _MOST_ROUNDS:
             if not self._affordable():
                 return False
             done = self._round()
             if self._beta < 1:
                 continue
+            settled += 1
             stalled = 0 if done.efficiency > _PROGRESS * best else stalled + 1
             best = max(best, done.efficiency)
-            if self._will_do(done, stalled >= 2):
+            # From the prior, small modes have come down the path with a handful of draws: more rounds bring them their share.
+            if settled >= (1 if self.chart is self.network else _SETTLING) and self._will_do(done, stalled >= 2):
                 return True
             if stalled >= 6:
                 self._stalled = f"has stopped to rise, at {best:.3g}"
@@ -322,8 +325,7 @@ class Refinement:
         densities: dict[str, BaseDensity] = {FLOW: flow, BROAD: flow.broadened(_WIDTH)}
         shares = [1 - _BROAD - _PRIOR, _BROAD]
         if edges is not None:
-            # Half a normal mode has longer tails than the whole one that is fitted to it.
-            densities["mixture in quantiles"] = edges.broadened(_WIDTH)
+            densities["mixture in quantiles"] = edges
             shares[0] -= _EDGES
             shares.append(_EDGES)
         if hotter := [other for beta, other in self._flows if beta <= _COOLED * self._beta]:

@@ -51,7 +51,7 @@ def test_modes_cut_by_edges_are_kept() -> None:
     """No less efficient than normal densities 1.5 times as wide as those fitted to modes and half modes by their moments."""
     size, width = 5000, 1.5
     points = ndtri(half_modes(size, 2))
-    density = fit_in_quantiles(points, np.zeros(size), np.random.default_rng(3)).broadened(width)
+    density = fit_in_quantiles(points, np.zeros(size), np.random.default_rng(3), width)
     fresh = half_modes(size, 4)
     shares = np.where(np.abs(fresh - 0.5) > 0.25, 2, 1) / 3
     exact = shares * sum(norm.pdf(fresh, centre, _WIDTH) for centre in (0.0, 0.5, 1.0))

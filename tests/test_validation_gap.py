@@ -11,6 +11,7 @@ from bilby_flowpe.model import TrainedPosterior
 from bilby_flowpe.phase import InnerProducts
 from bilby_flowpe.plotting import plot_efficiency
 from bilby_flowpe.validation.card import write_card
+from bilby_flowpe.validation.loss import FreshLoss
 from bilby_flowpe.validation.gap import EventGap, measure_gap, summarise_gap, worst_events
 
 EVENTS, DRAWS = 4, 400
@@ -65,7 +66,11 @@ def test_card_and_picture(
     events, _ = measured
     folder = trained_5d[1].save(tmp_path / "some-model")
     gap = {**summarise_gap(events), "draws": DRAWS, "seed": 3}
-    card = write_card(folder, trained_5d[1], gap, {"train": "TRAIN", "measure": "MEASURE"}).read_text()
+    commands, loss = {"train": "TRAIN", "measure": "MEASURE"}, FreshLoss(-6.54, 0.01, 3.21, 2000)
+    card = write_card(folder, trained_5d[1], gap, commands, loss).read_text()
     for wanted in ("# some-model", "`TRAIN`", "`MEASURE`", "SHA-256", f"{gap['efficiency_median']:.4f}", "mass_1"):
         assert wanted in card
+    assert "2000 waveforms never seen" in card
+    assert "-6.540 +- 0.010 nat, of which the KL term 3.210" in card
+    assert "never seen" not in write_card(folder, trained_5d[1], gap, commands).read_text()
     assert plot_efficiency(events, tmp_path / "efficiency.png").stat().st_size > 0

@@ -10,9 +10,16 @@ from typing import Any
 
 from ..folder import DESCRIPTION, WEIGHTS
 from ..model import TrainedPosterior
+from .loss import FreshLoss
 
 
-def write_card(folder: Path, model: TrainedPosterior, gap: Mapping[str, Any], commands: Mapping[str, str]) -> Path:
+def write_card(
+    folder: Path,
+    model: TrainedPosterior,
+    gap: Mapping[str, Any],
+    commands: Mapping[str, str],
+    loss: FreshLoss | None = None,
+) -> Path:
     """Write ``card.md`` into the folder of a model.
 
     Parameters
@@ -25,6 +32,8 @@ def write_card(folder: Path, model: TrainedPosterior, gap: Mapping[str, Any], co
         Figures of :func:`bilby_flowpe.validation.gap.summarise_gap`, with ``draws`` and ``seed``.
     commands
         The commands that trained and measured it, under ``train`` and ``measure``.
+    loss
+        That on simulations from waveforms never seen, if it was measured.
     """
     history, information, facts = model.history, model.information, model.contract.facts
     best = history["best"]
@@ -75,6 +84,7 @@ def write_card(folder: Path, model: TrainedPosterior, gap: Mapping[str, Any], co
         "",
         "| figure | value |",
         "| --- | --- |",
+        *_loss(loss),
         f"| sample efficiency, median | {gap['efficiency_median']:.4f} |",
         f"| 10th percentile | {gap['efficiency_10']:.4f} |",
         f"| worst | {gap['efficiency_worst']:.4f} |",
@@ -89,6 +99,14 @@ def write_card(folder: Path, model: TrainedPosterior, gap: Mapping[str, Any], co
     temporary = card.with_suffix(".tmp")
     temporary.write_text("\n".join(lines))
     return temporary.replace(card)
+
+
+def _loss(loss: FreshLoss | None) -> list[str]:
+    if loss is None:
+        return []
+    of_kl = "" if loss.kl is None else f", of which the KL term {loss.kl:.3f}"
+    figure = f"{loss.mean:.3f} +- {loss.standard_error:.3f} nat{of_kl}"
+    return [f"| loss on {loss.rows} waveforms never seen, in standardised parameters | {figure} |"]
 
 
 def _kl(figures: Mapping[str, Any]) -> str:
