@@ -11,8 +11,8 @@ from bilby_flowpe.model import TrainedPosterior
 from bilby_flowpe.phase import InnerProducts
 from bilby_flowpe.plotting import plot_efficiency
 from bilby_flowpe.validation.card import write_card
-from bilby_flowpe.validation.loss import FreshLoss
 from bilby_flowpe.validation.gap import EventGap, measure_gap, summarise_gap, worst_events
+from bilby_flowpe.validation.loss import FreshLoss
 
 EVENTS, DRAWS = 4, 400
 
