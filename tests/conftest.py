@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from bilby.core.prior import Constraint, Cosine, PowerLaw, PriorDict, Sine, Uniform
 from bilby.gw.detector import InterferometerList
 from bilby.gw.likelihood import GravitationalWaveTransient
@@ -28,6 +29,11 @@ N_WAVEFORMS = 400
 SEGMENT_START = 1126259460.0
 
 Problem = tuple[GravitationalWaveTransient, PriorDict]
+
+
+if "PYTEST_XDIST_WORKER" in os.environ:
+    # A process a core: threads beside them would only wait for each other.
+    torch.set_num_threads(1)
 
 
 @pytest.fixture(scope="session", autouse=True)
