@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -186,7 +187,7 @@ class TestModels:
             (broken / "model.json").unlink()
             broken.rmdir()
         listed = capsys.readouterr().out
-        assert "green2020-5d-maf  shipped  H1" in listed
+        assert re.search(r"^green2020-5d-maf +shipped +H1", listed, re.MULTILINE)
         line = next(line for line in listed.splitlines() if line.startswith(trained_5d[0].name))
         assert "cached" in line
         assert "not measured" in line
