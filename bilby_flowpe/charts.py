@@ -108,8 +108,10 @@ class PriorChart:
 
     def inverse(self, base: np.ndarray, rng: np.random.Generator) -> tuple[Parameters, np.ndarray]:
         """See :class:`Chart`; ``rng`` is not needed."""
+        within = within_quantiles(base).all(axis=1)
         v = np.zeros((len(base), self.transform.ndim))
-        v[:, self._columns] = base
+        # What is beyond, infinite too, is outside whatever its parameters: no prior or constraint need bear them.
+        v[:, self._columns] = np.where(within[:, None], base, 0.0)
         parameters = self.transform.from_unconstrained(v)
-        inside = self.transform.satisfies(parameters) & within_quantiles(base).all(axis=1)
+        inside = within & self.transform.satisfies(parameters)
         return {key: parameters[key] for key in self.keys}, inside

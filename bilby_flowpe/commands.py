@@ -129,6 +129,8 @@ def gap(
     card: str | None,
 ) -> None:
     """Measure a model: its loss on waveforms never seen, and its efficiency, divergence and verdicts over fresh events."""
+    if card and not injections:
+        raise ConfigurationError("injections=0 leaves nothing for the card: give at least 1, or leave out --card")
     logger.setLevel("WARNING")
     folder, _ = find_folder(model)
     trained = TrainedPosterior.load(folder)
@@ -168,7 +170,7 @@ def gap(
         )
         print(f"event {index}: efficiency {event.efficiency:.4f}, signal-to-noise ratio {event.snr:.1f}; {values}")
     if card:
-        measured = f"flowpe gap {name} --injections {injections} --draws {draws} --seed {seed}"
+        measured = f"flowpe gap {name} --injections {injections} --draws {draws} --seed {seed} --waveforms {waveforms}"
         write_card(folder, trained, summary, {"train": card, "measure": measured}, loss)
     plot_efficiency(events, outdir / f"{name}.efficiency.png", title=name)
 

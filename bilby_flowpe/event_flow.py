@@ -141,12 +141,9 @@ def _choose(
     if (parts := split(weights, rng)) is None:
         return None, normal
     train, test = parts
-    mixture, of_mixture = fit_mixture(white[train], weights[train], white[test], weights[test], rng)
+    base, of_base = fit_mixture(white[train], weights[train], white[test], weights[test], rng)
     flow, of_flow = _train(white, weights, train, test, rng, steps)
-    of_normal = float(np.average(normal.log_prob(white[test]), weights=weights[test]))
-    if mixture is not None and of_mixture > max(of_flow, of_normal):
-        return None, mixture
-    return (flow, normal) if of_flow > of_normal else (None, normal)
+    return (flow, normal) if of_flow > of_base else (None, base)
 
 
 def _train(

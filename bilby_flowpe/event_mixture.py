@@ -8,6 +8,8 @@ from scipy.cluster.vq import kmeans2
 from scipy.special import logsumexp
 from torch.distributions import MultivariateNormal
 
+from .parts import Normal
+
 _COMPONENTS = (2, 4, 8, 16, 32)
 _MOST_POINTS = 8192
 _STEPS = 60
@@ -60,8 +62,8 @@ def split(weights: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np
 
 def fit_mixture(
     points: np.ndarray, weights: np.ndarray, held_points: np.ndarray, held_weights: np.ndarray, rng: np.random.Generator
-) -> tuple[NormalMixture | None, float]:
-    """The mixture that held-out points like best, and their mean log density under it.
+) -> tuple[Normal | NormalMixture, float]:
+    """The mixture that held-out points like best, or the standard normal, and their mean log density.
 
     Parameters
     ----------
@@ -72,7 +74,9 @@ def fit_mixture(
     rng
         Source of all randomness.
     """
-    best: tuple[NormalMixture | None, float] = (None, -np.inf)
+    normal = Normal(points.shape[1])
+    of_normal = float(np.average(normal.log_prob(held_points), weights=held_weights))
+    best: tuple[Normal | NormalMixture, float] = (normal, -np.inf)
     effective = weights.sum() ** 2 / np.sum(weights**2)
     picked = rng.choice(len(points), size=min(_MOST_POINTS, len(points)), p=weights / weights.sum())
     for components in _COMPONENTS:
@@ -84,7 +88,7 @@ def fit_mixture(
         if score < best[1] + _GAIN:
             break
         best = mixture, score
-    return best
+    return best if best[1] > of_normal else (normal, of_normal)
 
 
 def _maximise(points: np.ndarray, components: int, effective: float, rng: np.random.Generator) -> NormalMixture:

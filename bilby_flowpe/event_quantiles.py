@@ -11,13 +11,12 @@ import numpy as np
 import torch
 from scipy.special import ndtr, ndtri
 
-from .event_flow import Whitening, sound_weights
+from .event_flow import EventFlow, Whitening, sound_weights
 from .event_mixture import NormalMixture, fit_mixture, split
 from .parts import Normal
 
 _TRIALS = 512
 _LEAST_INSIDE = 0.02
-_LOG_2PI = float(np.log(2 * np.pi))
 
 
 class InQuantiles:
@@ -25,27 +24,24 @@ class InQuantiles:
 
     Parameters
     ----------
-    whitening
-        Of u.
-    base
-        Density in whitened coordinates.
+    density
+        In u.
     """
 
-    def __init__(self, whitening: Whitening, base: Normal | NormalMixture) -> None:
-        self._whitening, self._base = whitening, base
+    def __init__(self, density: EventFlow) -> None:
+        self._density = density
 
     def draw(self, size: int, generator: torch.Generator) -> np.ndarray:
         """Draws (size, n) of v; infinite beyond an edge."""
-        return ndtri(np.clip(self._whitening.inverse(self._base.draw(size, generator)), 0.0, 1.0))
+        return ndtri(np.clip(self._density.draw(size, generator), 0.0, 1.0))
 
     def log_prob(self, base: np.ndarray) -> np.ndarray:
         """Log density (N,) at v, (N, n)."""
-        log_jacobian = -0.5 * np.sum(base**2 + _LOG_2PI, axis=1)
-        return self._base.log_prob(self._whitening(ndtr(base))) - self._whitening.log_volume + log_jacobian
+        return self._density.log_prob(ndtr(base)) + Normal(base.shape[1]).log_prob(base)
 
 
 def fit_in_quantiles(
-    points: np.ndarray, log_weights: np.ndarray, rng: np.random.Generator, width: float = 1.0
+    points: np.ndarray, log_weights: np.ndarray, rng: np.random.Generator, width: float
 ) -> InQuantiles:
     """Fit to weighted points by maximum likelihood.
 
@@ -64,17 +60,12 @@ def fit_in_quantiles(
     points, weights = sound_weights(points, log_weights)
     u = ndtr(points)
     whitening = Whitening.of(u, weights)
-    return InQuantiles(whitening, _filled(_fitted(whitening(u), weights, rng).broadened(width), whitening, rng))
-
-
-def _fitted(white: np.ndarray, weights: np.ndarray, rng: np.random.Generator) -> Normal | NormalMixture:
-    normal = Normal(white.shape[1])
-    if (parts := split(weights, rng)) is None:
-        return normal
-    train, test = parts
-    mixture, score = fit_mixture(white[train], weights[train], white[test], weights[test], rng)
-    of_normal = float(np.average(normal.log_prob(white[test]), weights=weights[test]))
-    return mixture if mixture is not None and score > of_normal else normal
+    white = whitening(u)
+    base: Normal | NormalMixture = Normal(white.shape[1])
+    if parts := split(weights, rng):
+        train, test = parts
+        base, _ = fit_mixture(white[train], weights[train], white[test], weights[test], rng)
+    return InQuantiles(EventFlow(None, whitening, _filled(base.broadened(width), whitening, rng)))
 
 
 def _filled(base: Normal | NormalMixture, whitening: Whitening, rng: np.random.Generator) -> Normal | NormalMixture:

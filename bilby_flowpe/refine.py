@@ -305,9 +305,9 @@ class Refinement:
         log_weights = self.pool.log_weights(tempered(self.pool.start_density(self.chart), self.pool.log_target, beta))
         usable = np.isfinite(log_jacobian)
         flow = fit_event_flow(base[usable], log_weights[usable], self.rng, _STEPS if beta < 1 else _LAST_STEPS)
-        edges = (
-            fit_in_quantiles(base[usable], log_weights[usable], self.rng) if self.chart is not self.network else None
-        )
+        edges = None
+        if self.chart is not self.network:
+            edges = fit_in_quantiles(base[usable], log_weights[usable], self.rng, width=1.0)
         self._beta = beta
         self.proposal = self._mixture(flow, edges)
         self._flows.append((beta, flow))

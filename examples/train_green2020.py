@@ -31,10 +31,11 @@ def main() -> None:
     parser.add_argument("--time", type=float, default=540.0, help="seconds of training, simulation of waveforms apart")
     parser.add_argument("--waveforms", type=int, default=50_000)
     parser.add_argument("--learning-rate", type=float, default=1.5e-3)
-    parser.add_argument(
+    schedule = parser.add_mutually_exclusive_group()
+    schedule.add_argument(
         "--kl-share", type=float, help="share of the training that the cycles of the KL term take (cvae and cvae+)"
     )
-    parser.add_argument(
+    schedule.add_argument(
         "--kl-ramp",
         type=float,
         help="let the KL term rise once, over this share of the training, in place of the cycles",

@@ -21,7 +21,6 @@ ROWS = (
     {"errors", "version", "_version"},
     {
         "arguments",
-        "event_mixture",
         "folder",
         "grid",
         "parallel",
@@ -37,7 +36,7 @@ ROWS = (
     {"charts"},
     {"latents"},
     {"parts"},
-    {"proposals"},
+    {"event_mixture", "proposals"},
     {"effective", "simulator", "phase", "verdict"},
     {"arrival", "simulation", "representation", "restore"},
     {"conditional", "contract", "training"},

@@ -225,6 +225,10 @@ class TestModels:
         assert main(["gap", str(folder), *GAP]) == 2
         assert "give the configuration it was trained with" in capsys.readouterr().err
 
+    def test_a_card_without_events_is_refused(self, trained_5d, capsys):
+        assert main(["gap", str(trained_5d[0]), "--injections", "0", "--card"]) == 2
+        assert "injections=0" in capsys.readouterr().err
+
     @pytest.mark.parametrize("command", ["show", "gap"])
     def test_models_that_are_none(self, command, tmp_path, capsys):
         assert main([command, "no-such-model"]) == 2

@@ -9,7 +9,7 @@ from scipy.integrate import quad
 from scipy.special import ndtr, ndtri
 from scipy.stats import kstest, norm
 
-from bilby_flowpe.event_flow import Whitening
+from bilby_flowpe.event_flow import EventFlow, Whitening
 from bilby_flowpe.event_mixture import NormalMixture
 from bilby_flowpe.event_quantiles import InQuantiles, fit_in_quantiles
 from bilby_flowpe.parts import Normal
@@ -28,9 +28,8 @@ def half_modes(size: int, seed: int) -> np.ndarray:
 def test_density_is_that_of_the_draws() -> None:
     """One column is uniform in parts of u, the other all but whole within the prior."""
     means, cholesky = np.array([[0.0, 0.0], [2.0, 1.0]]), np.array([np.eye(2), 0.5 * np.eye(2)])
-    density = InQuantiles(
-        Whitening(np.array([0.4, 0.5]), np.diag([0.2, 0.05])), NormalMixture(np.array([0.5, 0.5]), means, cholesky)
-    )
+    whitening = Whitening(np.array([0.4, 0.5]), np.diag([0.2, 0.05]))
+    density = InQuantiles(EventFlow(None, whitening, NormalMixture(np.array([0.5, 0.5]), means, cholesky)))
     draws = density.draw(20_000, torch.Generator().manual_seed(1))
     inside = np.isfinite(draws).all(axis=1)
     # The integral over the prior is the share of draws inside: over the grid in u, whose density takes the prior's Jacobian.
@@ -74,11 +73,11 @@ def test_points_without_weight_do_not_count() -> None:
     spoilt[:100] = np.nan
     spoilt[100:200] = 4.0
     log_weights[100:200] = -np.inf
-    one = fit_in_quantiles(spoilt, log_weights, np.random.default_rng(6))
-    other = fit_in_quantiles(points[200:], np.zeros(3800), np.random.default_rng(6))
+    one = fit_in_quantiles(spoilt, log_weights, np.random.default_rng(6), 1.5)
+    other = fit_in_quantiles(points[200:], np.zeros(3800), np.random.default_rng(6), 1.5)
     np.testing.assert_array_equal(one.log_prob(points), other.log_prob(points))
 
 
 def test_a_single_point_makes_a_normal() -> None:
-    density = fit_in_quantiles(np.zeros((1, 2)), np.zeros(1), np.random.default_rng(7))
+    density = fit_in_quantiles(np.zeros((1, 2)), np.zeros(1), np.random.default_rng(7), 1.5)
     assert np.isfinite(density.log_prob(np.zeros((1, 2)))).all()

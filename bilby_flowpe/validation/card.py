@@ -64,7 +64,7 @@ def write_card(
         f"`{commands['train']}`",
         "",
         f"Seed {model.settings['training']['seed']}; {model.settings['simulation']['n_waveforms']} waveforms in "
-        f"{information['seconds']['simulation']:.0f} s, {information['seconds']['total']:.0f} s in all on two CPU cores. "
+        f"{information['seconds']['simulation']:.0f} s, {information['seconds']['total']:.0f} s in all. "
         "Weights in half precision.",
         "",
         "| step | seconds | training loss | validation loss | the same in standardised parameters |",
