@@ -307,7 +307,7 @@ class Refinement:
         flow = fit_event_flow(base[usable], log_weights[usable], self.rng, _STEPS if beta < 1 else _LAST_STEPS)
         edges = None
         if self.chart is not self.network:
-            edges = fit_in_quantiles(base[usable], log_weights[usable], self.rng, width=1.0)
+            edges = fit_in_quantiles(base[usable], log_weights[usable], self.rng, _WIDTH)
         self._beta = beta
         self.proposal = self._mixture(flow, edges)
         self._flows.append((beta, flow))
