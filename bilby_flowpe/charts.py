@@ -67,6 +67,13 @@ def turned(chart: Chart, parameters: Parameters, how: np.ndarray) -> Parameters:
     return {**parameters, key: (parameters[key] + how * by) % period}
 
 
+def raw_draws(chart: Chart, size: int, generator: torch.Generator, rng: np.random.Generator) -> Parameters:
+    """What a network draws by itself: of ``size`` draws those inside the prior, latent variables left out."""
+    base = torch.randn(size, dimension(chart), generator=generator).double().numpy()
+    drawn, inside = chart.inverse(base, rng)
+    return {key: drawn[key][inside] for key in chart.keys}
+
+
 def unreached_share(chart: Chart, transform: PriorTransform) -> float:
     """Share of the prior that a chart does not reach, on draws that are always the same."""
     sample = transform.sample(_TRIALS, np.random.default_rng(0))

@@ -123,7 +123,41 @@ def build_parser() -> argparse.ArgumentParser:
         metavar="COMMAND",
         help="write the figures into the model's card, COMMAND being what trained it (default: flowpe train config.toml)",
     )
+
+    coverage = _add(
+        commands,
+        "coverage",
+        "p-p plots and tests over fresh events, raw and weighted; several models on the same events",
+    )
+    coverage.add_argument(
+        "models", nargs="+", metavar="MODEL", help="names of models that are shipped or in the cache, or folders"
+    )
+    _add_config_option(coverage)
+    coverage.add_argument("--injections", type=_AtLeast(2), default=1000, help="number of events (default: 1000)")
+    coverage.add_argument("--samples", type=_AtLeast(2), default=10_000, help="raw draws an event (default: 10000)")
+    coverage.add_argument(
+        "--effective", type=_AtLeast(2), default=1000, help="effective weighted draws an event (default: 1000)"
+    )
+    coverage.add_argument(
+        "--evaluations", type=_AtLeast(2), default=5000, help="most likelihood evaluations for them (default: 5000)"
+    )
+    coverage.add_argument("--seed", type=_AtLeast(0), default=1, help="of the events (default: 1)")
+    _add_npool(coverage)
+    coverage.add_argument(
+        "--outdir",
+        type=Path,
+        default=Path("outdir/coverage"),
+        help="for events, coverage.json and pp.png (default: outdir/coverage)",
+    )
     return parser
+
+
+def _add_config_option(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--config",
+        type=Path,
+        help="configuration file of the problem (default: the one kept with the model, or the paper's problems)",
+    )
 
 
 def _add(commands: argparse._SubParsersAction, name: str, text: str) -> argparse.ArgumentParser:

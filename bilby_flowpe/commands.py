@@ -21,14 +21,15 @@ from .catalogue import describe_entry, entry, find_folder, listing
 from .configuration import COPY, read
 from .contract import Contract, describe
 from .errors import ConfigurationError, ModelError
-from .folder import DESCRIPTION
+from .folder import DESCRIPTION, write_text
 from .model import TrainedPosterior
-from .plotting import plot_efficiency, plot_history
+from .plotting import plot_efficiency, plot_history, plot_pp
 from .priors import PriorTransform
 from .problems import green2020
 from .simulation import GravitationalWaveSimulator
 from .simulation.dataset import read_header, require
 from .validation.card import write_card
+from .validation.coverage import KINDS, CoverageConfig, format_coverage, measure_coverage, ranks_of, summarise_coverage
 from .validation.gap import measure_gap, summarise_gap, worst_events
 from .validation.loss import fresh_loss
 
@@ -147,12 +148,10 @@ def gap(
         return
     outdir.mkdir(parents=True, exist_ok=True)
     name = folder.resolve().name
-    # Named after what it holds: a model trained anew must not go on with the events of the old one.
-    digest = hashlib.sha256(json.dumps([trained.history, trained.location.tolist()]).encode()).hexdigest()[:8]
-    log = outdir / f"{name}.{digest}.seed{seed}.draws{draws}.jsonl"
+    log = outdir / f"{name}.{_digest(trained)}.seed{seed}.draws{draws}.jsonl"
     events = measure_gap(trained, likelihood, priors, injections, draws, seed, npool, log, progress=sys.stderr.isatty())
     summary = {**summarise_gap(events), "draws": draws, "seed": seed}
-    (outdir / f"{name}.gap.json").write_text(json.dumps(summary, indent=1) + "\n")
+    write_text(outdir / f"{name}.gap.json", json.dumps(summary, indent=1) + "\n")
     print(f"{name}: {summary['events']} injections, {draws} draws each")
     print(
         f"sample efficiency: median {summary['efficiency_median']:.4f}, 10th percentile "
@@ -173,6 +172,57 @@ def gap(
         measured = f"flowpe gap {name} --injections {injections} --draws {draws} --seed {seed} --waveforms {waveforms}"
         write_card(folder, trained, summary, {"train": card, "measure": measured}, loss)
     plot_efficiency(events, outdir / f"{name}.efficiency.png", title=name)
+
+
+def coverage(
+    models: list[str],
+    config: Path | None,
+    injections: int,
+    samples: int,
+    effective: int,
+    evaluations: int,
+    seed: int,
+    npool: int,
+    outdir: Path,
+) -> None:
+    """P-p plots and tests of models over the same fresh events."""
+    logger.setLevel("WARNING")
+    settings = CoverageConfig(samples, effective, evaluations, seed)
+    folders = [find_folder(model)[0] for model in models]
+    problems = []
+    for folder in folders:
+        trained = TrainedPosterior.load(folder)
+        problems.append((folder.resolve().name, trained, *_problem_of(trained, folder, config)))
+    outdir.mkdir(parents=True, exist_ok=True)
+    summaries, panels, p_values, labels = {}, {}, {}, {}
+    for name, trained, likelihood, priors in problems:
+        log = (
+            outdir / f"{name}.{_digest(trained)}.seed{seed}.samples{samples}.effective{effective}of{evaluations}.jsonl"
+        )
+        events = measure_coverage(
+            trained, likelihood, priors, injections, settings, npool, log, sys.stderr.isatty(), name
+        )
+        summaries[name] = summary = summarise_coverage(events)
+        print(format_coverage(name, summary), flush=True)
+        for kind in KINDS:
+            title = f"{name}, {kind}"
+            panels[title] = ranks_of(events, kind)
+            p_values[title] = summary[kind]["parameters"] | summary[kind]["joint"]
+        labels |= {key: priors[key].latex_label for key in panels[title] if key in priors}
+    about = {
+        "injections": injections,
+        "samples": samples,
+        "effective": effective,
+        "evaluations": evaluations,
+        "seed": seed,
+    }
+    write_text(outdir / "coverage.json", json.dumps({**about, "models": summaries}, indent=1) + "\n")
+    plot_pp(panels, outdir / "pp.png", labels, p_values)
+
+
+def _digest(model: TrainedPosterior) -> str:
+    """Names a log of events after what it holds: a model trained anew must not go on with the events of the old one."""
+    return hashlib.sha256(json.dumps([model.history, model.location.tolist()]).encode()).hexdigest()[:8]
 
 
 def _check_free(folder: Path, overwrite: bool) -> None:

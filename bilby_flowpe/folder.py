@@ -60,6 +60,13 @@ def write_folder(folder: Path, tensors: dict[str, torch.Tensor], description: di
     return folder
 
 
+def write_text(path: Path, text: str) -> Path:
+    """Write a file, whole or not at all."""
+    temporary = path.with_name(f".{path.name}.tmp")
+    temporary.write_text(text, encoding="utf-8")
+    return temporary.replace(path)
+
+
 def read_folder(folder: Path) -> tuple[dict[str, Any], dict[str, torch.Tensor]]:
     """Description and tensors of a model's folder.
 

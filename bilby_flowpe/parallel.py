@@ -1,10 +1,11 @@
-"""One function of many parameter rows, in parallel, with a progress bar and within bounded memory."""
+"""One function of many things, in parallel: of parameter rows within bounded memory, or of whole events."""
 
 from __future__ import annotations
 
 import multiprocessing
 import signal
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any, TypeVar
 
 import numpy as np
 from tqdm.auto import tqdm
@@ -14,11 +15,13 @@ from .errors import FlowPEError
 Row = dict[str, float]
 """All parameters of one signal, fixed ones included."""
 
+Item, Done = TypeVar("Item"), TypeVar("Done")
+
 Task = Callable[[Row], np.ndarray | None]
 """Picklable function of one row; ``None`` where it has no value."""
 
 _CHUNK = 64
-_worker_task: Task | None = None
+_worker_task: Callable[[Any], Any] | None = None
 
 
 def evaluate(
@@ -59,6 +62,18 @@ def evaluate(
     return (np.empty((0,)) if values is None else values[:filled]), good
 
 
+def each(task: Callable[[Item], Done], items: Iterable[Item], npool: int = 1) -> Iterator[Done]:
+    """``task`` of every item, in their order, as they come; with several processes the task is sent to each but once.
+
+    A task that computes with torch has to keep to one thread: a forked process that starts others may hang.
+    """
+    if npool <= 1:
+        yield from map(task, items)
+        return
+    with multiprocessing.Pool(npool, initializer=_initialise, initargs=(task,)) as pool:
+        yield from pool.imap(_work_one, items)
+
+
 def _chunks(task: Task, rows: Sequence[Row], npool: int) -> Iterator[tuple[int, list[np.ndarray | None]]]:
     pieces = ((start, rows[start : start + _CHUNK]) for start in range(0, len(rows), _CHUNK))
     if npool <= 1 or len(rows) <= _CHUNK:
@@ -69,7 +84,7 @@ def _chunks(task: Task, rows: Sequence[Row], npool: int) -> Iterator[tuple[int, 
         yield from pool.imap(_work, pieces)
 
 
-def _initialise(task: Task) -> None:
+def _initialise(task: Callable[[Any], Any]) -> None:
     global _worker_task
     # A forked worker has its parent's handlers, and Bilby's pass over the SIGTERM that closes the pool: it would never end.
     for name, handler in (("SIGTERM", signal.SIG_DFL), ("SIGALRM", signal.SIG_DFL), ("SIGINT", signal.SIG_IGN)):
@@ -78,8 +93,12 @@ def _initialise(task: Task) -> None:
     _worker_task = task
 
 
-def _work(piece: tuple[int, Sequence[Row]]) -> tuple[int, list[np.ndarray | None]]:
+def _work_one(item: Any) -> Any:
     if _worker_task is None:
         raise FlowPEError("a worker process was started without its task")
+    return _worker_task(item)
+
+
+def _work(piece: tuple[int, Sequence[Row]]) -> tuple[int, list[np.ndarray | None]]:
     start, rows = piece
-    return start, [_worker_task(row) for row in rows]
+    return start, [_work_one(row) for row in rows]

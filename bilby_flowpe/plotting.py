@@ -15,6 +15,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter
+from scipy.stats import binom, norm
 
 Plot = TypeVar("Plot", bound=Callable[..., Path])
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
@@ -191,6 +192,52 @@ def plot_efficiency(events: Sequence[Any], path: str | Path, title: str | None =
     if title:
         axes.set_title(title)
     figure.savefig(path, dpi=150)
+    return Path(path)
+
+
+@_own_style
+def plot_pp(
+    panels: Mapping[str, Mapping[str, np.ndarray]],
+    path: str | Path,
+    labels: Mapping[str, str] | None = None,
+    p_values: Mapping[str, Mapping[str, float]] | None = None,
+    columns: int = 2,
+) -> Path:
+    """P-p plots: share of events whose truth lies below each rank, with bands of chance at 1, 2 and 3 sigma.
+
+    Parameters
+    ----------
+    panels
+        Ranks of the truth, (events,), by title of the panel and statistic.
+    path
+        Picture to write.
+    labels
+        Of statistics, for the legend.
+    p_values
+        By title and statistic, for the legend.
+    columns
+        Panels in a row.
+    """
+    rows = -(-len(panels) // columns)
+    figure = Figure(figsize=(4.6 * columns, 4.6 * rows), layout="constrained")
+    FigureCanvasAgg(figure)
+    grid = np.linspace(0, 1, 401)
+    every = figure.subplots(rows, columns, squeeze=False).ravel()
+    for axes, (title, ranks) in itertools.zip_longest(every, panels.items(), fillvalue=(None, None)):
+        if title is None:
+            axes.axis("off")
+            continue
+        events = len(next(iter(ranks.values())))
+        for sigma in (1, 2, 3):
+            low, high = binom.interval(1 - 2 * norm.sf(sigma), events, grid)
+            axes.fill_between(grid, low / events, high / events, color="#000000", alpha=0.09, lw=0)
+        for (key, values), colour in zip(ranks.items(), itertools.cycle(COLOURS), strict=False):
+            chance = "" if p_values is None else f" ({p_values[title][key]:.2g})"
+            curve = np.searchsorted(np.sort(values), grid, side="right") / events
+            axes.plot(grid, curve, color=colour, lw=1.1, label=f"{(labels or {}).get(key, key)}{chance}")
+        axes.set(title=title, xlim=(0, 1), ylim=(0, 1), xlabel="rank of the truth", ylabel="share of events below")
+        axes.legend(frameon=False, fontsize=8, loc="upper left")
+    figure.savefig(path, dpi=120)
     return Path(path)
 
 

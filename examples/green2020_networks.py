@@ -18,6 +18,7 @@ import torch
 from bilby.core.utils import logger
 from tqdm.auto import tqdm
 
+from bilby_flowpe.charts import raw_draws
 from bilby_flowpe.injections import inject
 from bilby_flowpe.model import BoundPosterior, TrainedPosterior, find_model
 from bilby_flowpe.priors import PriorTransform
@@ -32,14 +33,6 @@ EVEN = (0.4, 0.6)
 def has_whole_turn(model: TrainedPosterior) -> bool:
     """Whether the phase is in the network, over its whole turn."""
     return "phase" in model.coordinates.keys and not model.coordinates.fold_phase
-
-
-def raw_draws(bound: BoundPosterior, size: int, seed: int) -> dict[str, np.ndarray]:
-    """What the network draws by itself, inside the prior."""
-    generator, rng = torch.Generator().manual_seed(seed), np.random.default_rng(seed)
-    base = torch.randn(size, len(bound.keys) + len(bound.latent), generator=generator).double().numpy()
-    drawn, inside = bound.inverse(base, rng)
-    return {key: values[inside] for key, values in drawn.items()}
 
 
 def mode_of_phase(exact: BoundPosterior, event, transform: PriorTransform, draws: int, seed: int) -> float:
@@ -61,7 +54,8 @@ def half_circles(
         event, _ = inject(likelihood, transform, np.random.default_rng((seed, index)))
         mode = mode_of_phase(exact.bind(event, transform), event, transform, 1000, index)
         for name, model in models.items():
-            phase = raw_draws(model.bind(event, transform), draws, index)["phase"]
+            generator, rng = torch.Generator().manual_seed(index), np.random.default_rng(index)
+            phase = raw_draws(model.bind(event, transform), draws, generator, rng)["phase"]
             shares[name].append(float(np.mean(np.cos(phase - mode) > 0)))
     return shares
 

@@ -7,8 +7,9 @@ Figure 3: raw draws of CVAE, MAF and CVAE+ for one five-parameter event, all par
 networks; emcee; and the divergence between CVAE+, raw and weighted, and emcee by nearest neighbours (equations 23 and 24),
 both ways, beside what chance alone would give. Figure 6: the weighted posterior of an eight-parameter event, its chirp mass,
 mass ratio and effective spin, and the phase beside emcee's. emcee samples Bilby's likelihood marginalised over the phase, for
-its walkers do not cross from one mode of the phase to the other, and gets the phase back from Bilby. Its runs are resumed where
-they were stopped, and used again.
+its walkers do not cross from one mode of the phase to the other, and gets the phase back from Bilby. They start at the
+likeliest of many draws from the prior: from the first draws that come, some never leave a minor mode of the arrival time. Its
+runs are resumed where they were stopped, and used again.
 """
 
 from __future__ import annotations
@@ -21,14 +22,17 @@ from typing import Any
 import bilby
 import matplotlib
 import numpy as np
+import pandas as pd
+import torch
+from bilby.core.prior import PriorDict
 from bilby.core.result import Result
 from bilby.gw.conversion import (
     component_masses_to_chirp_mass,
     generate_posterior_samples_from_marginalized_likelihood,
 )
 from bilby.gw.likelihood import GravitationalWaveTransient
-from green2020_networks import raw_draws
 
+from bilby_flowpe.charts import raw_draws
 from bilby_flowpe.model import find_model
 from bilby_flowpe.plotting import plot_comparison
 from bilby_flowpe.priors import PriorTransform
@@ -43,6 +47,14 @@ LARGER = (*KEYS, "theta_jn", "chi_1", "chi_2")
 DERIVED = {"chirp_mass": r"$\mathcal{M}_c$ [$M_\odot$]", "mass_ratio": "$q$", "chi_eff": r"$\chi_\mathrm{eff}$"}
 ROWS = 5000
 FAMILIES = ("cvae", "maf", "cvae+")
+STARTS = 50  # draws from the prior for each walker of emcee
+
+
+def starts(likelihood: GravitationalWaveTransient, priors: PriorDict, walkers: int) -> pd.DataFrame:
+    """Where walkers begin: the likeliest of many draws from the prior."""
+    draws = pd.DataFrame(priors.sample(STARTS * walkers))
+    ln_l = [likelihood.log_likelihood_ratio(dict(row)) for row in draws.to_dict("records")]
+    return draws.iloc[np.argsort(ln_l)[-walkers:]]
 
 
 def run_emcee(
@@ -55,6 +67,7 @@ def run_emcee(
         priors=(reduced := priors.copy()),
         phase_marginalization=True,
     )
+    bilby.core.utils.random.seed(arguments.seed)
     result = bilby.run_sampler(
         marginalised,
         reduced,
@@ -64,6 +77,7 @@ def run_emcee(
         nwalkers=arguments.walkers,
         iterations=arguments.steps,
         nburn=arguments.steps // 2,
+        pos0=starts(marginalised, reduced, arguments.walkers),
         npool=arguments.npool,
         sampling_seed=arguments.seed,
         save=True,
@@ -115,10 +129,10 @@ def figure_3(arguments: argparse.Namespace) -> None:
     transform = PriorTransform(priors)
     emcee = run_emcee(likelihood, priors, KEYS, arguments)
     names = {family: arguments.models.format(family) for family in FAMILIES}
-    raw = {
-        family: raw_draws(find_model(name).bind(likelihood, transform), 2 * ROWS, arguments.seed)
-        for family, name in names.items()
-    }
+    raw = {}
+    for family, name in names.items():
+        generator, rng = torch.Generator().manual_seed(arguments.seed), np.random.default_rng(arguments.seed)
+        raw[family] = raw_draws(find_model(name).bind(likelihood, transform), 2 * ROWS, generator, rng)
     exact = weighted(likelihood, priors, names["cvae+"], arguments)
     statistics = exact.meta_data["run_statistics"]
     print(f"CVAE+, weighted: {statistics['verdict']}, efficiency {statistics['efficiency']:.3f}")

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from ..folder import DESCRIPTION, WEIGHTS
+from ..folder import DESCRIPTION, WEIGHTS, write_text
 from ..model import TrainedPosterior
 from .loss import FreshLoss
 
@@ -95,10 +95,7 @@ def write_card(
         f"SHA-256 of {WEIGHTS}: `{digest}`",
         "",
     ]
-    card = folder / "card.md"
-    temporary = card.with_suffix(".tmp")
-    temporary.write_text("\n".join(lines))
-    return temporary.replace(card)
+    return write_text(folder / "card.md", "\n".join(lines))
 
 
 def _loss(loss: FreshLoss | None) -> list[str]:

@@ -1,0 +1,281 @@
+"""Coverage: whether, over simulated events, the truth is where posteriors say that it is.
+
+For every event a model draws by itself (raw), and as a user gets it (weighted); ranks of the truth (:mod:`.ranks`) go into
+p-p plots and tests. Several models are tried on the same events.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from bilby.core.likelihood import Likelihood
+from bilby.core.prior import PriorDict
+from tqdm.auto import tqdm
+
+from ..charts import raw_draws
+from ..errors import ConfigurationError
+from ..injections import inject
+from ..model import BoundPosterior, TrainedPosterior
+from ..parallel import each
+from ..priors import Parameters, PriorTransform
+from ..proposals import flow_alone
+from ..refine import Budget
+from ..sampling import EventSampler, Wanted
+from ..weighing import LogLikelihood, Target, WeightedDraws
+from .ranks import DENSITY, DISTANCE, JOINT, combined, rank_of_distance, rank_of_truth, ranks_of_parameters, uniformity
+
+KINDS = ("raw", "weighted")
+_WITH_LIKELIHOOD = 200
+
+
+@dataclass(frozen=True)
+class EventCoverage:
+    """One event and one model.
+
+    Attributes
+    ----------
+    raw, weighted
+        Ranks of the truth, by parameter and :data:`~bilby_flowpe.validation.ranks.JOINT`.
+    rows
+        Equal-weight rows that the weighted ranks are made of.
+    efficiency, verdict
+        Of the weighted draws.
+    """
+
+    raw: dict[str, float]
+    weighted: dict[str, float]
+    rows: int
+    efficiency: float
+    verdict: str
+
+
+@dataclass(frozen=True)
+class CoverageConfig:
+    """How events are looked at.
+
+    Attributes
+    ----------
+    samples
+        Raw draws an event. What costs likelihood evaluations has 200: parameters that are drawn from their exact conditional,
+        and the joint statistics.
+    effective
+        Effective weighted draws to aim at.
+    evaluations
+        Most likelihood evaluations for them.
+    seed
+        Of the events.
+    """
+
+    samples: int = 10_000
+    effective: int = 1000
+    evaluations: int = 5000
+    seed: int = 1
+
+    def __post_init__(self) -> None:
+        for name in ("samples", "effective", "evaluations"):
+            if not getattr(self, name) >= 2:
+                raise ConfigurationError(f"{name}={getattr(self, name)!r}: give a whole number of at least 2")
+
+
+@dataclass
+class _Measure:
+    """Task: one event of one model; picklable."""
+
+    model: TrainedPosterior
+    likelihood: Likelihood
+    transform: PriorTransform
+    config: CoverageConfig
+
+    def __call__(self, index: int) -> EventCoverage:
+        torch.set_num_threads(1)
+        return measure_event(self.model, self.likelihood, self.transform, self.config, index)
+
+
+def measure_coverage(
+    model: TrainedPosterior,
+    likelihood: Likelihood,
+    priors: PriorDict,
+    injections: int = 1000,
+    config: CoverageConfig | None = None,
+    npool: int = 1,
+    log: Path | None = None,
+    progress: bool = True,
+    title: str = "Events",
+) -> list[EventCoverage]:
+    """Ranks of the truth over ``injections`` fresh events, the same ones for every model.
+
+    Parameters
+    ----------
+    model
+        A trained model.
+    likelihood, priors
+        Its problem; the data do not matter.
+    injections
+        Number of events.
+    config
+        How they are looked at.
+    npool
+        Processes, an event each; the figures do not depend on it.
+    log
+        File with a line for each event, written as they come; events found there are not done again.
+    progress, title
+        Whether to show a progress bar, and its title.
+    """
+    config = config or CoverageConfig()
+    events = _read(log)[:injections]
+    task = _Measure(model, likelihood, PriorTransform(priors), config)
+    left = range(len(events), injections)
+    threads = torch.get_num_threads()
+    try:
+        for event in tqdm(
+            each(task, left, npool), total=injections, initial=len(events), disable=not progress, desc=title
+        ):
+            events.append(event)
+            if log is not None:
+                with log.open("a") as file:
+                    file.write(json.dumps(asdict(event)) + "\n")
+    finally:
+        torch.set_num_threads(threads)
+    return events
+
+
+def measure_event(
+    model: TrainedPosterior, likelihood: Likelihood, transform: PriorTransform, config: CoverageConfig, index: int
+) -> EventCoverage:
+    """One event: that of number ``index``, whatever the model."""
+    event, truth = inject(likelihood, transform, np.random.default_rng((config.seed, index)))
+    rng = np.random.default_rng((config.seed, index, 1))
+    generator = torch.Generator().manual_seed(int(rng.integers(2**31)))
+    bound = model.bind(event, transform)
+    ranks = _Ranks(event, transform, truth, rng)
+    raw = _raw(bound, Target(event, transform, True, bound.conditional), config, generator, rng)
+    sampler = EventSampler(
+        Target(event, transform, True, bound.conditional),
+        bound,
+        bound.mixture(),
+        Wanted(config.effective, config.evaluations, refine=False),
+        Budget(config.evaluations, None),
+        generator,
+        rng,
+        bound.log_likelihood_found,
+    )
+    outcome = sampler()
+    rows = outcome.rows
+    return EventCoverage(
+        raw=ranks.of_draws(raw.parameters, raw.log_density) | ranks.of_parameters(raw.more),
+        weighted=ranks.of_draws(
+            {key: value[rows] for key, value in outcome.weighted.parameters.items()},
+            _log_density(outcome.weighted)[rows],
+        ),
+        rows=len(rows),
+        efficiency=outcome.summary.efficiency,
+        verdict=outcome.verdict.grade,
+    )
+
+
+@dataclass(frozen=True)
+class _Raw:
+    """Raw draws with all parameters and their density, and more of what needs no likelihood."""
+
+    parameters: Parameters
+    log_density: np.ndarray
+    more: Parameters
+
+
+def _raw(
+    bound: BoundPosterior,
+    target: Target,
+    config: CoverageConfig,
+    generator: torch.Generator,
+    rng: np.random.Generator,
+) -> _Raw:
+    drawn = target.draw(flow_alone(bound), min(_WITH_LIKELIHOOD, config.samples), generator, rng)
+    # Outside the prior there is no posterior, and nobody would keep such draws.
+    inside = np.isfinite(drawn.log_prior)
+    return _Raw(
+        {key: value[inside] for key, value in drawn.parameters.items()},
+        _log_density(drawn)[inside],
+        raw_draws(bound, config.samples, generator, rng),
+    )
+
+
+def _log_density(weighted: WeightedDraws) -> np.ndarray:
+    """Of the posterior, unnormalised."""
+    return weighted.log_likelihood + weighted.log_prior
+
+
+class _Ranks:
+    """Ranks of one event's truth."""
+
+    def __init__(
+        self, event: Likelihood, transform: PriorTransform, truth: Mapping[str, float], rng: np.random.Generator
+    ) -> None:
+        self.keys, self.truth, self.rng = transform.keys, truth, rng
+        self.periodic = {
+            key: float(prior.maximum - prior.minimum)
+            for key in self.keys
+            if (prior := transform.priors[key]).boundary == "periodic"
+        }
+        log_prior = transform.log_prob({key: np.array([truth[key]]) for key in self.keys})
+        self.log_density = float(LogLikelihood(event, True)(truth)[0] + log_prior[0])
+
+    def of_parameters(self, draws: Parameters) -> dict[str, float]:
+        return ranks_of_parameters(draws, self.truth, [key for key in self.keys if key in draws], self.rng)
+
+    def of_draws(self, draws: Parameters, log_density: np.ndarray) -> dict[str, float]:
+        return {
+            **self.of_parameters(draws),
+            DENSITY: rank_of_truth(log_density, self.log_density, self.rng),
+            DISTANCE: rank_of_distance(draws, self.truth, self.keys, self.rng, self.periodic),
+        }
+
+
+def summarise_coverage(events: Sequence[EventCoverage]) -> dict[str, Any]:
+    """Figures over events, plain values: p-values by parameter, combined, and of the joint tests, raw and weighted."""
+    summary: dict[str, Any] = {"events": len(events)}
+    for kind in KINDS:
+        ranks = ranks_of(events, kind)
+        p_values = uniformity(ranks)
+        parameters = {key: p for key, p in p_values.items() if key not in JOINT}
+        summary[kind] = {
+            "parameters": parameters,
+            "combined": combined(parameters),
+            "joint": {key: p_values[key] for key in JOINT},
+            # What the least of as many tests is to be held against a level of.
+            "least_times_tests": float(min(1.0, len(p_values) * min(p_values.values()))),
+        }
+    grades = [event.verdict for event in events]
+    summary["verdicts"] = {grade: grades.count(grade) for grade in ("reliable", "check", "failed")}
+    summary["efficiency_median"] = float(np.median([event.efficiency for event in events]))
+    summary["rows_median"] = float(np.median([event.rows for event in events]))
+    return summary
+
+
+def ranks_of(events: Sequence[EventCoverage], kind: str) -> dict[str, np.ndarray]:
+    """Ranks of all events, by statistic; ``kind`` is one of :data:`KINDS`."""
+    return {key: np.array([getattr(event, kind)[key] for event in events]) for key in getattr(events[0], kind)}
+
+
+def format_coverage(name: str, summary: Mapping[str, Any]) -> str:
+    """A table of :func:`summarise_coverage` for people."""
+    lines = [f"{name}: {summary['events']} events, verdicts {summary['verdicts']}"]
+    lines.append(f"  {'p-value':<22}" + "".join(f"{kind:>12}" for kind in KINDS))
+    rows = [*summary["raw"]["parameters"], *JOINT]
+    for key in rows:
+        group = "joint" if key in JOINT else "parameters"
+        lines.append(f"  {key:<22}" + "".join(f"{summary[kind][group][key]:>12.3g}" for kind in KINDS))
+    for key, text in (("combined", "parameters, combined"), ("least_times_tests", "least x tests")):
+        lines.append(f"  {text:<22}" + "".join(f"{summary[kind][key]:>12.3g}" for kind in KINDS))
+    return "\n".join(lines)
+
+
+def _read(log: Path | None) -> list[EventCoverage]:
+    if log is None or not log.exists():
+        return []
+    return [EventCoverage(**json.loads(line)) for line in log.read_text().splitlines() if line.strip()]
