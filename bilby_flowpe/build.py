@@ -49,7 +49,9 @@ class Settings:
         Those of each stage.
     calibration_events
         Simulated events on which shares of the defensive mixture and the tolerance in the noise curve are measured; with 0
-        the usual shares and no tolerance.
+        the usual shares, no tolerance and no surprise.
+    null_events
+        Simulated events that the surprise about an event's data is held against; with 0 there is none.
     phase
         ``"conditional"``: the phase is drawn from its exact conditional wherever the waveform allows it; ``"network"``: it is
         one of the network's parameters, as in the paper.
@@ -67,6 +69,7 @@ class Settings:
     network: NetworkConfig = field(default_factory=NetworkConfig)
     training: TrainingConfig = field(default_factory=TrainingConfig)
     calibration_events: int = 24
+    null_events: int = 500
     phase: Mode = "conditional"
     distance: Mode = "conditional"
     time: Mode = "conditional"
@@ -228,6 +231,7 @@ class _Builder:
                 settings.calibration_events,
                 seed=settings.training.seed,
                 npool=self.npool,
+                null_events=settings.null_events,
             ),
         )
 

@@ -7,6 +7,9 @@ any other mixture :math:`q_a` of these, the efficiency that it would have had,
 
 so that one set of likelihoods decides between all candidates.
 
+**Surprise.** Simulated data are put through the representation, and simulated events sampled with a few draws: what
+:mod:`bilby_flowpe.surprise` compares an event with.
+
 **Tolerance in the noise curve.** Events with another noise curve, :math:`\ln S` moved by a smooth random function of known
 root mean square, are analysed as they are. The tolerance is the largest move at which half of the efficiency is left.
 """
@@ -28,9 +31,12 @@ from .charts import dimension
 from .importance import effective_sample_size
 from .injections import inject
 from .model import BoundPosterior, TrainedPosterior
+from .parallel import each
 from .parts import BROAD, FLOW, Normal
 from .priors import PriorTransform
 from .proposals import Mixture, Shares, on_network
+from .simulation import SimulationConfig, make_simulator
+from .surprise import Null, residual_of
 from .weighing import Target, WeightedDraws
 
 WIDTHS = (1.5, 2.0, 3.0)
@@ -40,6 +46,8 @@ MOVES = (0.1, 0.2, 0.4, 0.8)
 _PILOT = (0.55, 0.1, 0.1, 0.1, 0.15)
 _PSD_EVENTS, _PSD_DRAWS = 8, 300
 _WAVES = 4
+_SIMULATIONS, _CHUNK = 8192, 2048
+_RESIDUAL_DRAWS = 64
 
 
 @dataclass(frozen=True)
@@ -54,11 +62,14 @@ class Calibration:
         Root mean square of ``ln S`` over that trained with, up to which half of the efficiency is left.
     table
         Mean and 10th percentile of the efficiency of each candidate, and of the flow alone; median efficiency of each move.
+    null
+        Of the surprise about an event's data; ``None`` where it was not measured.
     """
 
     shares: Shares
     psd_tolerance: float
     table: dict[str, Any]
+    null: Null | None = None
 
 
 def calibrate(
@@ -69,6 +80,7 @@ def calibrate(
     draws: int = 500,
     seed: int = 0,
     npool: int = 1,
+    null_events: int = 500,
 ) -> Calibration:
     """Measure a model on fresh events of its own problem.
 
@@ -84,6 +96,8 @@ def calibrate(
         Of events and draws.
     npool
         Processes.
+    null_events
+        Simulated events for the residuals of the surprise; 0 to measure no surprise.
     """
     candidates = [Shares(broad, PRIOR_SHARE, width) for width in WIDTHS for broad in BROAD_SHARES]
     rows = []
@@ -109,7 +123,68 @@ def calibrate(
     tolerance = 0.0
     if isinstance(likelihood, GravitationalWaveTransient):
         tolerance, table["noise curves"] = _psd_tolerance(model, likelihood, transform, seed, npool)
-    return Calibration(candidates[best], tolerance, table)
+    null = measure_null(model, likelihood, transform, null_events, seed, npool) if null_events else None
+    return Calibration(candidates[best], tolerance, table, null)
+
+
+def measure_null(
+    model: TrainedPosterior,
+    likelihood: Likelihood,
+    transform: PriorTransform,
+    events: int = 500,
+    seed: int = 0,
+    npool: int = 1,
+) -> Null:
+    """What data of the model's own problem look like.
+
+    Parameters
+    ----------
+    model
+        The model; left as it is.
+    likelihood, transform
+        Its problem; the data do not matter.
+    events
+        Simulated events for the residuals.
+    seed
+        Of all that is drawn.
+    npool
+        Processes.
+    """
+    rng, generator = np.random.default_rng((seed, 3)), torch.Generator().manual_seed(seed)
+    size = max(_SIMULATIONS, 8 * model.representation.features)
+    # Events come from the prior as it is: quiet ones may have been thinned out in training, and must not surprise.
+    config = SimulationConfig(n_waveforms=size, flatten_snr=False)
+    simulator = make_simulator(likelihood, transform, config, npool, seed, model.grid, progress=False)
+    contexts, found = [], []
+    for begin in range(0, size, _CHUNK):
+        data = simulator.add_noise(simulator.draw(min(_CHUNK, size - begin), rng).data, generator)
+        contexts.append(model.representation(data)[0].numpy())
+        found.append(model.representation.log_likelihood_found(data))
+    residuals = None
+    if isinstance(likelihood, GravitationalWaveTransient):
+        threads = torch.get_num_threads()
+        residuals = np.array(list(each(_Residual(model, likelihood, transform, seed), range(events), npool)))
+        torch.set_num_threads(threads)
+    loudness = None if found[0] is None else np.concatenate(found)
+    return Null.fit(np.concatenate(contexts), loudness, residuals)
+
+
+@dataclass
+class _Residual:
+    """Task: power left in the data of one simulated event after the best of a few draws; picklable."""
+
+    model: TrainedPosterior
+    likelihood: GravitationalWaveTransient
+    transform: PriorTransform
+    seed: int
+
+    def __call__(self, index: int) -> float:
+        torch.set_num_threads(1)
+        rng = np.random.default_rng((self.seed, index, 4))
+        event, _ = inject(self.likelihood, self.transform, rng)
+        bound = BoundPosterior(self.model, event, self.transform)
+        weighted = _draw(bound, bound.mixture(), event, self.transform, _RESIDUAL_DRAWS, rng, 1)
+        return residual_of(event, float(np.max(weighted.log_likelihood)))
 
 
 def moved_psd(likelihood: GravitationalWaveTransient, move: float, rng: np.random.Generator) -> None:
@@ -220,7 +295,8 @@ def calibrated(model: TrainedPosterior, calibration: Calibration) -> TrainedPost
         "psd_tolerance": calibration.psd_tolerance,
         "calibration": calibration.table,
     }
-    return replace(model, shares=calibration.shares, information=information)
+    null = model.null if calibration.null is None else calibration.null
+    return replace(model, shares=calibration.shares, information=information, null=null)
 
 
 def describe_calibration(calibration: Calibration) -> Sequence[str]:
@@ -236,4 +312,7 @@ def describe_calibration(calibration: Calibration) -> Sequence[str]:
     if "noise curves" in table:
         moves = ", ".join(f"{move}: {median:.3f}" for move, median in table["noise curves"].items())
         lines.append(f"median efficiency at rms ln S: {moves}; tolerance {calibration.psd_tolerance:g}")
+    if null := calibration.null:
+        events = f", {len(null.residuals)} events" if len(null.residuals) else ""
+        lines.append(f"surprise: against {len(null.distances)} simulations{events}")
     return lines

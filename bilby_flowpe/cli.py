@@ -1,4 +1,4 @@
-"""The command ``flowpe``: train, simulate, list, show and measure models from a shell.
+"""The command ``flowpe``: train, simulate, list, show, measure and compare models from a shell.
 
 Nothing large is imported before a command runs: asking for help is answered at once.
 """
@@ -15,6 +15,7 @@ from . import __version__
 from .errors import FlowPEError
 
 _MISUSED, _INTERRUPTED = 2, 130
+_REFEREEING = ("coverage", "compare", "report")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -33,8 +34,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     given = vars(build_parser().parse_args(arguments))
     command = given.pop("command")
     try:
-        from . import commands
-
+        if command in _REFEREEING:
+            from . import refereeing as commands
+        else:
+            from . import commands
         getattr(commands, command)(**given)
     except FlowPEError as error:
         print(f"flowpe {command}: {' '.join(str(error).split())}", file=sys.stderr)
@@ -77,7 +80,7 @@ def build_parser() -> argparse.ArgumentParser:
     calibrate = _add(
         commands,
         "calibrate",
-        "measure which defensive mixture a model needs and which noise curves it bears, and keep it",
+        "measure which defensive mixture a model needs, which noise curves it bears and what its data look like, and keep it",
     )
     _add_model(calibrate)
     calibrate.add_argument(
@@ -89,6 +92,12 @@ def build_parser() -> argparse.ArgumentParser:
     )
     calibrate.add_argument("--events", type=_AtLeast(1), default=64, help="number of simulated events (default: 64)")
     calibrate.add_argument("--draws", type=_AtLeast(100), default=1000, help="draws for each (default: 1000)")
+    calibrate.add_argument(
+        "--null-events",
+        type=_AtLeast(0),
+        default=500,
+        help="simulated events that the surprise about data is held against (default: 500; 0: leave it as it is)",
+    )
     calibrate.add_argument("--seed", type=_AtLeast(0), default=0, help="of the events (default: 0)")
     _add_npool(calibrate)
 
@@ -148,6 +157,39 @@ def build_parser() -> argparse.ArgumentParser:
         type=Path,
         default=Path("outdir/coverage"),
         help="for events, coverage.json and pp.png (default: outdir/coverage)",
+    )
+
+    compare = _add(
+        commands, "compare", "hold results against another sampler's on the same likelihood, priors and data"
+    )
+    compare.add_argument(
+        "model", nargs="?", metavar="MODEL", help="name of a model that is shipped or in the cache, or a folder"
+    )
+    _add_config_option(compare)
+    compare.add_argument(
+        "--results", type=Path, nargs=2, metavar=("RESULT", "REFEREE"), help="two result files instead of runs"
+    )
+    compare.add_argument(
+        "--referee", default="dynesty", help="named settings, or a sampler of Bilby's (default: dynesty)"
+    )
+    compare.add_argument("--injections", type=_AtLeast(1), default=1, help="number of events (default: 1)")
+    compare.add_argument("--seed", type=_AtLeast(0), default=1, help="of the events (default: 1)")
+    _add_npool(compare)
+    compare.add_argument(
+        "--outdir",
+        type=Path,
+        default=Path("outdir/compare"),
+        help="for results, comparison.json and pictures (default: outdir/compare)",
+    )
+
+    report = _add(commands, "report", "write one page, complete in itself, on a result or a model")
+    report.add_argument("target", metavar="RESULT|MODEL", help="result file of Bilby's, or name or folder of a model")
+    report.add_argument("--referee", type=Path, metavar="RESULT", help="another result, to be drawn over a result's")
+    report.add_argument(
+        "--coverage", type=Path, metavar="FILE", help="coverage.json of flowpe coverage, for its p-p plots"
+    )
+    report.add_argument(
+        "--output", type=Path, metavar="FILE", help="page to write (default: beside the result, or NAME.html)"
     )
     return parser
 

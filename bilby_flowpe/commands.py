@@ -23,13 +23,12 @@ from .contract import Contract, describe
 from .errors import ConfigurationError, ModelError
 from .folder import DESCRIPTION, write_text
 from .model import TrainedPosterior
-from .plotting import plot_efficiency, plot_history, plot_pp
+from .plotting import plot_efficiency, plot_history
 from .priors import PriorTransform
 from .problems import green2020
 from .simulation import GravitationalWaveSimulator
 from .simulation.dataset import read_header, require
 from .validation.card import write_card
-from .validation.coverage import KINDS, CoverageConfig, format_coverage, measure_coverage, ranks_of, summarise_coverage
 from .validation.gap import measure_gap, summarise_gap, worst_events
 from .validation.loss import fresh_loss
 
@@ -106,14 +105,16 @@ def show(model: str) -> None:
     print(describe_entry(entry(*find_folder(model))))
 
 
-def calibrate(model: str, config: Path | None, events: int, draws: int, seed: int, npool: int) -> None:
-    """Measure the shares of the defensive mixture and the tolerance in the noise curve, and write them to the model."""
+def calibrate(
+    model: str, config: Path | None, events: int, draws: int, null_events: int, seed: int, npool: int
+) -> None:
+    """Measure the defensive mixture, the tolerance in the noise curve and the null of the surprise; write them to the model."""
     logger.setLevel("WARNING")
     folder, _ = find_folder(model)
     trained = TrainedPosterior.load(folder)
-    likelihood, priors = _problem_of(trained, folder, config)
+    likelihood, priors = problem_of(trained, folder, config)
     transform = PriorTransform(priors)
-    measured = measure_calibration(trained, likelihood, transform, events, draws, seed, npool)
+    measured = measure_calibration(trained, likelihood, transform, events, draws, seed, npool, null_events)
     print("\n".join(describe_calibration(measured)))
     calibrated(trained, measured).save(folder)
 
@@ -135,7 +136,7 @@ def gap(
     logger.setLevel("WARNING")
     folder, _ = find_folder(model)
     trained = TrainedPosterior.load(folder)
-    likelihood, priors = _problem_of(trained, folder, config)
+    likelihood, priors = problem_of(trained, folder, config)
     loss = None
     if waveforms:
         loss = fresh_loss(trained, likelihood, priors, waveforms, npool=npool)
@@ -148,7 +149,7 @@ def gap(
         return
     outdir.mkdir(parents=True, exist_ok=True)
     name = folder.resolve().name
-    log = outdir / f"{name}.{_digest(trained)}.seed{seed}.draws{draws}.jsonl"
+    log = outdir / f"{name}.{digest(trained)}.seed{seed}.draws{draws}.jsonl"
     events = measure_gap(trained, likelihood, priors, injections, draws, seed, npool, log, progress=sys.stderr.isatty())
     summary = {**summarise_gap(events), "draws": draws, "seed": seed}
     write_text(outdir / f"{name}.gap.json", json.dumps(summary, indent=1) + "\n")
@@ -174,53 +175,7 @@ def gap(
     plot_efficiency(events, outdir / f"{name}.efficiency.png", title=name)
 
 
-def coverage(
-    models: list[str],
-    config: Path | None,
-    injections: int,
-    samples: int,
-    effective: int,
-    evaluations: int,
-    seed: int,
-    npool: int,
-    outdir: Path,
-) -> None:
-    """P-p plots and tests of models over the same fresh events."""
-    logger.setLevel("WARNING")
-    settings = CoverageConfig(samples, effective, evaluations, seed)
-    folders = [find_folder(model)[0] for model in models]
-    problems = []
-    for folder in folders:
-        trained = TrainedPosterior.load(folder)
-        problems.append((folder.resolve().name, trained, *_problem_of(trained, folder, config)))
-    outdir.mkdir(parents=True, exist_ok=True)
-    summaries, panels, p_values, labels = {}, {}, {}, {}
-    for name, trained, likelihood, priors in problems:
-        log = (
-            outdir / f"{name}.{_digest(trained)}.seed{seed}.samples{samples}.effective{effective}of{evaluations}.jsonl"
-        )
-        events = measure_coverage(
-            trained, likelihood, priors, injections, settings, npool, log, sys.stderr.isatty(), name
-        )
-        summaries[name] = summary = summarise_coverage(events)
-        print(format_coverage(name, summary), flush=True)
-        for kind in KINDS:
-            title = f"{name}, {kind}"
-            panels[title] = ranks_of(events, kind)
-            p_values[title] = summary[kind]["parameters"] | summary[kind]["joint"]
-        labels |= {key: priors[key].latex_label for key in panels[title] if key in priors}
-    about = {
-        "injections": injections,
-        "samples": samples,
-        "effective": effective,
-        "evaluations": evaluations,
-        "seed": seed,
-    }
-    write_text(outdir / "coverage.json", json.dumps({**about, "models": summaries}, indent=1) + "\n")
-    plot_pp(panels, outdir / "pp.png", labels, p_values)
-
-
-def _digest(model: TrainedPosterior) -> str:
+def digest(model: TrainedPosterior) -> str:
     """Names a log of events after what it holds: a model trained anew must not go on with the events of the old one."""
     return hashlib.sha256(json.dumps([model.history, model.location.tolist()]).encode()).hexdigest()[:8]
 
@@ -235,7 +190,7 @@ def _check_free(folder: Path, overwrite: bool) -> None:
         raise ModelError(f"folder={str(folder)!r} holds a model already: give another --outdir, or --overwrite")
 
 
-def _problem_of(model: TrainedPosterior, folder: Path, config: Path | None) -> tuple[Likelihood, PriorDict]:
+def problem_of(model: TrainedPosterior, folder: Path, config: Path | None) -> tuple[Likelihood, PriorDict]:
     """The problem that a model is for: the configuration given or kept with it, else one of the paper's."""
     if config is None and (folder / COPY).is_file():
         config = folder / COPY

@@ -1,4 +1,8 @@
-"""A model's folder: tensors in ``weights.safetensors``, all else in ``model.json``, written whole or not at all."""
+"""A model's folder, written whole or not at all.
+
+Tensors are in ``weights.safetensors``, all else in ``model.json``. What may be measured again without touching the weights,
+the null of the surprise, has a small file of its own.
+"""
 
 from __future__ import annotations
 
@@ -18,6 +22,8 @@ FORMAT = 1
 """Version of the folder's layout; a newer one is refused."""
 
 WEIGHTS, DESCRIPTION, CONFIGURATION = "weights.safetensors", "model.json", "config.toml"
+SURPRISE = "surprise.safetensors"
+"""File of the tensors whose names begin with ``surprise.``, where there are any."""
 
 
 def write_folder(folder: Path, tensors: dict[str, torch.Tensor], description: dict[str, Any]) -> Path:
@@ -42,9 +48,10 @@ def write_folder(folder: Path, tensors: dict[str, torch.Tensor], description: di
     temporary = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
     aside = temporary.with_name(temporary.name + ".old")
     try:
-        save_file({key: value.contiguous().clone() for key, value in tensors.items()}, temporary / WEIGHTS)
-        # Written for its owner alone by safetensors: a cache may be shared.
-        (temporary / WEIGHTS).chmod(0o644)
+        apart = {key: value for key, value in tensors.items() if key.startswith("surprise.")}
+        _write_tensors({key: value for key, value in tensors.items() if key not in apart}, temporary / WEIGHTS)
+        if apart:
+            _write_tensors(apart, temporary / SURPRISE)
         (temporary / DESCRIPTION).write_text(json.dumps({"format": FORMAT, **description}, indent=1) + "\n")
         if (folder / CONFIGURATION).is_file():
             shutil.copy2(folder / CONFIGURATION, temporary / CONFIGURATION)
@@ -58,6 +65,12 @@ def write_folder(folder: Path, tensors: dict[str, torch.Tensor], description: di
         shutil.rmtree(temporary, ignore_errors=True)
         raise
     return folder
+
+
+def _write_tensors(tensors: dict[str, torch.Tensor], path: Path) -> None:
+    save_file({key: value.contiguous().clone() for key, value in tensors.items()}, path)
+    # Written for its owner alone by safetensors: a cache may be shared.
+    path.chmod(0o644)
 
 
 def write_text(path: Path, text: str) -> Path:
@@ -91,7 +104,10 @@ def read_folder(folder: Path) -> tuple[dict[str, Any], dict[str, torch.Tensor]]:
             f"model={str(folder)!r} has format {version!r}, this version reads up to {FORMAT}: update bilby_flowpe"
         )
     try:
-        return description, load_file(folder / WEIGHTS)
+        tensors = load_file(folder / WEIGHTS)
+        if (folder / SURPRISE).is_file():
+            tensors |= load_file(folder / SURPRISE)
+        return description, tensors
     except SafetensorError as error:
         raise damaged(folder, error) from error
 

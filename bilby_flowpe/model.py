@@ -25,6 +25,7 @@ from .representation import REPRESENTATIONS, CoordinateConfig, Coordinates, Pivo
 from .restore import restore_priors
 from .simulation import Simulator, make_simulator
 from .simulation.symmetries import find_symmetries
+from .surprise import Null, Surprise
 
 SHIPPED = Path(__file__).parent / "models"
 _PACKAGES = ("bilby_flowpe", "bilby", "torch", "zuko", "numpy", "lalsuite")
@@ -61,6 +62,8 @@ class TrainedPosterior:
         Of the training.
     information
         Name, versions, times: for people.
+    null
+        Of the surprise about an event's data; ``None`` where it was not measured.
     """
 
     contract: Contract
@@ -78,6 +81,7 @@ class TrainedPosterior:
     settings: dict[str, Any]
     history: dict[str, Any]
     information: dict[str, Any] = field(default_factory=dict)
+    null: Null | None = None
 
     def bind(self, likelihood: Likelihood, transform: PriorTransform) -> BoundPosterior:
         """Ready the model for the data of ``likelihood``.
@@ -151,6 +155,8 @@ class TrainedPosterior:
             else:
                 tensors[f"representation.{key}"] = value
         tensors |= {f"contract.{key}": torch.as_tensor(value) for key, value in self.contract.arrays.items()}
+        if self.null:
+            tensors |= {f"surprise.{key}": torch.as_tensor(value) for key, value in self.null.to_arrays().items()}
         written = write_folder(Path(folder), tensors, self._description())
         if half:
             self.network.half().float()
@@ -195,7 +201,12 @@ class TrainedPosterior:
 
     @classmethod
     def _assemble(cls, description: dict[str, Any], tensors: dict[str, torch.Tensor]) -> TrainedPosterior:
-        groups: dict[str, dict[str, torch.Tensor]] = {"network": {}, "representation": {}, "contract": {}}
+        groups: dict[str, dict[str, torch.Tensor]] = {
+            "network": {},
+            "representation": {},
+            "contract": {},
+            "surprise": {},
+        }
         for key, value in tensors.items():
             group, name = key.split(".", 1)
             if name.startswith(_COMPLEX):
@@ -232,6 +243,9 @@ class TrainedPosterior:
             settings=description["settings"],
             history=description["history"],
             information=description["information"],
+            null=Null.from_arrays({key: value.numpy() for key, value in groups["surprise"].items()})
+            if groups["surprise"]
+            else None,
         )
 
 
@@ -275,7 +289,8 @@ class BoundPosterior:
         self.conditional = ExactConditional(model.conditional, transform)
         observed = simulator.observe()[None]
         self.context, self.pivot = model.representation(observed)
-        self.log_likelihood_found = model.representation.log_likelihood_found(observed)
+        found = model.representation.log_likelihood_found(observed)
+        self.log_likelihood_found = None if found is None else float(found[0])
 
     @property
     def keys(self) -> tuple[str, ...]:
@@ -348,6 +363,18 @@ class BoundPosterior:
         config = self.model.coordinates
         unfolded = "phase" in config.keys and config.phase_order != 0 and not config.fold_phase
         return ("phase", np.pi, 2 * np.pi) if unfolded and config.phase_order % 2 == 0 else None
+
+    def surprise(self, residual: float | None = None) -> Surprise | None:
+        """How unlike the simulations the data are; ``None`` where the model does not know.
+
+        Parameters
+        ----------
+        residual
+            Of the data and the best draw (:func:`bilby_flowpe.surprise.residual_of`).
+        """
+        if self.model.null is None:
+            return None
+        return self.model.null.of(self.context[0].double().numpy(), self.log_likelihood_found, residual)
 
     def mixture(self) -> Mixture:
         """The defensive mixture that this model was found to need."""

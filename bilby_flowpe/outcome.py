@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -17,6 +18,7 @@ from .model import BoundPosterior
 from .parts import PRIOR
 from .proposals import Mixture
 from .refine import Refinement
+from .surprise import Surprise, residual_of
 from .verdict import Evidence, Verdict, judge
 from .weighing import Target, WeightedDraws
 
@@ -60,6 +62,7 @@ class Outcome:
         unfinished: str | None = None,
         unreached: float | None = None,
         searched: int | None = None,
+        surprise: Callable[[float | None], Surprise | None] | None = None,
     ) -> None:
         """Draw the equal-weight rows and grade the batch.
 
@@ -79,6 +82,8 @@ class Outcome:
             Share of the prior that the network cannot reach, where it is relied on.
         searched
             Draws of the prior, where modes were looked for with nothing else.
+        surprise
+            Says how unlike the simulations the data are, given what power the best draw leaves in them.
         """
         weighted = self.weighted
         rows = rejection_sample(weighted.log_weights, rng)
@@ -98,8 +103,11 @@ class Outcome:
             nan_share=target.n_nan / max(target.n_likelihood, 1),
             outermost=self._outermost(target),
             searched=searched,
+            surprise=surprise and surprise(residual_of(target.likelihood, self._best(target))),
         )
         self.verdict = judge(self.summary, n_effective=n_effective, evidence=evidence)
+        if evidence.surprise:
+            self.statistics["surprise"] = evidence.surprise.to_dict()
 
     def _outermost(self, target: Target) -> tuple[str, float] | None:
         """The parameter with the largest share of the posterior at the ends of its prior's quantiles, and that share."""
@@ -113,8 +121,12 @@ class Outcome:
 
     def _missing(self, target: Target, found: float) -> float:
         """By how much a template fits the data better than any draw does, in log likelihood."""
+        return found - self._best(target)
+
+    def _best(self, target: Target) -> float:
+        """Largest log likelihood ratio of a draw."""
         noise = 0.0 if target.use_ratio else float(target.likelihood.noise_log_likelihood())
-        return found - (float(np.max(self.weighted.log_likelihood)) - noise)
+        return float(np.max(self.weighted.log_likelihood)) - noise
 
     def finish(self, bound: BoundPosterior | None, source: str, seed: int, seconds: dict[str, float]) -> None:
         """Note where the draws come from: a network bound to the data, if there is one, and its name."""

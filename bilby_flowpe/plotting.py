@@ -243,54 +243,43 @@ def plot_pp(
 
 @_own_style
 def plot_whitened(
-    likelihood: Any,
-    posterior: Any,
+    bands: Mapping[str, Mapping[str, np.ndarray]],
     path: str | Path,
-    around: float,
+    around: float | None = None,
     before: float = 0.2,
     after: float = 0.06,
-    waveforms: int = 300,
     title: str | None = None,
 ) -> Path:
     """Whitened data of every detector with the 90% band of the posterior's waveforms over it.
 
     Parameters
     ----------
-    likelihood
-        A :class:`bilby.gw.likelihood.GravitationalWaveTransient`.
-    posterior
-        Table of posterior samples, fixed parameters included.
+    bands
+        Of :func:`bilby_flowpe.bands.whitened_bands`.
     path
         Picture to write.
     around
-        GPS time of the picture's zero.
+        GPS time of the picture's zero; by default the peak of the first detector's median waveform.
     before, after
         Seconds shown.
-    waveforms
-        Number of posterior samples used.
     title
         Line above the picture.
     """
-    interferometers = list(likelihood.interferometers)
-    figure = Figure(figsize=(9, 3.2 * len(interferometers)), layout="constrained")
+    if around is None:
+        first = next(iter(bands.values()))
+        curve = first.get("median", first["data"])
+        around = round(float(first["start"]) + float(first["times"][np.argmax(np.abs(curve))]), 3)
+    figure = Figure(figsize=(9, 3.2 * len(bands)), layout="constrained")
     FigureCanvasAgg(figure)
-    rows = posterior.iloc[np.linspace(0, len(posterior) - 1, min(waveforms, len(posterior))).astype(int)]
-    for axes, interferometer in zip(
-        np.atleast_1d(figure.subplots(len(interferometers), 1)), interferometers, strict=True
-    ):
-        times = interferometer.time_array - around
+    for axes, (name, band) in zip(np.atleast_1d(figure.subplots(len(bands), 1)), bands.items(), strict=True):
+        times = band["times"] - (around - float(band["start"]))
         shown = (times > -before) & (times < after)
-        data = _whitened_series(interferometer, interferometer.frequency_domain_strain)
-        curves = []
-        for row in rows.to_dict("records"):
-            polarisations = likelihood.waveform_generator.frequency_domain_strain(dict(row))
-            signal = interferometer.get_detector_response(polarisations, row)
-            curves.append(_whitened_series(interferometer, signal)[shown])
-        low, middle, high = np.quantile(curves, [0.05, 0.5, 0.95], axis=0)
-        axes.plot(times[shown], data[shown], color="#999999", lw=0.8, label="whitened data")
-        axes.fill_between(times[shown], low, high, color=COLOURS[0], alpha=0.45, lw=0, label="90% of the waveforms")
-        axes.plot(times[shown], middle, color=COLOURS[0], lw=1.0, label="median")
-        axes.set_ylabel(f"{interferometer.name}, whitened [$\\sigma$]")
+        axes.plot(times[shown], band["data"][shown], color="#999999", lw=0.8, label="whitened data")
+        if "median" in band:
+            low, middle, high = (band[key][shown] for key in ("low", "median", "high"))
+            axes.fill_between(times[shown], low, high, color=COLOURS[0], alpha=0.45, lw=0, label="90% of the waveforms")
+            axes.plot(times[shown], middle, color=COLOURS[0], lw=1.0, label="median")
+        axes.set_ylabel(f"{name}, whitened [$\\sigma$]")
         axes.set_xlim(-before, after)
         axes.legend(frameon=False, loc="upper left", ncols=3)
     axes.set_xlabel(f"seconds from GPS {around}")
@@ -300,11 +289,38 @@ def plot_whitened(
     return Path(path)
 
 
-def _whitened_series(interferometer: Any, series: np.ndarray) -> np.ndarray:
-    """Time series with unit noise variance a sample."""
-    mask = interferometer.frequency_mask
-    white = np.zeros(len(mask), dtype=complex)
-    white[mask] = series[mask] / np.sqrt(
-        interferometer.power_spectral_density_array[mask] * interferometer.duration / 4
+@_own_style
+def plot_weights(weights: np.ndarray, n_draws: int, path: str | Path, title: str | None = None) -> Path:
+    """Importance weights over their mean: how many of each size, and what share of the total the largest hold.
+
+    Parameters
+    ----------
+    weights
+        Those above zero, in any unit.
+    n_draws
+        Number of draws, those without weight included.
+    path
+        Picture to write.
+    title
+        Line above the picture.
+    """
+    relative = np.asarray(weights) * n_draws / np.sum(weights)
+    figure = Figure(figsize=(9, 3.6), layout="constrained")
+    FigureCanvasAgg(figure)
+    left, right = figure.subplots(1, 2)
+    low = max(float(relative.min()), 1e-4)
+    edges = np.geomspace(low, max(float(relative.max()), 1.01) * 1.05, 60)
+    left.hist(np.clip(relative, low, None), bins=edges, color=COLOURS[0])
+    left.axvline(1.0, color="#555555", lw=0.8)
+    left.set(xscale="log", yscale="log", xlabel="weight over the mean weight", ylabel="draws")
+    largest = np.sort(relative)[::-1]
+    right.plot(np.arange(1, len(largest) + 1) / n_draws, np.cumsum(largest) / largest.sum(), color=COLOURS[0])
+    right.plot([0, 1], [0, 1], color="#555555", lw=0.8, ls="--", label="all weights alike")
+    right.set(
+        xlabel="share of the draws, largest weights first", ylabel="share of the weight", xlim=(0, 1), ylim=(0, 1)
     )
-    return np.fft.irfft(white) * np.sqrt(len(mask) - 1)
+    right.legend(frameon=False, loc="lower right")
+    if title:
+        figure.suptitle(title)
+    figure.savefig(path, dpi=130)
+    return Path(path)

@@ -13,15 +13,17 @@ import torch
 from bilby.core.result import Result
 from bilby.core.sampler.base_sampler import Sampler
 from bilby.core.utils import check_directory_exists_and_if_not_mkdir, logger, random
+from bilby.gw.likelihood import GravitationalWaveTransient
 
 from .arguments import OF_THE_MODEL
+from .bands import FILE, save_bands, whitened_bands
 from .build import Settings, train_model
 from .cache import cached_models, check_writable, new_folder
 from .contract import Contract, describe
 from .errors import ConfigurationError, ContractError
 from .model import BoundPosterior, TrainedPosterior, find_model
 from .networks import compact
-from .outcome import fill_raw, fill_weighted
+from .outcome import Outcome, fill_raw, fill_weighted
 from .plotting import plot_history
 from .priors import PriorTransform
 from .proposals import flow_alone
@@ -33,6 +35,7 @@ from .training import TrainingConfig
 from .weighing import Target
 
 _UNSEEN_SEED = 2**31 - 1
+_WAVEFORMS = 200
 
 Done = TypeVar("Done")
 
@@ -78,13 +81,36 @@ class Run:
             raise ConfigurationError(
                 f"importance=False: a {type(self.likelihood).__name__} has no network and no raw draws: leave it out"
             )
-        found = bound.log_likelihood_found if bound else None
-        event = EventSampler(target, bound, proposal, wanted, budget, self.generator, self.rng, found)
+        of_data = (bound.log_likelihood_found, bound.surprise) if bound else ()
+        event = EventSampler(target, bound, proposal, wanted, budget, self.generator, self.rng, *of_data)
         outcome = event() if self.kwargs["importance"] else event.raw()
         self.seconds |= event.seconds
+        self._keep_bands(target, outcome)
         outcome.finish(bound, source, self.seed, self.seconds)
         fill = fill_weighted if self.kwargs["importance"] else fill_raw
         return fill(self.sampler, outcome, target, began)
+
+    def _keep_bands(self, target: Target, outcome: Outcome) -> None:
+        """Beside the result, what a report draws: whitened data and waveforms, which a result file does not hold."""
+        likelihood = self.likelihood
+        rows = outcome.rows if self.kwargs["importance"] else np.flatnonzero(np.isfinite(outcome.weighted.log_weights))
+        # A likelihood without some of its parameters has no waveform of its own for a draw.
+        if (
+            not isinstance(likelihood, GravitationalWaveTransient)
+            or getattr(likelihood, "_marginalized_parameters", ())
+            or not len(rows)
+        ):
+            return
+        chosen = rows[np.linspace(0, len(rows) - 1, min(_WAVEFORMS, len(rows))).astype(int)]
+        draws = target.rows({key: value[chosen] for key, value in outcome.weighted.parameters.items()})
+        bands = self._timed("waveforms", lambda: whitened_bands(likelihood, draws, _WAVEFORMS))
+        check_directory_exists_and_if_not_mkdir(str(self._scratch))
+        save_bands(bands, self._scratch / FILE)
+
+    @property
+    def _scratch(self) -> Path:
+        """Folder of what a run writes beside its result."""
+        return Path(self.sampler.outdir) / f"{self.sampler.abbreviation}_{self.sampler.label}"
 
     def _changed(self, *keys: str) -> list[str]:
         """Arguments that are not what they are by default."""
@@ -120,7 +146,7 @@ class Run:
         )
         folder = new_folder(contract, settings, self.kwargs["cache"])
         check_writable(folder.parent)
-        scratch = Path(self.sampler.outdir) / f"{self.sampler.abbreviation}_{self.sampler.label}"
+        scratch = self._scratch
         check_directory_exists_and_if_not_mkdir(str(scratch))
         # Named after problem and settings: an interrupted training of something else is not gone on with.
         checkpoint = scratch / f"training_{folder.name}.ckpt"

@@ -16,6 +16,7 @@ from .importance import WeightSummary, draws_needed, effective_sample_size, summ
 from .outcome import Outcome
 from .proposals import Mixture
 from .refine import Budget, Refinement
+from .surprise import Surprise
 from .verdict import judge
 from .weighing import Target, WeightedDraws
 
@@ -64,6 +65,8 @@ class EventSampler:
         What is asked for, and what may be spent on it.
     found
         Log likelihood ratio of the best signal that a search found in the data, if there was one.
+    surprise
+        Says how unlike the simulations the data are (:meth:`bilby_flowpe.model.BoundPosterior.surprise`).
     generator, rng
         Generators.
 
@@ -83,8 +86,10 @@ class EventSampler:
         generator: torch.Generator,
         rng: np.random.Generator,
         found: float | None = None,
+        surprise: Callable[[float | None], Surprise | None] | None = None,
     ) -> None:
         self.target, self.chart, self.proposal, self.found = target, chart, proposal, found
+        self.surprise = surprise
         self.wanted, self.budget = wanted, budget
         self.generator, self.rng = generator, rng
         self.seconds: dict[str, float] = {}
@@ -122,7 +127,7 @@ class EventSampler:
             weighted, proposal, summary, unfinished=self.budget.spent(self.target) if short else None
         )
         enough = self.budget.evaluations_left(self.target) >= refinement.least_evaluations and self.budget.in_time()
-        if not wanted.refine or outcome.verdict.grade == "reliable" or not enough:
+        if not wanted.refine or not outcome.verdict.mendable or not enough:
             return outcome
         logger.info("The network will not do (" + "; ".join(outcome.verdict.reasons) + "): it is refined")
         return self._refined(refinement, [(pilot, proposal), (weighted, proposal)], outcome)
@@ -167,7 +172,7 @@ class EventSampler:
             outcome = _better(outcome, latest)
             # Rounds mend weights; where these are sound, another reason stays, however many are made.
             sound = judge(latest.summary, self.wanted.n_effective).grade == "reliable"
-            if not ready or sound or outcome.verdict.grade == "reliable":
+            if not ready or sound or not outcome.verdict.mendable:
                 break
             if proposal.encoder is None:
                 refinement.add(weighted, proposal)
@@ -207,6 +212,7 @@ class EventSampler:
             unfinished,
             unreached,
             searched,
+            self.surprise,
         )
         return outcome
 

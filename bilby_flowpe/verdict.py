@@ -7,6 +7,7 @@ import math
 from typing import Literal
 
 from .importance import WeightSummary
+from .surprise import IN_WORDS, Surprise
 
 
 @dataclasses.dataclass(frozen=True)
@@ -42,6 +43,8 @@ class Thresholds:
         Share of all rows inside the prior for which the likelihood is no number.
     outermost_failed
         Share of the posterior in the last quantiles of a prior, beyond which no draw can lie.
+    surprise_check
+        Probability, by simulations of the model's own problem, of data as unlike them.
     """
 
     pareto_k_check: float = 0.7
@@ -61,6 +64,7 @@ class Thresholds:
     nan_check: float = 1e-3
     nan_failed: float = 0.05
     outermost_failed: float = 1e-3
+    surprise_check: float = 0.005
 
 
 @dataclasses.dataclass(frozen=True)
@@ -89,6 +93,8 @@ class Evidence:
         The parameter with the largest share of the posterior in the last quantiles of its prior, and that share.
     searched
         Draws of the prior, where they are all that modes were looked for with: no network, no search by templates.
+    surprise
+        How unlike those simulated the data are.
     """
 
     n_posterior: int | None = None
@@ -101,14 +107,24 @@ class Evidence:
     nan_share: float | None = None
     outermost: tuple[str, float] | None = None
     searched: int | None = None
+    surprise: Surprise | None = None
 
 
 @dataclasses.dataclass(frozen=True)
 class Verdict:
-    """A grade, and in words why it is not ``reliable`` (empty where it is)."""
+    """A grade, and in words why it is not ``reliable`` (empty where it is).
+
+    Attributes
+    ----------
+    grade, reasons
+        The grade and its reasons.
+    mendable
+        Whether other draws could mend any of the reasons; what is said of the data they cannot.
+    """
 
     grade: Literal["reliable", "check", "failed"]
     reasons: tuple[str, ...] = ()
+    mendable: bool = False
 
 
 def judge(
@@ -210,11 +226,19 @@ def judge(
             f"a template fits the data better than every draw, by {known.missing_log_likelihood:.3g} in log likelihood, "
             f"above {limits.missing_check:g}: a mode may be missing, or the data hold more than any signal of the prior"
         )
+    of_data: list[str] = []
+    if known.surprise is not None and not known.surprise.p_value >= limits.surprise_check:
+        most = known.surprise.most
+        of_data.append(
+            f"the data are unlike those that the network was trained for (p-value {known.surprise.p_value:.2g}, below "
+            f"{limits.surprise_check:g}): {IN_WORDS[most]} is {known.surprise.scores[most]:.3g}; the numbers are those of this "
+            "likelihood, but signal, noise curve or noise may be other than it says"
+        )
     if known.searched is not None:
         check.append(
             f"no network knows this likelihood, and {known.searched} draws from the prior are all that modes were looked for "
             f"with: one in less than {3 / known.searched:.1g} of its volume may be missing; compare with another sampler "
             "where there could be such"
         )
-    grade: Literal["reliable", "check", "failed"] = "failed" if failed else "check" if check else "reliable"
-    return Verdict(grade, (*failed, *check))
+    grade: Literal["reliable", "check", "failed"] = "failed" if failed else "check" if check or of_data else "reliable"
+    return Verdict(grade, (*failed, *check, *of_data), mendable=bool(failed or check))

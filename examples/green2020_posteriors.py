@@ -8,8 +8,10 @@ networks; emcee; and the divergence between CVAE+, raw and weighted, and emcee b
 both ways, beside what chance alone would give. Figure 6: the weighted posterior of an eight-parameter event, its chirp mass,
 mass ratio and effective spin, and the phase beside emcee's. emcee samples Bilby's likelihood marginalised over the phase, for
 its walkers do not cross from one mode of the phase to the other, and gets the phase back from Bilby. They start at the
-likeliest of many draws from the prior: from the first draws that come, some never leave a minor mode of the arrival time. Its
-runs are resumed where they were stopped, and used again.
+likeliest of many draws from the prior: from the first draws that come, some never leave a minor mode of the arrival time. With
+eight parameters the likelihood is marginalised over the distance, too, and the inclination sampled on [0, pi / 2] and reflected
+by a fair coin, which changes nothing of a plus polarisation alone. Its runs are resumed where they were stopped, and used
+again.
 """
 
 from __future__ import annotations
@@ -24,7 +26,7 @@ import matplotlib
 import numpy as np
 import pandas as pd
 import torch
-from bilby.core.prior import PriorDict
+from bilby.core.prior import PriorDict, Sine
 from bilby.core.result import Result
 from bilby.gw.conversion import (
     component_masses_to_chirp_mass,
@@ -61,11 +63,17 @@ def run_emcee(
     likelihood: GravitationalWaveTransient, priors: Any, keys: tuple[str, ...], arguments: argparse.Namespace
 ) -> dict[str, np.ndarray]:
     """Independent rows by Bilby's emcee: of every walker one an autocorrelation time, none twice."""
+    reduced = priors.copy()
+    # Between the two modes of the inclination, and along its degeneracy with the distance, walkers hardly move.
+    if tilted := "theta_jn" in keys:
+        reduced["theta_jn"] = Sine(0, np.pi / 2, name="theta_jn", latex_label=priors["theta_jn"].latex_label)
     marginalised = GravitationalWaveTransient(
         likelihood.interferometers,
         likelihood.waveform_generator,
-        priors=(reduced := priors.copy()),
+        priors=reduced,
         phase_marginalization=True,
+        distance_marginalization=tilted,
+        distance_marginalization_lookup_table=str(arguments.outdir / "distances.npz"),
     )
     bilby.core.utils.random.seed(arguments.seed)
     result = bilby.run_sampler(
@@ -88,10 +96,13 @@ def run_emcee(
     if kept < 10:
         raise SystemExit("emcee has not converged, and is not used: give more --steps")
     # Walker after walker; a walker that stood still for longer repeats its row.
-    sampled = [key for key in keys if key != "phase"]
+    sampled = [key for key in keys if key in reduced.non_fixed_keys]
     table = result.posterior.iloc[:: int(np.ceil(time))].drop_duplicates(subset=sampled)
     table = table.sample(min(ROWS, len(table)), random_state=arguments.seed).reset_index(drop=True)
     table = generate_posterior_samples_from_marginalized_likelihood(table, marginalised)
+    if tilted:
+        turned = np.random.default_rng(arguments.seed).integers(2, size=len(table))
+        table["theta_jn"] = np.where(turned, np.pi - table["theta_jn"], table["theta_jn"])
     return {key: table[key].to_numpy() for key in keys}
 
 

@@ -152,6 +152,7 @@ def main() -> None:
     parser.add_argument("--npool", type=int, default=os.cpu_count() or 1)
     parser.add_argument("--outdir", type=Path, default=Path("outdir/gw150914"))
     arguments = parser.parse_args()
+    from bilby_flowpe.bands import whitened_bands
     from bilby_flowpe.plotting import plot_comparison, plot_whitened
 
     label = "GW150914_" + "".join(arguments.detectors)
@@ -194,9 +195,8 @@ def main() -> None:
     labels = {key: priors[key].latex_label_with_unit for key in priors} | {"chi_eff": r"$\chi_{\rm eff}$"}
     corner = {"keys": keys, "labels": labels, "offsets": {"geocent_time": TRIGGER}, "title": label.replace("_", " ")}
     samples = {"flowpe": result.posterior}
-    plot_whitened(
-        likelihood, result.posterior, arguments.outdir / f"{label}_whitened.png", TRIGGER, title=corner["title"]
-    )
+    bands = whitened_bands(likelihood, result.posterior.to_dict("records"))
+    plot_whitened(bands, arguments.outdir / f"{label}_whitened.png", TRIGGER, title=corner["title"])
     if other is not None:
         from bilby_flowpe.validation.comparison import compare_results, format_comparison
 

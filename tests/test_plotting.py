@@ -11,9 +11,17 @@ import numpy as np
 import pytest
 from matplotlib.colors import to_rgb
 from matplotlib.image import imread
-from pandas import DataFrame
 
-from bilby_flowpe.plotting import COLOURS, plot_comparison, plot_efficiency, plot_history, plot_whitened
+from bilby_flowpe.bands import whitened_bands
+from bilby_flowpe.plotting import (
+    COLOURS,
+    plot_comparison,
+    plot_efficiency,
+    plot_history,
+    plot_pp,
+    plot_weights,
+    plot_whitened,
+)
 
 PNG = b"\x89PNG"
 
@@ -99,6 +107,20 @@ def test_efficiency(tmp_path: Path) -> None:
 def test_whitened(tmp_path: Path, problem_5d: tuple) -> None:
     likelihood, _ = problem_5d
     row = likelihood.injection_parameters
-    posterior = DataFrame([{**row, "mass_1": row["mass_1"] * scale} for scale in (1.0, 1.001, 1.002)])
-    path = plot_whitened(likelihood, posterior, tmp_path / "whitened.png", around=row["geocent_time"], title="A title")
+    bands = whitened_bands(likelihood, [{**row, "mass_1": row["mass_1"] * scale} for scale in (1.0, 1.001, 1.002)])
+    path = plot_whitened(bands, tmp_path / "whitened.png", around=row["geocent_time"], title="A title")
     assert is_picture(path)
+    assert is_picture(plot_whitened(bands, tmp_path / "peak.png"))
+
+
+def test_pp_has_a_panel_a_title(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    panels = {f"model {i}": {"mass_1": rng.random(50), "distance": rng.random(50)} for i in range(3)}
+    p_values = {title: {"mass_1": 0.5, "distance": 0.01} for title in panels}
+    assert is_picture(plot_pp(panels, tmp_path / "pp.png", {"mass_1": "$m_1$"}, p_values))
+    assert is_picture(plot_pp(panels, tmp_path / "bare.png"))
+
+
+@pytest.mark.parametrize("weights", [np.ones(3), np.array([1e-30, 1.0, 2.0])])
+def test_weights_alike_and_of_all_sizes(weights: np.ndarray, tmp_path: Path) -> None:
+    assert is_picture(plot_weights(weights, 5, tmp_path / "weights.png", "A title"))

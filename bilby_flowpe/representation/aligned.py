@@ -91,10 +91,10 @@ class AlignedRepresentation(Representation):
         return torch.cat(columns, dim=-1), pivot
 
     @torch.no_grad()
-    def log_likelihood_found(self, data: torch.Tensor) -> float:
+    def log_likelihood_found(self, data: torch.Tensor) -> np.ndarray:
         """Half the squared signal-to-noise ratio of the best template, all detectors."""
         _, found, _ = self.aligner(data)
-        return float(0.5 * torch.exp(2 * found[0, : self.compressor.basis.shape[0]]).sum())
+        return 0.5 * torch.exp(2 * found[:, : self.compressor.basis.shape[0]]).sum(dim=-1).double().numpy()
 
 
 class SeriesRepresentation(Representation):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+import numpy as np
 import torch
 from torch import nn
 
@@ -76,8 +77,8 @@ class Representation(nn.Module):
         self.scale.copy_(features.std(dim=0).clamp_min(1e-6))
         self.standardised.fill_(True)
 
-    def log_likelihood_found(self, data: torch.Tensor) -> float | None:
-        """Log likelihood ratio of the best signal that a search of one event's data (1, ...) finds; ``None`` without one."""
+    def log_likelihood_found(self, data: torch.Tensor) -> np.ndarray | None:
+        """Log likelihood ratios (N,) of the best signals that a search of data (N, ...) finds; ``None`` without one."""
         return None
 
     @torch.no_grad()

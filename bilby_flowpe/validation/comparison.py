@@ -28,17 +28,18 @@ def compare_results(result: Result, referee: Result, rng: np.random.Generator) -
     -------
     dict
         Plain values: ``marginals`` by parameter, ``joint`` of :func:`bilby_flowpe.validation.neighbours.two_way_kl` (forward:
-        result to referee) or why it cannot be had under ``unavailable``, ``evidence``, ``cost`` of both.
+        result to referee) or why it cannot be had under ``unavailable``, ``evidence``, ``cost`` of both, and
+        ``break_even``: from how many events on a training pays, where there was one and it does.
     """
+    cost = {"flowpe": _cost(result), "referee": _cost(referee)}
     keys = [key for key in result.search_parameter_keys if key in referee.posterior]
     return {
         "estimator": JSD_ESTIMATOR,
         "marginals": compare_marginals(result.posterior, referee.posterior, keys, rng),
         "joint": _joint(result, referee, keys, rng),
-        "evidence": delta_log_evidence(
-            result.log_evidence, result.log_evidence_err, referee.log_evidence, referee.log_evidence_err
-        ),
-        "cost": {"flowpe": _cost(result), "referee": _cost(referee)},
+        "evidence": _evidence(result, referee),
+        "cost": cost,
+        "break_even": _break_even(cost["flowpe"], cost["referee"]),
     }
 
 
@@ -93,7 +94,9 @@ def format_comparison(comparison: Mapping[str, Any], referee: str) -> str:
             )
     evidence = comparison["evidence"]
     lines.append(
-        f"ln Z, flowpe less {referee}: {evidence['delta']:+.3f} +- {evidence['sigma']:.3f}, "
+        f"ln Z: {evidence['unavailable']}"
+        if "unavailable" in evidence
+        else f"ln Z, flowpe less {referee}: {evidence['delta']:+.3f} +- {evidence['sigma']:.3f}, "
         f"{abs(evidence['n_sigma']):.2f} sigma"
     )
     for name, label in (("flowpe", "flowpe"), ("referee", referee)):
@@ -101,8 +104,11 @@ def format_comparison(comparison: Mapping[str, Any], referee: str) -> str:
         training = f", training {cost['training_seconds']:.0f} s" if cost["training_seconds"] else ""
         lines.append(
             f"{label}: {cost['n_likelihood_evaluations']:.3g} likelihood evaluations, {cost['seconds']:.1f} s{training}, "
-            f"{cost['n_posterior']} posterior samples"
+            f"{cost['n_posterior']} posterior samples; {cost['n_effective']:.0f} effective, "
+            f"{cost['effective_per_second']:.3g} a second, {cost['effective_per_evaluation']:.3g} an evaluation"
         )
+    if comparison["break_even"] is not None:
+        lines.append(f"the training pays from {comparison['break_even']} events on")
     return "\n".join(lines)
 
 
@@ -131,10 +137,42 @@ def _cost(result: Result) -> dict[str, float]:
         evaluations = float(result.num_likelihood_evaluations)
     except ValueError:  # Bilby's way of saying that nobody counted
         evaluations = float(statistics.get("nlikelihood") or np.nan)
+    # What was trained on the way serves every later event of the kind: told apart.
+    seconds = float(seconds) - float(stages.get("training", 0.0))
+    effective = _effective(result)
     return {
         "n_likelihood_evaluations": evaluations,
-        # What was trained on the way serves every later event of the kind: told apart.
-        "seconds": float(seconds) - float(stages.get("training", 0.0)),
+        "seconds": seconds,
         "training_seconds": float(statistics.get("training_seconds") or 0.0),
         "n_posterior": len(result.posterior),
+        "n_effective": effective,
+        "effective_per_second": effective / seconds if seconds > 0 else math.inf,
+        "effective_per_evaluation": effective / evaluations if evaluations > 0 else math.inf,
     }
+
+
+def _effective(result: Result) -> float:
+    """Effective draws: of the weights, where a result has some (Kish), else the rows of its posterior."""
+    nested = result.nested_samples
+    if nested is None or "weights" not in nested:
+        return float(len(result.posterior))
+    weights = np.asarray(nested["weights"], dtype=np.float64)
+    return float(weights.sum() ** 2 / np.square(weights).sum())
+
+
+def _evidence(result: Result, referee: Result) -> dict[str, Any]:
+    try:
+        return delta_log_evidence(
+            result.log_evidence, result.log_evidence_err, referee.log_evidence, referee.log_evidence_err
+        )
+    except DataError as error:
+        # Ensemble samplers have none.
+        return {"unavailable": str(error)}
+
+
+def _break_even(ours: Mapping[str, float], referees: Mapping[str, float]) -> int | None:
+    """Least number of events for which training and analysing takes no longer than the referee; ``None`` if it never pays."""
+    saved = referees["seconds"] - ours["seconds"]
+    if not ours["training_seconds"] or not saved > 0:
+        return None
+    return math.ceil(ours["training_seconds"] / saved)

@@ -164,6 +164,7 @@ def measure_event(
         generator,
         rng,
         bound.log_likelihood_found,
+        bound.surprise,
     )
     outcome = sampler()
     rows = outcome.rows

@@ -166,7 +166,15 @@ def _measure(
     weighted = target.draw(proposal, draws, generator, rng)
     outcome = Outcome(weighted, proposal)
     # As a run that asks for what it gets.
-    outcome.judge(target, 1, draws, np.random.default_rng(seed), bound.log_likelihood_found, unreached=unreached)
+    outcome.judge(
+        target,
+        1,
+        draws,
+        np.random.default_rng(seed),
+        bound.log_likelihood_found,
+        unreached=unreached,
+        surprise=bound.surprise,
+    )
     summary = outcome.summary
     parameters = {key: np.array([truth[key]]) for key in transform.keys}
     log_prior = float(transform.log_prob(parameters, model.coordinates.keys)[0])

@@ -1,0 +1,90 @@
+"""Whitened data of every detector, and the band of a posterior's waveforms over them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from bilby.gw.detector import Interferometer
+from bilby.gw.likelihood import GravitationalWaveTransient
+
+from .parallel import Row
+
+FILE = "whitened.npz"
+QUANTILES = {"low": 0.05, "median": 0.5, "high": 0.95}
+
+Bands = dict[str, dict[str, np.ndarray]]
+"""By detector: ``times`` in GPS seconds less ``start``, ``data``, and the waveforms' ``low``, ``median`` and ``high``; all in
+standard deviations of the noise but the first two."""
+
+
+def whitened_bands(likelihood: GravitationalWaveTransient, rows: Sequence[Row], waveforms: int = 200) -> Bands:
+    """The band that 90% of a posterior's waveforms lie in, sample by sample.
+
+    Parameters
+    ----------
+    likelihood
+        The user's likelihood.
+    rows
+        Equal-weight draws, fixed parameters included.
+    waveforms
+        Most draws used; they are taken evenly.
+    """
+    chosen = [rows[i] for i in np.unique(np.linspace(0, len(rows) - 1, min(waveforms, len(rows))).astype(int))]
+    curves: dict[str, list[np.ndarray]] = {ifo.name: [] for ifo in likelihood.interferometers}
+    for row in chosen:
+        # The generator may hand out its own array and parameters: neither is changed.
+        polarisations = likelihood.waveform_generator.frequency_domain_strain(dict(row))
+        if polarisations is None:
+            continue
+        for interferometer in likelihood.interferometers:
+            parameters = {**row, **likelihood.get_sky_frame_parameters(dict(row))}
+            signal = interferometer.get_detector_response(polarisations, parameters)
+            curves[interferometer.name].append(whitened(interferometer, signal))
+    bands: Bands = {}
+    for interferometer in likelihood.interferometers:
+        start = float(interferometer.start_time)
+        band = {
+            "start": np.array(start),
+            "times": np.asarray(interferometer.time_array, dtype=np.float64) - start,
+            "data": whitened(interferometer, interferometer.frequency_domain_strain),
+        }
+        if curves[interferometer.name]:
+            quantiles = np.quantile(curves[interferometer.name], list(QUANTILES.values()), axis=0)
+            band |= dict(zip(QUANTILES, quantiles, strict=True))
+        bands[interferometer.name] = band
+    return bands
+
+
+def whitened(interferometer: Interferometer, series: np.ndarray) -> np.ndarray:
+    """Time series with unit noise variance a sample, of a frequency series."""
+    mask = interferometer.frequency_mask
+    white = np.zeros(len(mask), dtype=complex)
+    white[mask] = series[mask] / np.sqrt(
+        interferometer.power_spectral_density_array[mask] * interferometer.duration / 4
+    )
+    return np.fft.irfft(white) * np.sqrt(len(mask) - 1)
+
+
+def save_bands(bands: Bands, path: Path) -> Path:
+    """Write to a file, whole or not at all."""
+    temporary = path.with_name(f".{path.stem}.tmp.npz")
+    arrays: Mapping[str, Any] = {
+        f"{name}/{key}": value if key in ("start", "times") else value.astype(np.float32)
+        for name, band in bands.items()
+        for key, value in band.items()
+    }
+    np.savez_compressed(temporary, **arrays)
+    return temporary.replace(path)
+
+
+def load_bands(path: Path) -> Bands:
+    """The inverse of :func:`save_bands`."""
+    bands: Bands = {}
+    with np.load(path, allow_pickle=False) as arrays:
+        for name in arrays.files:
+            detector, key = name.rsplit("/", 1)
+            bands.setdefault(detector, {})[key] = arrays[name]
+    return bands

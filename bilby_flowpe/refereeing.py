@@ -1,0 +1,159 @@
+"""What the commands of ``flowpe`` do that hold models and results against the truth, or against others."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import bilby
+import numpy as np
+from bilby.core.result import Result
+from bilby.core.utils import logger
+
+from .catalogue import find_folder
+from .commands import digest, problem_of
+from .errors import ConfigurationError
+from .folder import write_text
+from .injections import inject
+from .model import TrainedPosterior
+from .plotting import plot_comparison, plot_pp
+from .priors import PriorTransform
+from .validation.comparison import compare_results, format_comparison
+from .validation.coverage import KINDS, CoverageConfig, format_coverage, measure_coverage, ranks_of, summarise_coverage
+from .validation.referee import obstacle, read_result, run_referee, same_problem, settings_of, thinned
+from .validation.report import report_model, report_result
+
+_DIGITS = 4
+
+
+def coverage(
+    models: list[str],
+    config: Path | None,
+    injections: int,
+    samples: int,
+    effective: int,
+    evaluations: int,
+    seed: int,
+    npool: int,
+    outdir: Path,
+) -> None:
+    """P-p plots and tests of models over the same fresh events."""
+    logger.setLevel("WARNING")
+    settings = CoverageConfig(samples, effective, evaluations, seed)
+    folders = [find_folder(model)[0] for model in models]
+    problems = []
+    for folder in folders:
+        trained = TrainedPosterior.load(folder)
+        problems.append((folder.resolve().name, trained, *problem_of(trained, folder, config)))
+    outdir.mkdir(parents=True, exist_ok=True)
+    summaries, panels, p_values, labels = {}, {}, {}, {}
+    for name, trained, likelihood, priors in problems:
+        log = outdir / f"{name}.{digest(trained)}.seed{seed}.samples{samples}.effective{effective}of{evaluations}.jsonl"
+        events = measure_coverage(
+            trained, likelihood, priors, injections, settings, npool, log, sys.stderr.isatty(), name
+        )
+        summary = summarise_coverage(events)
+        ranks = {kind: ranks_of(events, kind) for kind in KINDS}
+        # With the ranks themselves, for whoever draws them again.
+        rounded = {
+            kind: {key: np.round(column, _DIGITS).tolist() for key, column in columns.items()}
+            for kind, columns in ranks.items()
+        }
+        summaries[name] = {**summary, "ranks": rounded}
+        print(format_coverage(name, summary), flush=True)
+        for kind in KINDS:
+            title = f"{name}, {kind}"
+            panels[title] = ranks[kind]
+            p_values[title] = summary[kind]["parameters"] | summary[kind]["joint"]
+        labels |= {key: priors[key].latex_label for key in panels[title] if key in priors}
+    about = {
+        "injections": injections,
+        "samples": samples,
+        "effective": effective,
+        "evaluations": evaluations,
+        "seed": seed,
+    }
+    write_text(outdir / "coverage.json", json.dumps({**about, "models": summaries}, indent=1) + "\n")
+    plot_pp(panels, outdir / "pp.png", labels, p_values)
+
+
+def compare(
+    model: str | None,
+    config: Path | None,
+    results: list[Path] | None,
+    referee: str,
+    injections: int,
+    seed: int,
+    npool: int,
+    outdir: Path,
+) -> None:
+    """Hold results against another sampler's: two files, or runs of both on the same simulated events."""
+    if (model is None) == (results is None):
+        raise ConfigurationError("model and results: give a MODEL to run, or --results with two files, one of them")
+    outdir.mkdir(parents=True, exist_ok=True)
+    comparisons = {}
+    if results is not None:
+        ours, other = (read_result(path) for path in results)
+        comparisons["results"] = _compared(ours, other, other.sampler, "results", outdir)
+    else:
+        settings_of(referee)
+        folder, _ = find_folder(model)
+        likelihood, priors = problem_of(TrainedPosterior.load(folder), folder, config)
+        for index in range(injections):
+            event, truth = inject(likelihood, PriorTransform(priors), np.random.default_rng((seed, index)))
+            event.injection_parameters = truth
+            label = f"{folder.resolve().name}_seed{seed}_{index}"
+            # The referee first: a run asked to start clean makes Bilby start all later ones clean too.
+            other = run_referee(referee, event, priors, outdir, f"{label}_{referee}", npool, seed + index)
+            ours = bilby.run_sampler(
+                event,
+                priors.copy(),
+                sampler="flowpe",
+                model=str(folder),
+                outdir=str(outdir),
+                label=f"{label}_flowpe",
+                npool=npool,
+                sampling_seed=seed + index,
+                injection_parameters=truth,
+                clean=True,
+            )
+            comparisons[label] = _compared(ours, other, referee, label, outdir)
+    write_text(outdir / "comparison.json", json.dumps(comparisons, indent=1) + "\n")
+
+
+def _compared(ours: Result, other: Result, name: str, label: str, outdir: Path) -> dict[str, Any]:
+    """Figures and picture of one pair; of a referee that is not to be believed why not, and nothing else."""
+    same_problem(ours, other)
+    print(f"{label}:", flush=True)
+    if reason := obstacle(other):
+        print(f"{name} is not used: {reason}", flush=True)
+        return {"referee": name, "not used": reason}
+    other = thinned(other)
+    comparison = compare_results(ours, other, np.random.default_rng(0))
+    print(format_comparison(comparison, name), flush=True)
+    keys = ours.search_parameter_keys
+    plot_comparison(
+        {name: other.posterior, "flowpe": ours.posterior},
+        keys,
+        outdir / f"{label}.png",
+        labels={key: ours.priors[key].latex_label_with_unit for key in keys},
+        truths=ours.injection_parameters,
+        offsets={
+            key: float(np.floor(ours.posterior[key].min())) for key in keys if ours.posterior[key].abs().min() > 1e6
+        },
+    )
+    return {"referee": name, **comparison}
+
+
+def report(target: str, referee: Path | None, coverage: Path | None, output: Path | None) -> None:
+    """Write a page on a result, given as a file, or a model."""
+    path = Path(target)
+    if path.is_file():
+        page = report_result(path, referee, coverage, output)
+    elif referee is not None:
+        raise ConfigurationError(f"referee={str(referee)!r} belongs to a result, and target={target!r} is no file")
+    else:
+        page = report_model(find_folder(target)[0], coverage, output)
+    print(f"page: {page}")

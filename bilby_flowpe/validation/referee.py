@@ -1,0 +1,161 @@
+"""Another sampler as referee: frozen settings, and whether its run may be believed."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import bilby
+import numpy as np
+from bilby.core.likelihood import Likelihood
+from bilby.core.prior import PriorDict
+from bilby.core.result import FileLoadError, Result, read_in_result
+
+from ..errors import ConfigurationError, DataError
+
+REFEREES: Mapping[str, Mapping[str, Any]] = {
+    # Bilby's own defaults, written out: a newer Bilby must not move them.
+    "dynesty": {
+        "sampler": "dynesty",
+        "nlive": 1000,
+        "sample": "act-walk",
+        "bound": "live",
+        "dlogz": 0.1,
+        "naccept": 60,
+        "nact": 2,
+        "maxmcmc": 5000,
+    },
+    "dynesty-fast": {
+        "sampler": "dynesty",
+        "nlive": 500,
+        "sample": "acceptance-walk",
+        "bound": "live",
+        "dlogz": 0.1,
+        "naccept": 30,
+        "maxmcmc": 5000,
+    },
+    "emcee": {"sampler": "emcee", "nwalkers": 200, "iterations": 6000, "nburn": 3000},
+}
+"""Named settings of referees."""
+
+_LEAST_TIMES = 20
+_AGREEMENT = 1e-6
+
+
+def settings_of(name: str) -> dict[str, Any]:
+    """Keyword arguments of :func:`bilby.run_sampler` for a named referee; any other sampler of Bilby's has its defaults.
+
+    Raises
+    ------
+    ConfigurationError
+        If Bilby has no sampler of that name.
+    """
+    if name in REFEREES:
+        return dict(REFEREES[name])
+    if name not in bilby.core.sampler.get_implemented_samplers():
+        raise ConfigurationError(
+            f"referee={name!r} is neither one of {sorted(REFEREES)} nor a sampler of Bilby's: give one of these"
+        )
+    return {"sampler": name}
+
+
+def run_referee(
+    name: str, likelihood: Likelihood, priors: PriorDict, outdir: Path, label: str, npool: int, seed: int
+) -> Result:
+    """A referee's run, resumed where it was stopped; a finished one is used again.
+
+    Parameters
+    ----------
+    name
+        Of :data:`REFEREES`, or a sampler of Bilby's.
+    likelihood, priors
+        What flowpe is given, too.
+    outdir, label
+        Of Bilby's files.
+    npool, seed
+        Processes and seed.
+    """
+    truth = getattr(likelihood, "injection_parameters", None)
+    return bilby.run_sampler(
+        likelihood,
+        priors.copy(),
+        outdir=str(outdir),
+        label=label,
+        npool=npool,
+        sampling_seed=seed,
+        injection_parameters=truth,
+        check_point_plot=False,
+        **settings_of(name),
+    )
+
+
+def obstacle(referee: Result) -> str | None:
+    """Why a referee's run may not be believed, in words; ``None`` if nothing speaks against it.
+
+    Nested sampling ends by its own rule, and has an evidence then. Chains of an ensemble sampler have to be many
+    autocorrelation times long, or the walkers still remember where they began.
+    """
+    if not len(referee.posterior):
+        return "it has no posterior"
+    time = referee.max_autocorrelation_time
+    if time is not None and referee.walkers is not None:
+        kept = np.shape(referee.walkers)[1] - int(referee.nburn or 0)
+        if not (math.isfinite(float(time)) and kept >= _LEAST_TIMES * float(time)):
+            return f"its chains are {kept} steps long with an autocorrelation time of {float(time):.0f} steps: not converged"
+        return None
+    if not (math.isfinite(referee.log_evidence) and math.isfinite(referee.log_evidence_err)):
+        return "it has neither an evidence nor chains whose convergence could be judged"
+    return None
+
+
+def thinned(referee: Result) -> Result:
+    """An ensemble sampler's result with one row an autocorrelation time, none twice; others as they are."""
+    if referee.max_autocorrelation_time is None:
+        return referee
+    step = max(math.ceil(float(referee.max_autocorrelation_time)), 1)
+    keys = referee.search_parameter_keys
+    referee.posterior = referee.posterior.iloc[::step].drop_duplicates(subset=keys).reset_index(drop=True)
+    return referee
+
+
+def same_problem(result: Result, referee: Result) -> None:
+    """See that two results are of the same data and priors.
+
+    Raises
+    ------
+    DataError
+        If they are not, naming what differs.
+    """
+    if set(result.search_parameter_keys) != set(referee.search_parameter_keys):
+        raise DataError(
+            f"the results have other parameters: {sorted(result.search_parameter_keys)} and "
+            f"{sorted(referee.search_parameter_keys)}: compare results of one problem"
+        )
+    for key in result.search_parameter_keys:
+        if result.priors[key] != referee.priors[key]:
+            raise DataError(
+                f"the results have other priors of {key}: {result.priors[key]} and {referee.priors[key]}: compare results of "
+                "one problem"
+            )
+    first, second = (float(one.log_noise_evidence) for one in (result, referee))
+    if math.isfinite(first) and math.isfinite(second) and abs(first - second) > _AGREEMENT * max(1.0, abs(first)):
+        raise DataError(f"the results are of other data: log noise evidences {first:.6f} and {second:.6f}")
+
+
+def read_result(path: str | Path) -> Result:
+    """A Bilby result from its file.
+
+    Raises
+    ------
+    DataError
+        If there is none.
+    """
+    # A pickle may run anything when it is read.
+    if Path(path).suffix in (".pkl", ".pickle"):
+        raise DataError(f"result={str(path)!r} is a pickle, which is not opened: save the result as JSON or HDF5")
+    try:
+        return read_in_result(str(path))
+    except (OSError, ValueError, KeyError, FileLoadError) as error:
+        raise DataError(f"result={str(path)!r} cannot be read ({error}): give a result file of Bilby's") from error

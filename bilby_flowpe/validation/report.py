@@ -1,0 +1,254 @@
+"""One page on a result or on a model: the verdict first, then what it rests on."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from bilby.core.result import Result
+
+from ..bands import FILE, load_bands
+from ..catalogue import describe_entry, entry, find_folder
+from ..errors import DataError, ModelError
+from ..plotting import plot_comparison, plot_history, plot_pp, plot_weights, plot_whitened
+from ..surprise import IN_WORDS
+from .comparison import compare_results, format_comparison
+from .coverage import KINDS, format_coverage
+from .page import Page
+from .referee import obstacle, read_result, same_problem, thinned
+
+_LARGE = 1e6
+_MOST_SHOWN = 11
+
+
+def report_result(
+    path: Path, referee: Path | None = None, coverage: Path | None = None, output: Path | None = None
+) -> Path:
+    """Write a page on a result of flowpe's, or of any sampler of Bilby's.
+
+    Parameters
+    ----------
+    path
+        Bilby's result file.
+    referee
+        That of another sampler on the same problem, drawn over it.
+    coverage
+        ``coverage.json`` of the model that made it.
+    output
+        The page; by default beside the result.
+
+    Returns
+    -------
+    Path
+        The page.
+
+    Raises
+    ------
+    DataError
+        If a file cannot be read, or the two results are not of one problem.
+    """
+    result = read_result(path)
+    other = None
+    if referee is not None:
+        other = read_result(referee)
+        same_problem(result, other)
+    statistics = (result.meta_data or {}).get("run_statistics") or {}
+    page = Page(f"{result.label}: {result.sampler}")
+    page.verdict(statistics.get("verdict", "no verdict: another sampler's result"), statistics.get("reasons", []))
+    page.figures(_figures(result, statistics))
+    _posterior(page, result, other)
+    _weights(page, result, statistics)
+    _waveforms(page, path, result)
+    _surprise(page, statistics)
+    name = statistics.get("model")
+    if name and name != "none":
+        _model(page, str(name), coverage)
+    _run(page, result, statistics)
+    return page.write(output or path.with_name(f"{result.label}_report.html"))
+
+
+def report_model(folder: Path, coverage: Path | None = None, output: Path | None = None) -> Path:
+    """Write a page on a model.
+
+    Parameters
+    ----------
+    folder
+        Of the model.
+    coverage
+        ``coverage.json`` of :mod:`bilby_flowpe.validation.coverage`.
+    output
+        The page; by default ``NAME.html`` where the command is given.
+    """
+    name = folder.resolve().name
+    page = Page(name)
+    page.figures(list(entry(folder, "folder").figures.items()))
+    _model(page, str(folder), coverage)
+    return page.write(output or Path(f"{name}.html"))
+
+
+def _figures(result: Result, statistics: Mapping[str, Any]) -> list[tuple[str, str]]:
+    figures = [
+        ("ln evidence", f"{result.log_evidence:.3f} ± {result.log_evidence_err:.3f}"),
+        ("ln Bayes factor, signal to noise", f"{result.log_bayes_factor:.3f}"),
+        ("posterior rows", f"{len(result.posterior)}"),
+    ]
+    for key, text, form in (
+        ("efficiency", "sample efficiency", "{:.3f}"),
+        ("effective_sample_size", "effective draws", "{:.0f}"),
+        ("pareto_k", "Pareto k of the weights", "{:.2f}"),
+        ("largest_weight", "largest weight's share", "{:.2g}"),
+        ("n_likelihood_evaluations", "likelihood evaluations", "{}"),
+    ):
+        if key in statistics:
+            figures.append((text, form.format(statistics[key])))
+    if "seconds" in statistics:
+        figures.append(("seconds", f"{statistics['seconds'].get('total', float('nan')):.1f}"))
+    if "surprise" in statistics:
+        figures.append(("p-value of the data", f"{statistics['surprise']['p_value']:.2g}"))
+    return figures
+
+
+def _posterior(page: Page, result: Result, other: Result | None) -> None:
+    page.section("Posterior")
+    keys = list(result.search_parameter_keys)
+    truth = result.injection_parameters or {}
+    rows = []
+    for key in keys:
+        low, middle, high = np.quantile(result.posterior[key], [0.05, 0.5, 0.95])
+        row = [key, _number(middle), f"{_number(low)} to {_number(high)}"]
+        if truth:
+            row.append(_number(truth[key]) if key in truth else "")
+        rows.append(row)
+    page.table(["parameter", "median", "90% interval", *(["injected"] if truth else [])], rows)
+    samples = {result.sampler: result.posterior}
+    if other is not None:
+        if reason := obstacle(other):
+            page.text(f"{other.sampler} is not used: {reason}.")
+        else:
+            other = thinned(other)
+            samples[other.sampler] = other.posterior
+    shown = keys[:_MOST_SHOWN]
+    offsets = {
+        key: float(np.floor(result.posterior[key].min()))
+        for key in shown
+        if abs(result.posterior[key].iloc[0]) > _LARGE
+    }
+    page.picture(
+        f"Posterior: regions of 50% and 90%{', and what was injected' if truth else ''}.",
+        lambda file: plot_comparison(
+            samples,
+            shown,
+            file,
+            labels={key: result.priors[key].latex_label_with_unit for key in shown},
+            truths={key: truth[key] for key in shown if key in truth} or None,
+            offsets=offsets,
+        ),
+    )
+    if len(samples) > 1:
+        page.section(f"Against {other.sampler}")
+        page.listing(format_comparison(compare_results(result, other, np.random.default_rng(0)), other.sampler))
+
+
+def _weights(page: Page, result: Result, statistics: Mapping[str, Any]) -> None:
+    nested = result.nested_samples
+    if not statistics.get("importance_weighted") or nested is None or "weights" not in nested or not len(nested):
+        return
+    page.section("Importance weights")
+    page.picture(
+        f"Weights of {statistics['n_draws']} draws. Left: over their mean. Right: what share of the whole the largest hold. "
+        f"Pareto k {statistics['pareto_k']:.2f}: above 0.7 the tail is too long for errors to be trusted, unless no weight is "
+        "large.",
+        lambda file: plot_weights(nested["weights"].to_numpy(), statistics["n_draws"], file),
+    )
+    if shares := statistics.get("posterior_shares"):
+        page.table(["part of the proposal", "share of the posterior"], [(k, f"{v:.4f}") for k, v in shares.items()])
+    if refinement := statistics.get("refinement"):
+        page.text("The proposal was refined on this event:")
+        page.listing(json.dumps(refinement, indent=1))
+
+
+def _waveforms(page: Page, path: Path, result: Result) -> None:
+    page.section("Data and waveforms")
+    file = path.parent / f"{result.sampler}_{result.label}" / FILE
+    if not file.is_file():
+        page.text(f"No {file.parent.name}/{FILE} beside the result: it holds what would be drawn here.", faint=True)
+        return
+    bands = load_bands(file)
+    page.picture("Whitened data, and 90% of the posterior's waveforms.", lambda picture: plot_whitened(bands, picture))
+
+
+def _surprise(page: Page, statistics: Mapping[str, Any]) -> None:
+    page.section("How unlike the simulations the data are")
+    if not (surprise := statistics.get("surprise")):
+        page.text("Not known: the model has nothing to compare with, or there is none.", faint=True)
+        return
+    page.table(
+        ["figure", "value", "p-value"],
+        [(IN_WORDS[key], f"{surprise['scores'][key]:.3g}", f"{p:.3g}") for key, p in surprise["p_values"].items()],
+    )
+    page.text(f"All together: p-value {surprise['p_value']:.3g}.")
+
+
+def _model(page: Page, name: str, coverage: Path | None) -> None:
+    page.section("Model")
+    try:
+        folder, origin = find_folder(name)
+        found = entry(folder, origin)
+    except ModelError as error:
+        page.text(f"{error}", faint=True)
+        return
+    page.listing(describe_entry(found))
+    page.picture("History of its training.", lambda file: plot_history(found.description["history"], file))
+    if coverage is None:
+        return
+    page.section("Coverage")
+    summary = _coverage(coverage, folder.resolve().name)
+    page.listing(format_coverage(folder.resolve().name, summary))
+    panels = {kind: {key: np.array(column) for key, column in summary["ranks"][kind].items()} for kind in KINDS}
+    p_values = {kind: summary[kind]["parameters"] | summary[kind]["joint"] for kind in KINDS}
+    page.picture(
+        f"Ranks of the truth over {summary['events']} simulated events, and what chance allows at 1, 2 and 3 sigma.",
+        lambda file: plot_pp(panels, file, p_values=p_values),
+    )
+
+
+def _coverage(file: Path, name: str) -> dict[str, Any]:
+    try:
+        models = json.loads(file.read_text())["models"]
+        return models[name]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise DataError(
+            f"coverage={str(file)!r} has nothing on {name} ({error}): give the coverage.json of flowpe coverage {name}"
+        ) from error
+
+
+def _run(page: Page, result: Result, statistics: Mapping[str, Any]) -> None:
+    page.section("Run")
+    rows = [(f"seconds, {stage}", f"{value:.2f}") for stage, value in statistics.get("seconds", {}).items()]
+    if statistics.get("training_seconds"):
+        rows.append(("seconds, training of the model", f"{statistics['training_seconds']:.0f}"))
+    for key in ("seed", "conditional", "corrections"):
+        if value := statistics.get(key):
+            rows.append((key, ", ".join(value) if isinstance(value, list) else str(value)))
+    rows += [(key, f"{value}") for key, value in (result.sampler_kwargs or {}).items() if key in _KWARGS]
+    rows.append(("version", str(result.version)))
+    page.table(["", ""], rows)
+
+
+_KWARGS = (
+    "model",
+    "n_effective",
+    "n_posterior",
+    "max_likelihood_evaluations",
+    "max_time",
+    "nlive",
+    "nwalkers",
+    "nsteps",
+)
+
+
+def _number(value: float) -> str:
+    return f"{value:.6f}" if abs(value) > _LARGE else f"{value:.5g}"

@@ -1,0 +1,198 @@
+"""Data that no network was trained for: which of them does the surprise about an event's data flag?
+
+    python examples/surprise.py green2020-5d-maf --events 20 --null 500 --outdir outdir/surprise
+
+Classes of ``--events`` each: signals from outside the prior (lighter, heavier, nearer, later, spinning), a loud glitch on the
+signal, a noise curve that is wrong by a factor of 4 either way, no signal at all; and ``--null`` events of the model's own
+problem, for false alarms. Everything is analysed as a user would, but for the refinement. Printed: the share flagged (p-value
+below the verdict's limit), by which figure, and the verdicts. Events are written as they come and not done again.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from bilby.core.prior import Uniform
+from bilby.core.utils import logger
+from bilby.gw.detector import PowerSpectralDensity
+from tqdm.auto import tqdm
+
+from bilby_flowpe.injections import inject
+from bilby_flowpe.model import TrainedPosterior, find_model
+from bilby_flowpe.parallel import each
+from bilby_flowpe.priors import PriorTransform
+from bilby_flowpe.problems import green2020
+from bilby_flowpe.refine import Budget
+from bilby_flowpe.sampling import EventSampler, Wanted
+from bilby_flowpe.verdict import Thresholds
+from bilby_flowpe.weighing import Target
+
+Event = tuple[Any, dict[str, float]]
+EFFECTIVE = 1000
+
+
+def from_priors(**changes: tuple[float, float]) -> Callable[[Any, Any, np.random.Generator], Event]:
+    """Signals from other priors."""
+
+    def make(likelihood: Any, priors: Any, rng: np.random.Generator) -> Event:
+        other = priors.copy()
+        for key, (low, high) in changes.items():
+            other[key] = Uniform(low, high, name=key)
+        return inject(likelihood, PriorTransform(other), rng)
+
+    return make
+
+
+def later(likelihood: Any, priors: Any, rng: np.random.Generator) -> Event:
+    """Signals that arrive up to 0.1 s, but at least 0.02 s, after the window of times."""
+    end = float(priors["geocent_time"].maximum)
+    return from_priors(geocent_time=(end + 0.02, end + 0.1))(likelihood, priors, rng)
+
+
+def glitch(likelihood: Any, priors: Any, rng: np.random.Generator) -> Event:
+    """A sine-Gaussian of signal-to-noise ratio 20 somewhere on the signal."""
+    event, truth = inject(likelihood, PriorTransform(priors), rng)
+    for interferometer in event.interferometers:
+        frequencies, mask = interferometer.frequency_array, interferometer.frequency_mask
+        centre, width = rng.uniform(60, 200), rng.uniform(5, 20)
+        time = truth["geocent_time"] - interferometer.start_time + rng.uniform(-0.1, 0.02)
+        burst = np.exp(
+            -(((frequencies - centre) / width) ** 2) - 2j * np.pi * frequencies * time + 1j * rng.uniform(0, 2 * np.pi)
+        )
+        psd = interferometer.power_spectral_density_array
+        power = 4 / interferometer.duration * np.sum(np.abs(burst[mask]) ** 2 / psd[mask])
+        put(event, interferometer, interferometer.frequency_domain_strain + np.where(mask, burst, 0) * 20 / power**0.5)
+    return event, truth
+
+
+def other_noise(factor: float) -> Callable[[Any, Any, np.random.Generator], Event]:
+    """Noise of another power than the likelihood's curve has."""
+
+    def make(likelihood: Any, priors: Any, rng: np.random.Generator) -> Event:
+        loud, _ = inject(likelihood, PriorTransform(priors), np.random.default_rng(0))
+        curves = [ifo.power_spectral_density for ifo in loud.interferometers]
+        for interferometer in loud.interferometers:
+            interferometer.power_spectral_density = PowerSpectralDensity(
+                frequency_array=interferometer.frequency_array,
+                psd_array=factor * interferometer.power_spectral_density_array,
+            )
+        event, truth = inject(loud, PriorTransform(priors), rng)
+        for interferometer, curve in zip(event.interferometers, curves, strict=True):
+            interferometer.power_spectral_density = curve
+        event._noise_log_likelihood_value = None
+        return event, truth
+
+    return make
+
+
+def no_signal(likelihood: Any, priors: Any, rng: np.random.Generator) -> Event:
+    """Noise alone."""
+    event, truth = inject(likelihood, PriorTransform(priors), rng)
+    polarisations = likelihood.waveform_generator.frequency_domain_strain(dict(truth))
+    for interferometer in event.interferometers:
+        signal = interferometer.get_detector_response(polarisations, dict(truth))
+        mask = interferometer.frequency_mask
+        put(event, interferometer, interferometer.frequency_domain_strain - np.where(mask, signal, 0))
+    return event, truth
+
+
+def put(event: Any, interferometer: Any, strain: np.ndarray) -> None:
+    """Give a detector other data."""
+    interferometer.set_strain_data_from_frequency_domain_strain(
+        strain,
+        sampling_frequency=interferometer.sampling_frequency,
+        duration=interferometer.duration,
+        start_time=interferometer.start_time,
+    )
+    event._noise_log_likelihood_value = None
+
+
+CLASSES: dict[str, Callable[[Any, Any, np.random.Generator], Event]] = {
+    "own problem": lambda likelihood, priors, rng: inject(likelihood, PriorTransform(priors), rng),
+    "lighter: 10 to 25 solar masses": from_priors(mass_1=(10, 25), mass_2=(10, 25)),
+    "heavier: 110 to 150 solar masses": from_priors(mass_1=(110, 150), mass_2=(110, 150)),
+    "nearer: 100 to 500 Mpc": from_priors(luminosity_distance=(100, 500)),
+    "later than the window": later,
+    "spinning, chi 0.5 to 0.9": from_priors(chi_1=(0.5, 0.9), chi_2=(0.5, 0.9)),
+    "glitch of SNR 20": glitch,
+    "noise of 4 times the power": other_noise(4.0),
+    "noise of a quarter of the power": other_noise(0.25),
+    "no signal": no_signal,
+}
+
+
+class Analyse:
+    """Task: one event of one class; picklable."""
+
+    def __init__(self, model: TrainedPosterior, parameters: int, name: str) -> None:
+        self.model, self.name = model, name
+        self.likelihood, self.priors = green2020(parameters=parameters, seed=0)
+
+    def __call__(self, index: int) -> dict[str, Any]:
+        torch.set_num_threads(1)
+        # Neither the events of the null nor those of another class.
+        rng = np.random.default_rng((7, list(CLASSES).index(self.name), index))
+        event, _ = CLASSES[self.name](self.likelihood, self.priors, rng)
+        transform = PriorTransform(self.priors)
+        bound = self.model.bind(event, transform)
+        sampler = EventSampler(
+            Target(event, transform, True, bound.conditional),
+            bound,
+            bound.mixture(),
+            Wanted(EFFECTIVE, EFFECTIVE, refine=False),
+            Budget(5 * EFFECTIVE),
+            torch.Generator().manual_seed(index),
+            rng,
+            bound.log_likelihood_found,
+            bound.surprise,
+        )
+        outcome = sampler()
+        return {"surprise": outcome.statistics["surprise"], "verdict": outcome.verdict.grade}
+
+
+def analysed(model: TrainedPosterior, arguments: argparse.Namespace, name: str, events: int) -> list[dict[str, Any]]:
+    """All events of a class, those in the log as they were."""
+    word = "".join(letter if letter.isalnum() else "-" for letter in name)
+    log = arguments.outdir / f"{Path(arguments.model).name}.{word}.jsonl"
+    rows = [json.loads(line) for line in log.read_text().splitlines()][:events] if log.exists() else []
+    task = Analyse(model, arguments.parameters, name)
+    left = range(len(rows), events)
+    for row in tqdm(each(task, left, arguments.npool), total=events, initial=len(rows), desc=name):
+        rows.append(row)
+        with log.open("a") as file:
+            file.write(json.dumps(row) + "\n")
+    return rows
+
+
+def main() -> None:
+    """Print one line a class."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("model", nargs="?", default="green2020-5d-maf")
+    parser.add_argument("--parameters", type=int, choices=(5, 8), default=5)
+    parser.add_argument("--events", type=int, default=20)
+    parser.add_argument("--null", type=int, default=500)
+    parser.add_argument("--classes", nargs="*", default=list(CLASSES), choices=list(CLASSES))
+    parser.add_argument("--npool", type=int, default=1)
+    parser.add_argument("--outdir", type=Path, default=Path("outdir/surprise"))
+    arguments = parser.parse_args()
+    arguments.outdir.mkdir(parents=True, exist_ok=True)
+    logger.setLevel("ERROR")
+    model = find_model(arguments.model)
+    limit = Thresholds().surprise_check
+    for name in arguments.classes:
+        rows = analysed(model, arguments, name, arguments.null if name == "own problem" else arguments.events)
+        flagged = [row for row in rows if row["surprise"]["p_value"] < limit]
+        by = Counter(figure for row in flagged for figure, p in row["surprise"]["p_values"].items() if 3 * p < limit)
+        verdicts = Counter(row["verdict"] for row in rows)
+        print(f"{name}: {len(flagged)} of {len(rows)} flagged, by {dict(by)}; verdicts {dict(verdicts)}", flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,58 @@
+"""Whitened data and waveforms: units of the noise, quantiles, file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from bilby_flowpe.bands import load_bands, save_bands, whitened_bands
+
+
+@pytest.fixture(scope="module")
+def bands(problem_5d) -> dict:
+    likelihood, _ = problem_5d
+    truth = likelihood.injection_parameters
+    rows = [{**truth, "luminosity_distance": truth["luminosity_distance"] * scale} for scale in (0.9, 1.0, 1.1)]
+    return whitened_bands(likelihood, rows)
+
+
+def test_noise_has_unit_variance_a_sample(bands, problem_5d) -> None:
+    """What is left of the data after the true waveform; the band is less than the whole, and so is the variance."""
+    (interferometer,) = problem_5d[0].interferometers
+    (band,) = bands.values()
+    left = band["data"] - band["median"]
+    share = interferometer.frequency_mask.sum() / len(interferometer.frequency_mask)
+    assert np.var(left) == pytest.approx(share, abs=5 * share * np.sqrt(2 / len(left)))
+
+
+def test_waveform_has_the_signal_to_noise_ratio_of_bilby(bands, problem_5d) -> None:
+    (interferometer,) = problem_5d[0].interferometers
+    (band,) = bands.values()
+    assert np.sqrt(np.sum(band["median"] ** 2)) == pytest.approx(interferometer.meta_data["optimal_SNR"], rel=1e-3)
+
+
+def test_band_is_in_order(bands) -> None:
+    (band,) = bands.values()
+    assert np.all(band["low"] <= band["median"])
+    assert np.all(band["median"] <= band["high"])
+    peak = np.argmax(np.abs(band["median"]))
+    assert abs(band["high"][peak] - band["low"][peak]) > 0.1 * abs(band["median"][peak])
+
+
+def test_file_gives_back_what_was_written(bands, tmp_path: Path) -> None:
+    path = save_bands(bands, tmp_path / "whitened.npz")
+    assert [file.name for file in tmp_path.iterdir()] == ["whitened.npz"]
+    for name, band in load_bands(path).items():
+        assert set(band) == set(bands[name])
+        for key, values in band.items():
+            np.testing.assert_allclose(values, bands[name][key], rtol=1e-6, atol=1e-5)
+
+
+def test_data_whose_waveforms_fail_are_still_shown(problem_5d, monkeypatch) -> None:
+    likelihood, _ = problem_5d
+    monkeypatch.setattr(likelihood.waveform_generator, "frequency_domain_strain", lambda parameters: None)
+    (band,) = whitened_bands(likelihood, [likelihood.injection_parameters]).values()
+    assert "median" not in band
+    assert len(band["data"]) == len(band["times"])
