@@ -151,9 +151,17 @@ def _cost(result: Result) -> dict[str, float]:
     }
 
 
+def stored(result: Result, name: str) -> Any:
+    """What a result holds under a name; ``None`` where it has none, for which Bilby raises."""
+    try:
+        return getattr(result, name)
+    except ValueError:
+        return None
+
+
 def _effective(result: Result) -> float:
     """Effective draws: of the weights, where a result has some (Kish), else the rows of its posterior."""
-    nested = result.nested_samples
+    nested = stored(result, "nested_samples")
     if nested is None or "weights" not in nested:
         return float(len(result.posterior))
     weights = np.asarray(nested["weights"], dtype=np.float64)

@@ -14,6 +14,7 @@ from bilby.core.prior import PriorDict
 from bilby.core.result import FileLoadError, Result, read_in_result
 
 from ..errors import ConfigurationError, DataError
+from .comparison import stored
 
 REFEREES: Mapping[str, Mapping[str, Any]] = {
     # Bilby's own defaults, written out: a newer Bilby must not move them.
@@ -99,9 +100,9 @@ def obstacle(referee: Result) -> str | None:
     """
     if not len(referee.posterior):
         return "it has no posterior"
-    time = referee.max_autocorrelation_time
-    if time is not None and referee.walkers is not None:
-        kept = np.shape(referee.walkers)[1] - int(referee.nburn or 0)
+    time, walkers = referee.max_autocorrelation_time, stored(referee, "walkers")
+    if time is not None and walkers is not None:
+        kept = np.shape(walkers)[1] - int(stored(referee, "nburn") or 0)
         if not (math.isfinite(float(time)) and kept >= _LEAST_TIMES * float(time)):
             return f"its chains are {kept} steps long with an autocorrelation time of {float(time):.0f} steps: not converged"
         return None

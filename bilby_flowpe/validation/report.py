@@ -15,7 +15,7 @@ from ..catalogue import describe_entry, entry, find_folder
 from ..errors import DataError, ModelError
 from ..plotting import plot_comparison, plot_history, plot_pp, plot_weights, plot_whitened
 from ..surprise import IN_WORDS
-from .comparison import compare_results, format_comparison
+from .comparison import compare_results, format_comparison, stored
 from .coverage import KINDS, format_coverage
 from .page import Page
 from .referee import obstacle, read_result, same_problem, thinned
@@ -153,7 +153,7 @@ def _posterior(page: Page, result: Result, other: Result | None) -> None:
 
 
 def _weights(page: Page, result: Result, statistics: Mapping[str, Any]) -> None:
-    nested = result.nested_samples
+    nested = stored(result, "nested_samples")
     if not statistics.get("importance_weighted") or nested is None or "weights" not in nested or not len(nested):
         return
     page.section("Importance weights")

@@ -1,0 +1,146 @@
+"""The surprise about data: p-values uniform on its own null, tiny for data that are other, and a verdict that says so."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from scipy.stats import kstest
+from weights import good
+
+from bilby_flowpe.errors import DataError
+from bilby_flowpe.injections import inject
+from bilby_flowpe.model import TrainedPosterior, find_model, shipped_models
+from bilby_flowpe.priors import PriorTransform
+from bilby_flowpe.surprise import DISTANCE, LOUDNESS, RESIDUAL, Null, Surprise, residual_of
+from bilby_flowpe.verdict import Evidence, Thresholds, judge
+
+FEATURES = 5
+
+
+@pytest.fixture(scope="module")
+def null() -> Null:
+    rng = np.random.default_rng(0)
+    contexts = rng.standard_normal((4000, FEATURES)) @ rng.standard_normal((FEATURES, FEATURES))
+    return Null.fit(contexts, 100 + 5 * rng.standard_normal(4000), rng.standard_normal(500))
+
+
+def of_null(null: Null, rng: np.random.Generator) -> Surprise:
+    """An event as those of the null."""
+    mixing = np.random.default_rng(0)
+    mixing.standard_normal((4000, FEATURES))
+    context = rng.standard_normal(FEATURES) @ mixing.standard_normal((FEATURES, FEATURES))
+    return null.of(context, 100 + 5 * rng.standard_normal(), rng.standard_normal())
+
+
+def test_p_values_are_those_of_chance_on_data_of_the_null(null: Null) -> None:
+    rng = np.random.default_rng(1)
+    events = [of_null(null, rng) for _ in range(2000)]
+    for figure in (DISTANCE, LOUDNESS, RESIDUAL):
+        # The null has a scatter of its own: of 500 residuals, 5% in their width.
+        assert kstest([event.p_values[figure] for event in events], "uniform").statistic < 0.06
+    # Three figures, times three: at most, and not far below, as often as it says.
+    share = np.mean([event.p_value < 0.05 for event in events])
+    assert 0.03 < share < 0.07
+
+
+@pytest.mark.parametrize(
+    ("change", "figure"),
+    [
+        ({"context": np.full(FEATURES, 60.0)}, DISTANCE),
+        ({"found": 10.0}, LOUDNESS),
+        ({"found": 200.0}, LOUDNESS),
+        ({"residual": 9.0}, RESIDUAL),
+        ({"residual": -9.0}, RESIDUAL),
+    ],
+)
+def test_each_figure_is_enough_by_itself(null: Null, change: dict, figure: str) -> None:
+    usual = {"context": null.location, "found": 100.0, "residual": 0.0}
+    assert null.of(**usual).p_value > 0.5
+    surprise = null.of(**(usual | change))
+    assert surprise.p_value < Thresholds().surprise_check
+    assert surprise.most == figure
+
+
+def test_what_is_not_known_is_not_asked(null: Null) -> None:
+    assert set(null.of(null.location, None, None).p_values) == {DISTANCE}
+    bare = Null.fit(np.random.default_rng(0).standard_normal((100, 2)))
+    assert set(bare.of(bare.location, 3.0, 1.0).p_values) == {DISTANCE}
+
+
+def test_a_feature_that_never_changes_does_no_harm() -> None:
+    contexts = np.random.default_rng(0).standard_normal((400, 3))
+    contexts[:, 1] = 0.5
+    null = Null.fit(contexts)
+    assert null.of(np.array([0.0, 0.5 + 1e-6, 0.0]), None, None).p_value > 0.1
+
+
+def test_too_few_simulations_are_refused() -> None:
+    with pytest.raises(DataError, match="19 simulations are too few for 5 features: give 20"):
+        Null.fit(np.zeros((19, 5)))
+
+
+def test_arrays_give_it_back(null: Null) -> None:
+    again = Null.from_arrays(null.to_arrays())
+    first, second = (one.of(null.location + 1, 90.0, 1.0) for one in (null, again))
+    assert first.p_value == pytest.approx(second.p_value, rel=1e-3)
+
+
+def test_residual_of_the_true_waveform_is_that_of_the_noise(problem_5d) -> None:
+    """Chi-squared with as many degrees of freedom as there are numbers in the band."""
+    likelihood, priors = problem_5d
+    residuals = []
+    for seed in range(60):
+        event, truth = inject(likelihood, PriorTransform(priors), np.random.default_rng(seed))
+        residuals.append(residual_of(event, float(event.log_likelihood_ratio(truth))))
+    assert kstest(residuals, "norm").pvalue > 1e-3
+
+
+def test_other_data_have_no_residual() -> None:
+    assert residual_of(object(), 3.0) is None
+
+
+def test_verdict_says_what_is_surprising_and_that_no_draws_mend_it() -> None:
+    surprise = Surprise(1e-4, {RESIDUAL: 3e-5, LOUDNESS: 0.5}, {RESIDUAL: 12.3, LOUDNESS: 100.0})
+    verdict = judge(good(), evidence=Evidence(surprise=surprise))
+    assert verdict.grade == "check"
+    assert "power left in the data after the best waveform is 12.3" in verdict.reasons[0]
+    assert not verdict.mendable
+    assert judge(good(), evidence=Evidence(surprise=surprise, outside=0.95)).mendable
+    assert (
+        judge(good(), evidence=Evidence(surprise=Surprise(0.006, {RESIDUAL: 0.006}, {RESIDUAL: 3}))).grade == "reliable"
+    )
+
+
+@pytest.mark.parametrize("name", shipped_models())
+def test_shipped_models_know_what_their_data_look_like(name: str) -> None:
+    null = find_model(name).null
+    assert len(null.residuals) >= 500
+    assert abs(null.residuals.mean()) < 5 / np.sqrt(len(null.residuals)) + 0.2
+    assert np.all(np.diff(null.distances) >= 0)
+
+
+def test_a_folder_keeps_it_beside_the_weights(null: Null, tmp_path: Path) -> None:
+    model = find_model("green2020-5d-gaussian-joint")
+    folder = model.save(tmp_path / "model")
+    assert (folder / "surprise.safetensors").is_file()
+    np.testing.assert_array_equal(TrainedPosterior.load(folder).null.distances, model.null.distances)
+    model.null = None
+    assert TrainedPosterior.load(model.save(tmp_path / "none")).null is None
+
+
+def test_noise_of_another_power_is_surprising(problem_5d) -> None:
+    """Twice the amplitude that the likelihood assumes."""
+    likelihood, priors = problem_5d
+    event, _ = inject(likelihood, PriorTransform(priors), np.random.default_rng(5))
+    (interferometer,) = event.interferometers
+    interferometer.set_strain_data_from_frequency_domain_strain(
+        2 * interferometer.frequency_domain_strain,
+        sampling_frequency=interferometer.sampling_frequency,
+        duration=interferometer.duration,
+        start_time=interferometer.start_time,
+    )
+    event._noise_log_likelihood_value = None
+    bound = find_model("green2020-5d-maf").bind(event, PriorTransform(priors))
+    assert bound.surprise(residual_of(event, bound.log_likelihood_found)).p_value < 1e-6

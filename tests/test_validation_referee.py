@@ -1,0 +1,115 @@
+"""Referees: settings by name, runs that are not to be believed, results that are not of one problem."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from bilby.core.prior import PriorDict, Uniform
+from bilby.core.result import Result
+
+from bilby_flowpe.errors import ConfigurationError, DataError
+from bilby_flowpe.validation.referee import (
+    REFEREES,
+    obstacle,
+    read_result,
+    run_referee,
+    same_problem,
+    settings_of,
+    thinned,
+)
+
+
+def result(**changes) -> Result:
+    made = Result(
+        label="made",
+        search_parameter_keys=["a"],
+        priors=PriorDict({"a": Uniform(0, 1)}),
+        posterior=pd.DataFrame({"a": np.linspace(0, 1, 100)}),
+        log_evidence=1.0,
+        log_evidence_err=0.1,
+        log_noise_evidence=-500.0,
+    )
+    for key, value in changes.items():
+        setattr(made, key, value)
+    return made
+
+
+def chains(time: float, steps: int = 1000) -> Result:
+    """As of an ensemble sampler."""
+    made = result(log_evidence=np.nan, log_evidence_err=np.nan, nburn=0)
+    made.max_autocorrelation_time = time
+    made.walkers = np.zeros((10, steps, 1))
+    return made
+
+
+def test_settings_by_name() -> None:
+    for name, settings in REFEREES.items():
+        assert settings_of(name) == settings
+    assert settings_of("nestle") == {"sampler": "nestle"}
+    with pytest.raises(ConfigurationError, match="referee='dinasty'"):
+        settings_of("dinasty")
+
+
+def test_a_run_that_ended_by_its_rule_is_used() -> None:
+    assert obstacle(result()) is None
+    assert obstacle(chains(time=40.0)) is None
+
+
+@pytest.mark.parametrize(
+    ("referee", "word"),
+    [
+        (result(posterior=pd.DataFrame({"a": []})), "no posterior"),
+        (result(log_evidence=np.nan), "neither an evidence nor chains"),
+        (chains(time=60.0), "autocorrelation time of 60 steps: not converged"),
+        (chains(time=np.nan), "not converged"),
+    ],
+)
+def test_a_run_that_is_not_to_be_believed_says_why(referee: Result, word: str) -> None:
+    assert word in obstacle(referee)
+
+
+def test_chains_are_thinned_to_one_row_an_autocorrelation_time() -> None:
+    assert len(thinned(chains(time=9.5)).posterior) == 10
+    assert len(thinned(result()).posterior) == 100
+
+
+def test_results_of_one_problem_pass() -> None:
+    same_problem(result(), result(log_evidence=3.0))
+
+
+@pytest.mark.parametrize(
+    ("change", "word"),
+    [
+        ({"priors": PriorDict({"a": Uniform(0, 2)})}, "other priors of a"),
+        ({"search_parameter_keys": ["b"]}, "other parameters"),
+        ({"log_noise_evidence": -501.0}, "other data"),
+    ],
+)
+def test_results_of_other_problems_are_refused(change: dict, word: str) -> None:
+    with pytest.raises(DataError, match=word):
+        same_problem(result(), result(**change))
+
+
+def test_files_that_are_none(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="cannot be read"):
+        read_result(tmp_path / "missing.json")
+    pickle = tmp_path / "evil.pkl"
+    pickle.write_bytes(b"cos\nsystem\n(S'touch x'\ntR.")
+    with pytest.raises(DataError, match="pickle"):
+        read_result(pickle)
+    text = tmp_path / "text.json"
+    text.write_text("no json")
+    with pytest.raises(DataError, match="cannot be read"):
+        read_result(text)
+
+
+def test_a_referee_runs_on_a_copy_of_the_priors(problem_5d, tmp_path: Path, monkeypatch) -> None:
+    given = {}
+    monkeypatch.setattr("bilby.run_sampler", lambda likelihood, priors, **kwargs: given.update(kwargs, priors=priors))
+    run_referee("dynesty", *problem_5d, tmp_path, "label", 2, 7)
+    assert given["priors"] is not problem_5d[1]
+    assert given["nlive"] == 1000
+    assert given["sampling_seed"] == 7

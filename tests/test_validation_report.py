@@ -1,0 +1,155 @@
+"""Pages on results and models: one file, complete in itself, the verdict first, nothing from outside unescaped."""
+
+from __future__ import annotations
+
+import json
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+
+import bilby
+import numpy as np
+import pytest
+
+from bilby_flowpe.cli import main
+from bilby_flowpe.errors import DataError
+from bilby_flowpe.validation.page import Page
+from bilby_flowpe.validation.report import report_model, report_result
+
+MODEL = "green2020-5d-maf"
+
+
+class Outline(HTMLParser):
+    """Headings, and everything that a page would fetch."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.fetched: list[str] = []
+        self.headings: list[str] = []
+        self._heading = False
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list) -> None:
+        self._heading = tag in ("h1", "h2")
+        self.fetched += [value for key, value in attrs if key in ("src", "href") and not value.startswith("data:")]
+
+    def handle_data(self, data: str) -> None:
+        if self._heading:
+            self.headings.append(data)
+            self._heading = False
+
+
+@pytest.fixture(scope="module")
+def run(problem_5d, tmp_path_factory) -> Path:
+    """Result file of a run."""
+    likelihood, priors = problem_5d
+    outdir = tmp_path_factory.mktemp("run")
+    bilby.run_sampler(
+        likelihood,
+        priors,
+        sampler="flowpe",
+        model=MODEL,
+        n_effective=1500,
+        outdir=str(outdir),
+        label="event",
+        injection_parameters=likelihood.injection_parameters,
+        sampling_seed=1,
+        progress=False,
+    )
+    return outdir / "event_result.json"
+
+
+def test_page_on_a_result(run: Path) -> None:
+    page = report_result(run)
+    assert page == run.with_name("event_report.html")
+    text = page.read_text()
+    outline = Outline(text)
+    assert outline.fetched == []
+    assert outline.headings[:5] == [
+        "event: flowpe",
+        "Posterior",
+        "Importance weights",
+        "Data and waveforms",
+        "How unlike the simulations the data are",
+    ]
+    # Verdict before anything else, and a picture each of posterior, weights, waveforms and training.
+    assert text.index("reliable") < text.index("ln evidence") < text.index("Posterior")
+    assert text.count("data:image/png;base64,") == 4
+    assert 'name="viewport"' in text
+
+
+def test_the_same_result_as_a_referee(run: Path, tmp_path: Path) -> None:
+    other = json.loads(run.read_text())
+    other["sampler"], other["label"] = "dynesty", "other"
+    (tmp_path / "other_result.json").write_text(json.dumps(other))
+    page = report_result(run, referee=tmp_path / "other_result.json", output=tmp_path / "both.html")
+    assert "Against dynesty" in Outline(page.read_text()).headings
+
+
+def test_another_samplers_result_has_no_verdict(run: Path, tmp_path: Path) -> None:
+    other = json.loads(run.read_text())
+    other["sampler"], other["meta_data"] = "dynesty", {}
+    path = tmp_path / "other_result.json"
+    path.write_text(json.dumps(other))
+    text = report_result(path).read_text()
+    assert "no verdict" in text
+    assert "it holds what would be drawn here" in text
+
+
+def test_page_on_a_model_with_its_coverage(tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    rng = np.random.default_rng(0)
+    ranks = {key: rng.random(30).tolist() for key in ("mass_1", "posterior density", "distance")}
+    kind = {
+        "parameters": {"mass_1": 0.5},
+        "joint": {"posterior density": 0.4, "distance": 0.3},
+        "combined": 0.5,
+        "least_times_tests": 0.9,
+    }
+    summary = {"events": 30, "raw": kind, "weighted": kind, "verdicts": {"reliable": 30}}
+    summary["ranks"] = {"raw": ranks, "weighted": ranks}
+    coverage = tmp_path / "coverage.json"
+    coverage.write_text(json.dumps({"models": {MODEL: summary}}))
+    assert main(["report", MODEL, "--coverage", str(coverage)]) == 0
+    text = (tmp_path / f"{MODEL}.html").read_text()
+    assert "Coverage" in Outline(text).headings
+    assert text.count("data:image/png;base64,") == 2
+
+
+def test_coverage_of_another_model_is_refused(run: Path, tmp_path: Path) -> None:
+    (tmp_path / "coverage.json").write_text(json.dumps({"models": {}}))
+    with pytest.raises(DataError, match="has nothing on"):
+        report_result(run, coverage=tmp_path / "coverage.json")
+
+
+def test_what_comes_from_outside_is_text_alone(tmp_path: Path) -> None:
+    page = Page("<script>alert(1)</script>")
+    page.verdict("check", ["<img src=x>"])
+    page.figures([("<b>", "&")])
+    page.table(["<i>"], [("<u>",)])
+    page.listing("$title </pre><script>")
+    text = page.write(tmp_path / "page.html").read_text()
+    assert "<script>" not in text
+    assert "<img" not in text
+    assert "$title" in text
+    assert not re.search(r"<(i|u)>", text)
+
+
+def test_a_model_that_is_gone_is_said(run: Path, tmp_path: Path) -> None:
+    other = json.loads(run.read_text())
+    other["meta_data"]["run_statistics"]["model"] = "no-such-model"
+    path = tmp_path / "event_result.json"
+    path.write_text(json.dumps(other))
+    assert "no-such-model" in report_result(path).read_text()
+
+
+def test_a_model_without_coverage(tmp_path: Path) -> None:
+    from bilby_flowpe.model import SHIPPED
+
+    page = report_model(SHIPPED / MODEL, output=tmp_path / "model.html")
+    assert Outline(page.read_text()).fetched == []
+
+
+def test_a_referee_belongs_to_a_result(run: Path, capsys) -> None:
+    assert main(["report", MODEL, "--referee", str(run)]) == 2
+    assert "belongs to a result" in capsys.readouterr().err
