@@ -40,7 +40,8 @@ class EventGap:
     log_evidence, log_evidence_err, log_evidence_bias
         Of the weights; the last is the expected bias of log Z.
     verdict
-        Grade that a run with these draws would have.
+        Grade that a run with these draws would have by all that speaks of the draws; the surprise about the data is left out,
+        which on a model's own problem is chance.
     kl_weighted
         KL divergence of the network from the exact posterior, by the weights; of pairs with latent variables, which is no
         smaller than that of the parameters.
@@ -166,15 +167,7 @@ def _measure(
     weighted = target.draw(proposal, draws, generator, rng)
     outcome = Outcome(weighted, proposal)
     # As a run that asks for what it gets.
-    outcome.judge(
-        target,
-        1,
-        draws,
-        np.random.default_rng(seed),
-        bound.log_likelihood_found,
-        unreached=unreached,
-        surprise=bound.surprise,
-    )
+    outcome.judge(target, 1, draws, np.random.default_rng(seed), bound.log_likelihood_found, unreached=unreached)
     summary = outcome.summary
     parameters = {key: np.array([truth[key]]) for key in transform.keys}
     log_prior = float(transform.log_prob(parameters, model.coordinates.keys)[0])
