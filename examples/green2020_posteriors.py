@@ -226,7 +226,7 @@ def main() -> None:
     parser.add_argument("--large-model", default="green2020-8d-cvae+", help="that of figure 6")
     parser.add_argument("--seed", type=int, default=3, help="seed of the signal and of the noise")
     parser.add_argument("--walkers", type=int, default=200)
-    parser.add_argument("--steps", type=int, default=4000)
+    parser.add_argument("--steps", type=int, default=6000)
     parser.add_argument("--npool", type=int, default=1)
     parser.add_argument("--outdir", type=Path, default=Path("outdir/figure"))
     arguments = parser.parse_args()
