@@ -231,11 +231,13 @@ def plot_pp(
         for sigma in (1, 2, 3):
             low, high = binom.interval(1 - 2 * norm.sf(sigma), events, grid)
             axes.fill_between(grid, low / events, high / events, color="#000000", alpha=0.09, lw=0)
-        for (key, values), colour in zip(ranks.items(), itertools.cycle(COLOURS), strict=False):
+        styles = itertools.product(("-", "--", ":"), COLOURS)
+        for (key, values), (line, colour) in zip(ranks.items(), itertools.cycle(styles), strict=False):
             chance = "" if p_values is None else f" ({p_values[title][key]:.2g})"
             curve = np.searchsorted(np.sort(values), grid, side="right") / events
-            axes.plot(grid, curve, color=colour, lw=1.1, label=f"{(labels or {}).get(key, key)}{chance}")
-        axes.set(title=title, xlim=(0, 1), ylim=(0, 1), xlabel="rank of the truth", ylabel="share of events below")
+            axes.plot(grid, curve, color=colour, ls=line, lw=1.1, label=f"{(labels or {}).get(key, key)}{chance}")
+        axes.set_title(title, fontsize=10)
+        axes.set(xlim=(0, 1), ylim=(0, 1), xlabel="rank of the truth", ylabel="share of events below")
         axes.legend(frameon=False, fontsize=8, loc="upper left")
     figure.savefig(path, dpi=120)
     return Path(path)

@@ -61,10 +61,14 @@ def coverage(
             kind: {key: np.round(column, _DIGITS).tolist() for key, column in columns.items()}
             for kind, columns in ranks.items()
         }
-        summaries[name] = {**summary, "ranks": rounded}
+        drawn = list(trained.conditional.keys)
+        summaries[name] = {**summary, "conditional": drawn, "ranks": rounded}
         print(format_coverage(name, summary), flush=True)
         for kind in KINDS:
             title = f"{name}, {kind}"
+            if kind == "raw" and drawn:
+                # Such draws have used the likelihood: no network's own.
+                title += f"\nfrom their exact conditional: {', '.join(drawn)}"
             panels[title] = ranks[kind]
             p_values[title] = summary[kind]["parameters"] | summary[kind]["joint"]
         labels |= {key: priors[key].latex_label for key in panels[title] if key in priors}

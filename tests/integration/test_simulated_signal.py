@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 import bilby
@@ -14,6 +15,8 @@ from bilby.core.result import Result
 from scipy.stats import multivariate_t
 
 from bilby_flowpe import cache
+from bilby_flowpe import run as run_module
+from bilby_flowpe.build import Settings
 from bilby_flowpe.importance import summarise
 
 KEYS = ["mass_1", "mass_2", "luminosity_distance", "geocent_time", "phase"]
@@ -21,9 +24,10 @@ KEYS = ["mass_1", "mass_2", "luminosity_distance", "geocent_time", "phase"]
 
 @pytest.fixture(scope="module", autouse=True)
 def no_shipped_models(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """The problem is one that a shipped model knows well: train all the same."""
+    """The problem is one that a shipped model knows well: train all the same, and measure the model no longer than need be."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(cache, "SHIPPED", tmp_path_factory.mktemp("none"))
+        patch.setattr(run_module, "Settings", partial(Settings, calibration_events=4, null_events=20))
         yield
 
 
@@ -45,7 +49,7 @@ def run(problem: tuple, folder: Any, **kwargs: Any) -> Result:
 
 @pytest.fixture(scope="module")
 def result(problem_5d: tuple, tmp_path_factory: pytest.TempPathFactory) -> Result:
-    return run(problem_5d, tmp_path_factory.mktemp("signal"), training_steps=150, n_effective=400, max_draws=6000)
+    return run(problem_5d, tmp_path_factory.mktemp("signal"), training_steps=150, n_effective=400)
 
 
 def other_road(result: Result, problem: tuple, size: int = 4000) -> np.ndarray:
