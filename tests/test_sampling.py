@@ -18,6 +18,7 @@ from bilby_flowpe.priors import PriorTransform
 from bilby_flowpe.proposals import Shares, defensive
 from bilby_flowpe.refine import Budget
 from bilby_flowpe.sampling import EventSampler, Wanted
+from bilby_flowpe.surprise import DISTANCE, Surprise
 from bilby_flowpe.toys import unequal_modes
 from bilby_flowpe.verdict import judge
 from bilby_flowpe.weighing import Target
@@ -41,6 +42,24 @@ def test_a_good_network_needs_no_refinement() -> None:
     assert outcome.verdict.grade == "reliable"
     assert right(outcome)
     assert outcome.pilot.n_draws == 500
+
+
+def test_surprising_data_are_told_and_no_reason_to_refine() -> None:
+    aim, start, asked = target(Fast((1.0,))), Start(1.02, 0.11), []
+
+    def surprise(residual: float | None) -> Surprise:
+        asked.append(residual)
+        return Surprise(1e-5, {DISTANCE: 1e-5}, {DISTANCE: 300.0})
+
+    proposal = defensive(start, aim.transform, Shares())
+    generator, rng = torch.Generator().manual_seed(1), np.random.default_rng(1)
+    wanted, budget = Wanted(2000, 2000), Budget(200_000)
+    outcome = EventSampler(aim, start, proposal, wanted, budget, generator, rng, surprise=surprise)()
+    assert outcome.refinement is None
+    assert outcome.verdict.grade == "check"
+    assert "unlike those that the network was trained for" in outcome.verdict.reasons[0]
+    assert outcome.statistics["surprise"]["p_value"] == 1e-5
+    assert asked == [None]  # no gravitational-wave data, no residual
 
 
 @pytest.mark.parametrize("start", [Start(2.0, 0.1), Start(1.0, 2.0)])
