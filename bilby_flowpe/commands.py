@@ -140,11 +140,7 @@ def gap(
     loss = None
     if waveforms:
         loss = fresh_loss(trained, likelihood, priors, waveforms, npool=npool)
-        of_kl = "" if loss.kl is None else f", of which the KL term {loss.kl:.3f}"
-        print(
-            f"loss on {loss.rows} waveforms never seen, in standardised parameters: {loss.mean:.3f} +- "
-            f"{loss.standard_error:.3f} nat{of_kl}"
-        )
+        print(f"loss on {loss.rows} waveforms never seen, in standardised parameters: {loss}")
     if injections == 0:
         return
     outdir.mkdir(parents=True, exist_ok=True)

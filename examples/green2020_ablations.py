@@ -27,6 +27,8 @@ from bilby_flowpe.training import TrainingConfig
 from bilby_flowpe.validation.loss import fresh_loss
 
 Change = Callable[[Settings], Settings]
+PLATEAU = -5.0
+"""Below the loss at which networks of five parameters rest while they have not found out about the phase."""
 
 
 def of_network(**changes: object) -> Change:
@@ -106,11 +108,12 @@ def main() -> None:
         problem = green2020(parameters=parameters, seed=0)
         loss = fresh_loss(model, *problem, arguments.validation, arguments.seed, arguments.npool)
         history = model.history
+        steps = zip(history["step"], history["validation_loss_paper"], strict=True)
+        passed = next((step for step, value in steps if value < PLATEAU), "none")
         print(
             f"{name}: {what}: {history['step'][-1]} steps in {history['seconds'][-1]:.0f} s; "
-            f"loss {loss.mean:.3f} +- {loss.standard_error:.3f} nat"
-            + ("" if loss.kl is None else f", KL term {loss.kl:.3f}")
-            + f"; training loss less validation loss {history['train_loss'][-1] - history['validation_loss'][-1]:+.3f}",
+            f"loss {loss}; below {PLATEAU} from step {passed} on; "
+            f"training loss less validation loss {history['train_loss'][-1] - history['validation_loss'][-1]:+.3f}",
             flush=True,
         )
 

@@ -79,9 +79,8 @@ def main() -> None:
     for name, model in models.items() if arguments.rows else ():
         family = model.network.config.family
         loss = fresh_loss(model, likelihood, priors, arguments.rows, arguments.seed, arguments.npool)
-        of_kl = "" if loss.kl is None else f", KL term {loss.kl:.3f}"
         print(
-            f"{name}: loss {loss.mean:.3f} +- {loss.standard_error:.3f}{of_kl} nat over {loss.rows} rows; "
+            f"{name}: loss {loss} over {loss.rows} rows; "
             f"{model.network.n_parameters} parameters (paper: {PAPER.get(family, 'has no such network')})",
             flush=True,
         )

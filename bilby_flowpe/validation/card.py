@@ -101,9 +101,7 @@ def write_card(
 def _loss(loss: FreshLoss | None) -> list[str]:
     if loss is None:
         return []
-    of_kl = "" if loss.kl is None else f", of which the KL term {loss.kl:.3f}"
-    figure = f"{loss.mean:.3f} +- {loss.standard_error:.3f} nat{of_kl}"
-    return [f"| loss on {loss.rows} waveforms never seen, in standardised parameters | {figure} |"]
+    return [f"| loss on {loss.rows} waveforms never seen, in standardised parameters | {loss} |"]
 
 
 def _kl(figures: Mapping[str, Any]) -> str:

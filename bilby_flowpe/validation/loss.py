@@ -30,12 +30,21 @@ class FreshLoss:
         Of that, the mean KL term of a network with latent variables; ``None`` for others.
     rows
         Number of simulations.
+    infinite
+        Of these, how many have a loss beyond single precision: a network of affine flows that is hardly trained may scale a
+        parameter by more than that. They are left out of the figures, and said.
     """
 
     mean: float
     standard_error: float
     kl: float | None
     rows: int
+    infinite: int = 0
+
+    def __str__(self) -> str:
+        of_kl = "" if self.kl is None else f", of which the KL term {self.kl:.3f}"
+        left_out = f"; {self.infinite} of {self.rows} rows are infinite and left out" if self.infinite else ""
+        return f"{self.mean:.3f} +- {self.standard_error:.3f} nat{of_kl}{left_out}"
 
 
 def fresh_loss(
@@ -80,9 +89,11 @@ def fresh_loss(
         losses.append(sum(terms.values()).double().numpy() - log_jacobian + constant)
         kl.append(terms["kl"].double().numpy() if "kl" in terms else np.zeros(0))
     rows, of_kl = np.concatenate(losses), np.concatenate(kl)
+    finite = np.isfinite(rows)
     return FreshLoss(
-        mean=float(rows.mean()),
-        standard_error=float(rows.std(ddof=1) / np.sqrt(len(rows))),
-        kl=float(of_kl.mean()) if len(of_kl) else None,
+        mean=float(rows[finite].mean()),
+        standard_error=float(rows[finite].std(ddof=1) / np.sqrt(finite.sum())),
+        kl=float(of_kl[finite].mean()) if len(of_kl) else None,
         rows=len(rows),
+        infinite=int(np.sum(~finite)),
     )
