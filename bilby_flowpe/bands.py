@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from bilby.core.likelihood import Likelihood
 from bilby.gw.detector import Interferometer
 from bilby.gw.likelihood import GravitationalWaveTransient
 
@@ -17,7 +18,15 @@ QUANTILES = {"low": 0.05, "median": 0.5, "high": 0.95}
 
 Bands = dict[str, dict[str, np.ndarray]]
 """By detector: ``times`` in GPS seconds less ``start``, ``data``, and the waveforms' ``low``, ``median`` and ``high``; all in
-standard deviations of the noise but the first two."""
+standard deviations of white noise but the first two."""
+
+
+def has_own_frequencies(likelihood: Likelihood) -> bool:
+    """Whether a likelihood takes the waveform at the data's own frequencies: no reduced basis, bands or bins."""
+    return (
+        isinstance(likelihood, GravitationalWaveTransient)
+        and type(likelihood).calculate_snrs is GravitationalWaveTransient.calculate_snrs
+    )
 
 
 def whitened_bands(likelihood: GravitationalWaveTransient, rows: Sequence[Row], waveforms: int = 200) -> Bands:
@@ -59,7 +68,10 @@ def whitened_bands(likelihood: GravitationalWaveTransient, rows: Sequence[Row], 
 
 
 def whitened(interferometer: Interferometer, series: np.ndarray) -> np.ndarray:
-    """Time series with unit noise variance a sample, of a frequency series."""
+    """Time series in standard deviations of white noise, of a frequency series.
+
+    Within a band that is but a part of all frequencies the noise has that part of the variance.
+    """
     mask = interferometer.frequency_mask
     white = np.zeros(len(mask), dtype=complex)
     white[mask] = series[mask] / np.sqrt(
@@ -81,10 +93,18 @@ def save_bands(bands: Bands, path: Path) -> Path:
 
 
 def load_bands(path: Path) -> Bands:
-    """The inverse of :func:`save_bands`."""
+    """The inverse of :func:`save_bands`.
+
+    Raises
+    ------
+    ValueError, OSError
+        If the file is none of those.
+    """
     bands: Bands = {}
     with np.load(path, allow_pickle=False) as arrays:
         for name in arrays.files:
             detector, key = name.rsplit("/", 1)
             bands.setdefault(detector, {})[key] = arrays[name]
+    if not bands or any({"start", "times", "data"} - set(band) for band in bands.values()):
+        raise ValueError("it holds no whitened data")
     return bands

@@ -221,19 +221,21 @@ class _Builder:
         )
         if not settings.calibration_events:
             return model
-        logger.info(f"Measuring the model on {settings.calibration_events} simulated events")
-        return calibrated(
-            model,
-            calibrate(
-                model,
-                self.likelihood,
-                self.transform,
-                settings.calibration_events,
-                seed=settings.training.seed,
-                npool=self.npool,
-                null_events=settings.null_events,
-            ),
+        logger.info(
+            f"Measuring the model on {settings.calibration_events} simulated events, and what its data look like on "
+            f"{settings.null_events}"
         )
+        measured = calibrate(
+            model,
+            self.likelihood,
+            self.transform,
+            settings.calibration_events,
+            seed=settings.training.seed,
+            npool=self.npool,
+            null_events=settings.null_events,
+        )
+        model.information["seconds"]["total"] = round(time.monotonic() - self.began, 1)
+        return calibrated(model, measured)
 
     def _choose_coordinates(self) -> tuple[CoordinateConfig, ConditionalConfig]:
         """Coordinates of the network, and what is drawn from its exact conditional."""

@@ -37,7 +37,7 @@ from .priors import PriorTransform
 from .proposals import Mixture, Shares, on_network
 from .simulation import SimulationConfig, make_simulator
 from .surprise import Null, residual_of
-from .weighing import Target, WeightedDraws
+from .weighing import Target, WeightedDraws, has_ratio
 
 WIDTHS = (1.5, 2.0, 3.0)
 BROAD_SHARES = (0.005, 0.02, 0.1)
@@ -184,7 +184,8 @@ class _Residual:
         event, _ = inject(self.likelihood, self.transform, rng)
         bound = BoundPosterior(self.model, event, self.transform)
         weighted = _draw(bound, bound.mixture(), event, self.transform, _RESIDUAL_DRAWS, rng, 1)
-        return residual_of(event, float(np.max(weighted.log_likelihood)))
+        best = max(float(np.max(weighted.log_likelihood)), bound.log_likelihood_found or -np.inf)
+        return residual_of(event, best)
 
 
 def moved_psd(likelihood: GravitationalWaveTransient, move: float, rng: np.random.Generator) -> None:
@@ -261,7 +262,7 @@ def _draw(
     rng: np.random.Generator,
     npool: int,
 ) -> WeightedDraws:
-    target = Target(event, transform, True, bound.conditional, npool)
+    target = Target(event, transform, has_ratio(event), bound.conditional, npool)
     return target.draw(proposal, draws, torch.Generator().manual_seed(int(rng.integers(2**31))), rng)
 
 

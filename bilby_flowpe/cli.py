@@ -42,6 +42,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except FlowPEError as error:
         print(f"flowpe {command}: {' '.join(str(error).split())}", file=sys.stderr)
         return _MISUSED
+    except OSError as error:
+        # Files that are none, folders that cannot be written: the system's own words name them.
+        print(f"flowpe {command}: {error}", file=sys.stderr)
+        return _MISUSED
     except KeyboardInterrupt:
         print(f"flowpe {command}: interrupted", file=sys.stderr)
         return _INTERRUPTED

@@ -145,7 +145,7 @@ def gap(
         return
     outdir.mkdir(parents=True, exist_ok=True)
     name = folder.resolve().name
-    log = outdir / f"{name}.{digest(trained)}.seed{seed}.draws{draws}.jsonl"
+    log = outdir / f"{name}.{digest(trained, likelihood, priors)}.seed{seed}.draws{draws}.jsonl"
     events = measure_gap(trained, likelihood, priors, injections, draws, seed, npool, log, progress=sys.stderr.isatty())
     summary = {**summarise_gap(events), "draws": draws, "seed": seed}
     write_text(outdir / f"{name}.gap.json", json.dumps(summary, indent=1) + "\n")
@@ -171,9 +171,11 @@ def gap(
     plot_efficiency(events, outdir / f"{name}.efficiency.png", title=name)
 
 
-def digest(model: TrainedPosterior) -> str:
-    """Names a log of events after what it holds: a model trained anew must not go on with the events of the old one."""
-    return hashlib.sha256(json.dumps([model.history, model.location.tolist()]).encode()).hexdigest()[:8]
+def digest(model: TrainedPosterior, likelihood: Likelihood, priors: PriorDict) -> str:
+    """Names a log of events after what it holds: another model, or problem, must not go on with it."""
+    shares, null = model.shares.to_dict(), None if model.null is None else float(model.null.distances.sum())
+    described = [model.history, model.location.tolist(), shares, null, _contract(likelihood, priors).fingerprint()]
+    return hashlib.sha256(json.dumps(described).encode()).hexdigest()[:8]
 
 
 def _check_free(folder: Path, overwrite: bool) -> None:

@@ -12,6 +12,7 @@ import torch
 from bilby.core.likelihood import Likelihood
 from bilby.core.utils import logger
 
+from .bands import has_own_frequencies
 from .conditional import ConditionalConfig, ExactConditional
 from .contract import Contract, Match, describe
 from .errors import ContractError, ModelError
@@ -102,6 +103,11 @@ class TrainedPosterior:
             )
         for correction in match.corrections:
             logger.info(f"Corrected by the weights: {correction}")
+        if "geocent_time" in self.conditional.keys and not has_own_frequencies(likelihood):
+            raise ContractError(
+                f"this model draws the time from its exact conditional, for which a {type(likelihood).__name__} does not have "
+                "the waveform at the data's own frequencies: use a model with time='network', or a GravitationalWaveTransient"
+            )
         training = None
         if match.other_priors:
             start = float(likelihood.interferometers.start_time) if self.grid else 0.0
@@ -219,6 +225,13 @@ class TrainedPosterior:
         grid = Grid(**description["grid"]) if description["grid"] else None
         representation = REPRESENTATIONS[description["kind"]].empty(grid, description["representation"])
         representation.load_state_dict(groups["representation"])
+        null = (
+            Null.from_arrays({key: value.numpy() for key, value in groups["surprise"].items()})
+            if groups["surprise"]
+            else None
+        )
+        if null is not None and len(null.location) != representation.features:
+            raise ValueError("the null of the surprise is that of another representation")
         network = build_network(
             len(config.keys), description["context"], NetworkConfig.from_dict(description["network"])
         )
@@ -243,9 +256,7 @@ class TrainedPosterior:
             settings=description["settings"],
             history=description["history"],
             information=description["information"],
-            null=Null.from_arrays({key: value.numpy() for key, value in groups["surprise"].items()})
-            if groups["surprise"]
-            else None,
+            null=null,
         )
 
 

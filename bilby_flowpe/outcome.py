@@ -103,7 +103,9 @@ class Outcome:
             nan_share=target.n_nan / max(target.n_likelihood, 1),
             outermost=self._outermost(target),
             searched=searched,
-            surprise=surprise and surprise(residual_of(target.likelihood, self._best(target))),
+            # What poor draws leave in the data is not the data's: a template may fit better.
+            surprise=surprise
+            and surprise(residual_of(target.likelihood, max(self._best(target), -np.inf if found is None else found))),
         )
         self.verdict = judge(self.summary, n_effective=n_effective, evidence=evidence)
         if evidence.surprise:
@@ -173,6 +175,9 @@ def fill_raw(sampler: Sampler, outcome: Outcome, target: Target, began: float) -
     """Bilby's result from a network's draws as they are; conditional draws cannot be had without the likelihood: said so."""
     weighted = outcome.weighted
     alive = np.isfinite(weighted.log_weights)
+    # Raw draws are not held against the data: what these look like by themselves is.
+    if surprise := outcome.bound.surprise():
+        outcome.statistics["surprise"] = surprise.to_dict()
     result = sampler.result
     result.samples = np.stack([weighted.parameters[key][alive] for key in target.transform.keys], axis=-1)
     result.log_likelihood_evaluations = weighted.log_likelihood[alive]

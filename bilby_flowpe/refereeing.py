@@ -20,9 +20,9 @@ from .injections import inject
 from .model import TrainedPosterior
 from .plotting import plot_comparison, plot_pp
 from .priors import PriorTransform
-from .validation.comparison import compare_results, format_comparison
+from .validation.comparison import compare_results, distinct, format_comparison, plain
 from .validation.coverage import KINDS, CoverageConfig, format_coverage, measure_coverage, ranks_of, summarise_coverage
-from .validation.referee import obstacle, read_result, run_referee, same_problem, settings_of, thinned
+from .validation.referee import RESULTS, obstacle, read_result, run_referee, same_problem, settings_of, thinned
 from .validation.report import report_model, report_result
 
 _DIGITS = 4
@@ -47,10 +47,16 @@ def coverage(
     for folder in folders:
         trained = TrainedPosterior.load(folder)
         problems.append((folder.resolve().name, trained, *problem_of(trained, folder, config)))
+    names = [name for name, *_ in problems]
+    if len(set(names)) < len(names):
+        raise ConfigurationError(f"models={names}: their folders have one name; give each another")
+    if len({tuple(priors) for *_, priors in problems}) > 1:
+        logger.warning("The models are of different problems: each has its own events")
     outdir.mkdir(parents=True, exist_ok=True)
     summaries, panels, p_values, labels = {}, {}, {}, {}
     for name, trained, likelihood, priors in problems:
-        log = outdir / f"{name}.{digest(trained)}.seed{seed}.samples{samples}.effective{effective}of{evaluations}.jsonl"
+        settled = f"seed{seed}.samples{samples}.effective{effective}of{evaluations}"
+        log = outdir / f"{name}.{digest(trained, likelihood, priors)}.{settled}.jsonl"
         events = measure_coverage(
             trained, likelihood, priors, injections, settings, npool, log, sys.stderr.isatty(), name
         )
@@ -104,13 +110,17 @@ def compare(
     else:
         settings_of(referee)
         folder, _ = find_folder(model)
-        likelihood, priors = problem_of(TrainedPosterior.load(folder), folder, config)
+        trained = TrainedPosterior.load(folder)
+        likelihood, priors = problem_of(trained, folder, config)
+        named = digest(trained, likelihood, priors)
         for index in range(injections):
             event, truth = inject(likelihood, PriorTransform(priors), np.random.default_rng((seed, index)))
             event.injection_parameters = truth
-            label = f"{folder.resolve().name}_seed{seed}_{index}"
-            # The referee first: a run asked to start clean makes Bilby start all later ones clean too.
+            label = f"{folder.resolve().name}_{named}_seed{seed}_{index}"
             other = run_referee(referee, event, priors, outdir, f"{label}_{referee}", npool, seed + index)
+            # An older result of this label may be another model's. (Bilby's clean=True would outlast this run.)
+            for old in outdir.glob(f"{label}_flowpe_result.*"):
+                old.unlink()
             ours = bilby.run_sampler(
                 event,
                 priors.copy(),
@@ -121,25 +131,31 @@ def compare(
                 npool=npool,
                 sampling_seed=seed + index,
                 injection_parameters=truth,
-                clean=True,
             )
             comparisons[label] = _compared(ours, other, referee, label, outdir)
-    write_text(outdir / "comparison.json", json.dumps(comparisons, indent=1) + "\n")
+            _write(comparisons, outdir)
+    _write(comparisons, outdir)
+
+
+def _write(comparisons: dict[str, Any], outdir: Path) -> None:
+    write_text(outdir / "comparison.json", json.dumps(plain(comparisons), indent=1) + "\n")
 
 
 def _compared(ours: Result, other: Result, name: str, label: str, outdir: Path) -> dict[str, Any]:
     """Figures and picture of one pair; of a referee that is not to be believed why not, and nothing else."""
     same_problem(ours, other)
-    print(f"{label}:", flush=True)
+    statistics = (ours.meta_data or {}).get("run_statistics") or {}
+    print(f"{label}: {ours.sampler}'s verdict: {statistics.get('verdict', 'none')}", flush=True)
     if reason := obstacle(other):
         print(f"{name} is not used: {reason}", flush=True)
         return {"referee": name, "not used": reason}
     other = thinned(other)
+    first, second = distinct(ours, other)
     comparison = compare_results(ours, other, np.random.default_rng(0))
-    print(format_comparison(comparison, name), flush=True)
+    print(format_comparison(comparison, second, first), flush=True)
     keys = ours.search_parameter_keys
     plot_comparison(
-        {name: other.posterior, "flowpe": ours.posterior},
+        {second: other.posterior, first: ours.posterior},
         keys,
         outdir / f"{label}.png",
         labels={key: ours.priors[key].latex_label_with_unit for key in keys},
@@ -148,13 +164,13 @@ def _compared(ours: Result, other: Result, name: str, label: str, outdir: Path) 
             key: float(np.floor(ours.posterior[key].min())) for key in keys if ours.posterior[key].abs().min() > 1e6
         },
     )
-    return {"referee": name, **comparison}
+    return {"referee": name, "verdict": statistics.get("verdict"), **comparison}
 
 
 def report(target: str, referee: Path | None, coverage: Path | None, output: Path | None) -> None:
     """Write a page on a result, given as a file, or a model."""
     path = Path(target)
-    if path.is_file():
+    if path.is_file() or path.name.endswith(RESULTS):
         page = report_result(path, referee, coverage, output)
     elif referee is not None:
         raise ConfigurationError(f"referee={str(referee)!r} belongs to a result, and target={target!r} is no file")

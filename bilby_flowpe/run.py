@@ -13,10 +13,9 @@ import torch
 from bilby.core.result import Result
 from bilby.core.sampler.base_sampler import Sampler
 from bilby.core.utils import check_directory_exists_and_if_not_mkdir, logger, random
-from bilby.gw.likelihood import GravitationalWaveTransient
 
 from .arguments import OF_THE_MODEL
-from .bands import FILE, save_bands, whitened_bands
+from .bands import FILE, has_own_frequencies, save_bands, whitened_bands
 from .build import Settings, train_model
 from .cache import cached_models, check_writable, new_folder
 from .contract import Contract, describe
@@ -85,25 +84,29 @@ class Run:
         event = EventSampler(target, bound, proposal, wanted, budget, self.generator, self.rng, *of_data)
         outcome = event() if self.kwargs["importance"] else event.raw()
         self.seconds |= event.seconds
-        self._keep_bands(target, outcome)
         outcome.finish(bound, source, self.seed, self.seconds)
         fill = fill_weighted if self.kwargs["importance"] else fill_raw
-        return fill(self.sampler, outcome, target, began)
+        result = fill(self.sampler, outcome, target, began)
+        try:
+            self._keep_bands(target, outcome)
+        except Exception as error:
+            # A picture is not worth a result.
+            logger.warning(f"Whitened data and waveforms were not kept for a report: {error}")
+        return result
 
     def _keep_bands(self, target: Target, outcome: Outcome) -> None:
         """Beside the result, what a report draws: whitened data and waveforms, which a result file does not hold."""
         likelihood = self.likelihood
+        # Not those of an earlier run under the same label.
+        (self._scratch / FILE).unlink(missing_ok=True)
         rows = outcome.rows if self.kwargs["importance"] else np.flatnonzero(np.isfinite(outcome.weighted.log_weights))
-        # A likelihood without some of its parameters has no waveform of its own for a draw.
-        if (
-            not isinstance(likelihood, GravitationalWaveTransient)
-            or getattr(likelihood, "_marginalized_parameters", ())
-            or not len(rows)
-        ):
+        # Waveforms on frequencies of their own, or without some parameters, are not those of a draw and the data.
+        marginalised = getattr(likelihood, "_marginalized_parameters", ())
+        if not has_own_frequencies(likelihood) or marginalised or not len(rows):
             return
         chosen = rows[np.linspace(0, len(rows) - 1, min(_WAVEFORMS, len(rows))).astype(int)]
         draws = target.rows({key: value[chosen] for key, value in outcome.weighted.parameters.items()})
-        bands = self._timed("waveforms", lambda: whitened_bands(likelihood, draws, _WAVEFORMS))
+        bands = whitened_bands(likelihood, draws, _WAVEFORMS)
         check_directory_exists_and_if_not_mkdir(str(self._scratch))
         save_bands(bands, self._scratch / FILE)
 

@@ -3,7 +3,7 @@ r"""How unlike the simulations an event's data are: a score from the data alone,
 Weights tell whether draws follow the user's posterior; they cannot tell whether the likelihood belongs to the data. Three
 figures look for that:
 
-- the **residual**: power of the whitened data after the best draw's waveform is taken out,
+- the **residual**: power of the whitened data after the best waveform known is taken out, that of a draw or a template,
   :math:`R = \langle d | d \rangle - 2 \max \ln \Lambda`, over its expectation for Gaussian noise,
   :math:`(R - n) / \sqrt{2 n}` with n real numbers of data. A glitch, a noise curve that is wrong, or a signal that no waveform
   of the prior matches leave power behind, or too little.
@@ -57,7 +57,7 @@ class Surprise:
     @property
     def most(self) -> str:
         """The most surprising figure."""
-        return min(self.p_values, key=self.p_values.__getitem__)
+        return min(self.p_values, key=lambda key: np.nan_to_num(self.p_values[key], nan=-1.0))
 
     def to_dict(self) -> dict[str, Any]:
         """All fields as plain values."""
@@ -135,13 +135,15 @@ class Null:
         p_values = {DISTANCE: _tail(self.distances, scores[DISTANCE])[1]}
         if found is not None and len(self.loudness):
             scores[LOUDNESS] = float(found)
-            p_values[LOUDNESS] = min(1.0, 2 * min(_tail(self.loudness, found)))
+            p_values[LOUDNESS] = min(1.0, 2 * float(np.min(_tail(self.loudness, found))))
         if residual is not None and len(self.residuals) > 1:
             scores[RESIDUAL] = float(residual)
             # Sums over many numbers: their own scatter tells the tails better than the few largest.
             z = (residual - self.residuals.mean()) / self.residuals.std(ddof=1)
             p_values[RESIDUAL] = float(2 * norm.sf(abs(z)))
-        return Surprise(min(1.0, len(p_values) * min(p_values.values())), p_values, scores)
+        # A figure that is no number is no reason for calm: it stays one, and no test holds it for likely.
+        least = float(np.min(list(p_values.values())))
+        return Surprise(least if np.isnan(least) else min(1.0, len(p_values) * least), p_values, scores)
 
     def to_arrays(self) -> dict[str, np.ndarray]:
         """What is stored with a model."""
@@ -151,25 +153,46 @@ class Null:
 
     @classmethod
     def from_arrays(cls, arrays: Mapping[str, np.ndarray]) -> Null:
-        """The inverse of :meth:`to_arrays`."""
-        return cls(**{name: np.asarray(array, dtype=np.float64) for name, array in arrays.items()})
+        """The inverse of :meth:`to_arrays`.
+
+        Raises
+        ------
+        DataError
+            If the arrays are none that it can have written.
+        """
+        null = cls(**{name: np.asarray(array, dtype=np.float64) for name, array in arrays.items()})
+        features = len(np.atleast_1d(null.location))
+        sound = (
+            null.location.shape == (features,)
+            and null.precision.shape == (features, features)
+            and null.distances.ndim == null.loudness.ndim == null.residuals.ndim == 1
+            and len(null.distances) > 0
+            and all(np.isfinite(array).all() for array in vars(null).values())
+            and all((np.diff(array) >= 0).all() for array in (null.distances, null.loudness))
+            and (len(null.residuals) == 0 or null.residuals.std() > 0)
+        )
+        if not sound:
+            raise DataError("the null of the surprise has arrays of wrong shapes or values")
+        return null
 
 
 def residual_of(likelihood: Likelihood, log_likelihood_ratio: float) -> float | None:
-    """Power left in the data, in standard deviations over its expectation for Gaussian noise; ``None`` for other data.
+    """Power left in the data, in standard deviations over its expectation for Gaussian noise.
+
+    ``None`` for other data, and where nothing is known to have a finite likelihood.
 
     Parameters
     ----------
     likelihood
         The user's likelihood.
     log_likelihood_ratio
-        Of the best draw.
+        Of the best signal known.
     """
-    if not isinstance(likelihood, GravitationalWaveTransient):
+    if not isinstance(likelihood, GravitationalWaveTransient) or not np.isfinite(log_likelihood_ratio):
         return None
     numbers = 2 * sum(int(interferometer.frequency_mask.sum()) for interferometer in likelihood.interferometers)
     power = -2 * float(likelihood.noise_log_likelihood()) - 2 * log_likelihood_ratio
-    return (power - numbers) / np.sqrt(2 * numbers)
+    return float((power - numbers) / np.sqrt(2 * numbers))
 
 
 def _squared(away: np.ndarray, precision: np.ndarray) -> np.ndarray:
@@ -178,6 +201,8 @@ def _squared(away: np.ndarray, precision: np.ndarray) -> np.ndarray:
 
 def _tail(null: np.ndarray, value: float) -> tuple[float, float]:
     """Share of the null at or below, and at or above a value, which counts as one of them."""
+    if np.isnan(value):
+        return np.nan, np.nan
     below = np.searchsorted(null, value, side="right")
     above = len(null) - np.searchsorted(null, value, side="left")
     return (1 + below) / (1 + len(null)), (1 + above) / (1 + len(null))

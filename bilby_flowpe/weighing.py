@@ -44,6 +44,11 @@ class LogLikelihood:
         return None if np.isnan(value) else np.array([value])
 
 
+def has_ratio(likelihood: Likelihood) -> bool:
+    """Whether likelihoods can be had as ratios to that of noise alone, which not all know."""
+    return bool(np.isfinite(float(likelihood.noise_log_likelihood())))
+
+
 @dataclass(frozen=True)
 class WeightedDraws:
     """Draws with everything known of them.

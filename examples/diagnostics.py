@@ -153,7 +153,10 @@ class Look:
         found: dict[str, Any] = {"ranks": {}, "divergent": {}}
         for name, spoil in SPOILT.items():
             rows = spoil(exact, rng)
-            found["ranks"][name] = ranks(rows, density({key: value[:WITH_DENSITY] for key, value in rows.items()}))
+            # Draws come part by part: any of them, not the first.
+            size = len(rows["phase"])
+            some = rng.choice(size, min(WITH_DENSITY, size), replace=False)
+            found["ranks"][name] = ranks(rows, density({key: value[some] for key, value in rows.items()}))
             if other is not None:
                 found["divergent"][name] = divergent(rows, other, keys, rng)
         for name, base in NETWORKS.items():

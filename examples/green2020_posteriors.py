@@ -50,6 +50,7 @@ DERIVED = {"chirp_mass": r"$\mathcal{M}_c$ [$M_\odot$]", "mass_ratio": "$q$", "c
 ROWS = 5000
 FAMILIES = ("cvae", "maf", "cvae+")
 STARTS = 50  # draws from the prior for each walker of emcee
+LEAST_TIMES = 20  # autocorrelation times that chains have to be long
 
 
 def starts(likelihood: GravitationalWaveTransient, priors: PriorDict, walkers: int) -> pd.DataFrame:
@@ -93,7 +94,7 @@ def run_emcee(
     time = float(result.max_autocorrelation_time or np.inf)
     kept = (arguments.steps - arguments.steps // 2) / time
     print(f"emcee: autocorrelation time {time:.0f} steps, {kept:.0f} of them kept, by {arguments.walkers} walkers")
-    if kept < 10:
+    if kept < LEAST_TIMES:
         raise SystemExit("emcee has not converged, and is not used: give more --steps")
     # Walker after walker; a walker that stood still for longer repeats its row.
     sampled = [key for key in keys if key in reduced.non_fixed_keys]
@@ -226,7 +227,7 @@ def main() -> None:
     parser.add_argument("--large-model", default="green2020-8d-cvae+", help="that of figure 6")
     parser.add_argument("--seed", type=int, default=3, help="seed of the signal and of the noise")
     parser.add_argument("--walkers", type=int, default=200)
-    parser.add_argument("--steps", type=int, default=6000)
+    parser.add_argument("--steps", type=int, default=10_000)
     parser.add_argument("--npool", type=int, default=1)
     parser.add_argument("--outdir", type=Path, default=Path("outdir/figure"))
     arguments = parser.parse_args()

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import bilby
 import numpy as np
 import pytest
+import torch
+from safetensors.torch import save_file
 from scipy.stats import kstest
 from weights import good
 
-from bilby_flowpe.errors import DataError
+from bilby_flowpe.errors import DataError, ModelError
 from bilby_flowpe.injections import inject
 from bilby_flowpe.model import TrainedPosterior, find_model, shipped_models
 from bilby_flowpe.priors import PriorTransform
@@ -87,6 +90,59 @@ def test_arrays_give_it_back(null: Null) -> None:
     assert first.p_value == pytest.approx(second.p_value, rel=1e-3)
 
 
+@pytest.mark.parametrize(
+    ("name", "array"),
+    [
+        ("location", np.zeros(FEATURES + 1)),
+        ("precision", np.full((FEATURES, FEATURES), np.nan)),
+        ("distances", np.array([2.0, 1.0])),
+        ("distances", np.zeros(0)),
+        ("residuals", np.ones(500)),
+    ],
+)
+def test_arrays_that_are_none_are_refused(null: Null, name: str, array: np.ndarray) -> None:
+    with pytest.raises(DataError, match="wrong shapes or values"):
+        Null.from_arrays(null.to_arrays() | {name: array})
+
+
+def test_a_damaged_null_is_a_damaged_model(tmp_path: Path) -> None:
+    folder = find_model("green2020-5d-gaussian-joint").save(tmp_path / "model")
+    other = Null.fit(np.random.default_rng(0).standard_normal((100, 2)))
+    save_file(
+        {f"surprise.{key}": torch.as_tensor(value) for key, value in other.to_arrays().items()},
+        folder / "surprise.safetensors",
+    )
+    with pytest.raises(ModelError, match="is damaged"):
+        TrainedPosterior.load(folder)
+    (folder / "surprise.safetensors").write_bytes(b"no tensors")
+    with pytest.raises(ModelError, match="is damaged"):
+        TrainedPosterior.load(folder)
+
+
+def test_what_is_no_number_never_passes(null: Null) -> None:
+    surprise = null.of(null.location, 100.0, np.nan)
+    assert np.isnan(surprise.p_value)
+    assert judge(good(), evidence=Evidence(surprise=surprise)).grade == "check"
+
+
+def test_poor_draws_are_no_surprise_about_the_data(problem_5d) -> None:
+    """A single draw far from the posterior: a template fits the data as well as any signal does."""
+    likelihood, priors = problem_5d
+    result = bilby.run_sampler(
+        likelihood,
+        priors,
+        sampler="flowpe",
+        model="green2020-5d-gaussian-joint",
+        n_effective=10,
+        max_likelihood_evaluations=300,
+        refine=False,
+        sampling_seed=3,
+        progress=False,
+        save=False,
+    )
+    assert result.meta_data["run_statistics"]["surprise"]["p_value"] > 0.005
+
+
 def test_residual_of_the_true_waveform_is_that_of_the_noise(problem_5d) -> None:
     """Chi-squared with as many degrees of freedom as there are numbers in the band."""
     likelihood, priors = problem_5d
@@ -99,6 +155,10 @@ def test_residual_of_the_true_waveform_is_that_of_the_noise(problem_5d) -> None:
 
 def test_other_data_have_no_residual() -> None:
     assert residual_of(object(), 3.0) is None
+
+
+def test_without_a_finite_likelihood_there_is_no_residual(problem_5d) -> None:
+    assert residual_of(problem_5d[0], -np.inf) is None
 
 
 def test_verdict_says_what_is_surprising_and_that_no_draws_mend_it() -> None:

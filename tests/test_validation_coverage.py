@@ -7,10 +7,17 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from bilby.core.likelihood import GaussianLikelihood
+from bilby.core.prior import Gaussian, PriorDict, Uniform
+from trained import small_settings
 
+from bilby_flowpe.build import train_model
+from bilby_flowpe.calibrate import calibrate
 from bilby_flowpe.cli import main
-from bilby_flowpe.errors import ConfigurationError
+from bilby_flowpe.commands import digest
+from bilby_flowpe.errors import ConfigurationError, DataError
 from bilby_flowpe.model import find_model
+from bilby_flowpe.priors import PriorTransform
 from bilby_flowpe.validation.coverage import (
     KINDS,
     CoverageConfig,
@@ -63,6 +70,48 @@ def test_command_compares_models_on_the_same_events(tmp_path: Path, capsys) -> N
 def test_too_few_are_refused(name: str) -> None:
     with pytest.raises(ConfigurationError, match=f"{name}=1"):
         CoverageConfig(**{name: 1})
+
+
+def test_a_line_that_was_cut_off_is_done_again(problem_5d, tmp_path: Path) -> None:
+    model, log = find_model("green2020-5d-maf"), tmp_path / "events.jsonl"
+    whole = measure_coverage(model, *problem_5d, 2, FEW, 1, log, progress=False)
+    log.write_text(log.read_text()[:-40])
+    assert measure_coverage(model, *problem_5d, 2, FEW, 1, log, progress=False) == whole
+    assert len(log.read_text().splitlines()) == 2
+
+
+def test_events_of_another_kind_are_refused(problem_5d, tmp_path: Path) -> None:
+    log = tmp_path / "events.jsonl"
+    log.write_text('{"snr": 3}\n')
+    with pytest.raises(DataError, match="holds no events of this kind"):
+        measure_coverage(find_model("green2020-5d-maf"), *problem_5d, 2, FEW, 1, log, progress=False)
+
+
+def test_other_priors_are_other_events(problem_5d, tmp_path: Path) -> None:
+    """A log is named after the problem, too."""
+    likelihood, priors = problem_5d
+    narrow = priors.copy()
+    narrow["phase"] = Uniform(0, 3, name="phase")
+    model = find_model("green2020-5d-maf")
+    assert digest(model, likelihood, priors) != digest(model, likelihood, narrow)
+
+
+def test_models_of_one_name_are_refused(tmp_path: Path, capsys) -> None:
+    folders = [find_model("green2020-5d-maf").save(tmp_path / name / "m") for name in "ab"]
+    assert main(["coverage", *map(str, folders), "--outdir", str(tmp_path / "out")]) == 2
+    assert "their folders have one name" in capsys.readouterr().err
+
+
+def test_likelihoods_without_a_noise_likelihood(tmp_path: Path) -> None:
+    """A straight line: Bilby's Gaussian likelihood knows no ratio."""
+    x = np.linspace(-1, 1, 20)
+    likelihood = GaussianLikelihood(x, 0.5 * x, lambda x, slope: slope * x, 0.5)
+    priors = PriorDict({"slope": Gaussian(0, 1)})
+    model = train_model(likelihood, priors, small_settings(steps=60), progress=False)
+    events = measure_coverage(model, likelihood, priors, 3, FEW, 1, progress=False)
+    assert all(event.efficiency > 0.05 for event in events)
+    measured = calibrate(model, likelihood, PriorTransform(priors), events=2, draws=200, null_events=10)
+    assert measured.table["flow alone"][0] > 0.05
 
 
 def test_seed_decides_the_events(problem_5d) -> None:

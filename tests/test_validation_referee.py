@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 from bilby.core.prior import PriorDict, Uniform
 from bilby.core.result import Result
+from bilby.core.sampler.base_sampler import SamplerNotInstalledError
 
 from bilby_flowpe.errors import ConfigurationError, DataError
 from bilby_flowpe.validation.referee import (
@@ -31,6 +32,7 @@ def result(**changes) -> Result:
         log_evidence=1.0,
         log_evidence_err=0.1,
         log_noise_evidence=-500.0,
+        meta_data={"likelihood": {"waveform_arguments": {"approximant": "A"}}},
     )
     for key, value in changes.items():
         setattr(made, key, value)
@@ -49,8 +51,9 @@ def test_settings_by_name() -> None:
     for name, settings in REFEREES.items():
         assert settings_of(name) == settings
     assert settings_of("nestle") == {"sampler": "nestle"}
-    with pytest.raises(ConfigurationError, match="referee='dinasty'"):
-        settings_of("dinasty")
+    for name in ("dinasty", "flowpe", "fake_sampler"):
+        with pytest.raises(ConfigurationError, match=f"referee='{name}'"):
+            settings_of(name)
 
 
 def test_a_run_that_ended_by_its_rule_is_used() -> None:
@@ -65,6 +68,8 @@ def test_a_run_that_ended_by_its_rule_is_used() -> None:
         (result(log_evidence=np.nan), "neither an evidence nor chains"),
         (chains(time=60.0), "autocorrelation time of 60 steps: not converged"),
         (chains(time=np.nan), "not converged"),
+        (result(sampler_kwargs={"maxiter": 10}), "told to stop by maxiter=10"),
+        (result(meta_data={"run_statistics": {"verdict": "failed"}}), "its own verdict is failed"),
     ],
 )
 def test_a_run_that_is_not_to_be_believed_says_why(referee: Result, word: str) -> None:
@@ -85,6 +90,8 @@ def test_results_of_one_problem_pass() -> None:
     [
         ({"priors": PriorDict({"a": Uniform(0, 2)})}, "other priors of a"),
         ({"search_parameter_keys": ["b"]}, "other parameters"),
+        ({"priors": PriorDict({"a": Uniform(0, 1), "b": 0.5})}, "other priors of b"),
+        ({"meta_data": {"likelihood": {"waveform_arguments": {"approximant": "B"}}}}, "another waveform_arguments"),
         ({"log_noise_evidence": -501.0}, "other data"),
     ],
 )
@@ -96,14 +103,25 @@ def test_results_of_other_problems_are_refused(change: dict, word: str) -> None:
 def test_files_that_are_none(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="cannot be read"):
         read_result(tmp_path / "missing.json")
-    pickle = tmp_path / "evil.pkl"
-    pickle.write_bytes(b"cos\nsystem\n(S'touch x'\ntR.")
-    with pytest.raises(DataError, match="pickle"):
-        read_result(pickle)
+    for name in ("a.pkl", "b.PKL", "c.pkl.gz", "d.Pickle", "e.pickle.gz", "f.json.pkl", "g"):
+        evil = tmp_path / name
+        evil.write_bytes(f"cos\nsystem\n(S'touch {tmp_path / 'ran'}'\ntR.".encode())
+        with pytest.raises(DataError, match="save the result as JSON or HDF5"):
+            read_result(evil)
+    assert not (tmp_path / "ran").exists()
     text = tmp_path / "text.json"
     text.write_text("no json")
     with pytest.raises(DataError, match="cannot be read"):
         read_result(text)
+
+
+def test_a_referee_that_is_not_installed_is_said(problem_5d, tmp_path: Path, monkeypatch) -> None:
+    def missing(*arguments, **kwargs):
+        raise SamplerNotInstalledError("no such module")
+
+    monkeypatch.setattr("bilby.run_sampler", missing)
+    with pytest.raises(ConfigurationError, match="referee='ultranest' is not installed"):
+        run_referee("ultranest", *problem_5d, tmp_path, "label", 1, 7)
 
 
 def test_a_referee_runs_on_a_copy_of_the_priors(problem_5d, tmp_path: Path, monkeypatch) -> None:

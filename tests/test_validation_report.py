@@ -93,7 +93,7 @@ def test_another_samplers_result_has_no_verdict(run: Path, tmp_path: Path) -> No
     path.write_text(json.dumps(other))
     text = report_result(path).read_text()
     assert "no verdict" in text
-    assert "it holds what would be drawn here" in text
+    assert "a run of flowpe on gravitational-wave data leaves there" in text
 
 
 def test_page_on_a_model_with_its_coverage(tmp_path: Path, monkeypatch) -> None:
@@ -107,6 +107,7 @@ def test_page_on_a_model_with_its_coverage(tmp_path: Path, monkeypatch) -> None:
         "least_times_tests": 0.9,
     }
     summary = {"events": 30, "raw": kind, "weighted": kind, "verdicts": {"reliable": 30}}
+    summary["events_without_rows"] = {"raw": 0, "weighted": 2}
     summary["ranks"] = {"raw": ranks, "weighted": ranks}
     coverage = tmp_path / "coverage.json"
     coverage.write_text(json.dumps({"models": {MODEL: summary}}))
@@ -133,6 +134,77 @@ def test_what_comes_from_outside_is_text_alone(tmp_path: Path) -> None:
     assert "<img" not in text
     assert "$title" in text
     assert not re.search(r"<(i|u)>", text)
+
+
+def changed(run: Path, folder: Path, label: str = "event", **changes) -> Path:
+    """The same result file with other content."""
+    made = json.loads(run.read_text()) | {"label": label} | changes
+    path = folder / f"{label}_result.json"
+    path.write_text(json.dumps(made))
+    return path
+
+
+@pytest.mark.parametrize("rows", [0, 1, 20])
+def test_results_with_hardly_any_rows_have_a_page(run: Path, tmp_path: Path, rows: int) -> None:
+    posterior = json.loads(run.read_text())["posterior"]
+    content = {key: column[:rows] for key, column in posterior["content"].items()}
+    text = report_result(changed(run, tmp_path, posterior=posterior | {"content": content})).read_text()
+    assert ("It has no rows" if rows == 0 else "rows are not drawn") in text
+    assert "Importance weights" in text
+
+
+def test_two_results_of_one_sampler_are_told_apart(run: Path, tmp_path: Path) -> None:
+    other = changed(run, tmp_path, label="other")
+    text = report_result(run, referee=other, output=tmp_path / "both.html").read_text()
+    assert "Against flowpe, other" in text
+    assert "flowpe, event less flowpe, other" in text
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"posterior": None},
+        {"priors": None},
+        {"search_parameter_keys": None},
+        {"log_evidence": None},
+        {"label": "a/b"},
+        {"meta_data": {"run_statistics": [1]}},
+    ],
+)
+def test_results_that_lack_something_are_refused(run: Path, tmp_path: Path, changes: dict, capsys) -> None:
+    made = json.loads(run.read_text()) | changes
+    path = tmp_path / "event_result.json"
+    path.write_text(json.dumps(made))
+    assert main(["report", str(path)]) == 2
+    assert "cannot be read" in capsys.readouterr().err
+
+
+def test_whitened_data_that_are_none(run: Path, tmp_path: Path) -> None:
+    path = changed(run, tmp_path)
+    (tmp_path / "flowpe_event").mkdir()
+    for content in (b"garbage", b""):
+        (tmp_path / "flowpe_event" / "whitened.npz").write_bytes(content)
+        assert "cannot be read" in report_result(path).read_text()
+    np.savez(tmp_path / "flowpe_event" / "whitened.npz", **{"H1/data": np.zeros(3)})
+    assert "holds no whitened data" in report_result(path).read_text()
+
+
+@pytest.mark.parametrize(
+    "content", ["{}", "3", '{"models": {"green2020-5d-maf": 3}}', '{"models": {"green2020-5d-maf": {}}}']
+)
+def test_coverage_files_that_are_none(tmp_path: Path, content: str, capsys) -> None:
+    (tmp_path / "coverage.json").write_text(content)
+    assert (
+        main(["report", MODEL, "--coverage", str(tmp_path / "coverage.json"), "--output", str(tmp_path / "p.html")])
+        == 2
+    )
+    assert "has nothing on" in capsys.readouterr().err
+
+
+def test_a_page_that_cannot_be_written_is_said_and_leaves_nothing(run: Path, tmp_path: Path, capsys) -> None:
+    assert main(["report", str(run), "--output", str(tmp_path)]) == 2
+    assert str(tmp_path) in capsys.readouterr().err
+    assert not list(tmp_path.parent.glob(".*.tmp"))
 
 
 def test_a_model_that_is_gone_is_said(run: Path, tmp_path: Path) -> None:

@@ -72,8 +72,26 @@ def delta_log_evidence(lnz1: float, err1: float, lnz2: float, err2: float) -> di
     return {"delta": delta, "sigma": sigma, "n_sigma": n_sigma}
 
 
-def format_comparison(comparison: Mapping[str, Any], referee: str) -> str:
-    """A table of :func:`compare_results` for people."""
+def distinct(result: Result, referee: Result) -> tuple[str, str]:
+    """Names of two results that tell them apart: of their samplers, with their labels where these are one."""
+    if result.sampler != referee.sampler:
+        return str(result.sampler), str(referee.sampler)
+    if result.label != referee.label:
+        return f"{result.sampler}, {result.label}", f"{referee.sampler}, {referee.label}"
+    return f"{result.sampler}, first", f"{referee.sampler}, second"
+
+
+def plain(value: Any) -> Any:
+    """The same with ``None`` for numbers that JSON does not have."""
+    if isinstance(value, Mapping):
+        return {key: plain(item) for key, item in value.items()}
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value
+
+
+def format_comparison(comparison: Mapping[str, Any], referee: str, name: str = "flowpe") -> str:
+    """A table of :func:`compare_results` for people; ``referee`` and ``name`` are what the two are called."""
     lines = [f"{'parameter':<22}{'JSD [nat]':>12}{'floor, median':>16}{'floor, 90%':>14}{'split halves, 90%':>20}"]
     for key, row in comparison["marginals"].items():
         lines.append(
@@ -87,20 +105,20 @@ def format_comparison(comparison: Mapping[str, Any], referee: str) -> str:
         lines.append(
             f"{'all parameters':<22}{'KL [nat]':>12}{'chance, median':>16}{'chance, 5%':>14}{'chance, 95%':>20}"
         )
-        for way, name in (("forward", f"flowpe || {referee}"), ("backward", f"{referee} || flowpe")):
+        for way, pair in (("forward", f"{name} || {referee}"), ("backward", f"{referee} || {name}")):
             row = joint[way]
             lines.append(
-                f"{name:<22}{row['kl']:>12.5f}{row['null_median']:>16.5f}{row['null_05']:>14.5f}{row['null_95']:>20.5f}"
+                f"{pair:<22}{row['kl']:>12.5f}{row['null_median']:>16.5f}{row['null_05']:>14.5f}{row['null_95']:>20.5f}"
             )
     evidence = comparison["evidence"]
     lines.append(
         f"ln Z: {evidence['unavailable']}"
         if "unavailable" in evidence
-        else f"ln Z, flowpe less {referee}: {evidence['delta']:+.3f} +- {evidence['sigma']:.3f}, "
+        else f"ln Z, {name} less {referee}: {evidence['delta']:+.3f} +- {evidence['sigma']:.3f}, "
         f"{abs(evidence['n_sigma']):.2f} sigma"
     )
-    for name, label in (("flowpe", "flowpe"), ("referee", referee)):
-        cost = comparison["cost"][name]
+    for which, label in (("flowpe", name), ("referee", referee)):
+        cost = comparison["cost"][which]
         training = f", training {cost['training_seconds']:.0f} s" if cost["training_seconds"] else ""
         lines.append(
             f"{label}: {cost['n_likelihood_evaluations']:.3g} likelihood evaluations, {cost['seconds']:.1f} s{training}, "
@@ -137,6 +155,9 @@ def _cost(result: Result) -> dict[str, float]:
         evaluations = float(result.num_likelihood_evaluations)
     except ValueError:  # Bilby's way of saying that nobody counted
         evaluations = float(statistics.get("nlikelihood") or np.nan)
+    if not evaluations > 0 and (walkers := stored(result, "walkers")) is not None:
+        # An ensemble sampler asks for one likelihood a step and walker.
+        evaluations = float(np.shape(walkers)[0] * np.shape(walkers)[1])
     # What was trained on the way serves every later event of the kind: told apart.
     seconds = float(seconds) - float(stages.get("training", 0.0))
     effective = _effective(result)
@@ -146,8 +167,8 @@ def _cost(result: Result) -> dict[str, float]:
         "training_seconds": float(statistics.get("training_seconds") or 0.0),
         "n_posterior": len(result.posterior),
         "n_effective": effective,
-        "effective_per_second": effective / seconds if seconds > 0 else math.inf,
-        "effective_per_evaluation": effective / evaluations if evaluations > 0 else math.inf,
+        "effective_per_second": effective / seconds if seconds > 0 else math.nan,
+        "effective_per_evaluation": effective / evaluations if evaluations > 0 else math.nan,
     }
 
 
@@ -165,7 +186,8 @@ def _effective(result: Result) -> float:
     if nested is None or "weights" not in nested:
         return float(len(result.posterior))
     weights = np.asarray(nested["weights"], dtype=np.float64)
-    return float(weights.sum() ** 2 / np.square(weights).sum())
+    total = float(np.square(weights).sum())
+    return float(weights.sum() ** 2 / total) if total > 0 else 0.0
 
 
 def _evidence(result: Result, referee: Result) -> dict[str, Any]:

@@ -19,7 +19,8 @@ from bilby.core.prior import PriorDict
 from tqdm.auto import tqdm
 
 from ..charts import raw_draws
-from ..errors import ConfigurationError
+from ..errors import ConfigurationError, DataError
+from ..folder import read_lines
 from ..injections import inject
 from ..model import BoundPosterior, TrainedPosterior
 from ..parallel import each
@@ -27,11 +28,12 @@ from ..priors import Parameters, PriorTransform
 from ..proposals import flow_alone
 from ..refine import Budget
 from ..sampling import EventSampler, Wanted
-from ..weighing import LogLikelihood, Target, WeightedDraws
+from ..weighing import LogLikelihood, Target, WeightedDraws, has_ratio
 from .ranks import DENSITY, DISTANCE, JOINT, combined, rank_of_distance, rank_of_truth, ranks_of_parameters, uniformity
 
 KINDS = ("raw", "weighted")
 _WITH_LIKELIHOOD = 200
+_FEW = 10
 
 
 @dataclass(frozen=True)
@@ -42,14 +44,15 @@ class EventCoverage:
     ----------
     raw, weighted
         Ranks of the truth, by parameter and :data:`~bilby_flowpe.validation.ranks.JOINT`.
-    rows
-        Equal-weight rows that the weighted ranks are made of.
+    rows_raw, rows
+        Rows that the ranks are made of, raw and weighted: without any they are chance alone, which no test can tell from right.
     efficiency, verdict
         Of the weighted draws.
     """
 
     raw: dict[str, float]
     weighted: dict[str, float]
+    rows_raw: int
     rows: int
     efficiency: float
     verdict: str
@@ -128,7 +131,7 @@ def measure_coverage(
         Whether to show a progress bar, and its title.
     """
     config = config or CoverageConfig()
-    events = _read(log)[:injections]
+    events = read_lines(log, EventCoverage)[:injections]
     task = _Measure(model, likelihood, PriorTransform(priors), config)
     left = range(len(events), injections)
     threads = torch.get_num_threads()
@@ -154,9 +157,10 @@ def measure_event(
     generator = torch.Generator().manual_seed(int(rng.integers(2**31)))
     bound = model.bind(event, transform)
     ranks = _Ranks(event, transform, truth, rng)
-    raw = _raw(bound, Target(event, transform, True, bound.conditional), config, generator, rng)
+    ratio = has_ratio(event)
+    raw = _raw(bound, Target(event, transform, ratio, bound.conditional), config, generator, rng)
     sampler = EventSampler(
-        Target(event, transform, True, bound.conditional),
+        Target(event, transform, ratio, bound.conditional),
         bound,
         bound.mixture(),
         Wanted(config.effective, config.evaluations, refine=False),
@@ -174,6 +178,7 @@ def measure_event(
             {key: value[rows] for key, value in outcome.weighted.parameters.items()},
             _log_density(outcome.weighted)[rows],
         ),
+        rows_raw=len(raw.log_density),
         rows=len(rows),
         efficiency=outcome.summary.efficiency,
         verdict=outcome.verdict.grade,
@@ -224,7 +229,10 @@ class _Ranks:
             if (prior := transform.priors[key]).boundary == "periodic"
         }
         log_prior = transform.log_prob({key: np.array([truth[key]]) for key in self.keys})
-        self.log_density = float(LogLikelihood(event, True)(truth)[0] + log_prior[0])
+        value = LogLikelihood(event, has_ratio(event))(truth)
+        if value is None:
+            raise DataError(f"the likelihood is no number at the truth of a simulated event: {truth}")
+        self.log_density = float(value[0] + log_prior[0])
 
     def of_parameters(self, draws: Parameters) -> dict[str, float]:
         return ranks_of_parameters(draws, self.truth, [key for key in self.keys if key in draws], self.rng)
@@ -255,6 +263,10 @@ def summarise_coverage(events: Sequence[EventCoverage]) -> dict[str, Any]:
     summary["verdicts"] = {grade: grades.count(grade) for grade in ("reliable", "check", "failed")}
     summary["efficiency_median"] = float(np.median([event.efficiency for event in events]))
     summary["rows_median"] = float(np.median([event.rows for event in events]))
+    summary["events_without_rows"] = {
+        "raw": sum(event.rows_raw < _FEW for event in events),
+        "weighted": sum(event.rows < _FEW for event in events),
+    }
     return summary
 
 
@@ -266,6 +278,10 @@ def ranks_of(events: Sequence[EventCoverage], kind: str) -> dict[str, np.ndarray
 def format_coverage(name: str, summary: Mapping[str, Any]) -> str:
     """A table of :func:`summarise_coverage` for people."""
     lines = [f"{name}: {summary['events']} events, verdicts {summary['verdicts']}"]
+    if any(few := summary["events_without_rows"].values()):
+        lines.append(
+            f"  events with less than {_FEW} rows, whose ranks are mostly chance: {dict(zip(KINDS, few, strict=True))}"
+        )
     lines.append(f"  {'p-value':<22}" + "".join(f"{kind:>12}" for kind in KINDS))
     rows = [*summary["raw"]["parameters"], *JOINT]
     for key in rows:
@@ -274,9 +290,3 @@ def format_coverage(name: str, summary: Mapping[str, Any]) -> str:
     for key, text in (("combined", "parameters, combined"), ("least_times_tests", "least x tests")):
         lines.append(f"  {text:<22}" + "".join(f"{summary[kind][key]:>12.3g}" for kind in KINDS))
     return "\n".join(lines)
-
-
-def _read(log: Path | None) -> list[EventCoverage]:
-    if log is None or not log.exists():
-        return []
-    return [EventCoverage(**json.loads(line)) for line in log.read_text().splitlines() if line.strip()]

@@ -14,6 +14,7 @@ from bilby.gw.likelihood import GravitationalWaveTransient
 from tqdm.auto import tqdm
 
 from ..charts import unreached_share
+from ..folder import read_lines
 from ..importance import kl_from_weights
 from ..injections import inject, injected
 from ..model import TrainedPosterior
@@ -21,7 +22,7 @@ from ..outcome import Outcome
 from ..phase import InnerProducts
 from ..priors import PriorTransform
 from ..proposals import marginal_log_prob
-from ..weighing import LogLikelihood, Target
+from ..weighing import LogLikelihood, Target, has_ratio
 from .divergence import KLSummary, kl_truth, log_posterior_at_truth
 
 _LATENT_DRAWS = 1000
@@ -95,7 +96,7 @@ def measure_gap(
         Whether to show a progress bar.
     """
     transform = PriorTransform(priors)
-    done = _read(log)
+    done = read_lines(log, EventGap)
     events = done[:injections]
     for index in tqdm(range(len(events), injections), disable=not progress, desc="Events", initial=len(events)):
         events.append(_measure(model, likelihood, transform, draws, (seed, index), npool))
@@ -161,7 +162,7 @@ def _measure(
     event, truth = inject(likelihood, transform, rng)
     bound = model.bind(event, transform)
     generator = torch.Generator().manual_seed(int(rng.integers(2**31)))
-    target = Target(event, transform, True, bound.conditional, npool)
+    target = Target(event, transform, has_ratio(event), bound.conditional, npool)
     unreached = unreached_share(bound, transform)
     proposal = bound.mixture()
     weighted = target.draw(proposal, draws, generator, rng)
@@ -174,7 +175,7 @@ def _measure(
     if bound.conditional.keys:
         log_likelihood = bound.conditional.log_average(event, truth)
     else:
-        log_likelihood = float(LogLikelihood(event, True)(truth)[0])
+        log_likelihood = float(LogLikelihood(event, has_ratio(event))(truth)[0])
     norm = float(InnerProducts(event)(truth)[2])
     return EventGap(
         snr=float(np.sqrt(norm)),
@@ -191,9 +192,3 @@ def _measure(
         log_prior=log_prior,
         log_q=float(marginal_log_prob(proposal, parameters, _LATENT_DRAWS, generator, rng)[0]),
     )
-
-
-def _read(log: Path | None) -> list[EventGap]:
-    if log is None or not log.exists():
-        return []
-    return [EventGap(**json.loads(line)) for line in log.read_text().splitlines() if line.strip()]

@@ -12,6 +12,7 @@ import numpy as np
 from bilby.core.likelihood import Likelihood
 from bilby.core.prior import PriorDict
 from bilby.core.result import FileLoadError, Result, read_in_result
+from bilby.core.sampler.base_sampler import SamplerNotInstalledError
 
 from ..errors import ConfigurationError, DataError
 from .comparison import stored
@@ -41,8 +42,13 @@ REFEREES: Mapping[str, Mapping[str, Any]] = {
 }
 """Named settings of referees."""
 
+_READ = {".json": "json", ".json.gz": "json", ".hdf5": "hdf5", ".h5": "hdf5"}
+RESULTS = tuple(_READ)
+"""How the names of result files end."""
+
 _LEAST_TIMES = 20
 _AGREEMENT = 1e-6
+_LIMITS, _ENDLESS = ("maxiter", "maxcall"), 1e9
 
 
 def settings_of(name: str) -> dict[str, Any]:
@@ -55,9 +61,10 @@ def settings_of(name: str) -> dict[str, Any]:
     """
     if name in REFEREES:
         return dict(REFEREES[name])
-    if name not in bilby.core.sampler.get_implemented_samplers():
+    samplers = {*bilby.core.sampler.get_implemented_samplers()} - {"flowpe", "fake_sampler"}
+    if name not in samplers:
         raise ConfigurationError(
-            f"referee={name!r} is neither one of {sorted(REFEREES)} nor a sampler of Bilby's: give one of these"
+            f"referee={name!r} is neither one of {sorted(REFEREES)} nor another sampler of Bilby's: give one of these"
         )
     return {"sampler": name}
 
@@ -77,19 +84,27 @@ def run_referee(
         Of Bilby's files.
     npool, seed
         Processes and seed.
+
+    Raises
+    ------
+    ConfigurationError
+        If the sampler is not installed.
     """
     truth = getattr(likelihood, "injection_parameters", None)
-    return bilby.run_sampler(
-        likelihood,
-        priors.copy(),
-        outdir=str(outdir),
-        label=label,
-        npool=npool,
-        sampling_seed=seed,
-        injection_parameters=truth,
-        check_point_plot=False,
-        **settings_of(name),
-    )
+    try:
+        return bilby.run_sampler(
+            likelihood,
+            priors.copy(),
+            outdir=str(outdir),
+            label=label,
+            npool=npool,
+            sampling_seed=seed,
+            injection_parameters=truth,
+            check_point_plot=False,
+            **settings_of(name),
+        )
+    except SamplerNotInstalledError as error:
+        raise ConfigurationError(f"referee={name!r} is not installed ({error}): install it, or give another") from error
 
 
 def obstacle(referee: Result) -> str | None:
@@ -100,6 +115,12 @@ def obstacle(referee: Result) -> str | None:
     """
     if not len(referee.posterior):
         return "it has no posterior"
+    verdict = ((referee.meta_data or {}).get("run_statistics") or {}).get("verdict")
+    if verdict == "failed":
+        return "its own verdict is failed"
+    for limit in _LIMITS:
+        if (value := (referee.sampler_kwargs or {}).get(limit)) and np.isfinite(float(value)) and value < _ENDLESS:
+            return f"it was told to stop by {limit}={value}, converged or not"
     time, walkers = referee.max_autocorrelation_time, stored(referee, "walkers")
     if time is not None and walkers is not None:
         kept = np.shape(walkers)[1] - int(stored(referee, "nburn") or 0)
@@ -134,12 +155,16 @@ def same_problem(result: Result, referee: Result) -> None:
             f"the results have other parameters: {sorted(result.search_parameter_keys)} and "
             f"{sorted(referee.search_parameter_keys)}: compare results of one problem"
         )
-    for key in result.search_parameter_keys:
-        if result.priors[key] != referee.priors[key]:
+    for key in (*result.search_parameter_keys, *sorted({*result.priors, *referee.priors})):
+        first, second = (one.priors.get(key) for one in (result, referee))
+        if first != second:
             raise DataError(
-                f"the results have other priors of {key}: {result.priors[key]} and {referee.priors[key]}: compare results of "
-                "one problem"
+                f"the results have other priors of {key}: {first} and {second}: compare results of one problem"
             )
+    ours, theirs = ((one.meta_data or {}).get("likelihood") or {} for one in (result, referee))
+    for key in ("waveform_arguments", "frequency_domain_source_model", "time_domain_source_model"):
+        if key in ours and key in theirs and str(ours[key]) != str(theirs[key]):
+            raise DataError(f"the results have another {key}: {ours[key]} and {theirs[key]}")
     first, second = (float(one.log_noise_evidence) for one in (result, referee))
     if math.isfinite(first) and math.isfinite(second) and abs(first - second) > _AGREEMENT * max(1.0, abs(first)):
         raise DataError(f"the results are of other data: log noise evidences {first:.6f} and {second:.6f}")
@@ -151,12 +176,30 @@ def read_result(path: str | Path) -> Result:
     Raises
     ------
     DataError
-        If there is none.
+        If there is none, or it lacks what a result is looked at for; pickles, which may run anything, are not opened.
     """
-    # A pickle may run anything when it is read.
-    if Path(path).suffix in (".pkl", ".pickle"):
-        raise DataError(f"result={str(path)!r} is a pickle, which is not opened: save the result as JSON or HDF5")
+    named = next((name for name in _READ if Path(path).name.endswith(name)), None)
+    if named is None:
+        raise DataError(f"result={str(path)!r} is none of {', '.join(_READ)}: save the result as JSON or HDF5")
     try:
-        return read_in_result(str(path))
-    except (OSError, ValueError, KeyError, FileLoadError) as error:
+        result = read_in_result(str(path), extension=_READ[named], gzip=named.endswith(".gz"))
+        _check(result)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, FileLoadError) as error:
         raise DataError(f"result={str(path)!r} cannot be read ({error}): give a result file of Bilby's") from error
+    return result
+
+
+def _check(result: Result) -> None:
+    """See that what pages and comparisons look at is there."""
+    keys = list(result.search_parameter_keys)
+    if missing := [key for key in keys if key not in result.posterior or key not in result.priors]:
+        raise ValueError(f"posterior or priors lack {missing}")
+    if not np.isfinite(result.posterior[keys].to_numpy(dtype=np.float64)).all():
+        raise ValueError("the posterior is not finite")
+    for value in (result.log_evidence, result.log_evidence_err, result.log_noise_evidence):
+        float(value)
+    statistics = (result.meta_data or {}).get("run_statistics") or {}
+    if not isinstance(statistics, Mapping):
+        raise TypeError("run_statistics are no table")
+    if not isinstance(result.label, str) or Path(result.label).name != result.label:
+        raise ValueError(f"label {result.label!r} is no name of a file")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -15,12 +16,13 @@ from ..catalogue import describe_entry, entry, find_folder
 from ..errors import DataError, ModelError
 from ..plotting import plot_comparison, plot_history, plot_pp, plot_weights, plot_whitened
 from ..surprise import IN_WORDS
-from .comparison import compare_results, format_comparison, stored
+from .comparison import compare_results, distinct, format_comparison, stored
 from .coverage import KINDS, format_coverage
 from .page import Page
 from .referee import obstacle, read_result, same_problem, thinned
 
 _LARGE = 1e6
+_LEAST_ROWS = 50
 _MOST_SHOWN = 11
 
 
@@ -114,7 +116,10 @@ def _figures(result: Result, statistics: Mapping[str, Any]) -> list[tuple[str, s
 def _posterior(page: Page, result: Result, other: Result | None) -> None:
     page.section("Posterior")
     keys = list(result.search_parameter_keys)
-    truth = result.injection_parameters or {}
+    truth = {key: float(value) for key, value in (result.injection_parameters or {}).items() if _is_number(value)}
+    if not len(result.posterior):
+        page.text("It has no rows.")
+        return
     rows = []
     for key in keys:
         low, middle, high = np.quantile(result.posterior[key], [0.05, 0.5, 0.95])
@@ -125,12 +130,18 @@ def _posterior(page: Page, result: Result, other: Result | None) -> None:
     page.table(["parameter", "median", "90% interval", *(["injected"] if truth else [])], rows)
     samples = {result.sampler: result.posterior}
     if other is not None:
+        first, second = distinct(result, other)
         if reason := obstacle(other):
-            page.text(f"{other.sampler} is not used: {reason}.")
+            page.text(f"{second} is not used: {reason}.")
         else:
             other = thinned(other)
-            samples[other.sampler] = other.posterior
+            samples = {second: other.posterior, first: result.posterior}
     shown = keys[:_MOST_SHOWN]
+    if len(shown) < len(keys):
+        page.text(f"Not drawn: {', '.join(keys[_MOST_SHOWN:])}.", faint=True)
+    if min(len(table) for table in samples.values()) < _LEAST_ROWS:
+        page.text(f"Less than {_LEAST_ROWS} rows are not drawn.", faint=True)
+        return
     offsets = {
         key: float(np.floor(result.posterior[key].min()))
         for key in shown
@@ -148,13 +159,17 @@ def _posterior(page: Page, result: Result, other: Result | None) -> None:
         ),
     )
     if len(samples) > 1:
-        page.section(f"Against {other.sampler}")
-        page.listing(format_comparison(compare_results(result, other, np.random.default_rng(0)), other.sampler))
+        page.section(f"Against {second}")
+        page.listing(format_comparison(compare_results(result, other, np.random.default_rng(0)), second, first))
 
 
 def _weights(page: Page, result: Result, statistics: Mapping[str, Any]) -> None:
     nested = stored(result, "nested_samples")
-    if not statistics.get("importance_weighted") or nested is None or "weights" not in nested or not len(nested):
+    if not statistics.get("importance_weighted") or nested is None or "weights" not in nested:
+        return
+    if not nested["weights"].sum() > 0:
+        page.section("Importance weights")
+        page.text("No draw has any weight.")
         return
     page.section("Importance weights")
     page.picture(
@@ -174,16 +189,24 @@ def _waveforms(page: Page, path: Path, result: Result) -> None:
     page.section("Data and waveforms")
     file = path.parent / f"{result.sampler}_{result.label}" / FILE
     if not file.is_file():
-        page.text(f"No {file.parent.name}/{FILE} beside the result: it holds what would be drawn here.", faint=True)
+        page.text(
+            f"No {file.parent.name}/{FILE} beside the result: a run of flowpe on gravitational-wave data leaves there what "
+            "would be drawn here.",
+            faint=True,
+        )
         return
-    bands = load_bands(file)
+    try:
+        bands = load_bands(file)
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+        page.text(f"{file.parent.name}/{FILE} cannot be read: {error}.", faint=True)
+        return
     page.picture("Whitened data, and 90% of the posterior's waveforms.", lambda picture: plot_whitened(bands, picture))
 
 
 def _surprise(page: Page, statistics: Mapping[str, Any]) -> None:
     page.section("How unlike the simulations the data are")
     if not (surprise := statistics.get("surprise")):
-        page.text("Not known: the model has nothing to compare with, or there is none.", faint=True)
+        page.text("Not known: there is no model, or it has no simulations to compare with.", faint=True)
         return
     page.table(
         ["figure", "value", "p-value"],
@@ -205,24 +228,21 @@ def _model(page: Page, name: str, coverage: Path | None) -> None:
     if coverage is None:
         return
     page.section("Coverage")
-    summary = _coverage(coverage, folder.resolve().name)
-    page.listing(format_coverage(folder.resolve().name, summary))
-    panels = {kind: {key: np.array(column) for key, column in summary["ranks"][kind].items()} for kind in KINDS}
-    p_values = {kind: summary[kind]["parameters"] | summary[kind]["joint"] for kind in KINDS}
+    name = folder.resolve().name
+    try:
+        summary = json.loads(coverage.read_text())["models"][name]
+        listing = format_coverage(name, summary)
+        panels = {kind: {key: np.array(column) for key, column in summary["ranks"][kind].items()} for kind in KINDS}
+        p_values = {kind: summary[kind]["parameters"] | summary[kind]["joint"] for kind in KINDS}
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise DataError(
+            f"coverage={str(coverage)!r} has nothing on {name} ({error!r}): give the coverage.json of flowpe coverage {name}"
+        ) from error
+    page.listing(listing)
     page.picture(
         f"Ranks of the truth over {summary['events']} simulated events, and what chance allows at 1, 2 and 3 sigma.",
         lambda file: plot_pp(panels, file, p_values=p_values),
     )
-
-
-def _coverage(file: Path, name: str) -> dict[str, Any]:
-    try:
-        models = json.loads(file.read_text())["models"]
-        return models[name]
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise DataError(
-            f"coverage={str(file)!r} has nothing on {name} ({error}): give the coverage.json of flowpe coverage {name}"
-        ) from error
 
 
 def _run(page: Page, result: Result, statistics: Mapping[str, Any]) -> None:
@@ -248,6 +268,10 @@ _KWARGS = (
     "nwalkers",
     "nsteps",
 )
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and bool(np.isfinite(value))
 
 
 def _number(value: float) -> str:
