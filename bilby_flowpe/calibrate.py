@@ -27,10 +27,11 @@ from bilby.gw.detector import PowerSpectralDensity
 from bilby.gw.likelihood import GravitationalWaveTransient
 from scipy.special import logsumexp
 
+from .bound import BoundPosterior
 from .charts import dimension
 from .importance import effective_sample_size
 from .injections import inject
-from .model import BoundPosterior, TrainedPosterior
+from .model import TrainedPosterior
 from .parallel import each
 from .parts import BROAD, FLOW, Normal
 from .priors import PriorTransform

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -13,76 +12,28 @@ from bilby.core.likelihood import Likelihood
 from bilby.core.utils import logger
 
 from .bands import has_own_frequencies
-from .conditional import ConditionalConfig, ExactConditional
-from .contract import Contract, Match, describe
+from .bound import BoundPosterior, Trained
+from .conditional import ConditionalConfig
+from .contract import Contract, describe
 from .errors import ContractError, ModelError
 from .folder import DESCRIPTION, damaged, read_folder, write_folder
 from .grid import Grid
-from .networks import ConditionalNetwork, NetworkConfig, build_network
-from .parts import Normal
-from .priors import Parameters, PriorTransform
-from .proposals import Mixture, Shares, defensive
-from .representation import REPRESENTATIONS, CoordinateConfig, Coordinates, Pivot, Representation
+from .networks import NetworkConfig, build_network
+from .priors import PriorTransform
+from .proposals import Shares
+from .representation import REPRESENTATIONS, CoordinateConfig
 from .restore import restore_priors
-from .simulation import Simulator, make_simulator
+from .simulation import make_simulator
 from .simulation.symmetries import find_symmetries
-from .surprise import Null, Surprise
+from .surprise import Null
 
 SHIPPED = Path(__file__).parent / "models"
 _PACKAGES = ("bilby_flowpe", "bilby", "torch", "zuko", "numpy", "lalsuite")
 _COMPLEX = "complex:"
 
 
-@dataclass
-class TrainedPosterior:
-    """Everything that turns data into draws.
-
-    Attributes
-    ----------
-    contract
-        What it was trained for.
-    grid
-        The network's grid; ``None`` for data that are no gravitational waves.
-    kind
-        Kind of representation.
-    representation, network
-        The trained modules.
-    coordinates
-        Choice of coordinates.
-    location, scale, time_scale
-        Standardisation of the coordinates.
-    conditional
-        What is drawn from its exact conditional.
-    flatten_snr
-        Whether quiet signals were thinned out in training: raw draws then follow another prior than the user's.
-    shares
-        Of the defensive mixture.
-    settings
-        The configuration it was trained with.
-    history
-        Of the training.
-    information
-        Name, versions, times: for people.
-    null
-        Of the surprise about an event's data; ``None`` where it was not measured.
-    """
-
-    contract: Contract
-    grid: Grid | None
-    kind: str
-    representation: Representation
-    network: ConditionalNetwork
-    coordinates: CoordinateConfig
-    location: np.ndarray
-    scale: np.ndarray
-    time_scale: float
-    conditional: ConditionalConfig
-    flatten_snr: bool
-    shares: Shares
-    settings: dict[str, Any]
-    history: dict[str, Any]
-    information: dict[str, Any] = field(default_factory=dict)
-    null: Null | None = None
+class TrainedPosterior(Trained):
+    """A trained posterior that can be bound to data, written to a folder and read from one."""
 
     def bind(self, likelihood: Likelihood, transform: PriorTransform) -> BoundPosterior:
         """Ready the model for the data of ``likelihood``.
@@ -258,138 +209,6 @@ class TrainedPosterior:
             information=description["information"],
             null=null,
         )
-
-
-class BoundPosterior:
-    """A trained posterior and the data of one event.
-
-    Parameters
-    ----------
-    model
-        The trained posterior.
-    likelihood
-        The user's likelihood.
-    transform
-        The user's prior.
-    training
-        The prior trained with, where it is not the user's.
-    match
-        What the contract found.
-    simulator
-        A simulator of this likelihood, if one is at hand.
-    """
-
-    def __init__(
-        self,
-        model: TrainedPosterior,
-        likelihood: Likelihood,
-        transform: PriorTransform,
-        training: PriorTransform | None = None,
-        match: Match | None = None,
-        simulator: Simulator | None = None,
-    ) -> None:
-        self.model, self.transform = model, transform
-        self.corrections = match.corrections if match else ()
-        self._turned_by = match.sidereal_shift if match else 0.0
-        simulator = simulator or make_simulator(likelihood, transform, grid=model.grid, simulate=False)
-        self._arrival = getattr(simulator, "arrival", None)
-        arrival = self._arrival_of_training if self._arrival else None
-        self.coordinates = Coordinates(training or transform, model.coordinates, arrival)
-        self.coordinates.location, self.coordinates.scale = model.location, model.scale
-        self.coordinates.time_scale = model.time_scale
-        self.conditional = ExactConditional(model.conditional, transform)
-        observed = simulator.observe()[None]
-        self.context, self.pivot = model.representation(observed)
-        found = model.representation.log_likelihood_found(observed)
-        self.log_likelihood_found = None if found is None else float(found[0])
-
-    @property
-    def keys(self) -> tuple[str, ...]:
-        """The network's parameters."""
-        return self.model.coordinates.keys
-
-    @property
-    def latent(self) -> tuple[str, ...]:
-        """Names of the network's latent variables."""
-        return tuple(f"latent[{index}]" for index in range(self.model.network.latent))
-
-    def forward(self, parameters: Parameters) -> tuple[np.ndarray, np.ndarray]:
-        """Base coordinates of the network and their log Jacobian: :class:`~bilby_flowpe.charts.Chart`."""
-        s, log_jacobian = self._extended(parameters)
-        base, of_network = self.model.network.to_base(s, self.context)
-        return base.double().numpy(), of_network.double().numpy() + log_jacobian - self.coordinates.log_copies
-
-    def inverse(self, base: np.ndarray, rng: np.random.Generator) -> tuple[Parameters, np.ndarray]:
-        """Parameters at base coordinates, and which are inside the prior; ``rng`` throws the coins of the folded ones."""
-        s = self.model.network.from_base(torch.as_tensor(base, dtype=torch.float32), self.context)
-        x, z = s.split([len(self.keys), len(self.latent)], dim=-1)
-        parameters, inside, log_jacobian = self.coordinates.from_network(x, self._pivots(len(base)), rng)
-        drawn = self._turned(parameters, self._turned_by) | self._columns(z)
-        return drawn, inside & np.isfinite(log_jacobian)
-
-    def encode(self, parameters: Parameters, generator: torch.Generator) -> Parameters:
-        """Latent variables drawn by the encoder: :class:`~bilby_flowpe.charts.LatentChart`."""
-        x, log_jacobian = self._to_network(parameters)
-        z = self.model.network.encode(torch.nan_to_num(x), self.context, generator)
-        # Where the network does not reach, any density of z will do, and the prior's part needs one.
-        noise = torch.randn(z.shape, generator=generator, dtype=z.dtype)
-        return self._columns(torch.where(torch.as_tensor(np.isfinite(log_jacobian))[:, None], z, noise))
-
-    def log_encoder(self, parameters: Parameters) -> np.ndarray:
-        """Log density of the latent variables given the parameters, (N,)."""
-        s, log_jacobian = self._extended(parameters)
-        log_prob = self.model.network.log_encoder(torch.nan_to_num(s), self.context).double().numpy()
-        elsewhere = Normal(len(self.latent)).log_prob(np.stack([parameters[key] for key in self.latent], axis=1))
-        return np.where(np.isfinite(log_jacobian), log_prob, elsewhere)
-
-    def _to_network(self, parameters: Parameters) -> tuple[torch.Tensor, np.ndarray]:
-        size = len(parameters[self.keys[0]])
-        return self.coordinates.to_network(self._turned(parameters, -self._turned_by), self._pivots(size))
-
-    def _extended(self, parameters: Parameters) -> tuple[torch.Tensor, np.ndarray]:
-        """The network's coordinates (x, z), (N, n + d), and the log Jacobian of x, (N,)."""
-        x, log_jacobian = self._to_network(parameters)
-        columns = [torch.as_tensor(parameters[key], dtype=x.dtype)[:, None] for key in self.latent]
-        return torch.cat([x, *columns], dim=-1), log_jacobian
-
-    def _columns(self, z: torch.Tensor) -> Parameters:
-        return {key: z[:, index].double().numpy() for index, key in enumerate(self.latent)}
-
-    def _pivots(self, size: int) -> Pivot | None:
-        return self.pivot.expand(size) if self.pivot is not None else None
-
-    def _arrival_of_training(self, parameters: Parameters) -> np.ndarray:
-        return self._arrival(self._turned(parameters, self._turned_by))
-
-    @staticmethod
-    def _turned(parameters: Parameters, angle: float) -> Parameters:
-        """Right ascensions at another sidereal time: the detectors see the sky alike."""
-        if not angle or "ra" not in parameters:
-            return parameters
-        return {**parameters, "ra": (parameters["ra"] + angle) % (2 * np.pi)}
-
-    @property
-    def turn(self) -> tuple[str, float, float] | None:
-        """Both modes of an unfolded phase are drawn alike, whether the network found both or not."""
-        config = self.model.coordinates
-        unfolded = "phase" in config.keys and config.phase_order != 0 and not config.fold_phase
-        return ("phase", np.pi, 2 * np.pi) if unfolded and config.phase_order % 2 == 0 else None
-
-    def surprise(self, residual: float | None = None) -> Surprise | None:
-        """How unlike the simulations the data are; ``None`` where the model does not know.
-
-        Parameters
-        ----------
-        residual
-            Of the data and the best draw (:func:`bilby_flowpe.surprise.residual_of`).
-        """
-        if self.model.null is None:
-            return None
-        return self.model.null.of(self.context[0].double().numpy(), self.log_likelihood_found, residual)
-
-    def mixture(self) -> Mixture:
-        """The defensive mixture that this model was found to need."""
-        return defensive(self, self.transform, self.model.shares)
 
 
 def shipped_models() -> list[str]:

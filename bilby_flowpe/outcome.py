@@ -13,8 +13,8 @@ from bilby.core.sampler.base_sampler import Sampler
 from bilby.core.utils import logger
 from pandas import DataFrame
 
+from .bound import BoundPosterior
 from .importance import WeightSummary, normalised_weights, rejection_sample, summarise
-from .model import BoundPosterior
 from .parts import PRIOR
 from .proposals import Mixture
 from .refine import Refinement

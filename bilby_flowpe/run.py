@@ -16,11 +16,12 @@ from bilby.core.utils import check_directory_exists_and_if_not_mkdir, logger, ra
 
 from .arguments import OF_THE_MODEL
 from .bands import FILE, has_own_frequencies, save_bands, whitened_bands
+from .bound import BoundPosterior
 from .build import Settings, train_model
 from .cache import cached_models, check_writable, new_folder
 from .contract import Contract, describe
 from .errors import ConfigurationError, ContractError
-from .model import BoundPosterior, TrainedPosterior, find_model
+from .model import TrainedPosterior, find_model
 from .networks import compact
 from .outcome import Outcome, fill_raw, fill_weighted
 from .plotting import plot_history

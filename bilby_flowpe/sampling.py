@@ -66,7 +66,7 @@ class EventSampler:
     found
         Log likelihood ratio of the best signal that a search found in the data, if there was one.
     surprise
-        Says how unlike the simulations the data are (:meth:`bilby_flowpe.model.BoundPosterior.surprise`).
+        Says how unlike the simulations the data are (:meth:`bilby_flowpe.bound.BoundPosterior.surprise`).
     generator, rng
         Generators.
 

@@ -18,9 +18,10 @@ import torch
 from bilby.core.utils import logger
 from tqdm.auto import tqdm
 
+from bilby_flowpe.bound import BoundPosterior
 from bilby_flowpe.charts import raw_draws
 from bilby_flowpe.injections import inject
-from bilby_flowpe.model import BoundPosterior, TrainedPosterior, find_model
+from bilby_flowpe.model import TrainedPosterior, find_model
 from bilby_flowpe.priors import PriorTransform
 from bilby_flowpe.problems import green2020
 from bilby_flowpe.validation.loss import fresh_loss

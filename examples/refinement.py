@@ -21,10 +21,11 @@ import numpy as np
 import torch
 from bilby.core.utils import logger
 
+from bilby_flowpe.bound import BoundPosterior
 from bilby_flowpe.build import Settings, train_model
 from bilby_flowpe.importance import summarise
 from bilby_flowpe.injections import inject
-from bilby_flowpe.model import BoundPosterior, TrainedPosterior, find_model
+from bilby_flowpe.model import TrainedPosterior, find_model
 from bilby_flowpe.networks import NetworkConfig
 from bilby_flowpe.outcome import Outcome
 from bilby_flowpe.priors import PriorTransform

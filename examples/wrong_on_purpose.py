@@ -30,10 +30,11 @@ from bilby.core.utils import logger
 from bilby.gw.detector import PowerSpectralDensity
 from scipy.stats import ks_2samp
 
+from bilby_flowpe.bound import BoundPosterior
 from bilby_flowpe.build import Settings, train_model
 from bilby_flowpe.charts import Chart
 from bilby_flowpe.injections import inject
-from bilby_flowpe.model import BoundPosterior, TrainedPosterior, find_model
+from bilby_flowpe.model import TrainedPosterior, find_model
 from bilby_flowpe.networks import NetworkConfig
 from bilby_flowpe.outcome import Outcome
 from bilby_flowpe.priors import Parameters, PriorTransform

@@ -41,6 +41,7 @@ ROWS = (
     {"verdict"},
     {"arrival", "simulation", "representation", "restore"},
     {"conditional", "contract", "training"},
+    {"bound"},
     {"model"},
     {"event_flow", "injections", "weighing"},
     {"calibrate"},

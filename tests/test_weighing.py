@@ -14,8 +14,9 @@ import torch
 from bilby.gw.likelihood import GravitationalWaveTransient
 from scipy.special import i0e, logsumexp
 
+from bilby_flowpe.bound import BoundPosterior
 from bilby_flowpe.importance import summarise
-from bilby_flowpe.model import BoundPosterior, TrainedPosterior
+from bilby_flowpe.model import TrainedPosterior
 from bilby_flowpe.phase import InnerProducts
 from bilby_flowpe.priors import PriorTransform
 from bilby_flowpe.proposals import Draws, flow_alone

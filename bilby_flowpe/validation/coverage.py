@@ -18,11 +18,12 @@ from bilby.core.likelihood import Likelihood
 from bilby.core.prior import PriorDict
 from tqdm.auto import tqdm
 
+from ..bound import BoundPosterior
 from ..charts import raw_draws
 from ..errors import ConfigurationError, DataError
 from ..folder import read_lines
 from ..injections import inject
-from ..model import BoundPosterior, TrainedPosterior
+from ..model import TrainedPosterior
 from ..parallel import each
 from ..priors import Parameters, PriorTransform
 from ..proposals import flow_alone
