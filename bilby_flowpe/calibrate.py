@@ -163,9 +163,7 @@ def measure_null(
         found.append(model.representation.log_likelihood_found(data))
     residuals = None
     if isinstance(likelihood, GravitationalWaveTransient):
-        threads = torch.get_num_threads()
         residuals = np.array(list(each(_Residual(model, likelihood, transform, seed), range(events), npool)))
-        torch.set_num_threads(threads)
     loudness = None if found[0] is None else np.concatenate(found)
     return Null.fit(np.concatenate(contexts), loudness, residuals)
 
@@ -180,7 +178,6 @@ class _Residual:
     seed: int
 
     def __call__(self, index: int) -> float:
-        torch.set_num_threads(1)
         rng = np.random.default_rng((self.seed, index, 4))
         event, _ = inject(self.likelihood, self.transform, rng)
         bound = BoundPosterior(self.model, event, self.transform)

@@ -10,15 +10,14 @@ import json
 import shutil
 import tempfile
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
-from .errors import DataError, ModelError
+from .errors import ModelError
 
-Kept = TypeVar("Kept")
 FORMAT = 1
 """Version of the folder's layout; a newer one is refused."""
 
@@ -83,27 +82,6 @@ def write_text(path: Path, text: str) -> Path:
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
-
-
-def read_lines(path: Path | None, kind: type[Kept]) -> list[Kept]:
-    """What a measurement kept line by line, JSON, before it was interrupted; a last line that was cut off is left out.
-
-    Raises
-    ------
-    DataError
-        If the file holds something else.
-    """
-    if path is None or not path.exists():
-        return []
-    text = path.read_text(encoding="utf-8")
-    whole, _, cut = text.rpartition("\n")
-    if cut:
-        # The next line goes where it began.
-        write_text(path, whole + "\n" if whole else "")
-    try:
-        return [kind(**json.loads(line)) for line in whole.splitlines() if line.strip()]
-    except (ValueError, TypeError) as error:
-        raise DataError(f"file={str(path)!r} holds no events of this kind ({error}): give another outdir") from error
 
 
 def read_folder(folder: Path) -> tuple[dict[str, Any], dict[str, torch.Tensor]]:

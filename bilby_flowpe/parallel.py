@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, TypeVar
 
 import numpy as np
+import torch
 from tqdm.auto import tqdm
 
 from .errors import FlowPEError
@@ -65,13 +66,23 @@ def evaluate(
 def each(task: Callable[[Item], Done], items: Iterable[Item], npool: int = 1) -> Iterator[Done]:
     """``task`` of every item, in their order, as they come; with several processes the task is sent to each but once.
 
-    A task that computes with torch has to keep to one thread: a forked process that starts others may hang.
+    Torch keeps to one thread meanwhile: a forked process that starts others may hang, and one is to give what several do.
     """
-    if npool <= 1:
-        yield from map(task, items)
-        return
-    with multiprocessing.Pool(npool, initializer=_initialise, initargs=(task,)) as pool:
-        yield from pool.imap(_work_one, items)
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        if npool <= 1:
+            yield from map(task, items)
+            return
+        with multiprocessing.Pool(npool, initializer=_initialise_one, initargs=(task,)) as pool:
+            yield from pool.imap(_work_one, items)
+    finally:
+        torch.set_num_threads(threads)
+
+
+def _initialise_one(task: Callable[[Any], Any]) -> None:
+    torch.set_num_threads(1)
+    _initialise(task)
 
 
 def _chunks(task: Task, rows: Sequence[Row], npool: int) -> Iterator[tuple[int, list[np.ndarray | None]]]:

@@ -20,6 +20,7 @@ from scipy.stats import binom, norm
 Plot = TypeVar("Plot", bound=Callable[..., Path])
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
 _LEVELS = (0.5, 0.9)
+_LARGE = 1e6
 
 
 def _own_style(plot: Plot) -> Plot:
@@ -142,6 +143,11 @@ def plot_comparison(
         figure.suptitle(title, fontsize=13)
     figure.savefig(path, dpi=100)
     return Path(path)
+
+
+def gps_offsets(table: Mapping[str, np.ndarray], keys: Sequence[str]) -> dict[str, float]:
+    """What to subtract for :func:`plot_comparison` of parameters as large as GPS times: their whole seconds."""
+    return {key: float(np.floor(np.min(table[key]))) for key in keys if np.min(np.abs(table[key])) > _LARGE}
 
 
 def _padded(column: np.ndarray) -> tuple[float, float]:

@@ -18,7 +18,7 @@ from .errors import ConfigurationError
 from .folder import write_text
 from .injections import inject
 from .model import TrainedPosterior
-from .plotting import plot_comparison, plot_pp
+from .plotting import gps_offsets, plot_comparison, plot_pp
 from .priors import PriorTransform
 from .validation.comparison import compare_results, distinct, format_comparison, plain
 from .validation.coverage import KINDS, CoverageConfig, format_coverage, measure_coverage, ranks_of, summarise_coverage
@@ -160,9 +160,7 @@ def _compared(ours: Result, other: Result, name: str, label: str, outdir: Path) 
         outdir / f"{label}.png",
         labels={key: ours.priors[key].latex_label_with_unit for key in keys},
         truths=ours.injection_parameters,
-        offsets={
-            key: float(np.floor(ours.posterior[key].min())) for key in keys if ours.posterior[key].abs().min() > 1e6
-        },
+        offsets=gps_offsets(ours.posterior, keys),
     )
     return {"referee": name, "verdict": statistics.get("verdict"), **comparison}
 

@@ -35,7 +35,6 @@ from .training import TrainingConfig
 from .weighing import Target
 
 _UNSEEN_SEED = 2**31 - 1
-_WAVEFORMS = 200
 
 Done = TypeVar("Done")
 
@@ -105,9 +104,9 @@ class Run:
         marginalised = getattr(likelihood, "_marginalized_parameters", ())
         if not has_own_frequencies(likelihood) or marginalised or not len(rows):
             return
-        chosen = rows[np.linspace(0, len(rows) - 1, min(_WAVEFORMS, len(rows))).astype(int)]
-        draws = target.rows({key: value[chosen] for key, value in outcome.weighted.parameters.items()})
-        bands = whitened_bands(likelihood, draws, _WAVEFORMS)
+        bands = whitened_bands(
+            likelihood, target.rows({key: value[rows] for key, value in outcome.weighted.parameters.items()})
+        )
         check_directory_exists_and_if_not_mkdir(str(self._scratch))
         save_bands(bands, self._scratch / FILE)
 

@@ -1,4 +1,4 @@
-r"""How unlike the simulations an event's data are: a score from the data alone, and its distribution over simulated events.
+r"""How unlike the simulations an event's data are: a score, and its distribution over simulated events.
 
 Weights tell whether draws follow the user's posterior; they cannot tell whether the likelihood belongs to the data. Three
 figures look for that:
@@ -18,7 +18,7 @@ black hole, a signal from just beyond the prior.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
@@ -61,7 +61,7 @@ class Surprise:
 
     def to_dict(self) -> dict[str, Any]:
         """All fields as plain values."""
-        return {"p_value": self.p_value, "p_values": self.p_values, "scores": self.scores}
+        return asdict(self)
 
 
 @dataclass(frozen=True)
@@ -129,7 +129,7 @@ class Null:
         found
             Log likelihood ratio found in them, if there was a search.
         residual
-            :func:`residual_of` of its data and the best draw, if that is known.
+            :func:`residual_of` of its data and the best signal known, if that can be had.
         """
         scores = {DISTANCE: float(_squared(context[None] - self.location, self.precision)[0])}
         p_values = {DISTANCE: _tail(self.distances, scores[DISTANCE])[1]}

@@ -16,7 +16,6 @@ p-p plot and the joint tests have to pass again. Events are written as they come
 from __future__ import annotations
 
 import argparse
-import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -24,12 +23,11 @@ from typing import Any
 import numpy as np
 import torch
 from bilby.core.utils import logger
-from tqdm.auto import tqdm
 
 from bilby_flowpe.charts import dimension
 from bilby_flowpe.injections import inject
+from bilby_flowpe.kept import measured
 from bilby_flowpe.model import TrainedPosterior, find_model
-from bilby_flowpe.parallel import each
 from bilby_flowpe.parts import BROAD, FLOW, Normal
 from bilby_flowpe.priors import Parameters, PriorTransform
 from bilby_flowpe.problems import green2020
@@ -128,7 +126,6 @@ class Look:
         self.likelihood, self.priors = green2020(parameters=5, seed=0)
 
     def __call__(self, index: int) -> dict[str, Any]:
-        torch.set_num_threads(1)
         transform = PriorTransform(self.priors)
         event, truth = inject(self.likelihood, transform, np.random.default_rng((11, index)))
         rng = np.random.default_rng((11, index, 1))
@@ -252,13 +249,8 @@ def main() -> None:
     arguments.outdir.mkdir(parents=True, exist_ok=True)
     logger.setLevel("ERROR")
     log = arguments.outdir / f"closely{arguments.closely}.jsonl"
-    events = [json.loads(line) for line in log.read_text().splitlines()][: arguments.events] if log.exists() else []
     task = Look(find_model(arguments.model), arguments.closely)
-    left = range(len(events), arguments.events)
-    for event in tqdm(each(task, left, arguments.npool), total=arguments.events, initial=len(events), desc="Events"):
-        events.append(event)
-        with log.open("a") as file:
-            file.write(json.dumps(event) + "\n")
+    events = measured(task, arguments.events, dict, log, arguments.npool)
     show(events)
 
 

@@ -16,6 +16,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from bilby.core.utils import logger
+from green2020_networks import off_plateau
 
 from bilby_flowpe.build import Settings, train_model
 from bilby_flowpe.model import TrainedPosterior
@@ -27,8 +28,6 @@ from bilby_flowpe.training import TrainingConfig
 from bilby_flowpe.validation.loss import fresh_loss
 
 Change = Callable[[Settings], Settings]
-PLATEAU = -5.0
-"""Below the loss at which networks of five parameters rest while they have not found out about the phase."""
 
 
 def of_network(**changes: object) -> Change:
@@ -108,11 +107,9 @@ def main() -> None:
         problem = green2020(parameters=parameters, seed=0)
         loss = fresh_loss(model, *problem, arguments.validation, arguments.seed, arguments.npool)
         history = model.history
-        steps = zip(history["step"], history["validation_loss_paper"], strict=True)
-        passed = next((step for step, value in steps if value < PLATEAU), "none")
         print(
             f"{name}: {what}: {history['step'][-1]} steps in {history['seconds'][-1]:.0f} s; "
-            f"loss {loss}; below {PLATEAU} from step {passed} on; "
+            f"loss {loss}; {off_plateau(history)}; "
             f"training loss less validation loss {history['train_loss'][-1] - history['validation_loss'][-1]:+.3f}",
             flush=True,
         )

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -29,6 +30,13 @@ from bilby_flowpe.weighing import Target
 
 PAPER = {"cvae": "-4.31, KL 4.49", "maf": "-4.42", "cvae+": "-6.95, KL 6.77", "gaussian": "not given"}
 EVEN = (0.4, 0.6)
+PLATEAU = -5.0
+
+
+def off_plateau(history: dict[str, Any]) -> str:
+    """From which step on a training was below the loss at which networks rest that have not found out about the phase."""
+    steps = zip(history["step"], history["validation_loss_paper"], strict=True)
+    return f"below {PLATEAU} from step {next((step for step, loss in steps if loss < PLATEAU), 'none')} on"
 
 
 def has_whole_turn(model: TrainedPosterior) -> bool:
@@ -81,7 +89,7 @@ def main() -> None:
         family = model.network.config.family
         loss = fresh_loss(model, likelihood, priors, arguments.rows, arguments.seed, arguments.npool)
         print(
-            f"{name}: loss {loss} over {loss.rows} rows; "
+            f"{name}: loss {loss} over {loss.rows} rows; {off_plateau(model.history)}; "
             f"{model.network.n_parameters} parameters (paper: {PAPER.get(family, 'has no such network')})",
             flush=True,
         )

@@ -37,7 +37,7 @@ ROWS = (
     {"latents"},
     {"parts"},
     {"event_mixture", "proposals"},
-    {"bands", "effective", "simulator", "phase", "surprise"},
+    {"bands", "effective", "kept", "simulator", "phase", "surprise"},
     {"verdict"},
     {"arrival", "simulation", "representation", "restore"},
     {"conditional", "contract", "training"},

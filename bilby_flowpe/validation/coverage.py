@@ -6,9 +6,8 @@ p-p plots and tests. Several models are tried on the same events.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,15 +15,13 @@ import numpy as np
 import torch
 from bilby.core.likelihood import Likelihood
 from bilby.core.prior import PriorDict
-from tqdm.auto import tqdm
 
 from ..bound import BoundPosterior
 from ..charts import raw_draws
 from ..errors import ConfigurationError, DataError
-from ..folder import read_lines
 from ..injections import inject
+from ..kept import measured
 from ..model import TrainedPosterior
-from ..parallel import each
 from ..priors import Parameters, PriorTransform
 from ..proposals import flow_alone
 from ..refine import Budget
@@ -97,7 +94,6 @@ class _Measure:
     config: CoverageConfig
 
     def __call__(self, index: int) -> EventCoverage:
-        torch.set_num_threads(1)
         return measure_event(self.model, self.likelihood, self.transform, self.config, index)
 
 
@@ -131,22 +127,8 @@ def measure_coverage(
     progress, title
         Whether to show a progress bar, and its title.
     """
-    config = config or CoverageConfig()
-    events = read_lines(log, EventCoverage)[:injections]
-    task = _Measure(model, likelihood, PriorTransform(priors), config)
-    left = range(len(events), injections)
-    threads = torch.get_num_threads()
-    try:
-        for event in tqdm(
-            each(task, left, npool), total=injections, initial=len(events), disable=not progress, desc=title
-        ):
-            events.append(event)
-            if log is not None:
-                with log.open("a") as file:
-                    file.write(json.dumps(asdict(event)) + "\n")
-    finally:
-        torch.set_num_threads(threads)
-    return events
+    task = _Measure(model, likelihood, PriorTransform(priors), config or CoverageConfig())
+    return measured(task, injections, EventCoverage, log, npool, progress, title)
 
 
 def measure_event(

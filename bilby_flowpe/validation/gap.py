@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
 from bilby.core.prior import PriorDict
 from bilby.gw.likelihood import GravitationalWaveTransient
-from tqdm.auto import tqdm
 
 from ..charts import unreached_share
-from ..folder import read_lines
 from ..importance import kl_from_weights
 from ..injections import inject, injected
+from ..kept import measured
 from ..model import TrainedPosterior
 from ..outcome import Outcome
 from ..phase import InnerProducts
@@ -96,14 +94,11 @@ def measure_gap(
         Whether to show a progress bar.
     """
     transform = PriorTransform(priors)
-    done = read_lines(log, EventGap)
-    events = done[:injections]
-    for index in tqdm(range(len(events), injections), disable=not progress, desc="Events", initial=len(events)):
-        events.append(_measure(model, likelihood, transform, draws, (seed, index), npool))
-        if log is not None:
-            with log.open("a") as file:
-                file.write(json.dumps(asdict(events[-1])) + "\n")
-    return events
+
+    def measure(index: int) -> EventGap:
+        return _measure(model, likelihood, transform, draws, (seed, index), npool)
+
+    return measured(measure, injections, EventGap, log, progress=progress)
 
 
 def summarise_gap(events: Sequence[EventGap]) -> dict[str, object]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import math
 from collections.abc import Mapping
 from pathlib import Path
@@ -136,6 +137,7 @@ def thinned(referee: Result) -> Result:
     """An ensemble sampler's result with one row an autocorrelation time, none twice; others as they are."""
     if referee.max_autocorrelation_time is None:
         return referee
+    referee = copy.copy(referee)
     step = max(math.ceil(float(referee.max_autocorrelation_time)), 1)
     keys = referee.search_parameter_keys
     referee.posterior = referee.posterior.iloc[::step].drop_duplicates(subset=keys).reset_index(drop=True)
@@ -155,7 +157,7 @@ def same_problem(result: Result, referee: Result) -> None:
             f"the results have other parameters: {sorted(result.search_parameter_keys)} and "
             f"{sorted(referee.search_parameter_keys)}: compare results of one problem"
         )
-    for key in (*result.search_parameter_keys, *sorted({*result.priors, *referee.priors})):
+    for key in sorted({*result.priors, *referee.priors}):
         first, second = (one.priors.get(key) for one in (result, referee))
         if first != second:
             raise DataError(

@@ -14,13 +14,23 @@ from bilby.core.result import Result
 from ..bands import FILE, load_bands
 from ..catalogue import describe_entry, entry, find_folder
 from ..errors import DataError, ModelError
-from ..plotting import plot_comparison, plot_history, plot_pp, plot_weights, plot_whitened
+from ..plotting import gps_offsets, plot_comparison, plot_history, plot_pp, plot_weights, plot_whitened
 from ..surprise import IN_WORDS
 from .comparison import compare_results, distinct, format_comparison, stored
 from .coverage import KINDS, format_coverage
 from .page import Page
 from .referee import obstacle, read_result, same_problem, thinned
 
+_KWARGS = (
+    "model",
+    "n_effective",
+    "n_posterior",
+    "max_likelihood_evaluations",
+    "max_time",
+    "nlive",
+    "nwalkers",
+    "nsteps",
+)
 _LARGE = 1e6
 _LEAST_ROWS = 50
 _MOST_SHOWN = 11
@@ -142,11 +152,6 @@ def _posterior(page: Page, result: Result, other: Result | None) -> None:
     if min(len(table) for table in samples.values()) < _LEAST_ROWS:
         page.text(f"Less than {_LEAST_ROWS} rows are not drawn.", faint=True)
         return
-    offsets = {
-        key: float(np.floor(result.posterior[key].min()))
-        for key in shown
-        if abs(result.posterior[key].iloc[0]) > _LARGE
-    }
     page.picture(
         f"Posterior: regions of 50% and 90%{', and what was injected' if truth else ''}.",
         lambda file: plot_comparison(
@@ -155,7 +160,7 @@ def _posterior(page: Page, result: Result, other: Result | None) -> None:
             file,
             labels={key: result.priors[key].latex_label_with_unit for key in shown},
             truths={key: truth[key] for key in shown if key in truth} or None,
-            offsets=offsets,
+            offsets=gps_offsets(result.posterior, shown),
         ),
     )
     if len(samples) > 1:
@@ -256,18 +261,6 @@ def _run(page: Page, result: Result, statistics: Mapping[str, Any]) -> None:
     rows += [(key, f"{value}") for key, value in (result.sampler_kwargs or {}).items() if key in _KWARGS]
     rows.append(("version", str(result.version)))
     page.table(["", ""], rows)
-
-
-_KWARGS = (
-    "model",
-    "n_effective",
-    "n_posterior",
-    "max_likelihood_evaluations",
-    "max_time",
-    "nlive",
-    "nwalkers",
-    "nsteps",
-)
 
 
 def _is_number(value: Any) -> bool:
