@@ -143,17 +143,20 @@ class Outcome:
 
 def fill_weighted(sampler: Sampler, outcome: Outcome, target: Target, began: float) -> Result:
     """Bilby's result from weighted draws."""
-    weighted, summary, keys = outcome.weighted, outcome.summary, target.transform.keys
-    samples = np.stack([weighted.parameters[key] for key in keys], axis=-1)
+    weighted, summary = outcome.weighted, outcome.summary
+    parameters, log_likelihood, log_prior = target.asked(weighted)
+    keys = target.translation.keys
+    samples = np.stack([parameters[key] for key in keys], axis=-1)
     result = sampler.result
     result.samples = samples[outcome.rows]
-    result.log_likelihood_evaluations = weighted.log_likelihood[outcome.rows]
-    result.log_prior_evaluations = weighted.log_prior[outcome.rows]
+    result.log_likelihood_evaluations = log_likelihood[outcome.rows]
+    result.log_prior_evaluations = log_prior[outcome.rows]
     result.log_evidence = summary.log_evidence
     # Where constraints were counted by Monte Carlo, their share of the prior has an error of its own.
     result.log_evidence_err = float(np.hypot(summary.log_evidence_err, target.transform.log_normalisation_err))
     result.num_likelihood_evaluations = target.n_likelihood
-    result.nested_samples = _weighted_table(weighted, samples, summary, keys)
+    table = DataFrame(samples, columns=list(keys)).assign(log_likelihood=log_likelihood, log_prior=log_prior)
+    result.nested_samples = _weighted(table, weighted, summary)
     outcome.statistics |= {
         **summary.to_dict(),
         "n_posterior": len(outcome.rows),
@@ -179,9 +182,10 @@ def fill_raw(sampler: Sampler, outcome: Outcome, target: Target, began: float) -
     if surprise := outcome.bound.surprise():
         outcome.statistics["surprise"] = surprise.to_dict()
     result = sampler.result
-    result.samples = np.stack([weighted.parameters[key][alive] for key in target.transform.keys], axis=-1)
-    result.log_likelihood_evaluations = weighted.log_likelihood[alive]
-    result.log_prior_evaluations = weighted.log_prior[alive]
+    parameters, log_likelihood, log_prior = target.asked(weighted)
+    result.samples = np.stack([parameters[key][alive] for key in target.translation.keys], axis=-1)
+    result.log_likelihood_evaluations = log_likelihood[alive]
+    result.log_prior_evaluations = log_prior[alive]
     result.log_evidence = result.log_evidence_err = np.nan
     result.num_likelihood_evaluations = target.n_likelihood
     reasons = ["raw network draws: not weighted by the likelihood, no evidence"]
@@ -205,12 +209,8 @@ def fill_raw(sampler: Sampler, outcome: Outcome, target: Target, began: float) -
     return _finish(result, outcome, target, began)
 
 
-def _weighted_table(
-    weighted: WeightedDraws, samples: np.ndarray, summary: WeightSummary, keys: tuple[str, ...]
-) -> DataFrame:
-    table = DataFrame(samples, columns=list(keys))
-    table["log_likelihood"] = weighted.log_likelihood
-    table["log_prior"] = weighted.log_prior
+def _weighted(table: DataFrame, weighted: WeightedDraws, summary: WeightSummary) -> DataFrame:
+    """``table`` with normalised weights, rows of none left out."""
     alive = np.isfinite(weighted.log_weights)
     table["weights"] = normalised_weights(weighted.log_weights) if summary.n_finite else 0.0
     return table[alive].reset_index(drop=True)

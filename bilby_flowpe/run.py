@@ -25,13 +25,13 @@ from .model import TrainedPosterior, find_model
 from .networks import compact
 from .outcome import Outcome, fill_raw, fill_weighted
 from .plotting import plot_history
-from .priors import PriorTransform
 from .proposals import flow_alone
 from .refine import Budget
 from .representation import RepresentationConfig
 from .sampling import EventSampler, Wanted
 from .simulation import SimulationConfig, can_simulate
 from .training import TrainingConfig
+from .translation import translated
 from .weighing import Target
 
 _UNSEEN_SEED = 2**31 - 1
@@ -45,14 +45,15 @@ class Run:
     def __init__(self, sampler: Sampler) -> None:
         self.sampler = sampler
         self.kwargs = sampler.kwargs
-        self.likelihood = sampler.likelihood
+        self.translation = translated(sampler.likelihood, sampler.priors)
+        self.likelihood = self.translation.likelihood
         self.seconds: dict[str, float] = {}
         seed = self.kwargs["sampling_seed"]
         # Without a seed of its own the run follows Bilby's generator, seeded or not.
         self.seed = int(random.rng.integers(_UNSEEN_SEED)) if seed is None else seed
         self.rng = np.random.default_rng(self.seed)
         self.generator = torch.Generator().manual_seed(self.seed)
-        self.transform = PriorTransform(sampler.priors)
+        self.transform = self.translation.transform
         self.npool = int(sampler.npool)
         self.progress = self.kwargs["progress"]
 
@@ -69,7 +70,12 @@ class Run:
                 "event alone, and nothing of it serves the next one"
             )
         target = Target(
-            self.likelihood, self.transform, bool(self.sampler.use_ratio), bound and bound.conditional, self.npool
+            self.likelihood,
+            self.transform,
+            bool(self.sampler.use_ratio),
+            bound and bound.conditional,
+            self.npool,
+            self.translation,
         )
         wanted = Wanted(self.kwargs["n_effective"], self.kwargs["n_posterior"], self.kwargs["refine"], self.progress)
         budget = Budget(self.kwargs["max_likelihood_evaluations"], self.kwargs["max_time"])
@@ -100,9 +106,7 @@ class Run:
         # Not those of an earlier run under the same label.
         (self._scratch / FILE).unlink(missing_ok=True)
         rows = outcome.rows if self.kwargs["importance"] else np.flatnonzero(np.isfinite(outcome.weighted.log_weights))
-        # Waveforms on frequencies of their own, or without some parameters, are not those of a draw and the data.
-        marginalised = getattr(likelihood, "_marginalized_parameters", ())
-        if not has_own_frequencies(likelihood) or marginalised or not len(rows):
+        if not has_own_frequencies(likelihood) or not len(rows):
             return
         bands = whitened_bands(
             likelihood, target.rows({key: value[rows] for key, value in outcome.weighted.parameters.items()})

@@ -15,6 +15,7 @@ from .errors import DataError
 from .parallel import Row, evaluate
 from .priors import Parameters, PriorTransform
 from .proposals import Draws, Mixture, concatenate, posterior_shares
+from .translation import Unchanged, make_rows
 
 _FAILED = -1e300
 _BLOCK, _TIMED_BLOCK = 20_000, 500
@@ -70,6 +71,8 @@ class WeightedDraws:
     spot_difference
         Largest difference between log likelihoods from the conditionals' closed form and the user's own, over what the
         numerical check of the symmetries lets a likelihood of that size differ by; 0 if there was nothing to compare.
+    extra
+        Parameters that the proposal does not know, drawn from their priors, (N,) each.
     """
 
     draws: Draws
@@ -80,6 +83,7 @@ class WeightedDraws:
     n_likelihood: int
     n_outside: int
     spot_difference: float
+    extra: Parameters = field(default_factory=dict)
 
     @property
     def spot_check_failed(self) -> bool:
@@ -114,6 +118,8 @@ class Target:
         What is drawn from its exact conditional, given the proposal's parameters.
     npool
         Processes.
+    translation
+        From the problem that the user asked for, where ``likelihood`` and ``transform`` are another form of it.
     n_likelihood
         Likelihood evaluations so far.
     n_nan
@@ -125,12 +131,15 @@ class Target:
     use_ratio: bool
     conditional: ExactConditional = field(default=None)
     npool: int = 1
+    translation: Unchanged = field(default=None)
     n_likelihood: int = 0
     n_nan: int = 0
 
     def __post_init__(self) -> None:
         if self.conditional is None:
             self.conditional = ExactConditional(ConditionalConfig(), self.transform)
+        if self.translation is None:
+            self.translation = Unchanged(self.likelihood, self.transform)
 
     @property
     def keys(self) -> tuple[str, ...]:
@@ -183,6 +192,7 @@ class Target:
             n_likelihood=sum(block.n_likelihood for block in blocks),
             n_outside=sum(block.n_outside for block in blocks),
             spot_difference=float(np.max([block.spot_difference for block in blocks])),
+            extra={key: np.concatenate([block.extra[key] for block in blocks]) for key in blocks[0].extra},
         )
 
     def weigh(
@@ -217,10 +227,14 @@ class Target:
         log_likelihood = np.full(size, -np.inf)
         log_weights = np.full(size, -np.inf)
         spot = 0.0
+        extra = self.translation.draw_extra(size, rng)
         if conditional.keys:
             task, task_rows = conditional.task(likelihood), conditional.task_rows(rows, rng)
         else:
-            task, task_rows = LogLikelihood(likelihood, self.use_ratio), rows
+            task, task_rows = (
+                LogLikelihood(self.translation.asked, self.use_ratio),
+                self._asked_rows(parameters, extra, inside),
+            )
         values, good = evaluate(task, task_rows, self.npool, progress)
         alive = inside[good]
         failed = [rows[i] for i in np.flatnonzero(~good)]
@@ -242,9 +256,14 @@ class Target:
         elif len(alive):
             log_likelihood[alive] = log_weights[alive] = values[:, 0]
         log_prior = np.where(draws.inside, transform.log_prob(parameters), -np.inf)
+        ratio = self.translation.log_prior_ratio(parameters)
+        log_prior, log_weights = log_prior + ratio, log_weights + ratio
+        corrected = 0
+        if self.translation.corrects and conditional.keys:
+            corrected = self._correct(parameters, extra, log_likelihood, log_weights)
         weighty = log_weights > _FAILED
         log_weights[weighty] += of_rest[weighty] + draws.log_encoder[weighty] - draws.log_q[weighty]
-        spent = len(rows) + len(looked_at) + spot_checks
+        spent = len(rows) + len(looked_at) + spot_checks + corrected
         self.n_likelihood += spent
         return WeightedDraws(
             draws=draws,
@@ -255,7 +274,47 @@ class Target:
             n_likelihood=spent,
             n_outside=int(np.sum(~np.isfinite(log_prior))),
             spot_difference=spot,
+            extra=extra,
         )
+
+    def asked(self, weighted: WeightedDraws) -> tuple[Parameters, np.ndarray, np.ndarray]:
+        """What was asked for: parameters, log likelihood and log prior, (N,) each.
+
+        A likelihood that integrates parameters out is evaluated for this, at every draw of non-zero weight.
+        """
+        translation = self.translation
+        parameters = translation.reported(weighted.parameters, weighted.extra)
+        log_prior = translation.log_prior(weighted.parameters, weighted.extra, weighted.log_prior)
+        log_likelihood = weighted.log_likelihood
+        if translation.marginal:
+            alive = np.flatnonzero(np.isfinite(weighted.log_weights))
+            rows = make_rows(translation.fixed, {key: value[alive] for key, value in parameters.items()})
+            values, good = evaluate(LogLikelihood(translation.given, self.use_ratio), rows, self.npool)
+            self.n_likelihood += len(rows)
+            log_likelihood = np.full(len(weighted.log_weights), -np.inf)
+            log_likelihood[alive[good]] = values[:, 0]
+        return parameters, log_likelihood, log_prior
+
+    def _asked_rows(self, parameters: Parameters, extra: Parameters, picked: np.ndarray) -> Sequence[Row]:
+        columns = ({key: value[picked] for key, value in these.items()} for these in (parameters, extra))
+        return self.translation.rows(*columns)
+
+    def _correct(
+        self, parameters: Parameters, extra: Parameters, log_likelihood: np.ndarray, log_weights: np.ndarray
+    ) -> int:
+        """Put the likelihood asked for in the place of the one drawn with, in place; the number of its evaluations."""
+        alive = np.flatnonzero(log_weights > _FAILED)
+        task = LogLikelihood(self.translation.asked, self.use_ratio)
+        values, good = (
+            evaluate(task, self._asked_rows(parameters, extra, alive), self.npool) if len(alive) else ([], [])
+        )
+        asked = np.full(len(alive), -np.inf)
+        if np.any(good):
+            asked[good] = values[:, 0]
+        self.n_nan += int(np.sum(~np.asarray(good, dtype=bool)))
+        log_weights[alive] += asked - log_likelihood[alive]
+        log_likelihood[alive] = asked
+        return len(alive)
 
     def _no_numbers(self, looked_at: list[Row], failed: int) -> int:
         """How many of the rows without inner products have a likelihood that is no number, from a few of them.
@@ -267,9 +326,7 @@ class Target:
 
     def rows(self, parameters: Parameters) -> list[Row]:
         """One dictionary a draw, fixed parameters included: what Bilby's own functions take."""
-        columns = {key: value.tolist() for key, value in parameters.items()}
-        size = len(next(iter(columns.values())))
-        return [{**self.transform.fixed, **{key: column[i] for key, column in columns.items()}} for i in range(size)]
+        return make_rows(self.transform.fixed, parameters)
 
 
 def _spot_check(likelihood: Likelihood, rows: list[Row], drawn: ConditionalDraws, size: int) -> float:

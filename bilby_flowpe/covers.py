@@ -1,0 +1,164 @@
+r"""Joint priors: drawn from independent priors that cover them, and weighted back.
+
+A joint prior (:class:`bilby.core.prior.JointPrior`) has a density but no coordinates of one parameter each, in which networks
+and refinement work. In its place stand independent priors, wider than its marginals; every draw is weighted by the density of
+the joint prior over theirs, and the evidence is that of the joint prior.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import numpy as np
+from bilby.core.prior import Gaussian, JointPrior, MultivariateGaussianDist, PriorDict, TruncatedGaussian
+from bilby.core.prior.joint import BaseJointPriorDist
+from bilby.core.utils import logger, random
+from scipy.special import logsumexp
+from scipy.stats import multivariate_normal
+
+from .errors import PriorError
+from .priors import Parameters, PriorTransform
+
+_COVERED = 5000
+_DRAWS = 50_000
+_WIDER = 2.0  # of a standard deviation: the ratio of the densities then falls off in the tails
+_LEAST_EFFECTIVE = 1000.0
+_SIGMAS = 5.0
+_SEED = 20200218
+
+
+class Covers:
+    """The joint priors of a dictionary, and independent ones in their place.
+
+    Parameters
+    ----------
+    priors
+        With joint priors among them.
+
+    Attributes
+    ----------
+    priors : PriorDict
+        One prior of its own for every parameter of a joint prior.
+
+    Raises
+    ------
+    PriorError
+        If not all parameters of a joint prior are there, or independent priors do not cover it: its density is then too
+        intricate.
+    """
+
+    def __init__(self, priors: PriorDict) -> None:
+        self._dists: list[BaseJointPriorDist] = []
+        for key, prior in priors.items():
+            if isinstance(prior, JointPrior) and not any(prior.dist is dist for dist in self._dists):
+                if missing := [name for name in prior.dist.names if not isinstance(priors.get(name), JointPrior)]:
+                    raise PriorError(
+                        f"priors[{key!r}] is part of a joint prior of {prior.dist.names}, but {missing} have none of it: add "
+                        "them"
+                    )
+                self._dists.append(prior.dist)
+        with _own_numbers():
+            samples = [_sample(dist) for dist in self._dists]
+        self.priors = PriorDict()
+        for dist, sample in zip(self._dists, samples, strict=True):
+            self.priors.update(_cover(dist, sample))
+        draws = PriorTransform(self.priors).sample(_DRAWS, np.random.default_rng(_SEED))
+        self._scales = [
+            _log_scale(dist, sample, draws, self._of_one(dist, draws))
+            for dist, sample in zip(self._dists, samples, strict=True)
+        ]
+
+    def log_ratio(self, parameters: Parameters) -> np.ndarray:
+        """Log density (N,) of the joint priors over that of the independent ones."""
+        return sum(
+            self._of_one(dist, parameters) + scale for dist, scale in zip(self._dists, self._scales, strict=True)
+        )
+
+    def _of_one(self, dist: BaseJointPriorDist, parameters: Parameters) -> np.ndarray:
+        rows = np.stack([np.asarray(parameters[key], dtype=np.float64) for key in dist.names], axis=-1)
+        # Bilby's own look at the bounds ends at the first parameter that has a row beyond them.
+        low, high = np.array([dist.bounds[key] for key in dist.names], dtype=np.float64).T
+        inside = np.all((rows >= low) & (rows <= high), axis=1)
+        log_ratio = np.full(len(rows), -np.inf)
+        of_cover = sum(self.priors[key].ln_prob(rows[inside, i]) for i, key in enumerate(dist.names))
+        log_ratio[inside] = _log_density(dist, rows[inside]) - of_cover
+        return log_ratio
+
+
+def has_joint(priors: PriorDict) -> bool:
+    """Whether there is a joint prior among the priors."""
+    return any(isinstance(prior, JointPrior) for prior in priors.values())
+
+
+def _log_density(dist: BaseJointPriorDist, rows: np.ndarray) -> np.ndarray:
+    """Log density (N,) of rows (N, K) within the bounds."""
+    if not len(rows):
+        return np.zeros(0)
+    if not isinstance(dist, MultivariateGaussianDist):
+        return np.atleast_1d(dist.ln_prob(rows))
+    # Bilby's own leaves out the weights of the modes, unlike its draws, and goes row by row.
+    shares = np.log(np.asarray(dist.weights, dtype=np.float64) / np.sum(dist.weights))
+    modes = [multivariate_normal(mu, cov).logpdf(rows) for mu, cov in zip(dist.mus, dist.covs, strict=True)]
+    return logsumexp([share + np.atleast_1d(mode) for share, mode in zip(shares, modes, strict=True)], axis=0)
+
+
+def _sample(dist: BaseJointPriorDist) -> Parameters:
+    # Not rescale: of many rows it gives all from one mode.
+    dist.sample(size=_COVERED)
+    sample = {key: np.asarray(dist.current_sample[key], dtype=np.float64) for key in dist.names}
+    dist.reset_sampled()
+    return sample
+
+
+def _cover(dist: BaseJointPriorDist, sample: Parameters) -> dict[str, Gaussian | TruncatedGaussian]:
+    covers = {}
+    for key, column in sample.items():
+        low, high = (float(edge) for edge in dist.bounds[key])
+        if not np.all(np.isfinite(column)) or not np.ptp(column) > 0:
+            raise PriorError(f"the joint prior of {dist.names} gives no two finite draws of {key!r}: mend it")
+        mu, sigma = float(np.mean(column)), _WIDER * float(np.std(column))
+        if np.isfinite([low, high]).all():
+            covers[key] = TruncatedGaussian(mu, sigma, low, high, name=key)
+        else:
+            covers[key] = Gaussian(mu, sigma, name=key)
+    return covers
+
+
+def _log_scale(dist: BaseJointPriorDist, sample: Parameters, draws: Parameters, log_ratio: np.ndarray) -> float:
+    """What normalises the joint density, of its ratio to a normalised one whose draws cover it."""
+    ratio = np.exp(log_ratio)
+    mean, error = float(np.mean(ratio)), float(np.std(ratio) / np.sqrt(len(ratio)))
+    effective = np.sum(ratio) ** 2 / np.sum(ratio**2) if mean > 0 else 0.0
+    if not effective >= _LEAST_EFFECTIVE:
+        raise PriorError(
+            f"the joint prior of {dist.names} is not covered by independent ones: {effective:.0f} of {len(ratio)} draws count; "
+            "use independent or conditional priors for these parameters"
+        )
+    weights = ratio / np.sum(ratio)
+    for key, column in sample.items():
+        other, spread = float(np.sum(weights * draws[key])), float(np.std(column))
+        scatter = spread * np.sqrt(1 / len(column) + 1 / effective)
+        if not abs(other - np.mean(column)) <= _SIGMAS * scatter:
+            raise PriorError(
+                f"the joint prior of {dist.names}: by its density the mean of {key!r} is {other:.4g}, by its draws "
+                f"{np.mean(column):.4g}: mend it, so that they agree"
+            )
+    if abs(mean - 1) <= _SIGMAS * error:
+        return 0.0
+    logger.warning(
+        f"The density of the joint prior of {dist.names} integrates to {mean:.4g} +- {error:.2g}, not to one: it is normalised"
+    )
+    return -float(np.log(mean))
+
+
+@contextmanager
+def _own_numbers() -> Iterator[None]:
+    """Bilby's generator at a fixed state, and afterwards at the one it had: joint priors draw from it."""
+    bits = random.rng.bit_generator
+    kept = bits.state
+    bits.state = type(bits)(_SEED).state
+    try:
+        yield
+    finally:
+        bits.state = kept
