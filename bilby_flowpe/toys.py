@@ -28,6 +28,7 @@ _CORRELATION = 0.8
 _SHELL_BOX, _SHELL_CENTRE, _SHELL_RADIUS, _SHELL_WIDTH = 6.0, 3.5, 2.0, 0.1
 _EGG_BOX = 10 * math.pi
 _MODES = (-0.4, 0.45)  # middles of the unequal ones, in every parameter
+_CONCENTRIC = (0.0, 0.1)  # of slab and spike
 _MASSES = (5.0, 50.0)
 _PRODUCT = (400.0, 600.0)
 
@@ -84,12 +85,12 @@ class GaussianShells(Likelihood):
 
 
 class UnequalModes(Likelihood):
-    """Mean of two normal densities of different widths."""
+    """Mean of two normal densities of different widths, their middles the same number in every parameter."""
 
-    def __init__(self, ndim: int, widths: tuple[float, float]) -> None:
+    def __init__(self, ndim: int, widths: tuple[float, float], middles: tuple[float, float] = _MODES) -> None:
         super().__init__()
         self.keys = _names(ndim)
-        self.widths = widths
+        self.widths, self.middles = widths, middles
 
     def log_likelihood(self, parameters: Mapping[str, ArrayLike]) -> NDArray[np.float64] | float:
         """Log likelihood at ``parameters``."""
@@ -97,7 +98,7 @@ class UnequalModes(Likelihood):
         modes = [
             -0.5 * np.sum(((point - middle) / width) ** 2, axis=-1)
             - len(self.keys) * math.log(width * math.sqrt(2 * math.pi))
-            for middle, width in zip(_MODES, self.widths, strict=True)
+            for middle, width in zip(self.middles, self.widths, strict=True)
         ]
         return np.logaddexp(*modes) - math.log(2.0)
 
@@ -205,6 +206,31 @@ def unequal_modes(ndim: int = 3, narrow: float = 0.01) -> Problem:
     """
     _check_ndim(ndim, 1, 100)
     likelihood = UnequalModes(ndim, (0.1, narrow))
+    return likelihood, _uniform(likelihood.keys, -1.0, 1.0), -ndim * math.log(2.0)
+
+
+def spike_and_slab(ndim: int = 3, narrow: float = 0.01) -> Problem:
+    """A narrow normal density upon a slope of one of width 0.1, of equal weight, in the box of side 2.
+
+    Parameters
+    ----------
+    ndim
+        Number of parameters.
+    narrow
+        Width of the spike.
+
+    Returns
+    -------
+    tuple
+        Likelihood, priors, exact log-evidence: minus the log of the box's volume. The box ends 9 widths from the slab.
+
+    Raises
+    ------
+    ProblemError
+        If ``ndim`` is below 1.
+    """
+    _check_ndim(ndim, 1, 100)
+    likelihood = UnequalModes(ndim, (0.1, narrow), _CONCENTRIC)
     return likelihood, _uniform(likelihood.keys, -1.0, 1.0), -ndim * math.log(2.0)
 
 

@@ -55,6 +55,7 @@ ROWS = (
     {"run"},
     {"sampler"},
     {"catalogue", "problems", "toys", "transient"},
+    {"conjugate"},
     {"validation"},
     {"configuration"},
     {"commands"},

@@ -29,6 +29,8 @@ PROBLEMS: dict[str, Callable[[], toys.Problem]] = {
     "eggbox 2": partial(toys.eggbox, 2),
     "unequal modes 2": partial(toys.unequal_modes, 2, 0.03),
     "unequal modes 3": partial(toys.unequal_modes, 3),
+    "spike and slab 2": partial(toys.spike_and_slab, 2, 0.03),
+    "spike and slab 3": partial(toys.spike_and_slab, 3),
     "constrained": toys.constrained_gaussian,
     "constrained, simulates": partial(toys.constrained_gaussian, True),
 }

@@ -1,0 +1,101 @@
+r"""Data with conjugate priors: problems of Bilby's own likelihoods whose evidence is a closed form.
+
+Each function draws data from a fixed signal and gives a likelihood, priors and the exact log-evidence in nats. Bilby's plain
+objects: any sampler takes them.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from bilby.core.likelihood import ExponentialLikelihood, GaussianLikelihood, PoissonLikelihood
+from bilby.core.prior import Gamma, Gaussian, PriorDict
+from numpy.typing import NDArray
+from scipy.special import gammaln
+from scipy.stats import multivariate_normal
+
+from .toys import Problem
+
+_SHAPE, _SCALE = 3.0, 2.0
+_RATE = 4.2
+_LINE, _NOISE = (0.8, -0.4), 0.5
+
+
+def straight_line(x: NDArray[np.float64], slope: float, intercept: float) -> NDArray[np.float64]:
+    """Model of :func:`linear_regression`."""
+    return slope * x + intercept
+
+
+def counts_expected(x: NDArray[np.float64], rate: float) -> NDArray[np.float64]:
+    """Model of :func:`poisson_counts`: the rate times the exposures ``x``."""
+    return rate * x
+
+
+def mean_waiting_time(x: NDArray[np.float64], rate: float) -> NDArray[np.float64]:
+    """Model of :func:`waiting_times`: one over the rate, for each of ``x``."""
+    return np.full(len(x), 1.0 / rate)
+
+
+def linear_regression(size: int = 50, seed: int = 0) -> Problem:
+    """A straight line through points of known normal noise, slope and intercept normal a priori.
+
+    Parameters
+    ----------
+    size
+        Number of points.
+    seed
+        Of the data.
+
+    Returns
+    -------
+    tuple
+        Likelihood, priors, exact log-evidence: the data are normal with the sum of both covariances.
+    """
+    x = np.linspace(-1.0, 1.0, size)
+    y = straight_line(x, *_LINE) + _NOISE * np.random.default_rng(seed).standard_normal(size)
+    priors = PriorDict({"slope": Gaussian(0.0, 2.0), "intercept": Gaussian(0.5, 1.0)})
+    design = np.stack([x, np.ones(size)], axis=-1)
+    mean = design @ [prior.mu for prior in priors.values()]
+    covariance = design @ np.diag([prior.sigma**2 for prior in priors.values()]) @ design.T + _NOISE**2 * np.eye(size)
+    exact = float(multivariate_normal(mean, covariance).logpdf(y))
+    return GaussianLikelihood(x, y, straight_line, sigma=_NOISE), priors, exact
+
+
+def poisson_counts(size: int = 30, seed: int = 0) -> Problem:
+    r"""Counts of a constant rate in intervals of different length, the rate gamma distributed a priori.
+
+    Returns
+    -------
+    tuple
+        Likelihood, priors, exact log-evidence: with exposures :math:`t_i`, counts :math:`n_i` and a prior of shape :math:`k`
+        and scale :math:`\theta`, :math:`\prod_i t_i^{n_i} / n_i! \cdot \Gamma(k + n) \theta^{-k} / \Gamma(k) \cdot (t + 1 /
+        \theta)^{-k - n}`, sums without index.
+    """
+    rng = np.random.default_rng(seed)
+    exposures = rng.uniform(0.2, 2.0, size)
+    counts = rng.poisson(counts_expected(exposures, _RATE))
+    exact = float(np.sum(counts * np.log(exposures) - gammaln(counts + 1)))
+    exact += _log_gamma_integral(int(counts.sum()), float(exposures.sum()))
+    return PoissonLikelihood(exposures, counts, counts_expected), _of_the_rate(), exact
+
+
+def waiting_times(size: int = 40, seed: int = 0) -> Problem:
+    """Exponentially distributed times of a constant rate, gamma distributed a priori.
+
+    Returns
+    -------
+    tuple
+        Likelihood, priors, exact log-evidence: that of :func:`poisson_counts` with as many events as times, in their sum.
+    """
+    times = np.random.default_rng(seed).exponential(1.0 / _RATE, size)
+    likelihood = ExponentialLikelihood(np.arange(size, dtype=float), times, mean_waiting_time)
+    return likelihood, _of_the_rate(), _log_gamma_integral(size, float(times.sum()))
+
+
+def _of_the_rate() -> PriorDict:
+    return PriorDict({"rate": Gamma(_SHAPE, _SCALE, name="rate")})
+
+
+def _log_gamma_integral(events: int, time: float) -> float:
+    """Logarithm of the integral of ``rate**events * exp(-rate * time)`` over the prior of the rate."""
+    shape = _SHAPE + events
+    return float(gammaln(shape) - gammaln(_SHAPE) - _SHAPE * np.log(_SCALE) - shape * np.log(time + 1.0 / _SCALE))
