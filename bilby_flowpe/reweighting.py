@@ -1,0 +1,165 @@
+r"""The same data under another likelihood or prior, by the weighted draws of a run.
+
+With weights :math:`w` of one posterior, :math:`w' = w \, L' \pi' / (L \pi)` are those of another: its evidence, its posterior
+and a verdict on both come at one evaluation of the new likelihood for each draw of non-zero weight, and none for a new prior.
+The draws are those of the first posterior's proposal: where the second reaches beyond it, the verdict says so.
+"""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+import numpy as np
+from bilby.core.likelihood import Likelihood
+from bilby.core.prior import PriorDict
+from bilby.core.result import Result
+from bilby.core.utils import logger
+
+from .errors import DataError, PriorError
+from .importance import normalised_weights, rejection_sample, summarise
+from .parallel import evaluate
+from .priors import Parameters, PriorTransform
+from .translation import make_rows
+from .verdict import Evidence, judge
+from .weighing import LogLikelihood
+
+_OURS = "run_statistics"
+_NOT_PARAMETERS = ("weights", "log_likelihood", "log_prior")
+
+
+def reweight(
+    result: Result,
+    likelihood: Likelihood | None = None,
+    priors: PriorDict | None = None,
+    npool: int = 1,
+    n_posterior: int = 5000,
+    seed: int = 0,
+    label: str | None = None,
+) -> Result:
+    """A result under another likelihood, another prior, or both.
+
+    Parameters
+    ----------
+    result
+        Of ``sampler="flowpe"``, weighted.
+    likelihood
+        The other likelihood; that of the result when left out.
+    priors
+        The other priors of the same parameters; those of the result when left out. Draws exist where the old ones allow.
+    npool
+        Processes for the likelihood.
+    n_posterior
+        Most equal-weight rows.
+    seed
+        Of their choice.
+    label
+        Of the new result; the old one and ``_reweighted`` when left out.
+
+    Returns
+    -------
+    Result
+        A new one, with its own evidence, weighted draws, posterior and verdict. The posterior has the search parameters and the
+        fixed ones; derived ones are for a conversion function to add.
+
+    Raises
+    ------
+    DataError
+        If the result has no weighted draws.
+    PriorError
+        If the priors search for other parameters.
+    """
+    statistics = (result.meta_data or {}).get(_OURS) or {}
+    table = result.nested_samples
+    if table is None or not statistics.get("importance_weighted") or "log_prior" not in table:
+        raise DataError(
+            f"the result {result.label!r} of {result.sampler} has no weighted draws of flowpe: give one of a run with "
+            "importance=True"
+        )
+    keys = tuple(key for key in table if key not in _NOT_PARAMETERS)
+    new = PriorTransform(result.priors if priors is None else priors)
+    if {*new.keys} != {*keys}:
+        raise PriorError(
+            f"priors search for {sorted(new.keys)}, the draws are of {sorted(keys)}: give priors of these parameters"
+        )
+    sample: Parameters = {key: table[key].to_numpy(dtype=np.float64) for key in keys}
+    log_likelihood, log_prior = table["log_likelihood"].to_numpy(), table["log_prior"].to_numpy()
+    new_likelihood, spent = log_likelihood, 0
+    if likelihood is not None:
+        values, good = evaluate(
+            LogLikelihood(likelihood, bool(result.use_ratio)), make_rows(new.fixed, sample), npool, None
+        )
+        new_likelihood, spent = np.full(len(table), -np.inf), len(table)
+        if good.any():
+            new_likelihood[good] = values[:, 0]
+    new_prior = log_prior if priors is None else new.log_prob(sample)
+    # Rows of no weight were drawn, and count.
+    n_draws, old_evidence = int(statistics["n_draws"]), float(statistics["log_evidence"])
+    log_weights = np.full(n_draws, -np.inf)
+    with np.errstate(divide="ignore"):
+        log_weights[: len(table)] = (
+            np.log(table["weights"].to_numpy() * n_draws)
+            + old_evidence
+            + (new_likelihood + new_prior - log_likelihood - log_prior)
+        )
+    other = _copied(result, label or f"{result.label}_reweighted")
+    if priors is not None:
+        other.priors = copy.deepcopy(priors)
+    _fill(other, log_weights, sample, new_likelihood, new_prior, new.fixed, n_posterior, np.random.default_rng(seed))
+    if likelihood is not None and result.use_ratio:
+        other.log_noise_evidence = float(likelihood.noise_log_likelihood())
+    summary = summarise(log_weights)
+    other.log_evidence = other.log_bayes_factor = summary.log_evidence
+    if result.use_ratio:
+        other.log_evidence = summary.log_evidence + other.log_noise_evidence
+    else:
+        other.log_bayes_factor = other.log_evidence - other.log_noise_evidence
+    other.log_evidence_err = float(np.hypot(summary.log_evidence_err, new.log_normalisation_err))
+    other.num_likelihood_evaluations = spent
+    verdict = judge(summary, evidence=Evidence(n_posterior=len(other.posterior)))
+    other.meta_data = {
+        **result.meta_data,
+        _OURS: {
+            **summary.to_dict(),
+            "importance_weighted": True,
+            "n_posterior": len(other.posterior),
+            "n_likelihood_evaluations": spent,
+            "reweighted_from": result.label,
+            "verdict": verdict.grade,
+            "reasons": list(verdict.reasons),
+        },
+    }
+    message = f"Verdict: {verdict.grade}" + "".join(f"; {reason}" for reason in verdict.reasons)
+    (logger.info if verdict.grade == "reliable" else logger.warning)(message)
+    return other
+
+
+def _copied(result: Result, label: str) -> Result:
+    other = copy.copy(result)
+    other.label = label
+    return other
+
+
+def _fill(
+    result: Result,
+    log_weights: np.ndarray,
+    sample: Parameters,
+    log_likelihood: np.ndarray,
+    log_prior: np.ndarray,
+    fixed: dict[str, Any],
+    n_posterior: int,
+    rng: np.random.Generator,
+) -> None:
+    table = result.nested_samples.copy()
+    table["log_likelihood"], table["log_prior"] = log_likelihood, log_prior
+    alive = np.isfinite(log_weights[: len(table)])
+    table["weights"] = normalised_weights(log_weights)[: len(table)] if alive.any() else 0.0
+    rows = rejection_sample(log_weights, rng)
+    if len(rows) > n_posterior:
+        rows = np.sort(rng.choice(rows, size=n_posterior, replace=False))
+    posterior = table.iloc[rows].drop(columns="weights").reset_index(drop=True).assign(**fixed)
+    result.nested_samples = table[alive].reset_index(drop=True)
+    result.posterior = posterior
+    result.samples = posterior[list(sample)].to_numpy()
+    result.log_likelihood_evaluations = posterior["log_likelihood"].to_numpy()
+    result.log_prior_evaluations = posterior["log_prior"].to_numpy()

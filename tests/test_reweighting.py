@@ -1,0 +1,115 @@
+"""Weighted draws under another prior or likelihood: against runs of their own, and by hand."""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+import bilby
+import numpy as np
+import pytest
+from bilby.core.likelihood import GaussianLikelihood
+from bilby.core.prior import Gaussian, PriorDict, Uniform
+from bilby.core.result import Result
+from bilby.core.result import reweight as bilbys_reweight
+from scipy.stats import multivariate_normal
+
+from bilby_flowpe.errors import DataError, PriorError
+from bilby_flowpe.reweighting import reweight
+
+X = np.linspace(-1, 1, 25)
+DESIGN = np.stack([X, np.ones(25)], axis=-1)
+PRIORS = PriorDict({"m": Gaussian(0.0, 1.0), "c": Gaussian(0.0, 2.0)})
+
+
+def line(x: np.ndarray, m: float, c: float) -> np.ndarray:
+    return m * x + c
+
+
+Y = line(X, 0.8, -0.3) + 0.3 * np.random.default_rng(4).standard_normal(25)
+
+
+def closed_form(sigma: float, widths: tuple[float, float], means: tuple[float, float] = (0.0, 0.0)) -> float:
+    covariance = DESIGN @ np.diag(np.square(widths)) @ DESIGN.T + sigma**2 * np.eye(25)
+    return float(multivariate_normal(DESIGN @ np.array(means), covariance).logpdf(Y))
+
+
+@pytest.fixture(scope="module")
+def result(tmp_path_factory: pytest.TempPathFactory) -> Result:
+    folder = tmp_path_factory.mktemp("reweighting")
+    return bilby.run_sampler(
+        GaussianLikelihood(X, Y, line, sigma=0.3), copy.deepcopy(PRIORS), sampler="flowpe", outdir=str(folder), label="line",
+        cache=str(folder), sampling_seed=2, training_time=None, training_steps=300, n_effective=3000, progress=False,
+        save=False,
+    )  # fmt: skip
+
+
+def test_nothing_new_is_the_same(result: Result) -> None:
+    same = reweight(result)
+    assert same.log_evidence == pytest.approx(result.log_evidence, abs=1e-9)
+    assert same.log_evidence_err == pytest.approx(result.log_evidence_err, rel=1e-6)
+    # Weights that are nothing next to the rest may be no number at all.
+    alive = result.nested_samples["weights"] > 0
+    np.testing.assert_allclose(same.nested_samples["weights"], result.nested_samples["weights"][alive], rtol=1e-9)
+    assert same.label == "line_reweighted"
+    assert same.meta_data["run_statistics"]["verdict"] == "reliable"
+
+
+@pytest.mark.parametrize(
+    ("sigma", "widths", "means"),
+    [
+        (0.3, (0.7, 2.0), (0.0, 0.0)),
+        (0.3, (1.0, 2.0), (0.5, -0.2)),
+        (0.33, (1.0, 2.0), (0.0, 0.0)),
+        (0.33, (0.7, 1.0), (0.2, 0)),
+    ],
+)
+def test_evidence_and_posterior_are_those_of_the_closed_form(
+    result: Result, sigma: float, widths: Any, means: Any
+) -> None:
+    likelihood = GaussianLikelihood(X, Y, line, sigma=sigma) if sigma != 0.3 else None
+    priors = PriorDict({key: Gaussian(mean, width) for key, mean, width in zip("mc", means, widths, strict=True)})
+    new = reweight(result, likelihood=likelihood, priors=priors)
+    assert new.log_evidence == pytest.approx(closed_form(sigma, widths, means), abs=4 * new.log_evidence_err)
+    assert new.log_evidence_err < 0.03
+    precision = np.diag(1 / np.square(widths)) + DESIGN.T @ DESIGN / sigma**2
+    expected = np.linalg.solve(precision, DESIGN.T @ Y / sigma**2 + np.array(means) / np.square(widths))
+    spread = np.sqrt(np.diag(np.linalg.inv(precision)))
+    for table, weights in ((new.nested_samples, new.nested_samples["weights"]), (new.posterior, None)):
+        mean = np.average(table[["m", "c"]], axis=0, weights=weights)
+        # Of 1000 draws and more.
+        np.testing.assert_allclose(mean, expected, atol=4 * spread.max() / np.sqrt(1000))
+    row = new.posterior.iloc[0]
+    of_row = GaussianLikelihood(X, Y, line, sigma=sigma).log_likelihood({key: float(row[key]) for key in "mc"})
+    assert row["log_likelihood"] == pytest.approx(of_row)
+    assert row["log_prior"] == pytest.approx(sum(float(priors[key].ln_prob(row[key])) for key in "mc"))
+
+
+def test_bilbys_own_reweighting_agrees(result: Result) -> None:
+    """By the weighted draws, as those of a nested sampler: where no parameter is fixed and the prior stays, it works."""
+    likelihood = GaussianLikelihood(X, Y, line, sigma=0.33)
+    bilby.core.utils.random.seed(1)
+    theirs = bilbys_reweight(copy.deepcopy(result), new_likelihood=likelihood, use_nested_samples=True)
+    assert theirs.log_evidence == pytest.approx(reweight(result, likelihood=likelihood).log_evidence, abs=1e-9)
+
+
+def test_draws_that_do_not_reach_are_found_out(result: Result) -> None:
+    far = PriorDict({"m": Gaussian(3.0, 0.02), "c": Gaussian(0.0, 2.0)})
+    new = reweight(result, priors=far)
+    assert new.meta_data["run_statistics"]["verdict"] == "failed"
+
+
+def test_the_result_is_left_as_it_was(result: Result) -> None:
+    before = copy.deepcopy(result.nested_samples), result.log_evidence, len(result.posterior)
+    reweight(result, priors=PriorDict({"m": Gaussian(0.5, 1.0), "c": Gaussian(0.0, 2.0)}))
+    assert result.nested_samples.equals(before[0])
+    assert (result.log_evidence, len(result.posterior)) == before[1:]
+
+
+def test_refusals(result: Result) -> None:
+    with pytest.raises(PriorError, match=r"search for \['m'\]"):
+        reweight(result, priors=PriorDict({"m": Uniform(0, 1), "c": 0.0}))
+    bare = copy.copy(result)
+    bare.meta_data = {}
+    with pytest.raises(DataError, match="no weighted draws"):
+        reweight(bare)
