@@ -40,10 +40,18 @@ Done = TypeVar("Done")
 
 
 class Run:
-    """One run, stage by stage."""
+    """One run, stage by stage.
 
-    def __init__(self, sampler: Sampler) -> None:
-        self.sampler = sampler
+    Parameters
+    ----------
+    sampler
+        With likelihood, priors and checked arguments.
+    calibrated
+        Whether a model that is trained is measured on simulated events.
+    """
+
+    def __init__(self, sampler: Sampler, calibrated: bool = True) -> None:
+        self.sampler, self.calibrated = sampler, calibrated
         self.kwargs = sampler.kwargs
         self.translation = translated(sampler.likelihood, sampler.priors)
         self.likelihood = self.translation.likelihood
@@ -200,4 +208,5 @@ class Run:
             distance=kwargs["distance"],
             time=kwargs["time"],
             fold_phase=kwargs["fold_phase"],
+            **({} if self.calibrated else {"calibration_events": 0}),
         )

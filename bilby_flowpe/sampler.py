@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from bilby.core.sampler.base_sampler import Sampler, signal_wrapper
 
 from .arguments import check_arguments, check_npool
+
+if TYPE_CHECKING:
+    from bilby.core.result import Result
+
+    from .run import Run
 
 
 class FlowPE(Sampler):
@@ -99,6 +104,8 @@ class FlowPE(Sampler):
         "resume": True,
         "progress": True,
     }
+    _loading = False
+    _came_while_loading: int | None = None
 
     @property
     def external_sampler_name(self) -> str:
@@ -122,6 +129,9 @@ class FlowPE(Sampler):
 
     def write_current_state_and_exit(self, signum: int | None = None, frame: Any = None) -> None:
         """Exit on a signal; Bilby's own, given several processes, does so only where it knows their pool."""
+        if self._loading:
+            self._came_while_loading = signum
+            return
         self._log_interruption(signum=signum)
         self.write_current_state()
         sys.exit(self.exit_code)
@@ -135,11 +145,26 @@ class FlowPE(Sampler):
         FlowPEError
             With a message that names what to change, before anything long is started.
         """
+        return self._run(calibrated=True)
+
+    def _run(self, calibrated: bool) -> Result:
         self.kwargs.update(check_arguments(self.kwargs))
         self._npool = check_npool(self.npool)
-        from .run import Run  # here, so that `import bilby` does not load torch
+        return self._load_run()(self, calibrated)()
 
-        return Run(self)()
+    def _load_run(self) -> type[Run]:
+        """The class of a run; a signal that comes meanwhile waits.
+
+        Torch that was left half loaded cannot be loaded again, and may end the process with a segmentation fault.
+        """
+        self._loading, self._came_while_loading = True, None
+        try:
+            from .run import Run  # here, so that `import bilby` does not load torch
+        finally:
+            self._loading = False
+        if self._came_while_loading is not None:
+            self.write_current_state_and_exit(self._came_while_loading)
+        return Run
 
     def _run_test(self):
         """Bilby's test mode: the whole run with a network that is hardly trained and few draws."""
@@ -147,4 +172,5 @@ class FlowPE(Sampler):
         cache = str(Path(self.outdir) / f"{self.abbreviation}_{self.label}" / "test_models")
         self.kwargs.update(training_time=None, training_steps=20, n_waveforms=500, n_effective=50)
         self.kwargs.update(max_likelihood_evaluations=1000, refine=False, cache=cache)
-        return self.run_sampler()
+        # What such a network is worth, nobody wants to know.
+        return self._run(calibrated=False)

@@ -156,6 +156,8 @@ def judge(
     n_posterior = known.n_posterior
     failed: list[str] = []
     check: list[str] = []
+    # What more or better draws would not change, or nobody asked for.
+    stays: list[str] = []
     if known.closed_form_difference is not None:
         failed.append(
             f"the conditionals' closed form differs from the likelihood by {known.closed_form_difference:.3g}: "
@@ -197,7 +199,8 @@ def judge(
     if not ess >= limits.effective_failed:
         failed.append(f"the number of effective draws is {ess:.4g}, below {limits.effective_failed:g}")
     elif not ess >= limits.effective_check:
-        check.append(f"the number of effective draws is {ess:.4g}, below {limits.effective_check:g}")
+        few = stays if n_effective is not None and ess >= n_effective else check
+        few.append(f"the number of effective draws is {ess:.4g}, below {limits.effective_check:g}")
     elif n_effective is not None and not ess >= limits.requested_fraction * n_effective:
         check.append(
             f"the number of effective draws is {ess:.4g}, "
@@ -226,10 +229,9 @@ def judge(
             f"a template fits the data better than every draw, by {known.missing_log_likelihood:.3g} in log likelihood, "
             f"above {limits.missing_check:g}: a mode may be missing, or the data hold more than any signal of the prior"
         )
-    of_data: list[str] = []
     if known.surprise is not None and not known.surprise.p_value >= limits.surprise_check:
         most = known.surprise.most
-        of_data.append(
+        stays.append(
             f"the data are unlike those that the network was trained for (p-value {known.surprise.p_value:.2g}, below "
             f"{limits.surprise_check:g}): {IN_WORDS[most]} is {known.surprise.scores[most]:.3g}; the numbers are those of this "
             "likelihood, but signal, noise curve or noise may be other than it says"
@@ -240,5 +242,5 @@ def judge(
             f"with: one in less than {3 / known.searched:.1g} of its volume may be missing; compare with another sampler "
             "where there could be such"
         )
-    grade: Literal["reliable", "check", "failed"] = "failed" if failed else "check" if check or of_data else "reliable"
-    return Verdict(grade, (*failed, *check, *of_data), mendable=bool(failed or check))
+    grade: Literal["reliable", "check", "failed"] = "failed" if failed else "check" if check or stays else "reliable"
+    return Verdict(grade, (*failed, *check, *stays), mendable=bool(failed or check))

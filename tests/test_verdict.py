@@ -38,6 +38,10 @@ def test_verdict_on_what_was_asked_for() -> None:
     """Requested effective draws, posterior rows, other thresholds."""
     run = dataclasses.replace(good(), effective_sample_size=2000.0)
     assert judge(run, n_effective=4000).grade == "reliable"
+    # As many as were asked for, and still few: no round of refinement mends that.
+    few = dataclasses.replace(good(), effective_sample_size=600.0)
+    assert judge(few, n_effective=500).grade == "check" and not judge(few, n_effective=500).mendable
+    assert judge(few, n_effective=601).mendable and judge(few).mendable
     assert "4001 asked for" in judge(run, n_effective=4001).reasons[0]
     assert judge(run, evidence=Evidence(n_posterior=100)).grade == "reliable"
     assert judge(run, evidence=Evidence(n_posterior=99)).grade == "check"
