@@ -149,7 +149,7 @@ def build_parser() -> argparse.ArgumentParser:
     coverage.add_argument("--injections", type=_AtLeast(2), default=1000, help="number of events (default: 1000)")
     coverage.add_argument("--samples", type=_AtLeast(2), default=10_000, help="raw draws an event (default: 10000)")
     coverage.add_argument(
-        "--effective", type=_AtLeast(2), default=1000, help="effective weighted draws an event (default: 1000)"
+        "--effective", type=_AtLeast(2), default=300, help="effective weighted draws an event (default: 300)"
     )
     coverage.add_argument(
         "--evaluations", type=_AtLeast(2), default=5000, help="most likelihood evaluations for them (default: 5000)"

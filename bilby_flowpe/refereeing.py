@@ -74,7 +74,7 @@ def coverage(
             title = f"{name}, {kind}"
             if kind == "raw" and drawn:
                 # Such draws have used the likelihood: no network's own.
-                title += f"\nfrom their exact conditional: {', '.join(drawn)}"
+                title += f"\n(exact conditional: {', '.join(priors[key].latex_label for key in drawn)})"
             panels[title] = ranks[kind]
             p_values[title] = summary[kind]["parameters"] | summary[kind]["joint"]
         labels |= {key: priors[key].latex_label for key in panels[title] if key in priors}

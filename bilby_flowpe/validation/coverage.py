@@ -74,7 +74,7 @@ class CoverageConfig:
     """
 
     samples: int = 10_000
-    effective: int = 1000
+    effective: int = 300
     evaluations: int = 5000
     seed: int = 1
 
