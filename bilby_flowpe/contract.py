@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-from bilby.core.likelihood import GaussianLikelihood, Likelihood
+from bilby.core.likelihood import Analytical1DLikelihood, GaussianLikelihood, Likelihood
 from bilby.core.utils import get_function_path
 from bilby.gw.likelihood import GravitationalWaveTransient
 
@@ -25,7 +25,10 @@ from .errors import SimulationError
 from .priors import PriorTransform
 from .restore import Finding, compare, describe_priors, match_priors, plain, show
 from .simulation.general import has_simulate
+from .simulation.noise import FunctionNoise, Noise
+from .simulation.noise_kinds import GaussianNoise
 from .simulation.projection import Detector, sidereal_time
+from .simulation.recognise import known_sigma, nobody_simulates, noise_of
 
 _SKY = ("ra", "dec", "psi")
 _TIME = "geocent_time"
@@ -157,12 +160,11 @@ def describe(likelihood: Likelihood, transform: PriorTransform) -> Contract:
         return _gravitational_wave(likelihood, transform)
     if has_simulate(likelihood):
         return _simulator(likelihood, transform)
-    if isinstance(likelihood, GaussianLikelihood):
-        return _gaussian(likelihood, transform)
-    raise SimulationError(
-        f"likelihood={type(likelihood).__name__}: training data can be simulated for a GravitationalWaveTransient or a "
-        "GaussianLikelihood; use another sampler for this one"
-    )
+    if (kind := noise_of(likelihood)) is None:
+        raise SimulationError(f"{nobody_simulates(likelihood)}: use another sampler")
+    if kind is GaussianNoise and (sigma := known_sigma(likelihood, transform)) is not None:
+        return _gaussian(likelihood, transform, sigma)
+    return _noisy(kind(likelihood, transform), transform)
 
 
 def _gravitational_wave(likelihood: GravitationalWaveTransient, transform: PriorTransform) -> Contract:
@@ -218,17 +220,43 @@ def _antenna(likelihood: GravitationalWaveTransient, transform: PriorTransform) 
     return seen
 
 
-def _gaussian(likelihood: GaussianLikelihood, transform: PriorTransform) -> Contract:
-    facts = {
-        "kind": "gaussian",
-        **describe_priors(transform, 0.0),
-        "model": get_function_path(likelihood.func),
-        "model_arguments": plain(likelihood.kwargs),
-    }
-    sigma = np.broadcast_to(
-        np.asarray(transform.fixed.get("sigma", likelihood.sigma), dtype=np.float64), np.shape(likelihood.y)
+def _gaussian(likelihood: GaussianLikelihood, transform: PriorTransform, sigma: np.ndarray) -> Contract:
+    facts, arrays = _model(likelihood)
+    return Contract(
+        {"kind": GaussianNoise.kind, **describe_priors(transform, 0.0), **facts}, {**arrays, "sigma": np.ravel(sigma)}
     )
-    return Contract(facts, {"x": np.ravel(likelihood.x).astype(float), "sigma": np.ravel(sigma).astype(float)})
+
+
+def _noisy(noise: Noise, transform: PriorTransform) -> Contract:
+    """Data of one of Bilby's likelihoods whose noise is not white, or not known."""
+    facts, arrays = _model(noise.likelihood) if isinstance(noise, FunctionNoise) else ({}, {})
+    return Contract(
+        {
+            "kind": noise.kind,
+            **describe_priors(transform, 0.0),
+            **facts,
+            "shape": list(noise.shape),
+            **noise.facts(),
+        },
+        {**arrays, **noise.arrays()},
+    )
+
+
+def _model(likelihood: Analytical1DLikelihood) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+    """Facts and arrays of a function of the parameters and its abscissae."""
+    facts = {"model": get_function_path(likelihood.func), "model_arguments": plain(likelihood.kwargs)}
+    x = _numbers(likelihood.x)
+    return ({**facts, "x": plain(likelihood.x)}, {}) if x is None else (facts, {"x": x})
+
+
+def _numbers(x: Any) -> np.ndarray | None:
+    """Abscissae as finite numbers; a function may take anything else: names, columns, complex numbers, nothing."""
+    try:
+        x = np.ravel(x)
+        x = x.astype(float) if x.dtype.kind != "c" else x
+    except (TypeError, ValueError):
+        return None
+    return x if x.dtype.kind == "f" and np.all(np.isfinite(x)) else None
 
 
 def _simulator(likelihood: Likelihood, transform: PriorTransform) -> Contract:

@@ -29,7 +29,7 @@ from .proposals import flow_alone
 from .refine import Budget
 from .representation import RepresentationConfig
 from .sampling import EventSampler, Wanted
-from .simulation import SimulationConfig, can_simulate
+from .simulation import SimulationConfig, can_simulate, nobody_simulates
 from .training import TrainingConfig
 from .translation import translated
 from .weighing import Target
@@ -74,8 +74,8 @@ class Run:
             if ignored := self._changed("model", *OF_THE_MODEL):
                 logger.warning(f"Nothing is trained for a {type(self.likelihood).__name__}: {ignored} have no effect")
             logger.info(
-                f"Nobody can simulate from a {type(self.likelihood).__name__}: a proposal is refined from the prior for this "
-                "event alone, and nothing of it serves the next one"
+                f"{nobody_simulates(self.likelihood)}: a proposal is refined from the prior for this event alone, and nothing "
+                "of it serves the next one"
             )
         target = Target(
             self.likelihood,

@@ -11,13 +11,21 @@ from typing import Any
 import numpy as np
 import pytest
 from astropy.cosmology import FlatLambdaCDM
-from bilby.core.likelihood import GaussianLikelihood, Likelihood
+from bilby.core.likelihood import (
+    ExponentialLikelihood,
+    GaussianLikelihood,
+    Likelihood,
+    Multinomial,
+    PoissonLikelihood,
+    StudentTLikelihood,
+)
 from bilby.core.prior import (
     ConditionalPriorDict,
     ConditionalUniform,
     Constraint,
     Cosine,
     DeltaFunction,
+    DirichletPriorDict,
     Gaussian,
     Interped,
     LogUniform,
@@ -738,6 +746,91 @@ def test_other_models_of_gaussian_problems_are_corrected() -> None:
     trained = regression()
     corrected(trained.match(regression(power=2.0)), "model_arguments.power: 2.0 is asked for, trained without it")
     corrected(trained.match(regression(model=bent_line)), "model: ", "bent_line', trained with", ".line'")
+
+
+def noisy(kind: type[Likelihood], *, model: Callable = line, more: dict | None = None, **kwargs: Any) -> Contract:
+    x = kwargs.pop("x", np.linspace(-1, 1, 9))
+    y = kwargs.pop("y", np.arange(1, 10))
+    priors = PriorDict(
+        {"slope": Uniform(0, 1), "intercept": Uniform(1, 2), "power": DeltaFunction(1.0), **(more or {})}
+    )
+    return describe(kind(x, y, model, **kwargs), PriorTransform(priors))
+
+
+WITH_SIGMA, WITH_NU = {"sigma": Uniform(0.1, 1)}, {"nu": Uniform(1, 9)}
+
+
+@pytest.mark.parametrize(
+    ("kind", "likelihood", "kwargs"),
+    [
+        ("gaussian", GaussianLikelihood, {"more": WITH_SIGMA}),
+        ("poisson", PoissonLikelihood, {}),
+        ("exponential", ExponentialLikelihood, {}),
+        ("student-t", StudentTLikelihood, {"nu": 3.0, "sigma": 0.5}),
+        ("student-t", StudentTLikelihood, {"more": WITH_NU, "sigma": 0.5}),
+    ],
+)
+def test_problems_with_other_noise(kind: str, likelihood: type[Likelihood], kwargs: dict) -> None:
+    trained = noisy(likelihood, **kwargs)
+    assert trained.facts["kind"] == kind
+    assert json.loads(json.dumps(trained.facts)) == trained.facts
+    assert trained.match(noisy(likelihood, y=np.arange(9) + 5, **kwargs)) == Match()
+    refused(trained.match(noisy(likelihood, x=np.linspace(-1, 2, 9), **kwargs)), "x: differs from the one trained with")
+    longer = trained.match(noisy(likelihood, x=np.linspace(-1, 1, 10), y=np.arange(1, 11), **kwargs))
+    assert "shape[0]: 10, trained with 9" in longer.refusals
+    corrected(
+        trained.match(noisy(likelihood, model=bent_line, **kwargs)), "model: ", "bent_line', trained with", ".line'"
+    )
+    more = {**kwargs.get("more", {}), "slope": Uniform(0.2, 0.8)}
+    corrected(trained.match(noisy(likelihood, **{**kwargs, "more": more})), "priors.slope: Uniform(")
+
+
+def test_noise_is_of_a_kind() -> None:
+    """And what is known of it is not searched, and the other way round."""
+    unknown, known = noisy(GaussianLikelihood, more=WITH_SIGMA), noisy(GaussianLikelihood, sigma=0.5)
+    assert set(known.facts) == {"kind", "priors", "fixed", "constraints", "model", "model_arguments"}
+    assert (set(known.arrays), set(unknown.arrays)) == ({"x", "sigma"}, {"x"})
+    assert any("priors.sigma: missing, trained with Uniform(" in reason for reason in unknown.match(known).refusals)
+    reasons = known.match(unknown).refusals
+    assert any(reason.startswith("priors.sigma: Uniform(") and "leave sigma out" in reason for reason in reasons)
+    counts, times = noisy(PoissonLikelihood), noisy(ExponentialLikelihood)
+    refused(counts.match(times), "kind: 'exponential', trained with 'poisson'")
+
+
+def test_students_shape_and_scale_are_facts() -> None:
+    trained = noisy(StudentTLikelihood, nu=3.0, sigma=0.5)
+    refused(trained.match(noisy(StudentTLikelihood, nu=4.0, sigma=0.5)), "nu: 4.0, trained with 3.0")
+    refused(trained.match(noisy(StudentTLikelihood, nu=3.0)), "sigma: differs", "by a factor of 2 ")
+    assert trained.match(noisy(StudentTLikelihood, nu=3.0, sigma=np.full(9, -0.5))) == Match()
+    searched = noisy(StudentTLikelihood, more=WITH_NU, sigma=0.5)
+    assert "nu" not in searched.facts
+    assert searched.match(noisy(StudentTLikelihood, nu=3.0, more=WITH_NU, sigma=0.5)) == Match()
+    assert any("priors.nu: missing, trained with Uniform(" in reason for reason in searched.match(trained).refusals)
+
+
+def test_multinomial_problems() -> None:
+    def described(data: list[int], base: str = "parameter_") -> Contract:
+        priors = DirichletPriorDict(n_dim=3, label=base)
+        return describe(Multinomial(data, 3, base), PriorTransform(priors))
+
+    trained = described([1, 2, 3])
+    assert trained.match(described([6, 0, 0])) == Match()
+    refused(trained.match(described([1, 2, 4])), "total: 7, trained with 6")
+    assert "base: 'p', trained with 'parameter_'" in trained.match(described([1, 2, 3], "p")).refusals
+
+
+@pytest.mark.parametrize(
+    "x",
+    [None, ["north", "south"], {"time": np.arange(3.0), "band": "r"}, np.arange(3) * 1j],
+    ids=["nothing", "names", "columns", "complex"],
+)
+def test_abscissae_need_be_no_numbers(x: Any) -> None:
+    trained = noisy(ExponentialLikelihood, x=x)
+    assert set(trained.arrays) == set()
+    assert trained.match(noisy(ExponentialLikelihood, x=x)) == Match()
+    other = {"time": np.arange(3.0) + 1, "band": "r"} if isinstance(x, dict) else ["east"]
+    assert all(reason.startswith("x") for reason in trained.match(noisy(ExponentialLikelihood, x=other)).refusals)
+    assert trained.match(noisy(ExponentialLikelihood, x=other)).refusals
 
 
 def test_general_simulators() -> None:

@@ -87,6 +87,44 @@ def test_noise_is_white_and_of_unit_variance():
     assert abs(float((noise[:, 1:] * noise[:, :-1]).mean())) < 5 / noise.numel() ** 0.5
 
 
+def test_one_value_stands_for_all_data_as_in_bilby():
+    likelihood = GaussianLikelihood(X, X, lambda x, offset: offset, sigma=SIGMA)
+    simulator = GaussianSimulator(likelihood, PriorTransform(PriorDict({"offset": Uniform(1, 2)})))
+    # As many draws as data: a table of both must not be turned round.
+    signals = simulator.draw(30, np.random.default_rng(6))
+    np.testing.assert_allclose(signals.data, signals.parameters["offset"][:, None] / SIGMA, rtol=1e-6)
+
+
+def test_values_of_another_shape_are_refused():
+    likelihood = GaussianLikelihood(X, X, lambda x, offset: np.ones(7), sigma=SIGMA)
+    simulator = GaussianSimulator(likelihood, PriorTransform(PriorDict({"offset": Uniform(1, 2)})))
+    with pytest.raises(SimulationError, match=r"shape \(7,\), the data have \(30,\)"):
+        simulator.draw(3, np.random.default_rng(7))
+
+
+def test_what_is_no_number_is_not_simulated():
+    likelihood = GaussianLikelihood(X, X, lambda x, offset: offset + 0 * x if offset < 1.5 else x * np.nan, sigma=SIGMA)
+    simulator = GaussianSimulator(likelihood, PriorTransform(PriorDict({"offset": Uniform(1, 2)})))
+    signals = simulator.draw(200, np.random.default_rng(8))
+    assert torch.isfinite(signals.data).all()
+    assert signals.data.shape == (200, 30)
+    assert 1.49 - 0.05 < signals.parameters["offset"].max() < 1.5
+
+
+def test_events_are_those_of_the_likelihood():
+    likelihood, transform = problem()
+    event, _ = GaussianSimulator(likelihood, transform).inject(np.random.default_rng(9))
+    assert event is not likelihood
+    assert not np.array_equal(event.y, likelihood.y)
+    left = [
+        (event.y - line(X, **truth)) / SIGMA
+        for event, truth in (
+            GaussianSimulator(likelihood, transform).inject(np.random.default_rng(i)) for i in range(200)
+        )
+    ]
+    assert abs(np.var(left) - 1) < 5 * (2 / np.size(left)) ** 0.5
+
+
 def test_unknown_noise_is_refused():
     for sigma, more in ((None, {"sigma": Uniform(0.1, 1)}), (None, {})):
         with pytest.raises(SimulationError, match="known sigma"):

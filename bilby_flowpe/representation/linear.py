@@ -1,6 +1,19 @@
-"""Representation of data without an arrival time: compression on the span of the noise-free data."""
+r"""Representation of data without an arrival time: what they say along the span of the model's predictions.
+
+In white noise of known size the projection on the span is all that the likelihood sees of the data:
+:class:`LinearRepresentation`. Other noise asks for more, :class:`FittedRepresentation`: the most likely point of the span, and
+how well it fits. A simulator that knows such noise has ``noise_free``; on its scale every datum carries the same information
+about its own prediction, whatever that is. With an orthonormal basis B one step of Fisher scoring is then
+
+.. math:: c \leftarrow c + \frac{B^\top s(u, B c) - c / v}{1 + 1 / v}, \qquad s = \partial_\mu \ln p(u | \mu) / I ,
+
+with no equations to solve: I is the information of a datum, and v / I the variance of a coefficient over the prior. The step is
+cut where it moves a prediction by more than the noise.
+"""
 
 from __future__ import annotations
+
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -10,6 +23,14 @@ from .base import Representation, RepresentationConfig
 from .compress import Compressor
 
 _CHUNK = 2048
+_STEPS = 10
+_OUTSIDE = 5.0  # units of the noise from the range of the predictions to where data can do no more harm
+_LEAST_ROOT = 0.1  # of a predicted count, twice: below it the score has a pole
+_LEAST_SQUARE = 1e-6
+_LARGEST = 1e15  # whose square single precision holds
+_ROUNDING = 1e-6  # share of a squared signal-to-noise ratio that single precision does not tell from nothing
+_SMALL_NOISE = 0.05  # quantile
+_SHAPES = (0.1, 0.5, 0.9)  # quantiles
 
 
 class LinearRepresentation(Representation):
@@ -19,35 +40,212 @@ class LinearRepresentation(Representation):
     ----------
     compressor
         The projection.
+    statistics
+        Number of features beside the coefficients.
     """
 
-    def __init__(self, compressor: Compressor) -> None:
-        super().__init__(compressor.features)
+    def __init__(self, compressor: Compressor, statistics: int = 0) -> None:
+        super().__init__(compressor.features + statistics)
         self.compressor = compressor
 
     @classmethod
     def fit(
         cls, simulator: Simulator, config: RepresentationConfig, rng: np.random.Generator, generator: torch.Generator
     ) -> LinearRepresentation:
-        """Basis, location and scale on simulations."""
-        signals = torch.cat([simulator.draw(_CHUNK, rng).data for _ in range(max(config.n_fit // _CHUNK, 2))])
+        """Basis, location and scale on simulations; with the statistics of the noise where the simulator knows its kind."""
+        if hasattr(simulator, "noise_free"):
+            return FITTED[simulator.kind].fitted(simulator, config, rng)
+        signals = torch.cat([simulator.draw(_CHUNK, rng).data for _ in range(_chunks(config))])
         flat = signals.flatten(1)[:, None]
-        compressor = Compressor.fit(
-            flat[:-_CHUNK], flat[-_CHUNK:], config.tolerance, min(config.max_components, flat.shape[-1])
-        )
-        representation = cls(compressor)
+        representation = cls(_compressor(flat, config))
         representation.standardise(simulator.add_noise(signals[:_CHUNK], generator))
         return representation
 
     @classmethod
-    def empty(cls, grid: None, sizes: dict[str, int]) -> LinearRepresentation:
+    def empty(cls, grid: None, sizes: dict[str, Any]) -> LinearRepresentation:
         """One to load trained buffers into."""
-        return cls(Compressor(1, sizes["numbers"], sizes["components"]))
+        compressor = Compressor(1, sizes["numbers"], sizes["components"])
+        if "noise" in sizes:
+            return FITTED[sizes["noise"]](compressor, sizes["noise"], sizes["shapes"])
+        return cls(compressor)
 
-    def sizes(self) -> dict[str, int]:
+    def sizes(self) -> dict[str, Any]:
         """Sizes for :meth:`empty`."""
         return {"numbers": self.compressor.basis.shape[1], "components": self.compressor.basis.shape[2]}
 
     def compute(self, data: torch.Tensor) -> tuple[torch.Tensor, None]:
         """Coefficients (N, K), and no pivot."""
         return self.compressor(data.flatten(1)[:, None]), None
+
+
+class FittedRepresentation(LinearRepresentation):
+    """Likeliest point of the affine span of the model's predictions, and statistics of what it leaves of the data.
+
+    Subclasses define :meth:`score` and :meth:`statistics`.
+
+    Parameters
+    ----------
+    compressor
+        The span, around the mean of the predictions, in units of the noise.
+    noise
+        Kind of the noise.
+    shapes
+        How many shapes of the noise the statistics look at.
+    """
+
+    steps: ClassVar[int] = _STEPS
+    wild: ClassVar[bool] = False
+
+    def __init__(self, compressor: Compressor, noise: str, shapes: int = 1) -> None:
+        super().__init__(compressor, shapes)
+        numbers = compressor.basis.shape[1]
+        self.noise = noise
+        self.register_buffer("centre", torch.zeros(numbers, dtype=torch.float64))
+        self.register_buffer("unit", torch.ones((), dtype=torch.float64))
+        self.register_buffer("low", torch.zeros(numbers))
+        self.register_buffer("high", torch.zeros(numbers))
+        self.register_buffer("shapes", torch.ones(shapes))
+        self.register_buffer("variance", torch.ones(compressor.features))
+
+    @classmethod
+    def fitted(cls, simulator: Any, config: RepresentationConfig, rng: np.random.Generator) -> FittedRepresentation:
+        """Span, location and scale on simulations."""
+        drawn = [simulator.noise_free(_CHUNK, rng) for _ in range(_chunks(config))]
+        noise = {key: np.concatenate([parameters[key] for _, parameters in drawn]) for key in drawn[0][1]}
+        unit, shapes = cls.scale_and_shapes(noise)
+        predictions = torch.cat([predictions for predictions, _ in drawn])
+        centre = predictions.mean(dim=0)
+        away = ((predictions - centre) / unit).float()
+        representation = cls(_compressor(away[:, None], config, _ROUNDING), simulator.kind, len(shapes))
+        representation.centre.copy_(centre)
+        representation.unit.fill_(unit)
+        representation.low.copy_(away.min(dim=0).values - _OUTSIDE)
+        representation.high.copy_(away.max(dim=0).values + _OUTSIDE)
+        representation.shapes.copy_(torch.as_tensor(shapes))
+        representation.variance.copy_((away @ representation.compressor.basis[0]).var(dim=0).clamp_min(1e-6))
+        representation.standardise(simulator.draw(_CHUNK, rng).data)
+        return representation
+
+    @staticmethod
+    def scale_and_shapes(noise: dict[str, np.ndarray]) -> tuple[float, np.ndarray]:
+        """Unit of the data, and shapes of the noise to look at, from values of the noise's own parameters over the prior."""
+        return 1.0, np.ones(1)
+
+    def sizes(self) -> dict[str, Any]:
+        return {**super().sizes(), "noise": self.noise, "shapes": len(self.shapes)}
+
+    def compute(self, data: torch.Tensor) -> tuple[torch.Tensor, None]:
+        """Coefficients and statistics (N, K + S), and no pivot."""
+        u = ((data.flatten(1) - self.centre) / self.unit).clamp(-_LARGEST, _LARGEST).float()
+        # One wild number would carry the first projection too far away to come back.
+        near = torch.clamp(u, self.low, self.high) if self.wild else u
+        basis = self.compressor.basis[0]
+        coefficients, variance = near @ basis, self.variance * self.information
+        for _ in range(self.steps):
+            slope = self.score(near, coefficients @ basis.T) @ basis - coefficients / variance
+            step = slope / (1 + 1 / variance)
+            largest = (step @ basis.T).abs().amax(dim=1, keepdim=True)
+            coefficients = coefficients + step / largest.clamp_min(1.0)
+        return torch.cat([coefficients, self.statistics(u, coefficients @ basis.T)], dim=1), None
+
+    @property
+    def information(self) -> torch.Tensor | float:
+        """Of a datum about its own prediction."""
+        return 1.0
+
+    def score(self, u: torch.Tensor, mean: torch.Tensor) -> torch.Tensor:
+        """Derivative of the log likelihood of each datum (N, M) by its prediction, over its information."""
+        raise NotImplementedError(f"{type(self).__name__} has no score")
+
+    def statistics(self, u: torch.Tensor, mean: torch.Tensor) -> torch.Tensor:
+        """What is left of the data (N, M) where ``mean`` is predicted, in S numbers, (N, S)."""
+        raise NotImplementedError(f"{type(self).__name__} has no statistics")
+
+
+class FitInGaussian(FittedRepresentation):
+    """Normal noise of unknown size: the projection, and the logarithm of the power next to it."""
+
+    steps = 0
+
+    @staticmethod
+    def scale_and_shapes(noise: dict[str, np.ndarray]) -> tuple[float, np.ndarray]:
+        """Noise that is small for the prior decides how much of the predictions is seen."""
+        return float(np.quantile(np.abs(noise["sigma"]), _SMALL_NOISE)), np.ones(1)
+
+    def statistics(self, u: torch.Tensor, mean: torch.Tensor) -> torch.Tensor:
+        return 0.5 * torch.log((u - mean).square().mean(dim=1, keepdim=True) + _LEAST_SQUARE)
+
+
+class FitOfCounts(FittedRepresentation):
+    """Counts, as twice their square roots; of a prediction in the same form every count carries unit information."""
+
+    def score(self, u: torch.Tensor, mean: torch.Tensor) -> torch.Tensor:
+        root = mean + self.centre.float()
+        return 2 * self._counts(u) / root.clamp_min(_LEAST_ROOT) - root / 2
+
+    def statistics(self, u: torch.Tensor, mean: torch.Tensor) -> torch.Tensor:
+        root = (mean + self.centre.float()).clamp_min(0.0)
+        left = 2 * torch.sqrt(self._counts(u) + 0.375) - torch.sqrt(root.square() + 1.5)
+        return left.square().mean(dim=1, keepdim=True)
+
+    def _counts(self, u: torch.Tensor) -> torch.Tensor:
+        return ((u + self.centre.float()).square() / 4 - 0.375).clamp_min(0.0)
+
+
+class FitOfLogarithms(FittedRepresentation):
+    """Logarithms of exponentially distributed data."""
+
+    wild = True
+
+    def score(self, u: torch.Tensor, mean: torch.Tensor) -> torch.Tensor:
+        return torch.expm1(u - mean)
+
+    def statistics(self, u: torch.Tensor, mean: torch.Tensor) -> torch.Tensor:
+        return (u - mean).mean(dim=1, keepdim=True)
+
+
+class FitInStudentT(FittedRepresentation):
+    """Student's t noise; its shape shows in the likelihood of what is left, for a few degrees of freedom."""
+
+    wild = True
+
+    @staticmethod
+    def scale_and_shapes(noise: dict[str, np.ndarray]) -> tuple[float, np.ndarray]:
+        return 1.0, np.unique(np.quantile(noise["nu"], _SHAPES))
+
+    @property
+    def nu(self) -> torch.Tensor:
+        """Degrees of freedom in the middle of those looked at."""
+        return self.shapes[len(self.shapes) // 2]
+
+    @property
+    def information(self) -> torch.Tensor:
+        return (self.nu + 1) / (self.nu + 3)
+
+    def score(self, u: torch.Tensor, mean: torch.Tensor) -> torch.Tensor:
+        left = u - mean
+        return (self.nu + 3) * left / (self.nu + left.square())
+
+    def statistics(self, u: torch.Tensor, mean: torch.Tensor) -> torch.Tensor:
+        square = (u - mean).square()
+        return torch.stack([(nu + 1) / 2 * torch.log1p(square / nu).mean(dim=1) for nu in self.shapes], dim=1)
+
+
+FITTED: dict[str, type[FittedRepresentation]] = {
+    "gaussian": FitInGaussian,
+    "poisson": FitOfCounts,
+    "multinomial": FitOfCounts,
+    "exponential": FitOfLogarithms,
+    "student-t": FitInStudentT,
+}
+"""By kind of noise."""
+
+
+def _chunks(config: RepresentationConfig) -> int:
+    return max(config.n_fit // _CHUNK, 2)
+
+
+def _compressor(flat: torch.Tensor, config: RepresentationConfig, least: float = 0.0) -> Compressor:
+    """Of signals (N, 1, M); the last chunk scores the basis, which may lose a share of ``least`` in any case."""
+    tolerance = max(config.tolerance, least * float(flat[-_CHUNK:].square().sum(dim=-1).max()))
+    return Compressor.fit(flat[:-_CHUNK], flat[-_CHUNK:], tolerance, min(config.max_components, flat.shape[-1]))

@@ -1,13 +1,16 @@
 """Training data from the user's own Bilby objects."""
 
 from ..simulator import Signals, Simulator
+from .analytical import AnalyticalSimulator
 from .config import SimulationConfig
 from .factory import can_simulate, make_simulator
 from .gaussian import GaussianSimulator
 from .general import GeneralSimulator
 from .gravitational_wave import GravitationalWaveSimulator
+from .recognise import nobody_simulates
 
 __all__ = [
+    "AnalyticalSimulator",
     "GaussianSimulator",
     "GeneralSimulator",
     "GravitationalWaveSimulator",
@@ -16,4 +19,5 @@ __all__ = [
     "Simulator",
     "can_simulate",
     "make_simulator",
+    "nobody_simulates",
 ]

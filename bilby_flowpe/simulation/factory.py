@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
-from bilby.core.likelihood import GaussianLikelihood, Likelihood
+from bilby.core.likelihood import Likelihood
 from bilby.gw.likelihood import GravitationalWaveTransient
 
 from ..errors import SimulationError
 from ..grid import Grid
 from ..priors import PriorTransform
 from ..simulator import Simulator
+from .analytical import AnalyticalSimulator
 from .config import SimulationConfig
 from .gaussian import GaussianSimulator
 from .general import GeneralSimulator, has_simulate
 from .gravitational_wave import GravitationalWaveSimulator
+from .noise_kinds import GaussianNoise
+from .recognise import known_sigma, nobody_simulates, noise_of
 
 
 def can_simulate(likelihood: Likelihood) -> bool:
     """Whether training data can be made for a likelihood of this kind."""
-    return isinstance(likelihood, GravitationalWaveTransient | GaussianLikelihood) or has_simulate(likelihood)
+    if isinstance(likelihood, GravitationalWaveTransient) or has_simulate(likelihood):
+        return True
+    return noise_of(likelihood) is not None
 
 
 def make_simulator(
@@ -31,7 +36,7 @@ def make_simulator(
     simulate: bool = True,
     contract: str | None = None,
 ) -> Simulator:
-    """The simulator for a likelihood: gravitational waves by their own, what has a ``simulate`` by that, else Gaussian noise.
+    """The simulator for a likelihood: gravitational waves by their own, what has a ``simulate`` by that, else by its noise.
 
     Parameters
     ----------
@@ -55,10 +60,11 @@ def make_simulator(
         )
     if has_simulate(likelihood):
         return GeneralSimulator(likelihood, transform, trial=simulate)
-    if isinstance(likelihood, GaussianLikelihood):
+    if (kind := noise_of(likelihood)) is None:
+        raise SimulationError(
+            f"{nobody_simulates(likelihood)}: give it a method simulate(parameters, rng) and its observed_data, or use "
+            "another sampler"
+        )
+    if kind is GaussianNoise and known_sigma(likelihood, transform) is not None:
         return GaussianSimulator(likelihood, transform)
-    raise SimulationError(
-        f"likelihood={type(likelihood).__name__}: training data can be simulated for a GravitationalWaveTransient, a "
-        "GaussianLikelihood, or a likelihood with a method simulate(parameters, rng) and its observed_data: give it these, "
-        "or use another sampler for this one"
-    )
+    return AnalyticalSimulator(likelihood, transform, kind(likelihood, transform))

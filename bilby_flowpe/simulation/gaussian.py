@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import copy
+
 import numpy as np
 import torch
-from bilby.core.likelihood import GaussianLikelihood
+from bilby.core.likelihood import GaussianLikelihood, Likelihood
 
 from ..errors import DataError, SimulationError
 from ..parallel import Row
 from ..priors import Parameters, PriorTransform
 from ..simulator import Signals
-from .rows import Rows
+from .noise import for_each
+from .recognise import known_sigma
+from .rows import Rows, possible_rows
 
 
 class GaussianSimulator:
@@ -26,15 +30,14 @@ class GaussianSimulator:
     Raises
     ------
     SimulationError
-        If the noise level is a parameter to infer.
+        If the noise level is a parameter to infer, or zero.
     DataError
         If the data are not finite.
     """
 
     def __init__(self, likelihood: GaussianLikelihood, transform: PriorTransform) -> None:
-        # A fixed parameter of this name takes the place of the likelihood's own, as it does in the likelihood.
-        sigma = transform.fixed.get("sigma", likelihood.sigma)
-        if sigma is None or "sigma" in transform.keys:
+        sigma = known_sigma(likelihood, transform)
+        if sigma is None:
             raise SimulationError(
                 "sigma=None: give the GaussianLikelihood a known sigma; an unknown one cannot be whitened"
             )
@@ -42,13 +45,12 @@ class GaussianSimulator:
             raise DataError("the data y of the GaussianLikelihood are not finite")
         self.likelihood = likelihood
         self.transform = transform
-        self._sigma = np.broadcast_to(np.asarray(sigma, dtype=np.float64), np.shape(likelihood.y))
+        self._sigma = sigma
 
     def draw(self, size: int, rng: np.random.Generator, held_out: bool = False) -> Signals:
         """``size`` model predictions in units of the noise, (size, M) float32, with their parameters: new ones each time."""
-        parameters = self.transform.sample(size, rng)
-        data = np.stack([self._model(row) for row in Rows(self.transform, parameters)]) / self._sigma
-        return Signals(parameters, torch.as_tensor(data, dtype=torch.float32))
+        parameters, predictions = possible_rows(self.transform, size, rng, self._model)
+        return Signals(parameters, torch.as_tensor(predictions / self._sigma, dtype=torch.float32))
 
     def add_noise(self, data: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
         """Unit white noise added."""
@@ -58,10 +60,22 @@ class GaussianSimulator:
         """The data in units of the noise, (M,)."""
         return torch.as_tensor(np.asarray(self.likelihood.y) / self._sigma, dtype=torch.float32)
 
+    def inject(self, rng: np.random.Generator) -> tuple[Likelihood, Row]:
+        """A copy of the likelihood with new data, and their parameters."""
+        signals = self.draw(1, rng)
+        event = copy.copy(self.likelihood)
+        event.y = (signals.data[0].double().numpy() + rng.standard_normal(signals.data[0].shape)) * self._sigma
+        return event, self.rows(signals.parameters)[0]
+
     def rows(self, parameters: Parameters) -> list[Row]:
         """One dictionary a draw, fixed parameters included."""
         return Rows(self.transform, parameters)[:]
 
-    def _model(self, row: Row) -> np.ndarray:
-        arguments = {key: row[key] for key in self.likelihood.function_keys if key in row}
-        return np.asarray(self.likelihood.func(self.likelihood.x, **arguments, **self.likelihood.kwargs))
+    def _model(self, row: Row) -> np.ndarray | None:
+        """What is predicted, (M,); ``None`` where that is not finite, and the likelihood zero or no number."""
+        likelihood = self.likelihood
+        arguments = {key: row[key] for key in likelihood.function_keys if key in row}
+        value = likelihood.func(likelihood.x, **arguments, **likelihood.kwargs)
+        if not np.all(np.isfinite(value)):
+            return None
+        return for_each(value, self._sigma.shape, f"func={likelihood.func.__name__}")

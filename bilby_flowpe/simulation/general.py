@@ -13,6 +13,8 @@ Noise cannot be drawn apart here: every simulation is a new one, and :meth:`Gene
 
 from __future__ import annotations
 
+import copy
+
 import numpy as np
 import torch
 from bilby.core.likelihood import Likelihood
@@ -90,6 +92,13 @@ class GeneralSimulator:
     def rows(self, parameters: Parameters) -> list[Row]:
         """One dictionary a draw, fixed parameters included."""
         return Rows(self.transform, parameters)[:]
+
+    def inject(self, rng: np.random.Generator) -> tuple[Likelihood, Row]:
+        """A copy of the likelihood with new data, and their parameters."""
+        signals = self.draw(1, rng)
+        event = copy.copy(self.likelihood)
+        event.observed_data = signals.data[0].double().numpy()
+        return event, self.rows(signals.parameters)[0]
 
     def _simulate(self, row: Row, rng: np.random.Generator) -> np.ndarray:
         """One simulation, (M,) float32."""

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import overload
 
+import numpy as np
+
+from ..errors import SimulationError
 from ..parallel import Row
 from ..priors import Parameters, PriorTransform
+
+_MOST_TRIED, _LEAST_TRIED = 100, 10_000  # draws for each one wanted, and draws at all, before it is given up
 
 
 class Rows(Sequence[Row]):
@@ -40,3 +45,46 @@ class Rows(Sequence[Row]):
         columns = {key: value[index].tolist() for key, value in self._parameters.items()}
         size = len(next(iter(columns.values())))
         return [{**self._fixed, **{key: column[i] for key, column in columns.items()}} for i in range(size)]
+
+
+def possible_rows(
+    transform: PriorTransform, size: int, rng: np.random.Generator, predict: Callable[[Row], np.ndarray | None]
+) -> tuple[Parameters, np.ndarray]:
+    """Draws from the prior for which data are predicted.
+
+    Parameters
+    ----------
+    transform
+        The prior.
+    size
+        How many, N.
+    rng
+        Random generator.
+    predict
+        What is predicted for one row, (M,); ``None`` for a row to be passed over, to which the likelihood gives no weight.
+
+    Returns
+    -------
+    parameters, predictions
+        (N,) each, and (N, M).
+
+    Raises
+    ------
+    SimulationError
+        If next to nothing is predicted over the whole prior.
+    """
+    kept, predictions, tried = [], [], 0
+    while len(predictions) < size:
+        if tried > max(_MOST_TRIED * size, _LEAST_TRIED):
+            raise SimulationError(
+                f"the likelihood is zero, or no number, for {tried - len(predictions)} of {tried} draws from the prior: narrow "
+                "the priors to where data can be predicted"
+            )
+        wanted = size - len(predictions)
+        parameters = transform.sample(wanted, rng)
+        found = [predict(row) for row in Rows(transform, parameters)]
+        good = np.array([prediction is not None for prediction in found])
+        kept.append({key: value[good] for key, value in parameters.items()})
+        predictions.extend(prediction for prediction in found if prediction is not None)
+        tried += wanted
+    return {key: np.concatenate([part[key] for part in kept]) for key in transform.keys}, np.stack(predictions)

@@ -1,0 +1,83 @@
+"""Simulations for Bilby's own likelihoods of plain data: predictions, and noise as the likelihood takes it to be."""
+
+from __future__ import annotations
+
+import copy
+
+import numpy as np
+import torch
+from bilby.core.likelihood import Likelihood
+
+from ..parallel import Row
+from ..priors import Parameters, PriorTransform
+from ..simulator import Signals
+from .noise import Noise
+from .rows import Rows, possible_rows
+
+
+class AnalyticalSimulator:
+    """Training data for a likelihood whose noise is known in kind.
+
+    Noise depends on parameters here and comes with every simulation: :meth:`add_noise` adds nothing.
+
+    Parameters
+    ----------
+    likelihood
+        The user's likelihood.
+    transform
+        The prior.
+    noise
+        How data come about, of the same likelihood and prior.
+
+    Attributes
+    ----------
+    kind : str
+        Name of the noise.
+    """
+
+    def __init__(self, likelihood: Likelihood, transform: PriorTransform, noise: Noise) -> None:
+        self.likelihood, self.transform, self.noise = likelihood, transform, noise
+        self.kind = noise.kind
+
+    def draw(self, size: int, rng: np.random.Generator, held_out: bool = False) -> Signals:
+        """``size`` simulations with their noise, (size, M) float64 on the network's scale: new ones each time.
+
+        Single precision is for differences, not for data that may be far from zero.
+        """
+        parameters, predictions = self._predicted(size, rng)
+        data = self.noise.draw(predictions, parameters, rng)
+        return Signals(self._searched(parameters), torch.as_tensor(self.noise.scaled(data)))
+
+    def noise_free(self, size: int, rng: np.random.Generator) -> tuple[torch.Tensor, Parameters]:
+        """Where data scatter about on the network's scale, (size, M) float64, and parameters of the noise, (size,) each."""
+        parameters, predictions = self._predicted(size, rng)
+        noise = {key: value for key, value in parameters.items() if key in self.noise.own}
+        return torch.as_tensor(self.noise.centre(predictions)), noise
+
+    def add_noise(self, data: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
+        """``data`` as they are: their noise came with them."""
+        return data
+
+    def observe(self) -> torch.Tensor:
+        """The data on the network's scale, (M,) float64."""
+        return torch.as_tensor(self.noise.scaled(self.noise.observed), dtype=torch.float64)
+
+    def rows(self, parameters: Parameters) -> list[Row]:
+        """One dictionary a draw, fixed parameters included."""
+        return Rows(self.transform, parameters)[:]
+
+    def inject(self, rng: np.random.Generator) -> tuple[Likelihood, Row]:
+        """A copy of the likelihood with new data, and their parameters."""
+        parameters, predictions = self._predicted(1, rng)
+        event = copy.copy(self.likelihood)
+        self.noise.put(event, self.noise.draw(predictions, parameters, rng)[0])
+        return event, self.rows(self._searched(parameters))[0]
+
+    def _predicted(self, size: int, rng: np.random.Generator) -> tuple[Parameters, np.ndarray]:
+        """All parameters, (size,) each, and predictions, (size, M), wherever the likelihood is not zero."""
+        searched, predictions = possible_rows(self.transform, size, rng, self.noise.prediction)
+        known = {**self.noise.known(), **self.transform.fixed}
+        return {**{key: np.full(size, value) for key, value in known.items()}, **searched}, predictions
+
+    def _searched(self, parameters: Parameters) -> Parameters:
+        return {key: parameters[key] for key in self.transform.keys}
