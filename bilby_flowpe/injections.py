@@ -39,7 +39,7 @@ def inject(likelihood: Likelihood, transform: PriorTransform, rng: np.random.Gen
         If the waveform fails.
     """
     if not isinstance(likelihood, GravitationalWaveTransient):
-        return _inject_data(likelihood, transform, rng)
+        return make_simulator(likelihood, transform, simulate=False).inject(rng)
     parameters = injected(transform, rng)
     polarisations = likelihood.waveform_generator.frequency_domain_strain(dict(parameters))
     if polarisations is None:
@@ -62,20 +62,6 @@ def inject(likelihood: Likelihood, transform: PriorTransform, rng: np.random.Gen
 def injected(transform: PriorTransform, rng: np.random.Generator) -> Row:
     """Parameters of a gravitational-wave signal that :func:`inject` puts into the data, given a generator in the same state."""
     return {**transform.fixed, **{key: float(value[0]) for key, value in transform.sample(1, rng).items()}}
-
-
-def _inject_data(likelihood: Likelihood, transform: PriorTransform, rng: np.random.Generator) -> tuple[Likelihood, Row]:
-    """The same for data that are no strain."""
-    simulator = make_simulator(likelihood, transform)
-    signals = simulator.draw(1, rng)
-    event = copy.copy(likelihood)
-    if hasattr(likelihood, "observed_data"):
-        event.observed_data = signals.data[0].double().numpy()
-    else:
-        sigma = np.asarray(transform.fixed.get("sigma", likelihood.sigma))
-        noise = rng.standard_normal(signals.data[0].shape)
-        event.y = (signals.data[0].double().numpy() + noise) * sigma
-    return event, simulator.rows(signals.parameters)[0]
 
 
 def _noise(interferometer: Interferometer, rng: np.random.Generator) -> np.ndarray:

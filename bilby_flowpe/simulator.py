@@ -28,7 +28,8 @@ class Signals:
         Search parameters, (N,) each.
     data
         Whitened noise-free data: (N, D, F) complex64 for gravitational waves (D detectors, F frequencies, unit noise
-        variance per real and imaginary part), (N, M) float32 for real data.
+        variance per real and imaginary part), (N, M) float32 for real data. Where noise hangs on the parameters it is in
+        the data already, (N, M) float32 or float64.
     """
 
     parameters: Parameters

@@ -3,6 +3,16 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
+from bilby.core.likelihood import (
+    ExponentialLikelihood,
+    GaussianLikelihood,
+    Likelihood,
+    Multinomial,
+    PoissonLikelihood,
+    StudentTLikelihood,
+)
+from bilby.core.prior import PriorDict, Uniform
 
 from bilby_flowpe.injections import inject
 from bilby_flowpe.priors import PriorTransform
@@ -38,3 +48,50 @@ def test_the_given_likelihood_is_left_alone_and_seeds_repeat(problem_5d: tuple, 
     # The noise evidence is that of the new data, not one remembered from the old.
     assert one.noise_log_likelihood() != noise_evidence
     assert transform_5d.satisfies({key: np.array([truth[key]]) for key in transform_5d.keys}).all()
+
+
+X = np.arange(1, 9)
+
+
+def level(x: np.ndarray, mu: float) -> np.ndarray:
+    return np.full(x.shape, mu)
+
+
+class Level(Likelihood):
+    observed_data = X
+
+    def simulate(self, parameters: dict, rng: np.random.Generator) -> np.ndarray:
+        return parameters["mu"] + rng.standard_normal(8)
+
+    def log_likelihood(self, parameters: dict | None = None) -> float:
+        return float(-0.5 * np.sum((self.observed_data - parameters["mu"]) ** 2))
+
+
+@pytest.mark.filterwarnings("ignore:Parameter attribute queried:FutureWarning")
+@pytest.mark.parametrize(
+    ("make", "attribute"),
+    [
+        (lambda: GaussianLikelihood(X, X, level, 0.5), "y"),
+        (lambda: GaussianLikelihood(X, X, level), "y"),
+        (lambda: PoissonLikelihood(X, X, level), "y"),
+        (lambda: ExponentialLikelihood(X, X, level), "y"),
+        (lambda: StudentTLikelihood(X, X, level), "y"),
+        (lambda: Multinomial([1, 2], 2, "mu"), "data"),
+        (Level, "observed_data"),
+    ],
+    ids=["gaussian", "unknown noise", "poisson", "exponential", "student-t", "multinomial", "simulate"],
+)
+def test_data_of_other_kinds(make, attribute: str) -> None:
+    likelihood = make()
+    priors = {"mu": Uniform(1, 5), "sigma": Uniform(0.1, 1), "nu": Uniform(2, 5), "mu0": Uniform(0, 1)}
+    if getattr(likelihood, "sigma", None) == 0.5:
+        del priors["sigma"]
+    transform = PriorTransform(PriorDict(priors))
+    before = np.array(getattr(likelihood, attribute))
+    one, truth = inject(likelihood, transform, np.random.default_rng(1))
+    again, same = inject(likelihood, transform, np.random.default_rng(1))
+    np.testing.assert_array_equal(getattr(likelihood, attribute), before)
+    assert getattr(one, attribute).shape == before.shape
+    assert not np.array_equal(getattr(one, attribute), before)
+    assert (truth, one.log_likelihood(truth)) == (same, again.log_likelihood(truth))
+    assert np.isfinite(one.log_likelihood(truth))
