@@ -96,7 +96,7 @@ class Frame:
         return log_ratio
 
     def _check(self, transform: PriorTransform) -> None:
-        for key in self._own:
+        for key in sorted({*self._own, self._time}):
             if key not in {*transform.keys, *self._fixed}:
                 raise SimulationError(f"priors lack {key!r}, which the likelihood's frame asks for: give it a prior")
         tied = [key for key in self._searched if key not in transform.independent_keys()]

@@ -193,6 +193,7 @@ def fill_raw(sampler: Sampler, outcome: Outcome, target: Target, began: float) -
         reasons.append(f"{drawn} were drawn from their exact conditional, which uses the likelihood")
     if outcome.bound.model.flatten_snr:
         reasons.append("the network was trained on a prior that is flatter in signal-to-noise ratio than the user's")
+    reasons += target.translation.raw_reasons
     if weighted.spot_check_failed:
         reasons.insert(
             0, judge(outcome.summary, evidence=Evidence(closed_form_difference=weighted.spot_difference)).reasons[0]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import multiprocessing
 import signal
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, TypeVar
 
 import numpy as np
@@ -23,6 +23,13 @@ Task = Callable[[Row], np.ndarray | None]
 
 _CHUNK = 64
 _worker_task: Callable[[Any], Any] | None = None
+
+
+def make_rows(fixed: Row, columns: Mapping[str, np.ndarray]) -> list[Row]:
+    """One dictionary a draw, fixed parameters included: what Bilby's own functions take."""
+    plain = {key: value.tolist() for key, value in columns.items()}
+    size = len(next(iter(plain.values())))
+    return [{**fixed, **{key: column[i] for key, column in plain.items()}} for i in range(size)]
 
 
 def evaluate(

@@ -18,9 +18,8 @@ from bilby.core.utils import logger
 
 from .errors import DataError, PriorError
 from .importance import normalised_weights, rejection_sample, summarise
-from .parallel import evaluate
+from .parallel import evaluate, make_rows
 from .priors import Parameters, PriorTransform
-from .translation import make_rows
 from .verdict import Evidence, judge
 from .weighing import LogLikelihood
 
@@ -106,7 +105,7 @@ def reweight(
     if priors is not None:
         other.priors = copy.deepcopy(priors)
     _fill(other, log_weights, sample, new_likelihood, new_prior, new.fixed, n_posterior, np.random.default_rng(seed))
-    if likelihood is not None and result.use_ratio:
+    if likelihood is not None:
         other.log_noise_evidence = float(likelihood.noise_log_likelihood())
     summary = summarise(log_weights)
     other.log_evidence = other.log_bayes_factor = summary.log_evidence

@@ -25,7 +25,8 @@ from bilby.core.prior import Constraint, DeltaFunction, Prior, PriorDict
 from .covers import Covers, has_joint
 from .errors import PriorError, SimulationError
 from .frames import Frame, needs_frame
-from .parallel import Row
+from .marginalisation import check_marginalisation
+from .parallel import Row, make_rows
 from .plain import (
     has_plain_values,
     is_calibrated,
@@ -65,10 +66,13 @@ class Unchanged:
         Whether ``asked`` gives other values than ``likelihood``.
     marginal
         Whether ``given`` integrates something out.
+    raw_reasons
+        What draws that are not weighted lack, in words.
     """
 
     corrects = False
     marginal = False
+    raw_reasons: tuple[str, ...] = ()
 
     def __init__(self, likelihood: Likelihood, transform: PriorTransform) -> None:
         self.likelihood = self.asked = self.given = likelihood
@@ -110,7 +114,7 @@ class Translation(Unchanged):
     Raises
     ------
     SimulationError
-        If the likelihood has no plain form.
+        If the likelihood has no plain form, or Bilby's way to integrate parameters out is not the integral of its waveform.
     PriorError
         If a parameter that is integrated out has no prior with the likelihood, or calibration parameters are tied to others.
     """
@@ -155,6 +159,15 @@ class Translation(Unchanged):
             )
         if self.corrects:
             self._check_waveforms()
+        if self.dropped:
+            check_marginalisation(likelihood, self.likelihood, self.transform, priors.get(_JITTER))
+        said = {
+            "joint priors are replaced by wider, independent ones": self._covers,
+            "calibration parameters are draws from their priors": self._extra,
+            "priors of sky and time in the detector's frame are no more than bounds": self._frame,
+            "the network knows the plain likelihood, not the one given": self.corrects,
+        }
+        self.raw_reasons = tuple(reason for reason, holds in said.items() if holds)
 
     def draw_extra(self, size: int, rng: np.random.Generator) -> Parameters:
         return {key: np.asarray(prior.rescale(rng.random(size))) for key, prior in self._extra.items()}
@@ -222,13 +235,6 @@ def translated(likelihood: Likelihood, priors: PriorDict) -> Unchanged:
     if has_joint(priors) or (wave and not (is_plain(likelihood) and has_plain_values(likelihood))):
         return Translation(likelihood, priors)
     return Unchanged(likelihood, PriorTransform(priors))
-
-
-def make_rows(fixed: Row, columns: Parameters) -> list[Row]:
-    """One dictionary a draw, fixed parameters included: what Bilby's own functions take."""
-    plain = {key: value.tolist() for key, value in columns.items()}
-    size = len(next(iter(plain.values())))
-    return [{**fixed, **{key: column[i] for key, column in plain.items()}} for i in range(size)]
 
 
 def _with_dropped(priors: PriorDict, likelihood: Any, dropped: Sequence[str]) -> PriorDict:

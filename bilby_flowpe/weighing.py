@@ -12,10 +12,10 @@ from bilby.core.utils import logger
 
 from .conditional import ConditionalConfig, ConditionalDraws, ExactConditional
 from .errors import DataError
-from .parallel import Row, evaluate
+from .parallel import Row, evaluate, make_rows
 from .priors import Parameters, PriorTransform
 from .proposals import Draws, Mixture, concatenate, posterior_shares
-from .translation import Unchanged, make_rows
+from .translation import Unchanged
 
 _FAILED = -1e300
 _BLOCK, _TIMED_BLOCK = 20_000, 500
@@ -292,10 +292,13 @@ class Target:
             values, good = evaluate(LogLikelihood(translation.given, self.use_ratio), rows, self.npool)
             self.n_likelihood += len(rows)
             log_likelihood = np.full(len(weighted.log_weights), -np.inf)
-            log_likelihood[alive[good]] = values[:, 0]
+            if good.any():
+                log_likelihood[alive[good]] = values[:, 0]
         return parameters, log_likelihood, log_prior
 
     def _asked_rows(self, parameters: Parameters, extra: Parameters, picked: np.ndarray) -> Sequence[Row]:
+        if not len(picked):
+            return []
         columns = ({key: value[picked] for key, value in these.items()} for these in (parameters, extra))
         return self.translation.rows(*columns)
 

@@ -39,7 +39,7 @@ ROWS = (
     {"latents"},
     {"parts"},
     {"event_mixture", "proposals"},
-    {"bands", "covers", "effective", "kept", "simulator", "phase", "surprise"},
+    {"bands", "covers", "effective", "marginalisation", "kept", "simulator", "phase", "surprise"},
     {"verdict"},
     {"arrival", "simulation", "representation", "restore"},
     {"conditional", "contract", "frames", "training"},

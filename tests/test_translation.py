@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ import bilby
 import numpy as np
 import pytest
 import torch
-from approximations import multibanded
+from approximations import generator_of, multibanded, relatively_binned
 from bilby.core.likelihood import GaussianLikelihood, Likelihood
 from bilby.core.prior import (
     Constraint,
@@ -25,6 +26,7 @@ from bilby.core.prior import (
 from bilby.gw.detector.calibration import CubicSpline
 from bilby.gw.likelihood import BasicGravitationalWaveTransient, GravitationalWaveTransient
 from bilby.gw.prior import CalibrationPriorDict
+from bilby.gw.source import lal_binary_black_hole
 from scipy.special import logsumexp
 from scipy.stats import multivariate_normal
 
@@ -293,6 +295,50 @@ def test_evidence_under_a_joint_prior(tmp_path: Path) -> None:
     measured = np.cov(rows.T, aweights=weights)
     # A variance from 2000 effective draws is known to a thirtieth.
     np.testing.assert_allclose(measured, posterior, atol=4 * posterior[0, 0] * np.sqrt(2 / 2000))
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"time_marginalization": True, "jitter_time": False}, "no time_jitter"),
+        ({"phase_marginalization": True, "approximant": "IMRPhenomXHM"}, "does not turn with the phase"),
+        ({"phase_marginalization": True, "phase": Uniform(0, 1)}, "not uniform over whole periods"),
+    ],
+)
+def test_marginalisations_that_are_no_integral_of_the_waveform_are_refused(
+    problem_8d: Problem, changes: dict[str, Any], said: str
+) -> None:
+    likelihood, priors = problem_8d
+    priors = copy.deepcopy(priors)
+    flags = dict(changes)
+    generator = likelihood.waveform_generator
+    if approximant := flags.pop("approximant", None):
+        generator = generator_of(likelihood, lal_binary_black_hole, waveform_approximant=approximant)
+    if phase := flags.pop("phase", None):
+        priors["phase"] = phase
+    given = GravitationalWaveTransient(likelihood.interferometers, generator, priors=priors, **flags)
+    priors.convert_floats_to_delta_functions()
+    with pytest.raises(SimulationError, match=said):
+        translated(given, priors)
+
+
+def test_relative_binning_around_no_signal_is_refused(problem_5d: Problem) -> None:
+    likelihood, priors = problem_5d
+    priors = copy.deepcopy(priors)
+    given = relatively_binned(likelihood, priors, time_marginalization=True, jitter_time=False)
+    priors.convert_floats_to_delta_functions()
+    with pytest.raises(SimulationError, match="at the start of the data"):
+        translated(given, priors)
+
+
+def test_no_draw_inside_the_prior(network: Case) -> None:
+    """A batch may be empty of rows with weight, whatever the form."""
+    target, _ = network.weigh()
+    outside = replace(network.draws, inside=np.zeros(SIZE, dtype=bool))
+    weighted = target.weigh(outside, np.random.default_rng(SEED))
+    assert np.all(np.isneginf(weighted.log_weights))
+    _, log_likelihood, _ = target.asked(weighted)
+    assert np.all(np.isneginf(log_likelihood))
 
 
 def test_refusals(problem_5d: Problem) -> None:
