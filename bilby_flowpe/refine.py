@@ -233,8 +233,10 @@ class Refinement:
         return int(min(np.ceil(1.2 * n_effective / efficiency), self.budget.evaluations_left(self.target)))
 
     def statistics(self) -> dict[str, Any]:
-        """Plain values, for the result."""
-        return {"start": self.started_from, "rounds": [done.to_dict() for done in self.rounds]}
+        """Plain values, for the result; the rounds by column, for Bilby's HDF5 files take no list of dictionaries."""
+        rounds = [done.to_dict() for done in self.rounds]
+        columns = {key: [done[key] for done in rounds] for key in (rounds[0] if rounds else {})}
+        return {"start": self.started_from, "rounds": columns}
 
     def _affordable(self) -> bool:
         """Whether another round leaves enough for a fresh batch."""

@@ -101,7 +101,7 @@ def test_from_the_prior(centres: tuple[float, ...]) -> None:
     assert near == pytest.approx(0.0 if centres == (1.0,) else 0.5, abs=0.05)
     statistics = refinement.statistics()
     assert statistics["start"] == "prior"
-    temperatures = [done["inverse_temperature"] for done in statistics["rounds"]]
+    temperatures = statistics["rounds"]["inverse_temperature"]
     assert temperatures == sorted(temperatures)
     assert temperatures[-1] == 1.0
 
