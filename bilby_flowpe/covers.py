@@ -86,6 +86,46 @@ class Covers:
         return log_ratio
 
 
+class AnyPrior:
+    """The density of priors, joint ones among them.
+
+    Parameters
+    ----------
+    priors
+        Bilby priors.
+
+    Attributes
+    ----------
+    keys : tuple of str
+        Search parameters.
+    fixed : dict
+        Values of the fixed ones.
+    log_normalisation_err : float
+        Standard error of what constraints leave of the prior, in its logarithm.
+
+    Raises
+    ------
+    PriorError
+        Of :class:`Covers` and :class:`.PriorTransform`.
+    """
+
+    def __init__(self, priors: PriorDict) -> None:
+        self._covers = Covers(priors) if has_joint(priors) else None
+        if self._covers:
+            priors = priors.copy()
+            for key, prior in self._covers.priors.items():
+                priors[key] = prior
+        self._transform = PriorTransform(priors)
+        self.keys = self._transform.keys
+        self.fixed = self._transform.fixed
+        self.log_normalisation_err = self._transform.log_normalisation_err
+
+    def log_prob(self, parameters: Parameters) -> np.ndarray:
+        """Normalised log density (N,) of the search parameters."""
+        log_prob = self._transform.log_prob(parameters)
+        return log_prob + self._covers.log_ratio(parameters) if self._covers else log_prob
+
+
 def has_joint(priors: PriorDict) -> bool:
     """Whether there is a joint prior among the priors."""
     return any(isinstance(prior, JointPrior) for prior in priors.values())

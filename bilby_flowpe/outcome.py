@@ -127,7 +127,7 @@ class Outcome:
 
     def _best(self, target: Target) -> float:
         """Largest log likelihood ratio of a draw."""
-        noise = 0.0 if target.use_ratio else float(target.likelihood.noise_log_likelihood())
+        noise = 0.0 if target.use_ratio else float(target.translation.asked.noise_log_likelihood())
         return float(np.max(self.weighted.log_likelihood)) - noise
 
     def finish(self, bound: BoundPosterior | None, source: str, seed: int, seconds: dict[str, float]) -> None:
@@ -221,6 +221,7 @@ def _finish(result: Result, outcome: Outcome, target: Target, began: float) -> R
     statistics = outcome.statistics
     if interferometers := getattr(target.likelihood, "interferometers", None):
         statistics["window_factor"] = {ifo.name: float(ifo.strain_data.window_factor) for ifo in interferometers}
+    statistics["marginalised"] = list(target.translation.dropped)
     statistics["seconds"]["total"] = round(time.monotonic() - began, 3)
     result.meta_data = {**(result.meta_data or {}), "run_statistics": statistics}
     grade, reasons = statistics["verdict"], statistics["reasons"]

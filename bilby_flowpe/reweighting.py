@@ -16,15 +16,18 @@ from bilby.core.prior import PriorDict
 from bilby.core.result import Result
 from bilby.core.utils import logger
 
+from .covers import AnyPrior
 from .errors import DataError, PriorError
 from .importance import normalised_weights, rejection_sample, summarise
 from .parallel import evaluate, make_rows
-from .priors import Parameters, PriorTransform
+from .plain import is_wave, marginalised
+from .priors import Parameters
 from .verdict import Evidence, judge
 from .weighing import LogLikelihood
 
 _OURS = "run_statistics"
 _NOT_PARAMETERS = ("weights", "log_likelihood", "log_prior")
+_WITHOUT_VALUE = 1e-3  # of the weight: what the error of an evidence does not show
 
 
 def reweight(
@@ -64,7 +67,8 @@ def reweight(
     Raises
     ------
     DataError
-        If the result has no weighted draws.
+        If the result has no weighted draws, draws of some weight have no likelihood, or the other likelihood integrates other
+        parameters out.
     PriorError
         If the priors search for other parameters.
     """
@@ -76,31 +80,27 @@ def reweight(
             "importance=True"
         )
     keys = tuple(key for key in table if key not in _NOT_PARAMETERS)
-    new = PriorTransform(result.priors if priors is None else priors)
+    new = AnyPrior(result.priors if priors is None else priors)
     if {*new.keys} != {*keys}:
         raise PriorError(
             f"priors search for {sorted(new.keys)}, the draws are of {sorted(keys)}: give priors of these parameters"
         )
+    _check_likelihood(likelihood, statistics)
     sample: Parameters = {key: table[key].to_numpy(dtype=np.float64) for key in keys}
-    log_likelihood, log_prior = table["log_likelihood"].to_numpy(), table["log_prior"].to_numpy()
+    weights, log_likelihood, log_prior = (table[key].to_numpy() for key in ("weights", "log_likelihood", "log_prior"))
     new_likelihood, spent = log_likelihood, 0
+    log_ratio = np.zeros(len(table))
     if likelihood is not None:
-        values, good = evaluate(
-            LogLikelihood(likelihood, bool(result.use_ratio)), make_rows(new.fixed, sample), npool, None
-        )
-        new_likelihood, spent = np.full(len(table), -np.inf), len(table)
-        if good.any():
-            new_likelihood[good] = values[:, 0]
+        new_likelihood = _evaluated(likelihood, bool(result.use_ratio), new.fixed, sample, npool)
+        spent = len(table)
+        log_ratio += _difference(new_likelihood, log_likelihood, weights)
     new_prior = log_prior if priors is None else new.log_prob(sample)
+    log_ratio += new_prior - log_prior
     # Rows of no weight were drawn, and count.
     n_draws, old_evidence = int(statistics["n_draws"]), float(statistics["log_evidence"])
     log_weights = np.full(n_draws, -np.inf)
     with np.errstate(divide="ignore"):
-        log_weights[: len(table)] = (
-            np.log(table["weights"].to_numpy() * n_draws)
-            + old_evidence
-            + (new_likelihood + new_prior - log_likelihood - log_prior)
-        )
+        log_weights[: len(table)] = np.log(weights * n_draws) + old_evidence + log_ratio
     other = _copied(result, label or f"{result.label}_reweighted")
     if priors is not None:
         other.priors = copy.deepcopy(priors)
@@ -123,6 +123,7 @@ def reweight(
             "importance_weighted": True,
             "n_posterior": len(other.posterior),
             "n_likelihood_evaluations": spent,
+            "marginalised": statistics.get("marginalised", []),
             "reweighted_from": result.label,
             "verdict": verdict.grade,
             "reasons": list(verdict.reasons),
@@ -131,6 +132,43 @@ def reweight(
     message = f"Verdict: {verdict.grade}" + "".join(f"; {reason}" for reason in verdict.reasons)
     (logger.info if verdict.grade == "reliable" else logger.warning)(message)
     return other
+
+
+def _check_likelihood(likelihood: Likelihood | None, statistics: dict[str, Any]) -> None:
+    """Values of likelihoods that integrate different parameters out are no ratio of the same thing."""
+    if likelihood is None:
+        return
+    theirs = marginalised(likelihood) if is_wave(likelihood) else ()
+    ours = statistics.get("marginalised", [])
+    if {*theirs} != {*ours}:
+        raise DataError(
+            f"likelihood={type(likelihood).__name__} is marginalised over {sorted(theirs)}, that of the result over "
+            f"{sorted(ours)}: give one that is marginalised over the same parameters"
+        )
+
+
+def _evaluated(
+    likelihood: Likelihood, use_ratio: bool, fixed: dict[str, float], sample: Parameters, npool: int
+) -> np.ndarray:
+    rows = make_rows(fixed, sample)
+    values, good = evaluate(LogLikelihood(likelihood, use_ratio), rows, npool, None)
+    log_likelihood = np.full(len(rows), -np.inf)
+    if good.any():
+        log_likelihood[good] = values[:, 0]
+    return log_likelihood
+
+
+def _difference(new: np.ndarray, old: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """``new - old``, and minus infinity where there is no old value: such a draw counts for nothing."""
+    known = np.isfinite(old)
+    share = float(np.sum(weights[~known]))
+    if share > _WITHOUT_VALUE:
+        raise DataError(
+            f"{np.sum(~known)} draws of {share:.3g} of the weight have no finite log_likelihood in the result: run it again"
+        )
+    difference = np.full(len(new), -np.inf)
+    difference[known] = new[known] - old[known]
+    return difference
 
 
 def _copied(result: Result, label: str) -> Result:

@@ -64,14 +64,14 @@ class Unchanged:
         Search parameters asked for, and values of fixed ones.
     corrects
         Whether ``asked`` gives other values than ``likelihood``.
-    marginal
-        Whether ``given`` integrates something out.
+    dropped
+        Parameters that ``given`` integrates out.
     raw_reasons
         What draws that are not weighted lack, in words.
     """
 
     corrects = False
-    marginal = False
+    dropped: tuple[str, ...] = ()
     raw_reasons: tuple[str, ...] = ()
 
     def __init__(self, likelihood: Likelihood, transform: PriorTransform) -> None:
@@ -131,7 +131,6 @@ class Translation(Unchanged):
         self.keys = tuple(asked_for)
         fixed = {key: float(prior.peak) for key, prior in priors.items() if isinstance(prior, DeltaFunction)}
         self.dropped = marginalised(likelihood) if wave else ()
-        self.marginal = bool(self.dropped)
         self.given = likelihood
         self.asked = unmarginalised(likelihood) if wave else likelihood
         plain = _with_dropped(priors, likelihood, self.dropped)

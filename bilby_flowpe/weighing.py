@@ -286,7 +286,7 @@ class Target:
         parameters = translation.reported(weighted.parameters, weighted.extra)
         log_prior = translation.log_prior(weighted.parameters, weighted.extra, weighted.log_prior)
         log_likelihood = weighted.log_likelihood
-        if translation.marginal:
+        if translation.dropped:
             alive = np.flatnonzero(np.isfinite(weighted.log_weights))
             rows = make_rows(translation.fixed, {key: value[alive] for key, value in parameters.items()})
             values, good = evaluate(LogLikelihood(translation.given, self.use_ratio), rows, self.npool)

@@ -9,12 +9,13 @@ import bilby
 import numpy as np
 import pytest
 from bilby.core.likelihood import GaussianLikelihood
-from bilby.core.prior import Gaussian, PriorDict, Uniform
+from bilby.core.prior import Gaussian, MultivariateGaussian, MultivariateGaussianDist, PriorDict, Uniform
 from bilby.core.result import Result
 from bilby.core.result import reweight as bilbys_reweight
 from scipy.stats import multivariate_normal
 
 from bilby_flowpe.errors import DataError, PriorError
+from bilby_flowpe.problems import green2020
 from bilby_flowpe.reweighting import reweight
 
 X = np.linspace(-1, 1, 25)
@@ -83,6 +84,64 @@ def test_evidence_and_posterior_are_those_of_the_closed_form(
     of_row = GaussianLikelihood(X, Y, line, sigma=sigma).log_likelihood({key: float(row[key]) for key in "mc"})
     assert row["log_likelihood"] == pytest.approx(of_row)
     assert row["log_prior"] == pytest.approx(sum(float(priors[key].ln_prob(row[key])) for key in "mc"))
+
+
+def test_a_joint_prior(result: Result) -> None:
+    """Given, and then that of a result."""
+    covariance = np.array([[0.8, 0.3], [0.3, 0.5]])
+    dist = MultivariateGaussianDist(["m", "c"], mus=[[0.3, -0.1]], covs=[covariance])
+    joint = PriorDict({key: MultivariateGaussian(dist, key) for key in "mc"})
+    of_data = DESIGN @ covariance @ DESIGN.T + 0.3**2 * np.eye(25)
+    expected = float(multivariate_normal(DESIGN @ np.array([0.3, -0.1]), of_data).logpdf(Y))
+    new = reweight(result, priors=joint)
+    assert new.log_evidence == pytest.approx(expected, abs=4 * new.log_evidence_err)
+    rows = new.posterior[["m", "c"]].to_numpy()
+    of_prior = multivariate_normal([0.3, -0.1], covariance).logpdf(rows)
+    np.testing.assert_allclose(new.posterior["log_prior"], of_prior, atol=1e-9)
+    again = reweight(new, likelihood=GaussianLikelihood(X, Y, line, sigma=0.3))
+    assert again.log_evidence == pytest.approx(new.log_evidence, abs=1e-9)
+
+
+def test_draws_without_a_value_count_for_nothing(result: Result) -> None:
+    """A likelihood that fails here and there, in the new one and in the old."""
+    table = result.nested_samples
+    light, heavy = (
+        int(table["weights"].where(table["weights"] > 0).argmin()),
+        table["weights"].nlargest(len(table) // 2).index,
+    )
+    likelihood = GaussianLikelihood(X, Y, line, sigma=0.33)
+    spoilt = copy.copy(result)
+    spoilt.nested_samples = table.copy()
+    spoilt.nested_samples.loc[light, "log_likelihood"] = -np.inf
+    assert reweight(spoilt, likelihood).log_evidence == pytest.approx(
+        reweight(result, likelihood).log_evidence, abs=1e-3
+    )
+    spoilt.nested_samples.loc[heavy, "log_likelihood"] = -np.inf
+    with pytest.raises(DataError, match="no finite log_likelihood"):
+        reweight(spoilt, likelihood)
+
+    class Half(GaussianLikelihood):
+        def log_likelihood(self, parameters: dict | None = None) -> float:
+            return super().log_likelihood(parameters) if parameters["m"] > 0.8 else -np.inf
+
+    half = reweight(result, Half(X, Y, line, sigma=0.3))
+    share = np.sum(table["weights"][table["m"] > 0.8])
+    assert half.log_evidence == pytest.approx(result.log_evidence + np.log(share), abs=1e-9)
+    assert half.posterior["m"].min() > 0.8
+
+
+def test_likelihoods_of_other_marginalisations_are_refused(result: Result) -> None:
+    """Their values are not of the same thing: the draws would be weighted by nonsense."""
+    plain, priors = green2020(5, seed=1)
+    over_phase = bilby.gw.GravitationalWaveTransient(
+        plain.interferometers, plain.waveform_generator, phase_marginalization=True, priors=priors.copy()
+    )
+    with pytest.raises(DataError, match=r"marginalised over \['phase'\], that of the result over \[\]"):
+        reweight(result, likelihood=over_phase)
+    marginal = copy.copy(result)
+    marginal.meta_data = {"run_statistics": {**result.meta_data["run_statistics"], "marginalised": ["phase"]}}
+    with pytest.raises(DataError, match=r"over \[\], that of the result over \['phase'\]"):
+        reweight(marginal, likelihood=plain)
 
 
 def test_bilbys_own_reweighting_agrees(result: Result) -> None:
