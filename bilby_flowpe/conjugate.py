@@ -70,9 +70,8 @@ def poisson_counts(size: int = 30, seed: int = 0) -> Problem:
         and scale :math:`\theta`, :math:`\prod_i t_i^{n_i} / n_i! \cdot \Gamma(k + n) \theta^{-k} / \Gamma(k) \cdot (t + 1 /
         \theta)^{-k - n}`, sums without index.
     """
-    rng = np.random.default_rng(seed)
-    exposures = rng.uniform(0.2, 2.0, size)
-    counts = rng.poisson(counts_expected(exposures, _RATE))
+    exposures = np.linspace(0.2, 2.0, size)
+    counts = np.random.default_rng(seed).poisson(counts_expected(exposures, _RATE))
     exact = float(np.sum(counts * np.log(exposures) - gammaln(counts + 1)))
     exact += _log_gamma_integral(int(counts.sum()), float(exposures.sum()))
     return PoissonLikelihood(exposures, counts, counts_expected), _of_the_rate(), exact

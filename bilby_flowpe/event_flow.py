@@ -2,7 +2,7 @@
 
 Points are whitened by their weighted mean and covariance. A spline flow learns what is left, and a mixture of normal densities
 beside it, for modes apart; where few points carry the weight, and either would learn them by heart, the whitened normal is
-kept. Held-out points decide.
+kept. Held-out points decide. The mixture takes a tenth of the flow's time: where it is as good as any can be, it is kept.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 import zuko
+from scipy.special import logsumexp
 
 from .event_mixture import NormalMixture, fit_mixture, split
 from .parts import Normal
@@ -104,7 +105,14 @@ class EventFlow:
         return np.where(finite, self._base.log_prob(white) + log_jacobian - self._whitening.log_volume, -np.inf)
 
 
-def fit_event_flow(points: np.ndarray, log_weights: np.ndarray, rng: np.random.Generator, steps: int) -> EventFlow:
+def fit_event_flow(
+    points: np.ndarray,
+    log_weights: np.ndarray,
+    rng: np.random.Generator,
+    steps: int,
+    log_density: np.ndarray | None = None,
+    enough: float = 0.0,
+) -> EventFlow:
     """Fit to weighted points by maximum likelihood.
 
     Parameters
@@ -117,33 +125,46 @@ def fit_event_flow(points: np.ndarray, log_weights: np.ndarray, rng: np.random.G
         Source of all randomness.
     steps
         Most training steps.
+    log_density
+        Log density at the points, (N,), up to a constant.
+    enough
+        A mixture whose divergence from this density is no larger, in nats, is kept without a look at flows.
     """
+    alive = _alive(points, log_weights)
     points, weights = sound_weights(points, log_weights)
     whitening = Whitening.of(points, weights)
-    flow, base = _choose(whitening(points), weights, rng, steps)
-    return EventFlow(flow, whitening, base)
+    white = whitening(points)
+    normal = Normal(white.shape[1])
+    if (parts := split(weights, rng)) is None:
+        return EventFlow(None, whitening, normal)
+    train, test = parts
+    base, of_base = fit_mixture(white[train], weights[train], white[test], weights[test], rng)
+    if log_density is None or _divergence(base, white[test], weights[test], log_density[alive][test]) > enough:
+        flow, of_flow = _train(white, weights, train, test, rng, steps)
+        if of_flow > of_base:
+            return EventFlow(flow, whitening, normal)
+    return EventFlow(None, whitening, base)
+
+
+def _alive(points: np.ndarray, log_weights: np.ndarray) -> np.ndarray:
+    return np.isfinite(log_weights) & np.all(np.isfinite(points), axis=1)
 
 
 def sound_weights(points: np.ndarray, log_weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Finite points (M, n) of some weight, and their weights (M,), which sum to one."""
-    alive = np.isfinite(log_weights) & np.all(np.isfinite(points), axis=1)
+    alive = _alive(points, log_weights)
     points, weights = points[alive], np.exp(log_weights[alive] - log_weights[alive].max())
     # A single point must not become the whole posterior (truncated importance sampling, Ionides 2008).
     weights = np.minimum(weights, weights.mean() * math.sqrt(len(weights)))
     return points, weights / weights.sum()
 
 
-def _choose(
-    white: np.ndarray, weights: np.ndarray, rng: np.random.Generator, steps: int
-) -> tuple[zuko.flows.Flow | None, Normal | NormalMixture]:
-    """The flow and the base that held-out points like best."""
-    normal = Normal(white.shape[1])
-    if (parts := split(weights, rng)) is None:
-        return None, normal
-    train, test = parts
-    base, of_base = fit_mixture(white[train], weights[train], white[test], weights[test], rng)
-    flow, of_flow = _train(white, weights, train, test, rng, steps)
-    return (flow, normal) if of_flow > of_base else (None, base)
+def _divergence(base: Normal | NormalMixture, white: np.ndarray, weights: np.ndarray, log_density: np.ndarray) -> float:
+    """Of ``base`` from the density, in nats, by weighted points of the latter: E[ln p / q] + ln E[q / p]."""
+    weights = weights / weights.sum()
+    log_ratio = log_density - base.log_prob(white)
+    some = weights > 0
+    return float(weights[some] @ log_ratio[some] + logsumexp(-log_ratio[some], b=weights[some]))
 
 
 def _train(

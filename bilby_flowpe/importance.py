@@ -13,6 +13,11 @@ order (the delta method) gives, in nats,
 .. math:: \sigma_{\ln Z} = \sqrt{(1 / \epsilon - 1) / N}, \qquad
           \mathrm{E}[\ln \bar w] - \ln Z \simeq -(1 / \epsilon - 1) / (2 N) = -\sigma_{\ln Z}^2 / 2.
 
+Where the rows come from the parts of a mixture, in numbers :math:`n_k` that were fixed beforehand, the mean is as unbiased and
+scatters less, by the variances :math:`s_k^2` within the parts alone (of their rows and one of the mean weight):
+
+.. math:: \sigma_{\ln Z}^2 = \frac{\sum_k n_k s_k^2}{(N \bar w)^2} .
+
 All of this trusts the weights to have a variance. The shape :math:`\hat k` of a generalised Pareto law fitted to the
 largest weights tells whether they have: moments of order :math:`1 / k` and above are infinite (Vehtari et al. 2024,
 JMLR 25, 72). Nothing here sees a mode of the posterior that the proposal never drew.
@@ -78,7 +83,7 @@ class WeightSummary:
         return dataclasses.asdict(self)
 
 
-def summarise(log_weights: ArrayLike) -> WeightSummary:
+def summarise(log_weights: ArrayLike, parts: ArrayLike | None = None) -> WeightSummary:
     """Evidence, its error, and the diagnostics of a set of independent importance weights.
 
     Parameters
@@ -86,6 +91,9 @@ def summarise(log_weights: ArrayLike) -> WeightSummary:
     log_weights
         Natural logarithm of the unnormalised weights, shape (n,). Minus infinity, or anything below ``ZERO_WEIGHT``, is
         a draw of zero weight: it counts in the mean.
+    parts
+        Which part of the proposal each row is from, whole numbers from 0, shape (n,), where their numbers were fixed
+        beforehand.
 
     Returns
     -------
@@ -109,6 +117,8 @@ def summarise(log_weights: ArrayLike) -> WeightSummary:
     # Equal weights may exceed n by a rounding error, which would make the variance negative.
     ess = min(total**2 / float(np.square(w).sum()), float(n))
     variance = (n / ess - 1.0) / n if n > 1 else math.inf
+    if parts is not None and n > 1:
+        variance = _variance_within(w, np.asarray(parts)) / total**2
     return WeightSummary(
         n_draws=n,
         n_finite=n_finite,
@@ -120,6 +130,13 @@ def summarise(log_weights: ArrayLike) -> WeightSummary:
         largest_weight=1.0 / total,
         log_evidence_bias=0.0 - 0.5 * variance,
     )
+
+
+def _variance_within(w: NDArray[np.float64], parts: NDArray[np.intp]) -> float:
+    """Variance of the sum of weights whose numbers from each part are fixed."""
+    # And a row of the mean weight: a few rows without weight, or a single one, would be thought not to scatter.
+    rows = [np.append(w[parts == part], w.mean()) for part in np.unique(parts)]
+    return float(sum((row.size - 1) * np.var(row, ddof=1) for row in rows))
 
 
 def effective_sample_size(log_weights: ArrayLike) -> float:

@@ -50,7 +50,7 @@ class Outcome:
     bound: BoundPosterior | None = field(init=False, default=None)
 
     def __post_init__(self) -> None:
-        self.summary = summarise(self.weighted.log_weights)
+        self.summary = summarise(self.weighted.log_weights, self.weighted.draws.part)
 
     def judge(
         self,

@@ -7,7 +7,9 @@ therefore a mixture,
 
 of the network's flow, the same flow from a broader base, and a little of the prior (Hesterberg 1995, Technometrics 37, 185).
 Every draw is weighted by the whole of ``q``, so that the weights are bounded by those of each part over its share, and a
-part of share ``a`` costs at most a share ``a`` of the efficiency. How much of the posterior falls to each part,
+part of share ``a`` costs at most a share ``a`` of the efficiency. How many draws are from each part is not left to chance but
+for what rounding leaves (Owen and Zhou 2000, JASA 95, 135): where the flow is near the posterior, draws of the prior have no
+weight, and their number would be most of what the evidence scatters by. How much of the posterior falls to each part,
 
 .. math:: R_k = \sum_i \bar w_i \, a_k q_k(x_i) / q(x_i) ,
 
@@ -94,7 +96,7 @@ class Draws:
 
 
 class Mixture:
-    """Independent draws from a mixture with fixed shares.
+    """Draws from a mixture with fixed shares.
 
     Parameters
     ----------
@@ -117,7 +119,17 @@ class Mixture:
 
     def draw(self, size: int, generator: torch.Generator, rng: np.random.Generator) -> Draws:
         """``size`` draws; rows come part by part, which no figure made of them minds."""
-        chosen = rng.multinomial(size, self.shares)
+        return self.draw_each(self.allot(size, rng), generator, rng)
+
+    def allot(self, size: int, rng: np.random.Generator) -> np.ndarray:
+        """How many of ``size`` draws to take from each part, (K,): its share of them, rounded so that the mean is exact."""
+        upper = np.floor(np.cumsum(self.shares) * size + rng.random()).astype(int)
+        upper[-1] = size
+        return np.diff(np.minimum(upper, size), prepend=0)
+
+    def draw_each(self, chosen: np.ndarray, generator: torch.Generator, rng: np.random.Generator) -> Draws:
+        """So many draws of each part, (K,), part by part."""
+        size = int(np.sum(chosen))
         pieces: list[tuple[Parameters, np.ndarray]] = []
         first = 0
         for part in self.parts:

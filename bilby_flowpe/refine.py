@@ -36,6 +36,8 @@ _ROUND, _ROUND_EACH = 2000, 500  # draws of a round, and more for each dimension
 _ENOUGH, _ENOUGH_EACH = 600.0, 200.0  # effective draws that a flow is fitted to, at least and for each dimension
 _STEPS, _LAST_STEPS = 150, 400  # training steps on the way, and at the posterior itself
 _BROAD, _WIDTH, _EDGES, _HOTTER, _START, _PRIOR = 0.1, 1.5, 0.15, 0.15, 0.05, 0.02
+# Divergence from the posterior, in nats, at which a mixture of normals needs no flow beside it; on the way less is as good.
+_NEAR_ENOUGH, _NEAR_ENOUGH_HOT = 0.02, 0.2
 _COOLED = 0.5  # a hotter flow is of at most this share of the inverse temperature
 _GOOD = 0.3
 _STEP = 2.5  # most by which the inverse temperature rises from one round to the next
@@ -304,9 +306,18 @@ class Refinement:
         began = time.monotonic()
         beta = self._next_beta()
         base, log_jacobian = self.pool.in_base(self.chart)
-        log_weights = self.pool.log_weights(tempered(self.pool.start_density(self.chart), self.pool.log_target, beta))
+        log_density = tempered(self.pool.start_density(self.chart), self.pool.log_target, beta)
+        log_weights = self.pool.log_weights(log_density)
         usable = np.isfinite(log_jacobian)
-        flow = fit_event_flow(base[usable], log_weights[usable], self.rng, _STEPS if beta < 1 else _LAST_STEPS)
+        steps = _STEPS if beta < 1 else _LAST_STEPS
+        flow = fit_event_flow(
+            base[usable],
+            log_weights[usable],
+            self.rng,
+            steps,
+            log_density[usable] - log_jacobian[usable],
+            _NEAR_ENOUGH_HOT if beta < 1 else _NEAR_ENOUGH,
+        )
         edges = None
         if self.chart is not self.network:
             edges = fit_in_quantiles(base[usable], log_weights[usable], self.rng, _WIDTH)

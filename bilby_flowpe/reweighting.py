@@ -61,7 +61,8 @@ def reweight(
     Returns
     -------
     Result
-        A new one, with its own evidence, weighted draws, posterior and verdict. The posterior has the search parameters and the
+        A new one, with its own evidence, weighted draws, posterior and verdict. The error of the evidence is that of
+        independent draws, which is too large where the run's own is very small. The posterior has the search parameters and the
         fixed ones; derived ones are for a conversion function to add.
 
     Raises

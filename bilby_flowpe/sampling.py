@@ -108,7 +108,7 @@ class EventSampler:
         self._unreached = unreached_share(self.chart, self.target.transform)
         size = min(max(wanted.n_effective // 5, _PILOT), self.budget.likelihood_evaluations)
         pilot = self._draw(proposal, size, "pilot")
-        summary = summarise(pilot.log_weights)
+        summary = summarise(pilot.log_weights, pilot.draws.part)
         left = self.budget.evaluations_left(self.target)
         needed = draws_needed(summary, wanted.n_effective, maximum=left + 1)
         poor = summary.efficiency < _INEFFICIENT or summary.effective_sample_size < _HOPELESS

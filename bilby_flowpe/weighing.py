@@ -173,6 +173,7 @@ class Target:
         blocks = []
         step = _BLOCK if go_on is None else _TIMED_BLOCK
         starts = range(0, size, step)
+        parts = rng.permutation(np.repeat(range(len(proposal.names)), proposal.allot(size, rng)))
         # As many rows are checked in many blocks as in one: they count as evaluations.
         spots = np.diff(np.linspace(0, SPOT_CHECKS, len(starts) + 1).astype(int)).tolist()
         for first, checked in zip(starts, spots, strict=True):
@@ -180,7 +181,8 @@ class Target:
                 break
             count = min(step, size - first)
             title = f"{progress}, {first + count} of {size} draws" if progress else None
-            blocks.append(self.weigh(proposal.draw(count, generator, rng), rng, title, checked))
+            chosen = np.bincount(parts[first : first + count], minlength=len(proposal.names))
+            blocks.append(self.weigh(proposal.draw_each(chosen, generator, rng), rng, title, checked))
         return WeightedDraws(
             draws=concatenate([block.draws for block in blocks]),
             parameters={

@@ -39,6 +39,29 @@ def test_error_of_the_evidence_is_its_scatter(dim: int, width: float) -> None:
     assert abs(z.std(ddof=1) * math.sqrt(2) - 1) > 4 / math.sqrt(2 * seeds)
 
 
+def test_error_of_fixed_numbers_is_their_scatter() -> None:
+    """Two parts of very different mean weight: what they differ by is no error, and rows of a lonely part are counted."""
+    rng = np.random.default_rng(15)
+    seeds = 500
+    parts = np.repeat([0, 1, 2], [900, 99, 1])
+    means, widths = np.array([1.0, 0.1, 0.5])[parts], np.array([0.05, 0.02, 0.05])[parts]
+    runs = [summarise(np.log(means + widths * rng.standard_normal(1000)), parts) for _ in range(seeds)]
+    exact = math.log(means.mean())
+    sizes, sigma = np.array([900, 99, 1]), np.array([0.05, 0.02, 0.05])
+    variance = sizes @ sigma**2 / means.sum() ** 2
+    z = np.array([(run.log_evidence - exact) / math.sqrt(variance) for run in runs])
+    assert abs(z.mean()) < 4 / math.sqrt(seeds)
+    assert abs(z.std(ddof=1) - 1) < 4 / math.sqrt(2 * seeds)
+    # A row of the mean weight is added to each part: the error is a little too large, never too small.
+    away = sizes / (sizes + 1) * (np.array([1.0, 0.1, 0.5]) - means.mean()) ** 2
+    expected = ((sizes - 1) @ sigma**2 + away.sum()) / means.sum() ** 2
+    errors = np.array([run.log_evidence_err for run in runs])
+    assert np.mean(errors**2) / expected == pytest.approx(1, rel=0.02)
+    assert 1 < np.mean(errors**2) / variance < 1.4
+    alone = summarise(np.log(means), parts * 0 + 3)
+    assert alone.log_evidence_err == pytest.approx(summarise(np.log(means)).log_evidence_err, rel=1e-3)
+
+
 def test_a_wrong_proposal_density_shows_in_the_evidence() -> None:
     """The same pulls do not centre where the density is 2% off."""
     rng = np.random.default_rng(12)

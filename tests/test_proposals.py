@@ -68,8 +68,37 @@ def test_density_of_a_mixture_is_normalised_and_is_what_is_drawn(transform: Prio
     uniform = np.where(draws.inside, -np.log(4) - draws.log_q, -np.inf)
     assert logsumexp(uniform) - np.log(SIZE) == pytest.approx(0, abs=5 * summarise(uniform).log_evidence_err)
     np.testing.assert_allclose(mixture.log_prob(draws.parameters)[draws.inside], draws.log_q[draws.inside])
-    counts = np.bincount(draws.part, minlength=3) / SIZE
-    np.testing.assert_allclose(counts, [0.7, 0.2, 0.1], atol=5 * 0.5 / SIZE**0.5)
+    np.testing.assert_allclose(np.bincount(draws.part, minlength=3), SIZE * np.array([0.7, 0.2, 0.1]), atol=1)
+
+
+def test_numbers_of_the_parts_are_their_shares_on_average(transform: PriorTransform) -> None:
+    """Rounded at random: an evidence of few draws would be biased otherwise."""
+    mixture = defensive(Shift(), transform, Shares(0.033, 0.004))
+    rng = np.random.default_rng(3)
+    for size in (1, 7, 500):
+        counts = np.array([mixture.allot(size, rng) for _ in range(4000)])
+        expected = size * mixture.shares
+        assert np.all(counts.sum(axis=1) == size)
+        assert np.all(np.abs(counts - expected) < 1)
+        # A number of two values a whole apart deviates by a half at most.
+        np.testing.assert_allclose(counts.mean(axis=0), expected, atol=5 * 0.5 / 4000**0.5)
+
+
+def test_evidence_of_an_exact_flow_does_not_scatter_with_the_number_of_prior_draws(transform: PriorTransform) -> None:
+    """A dozen draws without weight among thousands of equal ones: what it scattered by, and its error with it."""
+    mixture = defensive(Shift(), transform, Shares(0.005, 0.002))
+    seeds, size = 300, 5000
+    z, pooled = [], []
+    for seed in range(seeds):
+        draws = mixture.draw(size, *generators(seed))
+        log_w = weights(draws)
+        run = summarise(log_w, draws.part)
+        z.append(run.log_evidence / run.log_evidence_err)
+        pooled.append(summarise(log_w).log_evidence_err / run.log_evidence_err)
+    # Four standard errors of a mean and a deviation; a number left to chance makes the deviation 2.
+    assert abs(np.mean(z)) < 4 / seeds**0.5
+    assert abs(np.std(z) - 1) < 4 / (2 * seeds) ** 0.5
+    assert np.mean(pooled) > 1.5
 
 
 def test_a_wrong_density_is_found(transform: PriorTransform) -> None:

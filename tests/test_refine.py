@@ -9,6 +9,7 @@ from bilby.core.likelihood import Likelihood
 from bilby.core.prior import PriorDict, Uniform
 from scipy.stats import norm
 
+from bilby_flowpe import event_flow
 from bilby_flowpe.event_flow import fit_event_flow
 from bilby_flowpe.importance import effective_sample_size, summarise
 from bilby_flowpe.parts import Normal
@@ -154,6 +155,35 @@ def test_event_flow_is_a_density_and_learns_a_bend() -> None:
     )
     of_normal = norm.logpdf(plain[:, 0]) + norm.logpdf(plain[:, 1], plain[:, 0] ** 2, 0.3) - log_q
     assert summary.efficiency > 1.5 * effective_sample_size(of_normal) / 20_000
+
+
+def test_divergence_is_the_closed_form() -> None:
+    """Of the unit normal from one of another width, by its points, up to a constant; far points of no weight change nothing."""
+    rng = np.random.default_rng(5)
+    width, size = 1.3, 100_000
+    points = width * rng.standard_normal((size, 1))
+    points[:3] = 1e4
+    weights = np.r_[np.zeros(3), np.full(size - 3, 1.0)]
+    log_density = norm.logpdf(points[:, 0], 0, width) + 7.0
+    expected = np.log(1 / width) + 0.5 * (width**2 - 1)
+    # One over the root of the number of points, times a spread of about one.
+    assert event_flow._divergence(Normal(1), points, weights, log_density) == pytest.approx(expected, abs=5 / size**0.5)
+
+
+@pytest.mark.parametrize("bent", [False, True])
+def test_a_flow_is_trained_only_where_normals_do_not_do(monkeypatch: pytest.MonkeyPatch, bent: bool) -> None:
+    trained = []
+    train = event_flow._train
+    monkeypatch.setattr(event_flow, "_train", lambda *arguments: (trained.append(1), train(*arguments))[1])
+    rng = np.random.default_rng(6)
+    x = rng.standard_normal(3000)
+    points = np.stack([x, bent * x**2 + 0.1 * rng.standard_normal(3000)], axis=-1)
+    log_density = norm.logpdf(x) + norm.logpdf(points[:, 1], bent * x**2, 0.1)
+    event_flow.fit_event_flow(points, np.zeros(3000), rng, 50, log_density, enough=0.02)
+    assert bool(trained) == bent
+    # Without a density to hold it against the mixture is never enough.
+    event_flow.fit_event_flow(points, np.zeros(3000), rng, 50)
+    assert len(trained) == 1 + bent
 
 
 def test_event_flow_of_few_points_is_a_normal() -> None:
