@@ -5,7 +5,8 @@
 One signal of aligned spins in the noise of one detector is analysed with spins (eight parameters, the shipped network) and
 without (six; a network is trained for a few minutes and kept). Printed are ln Z of both, the logarithm of the Bayes factor
 with its error, its scatter over runs of other seeds, and what a prior without the higher spins makes of the same draws, at no
-likelihood evaluation. The referee's runs on the same two problems are resumed where they were stopped, and used again.
+likelihood evaluation. The referee's runs are on the same two problems, with phase and distance integrated out, by which no
+evidence changes; they are resumed where they were stopped, and used again.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ import bilby
 import numpy as np
 from bilby.core.prior import DeltaFunction, PriorDict, Uniform
 from bilby.core.result import Result
+from bilby.gw.likelihood import GravitationalWaveTransient
 
 from bilby_flowpe.problems import START_TIME, green2020
 from bilby_flowpe.reweighting import reweight
@@ -48,6 +50,23 @@ def with_changes(priors: PriorDict, changes: dict) -> PriorDict:
     for key, prior in changes.items():
         changed[key] = prior
     return changed
+
+
+def marginalised(
+    likelihood: GravitationalWaveTransient, priors: PriorDict, outdir: Path
+) -> tuple[GravitationalWaveTransient, PriorDict]:
+    """The same problem with phase and distance integrated out: two parameters less to walk in, and the same evidence."""
+    priors = priors.copy()
+    other = GravitationalWaveTransient(
+        likelihood.interferometers,
+        likelihood.waveform_generator,
+        priors=priors,
+        phase_marginalization=True,
+        distance_marginalization=True,
+        distance_marginalization_lookup_table=str(outdir / "distance_marginalisation.npz"),
+    )
+    priors.convert_floats_to_delta_functions()
+    return other, priors
 
 
 def told(name: str, result: Result) -> str:
@@ -108,7 +127,7 @@ def main() -> None:
     if arguments.referee:
         theirs = [
             run_referee(
-                arguments.referee, likelihood, priors.copy(), arguments.outdir,
+                arguments.referee, *marginalised(likelihood, priors, arguments.outdir), arguments.outdir,
                 f"{arguments.referee}_{name.replace(' ', '_')}", arguments.npool, arguments.seed,
             )
             for name, priors in models.items()

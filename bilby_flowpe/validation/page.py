@@ -42,6 +42,12 @@ th, td:not(:first-child) { white-space: nowrap; }
 img { max-width: 100%; height: auto; display: block; margin: .6rem 0; }
 pre { font-size: .82rem; line-height: 1.4; overflow-x: auto; background: #f4f6f8; padding: .7rem .9rem; border-radius: .5rem; }
 .faint { color: var(--faint); font-size: .9rem; }
+@media (max-width: 40rem) {
+  body { padding: .6rem .8rem 3rem; }
+  table { font-size: .8rem; } th, td { padding-right: .5rem; }
+  th, td, td:not(:first-child) { white-space: normal; overflow-wrap: anywhere; }
+  pre { white-space: pre-wrap; overflow-wrap: anywhere; font-size: .75rem; }
+}
 </style>
 </head>
 <body>
