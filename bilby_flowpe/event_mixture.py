@@ -108,7 +108,7 @@ def _maximise(points: np.ndarray, components: int, effective: float, rng: np.ran
         total = np.maximum(responsibility.sum(axis=0), 1e-12)
         means = responsibility.T @ points / total[:, None]
         centred = points[None] - means[:, None]
-        scatter = np.einsum("nk,kni,knj->kij", responsibility, centred, centred) * count_scale
+        scatter = (centred * responsibility.T[..., None]).transpose(0, 2, 1) @ centred * count_scale
         covariance = (scatter + prior_count * prior_covariance) / (counts + prior_count)[:, None, None]
         mixture = NormalMixture(shares, means, np.linalg.cholesky(covariance))
         parts = mixture.log_parts(points)

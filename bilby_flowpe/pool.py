@@ -24,12 +24,14 @@ class Pool:
         self.batches: list[WeightedDraws] = []
         self.proposals: list[Mixture] = []
         self._densities: dict[tuple[int, int], np.ndarray] = {}
+        self._drawn_from: np.ndarray | None = None
         self._charted: dict[tuple[int, int], tuple[np.ndarray, np.ndarray]] = {}
 
     def add(self, weighted: WeightedDraws, proposal: Mixture) -> None:
         """Let a batch count, drawn from ``proposal``."""
         self.batches.append(weighted)
         self.proposals.append(proposal)
+        self._drawn_from = None
 
     @property
     def log_target(self) -> np.ndarray:
@@ -38,12 +40,9 @@ class Pool:
 
     def log_weights(self, log_density: np.ndarray) -> np.ndarray:
         """Log weights for a density given at every draw, (N,)."""
-        counts = np.array([len(batch.draws) for batch in self.batches], dtype=np.float64)
-        columns = [
-            np.concatenate([self._density(which, index) for index in range(len(self.batches))])
-            for which in range(len(self.proposals))
-        ]
-        drawn_from = logsumexp(np.stack(columns, axis=-1) + np.log(counts / counts.sum()), axis=1)
+        if self._drawn_from is None:
+            self._drawn_from = self._mixed()
+        drawn_from = self._drawn_from
         alive = np.isfinite(log_density) & np.isfinite(drawn_from)
         return np.where(alive, log_density - np.where(alive, drawn_from, 0.0), -np.inf)
 
@@ -61,6 +60,15 @@ class Pool:
         """Efficiency of the latest batch alone, by its own proposal."""
         latest = self.batches[-1]
         return effective_sample_size(latest.log_weights) / len(latest.log_weights)
+
+    def _mixed(self) -> np.ndarray:
+        """Log density of all proposals together, in proportion to their draws, at every draw, (N,)."""
+        counts = np.array([len(batch.draws) for batch in self.batches], dtype=np.float64)
+        columns = [
+            np.concatenate([self._density(which, index) for index in range(len(self.batches))])
+            for which in range(len(self.proposals))
+        ]
+        return logsumexp(np.stack(columns, axis=-1) + np.log(counts / counts.sum()), axis=1)
 
     def _density(self, which: int, index: int) -> np.ndarray:
         key = (which, index)

@@ -5,7 +5,8 @@
 A straight line, Poisson counts and exponential waiting times are learnt by a network, once for all seeds, which are other
 data each; the others are black boxes, refined from the prior. Printed are ln Z beside its closed form for every run, then for
 every problem the mean and the width of the z-scores over the seeds, which should be 0 and 1, and dynesty's. The spike may be
-missed without a network: no such result is better than `check`, and says so.
+missed without a network: no such result is better than `check`, and says so. What was run is kept in the output folder, and
+not run again.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ import numpy as np
 from no_network import HEADER, Row, add_arguments, line, run_dynesty, run_flowpe, wrongly_reliable
 
 from bilby_flowpe.conjugate import linear_regression, poisson_counts, waiting_times
+from bilby_flowpe.kept import measured
 from bilby_flowpe.toys import Problem, correlated_gaussian, eggbox, gaussian_shells, spike_and_slab
 
 WITH_DATA: Mapping[str, Callable[[int], Problem]] = {
@@ -64,6 +66,14 @@ def options_of(name: str, arguments: argparse.Namespace) -> dict[str, Any]:
     }
 
 
+def problem_of(name: str, seed: int) -> Problem:
+    return WITH_DATA[name](seed) if name in WITH_DATA else BLACK_BOXES[name]()
+
+
+def run(name: str, arguments: argparse.Namespace, seed: int) -> Row:
+    return run_flowpe(name, problem_of(name, seed), seed, arguments, options_of(name, arguments))[0]
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     names = (*WITH_DATA, *BLACK_BOXES)
@@ -76,15 +86,15 @@ def main() -> None:
     rows: list[Row] = []
     print(HEADER, flush=True)
     for name in arguments.problems:
-        for seed in range(max(arguments.seeds, 1)):
-            problem = WITH_DATA[name](seed) if name in WITH_DATA else BLACK_BOXES[name]()
-            if arguments.referee and seed == 0:
-                rows.append(run_dynesty(name, problem, arguments)[0])
-                print(line(rows[-1]), flush=True)
-            if seed < arguments.seeds:
-                rows.append(run_flowpe(name, problem, seed, arguments, options_of(name, arguments))[0])
-                print(line(rows[-1]), flush=True)
-            (arguments.outdir / "figures.json").write_text(json.dumps(rows, indent=1) + "\n")
+        if arguments.referee:
+            rows.append(run_dynesty(name, problem_of(name, 0), arguments)[0])
+            print(line(rows[-1]), flush=True)
+        task = partial(run, name, arguments)
+        log = arguments.outdir / f"{name}.jsonl"
+        ours = measured(task, arguments.seeds, dict, log, progress=False)
+        print("\n".join(map(line, ours)), flush=True)
+        rows += ours
+    (arguments.outdir / "figures.json").write_text(json.dumps(rows, indent=1) + "\n")
     if not arguments.seeds:
         return
     print(
