@@ -1,11 +1,13 @@
 """A model's folder, written whole or not at all.
 
 Tensors are in ``weights.safetensors``, all else in ``model.json``. What may be measured again without touching the weights,
-the null of the surprise, has a small file of its own.
+the null of the surprise, has a small file of its own. The description carries the SHA-256 of every file, itself included, and
+what is read is held against them: a file that was cut short, mixed up with another model's or changed makes no wrong posterior.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
 import shutil
 import tempfile
@@ -18,10 +20,11 @@ from safetensors.torch import load_file, save_file
 
 from .errors import ModelError
 
-FORMAT = 1
-"""Version of the folder's layout; a newer one is refused."""
+FORMAT = 2
+"""Version of the folder's layout; a newer one is refused. The first had no digests."""
 
 WEIGHTS, DESCRIPTION, CONFIGURATION = "weights.safetensors", "model.json", "config.toml"
+_DIGESTS = "sha256"
 SURPRISE = "surprise.safetensors"
 """File of the tensors whose names begin with ``surprise.``, where there are any."""
 
@@ -52,7 +55,7 @@ def write_folder(folder: Path, tensors: dict[str, torch.Tensor], description: di
         _write_tensors({key: value for key, value in tensors.items() if key not in apart}, temporary / WEIGHTS)
         if apart:
             _write_tensors(apart, temporary / SURPRISE)
-        (temporary / DESCRIPTION).write_text(json.dumps({"format": FORMAT, **description}, indent=1) + "\n")
+        write_description(temporary, description)
         if (folder / CONFIGURATION).is_file():
             shutil.copy2(folder / CONFIGURATION, temporary / CONFIGURATION)
         temporary.chmod(0o755)
@@ -71,6 +74,28 @@ def _write_tensors(tensors: dict[str, torch.Tensor], path: Path) -> None:
     save_file({key: value.contiguous().clone() for key, value in tensors.items()}, path)
     # Written for its owner alone by safetensors: a cache may be shared.
     path.chmod(0o644)
+
+
+def file_digest(path: Path) -> str:
+    """SHA-256 of a file, in hexadecimal digits."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def write_description(folder: Path, description: dict[str, Any]) -> Path:
+    """Write the description of the tensors that are in ``folder``, with their digests and its own."""
+    digests = {name: file_digest(folder / name) for name in (WEIGHTS, SURPRISE) if (folder / name).is_file()}
+    others = {key: value for key, value in description.items() if key not in ("format", _DIGESTS)}
+    whole = {"format": FORMAT, _DIGESTS: digests, **others}
+    digests[DESCRIPTION] = _own_digest(whole)
+    return write_text(folder / DESCRIPTION, json.dumps(whole, indent=1) + "\n")
+
+
+def _own_digest(description: dict[str, Any]) -> str:
+    """SHA-256 of all that a description says but this."""
+    others = {name: digest for name, digest in description[_DIGESTS].items() if name != DESCRIPTION}
+    text = json.dumps({**description, _DIGESTS: others}, sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def write_text(path: Path, text: str) -> Path:
@@ -103,17 +128,29 @@ def read_folder(folder: Path) -> tuple[dict[str, Any], dict[str, torch.Tensor]]:
         raise ModelError(
             f"model={str(folder)!r}: {DESCRIPTION} cannot be read ({error}); train the model anew"
         ) from error
-    if not isinstance(version, int) or version > FORMAT:
+    if not isinstance(version, int) or isinstance(version, bool) or not 1 <= version <= FORMAT:
         raise ModelError(
-            f"model={str(folder)!r} has format {version!r}, this version reads up to {FORMAT}: update bilby_flowpe"
+            f"model={str(folder)!r} has format {version!r}, this version reads 1 to {FORMAT}: update bilby_flowpe"
         )
     try:
+        if version > 1 or _DIGESTS in description:
+            _check_digests(folder, description)
         tensors = load_file(folder / WEIGHTS)
         if (folder / SURPRISE).is_file():
             tensors |= load_file(folder / SURPRISE)
         return description, tensors
-    except SafetensorError as error:
+    except (SafetensorError, OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise damaged(folder, error) from error
+
+
+def _check_digests(folder: Path, description: dict[str, Any]) -> None:
+    digests = description[_DIGESTS]
+    found = {WEIGHTS: file_digest(folder / WEIGHTS), DESCRIPTION: _own_digest(description)}
+    if SURPRISE in digests or (folder / SURPRISE).is_file():
+        found[SURPRISE] = file_digest(folder / SURPRISE)
+    for name, digest in found.items():
+        if digests[name] != digest:
+            raise ValueError(f"{name} has the SHA-256 {digest}, and {digests[name]} in {DESCRIPTION}")
 
 
 def damaged(folder: Path, error: Exception) -> ModelError:

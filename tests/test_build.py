@@ -20,6 +20,7 @@ from bilby_flowpe.build import Settings, train_model
 from bilby_flowpe.cache import cache_folder, cached_models, new_folder
 from bilby_flowpe.contract import describe
 from bilby_flowpe.errors import ConfigurationError, SimulationError
+from bilby_flowpe.folder import write_description
 from bilby_flowpe.model import TrainedPosterior
 from bilby_flowpe.networks import NetworkConfig
 from bilby_flowpe.priors import PriorTransform
@@ -242,7 +243,7 @@ def test_only_a_model_that_was_trained_for_as_long(
     description = json.loads((folder / "model.json").read_text())
     description["settings"]["training"].update(max_steps=had[0], max_time=had[1])
     description["history"]["seconds"][-1] = 1.0
-    (folder / "model.json").write_text(json.dumps(description))
+    write_description(folder, description)
     training = replace(TINY.training, max_steps=asked[0], max_time=asked[1])
     found = best_model(contract_of(problem_5d), replace(TINY, training=training), str(cache))
     assert (found is not None) == enough

@@ -23,7 +23,7 @@ from bilby.gw.waveform_generator import WaveformGenerator
 from bilby_flowpe import folder as folder_module
 from bilby_flowpe import model as model_module
 from bilby_flowpe.errors import ContractError, ModelError
-from bilby_flowpe.folder import DESCRIPTION, FORMAT, WEIGHTS
+from bilby_flowpe.folder import DESCRIPTION, FORMAT, WEIGHTS, write_description
 from bilby_flowpe.importance import summarise
 from bilby_flowpe.model import TrainedPosterior, find_model, shipped_models
 from bilby_flowpe.priors import PriorTransform
@@ -157,9 +157,23 @@ def edit(folder: Path, change: Callable[[dict], object]) -> None:
     (folder / DESCRIPTION).write_text(json.dumps(description))
 
 
+def signed(folder: Path, change: Callable[[dict], object]) -> None:
+    """A change that digests do not tell of."""
+    description = json.loads((folder / DESCRIPTION).read_text())
+    change(description)
+    write_description(folder, description)
+
+
 def truncate(folder: Path) -> None:
     content = (folder / WEIGHTS).read_bytes()
     (folder / WEIGHTS).write_bytes(content[: len(content) // 2])
+
+
+def flip(folder: Path) -> None:
+    """One bit of one weight."""
+    content = bytearray((folder / WEIGHTS).read_bytes())
+    content[-3] ^= 1
+    (folder / WEIGHTS).write_bytes(bytes(content))
 
 
 @pytest.mark.parametrize(
@@ -175,12 +189,18 @@ def truncate(folder: Path) -> None:
         (lambda folder: edit(folder, lambda d: d.pop("format")), "cannot be read .*train the model anew"),
         (lambda folder: edit(folder, lambda d: d.update(format=99)), "format 99.*update bilby_flowpe"),
         (lambda folder: edit(folder, lambda d: d.update(format="new")), "format 'new'.*update bilby_flowpe"),
-        (lambda folder: edit(folder, lambda d: d.pop("contract")), "damaged .*contract.*train the model anew"),
-        (lambda folder: edit(folder, lambda d: d["coordinates"].pop("scale")), "damaged .*scale.*anew"),
-        (lambda folder: edit(folder, lambda d: d.update(kind="nonsense")), "damaged .*nonsense.*anew"),
-        (lambda folder: edit(folder, lambda d: d["network"].update(family="nonsense")), "damaged .*nonsense.*anew"),
-        (lambda folder: edit(folder, lambda d: d["network"].update(transforms=7)), "damaged .*anew"),
-        (lambda folder: edit(folder, lambda d: d.update(network=None)), "damaged .*anew"),
+        (lambda folder: signed(folder, lambda d: d.pop("contract")), "damaged .*contract.*train the model anew"),
+        (lambda folder: signed(folder, lambda d: d["coordinates"].pop("scale")), "damaged .*scale.*anew"),
+        (lambda folder: signed(folder, lambda d: d.update(kind="nonsense")), "damaged .*nonsense.*anew"),
+        (lambda folder: signed(folder, lambda d: d["network"].update(family="nonsense")), "damaged .*nonsense.*anew"),
+        (lambda folder: signed(folder, lambda d: d["network"].update(transforms=7)), "damaged .*anew"),
+        (lambda folder: signed(folder, lambda d: d.update(network=None)), "damaged .*anew"),
+        (
+            lambda folder: edit(folder, lambda d: d["network"].update(transforms=2)),
+            f"damaged .*{DESCRIPTION} has the SHA-256",
+        ),
+        (lambda folder: edit(folder, lambda d: d.pop("sha256")), "damaged .*sha256.*anew"),
+        (flip, f"damaged .*{WEIGHTS} has the SHA-256.*anew"),
         (shutil.rmtree, f"no {WEIGHTS} there; give the folder"),
     ],
 )
@@ -189,6 +209,13 @@ def test_damage_is_found(copied: Path, damage: Callable[[Path], object], complai
     with pytest.raises(ModelError, match=r"(?s)" + complaint) as error:
         TrainedPosterior.load(copied)
     assert str(copied) in str(error.value)
+
+
+def test_models_of_the_first_format_have_no_digests(copied: Path) -> None:
+    description = json.loads((copied / DESCRIPTION).read_text())
+    del description["sha256"]
+    (copied / DESCRIPTION).write_text(json.dumps({**description, "format": 1}))
+    assert TrainedPosterior.load(copied).contract.facts == description["contract"]
 
 
 def test_find_model(trained_5d: Trained, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

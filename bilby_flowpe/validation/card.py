@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from ..folder import DESCRIPTION, WEIGHTS, write_text
+from ..folder import DESCRIPTION, WEIGHTS, file_digest, write_text
 from ..model import TrainedPosterior
 from .loss import FreshLoss
 
@@ -43,7 +42,7 @@ def write_card(
         f"{history['validation_loss'][i]:.3f} | {history['validation_loss_paper'][i]:.3f} |"
         for i in sorted({*range(0, len(history["step"]), max(1, len(history["step"]) // 10)), best})
     ]
-    digest = hashlib.sha256((folder / WEIGHTS).read_bytes()).hexdigest()
+    digest = file_digest(folder / WEIGHTS)
     lines = [
         f"# {folder.name}",
         "",
