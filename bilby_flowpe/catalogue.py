@@ -10,7 +10,7 @@ from typing import Any
 
 from .cache import cache_folder
 from .errors import ModelError
-from .folder import DESCRIPTION
+from .folder import DESCRIPTION, reading
 from .model import SHIPPED, find_model
 
 CARD = "card.md"
@@ -125,14 +125,12 @@ def describe_entry(found: Entry) -> str:
         If its description lacks something.
     """
     lines = [f"{found.folder.name} ({found.origin}: {found.folder})"]
-    try:
+    with reading(found.folder):
         sections = {
             "What it is for": _problem(found.description["contract"]),
             "Network": _network(found.description),
             "Training": _training(found.description),
         }
-    except KeyError as error:
-        raise ModelError(f"model={str(found.folder)!r}: {DESCRIPTION} lacks {error}; train the model anew") from error
     sections["How good it is"] = [f"{name}: {value}" for name, value in found.figures.items()] or [
         f"not measured: flowpe gap {found.folder} --card"
     ]

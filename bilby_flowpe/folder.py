@@ -11,6 +11,8 @@ import hashlib
 import json
 import shutil
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -18,13 +20,16 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
-from .errors import ModelError
+from .errors import ContractError, ModelError, PriorError
 
 FORMAT = 2
 """Version of the folder's layout; a newer one is refused. The first had no digests."""
 
 WEIGHTS, DESCRIPTION, CONFIGURATION = "weights.safetensors", "model.json", "config.toml"
 _DIGESTS = "sha256"
+_STRUCTURAL = (
+    ArithmeticError, AttributeError, LookupError, MemoryError, OSError, RuntimeError, SafetensorError, TypeError, ValueError,
+)  # fmt: skip
 SURPRISE = "surprise.safetensors"
 """File of the tensors whose names begin with ``surprise.``, where there are any."""
 
@@ -132,15 +137,13 @@ def read_folder(folder: Path) -> tuple[dict[str, Any], dict[str, torch.Tensor]]:
         raise ModelError(
             f"model={str(folder)!r} has format {version!r}, this version reads 1 to {FORMAT}: update bilby_flowpe"
         )
-    try:
+    with reading(folder):
         if version > 1 or _DIGESTS in description:
             _check_digests(folder, description)
         tensors = load_file(folder / WEIGHTS)
         if (folder / SURPRISE).is_file():
             tensors |= load_file(folder / SURPRISE)
         return description, tensors
-    except (SafetensorError, OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise damaged(folder, error) from error
 
 
 def _check_digests(folder: Path, description: dict[str, Any]) -> None:
@@ -153,6 +156,20 @@ def _check_digests(folder: Path, description: dict[str, Any]) -> None:
             raise ValueError(f"{name} has the SHA-256 {digest}, and {digests[name]} in {DESCRIPTION}")
 
 
-def damaged(folder: Path, error: Exception) -> ModelError:
-    """What to raise for a folder whose content makes no model."""
-    return ModelError(f"model={str(folder.expanduser())!r} is damaged ({error}); train the model anew")
+@contextmanager
+def reading(folder: Path | None = None) -> Iterator[None]:
+    """What was read from a model's folder, the errors of its structure those of a model.
+
+    Raises
+    ------
+    ModelError
+        In the place of what a missing, mistaken or monstrous entry raises where it is used.
+    """
+    try:
+        yield
+    except (ContractError, ModelError, PriorError):
+        raise
+    except _STRUCTURAL as error:
+        said = f"{type(error).__name__}: {error}" if isinstance(error, LookupError) else str(error)
+        where = "the model" if folder is None else f"model={str(folder.expanduser())!r}"
+        raise ModelError(f"{where} is damaged ({said}); train the model anew") from error

@@ -16,13 +16,14 @@ from .bound import BoundPosterior, Trained
 from .conditional import ConditionalConfig
 from .contract import Contract, describe
 from .errors import ContractError, ModelError
-from .folder import DESCRIPTION, damaged, read_folder, write_folder
+from .folder import DESCRIPTION, read_folder, reading, write_folder
 from .grid import Grid
 from .networks import NetworkConfig, build_network
 from .priors import PriorTransform
 from .proposals import Shares
 from .representation import REPRESENTATIONS, CoordinateConfig
 from .restore import restore_priors
+from .schema import check_sizes, check_types
 from .simulation import make_simulator
 from .simulation.symmetries import find_symmetries
 from .surprise import Null
@@ -30,6 +31,7 @@ from .surprise import Null
 SHIPPED = Path(__file__).parent / "models"
 _PACKAGES = ("bilby_flowpe", "bilby", "torch", "zuko", "numpy", "lalsuite")
 _COMPLEX = "complex:"
+_WIDEST = 4096  # of parts that a family does without, whose widths no tensor has
 
 
 class TrainedPosterior(Trained):
@@ -45,7 +47,9 @@ class TrainedPosterior(Trained):
         """
         # Unusable data are told first: the contract would call them another problem.
         simulator = make_simulator(likelihood, transform, grid=self.grid, simulate=False)
-        match = self.contract.match(describe(likelihood, transform), self.information.get("psd_tolerance", 0.0))
+        asked = describe(likelihood, transform)
+        with reading():
+            match = self.contract.match(asked, self.information.get("psd_tolerance", 0.0))
         if match.refusals:
             raise ContractError(
                 "the model was trained for another problem: "
@@ -62,7 +66,8 @@ class TrainedPosterior(Trained):
         training = None
         if match.other_priors:
             start = float(likelihood.interferometers.start_time) if self.grid else 0.0
-            training = PriorTransform(restore_priors(self.contract.facts, start, transform.fixed))
+            with reading():
+                training = PriorTransform(restore_priors(self.contract.facts, start, transform.fixed))
         if self.conditional.keys and any(correction.startswith("waveform") for correction in match.corrections):
             self._check_symmetries(likelihood, transform)
         return BoundPosterior(self, likelihood, transform, training, match, simulator)
@@ -129,10 +134,8 @@ class TrainedPosterior(Trained):
             If the folder is missing, incomplete, damaged or of a newer version.
         """
         description, tensors = read_folder(Path(folder))
-        try:
+        with reading(Path(folder)):
             return cls._assemble(description, tensors)
-        except (KeyError, TypeError, ValueError, RuntimeError, AttributeError) as error:
-            raise damaged(Path(folder), error) from error
 
     def _description(self) -> dict[str, Any]:
         return {
@@ -168,12 +171,39 @@ class TrainedPosterior(Trained):
             group, name = key.split(".", 1)
             if name.startswith(_COMPLEX):
                 name, value = name.removeprefix(_COMPLEX), torch.view_as_complex(value)
+            if not torch.isfinite(value).all():
+                raise ValueError(f"{key} has entries that are no numbers")
             groups[group][name] = value
         coordinates = dict(description["coordinates"])
         location, scale = (np.asarray(coordinates.pop(key), dtype=np.float64) for key in ("location", "scale"))
         time_scale = float(coordinates.pop("time_scale"))
         config = CoordinateConfig.from_dict(coordinates)
+        if config.phase_order and "phase" not in config.keys:
+            raise ValueError(f"phase_order={config.phase_order} of coordinates {config.keys} without a phase")
+        if not (location.shape == scale.shape == (len(config.keys),)):
+            raise ValueError(
+                f"coordinates have {location.size} locations and {scale.size} scales for {len(config.keys)} keys"
+            )
+        if not (
+            np.isfinite(location).all() and np.isfinite([*scale, time_scale]).all() and min(*scale, time_scale) > 0
+        ):
+            raise ValueError(
+                "locations, scales or time_scale of the coordinates are not finite, or no scale is positive"
+            )
         grid = Grid(**description["grid"]) if description["grid"] else None
+        conditional = ConditionalConfig.from_dict(description["conditional"])
+        shares, of_network = Shares(**description.get("shares", {})), NetworkConfig.from_dict(description["network"])
+        for read in (config, conditional, shares, of_network, *([grid] if grid else [])):
+            check_types(read)
+        # Every size is that of some tensor, or a number of parts that have tensors.
+        in_representation = {key: value for key, value in description["representation"].items() if key != "noise"}
+        in_network = {key: value for key, value in of_network.to_dict().items() if key != "family"}
+        check_sizes(in_representation, _largest(groups["representation"]))
+        check_sizes(
+            {"context": description["context"], "grid": len(grid) if grid else 0, **in_network},
+            max(_largest(tensors), _WIDEST),
+        )
+        check_sizes({key: in_network[key] for key in ("transforms", "embedding_blocks")}, len(groups["network"]))
         representation = REPRESENTATIONS[description["kind"]].empty(grid, description["representation"])
         representation.load_state_dict(groups["representation"])
         null = (
@@ -183,9 +213,7 @@ class TrainedPosterior(Trained):
         )
         if null is not None and len(null.location) != representation.features:
             raise ValueError("the null of the surprise is that of another representation")
-        network = build_network(
-            len(config.keys), description["context"], NetworkConfig.from_dict(description["network"])
-        )
+        network = build_network(len(config.keys), description["context"], of_network)
         network.load_state_dict(
             {key: value.float() if value.is_floating_point() else value for key, value in groups["network"].items()}
         )
@@ -201,14 +229,19 @@ class TrainedPosterior(Trained):
             location=location,
             scale=scale,
             time_scale=time_scale,
-            conditional=ConditionalConfig.from_dict(description["conditional"]),
+            conditional=conditional,
             flatten_snr=bool(description["flatten_snr"]),
-            shares=Shares(**description.get("shares", {})),
+            shares=shares,
             settings=description["settings"],
             history=description["history"],
             information=description["information"],
             null=null,
         )
+
+
+def _largest(tensors: dict[str, torch.Tensor]) -> int:
+    """The largest size of a dimension."""
+    return max((size for value in tensors.values() for size in value.shape), default=0)
 
 
 def shipped_models() -> list[str]:

@@ -32,6 +32,7 @@ ROWS = (
         "importance",
         "networks",
         "recipe",
+        "schema",
         "selection",
         "tables",
     },

@@ -241,4 +241,4 @@ class TestModels:
         description["history"] = {}
         (tmp_path / "model.json").write_text(json.dumps(description))
         assert main(["show", str(tmp_path)]) == 2
-        assert "model.json lacks 'best'" in capsys.readouterr().err
+        assert "KeyError: 'best'" in capsys.readouterr().err
