@@ -17,6 +17,7 @@ from bilby.core.sampler.base_sampler import SamplerNotInstalledError
 
 from ..errors import ConfigurationError, DataError
 from .comparison import stored
+from .marginalised import marginalised, reconstructed
 
 REFEREES: Mapping[str, Mapping[str, Any]] = {
     # Bilby's own defaults, written out: a newer Bilby must not move them.
@@ -39,9 +40,20 @@ REFEREES: Mapping[str, Mapping[str, Any]] = {
         "naccept": 30,
         "maxmcmc": 5000,
     },
+    # For eight parameters and more: all of them walk a thousand likelihoods for one independent point.
+    "dynesty-marginalised": {
+        "sampler": "dynesty",
+        "nlive": 1000,
+        "sample": "acceptance-walk",
+        "bound": "live",
+        "dlogz": 0.1,
+        "naccept": 60,
+        "maxmcmc": 5000,
+        "marginalise": ("phase", "distance"),
+    },
     "emcee": {"sampler": "emcee", "nwalkers": 200, "iterations": 6000, "nburn": 3000},
 }
-"""Named settings of referees."""
+"""Named settings of referees; ``marginalise`` is what Bilby's likelihood integrates out, and draws for the result."""
 
 _READ = {".json": "json", ".json.gz": "json", ".hdf5": "hdf5", ".h5": "hdf5"}
 RESULTS = tuple(_READ)
@@ -90,7 +102,26 @@ def run_referee(
     ------
     ConfigurationError
         If the sampler is not installed.
+    SimulationError
+        If the problem cannot be marginalised, and the settings ask for it.
     """
+    settings = settings_of(name)
+    if kinds := settings.pop("marginalise", ()):
+        other, fewer = marginalised(likelihood, priors, kinds, outdir)
+        return reconstructed(_run(name, settings, other, fewer, outdir, label, npool, seed), other, priors, npool, seed)
+    return _run(name, settings, likelihood, priors, outdir, label, npool, seed)
+
+
+def _run(
+    name: str,
+    settings: dict[str, Any],
+    likelihood: Likelihood,
+    priors: PriorDict,
+    outdir: Path,
+    label: str,
+    npool: int,
+    seed: int,
+) -> Result:
     truth = getattr(likelihood, "injection_parameters", None)
     try:
         return bilby.run_sampler(
@@ -102,7 +133,7 @@ def run_referee(
             sampling_seed=seed,
             injection_parameters=truth,
             check_point_plot=False,
-            **settings_of(name),
+            **settings,
         )
     except SamplerNotInstalledError as error:
         raise ConfigurationError(f"referee={name!r} is not installed ({error}): install it, or give another") from error
