@@ -125,6 +125,13 @@ class AnyPrior:
         log_prob = self._transform.log_prob(parameters)
         return log_prob + self._covers.log_ratio(parameters) if self._covers else log_prob
 
+    def share_beyond(self, other: AnyPrior, size: int, rng: np.random.Generator) -> float:
+        """Share of this prior, of ``size`` draws, where ``other``, of the same parameters, has no density."""
+        draws = self._transform.sample(size, rng)
+        weights = np.exp(self._covers.log_ratio(draws)) if self._covers else np.ones(size)
+        beyond = np.isneginf(other.log_prob(draws))
+        return float(weights[beyond].sum() / weights.sum())
+
 
 def has_joint(priors: PriorDict) -> bool:
     """Whether there is a joint prior among the priors."""

@@ -2,7 +2,8 @@ r"""The same data under another likelihood or prior, by the weighted draws of a 
 
 With weights :math:`w` of one posterior, :math:`w' = w \, L' \pi' / (L \pi)` are those of another: its evidence, its posterior
 and a verdict on both come at one evaluation of the new likelihood for each draw of non-zero weight, and none for a new prior.
-The draws are those of the first posterior's proposal: where the second reaches beyond it, the verdict says so.
+The draws are those of the first posterior's proposal: where the second lies in its tails, the verdict says so, and what was
+said of the first result stays true of the second. A prior that reaches beyond the first one is refused: no draw is there.
 """
 
 from __future__ import annotations
@@ -16,8 +17,9 @@ from bilby.core.prior import PriorDict
 from bilby.core.result import Result
 from bilby.core.utils import logger
 
+from .arguments import check_npool
 from .covers import AnyPrior
-from .errors import DataError, PriorError
+from .errors import ConfigurationError, DataError, PriorError
 from .importance import normalised_weights, rejection_sample, summarise
 from .parallel import evaluate, make_rows
 from .plain import is_wave, marginalised
@@ -26,7 +28,9 @@ from .verdict import Evidence, judge
 from .weighing import LogLikelihood
 
 _OURS = "run_statistics"
+_GRADES = ("reliable", "check", "failed")
 _NOT_PARAMETERS = ("weights", "log_likelihood", "log_prior")
+_PRIOR_DRAWS = 20_000
 _WITHOUT_VALUE = 1e-3  # of the weight: what the error of an evidence does not show
 
 
@@ -71,10 +75,16 @@ def reweight(
         If the result has no weighted draws, draws of some weight have no likelihood, or the other likelihood integrates other
         parameters out.
     PriorError
-        If the priors search for other parameters.
+        If the priors search for other parameters, or reach beyond those of the result.
+    ConfigurationError
+        If ``npool`` or ``n_posterior`` is no whole number of at least one.
     """
+    npool = check_npool(npool)
+    if not isinstance(n_posterior, int) or isinstance(n_posterior, bool) or n_posterior < 1:
+        raise ConfigurationError(f"n_posterior={n_posterior!r}: give a whole number of at least 1")
     statistics = (result.meta_data or {}).get(_OURS) or {}
-    table = result.nested_samples
+    # Bilby's property raises where there are none.
+    table = getattr(result, "_nested_samples", None)
     if table is None or not statistics.get("importance_weighted") or "log_prior" not in table:
         raise DataError(
             f"the result {result.label!r} of {result.sampler} has no weighted draws of flowpe: give one of a run with "
@@ -87,12 +97,19 @@ def reweight(
             f"priors search for {sorted(new.keys)}, the draws are of {sorted(keys)}: give priors of these parameters"
         )
     _check_likelihood(likelihood, statistics)
+    if priors is not None:
+        beyond = new.share_beyond(AnyPrior(result.priors), _PRIOR_DRAWS, np.random.default_rng(seed))
+        if beyond > 0:
+            raise PriorError(
+                f"{beyond:.3g} of the new priors lies where those of the result {result.label!r} allow nothing and no draw is: "
+                "give priors inside them, or run the sampler with the new ones"
+            )
     sample: Parameters = {key: table[key].to_numpy(dtype=np.float64) for key in keys}
     weights, log_likelihood, log_prior = (table[key].to_numpy() for key in ("weights", "log_likelihood", "log_prior"))
-    new_likelihood, spent = log_likelihood, 0
+    new_likelihood, spent, nan_share = log_likelihood, 0, 0.0
     log_ratio = np.zeros(len(table))
     if likelihood is not None:
-        new_likelihood = _evaluated(likelihood, bool(result.use_ratio), new.fixed, sample, npool)
+        new_likelihood, nan_share = _evaluated(likelihood, bool(result.use_ratio), new.fixed, sample, npool)
         spent = len(table)
         log_ratio += _difference(new_likelihood, log_likelihood, weights)
     new_prior = log_prior if priors is None else new.log_prob(sample)
@@ -116,7 +133,11 @@ def reweight(
         other.log_bayes_factor = other.log_evidence - other.log_noise_evidence
     other.log_evidence_err = float(np.hypot(summary.log_evidence_err, new.log_normalisation_err))
     other.num_likelihood_evaluations = spent
-    verdict = judge(summary, evidence=Evidence(n_posterior=len(other.posterior)))
+    verdict = judge(summary, evidence=Evidence(n_posterior=len(other.posterior), nan_share=nan_share))
+    # What is wrong with the draws, a mode that they miss, is wrong with any weights of theirs.
+    before = [f"of the run itself: {reason}" for reason in statistics.get("reasons", [])]
+    grade = max(verdict.grade, str(statistics.get("verdict", "failed")), key=_GRADES.index)
+    reasons = [*verdict.reasons, *before]
     other.meta_data = {
         **result.meta_data,
         _OURS: {
@@ -126,12 +147,13 @@ def reweight(
             "n_likelihood_evaluations": spent,
             "marginalised": statistics.get("marginalised", []),
             "reweighted_from": result.label,
-            "verdict": verdict.grade,
-            "reasons": list(verdict.reasons),
+            "seed": statistics.get("seed"),
+            "verdict": grade,
+            "reasons": reasons,
         },
     }
-    message = f"Verdict: {verdict.grade}" + "".join(f"; {reason}" for reason in verdict.reasons)
-    (logger.info if verdict.grade == "reliable" else logger.warning)(message)
+    message = f"Verdict: {grade}" + "".join(f"; {reason}" for reason in reasons)
+    (logger.info if grade == "reliable" else logger.warning)(message)
     return other
 
 
@@ -150,13 +172,14 @@ def _check_likelihood(likelihood: Likelihood | None, statistics: dict[str, Any])
 
 def _evaluated(
     likelihood: Likelihood, use_ratio: bool, fixed: dict[str, float], sample: Parameters, npool: int
-) -> np.ndarray:
+) -> tuple[np.ndarray, float]:
+    """Log likelihoods (N,), and the share of them that are no numbers."""
     rows = make_rows(fixed, sample)
     values, good = evaluate(LogLikelihood(likelihood, use_ratio), rows, npool, None)
     log_likelihood = np.full(len(rows), -np.inf)
     if good.any():
         log_likelihood[good] = values[:, 0]
-    return log_likelihood
+    return log_likelihood, 1.0 - float(np.mean(good))
 
 
 def _difference(new: np.ndarray, old: np.ndarray, weights: np.ndarray) -> np.ndarray:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from pathlib import Path
 from typing import Any
 
 import bilby
@@ -12,9 +13,9 @@ from bilby.core.likelihood import GaussianLikelihood
 from bilby.core.prior import Gaussian, MultivariateGaussian, MultivariateGaussianDist, PriorDict, Uniform
 from bilby.core.result import Result
 from bilby.core.result import reweight as bilbys_reweight
-from scipy.stats import multivariate_normal
+from scipy.stats import multivariate_normal, norm
 
-from bilby_flowpe.errors import DataError, PriorError
+from bilby_flowpe.errors import ConfigurationError, DataError, PriorError
 from bilby_flowpe.problems import green2020
 from bilby_flowpe.reweighting import reweight
 
@@ -172,7 +173,48 @@ def test_the_result_is_left_as_it_was(result: Result) -> None:
     assert (result.log_evidence, len(result.posterior)) == before[1:]
 
 
+def test_a_prior_that_reaches_beyond_is_refused(tmp_path: Path) -> None:
+    """Half of its posterior is where no draw is, which no weight can tell."""
+    likelihood = GaussianLikelihood(np.zeros(1), np.ones(1), lambda x, mu: mu + 0 * x, sigma=0.3)
+    inside = bilby.run_sampler(
+        likelihood, PriorDict({"mu": Uniform(0, 1)}), sampler="flowpe", outdir=str(tmp_path), cache=str(tmp_path), label="half",
+        sampling_seed=2, training_time=None, training_steps=100, n_effective=500, progress=False, save=False,
+    )  # fmt: skip
+    for wider in (Uniform(0, 2), Gaussian(1, 1)):
+        with pytest.raises(PriorError, match="lies where those of the result 'half' allow nothing"):
+            reweight(inside, priors=PriorDict({"mu": wider}))
+    narrower = reweight(inside, priors=PriorDict({"mu": Uniform(0.5, 1)}))
+    exact = np.log(2 * (norm.cdf(1, 1, 0.3) - norm.cdf(0.5, 1, 0.3)))
+    assert narrower.log_evidence == pytest.approx(exact, abs=5 * narrower.log_evidence_err)
+
+
+@pytest.mark.parametrize("grade", ["check", "failed"])
+def test_what_was_wrong_with_the_draws_stays_wrong(result: Result, grade: str) -> None:
+    doubted = copy.copy(result)
+    statistics = {**result.meta_data["run_statistics"], "verdict": grade, "reasons": ["a mode may be missing"]}
+    doubted.meta_data = {"run_statistics": statistics}
+    for new in (reweight(doubted), reweight(doubted, likelihood=GaussianLikelihood(X, Y, line, sigma=0.33))):
+        assert new.meta_data["run_statistics"]["verdict"] == grade
+        assert "of the run itself: a mode may be missing" in new.meta_data["run_statistics"]["reasons"]
+
+
+def test_a_likelihood_that_is_no_number_is_told(result: Result) -> None:
+    class Broken(GaussianLikelihood):
+        def log_likelihood(self, parameters: dict | None = None) -> float:
+            return super().log_likelihood(parameters) if parameters["m"] > 0.8 else np.nan
+
+    new = reweight(result, Broken(X, Y, line, sigma=0.3))
+    assert new.meta_data["run_statistics"]["verdict"] == "failed"
+
+
 def test_refusals(result: Result) -> None:
+    without = copy.copy(result)
+    without.nested_samples = None
+    with pytest.raises(DataError, match="no weighted draws"):
+        reweight(without)
+    for wrong in ({"npool": "two"}, {"n_posterior": 0}):
+        with pytest.raises(ConfigurationError, match=next(iter(wrong))):
+            reweight(result, **wrong)
     with pytest.raises(PriorError, match=r"search for \['m'\]"):
         reweight(result, priors=PriorDict({"m": Uniform(0, 1), "c": 0.0}))
     bare = copy.copy(result)
