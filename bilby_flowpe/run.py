@@ -32,7 +32,7 @@ from .sampling import EventSampler, Wanted
 from .simulation import SimulationConfig, can_simulate, nobody_simulates
 from .training import TrainingConfig
 from .translation import translated
-from .weighing import Target
+from .weighing import Target, has_ratio
 
 _UNSEEN_SEED = 2**31 - 1
 
@@ -67,6 +67,10 @@ class Run:
 
     def __call__(self) -> Result:
         began = time.monotonic()
+        if self.sampler.use_ratio and not has_ratio(self.likelihood):
+            raise ConfigurationError(
+                f"use_ratio=True: a {type(self.likelihood).__name__} has no likelihood of noise alone: leave it out"
+            )
         source, bound = "none", None
         if can_simulate(self.likelihood):
             bound, source = self._find_or_train()

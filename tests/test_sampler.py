@@ -434,14 +434,14 @@ def test_a_lying_closed_form_fails(run: Runner, monkeypatch: pytest.MonkeyPatch,
 
 
 def test_no_draw_with_weight_is_a_failed_result(run: Runner, monkeypatch: pytest.MonkeyPatch) -> None:
-    plain = proposals.Mixture.draw
+    plain = proposals.Mixture.draw_each
 
     def outside(self: Any, *arguments: Any) -> Any:
         draws = plain(self, *arguments)
         draws.inside[:] = False
         return draws
 
-    monkeypatch.setattr(proposals.Mixture, "draw", outside)
+    monkeypatch.setattr(proposals.Mixture, "draw_each", outside)
     result = run()
     statistics = result.meta_data["run_statistics"]
     assert statistics["verdict"] == "failed"
@@ -462,6 +462,16 @@ def regression(sigma: float = 0.5) -> tuple[GaussianLikelihood, PriorDict]:
 
 
 TRAINING = {"training_steps": 5, "training_time": None, "max_likelihood_evaluations": 500}
+
+
+def test_ratios_to_no_noise_are_refused(run: Runner, tmp_path: Path) -> None:
+    """Before a network is trained for it; every likelihood would be no number."""
+    likelihood, priors = regression()
+    with pytest.raises(
+        ConfigurationError, match="use_ratio=True: a GaussianLikelihood has no likelihood of noise alone"
+    ):
+        run(likelihood=likelihood, priors=priors, use_ratio=True, model=None, cache=str(tmp_path))
+    assert not any(tmp_path.glob("*/weights.safetensors"))
 
 
 def test_a_model_is_trained_once_and_kept(run: Runner, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
