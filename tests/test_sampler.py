@@ -466,11 +466,10 @@ TRAINING = {"training_steps": 5, "training_time": None, "max_likelihood_evaluati
 
 def test_ratios_to_no_noise_are_refused(run: Runner, tmp_path: Path) -> None:
     """Before a network is trained for it; every likelihood would be no number."""
-    likelihood, priors = regression()
     with pytest.raises(
         ConfigurationError, match="use_ratio=True: a GaussianLikelihood has no likelihood of noise alone"
     ):
-        run(likelihood=likelihood, priors=priors, use_ratio=True, model=None, cache=str(tmp_path))
+        run(regression(), use_ratio=True, model=None, cache=str(tmp_path))
     assert not any(tmp_path.glob("*/weights.safetensors"))
 
 
