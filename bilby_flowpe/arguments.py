@@ -36,8 +36,8 @@ def check_arguments(kwargs: dict[str, Any]) -> dict[str, Any]:
     """
     checked = dict(kwargs)
     for key in ("n_effective", "n_posterior", "max_likelihood_evaluations", "n_waveforms", "hidden_features"):
-        checked[key] = _whole(key, kwargs[key])
-    optional = {"training_steps": _whole, "training_time": _positive, "max_time": _positive, "sampling_seed": _seed}
+        checked[key] = whole(key, kwargs[key])
+    optional = {"training_steps": whole, "training_time": _positive, "max_time": _positive, "sampling_seed": _seed}
     for key, check in optional.items():
         checked[key] = None if _is_none(kwargs[key]) else check(key, kwargs[key])
     checked["learning_rate"] = _positive("learning_rate", kwargs["learning_rate"])
@@ -61,7 +61,7 @@ def check_arguments(kwargs: dict[str, Any]) -> dict[str, Any]:
 
 def check_npool(value: Any) -> int:
     """Number of processes; ``None`` is one."""
-    return 1 if value is None else _whole("npool", value)
+    return 1 if value is None else whole("npool", value)
 
 
 def _number(key: str, value: Any, wanted: str) -> float:
@@ -73,7 +73,8 @@ def _number(key: str, value: Any, wanted: str) -> float:
         raise ConfigurationError(f"{key}={value!r}: give {wanted}") from None
 
 
-def _whole(key: str, value: Any, least: int = 1) -> int:
+def whole(key: str, value: Any, least: int = 1) -> int:
+    """A whole number of at least ``least``, refused by its name otherwise."""
     wanted = f"a whole number of at least {least}"
     number = _number(key, value, wanted)
     if not (np.isfinite(number) and number.is_integer() and number >= least):
@@ -82,7 +83,7 @@ def _whole(key: str, value: Any, least: int = 1) -> int:
 
 
 def _seed(key: str, value: Any) -> int:
-    return _whole(key, value, least=0)
+    return whole(key, value, least=0)
 
 
 def _positive(key: str, value: Any) -> float:

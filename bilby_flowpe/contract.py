@@ -105,11 +105,11 @@ class Contract:
             *priors,
             *_match_settings(self.facts, asked.facts, same_priors),
             *turned,
-            *_match_arrays(*(_without_behaviour(one.arrays) for one in (self, asked)), psd_tolerance),
+            *_match_arrays(*(_arrays(one, behaviour=False) for one in (self, asked)), psd_tolerance),
         ]
         # Answers to the same questions alone can be compared.
         if same_priors and not any(finding.refused for finding in found):
-            found += _match_arrays(*(_behaviour_alone(one.arrays) for one in (self, asked)), psd_tolerance)
+            found += _match_arrays(*(_arrays(one, behaviour=True) for one in (self, asked)), psd_tolerance)
         return Match(
             refusals=tuple(finding.message for finding in found if finding.refused),
             corrections=tuple(finding.message for finding in found if not finding.refused),
@@ -406,12 +406,9 @@ def _whole_turn(entry: dict[str, Any] | None) -> bool:
     )
 
 
-def _without_behaviour(arrays: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-    return {name: array for name, array in arrays.items() if name != _BEHAVIOUR}
-
-
-def _behaviour_alone(arrays: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-    return {name: array for name, array in arrays.items() if name == _BEHAVIOUR}
+def _arrays(contract: Contract, behaviour: bool) -> dict[str, np.ndarray]:
+    """What a user's function gives, or all else."""
+    return {name: array for name, array in contract.arrays.items() if (name == _BEHAVIOUR) == behaviour}
 
 
 def _match_arrays(

@@ -69,6 +69,14 @@ class Covers:
             for dist, sample in zip(self._dists, samples, strict=True)
         ]
 
+    def replaced(self, priors: PriorDict) -> PriorDict:
+        """A copy of ``priors`` with the independent ones in the place of the joint ones."""
+        plain = priors.copy()
+        # One by one: a dictionary of conditional priors keeps their order by what is set, and not by what is updated.
+        for key, prior in self.priors.items():
+            plain[key] = prior
+        return plain
+
     def log_ratio(self, parameters: Parameters) -> np.ndarray:
         """Log density (N,) of the joint priors over that of the independent ones."""
         return sum(
@@ -111,11 +119,7 @@ class AnyPrior:
 
     def __init__(self, priors: PriorDict) -> None:
         self._covers = Covers(priors) if has_joint(priors) else None
-        if self._covers:
-            priors = priors.copy()
-            for key, prior in self._covers.priors.items():
-                priors[key] = prior
-        self._transform = PriorTransform(priors)
+        self._transform = PriorTransform(self._covers.replaced(priors) if self._covers else priors)
         self.keys = self._transform.keys
         self.fixed = self._transform.fixed
         self.log_normalisation_err = self._transform.log_normalisation_err

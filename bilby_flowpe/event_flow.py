@@ -2,7 +2,7 @@
 
 Points are whitened by their weighted mean and covariance. A spline flow learns what is left, and a mixture of normal densities
 beside it, for modes apart; where few points carry the weight, and either would learn them by heart, the whitened normal is
-kept. Held-out points decide. The mixture takes a tenth of the flow's time: where it is as good as any can be, it is kept.
+kept. Held-out points decide. The mixture takes less time by far: where it is as good as any can be, it is kept.
 """
 
 from __future__ import annotations

@@ -17,9 +17,9 @@ from bilby.core.prior import PriorDict
 from bilby.core.result import Result
 from bilby.core.utils import logger
 
-from .arguments import check_npool
+from .arguments import check_npool, whole
 from .covers import AnyPrior
-from .errors import ConfigurationError, DataError, PriorError
+from .errors import DataError, PriorError
 from .importance import normalised_weights, rejection_sample, summarise
 from .parallel import evaluate, make_rows
 from .plain import is_wave, marginalised
@@ -79,9 +79,7 @@ def reweight(
     ConfigurationError
         If ``npool`` or ``n_posterior`` is no whole number of at least one.
     """
-    npool = check_npool(npool)
-    if not isinstance(n_posterior, int) or isinstance(n_posterior, bool) or n_posterior < 1:
-        raise ConfigurationError(f"n_posterior={n_posterior!r}: give a whole number of at least 1")
+    npool, n_posterior = check_npool(npool), whole("n_posterior", n_posterior)
     statistics = (result.meta_data or {}).get(_OURS) or {}
     # Bilby's property raises where there are none.
     table = getattr(result, "_nested_samples", None)

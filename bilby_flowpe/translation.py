@@ -142,9 +142,7 @@ class Translation(Unchanged):
         self._extra = self._take_calibration(plain) if wave else {}
         self._covers = Covers(plain) if has_joint(plain) else None
         if self._covers:
-            # One by one: a dictionary of conditional priors keeps their order by what is set, and not by what is updated.
-            for key, prior in self._covers.priors.items():
-                plain[key] = prior
+            plain = self._covers.replaced(plain)
         self._frame = Frame(likelihood, plain) if wave and needs_frame(likelihood) else None
         if self._frame:
             plain = self._frame.plain_priors(plain)

@@ -3,9 +3,10 @@
     python examples/hostile_models.py green2020-5d-maf
 
 Every entry of the description is left out, given another type and given absurd values, with the digests as they were and with
-digests made for the change; the tensors are cut short, changed by a bit, of other shapes, those of another model, and pickles
-under their name. Each folder is then loaded, shown, bound to a problem and drawn from. Printed is what happened, by kind; the
-command fails if anything but an error of this package's came up, a call took longer than its time, or a file was left behind.
+digests made for the change; the tensors are cut short, changed by a bit, left out, renamed, of other shapes, no numbers, and
+pickles under their name. Each folder is then loaded, shown, bound to a problem and drawn from. Printed is what happened, by
+kind; the command fails if anything but an error of this package's came up, a call took longer than its time, or a file was left
+behind.
 """
 
 from __future__ import annotations

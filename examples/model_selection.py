@@ -21,11 +21,11 @@ import bilby
 import numpy as np
 from bilby.core.prior import DeltaFunction, PriorDict, Uniform
 from bilby.core.result import Result
-from bilby.gw.likelihood import GravitationalWaveTransient
 
 from bilby_flowpe.problems import START_TIME, green2020
 from bilby_flowpe.reweighting import reweight
 from bilby_flowpe.selection import BayesFactor, bayes_factor
+from bilby_flowpe.validation.marginalised import marginalised
 from bilby_flowpe.validation.referee import obstacle, run_referee
 
 INJECTION = {
@@ -50,23 +50,6 @@ def with_changes(priors: PriorDict, changes: dict) -> PriorDict:
     for key, prior in changes.items():
         changed[key] = prior
     return changed
-
-
-def marginalised(
-    likelihood: GravitationalWaveTransient, priors: PriorDict, outdir: Path
-) -> tuple[GravitationalWaveTransient, PriorDict]:
-    """The same problem with phase and distance integrated out: two parameters less to walk in, and the same evidence."""
-    priors = priors.copy()
-    other = GravitationalWaveTransient(
-        likelihood.interferometers,
-        likelihood.waveform_generator,
-        priors=priors,
-        phase_marginalization=True,
-        distance_marginalization=True,
-        distance_marginalization_lookup_table=str(outdir / "distance_marginalisation.npz"),
-    )
-    priors.convert_floats_to_delta_functions()
-    return other, priors
 
 
 def told(name: str, result: Result) -> str:
@@ -127,7 +110,7 @@ def main() -> None:
     if arguments.referee:
         theirs = [
             run_referee(
-                arguments.referee, *marginalised(likelihood, priors, arguments.outdir), arguments.outdir,
+                arguments.referee, *marginalised(likelihood, priors, ("phase", "distance"), arguments.outdir), arguments.outdir,
                 f"{arguments.referee}_{name.replace(' ', '_')}", arguments.npool, arguments.seed,
             )
             for name, priors in models.items()
