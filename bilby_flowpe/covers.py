@@ -25,6 +25,7 @@ _DRAWS = 50_000
 _WIDER = 2.0  # of a standard deviation: the ratio of the densities then falls off in the tails
 _LEAST_EFFECTIVE = 1000.0
 _SIGMAS = 5.0
+_LEAST_WITHIN = 1e-3
 _SEED = 20200218
 
 
@@ -40,6 +41,8 @@ class Covers:
     ----------
     priors : PriorDict
         One prior of its own for every parameter of a joint prior.
+    log_normalisation_err : float
+        Standard error of the logarithm of what normalises densities that are not Gaussian, found by Monte Carlo.
 
     Raises
     ------
@@ -64,10 +67,12 @@ class Covers:
         for dist, sample in zip(self._dists, samples, strict=True):
             self.priors.update(_cover(dist, sample))
         draws = PriorTransform(self.priors).sample(_DRAWS, np.random.default_rng(_SEED))
-        self._scales = [
+        scales = [
             _log_scale(dist, sample, draws, self._of_one(dist, draws))
             for dist, sample in zip(self._dists, samples, strict=True)
         ]
+        self._scales = [scale for scale, _ in scales]
+        self.log_normalisation_err = float(np.linalg.norm([error for _, error in scales]))
 
     def replaced(self, priors: PriorDict) -> PriorDict:
         """A copy of ``priors`` with the independent ones in the place of the joint ones."""
@@ -109,7 +114,7 @@ class AnyPrior:
     fixed : dict
         Values of the fixed ones.
     log_normalisation_err : float
-        Standard error of what constraints leave of the prior, in its logarithm.
+        Standard error of what constraints leave of the prior, and of what normalises joint densities, in their logarithm.
 
     Raises
     ------
@@ -122,7 +127,9 @@ class AnyPrior:
         self._transform = PriorTransform(self._covers.replaced(priors) if self._covers else priors)
         self.keys = self._transform.keys
         self.fixed = self._transform.fixed
-        self.log_normalisation_err = self._transform.log_normalisation_err
+        self.log_normalisation_err = float(
+            np.hypot(self._transform.log_normalisation_err, self._covers.log_normalisation_err if self._covers else 0.0)
+        )
 
     def log_prob(self, parameters: Parameters) -> np.ndarray:
         """Normalised log density (N,) of the search parameters."""
@@ -148,13 +155,34 @@ def _log_density(dist: BaseJointPriorDist, rows: np.ndarray) -> np.ndarray:
         return np.zeros(0)
     if not isinstance(dist, MultivariateGaussianDist):
         return np.atleast_1d(dist.ln_prob(rows))
-    # Bilby's own leaves out the weights of the modes, unlike its draws, and goes row by row.
-    shares = np.log(np.asarray(dist.weights, dtype=np.float64) / np.sum(dist.weights))
+    # Bilby's own leaves out the weights of the modes, unlike its draws, does not know what bounds cut off, and goes row by
+    # row.
+    shares = np.log(np.asarray(dist.weights, dtype=np.float64) / np.sum(dist.weights)) - np.log(_within(dist))
     modes = [multivariate_normal(mu, cov).logpdf(rows) for mu, cov in zip(dist.mus, dist.covs, strict=True)]
     return logsumexp([share + np.atleast_1d(mode) for share, mode in zip(shares, modes, strict=True)], axis=0)
 
 
+def _within(dist: MultivariateGaussianDist) -> np.ndarray:
+    """Probability of each mode within the bounds: Bilby draws a mode first, and then again until it is inside."""
+    low, high = np.array([dist.bounds[key] for key in dist.names], dtype=np.float64).T
+    if np.all(np.isinf(low)) and np.all(np.isinf(high)):
+        return np.ones(len(dist.mus))
+    within = [
+        multivariate_normal(mu, cov, seed=_SEED).cdf(high, lower_limit=low)
+        for mu, cov in zip(dist.mus, dist.covs, strict=True)
+    ]
+    if not min(within) > _LEAST_WITHIN:
+        raise PriorError(
+            f"the joint prior of {dist.names}: of one of its Gaussians {min(within):.2g} lie within the bounds {dist.bounds}: "
+            "widen them, or leave that one out"
+        )
+    return np.asarray(within)
+
+
 def _sample(dist: BaseJointPriorDist) -> Parameters:
+    if isinstance(dist, MultivariateGaussianDist):
+        # Where next to nothing is within the bounds, Bilby's draws go on for ever.
+        _within(dist)
     # Not rescale: of many rows it gives all from one mode.
     dist.sample(size=_COVERED)
     sample = {key: np.asarray(dist.current_sample[key], dtype=np.float64) for key in dist.names}
@@ -176,8 +204,10 @@ def _cover(dist: BaseJointPriorDist, sample: Parameters) -> dict[str, Gaussian |
     return covers
 
 
-def _log_scale(dist: BaseJointPriorDist, sample: Parameters, draws: Parameters, log_ratio: np.ndarray) -> float:
-    """What normalises the joint density, of its ratio to a normalised one whose draws cover it."""
+def _log_scale(
+    dist: BaseJointPriorDist, sample: Parameters, draws: Parameters, log_ratio: np.ndarray
+) -> tuple[float, float]:
+    """What normalises the joint density, of its ratio to a normalised one whose draws cover it, and the error of that."""
     ratio = np.exp(log_ratio)
     mean, error = float(np.mean(ratio)), float(np.std(ratio) / np.sqrt(len(ratio)))
     effective = np.sum(ratio) ** 2 / np.sum(ratio**2) if mean > 0 else 0.0
@@ -195,12 +225,15 @@ def _log_scale(dist: BaseJointPriorDist, sample: Parameters, draws: Parameters, 
                 f"the joint prior of {dist.names}: by its density the mean of {key!r} is {other:.4g}, by its draws "
                 f"{np.mean(column):.4g}: mend it, so that they agree"
             )
-    if abs(mean - 1) <= _SIGMAS * error:
-        return 0.0
-    logger.warning(
-        f"The density of the joint prior of {dist.names} integrates to {mean:.4g} +- {error:.2g}, not to one: it is normalised"
-    )
-    return -float(np.log(mean))
+    normal = abs(mean - 1) <= _SIGMAS * error
+    if normal and isinstance(dist, MultivariateGaussianDist):
+        return 0.0, 0.0
+    if not normal:
+        logger.warning(
+            f"The density of the joint prior of {dist.names} integrates to {mean:.4g} +- {error:.2g}, not to one: it is "
+            "normalised"
+        )
+    return -float(np.log(mean)), error / mean
 
 
 @contextmanager

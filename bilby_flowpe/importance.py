@@ -256,6 +256,14 @@ def rejection_sample(
     return np.flatnonzero(rng.random(weights.size) < weights / _bound(weights, clipped_scatter))
 
 
+def equal_weight_rows(log_weights: ArrayLike, most: int, rng: np.random.Generator) -> tuple[NDArray[np.intp], int]:
+    """At most ``most`` rows of :func:`rejection_sample`, in ascending order, and how many there were."""
+    rows = rejection_sample(log_weights, rng)
+    if len(rows) <= most:
+        return rows, len(rows)
+    return np.sort(rng.choice(rows, size=most, replace=False)), len(rows)
+
+
 def _bound(weights: NDArray[np.float64], clipped_scatter: float) -> float:
     """Smallest bound whose error stays within the scatter allowed, for weights of which the largest is 1."""
     total = weights.sum()

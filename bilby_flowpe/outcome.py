@@ -14,10 +14,11 @@ from bilby.core.utils import logger
 from pandas import DataFrame
 
 from .bound import BoundPosterior
-from .importance import WeightSummary, normalised_weights, rejection_sample, summarise
+from .importance import WeightSummary, equal_weight_rows, normalised_weights
 from .parts import PRIOR
 from .proposals import Mixture
 from .refine import Refinement
+from .statistics import KEY
 from .surprise import Surprise, residual_of
 from .verdict import Evidence, Verdict, judge
 from .weighing import Target, WeightedDraws
@@ -50,7 +51,7 @@ class Outcome:
     bound: BoundPosterior | None = field(init=False, default=None)
 
     def __post_init__(self) -> None:
-        self.summary = summarise(self.weighted.log_weights, self.weighted.draws.part)
+        self.summary = self.weighted.summary()
 
     def judge(
         self,
@@ -86,13 +87,10 @@ class Outcome:
             Says how unlike the simulations the data are, given what power the best draw leaves in them.
         """
         weighted = self.weighted
-        rows = rejection_sample(weighted.log_weights, rng)
-        if len(rows) > n_posterior:
-            rows = np.sort(rng.choice(rows, size=n_posterior, replace=False))
-        self.rows = rows
+        self.rows, available = equal_weight_rows(weighted.log_weights, n_posterior, rng)
         size = len(weighted.log_weights)
         evidence = Evidence(
-            n_posterior=len(rows),
+            n_posterior=available,
             outside=weighted.n_outside / size,
             # A prior that is the whole proposal disagrees with nothing.
             prior_part=weighted.shares(names).get(PRIOR) if len(names := self.proposal.names) > 1 else None,
@@ -152,8 +150,8 @@ def fill_weighted(sampler: Sampler, outcome: Outcome, target: Target, began: flo
     result.log_likelihood_evaluations = log_likelihood[outcome.rows]
     result.log_prior_evaluations = log_prior[outcome.rows]
     result.log_evidence = summary.log_evidence
-    # Where constraints were counted by Monte Carlo, their share of the prior has an error of its own.
-    result.log_evidence_err = float(np.hypot(summary.log_evidence_err, target.transform.log_normalisation_err))
+    # Where constraints or a joint density were integrated by Monte Carlo, the prior's normalisation has an error of its own.
+    result.log_evidence_err = float(np.hypot(summary.log_evidence_err, target.translation.log_normalisation_err))
     result.num_likelihood_evaluations = target.n_likelihood
     table = DataFrame(samples, columns=list(keys)).assign(log_likelihood=log_likelihood, log_prior=log_prior)
     result.nested_samples = _weighted(table, weighted, summary)
@@ -223,7 +221,7 @@ def _finish(result: Result, outcome: Outcome, target: Target, began: float) -> R
         statistics["window_factor"] = {ifo.name: float(ifo.strain_data.window_factor) for ifo in interferometers}
     statistics["marginalised"] = list(target.translation.dropped)
     statistics["seconds"]["total"] = round(time.monotonic() - began, 3)
-    result.meta_data = {**(result.meta_data or {}), "run_statistics": statistics}
+    result.meta_data = {**(result.meta_data or {}), KEY: statistics}
     grade, reasons = statistics["verdict"], statistics["reasons"]
     message = f"Verdict: {grade}" + "".join(f"; {reason}" for reason in reasons)
     (logger.info if grade == "reliable" else logger.warning)(message)

@@ -20,6 +20,7 @@ from .injections import inject
 from .model import TrainedPosterior
 from .plotting import gps_offsets, plot_comparison, plot_pp
 from .priors import PriorTransform
+from .statistics import statistics_of
 from .validation.comparison import compare_results, distinct, format_comparison, plain
 from .validation.coverage import KINDS, CoverageConfig, format_coverage, measure_coverage, ranks_of, summarise_coverage
 from .validation.referee import RESULTS, obstacle, read_result, run_referee, same_problem, settings_of, thinned
@@ -144,7 +145,7 @@ def _write(comparisons: dict[str, Any], outdir: Path) -> None:
 def _compared(ours: Result, other: Result, name: str, label: str, outdir: Path) -> dict[str, Any]:
     """Figures and picture of one pair; of a referee that is not to be believed why not, and nothing else."""
     same_problem(ours, other)
-    statistics = (ours.meta_data or {}).get("run_statistics") or {}
+    statistics = statistics_of(ours)
     print(f"{label}: {ours.sampler}'s verdict: {statistics.get('verdict', 'none')}", flush=True)
     if reason := obstacle(other):
         print(f"{name} is not used: {reason}", flush=True)

@@ -77,12 +77,12 @@ class Budget:
         """What a batch asks between its blocks; ``None`` where time does not matter."""
         return None if self.seconds is None else self.in_time
 
-    def spent(self, target: Target) -> str:
-        """That the budget ended, and which, in words."""
+    def spent(self, target: Target, when: str = "before the proposal was good enough") -> str:
+        """That the budget ended, which one, and when, in words."""
         which = f"max_likelihood_evaluations={self.likelihood_evaluations} ({target.n_likelihood} made)"
         if not self.in_time():
             which = f"max_time={self.seconds:g} s"
-        return f"the budget {which} ended before the proposal was good enough: raise it"
+        return f"the budget {which} ended {when}: raise it"
 
     def in_time(self) -> bool:
         """Whether there is time left."""

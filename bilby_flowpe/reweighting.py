@@ -20,14 +20,14 @@ from bilby.core.utils import logger
 from .arguments import check_npool, whole
 from .covers import AnyPrior
 from .errors import DataError, PriorError
-from .importance import normalised_weights, rejection_sample, summarise
+from .importance import equal_weight_rows, normalised_weights, summarise
 from .parallel import evaluate, make_rows
 from .plain import is_wave, marginalised
 from .priors import Parameters
+from .statistics import KEY, statistics_of
 from .verdict import Evidence, judge
 from .weighing import LogLikelihood
 
-_OURS = "run_statistics"
 _GRADES = ("reliable", "check", "failed")
 _NOT_PARAMETERS = ("weights", "log_likelihood", "log_prior")
 _PRIOR_DRAWS = 20_000
@@ -80,7 +80,7 @@ def reweight(
         If ``npool`` or ``n_posterior`` is no whole number of at least one.
     """
     npool, n_posterior = check_npool(npool), whole("n_posterior", n_posterior)
-    statistics = (result.meta_data or {}).get(_OURS) or {}
+    statistics = statistics_of(result)
     # Bilby's property raises where there are none.
     table = getattr(result, "_nested_samples", None)
     if table is None or not statistics.get("importance_weighted") or "log_prior" not in table:
@@ -120,7 +120,9 @@ def reweight(
     other = _copied(result, label or f"{result.label}_reweighted")
     if priors is not None:
         other.priors = copy.deepcopy(priors)
-    _fill(other, log_weights, sample, new_likelihood, new_prior, new.fixed, n_posterior, np.random.default_rng(seed))
+    available = _fill(
+        other, log_weights, sample, new_likelihood, new_prior, new.fixed, n_posterior, np.random.default_rng(seed)
+    )
     if likelihood is not None:
         other.log_noise_evidence = float(likelihood.noise_log_likelihood())
     summary = summarise(log_weights)
@@ -131,14 +133,14 @@ def reweight(
         other.log_bayes_factor = other.log_evidence - other.log_noise_evidence
     other.log_evidence_err = float(np.hypot(summary.log_evidence_err, new.log_normalisation_err))
     other.num_likelihood_evaluations = spent
-    verdict = judge(summary, evidence=Evidence(n_posterior=len(other.posterior), nan_share=nan_share))
+    verdict = judge(summary, evidence=Evidence(n_posterior=available, nan_share=nan_share))
     # What is wrong with the draws, a mode that they miss, is wrong with any weights of theirs.
     before = [f"of the run itself: {reason}" for reason in statistics.get("reasons", [])]
     grade = max(verdict.grade, str(statistics.get("verdict", "failed")), key=_GRADES.index)
     reasons = [*verdict.reasons, *before]
     other.meta_data = {
         **result.meta_data,
-        _OURS: {
+        KEY: {
             **summary.to_dict(),
             "importance_weighted": True,
             "n_posterior": len(other.posterior),
@@ -208,17 +210,17 @@ def _fill(
     fixed: dict[str, Any],
     n_posterior: int,
     rng: np.random.Generator,
-) -> None:
+) -> int:
+    """Weighted and equal-weight rows; how many there were of the latter."""
     table = result.nested_samples.copy()
     table["log_likelihood"], table["log_prior"] = log_likelihood, log_prior
     alive = np.isfinite(log_weights[: len(table)])
     table["weights"] = normalised_weights(log_weights)[: len(table)] if alive.any() else 0.0
-    rows = rejection_sample(log_weights, rng)
-    if len(rows) > n_posterior:
-        rows = np.sort(rng.choice(rows, size=n_posterior, replace=False))
+    rows, available = equal_weight_rows(log_weights, n_posterior, rng)
     posterior = table.iloc[rows].drop(columns="weights").reset_index(drop=True).assign(**fixed)
     result.nested_samples = table[alive].reset_index(drop=True)
     result.posterior = posterior
     result.samples = posterior[list(sample)].to_numpy()
     result.log_likelihood_evaluations = posterior["log_likelihood"].to_numpy()
     result.log_prior_evaluations = posterior["log_prior"].to_numpy()
+    return available

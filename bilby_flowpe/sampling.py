@@ -12,7 +12,7 @@ import torch
 from bilby.core.utils import logger
 
 from .charts import Chart, unreached_share
-from .importance import WeightSummary, draws_needed, effective_sample_size, summarise
+from .importance import WeightSummary, draws_needed, effective_sample_size
 from .outcome import Outcome
 from .proposals import Mixture
 from .refine import Budget, Refinement
@@ -108,7 +108,7 @@ class EventSampler:
         self._unreached = unreached_share(self.chart, self.target.transform)
         size = min(max(wanted.n_effective // 5, _PILOT), self.budget.likelihood_evaluations)
         pilot = self._draw(proposal, size, "pilot")
-        summary = summarise(pilot.log_weights, pilot.draws.part)
+        summary = pilot.summary()
         left = self.budget.evaluations_left(self.target)
         needed = draws_needed(summary, wanted.n_effective, maximum=left + 1)
         poor = summary.efficiency < _INEFFICIENT or summary.effective_sample_size < _HOPELESS
@@ -122,10 +122,13 @@ class EventSampler:
         size = max(min(needed, left), 1)
         weighted = self._draw(proposal, size, "weighing")
         cut = needed > left or len(weighted.log_weights) < size
-        short = cut and effective_sample_size(weighted.log_weights) < wanted.n_effective
-        outcome = self._judged(
-            weighted, proposal, summary, unfinished=self.budget.spent(self.target) if short else None
-        )
+        effective = effective_sample_size(weighted.log_weights)
+        short = None
+        if cut and effective < wanted.n_effective:
+            short = self.budget.spent(
+                self.target, f"with {effective:.0f} effective draws of n_effective={wanted.n_effective}"
+            )
+        outcome = self._judged(weighted, proposal, summary, unfinished=short)
         enough = self.budget.evaluations_left(self.target) >= refinement.least_evaluations and self.budget.in_time()
         if not wanted.refine or not outcome.verdict.mendable or not enough:
             return outcome

@@ -1,8 +1,9 @@
 r"""Two models of one data set, by their evidences.
 
 Errors of two evidences are added in quadrature as far as the runs are independent. What both runs share is not: draws of one
-seed (their errors are then added up, an upper bound), and the share of the prior that constraints leave, counted once by the
-same numbers wherever the constrained parameters have the same priors, which drops out of the ratio.
+seed, or of one run that was reweighted (their errors are then added up, an upper bound), and the share of the prior that
+constraints leave: where the same priors and the same error are found in both results, it was counted by the same numbers and
+drops out of the ratio.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from bilby.core.prior import Constraint, PriorDict
 from bilby.core.result import Result
 
 from .errors import DataError
+from .statistics import is_merged, statistics_of
 
 _SAME_DATA = 1e-6
 
@@ -33,7 +35,7 @@ class BayesFactor:
     one_seed
         Whether both runs had one seed: ``error`` is then the sum of the two runs' own.
     verdicts
-        Of the two runs, ``None`` of another sampler's.
+        Of the two runs, ``None`` of another sampler's; of merged runs that of the first.
     """
 
     log: float
@@ -62,7 +64,7 @@ def bayes_factor(one: Result, other: Result) -> BayesFactor:
         If one has no evidence, or the evidences of noise alone are not the same: the data differ then.
     """
     for result in (one, other):
-        if not np.isfinite(float(result.log_evidence)):
+        if result.log_evidence is None or not np.isfinite(float(result.log_evidence)):
             raise DataError(
                 f"the result {result.label!r} has no evidence (log_evidence={result.log_evidence}): run it weighted"
             )
@@ -86,22 +88,18 @@ def bayes_factor(one: Result, other: Result) -> BayesFactor:
         error=error,
         shared=shared,
         one_seed=one_seed,
-        verdicts=(_statistics(one).get("verdict"), _statistics(other).get("verdict")),
+        verdicts=(statistics_of(one).get("verdict"), statistics_of(other).get("verdict")),
     )
 
 
-def _statistics(result: Result) -> dict:
-    return (result.meta_data or {}).get("run_statistics") or {}
-
-
 def _seed(result: Result) -> int | None:
-    return _statistics(result).get("seed")
+    return None if is_merged(result) else statistics_of(result).get("seed")
 
 
 def _errors(result: Result) -> tuple[float, float]:
     """Error of the draws, and of the count of what constraints leave."""
     total = float(result.log_evidence_err)
-    own = float(_statistics(result).get("log_evidence_err", total))
+    own = total if is_merged(result) else float(statistics_of(result).get("log_evidence_err", total))
     return own, float(np.sqrt(max(total**2 - own**2, 0.0)))
 
 

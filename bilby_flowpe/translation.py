@@ -80,6 +80,11 @@ class Unchanged:
         self.fixed = transform.fixed
         self.keys = transform.keys
 
+    @property
+    def log_normalisation_err(self) -> float:
+        """Standard error of the prior's normalisation, in its logarithm, where Monte Carlo found it."""
+        return self.transform.log_normalisation_err
+
     def draw_extra(self, size: int, rng: np.random.Generator) -> Parameters:
         """Parameters (N,) that the proposal does not know, from their priors."""
         return {}
@@ -165,6 +170,11 @@ class Translation(Unchanged):
             "the network knows the plain likelihood, not the one given": self.corrects,
         }
         self.raw_reasons = tuple(reason for reason, holds in said.items() if holds)
+
+    @property
+    def log_normalisation_err(self) -> float:
+        of_covers = self._covers.log_normalisation_err if self._covers else 0.0
+        return float(np.hypot(self.transform.log_normalisation_err, of_covers))
 
     def draw_extra(self, size: int, rng: np.random.Generator) -> Parameters:
         return {key: np.asarray(prior.rescale(rng.random(size))) for key, prior in self._extra.items()}

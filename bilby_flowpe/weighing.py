@@ -12,6 +12,7 @@ from bilby.core.utils import logger
 
 from .conditional import ConditionalConfig, ConditionalDraws, ExactConditional
 from .errors import DataError
+from .importance import WeightSummary, summarise
 from .parallel import Row, evaluate, make_rows
 from .priors import Parameters, PriorTransform
 from .proposals import Draws, Mixture, concatenate, posterior_shares
@@ -73,6 +74,8 @@ class WeightedDraws:
         numerical check of the symmetries lets a likelihood of that size differ by; 0 if there was nothing to compare.
     extra
         Parameters that the proposal does not know, drawn from their priors, (N,) each.
+    allotted
+        Whether the numbers of draws from the proposal's parts were fixed beforehand, and all of them made.
     """
 
     draws: Draws
@@ -84,6 +87,11 @@ class WeightedDraws:
     n_outside: int
     spot_difference: float
     extra: Parameters = field(default_factory=dict)
+    allotted: bool = True
+
+    def summary(self) -> WeightSummary:
+        """What the weights say."""
+        return summarise(self.log_weights, self.draws.part if self.allotted else None)
 
     @property
     def spot_check_failed(self) -> bool:
@@ -195,6 +203,7 @@ class Target:
             n_outside=sum(block.n_outside for block in blocks),
             spot_difference=float(np.max([block.spot_difference for block in blocks])),
             extra={key: np.concatenate([block.extra[key] for block in blocks]) for key in blocks[0].extra},
+            allotted=len(blocks) == len(starts),
         )
 
     def weigh(

@@ -13,6 +13,7 @@ from test_refine import LOG_Z, Fast, Start, target
 
 from bilby_flowpe.charts import PriorChart, unreached_share
 from bilby_flowpe.errors import DataError
+from bilby_flowpe.importance import summarise
 from bilby_flowpe.outcome import Outcome
 from bilby_flowpe.priors import PriorTransform
 from bilby_flowpe.proposals import Shares, defensive
@@ -127,8 +128,20 @@ def test_an_infinite_likelihood_is_refused_with_its_row() -> None:
 def test_a_budget_that_ends_before_enough_effective_draws_fails() -> None:
     outcome = sample(Fast((1.0,)), Start(1.0, 0.1), refine=False, budget=1500)
     assert outcome.verdict.grade == "failed"
-    assert "the budget max_likelihood_evaluations=1500" in outcome.verdict.reasons[0]
+    reason = outcome.verdict.reasons[0]
+    assert "the budget max_likelihood_evaluations=1500" in reason
+    assert f"ended with {outcome.summary.effective_sample_size:.0f} effective draws of n_effective=2000" in reason
     assert right(outcome)
+
+
+def test_few_rows_that_were_asked_for_are_no_reason() -> None:
+    aim, start = target(Fast((1.0,))), Start(1.02, 0.11)
+    proposal = defensive(start, aim.transform, Shares())
+    generator, rng = torch.Generator().manual_seed(1), np.random.default_rng(1)
+    outcome = EventSampler(aim, start, proposal, Wanted(2000, 20), Budget(200_000), generator, rng)()
+    assert outcome.refinement is None
+    assert outcome.verdict.grade == "reliable"
+    assert len(outcome.rows) == 20
 
 
 def test_a_constant_likelihood_has_parts_that_cannot_disagree() -> None:
@@ -207,3 +220,6 @@ def test_time_that_is_out_ends_the_run() -> None:
     assert outcome.verdict.grade == "failed"
     assert "max_time=1 s" in " ".join(outcome.verdict.reasons)
     assert aim.n_likelihood <= 2500
+    # How many came from each part was left to when time ran out: their scatter counts, too.
+    assert not outcome.weighted.allotted
+    assert outcome.summary == summarise(outcome.weighted.log_weights)

@@ -15,7 +15,12 @@ def made(log_evidence: float, own: float, counted: float = 0.0, seed: int | None
     priors = PriorDict({"mass_1": Uniform(1, 2), "chi_1": Uniform(0, changes.pop("spin", 1.0))})
     if counted:
         priors["mass_ratio"] = Constraint(0, changes.pop("ratio", 1.0))
-    statistics = {"log_evidence_err": own, "seed": seed, "verdict": changes.pop("verdict", "reliable")}
+    statistics = {
+        "log_evidence": log_evidence,
+        "log_evidence_err": own,
+        "seed": seed,
+        "verdict": changes.pop("verdict", "reliable"),
+    }
     return Result(
         label="made",
         search_parameter_keys=["mass_1", "chi_1"],

@@ -118,6 +118,15 @@ class TestDispatch:
         with pytest.raises(SimulationError, match=r"likelihood=Likelihood: .*method simulate\(parameters, rng\)"):
             make_simulator(Likelihood(), problem()[1])
 
+    def test_a_simulate_of_something_else_is_not_for_us(self):
+        class Other(Likelihood):
+            def simulate(self):
+                return None
+
+        assert not can_simulate(Other())
+        with pytest.raises(SimulationError, match="give it a method simulate\\(parameters, rng\\)"):
+            make_simulator(Other(), problem()[1])
+
     def test_to_observe_nothing_is_simulated(self):
         y, transform = problem()
         likelihood = Line(y)

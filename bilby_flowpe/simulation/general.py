@@ -14,6 +14,7 @@ Noise cannot be drawn apart here: every simulation is a new one, and :meth:`Gene
 from __future__ import annotations
 
 import copy
+import inspect
 
 import numpy as np
 import torch
@@ -32,8 +33,20 @@ _REAL = "biuf"
 
 
 def has_simulate(likelihood: Likelihood) -> bool:
-    """Whether the likelihood has a ``simulate`` of its own; whether it has data, too, is found when they are needed."""
-    return callable(getattr(likelihood, "simulate", None))
+    """Whether the likelihood has a ``simulate`` of parameters and a generator; one of something else is not for us.
+
+    Whether it has data, too, is found when they are needed.
+    """
+    simulate = getattr(likelihood, "simulate", None)
+    if not callable(simulate):
+        return False
+    try:
+        inspect.signature(simulate).bind({}, np.random.default_rng(0))
+    except TypeError:
+        return False
+    except ValueError:  # compiled ones do not tell
+        return True
+    return True
 
 
 class GeneralSimulator:

@@ -10,6 +10,7 @@ import numpy as np
 from bilby.core.result import Result
 
 from ..errors import DataError
+from ..statistics import statistics_of
 from .marginals import JSD_ESTIMATOR, compare_marginals
 from .neighbours import two_way_kl
 
@@ -144,7 +145,7 @@ def _joint(result: Result, referee: Result, keys: Sequence[str], rng: np.random.
 
 
 def _cost(result: Result) -> dict[str, float]:
-    statistics = (result.meta_data or {}).get("run_statistics", {})
+    statistics = statistics_of(result)
     stages = statistics.get("seconds", {})
     seconds = (
         result.sampling_time

@@ -16,6 +16,7 @@ from bilby.core.result import FileLoadError, Result, read_in_result
 from bilby.core.sampler.base_sampler import SamplerNotInstalledError
 
 from ..errors import ConfigurationError, DataError
+from ..statistics import statistics_of
 from .comparison import stored
 from .marginalised import marginalised, reconstructed
 
@@ -147,7 +148,7 @@ def obstacle(referee: Result) -> str | None:
     """
     if not len(referee.posterior):
         return "it has no posterior"
-    verdict = ((referee.meta_data or {}).get("run_statistics") or {}).get("verdict")
+    verdict = statistics_of(referee).get("verdict")
     if verdict == "failed":
         return "its own verdict is failed"
     for limit in _LIMITS:
@@ -231,7 +232,7 @@ def _check(result: Result) -> None:
         raise ValueError("the posterior is not finite")
     for value in (result.log_evidence, result.log_evidence_err, result.log_noise_evidence):
         float(value)
-    statistics = (result.meta_data or {}).get("run_statistics") or {}
+    statistics = statistics_of(result)
     if not isinstance(statistics, Mapping):
         raise TypeError("run_statistics are no table")
     if not isinstance(result.label, str) or Path(result.label).name != result.label:

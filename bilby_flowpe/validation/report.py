@@ -15,6 +15,7 @@ from ..bands import FILE, load_bands
 from ..catalogue import describe_entry, entry, find_folder
 from ..errors import DataError, ModelError
 from ..plotting import gps_offsets, plot_comparison, plot_history, plot_pp, plot_weights, plot_whitened
+from ..statistics import is_merged, statistics_of
 from ..surprise import IN_WORDS
 from .comparison import compare_results, distinct, format_comparison, stored
 from .coverage import KINDS, format_coverage
@@ -67,9 +68,13 @@ def report_result(
     if referee is not None:
         other = read_result(referee)
         same_problem(result, other)
-    statistics = (result.meta_data or {}).get("run_statistics") or {}
+    statistics = statistics_of(result)
     page = Page(f"{result.label}: {result.sampler}")
-    page.verdict(statistics.get("verdict", "no verdict: another sampler's result"), statistics.get("reasons", []))
+    said = ["merged from several runs: the verdict and the figures of the weights are those of the first"]
+    page.verdict(
+        statistics.get("verdict", "no verdict: another sampler's result"),
+        [*statistics.get("reasons", []), *(said if is_merged(result) else [])],
+    )
     page.figures(_figures(result, statistics))
     _posterior(page, result, other)
     _weights(page, result, statistics)
