@@ -76,5 +76,9 @@ def test_failed_runs_are_not_usable() -> None:
 def test_refusals() -> None:
     with pytest.raises(DataError, match="no evidence"):
         bayes_factor(made(np.nan, 0.1), made(-1.0, 0.1))
+    nothing = made(-1.0, 0.1)
+    nothing.log_evidence = None
+    with pytest.raises(DataError, match="no evidence"):
+        bayes_factor(nothing, made(-1.0, 0.1))
     with pytest.raises(DataError, match="not the same"):
         bayes_factor(made(-1.0, 0.1), made(-1.0, 0.1, noise=-901.0))
