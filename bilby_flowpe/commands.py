@@ -22,6 +22,7 @@ from .configuration import COPY, read
 from .contract import Contract, describe
 from .errors import ConfigurationError, ModelError
 from .folder import DESCRIPTION, write_text
+from .ledger import Ledger, remembering
 from .model import TrainedPosterior
 from .plotting import plot_efficiency, plot_history
 from .priors import PriorTransform
@@ -49,13 +50,20 @@ def train(config: Path, outdir: Path, npool: int, resume: bool, overwrite: bool)
     outdir.mkdir(parents=True, exist_ok=True)
     if not resume:
         checkpoint.unlink(missing_ok=True)
+    ledger = Ledger(checkpoint.with_suffix(".evaluations"), resume)
     began = time.monotonic()
-    model = train_model(problem.likelihood, problem.priors, problem.settings, npool, checkpoint, sys.stderr.isatty())
+    model = remembering(
+        ledger,
+        lambda: train_model(
+            problem.likelihood, problem.priors, problem.settings, npool, checkpoint, sys.stderr.isatty()
+        ),
+    )
     model.information["name"] = name
     model.save(folder)
     problem.copy_into(folder)
     plot_history(model.history, outdir / f"{name}.training.png")
     checkpoint.unlink(missing_ok=True)
+    ledger.clear()
     history, seconds = model.history, model.information["seconds"]
     best = history["best"]
     print(f"network: {model.network.n_parameters} parameters, {history['step'][-1]} steps")
@@ -79,10 +87,15 @@ def simulate(config: Path, output: Path, npool: int, overwrite: bool) -> None:
     simulation = replace(settings.simulation, file=None)
     if settings.representation.kind == "series":
         simulation = replace(simulation, reduce_grid=False)
-    simulator = GravitationalWaveSimulator(
-        problem.likelihood, transform, simulation, npool, settings.training.seed, progress=sys.stderr.isatty()
+    ledger = Ledger(output.with_name(f"{output.name}.evaluations"))
+    simulator = remembering(
+        ledger,
+        lambda: GravitationalWaveSimulator(
+            problem.likelihood, transform, simulation, npool, settings.training.seed, progress=sys.stderr.isatty()
+        ),
     )
     simulator.save(output, contract.fingerprint())
+    ledger.clear()
     grid, bank = simulator.grid, simulator.bank
     print(
         f"waveforms: {len(bank)} of {simulation.n_waveforms}, {bank.n_training} of them for training; "

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import multiprocessing
 import signal
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, TypeVar
 
@@ -12,6 +13,7 @@ import torch
 from tqdm.auto import tqdm
 
 from .errors import FlowPEError
+from .ledger import Chunk, check, current, forget_current, key_of
 
 Row = dict[str, float]
 """All parameters of one signal, fixed ones included."""
@@ -57,7 +59,7 @@ def evaluate(
     values: np.ndarray | None = None
     filled = 0
     with tqdm(total=len(rows), desc=progress, disable=progress is None, unit="row", smoothing=0) as bar:
-        for start, results in _chunks(task, rows, npool):
+        for start, results in _remembered(task, rows, npool):
             for offset, result in enumerate(results):
                 if result is None:
                     continue
@@ -92,11 +94,39 @@ def _initialise_one(task: Callable[[Any], Any]) -> None:
     _initialise(task)
 
 
-def _chunks(task: Task, rows: Sequence[Row], npool: int) -> Iterator[tuple[int, list[np.ndarray | None]]]:
-    pieces = ((start, rows[start : start + _CHUNK]) for start in range(0, len(rows), _CHUNK))
-    if npool <= 1 or len(rows) <= _CHUNK:
+def _remembered(task: Task, rows: Sequence[Row], npool: int) -> Iterator[tuple[int, Chunk]]:
+    """All chunks in their order, those that were evaluated before an interruption from the ledger."""
+    ledger, starts = current(), range(0, len(rows), _CHUNK)
+    if ledger is None:
+        for start, results, _ in _chunks(task, rows, starts, npool):
+            yield start, results
+        return
+    known: dict[int, Chunk] = {}
+    if len(ledger):
+        for start in starts:
+            piece = rows[start : start + _CHUNK]
+            if (results := ledger.find(key_of(task, piece))) is not None:
+                check(task, piece, results)
+                known[start] = results
+    coming = _chunks(task, rows, [start for start in starts if start not in known], npool)
+    for start in starts:
+        if start in known:
+            yield start, known.pop(start)
+            continue
+        _, results, seconds = next(coming)
+        if ledger.worth(results, seconds):
+            ledger.keep(key_of(task, rows[start : start + _CHUNK]), results)
+        yield start, results
+
+
+def _chunks(task: Task, rows: Sequence[Row], starts: Sequence[int], npool: int) -> Iterator[tuple[int, Chunk, float]]:
+    """Starts, values, and the seconds that they took."""
+    pieces = ((start, rows[start : start + _CHUNK]) for start in starts)
+    if npool <= 1 or len(starts) <= 1:
         for start, piece in pieces:
-            yield start, [task(row) for row in piece]
+            began = time.perf_counter()
+            results = [task(row) for row in piece]
+            yield start, results, time.perf_counter() - began
         return
     with multiprocessing.Pool(npool, initializer=_initialise, initargs=(task,)) as pool:
         yield from pool.imap(_work, pieces)
@@ -109,6 +139,7 @@ def _initialise(task: Callable[[Any], Any]) -> None:
         if hasattr(signal, name):
             signal.signal(getattr(signal, name), handler)
     _worker_task = task
+    forget_current()
 
 
 def _work_one(item: Any) -> Any:
@@ -117,6 +148,8 @@ def _work_one(item: Any) -> Any:
     return _worker_task(item)
 
 
-def _work(piece: tuple[int, Sequence[Row]]) -> tuple[int, list[np.ndarray | None]]:
+def _work(piece: tuple[int, Sequence[Row]]) -> tuple[int, Chunk, float]:
     start, rows = piece
-    return start, [_work_one(row) for row in rows]
+    began = time.perf_counter()
+    results = [_work_one(row) for row in rows]
+    return start, results, time.perf_counter() - began

@@ -21,6 +21,7 @@ from .build import Settings, train_model
 from .cache import cached_models, check_writable, new_folder
 from .contract import Contract, describe
 from .errors import ConfigurationError, ContractError
+from .ledger import Ledger, remembering
 from .model import TrainedPosterior, find_model
 from .networks import compact
 from .outcome import Outcome, fill_raw, fill_weighted
@@ -56,17 +57,30 @@ class Run:
         self.translation = translated(sampler.likelihood, sampler.priors)
         self.likelihood = self.translation.likelihood
         self.seconds: dict[str, float] = {}
-        seed = self.kwargs["sampling_seed"]
-        # Without a seed of its own the run follows Bilby's generator, seeded or not.
-        self.seed = int(random.rng.integers(_UNSEEN_SEED)) if seed is None else seed
-        self.rng = np.random.default_rng(self.seed)
-        self.generator = torch.Generator().manual_seed(self.seed)
+        self.ledger = Ledger(self._scratch / "evaluations", self.kwargs["resume"])
+        self.seed = self._choose_seed()
         self.transform = self.translation.transform
         self.npool = int(sampler.npool)
         self.progress = self.kwargs["progress"]
 
     def __call__(self) -> Result:
+        result = remembering(self.ledger, self._result)
+        self.ledger.finish()
+        return result
+
+    def _choose_seed(self) -> int:
+        seed = self.kwargs["sampling_seed"]
+        if seed is None:
+            # That of the run that was interrupted; else it follows Bilby's generator, seeded or not.
+            seed = int(random.rng.integers(_UNSEEN_SEED)) if self.ledger.seed is None else self.ledger.seed
+        self.ledger.seed = seed
+        return seed
+
+    def _result(self) -> Result:
         began = time.monotonic()
+        self.rng = np.random.default_rng(self.seed)
+        self.generator = torch.Generator().manual_seed(self.seed)
+        self.seconds = {}
         if self.sampler.use_ratio and not has_ratio(self.likelihood):
             raise ConfigurationError(
                 f"use_ratio=True: a {type(self.likelihood).__name__} has no likelihood of noise alone: leave it out"
@@ -180,6 +194,8 @@ class Run:
         model.save(folder)
         plot_history(model.history, scratch / "training.png")
         checkpoint.unlink(missing_ok=True)
+        # Waveforms of the training: the model has learnt them.
+        self.ledger.clear()
         logger.info(f"Model kept as {folder}")
         return self._bound(model), folder.name
 

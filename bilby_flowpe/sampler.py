@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from bilby.core.sampler.base_sampler import Sampler, signal_wrapper
 
 from .arguments import check_arguments, check_npool
+from .interruption import deferred
 
 if TYPE_CHECKING:
     from bilby.core.result import Result
@@ -71,7 +72,7 @@ class FlowPE(Sampler):
     sampling_seed : int, optional
         Seed; the same one gives the same result for any ``npool``.
     resume : bool
-        Whether an interrupted training goes on from its checkpoint.
+        Whether a run that was interrupted goes on with what it had simulated, trained and evaluated.
     progress : bool
         Whether to show progress bars.
     """
@@ -104,8 +105,6 @@ class FlowPE(Sampler):
         "resume": True,
         "progress": True,
     }
-    _loading = False
-    _came_while_loading: int | None = None
 
     @property
     def external_sampler_name(self) -> str:
@@ -121,17 +120,14 @@ class FlowPE(Sampler):
 
     @classmethod
     def get_expected_outputs(cls, outdir: str | None = None, label: str | None = None) -> tuple[list[str], list[str]]:
-        """Files and folders that a run writes beside its result: the folder of the training's checkpoint."""
+        """Files and folders that a run writes beside its result: the folder of what an interruption leaves."""
         return [], [str(Path(outdir or ".") / f"{cls.abbreviation}_{label}") + "/"]
 
     def write_current_state(self) -> None:
-        """Nothing to do: training writes its checkpoint as it goes, and the rest is a matter of seconds."""
+        """Nothing to do: training and evaluations are kept on the way out, whatever ends the run."""
 
     def write_current_state_and_exit(self, signum: int | None = None, frame: Any = None) -> None:
         """Exit on a signal; Bilby's own, given several processes, does so only where it knows their pool."""
-        if self._loading:
-            self._came_while_loading = signum
-            return
         self._log_interruption(signum=signum)
         self.write_current_state()
         sys.exit(self.exit_code)
@@ -157,13 +153,8 @@ class FlowPE(Sampler):
 
         Torch that was left half loaded cannot be loaded again, and may end the process with a segmentation fault.
         """
-        self._loading, self._came_while_loading = True, None
-        try:
+        with deferred():
             from .run import Run  # here, so that `import bilby` does not load torch
-        finally:
-            self._loading = False
-        if self._came_while_loading is not None:
-            self.write_current_state_and_exit(self._came_while_loading)
         return Run
 
     def _run_test(self):

@@ -22,6 +22,7 @@ import torch
 from bilby.core.utils import logger
 from tqdm.auto import tqdm
 
+from .interruption import deferred
 from .networks import ConditionalNetwork, refreshed_statistics
 from .prefetch import Prefetcher, halved_threads
 from .recipe import COLLAPSED, TrainingConfig, annealed
@@ -110,7 +111,7 @@ def train(
     rng_state, set_rng_state
         State of the generators behind ``batches``, kept in the checkpoint.
     checkpoint
-        File to write every few seconds and to resume from.
+        File to write from time to time, at the end, and when a signal comes; and to resume from.
     progress
         Whether to show a progress bar.
     """
@@ -171,21 +172,24 @@ class _Run:
         due = self._due()
         with tqdm(total=100, desc="Training", unit="%", disable=not progress, bar_format=_BAR) as bar:
             while (done := self._progress()) < 1.0:
-                batch, self.state = stream.next()
-                self._train_step(batch, done)
-                self.spent = time.monotonic() - began
-                done = self._progress()
-                if done >= due or done >= 1.0:
-                    self._refresh(stream)
-                    self._validate(bar)
-                    due = self._due()
-                    if len(self.history.step) - 1 - self.history.best >= self.config.patience:
-                        logger.info(f"No improvement over {self.config.patience} validations: training stops early")
-                        break
-                if self.checkpoint and time.monotonic() - saved > self.config.checkpoint_every:
-                    self._save()
-                    saved = time.monotonic()
+                with deferred() as asked_to_end:
+                    batch, self.state = stream.next()
+                    self._train_step(batch, done)
+                    self.spent = time.monotonic() - began
+                    done = self._progress()
+                    if done >= due or done >= 1.0:
+                        self._refresh(stream)
+                        self._validate(bar)
+                        due = self._due()
+                    early = len(self.history.step) - 1 - self.history.best >= self.config.patience
+                    late = time.monotonic() - saved > self.config.checkpoint_every
+                    if self.checkpoint and (late or asked_to_end() or early or done >= 1.0):
+                        self._save()
+                        saved = time.monotonic()
                 bar.update(min(100 * done, 100) - bar.n)
+                if early:
+                    logger.info(f"No improvement over {self.config.patience} validations: training stops early")
+                    break
 
     def _due(self) -> float:
         """Progress at which the next validation is due; not a running sum, so that a resumed training has the same."""

@@ -18,7 +18,7 @@ ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = "bilby_flowpe"
 
 ROWS = (
-    {"errors", "statistics", "version", "_version"},
+    {"errors", "interruption", "ledger", "statistics", "version", "_version"},
     {
         "arguments",
         "folder",

@@ -1,0 +1,37 @@
+"""Signals that wait until what must not be cut in two is done."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+_NAMES = ("SIGINT", "SIGTERM", "SIGALRM")
+_CAUGHT = tuple(getattr(signal, name) for name in _NAMES if hasattr(signal, name))
+
+
+@contextmanager
+def deferred() -> Iterator[Callable[[], bool]]:
+    """Keep signals that ask for an end waiting; the first of them is delivered, to whoever handles it, on leaving.
+
+    Yields
+    ------
+    callable
+        Whether one has come. In threads other than the main one none ever does.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield lambda: False
+        return
+    came: list[int] = []
+    # A handler that was not set from Python could not be put back.
+    before = {number: handler for number in _CAUGHT if (handler := signal.getsignal(number)) is not None}
+    for number in before:
+        signal.signal(number, lambda number, frame: came.append(number))
+    try:
+        yield lambda: bool(came)
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+        if came:
+            signal.raise_signal(came[0])
