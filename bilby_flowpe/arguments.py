@@ -44,7 +44,7 @@ def check_arguments(kwargs: dict[str, Any]) -> dict[str, Any]:
     for key in ("importance", "refine", "fold_phase", "resume", "progress"):
         checked[key] = _truth(key, kwargs[key])
     for key, choices in CHOICES.items():
-        if kwargs[key] not in choices:
+        if not isinstance(kwargs[key], str) or kwargs[key] not in choices:
             raise ConfigurationError(f"{key}={kwargs[key]!r}: choose one of {list(choices)}")
     for key in ("model", "cache"):
         checked[key] = None if _is_none(kwargs[key]) else _text(key, kwargs[key])

@@ -13,7 +13,8 @@ from __future__ import annotations
 
 import copy
 import functools
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 
 import numpy as np
 from bilby.core.prior import Constraint, DeltaFunction, JointPrior, Prior, PriorDict
@@ -30,6 +31,7 @@ _UNIT_EDGE = 1e-15
 # Coordinates from which on rescale and cdf do not tell one value from another, and hardly do.
 _EDGE, _OUTERMOST = float(-ndtri(_UNIT_EDGE)) - 1e-6, 7.5
 _CELLS, _FEWEST_CELLS = 4000, 20
+_FAR_OUT, _TOO_LARGE = 3e-7, 1e150
 _DENSITY_TOLERANCE, _ANOTHER_DENSITY = 0.1, 1.6  # of the logarithm
 _SAME_DENSITY = 1e-4  # what tabulated priors and the quadrature are good for
 
@@ -75,9 +77,11 @@ class PriorTransform:
         self.constraints = tuple(key for key, prior in priors.items() if isinstance(prior, Constraint))
         if not self.keys:
             raise PriorError(f"priors={list(priors)}: every parameter is fixed, there is nothing to sample")
+        self.log_scale = {}
         for key in self.keys:
-            _check(key, priors[key])
-        self.log_scale = {key: _log_scale(key, priors[key]) for key in self.keys}
+            with _evaluating(key, priors[key]):
+                _check(key, priors[key])
+                self.log_scale[key] = _log_scale(key, priors[key])
         self._order = [key for key in getattr(priors, "sorted_keys", self.keys) if key in self.keys]
         self.ordered_pair: tuple[str, str] | None = None
         self.ordered_pair = self._find_ordered_pair()
@@ -308,13 +312,35 @@ def _check(key: str, prior: Prior) -> None:
         )
     if _conditions(prior):
         return
-    try:
-        values = np.asarray(prior.rescale(np.array([0.25, 0.75])), dtype=np.float64)
-        roundtrip = np.asarray(prior.cdf(values), dtype=np.float64)
-    except (NotImplementedError, AttributeError, TypeError) as error:
-        raise PriorError(f"priors[{key!r}]={prior!r} has no usable rescale and cdf: {error}") from error
-    if not (np.all(np.isfinite(values)) and np.allclose(roundtrip, [0.25, 0.75], atol=1e-3)):
+    values = np.asarray(prior.rescale(np.array([_FAR_OUT, 0.25, 0.75, 1 - _FAR_OUT])), dtype=np.float64)
+    roundtrip = np.asarray(prior.cdf(values[1:3]), dtype=np.float64)
+    if not (np.all(np.isfinite(values[1:3])) and np.allclose(roundtrip, [0.25, 0.75], atol=1e-3)):
         raise PriorError(
             f"priors[{key!r}]={prior!r}: cdf(rescale(u)) gives {roundtrip} for u = [0.25, 0.75]; "
             "use a proper prior with a finite range"
         )
+    # Squares of what is drawn have to be numbers, too.
+    if not np.all(np.abs(values) < _TOO_LARGE):
+        raise PriorError(
+            f"priors[{key!r}]={prior!r}: one draw in {1 / _FAR_OUT:.0e} reaches {np.max(np.abs(values)):.3g}; use a prior "
+            "whose draws are numbers that can be reckoned with"
+        )
+    if np.isnan(np.asarray(prior.ln_prob(values[1:3]), dtype=np.float64)).any():
+        raise PriorError(f"priors[{key!r}]={prior!r}: its density (ln_prob) is no number at {values[1:3]}: mend it")
+
+
+@contextmanager
+def _evaluating(key: str, prior: Prior) -> Iterator[None]:
+    """The errors of a prior that cannot be evaluated, those of its own ``repr`` too, as one that names it."""
+    try:
+        yield
+    except PriorError:
+        raise
+    except (ArithmeticError, AttributeError, LookupError, RuntimeError, TypeError, ValueError) as error:
+        try:
+            said = repr(prior)
+        except Exception:  # of any kind: an argument may be what it cannot divide by
+            said = type(prior).__name__
+        raise PriorError(
+            f"priors[{key!r}]={said} has no usable rescale, cdf and prob ({type(error).__name__}: {error}): mend it"
+        ) from error
