@@ -7,9 +7,13 @@ what is read is held against them: a file that was cut short, mixed up with anot
 
 from __future__ import annotations
 
+import glob
 import hashlib
 import json
+import os
+import re
 import shutil
+import socket
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -27,6 +31,7 @@ FORMAT = 2
 
 WEIGHTS, DESCRIPTION, CONFIGURATION = "weights.safetensors", "model.json", "config.toml"
 _DIGESTS = "sha256"
+_OLD = ".old"
 _STRUCTURAL = (
     ArithmeticError, AttributeError, LookupError, MemoryError, OSError, RuntimeError, SafetensorError, TypeError, ValueError,
 )  # fmt: skip
@@ -53,8 +58,10 @@ def write_folder(folder: Path, tensors: dict[str, torch.Tensor], description: di
     if folder.exists() and not (folder / DESCRIPTION).is_file() and not (folder.is_dir() and not any(folder.iterdir())):
         raise ModelError(f"folder={str(folder)!r} holds something that is no model: give a new folder")
     folder.parent.mkdir(parents=True, exist_ok=True)
-    temporary = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
-    aside = temporary.with_name(temporary.name + ".old")
+    _sweep(folder)
+    prefix = f".{folder.name}.{_host()}-{os.getpid()}."
+    temporary = Path(tempfile.mkdtemp(prefix=prefix, dir=folder.parent))
+    aside = temporary.with_name(temporary.name + _OLD)
     try:
         apart = {key: value for key, value in tensors.items() if key.startswith("surprise.")}
         _write_tensors({key: value for key, value in tensors.items() if key not in apart}, temporary / WEIGHTS)
@@ -73,6 +80,34 @@ def write_folder(folder: Path, tensors: dict[str, torch.Tensor], description: di
         shutil.rmtree(temporary, ignore_errors=True)
         raise
     return folder
+
+
+def _host() -> str:
+    return re.sub(r"[^A-Za-z0-9]", "_", socket.gethostname())
+
+
+def _sweep(folder: Path) -> None:
+    """Remove what processes of this machine that were killed while they wrote this folder have left."""
+    for left in folder.parent.glob(f".{glob.escape(folder.name)}.{_host()}-*"):
+        number = left.name.rpartition(f"{_host()}-")[2].partition(".")[0]
+        if not number.isdigit() or _alive(int(number)):
+            continue
+        if left.name.endswith(_OLD) and not folder.exists():
+            # Killed between the two renames: the older model is whole.
+            left.replace(folder)
+        else:
+            shutil.rmtree(left, ignore_errors=True)
+
+
+def _alive(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:
+        # Another user's.
+        return True
+    return True
 
 
 def _write_tensors(tensors: dict[str, torch.Tensor], path: Path) -> None:
