@@ -23,6 +23,7 @@ OF_THE_MODEL = (
 )  # fmt: skip
 """Arguments that only a training uses."""
 
+_LARGEST_SEED = 2**63 - 1
 _TRUTH = {"true": True, "false": False}
 
 
@@ -37,7 +38,7 @@ def check_arguments(kwargs: dict[str, Any]) -> dict[str, Any]:
     checked = dict(kwargs)
     for key in ("n_effective", "n_posterior", "max_likelihood_evaluations", "n_waveforms", "hidden_features"):
         checked[key] = whole(key, kwargs[key])
-    optional = {"training_steps": whole, "training_time": _positive, "max_time": _positive, "sampling_seed": _seed}
+    optional = {"training_steps": whole, "training_time": _positive, "max_time": _positive, "sampling_seed": check_seed}
     for key, check in optional.items():
         checked[key] = None if _is_none(kwargs[key]) else check(key, kwargs[key])
     checked["learning_rate"] = _positive("learning_rate", kwargs["learning_rate"])
@@ -82,8 +83,12 @@ def whole(key: str, value: Any, least: int = 1) -> int:
     return int(number)
 
 
-def _seed(key: str, value: Any) -> int:
-    return whole(key, value, least=0)
+def check_seed(key: str, value: Any) -> int:
+    """A seed, refused by its name otherwise."""
+    seed = whole(key, value, least=0)
+    if seed > _LARGEST_SEED:
+        raise ConfigurationError(f"{key}={value!r}: give a whole number from 0 to {_LARGEST_SEED}")
+    return seed
 
 
 def _positive(key: str, value: Any) -> float:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -23,6 +24,7 @@ from .model import SHIPPED, TrainedPosterior
 from .training import TrainingConfig
 
 CACHE_VARIABLE = "BILBY_FLOWPE_CACHE"
+_LEAST_FREE = 64 * 2**20
 
 
 def cache_folder(cache: str | None = None) -> Path:
@@ -95,16 +97,22 @@ def check_writable(folder: Path) -> None:
     Raises
     ------
     ConfigurationError
-        If no file can be written to ``folder``.
+        If no file can be written to ``folder``, or there is no room for a model.
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=folder):
             pass
+        free = shutil.disk_usage(folder).free
     except OSError as error:
         raise ConfigurationError(
             f"cache={str(folder)!r} cannot be written to ({error.strerror}): give a folder that can"
         ) from error
+    if free < _LEAST_FREE:
+        raise ConfigurationError(
+            f"cache={str(folder)!r} is on a disk with {free / 2**20:.3g} MiB free, and a model may take "
+            f"{_LEAST_FREE / 2**20:.0f}: give another folder, or make room"
+        )
 
 
 def _candidates(cache: str | None) -> Iterator[Path]:

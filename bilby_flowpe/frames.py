@@ -13,7 +13,7 @@ from bilby.gw.likelihood import GravitationalWaveTransient
 from bilby.gw.utils import zenith_azimuth_to_theta_phi
 
 from .errors import SimulationError
-from .priors import Parameters, PriorTransform
+from .priors import Parameters, PriorTransform, copied
 from .simulation.projection import Detector, sidereal_time
 
 _ANGLES = ("zenith", "azimuth")
@@ -57,7 +57,7 @@ class Frame:
 
     def plain_priors(self, priors: PriorDict) -> PriorDict:
         """``priors`` with right ascension, declination and geocentric time, which cover what was asked for."""
-        plain = priors.copy()
+        plain = copied(priors)
         for key in self._own:
             plain.pop(key, None)
         for key, prior in self._known.items():

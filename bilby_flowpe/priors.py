@@ -18,6 +18,7 @@ from contextlib import contextmanager
 
 import numpy as np
 from bilby.core.prior import Constraint, DeltaFunction, JointPrior, Prior, PriorDict
+from bilby.core.prior.slabspike import SlabSpikePrior
 from bilby.core.utils import logger
 from scipy.special import ndtr, ndtri
 
@@ -34,6 +35,14 @@ _CELLS, _FEWEST_CELLS = 4000, 20
 _FAR_OUT, _TOO_LARGE = 3e-7, 1e150
 _DENSITY_TOLERANCE, _ANOTHER_DENSITY = 0.1, 1.6  # of the logarithm
 _SAME_DENSITY = 1e-4  # what tabulated priors and the quadrature are good for
+
+
+def copied(priors: PriorDict) -> PriorDict:
+    """A copy that converts as the original does: Bilby's own copy falls back on the class's conversion function."""
+    copy_of = priors.copy()
+    if getattr(priors.conversion_function, "__self__", None) is not priors:
+        copy_of.conversion_function = priors.conversion_function
+    return copy_of
 
 
 class PriorTransform:
@@ -317,7 +326,14 @@ def _check(key: str, prior: Prior) -> None:
     if not (np.all(np.isfinite(values[1:3])) and np.allclose(roundtrip, [0.25, 0.75], atol=1e-3)):
         raise PriorError(
             f"priors[{key!r}]={prior!r}: cdf(rescale(u)) gives {roundtrip} for u = [0.25, 0.75]; "
-            "use a proper prior with a finite range"
+            "use a proper, continuous prior"
+        )
+    # A spike between two quantiles that are looked at is one all the same.
+    density = np.asarray(prior.ln_prob(np.asarray(prior.rescale(np.linspace(0.001, 0.999, 999)))), dtype=np.float64)
+    if isinstance(prior, SlabSpikePrior) or np.any(density == np.inf):
+        raise PriorError(
+            f"priors[{key!r}]={prior!r} has infinite density somewhere: a value of finite probability has no place in a "
+            "network's coordinates; use a narrow prior in its place, or two runs, with the value fixed and without"
         )
     # Squares of what is drawn have to be numbers, too.
     if not np.all(np.abs(values) < _TOO_LARGE):

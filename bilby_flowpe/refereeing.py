@@ -19,7 +19,7 @@ from .folder import write_text
 from .injections import inject
 from .model import TrainedPosterior
 from .plotting import gps_offsets, plot_comparison, plot_pp
-from .priors import PriorTransform
+from .priors import PriorTransform, copied
 from .statistics import statistics_of
 from .validation.comparison import compare_results, distinct, format_comparison, plain
 from .validation.coverage import KINDS, CoverageConfig, format_coverage, measure_coverage, ranks_of, summarise_coverage
@@ -124,7 +124,7 @@ def compare(
                 old.unlink()
             ours = bilby.run_sampler(
                 event,
-                priors.copy(),
+                copied(priors),
                 sampler="flowpe",
                 model=str(folder),
                 outdir=str(outdir),

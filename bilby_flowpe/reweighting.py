@@ -17,16 +17,16 @@ from bilby.core.prior import PriorDict
 from bilby.core.result import Result
 from bilby.core.utils import logger
 
-from .arguments import check_npool, whole
+from .arguments import check_npool, check_seed, whole
 from .covers import AnyPrior
-from .errors import DataError, PriorError
+from .errors import ConfigurationError, DataError, PriorError
 from .importance import equal_weight_rows, normalised_weights, summarise
 from .parallel import evaluate, make_rows
 from .plain import is_wave, marginalised
 from .priors import Parameters
-from .statistics import KEY, statistics_of
+from .statistics import KEY, is_merged, statistics_of
 from .verdict import Evidence, judge
-from .weighing import LogLikelihood
+from .weighing import LogLikelihood, has_ratio
 
 _GRADES = ("reliable", "check", "failed")
 _NOT_PARAMETERS = ("weights", "log_likelihood", "log_prior")
@@ -75,18 +75,27 @@ def reweight(
         If the result has no weighted draws, draws of some weight have no likelihood, or the other likelihood integrates other
         parameters out.
     PriorError
-        If the priors search for other parameters, or reach beyond those of the result.
+        If the priors search for other parameters, fix other values without a likelihood, or reach beyond those of the result.
     ConfigurationError
-        If ``npool`` or ``n_posterior`` is no whole number of at least one.
+        If ``npool`` or ``n_posterior`` is no whole number of at least one, ``seed`` none, or the new likelihood has no ratio to
+        noise where that of the result had.
     """
-    npool, n_posterior = check_npool(npool), whole("n_posterior", n_posterior)
+    npool, n_posterior, seed = check_npool(npool), whole("n_posterior", n_posterior), check_seed("seed", seed)
+    if likelihood is not None and not isinstance(likelihood, Likelihood):
+        raise DataError(f"likelihood={likelihood!r}: give a likelihood of Bilby's, or leave it out")
+    if likelihood is not None and result.use_ratio and not has_ratio(likelihood):
+        raise ConfigurationError(
+            f"likelihood={type(likelihood).__name__} has no likelihood of noise alone, and the result {result.label!r} was run "
+            "with use_ratio=True: give another, or run without"
+        )
     statistics = statistics_of(result)
+    merged = is_merged(result)
     # Bilby's property raises where there are none.
     table = getattr(result, "_nested_samples", None)
     if table is None or not statistics.get("importance_weighted") or "log_prior" not in table:
         raise DataError(
             f"the result {result.label!r} of {result.sampler} has no weighted draws of flowpe: give one of a run with "
-            "importance=True"
+            "importance=True" + (", not one that was merged: reweight its runs, and merge these" if merged else "")
         )
     keys = tuple(key for key in table if key not in _NOT_PARAMETERS)
     new = AnyPrior(result.priors if priors is None else priors)
@@ -96,7 +105,13 @@ def reweight(
         )
     _check_likelihood(likelihood, statistics)
     if priors is not None:
-        beyond = new.share_beyond(AnyPrior(result.priors), _PRIOR_DRAWS, np.random.default_rng(seed))
+        old = AnyPrior(result.priors)
+        if likelihood is None and new.fixed != old.fixed:
+            raise PriorError(
+                f"priors fix {new.fixed}, those of the result {result.label!r} {old.fixed}, and its likelihoods are of these: "
+                "fix the same values, or give the likelihood, too"
+            )
+        beyond = new.share_beyond(old, _PRIOR_DRAWS, np.random.default_rng(seed))
         if beyond > 0:
             raise PriorError(
                 f"{beyond:.3g} of the new priors lies where those of the result {result.label!r} allow nothing and no draw is: "
@@ -136,7 +151,16 @@ def reweight(
     verdict = judge(summary, evidence=Evidence(n_posterior=available, nan_share=nan_share))
     # What is wrong with the draws, a mode that they miss, is wrong with any weights of theirs.
     before = [f"of the run itself: {reason}" for reason in statistics.get("reasons", [])]
-    grade = max(verdict.grade, str(statistics.get("verdict", "failed")), key=_GRADES.index)
+    of_zero = _draws_of_zero(statistics) if likelihood is not None else 0
+    if of_zero:
+        before.insert(
+            0,
+            f"{of_zero} of {n_draws} draws had no likelihood in the result and are not kept there: what the new one allows of "
+            "them is missing",
+        )
+    grade = max(
+        verdict.grade, str(statistics.get("verdict", "failed")), "check" if of_zero else "reliable", key=_GRADES.index
+    )
     reasons = [*verdict.reasons, *before]
     other.meta_data = {
         **result.meta_data,
@@ -155,6 +179,11 @@ def reweight(
     message = f"Verdict: {grade}" + "".join(f"; {reason}" for reason in reasons)
     (logger.info if grade == "reliable" else logger.warning)(message)
     return other
+
+
+def _draws_of_zero(statistics: dict[str, Any]) -> int:
+    """Draws inside the prior that had no likelihood, the rows of which no result keeps."""
+    return max(int(statistics["n_draws"] - statistics["n_finite"] - statistics.get("n_outside_prior", 0)), 0)
 
 
 def _check_likelihood(likelihood: Likelihood | None, statistics: dict[str, Any]) -> None:

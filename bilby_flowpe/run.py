@@ -13,6 +13,7 @@ import torch
 from bilby.core.result import Result
 from bilby.core.sampler.base_sampler import Sampler
 from bilby.core.utils import check_directory_exists_and_if_not_mkdir, logger, random
+from safetensors import SafetensorError
 
 from .arguments import OF_THE_MODEL
 from .bands import FILE, has_own_frequencies, save_bands, whitened_bands
@@ -191,8 +192,16 @@ class Run:
                 self.likelihood, self.transform.priors, settings, self.npool, checkpoint, self.progress
             ),
         )
-        model.save(folder)
         plot_history(model.history, scratch / "training.png")
+        try:
+            model.save(folder)
+        except (OSError, SafetensorError) as error:
+            # The training was paid for: this event is analysed, and the checkpoint stays.
+            logger.warning(
+                f"The model cannot be kept as {folder} ({error}): it serves this run, and {checkpoint} the next one under this "
+                "label"
+            )
+            return self._bound(model), "not kept"
         checkpoint.unlink(missing_ok=True)
         # Waveforms of the training: the model has learnt them.
         self.ledger.clear()

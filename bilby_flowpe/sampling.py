@@ -106,7 +106,8 @@ class EventSampler:
             return self._refined(self._new_refinement(), [])
         proposal, wanted = self.proposal, self.wanted
         self._unreached = unreached_share(self.chart, self.target.transform)
-        size = min(max(wanted.n_effective // 5, _PILOT), self.budget.likelihood_evaluations)
+        # Of a small budget the larger part is for the batch that counts.
+        size = min(max(wanted.n_effective // 5, _PILOT), max(self.budget.likelihood_evaluations // 4, 1))
         pilot = self._draw(proposal, size, "pilot")
         summary = pilot.summary()
         left = self.budget.evaluations_left(self.target)

@@ -8,6 +8,7 @@ drops out of the ratio.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -33,7 +34,7 @@ class BayesFactor:
     shared
         Error that both evidences have alike, and the ratio has not.
     one_seed
-        Whether both runs had one seed: ``error`` is then the sum of the two runs' own.
+        Whether both runs had one seed, or may have had, as merged ones: ``error`` is then the sum of the two runs' own.
     verdicts
         Of the two runs, ``None`` of another sampler's; of merged runs that of the first.
     """
@@ -68,7 +69,11 @@ def bayes_factor(one: Result, other: Result) -> BayesFactor:
             raise DataError(
                 f"the result {result.label!r} has no evidence (log_evidence={result.log_evidence}): run it weighted"
             )
-    noise = [float(result.log_noise_evidence) for result in (one, other)]
+        if result.log_evidence_err is None:
+            raise DataError(f"the result {result.label!r} has no error of its evidence: run it anew")
+        if result.priors is None:
+            raise DataError(f"the result {result.label!r} has no priors: run it anew")
+    noise = [math.nan if (value := result.log_noise_evidence) is None else float(value) for result in (one, other)]
     if np.all(np.isfinite(noise)) and not abs(noise[0] - noise[1]) <= _SAME_DATA * (1 + abs(noise[0])):
         raise DataError(
             f"log_noise_evidence={noise[0]:.6f} of {one.label!r} and {noise[1]:.6f} of {other.label!r}: the data or the noise "
@@ -80,7 +85,7 @@ def bayes_factor(one: Result, other: Result) -> BayesFactor:
     alike = same_constraints and bool(np.isclose(*counted, rtol=1e-6, atol=0))
     shared = counted[0] if alike else 0.0
     rest = [0.0 if shared else value for value in counted]
-    one_seed = _seed(one) is not None and _seed(one) == _seed(other)
+    one_seed = _may_share_draws(one, other)
     drawn = sum(own) if one_seed else float(np.hypot(*own))
     error = float(np.hypot(drawn, np.hypot(*rest)))
     return BayesFactor(
@@ -92,8 +97,12 @@ def bayes_factor(one: Result, other: Result) -> BayesFactor:
     )
 
 
-def _seed(result: Result) -> int | None:
-    return None if is_merged(result) else statistics_of(result).get("seed")
+def _may_share_draws(one: Result, other: Result) -> bool:
+    """Whether two results of flowpe have one seed; of merged ones nobody knows all."""
+    seeds = [statistics_of(result).get("seed") for result in (one, other)]
+    if None in seeds:
+        return False
+    return seeds[0] == seeds[1] or is_merged(one) or is_merged(other)
 
 
 def _errors(result: Result) -> tuple[float, float]:

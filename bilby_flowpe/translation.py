@@ -37,7 +37,7 @@ from .plain import (
     plain_likelihood,
     unmarginalised,
 )
-from .priors import Parameters, PriorTransform
+from .priors import Parameters, PriorTransform, copied
 
 _JITTER, _TIME = "time_jitter", "geocent_time"
 
@@ -156,8 +156,8 @@ class Translation(Unchanged):
         self.corrects = wave and not has_plain_values(likelihood)
         if self._covers and (tied := {*self._covers.priors} - {*self.transform.independent_keys()}):
             raise PriorError(
-                f"{sorted(tied)} have a joint prior and are tied to others by a constraint: give them independent priors, or "
-                "leave out the constraint"
+                f"{sorted(tied)} have a joint prior and are tied to others, by a constraint or a conditional prior: give them "
+                "independent priors, or leave out what ties them"
             )
         if self.corrects:
             self._check_waveforms()
@@ -246,7 +246,7 @@ def translated(likelihood: Likelihood, priors: PriorDict) -> Unchanged:
 
 def _with_dropped(priors: PriorDict, likelihood: Any, dropped: Sequence[str]) -> PriorDict:
     """``priors`` with those of the parameters that the likelihood integrates out."""
-    plain = priors.copy()
+    plain = copied(priors)
     for key in dropped:
         prior = likelihood.priors.get(key) if likelihood.priors is not None else None
         if not isinstance(prior, Prior) or isinstance(prior, DeltaFunction):

@@ -37,7 +37,13 @@ class LogLikelihood:
     def __call__(self, row: Row) -> np.ndarray | None:
         """``None`` where it is not a number."""
         # Bilby's own way to call a likelihood, whether it takes its parameters or, as older ones do, holds them.
-        value = float(_safe_likelihood_call(self.likelihood, dict(row), use_ratio=self.use_ratio))
+        given = _safe_likelihood_call(self.likelihood, dict(row), use_ratio=self.use_ratio)
+        try:
+            value = float(given)
+        except (TypeError, ValueError) as error:
+            raise DataError(
+                f"the log likelihood of {type(self.likelihood).__name__} is {given!r} at {row}: it has to be one real number"
+            ) from error
         if value == np.inf:
             raise DataError(
                 f"the log likelihood is infinite at {row}: no weight can be made of it; mend the likelihood there, or narrow "

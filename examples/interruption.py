@@ -47,6 +47,8 @@ def child(outdir: Path, stage: str | None, number: int, again: bool) -> None:
     from bilby_flowpe.problems import green2020
     from bilby_flowpe.simulation import tasks
 
+    # A shell that starts a job in the background has it pass over SIGINT.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     counts: Counter[str] = Counter()
     note = outdir / "counts.json"
 

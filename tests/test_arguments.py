@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import pytest
 
 from bilby_flowpe.arguments import check_arguments, check_npool
@@ -43,6 +44,8 @@ def test_strings_of_a_configuration_file() -> None:
         ("learning_rate", "fast"),
         ("sampling_seed", "x"),
         ("sampling_seed", -1),
+        ("sampling_seed", 2**63),
+        ("network", np.array([1, 2])),
         ("network", "x"),
         ("phase", "x"),
         ("representation", "linear"),

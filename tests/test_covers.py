@@ -2,16 +2,28 @@
 
 from __future__ import annotations
 
+import copy
+
 import numpy as np
 import pytest
-from bilby.core.prior import Gaussian, JointPrior, MultivariateGaussian, MultivariateGaussianDist, PriorDict, Uniform
+from bilby.core.likelihood import Likelihood
+from bilby.core.prior import (
+    Constraint,
+    Gaussian,
+    JointPrior,
+    MultivariateGaussian,
+    MultivariateGaussianDist,
+    PriorDict,
+    Uniform,
+)
 from bilby.core.prior.joint import BaseJointPriorDist
 from bilby.core.utils import random
 from scipy.stats import multivariate_normal
 
-from bilby_flowpe.covers import Covers, has_joint
+from bilby_flowpe.covers import AnyPrior, Covers, has_joint
 from bilby_flowpe.errors import PriorError
 from bilby_flowpe.priors import PriorTransform
+from bilby_flowpe.translation import translated
 
 MEAN, COVARIANCE = [1.0, -2.0], [[1.0, 1.2], [1.2, 4.0]]
 
@@ -122,8 +134,100 @@ class Shifted(MultivariateGaussianDist):
 
 def test_density_and_draws_that_disagree_are_refused() -> None:
     dist = Shifted(["a", "b"], mus=[MEAN], covs=[COVARIANCE])
-    with pytest.raises(PriorError, match="by its density the mean of 'a'"):
+    with pytest.raises(PriorError, match="other distributions of 'a'"):
         Covers(PriorDict({key: MultivariateGaussian(dist, key) for key in "ab"}))
+
+
+class Wide(BaseJointPriorDist):
+    """Draws as narrow as they are wide in the density, or of another correlation: all means agree."""
+
+    def __init__(self, names: list[str], scale: float, correlation: float) -> None:
+        super().__init__(names=names)
+        self.covariance = scale**2 * np.array([[1.0, correlation], [correlation, 1.0]])
+
+    def _sample(self, size, **kwargs):
+        return random.rng.standard_normal((size, 2))
+
+    def _ln_prob(self, samp, lnprob, outbounds):
+        lnprob[:] = multivariate_normal([0, 0], self.covariance).logpdf(samp)
+        return lnprob
+
+
+@pytest.mark.parametrize(("scale", "correlation"), [(1.4, 0.0), (0.7, 0.0), (1.0, 0.4)])
+def test_widths_and_correlations_that_disagree_are_refused(scale: float, correlation: float) -> None:
+    def priors(dist: Wide) -> PriorDict:
+        return PriorDict({key: JointPrior(dist, key) for key in "ab"})
+
+    Covers(priors(Wide(["a", "b"], 1.0, 0.0)))
+    with pytest.raises(PriorError, match="density and its draws have other distributions"):
+        Covers(priors(Wide(["a", "b"], scale, correlation)))
+
+
+class Disc(MultivariateGaussianDist):
+    """A standard normal cut to the unit disc, which holds 1 - exp(-1/2) of it: a subclass with another density."""
+
+    def _sample(self, size, **kwargs):
+        draws = random.rng.standard_normal((20 * size + 100, 2))
+        return draws[np.linalg.norm(draws, axis=1) < 1][:size]
+
+    def _ln_prob(self, samp, lnprob, outbounds):
+        norm = np.linalg.norm(samp, axis=1)
+        density = -0.5 * norm**2 - np.log(2 * np.pi) - np.log(1 - np.exp(-0.5))
+        lnprob[:] = np.where(norm < 1, density, -np.inf)
+        return lnprob
+
+
+def test_a_subclass_has_its_own_density() -> None:
+    dist = Disc(["a", "b"], mus=[[0, 0]], covs=[np.eye(2)])
+    covers = Covers(PriorDict({key: MultivariateGaussian(dist, key) for key in "ab"}))
+    rows = {"a": np.array([0.3, 0.9]), "b": np.array([-0.4, 0.9])}
+    of_cover = sum(covers.priors[key].ln_prob(rows[key]) for key in "ab")
+    found = covers.log_ratio(rows) + of_cover
+    expected = -0.5 * 0.25 - np.log(2 * np.pi) - np.log(1 - np.exp(-0.5))
+    assert found[0] == pytest.approx(expected, abs=4 * covers.log_normalisation_err)
+    assert found[1] == -np.inf
+
+
+def test_read_back_from_a_file_it_is_one_joint_prior() -> None:
+    """Every member then has a distribution of its own, equal to the others."""
+    priors = joint()
+    apart = PriorDict({key: copy.deepcopy(prior) for key, prior in priors.items()})
+    assert apart["a"].dist is not apart["b"].dist
+    rows = {"a": np.array([0.5, 2.0]), "b": np.array([-1.0, -4.0]), "c": np.array([0.5, 0.5])}
+    np.testing.assert_allclose(AnyPrior(apart).log_prob(rows), AnyPrior(priors).log_prob(rows), atol=1e-12)
+    other = MultivariateGaussianDist(["a", "b"], mus=[[9.0, 9.0]], covs=[COVARIANCE])
+    apart["b"] = MultivariateGaussian(other, "b")
+    with pytest.raises(PriorError, match="have none of it"):
+        AnyPrior(apart)
+
+
+def test_little_within_the_bounds_is_no_long_wait() -> None:
+    covers = Covers(joint(mus=[[0, 0]], covs=[np.eye(2)], bounds=[(2.2, 9.0), (1.0, 9.0)]))
+    draws = PriorTransform(covers.priors).sample(20_000, np.random.default_rng(5))
+    ratio = np.exp(covers.log_ratio(draws))
+    assert np.mean(ratio) == pytest.approx(1.0, abs=4 * np.std(ratio) / np.sqrt(20_000))
+
+
+def test_constraints_keep_their_conversion() -> None:
+    """Bilby's copy of a dictionary falls back on the conversion of its class."""
+
+    def convert(parameters: dict) -> dict:
+        return {**parameters, "sum": parameters["c"] + parameters["d"]}
+
+    priors = PriorDict({**joint(), "d": Uniform(0, 1), "sum": Constraint(0, 0.5)}, conversion_function=convert)
+    prior = AnyPrior(priors)
+    # A triangle of an eighth is left.
+    assert prior.log_normalisation_err > 0
+    rows = {"a": np.full(2, 1.0), "b": np.full(2, -2.0), "c": np.array([0.2, 0.4]), "d": np.array([0.2, 0.4])}
+    expected = multivariate_normal(MEAN, COVARIANCE).logpdf(MEAN) + np.log(8.0)
+    assert prior.log_prob(rows)[0] == pytest.approx(expected, abs=5 * prior.log_normalisation_err + 1e-6)
+    assert prior.log_prob(rows)[1] == -np.inf
+    tied = PriorDict(
+        {**joint(), "sum": Constraint(0, 0.5)},
+        conversion_function=lambda parameters: {**parameters, "sum": parameters["a"]},
+    )
+    with pytest.raises(PriorError, match="tied to others"):
+        translated(Likelihood(), tied)
 
 
 def test_same_numbers_every_time_and_bilbys_generator_left_alone() -> None:

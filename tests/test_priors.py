@@ -23,11 +23,14 @@ from bilby.core.prior import (
     MultivariateGaussian,
     MultivariateGaussianDist,
     PowerLaw,
+    Prior,
     PriorDict,
     Sine,
     SymmetricLogUniform,
+    TruncatedGaussian,
     Uniform,
 )
+from bilby.core.prior.slabspike import SlabSpikePrior
 from bilby.core.utils import random as bilby_random
 from bilby.gw.prior import BBHPriorDict
 from scipy.stats import kstest, norm
@@ -415,8 +418,23 @@ class TestErrors:
     @pytest.mark.parametrize("prior", [Uniform(0, np.inf), Uniform(-np.inf, np.inf)], ids=["half line", "line"])
     @pytest.mark.filterwarnings("ignore::RuntimeWarning")
     def test_improper_range(self, prior):
-        with pytest.raises(PriorError, match=r"priors\['x'\].*proper prior with a finite range"):
+        with pytest.raises(PriorError, match=r"priors\['x'\].*proper, continuous prior"):
             PriorTransform(PriorDict({"x": prior}))
+
+    @pytest.mark.parametrize("height", [0.5, 0.2, 0.01, 1e-6])
+    def test_spike(self, height):
+        prior = SlabSpikePrior(Uniform(-5, 5), spike_location=4.9, spike_height=height)
+        with pytest.raises(PriorError, match=r"priors\['x'\]"):
+            PriorTransform(PriorDict({"x": prior}))
+
+    @pytest.mark.parametrize("prior", [PowerLaw(-1, 0, 5), Prior(name="x"), Gaussian(0, 1e300)])
+    def test_what_cannot_be_evaluated(self, prior):
+        with pytest.raises(PriorError, match=r"priors\['x'\]"):
+            PriorTransform(PriorDict({"x": prior}))
+
+    def test_a_repr_that_fails(self):
+        with pytest.raises(PriorError, match=r"priors\['x'\]=TruncatedGaussian"):
+            PriorTransform(PriorDict({"x": TruncatedGaussian(0, 0, -1, 1)}))
 
     def test_constraint_that_leaves_next_to_nothing(self):
         priors = PriorDict(

@@ -9,9 +9,9 @@ from typing import Any
 import bilby
 import numpy as np
 import pytest
-from bilby.core.likelihood import GaussianLikelihood
+from bilby.core.likelihood import GaussianLikelihood, Likelihood
 from bilby.core.prior import Gaussian, MultivariateGaussian, MultivariateGaussianDist, PriorDict, Uniform
-from bilby.core.result import Result
+from bilby.core.result import Result, ResultList
 from bilby.core.result import reweight as bilbys_reweight
 from scipy.stats import multivariate_normal, norm
 
@@ -205,6 +205,59 @@ def test_a_likelihood_that_is_no_number_is_told(result: Result) -> None:
 
     new = reweight(result, Broken(X, Y, line, sigma=0.3))
     assert new.meta_data["run_statistics"]["verdict"] == "failed"
+
+
+def fixed_result(tmp_path: Path, least: float | None = None) -> Result:
+    class Bump(Likelihood):
+        def log_likelihood(self, parameters: dict | None = None) -> float:
+            if least is not None and parameters["x"] < least:
+                return -np.inf
+            return float(norm(parameters["b"], 0.3).logpdf(parameters["x"]))
+
+    return bilby.run_sampler(
+        Bump(), PriorDict({"x": Uniform(-5, 5), "b": 0.0}), sampler="flowpe", n_effective=300, label="bump",
+        outdir=str(tmp_path), sampling_seed=1, progress=False, save=False,
+    )  # fmt: skip
+
+
+def test_likelihoods_are_of_the_values_that_were_fixed(tmp_path: Path) -> None:
+    before = fixed_result(tmp_path)
+    for other in ({"b": 3.0}, {}):
+        with pytest.raises(PriorError, match="priors fix"):
+            reweight(before, priors=PriorDict({"x": Uniform(-5, 5), **other}))
+    reweight(before, priors=PriorDict({"x": Uniform(-4, 4), "b": 0.0}))
+
+
+def test_what_had_no_likelihood_is_missed_and_told(tmp_path: Path) -> None:
+    class Whole(Likelihood):
+        def log_likelihood(self, parameters: dict | None = None) -> float:
+            return float(norm(0, 0.3).logpdf(parameters["x"]))
+
+    new = reweight(fixed_result(tmp_path, least=0.0), likelihood=Whole())
+    assert new.meta_data["run_statistics"]["verdict"] != "reliable"
+    assert any("had no likelihood in the result" in reason for reason in new.meta_data["run_statistics"]["reasons"])
+
+
+def test_merged_results_and_other_things_are_refused_in_words(result: Result) -> None:
+    merged = ResultList([copy.copy(result), copy.copy(result)]).combine()
+    merged.log_evidence += 0.1
+    merged.log_bayes_factor += 0.1
+    with pytest.raises(DataError, match="reweight its runs, and merge these"):
+        reweight(merged)
+    with pytest.raises(ConfigurationError, match="seed='q'"):
+        reweight(result, seed="q")
+    with pytest.raises(DataError, match="likelihood=3"):
+        reweight(result, likelihood=3)
+
+
+@pytest.mark.parametrize("value", [None, "one", 1j, [1.0, 2.0]])
+def test_a_likelihood_of_no_number_at_all(result: Result, value: Any) -> None:
+    class Odd(Likelihood):
+        def log_likelihood(self, parameters: dict | None = None) -> Any:
+            return value
+
+    with pytest.raises(DataError, match="has to be one real number"):
+        reweight(result, likelihood=Odd())
 
 
 def test_refusals(result: Result) -> None:

@@ -511,6 +511,34 @@ def test_interrupted_training_of_another_problem_is_not_gone_on_with(
     assert {path.parent for path in checkpoints} == {tmp_path / "flowpe_label"}
 
 
+def test_a_model_that_cannot_be_kept_serves_its_run(
+    run: Runner, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def full(*arguments: Any) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(TrainedPosterior, "save", full)
+    done = run(regression(), cache=str(tmp_path / "models"), save=False, **TRAINING)
+    assert np.isfinite(done.log_evidence)
+    assert "cannot be kept" in caplog.text
+    assert list((tmp_path / "flowpe_label").glob("training_*.ckpt"))
+    monkeypatch.undo()
+    # The training is not made again.
+    again = run(regression(), cache=str(tmp_path / "models"), save=False, **TRAINING)
+    assert again.meta_data["run_statistics"]["training_seconds"] == pytest.approx(
+        done.meta_data["run_statistics"]["training_seconds"], abs=60
+    )
+    assert not list((tmp_path / "flowpe_label").glob("training_*.ckpt"))
+
+
+def test_no_room_for_a_model_is_said_before_it_is_trained(
+    run: Runner, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cache_module, "_LEAST_FREE", 2**62)
+    with pytest.raises(ConfigurationError, match="MiB free, and a model may take"):
+        run(regression(), cache=str(tmp_path / "models"), **TRAINING)
+
+
 def test_bilbys_test_mode_is_quick_and_leaves_the_cache_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(bilby.core.utils.command_line_args, "bilby_test_mode", True)
     cache = tmp_path / "models"

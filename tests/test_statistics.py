@@ -59,7 +59,7 @@ def test_bilbys_merging_is_noticed(use_ratio: bool) -> None:
     # Bilby's own: the first run's words stay with it.
     assert statistics_of(merged)["seed"] == 1
     assert is_merged(merged)
-    # Neither its seed nor its error is that of the first run.
-    factor = bayes_factor(merged, made(-3.0, 1, use_ratio))
-    assert not factor.one_seed
-    assert factor.error == pytest.approx(np.hypot(merged.log_evidence_err, 0.1))
+    # Its error is not that of the first run, and any of its seeds may be the other's.
+    factor = bayes_factor(merged, made(-3.0, 2, use_ratio))
+    assert factor.one_seed
+    assert factor.error == pytest.approx(merged.log_evidence_err + 0.1)

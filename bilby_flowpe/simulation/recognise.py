@@ -28,6 +28,8 @@ def noise_of(likelihood: Likelihood) -> type[Noise] | None:
 def nobody_simulates(likelihood: Likelihood) -> str:
     """Why no data can be simulated for a likelihood, in words."""
     said = f"likelihood={type(likelihood).__name__}"
+    if callable(getattr(likelihood, "simulate", None)):
+        said += ", whose simulate does not take (parameters, rng)"
     if (kind := _nearest(likelihood)) is not None:
         members = ", ".join(redefined(likelihood, kind.of))
         return f"{said} is a {kind.of.__name__} with another {members}, so that nobody knows how its data come about"

@@ -20,7 +20,7 @@ from bilby.gw.likelihood import GravitationalWaveTransient
 from ..errors import SimulationError
 from ..marginalisation import check_marginalisation
 from ..plain import is_plain, is_wave
-from ..priors import PriorTransform
+from ..priors import PriorTransform, copied
 
 _NAMES = {"phase": "phase", "distance": "luminosity_distance"}
 
@@ -56,7 +56,7 @@ def marginalised(
     outdir.mkdir(parents=True, exist_ok=True)
     # One table for each prior of the distance.
     distance = hashlib.sha256(repr(priors.get("luminosity_distance")).encode()).hexdigest()[:8]
-    priors = priors.copy()
+    priors = copied(priors)
     other = GravitationalWaveTransient(
         likelihood.interferometers,
         likelihood.waveform_generator,
@@ -93,5 +93,5 @@ def reconstructed(
     drawn = [key for key in likelihood.marginalized_parameters if key in priors]
     other.search_parameter_keys = [*result.search_parameter_keys, *drawn]
     other.fixed_parameter_keys = [key for key in result.fixed_parameter_keys if key not in drawn]
-    other.priors = priors.copy()
+    other.priors = copied(priors)
     return other

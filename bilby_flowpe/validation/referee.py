@@ -16,6 +16,7 @@ from bilby.core.result import FileLoadError, Result, read_in_result
 from bilby.core.sampler.base_sampler import SamplerNotInstalledError
 
 from ..errors import ConfigurationError, DataError
+from ..priors import copied
 from ..statistics import statistics_of
 from .comparison import stored
 from .marginalised import marginalised, reconstructed
@@ -127,7 +128,7 @@ def _run(
     try:
         return bilby.run_sampler(
             likelihood,
-            priors.copy(),
+            copied(priors),
             outdir=str(outdir),
             label=label,
             npool=npool,
