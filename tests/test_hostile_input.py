@@ -131,7 +131,7 @@ def used(trained: TrainedPosterior, likelihood: Any, transform: PriorTransform) 
     assert not np.any(weighted.log_weights == np.inf)
 
 
-@settings(FIXED, max_examples=60)
+@settings(FIXED, max_examples=40)
 @given(
     values=st.lists(NUMBERS, min_size=1, max_size=4), share=st.sampled_from([0.002, 0.1, 1.0]), seed=st.integers(0, 9)
 )
@@ -147,7 +147,7 @@ def test_strains(trained_5d: Trained, problem_5d: tuple, values: list[float], sh
     used(trained_5d[1], likelihood, PriorTransform(problem_5d[1]))
 
 
-@settings(FIXED, max_examples=60)
+@settings(FIXED, max_examples=40)
 @given(
     values=st.lists(NUMBERS, min_size=1, max_size=4), share=st.sampled_from([0.002, 0.1, 1.0]), seed=st.integers(0, 9)
 )
@@ -175,7 +175,7 @@ class Odd(bilby.core.likelihood.Likelihood):
         return self.values[int(parameters["a"] * 1e6) % len(self.values)]
 
 
-@settings(FIXED, max_examples=20)
+@settings(FIXED, max_examples=10)
 @given(
     st.lists(
         st.one_of(

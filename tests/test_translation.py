@@ -347,7 +347,7 @@ def test_refusals(problem_5d: Problem) -> None:
     dist = MultivariateGaussianDist(["mass_1", "mass_2"], mus=[[60.0, 50.0]], covs=[[[9.0, 1.0], [1.0, 9.0]]])
     for key in dist.names:
         tied[key] = MultivariateGaussian(dist, key)
-    with pytest.raises(PriorError, match="tied to others by a constraint"):
+    with pytest.raises(PriorError, match="tied to others, by a constraint"):
         translated(likelihood, tied)
     given, lost = marginal(likelihood, copy.deepcopy(priors))
     given.priors = PriorDict({"phase": 0.0})
