@@ -172,7 +172,7 @@ def gap(
         print(f"KL to exact, {estimator[3:]}: {figures['mean']:.4f} +- {figures['standard_error']:.4f} nat")
     print(f"bias of ln Z: {summary['log_evidence_bias']:.2e}; lowest loss possible: {summary['lowest_loss']:.3f} nat")
     print(f"verdicts: {summary['verdicts']}")
-    for index, event, truth in worst_events(events, priors, seed):
+    for index, event, truth in worst_events(events, likelihood, priors, seed):
         # GPS times with all that a double has.
         values = ", ".join(
             f"{key} {value:.7f}" if value > 1e6 else f"{key} {value:.5g}" for key, value in truth.items()

@@ -13,6 +13,9 @@ from .errors import SimulationError
 from .parallel import Row
 from .priors import PriorTransform
 from .simulation import make_simulator
+from .simulation.symmetries import polarisations
+
+_TRIALS = 100
 
 
 def inject(likelihood: Likelihood, transform: PriorTransform, rng: np.random.Generator) -> tuple[Likelihood, Row]:
@@ -36,18 +39,15 @@ def inject(likelihood: Likelihood, transform: PriorTransform, rng: np.random.Gen
     Raises
     ------
     SimulationError
-        If the waveform fails.
+        If the waveform fails over nearly all of the prior.
     """
     if not isinstance(likelihood, GravitationalWaveTransient):
         return make_simulator(likelihood, transform, simulate=False).inject(rng)
-    parameters = injected(transform, rng)
-    polarisations = likelihood.waveform_generator.frequency_domain_strain(dict(parameters))
-    if polarisations is None:
-        raise SimulationError(f"the waveform generator failed for a draw from the prior: {parameters}")
+    parameters, signal_polarisations = injected(likelihood, transform, rng)
     event = copy.deepcopy(likelihood)
     for interferometer in event.interferometers:
         signal = interferometer.get_detector_response(
-            polarisations, {**parameters, **event.get_sky_frame_parameters(dict(parameters))}
+            signal_polarisations, {**parameters, **event.get_sky_frame_parameters(dict(parameters))}
         )
         interferometer.set_strain_data_from_frequency_domain_strain(
             np.where(interferometer.frequency_mask, signal, 0) + _noise(interferometer, rng),
@@ -59,9 +59,30 @@ def inject(likelihood: Likelihood, transform: PriorTransform, rng: np.random.Gen
     return event, parameters
 
 
-def injected(transform: PriorTransform, rng: np.random.Generator) -> Row:
-    """Parameters of a gravitational-wave signal that :func:`inject` puts into the data, given a generator in the same state."""
-    return {**transform.fixed, **{key: float(value[0]) for key, value in transform.sample(1, rng).items()}}
+def injected(
+    likelihood: GravitationalWaveTransient, transform: PriorTransform, rng: np.random.Generator
+) -> tuple[Row, dict[str, np.ndarray]]:
+    """The signal that :func:`inject` puts into the data, given a generator in the same state.
+
+    Where there is no waveform there is no likelihood, and no event.
+
+    Returns
+    -------
+    parameters, polarisations
+
+    Raises
+    ------
+    SimulationError
+        If the waveform fails over nearly all of the prior, or its generator raises.
+    """
+    for _ in range(_TRIALS):
+        parameters = {**transform.fixed, **{key: float(value[0]) for key, value in transform.sample(1, rng).items()}}
+        if (signal := polarisations(likelihood.waveform_generator, parameters)) is not None:
+            return parameters, signal
+    raise SimulationError(
+        f"the waveform generator failed for {_TRIALS} draws from the prior, {parameters} the last of them: narrow the priors "
+        "to where it works"
+    )
 
 
 def _noise(interferometer: Interferometer, rng: np.random.Generator) -> np.ndarray:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import copy
+from typing import Any
+
 import numpy as np
 import pytest
 from bilby.core.likelihood import (
@@ -14,7 +17,8 @@ from bilby.core.likelihood import (
 )
 from bilby.core.prior import PriorDict, Uniform
 
-from bilby_flowpe.injections import inject
+from bilby_flowpe.errors import SimulationError
+from bilby_flowpe.injections import inject, injected
 from bilby_flowpe.priors import PriorTransform
 
 
@@ -95,3 +99,43 @@ def test_data_of_other_kinds(make, attribute: str) -> None:
     assert not np.array_equal(getattr(one, attribute), before)
     assert (truth, one.log_likelihood(truth)) == (same, again.log_likelihood(truth))
     assert np.isfinite(one.log_likelihood(truth))
+
+
+class Failing:
+    """A generator that has no waveform, or one that is no number, for most draws."""
+
+    def __init__(self, generator: Any, value: float | None, limit: float) -> None:
+        self.generator, self.value, self.limit = generator, value, limit
+
+    def frequency_domain_strain(self, parameters: dict) -> dict | None:
+        strain = self.generator.frequency_domain_strain(parameters)
+        if parameters["mass_1"] < self.limit:
+            return strain
+        if self.value is None:
+            return None
+        return {mode: np.full_like(series, self.value) for mode, series in strain.items()}
+
+
+@pytest.mark.parametrize("value", [None, np.nan])
+def test_events_are_where_there_is_a_waveform(problem_5d: tuple, transform_5d: PriorTransform, value: Any) -> None:
+    likelihood = copy.copy(problem_5d[0])
+    limit = float(problem_5d[1]["mass_1"].rescale(0.3))
+    likelihood.waveform_generator = Failing(problem_5d[0].waveform_generator, value, limit)
+    for seed in range(5):
+        truth, strain = injected(likelihood, transform_5d, np.random.default_rng(seed))
+        assert truth["mass_1"] < limit
+        assert all(np.all(np.isfinite(series)) for series in strain.values())
+    likelihood.waveform_generator = Failing(problem_5d[0].waveform_generator, value, 0.0)
+    with pytest.raises(SimulationError, match="failed for 100 draws"):
+        injected(likelihood, transform_5d, np.random.default_rng(0))
+
+
+def test_a_generator_that_raises_is_named(problem_5d: tuple, transform_5d: PriorTransform) -> None:
+    class Raising:
+        def frequency_domain_strain(self, parameters: dict) -> None:
+            raise KeyError("chi_3")
+
+    likelihood = copy.copy(problem_5d[0])
+    likelihood.waveform_generator = Raising()
+    with pytest.raises(SimulationError, match=r"raised KeyError .'chi_3'.* at .*'mass_1'"):
+        injected(likelihood, transform_5d, np.random.default_rng(0))

@@ -67,8 +67,20 @@ class Symmetries:
 
 
 def polarisations(generator: WaveformGenerator, parameters: Mapping[str, float]) -> dict[str, np.ndarray] | None:
-    """Frequency-domain polarisations, or ``None`` where the waveform fails."""
-    strain = generator.frequency_domain_strain(dict(parameters))
+    """Frequency-domain polarisations, or ``None`` where the waveform fails.
+
+    Raises
+    ------
+    SimulationError
+        If the generator raises, for which Bilby's likelihoods have no value either.
+    """
+    try:
+        strain = generator.frequency_domain_strain(dict(parameters))
+    except Exception as error:  # of any kind: the source model may be the user's own
+        raise SimulationError(
+            f"the waveform generator raised {type(error).__name__} ({error}) at {dict(parameters)}: have its source model "
+            "return None where there is no waveform, or narrow the priors to where there is one"
+        ) from error
     if strain is None or not all(np.all(np.isfinite(series)) for series in strain.values()):
         return None
     return strain

@@ -133,12 +133,12 @@ def summarise_gap(events: Sequence[EventGap]) -> dict[str, object]:
 
 
 def worst_events(
-    events: Sequence[EventGap], priors: PriorDict, seed: int, count: int = 3
+    events: Sequence[EventGap], likelihood: GravitationalWaveTransient, priors: PriorDict, seed: int, count: int = 3
 ) -> list[tuple[int, EventGap, dict[str, float]]]:
     """Number, figures and true parameters of the events of the lowest efficiencies, the lowest first."""
     transform = PriorTransform(priors)
     order = np.argsort([event.efficiency for event in events], kind="stable")[:count]
-    truths = [injected(transform, np.random.default_rng((seed, int(index)))) for index in order]
+    truths = [injected(likelihood, transform, np.random.default_rng((seed, int(index))))[0] for index in order]
     return [
         (int(index), events[index], {key: truth[key] for key in transform.keys})
         for index, truth in zip(order, truths, strict=True)
