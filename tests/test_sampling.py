@@ -91,7 +91,7 @@ def test_a_narrow_mode_that_is_missed_is_no_reliable_result() -> None:
     assert outcome.verdict.grade == "check"
 
 
-@pytest.mark.parametrize("centre", [12.0, -15.0])
+@pytest.mark.parametrize("centre", [12.0, pytest.param(-15.0, marks=pytest.mark.slow)])
 def test_a_posterior_beyond_the_quantiles_of_its_prior_fails(centre: float) -> None:
     """A prior's quantiles end at 8 standard deviations: what lies beyond piles up there, with perfect weights."""
 

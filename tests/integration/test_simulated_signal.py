@@ -117,6 +117,7 @@ def test_truth_is_not_far(result: Result, problem_5d: tuple) -> None:
         assert abs(mean) < 5 * width, key
 
 
+@pytest.mark.slow
 def test_an_untrained_network_is_found_out(problem_5d: tuple, tmp_path: Any) -> None:
     # More draws than a reliable verdict needs effective ones, so that nothing but the weights decides.
     result = run(
