@@ -28,6 +28,8 @@ from typing import Any, TypeVar
 import numpy as np
 from bilby.core.utils import logger
 
+from .folder import write_text
+
 Done = TypeVar("Done")
 
 Chunk = list[np.ndarray | None]
@@ -138,10 +140,7 @@ class Ledger:
             _finished.add(self.folder)
 
     def _write_header(self) -> None:
-        path = self.folder / _HEADER
-        temporary = path.with_suffix(".tmp")
-        temporary.write_text(json.dumps({"format": _FORMAT, "seed": self.seed}), encoding="utf-8")
-        temporary.replace(path)
+        write_text(self.folder / _HEADER, json.dumps({"format": _FORMAT, "seed": self.seed}))
 
     def _read_index(self) -> None:
         try:

@@ -13,16 +13,14 @@ from __future__ import annotations
 
 import copy
 import functools
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 
 import numpy as np
-from bilby.core.prior import Constraint, DeltaFunction, JointPrior, Prior, PriorDict
-from bilby.core.prior.slabspike import SlabSpikePrior
-from bilby.core.utils import logger
+from bilby.core.prior import Constraint, DeltaFunction, Prior, PriorDict
 from scipy.special import ndtr, ndtri
 
 from .errors import PriorError
+from .prior_checks import checked_log_scale, conditions
 
 Parameters = dict[str, np.ndarray]
 """Columns of parameter values, one array of shape (N,) for each key."""
@@ -31,10 +29,6 @@ _NORMALISATION_DRAWS = 400_000
 _UNIT_EDGE = 1e-15
 # Coordinates from which on rescale and cdf do not tell one value from another, and hardly do.
 _EDGE, _OUTERMOST = float(-ndtri(_UNIT_EDGE)) - 1e-6, 7.5
-_CELLS, _FEWEST_CELLS = 4000, 20
-_FAR_OUT, _TOO_LARGE = 3e-7, 1e150
-_DENSITY_TOLERANCE, _ANOTHER_DENSITY = 0.1, 1.6  # of the logarithm
-_SAME_DENSITY = 1e-4  # what tabulated priors and the quadrature are good for
 
 
 def copied(priors: PriorDict) -> PriorDict:
@@ -86,11 +80,7 @@ class PriorTransform:
         self.constraints = tuple(key for key, prior in priors.items() if isinstance(prior, Constraint))
         if not self.keys:
             raise PriorError(f"priors={list(priors)}: every parameter is fixed, there is nothing to sample")
-        self.log_scale = {}
-        for key in self.keys:
-            with _evaluating(key, priors[key]):
-                _check(key, priors[key])
-                self.log_scale[key] = _log_scale(key, priors[key])
+        self.log_scale = {key: checked_log_scale(key, priors[key]) for key in self.keys}
         self._order = [key for key in getattr(priors, "sorted_keys", self.keys) if key in self.keys]
         self.ordered_pair: tuple[str, str] | None = None
         self.ordered_pair = self._find_ordered_pair()
@@ -214,7 +204,7 @@ class PriorTransform:
         """
         tied: set[str] = set(self.ordered_pair or ())
         for key in self.keys:
-            if required := _conditions(self.priors[key]):
+            if required := conditions(self.priors[key]):
                 tied |= {key, *required}
         if self.constraints:
             rng = np.random.default_rng(0)
@@ -228,7 +218,7 @@ class PriorTransform:
 
     def _required(self, key: str, sample: Mapping[str, np.ndarray]) -> dict[str, np.ndarray | float]:
         """Values of what the prior of ``key`` is conditional on."""
-        return {name: sample[name] if name in sample else self.fixed[name] for name in _conditions(self.priors[key])}
+        return {name: sample[name] if name in sample else self.fixed[name] for name in conditions(self.priors[key])}
 
     def _find_ordered_pair(self) -> tuple[str, str] | None:
         pair = ("mass_1", "mass_2")
@@ -236,7 +226,7 @@ class PriorTransform:
         if not isinstance(ratio, Constraint) or ratio.maximum != 1 or any(key not in self.keys for key in pair):
             return None
         first, second = (self.priors[key] for key in pair)
-        if type(first) is not type(second) or _conditions(first) or not _same_distribution(first, second):
+        if type(first) is not type(second) or conditions(first) or not _same_distribution(first, second):
             return None
         # The conversion function says what the ratio is, or that there is none: then Bilby does not constrain the pair.
         draws = self.from_unconstrained(np.random.default_rng(0).standard_normal((256, self.ndim)))
@@ -263,10 +253,6 @@ def within_quantiles(v: np.ndarray) -> np.ndarray:
     return np.abs(v) < _EDGE
 
 
-def _conditions(prior: Prior) -> list[str]:
-    return list(getattr(prior, "required_variables", []))
-
-
 def _distribution(prior: Prior) -> dict[str, object]:
     """What makes a prior the distribution it is: its arguments less its labels."""
     arguments = prior.get_instantiation_dict()
@@ -277,86 +263,3 @@ def _same_distribution(first: Prior, second: Prior) -> bool:
     """Whether all arguments agree, those that are arrays (tabulated priors) element by element."""
     one, other = _distribution(first), _distribution(second)
     return one.keys() == other.keys() and all(np.array_equal(one[key], other[key]) for key in one)
-
-
-def _log_scale(key: str, prior: Prior) -> float:
-    """Logarithm of the factor from the density as Bilby gives it to the derivative of the cumulative distribution."""
-    if _conditions(prior):
-        return 0.0
-    ends = np.asarray(prior.rescale(np.array([0.02, 0.98])), dtype=np.float64)
-    # GPS times have seven decimals: a cell must be many of them wide.
-    cells = min(_CELLS, int(abs(np.ptp(ends)) / (100 * np.spacing(np.max(np.abs(ends))))))
-    if cells < _FEWEST_CELLS:
-        return 0.0
-    quantiles = np.linspace(0.02, 0.98, cells + 1)
-    values = np.asarray(prior.rescale(quantiles), dtype=np.float64)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        density = np.asarray(prior.prob(0.5 * (values[1:] + values[:-1])), dtype=np.float64)
-        mass = density * np.diff(values)
-        ratio = np.log(np.diff(quantiles) / mass)
-    # A gap in the support, or a kink, spoils a cell.
-    low, middle, high = np.quantile(np.where(np.isnan(ratio), np.inf, ratio), [0.05, 0.5, 0.95])
-    said = (
-        f"priors[{key!r}]={prior!r}: its density (prob) is {np.exp(-high):.3g} to {np.exp(-low):.3g} times the slope of its "
-        "cumulative distribution (cdf, rescale)"
-    )
-    if not high - low < _ANOTHER_DENSITY:
-        raise PriorError(f"{said}: give a prior in which they agree, a table with more points")
-    if high - low > _DENSITY_TOLERANCE:
-        logger.warning(
-            f"{said}: samplers that go by the one and by the other differ; a table with more points mends that"
-        )
-        return 0.0
-    # Times are rounded by a good part of a cell: of many in a row the ends alone matter.
-    sound = np.abs(ratio - middle) < 0.5
-    scale = float(np.log(np.diff(quantiles)[sound].sum() / mass[sound].sum()))
-    return scale if abs(scale) > _SAME_DENSITY else 0.0
-
-
-def _check(key: str, prior: Prior) -> None:
-    if isinstance(prior, JointPrior):
-        raise PriorError(
-            f"priors[{key!r}]={prior!r} is part of a joint prior, which has no one-dimensional cumulative distribution: "
-            "use independent or conditional priors for the parameters of this distribution"
-        )
-    if _conditions(prior):
-        return
-    values = np.asarray(prior.rescale(np.array([_FAR_OUT, 0.25, 0.75, 1 - _FAR_OUT])), dtype=np.float64)
-    roundtrip = np.asarray(prior.cdf(values[1:3]), dtype=np.float64)
-    if not (np.all(np.isfinite(values[1:3])) and np.allclose(roundtrip, [0.25, 0.75], atol=1e-3)):
-        raise PriorError(
-            f"priors[{key!r}]={prior!r}: cdf(rescale(u)) gives {roundtrip} for u = [0.25, 0.75]; "
-            "use a proper, continuous prior"
-        )
-    # A spike between two quantiles that are looked at is one all the same.
-    density = np.asarray(prior.ln_prob(np.asarray(prior.rescale(np.linspace(0.001, 0.999, 999)))), dtype=np.float64)
-    if isinstance(prior, SlabSpikePrior) or np.any(density == np.inf):
-        raise PriorError(
-            f"priors[{key!r}]={prior!r} has infinite density somewhere: a value of finite probability has no place in a "
-            "network's coordinates; use a narrow prior in its place, or two runs, with the value fixed and without"
-        )
-    # Squares of what is drawn have to be numbers, too.
-    if not np.all(np.abs(values) < _TOO_LARGE):
-        raise PriorError(
-            f"priors[{key!r}]={prior!r}: one draw in {1 / _FAR_OUT:.0e} reaches {np.max(np.abs(values)):.3g}; use a prior "
-            "whose draws are numbers that can be reckoned with"
-        )
-    if np.isnan(np.asarray(prior.ln_prob(values[1:3]), dtype=np.float64)).any():
-        raise PriorError(f"priors[{key!r}]={prior!r}: its density (ln_prob) is no number at {values[1:3]}: mend it")
-
-
-@contextmanager
-def _evaluating(key: str, prior: Prior) -> Iterator[None]:
-    """The errors of a prior that cannot be evaluated, those of its own ``repr`` too, as one that names it."""
-    try:
-        yield
-    except PriorError:
-        raise
-    except (ArithmeticError, AttributeError, LookupError, RuntimeError, TypeError, ValueError) as error:
-        try:
-            said = repr(prior)
-        except Exception:  # of any kind: an argument may be what it cannot divide by
-            said = type(prior).__name__
-        raise PriorError(
-            f"priors[{key!r}]={said} has no usable rescale, cdf and prob ({type(error).__name__}: {error}): mend it"
-        ) from error

@@ -25,6 +25,8 @@ from typing import Any
 
 CASES: dict[str, Callable[[Path], str]] = {}
 LIMIT = 400.0  # seconds of a case
+# A signal in the middle of the paper's prior.
+MIDDLE = {"mass_1": 45.0, "mass_2": 40.0, "luminosity_distance": 2500.0, "geocent_time": 1126259462.75, "phase": 1.0}
 
 
 def case(name: str) -> Callable[[Callable[[Path], str]], Callable[[Path], str]]:
@@ -180,15 +182,7 @@ def broken_generator(outdir: Path, how: str, share: float = 0.1) -> str:
     import numpy as np
     from bilby.gw.source import lal_binary_black_hole
 
-    likelihood, priors = paper(
-        injection={
-            "mass_1": 45.0,
-            "mass_2": 40.0,
-            "luminosity_distance": 2500.0,
-            "geocent_time": 1126259462.75,
-            "phase": 1.0,
-        }
-    )
+    likelihood, priors = paper(injection=MIDDLE)
     limit = float(priors["mass_1"].rescale(1 - share))
 
     # Bilby reads off the signature what a source model wants.
@@ -303,15 +297,7 @@ def at_distance(outdir: Path, distance: float | None, **arguments: Any) -> str:
     from bilby.core.prior import Uniform
 
     centre = 10.0 if distance is None else distance
-    likelihood, priors = paper(
-        injection={
-            "mass_1": 45.0,
-            "mass_2": 40.0,
-            "luminosity_distance": 2500.0,
-            "geocent_time": 1126259462.75,
-            "phase": 1.0,
-        }
-    )
+    likelihood, priors = paper(injection=MIDDLE)
     if distance is None:
         import numpy as np
 

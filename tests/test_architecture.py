@@ -18,10 +18,11 @@ ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = "bilby_flowpe"
 
 ROWS = (
-    {"errors", "interruption", "ledger", "statistics", "version", "_version"},
+    {"errors", "interruption", "statistics", "version", "_version"},
+    {"folder", "prior_checks"},
+    {"ledger"},
     {
         "arguments",
-        "folder",
         "grid",
         "parallel",
         "piecewise",

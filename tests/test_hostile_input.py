@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import math
 import warnings
+from collections.abc import Callable
 from typing import Any
 
 import bilby
@@ -131,10 +132,13 @@ def used(trained: TrainedPosterior, likelihood: Any, transform: PriorTransform) 
     assert not np.any(weighted.log_weights == np.inf)
 
 
-@settings(FIXED, max_examples=40)
-@given(
-    values=st.lists(NUMBERS, min_size=1, max_size=4), share=st.sampled_from([0.002, 0.1, 1.0]), seed=st.integers(0, 9)
-)
+def spoilt(test: Callable[..., None]) -> Callable[..., None]:
+    """A few values, in a share of the frequencies, by a seed."""
+    values, share = st.lists(NUMBERS, min_size=1, max_size=4), st.sampled_from([0.002, 0.1, 1.0])
+    return settings(FIXED, max_examples=40)(given(values=values, share=share, seed=st.integers(0, 9))(test))
+
+
+@spoilt
 def test_strains(trained_5d: Trained, problem_5d: tuple, values: list[float], share: float, seed: int) -> None:
     likelihood = copy.deepcopy(problem_5d[0])
     rng = np.random.default_rng(seed)
@@ -147,10 +151,7 @@ def test_strains(trained_5d: Trained, problem_5d: tuple, values: list[float], sh
     used(trained_5d[1], likelihood, PriorTransform(problem_5d[1]))
 
 
-@settings(FIXED, max_examples=40)
-@given(
-    values=st.lists(NUMBERS, min_size=1, max_size=4), share=st.sampled_from([0.002, 0.1, 1.0]), seed=st.integers(0, 9)
-)
+@spoilt
 def test_noise_curves(trained_5d: Trained, problem_5d: tuple, values: list[float], share: float, seed: int) -> None:
     likelihood = copy.deepcopy(problem_5d[0])
     rng = np.random.default_rng(seed)
