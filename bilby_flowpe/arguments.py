@@ -16,6 +16,7 @@ CHOICES = {
     "phase": ("conditional", "network"),
     "distance": ("conditional", "network"),
     "time": ("conditional", "network"),
+    "sky": ("conditional", "network"),
     "representation": ("aligned", "series"),
 }
 OF_THE_MODEL = (

@@ -9,7 +9,8 @@ import numpy as np
 import torch
 from bilby.core.likelihood import Likelihood
 
-from .conditional import ConditionalConfig, ExactConditional
+from .coherent import conditional_of
+from .conditional import ConditionalConfig
 from .contract import Contract, Match
 from .grid import Grid
 from .networks import ConditionalNetwork
@@ -110,7 +111,7 @@ class BoundPosterior:
         self.coordinates = Coordinates(training or transform, model.coordinates, arrival)
         self.coordinates.location, self.coordinates.scale = model.location, model.scale
         self.coordinates.time_scale = model.time_scale
-        self.conditional = ExactConditional(model.conditional, transform)
+        self.conditional = conditional_of(model.conditional, transform)
         observed = simulator.observe()[None]
         self.context, self.pivot = model.representation(observed)
         found = model.representation.log_likelihood_found(observed)

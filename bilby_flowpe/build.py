@@ -60,6 +60,9 @@ class Settings:
         together with that of the phase.
     time
         The same of the geocentric time, where its prior is one of its own and fits into the data.
+    sky
+        The same of sky position, polarisation angle and, of a pure (2, 2) mode, inclination, where more than one detector or
+        more than a known place asks for it; ``"conditional"`` goes together with that of phase and time.
     fold_phase
         With ``phase="network"``: whether the network sees the phase folded to a half turn, where that is exact.
     """
@@ -73,10 +76,11 @@ class Settings:
     phase: Mode = "conditional"
     distance: Mode = "conditional"
     time: Mode = "conditional"
+    sky: Mode = "conditional"
     fold_phase: bool = True
 
     def __post_init__(self) -> None:
-        for name in ("phase", "distance", "time"):
+        for name in ("phase", "distance", "time", "sky"):
             if (value := getattr(self, name)) not in ("conditional", "network"):
                 raise ConfigurationError(f"{name}={value!r}: choose 'conditional' or 'network'")
         # Names are looked up here, and not only once the waveforms have been simulated.
@@ -107,6 +111,7 @@ class Settings:
             "phase": self.phase,
             "distance": self.distance,
             "time": self.time,
+            "sky": self.sky,
             "representation": self.representation.kind,
         }
         return {**kind, "fold_phase": self.fold_phase} if self.phase == "network" else kind
@@ -250,7 +255,8 @@ class _Builder:
         aligned = settings.representation.kind == "aligned"
         reflects = self.simulator.reflects_inclination(any_angle=conditional)
         # One detector: distance and inclination act through one number, and have coordinates of their own.
-        response = self.simulator.extrinsic.single_response() if reflects else None
+        one_ratio = self.simulator.symmetries.cross_ratio != 0
+        response = self.simulator.extrinsic.single_response() if reflects and one_ratio else None
         free = obstacle is None
         drawn = self._conditional(order, response) if conditional else ConditionalConfig()
         if "theta_jn" in drawn.keys:
@@ -269,7 +275,7 @@ class _Builder:
         return config, drawn
 
     def _conditional(self, order: int, response: tuple[float, float] | None) -> ConditionalConfig:
-        """What can be drawn from its exact conditional: phase, distance, inclination and time as far as asked for."""
+        """What can be drawn from its conditional: phase, distance, inclination, time and sky as far as asked for."""
         symmetries, independent = self.simulator.symmetries, self.transform.independent_keys()
         keys, ratio = ["phase"], 0j
         distance = symmetries.distance and "luminosity_distance" in independent
@@ -283,6 +289,9 @@ class _Builder:
                 ratio = symmetries.cross_ratio
         if self.settings.time == "conditional" and self._time_is_free(independent):
             keys.append("geocent_time")
+            if self.settings.sky == "conditional" and response is None:
+                acts = (*symmetries.inert, *(("theta_jn",) if symmetries.inclination else ()))
+                keys += [key for key in ("theta_jn", "psi", "ra", "dec") if key in acts and key in independent]
         while {*self.transform.keys} <= {*keys}:
             # The network needs one at least.
             keys.pop()

@@ -162,6 +162,8 @@ def _kind(described: dict[str, Any]) -> dict[str, Any]:
         # Before there was a choice, the network had it.
         "distance": described.get("distance", "network"),
         "time": described.get("time", "network"),
+        # The packaged ones know the place: nothing is left to choose.
+        "sky": described.get("sky", "conditional"),
         "representation": described["representation"]["kind"],
     }
     return {**kind, "fold_phase": described["fold_phase"]} if described["phase"] == "network" else kind

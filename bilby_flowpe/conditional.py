@@ -47,7 +47,8 @@ class ConditionalConfig:
     Attributes
     ----------
     keys
-        None, or the phase; with it the distance, or distance and inclination; with the phase the time.
+        None, or the phase; with it the distance, or distance and inclination; with the phase the time. Sky position and
+        polarisation angle, and the inclination without a ``response``, are drawn coherently (:mod:`bilby_flowpe.coherent`).
     phase_order
         ``m`` of a signal that turns as ``exp(i m phase)``; 0 where nothing is drawn conditionally.
     response
@@ -60,6 +61,11 @@ class ConditionalConfig:
     phase_order: int = 0
     response: tuple[float, float] | None = None
     cross_ratio: tuple[float, float] = (0.0, 0.0)
+
+    @property
+    def coherent(self) -> bool:
+        """Whether there is more than what has a density in closed form."""
+        return bool({"ra", "dec", "psi"} & {*self.keys}) or (INCLINATION in self.keys and self.response is None)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values, for JSON."""
@@ -182,6 +188,12 @@ class ExactConditional:
         return float(np.log(np.trapezoid(np.exp(log_density - peak), times)) + peak)
 
     @property
+    def amplitude_range(self) -> tuple[float, float]:
+        """Least and largest amplitude that the prior allows, in units of that at the reference."""
+        lowest, highest = np.exp(self._log_table[[0, -1]])
+        return float(lowest), float(highest)
+
+    @property
     def _log_scale_of_amplitude(self) -> float:
         return sum(scale for key, scale in self._log_scale.items() if key in (DISTANCE, INCLINATION))
 
@@ -241,7 +253,7 @@ class ExactConditional:
         that of a norm nearby.
         """
         norm = max(norm, _NOTHING)
-        lowest, largest = np.exp(self._log_table[[0, -1]]) if self._prior is not None else (1.0, 1.0)
+        lowest, largest = self.amplitude_range if self._prior is not None else (1.0, 1.0)
 
         def steep(kappa: np.ndarray, of: float) -> np.ndarray:
             return self.log_averaged(np.clip(kappa / of, lowest, largest), kappa, of)
@@ -281,7 +293,7 @@ class ExactConditional:
 
     def _on_nodes(self, kappa: np.ndarray, norm: np.ndarray, size: int = _NODES) -> tuple[np.ndarray, np.ndarray]:
         """Amplitudes (N, nodes) that cover the conditional and its unnormalised log density at them."""
-        lowest, highest = np.exp(self._log_table[[0, -1]])
+        lowest, highest = self.amplitude_range
         width = 1 / np.sqrt(np.maximum(norm, _NOTHING))
         centre = np.clip(kappa * width**2, lowest, highest)
         low = np.maximum(centre - _WIDTHS * width, lowest)

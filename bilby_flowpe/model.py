@@ -75,13 +75,14 @@ class TrainedPosterior(Trained):
     def _check_symmetries(self, likelihood: Likelihood, transform: PriorTransform) -> None:
         """Another waveform has to allow what is drawn conditionally."""
         found = find_symmetries(likelihood.waveform_generator, transform)
+        coherent, ratio = self.conditional.coherent, complex(*self.conditional.cross_ratio)
         missing = [
             key
             for key, holds in (
                 ("phase", found.phase_order == self.conditional.phase_order),
                 ("luminosity_distance", found.distance),
-                ("theta_jn", found.inclination and found.cross_ratio == complex(*self.conditional.cross_ratio)),
-                ("geocent_time", "geocent_time" in found.inert),
+                ("theta_jn", found.inclination and (coherent or found.cross_ratio == ratio)),
+                *((key, key in found.inert) for key in ("geocent_time", "psi", "ra", "dec")),
             )
             if key in self.conditional.keys and not holds
         ]

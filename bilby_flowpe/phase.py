@@ -8,7 +8,7 @@ exponential. One waveform gives both, through the user's own likelihood object, 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -115,6 +115,11 @@ class Projection:
             self._held = place, self._response(row, polarisations)
         signal, norm = self._signal(polarisations, *self._held[1])
         return signal.conj() * self._data, norm
+
+    def by_mode(self, modes: Sequence[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+        """Terms of the inner products of polarisations that come at the segment's start, (P, F), and their products, (P, P)."""
+        series = np.stack([mode[self._mask] for mode in modes])
+        return series.conj() * self._data, ((series.conj() * self._inverse) @ series.T).real
 
     def _response(self, row: Row, modes: Iterable[str]) -> tuple[dict[str, float], np.ndarray]:
         """Antenna response by polarisation, and the phase factor of the arrival time."""

@@ -236,6 +236,7 @@ class Run:
             phase=kwargs["phase"],
             distance=kwargs["distance"],
             time=kwargs["time"],
+            sky=kwargs["sky"],
             fold_phase=kwargs["fold_phase"],
             **({} if self.calibrated else {"calibration_events": 0}),
         )

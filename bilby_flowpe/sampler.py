@@ -86,6 +86,7 @@ class FlowPE(Sampler):
         "phase": "conditional",
         "distance": "conditional",
         "time": "conditional",
+        "sky": "conditional",
         "fold_phase": True,
         "representation": "aligned",
         "n_effective": 5000,

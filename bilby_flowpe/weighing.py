@@ -10,6 +10,7 @@ import torch
 from bilby.core.likelihood import Likelihood, _safe_likelihood_call
 from bilby.core.utils import logger
 
+from .coherent import CoherentConditional
 from .conditional import ConditionalConfig, ConditionalDraws, ExactConditional
 from .errors import DataError
 from .importance import WeightSummary, summarise
@@ -143,7 +144,7 @@ class Target:
     likelihood: Likelihood
     transform: PriorTransform
     use_ratio: bool
-    conditional: ExactConditional = field(default=None)
+    conditional: ExactConditional | CoherentConditional = field(default=None)
     npool: int = 1
     translation: Unchanged = field(default=None)
     n_likelihood: int = 0

@@ -219,9 +219,9 @@ def analyse(
 
 def problem_conditional(bound: BoundPosterior, transform: PriorTransform) -> Any:
     """The conditional draws under the analysis prior, where the network has another."""
-    from bilby_flowpe.conditional import ExactConditional
+    from bilby_flowpe.coherent import conditional_of
 
-    return ExactConditional(bound.model.conditional, transform)
+    return conditional_of(bound.model.conditional, transform)
 
 
 def compare(one: Outcome, truth: Outcome) -> dict[str, float]:

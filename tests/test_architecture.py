@@ -23,6 +23,7 @@ ROWS = (
     {"ledger"},
     {
         "arguments",
+        "cells",
         "grid",
         "parallel",
         "piecewise",
@@ -44,7 +45,9 @@ ROWS = (
     {"bands", "covers", "effective", "marginalisation", "kept", "simulator", "phase", "surprise"},
     {"verdict"},
     {"arrival", "simulation", "representation", "restore"},
-    {"conditional", "contract", "frames", "training"},
+    {"conditional", "contract", "frames", "sky", "training"},
+    {"averaged"},
+    {"coherent"},
     {"bound", "translation"},
     {"model"},
     {"event_flow", "injections", "weighing"},

@@ -2,9 +2,9 @@ r"""What a waveform generator lets one do by algebra, found by trying.
 
 Distance scales the wave. For a waveform of the (2, 2) mode alone the phase turns it, :math:`h(\phi) = h(0) e^{i m \phi}`
 with ``m`` = 2 or -2, and the inclination gives real factors to the face-on wave,
-:math:`h_+ \propto (1 + \cos^2\theta)/2` and :math:`h_\times \propto \cos\theta`, of which :math:`h_\times` is a constant
-times :math:`h_+`. Nothing of this is assumed: each is checked on draws from the prior to :data:`TOLERANCE`, and what does
-not hold is simulated by the waveform generator itself.
+:math:`h_+ \propto (1 + \cos^2\theta)/2` and :math:`h_\times \propto \cos\theta`, of which :math:`h_\times` may be one
+constant times :math:`h_+` whatever the masses and spins. Nothing of this is assumed: each is checked on draws from the prior to
+:data:`TOLERANCE`, and what does not hold is simulated by the waveform generator itself.
 """
 
 from __future__ import annotations
@@ -130,14 +130,16 @@ def find_symmetries(generator: WaveformGenerator, transform: PriorTransform) -> 
     )
     order = next((m for m in (2, -2) if "phase" in known and _turns(generator, good, m)), 0)
     ratios = [_face_on_ratio(generator, row) for row, _ in good] if order and "theta_jn" in known else [0j]
-    inclination = abs(ratios[0]) > 0 and bool(np.allclose(ratios, ratios[0], atol=TOLERANCE))
+    inclination = all(abs(ratio) > 0 for ratio in ratios)
     inclination = inclination and all(_inclines(generator, row, strain) for row, strain in good)
+    # Where spins turn the whole angular momentum about, face on is the other way round: there is no one ratio then.
+    one_ratio = inclination and bool(np.allclose(ratios, ratios[0], atol=TOLERANCE))
     return Symmetries(
         inert=inert,
         distance=bool(distance),
         phase_order=order,
         inclination=inclination,
-        cross_ratio=complex(np.round(ratios[0], 9)) if inclination else 0j,
+        cross_ratio=complex(np.round(ratios[0], 9)) if one_ratio else 0j,
     )
 
 

@@ -171,27 +171,62 @@ def test_a_run_is_repeated_over_empty_files(pipeline: Pipeline) -> None:
     np.testing.assert_array_equal(after.posterior["mass_1"], before.posterior["mass_1"])
 
 
+def alone(folder: Path, changes: dict[str, str]) -> tuple[list[str], Path, Path]:
+    """The command of one analysis, its scratch folder and its result, laid out and with its data, but not run."""
+    example(folder, {"n-parallel": "1", "accounting": "any.dev.bilby", **changes})
+    # Without --local nothing is run, but the stubs are laid out and the commands written down.
+    run(folder, *command("bilby_pipe", "examples/bilby_pipe.ini"))
+    script = folder / "outdir_bilby_pipe/submit/bash_example.sh"
+    run(folder, "bash", str(script), "generation")
+    lines = script.read_text().splitlines()
+    (analysis,) = (line.split() for line in lines if line.strip().startswith(str(PROGRAMS / "bilby_pipe_analysis")))
+    results = folder / "outdir_bilby_pipe/result"
+    return analysis, results / f"flowpe_{LABEL}", results / f"{LABEL}_result.hdf5"
+
+
 def test_an_evicted_training_goes_on(tmp_path: Path) -> None:
     """Ended as HTCondor ends a job, once there is a checkpoint, and started again by the same command."""
     settings = "{network: nsf, n_waveforms: 2000, training_time: 90, n_effective: 100, cache: models, progress: False}"
-    folder = example(tmp_path, {"n-parallel": "1", "sampler-kwargs": settings, "accounting": "any.dev.bilby"})
-    # Without --local nothing is run, but the stubs are laid out and the commands written down.
-    run(folder, *command("bilby_pipe", "examples/bilby_pipe.ini"))
-    script = ["bash", "outdir_bilby_pipe/submit/bash_example.sh"]
-    run(folder, *script, "generation")
-    lines = (folder / "outdir_bilby_pipe/submit/bash_example.sh").read_text().splitlines()
-    (analysis,) = (line.split() for line in lines if line.strip().startswith(str(PROGRAMS / "bilby_pipe_analysis")))
-    scratch = folder / f"outdir_bilby_pipe/result/flowpe_{LABEL}"
+    analysis, scratch, result = alone(tmp_path, {"sampler-kwargs": settings})
     with (tmp_path / "evicted.log").open("w") as log:
-        process = subprocess.Popen(analysis, cwd=folder, env=environment(), stdout=log, stderr=log)
+        process = subprocess.Popen(analysis, cwd=tmp_path, env=environment(), stdout=log, stderr=log)
         while not list(scratch.glob("*.ckpt")) and process.poll() is None:
             time.sleep(0.2)
         process.send_signal(signal.SIGTERM)
         assert process.wait() == EVICTED, (tmp_path / "evicted.log").read_text()[-5000:]
     assert list(scratch.glob("*.ckpt"))
-    result = folder / f"outdir_bilby_pipe/result/{LABEL}_result.hdf5"
     assert result.stat().st_size == 0  # the stub still
-    assert "Training resumes at step" in run(folder, *analysis)
+    assert "Training resumes at step" in run(tmp_path, *analysis)
     assert not list(scratch.glob("*.ckpt"))
-    (model,) = (folder / "models").iterdir()
+    (model,) = (tmp_path / "models").iterdir()
     assert read_in_result(str(result)).meta_data["run_statistics"]["model"] == model.name
+
+
+def test_a_job_that_restarts_itself_ends(tmp_path: Path) -> None:
+    """Every 40 seconds, as bilby_pipe has it of long jobs: each start goes on, through the training and the refinement."""
+    settings = (
+        "{network: nsf, n_waveforms: 2000, training_time: None, training_steps: 300, hidden_features: 32, n_effective: 5000, "
+        "cache: models, progress: False}"
+    )
+    analysis, scratch, result = alone(tmp_path, {"sampler-kwargs": settings, "periodic-restart-time": "40"})
+    codes: list[int] = []
+    logs: list[str] = []
+    while not codes or codes[-1] == EVICTED:
+        assert len(codes) < 30, logs[-1][-5000:]
+        done = subprocess.run(
+            analysis,
+            cwd=tmp_path,
+            env=environment(),
+            text=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            check=False,
+        )
+        codes.append(done.returncode)
+        logs.append(done.stdout)
+        print(f"start {len(codes)}: exit code {codes[-1]}")
+    assert codes[-1] == 0, logs[-1][-5000:]
+    assert len(codes) > 2
+    assert not (scratch / "evaluations").exists()
+    found = read_in_result(str(result))
+    assert found.meta_data["run_statistics"]["verdict"] == "reliable"

@@ -1,0 +1,60 @@
+r"""The likelihood averaged over phase and distance, of many inner products at once.
+
+It is a function of two numbers, the modulus :math:`\kappa` of the inner product and the squared norm :math:`N` of the signal at
+the reference distance. What is left of its logarithm beside the likelihood at the best amplitude is smooth in :math:`\ln
+(\kappa/N)` and :math:`\ln N`, and is interpolated in a table. That is for choosing, not for weighing: where a value enters a
+weight it is taken out again, and the exact one put in its place.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy.ndimage import map_coordinates
+
+from .conditional import DISTANCE, ExactConditional
+
+_AMPLITUDES, _NORMS = 129, 129
+_QUIET, _LOUD = 1e-2, 3e4  # signal-to-noise ratios at the nearest distance that the table covers
+_MARGIN = 8.0  # of the best amplitude beyond the nearest and the farthest distance
+_NOTHING = 1e-300
+
+
+class AveragedLikelihood:
+    """Table of the log likelihood averaged over phase and, where it is drawn conditionally, distance.
+
+    Parameters
+    ----------
+    exact
+        Of phase and distance.
+    """
+
+    def __init__(self, exact: ExactConditional) -> None:
+        self._exact = exact
+        self._with_distance = DISTANCE in exact.keys
+        if not self._with_distance:
+            return
+        self._ends = lowest, highest = exact.amplitude_range
+        self._log_amplitudes = np.log(np.geomspace(lowest / _MARGIN, highest * _MARGIN, _AMPLITUDES))
+        self._log_norms = np.log(np.geomspace((_QUIET / highest) ** 2, (_LOUD / highest) ** 2, _NORMS))
+        amplitude, norm = np.exp(self._log_amplitudes), np.exp(self._log_norms)
+        self._table = np.empty((_AMPLITUDES, _NORMS))
+        for column, of_norm in enumerate(norm):
+            kappa = amplitude * of_norm
+            products = np.stack([kappa, np.zeros(_AMPLITUDES), np.full(_AMPLITUDES, of_norm)], axis=1)
+            self._table[:, column] = exact.log_marginal(products) - self._steep(kappa, np.full(_AMPLITUDES, of_norm))
+
+    def __call__(self, kappa: np.ndarray, norm: np.ndarray) -> np.ndarray:
+        """Log likelihood ratios of moduli and squared norms of one shape."""
+        norm = np.maximum(norm, _NOTHING)
+        if not self._with_distance:
+            return self._exact.log_averaged(np.ones_like(kappa), kappa, norm)
+        places = [
+            (np.log(np.maximum(value, _NOTHING)) - grid[0]) / (grid[1] - grid[0])
+            for value, grid in ((kappa / norm, self._log_amplitudes), (norm, self._log_norms))
+        ]
+        rest = map_coordinates(self._table, places, order=1, mode="nearest")
+        return self._steep(kappa, norm) + rest
+
+    def _steep(self, kappa: np.ndarray, norm: np.ndarray) -> np.ndarray:
+        """At the best amplitude that the distances allow."""
+        return self._exact.log_averaged(np.clip(kappa / norm, *self._ends), kappa, norm)

@@ -1,0 +1,255 @@
+r"""All that does not shape the wave, drawn by how coherently the detectors saw it.
+
+Given what shapes the wave, its matched filters :math:`z_{kp}(t)`, of polarisation p in detector k, and its squared norms say
+all that the data know of sky, polarisation angle, inclination (of a pure (2, 2) mode), time, distance and phase. So each
+waveform gets a few hundred candidates of place and time (:mod:`bilby_flowpe.sky`), each of these some tens of polarisation
+angle and inclination from their priors, phase and distance being averaged over in closed form, and one is chosen by its weight
+:math:`w_c = \pi(c) \bar L(c) / q(c)`. The mean of the weights estimates the likelihood of the waveform without bias, so that
+
+.. math:: \frac{1}{C} \sum_c w_c \cdot \frac{\bar L_{\rm exact}(\hat c)}{\bar L(\hat c)}
+
+is the exact weight of the waveform with its chosen :math:`\hat c`, whatever was approximated in choosing: the expectation over
+candidates and choice is :math:`\int \pi L`. (For pseudo-marginal likelihoods see Andrieu and Roberts 2009, Annals of
+Statistics 37, 697; the extrinsic parameters of compact binaries are averaged over apart in Pankow et al. 2015,
+arXiv:1502.04370, and Roulet et al. 2022, arXiv:2210.16278.)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+import numpy as np
+from bilby.core.prior import Prior
+from bilby.gw.likelihood import GravitationalWaveTransient
+from scipy.fft import ifft
+
+from .averaged import AveragedLikelihood
+from .cells import spread
+from .conditional import DISTANCE, INCLINATION, PHASE, ConditionalConfig, ConditionalDraws, ExactConditional
+from .errors import ContractError
+from .parallel import Row, Task
+from .phase import InnerProducts, Projection
+from .priors import PriorTransform
+from .simulation.projection import Detector
+from .simulation.symmetries import inclination_factors
+from .sky import DEC, EARTH, RA, TIME, SkyProposal, interpolated
+
+PSI = "psi"
+SKY = (PSI, RA, DEC)
+SEED = "seed_of_sky"
+_SKIES, _TURNS = 256, 64
+_OVERSAMPLING = 4  # steps of the filters' outputs in the shortest period of the signal
+_MARGIN = 4
+_AVERAGES = 64
+_MODES = ("plus", "cross")
+_NOTHING = 1e-300
+_LARGEST_SEED = 2**53
+
+
+class CoherentConditional:
+    """Draws all of an event's parameters that do not shape its wave.
+
+    Parameters
+    ----------
+    config
+        Which ones: phase and time or distance as in :class:`.conditional.ExactConditional`, and of sky position, polarisation
+        angle and inclination those that are searched.
+    transform
+        The user's prior.
+
+    Raises
+    ------
+    ContractError
+        If the prior ties them to other parameters, has no bounds for the time, or is not uniform over the phase's turn.
+    """
+
+    def __init__(self, config: ConditionalConfig, transform: PriorTransform) -> None:
+        self.config, self.keys = config, config.keys
+        closed = tuple(key for key in config.keys if key in (PHASE, DISTANCE))
+        self.inner = ExactConditional(replace(config, keys=closed), transform)
+        self.own = tuple(key for key in config.keys if key not in self.inner.keys)
+        tied = [key for key in self.own if key not in transform.independent_keys()]
+        if tied:
+            raise ContractError(
+                f"this model draws {list(config.keys)} from their conditional, but {tied} are fixed or tied to other "
+                "parameters by the priors: give them priors of their own, or have a model trained for these priors"
+            )
+        self._priors = {key: transform.priors[key] for key in self.own}
+        self._log_scale = {key: transform.log_scale[key] for key in self.own}
+        if TIME in self._priors and not np.isfinite(self._priors[TIME].maximum - self._priors[TIME].minimum):
+            raise ContractError(
+                f"this model draws {TIME} from its conditional, but its prior {self._priors[TIME]!r} has no bounds: give "
+                "it some"
+            )
+        self._averaged: AveragedLikelihood | None = None
+
+    @property
+    def reference(self) -> dict[str, float]:
+        """Values of the conditional parameters that a row is to have."""
+        middle = {key: float(0.5 * (prior.minimum + prior.maximum)) for key, prior in self._priors.items()}
+        return {**self.inner.reference, **middle, **({INCLINATION: 0.0} if INCLINATION in self.own else {})}
+
+    def task(self, likelihood: GravitationalWaveTransient) -> Task:
+        """What draws for one row, of those that :meth:`task_rows` gives."""
+        if self._averaged is None:
+            self._averaged = AveragedLikelihood(self.inner)
+        return CoherentDraw(likelihood, self._priors, self._log_scale, self._averaged)
+
+    def task_rows(self, rows: Sequence[Row], rng: np.random.Generator) -> Sequence[Row]:
+        """Rows of all parameters at the reference, each with a seed of its own."""
+        return [{**row, SEED: seed} for row, seed in zip(rows, rng.random(len(rows)).tolist(), strict=True)]
+
+    def draw(self, products: np.ndarray, rng: np.random.Generator) -> ConditionalDraws:
+        """Phase and distance for rows of :meth:`task`, (N, 4 + n), and what was drawn with them."""
+        drawn = self.inner.draw(products[:, :3], rng)
+        own = {key: products[:, 4 + index] for index, key in enumerate(self.own)}
+        parameters = {**drawn.parameters, **own}
+        return ConditionalDraws(
+            parameters={key: parameters[key] for key in self.keys},
+            log_likelihood_ratio=drawn.log_likelihood_ratio,
+            log_ratio=drawn.log_ratio + products[:, 3],
+        )
+
+    def log_average(self, likelihood: GravitationalWaveTransient, row: Row) -> float:
+        """Log likelihood ratio averaged over the prior of the conditional parameters: an estimate from many candidates."""
+        task, rng = self.task(likelihood), np.random.default_rng(0)
+        rows = self.task_rows([{**row, **self.reference}] * _AVERAGES, rng)
+        drawn = [value for value in map(task, rows) if value is not None]
+        log_ratio = self.draw(np.array(drawn), rng).log_ratio if drawn else np.array([-np.inf])
+        peak = max(float(log_ratio.max()), -1 / _NOTHING)
+        return float(np.log(np.sum(np.exp(log_ratio - peak)) / _AVERAGES) + peak)
+
+
+class CoherentDraw:
+    """Task: one choice among the candidates of a waveform, ``[re, im, norm, log weight, *parameters]``; picklable.
+
+    The inner products are those of phase zero and the reference distance, made in the ordinary way; the log weight has prior
+    over density of all but distance and phase in it, and the choice.
+
+    Parameters
+    ----------
+    likelihood
+        The user's likelihood.
+    priors
+        Of what is drawn, in order.
+    log_scale
+        What normalises their densities.
+    averaged
+        The likelihood averaged over phase and distance.
+    """
+
+    def __init__(
+        self,
+        likelihood: GravitationalWaveTransient,
+        priors: Mapping[str, Prior],
+        log_scale: Mapping[str, float],
+        averaged: AveragedLikelihood,
+    ) -> None:
+        self.products = InnerProducts(likelihood)
+        self._likelihood, self._priors, self._averaged = likelihood, priors, averaged
+        self._projections = [Projection(interferometer) for interferometer in likelihood.interferometers]
+        detectors = tuple(Detector.from_interferometer(interferometer) for interferometer in likelihood.interferometers)
+        duration, start = (float(getattr(likelihood.interferometers, name)) for name in ("duration", "start_time"))
+        highest = max(projection.highest for projection in self._projections)
+        self._size = int(2 ** np.ceil(np.log2(_OVERSAMPLING * highest * duration)))
+        self._spacing, self._start = duration / self._size, start
+        self._window: tuple[float, float] | None = None
+        if TIME in priors:
+            self._window = float(priors[TIME].minimum), float(priors[TIME].maximum)
+        self._detectors, self._log_scale = detectors, dict(log_scale)
+        self._proposal = self._proposal_at(self._window) if self._window else None
+
+    def __call__(self, row: Row) -> np.ndarray | None:
+        """``None`` where the waveform fails or is not a number, or no candidate has a likelihood."""
+        rng = np.random.default_rng(int(row[SEED] * _LARGEST_SEED))
+        row = {key: value for key, value in row.items() if key != SEED}
+        polarisations = self.products.polarisations(row)
+        if polarisations is None:
+            return None
+        window = self._window or (row[TIME], row[TIME])
+        proposal, bins = self._proposal or self._proposal_at(window)
+        series, norms = self._series(polarisations, bins)
+        if not (np.all(np.isfinite(series)) and np.all(np.isfinite(norms))):
+            return None
+        own_norm = np.maximum(np.einsum("kpp->kp", norms), _NOTHING)
+        exponents = np.max((series.real**2 + series.imag**2) / (2 * own_norm[..., None]), axis=1)
+        sky = proposal.draw(exponents, _SKIES, row, rng)
+        coefficients, angles = self._turns(row, rng)
+        kappa, norm = _products(series, norms, sky.arrival, sky.antenna, coefficients)
+        averaged = self._averaged(kappa, norm)
+        log_weights = averaged + sky.log_ratio[:, None]
+        top = float(log_weights.max())
+        if not np.isfinite(top):
+            return None
+        below = np.cumsum(np.exp(log_weights - top).ravel())
+        chosen = int(np.searchsorted(below, rng.random() * below[-1], side="right"))
+        place, turn = divmod(min(chosen, len(below) - 1), _TURNS)
+        log_mean = np.log(below[-1] / len(below)) + top
+        found = {RA: sky.ra[place], DEC: sky.dec[place], TIME: sky.time[place]}
+        found |= {key: column[turn] for key, column in angles.items()}
+        drawn = {key: float(found[key]) for key in self._priors}
+        plus, cross = inclination_factors(np.asarray(drawn[INCLINATION])) if INCLINATION in drawn else (1.0, 1.0)
+        inclined = {"plus": polarisations["plus"] * plus, "cross": polarisations["cross"] * cross}
+        products = self.products.of(inclined, {**row, **drawn})
+        if products is None:
+            return None
+        return np.array([*products, log_mean - averaged[place, turn], *drawn.values()])
+
+    def _proposal_at(self, window: tuple[float, float]) -> tuple[SkyProposal, np.ndarray]:
+        """Proposal of sky and time for geocentric times in a window, and the bins of the filters' outputs that it needs."""
+        first = int(np.floor((window[0] - EARTH - self._start) / self._spacing)) - _MARGIN
+        last = int(np.ceil((window[1] + EARTH - self._start) / self._spacing)) + _MARGIN
+        priors = {key: self._priors[key] for key in (TIME, RA, DEC) if key in self._priors}
+        origin = self._start + first * self._spacing
+        proposal = SkyProposal(self._detectors, priors, self._log_scale, origin, self._spacing)
+        return proposal, np.arange(first, last + 1) % self._size
+
+    def _series(self, polarisations: Mapping[str, np.ndarray], bins: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Inner products with the data at every time, (D, 2, T) complex, and of the polarisations, (D, 2, 2)."""
+        spectrum = np.zeros((len(self._projections), 2, self._size), dtype=np.complex64)
+        norms = np.empty((len(self._projections), 2, 2))
+        for index, projection in enumerate(self._projections):
+            spectrum[index][:, projection.bins], norms[index] = projection.by_mode(
+                [polarisations[mode] for mode in _MODES]
+            )
+        series = ifft(spectrum, norm="forward", overwrite_x=True)[..., bins]
+        return series.astype(np.complex128), norms
+
+    def _turns(self, row: Row, rng: np.random.Generator) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+        """Polarisation angles and inclinations, and what they make of the responses: (4, G)."""
+        angles = {
+            key: np.asarray(self._priors[key].rescale(spread(_TURNS, rng)))
+            if key in self._priors
+            else np.full(_TURNS, row[key])
+            for key in (PSI, *([INCLINATION] if INCLINATION in self._priors else []))
+        }
+        plus, cross = inclination_factors(angles[INCLINATION]) if INCLINATION in angles else (np.ones(1), np.ones(1))
+        cosine, sine = np.cos(2 * angles[PSI]), np.sin(2 * angles[PSI])
+        return np.stack([plus * cosine, plus * sine, cross * cosine, cross * sine]), angles
+
+
+def _products(
+    series: np.ndarray, norms: np.ndarray, arrival: np.ndarray, antenna: np.ndarray, coefficients: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    r"""Moduli of the inner product and squared norms of all candidates with all turns, (M, G) each.
+
+    With :math:`F_+^0` and :math:`F_\times^0` of polarisation angle zero, a signal is :math:`(F_+^0 \cos 2\psi + F_\times^0 \sin
+    2\psi) h_+ + (F_\times^0 \cos 2\psi - F_+^0 \sin 2\psi) h_\times`: four terms, whose products are made once a candidate.
+    """
+    inner = np.zeros((arrival.shape[1], 4), dtype=np.complex128)
+    square = np.zeros((arrival.shape[1], 4, 4))
+    modes = np.array([0, 0, 1, 1])
+    for of_detector, norm, times, (plus, cross) in zip(series, norms, arrival, antenna, strict=True):
+        response = np.stack([plus, cross, cross, -plus], axis=1)
+        inner += response * interpolated(of_detector, times)[modes].T
+        square += response[:, :, None] * response[:, None, :] * norm[np.ix_(modes, modes)]
+    rows, columns = np.triu_indices(4)
+    twice = np.where(rows == columns, 1.0, 2.0)
+    pairs = coefficients[rows] * coefficients[columns] * twice[:, None]
+    return np.abs(inner @ coefficients), square[:, rows, columns] @ pairs
+
+
+def conditional_of(config: ConditionalConfig, transform: PriorTransform) -> ExactConditional | CoherentConditional:
+    """What draws the conditional parameters of ``config``."""
+    return (CoherentConditional if config.coherent else ExactConditional)(config, transform)
