@@ -11,12 +11,12 @@ import numpy as np
 
 from .errors import ConfigurationError
 
+MODES = ("phase", "distance", "time", "sky")
+"""What may be drawn from its conditional."""
+
 CHOICES = {
-    "network": ("gaussian", "maf", "nsf", "cvae", "cvae+"),
-    "phase": ("conditional", "network"),
-    "distance": ("conditional", "network"),
-    "time": ("conditional", "network"),
-    "sky": ("conditional", "network"),
+    "network": ("gaussian", "maf", "nsf", "cvae", "cvae+", "none"),
+    **dict.fromkeys(MODES, ("conditional", "network")),
     "representation": ("aligned", "series"),
 }
 OF_THE_MODEL = (

@@ -1,7 +1,7 @@
 r"""The likelihood averaged over phase and distance, of many inner products at once.
 
 It is a function of two numbers, the modulus :math:`\kappa` of the inner product and the squared norm :math:`N` of the signal at
-the reference distance. What is left of its logarithm beside the likelihood at the best amplitude is smooth in :math:`\ln
+the reference distance. What is left of its logarithm beside the likelihood at best amplitude and phase is smooth in :math:`\ln
 (\kappa/N)` and :math:`\ln N`, and is interpolated in a table. That is for choosing, not for weighing: where a value enters a
 weight it is taken out again, and the exact one put in its place.
 """
@@ -56,5 +56,6 @@ class AveragedLikelihood:
         return self._steep(kappa, norm) + rest
 
     def _steep(self, kappa: np.ndarray, norm: np.ndarray) -> np.ndarray:
-        """At the best amplitude that the distances allow."""
-        return self._exact.log_averaged(np.clip(kappa / norm, *self._ends), kappa, norm)
+        """At the best amplitude that the distances allow, and the best phase: a Bessel function of each row is saved."""
+        amplitude = np.clip(kappa / norm, *self._ends)
+        return amplitude * (kappa - 0.5 * amplitude * norm)

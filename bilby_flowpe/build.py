@@ -6,7 +6,7 @@ import json
 import time
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import torch
@@ -15,8 +15,9 @@ from bilby.core.prior import PriorDict
 from bilby.core.utils import logger
 
 from .calibrate import calibrate, calibrated
-from .conditional import ConditionalConfig, resolved
+from .conditional import ConditionalConfig
 from .contract import Contract, describe
+from .drawn import Mode, Modes, conditional_config, single_response
 from .errors import ConfigurationError
 from .model import TrainedPosterior
 from .networks import FAMILIES, NetworkConfig, build_network
@@ -35,8 +36,6 @@ from .representation import (
 )
 from .simulation import GravitationalWaveSimulator, SimulationConfig, Simulator, make_simulator
 from .training import Batch, TrainingConfig, train
-
-Mode = Literal["conditional", "network"]
 
 
 @dataclass(frozen=True)
@@ -102,6 +101,10 @@ class Settings:
     def to_dict(self) -> dict[str, Any]:
         """Plain values, for JSON."""
         return json.loads(json.dumps(asdict(self)))
+
+    def modes(self) -> Modes:
+        """What is to draw which parameters."""
+        return Modes(self.phase, self.distance, self.time, self.sky)
 
     def kind(self) -> dict[str, Any]:
         """The choices that make one model another: those that a model from the cache has to share."""
@@ -255,10 +258,9 @@ class _Builder:
         aligned = settings.representation.kind == "aligned"
         reflects = self.simulator.reflects_inclination(any_angle=conditional)
         # One detector: distance and inclination act through one number, and have coordinates of their own.
-        one_ratio = self.simulator.symmetries.cross_ratio != 0
-        response = self.simulator.extrinsic.single_response() if reflects and one_ratio else None
+        response = single_response(self.simulator, conditional) if self.simulator.factorised else None
         free = obstacle is None
-        drawn = self._conditional(order, response) if conditional else ConditionalConfig()
+        drawn = conditional_config(self.simulator, settings.modes(), response)
         if "theta_jn" in drawn.keys:
             reflects, response = False, None
         config = CoordinateConfig(
@@ -273,37 +275,6 @@ class _Builder:
             response=response,
         )
         return config, drawn
-
-    def _conditional(self, order: int, response: tuple[float, float] | None) -> ConditionalConfig:
-        """What can be drawn from its conditional: phase, distance, inclination, time and sky as far as asked for."""
-        symmetries, independent = self.simulator.symmetries, self.transform.independent_keys()
-        keys, ratio = ["phase"], 0j
-        distance = symmetries.distance and "luminosity_distance" in independent
-        # With one detector distance and inclination go together.
-        amplitude = ("luminosity_distance",) if response is None else ("luminosity_distance", "theta_jn")
-        distance = distance and all(resolved(self.transform, key) for key in amplitude)
-        if self.settings.distance == "conditional" and distance:
-            keys.append("luminosity_distance")
-            if response is not None:
-                keys.append("theta_jn")
-                ratio = symmetries.cross_ratio
-        if self.settings.time == "conditional" and self._time_is_free(independent):
-            keys.append("geocent_time")
-            if self.settings.sky == "conditional" and response is None:
-                acts = (*symmetries.inert, *(("theta_jn",) if symmetries.inclination else ()))
-                keys += [key for key in ("theta_jn", "psi", "ra", "dec") if key in acts and key in independent]
-        while {*self.transform.keys} <= {*keys}:
-            # The network needs one at least.
-            keys.pop()
-        inclined = response if "theta_jn" in keys else None
-        return ConditionalConfig(tuple(keys), order, inclined, (ratio.real, ratio.imag))
-
-    def _time_is_free(self, independent: tuple[str, ...]) -> bool:
-        """Whether the time shifts the signal and does no more, within a window shorter than the data."""
-        if "geocent_time" not in independent or "geocent_time" not in self.simulator.symmetries.inert:
-            return False
-        prior = self.transform.priors["geocent_time"]
-        return bool(prior.maximum - prior.minimum < self.likelihood.interferometers.duration)
 
     def _fit_representation(self, config: CoordinateConfig) -> Representation:
         kind = self.settings.representation

@@ -13,14 +13,18 @@ import torch
 from bilby.core.result import Result
 from bilby.core.sampler.base_sampler import Sampler
 from bilby.core.utils import check_directory_exists_and_if_not_mkdir, logger, random
+from bilby.gw.likelihood import GravitationalWaveTransient
 from safetensors import SafetensorError
 
-from .arguments import OF_THE_MODEL
+from .arguments import MODES, OF_THE_MODEL
 from .bands import FILE, has_own_frequencies, save_bands, whitened_bands
 from .bound import BoundPosterior
 from .build import Settings, train_model
 from .cache import cached_models, check_writable, new_folder
+from .coherent import CoherentConditional, conditional_of
+from .conditional import ExactConditional
 from .contract import Contract, describe
+from .drawn import Modes, conditional_config, single_response
 from .errors import ConfigurationError, ContractError
 from .ledger import Ledger, remembering
 from .model import TrainedPosterior, find_model
@@ -31,7 +35,7 @@ from .proposals import flow_alone
 from .refine import Budget
 from .representation import RepresentationConfig
 from .sampling import EventSampler, Wanted
-from .simulation import SimulationConfig, can_simulate, nobody_simulates
+from .simulation import SimulationConfig, can_simulate, make_simulator, nobody_simulates
 from .training import TrainingConfig
 from .translation import translated
 from .weighing import Target, has_ratio
@@ -86,9 +90,12 @@ class Run:
             raise ConfigurationError(
                 f"use_ratio=True: a {type(self.likelihood).__name__} has no likelihood of noise alone: leave it out"
             )
-        source, bound = "none", None
-        if can_simulate(self.likelihood):
+        source, bound, conditional = "none", None, None
+        if self.kwargs["network"] == "none" and self.kwargs["model"] is None:
+            conditional = self._conditional_alone()
+        elif can_simulate(self.likelihood):
             bound, source = self._find_or_train()
+            conditional = bound.conditional
         else:
             if ignored := self._changed("model", *OF_THE_MODEL):
                 logger.warning(f"Nothing is trained for a {type(self.likelihood).__name__}: {ignored} have no effect")
@@ -100,7 +107,7 @@ class Run:
             self.likelihood,
             self.transform,
             bool(self.sampler.use_ratio),
-            bound and bound.conditional,
+            conditional,
             self.npool,
             self.translation,
         )
@@ -208,6 +215,20 @@ class Run:
         logger.info(f"Model kept as {folder}")
         return self._bound(model), folder.name
 
+    def _conditional_alone(self) -> ExactConditional | CoherentConditional | None:
+        """What of a gravitational wave needs no network: the rest is refined from the prior for this event alone."""
+        if ignored := self._changed(*(key for key in OF_THE_MODEL if key not in ("network", *MODES))):
+            logger.warning(f"network='none' trains nothing: {ignored} have no effect")
+        if not isinstance(self.likelihood, GravitationalWaveTransient):
+            return None
+        simulator = make_simulator(self.likelihood, self.transform, simulate=False)
+        modes = Modes(**{key: self.kwargs[key] for key in MODES})
+        config = conditional_config(simulator, modes, single_response(simulator, any_angle=True))
+        logger.info(
+            f"No network: {list(config.keys)} are drawn from their conditional, the rest refined from the prior"
+        )
+        return conditional_of(config, self.transform)
+
     def _bound(self, model: TrainedPosterior) -> BoundPosterior:
         return self._timed("representation", lambda: model.bind(self.likelihood, self.transform))
 
@@ -233,10 +254,7 @@ class Run:
                 device=kwargs["device"],
                 learning_rate=kwargs["learning_rate"],
             ),
-            phase=kwargs["phase"],
-            distance=kwargs["distance"],
-            time=kwargs["time"],
-            sky=kwargs["sky"],
+            **{key: kwargs[key] for key in MODES},
             fold_phase=kwargs["fold_phase"],
             **({} if self.calibrated else {"calibration_events": 0}),
         )

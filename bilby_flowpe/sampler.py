@@ -29,14 +29,16 @@ class FlowPE(Sampler):
     model : str, optional
         Folder of a trained model or name of a shipped one. Left out, a model whose problem this one lies within is
         looked for among the shipped ones and in the cache, and trained if there is none.
-    network : {"gaussian", "maf", "nsf", "cvae", "cvae+"}
-        Family of a network to be trained.
+    network : {"gaussian", "maf", "nsf", "cvae", "cvae+", "none"}
+        Family of a network to be trained; ``"none"`` trains nothing and refines a proposal from the prior.
     phase : {"conditional", "network"}
         Whether the phase is drawn from its exact conditional or by the network.
     distance : {"conditional", "network"}
         The same of the distance (and inclination, where one detector makes one number of both).
     time : {"conditional", "network"}
         The same of the geocentric time.
+    sky : {"conditional", "network"}
+        The same of sky position, polarisation angle and inclination, where they are searched.
     fold_phase : bool
         With ``phase="network"``: whether the network sees the phase folded to a half turn.
     representation : {"aligned", "series"}

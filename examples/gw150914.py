@@ -126,13 +126,15 @@ def problem(
 
 
 def referee(likelihood, priors, outdir: Path, label: str, npool: int) -> bilby.core.result.Result:
-    """The dynesty run: phase-marginalised, 500 live points, everything else Bilby's default; resumes where it stopped."""
+    """The dynesty run: phase and distance integrated out, 500 live points, else Bilby's defaults; resumes where it stopped."""
     marginalised = priors.copy()
-    with_phase = bilby.gw.GravitationalWaveTransient(
-        likelihood.interferometers, likelihood.waveform_generator, phase_marginalization=True, priors=marginalised
-    )
+    outdir.mkdir(parents=True, exist_ok=True)
+    integrated = bilby.gw.GravitationalWaveTransient(
+        likelihood.interferometers, likelihood.waveform_generator, phase_marginalization=True, distance_marginalization=True,
+        priors=marginalised, distance_marginalization_lookup_table=str(outdir / f"{label}_distances.npz"),
+    )  # fmt: skip
     return bilby.run_sampler(
-        with_phase, marginalised, sampler="dynesty", nlive=500, npool=npool, outdir=str(outdir), label=f"{label}_dynesty",
+        integrated, marginalised, sampler="dynesty", nlive=500, npool=npool, outdir=str(outdir), label=f"{label}_dynesty",
         sampling_seed=1, conversion_function=bilby.gw.conversion.generate_all_bbh_parameters,
     )  # fmt: skip
 

@@ -47,7 +47,7 @@ ROWS = (
     {"arrival", "simulation", "representation", "restore"},
     {"conditional", "contract", "frames", "sky", "training"},
     {"averaged"},
-    {"coherent"},
+    {"coherent", "drawn"},
     {"bound", "translation"},
     {"model"},
     {"event_flow", "injections", "weighing"},
