@@ -26,62 +26,21 @@ DURATION = 4.0
 # The sample before TRIGGER - 2 s: the trigger itself falls between two of them.
 START = 1126259446 + int((TRIGGER - DURATION / 2 - 1126259446) * 4096) / 4096
 SAMPLING_FREQUENCY = 2048.0
-ROLL_OFF = 0.4
 MINIMUM_FREQUENCY, MAXIMUM_FREQUENCY = 20.0, 1024.0
 SKY = {"ra": 1.375, "dec": -1.2108, "psi": 2.659}
 SHOWN = ("chirp_mass", "mass_ratio", "chi_eff", "luminosity_distance", "theta_jn", "geocent_time", "phase")
 
 
-def read_strain(detector: str, folder: Path | None):
-    """Strain around the trigger as a gwpy time series, from a file or from the open-science centre."""
-    from gwpy.timeseries import TimeSeries
-
-    if folder is not None:
-        files = sorted(folder.glob(f"*{detector}_LOSC*.hdf5"))
-        if not files:
-            raise SystemExit(f"--data-dir {folder}: no strain file *{detector}_LOSC*.hdf5 there")
-        return TimeSeries.read(files[0], format="hdf5.gwosc")
-    try:
-        return TimeSeries.fetch_open_data(detector, TRIGGER - 130, TRIGGER + 34, sample_rate=4096)
-    except Exception as error:
-        raise SystemExit(
-            f"the public strain of {detector} cannot be fetched ({type(error).__name__}: {error}); "
-            "download it from gwosc.org and name its folder with --data-dir"
-        ) from error
-
-
-def noise_curve(detector: str, folder: Path | None, strain) -> bilby.gw.detector.PowerSpectralDensity:
-    """From the file beside the strain, or Welch's method with medians on the strain before the event."""
-    if folder is not None:
-        path = folder / f"PSD_{detector}.txt"
-        if not path.exists():
-            raise SystemExit(f"--data-dir {folder}: no noise curve {path.name} there")
-        return bilby.gw.detector.PowerSpectralDensity(psd_file=str(path))
-    before = strain.crop(TRIGGER - 130, TRIGGER - 2)
-    psd = before.psd(
-        fftlength=DURATION, overlap=DURATION / 2, method="median", window=("tukey", 2 * ROLL_OFF / DURATION)
-    )
-    return bilby.gw.detector.PowerSpectralDensity(frequency_array=psd.frequencies.value, psd_array=psd.value)
-
-
 def interferometer(detector: str, folder: Path | None) -> bilby.gw.detector.Interferometer:
-    """One interferometer with four seconds of data, low-passed exactly by leaving the bins above 1024 Hz away."""
-    strain = read_strain(detector, folder)
-    whole = bilby.gw.detector.InterferometerStrainData(
-        minimum_frequency=MINIMUM_FREQUENCY, maximum_frequency=MAXIMUM_FREQUENCY, roll_off=ROLL_OFF
-    )
-    whole.set_from_gwpy_timeseries(strain.crop(START, START + DURATION))
-    kept = int(DURATION * SAMPLING_FREQUENCY / 2) + 1
-    ifo = bilby.gw.detector.get_empty_interferometer(detector)
-    ifo.set_strain_data_from_frequency_domain_strain(
-        whole.frequency_domain_strain[:kept],
-        sampling_frequency=SAMPLING_FREQUENCY,
-        duration=DURATION,
-        start_time=START,
-    )
-    ifo.minimum_frequency, ifo.maximum_frequency = MINIMUM_FREQUENCY, MAXIMUM_FREQUENCY
-    ifo.power_spectral_density = noise_curve(detector, folder, strain)
-    return ifo
+    """One interferometer with four seconds of data and the noise curve that lies beside them, or one from the strain before."""
+    from bilby_flowpe.observed import OFF_SOURCE, interferometer, noise_curve, read_strain
+
+    strain = read_strain(detector, START - OFF_SOURCE, START + DURATION + 1, folder)
+    if folder is None:
+        psd = noise_curve(strain.crop(START - OFF_SOURCE, START), DURATION)
+    else:
+        psd = bilby.gw.detector.PowerSpectralDensity(psd_file=str(folder / f"PSD_{detector}.txt"))
+    return interferometer(detector, strain, START, DURATION, psd, MINIMUM_FREQUENCY, MAXIMUM_FREQUENCY)
 
 
 def problem(

@@ -42,7 +42,7 @@ ROWS = (
     {"latents"},
     {"parts"},
     {"event_mixture", "proposals"},
-    {"bands", "covers", "effective", "marginalisation", "kept", "simulator", "phase", "surprise"},
+    {"bands", "covers", "observed", "effective", "marginalisation", "kept", "simulator", "phase", "surprise"},
     {"verdict"},
     {"arrival", "simulation", "representation", "restore"},
     {"conditional", "contract", "frames", "sky", "training"},

@@ -162,6 +162,28 @@ class TestPureTwoTwo:
         assert found.cross_ratio == pytest.approx(1j, abs=1e-9)
 
 
+def test_spins_that_turn_the_angular_momentum_about():
+    """Of a few waves in a hundred the other way is face on: inclinations act as always, with no one ratio for all."""
+    wide = {"mass_1": None, "mass_2": None, "chirp_mass": Uniform(20, 45), "mass_ratio": Uniform(0.125, 1)}
+    transform = PriorTransform(priors(**wide, chi_1=Uniform(-0.99, 0.99), chi_2=Uniform(-0.99, 0.99)))
+    found = find_symmetries(generator(), transform)
+    assert found.inclination
+    assert found.cross_ratio == 0
+    row = {**transform.fixed, **{key: float(value) for key, value in transform.from_median().items()}}
+    signs = {}
+    for name, changes in (
+        ("usual", {"mass_ratio": 0.9, "chi_1": 0.0}),
+        ("turned", {"mass_ratio": 0.13, "chi_1": -0.98}),
+    ):
+        other = {**row, **changes}
+        face_on, inclined = (polarisations(generator(), {**other, "theta_jn": theta}) for theta in (0.0, 1.1))
+        peak = np.abs(face_on["plus"]).max()
+        for mode, factor in zip(("plus", "cross"), inclination_factors(np.asarray(1.1)), strict=True):
+            np.testing.assert_allclose(inclined[mode], factor * face_on[mode], atol=1e-6 * peak)
+        signs[name] = np.vdot(face_on["plus"], face_on["cross"]).imag > 0
+    assert signs["usual"] != signs["turned"]
+
+
 @pytest.mark.parametrize("approximant", ["IMRPhenomXHM", "IMRPhenomHM"])
 def test_higher_modes_have_neither_a_phase_order_nor_inclination_factors(approximant):
     if not hasattr(lalsimulation, approximant):

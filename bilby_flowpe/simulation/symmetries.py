@@ -21,6 +21,7 @@ from ..priors import PriorTransform
 TOLERANCE = 1e-6
 EXTRINSIC = ("geocent_time", "ra", "dec", "psi")
 _CHECKS = 6
+_RATIOS = 128  # draws whose face-on ratio is looked at: few of them may be another way round
 
 
 @dataclass(frozen=True)
@@ -133,7 +134,7 @@ def find_symmetries(generator: WaveformGenerator, transform: PriorTransform) -> 
     inclination = all(abs(ratio) > 0 for ratio in ratios)
     inclination = inclination and all(_inclines(generator, row, strain) for row, strain in good)
     # Where spins turn the whole angular momentum about, face on is the other way round: there is no one ratio then.
-    one_ratio = inclination and bool(np.allclose(ratios, ratios[0], atol=TOLERANCE))
+    one_ratio = inclination and _one_ratio(generator, transform, rng, ratios)
     return Symmetries(
         inert=inert,
         distance=bool(distance),
@@ -141,6 +142,15 @@ def find_symmetries(generator: WaveformGenerator, transform: PriorTransform) -> 
         inclination=inclination,
         cross_ratio=complex(np.round(ratios[0], 9)) if one_ratio else 0j,
     )
+
+
+def _one_ratio(
+    generator: WaveformGenerator, transform: PriorTransform, rng: np.random.Generator, known: list[complex]
+) -> bool:
+    draws = transform.sample(_RATIOS, rng)
+    rows = ({**transform.fixed, **{key: float(draws[key][i]) for key in transform.keys}} for i in range(_RATIOS))
+    more = (ratio for row in rows if (ratio := _face_on_ratio(generator, row)))
+    return all(abs(ratio - known[0]) <= TOLERANCE for ratio in (*known, *more))
 
 
 def inclination_factors(theta_jn: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -1,0 +1,110 @@
+"""Measured strain: noise curves against one that is known, cutting, and what is refused."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from bilby.gw.detector import PowerSpectralDensity
+from gwpy.timeseries import TimeSeries
+
+from bilby_flowpe import observed
+from bilby_flowpe.errors import DataError
+from bilby_flowpe.observed import interferometer, noise_curve, read_strain
+
+RATE, LENGTH, START = 2048, 256, 1126259000.0
+
+
+def true_psd(frequencies: np.ndarray) -> np.ndarray:
+    """Red noise with a smooth minimum, as a detector's, in 1/Hz."""
+    return 1e-46 * (1 + (30 / np.maximum(frequencies, 5)) ** 6 + (frequencies / 300) ** 2)
+
+
+@pytest.fixture(scope="module")
+def strain() -> TimeSeries:
+    rng = np.random.default_rng(4)
+    frequencies = np.fft.rfftfreq(RATE * LENGTH, 1 / RATE)
+    spectrum = rng.standard_normal(len(frequencies)) + 1j * rng.standard_normal(len(frequencies))
+    series = np.fft.irfft(spectrum * np.sqrt(true_psd(frequencies) * LENGTH / 4), n=RATE * LENGTH) * RATE
+    return TimeSeries(series, t0=START, sample_rate=RATE)
+
+
+@pytest.mark.parametrize("method", ["welch", "median"])
+@pytest.mark.parametrize("truncation", [None, 1.0])
+def test_noise_curve_is_that_of_the_noise(strain: TimeSeries, method: str, truncation: float | None) -> None:
+    curve = noise_curve(strain, 4.0, method=method, truncation=truncation)
+    inside = (curve.frequency_array >= 25) & (curve.frequency_array <= 900)
+    ratio = curve.psd_array[inside] / true_psd(curve.frequency_array[inside])
+    # 127 half-overlapping segments, of which about 100 are as good as independent; the median has a wider scatter.
+    assert np.mean(ratio) == pytest.approx(1, abs=0.03)
+    assert np.std(ratio) < 0.15
+    if truncation:
+        rough = noise_curve(strain, 4.0, method=method).psd_array[inside] / true_psd(curve.frequency_array[inside])
+        assert np.std(ratio) < np.std(rough)
+
+
+def test_median_bears_a_glitch_and_mean_does_not(strain: TimeSeries) -> None:
+    spoilt = strain.copy()
+    spoilt.value[50 * RATE : 51 * RATE] += 1e-20 * np.sin(2 * np.pi * 100 * np.arange(RATE) / RATE)
+    at = {}
+    for method in ("welch", "median"):
+        curve = noise_curve(spoilt, 4.0, method=method)
+        near = np.abs(curve.frequency_array - 100) < 2
+        at[method] = np.mean(curve.psd_array[near] / true_psd(curve.frequency_array[near]))
+    assert at["median"] == pytest.approx(1, abs=0.25)
+    assert at["welch"] > 3
+
+
+def test_data_of_an_interferometer(strain: TimeSeries) -> None:
+    psd = noise_curve(strain, 4.0)
+    made = interferometer("H1", strain, START + 100.0001, 4.0, psd, 20.0, 512.0)
+    assert made.strain_data.start_time == START + 100  # the sample before
+    assert made.sampling_frequency == 1024
+    whitened = made.whitened_frequency_domain_strain[made.frequency_mask]
+    # A Tukey window with 0.4 s of roll-off at either end of 4 s keeps 0.875 of the power.
+    count = 2 * made.frequency_mask.sum()
+    power = np.sum(np.abs(whitened) ** 2) / count
+    assert power == pytest.approx(0.875, abs=5 * (2 / count) ** 0.5)
+
+
+def test_what_is_refused(strain: TimeSeries) -> None:
+    psd = PowerSpectralDensity(frequency_array=np.arange(1025.0), psd_array=np.ones(1025))
+    with pytest.raises(DataError, match=r"16 s of strain are too few.*give at least 18 s"):
+        noise_curve(strain.crop(START, START + 16), 4.0)
+    with pytest.raises(DataError, match="nothing up to maximum_frequency=2048"):
+        interferometer("H1", strain, START, 4.0, psd, 20.0, 2048.0)
+    for start in (START - 1, START + LENGTH - 2):
+        with pytest.raises(DataError, match="is not within"):
+            interferometer("H1", strain, start, 4.0, psd)
+    gap = strain.copy()
+    gap.value[RATE * 100] = np.nan
+    with pytest.raises(DataError, match="strain of the segment is not finite"):
+        interferometer("H1", gap, START + 98, 4.0, psd)
+    with pytest.raises(DataError, match="noise curve is not finite"):
+        noise_curve(gap, 4.0)
+    with pytest.raises(DataError, match="not positive everywhere"):
+        noise_curve(TimeSeries(np.zeros(RATE * 32), sample_rate=RATE), 4.0)
+
+
+def test_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, strain: TimeSeries) -> None:
+    with pytest.raises(DataError, match=r"no strain file \*H1\*.hdf5"):
+        read_strain("H1", START, START + 10, tmp_path)
+    (tmp_path / "H-H1_nothing.hdf5").write_bytes(b"no strain")
+    with pytest.raises(DataError, match="cannot be read as strain"):
+        read_strain("H1", START, START + 10, tmp_path)
+    monkeypatch.setattr(observed, "Path", Path)
+    monkeypatch.setattr(TimeSeries, "read", staticmethod(lambda path, format: strain))
+    read = read_strain("H1", START + 5, START + 20, tmp_path)
+    assert tuple(map(float, read.span)) == (START + 5, START + 20)
+    with pytest.raises(DataError, match="no file of H1 has data between"):
+        read_strain("H1", START - 20, START - 10, tmp_path)
+
+
+def test_no_network_says_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    def unreachable(*args: object, **kwargs: object) -> None:
+        raise ConnectionError("no route")
+
+    monkeypatch.setattr(TimeSeries, "fetch_open_data", staticmethod(unreachable))
+    with pytest.raises(DataError, match=r"cannot be fetched \(ConnectionError: no route\): download it"):
+        read_strain("H1", START, START + 1)
