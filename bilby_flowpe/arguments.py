@@ -5,6 +5,7 @@ They may come from a configuration file that knows only strings: what is clearly
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -20,7 +21,8 @@ CHOICES = {
     "representation": ("aligned", "series"),
 }
 OF_THE_MODEL = (
-    *CHOICES, "fold_phase", "training_time", "training_steps", "n_waveforms", "hidden_features", "learning_rate", "device"
+    *CHOICES, "psd", "fold_phase", "training_time", "training_steps", "n_waveforms", "hidden_features", "learning_rate",
+    "device",
 )  # fmt: skip
 """Arguments that only a training uses."""
 
@@ -50,7 +52,7 @@ def check_arguments(kwargs: dict[str, Any]) -> dict[str, Any]:
             raise ConfigurationError(f"{key}={kwargs[key]!r}: choose one of {list(choices)}")
     for key in ("model", "cache"):
         checked[key] = None if _is_none(kwargs[key]) else _text(key, kwargs[key])
-    checked["device"] = _text("device", kwargs["device"])
+    checked["device"], checked["psd"] = _text("device", kwargs["device"]), _psd(kwargs["psd"])
     if checked["training_time"] is None and checked["training_steps"] is None:
         raise ConfigurationError("training_time=None and training_steps=None: give seconds or steps")
     if checked["n_effective"] > checked["max_likelihood_evaluations"]:
@@ -59,6 +61,12 @@ def check_arguments(kwargs: dict[str, Any]) -> dict[str, Any]:
             f"{checked['max_likelihood_evaluations']}: raise the latter"
         )
     return checked
+
+
+def _psd(value: Any) -> str:
+    if _text("psd", value) not in ("fixed", "amortised") and not Path(value).expanduser().is_dir():
+        raise ConfigurationError(f"psd={value!r}: choose 'fixed' or 'amortised', or give a folder of noise curves")
+    return value if value in ("fixed", "amortised") else str(Path(value).expanduser().absolute())
 
 
 def check_npool(value: Any) -> int:

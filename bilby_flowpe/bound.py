@@ -18,7 +18,7 @@ from .parts import Normal
 from .priors import Parameters, PriorTransform
 from .proposals import Mixture, Shares, defensive
 from .representation import CoordinateConfig, Coordinates, Pivot, Representation
-from .simulation import Simulator, make_simulator
+from .simulation import SimulationConfig, Simulator, make_simulator
 from .surprise import Null, Surprise
 
 
@@ -73,6 +73,16 @@ class Trained:
     information: dict[str, Any] = field(default_factory=dict)
     null: Null | None = None
 
+    @property
+    def psd(self) -> str:
+        """Which noise curves it was trained for: :attr:`.simulation.SimulationConfig.psd`."""
+        return str(self.settings.get("simulation", {}).get("psd", "fixed"))
+
+    def simulator(self, likelihood: Likelihood, transform: PriorTransform) -> Simulator:
+        """What the data of a likelihood are shown by."""
+        config = SimulationConfig(psd=self.psd)
+        return make_simulator(likelihood, transform, config, grid=self.grid, simulate=False)
+
 
 class BoundPosterior:
     """A trained posterior and the data of one event.
@@ -105,7 +115,7 @@ class BoundPosterior:
         self.model, self.transform = model, transform
         self.corrections = match.corrections if match else ()
         self._turned_by = match.sidereal_shift if match else 0.0
-        simulator = simulator or make_simulator(likelihood, transform, grid=model.grid, simulate=False)
+        simulator = simulator or model.simulator(likelihood, transform)
         self._arrival = getattr(simulator, "arrival", None)
         arrival = self._arrival_of_training if self._arrival else None
         self.coordinates = Coordinates(training or transform, model.coordinates, arrival)

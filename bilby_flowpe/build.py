@@ -27,6 +27,8 @@ from .proposals import Shares
 from .representation import (
     REPRESENTATIONS,
     AlignedRepresentation,
+    AmortisedRepresentation,
+    Compressor,
     CoordinateConfig,
     Coordinates,
     LinearRepresentation,
@@ -116,6 +118,7 @@ class Settings:
             "time": self.time,
             "sky": self.sky,
             "representation": self.representation.kind,
+            "psd": self.simulation.psd,
         }
         return {**kind, "fold_phase": self.fold_phase} if self.phase == "network" else kind
 
@@ -255,7 +258,7 @@ class _Builder:
         conditional = settings.phase == "conditional" and obstacle is None
         if settings.phase == "conditional" and "phase" in keys and obstacle:
             logger.info(f"The phase stays in the network: {obstacle}")
-        aligned = settings.representation.kind == "aligned"
+        aligned = settings.representation.kind in ("aligned", "amortised")
         reflects = self.simulator.reflects_inclination(any_angle=conditional)
         # One detector: distance and inclination act through one number, and have coordinates of their own.
         response = single_response(self.simulator, conditional) if self.simulator.factorised else None
@@ -286,8 +289,9 @@ class _Builder:
             return SeriesRepresentation.fit(self.simulator, self.rng, self.generator)
         # A free turn of the signal carries no news; where the phase acts otherwise, the angle found does.
         free = conditional_obstacle(self.transform, self.simulator.symmetries.phase_order) is None
-        representation = AlignedRepresentation.fit(self.simulator, kind, not free, self.rng, self.generator)
-        compressor = representation.compressor
+        fitted = AmortisedRepresentation if kind.kind == "amortised" else AlignedRepresentation
+        representation = fitted.fit(self.simulator, kind, not free, self.rng, self.generator)
+        compressor = _compressor(representation)
         logger.info(
             f"{compressor.features} components keep all of the held-out signals' squared signal-to-noise ratio but "
             f"{float(compressor.worst_loss):.2g} at worst, {float(compressor.mean_loss):.2g} on average"
@@ -319,8 +323,7 @@ class _Builder:
                 "total": round(time.monotonic() - self.began, 1),
             },
         }
-        if isinstance(representation, AlignedRepresentation):
-            compressor = representation.compressor
+        if compressor := _compressor(representation):
             information["compression"] = {
                 "components": compressor.features,
                 "worst_loss": float(compressor.worst_loss),
@@ -332,8 +335,29 @@ class _Builder:
         return information
 
 
+def _compressor(representation: Representation) -> Compressor | None:
+    """That of aligned data, whatever else is shown with them."""
+    aligned = representation.aligned if isinstance(representation, AmortisedRepresentation) else representation
+    return aligned.compressor if isinstance(aligned, AlignedRepresentation) else None
+
+
 def adapted(settings: Settings, contract: Contract) -> Settings:
-    """Settings as the problem needs them: data that are no gravitational waves have but one representation."""
+    """Settings as the problem needs them: data that are no gravitational waves have but one representation.
+
+    Many noise curves have one of their own, too.
+    """
+    amortised = settings.simulation.psd != "fixed"
+    if amortised and contract.facts["kind"] != "gravitational wave":
+        raise ConfigurationError(
+            f"psd={settings.simulation.psd!r}: only a GravitationalWaveTransient has noise curves; leave it out"
+        )
+    if amortised != (settings.representation.kind == "amortised"):
+        if amortised and settings.representation.kind != "aligned":
+            raise ConfigurationError(
+                f"psd={settings.simulation.psd!r} with representation={settings.representation.kind!r}: use 'aligned'"
+            )
+        kind = "amortised" if amortised else "aligned"
+        settings = replace(settings, representation=replace(settings.representation, kind=kind))
     if contract.facts["kind"] == "gravitational wave" or settings.representation.kind == "linear":
         return settings
     return replace(settings, representation=replace(settings.representation, kind="linear"))

@@ -165,5 +165,6 @@ def _kind(described: dict[str, Any]) -> dict[str, Any]:
         # The packaged ones know the place: nothing is left to choose.
         "sky": described.get("sky", "conditional"),
         "representation": described["representation"]["kind"],
+        "psd": described["simulation"].get("psd", "fixed"),
     }
     return {**kind, "fold_phase": described["fold_phase"]} if described["phase"] == "network" else kind

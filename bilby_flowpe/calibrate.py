@@ -44,6 +44,7 @@ WIDTHS = (1.5, 2.0, 3.0)
 BROAD_SHARES = (0.005, 0.02, 0.1)
 PRIOR_SHARE = 0.002
 MOVES = (0.1, 0.2, 0.4, 0.8)
+FAR_MOVES = (1.2, 1.6)  # beside them, of models for many noise curves
 _PILOT = (0.55, 0.1, 0.1, 0.1, 0.15)
 _PSD_EVENTS, _PSD_DRAWS = 8, 300
 _WAVES = 4
@@ -154,7 +155,7 @@ def measure_null(
     rng, generator = np.random.default_rng((seed, 3)), torch.Generator().manual_seed(seed)
     size = max(_SIMULATIONS, 8 * model.representation.features)
     # Events come from the prior as it is: quiet ones may have been thinned out in training, and must not surprise.
-    config = SimulationConfig(n_waveforms=size, flatten_snr=False)
+    config = SimulationConfig(n_waveforms=size, flatten_snr=False, psd=model.psd)
     simulator = make_simulator(likelihood, transform, config, npool, seed, model.grid, progress=False)
     contexts, found = [], []
     for begin in range(0, size, _CHUNK):
@@ -219,7 +220,8 @@ def _psd_tolerance(
     npool: int,
 ) -> tuple[float, dict[str, float]]:
     medians: dict[str, float] = {}
-    for move in (0.0, *MOVES):
+    moves = MOVES if model.psd == "fixed" else (*MOVES, *FAR_MOVES)
+    for move in (0.0, *moves):
         found = []
         for index in range(_PSD_EVENTS):
             rng = np.random.default_rng((seed, index, 2))
@@ -237,7 +239,7 @@ def _psd_tolerance(
 def borne(medians: dict[str, float]) -> float:
     """The largest move of :data:`MOVES` up to which, each one before it included, half of the efficiency at 0 is left."""
     tolerance = 0.0
-    for move in MOVES:
+    for move in (move for move in (*MOVES, *FAR_MOVES) if f"{move:g}" in medians):
         if medians[f"{move:g}"] < 0.5 * medians["0"]:
             break
         tolerance = move

@@ -24,7 +24,6 @@ from .proposals import Shares
 from .representation import REPRESENTATIONS, CoordinateConfig
 from .restore import restore_priors
 from .schema import check_sizes, check_types
-from .simulation import make_simulator
 from .simulation.symmetries import find_symmetries
 from .surprise import Null
 
@@ -46,7 +45,7 @@ class TrainedPosterior(Trained):
             If the model was trained for a problem that this one does not lie within; the message lists every reason.
         """
         # Unusable data are told first: the contract would call them another problem.
-        simulator = make_simulator(likelihood, transform, grid=self.grid, simulate=False)
+        simulator = self.simulator(likelihood, transform)
         asked = describe(likelihood, transform)
         with reading():
             match = self.contract.match(asked, self.information.get("psd_tolerance", 0.0))

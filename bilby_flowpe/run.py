@@ -245,7 +245,7 @@ class Run:
         kwargs = self.kwargs
         hidden = (kwargs["hidden_features"],) * 2
         return Settings(
-            simulation=SimulationConfig(n_waveforms=kwargs["n_waveforms"]),
+            simulation=SimulationConfig(n_waveforms=kwargs["n_waveforms"], psd=kwargs["psd"]),
             representation=RepresentationConfig(kind=kwargs["representation"]),
             network=replace(compact(kwargs["network"]), hidden_features=hidden, gaussian_features=hidden),
             training=TrainingConfig(

@@ -43,6 +43,9 @@ class FlowPE(Sampler):
         With ``phase="network"``: whether the network sees the phase folded to a half turn.
     representation : {"aligned", "series"}
         What a network to be trained is shown.
+    psd : str
+        Of a network to be trained: ``"fixed"`` for the likelihood's noise curves, ``"amortised"`` for a family around them,
+        or a folder of noise curves, ``*H1*.txt`` and so on.
     n_effective : int
         Effective samples to aim at.
     n_posterior : int
@@ -89,6 +92,7 @@ class FlowPE(Sampler):
         "distance": "conditional",
         "time": "conditional",
         "sky": "conditional",
+        "psd": "fixed",
         "fold_phase": True,
         "representation": "aligned",
         "n_effective": 5000,

@@ -89,3 +89,19 @@ class DetectorSimulator(Simulator, Protocol):
     def light_travel_times(self) -> tuple[float, ...]:
         """Largest difference of arrival between the first detector and each, in seconds."""
         ...
+
+
+class AmortisedSource(DetectorSimulator, Protocol):
+    """Source of data that come with the noise curve of each: whitened series, then logarithms of the curves, (N, 2 D, F).
+
+    Attributes
+    ----------
+    log_reference
+        Logarithm of the likelihood's own curves, (D, F).
+    """
+
+    log_reference: np.ndarray
+
+    def reference(self) -> DetectorSimulator:
+        """The same source under the likelihood's own curves alone."""
+        ...

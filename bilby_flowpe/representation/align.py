@@ -122,6 +122,21 @@ class Aligner(nn.Module):
         template, time = self._search(data)
         return self._response(template, data * self.grid.shift(-time)).angle(), time
 
+    def squared_snr(self, data: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
+        """Squared signal-to-noise ratio of the best template in each detector, (N, D).
+
+        Parameters
+        ----------
+        data
+            Whitened data times the square root of ``weight``, (N, D, F).
+        weight
+            What the templates' power has to be weighted by, (N, D, F).
+        """
+        template, time = self._search(data)
+        response = self._response(template, data * self.grid.shift(-time))
+        power = self.templates[template].abs().square()
+        return response.abs().square() / (power * weight).sum(dim=-1).clamp_min(1e-30)
+
     def align(self, data: torch.Tensor, angle: torch.Tensor, time: torch.Tensor) -> torch.Tensor:
         """``data`` with ``time`` and ``angle`` taken out."""
         return _turn(data * self.grid.shift(-time), angle)

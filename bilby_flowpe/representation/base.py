@@ -12,7 +12,7 @@ from torch import nn
 from ..errors import NotFittedError
 from .pivot import Pivot
 
-Kind = Literal["aligned", "series", "linear"]
+Kind = Literal["aligned", "amortised", "series", "linear"]
 
 
 @dataclass(frozen=True)
@@ -22,7 +22,8 @@ class RepresentationConfig:
     Attributes
     ----------
     kind
-        ``"aligned"``: matched-filter alignment and compression, the default for gravitational waves. ``"series"``: the
+        ``"aligned"``: matched-filter alignment and compression, the default for gravitational waves. ``"amortised"``:
+        the same with the noise curve, what ``psd="amortised"`` goes with. ``"series"``: the
         whitened time series as it is, as in Green et al. (2020), for comparison. ``"linear"``: compression alone, for data
         without an arrival time, the default for any other likelihood.
     templates

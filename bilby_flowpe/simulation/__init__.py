@@ -1,6 +1,7 @@
 """Training data from the user's own Bilby objects."""
 
 from ..simulator import Signals, Simulator
+from .amortised import AmortisedSimulator
 from .analytical import AnalyticalSimulator
 from .config import SimulationConfig
 from .factory import can_simulate, make_simulator
@@ -10,6 +11,7 @@ from .gravitational_wave import GravitationalWaveSimulator
 from .recognise import nobody_simulates
 
 __all__ = [
+    "AmortisedSimulator",
     "AnalyticalSimulator",
     "GaussianSimulator",
     "GeneralSimulator",

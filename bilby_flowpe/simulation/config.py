@@ -23,6 +23,11 @@ class SimulationConfig:
         of the prior's signals are below a signal-to-noise ratio of 6.
     reduce_grid
         Whether the network sees only the stretch of time and the band that the signals fill.
+    shorten
+        Whether that is a stretch of time, too, or the band alone.
+    psd
+        ``"fixed"``: all simulations have the likelihood's noise curves. ``"amortised"``: each has curves of its own, of a
+        family around these (:mod:`bilby_flowpe.simulation.noise_family`). A folder: curves from the files in it.
     redraw
         Whether what needs no new waveform is drawn anew for every batch. ``False``: each stored waveform keeps its own
         distance, time, phase and so on, and the noise alone is fresh, as in Green et al. (2020), section III A.
@@ -34,5 +39,7 @@ class SimulationConfig:
     path: Path = "auto"
     flatten_snr: bool | None = None
     reduce_grid: bool = True
+    shorten: bool = True
+    psd: str = "fixed"
     redraw: bool = True
     file: str | None = None

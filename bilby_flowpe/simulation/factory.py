@@ -9,6 +9,7 @@ from ..errors import SimulationError
 from ..grid import Grid
 from ..priors import PriorTransform
 from ..simulator import Simulator
+from .amortised import AmortisedSimulator
 from .analytical import AnalyticalSimulator
 from .config import SimulationConfig
 from .gaussian import GaussianSimulator
@@ -54,10 +55,13 @@ def make_simulator(
     SimulationError
         If nobody can simulate from the likelihood.
     """
+    config = config or SimulationConfig()
     if isinstance(likelihood, GravitationalWaveTransient):
-        return GravitationalWaveSimulator(
-            likelihood, transform, config, npool, seed, grid, progress, simulate, contract=contract
-        )
+        kind = GravitationalWaveSimulator if config.psd == "fixed" else AmortisedSimulator
+        return kind(
+            likelihood, transform, config=config, npool=npool, seed=seed, grid=grid, progress=progress, simulate=simulate,
+            contract=contract,
+        )  # fmt: skip
     if has_simulate(likelihood):
         return GeneralSimulator(likelihood, transform, trial=simulate)
     if (kind := noise_of(likelihood)) is None:

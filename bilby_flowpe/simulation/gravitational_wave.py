@@ -183,7 +183,7 @@ class GravitationalWaveSimulator:
             ResponseTask(self.likelihood, self._whiteners, self.grid, self.duration), draws
         )
         band = narrow_band(responses, self.grid)
-        if "geocent_time" not in {*self.transform.keys, *self.transform.fixed}:
+        if not self.config.shorten or "geocent_time" not in {*self.transform.keys, *self.transform.fixed}:
             return band
         arrival = self.arrival({key: value[good] for key, value in draws.items()})
         sampling = interferometers[0].sampling_frequency

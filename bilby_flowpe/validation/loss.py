@@ -11,7 +11,7 @@ from bilby.gw.likelihood import GravitationalWaveTransient
 
 from ..model import TrainedPosterior
 from ..priors import PriorTransform
-from ..simulation import GravitationalWaveSimulator, SimulationConfig
+from ..simulation import SimulationConfig, make_simulator
 
 _CHUNK = 2048
 
@@ -71,8 +71,8 @@ def fresh_loss(
         Processes.
     """
     transform = PriorTransform(priors)
-    config = SimulationConfig(n_waveforms=size, flatten_snr=False)
-    simulator = GravitationalWaveSimulator(likelihood, transform, config, npool, seed, grid=model.grid, progress=False)
+    config = SimulationConfig(n_waveforms=size, flatten_snr=False, psd=model.psd)
+    simulator = make_simulator(likelihood, transform, config, npool, seed, grid=model.grid, progress=False)
     bound = model.bind(likelihood, transform)
     rng, generator = np.random.default_rng(seed), torch.Generator().manual_seed(seed)
     moments = transform.moments(np.random.default_rng(seed))

@@ -1,0 +1,111 @@
+r"""What a network sees that serves many noise curves: the data as the curve at hand weighs them, and the curve itself.
+
+With :math:`S_0` the curve that the basis :math:`b` was made for and S that of the event, the inner products :math:`\langle b,
+d \rangle_S` of all signals in the span of b with the data are those of the whitened data times :math:`\sqrt{S_0/S}` with the
+whitened basis: no signal's likelihood needs more of the data, whatever the curve. How the signals' norms change with the curve
+is told by its logarithm over bands and its leading components.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+
+from ..grid import Grid
+from ..simulator import AmortisedSource
+from .aligned import AlignedRepresentation
+from .base import Representation, RepresentationConfig
+from .pivot import Pivot
+
+_BANDS = 48
+_COMPONENTS = 24
+_FIT = 4096
+
+
+class AmortisedRepresentation(Representation):
+    """Aligned and compressed data under their own noise curve, and a compressed curve.
+
+    Parameters
+    ----------
+    aligned
+        Of the data.
+    components
+        Numbers that a detector's noise curve is told by, K.
+    """
+
+    def __init__(self, aligned: AlignedRepresentation, components: int) -> None:
+        detectors, bins = aligned.aligner.templates.shape[1:]
+        super().__init__(aligned.features + detectors * components)
+        self.aligned = aligned
+        self.register_buffer("log_reference", torch.zeros(detectors, bins))
+        self.register_buffer("curve_mean", torch.zeros(detectors, bins))
+        self.register_buffer("curve_basis", torch.zeros(detectors, bins, components))
+
+    @classmethod
+    def fit(
+        cls,
+        simulator: AmortisedSource,
+        config: RepresentationConfig,
+        with_angle: bool,
+        rng: np.random.Generator,
+        generator: torch.Generator,
+    ) -> AmortisedRepresentation:
+        """Alignment and basis on signals under the likelihood's curve, components on curves of the family."""
+        aligned = AlignedRepresentation.fit(simulator.reference(), config, with_angle, rng, generator)
+        detectors = len(simulator.detectors)
+        curves = torch.cat([simulator.draw(512, rng).data[:, detectors:].real for _ in range(_FIT // 512)])
+        reference = torch.as_tensor(simulator.log_reference).float()
+        moved = (curves - reference).double()
+        mean = moved.mean(dim=0)
+        bands = _bands(simulator.grid)
+        bases = []
+        for index in range(detectors):
+            # Directions in which bands move most, as weights on the bins.
+            of_bands = (moved[:, index] - mean[index]) @ bands
+            vectors = torch.linalg.eigh(of_bands.T @ of_bands).eigenvectors.flip(-1)[:, :_COMPONENTS]
+            bases.append(bands @ vectors)
+        representation = cls(aligned, min(_COMPONENTS, bands.shape[1]))
+        representation.log_reference.copy_(reference)
+        representation.curve_mean.copy_(mean)
+        representation.curve_basis.copy_(torch.stack(bases))
+        representation.standardise(simulator.add_noise(simulator.draw(4 * 2048, rng).data, generator))
+        return representation
+
+    @classmethod
+    def empty(cls, grid: Grid, sizes: dict[str, int]) -> AmortisedRepresentation:
+        """One to load trained buffers into."""
+        return cls(AlignedRepresentation.empty(grid, sizes), sizes["curve_components"])
+
+    def sizes(self) -> dict[str, int]:
+        """Sizes for :meth:`empty`."""
+        return {**self.aligned.sizes(), "curve_components": self.curve_basis.shape[2]}
+
+    def compute(self, data: torch.Tensor) -> tuple[torch.Tensor, Pivot]:
+        """Features of the data, then of the curves, (N, C), and the pivot, of stacked data (N, 2 D, F)."""
+        whitened, moved = self._split(data)
+        features, pivot = self.aligned.compute(whitened * torch.exp(-0.5 * moved))
+        curves = torch.einsum("ndf,dfk->ndk", moved - self.curve_mean, self.curve_basis).flatten(1)
+        return torch.cat([features, curves], dim=-1), pivot
+
+    @torch.no_grad()
+    def log_likelihood_found(self, data: torch.Tensor) -> np.ndarray:
+        """As without curves, each template with its norm under the curve at hand."""
+        whitened, moved = self._split(data)
+        inverse = torch.exp(-moved)
+        found = self.aligned.aligner.squared_snr(whitened * inverse.sqrt(), inverse)
+        return 0.5 * found.sum(dim=-1).double().numpy()
+
+    def _split(self, data: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Whitened data and logarithms of the curves over those of the reference, (N, D, F) each."""
+        whitened, log_psd = data.split(len(self.log_reference), dim=1)
+        return whitened, log_psd.real - self.log_reference
+
+
+def _bands(grid: Grid) -> torch.Tensor:
+    """Means over bands that are even in the logarithm of the frequency, (F, B) float64."""
+    frequencies = torch.as_tensor(grid.frequencies)
+    edges = np.geomspace(frequencies[0], frequencies[-1] * (1 + 1e-9), _BANDS + 1)
+    band = torch.bucketize(frequencies, torch.as_tensor(edges[1:-1]), right=True)
+    member = torch.nn.functional.one_hot(band, _BANDS).double()
+    member = member[:, member.sum(dim=0) > 0]
+    return member / member.sum(dim=0)

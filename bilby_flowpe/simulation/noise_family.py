@@ -1,0 +1,128 @@
+r"""A family of noise curves around that of a likelihood, for networks that are to serve many.
+
+Either the curves of a folder, or made up: the logarithm of the curve plus a scale, a tilt, a smooth random function and a few
+lines,
+
+.. math:: \ln S(f) = \ln S_0(f) + a + b \ln(f / 100\,\mathrm{Hz}) + \sum_w c_w \cos(w\,x(f) + \delta_w) + \sum_l h_l\, e^{-(f -
+    f_l)^2 / 2 s_l^2},
+
+each detector its own. A pool of curves is made once; every draw is one of them with a scale and a tilt of its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from ..errors import DataError
+
+_POOL = 2048
+_SCALE, _TILT, _SMOOTH = 0.35, 0.3, 0.25  # standard deviations: of ln S, of its slope in ln f, of the smooth function
+_WAVES = 6
+_LINES = 4.0  # mean number of lines, each of
+_LINE_HEIGHT, _LINE_WIDTH = (1.0, 6.0), (0.3, 3.0)  # in ln S, and in Hz
+_JITTER = 0.05  # scale and tilt of curves from files
+_PIVOT = 100.0
+_FEWEST = 2
+
+
+class NoiseFamily:
+    """Draws logarithms of noise curves.
+
+    Parameters
+    ----------
+    frequencies
+        In Hz, (F,).
+    log_reference
+        Logarithm of the likelihood's own curves, (D, F), in 1/Hz.
+    rng
+        Source of the pool.
+    curves
+        Logarithms of known curves of each detector, (K, F) each; made up when left out.
+    """
+
+    def __init__(
+        self,
+        frequencies: np.ndarray,
+        log_reference: np.ndarray,
+        rng: np.random.Generator,
+        curves: Sequence[np.ndarray] | None = None,
+    ) -> None:
+        self._log_frequency = np.log(np.maximum(frequencies, 1.0) / _PIVOT).astype(np.float32)
+        if curves is None:
+            self._spread = (_SCALE, _TILT)
+            pools = [reference + _made_up(frequencies, rng) for reference in log_reference]
+        else:
+            self._spread = (_JITTER, _JITTER)
+            pools = list(curves)
+        self._pools = [np.asarray(pool, dtype=np.float32) for pool in pools]
+
+    def draw(self, size: int, rng: np.random.Generator) -> np.ndarray:
+        """Logarithms of curves, (N, D, F) float32."""
+        drawn = []
+        for pool in self._pools:
+            scale, tilt = (rng.normal(0, spread, (size, 1)).astype(np.float32) for spread in self._spread)
+            drawn.append(pool[rng.integers(len(pool), size=size)] + scale + tilt * self._log_frequency)
+        return np.stack(drawn, axis=1)
+
+
+def _made_up(frequencies: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Smooth functions with lines, (pool, F)."""
+    place = np.log(np.maximum(frequencies, 1.0))
+    place = np.pi * (place - place.min()) / max(float(np.ptp(place)), 1e-9)
+    made = np.zeros((_POOL, len(frequencies)))
+    for wave in range(1, _WAVES + 1):
+        height = rng.normal(0, _SMOOTH * (2 / _WAVES) ** 0.5, (_POOL, 1))
+        made += height * np.cos(wave * place + rng.uniform(0, 2 * np.pi, (_POOL, 1)))
+    for row, lines in enumerate(rng.poisson(_LINES, _POOL)):
+        for _ in range(lines):
+            centre = np.exp(rng.uniform(np.log(frequencies[0]), np.log(frequencies[-1])))
+            near = np.exp(-0.5 * ((frequencies - centre) / rng.uniform(*_LINE_WIDTH)) ** 2)
+            made[row] += rng.uniform(*_LINE_HEIGHT) * near
+    return made
+
+
+def read_curves(folder: str | Path, detectors: Sequence[str], frequencies: np.ndarray) -> list[np.ndarray]:
+    """Logarithms of the noise curves ``*H1*.txt`` and so on of a folder, (K, F) a detector.
+
+    Parameters
+    ----------
+    folder
+        Files of two columns, frequency in Hz and power spectral density in 1/Hz.
+    detectors
+        Names.
+    frequencies
+        In Hz.
+
+    Raises
+    ------
+    DataError
+        If a detector has less than two, or one is not a positive curve over these frequencies.
+    """
+    curves = []
+    for detector in detectors:
+        files = sorted(Path(folder).glob(f"*{detector}*.txt"))
+        if len(files) < _FEWEST:
+            raise DataError(
+                f"psd={str(folder)!r} has {len(files)} noise curves *{detector}*.txt: give at least {_FEWEST}, or "
+                "psd='amortised' for a family that is made up"
+            )
+        curves.append(np.stack([_read(path, frequencies) for path in files]))
+    return curves
+
+
+def _read(path: Path, frequencies: np.ndarray) -> np.ndarray:
+    try:
+        known, values = np.loadtxt(path, unpack=True)
+    except (ValueError, OSError) as error:
+        raise DataError(f"{path} is no noise curve of two columns ({error})") from error
+    if known.min() > frequencies[0] or known.max() < frequencies[-1] - 1:
+        raise DataError(
+            f"{path} goes from {known.min():g} to {known.max():g} Hz, the data from {frequencies[0]:g} to {frequencies[-1]:g}"
+        )
+    curve = np.interp(frequencies, known, values)
+    if not (np.all(np.isfinite(curve)) and np.all(curve > 0)):
+        raise DataError(f"{path} is not positive and finite between {frequencies[0]:g} and {frequencies[-1]:g} Hz")
+    return np.log(curve)
