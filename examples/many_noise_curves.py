@@ -4,8 +4,8 @@
 
 Events have noise curves of their own, drawn from the family of ``examples/many_noise_curves.toml`` (scaled, tilted, smoothly
 moved, with lines). Printed are the efficiencies of three: the amortised network on these; a network trained for the design
-curves alone, on the same signals under the design curves; and that one on the events with curves of their own. Of every event as
-many draws are weighed. Events are kept as they come, and not done again.
+curves alone, on the same signals under the design curves; and that one on the events with curves of their own. Of every event
+as many draws are weighed. Events are kept as they come, and not done again.
 """
 
 from __future__ import annotations
@@ -140,7 +140,8 @@ def main() -> None:
     task = Measure(problem.likelihood, problem.priors, *models, arguments.draws)
     events = measured(task, arguments.events, Event, log, arguments.npool)
     print(
-        f"{len(events)} events, ln S moved by {np.median([event.moved for event in events]):.2f} (root mean square) at the median"
+        f"{len(events)} events, ln S moved by {np.median([event.moved for event in events]):.2f} (root mean square) at the "
+        "median"
     )
     for field, said in (
         ("amortised", "amortised network, curves of the family"),
