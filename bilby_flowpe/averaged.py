@@ -1,7 +1,7 @@
 r"""The likelihood averaged over phase and distance, of many inner products at once.
 
 It is a function of two numbers, the modulus :math:`\kappa` of the inner product and the squared norm :math:`N` of the signal at
-the reference distance. What is left of its logarithm beside the likelihood at best amplitude and phase is smooth in :math:`\ln
+the reference distance. What is left of its logarithm beside nearly the likelihood at the best amplitude is smooth in :math:`\ln
 (\kappa/N)` and :math:`\ln N`, and is interpolated in a table. That is for choosing, not for weighing: where a value enters a
 weight it is taken out again, and the exact one put in its place.
 """
@@ -56,6 +56,7 @@ class AveragedLikelihood:
         return self._steep(kappa, norm) + rest
 
     def _steep(self, kappa: np.ndarray, norm: np.ndarray) -> np.ndarray:
-        """At the best amplitude that the distances allow, and the best phase: a Bessel function of each row is saved."""
+        """Nearly, at the best amplitude that the distances allow: the average over the phase by its limits, not by Bessel's."""
         amplitude = np.clip(kappa / norm, *self._ends)
-        return amplitude * (kappa - 0.5 * amplitude * norm)
+        loud = amplitude * kappa
+        return loud - 0.5 * amplitude**2 * norm - 0.5 * np.log1p(2 * np.pi * loud)
