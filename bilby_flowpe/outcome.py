@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -15,11 +15,12 @@ from pandas import DataFrame
 
 from .bound import BoundPosterior
 from .importance import WeightSummary, equal_weight_rows, normalised_weights
+from .parallel import Row
 from .parts import PRIOR
 from .proposals import Mixture
 from .refine import Refinement
 from .statistics import KEY
-from .surprise import Surprise, residual_of
+from .surprise import RESIDUAL, Surprise, farthest_off, residual_of
 from .verdict import Evidence, Verdict, judge
 from .weighing import Target, WeightedDraws
 
@@ -89,6 +90,12 @@ class Outcome:
         weighted = self.weighted
         self.rows, available = equal_weight_rows(weighted.log_weights, n_posterior, rng)
         size = len(weighted.log_weights)
+        of_data = surprise and surprise(
+            # What poor draws leave in the data is not the data's: a template may fit better.
+            residual_of(target.likelihood, max(self._best(target), -np.inf if found is None else found))
+        )
+        if of_data and of_data.most == RESIDUAL:
+            of_data = replace(of_data, where=farthest_off(target.likelihood, self._best_row(target)))
         evidence = Evidence(
             n_posterior=available,
             outside=weighted.n_outside / size,
@@ -101,9 +108,7 @@ class Outcome:
             nan_share=target.n_nan / max(target.n_likelihood, 1),
             outermost=self._outermost(target),
             searched=searched,
-            # What poor draws leave in the data is not the data's: a template may fit better.
-            surprise=surprise
-            and surprise(residual_of(target.likelihood, max(self._best(target), -np.inf if found is None else found))),
+            surprise=of_data,
         )
         self.verdict = judge(self.summary, n_effective=n_effective, evidence=evidence)
         if evidence.surprise:
@@ -127,6 +132,11 @@ class Outcome:
         """Largest log likelihood ratio of a draw."""
         noise = 0.0 if target.use_ratio else float(target.translation.asked.noise_log_likelihood())
         return float(np.max(self.weighted.log_likelihood)) - noise
+
+    def _best_row(self, target: Target) -> Row:
+        """All parameters of the draw of the largest likelihood."""
+        best = int(np.argmax(self.weighted.log_likelihood))
+        return target.rows({key: value[best : best + 1] for key, value in self.weighted.parameters.items()})[0]
 
     def finish(self, bound: BoundPosterior | None, source: str, seed: int, seconds: dict[str, float]) -> None:
         """Note where the draws come from: a network bound to the data, if there is one, and its name."""

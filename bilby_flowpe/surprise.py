@@ -28,6 +28,8 @@ from scipy.stats import norm
 
 from .errors import DataError
 
+_BAND = 8.0  # Hz
+
 RESIDUAL, DISTANCE, LOUDNESS = "residual", "distance", "loudness"
 IN_WORDS = {
     RESIDUAL: "the power left in the data after the best waveform",
@@ -48,11 +50,14 @@ class Surprise:
         Of each figure.
     scores
         The figures themselves.
+    where
+        Where in the data the power left is farthest from what noise has, in words, if that was looked for.
     """
 
     p_value: float
     p_values: dict[str, float]
     scores: dict[str, float]
+    where: str | None = None
 
     @property
     def most(self) -> str:
@@ -193,6 +198,40 @@ def residual_of(likelihood: Likelihood, log_likelihood_ratio: float) -> float | 
     numbers = 2 * sum(int(interferometer.frequency_mask.sum()) for interferometer in likelihood.interferometers)
     power = -2 * float(likelihood.noise_log_likelihood()) - 2 * log_likelihood_ratio
     return float((power - numbers) / np.sqrt(2 * numbers))
+
+
+def farthest_off(likelihood: Likelihood, row: Mapping[str, float]) -> str | None:
+    """Where the power left after a signal is farthest from what Gaussian noise of the likelihood's curves has, in words.
+
+    ``None`` for other data, and where there is no waveform.
+
+    Parameters
+    ----------
+    likelihood
+        The user's likelihood.
+    row
+        All parameters of the signal.
+    """
+    if not isinstance(likelihood, GravitationalWaveTransient):
+        return None
+    waves = likelihood.waveform_generator.frequency_domain_strain(dict(row))
+    if waves is None:
+        return None
+    row = {**row, **likelihood.get_sky_frame_parameters(dict(row))}
+    most, said = -np.inf, None
+    for detector in likelihood.interferometers:
+        mask = detector.frequency_mask
+        frequencies, curve = detector.frequency_array[mask], detector.power_spectral_density_array[mask]
+        left = (detector.frequency_domain_strain - detector.get_detector_response(waves, row))[mask]
+        power = np.abs(left) ** 2 * 4 / (curve * detector.duration)
+        band = ((frequencies - frequencies[0]) / _BAND).astype(int)
+        off = np.bincount(band, power - 2) / np.sqrt(4 * np.bincount(band))
+        worst = int(np.argmax(np.abs(off)))
+        if abs(off[worst]) > most:
+            most = abs(off[worst])
+            low, high = frequencies[band == worst][[0, -1]]
+            said = f"farthest off in {detector.name} between {low:g} and {high:g} Hz"
+    return said
 
 
 def _squared(away: np.ndarray, precision: np.ndarray) -> np.ndarray:

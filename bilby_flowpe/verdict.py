@@ -231,14 +231,15 @@ def judge(
         )
     if known.surprise is not None and not known.surprise.p_value >= limits.surprise_check:
         most = known.surprise.most
+        where = f", {known.surprise.where}" if known.surprise.where else ""
         stays.append(
             f"the data are unlike those that the network was trained for (p-value {known.surprise.p_value:.2g}, below "
-            f"{limits.surprise_check:g}): {IN_WORDS[most]} is {known.surprise.scores[most]:.3g}; the numbers are those of this "
-            "likelihood, but signal, noise curve or noise may be other than it says"
+            f"{limits.surprise_check:g}): {IN_WORDS[most]} is {known.surprise.scores[most]:.3g}{where}; the numbers are those "
+            "of this likelihood, but signal, noise curve or noise may be other than it says"
         )
     if known.searched is not None:
         check.append(
-            f"no network knows this likelihood, and {known.searched} draws from the prior are all that modes were looked for "
+            f"no network is relied on, and {known.searched} draws from the prior are all that modes were looked for "
             f"with: one in less than {3 / known.searched:.1g} of its volume may be missing; compare with another sampler "
             "where there could be such"
         )

@@ -13,10 +13,12 @@ import pytest
 import torch
 from bilby.core.likelihood import GaussianLikelihood, Likelihood
 from bilby.core.prior import Gaussian, PriorDict, Uniform
+from bilby.gw.detector import PowerSpectralDensity
 from trained import small_settings
 
 from bilby_flowpe import cache as cache_module
-from bilby_flowpe.build import Settings, train_model
+from bilby_flowpe.bound import BoundPosterior
+from bilby_flowpe.build import Settings, adapted, train_model
 from bilby_flowpe.cache import cache_folder, cached_models, new_folder
 from bilby_flowpe.contract import describe
 from bilby_flowpe.errors import ConfigurationError, SimulationError
@@ -27,6 +29,7 @@ from bilby_flowpe.priors import PriorTransform
 from bilby_flowpe.proposals import flow_alone
 from bilby_flowpe.representation import RepresentationConfig
 from bilby_flowpe.training import TrainingConfig
+from bilby_flowpe.weighing import Target
 
 TINY = small_settings(steps=30, n_waveforms=300)
 
@@ -290,3 +293,53 @@ def test_new_folders_differ(problem_5d: tuple, problem_8d: tuple) -> None:
     folders = {new_folder(five, TINY, "a"), new_folder(eight, TINY, "a"), new_folder(five, Settings(), "a")}
     assert len(folders) == 3
     assert new_folder(five, TINY, "a") in folders
+
+
+# Many noise curves -----------------------------------------------------------------------------------------------------
+
+
+def test_a_model_for_many_noise_curves(make_problem_hl: Any, tmp_path: Path) -> None:
+    """Masses and spins in the network, all else drawn coherently; another noise curve is shown to it."""
+    likelihood, priors = make_problem_hl()
+    simulation = replace(TINY.simulation, psd="amortised")
+    settings = replace(TINY, simulation=simulation, training=replace(TINY.training, max_steps=3))
+    model = train_model(likelihood, priors, settings, progress=False)
+    assert model.kind == "amortised"
+    assert model.psd == "amortised"
+    assert model.coordinates.keys == ("mass_1", "mass_2", "chi_1", "chi_2")
+    assert set(model.conditional.keys) >= {"ra", "dec", "psi", "theta_jn", "geocent_time", "phase"}
+    assert model.grid.duration == likelihood.interferometers.duration
+    loaded = TrainedPosterior.load(model.save(tmp_path / "model"))
+    transform = PriorTransform(priors)
+    contexts = []
+    for factor in (1.0, 3.0):
+        for interferometer in likelihood.interferometers:
+            psd = factor * interferometer.power_spectral_density_array
+            interferometer.power_spectral_density = PowerSpectralDensity(
+                frequency_array=interferometer.frequency_array, psd_array=psd
+            )
+        bound = BoundPosterior(loaded, likelihood, transform)
+        contexts.append(bound.context)
+        target = Target(likelihood, transform, True, bound.conditional)
+        weighted = target.draw(bound.mixture(), 60, torch.Generator().manual_seed(1), np.random.default_rng(1))
+        assert not weighted.spot_check_failed
+        assert np.isfinite(weighted.log_weights).sum() > 30
+    assert not torch.allclose(*contexts)
+    folder = new_folder(model.contract, settings, str(tmp_path / "cache"))
+    assert folder != new_folder(model.contract, replace(settings, simulation=TINY.simulation), str(tmp_path / "cache"))
+    described = json.loads((tmp_path / "model" / "model.json").read_text())
+    assert cache_module._kind(described["settings"]) == adapted(settings, model.contract).kind()
+
+
+def test_noise_curves_where_there_are_none() -> None:
+    settings = replace(TINY, simulation=replace(TINY.simulation, psd="amortised"))
+    with pytest.raises(ConfigurationError, match="psd='amortised': only a GravitationalWaveTransient has noise curves"):
+        train_model(*regression(), settings, progress=False)
+
+
+def test_noise_curves_and_the_whole_series(problem_5d: tuple) -> None:
+    settings = replace(
+        TINY, simulation=replace(TINY.simulation, psd="amortised"), representation=RepresentationConfig(kind="series")
+    )
+    with pytest.raises(ConfigurationError, match="with representation='series': use 'aligned'"):
+        train_model(*problem_5d, settings, progress=False)

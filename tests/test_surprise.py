@@ -16,7 +16,7 @@ from bilby_flowpe.errors import DataError, ModelError
 from bilby_flowpe.injections import inject
 from bilby_flowpe.model import TrainedPosterior, find_model, shipped_models
 from bilby_flowpe.priors import PriorTransform
-from bilby_flowpe.surprise import DISTANCE, LOUDNESS, RESIDUAL, Null, Surprise, residual_of
+from bilby_flowpe.surprise import DISTANCE, LOUDNESS, RESIDUAL, Null, Surprise, farthest_off, residual_of
 from bilby_flowpe.verdict import Evidence, Thresholds, judge
 
 FEATURES = 5
@@ -153,8 +153,26 @@ def test_residual_of_the_true_waveform_is_that_of_the_noise(problem_5d) -> None:
     assert kstest(residuals, "norm").pvalue > 1e-3
 
 
+def test_a_line_is_found_where_it_is(make_problem_hl) -> None:
+    likelihood, _ = make_problem_hl()
+    detector = likelihood.interferometers[1]
+    strain = detector.frequency_domain_strain.copy()
+    line = np.searchsorted(detector.frequency_array, 333.0)
+    strain[line] *= 30
+    detector.set_strain_data_from_frequency_domain_strain(
+        strain, sampling_frequency=1024.0, duration=4.0, start_time=detector.start_time
+    )
+    assert farthest_off(likelihood, likelihood.injection_parameters) == "farthest off in L1 between 332 and 339.75 Hz"
+    # A signal of another loudness is missed where it was loud.
+    quiet = {**likelihood.injection_parameters, "luminosity_distance": 5000.0}
+    likelihood, _ = make_problem_hl()
+    low = float(farthest_off(likelihood, quiet).split("between ")[1].split(" and ")[0])
+    assert 20 <= low < 250
+
+
 def test_other_data_have_no_residual() -> None:
     assert residual_of(object(), 3.0) is None
+    assert farthest_off(object(), {}) is None
 
 
 def test_without_a_finite_likelihood_there_is_no_residual(problem_5d) -> None:
