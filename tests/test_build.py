@@ -301,6 +301,8 @@ def test_new_folders_differ(problem_5d: tuple, problem_8d: tuple) -> None:
 def test_a_model_for_many_noise_curves(make_problem_hl: Any, tmp_path: Path) -> None:
     """Masses and spins in the network, all else drawn coherently; another noise curve is shown to it."""
     likelihood, priors = make_problem_hl()
+    for interferometer in likelihood.interferometers:
+        interferometer.maximum_frequency = 128.0
     simulation = replace(TINY.simulation, psd="amortised")
     settings = replace(TINY, simulation=simulation, training=replace(TINY.training, max_steps=3))
     model = train_model(likelihood, priors, settings, progress=False)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -19,8 +20,21 @@ FREQUENCIES = np.arange(20.0, 500.0, 0.25)
 
 
 @pytest.fixture(scope="module")
-def simulator(problem_hl, transform_hl) -> AmortisedSimulator:
-    return AmortisedSimulator(problem_hl[0], transform_hl, config=CONFIG, seed=3, progress=False)
+def low(make_problem_hl) -> Callable:
+    """Makes the problem of two detectors up to 128 Hz, for speed."""
+
+    def make():
+        likelihood, _ = make_problem_hl()
+        for interferometer in likelihood.interferometers:
+            interferometer.maximum_frequency = 128.0
+        return likelihood
+
+    return make
+
+
+@pytest.fixture(scope="module")
+def simulator(low, transform_hl) -> AmortisedSimulator:
+    return AmortisedSimulator(low(), transform_hl, config=CONFIG, seed=3, progress=False)
 
 
 def test_family_is_scaled_tilted_smooth_and_has_lines() -> None:
@@ -53,8 +67,8 @@ def test_signals_and_noise_are_whitened_by_the_curve_at_hand(simulator: Amortise
     assert torch.equal(noisy[:, 2:], drawn.data[:, 2:])
 
 
-def test_what_is_observed_has_its_own_curve(make_problem_hl, transform_hl, simulator: AmortisedSimulator) -> None:
-    likelihood, _ = make_problem_hl()
+def test_what_is_observed_has_its_own_curve(low, transform_hl, simulator: AmortisedSimulator) -> None:
+    likelihood = low()
     for interferometer in likelihood.interferometers:
         interferometer.power_spectral_density = PowerSpectralDensity(
             frequency_array=interferometer.frequency_array, psd_array=4 * interferometer.power_spectral_density_array
@@ -113,11 +127,11 @@ def test_curves_are_told_apart(simulator, representation) -> None:
     drawn = simulator.draw(1024, np.random.default_rng(8)).data
     features, _ = representation.compute(drawn)
     of_curves = features[:, -2 * representation.curve_basis.shape[2] :].double().numpy()
-    truth = np.median(drawn[:, 2:].real.numpy() - simulator.log_reference, axis=-1)
+    truth = np.mean(drawn[:, 2:].real.numpy() - simulator.log_reference, axis=-1)
     design = np.column_stack([of_curves, np.ones(len(of_curves))])
     fit, *_ = np.linalg.lstsq(design[:512], truth[:512], rcond=None)
     left = truth[512:] - design[512:] @ fit
-    assert np.all(left.std(axis=0) < 0.25 * truth.std(axis=0))
+    assert np.all(left.std(axis=0) < 0.15 * truth.std(axis=0))
 
 
 def test_sizes_make_an_empty_one(simulator, representation) -> None:

@@ -46,6 +46,7 @@ def test_events_do_not_depend_on_processes_and_are_gone_on_with(name: str, probl
     assert "mass_1" in format_coverage(name, summary)
 
 
+@pytest.mark.slow
 def test_a_shifted_network_is_caught_raw_and_mended_by_the_weights(problem_5d) -> None:
     """Its masses moved along one direction, hardly any of its draws left where they belong."""
     model = find_model("green2020-5d-maf")
