@@ -44,6 +44,7 @@ _MARGIN = 4
 _AVERAGES = 64
 _MODES = ("plus", "cross")
 _NOTHING = 1e-300
+_SAME = 1e-9
 _LARGEST_SEED = 2**53
 
 
@@ -213,8 +214,11 @@ class CoherentDraw:
             spectrum[index][:, projection.bins], norms[index] = projection.by_mode(
                 [polarisations[mode] for mode in _MODES]
             )
-        series = ifft(spectrum, norm="forward", overwrite_x=True)[..., bins]
-        return series.astype(np.complex128), norms
+        ratio = _ratio(*(polarisations[mode] for mode in _MODES))
+        if ratio is None:
+            return ifft(spectrum, norm="forward", overwrite_x=True)[..., bins].astype(np.complex128), norms
+        plus = ifft(spectrum[:, 0], norm="forward", overwrite_x=True)[:, bins].astype(np.complex128)
+        return np.stack([plus, np.conj(ratio) * plus], axis=1), norms
 
     def _turns(self, row: Row, rng: np.random.Generator) -> tuple[np.ndarray, dict[str, np.ndarray]]:
         """Polarisation angles and inclinations, and what they make of the responses: (4, G)."""
@@ -227,6 +231,15 @@ class CoherentDraw:
         plus, cross = inclination_factors(angles[INCLINATION]) if INCLINATION in angles else (np.ones(1), np.ones(1))
         cosine, sine = np.cos(2 * angles[PSI]), np.sin(2 * angles[PSI])
         return np.stack([plus * cosine, plus * sine, cross * cosine, cross * sine]), angles
+
+
+def _ratio(plus: np.ndarray, cross: np.ndarray) -> complex | None:
+    """The number that the second polarisation is the first one times, if there is one; face on it is, as a rule."""
+    loudest = int(np.argmax(np.abs(plus)))
+    if plus[loudest] == 0:
+        return None
+    ratio = complex(cross[loudest] / plus[loudest])
+    return ratio if np.max(np.abs(cross - ratio * plus)) <= _SAME * np.abs(plus[loudest]) else None
 
 
 def _products(
