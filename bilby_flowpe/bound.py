@@ -9,10 +9,10 @@ import numpy as np
 import torch
 from bilby.core.likelihood import Likelihood
 
-from .coherent import conditional_of
 from .conditional import ConditionalConfig
 from .contract import Contract, Match
 from .grid import Grid
+from .modes import conditional_of
 from .networks import ConditionalNetwork
 from .parts import Normal
 from .priors import Parameters, PriorTransform

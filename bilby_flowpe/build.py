@@ -256,14 +256,14 @@ class _Builder:
         order = self.simulator.symmetries.phase_order
         obstacle = conditional_obstacle(self.transform, order)
         conditional = settings.phase == "conditional" and obstacle is None
-        if settings.phase == "conditional" and "phase" in keys and obstacle:
-            logger.info(f"The phase stays in the network: {obstacle}")
         aligned = settings.representation.kind in ("aligned", "amortised")
         reflects = self.simulator.reflects_inclination(any_angle=conditional)
         # One detector: distance and inclination act through one number, and have coordinates of their own.
         response = single_response(self.simulator, conditional) if self.simulator.factorised else None
         free = obstacle is None
         drawn = conditional_config(self.simulator, settings.modes(), response)
+        if settings.phase == "conditional" and "phase" in keys and "phase" not in drawn.keys:
+            logger.info(f"The phase stays in the network: {obstacle or 'the time does, too'}")
         if "theta_jn" in drawn.keys:
             reflects, response = False, None
         config = CoordinateConfig(

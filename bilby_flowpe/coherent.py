@@ -16,8 +16,9 @@ arXiv:1502.04370, and Roulet et al. 2022, arXiv:2210.16278.)
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 from bilby.core.prior import Prior
@@ -33,7 +34,7 @@ from .phase import InnerProducts, Projection
 from .priors import PriorTransform
 from .simulation.projection import Detector
 from .simulation.symmetries import inclination_factors
-from .sky import DEC, EARTH, RA, TIME, SkyProposal, interpolated
+from .sky import DEC, EARTH, RA, TIME, Sky, SkyProposal, interpolated
 
 PSI = "psi"
 SKY = (PSI, RA, DEC)
@@ -42,7 +43,7 @@ _SKIES, _TURNS = 256, 64
 _OVERSAMPLING = 4  # steps of the filters' outputs in the shortest period of the signal
 _MARGIN = 4
 _AVERAGES = 64
-_MODES = ("plus", "cross")
+MODES = ("plus", "cross")
 _NOTHING = 1e-300
 _SAME = 1e-9
 _LARGEST_SEED = 2**53
@@ -83,7 +84,11 @@ class CoherentConditional:
                 f"this model draws {TIME} from its conditional, but its prior {self._priors[TIME]!r} has no bounds: give "
                 "it some"
             )
-        self._averaged: AveragedLikelihood | None = None
+
+    @cached_property
+    def averaged(self) -> AveragedLikelihood:
+        """Over phase and distance."""
+        return AveragedLikelihood(self.inner)
 
     @property
     def reference(self) -> dict[str, float]:
@@ -93,9 +98,7 @@ class CoherentConditional:
 
     def task(self, likelihood: GravitationalWaveTransient) -> Task:
         """What draws for one row, of those that :meth:`task_rows` gives."""
-        if self._averaged is None:
-            self._averaged = AveragedLikelihood(self.inner)
-        return CoherentDraw(likelihood, self._priors, self._log_scale, self._averaged)
+        return CoherentDraw(likelihood, self._priors, self._log_scale, self.averaged)
 
     def task_rows(self, rows: Sequence[Row], rng: np.random.Generator) -> Sequence[Row]:
         """Rows of all parameters at the reference, each with a seed of its own."""
@@ -120,6 +123,51 @@ class CoherentConditional:
         log_ratio = self.draw(np.array(drawn), rng).log_ratio if drawn else np.array([-np.inf])
         peak = max(float(log_ratio.max()), -1 / _NOTHING)
         return float(np.log(np.sum(np.exp(log_ratio - peak)) / _AVERAGES) + peak)
+
+
+@dataclass(frozen=True)
+class Candidates:
+    """Places and times, each with all pairs of angles.
+
+    Attributes
+    ----------
+    sky
+        M places and times.
+    angles
+        Polarisation angles and, if drawn, inclinations, (G,) each.
+    averaged
+        Log likelihood averaged over phase and distance, nearly, (M, G).
+    log_weights
+        The same times prior over density, (M, G).
+    """
+
+    sky: Sky
+    angles: dict[str, np.ndarray]
+    averaged: np.ndarray
+    log_weights: np.ndarray
+
+    def choose(self, size: int, rng: np.random.Generator, temper: float = 1.0) -> tuple[np.ndarray, np.ndarray, float]:
+        """``size`` candidates by a power of their weights, which evens them.
+
+        Returns
+        -------
+        places, turns
+            Numbers of places and of pairs, (size,) each.
+        log_mean
+            Logarithm of the mean of that power of the weights.
+        """
+        log_weights = temper * self.log_weights
+        top = float(log_weights.max())
+        below = np.cumsum(np.exp(log_weights - top).ravel())
+        chosen = np.searchsorted(below, rng.random(size) * below[-1], side="right")
+        places, turns = np.divmod(np.minimum(chosen, len(below) - 1), log_weights.shape[1])
+        return places, turns, float(np.log(below[-1] / len(below)) + top)
+
+    def values(self, place: int, turn: int, keys: Iterable[str]) -> dict[str, float]:
+        """Parameters of one candidate."""
+        found = {RA: self.sky.ra[place], DEC: self.sky.dec[place], TIME: self.sky.time[place]}
+        found |= {key: column[turn] for key, column in self.angles.items()}
+        return {key: float(found[key]) for key in keys}
 
 
 class CoherentDraw:
@@ -163,13 +211,27 @@ class CoherentDraw:
 
     def __call__(self, row: Row) -> np.ndarray | None:
         """``None`` where the waveform fails or is not a number, or no candidate has a likelihood."""
-        rng = np.random.default_rng(int(row[SEED] * _LARGEST_SEED))
-        row = {key: value for key, value in row.items() if key != SEED}
+        rng, row = seeded(row)
         polarisations = self.products.polarisations(row)
         if polarisations is None:
             return None
-        window = self._window or (row[TIME], row[TIME])
-        proposal, bins = self._proposal or self._proposal_at(window)
+        candidates = self._candidates(polarisations, row, rng)
+        if candidates is None:
+            return None
+        (place,), (turn,), log_mean = candidates.choose(1, rng)
+        drawn = candidates.values(place, turn, self._priors)
+        plus, cross = inclination_factors(np.asarray(drawn[INCLINATION])) if INCLINATION in drawn else (1.0, 1.0)
+        inclined = {"plus": polarisations["plus"] * plus, "cross": polarisations["cross"] * cross}
+        products = self.products.of(inclined, {**row, **drawn})
+        if products is None:
+            return None
+        return np.array([*products, log_mean - candidates.averaged[place, turn], *drawn.values()])
+
+    def _candidates(
+        self, polarisations: Mapping[str, np.ndarray], row: Row, rng: np.random.Generator
+    ) -> Candidates | None:
+        """``None`` where the wave is not a number, or no candidate has a likelihood."""
+        proposal, bins = self._proposal or self._proposal_at((row[TIME], row[TIME]))
         series, norms = self._series(polarisations, bins)
         if not (np.all(np.isfinite(series)) and np.all(np.isfinite(norms))):
             return None
@@ -177,25 +239,9 @@ class CoherentDraw:
         exponents = np.max((series.real**2 + series.imag**2) / (2 * own_norm[..., None]), axis=1)
         sky = proposal.draw(exponents, _SKIES, row, rng)
         coefficients, angles = self._turns(row, rng)
-        kappa, norm = _products(series, norms, sky.arrival, sky.antenna, coefficients)
-        averaged = self._averaged(kappa, norm)
+        averaged = self._averaged(*_products(series, norms, sky.arrival, sky.antenna, coefficients))
         log_weights = averaged + sky.log_ratio[:, None]
-        top = float(log_weights.max())
-        if not np.isfinite(top):
-            return None
-        below = np.cumsum(np.exp(log_weights - top).ravel())
-        chosen = int(np.searchsorted(below, rng.random() * below[-1], side="right"))
-        place, turn = divmod(min(chosen, len(below) - 1), _TURNS)
-        log_mean = np.log(below[-1] / len(below)) + top
-        found = {RA: sky.ra[place], DEC: sky.dec[place], TIME: sky.time[place]}
-        found |= {key: column[turn] for key, column in angles.items()}
-        drawn = {key: float(found[key]) for key in self._priors}
-        plus, cross = inclination_factors(np.asarray(drawn[INCLINATION])) if INCLINATION in drawn else (1.0, 1.0)
-        inclined = {"plus": polarisations["plus"] * plus, "cross": polarisations["cross"] * cross}
-        products = self.products.of(inclined, {**row, **drawn})
-        if products is None:
-            return None
-        return np.array([*products, log_mean - averaged[place, turn], *drawn.values()])
+        return Candidates(sky, angles, averaged, log_weights) if np.isfinite(log_weights.max()) else None
 
     def _proposal_at(self, window: tuple[float, float]) -> tuple[SkyProposal, np.ndarray]:
         """Proposal of sky and time for geocentric times in a window, and the bins of the filters' outputs that it needs."""
@@ -212,9 +258,9 @@ class CoherentDraw:
         norms = np.empty((len(self._projections), 2, 2))
         for index, projection in enumerate(self._projections):
             spectrum[index][:, projection.bins], norms[index] = projection.by_mode(
-                [polarisations[mode] for mode in _MODES]
+                [polarisations[mode] for mode in MODES]
             )
-        ratio = _ratio(*(polarisations[mode] for mode in _MODES))
+        ratio = _ratio(*(polarisations[mode] for mode in MODES))
         if ratio is None:
             return ifft(spectrum, norm="forward", overwrite_x=True)[..., bins].astype(np.complex128), norms
         plus = ifft(spectrum[:, 0], norm="forward", overwrite_x=True)[:, bins].astype(np.complex128)
@@ -263,6 +309,7 @@ def _products(
     return np.abs(inner @ coefficients), square[:, rows, columns] @ pairs
 
 
-def conditional_of(config: ConditionalConfig, transform: PriorTransform) -> ExactConditional | CoherentConditional:
-    """What draws the conditional parameters of ``config``."""
-    return (CoherentConditional if config.coherent else ExactConditional)(config, transform)
+def seeded(row: Row) -> tuple[np.random.Generator, Row]:
+    """The row's own generator, and the row without its seed."""
+    row = dict(row)
+    return np.random.default_rng(int(row.pop(SEED) * _LARGEST_SEED)), row

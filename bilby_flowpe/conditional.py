@@ -50,22 +50,27 @@ class ConditionalConfig:
         None, or the phase; with it the distance, or distance and inclination; with the phase the time. Sky position and
         polarisation angle, and the inclination without a ``response``, are drawn coherently (:mod:`bilby_flowpe.coherent`).
     phase_order
-        ``m`` of a signal that turns as ``exp(i m phase)``; 0 where nothing is drawn conditionally.
+        ``m`` of a signal that turns as ``exp(i m phase)``; 0 where nothing is drawn conditionally, or there are several.
     response
         :math:`F_+` and :math:`F_\times` of the only detector, where the inclination is among the keys.
     cross_ratio
         Real and imaginary part of :math:`h_\times / h_+` face on.
+    phase_orders
+        All ``m`` of a signal that is a sum of terms that turn so (:mod:`bilby_flowpe.modes`).
     """
 
     keys: tuple[str, ...] = ()
     phase_order: int = 0
     response: tuple[float, float] | None = None
     cross_ratio: tuple[float, float] = (0.0, 0.0)
+    phase_orders: tuple[int, ...] = ()
 
     @property
     def coherent(self) -> bool:
         """Whether there is more than what has a density in closed form."""
-        return bool({"ra", "dec", "psi"} & {*self.keys}) or (INCLINATION in self.keys and self.response is None)
+        return bool({"ra", "dec", "psi"} & {*self.keys} or self.phase_orders) or (
+            INCLINATION in self.keys and self.response is None
+        )
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values, for JSON."""
@@ -119,7 +124,7 @@ class ExactConditional:
         self.keys = config.keys
         if not config.keys:
             return
-        if obstacle := conditional_obstacle(transform, config.phase_order):
+        if (PHASE in config.keys) and (obstacle := conditional_obstacle(transform, config.phase_order)):
             raise ContractError(f"this model draws the phase from its exact conditional, but {obstacle}")
         tied = [key for key in config.keys if key not in transform.independent_keys()]
         if tied:

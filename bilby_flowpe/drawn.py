@@ -44,8 +44,12 @@ def conditional_config(
         Antenna response of the only detector, where distance and inclination act through one number.
     """
     transform, symmetries = simulator.transform, simulator.symmetries
-    order = symmetries.phase_order
+    orders = symmetries.phase_orders
+    order = symmetries.phase_order or next(iter(orders), 0)
     if modes.phase != "conditional" or conditional_obstacle(transform, order) is not None:
+        return ConditionalConfig()
+    if orders and not _time_is_free(simulator, transform.independent_keys()):
+        # With the time in the network, what the modes would be drawn with is not known.
         return ConditionalConfig()
     independent = transform.independent_keys()
     keys, ratio = [PHASE], 0j
@@ -55,7 +59,7 @@ def conditional_config(
     if modes.distance == "conditional" and free:
         keys += amplitude
         ratio = 0j if response is None else symmetries.cross_ratio
-    if modes.time == "conditional" and _time_is_free(simulator, independent):
+    if (modes.time == "conditional" or orders) and _time_is_free(simulator, independent):
         keys.append(TIME)
         if modes.sky == "conditional" and response is None:
             acts = (*symmetries.inert, *((INCLINATION,) if symmetries.inclination else ()))
@@ -63,7 +67,10 @@ def conditional_config(
     while {*transform.keys} <= {*keys}:
         # The network needs one at least.
         keys.pop()
-    return ConditionalConfig(tuple(keys), order, response if INCLINATION in keys else None, (ratio.real, ratio.imag))
+    response = response if INCLINATION in keys else None
+    return ConditionalConfig(
+        tuple(keys), symmetries.phase_order, response, (ratio.real, ratio.imag), symmetries.phase_orders
+    )
 
 
 def single_response(simulator: GravitationalWaveSimulator, any_angle: bool) -> tuple[float, float] | None:

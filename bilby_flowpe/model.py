@@ -79,6 +79,7 @@ class TrainedPosterior(Trained):
             key
             for key, holds in (
                 ("phase", found.phase_order == self.conditional.phase_order),
+                ("phase", found.phase_orders == self.conditional.phase_orders),
                 ("luminosity_distance", found.distance),
                 ("theta_jn", found.inclination and (coherent or found.cross_ratio == ratio)),
                 *((key, key in found.inert) for key in ("geocent_time", "psi", "ra", "dec")),

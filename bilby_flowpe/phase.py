@@ -118,8 +118,13 @@ class Projection:
 
     def by_mode(self, modes: Sequence[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
         """Terms of the inner products of polarisations that come at the segment's start, (P, F), and their products, (P, P)."""
+        terms, products = self.complex_by_mode(modes)
+        return terms, products.real
+
+    def complex_by_mode(self, modes: Sequence[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+        """As :meth:`by_mode`, the products complex."""
         series = np.stack([mode[self._mask] for mode in modes])
-        return series.conj() * self._data, ((series.conj() * self._inverse) @ series.T).real
+        return series.conj() * self._data, (series.conj() * self._inverse) @ series.T
 
     def _response(self, row: Row, modes: Iterable[str]) -> tuple[dict[str, float], np.ndarray]:
         """Antenna response by polarisation, and the phase factor of the arrival time."""

@@ -21,13 +21,14 @@ from .bands import FILE, has_own_frequencies, save_bands, whitened_bands
 from .bound import BoundPosterior
 from .build import Settings, train_model
 from .cache import cached_models, check_writable, new_folder
-from .coherent import CoherentConditional, conditional_of
+from .coherent import CoherentConditional
 from .conditional import ExactConditional
 from .contract import Contract, describe
 from .drawn import Modes, conditional_config, single_response
 from .errors import ConfigurationError, ContractError
 from .ledger import Ledger, remembering
 from .model import TrainedPosterior, find_model
+from .modes import conditional_of
 from .networks import compact
 from .outcome import Outcome, fill_raw, fill_weighted
 from .plotting import plot_history

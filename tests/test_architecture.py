@@ -48,6 +48,7 @@ ROWS = (
     {"conditional", "contract", "frames", "sky", "training"},
     {"averaged"},
     {"coherent", "drawn"},
+    {"modes"},
     {"bound", "translation"},
     {"model"},
     {"event_flow", "injections", "weighing"},

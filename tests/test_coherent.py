@@ -14,9 +14,10 @@ from scipy.special import logsumexp
 
 from bilby_flowpe import coherent
 from bilby_flowpe.averaged import AveragedLikelihood
-from bilby_flowpe.coherent import CoherentConditional, conditional_of
+from bilby_flowpe.coherent import CoherentConditional
 from bilby_flowpe.conditional import ConditionalConfig, ExactConditional
 from bilby_flowpe.errors import ContractError
+from bilby_flowpe.modes import conditional_of
 from bilby_flowpe.phase import InnerProducts
 from bilby_flowpe.priors import PriorTransform
 from bilby_flowpe.simulation.symmetries import inclination_factors

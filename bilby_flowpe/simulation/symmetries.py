@@ -21,6 +21,8 @@ from ..priors import PriorTransform
 TOLERANCE = 1e-6
 EXTRINSIC = ("geocent_time", "ra", "dec", "psi")
 _CHECKS = 6
+_PHASES, _MOST_ORDERS = 16, 8
+_SMALL = 1e-3  # share of a term that may be left out: the terms choose phases, and waves are made anew at these
 _RATIOS = 128  # draws whose face-on ratio is looked at: few of them may be another way round
 
 
@@ -40,6 +42,8 @@ class Symmetries:
         Whether ``theta_jn`` gives the factors of a pure (2, 2) mode.
     cross_ratio
         :math:`h_\\times / h_+` face on, where that is one number (``1j`` or ``-1j``), else 0.
+    phase_orders
+        All ``m`` of a wave that is a sum of terms ``exp(i m phase)``, where there are several.
     """
 
     inert: tuple[str, ...]
@@ -47,6 +51,7 @@ class Symmetries:
     phase_order: int
     inclination: bool
     cross_ratio: complex
+    phase_orders: tuple[int, ...] = ()
 
     @property
     def cheap_keys(self) -> tuple[str, ...]:
@@ -63,6 +68,7 @@ class Symmetries:
         return {
             **asdict(self),
             "inert": list(self.inert),
+            "phase_orders": list(self.phase_orders),
             "cross_ratio": [self.cross_ratio.real, self.cross_ratio.imag],
         }
 
@@ -141,6 +147,7 @@ def find_symmetries(generator: WaveformGenerator, transform: PriorTransform) -> 
         phase_order=order,
         inclination=inclination,
         cross_ratio=complex(np.round(ratios[0], 9)) if one_ratio else 0j,
+        phase_orders=_phase_orders(generator, good) if "phase" in known and not order else (),
     )
 
 
@@ -183,6 +190,36 @@ def _turns(generator: WaveformGenerator, good: list[tuple[dict, dict]], order: i
         for row, strain in good
         for turn in (0.3, 1.1)
     )
+
+
+def _phase_orders(generator: WaveformGenerator, good: list[tuple[dict, dict]]) -> tuple[int, ...]:
+    """Orders of the terms that the wave is a sum of at any phase; none where more than a few would be needed."""
+    phases = 2 * np.pi * np.arange(_PHASES) / _PHASES
+    orders = np.arange(_PHASES) - _PHASES // 2
+    turns = np.exp(-1j * np.outer(orders, phases)) / _PHASES
+    shares = np.zeros(_PHASES)
+    terms = []
+    for row, _ in good:
+        made = [polarisations(generator, {**row, "phase": float(phase)}) for phase in phases]
+        if any(strain is None for strain in made):
+            return ()
+        waves = np.stack([np.stack([strain["plus"], strain["cross"]]) for strain in made])
+        terms.append(np.einsum("mj,jpf->mpf", turns, waves))
+        peaks = np.abs(terms[-1]).max(axis=(1, 2))
+        shares = np.maximum(shares, peaks / max(peaks.max(), 1e-300))
+    kept = np.flatnonzero(shares > _SMALL)
+    if not 0 < len(kept) <= _MOST_ORDERS:
+        return ()
+    for (row, strain), of_row in zip(good, terms, strict=True):
+        phase = row["phase"] + 0.3
+        moved = polarisations(generator, {**row, "phase": phase})
+        if moved is None:
+            return ()
+        wave = np.einsum("m,mpf->pf", np.exp(1j * orders[kept] * phase), of_row[kept])
+        scale = max(float(np.max(np.abs(series))) for series in strain.values())
+        if np.max(np.abs(wave - np.stack([moved["plus"], moved["cross"]]))) > _PHASES * _SMALL * scale:
+            return ()
+    return tuple(int(order) for order in orders[kept])
 
 
 def _face_on_ratio(generator: WaveformGenerator, row: Mapping[str, float]) -> complex:
