@@ -1,7 +1,8 @@
 """GW150914 in one detector or two: from measured strain to posterior and evidence.
 
     python examples/gw150914.py --data-dir DIR --detectors H1
-    python examples/gw150914.py --data-dir DIR --detectors H1 --referee dynesty
+    python examples/gw150914.py --data-dir DIR --detectors H1 L1 --referee dynesty
+    python examples/gw150914.py --data-dir DIR --detectors H1 L1 --network none
 
 DIR holds the 32 s strain files of the Gravitational Wave Open Science Center (``H-H1_LOSC_4_V2-1126259446-32.hdf5`` and so
 on) and a noise curve ``PSD_H1.txt`` of each detector. Without ``--data-dir`` the public strain is fetched through gwpy and the
@@ -103,11 +104,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data-dir", type=Path)
     parser.add_argument("--detectors", nargs="+", default=["H1"], choices=("H1", "L1"))
+    parser.add_argument("--network", default="maf", help="'none' to train nothing, and refine from the prior")
     parser.add_argument("--training-time", type=float, default=1200.0)
     parser.add_argument("--waveforms", type=int, default=150_000)
     parser.add_argument("--hidden", type=int, default=256, help="width of the network's hidden layers")
     parser.add_argument("--learning-rate", type=float, default=1.5e-3)
-    parser.add_argument("--effective", type=int, default=20_000, help="effective samples to aim at")
+    parser.add_argument("--effective", type=int, default=5000, help="effective samples to aim at")
     parser.add_argument("--referee", choices=("dynesty",))
     parser.add_argument("--cache", help="folder of the models trained on demand")
     parser.add_argument("--npool", type=int, default=os.cpu_count() or 1)
@@ -127,6 +129,7 @@ def main() -> None:
         outdir=str(arguments.outdir),
         label=label,
         npool=arguments.npool,
+        network=arguments.network,
         training_time=arguments.training_time,
         n_waveforms=arguments.waveforms,
         n_effective=arguments.effective,
@@ -152,6 +155,8 @@ def main() -> None:
         f"{statistics['n_draws']} draws, Pareto k {statistics['pareto_k']:.2f}, seconds {statistics['seconds']}, "
         f"training {statistics['training_seconds']} s"
     )
+    if rounds := statistics.get("refinement", {}).get("rounds", {}).get("efficiency"):
+        print("efficiency of the rounds of refinement:", *(f"{value:.3g}" for value in rounds))
     keys = [key for key in SHOWN if key in result.posterior]
     labels = {key: priors[key].latex_label_with_unit for key in priors} | {"chi_eff": r"$\chi_{\rm eff}$"}
     corner = {"keys": keys, "labels": labels, "offsets": {"geocent_time": TRIGGER}, "title": label.replace("_", " ")}
