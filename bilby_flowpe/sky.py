@@ -14,6 +14,7 @@ no exactness.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -32,6 +33,7 @@ _EVEN = 0.1  # share of arrival times that the filter has no say in
 _REACH = 25.0
 _FINEST, _PER_WIDTH = 32, 4.0
 _AROUND = 128
+_APART = 1e-3  # seconds of light travel between detectors, from which on the cone that they span says something
 _WIDE = 0.25  # of the whole sky, from which on arrival times find the place better than the prior does
 
 
@@ -86,13 +88,15 @@ class SkyProposal:
     ) -> None:
         self._detectors, self._priors, self._log_scale = detectors, dict(priors), dict(log_scale)
         self._origin, self._spacing = origin, spacing
-        self._by_arrival = len(detectors) > 1 and TIME in priors and _covers_the_sky(priors)
-        self._frames = {
-            (one, other): _frame(detectors[one], detectors[other])
+        # Detectors at one site tell nothing of the place by their times.
+        apart = {
+            (one, other)
             for one in range(len(detectors))
             for other in range(len(detectors))
-            if one != other
+            if light_travel_time(detectors[one], detectors[other]) > _APART
         }
+        self._frames = {pair: _frame(*(detectors[index] for index in pair)) for pair in apart}
+        self._by_arrival = bool(apart) and TIME in priors and _covers_the_sky(priors)
 
     def draw(self, exponents: np.ndarray, size: int, row: Row, rng: np.random.Generator) -> Sky:
         """``size`` candidates.
@@ -108,11 +112,12 @@ class SkyProposal:
         rng
             Generator.
         """
-        order = np.argsort(-exponents.max(axis=1))
+        order = [int(index) for index in np.argsort(-exponents.max(axis=1))]
         if self._by_arrival:
-            ra, dec, time, log_q = self._from_arrival(exponents, order, size, rng)
+            pair = next(pair for pair in itertools.product(order, order) if pair in self._frames)
+            ra, dec, time, log_q = self._from_arrival(exponents, pair, size, rng)
         else:
-            ra, dec, time, log_q = self._from_prior(exponents[order[0]], int(order[0]), size, row, rng)
+            ra, dec, time, log_q = self._from_prior(exponents[order[0]], order[0], size, row, rng)
         log_prior = -log_q
         for key, column in ((TIME, time), (RA, ra), (DEC, dec)):
             if key in self._priors and (self._by_arrival or key == TIME):
@@ -125,10 +130,11 @@ class SkyProposal:
         return Sky(ra, dec, time, arrival, antenna, np.where(inside, log_prior, -np.inf))
 
     def _from_arrival(
-        self, exponents: np.ndarray, order: np.ndarray, size: int, rng: np.random.Generator
+        self, exponents: np.ndarray, pair: tuple[int, int], size: int, rng: np.random.Generator
     ) -> tuple[np.ndarray, ...]:
         """Places and times from arrival times at two detectors and, with more, the angle from the others."""
-        first, second, rest = int(order[0]), int(order[1]), order[2:]
+        first, second = pair
+        rest = [index for index in range(len(exponents)) if index not in pair]
         cells = [self._cells(exponents[index]) for index in (first, second)]
         one = cells[0].quantile(spread(size, rng))
         frame, travel = self._frames[first, second]
@@ -148,7 +154,7 @@ class SkyProposal:
         self,
         exponents: np.ndarray,
         first: int,
-        rest: np.ndarray,
+        rest: list[int],
         one: np.ndarray,
         cone: tuple[np.ndarray, np.ndarray],
         rng: np.random.Generator,
@@ -156,7 +162,7 @@ class SkyProposal:
         """Angles around the line between two detectors and their log density, (M,) each."""
         cosine, frame = cone
         shares = spread(len(one), rng)
-        if not len(rest):
+        if not rest:
             return 2 * np.pi * shares, np.full(len(one), -np.log(2 * np.pi))
         angles = 2 * np.pi * (np.arange(_AROUND) + 0.5) / _AROUND
         places = _direction(cosine[:, None], angles, frame)

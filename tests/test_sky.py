@@ -118,6 +118,16 @@ def test_known_places_are_kept_and_narrow_priors_drawn() -> None:
     assert np.all((around.ra > 1.1) & (around.ra < 1.3))
 
 
+def test_detectors_at_one_site_leave_the_sky_to_the_prior() -> None:
+    detector = Detector.from_interferometer(get_empty_interferometer("H1"))
+    both = SkyProposal((detector, detector), PRIORS, dict.fromkeys(PRIORS, 0.0), ORIGIN, SPACING)
+    exponents = np.repeat(bumps(("H1",), 5.0), 2, axis=0)
+    made = [both.draw(exponents, 1024, {}, np.random.default_rng(seed)) for seed in range(20)]
+    columns = (np.concatenate([getattr(piece, name) for piece in made]) for name in ("log_ratio", "ra", "dec", "time"))
+    log_ratio, ra, dec, time = columns
+    assert max(distances(np.exp(log_ratio), ra, dec, time)) < 4
+
+
 def test_no_candidate_is_farther_than_light_travels() -> None:
     made = proposal(NAMES[2]).draw(bumps(NAMES[2], 0.0), 4096, {}, np.random.default_rng(8))
     detectors = [get_empty_interferometer(name) for name in NAMES[2]]
