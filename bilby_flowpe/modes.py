@@ -20,7 +20,8 @@ from scipy.fft import ifft
 from scipy.special import logsumexp
 
 from .averaged import AveragedLikelihood
-from .coherent import MODES, PSI, Candidates, CoherentConditional, CoherentDraw, seeded
+from .candidates import Candidates
+from .coherent import MODES, PSI, CoherentConditional, CoherentDraw, seeded
 from .conditional import DISTANCE, PHASE, ConditionalConfig, ConditionalDraws, ExactConditional
 from .errors import ContractError
 from .parallel import Row, Task

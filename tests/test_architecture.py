@@ -46,7 +46,7 @@ ROWS = (
     {"verdict"},
     {"arrival", "simulation", "representation", "restore"},
     {"conditional", "contract", "frames", "sky", "training"},
-    {"averaged"},
+    {"averaged", "candidates"},
     {"coherent", "drawn"},
     {"modes"},
     {"bound", "translation"},
