@@ -13,7 +13,8 @@ import numpy as np
 from .conditional import DISTANCE, ExactConditional
 
 _AMPLITUDES, _NORMS = 129, 129
-_QUIET, _LOUD = 1e-2, 3e4  # signal-to-noise ratios at the nearest distance that the table covers
+_QUIET, _LOUD = 1e-2, 1e4  # signal-to-noise ratios that the table covers, at the nearest and at the reference distance
+_LEAST = 1e-5
 _MARGIN = 8.0  # of the best amplitude beyond the nearest and the farthest distance
 _NOTHING = 1e-300
 
@@ -34,7 +35,7 @@ class AveragedLikelihood:
             return
         self._ends = lowest, highest = exact.amplitude_range
         self._log_amplitudes = np.log(np.geomspace(lowest / _MARGIN, highest * _MARGIN, _AMPLITUDES))
-        self._log_norms = np.log(np.geomspace((_QUIET / highest) ** 2, (_LOUD / highest) ** 2, _NORMS))
+        self._log_norms = np.log(np.geomspace(max(_QUIET / highest, _LEAST) ** 2, _LOUD**2, _NORMS))
         amplitude, norm = np.exp(self._log_amplitudes), np.exp(self._log_norms)
         self._table = np.empty((_AMPLITUDES, _NORMS))
         for column, of_norm in enumerate(norm):

@@ -347,6 +347,10 @@ def adapted(settings: Settings, contract: Contract) -> Settings:
     Many noise curves have one of their own, too.
     """
     amortised = settings.simulation.psd != "fixed"
+    if amortised and settings.simulation.psd != "amortised" and not Path(settings.simulation.psd).is_dir():
+        raise ConfigurationError(
+            f"psd={settings.simulation.psd!r}: choose 'fixed' or 'amortised', or give a folder of noise curves"
+        )
     if amortised and contract.facts["kind"] != "gravitational wave":
         raise ConfigurationError(
             f"psd={settings.simulation.psd!r}: only a GravitationalWaveTransient has noise curves; leave it out"

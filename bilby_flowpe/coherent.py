@@ -35,7 +35,7 @@ from .phase import InnerProducts, Projection
 from .priors import PriorTransform
 from .simulation.projection import Detector
 from .simulation.symmetries import inclination_factors
-from .sky import DEC, EARTH, RA, TIME, SkyProposal
+from .sky import DEC, RA, TIME, SkyProposal, reach_of
 
 PSI = "psi"
 SKY = (PSI, RA, DEC)
@@ -90,6 +90,10 @@ class CoherentConditional:
     def averaged(self) -> AveragedLikelihood:
         """Over phase and distance."""
         return AveragedLikelihood(self.inner)
+
+    def defend(self, share: float) -> None:
+        """Draw a share of the distances from their prior."""
+        self.inner.defend(share)
 
     @property
     def reference(self) -> dict[str, float]:
@@ -201,8 +205,9 @@ class CoherentDraw:
 
     def _proposal_at(self, window: tuple[float, float]) -> tuple[SkyProposal, np.ndarray]:
         """Proposal of sky and time for geocentric times in a window, and the bins of the filters' outputs that it needs."""
-        first = int(np.floor((window[0] - EARTH - self._start) / self._spacing)) - _MARGIN
-        last = int(np.ceil((window[1] + EARTH - self._start) / self._spacing)) + _MARGIN
+        reach = reach_of(self._detectors)
+        first = int(np.floor((window[0] - reach - self._start) / self._spacing)) - _MARGIN
+        last = int(np.ceil((window[1] + reach - self._start) / self._spacing)) + _MARGIN
         priors = {key: self._priors[key] for key in (TIME, RA, DEC) if key in self._priors}
         origin = self._start + first * self._spacing
         proposal = SkyProposal(self._detectors, priors, self._log_scale, origin, self._spacing)

@@ -23,6 +23,7 @@ from bilby.gw.likelihood import GravitationalWaveTransient
 from scipy.special import i0e
 
 from .arrival import SHARE, TIME, TimedProducts
+from .cells import Cells
 from .effective import ANGLES, EffectiveDistance, nearest
 from .errors import ContractError
 from .parallel import Row, Task
@@ -113,11 +114,19 @@ class ExactConditional:
     transform
         The user's prior, which may be another than the one trained with.
 
+    Attributes
+    ----------
+    prior_share
+        Share of distances that are drawn from their prior: none but where another likelihood takes the place of the one drawn
+        with, which may want distances out of the latter's reach.
+
     Raises
     ------
     ContractError
         If the prior ties them to other parameters, or that of the phase is not uniform over its turn.
     """
+
+    prior_share = 0.0
 
     def __init__(self, config: ConditionalConfig, transform: PriorTransform) -> None:
         self.config = config
@@ -161,6 +170,10 @@ class ExactConditional:
         self._log_table = np.log(self._reference / effective[::-1])
         slope = density[::-1] * effective[::-1] ** 2 / self._reference
         self._log_prior_table = np.log(np.maximum(slope, _NOTHING))
+
+    def defend(self, share: float) -> None:
+        """Draw a share of the distances from their prior."""
+        self.prior_share = share
 
     @property
     def reference(self) -> dict[str, float]:
@@ -318,7 +331,26 @@ class ExactConditional:
             for block in (slice(first, first + _BLOCK) for first in range(0, len(kappa), _BLOCK))
         ]
         draws, log_density = (np.concatenate(column) for column in zip(*pieces, strict=True))
-        return draws, log_density
+        if not self.prior_share:
+            return draws, log_density
+        return self._with_prior(kappa, norm, draws, log_density, rng)
+
+    def _with_prior(
+        self, kappa: np.ndarray, norm: np.ndarray, draws: np.ndarray, log_density: np.ndarray, rng: np.random.Generator
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """A share of the amplitudes from their prior: none is then out of reach, whatever likelihood weighs them."""
+        edges = np.exp(self._log_table)
+        cells = Cells.of(edges, 0.5 * (self._log_prior_table[1:] + self._log_prior_table[:-1]))
+        replaced = np.flatnonzero(rng.random(len(draws)) < self.prior_share)
+        draws[replaced] = cells.quantile(rng.random(len(replaced)))
+        for row in replaced:
+            (nodes,), (log_target,) = self._on_nodes(kappa[row : row + 1], norm[row : row + 1])
+            height = np.exp(log_target - log_target.max())
+            of_draw = np.interp(draws[row], nodes, height / np.trapezoid(height, nodes), left=0.0, right=0.0)
+            log_density[row] = np.log(max(of_draw, _NOTHING))
+        return draws, np.logaddexp(
+            np.log1p(-self.prior_share) + log_density, np.log(self.prior_share) + cells.log_density(draws)
+        )
 
 
 def resolved(transform: PriorTransform, key: str) -> bool:

@@ -103,6 +103,10 @@ class ModesConditional(CoherentConditional):
         distance = (DISTANCE,) if DISTANCE in config.keys else ()
         self._amplitude = AmplitudeAtPhase(ConditionalConfig(distance), transform)
 
+    def defend(self, share: float) -> None:
+        """Draw a share of the distances from their prior."""
+        self._amplitude.defend(share)
+
     def task(self, likelihood: GravitationalWaveTransient) -> Task:
         """What draws for one row, of those that :meth:`task_rows` gives."""
         return ModesDraw(

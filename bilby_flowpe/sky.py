@@ -27,13 +27,14 @@ from .parallel import Row
 from .simulation.projection import Detector, light_travel_time, sidereal_time
 
 TIME, RA, DEC = "geocent_time", "ra", "dec"
-EARTH = 0.0215  # seconds from the Earth's centre to a detector, and a little more
 _TEMPER = 0.8  # of the filter's output in the exponent: the tails are to be wider than the likelihood's
 _EVEN = 0.1  # share of arrival times that the filter has no say in
 _REACH = 25.0
 _FINEST, _PER_WIDTH = 32, 4.0
 _AROUND = 128
+_MORE = 2e-4  # seconds
 _APART = 1e-3  # seconds of light travel between detectors, from which on the cone that they span says something
+_MOST, _ROUNDING = np.array([0.05, 0.95]), 1e-9
 _WIDE = 0.25  # of the whole sky, from which on arrival times find the place better than the prior does
 
 
@@ -147,7 +148,9 @@ class SkyProposal:
         place = _direction(cosine, angle, frame)
         time = self._origin + one + place @ self._detectors[first].vertex / lal.C_SI
         dec = np.arcsin(np.clip(place[:, 2], -1.0, 1.0))
-        ra = (np.arctan2(place[:, 1], place[:, 0]) + sidereal_time(time)) % (2 * np.pi)
+        # The copy within the prior, which spans one turn at most.
+        least = self._priors[RA].minimum
+        ra = least + (np.arctan2(place[:, 1], place[:, 0]) + sidereal_time(time) - least) % (2 * np.pi)
         return ra, dec, time, log_q + log_angle + np.log(np.cos(dec))
 
     def _around(
@@ -227,10 +230,19 @@ def interpolated(values: np.ndarray, places: np.ndarray) -> np.ndarray:
 
 
 def _covers_the_sky(priors: Mapping[str, Prior]) -> bool:
+    """Whether priors of both angles name every place once at most, and most of them lie over much of the sky."""
     if RA not in priors or DEC not in priors:
         return False
-    turn = priors[RA].maximum - priors[RA].minimum
-    return bool(turn * (np.sin(priors[DEC].maximum) - np.sin(priors[DEC].minimum)) > _WIDE * 4 * np.pi)
+    ra, dec = priors[RA], priors[DEC]
+    once = ra.maximum - ra.minimum <= 2 * np.pi + _ROUNDING
+    once = once and dec.minimum >= -np.pi / 2 - _ROUNDING and dec.maximum <= np.pi / 2 + _ROUNDING
+    turn, height = (np.ptp(scale(prior.rescale(_MOST))) for prior, scale in ((ra, np.asarray), (dec, np.sin)))
+    return bool(once and turn * height > np.ptp(_MOST) ** 2 * _WIDE * 4 * np.pi)
+
+
+def reach_of(detectors: tuple[Detector, ...]) -> float:
+    """Seconds from the Earth's centre to the farthest detector, and a little more."""
+    return float(max(np.linalg.norm(detector.vertex) for detector in detectors)) / lal.C_SI + _MORE
 
 
 def _frame(first: Detector, second: Detector) -> tuple[np.ndarray, float]:

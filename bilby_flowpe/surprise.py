@@ -220,12 +220,13 @@ def farthest_off(likelihood: Likelihood, row: Mapping[str, float]) -> str | None
     row = {**row, **likelihood.get_sky_frame_parameters(dict(row))}
     most, said = -np.inf, None
     for detector in likelihood.interferometers:
-        mask = detector.frequency_mask
+        # What is notched out, or has an infinite curve, holds nothing.
+        mask = detector.frequency_mask & np.isfinite(detector.power_spectral_density_array)
         frequencies, curve = detector.frequency_array[mask], detector.power_spectral_density_array[mask]
         left = (detector.frequency_domain_strain - detector.get_detector_response(waves, row))[mask]
         power = np.abs(left) ** 2 * 4 / (curve * detector.duration)
         band = ((frequencies - frequencies[0]) / _BAND).astype(int)
-        off = np.bincount(band, power - 2) / np.sqrt(4 * np.bincount(band))
+        off = np.bincount(band, power - 2) / np.sqrt(4 * np.maximum(np.bincount(band), 1))
         worst = int(np.argmax(np.abs(off)))
         if abs(off[worst]) > most:
             most = abs(off[worst])

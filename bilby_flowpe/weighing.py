@@ -20,6 +20,7 @@ from .proposals import Draws, Mixture, concatenate, posterior_shares
 from .translation import Unchanged
 
 _FAILED = -1e300
+_DEFENSIVE = 0.05  # share of distances from their prior, where the likelihood drawn with is not the one asked for
 _BLOCK, _TIMED_BLOCK = 20_000, 500
 SPOT_CHECKS = 16
 _SPOT_TOLERANCE = 1e-3
@@ -155,6 +156,8 @@ class Target:
             self.conditional = ExactConditional(ConditionalConfig(), self.transform)
         if self.translation is None:
             self.translation = Unchanged(self.likelihood, self.transform)
+        if self.translation.corrects:
+            self.conditional.defend(_DEFENSIVE)
 
     @property
     def keys(self) -> tuple[str, ...]:

@@ -339,6 +339,12 @@ def test_noise_curves_where_there_are_none() -> None:
         train_model(*regression(), settings, progress=False)
 
 
+def test_noise_curves_of_no_kind(problem_5d: tuple) -> None:
+    settings = replace(TINY, simulation=replace(TINY.simulation, psd="nonsense"))
+    with pytest.raises(ConfigurationError, match="psd='nonsense': choose 'fixed' or 'amortised'"):
+        train_model(*problem_5d, settings, progress=False)
+
+
 def test_noise_curves_and_the_whole_series(problem_5d: tuple) -> None:
     settings = replace(
         TINY, simulation=replace(TINY.simulation, psd="amortised"), representation=RepresentationConfig(kind="series")

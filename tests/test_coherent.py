@@ -110,6 +110,17 @@ def test_weights_average_to_the_sum_over_the_prior(make_problem_hl, name: str, n
         )
 
 
+def test_another_turn_of_the_right_ascension_is_the_same_posterior(make_problem_hl) -> None:
+    likelihood, transform = case(make_problem_hl)
+    likelihood.injection_parameters["ra"] -= 2 * np.pi
+    averages = []
+    for low in (0.0, -np.pi):
+        priors = type(transform.priors)({**transform.priors, "ra": Uniform(low, low + 2 * np.pi)})
+        conditional = CoherentConditional(ALL, PriorTransform(priors))
+        averages.append(conditional.log_average(likelihood, dict(likelihood.injection_parameters)))
+    assert averages[0] == pytest.approx(averages[1], abs=0.15)
+
+
 def test_likelihood_of_a_draw_is_the_users_own(problem_hl, transform_hl) -> None:
     likelihood, _ = problem_hl
     conditional = CoherentConditional(ALL, transform_hl)

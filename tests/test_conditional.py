@@ -208,3 +208,20 @@ def test_a_prior_of_the_inclination_with_a_spike_is_refused() -> None:
         )
     for smooth in (Sine(), Sine(0.2, 1.4), Uniform(0, np.pi)):
         ExactConditional(amplitude((1.0, 0.0)), PriorTransform(toy_priors(theta_jn=smooth)))
+
+
+@pytest.mark.parametrize("products", [(30.0, 10.0, 35.0), (900.0, 100.0, 950.0), (0.1, 0.0, 0.02)])
+def test_a_share_of_the_prior_leaves_the_average(products: tuple[float, float, float]) -> None:
+    """And lets distances out of the likelihood's reach be drawn."""
+    exact = ExactConditional(WITH_DISTANCE, PriorTransform(toy_priors()))
+    rows = np.repeat(np.array([products]), 6000, axis=0)
+    plain = exact.draw(rows, np.random.default_rng(1))
+    exact.defend(0.3)
+    defended = exact.draw(rows, np.random.default_rng(2))
+    expected = float(exact.log_marginal(rows[:1])[0])
+    for drawn in (plain, defended):
+        assert logsumexp(drawn.log_ratio) - np.log(6000) == pytest.approx(expected, abs=0.05)
+    distances = [drawn.parameters["luminosity_distance"] for drawn in (plain, defended)]
+    assert np.ptp(distances[1]) > 0.95 * (3000 - 500)
+    if products[0] > 100:
+        assert np.ptp(distances[0]) < 0.6 * (3000 - 500)

@@ -147,6 +147,11 @@ def test_curves_of_a_folder(tmp_path: Path) -> None:
         np.savetxt(tmp_path / f"{name}.txt", np.column_stack([frequencies, scale * 1e-46 * np.ones_like(frequencies)]))
     (curves,) = read_curves(tmp_path, ["H1"], FREQUENCIES)
     np.testing.assert_allclose(curves[:, 0], np.log([1e-46, 3e-46]))
+    frequencies = np.arange(600.0, 9.0, -1.0)
+    np.savetxt(tmp_path / "PSD_V1_a.txt", np.column_stack([frequencies, 1e-46 * frequencies]))
+    np.savetxt(tmp_path / "PSD_V1_b.txt", np.column_stack([frequencies[::-1], 1e-46 * frequencies[::-1]]))
+    (falling,) = read_curves(tmp_path, ["V1"], FREQUENCIES)
+    np.testing.assert_allclose(falling[0], falling[1])
     with pytest.raises(DataError, match=r"has 1 noise curves \*L1\*.txt: give at least 2"):
         read_curves(tmp_path, ["H1", "L1"], FREQUENCIES)
     (tmp_path / "PSD_L1_b.txt").write_text("no numbers\n")

@@ -5,8 +5,9 @@ from __future__ import annotations
 import lal
 import numpy as np
 import pytest
-from bilby.core.prior import Cosine, Uniform
+from bilby.core.prior import Cosine, Gaussian, TruncatedGaussian, Uniform
 from bilby.gw.detector import get_empty_interferometer
+from scipy.stats import kstest
 
 from bilby_flowpe import sky
 from bilby_flowpe.simulation.projection import Detector
@@ -118,6 +119,36 @@ def test_known_places_are_kept_and_narrow_priors_drawn() -> None:
     assert np.all((around.ra > 1.1) & (around.ra < 1.3))
 
 
+@pytest.mark.parametrize("low", [-np.pi, np.pi, 0.3])
+def test_other_turns_of_the_right_ascension(low: float) -> None:
+    """Whichever interval of a turn the prior names, all of it is reached."""
+    made = proposal(NAMES[2], {**PRIORS, RA: Uniform(low, low + 2 * np.pi)})
+    pieces = [made.draw(bumps(NAMES[2], 4.0), 1024, {}, np.random.default_rng(seed)) for seed in range(40)]
+    log_ratio, ra, dec, time = (
+        np.concatenate([getattr(piece, name) for piece in pieces]) for name in ("log_ratio", "ra", "dec", "time")
+    )
+    assert ra.min() >= low
+    assert ra.max() <= low + 2 * np.pi
+    assert max(distances(np.exp(log_ratio), ra, dec, time)) < 4
+
+
+@pytest.mark.parametrize(
+    "priors",
+    [
+        {RA: Uniform(0, 4 * np.pi), DEC: Cosine()},
+        {RA: Gaussian(1.9, 0.5), DEC: Cosine()},
+        {RA: Uniform(0, 2 * np.pi), DEC: Uniform(-np.pi / 2, 0.7 * np.pi)},
+        {RA: TruncatedGaussian(1.9, 1e-3, 0, 2 * np.pi), DEC: TruncatedGaussian(-1.2, 1e-3, -1.5, 1.5)},
+    ],
+    ids=["two turns", "no bounds", "beyond the pole", "a point in wide bounds"],
+)
+def test_odd_priors_of_the_sky_are_drawn_from(priors: dict) -> None:
+    made = proposal(NAMES[2], {**PRIORS, **priors}).draw(bumps(NAMES[2], 4.0), 4096, {}, np.random.default_rng(11))
+    for key, column in ((RA, made.ra), (DEC, made.dec)):
+        assert kstest(column, priors[key].cdf).pvalue > 1e-3
+    assert np.mean(np.exp(made.log_ratio)) == pytest.approx(1, abs=0.1)
+
+
 def test_detectors_at_one_site_leave_the_sky_to_the_prior() -> None:
     detector = Detector.from_interferometer(get_empty_interferometer("H1"))
     both = SkyProposal((detector, detector), PRIORS, dict.fromkeys(PRIORS, 0.0), ORIGIN, SPACING)
@@ -152,4 +183,5 @@ def test_the_time_alone_needs_no_window_of_its_own() -> None:
     )
     assert set(made.time) == {START + 2.0}
     assert np.all(made.log_ratio == 0)
-    assert sky.EARTH > lal.REARTH_SI / lal.C_SI
+    detectors = tuple(Detector.from_interferometer(get_empty_interferometer(name)) for name in NAMES[3])
+    assert 0.0212 < sky.reach_of(detectors) < 0.0216

@@ -170,6 +170,21 @@ def test_a_line_is_found_where_it_is(make_problem_hl) -> None:
     assert 20 <= low < 250
 
 
+def test_what_is_left_out_is_not_looked_at(make_problem_hl) -> None:
+    likelihood, _ = make_problem_hl()
+    for detector in likelihood.interferometers:
+        detector.strain_data.notch_list = [(180.0, 230.0)]
+    detector = likelihood.interferometers[0]
+    strain = detector.frequency_domain_strain.copy()
+    strain[np.searchsorted(detector.frequency_array, 103.0)] *= 30
+    strain[np.searchsorted(detector.frequency_array, 200.0)] *= 1000
+    detector.set_strain_data_from_frequency_domain_strain(
+        strain, sampling_frequency=1024.0, duration=4.0, start_time=detector.start_time
+    )
+    detector.strain_data.notch_list = [(180.0, 230.0)]
+    assert farthest_off(likelihood, likelihood.injection_parameters).startswith("farthest off in H1 between 100 and")
+
+
 def test_other_data_have_no_residual() -> None:
     assert residual_of(object(), 3.0) is None
     assert farthest_off(object(), {}) is None

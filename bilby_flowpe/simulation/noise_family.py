@@ -122,7 +122,8 @@ def _read(path: Path, frequencies: np.ndarray) -> np.ndarray:
         raise DataError(
             f"{path} goes from {known.min():g} to {known.max():g} Hz, the data from {frequencies[0]:g} to {frequencies[-1]:g}"
         )
-    curve = np.interp(frequencies, known, values)
+    rising = np.argsort(known)
+    curve = np.interp(frequencies, known[rising], values[rising])
     if not (np.all(np.isfinite(curve)) and np.all(curve > 0)):
         raise DataError(f"{path} is not positive and finite between {frequencies[0]:g} and {frequencies[-1]:g} Hz")
     return np.log(curve)
