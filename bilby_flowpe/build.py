@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from dataclasses import asdict, dataclass, field, replace
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -37,7 +38,24 @@ from .representation import (
     SeriesRepresentation,
 )
 from .simulation import GravitationalWaveSimulator, SimulationConfig, Simulator, make_simulator
+from .simulation.bank import spare_memory
 from .training import Batch, TrainingConfig, train
+
+_BYTES = 20  # of a weight in training: itself, its gradient, two moments, its average
+
+
+def _check_width(network: NetworkConfig) -> None:
+    """Refuse a network that would not fit into the memory, before anything is simulated for it."""
+    available = spare_memory()
+    for name in ("hidden_features", "gaussian_features"):
+        widths = getattr(network, name)
+        needed = _BYTES * network.transforms * sum(one * other for one, other in pairwise(widths))
+        if needed > available:
+            most = int((available / _BYTES / network.transforms / max(len(widths) - 1, 1)) ** 0.5)
+            raise ConfigurationError(
+                f"{name}={list(widths)} would take {needed / 2**30:.3g} GiB of the {available / 2**30:.1f} GiB that this "
+                f"machine can spare: give widths of at most {most}"
+            )
 
 
 @dataclass(frozen=True)
@@ -87,6 +105,7 @@ class Settings:
         # Names are looked up here, and not only once the waveforms have been simulated.
         if self.network.family not in FAMILIES:
             raise ConfigurationError(f"network={self.network.family!r}: choose one of {sorted(FAMILIES)}")
+        _check_width(self.network)
         if self.representation.kind not in REPRESENTATIONS:
             raise ConfigurationError(
                 f"representation={self.representation.kind!r}: choose one of {sorted(REPRESENTATIONS)}"

@@ -290,8 +290,16 @@ class _Run:
             "noise": self.noise.get_state(),
         }
         temporary = self.checkpoint.with_suffix(".tmp")
-        torch.save(state, temporary)
-        temporary.replace(self.checkpoint)
+        try:
+            torch.save(state, temporary)
+            temporary.replace(self.checkpoint)
+        except (OSError, RuntimeError) as error:
+            # A disk that is full ends as an error of torch's own; what was trained so far is worth more than its copy.
+            temporary.unlink(missing_ok=True)
+            logger.warning(
+                f"{self.checkpoint} cannot be written ({str(error).splitlines()[0]}): the training goes on, and an "
+                "interruption would cost what was trained since the last one"
+            )
 
     def _resume(self) -> None:
         if self.checkpoint is None or not self.checkpoint.exists():

@@ -351,3 +351,11 @@ def test_noise_curves_and_the_whole_series(problem_5d: tuple) -> None:
     )
     with pytest.raises(ConfigurationError, match="with representation='series': use 'aligned'"):
         train_model(*problem_5d, settings, progress=False)
+
+
+def test_a_network_that_no_memory_holds_is_refused_at_once() -> None:
+    with pytest.raises(
+        ConfigurationError, match=r"hidden_features=\[200000, 200000\] would take .* GiB .*: give widths of"
+    ):
+        Settings(network=NetworkConfig(hidden_features=(200_000, 200_000)))
+    Settings(network=NetworkConfig(hidden_features=(2048, 2048, 2048)))

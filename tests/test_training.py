@@ -156,6 +156,19 @@ def test_unreadable_checkpoint_is_passed_over(tmp_path: Path, content: bytes) ->
     assert but_seconds(run(TINY, network(), checkpoint=checkpoint)) == but_seconds(run(TINY, network()))
 
 
+def test_a_full_disk_costs_no_training(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, warned: list[str]) -> None:
+    def full(state: dict, path: Path) -> None:
+        path.write_bytes(b"half")
+        raise RuntimeError("[enforce fail at inline_container.cc:672] . unexpected pos 77568 vs 77456")
+
+    expected = but_seconds(run(TINY, network()))
+    monkeypatch.setattr(torch, "save", full)
+    checkpoint = tmp_path / "training.ckpt"
+    assert but_seconds(run(replace(TINY, checkpoint_every=0.0), network(), checkpoint=checkpoint)) == expected
+    assert list(tmp_path.iterdir()) == []
+    assert any("cannot be written ([enforce fail" in message for message in warned)
+
+
 def test_training_stops_early_and_keeps_the_best() -> None:
     """A learning rate that destroys the network: the first validation is the best one."""
     net = network()

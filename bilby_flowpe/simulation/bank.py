@@ -57,6 +57,11 @@ class Bank:
         return products
 
 
+def spare_memory() -> float:
+    """Bytes that one thing may take: half of the machine's memory."""
+    return _MEMORY_SHARE * os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+
+
 def check_memory(n_waveforms: int, numbers: int) -> None:
     """Refuse before any work what would not fit.
 
@@ -74,7 +79,7 @@ def check_memory(n_waveforms: int, numbers: int) -> None:
     """
     bytes_each = 8 * numbers
     needed = n_waveforms * bytes_each
-    available = _MEMORY_SHARE * os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    available = spare_memory()
     if needed > available:
         raise SimulationError(
             f"n_waveforms={n_waveforms} would take {needed / 2**30:.1f} GiB of the {available / 2**30:.1f} GiB that this "
