@@ -27,6 +27,7 @@ OF_THE_MODEL = (
 """Arguments that only a training uses."""
 
 _LARGEST_SEED = 2**63 - 1
+_LONGEST = 1000
 _TRUTH = {"true": True, "false": False}
 
 
@@ -118,6 +119,14 @@ def _truth(key: str, value: Any) -> bool:
 def _text(key: str, value: Any) -> str:
     if not isinstance(value, str) or not value:
         raise ConfigurationError(f"{key}={value!r}: give a text")
+    if len(value) > _LONGEST or "\0" in value:
+        raise ConfigurationError(
+            f"{key}={value[:40]!r}...: give a text of at most {_LONGEST} characters that can name a file"
+        )
+    try:
+        Path(value).expanduser()
+    except RuntimeError as error:
+        raise ConfigurationError(f"{key}={value!r}: {error} Name the folder in full") from error
     return value
 
 

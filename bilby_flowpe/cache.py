@@ -30,9 +30,14 @@ _LEAST_FREE = 64 * 2**20
 def cache_folder(cache: str | None = None) -> Path:
     """Folder of the models trained before: ``cache``, else the environment's ``BILBY_FLOWPE_CACHE``, else the user's cache."""
     chosen = cache or os.environ.get(CACHE_VARIABLE)
-    if chosen:
-        return Path(chosen).expanduser()
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "bilby_flowpe"
+    try:
+        if chosen:
+            return Path(chosen).expanduser()
+        return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "bilby_flowpe"
+    except RuntimeError as error:
+        raise ConfigurationError(
+            f"cache={chosen!r}: {error} Give cache, or set {CACHE_VARIABLE}, a folder named in full"
+        ) from error
 
 
 def cached_models(
@@ -126,7 +131,8 @@ def _passing_over(folder: Path) -> Iterator[None]:
     """Damaged and outdated models are no errors here, but said."""
     try:
         yield
-    except (ModelError, SafetensorError, OSError, ValueError, KeyError, IndexError, TypeError, AttributeError) as error:
+    except (ModelError, SafetensorError, OSError, ArithmeticError, AttributeError, LookupError, MemoryError, RuntimeError,
+            TypeError, ValueError) as error:  # fmt: skip
         logger.warning(f"Passing over the model in {folder}: {error}")
 
 

@@ -164,7 +164,7 @@ def read_folder(folder: Path) -> tuple[dict[str, Any], dict[str, torch.Tensor]]:
     try:
         description = json.loads((folder / DESCRIPTION).read_text())
         version = description["format"]
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise ModelError(
             f"model={str(folder)!r}: {DESCRIPTION} cannot be read ({error}); train the model anew"
         ) from error
@@ -184,7 +184,9 @@ def read_folder(folder: Path) -> tuple[dict[str, Any], dict[str, torch.Tensor]]:
 def _check_digests(folder: Path, description: dict[str, Any]) -> None:
     digests = description[_DIGESTS]
     found = {WEIGHTS: file_digest(folder / WEIGHTS), DESCRIPTION: _own_digest(description)}
-    if SURPRISE in digests or (folder / SURPRISE).is_file():
+    if SURPRISE in digests and not (folder / SURPRISE).is_file():
+        raise ValueError(f"{SURPRISE} is missing")
+    if (folder / SURPRISE).is_file():
         found[SURPRISE] = file_digest(folder / SURPRISE)
     for name, digest in found.items():
         if digests[name] != digest:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import threading
 from collections.abc import Callable, Iterator
@@ -26,8 +27,18 @@ def deferred() -> Iterator[Callable[[], bool]]:
     came: list[int] = []
     # A handler that was not set from Python could not be put back.
     before = {number: handler for number in _CAUGHT if (handler := signal.getsignal(number)) is not None}
+    owner = os.getpid()
+
+    def wait(number: int, frame: object) -> None:
+        if os.getpid() == owner:
+            came.append(number)
+            return
+        # A process forked in the meantime, before it has handlers of its own: what is sent to it is to end it.
+        signal.signal(number, signal.SIG_DFL)
+        os.kill(os.getpid(), number)
+
     for number in before:
-        signal.signal(number, lambda number, frame: came.append(number))
+        signal.signal(number, wait)
     try:
         yield lambda: bool(came)
     finally:

@@ -29,6 +29,7 @@ import numpy as np
 from bilby.core.utils import logger
 
 from .folder import write_text
+from .interruption import deferred
 
 Done = TypeVar("Done")
 
@@ -38,7 +39,7 @@ Chunk = list[np.ndarray | None]
 _EVERY = 30.0
 _DAMAGED = (OSError, ValueError, LookupError, EOFError, RuntimeError, zipfile.BadZipFile, zlib.error)
 _WORTH = 5e-5  # seconds a row: what it takes to keep one and to find it again
-_TOLERANCE = 1e-6
+_TOLERANCE = 1e-9  # of a value made twice by the same code
 _MOST_BUFFERED, _SPARE = 2**27, 2**31  # bytes in memory, and bytes that are left free on a disk
 _HEADER, _FORMAT = "ledger.json", 1
 _current: ContextVar[Ledger | None] = ContextVar("ledger", default=None)
@@ -58,6 +59,8 @@ class Ledger:
         Written to when there is something to keep.
     resume
         ``False`` throws away what is there.
+    identity
+        Of the likelihood (:func:`bilby_flowpe.identity.identity_of`); what is there of another one is thrown away.
 
     Attributes
     ----------
@@ -65,8 +68,10 @@ class Ledger:
         Of the run that it belongs to, for one that is asked for none.
     """
 
-    def __init__(self, folder: Path, resume: bool = True) -> None:
-        self.folder = folder
+    def __init__(self, folder: Path, resume: bool = True, identity: str | None = None) -> None:
+        # In full: a script may change its folder.
+        self.folder = folder = folder.absolute()
+        self.identity = identity
         self.seed: int | None = None
         self._index: dict[str, tuple[Path, int]] = {}
         self._loaded: tuple[Path, list[Chunk]] | None = None
@@ -130,8 +135,11 @@ class Ledger:
         shutil.rmtree(self.folder, ignore_errors=True)
         _finished.discard(self.folder)
         if there and self.seed is not None:
-            self.folder.mkdir(parents=True, exist_ok=True)
-            self._write_header()
+            try:
+                self.folder.mkdir(parents=True, exist_ok=True)
+                self._write_header()
+            except OSError as error:
+                logger.warning(f"{self.folder} cannot be written ({error}): a run that is interrupted will start anew")
 
     def finish(self) -> None:
         """The result is made; once it is saved, when the process ends well, nothing of this is needed."""
@@ -140,7 +148,7 @@ class Ledger:
             _finished.add(self.folder)
 
     def _write_header(self) -> None:
-        write_text(self.folder / _HEADER, json.dumps({"format": _FORMAT, "seed": self.seed}))
+        write_text(self.folder / _HEADER, json.dumps({"format": _FORMAT, "seed": self.seed, "identity": self.identity}))
 
     def _read_index(self) -> None:
         try:
@@ -148,8 +156,11 @@ class Ledger:
             if header["format"] != _FORMAT:
                 raise ValueError(f"format {header['format']!r}")
             self.seed = None if header["seed"] is None else int(header["seed"])
+            if header.get("identity") != self.identity:
+                raise ValueError("it is of a likelihood with other code or other data")
         except (OSError, ValueError, KeyError, TypeError) as error:
-            logger.warning(f"{self.folder} cannot be read ({error}): starting anew")
+            logger.warning(f"{self.folder} cannot be gone on with ({error}): starting anew")
+            self.seed = None
             self.clear()
             return
         for leftover in self.folder.glob("*.tmp"):
@@ -187,7 +198,9 @@ def remembering(ledger: Ledger, work: Callable[[], Done]) -> Done:
             return work()
     finally:
         _current.reset(token)
-        ledger.flush()
+        # A second signal is not to cost what the first one left.
+        with deferred():
+            ledger.flush()
 
 
 def key_of(task: Any, rows: Sequence[Mapping[str, float]]) -> str:
@@ -199,15 +212,25 @@ def key_of(task: Any, rows: Sequence[Mapping[str, float]]) -> str:
 
 
 def check(task: Callable[[Any], np.ndarray | None], rows: Sequence[Any], chunk: Chunk) -> None:
-    """Evaluate one row of a chunk anew.
+    """Evaluate a few rows of a chunk anew: the first with a value, that of the largest, and one without.
 
     Raises
     ------
     StaleLedger
         If it is not what was kept.
     """
-    place = next((index for index, value in enumerate(chunk) if value is not None), 0)
-    made, kept = task(rows[place]), chunk[place]
+    known = [index for index, value in enumerate(chunk) if value is not None]
+    places = {*known[:1], *(index for index, value in enumerate(chunk) if value is None)}
+    places = {min(places)} if len(places) < 2 else {*known[:1], min(places - {*known[:1]})}
+    if known:
+        # Where most of the weight is, a change that is felt is most likely to be.
+        places.add(max(known, key=lambda index: float(np.nan_to_num(np.ravel(chunk[index])[0].real, nan=-np.inf))))
+    for place in sorted(places):
+        _check_row(task, rows[place], chunk[place])
+
+
+def _check_row(task: Callable[[Any], np.ndarray | None], row: Any, kept: np.ndarray | None) -> None:
+    made = task(row)
     if made is None and kept is None:
         return
     if made is not None and kept is not None and made.shape == kept.shape:
@@ -217,7 +240,7 @@ def check(task: Callable[[Any], np.ndarray | None], rows: Sequence[Any], chunk: 
             same = (np.abs(made - kept) <= _TOLERANCE * size) | (made == kept)
         if np.all(same):
             return
-    raise StaleLedger(f"{type(task).__name__} has another value at {dict(rows[place])} than before")
+    raise StaleLedger(f"{type(task).__name__} has another value at {dict(row)} than before")
 
 
 def _write(path: Path, chunks: list[tuple[str, Chunk]]) -> None:

@@ -6,6 +6,7 @@ import multiprocessing
 import signal
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any, TypeVar
 
 import numpy as np
@@ -13,6 +14,7 @@ import torch
 from tqdm.auto import tqdm
 
 from .errors import FlowPEError
+from .interruption import deferred
 from .ledger import Chunk, check, current, forget_current, key_of
 
 Row = dict[str, float]
@@ -83,7 +85,7 @@ def each(task: Callable[[Item], Done], items: Iterable[Item], npool: int = 1) ->
         if npool <= 1:
             yield from map(task, items)
             return
-        with multiprocessing.Pool(npool, initializer=_initialise_one, initargs=(task,)) as pool:
+        with _pool(npool, _initialise_one, task) as pool:
             yield from pool.imap(_work_one, items)
     finally:
         torch.set_num_threads(threads)
@@ -128,8 +130,21 @@ def _chunks(task: Task, rows: Sequence[Row], starts: Sequence[int], npool: int) 
             results = [task(row) for row in piece]
             yield start, results, time.perf_counter() - began
         return
-    with multiprocessing.Pool(npool, initializer=_initialise, initargs=(task,)) as pool:
+    with _pool(npool, _initialise, task) as pool:
         yield from pool.imap(_work, pieces)
+
+
+@contextmanager
+def _pool(npool: int, initialise: Callable[..., None], task: Callable[[Any], Any]) -> Iterator[Any]:
+    """Worker processes; a signal waits while they are forked or ended, where what its handler raises would be lost."""
+    with deferred():
+        pool = multiprocessing.Pool(npool, initializer=initialise, initargs=(task,))
+    try:
+        yield pool
+    finally:
+        with deferred():
+            pool.terminate()
+            pool.join()
 
 
 def _initialise(task: Callable[[Any], Any]) -> None:

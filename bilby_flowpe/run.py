@@ -26,6 +26,7 @@ from .conditional import ExactConditional
 from .contract import Contract, describe
 from .drawn import Modes, conditional_config, single_response
 from .errors import ConfigurationError, ContractError
+from .identity import identity_of
 from .ledger import Ledger, remembering
 from .model import TrainedPosterior, find_model
 from .modes import conditional_of
@@ -63,7 +64,8 @@ class Run:
         self.translation = translated(sampler.likelihood, sampler.priors)
         self.likelihood = self.translation.likelihood
         self.seconds: dict[str, float] = {}
-        self.ledger = Ledger(self._scratch / "evaluations", self.kwargs["resume"])
+        identity = identity_of(sampler.likelihood)
+        self.ledger = Ledger(self._scratch / "evaluations", self.kwargs["resume"], identity)
         self.seed = self._choose_seed()
         self.transform = self.translation.transform
         self.npool = int(sampler.npool)

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import contextlib
 import copy
+import hashlib
+import io
 import math
 import time
 from collections.abc import Callable
@@ -291,7 +293,9 @@ class _Run:
         }
         temporary = self.checkpoint.with_suffix(".tmp")
         try:
-            torch.save(state, temporary)
+            buffer = io.BytesIO()
+            torch.save(state, buffer)
+            temporary.write_bytes(_digested(buffer.getvalue()))
             temporary.replace(self.checkpoint)
         except (OSError, RuntimeError) as error:
             # A disk that is full ends as an error of torch's own; what was trained so far is worth more than its copy.
@@ -305,7 +309,10 @@ class _Run:
         if self.checkpoint is None or not self.checkpoint.exists():
             return
         try:
-            state = torch.load(self.checkpoint, weights_only=True)
+            raw = self.checkpoint.read_bytes()
+            if raw != _digested(raw[_DIGEST:]):
+                raise OSError("its contents are not those of its digest")
+            state = torch.load(io.BytesIO(raw[_DIGEST:]), weights_only=True)
         except (EOFError, OSError, RuntimeError, UnpicklingError) as error:
             logger.warning(f"{self.checkpoint} cannot be read ({error}): starting anew")
             return
@@ -322,6 +329,14 @@ class _Run:
         self.noise.set_state(state["noise"])
         self.set_rng_state(self.state)
         logger.info(f"Training resumes at step {self.step}, after {self.spent / _MINUTE:.1f} minutes")
+
+
+_DIGEST = 32
+
+
+def _digested(payload: bytes) -> bytes:
+    """Contents of a checkpoint, their SHA-256 before them: a damaged one must not be gone on with."""
+    return hashlib.sha256(payload).digest() + payload
 
 
 _BAR = "{desc}: {percentage:3.0f}%|{bar}| {elapsed}<{remaining}{postfix}"

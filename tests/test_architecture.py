@@ -18,7 +18,7 @@ ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = "bilby_flowpe"
 
 ROWS = (
-    {"errors", "interruption", "statistics", "version", "_version"},
+    {"errors", "identity", "interruption", "statistics", "version", "_version"},
     {"folder", "prior_checks"},
     {"ledger"},
     {

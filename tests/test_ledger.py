@@ -15,6 +15,9 @@ from bilby_flowpe.parallel import evaluate
 
 ROWS = [{"a": float(index), "b": 0.5} for index in range(300)]
 
+CHECKED = 3
+"""Rows of a chunk that are made anew: the first with a value, that of the largest, one without."""
+
 
 class Task:
     """A value, three of them, or none; counts its calls."""
@@ -52,14 +55,14 @@ def test_an_interrupted_run_goes_on(tmp_path: Path, shape: tuple[int, ...]) -> N
     np.testing.assert_array_equal(good, expected_good)
     assert values.dtype == expected.dtype
     # Three chunks of 64 were whole, and one row of each is evaluated again.
-    assert task.calls == 300 - 3 * 64 + 3
+    assert task.calls == 300 - 3 * 64 + 3 * CHECKED
 
 
 def test_number_of_processes_does_not_matter(tmp_path: Path) -> None:
     remembering(Ledger(tmp_path / "kept"), lambda: evaluate(Task(), ROWS, npool=2))
     task = Task()
     values, _ = remembering(Ledger(tmp_path / "kept"), lambda: evaluate(task, ROWS))
-    assert task.calls == 5
+    assert task.calls == 5 * CHECKED
     np.testing.assert_array_equal(values, evaluate(Task(), ROWS)[0])
 
 
@@ -72,7 +75,7 @@ def test_another_problems_values_are_not_used(tmp_path: Path, caplog: pytest.Log
     # And they are gone.
     again = Task(shift=0.1)
     remembering(Ledger(tmp_path / "kept"), lambda: evaluate(again, ROWS))
-    assert again.calls == 5
+    assert again.calls == 5 * CHECKED
 
 
 def test_other_rows_and_other_tasks_have_other_keys() -> None:
@@ -190,3 +193,42 @@ def test_a_run_that_ended_leaves_nothing(tmp_path: Path) -> None:
         text = (program + more).format(tests=str(Path(__file__).parent), folder=folder)
         subprocess.run([sys.executable, "-c", text], check=False, stderr=subprocess.DEVNULL)
         assert Path(folder).exists() == left, name
+
+
+def test_rows_without_a_value_are_looked_at_again() -> None:
+    """A likelihood that was mended where it had none."""
+    chunk = [np.array([1.0]), None, np.array([2.0])]
+    with pytest.raises(StaleLedger):
+        check(lambda row: np.array([row["a"]]), [{"a": 1.0}, {"a": 1.5}, {"a": 2.0}], chunk)
+
+
+def test_a_change_where_the_value_is_largest_is_seen() -> None:
+    chunk = [np.array([value]) for value in (-5.0, -4.0, -1.0, -6.0)]
+    rows = [{"a": float(value[0])} for value in chunk]
+    with pytest.raises(StaleLedger):
+        check(lambda row: np.array([row["a"] + (0.5 if row["a"] > -2 else 0)]), rows, chunk)
+
+
+def test_another_likelihood_starts_anew(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    first = Ledger(tmp_path / "kept", identity="one")
+    first.seed = 7
+    with pytest.raises(KeyboardInterrupt):
+        remembering(first, lambda: evaluate(Task(stop=250), ROWS))
+    assert len(Ledger(tmp_path / "kept", identity="one"))
+    other = Ledger(tmp_path / "kept", identity="other")
+    assert len(other) == 0
+    assert other.seed is None
+    assert "of a likelihood with other code or other data" in caplog.text
+
+
+def test_a_full_disk_is_no_error_where_values_are_thrown_away(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    interrupted(tmp_path / "kept")
+    ledger = Ledger(tmp_path / "kept")
+    ledger.seed = 3
+
+    def full(*arguments: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("bilby_flowpe.ledger.write_text", full)
+    ledger.clear()
+    assert len(ledger) == 0

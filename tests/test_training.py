@@ -156,17 +156,28 @@ def test_unreadable_checkpoint_is_passed_over(tmp_path: Path, content: bytes) ->
     assert but_seconds(run(TINY, network(), checkpoint=checkpoint)) == but_seconds(run(TINY, network()))
 
 
+def test_a_damaged_checkpoint_is_passed_over(tmp_path: Path) -> None:
+    checkpoint = tmp_path / "training.ckpt"
+    with pytest.raises(Interrupted):
+        run(replace(TINY, checkpoint_every=0.0), network(), FailingToy(10), checkpoint)
+    content = bytearray(checkpoint.read_bytes())
+    content[len(content) // 2] ^= 4
+    checkpoint.write_bytes(bytes(content))
+    assert but_seconds(run(TINY, network(), checkpoint=checkpoint)) == but_seconds(run(TINY, network()))
+
+
 def test_a_full_disk_costs_no_training(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, warned: list[str]) -> None:
-    def full(state: dict, path: Path) -> None:
-        path.write_bytes(b"half")
-        raise RuntimeError("[enforce fail at inline_container.cc:672] . unexpected pos 77568 vs 77456")
+    def full(path: Path, content: bytes) -> None:
+        with path.open("wb") as file:
+            file.write(content[:100])
+        raise OSError(28, "No space left on device")
 
     expected = but_seconds(run(TINY, network()))
-    monkeypatch.setattr(torch, "save", full)
+    monkeypatch.setattr(Path, "write_bytes", full)
     checkpoint = tmp_path / "training.ckpt"
     assert but_seconds(run(replace(TINY, checkpoint_every=0.0), network(), checkpoint=checkpoint)) == expected
     assert list(tmp_path.iterdir()) == []
-    assert any("cannot be written ([enforce fail" in message for message in warned)
+    assert any("cannot be written ([Errno 28]" in message for message in warned)
 
 
 def test_training_stops_early_and_keeps_the_best() -> None:
