@@ -90,7 +90,7 @@ def _sweep(folder: Path) -> None:
     """Remove what processes of this machine that were killed while they wrote this folder have left."""
     for left in folder.parent.glob(f".{glob.escape(folder.name)}.{_host()}-*"):
         number = left.name.rpartition(f"{_host()}-")[2].partition(".")[0]
-        if not number.isdigit() or _alive(int(number)):
+        if not number.isdigit() or alive(int(number)):
             continue
         if left.name.endswith(_OLD) and not folder.exists():
             # Killed between the two renames: the older model is whole.
@@ -99,7 +99,8 @@ def _sweep(folder: Path) -> None:
             shutil.rmtree(left, ignore_errors=True)
 
 
-def _alive(process: int) -> bool:
+def alive(process: int) -> bool:
+    """Whether a process of this machine runs."""
     try:
         os.kill(process, 0)
     except ProcessLookupError:

@@ -15,6 +15,7 @@ from __future__ import annotations
 import atexit
 import hashlib
 import json
+import os
 import shutil
 import sys
 import time
@@ -28,7 +29,7 @@ from typing import Any, TypeVar
 import numpy as np
 from bilby.core.utils import logger
 
-from .folder import write_text
+from .folder import alive, write_text
 from .interruption import deferred
 
 Done = TypeVar("Done")
@@ -164,7 +165,10 @@ class Ledger:
             self.clear()
             return
         for leftover in self.folder.glob("*.tmp"):
-            leftover.unlink(missing_ok=True)
+            # Another run under this label may be writing.
+            number = leftover.name.split(".")[-2]
+            if not (number.isdigit() and alive(int(number))):
+                leftover.unlink(missing_ok=True)
         for path in sorted(self.folder.glob("*.npz")):
             try:
                 keys = _read(path, keys_alone=True)[0]
@@ -252,7 +256,7 @@ def _write(path: Path, chunks: list[tuple[str, Chunk]]) -> None:
     for number, alike in enumerate(shapes.values()):
         good = [np.array([value is not None for value in chunk]) for _, chunk in alike]
         values = [value for _, chunk in alike for value in chunk if value is not None]
-        temporary = path.with_suffix(".tmp")
+        temporary = path.with_name(f"{path.stem}.{os.getpid()}.tmp")
         with temporary.open("wb") as file:
             np.savez(
                 file,

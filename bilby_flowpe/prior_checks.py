@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
 import numpy as np
@@ -16,6 +16,20 @@ _CELLS, _FEWEST_CELLS = 4000, 20
 _FAR_OUT, _TOO_LARGE = 3e-7, 1e150
 _DENSITY_TOLERANCE, _ANOTHER_DENSITY = 0.1, 1.6  # of the logarithm
 _SAME_DENSITY = 1e-4  # what tabulated priors and the quadrature are good for
+
+
+def require_limits(priors: Mapping[str, Prior]) -> None:
+    """Refuse limits and fixed values that are no numbers: Bilby would look for draws between them for ever.
+
+    Raises
+    ------
+    PriorError
+        Naming the parameter.
+    """
+    for key, prior in priors.items():
+        limits = [getattr(prior, name, None) for name in ("minimum", "maximum", "peak")]
+        if any(isinstance(limit, float) and np.isnan(limit) for limit in limits):
+            raise PriorError(f"priors[{key!r}]={prior!r} has a limit or value that is no number: give it one")
 
 
 def conditions(prior: Prior) -> list[str]:

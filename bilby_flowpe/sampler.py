@@ -10,8 +10,11 @@ from bilby.core.sampler.base_sampler import Sampler, signal_wrapper
 
 from .arguments import check_arguments, check_npool
 from .interruption import deferred
+from .prior_checks import require_limits
 
 if TYPE_CHECKING:
+    from bilby.core.likelihood import Likelihood
+    from bilby.core.prior import PriorDict
     from bilby.core.result import Result
 
     from .run import Run
@@ -112,6 +115,10 @@ class FlowPE(Sampler):
         "resume": True,
         "progress": True,
     }
+
+    def __init__(self, likelihood: Likelihood, priors: PriorDict, *args: Any, **kwargs: Any) -> None:
+        require_limits(priors)
+        super().__init__(likelihood, priors, *args, **kwargs)
 
     @property
     def external_sampler_name(self) -> str:

@@ -17,14 +17,14 @@ import bilby
 import numpy as np
 import pytest
 from bilby.core.likelihood import GaussianLikelihood, Likelihood
-from bilby.core.prior import Gaussian, PriorDict, Uniform
+from bilby.core.prior import DeltaFunction, Gaussian, PriorDict, Uniform
 from bilby.core.result import Result, read_in_result
 from bilby.core.sampler import get_implemented_samplers, get_sampler_class
 
 from bilby_flowpe import cache as cache_module
 from bilby_flowpe import proposals
 from bilby_flowpe import run as run_module
-from bilby_flowpe.errors import ConfigurationError, ContractError, FlowPEError, ModelError
+from bilby_flowpe.errors import ConfigurationError, ContractError, FlowPEError, ModelError, PriorError
 from bilby_flowpe.model import TrainedPosterior
 from bilby_flowpe.phase import InnerProducts
 from bilby_flowpe.sampler import FlowPE
@@ -571,3 +571,10 @@ print("evidences", one.log_evidence, two.log_evidence)
     output = python(code, BILBY_ALLOW_PARAMETERS_AS_STATE="FALSE")
     evidences = [float(word) for word in output.splitlines()[-1].split()[1:]]
     assert np.all(np.isfinite(evidences))
+
+
+@pytest.mark.parametrize("prior", [Uniform(math.nan, 80), Uniform(20, math.nan), DeltaFunction(math.nan)])
+def test_limits_that_are_no_numbers_are_refused_before_bilby_draws_from_them(prior: object) -> None:
+    priors = PriorDict({"a": prior, "b": Uniform(0, 1)})
+    with pytest.raises(PriorError, match=r"priors\['a'\]=.* no number"):
+        FlowPE(Likelihood(), priors, outdir="outdir", label="label", soft_init=True)
