@@ -32,7 +32,7 @@ from .charts import dimension
 from .importance import effective_sample_size
 from .injections import inject
 from .model import TrainedPosterior
-from .parallel import each
+from .parallel import Row, evaluate
 from .parts import BROAD, FLOW, Normal
 from .priors import PriorTransform
 from .proposals import Mixture, Shares, on_network
@@ -164,7 +164,9 @@ def measure_null(
         found.append(model.representation.log_likelihood_found(data))
     residuals = None
     if isinstance(likelihood, GravitationalWaveTransient):
-        residuals = np.array(list(each(_Residual(model, likelihood, transform, seed), range(events), npool)))
+        # By rows, which a run that is interrupted keeps: an event is one.
+        rows = [{"event": float(index)} for index in range(events)]
+        residuals = evaluate(_Residual(model, likelihood, transform, seed), rows, npool)[0][:, 0]
     loudness = None if found[0] is None else np.concatenate(found)
     return Null.fit(np.concatenate(contexts), loudness, residuals)
 
@@ -178,7 +180,16 @@ class _Residual:
     transform: PriorTransform
     seed: int
 
-    def __call__(self, index: int) -> float:
+    def __call__(self, row: Row) -> np.ndarray:
+        threads = torch.get_num_threads()
+        # A forked process that starts other threads may hang.
+        torch.set_num_threads(1)
+        try:
+            return np.array([self._residual(int(row["event"]))])
+        finally:
+            torch.set_num_threads(threads)
+
+    def _residual(self, index: int) -> float:
         rng = np.random.default_rng((self.seed, index, 4))
         event, _ = inject(self.likelihood, self.transform, rng)
         bound = BoundPosterior(self.model, event, self.transform)

@@ -13,13 +13,16 @@ from bilby_flowpe.calibrate import (
     MOVES,
     PRIOR_SHARE,
     WIDTHS,
+    _Residual,
     borne,
     calibrate,
     calibrated,
     describe_calibration,
     moved_psd,
 )
+from bilby_flowpe.ledger import Ledger, remembering
 from bilby_flowpe.model import TrainedPosterior
+from bilby_flowpe.parallel import evaluate
 from bilby_flowpe.priors import PriorTransform
 
 Trained = tuple[Path, TrainedPosterior]
@@ -78,3 +81,21 @@ def test_moved_psd_is_moved_by_what_is_said(problem_hl: tuple, move: float) -> N
         mask = ifo.frequency_mask
         change = np.log(ifo.power_spectral_density_array[mask] / old[mask])
         assert np.sqrt(np.mean(change**2)) == pytest.approx(move, rel=1e-3)
+
+
+def test_residuals_are_kept_by_event_whatever_the_processes(
+    trained_5d: Trained, problem_5d: tuple, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What an interrupted run measured in several processes it does not measure again."""
+    task = _Residual(trained_5d[1], problem_5d[0], PriorTransform(problem_5d[1]), 0)
+    rows = [{"event": float(index)} for index in range(70)]
+    made = [
+        remembering(Ledger(tmp_path / "kept"), lambda npool=npool: evaluate(task, rows, npool)[0]) for npool in (2, 1)
+    ]
+    np.testing.assert_array_equal(*made)
+    counted = []
+    plain = _Residual._residual
+    monkeypatch.setattr(_Residual, "_residual", lambda self, index: counted.append(index) or plain(self, index))
+    again = remembering(Ledger(tmp_path / "kept"), lambda: evaluate(task, rows, 1)[0])
+    np.testing.assert_array_equal(again, made[0])
+    assert len(counted) <= 4  # two chunks, of each the first event and the largest

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -79,3 +82,28 @@ def doubled(number: int) -> int:
 @pytest.mark.parametrize("npool", [1, 2])
 def test_each_keeps_the_order(npool: int) -> None:
     assert list(each(doubled, range(9), npool)) == list(range(0, 18, 2))
+
+
+def test_a_signal_that_comes_while_workers_are_forked_is_not_lost(tmp_path: Path) -> None:
+    """What a handler raises in the middle of a fork Python drops: the signal has to wait."""
+    script = tmp_path / "script.py"
+    script.write_text(
+        "import os, signal, sys\n"
+        "import numpy as np\n"
+        "from bilby_flowpe.parallel import evaluate\n"
+        "def end(number, frame):\n"
+        "    sys.exit(99)\n"
+        "def task(row):\n"
+        "    return np.array([row['a']])\n"
+        "signal.signal(signal.SIGTERM, end)\n"
+        "sent = []\n"
+        "def send():\n"
+        "    if not sent:\n"
+        "        sent.append(1)\n"
+        "        os.kill(os.getpid(), signal.SIGTERM)\n"
+        "os.register_at_fork(after_in_parent=send)\n"
+        "evaluate(task, [{'a': float(i)} for i in range(640)], npool=2)\n"
+        "print('ended as if nothing had come')\n"
+    )
+    done = subprocess.run([sys.executable, str(script)], capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 99, done.stdout + done.stderr
