@@ -9,6 +9,7 @@ weight it is taken out again, and the exact one put in its place.
 from __future__ import annotations
 
 import numpy as np
+from scipy.ndimage import map_coordinates
 
 from .conditional import DISTANCE, ExactConditional
 
@@ -48,20 +49,11 @@ class AveragedLikelihood:
         norm = np.maximum(norm, _NOTHING)
         if not self._with_distance:
             return self._exact.log_averaged(np.ones_like(kappa), kappa, norm)
-        return self._steep(kappa, norm) + self._rest(np.log(np.maximum(kappa / norm, _NOTHING)), np.log(norm))
-
-    def _rest(self, log_amplitude: np.ndarray, log_norm: np.ndarray) -> np.ndarray:
-        """The table between its four nearest entries."""
-        cells, shares = [], []
-        for value, grid in ((log_amplitude, self._log_amplitudes), (log_norm, self._log_norms)):
-            place = np.clip((value - grid[0]) / (grid[1] - grid[0]), 0.0, len(grid) - 1.0)
-            cell = np.minimum(place.astype(np.intp), len(grid) - 2)
-            cells.append(cell)
-            shares.append(place - cell)
-        flat = cells[0] * _NORMS + cells[1]
-        corners = [self._table.ravel().take(flat + step) for step in (0, 1, _NORMS, _NORMS + 1)]
-        near = corners[0] + shares[1] * (corners[1] - corners[0])
-        return near + shares[0] * (corners[2] + shares[1] * (corners[3] - corners[2]) - near)
+        places = [
+            (np.log(np.maximum(value, _NOTHING)) - grid[0]) / (grid[1] - grid[0])
+            for value, grid in ((kappa / norm, self._log_amplitudes), (norm, self._log_norms))
+        ]
+        return self._steep(kappa, norm) + map_coordinates(self._table, places, order=1, mode="nearest")
 
     def _steep(self, kappa: np.ndarray, norm: np.ndarray) -> np.ndarray:
         """Nearly, at the best amplitude that the distances allow: the average over the phase by its limits, not by Bessel's."""

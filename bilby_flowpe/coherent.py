@@ -24,6 +24,7 @@ import numpy as np
 from bilby.core.prior import Prior
 from bilby.gw.likelihood import GravitationalWaveTransient
 from scipy.fft import ifft
+from scipy.special import logsumexp
 
 from .averaged import AveragedLikelihood
 from .candidates import Candidates, products_of
@@ -38,7 +39,6 @@ from .simulation.symmetries import inclination_factors
 from .sky import DEC, RA, TIME, SkyProposal, reach_of
 
 PSI = "psi"
-SKY = (PSI, RA, DEC)
 SEED = "seed_of_sky"
 _SKIES, _TURNS = 256, 64
 _OVERSAMPLING = 4  # steps of the filters' outputs in the shortest period of the signal
@@ -125,9 +125,9 @@ class CoherentConditional:
         task, rng = self.task(likelihood), np.random.default_rng(0)
         rows = self.task_rows([{**row, **self.reference}] * _AVERAGES, rng)
         drawn = [value for value in map(task, rows) if value is not None]
-        log_ratio = self.draw(np.array(drawn), rng).log_ratio if drawn else np.array([-np.inf])
-        peak = max(float(log_ratio.max()), -1 / _NOTHING)
-        return float(np.log(np.sum(np.exp(log_ratio - peak)) / _AVERAGES) + peak)
+        if not drawn:
+            return -np.inf
+        return float(logsumexp(self.draw(np.array(drawn), rng).log_ratio) - np.log(_AVERAGES))
 
 
 class CoherentDraw:
@@ -215,13 +215,12 @@ class CoherentDraw:
 
     def _series(self, polarisations: Mapping[str, np.ndarray], bins: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Inner products with the data at every time, (D, 2, T) complex, and of the polarisations, (D, 2, 2)."""
+        waves = [polarisations[mode] for mode in MODES]
         spectrum = np.zeros((len(self._projections), 2, self._size), dtype=np.complex64)
         norms = np.empty((len(self._projections), 2, 2))
         for index, projection in enumerate(self._projections):
-            spectrum[index][:, projection.bins], norms[index] = projection.by_mode(
-                [polarisations[mode] for mode in MODES]
-            )
-        ratio = _ratio(*(polarisations[mode] for mode in MODES))
+            spectrum[index][:, projection.bins], norms[index] = projection.by_mode(waves)
+        ratio = _ratio(*waves)
         if ratio is None:
             return ifft(spectrum, norm="forward", overwrite_x=True)[..., bins].astype(np.complex128), norms
         plus = ifft(spectrum[:, 0], norm="forward", overwrite_x=True)[:, bins].astype(np.complex128)

@@ -48,10 +48,11 @@ def conditional_config(
     order = symmetries.phase_order or next(iter(orders), 0)
     if modes.phase != "conditional" or conditional_obstacle(transform, order) is not None:
         return ConditionalConfig()
-    if orders and not _time_is_free(simulator, transform.independent_keys()):
-        # With the time in the network, what the modes would be drawn with is not known.
-        return ConditionalConfig()
     independent = transform.independent_keys()
+    with_time = modes.time == "conditional" and _time_is_free(simulator, independent)
+    if orders and not with_time:
+        # Several modes are drawn beside places and times, or not at all.
+        return ConditionalConfig()
     keys, ratio = [PHASE], 0j
     # With one detector distance and inclination go together.
     amplitude = (DISTANCE,) if response is None else (DISTANCE, INCLINATION)
@@ -59,7 +60,7 @@ def conditional_config(
     if modes.distance == "conditional" and free:
         keys += amplitude
         ratio = 0j if response is None else symmetries.cross_ratio
-    if (modes.time == "conditional" or orders) and _time_is_free(simulator, independent):
+    if with_time:
         keys.append(TIME)
         if modes.sky == "conditional" and response is None:
             acts = (*symmetries.inert, *((INCLINATION,) if symmetries.inclination else ()))

@@ -80,7 +80,7 @@ def _of_object(thing: Any, seen: set[int], depth: int) -> Iterator[bytes]:
 
 def _of_class(kind: type, seen: set[int], depth: int) -> Iterator[bytes]:
     for base in kind.__mro__:
-        if _own(base.__module__) and base not in (object,):
+        if _own(base.__module__):
             yield base.__qualname__.encode()
             for name in sorted(vars(base)):
                 member = vars(base)[name]

@@ -224,8 +224,7 @@ def check(task: Callable[[Any], np.ndarray | None], rows: Sequence[Any], chunk: 
         If it is not what was kept.
     """
     known = [index for index, value in enumerate(chunk) if value is not None]
-    places = {*known[:1], *(index for index, value in enumerate(chunk) if value is None)}
-    places = {min(places)} if len(places) < 2 else {*known[:1], min(places - {*known[:1]})}
+    places = {*known[:1], *[index for index, value in enumerate(chunk) if value is None][:1]}
     if known:
         # Where most of the weight is, a change that is felt is most likely to be.
         places.add(max(known, key=lambda index: float(np.nan_to_num(np.ravel(chunk[index])[0].real, nan=-np.inf))))

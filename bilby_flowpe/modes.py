@@ -28,7 +28,7 @@ from .parallel import Row, Task
 from .phase import conditional_obstacle
 from .piecewise import draw_linear
 from .priors import PriorTransform
-from .sky import interpolated
+from .sky import TIME, interpolated
 
 _CHOSEN = 32  # candidates that the whole wave is looked at for
 _TEMPER = 0.7  # power of the loudest mode's weights by which they are chosen
@@ -196,9 +196,9 @@ class ModesDraw(CoherentDraw):
         self, waves: Mapping[int, np.ndarray], candidates: Candidates, places: np.ndarray, turns: np.ndarray, row: Row
     ) -> tuple[np.ndarray, np.ndarray]:
         """Inner products of every mode with the data, (K, m), and with each other, (K, m, m), for the chosen candidates."""
-        _, bins = self._proposal or self._proposal_at((row["geocent_time"], row["geocent_time"]))
+        _, bins = self._proposal or self._proposal_at((row[TIME], row[TIME]))
         psi = candidates.angles[PSI][turns]
-        count = len(self._orders)
+        count, modes = len(self._orders), np.concatenate([waves[order] for order in self._orders])
         inner, norms = (
             np.zeros((len(places), count), dtype=complex),
             np.zeros((len(places), count, count), dtype=complex),
@@ -208,7 +208,6 @@ class ModesDraw(CoherentDraw):
             response = np.stack(
                 [plus * np.cos(2 * psi) + cross * np.sin(2 * psi), cross * np.cos(2 * psi) - plus * np.sin(2 * psi)]
             )
-            modes = np.concatenate([waves[order] for order in self._orders])
             terms, products = projection.complex_by_mode(modes)
             spectrum = np.zeros((len(modes), self._size), dtype=np.complex64)
             spectrum[:, projection.bins] = terms

@@ -122,14 +122,14 @@ def noise_curve(
     psd = strain.psd(fftlength=duration, overlap=duration / 2, method=method, window=window)
     values = np.asarray(psd.value, dtype=np.float64)
     if truncation is not None:
-        values = _truncated(values, psd.df.value, truncation, length, minimum_frequency)
+        values = _truncated(values, psd.df.value, truncation, minimum_frequency)
     inside = psd.frequencies.value >= minimum_frequency
     if not np.all(values[inside] > 0):
         raise DataError("the noise curve is not positive everywhere: the strain is no noise of a detector")
     return PowerSpectralDensity(frequency_array=psd.frequencies.value, psd_array=values)
 
 
-def _truncated(values: np.ndarray, spacing: float, length: float, duration: float, lowest: float) -> np.ndarray:
+def _truncated(values: np.ndarray, spacing: float, length: float, lowest: float) -> np.ndarray:
     from pycbc.psd import inverse_spectrum_truncation
     from pycbc.types import FrequencySeries
 

@@ -87,14 +87,11 @@ def problem(
 
 def referee(likelihood, priors, outdir: Path, label: str, npool: int) -> bilby.core.result.Result:
     """The dynesty run: phase and distance integrated out, 500 live points, else Bilby's defaults; resumes where it stopped."""
-    marginalised = priors.copy()
-    outdir.mkdir(parents=True, exist_ok=True)
-    integrated = bilby.gw.GravitationalWaveTransient(
-        likelihood.interferometers, likelihood.waveform_generator, phase_marginalization=True, distance_marginalization=True,
-        priors=marginalised, distance_marginalization_lookup_table=str(outdir / f"{label}_distances.npz"),
-    )  # fmt: skip
+    from bilby_flowpe.validation.marginalised import marginalised
+
+    integrated, fewer = marginalised(likelihood, priors, ("phase", "distance"), outdir)
     return bilby.run_sampler(
-        integrated, marginalised, sampler="dynesty", nlive=500, npool=npool, outdir=str(outdir), label=f"{label}_dynesty",
+        integrated, fewer, sampler="dynesty", nlive=500, npool=npool, outdir=str(outdir), label=f"{label}_dynesty",
         sampling_seed=1, conversion_function=bilby.gw.conversion.generate_all_bbh_parameters,
     )  # fmt: skip
 

@@ -14,6 +14,7 @@ import os
 from pathlib import Path
 
 import bilby
+import gw150914
 import numpy as np
 from bilby.core.utils import logger
 
@@ -21,8 +22,6 @@ from bilby_flowpe.configuration import read
 from bilby_flowpe.injections import inject
 from bilby_flowpe.plotting import plot_comparison
 from bilby_flowpe.priors import PriorTransform
-
-INTEGRATED = ("phase", "luminosity_distance")
 
 
 def loud_enough(problem, seed: int, lowest: float, given: dict[str, float]):
@@ -46,20 +45,6 @@ def loud_enough(problem, seed: int, lowest: float, given: dict[str, float]):
             return event, truth, float(snr**0.5)
 
 
-def referee(event, priors, outdir: Path, label: str, npool: int) -> bilby.core.result.Result:
-    """dynesty with phase and distance integrated out."""
-    outdir.mkdir(parents=True, exist_ok=True)
-    marginalised = priors.copy()
-    integrated = bilby.gw.GravitationalWaveTransient(
-        event.interferometers, event.waveform_generator, phase_marginalization=True, distance_marginalization=True,
-        priors=marginalised, distance_marginalization_lookup_table=str(outdir / f"{label}_distances.npz"),
-    )  # fmt: skip
-    return bilby.run_sampler(
-        integrated, marginalised, sampler="dynesty", nlive=500, npool=npool, outdir=str(outdir), label=f"{label}_dynesty",
-        sampling_seed=1, conversion_function=bilby.gw.conversion.generate_all_bbh_parameters,
-    )  # fmt: skip
-
-
 def main() -> None:
     """Run, print, draw."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -81,7 +66,9 @@ def main() -> None:
     logger.setLevel("INFO")
     label = f"{arguments.config.stem}_{arguments.seed}"
     # The referee first: a run asked to start clean makes Bilby start all later ones clean too.
-    other = referee(event, problem.priors, arguments.outdir, label, arguments.npool) if arguments.referee else None
+    other = (
+        gw150914.referee(event, problem.priors, arguments.outdir, label, arguments.npool) if arguments.referee else None
+    )
     settings = problem.settings
     result = bilby.run_sampler(
         event, problem.priors.copy(), sampler="flowpe", network=arguments.network, n_effective=arguments.effective,

@@ -9,7 +9,6 @@ import pytest
 from bilby.gw.detector import PowerSpectralDensity
 from gwpy.timeseries import TimeSeries
 
-from bilby_flowpe import observed
 from bilby_flowpe.errors import DataError
 from bilby_flowpe.observed import interferometer, noise_curve, read_strain
 
@@ -93,7 +92,6 @@ def test_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, strain: TimeSeri
     (tmp_path / "H-H1_nothing.hdf5").write_bytes(b"no strain")
     with pytest.raises(DataError, match="cannot be read as strain"):
         read_strain("H1", START, START + 10, tmp_path)
-    monkeypatch.setattr(observed, "Path", Path)
     monkeypatch.setattr(TimeSeries, "read", staticmethod(lambda path, format: strain))
     read = read_strain("H1", START + 5, START + 20, tmp_path)
     assert tuple(map(float, read.span)) == (START + 5, START + 20)

@@ -196,6 +196,15 @@ def test_higher_modes_have_neither_a_phase_order_nor_inclination_factors(approxi
     assert set(found.cheap_keys) == {"geocent_time", "psi", "luminosity_distance"}
 
 
+@pytest.mark.parametrize("approximant", ["IMRPhenomXHM", "IMRPhenomXPHM"])
+def test_orders_of_higher_modes(approximant):
+    found = find_symmetries(
+        generator(approximant), PriorTransform(precessing() if "P" in approximant[9:] else priors())
+    )
+    assert found.phase_order == 0
+    assert found.phase_orders == (1, 2, 3, 4)
+
+
 def test_precession():
     """The inclination mixes modes; whether the phase is a turn is what the waveform itself says at other draws."""
     source, transform = generator(), PriorTransform(precessing())

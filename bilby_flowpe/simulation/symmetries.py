@@ -136,8 +136,8 @@ def find_symmetries(generator: WaveformGenerator, transform: PriorTransform) -> 
         for row, strain in good
     )
     order = next((m for m in (2, -2) if "phase" in known and _turns(generator, good, m)), 0)
-    ratios = [_face_on_ratio(generator, row) for row, _ in good] if order and "theta_jn" in known else [0j]
-    inclination = all(abs(ratio) > 0 for ratio in ratios)
+    ratios = [_face_on_ratio(generator, row) for row, _ in good] if order and "theta_jn" in known else [None]
+    inclination = all(ratios)
     inclination = inclination and all(_inclines(generator, row, strain) for row, strain in good)
     # Where spins turn the whole angular momentum about, face on is the other way round: there is no one ratio then.
     one_ratio = inclination and _one_ratio(generator, transform, rng, ratios)
@@ -156,8 +156,7 @@ def _one_ratio(
 ) -> bool:
     draws = transform.sample(_RATIOS, rng)
     rows = ({**transform.fixed, **{key: float(draws[key][i]) for key in transform.keys}} for i in range(_RATIOS))
-    # Where there is no waveform there is no ratio; one that is no constant is none, and counts.
-    more = (_face_on_ratio(generator, row) for row in rows if polarisations(generator, {**row, "theta_jn": 0.0}))
+    more = (ratio for row in rows if (ratio := _face_on_ratio(generator, row)) is not None)
     return all(abs(ratio - known[0]) <= TOLERANCE for ratio in (*known, *more))
 
 
@@ -223,10 +222,11 @@ def _phase_orders(generator: WaveformGenerator, good: list[tuple[dict, dict]]) -
     return tuple(int(order) for order in orders[kept])
 
 
-def _face_on_ratio(generator: WaveformGenerator, row: Mapping[str, float]) -> complex:
+def _face_on_ratio(generator: WaveformGenerator, row: Mapping[str, float]) -> complex | None:
+    """``None`` where there is no waveform, zero where the ratio is no constant."""
     strain = polarisations(generator, {**row, "theta_jn": 0.0})
     if strain is None:
-        return 0j
+        return None
     power = float(np.sum(np.abs(strain["plus"]) ** 2))
     if power == 0:
         return 0j
