@@ -10,8 +10,9 @@ import torch
 from bilby.core.likelihood import Likelihood
 
 from .conditional import ConditionalConfig
-from .contract import Contract, Match
+from .contract import Contract
 from .grid import Grid
+from .matching import Match
 from .modes import conditional_of
 from .networks import ConditionalNetwork
 from .parts import Normal

@@ -16,11 +16,11 @@ import numpy as np
 from bilby.core.utils import logger
 from safetensors import SafetensorError, safe_open
 
-from .build import Settings, adapted
 from .contract import Contract
 from .errors import ConfigurationError, ModelError
 from .folder import WEIGHTS
 from .model import SHIPPED, TrainedPosterior
+from .settings import Settings, adapted
 from .training import TrainingConfig
 
 CACHE_VARIABLE = "BILBY_FLOWPE_CACHE"

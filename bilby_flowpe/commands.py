@@ -13,7 +13,7 @@ from bilby.core.likelihood import Likelihood
 from bilby.core.prior import PriorDict
 from bilby.core.utils import logger
 
-from .build import adapted, train_model
+from .build import train_model
 from .cache import new_folder
 from .calibrate import calibrate as measure_calibration
 from .calibrate import calibrated, describe_calibration
@@ -27,6 +27,7 @@ from .model import TrainedPosterior
 from .plotting import plot_efficiency, plot_history
 from .priors import PriorTransform
 from .problems import green2020
+from .settings import adapted
 from .simulation import GravitationalWaveSimulator
 from .simulation.dataset import read_header, require
 from .validation.card import write_card

@@ -23,13 +23,13 @@ from typing import Any, get_type_hints
 from bilby.core.likelihood import Likelihood
 from bilby.core.prior import PriorDict
 
-from .build import Settings
 from .errors import ConfigurationError
 from .folder import CONFIGURATION
 from .networks import compact
 from .networks import green2020 as green2020_network
 from .problems import green2020
 from .recipe import TrainingConfig, green2020_training
+from .settings import Settings
 from .tables import check_keys, convert, fill
 from .transient import DataConfig, WaveformConfig, make_likelihood, make_priors
 

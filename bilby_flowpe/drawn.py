@@ -20,7 +20,7 @@ class Modes:
     Attributes
     ----------
     phase, distance, time, sky
-        As in :class:`bilby_flowpe.build.Settings`.
+        As in :class:`bilby_flowpe.settings.Settings`.
     """
 
     phase: Mode = "conditional"

@@ -19,7 +19,7 @@ from safetensors import SafetensorError
 from .arguments import MODES, OF_THE_MODEL
 from .bands import FILE, has_own_frequencies, save_bands, whitened_bands
 from .bound import BoundPosterior
-from .build import Settings, train_model
+from .build import train_model
 from .cache import cached_models, check_writable, new_folder
 from .coherent import CoherentConditional
 from .conditional import ExactConditional
@@ -37,6 +37,7 @@ from .proposals import flow_alone
 from .refine import Budget
 from .representation import RepresentationConfig
 from .sampling import EventSampler, Wanted
+from .settings import Settings
 from .simulation import SimulationConfig, can_simulate, make_simulator, nobody_simulates
 from .training import TrainingConfig
 from .translation import translated

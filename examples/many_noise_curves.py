@@ -22,15 +22,17 @@ from bilby.core.utils import logger
 from bilby.gw.detector import PowerSpectralDensity
 
 from bilby_flowpe.bound import BoundPosterior
-from bilby_flowpe.build import Settings, train_model
+from bilby_flowpe.build import train_model
 from bilby_flowpe.cache import new_folder
 from bilby_flowpe.configuration import Problem, read
-from bilby_flowpe.contract import describe, psd_distance
+from bilby_flowpe.contract import describe
 from bilby_flowpe.importance import summarise
 from bilby_flowpe.injections import inject
 from bilby_flowpe.kept import measured
+from bilby_flowpe.matching import psd_distance
 from bilby_flowpe.model import TrainedPosterior
 from bilby_flowpe.priors import PriorTransform
+from bilby_flowpe.settings import Settings
 from bilby_flowpe.simulation.noise_family import NoiseFamily
 from bilby_flowpe.weighing import Target
 

@@ -51,11 +51,12 @@ def main() -> None:
     parser.add_argument("--outdir", type=Path, default=Path("outdir/model"))
     arguments = parser.parse_args()
 
-    from bilby_flowpe.build import Settings, train_model
+    from bilby_flowpe.build import train_model
     from bilby_flowpe.networks import compact
     from bilby_flowpe.plotting import plot_history
     from bilby_flowpe.problems import green2020
     from bilby_flowpe.representation import RepresentationConfig
+    from bilby_flowpe.settings import Settings
     from bilby_flowpe.simulation import SimulationConfig
     from bilby_flowpe.training import TrainingConfig
 

@@ -31,7 +31,7 @@ from bilby.gw.detector import PowerSpectralDensity
 from scipy.stats import ks_2samp
 
 from bilby_flowpe.bound import BoundPosterior
-from bilby_flowpe.build import Settings, train_model
+from bilby_flowpe.build import train_model
 from bilby_flowpe.charts import Chart
 from bilby_flowpe.injections import inject
 from bilby_flowpe.model import TrainedPosterior, find_model
@@ -42,6 +42,7 @@ from bilby_flowpe.problems import green2020
 from bilby_flowpe.proposals import Shares, defensive
 from bilby_flowpe.refine import Budget
 from bilby_flowpe.sampling import EventSampler, Wanted
+from bilby_flowpe.settings import Settings
 from bilby_flowpe.simulation import SimulationConfig
 from bilby_flowpe.training import TrainingConfig
 from bilby_flowpe.weighing import Target

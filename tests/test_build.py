@@ -18,7 +18,7 @@ from trained import small_settings
 
 from bilby_flowpe import cache as cache_module
 from bilby_flowpe.bound import BoundPosterior
-from bilby_flowpe.build import Settings, adapted, train_model
+from bilby_flowpe.build import train_model
 from bilby_flowpe.cache import cache_folder, cached_models, new_folder
 from bilby_flowpe.contract import describe
 from bilby_flowpe.errors import ConfigurationError, SimulationError
@@ -28,6 +28,7 @@ from bilby_flowpe.networks import NetworkConfig
 from bilby_flowpe.priors import PriorTransform
 from bilby_flowpe.proposals import flow_alone
 from bilby_flowpe.representation import RepresentationConfig
+from bilby_flowpe.settings import Settings, adapted
 from bilby_flowpe.training import TrainingConfig
 from bilby_flowpe.weighing import Target
 

@@ -13,10 +13,10 @@ import pytest
 from safetensors.numpy import save_file
 
 import bilby_flowpe.cache as cache
-from bilby_flowpe.build import Settings
 from bilby_flowpe.cache import cached_models, new_folder
 from bilby_flowpe.contract import Contract
 from bilby_flowpe.errors import ModelError
+from bilby_flowpe.settings import Settings
 from bilby_flowpe.training import TrainingConfig
 
 SETTINGS = Settings(training=TrainingConfig(max_steps=10, max_time=None))

@@ -12,7 +12,6 @@ import pytest
 from bilby.core.prior import DeltaFunction, PowerLaw, Uniform
 from bilby.gw.prior import BBHPriorDict
 
-from bilby_flowpe.build import Settings
 from bilby_flowpe.configuration import read
 from bilby_flowpe.contract import describe
 from bilby_flowpe.errors import ConfigurationError
@@ -21,6 +20,7 @@ from bilby_flowpe.networks import green2020 as green2020_network
 from bilby_flowpe.priors import PriorTransform
 from bilby_flowpe.problems import green2020
 from bilby_flowpe.recipe import TrainingConfig, green2020_training
+from bilby_flowpe.settings import Settings
 from bilby_flowpe.simulation import SimulationConfig
 from bilby_flowpe.tables import convert
 

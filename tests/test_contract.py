@@ -45,8 +45,9 @@ from bilby.gw.source import lal_binary_black_hole, lal_eccentric_binary_black_ho
 from bilby.gw.waveform_generator import WaveformGenerator
 
 import bilby_flowpe
-from bilby_flowpe.contract import Contract, Match, describe, psd_distance
+from bilby_flowpe.contract import Contract, describe
 from bilby_flowpe.errors import SimulationError
+from bilby_flowpe.matching import Match
 from bilby_flowpe.priors import PriorTransform
 from bilby_flowpe.problems import PSD_FILE, START_TIME, green2020_priors, overhead
 
@@ -636,33 +637,6 @@ def test_frequencies_left_out_have_to_be_the_same(trained: Contract) -> None:
         )
     louder = Contract(trained.facts, {name: 2 * curve})
     corrected(notched.match(louder, psd_tolerance=1.0), "by 0.693 ")
-
-
-def test_power_of_the_signals_weighs_the_frequencies(trained: Contract) -> None:
-    """It belongs to the model: nobody asks for it."""
-    name, power = "power_spectral_density.H1", np.zeros(493)
-    power[:100] = 1e-44
-    model = Contract(trained.facts, {**trained.arrays, "signal_power.H1": power})
-    curve = trained.arrays[name].copy()
-    curve[100:] *= 4
-    asked = Contract(trained.facts, {name: curve})
-    assert trained.match(asked).refusals
-    assert model.match(asked) == Match()
-    assert model.match(trained) == trained.match(model) == Match()
-
-
-def test_psd_distance() -> None:
-    trained = np.array([1.0, 2.0, 4.0, np.inf]) * 1e-46
-    assert psd_distance(trained, trained) == 0.0
-    assert psd_distance(trained, np.e * trained) == pytest.approx(1.0)
-    assert psd_distance(trained, trained / np.e) == pytest.approx(1.0)
-    asked = trained * np.exp([1.0, 0.0, -2.0, 0.0])
-    assert psd_distance(trained, asked) == pytest.approx(np.sqrt(5 / 3))
-    assert psd_distance(trained, asked, np.array([3.0, 5.0, 0.0, 9.0])) == pytest.approx(np.sqrt(3 / 8))
-    assert psd_distance(trained, asked, np.zeros(4)) == pytest.approx(np.sqrt(5 / 3))
-    assert psd_distance(trained, np.full(4, 1e-46)) == np.inf
-    assert psd_distance(np.full(4, 1e-46), trained) == np.inf
-    assert psd_distance(np.full(4, np.inf), np.full(4, np.inf)) == 0.0
 
 
 # Waveform --------------------------------------------------------------------------------------------------------------

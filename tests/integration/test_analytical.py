@@ -24,7 +24,7 @@ from scipy.special import gammaln, logsumexp
 from scipy.stats import norm, t
 
 from bilby_flowpe import run as run_module
-from bilby_flowpe.build import Settings
+from bilby_flowpe.settings import Settings
 from bilby_flowpe.training import TrainingConfig
 
 # Bilby's own property asks for the deprecated attribute.

@@ -16,8 +16,8 @@ from scipy.stats import multivariate_t
 
 from bilby_flowpe import cache
 from bilby_flowpe import run as run_module
-from bilby_flowpe.build import Settings
 from bilby_flowpe.importance import summarise
+from bilby_flowpe.settings import Settings
 
 KEYS = ["mass_1", "mass_2", "luminosity_distance", "geocent_time", "phase"]
 
