@@ -45,17 +45,11 @@ def inject(likelihood: Likelihood, transform: PriorTransform, rng: np.random.Gen
         return make_simulator(likelihood, transform, simulate=False).inject(rng)
     parameters, signal_polarisations = injected(likelihood, transform, rng)
     event = copy.deepcopy(likelihood)
-    for interferometer in event.interferometers:
+    for index, interferometer in enumerate(event.interferometers):
         signal = interferometer.get_detector_response(
             signal_polarisations, {**parameters, **event.get_sky_frame_parameters(dict(parameters))}
         )
-        interferometer.set_strain_data_from_frequency_domain_strain(
-            np.where(interferometer.frequency_mask, signal, 0) + _noise(interferometer, rng),
-            sampling_frequency=interferometer.sampling_frequency,
-            duration=interferometer.duration,
-            start_time=interferometer.start_time,
-        )
-    event._noise_log_likelihood_value = None
+        put_data(event, index, np.where(interferometer.frequency_mask, signal, 0) + _noise(interferometer, rng))
     return event, parameters
 
 
@@ -83,6 +77,36 @@ def injected(
         f"the waveform generator failed for {_TRIALS} draws from the prior, {parameters} the last of them: narrow the priors "
         "to where it works"
     )
+
+
+def optimal_snr(likelihood: GravitationalWaveTransient, parameters: Row) -> float:
+    """Signal-to-noise ratio of a signal over all detectors, were the filter its own shape."""
+    waves = likelihood.waveform_generator.frequency_domain_strain(dict(parameters))
+    parameters = {**parameters, **likelihood.get_sky_frame_parameters(dict(parameters))}
+    responses = [(ifo, ifo.get_detector_response(waves, parameters)) for ifo in likelihood.interferometers]
+    return float(sum(ifo.optimal_snr_squared(response).real for ifo, response in responses) ** 0.5)
+
+
+def put_data(likelihood: GravitationalWaveTransient, index: int, strain: np.ndarray) -> None:
+    """Give one detector other data; what the likelihood remembers of the old ones is forgotten.
+
+    Parameters
+    ----------
+    likelihood
+        Changed in place.
+    index
+        Of the detector.
+    strain
+        Frequency domain, (F,), in 1/Hz.
+    """
+    interferometer = likelihood.interferometers[index]
+    interferometer.set_strain_data_from_frequency_domain_strain(
+        strain,
+        sampling_frequency=interferometer.sampling_frequency,
+        duration=interferometer.duration,
+        start_time=interferometer.start_time,
+    )
+    likelihood._noise_log_likelihood_value = None
 
 
 def _noise(interferometer: Interferometer, rng: np.random.Generator) -> np.ndarray:

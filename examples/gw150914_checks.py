@@ -21,8 +21,9 @@ import gw150914
 import numpy as np
 import torch
 from bilby.core.utils import logger
+from glitches import burst
 
-from bilby_flowpe.injections import inject
+from bilby_flowpe.injections import inject, optimal_snr, put_data
 from bilby_flowpe.kept import measured
 from bilby_flowpe.model import TrainedPosterior, find_model
 from bilby_flowpe.plotting import plot_pp
@@ -49,30 +50,11 @@ class Event:
     ranks: dict[str, float]
 
 
-def put(event: Any, index: int, strain: np.ndarray) -> None:
-    """Give a detector other data."""
-    detector = event.interferometers[index]
-    detector.set_strain_data_from_frequency_domain_strain(
-        strain,
-        sampling_frequency=detector.sampling_frequency,
-        duration=detector.duration,
-        start_time=detector.start_time,
-    )
-    event._noise_log_likelihood_value = None
-
-
 def glitch(event: Any, truth: dict[str, float], rng: np.random.Generator) -> None:
     """A burst of signal-to-noise ratio 20 on the signal in one detector."""
     index = int(rng.integers(len(event.interferometers)))
     detector = event.interferometers[index]
-    frequencies, mask = detector.frequency_array, detector.frequency_mask
-    centre, width = rng.uniform(60, 200), rng.uniform(5, 20)
-    time = truth["geocent_time"] - detector.start_time + rng.uniform(-0.1, 0.02)
-    burst = np.exp(
-        -(((frequencies - centre) / width) ** 2) - 2j * np.pi * frequencies * time + 1j * rng.uniform(0, 2 * np.pi)
-    )
-    power = 4 / detector.duration * np.sum(np.abs(burst[mask]) ** 2 / detector.power_spectral_density_array[mask])
-    put(event, index, detector.frequency_domain_strain + np.where(mask, burst, 0) * 20 / power**0.5)
+    put_data(event, index, detector.frequency_domain_strain + burst(detector, truth["geocent_time"], rng))
 
 
 def wrong_curve(event: Any, truth: dict[str, float], rng: np.random.Generator) -> None:
@@ -82,14 +64,14 @@ def wrong_curve(event: Any, truth: dict[str, float], rng: np.random.Generator) -
     noisy = np.where(detector.frequency_mask, rng.standard_normal(len(curve)) + 1j * rng.standard_normal(len(curve)), 0)
     # Three parts of noise on the one that is there.
     more = noisy * np.sqrt(3 * np.where(np.isfinite(curve), curve, 0) * detector.duration / 4)
-    put(event, event.interferometers.index(detector), detector.frequency_domain_strain + more)
+    put_data(event, event.interferometers.index(detector), detector.frequency_domain_strain + more)
 
 
 def swapped(event: Any, truth: dict[str, float], rng: np.random.Generator) -> None:
     """The data of each detector as the other's."""
     first, second = (detector.frequency_domain_strain.copy() for detector in event.interferometers)
-    put(event, 0, second)
-    put(event, 1, first)
+    put_data(event, 0, second)
+    put_data(event, 1, first)
 
 
 SPOILT: dict[str, Spoil] = {
@@ -113,7 +95,7 @@ class Analyse:
         rng = np.random.default_rng((150914, index, list(SPOILT).index(self.spoilt) + 1 if self.spoilt else 0))
         while True:
             event, truth = inject(self.likelihood, transform, rng)
-            snr = loudness(event, truth)
+            snr = optimal_snr(event, truth)
             if self.spoilt is None or snr >= LOUD:
                 break
         if self.spoilt:
@@ -148,15 +130,6 @@ class Analyse:
             np.random.default_rng((index, int(refine))), bound.log_likelihood_found, bound.surprise,
         )  # fmt: skip
         return sampler()
-
-
-def loudness(event: Any, truth: dict[str, float]) -> float:
-    """Optimal signal-to-noise ratio over all detectors."""
-    waves = event.waveform_generator.frequency_domain_strain(dict(truth))
-    return float(
-        sum(d.optimal_snr_squared(d.get_detector_response(waves, dict(truth))).real for d in event.interferometers)
-        ** 0.5
-    )
 
 
 def grades(events: list[Event], which: str) -> str:

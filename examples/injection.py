@@ -19,7 +19,7 @@ import numpy as np
 from bilby.core.utils import logger
 
 from bilby_flowpe.configuration import read
-from bilby_flowpe.injections import inject
+from bilby_flowpe.injections import inject, optimal_snr
 from bilby_flowpe.plotting import plot_comparison
 from bilby_flowpe.priors import PriorTransform
 
@@ -37,12 +37,9 @@ def loud_enough(problem, seed: int, lowest: float, given: dict[str, float]):
         drawn_from = PriorTransform(narrowed)
     while True:
         event, truth = inject(problem.likelihood, drawn_from, rng)
-        waves = event.waveform_generator.frequency_domain_strain(dict(truth))
-        snr = sum(
-            ifo.optimal_snr_squared(ifo.get_detector_response(waves, dict(truth))).real for ifo in event.interferometers
-        )
-        if snr**0.5 >= lowest:
-            return event, truth, float(snr**0.5)
+        snr = optimal_snr(event, truth)
+        if snr >= lowest:
+            return event, truth, snr
 
 
 def main() -> None:

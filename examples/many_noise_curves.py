@@ -27,7 +27,7 @@ from bilby_flowpe.cache import new_folder
 from bilby_flowpe.configuration import Problem, read
 from bilby_flowpe.contract import describe
 from bilby_flowpe.importance import summarise
-from bilby_flowpe.injections import inject
+from bilby_flowpe.injections import inject, optimal_snr
 from bilby_flowpe.kept import measured
 from bilby_flowpe.matching import psd_distance
 from bilby_flowpe.model import TrainedPosterior
@@ -67,12 +67,8 @@ class Measure:
         # The same parameters and white noise under either curve.
         event, truth = inject(moved, transform, np.random.default_rng((31, index)))
         plain, _ = inject(self.likelihood, transform, np.random.default_rng((31, index)))
-        waves = event.waveform_generator.frequency_domain_strain(dict(truth))
-        snr = sum(
-            ifo.optimal_snr_squared(ifo.get_detector_response(waves, dict(truth))).real for ifo in event.interferometers
-        )
         return Event(
-            float(snr**0.5),
+            optimal_snr(event, truth),
             distance,
             self._efficiency(self.amortised, event, transform, index),
             self._efficiency(self.fixed, plain, transform, index),

@@ -24,7 +24,7 @@ from bilby.core.utils import logger
 
 from bilby_flowpe.catalogue import find_folder
 from bilby_flowpe.commands import problem_of
-from bilby_flowpe.injections import inject
+from bilby_flowpe.injections import inject, optimal_snr
 from bilby_flowpe.kept import measured
 from bilby_flowpe.model import TrainedPosterior
 from bilby_flowpe.priors import PriorTransform
@@ -62,7 +62,7 @@ class Runner:
 
     def __call__(self, index: int) -> Event:
         event, truth = inject(self.likelihood, PriorTransform(self.priors), np.random.default_rng((self.seed, index)))
-        snr = float(event.interferometers[0].optimal_snr_squared(_signal(event, truth)).real ** 0.5)
+        snr = optimal_snr(event, truth)
         try:
             result, seconds = self._run(event, self.model, 2 * index)
             again = self._run(event, None, 2 * index + 1)[0] if index < self.twice else None
@@ -87,11 +87,6 @@ class Runner:
         if not np.isclose(read.log_evidence, result.log_evidence, rtol=1e-12):
             raise ArithmeticError("the result read back is another one")
         return result, float(result.meta_data["run_statistics"]["seconds"]["total"])
-
-
-def _signal(event: Any, truth: dict[str, float]) -> np.ndarray:
-    interferometer = event.interferometers[0]
-    return interferometer.get_detector_response(event.waveform_generator.frequency_domain_strain(truth), truth)
 
 
 def main() -> None:

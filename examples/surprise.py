@@ -22,9 +22,10 @@ import torch
 from bilby.core.prior import Uniform
 from bilby.core.utils import logger
 from bilby.gw.detector import PowerSpectralDensity
+from glitches import burst
 
 from bilby_flowpe.calibrate import moved_psd
-from bilby_flowpe.injections import inject
+from bilby_flowpe.injections import inject, put_data
 from bilby_flowpe.kept import measured
 from bilby_flowpe.model import TrainedPosterior, find_model
 from bilby_flowpe.priors import PriorTransform
@@ -60,16 +61,10 @@ def later(likelihood: Any, priors: Any, rng: np.random.Generator) -> Event:
 def glitch(likelihood: Any, priors: Any, rng: np.random.Generator) -> Event:
     """A sine-Gaussian of signal-to-noise ratio 20 somewhere on the signal."""
     event, truth = inject(likelihood, PriorTransform(priors), rng)
-    for interferometer in event.interferometers:
-        frequencies, mask = interferometer.frequency_array, interferometer.frequency_mask
-        centre, width = rng.uniform(60, 200), rng.uniform(5, 20)
-        time = truth["geocent_time"] - interferometer.start_time + rng.uniform(-0.1, 0.02)
-        burst = np.exp(
-            -(((frequencies - centre) / width) ** 2) - 2j * np.pi * frequencies * time + 1j * rng.uniform(0, 2 * np.pi)
+    for index, interferometer in enumerate(event.interferometers):
+        put_data(
+            event, index, interferometer.frequency_domain_strain + burst(interferometer, truth["geocent_time"], rng)
         )
-        psd = interferometer.power_spectral_density_array
-        power = 4 / interferometer.duration * np.sum(np.abs(burst[mask]) ** 2 / psd[mask])
-        put(event, interferometer, interferometer.frequency_domain_strain + np.where(mask, burst, 0) * 20 / power**0.5)
     return event, truth
 
 
@@ -97,10 +92,10 @@ def no_signal(likelihood: Any, priors: Any, rng: np.random.Generator) -> Event:
     """Noise alone."""
     event, truth = inject(likelihood, PriorTransform(priors), rng)
     polarisations = likelihood.waveform_generator.frequency_domain_strain(dict(truth))
-    for interferometer in event.interferometers:
+    for index, interferometer in enumerate(event.interferometers):
         signal = interferometer.get_detector_response(polarisations, dict(truth))
         mask = interferometer.frequency_mask
-        put(event, interferometer, interferometer.frequency_domain_strain - np.where(mask, signal, 0))
+        put_data(event, index, interferometer.frequency_domain_strain - np.where(mask, signal, 0))
     return event, truth
 
 
@@ -109,17 +104,6 @@ def moved_curve(likelihood: Any, priors: Any, rng: np.random.Generator) -> Event
     other = copy.deepcopy(likelihood)
     moved_psd(other, TOLERATED, rng)
     return inject(other, PriorTransform(priors), rng)
-
-
-def put(event: Any, interferometer: Any, strain: np.ndarray) -> None:
-    """Give a detector other data."""
-    interferometer.set_strain_data_from_frequency_domain_strain(
-        strain,
-        sampling_frequency=interferometer.sampling_frequency,
-        duration=interferometer.duration,
-        start_time=interferometer.start_time,
-    )
-    event._noise_log_likelihood_value = None
 
 
 CLASSES: dict[str, Callable[[Any, Any, np.random.Generator], Event]] = {

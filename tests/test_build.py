@@ -29,7 +29,6 @@ from bilby_flowpe.priors import PriorTransform
 from bilby_flowpe.proposals import flow_alone
 from bilby_flowpe.representation import RepresentationConfig
 from bilby_flowpe.settings import Settings, adapted
-from bilby_flowpe.training import TrainingConfig
 from bilby_flowpe.weighing import Target
 
 TINY = small_settings(steps=30, n_waveforms=300)
@@ -159,34 +158,6 @@ def test_unusable_problems_are_refused() -> None:
         train_model(unknown_noise, priors, TINY, progress=False)
     with pytest.raises(SimulationError, match="likelihood=Likelihood"):
         train_model(Likelihood(), PriorDict({"a": Uniform(0, 1)}), TINY, progress=False)
-
-
-# Settings --------------------------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("values", "complaint"),
-    [
-        ({"phase": "nonsense"}, "phase='nonsense': choose 'conditional' or 'network'"),
-        ({"network": NetworkConfig(family="nonsense")}, "network='nonsense': choose one of .*'maf', 'nsf'"),
-        ({"representation": RepresentationConfig(kind="nonsense")}, "representation='nonsense': choose one of"),
-        ({"training": TrainingConfig(device="nonsense")}, "device='nonsense'"),
-    ],
-)
-def test_settings_are_checked(values: dict, complaint: str) -> None:
-    with pytest.raises(ConfigurationError, match=complaint):
-        Settings(**values)
-
-
-def test_kind_holds_what_makes_a_model_another() -> None:
-    usual = Settings()
-    assert replace(usual, training=TrainingConfig(max_steps=7)).kind() == usual.kind()
-    assert replace(usual, fold_phase=False).kind() == usual.kind()  # nothing to fold where the phase is not drawn
-    in_network = replace(usual, phase="network")
-    assert in_network.kind() != usual.kind()
-    assert replace(in_network, fold_phase=False).kind() != in_network.kind()
-    assert replace(usual, network=NetworkConfig(family="nsf")).kind() != usual.kind()
-    assert replace(usual, representation=RepresentationConfig(kind="series")).kind() != usual.kind()
 
 
 # Cache -----------------------------------------------------------------------------------------------------------------
@@ -352,11 +323,3 @@ def test_noise_curves_and_the_whole_series(problem_5d: tuple) -> None:
     )
     with pytest.raises(ConfigurationError, match="with representation='series': use 'aligned'"):
         train_model(*problem_5d, settings, progress=False)
-
-
-def test_a_network_that_no_memory_holds_is_refused_at_once() -> None:
-    with pytest.raises(
-        ConfigurationError, match=r"hidden_features=\[200000, 200000\] would take .* GiB .*: give widths of"
-    ):
-        Settings(network=NetworkConfig(hidden_features=(200_000, 200_000)))
-    Settings(network=NetworkConfig(hidden_features=(2048, 2048, 2048)))

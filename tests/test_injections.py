@@ -18,7 +18,7 @@ from bilby.core.likelihood import (
 from bilby.core.prior import PriorDict, Uniform
 
 from bilby_flowpe.errors import SimulationError
-from bilby_flowpe.injections import inject, injected
+from bilby_flowpe.injections import inject, injected, optimal_snr, put_data
 from bilby_flowpe.priors import PriorTransform
 
 
@@ -139,3 +139,16 @@ def test_a_generator_that_raises_is_named(problem_5d: tuple, transform_5d: Prior
     likelihood.waveform_generator = Raising()
     with pytest.raises(SimulationError, match=r"raised KeyError .'chi_3'.* at .*'mass_1'"):
         injected(likelihood, transform_5d, np.random.default_rng(0))
+
+
+def test_the_signal_to_noise_ratio_is_that_of_the_signal_filtered_with_itself(problem_5d: tuple) -> None:
+    likelihood, priors = problem_5d
+    event, truth = inject(likelihood, PriorTransform(priors), np.random.default_rng(3))
+    (ifo,) = event.interferometers
+    signal = ifo.get_detector_response(event.waveform_generator.frequency_domain_strain(dict(truth)), truth)
+    before = event.noise_log_likelihood()
+    put_data(event, 0, np.where(ifo.frequency_mask, signal, 0))
+    # Data that are the signal itself: ln L against noise is half the squared ratio.
+    assert event.log_likelihood_ratio(dict(truth)) == pytest.approx(optimal_snr(event, truth) ** 2 / 2)
+    assert event.noise_log_likelihood() == pytest.approx(-(optimal_snr(event, truth) ** 2) / 2)
+    assert event.noise_log_likelihood() != before
