@@ -11,7 +11,7 @@ from __future__ import annotations
 import numpy as np
 from scipy.ndimage import map_coordinates
 
-from .conditional import DISTANCE, ExactConditional
+from .amplitudes import Amplitudes, KnownAmplitude
 
 _AMPLITUDES, _NORMS = 129, 129
 _QUIET, _LOUD = 1e-2, 1e4  # signal-to-noise ratios that the table covers, at the nearest and at the reference distance
@@ -26,29 +26,28 @@ class AveragedLikelihood:
     Parameters
     ----------
     exact
-        Of phase and distance.
+        The average, exactly.
     """
 
-    def __init__(self, exact: ExactConditional) -> None:
+    def __init__(self, exact: Amplitudes | KnownAmplitude) -> None:
         self._exact = exact
-        self._with_distance = DISTANCE in exact.keys
+        self._with_distance = isinstance(exact, Amplitudes)
         if not self._with_distance:
             return
-        self._ends = lowest, highest = exact.amplitude_range
+        self._ends = lowest, highest = exact.range
         self._log_amplitudes = np.log(np.geomspace(lowest / _MARGIN, highest * _MARGIN, _AMPLITUDES))
         self._log_norms = np.log(np.geomspace(max(_QUIET / highest, _LEAST) ** 2, _LOUD**2, _NORMS))
         amplitude, norm = np.exp(self._log_amplitudes), np.exp(self._log_norms)
         self._table = np.empty((_AMPLITUDES, _NORMS))
         for column, of_norm in enumerate(norm):
-            kappa = amplitude * of_norm
-            products = np.stack([kappa, np.zeros(_AMPLITUDES), np.full(_AMPLITUDES, of_norm)], axis=1)
-            self._table[:, column] = exact.log_marginal(products) - self._steep(kappa, np.full(_AMPLITUDES, of_norm))
+            kappa, same = amplitude * of_norm, np.full(_AMPLITUDES, of_norm)
+            self._table[:, column] = exact.log_marginal(kappa, same) - self._steep(kappa, same)
 
     def __call__(self, kappa: np.ndarray, norm: np.ndarray) -> np.ndarray:
         """Log likelihood ratios of moduli and squared norms of one shape."""
         norm = np.maximum(norm, _NOTHING)
         if not self._with_distance:
-            return self._exact.log_averaged(np.ones_like(kappa), kappa, norm)
+            return self._exact.log_marginal(kappa, norm)
         places = [
             (np.log(np.maximum(value, _NOTHING)) - grid[0]) / (grid[1] - grid[0])
             for value, grid in ((kappa / norm, self._log_amplitudes), (norm, self._log_norms))

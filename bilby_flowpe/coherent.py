@@ -26,10 +26,11 @@ from bilby.gw.likelihood import GravitationalWaveTransient
 from scipy.fft import ifft
 from scipy.special import logsumexp
 
+from .amplitudes import DISTANCE, INCLINATION
 from .averaged import AveragedLikelihood
 from .candidates import Candidates, products_of
 from .cells import spread
-from .conditional import DISTANCE, INCLINATION, PHASE, ConditionalConfig, ConditionalDraws, ExactConditional
+from .conditional import PHASE, ConditionalConfig, ConditionalDraws, ExactConditional
 from .errors import ContractError
 from .parallel import Row, Task
 from .phase import InnerProducts, Projection
@@ -89,7 +90,7 @@ class CoherentConditional:
     @cached_property
     def averaged(self) -> AveragedLikelihood:
         """Over phase and distance."""
-        return AveragedLikelihood(self.inner)
+        return AveragedLikelihood(self.inner.amplitudes)
 
     def defend(self, share: float) -> None:
         """Draw a share of the distances from their prior."""

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from .conditional import DISTANCE, INCLINATION, PHASE, ConditionalConfig, resolved
+from .amplitudes import DISTANCE, INCLINATION, resolved
+from .conditional import PHASE, ConditionalConfig
 from .phase import conditional_obstacle
 from .simulation import GravitationalWaveSimulator
 

@@ -19,10 +19,11 @@ from bilby.gw.likelihood import GravitationalWaveTransient
 from scipy.fft import ifft
 from scipy.special import logsumexp
 
+from .amplitudes import DISTANCE, Amplitudes, KnownAmplitude, amplitudes_of, at_phase
 from .averaged import AveragedLikelihood
 from .candidates import Candidates
 from .coherent import MODES, PSI, CoherentConditional, CoherentDraw, seeded
-from .conditional import DISTANCE, PHASE, ConditionalConfig, ConditionalDraws, ExactConditional
+from .conditional import PHASE, Conditional, ConditionalConfig, ConditionalDraws, ExactConditional
 from .errors import ContractError
 from .parallel import Row, Task
 from .phase import conditional_obstacle
@@ -33,49 +34,6 @@ from .sky import TIME, interpolated
 _CHOSEN = 32  # candidates that the whole wave is looked at for
 _TEMPER = 0.7  # power of the loudest mode's weights by which they are chosen
 _PHASES, _FINE_PHASES = 128, 1025
-_NODES = 33
-
-
-class AmplitudeAtPhase(ExactConditional):
-    """The distance alone, from its exact conditional, of signals whose phase is known.
-
-    As :class:`.conditional.ExactConditional`, with the real part of the inner product for its modulus.
-    """
-
-    @staticmethod
-    def log_averaged(amplitude: np.ndarray, kappa: np.ndarray, norm: np.ndarray) -> np.ndarray:
-        """Log likelihood ratio of a signal ``amplitude`` times the reference; the phase is the signal's."""
-        return amplitude * (kappa - 0.5 * amplitude * norm)
-
-    def log_marginal_at(self, kappa: np.ndarray, norm: np.ndarray) -> np.ndarray:
-        """Log likelihood ratio averaged over the distance, if it is drawn, of inner products (N,) and norms (N,)."""
-        if not self.keys:
-            return self.log_averaged(np.ones(len(kappa)), kappa, norm)
-        ends, _ = self._on_nodes(kappa, norm, 2)
-        # Even in the logarithm: a quiet signal's amplitudes are those of the prior, steep towards the farthest distances.
-        log_nodes = np.log(ends[:, :1]) + np.log(ends[:, 1:] / ends[:, :1]) * np.linspace(0, 1, _NODES)
-        nodes = np.exp(log_nodes)
-        log_target = self._log_prior(nodes) + self.log_averaged(nodes, kappa[:, None], norm[:, None]) + log_nodes
-        peak = log_target.max(axis=1, keepdims=True)
-        area = np.exp(log_target - peak)
-        steps = (log_nodes[:, -1] - log_nodes[:, 0]) / (_NODES - 1)
-        total = (area.sum(axis=1) - 0.5 * (area[:, 0] + area[:, -1])) * steps
-        return np.log(total) + peak[:, 0] + self._log_scale_of_amplitude
-
-    def draw_at(
-        self, kappa: np.ndarray, norm: np.ndarray, rng: np.random.Generator
-    ) -> tuple[dict[str, np.ndarray], np.ndarray, np.ndarray]:
-        """Distances, log likelihood ratios with them, and these times prior over the density drawn from, (N,) each."""
-        if not self.keys:
-            log_likelihood = self.log_averaged(np.ones(len(kappa)), kappa, norm)
-            return {}, log_likelihood, log_likelihood
-        amplitude, log_density = self._draw_amplitude(kappa, norm, rng)
-        distance = np.clip(self._reference / amplitude, self._prior.minimum, self._prior.maximum)
-        log_likelihood = self.log_averaged(amplitude, kappa, norm)
-        with np.errstate(divide="ignore"):
-            log_prior = self._prior.ln_prob(distance) + self._log_scale_of_amplitude
-        log_ratio = log_prior - (log_density + 2 * np.log(amplitude) - np.log(self._reference)) + log_likelihood
-        return {DISTANCE: distance}, log_likelihood, log_ratio
 
 
 class ModesConditional(CoherentConditional):
@@ -100,28 +58,30 @@ class ModesConditional(CoherentConditional):
         order = config.phase_orders[0]
         super().__init__(replace(config, phase_order=order, phase_orders=()), transform)
         self.config = config
-        distance = (DISTANCE,) if DISTANCE in config.keys else ()
-        self._amplitude = AmplitudeAtPhase(ConditionalConfig(distance), transform)
+        distance = tuple(key for key in config.keys if key == DISTANCE)
+        self._amplitudes = amplitudes_of(distance, transform, log_likelihood=at_phase)
 
     def defend(self, share: float) -> None:
         """Draw a share of the distances from their prior."""
-        self._amplitude.defend(share)
+        self._amplitudes.defend(share)
 
     def task(self, likelihood: GravitationalWaveTransient) -> Task:
         """What draws for one row, of those that :meth:`task_rows` gives."""
         return ModesDraw(
-            likelihood, self._priors, self._log_scale, self.averaged, self.config.phase_orders, self._amplitude
+            likelihood, self._priors, self._log_scale, self.averaged, self.config.phase_orders, self._amplitudes
         )
 
     def draw(self, products: np.ndarray, rng: np.random.Generator) -> ConditionalDraws:
         """Distances for rows of :meth:`task`, (N, 4 + n), and what was drawn with them."""
-        drawn, log_likelihood, log_ratio = self._amplitude.draw_at(products[:, 0], products[:, 1], rng)
+        kappa, norm = products[:, 0], products[:, 1]
+        amplitude, drawn, log_ratio = self._amplitudes.draw(kappa, norm, rng)
+        log_likelihood = at_phase(amplitude, kappa, norm)
         own = {key: products[:, 4 + index] for index, key in enumerate(self.own)}
         parameters = {PHASE: products[:, 3], **drawn, **own}
         return ConditionalDraws(
             parameters={key: parameters[key] for key in self.keys},
             log_likelihood_ratio=log_likelihood,
-            log_ratio=log_ratio + products[:, 2],
+            log_ratio=log_ratio + log_likelihood + products[:, 2],
         )
 
 
@@ -134,7 +94,7 @@ class ModesDraw(CoherentDraw):
         As of :class:`.coherent.CoherentDraw`.
     orders
         ``m`` of all modes.
-    amplitude
+    amplitudes
         Of the distance, given the phase.
     """
 
@@ -145,10 +105,10 @@ class ModesDraw(CoherentDraw):
         log_scale: Mapping[str, float],
         averaged: AveragedLikelihood,
         orders: tuple[int, ...],
-        amplitude: AmplitudeAtPhase,
+        amplitudes: Amplitudes | KnownAmplitude,
     ) -> None:
         super().__init__(likelihood, priors, log_scale, averaged)
-        self._orders, self._amplitude = orders, amplitude
+        self._orders, self._amplitudes = orders, amplitudes
         self._calls = fewest_phases(orders)
 
     def __call__(self, row: Row) -> np.ndarray | None:
@@ -222,7 +182,7 @@ class ModesDraw(CoherentDraw):
         turns = np.exp(1j * np.outer(self._orders, phases))
         kappa = (inner @ turns.conj()).real
         norm = np.einsum("mj,kmn,nj->kj", turns.conj(), norms, turns, optimize=True).real
-        return self._amplitude.log_marginal_at(kappa.ravel(), norm.ravel()).reshape(kappa.shape)
+        return self._amplitudes.log_marginal_coarse(kappa.ravel(), norm.ravel()).reshape(kappa.shape)
 
     def _exact(self, row: Row, phase: float, drawn: Mapping[str, float]) -> tuple[float, float] | None:
         """Inner product and norm at the phase drawn, made in the ordinary way."""
@@ -236,9 +196,7 @@ def fewest_phases(orders: Sequence[int]) -> int:
     return next(count for count in range(len(orders), 100) if len({order % count for order in orders}) == len(orders))
 
 
-def conditional_of(
-    config: ConditionalConfig, transform: PriorTransform
-) -> ExactConditional | CoherentConditional | ModesConditional:
+def conditional_of(config: ConditionalConfig, transform: PriorTransform) -> Conditional:
     """What draws the conditional parameters of ``config``."""
     if config.phase_orders:
         return ModesConditional(config, transform)

@@ -21,8 +21,7 @@ from .bands import FILE, has_own_frequencies, save_bands, whitened_bands
 from .bound import BoundPosterior
 from .build import train_model
 from .cache import cached_models, check_writable, new_folder
-from .coherent import CoherentConditional
-from .conditional import ExactConditional
+from .conditional import Conditional
 from .contract import Contract, describe
 from .drawn import Modes, conditional_config, single_response
 from .errors import ConfigurationError, ContractError
@@ -219,7 +218,7 @@ class Run:
         logger.info(f"Model kept as {folder}")
         return self._bound(model), folder.name
 
-    def _conditional_alone(self) -> ExactConditional | CoherentConditional | None:
+    def _conditional_alone(self) -> Conditional | None:
         """What of a gravitational wave needs no network: the rest is refined from the prior for this event alone."""
         if ignored := self._changed(*(key for key in OF_THE_MODEL if key not in ("network", *MODES))):
             logger.warning(f"network='none' trains nothing: {ignored} have no effect")

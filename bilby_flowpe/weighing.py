@@ -10,8 +10,7 @@ import torch
 from bilby.core.likelihood import Likelihood, _safe_likelihood_call
 from bilby.core.utils import logger
 
-from .coherent import CoherentConditional
-from .conditional import ConditionalConfig, ConditionalDraws, ExactConditional
+from .conditional import Conditional, ConditionalConfig, ConditionalDraws, ExactConditional
 from .errors import DataError
 from .importance import WeightSummary, summarise
 from .parallel import Row, evaluate, make_rows
@@ -145,7 +144,7 @@ class Target:
     likelihood: Likelihood
     transform: PriorTransform
     use_ratio: bool
-    conditional: ExactConditional | CoherentConditional = field(default=None)
+    conditional: Conditional = field(default=None)
     npool: int = 1
     translation: Unchanged = field(default=None)
     n_likelihood: int = 0

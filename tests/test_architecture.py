@@ -44,7 +44,7 @@ ROWS = (
     {"event_mixture", "proposals"},
     {"bands", "covers", "observed", "effective", "marginalisation", "kept", "simulator", "phase", "surprise"},
     {"verdict"},
-    {"arrival", "simulation", "representation", "restore"},
+    {"amplitudes", "arrival", "simulation", "representation", "restore"},
     {"conditional", "frames", "matching", "sky", "training"},
     {"averaged", "candidates", "contract"},
     {"coherent", "drawn"},

@@ -176,7 +176,7 @@ def test_few_angles_are_uneven_and_right_on_average(problem_hl, transform_hl, mo
 @pytest.mark.parametrize("config", [ALL, NO_DISTANCE])
 def test_the_table_of_averages(transform_hl, config: ConditionalConfig) -> None:
     exact = CoherentConditional(config, transform_hl).inner
-    table = AveragedLikelihood(exact)
+    table = AveragedLikelihood(exact.amplitudes)
     rng = np.random.default_rng(3)
     snr, norm = rng.uniform(0, 40, 300), np.exp(rng.uniform(np.log(1.0), np.log(1e4), 300))
     kappa = snr * np.sqrt(norm)

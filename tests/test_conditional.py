@@ -8,6 +8,7 @@ from bilby.core.prior import Constraint, DeltaFunction, Interped, PowerLaw, Prio
 from scipy.special import logsumexp
 from scipy.stats import kstest
 
+from bilby_flowpe.amplitudes import averaged_over_phase
 from bilby_flowpe.conditional import ConditionalConfig, ExactConditional
 from bilby_flowpe.errors import ContractError
 from bilby_flowpe.phase import InnerProducts
@@ -99,7 +100,7 @@ def test_draws_follow_the_conditional() -> None:
     kappa = np.hypot(*products[:2])
 
     def cdf(norm: float):
-        log_density = 2 * np.log(grid) + exact.log_averaged(scale, kappa, norm)
+        log_density = 2 * np.log(grid) + averaged_over_phase(scale, kappa, norm)
         density = np.exp(log_density - log_density.max())
         return lambda x: np.interp(x, grid, np.cumsum(density) / density.sum())
 

@@ -18,7 +18,7 @@ from bilby_flowpe import modes
 from bilby_flowpe.conditional import ConditionalConfig
 from bilby_flowpe.drawn import Modes, conditional_config
 from bilby_flowpe.errors import ContractError
-from bilby_flowpe.modes import AmplitudeAtPhase, ModesConditional, conditional_of, fewest_phases
+from bilby_flowpe.modes import ModesConditional, conditional_of, fewest_phases
 from bilby_flowpe.priors import PriorTransform
 from bilby_flowpe.simulation import make_simulator
 
@@ -113,25 +113,6 @@ def test_the_loudest_mode_alone_would_not_do(make, monkeypatch: pytest.MonkeyPat
     log_ratio = draws(case, conditional, 60).log_ratio
     weights = np.exp(log_ratio - log_ratio.max())
     assert weights.sum() ** 2 / np.sum(weights**2) < 0.3 * len(weights)
-
-
-def test_distance_given_the_phase(make) -> None:
-    """Against a sum over the distances, the inner product negative, too."""
-    _, transform = make(900.0)
-    amplitude = AmplitudeAtPhase(ConditionalConfig(("luminosity_distance",)), transform)
-    prior = transform.priors["luminosity_distance"]
-    distances = np.linspace(prior.minimum, prior.maximum, 20_001)
-    reference = amplitude.reference["luminosity_distance"]
-    rng = np.random.default_rng(3)
-    for kappa, norm in ((400.0, 380.0), (-3.0, 4.0), (0.5, 0.1)):
-        scale = reference / distances
-        log_density = scale * kappa - scale**2 * norm / 2 + prior.ln_prob(distances)
-        exact = np.log(np.trapezoid(np.exp(log_density - log_density.max()), distances)) + log_density.max()
-        # For choosing a few nodes are enough; draws have more, and are weighted by what they are drawn from.
-        assert amplitude.log_marginal_at(np.array([kappa]), np.array([norm]))[0] == pytest.approx(exact, abs=0.2)
-        drawn, _, log_ratio = amplitude.draw_at(np.full(2000, kappa), np.full(2000, norm), rng)
-        assert logsumexp(log_ratio) - np.log(2000) == pytest.approx(exact, abs=0.01)
-        assert np.all((drawn["luminosity_distance"] >= prior.minimum) & (drawn["luminosity_distance"] <= prior.maximum))
 
 
 def test_what_is_drawn_is_found_out(make) -> None:
