@@ -86,10 +86,17 @@ def problem(
 
 
 def referee(likelihood, priors, outdir: Path, label: str, npool: int) -> bilby.core.result.Result:
-    """The dynesty run: phase and distance integrated out, 500 live points, else Bilby's defaults; resumes where it stopped."""
+    """The dynesty run: distance and, where it has a closed form, phase integrated out, 500 live points, else Bilby's defaults.
+
+    It resumes where it stopped.
+    """
+    from bilby_flowpe.errors import SimulationError
     from bilby_flowpe.validation.marginalised import marginalised
 
-    integrated, fewer = marginalised(likelihood, priors, ("phase", "distance"), outdir)
+    try:
+        integrated, fewer = marginalised(likelihood, priors, ("phase", "distance"), outdir)
+    except SimulationError:  # a wave of several modes, or a precessing one
+        integrated, fewer = marginalised(likelihood, priors, ("distance",), outdir)
     return bilby.run_sampler(
         integrated, fewer, sampler="dynesty", nlive=500, npool=npool, outdir=str(outdir), label=f"{label}_dynesty",
         sampling_seed=1, conversion_function=bilby.gw.conversion.generate_all_bbh_parameters,

@@ -3,8 +3,8 @@
     python examples/injection.py examples/three_detectors.toml --seed 1 --cache models
     python examples/injection.py examples/three_detectors.toml --seed 1 --cache models --referee
 
-The configuration is one of ``flowpe train``. ``--referee`` runs dynesty on the same event with phase and distance integrated
-out, 500 live points and Bilby's other defaults; it resumes where it stopped.
+The configuration is one of ``flowpe train``. ``--referee`` runs dynesty on the same event with distance and, where it has a
+closed form, phase integrated out, 500 live points and Bilby's other defaults; it resumes where it stopped.
 """
 
 from __future__ import annotations
