@@ -20,6 +20,7 @@ from .drawn import conditional_config, single_response
 from .errors import ConfigurationError
 from .model import TrainedPosterior
 from .networks import build_network
+from .parallel import Engine
 from .phase import conditional_obstacle
 from .priors import PriorTransform
 from .proposals import Shares
@@ -45,6 +46,7 @@ def train_model(
     npool: int = 1,
     checkpoint: str | Path | None = None,
     progress: bool = True,
+    engine: Engine | None = None,
 ) -> TrainedPosterior:
     """Train a model for a likelihood and prior.
 
@@ -60,6 +62,8 @@ def train_model(
         File to write to while training and to resume from.
     progress
         Whether to show progress bars.
+    engine
+        What makes the waveforms in the place of processes here, such as a :class:`~bilby_flowpe.cluster.DaskEngine`.
 
     Returns
     -------
@@ -70,14 +74,20 @@ def train_model(
     SimulationError, PriorError, ConfigurationError
         If the problem cannot be simulated, has unusable priors, or the settings do not fit it.
     """
-    return _Builder(likelihood, priors, settings or Settings(), npool, progress).run(checkpoint)
+    return _Builder(likelihood, priors, settings or Settings(), npool, progress, engine).run(checkpoint)
 
 
 class _Builder:
     """The stages of making a model, in order."""
 
     def __init__(
-        self, likelihood: Likelihood, priors: PriorDict, settings: Settings, npool: int, progress: bool
+        self,
+        likelihood: Likelihood,
+        priors: PriorDict,
+        settings: Settings,
+        npool: int,
+        progress: bool,
+        engine: Engine | None,
     ) -> None:
         self.transform = PriorTransform(priors)
         self.contract = describe(likelihood, self.transform)
@@ -93,7 +103,7 @@ class _Builder:
             likelihood,
             self.transform,
             settings.simulation,
-            npool,
+            engine or npool,
             settings.training.seed,
             progress=progress,
             contract=self.contract.fingerprint(),

@@ -16,6 +16,7 @@ from .errors import FlowPEError
 
 _MISUSED, _INTERRUPTED = 2, 130
 _REFEREEING = ("coverage", "compare", "report")
+_LOCAL = "local"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -62,6 +63,7 @@ def build_parser() -> argparse.ArgumentParser:
     _add_config(train)
     train.add_argument("--outdir", type=Path, default=Path("outdir"), help="where its folder goes (default: outdir)")
     _add_npool(train)
+    _add_dask(train)
     train.add_argument(
         "--resume",
         action=argparse.BooleanOptionalAction,
@@ -74,6 +76,7 @@ def build_parser() -> argparse.ArgumentParser:
     _add_config(simulate)
     simulate.add_argument("--output", type=Path, required=True, metavar="FILE", help="HDF5 file to write")
     _add_npool(simulate)
+    _add_dask(simulate)
     _add_overwrite(simulate)
 
     _add(commands, "models", "list the models that are shipped or in the cache")
@@ -221,6 +224,16 @@ def _add_model(parser: argparse.ArgumentParser) -> None:
 def _add_npool(parser: argparse.ArgumentParser) -> None:
     cores = os.cpu_count() or 1
     parser.add_argument("--npool", type=_AtLeast(1), default=cores, help=f"processes (default: {cores}, one a core)")
+
+
+def _add_dask(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--dask",
+        nargs="?",
+        const=_LOCAL,
+        metavar="ADDRESS",
+        help="make the waveforms on the dask cluster at this address; without one, on a cluster of --npool processes here",
+    )
 
 
 def _add_overwrite(parser: argparse.ArgumentParser) -> None:

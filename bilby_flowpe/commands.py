@@ -6,6 +6,7 @@ import hashlib
 import json
 import sys
 import time
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from pathlib import Path
 
@@ -24,6 +25,7 @@ from .errors import ConfigurationError, ModelError
 from .folder import DESCRIPTION, write_text
 from .ledger import Ledger, remembering
 from .model import TrainedPosterior
+from .parallel import Engine
 from .plotting import plot_efficiency, plot_history
 from .priors import PriorTransform
 from .problems import green2020
@@ -35,7 +37,7 @@ from .validation.gap import measure_gap, summarise_gap, worst_events
 from .validation.loss import fresh_loss
 
 
-def train(config: Path, outdir: Path, npool: int, resume: bool, overwrite: bool) -> None:
+def train(config: Path, outdir: Path, npool: int, resume: bool, overwrite: bool, dask: str | None = None) -> None:
     """Train a model as a configuration says; it is written to the folder of its name in ``outdir``."""
     problem = read(config)
     transform = PriorTransform(problem.priors)
@@ -53,12 +55,13 @@ def train(config: Path, outdir: Path, npool: int, resume: bool, overwrite: bool)
         checkpoint.unlink(missing_ok=True)
     ledger = Ledger(checkpoint.with_suffix(".evaluations"), resume)
     began = time.monotonic()
-    model = remembering(
-        ledger,
-        lambda: train_model(
-            problem.likelihood, problem.priors, problem.settings, npool, checkpoint, sys.stderr.isatty()
-        ),
-    )
+    with _engine(dask, npool) as engine:
+        model = remembering(
+            ledger,
+            lambda: train_model(
+                problem.likelihood, problem.priors, problem.settings, npool, checkpoint, sys.stderr.isatty(), engine
+            ),
+        )
     model.information["name"] = name
     model.save(folder)
     problem.copy_into(folder)
@@ -76,7 +79,7 @@ def train(config: Path, outdir: Path, npool: int, resume: bool, overwrite: bool)
     print(f"model: {folder}")
 
 
-def simulate(config: Path, output: Path, npool: int, overwrite: bool) -> None:
+def simulate(config: Path, output: Path, npool: int, overwrite: bool, dask: str | None = None) -> None:
     """Simulate the waveforms of a configuration into an HDF5 file."""
     began = time.monotonic()
     if output.exists() and not overwrite:
@@ -89,12 +92,18 @@ def simulate(config: Path, output: Path, npool: int, overwrite: bool) -> None:
     if settings.representation.kind == "series":
         simulation = replace(simulation, reduce_grid=False)
     ledger = Ledger(output.with_name(f"{output.name}.evaluations"))
-    simulator = remembering(
-        ledger,
-        lambda: GravitationalWaveSimulator(
-            problem.likelihood, transform, simulation, npool, settings.training.seed, progress=sys.stderr.isatty()
-        ),
-    )
+    with _engine(dask, npool) as engine:
+        simulator = remembering(
+            ledger,
+            lambda: GravitationalWaveSimulator(
+                problem.likelihood,
+                transform,
+                simulation,
+                engine or npool,
+                settings.training.seed,
+                progress=sys.stderr.isatty(),
+            ),
+        )
     simulator.save(output, contract.fingerprint())
     ledger.clear()
     grid, bank = simulator.grid, simulator.bank
@@ -190,6 +199,15 @@ def digest(model: TrainedPosterior, likelihood: Likelihood, priors: PriorDict) -
     shares, null = model.shares.to_dict(), None if model.null is None else float(model.null.distances.sum())
     described = [model.history, model.location.tolist(), shares, null, _contract(likelihood, priors).fingerprint()]
     return hashlib.sha256(json.dumps(described).encode()).hexdigest()[:8]
+
+
+def _engine(dask: str | None, npool: int) -> AbstractContextManager[Engine | None]:
+    """What makes the waveforms in the place of processes here, if anything."""
+    if dask is None:
+        return nullcontext()
+    from .cluster import dask_engine
+
+    return dask_engine(None if dask == "local" else dask, npool)
 
 
 def _check_free(folder: Path, overwrite: bool) -> None:

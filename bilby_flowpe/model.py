@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +25,7 @@ from .restore import restore_priors
 from .schema import check_sizes, check_types
 from .simulation.symmetries import find_symmetries
 from .surprise import Null
+from .versions import versions
 
 SHIPPED = Path(__file__).parent / "models"
 _PACKAGES = ("bilby_flowpe", "bilby", "torch", "zuko", "numpy", "lalsuite")
@@ -140,7 +140,7 @@ class TrainedPosterior(Trained):
 
     def _description(self) -> dict[str, Any]:
         return {
-            "information": {**self.information, "versions": _versions()},
+            "information": {**self.information, "versions": versions(_PACKAGES)},
             "contract": self.contract.facts,
             "grid": self.grid.to_dict() if self.grid else None,
             "kind": self.kind,
@@ -263,13 +263,3 @@ def find_model(model: str) -> TrainedPosterior:
     if not Path(model).expanduser().is_dir():
         raise ModelError(f"model={model!r} is neither a folder nor one of the shipped models {shipped_models()}")
     return TrainedPosterior.load(model)
-
-
-def _versions() -> dict[str, str]:
-    found = {}
-    for package in _PACKAGES:
-        try:
-            found[package] = metadata.version(package)
-        except metadata.PackageNotFoundError:
-            found[package] = "not installed"
-    return found

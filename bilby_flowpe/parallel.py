@@ -7,7 +7,7 @@ import signal
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 import torch
@@ -25,6 +25,20 @@ Item, Done = TypeVar("Item"), TypeVar("Done")
 Task = Callable[[Row], np.ndarray | None]
 """Picklable function of one row; ``None`` where it has no value."""
 
+Piece = tuple[int, Sequence[Row]]
+"""Number of the first row, and some rows."""
+
+TimedChunk = tuple[int, Chunk, float]
+"""Number of the first row, values, and the seconds that they took."""
+
+
+class Engine(Protocol):
+    """Runs a task for many pieces of rows elsewhere."""
+
+    def imap(self, task: Task, pieces: Iterator[Piece]) -> Iterator[TimedChunk]:
+        """``task`` of the rows of every piece, in their order."""
+
+
 _CHUNK = 64
 _worker_task: Callable[[Any], Any] | None = None
 
@@ -37,7 +51,7 @@ def make_rows(fixed: Row, columns: Mapping[str, np.ndarray]) -> list[Row]:
 
 
 def evaluate(
-    task: Task, rows: Sequence[Row], npool: int = 1, progress: str | None = None
+    task: Task, rows: Sequence[Row], npool: int | Engine = 1, progress: str | None = None
 ) -> tuple[np.ndarray, np.ndarray]:
     """``task`` of every row.
 
@@ -48,7 +62,7 @@ def evaluate(
     rows
         Parameters.
     npool
-        Number of processes.
+        Number of processes, or what runs the task elsewhere.
     progress
         Title of the progress bar; none is shown when left out.
 
@@ -96,7 +110,7 @@ def _initialise_one(task: Callable[[Any], Any]) -> None:
     _initialise(task)
 
 
-def _remembered(task: Task, rows: Sequence[Row], npool: int) -> Iterator[tuple[int, Chunk]]:
+def _remembered(task: Task, rows: Sequence[Row], npool: int | Engine) -> Iterator[tuple[int, Chunk]]:
     """All chunks in their order, those that were evaluated before an interruption from the ledger."""
     ledger, starts = current(), range(0, len(rows), _CHUNK)
     if ledger is None:
@@ -121,14 +135,13 @@ def _remembered(task: Task, rows: Sequence[Row], npool: int) -> Iterator[tuple[i
         yield start, results
 
 
-def _chunks(task: Task, rows: Sequence[Row], starts: Sequence[int], npool: int) -> Iterator[tuple[int, Chunk, float]]:
-    """Starts, values, and the seconds that they took."""
+def _chunks(task: Task, rows: Sequence[Row], starts: Sequence[int], npool: int | Engine) -> Iterator[TimedChunk]:
     pieces = ((start, rows[start : start + _CHUNK]) for start in starts)
+    if not isinstance(npool, int):
+        yield from npool.imap(task, pieces)
+        return
     if npool <= 1 or len(starts) <= 1:
-        for start, piece in pieces:
-            began = time.perf_counter()
-            results = [task(row) for row in piece]
-            yield start, results, time.perf_counter() - began
+        yield from (timed(task, piece) for piece in pieces)
         return
     with _pool(npool, _initialise, task) as pool:
         yield from pool.imap(_work, pieces)
@@ -163,8 +176,13 @@ def _work_one(item: Any) -> Any:
     return _worker_task(item)
 
 
-def _work(piece: tuple[int, Sequence[Row]]) -> tuple[int, Chunk, float]:
+def _work(piece: Piece) -> TimedChunk:
+    return timed(_work_one, piece)
+
+
+def timed(task: Task, piece: Piece) -> TimedChunk:
+    """``task`` of every row of a piece."""
     start, rows = piece
     began = time.perf_counter()
-    results = [_work_one(row) for row in rows]
+    results = [task(row) for row in rows]
     return start, results, time.perf_counter() - began

@@ -18,7 +18,7 @@ ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = "bilby_flowpe"
 
 ROWS = (
-    {"errors", "identity", "interruption", "statistics", "version", "_version"},
+    {"errors", "identity", "interruption", "statistics", "versions"},
     {"folder", "prior_checks"},
     {"ledger"},
     {
@@ -42,7 +42,18 @@ ROWS = (
     {"latents"},
     {"parts"},
     {"event_mixture", "proposals"},
-    {"bands", "covers", "observed", "effective", "marginalisation", "kept", "simulator", "phase", "surprise"},
+    {
+        "bands",
+        "cluster",
+        "covers",
+        "observed",
+        "effective",
+        "marginalisation",
+        "kept",
+        "simulator",
+        "phase",
+        "surprise",
+    },
     {"verdict"},
     {"amplitudes", "arrival", "simulation", "representation", "restore"},
     {"conditional", "frames", "matching", "sky", "training"},

@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +25,6 @@ from .bank import Bank
 FORMAT = 1
 """Version of the file's layout; another one is refused."""
 
-_PACKAGES = ("bilby_flowpe", "bilby", "lalsuite", "numpy", "h5py")
 _BLOCK = 2**20
 _ROWS = 8192
 _TOLERANCE = 1e-6
@@ -69,11 +67,6 @@ class Header:
     seed: int | None
     versions: dict[str, str]
     n_waveforms: int
-
-
-def versions() -> dict[str, str]:
-    """Versions of the packages that waveforms depend on."""
-    return {package: metadata.version(package) for package in _PACKAGES}
 
 
 def write(path: str | Path, header: Header, bank: Bank, start_time: float) -> Path:

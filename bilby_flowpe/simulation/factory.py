@@ -7,6 +7,7 @@ from bilby.gw.likelihood import GravitationalWaveTransient
 
 from ..errors import SimulationError
 from ..grid import Grid
+from ..parallel import Engine
 from ..priors import PriorTransform
 from ..simulator import Simulator
 from .amortised import AmortisedSimulator
@@ -30,7 +31,7 @@ def make_simulator(
     likelihood: Likelihood,
     transform: PriorTransform,
     config: SimulationConfig | None = None,
-    npool: int = 1,
+    npool: int | Engine = 1,
     seed: int | None = None,
     grid: Grid | None = None,
     progress: bool = True,

@@ -18,9 +18,10 @@ from bilby.gw.likelihood import GravitationalWaveTransient
 
 from ..errors import SimulationError
 from ..grid import Grid
-from ..parallel import Row, Task, evaluate
+from ..parallel import Engine, Row, Task, evaluate
 from ..priors import Parameters, PriorTransform
 from ..simulator import Signals
+from ..versions import WAVEFORMS, versions
 from . import dataset
 from .bank import Bank, check_memory
 from .checks import check_likelihood, factorisation_obstacle
@@ -49,7 +50,7 @@ class GravitationalWaveSimulator:
     config
         Sizes and choices.
     npool
-        Processes for the waveforms.
+        Processes for the waveforms, or what makes them elsewhere.
     seed
         Seed of the waveforms' parameters.
     grid
@@ -88,7 +89,7 @@ class GravitationalWaveSimulator:
         likelihood: GravitationalWaveTransient,
         transform: PriorTransform,
         config: SimulationConfig | None = None,
-        npool: int = 1,
+        npool: int | Engine = 1,
         seed: int | None = None,
         grid: Grid | None = None,
         progress: bool = True,
@@ -202,7 +203,7 @@ class GravitationalWaveSimulator:
         return low - origin + float(delays.min()), high - origin + float(delays.max())
 
     def _evaluate(
-        self, task: Task, draws: Parameters, npool: int = 1, progress: str | None = None
+        self, task: Task, draws: Parameters, npool: int | Engine = 1, progress: str | None = None
     ) -> tuple[np.ndarray, np.ndarray]:
         values, good = evaluate(task, Rows(self.transform, draws), npool, progress)
         if np.mean(good) < 0.5:
@@ -231,7 +232,7 @@ class GravitationalWaveSimulator:
         cheap = set(self.transform.independent_keys()) if self.factorised and self.config.redraw else set()
         self._redrawn = tuple(key for key in self.symmetries.cheap_keys if key in cheap)
 
-    def _simulate(self, npool: int, rng: np.random.Generator, progress: bool) -> Bank:
+    def _simulate(self, npool: int | Engine, rng: np.random.Generator, progress: bool) -> Bank:
         task = self._task()
         check_memory(self.config.n_waveforms, self._numbers_each())
         draws = self.transform.sample(self.config.n_waveforms, rng)
@@ -269,7 +270,7 @@ class GravitationalWaveSimulator:
             symmetries=self.symmetries.to_dict(),
             config=asdict(replace(self.config, file=None)),
             seed=self._seed,
-            versions=dataset.versions(),
+            versions=versions((*WAVEFORMS, "h5py")),
             n_waveforms=len(self.bank),
         )
         return dataset.write(path, header, self.bank, self.start_time)

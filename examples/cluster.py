@@ -1,0 +1,55 @@
+"""Waveforms of a dask cluster against those of one process: the same bytes, though a worker be killed.
+
+    python examples/cluster.py --waveforms 20000
+
+Five-parameter problem; a cluster of two processes is started here, and one of them killed in the middle of the second round.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import os
+import signal
+import threading
+import time
+
+from bilby.core.utils import logger
+
+from bilby_flowpe.cluster import dask_engine
+from bilby_flowpe.parallel import Engine
+from bilby_flowpe.priors import PriorTransform
+from bilby_flowpe.problems import green2020
+from bilby_flowpe.simulation import SimulationConfig, make_simulator
+
+
+def simulated(waveforms: int, npool: int | Engine) -> tuple[str, float]:
+    """SHA-256 of the stored waveforms, and the seconds that they took."""
+    likelihood, priors = green2020(5)[:2]
+    began = time.perf_counter()
+    simulator = make_simulator(
+        likelihood, PriorTransform(priors), SimulationConfig(n_waveforms=waveforms), npool=npool, seed=1, progress=False
+    )
+    return hashlib.sha256(simulator.bank.waveforms.numpy().tobytes()).hexdigest(), time.perf_counter() - began
+
+
+def main() -> None:
+    """Print the digests."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--waveforms", type=int, default=20_000)
+    arguments = parser.parse_args()
+    logger.setLevel("ERROR")
+    alone, seconds = simulated(arguments.waveforms, 1)
+    print(f"one process           {alone[:16]}  {seconds:6.1f} s")
+    with dask_engine(None, 2) as engine:
+        shared, took = simulated(arguments.waveforms, engine)
+        print(f"two dask workers      {shared[:16]}  {took:6.1f} s")
+        victim = next(iter(engine.run(os.getpid).values()))
+        threading.Timer(0.4 * took, os.kill, (victim, signal.SIGKILL)).start()
+        killed, took = simulated(arguments.waveforms, engine)
+        print(f"one of them killed    {killed[:16]}  {took:6.1f} s")
+    print("the same bytes" if alone == shared == killed else "NOT the same bytes")
+
+
+if __name__ == "__main__":
+    main()
