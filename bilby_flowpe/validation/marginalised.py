@@ -11,7 +11,8 @@ import hashlib
 from collections.abc import Sequence
 from pathlib import Path
 
-from bilby.core.prior import PriorDict
+import numpy as np
+from bilby.core.prior import Cosine, PriorDict, Sine, Uniform
 from bilby.core.result import Result
 from bilby.core.utils import random
 from bilby.gw.conversion import generate_posterior_samples_from_marginalized_likelihood
@@ -26,7 +27,11 @@ _NAMES = {"phase": "phase", "distance": "luminosity_distance"}
 
 
 def marginalised(
-    likelihood: GravitationalWaveTransient, priors: PriorDict, kinds: Sequence[str], outdir: Path
+    likelihood: GravitationalWaveTransient,
+    priors: PriorDict,
+    kinds: Sequence[str],
+    outdir: Path,
+    detector_frame: bool = False,
 ) -> tuple[GravitationalWaveTransient, PriorDict]:
     """The same problem with parameters integrated out.
 
@@ -38,6 +43,9 @@ def marginalised(
         ``"phase"``, ``"distance"`` or both.
     outdir
         For the table of the integral over distances, which takes a minute to make.
+    detector_frame
+        Whether to sample the sky as the first two detectors see it, and the time at the first, where what is asked for is the
+        whole sky: a chain walks there more easily. The density and the evidence are the same.
 
     Raises
     ------
@@ -63,10 +71,28 @@ def marginalised(
         priors=priors,
         distance_marginalization_lookup_table=str(outdir / f"distances_{distance}.npz"),
         **{f"{kind}_marginalization": True for kind in kinds},
+        **(_as_detectors_see_it(likelihood, priors) if detector_frame else {}),
     )
     priors.convert_floats_to_delta_functions()
     check_marginalisation(other, likelihood, searched, None)
     return other, priors
+
+
+def _as_detectors_see_it(likelihood: GravitationalWaveTransient, priors: PriorDict) -> dict[str, str]:
+    """Arguments of the likelihood, the priors changed to go with them; none where the priors are not even over the sky."""
+    names = [interferometer.name for interferometer in likelihood.interferometers]
+    ra, dec, time = (priors.get(key) for key in ("ra", "dec", "geocent_time"))
+    whole = type(ra) is Uniform and type(dec) is Cosine and np.isclose(ra.maximum - ra.minimum, 2 * np.pi)
+    whole = whole and np.allclose((dec.minimum, dec.maximum), (-np.pi / 2, np.pi / 2))
+    if len(names) < 2 or not whole or type(time) is not Uniform:
+        return {}
+    for key in ("ra", "dec", "geocent_time"):
+        del priors[key]
+    priors["azimuth"] = Uniform(0, 2 * np.pi, name="azimuth", boundary="periodic")
+    priors["zenith"] = Sine(name="zenith")
+    # The windows of the two times differ by a light-travel time, and posteriors end far from either.
+    priors[f"{names[0]}_time"] = Uniform(time.minimum, time.maximum, name=f"{names[0]}_time")
+    return {"reference_frame": "".join(names[:2]), "time_reference": names[0]}
 
 
 def reconstructed(
