@@ -16,6 +16,8 @@ from bilby.core.sampler.base_sampler import SamplerNotInstalledError
 from scipy.stats import kstest
 
 from bilby_flowpe.errors import ConfigurationError, DataError, SimulationError
+from bilby_flowpe.frames import Frame
+from bilby_flowpe.priors import PriorTransform
 from bilby_flowpe.validation.marginalised import marginalised, reconstructed
 from bilby_flowpe.validation.referee import (
     REFEREES,
@@ -150,6 +152,38 @@ def test_what_is_integrated_out_is_drawn_again(problem_5d, tmp_path: Path) -> No
     angle = [np.cos(2 * one.posterior["phase"] - 2 * whole.posterior["phase"].mean()) for one in (again, whole)]
     shift = [np.corrcoef(cosine, whole.posterior["geocent_time"])[0, 1] for cosine in angle]
     assert shift[0] == pytest.approx(shift[1], abs=5 * np.sqrt(2 / len(whole.posterior)))
+
+
+def test_the_sky_as_detectors_see_it_is_the_same_sky(make_problem_hl, tmp_path: Path) -> None:
+    """Likelihood and prior of the same source in either frame."""
+    likelihood, priors = make_problem_hl()
+    usual, fewer = marginalised(likelihood, priors, ("phase",), tmp_path)
+    turned, others = marginalised(likelihood, priors, ("phase",), tmp_path, detector_frame=True)
+    assert {*others} - {*fewer} == {"zenith", "azimuth", "H1_time"}
+    assert {*fewer} - {*others} == {"ra", "dec", "geocent_time"}
+    frame, rng = Frame(turned, others), np.random.default_rng(5)
+    rows = PriorTransform(fewer).sample(5, rng)
+    back = frame.back(rows)
+    for index in range(5):
+        one, other = ({key: float(value[index]) for key, value in table.items()} for table in (rows, back))
+        fixed = PriorTransform(fewer).fixed
+        assert turned.log_likelihood_ratio({**fixed, **other}) == pytest.approx(
+            usual.log_likelihood_ratio({**fixed, **one}), abs=1e-3
+        )
+        densities = [
+            sum(float(prior.ln_prob(row[key])) for key, prior in table.items() if key in row)
+            for table, row in ((fewer, one), (others, other))
+        ]
+        assert densities[1] - densities[0] == pytest.approx(np.log(np.sin(other["zenith"]) / np.cos(one["dec"])))
+
+
+def test_a_sky_that_is_not_whole_is_sampled_as_it_is_asked_for(problem_8d, make_problem_hl, tmp_path: Path) -> None:
+    likelihood, priors = make_problem_hl()
+    priors["dec"] = Uniform(-0.5, 0.5)
+    other, fewer = marginalised(likelihood, priors, ("phase",), tmp_path, detector_frame=True)
+    assert other.reference_frame == "sky" and "dec" in fewer
+    other, _ = marginalised(*problem_8d, ("phase",), tmp_path, detector_frame=True)
+    assert other.reference_frame == "sky"
 
 
 def test_problems_that_cannot_be_marginalised(problem_5d, tmp_path: Path) -> None:
