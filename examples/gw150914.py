@@ -3,6 +3,7 @@
     python examples/gw150914.py --data-dir DIR --detectors H1
     python examples/gw150914.py --data-dir DIR --detectors H1 L1 --referee dynesty
     python examples/gw150914.py --data-dir DIR --detectors H1 L1 --network none
+    python examples/gw150914.py --data-dir DIR --detectors H1 L1 --calibration 0.05 0.05
 
 DIR holds the 32 s strain files of the Gravitational Wave Open Science Center (``H-H1_LOSC_4_V2-1126259446-32.hdf5`` and so
 on) and a noise curve ``PSD_H1.txt`` of each detector. Without ``--data-dir`` the public strain is fetched through gwpy and the
@@ -28,6 +29,7 @@ DURATION = 4.0
 START = 1126259446 + int((TRIGGER - DURATION / 2 - 1126259446) * 4096) / 4096
 SAMPLING_FREQUENCY = 2048.0
 MINIMUM_FREQUENCY, MAXIMUM_FREQUENCY = 20.0, 1024.0
+CALIBRATION_NODES = 8
 SKY = {"ra": 1.375, "dec": -1.2108, "psi": 2.659}
 SHOWN = ("chirp_mass", "mass_ratio", "chi_eff", "luminosity_distance", "theta_jn", "geocent_time", "phase")
 
@@ -85,6 +87,21 @@ def problem(
     return likelihood, priors
 
 
+def with_calibration(
+    likelihood: bilby.gw.GravitationalWaveTransient, priors: bilby.core.prior.PriorDict, amplitude: float, phase: float
+) -> None:
+    """Allow for errors of the calibration: splines in the logarithm of the frequency, of so much amplitude and phase (rad)."""
+    band = MINIMUM_FREQUENCY, MAXIMUM_FREQUENCY
+    for interferometer in likelihood.interferometers:
+        prefix = f"recalib_{interferometer.name}_"
+        interferometer.calibration_model = bilby.gw.detector.calibration.CubicSpline(prefix, *band, CALIBRATION_NODES)
+        priors.update(
+            bilby.gw.prior.CalibrationPriorDict.constant_uncertainty_spline(
+                amplitude, phase, *band, CALIBRATION_NODES, interferometer.name
+            )
+        )
+
+
 def referee(likelihood, priors, outdir: Path, label: str, npool: int) -> bilby.core.result.Result:
     """The dynesty run: distance and, where it has a closed form, phase integrated out, 500 live points, else Bilby's defaults.
 
@@ -114,6 +131,13 @@ def main() -> None:
     parser.add_argument("--hidden", type=int, default=256, help="width of the network's hidden layers")
     parser.add_argument("--learning-rate", type=float, default=1.5e-3)
     parser.add_argument("--effective", type=int, default=5000, help="effective samples to aim at")
+    parser.add_argument(
+        "--calibration",
+        nargs=2,
+        type=float,
+        metavar=("AMPLITUDE", "PHASE"),
+        help="standard deviations of its errors, in rad",
+    )
     parser.add_argument("--referee", choices=("dynesty",))
     parser.add_argument("--cache", help="folder of the models trained on demand")
     parser.add_argument("--npool", type=int, default=os.cpu_count() or 1)
@@ -124,6 +148,9 @@ def main() -> None:
 
     label = "GW150914_" + "".join(arguments.detectors)
     likelihood, priors = problem(arguments.detectors, arguments.data_dir)
+    if arguments.calibration:
+        with_calibration(likelihood, priors, *arguments.calibration)
+        label += "_calibration"
     # The referee first: a run asked to start clean makes Bilby start all later ones clean too.
     other = referee(likelihood, priors, arguments.outdir, label, arguments.npool) if arguments.referee else None
     result = bilby.run_sampler(
