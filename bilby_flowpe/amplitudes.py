@@ -29,7 +29,7 @@ _BLOCK = 4096
 _NOTHING = 1e-300
 _RESOLVED = 0.002  # of a prior's mass, by the trapezoidal rule on the nodes
 
-LogLikelihood = Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray]
+OfAmplitude = Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray]
 """Log likelihood ratio of amplitudes, moduli of inner products and squared norms."""
 
 
@@ -56,7 +56,7 @@ class KnownAmplitude:
     reference: Parameters = {}
     range = (1.0, 1.0)
 
-    def __init__(self, log_likelihood: LogLikelihood = averaged_over_phase) -> None:
+    def __init__(self, log_likelihood: OfAmplitude = averaged_over_phase) -> None:
         self.log_likelihood = log_likelihood
 
     def defend(self, share: float) -> None:
@@ -105,7 +105,7 @@ class Amplitudes:
         distance: Prior,
         log_scale: float,
         effective: EffectiveDistance | None = None,
-        log_likelihood: LogLikelihood = averaged_over_phase,
+        log_likelihood: OfAmplitude = averaged_over_phase,
     ) -> None:
         self._prior, self._log_scale, self._effective = distance, log_scale, effective
         self.log_likelihood = log_likelihood
@@ -245,7 +245,7 @@ def amplitudes_of(
     keys: tuple[str, ...],
     transform: PriorTransform,
     response: tuple[float, float] | None = None,
-    log_likelihood: LogLikelihood = averaged_over_phase,
+    log_likelihood: OfAmplitude = averaged_over_phase,
 ) -> Amplitudes | KnownAmplitude:
     """Of the distance, and the inclination if they act through one number, where they are among the keys.
 

@@ -32,13 +32,14 @@ from .charts import dimension
 from .importance import effective_sample_size
 from .injections import inject
 from .model import TrainedPosterior
+from .own_likelihood import has_ratio
 from .parallel import Row, evaluate
 from .parts import BROAD, FLOW, Normal
 from .priors import PriorTransform
 from .proposals import Mixture, Shares, on_network
 from .simulation import SimulationConfig, make_simulator
 from .surprise import Null, residual_of
-from .weighing import Target, WeightedDraws, has_ratio
+from .weighing import Target, WeightedDraws
 
 WIDTHS = (1.5, 2.0, 3.0)
 BROAD_SHARES = (0.005, 0.02, 0.1)

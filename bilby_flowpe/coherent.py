@@ -32,7 +32,7 @@ from .candidates import Candidates, products_of
 from .cells import spread
 from .conditional import PHASE, ConditionalConfig, ConditionalDraws, ExactConditional
 from .errors import ContractError
-from .parallel import Row, Task
+from .parallel import Row, Task, seeded, with_seeds
 from .phase import InnerProducts, Projection
 from .priors import PriorTransform
 from .simulation.projection import Detector
@@ -40,7 +40,6 @@ from .simulation.symmetries import inclination_factors
 from .sky import DEC, RA, TIME, SkyProposal, reach_of
 
 PSI = "psi"
-SEED = "seed_of_sky"
 _SKIES, _TURNS = 256, 64
 _OVERSAMPLING = 4  # steps of the filters' outputs in the shortest period of the signal
 _MARGIN = 4
@@ -48,7 +47,6 @@ _AVERAGES = 64
 MODES = ("plus", "cross")
 _NOTHING = 1e-300
 _SAME = 1e-9
-_LARGEST_SEED = 2**53
 
 
 class CoherentConditional:
@@ -108,7 +106,7 @@ class CoherentConditional:
 
     def task_rows(self, rows: Sequence[Row], rng: np.random.Generator) -> Sequence[Row]:
         """Rows of all parameters at the reference, each with a seed of its own."""
-        return [{**row, SEED: seed} for row, seed in zip(rows, rng.random(len(rows)).tolist(), strict=True)]
+        return with_seeds(rows, rng)
 
     def draw(self, products: np.ndarray, rng: np.random.Generator) -> ConditionalDraws:
         """Phase and distance for rows of :meth:`task`, (N, 4 + n), and what was drawn with them."""
@@ -247,9 +245,3 @@ def _ratio(plus: np.ndarray, cross: np.ndarray) -> complex | None:
         return None
     ratio = complex(cross[loudest] / plus[loudest])
     return ratio if np.max(np.abs(cross - ratio * plus)) <= _SAME * np.abs(plus[loudest]) else None
-
-
-def seeded(row: Row) -> tuple[np.random.Generator, Row]:
-    """The row's own generator, and the row without its seed."""
-    row = dict(row)
-    return np.random.default_rng(int(row.pop(SEED) * _LARGEST_SEED)), row

@@ -22,10 +22,10 @@ from scipy.special import logsumexp
 from .amplitudes import DISTANCE, Amplitudes, KnownAmplitude, amplitudes_of, at_phase
 from .averaged import AveragedLikelihood
 from .candidates import Candidates
-from .coherent import MODES, PSI, CoherentConditional, CoherentDraw, seeded
+from .coherent import MODES, PSI, CoherentConditional, CoherentDraw
 from .conditional import PHASE, Conditional, ConditionalConfig, ConditionalDraws, ExactConditional
 from .errors import ContractError
-from .parallel import Row, Task
+from .parallel import Row, Task, seeded
 from .phase import conditional_obstacle
 from .piecewise import draw_linear
 from .priors import PriorTransform

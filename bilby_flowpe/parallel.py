@@ -40,6 +40,7 @@ class Engine(Protocol):
 
 
 _CHUNK = 64
+_SEED, _LARGEST_SEED = "seed", 2**53
 _worker_task: Callable[[Any], Any] | None = None
 
 
@@ -48,6 +49,17 @@ def make_rows(fixed: Row, columns: Mapping[str, np.ndarray]) -> list[Row]:
     plain = {key: value.tolist() for key, value in columns.items()}
     size = len(next(iter(plain.values())))
     return [{**fixed, **{key: column[i] for key, column in plain.items()}} for i in range(size)]
+
+
+def with_seeds(rows: Sequence[Row], rng: np.random.Generator) -> list[Row]:
+    """Rows with a seed each, for tasks that draw: whichever process has a row, it draws the same."""
+    return [{**row, _SEED: seed} for row, seed in zip(rows, rng.random(len(rows)).tolist(), strict=True)]
+
+
+def seeded(row: Row) -> tuple[np.random.Generator, Row]:
+    """A row's own generator, and the row without its seed."""
+    row = dict(row)
+    return np.random.default_rng(int(row.pop(_SEED) * _LARGEST_SEED)), row
 
 
 def evaluate(

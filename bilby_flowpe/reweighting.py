@@ -21,12 +21,12 @@ from .arguments import check_npool, check_seed, whole
 from .covers import AnyPrior
 from .errors import ConfigurationError, DataError, PriorError
 from .importance import equal_weight_rows, normalised_weights, summarise
+from .own_likelihood import LogLikelihood, has_ratio
 from .parallel import evaluate, make_rows
 from .plain import is_wave, marginalised
 from .priors import Parameters
 from .statistics import KEY, is_merged, statistics_of
 from .verdict import Evidence, judge
-from .weighing import LogLikelihood, has_ratio
 
 _GRADES = ("reliable", "check", "failed")
 _NOT_PARAMETERS = ("weights", "log_likelihood", "log_prior")

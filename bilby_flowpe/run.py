@@ -31,6 +31,7 @@ from .model import TrainedPosterior, find_model
 from .modes import conditional_of
 from .networks import compact
 from .outcome import Outcome, fill_raw, fill_weighted
+from .own_likelihood import has_ratio
 from .plotting import plot_history
 from .proposals import flow_alone
 from .refine import Budget
@@ -40,7 +41,7 @@ from .settings import Settings
 from .simulation import SimulationConfig, can_simulate, make_simulator, nobody_simulates
 from .training import TrainingConfig
 from .translation import translated
-from .weighing import Target, has_ratio
+from .weighing import Target
 
 _UNSEEN_SEED = 2**31 - 1
 

@@ -7,7 +7,7 @@ geocentric time, priors of one parameter each. Other forms are turned into it:
   marginal posterior, and the evidence is the same.
 - Sky and time in a detector's frame are those of the sky (:mod:`.frames`).
 - Joint priors are covered by independent ones (:mod:`.covers`).
-- Calibration parameters are drawn from their priors.
+- Calibration parameters are drawn given the wave (:mod:`.recalibration`).
 - A likelihood with values of its own (approximations, calibration, any subclass) gives the weights, the plain one the proposal.
 
 What changes a density enters the weight of every draw.
@@ -26,7 +26,8 @@ from .covers import Covers, has_joint
 from .errors import PriorError, SimulationError
 from .frames import Frame, needs_frame
 from .marginalisation import check_marginalisation
-from .parallel import Row, make_rows
+from .own_likelihood import LogLikelihood
+from .parallel import Row, Task, make_rows, with_seeds
 from .plain import (
     has_plain_values,
     is_calibrated,
@@ -38,6 +39,7 @@ from .plain import (
     unmarginalised,
 )
 from .priors import Parameters, PriorTransform, copied
+from .recalibration import CalibrationDraw
 
 _JITTER, _TIME = "time_jitter", "geocent_time"
 
@@ -85,9 +87,18 @@ class Unchanged:
         """Standard error of the prior's normalisation, in its logarithm, where Monte Carlo found it."""
         return self.transform.log_normalisation_err
 
-    def draw_extra(self, size: int, rng: np.random.Generator) -> Parameters:
-        """Parameters (N,) that the proposal does not know, from their priors."""
+    @property
+    def middle_of_extra(self) -> dict[str, float]:
+        """Parameters that the proposal does not know, at the medians of their priors."""
         return {}
+
+    def task(self, use_ratio: bool) -> Task:
+        """What gives the log likelihood asked for; with :attr:`middle_of_extra` log prior over density and values of these."""
+        return LogLikelihood(self.asked, use_ratio)
+
+    def task_rows(self, parameters: Parameters, rng: np.random.Generator) -> Sequence[Row]:
+        """Rows for :meth:`task`."""
+        return self.rows(parameters, {})
 
     def log_prior_ratio(self, parameters: Parameters) -> np.ndarray | float:
         """Log density (N,) of the prior asked for over that of the plain one, where ``parameters`` of the latter are."""
@@ -165,7 +176,7 @@ class Translation(Unchanged):
             check_marginalisation(likelihood, self.likelihood, self.transform, priors.get(_JITTER))
         said = {
             "joint priors are replaced by wider, independent ones": self._covers,
-            "calibration parameters are draws from their priors": self._extra,
+            "calibration parameters follow their conditional only nearly": self._extra,
             "priors of sky and time in the detector's frame are no more than bounds": self._frame,
             "the network knows the plain likelihood, not the one given": self.corrects,
         }
@@ -176,8 +187,21 @@ class Translation(Unchanged):
         of_covers = self._covers.log_normalisation_err if self._covers else 0.0
         return float(np.hypot(self.transform.log_normalisation_err, of_covers))
 
-    def draw_extra(self, size: int, rng: np.random.Generator) -> Parameters:
-        return {key: np.asarray(prior.rescale(rng.random(size))) for key, prior in self._extra.items()}
+    @property
+    def middle_of_extra(self) -> dict[str, float]:
+        return {key: float(prior.rescale(0.5)) for key, prior in self._extra.items()}
+
+    def task(self, use_ratio: bool) -> Task:
+        if self._extra:
+            return CalibrationDraw(self.asked, self.likelihood, self._extra, use_ratio)
+        return super().task(use_ratio)
+
+    def task_rows(self, parameters: Parameters, rng: np.random.Generator) -> Sequence[Row]:
+        if not self._extra:
+            return super().task_rows(parameters, rng)
+        # The plain likelihood's names of sky and time beside those asked for.
+        plain = make_rows(self.transform.fixed, parameters)
+        return with_seeds([{**one, **other} for one, other in zip(plain, self.rows(parameters, {}), strict=True)], rng)
 
     def log_prior_ratio(self, parameters: Parameters) -> np.ndarray:
         log_ratio = np.zeros(len(next(iter(parameters.values()))))

@@ -7,12 +7,12 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import torch
-from bilby.core.likelihood import Likelihood, _safe_likelihood_call
+from bilby.core.likelihood import Likelihood
 from bilby.core.utils import logger
 
 from .conditional import Conditional, ConditionalConfig, ConditionalDraws, ExactConditional
-from .errors import DataError
 from .importance import WeightSummary, summarise
+from .own_likelihood import LogLikelihood
 from .parallel import Row, evaluate, make_rows
 from .priors import Parameters, PriorTransform
 from .proposals import Draws, Mixture, concatenate, posterior_shares
@@ -26,36 +26,6 @@ _SPOT_TOLERANCE = 1e-3
 # Symmetries are checked to 1e-6 of a signal, which enters <d|h> and <h|h> / 2: 2e-6 of the squared signal-to-noise ratio, 4e-6
 # of the log likelihood. In units of the tolerance:
 _SPOT_SLOPE = 4e-6 / _SPOT_TOLERANCE
-
-
-@dataclass
-class LogLikelihood:
-    """Task: the user's log likelihood of one row; picklable."""
-
-    likelihood: Likelihood
-    use_ratio: bool
-
-    def __call__(self, row: Row) -> np.ndarray | None:
-        """``None`` where it is not a number."""
-        # Bilby's own way to call a likelihood, whether it takes its parameters or, as older ones do, holds them.
-        given = _safe_likelihood_call(self.likelihood, dict(row), use_ratio=self.use_ratio)
-        try:
-            value = float(given)
-        except (TypeError, ValueError) as error:
-            raise DataError(
-                f"the log likelihood of {type(self.likelihood).__name__} is {given!r} at {row}: it has to be one real number"
-            ) from error
-        if value == np.inf:
-            raise DataError(
-                f"the log likelihood is infinite at {row}: no weight can be made of it; mend the likelihood there, or narrow "
-                "the prior"
-            )
-        return None if np.isnan(value) else np.array([value])
-
-
-def has_ratio(likelihood: Likelihood) -> bool:
-    """Whether likelihoods can be had as ratios to that of noise alone, which not all know."""
-    return bool(np.isfinite(float(likelihood.noise_log_likelihood())))
 
 
 @dataclass(frozen=True)
@@ -80,7 +50,9 @@ class WeightedDraws:
         Largest difference between log likelihoods from the conditionals' closed form and the user's own, over what the
         numerical check of the symmetries lets a likelihood of that size differ by; 0 if there was nothing to compare.
     extra
-        Parameters that the proposal does not know, drawn from their priors, (N,) each.
+        Parameters that the proposal does not know, drawn given all others, (N,) each.
+    log_extra
+        Log prior of these over the density they were drawn from, (N,); it is in the weights.
     allotted
         Whether the numbers of draws from the proposal's parts were fixed beforehand, and all of them made.
     """
@@ -94,6 +66,7 @@ class WeightedDraws:
     n_outside: int
     spot_difference: float
     extra: Parameters = field(default_factory=dict)
+    log_extra: np.ndarray | float = 0.0
     allotted: bool = True
 
     def summary(self) -> WeightSummary:
@@ -212,6 +185,7 @@ class Target:
             n_outside=sum(block.n_outside for block in blocks),
             spot_difference=float(np.max([block.spot_difference for block in blocks])),
             extra={key: np.concatenate([block.extra[key] for block in blocks]) for key in blocks[0].extra},
+            log_extra=np.concatenate([block.log_extra for block in blocks]),
             allotted=len(blocks) == len(starts),
         )
 
@@ -247,14 +221,12 @@ class Target:
         log_likelihood = np.full(size, -np.inf)
         log_weights = np.full(size, -np.inf)
         spot = 0.0
-        extra = self.translation.draw_extra(size, rng)
+        extra = {key: np.full(size, value) for key, value in self.translation.middle_of_extra.items()}
+        log_extra = np.zeros(size)
         if conditional.keys:
             task, task_rows = conditional.task(likelihood), conditional.task_rows(rows, rng)
         else:
-            task, task_rows = (
-                LogLikelihood(self.translation.asked, self.use_ratio),
-                self._asked_rows(parameters, extra, inside),
-            )
+            task, task_rows = self.translation.task(self.use_ratio), self._asked_rows(parameters, inside, rng)
         values, good = evaluate(task, task_rows, self.npool, progress)
         alive = inside[good]
         failed = [rows[i] for i in np.flatnonzero(~good)]
@@ -274,13 +246,15 @@ class Target:
                 # A density of our own that is no number is no likelihood of zero.
                 spot = np.inf
         elif len(alive):
-            log_likelihood[alive] = log_weights[alive] = values[:, 0]
+            log_likelihood[alive] = values[:, 0]
+            _take_extra(values, alive, extra, log_extra)
+            log_weights[alive] = values[:, 0] + log_extra[alive]
         log_prior = np.where(draws.inside, transform.log_prob(parameters), -np.inf)
         ratio = self.translation.log_prior_ratio(parameters)
         log_prior, log_weights = log_prior + ratio, log_weights + ratio
         corrected = 0
         if self.translation.corrects and conditional.keys:
-            corrected = self._correct(parameters, extra, log_likelihood, log_weights)
+            corrected = self._correct(parameters, extra, log_extra, log_likelihood, log_weights, rng)
         weighty = log_weights > _FAILED
         log_weights[weighty] += of_rest[weighty] + draws.log_encoder[weighty] - draws.log_q[weighty]
         spent = len(rows) + len(looked_at) + spot_checks + corrected
@@ -295,6 +269,7 @@ class Target:
             n_outside=int(np.sum(~np.isfinite(log_prior))),
             spot_difference=spot,
             extra=extra,
+            log_extra=log_extra,
         )
 
     def asked(self, weighted: WeightedDraws) -> tuple[Parameters, np.ndarray, np.ndarray]:
@@ -316,26 +291,30 @@ class Target:
                 log_likelihood[alive[good]] = values[:, 0]
         return parameters, log_likelihood, log_prior
 
-    def _asked_rows(self, parameters: Parameters, extra: Parameters, picked: np.ndarray) -> Sequence[Row]:
+    def _asked_rows(self, parameters: Parameters, picked: np.ndarray, rng: np.random.Generator) -> Sequence[Row]:
         if not len(picked):
             return []
-        columns = ({key: value[picked] for key, value in these.items()} for these in (parameters, extra))
-        return self.translation.rows(*columns)
+        return self.translation.task_rows({key: value[picked] for key, value in parameters.items()}, rng)
 
     def _correct(
-        self, parameters: Parameters, extra: Parameters, log_likelihood: np.ndarray, log_weights: np.ndarray
+        self,
+        parameters: Parameters,
+        extra: Parameters,
+        log_extra: np.ndarray,
+        log_likelihood: np.ndarray,
+        log_weights: np.ndarray,
+        rng: np.random.Generator,
     ) -> int:
         """Put the likelihood asked for in the place of the one drawn with, in place; the number of its evaluations."""
         alive = np.flatnonzero(log_weights > _FAILED)
-        task = LogLikelihood(self.translation.asked, self.use_ratio)
-        values, good = (
-            evaluate(task, self._asked_rows(parameters, extra, alive), self.npool) if len(alive) else ([], [])
-        )
+        task, rows = self.translation.task(self.use_ratio), self._asked_rows(parameters, alive, rng)
+        values, good = evaluate(task, rows, self.npool) if len(alive) else ([], [])
         asked = np.full(len(alive), -np.inf)
         if np.any(good):
             asked[good] = values[:, 0]
+            _take_extra(values, alive[good], extra, log_extra)
         self.n_nan += int(np.sum(~np.asarray(good, dtype=bool)))
-        log_weights[alive] += asked - log_likelihood[alive]
+        log_weights[alive] += asked - log_likelihood[alive] + log_extra[alive]
         log_likelihood[alive] = asked
         return len(alive)
 
@@ -350,6 +329,14 @@ class Target:
     def rows(self, parameters: Parameters) -> list[Row]:
         """One dictionary a draw, fixed parameters included: what Bilby's own functions take."""
         return make_rows(self.transform.fixed, parameters)
+
+
+def _take_extra(values: np.ndarray, alive: np.ndarray, extra: Parameters, log_extra: np.ndarray) -> None:
+    """What a task drew beside the likelihood, (M, 1 or 2 + n), in place."""
+    if extra:
+        log_extra[alive] = values[:, 1]
+    for column, key in enumerate(extra):
+        extra[key][alive] = values[:, 2 + column]
 
 
 def _spot_check(likelihood: Likelihood, rows: list[Row], drawn: ConditionalDraws, size: int) -> float:

@@ -28,6 +28,7 @@ from bilby_flowpe.charts import dimension
 from bilby_flowpe.injections import inject
 from bilby_flowpe.kept import measured
 from bilby_flowpe.model import TrainedPosterior, find_model
+from bilby_flowpe.own_likelihood import LogLikelihood
 from bilby_flowpe.parts import BROAD, FLOW, Normal
 from bilby_flowpe.priors import Parameters, PriorTransform
 from bilby_flowpe.problems import green2020
@@ -42,7 +43,7 @@ from bilby_flowpe.validation.ranks import (
     ranks_of_parameters,
     uniformity,
 )
-from bilby_flowpe.weighing import LogLikelihood, Target
+from bilby_flowpe.weighing import Target
 
 EFFECTIVE, BUDGET = 1000, 20_000
 WITH_DENSITY = 200

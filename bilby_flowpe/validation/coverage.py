@@ -22,11 +22,12 @@ from ..errors import ConfigurationError, DataError
 from ..injections import inject
 from ..kept import measured
 from ..model import TrainedPosterior
+from ..own_likelihood import LogLikelihood, has_ratio
 from ..priors import Parameters, PriorTransform
 from ..proposals import flow_alone
 from ..refine import Budget
 from ..sampling import EventSampler, Wanted
-from ..weighing import LogLikelihood, Target, WeightedDraws, has_ratio
+from ..weighing import Target, WeightedDraws
 from .ranks import DENSITY, DISTANCE, JOINT, combined, rank_of_distance, rank_of_truth, ranks_of_parameters, uniformity
 
 KINDS = ("raw", "weighted")

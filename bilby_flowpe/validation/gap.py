@@ -17,10 +17,11 @@ from ..injections import inject, injected
 from ..kept import measured
 from ..model import TrainedPosterior
 from ..outcome import Outcome
+from ..own_likelihood import LogLikelihood, has_ratio
 from ..phase import InnerProducts
 from ..priors import PriorTransform
 from ..proposals import marginal_log_prob
-from ..weighing import LogLikelihood, Target, has_ratio
+from ..weighing import Target
 from .divergence import KLSummary, kl_truth, log_posterior_at_truth
 
 _LATENT_DRAWS = 1000
