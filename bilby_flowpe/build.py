@@ -35,8 +35,10 @@ from .representation import (
     SeriesRepresentation,
 )
 from .settings import Settings, adapted
-from .simulation import GravitationalWaveSimulator, Simulator, make_simulator
-from .training import Batch, train
+from .simulation import GravitationalWaveSimulator, SimulationConfig, Simulator, make_simulator
+from .stream import Stream
+from .team import Alone, Team
+from .training import train
 
 
 def train_model(
@@ -47,6 +49,7 @@ def train_model(
     checkpoint: str | Path | None = None,
     progress: bool = True,
     engine: Engine | None = None,
+    team: Team | None = None,
 ) -> TrainedPosterior:
     """Train a model for a likelihood and prior.
 
@@ -64,6 +67,10 @@ def train_model(
         Whether to show progress bars.
     engine
         What makes the waveforms in the place of processes here, such as a :class:`~bilby_flowpe.cluster.DaskEngine`.
+    team
+        The processes that train together, such as a :class:`~bilby_flowpe.fabric.FabricTeam`; each calls this function, and the
+        first one alone measures the model. With a ``checkpoint``, which has to be on a disk that all see, one makes the
+        waveforms for all.
 
     Returns
     -------
@@ -74,7 +81,9 @@ def train_model(
     SimulationError, PriorError, ConfigurationError
         If the problem cannot be simulated, has unusable priors, or the settings do not fit it.
     """
-    return _Builder(likelihood, priors, settings or Settings(), npool, progress, engine).run(checkpoint)
+    return _Builder(likelihood, priors, settings or Settings(), npool, progress, engine, team or Alone()).run(
+        Path(checkpoint) if checkpoint else None
+    )
 
 
 class _Builder:
@@ -88,6 +97,7 @@ class _Builder:
         npool: int,
         progress: bool,
         engine: Engine | None,
+        team: Team,
     ) -> None:
         self.transform = PriorTransform(priors)
         self.contract = describe(likelihood, self.transform)
@@ -96,31 +106,24 @@ class _Builder:
             settings = replace(settings, simulation=replace(settings.simulation, reduce_grid=False))
         self.settings, self.progress = settings, progress
         self.likelihood, self.npool = likelihood, npool
+        self.engine, self.team = engine, team
         self.began = time.monotonic()
         self.rng = np.random.default_rng(settings.training.seed)
         self.generator = torch.Generator().manual_seed(settings.training.seed)
-        self.simulator: Simulator = make_simulator(
-            likelihood,
-            self.transform,
-            settings.simulation,
-            engine or npool,
-            settings.training.seed,
-            progress=progress,
-            contract=self.contract.fingerprint(),
-        )
-        self.seconds_simulation = time.monotonic() - self.began
 
-    def run(self, checkpoint: str | Path | None) -> TrainedPosterior:
+    def run(self, checkpoint: Path | None) -> TrainedPosterior:
         settings = self.settings
+        self.simulator = self._simulated(checkpoint)
+        self.seconds_simulation = time.monotonic() - self.began
         config, conditional = self._choose_coordinates()
         representation = self._fit_representation(config)
-        self.representation = representation
-        self.coordinates = Coordinates(self.transform, config, getattr(self.simulator, "arrival", None))
-        parameters, _, pivot = self._simulate(4 * 2048)
-        self.coordinates.standardise(parameters, pivot)
+        coordinates = Coordinates(self.transform, config, getattr(self.simulator, "arrival", None))
+        stream = Stream(self.simulator, representation, coordinates, self.rng, self.generator)
+        signals, _, pivot = stream.simulated(4 * 2048)
+        coordinates.standardise(signals.parameters, pivot)
         moments = self.transform.moments(np.random.default_rng(settings.training.seed))
-        self.paper_constant = self.coordinates.log_copies - sum(np.log(moments[key][1]) for key in config.keys)
-        validation = self._batch(settings.training.validation_size, held_out=True)
+        stream.paper_constant = coordinates.log_copies - sum(np.log(moments[key][1]) for key in config.keys)
+        validation = stream(settings.training.validation_size, held_out=True)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(settings.training.seed)
             network = build_network(len(config.keys), representation.features, settings.network)
@@ -130,13 +133,12 @@ class _Builder:
         )
         history = train(
             network,
-            self._batch,
+            stream.shards(settings.training.shards, settings.training.seed),
             validation,
             settings.training,
-            self._rng_state,
-            self._set_rng_state,
-            Path(checkpoint) if checkpoint else None,
+            checkpoint,
             self.progress,
+            self.team,
         )
         model = TrainedPosterior(
             contract=self.contract,
@@ -145,9 +147,9 @@ class _Builder:
             representation=representation,
             network=network,
             coordinates=config,
-            location=self.coordinates.location,
-            scale=self.coordinates.scale,
-            time_scale=self.coordinates.time_scale,
+            location=coordinates.location,
+            scale=coordinates.scale,
+            time_scale=coordinates.time_scale,
             conditional=conditional,
             flatten_snr=bool(getattr(self.simulator, "flatten_snr", False)),
             shares=Shares(),
@@ -155,7 +157,7 @@ class _Builder:
             history=history.to_dict(),
             information=self._information(representation, network.n_parameters),
         )
-        if not settings.calibration_events:
+        if not settings.calibration_events or self.team.rank > 0:
             return model
         logger.info(
             f"Measuring the model on {settings.calibration_events} simulated events, and what its data look like on "
@@ -172,6 +174,37 @@ class _Builder:
         )
         model.information["seconds"]["total"] = round(time.monotonic() - self.began, 1)
         return calibrated(model, measured)
+
+    def _simulated(self, checkpoint: Path | None) -> Simulator:
+        """The simulator, its waveforms made by one process for all."""
+
+        def make(config: SimulationConfig) -> Simulator:
+            return make_simulator(
+                self.likelihood,
+                self.transform,
+                config,
+                self.engine or self.npool,
+                self.settings.training.seed,
+                progress=self.progress and self.team.rank == 0,
+                contract=self.contract.fingerprint(),
+            )
+
+        config = self.settings.simulation
+        if self.team.size == 1 or checkpoint is None or config.file:
+            return make(config)
+        shared = checkpoint.with_suffix(".waveforms.h5")
+        simulator = make(config) if self.team.rank == 0 else None
+        stored = isinstance(simulator, GravitationalWaveSimulator)
+        if stored:
+            simulator.save(shared, self.contract.fingerprint())
+        if not self.team.broadcast(stored):
+            return simulator or make(config)
+        # All read it, the first one, too: the same numbers in the same order everywhere.
+        simulator = make(replace(config, file=str(shared)))
+        self.team.gather(None)
+        if self.team.rank == 0:
+            shared.unlink()
+        return simulator
 
     def _choose_coordinates(self) -> tuple[CoordinateConfig, ConditionalConfig]:
         """Coordinates of the network, and what is drawn from its exact conditional."""
@@ -222,23 +255,6 @@ class _Builder:
             f"{float(compressor.worst_loss):.2g} at worst, {float(compressor.mean_loss):.2g} on average"
         )
         return representation
-
-    def _simulate(self, size: int, held_out: bool = False) -> tuple[dict[str, np.ndarray], torch.Tensor, Any]:
-        signals = self.simulator.draw(size, self.rng, held_out)
-        context, pivot = self.representation(self.simulator.add_noise(signals.data, self.generator))
-        return signals.parameters, context, pivot
-
-    def _batch(self, size: int, held_out: bool = False) -> Batch:
-        parameters, context, pivot = self._simulate(size, held_out)
-        x, log_jacobian = self.coordinates.to_network(parameters, pivot)
-        return Batch(x, context, self.paper_constant - log_jacobian)
-
-    def _rng_state(self) -> dict[str, Any]:
-        return {"numpy": self.rng.bit_generator.state, "torch": self.generator.get_state()}
-
-    def _set_rng_state(self, state: dict[str, Any]) -> None:
-        self.rng.bit_generator.state = state["numpy"]
-        self.generator.set_state(state["torch"])
 
     def _information(self, representation: Representation, n_parameters: int) -> dict[str, Any]:
         information = {

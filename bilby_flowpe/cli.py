@@ -65,6 +65,11 @@ def build_parser() -> argparse.ArgumentParser:
     _add_npool(train)
     _add_dask(train)
     train.add_argument(
+        "--fabric",
+        action="store_true",
+        help="train together with the other processes that torchrun or srun started (lightning-fabric)",
+    )
+    train.add_argument(
         "--resume",
         action=argparse.BooleanOptionalAction,
         default=True,

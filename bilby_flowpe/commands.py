@@ -32,12 +32,21 @@ from .problems import green2020
 from .settings import adapted
 from .simulation import GravitationalWaveSimulator
 from .simulation.dataset import read_header, require
+from .team import Alone, Team
 from .validation.card import write_card
 from .validation.gap import measure_gap, summarise_gap, worst_events
 from .validation.loss import fresh_loss
 
 
-def train(config: Path, outdir: Path, npool: int, resume: bool, overwrite: bool, dask: str | None = None) -> None:
+def train(
+    config: Path,
+    outdir: Path,
+    npool: int,
+    resume: bool,
+    overwrite: bool,
+    dask: str | None = None,
+    fabric: bool = False,
+) -> None:
     """Train a model as a configuration says; it is written to the folder of its name in ``outdir``."""
     problem = read(config)
     transform = PriorTransform(problem.priors)
@@ -51,17 +60,24 @@ def train(config: Path, outdir: Path, npool: int, resume: bool, overwrite: bool,
     # Named after problem and settings, too: a training of something else is not gone on with.
     checkpoint = outdir / f"{name}.{new_folder(contract, problem.settings).name[:8]}.ckpt"
     outdir.mkdir(parents=True, exist_ok=True)
-    if not resume:
+    team = _team(fabric, problem.settings.training.device)
+    if not resume and team.rank == 0:
         checkpoint.unlink(missing_ok=True)
-    ledger = Ledger(checkpoint.with_suffix(".evaluations"), resume)
+    team.broadcast(None)
     began = time.monotonic()
-    with _engine(dask, npool) as engine:
-        model = remembering(
-            ledger,
-            lambda: train_model(
-                problem.likelihood, problem.priors, problem.settings, npool, checkpoint, sys.stderr.isatty(), engine
-            ),
+
+    def trained(engine: Engine | None = None) -> TrainedPosterior:
+        progress = sys.stderr.isatty()
+        return train_model(
+            problem.likelihood, problem.priors, problem.settings, npool, checkpoint, progress, engine, team
         )
+
+    if team.rank > 0:
+        trained()
+        return
+    ledger = Ledger(checkpoint.with_suffix(".evaluations"), resume)
+    with _engine(dask, npool) as engine:
+        model = remembering(ledger, lambda: trained(engine))
     model.information["name"] = name
     model.save(folder)
     problem.copy_into(folder)
@@ -199,6 +215,14 @@ def digest(model: TrainedPosterior, likelihood: Likelihood, priors: PriorDict) -
     shares, null = model.shares.to_dict(), None if model.null is None else float(model.null.distances.sum())
     described = [model.history, model.location.tolist(), shares, null, _contract(likelihood, priors).fingerprint()]
     return hashlib.sha256(json.dumps(described).encode()).hexdigest()[:8]
+
+
+def _team(fabric: bool, device: str) -> Team:
+    if not fabric:
+        return Alone()
+    from .fabric import FabricTeam
+
+    return FabricTeam(device.partition(":")[0])
 
 
 def _engine(dask: str | None, npool: int) -> AbstractContextManager[Engine | None]:

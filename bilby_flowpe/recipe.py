@@ -70,6 +70,9 @@ class TrainingConfig:
         Of initial weights, simulations and noise.
     checkpoint_every
         Seconds between checkpoints.
+    shards
+        Equal parts of a batch, each from a stream of its own, that several processes share among them: a multiple of their
+        number. The same number gives the same training, on one process or several, up to rounding.
     """
 
     max_steps: int | None = None
@@ -93,6 +96,7 @@ class TrainingConfig:
     bf16: bool | None = None
     seed: int = 0
     checkpoint_every: float = 60.0
+    shards: int = 1
 
     def __post_init__(self) -> None:
         if self.max_steps is None and self.max_time is None:
@@ -109,6 +113,7 @@ class TrainingConfig:
             "validation_size",
             "validations",
             "patience",
+            "shards",
         ):
             value = getattr(self, name)
             if value is not None and not value > 0:

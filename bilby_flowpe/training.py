@@ -3,33 +3,37 @@
 The loss is the paper's (equation 9, with latent variables equation 14), on batches that are never seen twice. Learning rates
 and the weight of the KL term follow the recipe over whichever budget runs out first, steps or seconds; an exponential moving
 average of the weights is what is validated and kept.
+
+A batch is made of shards, each from a source of its own, and the gradient is their average. Several processes share the shards
+among them, so that their number changes nothing but the order of a sum.
 """
 
 from __future__ import annotations
 
 import contextlib
 import copy
-import hashlib
-import io
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from pickle import UnpicklingError
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import torch
 from bilby.core.utils import logger
 from tqdm.auto import tqdm
 
+from .checkpoint import read_checkpoint, write_checkpoint
+from .errors import ConfigurationError
 from .interruption import deferred
 from .networks import ConditionalNetwork, refreshed_statistics
 from .prefetch import Prefetcher, halved_threads
 from .recipe import COLLAPSED, TrainingConfig, annealed
+from .team import Alone, Team
 
 _MINUTE = 60.0
+_SHARD = 1_000_003  # between the seeds of two shards' noise
 _VALIDATION_SEED = 1
 
 
@@ -51,6 +55,16 @@ class Batch:
     x: torch.Tensor
     context: torch.Tensor
     paper_offset: np.ndarray
+
+
+class Source(Protocol):
+    """Gives fresh batches of the size asked for; its state goes into checkpoints."""
+
+    def __call__(self, size: int) -> Batch: ...
+
+    def state(self) -> dict[str, Any]: ...
+
+    def set_state(self, state: dict[str, Any]) -> None: ...
 
 
 @dataclass
@@ -90,13 +104,12 @@ class History:
 
 def train(
     network: ConditionalNetwork,
-    batches: Callable[[int], Batch],
+    sources: Sequence[Source],
     validation: Batch,
     config: TrainingConfig,
-    rng_state: Callable[[], dict[str, Any]],
-    set_rng_state: Callable[[dict[str, Any]], None],
     checkpoint: Path | None = None,
     progress: bool = True,
+    team: Team | None = None,
 ) -> History:
     """Train ``network`` in place; it is left with the best weights.
 
@@ -104,20 +117,25 @@ def train(
     ----------
     network
         What to train.
-    batches
-        Gives a fresh batch of the size asked for.
+    sources
+        One for each shard of a batch, the same in every process.
     validation
         Held-out rows.
     config
         The recipe.
-    rng_state, set_rng_state
-        State of the generators behind ``batches``, kept in the checkpoint.
     checkpoint
         File to write from time to time, at the end, and when a signal comes; and to resume from.
     progress
         Whether to show a progress bar.
+    team
+        The processes that train together; this one alone when left out.
+
+    Raises
+    ------
+    ConfigurationError
+        If the shards cannot be shared evenly.
     """
-    return _Run(network, batches, validation, config, rng_state, set_rng_state, checkpoint)(progress)
+    return _Run(network, sources, validation, config, checkpoint, team or Alone())(progress)
 
 
 class _Run:
@@ -126,18 +144,23 @@ class _Run:
     def __init__(
         self,
         network: ConditionalNetwork,
-        batches: Callable[[int], Batch],
+        sources: Sequence[Source],
         validation: Batch,
         config: TrainingConfig,
-        rng_state: Callable[[], dict[str, Any]],
-        set_rng_state: Callable[[dict[str, Any]], None],
         checkpoint: Path | None,
+        team: Team,
     ) -> None:
-        self.config = config
-        self.device = torch.device(config.device)
+        if len(sources) % team.size or config.batch_size % len(sources):
+            raise ConfigurationError(
+                f"shards={len(sources)}: give a multiple of the {team.size} processes that divides batch_size="
+                f"{config.batch_size}"
+            )
+        self.config, self.team = config, team
+        self.device = team.device or torch.device(config.device)
         self.network = network.to(self.device)
-        self.batches, self.validation = batches, validation
-        self.rng_state, self.set_rng_state = rng_state, set_rng_state
+        self.shards = range(team.rank, len(sources), team.size)
+        self.sources, self.validation = {shard: sources[shard] for shard in self.shards}, validation
+        self.rows = config.batch_size // len(sources)
         self.checkpoint = checkpoint
         groups = network.parameter_groups()
         self.groups = list(groups)
@@ -147,8 +170,8 @@ class _Run:
         self.history = History()
         self.step, self.spent = 0, 0.0
         self.losses: dict[str, list[float]] = {}
-        self.noise = torch.Generator().manual_seed(config.seed)
-        self.state = rng_state()
+        self.noise = {shard: torch.Generator().manual_seed(config.seed + _SHARD * shard) for shard in self.shards}
+        self.states = {shard: source.state() for shard, source in self.sources.items()}
         self.bf16 = _bf16_pays(self.device) if config.bf16 is None else config.bf16
 
     def __call__(self, progress: bool) -> History:
@@ -164,28 +187,35 @@ class _Run:
         self._look_for_collapse()
         return self.history
 
-    def _make_batch(self) -> tuple[Batch, dict[str, Any]]:
-        """A batch and the state of the generators after it: batches made ahead must not count as seen."""
-        batch = self.batches(self.config.batch_size)
-        return batch, self.rng_state()
+    def _make_batch(self) -> Ahead:
+        """Shards of a batch and the state of their sources after it: batches made ahead must not count as seen."""
+        made = {shard: source(self.rows) for shard, source in self.sources.items()}
+        return made, {shard: source.state() for shard, source in self.sources.items()}
 
-    def _loop(self, stream: Prefetcher[tuple[Batch, dict[str, Any]]], progress: bool) -> None:
+    def _next(self, stream: Prefetcher[Ahead]) -> dict[int, Batch]:
+        batch, self.states = stream.next()
+        return batch
+
+    def _loop(self, stream: Prefetcher[Ahead], progress: bool) -> None:
         began, saved = time.monotonic() - self.spent, time.monotonic()
         due = self._due()
-        with tqdm(total=100, desc="Training", unit="%", disable=not progress, bar_format=_BAR) as bar:
+        with tqdm(
+            total=100, desc="Training", unit="%", disable=not progress or self.team.rank > 0, bar_format=_BAR
+        ) as bar:
             while (done := self._progress()) < 1.0:
                 with deferred() as asked_to_end:
-                    batch, self.state = stream.next()
-                    self._train_step(batch, done)
-                    self.spent = time.monotonic() - began
+                    self._train_step(self._next(stream), done)
+                    # One clock for all.
+                    now = time.monotonic()
+                    due_on_disk = asked_to_end() or now - saved > self.config.checkpoint_every
+                    self.spent, due_on_disk = self.team.broadcast((now - began, due_on_disk))
                     done = self._progress()
                     if done >= due or done >= 1.0:
                         self._refresh(stream)
                         self._validate(bar)
                         due = self._due()
                     early = len(self.history.step) - 1 - self.history.best >= self.config.patience
-                    late = time.monotonic() - saved > self.config.checkpoint_every
-                    if self.checkpoint and (late or asked_to_end() or early or done >= 1.0):
+                    if self.checkpoint and (due_on_disk or early or done >= 1.0):
                         self._save()
                         saved = time.monotonic()
                 bar.update(min(100 * done, 100) - bar.n)
@@ -205,36 +235,55 @@ class _Run:
             shares.append(self.spent / self.config.max_time)
         return max(shares)
 
-    def _train_step(self, batch: Batch, done: float) -> None:
+    def _train_step(self, batch: dict[int, Batch], done: float) -> None:
         for name, group in zip(self.groups, self.optimizer.param_groups, strict=True):
             group["lr"] = self.config.learning_rate_at(done, name)
         self.network.train()
         self.optimizer.zero_grad(set_to_none=True)
-        with self._autocast():
-            terms = self.network.loss_terms(batch.x.to(self.device), batch.context.to(self.device), self.noise)
-            loss = annealed(terms, self.config.kl_multiplier(done), self.config.kl_floor)
-        if torch.isfinite(loss):
-            loss.backward()
-            torch.nn.utils.clip_grad_norm_(self.network.parameters(), self.config.clip)
-            self.optimizer.step()
+        means: dict[str, float] = {}
+        for shard, piece in batch.items():
+            with self._autocast():
+                terms = self.network.loss_terms(
+                    piece.x.to(self.device), piece.context.to(self.device), self.noise[shard]
+                )
+                loss = annealed(terms, self.config.kl_multiplier(done), self.config.kl_floor)
+            (loss / len(batch)).backward()
             for name, rows in terms.items():
-                self.losses.setdefault(name, []).append(float(rows.detach().mean()))
+                means[name] = means.get(name, 0.0) + float(rows.detach().mean()) / len(batch)
+        self._average_gradients()
+        if torch.isfinite(torch.nn.utils.clip_grad_norm_(self.network.parameters(), self.config.clip)):
+            self.optimizer.step()
+            for name, mean in means.items():
+                self.losses.setdefault(name, []).append(mean)
         self.step += 1
         # A young average follows closely, or the random start would linger in it.
         decay = min(self.config.average, (1 + self.step) / (10 + self.step))
         with torch.no_grad():
             torch._foreach_lerp_(list(self.average.parameters()), list(self.network.parameters()), 1 - decay)
 
+    def _average_gradients(self) -> None:
+        """Over all processes; one that left out a term of the loss has no gradient of some weights."""
+        if self.team.size == 1:
+            return
+        weights = list(self.network.parameters())
+        moved = torch.tensor([float(weight.grad is not None) for weight in weights], device=self.device)
+        self.team.average([moved])
+        weights = [weight for weight, share in zip(weights, moved.tolist(), strict=True) if share > 0]
+        for weight in weights:
+            if weight.grad is None:
+                weight.grad = torch.zeros_like(weight)
+        self.team.average([weight.grad for weight in weights])
+
     def _autocast(self) -> contextlib.AbstractContextManager[Any]:
         return torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=self.bf16)
 
     @torch.no_grad()
-    def _refresh(self, stream: Prefetcher[tuple[Batch, dict[str, Any]]]) -> None:
+    def _refresh(self, stream: Prefetcher[Ahead]) -> None:
         """Batch normalisation takes the moments of fresh data before its weights are scored (section III B 2)."""
-        with refreshed_statistics(self.average) as needed:
+        with refreshed_statistics(self.average, self.team.average) as needed:
             for _ in range(self.config.norm_batches if needed else 0):
-                batch, self.state = stream.next()
-                self.average.loss(batch.x.to(self.device), batch.context.to(self.device), self.noise)
+                for shard, piece in self._next(stream).items():
+                    self.average.loss(piece.x.to(self.device), piece.context.to(self.device), self.noise[shard])
 
     @torch.no_grad()
     def _validate(self, bar: tqdm) -> None:
@@ -247,12 +296,14 @@ class _Run:
         ]
         terms = {name: torch.cat([piece[name].cpu() for piece in pieces]).double().numpy() for name in pieces[0]}
         rows = sum(terms.values())
-        loss, paper = float(np.mean(rows)), float(np.mean(rows + self.validation.paper_offset))
+        scores = float(np.mean(rows)), float(np.mean(rows + self.validation.paper_offset))
+        loss, paper = self.team.broadcast(scores)
         history = self.history
         history.step.append(self.step)
         history.seconds.append(round(self.spent, 2))
         history.learning_rate.append(max(group["lr"] for group in self.optimizer.param_groups))
-        trained = {name: float(np.mean(self.losses[name][-200:])) if self.losses else math.nan for name in terms}
+        own = {name: float(np.mean(self.losses[name][-200:])) if self.losses else math.nan for name in terms}
+        trained = {name: float(np.mean([one[name] for one in self.team.gather(own)])) for name in terms}
         history.train_loss.append(sum(trained.values()))
         for name in {"reconstruction", "kl"} & terms.keys():
             getattr(history, f"train_{name}").append(trained[name])
@@ -278,6 +329,13 @@ class _Run:
             )
 
     def _save(self) -> None:
+        """The first process writes, for all."""
+        losses = self.team.gather(self.losses)
+        streams = [(self.states[shard], self.noise[shard].get_state()) for shard in self.shards]
+        streams = self.team.gather(dict(zip(self.shards, streams, strict=True)))
+        if self.team.rank > 0:
+            return
+        shards = {shard: state for these in streams for shard, state in these.items()}
         state = {
             "config": self.config.to_dict(),
             "network": self.network.state_dict(),
@@ -287,37 +345,15 @@ class _Run:
             "history": self.history.to_dict(),
             "step": self.step,
             "spent": self.spent,
-            "losses": self.losses,
-            "rng": self.state,
-            "noise": self.noise.get_state(),
+            "losses": _averaged(losses),
+            "sources": {shard: source for shard, (source, _) in shards.items()},
+            "noise": {shard: noise for shard, (_, noise) in shards.items()},
         }
-        temporary = self.checkpoint.with_suffix(".tmp")
-        try:
-            buffer = io.BytesIO()
-            torch.save(state, buffer)
-            temporary.write_bytes(_digested(buffer.getvalue()))
-            temporary.replace(self.checkpoint)
-        except (OSError, RuntimeError) as error:
-            # A disk that is full ends as an error of torch's own; what was trained so far is worth more than its copy.
-            temporary.unlink(missing_ok=True)
-            logger.warning(
-                f"{self.checkpoint} cannot be written ({str(error).splitlines()[0]}): the training goes on, and an "
-                "interruption would cost what was trained since the last one"
-            )
+        write_checkpoint(self.checkpoint, state)
 
     def _resume(self) -> None:
-        if self.checkpoint is None or not self.checkpoint.exists():
-            return
-        try:
-            raw = self.checkpoint.read_bytes()
-            if raw != _digested(raw[_DIGEST:]):
-                raise OSError("its contents are not those of its digest")
-            state = torch.load(io.BytesIO(raw[_DIGEST:]), weights_only=True)
-        except (EOFError, OSError, RuntimeError, UnpicklingError) as error:
-            logger.warning(f"{self.checkpoint} cannot be read ({error}): starting anew")
-            return
-        if state["config"] != self.config.to_dict():
-            logger.info(f"{self.checkpoint} is of a training with another configuration: starting anew")
+        state = self.team.broadcast(read_checkpoint(self.checkpoint, self.config.to_dict()))
+        if state is None:
             return
         self.network.load_state_dict(state["network"])
         self.average.load_state_dict(state["average"])
@@ -325,19 +361,20 @@ class _Run:
         self.optimizer.load_state_dict(state["optimizer"])
         self.history = History(**state["history"])
         self.step, self.spent, self.losses = state["step"], state["spent"], state["losses"]
-        self.state = state["rng"]
-        self.noise.set_state(state["noise"])
-        self.set_rng_state(self.state)
+        for shard, source in self.sources.items():
+            self.states[shard] = state["sources"][shard]
+            source.set_state(self.states[shard])
+            self.noise[shard].set_state(state["noise"][shard])
         logger.info(f"Training resumes at step {self.step}, after {self.spent / _MINUTE:.1f} minutes")
 
 
-_DIGEST = 32
+def _averaged(losses: list[dict[str, list[float]]]) -> dict[str, list[float]]:
+    """Those of several processes, step by step."""
+    return {name: np.mean([one[name] for one in losses], axis=0).tolist() for name in losses[0]}
 
 
-def _digested(payload: bytes) -> bytes:
-    """Contents of a checkpoint, their SHA-256 before them: a damaged one must not be gone on with."""
-    return hashlib.sha256(payload).digest() + payload
-
+Ahead = tuple[dict[int, Batch], dict[int, dict[str, Any]]]
+"""Shards of a batch, and the state of their sources after it."""
 
 _BAR = "{desc}: {percentage:3.0f}%|{bar}| {elapsed}<{remaining}{postfix}"
 

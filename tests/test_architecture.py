@@ -19,7 +19,7 @@ PACKAGE = "bilby_flowpe"
 
 ROWS = (
     {"errors", "identity", "interruption", "statistics", "versions"},
-    {"folder", "prior_checks"},
+    {"checkpoint", "folder", "prior_checks"},
     {"ledger"},
     {
         "arguments",
@@ -37,6 +37,7 @@ ROWS = (
         "schema",
         "selection",
         "tables",
+        "team",
     },
     {"charts"},
     {"latents"},
@@ -58,6 +59,7 @@ ROWS = (
     {"recalibration", "verdict"},
     {"amplitudes", "arrival", "simulation", "representation", "restore"},
     {"conditional", "frames", "matching", "sky", "training"},
+    {"stream"},
     {"averaged", "candidates", "contract"},
     {"coherent", "drawn"},
     {"modes", "settings"},
@@ -65,7 +67,7 @@ ROWS = (
     {"model"},
     {"event_flow", "injections", "weighing"},
     {"calibrate"},
-    {"build"},
+    {"build", "fabric"},
     {"event_quantiles", "pool"},
     {"refine"},
     {"cache"},

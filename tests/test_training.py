@@ -68,7 +68,7 @@ def run(
 ) -> History:
     toy = toy or Toy()
     validation = Toy(seed=1)(config.validation_size)
-    return train(net, toy, validation, config, toy.state, toy.set_state, checkpoint, progress=False)
+    return train(net, [toy], validation, config, checkpoint, progress=False)
 
 
 def exact_loss(batch: Batch) -> np.ndarray:
@@ -102,8 +102,8 @@ class Interrupted(Exception):
 
 
 class FailingToy(Toy):
-    def __init__(self, after: int) -> None:
-        super().__init__()
+    def __init__(self, after: int, seed: int = 0) -> None:
+        super().__init__(seed)
         self.after = after
 
     def __call__(self, size: int) -> Batch:
@@ -210,7 +210,7 @@ def test_a_loss_that_is_not_a_number_is_never_the_best(monkeypatch: pytest.Monke
 
     monkeypatch.setattr(type(net), "loss_terms", loss_terms)
     toy = Toy()
-    history = train(net, toy, validation, replace(TINY, validations=4), toy.state, toy.set_state, None, progress=False)
+    history = train(net, [toy], validation, replace(TINY, validations=4), None, progress=False)
     assert history.best == 3
 
 

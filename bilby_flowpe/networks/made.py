@@ -8,7 +8,7 @@ units are zuko's.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from typing import Any
@@ -70,9 +70,11 @@ class BatchNorm(nn.Module):
         log_scale = self.log_gamma - 0.5 * (self.variance + self.epsilon).log()
         return (y - self.beta[:, None]) * (-log_scale).exp()[:, None] + self.mean[:, None]
 
-    def settle(self) -> None:
+    def settle(self, average: Callable[[Sequence[torch.Tensor]], None]) -> None:
         """Take the moments gathered over equally large batches."""
-        mean, square = torch.stack(self.moments).mean(dim=0)
+        moments = torch.stack(self.moments).mean(dim=0)
+        average([moments])
+        mean, square = moments
         self.mean.copy_(mean)
         self.variance.copy_(square - mean.square())
         self.moments = None
@@ -84,10 +86,19 @@ def normalising_layers(network: nn.Module) -> list[BatchNorm]:
 
 
 @contextmanager
-def refreshed_statistics(network: nn.Module) -> Iterator[bool]:
+def refreshed_statistics(
+    network: nn.Module, average: Callable[[Sequence[torch.Tensor]], None] = lambda tensors: None
+) -> Iterator[bool]:
     """Set the moments of batch normalisation to those over all batches that pass in the meantime.
 
     As in training, every layer sees what the layers before it made with the moments of the batch at hand.
+
+    Parameters
+    ----------
+    network
+        With layers or without.
+    average
+        Averages tensors, in place, over the processes that see batches of their own.
 
     Yields
     ------
@@ -102,7 +113,7 @@ def refreshed_statistics(network: nn.Module) -> Iterator[bool]:
         yield bool(layers)
         for layer in layers:
             if layer.moments:
-                layer.settle()
+                layer.settle(average)
     finally:
         for layer in layers:
             layer.moments = None

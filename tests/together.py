@@ -1,0 +1,35 @@
+"""Trains a toy network in the processes that torchrun started: ``together.py KIND FOLDER [STOP]``, for ``test_fabric.py``."""
+
+from __future__ import annotations
+
+import json
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+from test_training import KINDS, TINY, FailingToy, Toy, network
+
+from bilby_flowpe.fabric import FabricTeam
+from bilby_flowpe.team import Team
+from bilby_flowpe.training import History, train
+
+SHARDS = 2
+
+
+def trained(kind: str, folder: Path, team: Team, stop: int | None = None) -> History:
+    """History of a training of two shards, which breaks after ``stop`` batches."""
+    config = replace(TINY, checkpoint_every=0.0, norm_batches=1, shards=SHARDS)
+    sources = [Toy(seed=10 + shard) if stop is None else FailingToy(stop, seed=10 + shard) for shard in range(SHARDS)]
+    validation = Toy(seed=1)(config.validation_size)
+    return train(network(**KINDS[kind]), sources, validation, config, folder / "ckpt", progress=False, team=team)
+
+
+def main() -> None:
+    kind, folder, *stop = sys.argv[1:]
+    team = FabricTeam()
+    history = trained(kind, Path(folder), team, *map(int, stop))
+    (Path(folder) / f"history{team.rank}.json").write_text(json.dumps({**history.to_dict(), "size": team.size}))
+
+
+if __name__ == "__main__":
+    main()
