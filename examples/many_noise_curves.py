@@ -126,7 +126,8 @@ def main() -> None:
     arguments.outdir.mkdir(parents=True, exist_ok=True)
     arguments.cache.mkdir(parents=True, exist_ok=True)
     problem = read(CONFIG)
-    settings = problem.settings
+    # Their efficiencies on the events below are all that is asked of the two.
+    settings = replace(problem.settings, calibration_events=0)
     if arguments.training_time:
         settings = replace(settings, training=replace(settings.training, max_time=arguments.training_time))
     alone = replace(settings, simulation=replace(settings.simulation, psd="fixed"))

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -18,9 +19,11 @@ from bilby.gw.source import lal_binary_black_hole
 from bilby.gw.waveform_generator import WaveformGenerator
 from trained import train_into
 
+from bilby_flowpe import run as run_module
 from bilby_flowpe.model import TrainedPosterior
 from bilby_flowpe.priors import PriorTransform
 from bilby_flowpe.problems import green2020
+from bilby_flowpe.settings import Settings
 from bilby_flowpe.simulation import GravitationalWaveSimulator, SimulationConfig
 
 N_WAVEFORMS = 400
@@ -34,6 +37,14 @@ Problem = tuple[GravitationalWaveTransient, PriorDict]
 if "PYTEST_XDIST_WORKER" in os.environ:
     # A process a core: threads beside them would only wait for each other.
     torch.set_num_threads(1)
+
+
+@pytest.fixture(scope="module")
+def measured_briefly() -> Iterator[None]:
+    """Models that a run trains on demand are measured on few simulated events."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(run_module, "Settings", partial(Settings, calibration_events=4, null_events=20))
+        yield
 
 
 @pytest.fixture(scope="session", autouse=True)

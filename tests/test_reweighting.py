@@ -43,11 +43,11 @@ def error_of_independent_rows(result: Result) -> float:
 
 
 @pytest.fixture(scope="module")
-def result(tmp_path_factory: pytest.TempPathFactory) -> Result:
+def result(tmp_path_factory: pytest.TempPathFactory, measured_briefly: None) -> Result:
     folder = tmp_path_factory.mktemp("reweighting")
     return bilby.run_sampler(
         GaussianLikelihood(X, Y, line, sigma=0.3), copy.deepcopy(PRIORS), sampler="flowpe", outdir=str(folder), label="line",
-        cache=str(folder), sampling_seed=2, training_time=None, training_steps=300, n_effective=3000, progress=False,
+        cache=str(folder), sampling_seed=2, training_time=None, training_steps=300, hidden_features=64, n_effective=3000, progress=False,
         save=False,
     )  # fmt: skip
 
@@ -233,6 +233,7 @@ def test_likelihoods_are_of_the_values_that_were_fixed(tmp_path: Path) -> None:
     reweight(before, priors=PriorDict({"x": Uniform(-4, 4), "b": 0.0}))
 
 
+@pytest.mark.slow
 def test_what_had_no_likelihood_is_missed_and_told(tmp_path: Path) -> None:
     class Whole(Likelihood):
         def log_likelihood(self, parameters: dict | None = None) -> float:

@@ -37,7 +37,7 @@ def closed_form(y: np.ndarray) -> tuple[float, np.ndarray, np.ndarray]:
 
 
 @pytest.fixture(scope="module")
-def results(tmp_path_factory: pytest.TempPathFactory) -> dict[int, Result]:
+def results(tmp_path_factory: pytest.TempPathFactory, measured_briefly: None) -> dict[int, Result]:
     """Three data sets: the first trains the model, the others find it."""
     folder = tmp_path_factory.mktemp("linear_gaussian")
 
@@ -51,6 +51,7 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> dict[int, Result]:
             outdir=str(folder),
             cache=str(folder / "models"),
             training_steps=200,
+            hidden_features=64,
             training_time=None,
             n_effective=3000,
             max_likelihood_evaluations=40_000,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from functools import partial
 from typing import Any
 
 import bilby
@@ -15,19 +14,19 @@ from bilby.core.result import Result
 from scipy.stats import multivariate_t
 
 from bilby_flowpe import cache
-from bilby_flowpe import run as run_module
 from bilby_flowpe.importance import summarise
-from bilby_flowpe.settings import Settings
 
 KEYS = ["mass_1", "mass_2", "luminosity_distance", "geocent_time", "phase"]
 
 
+pytestmark = pytest.mark.usefixtures("measured_briefly")
+
+
 @pytest.fixture(scope="module", autouse=True)
 def no_shipped_models(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """The problem is one that a shipped model knows well: train all the same, and measure the model no longer than need be."""
+    """The problem is one that a shipped model knows well: train all the same."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(cache, "SHIPPED", tmp_path_factory.mktemp("none"))
-        patch.setattr(run_module, "Settings", partial(Settings, calibration_events=4, null_events=20))
         yield
 
 
@@ -48,7 +47,7 @@ def run(problem: tuple, folder: Any, **kwargs: Any) -> Result:
 
 
 @pytest.fixture(scope="module")
-def result(problem_5d: tuple, tmp_path_factory: pytest.TempPathFactory) -> Result:
+def result(problem_5d: tuple, tmp_path_factory: pytest.TempPathFactory, measured_briefly: None) -> Result:
     return run(problem_5d, tmp_path_factory.mktemp("signal"), training_steps=150, n_effective=400)
 
 

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 import run
-from run import AS_IS, EXPECTED, FAILED, MODES, PASSED, SKIPPED, run_file
-from sources import FILES, OTHER, DownloadError, EditError, download, point_at_flowpe, unpack
+from run import AS_IS, EXPECTED, FAILED, MODES, PASSED, SKIPPED, STATELESS, run_file
+from sources import FILES, OTHER, RUN, DownloadError, EditError, download, point_at_flowpe, unpack
 
-SLOW = {OTHER}
+SLOW = {(OTHER, mode) for mode in MODES} | {(RUN, STATELESS)}
 """Files that take minutes."""
 
 TESTS = """
@@ -49,9 +49,13 @@ def one_thread(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("OMP_NUM_THREADS", "1")
 
 
-@pytest.mark.parametrize("mode", MODES)
 @pytest.mark.parametrize(
-    "file", [pytest.param(file, id=Path(file).stem, marks=[pytest.mark.slow] * (file in SLOW)) for file in FILES]
+    ("file", "mode"),
+    [
+        pytest.param(file, mode, id=f"{Path(file).stem}-{mode}", marks=[pytest.mark.slow] * ((file, mode) in SLOW))
+        for file in FILES
+        for mode in MODES
+    ],
 )
 def test_upstream(root: Path, file: str, mode: str, tmp_path: Path) -> None:
     """None fails by flowpe's doing; none is skipped, for that would be one that tests nothing of flowpe."""
