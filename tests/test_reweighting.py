@@ -47,8 +47,8 @@ def result(tmp_path_factory: pytest.TempPathFactory, measured_briefly: None) -> 
     folder = tmp_path_factory.mktemp("reweighting")
     return bilby.run_sampler(
         GaussianLikelihood(X, Y, line, sigma=0.3), copy.deepcopy(PRIORS), sampler="flowpe", outdir=str(folder), label="line",
-        cache=str(folder), sampling_seed=2, training_time=None, training_steps=300, hidden_features=64, n_effective=3000, progress=False,
-        save=False,
+        cache=str(folder), sampling_seed=2, training_time=None, training_steps=300, hidden_features=64, n_effective=3000,
+        progress=False, save=False,
     )  # fmt: skip
 
 
