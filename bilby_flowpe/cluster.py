@@ -7,24 +7,29 @@ pieces it had: dask gives them to others.
 from __future__ import annotations
 
 import pickle
+import platform
 import threading
+import time
 import uuid
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from .errors import ConfigurationError
+from bilby.core.utils import logger
+
+from .errors import ConfigurationError, SimulationError
 from .parallel import Piece, Task, TimedChunk, timed
 from .versions import WAVEFORMS, versions
 
 try:
-    from distributed import Client, Future, LocalCluster, WorkerPlugin
+    from distributed import Client, Future, KilledWorker, LocalCluster, WorkerPlugin
 except ImportError as error:
     raise ConfigurationError("dask.distributed is not installed: pip install bilby_flowpe[dask]") from error
 
 _AHEAD = 8  # pieces a worker's thread that are under way
 _WAIT = 60.0  # seconds for the first worker
+_POLL, _PATIENCE = 30.0, 1800.0  # seconds between looks at a silent cluster, and without any worker
 
 
 class DaskEngine:
@@ -38,7 +43,7 @@ class DaskEngine:
     Raises
     ------
     ConfigurationError
-        If no worker comes within a minute, or one has other versions of the packages that waveforms depend on.
+        If no worker comes within a minute.
     """
 
     def __init__(self, client: Client) -> None:
@@ -49,32 +54,62 @@ class DaskEngine:
             raise ConfigurationError(
                 f"dask: no worker at {client.scheduler.address} within {_WAIT:.0f} s: start some (dask worker ADDRESS)"
             ) from error
-        own = versions(WAVEFORMS)
-        for worker, others in client.run(versions, WAVEFORMS).items():
-            if others != own:
-                differing = {key: (others.get(key), own[key]) for key in own if others.get(key) != own[key]}
-                said = ", ".join(f"{key} {there} (here {here})" for key, (there, here) in differing.items())
-                raise ConfigurationError(f"dask: worker {worker} has {said}: install the same versions everywhere")
 
     def run(self, function: Callable[[], Any]) -> dict[str, Any]:
         """What a function gives on every worker, by its address."""
         return self._client.run(function)
 
     def imap(self, task: Task, pieces: Iterator[Piece]) -> Iterator[TimedChunk]:
-        """``task`` of the rows of every piece, in order."""
+        """``task`` of the rows of every piece, in order.
+
+        Raises
+        ------
+        SimulationError
+            If the task cannot be sent, its pieces end one worker after the other, or no worker is left for long.
+        ConfigurationError
+            If a worker has other versions of the packages that waveforms depend on.
+        """
         plugin = _Carrier(task)
         self._client.register_plugin(plugin)
+        under_way: deque[Future] = deque()
         try:
-            under_way: deque[Future] = deque()
-            most = _AHEAD * max(1, sum(self._client.nthreads().values()))
             for piece in pieces:
                 under_way.append(self._client.submit(_work, plugin.name, piece, pure=False))
-                if len(under_way) >= most:
-                    yield under_way.popleft().result()
+                # Counted anew: workers come and go.
+                if len(under_way) >= _AHEAD * max(1, sum(self._client.nthreads().values())):
+                    yield self._result(under_way.popleft())
             while under_way:
-                yield under_way.popleft().result()
+                yield self._result(under_way.popleft())
         finally:
+            self._client.cancel(list(under_way))
             self._client.unregister_worker_plugin(plugin.name)
+
+    def _result(self, future: Future) -> TimedChunk:
+        """That of a piece; a cluster without workers is waited for, but not for ever."""
+        left_at: float | None = None
+        while True:
+            try:
+                return future.result(timeout=_POLL)
+            except KilledWorker as error:
+                raise SimulationError(
+                    f"dask: a piece of rows ended every worker that had it ({error}): see the workers' logs; run again, what "
+                    "was made is kept"
+                ) from error
+            except TimeoutError:
+                if self._client.status != "running":
+                    raise SimulationError(
+                        f"dask: the scheduler at {self._client.scheduler.address} is gone ({self._client.status}): start one "
+                        "and run again, what was made is kept"
+                    ) from None
+                if self._client.nthreads():
+                    left_at = None
+                    continue
+                left_at = left_at or time.monotonic()
+                if time.monotonic() - left_at > _PATIENCE:
+                    raise SimulationError(
+                        f"dask: no worker for {_PATIENCE:.0f} s: start some and run again, what was made is kept"
+                    ) from None
+                logger.warning(f"dask: no worker is left at {self._client.scheduler.address}: waiting for one")
 
 
 class _Carrier(WorkerPlugin):
@@ -85,23 +120,51 @@ class _Carrier(WorkerPlugin):
 
     def __init__(self, task: Task) -> None:
         self.name = f"bilby_flowpe-{uuid.uuid4()}"
-        self._pickled = pickle.dumps(task)
+        self._versions = versions(WAVEFORMS)
+        try:
+            self._pickled = pickle.dumps(task)
+        except (pickle.PicklingError, AttributeError, TypeError) as error:
+            raise SimulationError(
+                f"dask: what makes the waveforms cannot be sent to the workers ({error}): define your own functions and "
+                "classes in a module that can be imported"
+            ) from error
+        self._tasks: dict[int, Task] = {}
 
     def setup(self, worker: Any) -> None:
-        _carried[self.name] = self._pickled
+        _carried[self.name] = self
 
     def teardown(self, worker: Any) -> None:
         _carried.pop(self.name, None)
 
+    def task(self) -> Task:
+        """The copy of this thread."""
+        thread = threading.get_ident()
+        if thread not in self._tasks:
+            self._check_versions()
+            try:
+                self._tasks[thread] = pickle.loads(self._pickled)
+            except (ImportError, AttributeError) as error:
+                raise SimulationError(
+                    f"dask: a worker cannot load what makes the waveforms ({error}): install the module there, too"
+                ) from error
+        return self._tasks[thread]
 
-_carried: dict[str, bytes] = {}
-_own = threading.local()
+    def _check_versions(self) -> None:
+        own = versions(WAVEFORMS)
+        differing = [f"{key} {own[key]} (there {value})" for key, value in self._versions.items() if own[key] != value]
+        if differing:
+            raise ConfigurationError(
+                f"dask: a worker on {platform.node()} has {', '.join(differing)}: install the same versions everywhere"
+            )
 
 
-def _work(name: str, piece: Piece) -> TimedChunk:
-    if getattr(_own, "name", None) != name:
-        _own.name, _own.task = name, pickle.loads(_carried[name])
-    return timed(_own.task, piece)
+_carried: dict[str, _Carrier] = {}
+
+
+def _work(name: str, piece: Piece) -> TimedChunk | None:
+    carrier = _carried.get(name)
+    # Its engine has ended: nobody asks for this piece any more.
+    return None if carrier is None else timed(carrier.task(), piece)
 
 
 @contextmanager
@@ -129,7 +192,7 @@ def dask_engine(address: str | None, npool: int) -> Iterator[DaskEngine]:
         return
     try:
         client = Client(address, timeout=_WAIT)
-    except (OSError, ValueError) as error:
+    except (OSError, TypeError, ValueError) as error:
         raise ConfigurationError(f"dask={address!r}: no scheduler answers there ({error})") from error
     with client:
         yield DaskEngine(client)

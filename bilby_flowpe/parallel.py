@@ -40,7 +40,7 @@ class Engine(Protocol):
 
 
 _CHUNK = 64
-_SEED, _LARGEST_SEED = "seed", 2**53
+_SEED, _LARGEST_SEED = "seed of this row", 2**53  # a name that no parameter has
 _worker_task: Callable[[Any], Any] | None = None
 
 

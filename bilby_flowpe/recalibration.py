@@ -1,30 +1,32 @@
 r"""Errors of the calibration, drawn given the wave.
 
-A detector sees :math:`C(f) h(f)`, and for small errors :math:`\delta` the factor is :math:`C_0 + \sum_p \delta_p D_p(f)`. The
-log likelihood ratio is then quadratic in them: with the residual :math:`r = d - C_0 h` its gradient is :math:`\mathrm{Re}
-\langle D_p h, r \rangle` and its curvature :math:`\mathrm{Re} \langle D_p h, D_q h \rangle`. With priors that are nearly normal
-the errors, given the wave, are nearly normal, too. From that density they are drawn, a share of rows from their priors, and the
-user's own likelihood weighs what was drawn: what is not linear, or not normal, costs efficiency and no exactness.
+A detector sees :math:`C(f) h(f)`, and errors have normal coordinates :math:`u`, in which their prior is a standard normal one.
+For small errors the factor is :math:`C_0 + \sum_p u_p D_p(f)`, and the log likelihood ratio is quadratic in them: with the
+residual :math:`r = d - C_0 h` its gradient is :math:`\mathrm{Re} \langle D_p h, r \rangle` and its curvature
+:math:`\mathrm{Re} \langle D_p h, D_q h \rangle`. So the errors, given the wave, are nearly normal. From that density they are
+drawn, a share of rows from their priors, and the user's own likelihood weighs what was drawn: what is not linear costs
+efficiency and no exactness. No density of a prior is asked for, and no draw is outside of one.
 """
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 from bilby.core.likelihood import Likelihood
-from bilby.core.prior import Prior
+from bilby.core.prior import DiscreteValues, Prior
 from bilby.gw.detector import Interferometer
 from bilby.gw.likelihood import GravitationalWaveTransient
 from scipy.linalg import solve_triangular
+from scipy.special import ndtr
 
 from .own_likelihood import LogLikelihood
 from .parallel import Row, seeded
 
 _FROM_PRIOR = 0.1
-_STEP = 1e-4
-_ONE_SIGMA = 0.8413447460685429
+_LEAST = 1e-15  # of a prior's mass below a draw, and above it
 
 
 class CalibrationDraw:
@@ -37,51 +39,52 @@ class CalibrationDraw:
     plain
         The one without calibration, of the same detectors and data.
     priors
-        Of the errors.
+        Of the errors that are searched.
+    fixed
+        Values of all that is fixed, other errors among it.
     use_ratio
         Whether likelihoods are given as ratios to that of noise alone.
     """
 
     def __init__(
-        self, asked: Likelihood, plain: GravitationalWaveTransient, priors: Mapping[str, Prior], use_ratio: bool
+        self,
+        asked: Likelihood,
+        plain: GravitationalWaveTransient,
+        priors: Mapping[str, Prior],
+        fixed: Row,
+        use_ratio: bool,
     ) -> None:
         self._log_likelihood = LogLikelihood(asked, use_ratio)
         self._plain, self._priors = plain, dict(priors)
-        self._keys = list(self._priors)
-        self._centre, self._precision = (
-            np.array(column) for column in zip(*map(_moments, priors.values()), strict=True)
-        )
         self._detectors = [
-            _Linear.of(calibrated, bare, self._keys, self._centre)
+            _Linear.of(calibrated, bare, self._priors, fixed)
             for calibrated, bare in zip(asked.interferometers, plain.interferometers, strict=True)
         ]
 
     def __call__(self, row: Row) -> np.ndarray | None:
         """``None`` where the likelihood is not a number."""
         rng, row = seeded(row)
-        size, priors = len(self._keys), self._priors.values()
-        from_prior, shares, normal = rng.random() < _FROM_PRIOR, rng.random(size), rng.standard_normal(size)
-        errors = np.array([float(prior.rescale(share)) for prior, share in zip(priors, shares, strict=True)])
+        from_prior, u = rng.random() < _FROM_PRIOR, rng.standard_normal(len(self._priors))
         log_ratio = 0.0
         if (found := self._normal(row)) is not None:
             mean, factor = found
             if not from_prior:
-                errors = mean + solve_triangular(factor, normal, lower=True, trans="T")
-            log_prior = sum(float(prior.ln_prob(error)) for prior, error in zip(priors, errors, strict=True))
-            away = factor.T @ (errors - mean)
-            log_normal = np.sum(np.log(np.diag(factor))) - 0.5 * away @ away - 0.5 * size * np.log(2 * np.pi)
-            log_density = np.logaddexp(np.log1p(-_FROM_PRIOR) + log_normal, np.log(_FROM_PRIOR) + log_prior)
-            log_ratio = log_prior - log_density
-        value = self._log_likelihood({**row, **dict(zip(self._keys, errors.tolist(), strict=True))})
-        return None if value is None else np.array([value[0], log_ratio, *errors])
+                u = mean + solve_triangular(factor, u, lower=True, trans="T")
+            away = factor.T @ (u - mean)
+            # Of two normal densities with the same constant.
+            log_prior, log_normal = -0.5 * u @ u, np.sum(np.log(np.diag(factor))) - 0.5 * away @ away
+            log_ratio = log_prior - np.logaddexp(np.log1p(-_FROM_PRIOR) + log_normal, np.log(_FROM_PRIOR) + log_prior)
+        errors = _errors(self._priors, u)
+        value = self._log_likelihood({**row, **errors})
+        return None if value is None else np.array([value[0], log_ratio, *errors.values()])
 
     def _normal(self, row: Row) -> tuple[np.ndarray, np.ndarray] | None:
-        """Mean of the errors and Cholesky factor of their inverse covariance; ``None`` where the waveform fails."""
+        """Mean of the coordinates and Cholesky factor of their inverse covariance; ``None`` where the waveform fails."""
         plain = self._plain
         waves = plain.waveform_generator.frequency_domain_strain(dict(row))
         if waves is None:
             return None
-        precision, gradient = np.diag(self._precision), np.zeros(len(self._keys))
+        precision, gradient = np.eye(len(self._priors)), np.zeros(len(self._priors))
         for detector, interferometer in zip(self._detectors, plain.interferometers, strict=True):
             response = interferometer.get_detector_response(waves, row)[detector.mask]
             of_gradient, of_curvature = detector.terms(response)
@@ -91,12 +94,12 @@ class CalibrationDraw:
             return None
         factor = np.linalg.cholesky(precision)
         shift = solve_triangular(factor, solve_triangular(factor, gradient, lower=True), lower=True, trans="T")
-        return self._centre + shift, factor
+        return shift, factor
 
 
 @dataclass(frozen=True)
 class _Linear:
-    """A detector's calibration about the centre of its priors.
+    """A detector's calibration about the medians of its priors.
 
     Attributes
     ----------
@@ -105,9 +108,9 @@ class _Linear:
     mask
         Of the frequencies in its band.
     factor
-        At the centre, (F,).
+        At the medians, (F,).
     slopes
-        Derivatives by its errors, (p, F).
+        By its coordinates, from one standard deviation below to one above, (p, F).
     data, inverse
         Strain, and four over duration and noise power, (F,).
     """
@@ -120,24 +123,26 @@ class _Linear:
     inverse: np.ndarray
 
     @classmethod
-    def of(cls, calibrated: Interferometer, bare: Interferometer, keys: list[str], centre: np.ndarray) -> _Linear:
+    def of(cls, calibrated: Interferometer, bare: Interferometer, priors: Mapping[str, Prior], fixed: Row) -> _Linear:
         mask = bare.frequency_mask
-        frequencies, model = bare.frequency_array[mask], calibrated.calibration_model
-        places = np.array([place for place, key in enumerate(keys) if key.startswith(model.prefix)], dtype=int)
-
-        def factor(values: np.ndarray) -> np.ndarray:
-            known = dict(zip(keys, values.tolist(), strict=True))
-            return model.get_calibration_factor(frequencies, prefix=model.prefix, **known)
-
-        at_centre = factor(centre)
-        slopes = [
-            (factor(centre + step) - factor(centre - step)) / (2 * _STEP) for step in _STEP * np.eye(len(keys))[places]
+        # A copy: models remember the errors that they were asked for last.
+        frequencies, model = bare.frequency_array[mask], copy.deepcopy(calibrated.calibration_model)
+        # Curves that are numbered have no slope: which one it is is left to the prior.
+        places = [
+            place
+            for place, (key, prior) in enumerate(priors.items())
+            if key.startswith(model.prefix) and not isinstance(prior, DiscreteValues)
         ]
+
+        def factor(u: np.ndarray) -> np.ndarray:
+            return model.get_calibration_factor(frequencies, prefix=model.prefix, **{**fixed, **_errors(priors, u)})
+
+        units = np.eye(len(priors))[places]
         return cls(
-            places,
+            np.array(places, dtype=int),
             mask,
-            at_centre,
-            np.array(slopes).reshape(len(places), len(frequencies)),
+            factor(np.zeros(len(priors))),
+            np.array([(factor(unit) - factor(-unit)) / 2 for unit in units]).reshape(len(places), len(frequencies)),
             bare.frequency_domain_strain[mask],
             4 / bare.duration / bare.power_spectral_density_array[mask],
         )
@@ -151,7 +156,7 @@ class _Linear:
         return gradient, sum((part * weight) @ part.T for part in parts)
 
 
-def _moments(prior: Prior) -> tuple[float, float]:
-    """Median and inverse variance, by quantiles."""
-    low, middle, high = (float(prior.rescale(share)) for share in (1 - _ONE_SIGMA, 0.5, _ONE_SIGMA))
-    return middle, (2 / (high - low)) ** 2
+def _errors(priors: Mapping[str, Prior], u: np.ndarray) -> Row:
+    """Errors of coordinates (n,)."""
+    shares = np.clip(ndtr(u), _LEAST, 1 - _LEAST)
+    return {key: float(prior.rescale(share)) for (key, prior), share in zip(priors.items(), shares, strict=True)}

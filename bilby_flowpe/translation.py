@@ -20,7 +20,7 @@ from typing import Any
 
 import numpy as np
 from bilby.core.likelihood import Likelihood
-from bilby.core.prior import Constraint, DeltaFunction, Prior, PriorDict
+from bilby.core.prior import Constraint, DeltaFunction, DiscreteValues, Prior, PriorDict, SlabSpikePrior
 
 from .covers import Covers, has_joint
 from .errors import PriorError, SimulationError
@@ -38,6 +38,7 @@ from .plain import (
     plain_likelihood,
     unmarginalised,
 )
+from .prior_checks import checked_log_scale
 from .priors import Parameters, PriorTransform, copied
 from .recalibration import CalibrationDraw
 
@@ -156,6 +157,7 @@ class Translation(Unchanged):
             # The jitter covers one step of the sum over times.
             self._step = float(jitter.maximum - jitter.minimum)
         self._extra = self._take_calibration(plain) if wave else {}
+        self._log_scale_of_extra = {key: _log_scale_of(key, prior) for key, prior in self._extra.items()}
         self._covers = Covers(plain) if has_joint(plain) else None
         if self._covers:
             plain = self._covers.replaced(plain)
@@ -193,7 +195,7 @@ class Translation(Unchanged):
 
     def task(self, use_ratio: bool) -> Task:
         if self._extra:
-            return CalibrationDraw(self.asked, self.likelihood, self._extra, use_ratio)
+            return CalibrationDraw(self.asked, self.likelihood, self._extra, self.fixed, use_ratio)
         return super().task(use_ratio)
 
     def task_rows(self, parameters: Parameters, rng: np.random.Generator) -> Sequence[Row]:
@@ -223,7 +225,7 @@ class Translation(Unchanged):
 
     def log_prior(self, parameters: Parameters, extra: Parameters, log_prior: np.ndarray) -> np.ndarray:
         for key, prior in self._extra.items():
-            log_prior = log_prior + prior.ln_prob(extra[key])
+            log_prior = log_prior + prior.ln_prob(extra[key]) + self._log_scale_of_extra[key]
         for key in self.dropped:
             log_prior = log_prior - self.transform.priors[key].ln_prob(parameters[key]) - self.transform.log_scale[key]
         if _JITTER in self.keys and _TIME in self.dropped:
@@ -252,6 +254,16 @@ class Translation(Unchanged):
                 f"likelihood={type(self.given).__name__}: its waveform generator does not give the whole spectrum that "
                 "networks learn from: give a likelihood whose generator does, or a GravitationalWaveTransient"
             )
+
+
+def _log_scale_of(key: str, prior: Prior) -> float:
+    """What normalises the density of a calibration parameter: of those that are numbers of curves, or have an atom, nothing."""
+    if isinstance(prior, DiscreteValues | SlabSpikePrior):
+        return 0.0
+    low, high = (float(prior.rescale(share)) for share in (0.1, 0.9))
+    if not low < high:
+        raise PriorError(f"priors[{key!r}]={prior!r} has no width: fix it, to {low!r}")
+    return checked_log_scale(key, prior)
 
 
 def translated(likelihood: Likelihood, priors: PriorDict) -> Unchanged:

@@ -93,13 +93,17 @@ def with_calibration(
     """Allow for errors of the calibration: splines in the logarithm of the frequency, of so much amplitude and phase (rad)."""
     band = MINIMUM_FREQUENCY, MAXIMUM_FREQUENCY
     for interferometer in likelihood.interferometers:
-        prefix = f"recalib_{interferometer.name}_"
+        name = interferometer.name
+        prefix = f"recalib_{name}_"
         interferometer.calibration_model = bilby.gw.detector.calibration.CubicSpline(prefix, *band, CALIBRATION_NODES)
-        priors.update(
-            bilby.gw.prior.CalibrationPriorDict.constant_uncertainty_spline(
-                amplitude, phase, *band, CALIBRATION_NODES, interferometer.name
-            )
+        errors = bilby.gw.prior.CalibrationPriorDict.constant_uncertainty_spline(
+            amplitude, phase, *band, CALIBRATION_NODES, name
         )
+        for node in range(CALIBRATION_NODES):
+            for kind, sigma in (("amplitude", amplitude), ("phase", phase)):
+                if sigma == 0:
+                    errors[f"{prefix}{kind}_{node}"] = bilby.core.prior.DeltaFunction(0.0)
+        priors.update(errors)
 
 
 def referee(likelihood, priors, outdir: Path, label: str, npool: int) -> bilby.core.result.Result:
@@ -136,13 +140,17 @@ def main() -> None:
         nargs=2,
         type=float,
         metavar=("AMPLITUDE", "PHASE"),
-        help="standard deviations of its errors, in rad",
+        help="standard deviations of its errors, relative and in rad; 0: none",
     )
     parser.add_argument("--referee", choices=("dynesty",))
     parser.add_argument("--cache", help="folder of the models trained on demand")
     parser.add_argument("--npool", type=int, default=os.cpu_count() or 1)
     parser.add_argument("--outdir", type=Path, default=Path("outdir/gw150914"))
     arguments = parser.parse_args()
+    if arguments.calibration and arguments.referee:
+        parser.error("--calibration and --referee: the referee integrates over a likelihood without calibration errors")
+    if arguments.calibration and not all(0 <= sigma < 1 for sigma in arguments.calibration):
+        parser.error(f"--calibration {arguments.calibration}: give standard deviations from 0 to 1")
     from bilby_flowpe.bands import whitened_bands
     from bilby_flowpe.plotting import plot_comparison, plot_whitened
 

@@ -5,7 +5,8 @@
 Injections into Gaussian noise of the event's own noise curves, drawn from the prior: efficiencies before refinement, verdicts
 before and after, ranks of the true parameters (p-p plot, weighted draws). Then injections that are spoilt: a sine-Gaussian of
 signal-to-noise ratio 20 on the signal in one detector, noise of four times the power that the likelihood assumes in one
-detector, and the data of the two detectors swapped. Events are kept as they come, and not done again.
+detector, and the data of the two detectors swapped. Events are kept in ``--outdir`` as they come, by the name of the model, and
+not done again: other data want another folder.
 """
 
 from __future__ import annotations
@@ -148,6 +149,8 @@ def main() -> None:
     parser.add_argument("--npool", type=int, default=os.cpu_count() or 1)
     parser.add_argument("--outdir", type=Path, default=Path("outdir/gw150914_checks"))
     arguments = parser.parse_args()
+    if arguments.injections < 2:
+        parser.error(f"--injections {arguments.injections}: give two at least")
     arguments.outdir.mkdir(parents=True, exist_ok=True)
     logger.setLevel("ERROR")
     likelihood, priors = gw150914.problem(arguments.detectors, arguments.data_dir)

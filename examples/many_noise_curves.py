@@ -135,7 +135,8 @@ def main() -> None:
     for name, model in zip(("amortised", "fixed"), models, strict=True):
         print(f"{name}: {model.history['step'][-1]} steps in {model.history['seconds'][-1]:.0f} s, {model.grid}")
     logger.setLevel("ERROR")
-    log = arguments.outdir / f"events_{models[0].history['step'][-1]}_{models[1].history['step'][-1]}.jsonl"
+    steps = "_".join(str(model.history["step"][-1]) for model in models)
+    log = arguments.outdir / f"events_{steps}_{arguments.draws}.jsonl"
     task = Measure(problem.likelihood, problem.priors, *models, arguments.draws)
     events = measured(task, arguments.events, Event, log, arguments.npool)
     print(

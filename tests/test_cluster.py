@@ -14,7 +14,7 @@ pytest.importorskip("distributed")
 
 from bilby_flowpe import cluster
 from bilby_flowpe.cluster import DaskEngine, dask_engine
-from bilby_flowpe.errors import ConfigurationError, DataError
+from bilby_flowpe.errors import ConfigurationError, DataError, SimulationError
 from bilby_flowpe.parallel import Row, evaluate
 
 ROWS = [{"a": float(index)} for index in range(500)]
@@ -38,6 +38,12 @@ class KillsOnce(Square):
             self.mark.touch()
             os.kill(os.getpid(), signal.SIGKILL)
         return super().__call__(row)
+
+
+class KillsAlways(Square):
+    def __call__(self, row: Row) -> np.ndarray | None:
+        os.kill(os.getpid(), signal.SIGKILL)
+        return None
 
 
 class Fails(Square):
@@ -80,11 +86,31 @@ def test_nothing_stays_on_the_workers(engine: DaskEngine) -> None:
 
 def test_other_versions_are_refused(engine: DaskEngine, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(cluster, "versions", lambda packages: dict.fromkeys(packages, "0.0"))
-    monkeypatch.setattr(engine._client, "run", lambda *_: {"tcp://worker": {"bilby": "1.0"}})
     with pytest.raises(
-        ConfigurationError, match=r"tcp://worker has .*bilby 1.0 \(here 0.0\).*: install the same versions"
+        ConfigurationError, match=r"has .*bilby \S+ \(there 0.0\).*: install the same versions everywhere"
     ):
-        DaskEngine(engine._client)
+        evaluate(Square(), ROWS, engine)
+
+
+def test_what_cannot_be_sent(engine: DaskEngine) -> None:
+    with pytest.raises(SimulationError, match="cannot be sent to the workers"):
+        evaluate(lambda row: np.zeros(1), ROWS, engine)
+
+
+def test_pieces_that_end_every_worker(tmp_path: Path) -> None:
+    with dask_engine(None, 1) as engine, pytest.raises(SimulationError, match="ended every worker"):
+        evaluate(KillsAlways(), ROWS[:65], engine)
+
+
+def test_a_cluster_without_workers_is_not_waited_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cluster, "_POLL", 0.3)
+    monkeypatch.setattr(cluster, "_PATIENCE", 1.0)
+    with dask_engine(None, 1) as engine:
+        evaluate(Square(), ROWS[:10], engine)
+        engine._client.cluster.scale(0)
+        engine._client.retire_workers()
+        with pytest.raises(SimulationError, match="no worker for 1 s"):
+            evaluate(Square(), ROWS, engine)
 
 
 def test_an_address_without_a_scheduler(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -182,6 +182,11 @@ def test_a_sky_that_is_not_whole_is_sampled_as_it_is_asked_for(problem_8d, make_
     priors["dec"] = Uniform(-0.5, 0.5)
     other, fewer = marginalised(likelihood, priors, ("phase",), tmp_path, detector_frame=True)
     assert other.reference_frame == "sky" and "dec" in fewer
+    likelihood, priors = make_problem_hl()
+    time = priors["geocent_time"]
+    priors["geocent_time"] = Uniform(time.minimum, time.minimum + 0.02)
+    other, _ = marginalised(likelihood, priors, ("phase",), tmp_path, detector_frame=True)
+    assert other.reference_frame == "sky"
     other, _ = marginalised(*problem_8d, ("phase",), tmp_path, detector_frame=True)
     assert other.reference_frame == "sky"
 

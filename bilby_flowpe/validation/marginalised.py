@@ -10,12 +10,14 @@ import copy
 import hashlib
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from bilby.core.prior import Cosine, PriorDict, Sine, Uniform
 from bilby.core.result import Result
 from bilby.core.utils import random
 from bilby.gw.conversion import generate_posterior_samples_from_marginalized_likelihood
+from bilby.gw.detector import InterferometerList
 from bilby.gw.likelihood import GravitationalWaveTransient
 
 from ..errors import SimulationError
@@ -23,6 +25,7 @@ from ..marginalisation import check_marginalisation
 from ..plain import is_plain, is_wave
 from ..priors import PriorTransform, copied
 
+_LONG_WINDOW = 0.1  # seconds
 _NAMES = {"phase": "phase", "distance": "luminosity_distance"}
 
 
@@ -45,7 +48,8 @@ def marginalised(
         For the table of the integral over distances, which takes a minute to make.
     detector_frame
         Whether to sample the sky as the first two detectors see it, and the time at the first, where what is asked for is the
-        whole sky: a chain walks there more easily. The density and the evidence are the same.
+        whole sky and a window of times that is long next to the Earth's radius: a chain walks there more easily. The density
+        and the evidence are the same but for sources within a light-travel time of the window's ends.
 
     Raises
     ------
@@ -78,21 +82,20 @@ def marginalised(
     return other, priors
 
 
-def _as_detectors_see_it(likelihood: GravitationalWaveTransient, priors: PriorDict) -> dict[str, str]:
+def _as_detectors_see_it(likelihood: GravitationalWaveTransient, priors: PriorDict) -> dict[str, Any]:
     """Arguments of the likelihood, the priors changed to go with them; none where the priors are not even over the sky."""
     names = [interferometer.name for interferometer in likelihood.interferometers]
     ra, dec, time = (priors.get(key) for key in ("ra", "dec", "geocent_time"))
     whole = type(ra) is Uniform and type(dec) is Cosine and np.isclose(ra.maximum - ra.minimum, 2 * np.pi)
     whole = whole and np.allclose((dec.minimum, dec.maximum), (-np.pi / 2, np.pi / 2))
-    if len(names) < 2 or not whole or type(time) is not Uniform:
+    if len(names) < 2 or not whole or type(time) is not Uniform or time.maximum - time.minimum < _LONG_WINDOW:
         return {}
     for key in ("ra", "dec", "geocent_time"):
         del priors[key]
     priors["azimuth"] = Uniform(0, 2 * np.pi, name="azimuth", boundary="periodic")
     priors["zenith"] = Sine(name="zenith")
-    # The windows of the two times differ by a light-travel time, and posteriors end far from either.
     priors[f"{names[0]}_time"] = Uniform(time.minimum, time.maximum, name=f"{names[0]}_time")
-    return {"reference_frame": "".join(names[:2]), "time_reference": names[0]}
+    return {"reference_frame": InterferometerList(list(likelihood.interferometers)[:2]), "time_reference": names[0]}
 
 
 def reconstructed(
