@@ -21,6 +21,7 @@ Plot = TypeVar("Plot", bound=Callable[..., Path])
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
 _LEVELS = (0.5, 0.9)
 _LARGE = 1e6
+_LONG_LEGEND = 9  # entries
 
 
 def _own_style(plot: Plot) -> Plot:
@@ -225,7 +226,8 @@ def plot_pp(
         Panels in a row.
     """
     rows = -(-len(panels) // columns)
-    figure = Figure(figsize=(4.6 * columns, 4.6 * rows), layout="constrained")
+    crowded = any(len(ranks) > _LONG_LEGEND for ranks in panels.values())
+    figure = Figure(figsize=((6.8 if crowded else 4.6) * columns, 4.6 * rows), layout="constrained")
     FigureCanvasAgg(figure)
     grid = np.linspace(0, 1, 401)
     every = figure.subplots(rows, columns, squeeze=False).ravel()
@@ -244,7 +246,9 @@ def plot_pp(
             axes.plot(grid, curve, color=colour, ls=line, lw=1.1, label=f"{(labels or {}).get(key, key)}{chance}")
         axes.set_title(title, fontsize=10)
         axes.set(xlim=(0, 1), ylim=(0, 1), xlabel="rank of the truth", ylabel="share of events below")
-        axes.legend(frameon=False, fontsize=8, loc="upper left")
+        # Long ones would lie on the curves.
+        beside = {"loc": "center left", "bbox_to_anchor": (1.0, 0.5)} if crowded else {"loc": "upper left"}
+        axes.legend(frameon=False, fontsize=8, handlelength=2.0, **beside)
     figure.savefig(path, dpi=120)
     return Path(path)
 

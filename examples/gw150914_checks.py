@@ -167,12 +167,16 @@ def main() -> None:
         f"{np.median(snrs):.1f}: efficiency before refinement median {np.median(found):.3f}, 10th "
         f"percentile {np.quantile(found, 0.1):.3f}, worst {found.min():.4f}"
     )
+    for low, high in ((0, 4), (4, 8), (8, np.inf)):
+        if np.any(here := (snrs >= low) & (snrs < high)):
+            print(f"    ratios of {low} to {high:g}: {here.sum()} events, median {np.median(found[here]):.3f}")
     print(f"verdicts before refinement: {grades(events, 'verdict')}; after: {grades(events, 'after')}")
     ranks = {key: np.array([event.ranks[key] for event in events]) for key in events[0].ranks}
     p_values = uniformity(ranks)
     print("p-values:", ", ".join(f"{key} {value:.3f}" for key, value in p_values.items()))
     print(f"combined {combined({key: p for key, p in p_values.items() if key in priors}):.3f}")
-    print(plot_pp({name: ranks}, arguments.outdir / f"{name}.pp.png", p_values={name: p_values}, columns=1))
+    title = f"noise of GW150914 in {' and '.join(arguments.detectors)}, {len(events)} injections"
+    print(plot_pp({title: ranks}, arguments.outdir / f"{name}.pp.png", p_values={title: p_values}, columns=1))
     for number, (kind, _) in enumerate(SPOILT.items()):
         if not arguments.spoilt or (kind.endswith("swapped") and len(arguments.detectors) < 2):
             continue
