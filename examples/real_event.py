@@ -142,7 +142,8 @@ def main() -> None:
     result = bilby.run_sampler(
         likelihood, priors, sampler="flowpe", network=arguments.network, training_time=arguments.training_time,
         n_waveforms=arguments.waveforms, cache=arguments.cache, npool=arguments.npool, outdir=str(arguments.outdir),
-        label=arguments.name, conversion_function=bilby.gw.conversion.generate_all_bbh_parameters,
+        label=arguments.name, result_class=bilby.gw.result.CBCResult,
+        conversion_function=bilby.gw.conversion.generate_all_bbh_parameters,
     )  # fmt: skip
     statistics = result.meta_data["run_statistics"]
     print(f"\n{arguments.name}: verdict {statistics['verdict']}", *statistics["reasons"], sep="; ")
@@ -161,10 +162,8 @@ def main() -> None:
     }
     draw_spectrogram(strains, trigger, Path(f"{stem}_spectrogram.png"))
     print(f"report: {report_result(arguments.outdir / f'{arguments.name}_result.json')}")
-    try:
-        result.plot_skymap(maxpts=2000)
-    except ImportError:
-        print("no sky map: ligo.skymap is not installed")
+    # Bilby says so in the log where ligo.skymap is not installed.
+    result.plot_skymap(maxpts=2000)
 
 
 if __name__ == "__main__":
