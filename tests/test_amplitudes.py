@@ -36,7 +36,8 @@ def test_distance_given_the_phase() -> None:
 def test_the_profile_is_the_marginal_but_for_a_constant(norm: float) -> None:
     transform = PriorTransform(PriorDict({DISTANCE: PowerLaw(2, 100, 2000)}))
     amplitudes = amplitudes_of((DISTANCE,), transform)
-    kappa = norm * np.linspace(0.2, 4.0, 50)
+    # From the faintest amplitudes that the prior allows on: signals that would be fainter still all end at its edge.
+    kappa = norm * np.linspace(1.1 * amplitudes.range[0], 4.0, 50)
     difference = amplitudes.profile(norm)(kappa) - amplitudes.log_marginal(kappa, np.full(50, norm))
     # A hundredth of what a draw's weight could notice, next to the spread of the likelihood over these moduli.
     assert np.ptp(difference) < 0.1
