@@ -51,7 +51,7 @@ def at_detector(likelihood: Any, priors: PriorDict) -> Problem:
 
 
 def few_frequencies(likelihood: Any, priors: PriorDict) -> Problem:
-    return multibanded(likelihood, priors), priors
+    return multibanded(copy.deepcopy(likelihood), priors), priors
 
 
 def basic(likelihood: Any, priors: PriorDict) -> Problem:
