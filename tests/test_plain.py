@@ -56,7 +56,7 @@ def test_a_plain_one_is_itself(problem_5d) -> None:
 
 @pytest.mark.parametrize("kind", APPROXIMATIONS)
 def test_behind_an_approximation(problem_5d, kind: str) -> None:
-    likelihood, priors = problem_5d
+    likelihood, priors = copy.deepcopy(problem_5d[0]), problem_5d[1]
     short = APPROXIMATIONS[kind](likelihood, copy.deepcopy(priors))
     assert not is_plain(short) and not has_plain_values(short)
     plain = plain_likelihood(short)
