@@ -33,7 +33,7 @@ from scipy.stats import ks_2samp
 from bilby_flowpe.bound import BoundPosterior
 from bilby_flowpe.build import train_model
 from bilby_flowpe.charts import Chart
-from bilby_flowpe.injections import inject
+from bilby_flowpe.injections import inject, put_data
 from bilby_flowpe.model import TrainedPosterior, find_model
 from bilby_flowpe.networks import NetworkConfig
 from bilby_flowpe.outcome import Outcome
@@ -180,14 +180,8 @@ def sine_gaussian(ifo: Any, centre: float, frequency: float, quality: float, snr
 
 
 def add_strain(event: Any, series: Callable[[Any], np.ndarray]) -> None:
-    for ifo in event.interferometers:
-        ifo.set_strain_data_from_frequency_domain_strain(
-            ifo.frequency_domain_strain + np.where(ifo.frequency_mask, series(ifo), 0),
-            sampling_frequency=ifo.sampling_frequency,
-            duration=ifo.duration,
-            start_time=ifo.start_time,
-        )
-    event._noise_log_likelihood_value = None
+    for index, ifo in enumerate(event.interferometers):
+        put_data(event, index, ifo.frequency_domain_strain + np.where(ifo.frequency_mask, series(ifo), 0))
 
 
 def analyse(
