@@ -248,7 +248,8 @@ def plot_pp(
         axes.set(xlim=(0, 1), ylim=(0, 1), xlabel="rank of the truth", ylabel="share of events below")
         # Long ones would lie on the curves.
         beside = {"loc": "center left", "bbox_to_anchor": (1.0, 0.5)} if crowded else {"loc": "upper left"}
-        axes.legend(frameon=False, fontsize=8, handlelength=2.0, **beside)
+        # gwpy, once imported, draws thick lines in all legends, and no dashes; with no map it does not.
+        axes.legend(frameon=False, fontsize=8, handlelength=2.0, handler_map=None, **beside)
     figure.savefig(path, dpi=120)
     return Path(path)
 
