@@ -68,10 +68,10 @@ class KnownAmplitude:
 
     log_marginal_coarse = log_marginal
 
-    def profile(self, norm: float) -> Callable[[np.ndarray], np.ndarray]:
+    def profile(self, norm: np.ndarray) -> Callable[[np.ndarray, np.ndarray], np.ndarray]:
         """As :meth:`Amplitudes.profile`."""
-        norm = max(norm, _NOTHING)
-        return lambda kappa: self.log_likelihood(np.ones_like(kappa), kappa, norm)
+        norm = np.maximum(norm, _NOTHING)
+        return lambda kappa, which: self.log_likelihood(np.ones_like(kappa), kappa, norm[which])
 
     def draw(
         self, kappa: np.ndarray, norm: np.ndarray, rng: np.random.Generator
@@ -110,7 +110,7 @@ class Amplitudes:
         self._prior, self._log_scale, self._effective = distance, log_scale, effective
         self.log_likelihood = log_likelihood
         self._prior_share = 0.0
-        self._rest: dict[int, tuple[np.ndarray, np.ndarray]] = {}
+        self._rest: dict[int, np.ndarray] = {}
         median = float(distance.rescale(0.5))
         self.reference = {DISTANCE: median}
         if effective is not None:
@@ -152,25 +152,34 @@ class Amplitudes:
         total = (area.sum(axis=1) - 0.5 * (area[:, 0] + area[:, -1])) * steps
         return np.log(total) + peak[:, 0] + self._log_scale
 
-    def profile(self, norm: float) -> Callable[[np.ndarray], np.ndarray]:
-        """Nearly :meth:`log_marginal`, but for a constant, of many moduli and one norm, at a fraction of the cost.
+    def profile(self, norm: np.ndarray) -> Callable[[np.ndarray, np.ndarray], np.ndarray]:
+        """Nearly :meth:`log_marginal`, but for constants, of many moduli for each of norms (N,), at a fraction of the cost.
 
         The likelihood at the best amplitude takes the steep part; what is left is interpolated between a few moduli, and is
-        that of a norm nearby.
+        that of a norm nearby. The function takes moduli and the numbers of their norms, of shapes that go together.
         """
-        norm = max(norm, _NOTHING)
+        norm = np.maximum(norm, _NOTHING)
+        lowest, highest = self.range
+        peaks = np.concatenate([[0.0], np.geomspace(0.25 * lowest, 2 * highest, _MODULI)])
 
-        def steep(kappa: np.ndarray, of: float) -> np.ndarray:
-            return self.log_likelihood(np.clip(kappa / of, *self.range), kappa, of)
+        def steep(kappa: np.ndarray, peak: np.ndarray, of: np.ndarray) -> np.ndarray:
+            return self.log_likelihood(np.clip(peak, lowest, highest), kappa, of)
 
-        key = round(np.log(norm) / _NORM_STEP)
-        if key not in self._rest:
-            near, (lowest, highest) = float(np.exp(key * _NORM_STEP)), self.range
-            moduli = near * np.concatenate([[0.0], np.geomspace(0.25 * lowest, 2 * highest, _MODULI)])
-            exact = self._log_integral(moduli, np.full(len(moduli), near), _COARSE_NODES)
-            self._rest[key] = moduli / near, exact - steep(moduli, near)
-        peaks, rest = self._rest[key]
-        return lambda kappa: steep(kappa, norm) + np.interp(kappa / norm, peaks, rest)
+        keys = np.rint(np.log(norm) / _NORM_STEP).astype(int).tolist()
+        for key in {*keys} - self._rest.keys():
+            near = np.full(len(peaks), np.exp(key * _NORM_STEP))
+            exact = self._log_integral(near * peaks, near, _COARSE_NODES)
+            self._rest[key] = exact - steep(near * peaks, peaks, near)
+        rest = np.stack([self._rest[key] for key in keys])
+
+        def of(kappa: np.ndarray, which: np.ndarray) -> np.ndarray:
+            peak = kappa / norm[which]
+            cell = np.clip(np.searchsorted(peaks, peak) - 1, 0, len(peaks) - 2)
+            share = np.clip((peak - peaks[cell]) / (peaks[cell + 1] - peaks[cell]), 0.0, 1.0)
+            interpolated = rest[which, cell] + share * (rest[which, cell + 1] - rest[which, cell])
+            return steep(kappa, peak, norm[which]) + interpolated
+
+        return of
 
     def draw(
         self, kappa: np.ndarray, norm: np.ndarray, rng: np.random.Generator

@@ -22,8 +22,9 @@ import numpy as np
 from bilby.gw.likelihood import GravitationalWaveTransient
 
 from .amplitudes import INCLINATION, amplitudes_of
-from .arrival import SHARE, TIME, TimedProducts
+from .arrival import SHARE, TimedProducts
 from .errors import ContractError
+from .filters import PLACE, TIME
 from .parallel import Row, Task
 from .phase import InnerProducts, conditional_obstacle
 from .priors import Parameters, PriorTransform
@@ -160,6 +161,8 @@ class ExactConditional:
                 f"this model draws {TIME} from its exact conditional, but its prior {self._time!r} has no bounds: give it some"
             )
         self.amplitudes = amplitudes_of(config.keys, transform, config.response)
+        fixed = transform.fixed
+        self._place = {key: fixed[key] for key in PLACE} if {*PLACE} <= fixed.keys() else None
 
     def defend(self, share: float) -> None:
         """Draw a share of the distances from their prior."""
@@ -222,7 +225,10 @@ class ExactConditional:
         return self.amplitudes.log_marginal(np.hypot(products[:, 0], products[:, 1]), products[:, 2])
 
     def _timed(self, likelihood: GravitationalWaveTransient) -> TimedProducts:
-        return TimedProducts(likelihood, self._time, self.amplitudes.profile, self._log_scale[TIME])
+        # In another frame of the sky, or with another detector's time, the place turns with the time.
+        plain = likelihood.reference_frame == "sky" and "geocent" in likelihood.time_reference
+        place = self._place if plain else None
+        return TimedProducts(likelihood, self._time, self.amplitudes.profile, self._log_scale[TIME], place)
 
     def _turn(self, theta: np.ndarray) -> np.ndarray:
         """Angle that the inclination adds to the signal's, relative to face on."""

@@ -23,7 +23,7 @@ Row = dict[str, float]
 Item, Done = TypeVar("Item"), TypeVar("Done")
 
 Task = Callable[[Row], np.ndarray | None]
-"""Picklable function of one row; ``None`` where it has no value."""
+"""Picklable function of one row; ``None`` where it has no value. With a method ``many``, of many rows at once."""
 
 Piece = tuple[int, Sequence[Row]]
 """Number of the first row, and some rows."""
@@ -189,12 +189,15 @@ def _work_one(item: Any) -> Any:
 
 
 def _work(piece: Piece) -> TimedChunk:
-    return timed(_work_one, piece)
+    if _worker_task is None:
+        raise FlowPEError("a worker process was started without its task")
+    return timed(_worker_task, piece)
 
 
 def timed(task: Task, piece: Piece) -> TimedChunk:
-    """``task`` of every row of a piece."""
+    """``task`` of every row of a piece, by its ``many`` where it has one."""
     start, rows = piece
     began = time.perf_counter()
-    results = [task(row) for row in rows]
+    many = getattr(task, "many", None)
+    results = [task(row) for row in rows] if many is None else many(rows)
     return start, results, time.perf_counter() - began

@@ -8,8 +8,7 @@ exponential. One waveform gives both, through the user's own likelihood object, 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from bilby.core.prior import Uniform
@@ -43,6 +42,11 @@ class InnerProducts:
             for ifo in likelihood.interferometers
         )
         self._detectors = [Projection(ifo) for ifo in likelihood.interferometers] if plain else None
+
+    @property
+    def plain(self) -> bool:
+        """Whether the likelihood makes its inner products as Bilby does."""
+        return self._detectors is not None
 
     def __call__(self, row: Row) -> np.ndarray | None:
         """``None`` where the waveform fails or is not a number."""
@@ -89,6 +93,8 @@ class Projection:
         Numbers of the detector's frequencies, in units of one over the duration.
     highest
         Highest of its frequencies, in Hz.
+    start
+        GPS time at which the segment starts.
     """
 
     def __init__(self, interferometer: Interferometer) -> None:
@@ -96,25 +102,54 @@ class Projection:
         self._mask = interferometer.frequency_mask
         frequencies = interferometer.frequency_array[self._mask]
         self.bins, self.highest = np.flatnonzero(self._mask), float(frequencies[-1])
-        self._turn = -2j * np.pi * frequencies
+        whole = slice(int(self.bins[0]), int(self.bins[-1]) + 1)
+        self._band = whole if self._mask[whole].all() else self._mask
+        self._turn = -2 * np.pi * frequencies
         self._inverse = 4 / interferometer.duration / interferometer.power_spectral_density_array[self._mask]
         self._data = interferometer.frequency_domain_strain[self._mask] * self._inverse
-        self._start = interferometer.strain_data.start_time
-        self._held: tuple[tuple[float, ...], Any] = (), None
+        self.start = interferometer.strain_data.start_time
 
     def __call__(self, polarisations: Mapping[str, np.ndarray], row: Row) -> tuple[complex, float]:
         """Complex inner product of the signal with the data, and its squared norm."""
-        signal, norm = self._signal(polarisations, *self._response(row, polarisations))
-        return complex(np.vdot(signal, self._data)), norm
+        response, arrival = self.seen(row, list(polarisations))
+        signals, norms = self.signals(self.in_band([polarisations]), np.array([response]), np.array([arrival]))
+        return complex(self.terms(signals)[0].sum()), float(norms[0])
 
-    def integrand(self, polarisations: Mapping[str, np.ndarray], row: Row) -> tuple[np.ndarray, float]:
-        """Terms that the inner product is the sum of, one for each of the detector's frequencies, and the squared norm."""
-        # Called for one time over and over: where the sky is fixed the response is, too.
-        place = tuple(row[key] for key in ("ra", "dec", "psi", "geocent_time"))
-        if place != self._held[0]:
-            self._held = place, self._response(row, polarisations)
-        signal, norm = self._signal(polarisations, *self._held[1])
-        return signal.conj() * self._data, norm
+    def in_band(self, waves: Sequence[Mapping[str, np.ndarray]]) -> np.ndarray:
+        """Polarisations of waves at the detector's frequencies, (N, P, F)."""
+        in_band = np.empty((len(waves), len(waves[0]), len(self.bins)), dtype=np.complex128)
+        for of_wave, wave in zip(in_band, waves, strict=True):
+            for number, series in enumerate(wave.values()):
+                of_wave[number] = series[self._band]
+        return in_band
+
+    def seen(self, row: Row, modes: Sequence[str]) -> tuple[list[float], float]:
+        """Antenna response to each polarisation, and arrival in seconds since the segment's start."""
+        interferometer, time = self._interferometer, row["geocent_time"]
+        sky = row["ra"], row["dec"]
+        antenna_time = time if interferometer.reference_time is None else interferometer.reference_time
+        response = [interferometer.antenna_response(*sky, antenna_time, row["psi"], mode) for mode in modes]
+        # The two GPS times first: their difference is small.
+        return response, (time - self.start) + interferometer.time_delay_from_geocenter(*sky, time)
+
+    def signals(
+        self, in_band: np.ndarray, responses: np.ndarray, arrivals: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Signals (N, F) and their squared norms (N,) of polarisations (N, P, F), responses (N, P) and arrivals (N,)."""
+        angles = self._turn * arrivals[:, None]
+        shift = np.empty(angles.shape, dtype=np.complex128)
+        np.cos(angles, out=shift.real)
+        np.sin(angles, out=shift.imag)
+        signals = np.zeros_like(shift)
+        for number in range(in_band.shape[1]):
+            signals += in_band[:, number] * responses[:, number, None]
+        norms = ((signals.real**2 + signals.imag**2) * self._inverse).sum(axis=1)
+        signals *= shift
+        return signals, norms
+
+    def terms(self, signals: np.ndarray) -> np.ndarray:
+        """What the inner products of signals (N, F) with the data are the sums of, (N, F)."""
+        return signals.conj() * self._data
 
     def by_mode(self, modes: Sequence[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
         """Terms of the inner products of polarisations that come at the segment's start, (P, F), and their products, (P, P)."""
@@ -125,22 +160,6 @@ class Projection:
         """As :meth:`by_mode`, the products complex."""
         series = np.stack([mode[self._mask] for mode in modes])
         return series.conj() * self._data, (series.conj() * self._inverse) @ series.T
-
-    def _response(self, row: Row, modes: Iterable[str]) -> tuple[dict[str, float], np.ndarray]:
-        """Antenna response by polarisation, and the phase factor of the arrival time."""
-        interferometer, time = self._interferometer, row["geocent_time"]
-        sky = row["ra"], row["dec"]
-        antenna_time = time if interferometer.reference_time is None else interferometer.reference_time
-        response = {mode: interferometer.antenna_response(*sky, antenna_time, row["psi"], mode) for mode in modes}
-        # The two GPS times first: their difference is small.
-        delay = (time - self._start) + interferometer.time_delay_from_geocenter(*sky, time)
-        return response, np.exp(self._turn * delay)
-
-    def _signal(
-        self, polarisations: Mapping[str, np.ndarray], response: dict[str, float], shift: np.ndarray
-    ) -> tuple[np.ndarray, float]:
-        signal = sum(series[self._mask] * response[mode] for mode, series in polarisations.items())
-        return signal * shift, float(np.dot(signal.real**2 + signal.imag**2, self._inverse))
 
 
 def conditional_obstacle(transform: PriorTransform, phase_order: int) -> str | None:

@@ -38,7 +38,9 @@ def test_the_profile_is_the_marginal_but_for_a_constant(norm: float) -> None:
     amplitudes = amplitudes_of((DISTANCE,), transform)
     # From the faintest amplitudes that the prior allows on: signals that would be fainter still all end at its edge.
     kappa = norm * np.linspace(1.1 * amplitudes.range[0], 4.0, 50)
-    difference = amplitudes.profile(norm)(kappa) - amplitudes.log_marginal(kappa, np.full(50, norm))
+    # Beside another signal's, as they come.
+    profile = amplitudes.profile(np.array([7.0, norm]))
+    difference = profile(kappa, np.ones(50, dtype=int)) - amplitudes.log_marginal(kappa, np.full(50, norm))
     # Times are drawn from it and weighted by what they were drawn from: a tenth of a nat costs a hundredth of the efficiency.
     assert np.ptp(difference) < 0.1
 
@@ -51,7 +53,7 @@ def test_a_known_distance_has_one_amplitude() -> None:
     exact = averaged_over_phase(np.ones(2), kappa, norm)
     np.testing.assert_array_equal(known.log_marginal(kappa, norm), exact)
     np.testing.assert_array_equal(known.log_marginal_coarse(kappa, norm), exact)
-    assert known.profile(25.0)(kappa)[1] == exact[1]
+    assert known.profile(np.array([4.0, 25.0]))(kappa, np.array([0, 1]))[1] == exact[1]
     amplitude, drawn, log_ratio = known.draw(kappa, norm, np.random.default_rng(1))
     assert drawn == {}
     np.testing.assert_array_equal(amplitude, np.ones(2))

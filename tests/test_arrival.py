@@ -9,9 +9,10 @@ from bilby.gw.likelihood import GravitationalWaveTransient
 from scipy.special import logsumexp
 from scipy.stats import kstest
 
-from bilby_flowpe.arrival import SHARE, TIME, TimedProducts
+from bilby_flowpe.arrival import SHARE, TimedProducts
 from bilby_flowpe.conditional import ConditionalConfig, ExactConditional
 from bilby_flowpe.errors import ContractError
+from bilby_flowpe.filters import TIME
 from bilby_flowpe.phase import InnerProducts
 from bilby_flowpe.priors import PriorTransform
 
