@@ -29,6 +29,10 @@ class ConfigurationError(FlowPEError, ValueError):
     """A keyword argument or configuration value is not usable."""
 
 
+class WorkerError(FlowPEError, RuntimeError):
+    """A worker process was killed, or gave what cannot be sent."""
+
+
 class ContractError(FlowPEError, ValueError):
     """A model was trained for another problem than the one it is asked to analyse."""
 

@@ -7,6 +7,7 @@ which use the user's own likelihood on all of the data, nothing.
 
 from __future__ import annotations
 
+import math
 from dataclasses import asdict, dataclass
 
 import numpy as np
@@ -52,6 +53,10 @@ class Grid:
     def __len__(self) -> int:
         return self.indices.stop - self.indices.start
 
+    def is_whole(self, duration: float) -> bool:
+        """Whether nothing of a segment so long is cut away in time."""
+        return math.isclose(duration, self.duration, rel_tol=1e-5)
+
     def restrict(self, series: np.ndarray, duration: float) -> np.ndarray:
         """Whitened frequency series (..., N) of a whole segment, put on this grid: (..., F).
 
@@ -65,7 +70,7 @@ class Grid:
         duration
             Length of the segment in seconds.
         """
-        if np.isclose(duration, self.duration):
+        if self.is_whole(duration):
             return series[..., self.indices]
         samples = 2 * (series.shape[-1] - 1)
         kept = round(samples * self.duration / duration)

@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import signal
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from typing import Any, Protocol, TypeVar
 
 import numpy as np
 import torch
 from tqdm.auto import tqdm
 
-from .errors import FlowPEError
-from .interruption import deferred
 from .ledger import Chunk, check, current, forget_current, key_of
+from .workers import started
 
 Row = dict[str, float]
 """All parameters of one signal, fixed ones included."""
@@ -41,7 +38,10 @@ class Engine(Protocol):
 
 _CHUNK = 64
 _SEED, _LARGEST_SEED = "seed of this row", 2**53  # a name that no parameter has
-_worker_task: Callable[[Any], Any] | None = None
+_given: Any = None  # a worker's task, and the rows where it has them
+
+Packed = tuple[np.ndarray, np.ndarray]
+"""Which rows of a chunk have a value, and these values."""
 
 
 def make_rows(fixed: Row, columns: Mapping[str, np.ndarray]) -> list[Row]:
@@ -111,15 +111,15 @@ def each(task: Callable[[Item], Done], items: Iterable[Item], npool: int = 1) ->
         if npool <= 1:
             yield from map(task, items)
             return
-        with _pool(npool, _initialise_one, task) as pool:
-            yield from pool.imap(_work_one, items)
+        with started(npool, _work_one, _initialise_one, task) as workers:
+            yield from workers.imap(items)
     finally:
         torch.set_num_threads(threads)
 
 
-def _initialise_one(task: Callable[[Any], Any]) -> None:
+def _initialise_one(given: Any) -> None:
     torch.set_num_threads(1)
-    _initialise(task)
+    _initialise(given)
 
 
 def _remembered(task: Task, rows: Sequence[Row], npool: int | Engine) -> Iterator[tuple[int, Chunk]]:
@@ -155,43 +155,41 @@ def _chunks(task: Task, rows: Sequence[Row], starts: Sequence[int], npool: int |
     if npool <= 1 or len(starts) <= 1:
         yield from (timed(task, piece) for piece in pieces)
         return
-    with _pool(npool, _initialise, task) as pool:
-        yield from pool.imap(_work, pieces)
+    # A forked worker has the rows; what goes to and fro is where a chunk begins, and one array.
+    with started(npool, _work, _initialise, (task, rows)) as workers:
+        for start, packed, seconds in workers.imap(starts, ahead=2):
+            yield start, _unpacked(packed), seconds
 
 
-@contextmanager
-def _pool(npool: int, initialise: Callable[..., None], task: Callable[[Any], Any]) -> Iterator[Any]:
-    """Worker processes; a signal waits while they are forked or ended, where what its handler raises would be lost."""
-    with deferred():
-        pool = multiprocessing.Pool(npool, initializer=initialise, initargs=(task,))
-    try:
-        yield pool
-    finally:
-        with deferred():
-            pool.terminate()
-            pool.join()
-
-
-def _initialise(task: Callable[[Any], Any]) -> None:
-    global _worker_task
-    # A forked worker has its parent's handlers, and Bilby's pass over the SIGTERM that closes the pool: it would never end.
+def _initialise(given: Any) -> None:
+    global _given
+    # A forked worker has its parent's handlers, and Bilby's pass over the SIGTERM that ends it: it never would.
     for name, handler in (("SIGTERM", signal.SIG_DFL), ("SIGALRM", signal.SIG_DFL), ("SIGINT", signal.SIG_IGN)):
         if hasattr(signal, name):
             signal.signal(getattr(signal, name), handler)
-    _worker_task = task
+    _given = given
     forget_current()
 
 
 def _work_one(item: Any) -> Any:
-    if _worker_task is None:
-        raise FlowPEError("a worker process was started without its task")
-    return _worker_task(item)
+    return _given(item)
 
 
-def _work(piece: Piece) -> TimedChunk:
-    if _worker_task is None:
-        raise FlowPEError("a worker process was started without its task")
-    return timed(_worker_task, piece)
+def _work(start: int) -> tuple[int, Packed, float]:
+    task, rows = _given
+    _, results, seconds = timed(task, (start, rows[start : start + _CHUNK]))
+    return start, _packed(results), seconds
+
+
+def _packed(chunk: Chunk) -> Packed:
+    return np.array([value is not None for value in chunk]), np.array([value for value in chunk if value is not None])
+
+
+def _unpacked(packed: Packed) -> Chunk:
+    good, stored = packed
+    # Of values without a shape iteration gives scalars.
+    values = iter(stored)
+    return [np.asarray(next(values)) if there else None for there in good]
 
 
 def timed(task: Task, piece: Piece) -> TimedChunk:

@@ -20,7 +20,7 @@ PACKAGE = "bilby_flowpe"
 ROWS = (
     {"errors", "identity", "interruption", "statistics", "versions"},
     {"checkpoint", "folder", "prior_checks"},
-    {"ledger"},
+    {"ledger", "workers"},
     {
         "arguments",
         "cells",
@@ -56,7 +56,7 @@ ROWS = (
         "phase",
         "surprise",
     },
-    {"recalibration", "verdict"},
+    {"filters", "recalibration", "verdict"},
     {"amplitudes", "arrival", "simulation", "representation", "restore"},
     {"conditional", "frames", "matching", "sky", "training"},
     {"stream"},

@@ -64,23 +64,25 @@ class PolarisationTask:
     modes: tuple[str, ...]
     arrival: float
 
+    def __post_init__(self) -> None:
+        # Made once, not for every row: the merger goes to where the data have it while the rest is cut away, and back.
+        grid, scales = self.grid, np.stack([whitener.scale for whitener in self.whiteners])[:, None]
+        self._band = grid.indices if grid.is_whole(self.duration) else None
+        if self._band is not None:
+            self._factors = scales[..., self._band]
+        else:
+            frequencies = np.arange(scales.shape[-1]) / self.duration
+            self._factors = scales * np.exp(-2j * np.pi * frequencies * (grid.start + self.arrival))
+            self._back = np.exp(2j * np.pi * grid.frequencies * self.arrival)
+
     def __call__(self, row: Row) -> np.ndarray | None:
         strain = polarisations(self.generator, {**row, **self.reference})
         if strain is None:
             return None
-        series = np.stack([strain[mode] for mode in self.modes])
-        return _on_grid(series, self.whiteners, self.grid, self.duration, self.arrival).astype(np.complex64)
-
-
-def _on_grid(series: np.ndarray, whiteners: list[Whitener], grid: Grid, duration: float, arrival: float) -> np.ndarray:
-    """Polarisations (P, N) with their merger at time zero, whitened for every detector, on the grid: (D, P, F)."""
-    whitened = np.stack([whitener(series) for whitener in whiteners])
-    if np.isclose(grid.duration, duration):
-        return grid.restrict(whitened, duration)
-    # The merger goes to where the data have it while the rest is cut away, and back to time zero.
-    frequencies = np.arange(series.shape[-1]) / duration
-    placed = whitened * np.exp(-2j * np.pi * frequencies * (grid.start + arrival))
-    return grid.restrict(placed, duration) * np.exp(2j * np.pi * grid.frequencies * arrival)
+        series = np.array([strain[mode] for mode in self.modes])
+        if self._band is not None:
+            return (series[..., self._band] * self._factors).astype(np.complex64)
+        return (self.grid.restrict(series * self._factors, self.duration) * self._back).astype(np.complex64)
 
 
 @dataclass
