@@ -9,7 +9,6 @@ weight it is taken out again, and the exact one put in its place.
 from __future__ import annotations
 
 import numpy as np
-from scipy.ndimage import map_coordinates
 
 from .amplitudes import Amplitudes, KnownAmplitude
 
@@ -48,14 +47,26 @@ class AveragedLikelihood:
         norm = np.maximum(norm, _NOTHING)
         if not self._with_distance:
             return self._exact.log_marginal(kappa, norm)
-        places = [
-            (np.log(np.maximum(value, _NOTHING)) - grid[0]) / (grid[1] - grid[0])
-            for value, grid in ((kappa / norm, self._log_amplitudes), (norm, self._log_norms))
-        ]
-        return self._steep(kappa, norm) + map_coordinates(self._table, places, order=1, mode="nearest")
+        amplitude, log_norm = kappa / norm, np.log(norm)
+        row, down = _cell(np.log(np.maximum(amplitude, _NOTHING)), self._log_amplitudes)
+        column, right = _cell(log_norm, self._log_norms)
+        corner = row * _NORMS + column
+        flat = self._table.ravel()
+        left = flat[corner]
+        left = left + down * (flat[corner + _NORMS] - left)
+        opposite = flat[corner + 1]
+        opposite = opposite + down * (flat[corner + _NORMS + 1] - opposite)
+        return self._steep(kappa, norm) + left + right * (opposite - left)
 
     def _steep(self, kappa: np.ndarray, norm: np.ndarray) -> np.ndarray:
         """Nearly, at the best amplitude that the distances allow: the average over the phase by its limits, not by Bessel's."""
         amplitude = np.clip(kappa / norm, *self._ends)
         loud = amplitude * kappa
         return loud - 0.5 * amplitude**2 * norm - 0.5 * np.log1p(2 * np.pi * loud)
+
+
+def _cell(values: np.ndarray, grid: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Cells of an even grid, and the places in them from 0 to 1; beyond an end, that end."""
+    places = np.clip((values - grid[0]) / (grid[1] - grid[0]), 0.0, len(grid) - 1.0)
+    cell = np.minimum(places.astype(np.int64), len(grid) - 2)
+    return cell, places - cell

@@ -30,7 +30,7 @@ TIME, RA, DEC = "geocent_time", "ra", "dec"
 _TEMPER = 0.8  # of the filter's output in the exponent: the tails are to be wider than the likelihood's
 _EVEN = 0.1  # share of arrival times that the filter has no say in
 _REACH = 25.0
-_FINEST, _PER_WIDTH = 32, 4.0
+_FINEST, _PER_WIDTH, _FAR = 32, 4.0, 32
 _AROUND = 128
 _MORE = 2e-4  # seconds
 _APART = 1e-3  # seconds of light travel between detectors, from which on the cone that they span says something
@@ -204,16 +204,20 @@ class SkyProposal:
         """Density of the arrival time in seconds from the output's start, (T,), in cells as narrow as its peak asks for."""
         tempered = _TEMPER * exponent
         near = tempered > tempered.max() - _REACH
-        near = (near[:-1] | near[1:]).astype(int)
+        near = near[:-1] | near[1:]
         peak = int(np.clip(np.argmax(tempered), 1, len(tempered) - 2))
         curvature = max(2 * tempered[peak] - tempered[peak - 1] - tempered[peak + 1], 1e-9)
         pieces = int(np.clip(np.ceil(_PER_WIDTH * np.sqrt(curvature)), 1, _FINEST))
-        counts = 1 + (pieces - 1) * near
-        starts = np.repeat(np.arange(len(counts)), counts)
-        first = np.repeat(np.cumsum(counts) - counts, counts)
-        share = 1 / counts[starts]
-        edges = np.append(starts + (np.arange(len(starts)) - first) * share, len(counts))
-        return Cells.of(edges * self._spacing, interpolated(tempered, edges[:-1] + share / 2), _EVEN)
+        # Where nothing is, cells are wide.
+        marks = near.copy()
+        marks[1:] |= near[:-1]
+        marks[::_FAR] = True
+        starts = np.flatnonzero(marks)
+        counts = np.where(near[starts], pieces, 1)
+        begun = np.cumsum(counts) - counts
+        within = (np.arange(counts.sum()) - np.repeat(begun, counts)) / np.repeat(counts, counts)
+        edges = np.append(np.repeat(starts, counts) + within, len(near))
+        return Cells.of(edges * self._spacing, interpolated(tempered, 0.5 * (edges[:-1] + edges[1:])), _EVEN)
 
 
 def interpolated(values: np.ndarray, places: np.ndarray) -> np.ndarray:
