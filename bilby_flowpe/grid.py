@@ -89,11 +89,14 @@ class Grid:
         coarse = torch.arange(0, count + _BLOCK, _BLOCK, dtype=torch.float64) + first
         fine = torch.arange(_BLOCK, dtype=torch.float64)
         turn = -2 * torch.pi * self.spacing * delay[..., None]
-        ones = torch.ones((), dtype=torch.float64)
-        blocks = torch.polar(ones, turn * coarse).to(torch.complex64)
-        within = torch.polar(ones, turn * fine).to(torch.complex64)
+        blocks, within = _turned(turn * coarse), _turned(turn * fine)
         return (blocks[..., :, None] * within[..., None, :]).flatten(-2)[..., :count]
 
     def to_dict(self) -> dict[str, float]:
         """Plain values, for JSON."""
         return asdict(self)
+
+
+def _turned(angle: torch.Tensor) -> torch.Tensor:
+    """``exp(i angle)``, complex64: sines and cosines in vectors, which torch's own polar form does one at a time."""
+    return torch.complex(angle.cos().float(), angle.sin().float())

@@ -143,7 +143,7 @@ class Aligner(nn.Module):
 
     def _response(self, template: torch.Tensor, shifted: torch.Tensor) -> torch.Tensor:
         """Complex signal-to-noise ratio at time zero, (N, D)."""
-        return (self.templates[template].conj() * shifted).sum(dim=-1)
+        return torch.linalg.vecdot(self.templates[template], shifted)
 
     def _search(self, data: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Best template (N,) and interpolated time (N, D)."""
@@ -153,7 +153,8 @@ class Aligner(nn.Module):
         for other in range(1, detectors):
             reach = int(self.reach[other])
             total = total + nn.functional.max_pool1d(power[:, :, other], 2 * reach + 1, stride=1, padding=reach)
-        best = total.flatten(1).argmax(dim=1)
+        # numpy's takes a tenth of the time of torch's.
+        best = torch.from_numpy(total.flatten(1).numpy().argmax(axis=1))
         template, pivot = best // times, best % times
         rows = torch.arange(size)
         power = power[rows, template]
@@ -167,12 +168,27 @@ class Aligner(nn.Module):
     def _matched_filter_power(self, data: torch.Tensor) -> torch.Tensor:
         """Squared signal-to-noise ratio of each template and time, (N, K, D, T)."""
         if self._filters is None:
-            frequencies = torch.as_tensor(self.grid.frequencies[: self.kept])
-            turn = 2 * torch.pi * frequencies[:, None] * self.times
-            wheel = torch.polar(torch.ones_like(turn), turn).to(torch.complex64)
-            self._filters = self.templates[..., : self.kept].conj()[..., None] * wheel
-        series = torch.einsum("ndf,kdft->nkdt", data[..., : self.kept], self._filters)
-        return series.real**2 + series.imag**2
+            self._filters = self._real_filters()
+        size, templates, times = len(data), len(self.templates), len(self.times)
+        power = torch.empty(size, templates, data.shape[1], times)
+        for detector, filters in enumerate(self._filters):
+            numbers = torch.view_as_real(data[:, detector, : self.kept].contiguous()).flatten(1)
+            real, imaginary = (numbers @ filters).square_().view(size, 2, templates, times).unbind(1)
+            torch.add(real, imaginary, out=power[:, :, detector])
+        return power
+
+    def _real_filters(self) -> torch.Tensor:
+        """What real and imaginary parts of data are multiplied by for those of the series, (D, 2 F, 2 K T).
+
+        One product of real matrices takes half the time of one of complex ones, and leaves two halves to be squared.
+        """
+        frequencies = torch.as_tensor(self.grid.frequencies[: self.kept])
+        turn = 2 * torch.pi * frequencies[:, None] * self.times
+        wheel = torch.polar(torch.ones_like(turn), turn).to(torch.complex64)
+        conjugate = self.templates[..., : self.kept, None] * wheel.conj()
+        parts = torch.stack([torch.view_as_real(conjugate), torch.view_as_real(1j * conjugate)])
+        # From part, template, detector, frequency, time, number to detector, frequency, number, part, template, time.
+        return parts.permute(2, 3, 5, 0, 1, 4).flatten(3, 5).flatten(1, 2).contiguous()
 
     def _interpolate(self, power: torch.Tensor, index: torch.Tensor) -> torch.Tensor:
         """Time of the peak of the parabola through the logarithm at three samples, (N, D) in seconds."""

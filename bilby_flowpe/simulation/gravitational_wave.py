@@ -317,7 +317,9 @@ class GravitationalWaveSimulator:
         if not self.factorised:
             return stored
         amplitudes = torch.as_tensor(self.extrinsic.amplitudes(parameters)).to(torch.complex64)
-        signals = (amplitudes[..., None] * stored).sum(dim=2)
+        signals = amplitudes[:, :, 0, None] * stored[:, :, 0]
+        for mode in range(1, stored.shape[2]):
+            signals += amplitudes[:, :, mode, None] * stored[:, :, mode]
         return signals * self.grid.shift(self.arrival(parameters))
 
     def _optimal_snr(self, rows: np.ndarray, parameters: Parameters) -> np.ndarray:
