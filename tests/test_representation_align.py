@@ -96,6 +96,19 @@ def test_a_shift_by_a_part_of_a_step_is_followed_by_the_parabola(one):
         assert float((time - reference - part * step)[same].abs().max()) < 0.05 * step
 
 
+def test_filters_are_inner_products_at_every_time(fitted):
+    """By one product of real matrices, and by shifting each template there in double precision."""
+    simulator, aligner = fitted
+    data, _ = noisy(simulator, 3)
+    power = aligner._matched_filter_power(data)
+    kept = slice(aligner.kept)
+    for time in (0, len(aligner.times) // 2, len(aligner.times) - 1):
+        angles = 2 * np.pi * aligner.grid.frequencies[kept] * float(aligner.times[time])
+        shifted = data[..., kept].numpy() * np.exp(1j * angles)
+        exact = np.abs(np.einsum("kdf,ndf->nkd", aligner.templates[..., kept].numpy().conj(), shifted)) ** 2
+        np.testing.assert_allclose(power[..., time].numpy(), exact, rtol=1e-3, atol=1e-4 * exact.max())
+
+
 def test_pivot_is_a_function_of_the_data_alone(fitted):
     simulator, aligner = fitted
     data, _ = noisy(simulator, 20)
