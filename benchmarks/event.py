@@ -15,6 +15,7 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
 import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -64,9 +65,10 @@ def flowpe(
     bilby.core.utils.logger.setLevel("ERROR")
     likelihood, priors = green2020(parameters=5, seed=seed)
     began = time.perf_counter()
+    # Not clean=True: Bilby would start all later runs of this process clean, too.
     result = bilby.run_sampler(
-        likelihood, priors, sampler="flowpe", npool=npool, outdir=outdir, label="flowpe", save=False, sampling_seed=seed,
-        n_effective=effective, clean=True, **options,
+        likelihood, priors, sampler="flowpe", npool=npool, outdir=tempfile.mkdtemp(dir=outdir), label="flowpe", save=False,
+        sampling_seed=seed, n_effective=effective, **options,
     )  # fmt: skip
     seconds = time.perf_counter() - began
     statistics = result.meta_data["run_statistics"]
@@ -98,22 +100,20 @@ def referee(name: str, seed: int, npool: int, outdir: str, **settings: Any) -> R
     from bilby_flowpe.problems import green2020
 
     likelihood, priors = green2020(parameters=5, seed=seed)
-    began = time.perf_counter()
     result = bilby.run_sampler(
         likelihood, priors, sampler=name, npool=npool, outdir=outdir, label=name, sampling_seed=seed, **settings
     )
-    seconds = time.perf_counter() - began
-    evaluations = float(result.num_likelihood_evaluations or 0)
+    # That of a run which went on after an interruption is all of it; one that is there already is read.
+    seconds = float(getattr(result.sampling_time, "total_seconds", lambda: result.sampling_time)())
     if name == "dynesty":
-        seconds = result.sampling_time.total_seconds() if hasattr(result.sampling_time, "total_seconds") else seconds
+        evaluations = float(result.num_likelihood_evaluations)
         effective = effective_sample_size(np.log(np.maximum(result.nested_samples["weights"].to_numpy(), 1e-300)))
     else:
-        evaluations = evaluations or float(settings["nwalkers"] * settings["iterations"])
-        effective = len(result.posterior) / max(float(result.max_autocorrelation_time or np.nan), 1.0)
-    return Run(
-        f"{name}, {'Bilby defaults' if name == 'dynesty' else settings}"[:27],
-        seconds, evaluations, effective, float(result.log_bayes_factor), float(result.log_evidence_err),
-    )  # fmt: skip
+        evaluations = float(settings["nwalkers"] * settings["iterations"])
+        effective = len(result.posterior) / float(result.max_autocorrelation_time or np.nan)
+    log_z, error = result.log_bayes_factor, result.log_evidence_err
+    kind = "Bilby's defaults" if name == "dynesty" else f"{settings['nwalkers']} walkers"
+    return Run(f"{name}, {kind}", seconds, evaluations, effective, float(log_z), float(error))
 
 
 def main() -> None:
@@ -128,6 +128,7 @@ def main() -> None:
     parser.add_argument("--output", type=Path)
     arguments = parser.parse_args()
     outdir, npool = str(arguments.outdir), arguments.npool
+    arguments.outdir.mkdir(parents=True, exist_ok=True)
     runs = [*cold(arguments.seed, npool, outdir, arguments.effective)]
     flowpe(arguments.seed, npool, outdir, arguments.effective)
     runs += [
