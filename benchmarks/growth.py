@@ -227,6 +227,13 @@ def plot(found: dict[str, Costs], path: Path) -> None:
     for axis, (name, costs) in zip(axes.flat, found.items(), strict=False):
         for label, (xs, ys) in costs.items():
             axis.loglog(xs, ys, "o-", label=f"{label}: {exponent(xs, ys):.2f}")
+        xs = sorted({x for xs, _ in costs.values() for x in xs})
+        axis.set_xticks(xs, [f"{x:g}" for x in xs])
+        axis.minorticks_off()
+        low, high = axis.get_ylim()
+        steps = [digit * 10.0**power for power in range(-4, 4) for digit in (1, 2, 5)]
+        shown = [step for step in steps if low <= step <= high]
+        axis.set_yticks(shown, [f"{step:g}" for step in shown])
         axis.set_xlabel(name)
         axis.set_ylabel(AXES[name][1])
         axis.legend(fontsize=8, title="exponent", title_fontsize=8)
@@ -242,12 +249,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--picture", type=Path)
     parser.add_argument("--output", type=Path)
+    parser.add_argument("--read", type=Path, help="what an earlier run wrote: nothing is measured")
     arguments = parser.parse_args()
     logger.setLevel("ERROR")
     torch.set_num_threads(1)
+    known = json.loads(arguments.read.read_text()) if arguments.read else {}
     found = {}
     for name, (measure, unit) in AXES.items():
-        found[name] = measure()
+        found[name] = known[name] if known else measure()
         for label, (xs, ys) in found[name].items():
             said = ", ".join(f"{x:g}: {y:.3g}" for x, y in zip(xs, ys, strict=True))
             print(f"{name:<40}{label:<26}{said} ({unit}); exponent {exponent(xs, ys):.2f}", flush=True)

@@ -11,7 +11,8 @@ paper's five-parameter one.
   the default network and that of the paper;
 - *draws*: of the shipped networks, a thousand to a million;
 - *weighing*: draws with what is drawn conditionally and the spot check, against bare calls of the likelihood;
-- *import*: of Bilby alone, and with this package.
+- *import*: of Bilby alone, and with this package;
+- *million* (if asked for, ``--only million``): a million waveforms, and the memory that they take.
 """
 
 from __future__ import annotations
@@ -44,6 +45,7 @@ from bilby_flowpe.simulation import SimulationConfig, make_simulator
 from bilby_flowpe.stream import Stream
 from bilby_flowpe.weighing import Target
 
+STAGES = ("simulation", "training", "draws", "weighing", "imports", "million")
 MODELS = ("green2020-5d-maf", "green2020-5d-cvae+", "green2020-8d-maf")
 
 
@@ -213,6 +215,37 @@ def weighing(npool: int, size: int, pairs: int) -> Iterator[Line]:
     yield against("weighing", f"draws with weights, {npool} processes", "a second", "bare likelihood calls", found)
 
 
+def million(npool: int) -> Iterator[Line]:
+    """In a process of its own, whose memory is looked at when it ends."""
+    done = subprocess.run(
+        [sys.executable, "-c", _MILLION.format(npool=npool)], check=True, capture_output=True, text=True
+    )
+    seconds, own, workers = map(float, done.stdout.split()[-3:])
+    yield Line("a million", f"waveforms stored, {npool} processes", 1e6 / seconds, "a second")
+    yield Line("a million", "memory of the process that holds them", own / 2**20, "GiB")
+    yield Line("a million", "of the largest worker, shared with it in part", workers / 2**20, "GiB")
+
+
+_MILLION = """
+import resource, time
+import numpy as np
+from bilby.core.utils import logger
+logger.setLevel("ERROR")
+from bilby_flowpe.priors import PriorTransform
+from bilby_flowpe.problems import green2020
+from bilby_flowpe.simulation import SimulationConfig, make_simulator
+likelihood, priors = green2020(5, seed=1)
+began = time.perf_counter()
+config = SimulationConfig(n_waveforms=10**6)
+simulator = make_simulator(likelihood, PriorTransform(priors), config, npool={npool}, seed=1, progress=False)
+for _ in range(10):
+    simulator.draw(1024, np.random.default_rng(1))
+seconds = time.perf_counter() - began
+who = resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN
+print(seconds, *(resource.getrusage(one).ru_maxrss for one in who))
+"""
+
+
 def imports(pairs: int) -> Iterator[Line]:
     def started(code: str) -> float:
         return timed(lambda: subprocess.run([sys.executable, "-c", code], check=True, capture_output=True))
@@ -237,7 +270,7 @@ def main() -> None:
     parser.add_argument("--batch", type=int, default=1024)
     parser.add_argument("--draws", type=int, nargs="+", default=[1000, 10_000, 100_000, 1_000_000])
     parser.add_argument("--weighed", type=int, default=8000)
-    parser.add_argument("--only", nargs="+", choices=("simulation", "training", "draws", "weighing", "imports"))
+    parser.add_argument("--only", nargs="+", choices=STAGES)
     parser.add_argument("--output", type=Path)
     arguments = parser.parse_args()
     logger.setLevel("ERROR")
@@ -247,13 +280,14 @@ def main() -> None:
         "draws": lambda: draws(arguments.draws),
         "weighing": lambda: weighing(arguments.npool, arguments.weighed, arguments.pairs),
         "imports": lambda: imports(arguments.pairs),
+        "million": lambda: million(arguments.npool),
     }
     print(
         f"{platform.processor() or platform.machine()}, {os.cpu_count()} cores, torch with {torch.get_num_threads()} threads"
     )
     lines = []
     for name, stage in stages.items():
-        if arguments.only and name not in arguments.only:
+        if name not in (arguments.only or STAGES[:-1]):
             continue
         for line in stage():
             print(line, flush=True)
