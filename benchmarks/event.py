@@ -95,6 +95,7 @@ def cold(seed: int, npool: int, outdir: str, effective: int) -> tuple[Run, Run]:
 def referee(name: str, seed: int, npool: int, outdir: str, **settings: Any) -> Run:
     """Another sampler of Bilby's on the same likelihood."""
     import bilby
+    from emcee.autocorr import integrated_time
 
     from bilby_flowpe.importance import effective_sample_size
     from bilby_flowpe.problems import green2020
@@ -110,7 +111,8 @@ def referee(name: str, seed: int, npool: int, outdir: str, **settings: Any) -> R
         effective = effective_sample_size(np.log(np.maximum(result.nested_samples["weights"].to_numpy(), 1e-300)))
     else:
         evaluations = float(settings["nwalkers"] * settings["iterations"])
-        effective = len(result.posterior) / float(result.max_autocorrelation_time or np.nan)
+        chain = np.swapaxes(np.asarray(result.walkers), 0, 1)[settings["nburn"] :]
+        effective = len(result.posterior) / float(np.max(integrated_time(chain, quiet=True)))
     log_z, error = result.log_bayes_factor, result.log_evidence_err
     kind = "Bilby's defaults" if name == "dynesty" else f"{settings['nwalkers']} walkers"
     return Run(f"{name}, {kind}", seconds, evaluations, effective, float(log_z), float(error))
