@@ -136,12 +136,14 @@ class TimedProducts:
                 self.products.of(wave, {**row, TIME: time})
                 for wave, row, time in zip(waves, rows, times.tolist(), strict=True)
             ]
-        products = self._filters.products(self._filters.in_bands(waves), rows, list(waves[0]), times)
+        modes = _modes_of(waves)
+        products = self._filters.products(self._filters.in_bands(waves, modes), rows, modes, times)
         return [of_row if np.all(np.isfinite(of_row)) else None for of_row in products]
 
     def _squared(self, waves: Sequence[Wave], rows: Sequence[Row]) -> tuple[np.ndarray, np.ndarray]:
         """Squared moduli of the inner products at every step from the middle, (N, K), and squared norms, (N,)."""
-        series, norms = self._filters.series(self._filters.in_bands(waves), rows, list(waves[0]), self._bins)
+        modes = _modes_of(waves)
+        series, norms = self._filters.series(self._filters.in_bands(waves, modes), rows, modes, self._bins)
         return series.real**2 + series.imag**2, norms
 
     def _draw(self, offsets: np.ndarray, log_density: np.ndarray, shares: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -201,6 +203,11 @@ class TimedProducts:
         hopeless = values < values[:, -1:] - _REACH - np.ptp(self._log_prior[allowed])
         # The largest of these; none is hopeless where the first is not, as profiles rise.
         return (np.where(hopeless, moduli, 0.0).max(axis=1)) ** 2
+
+
+def _modes_of(waves: Sequence[Wave]) -> list[str]:
+    """Names of all polarisations, in one order whatever the waves are: sums are then the same to the last bit."""
+    return sorted({mode for wave in waves for mode in wave}, reverse=True)
 
 
 def _on_spline(filtered: np.ndarray, rows: np.ndarray, places: np.ndarray) -> np.ndarray:

@@ -225,8 +225,11 @@ class ExactConditional:
         return self.amplitudes.log_marginal(np.hypot(products[:, 0], products[:, 1]), products[:, 2])
 
     def _timed(self, likelihood: GravitationalWaveTransient) -> TimedProducts:
-        # In another frame of the sky, or with another detector's time, the place turns with the time.
+        # In another frame of the sky, or with another detector's time, the place turns with the time; a subclass may have
+        # a place of its own.
         plain = likelihood.reference_frame == "sky" and "geocent" in likelihood.time_reference
+        own = type(likelihood).get_sky_frame_parameters
+        plain = plain and own is GravitationalWaveTransient.get_sky_frame_parameters
         place = self._place if plain else None
         return TimedProducts(likelihood, self._time, self.amplitudes.profile, self._log_scale[TIME], place)
 

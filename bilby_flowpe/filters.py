@@ -81,11 +81,11 @@ class Filters:
         self._likelihood, self._size, self._window = likelihood, size, window
         self._projections = [Projection(interferometer) for interferometer in likelihood.interferometers]
         self._place = place if window[1] - window[0] <= _LONGEST_WINDOW else None
-        self._tracks: list[Track] = []
+        self._tracks: dict[tuple[str, ...], list[Track]] = {}
 
-    def in_bands(self, waves: Sequence[Wave]) -> list[np.ndarray]:
+    def in_bands(self, waves: Sequence[Wave], modes: Sequence[str]) -> list[np.ndarray]:
         """Polarisations (N, P, F) in each detector's band."""
-        return [projection.in_band(waves) for projection in self._projections]
+        return [projection.in_band(waves, modes) for projection in self._projections]
 
     def series(
         self, in_bands: list[np.ndarray], rows: Sequence[Row], modes: Sequence[str], bins: np.ndarray
@@ -123,9 +123,10 @@ class Filters:
         """Antenna responses and arrivals of rows at geocentric times."""
         projection = self._projections[index]
         if self._place is not None:
-            if not self._tracks:
-                self._tracks = [Track(each, self._place, self._window, modes) for each in self._projections]
-            return self._tracks[index](times)
+            key = tuple(modes)
+            if key not in self._tracks:
+                self._tracks[key] = [Track(each, self._place, self._window, modes) for each in self._projections]
+            return self._tracks[key][index](times)
         seen = []
         for row, time in zip(rows, times.tolist(), strict=True):
             timed = {**row, TIME: time}

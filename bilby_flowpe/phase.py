@@ -112,15 +112,18 @@ class Projection:
     def __call__(self, polarisations: Mapping[str, np.ndarray], row: Row) -> tuple[complex, float]:
         """Complex inner product of the signal with the data, and its squared norm."""
         response, arrival = self.seen(row, list(polarisations))
-        signals, norms = self.signals(self.in_band([polarisations]), np.array([response]), np.array([arrival]))
+        signals, norms = self.signals(
+            self.in_band([polarisations], list(polarisations)), np.array([response]), np.array([arrival])
+        )
         return complex(self.terms(signals)[0].sum()), float(norms[0])
 
-    def in_band(self, waves: Sequence[Mapping[str, np.ndarray]]) -> np.ndarray:
-        """Polarisations of waves at the detector's frequencies, (N, P, F)."""
-        in_band = np.empty((len(waves), len(waves[0]), len(self.bins)), dtype=np.complex128)
+    def in_band(self, waves: Sequence[Mapping[str, np.ndarray]], modes: Sequence[str]) -> np.ndarray:
+        """Polarisations of waves at the detector's frequencies, (N, P, F); zero where a wave has none of that name."""
+        in_band = np.zeros((len(waves), len(modes), len(self.bins)), dtype=np.complex128)
         for of_wave, wave in zip(in_band, waves, strict=True):
-            for number, series in enumerate(wave.values()):
-                of_wave[number] = series[self._band]
+            for number, mode in enumerate(modes):
+                if mode in wave:
+                    of_wave[number] = wave[mode][self._band]
         return in_band
 
     def seen(self, row: Row, modes: Sequence[str]) -> tuple[list[float], float]:

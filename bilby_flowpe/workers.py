@@ -1,22 +1,26 @@
 """Processes that do one thing to many items.
 
-:class:`multiprocessing.pool.Pool` has threads of its own, one of which turns in a circle while results come in: a tenth of the
-time of two processes. It also waits for ever for a worker that was killed. Here there is no thread, a worker's death is an
-error, and workers whose parent is gone end by themselves.
+:class:`multiprocessing.pool.Pool` has threads of its own, one of which turns in a circle while results come in, and waits for
+ever for a worker that was killed. Here there is no thread, a worker's death is an error, and workers whose parent is gone end
+by themselves.
 """
 
 from __future__ import annotations
 
 import multiprocessing
+import pickle
 import traceback
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
+from multiprocessing.reduction import ForkingPickler
 from typing import Any
 
 from .errors import WorkerError
 from .interruption import deferred
+
+_PATIENCE = 5.0  # seconds for a process to end
 
 
 class Workers:
@@ -72,9 +76,10 @@ class Workers:
 
     def _received(self, connection: Connection) -> tuple[int, Any, Exception | None]:
         try:
-            return connection.recv()
+            answer = connection.recv_bytes()
         except (EOFError, OSError) as error:
             raise self._death(connection) from error
+        return pickle.loads(answer)
 
     def _death(self, connection: Connection) -> WorkerError:
         process = self._processes[connection]
@@ -106,7 +111,12 @@ def started(npool: int, work: Callable[[Any], Any], initialise: Callable[[Any], 
         with deferred():
             for _ in range(npool):
                 ours, theirs = multiprocessing.Pipe()
-                process = multiprocessing.Process(target=_serve, args=(theirs, work, initialise, given), daemon=True)
+                # A forked worker that kept the parent's ends of the pipes would not notice that the parent is gone.
+                forked = multiprocessing.get_start_method() == "fork"
+                inherited = [ours, *processes] if forked else []
+                process = multiprocessing.Process(
+                    target=_serve, args=(theirs, inherited, work, initialise, given), daemon=True
+                )
                 process.start()
                 theirs.close()
                 processes[ours] = process
@@ -117,25 +127,50 @@ def started(npool: int, work: Callable[[Any], Any], initialise: Callable[[Any], 
                 process.terminate()
                 connection.close()
             for process in processes.values():
-                process.join()
+                # A signal that comes in a process's first moments may be lost.
+                process.join(_PATIENCE)
+                if process.is_alive():
+                    process.kill()
+                    process.join()
 
 
-def _serve(connection: Connection, work: Callable[[Any], Any], initialise: Callable[[Any], None], given: Any) -> None:
+def _serve(
+    connection: Connection,
+    inherited: list[Connection],
+    work: Callable[[Any], Any],
+    initialise: Callable[[Any], None],
+    given: Any,
+) -> None:
+    for other in inherited:
+        other.close()
     initialise(given)
     while True:
         try:
             number, item = connection.recv()
         except (EOFError, OSError):
             return
+        answer = _answer(number, work, item)
         try:
-            answer = number, work(item), None
-        except Exception as error:
-            error.add_note(f"In a worker process:\n{traceback.format_exc()}")
-            answer = number, None, error
-        try:
-            connection.send(answer)
+            connection.send_bytes(answer)
         except OSError:
             return
-        except Exception as error:  # it cannot be pickled
-            problem = answer[2] if answer[2] is not None else error
-            connection.send((number, None, WorkerError(f"{type(problem).__name__} in a worker process: {problem}")))
+
+
+def _answer(number: int, work: Callable[[Any], Any], item: Any) -> bytes:
+    """Number, value and error, pickled; an error that cannot be made again on the other side goes as its text."""
+    value, error = None, None
+    try:
+        value = work(item)
+    except Exception as raised:
+        raised.add_note(f"In a worker process:\n{traceback.format_exc()}")
+        error = raised
+    try:
+        answer = bytes(ForkingPickler.dumps((number, value, error)))
+        if error is not None:
+            pickle.loads(answer)
+        return answer
+    except Exception as failed:
+        problem = error or failed
+        where = "".join(traceback.format_exception(problem))
+        told = WorkerError(f"{type(problem).__name__} in a worker process: {problem}\n{where}")
+        return bytes(ForkingPickler.dumps((number, None, told)))

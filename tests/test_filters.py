@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from bilby.gw.likelihood import GravitationalWaveTransient
 
 from bilby_flowpe.arrival import SHARE, TimedProducts
 from bilby_flowpe.conditional import ConditionalConfig, ExactConditional
@@ -40,7 +41,7 @@ def test_products_are_those_of_one_row_at_a_time(problem, held: bool) -> None:
     one = InnerProducts(likelihood)
     waves = [one.polarisations(row) for row in rows]
     times = np.array([row[TIME] for row in rows])
-    found = filters.products(filters.in_bands(waves), rows, MODES, times)
+    found = filters.products(filters.in_bands(waves, MODES), rows, MODES, times)
     # A signal's norm is the scale that errors of an inner product have.
     for of_row, row in zip(found, rows, strict=True):
         np.testing.assert_allclose(of_row, one(row), atol=2e-7 * of_row[2])
@@ -53,7 +54,7 @@ def test_series_are_the_products_at_every_step(problem) -> None:
     prior = transform.priors[TIME]
     filters = Filters(likelihood, size, (prior.minimum, prior.maximum))
     one = InnerProducts(likelihood)
-    waves = filters.in_bands([one.polarisations(row) for row in rows])
+    waves = filters.in_bands([one.polarisations(row) for row in rows], MODES)
     series, norms = filters.series(waves, rows, MODES, bins)
     spacing = float(likelihood.interferometers.duration) / size
     for of_row, norm, row in zip(series, norms, rows, strict=True):
@@ -119,3 +120,76 @@ def test_failing_rows_leave_the_others_alone(problem_5d, transform_5d) -> None:
         np.testing.assert_array_equal(found[number], alone[number])
     task.products.polarisations = lambda row: None
     assert task.many(rows) == [None] * 6
+
+
+class Elsewhere(GravitationalWaveTransient):
+    """Has a sky of its own."""
+
+    def get_sky_frame_parameters(self, parameters=None):
+        return {**super().get_sky_frame_parameters(parameters), "ra": parameters["ra"] + 0.5}
+
+
+def test_a_subclass_with_a_sky_of_its_own_is_asked(problem_5d, transform_5d) -> None:
+    likelihood = Elsewhere(problem_5d[0].interferometers, problem_5d[0].waveform_generator)
+    exact = ExactConditional(ConditionalConfig(("phase", TIME), 2), transform_5d)
+    rows = exact.task_rows(
+        [{**row, **exact.reference} for row in rows_of(problem_5d[0], transform_5d, 4)], np.random.default_rng(1)
+    )
+    for row, made in zip(rows, exact.task(likelihood).many(rows), strict=True):
+        own = likelihood.log_likelihood_ratio({**row, "phase": 0.0, TIME: made[3]})
+        assert made[0] - made[2] / 2 == pytest.approx(own, rel=1e-6, abs=1e-4)
+
+
+def test_a_detectors_own_time_turns_with_the_place(problem_5d, transform_5d) -> None:
+    """No place is held where the likelihood's sky or time is another detector's."""
+    exact = ExactConditional(ConditionalConfig(("phase", TIME), 2), transform_5d)
+    assert exact.task(problem_5d[0])._filters._place is not None
+    for frame in ({"reference_frame": "H1L1"}, {"time_reference": "H1"}):
+        likelihood = GravitationalWaveTransient(
+            problem_5d[0].interferometers, problem_5d[0].waveform_generator, **frame
+        )
+        assert exact.task(likelihood)._filters._place is None
+
+
+def test_long_windows_hold_no_parabola(problem_5d) -> None:
+    likelihood, _ = problem_5d
+    row = likelihood.injection_parameters
+    place = {key: row[key] for key in PLACE}
+    assert Filters(likelihood, 4096, (row[TIME] - 9, row[TIME] + 9), place)._place == place
+    assert Filters(likelihood, 4096, (row[TIME] - 11, row[TIME] + 11), place)._place is None
+
+
+def test_polarisations_are_taken_by_name(problem_hl, transform_hl) -> None:
+    """In another order, or without one of them, beside others: each row as it is alone."""
+    likelihood = problem_hl[0]
+    exact = ExactConditional(ConditionalConfig(("phase", TIME), 2), transform_hl)
+    task = exact.task(likelihood)
+    rows = exact.task_rows(
+        [{**row, **exact.reference} for row in rows_of(likelihood, transform_hl, 6)], np.random.default_rng(1)
+    )
+    waves = task.products.polarisations
+    order = [["plus", "cross"], ["cross", "plus"], ["plus"], ["cross"], ["plus", "cross"], ["cross", "plus"]]
+    masses = {row["mass_1"]: number for number, row in enumerate(rows)}
+
+    def mixed(row):
+        wave = waves(row)
+        return {mode: wave[mode] for mode in order[masses[row["mass_1"]]]}
+
+    task.products.polarisations = mixed
+    alone = [task(row) for row in rows]
+    np.testing.assert_array_equal(task.many(rows), alone)
+    task.products.polarisations = waves
+    for number in (1, 5):
+        np.testing.assert_array_equal(task(rows[number]), alone[number])
+    assert not np.array_equal(task(rows[2]), alone[2])
+
+
+def test_a_draw_of_the_priors_share_has_both_densities(problem_5d, transform_5d) -> None:
+    """Far from the signal the prior's share is all the density there is."""
+    exact = ExactConditional(ConditionalConfig(("phase", TIME), 2), transform_5d)
+    task = exact.task(problem_5d[0])
+    row = {**problem_5d[0].injection_parameters, **exact.reference, SHARE: 2e-4}
+    made = task(row)
+    prior = transform_5d.priors[TIME]
+    assert made[3] == pytest.approx(prior.rescale(0.2), abs=1e-6)
+    assert made[4] == pytest.approx(np.log(1e-3) + prior.ln_prob(made[3]), abs=1e-6)
