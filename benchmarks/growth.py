@@ -2,8 +2,8 @@
 
     python benchmarks/growth.py --picture growth.png --output growth.json
 
-One core, one torch thread. Each cost is the least of some repeats, but for the long ones, which are made once. The exponent is the
-slope of the logarithms over the upper half of each range, where what does not grow counts for little; over three points, all.
+One core, one torch thread. Each cost is the least of some repeats, but for the long ones, which are made once. The exponent is
+the slope of the logarithms over the upper half of each range, where what does not grow counts for little; of three points, all.
 """
 
 from __future__ import annotations
