@@ -25,8 +25,8 @@ from bilby_flowpe import cache as cache_module
 from bilby_flowpe import proposals
 from bilby_flowpe import run as run_module
 from bilby_flowpe.errors import ConfigurationError, ContractError, FlowPEError, ModelError, PriorError
+from bilby_flowpe.filters import Filters
 from bilby_flowpe.model import TrainedPosterior
-from bilby_flowpe.phase import InnerProducts
 from bilby_flowpe.sampler import FlowPE
 
 Trained = tuple[Path, TrainedPosterior]
@@ -421,13 +421,12 @@ def test_raw_draws_are_marked(run: Runner, trained_network_5d: Trained) -> None:
 
 @pytest.mark.parametrize("importance", [True, False])
 def test_a_lying_closed_form_fails(run: Runner, monkeypatch: pytest.MonkeyPatch, importance: bool) -> None:
-    plain = InnerProducts.of
+    plain = Filters.products
 
-    def lie(self: Any, polarisations: dict, row: dict) -> np.ndarray | None:
-        products = plain(self, polarisations, row)
-        return None if products is None else products * [1.01, 1.01, 1.0]
+    def lie(self: Any, *arguments: Any) -> np.ndarray:
+        return plain(self, *arguments) * [1.01, 1.01, 1.0]
 
-    monkeypatch.setattr(InnerProducts, "of", lie)
+    monkeypatch.setattr(Filters, "products", lie)
     statistics = run(importance=importance).meta_data["run_statistics"]
     assert statistics["verdict"] == "failed"
     assert "use phase='network'" in statistics["reasons"][0]
