@@ -24,12 +24,10 @@ from typing import Any
 import numpy as np
 
 _COLD = """
-import sys, time
-began = time.perf_counter()
+import sys
 sys.path.insert(0, {folder!r})
 import event
-seconds, evaluations, effective, log_z, error = event.flowpe({seed}, {npool}, {outdir!r}, {effective})
-print("COLD", time.perf_counter() - began, seconds, evaluations, effective, log_z, error)
+print("COLD", *event.flowpe({seed}, {npool}, {outdir!r}, {effective}))
 """
 
 
@@ -54,9 +52,7 @@ class Run:
         )
 
 
-def flowpe(
-    seed: int, npool: int, outdir: str, effective: int, **options: Any
-) -> tuple[float, float, float, float, float]:
+def flowpe(seed: int, npool: int, outdir: str, effective: int) -> tuple[float, float, float, float, float]:
     """Seconds from ``run_sampler`` to the result, evaluations, effective samples, ln Z and its error."""
     import bilby
 
@@ -68,7 +64,7 @@ def flowpe(
     # Not clean=True: Bilby would start all later runs of this process clean, too.
     result = bilby.run_sampler(
         likelihood, priors, sampler="flowpe", npool=npool, outdir=tempfile.mkdtemp(dir=outdir), label="flowpe", save=False,
-        sampling_seed=seed, n_effective=effective, **options,
+        sampling_seed=seed, n_effective=effective,
     )  # fmt: skip
     seconds = time.perf_counter() - began
     statistics = result.meta_data["run_statistics"]
@@ -87,7 +83,7 @@ def cold(seed: int, npool: int, outdir: str, effective: int) -> tuple[Run, Run]:
     began = time.perf_counter()
     done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
     whole = time.perf_counter() - began
-    _, seconds, *rest = next(line for line in done.stdout.splitlines() if line.startswith("COLD")).split()[1:]
+    seconds, *rest = next(line for line in done.stdout.splitlines() if line.startswith("COLD")).split()[1:]
     values = [float(value) for value in rest]
     return Run("flowpe, a new process", whole, *values), Run("flowpe, from run_sampler", float(seconds), *values)
 
@@ -147,9 +143,9 @@ def main() -> None:
     for run in runs:
         print(run.line(reference))
     if arguments.output:
-        temporary = arguments.output.with_suffix(".tmp")
-        temporary.write_text(json.dumps([asdict(run) for run in runs], indent=1))
-        temporary.replace(arguments.output)
+        from bilby_flowpe.folder import write_text
+
+        write_text(arguments.output, json.dumps([asdict(run) for run in runs], indent=1))
 
 
 if __name__ == "__main__":

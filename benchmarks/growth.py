@@ -23,6 +23,7 @@ from bilby.core.utils import logger
 
 from bilby_flowpe.coherent import CoherentConditional
 from bilby_flowpe.conditional import ConditionalConfig, ExactConditional
+from bilby_flowpe.folder import write_text
 from bilby_flowpe.model import find_model
 from bilby_flowpe.networks import build_network, compact
 from bilby_flowpe.parallel import make_rows, timed
@@ -265,9 +266,7 @@ def main() -> None:
             said = ", ".join(f"{x:g}: {y:.3g}" for x, y in zip(xs, ys, strict=True))
             print(f"{name:<40}{label:<26}{said} ({unit}); exponent {exponent(xs, ys):.2f}", flush=True)
     if arguments.output:
-        temporary = arguments.output.with_suffix(".tmp")
-        temporary.write_text(json.dumps(found, indent=1))
-        temporary.replace(arguments.output)
+        write_text(arguments.output, json.dumps(found, indent=1))
     if arguments.picture:
         plot(found, arguments.picture)
 

@@ -36,6 +36,7 @@ import torch
 from bilby.core.utils import logger
 from torch.utils.flop_counter import FlopCounterMode
 
+from bilby_flowpe.folder import write_text
 from bilby_flowpe.model import find_model
 from bilby_flowpe.networks import NetworkConfig, build_network, compact, green2020
 from bilby_flowpe.priors import PriorTransform
@@ -298,9 +299,7 @@ def main() -> None:
         lines.append(Line(name, "peak memory so far, largest process", peak, "GiB"))
         print(lines[-1], flush=True)
     if arguments.output:
-        temporary = arguments.output.with_suffix(".tmp")
-        temporary.write_text(json.dumps([asdict(line) for line in lines], indent=1))
-        temporary.replace(arguments.output)
+        write_text(arguments.output, json.dumps([asdict(line) for line in lines], indent=1))
 
 
 if __name__ == "__main__":

@@ -71,9 +71,8 @@ class TimedProducts:
         self.middle = float(0.5 * (prior.minimum + prior.maximum))
         self._half = float(0.5 * (prior.maximum - prior.minimum))
         duration = float(likelihood.interferometers.duration)
-        highest = max(float(ifo.frequency_array[ifo.frequency_mask][-1]) for ifo in likelihood.interferometers)
-        self._size = int(2 ** np.ceil(np.log2(_OVERSAMPLING * highest * duration)))
-        self._filters = Filters(likelihood, self._size, (prior.minimum, prior.maximum), place)
+        self._filters = Filters(likelihood, (prior.minimum, prior.maximum), place)
+        self._size = int(2 ** np.ceil(np.log2(_OVERSAMPLING * self._filters.highest * duration)))
         self._spacing = duration / self._size
         reach = int(np.ceil(self._half / self._spacing)) + _MARGIN
         steps = np.arange(-reach, reach + 1)
@@ -143,7 +142,8 @@ class TimedProducts:
     def _squared(self, waves: Sequence[Wave], rows: Sequence[Row]) -> tuple[np.ndarray, np.ndarray]:
         """Squared moduli of the inner products at every step from the middle, (N, K), and squared norms, (N,)."""
         modes = _modes_of(waves)
-        series, norms = self._filters.series(self._filters.in_bands(waves, modes), rows, modes, self._bins)
+        in_bands = self._filters.in_bands(waves, modes)
+        series, norms = self._filters.series(in_bands, rows, modes, self._size, self._bins)
         return series.real**2 + series.imag**2, norms
 
     def _draw(self, offsets: np.ndarray, log_density: np.ndarray, shares: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

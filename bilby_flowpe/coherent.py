@@ -40,7 +40,7 @@ from .simulation.symmetries import inclination_factors
 from .sky import DEC, RA, TIME, SkyProposal, reach_of
 
 PSI = "psi"
-_SKIES, _TURNS = 128, 32  # twice as many of each cost a third more time and give a hundredth more effective draws
+_SKIES, _TURNS = 128, 32  # more of either cost more than they gain
 _OVERSAMPLING = 4  # steps of the filters' outputs in the shortest period of the signal
 _MARGIN = 4
 _AVERAGES = 64

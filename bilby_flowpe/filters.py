@@ -67,8 +67,6 @@ class Filters:
     ----------
     likelihood
         The user's.
-    size
-        Steps of the segment at which inner products are wanted.
     window
         First and last geocentric time.
     place
@@ -76,21 +74,29 @@ class Filters:
     """
 
     def __init__(
-        self, likelihood: GravitationalWaveTransient, size: int, window: tuple[float, float], place: Row | None = None
+        self, likelihood: GravitationalWaveTransient, window: tuple[float, float], place: Row | None = None
     ) -> None:
-        self._likelihood, self._size, self._window = likelihood, size, window
+        self._likelihood, self._window = likelihood, window
         self._projections = [Projection(interferometer) for interferometer in likelihood.interferometers]
         self._place = place if window[1] - window[0] <= _LONGEST_WINDOW else None
         self._tracks: dict[tuple[str, ...], list[Track]] = {}
+
+    @property
+    def highest(self) -> float:
+        """Highest frequency of all detectors, in Hz."""
+        return max(projection.highest for projection in self._projections)
 
     def in_bands(self, waves: Sequence[Wave], modes: Sequence[str]) -> list[np.ndarray]:
         """Polarisations (N, P, F) in each detector's band."""
         return [projection.in_band(waves, modes) for projection in self._projections]
 
     def series(
-        self, in_bands: list[np.ndarray], rows: Sequence[Row], modes: Sequence[str], bins: np.ndarray
+        self, in_bands: list[np.ndarray], rows: Sequence[Row], modes: Sequence[str], size: int, bins: np.ndarray
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Inner products with the data at steps from the rows' own times, (N, bins), complex, and squared norms, (N,)."""
+        """Inner products with the data, (N, bins), complex, and squared norms, (N,).
+
+        The bins are steps from the rows' own times, of which the segment has ``size``.
+        """
         series = np.empty((len(rows), len(bins)), dtype=np.complex128)
         norms = np.zeros(len(rows))
         times = np.array([row[TIME] for row in rows])
@@ -100,7 +106,7 @@ class Filters:
             terms.append(projection.terms(signals))
             norms += norm
         for number in range(len(rows)):
-            spectrum = np.zeros(self._size, dtype=np.complex64)
+            spectrum = np.zeros(size, dtype=np.complex64)
             for projection, of_detector in zip(self._projections, terms, strict=True):
                 spectrum[projection.bins] += of_detector[number]
             series[number] = ifft(spectrum, norm="forward", overwrite_x=True)[bins]

@@ -37,7 +37,7 @@ def test_products_are_those_of_one_row_at_a_time(problem, held: bool) -> None:
     place = {key: rows[0][key] for key in PLACE} if held else None
     rows = [{**row, **(place or {})} for row in rows]
     prior = transform.priors[TIME]
-    filters = Filters(likelihood, 4096, (prior.minimum, prior.maximum), place)
+    filters = Filters(likelihood, (prior.minimum, prior.maximum), place)
     one = InnerProducts(likelihood)
     waves = [one.polarisations(row) for row in rows]
     times = np.array([row[TIME] for row in rows])
@@ -52,10 +52,10 @@ def test_series_are_the_products_at_every_step(problem) -> None:
     rows = rows_of(likelihood, transform, 2)
     size, bins = 4096, np.array([-2, 0, 5])
     prior = transform.priors[TIME]
-    filters = Filters(likelihood, size, (prior.minimum, prior.maximum))
+    filters = Filters(likelihood, (prior.minimum, prior.maximum))
     one = InnerProducts(likelihood)
     waves = filters.in_bands([one.polarisations(row) for row in rows], MODES)
-    series, norms = filters.series(waves, rows, MODES, bins)
+    series, norms = filters.series(waves, rows, MODES, size, bins)
     spacing = float(likelihood.interferometers.duration) / size
     for of_row, norm, row in zip(series, norms, rows, strict=True):
         exact = np.array([one({**row, TIME: row[TIME] + step * spacing}) for step in bins])
@@ -155,8 +155,8 @@ def test_long_windows_hold_no_parabola(problem_5d) -> None:
     likelihood, _ = problem_5d
     row = likelihood.injection_parameters
     place = {key: row[key] for key in PLACE}
-    assert Filters(likelihood, 4096, (row[TIME] - 9, row[TIME] + 9), place)._place == place
-    assert Filters(likelihood, 4096, (row[TIME] - 11, row[TIME] + 11), place)._place is None
+    assert Filters(likelihood, (row[TIME] - 9, row[TIME] + 9), place)._place == place
+    assert Filters(likelihood, (row[TIME] - 11, row[TIME] + 11), place)._place is None
 
 
 def test_polarisations_are_taken_by_name(problem_hl, transform_hl) -> None:
