@@ -143,7 +143,7 @@ def main() -> None:
     for run in runs:
         print(run.line(reference))
     if arguments.output:
-        from bilby_flowpe.folder import write_text
+        from bilby_flowpe.storage.folder import write_text
 
         write_text(arguments.output, json.dumps([asdict(run) for run in runs], indent=1))
 

@@ -21,18 +21,18 @@ import torch
 from bilby.core.prior import Cosine, PowerLaw, Sine, Uniform
 from bilby.core.utils import logger
 
-from bilby_flowpe.coherent import CoherentConditional
-from bilby_flowpe.conditional import ConditionalConfig, ExactConditional
-from bilby_flowpe.folder import write_text
+from bilby_flowpe.conditional.base import ConditionalConfig, ExactConditional
+from bilby_flowpe.conditional.coherent import CoherentConditional
 from bilby_flowpe.model import find_model
 from bilby_flowpe.networks import build_network, compact
-from bilby_flowpe.parallel import make_rows, timed
 from bilby_flowpe.priors import PriorTransform
 from bilby_flowpe.problems import green2020
+from bilby_flowpe.processes.parallel import make_rows, timed
 from bilby_flowpe.representation import AlignedRepresentation, CoordinateConfig, Coordinates, RepresentationConfig
+from bilby_flowpe.sampling.weighing import Target
 from bilby_flowpe.simulation import SimulationConfig, make_simulator
-from bilby_flowpe.stream import Stream
-from bilby_flowpe.weighing import Target
+from bilby_flowpe.storage.folder import write_text
+from bilby_flowpe.training.stream import Stream
 
 SECONDS, DETECTORS = (1, 2, 4, 8, 16, 32, 64), ("H1", "L1", "V1")
 PARAMETERS, DRAWS, WAVEFORMS = (2, 4, 8, 15), (1000, 4000, 16_000, 64_000), (1000, 4000, 16_000, 64_000)

@@ -36,15 +36,15 @@ import torch
 from bilby.core.utils import logger
 from torch.utils.flop_counter import FlopCounterMode
 
-from bilby_flowpe.folder import write_text
 from bilby_flowpe.model import find_model
 from bilby_flowpe.networks import NetworkConfig, build_network, compact, green2020
 from bilby_flowpe.priors import PriorTransform
 from bilby_flowpe.problems import green2020 as problem
 from bilby_flowpe.representation import AlignedRepresentation, CoordinateConfig, Coordinates, RepresentationConfig
+from bilby_flowpe.sampling.weighing import Target
 from bilby_flowpe.simulation import SimulationConfig, make_simulator
-from bilby_flowpe.stream import Stream
-from bilby_flowpe.weighing import Target
+from bilby_flowpe.storage.folder import write_text
+from bilby_flowpe.training.stream import Stream
 
 STAGES = ("simulation", "training", "draws", "weighing", "imports", "million")
 MODELS = ("green2020-5d-maf", "green2020-5d-cvae+", "green2020-8d-maf")

@@ -11,7 +11,7 @@ from bilby.core.likelihood import Likelihood
 from bilby.gw.detector import Interferometer
 from bilby.gw.likelihood import GravitationalWaveTransient
 
-from .parallel import Row
+from .processes.parallel import Row
 
 FILE = "whitened.npz"
 QUANTILES = {"low": 0.05, "median": 0.5, "high": 0.95}

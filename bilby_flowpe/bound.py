@@ -9,18 +9,18 @@ import numpy as np
 import torch
 from bilby.core.likelihood import Likelihood
 
-from .conditional import ConditionalConfig
-from .contract import Contract
-from .grid import Grid
-from .matching import Match
-from .modes import conditional_of
+from .conditional.base import ConditionalConfig
+from .conditional.modes import conditional_of
 from .networks import ConditionalNetwork
-from .parts import Normal
 from .priors import Parameters, PriorTransform
-from .proposals import Mixture, Shares, defensive
+from .proposals.mixture import Mixture, Shares, defensive
+from .proposals.parts import Normal
 from .representation import CoordinateConfig, Coordinates, Pivot, Representation
 from .simulation import SimulationConfig, Simulator, make_simulator
+from .simulation.grid import Grid
 from .surprise import Null, Surprise
+from .translation.contract import Contract
+from .translation.matching import Match
 
 
 @dataclass
@@ -139,7 +139,7 @@ class BoundPosterior:
         return tuple(f"latent[{index}]" for index in range(self.model.network.latent))
 
     def forward(self, parameters: Parameters) -> tuple[np.ndarray, np.ndarray]:
-        """Base coordinates of the network and their log Jacobian: :class:`~bilby_flowpe.charts.Chart`."""
+        """Base coordinates of the network and their log Jacobian: :class:`~bilby_flowpe.proposals.charts.Chart`."""
         s, log_jacobian = self._extended(parameters)
         base, of_network = self.model.network.to_base(s, self.context)
         return base.double().numpy(), of_network.double().numpy() + log_jacobian - self.coordinates.log_copies
@@ -153,7 +153,7 @@ class BoundPosterior:
         return drawn, inside & np.isfinite(log_jacobian)
 
     def encode(self, parameters: Parameters, generator: torch.Generator) -> Parameters:
-        """Latent variables drawn by the encoder: :class:`~bilby_flowpe.charts.LatentChart`."""
+        """Latent variables drawn by the encoder: :class:`~bilby_flowpe.proposals.charts.LatentChart`."""
         x, log_jacobian = self._to_network(parameters)
         z = self.model.network.encode(torch.nan_to_num(x), self.context, generator)
         # Where the network does not reach, any density of z will do, and the prior's part needs one.

@@ -16,12 +16,12 @@ import numpy as np
 from bilby.core.utils import logger
 from safetensors import SafetensorError, safe_open
 
-from .contract import Contract
 from .errors import ConfigurationError, ModelError
-from .folder import WEIGHTS
 from .model import SHIPPED, TrainedPosterior
-from .settings import Settings, adapted
-from .training import TrainingConfig
+from .storage.folder import WEIGHTS
+from .training.loop import TrainingConfig
+from .training.settings import Settings, adapted
+from .translation.contract import Contract
 
 CACHE_VARIABLE = "BILBY_FLOWPE_CACHE"
 _LEAST_FREE = 64 * 2**20
@@ -61,8 +61,8 @@ def cached_models(
     ------
     tuple
         Folder and model: those trained for this very problem, then those with ever more differences that importance weights
-        make up for (:meth:`bilby_flowpe.contract.Contract.match` names them); of equals the one trained for longest first.
-        Those refused are left out. A network is read when its turn comes.
+        make up for (:meth:`bilby_flowpe.translation.contract.Contract.match` names them); of equals the one trained for longest
+        first. Those refused are left out. A network is read when its turn comes.
     """
     settings = adapted(settings, contract)
     found: list[tuple[int, float, Path]] = []

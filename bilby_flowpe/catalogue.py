@@ -10,8 +10,8 @@ from typing import Any
 
 from .cache import cache_folder
 from .errors import ModelError
-from .folder import DESCRIPTION, reading
 from .model import SHIPPED, find_model
+from .storage.folder import DESCRIPTION, reading
 
 CARD = "card.md"
 _FIGURES = "| figure | value |"

@@ -36,9 +36,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     command = given.pop("command")
     try:
         if command in _REFEREEING:
-            from . import refereeing as commands
+            from .commands import refereeing as commands
         else:
-            from . import commands
+            from .commands import models as commands
         getattr(commands, command)(**given)
     except FlowPEError as error:
         print(f"flowpe {command}: {' '.join(str(error).split())}", file=sys.stderr)

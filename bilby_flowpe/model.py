@@ -12,20 +12,20 @@ from bilby.core.utils import logger
 
 from .bands import has_own_frequencies
 from .bound import BoundPosterior, Trained
-from .conditional import ConditionalConfig
-from .contract import Contract, describe
+from .conditional.base import ConditionalConfig
 from .errors import ContractError, ModelError
-from .folder import DESCRIPTION, read_folder, reading, write_folder
-from .grid import Grid
 from .networks import NetworkConfig, build_network
 from .priors import PriorTransform
-from .proposals import Shares
+from .proposals.mixture import Shares
 from .representation import REPRESENTATIONS, CoordinateConfig
-from .restore import restore_priors
-from .schema import check_sizes, check_types
+from .simulation.grid import Grid
 from .simulation.symmetries import find_symmetries
+from .storage.folder import DESCRIPTION, read_folder, reading, write_folder
+from .storage.schema import check_sizes, check_types
+from .storage.versions import versions
 from .surprise import Null
-from .versions import versions
+from .translation.contract import Contract, describe
+from .translation.restore import restore_priors
 
 SHIPPED = Path(__file__).parent / "models"
 _PACKAGES = ("bilby_flowpe", "bilby", "torch", "zuko", "numpy", "lalsuite")

@@ -19,29 +19,29 @@ from safetensors import SafetensorError
 from .arguments import MODES, OF_THE_MODEL
 from .bands import FILE, has_own_frequencies, save_bands, whitened_bands
 from .bound import BoundPosterior
-from .build import train_model
 from .cache import cached_models, check_writable, new_folder
-from .conditional import Conditional
-from .contract import Contract, describe
-from .drawn import Modes, conditional_config, single_response
+from .conditional.base import Conditional
+from .conditional.drawn import Modes, conditional_config, single_response
+from .conditional.modes import conditional_of
 from .errors import ConfigurationError, ContractError
-from .identity import identity_of
-from .ledger import Ledger, remembering
 from .model import TrainedPosterior, find_model
-from .modes import conditional_of
 from .networks import compact
-from .outcome import Outcome, fill_raw, fill_weighted
-from .own_likelihood import has_ratio
 from .plotting import plot_history
-from .proposals import flow_alone
-from .refine import Budget
+from .proposals.mixture import flow_alone
 from .representation import RepresentationConfig
-from .sampling import EventSampler, Wanted
-from .settings import Settings
+from .sampling.event import EventSampler, Wanted
+from .sampling.outcome import Outcome, fill_raw, fill_weighted
+from .sampling.refine import Budget
+from .sampling.weighing import Target
 from .simulation import SimulationConfig, can_simulate, make_simulator, nobody_simulates
-from .training import TrainingConfig
-from .translation import translated
-from .weighing import Target
+from .storage.identity import identity_of
+from .storage.ledger import Ledger, remembering
+from .training.build import train_model
+from .training.loop import TrainingConfig
+from .training.settings import Settings
+from .translation.contract import Contract, describe
+from .translation.own_likelihood import has_ratio
+from .translation.problem import translated
 
 _UNSEEN_SEED = 2**31 - 1
 

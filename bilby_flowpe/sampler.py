@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 from bilby.core.sampler.base_sampler import Sampler, signal_wrapper
 
 from .arguments import check_arguments, check_npool
-from .interruption import deferred
 from .prior_checks import require_limits
+from .storage.interruption import deferred
 
 if TYPE_CHECKING:
     from bilby.core.likelihood import Likelihood

@@ -116,7 +116,7 @@ def full(outdir: Path) -> str:
 
 @case("an outdir on a full disk: nothing can be kept for an interruption")
 def full_outdir(outdir: Path) -> str:
-    from bilby_flowpe import ledger
+    from bilby_flowpe.storage import ledger
 
     # Half a minute, and then a file: here at once.
     ledger._EVERY = 0.0

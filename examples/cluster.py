@@ -16,10 +16,10 @@ import time
 
 from bilby.core.utils import logger
 
-from bilby_flowpe.cluster import dask_engine
-from bilby_flowpe.parallel import Engine
 from bilby_flowpe.priors import PriorTransform
 from bilby_flowpe.problems import green2020
+from bilby_flowpe.processes.cluster import dask_engine
+from bilby_flowpe.processes.parallel import Engine
 from bilby_flowpe.simulation import SimulationConfig, make_simulator
 
 

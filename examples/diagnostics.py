@@ -24,18 +24,19 @@ import numpy as np
 import torch
 from bilby.core.utils import logger
 
-from bilby_flowpe.charts import dimension
-from bilby_flowpe.injections import inject
-from bilby_flowpe.kept import measured
 from bilby_flowpe.model import TrainedPosterior, find_model
-from bilby_flowpe.own_likelihood import LogLikelihood
-from bilby_flowpe.parts import BROAD, FLOW, Normal
 from bilby_flowpe.priors import Parameters, PriorTransform
 from bilby_flowpe.problems import green2020
-from bilby_flowpe.proposals import on_network
-from bilby_flowpe.refine import Budget
-from bilby_flowpe.sampling import EventSampler, Wanted
+from bilby_flowpe.proposals.charts import dimension
+from bilby_flowpe.proposals.mixture import on_network
+from bilby_flowpe.proposals.parts import BROAD, FLOW, Normal
+from bilby_flowpe.sampling.event import EventSampler, Wanted
+from bilby_flowpe.sampling.refine import Budget
+from bilby_flowpe.sampling.weighing import Target
+from bilby_flowpe.simulation.injections import inject
+from bilby_flowpe.translation.own_likelihood import LogLikelihood
 from bilby_flowpe.validation import compare_marginals, two_way_kl
+from bilby_flowpe.validation.kept import measured
 from bilby_flowpe.validation.ranks import (
     JOINT,
     rank_of_distance,
@@ -43,7 +44,6 @@ from bilby_flowpe.validation.ranks import (
     ranks_of_parameters,
     uniformity,
 )
-from bilby_flowpe.weighing import Target
 
 EFFECTIVE, BUDGET = 1000, 20_000
 WITH_DENSITY = 200

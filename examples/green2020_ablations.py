@@ -18,14 +18,14 @@ from pathlib import Path
 from bilby.core.utils import logger
 from green2020_networks import off_plateau
 
-from bilby_flowpe.build import train_model
 from bilby_flowpe.model import TrainedPosterior
 from bilby_flowpe.networks import compact
 from bilby_flowpe.problems import green2020
 from bilby_flowpe.representation import RepresentationConfig
-from bilby_flowpe.settings import Settings
 from bilby_flowpe.simulation import SimulationConfig
-from bilby_flowpe.training import TrainingConfig
+from bilby_flowpe.training.build import train_model
+from bilby_flowpe.training.loop import TrainingConfig
+from bilby_flowpe.training.settings import Settings
 from bilby_flowpe.validation.loss import fresh_loss
 
 Change = Callable[[Settings], Settings]

@@ -20,13 +20,13 @@ from bilby.core.utils import logger
 from tqdm.auto import tqdm
 
 from bilby_flowpe.bound import BoundPosterior
-from bilby_flowpe.charts import raw_draws
-from bilby_flowpe.injections import inject
 from bilby_flowpe.model import TrainedPosterior, find_model
 from bilby_flowpe.priors import PriorTransform
 from bilby_flowpe.problems import green2020
+from bilby_flowpe.proposals.charts import raw_draws
+from bilby_flowpe.sampling.weighing import Target
+from bilby_flowpe.simulation.injections import inject
 from bilby_flowpe.validation.loss import fresh_loss
-from bilby_flowpe.weighing import Target
 
 PAPER = {"cvae": "-4.31, KL 4.49", "maf": "-4.42", "cvae+": "-6.95, KL 6.77", "gaussian": "not given"}
 EVEN = (0.4, 0.6)

@@ -24,15 +24,15 @@ import torch
 from bilby.core.utils import logger
 from glitches import burst
 
-from bilby_flowpe.injections import inject, optimal_snr, put_data
-from bilby_flowpe.kept import measured
 from bilby_flowpe.model import TrainedPosterior, find_model
 from bilby_flowpe.plotting import plot_pp
 from bilby_flowpe.priors import PriorTransform
-from bilby_flowpe.refine import Budget
-from bilby_flowpe.sampling import EventSampler, Wanted
+from bilby_flowpe.sampling.event import EventSampler, Wanted
+from bilby_flowpe.sampling.refine import Budget
+from bilby_flowpe.sampling.weighing import Target
+from bilby_flowpe.simulation.injections import inject, optimal_snr, put_data
+from bilby_flowpe.validation.kept import measured
 from bilby_flowpe.validation.ranks import combined, rank_of_truth, ranks_of_parameters, uniformity
-from bilby_flowpe.weighing import Target
 
 EFFECTIVE, EVALUATIONS, REFINED_EVALUATIONS = 1000, 20_000, 100_000
 LOUD = 12.0  # least signal-to-noise ratio of what is spoilt

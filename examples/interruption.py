@@ -43,9 +43,14 @@ def child(outdir: Path, stage: str | None, number: int, again: bool) -> None:
     import bilby
     import numpy as np
 
-    from bilby_flowpe import build, conditional, folder, ledger, refine, sampling, training
+    from bilby_flowpe.conditional.base import base as conditional
     from bilby_flowpe.problems import green2020
+    from bilby_flowpe.sampling.event import event as sampling
+    from bilby_flowpe.sampling.event import refine
     from bilby_flowpe.simulation import tasks
+    from bilby_flowpe.storage import folder, ledger
+    from bilby_flowpe.training.loop import build
+    from bilby_flowpe.training.loop import loop as training
 
     # A shell that starts a job in the background has it pass over SIGINT.
     signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -91,7 +96,7 @@ def child(outdir: Path, stage: str | None, number: int, again: bool) -> None:
     build.calibrate = lambda *args, **kwargs: calibrate(*args, **{**kwargs, "null_events": 20})
     wrap(folder, "_write_tensors", "tensors")
     wrap(refine.Refinement, "_round", "rounds")
-    import bilby_flowpe.calibrate as calibrating
+    import bilby_flowpe.training.calibrate as calibrating
 
     wrap(calibrating, "inject", "calibrated")
     wrap(bilby.core.result.Result, "save_to_file", "saved")

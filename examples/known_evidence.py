@@ -21,9 +21,9 @@ from typing import Any
 import numpy as np
 from no_network import HEADER, Row, add_arguments, line, run_dynesty, run_flowpe, wrongly_reliable
 
-from bilby_flowpe.conjugate import linear_regression, poisson_counts, waiting_times
-from bilby_flowpe.kept import measured
-from bilby_flowpe.toys import Problem, correlated_gaussian, eggbox, gaussian_shells, spike_and_slab
+from bilby_flowpe.problems.conjugate import linear_regression, poisson_counts, waiting_times
+from bilby_flowpe.problems.toys import Problem, correlated_gaussian, eggbox, gaussian_shells, spike_and_slab
+from bilby_flowpe.validation.kept import measured
 
 WITH_DATA: Mapping[str, Callable[[int], Problem]] = {
     "linear_regression": lambda seed: linear_regression(seed=seed),

@@ -22,19 +22,19 @@ from bilby.core.utils import logger
 from bilby.gw.detector import PowerSpectralDensity
 
 from bilby_flowpe.bound import BoundPosterior
-from bilby_flowpe.build import train_model
 from bilby_flowpe.cache import new_folder
-from bilby_flowpe.configuration import Problem, read
-from bilby_flowpe.contract import describe
+from bilby_flowpe.configuration.file import Problem, read
 from bilby_flowpe.importance import summarise
-from bilby_flowpe.injections import inject, optimal_snr
-from bilby_flowpe.kept import measured
-from bilby_flowpe.matching import psd_distance
 from bilby_flowpe.model import TrainedPosterior
 from bilby_flowpe.priors import PriorTransform
-from bilby_flowpe.settings import Settings
+from bilby_flowpe.sampling.weighing import Target
+from bilby_flowpe.simulation.injections import inject, optimal_snr
 from bilby_flowpe.simulation.noise_family import NoiseFamily
-from bilby_flowpe.weighing import Target
+from bilby_flowpe.training.build import train_model
+from bilby_flowpe.training.settings import Settings
+from bilby_flowpe.translation.contract import describe
+from bilby_flowpe.translation.matching import psd_distance
+from bilby_flowpe.validation.kept import measured
 
 CONFIG = Path(__file__).with_name("many_noise_curves.toml")
 

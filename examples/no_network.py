@@ -24,7 +24,7 @@ import bilby
 import numpy as np
 from bilby.core.result import Result
 
-from bilby_flowpe.toys import Problem, correlated_gaussian, eggbox, gaussian_shells, unequal_modes
+from bilby_flowpe.problems.toys import Problem, correlated_gaussian, eggbox, gaussian_shells, unequal_modes
 from bilby_flowpe.validation import compare_results, format_comparison
 
 PROBLEMS: dict[str, Callable[[], Problem]] = {

@@ -23,11 +23,11 @@ import numpy as np
 from bilby.core.utils import logger
 
 from bilby_flowpe.catalogue import find_folder
-from bilby_flowpe.commands import problem_of
-from bilby_flowpe.injections import inject, optimal_snr
-from bilby_flowpe.kept import measured
+from bilby_flowpe.commands.models import problem_of
 from bilby_flowpe.model import TrainedPosterior
 from bilby_flowpe.priors import PriorTransform
+from bilby_flowpe.simulation.injections import inject, optimal_snr
+from bilby_flowpe.validation.kept import measured
 
 
 @dataclass

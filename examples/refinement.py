@@ -22,20 +22,20 @@ import torch
 from bilby.core.utils import logger
 
 from bilby_flowpe.bound import BoundPosterior
-from bilby_flowpe.build import train_model
 from bilby_flowpe.importance import summarise
-from bilby_flowpe.injections import inject
 from bilby_flowpe.model import TrainedPosterior, find_model
 from bilby_flowpe.networks import NetworkConfig
-from bilby_flowpe.outcome import Outcome
 from bilby_flowpe.priors import PriorTransform
 from bilby_flowpe.problems import green2020
-from bilby_flowpe.refine import Budget
-from bilby_flowpe.sampling import EventSampler, Wanted
-from bilby_flowpe.settings import Settings
+from bilby_flowpe.sampling.event import EventSampler, Wanted
+from bilby_flowpe.sampling.outcome import Outcome
+from bilby_flowpe.sampling.refine import Budget
+from bilby_flowpe.sampling.weighing import Target
 from bilby_flowpe.simulation import SimulationConfig
-from bilby_flowpe.training import TrainingConfig
-from bilby_flowpe.weighing import Target
+from bilby_flowpe.simulation.injections import inject
+from bilby_flowpe.training.build import train_model
+from bilby_flowpe.training.loop import TrainingConfig
+from bilby_flowpe.training.settings import Settings
 
 EASY = 0.01  # efficiency from which an event is no test
 

@@ -51,14 +51,14 @@ def main() -> None:
     parser.add_argument("--outdir", type=Path, default=Path("outdir/model"))
     arguments = parser.parse_args()
 
-    from bilby_flowpe.build import train_model
     from bilby_flowpe.networks import compact
     from bilby_flowpe.plotting import plot_history
     from bilby_flowpe.problems import green2020
     from bilby_flowpe.representation import RepresentationConfig
-    from bilby_flowpe.settings import Settings
     from bilby_flowpe.simulation import SimulationConfig
-    from bilby_flowpe.training import TrainingConfig
+    from bilby_flowpe.training.build import train_model
+    from bilby_flowpe.training.loop import TrainingConfig
+    from bilby_flowpe.training.settings import Settings
 
     likelihood, priors = green2020(parameters=arguments.parameters, seed=0)
     network = compact(arguments.network)

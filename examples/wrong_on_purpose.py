@@ -31,21 +31,21 @@ from bilby.gw.detector import PowerSpectralDensity
 from scipy.stats import ks_2samp
 
 from bilby_flowpe.bound import BoundPosterior
-from bilby_flowpe.build import train_model
-from bilby_flowpe.charts import Chart
-from bilby_flowpe.injections import inject, put_data
 from bilby_flowpe.model import TrainedPosterior, find_model
 from bilby_flowpe.networks import NetworkConfig
-from bilby_flowpe.outcome import Outcome
 from bilby_flowpe.priors import Parameters, PriorTransform
 from bilby_flowpe.problems import green2020
-from bilby_flowpe.proposals import Shares, defensive
-from bilby_flowpe.refine import Budget
-from bilby_flowpe.sampling import EventSampler, Wanted
-from bilby_flowpe.settings import Settings
+from bilby_flowpe.proposals.charts import Chart
+from bilby_flowpe.proposals.mixture import Shares, defensive
+from bilby_flowpe.sampling.event import EventSampler, Wanted
+from bilby_flowpe.sampling.outcome import Outcome
+from bilby_flowpe.sampling.refine import Budget
+from bilby_flowpe.sampling.weighing import Target
 from bilby_flowpe.simulation import SimulationConfig
-from bilby_flowpe.training import TrainingConfig
-from bilby_flowpe.weighing import Target
+from bilby_flowpe.simulation.injections import inject, put_data
+from bilby_flowpe.training.build import train_model
+from bilby_flowpe.training.loop import TrainingConfig
+from bilby_flowpe.training.settings import Settings
 
 EFFECTIVE = 1000
 BUDGET, UNREFINED = 150_000, 20_000  # likelihood evaluations of a run, with and without refinement
@@ -214,7 +214,7 @@ def analyse(
 
 def problem_conditional(bound: BoundPosterior, transform: PriorTransform) -> Any:
     """The conditional draws under the analysis prior, where the network has another."""
-    from bilby_flowpe.modes import conditional_of
+    from bilby_flowpe.conditional.modes import conditional_of
 
     return conditional_of(bound.model.conditional, transform)
 

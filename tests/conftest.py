@@ -23,8 +23,8 @@ from bilby_flowpe import run as run_module
 from bilby_flowpe.model import TrainedPosterior
 from bilby_flowpe.priors import PriorTransform
 from bilby_flowpe.problems import green2020
-from bilby_flowpe.settings import Settings
 from bilby_flowpe.simulation import GravitationalWaveSimulator, SimulationConfig
+from bilby_flowpe.training.settings import Settings
 
 N_WAVEFORMS = 400
 """Waveforms of the shared simulators."""

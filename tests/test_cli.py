@@ -104,7 +104,7 @@ class TestTrain:
         text = TINY.replace("n_waveforms = 1000", f'file = "{trained / "tiny.hdf5"}"') + "checkpoint_every = 1e-9\n"
         config = tmp_path / "tiny.toml"
         config.write_text(text)
-        import bilby_flowpe.training as training
+        import bilby_flowpe.training.loop as training
 
         step = training._Run._train_step
 

@@ -23,7 +23,7 @@ from bilby_flowpe.errors import ConfigurationError, FlowPEError, PriorError
 from bilby_flowpe.model import TrainedPosterior
 from bilby_flowpe.priors import PriorTransform
 from bilby_flowpe.sampler import FlowPE
-from bilby_flowpe.weighing import Target
+from bilby_flowpe.sampling.weighing import Target
 
 # The same cases every time: a suite that fails by chance is not believed.
 FIXED = settings(deadline=None, derandomize=True, suppress_health_check=list(HealthCheck), max_examples=300)

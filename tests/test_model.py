@@ -20,17 +20,17 @@ from bilby.gw.likelihood import GravitationalWaveTransient
 from bilby.gw.source import lal_binary_black_hole
 from bilby.gw.waveform_generator import WaveformGenerator
 
-from bilby_flowpe import folder as folder_module
 from bilby_flowpe import model as model_module
 from bilby_flowpe.errors import ContractError, ModelError
-from bilby_flowpe.folder import DESCRIPTION, FORMAT, WEIGHTS, write_description
 from bilby_flowpe.importance import summarise
 from bilby_flowpe.model import TrainedPosterior, find_model, shipped_models
 from bilby_flowpe.priors import PriorTransform
 from bilby_flowpe.problems import START_TIME, overhead
-from bilby_flowpe.proposals import Draws, flow_alone
+from bilby_flowpe.proposals.mixture import Draws, flow_alone
+from bilby_flowpe.sampling.weighing import Target
 from bilby_flowpe.simulation.symmetries import find_symmetries
-from bilby_flowpe.weighing import Target
+from bilby_flowpe.storage import folder as folder_module
+from bilby_flowpe.storage.folder import DESCRIPTION, FORMAT, WEIGHTS, write_description
 
 Trained = tuple[Path, TrainedPosterior]
 SIZE = 200

@@ -22,11 +22,11 @@ from bilby.core.result import Result, read_in_result
 from bilby.core.sampler import get_implemented_samplers, get_sampler_class
 
 from bilby_flowpe import cache as cache_module
-from bilby_flowpe import proposals
 from bilby_flowpe import run as run_module
+from bilby_flowpe.conditional.filters import Filters
 from bilby_flowpe.errors import ConfigurationError, ContractError, FlowPEError, ModelError, PriorError
-from bilby_flowpe.filters import Filters
 from bilby_flowpe.model import TrainedPosterior
+from bilby_flowpe.proposals.mixture import mixture as proposals
 from bilby_flowpe.sampler import FlowPE
 
 Trained = tuple[Path, TrainedPosterior]

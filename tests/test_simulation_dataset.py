@@ -12,12 +12,12 @@ import numpy as np
 import pytest
 import torch
 
-from bilby_flowpe.contract import describe
 from bilby_flowpe.errors import DataError
-from bilby_flowpe.grid import Grid
 from bilby_flowpe.priors import PriorTransform
 from bilby_flowpe.simulation import GravitationalWaveSimulator, SimulationConfig
 from bilby_flowpe.simulation.dataset import read_header
+from bilby_flowpe.simulation.grid import Grid
+from bilby_flowpe.translation.contract import describe
 
 SIZE = 60
 

@@ -18,9 +18,9 @@ from bilby.gw.waveform_generator import WaveformGenerator
 from scipy.stats import kstest
 
 from bilby_flowpe.errors import DataError, SimulationError
-from bilby_flowpe.grid import Grid
 from bilby_flowpe.priors import PriorTransform
 from bilby_flowpe.simulation import GravitationalWaveSimulator, SimulationConfig
+from bilby_flowpe.simulation.grid import Grid
 from bilby_flowpe.simulation.stretch import BAND_LOSS, STRETCH_LOSS
 
 Problem = tuple[GravitationalWaveTransient, PriorDict]

@@ -20,7 +20,6 @@ from bilby.core.likelihood import (
 )
 from bilby.core.prior import DeltaFunction, PriorDict, Uniform
 
-from bilby_flowpe.contract import describe
 from bilby_flowpe.errors import SimulationError
 from bilby_flowpe.priors import PriorTransform
 from bilby_flowpe.simulation import (
@@ -32,6 +31,7 @@ from bilby_flowpe.simulation import (
     nobody_simulates,
 )
 from bilby_flowpe.simulation.recognise import known_sigma
+from bilby_flowpe.translation.contract import describe
 
 # Bilby's own property asks for the deprecated attribute.
 pytestmark = pytest.mark.filterwarnings("ignore:Parameter attribute queried:FutureWarning")

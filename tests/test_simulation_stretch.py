@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from bilby_flowpe.grid import Grid
+from bilby_flowpe.simulation.grid import Grid
 from bilby_flowpe.simulation.stretch import BAND_LOSS, STRETCH_LOSS, narrow_band, shorten
 
 FS = 512.0

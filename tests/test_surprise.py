@@ -13,9 +13,9 @@ from scipy.stats import kstest
 from weights import good
 
 from bilby_flowpe.errors import DataError, ModelError
-from bilby_flowpe.injections import inject
 from bilby_flowpe.model import TrainedPosterior, find_model, shipped_models
 from bilby_flowpe.priors import PriorTransform
+from bilby_flowpe.simulation.injections import inject
 from bilby_flowpe.surprise import DISTANCE, LOUDNESS, RESIDUAL, Null, Surprise, farthest_off, residual_of
 from bilby_flowpe.verdict import Evidence, Thresholds, judge
 

@@ -11,13 +11,13 @@ from bilby.core.likelihood import GaussianLikelihood
 from bilby.core.prior import Gaussian, PriorDict, Uniform
 from trained import small_settings
 
-from bilby_flowpe.build import train_model
-from bilby_flowpe.calibrate import calibrate
 from bilby_flowpe.cli import main
-from bilby_flowpe.commands import digest
+from bilby_flowpe.commands.models import digest
 from bilby_flowpe.errors import ConfigurationError, DataError
 from bilby_flowpe.model import find_model
 from bilby_flowpe.priors import PriorTransform
+from bilby_flowpe.training.build import train_model
+from bilby_flowpe.training.calibrate import calibrate
 from bilby_flowpe.validation.coverage import (
     KINDS,
     CoverageConfig,

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from bilby_flowpe.injections import inject
 from bilby_flowpe.model import TrainedPosterior
 from bilby_flowpe.priors import PriorTransform
+from bilby_flowpe.simulation.injections import inject
 from bilby_flowpe.validation.loss import fresh_loss
 
 ROWS, EVENTS = 3000, 150

@@ -16,8 +16,8 @@ from bilby.core.sampler.base_sampler import SamplerNotInstalledError
 from scipy.stats import kstest
 
 from bilby_flowpe.errors import ConfigurationError, DataError, SimulationError
-from bilby_flowpe.frames import Frame
 from bilby_flowpe.priors import PriorTransform
+from bilby_flowpe.translation.frames import Frame
 from bilby_flowpe.validation.marginalised import marginalised, reconstructed
 from bilby_flowpe.validation.referee import (
     REFEREES,

@@ -1,4 +1,4 @@
-"""Trains a toy network in the processes that torchrun started: ``together.py KIND FOLDER [STOP]``, for ``test_fabric.py``."""
+"""Trains a toy network in the processes that torchrun started (``test_processes_fabric.py``): ``together.py KIND FOLDER [STOP]``."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
-from test_training import KINDS, TINY, FailingToy, Toy, network
+from test_training_loop import KINDS, TINY, FailingToy, Toy, network
 
-from bilby_flowpe.fabric import FabricTeam
-from bilby_flowpe.team import Team
-from bilby_flowpe.training import History, train
+from bilby_flowpe.processes.fabric import FabricTeam
+from bilby_flowpe.processes.team import Team
+from bilby_flowpe.training.loop import History, train
 
 SHARDS = 2
 

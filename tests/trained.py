@@ -5,16 +5,16 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from bilby_flowpe.build import train_model
 from bilby_flowpe.cache import new_folder
-from bilby_flowpe.contract import describe
 from bilby_flowpe.model import TrainedPosterior
 from bilby_flowpe.networks import NetworkConfig
 from bilby_flowpe.priors import PriorTransform
 from bilby_flowpe.representation import RepresentationConfig
-from bilby_flowpe.settings import Settings
 from bilby_flowpe.simulation import SimulationConfig
-from bilby_flowpe.training import TrainingConfig
+from bilby_flowpe.training.build import train_model
+from bilby_flowpe.training.loop import TrainingConfig
+from bilby_flowpe.training.settings import Settings
+from bilby_flowpe.translation.contract import describe
 
 
 def small_settings(phase: str = "conditional", steps: int = 300, n_waveforms: int = 2000, **changes: Any) -> Settings:

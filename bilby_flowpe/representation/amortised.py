@@ -11,8 +11,8 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from ..grid import Grid
-from ..simulator import AmortisedSource
+from ..simulation.grid import Grid
+from ..simulation.simulator import AmortisedSource
 from .aligned import AlignedRepresentation
 from .base import Representation, RepresentationConfig
 from .pivot import Pivot

@@ -18,7 +18,7 @@ from typing import Any, ClassVar
 import numpy as np
 import torch
 
-from ..simulator import Simulator
+from ..simulation.simulator import Simulator
 from .base import Representation, RepresentationConfig
 from .compress import Compressor
 

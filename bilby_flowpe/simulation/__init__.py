@@ -1,6 +1,5 @@
 """Training data from the user's own Bilby objects."""
 
-from ..simulator import Signals, Simulator
 from .amortised import AmortisedSimulator
 from .analytical import AnalyticalSimulator
 from .config import SimulationConfig
@@ -9,6 +8,7 @@ from .gaussian import GaussianSimulator
 from .general import GeneralSimulator
 from .gravitational_wave import GravitationalWaveSimulator
 from .recognise import nobody_simulates
+from .simulator import Signals, Simulator
 
 __all__ = [
     "AmortisedSimulator",

@@ -15,12 +15,12 @@ import numpy as np
 import torch
 
 from ..errors import SimulationError
-from ..grid import Grid
 from ..priors import Parameters
-from ..simulator import Signals
 from .config import SimulationConfig
 from .gravitational_wave import GravitationalWaveSimulator
+from .grid import Grid
 from .noise_family import NoiseFamily, read_curves
+from .simulator import Signals
 
 MADE_UP = "amortised"
 

@@ -8,11 +8,11 @@ import numpy as np
 import torch
 from bilby.core.likelihood import Likelihood
 
-from ..parallel import Row
 from ..priors import Parameters, PriorTransform
-from ..simulator import Signals
+from ..processes.parallel import Row
 from .noise import Noise
 from .rows import Rows, possible_rows
+from .simulator import Signals
 
 
 class AnalyticalSimulator:

@@ -17,10 +17,10 @@ import numpy as np
 import torch
 
 from ..errors import DataError
-from ..grid import Grid
-from ..parallel import Row, Task
 from ..priors import Parameters
+from ..processes.parallel import Row, Task
 from .bank import Bank
+from .grid import Grid
 
 FORMAT = 1
 """Version of the file's layout; another one is refused."""
@@ -42,7 +42,7 @@ class Header:
     Attributes
     ----------
     contract
-        :meth:`bilby_flowpe.contract.Contract.fingerprint` of the problem.
+        :meth:`bilby_flowpe.translation.contract.Contract.fingerprint` of the problem.
     grid
         Frequencies of the waveforms.
     factorised

@@ -6,18 +6,18 @@ from bilby.core.likelihood import Likelihood
 from bilby.gw.likelihood import GravitationalWaveTransient
 
 from ..errors import SimulationError
-from ..grid import Grid
-from ..parallel import Engine
 from ..priors import PriorTransform
-from ..simulator import Simulator
+from ..processes.parallel import Engine
 from .amortised import AmortisedSimulator
 from .analytical import AnalyticalSimulator
 from .config import SimulationConfig
 from .gaussian import GaussianSimulator
 from .general import GeneralSimulator, has_simulate
 from .gravitational_wave import GravitationalWaveSimulator
+from .grid import Grid
 from .noise_kinds import GaussianNoise
 from .recognise import known_sigma, nobody_simulates, noise_of
+from .simulator import Simulator
 
 
 def can_simulate(likelihood: Likelihood) -> bool:

@@ -9,12 +9,12 @@ import torch
 from bilby.core.likelihood import GaussianLikelihood, Likelihood
 
 from ..errors import DataError, SimulationError
-from ..parallel import Row
 from ..priors import Parameters, PriorTransform
-from ..simulator import Signals
+from ..processes.parallel import Row
 from .noise import for_each
 from .recognise import known_sigma
 from .rows import Rows, possible_rows
+from .simulator import Signals
 
 
 class GaussianSimulator:

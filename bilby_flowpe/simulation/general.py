@@ -22,10 +22,10 @@ from bilby.core.likelihood import Likelihood
 from bilby.core.utils import logger
 
 from ..errors import DataError, SimulationError
-from ..parallel import Row
 from ..priors import Parameters, PriorTransform
-from ..simulator import Signals
+from ..processes.parallel import Row
 from .rows import Rows
+from .simulator import Signals
 
 _TRIALS = 4
 _QUIET = 0.1

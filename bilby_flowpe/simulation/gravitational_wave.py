@@ -17,18 +17,18 @@ from bilby.core.utils import logger
 from bilby.gw.likelihood import GravitationalWaveTransient
 
 from ..errors import SimulationError
-from ..grid import Grid
-from ..parallel import Engine, Row, Task, evaluate
 from ..priors import Parameters, PriorTransform
-from ..simulator import Signals
-from ..versions import WAVEFORMS, versions
+from ..processes.parallel import Engine, Row, Task, evaluate
+from ..storage.versions import WAVEFORMS, versions
 from . import dataset
 from .bank import Bank, check_memory
 from .checks import check_likelihood, factorisation_obstacle
 from .config import SimulationConfig
 from .extrinsic import Extrinsic
+from .grid import Grid
 from .projection import Detector, light_travel_time
 from .rows import Rows
+from .simulator import Signals
 from .stretch import narrow_band, shorten
 from .symmetries import find_symmetries
 from .tasks import PolarisationTask, ResponseTask, Whitener
@@ -60,7 +60,7 @@ class GravitationalWaveSimulator:
     simulate
         ``False`` prepares everything but the stored waveforms: enough to :meth:`observe`.
     contract
-        :meth:`bilby_flowpe.contract.Contract.fingerprint` of the problem, to hold against that of ``config.file``.
+        :meth:`bilby_flowpe.translation.contract.Contract.fingerprint` of the problem, to hold against that of ``config.file``.
 
     Attributes
     ----------
@@ -261,7 +261,7 @@ class GravitationalWaveSimulator:
         path
             File to write, under a temporary name first; an older one is replaced.
         contract
-            :meth:`bilby_flowpe.contract.Contract.fingerprint` of the problem.
+            :meth:`bilby_flowpe.translation.contract.Contract.fingerprint` of the problem.
         """
         header = dataset.Header(
             contract=contract,

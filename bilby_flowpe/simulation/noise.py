@@ -14,8 +14,8 @@ import numpy as np
 from bilby.core.likelihood import Analytical1DLikelihood, Likelihood
 
 from ..errors import DataError, SimulationError
-from ..parallel import Row
 from ..priors import Parameters, PriorTransform
+from ..processes.parallel import Row
 
 _REAL = "biuf"
 

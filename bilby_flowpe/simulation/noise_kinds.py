@@ -18,8 +18,8 @@ from bilby.core.likelihood import (
 )
 
 from ..errors import DataError, SimulationError
-from ..parallel import Row
 from ..priors import Parameters, PriorTransform
+from ..processes.parallel import Row
 from .noise import FunctionNoise, Noise, sizes_of_noise
 
 _TINY = float(np.finfo(np.float64).tiny)

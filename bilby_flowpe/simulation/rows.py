@@ -8,8 +8,8 @@ from typing import overload
 import numpy as np
 
 from ..errors import SimulationError
-from ..parallel import Row
 from ..priors import Parameters, PriorTransform
+from ..processes.parallel import Row
 
 _MOST_TRIED, _LEAST_TRIED = 100, 10_000  # draws for each one wanted, and draws at all, before it is given up
 

@@ -9,7 +9,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from ..grid import Grid
+from .grid import Grid
 
 BAND_LOSS = (1e-4, 1e-5)
 # Lines in a measured noise curve ring through the whole segment once whitened: a stretch cannot keep all of that.

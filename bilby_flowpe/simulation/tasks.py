@@ -10,8 +10,8 @@ from bilby.gw.likelihood import GravitationalWaveTransient
 from bilby.gw.waveform_generator import WaveformGenerator
 
 from ..errors import DataError
-from ..grid import Grid
-from ..parallel import Row
+from ..processes.parallel import Row
+from .grid import Grid
 from .symmetries import polarisations
 
 

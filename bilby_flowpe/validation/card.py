@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from ..folder import DESCRIPTION, WEIGHTS, file_digest, write_text
 from ..model import TrainedPosterior
+from ..storage.folder import DESCRIPTION, WEIGHTS, file_digest, write_text
 from .loss import FreshLoss
 
 

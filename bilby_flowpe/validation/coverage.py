@@ -17,17 +17,17 @@ from bilby.core.likelihood import Likelihood
 from bilby.core.prior import PriorDict
 
 from ..bound import BoundPosterior
-from ..charts import raw_draws
 from ..errors import ConfigurationError, DataError
-from ..injections import inject
-from ..kept import measured
 from ..model import TrainedPosterior
-from ..own_likelihood import LogLikelihood, has_ratio
 from ..priors import Parameters, PriorTransform
-from ..proposals import flow_alone
-from ..refine import Budget
-from ..sampling import EventSampler, Wanted
-from ..weighing import Target, WeightedDraws
+from ..proposals.charts import raw_draws
+from ..proposals.mixture import flow_alone
+from ..sampling.event import EventSampler, Wanted
+from ..sampling.refine import Budget
+from ..sampling.weighing import Target, WeightedDraws
+from ..simulation.injections import inject
+from ..translation.own_likelihood import LogLikelihood, has_ratio
+from .kept import measured
 from .ranks import DENSITY, DISTANCE, JOINT, combined, rank_of_distance, rank_of_truth, ranks_of_parameters, uniformity
 
 KINDS = ("raw", "weighted")

@@ -11,18 +11,18 @@ import torch
 from bilby.core.prior import PriorDict
 from bilby.gw.likelihood import GravitationalWaveTransient
 
-from ..charts import unreached_share
+from ..conditional.phase import InnerProducts
 from ..importance import kl_from_weights
-from ..injections import inject, injected
-from ..kept import measured
 from ..model import TrainedPosterior
-from ..outcome import Outcome
-from ..own_likelihood import LogLikelihood, has_ratio
-from ..phase import InnerProducts
 from ..priors import PriorTransform
-from ..proposals import marginal_log_prob
-from ..weighing import Target
+from ..proposals.charts import unreached_share
+from ..proposals.mixture import marginal_log_prob
+from ..sampling.outcome import Outcome
+from ..sampling.weighing import Target
+from ..simulation.injections import inject, injected
+from ..translation.own_likelihood import LogLikelihood, has_ratio
 from .divergence import KLSummary, kl_truth, log_posterior_at_truth
+from .kept import measured
 
 _LATENT_DRAWS = 1000
 

@@ -1,7 +1,7 @@
 """A referee's road to the same posterior with fewer parameters to walk in: some integrated out, and drawn afterwards.
 
 Bilby's own likelihood does both. Evidences stay the same, and so does the posterior, as long as the integral is that of the
-waveform (:mod:`bilby_flowpe.marginalisation`).
+waveform (:mod:`bilby_flowpe.translation.marginalisation`).
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ from bilby.gw.detector import InterferometerList
 from bilby.gw.likelihood import GravitationalWaveTransient
 
 from ..errors import SimulationError
-from ..marginalisation import check_marginalisation
-from ..plain import is_plain, is_wave
 from ..priors import PriorTransform, copied
+from ..translation.marginalisation import check_marginalisation
+from ..translation.plain import is_plain, is_wave
 
 _LONG_WINDOW = 0.1  # seconds
 _NAMES = {"phase": "phase", "distance": "luminosity_distance"}

@@ -9,7 +9,7 @@ from html import escape
 from pathlib import Path
 from string import Template
 
-from ..folder import write_text
+from ..storage.folder import write_text
 
 _PAGE = Template("""<!doctype html>
 <html lang="en">

@@ -10,13 +10,13 @@ import pytest
 import torch
 from trained import small_settings
 
-from bilby_flowpe.build import train_model
 from bilby_flowpe.importance import summarise
 from bilby_flowpe.model import TrainedPosterior
 from bilby_flowpe.networks import FAMILIES
 from bilby_flowpe.priors import PriorTransform
-from bilby_flowpe.proposals import flow_alone, marginal_log_prob
-from bilby_flowpe.weighing import Target, WeightedDraws
+from bilby_flowpe.proposals.mixture import flow_alone, marginal_log_prob
+from bilby_flowpe.sampling.weighing import Target, WeightedDraws
+from bilby_flowpe.training.build import train_model
 
 DRAWS = 1200
 

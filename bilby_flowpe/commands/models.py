@@ -1,0 +1,275 @@
+"""What the commands of ``flowpe`` do."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import sys
+import time
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import replace
+from pathlib import Path
+
+from bilby.core.likelihood import Likelihood
+from bilby.core.prior import PriorDict
+from bilby.core.utils import logger
+
+from ..cache import new_folder
+from ..catalogue import describe_entry, entry, find_folder, listing
+from ..configuration.file import COPY, read
+from ..errors import ConfigurationError, ModelError
+from ..model import TrainedPosterior
+from ..plotting import plot_efficiency, plot_history
+from ..priors import PriorTransform
+from ..problems import green2020
+from ..processes.parallel import Engine
+from ..processes.team import Alone, Team
+from ..simulation import GravitationalWaveSimulator
+from ..simulation.dataset import read_header, require
+from ..storage.folder import DESCRIPTION, write_text
+from ..storage.ledger import Ledger, remembering
+from ..training.build import train_model
+from ..training.calibrate import calibrate as measure_calibration
+from ..training.calibrate import calibrated, describe_calibration
+from ..training.settings import adapted
+from ..translation.contract import Contract, describe
+from ..validation.card import write_card
+from ..validation.gap import measure_gap, summarise_gap, worst_events
+from ..validation.loss import fresh_loss
+
+
+def train(
+    config: Path,
+    outdir: Path,
+    npool: int,
+    resume: bool,
+    overwrite: bool,
+    dask: str | None = None,
+    fabric: bool = False,
+) -> None:
+    """Train a model as a configuration says; it is written to the folder of its name in ``outdir``."""
+    problem = read(config)
+    transform = PriorTransform(problem.priors)
+    contract = describe(problem.likelihood, transform)
+    path = problem.path.resolve()
+    name = path.parent.name if path.name == COPY else path.stem
+    folder = outdir / name
+    _check_free(folder, overwrite)
+    if file := problem.settings.simulation.file:
+        require(file, read_header(file), contract=contract.fingerprint())
+    # Named after problem and settings, too: a training of something else is not gone on with.
+    checkpoint = outdir / f"{name}.{new_folder(contract, problem.settings).name[:8]}.ckpt"
+    outdir.mkdir(parents=True, exist_ok=True)
+    team = _team(fabric, problem.settings.training.device)
+    if not resume and team.rank == 0:
+        checkpoint.unlink(missing_ok=True)
+    team.broadcast(None)
+    began = time.monotonic()
+
+    def trained(engine: Engine | None = None) -> TrainedPosterior:
+        progress = sys.stderr.isatty()
+        return train_model(
+            problem.likelihood, problem.priors, problem.settings, npool, checkpoint, progress, engine, team
+        )
+
+    if team.rank > 0:
+        trained()
+        return
+    ledger = Ledger(checkpoint.with_suffix(".evaluations"), resume)
+    with _engine(dask, npool) as engine:
+        model = remembering(ledger, lambda: trained(engine))
+    model.information["name"] = name
+    model.save(folder)
+    problem.copy_into(folder)
+    plot_history(model.history, outdir / f"{name}.training.png")
+    checkpoint.unlink(missing_ok=True)
+    ledger.clear()
+    history, seconds = model.history, model.information["seconds"]
+    best = history["best"]
+    print(f"network: {model.network.n_parameters} parameters, {history['step'][-1]} steps")
+    print(f"seconds: {time.monotonic() - began:.0f}, of them waveforms: {seconds['simulation']:.0f}")
+    print(
+        f"validation loss: {history['validation_loss'][best]:.3f} nat in the network's coordinates, "
+        f"{history['validation_loss_paper'][best]:.3f} nat in standardised parameters"
+    )
+    print(f"model: {folder}")
+
+
+def simulate(config: Path, output: Path, npool: int, overwrite: bool, dask: str | None = None) -> None:
+    """Simulate the waveforms of a configuration into an HDF5 file."""
+    began = time.monotonic()
+    if output.exists() and not overwrite:
+        raise ConfigurationError(f"output={str(output)!r} is there already: give another name, or --overwrite")
+    problem = read(config)
+    transform = PriorTransform(problem.priors)
+    contract = describe(problem.likelihood, transform)
+    settings = adapted(problem.settings, contract)
+    simulation = replace(settings.simulation, file=None)
+    if settings.representation.kind == "series":
+        simulation = replace(simulation, reduce_grid=False)
+    ledger = Ledger(output.with_name(f"{output.name}.evaluations"))
+    with _engine(dask, npool) as engine:
+        simulator = remembering(
+            ledger,
+            lambda: GravitationalWaveSimulator(
+                problem.likelihood,
+                transform,
+                simulation,
+                engine or npool,
+                settings.training.seed,
+                progress=sys.stderr.isatty(),
+            ),
+        )
+    simulator.save(output, contract.fingerprint())
+    ledger.clear()
+    grid, bank = simulator.grid, simulator.bank
+    print(
+        f"waveforms: {len(bank)} of {simulation.n_waveforms}, {bank.n_training} of them for training; "
+        f"{'polarisations' if simulator.factorised else 'responses'} {tuple(bank.waveforms.shape[1:])}"
+    )
+    print(f"grid: {grid.minimum_frequency:g} to {grid.maximum_frequency:g} Hz in steps of {grid.spacing:g} Hz")
+    print(f"size: {output.stat().st_size / 2**30:.3f} GiB")
+    print(f"peak memory: {_peak():.2f} GiB, each worker at most {_peak(of_children=True):.2f} GiB")
+    print(f"seconds: {time.monotonic() - began:.0f}")
+    print(f"file: {output}")
+
+
+def models() -> None:
+    """List the models at hand."""
+    print(listing())
+
+
+def show(model: str) -> None:
+    """Say what a model is."""
+    print(describe_entry(entry(*find_folder(model))))
+
+
+def calibrate(
+    model: str, config: Path | None, events: int, draws: int, null_events: int, seed: int, npool: int
+) -> None:
+    """Measure the defensive mixture, the tolerance in the noise curve and the null of the surprise; write them to the model."""
+    logger.setLevel("WARNING")
+    folder, _ = find_folder(model)
+    trained = TrainedPosterior.load(folder)
+    likelihood, priors = problem_of(trained, folder, config)
+    transform = PriorTransform(priors)
+    measured = measure_calibration(trained, likelihood, transform, events, draws, seed, npool, null_events)
+    print("\n".join(describe_calibration(measured)))
+    calibrated(trained, measured).save(folder)
+
+
+def gap(
+    model: str,
+    config: Path | None,
+    injections: int,
+    draws: int,
+    seed: int,
+    waveforms: int,
+    npool: int,
+    outdir: Path,
+    card: str | None,
+) -> None:
+    """Measure a model: its loss on waveforms never seen, and its efficiency, divergence and verdicts over fresh events."""
+    if card and not injections:
+        raise ConfigurationError("injections=0 leaves nothing for the card: give at least 1, or leave out --card")
+    logger.setLevel("WARNING")
+    folder, _ = find_folder(model)
+    trained = TrainedPosterior.load(folder)
+    likelihood, priors = problem_of(trained, folder, config)
+    loss = None
+    if waveforms:
+        loss = fresh_loss(trained, likelihood, priors, waveforms, npool=npool)
+        print(f"loss on {loss.rows} waveforms never seen, in standardised parameters: {loss}")
+    if injections == 0:
+        return
+    outdir.mkdir(parents=True, exist_ok=True)
+    name = folder.resolve().name
+    log = outdir / f"{name}.{digest(trained, likelihood, priors)}.seed{seed}.draws{draws}.jsonl"
+    events = measure_gap(trained, likelihood, priors, injections, draws, seed, npool, log, progress=sys.stderr.isatty())
+    summary = {**summarise_gap(events), "draws": draws, "seed": seed}
+    write_text(outdir / f"{name}.gap.json", json.dumps(summary, indent=1) + "\n")
+    print(f"{name}: {summary['events']} injections, {draws} draws each")
+    print(
+        f"sample efficiency: median {summary['efficiency_median']:.4f}, 10th percentile "
+        f"{summary['efficiency_10']:.4f}, worst {summary['efficiency_worst']:.4f}"
+    )
+    for estimator in ("kl_weighted", "kl_truth"):
+        figures = summary[estimator]
+        print(f"KL to exact, {estimator[3:]}: {figures['mean']:.4f} +- {figures['standard_error']:.4f} nat")
+    print(f"bias of ln Z: {summary['log_evidence_bias']:.2e}; lowest loss possible: {summary['lowest_loss']:.3f} nat")
+    print(f"verdicts: {summary['verdicts']}")
+    for index, event, truth in worst_events(events, likelihood, priors, seed):
+        # GPS times with all that a double has.
+        values = ", ".join(
+            f"{key} {value:.7f}" if value > 1e6 else f"{key} {value:.5g}" for key, value in truth.items()
+        )
+        print(f"event {index}: efficiency {event.efficiency:.4f}, signal-to-noise ratio {event.snr:.1f}; {values}")
+    if card:
+        measured = f"flowpe gap {name} --injections {injections} --draws {draws} --seed {seed} --waveforms {waveforms}"
+        write_card(folder, trained, summary, {"train": card, "measure": measured}, loss)
+    plot_efficiency(events, outdir / f"{name}.efficiency.png", title=name)
+
+
+def digest(model: TrainedPosterior, likelihood: Likelihood, priors: PriorDict) -> str:
+    """Names a log of events after what it holds: another model, or problem, must not go on with it."""
+    shares, null = model.shares.to_dict(), None if model.null is None else float(model.null.distances.sum())
+    described = [model.history, model.location.tolist(), shares, null, _contract(likelihood, priors).fingerprint()]
+    return hashlib.sha256(json.dumps(described).encode()).hexdigest()[:8]
+
+
+def _team(fabric: bool, device: str) -> Team:
+    if not fabric:
+        return Alone()
+    from ..processes.fabric import FabricTeam
+
+    return FabricTeam(device.partition(":")[0])
+
+
+def _engine(dask: str | None, npool: int) -> AbstractContextManager[Engine | None]:
+    """What makes the waveforms in the place of processes here, if anything."""
+    if dask is None:
+        return nullcontext()
+    from ..processes.cluster import dask_engine
+
+    return dask_engine(None if dask == "local" else dask, npool)
+
+
+def _check_free(folder: Path, overwrite: bool) -> None:
+    """Before a long training, see that its model can be written."""
+    if not folder.exists() or (folder.is_dir() and not any(folder.iterdir())):
+        return
+    if not (folder / DESCRIPTION).is_file():
+        raise ModelError(f"folder={str(folder)!r} holds something that is no model: give another --outdir")
+    if not overwrite:
+        raise ModelError(f"folder={str(folder)!r} holds a model already: give another --outdir, or --overwrite")
+
+
+def problem_of(model: TrainedPosterior, folder: Path, config: Path | None) -> tuple[Likelihood, PriorDict]:
+    """The problem that a model is for: the configuration given or kept with it, else one of the paper's."""
+    if config is None and (folder / COPY).is_file():
+        config = folder / COPY
+    if config is not None:
+        problem = read(config)
+        return problem.likelihood, problem.priors
+    for parameters in (5, 8):
+        likelihood, priors = green2020(parameters=parameters, seed=0)
+        if not model.contract.differences(_contract(likelihood, priors)):
+            return likelihood, priors
+    raise ConfigurationError(
+        f"model={str(folder)!r} is not of the paper's problems and has no {COPY}: give the configuration it was trained with"
+    )
+
+
+def _contract(likelihood: Likelihood, priors: PriorDict) -> Contract:
+    return describe(likelihood, PriorTransform(priors))
+
+
+def _peak(of_children: bool = False) -> float:
+    """Largest memory in GiB of this process, or of any of its children; not a number where the system does not tell."""
+    try:
+        import resource
+    except ImportError:
+        return float("nan")
+    usage = resource.getrusage(resource.RUSAGE_CHILDREN if of_children else resource.RUSAGE_SELF)
+    # Kilobytes, but for macOS.
+    return usage.ru_maxrss * (1 if sys.platform == "darwin" else 1024) / 2**30

@@ -1,0 +1,1 @@
+"""Parameters that need not be learnt: drawn from their exact conditional, given the wave and the data."""

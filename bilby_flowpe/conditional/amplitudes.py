@@ -1,0 +1,300 @@
+r"""Amplitudes of a signal of known shape: what the prior of the distance allows, and their density given the data.
+
+A signal is :math:`s` times one at a reference distance, :math:`d \propto 1/s`; modulus :math:`\kappa` of the reference's inner
+product with the data and its squared norm :math:`N` say how likely every amplitude is. Densities are piecewise linear on nodes
+that cover the conditional; draws are weighted by what they were drawn from, so that the nodes' coarseness costs efficiency and
+no exactness.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+from bilby.core.prior import Prior
+from scipy.special import i0e
+
+from ..errors import ContractError
+from ..priors import Parameters, PriorTransform
+from .cells import Cells
+from .effective import ANGLES, EffectiveDistance, nearest
+from .piecewise import draw_linear
+
+DISTANCE, INCLINATION = "luminosity_distance", "theta_jn"
+_NODES, _COARSE_NODES, _FEW_NODES, _MODULI = 257, 65, 33, 64
+_NORM_STEP = 0.02
+_WIDTHS = 8.0
+_TABLE = 4001
+_BLOCK = 4096
+_NOTHING = 1e-300
+_RESOLVED = 0.002  # of a prior's mass, by the trapezoidal rule on the nodes
+
+OfAmplitude = Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray]
+"""Log likelihood ratio of amplitudes, moduli of inner products and squared norms."""
+
+
+def averaged_over_phase(amplitude: np.ndarray, kappa: np.ndarray, norm: np.ndarray) -> np.ndarray:
+    """Log likelihood ratio of a signal ``amplitude`` times the reference, averaged over a uniform phase."""
+    loud = amplitude * kappa
+    return np.log(i0e(loud)) + loud - amplitude**2 * norm / 2
+
+
+def at_phase(amplitude: np.ndarray, kappa: np.ndarray, norm: np.ndarray) -> np.ndarray:
+    """Log likelihood ratio of a signal ``amplitude`` times the reference; ``kappa`` is the real part of its inner product."""
+    return amplitude * (kappa - 0.5 * amplitude * norm)
+
+
+class KnownAmplitude:
+    """The one amplitude of a signal whose distance is known, or drawn by others.
+
+    Parameters
+    ----------
+    log_likelihood
+        Of amplitude, modulus and squared norm.
+    """
+
+    reference: Parameters = {}
+    range = (1.0, 1.0)
+
+    def __init__(self, log_likelihood: OfAmplitude = averaged_over_phase) -> None:
+        self.log_likelihood = log_likelihood
+
+    def defend(self, share: float) -> None:
+        """There is but one."""
+
+    def log_marginal(self, kappa: np.ndarray, norm: np.ndarray) -> np.ndarray:
+        """As :meth:`Amplitudes.log_marginal`."""
+        return self.log_likelihood(np.ones_like(kappa), kappa, norm)
+
+    log_marginal_coarse = log_marginal
+
+    def profile(self, norm: np.ndarray) -> Callable[[np.ndarray, np.ndarray], np.ndarray]:
+        """As :meth:`Amplitudes.profile`."""
+        norm = np.maximum(norm, _NOTHING)
+        return lambda kappa, which: self.log_likelihood(np.ones_like(kappa), kappa, norm[which])
+
+    def draw(
+        self, kappa: np.ndarray, norm: np.ndarray, rng: np.random.Generator
+    ) -> tuple[np.ndarray, Parameters, np.ndarray]:
+        """As :meth:`Amplitudes.draw`."""
+        return np.ones(len(kappa)), {}, np.zeros(len(kappa))
+
+
+class Amplitudes:
+    """Amplitudes relative to that at the median of the prior of the distance.
+
+    Parameters
+    ----------
+    distance
+        Prior of the luminosity distance, in Mpc.
+    log_scale
+        What normalises the priors' density.
+    effective
+        Where distance and inclination act through one number.
+    log_likelihood
+        Of amplitude, modulus and squared norm.
+
+    Attributes
+    ----------
+    reference
+        Distance that the inner products are wanted at.
+    """
+
+    def __init__(
+        self,
+        distance: Prior,
+        log_scale: float,
+        effective: EffectiveDistance | None = None,
+        log_likelihood: OfAmplitude = averaged_over_phase,
+    ) -> None:
+        self._prior, self._log_scale, self._effective = distance, log_scale, effective
+        self.log_likelihood = log_likelihood
+        self._prior_share = 0.0
+        self._rest: dict[int, np.ndarray] = {}
+        median = float(distance.rescale(0.5))
+        self.reference = {DISTANCE: median}
+        if effective is not None:
+            distances, density = effective.prior()
+            self._reference = median / effective.amplitude(np.zeros(1))[0]
+        else:
+            distances = np.geomspace(nearest(distance), distance.maximum, _TABLE)
+            density = np.exp(distance.ln_prob(distances))
+            self._reference = median
+        # Ascending, with the prior's density in them.
+        self._log_table = np.log(self._reference / distances[::-1])
+        slope = density[::-1] * distances[::-1] ** 2 / self._reference
+        self._log_prior_table = np.log(np.maximum(slope, _NOTHING))
+
+    def defend(self, share: float) -> None:
+        """Draw a share from the prior: where another likelihood weighs the draws, it may want distances out of their reach."""
+        self._prior_share = share
+
+    @property
+    def range(self) -> tuple[float, float]:
+        """Least and largest amplitude that the prior allows."""
+        lowest, highest = np.exp(self._log_table[[0, -1]])
+        return float(lowest), float(highest)
+
+    def log_marginal(self, kappa: np.ndarray, norm: np.ndarray) -> np.ndarray:
+        """Log likelihood ratio averaged over the prior, of moduli and squared norms (N,)."""
+        return self._log_integral(kappa, norm, _NODES) + self._log_scale
+
+    def log_marginal_coarse(self, kappa: np.ndarray, norm: np.ndarray) -> np.ndarray:
+        """As :meth:`log_marginal`, on few nodes."""
+        lowest, highest = self._ends(kappa, norm)
+        # Even in the logarithm: a quiet signal's amplitudes are those of the prior, steep towards the farthest distances.
+        log_nodes = np.log(lowest)[:, None] + np.log(highest / lowest)[:, None] * np.linspace(0, 1, _FEW_NODES)
+        nodes = np.exp(log_nodes)
+        log_target = self._log_prior(nodes) + self.log_likelihood(nodes, kappa[:, None], norm[:, None]) + log_nodes
+        peak = log_target.max(axis=1, keepdims=True)
+        area = np.exp(log_target - peak)
+        steps = (log_nodes[:, -1] - log_nodes[:, 0]) / (_FEW_NODES - 1)
+        total = (area.sum(axis=1) - 0.5 * (area[:, 0] + area[:, -1])) * steps
+        return np.log(total) + peak[:, 0] + self._log_scale
+
+    def profile(self, norm: np.ndarray) -> Callable[[np.ndarray, np.ndarray], np.ndarray]:
+        """Nearly :meth:`log_marginal`, but for constants, of many moduli for each of norms (N,), at a fraction of the cost.
+
+        The likelihood at the best amplitude takes the steep part; what is left is interpolated between a few moduli, and is
+        that of a norm nearby. The function takes moduli and the numbers of their norms, of shapes that go together.
+        """
+        norm = np.maximum(norm, _NOTHING)
+        lowest, highest = self.range
+        peaks = np.concatenate([[0.0], np.geomspace(0.25 * lowest, 2 * highest, _MODULI)])
+
+        def steep(kappa: np.ndarray, peak: np.ndarray, of: np.ndarray) -> np.ndarray:
+            return self.log_likelihood(np.clip(peak, lowest, highest), kappa, of)
+
+        keys = np.rint(np.log(norm) / _NORM_STEP).astype(int).tolist()
+        for key in {*keys} - self._rest.keys():
+            near = np.full(len(peaks), np.exp(key * _NORM_STEP))
+            exact = self._log_integral(near * peaks, near, _COARSE_NODES)
+            self._rest[key] = exact - steep(near * peaks, peaks, near)
+        rest = np.stack([self._rest[key] for key in keys])
+
+        def of(kappa: np.ndarray, which: np.ndarray) -> np.ndarray:
+            peak = kappa / norm[which]
+            cell = np.clip(np.searchsorted(peaks, peak) - 1, 0, len(peaks) - 2)
+            share = np.clip((peak - peaks[cell]) / (peaks[cell + 1] - peaks[cell]), 0.0, 1.0)
+            interpolated = rest[which, cell] + share * (rest[which, cell + 1] - rest[which, cell])
+            return steep(kappa, peak, norm[which]) + interpolated
+
+        return of
+
+    def draw(
+        self, kappa: np.ndarray, norm: np.ndarray, rng: np.random.Generator
+    ) -> tuple[np.ndarray, Parameters, np.ndarray]:
+        """One amplitude for each modulus and squared norm, (N,) each.
+
+        Returns
+        -------
+        amplitude, parameters, log_ratio
+            (N,) each: distances, and inclinations where they act together; the last is the logarithm of their prior over the
+            density drawn from, -inf outside the prior.
+        """
+        amplitude, log_density = self._draw(kappa, norm, rng)
+        effective = self._reference / amplitude
+        if self._effective is None:
+            parameters = {DISTANCE: np.clip(effective, self._prior.minimum, self._prior.maximum)}
+            with np.errstate(divide="ignore"):
+                log_prior = self._prior.ln_prob(parameters[DISTANCE])
+        else:
+            distance, theta, log_prior = self._effective.draw_given(effective, rng)
+            parameters = {DISTANCE: distance, INCLINATION: theta}
+        log_jacobian = 2 * np.log(amplitude) - np.log(self._reference)
+        return amplitude, parameters, log_prior + self._log_scale - (log_density + log_jacobian)
+
+    def _log_integral(self, kappa: np.ndarray, norm: np.ndarray, size: int) -> np.ndarray:
+        nodes, log_target = self._on_nodes(kappa, norm, size)
+        peak = log_target.max(axis=1, keepdims=True)
+        area = np.trapezoid(np.exp(log_target - peak), nodes, axis=1)
+        return np.log(area) + peak[:, 0]
+
+    def _on_nodes(self, kappa: np.ndarray, norm: np.ndarray, size: int = _NODES) -> tuple[np.ndarray, np.ndarray]:
+        """Amplitudes (N, nodes) that cover the conditional and its unnormalised log density at them."""
+        low, high = self._ends(kappa, norm)
+        nodes = low[:, None] + (high - low)[:, None] * np.linspace(0, 1, size)
+        return nodes, self._log_prior(nodes) + self.log_likelihood(nodes, kappa[:, None], norm[:, None])
+
+    def _ends(self, kappa: np.ndarray, norm: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        lowest, highest = self.range
+        width = 1 / np.sqrt(np.maximum(norm, _NOTHING))
+        centre = np.clip(kappa * width**2, lowest, highest)
+        return np.maximum(centre - _WIDTHS * width, lowest), np.minimum(centre + _WIDTHS * width, highest)
+
+    def _log_prior(self, amplitude: np.ndarray) -> np.ndarray:
+        return np.interp(np.log(amplitude), self._log_table, self._log_prior_table)
+
+    def _draw(self, kappa: np.ndarray, norm: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+        """Draws and their log density, (N,) each, from the density that is linear between the nodes."""
+        pieces = [
+            draw_linear(*self._on_nodes(kappa[block], norm[block]), rng.random(len(kappa[block])))
+            for block in (slice(first, first + _BLOCK) for first in range(0, len(kappa), _BLOCK))
+        ]
+        draws, log_density = (np.concatenate(column) for column in zip(*pieces, strict=True))
+        return self._with_prior(kappa, norm, draws, log_density, rng) if self._prior_share else (draws, log_density)
+
+    def _with_prior(
+        self, kappa: np.ndarray, norm: np.ndarray, draws: np.ndarray, log_density: np.ndarray, rng: np.random.Generator
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """A share of the amplitudes from their prior."""
+        edges, share = np.exp(self._log_table), self._prior_share
+        cells = Cells.of(edges, 0.5 * (self._log_prior_table[1:] + self._log_prior_table[:-1]))
+        replaced = np.flatnonzero(rng.random(len(draws)) < share)
+        draws[replaced] = cells.quantile(rng.random(len(replaced)))
+        for row in replaced:
+            (nodes,), (log_target,) = self._on_nodes(kappa[row : row + 1], norm[row : row + 1])
+            height = np.exp(log_target - log_target.max())
+            of_draw = np.interp(draws[row], nodes, height / np.trapezoid(height, nodes), left=0.0, right=0.0)
+            log_density[row] = np.log(max(of_draw, _NOTHING))
+        return draws, np.logaddexp(np.log1p(-share) + log_density, np.log(share) + cells.log_density(draws))
+
+
+def amplitudes_of(
+    keys: tuple[str, ...],
+    transform: PriorTransform,
+    response: tuple[float, float] | None = None,
+    log_likelihood: OfAmplitude = averaged_over_phase,
+) -> Amplitudes | KnownAmplitude:
+    """Of the distance, and the inclination if they act through one number, where they are among the keys.
+
+    Parameters
+    ----------
+    keys
+        What is drawn from its conditional.
+    transform
+        The user's prior.
+    response
+        Of the only detector, where the inclination is among the keys.
+    log_likelihood
+        Of amplitude, modulus and squared norm.
+
+    Raises
+    ------
+    ContractError
+        If a prior has features too narrow for the nodes.
+    """
+    if DISTANCE not in keys:
+        return KnownAmplitude(log_likelihood)
+    drawn = [key for key in (DISTANCE, INCLINATION) if key in keys]
+    for key in drawn:
+        if not resolved(transform, key):
+            raise ContractError(
+                f"this model draws {key} from its exact conditional, but its prior {transform.priors[key]!r} has features "
+                "too narrow for that: have a model trained with distance='network'"
+            )
+    distance, log_scale = transform.priors[DISTANCE], sum(transform.log_scale[key] for key in drawn)
+    effective = EffectiveDistance(distance, transform.priors[INCLINATION], response) if INCLINATION in keys else None
+    return Amplitudes(distance, log_scale, effective, log_likelihood)
+
+
+def resolved(transform: PriorTransform, key: str) -> bool:
+    """Whether the prior of distance or inclination is smooth on the scale of the nodes: what is between is never drawn."""
+    prior, log_scale = transform.priors[key], transform.log_scale[key]
+    if key == DISTANCE:
+        ends = nearest(prior), prior.maximum
+        grids = np.linspace(*ends, _NODES), np.geomspace(*ends, _NODES)
+    else:
+        grids = (np.linspace(prior.minimum, prior.maximum, 2 * ANGLES - 1),)
+    masses = [float(np.trapezoid(np.exp(prior.ln_prob(grid) + log_scale), grid)) for grid in grids]
+    return any(abs(mass - 1) < _RESOLVED for mass in masses)

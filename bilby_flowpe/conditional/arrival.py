@@ -1,0 +1,226 @@
+r"""The time drawn by what the data say of it, given everything that shapes the signal.
+
+One waveform and one Fourier transform give the inner product with the data at every time,
+
+.. math:: z(\tau) = \sum_D 4 \, \Delta f \sum_f \overline{h_D(f)} \, d_D(f) \, e^{2 \pi i f \tau} / S_D(f) ,
+
+and with it the likelihood, averaged over the phase, as a function of the time. The time is drawn from it, times the prior and
+at the amplitude that suits it best where the distance is drawn, too; the inner products at that time are then made in the
+ordinary way. What is drawn from needs no more than to be known: its coarseness costs efficiency and no exactness.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+from bilby.core.prior import Prior
+from bilby.gw.likelihood import GravitationalWaveTransient
+from scipy.ndimage import spline_filter1d
+
+from ..processes.parallel import Row
+from .filters import TIME, Filters, Wave
+from .phase import InnerProducts
+from .piecewise import draw_linear
+
+SHARE = "share_of_time"
+_OVERSAMPLING = 4  # steps in the shortest period of the signal: |z|^2 is smooth on their scale
+_REACH = 30.0  # of the logarithm of the density below its top
+_MARGIN = 3
+_NODES, _NODES_PER_CELL = 256, 4
+_FRACTIONS = np.linspace(0.0, 1.0, 33)
+_FLOOR = -100.0  # of the log prior
+_PRIOR_SHARE = 1e-3  # of times drawn from the prior: whatever the likelihood makes of the signal, none is out of reach
+_STEPS = 2**18  # of all rows that are computed together
+
+Profile = Callable[[np.ndarray], Callable[[np.ndarray, np.ndarray], np.ndarray]]
+"""Of squared norms (N,): a function from moduli of inner products and the numbers of their norms to log likelihoods, rising."""
+
+
+class TimedProducts:
+    """Task: a time, drawn, and the inner products there, ``[re, im, norm, time, log density]``; picklable.
+
+    Rows have all parameters, a time in the prior's window and, as :data:`SHARE`, the share of the density below the time to be
+    drawn.
+
+    Parameters
+    ----------
+    likelihood
+        The user's likelihood.
+    prior
+        Of the geocentric time, of bounded support.
+    profile
+        Log likelihood of the inner products at the reference amplitude.
+    log_scale
+        What normalises the prior's density.
+    place
+        Right ascension, declination and polarisation angle, where they are fixed.
+    """
+
+    def __init__(
+        self,
+        likelihood: GravitationalWaveTransient,
+        prior: Prior,
+        profile: Profile,
+        log_scale: float = 0.0,
+        place: Row | None = None,
+    ) -> None:
+        self._log_scale = log_scale
+        self.products = InnerProducts(likelihood)
+        self._prior, self._profile = prior, profile
+        self.middle = float(0.5 * (prior.minimum + prior.maximum))
+        self._half = float(0.5 * (prior.maximum - prior.minimum))
+        duration = float(likelihood.interferometers.duration)
+        self._filters = Filters(likelihood, (prior.minimum, prior.maximum), place)
+        self._size = int(2 ** np.ceil(np.log2(_OVERSAMPLING * self._filters.highest * duration)))
+        self._spacing = duration / self._size
+        reach = int(np.ceil(self._half / self._spacing)) + _MARGIN
+        steps = np.arange(-reach, reach + 1)
+        self._bins = steps % self._size
+        self._offsets = steps * self._spacing
+        # One step beyond either end is needed for interpolation, and none further may be drawn.
+        allowed = np.abs(self._offsets) <= self._half + self._spacing
+        # Beyond this floor, within a prior that has gaps, the prior's own share of the draws does.
+        floored = np.maximum(self._log_prior_at(self._offsets), _FLOOR)
+        self._log_prior = np.where(allowed, floored, -np.inf)
+
+    def __call__(self, row: Row) -> np.ndarray | None:
+        """``None`` where the waveform fails or is not a number."""
+        return self.many([row])[0]
+
+    def many(self, rows: Sequence[Row]) -> list[np.ndarray | None]:
+        """Of many rows, in less time: each as it is alone."""
+        step = max(1, _STEPS // self._size)
+        return [value for first in range(0, len(rows), step) for value in self._some(rows[first : first + step])]
+
+    def on_nodes(self, row: Row) -> tuple[np.ndarray, np.ndarray]:
+        """Times that cover the density, (K,), and the inner products there, (K, 3)."""
+        row = {**row, TIME: self.middle}
+        wave = self.products.polarisations(row)
+        squared, norms = self._squared([wave], [row])
+        ((_, offsets, _),) = self._densities(squared, norms)
+        times = self.middle + offsets[0]
+        return times, np.array([self.products.of(wave, {**row, TIME: float(time)}) for time in times])
+
+    def _some(self, rows: Sequence[Row]) -> list[np.ndarray | None]:
+        results: list[np.ndarray | None] = [None] * len(rows)
+        shares = np.array([row[SHARE] for row in rows])
+        rows = [{**{key: value for key, value in row.items() if key != SHARE}, TIME: self.middle} for row in rows]
+        made = [
+            (number, wave) for number, row in enumerate(rows) if (wave := self.products.polarisations(row)) is not None
+        ]
+        if not made:
+            return results
+        numbers, waves = [number for number, _ in made], [wave for _, wave in made]
+        squared, norms = self._squared(waves, [rows[number] for number in numbers])
+        sound = np.isfinite(squared[:, np.isfinite(self._log_prior)].max(axis=1)) & np.isfinite(norms)
+        kept = np.flatnonzero(sound)
+        if not len(kept):
+            return results
+        numbers, waves = [numbers[index] for index in kept], [waves[index] for index in kept]
+        rows, shares = [rows[number] for number in numbers], shares[numbers]
+        times, log_density = np.empty(len(rows)), np.empty(len(rows))
+        for picked, offsets, log_target in self._densities(squared[kept], norms[kept]):
+            times[picked], log_density[picked] = self._draw(offsets, log_target, shares[picked])
+        for number, products, time, density in zip(
+            numbers, self._products_at(waves, rows, times), times.tolist(), log_density.tolist(), strict=True
+        ):
+            if products is not None:
+                results[number] = np.array([*products, time, density])
+        return results
+
+    def _products_at(self, waves: Sequence[Wave], rows: Sequence[Row], times: np.ndarray) -> list[np.ndarray | None]:
+        if not self.products.plain:
+            return [
+                self.products.of(wave, {**row, TIME: time})
+                for wave, row, time in zip(waves, rows, times.tolist(), strict=True)
+            ]
+        modes = _modes_of(waves)
+        products = self._filters.products(self._filters.in_bands(waves, modes), rows, modes, times)
+        return [of_row if np.all(np.isfinite(of_row)) else None for of_row in products]
+
+    def _squared(self, waves: Sequence[Wave], rows: Sequence[Row]) -> tuple[np.ndarray, np.ndarray]:
+        """Squared moduli of the inner products at every step from the middle, (N, K), and squared norms, (N,)."""
+        modes = _modes_of(waves)
+        in_bands = self._filters.in_bands(waves, modes)
+        series, norms = self._filters.series(in_bands, rows, modes, self._size, self._bins)
+        return series.real**2 + series.imag**2, norms
+
+    def _draw(self, offsets: np.ndarray, log_density: np.ndarray, shares: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """A time for each density (N, K) and the logarithm of what it was drawn from."""
+        rest = (shares - _PRIOR_SHARE) / (1 - _PRIOR_SHARE)
+        drawn, of_drawn = draw_linear(offsets, log_density, np.maximum(rest, 0.0))
+        density = np.exp(of_drawn)
+        for row in np.flatnonzero(rest < 0):
+            drawn[row] = float(self._prior.rescale(shares[row] / _PRIOR_SHARE)) - self.middle
+            height = np.exp(log_density[row] - log_density[row].max())
+            height /= np.trapezoid(height, offsets[row])
+            density[row] = np.interp(drawn[row], offsets[row], height, left=0.0, right=0.0)
+        times = np.clip(self.middle + drawn, self._prior.minimum, self._prior.maximum)
+        of_prior = np.exp(self._log_prior_at(drawn) + self._log_scale)
+        return times, np.log((1 - _PRIOR_SHARE) * density + _PRIOR_SHARE * of_prior)
+
+    def _densities(self, squared: np.ndarray, norms: np.ndarray) -> list[tuple[np.ndarray, np.ndarray, np.ndarray]]:
+        """Rows, offsets of nodes from the prior's middle, and the log density there, (N, K) each, by numbers of nodes."""
+        profile = self._profile(norms)
+        steps = squared.shape[1]
+        log_density = np.full(squared.shape, -np.inf)
+        # Where the likelihood is hopeless next to its top, as far as the priors of the two can differ, it is not computed.
+        rows, columns = np.nonzero(squared >= self._cut(profile, squared)[:, None])
+        log_density[rows, columns] = self._log_prior[columns] + profile(np.sqrt(squared[rows, columns]), rows)
+        near = log_density > log_density.max(axis=1, keepdims=True) - _REACH
+        first, last = near.argmax(axis=1), steps - 1 - near[:, ::-1].argmax(axis=1)
+        lowest = np.maximum(self._offsets[np.maximum(first - 1, 0)], -self._half)
+        highest = np.minimum(self._offsets[np.minimum(last + 1, steps - 1)], self._half)
+        empty = lowest >= highest
+        lowest[empty], highest[empty] = (
+            np.maximum(highest[empty] - self._spacing, -self._half),
+            np.minimum(lowest[empty] + self._spacing, self._half),
+        )
+        doublings = np.ceil(np.log2(np.maximum(_NODES_PER_CELL * (last - first) / _NODES, 1.0))).astype(int)
+        filtered = spline_filter1d(squared, axis=1, mode="mirror")
+        found = []
+        for doubled in np.unique(doublings):
+            picked = np.flatnonzero(doublings == doubled)
+            shares = np.linspace(0, 1, _NODES * 2**doubled + 1)
+            nodes = lowest[picked, None] + (highest - lowest)[picked, None] * shares
+            places = (nodes - self._offsets[0]) / self._spacing
+            modulus = np.sqrt(np.maximum(_on_spline(filtered, picked[:, None], places), 0.0))
+            log_target = np.maximum(self._log_prior_at(nodes), _FLOOR) + profile(modulus, picked[:, None])
+            found.append((picked, nodes, log_target))
+        return found
+
+    def _log_prior_at(self, offsets: np.ndarray) -> np.ndarray:
+        # Clipped as times: the ends of the prior are not those of its middle and half width to the last digit.
+        times = np.clip(self.middle + offsets, self._prior.minimum, self._prior.maximum)
+        return np.asarray(self._prior.ln_prob(times))
+
+    def _cut(self, profile: Callable[[np.ndarray, np.ndarray], np.ndarray], squared: np.ndarray) -> np.ndarray:
+        """Squared moduli (N,) below which the density is out of reach of its top."""
+        allowed = np.isfinite(self._log_prior)
+        moduli = np.sqrt(squared[:, allowed].max(axis=1))[:, None] * _FRACTIONS
+        values = profile(moduli, np.arange(len(squared))[:, None])
+        hopeless = values < values[:, -1:] - _REACH - np.ptp(self._log_prior[allowed])
+        # The largest of these; none is hopeless where the first is not, as profiles rise.
+        return (np.where(hopeless, moduli, 0.0).max(axis=1)) ** 2
+
+
+def _modes_of(waves: Sequence[Wave]) -> list[str]:
+    """Names of all polarisations, in one order whatever the waves are: sums are then the same to the last bit."""
+    return sorted({mode for wave in waves for mode in wave}, reverse=True)
+
+
+def _on_spline(filtered: np.ndarray, rows: np.ndarray, places: np.ndarray) -> np.ndarray:
+    """Cubic splines of coefficients (M, K), those of ``rows`` (N, 1), at places (N, J) in units of their steps."""
+    cell = np.floor(places).astype(int)
+    right = places - cell
+    left = 1 - right
+    weights = left**3, 4 + 3 * right**2 * (right - 2), 4 + 3 * left**2 * (left - 2), right**3
+    last = filtered.shape[1] - 1
+    return (
+        sum(
+            weight * filtered[rows, np.clip(cell + step, 0, last)]
+            for step, weight in zip(range(-1, 3), weights, strict=True)
+        )
+        / 6
+    )

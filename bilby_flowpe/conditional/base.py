@@ -1,0 +1,242 @@
+r"""Parameters that are drawn from their exact conditional, given those that the network draws.
+
+The phase is one (:mod:`bilby_flowpe.conditional.phase`). The amplitude is another: with :math:`h = s\,h_0`, the same two inner
+products give the likelihood, averaged over the phase, at every amplitude,
+
+.. math:: L(s) = I_0(s \kappa) \, e^{-s^2 \langle h_0, h_0 \rangle / 2}, \qquad \kappa = |\langle h_0, d \rangle| ,
+
+so that the distance :math:`d \propto 1/s` can be drawn from :math:`\pi(d) L(s)` at no further call. Where one detector sees a
+pure (2, 2) signal, distance and inclination act through one effective distance (:mod:`bilby_flowpe.conditional.effective`): it
+is drawn instead, then the inclination given it. The time comes first of all (:mod:`bilby_flowpe.conditional.arrival`), from one
+more Fourier transform. Densities are piecewise linear on a grid that covers the conditional; draws are weighted by what they
+were drawn from, so that the grid's coarseness costs efficiency and no exactness.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, Protocol
+
+import numpy as np
+from bilby.gw.likelihood import GravitationalWaveTransient
+
+from ..errors import ContractError
+from ..priors import Parameters, PriorTransform
+from ..processes.parallel import Row, Task
+from .amplitudes import INCLINATION, amplitudes_of
+from .arrival import SHARE, TimedProducts
+from .filters import PLACE, TIME
+from .phase import InnerProducts, conditional_obstacle
+
+PHASE = "phase"
+
+
+@dataclass(frozen=True)
+class ConditionalConfig:
+    r"""What is drawn from its exact conditional.
+
+    Attributes
+    ----------
+    keys
+        None, or the phase; with it the distance, or distance and inclination; with the phase the time. Sky position and
+        polarisation angle, and the inclination without a ``response``, are drawn coherently
+        (:mod:`bilby_flowpe.conditional.coherent`).
+    phase_order
+        ``m`` of a signal that turns as ``exp(i m phase)``; 0 where nothing is drawn conditionally, or there are several.
+    response
+        :math:`F_+` and :math:`F_\times` of the only detector, where the inclination is among the keys.
+    cross_ratio
+        Real and imaginary part of :math:`h_\times / h_+` face on.
+    phase_orders
+        All ``m`` of a signal that is a sum of terms that turn so (:mod:`bilby_flowpe.conditional.modes`).
+    """
+
+    keys: tuple[str, ...] = ()
+    phase_order: int = 0
+    response: tuple[float, float] | None = None
+    cross_ratio: tuple[float, float] = (0.0, 0.0)
+    phase_orders: tuple[int, ...] = ()
+
+    @property
+    def coherent(self) -> bool:
+        """Whether there is more than what has a density in closed form."""
+        return bool({"ra", "dec", "psi"} & {*self.keys} or self.phase_orders) or (
+            INCLINATION in self.keys and self.response is None
+        )
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values, for JSON."""
+        values = asdict(self)
+        return {key: list(value) if isinstance(value, tuple) else value for key, value in values.items()}
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> ConditionalConfig:
+        """The inverse of :meth:`to_dict`."""
+        return cls(**{key: tuple(value) if isinstance(value, list) else value for key, value in values.items()})
+
+
+@dataclass(frozen=True)
+class ConditionalDraws:
+    """Draws of the conditional parameters and what they are worth.
+
+    Attributes
+    ----------
+    parameters
+        Those of :attr:`ConditionalConfig.keys`, (N,) each.
+    log_likelihood_ratio
+        With them, (N,).
+    log_ratio
+        Logarithm of their prior times the likelihood ratio over the density they were drawn from, (N,); -inf outside
+        the prior.
+    """
+
+    parameters: Parameters
+    log_likelihood_ratio: np.ndarray
+    log_ratio: np.ndarray
+
+
+class Conditional(Protocol):
+    """What draws the conditional parameters of one problem.
+
+    Attributes
+    ----------
+    keys
+        Names of these.
+    reference
+        Their values that a row is to have.
+    """
+
+    keys: tuple[str, ...]
+
+    @property
+    def reference(self) -> dict[str, float]: ...
+
+    def defend(self, share: float) -> None:
+        """Draw a share of the distances from their prior: another likelihood weighs them."""
+
+    def task(self, likelihood: GravitationalWaveTransient) -> Task:
+        """What makes the products that :meth:`draw` takes, of one row."""
+
+    def task_rows(self, rows: Sequence[Row], rng: np.random.Generator) -> Sequence[Row]:
+        """Rows of all parameters at the reference, with what a row's own draws need."""
+
+    def draw(self, products: np.ndarray, rng: np.random.Generator) -> ConditionalDraws:
+        """One draw for each row of products."""
+
+    def log_average(self, likelihood: GravitationalWaveTransient, row: Row) -> float:
+        """Log likelihood ratio averaged over the prior of the conditional parameters, the others as in ``row``."""
+
+
+class ExactConditional:
+    """Draws the conditional parameters of one problem.
+
+    Parameters
+    ----------
+    config
+        Which ones.
+    transform
+        The user's prior, which may be another than the one trained with.
+
+    Raises
+    ------
+    ContractError
+        If the prior ties them to other parameters, or that of the phase is not uniform over its turn.
+    """
+
+    def __init__(self, config: ConditionalConfig, transform: PriorTransform) -> None:
+        self.config = config
+        self.keys = config.keys
+        if (PHASE in config.keys) and (obstacle := conditional_obstacle(transform, config.phase_order)):
+            raise ContractError(f"this model draws the phase from its exact conditional, but {obstacle}")
+        tied = [key for key in config.keys if key not in transform.independent_keys()]
+        if tied:
+            raise ContractError(
+                f"this model draws {list(config.keys)} from their exact conditional, but {tied} are fixed or tied to other "
+                "parameters by the priors: give them priors of their own, or have a model trained for these priors"
+            )
+        self._log_scale = {key: transform.log_scale[key] for key in config.keys}
+        self._time = transform.priors[TIME] if TIME in config.keys else None
+        if self._time is not None and not np.isfinite(self._time.maximum - self._time.minimum):
+            raise ContractError(
+                f"this model draws {TIME} from its exact conditional, but its prior {self._time!r} has no bounds: give it some"
+            )
+        self.amplitudes = amplitudes_of(config.keys, transform, config.response)
+        fixed = transform.fixed
+        self._place = {key: fixed[key] for key in PLACE} if {*PLACE} <= fixed.keys() else None
+
+    def defend(self, share: float) -> None:
+        """Draw a share of the distances from their prior."""
+        self.amplitudes.defend(share)
+
+    @property
+    def reference(self) -> dict[str, float]:
+        """Values of the conditional parameters for which the inner products are wanted."""
+        values = {PHASE: 0.0, INCLINATION: 0.0, **self.amplitudes.reference}
+        if TIME in self.keys:
+            values[TIME] = float(0.5 * (self._time.minimum + self._time.maximum))
+        return {key: values[key] for key in self.keys}
+
+    def task(self, likelihood: GravitationalWaveTransient) -> Task:
+        """What computes the products that :meth:`draw` takes, of the rows that :meth:`task_rows` gives."""
+        return InnerProducts(likelihood) if TIME not in self.keys else self._timed(likelihood)
+
+    def task_rows(self, rows: Sequence[Row], rng: np.random.Generator) -> Sequence[Row]:
+        """Rows of all parameters at the reference, with what a row's own draw of the time needs."""
+        if TIME not in self.keys:
+            return rows
+        return [{**row, SHARE: share} for row, share in zip(rows, rng.random(len(rows)).tolist(), strict=True)]
+
+    def log_average(self, likelihood: GravitationalWaveTransient, row: Row) -> float:
+        """Log likelihood ratio averaged over the prior of the conditional parameters, the others as in ``row``."""
+        row = {**row, **self.reference}
+        if TIME not in self.keys:
+            return float(self.log_marginal(InnerProducts(likelihood)(row)[None])[0])
+        times, products = self._timed(likelihood).on_nodes(row)
+        log_density = self.log_marginal(products) + self.log_prior_of_time(times)
+        peak = log_density.max()
+        return float(np.log(np.trapezoid(np.exp(log_density - peak), times)) + peak)
+
+    def log_prior_of_time(self, times: np.ndarray) -> np.ndarray:
+        """Of geocentric times, (N,)."""
+        return np.asarray(self._time.ln_prob(times)) + self._log_scale[TIME]
+
+    def draw(self, products: np.ndarray, rng: np.random.Generator) -> ConditionalDraws:
+        """One draw for each row of products, (N, 3 or 5), as :meth:`task` gives them."""
+        inner, norm = products[:, 0] + 1j * products[:, 1], products[:, 2]
+        kappa, angle = np.abs(inner), np.angle(inner)
+        amplitude, parameters, log_ratio = self.amplitudes.draw(kappa, norm, rng)
+        if INCLINATION in parameters:
+            angle = angle - self._turn(parameters[INCLINATION])
+        if self._time is not None:
+            parameters[TIME] = products[:, 3]
+            log_ratio = log_ratio + self.log_prior_of_time(products[:, 3]) - products[:, 4]
+        turn = rng.vonmises(0.0, np.maximum(amplitude * kappa, 1e-12))
+        order = self.config.phase_order
+        copy = rng.integers(abs(order), size=len(products)) * 2 * np.pi / abs(order)
+        parameters[PHASE] = ((angle + turn) / order + copy) % (2 * np.pi)
+        return ConditionalDraws(
+            parameters={key: parameters[key] for key in self.keys},
+            log_likelihood_ratio=amplitude * kappa * np.cos(turn) - amplitude**2 * norm / 2,
+            log_ratio=log_ratio + self.amplitudes.log_likelihood(amplitude, kappa, norm),
+        )
+
+    def log_marginal(self, products: np.ndarray) -> np.ndarray:
+        """Log likelihood ratio averaged over the prior of the conditional parameters, (N,), of rows (N, 3)."""
+        return self.amplitudes.log_marginal(np.hypot(products[:, 0], products[:, 1]), products[:, 2])
+
+    def _timed(self, likelihood: GravitationalWaveTransient) -> TimedProducts:
+        # In another frame of the sky, or with another detector's time, the place turns with the time; a subclass may have
+        # a place of its own.
+        plain = likelihood.reference_frame == "sky" and "geocent" in likelihood.time_reference
+        own = type(likelihood).get_sky_frame_parameters
+        plain = plain and own is GravitationalWaveTransient.get_sky_frame_parameters
+        place = self._place if plain else None
+        return TimedProducts(likelihood, self._time, self.amplitudes.profile, self._log_scale[TIME], place)
+
+    def _turn(self, theta: np.ndarray) -> np.ndarray:
+        """Angle that the inclination adds to the signal's, relative to face on."""
+        plus, cross = self.config.response
+        ratio = complex(*self.config.cross_ratio)
+        cosine = np.cos(theta)
+        return np.angle((plus * (1 + cosine**2) / 2 + cross * ratio * cosine) / (plus + cross * ratio))

@@ -1,0 +1,99 @@
+"""Which parameters of a gravitational-wave problem can be drawn from their conditional, and are to be."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from ..simulation import GravitationalWaveSimulator
+from .amplitudes import DISTANCE, INCLINATION, resolved
+from .base import PHASE, ConditionalConfig
+from .phase import conditional_obstacle
+
+TIME = "geocent_time"
+Mode = Literal["conditional", "network"]
+
+
+@dataclass(frozen=True)
+class Modes:
+    """What is to draw each: its conditional wherever that is possible, or the network.
+
+    Attributes
+    ----------
+    phase, distance, time, sky
+        As in :class:`bilby_flowpe.training.settings.Settings`.
+    """
+
+    phase: Mode = "conditional"
+    distance: Mode = "conditional"
+    time: Mode = "conditional"
+    sky: Mode = "conditional"
+
+
+def conditional_config(
+    simulator: GravitationalWaveSimulator, modes: Modes, response: tuple[float, float] | None
+) -> ConditionalConfig:
+    """Phase, distance, inclination, time and sky as far as asked for and possible.
+
+    Parameters
+    ----------
+    simulator
+        Knows priors, detectors and symmetries.
+    modes
+        What is asked for.
+    response
+        Antenna response of the only detector, where distance and inclination act through one number.
+    """
+    transform, symmetries = simulator.transform, simulator.symmetries
+    orders = symmetries.phase_orders
+    order = symmetries.phase_order or next(iter(orders), 0)
+    if modes.phase != "conditional" or conditional_obstacle(transform, order) is not None:
+        return ConditionalConfig()
+    independent = transform.independent_keys()
+    with_time = modes.time == "conditional" and _time_is_free(simulator, independent)
+    if orders and not with_time:
+        # Several modes are drawn beside places and times, or not at all.
+        return ConditionalConfig()
+    keys, ratio = [PHASE], 0j
+    # With one detector distance and inclination go together.
+    amplitude = (DISTANCE,) if response is None else (DISTANCE, INCLINATION)
+    free = symmetries.distance and DISTANCE in independent and all(resolved(transform, key) for key in amplitude)
+    if modes.distance == "conditional" and free:
+        keys += amplitude
+        ratio = 0j if response is None else symmetries.cross_ratio
+    if with_time:
+        keys.append(TIME)
+        if modes.sky == "conditional" and response is None:
+            acts = (*symmetries.inert, *((INCLINATION,) if symmetries.inclination else ()))
+            keys += [key for key in (INCLINATION, "psi", "ra", "dec") if key in acts and key in independent]
+    while {*transform.keys} <= {*keys}:
+        # The network needs one at least.
+        keys.pop()
+    response = response if INCLINATION in keys else None
+    return ConditionalConfig(
+        tuple(keys), symmetries.phase_order, response, (ratio.real, ratio.imag), symmetries.phase_orders
+    )
+
+
+def single_response(simulator: GravitationalWaveSimulator, any_angle: bool) -> tuple[float, float] | None:
+    """Antenna response of the only detector, where distance and inclination act through one number.
+
+    Parameters
+    ----------
+    simulator
+        Knows priors, detectors and symmetries.
+    any_angle
+        Whether signals that differ by an angle alone count as the same.
+    """
+    extrinsic = simulator.extrinsic
+    if not (simulator.symmetries.cross_ratio and extrinsic.reflects_inclination(any_angle)):
+        return None
+    return extrinsic.single_response()
+
+
+def _time_is_free(simulator: GravitationalWaveSimulator, independent: tuple[str, ...]) -> bool:
+    """Whether the time shifts the signal and does no more, within a window shorter than the data."""
+    if TIME not in independent or TIME not in simulator.symmetries.inert:
+        return False
+    prior = simulator.transform.priors[TIME]
+    return bool(prior.maximum - prior.minimum < simulator.duration)

@@ -1,0 +1,1 @@
+"""Configuration files, TOML, made into Bilby objects and settings."""

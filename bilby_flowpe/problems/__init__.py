@@ -1,0 +1,25 @@
+"""Problems as plain Bilby objects: those of Green, Simpson and Gair (2020), and others whose evidence is a closed form."""
+
+from .paper import (
+    DURATION,
+    MINIMUM_FREQUENCY,
+    PSD_FILE,
+    REFERENCE_FREQUENCY,
+    SAMPLING_FREQUENCY,
+    START_TIME,
+    green2020,
+    green2020_priors,
+    overhead,
+)
+
+__all__ = [
+    "DURATION",
+    "MINIMUM_FREQUENCY",
+    "PSD_FILE",
+    "REFERENCE_FREQUENCY",
+    "SAMPLING_FREQUENCY",
+    "START_TIME",
+    "green2020",
+    "green2020_priors",
+    "overhead",
+]

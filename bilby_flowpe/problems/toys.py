@@ -1,0 +1,365 @@
+r"""Plain Bilby problems without data or simulator, their evidences known.
+
+Each function gives a likelihood, priors and the exact log-evidence in nats, of the *normalised* prior. The likelihoods are
+black boxes, nothing but a density; they take numbers or arrays of one shape. Nothing here is particular to this package: the
+objects can be handed to any Bilby sampler.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from itertools import pairwise
+
+import numpy as np
+from bilby.core.likelihood import GaussianLikelihood, Likelihood
+from bilby.core.prior import Constraint, PriorDict, Uniform
+from numpy.typing import ArrayLike, NDArray
+from scipy.integrate import quad
+from scipy.special import gammaln, logsumexp, ndtr
+
+from ..errors import ProblemError
+
+Problem = tuple[Likelihood, PriorDict, float]
+"""Likelihood, priors and exact log-evidence in nats."""
+
+_BOX = 12.0
+_CORRELATION = 0.8
+_SHELL_BOX, _SHELL_CENTRE, _SHELL_RADIUS, _SHELL_WIDTH = 6.0, 3.5, 2.0, 0.1
+_EGG_BOX = 10 * math.pi
+_MODES = (-0.4, 0.45)  # middles of the unequal ones, in every parameter
+_CONCENTRIC = (0.0, 0.1)  # of slab and spike
+_MASSES = (5.0, 50.0)
+_PRODUCT = (400.0, 600.0)
+
+
+class CorrelatedGaussian(Likelihood):
+    """Density of a normal distribution of the parameters ``keys``, normalised over them.
+
+    Parameters
+    ----------
+    mean, covariance
+        Shapes (D,) and (D, D).
+    keys
+        Names of the D parameters; x0, x1 and so on when left out.
+    """
+
+    def __init__(self, mean: ArrayLike, covariance: ArrayLike, keys: Sequence[str] | None = None) -> None:
+        super().__init__()
+        self.mean, self.covariance = np.asarray(mean, dtype=np.float64), np.asarray(covariance, dtype=np.float64)
+        self.keys = tuple(keys) if keys else _names(self.mean.size)
+        factor = np.linalg.cholesky(self.covariance)
+        self._whiten = np.linalg.inv(factor)
+        self._log_norm = -np.sum(np.log(np.diag(factor))) - 0.5 * self.mean.size * math.log(2 * math.pi)
+
+    def log_likelihood(self, parameters: Mapping[str, ArrayLike]) -> NDArray[np.float64] | float:
+        """Log density at ``parameters``."""
+        white = (_point(parameters, self.keys) - self.mean) @ self._whiten.T
+        return self._log_norm - 0.5 * np.sum(white**2, axis=-1)
+
+
+class GaussianShells(Likelihood):
+    """Sum of thin spherical shells, each normal across and unnormalised along.
+
+    Parameters
+    ----------
+    centres
+        Shape (number of shells, D).
+    radius, width
+        Of every shell.
+    """
+
+    def __init__(self, centres: ArrayLike, radius: float, width: float) -> None:
+        super().__init__()
+        self.centres, self.radius, self.width = np.asarray(centres, dtype=np.float64), radius, width
+        self.keys = _names(self.centres.shape[1])
+
+    def log_likelihood(self, parameters: Mapping[str, ArrayLike]) -> NDArray[np.float64] | float:
+        """Log likelihood at ``parameters``."""
+        distance = np.linalg.norm(_point(parameters, self.keys)[..., None, :] - self.centres, axis=-1)
+        across = -0.5 * ((distance - self.radius) / self.width) ** 2
+        # By hand: a fifth of the time of scipy's logsumexp on a handful of numbers.
+        highest = across.max(axis=-1)
+        log_sum = highest + np.log(np.sum(np.exp(across - highest[..., None]), axis=-1))
+        return log_sum - math.log(self.width) - 0.5 * math.log(2 * math.pi)
+
+
+class UnequalModes(Likelihood):
+    """Mean of two normal densities of different widths, their middles the same number in every parameter."""
+
+    def __init__(self, ndim: int, widths: tuple[float, float], middles: tuple[float, float] = _MODES) -> None:
+        super().__init__()
+        self.keys = _names(ndim)
+        self.widths, self.middles = widths, middles
+
+    def log_likelihood(self, parameters: Mapping[str, ArrayLike]) -> NDArray[np.float64] | float:
+        """Log likelihood at ``parameters``."""
+        point = _point(parameters, self.keys)
+        modes = [
+            -0.5 * np.sum(((point - middle) / width) ** 2, axis=-1)
+            - len(self.keys) * math.log(width * math.sqrt(2 * math.pi))
+            for middle, width in zip(self.middles, self.widths, strict=True)
+        ]
+        return np.logaddexp(*modes) - math.log(2.0)
+
+
+class EggBox(Likelihood):
+    """``(2 + prod_i cos(x_i / 2))**5``: equal modes on a checkerboard.
+
+    Parameters
+    ----------
+    ndim
+        Number of parameters.
+    """
+
+    def __init__(self, ndim: int) -> None:
+        super().__init__()
+        self.keys = _names(ndim)
+
+    def log_likelihood(self, parameters: Mapping[str, ArrayLike]) -> NDArray[np.float64] | float:
+        """Log likelihood at ``parameters``."""
+        return (2.0 + np.prod(np.cos(0.5 * _point(parameters, self.keys)), axis=-1)) ** 5
+
+
+def correlated_gaussian(ndim: int) -> Problem:
+    """Normal density in a wide box: neighbours correlated by 0.8, widths over a decade, off the middle.
+
+    Parameters
+    ----------
+    ndim
+        Number of parameters.
+
+    Returns
+    -------
+    tuple
+        Likelihood, priors, exact log-evidence: minus the log of the box's volume. The box, of side 24, ends 8 standard
+        deviations or more from the mean: 1e-15 of the density is cut off for each parameter.
+
+    Raises
+    ------
+    ProblemError
+        If ``ndim`` is below 1.
+    """
+    _check_ndim(ndim, 1, 100)
+    widths = np.geomspace(1.0, 0.1, ndim)
+    steps = np.arange(ndim)
+    covariance = np.outer(widths, widths) * _CORRELATION ** np.abs(steps[:, None] - steps)
+    likelihood = CorrelatedGaussian(np.linspace(-3.0, 4.0, ndim), covariance)
+    return likelihood, _uniform(likelihood.keys, -_BOX, _BOX), -ndim * math.log(2 * _BOX)
+
+
+def gaussian_shells(ndim: int = 2) -> Problem:
+    """Two far shells of radius 2 and width 0.1 in a box of side 12 (Feroz and Hobson 2008).
+
+    Parameters
+    ----------
+    ndim
+        Number of parameters, at least 2.
+
+    Returns
+    -------
+    tuple
+        Likelihood, priors, exact log-evidence by a radial integral: -1.75 in 2, -5.67 in 5 and -14.59 in 10 dimensions.
+        The box ends 5 widths from either shell, and cuts less than 3e-7 of it off.
+
+    Raises
+    ------
+    ProblemError
+        If ``ndim`` is below 2.
+    """
+    _check_ndim(ndim, 2, 100)
+    centres = np.zeros((2, ndim))
+    centres[:, 0] = -_SHELL_CENTRE, _SHELL_CENTRE
+    likelihood = GaussianShells(centres, _SHELL_RADIUS, _SHELL_WIDTH)
+
+    def profile(z: float) -> float:
+        # In units of the radius at the shell's middle: no overflow in any dimension.
+        return (1.0 + z * _SHELL_WIDTH / _SHELL_RADIUS) ** (ndim - 1) * math.exp(-0.5 * z * z)
+
+    radial = quad(profile, -15.0, 15.0, points=[0.0], epsabs=0.0, epsrel=1e-12)[0] / math.sqrt(2 * math.pi)
+    log_sphere = math.log(2.0) + 0.5 * ndim * math.log(math.pi) - float(gammaln(0.5 * ndim))
+    log_area = log_sphere + (ndim - 1) * math.log(_SHELL_RADIUS)
+    log_evidence = math.log(2.0) + log_area + math.log(radial) - ndim * math.log(2 * _SHELL_BOX)
+    return likelihood, _uniform(likelihood.keys, -_SHELL_BOX, _SHELL_BOX), log_evidence
+
+
+def unequal_modes(ndim: int = 3, narrow: float = 0.01) -> Problem:
+    """Two far normal modes of equal weight in the box of side 2, one of width 0.1 and one much narrower.
+
+    Parameters
+    ----------
+    ndim
+        Number of parameters.
+    narrow
+        Width of the narrower mode, which draws from the prior hardly ever meet.
+
+    Returns
+    -------
+    tuple
+        Likelihood, priors, exact log-evidence: minus the log of the box's volume. The box ends more than 5 widths from
+        either mode: less than 1e-6 of the density is cut off for each parameter.
+
+    Raises
+    ------
+    ProblemError
+        If ``ndim`` is below 1.
+    """
+    _check_ndim(ndim, 1, 100)
+    likelihood = UnequalModes(ndim, (0.1, narrow))
+    return likelihood, _uniform(likelihood.keys, -1.0, 1.0), -ndim * math.log(2.0)
+
+
+def spike_and_slab(ndim: int = 3, narrow: float = 0.01) -> Problem:
+    """A narrow normal density upon a slope of one of width 0.1, of equal weight, in the box of side 2.
+
+    Parameters
+    ----------
+    ndim
+        Number of parameters.
+    narrow
+        Width of the spike.
+
+    Returns
+    -------
+    tuple
+        Likelihood, priors, exact log-evidence: minus the log of the box's volume. The box ends 9 widths from the slab.
+
+    Raises
+    ------
+    ProblemError
+        If ``ndim`` is below 1.
+    """
+    _check_ndim(ndim, 1, 100)
+    likelihood = UnequalModes(ndim, (0.1, narrow), _CONCENTRIC)
+    return likelihood, _uniform(likelihood.keys, -1.0, 1.0), -ndim * math.log(2.0)
+
+
+def eggbox(ndim: int = 2) -> Problem:
+    """Egg box on [0, 10 pi] in every parameter: 18 equal modes in 2 dimensions, some cut by the edges.
+
+    Parameters
+    ----------
+    ndim
+        Number of parameters, 1 to 3.
+
+    Returns
+    -------
+    tuple
+        Likelihood, priors, exact log-evidence by quadrature, 235.856 in 2 dimensions.
+
+    Raises
+    ------
+    ProblemError
+        If ``ndim`` is not 1, 2 or 3.
+    """
+    _check_ndim(ndim, 1, 3)
+    likelihood = EggBox(ndim)
+    # Each of the five half waves gives the same values of the cosine; the trapezium rule is spectrally exact on one.
+    nodes = np.linspace(0.0, 2 * math.pi, 129)
+    log_weight = np.full(nodes.size, -math.log(nodes.size - 1))
+    log_weight[[0, -1]] -= math.log(2.0)
+    grids = np.meshgrid(*[nodes] * ndim, indexing="ij", sparse=True)
+    values = likelihood.log_likelihood(dict(zip(likelihood.keys, np.broadcast_arrays(*grids), strict=True)))
+    for _ in range(ndim):
+        values = logsumexp(values + log_weight, axis=-1)
+    return likelihood, _uniform(likelihood.keys, 0.0, _EGG_BOX), float(values)
+
+
+def with_difference_and_product(parameters: Mapping[str, ArrayLike]) -> dict[str, ArrayLike]:
+    """``parameters`` with ``difference`` (a - b) and ``product`` (a b), for the constraints."""
+    a, b = parameters["a"], parameters["b"]
+    return {**parameters, "difference": a - b, "product": a * b}
+
+
+def two_lines(x: NDArray[np.float64], a: float, b: float) -> NDArray[np.float64]:
+    """Mean of the data of ``constrained_gaussian(simulates=True)``: a line and a parabola, of heights a and b at 1."""
+    return a * x + b * x**2
+
+
+def constrained_gaussian(simulates: bool = False) -> Problem:
+    """Normal likelihood of a and b, uniform from 5 to 50, under ``a > b`` and ``400 < a b < 600``.
+
+    The constraints leave 8% of the square, a thin bent strip with a corner next to which the likelihood is highest.
+
+    Parameters
+    ----------
+    simulates
+        ``False``: a black box. ``True``: a :class:`bilby.core.likelihood.GaussianLikelihood` of forty noisy data, linear
+        in a and b, from which data can be simulated.
+
+    Returns
+    -------
+    tuple
+        Likelihood, priors with their conversion function, and the log-evidence by quadrature to 1e-10. It is that of the
+        prior normalised over what the constraints leave. Samplers that merely give no weight to what they forbid find
+        the log of the share left less.
+    """
+    if simulates:
+        x = np.linspace(0.05, 2.0, 40)
+        y = two_lines(x, 24.0, 22.0) + 12.0 * np.random.default_rng(20200218).standard_normal(x.size)
+        likelihood: Likelihood = GaussianLikelihood(x, y, two_lines, 12.0)
+        design = np.stack([x, x**2], axis=-1)
+        covariance = np.linalg.inv(design.T @ design) * 12.0**2
+        mean = covariance @ design.T @ y / 12.0**2
+        best = likelihood.log_likelihood({"a": mean[0], "b": mean[1]})
+        log_norm = float(best + 0.5 * np.linalg.slogdet(2 * math.pi * covariance)[1])
+    else:
+        mean, covariance, log_norm = np.array([24.0, 23.0]), np.array([[16.0, -9.0], [-9.0, 9.0]]), 0.0
+        likelihood = CorrelatedGaussian(mean, covariance, ("a", "b"))
+    low, high = _MASSES
+    priors = PriorDict(
+        {
+            **_uniform(("a", "b"), low, high),
+            "difference": Constraint(0.0, high - low, name="difference"),
+            "product": Constraint(*_PRODUCT, name="product"),
+        },
+        conversion_function=with_difference_and_product,
+    )
+    inside = _over_strip(lambda a, b1, b2: _normal_between(a, b1, b2, mean, covariance))
+    return likelihood, priors, log_norm + math.log(inside / _over_strip(lambda a, b1, b2: b2 - b1))
+
+
+def share_left() -> float:
+    """Share of the square that the constraints of :func:`constrained_gaussian` leave."""
+    return _over_strip(lambda a, b1, b2: b2 - b1) / (_MASSES[1] - _MASSES[0]) ** 2
+
+
+def _over_strip(integrand: Callable[[float, float, float], float]) -> float:
+    """Integral over a of ``integrand(a, least b, largest b)``, in pieces between which the edges of b are smooth."""
+    low, high = _MASSES
+    edges = [math.sqrt(_PRODUCT[0]), math.sqrt(_PRODUCT[1]), high]
+    total = 0.0
+    for left, right in pairwise(edges):
+        total += quad(
+            lambda a: integrand(a, max(low, _PRODUCT[0] / a), min(a, high, _PRODUCT[1] / a)),
+            left,
+            right,
+            epsabs=0.0,
+            epsrel=1e-11,
+        )[0]
+    return total
+
+
+def _normal_between(a: float, b1: float, b2: float, mean: NDArray, covariance: NDArray) -> float:
+    """Density of a times the probability of ``b1 < b < b2`` given it."""
+    slope = covariance[0, 1] / covariance[0, 0]
+    centre, width = mean[1] + slope * (a - mean[0]), math.sqrt(covariance[1, 1] - slope * covariance[0, 1])
+    density = math.exp(-0.5 * (a - mean[0]) ** 2 / covariance[0, 0]) / math.sqrt(2 * math.pi * covariance[0, 0])
+    return density * float(ndtr((b2 - centre) / width) - ndtr((b1 - centre) / width))
+
+
+def _names(ndim: int) -> tuple[str, ...]:
+    return tuple(f"x{i}" for i in range(ndim))
+
+
+def _point(parameters: Mapping[str, ArrayLike], keys: Sequence[str]) -> NDArray[np.float64]:
+    return np.stack([parameters[key] for key in keys], axis=-1)
+
+
+def _uniform(keys: Sequence[str], low: float, high: float) -> PriorDict:
+    return PriorDict({key: Uniform(low, high, name=key) for key in keys})
+
+
+def _check_ndim(ndim: int, least: int, most: int) -> None:
+    if not least <= ndim <= most:
+        raise ProblemError(f"ndim={ndim} must be from {least} to {most}")

@@ -1,0 +1,80 @@
+"""Several processes, on one machine or many, as lightning-fabric starts or finds them.
+
+``torchrun``, ``srun`` and the like start the processes; fabric reads from the environment which one it is in.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from typing import TypeVar
+
+import torch
+
+from ..errors import ConfigurationError
+
+try:
+    from lightning_fabric import Fabric
+    from lightning_fabric.plugins.environments import SLURMEnvironment, TorchElasticEnvironment
+except ImportError as error:
+    raise ConfigurationError("lightning-fabric is not installed: pip install bilby_flowpe[fabric]") from error
+
+Value = TypeVar("Value")
+
+
+class FabricTeam:
+    """The processes that were started with this one.
+
+    Parameters
+    ----------
+    accelerator
+        ``"cpu"``, ``"cuda"`` or what else fabric knows.
+
+    Raises
+    ------
+    ConfigurationError
+        If the accelerator is not to be had here.
+    """
+
+    def __init__(self, accelerator: str = "cpu") -> None:
+        here, nodes = _started()
+        try:
+            fabric = Fabric(
+                accelerator=accelerator, devices=here, num_nodes=nodes, strategy="ddp" if here * nodes > 1 else "auto"
+            )
+            fabric.launch()
+        except (RuntimeError, ValueError) as error:
+            raise ConfigurationError(
+                f"accelerator={accelerator!r} cannot be used here: {str(error).splitlines()[0]}"
+            ) from error
+        self._fabric = fabric
+        self.rank, self.size, self.device = fabric.global_rank, fabric.world_size, fabric.device
+
+    def broadcast(self, value: Value) -> Value:
+        return self._fabric.broadcast(value)
+
+    def gather(self, value: Value) -> list[Value]:
+        if self.size == 1:
+            return [value]
+        values: list[Value] = [None] * self.size
+        torch.distributed.all_gather_object(values, value)
+        return values
+
+    def average(self, tensors: Sequence[torch.Tensor]) -> None:
+        if self.size == 1 or not tensors:
+            return
+        # One message for all: a network has hundreds of small tensors.
+        flat = torch.cat([tensor.reshape(-1) for tensor in tensors])
+        flat = self._fabric.all_reduce(flat, reduce_op="mean")
+        for tensor, piece in zip(tensors, flat.split([tensor.numel() for tensor in tensors]), strict=True):
+            tensor.copy_(piece.view_as(tensor))
+
+
+def _started() -> tuple[int, int]:
+    """Processes on this machine, and machines."""
+    if TorchElasticEnvironment.detect():
+        here = int(os.environ["LOCAL_WORLD_SIZE"])
+        return here, max(1, int(os.environ["WORLD_SIZE"]) // here)
+    if SLURMEnvironment.detect():
+        return int(os.environ.get("SLURM_NTASKS_PER_NODE", 1)), int(os.environ.get("SLURM_NNODES", 1))
+    return 1, 1

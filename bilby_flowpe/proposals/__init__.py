@@ -1,0 +1,1 @@
+"""Exact densities to draw from, on charts of the parameters, and their mixtures."""

@@ -1,0 +1,206 @@
+"""A small flow fitted to weighted points: the posterior of one event, in the base space of a chart.
+
+Points are whitened by their weighted mean and covariance. A spline flow learns what is left, and a mixture of normal densities
+beside it, for modes apart; where few points carry the weight, and either would learn them by heart, the whitened normal is
+kept. Held-out points decide. The mixture takes less time by far: where it is as good as any can be, it is kept.
+"""
+
+from __future__ import annotations
+
+import copy
+import math
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+import zuko
+from scipy.special import logsumexp
+
+from .event_mixture import NormalMixture, fit_mixture, split
+from .parts import Normal
+
+_TRANSFORMS, _HIDDEN, _BINS = 3, (64, 64), 8
+_BATCH, _CHECK_EVERY, _PATIENCE = 512, 25, 6
+_RIDGE = 1e-9
+_CHUNK = 16_384
+
+
+@dataclass(frozen=True)
+class Whitening:
+    """Affine map to coordinates of zero mean and unit covariance.
+
+    Attributes
+    ----------
+    mean, cholesky
+        (n,), and lower triangular (n, n).
+    """
+
+    mean: np.ndarray
+    cholesky: np.ndarray
+
+    @classmethod
+    def of(cls, points: np.ndarray, weights: np.ndarray) -> Whitening:
+        """By the moments of points (N, n) of weights (N,) that sum to one."""
+        mean = weights @ points
+        centred = points - mean
+        covariance = (centred * weights[:, None]).T @ centred
+        scale = np.maximum(np.diag(covariance), 1e-30)
+        return cls(mean, np.linalg.cholesky(covariance + _RIDGE * np.diag(scale) + 1e-30 * np.eye(len(mean))))
+
+    @property
+    def log_volume(self) -> float:
+        """Log Jacobian of the inverse."""
+        return float(np.sum(np.log(np.diag(self.cholesky))))
+
+    def __call__(self, points: np.ndarray) -> np.ndarray:
+        """Points (N, n), whitened."""
+        return np.linalg.solve(self.cholesky, (points - self.mean).T).T
+
+    def inverse(self, white: np.ndarray) -> np.ndarray:
+        """The inverse."""
+        return white @ self.cholesky.T + self.mean
+
+
+class EventFlow:
+    """A whitened spline flow; :class:`~bilby_flowpe.proposals.parts.BaseDensity`.
+
+    Parameters
+    ----------
+    flow
+        Flow in the whitened space; ``None`` for the base itself.
+    whitening
+        From the chart's base space.
+    base
+        Density that the flow starts from.
+    """
+
+    def __init__(self, flow: zuko.flows.Flow | None, whitening: Whitening, base: Normal | NormalMixture) -> None:
+        self._flow, self._whitening, self._base = flow, whitening, base
+
+    def broadened(self, width: float) -> EventFlow:
+        """The same flow from a broader base."""
+        return EventFlow(self._flow, self._whitening, self._base.broadened(width))
+
+    @torch.no_grad()
+    def draw(self, size: int, generator: torch.Generator) -> np.ndarray:
+        """Draws (size, n)."""
+        white = self._base.draw(size, generator)
+        if self._flow is not None:
+            white = self._flow().transform.inv(torch.as_tensor(white, dtype=torch.float32)).double().numpy()
+        return self._whitening.inverse(white)
+
+    @torch.no_grad()
+    def log_prob(self, base: np.ndarray) -> np.ndarray:
+        """Log density (N,) at (N, n)."""
+        finite = np.all(np.isfinite(base), axis=1)
+        white = self._whitening(np.where(finite[:, None], base, 0.0))
+        log_jacobian = np.zeros(len(white))
+        if self._flow is not None:
+            transform = self._flow().transform
+            pieces = [
+                transform.call_and_ladj(piece) for piece in torch.as_tensor(white, dtype=torch.float32).split(_CHUNK)
+            ]
+            white = torch.cat([piece for piece, _ in pieces]).double().numpy()
+            log_jacobian = torch.cat([piece for _, piece in pieces]).double().numpy()
+        return np.where(finite, self._base.log_prob(white) + log_jacobian - self._whitening.log_volume, -np.inf)
+
+
+def fit_event_flow(
+    points: np.ndarray,
+    log_weights: np.ndarray,
+    rng: np.random.Generator,
+    steps: int,
+    log_density: np.ndarray | None = None,
+    enough: float = 0.0,
+) -> EventFlow:
+    """Fit to weighted points by maximum likelihood.
+
+    Parameters
+    ----------
+    points
+        Base coordinates, (N, n).
+    log_weights
+        Their log weights, (N,); -inf for none.
+    rng
+        Source of all randomness.
+    steps
+        Most training steps.
+    log_density
+        Log density at the points, (N,), up to a constant.
+    enough
+        A mixture whose divergence from this density is no larger, in nats, is kept without a look at flows.
+    """
+    alive = _alive(points, log_weights)
+    points, weights = sound_weights(points, log_weights)
+    whitening = Whitening.of(points, weights)
+    white = whitening(points)
+    normal = Normal(white.shape[1])
+    if (parts := split(weights, rng)) is None:
+        return EventFlow(None, whitening, normal)
+    train, test = parts
+    base, of_base = fit_mixture(white[train], weights[train], white[test], weights[test], rng)
+    if log_density is None or _divergence(base, white[test], weights[test], log_density[alive][test]) > enough:
+        flow, of_flow = _train(white, weights, train, test, rng, steps)
+        if of_flow > of_base:
+            return EventFlow(flow, whitening, normal)
+    return EventFlow(None, whitening, base)
+
+
+def _alive(points: np.ndarray, log_weights: np.ndarray) -> np.ndarray:
+    return np.isfinite(log_weights) & np.all(np.isfinite(points), axis=1)
+
+
+def sound_weights(points: np.ndarray, log_weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Finite points (M, n) of some weight, and their weights (M,), which sum to one."""
+    alive = _alive(points, log_weights)
+    points, weights = points[alive], np.exp(log_weights[alive] - log_weights[alive].max())
+    # A single point must not become the whole posterior (truncated importance sampling, Ionides 2008).
+    weights = np.minimum(weights, weights.mean() * math.sqrt(len(weights)))
+    return points, weights / weights.sum()
+
+
+def _divergence(base: Normal | NormalMixture, white: np.ndarray, weights: np.ndarray, log_density: np.ndarray) -> float:
+    """Of ``base`` from the density, in nats, by weighted points of the latter: E[ln p / q] + ln E[q / p]."""
+    weights = weights / weights.sum()
+    log_ratio = log_density - base.log_prob(white)
+    some = weights > 0
+    return float(weights[some] @ log_ratio[some] + logsumexp(-log_ratio[some], b=weights[some]))
+
+
+def _train(
+    white: np.ndarray, weights: np.ndarray, train: np.ndarray, test: np.ndarray, rng: np.random.Generator, steps: int
+) -> tuple[zuko.flows.Flow | None, float]:
+    """The flow that held-out points like best, if any, and their mean log density."""
+    seed = int(rng.integers(2**31))
+    x = torch.as_tensor(white, dtype=torch.float32)
+    x_test, w_test = x[test], torch.as_tensor(weights[test] / weights[test].sum(), dtype=torch.float32)
+    probability = weights[train] / weights[train].sum()
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        flow = zuko.flows.NSF(white.shape[1], transforms=_TRANSFORMS, hidden_features=_HIDDEN, bins=_BINS)
+    optimizer = torch.optim.Adam(flow.parameters(), lr=3e-3)
+    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, steps)
+    least, best, since = math.inf, None, 0
+    picks = rng.choice(train, size=(steps, _BATCH), p=probability)
+    for step in range(steps):
+        optimizer.zero_grad(set_to_none=True)
+        loss = -flow().log_prob(x[picks[step]]).mean()
+        if not torch.isfinite(loss):
+            break
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(flow.parameters(), 5.0)
+        optimizer.step()
+        schedule.step()
+        if (step + 1) % _CHECK_EVERY == 0:
+            with torch.no_grad():
+                held_out = float(-(w_test * flow().log_prob(x_test)).sum())
+            if held_out < least:
+                least, best, since = held_out, copy.deepcopy(flow.state_dict()), 0
+            else:
+                since += 1
+                if since >= _PATIENCE:
+                    break
+    if best is None:
+        return None, -math.inf
+    flow.load_state_dict(best)
+    return flow.eval().requires_grad_(False), -least

@@ -1,0 +1,120 @@
+"""A mixture of normal densities fitted to weighted points: many modes apart, which a flow draws with bridges between them."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from scipy.cluster.vq import kmeans2
+from scipy.special import logsumexp
+from torch.distributions import MultivariateNormal
+
+from .parts import Normal
+
+_COMPONENTS = (2, 4, 8, 16, 32)
+_MOST_POINTS = 8192
+_STEPS = 60
+_CONVERGED = 1e-4
+_RIDGE = 1e-9
+_HELD_OUT = 0.15
+_GAIN = 0.01  # in mean log density, below which twice as many components are not worth their time
+
+
+class NormalMixture:
+    """Mixture of K normal densities in n dimensions; :class:`~bilby_flowpe.proposals.parts.BaseDensity`.
+
+    Parameters
+    ----------
+    shares, means, cholesky
+        (K,), (K, n) and lower triangular (K, n, n).
+    """
+
+    def __init__(self, shares: np.ndarray, means: np.ndarray, cholesky: np.ndarray) -> None:
+        self.shares, self.means, self.cholesky = shares, means, cholesky
+        self._normals = MultivariateNormal(torch.as_tensor(means), scale_tril=torch.as_tensor(cholesky))
+
+    def broadened(self, width: float) -> NormalMixture:
+        """Every component broader by this factor."""
+        return NormalMixture(self.shares, self.means, self.cholesky * width)
+
+    def draw(self, size: int, generator: torch.Generator) -> np.ndarray:
+        """Draws (size, n)."""
+        component = torch.multinomial(torch.as_tensor(self.shares), size, replacement=True, generator=generator).numpy()
+        white = torch.randn(size, self.means.shape[1], generator=generator, dtype=torch.float64).numpy()
+        return np.einsum("nij,nj->ni", self.cholesky[component], white) + self.means[component]
+
+    def log_prob(self, base: np.ndarray) -> np.ndarray:
+        """Log density (N,) at (N, n)."""
+        return logsumexp(self.log_parts(base), axis=1)
+
+    def log_parts(self, base: np.ndarray) -> np.ndarray:
+        """Log density of each component times its share, (N, K)."""
+        log_prob = self._normals.log_prob(torch.as_tensor(base, dtype=torch.float64)[:, None, :])
+        return log_prob.numpy() + np.log(self.shares)
+
+
+def split(weights: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray] | None:
+    """Indices of the points to fit to and of those to hold out; ``None`` where either would have no weight."""
+    order = rng.permutation(len(weights))
+    held = max(1, int(_HELD_OUT * len(weights)))
+    test, train = order[:held], order[held:]
+    return (train, test) if len(train) and weights[test].sum() > 0 and weights[train].sum() > 0 else None
+
+
+def fit_mixture(
+    points: np.ndarray, weights: np.ndarray, held_points: np.ndarray, held_weights: np.ndarray, rng: np.random.Generator
+) -> tuple[Normal | NormalMixture, float]:
+    """The mixture that held-out points like best, or the standard normal, and their mean log density.
+
+    Parameters
+    ----------
+    points, weights
+        White points (N, n) and their weights (N,).
+    held_points, held_weights
+        Others.
+    rng
+        Source of all randomness.
+    """
+    normal = Normal(points.shape[1])
+    of_normal = float(np.average(normal.log_prob(held_points), weights=held_weights))
+    best: tuple[Normal | NormalMixture, float] = (normal, -np.inf)
+    effective = weights.sum() ** 2 / np.sum(weights**2)
+    picked = rng.choice(len(points), size=min(_MOST_POINTS, len(points)), p=weights / weights.sum())
+    for components in _COMPONENTS:
+        # A component needs a few points in every direction.
+        if effective < 4 * components * points.shape[1]:
+            break
+        mixture = _maximise(points[picked], components, effective, rng)
+        score = float(np.average(mixture.log_prob(held_points), weights=held_weights))
+        if score < best[1] + _GAIN:
+            break
+        best = mixture, score
+    return best if best[1] > of_normal else (normal, of_normal)
+
+
+def _maximise(points: np.ndarray, components: int, effective: float, rng: np.random.Generator) -> NormalMixture:
+    """Expectation maximisation (Dempster et al. 1977) from centres by k-means, covariances held up by a prior."""
+    size, n = points.shape
+    means, label = kmeans2(points, components, minit="++", seed=rng)
+    responsibility = np.eye(components)[label]
+    # Of points that are repeated as their weights say, only so many are independent.
+    count_scale = min(effective / size, 1.0)
+    prior_count = n + 2.0
+    within = points - means[label]
+    prior_covariance = within.T @ within / size + _RIDGE * np.eye(n)
+    before = -np.inf
+    for _ in range(_STEPS):
+        counts = responsibility.sum(axis=0) * count_scale
+        shares = (counts + 1.0) / (counts + 1.0).sum()
+        total = np.maximum(responsibility.sum(axis=0), 1e-12)
+        means = responsibility.T @ points / total[:, None]
+        centred = points[None] - means[:, None]
+        scatter = (centred * responsibility.T[..., None]).transpose(0, 2, 1) @ centred * count_scale
+        covariance = (scatter + prior_count * prior_covariance) / (counts + prior_count)[:, None, None]
+        mixture = NormalMixture(shares, means, np.linalg.cholesky(covariance))
+        parts = mixture.log_parts(points)
+        log_density = logsumexp(parts, axis=1, keepdims=True)
+        responsibility = np.exp(parts - log_density)
+        if (now := float(log_density.mean())) < before + _CONVERGED:
+            break
+        before = now
+    return mixture

@@ -1,0 +1,150 @@
+"""Parts of a mixture: densities on a chart, and the prior; each draws, and gives its density anywhere."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+import torch
+
+from ..priors import Parameters, PriorTransform
+from .charts import Chart, turned
+from .latents import Encoder
+
+FLOW, BROAD, PRIOR = "flow", "broadened flow", "prior"
+_LOG_2PI = float(np.log(2 * np.pi))
+
+
+class BaseDensity(Protocol):
+    """A density in a chart's base space."""
+
+    def draw(self, size: int, generator: torch.Generator) -> np.ndarray:
+        """Draws (size, n)."""
+        ...
+
+    def log_prob(self, base: np.ndarray) -> np.ndarray:
+        """Log density (N,) at (N, n)."""
+        ...
+
+
+@dataclass(frozen=True)
+class Normal:
+    """A centred normal of equal width in all of n dimensions."""
+
+    features: int
+    width: float = 1.0
+
+    def broadened(self, width: float) -> Normal:
+        """The same, broader by this factor."""
+        return Normal(self.features, self.width * width)
+
+    def draw(self, size: int, generator: torch.Generator) -> np.ndarray:
+        """See :class:`BaseDensity`."""
+        draws = torch.randn(size, self.features, generator=generator, dtype=torch.float64)
+        return self.width * draws.numpy()
+
+    def log_prob(self, base: np.ndarray) -> np.ndarray:
+        """See :class:`BaseDensity`."""
+        scaled = np.sum((base / self.width) ** 2, axis=1)
+        return -0.5 * scaled - self.features * (np.log(self.width) + 0.5 * _LOG_2PI)
+
+
+class Part(Protocol):
+    """Some parts of a mixture that are evaluated together.
+
+    Attributes
+    ----------
+    names
+        One name a part, K of them.
+    """
+
+    names: tuple[str, ...]
+
+    def draw(
+        self, index: int, size: int, generator: torch.Generator, rng: np.random.Generator
+    ) -> tuple[Parameters, np.ndarray]:
+        """Draws of part ``index``, and which are inside the prior."""
+        ...
+
+    def log_prob(self, parameters: Parameters) -> np.ndarray:
+        """Log densities of all parts, (N, K)."""
+        ...
+
+
+class Charted:
+    """Densities in the base space of one chart.
+
+    Parameters
+    ----------
+    chart
+        The chart.
+    densities
+        Densities in its base space, by name.
+    symmetric
+        Whether draws are given the chart's symmetry, if it has one.
+    """
+
+    def __init__(self, chart: Chart, densities: dict[str, BaseDensity], symmetric: bool = True) -> None:
+        self.chart, self._symmetric = chart, symmetric and chart.turn is not None
+        self.names = tuple(densities)
+        self._densities = tuple(densities.values())
+
+    def draw(
+        self, index: int, size: int, generator: torch.Generator, rng: np.random.Generator
+    ) -> tuple[Parameters, np.ndarray]:
+        """See :class:`Part`."""
+        parameters, inside = self.chart.inverse(self._densities[index].draw(size, generator), rng)
+        if self._symmetric:
+            parameters = turned(self.chart, parameters, rng.integers(2, size=size))
+        return parameters, inside
+
+    def log_prob(self, parameters: Parameters) -> np.ndarray:
+        """See :class:`Part`."""
+        log_prob = self._log_prob(parameters)
+        if not self._symmetric:
+            return log_prob
+        other = self._log_prob(turned(self.chart, parameters, np.ones(len(log_prob))))
+        return np.logaddexp(log_prob, other) - np.log(2.0)
+
+    def _log_prob(self, parameters: Parameters) -> np.ndarray:
+        base, log_jacobian = self.chart.forward(parameters)
+        log_prob = np.stack([density.log_prob(base) + log_jacobian for density in self._densities], axis=-1)
+        return np.where(np.isnan(log_prob), -np.inf, log_prob)
+
+
+class FromPrior:
+    """The user's prior.
+
+    Parameters
+    ----------
+    transform
+        The prior.
+    keys
+        Parameters wanted; the others must be independent of them.
+    encoder
+        Of the latent variables that the proposal has beside them, if any.
+    """
+
+    names = (PRIOR,)
+
+    def __init__(self, transform: PriorTransform, keys: tuple[str, ...], encoder: Encoder | None = None) -> None:
+        self.transform, self.keys, self._encoder = transform, keys, encoder
+
+    def draw(
+        self, index: int, size: int, generator: torch.Generator, rng: np.random.Generator
+    ) -> tuple[Parameters, np.ndarray]:
+        """See :class:`Part`."""
+        sample = self.transform.sample(size, rng)
+        parameters = {key: sample[key] for key in self.keys}
+        if self._encoder:
+            parameters |= self._encoder.draw(parameters, generator, rng)
+        return parameters, np.ones(size, dtype=bool)
+
+    def log_prob(self, parameters: Parameters) -> np.ndarray:
+        """See :class:`Part`."""
+        size = len(parameters[self.keys[0]])
+        others = {key: value for key, value in self.transform.from_median().items() if key not in self.keys}
+        filled = {**{key: np.full(size, value) for key, value in others.items()}, **parameters}
+        log_prob = self.transform.log_prob(filled, self.keys)
+        return (log_prob + self._encoder.log_prob(parameters) if self._encoder else log_prob)[:, None]

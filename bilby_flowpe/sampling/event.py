@@ -1,0 +1,230 @@
+"""From a proposal to an outcome, for one event: pilot, fresh batch, and refinement where that is not enough."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TypeVar
+
+import numpy as np
+import torch
+from bilby.core.utils import logger
+
+from ..importance import WeightSummary, draws_needed, effective_sample_size
+from ..proposals.charts import Chart, unreached_share
+from ..proposals.mixture import Mixture
+from ..surprise import Surprise
+from ..verdict import judge
+from .outcome import Outcome
+from .refine import Budget, Refinement
+from .weighing import Target, WeightedDraws
+
+_HOPELESS = 5.0
+_INEFFICIENT = 0.02
+_PILOT = 500
+_ATTEMPTS = 3
+
+Done = TypeVar("Done")
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What is asked of a run.
+
+    Attributes
+    ----------
+    n_effective
+        Effective draws to aim at.
+    n_posterior
+        Most equal-weight rows.
+    refine
+        Whether a proposal that will not do is refined on the event.
+    progress
+        Whether to show progress bars.
+    """
+
+    n_effective: int = 5000
+    n_posterior: int = 5000
+    refine: bool = True
+    progress: bool = False
+
+
+class EventSampler:
+    """Samples the posterior of one event.
+
+    Parameters
+    ----------
+    target
+        The posterior.
+    chart
+        A network bound to the event's data; ``None`` to start from the prior.
+    proposal
+        Mixture to begin with, where there is a network.
+    wanted, budget
+        What is asked for, and what may be spent on it.
+    found
+        Log likelihood ratio of the best signal that a search found in the data, if there was one.
+    surprise
+        Says how unlike the simulations the data are (:meth:`bilby_flowpe.bound.BoundPosterior.surprise`).
+    generator, rng
+        Generators.
+
+    Attributes
+    ----------
+    seconds : dict
+        Of each stage.
+    """
+
+    def __init__(
+        self,
+        target: Target,
+        chart: Chart | None,
+        proposal: Mixture | None,
+        wanted: Wanted,
+        budget: Budget,
+        generator: torch.Generator,
+        rng: np.random.Generator,
+        found: float | None = None,
+        surprise: Callable[[float | None], Surprise | None] | None = None,
+    ) -> None:
+        self.target, self.chart, self.proposal, self.found = target, chart, proposal, found
+        self.surprise = surprise
+        self.wanted, self.budget = wanted, budget
+        self.generator, self.rng = generator, rng
+        self.seconds: dict[str, float] = {}
+        self._unreached: float | None = None
+
+    def raw(self) -> Outcome:
+        """Draws of the proposal as they are, weighed for what is drawn conditionally, and not judged."""
+        stage = "conditionals" if self.target.conditional.keys else "likelihoods"
+        return Outcome(self._draw(self.proposal, self.wanted.n_posterior, stage), self.proposal)
+
+    def __call__(self) -> Outcome:
+        """Weighted draws, with a verdict."""
+        if self.chart is None:
+            return self._refined(self._new_refinement(), [])
+        proposal, wanted = self.proposal, self.wanted
+        self._unreached = unreached_share(self.chart, self.target.transform)
+        # Of a small budget the larger part is for the batch that counts.
+        size = min(max(wanted.n_effective // 5, _PILOT), max(self.budget.likelihood_evaluations // 4, 1))
+        pilot = self._draw(proposal, size, "pilot")
+        summary = pilot.summary()
+        left = self.budget.evaluations_left(self.target)
+        needed = draws_needed(summary, wanted.n_effective, maximum=left + 1)
+        poor = summary.efficiency < _INEFFICIENT or summary.effective_sample_size < _HOPELESS
+        refinement = self._new_refinement()
+        # A budget that is a little short buys more from the network than from a few rounds.
+        can_refine = wanted.refine and left >= refinement.least_evaluations and self.budget.in_time()
+        if can_refine and (poor or needed > left):
+            logger.info(f"The network's efficiency on this event is about {summary.efficiency:.3g}: it is refined")
+            return self._refined(refinement, [(pilot, proposal)])
+        # The pilot only fixes the number: its own luck must not enter the evidence.
+        size = max(min(needed, left), 1)
+        weighted = self._draw(proposal, size, "weighing")
+        cut = needed > left or len(weighted.log_weights) < size
+        effective = effective_sample_size(weighted.log_weights)
+        short = None
+        if cut and effective < wanted.n_effective:
+            short = self.budget.spent(
+                self.target, f"with {effective:.0f} effective draws of n_effective={wanted.n_effective}"
+            )
+        outcome = self._judged(weighted, proposal, summary, unfinished=short)
+        enough = self.budget.evaluations_left(self.target) >= refinement.least_evaluations and self.budget.in_time()
+        if not wanted.refine or not outcome.verdict.mendable or not enough:
+            return outcome
+        logger.info("The network will not do (" + "; ".join(outcome.verdict.reasons) + "): it is refined")
+        return self._refined(refinement, [(pilot, proposal), (weighted, proposal)], outcome)
+
+    def _new_refinement(self) -> Refinement:
+        return Refinement(self.target, self._start, self.wanted.n_effective, self.budget, self.generator, self.rng)
+
+    @property
+    def _start(self) -> Chart | None:
+        """What a refinement may start from: pairs with latent variables are no points of the event's own space."""
+        return None if self.chart is None or self.chart.latent else self.chart
+
+    def _refined(
+        self,
+        refinement: Refinement,
+        known: list[tuple[WeightedDraws, Mixture]],
+        before: Outcome | None = None,
+    ) -> Outcome:
+        """Rounds of refinement, then a fresh batch; again while that falls short and the budget lasts.
+
+        Parameters
+        ----------
+        refinement
+            A new one.
+        known
+            Draws made already, and what drew them.
+        before
+            Outcome to return where the budget allows no better one.
+        """
+        for weighted, proposal in known if self._start is not None else []:
+            refinement.add(weighted, proposal)
+        outcome = before
+        for _ in range(_ATTEMPTS):
+            ready = self._timed("refinement", refinement.run)
+            # Draws from the bare prior are no better than what the network had.
+            proposal = refinement.proposal if refinement.has_flow or self.chart is None or ready else self.proposal
+            size = refinement.draws_for(self.wanted.n_effective)
+            if size < 1 and outcome is not None:
+                break
+            weighted = self._draw(proposal, max(size, 1), "weighing")
+            latest = self._judged(weighted, proposal, None, refinement, None if ready else refinement.unfinished)
+            outcome = _better(outcome, latest)
+            # Rounds mend weights; where these are sound, another reason stays, however many are made.
+            sound = judge(latest.summary, self.wanted.n_effective).grade == "reliable"
+            if not ready or sound or not outcome.verdict.mendable:
+                break
+            if proposal.encoder is None:
+                refinement.add(weighted, proposal)
+        return outcome
+
+    def _draw(self, proposal: Mixture, size: int, stage: str) -> WeightedDraws:
+        title = stage.capitalize() if self.wanted.progress else None
+        return self._timed(
+            stage,
+            lambda: self.target.draw(proposal, size, self.generator, self.rng, title, self.budget.go_on),
+        )
+
+    def _timed(self, stage: str, work: Callable[[], Done]) -> Done:
+        began = time.monotonic()
+        done = work()
+        self.seconds[stage] = round(self.seconds.get(stage, 0.0) + time.monotonic() - began, 3)
+        return done
+
+    def _judged(
+        self,
+        weighted: WeightedDraws,
+        proposal: Mixture,
+        pilot: WeightSummary | None,
+        refinement: Refinement | None = None,
+        unfinished: str | None = None,
+    ) -> Outcome:
+        outcome = Outcome(weighted, proposal, pilot, refinement)
+        searched = refinement.round_draws if self.chart is None and self.found is None else None
+        # A refinement begins with draws from the prior, and goes from there where the network does not reach.
+        unreached = None if refinement else self._unreached
+        outcome.judge(
+            self.target,
+            self.wanted.n_effective,
+            self.wanted.n_posterior,
+            self.rng,
+            self.found,
+            unfinished,
+            unreached,
+            searched,
+            self.surprise,
+        )
+        return outcome
+
+
+def _better(one: Outcome | None, other: Outcome) -> Outcome:
+    """The outcome of the better grade, of equal ones that with more effective draws."""
+    if one is None:
+        return other
+    ranks = {"failed": 0, "check": 1, "reliable": 2}
+    first, second = ((ranks[o.verdict.grade], o.summary.effective_sample_size) for o in (one, other))
+    return one if first > second else other

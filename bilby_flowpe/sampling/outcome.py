@@ -1,0 +1,238 @@
+"""What a run came to: weighted draws, their verdict, and Bilby's result filled with them."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+from bilby.core.result import Result
+from bilby.core.sampler.base_sampler import Sampler
+from bilby.core.utils import logger
+from pandas import DataFrame
+
+from ..bound import BoundPosterior
+from ..importance import WeightSummary, equal_weight_rows, normalised_weights
+from ..processes.parallel import Row
+from ..proposals.mixture import Mixture
+from ..proposals.parts import PRIOR
+from ..statistics import KEY
+from ..surprise import RESIDUAL, Surprise, farthest_off, residual_of
+from ..verdict import Evidence, Verdict, judge
+from .refine import Refinement
+from .weighing import Target, WeightedDraws
+
+
+@dataclass
+class Outcome:
+    """Weighted draws and what is known of them.
+
+    Attributes
+    ----------
+    weighted
+        The batch that the result is made of.
+    proposal
+        What drew it.
+    pilot
+        Summary of the pilot batch, if one fixed the number of draws.
+    refinement
+        The refinement, if there was one.
+    """
+
+    weighted: WeightedDraws
+    proposal: Mixture
+    pilot: WeightSummary | None = None
+    refinement: Refinement | None = None
+    summary: WeightSummary = field(init=False)
+    rows: np.ndarray = field(init=False)
+    verdict: Verdict = field(init=False)
+    statistics: dict[str, Any] = field(init=False, default_factory=dict)
+    bound: BoundPosterior | None = field(init=False, default=None)
+
+    def __post_init__(self) -> None:
+        self.summary = self.weighted.summary()
+
+    def judge(
+        self,
+        target: Target,
+        n_effective: int,
+        n_posterior: int,
+        rng: np.random.Generator,
+        found: float | None = None,
+        unfinished: str | None = None,
+        unreached: float | None = None,
+        searched: int | None = None,
+        surprise: Callable[[float | None], Surprise | None] | None = None,
+    ) -> None:
+        """Draw the equal-weight rows and grade the batch.
+
+        Parameters
+        ----------
+        target
+            What was sampled.
+        n_effective, n_posterior
+            Effective draws wanted, and most equal-weight rows.
+        rng
+            Of the rows.
+        found
+            Log likelihood ratio of the best signal that a search found in the data.
+        unfinished
+            Why the proposal did not become good enough, in words.
+        unreached
+            Share of the prior that the network cannot reach, where it is relied on.
+        searched
+            Draws of the prior, where modes were looked for with nothing else.
+        surprise
+            Says how unlike the simulations the data are, given what power the best draw leaves in them.
+        """
+        weighted = self.weighted
+        self.rows, available = equal_weight_rows(weighted.log_weights, n_posterior, rng)
+        size = len(weighted.log_weights)
+        of_data = surprise and surprise(
+            # What poor draws leave in the data is not the data's: a template may fit better.
+            residual_of(target.likelihood, max(self._best(target), -np.inf if found is None else found))
+        )
+        if of_data and of_data.most == RESIDUAL:
+            of_data = replace(of_data, where=farthest_off(target.likelihood, self._best_row(target)))
+        evidence = Evidence(
+            n_posterior=available,
+            outside=weighted.n_outside / size,
+            # A prior that is the whole proposal disagrees with nothing.
+            prior_part=weighted.shares(names).get(PRIOR) if len(names := self.proposal.names) > 1 else None,
+            missing_log_likelihood=None if found is None else self._missing(target, found),
+            unfinished=unfinished,
+            unreached=unreached,
+            closed_form_difference=weighted.spot_difference if weighted.spot_check_failed else None,
+            nan_share=target.n_nan / max(target.n_likelihood, 1),
+            outermost=self._outermost(target),
+            searched=searched,
+            surprise=of_data,
+        )
+        self.verdict = judge(self.summary, n_effective=n_effective, evidence=evidence)
+        if evidence.surprise:
+            self.statistics["surprise"] = evidence.surprise.to_dict()
+
+    def _outermost(self, target: Target) -> tuple[str, float] | None:
+        """The parameter with the largest share of the posterior at the ends of its prior's quantiles, and that share."""
+        alive = np.isfinite(self.weighted.log_weights)
+        if not alive.any():
+            return None
+        weights = normalised_weights(self.weighted.log_weights[alive])
+        beyond = target.transform.outermost({key: value[alive] for key, value in self.weighted.parameters.items()})
+        shares = {key: float(weights[rows].sum()) for key, rows in beyond.items()}
+        return max(shares.items(), key=lambda item: item[1])
+
+    def _missing(self, target: Target, found: float) -> float:
+        """By how much a template fits the data better than any draw does, in log likelihood."""
+        return found - self._best(target)
+
+    def _best(self, target: Target) -> float:
+        """Largest log likelihood ratio of a draw."""
+        noise = 0.0 if target.use_ratio else float(target.translation.asked.noise_log_likelihood())
+        return float(np.max(self.weighted.log_likelihood)) - noise
+
+    def _best_row(self, target: Target) -> Row:
+        """All parameters of the draw of the largest likelihood."""
+        best = int(np.argmax(self.weighted.log_likelihood))
+        return target.rows({key: value[best : best + 1] for key, value in self.weighted.parameters.items()})[0]
+
+    def finish(self, bound: BoundPosterior | None, source: str, seed: int, seconds: dict[str, float]) -> None:
+        """Note where the draws come from: a network bound to the data, if there is one, and its name."""
+        self.bound = bound
+        training = bound.model.information.get("seconds", {}).get("total") if bound else None
+        self.statistics |= {"model": source, "seed": seed, "seconds": seconds, "training_seconds": training}
+        self.statistics["conditional"] = list(bound.conditional.keys) if bound else []
+        self.statistics["corrections"] = list(bound.corrections) if bound else []
+        if self.refinement:
+            self.statistics["refinement"] = self.refinement.statistics()
+
+
+def fill_weighted(sampler: Sampler, outcome: Outcome, target: Target, began: float) -> Result:
+    """Bilby's result from weighted draws."""
+    weighted, summary = outcome.weighted, outcome.summary
+    parameters, log_likelihood, log_prior = target.asked(weighted)
+    keys = target.translation.keys
+    samples = np.stack([parameters[key] for key in keys], axis=-1)
+    result = sampler.result
+    result.samples = samples[outcome.rows]
+    result.log_likelihood_evaluations = log_likelihood[outcome.rows]
+    result.log_prior_evaluations = log_prior[outcome.rows]
+    result.log_evidence = summary.log_evidence
+    # Where constraints or a joint density were integrated by Monte Carlo, the prior's normalisation has an error of its own.
+    result.log_evidence_err = float(np.hypot(summary.log_evidence_err, target.translation.log_normalisation_err))
+    result.num_likelihood_evaluations = target.n_likelihood
+    table = DataFrame(samples, columns=list(keys)).assign(log_likelihood=log_likelihood, log_prior=log_prior)
+    result.nested_samples = _weighted(table, weighted, summary)
+    outcome.statistics |= {
+        **summary.to_dict(),
+        "n_posterior": len(outcome.rows),
+        "n_outside_prior": weighted.n_outside,
+        "n_nan_likelihoods": target.n_nan,
+        "n_likelihood_evaluations": target.n_likelihood,
+        "spot_check_difference": weighted.spot_difference,
+        "posterior_shares": weighted.shares(outcome.proposal.names),
+        "importance_weighted": True,
+        "verdict": outcome.verdict.grade,
+        "reasons": list(outcome.verdict.reasons),
+    }
+    if outcome.pilot:
+        outcome.statistics["pilot_efficiency"] = outcome.pilot.efficiency
+    return _finish(result, outcome, target, began)
+
+
+def fill_raw(sampler: Sampler, outcome: Outcome, target: Target, began: float) -> Result:
+    """Bilby's result from a network's draws as they are; conditional draws cannot be had without the likelihood: said so."""
+    weighted = outcome.weighted
+    alive = np.isfinite(weighted.log_weights)
+    # Raw draws are not held against the data: what these look like by themselves is.
+    if surprise := outcome.bound.surprise():
+        outcome.statistics["surprise"] = surprise.to_dict()
+    result = sampler.result
+    parameters, log_likelihood, log_prior = target.asked(weighted)
+    result.samples = np.stack([parameters[key][alive] for key in target.translation.keys], axis=-1)
+    result.log_likelihood_evaluations = log_likelihood[alive]
+    result.log_prior_evaluations = log_prior[alive]
+    result.log_evidence = result.log_evidence_err = np.nan
+    result.num_likelihood_evaluations = target.n_likelihood
+    reasons = ["raw network draws: not weighted by the likelihood, no evidence"]
+    if drawn := outcome.statistics["conditional"]:
+        reasons.append(f"{drawn} were drawn from their exact conditional, which uses the likelihood")
+    if outcome.bound.model.flatten_snr:
+        reasons.append("the network was trained on a prior that is flatter in signal-to-noise ratio than the user's")
+    reasons += target.translation.raw_reasons
+    if weighted.spot_check_failed:
+        reasons.insert(
+            0, judge(outcome.summary, evidence=Evidence(closed_form_difference=weighted.spot_difference)).reasons[0]
+        )
+    outcome.statistics |= {
+        "n_draws": len(alive),
+        "n_posterior": int(alive.sum()),
+        "n_outside_prior": weighted.n_outside,
+        "n_likelihood_evaluations": target.n_likelihood,
+        "importance_weighted": False,
+        "verdict": "failed" if weighted.spot_check_failed else "check",
+        "reasons": reasons,
+    }
+    return _finish(result, outcome, target, began)
+
+
+def _weighted(table: DataFrame, weighted: WeightedDraws, summary: WeightSummary) -> DataFrame:
+    """``table`` with normalised weights, rows of none left out."""
+    alive = np.isfinite(weighted.log_weights)
+    table["weights"] = normalised_weights(weighted.log_weights) if summary.n_finite else 0.0
+    return table[alive].reset_index(drop=True)
+
+
+def _finish(result: Result, outcome: Outcome, target: Target, began: float) -> Result:
+    statistics = outcome.statistics
+    if interferometers := getattr(target.likelihood, "interferometers", None):
+        statistics["window_factor"] = {ifo.name: float(ifo.strain_data.window_factor) for ifo in interferometers}
+    statistics["marginalised"] = list(target.translation.dropped)
+    statistics["seconds"]["total"] = round(time.monotonic() - began, 3)
+    result.meta_data = {**(result.meta_data or {}), KEY: statistics}
+    grade, reasons = statistics["verdict"], statistics["reasons"]
+    message = f"Verdict: {grade}" + "".join(f"; {reason}" for reason in reasons)
+    (logger.info if grade == "reliable" else logger.warning)(message)
+    return result

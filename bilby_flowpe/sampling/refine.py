@@ -1,0 +1,363 @@
+r"""Refinement: a proposal for one event, made better round by round from its own weighted draws.
+
+From a start :math:`b(x)` (a network, or the prior) to the posterior :math:`p(x) \propto \pi(x) L(x)` leads a path
+:math:`b^{1 - \beta} p^\beta`. In every round the inverse temperature :math:`\beta` rises as far as the draws made so far allow,
+a small flow (:mod:`.event_flow`) is fitted to all of these, weighted for that :math:`\beta`, and draws the next round.
+All draws of all rounds count, weighted by the mixture that they were drawn from,
+
+.. math:: w_i = \frac{b(x_i)^{1 - \beta} \, p(x_i)^\beta}{\sum_r (N_r / N) \, q_r(x_i)} .
+
+These weights train and steer only. Evidence and posterior come from a fresh batch of the last proposal, whose shares are
+fixed before it is drawn.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import numpy as np
+import torch
+from bilby.core.utils import logger
+from scipy.special import logsumexp
+
+from ..importance import effective_sample_size
+from ..proposals.charts import Chart, PriorChart, dimension, unreached_share
+from ..proposals.event_flow import EventFlow, fit_event_flow
+from ..proposals.event_quantiles import InQuantiles, fit_in_quantiles
+from ..proposals.mixture import Mixture
+from ..proposals.parts import BROAD, FLOW, BaseDensity, Charted, FromPrior, Normal, Part
+from .pool import Pool, tempered
+from .weighing import SPOT_CHECKS, Target, WeightedDraws
+
+_ROUND, _ROUND_EACH = 2000, 500  # draws of a round, and more for each dimension
+_ENOUGH, _ENOUGH_EACH = 600.0, 200.0  # effective draws that a flow is fitted to, at least and for each dimension
+_STEPS, _LAST_STEPS = 150, 400  # training steps on the way, and at the posterior itself
+_BROAD, _WIDTH, _EDGES, _HOTTER, _START, _PRIOR = 0.1, 1.5, 0.15, 0.15, 0.05, 0.02
+# Divergence from the posterior, in nats, at which a mixture of normals needs no flow beside it; on the way less is as good.
+_NEAR_ENOUGH, _NEAR_ENOUGH_HOT = 0.02, 0.2
+_COOLED = 0.5  # a hotter flow is of at most this share of the inverse temperature
+_GOOD = 0.3
+_STEP = 2.5  # most by which the inverse temperature rises from one round to the next
+_PROGRESS = 1.15
+_SETTLING = 3  # rounds at the posterior itself, at least, on a path from the prior
+_MISSED, _UNREACHED = 0.05, 0.01
+_TRUSTED = 0.05  # efficiency below which a path does not start from the network
+_FAR = -1e6
+_MOST_ROUNDS = 60
+
+
+@dataclass(frozen=True)
+class Budget:
+    """What a run may spend.
+
+    Attributes
+    ----------
+    likelihood_evaluations
+        Most likelihood evaluations.
+    seconds
+        Most seconds from ``began`` on; ``None`` for any.
+    began
+        Of :func:`time.monotonic`.
+    """
+
+    likelihood_evaluations: int
+    seconds: float | None = None
+    began: float = field(default_factory=time.monotonic)
+
+    def evaluations_left(self, target: Target) -> int:
+        """Likelihood evaluations that may still be made, less those of a batch's spot checks."""
+        spot_checks = SPOT_CHECKS if target.conditional.keys else 0
+        return max(self.likelihood_evaluations - target.n_likelihood - spot_checks, 0)
+
+    @property
+    def go_on(self) -> Callable[[], bool] | None:
+        """What a batch asks between its blocks; ``None`` where time does not matter."""
+        return None if self.seconds is None else self.in_time
+
+    def spent(self, target: Target, when: str = "before the proposal was good enough") -> str:
+        """That the budget ended, which one, and when, in words."""
+        which = f"max_likelihood_evaluations={self.likelihood_evaluations} ({target.n_likelihood} made)"
+        if not self.in_time():
+            which = f"max_time={self.seconds:g} s"
+        return f"the budget {which} ended {when}: raise it"
+
+    def in_time(self) -> bool:
+        """Whether there is time left."""
+        return self.seconds is None or time.monotonic() - self.began < self.seconds
+
+
+@dataclass(frozen=True)
+class Round:
+    """One round, for logs and statistics.
+
+    Attributes
+    ----------
+    inverse_temperature
+        Of the weights that the round's flow was fitted to.
+    efficiency
+        Of the round's own draws, as draws of the posterior.
+    likelihood_evaluations
+        All made so far.
+    seconds
+        Of this round.
+    """
+
+    inverse_temperature: float
+    efficiency: float
+    likelihood_evaluations: int
+    seconds: float
+
+    def to_dict(self) -> dict[str, float]:
+        """Plain values, for JSON."""
+        return asdict(self)
+
+
+class Refinement:
+    """Rounds of one event; :attr:`proposal` is the latest proposal.
+
+    Parameters
+    ----------
+    target
+        The posterior.
+    network
+        A network without latent variables that is bound to the event's data, if there is one.
+    n_effective
+        Effective draws that the fresh batch should have.
+    budget
+        What may be spent.
+    generator, rng
+        Generators.
+
+    Attributes
+    ----------
+    nothing
+        Whether no draw at all had a likelihood above zero.
+    """
+
+    def __init__(
+        self,
+        target: Target,
+        network: Chart | None,
+        n_effective: int,
+        budget: Budget,
+        generator: torch.Generator,
+        rng: np.random.Generator,
+    ) -> None:
+        self.target, self.network, self.n_effective, self.budget = target, network, n_effective, budget
+        self.generator, self.rng = generator, rng
+        self.rounds: list[Round] = []
+        self.round_draws = _ROUND + _ROUND_EACH * len(target.keys)
+        self.pool = Pool()
+        self.chart: Chart = PriorChart(target.transform, target.keys)
+        self.proposal: Mixture = Mixture([FromPrior(target.transform, target.keys)], [1.0])
+        self.nothing = False
+        self._stalled: str | None = None
+        self._beta = 0.0
+        self._flows: list[tuple[float, EventFlow]] = []
+
+    @property
+    def started_from(self) -> str:
+        """What the path to the posterior starts from."""
+        return "network" if self.chart is self.network else "prior"
+
+    @property
+    def has_flow(self) -> bool:
+        """Whether there is a proposal of the event's own."""
+        return bool(self._flows)
+
+    @property
+    def least_evaluations(self) -> int:
+        """Likelihood evaluations below which it is not worth while: a few rounds and a batch."""
+        return 4 * self.round_draws + self.n_effective
+
+    def add(self, weighted: WeightedDraws, proposal: Mixture) -> None:
+        """Let draws made elsewhere count."""
+        self.pool.add(weighted, proposal)
+
+    def run(self) -> bool:
+        """Rounds until the proposal will do; whether it does, or the budget ended first."""
+        if not self.rounds:
+            self._first_round()
+            if not self.rounds or not np.isfinite(self.pool.log_target).any():
+                self.nothing = bool(self.rounds)
+                return False
+            if self.rounds and self._beta >= 1 and self._will_do(self.rounds[-1], stalled=False):
+                return True
+        best, stalled, settled = 0.0, 0, 0
+        while len(self.rounds) < _MOST_ROUNDS:
+            if not self._affordable():
+                return False
+            done = self._round()
+            if self._beta < 1:
+                continue
+            settled += 1
+            stalled = 0 if done.efficiency > _PROGRESS * best else stalled + 1
+            best = max(best, done.efficiency)
+            # From the prior, small modes have come down the path with a handful of draws: more rounds bring them their share.
+            if settled >= (1 if self.chart is self.network else _SETTLING) and self._will_do(done, stalled >= 2):
+                return True
+            if stalled >= 6:
+                self._stalled = f"has stopped to rise, at {best:.3g}"
+                return False
+        self._stalled = f"is {best:.3g} after {len(self.rounds)} rounds"
+        return False
+
+    @property
+    def unfinished(self) -> str:
+        """Why the proposal did not become good enough, in words."""
+        if self.nothing:
+            return (
+                f"none of {self.round_draws} draws from the prior has a likelihood above zero: narrow the prior to where "
+                "there is one"
+            )
+        if self._stalled:
+            return (
+                f"the efficiency of the refinement {self._stalled}, too low for n_effective={self.n_effective} within the "
+                "budget: raise it, or ask for fewer"
+            )
+        return self.budget.spent(self.target)
+
+    def _will_do(self, done: Round, stalled: bool) -> bool:
+        """Whether a fresh batch of the last proposal is affordable, and further rounds would hardly pay."""
+        needed = 1.2 * self.n_effective / max(done.efficiency, 1e-12)
+        if needed > self.budget.evaluations_left(self.target):
+            return False
+        return stalled or done.efficiency >= _GOOD or needed <= self.round_draws
+
+    def draws_for(self, n_effective: int) -> int:
+        """Size of the fresh batch, from the last round's efficiency."""
+        if self.nothing:
+            return min(1, self.budget.evaluations_left(self.target))
+        efficiency = max(self.rounds[-1].efficiency, 1e-12) if self.rounds else 1.0
+        return int(min(np.ceil(1.2 * n_effective / efficiency), self.budget.evaluations_left(self.target)))
+
+    def statistics(self) -> dict[str, Any]:
+        """Plain values, for the result; the rounds by column, for Bilby's HDF5 files take no list of dictionaries."""
+        rounds = [done.to_dict() for done in self.rounds]
+        columns = {key: [done[key] for done in rounds] for key in (rounds[0] if rounds else {})}
+        return {"start": self.started_from, "rounds": columns}
+
+    def _affordable(self) -> bool:
+        """Whether another round leaves enough for a fresh batch."""
+        left = self.budget.evaluations_left(self.target)
+        return self.budget.in_time() and left >= self.round_draws + self.n_effective
+
+    def _first_round(self) -> None:
+        """Draws from the prior, and the choice of where the path starts."""
+        began = time.monotonic()
+        size = min(self.round_draws, self.budget.evaluations_left(self.target))
+        if size == 0:
+            return
+        weighted = self.target.draw(self.proposal, size, self.generator, self.rng, go_on=self.budget.go_on)
+        self.pool.add(weighted, self.proposal)
+        if self.network is not None:
+            self._choose_start()
+        self._beta = self._next_beta()
+        self._note(self._beta, self.pool.last_efficiency(), began)
+
+    def _choose_start(self) -> None:
+        """The network, unless it misses part of the posterior or the prior is nearer to it."""
+        prior, network = self.chart, self.network
+        log_weights = self.pool.log_weights(self.pool.log_target)
+        if unreached_share(network, self.target.transform) > _UNREACHED:
+            return
+        _, log_jacobian = self.pool.in_base(network)
+        unreached = np.isneginf(log_jacobian) & np.isfinite(log_weights)
+        if unreached.any() and logsumexp(log_weights[unreached]) - logsumexp(log_weights) > np.log(_MISSED):
+            return
+        # A network that hardly hits the posterior may lack a side of it, which no path from there brings back.
+        of_network = self.pool.batches[0].log_weights
+        if effective_sample_size(of_network) < _TRUSTED * len(of_network):
+            return
+        # The start that gives the posterior, as far as it is known, the higher density.
+        alive = np.isfinite(log_weights)
+        weights = np.exp(log_weights[alive] - log_weights.max(initial=-np.inf))
+        score = {
+            chart: float(np.average(np.maximum(self.pool.start_density(chart)[alive], _FAR), weights=weights))
+            for chart in (prior, network)
+            if alive.any()
+        }
+        if score and score[network] > score[prior]:
+            self.chart = network
+
+    def _next_beta(self) -> float:
+        """The largest inverse temperature at which the pool still has enough effective draws."""
+        log_start, log_target = self.pool.start_density(self.chart), self.pool.log_target
+
+        def effective(beta: float) -> float:
+            return effective_sample_size(self.pool.log_weights(tempered(log_start, log_target, beta)))
+
+        enough = min(max(_ENOUGH, _ENOUGH_EACH * len(self.chart.keys)), 0.5 * len(log_target))
+        # Small steps, whatever the draws made so far say: they know nothing of what they have not met.
+        high = min(1.0, _STEP * self._beta) if self._beta else 1.0
+        if effective(high) >= enough:
+            return high
+        low = self._beta
+        for _ in range(40):
+            middle = 0.5 * (low + high)
+            low, high = (middle, high) if effective(middle) >= enough else (low, middle)
+        # A pool that is poor even at the present temperature needs more draws, and not another temperature.
+        return low
+
+    def _round(self) -> Round:
+        began = time.monotonic()
+        beta = self._next_beta()
+        base, log_jacobian = self.pool.in_base(self.chart)
+        log_density = tempered(self.pool.start_density(self.chart), self.pool.log_target, beta)
+        log_weights = self.pool.log_weights(log_density)
+        usable = np.isfinite(log_jacobian)
+        steps = _STEPS if beta < 1 else _LAST_STEPS
+        flow = fit_event_flow(
+            base[usable],
+            log_weights[usable],
+            self.rng,
+            steps,
+            log_density[usable] - log_jacobian[usable],
+            _NEAR_ENOUGH_HOT if beta < 1 else _NEAR_ENOUGH,
+        )
+        edges = None
+        if self.chart is not self.network:
+            edges = fit_in_quantiles(base[usable], log_weights[usable], self.rng, _WIDTH)
+        self._beta = beta
+        self.proposal = self._mixture(flow, edges)
+        self._flows.append((beta, flow))
+        size = min(self.round_draws, self.budget.evaluations_left(self.target))
+        weighted = self.target.draw(self.proposal, size, self.generator, self.rng, go_on=self.budget.go_on)
+        self.pool.add(weighted, self.proposal)
+        return self._note(beta, self.pool.last_efficiency(), began)
+
+    def _mixture(self, flow: EventFlow, edges: InQuantiles | None) -> Mixture:
+        """The event's flow, broadened too, one for the prior's edges, a hotter one, a little of the network and of the prior.
+
+        What a flow loses on the way, the end of a long ridge or a side mode, a hotter one still draws: it has the weights to
+        show it.
+        """
+        densities: dict[str, BaseDensity] = {FLOW: flow, BROAD: flow.broadened(_WIDTH)}
+        shares = [1 - _BROAD - _PRIOR, _BROAD]
+        if edges is not None:
+            densities["mixture in quantiles"] = edges
+            shares[0] -= _EDGES
+            shares.append(_EDGES)
+        if hotter := [other for beta, other in self._flows if beta <= _COOLED * self._beta]:
+            densities["hotter flow"] = hotter[-1]
+            shares[0] -= _HOTTER
+            shares.append(_HOTTER)
+        parts: list[Part] = [Charted(self.chart, densities)]
+        if self.network is not None:
+            parts.append(Charted(self.network, {"network": Normal(dimension(self.network))}))
+            shares[0] -= _START
+            shares.append(_START)
+        parts.append(FromPrior(self.target.transform, self.target.keys))
+        return Mixture(parts, [*shares, _PRIOR])
+
+    def _note(self, beta: float, efficiency: float, began: float) -> Round:
+        done = Round(beta, efficiency, self.target.n_likelihood, round(time.monotonic() - began, 2))
+        self.rounds.append(done)
+        logger.info(
+            f"Refinement round {len(self.rounds)} from the {self.started_from}: inverse temperature {beta:.3g}, efficiency "
+            f"{efficiency:.3g}, {done.likelihood_evaluations} likelihood evaluations so far"
+        )
+        return done

@@ -1,0 +1,1 @@
+"""From Bilby objects to a trained model."""

@@ -1,0 +1,282 @@
+"""From Bilby objects to a trained model."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from bilby.core.likelihood import Likelihood
+from bilby.core.prior import PriorDict
+from bilby.core.utils import logger
+
+from ..conditional.base import ConditionalConfig
+from ..conditional.drawn import conditional_config, single_response
+from ..conditional.phase import conditional_obstacle
+from ..errors import ConfigurationError
+from ..model import TrainedPosterior
+from ..networks import build_network
+from ..priors import PriorTransform
+from ..processes.parallel import Engine
+from ..processes.team import Alone, Team
+from ..proposals.mixture import Shares
+from ..representation import (
+    AlignedRepresentation,
+    AmortisedRepresentation,
+    Compressor,
+    CoordinateConfig,
+    Coordinates,
+    LinearRepresentation,
+    Representation,
+    SeriesRepresentation,
+)
+from ..simulation import GravitationalWaveSimulator, SimulationConfig, Simulator, make_simulator
+from ..translation.contract import describe
+from .calibrate import calibrate, calibrated
+from .loop import train
+from .settings import Settings, adapted
+from .stream import Stream
+
+
+def train_model(
+    likelihood: Likelihood,
+    priors: PriorDict,
+    settings: Settings | None = None,
+    npool: int = 1,
+    checkpoint: str | Path | None = None,
+    progress: bool = True,
+    engine: Engine | None = None,
+    team: Team | None = None,
+) -> TrainedPosterior:
+    """Train a model for a likelihood and prior.
+
+    Parameters
+    ----------
+    likelihood, priors
+        The user's Bilby objects; the data in the likelihood are not looked at.
+    settings
+        All choices.
+    npool
+        Processes for the waveforms.
+    checkpoint
+        File to write to while training and to resume from.
+    progress
+        Whether to show progress bars.
+    engine
+        What makes the waveforms in the place of processes here, such as a :class:`~bilby_flowpe.processes.cluster.DaskEngine`.
+    team
+        The processes that train together, such as a :class:`~bilby_flowpe.processes.fabric.FabricTeam`; each calls this
+        function, and the first one alone measures the model. With a ``checkpoint``, which has to be on a disk that all see, one
+        makes the waveforms for all.
+
+    Returns
+    -------
+    TrainedPosterior
+
+    Raises
+    ------
+    SimulationError, PriorError, ConfigurationError
+        If the problem cannot be simulated, has unusable priors, or the settings do not fit it.
+    """
+    return _Builder(likelihood, priors, settings or Settings(), npool, progress, engine, team or Alone()).run(
+        Path(checkpoint) if checkpoint else None
+    )
+
+
+class _Builder:
+    """The stages of making a model, in order."""
+
+    def __init__(
+        self,
+        likelihood: Likelihood,
+        priors: PriorDict,
+        settings: Settings,
+        npool: int,
+        progress: bool,
+        engine: Engine | None,
+        team: Team,
+    ) -> None:
+        self.transform = PriorTransform(priors)
+        self.contract = describe(likelihood, self.transform)
+        settings = adapted(settings, self.contract)
+        if settings.representation.kind == "series" and settings.simulation.reduce_grid:
+            settings = replace(settings, simulation=replace(settings.simulation, reduce_grid=False))
+        self.settings, self.progress = settings, progress
+        self.likelihood, self.npool = likelihood, npool
+        self.engine, self.team = engine, team
+        self.began = time.monotonic()
+        self.rng = np.random.default_rng(settings.training.seed)
+        self.generator = torch.Generator().manual_seed(settings.training.seed)
+
+    def run(self, checkpoint: Path | None) -> TrainedPosterior:
+        settings = self.settings
+        self.simulator = self._simulated(checkpoint)
+        self.seconds_simulation = time.monotonic() - self.began
+        config, conditional = self._choose_coordinates()
+        representation = self._fit_representation(config)
+        coordinates = Coordinates(self.transform, config, getattr(self.simulator, "arrival", None))
+        stream = Stream(self.simulator, representation, coordinates, self.rng, self.generator)
+        signals, _, pivot = stream.simulated(4 * 2048)
+        coordinates.standardise(signals.parameters, pivot)
+        moments = self.transform.moments(np.random.default_rng(settings.training.seed))
+        stream.paper_constant = coordinates.log_copies - sum(np.log(moments[key][1]) for key in config.keys)
+        validation = stream(settings.training.validation_size, held_out=True)
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(settings.training.seed)
+            network = build_network(len(config.keys), representation.features, settings.network)
+        logger.info(
+            f"Training a {settings.network.family} of {network.n_parameters} parameters on {list(config.keys)}; "
+            f"{representation.features} features"
+        )
+        history = train(
+            network,
+            stream.shards(settings.training.shards, settings.training.seed),
+            validation,
+            settings.training,
+            checkpoint,
+            self.progress,
+            self.team,
+        )
+        model = TrainedPosterior(
+            contract=self.contract,
+            grid=getattr(self.simulator, "grid", None),
+            kind=settings.representation.kind,
+            representation=representation,
+            network=network,
+            coordinates=config,
+            location=coordinates.location,
+            scale=coordinates.scale,
+            time_scale=coordinates.time_scale,
+            conditional=conditional,
+            flatten_snr=bool(getattr(self.simulator, "flatten_snr", False)),
+            shares=Shares(),
+            settings=settings.to_dict(),
+            history=history.to_dict(),
+            information=self._information(representation, network.n_parameters),
+        )
+        if not settings.calibration_events or self.team.rank > 0:
+            return model
+        logger.info(
+            f"Measuring the model on {settings.calibration_events} simulated events, and what its data look like on "
+            f"{settings.null_events}"
+        )
+        measured = calibrate(
+            model,
+            self.likelihood,
+            self.transform,
+            settings.calibration_events,
+            seed=settings.training.seed,
+            npool=self.npool,
+            null_events=settings.null_events,
+        )
+        model.information["seconds"]["total"] = round(time.monotonic() - self.began, 1)
+        return calibrated(model, measured)
+
+    def _simulated(self, checkpoint: Path | None) -> Simulator:
+        """The simulator, its waveforms made by one process for all."""
+
+        def make(config: SimulationConfig) -> Simulator:
+            return make_simulator(
+                self.likelihood,
+                self.transform,
+                config,
+                self.engine or self.npool,
+                self.settings.training.seed,
+                progress=self.progress and self.team.rank == 0,
+                contract=self.contract.fingerprint(),
+            )
+
+        config = self.settings.simulation
+        if self.team.size == 1 or checkpoint is None or config.file:
+            return make(config)
+        shared = checkpoint.with_suffix(".waveforms.h5")
+        simulator = make(config) if self.team.rank == 0 else None
+        stored = isinstance(simulator, GravitationalWaveSimulator)
+        if stored:
+            simulator.save(shared, self.contract.fingerprint())
+        if not self.team.broadcast(stored):
+            return simulator or make(config)
+        # All read it, the first one, too: the same numbers in the same order everywhere.
+        simulator = make(replace(config, file=str(shared)))
+        self.team.gather(None)
+        if self.team.rank == 0:
+            shared.unlink()
+        return simulator
+
+    def _choose_coordinates(self) -> tuple[CoordinateConfig, ConditionalConfig]:
+        """Coordinates of the network, and what is drawn from its exact conditional."""
+        keys, settings = self.transform.keys, self.settings
+        if not isinstance(self.simulator, GravitationalWaveSimulator):
+            return CoordinateConfig(keys), ConditionalConfig()
+        order = self.simulator.symmetries.phase_order
+        obstacle = conditional_obstacle(self.transform, order)
+        conditional = settings.phase == "conditional" and obstacle is None
+        aligned = settings.representation.kind in ("aligned", "amortised")
+        reflects = self.simulator.reflects_inclination(any_angle=conditional)
+        # One detector: distance and inclination act through one number, and have coordinates of their own.
+        response = single_response(self.simulator, conditional) if self.simulator.factorised else None
+        free = obstacle is None
+        drawn = conditional_config(self.simulator, settings.modes(), response)
+        if settings.phase == "conditional" and "phase" in keys and "phase" not in drawn.keys:
+            logger.info(f"The phase stays in the network: {obstacle or 'the time does, too'}")
+        if "theta_jn" in drawn.keys:
+            reflects, response = False, None
+        config = CoordinateConfig(
+            keys=tuple(key for key in keys if key not in drawn.keys),
+            # A prior that is conditional on the time would move with it.
+            relative_time=aligned
+            and "geocent_time" in self.transform.independent_keys()
+            and "geocent_time" not in drawn.keys,
+            phase_order=order if aligned and free and not conditional else 0,
+            fold_phase=bool(aligned and free and not conditional and settings.fold_phase),
+            folded=("theta_jn",) if reflects and response is None else (),
+            response=response,
+        )
+        return config, drawn
+
+    def _fit_representation(self, config: CoordinateConfig) -> Representation:
+        kind = self.settings.representation
+        if kind.kind == "linear":
+            return LinearRepresentation.fit(self.simulator, kind, self.rng, self.generator)
+        if not isinstance(self.simulator, GravitationalWaveSimulator):
+            raise ConfigurationError(f"representation kind={kind.kind!r} needs gravitational-wave data: use 'linear'")
+        if kind.kind == "series":
+            return SeriesRepresentation.fit(self.simulator, self.rng, self.generator)
+        # A free turn of the signal carries no news; where the phase acts otherwise, the angle found does.
+        free = conditional_obstacle(self.transform, self.simulator.symmetries.phase_order) is None
+        fitted = AmortisedRepresentation if kind.kind == "amortised" else AlignedRepresentation
+        representation = fitted.fit(self.simulator, kind, not free, self.rng, self.generator)
+        compressor = _compressor(representation)
+        logger.info(
+            f"{compressor.features} components keep all of the held-out signals' squared signal-to-noise ratio but "
+            f"{float(compressor.worst_loss):.2g} at worst, {float(compressor.mean_loss):.2g} on average"
+        )
+        return representation
+
+    def _information(self, representation: Representation, n_parameters: int) -> dict[str, Any]:
+        information = {
+            "n_parameters": n_parameters,
+            "seconds": {
+                "simulation": round(self.seconds_simulation, 1),
+                "total": round(time.monotonic() - self.began, 1),
+            },
+        }
+        if compressor := _compressor(representation):
+            information["compression"] = {
+                "components": compressor.features,
+                "worst_loss": float(compressor.worst_loss),
+                "mean_loss": float(compressor.mean_loss),
+            }
+        if isinstance(self.simulator, GravitationalWaveSimulator):
+            information["symmetries"] = self.simulator.symmetries.to_dict()
+            information["factorised"] = self.simulator.factorised
+        return information
+
+
+def _compressor(representation: Representation) -> Compressor | None:
+    """That of aligned data, whatever else is shown with them."""
+    aligned = representation.aligned if isinstance(representation, AmortisedRepresentation) else representation
+    return aligned.compressor if isinstance(aligned, AlignedRepresentation) else None

@@ -1,0 +1,331 @@
+r"""What a trained model is found to need and to bear, measured on simulated events.
+
+**Shares of the defensive mixture.** Draws of a pilot mixture over the flow, several broadened flows and the prior give, for
+any other mixture :math:`q_a` of these, the efficiency that it would have had,
+
+.. math:: \epsilon_a = \frac{(\sum_i w_i)^2}{N \sum_i w_i^2 \, q(x_i) / q_a(x_i)}, \qquad w_i = \pi L / q ,
+
+so that one set of likelihoods decides between all candidates.
+
+**Surprise.** Simulated data are put through the representation, and simulated events sampled with a few draws: what
+:mod:`bilby_flowpe.surprise` compares an event with.
+
+**Tolerance in the noise curve.** Events with another noise curve, :math:`\ln S` moved by a smooth random function of known
+root mean square, are analysed as they are. The tolerance is the largest move at which half of the efficiency is left.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import torch
+from bilby.core.likelihood import Likelihood
+from bilby.gw.detector import PowerSpectralDensity
+from bilby.gw.likelihood import GravitationalWaveTransient
+from scipy.special import logsumexp
+
+from ..bound import BoundPosterior
+from ..importance import effective_sample_size
+from ..model import TrainedPosterior
+from ..priors import PriorTransform
+from ..processes.parallel import Row, evaluate
+from ..proposals.charts import dimension
+from ..proposals.mixture import Mixture, Shares, on_network
+from ..proposals.parts import BROAD, FLOW, Normal
+from ..sampling.weighing import Target, WeightedDraws
+from ..simulation import SimulationConfig, make_simulator
+from ..simulation.injections import inject
+from ..surprise import Null, residual_of
+from ..translation.own_likelihood import has_ratio
+
+WIDTHS = (1.5, 2.0, 3.0)
+BROAD_SHARES = (0.005, 0.02, 0.1)
+PRIOR_SHARE = 0.002
+MOVES = (0.1, 0.2, 0.4, 0.8)
+FAR_MOVES = (1.2, 1.6)  # beside them, of models for many noise curves
+_PILOT = (0.55, 0.1, 0.1, 0.1, 0.15)
+_PSD_EVENTS, _PSD_DRAWS = 8, 300
+_WAVES = 4
+_SIMULATIONS, _CHUNK = 8192, 2048
+_RESIDUAL_DRAWS = 64
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """What was measured.
+
+    Attributes
+    ----------
+    shares
+        The mixture whose mean efficiency was best.
+    psd_tolerance
+        Root mean square of ``ln S`` over that trained with, up to which half of the efficiency is left.
+    table
+        Mean and 10th percentile of the efficiency of each candidate, and of the flow alone; median efficiency of each move.
+    null
+        Of the surprise about an event's data; ``None`` where it was not measured.
+    """
+
+    shares: Shares
+    psd_tolerance: float
+    table: dict[str, Any]
+    null: Null | None = None
+
+
+def calibrate(
+    model: TrainedPosterior,
+    likelihood: Likelihood,
+    transform: PriorTransform,
+    events: int = 24,
+    draws: int = 500,
+    seed: int = 0,
+    npool: int = 1,
+    null_events: int = 500,
+) -> Calibration:
+    """Measure a model on fresh events of its own problem.
+
+    Parameters
+    ----------
+    model
+        The model; left as it is.
+    likelihood, transform
+        Its problem; the data do not matter.
+    events, draws
+        Numbers.
+    seed
+        Of events and draws.
+    npool
+        Processes.
+    null_events
+        Simulated events for the residuals of the surprise; 0 to measure no surprise.
+    """
+    candidates = [Shares(broad, PRIOR_SHARE, width) for width in WIDTHS for broad in BROAD_SHARES]
+    rows = []
+    for index in range(events):
+        rng = np.random.default_rng((seed, index, 1))
+        event, _ = inject(likelihood, transform, rng)
+        bound = BoundPosterior(model, event, transform)
+        weighted = _draw(bound, _pilot(bound, transform), event, transform, draws, rng, npool)
+        rows.append([_efficiency(weighted, None), *(_efficiency(weighted, shares) for shares in candidates)])
+    efficiency = np.array(rows)
+    mean, low = efficiency.mean(axis=0), np.quantile(efficiency, 0.1, axis=0)
+    best = int(np.argmax(mean[1:]))
+    table: dict[str, Any] = {
+        "events": events,
+        "draws": draws,
+        "seed": seed,
+        "flow alone": [float(mean[0]), float(low[0])],
+        "mixtures": [
+            {**shares.to_dict(), "mean": float(mean[1 + i]), "10th percentile": float(low[1 + i])}
+            for i, shares in enumerate(candidates)
+        ],
+    }
+    tolerance = 0.0
+    if isinstance(likelihood, GravitationalWaveTransient):
+        tolerance, table["noise curves"] = _psd_tolerance(model, likelihood, transform, seed, npool)
+    null = measure_null(model, likelihood, transform, null_events, seed, npool) if null_events else None
+    return Calibration(candidates[best], tolerance, table, null)
+
+
+def measure_null(
+    model: TrainedPosterior,
+    likelihood: Likelihood,
+    transform: PriorTransform,
+    events: int = 500,
+    seed: int = 0,
+    npool: int = 1,
+) -> Null:
+    """What data of the model's own problem look like.
+
+    Parameters
+    ----------
+    model
+        The model; left as it is.
+    likelihood, transform
+        Its problem; the data do not matter.
+    events
+        Simulated events for the residuals.
+    seed
+        Of all that is drawn.
+    npool
+        Processes.
+    """
+    rng, generator = np.random.default_rng((seed, 3)), torch.Generator().manual_seed(seed)
+    size = max(_SIMULATIONS, 8 * model.representation.features)
+    # Events come from the prior as it is: quiet ones may have been thinned out in training, and must not surprise.
+    config = SimulationConfig(n_waveforms=size, flatten_snr=False, psd=model.psd)
+    simulator = make_simulator(likelihood, transform, config, npool, seed, model.grid, progress=False)
+    contexts, found = [], []
+    for begin in range(0, size, _CHUNK):
+        data = simulator.add_noise(simulator.draw(min(_CHUNK, size - begin), rng).data, generator)
+        contexts.append(model.representation(data)[0].numpy())
+        found.append(model.representation.log_likelihood_found(data))
+    residuals = None
+    if isinstance(likelihood, GravitationalWaveTransient):
+        # By rows, which a run that is interrupted keeps: an event is one.
+        rows = [{"event": float(index)} for index in range(events)]
+        residuals = evaluate(_Residual(model, likelihood, transform, seed), rows, npool)[0][:, 0]
+    loudness = None if found[0] is None else np.concatenate(found)
+    return Null.fit(np.concatenate(contexts), loudness, residuals)
+
+
+@dataclass
+class _Residual:
+    """Task: power left in the data of one simulated event after the best of a few draws; picklable."""
+
+    model: TrainedPosterior
+    likelihood: GravitationalWaveTransient
+    transform: PriorTransform
+    seed: int
+
+    def __call__(self, row: Row) -> np.ndarray:
+        threads = torch.get_num_threads()
+        # A forked process that starts other threads may hang.
+        torch.set_num_threads(1)
+        try:
+            return np.array([self._residual(int(row["event"]))])
+        finally:
+            torch.set_num_threads(threads)
+
+    def _residual(self, index: int) -> float:
+        rng = np.random.default_rng((self.seed, index, 4))
+        event, _ = inject(self.likelihood, self.transform, rng)
+        bound = BoundPosterior(self.model, event, self.transform)
+        weighted = _draw(bound, bound.mixture(), event, self.transform, _RESIDUAL_DRAWS, rng, 1)
+        best = max(float(np.max(weighted.log_likelihood)), bound.log_likelihood_found or -np.inf)
+        return residual_of(event, best)
+
+
+def moved_psd(likelihood: GravitationalWaveTransient, move: float, rng: np.random.Generator) -> None:
+    """Give every detector a noise curve whose logarithm is moved by a smooth function, a scale included.
+
+    Parameters
+    ----------
+    likelihood
+        Changed in place.
+    move
+        Root mean square of the change over the detector's band.
+    rng
+        Source of the function.
+    """
+    for interferometer in likelihood.interferometers:
+        frequencies, mask = interferometer.frequency_array, interferometer.frequency_mask
+        position = np.log(np.maximum(frequencies, frequencies[mask][0]) / frequencies[mask][0])
+        position /= position[mask][-1]
+        waves = np.cos(np.pi * np.arange(_WAVES)[:, None] * position)
+        change = rng.standard_normal(_WAVES) @ waves
+        change *= move / np.sqrt(np.mean(change[mask] ** 2))
+        psd = interferometer.power_spectral_density_array
+        interferometer.power_spectral_density = PowerSpectralDensity(
+            frequency_array=frequencies, psd_array=np.where(np.isfinite(psd), psd * np.exp(change), psd)
+        )
+
+
+def _psd_tolerance(
+    model: TrainedPosterior,
+    likelihood: GravitationalWaveTransient,
+    transform: PriorTransform,
+    seed: int,
+    npool: int,
+) -> tuple[float, dict[str, float]]:
+    medians: dict[str, float] = {}
+    moves = MOVES if model.psd == "fixed" else (*MOVES, *FAR_MOVES)
+    for move in (0.0, *moves):
+        found = []
+        for index in range(_PSD_EVENTS):
+            rng = np.random.default_rng((seed, index, 2))
+            event, _ = inject(likelihood, transform, rng)
+            if move:
+                moved_psd(event, move, rng)
+                event, _ = inject(event, transform, np.random.default_rng((seed, index, 2)))
+            bound = BoundPosterior(model, event, transform)
+            weighted = _draw(bound, bound.mixture(), event, transform, _PSD_DRAWS, rng, npool)
+            found.append(effective_sample_size(weighted.log_weights) / _PSD_DRAWS)
+        medians[f"{move:g}"] = float(np.median(found))
+    return borne(medians), medians
+
+
+def borne(medians: dict[str, float]) -> float:
+    """The largest move of :data:`MOVES` up to which, each one before it included, half of the efficiency at 0 is left."""
+    tolerance = 0.0
+    for move in (move for move in (*MOVES, *FAR_MOVES) if f"{move:g}" in medians):
+        if medians[f"{move:g}"] < 0.5 * medians["0"]:
+            break
+        tolerance = move
+    return tolerance
+
+
+def _pilot(bound: BoundPosterior, transform: PriorTransform) -> Mixture:
+    """The flow, the flow at every width, and the prior."""
+    size = dimension(bound)
+    widths = {f"{BROAD} {width:g}": Normal(size, width) for width in WIDTHS}
+    return on_network(bound, {FLOW: Normal(size), **widths}, transform, _PILOT)
+
+
+def _draw(
+    bound: BoundPosterior,
+    proposal: Mixture,
+    event: Likelihood,
+    transform: PriorTransform,
+    draws: int,
+    rng: np.random.Generator,
+    npool: int,
+) -> WeightedDraws:
+    target = Target(event, transform, has_ratio(event), bound.conditional, npool)
+    return target.draw(proposal, draws, torch.Generator().manual_seed(int(rng.integers(2**31))), rng)
+
+
+def _efficiency(weighted: WeightedDraws, shares: Shares | None) -> float:
+    """Efficiency that a mixture of the pilot's parts would have had; of the flow alone without shares."""
+    alive = np.isfinite(weighted.log_weights)
+    if not alive.any():
+        return 0.0
+    log_w, log_q = weighted.log_weights, weighted.draws.log_q
+    parts = weighted.draws.log_parts - np.log(_PILOT)
+    if shares is None:
+        # Its own draws alone: where others went, its tails are too thin for its weights to have a variance.
+        own = weighted.draws.part == 0
+        log_flow = np.where(alive[own], log_w[own] + np.where(alive[own], log_q[own] - parts[own, 0], 0), -np.inf)
+        return effective_sample_size(log_flow) / max(own.sum(), 1)
+    log_w, log_q, parts = log_w[alive], log_q[alive], parts[alive]
+    chosen = np.zeros(len(_PILOT))
+    chosen[0] = 1 - shares.broad - shares.prior
+    chosen[1 + WIDTHS.index(shares.width)] = shares.broad
+    chosen[-1] = shares.prior
+    with np.errstate(divide="ignore"):
+        log_candidate = logsumexp(parts + np.log(chosen), axis=1)
+    log_ratio = 2 * logsumexp(log_w) - np.log(len(weighted.log_weights)) - logsumexp(2 * log_w + log_q - log_candidate)
+    return float(min(np.exp(log_ratio), 1.0))
+
+
+def calibrated(model: TrainedPosterior, calibration: Calibration) -> TrainedPosterior:
+    """The model with what was measured; the table goes with it."""
+    information = {
+        **model.information,
+        "psd_tolerance": calibration.psd_tolerance,
+        "calibration": calibration.table,
+    }
+    null = model.null if calibration.null is None else calibration.null
+    return replace(model, shares=calibration.shares, information=information, null=null)
+
+
+def describe_calibration(calibration: Calibration) -> Sequence[str]:
+    """Lines for people."""
+    table = calibration.table
+    lines = [f"flow alone: mean efficiency {table['flow alone'][0]:.4f}, 10th percentile {table['flow alone'][1]:.4f}"]
+    lines += [
+        f"broad {row['broad']:g} of width {row['width']:g}, prior {row['prior']:g}: mean {row['mean']:.4f}, 10th percentile "
+        f"{row['10th percentile']:.4f}"
+        for row in table["mixtures"]
+    ]
+    lines.append(f"chosen: {calibration.shares}")
+    if "noise curves" in table:
+        moves = ", ".join(f"{move}: {median:.3f}" for move, median in table["noise curves"].items())
+        lines.append(f"median efficiency at rms ln S: {moves}; tolerance {calibration.psd_tolerance:g}")
+    if null := calibration.null:
+        events = f", {len(null.residuals)} events" if len(null.residuals) else ""
+        lines.append(f"surprise: against {len(null.distances)} simulations{events}")
+    return lines

@@ -1,0 +1,204 @@
+"""How a network is trained: budget, learning rates and the weight of the KL term as functions of progress.
+
+Progress is the share of the budget that is spent. The stream of simulations has no epochs of its own: an epoch is one of
+``epochs`` equal shares of the budget.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+import torch
+
+from ..errors import ConfigurationError
+
+COLLAPSED = 0.5
+"""KL of the validation, in nats, below which the latent space counts as unused.
+
+Training pushes the KL term no further down than ``kl_floor``, 0.2, and so that of a collapsed network ends up around it; those
+of the paper end at 4 to 11 (table III)."""
+
+_WARM_UP = 0.02
+_PAIRS, _BATCH = 900_000, 512
+
+
+@dataclass(frozen=True)
+class TrainingConfig:
+    """How a network is trained.
+
+    Attributes
+    ----------
+    max_steps, max_time
+        Budget in steps and in seconds; whichever ends first. At least one is needed.
+    batch_size
+        Rows a step.
+    learning_rate
+        Highest learning rate.
+    gaussian_learning_rate
+        That of the networks that put out a Gaussian; ``None``: the same.
+    schedule
+        ``"cosine"``: the learning rate rises for a moment and falls as half a cosine; ``"halving"``: it is halved every
+        ``halve_every`` epochs.
+    epochs
+        Equal parts of the budget.
+    halve_every
+        Epochs after which the learning rate is halved.
+    kl_cycle, kl_cycles
+        Multipliers of the KL term, one an epoch, and how often they are gone through before the term counts in full.
+    kl_floor
+        The KL term is left out where its mean over the batch is below this.
+    norm_batches
+        Fresh batches, taken before each validation, whose moments batch normalisation takes.
+    validation_size
+        Held-out rows.
+    validations
+        How often they are scored over the whole training.
+    patience
+        Validations without improvement after which training stops.
+    average
+        Decay a step of the moving average of the weights; 0: none.
+    clip
+        Largest norm of the gradient.
+    device
+        Any device torch knows.
+    bf16
+        Autocast to bfloat16; ``None`` measures whether it is faster.
+    seed
+        Of initial weights, simulations and noise.
+    checkpoint_every
+        Seconds between checkpoints.
+    shards
+        Equal parts of a batch, each from a stream of its own, that several processes share among them: a multiple of their
+        number. The same number gives the same training, on one process or several, up to rounding.
+    """
+
+    max_steps: int | None = None
+    max_time: float | None = 600.0
+    batch_size: int = 1024
+    learning_rate: float = 1.5e-3
+    gaussian_learning_rate: float | None = None
+    schedule: Literal["cosine", "halving"] = "cosine"
+    epochs: int = 250
+    halve_every: int = 80
+    kl_cycle: tuple[float, ...] = (1e-5, 1 / 3, 2 / 3, 1.0, 1.0, 1.0)
+    kl_cycles: int = 4
+    kl_floor: float = 0.2
+    norm_batches: int = 16
+    validation_size: int = 8192
+    validations: int = 40
+    patience: int = 12
+    average: float = 0.998
+    clip: float = 5.0
+    device: str = "cpu"
+    bf16: bool | None = None
+    seed: int = 0
+    checkpoint_every: float = 60.0
+    shards: int = 1
+
+    def __post_init__(self) -> None:
+        if self.max_steps is None and self.max_time is None:
+            raise ConfigurationError("max_steps=None and max_time=None: give a number of steps or of seconds")
+        for name in (
+            "max_steps",
+            "max_time",
+            "batch_size",
+            "learning_rate",
+            "gaussian_learning_rate",
+            "epochs",
+            "halve_every",
+            "norm_batches",
+            "validation_size",
+            "validations",
+            "patience",
+            "shards",
+        ):
+            value = getattr(self, name)
+            if value is not None and not value > 0:
+                raise ConfigurationError(f"{name}={value!r}: give a number above zero")
+        if self.schedule not in ("cosine", "halving"):
+            raise ConfigurationError(f"schedule={self.schedule!r}: choose 'cosine' or 'halving'")
+        for name, values in (
+            ("kl_cycle", self.kl_cycle),
+            ("kl_cycles", [self.kl_cycles]),
+            ("kl_floor", [self.kl_floor]),
+        ):
+            if not all(value >= 0 for value in values):
+                raise ConfigurationError(f"{name}={getattr(self, name)!r}: give nothing below zero")
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values, for JSON."""
+        return {key: list(value) if isinstance(value, tuple) else value for key, value in asdict(self).items()}
+
+    def learning_rate_at(self, done: float, group: str = "flow") -> float:
+        """Learning rate of a group of parameters at a progress from 0 to 1.
+
+        Parameters
+        ----------
+        done
+            Progress.
+        group
+            ``"flow"`` or ``"gaussian"``.
+        """
+        rate = self.learning_rate
+        if group == "gaussian" and self.gaussian_learning_rate is not None:
+            rate = self.gaussian_learning_rate
+        if self.schedule == "halving":
+            return rate * 0.5 ** (self._epoch(done) // self.halve_every)
+        warm = min(1.0, done / _WARM_UP + 0.05)
+        return rate * warm * (0.5 + 0.5 * math.cos(math.pi * min(done, 1.0))) + 1e-7
+
+    def kl_multiplier(self, done: float) -> float:
+        """Multiplier of the KL term at a progress from 0 to 1."""
+        epoch = self._epoch(done)
+        if epoch >= self.kl_cycles * len(self.kl_cycle):
+            return 1.0
+        return self.kl_cycle[epoch % len(self.kl_cycle)]
+
+    def _epoch(self, done: float) -> int:
+        # The last moment belongs to the last epoch, and rounding does not put off the next one.
+        return min(int(done * self.epochs + 1e-9), self.epochs - 1)
+
+
+def annealed(terms: Mapping[str, torch.Tensor], multiplier: float, floor: float) -> torch.Tensor:
+    """What training minimises: the mean of the terms, the KL term multiplied, or left out below its floor.
+
+    Parameters
+    ----------
+    terms
+        Of the loss, (N,) each.
+    multiplier
+        Of the term ``"kl"``.
+    floor
+        Mean below which that term is ignored: it would only press the latent space into disuse.
+    """
+    means = {name: rows.mean() for name, rows in terms.items()}
+    kl = means.pop("kl", None)
+    rest = sum(means.values())
+    return rest if kl is None or bool(kl < floor) else rest + multiplier * kl
+
+
+def green2020_training(family: str, **changes: Any) -> TrainingConfig:
+    """The paper's training (section III B): 250 epochs of 0.9e6 pairs in batches of 512, without an average of the weights.
+
+    Parameters
+    ----------
+    family
+        Of the network; nothing but ``"cvae+"`` has parameters of both kinds, at 1e-4 (Gaussians) and 4e-4 (flows).
+    changes
+        Fields to set otherwise.
+    """
+    paper = {
+        "max_steps": 250 * math.ceil(_PAIRS / _BATCH),
+        "max_time": None,
+        "batch_size": _BATCH,
+        "learning_rate": 1e-4 if family in ("gaussian", "cvae") else 4e-4,
+        "gaussian_learning_rate": 1e-4,
+        "schedule": "halving",
+        "validations": 250,
+        "patience": 250,
+        "average": 0.0,
+    }
+    return TrainingConfig(**{**paper, **changes})

@@ -1,0 +1,75 @@
+"""Training pairs without end: signals, noise, features and coordinates, from one pair of generators."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+
+from ..representation import Coordinates, Representation
+from ..simulation import Simulator
+from ..simulation.simulator import Signals
+from .loop import Batch
+
+
+class Stream:
+    """A source of batches.
+
+    Parameters
+    ----------
+    simulator, representation, coordinates
+        What makes them.
+    rng, generator
+        Of parameters, and of noise.
+    paper_constant
+        What turns a loss in the network's coordinates into the paper's units, the same for all rows.
+    """
+
+    def __init__(
+        self,
+        simulator: Simulator,
+        representation: Representation,
+        coordinates: Coordinates,
+        rng: np.random.Generator,
+        generator: torch.Generator,
+        paper_constant: float = 0.0,
+    ) -> None:
+        self._simulator, self._representation, self._coordinates = simulator, representation, coordinates
+        self._rng, self._generator, self.paper_constant = rng, generator, paper_constant
+
+    def __call__(self, size: int, held_out: bool = False) -> Batch:
+        """``size`` rows."""
+        signals, context, pivot = self.simulated(size, held_out)
+        x, log_jacobian = self._coordinates.to_network(signals.parameters, pivot)
+        return Batch(x, context, self.paper_constant - log_jacobian)
+
+    def simulated(self, size: int, held_out: bool = False) -> tuple[Signals, torch.Tensor, Any]:
+        """Signals, the features of their data, and the pivots."""
+        signals = self._simulator.draw(size, self._rng, held_out)
+        context, pivot = self._representation(self._simulator.add_noise(signals.data, self._generator))
+        return signals, context, pivot
+
+    def shards(self, count: int, seed: int) -> list[Stream]:
+        """Itself, and others with generators of their own."""
+        others = [
+            Stream(
+                self._simulator,
+                self._representation,
+                self._coordinates,
+                np.random.default_rng((seed, shard)),
+                torch.Generator().manual_seed(int(np.random.default_rng((seed, shard, 1)).integers(2**62))),
+                self.paper_constant,
+            )
+            for shard in range(1, count)
+        ]
+        return [self, *others]
+
+    def state(self) -> dict[str, Any]:
+        """Of both generators."""
+        return {"numpy": self._rng.bit_generator.state, "torch": self._generator.get_state()}
+
+    def set_state(self, state: dict[str, Any]) -> None:
+        """The inverse of :meth:`state`."""
+        self._rng.bit_generator.state = state["numpy"]
+        self._generator.set_state(state["torch"])

@@ -1,0 +1,306 @@
+r"""Joint priors: drawn from independent priors that cover them, and weighted back.
+
+A joint prior (:class:`bilby.core.prior.JointPrior`) has a density but no coordinates of one parameter each, in which networks
+and refinement work. In its place stand independent priors, wider than its marginals; every draw is weighted by the density of
+the joint prior over theirs, and the evidence is that of the joint prior.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from inspect import getattr_static
+from itertools import combinations
+
+import numpy as np
+from bilby.core.prior import Gaussian, JointPrior, MultivariateGaussianDist, Prior, PriorDict, TruncatedGaussian
+from bilby.core.prior.joint import BaseJointPriorDist
+from bilby.core.utils import logger, random
+from scipy.special import logsumexp
+from scipy.stats import multivariate_normal
+
+from ..errors import PriorError
+from ..priors import Parameters, PriorTransform, copied
+
+_COVERED = 5000
+_DRAWS = 50_000
+_WIDER = 2.0  # of a standard deviation: the ratio of the densities then falls off in the tails
+_LEAST_EFFECTIVE = 1000.0
+_SIGMAS = 5.0
+_FARTHEST = 3.0  # of the Kolmogorov-Smirnov statistic, over that of chance: a probability of 3e-8 each
+_LEAST_WITHIN = 1e-3
+_SEED = 20200218
+
+
+class Covers:
+    """The joint priors of a dictionary, and independent ones in their place.
+
+    Parameters
+    ----------
+    priors
+        With joint priors among them.
+
+    Attributes
+    ----------
+    priors : PriorDict
+        One prior of its own for every parameter of a joint prior.
+    log_normalisation_err : float
+        Standard error of the logarithm of what normalises densities that are not Gaussian, found by Monte Carlo.
+
+    Raises
+    ------
+    PriorError
+        If not all parameters of a joint prior are there, or independent priors do not cover it: its density is then too
+        intricate.
+    """
+
+    def __init__(self, priors: PriorDict) -> None:
+        self._dists: list[BaseJointPriorDist] = []
+        for key, prior in priors.items():
+            # Read back from a file, or copied one by one, the members of one joint prior have an equal one each.
+            if isinstance(prior, JointPrior) and not any(_same(prior.dist, dist) for dist in self._dists):
+                if missing := [name for name in prior.dist.names if not _is_of(priors.get(name), prior.dist)]:
+                    raise PriorError(
+                        f"priors[{key!r}] is part of a joint prior of {prior.dist.names}, but {missing} have none of it: add "
+                        "them"
+                    )
+                self._dists.append(prior.dist)
+        with _own_numbers():
+            samples = [_sample(dist) for dist in self._dists]
+        self.priors = PriorDict()
+        for dist, sample in zip(self._dists, samples, strict=True):
+            self.priors.update(_cover(dist, sample))
+        draws = PriorTransform(self.priors).sample(_DRAWS, np.random.default_rng(_SEED))
+        scales = [
+            _log_scale(dist, sample, draws, self._of_one(dist, draws))
+            for dist, sample in zip(self._dists, samples, strict=True)
+        ]
+        self._scales = [scale for scale, _ in scales]
+        self.log_normalisation_err = float(np.linalg.norm([error for _, error in scales]))
+
+    def replaced(self, priors: PriorDict) -> PriorDict:
+        """A copy of ``priors`` with the independent ones in the place of the joint ones."""
+        plain = copied(priors)
+        # One by one: a dictionary of conditional priors keeps their order by what is set, and not by what is updated.
+        for key, prior in self.priors.items():
+            plain[key] = prior
+        return plain
+
+    def log_ratio(self, parameters: Parameters) -> np.ndarray:
+        """Log density (N,) of the joint priors over that of the independent ones."""
+        return sum(
+            self._of_one(dist, parameters) + scale for dist, scale in zip(self._dists, self._scales, strict=True)
+        )
+
+    def _of_one(self, dist: BaseJointPriorDist, parameters: Parameters) -> np.ndarray:
+        rows = np.stack([np.asarray(parameters[key], dtype=np.float64) for key in dist.names], axis=-1)
+        # Bilby's own look at the bounds ends at the first parameter that has a row beyond them.
+        low, high = np.array([dist.bounds[key] for key in dist.names], dtype=np.float64).T
+        inside = np.all((rows >= low) & (rows <= high), axis=1)
+        log_ratio = np.full(len(rows), -np.inf)
+        of_cover = sum(self.priors[key].ln_prob(rows[inside, i]) for i, key in enumerate(dist.names))
+        log_ratio[inside] = _log_density(dist, rows[inside]) - of_cover
+        return log_ratio
+
+
+class AnyPrior:
+    """The density of priors, joint ones among them.
+
+    Parameters
+    ----------
+    priors
+        Bilby priors.
+
+    Attributes
+    ----------
+    keys : tuple of str
+        Search parameters.
+    fixed : dict
+        Values of the fixed ones.
+    log_normalisation_err : float
+        Standard error of what constraints leave of the prior, and of what normalises joint densities, in their logarithm.
+
+    Raises
+    ------
+    PriorError
+        Of :class:`Covers` and :class:`.PriorTransform`.
+    """
+
+    def __init__(self, priors: PriorDict) -> None:
+        self._covers = Covers(priors) if has_joint(priors) else None
+        self._transform = PriorTransform(self._covers.replaced(priors) if self._covers else priors)
+        self.keys = self._transform.keys
+        self.fixed = self._transform.fixed
+        self.log_normalisation_err = float(
+            np.hypot(self._transform.log_normalisation_err, self._covers.log_normalisation_err if self._covers else 0.0)
+        )
+
+    def log_prob(self, parameters: Parameters) -> np.ndarray:
+        """Normalised log density (N,) of the search parameters."""
+        log_prob = self._transform.log_prob(parameters)
+        return log_prob + self._covers.log_ratio(parameters) if self._covers else log_prob
+
+    def share_beyond(self, other: AnyPrior, size: int, rng: np.random.Generator) -> float:
+        """Share of this prior, of ``size`` draws, where ``other``, of the same parameters, has no density."""
+        draws = self._transform.sample(size, rng)
+        weights = np.exp(self._covers.log_ratio(draws)) if self._covers else np.ones(size)
+        beyond = np.isneginf(other.log_prob(draws))
+        return float(weights[beyond].sum() / weights.sum())
+
+
+def has_joint(priors: PriorDict) -> bool:
+    """Whether there is a joint prior among the priors."""
+    return any(isinstance(prior, JointPrior) for prior in priors.values())
+
+
+def _same(one: BaseJointPriorDist, other: BaseJointPriorDist) -> bool:
+    return one is other or (type(one) is type(other) and list(one.names) == list(other.names) and bool(one == other))
+
+
+def _is_of(prior: Prior | None, dist: BaseJointPriorDist) -> bool:
+    return isinstance(prior, JointPrior) and _same(prior.dist, dist)
+
+
+def _is_gaussian(dist: BaseJointPriorDist) -> bool:
+    """Whether it is Bilby's own: a subclass may have another density."""
+    return isinstance(dist, MultivariateGaussianDist) and all(
+        getattr_static(type(dist), name) is getattr_static(MultivariateGaussianDist, name)
+        for name in ("ln_prob", "prob", "rescale", "sample", "_ln_prob", "_rescale", "_sample")
+    )
+
+
+def _log_density(dist: BaseJointPriorDist, rows: np.ndarray) -> np.ndarray:
+    """Log density (N,) of rows (N, K) within the bounds."""
+    if not len(rows):
+        return np.zeros(0)
+    if not _is_gaussian(dist):
+        return np.atleast_1d(dist.ln_prob(rows))
+    # Bilby's own leaves out the weights of the modes, unlike its draws, does not know what bounds cut off, and goes row by
+    # row.
+    shares = np.log(np.asarray(dist.weights, dtype=np.float64) / np.sum(dist.weights)) - np.log(_within(dist))
+    modes = [multivariate_normal(mu, cov).logpdf(rows) for mu, cov in zip(dist.mus, dist.covs, strict=True)]
+    return logsumexp([share + np.atleast_1d(mode) for share, mode in zip(shares, modes, strict=True)], axis=0)
+
+
+def _within(dist: MultivariateGaussianDist) -> np.ndarray:
+    """Probability of each mode within the bounds: Bilby draws a mode first, and then again until it is inside."""
+    low, high = np.array([dist.bounds[key] for key in dist.names], dtype=np.float64).T
+    if np.all(np.isinf(low)) and np.all(np.isinf(high)):
+        return np.ones(len(dist.mus))
+    within = [
+        multivariate_normal(mu, cov, seed=_SEED).cdf(high, lower_limit=low)
+        for mu, cov in zip(dist.mus, dist.covs, strict=True)
+    ]
+    if not min(within) > _LEAST_WITHIN:
+        raise PriorError(
+            f"the joint prior of {dist.names}: of one of its Gaussians {min(within):.2g} lie within the bounds {dist.bounds}: "
+            "widen them, or leave that one out"
+        )
+    return np.asarray(within)
+
+
+def _sample(dist: BaseJointPriorDist) -> Parameters:
+    if _is_gaussian(dist):
+        # Where little is within the bounds, Bilby's draws, one by one, go on for ever.
+        return _sample_gaussian(dist)
+    # Not rescale: of many rows it gives all from one mode.
+    dist.sample(size=_COVERED)
+    sample = {key: np.asarray(dist.current_sample[key], dtype=np.float64) for key in dist.names}
+    dist.reset_sampled()
+    return sample
+
+
+def _sample_gaussian(dist: MultivariateGaussianDist) -> Parameters:
+    """As Bilby's own draws: a mode by its weight, and of that until one is within the bounds."""
+    within, rng = _within(dist), np.random.default_rng(_SEED)
+    low, high = np.array([dist.bounds[key] for key in dist.names], dtype=np.float64).T
+    shares = np.asarray(dist.weights, dtype=np.float64) / np.sum(dist.weights)
+    pieces = []
+    for mu, cov, size, share in zip(dist.mus, dist.covs, rng.multinomial(_COVERED, shares), within, strict=True):
+        missing = int(size)
+        while missing > 0:
+            draws = rng.multivariate_normal(mu, cov, size=int(1.2 * missing / share) + 8)
+            inside = draws[np.all((draws >= low) & (draws <= high), axis=1)][:missing]
+            pieces.append(inside)
+            missing -= len(inside)
+    return dict(zip(dist.names, np.concatenate(pieces).T, strict=True))
+
+
+def _cover(dist: BaseJointPriorDist, sample: Parameters) -> dict[str, Gaussian | TruncatedGaussian]:
+    covers = {}
+    for key, column in sample.items():
+        low, high = (float(edge) for edge in dist.bounds[key])
+        if not np.all(np.isfinite(column)) or not np.ptp(column) > 0:
+            raise PriorError(f"the joint prior of {dist.names} gives no two finite draws of {key!r}: mend it")
+        mu, sigma = float(np.mean(column)), _WIDER * float(np.std(column))
+        if np.isfinite([low, high]).all():
+            covers[key] = TruncatedGaussian(mu, sigma, low, high, name=key)
+        else:
+            covers[key] = Gaussian(mu, sigma, name=key)
+    return covers
+
+
+def _log_scale(
+    dist: BaseJointPriorDist, sample: Parameters, draws: Parameters, log_ratio: np.ndarray
+) -> tuple[float, float]:
+    """What normalises the joint density, of its ratio to a normalised one whose draws cover it, and the error of that."""
+    ratio = np.exp(log_ratio)
+    mean, error = float(np.mean(ratio)), float(np.std(ratio) / np.sqrt(len(ratio)))
+    effective = np.sum(ratio) ** 2 / np.sum(ratio**2) if mean > 0 else 0.0
+    if not effective >= _LEAST_EFFECTIVE:
+        raise PriorError(
+            f"the joint prior of {dist.names} is not covered by independent ones: {effective:.0f} of {len(ratio)} draws count; "
+            "use independent or conditional priors for these parameters"
+        )
+    weights = ratio / np.sum(ratio)
+    allowed = _FARTHEST * np.sqrt(1 / _COVERED + 1 / effective)
+    for name, column, other in _projections(sample, draws):
+        if not (distance := _distance(column, other, weights)) <= allowed:
+            raise PriorError(
+                f"the joint prior of {dist.names}: its density and its draws have other distributions of {name}, by "
+                f"{distance:.3g} where chance makes {allowed:.3g} (Kolmogorov-Smirnov): mend it, so that they agree"
+            )
+    normal = abs(mean - 1) <= _SIGMAS * error
+    if normal and _is_gaussian(dist):
+        return 0.0, 0.0
+    if not normal:
+        logger.warning(
+            f"The density of the joint prior of {dist.names} integrates to {mean:.4g} +- {error:.2g}, not to one: it is "
+            "normalised"
+        )
+    return -float(np.log(mean)), error / mean
+
+
+def _projections(sample: Parameters, draws: Parameters) -> Iterator[tuple[str, np.ndarray, np.ndarray]]:
+    """Every parameter, and of every pair sum and difference, which know of correlations."""
+    for key in sample:
+        yield repr(key), sample[key], draws[key]
+    for one, other in combinations(sample, 2):
+        scales = np.std(sample[one]), np.std(sample[other])
+        for sign, word in ((1, "sum"), (-1, "difference")):
+            yield (
+                f"the scaled {word} of {one!r} and {other!r}",
+                *(these[one] / scales[0] + sign * these[other] / scales[1] for these in (sample, draws)),
+            )
+
+
+def _distance(sample: np.ndarray, draws: np.ndarray, weights: np.ndarray) -> float:
+    """Largest distance of the distribution of a sample from that of weighted draws."""
+    order = np.argsort(draws)
+    cumulative = np.cumsum(weights[order])
+    column = np.sort(sample)
+    at = np.concatenate([[0.0], cumulative])[np.searchsorted(draws[order], column, side="right")]
+    steps = np.arange(len(column) + 1) / len(column)
+    return float(max(np.max(np.abs(at - steps[1:])), np.max(np.abs(at - steps[:-1]))))
+
+
+@contextmanager
+def _own_numbers() -> Iterator[None]:
+    """Bilby's generator at a fixed state, and afterwards at the one it had: joint priors draw from it."""
+    bits = random.rng.bit_generator
+    kept = bits.state
+    bits.state = type(bits)(_SEED).state
+    try:
+        yield
+    finally:
+        bits.state = kept

@@ -1,0 +1,168 @@
+r"""Sky and time as asked for (angles to a pair of detectors, time at one), and as networks know them.
+
+Networks know right ascension, declination and geocentric time. Both sets of parameters say the same, and a density turns from
+one to the other by :math:`\sin(\mathrm{zenith}) \, d\mathrm{zenith} \, d\mathrm{azimuth} = \cos(\mathrm{dec}) \, d\mathrm{dec}
+\, d\mathrm{ra}`; the Earth's turn while the wave passes it changes times by parts in a million, which is left out.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from bilby.core.prior import Cosine, DeltaFunction, PriorDict, Uniform
+from bilby.gw.likelihood import GravitationalWaveTransient
+from bilby.gw.utils import zenith_azimuth_to_theta_phi
+
+from ..errors import SimulationError
+from ..priors import Parameters, PriorTransform, copied
+from ..simulation.projection import Detector, sidereal_time
+
+_ANGLES = ("zenith", "azimuth")
+_SKY = ("ra", "dec")
+_TIME = "geocent_time"
+_LIGHT_TRAVEL = 0.0214  # seconds from the Earth's centre to its surface, and a little more
+
+
+class Frame:
+    """Turns parameters and densities from one frame into the other.
+
+    Parameters
+    ----------
+    likelihood
+        With ``reference_frame`` and ``time_reference``.
+    priors
+        In its parameters.
+
+    Raises
+    ------
+    SimulationError
+        If one of its own parameters of sky or time has a conditional, constrained or unbounded prior, or a fixed value while
+        what it is tied to is searched.
+    """
+
+    def __init__(self, likelihood: GravitationalWaveTransient, priors: PriorDict) -> None:
+        transform = PriorTransform(priors)
+        self._fixed = transform.fixed
+        self._pair = None if likelihood.reference_frame == "sky" else likelihood.reference_frame
+        self._time = _TIME if likelihood.time_reference == "geocent" else f"{likelihood.time_reference}_time"
+        self._detector = Detector.from_interferometer(likelihood.reference_ifo) if self._time != _TIME else None
+        self._turn = None if self._pair is None else _rotation(self._pair)
+        self._own = (*(_ANGLES if self._pair is not None else ()), *((self._time,) if self._detector else ()))
+        self._check(transform)
+        self._asked = PriorTransform(PriorDict({key: priors[key] for key in self._own})) if self._searched else None
+        self._known = self._plain_only()
+
+    @property
+    def _searched(self) -> tuple[str, ...]:
+        return tuple(key for key in self._own if key not in self._fixed)
+
+    def plain_priors(self, priors: PriorDict) -> PriorDict:
+        """``priors`` with right ascension, declination and geocentric time, which cover what was asked for."""
+        plain = copied(priors)
+        for key in self._own:
+            plain.pop(key, None)
+        for key, prior in self._known.items():
+            plain[key] = prior
+        return plain
+
+    def back(self, parameters: Parameters) -> Parameters:
+        """Parameters (N,) in the frame asked for."""
+        known = {
+            **self._fixed,
+            **{key: prior.peak for key, prior in self._known.items() if prior.is_fixed},
+            **parameters,
+        }
+        ra, dec, geocentric = (np.asarray(known[key], dtype=np.float64) for key in (*_SKY, _TIME))
+        asked, time = {key: value for key, value in parameters.items() if key not in self._known}, geocentric
+        if self._detector:
+            # The delay is that at the time of the arrival: it moves by 3e-8 s in between, then by nothing.
+            for _ in range(2):
+                time = geocentric + self._detector.delay(ra, dec, time)
+            asked[self._time] = time
+        if self._pair is not None:
+            asked["zenith"], asked["azimuth"] = self._to_pair(ra, dec, time)
+        return {key: value for key, value in asked.items() if key not in self._fixed}
+
+    def log_ratio(self, plain: Parameters, asked: Parameters) -> np.ndarray:
+        """Log density (N,) that the prior asked for has in the plain parameters, over that of the plain prior."""
+        if not self._searched:
+            return np.zeros(1)
+        log_ratio = self._asked.log_prob({key: asked[key] for key in self._searched})
+        for key, prior in self._known.items():
+            if not prior.is_fixed:
+                log_ratio = log_ratio - prior.ln_prob(plain[key])
+        if self._pair is not None:
+            with np.errstate(divide="ignore"):
+                log_ratio = log_ratio + np.log(np.cos(plain["dec"])) - np.log(np.sin(asked["zenith"]))
+        return log_ratio
+
+    def _check(self, transform: PriorTransform) -> None:
+        for key in sorted({*self._own, self._time}):
+            if key not in {*transform.keys, *self._fixed}:
+                raise SimulationError(f"priors lack {key!r}, which the likelihood's frame asks for: give it a prior")
+        tied = [key for key in self._searched if key not in transform.independent_keys()]
+        if tied:
+            raise SimulationError(
+                f"the priors of {tied} are conditional or tied by a constraint: give them priors of their own"
+            )
+        where = _ANGLES if self._pair is not None else _SKY
+        fixed = [key for key in where if key in self._fixed]
+        if len(fixed) == 1 or (fixed and self._pair is not None):
+            raise SimulationError(
+                f"priors fix {fixed} in the frame of the likelihood: give it reference_frame='sky' and fix ra and dec, or give "
+                "both angles priors"
+            )
+        if self._time in self._fixed and not fixed:
+            raise SimulationError(
+                f"priors fix {self._time!r} while the sky position is searched: fix geocent_time with "
+                "time_reference='geocent', or give it a prior"
+            )
+        if self._time not in self._fixed:
+            prior = transform.priors[self._time]
+            if not np.all(np.isfinite([prior.minimum, prior.maximum])):
+                raise SimulationError(f"priors[{self._time!r}]={prior!r} has no finite range: use a truncated one")
+
+    def _plain_only(self) -> PriorDict:
+        """Priors of the plain parameters that take the place of those asked for."""
+        priors = {}
+        if self._pair is not None:
+            priors = {"ra": Uniform(0, 2 * np.pi, name="ra", boundary="periodic"), "dec": Cosine(name="dec")}
+        if self._detector is None:
+            return PriorDict(priors)
+        if self._time in self._fixed:
+            priors[_TIME] = DeltaFunction(float(self._geocentric(self._fixed[self._time])), name=_TIME)
+            return PriorDict(priors)
+        asked = self._asked.priors[self._time]
+        low, high = float(asked.minimum), float(asked.maximum)
+        if self._pair is None and "ra" in self._fixed:
+            low, high = (float(self._geocentric(time)) for time in (low, high))
+        else:
+            low, high = low - _LIGHT_TRAVEL, high + _LIGHT_TRAVEL
+        priors[_TIME] = Uniform(low, high, name=_TIME)
+        return PriorDict(priors)
+
+    def _geocentric(self, time: float) -> float:
+        """Of a time at the reference detector, at the fixed sky position."""
+        sky = (np.array([self._fixed[key]]) for key in _SKY)
+        return time - float(self._detector.delay(*sky, np.array([time]))[0])
+
+    def _to_pair(self, ra: np.ndarray, dec: np.ndarray, time: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        phi = ra - sidereal_time(time)
+        earth = np.stack([np.cos(dec) * np.cos(phi), np.cos(dec) * np.sin(phi), np.sin(dec) + 0 * phi], axis=-1)
+        x, y, z = np.moveaxis(earth @ self._turn, -1, 0)
+        return np.arccos(np.clip(z, -1, 1)), np.arctan2(y, x) % (2 * np.pi)
+
+
+def needs_frame(likelihood: object) -> bool:
+    """Whether a likelihood's parameters of sky or time are others than right ascension, declination and geocentric time."""
+    frame, time = getattr(likelihood, "reference_frame", "sky"), getattr(likelihood, "time_reference", "geocent")
+    return frame != "sky" or time != "geocent"
+
+
+def _rotation(pair: object) -> np.ndarray:
+    """Matrix (3, 3) whose columns are the axes of the pair's frame in that of the Earth, by Bilby's own conversion."""
+    axes = ((np.pi / 2, 0.0), (np.pi / 2, np.pi / 2), (0.0, 0.0))
+    columns = []
+    for zenith, azimuth in axes:
+        theta, phi = zenith_azimuth_to_theta_phi(zenith, azimuth, pair)
+        columns.append([np.sin(theta) * np.cos(phi), np.sin(theta) * np.sin(phi), np.cos(theta)])
+    return np.array(columns).T

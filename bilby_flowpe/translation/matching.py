@@ -1,0 +1,253 @@
+"""A problem held against the one that a model was trained for: every difference, and whether weights make up for it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from .restore import Finding, compare, match_priors, show
+
+SKY = ("ra", "dec", "psi")
+OF_THE_PRIORS = ("priors", "fixed", "constraints")
+BEHAVIOUR = "values of the model"
+PSD = "power_spectral_density."
+_CORRECTED = ("model", "model_arguments")
+_RELATIVE_TOLERANCE = 1e-6
+_RESPONSE_TOLERANCE = 1e-3
+_DELAY_TOLERANCE = 5e-5
+_TURN_TOLERANCE = 1e-5
+_SAME_PSD = 1e-6
+
+Problem = tuple[dict[str, Any], dict[str, np.ndarray]]
+
+
+@dataclass(frozen=True)
+class Match:
+    """How well a model fits what it is asked to analyse.
+
+    Attributes
+    ----------
+    refusals
+        Why the model must not be used, one message each; empty if it may.
+    corrections
+        Differences that importance weights make up for, one message each.
+    sidereal_shift
+        What to add to a right ascension of the training to have one of the asked problem, radians in [-pi, pi).
+    other_priors
+        Whether priors or constraints are not those trained with: the model's coordinates are then those of
+        :func:`~bilby_flowpe.translation.restore.restore_priors`.
+    """
+
+    refusals: tuple[str, ...] = ()
+    corrections: tuple[str, ...] = ()
+    sidereal_shift: float = 0.0
+    other_priors: bool = False
+
+
+def match(trained: Problem, asked: Problem, psd_tolerance: float) -> Match:
+    """Whether a model that was trained for one problem may be used for another.
+
+    Parameters
+    ----------
+    trained, asked
+        Facts and arrays of each, as a :class:`~bilby_flowpe.translation.contract.Contract` has them.
+    psd_tolerance
+        Largest :func:`psd_distance` of a detector's noise curve that the model bears.
+    """
+    (before, _), (now, _) = trained, asked
+    if before["kind"] != now["kind"]:
+        return Match(tuple(compare("kind", before["kind"], now["kind"])))
+    priors = list(match_priors(before, now))
+    same_priors = all(before.get(key) == now.get(key) for key in OF_THE_PRIORS)
+    turned, shift = _match_sidereal_time(before, now)
+    found = [
+        *_match_parameters(before, now),
+        *priors,
+        *_match_settings(before, now, same_priors),
+        *turned,
+        *_match_arrays(*(_arrays(one, behaviour=False) for one in (trained, asked)), psd_tolerance),
+    ]
+    # Answers to the same questions alone can be compared.
+    if same_priors and not any(finding.refused for finding in found):
+        found += _match_arrays(*(_arrays(one, behaviour=True) for one in (trained, asked)), psd_tolerance)
+    return Match(
+        refusals=tuple(finding.message for finding in found if finding.refused),
+        corrections=tuple(finding.message for finding in found if not finding.refused),
+        sidereal_shift=shift,
+        other_priors=bool(priors),
+    )
+
+
+def psd_distance(trained: np.ndarray, asked: np.ndarray) -> float:
+    """Root mean square over frequencies of the logarithm of the ratio of two noise curves.
+
+    Parameters
+    ----------
+    trained, asked
+        Power spectral densities, (F,); infinite where a frequency is left out.
+
+    Returns
+    -------
+    float
+        Infinite if a frequency is left out of one of them only.
+    """
+    trained, asked = (np.asarray(curve, dtype=np.float64) for curve in (trained, asked))
+    used = _used(trained)
+    if np.any(used != _used(asked)):
+        return np.inf
+    return float(np.sqrt(np.sum(np.log(asked[used] / trained[used]) ** 2) / max(np.sum(used), 1)))
+
+
+def _match_parameters(trained: dict[str, Any], asked: dict[str, Any]) -> Iterator[Finding]:
+    """Search parameters and fixed ones."""
+    for key in sorted({*trained["priors"]} - {*asked["priors"]}):
+        entry, now = trained["priors"][key], "missing"
+        if key in asked["fixed"]:
+            now = f"fixed to {asked['fixed'][key]!r}"
+        elif key in SKY and "antenna" in asked:
+            now = "fixed"
+        yield Finding(True, f"priors.{key}: {now}, trained with {show(entry)}; give {key} a prior inside this one")
+    for key in sorted({*asked["priors"]} - {*trained["priors"]}):
+        before, way_out = "trained without it", f"leave {key} out"
+        if key in trained["fixed"]:
+            before, way_out = f"trained with {trained['fixed'][key]!r}", f"fix {key} to {trained['fixed'][key]!r}"
+        elif key in SKY and "antenna" in trained:
+            before, way_out = "trained with a fixed sky position", f"fix {', '.join(SKY)}"
+        yield Finding(True, f"priors.{key}: {show(asked['priors'][key])} is asked for, {before}; {way_out}")
+    searched = {*trained["priors"], *asked["priors"]}
+    before, now = ({k: v for k, v in facts["fixed"].items() if k not in searched} for facts in (trained, asked))
+    for message in compare("fixed", before, now):
+        key = message.partition(":")[0].removeprefix("fixed.")
+        yield Finding(True, f"{message}; {f'fix {key} to {before[key]!r}' if key in before else f'leave {key} out'}")
+
+
+def _match_settings(trained: dict[str, Any], asked: dict[str, Any], same_priors: bool) -> Iterator[Finding]:
+    """Every fact but those of the priors; unknown ones have to be equal."""
+    for key in sorted({*trained, *asked} - {*OF_THE_PRIORS}):
+        if key not in trained or key not in asked:
+            yield from _refused(compare("", *({key: facts[key]} if key in facts else {} for facts in (trained, asked))))
+        elif key == "detectors":
+            yield from _match_detectors(trained[key], asked[key])
+        elif key == "antenna":
+            yield from _match_antenna(trained[key], asked[key])
+        elif key == "waveform":
+            yield from _match_waveform(trained[key], asked[key])
+        elif key != "sidereal_time":
+            # What simulates something of its own is known to itself alone, but for the form of the data.
+            # Under other names, or with other arguments, their answers can be compared where the priors are the same.
+            allowed = same_priors and (key in _CORRECTED or (trained["kind"] == "simulator" and key != "shape"))
+            yield from _refused(compare(key, trained[key], asked[key]), not allowed)
+
+
+def _refused(messages: Iterable[str], refused: bool = True) -> Iterator[Finding]:
+    yield from (Finding(refused, message) for message in messages)
+
+
+def _match_waveform(trained: dict[str, Any], asked: dict[str, Any]) -> Iterator[Finding]:
+    both = {*trained} & {*asked} & {"generator", "source_model", "arguments"}
+    for allowed in (False, True):
+        parts = ({key: value for key, value in facts.items() if (key in both) == allowed} for facts in (trained, asked))
+        yield from _refused(compare("waveform", *parts), not allowed)
+
+
+def _match_detectors(trained: dict[str, Any], asked: dict[str, Any]) -> Iterator[Finding]:
+    # In JSON as in Python dictionaries have an order: that of the network's inputs.
+    if list(trained) != list(asked):
+        message = f"detectors: {list(asked)}, trained with {list(trained)}; give these detectors, in this order"
+        yield Finding(True, message)
+    for name in trained:
+        if name in asked:
+            yield from _refused(compare(f"detectors.{name}", trained[name], asked[name]))
+
+
+def _match_antenna(trained: dict[str, list[float]], asked: dict[str, list[float]]) -> Iterator[Finding]:
+    tolerances = np.array([_RESPONSE_TOLERANCE, _RESPONSE_TOLERANCE, _DELAY_TOLERANCE])
+    for name in trained:
+        # Not "larger than": what is not a number is refused, too.
+        if name in asked and not np.all(np.abs(np.subtract(asked[name], trained[name])) <= tolerances):
+            now, before = ("F+ {:.4f}, Fx {:.4f}, delay {:.6f} s".format(*seen[name]) for seen in (asked, trained))
+            yield Finding(
+                True,
+                f"antenna.{name}: {now}, trained with {before}; choose the sky position, or the GPS time, at which the "
+                "detectors see what was trained with",
+            )
+
+
+def _match_sidereal_time(trained: dict[str, Any], asked: dict[str, Any]) -> tuple[list[Finding], float]:
+    """What is found, and the turn of the right ascension."""
+    before, now = trained.get("sidereal_time"), asked.get("sidereal_time")
+    if before is None or now is None:
+        return [], 0.0
+    shift = float((now - before + np.pi) % (2 * np.pi) - np.pi)
+    if abs(shift) <= _TURN_TOLERANCE:
+        return [], 0.0
+    said = f"sidereal_time: {now:.6f}, trained with {before:.6f}"
+    if all(_whole_turn(facts["priors"].get("ra")) for facts in (trained, asked)):
+        return [Finding(False, f"{said}: ra is turned by {shift:.6f}")], shift
+    priors = ", ".join(
+        f"{show(facts['priors'].get('ra', facts['fixed'].get('ra')))} {when}"
+        for facts, when in ((asked, "now"), (trained, "in training"))
+    )
+    return [Finding(True, f"{said}; ra can be turned only where its prior is Uniform(0, 2 pi): it is {priors}")], 0.0
+
+
+def _whole_turn(entry: dict[str, Any] | None) -> bool:
+    return (
+        entry is not None
+        and entry["class"] == "Uniform"
+        and "module" not in entry
+        and bool(np.allclose([entry["minimum"], entry["maximum"]], [0, 2 * np.pi], rtol=0, atol=_RELATIVE_TOLERANCE))
+    )
+
+
+def _arrays(problem: Problem, behaviour: bool) -> dict[str, np.ndarray]:
+    """What a user's function gives, or all else."""
+    return {name: array for name, array in problem[1].items() if (name == BEHAVIOUR) == behaviour}
+
+
+def _match_arrays(
+    trained: dict[str, np.ndarray], asked: dict[str, np.ndarray], psd_tolerance: float
+) -> Iterator[Finding]:
+    for name in sorted({*trained, *asked}):
+        before, now = trained.get(name), asked.get(name)
+        if before is None or now is None:
+            yield Finding(True, f"{name}: {'given' if before is None else 'missing'}, unlike in training")
+        elif before.shape != now.shape:
+            yield Finding(True, f"{name}: {now.shape} values, trained with {before.shape}")
+        elif name.startswith(PSD):
+            yield from _match_psd(name, before, now, psd_tolerance)
+        elif not np.allclose(before, now, rtol=_RELATIVE_TOLERANCE, atol=0):
+            yield Finding(True, f"{name}: differs from the one trained with, {_by_how_much(before, now)}")
+
+
+def _match_psd(name: str, trained: np.ndarray, asked: np.ndarray, tolerance: float) -> Iterator[Finding]:
+    if np.any(odd := _used(trained) != _used(asked)):
+        used = [f"{int(np.sum(_used(curve)))} of {len(curve)}" for curve in (asked, trained)]
+        yield Finding(
+            True,
+            f"{name}: finite at {used[0]} frequencies, trained with {used[1]}, not the same ones at {int(np.sum(odd))}; "
+            "leave out the frequencies that were left out in training",
+        )
+        return
+    distance = psd_distance(trained, asked)
+    said = f"{name}: ln S differs from the one trained with by {distance:.3g} (root mean square)"
+    if distance <= _SAME_PSD:
+        return
+    if distance <= tolerance:
+        yield Finding(False, f"{said}, up to {tolerance:.3g} is borne")
+    else:
+        yield Finding(True, f"{said}, only {tolerance:.3g} is borne; use a noise curve nearer to that one")
+
+
+def _used(curve: np.ndarray) -> np.ndarray:
+    """Frequencies (F,) of a noise curve that are not left out."""
+    return np.isfinite(curve) & (curve > 0)
+
+
+def _by_how_much(trained: np.ndarray, wanted: np.ndarray) -> str:
+    if np.all(trained > 0) and np.all(wanted > 0):
+        return f"by a factor of {float(np.exp(np.median(np.abs(np.log(wanted / trained))))):.3g} at the median"
+    return f"by up to {float(np.max(np.abs(wanted - trained))):.3g}"

@@ -1,0 +1,157 @@
+"""The plain likelihood that stands behind another: whole spectra, no marginalisation, no calibration.
+
+Networks learn from signals at every frequency of the data. A likelihood that takes a short cut (reduced-order quadrature,
+multibanding, relative binning), integrates parameters out or allows for calibration errors is one of the same data and the
+same waveforms all the same: draws are made with the plain one, and weighted by the likelihood that was given.
+"""
+
+from __future__ import annotations
+
+import copy
+
+import numpy as np
+from bilby.gw import source
+from bilby.gw.detector import Interferometer, InterferometerList
+from bilby.gw.detector.calibration import Recalibrate
+from bilby.gw.likelihood import BasicGravitationalWaveTransient, GravitationalWaveTransient
+from bilby.gw.waveform_generator import WaveformGenerator
+
+from ..errors import SimulationError
+
+Wave = GravitationalWaveTransient | BasicGravitationalWaveTransient
+
+_WHOLE = {
+    source.binary_black_hole_roq: source.lal_binary_black_hole,
+    source.binary_black_hole_frequency_sequence: source.lal_binary_black_hole,
+    source.lal_binary_black_hole_relative_binning: source.lal_binary_black_hole,
+    source.binary_neutron_star_roq: source.lal_binary_neutron_star,
+    source.binary_neutron_star_frequency_sequence: source.lal_binary_neutron_star,
+    source.lal_binary_neutron_star_relative_binning: source.lal_binary_neutron_star,
+}
+"""Source models that give a few frequencies, and those that give all."""
+_OF_A_FEW_FREQUENCIES = (
+    "fiducial",
+    "frequencies",
+    "frequency_bin_edges",
+    "frequency_nodes",
+    "frequency_nodes_linear",
+    "frequency_nodes_quadratic",
+    "linear_indices",
+    "quadratic_indices",
+)
+_METHODS = (
+    "log_likelihood",
+    "log_likelihood_ratio",
+    "noise_log_likelihood",
+    "_calculate_noise_log_likelihood",
+    "calculate_snrs",
+    "compute_log_likelihood_from_snrs",
+    "_compute_full_waveform",
+    "get_sky_frame_parameters",
+)
+_MARGINALISATIONS = ("time", "distance", "phase")
+
+
+def is_wave(likelihood: object) -> bool:
+    """Whether a likelihood is one of gravitational waves in interferometers."""
+    return isinstance(likelihood, Wave)
+
+
+def plain_likelihood(likelihood: Wave) -> GravitationalWaveTransient:
+    """The plain likelihood of the same interferometers and waveforms; ``likelihood`` itself where it is one.
+
+    Parameters
+    ----------
+    likelihood
+        Any of gravitational waves.
+
+    Raises
+    ------
+    SimulationError
+        If its waveforms are not of whole spectra, and their source model is none of those known to have a whole one.
+    """
+    interferometers = likelihood.interferometers
+    if is_plain(likelihood):
+        return likelihood
+    bare = InterferometerList([_uncalibrated(ifo) for ifo in interferometers])
+    return GravitationalWaveTransient(bare, _whole_generator(likelihood))
+
+
+def is_plain(likelihood: Wave) -> bool:
+    """Whether a likelihood is what networks are trained for, but for the names of sky and time."""
+    return (
+        has_plain_values(likelihood)
+        and not marginalised(likelihood)
+        and likelihood.reference_frame == "sky"
+        and likelihood.time_reference == "geocent"
+    )
+
+
+def has_plain_values(likelihood: Wave) -> bool:
+    """Whether its values, where nothing is integrated out, are those of the plain likelihood."""
+    kind = type(likelihood)
+    return (
+        isinstance(likelihood, GravitationalWaveTransient)
+        and all(getattr(kind, name) is getattr(GravitationalWaveTransient, name) for name in _METHODS)
+        and not likelihood.calibration_marginalization
+        and not any(map(is_calibrated, likelihood.interferometers))
+    )
+
+
+def marginalised(likelihood: Wave) -> tuple[str, ...]:
+    """Parameters of the signal that a likelihood integrates out."""
+    return tuple(key for key in getattr(likelihood, "_marginalized_parameters", ()) if key != "recalib_index")
+
+
+def unmarginalised(likelihood: Wave) -> Wave:
+    """The likelihood with the parameters of the signal that it integrates out as parameters again."""
+    if not marginalised(likelihood):
+        return likelihood
+    # What a likelihood has set up (quadrature weights, bands, fiducial waveforms) serves both.
+    other = copy.copy(likelihood)
+    for name in _MARGINALISATIONS:
+        setattr(other, f"{name}_marginalization", False)
+    other._marginalized_parameters = [key for key in likelihood._marginalized_parameters if key == "recalib_index"]
+    return other
+
+
+def is_calibrated(interferometer: Interferometer) -> bool:
+    """Whether an interferometer has a calibration model that does something."""
+    return type(interferometer.calibration_model) is not Recalibrate
+
+
+def _uncalibrated(interferometer: Interferometer) -> Interferometer:
+    if not is_calibrated(interferometer):
+        return interferometer
+    bare = copy.copy(interferometer)
+    bare.calibration_model = Recalibrate()
+    return bare
+
+
+def _whole_generator(likelihood: Wave) -> WaveformGenerator:
+    given = likelihood.waveform_generator
+    whole = _WHOLE.get(given.frequency_domain_source_model)
+    arguments = {key: value for key, value in given.waveform_arguments.items() if key not in _OF_A_FEW_FREQUENCIES}
+    if whole is not None:
+        return WaveformGenerator(
+            duration=given.duration,
+            sampling_frequency=given.sampling_frequency,
+            start_time=given.start_time,
+            frequency_domain_source_model=whole,
+            parameter_conversion=given.parameter_conversion,
+            waveform_arguments=arguments,
+        )
+    if len(arguments) < len(given.waveform_arguments):
+        raise SimulationError(
+            f"likelihood={type(likelihood).__name__} has waveforms of a few frequencies from the source model "
+            f"{given.frequency_domain_source_model!r}, of which no whole one is known: give a likelihood with one of "
+            f"{sorted(model.__name__ for model in _WHOLE)}, or a GravitationalWaveTransient"
+        )
+    return given
+
+
+def lengths_differ(likelihood: GravitationalWaveTransient, row: dict[str, float]) -> bool:
+    """Whether the waveform of one set of parameters does not cover the frequencies of the data."""
+    polarisations = likelihood.waveform_generator.frequency_domain_strain(dict(row))
+    size = len(likelihood.interferometers.frequency_array)
+    return polarisations is not None and any(np.shape(series) != (size,) for series in polarisations.values())

@@ -1,0 +1,296 @@
+"""From the problem asked to the plain one that networks know, and back with exact weights.
+
+Networks know one form of a problem: a plain gravitational-wave likelihood (:mod:`.plain`), right ascension, declination and
+geocentric time, priors of one parameter each. Other forms are turned into it:
+
+- Parameters that the likelihood integrates out are drawn as all others, and left out of what comes back: what remains has the
+  marginal posterior, and the evidence is the same.
+- Sky and time in a detector's frame are those of the sky (:mod:`.frames`).
+- Joint priors are covered by independent ones (:mod:`.covers`).
+- Calibration parameters are drawn given the wave (:mod:`.recalibration`).
+- A likelihood with values of its own (approximations, calibration, any subclass) gives the weights, the plain one the proposal.
+
+What changes a density enters the weight of every draw.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from bilby.core.likelihood import Likelihood
+from bilby.core.prior import Constraint, DeltaFunction, DiscreteValues, Prior, PriorDict, SlabSpikePrior
+
+from ..errors import PriorError, SimulationError
+from ..prior_checks import checked_log_scale
+from ..priors import Parameters, PriorTransform, copied
+from ..processes.parallel import Row, Task, make_rows, with_seeds
+from .covers import Covers, has_joint
+from .frames import Frame, needs_frame
+from .marginalisation import check_marginalisation
+from .own_likelihood import LogLikelihood
+from .plain import (
+    has_plain_values,
+    is_calibrated,
+    is_plain,
+    is_wave,
+    lengths_differ,
+    marginalised,
+    plain_likelihood,
+    unmarginalised,
+)
+from .recalibration import CalibrationDraw
+
+_JITTER, _TIME = "time_jitter", "geocent_time"
+
+
+class Unchanged:
+    """A problem that is analysed as it was asked.
+
+    Parameters
+    ----------
+    likelihood
+        The user's.
+    transform
+        The user's prior.
+
+    Attributes
+    ----------
+    likelihood, transform
+        What draws are made with.
+    given
+        The user's own likelihood.
+    asked
+        Likelihood that gives the weights: the user's own, with nothing integrated out.
+    keys, fixed
+        Search parameters asked for, and values of fixed ones.
+    corrects
+        Whether ``asked`` gives other values than ``likelihood``.
+    dropped
+        Parameters that ``given`` integrates out.
+    raw_reasons
+        What draws that are not weighted lack, in words.
+    """
+
+    corrects = False
+    dropped: tuple[str, ...] = ()
+    raw_reasons: tuple[str, ...] = ()
+
+    def __init__(self, likelihood: Likelihood, transform: PriorTransform) -> None:
+        self.likelihood = self.asked = self.given = likelihood
+        self.transform = transform
+        self.fixed = transform.fixed
+        self.keys = transform.keys
+
+    @property
+    def log_normalisation_err(self) -> float:
+        """Standard error of the prior's normalisation, in its logarithm, where Monte Carlo found it."""
+        return self.transform.log_normalisation_err
+
+    @property
+    def middle_of_extra(self) -> dict[str, float]:
+        """Parameters that the proposal does not know, at the medians of their priors."""
+        return {}
+
+    def task(self, use_ratio: bool) -> Task:
+        """What gives the log likelihood asked for; with :attr:`middle_of_extra` log prior over density and values of these."""
+        return LogLikelihood(self.asked, use_ratio)
+
+    def task_rows(self, parameters: Parameters, rng: np.random.Generator) -> Sequence[Row]:
+        """Rows for :meth:`task`."""
+        return self.rows(parameters, {})
+
+    def log_prior_ratio(self, parameters: Parameters) -> np.ndarray | float:
+        """Log density (N,) of the prior asked for over that of the plain one, where ``parameters`` of the latter are."""
+        return 0.0
+
+    def rows(self, parameters: Parameters, extra: Parameters) -> Sequence[Row]:
+        """One dictionary a draw for :attr:`asked`."""
+        return make_rows(self.fixed, {**parameters, **extra})
+
+    def reported(self, parameters: Parameters, extra: Parameters) -> Parameters:
+        """The search parameters asked for, (N,) each."""
+        return parameters
+
+    def log_prior(self, parameters: Parameters, extra: Parameters, log_prior: np.ndarray) -> np.ndarray:
+        """Log density (N,) of the prior asked for, from that which the draws were weighted by."""
+        return log_prior
+
+
+class Translation(Unchanged):
+    """A problem that is analysed in another form.
+
+    Parameters
+    ----------
+    likelihood
+        The user's.
+    priors
+        The user's; a marginalised likelihood has changed them.
+
+    Raises
+    ------
+    SimulationError
+        If the likelihood has no plain form, or Bilby's way to integrate parameters out is not the integral of its waveform.
+    PriorError
+        If a parameter that is integrated out has no prior with the likelihood, or calibration parameters are tied to others.
+    """
+
+    def __init__(self, likelihood: Likelihood, priors: PriorDict) -> None:
+        wave = is_wave(likelihood)
+        asked_for = PriorDict(
+            {
+                key: prior
+                for key, prior in priors.items()
+                if isinstance(prior, Prior) and not isinstance(prior, Constraint | DeltaFunction)
+            }
+        )
+        self.keys = tuple(asked_for)
+        fixed = {key: float(prior.peak) for key, prior in priors.items() if isinstance(prior, DeltaFunction)}
+        self.dropped = marginalised(likelihood) if wave else ()
+        self.given = likelihood
+        self.asked = unmarginalised(likelihood) if wave else likelihood
+        plain = _with_dropped(priors, likelihood, self.dropped)
+        # Those that are integrated out among them: drawn values take their place.
+        self.fixed = fixed
+        if jitter := priors.get(_JITTER):
+            # The jitter covers one step of the sum over times.
+            self._step = float(jitter.maximum - jitter.minimum)
+        self._extra = self._take_calibration(plain) if wave else {}
+        self._log_scale_of_extra = {key: _log_scale_of(key, prior) for key, prior in self._extra.items()}
+        self._covers = Covers(plain) if has_joint(plain) else None
+        if self._covers:
+            plain = self._covers.replaced(plain)
+        self._frame = Frame(likelihood, plain) if wave and needs_frame(likelihood) else None
+        if self._frame:
+            plain = self._frame.plain_priors(plain)
+        self.likelihood = plain_likelihood(likelihood) if wave else likelihood
+        self.transform = PriorTransform(plain)
+        self.corrects = wave and not has_plain_values(likelihood)
+        if self._covers and (tied := {*self._covers.priors} - {*self.transform.independent_keys()}):
+            raise PriorError(
+                f"{sorted(tied)} have a joint prior and are tied to others, by a constraint or a conditional prior: give them "
+                "independent priors, or leave out what ties them"
+            )
+        if self.corrects:
+            self._check_waveforms()
+        if self.dropped:
+            check_marginalisation(likelihood, self.likelihood, self.transform, priors.get(_JITTER))
+        said = {
+            "joint priors are replaced by wider, independent ones": self._covers,
+            "calibration parameters follow their conditional only nearly": self._extra,
+            "priors of sky and time in the detector's frame are no more than bounds": self._frame,
+            "the network knows the plain likelihood, not the one given": self.corrects,
+        }
+        self.raw_reasons = tuple(reason for reason, holds in said.items() if holds)
+
+    @property
+    def log_normalisation_err(self) -> float:
+        of_covers = self._covers.log_normalisation_err if self._covers else 0.0
+        return float(np.hypot(self.transform.log_normalisation_err, of_covers))
+
+    @property
+    def middle_of_extra(self) -> dict[str, float]:
+        return {key: float(prior.rescale(0.5)) for key, prior in self._extra.items()}
+
+    def task(self, use_ratio: bool) -> Task:
+        if self._extra:
+            return CalibrationDraw(self.asked, self.likelihood, self._extra, self.fixed, use_ratio)
+        return super().task(use_ratio)
+
+    def task_rows(self, parameters: Parameters, rng: np.random.Generator) -> Sequence[Row]:
+        if not self._extra:
+            return super().task_rows(parameters, rng)
+        # The plain likelihood's names of sky and time beside those asked for.
+        plain = make_rows(self.transform.fixed, parameters)
+        return with_seeds([{**one, **other} for one, other in zip(plain, self.rows(parameters, {}), strict=True)], rng)
+
+    def log_prior_ratio(self, parameters: Parameters) -> np.ndarray:
+        log_ratio = np.zeros(len(next(iter(parameters.values()))))
+        if self._covers:
+            log_ratio = log_ratio + self._covers.log_ratio(parameters)
+        if self._frame:
+            log_ratio = log_ratio + self._frame.log_ratio(parameters, self._frame.back(parameters))
+        return log_ratio
+
+    def rows(self, parameters: Parameters, extra: Parameters) -> Sequence[Row]:
+        asked = self._frame.back(parameters) if self._frame else parameters
+        return make_rows(self.fixed, {**asked, **extra})
+
+    def reported(self, parameters: Parameters, extra: Parameters) -> Parameters:
+        columns = {**(self._frame.back(parameters) if self._frame else parameters), **extra}
+        if _JITTER in self.keys and _TIME in self.dropped:
+            columns[_JITTER] = self._jitter(parameters[_TIME])
+        return {key: columns[key] for key in self.keys}
+
+    def log_prior(self, parameters: Parameters, extra: Parameters, log_prior: np.ndarray) -> np.ndarray:
+        for key, prior in self._extra.items():
+            log_prior = log_prior + prior.ln_prob(extra[key]) + self._log_scale_of_extra[key]
+        for key in self.dropped:
+            log_prior = log_prior - self.transform.priors[key].ln_prob(parameters[key]) - self.transform.log_scale[key]
+        if _JITTER in self.keys and _TIME in self.dropped:
+            log_prior = log_prior - np.log(self._step)
+        return log_prior
+
+    def _jitter(self, time: np.ndarray) -> np.ndarray:
+        """Of a time, its distance from the nearest of those that a time-marginalised likelihood sums over."""
+        since = time - float(self.given._times[0])
+        return (since + self._step / 2) % self._step - self._step / 2
+
+    def _take_calibration(self, priors: PriorDict) -> dict[str, Prior]:
+        """Priors of calibration parameters, taken out of ``priors``."""
+        prefixes = tuple(ifo.calibration_model.prefix for ifo in self.given.interferometers if is_calibrated(ifo))
+        taken = {key: priors.pop(key) for key in list(priors) if prefixes and key.startswith(prefixes)}
+        searched = {key: prior for key, prior in taken.items() if not isinstance(prior, DeltaFunction)}
+        for key, prior in searched.items():
+            if isinstance(prior, Constraint) or getattr(prior, "required_variables", None) or hasattr(prior, "dist"):
+                raise PriorError(f"priors[{key!r}]={prior!r}: give a calibration parameter a prior of its own")
+        return searched
+
+    def _check_waveforms(self) -> None:
+        row = {**self.transform.fixed, **self.transform.from_median()}
+        if lengths_differ(self.likelihood, row):
+            raise SimulationError(
+                f"likelihood={type(self.given).__name__}: its waveform generator does not give the whole spectrum that "
+                "networks learn from: give a likelihood whose generator does, or a GravitationalWaveTransient"
+            )
+
+
+def _log_scale_of(key: str, prior: Prior) -> float:
+    """What normalises the density of a calibration parameter: of those that are numbers of curves, or have an atom, nothing."""
+    if isinstance(prior, DiscreteValues | SlabSpikePrior):
+        return 0.0
+    low, high = (float(prior.rescale(share)) for share in (0.1, 0.9))
+    if not low < high:
+        raise PriorError(f"priors[{key!r}]={prior!r} has no width: fix it, to {low!r}")
+    return checked_log_scale(key, prior)
+
+
+def translated(likelihood: Likelihood, priors: PriorDict) -> Unchanged:
+    """The problem as draws are made for it.
+
+    Raises
+    ------
+    SimulationError, PriorError
+        Of :class:`Translation`.
+    """
+    wave = is_wave(likelihood)
+    if has_joint(priors) or (wave and not (is_plain(likelihood) and has_plain_values(likelihood))):
+        return Translation(likelihood, priors)
+    return Unchanged(likelihood, PriorTransform(priors))
+
+
+def _with_dropped(priors: PriorDict, likelihood: Any, dropped: Sequence[str]) -> PriorDict:
+    """``priors`` with those of the parameters that the likelihood integrates out."""
+    plain = copied(priors)
+    for key in dropped:
+        prior = likelihood.priors.get(key) if likelihood.priors is not None else None
+        if not isinstance(prior, Prior) or isinstance(prior, DeltaFunction):
+            raise PriorError(
+                f"the likelihood is marginalised over {key!r} but keeps no prior of it ({prior!r}): give it the priors when it "
+                "is made"
+            )
+        plain[key] = prior
+    if _TIME in dropped:
+        plain.pop(_JITTER, None)
+    return plain

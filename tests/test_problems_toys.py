@@ -1,0 +1,177 @@
+"""The toys' evidences against brute force, their likelihoods as black boxes, and what Bilby makes of them."""
+
+from __future__ import annotations
+
+import math
+import os
+import pickle
+import subprocess
+import sys
+from collections.abc import Callable
+from functools import partial
+
+import numpy as np
+import pytest
+from bilby.core.likelihood import GaussianLikelihood
+from scipy.special import logsumexp
+from scipy.stats import multivariate_normal
+
+from bilby_flowpe.errors import ProblemError
+from bilby_flowpe.problems import toys
+
+PROBLEMS: dict[str, Callable[[], toys.Problem]] = {
+    "gaussian 1": partial(toys.correlated_gaussian, 1),
+    "gaussian 2": partial(toys.correlated_gaussian, 2),
+    "gaussian 10": partial(toys.correlated_gaussian, 10),
+    "shells 2": partial(toys.gaussian_shells, 2),
+    "shells 5": partial(toys.gaussian_shells, 5),
+    "eggbox 1": partial(toys.eggbox, 1),
+    "eggbox 2": partial(toys.eggbox, 2),
+    "unequal modes 2": partial(toys.unequal_modes, 2, 0.03),
+    "unequal modes 3": partial(toys.unequal_modes, 3),
+    "spike and slab 2": partial(toys.spike_and_slab, 2, 0.03),
+    "spike and slab 3": partial(toys.spike_and_slab, 3),
+    "constrained": toys.constrained_gaussian,
+    "constrained, simulates": partial(toys.constrained_gaussian, True),
+}
+
+
+def draw(priors, size: int, seed: int = 0) -> dict[str, np.ndarray]:
+    """Uniform draws from the box, constraints left out."""
+    rng = np.random.default_rng(seed)
+    return {key: rng.uniform(priors[key].minimum, priors[key].maximum, size) for key in priors.non_fixed_keys}
+
+
+def on_a_grid(likelihood, priors, n: int) -> tuple[dict[str, np.ndarray], np.ndarray]:
+    """Log likelihood at the middles of n by n cells of a box of two parameters."""
+    axes = [
+        priors[key].minimum + (np.arange(n) + 0.5) * (priors[key].maximum - priors[key].minimum) / n
+        for key in priors.non_fixed_keys
+    ]
+    points = dict(zip(priors.non_fixed_keys, (axis.ravel() for axis in np.meshgrid(*axes)), strict=True))
+    return points, likelihood.log_likelihood(points)
+
+
+@pytest.mark.parametrize("name", PROBLEMS)
+def test_black_boxes_are_finite_and_travel(name: str) -> None:
+    """Finite all over the support, the same after pickling, and one number for one point."""
+    likelihood, priors, log_evidence = pickle.loads(pickle.dumps(PROBLEMS[name]()))
+    assert math.isfinite(log_evidence)
+    point = {key: float(value) for key, value in priors.sample().items()}
+    assert np.shape(likelihood.log_likelihood(point)) == ()
+    assert likelihood.log_likelihood(point) == pytest.approx(PROBLEMS[name]()[0].log_likelihood(point))
+    # Bilby then takes the likelihood itself, not its ratio.
+    assert np.isnan(likelihood.noise_log_likelihood()) or isinstance(likelihood, GaussianLikelihood)
+    draws = draw(priors, 200)
+    for corner in (
+        draws,
+        {key: np.full(1, priors[key].minimum) for key in draws},
+        {key: np.full(1, priors[key].maximum) for key in draws},
+    ):
+        rows = [
+            likelihood.log_likelihood({key: column[i] for key, column in corner.items()})
+            for i in range(len(next(iter(corner.values()))))
+        ]
+        assert np.all(np.isfinite(rows))
+        if not isinstance(likelihood, GaussianLikelihood):
+            np.testing.assert_allclose(likelihood.log_likelihood(corner), rows, rtol=1e-12)
+
+
+def test_the_gaussian_is_what_it_says() -> None:
+    """A normalised density, well inside its box: widths over a decade, neighbours correlated by 0.8."""
+    for ndim in (1, 2, 5, 10):
+        likelihood, priors, log_evidence = toys.correlated_gaussian(ndim)
+        widths = np.diag(likelihood.covariance) ** 0.5
+        assert ndim == 1 or widths[0] / widths[-1] == pytest.approx(10.0)
+        assert ndim == 1 or likelihood.covariance[0, 1] / widths[0] / widths[1] == pytest.approx(0.8)
+        edge = [
+            min(m - priors[key].minimum, priors[key].maximum - m)
+            for key, m in zip(likelihood.keys, likelihood.mean, strict=True)
+        ]
+        assert np.min(edge / widths) >= 8.0  # each cuts off 1e-15
+        rng = np.random.default_rng(0)
+        x = rng.multivariate_normal(likelihood.mean, likelihood.covariance, 50)
+        wanted = multivariate_normal(likelihood.mean, likelihood.covariance).logpdf(x)
+        np.testing.assert_allclose(likelihood.log_likelihood(dict(zip(likelihood.keys, x.T, strict=True))), wanted)
+        volume = np.prod([priors[key].maximum - priors[key].minimum for key in likelihood.keys])
+        assert log_evidence == pytest.approx(-math.log(volume))
+
+
+@pytest.mark.parametrize(
+    ("name", "n"), [("gaussian 2", 1500), ("shells 2", 1500), ("eggbox 2", 2000), ("unequal modes 2", 1000)]
+)
+def test_evidence_against_a_grid(name: str, n: int) -> None:
+    likelihood, priors, log_evidence = PROBLEMS[name]()
+    _, values = on_a_grid(likelihood, priors, n)
+    # The shells' box cuts 3e-7 off; the grid's middles are second order in its pitch.
+    assert logsumexp(values) - 2 * math.log(n) == pytest.approx(log_evidence, abs=1e-4)
+
+
+def test_published_evidences() -> None:
+    """Analytic and fine-grid values of Feroz and Hobson (2008) and Feroz, Hobson and Bridges (2009)."""
+    for ndim, published in ((2, -1.75), (5, -5.67), (10, -14.59), (20, -36.09), (30, -60.13)):
+        assert toys.gaussian_shells(ndim)[2] == pytest.approx(published, abs=0.006)
+    assert toys.eggbox()[2] == pytest.approx(235.856, abs=0.001)
+
+
+@pytest.mark.parametrize(("make", "dim"), [(toys.gaussian_shells, 3), (toys.eggbox, 1), (toys.eggbox, 3)])
+def test_evidence_against_draws(make: Callable[[int], toys.Problem], dim: int) -> None:
+    likelihood, priors, log_evidence = make(dim)
+    values = likelihood.log_likelihood(draw(priors, 1_000_000, seed=1)) - log_evidence
+    relative = np.exp(values)
+    error = relative.std() / math.sqrt(relative.size)
+    assert error < 0.15  # the modes are narrow: a few hundred draws in each
+    assert abs(relative.mean() - 1.0) < 4 * error
+
+
+@pytest.mark.parametrize("name", ["constrained", "constrained, simulates"])
+def test_constrained_evidence_is_that_of_the_normalised_prior(name: str) -> None:
+    """Mean over the draws that satisfy the constraints; the share of them is the other half of the bookkeeping."""
+    likelihood, priors, log_evidence = PROBLEMS[name]()
+    draws = draw(priors, 400_000, seed=2)
+    kept = np.array(priors.evaluate_constraints(draws), dtype=bool)
+    share = toys.share_left()
+    assert 0.05 < share < 0.1
+    assert abs(kept.mean() - share) < 4 * math.sqrt(share / kept.size)
+    a, b = draws["a"][kept], draws["b"][kept]
+    assert np.all((a > b) & (a * b > 400) & (a * b < 600))
+    if isinstance(likelihood, GaussianLikelihood):
+        values = np.array([likelihood.log_likelihood({"a": x, "b": y}) for x, y in zip(a, b, strict=True)])
+    else:
+        values = likelihood.log_likelihood({"a": a, "b": b})
+    relative = np.exp(values - log_evidence)
+    error = relative.std() / math.sqrt(relative.size)
+    assert error < 0.02
+    assert abs(relative.mean() - 1.0) < 4 * error
+
+
+def test_constraints_cut_into_the_likelihood() -> None:
+    """A problem that a sampler blind to them would get wrong by a lot."""
+    log_evidence = toys.constrained_gaussian()[2]
+    blind = -2 * math.log(45.0)
+    assert log_evidence - blind > 0.5
+    inside = np.exp(log_evidence) * toys.share_left() * 45.0**2
+    assert 0.1 < inside < 0.9
+
+
+def test_bad_dimensions_raise() -> None:
+    for make, ndim in ((toys.correlated_gaussian, 0), (toys.gaussian_shells, 1), (toys.eggbox, 4)):
+        with pytest.raises(ProblemError, match=f"ndim={ndim}"):
+            make(ndim)
+
+
+def test_bilby_samples_them_with_no_state() -> None:
+    """A short dynesty run in a process of its own, where Bilby forbids parameters as state."""
+    code = (
+        "import bilby, tempfile; from bilby_flowpe import toys\n"
+        "likelihood, priors, exact = toys.constrained_gaussian()\n"
+        "with tempfile.TemporaryDirectory() as outdir:\n"
+        "    result = bilby.run_sampler(likelihood, priors, sampler='dynesty', nlive=60, sample='acceptance-walk', naccept=5,\n"
+        "        outdir=outdir, print_progress=False, check_point=False, save=False, seed=1)\n"
+        "print(result.log_evidence - exact, result.log_evidence_err)"
+    )
+    environment = {**os.environ, "BILBY_ALLOW_PARAMETERS_AS_STATE": "FALSE"}
+    run = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
+    difference, error = map(float, run.stdout.split()[-2:])
+    # Bilby's nested samplers start from points that satisfy the constraints: the prior is normalised over these.
+    assert abs(difference) < 5 * error < 1.5 < -math.log(toys.share_left())

@@ -1,0 +1,196 @@
+"""Refinement from the prior and from a poor start, on posteriors with closed forms."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from bilby.core.likelihood import Likelihood
+from bilby.core.prior import PriorDict, Uniform
+from scipy.stats import norm
+
+from bilby_flowpe.importance import effective_sample_size, summarise
+from bilby_flowpe.priors import PriorTransform
+from bilby_flowpe.proposals.event_flow import fit_event_flow
+from bilby_flowpe.proposals.mixture import Shares, defensive, event_flow
+from bilby_flowpe.proposals.parts import Normal
+from bilby_flowpe.sampling.refine import Budget, Refinement
+from bilby_flowpe.sampling.weighing import Target
+
+HALF = 5.0
+
+
+class Normals(Likelihood):
+    """Normals of one width around some centres, normalised over the plane."""
+
+    def __init__(self, centres: tuple[float, ...], width: float = 0.1) -> None:
+        super().__init__()
+        self.centres, self.width = centres, width
+
+    def log_likelihood(self, parameters: dict | None = None) -> float:
+        terms = [sum(norm(centre, self.width).logpdf(parameters[key]) for key in ("a", "b")) for centre in self.centres]
+        return float(np.logaddexp.reduce(terms) - np.log(len(terms)))
+
+
+class Fast(Normals):
+    """The same without the overhead of scipy's distributions."""
+
+    def log_likelihood(self, parameters: dict | None = None) -> float:
+        point = np.array([parameters["a"], parameters["b"]])
+        terms = [-0.5 * np.sum((point - c) ** 2) / self.width**2 for c in self.centres]
+        return float(np.logaddexp.reduce(terms) - np.log(len(terms)) - np.log(2 * np.pi * self.width**2))
+
+
+LOG_Z = -2 * np.log(2 * HALF)
+
+
+class Start:
+    """A network's place taken by a normal."""
+
+    keys = ("a", "b")
+    latent = ()
+    turn = None
+
+    def __init__(self, centre: float, scale: float, reach: float = np.inf) -> None:
+        self.centre, self.scale, self.reach = centre, scale, reach
+
+    def forward(self, parameters):
+        base = (np.stack([parameters[key] for key in self.keys], axis=-1) - self.centre) / self.scale
+        far = np.any(np.abs(base) * self.scale > self.reach, axis=1)
+        return base, np.where(far, -np.inf, -2 * np.log(self.scale))
+
+    def inverse(self, base, rng):
+        columns = base * self.scale + self.centre
+        inside = np.all((np.abs(columns) <= HALF) & (np.abs(base) * self.scale <= self.reach), axis=1)
+        return dict(zip(self.keys, columns.T, strict=True)), inside
+
+
+def target(likelihood: Likelihood) -> Target:
+    transform = PriorTransform(PriorDict({"a": Uniform(-HALF, HALF), "b": Uniform(-HALF, HALF)}))
+    return Target(likelihood, transform, use_ratio=False)
+
+
+def refined(likelihood: Likelihood, start: Start | None, seed: int = 1, most: int = 200_000) -> tuple:
+    aim = target(likelihood)
+    generator, rng = torch.Generator().manual_seed(seed), np.random.default_rng(seed)
+    refinement = Refinement(aim, start, 2000, Budget(most), generator, rng)
+    if start is not None:
+        proposal = defensive(start, aim.transform, Shares())
+        refinement.add(aim.draw(proposal, 1000, generator, rng), proposal)
+    ready = refinement.run()
+    batch = aim.draw(refinement.proposal, max(refinement.draws_for(2000), 1), generator, rng)
+    return ready, refinement, batch
+
+
+def test_the_fast_likelihood_is_the_plain_one() -> None:
+    row = {"a": 0.3, "b": -0.1}
+    assert Fast((0.2, -1.0)).log_likelihood(row) == pytest.approx(Normals((0.2, -1.0)).log_likelihood(row))
+
+
+@pytest.mark.parametrize("centres", [(1.0,), (-2.0, 3.0)])
+def test_from_the_prior(centres: tuple[float, ...]) -> None:
+    ready, refinement, batch = refined(Fast(centres), None)
+    assert ready
+    assert refinement.started_from == "prior"
+    summary = summarise(batch.log_weights)
+    assert summary.log_evidence == pytest.approx(LOG_Z, abs=5 * summary.log_evidence_err)
+    assert summary.effective_sample_size > 1000
+    assert summary.pareto_k < 0.7
+    weights = np.exp(batch.log_weights - batch.log_weights.max())
+    near = weights[batch.parameters["a"] < 0.5].sum() / weights.sum()
+    assert near == pytest.approx(0.0 if centres == (1.0,) else 0.5, abs=0.05)
+    statistics = refinement.statistics()
+    assert statistics["start"] == "prior"
+    temperatures = statistics["rounds"]["inverse_temperature"]
+    assert temperatures == sorted(temperatures)
+    assert temperatures[-1] == 1.0
+
+
+@pytest.mark.parametrize(
+    ("start", "name"),
+    [
+        (Start(1.0, 0.3), "network"),  # too wide
+        (Start(1.0, 1.0), "prior"),  # far too wide
+        (Start(1.1, 0.1), "network"),  # shifted by a sigma
+        (Start(-3.0, 0.05, reach=1.0), "prior"),  # cannot reach the posterior
+    ],
+)
+def test_from_a_poor_network(start: Start, name: str) -> None:
+    ready, refinement, batch = refined(Fast((1.0,)), start)
+    assert ready
+    assert refinement.started_from == name
+    summary = summarise(batch.log_weights)
+    assert summary.log_evidence == pytest.approx(LOG_Z, abs=5 * summary.log_evidence_err)
+    assert summary.efficiency > 0.2
+
+
+def test_a_budget_that_ends_is_kept_and_said() -> None:
+    ready, refinement, batch = refined(Fast((1.0,), width=0.001), None, most=6000)
+    assert not ready
+    assert refinement.target.n_likelihood <= 6000
+    assert len(batch.log_weights) >= 1
+    late = Refinement(
+        target(Fast((1.0,))), None, 100, Budget(10**6, seconds=1e-9), torch.Generator(), np.random.default_rng(0)
+    )
+    assert not late.run()
+
+
+def test_event_flow_is_a_density_and_learns_a_bend() -> None:
+    rng = np.random.default_rng(3)
+    x = rng.standard_normal(4000)
+    points = np.stack([x, x**2 + 0.3 * rng.standard_normal(4000)], axis=-1)
+    flow = fit_event_flow(points, np.zeros(4000), rng, steps=400)
+    draws = flow.draw(20_000, torch.Generator().manual_seed(1))
+    exact = norm.logpdf(draws[:, 0]) + norm.logpdf(draws[:, 1], draws[:, 0] ** 2, 0.3)
+    log_weights = exact - flow.log_prob(draws)
+    summary = summarise(log_weights)
+    assert summary.log_evidence == pytest.approx(0, abs=max(5 * summary.log_evidence_err, 0.02))
+    normal = np.cov(points.T)
+    cholesky = np.linalg.cholesky(normal)
+    plain = points.mean(axis=0) + Normal(2).draw(20_000, torch.Generator().manual_seed(1)) @ cholesky.T
+    log_q = (
+        Normal(2).log_prob(np.linalg.solve(cholesky, (plain - points.mean(axis=0)).T).T)
+        - np.log(np.diag(cholesky)).sum()
+    )
+    of_normal = norm.logpdf(plain[:, 0]) + norm.logpdf(plain[:, 1], plain[:, 0] ** 2, 0.3) - log_q
+    assert summary.efficiency > 1.5 * effective_sample_size(of_normal) / 20_000
+
+
+def test_divergence_is_the_closed_form() -> None:
+    """Of the unit normal from one of another width, by its points, up to a constant; far points of no weight change nothing."""
+    rng = np.random.default_rng(5)
+    width, size = 1.3, 100_000
+    points = width * rng.standard_normal((size, 1))
+    points[:3] = 1e4
+    weights = np.r_[np.zeros(3), np.full(size - 3, 1.0)]
+    log_density = norm.logpdf(points[:, 0], 0, width) + 7.0
+    expected = np.log(1 / width) + 0.5 * (width**2 - 1)
+    # One over the root of the number of points, times a spread of about one.
+    assert event_flow._divergence(Normal(1), points, weights, log_density) == pytest.approx(expected, abs=5 / size**0.5)
+
+
+@pytest.mark.parametrize("bent", [False, True])
+def test_a_flow_is_trained_only_where_normals_do_not_do(monkeypatch: pytest.MonkeyPatch, bent: bool) -> None:
+    trained = []
+    train = event_flow._train
+    monkeypatch.setattr(event_flow, "_train", lambda *arguments: (trained.append(1), train(*arguments))[1])
+    rng = np.random.default_rng(6)
+    x = rng.standard_normal(3000)
+    points = np.stack([x, bent * x**2 + 0.1 * rng.standard_normal(3000)], axis=-1)
+    log_density = norm.logpdf(x) + norm.logpdf(points[:, 1], bent * x**2, 0.1)
+    event_flow.fit_event_flow(points, np.zeros(3000), rng, 50, log_density, enough=0.02)
+    assert bool(trained) == bent
+    # Without a density to hold it against the mixture is never enough.
+    event_flow.fit_event_flow(points, np.zeros(3000), rng, 50)
+    assert len(trained) == 1 + bent
+
+
+def test_event_flow_of_few_points_is_a_normal() -> None:
+    """Held-out points decide: ten of them make no flow."""
+    rng = np.random.default_rng(4)
+    points = rng.standard_normal((12, 3))
+    flow = fit_event_flow(points, np.zeros(12), rng, steps=200)
+    assert np.all(np.isfinite(flow.log_prob(points)))
+    heavy = np.full(500, -np.inf)
+    heavy[:2] = 0.0
+    assert np.all(np.isfinite(fit_event_flow(rng.standard_normal((500, 2)), heavy, rng, 50).draw(5, torch.Generator())))
