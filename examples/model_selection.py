@@ -1,129 +1,110 @@
-"""Does this black-hole binary spin? The evidences of two models of one signal, and what their ratio is worth.
-
-    python examples/model_selection.py --runs 5 --referee dynesty-fast
-
-One signal of aligned spins in the noise of one detector is analysed with spins (eight parameters, the shipped network) and
-without (six; a network is trained for a few minutes and kept). Printed are ln Z of both, the logarithm of the Bayes factor
-with its error, its scatter over runs of other seeds, and what a prior without the higher spins makes of the same draws, at no
-likelihood evaluation. The referee's runs are on the same two problems, with phase and distance integrated out, by which no
-evidence changes; they are resumed where they were stopped, and used again.
 """
+Does it spin?
+=============
 
-from __future__ import annotations
+One signal, two models, one Bayes factor: a binary black hole analysed with aligned spins and without::
 
-import argparse
-import json
-import logging
-import os
-from pathlib import Path
+    python examples/model_selection.py
+
+.. image:: /images/gallery/model_selection.png
+   :alt: masses under both models, and the spins under one
+
+.. literalinclude:: /images/gallery/model_selection.txt
+   :language: none
+
+``examples/studies/model_selection.py`` repeats it with other seeds and holds it against dynesty.
+"""
+# sphinx_gallery_thumbnail_path = "images/gallery/model_selection.png"
+
+import time
 
 import bilby
-import numpy as np
-from bilby.core.prior import DeltaFunction, PriorDict, Uniform
-from bilby.core.result import Result
+import matplotlib.pyplot as plt
+from bilby.core.prior import DeltaFunction, Uniform
 
 from bilby_flowpe.problems import START_TIME, green2020
 from bilby_flowpe.reweighting import reweight
-from bilby_flowpe.selection import BayesFactor, bayes_factor
-from bilby_flowpe.validation.marginalised import marginalised
-from bilby_flowpe.validation.referee import obstacle, run_referee
+from bilby_flowpe.selection import bayes_factor
 
-INJECTION = {
-    "mass_1": 58.0, "mass_2": 46.0, "chi_1": 0.35, "chi_2": 0.2, "theta_jn": 0.6, "phase": 1.1, "luminosity_distance": 1500.0
-}  # fmt: skip
-SPINS = ("chi_1", "chi_2")
-LOW = 0.4
+OUTDIR = "outdir/model_selection"
 
+# %%
+# One likelihood, two priors
+# --------------------------
+#
+# The eight-parameter problem of Green, Simpson and Gair (2020). The model without spins has six parameters.
 
-def without_spins(priors: PriorDict) -> PriorDict:
-    """The same priors with both spins fixed to nothing."""
-    return with_changes(priors, {key: DeltaFunction(0.0, name=key) for key in SPINS})
+truth = {
+    "mass_1": 58.0,
+    "mass_2": 46.0,
+    "chi_1": 0.35,
+    "chi_2": 0.2,
+    "theta_jn": 0.6,
+    "phase": 1.1,
+    "luminosity_distance": 1500.0,
+    "geocent_time": START_TIME + 0.74,
+}
+likelihood, spinning = green2020(parameters=8, seed=3, injection=truth)
+not_spinning = spinning.copy()
+for key in ("chi_1", "chi_2"):
+    not_spinning[key] = DeltaFunction(0.0, name=key)
 
+# %%
+# Two runs
+# --------
+#
+# For the first a network ships with the package. For the second one is trained, in three minutes, and kept.
 
-def of_low_spins(priors: PriorDict) -> PriorDict:
-    """The same priors with spins up to a limit."""
-    return with_changes(priors, {key: Uniform(-LOW, LOW, name=key) for key in SPINS})
-
-
-def with_changes(priors: PriorDict, changes: dict) -> PriorDict:
-    changed = priors.copy()
-    for key, prior in changes.items():
-        changed[key] = prior
-    return changed
-
-
-def told(name: str, result: Result) -> str:
-    statistics = (result.meta_data or {}).get("run_statistics") or {}
-    return (
-        f"{name:<24}ln Z {result.log_evidence:>12.4f} +- {result.log_evidence_err:.4f}"
-        f"{result.num_likelihood_evaluations or 0:>12.4g} evaluations  {statistics.get('verdict', '')}"
+results = {}
+for seed, (name, priors) in enumerate({"spinning": spinning, "not spinning": not_spinning}.items()):
+    began = time.monotonic()
+    results[name] = bilby.run_sampler(
+        likelihood,
+        priors.copy(),
+        sampler="flowpe",
+        outdir=OUTDIR,
+        label=name.replace(" ", "_"),
+        cache=f"{OUTDIR}/models",
+        training_time=180,
+        sampling_seed=seed,  # Errors of one seed would not be independent.
+        progress=False,
+        clean=True,
     )
-
-
-def ratio(name: str, factor: BayesFactor) -> str:
-    return f"{name:<24}ln B {factor.log:>12.4f} +- {factor.error:.4f}"
-
-
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--runs", type=int, default=3, help="of flowpe on each model, with other seeds")
-    parser.add_argument("--seed", type=int, default=3, help="of the noise")
-    parser.add_argument("--training-time", type=float, default=180.0, help="seconds, for the model without spins")
-    parser.add_argument("--referee", help="named settings of a referee, or a sampler of Bilby's")
-    parser.add_argument("--npool", type=int, default=os.cpu_count() or 1)
-    parser.add_argument("--outdir", type=Path, default=Path("outdir/model_selection"))
-    arguments = parser.parse_args()
-    logging.getLogger("bilby").setLevel(logging.WARNING)
-    likelihood, spinning = green2020(
-        parameters=8, seed=arguments.seed, injection={**INJECTION, "geocent_time": START_TIME + 0.74}
+    result, statistics = results[name], results[name].meta_data["run_statistics"]
+    print(
+        f"{name:<22} ln Z {result.log_evidence:10.3f} +- {result.log_evidence_err:.3f}, efficiency "
+        f"{statistics['efficiency']:.2f}, {statistics['verdict']}, {time.monotonic() - began:.1f} s"
     )
-    models = {"spinning": spinning, "not spinning": without_spins(spinning)}
-    results: dict[str, list[Result]] = {name: [] for name in models}
-    for run in range(arguments.runs):
-        for index, (name, priors) in enumerate(models.items()):
-            result = bilby.run_sampler(
-                likelihood,
-                priors.copy(),
-                sampler="flowpe",
-                outdir=str(arguments.outdir),
-                label=f"{name.replace(' ', '_')}_{run}",
-                cache=str(arguments.outdir / "models"),
-                training_time=arguments.training_time,
-                npool=arguments.npool,
-                # Errors of one seed would not be independent.
-                sampling_seed=len(models) * run + index,
-                progress=False,
-                save=False,
-            )
-            results[name].append(result)
-            print(told(f"{name}, run {run}", result), flush=True)
-    factors = [bayes_factor(*pair) for pair in zip(*results.values(), strict=True)]
-    for run, factor in enumerate(factors):
-        print(ratio(f"spinning, run {run}", factor) + ("" if factor.usable else "  not to be used: a run has failed"))
-    logs, errors = np.array([f.log for f in factors]), np.array([f.error for f in factors])
-    if len(factors) > 1:
-        print(f"scatter over {len(factors)} runs {np.std(logs, ddof=1):.4f}, error {np.sqrt(np.mean(errors**2)):.4f}")
-    low = reweight(results["spinning"][0], priors=of_low_spins(spinning))
-    print(told(f"spins below {LOW:g}", low))
-    print(ratio(f"spins below {LOW:g} or none", bayes_factor(low, results["not spinning"][0])))
-    figures = {"log": logs.tolist(), "error": errors.tolist()}
-    if arguments.referee:
-        theirs = [
-            run_referee(
-                arguments.referee, *marginalised(likelihood, priors, ("phase", "distance"), arguments.outdir), arguments.outdir,
-                f"{arguments.referee}_{name.replace(' ', '_')}", arguments.npool, arguments.seed,
-            )
-            for name, priors in models.items()
-        ]  # fmt: skip
-        for name, result in zip(models, theirs, strict=True):
-            print(told(f"{arguments.referee}, {name}", result) + (obstacle(result) or ""))
-        factor = bayes_factor(*theirs)
-        print(ratio(arguments.referee, factor))
-        z = (factors[0].log - factor.log) / np.hypot(factors[0].error, factor.error)
-        print(f"difference of ln B: {z:.2f} sigma")
-        figures |= {"referee": factor.log, "referee_error": factor.error, "z": float(z)}
-    (arguments.outdir / "figures.json").write_text(json.dumps(figures, indent=1) + "\n")
+factor = bayes_factor(results["spinning"], results["not spinning"])
+print(f"spinning or not        ln B {factor.log:10.3f} +- {factor.error:.3f}")
 
+# %%
+# Another prior for nothing
+# -------------------------
+#
+# The same draws under a prior of low spins: no likelihood is evaluated.
 
-if __name__ == "__main__":
-    main()
+low = spinning.copy()
+for key in ("chi_1", "chi_2"):
+    low[key] = Uniform(-0.4, 0.4, name=key)
+low_spins = reweight(results["spinning"], priors=low)
+factor = bayes_factor(low_spins, results["not spinning"])
+verdict = low_spins.meta_data["run_statistics"]["verdict"]
+print(f"spins below 0.4 or not ln B {factor.log:10.3f} +- {factor.error:.3f}, {verdict}")
+
+# %%
+# The picture
+# -----------
+
+figure, axes = plt.subplots(1, 2, figsize=(10, 4.2), layout="constrained")
+for name, result in results.items():
+    axes[0].plot(result.posterior["mass_1"], result.posterior["mass_2"], ".", markersize=2, alpha=0.4, label=name)
+axes[0].plot(truth["mass_1"], truth["mass_2"], "k+", markersize=14, label="true")
+axes[0].set(xlabel=r"$m_1$ [$M_\odot$]", ylabel=r"$m_2$ [$M_\odot$]")
+axes[0].legend(frameon=False, markerscale=2)
+posterior = results["spinning"].posterior
+axes[1].plot(posterior["chi_1"], posterior["chi_2"], ".", markersize=2, alpha=0.4)
+axes[1].plot(truth["chi_1"], truth["chi_2"], "k+", markersize=14)
+axes[1].plot(0, 0, "kx", markersize=10)
+axes[1].set(xlabel=r"$\chi_1$", ylabel=r"$\chi_2$", xlim=(-1, 1), ylim=(-1, 1))
+figure.savefig(f"{OUTDIR}/model_selection.png", dpi=120)

@@ -1,4 +1,8 @@
-"""From the name of an event to its posterior, evidence and a report.
+"""
+A real event
+============
+
+From the name of an event to its posterior, evidence, pictures and a report::
 
     python examples/real_event.py GW150914
     python examples/real_event.py GW150914 --data-dir DIR --trigger 1126259462.4 --detectors H1 L1
@@ -6,8 +10,19 @@
 Strain is fetched from the Gravitational Wave Open Science Center through gwpy, or read from the folder of ``--data-dir``; the
 noise curves are estimated from the two minutes before the event, or read from ``PSD_H1.txt`` and so on where they lie beside
 the strain. The priors are Bilby's default ones of a binary black hole with aligned spins, the chirp mass between the two of
-``--chirp-mass``, or those of a file. The model is trained on demand, kept, and used again for the next event of the kind.
+``--chirp-mass``, or those of a file. The model is trained on demand, kept, and used again for the next event of the kind;
+``--network none`` trains nothing, and refines a proposal for this event alone.
+
+.. image:: /images/gallery/real_event.png
+   :alt: corner plot of GW150914
+
+.. image:: /images/gallery/real_event_whitened.png
+   :alt: whitened strain of both detectors with the band of the posterior's waveforms
+
+.. literalinclude:: /images/gallery/real_event.txt
+   :language: none
 """
+# sphinx_gallery_thumbnail_path = "images/gallery/real_event_whitened.png"
 
 from __future__ import annotations
 

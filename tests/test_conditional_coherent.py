@@ -12,8 +12,9 @@ from bilby.gw.detector import InterferometerList
 from bilby.gw.likelihood import GravitationalWaveTransient
 from scipy.special import logsumexp
 
+from bilby_flowpe.conditional import coherent
 from bilby_flowpe.conditional.averaged import AveragedLikelihood
-from bilby_flowpe.conditional.base import ConditionalConfig, ExactConditional, coherent
+from bilby_flowpe.conditional.base import ConditionalConfig, ExactConditional
 from bilby_flowpe.conditional.coherent import CoherentConditional
 from bilby_flowpe.conditional.modes import conditional_of
 from bilby_flowpe.conditional.phase import InnerProducts

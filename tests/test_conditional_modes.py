@@ -14,7 +14,8 @@ from bilby.gw.source import lal_binary_black_hole
 from bilby.gw.waveform_generator import WaveformGenerator
 from scipy.special import logsumexp
 
-from bilby_flowpe.conditional.base import ConditionalConfig, modes
+from bilby_flowpe.conditional import modes
+from bilby_flowpe.conditional.base import ConditionalConfig
 from bilby_flowpe.conditional.drawn import Modes, conditional_config
 from bilby_flowpe.conditional.modes import ModesConditional, conditional_of, fewest_phases
 from bilby_flowpe.errors import ContractError

@@ -9,7 +9,7 @@ from bilby.core.prior import Cosine, Gaussian, TruncatedGaussian, Uniform
 from bilby.gw.detector import get_empty_interferometer
 from scipy.stats import kstest
 
-from bilby_flowpe.conditional.base import sky
+from bilby_flowpe.conditional import sky
 from bilby_flowpe.conditional.sky import DEC, RA, TIME, SkyProposal, interpolated
 from bilby_flowpe.simulation.projection import Detector
 

@@ -77,7 +77,7 @@ class TestPackaged:
         assert problem.settings.training.seed == 7
 
     def test_example(self):
-        problem = read(ROOT / "examples" / "green2020-5d.toml")
+        problem = read(ROOT / "examples" / "studies" / "green2020-5d.toml")
         assert problem.settings.network.hidden_features == (128, 128)
         assert problem.settings.training.learning_rate == 1e-3
 

@@ -47,7 +47,7 @@ def test_commands_are_those_of_scripts_that_are_here(page: Path) -> None:
 
 
 def test_every_example_and_benchmark_says_how_it_is_run() -> None:
-    for file in sorted([*(ROOT / "examples").glob("*.py"), *(ROOT / "benchmarks").glob("*.py")]):
+    for file in sorted([*(ROOT / "examples").rglob("*.py"), *(ROOT / "benchmarks").glob("*.py")]):
         source = file.read_text(encoding="utf-8")
         if "__main__" in source:
-            assert f"python {file.parent.name}/{file.name}" in source, file.name
+            assert f"python {file.relative_to(ROOT).as_posix()}" in source, file.name

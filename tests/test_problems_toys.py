@@ -163,7 +163,7 @@ def test_bad_dimensions_raise() -> None:
 def test_bilby_samples_them_with_no_state() -> None:
     """A short dynesty run in a process of its own, where Bilby forbids parameters as state."""
     code = (
-        "import bilby, tempfile; from bilby_flowpe import toys\n"
+        "import bilby, tempfile; from bilby_flowpe.problems import toys\n"
         "likelihood, priors, exact = toys.constrained_gaussian()\n"
         "with tempfile.TemporaryDirectory() as outdir:\n"
         "    result = bilby.run_sampler(likelihood, priors, sampler='dynesty', nlive=60, sample='acceptance-walk', naccept=5,\n"

@@ -26,7 +26,7 @@ from bilby_flowpe import run as run_module
 from bilby_flowpe.conditional.filters import Filters
 from bilby_flowpe.errors import ConfigurationError, ContractError, FlowPEError, ModelError, PriorError
 from bilby_flowpe.model import TrainedPosterior
-from bilby_flowpe.proposals.mixture import mixture as proposals
+from bilby_flowpe.proposals import mixture as proposals
 from bilby_flowpe.sampler import FlowPE
 
 Trained = tuple[Path, TrainedPosterior]

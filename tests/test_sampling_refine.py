@@ -11,8 +11,9 @@ from scipy.stats import norm
 
 from bilby_flowpe.importance import effective_sample_size, summarise
 from bilby_flowpe.priors import PriorTransform
+from bilby_flowpe.proposals import event_flow
 from bilby_flowpe.proposals.event_flow import fit_event_flow
-from bilby_flowpe.proposals.mixture import Shares, defensive, event_flow
+from bilby_flowpe.proposals.mixture import Shares, defensive
 from bilby_flowpe.proposals.parts import Normal
 from bilby_flowpe.sampling.refine import Budget, Refinement
 from bilby_flowpe.sampling.weighing import Target

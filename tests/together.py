@@ -1,4 +1,4 @@
-"""Trains a toy network in the processes that torchrun started (``test_processes_fabric.py``): ``together.py KIND FOLDER [STOP]``."""
+"""Trains a toy network in the processes that torchrun started, for the tests of fabric: ``together.py KIND FOLDER [STOP]``."""
 
 from __future__ import annotations
 

@@ -6,7 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-SCRIPT = Path(__file__).resolve().parents[2] / "examples" / "hostile_models.py"
+SCRIPT = Path(__file__).resolve().parents[2] / "examples" / "studies" / "hostile_models.py"
 
 
 def test_every_error_is_typed() -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-EXAMPLE = Path(__file__).resolve().parents[2] / "examples" / "interruption.py"
+EXAMPLE = Path(__file__).resolve().parents[2] / "examples" / "studies" / "interruption.py"
 
 
 @pytest.mark.slow

@@ -1,6 +1,6 @@
 """What is refused before anything long is started, and what each message says.
 
-python examples/refusals.py --model green2020-5d-maf
+python examples/studies/refusals.py --model green2020-5d-maf
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Problems of known evidence that nothing can be simulated for: no network, a refinement from the prior alone.
 
-    python examples/no_network.py --seeds 5 --referee dynesty
+    python examples/studies/no_network.py --seeds 5 --referee dynesty
 
 Correlated normal densities in 2, 5 and 10 dimensions, two thin shells, an egg box and two modes of very unequal width, all
 black boxes to the sampler. Printed are ln Z beside its closed form, z-scores, verdicts and costs. The narrower of the unequal

@@ -1,7 +1,7 @@
 """Figures 3 and 6 of the paper: posteriors of single events by its networks, emcee beside them.
 
-    python examples/green2020_posteriors.py --figure 3 --outdir outdir/figure3
-    python examples/green2020_posteriors.py --figure 6 --outdir outdir/figure6
+    python examples/studies/green2020_posteriors.py --figure 3 --outdir outdir/figure3
+    python examples/studies/green2020_posteriors.py --figure 6 --outdir outdir/figure6
 
 Figure 3: raw draws of CVAE, MAF and CVAE+ for one five-parameter event, all parameters and the whole turn of the phase in the
 networks; emcee; and the divergence between CVAE+, raw and weighted, and emcee by nearest neighbours (equations 23 and 24),

@@ -1,11 +1,11 @@
 """A network for many noise curves, against one that was trained for a single curve.
 
-    python examples/many_noise_curves.py --events 30 --cache models
+    python examples/studies/many_noise_curves.py --events 30 --cache models
 
-Events have noise curves of their own, drawn from the family of ``examples/many_noise_curves.toml`` (scaled, tilted, smoothly
-moved, with lines). Printed are the efficiencies of three: the amortised network on these; a network trained for the design
-curves alone, on the same signals under the design curves; and that one on the events with curves of their own. Of every event
-as many draws are weighed. Events are kept as they come, and not done again.
+Events have noise curves of their own, drawn from the family of ``examples/studies/many_noise_curves.toml`` (scaled, tilted,
+smoothly moved, with lines). Printed are the efficiencies of three: the amortised network on these; a network trained for the
+design curves alone, on the same signals under the design curves; and that one on the events with curves of their own. Of every
+event as many draws are weighed. Events are kept as they come, and not done again.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """The paper's networks side by side: losses on one fixed validation set, and whether both modes of the phase are found.
 
-    python examples/green2020_networks.py green2020-5d-{gaussian,cvae,maf,cvae+}-joint --rows 100000 --injections 200
+    python examples/studies/green2020_networks.py green2020-5d-{gaussian,cvae,maf,cvae+}-joint --rows 100000 --injections 200
 
 Losses are in the paper's units (table III): parameters of zero mean and unit variance over the prior. The validation set is
 the same for every model and unknown to all of them. The phase has two modes half a turn apart, exactly alike; where a network

@@ -1,6 +1,6 @@
 """Posteriors that are wrong on purpose: does each diagnostic fail when it must?
 
-    python examples/diagnostics.py green2020-5d-maf --events 300 --closely 10 --outdir outdir/diagnostics
+    python examples/studies/diagnostics.py green2020-5d-maf --events 300 --closely 10 --outdir outdir/diagnostics
 
 Exact posteriors of five-parameter events (equal-weight rows of weighted draws) are spoilt in one way each, and looked at by
 

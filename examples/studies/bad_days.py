@@ -1,6 +1,6 @@
 """Crowded machines and awkward numbers: what happens, case by case.
 
-    python examples/bad_days.py
+    python examples/studies/bad_days.py
 
 Every case is a process of its own with a time limit. Printed is what came of it: a result, the evidence of which is held
 against its closed form where there is one, or an error of the package, which names the way out. Anything else is marked as a

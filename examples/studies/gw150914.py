@@ -1,9 +1,9 @@
 """GW150914 in one detector or two: from measured strain to posterior and evidence.
 
-    python examples/gw150914.py --data-dir DIR --detectors H1
-    python examples/gw150914.py --data-dir DIR --detectors H1 L1 --referee dynesty
-    python examples/gw150914.py --data-dir DIR --detectors H1 L1 --network none
-    python examples/gw150914.py --data-dir DIR --detectors H1 L1 --calibration 0.05 0.05
+    python examples/studies/gw150914.py --data-dir DIR --detectors H1
+    python examples/studies/gw150914.py --data-dir DIR --detectors H1 L1 --referee dynesty
+    python examples/studies/gw150914.py --data-dir DIR --detectors H1 L1 --network none
+    python examples/studies/gw150914.py --data-dir DIR --detectors H1 L1 --calibration 0.05 0.05
 
 DIR holds the 32 s strain files of the Gravitational Wave Open Science Center (``H-H1_LOSC_4_V2-1126259446-32.hdf5`` and so
 on) and a noise curve ``PSD_H1.txt`` of each detector. Without ``--data-dir`` the public strain is fetched through gwpy and the

@@ -1,6 +1,6 @@
 """Refinement of badly under-trained networks: ten eight-parameter events, held against a good network.
 
-    python examples/refinement.py --model green2020-8d-maf --events 10 --outdir outdir/refinement
+    python examples/studies/refinement.py --model green2020-8d-maf --events 10 --outdir outdir/refinement
 
 Trains a network for a few steps only, analyses each event with it, refined, and with the good one, by other seeds. Prints
 efficiency before, rounds, likelihood evaluations, efficiency after and the z-score of ln Z; over events these are standard

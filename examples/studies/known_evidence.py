@@ -1,6 +1,6 @@
 """Ten problems of known evidence: Bilby's own likelihoods with conjugate priors, and densities that nothing simulates.
 
-    python examples/known_evidence.py --seeds 20 --referee dynesty
+    python examples/studies/known_evidence.py --seeds 20 --referee dynesty
 
 A straight line, Poisson counts and exponential waiting times are learnt by a network, once for all seeds, which are other
 data each; the others are black boxes, refined from the prior. Printed are ln Z beside its closed form for every run, then for

@@ -1,6 +1,6 @@
 """Interrupt a run at every stage by every signal, start it again, and see whether the answer is the one of a run left alone.
 
-    python examples/interruption.py --outdir interruption
+    python examples/studies/interruption.py --outdir interruption
 
 A five-parameter problem is simulated, a network hardly trained, calibrated and kept, an event weighed, refined and saved.
 The run sends itself the signal in the middle of a stage. Printed are the exit code, what was evaluated again by the next start
@@ -43,14 +43,14 @@ def child(outdir: Path, stage: str | None, number: int, again: bool) -> None:
     import bilby
     import numpy as np
 
-    from bilby_flowpe.conditional.base import base as conditional
+    from bilby_flowpe.conditional import base as conditional
     from bilby_flowpe.problems import green2020
-    from bilby_flowpe.sampling.event import event as sampling
-    from bilby_flowpe.sampling.event import refine
+    from bilby_flowpe.sampling import event as sampling
+    from bilby_flowpe.sampling import refine
     from bilby_flowpe.simulation import tasks
     from bilby_flowpe.storage import folder, ledger
-    from bilby_flowpe.training.loop import build
-    from bilby_flowpe.training.loop import loop as training
+    from bilby_flowpe.training import build
+    from bilby_flowpe.training import loop as training
 
     # A shell that starts a job in the background has it pass over SIGINT.
     signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -1,6 +1,6 @@
 """A prior with constraints that cut into the likelihood: what its evidence is, in closed form, by flowpe and by dynesty.
 
-    python examples/constrained_prior.py --seeds 5 --referee dynesty
+    python examples/studies/constrained_prior.py --seeds 5 --referee dynesty
 
 Two parameters, uniform in a square, under a > b and 400 < a b < 600, which leave 8% of it. The evidence is that of the prior
 normalised over this share. In Bilby (2.8) the same holds for dynesty: its live points are drawn until they satisfy the

@@ -1,7 +1,7 @@
 """The experiments that the paper reports in passing, as rows of one table: same problem, as many steps, one choice changed.
 
-    python examples/green2020_ablations.py --steps 3000 --outdir outdir/ablations
-    python examples/green2020_ablations.py --rows base series --steps 3000 --outdir outdir/ablations
+    python examples/studies/green2020_ablations.py --steps 3000 --outdir outdir/ablations
+    python examples/studies/green2020_ablations.py --rows base series --steps 3000 --outdir outdir/ablations
 
 Every row is trained from nothing for as many steps of 1024 pairs, all parameters in the network and the phase over its whole
 turn, and scored on one validation set, in the paper's units. Models are kept, and not trained again; a training that was

@@ -1,6 +1,6 @@
 """Waveforms of a dask cluster against those of one process: the same bytes, though a worker be killed.
 
-    python examples/cluster.py --waveforms 20000
+    python examples/studies/cluster.py --waveforms 20000
 
 Five-parameter problem; a cluster of two processes is started here, and one of them killed in the middle of the second round.
 """

@@ -1,6 +1,6 @@
 """Model folders that are damaged, mixed up or made to do harm: a typed error each time, and nothing run that is in them.
 
-    python examples/hostile_models.py green2020-5d-maf
+    python examples/studies/hostile_models.py green2020-5d-maf
 
 Every entry of the description is left out, given another type and given absurd values, with the digests as they were and with
 digests made for the change; the tensors are cut short, changed by a bit, left out, renamed, of other shapes, no numbers, and

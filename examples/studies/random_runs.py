@@ -1,6 +1,6 @@
 """Runs end to end over a whole prior, one after another: does any crash, how many are reliable, do two agree?
 
-    python examples/random_runs.py green2020-8d-maf --events 500 --outdir outdir/random
+    python examples/studies/random_runs.py green2020-8d-maf --events 500 --outdir outdir/random
 
 Every event is a draw from the prior of the model's problem, quiet and loud ones included, in noise of its own, and goes through
 ``bilby.run_sampler(sampler="flowpe")`` with the sampler's defaults. The first ``--twice`` of them are run a second time with

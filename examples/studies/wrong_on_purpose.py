@@ -1,6 +1,6 @@
 """Networks that are wrong on purpose: is the verdict right, and does refinement mend them?
 
-    python examples/wrong_on_purpose.py MODEL --events 20 --outdir outdir/wrong
+    python examples/studies/wrong_on_purpose.py MODEL --events 20 --outdir outdir/wrong
 
 MODEL is one of the five-parameter problem with conditional phase and distance. Each case spoils it, or the data, in one way;
 the contract, which would refuse some of these, is bypassed. Every event is analysed without refinement and with it, and both

@@ -1,6 +1,6 @@
 """Data that no network was trained for: which of them does the surprise about an event's data flag?
 
-    python examples/surprise.py green2020-5d-maf --events 20 --null 500 --outdir outdir/surprise
+    python examples/studies/surprise.py green2020-5d-maf --events 20 --null 500 --outdir outdir/surprise
 
 Classes of ``--events`` each: signals from outside the prior (lighter, heavier, nearer, later, spinning), a loud glitch on the
 signal, a noise curve that is wrong by a factor of 4 either way, no signal at all; and ``--null`` events of the model's own

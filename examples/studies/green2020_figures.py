@@ -1,7 +1,7 @@
 """Signal-to-noise ratios of the problems of Green, Simpson and Gair (2020), and figures 1 and 2 of the paper.
 
-    python examples/green2020_figures.py --outdir figures --npool 2
-    python examples/green2020_figures.py --outdir figures --npool 2 --explain
+    python examples/studies/green2020_figures.py --outdir figures --npool 2
+    python examples/studies/green2020_figures.py --outdir figures --npool 2 --explain
 
 Only masses and spins need a waveform: the optimal SNR scales as 1/distance, and for the plus polarisation of a pure
 (2, 2) mode as (1 + cos^2 theta_jn) / 2 (checked here, on every run, against the likelihood's own detector response).

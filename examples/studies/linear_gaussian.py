@@ -1,6 +1,6 @@
 """Evidence of a straight line in Gaussian noise, against its closed form, over many data sets.
 
-    python examples/linear_gaussian.py --seeds 50
+    python examples/studies/linear_gaussian.py --seeds 50
 
 The first data set trains a model. What a model was trained for does not contain the data, so that every later one finds it
 in the cache and takes a second. Printed are z-scores of ln Z: over many data sets their mean is 0 and their width 1.

@@ -1,7 +1,7 @@
 """One simulated event of any configuration: trained on demand, sampled, drawn beside the truth, and held against dynesty.
 
-    python examples/injection.py examples/three_detectors.toml --seed 1 --cache models
-    python examples/injection.py examples/three_detectors.toml --seed 1 --cache models --referee
+    python examples/studies/injection.py examples/studies/three_detectors.toml --seed 1 --cache models
+    python examples/studies/injection.py examples/studies/three_detectors.toml --seed 1 --cache models --referee
 
 The configuration is one of ``flowpe train``. ``--referee`` runs dynesty on the same event with distance and, where it has a
 closed form, phase integrated out, 500 live points and Bilby's other defaults; it resumes where it stopped.

@@ -1,6 +1,6 @@
 """How good the network for GW150914 is over its whole prior, and what becomes of data that are not what they should be.
 
-    python examples/gw150914_checks.py --data-dir DIR --model MODEL --injections 100 --spoilt 5
+    python examples/studies/gw150914_checks.py --data-dir DIR --model MODEL --injections 100 --spoilt 5
 
 Injections into Gaussian noise of the event's own noise curves, drawn from the prior: efficiencies before refinement, verdicts
 before and after, ranks of the true parameters (p-p plot, weighted draws). Then injections that are spoilt: a sine-Gaussian of
@@ -142,7 +142,7 @@ def main() -> None:
     """Print and draw."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data-dir", type=Path, required=True)
-    parser.add_argument("--model", required=True, help="folder of the model that examples/gw150914.py trained")
+    parser.add_argument("--model", required=True, help="folder of the model that examples/studies/gw150914.py trained")
     parser.add_argument("--detectors", nargs="+", default=["H1", "L1"], choices=("H1", "L1"))
     parser.add_argument("--injections", type=int, default=100)
     parser.add_argument("--spoilt", type=int, default=5, help="events of each kind")

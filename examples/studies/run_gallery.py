@@ -1,0 +1,76 @@
+"""Run the examples of the gallery, each in an interpreter of its own, and keep what they print and draw for its pages.
+
+    python examples/studies/run_gallery.py --only quickstart catalogue
+    python examples/studies/run_gallery.py --only real_event --arguments GW150914 --network none
+
+Everything goes to ``docs/images/gallery``. Printed is the wall time of each, imports included.
+"""
+
+from __future__ import annotations
+
+import argparse
+import platform
+import shutil
+import subprocess
+import sys
+import time
+from importlib.metadata import version
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+KEPT = ROOT / "docs" / "images" / "gallery"
+PICTURES = {
+    "quickstart": {"quickstart": "outdir/quickstart/quickstart.png"},
+    "own_priors": {
+        "own_priors": "outdir/own_priors/own_priors.png",
+        "own_priors_loss": "outdir/own_priors/flowpe_first/training.png",
+    },
+    "against_dynesty": {"against_dynesty": "outdir/against_dynesty/against_dynesty.png"},
+    "real_event": {
+        "real_event": "outdir/real_event/GW150914_corner.png",
+        "real_event_whitened": "outdir/real_event/GW150914_whitened.png",
+    },
+    "pipeline": {"pipeline": "outdir_bilby_pipe/final_result/*corner.png"},
+    "own_likelihood": {
+        "own_likelihood": "outdir/own_likelihood/own_likelihood.png",
+        "own_likelihood_corner": "outdir/own_likelihood/own_likelihood_corner.png",
+    },
+    "model_selection": {"model_selection": "outdir/model_selection/model_selection.png"},
+    "catalogue": {"catalogue": "outdir/catalogue/catalogue.png"},
+}
+
+
+def run(name: str, arguments: list[str], folder: Path) -> float:
+    """One example, anew in ``folder``: its seconds; what it printed and drew is kept."""
+    words = [f"examples/{name}.py", *arguments]
+    began = time.monotonic()
+    done = subprocess.run(
+        [sys.executable, str(ROOT / words[0]), *arguments], cwd=folder, capture_output=True, text=True
+    )
+    seconds = time.monotonic() - began
+    if done.returncode:
+        raise SystemExit(f"{name} ended with {done.returncode}:\n{done.stderr[-3000:]}")
+    lines = [line.rstrip() for line in done.stdout.splitlines()]
+    last = f"[{seconds:.0f} s in all, bilby_flowpe {version('bilby_flowpe')}, {platform.machine()}]"
+    text = "\n".join([f"$ python {' '.join(words)}", *lines, "", last, ""])
+    KEPT.mkdir(parents=True, exist_ok=True)
+    (KEPT / f"{name}.txt").write_text(text, encoding="utf-8")
+    for kept, picture in PICTURES[name].items():
+        (file,) = sorted(folder.glob(picture))
+        shutil.copy(file, KEPT / f"{kept}.png")
+    return seconds
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--only", nargs="+", choices=list(PICTURES), default=list(PICTURES))
+    parser.add_argument("--folder", type=Path, default=Path(), help="where the examples run and leave their results")
+    parser.add_argument("--arguments", nargs=argparse.REMAINDER, default=[], help="for the examples, last")
+    arguments = parser.parse_args()
+    arguments.folder.mkdir(parents=True, exist_ok=True)
+    for name in arguments.only:
+        print(f"{name:<18}{run(name, arguments.arguments, arguments.folder.resolve()):8.0f} s", flush=True)
+
+
+if __name__ == "__main__":
+    main()
