@@ -12,7 +12,7 @@ One signal, two models, one Bayes factor: a binary black hole analysed with alig
 .. literalinclude:: /images/gallery/model_selection.txt
    :language: none
 
-``examples/studies/model_selection.py`` repeats it with other seeds and holds it against dynesty.
+``examples/studies/bayes_factors.py`` repeats it with other seeds and holds it against dynesty.
 """
 # sphinx_gallery_thumbnail_path = "images/gallery/model_selection.png"
 

@@ -122,7 +122,7 @@ nested = bilby.run_sampler(
     outdir=OUTDIR,
     label="dynesty",
     sampling_seed=1,
-    progress=False,
+    print_progress=False,
     clean=True,
 )
 print(

@@ -1,11 +1,16 @@
-"""What the documentation points at is there: files, pictures, headings, scripts and their options."""
+"""What the documentation points at is there (files, pictures, headings, scripts and their options), and its code runs."""
 
 from __future__ import annotations
 
 import re
+import shlex
 from pathlib import Path
 
 import pytest
+
+from bilby_flowpe import __version__, cli
+from bilby_flowpe.configuration.file import read
+from bilby_flowpe.problems import green2020
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGES = sorted([ROOT / "README.md", ROOT / "CHANGELOG.md", *(ROOT / "docs").glob("*.md")])
@@ -26,6 +31,10 @@ def test_links_lead_somewhere(page: Path) -> None:
             continue
         name, _, anchor = target.partition("#")
         file = (page.parent / name).resolve() if name else page
+        if (
+            file.parent == ROOT / "docs" / "gallery"
+        ):  # Its pages are made from the examples when the documentation is built.
+            file = ROOT / "examples" / ("GALLERY_HEADER.rst" if file.name == "index" else f"{file.name}.py")
         assert file.exists(), f"{page.name}: {target}"
         if anchor:
             assert anchor in anchors(file.read_text(encoding="utf-8")), f"{page.name}: {target}"
@@ -51,3 +60,52 @@ def test_every_example_and_benchmark_says_how_it_is_run() -> None:
         source = file.read_text(encoding="utf-8")
         if "__main__" in source:
             assert f"python {file.relative_to(ROOT).as_posix()}" in source, file.name
+
+
+BLOCK = re.compile(
+    r"^(?:<!-- (?P<mark>[^\n]*?) -->\n)?```(?P<language>[^\n]*)\n(?P<body>.*?)^```$", re.MULTILINE | re.DOTALL
+)
+MARKS = ("output", "not run: ", "command: ")
+
+
+def blocks(page: Path) -> list[tuple[str, str, str]]:
+    """Mark, language and body of every fenced block that is no directive."""
+    found = [match.group("mark", "language", "body") for match in BLOCK.finditer(page.read_text(encoding="utf-8"))]
+    return [(mark or "", language, body) for mark, language, body in found if not language.startswith("{")]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_code_runs_or_is_marked(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Python and ``flowpe`` run, a configuration is read; what is output, or takes minutes, says so in a comment before it."""
+    monkeypatch.chdir(tmp_path)
+    likelihood, priors = green2020(5, seed=20)
+    names = {"likelihood": likelihood, "priors": priors}
+    for mark, language, body in blocks(page):
+        words = [shlex.split(line, comments=True) for line in body.splitlines() if language == "bash"]
+        for line in (line for line in words if line[:1] == ["flowpe"]):
+            cli.build_parser().parse_args(line[1:])
+        if mark:
+            assert mark.startswith(MARKS), f"{page.name}: {mark}"
+        elif language == "python":
+            exec(compile(body, page.name, "exec"), names)
+        elif language == "toml":
+            (tmp_path / "problem.toml").write_text(body, encoding="utf-8")
+            read(tmp_path / "problem.toml")
+        elif language == "bash" and all(line[:1] == ["flowpe"] for line in words):
+            assert [cli.main(line[1:]) for line in words] == [0] * len(words)
+        else:
+            pytest.fail(f"{page.name}: a block of {language or 'no language'} that is neither run nor marked:\n{body}")
+
+
+def test_blocks_are_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    page = tmp_path / "page.md"
+    page.write_text("```python\n1 / 0\n```\n\n<!-- output -->\n```text\nno\n```\n```{toctree}\n```\n", encoding="utf-8")
+    assert blocks(page) == [("", "python", "1 / 0\n"), ("output", "text", "no\n")]
+    with pytest.raises(ZeroDivisionError):
+        test_code_runs_or_is_marked(page, tmp_path, monkeypatch)
+
+
+def test_there_is_one_version() -> None:
+    citation = re.search(r"^version: (\S+)$", (ROOT / "CITATION.cff").read_text(encoding="utf-8"), re.MULTILINE)
+    newest = re.search(r"^## \[.*?(\d+\.\d+\.\d+)", (ROOT / "CHANGELOG.md").read_text(encoding="utf-8"), re.MULTILINE)
+    assert citation and newest and citation[1] == newest[1] == __version__

@@ -15,6 +15,8 @@ from bilby_flowpe.errors import ConfigurationError, DataError
 from bilby_flowpe.importance import (
     EQUAL_WEIGHT_K,
     draws_needed,
+    effective_sample_size,
+    equal_weight_rows,
     kl_from_weights,
     normalised_weights,
     rejection_sample,
@@ -271,6 +273,63 @@ def test_the_largest_weight_always_stays() -> None:
     """Never an empty draw where there is weight."""
     for seed in range(50):
         assert rejection_sample([-5.0, 700.0, -np.inf], np.random.default_rng(seed)).tolist() == [1]
+
+
+def heavy(size: int) -> np.ndarray:
+    """Log-weights with a tail of index 0.6: their quantiles, in no order."""
+    quantiles = (np.arange(size) + 0.5) / size
+    return np.random.default_rng(32).permutation(-0.6 * np.log1p(-quantiles))
+
+
+@pytest.mark.parametrize("scatter", [0.05, 0.2, 1.0])
+def test_the_bound_is_the_smallest_that_is_allowed(scatter: float) -> None:
+    """Against all bounds of a grid: what each cuts off, and how many rows it keeps."""
+    size = 20_000
+    log_w = heavy(size)
+    weights = np.exp(log_w - log_w.max())
+    bounds = np.geomspace(weights.min(), 1.0, 4000)
+    kept = np.array([np.minimum(weights / bound, 1).sum() for bound in bounds])
+    cut = np.array([np.maximum(weights - bound, 0).sum() for bound in bounds]) / weights.sum()
+    allowed = cut * np.sqrt(kept) <= scatter
+    first = int(np.argmax(allowed))
+    assert allowed[first:].all() and 0 < first < 3999
+    # As many rows as the bound says, within the scatter of a sum of coin tosses and a step of the grid.
+    rows = rejection_sample(log_w, np.random.default_rng(33), scatter)
+    assert abs(len(rows) - kept[first]) < 4 * math.sqrt(kept[first]) + kept[first - 1] - kept[first]
+    # Those above the bound stay surely, those below by their share.
+    surely = np.flatnonzero(weights >= bounds[first])
+    assert np.isin(surely, rows).all()
+    exact = rejection_sample(log_w, np.random.default_rng(33), 0)
+    assert abs(len(exact) - weights.sum()) < 4 * math.sqrt(weights.sum())
+    assert len(exact) < len(rows)
+
+
+def test_what_clipping_may_be() -> None:
+    for wrong in (-0.01, 1.01, math.nan):
+        with pytest.raises(ConfigurationError, match="clipped_scatter"):
+            rejection_sample([0.0, 1.0], np.random.default_rng(0), wrong)
+
+
+def test_equal_weight_rows() -> None:
+    """No more than asked for, in order, of those that rejection keeps; and how many these were."""
+    log_w = heavy(5000)
+    everything = rejection_sample(log_w, np.random.default_rng(34))
+    assert len(everything) > 100
+    rows, count = equal_weight_rows(log_w, len(everything), np.random.default_rng(34))
+    assert rows.tolist() == everything.tolist() and count == len(everything)
+    rows, count = equal_weight_rows(log_w, len(everything) - 1, np.random.default_rng(34))
+    assert len(rows) == len(everything) - 1 and count == len(everything)
+    assert np.isin(rows, everything).all() and (np.diff(rows) > 0).all()
+
+
+def test_effective_sample_size() -> None:
+    """Kish's formula, whatever the scale; nothing where there is no weight."""
+    for shift in (0.0, 900.0, -900.0):
+        assert effective_sample_size(shift + np.log([1.0, 2.0, 4.0])) == pytest.approx(49 / 21)
+    assert effective_sample_size([0.0, -np.inf]) == 1.0
+    assert effective_sample_size([-np.inf, FAILED_WAVEFORM]) == 0.0
+    with pytest.raises(DataError):
+        effective_sample_size([math.nan])
 
 
 @pytest.mark.parametrize(("dim", "width"), [(1, 1.3), (3, 1.5), (2, 0.85)])

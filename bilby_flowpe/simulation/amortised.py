@@ -13,9 +13,10 @@ from typing import Any
 
 import numpy as np
 import torch
+from bilby.gw.likelihood import GravitationalWaveTransient
 
 from ..errors import SimulationError
-from ..priors import Parameters
+from ..priors import Parameters, PriorTransform
 from .config import SimulationConfig
 from .gravitational_wave import GravitationalWaveSimulator
 from .grid import Grid
@@ -38,8 +39,15 @@ class AmortisedSimulator(GravitationalWaveSimulator):
         If the noise curves of a folder cannot be used.
     """
 
-    def __init__(self, *args: Any, config: SimulationConfig, **kwargs: Any) -> None:
-        super().__init__(*args, config=replace(config, shorten=False), **kwargs)
+    def __init__(
+        self,
+        likelihood: GravitationalWaveTransient,
+        transform: PriorTransform,
+        *,
+        config: SimulationConfig,
+        **options: Any,
+    ) -> None:
+        super().__init__(likelihood, transform, replace(config, shorten=False), **options)
         if not np.isclose(self.grid.duration, self.duration):
             raise SimulationError(
                 f"psd={config.psd!r} needs waveforms over the whole segment of {self.duration:g} s: have them simulated anew"
@@ -79,7 +87,8 @@ class AmortisedSimulator(GravitationalWaveSimulator):
         """Logarithm of the likelihood's curves on the grid, (D, F); zero where the detector has no band."""
         curves = np.stack([ifo.power_spectral_density_array[self.grid.indices] for ifo in self.interferometers])
         inside = (self.mask.numpy() > 0) & np.isfinite(curves) & (curves > 0)
-        return np.log(np.where(inside, curves, 1.0))
+        log_curves: np.ndarray = np.log(np.where(inside, curves, 1.0))
+        return log_curves
 
 
 @dataclass(frozen=True)

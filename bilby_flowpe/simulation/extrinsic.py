@@ -23,12 +23,10 @@ class Extrinsic:
     detectors
         The detectors.
     symmetries
-        What algebra may do; ``None`` where no waveforms are simulated.
+        What algebra may do.
     """
 
-    def __init__(
-        self, transform: PriorTransform, detectors: tuple[Detector, ...], symmetries: Symmetries | None
-    ) -> None:
+    def __init__(self, transform: PriorTransform, detectors: tuple[Detector, ...], symmetries: Symmetries) -> None:
         self.transform, self.detectors, self.symmetries = transform, detectors, symmetries
 
     def known(self, parameters: Parameters) -> Parameters:

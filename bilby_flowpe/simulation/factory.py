@@ -17,7 +17,7 @@ from .gravitational_wave import GravitationalWaveSimulator
 from .grid import Grid
 from .noise_kinds import GaussianNoise
 from .recognise import known_sigma, nobody_simulates, noise_of
-from .simulator import Simulator
+from .simulator import PlainSimulator, Simulator
 
 
 def can_simulate(likelihood: Likelihood) -> bool:
@@ -63,8 +63,28 @@ def make_simulator(
             likelihood, transform, config=config, npool=npool, seed=seed, grid=grid, progress=progress, simulate=simulate,
             contract=contract,
         )  # fmt: skip
+    return make_plain_simulator(likelihood, transform, trial=simulate)
+
+
+def make_plain_simulator(likelihood: Likelihood, transform: PriorTransform, trial: bool = True) -> PlainSimulator:
+    """The simulator for a likelihood of plain data; see :func:`make_simulator`.
+
+    Parameters
+    ----------
+    likelihood
+        The user's likelihood, of anything but gravitational waves.
+    transform
+        The prior.
+    trial
+        Whether to try a ``simulate`` of its own on a few draws first.
+
+    Raises
+    ------
+    SimulationError
+        If nobody can simulate from the likelihood.
+    """
     if has_simulate(likelihood):
-        return GeneralSimulator(likelihood, transform, trial=simulate)
+        return GeneralSimulator(likelihood, transform, trial=trial)
     if (kind := noise_of(likelihood)) is None:
         raise SimulationError(
             f"{nobody_simulates(likelihood)}: give it a method simulate(parameters, rng) and its observed_data, or use "

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from dataclasses import asdict, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -30,7 +31,7 @@ from .projection import Detector, light_travel_time
 from .rows import Rows
 from .simulator import Signals
 from .stretch import narrow_band, shorten
-from .symmetries import find_symmetries
+from .symmetries import UNTRIED, find_symmetries
 from .tasks import PolarisationTask, ResponseTask, Whitener
 
 _PILOT = 256
@@ -68,13 +69,14 @@ class GravitationalWaveSimulator:
         What the network sees.
     detectors : tuple of Detector
     symmetries : Symmetries
+        What holds of the waveforms, as far as it was tried.
     extrinsic : Extrinsic
         What is done by algebra.
     factorised : bool
         Which of the two paths is taken.
     flatten_snr : bool
-    bank : Bank or None
-        The stored waveforms.
+    bank : Bank
+        The stored waveforms, where they were simulated.
 
     Raises
     ------
@@ -83,6 +85,10 @@ class GravitationalWaveSimulator:
     DataError
         If the strain or the power spectral density is not usable, or ``config.file`` is damaged or of another problem.
     """
+
+    bank: Bank
+    _products: np.ndarray
+    _redrawn: tuple[str, ...]
 
     def __init__(
         self,
@@ -100,14 +106,15 @@ class GravitationalWaveSimulator:
         self.transform = transform
         self.config, self._seed = config or SimulationConfig(), seed
         check_likelihood(likelihood, transform)
-        header = dataset.read_header(self.config.file) if self.config.file and simulate else None
+        file = self.config.file if simulate else None
+        header = dataset.read_header(file) if file else None
         self.interferometers = list(likelihood.interferometers)
         self.detectors = tuple(Detector.from_interferometer(ifo) for ifo in self.interferometers)
         self.duration = float(likelihood.interferometers.duration)
         self.start_time = float(likelihood.interferometers.start_time)
         self._whiteners = [Whitener.of(ifo) for ifo in self.interferometers]
         self.symmetries = (
-            find_symmetries(likelihood.waveform_generator, transform) if simulate or grid is None else None
+            find_symmetries(likelihood.waveform_generator, transform) if simulate or grid is None else UNTRIED
         )
         self.extrinsic = Extrinsic(transform, self.detectors, self.symmetries)
         rng = np.random.default_rng(seed)
@@ -115,11 +122,11 @@ class GravitationalWaveSimulator:
         self.mask = torch.as_tensor(np.stack([self._band(scale) for scale in (w.scale for w in self._whiteners)]))
         self.factorised = False
         self.flatten_snr = False
-        self.bank: Bank | None = None
         if simulate:
             self._choose_path()
-            self.bank = self._read(header, contract) if header else self._simulate(npool, rng, progress)
-            self._products = self.bank.products() if self.factorised else None
+            self.bank = self._read(file, header, contract) if file and header else self._simulate(npool, rng, progress)
+            if self.factorised:
+                self._products = self.bank.products()
             self.flatten_snr = self._choose_flattening(rng)
 
     def draw(self, size: int, rng: np.random.Generator, held_out: bool = False) -> Signals:
@@ -157,7 +164,8 @@ class GravitationalWaveSimulator:
         known = self.extrinsic.known(parameters)
         since_start = known["geocent_time"] - self.start_time - self.grid.start
         delays = [detector.delay(known["ra"], known["dec"], known["geocent_time"]) for detector in self.detectors]
-        return since_start[:, None] + np.stack(np.broadcast_arrays(*delays), axis=-1)
+        arrival: np.ndarray = since_start[:, None] + np.stack(np.broadcast_arrays(*delays), axis=-1)
+        return arrival
 
     def light_travel_times(self) -> tuple[float, ...]:
         """Largest difference of arrival between the first detector and each, in seconds."""
@@ -216,7 +224,8 @@ class GravitationalWaveSimulator:
     def _band(self, scale: np.ndarray) -> np.ndarray:
         """Whether each frequency of the grid is in the likelihood's band of a detector: (F,) of 0 and 1, float32."""
         whole = np.arange(len(scale)) / self.duration
-        return np.interp(self.grid.frequencies, whole, (scale > 0).astype(float)).round().astype(np.float32)
+        share: np.ndarray = np.interp(self.grid.frequencies, whole, (scale > 0).astype(float))
+        return share.round().astype(np.float32)
 
     def rows(self, parameters: Parameters) -> list[Row]:
         """One dictionary a draw, fixed parameters included: what Bilby's own functions take."""
@@ -275,10 +284,9 @@ class GravitationalWaveSimulator:
         )
         return dataset.write(path, header, self.bank, self.start_time)
 
-    def _read(self, header: dataset.Header, contract: str | None) -> Bank:
+    def _read(self, file: str, header: dataset.Header, contract: str | None) -> Bank:
         """The waveforms of a file, a few of them made anew to see that they are those of this problem."""
-        file = self.config.file
-        asked = {"contract": contract} if contract else {}
+        asked: dict[str, Any] = {"contract": contract} if contract else {}
         asked["config"] = {**header.config, "reduce_grid": self.config.reduce_grid}
         asked |= {"grid": self.grid, "symmetries": self.symmetries.to_dict(), "factorised": self.factorised}
         dataset.require(file, header, **asked)
@@ -325,4 +333,7 @@ class GravitationalWaveSimulator:
     def _optimal_snr(self, rows: np.ndarray, parameters: Parameters) -> np.ndarray:
         """Signal-to-noise ratios (N,) over all detectors, from stored inner products."""
         amplitudes = self.extrinsic.amplitudes(parameters)
-        return np.sqrt(np.einsum("ndp,ndpq,ndq->n", amplitudes, self._products[rows], amplitudes.conj()).real)
+        snr: np.ndarray = np.sqrt(
+            np.einsum("ndp,ndpq,ndq->n", amplitudes, self._products[rows], amplitudes.conj()).real
+        )
+        return snr

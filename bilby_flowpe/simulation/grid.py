@@ -39,7 +39,7 @@ class Grid:
         return 1.0 / self.duration
 
     @property
-    def indices(self) -> slice:
+    def indices(self) -> slice[int, int, None]:
         """Bins of the band among the multiples of :attr:`spacing` from zero on."""
         first = int(np.ceil(self.minimum_frequency * self.duration - 1e-9))
         return slice(first, int(np.floor(self.maximum_frequency * self.duration + 1e-9)) + 1)
@@ -77,7 +77,8 @@ class Grid:
         first = round(self.start / duration * samples)
         time_series = np.fft.irfft(series, n=samples, axis=-1)
         stretch = np.take(time_series, range(first, first + kept), axis=-1, mode="wrap")
-        return np.fft.rfft(stretch, axis=-1)[..., self.indices] * np.sqrt(samples / kept)
+        restricted: np.ndarray = np.fft.rfft(stretch, axis=-1)[..., self.indices] * np.sqrt(samples / kept)
+        return restricted
 
     def shift(self, delay: np.ndarray | torch.Tensor) -> torch.Tensor:
         """Factors ``exp(-2 pi i f delay)`` that move a signal later by ``delay`` seconds: (..., F), complex64.

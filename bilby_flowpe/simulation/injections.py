@@ -12,7 +12,7 @@ from bilby.gw.likelihood import GravitationalWaveTransient
 from ..errors import SimulationError
 from ..priors import PriorTransform
 from ..processes.parallel import Row
-from . import make_simulator
+from .factory import make_plain_simulator
 from .symmetries import polarisations
 
 _TRIALS = 100
@@ -42,7 +42,7 @@ def inject(likelihood: Likelihood, transform: PriorTransform, rng: np.random.Gen
         If the waveform fails over nearly all of the prior.
     """
     if not isinstance(likelihood, GravitationalWaveTransient):
-        return make_simulator(likelihood, transform, simulate=False).inject(rng)
+        return make_plain_simulator(likelihood, transform, trial=False).inject(rng)
     parameters, signal_polarisations = injected(likelihood, transform, rng)
     event = copy.deepcopy(likelihood)
     for index, interferometer in enumerate(event.interferometers):
@@ -114,4 +114,5 @@ def _noise(interferometer: Interferometer, rng: np.random.Generator) -> np.ndarr
     mask = interferometer.frequency_mask
     psd = np.where(mask, interferometer.power_spectral_density_array, 0)
     white = rng.standard_normal(len(mask)) + 1j * rng.standard_normal(len(mask))
-    return np.sqrt(psd * interferometer.duration / 4) * white
+    noise: np.ndarray = np.sqrt(psd * interferometer.duration / 4) * white
+    return noise

@@ -64,7 +64,8 @@ class PoissonNoise(FunctionNoise):
         return anscombe(data)
 
     def centre(self, predictions: np.ndarray) -> np.ndarray:
-        return 2 * np.sqrt(predictions)
+        centre: np.ndarray = 2 * np.sqrt(predictions)
+        return centre
 
 
 class ExponentialNoise(FunctionNoise):
@@ -81,7 +82,8 @@ class ExponentialNoise(FunctionNoise):
 
     def scaled(self, data: np.ndarray) -> np.ndarray:
         # A datum may have been rounded to zero.
-        return np.log(np.maximum(data, _TINY))
+        logarithms: np.ndarray = np.log(np.maximum(data, _TINY))
+        return logarithms
 
 
 class StudentTNoise(FunctionNoise):
@@ -148,7 +150,8 @@ class MultinomialNoise(Noise):
         return anscombe(data)
 
     def centre(self, predictions: np.ndarray) -> np.ndarray:
-        return 2 * np.sqrt(predictions)
+        centre: np.ndarray = 2 * np.sqrt(predictions)
+        return centre
 
     def put(self, likelihood: Likelihood, data: np.ndarray) -> None:
         super().put(likelihood, data)

@@ -65,7 +65,8 @@ class Detector:
         """Arrival time here less that at the geocentre, in seconds: (N,)."""
         phi = np.asarray(ra) - sidereal_time(time)
         direction = np.stack(np.broadcast_arrays(np.cos(dec) * np.cos(phi), np.cos(dec) * np.sin(phi), np.sin(dec)), -1)
-        return -(direction @ self.vertex) / lal.C_SI
+        delay: np.ndarray = -(direction @ self.vertex) / lal.C_SI
+        return delay
 
 
 def sidereal_time(time: np.ndarray) -> np.ndarray:
@@ -74,7 +75,8 @@ def sidereal_time(time: np.ndarray) -> np.ndarray:
     first = float(np.min(time))
     # LAL rounds whole seconds to 3e-9 rad: with a minute's lever the rate is good to 1e-10 rad/s.
     at_first, later = (lal.GreenwichMeanSiderealTime(lal.LIGOTimeGPS(first + step)) for step in (0.0, 60.0))
-    return at_first + (time - first) * (later - at_first) / 60.0
+    angle: np.ndarray = at_first + (time - first) * (later - at_first) / 60.0
+    return angle
 
 
 def light_travel_time(first: Detector, second: Detector) -> float:

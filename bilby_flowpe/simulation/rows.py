@@ -73,7 +73,9 @@ def possible_rows(
     SimulationError
         If next to nothing is predicted over the whole prior.
     """
-    kept, predictions, tried = [], [], 0
+    kept: list[Parameters] = []
+    predictions: list[np.ndarray] = []
+    tried = 0
     while len(predictions) < size:
         if tried > max(_MOST_TRIED * size, _LEAST_TRIED):
             raise SimulationError(

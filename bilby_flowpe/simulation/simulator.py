@@ -12,6 +12,7 @@ from typing import Protocol
 
 import numpy as np
 import torch
+from bilby.core.likelihood import Likelihood
 
 from ..priors import Parameters, PriorTransform
 from ..processes.parallel import Row
@@ -39,10 +40,8 @@ class Signals:
         return len(self.data)
 
 
-class Simulator(Protocol):
-    """Source of training data for one likelihood and prior."""
-
-    transform: PriorTransform
+class Source(Protocol):
+    """Source of training data."""
 
     def draw(self, size: int, rng: np.random.Generator, held_out: bool = False) -> Signals:
         """``size`` draws from the training distribution, without noise.
@@ -55,6 +54,12 @@ class Simulator(Protocol):
         """``data`` with the noise that the likelihood assumes, of the same shape."""
         ...
 
+
+class Simulator(Source, Protocol):
+    """Source of training data for one likelihood and prior."""
+
+    transform: PriorTransform
+
     def observe(self) -> torch.Tensor:
         """The likelihood's own data in the form of one simulation, without the batch dimension."""
         ...
@@ -64,19 +69,26 @@ class Simulator(Protocol):
         ...
 
 
-class DetectorSimulator(Simulator, Protocol):
-    """Source of gravitational-wave data: signals that arrive at detectors.
+class PlainSimulator(Simulator, Protocol):
+    """Source of data that a likelihood keeps as they are."""
 
-    Attributes
-    ----------
-    grid
-        Frequencies of the data.
-    detectors
-        The detectors, in the order of the data.
-    """
+    def inject(self, rng: np.random.Generator) -> tuple[Likelihood, Row]:
+        """A copy of the likelihood with new data, and their parameters."""
+        ...
 
-    grid: Grid
-    detectors: tuple[object, ...]
+
+class DetectorSimulator(Source, Protocol):
+    """Source of gravitational-wave data: signals that arrive at detectors."""
+
+    @property
+    def grid(self) -> Grid:
+        """Frequencies of the data."""
+        ...
+
+    @property
+    def detectors(self) -> tuple[object, ...]:
+        """The detectors, in the order of the data."""
+        ...
 
     def arrival(self, parameters: Parameters) -> np.ndarray:
         """Arrival times at every detector, (N, D), in seconds from the start of the grid's stretch."""

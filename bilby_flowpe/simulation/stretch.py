@@ -90,4 +90,5 @@ def shorten(
 
 def _negligible(share: np.ndarray, loss: tuple[float, float]) -> np.ndarray:
     """Where a share (N, M) of the signals is small for all but the worst hundredth and on average, (M,)."""
-    return (np.quantile(share, _WORST, axis=0) < loss[0]) & (share.mean(axis=0) < loss[1])
+    negligible: np.ndarray = (np.quantile(share, _WORST, axis=0) < loss[0]) & (share.mean(axis=0) < loss[1])
+    return negligible

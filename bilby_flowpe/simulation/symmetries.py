@@ -18,6 +18,10 @@ from bilby.gw.waveform_generator import WaveformGenerator
 
 from ..errors import SimulationError
 from ..priors import PriorTransform
+from ..processes.parallel import Row
+
+Polarisations = dict[str, np.ndarray]
+"""Frequency-domain series by their mode."""
 
 TOLERANCE = 1e-6
 EXTRINSIC = ("geocent_time", "ra", "dec", "psi")
@@ -74,7 +78,11 @@ class Symmetries:
         }
 
 
-def polarisations(generator: WaveformGenerator, parameters: Mapping[str, float]) -> dict[str, np.ndarray] | None:
+UNTRIED = Symmetries(inert=(), distance=False, phase_order=0, inclination=False, cross_ratio=0j)
+"""Of a generator that nobody has tried: nothing is known to hold."""
+
+
+def polarisations(generator: WaveformGenerator, parameters: Mapping[str, float]) -> Polarisations | None:
     """Frequency-domain polarisations, or ``None`` where the waveform fails.
 
     Raises
@@ -83,7 +91,7 @@ def polarisations(generator: WaveformGenerator, parameters: Mapping[str, float])
         If the generator raises, for which Bilby's likelihoods have no value either.
     """
     try:
-        strain = generator.frequency_domain_strain(dict(parameters))
+        strain: Polarisations | None = generator.frequency_domain_strain(dict(parameters))
     except Exception as error:  # of any kind: the source model may be the user's own
         raise SimulationError(
             f"the waveform generator raised {type(error).__name__} ({error}) at {dict(parameters)}: have its source model "
@@ -138,9 +146,9 @@ def find_symmetries(generator: WaveformGenerator, transform: PriorTransform) -> 
         for row, strain in good
     )
     order = next((m for m in (2, -2) if "phase" in known and _turns(generator, good, m)), 0)
-    ratios = [_face_on_ratio(generator, row) for row, _ in good] if order and "theta_jn" in known else [None]
-    inclination = all(ratios)
-    inclination = inclination and all(_inclines(generator, row, strain) for row, strain in good)
+    candidates = good if order and "theta_jn" in known else []
+    ratios = [ratio for row, _ in candidates if (ratio := _face_on_ratio(generator, row))]
+    inclination = len(ratios) == len(good) and all(_inclines(generator, row, strain) for row, strain in good)
     # Where spins turn the whole angular momentum about, face on is the other way round: there is no one ratio then.
     one_ratio = inclination and _one_ratio(generator, transform, rng, ratios)
     return Symmetries(
@@ -186,7 +194,7 @@ def _same(
     )
 
 
-def _turns(generator: WaveformGenerator, good: list[tuple[dict, dict]], order: int) -> bool:
+def _turns(generator: WaveformGenerator, good: list[tuple[Row, Polarisations]], order: int) -> bool:
     return all(
         _same(generator, row, strain, {"phase": row["phase"] + turn}, dict.fromkeys(strain, np.exp(1j * order * turn)))
         for row, strain in good
@@ -194,7 +202,7 @@ def _turns(generator: WaveformGenerator, good: list[tuple[dict, dict]], order: i
     )
 
 
-def _phase_orders(generator: WaveformGenerator, good: list[tuple[dict, dict]]) -> tuple[int, ...]:
+def _phase_orders(generator: WaveformGenerator, good: list[tuple[Row, Polarisations]]) -> tuple[int, ...]:
     """Orders of the terms that the wave is a sum of at any phase; none where more than a few would be needed."""
     phases = 2 * np.pi * np.arange(_PHASES) / _PHASES
     orders = np.arange(_PHASES) - _PHASES // 2
@@ -202,10 +210,11 @@ def _phase_orders(generator: WaveformGenerator, good: list[tuple[dict, dict]]) -
     shares = np.zeros(_PHASES)
     terms = []
     for row, _ in good:
-        made = [polarisations(generator, {**row, "phase": float(phase)}) for phase in phases]
-        if any(strain is None for strain in made):
+        tried = (polarisations(generator, {**row, "phase": float(phase)}) for phase in phases)
+        made = [np.stack([strain["plus"], strain["cross"]]) for strain in tried if strain is not None]
+        if len(made) < len(phases):
             return ()
-        waves = np.stack([np.stack([strain["plus"], strain["cross"]]) for strain in made])
+        waves = np.stack(made)
         terms.append(np.einsum("mj,jpf->mpf", turns, waves))
         peaks = np.abs(terms[-1]).max(axis=(1, 2))
         shares = np.maximum(shares, peaks / max(peaks.max(), 1e-300))

@@ -46,7 +46,8 @@ class Whitener:
         return cls(scale)
 
     def __call__(self, series: np.ndarray) -> np.ndarray:
-        return series * self.scale
+        whitened: np.ndarray = series * self.scale
+        return whitened
 
 
 @dataclass
@@ -80,9 +81,12 @@ class PolarisationTask:
         if strain is None:
             return None
         series = np.array([strain[mode] for mode in self.modes])
+        made: np.ndarray
         if self._band is not None:
-            return (series[..., self._band] * self._factors).astype(np.complex64)
-        return (self.grid.restrict(series * self._factors, self.duration) * self._back).astype(np.complex64)
+            made = series[..., self._band] * self._factors
+        else:
+            made = self.grid.restrict(series * self._factors, self.duration) * self._back
+        return made.astype(np.complex64)
 
 
 @dataclass

@@ -88,9 +88,8 @@ class Covers:
 
     def log_ratio(self, parameters: Parameters) -> np.ndarray:
         """Log density (N,) of the joint priors over that of the independent ones."""
-        return sum(
-            self._of_one(dist, parameters) + scale for dist, scale in zip(self._dists, self._scales, strict=True)
-        )
+        terms = (self._of_one(dist, parameters) + scale for dist, scale in zip(self._dists, self._scales, strict=True))
+        return sum(terms, start=np.zeros(1))
 
     def _of_one(self, dist: BaseJointPriorDist, parameters: Parameters) -> np.ndarray:
         rows = np.stack([np.asarray(parameters[key], dtype=np.float64) for key in dist.names], axis=-1)
@@ -179,7 +178,9 @@ def _log_density(dist: BaseJointPriorDist, rows: np.ndarray) -> np.ndarray:
     # row.
     shares = np.log(np.asarray(dist.weights, dtype=np.float64) / np.sum(dist.weights)) - np.log(_within(dist))
     modes = [multivariate_normal(mu, cov).logpdf(rows) for mu, cov in zip(dist.mus, dist.covs, strict=True)]
-    return logsumexp([share + np.atleast_1d(mode) for share, mode in zip(shares, modes, strict=True)], axis=0)
+    terms = [share + np.atleast_1d(mode) for share, mode in zip(shares, modes, strict=True)]
+    log_density: np.ndarray = logsumexp(terms, axis=0)
+    return log_density
 
 
 def _within(dist: MultivariateGaussianDist) -> np.ndarray:

@@ -49,7 +49,7 @@ class Frame:
         self._own = (*(_ANGLES if self._pair is not None else ()), *((self._time,) if self._detector else ()))
         self._check(transform)
         self._asked = PriorTransform(PriorDict({key: priors[key] for key in self._own})) if self._searched else None
-        self._known = self._plain_only()
+        self._known = self._plain_only(transform)
 
     @property
     def _searched(self) -> tuple[str, ...]:
@@ -84,7 +84,7 @@ class Frame:
 
     def log_ratio(self, plain: Parameters, asked: Parameters) -> np.ndarray:
         """Log density (N,) that the prior asked for has in the plain parameters, over that of the plain prior."""
-        if not self._searched:
+        if self._asked is None:
             return np.zeros(1)
         log_ratio = self._asked.log_prob({key: asked[key] for key in self._searched})
         for key, prior in self._known.items():
@@ -121,29 +121,29 @@ class Frame:
             if not np.all(np.isfinite([prior.minimum, prior.maximum])):
                 raise SimulationError(f"priors[{self._time!r}]={prior!r} has no finite range: use a truncated one")
 
-    def _plain_only(self) -> PriorDict:
+    def _plain_only(self, transform: PriorTransform) -> PriorDict:
         """Priors of the plain parameters that take the place of those asked for."""
         priors = {}
         if self._pair is not None:
             priors = {"ra": Uniform(0, 2 * np.pi, name="ra", boundary="periodic"), "dec": Cosine(name="dec")}
-        if self._detector is None:
+        if (detector := self._detector) is None:
             return PriorDict(priors)
         if self._time in self._fixed:
-            priors[_TIME] = DeltaFunction(float(self._geocentric(self._fixed[self._time])), name=_TIME)
+            priors[_TIME] = DeltaFunction(self._geocentric(detector, self._fixed[self._time]), name=_TIME)
             return PriorDict(priors)
-        asked = self._asked.priors[self._time]
+        asked = transform.priors[self._time]
         low, high = float(asked.minimum), float(asked.maximum)
         if self._pair is None and "ra" in self._fixed:
-            low, high = (float(self._geocentric(time)) for time in (low, high))
+            low, high = (self._geocentric(detector, time) for time in (low, high))
         else:
             low, high = low - _LIGHT_TRAVEL, high + _LIGHT_TRAVEL
         priors[_TIME] = Uniform(low, high, name=_TIME)
         return PriorDict(priors)
 
-    def _geocentric(self, time: float) -> float:
+    def _geocentric(self, detector: Detector, time: float) -> float:
         """Of a time at the reference detector, at the fixed sky position."""
-        sky = (np.array([self._fixed[key]]) for key in _SKY)
-        return time - float(self._detector.delay(*sky, np.array([time]))[0])
+        ra, dec = (np.array([self._fixed[key]]) for key in _SKY)
+        return time - float(detector.delay(ra, dec, np.array([time]))[0])
 
     def _to_pair(self, ra: np.ndarray, dec: np.ndarray, time: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         phi = ra - sidereal_time(time)

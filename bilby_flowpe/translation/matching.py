@@ -68,11 +68,11 @@ def match(trained: Problem, asked: Problem, psd_tolerance: float) -> Match:
         *priors,
         *_match_settings(before, now, same_priors),
         *turned,
-        *_match_arrays(*(_arrays(one, behaviour=False) for one in (trained, asked)), psd_tolerance),
+        *_match_arrays(_arrays(trained, behaviour=False), _arrays(asked, behaviour=False), psd_tolerance),
     ]
     # Answers to the same questions alone can be compared.
     if same_priors and not any(finding.refused for finding in found):
-        found += _match_arrays(*(_arrays(one, behaviour=True) for one in (trained, asked)), psd_tolerance)
+        found += _match_arrays(_arrays(trained, behaviour=True), _arrays(asked, behaviour=True), psd_tolerance)
     return Match(
         refusals=tuple(finding.message for finding in found if finding.refused),
         corrections=tuple(finding.message for finding in found if not finding.refused),
@@ -118,10 +118,10 @@ def _match_parameters(trained: dict[str, Any], asked: dict[str, Any]) -> Iterato
             before, way_out = "trained with a fixed sky position", f"fix {', '.join(SKY)}"
         yield Finding(True, f"priors.{key}: {show(asked['priors'][key])} is asked for, {before}; {way_out}")
     searched = {*trained["priors"], *asked["priors"]}
-    before, now = ({k: v for k, v in facts["fixed"].items() if k not in searched} for facts in (trained, asked))
-    for message in compare("fixed", before, now):
+    held, wanted = ({k: v for k, v in facts["fixed"].items() if k not in searched} for facts in (trained, asked))
+    for message in compare("fixed", held, wanted):
         key = message.partition(":")[0].removeprefix("fixed.")
-        yield Finding(True, f"{message}; {f'fix {key} to {before[key]!r}' if key in before else f'leave {key} out'}")
+        yield Finding(True, f"{message}; {f'fix {key} to {held[key]!r}' if key in held else f'leave {key} out'}")
 
 
 def _match_settings(trained: dict[str, Any], asked: dict[str, Any], same_priors: bool) -> Iterator[Finding]:
@@ -244,7 +244,8 @@ def _match_psd(name: str, trained: np.ndarray, asked: np.ndarray, tolerance: flo
 
 def _used(curve: np.ndarray) -> np.ndarray:
     """Frequencies (F,) of a noise curve that are not left out."""
-    return np.isfinite(curve) & (curve > 0)
+    used: np.ndarray = np.isfinite(curve) & (curve > 0)
+    return used
 
 
 def _by_how_much(trained: np.ndarray, wanted: np.ndarray) -> str:

@@ -8,6 +8,7 @@ same waveforms all the same: draws are made with the plain one, and weighted by 
 from __future__ import annotations
 
 import copy
+from typing import TypeAlias
 
 import numpy as np
 from bilby.gw import source
@@ -18,7 +19,7 @@ from bilby.gw.waveform_generator import WaveformGenerator
 
 from ..errors import SimulationError
 
-Wave = GravitationalWaveTransient | BasicGravitationalWaveTransient
+Wave: TypeAlias = GravitationalWaveTransient | BasicGravitationalWaveTransient
 
 _WHOLE = {
     source.binary_black_hole_roq: source.lal_binary_black_hole,

@@ -135,7 +135,9 @@ class _Linear:
         ]
 
         def factor(u: np.ndarray) -> np.ndarray:
-            return model.get_calibration_factor(frequencies, prefix=model.prefix, **{**fixed, **_errors(priors, u)})
+            errors = {**fixed, **_errors(priors, u)}
+            values: np.ndarray = model.get_calibration_factor(frequencies, prefix=model.prefix, **errors)
+            return values
 
         units = np.eye(len(priors))[places]
         return cls(

@@ -121,7 +121,7 @@ def _describe(key: str, prior: Prior, start: float = 0.0) -> dict[str, Any]:
 
 
 def _describe_constraints(transform: PriorTransform) -> dict[str, Any]:
-    described = {key: _describe(key, transform.priors[key]) for key in transform.constraints}
+    described: dict[str, Any] = {key: _describe(key, transform.priors[key]) for key in transform.constraints}
     if not described:
         return {}
     conversion = transform.priors.conversion_function
@@ -262,13 +262,13 @@ def _match_prior(key: str, trained: dict[str, Any], asked: dict[str, Any]) -> It
     except PriorError as error:
         yield Finding(True, f"{said}, and {error}; give exactly the prior trained with")
         return
-    tolerance = {"rtol": 0, "atol": _TIME_TOLERANCE} if is_time(key) else {"rtol": _RELATIVE_TOLERANCE, "atol": 0}
+    rtol, atol = (0.0, _TIME_TOLERANCE) if is_time(key) else (_RELATIVE_TOLERANCE, 0.0)
     wider = False
     for name, value, edge, beyond in (
         ("minimum", low, known.minimum, low < known.minimum),
         ("maximum", high, known.maximum, high > known.maximum),
     ):
-        if beyond and not np.isclose(value, edge, **tolerance):
+        if beyond and not np.isclose(value, edge, rtol=rtol, atol=atol):
             wider = True
             inside = _interval(key, known.minimum, known.maximum)
             message = f"{path}.{name}: {value:.9g}, trained with {edge:.9g}; narrow the prior of {key} to {inside}"

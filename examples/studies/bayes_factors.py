@@ -1,6 +1,6 @@
 """Does this black-hole binary spin? The evidences of two models of one signal, and what their ratio is worth.
 
-    python examples/studies/model_selection.py --runs 5 --referee dynesty-fast
+    python examples/studies/bayes_factors.py --runs 5 --referee dynesty-fast
 
 One signal of aligned spins in the noise of one detector is analysed with spins (eight parameters, the shipped network) and
 without (six; a network is trained for a few minutes and kept). Printed are ln Z of both, the logarithm of the Bayes factor
@@ -71,7 +71,7 @@ def main() -> None:
     parser.add_argument("--training-time", type=float, default=180.0, help="seconds, for the model without spins")
     parser.add_argument("--referee", help="named settings of a referee, or a sampler of Bilby's")
     parser.add_argument("--npool", type=int, default=os.cpu_count() or 1)
-    parser.add_argument("--outdir", type=Path, default=Path("outdir/model_selection"))
+    parser.add_argument("--outdir", type=Path, default=Path("outdir/bayes_factors"))
     arguments = parser.parse_args()
     logging.getLogger("bilby").setLevel(logging.WARNING)
     likelihood, spinning = green2020(

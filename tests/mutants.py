@@ -1,0 +1,149 @@
+"""Weights and Jacobians with one thing changed at a time: the tests have to find every change.
+
+    python tests/mutants.py
+    python tests/mutants.py --only bilby_flowpe/importance.py --list
+
+Changes are cosmic-ray's: an operator for its opposite, a number for its neighbours, a comparison that takes in its bound or
+leaves it out, a condition turned round, a sign or a loop left out. Each is made in a copy of the package, and the tests that
+mirror the module are run on it. Printed is every mutant that survived, and how many were killed; those of ``HARMLESS`` change
+no result, and say why.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from multiprocessing import get_context
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+TIMEOUT = 240.0
+
+
+@dataclass(frozen=True)
+class Target:
+    """Functions of a module, none for all, and the tests that have to find what is changed in them."""
+
+    module: str
+    tests: tuple[str, ...]
+    functions: tuple[str, ...] = ()
+
+
+TARGETS = (
+    Target("bilby_flowpe/importance.py", ("tests/test_importance.py",)),
+    Target(
+        "bilby_flowpe/priors.py",
+        ("tests/test_priors.py",),
+        ("from_unconstrained", "to_unconstrained", "satisfies", "log_prob", "log_jacobian", "outermost"),
+    ),
+    Target(
+        "bilby_flowpe/representation/coordinates.py",
+        ("tests/test_representation_coordinates.py",),
+        ("to_network", "from_network", "_place", "_time_difference", "_phase_centre", "_raw", "log_copies"),
+    ),
+    Target("bilby_flowpe/proposals/charts.py", ("tests/test_proposals_mixture.py",), ("forward", "inverse")),
+    Target(
+        "bilby_flowpe/conditional/effective.py",
+        ("tests/test_conditional_effective.py",),
+        ("amplitude", "draw_given", "_on_nodes", "_log_density", "_angle"),
+    ),
+    Target(
+        "bilby_flowpe/translation/frames.py", ("tests/test_translation_frames.py",), ("back", "log_ratio", "_to_pair")
+    ),
+    Target("bilby_flowpe/networks/made.py", ("tests/test_networks.py",), ("forward", "invert")),
+    Target("bilby_flowpe/networks/layers.py", ("tests/test_networks.py",), ("soft_log_scale",)),
+)
+
+OPERATORS = re.compile(
+    r"core/(AddNot|NumberReplacer|ReplaceAndWithOr|ReplaceOrWithAnd|ReplaceTrueWithFalse|ReplaceFalseWithTrue|ZeroIterationForLoop"
+    r"|ReplaceUnaryOperator_Delete_(USub|Not|Invert)"
+    r"|ReplaceBinaryOperator_(Add_Sub|Sub_Add|Mul_Div|Div_Mul|Pow_Mul|BitAnd_BitOr|Mod_Mul|FloorDiv_Mul)"
+    r"|ReplaceComparisonOperator_(Lt_LtE|LtE_Lt|Gt_GtE|GtE_Gt|Eq_NotEq|NotEq_Eq|Is_IsNot|IsNot_Is))"
+)
+
+HARMLESS: dict[tuple[str, str], str] = {}
+"""Mutants that change no result, by the line before and after, and why."""
+
+
+def mutants(target: Target) -> Iterator[object]:
+    """What cosmic-ray can change within the functions."""
+    from cosmic_ray.commands.init import _all_work_items
+
+    for item in _all_work_items([Path(target.module)], {}):
+        (mutation,) = item.mutations
+        inside = mutation.definition_name is not None and (
+            not target.functions or mutation.definition_name in target.functions
+        )
+        if inside and OPERATORS.fullmatch(mutation.operator_name):
+            yield mutation
+
+
+def in_copy(folder: str) -> None:
+    """Work in a copy of one's own, which its tests import."""
+    own = Path(folder) / str(os.getpid())
+    own.mkdir()
+    for name in ("bilby_flowpe", "tests"):
+        shutil.copytree(ROOT / name, own / name, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy(ROOT / "pyproject.toml", own)
+    os.chdir(own)
+    # A mutant of the same second and size would be taken for the module that was compiled before.
+    os.environ |= {"PYTHONPATH": str(own), "PYTHONDONTWRITEBYTECODE": "1", "OMP_NUM_THREADS": "1"}
+
+
+def fate(mutation: object, tests: tuple[str, ...]) -> tuple[str, str, str, str, bool]:
+    """Module, function, the line before and after, and whether the tests found it."""
+    from cosmic_ray.mutating import mutate_and_test
+
+    command = f"{sys.executable} -m pytest -x -q -n 0 -p no:cacheprovider {' '.join(tests)}"
+    result = mutate_and_test([mutation], command, TIMEOUT)
+    lines = (result.diff or "").splitlines()
+    before = [line[1:].strip() for line in lines if line.startswith("-") and not line.startswith("---")]
+    after = [line[1:].strip() for line in lines if line.startswith("+") and not line.startswith("+++")]
+    return str(mutation.module_path), mutation.definition_name, " ".join(before), " ".join(after), result.is_killed
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--only", nargs="+", choices=[target.module for target in TARGETS])
+    parser.add_argument("--list", action="store_true", help="print every mutant, not the survivors alone")
+    parser.add_argument("--processes", type=int, default=os.cpu_count() or 1)
+    arguments = parser.parse_args()
+    os.chdir(ROOT)
+    chosen = [target for target in TARGETS if not arguments.only or target.module in arguments.only]
+    tests = sorted({test for target in chosen for test in target.tests})
+    subprocess.run(
+        [sys.executable, "-m", "pytest", "-x", "-q", "-n", "0", *tests], check=True, stdout=subprocess.DEVNULL
+    )
+    began, left = time.monotonic(), 0
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        ProcessPoolExecutor(arguments.processes, get_context("spawn"), in_copy, (folder,)) as pool,
+    ):
+        for target in chosen:
+            jobs = [pool.submit(fate, mutation, target.tests) for mutation in mutants(target)]
+            killed = harmless = 0
+            for job in jobs:
+                module, function, before, after, found = job.result()
+                known = HARMLESS.get((before, after))
+                killed += found
+                harmless += not found and known is not None
+                told = "killed" if found else f"harmless: {known}" if known else "SURVIVED"
+                if arguments.list or told == "SURVIVED":
+                    print(f"{module} {function}\n    - {before}\n    + {after}\n    {told}", flush=True)
+            print(f"{target.module}: {killed} of {len(jobs)} killed, {harmless} harmless", flush=True)
+            left += len(jobs) - killed - harmless
+    print(f"{left} mutants survived, in {time.monotonic() - began:.0f} s")
+    raise SystemExit(left > 0)
+
+
+if __name__ == "__main__":
+    main()
