@@ -1,5 +1,18 @@
 """Every error that this package raises on purpose: each names the parameter, its value and the way out."""
 
+__all__ = [
+    "ConfigurationError",
+    "ContractError",
+    "DataError",
+    "FlowPEError",
+    "ModelError",
+    "NotFittedError",
+    "PriorError",
+    "ProblemError",
+    "SimulationError",
+    "WorkerError",
+]
+
 
 class FlowPEError(Exception):
     """Base of all errors raised by bilby_flowpe."""

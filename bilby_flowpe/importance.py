@@ -34,6 +34,17 @@ from numpy.typing import ArrayLike, NDArray
 
 from .errors import ConfigurationError, DataError
 
+__all__ = [
+    "WeightSummary",
+    "draws_needed",
+    "effective_sample_size",
+    "equal_weight_rows",
+    "kl_from_weights",
+    "normalised_weights",
+    "rejection_sample",
+    "summarise",
+]
+
 ZERO_WEIGHT = -1e300
 """Log-weights below this are zero weights: Bilby returns about -1.8e308 where a waveform failed."""
 

@@ -27,6 +27,8 @@ from .surprise import Null
 from .translation.contract import Contract, describe
 from .translation.restore import restore_priors
 
+__all__ = ["TrainedPosterior", "find_model", "shipped_models"]
+
 SHIPPED = Path(__file__).parent / "models"
 _PACKAGES = ("bilby_flowpe", "bilby", "torch", "zuko", "numpy", "lalsuite")
 _COMPLEX = "complex:"

@@ -18,6 +18,8 @@ from bilby.gw.detector import (
 
 from .errors import DataError
 
+__all__ = ["interferometer", "noise_curve", "read_strain"]
+
 if TYPE_CHECKING:
     from gwpy.timeseries import TimeSeries
 

@@ -17,6 +17,8 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter
 from scipy.stats import binom, norm
 
+__all__ = ["plot_comparison", "plot_efficiency", "plot_history", "plot_pp", "plot_weights", "plot_whitened"]
+
 Plot = TypeVar("Plot", bound=Callable[..., Path])
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
 _LEVELS = (0.5, 0.9)

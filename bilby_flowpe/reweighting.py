@@ -28,6 +28,8 @@ from .translation.own_likelihood import LogLikelihood, has_ratio
 from .translation.plain import is_wave, marginalised
 from .verdict import Evidence, judge
 
+__all__ = ["reweight"]
+
 _GRADES = ("reliable", "check", "failed")
 _NOT_PARAMETERS = ("weights", "log_likelihood", "log_prior")
 _PRIOR_DRAWS = 20_000

@@ -18,6 +18,8 @@ from bilby.core.result import Result
 from .errors import DataError
 from .statistics import is_merged, statistics_of
 
+__all__ = ["BayesFactor", "bayes_factor"]
+
 _SAME_DATA = 1e-6
 
 

@@ -9,6 +9,8 @@ from typing import Literal
 from .importance import WeightSummary
 from .surprise import IN_WORDS, Surprise
 
+__all__ = ["Evidence", "Thresholds", "Verdict", "judge"]
+
 
 @dataclasses.dataclass(frozen=True)
 class Thresholds:

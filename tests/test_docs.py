@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import re
 import shlex
 from pathlib import Path
@@ -103,6 +104,21 @@ def test_blocks_are_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
     assert blocks(page) == [("", "python", "1 / 0\n"), ("output", "text", "no\n")]
     with pytest.raises(ZeroDivisionError):
         test_code_runs_or_is_marked(page, tmp_path, monkeypatch)
+
+
+def test_what_is_public_is_on_the_page_of_the_api() -> None:
+    """Modules with ``__all__`` are public, but for the networks, which are the contributors'."""
+    page = set(re.findall(r"automodule:: (\S+)", (ROOT / "docs" / "api.md").read_text(encoding="utf-8")))
+    public = set()
+    for file in (ROOT / "bilby_flowpe").rglob("*.py"):
+        if "\n__all__ = " in file.read_text(encoding="utf-8"):
+            public.add(".".join(file.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__"))
+    assert public - {f"bilby_flowpe.{name}" for name in ("networks", "representation", "simulation")} == page
+    for name in page:
+        module = importlib.import_module(name)
+        assert all(
+            getattr(module, entry).__doc__ or not callable(getattr(module, entry)) for entry in module.__all__
+        ), name
 
 
 def test_there_is_one_version() -> None:
