@@ -43,7 +43,7 @@ if "PYTEST_XDIST_WORKER" in os.environ:
 def measured_briefly() -> Iterator[None]:
     """Models that a run trains on demand are measured on few simulated events."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(run_module, "Settings", partial(Settings, calibration_events=4, null_events=20))
+        patch.setattr(run_module, "Settings", partial(Settings, calibration_events=2, null_events=20))
         yield
 
 

@@ -70,7 +70,21 @@ OPERATORS = re.compile(
     r"|ReplaceComparisonOperator_(Lt_LtE|LtE_Lt|Gt_GtE|GtE_Gt|Eq_NotEq|NotEq_Eq|Is_IsNot|IsNot_Is))"
 )
 
-HARMLESS: dict[tuple[str, str], str] = {}
+HARMLESS: dict[tuple[str, str], str] = {
+    (
+        "if cut * np.sqrt(kept) <= clipped_scatter:",
+        "if cut * np.sqrt(kept) < clipped_scatter:",
+    ): "a bisection of real numbers",
+    ("if len(rows) <= most:", "if len(rows) < most:"): "a choice of all of them is all of them",
+    (
+        "if log_w.max() - np.median(log_w) < _NO_TAIL:",
+        "if log_w.max() - np.median(log_w) <= _NO_TAIL:",
+    ): "a threshold of real numbers, 1e-6 or so of them",
+    (
+        "if parts is not None and n > 1:",
+        "if parts is not None or n > 1:",
+    ): "rows of one part scatter as rows without parts",
+}
 """Mutants that change no result, by the line before and after, and why."""
 
 

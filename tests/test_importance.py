@@ -5,12 +5,14 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
+import warnings
 from collections.abc import Callable
 
 import numpy as np
 import pytest
 from weights import FAILED_WAVEFORM, LN_Z, gaussian, good, inverse_efficiency, kl
 
+from bilby_flowpe import importance
 from bilby_flowpe.errors import ConfigurationError, DataError
 from bilby_flowpe.importance import (
     EQUAL_WEIGHT_K,
@@ -113,8 +115,10 @@ def test_zero_weights_count_in_the_mean() -> None:
 def test_no_weight_at_all() -> None:
     """A failed run has figures that say so."""
     run = summarise([-np.inf, FAILED_WAVEFORM, -np.inf])
-    assert (run.n_draws, run.n_finite, run.effective_sample_size, run.efficiency) == (3, 0, 0.0, 0.0)
-    assert (run.log_evidence, run.log_evidence_err, run.pareto_k) == (-math.inf, math.inf, math.inf)
+    assert dataclasses.asdict(run) == {
+        "n_draws": 3, "n_finite": 0, "log_evidence": -math.inf, "log_evidence_err": math.inf, "effective_sample_size": 0.0,
+        "efficiency": 0.0, "pareto_k": math.inf, "largest_weight": 0.0, "log_evidence_bias": -math.inf,
+    }  # fmt: skip
     assert judge(run).grade == "failed"
     assert rejection_sample([-np.inf, -np.inf], np.random.default_rng(0)).size == 0
     assert kl_from_weights([-np.inf, -np.inf]) == math.inf
@@ -168,6 +172,36 @@ def test_summary_is_plain_json() -> None:
     assert json.loads(json.dumps(values, allow_nan=False)) == values
 
 
+def test_two_rows_and_one() -> None:
+    """Small enough for a pencil: weights 1 and 3, from one part, from two, alone."""
+    run = summarise(np.log([1.0, 3.0]))
+    assert run.log_evidence == pytest.approx(math.log(2))
+    assert run.effective_sample_size == pytest.approx(16 / 10)
+    assert run.log_evidence_err == pytest.approx(math.sqrt((2 / 1.6 - 1) / 2))
+    assert run.log_evidence_bias == pytest.approx(-(2 / 1.6 - 1) / 4)
+    assert run.largest_weight == pytest.approx(3 / 4)
+    # One row of each part, and one of the mean weight 2 beside it: squared distances of 1/2 and 1/2, over the sum squared.
+    apart = summarise(np.log([1.0, 3.0]), [0, 1])
+    assert apart.log_evidence_err == pytest.approx(math.sqrt(1.0) / 4)
+    for parts in (None, [0]):
+        alone = summarise([3.0], parts)
+        assert (alone.n_draws, alone.efficiency, alone.log_evidence) == (1, 1.0, 3.0)
+        assert (alone.log_evidence_err, alone.log_evidence_bias) == (math.inf, -math.inf)
+
+
+def test_the_bounds_of_what_is_a_weight() -> None:
+    """A row below the limit has none, one at it has; NaN and infinity are refused each alone."""
+    at = importance.ZERO_WEIGHT
+    assert summarise([at, at]).n_finite == 2
+    assert summarise([np.nextafter(at, -np.inf), 0.0]).n_finite == 1
+    for wrong, words in (
+        (math.nan, "1 of 2 log-weights are NaN and 0"),
+        (math.inf, "0 of 2 log-weights are NaN and 1"),
+    ):
+        with pytest.raises(DataError, match=words):
+            summarise([wrong, 0.0])
+
+
 # Tail and verdict ----------------------------------------------------------------------------------------------------
 
 
@@ -200,6 +234,9 @@ def test_wide_proposals_are_reliable() -> None:
 def test_tails_without_a_fit() -> None:
     """Too few draws, underflow, a tail of one value, a single draw."""
     rng = np.random.default_rng(24)
+    draws = rng.standard_normal(importance.MINIMUM_TAIL_DRAWS)
+    assert math.isfinite(summarise(draws).pareto_k)
+    assert summarise(draws[1:]).pareto_k == math.inf
     assert summarise(np.r_[rng.standard_normal(20), np.full(980, -np.inf)]).pareto_k == math.inf
     assert summarise(-100.0 * np.arange(1000)).pareto_k == math.inf  # all but the largest underflow
     bounded = np.where(np.arange(1000) < 400, 0.0, -1.0)  # the whole tail has one value
@@ -228,7 +265,9 @@ def test_draws_needed() -> None:
     assert draws_needed(pilot, 1000, maximum=500) == 500
     assert draws_needed(dataclasses.replace(pilot, efficiency=1.0), 1000, safety=1.0, maximum=10**6) == 1000
     assert draws_needed(summarise(np.full(10, -np.inf)), 1000, maximum=12_345) == 12_345
-    for wrong in ({"n_effective": 0}, {"maximum": 0}, {"safety": 0.5}, {"safety": math.nan}):
+    assert draws_needed(pilot, 1, safety=1.0, maximum=10**6) == 4
+    assert draws_needed(pilot, 1, maximum=1) == 1
+    for wrong in ({"n_effective": 0}, {"maximum": 0}, {"safety": 0.5}, {"safety": math.nan}, {"safety": math.inf}):
         with pytest.raises(ConfigurationError):
             draws_needed(pilot, **{"n_effective": 10, "maximum": 100, **wrong})
 
@@ -267,6 +306,20 @@ def test_rejection_draws_the_target(width: float) -> None:
     assert abs(rows.size / log_w.size - share) < 4 * math.sqrt(share * (1 - share) / log_w.size) + 100 / log_w.size
     assert moments_agree(x[rows, 0])
     assert not moments_agree(x[:, 0])  # the raw draws would not pass
+
+
+class Zeros(np.random.Generator):
+    """The lowest number that there can be, every time."""
+
+    def random(self, size: int) -> np.ndarray:
+        return np.zeros(size)
+
+
+def test_a_zero_weight_never_stays() -> None:
+    assert rejection_sample([0.0, -np.inf, -30.0], Zeros(np.random.PCG64(0))).tolist() == [0, 2]
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert rejection_sample([-np.inf], Zeros(np.random.PCG64(0))).tolist() == []
 
 
 def test_the_largest_weight_always_stays() -> None:

@@ -17,7 +17,8 @@ from .workers import started
 Row = dict[str, float]
 """All parameters of one signal, fixed ones included."""
 
-Item, Done = TypeVar("Item"), TypeVar("Done")
+Item = TypeVar("Item")
+Done = TypeVar("Done")
 
 Task = Callable[[Row], np.ndarray | None]
 """Picklable function of one row; ``None`` where it has no value. With a method ``many``, of many rows at once."""
@@ -133,9 +134,9 @@ def _remembered(task: Task, rows: Sequence[Row], npool: int | Engine) -> Iterato
     if len(ledger):
         for start in starts:
             piece = rows[start : start + _CHUNK]
-            if (results := ledger.find(key_of(task, piece))) is not None:
-                check(task, piece, results)
-                known[start] = results
+            if (kept := ledger.find(key_of(task, piece))) is not None:
+                check(task, piece, kept)
+                known[start] = kept
     coming = _chunks(task, rows, [start for start in starts if start not in known], npool)
     for start in starts:
         if start in known:

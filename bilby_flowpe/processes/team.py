@@ -38,7 +38,8 @@ class Team(Protocol):
 class Alone:
     """A team of one."""
 
-    rank, size, device = 0, 1, None
+    rank, size = 0, 1
+    device: torch.device | None = None
 
     def broadcast(self, value: Value) -> Value:
         return value

@@ -53,7 +53,9 @@ class Workers:
         for connection in [connection for _ in range(ahead) for connection in self._processes]:
             under_way[connection] += self._feed(connection, numbered)
         while busy := [connection for connection, items_there in under_way.items() if items_there]:
-            for connection in wait(busy):
+            # Of the connections waited for, which wait's own hint does not say.
+            ready: list[Any] = wait(busy)
+            for connection in ready:
                 number, value, error = self._received(connection)
                 under_way[connection] += self._feed(connection, numbered) - 1
                 if error is not None:
@@ -79,7 +81,8 @@ class Workers:
             answer = connection.recv_bytes()
         except (EOFError, OSError) as error:
             raise self._death(connection) from error
-        return pickle.loads(answer)
+        number, value, error_there = pickle.loads(answer)
+        return number, value, error_there
 
     def _death(self, connection: Connection) -> WorkerError:
         process = self._processes[connection]
@@ -114,7 +117,7 @@ def started(npool: int, work: Callable[[Any], Any], initialise: Callable[[Any], 
                 # A forked worker that kept the parent's ends of the pipes would not notice that the parent is gone.
                 forked = multiprocessing.get_start_method() == "fork"
                 inherited = [ours, *processes] if forked else []
-                process = multiprocessing.Process(
+                process: BaseProcess = multiprocessing.Process(
                     target=_serve, args=(theirs, inherited, work, initialise, given), daemon=True
                 )
                 process.start()

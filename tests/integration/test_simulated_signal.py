@@ -39,6 +39,7 @@ def run(problem: tuple, folder: Any, **kwargs: Any) -> Result:
         outdir=str(folder),
         cache=str(folder / "models"),
         n_waveforms=2000,
+        hidden_features=64,
         training_time=None,
         sampling_seed=7,
         progress=False,
