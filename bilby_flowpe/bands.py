@@ -77,7 +77,8 @@ def whitened(interferometer: Interferometer, series: np.ndarray) -> np.ndarray:
     white[mask] = series[mask] / np.sqrt(
         interferometer.power_spectral_density_array[mask] * interferometer.duration / 4
     )
-    return np.fft.irfft(white) * np.sqrt(len(mask) - 1)
+    times: np.ndarray = np.fft.irfft(white) * np.sqrt(len(mask) - 1)
+    return times
 
 
 def save_bands(bands: Bands, path: Path) -> Path:

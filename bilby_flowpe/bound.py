@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -117,9 +119,9 @@ class BoundPosterior:
         self.corrections = match.corrections if match else ()
         self._turned_by = match.sidereal_shift if match else 0.0
         simulator = simulator or model.simulator(likelihood, transform)
-        self._arrival = getattr(simulator, "arrival", None)
-        arrival = self._arrival_of_training if self._arrival else None
-        self.coordinates = Coordinates(training or transform, model.coordinates, arrival)
+        arrival = getattr(simulator, "arrival", None)
+        of_training = None if arrival is None else partial(self._arrival_of_training, arrival)
+        self.coordinates = Coordinates(training or transform, model.coordinates, of_training)
         self.coordinates.location, self.coordinates.scale = model.location, model.scale
         self.coordinates.time_scale = model.time_scale
         self.conditional = conditional_of(model.conditional, transform)
@@ -183,8 +185,8 @@ class BoundPosterior:
     def _pivots(self, size: int) -> Pivot | None:
         return self.pivot.expand(size) if self.pivot is not None else None
 
-    def _arrival_of_training(self, parameters: Parameters) -> np.ndarray:
-        return self._arrival(self._turned(parameters, self._turned_by))
+    def _arrival_of_training(self, arrival: Callable[[Parameters], np.ndarray], parameters: Parameters) -> np.ndarray:
+        return arrival(self._turned(parameters, self._turned_by))
 
     @staticmethod
     def _turned(parameters: Parameters, angle: float) -> Parameters:

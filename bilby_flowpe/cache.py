@@ -19,7 +19,7 @@ from safetensors import SafetensorError, safe_open
 from .errors import ConfigurationError, ModelError
 from .model import SHIPPED, TrainedPosterior
 from .storage.folder import WEIGHTS
-from .training.loop import TrainingConfig
+from .training.recipe import TrainingConfig
 from .training.settings import Settings, adapted
 from .translation.contract import Contract
 

@@ -36,10 +36,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     command = given.pop("command")
     try:
         if command in _REFEREEING:
-            from .commands import refereeing as commands
+            from .commands import refereeing
+
+            run = getattr(refereeing, command)
         else:
-            from .commands import models as commands
-        getattr(commands, command)(**given)
+            from .commands import models
+
+            run = getattr(models, command)
+        run(**given)
     except FlowPEError as error:
         print(f"flowpe {command}: {' '.join(str(error).split())}", file=sys.stderr)
         return _MISUSED
@@ -214,7 +218,9 @@ def _add_config_option(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def _add(commands: argparse._SubParsersAction, name: str, text: str) -> argparse.ArgumentParser:
+def _add(
+    commands: argparse._SubParsersAction[argparse.ArgumentParser], name: str, text: str
+) -> argparse.ArgumentParser:
     return commands.add_parser(name, help=text, description=text[0].upper() + text[1:] + ".")
 
 

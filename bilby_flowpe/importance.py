@@ -216,7 +216,8 @@ def normalised_weights(log_weights: ArrayLike) -> NDArray[np.float64]:
     if log_w.max() == -np.inf:
         raise DataError(f"all {log_w.size} log-weights are zero weights: there is nothing to normalise")
     w = np.exp(log_w - log_w.max())
-    return w / w.sum()
+    normalised: NDArray[np.float64] = w / w.sum()
+    return normalised
 
 
 CLIPPED_SCATTER = 0.2

@@ -17,7 +17,7 @@ from .errors import ContractError, ModelError
 from .networks import NetworkConfig, build_network
 from .priors import PriorTransform
 from .proposals.mixture import Shares
-from .representation import REPRESENTATIONS, CoordinateConfig
+from .representation import REPRESENTATIONS, CoordinateConfig, Representation
 from .simulation.grid import Grid
 from .simulation.symmetries import find_symmetries
 from .storage.folder import DESCRIPTION, read_folder, reading, write_folder
@@ -207,7 +207,9 @@ class TrainedPosterior(Trained):
             max(_largest(tensors), _WIDEST),
         )
         check_sizes({key: in_network[key] for key in ("transforms", "embedding_blocks")}, len(groups["network"]))
-        representation = REPRESENTATIONS[description["kind"]].empty(grid, description["representation"])
+        # Each kind's ``empty`` takes the grid or the nothing that it was trained with.
+        kind: Any = REPRESENTATIONS[description["kind"]]
+        representation: Representation = kind.empty(grid, description["representation"])
         representation.load_state_dict(groups["representation"])
         null = (
             Null.from_arrays({key: value.numpy() for key, value in groups["surprise"].items()})

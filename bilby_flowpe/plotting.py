@@ -6,7 +6,7 @@ import functools
 import itertools
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, ParamSpec
 
 import corner
 import numpy as np
@@ -19,18 +19,18 @@ from scipy.stats import binom, norm
 
 __all__ = ["plot_comparison", "plot_efficiency", "plot_history", "plot_pp", "plot_weights", "plot_whitened"]
 
-Plot = TypeVar("Plot", bound=Callable[..., Path])
+Arguments = ParamSpec("Arguments")
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
 _LEVELS = (0.5, 0.9)
 _LARGE = 1e6
 _LONG_LEGEND = 9  # entries
 
 
-def _own_style(plot: Plot) -> Plot:
+def _own_style(plot: Callable[Arguments, Path]) -> Callable[Arguments, Path]:
     """Draw in matplotlib's own style, whatever other packages made of it."""
 
     @functools.wraps(plot)
-    def wrapped(*args: Any, **kwargs: Any) -> Path:
+    def wrapped(*args: Arguments.args, **kwargs: Arguments.kwargs) -> Path:
         with style.context("default"):
             return plot(*args, **kwargs)
 
@@ -233,10 +233,9 @@ def plot_pp(
     FigureCanvasAgg(figure)
     grid = np.linspace(0, 1, 401)
     every = figure.subplots(rows, columns, squeeze=False).ravel()
-    for axes, (title, ranks) in itertools.zip_longest(every, panels.items(), fillvalue=(None, None)):
-        if title is None:
-            axes.axis("off")
-            continue
+    for axes in every[len(panels) :]:
+        axes.axis("off")
+    for axes, (title, ranks) in zip(every, panels.items(), strict=False):
         events = len(next(iter(ranks.values())))
         for sigma in (1, 2, 3):
             low, high = binom.interval(1 - 2 * norm.sf(sigma), events, grid)

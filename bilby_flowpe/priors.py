@@ -14,6 +14,7 @@ from __future__ import annotations
 import copy
 import functools
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 from bilby.core.prior import Constraint, DeltaFunction, Prior, PriorDict
@@ -116,7 +117,8 @@ class PriorTransform:
             larger, smaller = (self.keys.index(key) for key in self.ordered_pair)
             u[smaller] = u[smaller] / np.maximum(u[larger], _UNIT_EDGE)
             u[larger] = u[larger] ** 2
-        return ndtri(np.clip(u, _UNIT_EDGE, 1 - _UNIT_EDGE)).T
+        v: np.ndarray = ndtri(np.clip(u, _UNIT_EDGE, 1 - _UNIT_EDGE)).T
+        return v
 
     def sample(self, size: int, rng: np.random.Generator) -> Parameters:
         """``size`` draws from the constrained prior; Bilby's global generator is left alone."""
@@ -139,7 +141,8 @@ class PriorTransform:
         if not self.constraints:
             return np.ones(size, dtype=bool)
         probability = self.priors.evaluate_constraints({key: parameters[key] for key in self.keys})
-        return np.broadcast_to(np.asarray(probability) > 0, (size,))
+        satisfied: np.ndarray = np.broadcast_to(np.asarray(probability) > 0, (size,))
+        return satisfied
 
     def log_prob(self, parameters: Mapping[str, np.ndarray], keys: Sequence[str] | None = None) -> np.ndarray:
         """Normalised log prior density (N,) of the search parameters; -inf outside the support.
@@ -250,10 +253,11 @@ class PriorTransform:
 
 def within_quantiles(v: np.ndarray) -> np.ndarray:
     """Where standard-normal coordinates are within what the quantiles of a prior can tell apart."""
-    return np.abs(v) < _EDGE
+    within: np.ndarray = np.abs(v) < _EDGE
+    return within
 
 
-def _distribution(prior: Prior) -> dict[str, object]:
+def _distribution(prior: Prior) -> dict[str, Any]:
     """What makes a prior the distribution it is: its arguments less its labels."""
     arguments = prior.get_instantiation_dict()
     return {key: value for key, value in arguments.items() if key not in ("name", "latex_label", "unit", "boundary")}

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
@@ -33,11 +33,11 @@ from .sampling.event import EventSampler, Wanted
 from .sampling.outcome import Outcome, fill_raw, fill_weighted
 from .sampling.refine import Budget
 from .sampling.weighing import Target
-from .simulation import SimulationConfig, can_simulate, make_simulator, nobody_simulates
+from .simulation import GravitationalWaveSimulator, SimulationConfig, can_simulate, nobody_simulates
 from .storage.identity import identity_of
 from .storage.ledger import Ledger, remembering
 from .training.build import train_model
-from .training.loop import TrainingConfig
+from .training.recipe import TrainingConfig
 from .training.settings import Settings
 from .translation.contract import Contract, describe
 from .translation.own_likelihood import has_ratio
@@ -78,7 +78,7 @@ class Run:
         return result
 
     def _choose_seed(self) -> int:
-        seed = self.kwargs["sampling_seed"]
+        seed: int | None = self.kwargs["sampling_seed"]
         if seed is None:
             # That of the run that was interrupted; else it follows Bilby's generator, seeded or not.
             seed = int(random.rng.integers(_UNSEEN_SEED)) if self.ledger.seed is None else self.ledger.seed
@@ -225,7 +225,7 @@ class Run:
             logger.warning(f"network='none' trains nothing: {ignored} have no effect")
         if not isinstance(self.likelihood, GravitationalWaveTransient):
             return None
-        simulator = make_simulator(self.likelihood, self.transform, simulate=False)
+        simulator = GravitationalWaveSimulator(self.likelihood, self.transform, simulate=False)
         modes = Modes(**{key: self.kwargs[key] for key in MODES})
         config = conditional_config(simulator, modes, single_response(simulator, any_angle=True))
         logger.info(
@@ -248,6 +248,9 @@ class Run:
     def _settings(self) -> Settings:
         kwargs = self.kwargs
         hidden = (kwargs["hidden_features"],) * 2
+        more: dict[str, Any] = {key: kwargs[key] for key in MODES}
+        if not self.calibrated:
+            more["calibration_events"] = 0
         return Settings(
             simulation=SimulationConfig(n_waveforms=kwargs["n_waveforms"], psd=kwargs["psd"]),
             representation=RepresentationConfig(kind=kwargs["representation"]),
@@ -258,7 +261,6 @@ class Run:
                 device=kwargs["device"],
                 learning_rate=kwargs["learning_rate"],
             ),
-            **{key: kwargs[key] for key in MODES},
             fold_phase=kwargs["fold_phase"],
-            **({} if self.calibrated else {"calibration_events": 0}),
+            **more,
         )

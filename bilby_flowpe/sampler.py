@@ -147,7 +147,7 @@ class FlowPE(Sampler):
         sys.exit(self.exit_code)
 
     @signal_wrapper
-    def run_sampler(self):
+    def run_sampler(self) -> Result:
         """Find or train a model, draw, weigh and fill the result.
 
         Raises
@@ -171,7 +171,7 @@ class FlowPE(Sampler):
             from .run import Run  # here, so that `import bilby` does not load torch
         return Run
 
-    def _run_test(self):
+    def _run_test(self) -> Result:
         """Bilby's test mode: the whole run with a network that is hardly trained and few draws."""
         # A cache of its own: no later run may take this network for a trained one.
         cache = str(Path(self.outdir) / f"{self.abbreviation}_{self.label}" / "test_models")

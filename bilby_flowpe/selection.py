@@ -81,15 +81,15 @@ def bayes_factor(one: Result, other: Result) -> BayesFactor:
             f"log_noise_evidence={noise[0]:.6f} of {one.label!r} and {noise[1]:.6f} of {other.label!r}: the data or the noise "
             "curves are not the same, and the evidences cannot be compared"
         )
-    own, counted = zip(*(_errors(result) for result in (one, other)), strict=True)
+    (own, counted), (own_other, counted_other) = _errors(one), _errors(other)
     same_constraints = _constrained(one.priors) == _constrained(other.priors)
     # To rounding, the same share was left by the same numbers.
-    alike = same_constraints and bool(np.isclose(*counted, rtol=1e-6, atol=0))
-    shared = counted[0] if alike else 0.0
-    rest = [0.0 if shared else value for value in counted]
+    alike = same_constraints and bool(np.isclose(counted, counted_other, rtol=1e-6, atol=0))
+    shared = counted if alike else 0.0
+    rest = 0.0 if shared else float(np.hypot(counted, counted_other))
     one_seed = _may_share_draws(one, other)
-    drawn = sum(own) if one_seed else float(np.hypot(*own))
-    error = float(np.hypot(drawn, np.hypot(*rest)))
+    drawn = own + own_other if one_seed else float(np.hypot(own, own_other))
+    error = float(np.hypot(drawn, rest))
     return BayesFactor(
         log=float(one.log_evidence - other.log_evidence),
         error=error,

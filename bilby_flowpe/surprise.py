@@ -236,7 +236,8 @@ def farthest_off(likelihood: Likelihood, row: Mapping[str, float]) -> str | None
 
 
 def _squared(away: np.ndarray, precision: np.ndarray) -> np.ndarray:
-    return np.einsum("ni,ij,nj->n", away, precision, away)
+    squared: np.ndarray = np.einsum("ni,ij,nj->n", away, precision, away)
+    return squared
 
 
 def _tail(null: np.ndarray, value: float) -> tuple[float, float]:

@@ -65,11 +65,11 @@ def observe(seed, **parameters):
     detectors = bilby.gw.detector.InterferometerList(["H1", "L1"])
     generator = bilby.gw.WaveformGenerator(
         duration=4,
-        sampling_frequency=2048,
+        sampling_frequency=1024,
         frequency_domain_source_model=bilby.gw.source.lal_binary_black_hole,
         waveform_arguments={"waveform_approximant": "IMRPhenomPv2", "reference_frequency": 20, "minimum_frequency": 20},
     )
-    detectors.set_strain_data_from_power_spectral_densities(2048, 4, start_time=TRIGGER - 2)
+    detectors.set_strain_data_from_power_spectral_densities(1024, 4, start_time=TRIGGER - 2)
     detectors.inject_signal(parameters=parameters, waveform_generator=generator)
     return bilby.gw.GravitationalWaveTransient(detectors, generator)
 

@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import math
-import os
 import pickle
-import subprocess
-import sys
 from collections.abc import Callable
 from functools import partial
 
@@ -18,6 +15,7 @@ from scipy.stats import multivariate_normal
 
 from bilby_flowpe.errors import ProblemError
 from bilby_flowpe.problems import toys
+from bilby_flowpe.problems.constrained import constrained_gaussian
 
 PROBLEMS: dict[str, Callable[[], toys.Problem]] = {
     "gaussian 1": partial(toys.correlated_gaussian, 1),
@@ -31,8 +29,8 @@ PROBLEMS: dict[str, Callable[[], toys.Problem]] = {
     "unequal modes 3": partial(toys.unequal_modes, 3),
     "spike and slab 2": partial(toys.spike_and_slab, 2, 0.03),
     "spike and slab 3": partial(toys.spike_and_slab, 3),
-    "constrained": toys.constrained_gaussian,
-    "constrained, simulates": partial(toys.constrained_gaussian, True),
+    "constrained": constrained_gaussian,
+    "constrained, simulates": partial(constrained_gaussian, True),
 }
 
 
@@ -124,54 +122,7 @@ def test_evidence_against_draws(make: Callable[[int], toys.Problem], dim: int) -
     assert abs(relative.mean() - 1.0) < 4 * error
 
 
-@pytest.mark.parametrize("name", ["constrained", "constrained, simulates"])
-def test_constrained_evidence_is_that_of_the_normalised_prior(name: str) -> None:
-    """Mean over the draws that satisfy the constraints; the share of them is the other half of the bookkeeping."""
-    likelihood, priors, log_evidence = PROBLEMS[name]()
-    draws = draw(priors, 400_000, seed=2)
-    kept = np.array(priors.evaluate_constraints(draws), dtype=bool)
-    share = toys.share_left()
-    assert 0.05 < share < 0.1
-    assert abs(kept.mean() - share) < 4 * math.sqrt(share / kept.size)
-    a, b = draws["a"][kept], draws["b"][kept]
-    assert np.all((a > b) & (a * b > 400) & (a * b < 600))
-    if isinstance(likelihood, GaussianLikelihood):
-        values = np.array([likelihood.log_likelihood({"a": x, "b": y}) for x, y in zip(a, b, strict=True)])
-    else:
-        values = likelihood.log_likelihood({"a": a, "b": b})
-    relative = np.exp(values - log_evidence)
-    error = relative.std() / math.sqrt(relative.size)
-    assert error < 0.02
-    assert abs(relative.mean() - 1.0) < 4 * error
-
-
-def test_constraints_cut_into_the_likelihood() -> None:
-    """A problem that a sampler blind to them would get wrong by a lot."""
-    log_evidence = toys.constrained_gaussian()[2]
-    blind = -2 * math.log(45.0)
-    assert log_evidence - blind > 0.5
-    inside = np.exp(log_evidence) * toys.share_left() * 45.0**2
-    assert 0.1 < inside < 0.9
-
-
 def test_bad_dimensions_raise() -> None:
     for make, ndim in ((toys.correlated_gaussian, 0), (toys.gaussian_shells, 1), (toys.eggbox, 4)):
         with pytest.raises(ProblemError, match=f"ndim={ndim}"):
             make(ndim)
-
-
-def test_bilby_samples_them_with_no_state() -> None:
-    """A short dynesty run in a process of its own, where Bilby forbids parameters as state."""
-    code = (
-        "import bilby, tempfile; from bilby_flowpe.problems import toys\n"
-        "likelihood, priors, exact = toys.constrained_gaussian()\n"
-        "with tempfile.TemporaryDirectory() as outdir:\n"
-        "    result = bilby.run_sampler(likelihood, priors, sampler='dynesty', nlive=60, sample='acceptance-walk', naccept=5,\n"
-        "        outdir=outdir, print_progress=False, check_point=False, save=False, seed=1)\n"
-        "print(result.log_evidence - exact, result.log_evidence_err)"
-    )
-    environment = {**os.environ, "BILBY_ALLOW_PARAMETERS_AS_STATE": "FALSE"}
-    run = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
-    difference, error = map(float, run.stdout.split()[-2:])
-    # Bilby's nested samplers start from points that satisfy the constraints: the prior is normalised over these.
-    assert abs(difference) < 5 * error < 1.5 < -math.log(toys.share_left())

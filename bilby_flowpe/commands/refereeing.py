@@ -54,7 +54,8 @@ def coverage(
     if len({tuple(priors) for *_, priors in problems}) > 1:
         logger.warning("The models are of different problems: each has its own events")
     outdir.mkdir(parents=True, exist_ok=True)
-    summaries, panels, p_values, labels = {}, {}, {}, {}
+    summaries, panels, p_values = {}, {}, {}
+    labels: dict[str, str] = {}
     for name, trained, likelihood, priors in problems:
         settled = f"seed{seed}.samples{samples}.effective{effective}of{evaluations}"
         log = outdir / f"{name}.{digest(trained, likelihood, priors)}.{settled}.jsonl"
@@ -108,7 +109,7 @@ def compare(
     if results is not None:
         ours, other = (read_result(path) for path in results)
         comparisons["results"] = _compared(ours, other, other.sampler, "results", outdir)
-    else:
+    if model is not None:
         settings_of(referee)
         folder, _ = find_folder(model)
         trained = TrainedPosterior.load(folder)

@@ -108,7 +108,7 @@ def _settings(values: Mapping[str, Any], hints: Mapping[str, Any], path: Path) -
     bases = _preset(values)
     chosen = {
         name: fill(hint, values[name], name, bases.get(name))
-        if is_dataclass(hint)
+        if isinstance(hint, type) and is_dataclass(hint)
         else convert(values[name], hint, name)
         for name, hint in hints.items()
         if name in values

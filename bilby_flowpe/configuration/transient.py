@@ -7,9 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from importlib import import_module
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 import numpy as np
 from bilby.core.prior import Prior, PriorDict
@@ -76,7 +77,8 @@ class DataConfig:
         """GPS time in seconds at which the segment starts."""
         if self.start_time is not None:
             return self.start_time
-        return self.trigger_time + self.post_trigger_duration - self.duration
+        # Without the one there is the other.
+        return cast(float, self.trigger_time) + self.post_trigger_duration - self.duration
 
 
 @dataclass(frozen=True)
@@ -185,7 +187,7 @@ def make_priors(table: Mapping[str, Any], file: str | None) -> PriorDict:
         if isinstance(value, str) and "(" in value and not value.endswith(")"):
             raise ConfigurationError(f"{where}: give a text such as 'Uniform(10, 80)', with its closing bracket")
         # One by one first, for an error that names the culprit.
-        _read_priors(lambda entry={key: value}: PriorDict(entry), where)
+        _read_priors(partial(PriorDict, {key: value}), where)
     if file is None:
         return _read_priors(lambda: kind(dictionary=entries), "[priors]")
     priors = _read_priors(lambda: kind(filename=file), f"[priors] file={file!r}")

@@ -8,15 +8,14 @@ objects can be handed to any Bilby sampler.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
-from itertools import pairwise
+from collections.abc import Mapping, Sequence
 
 import numpy as np
-from bilby.core.likelihood import GaussianLikelihood, Likelihood
-from bilby.core.prior import Constraint, PriorDict, Uniform
+from bilby.core.likelihood import Likelihood
+from bilby.core.prior import PriorDict, Uniform
 from numpy.typing import ArrayLike, NDArray
 from scipy.integrate import quad
-from scipy.special import gammaln, logsumexp, ndtr
+from scipy.special import gammaln, logsumexp
 
 from ..errors import ProblemError
 
@@ -32,8 +31,6 @@ _SHELL_BOX, _SHELL_CENTRE, _SHELL_RADIUS, _SHELL_WIDTH = 6.0, 3.5, 2.0, 0.1
 _EGG_BOX = 10 * math.pi
 _MODES = (-0.4, 0.45)  # middles of the unequal ones, in every parameter
 _CONCENTRIC = (0.0, 0.1)  # of slab and spike
-_MASSES = (5.0, 50.0)
-_PRODUCT = (400.0, 600.0)
 
 
 class CorrelatedGaussian(Likelihood):
@@ -151,7 +148,7 @@ def correlated_gaussian(ndim: int) -> Problem:
     steps = np.arange(ndim)
     covariance = np.outer(widths, widths) * _CORRELATION ** np.abs(steps[:, None] - steps)
     likelihood = CorrelatedGaussian(np.linspace(-3.0, 4.0, ndim), covariance)
-    return likelihood, _uniform(likelihood.keys, -_BOX, _BOX), -ndim * math.log(2 * _BOX)
+    return likelihood, uniform(likelihood.keys, -_BOX, _BOX), -ndim * math.log(2 * _BOX)
 
 
 def gaussian_shells(ndim: int = 2) -> Problem:
@@ -186,7 +183,7 @@ def gaussian_shells(ndim: int = 2) -> Problem:
     log_sphere = math.log(2.0) + 0.5 * ndim * math.log(math.pi) - float(gammaln(0.5 * ndim))
     log_area = log_sphere + (ndim - 1) * math.log(_SHELL_RADIUS)
     log_evidence = math.log(2.0) + log_area + math.log(radial) - ndim * math.log(2 * _SHELL_BOX)
-    return likelihood, _uniform(likelihood.keys, -_SHELL_BOX, _SHELL_BOX), log_evidence
+    return likelihood, uniform(likelihood.keys, -_SHELL_BOX, _SHELL_BOX), log_evidence
 
 
 def unequal_modes(ndim: int = 3, narrow: float = 0.01) -> Problem:
@@ -212,7 +209,7 @@ def unequal_modes(ndim: int = 3, narrow: float = 0.01) -> Problem:
     """
     _check_ndim(ndim, 1, 100)
     likelihood = UnequalModes(ndim, (0.1, narrow))
-    return likelihood, _uniform(likelihood.keys, -1.0, 1.0), -ndim * math.log(2.0)
+    return likelihood, uniform(likelihood.keys, -1.0, 1.0), -ndim * math.log(2.0)
 
 
 def spike_and_slab(ndim: int = 3, narrow: float = 0.01) -> Problem:
@@ -237,7 +234,7 @@ def spike_and_slab(ndim: int = 3, narrow: float = 0.01) -> Problem:
     """
     _check_ndim(ndim, 1, 100)
     likelihood = UnequalModes(ndim, (0.1, narrow), _CONCENTRIC)
-    return likelihood, _uniform(likelihood.keys, -1.0, 1.0), -ndim * math.log(2.0)
+    return likelihood, uniform(likelihood.keys, -1.0, 1.0), -ndim * math.log(2.0)
 
 
 def eggbox(ndim: int = 2) -> Problem:
@@ -268,92 +265,7 @@ def eggbox(ndim: int = 2) -> Problem:
     values = likelihood.log_likelihood(dict(zip(likelihood.keys, np.broadcast_arrays(*grids), strict=True)))
     for _ in range(ndim):
         values = logsumexp(values + log_weight, axis=-1)
-    return likelihood, _uniform(likelihood.keys, 0.0, _EGG_BOX), float(values)
-
-
-def with_difference_and_product(parameters: Mapping[str, Values]) -> dict[str, Values]:
-    """``parameters`` with ``difference`` (a - b) and ``product`` (a b), for the constraints."""
-    a, b = parameters["a"], parameters["b"]
-    return {**parameters, "difference": a - b, "product": a * b}
-
-
-def two_lines(x: NDArray[np.float64], a: float, b: float) -> NDArray[np.float64]:
-    """Mean of the data of ``constrained_gaussian(simulates=True)``: a line and a parabola, of heights a and b at 1."""
-    return a * x + b * x**2
-
-
-def constrained_gaussian(simulates: bool = False) -> Problem:
-    """Normal likelihood of a and b, uniform from 5 to 50, under ``a > b`` and ``400 < a b < 600``.
-
-    The constraints leave 8% of the square, a thin bent strip with a corner next to which the likelihood is highest.
-
-    Parameters
-    ----------
-    simulates
-        ``False``: a black box. ``True``: a :class:`bilby.core.likelihood.GaussianLikelihood` of forty noisy data, linear
-        in a and b, from which data can be simulated.
-
-    Returns
-    -------
-    tuple
-        Likelihood, priors with their conversion function, and the log-evidence by quadrature to 1e-10. It is that of the
-        prior normalised over what the constraints leave. Samplers that merely give no weight to what they forbid find
-        the log of the share left less.
-    """
-    if simulates:
-        x = np.linspace(0.05, 2.0, 40)
-        y = two_lines(x, 24.0, 22.0) + 12.0 * np.random.default_rng(20200218).standard_normal(x.size)
-        likelihood: Likelihood = GaussianLikelihood(x, y, two_lines, 12.0)
-        design = np.stack([x, x**2], axis=-1)
-        covariance = np.linalg.inv(design.T @ design) * 12.0**2
-        mean = covariance @ design.T @ y / 12.0**2
-        best = likelihood.log_likelihood({"a": mean[0], "b": mean[1]})
-        log_norm = float(best + 0.5 * np.linalg.slogdet(2 * math.pi * covariance)[1])
-    else:
-        mean, covariance, log_norm = np.array([24.0, 23.0]), np.array([[16.0, -9.0], [-9.0, 9.0]]), 0.0
-        likelihood = CorrelatedGaussian(mean, covariance, ("a", "b"))
-    low, high = _MASSES
-    priors = PriorDict(
-        {
-            **_uniform(("a", "b"), low, high),
-            "difference": Constraint(0.0, high - low, name="difference"),
-            "product": Constraint(*_PRODUCT, name="product"),
-        },
-        conversion_function=with_difference_and_product,
-    )
-    inside = _over_strip(lambda a, b1, b2: _normal_between(a, b1, b2, mean, covariance))
-    return likelihood, priors, log_norm + math.log(inside / _over_strip(lambda a, b1, b2: b2 - b1))
-
-
-def share_left() -> float:
-    """Share of the square that the constraints of :func:`constrained_gaussian` leave."""
-    return _over_strip(lambda a, b1, b2: b2 - b1) / (_MASSES[1] - _MASSES[0]) ** 2
-
-
-def _over_strip(integrand: Callable[[float, float, float], float]) -> float:
-    """Integral over a of ``integrand(a, least b, largest b)``, in pieces between which the edges of b are smooth."""
-    low, high = _MASSES
-    edges = [math.sqrt(_PRODUCT[0]), math.sqrt(_PRODUCT[1]), high]
-    total = 0.0
-    for left, right in pairwise(edges):
-        total += quad(
-            lambda a: integrand(a, max(low, _PRODUCT[0] / a), min(a, high, _PRODUCT[1] / a)),
-            left,
-            right,
-            epsabs=0.0,
-            epsrel=1e-11,
-        )[0]
-    return total
-
-
-def _normal_between(
-    a: float, b1: float, b2: float, mean: NDArray[np.floating], covariance: NDArray[np.floating]
-) -> float:
-    """Density of a times the probability of ``b1 < b < b2`` given it."""
-    slope = covariance[0, 1] / covariance[0, 0]
-    centre, width = mean[1] + slope * (a - mean[0]), math.sqrt(covariance[1, 1] - slope * covariance[0, 1])
-    density = math.exp(-0.5 * (a - mean[0]) ** 2 / covariance[0, 0]) / math.sqrt(2 * math.pi * covariance[0, 0])
-    return density * float(ndtr((b2 - centre) / width) - ndtr((b1 - centre) / width))
+    return likelihood, uniform(likelihood.keys, 0.0, _EGG_BOX), float(values)
 
 
 def _names(ndim: int) -> tuple[str, ...]:
@@ -364,7 +276,8 @@ def _point(parameters: Mapping[str, Values], keys: Sequence[str]) -> NDArray[np.
     return np.stack([parameters[key] for key in keys], axis=-1)
 
 
-def _uniform(keys: Sequence[str], low: float, high: float) -> PriorDict:
+def uniform(keys: Sequence[str], low: float, high: float) -> PriorDict:
+    """Priors of one box."""
     return PriorDict({key: Uniform(low, high, name=key) for key in keys})
 
 

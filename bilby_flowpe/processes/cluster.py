@@ -52,12 +52,13 @@ class DaskEngine:
             client.wait_for_workers(1, timeout=_WAIT)
         except TimeoutError as error:
             raise ConfigurationError(
-                f"dask: no worker at {client.scheduler.address} within {_WAIT:.0f} s: start some (dask worker ADDRESS)"
+                f"dask: no worker at {self._address} within {_WAIT:.0f} s: start some (dask worker ADDRESS)"
             ) from error
 
     def run(self, function: Callable[[], Any]) -> dict[str, Any]:
         """What a function gives on every worker, by its address."""
-        return self._client.run(function)
+        answers: dict[str, Any] = self._client.run(function)
+        return answers
 
     def imap(self, task: Task, pieces: Iterator[Piece]) -> Iterator[TimedChunk]:
         """``task`` of the rows of every piece, in order.
@@ -71,7 +72,7 @@ class DaskEngine:
         """
         plugin = _Carrier(task)
         self._client.register_plugin(plugin)
-        under_way: deque[Future] = deque()
+        under_way: deque[Future[TimedChunk]] = deque()
         try:
             for piece in pieces:
                 under_way.append(self._client.submit(_work, plugin.name, piece, pure=False))
@@ -84,7 +85,13 @@ class DaskEngine:
             self._client.cancel(list(under_way))
             self._client.unregister_worker_plugin(plugin.name)
 
-    def _result(self, future: Future) -> TimedChunk:
+    @property
+    def _address(self) -> str:
+        # A client that has started has a scheduler, which its own hint does not say.
+        scheduler: Any = self._client.scheduler
+        return str(scheduler.address)
+
+    def _result(self, future: Future[TimedChunk]) -> TimedChunk:
         """That of a piece; a cluster without workers is waited for, but not for ever."""
         left_at: float | None = None
         while True:
@@ -98,8 +105,8 @@ class DaskEngine:
             except TimeoutError:
                 if self._client.status != "running":
                     raise SimulationError(
-                        f"dask: the scheduler at {self._client.scheduler.address} is gone ({self._client.status}): start one "
-                        "and run again, what was made is kept"
+                        f"dask: the scheduler at {self._address} is gone ({self._client.status}): start one and run again, "
+                        "what was made is kept"
                     ) from None
                 if self._client.nthreads():
                     left_at = None
@@ -109,7 +116,7 @@ class DaskEngine:
                     raise SimulationError(
                         f"dask: no worker for {_PATIENCE:.0f} s: start some and run again, what was made is kept"
                     ) from None
-                logger.warning(f"dask: no worker is left at {self._client.scheduler.address}: waiting for one")
+                logger.warning(f"dask: no worker is left at {self._address}: waiting for one")
 
 
 class _Carrier(WorkerPlugin):

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import torch
 
@@ -56,7 +56,7 @@ class FabricTeam:
     def gather(self, value: Value) -> list[Value]:
         if self.size == 1:
             return [value]
-        values: list[Value] = [None] * self.size
+        values: list[Any] = [None] * self.size
         torch.distributed.all_gather_object(values, value)
         return values
 
@@ -65,8 +65,9 @@ class FabricTeam:
             return
         # One message for all: a network has hundreds of small tensors.
         flat = torch.cat([tensor.reshape(-1) for tensor in tensors])
-        flat = self._fabric.all_reduce(flat, reduce_op="mean")
-        for tensor, piece in zip(tensors, flat.split([tensor.numel() for tensor in tensors]), strict=True):
+        # Of a tensor a tensor, which fabric's own hint does not say.
+        mean: Any = self._fabric.all_reduce(flat, reduce_op="mean")
+        for tensor, piece in zip(tensors, mean.split([tensor.numel() for tensor in tensors]), strict=True):
             tensor.copy_(piece.view_as(tensor))
 
 

@@ -11,19 +11,19 @@ Value = TypeVar("Value")
 
 
 class Team(Protocol):
-    """What the processes of a training say to one another.
+    """What the processes of a training say to one another."""
 
-    Attributes
-    ----------
-    rank, size
-        Number of this process, and how many there are.
-    device
-        Where this one computes; ``None``: as the recipe says.
-    """
+    @property
+    def rank(self) -> int:
+        """Number of this process."""
 
-    rank: int
-    size: int
-    device: torch.device | None
+    @property
+    def size(self) -> int:
+        """How many there are."""
+
+    @property
+    def device(self) -> torch.device | None:
+        """Where this one computes; ``None``: as the recipe says."""
 
     def broadcast(self, value: Value) -> Value:
         """The value of the first process, picklable."""
@@ -38,8 +38,7 @@ class Team(Protocol):
 class Alone:
     """A team of one."""
 
-    rank, size = 0, 1
-    device: torch.device | None = None
+    rank, size, device = 0, 1, None
 
     def broadcast(self, value: Value) -> Value:
         return value

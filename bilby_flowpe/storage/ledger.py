@@ -223,11 +223,11 @@ def check(task: Callable[[Any], np.ndarray | None], rows: Sequence[Any], chunk: 
     StaleLedger
         If it is not what was kept.
     """
-    known = [index for index, value in enumerate(chunk) if value is not None]
-    places = {*known[:1], *[index for index, value in enumerate(chunk) if value is None][:1]}
+    known = {index: value for index, value in enumerate(chunk) if value is not None}
+    places = {*list(known)[:1], *[index for index, value in enumerate(chunk) if value is None][:1]}
     if known:
         # Where most of the weight is, a change that is felt is most likely to be.
-        places.add(max(known, key=lambda index: float(np.nan_to_num(np.ravel(chunk[index])[0].real, nan=-np.inf))))
+        places.add(max(known, key=lambda index: float(np.nan_to_num(np.ravel(known[index])[0].real, nan=-np.inf))))
     for place in sorted(places):
         _check_row(task, rows[place], chunk[place])
 

@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from .restore import Finding, compare, match_priors, show
+from .matching_priors import Finding, compare, match_priors
+from .restore import show
 
 SKY = ("ra", "dec", "psi")
 OF_THE_PRIORS = ("priors", "fixed", "constraints")

@@ -17,9 +17,10 @@ from bilby.core.likelihood import Likelihood
 from bilby.core.prior import PriorDict
 
 from ..bound import BoundPosterior
-from ..errors import ConfigurationError, DataError
+from ..errors import ConfigurationError
 from ..model import TrainedPosterior
 from ..priors import Parameters, PriorTransform
+from ..processes.parallel import Row
 from ..proposals.charts import raw_draws
 from ..proposals.mixture import flow_alone
 from ..sampling.event import EventSampler, Wanted
@@ -27,6 +28,7 @@ from ..sampling.refine import Budget
 from ..sampling.weighing import Target, WeightedDraws
 from ..simulation.injections import inject
 from ..translation.own_likelihood import LogLikelihood, has_ratio
+from .gap import at_truth
 from .kept import measured
 from .ranks import DENSITY, DISTANCE, JOINT, combined, rank_of_distance, rank_of_truth, ranks_of_parameters, uniformity
 
@@ -197,14 +199,15 @@ def _raw(
 
 def _log_density(weighted: WeightedDraws) -> np.ndarray:
     """Of the posterior, unnormalised."""
-    return weighted.log_likelihood + weighted.log_prior
+    log_density: np.ndarray = weighted.log_likelihood + weighted.log_prior
+    return log_density
 
 
 class _Ranks:
     """Ranks of one event's truth."""
 
     def __init__(
-        self, event: Likelihood, transform: PriorTransform, truth: Mapping[str, float], rng: np.random.Generator
+        self, event: Likelihood, transform: PriorTransform, truth: Row, rng: np.random.Generator
     ) -> None:
         self.keys, self.truth, self.rng = transform.keys, truth, rng
         self.periodic = {
@@ -213,10 +216,7 @@ class _Ranks:
             if (prior := transform.priors[key]).boundary == "periodic"
         }
         log_prior = transform.log_prob({key: np.array([truth[key]]) for key in self.keys})
-        value = LogLikelihood(event, has_ratio(event))(truth)
-        if value is None:
-            raise DataError(f"the likelihood is no number at the truth of a simulated event: {truth}")
-        self.log_density = float(value[0] + log_prior[0])
+        self.log_density = float(at_truth(LogLikelihood(event, has_ratio(event)), truth)[0] + log_prior[0])
 
     def of_parameters(self, draws: Parameters) -> dict[str, float]:
         return ranks_of_parameters(draws, self.truth, [key for key in self.keys if key in draws], self.rng)

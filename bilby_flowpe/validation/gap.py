@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -12,9 +13,11 @@ from bilby.core.prior import PriorDict
 from bilby.gw.likelihood import GravitationalWaveTransient
 
 from ..conditional.phase import InnerProducts
+from ..errors import DataError
 from ..importance import kl_from_weights
 from ..model import TrainedPosterior
 from ..priors import PriorTransform
+from ..processes.parallel import Row, Task
 from ..proposals.charts import unreached_share
 from ..proposals.mixture import marginal_log_prob
 from ..sampling.outcome import Outcome
@@ -102,7 +105,7 @@ def measure_gap(
     return measured(measure, injections, EventGap, log, progress=progress)
 
 
-def summarise_gap(events: Sequence[EventGap]) -> dict[str, object]:
+def summarise_gap(events: Sequence[EventGap]) -> dict[str, Any]:
     """Figures over events, plain values: quantiles of the efficiency, KL by both estimators, verdicts."""
     efficiency = np.array([event.efficiency for event in events])
     weighted = np.array([event.kl_weighted for event in events])
@@ -146,6 +149,20 @@ def worst_events(
     ]
 
 
+def at_truth(task: Task, truth: Row) -> np.ndarray:
+    """What a task gives at the parameters of a simulated event.
+
+    Raises
+    ------
+    DataError
+        If that is nothing.
+    """
+    value = task(truth)
+    if value is None:
+        raise DataError(f"the likelihood is no number at the truth of a simulated event: {truth}")
+    return value
+
+
 def _measure(
     model: TrainedPosterior,
     likelihood: GravitationalWaveTransient,
@@ -171,8 +188,8 @@ def _measure(
     if bound.conditional.keys:
         log_likelihood = bound.conditional.log_average(event, truth)
     else:
-        log_likelihood = float(LogLikelihood(event, has_ratio(event))(truth)[0])
-    norm = float(InnerProducts(event)(truth)[2])
+        log_likelihood = float(at_truth(LogLikelihood(event, has_ratio(event)), truth)[0])
+    norm = float(at_truth(InnerProducts(event), truth)[2])
     return EventGap(
         snr=float(np.sqrt(norm)),
         efficiency=summary.efficiency,

@@ -86,7 +86,7 @@ def fresh_loss(
         x, log_jacobian = bound.coordinates.to_network(signals.parameters, pivot)
         with torch.no_grad():
             terms = model.network.loss_terms(x, context, noise)
-        losses.append(sum(terms.values()).double().numpy() - log_jacobian + constant)
+        losses.append(sum(terms.values(), torch.zeros(())).double().numpy() - log_jacobian + constant)
         kl.append(terms["kl"].double().numpy() if "kl" in terms else np.zeros(0))
     rows, of_kl = np.concatenate(losses), np.concatenate(kl)
     finite = np.isfinite(rows)

@@ -130,8 +130,9 @@ def two_way_kl(
     p, q = (_columns(posterior, keys, name) for posterior, name in ((posterior_p, "first"), (posterior_q, "second")))
     # All rows first, so that whether repetitions are refused is no matter of chance.
     x, n_p, box = _common_coordinates(p, q, k, periods)
-    hands = (x[:n_p], x[n_p:])
-    hands = tuple(hand if len(hand) <= n_most else rng.choice(hand, n_most, replace=False) for hand in hands)
+    hands = [
+        hand if len(hand) <= n_most else rng.choice(hand, n_most, replace=False) for hand in (x[:n_p], x[n_p:])
+    ]
     x, n_p = np.concatenate(hands), len(hands[0])
     first = np.arange(len(x)) < n_p
     null = _Null(x, box, k, min(n_p, len(x) - n_p))
@@ -290,4 +291,5 @@ def _whiten(values: NDArray[np.float64]) -> NDArray[np.float64]:
             f"the samples lie in a subspace (least eigenvalue of their correlations {eigenvalues[0]:.1e}): leave out "
             "parameters that follow from others"
         )
-    return scaled @ directions / np.sqrt(eigenvalues)
+    white: NDArray[np.float64] = scaled @ directions / np.sqrt(eigenvalues)
+    return white

@@ -17,7 +17,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 from scipy.stats import combine_pvalues, kstest
 
 from ..errors import DataError
@@ -86,7 +86,7 @@ def rank_of_distance(
     return rank_of_truth(np.delete(squared[:-1], chosen), float(squared[-1]), rng)
 
 
-def uniformity(ranks: Mapping[str, Sequence[float]]) -> dict[str, float]:
+def uniformity(ranks: Mapping[str, ArrayLike]) -> dict[str, float]:
     """Kolmogorov-Smirnov p-value of each set of ranks against the uniform distribution.
 
     Raises

@@ -20,7 +20,7 @@ from functools import partial
 
 from no_network import add_arguments, run_all
 
-from bilby_flowpe.problems.toys import constrained_gaussian, share_left
+from bilby_flowpe.problems.constrained import constrained_gaussian, share_left
 
 PROBLEMS = {
     "constrained": constrained_gaussian,

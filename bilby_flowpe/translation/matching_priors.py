@@ -1,0 +1,157 @@
+"""Priors held against those that a model was trained with, and any plain values against others, in words."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+import numpy as np
+from bilby.core.prior import Prior
+
+from ..errors import PriorError
+from .restore import QUANTILES, SHOWN, is_conditional, is_time, restore_prior, restore_priors, show
+
+_REACH = 1e-15  # draws come no closer to either end of the prior: its coordinates end there
+_RELATIVE_TOLERANCE = 1e-6
+_TIME_TOLERANCE = 5e-6
+
+
+class Finding(NamedTuple):
+    """A difference between what is asked and what was trained for."""
+
+    refused: bool
+    message: str
+
+
+def match_priors(trained: dict[str, Any], asked: dict[str, Any]) -> Iterator[Finding]:
+    """Hold the priors and constraints of two contracts' facts against each other, parameter by parameter.
+
+    What lies inside the training prior is corrected by weights, provided that the training prior can be rebuilt.
+    """
+    found = [
+        finding
+        for key, entry in trained["priors"].items()
+        if key in asked["priors"]
+        for finding in _match_prior(key, entry, asked["priors"][key])
+    ]
+    found.extend(_match_constraints(trained["constraints"], asked["constraints"]))
+    yield from found
+    if any(not finding.refused for finding in found):
+        try:
+            restore_priors(trained, 0.0)
+        except PriorError as error:
+            yield Finding(
+                True, f"the priors differ from those trained with, and {error}; give exactly the priors trained with"
+            )
+
+
+def _match_prior(key: str, trained: dict[str, Any], asked: dict[str, Any]) -> Iterator[Finding]:
+    path = f"priors.{key}"
+    if not any(compare(path, trained, asked)):
+        return
+    said = f"{path}: {show(asked)}, trained with {show(trained)}"
+    if is_conditional(trained) or is_conditional(asked):
+        yield Finding(True, f"{said}; a conditional prior has to be the one trained with")
+        return
+    try:
+        known = restore_prior(key, trained)
+        low, high, quantiles = _extent(key, asked)
+    except PriorError as error:
+        yield Finding(True, f"{said}, and {error}; give exactly the prior trained with")
+        return
+    rtol, atol = (0.0, _TIME_TOLERANCE) if is_time(key) else (_RELATIVE_TOLERANCE, 0.0)
+    wider = False
+    for name, value, edge, beyond in (
+        ("minimum", low, known.minimum, low < known.minimum),
+        ("maximum", high, known.maximum, high > known.maximum),
+    ):
+        if beyond and not np.isclose(value, edge, rtol=rtol, atol=atol):
+            wider = True
+            inside = _interval(key, known.minimum, known.maximum)
+            message = f"{path}.{name}: {value:.9g}, trained with {edge:.9g}; narrow the prior of {key} to {inside}"
+            yield Finding(True, message)
+    if wider:
+        return
+    unseen = _unseen(known, quantiles)
+    if len(unseen):
+        yield Finding(
+            True,
+            f"{said}, which is without mass at {unseen[0]:.9g}, where the one asked for has some; give {key} a prior "
+            "without mass there",
+        )
+    else:
+        yield Finding(False, said)
+
+
+def _extent(key: str, entry: dict[str, Any]) -> tuple[float, float, np.ndarray]:
+    """Minimum, maximum and quantiles of a prior."""
+    if "quantiles" in entry:
+        return entry["minimum"], entry["maximum"], np.array(entry["quantiles"])
+    prior = restore_prior(key, entry)
+    return prior.minimum, prior.maximum, np.asarray(prior.rescale(QUANTILES), dtype=np.float64)
+
+
+def _unseen(trained: Prior, values: np.ndarray) -> np.ndarray:
+    """Those of ``values`` that a model in the coordinates of ``trained`` never draws."""
+    values = values[(values >= trained.minimum) & (values <= trained.maximum)]
+    with np.errstate(all="ignore"):
+        density, share = np.asarray(trained.prob(values)), np.asarray(trained.cdf(values))
+    return values[~((density > 0) & (share > _REACH) & (share < 1 - _REACH))]
+
+
+def _match_constraints(trained: dict[str, Any], asked: dict[str, Any]) -> Iterator[Finding]:
+    # Without constraints there is no conversion to speak of.
+    for name in ("conversion_function", "conversion_module") if trained and asked else ():
+        for message in compare(f"constraints.{name}", trained.get(name), asked.get(name)):
+            yield Finding(True, f"{message}; use the conversion function trained with")
+    for key in sorted({*trained, *asked} - {"conversion_function", "conversion_module"}):
+        path = f"constraints.{key}"
+        if key not in trained:
+            yield Finding(False, f"{path}: {show(asked[key])} is asked for, trained without it")
+            continue
+        inside = _interval(key, trained[key]["minimum"], trained[key]["maximum"])
+        if key not in asked:
+            message = f"{path}: missing, trained with {show(trained[key])}; constrain {key} to {inside} or less"
+            yield Finding(True, message)
+            continue
+        differences = list(compare(path, trained[key], asked[key]))
+        if not differences:
+            continue
+        stricter = asked[key]["minimum"] >= trained[key]["minimum"] and asked[key]["maximum"] <= trained[key]["maximum"]
+        if stricter and asked[key]["class"] == trained[key]["class"]:
+            yield Finding(False, f"{path}: {show(asked[key])}, trained with {show(trained[key])}")
+        else:
+            for message in differences:
+                yield Finding(True, f"{message}; narrow the constraint on {key} to {inside}")
+
+
+def _interval(key: str, low: float, high: float) -> str:
+    return f"[{low:.9g}, {high:.9g}]" + (" s from the segment's start" if is_time(key) else "")
+
+
+def compare(path: str, trained: Any, asked: Any) -> Iterator[str]:
+    """Where two nested plain values differ, in words; numbers up to a relative 1e-6, times up to microseconds."""
+    if isinstance(trained, dict) and isinstance(asked, dict):
+        for key in sorted({*trained, *asked}):
+            below = f"{path}.{key}" if path else key
+            if key not in trained:
+                yield f"{below}: {show(asked[key])} is asked for, trained without it"
+            elif key not in asked:
+                yield f"{below}: missing, trained with {show(trained[key])}"
+            else:
+                yield from compare(below, trained[key], asked[key])
+    elif isinstance(trained, float | int) and isinstance(asked, float | int):
+        if not np.isclose(trained, asked, rtol=_RELATIVE_TOLERANCE, atol=_TIME_TOLERANCE if "_time" in path else 0.0):
+            yield f"{path}: {asked!r}, trained with {trained!r}"
+    elif isinstance(trained, list) and isinstance(asked, list) and len(trained) == len(asked):
+        found = [
+            difference
+            for index, pair in enumerate(zip(trained, asked, strict=True))
+            for difference in compare(f"{path}[{index}]", *pair)
+        ]
+        # Of a table the first few say enough.
+        yield from found[:SHOWN]
+        if len(found) > SHOWN:
+            yield f"{path}: {len(found) - SHOWN} more values differ"
+    elif trained != asked:
+        yield f"{path}: {show(asked)}, trained with {show(trained)}"
