@@ -22,6 +22,7 @@ __all__ = ["plot_comparison", "plot_efficiency", "plot_history", "plot_pp", "plo
 Arguments = ParamSpec("Arguments")
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
 _LEVELS = (0.5, 0.9)
+_BINS = 40
 _LARGE = 1e6
 _LONG_LEGEND = 9  # entries
 
@@ -123,7 +124,7 @@ def plot_comparison(
             table,
             fig=figure,
             color=coloured[name],
-            bins=40,
+            bins=_BINS,
             smooth=0.8,
             levels=_LEVELS,
             range=ranges,
@@ -138,6 +139,11 @@ def plot_comparison(
             labelpad=0.06,
             max_n_ticks=4,
         )
+    # Row by row: every so many is one of the diagonal.
+    for index, axis in enumerate(figure.axes[:: len(keys) + 1]):
+        heights = [np.histogram(table[:, index], _BINS, ranges[index], density=True)[0] for table in tables.values()]
+        # corner leaves a panel at the height of what was drawn first.
+        axis.set_ylim(0, 1.1 * float(np.max(heights)))
     handles = [Line2D([], [], color=colour, label=name) for name, colour in coloured.items()]
     if truths is not None:
         handles.append(Line2D([], [], color="#555555", label="injected"))

@@ -163,7 +163,7 @@ class PriorTransform:
                 self.priors[key].ln_prob(sample[key], **self._required(key, sample)) + self.log_scale[key]
                 for key in (self.keys if keys is None else keys)
             ]
-            log_prob = np.sum(terms, axis=0)
+            log_prob: np.ndarray = np.sum(terms, axis=0)
         if keys is not None and not self._tied & set(keys):
             return log_prob
         return np.where(self.satisfies(sample), log_prob + self.log_normalisation, -np.inf)

@@ -20,7 +20,7 @@ from .arguments import MODES, OF_THE_MODEL
 from .bands import FILE, has_own_frequencies, save_bands, whitened_bands
 from .bound import BoundPosterior
 from .cache import cached_models, check_writable, new_folder
-from .conditional.base import Conditional
+from .conditional.base import Conditional, ConditionalConfig
 from .conditional.drawn import Modes, conditional_config, single_response
 from .conditional.modes import conditional_of
 from .errors import ConfigurationError, ContractError
@@ -111,7 +111,7 @@ class Run:
             self.likelihood,
             self.transform,
             bool(self.sampler.use_ratio),
-            conditional,
+            conditional or conditional_of(ConditionalConfig(), self.transform),
             self.npool,
             self.translation,
         )

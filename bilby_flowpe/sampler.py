@@ -146,7 +146,7 @@ class FlowPE(Sampler):
         self.write_current_state()
         sys.exit(self.exit_code)
 
-    @signal_wrapper
+    @signal_wrapper  # type: ignore[untyped-decorator]  # Bilby's, without hints
     def run_sampler(self) -> Result:
         """Find or train a model, draw, weigh and fill the result.
 

@@ -75,9 +75,9 @@ def observe(seed, **parameters):
 
 
 common = {"ra": 2.1, "dec": 0.4, "geocent_time": TRIGGER}
-first = {"chirp_mass": 30.0, "mass_ratio": 0.8, "chi_1": 0.1, "chi_2": -0.2, "luminosity_distance": 900.0}
+first = {"chirp_mass": 30.0, "mass_ratio": 0.8, "chi_1": 0.1, "chi_2": -0.2, "luminosity_distance": 1800.0}
 first |= {"theta_jn": 0.5, "psi": 1.0, "phase": 2.0, **common}
-second = {"chirp_mass": 26.0, "mass_ratio": 0.6, "chi_1": 0.4, "chi_2": 0.1, "luminosity_distance": 700.0}
+second = {"chirp_mass": 26.0, "mass_ratio": 0.6, "chi_1": 0.4, "chi_2": 0.1, "luminosity_distance": 1500.0}
 second |= {"theta_jn": 2.4, "psi": 0.4, "phase": 5.0, **common}
 
 # %%

@@ -10,6 +10,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 from matplotlib.colors import to_rgb
+from matplotlib.figure import Figure
 from matplotlib.image import imread
 
 from bilby_flowpe.bands import whitened_bands
@@ -124,3 +125,17 @@ def test_pp_has_a_panel_a_title(tmp_path: Path) -> None:
 @pytest.mark.parametrize("weights", [np.ones(3), np.array([1e-30, 1.0, 2.0])])
 def test_weights_alike_and_of_all_sizes(weights: np.ndarray, tmp_path: Path) -> None:
     assert is_picture(plot_weights(weights, 5, tmp_path / "weights.png", "A title"))
+
+
+def test_the_higher_of_two_posteriors_fits_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its panel is as high as the narrower one wants, in whichever order they come."""
+    rng = np.random.default_rng(5)
+    wide, narrow = {"x": rng.normal(0, 1, 2000)}, {"x": rng.normal(0, 0.1, 2000)}
+    drawn: list[Figure] = []
+    monkeypatch.setattr(Figure, "savefig", lambda figure, *args, **kwargs: drawn.append(figure))
+    for tables in ({"wide": wide, "narrow": narrow}, {"narrow": narrow, "wide": wide}):
+        plot_comparison(tables, ["x"], tmp_path / "none.png")
+    for figure in drawn:
+        (axis,) = figure.axes
+        highest = max(float(patch.get_xy()[:, 1].max()) for patch in axis.patches)
+        assert highest > 2 and axis.get_ylim() == pytest.approx((0, 1.1 * highest))

@@ -72,7 +72,7 @@ class DaskEngine:
         """
         plugin = _Carrier(task)
         self._client.register_plugin(plugin)
-        under_way: deque[Future[TimedChunk]] = deque()
+        under_way: deque[Future[TimedChunk | None]] = deque()
         try:
             for piece in pieces:
                 under_way.append(self._client.submit(_work, plugin.name, piece, pure=False))
@@ -91,12 +91,13 @@ class DaskEngine:
         scheduler: Any = self._client.scheduler
         return str(scheduler.address)
 
-    def _result(self, future: Future[TimedChunk]) -> TimedChunk:
+    def _result(self, future: Future[Any]) -> TimedChunk:
         """That of a piece; a cluster without workers is waited for, but not for ever."""
         left_at: float | None = None
         while True:
             try:
-                return future.result(timeout=_POLL)
+                chunk: TimedChunk = future.result(timeout=_POLL)
+                return chunk
             except KilledWorker as error:
                 raise SimulationError(
                     f"dask: a piece of rows ended every worker that had it ({error}): see the workers' logs; run again, what "

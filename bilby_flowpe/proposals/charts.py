@@ -18,22 +18,26 @@ _TRIALS = 1000
 
 
 class Chart(Protocol):
-    """Bijection between parameters and a base space of as many dimensions.
+    """Bijection between parameters and a base space of as many dimensions."""
 
-    Attributes
-    ----------
-    keys
-        The parameters, n of them.
-    latent
-        Names of the latent variables that the chart has beside them, d of them; columns of these names go with the parameters.
-    turn
-        Symmetry that proposals on this chart are given: a parameter, by how much it is moved, or not, with equal probability,
-        and its period. A network that sees both modes of an unfolded phase may have missed one.
-    """
+    @property
+    def keys(self) -> tuple[str, ...]:
+        """The parameters, n of them."""
+        ...
 
-    keys: tuple[str, ...]
-    latent: tuple[str, ...]
-    turn: tuple[str, float, float] | None
+    @property
+    def latent(self) -> tuple[str, ...]:
+        """Names of the chart's latent variables, d of them; columns of these names go with the parameters."""
+        ...
+
+    @property
+    def turn(self) -> tuple[str, float, float] | None:
+        """Symmetry that proposals on this chart are given.
+
+        A parameter, by how much it is moved, or not, with equal probability, and its period. A network that sees both modes of
+        an unfolded phase may have missed one.
+        """
+        ...
 
     def forward(self, parameters: Parameters) -> tuple[np.ndarray, np.ndarray]:
         """Base coordinates (N, n + d) and ``log |d base / d parameters|`` (N,); -inf where the chart does not reach."""

@@ -206,9 +206,7 @@ def _log_density(weighted: WeightedDraws) -> np.ndarray:
 class _Ranks:
     """Ranks of one event's truth."""
 
-    def __init__(
-        self, event: Likelihood, transform: PriorTransform, truth: Row, rng: np.random.Generator
-    ) -> None:
+    def __init__(self, event: Likelihood, transform: PriorTransform, truth: Row, rng: np.random.Generator) -> None:
         self.keys, self.truth, self.rng = transform.keys, truth, rng
         self.periodic = {
             key: float(prior.maximum - prior.minimum)

@@ -54,7 +54,8 @@ def measured(
         events.append(event)
         if log is not None:
             with log.open("a", encoding="utf-8") as file:
-                file.write(json.dumps(asdict(event) if is_dataclass(event) and not isinstance(event, type) else event) + "\n")
+                plain = asdict(event) if is_dataclass(event) and not isinstance(event, type) else event
+                file.write(json.dumps(plain) + "\n")
     return events
 
 

@@ -205,8 +205,8 @@ def _jsd(counts_p: NDArray[np.int64], counts_q: NDArray[np.int64], base: float) 
     q = counts_q / counts_q.sum(axis=-1, keepdims=True)
     m = 0.5 * (p + q)
     # As entropies: no ratio to go wrong in an empty bin.
-    entropies: NDArray[np.float64] = 0.5 * (xlogy(p, p) + xlogy(q, q)) - xlogy(m, m)
-    return np.maximum(entropies.sum(axis=-1) / math.log(base), 0.0)
+    jsd: NDArray[np.float64] = (0.5 * (xlogy(p, p) + xlogy(q, q)) - xlogy(m, m)).sum(axis=-1) / math.log(base)
+    return np.maximum(jsd, 0.0)
 
 
 def _null(

@@ -130,9 +130,7 @@ def two_way_kl(
     p, q = (_columns(posterior, keys, name) for posterior, name in ((posterior_p, "first"), (posterior_q, "second")))
     # All rows first, so that whether repetitions are refused is no matter of chance.
     x, n_p, box = _common_coordinates(p, q, k, periods)
-    hands = [
-        hand if len(hand) <= n_most else rng.choice(hand, n_most, replace=False) for hand in (x[:n_p], x[n_p:])
-    ]
+    hands = [hand if len(hand) <= n_most else rng.choice(hand, n_most, replace=False) for hand in (x[:n_p], x[n_p:])]
     x, n_p = np.concatenate(hands), len(hands[0])
     first = np.arange(len(x)) < n_p
     null = _Null(x, box, k, min(n_p, len(x) - n_p))
