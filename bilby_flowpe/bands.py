@@ -14,7 +14,7 @@ from bilby.gw.likelihood import GravitationalWaveTransient
 from .processes.parallel import Row
 
 FILE = "whitened.npz"
-QUANTILES = {"low": 0.05, "median": 0.5, "high": 0.95}
+_QUANTILES = {"low": 0.05, "median": 0.5, "high": 0.95}
 
 Bands = dict[str, dict[str, np.ndarray]]
 """By detector: ``times`` in GPS seconds less ``start``, ``data``, and the waveforms' ``low``, ``median`` and ``high``; all in
@@ -61,8 +61,8 @@ def whitened_bands(likelihood: GravitationalWaveTransient, rows: Sequence[Row], 
             "data": whitened(interferometer, interferometer.frequency_domain_strain),
         }
         if curves[interferometer.name]:
-            quantiles = np.quantile(curves[interferometer.name], list(QUANTILES.values()), axis=0)
-            band |= dict(zip(QUANTILES, quantiles, strict=True))
+            quantiles = np.quantile(curves[interferometer.name], list(_QUANTILES.values()), axis=0)
+            band |= dict(zip(_QUANTILES, quantiles, strict=True))
         bands[interferometer.name] = band
     return bands
 

@@ -23,20 +23,20 @@ from .training.recipe import TrainingConfig
 from .training.settings import Settings, adapted
 from .translation.contract import Contract
 
-CACHE_VARIABLE = "BILBY_FLOWPE_CACHE"
+_CACHE_VARIABLE = "BILBY_FLOWPE_CACHE"
 _LEAST_FREE = 64 * 2**20
 
 
 def cache_folder(cache: str | None = None) -> Path:
     """Folder of the models trained before: ``cache``, else the environment's ``BILBY_FLOWPE_CACHE``, else the user's cache."""
-    chosen = cache or os.environ.get(CACHE_VARIABLE)
+    chosen = cache or os.environ.get(_CACHE_VARIABLE)
     try:
         if chosen:
             return Path(chosen).expanduser()
         return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "bilby_flowpe"
     except RuntimeError as error:
         raise ConfigurationError(
-            f"cache={chosen!r}: {error} Give cache, or set {CACHE_VARIABLE}, a folder named in full"
+            f"cache={chosen!r}: {error} Give cache, or set {_CACHE_VARIABLE}, a folder named in full"
         ) from error
 
 

@@ -13,7 +13,7 @@ from .errors import ModelError
 from .model import SHIPPED, find_model
 from .storage.folder import DESCRIPTION, reading
 
-CARD = "card.md"
+_CARD = "card.md"
 _FIGURES = "| figure | value |"
 _MEDIAN = "sample efficiency, median"
 _COLUMNS = ("name", "from", "detectors", "network", "efficiency", "parameters")
@@ -61,7 +61,7 @@ def entry(folder: Path, origin: str) -> Entry:
         raise ModelError(
             f"model={str(folder)!r}: {DESCRIPTION} cannot be read ({error}); train the model anew"
         ) from error
-    return Entry(folder, origin, description, _figures(folder / CARD))
+    return Entry(folder, origin, description, _figures(folder / _CARD))
 
 
 def find_folder(model: str) -> tuple[Path, str]:

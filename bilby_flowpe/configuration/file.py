@@ -36,7 +36,7 @@ from .transient import DataConfig, WaveformConfig, make_likelihood, make_priors
 COPY = CONFIGURATION
 """Name of the configuration's copy in the folder of a model."""
 
-PACKAGED = {"green2020": green2020}
+_PACKAGED = {"green2020": green2020}
 _OWN = ("priors", "data", "waveform")
 
 
@@ -140,22 +140,22 @@ def _preset(values: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _packaged(values: Mapping[str, Any]) -> tuple[Likelihood, PriorDict]:
-    if values["problem"] not in PACKAGED:
+    if values["problem"] not in _PACKAGED:
         raise ConfigurationError(
-            f"problem={values['problem']!r}: choose one of {sorted(PACKAGED)}, or leave it out and give the tables "
+            f"problem={values['problem']!r}: choose one of {sorted(_PACKAGED)}, or leave it out and give the tables "
             f"{list(_OWN)}"
         )
     if clash := [name for name in _OWN if name in values]:
         raise ConfigurationError(f"problem={values['problem']!r} has priors and data of its own: leave out {clash}")
     # What is simulated in its data plays no part.
-    return PACKAGED[values["problem"]](convert(values.get("parameters", 5), int, "parameters"), seed=0)
+    return _PACKAGED[values["problem"]](convert(values.get("parameters", 5), int, "parameters"), seed=0)
 
 
 def _described(values: Mapping[str, Any], settings: Settings, path: Path) -> Problem:
     """The problem of the tables [priors], [data] and [waveform]."""
     if missing := [name for name in _OWN if name not in values]:
         raise ConfigurationError(
-            f"{path} lacks the tables {missing}: give them, or problem = one of {sorted(PACKAGED)} instead"
+            f"{path} lacks the tables {missing}: give them, or problem = one of {sorted(_PACKAGED)} instead"
         )
     if "parameters" in values:
         raise ConfigurationError("parameters belongs to a packaged problem: give problem, too, or leave it out")

@@ -21,8 +21,8 @@ from bilby.gw.likelihood import GravitationalWaveTransient
 from ..errors import ConfigurationError
 from .tables import check_keys
 
-DEFAULT_PRIORS = "bilby.gw.prior.BBHPriorDict"
-RESERVED = ("file", "dictionary")
+_DEFAULT_PRIORS = "bilby.gw.prior.BBHPriorDict"
+_RESERVED = ("file", "dictionary")
 """Keys of the priors' table that are no parameters."""
 
 
@@ -177,8 +177,8 @@ def make_priors(table: Mapping[str, Any], file: str | None) -> PriorDict:
     ConfigurationError
         If a prior cannot be read.
     """
-    kind = imported(str(table.get("dictionary", DEFAULT_PRIORS)), "[priors] dictionary")
-    entries: dict[str, Any] = {key: value for key, value in table.items() if key not in RESERVED}
+    kind = imported(str(table.get("dictionary", _DEFAULT_PRIORS)), "[priors] dictionary")
+    entries: dict[str, Any] = {key: value for key, value in table.items() if key not in _RESERVED}
     for key, value in entries.items():
         where = f"[priors] {key}={value!r}"
         if isinstance(value, bool) or not isinstance(value, str | int | float):

@@ -23,7 +23,7 @@ from .grid import Grid
 from .noise_family import NoiseFamily, read_curves
 from .simulator import Signals
 
-MADE_UP = "amortised"
+_MADE_UP = "amortised"
 
 
 class AmortisedSimulator(GravitationalWaveSimulator):
@@ -60,7 +60,7 @@ class AmortisedSimulator(GravitationalWaveSimulator):
         """Of noise curves."""
         names = [detector.name for detector in self.detectors]
         rng = np.random.default_rng((self._seed or 0, 5))
-        curves = None if self.config.psd == MADE_UP else read_curves(self.config.psd, names, self.grid.frequencies)
+        curves = None if self.config.psd == _MADE_UP else read_curves(self.config.psd, names, self.grid.frequencies)
         return NoiseFamily(self.grid.frequencies, self.log_reference, rng, curves)
 
     def draw(self, size: int, rng: np.random.Generator, held_out: bool = False) -> Signals:

@@ -61,7 +61,7 @@ class PoissonNoise(FunctionNoise):
         return rng.poisson(predictions)
 
     def scaled(self, data: np.ndarray) -> np.ndarray:
-        return anscombe(data)
+        return _anscombe(data)
 
     def centre(self, predictions: np.ndarray) -> np.ndarray:
         centre: np.ndarray = 2 * np.sqrt(predictions)
@@ -147,7 +147,7 @@ class MultinomialNoise(Noise):
         return rng.multinomial(self.total, predictions / predictions.sum(axis=-1, keepdims=True))
 
     def scaled(self, data: np.ndarray) -> np.ndarray:
-        return anscombe(data)
+        return _anscombe(data)
 
     def centre(self, predictions: np.ndarray) -> np.ndarray:
         centre: np.ndarray = 2 * np.sqrt(predictions)
@@ -167,7 +167,7 @@ def _finite(data: np.ndarray) -> np.ndarray:
     return np.clip(data, -_LARGEST, _LARGEST)
 
 
-def anscombe(counts: np.ndarray) -> np.ndarray:
+def _anscombe(counts: np.ndarray) -> np.ndarray:
     """Twice the square roots of counts and three eighths: their variance is about one where they are not few."""
     return 2 * np.sqrt(counts + 0.375)
 

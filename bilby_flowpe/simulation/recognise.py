@@ -22,7 +22,7 @@ _OF_NO_ACCOUNT = frozenset({"noise_log_likelihood", "meta_data", "marginalized_p
 def noise_of(likelihood: Likelihood) -> type[Noise] | None:
     """How data come about for a likelihood, where that is known."""
     kind = _nearest(likelihood)
-    return None if kind is None or redefined(likelihood, kind.of) else kind
+    return None if kind is None or _redefined(likelihood, kind.of) else kind
 
 
 def nobody_simulates(likelihood: Likelihood) -> str:
@@ -31,13 +31,13 @@ def nobody_simulates(likelihood: Likelihood) -> str:
     if callable(getattr(likelihood, "simulate", None)):
         said += ", whose simulate does not take (parameters, rng)"
     if (kind := _nearest(likelihood)) is not None:
-        members = ", ".join(redefined(likelihood, kind.of))
+        members = ", ".join(_redefined(likelihood, kind.of))
         return f"{said} is a {kind.of.__name__} with another {members}, so that nobody knows how its data come about"
     known = ", ".join(kind.of.__name__ for kind in NOISES)
     return f"{said}: data can be simulated for a GravitationalWaveTransient and for {known}, but not for this one"
 
 
-def redefined(likelihood: Likelihood, bilby: type[Likelihood]) -> list[str]:
+def _redefined(likelihood: Likelihood, bilby: type[Likelihood]) -> list[str]:
     """Members of one of Bilby's classes that a likelihood or its class defines anew, special methods apart."""
     own = type(likelihood)
     return [

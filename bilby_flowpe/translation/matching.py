@@ -12,7 +12,7 @@ from .matching_priors import Finding, compare, match_priors
 from .restore import show
 
 SKY = ("ra", "dec", "psi")
-OF_THE_PRIORS = ("priors", "fixed", "constraints")
+_OF_THE_PRIORS = ("priors", "fixed", "constraints")
 BEHAVIOUR = "values of the model"
 PSD = "power_spectral_density."
 _CORRECTED = ("model", "model_arguments")
@@ -62,7 +62,7 @@ def match(trained: Problem, asked: Problem, psd_tolerance: float) -> Match:
     if before["kind"] != now["kind"]:
         return Match(tuple(compare("kind", before["kind"], now["kind"])))
     priors = list(match_priors(before, now))
-    same_priors = all(before.get(key) == now.get(key) for key in OF_THE_PRIORS)
+    same_priors = all(before.get(key) == now.get(key) for key in _OF_THE_PRIORS)
     turned, shift = _match_sidereal_time(before, now)
     found = [
         *_match_parameters(before, now),
@@ -127,7 +127,7 @@ def _match_parameters(trained: dict[str, Any], asked: dict[str, Any]) -> Iterato
 
 def _match_settings(trained: dict[str, Any], asked: dict[str, Any], same_priors: bool) -> Iterator[Finding]:
     """Every fact but those of the priors; unknown ones have to be equal."""
-    for key in sorted({*trained, *asked} - {*OF_THE_PRIORS}):
+    for key in sorted({*trained, *asked} - {*_OF_THE_PRIORS}):
         if key not in trained or key not in asked:
             yield from _refused(compare("", *({key: facts[key]} if key in facts else {} for facts in (trained, asked))))
         elif key == "detectors":

@@ -97,7 +97,7 @@ class _Measure:
     config: CoverageConfig
 
     def __call__(self, index: int) -> EventCoverage:
-        return measure_event(self.model, self.likelihood, self.transform, self.config, index)
+        return _measure_event(self.model, self.likelihood, self.transform, self.config, index)
 
 
 def measure_coverage(
@@ -134,7 +134,7 @@ def measure_coverage(
     return measured(task, injections, EventCoverage, log, npool, progress, title)
 
 
-def measure_event(
+def _measure_event(
     model: TrainedPosterior, likelihood: Likelihood, transform: PriorTransform, config: CoverageConfig, index: int
 ) -> EventCoverage:
     """One event: that of number ``index``, whatever the model."""

@@ -35,7 +35,7 @@ from scipy.stats import binom
 
 from ..errors import ConfigurationError, DataError
 
-DEFAULT_K = 5
+_DEFAULT_K = 5
 """Neighbour whose distance is taken: the first is least biased, later ones scatter less and tell more."""
 
 _RARE = 1e-4
@@ -44,7 +44,7 @@ _LEAST_EIGENVALUE = 1e-10
 
 
 def nearest_neighbour_kl(
-    samples_p: ArrayLike, samples_q: ArrayLike, *, k: int = DEFAULT_K, periodic: Mapping[int, float] | None = None
+    samples_p: ArrayLike, samples_q: ArrayLike, *, k: int = _DEFAULT_K, periodic: Mapping[int, float] | None = None
 ) -> float:
     """Divergence D(p||q) of two sets of samples, by nearest neighbours.
 
@@ -79,7 +79,7 @@ def two_way_kl(
     keys: Sequence[str],
     rng: np.random.Generator,
     *,
-    k: int = DEFAULT_K,
+    k: int = _DEFAULT_K,
     periodic: Mapping[str, float] | None = None,
     n_null: int = 200,
     n_most: int = 5000,
