@@ -98,10 +98,10 @@ print(f"spins below 0.4 or not ln B {factor.log:10.3f} +- {factor.error:.3f}, {v
 
 figure, axes = plt.subplots(1, 2, figsize=(10, 4.2), layout="constrained")
 for name, result in results.items():
-    axes[0].plot(result.posterior["mass_1"], result.posterior["mass_2"], ".", markersize=2, alpha=0.4, label=name)
+    axes[0].plot(result.posterior["mass_1"], result.posterior["mass_2"], ".", markersize=3, alpha=0.4, label=name)
 axes[0].plot(truth["mass_1"], truth["mass_2"], "k+", markersize=14, label="true")
 axes[0].set(xlabel=r"$m_1$ [$M_\odot$]", ylabel=r"$m_2$ [$M_\odot$]")
-axes[0].legend(frameon=False, markerscale=2)
+axes[0].legend(frameon=False)
 posterior = results["spinning"].posterior
 axes[1].plot(posterior["chi_1"], posterior["chi_2"], ".", markersize=2, alpha=0.4)
 axes[1].plot(truth["chi_1"], truth["chi_2"], "k+", markersize=14)

@@ -31,7 +31,7 @@ OUTDIR = Path("outdir_bilby_pipe")
 #
 # The lines that make it flowpe's: ``sampler = flowpe``, and in ``sampler-kwargs`` the model. The rest is what any analysis has.
 
-INI = Path(__file__).with_name("bilby_pipe.ini") if "__file__" in globals() else Path("examples/bilby_pipe.ini")
+INI = Path("examples/bilby_pipe.ini")
 print("".join(f"    {line}\n" for line in INI.read_text().splitlines() if line.startswith(("sampler", "n-parallel"))))
 
 # %%
@@ -42,7 +42,7 @@ print("".join(f"    {line}\n" for line in INI.read_text().splitlines() if line.s
 
 shutil.rmtree(OUTDIR, ignore_errors=True)
 began = time.monotonic()
-subprocess.run(["bilby_pipe", str(INI), "--local"], check=True, capture_output=True, cwd=INI.parent.parent)
+subprocess.run(["bilby_pipe", str(INI), "--local"], check=True, capture_output=True)
 print(f"bilby_pipe took {time.monotonic() - began:.0f} s")
 
 # %%

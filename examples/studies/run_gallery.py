@@ -56,7 +56,7 @@ def run(name: str, arguments: list[str], folder: Path) -> float:
     KEPT.mkdir(parents=True, exist_ok=True)
     (KEPT / f"{name}.txt").write_text(text, encoding="utf-8")
     for kept, picture in PICTURES[name].items():
-        (file,) = sorted(folder.glob(picture))
+        (file,) = sorted(ROOT.glob(picture))
         shutil.copy(file, KEPT / f"{kept}.png")
     return seconds
 
@@ -64,12 +64,10 @@ def run(name: str, arguments: list[str], folder: Path) -> float:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--only", nargs="+", choices=list(PICTURES), default=list(PICTURES))
-    parser.add_argument("--folder", type=Path, default=Path(), help="where the examples run and leave their results")
     parser.add_argument("--arguments", nargs=argparse.REMAINDER, default=[], help="for the examples, last")
     arguments = parser.parse_args()
-    arguments.folder.mkdir(parents=True, exist_ok=True)
     for name in arguments.only:
-        print(f"{name:<18}{run(name, arguments.arguments, arguments.folder.resolve()):8.0f} s", flush=True)
+        print(f"{name:<18}{run(name, arguments.arguments):8.0f} s", flush=True)
 
 
 if __name__ == "__main__":
