@@ -335,6 +335,12 @@ class TestErrors:
         with pytest.raises(ConfigurationError, match="relative_time=True needs a simulator"):
             Coordinates(transform, CoordinateConfig(ALL, **RELATIVE))
 
+    @pytest.mark.parametrize("relative", [RELATIVE, TURN])
+    def test_what_is_relative_needs_a_pivot(self, transform, relative):
+        draws = transform.sample(10, np.random.default_rng(0))
+        with pytest.raises(ConfigurationError, match="need a pivot"):
+            Coordinates(transform, CoordinateConfig(ALL, **relative), arrival).to_network(draws, None)
+
     def test_unknown_keys(self, transform):
         with pytest.raises(ConfigurationError, match=r"\['chi_1'\] are not among the search parameters"):
             Coordinates(transform, CoordinateConfig(("mass_1", "chi_1")))

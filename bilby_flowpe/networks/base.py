@@ -115,7 +115,8 @@ class ConditionalNetwork(nn.Module, ABC):
             Base (N, n + d) and ``log |d base / ds|`` (N,).
         """
         pieces = [self._to_base(piece, context) for piece in s.split(BLOCK)]
-        return tuple(torch.cat(parts) for parts in zip(*pieces, strict=True))
+        base, log_jacobian = (torch.cat(parts) for parts in zip(*pieces, strict=True))
+        return base, log_jacobian
 
     def loss_terms(
         self, x: torch.Tensor, context: torch.Tensor, generator: torch.Generator | None = None
@@ -140,7 +141,8 @@ class ConditionalNetwork(nn.Module, ABC):
 
     def loss(self, x: torch.Tensor, context: torch.Tensor, generator: torch.Generator | None = None) -> torch.Tensor:
         """Training loss of each row, (N,) in nats: ``-log q(x | context)`` or, in the mean, an upper bound of it."""
-        return sum(self.loss_terms(x, context, generator).values())
+        first, *others = self.loss_terms(x, context, generator).values()
+        return sum(others, start=first)
 
     def log_prob(self, x: torch.Tensor, context: torch.Tensor) -> torch.Tensor:
         """Log density (N,) of rows x (N, n) given contexts (N, C) or (1, C)."""
@@ -164,14 +166,15 @@ class ConditionalNetwork(nn.Module, ABC):
         s = self.from_base(base.to(context), context)
         # The density is taken at the draws as rounded, the same way as for any other point.
         again, log_jacobian = self.to_base(s, context)
-        return Proposal(*s.split([self.features, self.latent], dim=-1), log_normal(again) + log_jacobian)
+        x, z = s.split([self.features, self.latent], dim=-1)
+        return Proposal(x, z, log_normal(again) + log_jacobian)
 
     def parameter_groups(self) -> dict[str, list[nn.Parameter]]:
         """Trainable parameters: ``"gaussian"`` and ``"flow"``, which the paper trains at rates of their own (section III B).
 
         The embedding network, which the paper does not have, goes with the flows, if there are any.
         """
-        fast = [module for module in self.modules() if isinstance(module, AutoregressiveStack)]
+        fast: list[nn.Module] = [module for module in self.modules() if isinstance(module, AutoregressiveStack)]
         if fast:
             fast.append(self.embedding)
         of_flows = {id(parameter) for module in fast for parameter in module.parameters()}

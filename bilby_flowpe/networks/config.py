@@ -85,7 +85,8 @@ class NetworkConfig:
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> NetworkConfig:
         """The inverse of :meth:`to_dict`; fields that did not exist yet when it was written take their defaults."""
-        return cls(**{key: tuple(value) if isinstance(value, list) else value for key, value in values.items()})
+        sequences = {key: tuple(value) for key, value in values.items() if isinstance(value, list)}
+        return cls(**{**values, **sequences})
 
 
 def compact(family: str = "maf") -> NetworkConfig:

@@ -16,6 +16,8 @@ from .layers import FeedForward, soft_log_scale
 class GaussianNetwork(ConditionalNetwork):
     """One multivariate normal density."""
 
+    below: torch.Tensor
+
     def __init__(self, features: int, context: int, config: NetworkConfig) -> None:
         super().__init__(features, context, config)
         outputs = features + features * (features + 1) // 2

@@ -14,7 +14,8 @@ from dataclasses import dataclass
 
 import torch
 from torch import nn
-from zuko.nn import MaskedMLP
+from zuko.flows.autoregressive import MaskedAutoregressiveTransform
+from zuko.nn import Linear, MaskedLinear, MaskedMLP
 from zuko.utils import unpack
 
 from .layers import effective_weight
@@ -47,7 +48,7 @@ class UnitInverse:
         Conditions (1, C) of the event, if there are any.
     """
 
-    def __init__(self, unit: nn.Module, rows: int, shared: torch.Tensor | None) -> None:
+    def __init__(self, unit: MaskedAutoregressiveTransform, rows: int, shared: torch.Tensor | None) -> None:
         self.unit = unit
         linear = [layer for layer in unit.hyper if hasattr(layer, "weight")]
         self.activations: list[Callable[[torch.Tensor], torch.Tensor]] = [
@@ -66,7 +67,7 @@ class UnitInverse:
         self.rows = rows
         self._build(linear, order if isinstance(unit.hyper, MaskedMLP) else order[:0], shared)
 
-    def _build(self, linear: list[nn.Module], order: torch.Tensor, shared: torch.Tensor | None) -> None:
+    def _build(self, linear: list[MaskedLinear | Linear], order: torch.Tensor, shared: torch.Tensor | None) -> None:
         levels = len(self.groups)
         first, inputs, masked = linear[0], len(order), len(order) > 0
         weight, bias = effective_weight(first), first.bias

@@ -34,8 +34,13 @@ class ConditionalDensity(Protocol):
         """The inverse of :meth:`to_base`."""
 
 
-class Encoder(ConditionalDensity, Protocol):
-    """A density that is drawn from in training."""
+class Encoder(Protocol):
+    """A density of z that is drawn from in training; conditions ``rows`` are x."""
+
+    def to_base(
+        self, value: torch.Tensor, rows: torch.Tensor, shared: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """As of a :class:`ConditionalDensity`."""
 
     def draw(self, base: torch.Tensor, rows: torch.Tensor, shared: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Value (N, k) at a base (N, k), with gradients, and ``log |d value / d base|`` (N,): equation 15."""
@@ -114,7 +119,8 @@ class LatentNetwork(ConditionalNetwork):
 
     def _log_joint(self, x: torch.Tensor, z: torch.Tensor, shared: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         of_prior, of_decoder = self.prior.to_base(z, None, shared), self.decoder.to_base(x, z, shared)
-        return tuple(log_normal(base) + log_jacobian for base, log_jacobian in (of_prior, of_decoder))
+        log_prior, log_decoder = (log_normal(base) + log_jacobian for base, log_jacobian in (of_prior, of_decoder))
+        return log_prior, log_decoder
 
     def _to_base(self, s: torch.Tensor, context: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         x, z = s.split([self.features, self.latent], dim=-1)

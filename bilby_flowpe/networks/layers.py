@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from itertools import pairwise, repeat
+from typing import TypeVar
 
 import torch
 import torch.nn.functional as F
@@ -20,8 +21,10 @@ BLOCK = 2048
 
 _WIDEST = math.log(1e4)
 
+_SomeModule = TypeVar("_SomeModule", bound=nn.Module)
 
-def keep_precision(module: nn.Module) -> nn.Module:
+
+def keep_precision(module: _SomeModule) -> _SomeModule:
     """Make the first and last linear layer of a sequential module compute in float32 whatever the autocast."""
     layers = [layer for layer in module.modules() if type(layer) in _PRECISE]
     for layer in {layers[0], layers[-1]}:
@@ -38,25 +41,28 @@ class _PreciseLinear(nn.Linear):
 class _PreciseMaskedLinear(MaskedLinear):
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         with torch.autocast(x.device.type, enabled=False):
-            return super().forward(x.to(self.weight.dtype))
+            values: torch.Tensor = super().forward(x.to(self.weight.dtype))
+            return values
 
 
 class _PreciseUnmaskedLinear(Linear):
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         with torch.autocast(x.device.type, enabled=False):
-            return super().forward(x.to(self.weight.dtype))
+            values: torch.Tensor = super().forward(x.to(self.weight.dtype))
+            return values
 
 
 # With a single coordinate there is nothing to mask, and zuko takes a linear layer of its own.
 _PRECISE = {nn.Linear: _PreciseLinear, MaskedLinear: _PreciseMaskedLinear, Linear: _PreciseUnmaskedLinear}
 
 
-def effective_weight(layer: nn.Module) -> torch.Tensor:
+def effective_weight(layer: nn.Linear | Linear) -> torch.Tensor:
     """Weight (out, in) of a linear layer, zero where it is masked."""
-    return layer.mask * layer.weight if isinstance(layer, MaskedLinear) else layer.weight
+    weight: torch.Tensor = layer.mask * layer.weight if isinstance(layer, MaskedLinear) else layer.weight
+    return weight
 
 
-def first_layer(layer: nn.Module, rows: torch.Tensor | None, shared: torch.Tensor | None) -> torch.Tensor:
+def first_layer(layer: nn.Linear | Linear, rows: torch.Tensor | None, shared: torch.Tensor | None) -> torch.Tensor:
     """A linear layer of the inputs ``cat(rows, shared)`` in float32.
 
     Parameters
@@ -75,13 +81,12 @@ def first_layer(layer: nn.Module, rows: torch.Tensor | None, shared: torch.Tenso
     """
     weight, bias = effective_weight(layer), layer.bias
     with torch.autocast(weight.device.type, enabled=False):
-        if rows is None:
-            return F.linear(shared.to(weight.dtype), weight, bias)
-        if shared is None:
-            return F.linear(rows.to(weight.dtype), weight, bias)
-        width = rows.shape[-1]
-        of_shared = F.linear(shared.to(weight.dtype), weight[:, width:], bias)
-        return of_shared + F.linear(rows.to(weight.dtype), weight[:, :width])
+        if rows is not None and shared is not None:
+            width = rows.shape[-1]
+            of_shared = F.linear(shared.to(weight.dtype), weight[:, width:], bias)
+            return of_shared + F.linear(rows.to(weight.dtype), weight[:, :width])
+        (alone,) = (inputs for inputs in (rows, shared) if inputs is not None)
+        return F.linear(alone.to(weight.dtype), weight, bias)
 
 
 def soft_log_scale(value: torch.Tensor) -> torch.Tensor:
@@ -136,7 +141,8 @@ class _ResidualBlock(nn.Module):
         nn.init.zeros_(self.second.bias)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return x + self.second(torch.relu(self.first(torch.relu(x)))).to(x.dtype)
+        change: torch.Tensor = self.second(torch.relu(self.first(torch.relu(x))))
+        return x + change.to(x.dtype)
 
 
 class Embedding(nn.Sequential):

@@ -46,6 +46,8 @@ class BatchNorm(nn.Module):
     """
 
     epsilon = 1e-5
+    mean: torch.Tensor
+    variance: torch.Tensor
 
     def __init__(self, features: int) -> None:
         super().__init__()
@@ -71,7 +73,9 @@ class BatchNorm(nn.Module):
         return (y - self.beta[:, None]) * (-log_scale).exp()[:, None] + self.mean[:, None]
 
     def settle(self, average: Callable[[Sequence[torch.Tensor]], None] = lambda tensors: None) -> None:
-        """Take the moments gathered over equally large batches."""
+        """Take the moments gathered over equally large batches, if there were any."""
+        if not self.moments:
+            return
         moments = torch.stack(self.moments).mean(dim=0)
         average([moments])
         mean, square = moments
@@ -112,8 +116,7 @@ def refreshed_statistics(
     try:
         yield bool(layers)
         for layer in layers:
-            if layer.moments:
-                layer.settle(average)
+            layer.settle(average)
     finally:
         for layer in layers:
             layer.moments = None
@@ -157,14 +160,15 @@ class AutoregressiveStack(nn.Module):
         super().__init__()
         self.features, self.from_base = features, from_base
         orders = [torch.arange(features), torch.arange(features).flip(0)]
-        self.units = nn.ModuleList(
+        units = [
             MaskedAutoregressiveTransform(
                 features, rows + shared, order=orders[i % 2], hidden_features=hidden_features, **unit
             )
             for i in range(transforms)
-        )
-        for one in self.units:
+        ]
+        for one in units:
             keep_precision(one.hyper)
+        self.units = nn.ModuleList(units)
         self.norms = nn.ModuleList(BatchNorm(features) for _ in range(transforms if batch_norm else 0))
 
     def forward(
@@ -231,7 +235,9 @@ class AutoregressiveStack(nn.Module):
         return [layer for pair in pairs for layer in pair]
 
 
-def _map(unit: nn.Module, x: torch.Tensor, rows: torch.Tensor | None, shared: torch.Tensor | None) -> Any:
+def _map(
+    unit: MaskedAutoregressiveTransform, x: torch.Tensor, rows: torch.Tensor | None, shared: torch.Tensor | None
+) -> Any:
     """The univariate maps of a unit's columns at x."""
     hyper = list(unit.hyper)
     inputs = [part for part in (x if isinstance(unit.hyper, MaskedMLP) else None, rows) if part is not None]

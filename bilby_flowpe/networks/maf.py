@@ -32,10 +32,11 @@ class AutoregressiveFlow(ConditionalNetwork):
             config.batch_norm,
             **(spline(config.bins) if config.family == "nsf" else {}),
         )
-        self.register_load_state_dict_pre_hook(_read_former_names)
+        self.register_load_state_dict_pre_hook(_read_former_names)  # type: ignore[no-untyped-call]  # torch's, without hints
 
     def _to_base(self, s: torch.Tensor, context: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        return self.flow(s, None, self.embedding(context))
+        base, log_jacobian = self.flow(s, None, self.embedding(context))
+        return base, log_jacobian
 
     @torch.no_grad()
     def from_base(self, base: torch.Tensor, context: torch.Tensor) -> torch.Tensor:

@@ -41,6 +41,11 @@ class Aligner(nn.Module):
         Number of frequencies that the search uses, lowest first.
     """
 
+    templates: torch.Tensor
+    times: torch.Tensor
+    reach: torch.Tensor
+    fitted: torch.Tensor
+
     def __init__(self, grid: Grid, detectors: int, templates: int, times: int, kept: int) -> None:
         super().__init__()
         self.grid = grid
@@ -50,7 +55,7 @@ class Aligner(nn.Module):
         self.register_buffer("fitted", torch.tensor(False))
         self.kept = kept
         self._filters: torch.Tensor | None = None
-        self.register_load_state_dict_post_hook(_forget_filters)
+        self.register_load_state_dict_post_hook(_forget_filters)  # type: ignore[no-untyped-call]  # torch's, without hints
 
     @property
     def features(self) -> int:
@@ -143,7 +148,8 @@ class Aligner(nn.Module):
 
     def _response(self, template: torch.Tensor, shifted: torch.Tensor) -> torch.Tensor:
         """Complex signal-to-noise ratio at time zero, (N, D)."""
-        return torch.linalg.vecdot(self.templates[template], shifted)
+        response: torch.Tensor = torch.linalg.vecdot(self.templates[template], shifted)
+        return response
 
     def _search(self, data: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Best template (N,) and interpolated time (N, D)."""
@@ -158,12 +164,11 @@ class Aligner(nn.Module):
         template, pivot = best // times, best % times
         rows = torch.arange(size)
         power = power[rows, template]
-        index = [pivot]
+        found = [pivot]
         for other in range(1, detectors):
             far = (torch.arange(times) - pivot[:, None]).abs() > int(self.reach[other])
-            index.append(power[:, other].masked_fill(far, -1.0).argmax(dim=1))
-        index = torch.stack(index, dim=1)
-        return template, self._interpolate(power, index)
+            found.append(power[:, other].masked_fill(far, -1.0).argmax(dim=1))
+        return template, self._interpolate(power, torch.stack(found, dim=1))
 
     def _matched_filter_power(self, data: torch.Tensor) -> torch.Tensor:
         """Squared signal-to-noise ratio of each template and time, (N, K, D, T)."""

@@ -33,6 +33,10 @@ class AmortisedRepresentation(Representation):
         Numbers that a detector's noise curve is told by, K.
     """
 
+    log_reference: torch.Tensor
+    curve_mean: torch.Tensor
+    curve_basis: torch.Tensor
+
     def __init__(self, aligned: AlignedRepresentation, components: int) -> None:
         detectors, bins = aligned.aligner.templates.shape[1:]
         super().__init__(aligned.features + detectors * components)

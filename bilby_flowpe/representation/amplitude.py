@@ -55,7 +55,8 @@ class AmplitudeCoordinates:
         r"""Amplitude :math:`a(\theta)` that the detector sees, relative to a face-on source with :math:`F_+ = 1`."""
         cosine = np.cos(theta)
         plus, cross = self.response
-        return np.hypot(plus * (1 + cosine**2) / 2, cross * cosine)
+        amplitude: np.ndarray = np.hypot(plus * (1 + cosine**2) / 2, cross * cosine)
+        return amplitude
 
     def forward(self, distance: np.ndarray, theta: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Coordinates of effective distance and inclination, and ``log |d coordinates / d (distance, theta)|``: (N,) each."""
@@ -98,14 +99,18 @@ class AmplitudeCoordinates:
         return 2 * np.asarray(self.inclination.cdf(np.minimum(theta, np.pi - theta)))
 
     def _effective_cdf(self, effective: np.ndarray) -> np.ndarray:
-        return np.asarray(self.distance.cdf(effective[:, None] * self._node_amplitude)) @ self._node_weight
+        cdf: np.ndarray = np.asarray(self.distance.cdf(effective[:, None] * self._node_amplitude)) @ self._node_weight
+        return cdf
 
     def _effective_density(self, effective: np.ndarray) -> np.ndarray:
-        return self._node_density(effective) @ self._node_weight
+        density: np.ndarray = self._node_density(effective) @ self._node_weight
+        return density
 
     def _node_density(self, effective: np.ndarray) -> np.ndarray:
         """Density of the effective distance for an inclination at each node, (N, nodes)."""
-        return np.asarray(self.distance.prob(effective[:, None] * self._node_amplitude)) * self._node_amplitude
+        of_distance = np.asarray(self.distance.prob(effective[:, None] * self._node_amplitude))
+        density: np.ndarray = of_distance * self._node_amplitude
+        return density
 
     def _cells(self, effective: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Cumulative conditional distribution at the nodes and its slope in the cells between them."""
@@ -131,13 +136,14 @@ class AmplitudeCoordinates:
         cumulative, slope = self._cells(effective)
         cell = np.clip((cumulative <= unit[:, None]).sum(axis=1) - 1, 0, _NODES - 2)
         rows = np.arange(len(unit))
-        return np.clip(self._nodes[cell] + (unit - cumulative[rows, cell]) / slope[rows, cell], 0, 1)
+        share: np.ndarray = np.clip(self._nodes[cell] + (unit - cumulative[rows, cell]) / slope[rows, cell], 0, 1)
+        return share
 
     def _effective(self, unit: np.ndarray) -> np.ndarray:
         """Inverse of :meth:`_effective_cdf`: a table, then Newton's method, or bisection where that leaves the bracket."""
         cell = np.clip(np.searchsorted(self._table_unit, unit) - 1, 0, _TABLE - 2)
         low, high = self._table[cell], self._table[cell + 1]
-        effective = np.clip(np.interp(unit, self._table_unit, self._table), low, high)
+        effective: np.ndarray = np.clip(np.interp(unit, self._table_unit, self._table), low, high)
         open_rows = np.arange(len(unit))
         for _ in range(_ROOT_STEPS):
             trial = effective[open_rows]

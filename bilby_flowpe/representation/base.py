@@ -52,6 +52,10 @@ class Representation(nn.Module):
         Number of features, C.
     """
 
+    location: torch.Tensor
+    scale: torch.Tensor
+    standardised: torch.Tensor
+
     def __init__(self, features: int) -> None:
         super().__init__()
         self.register_buffer("location", torch.zeros(features))

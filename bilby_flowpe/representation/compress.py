@@ -21,6 +21,11 @@ class Compressor(nn.Module):
         Sizes: D detectors, real numbers in the data of each (two a frequency), K components kept.
     """
 
+    basis: torch.Tensor
+    worst_loss: torch.Tensor
+    mean_loss: torch.Tensor
+    fitted: torch.Tensor
+
     def __init__(self, detectors: int, numbers: int, components: int) -> None:
         super().__init__()
         self.register_buffer("basis", torch.zeros(detectors, numbers, components))

@@ -93,18 +93,19 @@ class Coordinates:
     """
 
     def __init__(self, transform: PriorTransform, config: CoordinateConfig, arrival: Arrival | None = None) -> None:
-        if config.relative_time and arrival is None:
-            raise ConfigurationError("relative_time=True needs a simulator that knows arrival times")
+        if config.relative_time:
+            if arrival is None:
+                raise ConfigurationError("relative_time=True needs a simulator that knows arrival times")
+            self.arrival: Arrival = arrival
         unknown = [key for key in config.keys if key not in transform.keys]
         if unknown:
             raise ConfigurationError(f"keys={list(config.keys)}: {unknown} are not among the search parameters")
         self.transform = transform
         self.config = config
-        self.arrival = arrival
         self.time_scale = 1.0
         self.location = np.zeros(len(config.keys))
         self.scale = np.ones(len(config.keys))
-        special = (TIME,) if config.relative_time else ()
+        special: tuple[str, ...] = (TIME,) if config.relative_time else ()
         special += (PHASE,) if config.phase_order else ()
         self._amplitude: AmplitudeCoordinates | None = None
         if config.response is not None:
@@ -160,8 +161,8 @@ class Coordinates:
         parameters = self.transform.from_unconstrained(v)
         inside = np.ones(size, dtype=bool)
         if self._amplitude is not None:
-            columns = (raw[:, self.config.keys.index(key)] for key in (DISTANCE, INCLINATION))
-            parameters[DISTANCE], parameters[INCLINATION], within = self._amplitude.inverse(*columns, rng)
+            first, second = (raw[:, self.config.keys.index(key)] for key in (DISTANCE, INCLINATION))
+            parameters[DISTANCE], parameters[INCLINATION], within = self._amplitude.inverse(first, second, rng)
             inside &= within
         if self.config.phase_order:
             offset = self.period * (ndtr(raw[:, self.config.keys.index(PHASE)]) - 0.5)
@@ -174,7 +175,7 @@ class Coordinates:
             reach = _FAR_TIME + 10 * (prior.maximum - prior.minimum)
             offset = self.time_scale * np.sinh(raw[:, self.config.keys.index(TIME)])
             sound &= np.abs(offset) < reach
-            inside &= self._place(parameters, pivot.time.numpy() + np.clip(offset, -reach, reach))
+            inside &= self._place(parameters, _known(pivot).time.numpy() + np.clip(offset, -reach, reach))
         inside &= self.transform.satisfies(parameters) & sound
         _, log_jacobian = self._raw(parameters, pivot, raw)
         kept = {key: parameters[key] for key in self.config.keys}
@@ -189,24 +190,24 @@ class Coordinates:
             # The delay turns with the Earth: a correction of parts in a million a step.
             trial[TIME] = trial[TIME] + wanted - self.arrival(trial)[:, 0]
         parameters[TIME] = trial[TIME]
-        return (trial[TIME] >= prior.minimum) & (trial[TIME] <= prior.maximum)
+        within: np.ndarray = (trial[TIME] >= prior.minimum) & (trial[TIME] <= prior.maximum)
+        return within
 
-    def _time_difference(self, parameters: Parameters, pivot: Pivot) -> np.ndarray:
-        return self.arrival(parameters)[:, 0] - pivot.time.numpy()
+    def _time_difference(self, parameters: Parameters, pivot: Pivot | None) -> np.ndarray:
+        difference: np.ndarray = self.arrival(parameters)[:, 0] - _known(pivot).time.numpy()
+        return difference
 
-    def _phase_centre(self, pivot: Pivot) -> np.ndarray:
+    def _phase_centre(self, pivot: Pivot | None) -> np.ndarray:
         """Middle of the relative phase's range; unfolded, the two modes then lie a quarter turn on either side."""
-        return pivot.phase(self.config.phase_order) + (0.0 if self.config.fold_phase else np.pi / 2)
+        return _known(pivot).phase(self.config.phase_order) + (0.0 if self.config.fold_phase else np.pi / 2)
 
     def _raw(
         self, parameters: Parameters, pivot: Pivot | None, known: np.ndarray | None = None
     ) -> tuple[np.ndarray, np.ndarray]:
         """Coordinates before standardisation (computed unless ``known``) and their log Jacobian."""
         size = len(parameters[self.config.keys[0]])
-        filled = {key: parameters.get(key) for key in self.transform.keys}
-        for key, value in self.transform.from_median().items():
-            if filled[key] is None:
-                filled[key] = np.full(size, value)
+        median = self.transform.from_median()
+        filled = {key: parameters[key] if key in parameters else np.full(size, median[key]) for key in median}
         v = self.transform.to_unconstrained(filled)
         log_jacobian = self.transform.log_jacobian(filled, v, self._plain)
         raw = np.empty((size, len(self.config.keys)))
@@ -235,3 +236,10 @@ class Coordinates:
                     column = folded
                 raw[:, index] = column
         return raw, log_jacobian
+
+
+def _known(pivot: Pivot | None) -> Pivot:
+    """What coordinates are relative to."""
+    if pivot is None:
+        raise ConfigurationError("relative_time=True and phase_order need a pivot: use representation='aligned'")
+    return pivot

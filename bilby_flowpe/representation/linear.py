@@ -13,12 +13,13 @@ cut where it moves a prediction by more than the noise.
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Protocol, runtime_checkable
 
 import numpy as np
 import torch
 
-from ..simulation.simulator import Simulator
+from ..priors import Parameters
+from ..simulation.simulator import Simulator, Source
 from .base import Representation, RepresentationConfig
 from .compress import Compressor
 
@@ -31,6 +32,17 @@ _LARGEST = 1e15  # whose square single precision holds
 _ROUNDING = 1e-6  # share of a squared signal-to-noise ratio that single precision does not tell from nothing
 _SMALL_NOISE = 0.05  # quantile
 _SHAPES = (0.1, 0.5, 0.9)  # quantiles
+
+
+@runtime_checkable
+class NoiseSource(Source, Protocol):
+    """Source of data whose noise is known in kind, and comes with every draw."""
+
+    kind: str
+
+    def noise_free(self, size: int, rng: np.random.Generator) -> tuple[torch.Tensor, Parameters]:
+        """Predictions, (size, M) float64, and parameters of the noise, (size,) each."""
+        ...
 
 
 class LinearRepresentation(Representation):
@@ -53,7 +65,7 @@ class LinearRepresentation(Representation):
         cls, simulator: Simulator, config: RepresentationConfig, rng: np.random.Generator, generator: torch.Generator
     ) -> LinearRepresentation:
         """Basis, location and scale on simulations; with the statistics of the noise where the simulator knows its kind."""
-        if hasattr(simulator, "noise_free"):
+        if isinstance(simulator, NoiseSource):
             return FITTED[simulator.kind].fitted(simulator, config, rng)
         signals = torch.cat([simulator.draw(_CHUNK, rng).data for _ in range(_chunks(config))])
         flat = signals.flatten(1)[:, None]
@@ -95,6 +107,12 @@ class FittedRepresentation(LinearRepresentation):
 
     steps: ClassVar[int] = _STEPS
     wild: ClassVar[bool] = False
+    centre: torch.Tensor
+    unit: torch.Tensor
+    low: torch.Tensor
+    high: torch.Tensor
+    shapes: torch.Tensor
+    variance: torch.Tensor
 
     def __init__(self, compressor: Compressor, noise: str, shapes: int = 1) -> None:
         super().__init__(compressor, shapes)
@@ -108,7 +126,9 @@ class FittedRepresentation(LinearRepresentation):
         self.register_buffer("variance", torch.ones(compressor.features))
 
     @classmethod
-    def fitted(cls, simulator: Any, config: RepresentationConfig, rng: np.random.Generator) -> FittedRepresentation:
+    def fitted(
+        cls, simulator: NoiseSource, config: RepresentationConfig, rng: np.random.Generator
+    ) -> FittedRepresentation:
         """Span, location and scale on simulations."""
         drawn = [simulator.noise_free(_CHUNK, rng) for _ in range(_chunks(config))]
         noise = {key: np.concatenate([parameters[key] for _, parameters in drawn]) for key in drawn[0][1]}
