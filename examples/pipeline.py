@@ -7,7 +7,7 @@ An ini file in, two analyses of one simulated signal in parallel, merged, a fina
     python examples/pipeline.py
 
 .. image:: /images/gallery/pipeline.png
-   :alt: whitened data of the simulated signal as bilby_pipe draws it, and the corner plot
+   :alt: corner plot of the two analyses over each other
 
 .. literalinclude:: /images/gallery/pipeline.txt
    :language: none
@@ -22,6 +22,8 @@ import time
 from pathlib import Path
 
 import bilby
+
+from bilby_flowpe.plotting import gps_offsets, plot_comparison
 
 OUTDIR = Path("outdir_bilby_pipe")
 
@@ -46,14 +48,27 @@ subprocess.run(["bilby_pipe", str(INI), "--local"], check=True, capture_output=T
 print(f"bilby_pipe took {time.monotonic() - began:.0f} s")
 
 # %%
-# The result
-# ----------
+# The results
+# -----------
+#
+# Two of the parallel runs, one of both, merged. Beside them bilby_pipe leaves plots of its own.
 
-for file in sorted([*OUTDIR.glob("result/*_result.hdf5"), *OUTDIR.glob("final_result/*_result.hdf5")]):
-    result = bilby.read_in_result(str(file))
-    statistics = result.meta_data["run_statistics"]
-    print(f"{file.parent.name}/{file.name}")
+results = {}
+for file in sorted(OUTDIR.glob("result/*_result.hdf5")):
+    name = file.stem.removesuffix("_result").rpartition("_")[2]
+    results[name] = result = bilby.read_in_result(str(file))
+    verdict = result.meta_data["run_statistics"]["verdict"]
     print(
-        f"    ln Z {result.log_evidence:.3f} +- {result.log_evidence_err:.3f}, {len(result.posterior)} samples, "
-        f"{statistics['verdict']}"
+        f"{name:<8} ln Z {result.log_evidence:.4f} +- {result.log_evidence_err:.4f}, "
+        f"{len(result.posterior)} samples, {verdict}"
     )
+
+keys = ["mass_1", "mass_2", "luminosity_distance", "geocent_time", "phase"]
+posteriors = {name: result.posterior for name, result in results.items() if name.startswith("par")}
+plot_comparison(
+    posteriors,
+    keys,
+    OUTDIR / "pipeline.png",
+    truths=results["merge"].injection_parameters,
+    offsets=gps_offsets(results["merge"].posterior, keys),
+)

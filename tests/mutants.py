@@ -12,6 +12,8 @@ no result, and say why.
 from __future__ import annotations
 
 import argparse
+import difflib
+import importlib
 import os
 import re
 import shutil
@@ -25,8 +27,16 @@ from dataclasses import dataclass
 from multiprocessing import get_context
 from pathlib import Path
 
+import pytest
+import torch
+from cosmic_ray.commands.init import _all_work_items
+from cosmic_ray.mutating import mutate_code
+from cosmic_ray.plugins import get_operator
+from cosmic_ray.work_item import MutationSpec
+
 ROOT = Path(__file__).resolve().parent.parent
 TIMEOUT = 240.0
+HEAVY = ("arviz_stats.base", "bilby", "bilby.gw", "corner", "scipy.stats", "torch", "zuko")
 
 
 @dataclass(frozen=True)
@@ -88,10 +98,8 @@ HARMLESS: dict[tuple[str, str], str] = {
 """Mutants that change no result, by the line before and after, and why."""
 
 
-def mutants(target: Target) -> Iterator[object]:
+def mutants(target: Target) -> Iterator[MutationSpec]:
     """What cosmic-ray can change within the functions."""
-    from cosmic_ray.commands.init import _all_work_items
-
     for item in _all_work_items([Path(target.module)], {}):
         (mutation,) = item.mutations
         inside = mutation.definition_name is not None and (
@@ -102,27 +110,48 @@ def mutants(target: Target) -> Iterator[object]:
 
 
 def in_copy(folder: str) -> None:
-    """Work in a copy of one's own, which its tests import."""
+    """Work in a copy of one's own, and load once what every run of the tests loads, but for the package itself."""
     own = Path(folder) / str(os.getpid())
     own.mkdir()
     for name in ("bilby_flowpe", "tests"):
         shutil.copytree(ROOT / name, own / name, ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copy(ROOT / "pyproject.toml", own)
     os.chdir(own)
+    sys.path.insert(0, str(own))
     # A mutant of the same second and size would be taken for the module that was compiled before.
-    os.environ |= {"PYTHONPATH": str(own), "PYTHONDONTWRITEBYTECODE": "1", "OMP_NUM_THREADS": "1"}
+    sys.dont_write_bytecode = True
+    for name in HEAVY:
+        importlib.import_module(name)
+    torch.set_num_threads(1)
 
 
-def fate(mutation: object, tests: tuple[str, ...]) -> tuple[str, str, str, str, bool]:
-    """Module, function, the line before and after, and whether the tests found it."""
-    from cosmic_ray.mutating import mutate_and_test
+def run_tests(tests: tuple[str, ...]) -> None:
+    """In a process of its own: ends with pytest's code."""
+    quiet = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(quiet, 1)
+    os.dup2(quiet, 2)
+    os._exit(int(pytest.main(["-x", "-q", "-n", "0", "-p", "no:cacheprovider", *tests])))
 
-    command = f"{sys.executable} -m pytest -x -q -n 0 -p no:cacheprovider {' '.join(tests)}"
-    result = mutate_and_test([mutation], command, TIMEOUT)
-    lines = (result.diff or "").splitlines()
-    before = [line[1:].strip() for line in lines if line.startswith("-") and not line.startswith("---")]
-    after = [line[1:].strip() for line in lines if line.startswith("+") and not line.startswith("+++")]
-    return str(mutation.module_path), mutation.definition_name, " ".join(before), " ".join(after), result.is_killed
+
+def fate(mutation: MutationSpec, tests: tuple[str, ...]) -> tuple[str, str, bool]:
+    """The lines before and after, and whether the tests found it."""
+    path = Path(mutation.module_path)
+    original = path.read_text(encoding="utf-8")
+    mutated = mutate_code(original, get_operator(mutation.operator_name)(), mutation.occurrence)
+    path.write_text(mutated, encoding="utf-8")
+    try:
+        process = get_context("fork").Process(target=run_tests, args=(tests,))
+        process.start()
+        process.join(TIMEOUT)
+        found = process.exitcode != 0
+        if process.is_alive():
+            process.kill()
+            process.join()
+    finally:
+        path.write_text(original, encoding="utf-8")
+    lines = [line for line in difflib.ndiff(original.splitlines(), mutated.splitlines()) if line[:2] in ("- ", "+ ")]
+    before, after = (" ".join(line[2:].strip() for line in lines if line[0] == sign) for sign in "-+")
+    return before, after, found
 
 
 def main() -> None:
@@ -143,16 +172,20 @@ def main() -> None:
         ProcessPoolExecutor(arguments.processes, get_context("spawn"), in_copy, (folder,)) as pool,
     ):
         for target in chosen:
-            jobs = [pool.submit(fate, mutation, target.tests) for mutation in mutants(target)]
+            made = list(mutants(target))
+            jobs = [pool.submit(fate, mutation, target.tests) for mutation in made]
             killed = harmless = 0
-            for job in jobs:
-                module, function, before, after, found = job.result()
+            for mutation, job in zip(made, jobs, strict=True):
+                before, after, found = job.result()
                 known = HARMLESS.get((before, after))
                 killed += found
                 harmless += not found and known is not None
                 told = "killed" if found else f"harmless: {known}" if known else "SURVIVED"
                 if arguments.list or told == "SURVIVED":
-                    print(f"{module} {function}\n    - {before}\n    + {after}\n    {told}", flush=True)
+                    print(
+                        f"{target.module} {mutation.definition_name}\n    - {before}\n    + {after}\n    {told}",
+                        flush=True,
+                    )
             print(f"{target.module}: {killed} of {len(jobs)} killed, {harmless} harmless", flush=True)
             left += len(jobs) - killed - harmless
     print(f"{left} mutants survived, in {time.monotonic() - began:.0f} s")

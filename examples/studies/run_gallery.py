@@ -30,7 +30,7 @@ PICTURES = {
         "real_event": "outdir/real_event/GW150914_corner.png",
         "real_event_whitened": "outdir/real_event/GW150914_whitened.png",
     },
-    "pipeline": {"pipeline": "outdir_bilby_pipe/final_result/*corner.png"},
+    "pipeline": {"pipeline": "outdir_bilby_pipe/pipeline.png"},
     "own_likelihood": {
         "own_likelihood": "outdir/own_likelihood/own_likelihood.png",
         "own_likelihood_corner": "outdir/own_likelihood/own_likelihood_corner.png",
