@@ -17,9 +17,17 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter
 from scipy.stats import binom, norm
 
-__all__ = ["plot_comparison", "plot_efficiency", "plot_history", "plot_pp", "plot_weights", "plot_whitened"]
+__all__ = [
+    "gps_offsets",
+    "plot_comparison",
+    "plot_efficiency",
+    "plot_history",
+    "plot_pp",
+    "plot_weights",
+    "plot_whitened",
+]
 
-Arguments = ParamSpec("Arguments")
+_Arguments = ParamSpec("_Arguments")
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
 _LEVELS = (0.5, 0.9)
 _BINS = 40
@@ -27,11 +35,11 @@ _LARGE = 1e6
 _LONG_LEGEND = 9  # entries
 
 
-def _own_style(plot: Callable[Arguments, Path]) -> Callable[Arguments, Path]:
+def _own_style(plot: Callable[_Arguments, Path]) -> Callable[_Arguments, Path]:
     """Draw in matplotlib's own style, whatever other packages made of it."""
 
     @functools.wraps(plot)
-    def wrapped(*args: Arguments.args, **kwargs: Arguments.kwargs) -> Path:
+    def wrapped(*args: _Arguments.args, **kwargs: _Arguments.kwargs) -> Path:
         with style.context("default"):
             return plot(*args, **kwargs)
 

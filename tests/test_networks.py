@@ -20,6 +20,7 @@ from bilby_flowpe.networks import (
     log_normal,
     normalising_layers,
 )
+from bilby_flowpe.networks.layers import soft_log_scale
 
 CONTEXT = 5
 SMALL = NetworkConfig(
@@ -526,3 +527,11 @@ def test_presets() -> None:
     assert compact("cvae+").transforms == 3
     with pytest.raises(ConfigurationError, match="parameters=6"):
         green2020("maf", 6)
+
+
+def test_scales_are_bent_between_their_bounds() -> None:
+    """``x / (1 + |x| / ln 1e4)``: straight about nothing, half of the bound at the bound, never beyond."""
+    widest = math.log(1e4)
+    value = torch.tensor([-1e9, -widest, -0.01, 0.0, 0.01, widest, 1e9], dtype=torch.float64)
+    expected = [-widest, -widest / 2, -0.01 / (1 + 0.01 / widest), 0.0, 0.01 / (1 + 0.01 / widest), widest / 2, widest]
+    assert soft_log_scale(value).tolist() == pytest.approx(expected, rel=1e-6)

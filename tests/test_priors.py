@@ -480,3 +480,26 @@ class TestDensityAndCumulativeDistribution:
 
         with pytest.raises(PriorError, match=r"priors\['x'\].*times the slope of its"):
             PriorTransform(PriorDict({"x": Tilted(0, 1)}))
+
+
+def test_the_edges_of_a_prior_have_finite_coordinates() -> None:
+    """As far out as the last quantile that differs from its end, on both sides alike; between edge and there no density."""
+    transform = PriorTransform(PriorDict({"x": Uniform(-1.0, 3.0)}))
+    parameters = {"x": np.array([-1.0, 1.0, 3.0, 2.999999999])}
+    v = transform.to_unconstrained(parameters)
+    assert v[:, 0] == pytest.approx([-norm.isf(1e-15), 0.0, norm.isf(1e-15), norm.isf(2.5e-10)], rel=1e-3)
+    jacobian = transform.log_jacobian(parameters, v, ("x",))
+    assert np.isneginf(jacobian[[0, 2]]).all()
+    assert jacobian[1] == pytest.approx(-np.log(4.0) + 0.5 * np.log(2 * np.pi))
+    assert transform.outermost(parameters)["x"].tolist() == [True, False, True, False]
+
+
+def test_density_of_some_keys_minds_their_constraints_alone() -> None:
+    """Of what no constraint ties the density is plain, also where another key breaks one; of what one ties it is not."""
+    priors = BBHPriorDict({"mass_1": Uniform(10, 50), "mass_2": Uniform(20, 60), "phase": Uniform(0, 4)})
+    priors["mass_ratio"] = Constraint(0, 1)
+    transform = PriorTransform(priors)
+    rows = {"mass_1": np.array([30.0, 30.0]), "mass_2": np.array([25.0, 40.0]), "phase": np.array([1.0, 1.0])}
+    assert transform.log_prob(rows, ("phase",)) == pytest.approx([-np.log(4.0)] * 2)
+    tied = transform.log_prob(rows, ("mass_1", "mass_2"))
+    assert tied[0] > -2 * np.log(40.0) and np.isneginf(tied[1])

@@ -8,7 +8,7 @@ no exactness.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import numpy as np
 from bilby.core.prior import Prior
@@ -36,12 +36,14 @@ OfAmplitude = Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray]
 def averaged_over_phase(amplitude: np.ndarray, kappa: np.ndarray, norm: np.ndarray) -> np.ndarray:
     """Log likelihood ratio of a signal ``amplitude`` times the reference, averaged over a uniform phase."""
     loud = amplitude * kappa
-    return np.log(i0e(loud)) + loud - amplitude**2 * norm / 2
+    averaged_over_phase: np.ndarray = np.log(i0e(loud)) + loud - amplitude**2 * norm / 2
+    return averaged_over_phase
 
 
 def at_phase(amplitude: np.ndarray, kappa: np.ndarray, norm: np.ndarray) -> np.ndarray:
     """Log likelihood ratio of a signal ``amplitude`` times the reference; ``kappa`` is the real part of its inner product."""
-    return amplitude * (kappa - 0.5 * amplitude * norm)
+    at_phase: np.ndarray = amplitude * (kappa - 0.5 * amplitude * norm)
+    return at_phase
 
 
 class KnownAmplitude:
@@ -53,7 +55,7 @@ class KnownAmplitude:
         Of amplitude, modulus and squared norm.
     """
 
-    reference: Parameters = {}
+    reference: Mapping[str, float] = {}
     range = (1.0, 1.0)
 
     def __init__(self, log_likelihood: OfAmplitude = averaged_over_phase) -> None:
@@ -150,7 +152,8 @@ class Amplitudes:
         area = np.exp(log_target - peak)
         steps = (log_nodes[:, -1] - log_nodes[:, 0]) / (_FEW_NODES - 1)
         total = (area.sum(axis=1) - 0.5 * (area[:, 0] + area[:, -1])) * steps
-        return np.log(total) + peak[:, 0] + self._log_scale
+        log_marginal: np.ndarray = np.log(total) + peak[:, 0] + self._log_scale
+        return log_marginal
 
     def profile(self, norm: np.ndarray) -> Callable[[np.ndarray, np.ndarray], np.ndarray]:
         """Nearly :meth:`log_marginal`, but for constants, of many moduli for each of norms (N,), at a fraction of the cost.
@@ -177,7 +180,8 @@ class Amplitudes:
             cell = np.clip(np.searchsorted(peaks, peak) - 1, 0, len(peaks) - 2)
             share = np.clip((peak - peaks[cell]) / (peaks[cell + 1] - peaks[cell]), 0.0, 1.0)
             interpolated = rest[which, cell] + share * (rest[which, cell + 1] - rest[which, cell])
-            return steep(kappa, peak, norm[which]) + interpolated
+            log_marginal: np.ndarray = steep(kappa, peak, norm[which]) + interpolated
+            return log_marginal
 
         return of
 
@@ -208,7 +212,8 @@ class Amplitudes:
         nodes, log_target = self._on_nodes(kappa, norm, size)
         peak = log_target.max(axis=1, keepdims=True)
         area = np.trapezoid(np.exp(log_target - peak), nodes, axis=1)
-        return np.log(area) + peak[:, 0]
+        log_integral: np.ndarray = np.log(area) + peak[:, 0]
+        return log_integral
 
     def _on_nodes(self, kappa: np.ndarray, norm: np.ndarray, size: int = _NODES) -> tuple[np.ndarray, np.ndarray]:
         """Amplitudes (N, nodes) that cover the conditional and its unnormalised log density at them."""
@@ -223,7 +228,8 @@ class Amplitudes:
         return np.maximum(centre - _WIDTHS * width, lowest), np.minimum(centre + _WIDTHS * width, highest)
 
     def _log_prior(self, amplitude: np.ndarray) -> np.ndarray:
-        return np.interp(np.log(amplitude), self._log_table, self._log_prior_table)
+        log_prior: np.ndarray = np.interp(np.log(amplitude), self._log_table, self._log_prior_table)
+        return log_prior
 
     def _draw(self, kappa: np.ndarray, norm: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
         """Draws and their log density, (N,) each, from the density that is linear between the nodes."""
@@ -284,7 +290,11 @@ def amplitudes_of(
                 "too narrow for that: have a model trained with distance='network'"
             )
     distance, log_scale = transform.priors[DISTANCE], sum(transform.log_scale[key] for key in drawn)
-    effective = EffectiveDistance(distance, transform.priors[INCLINATION], response) if INCLINATION in keys else None
+    effective = None
+    if INCLINATION in keys:
+        if response is None:
+            raise ContractError(f"keys={list(keys)}: the inclination needs the response of the one detector there is")
+        effective = EffectiveDistance(distance, transform.priors[INCLINATION], response)
     return Amplitudes(distance, log_scale, effective, log_likelihood)
 
 
@@ -293,7 +303,7 @@ def resolved(transform: PriorTransform, key: str) -> bool:
     prior, log_scale = transform.priors[key], transform.log_scale[key]
     if key == DISTANCE:
         ends = nearest(prior), prior.maximum
-        grids = np.linspace(*ends, _NODES), np.geomspace(*ends, _NODES)
+        grids: tuple[np.ndarray, ...] = np.linspace(*ends, _NODES), np.geomspace(*ends, _NODES)
     else:
         grids = (np.linspace(prior.minimum, prior.maximum, 2 * ANGLES - 1),)
     masses = [float(np.trapezoid(np.exp(prior.ln_prob(grid) + log_scale), grid)) for grid in grids]

@@ -18,6 +18,7 @@ from bilby.core.prior import Prior
 from bilby.gw.likelihood import GravitationalWaveTransient
 from scipy.ndimage import spline_filter1d
 
+from ..errors import SimulationError
 from ..processes.parallel import Row
 from .filters import TIME, Filters, Wave
 from .phase import InnerProducts
@@ -97,6 +98,8 @@ class TimedProducts:
         """Times that cover the density, (K,), and the inner products there, (K, 3)."""
         row = {**row, TIME: self.middle}
         wave = self.products.polarisations(row)
+        if wave is None:
+            raise SimulationError(f"the waveform fails at {row}: give parameters that it allows")
         squared, norms = self._squared([wave], [row])
         ((_, offsets, _),) = self._densities(squared, norms)
         times = self.middle + offsets[0]
@@ -202,7 +205,8 @@ class TimedProducts:
         values = profile(moduli, np.arange(len(squared))[:, None])
         hopeless = values < values[:, -1:] - _REACH - np.ptp(self._log_prior[allowed])
         # The largest of these; none is hopeless where the first is not, as profiles rise.
-        return (np.where(hopeless, moduli, 0.0).max(axis=1)) ** 2
+        cut: np.ndarray = (np.where(hopeless, moduli, 0.0).max(axis=1)) ** 2
+        return cut
 
 
 def _modes_of(waves: Sequence[Wave]) -> list[str]:
@@ -217,10 +221,11 @@ def _on_spline(filtered: np.ndarray, rows: np.ndarray, places: np.ndarray) -> np
     left = 1 - right
     weights = left**3, 4 + 3 * right**2 * (right - 2), 4 + 3 * left**2 * (left - 2), right**3
     last = filtered.shape[1] - 1
-    return (
+    on_spline: np.ndarray = (
         sum(
             weight * filtered[rows, np.clip(cell + step, 0, last)]
             for step, weight in zip(range(-1, 3), weights, strict=True)
         )
         / 6
     )
+    return on_spline

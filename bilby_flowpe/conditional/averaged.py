@@ -56,13 +56,15 @@ class AveragedLikelihood:
         left = left + down * (flat[corner + _NORMS] - left)
         opposite = flat[corner + 1]
         opposite = opposite + down * (flat[corner + _NORMS + 1] - opposite)
-        return self._steep(kappa, norm) + left + right * (opposite - left)
+        averaged: np.ndarray = self._steep(kappa, norm) + left + right * (opposite - left)
+        return averaged
 
     def _steep(self, kappa: np.ndarray, norm: np.ndarray) -> np.ndarray:
         """Nearly, at the best amplitude that the distances allow: the average over the phase by its limits, not by Bessel's."""
         amplitude = np.clip(kappa / norm, *self._ends)
         loud = amplitude * kappa
-        return loud - 0.5 * amplitude**2 * norm - 0.5 * np.log1p(2 * np.pi * loud)
+        steep: np.ndarray = loud - 0.5 * amplitude**2 * norm - 0.5 * np.log1p(2 * np.pi * loud)
+        return steep
 
 
 def _cell(values: np.ndarray, grid: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -21,7 +21,7 @@ from typing import Any, Protocol
 import numpy as np
 from bilby.gw.likelihood import GravitationalWaveTransient
 
-from ..errors import ContractError
+from ..errors import ContractError, SimulationError
 from ..priors import Parameters, PriorTransform
 from ..processes.parallel import Row, Task
 from .amplitudes import INCLINATION, amplitudes_of
@@ -73,7 +73,8 @@ class ConditionalConfig:
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> ConditionalConfig:
         """The inverse of :meth:`to_dict`."""
-        return cls(**{key: tuple(value) if isinstance(value, list) else value for key, value in values.items()})
+        sequences = {key: tuple(value) for key, value in values.items() if isinstance(value, list)}
+        return cls(**{**values, **sequences})
 
 
 @dataclass(frozen=True)
@@ -156,7 +157,8 @@ class ExactConditional:
                 "parameters by the priors: give them priors of their own, or have a model trained for these priors"
             )
         self._log_scale = {key: transform.log_scale[key] for key in config.keys}
-        self._time = transform.priors[TIME] if TIME in config.keys else None
+        # A prior of Bilby's, where the time is drawn.
+        self._time: Any = transform.priors[TIME] if TIME in config.keys else None
         if self._time is not None and not np.isfinite(self._time.maximum - self._time.minimum):
             raise ContractError(
                 f"this model draws {TIME} from its exact conditional, but its prior {self._time!r} has no bounds: give it some"
@@ -172,7 +174,7 @@ class ExactConditional:
     @property
     def reference(self) -> dict[str, float]:
         """Values of the conditional parameters for which the inner products are wanted."""
-        values = {PHASE: 0.0, INCLINATION: 0.0, **self.amplitudes.reference}
+        values: dict[str, float] = {PHASE: 0.0, INCLINATION: 0.0, **self.amplitudes.reference}
         if TIME in self.keys:
             values[TIME] = float(0.5 * (self._time.minimum + self._time.maximum))
         return {key: values[key] for key in self.keys}
@@ -191,7 +193,10 @@ class ExactConditional:
         """Log likelihood ratio averaged over the prior of the conditional parameters, the others as in ``row``."""
         row = {**row, **self.reference}
         if TIME not in self.keys:
-            return float(self.log_marginal(InnerProducts(likelihood)(row)[None])[0])
+            inner = InnerProducts(likelihood)(row)
+            if inner is None:
+                raise SimulationError(f"the waveform fails at {row}: give parameters that it allows")
+            return float(self.log_marginal(inner[None])[0])
         times, products = self._timed(likelihood).on_nodes(row)
         log_density = self.log_marginal(products) + self.log_prior_of_time(times)
         peak = log_density.max()
@@ -236,7 +241,12 @@ class ExactConditional:
 
     def _turn(self, theta: np.ndarray) -> np.ndarray:
         """Angle that the inclination adds to the signal's, relative to face on."""
+        if self.config.response is None:
+            raise ContractError(
+                "the inclination turns the phase as one detector's response says, which is not known here"
+            )
         plus, cross = self.config.response
         ratio = complex(*self.config.cross_ratio)
         cosine = np.cos(theta)
-        return np.angle((plus * (1 + cosine**2) / 2 + cross * ratio * cosine) / (plus + cross * ratio))
+        turn: np.ndarray = np.angle((plus * (1 + cosine**2) / 2 + cross * ratio * cosine) / (plus + cross * ratio))
+        return turn

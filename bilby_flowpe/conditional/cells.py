@@ -39,11 +39,13 @@ class Cells:
 
     def quantile(self, shares: np.ndarray) -> np.ndarray:
         """Where so much of the mass lies below, (N,)."""
-        return np.interp(shares, self.below, self.edges)
+        quantile: np.ndarray = np.interp(shares, self.below, self.edges)
+        return quantile
 
     def share(self, places: np.ndarray) -> np.ndarray:
         """Share of the mass below, (N,)."""
-        return np.interp(places, self.edges, self.below)
+        share: np.ndarray = np.interp(places, self.edges, self.below)
+        return share
 
     def log_density(self, places: np.ndarray) -> np.ndarray:
         """Log density, (N,); -inf outside."""

@@ -23,7 +23,8 @@ _RIGHT_ANGLE = np.pi / 2
 
 def nearest(distance: Prior) -> float:
     """Least distance of a prior that may begin at nothing: in amplitudes, nothing has no end."""
-    return max(distance.minimum, _NEAREST * distance.maximum)
+    nearest: float = max(distance.minimum, _NEAREST * distance.maximum)
+    return nearest
 
 
 class EffectiveDistance:
@@ -50,7 +51,8 @@ class EffectiveDistance:
         r"""Amplitude :math:`a(\theta)` that the detector sees, relative to a face-on source with :math:`F_+ = 1`."""
         cosine = np.cos(theta)
         plus, cross = self.response
-        return np.hypot(plus * (1 + cosine**2) / 2, cross * cosine)
+        amplitude: np.ndarray = np.hypot(plus * (1 + cosine**2) / 2, cross * cosine)
+        return amplitude
 
     def prior(self) -> tuple[np.ndarray, np.ndarray]:
         """Effective distances over their whole range and the prior's density at them."""
@@ -103,9 +105,10 @@ class EffectiveDistance:
         """Log density of effective distance and inclination."""
         seen = self.amplitude(theta)
         with np.errstate(divide="ignore"):
-            return (
+            log_density: np.ndarray = (
                 self.inclination.ln_prob(theta) + self.distance.ln_prob(self._within(effective * seen)) + np.log(seen)
             )
+            return log_density
 
     def _within(self, distance: np.ndarray) -> np.ndarray:
         """Distances of allowed inclinations, with the rounding at the ends of their prior undone."""
@@ -118,4 +121,5 @@ class EffectiveDistance:
         half = plus / 2 + cross
         excess = seen**2 - plus / 4
         squared = 2 * excess / (half + np.sqrt(np.maximum(half**2 + plus * excess, 0.0)))
-        return np.arccos(np.sqrt(np.clip(squared, 0.0, 1.0)))
+        angle: np.ndarray = np.arccos(np.sqrt(np.clip(squared, 0.0, 1.0)))
+        return angle

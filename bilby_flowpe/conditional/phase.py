@@ -55,7 +55,10 @@ class InnerProducts:
 
     def polarisations(self, row: Row) -> Mapping[str, np.ndarray] | None:
         """Polarisations at phase zero; ``None`` where the waveform fails."""
-        return self.likelihood.waveform_generator.frequency_domain_strain({**row, "phase": 0.0})
+        polarisations: Mapping[str, np.ndarray] | None = self.likelihood.waveform_generator.frequency_domain_strain(
+            {**row, "phase": 0.0}
+        )
+        return polarisations
 
     def of(self, polarisations: Mapping[str, np.ndarray], row: Row) -> np.ndarray | None:
         """Inner products of these polarisations; ``None`` where they are not a number."""
@@ -152,7 +155,8 @@ class Projection:
 
     def terms(self, signals: np.ndarray) -> np.ndarray:
         """What the inner products of signals (N, F) with the data are the sums of, (N, F)."""
-        return signals.conj() * self._data
+        terms: np.ndarray = signals.conj() * self._data
+        return terms
 
     def by_mode(self, modes: Sequence[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
         """Terms of the inner products of polarisations that come at the segment's start, (P, F), and their products, (P, P)."""

@@ -230,7 +230,10 @@ def interpolated(values: np.ndarray, places: np.ndarray) -> np.ndarray:
         -(t + 1) * t * (t - 2) / 2,
         (t + 1) * t * (t - 1) / 6,
     )
-    return sum(weight * values[..., cell + step] for step, weight in zip((-1, 0, 1, 2), weights, strict=True))
+    interpolated: np.ndarray = sum(
+        weight * values[..., cell + step] for step, weight in zip((-1, 0, 1, 2), weights, strict=True)
+    )
+    return interpolated
 
 
 def _covers_the_sky(priors: Mapping[str, Prior]) -> bool:
@@ -246,7 +249,8 @@ def _covers_the_sky(priors: Mapping[str, Prior]) -> bool:
 
 def reach_of(detectors: tuple[Detector, ...]) -> float:
     """Seconds from the Earth's centre to the farthest detector, and a little more."""
-    return float(max(np.linalg.norm(detector.vertex) for detector in detectors)) / lal.C_SI + _MORE
+    seconds: float = float(max(np.linalg.norm(detector.vertex) for detector in detectors)) / lal.C_SI + _MORE
+    return seconds
 
 
 def _frame(first: Detector, second: Detector) -> tuple[np.ndarray, float]:
@@ -261,8 +265,9 @@ def _frame(first: Detector, second: Detector) -> tuple[np.ndarray, float]:
 def _direction(cosine: np.ndarray, angle: np.ndarray, frame: np.ndarray) -> np.ndarray:
     """Unit vectors (..., 3) at so much from the third axis and around it."""
     sine = np.sqrt(np.maximum(1 - cosine**2, 0.0))
-    return (
+    direction: np.ndarray = (
         (sine * np.cos(angle))[..., None] * frame[0]
         + (sine * np.sin(angle))[..., None] * frame[1]
         + (cosine + 0 * angle)[..., None] * frame[2]
     )
+    return direction

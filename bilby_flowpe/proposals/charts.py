@@ -67,6 +67,8 @@ def dimension(chart: Chart) -> int:
 
 def turned(chart: Chart, parameters: Parameters, how: np.ndarray) -> Parameters:
     """The copies of ``parameters`` under the chart's symmetry, moved where ``how`` is one."""
+    if chart.turn is None:
+        return parameters
     key, by, period = chart.turn
     return {**parameters, key: (parameters[key] + how * by) % period}
 
@@ -119,7 +121,7 @@ class PriorChart:
 
     def inverse(self, base: np.ndarray, rng: np.random.Generator) -> tuple[Parameters, np.ndarray]:
         """See :class:`Chart`; ``rng`` is not needed."""
-        within = within_quantiles(base).all(axis=1)
+        within: np.ndarray = np.all(within_quantiles(base), axis=1)
         v = np.zeros((len(base), self.transform.ndim))
         # What is beyond, infinite too, is outside whatever its parameters: no prior or constraint need bear them.
         v[:, self._columns] = np.where(within[:, None], base, 0.0)

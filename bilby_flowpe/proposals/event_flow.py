@@ -58,7 +58,8 @@ class Whitening:
 
     def inverse(self, white: np.ndarray) -> np.ndarray:
         """The inverse."""
-        return white @ self.cholesky.T + self.mean
+        base: np.ndarray = white @ self.cholesky.T + self.mean
+        return base
 
 
 class EventFlow:
@@ -147,7 +148,8 @@ def fit_event_flow(
 
 
 def _alive(points: np.ndarray, log_weights: np.ndarray) -> np.ndarray:
-    return np.isfinite(log_weights) & np.all(np.isfinite(points), axis=1)
+    alive: np.ndarray = np.isfinite(log_weights) & np.all(np.isfinite(points), axis=1)
+    return alive
 
 
 def sound_weights(points: np.ndarray, log_weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -40,16 +40,19 @@ class NormalMixture:
         """Draws (size, n)."""
         component = torch.multinomial(torch.as_tensor(self.shares), size, replacement=True, generator=generator).numpy()
         white = torch.randn(size, self.means.shape[1], generator=generator, dtype=torch.float64).numpy()
-        return np.einsum("nij,nj->ni", self.cholesky[component], white) + self.means[component]
+        drawn: np.ndarray = np.einsum("nij,nj->ni", self.cholesky[component], white) + self.means[component]
+        return drawn
 
     def log_prob(self, base: np.ndarray) -> np.ndarray:
         """Log density (N,) at (N, n)."""
-        return logsumexp(self.log_parts(base), axis=1)
+        log_prob: np.ndarray = logsumexp(self.log_parts(base), axis=1)
+        return log_prob
 
     def log_parts(self, base: np.ndarray) -> np.ndarray:
         """Log density of each component times its share, (N, K)."""
         log_prob = self._normals.log_prob(torch.as_tensor(base, dtype=torch.float64)[:, None, :])
-        return log_prob.numpy() + np.log(self.shares)
+        log_parts: np.ndarray = log_prob.numpy() + np.log(self.shares)
+        return log_parts
 
 
 def split(weights: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray] | None:

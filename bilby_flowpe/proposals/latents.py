@@ -11,6 +11,8 @@ whose tails are wider than those of :math:`p(z|y) p(x|z,y)` costs the variance, 
 
 from __future__ import annotations
 
+from typing import cast
+
 import numpy as np
 import torch
 
@@ -49,4 +51,5 @@ class Encoder:
 
 def encoder_of(chart: Chart) -> Encoder | None:
     """The encoder of a chart that has latent variables."""
-    return Encoder(chart) if chart.latent else None
+    # What has latent variables has their density.
+    return Encoder(cast(LatentChart, chart)) if chart.latent else None

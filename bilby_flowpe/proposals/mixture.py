@@ -18,7 +18,7 @@ tells where the posterior is: with the flow, in its tails, or where the flow doe
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -155,15 +155,18 @@ class Mixture:
     def log_parts(self, parameters: Parameters) -> np.ndarray:
         """Log of share times density of every part, (N, K)."""
         with np.errstate(divide="ignore"):
-            return np.concatenate([part.log_prob(parameters) for part in self.parts], axis=1) + np.log(self.shares)
+            log_parts = np.concatenate([part.log_prob(parameters) for part in self.parts], axis=1)
+            weighted: np.ndarray = log_parts + np.log(self.shares)
+            return weighted
 
     def log_prob(self, parameters: Parameters) -> np.ndarray:
         """Log density, (N,)."""
-        return logsumexp(self.log_parts(parameters), axis=1)
+        log_prob: np.ndarray = logsumexp(self.log_parts(parameters), axis=1)
+        return log_prob
 
 
 def on_network(
-    chart: Chart, densities: dict[str, BaseDensity], transform: PriorTransform | None, shares: Sequence[float]
+    chart: Chart, densities: Mapping[str, BaseDensity], transform: PriorTransform | None, shares: Sequence[float]
 ) -> Mixture:
     """Densities on the chart of a network and, last, the prior.
 
@@ -220,7 +223,8 @@ def marginal_log_prob(
     repeated = {key: np.repeat(value, samples) for key, value in parameters.items()}
     repeated |= mixture.encoder.draw(repeated, generator, rng)
     log_ratio = mixture.log_prob(repeated) - mixture.encoder.log_prob(repeated)
-    return logsumexp(log_ratio.reshape(size, samples), axis=1) - np.log(samples)
+    marginal_log_prob: np.ndarray = logsumexp(log_ratio.reshape(size, samples), axis=1) - np.log(samples)
+    return marginal_log_prob
 
 
 def posterior_shares(draws: Draws, log_weights: np.ndarray, names: Sequence[str]) -> dict[str, float]:

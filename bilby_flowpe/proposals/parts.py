@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -47,7 +48,8 @@ class Normal:
     def log_prob(self, base: np.ndarray) -> np.ndarray:
         """See :class:`BaseDensity`."""
         scaled = np.sum((base / self.width) ** 2, axis=1)
-        return -0.5 * scaled - self.features * (np.log(self.width) + 0.5 * _LOG_2PI)
+        log_prob: np.ndarray = -0.5 * scaled - self.features * (np.log(self.width) + 0.5 * _LOG_2PI)
+        return log_prob
 
 
 class Part(Protocol):
@@ -85,7 +87,7 @@ class Charted:
         Whether draws are given the chart's symmetry, if it has one.
     """
 
-    def __init__(self, chart: Chart, densities: dict[str, BaseDensity], symmetric: bool = True) -> None:
+    def __init__(self, chart: Chart, densities: Mapping[str, BaseDensity], symmetric: bool = True) -> None:
         self.chart, self._symmetric = chart, symmetric and chart.turn is not None
         self.names = tuple(densities)
         self._densities = tuple(densities.values())
@@ -105,7 +107,8 @@ class Charted:
         if not self._symmetric:
             return log_prob
         other = self._log_prob(turned(self.chart, parameters, np.ones(len(log_prob))))
-        return np.logaddexp(log_prob, other) - np.log(2.0)
+        folded: np.ndarray = np.logaddexp(log_prob, other) - np.log(2.0)
+        return folded
 
     def _log_prob(self, parameters: Parameters) -> np.ndarray:
         base, log_jacobian = self.chart.forward(parameters)
@@ -126,7 +129,7 @@ class FromPrior:
         Of the latent variables that the proposal has beside them, if any.
     """
 
-    names = (PRIOR,)
+    names: tuple[str, ...] = (PRIOR,)
 
     def __init__(self, transform: PriorTransform, keys: tuple[str, ...], encoder: Encoder | None = None) -> None:
         self.transform, self.keys, self._encoder = transform, keys, encoder

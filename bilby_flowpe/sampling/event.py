@@ -14,6 +14,7 @@ from bilby.core.utils import logger
 from ..importance import WeightSummary, draws_needed, effective_sample_size
 from ..proposals.charts import Chart, unreached_share
 from ..proposals.mixture import Mixture
+from ..proposals.parts import FromPrior
 from ..surprise import Surprise
 from ..verdict import judge
 from .outcome import Outcome
@@ -60,7 +61,7 @@ class EventSampler:
     chart
         A network bound to the event's data; ``None`` to start from the prior.
     proposal
-        Mixture to begin with, where there is a network.
+        Mixture to begin with, where there is a network; the prior where there is none.
     wanted, budget
         What is asked for, and what may be spent on it.
     found
@@ -88,7 +89,8 @@ class EventSampler:
         found: float | None = None,
         surprise: Callable[[float | None], Surprise | None] | None = None,
     ) -> None:
-        self.target, self.chart, self.proposal, self.found = target, chart, proposal, found
+        self.target, self.chart, self.found = target, chart, found
+        self.proposal = proposal or Mixture([FromPrior(target.transform, target.keys)], [1.0])
         self.surprise = surprise
         self.wanted, self.budget = wanted, budget
         self.generator, self.rng = generator, rng
@@ -163,24 +165,23 @@ class EventSampler:
         """
         for weighted, proposal in known if self._start is not None else []:
             refinement.add(weighted, proposal)
-        outcome = before
-        for _ in range(_ATTEMPTS):
+        outcome, attempts = before, 0
+        while True:
             ready = self._timed("refinement", refinement.run)
             # Draws from the bare prior are no better than what the network had.
             proposal = refinement.proposal if refinement.has_flow or self.chart is None or ready else self.proposal
             size = refinement.draws_for(self.wanted.n_effective)
             if size < 1 and outcome is not None:
-                break
+                return outcome
             weighted = self._draw(proposal, max(size, 1), "weighing")
             latest = self._judged(weighted, proposal, None, refinement, None if ready else refinement.unfinished)
-            outcome = _better(outcome, latest)
+            outcome, attempts = _better(outcome, latest), attempts + 1
             # Rounds mend weights; where these are sound, another reason stays, however many are made.
             sound = judge(latest.summary, self.wanted.n_effective).grade == "reliable"
-            if not ready or sound or not outcome.verdict.mendable:
-                break
+            if not ready or sound or not outcome.verdict.mendable or attempts == _ATTEMPTS:
+                return outcome
             if proposal.encoder is None:
                 refinement.add(weighted, proposal)
-        return outcome
 
     def _draw(self, proposal: Mixture, size: int, stage: str) -> WeightedDraws:
         title = stage.capitalize() if self.wanted.progress else None
@@ -204,7 +205,7 @@ class EventSampler:
         unfinished: str | None = None,
     ) -> Outcome:
         outcome = Outcome(weighted, proposal, pilot, refinement)
-        searched = refinement.round_draws if self.chart is None and self.found is None else None
+        searched = refinement.round_draws if refinement and self.chart is None and self.found is None else None
         # A refinement begins with draws from the prior, and goes from there where the network does not reach.
         unreached = None if refinement else self._unreached
         outcome.judge(

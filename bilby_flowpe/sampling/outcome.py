@@ -14,6 +14,7 @@ from bilby.core.utils import logger
 from pandas import DataFrame
 
 from ..bound import BoundPosterior
+from ..errors import ConfigurationError
 from ..importance import WeightSummary, equal_weight_rows, normalised_weights
 from ..processes.parallel import Row
 from ..proposals.mixture import Mixture
@@ -187,7 +188,9 @@ def fill_raw(sampler: Sampler, outcome: Outcome, target: Target, began: float) -
     weighted = outcome.weighted
     alive = np.isfinite(weighted.log_weights)
     # Raw draws are not held against the data: what these look like by themselves is.
-    if surprise := outcome.bound.surprise():
+    if (bound := outcome.bound) is None:
+        raise ConfigurationError("importance=False shows a network's draws, and there is no network: leave it out")
+    if surprise := bound.surprise():
         outcome.statistics["surprise"] = surprise.to_dict()
     result = sampler.result
     parameters, log_likelihood, log_prior = target.asked(weighted)
@@ -199,7 +202,7 @@ def fill_raw(sampler: Sampler, outcome: Outcome, target: Target, began: float) -
     reasons = ["raw network draws: not weighted by the likelihood, no evidence"]
     if drawn := outcome.statistics["conditional"]:
         reasons.append(f"{drawn} were drawn from their exact conditional, which uses the likelihood")
-    if outcome.bound.model.flatten_snr:
+    if bound.model.flatten_snr:
         reasons.append("the network was trained on a prior that is flatter in signal-to-noise ratio than the user's")
     reasons += target.translation.raw_reasons
     if weighted.spot_check_failed:

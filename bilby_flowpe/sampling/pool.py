@@ -54,7 +54,8 @@ class Pool:
     def start_density(self, chart: Chart) -> np.ndarray:
         """Log density of a standard normal in the chart's base, at every draw, (N,)."""
         base, log_jacobian = self.in_base(chart)
-        return Normal(dimension(chart)).log_prob(base) + log_jacobian
+        start_density: np.ndarray = Normal(dimension(chart)).log_prob(base) + log_jacobian
+        return start_density
 
     def last_efficiency(self) -> float:
         """Efficiency of the latest batch alone, by its own proposal."""
@@ -68,7 +69,8 @@ class Pool:
             np.concatenate([self._density(which, index) for index in range(len(self.batches))])
             for which in range(len(self.proposals))
         ]
-        return logsumexp(np.stack(columns, axis=-1) + np.log(counts / counts.sum()), axis=1)
+        mixed: np.ndarray = logsumexp(np.stack(columns, axis=-1) + np.log(counts / counts.sum()), axis=1)
+        return mixed
 
     def _density(self, which: int, index: int) -> np.ndarray:
         key = (which, index)

@@ -254,13 +254,13 @@ class Refinement:
         weighted = self.target.draw(self.proposal, size, self.generator, self.rng, go_on=self.budget.go_on)
         self.pool.add(weighted, self.proposal)
         if self.network is not None:
-            self._choose_start()
+            self._choose_start(self.network)
         self._beta = self._next_beta()
         self._note(self._beta, self.pool.last_efficiency(), began)
 
-    def _choose_start(self) -> None:
+    def _choose_start(self, network: Chart) -> None:
         """The network, unless it misses part of the posterior or the prior is nearer to it."""
-        prior, network = self.chart, self.network
+        prior = self.chart
         log_weights = self.pool.log_weights(self.pool.log_target)
         if unreached_share(network, self.target.transform) > _UNREACHED:
             return

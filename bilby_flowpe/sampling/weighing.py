@@ -117,9 +117,9 @@ class Target:
     likelihood: Likelihood
     transform: PriorTransform
     use_ratio: bool
-    conditional: Conditional = field(default=None)
+    conditional: Conditional = field(default=None)  # type: ignore[assignment]  # nothing conditional, when left out
     npool: int = 1
-    translation: Unchanged = field(default=None)
+    translation: Unchanged = field(default=None)  # type: ignore[assignment]  # the identity, when left out
     n_likelihood: int = 0
     n_nan: int = 0
 
@@ -308,12 +308,13 @@ class Target:
         """Put the likelihood asked for in the place of the one drawn with, in place; the number of its evaluations."""
         alive = np.flatnonzero(log_weights > _FAILED)
         task, rows = self.translation.task(self.use_ratio), self._asked_rows(parameters, alive, rng)
-        values, good = evaluate(task, rows, self.npool) if len(alive) else ([], [])
         asked = np.full(len(alive), -np.inf)
-        if np.any(good):
-            asked[good] = values[:, 0]
-            _take_extra(values, alive[good], extra, log_extra)
-        self.n_nan += int(np.sum(~np.asarray(good, dtype=bool)))
+        if len(alive):
+            values, good = evaluate(task, rows, self.npool)
+            if good.any():
+                asked[good] = values[:, 0]
+                _take_extra(values, alive[good], extra, log_extra)
+            self.n_nan += int(np.sum(~good))
         log_weights[alive] += asked - log_likelihood[alive] + log_extra[alive]
         log_likelihood[alive] = asked
         return len(alive)

@@ -33,7 +33,7 @@ from ..representation import (
     Representation,
     SeriesRepresentation,
 )
-from ..simulation import GravitationalWaveSimulator, SimulationConfig, Simulator, make_simulator
+from ..simulation import AmortisedSimulator, GravitationalWaveSimulator, SimulationConfig, Simulator, make_simulator
 from ..translation.contract import describe
 from .calibrate import calibrate, calibrated
 from .loop import train
@@ -193,9 +193,9 @@ class _Builder:
         if self.team.size == 1 or checkpoint is None or config.file:
             return make(config)
         shared = checkpoint.with_suffix(".waveforms.h5")
-        simulator = make(config) if self.team.rank == 0 else None
-        stored = isinstance(simulator, GravitationalWaveSimulator)
-        if stored:
+        simulator, stored = make(config) if self.team.rank == 0 else None, False
+        if isinstance(simulator, GravitationalWaveSimulator):
+            stored = True
             simulator.save(shared, self.contract.fingerprint())
         if not self.team.broadcast(stored):
             return simulator or make(config)
@@ -247,9 +247,17 @@ class _Builder:
             return SeriesRepresentation.fit(self.simulator, self.rng, self.generator)
         # A free turn of the signal carries no news; where the phase acts otherwise, the angle found does.
         free = conditional_obstacle(self.transform, self.simulator.symmetries.phase_order) is None
-        fitted = AmortisedRepresentation if kind.kind == "amortised" else AlignedRepresentation
-        representation = fitted.fit(self.simulator, kind, not free, self.rng, self.generator)
-        compressor = _compressor(representation)
+        representation: AmortisedRepresentation | AlignedRepresentation
+        if kind.kind == "aligned":
+            representation = aligned = AlignedRepresentation.fit(
+                self.simulator, kind, not free, self.rng, self.generator
+            )
+        elif isinstance(self.simulator, AmortisedSimulator):
+            representation = AmortisedRepresentation.fit(self.simulator, kind, not free, self.rng, self.generator)
+            aligned = representation.aligned
+        else:
+            raise ConfigurationError(f"representation kind={kind.kind!r} needs many noise curves: use psd='amortised'")
+        compressor = aligned.compressor
         logger.info(
             f"{compressor.features} components keep all of the held-out signals' squared signal-to-noise ratio but "
             f"{float(compressor.worst_loss):.2g} at worst, {float(compressor.mean_loss):.2g} on average"

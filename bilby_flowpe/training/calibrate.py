@@ -158,17 +158,19 @@ def measure_null(
     # Events come from the prior as it is: quiet ones may have been thinned out in training, and must not surprise.
     config = SimulationConfig(n_waveforms=size, flatten_snr=False, psd=model.psd)
     simulator = make_simulator(likelihood, transform, config, npool, seed, model.grid, progress=False)
-    contexts, found = [], []
+    contexts: list[np.ndarray] = []
+    found: list[np.ndarray] = []
     for begin in range(0, size, _CHUNK):
         data = simulator.add_noise(simulator.draw(min(_CHUNK, size - begin), rng).data, generator)
         contexts.append(model.representation(data)[0].numpy())
-        found.append(model.representation.log_likelihood_found(data))
+        if (loudest := model.representation.log_likelihood_found(data)) is not None:
+            found.append(loudest)
     residuals = None
     if isinstance(likelihood, GravitationalWaveTransient):
         # By rows, which a run that is interrupted keeps: an event is one.
         rows = [{"event": float(index)} for index in range(events)]
         residuals = evaluate(_Residual(model, likelihood, transform, seed), rows, npool)[0][:, 0]
-    loudness = None if found[0] is None else np.concatenate(found)
+    loudness = np.concatenate(found) if found else None
     return Null.fit(np.concatenate(contexts), loudness, residuals)
 
 
@@ -196,7 +198,8 @@ class _Residual:
         bound = BoundPosterior(self.model, event, self.transform)
         weighted = _draw(bound, bound.mixture(), event, self.transform, _RESIDUAL_DRAWS, rng, 1)
         best = max(float(np.max(weighted.log_likelihood)), bound.log_likelihood_found or -np.inf)
-        return residual_of(event, best)
+        residual = residual_of(event, best)
+        return np.nan if residual is None else residual
 
 
 def moved_psd(likelihood: GravitationalWaveTransient, move: float, rng: np.random.Generator) -> None:
@@ -289,7 +292,8 @@ def _efficiency(weighted: WeightedDraws, shares: Shares | None) -> float:
         # Its own draws alone: where others went, its tails are too thin for its weights to have a variance.
         own = weighted.draws.part == 0
         log_flow = np.where(alive[own], log_w[own] + np.where(alive[own], log_q[own] - parts[own, 0], 0), -np.inf)
-        return effective_sample_size(log_flow) / max(own.sum(), 1)
+        efficiency: float = effective_sample_size(log_flow) / max(own.sum(), 1)
+        return efficiency
     log_w, log_q, parts = log_w[alive], log_q[alive], parts[alive]
     chosen = np.zeros(len(_PILOT))
     chosen[0] = 1 - shares.broad - shares.prior

@@ -46,7 +46,8 @@ def read_checkpoint(path: Path | None, config: dict[str, Any]) -> dict[str, Any]
     if state["config"] != config:
         logger.info(f"{path} is of a training with another configuration: starting anew")
         return None
-    return state
+    found: dict[str, Any] = state
+    return found
 
 
 def _digested(payload: bytes) -> bytes:

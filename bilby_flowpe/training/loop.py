@@ -269,10 +269,12 @@ class _Run:
         moved = torch.tensor([float(weight.grad is not None) for weight in weights], device=self.device)
         self.team.average([moved])
         weights = [weight for weight, share in zip(weights, moved.tolist(), strict=True) if share > 0]
+        gradients = []
         for weight in weights:
             if weight.grad is None:
                 weight.grad = torch.zeros_like(weight)
-        self.team.average([weight.grad for weight in weights])
+            gradients.append(weight.grad)
+        self.team.average(gradients)
 
     def _autocast(self) -> contextlib.AbstractContextManager[Any]:
         return torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=self.bf16)
@@ -332,10 +334,10 @@ class _Run:
         """The first process writes, for all."""
         losses = self.team.gather(self.losses)
         streams = [(self.states[shard], self.noise[shard].get_state()) for shard in self.shards]
-        streams = self.team.gather(dict(zip(self.shards, streams, strict=True)))
-        if self.team.rank > 0:
+        everywhere = self.team.gather(dict(zip(self.shards, streams, strict=True)))
+        if self.team.rank > 0 or self.checkpoint is None:
             return
-        shards = {shard: state for these in streams for shard, state in these.items()}
+        shards = {shard: state for these in everywhere for shard, state in these.items()}
         state = {
             "config": self.config.to_dict(),
             "network": self.network.state_dict(),

@@ -176,7 +176,8 @@ def annealed(terms: Mapping[str, torch.Tensor], multiplier: float, floor: float)
     """
     means = {name: rows.mean() for name, rows in terms.items()}
     kl = means.pop("kl", None)
-    rest = sum(means.values())
+    first, *others = means.values()
+    rest = sum(others, start=first)
     return rest if kl is None or bool(kl < floor) else rest + multiplier * kl
 
 

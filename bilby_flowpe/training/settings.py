@@ -17,7 +17,7 @@ from ..representation import REPRESENTATIONS, RepresentationConfig
 from ..simulation import SimulationConfig
 from ..simulation.bank import spare_memory
 from ..translation.contract import Contract
-from .loop import TrainingConfig
+from .recipe import TrainingConfig
 
 _BYTES = 20  # of a weight in training: itself, its gradient, two moments, its average
 
@@ -85,7 +85,8 @@ class Settings:
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values, for JSON."""
-        return json.loads(json.dumps(asdict(self)))
+        plain: dict[str, Any] = json.loads(json.dumps(asdict(self)))
+        return plain
 
     def modes(self) -> Modes:
         """What is to draw which parameters."""
@@ -125,8 +126,8 @@ def adapted(settings: Settings, contract: Contract) -> Settings:
             raise ConfigurationError(
                 f"psd={settings.simulation.psd!r} with representation={settings.representation.kind!r}: use 'aligned'"
             )
-        kind = "amortised" if amortised else "aligned"
-        settings = replace(settings, representation=replace(settings.representation, kind=kind))
+        representation = replace(settings.representation, kind="amortised" if amortised else "aligned")
+        settings = replace(settings, representation=representation)
     if contract.facts["kind"] == "gravitational wave" or settings.representation.kind == "linear":
         return settings
     return replace(settings, representation=replace(settings.representation, kind="linear"))
