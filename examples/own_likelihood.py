@@ -3,7 +3,7 @@ A likelihood of your own
 ========================
 
 Nothing in flowpe is particular to gravitational waves. A likelihood that can say what data it expects (``simulate``) gets a
-network of its own in a minute; after that a data set takes seconds::
+network of its own in two minutes; after that a data set takes seconds::
 
     python examples/own_likelihood.py
 
@@ -95,7 +95,8 @@ for number, (burst, truth) in enumerate(zip(bursts, truths, strict=True)):
         outdir=OUTDIR,
         label=f"burst_{number}",
         cache=f"{OUTDIR}/models",
-        training_time=60,
+        training_time=120,
+        n_waveforms=200_000,  # simulations: without a waveform they are cheap
         sampling_seed=number,
         injection_parameters=truth,
         progress=False,
