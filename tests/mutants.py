@@ -80,22 +80,45 @@ OPERATORS = re.compile(
     r"|ReplaceComparisonOperator_(Lt_LtE|LtE_Lt|Gt_GtE|GtE_Gt|Eq_NotEq|NotEq_Eq|Is_IsNot|IsNot_Is))"
 )
 
-HARMLESS: dict[tuple[str, str], str] = {
-    (
-        "if cut * np.sqrt(kept) <= clipped_scatter:",
-        "if cut * np.sqrt(kept) < clipped_scatter:",
-    ): "a bisection of real numbers",
-    ("if len(rows) <= most:", "if len(rows) < most:"): "a choice of all of them is all of them",
-    (
-        "if log_w.max() - np.median(log_w) < _NO_TAIL:",
-        "if log_w.max() - np.median(log_w) <= _NO_TAIL:",
-    ): "a threshold of real numbers, 1e-6 or so of them",
-    (
-        "if parts is not None and n > 1:",
-        "if parts is not None or n > 1:",
-    ): "rows of one part scatter as rows without parts",
-}
-"""Mutants that change no result, by the line before and after, and why."""
+_UNIT = "unit = np.clip((offset + 0.5) % 1.0, 1e-15, 1 - 1e-15)"
+_TURN = "offset = self.period * (ndtr(raw[:, self.config.keys.index(PHASE)]) - 0.5)"
+_COIN = "v[:, self.transform.keys.index(key)] = column * rng.choice([-1.0, 1.0], size=size)"
+_REACH = "reach = _FAR_TIME + 10 * (prior.maximum - prior.minimum)"
+_MIDDLE = "middle = 0.5 * (prior.minimum + prior.maximum)"
+_WITHIN = "within: np.ndarray = (trial[TIME] >= prior.minimum) & (trial[TIME] <= prior.maximum)"
+_PAIR = "if self.ordered_pair and self.ordered_pair[0] in keys:"
+_SIZE = "size = len(parameters[self.keys[0]])"
+_THROWN = "v[:, self._columns] = np.where(within[:, None], base, 0.0)"
+HARMLESS: tuple[tuple[str, str, str, str], ...] = (
+    ("if cut * np.sqrt(kept) <= clipped_scatter:", "<=", "<", "a bisection of real numbers"),
+    ("if len(rows) <= most:", "<=", "<", "a choice of all of them is all of them"),
+    ("if log_w.max() - np.median(log_w) < _NO_TAIL:", "<", "<=", "a threshold of real numbers"),
+    ("if parts is not None and n > 1:", "and", "or", "rows of one part scatter as rows without parts"),
+    ("beyond = np.abs(self.to_unconstrained(parameters)) > _OUTERMOST", ">", ">=", "a threshold of real numbers"),
+    (_PAIR, "[0]", "[ 1]", "both of a pair are asked for, or none"),
+    (_PAIR, "[0]", "[ -1]", "both of a pair are asked for, or none"),
+    (_SIZE, "[0]", "[ 1]", "all are of one length"),
+    (_SIZE, "[0]", "[ -1]", "all are of one length"),
+    (_THROWN, "0.0", "1.0", "rows that are thrown away"),
+    (_THROWN, "0.0", "-1.0", "rows that are thrown away"),
+    (_UNIT, "+ 0.5", "- 0.5", "a whole period"),
+    (_UNIT, "1 - 1e-15", "1 + 1e-15", "a remainder that never reaches one"),
+    (_TURN, "- 0.5", "+ 0.5", "a whole period"),
+    (_COIN, "*", "/", "times or over a sign"),
+    ("sound = np.all(np.abs(raw) < _FAR, axis=1)", "<", "<=", "a threshold of real numbers"),
+    ("sound &= np.abs(offset) < reach", "<", "<=", "a threshold of real numbers"),
+    (_REACH, "+", "-", "a guard against overflow, a thousand seconds out"),
+    (_REACH, "maximum -", "maximum +", "a guard against overflow, a thousand seconds out"),
+    (_REACH, "*", "/", "a guard against overflow, a thousand seconds out"),
+    (_REACH, "10", " 11", "a guard against overflow, a thousand seconds out"),
+    (_REACH, "10", " 9", "a guard against overflow, a thousand seconds out"),
+    (_TURN, "- 0.5", "- -0.5", "a whole period"),
+    (_MIDDLE, "+", "-", "a start that the steps forget"),
+    (_MIDDLE, "*", "/", "a start that the steps forget"),
+    (_WITHIN, ">=", ">", "the edge of a prior has no share of it"),
+    (_WITHIN, "<=", "<", "the edge of a prior has no share of it"),
+)
+"""Mutants that change no result: the line, what is changed for what, and why."""
 
 
 def mutants(target: Target) -> Iterator[MutationSpec]:
@@ -177,7 +200,9 @@ def main() -> None:
             killed = harmless = 0
             for mutation, job in zip(made, jobs, strict=True):
                 before, after, found = job.result()
-                known = HARMLESS.get((before, after))
+                known = next(
+                    (why for line, old, new, why in HARMLESS if (before, after) == (line, line.replace(old, new))), None
+                )
                 killed += found
                 harmless += not found and known is not None
                 told = "killed" if found else f"harmless: {known}" if known else "SURVIVED"
