@@ -80,6 +80,12 @@ OPERATORS = re.compile(
     r"|ReplaceComparisonOperator_(Lt_LtE|LtE_Lt|Gt_GtE|GtE_Gt|Eq_NotEq|NotEq_Eq|Is_IsNot|IsNot_Is))"
 )
 
+_SIDE = "side = (rng.random(len(effective)) * total >= mass[0]).astype(int)"
+_DRAWN = "nodes[chosen], np.where(possible, log_density[chosen], 0.0), rng.random(len(effective))"
+_POSSIBLE = "return distance, theta, np.where(possible[:, 0], log_ratio, -np.inf)"
+_ROOT = "squared = 2 * excess / (half + np.sqrt(np.maximum(half**2 + plus * excess, 0.0)))"
+_COSINE = "angle: np.ndarray = np.arccos(np.sqrt(np.clip(squared, 0.0, 1.0)))"
+_EARTH = "earth = np.stack([np.cos(dec) * np.cos(phi), np.cos(dec) * np.sin(phi), np.sin(dec) + 0 * phi], axis=-1)"
 _UNIT = "unit = np.clip((offset + 0.5) % 1.0, 1e-15, 1 - 1e-15)"
 _TURN = "offset = self.period * (ndtr(raw[:, self.config.keys.index(PHASE)]) - 0.5)"
 _COIN = "v[:, self.transform.keys.index(key)] = column * rng.choice([-1.0, 1.0], size=size)"
@@ -90,6 +96,15 @@ _PAIR = "if self.ordered_pair and self.ordered_pair[0] in keys:"
 _SIZE = "size = len(parameters[self.keys[0]])"
 _THROWN = "v[:, self._columns] = np.where(within[:, None], base, 0.0)"
 HARMLESS: tuple[tuple[str, str, str, str], ...] = (
+    (_SIDE, ">=", ">", "a coin that falls on its edge"),
+    (_DRAWN, "0.0", "1.0", "rows that are thrown away"),
+    (_DRAWN, "0.0", "-1.0", "rows that are thrown away"),
+    (_POSSIBLE, ", 0]", ", -1]", "there is one column"),
+    (_ROOT, "0.0", "-1.0", "a guard against rounding"),
+    (_COSINE, "0.0", "-1.0", "a guard against rounding"),
+    (_COSINE, "1.0", "2.0", "a guard against rounding"),
+    (_EARTH, "+ 0", "- 0", "nought, for its shape"),
+    (_EARTH, "0 * phi", "0 / phi", "nought, for its shape"),
     ("if cut * np.sqrt(kept) <= clipped_scatter:", "<=", "<", "a bisection of real numbers"),
     ("if len(rows) <= most:", "<=", "<", "a choice of all of them is all of them"),
     ("if log_w.max() - np.median(log_w) < _NO_TAIL:", "<", "<=", "a threshold of real numbers"),
@@ -102,7 +117,11 @@ HARMLESS: tuple[tuple[str, str, str, str], ...] = (
     (_THROWN, "0.0", "1.0", "rows that are thrown away"),
     (_THROWN, "0.0", "-1.0", "rows that are thrown away"),
     (_UNIT, "+ 0.5", "- 0.5", "a whole period"),
+    (_UNIT, "0.5", "1.5", "a whole period"),
+    (_UNIT, "0.5", "-0.5", "a whole period"),
     (_UNIT, "1 - 1e-15", "1 + 1e-15", "a remainder that never reaches one"),
+    (_UNIT, "1 - 1e-15", "2 - 1e-15", "a remainder that never reaches one"),
+    (_UNIT, "1 - 1e-15", "1 - -0.999999999999999", "a remainder that never reaches one"),
     (_TURN, "- 0.5", "+ 0.5", "a whole period"),
     (_COIN, "*", "/", "times or over a sign"),
     ("sound = np.all(np.abs(raw) < _FAR, axis=1)", "<", "<=", "a threshold of real numbers"),

@@ -296,6 +296,13 @@ def test_phase_turns_with_the_pivot(transform, order, fold):
     assert np.all((one >= 0) & (one < 2 * np.pi))
 
 
+def test_the_end_of_the_range_of_a_phase_is_a_number(transform):
+    """A quarter turn from the pivot, to the last bit: where the folded range ends."""
+    coordinates = Coordinates(transform, CoordinateConfig(("phase",), **FOLDED_TURN), arrival)
+    theta, log_jacobian = coordinates.to_network({"phase": np.array([np.pi / 2])}, pivot_of(1, angle=0.0))
+    assert torch.isfinite(theta).all() and np.isfinite(log_jacobian).all()
+
+
 def test_time_moves_with_the_pivot(transform):
     coordinates = Coordinates(transform, CoordinateConfig(ALL, **RELATIVE), arrival)
     coordinates.time_scale = 0.004
