@@ -105,6 +105,8 @@ HARMLESS: tuple[tuple[str, str, str, str], ...] = (
     (_COSINE, "1.0", "2.0", "a guard against rounding"),
     (_EARTH, "+ 0", "- 0", "nought, for its shape"),
     (_EARTH, "0 * phi", "0 / phi", "nought, for its shape"),
+    (_EARTH, "axis=-1", "axis=1", "there are two"),
+    ("x, y, z = np.moveaxis(earth @ self._turn, -1, 0)", "-1", "1", "there are two"),
     ("if cut * np.sqrt(kept) <= clipped_scatter:", "<=", "<", "a bisection of real numbers"),
     ("if len(rows) <= most:", "<=", "<", "a choice of all of them is all of them"),
     ("if log_w.max() - np.median(log_w) < _NO_TAIL:", "<", "<=", "a threshold of real numbers"),

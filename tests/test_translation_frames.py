@@ -75,6 +75,13 @@ def test_density_asked_for_is_normalised_over_the_plain_prior(case) -> None:
     assert np.mean(ratio) == pytest.approx(1.0, abs=4 * error)
 
 
+def test_what_is_fixed_costs_no_weight(make) -> None:
+    """Nothing of sky and time is searched: one number for all rows, that of equal densities."""
+    likelihood, priors = make({"time_reference": "L1"}, {"ra": 1.2, "dec": -0.7, "L1_time": START + 2.0})
+    frame = Frame(likelihood, priors)
+    assert (np.zeros(7) + frame.log_ratio({}, {})).tolist() == [0.0] * 7
+
+
 def test_whole_sky_costs_no_weight(make) -> None:
     likelihood, priors = make(*FORMS["sky"])
     frame = Frame(likelihood, priors)

@@ -74,9 +74,8 @@ class Frame:
         ra, dec, geocentric = (np.asarray(known[key], dtype=np.float64) for key in (*_SKY, _TIME))
         asked, time = {key: value for key, value in parameters.items() if key not in self._known}, geocentric
         if self._detector:
-            # The delay is that at the time of the arrival: it moves by 3e-8 s in between, then by nothing.
-            for _ in range(2):
-                time = geocentric + self._detector.delay(ra, dec, time)
+            # The delay is that at the time of the arrival: it moves by 3e-8 s in between, a tenth of what GPS times resolve.
+            time = geocentric + self._detector.delay(ra, dec, geocentric)
             asked[self._time] = time
         if self._pair is not None:
             asked["zenith"], asked["azimuth"] = self._to_pair(ra, dec, time)
