@@ -56,6 +56,7 @@ sphinx_gallery_conf = {
     "within_subsection_order": "conf.gallery_order",
     "copyfile_regex": r"(?!)",
     "show_memory": False,
+    "remove_config_comments": True,
     "show_signature": False,
     "download_all_examples": False,
     "min_reported_time": 1e9,

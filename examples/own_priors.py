@@ -3,7 +3,7 @@ Priors of your own
 ==================
 
 Two detectors, a source whose place in the sky is known, spins, a noise curve of your choice: no network ships for that. One is
-trained on demand, in minutes, kept, and found again for the next event::
+trained on demand, in some ten minutes on one core, kept, and found again for the next event::
 
     python examples/own_priors.py
 

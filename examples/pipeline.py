@@ -69,6 +69,7 @@ plot_comparison(
     posteriors,
     keys,
     OUTDIR / "pipeline.png",
+    labels={key: results["merge"].priors[key].latex_label_with_unit for key in keys},
     truths=results["merge"].injection_parameters,
     offsets=gps_offsets(results["merge"].posterior, keys),
 )

@@ -48,7 +48,9 @@ def run(name: str, arguments: list[str]) -> float:
     seconds = time.monotonic() - began
     if done.returncode:
         raise SystemExit(f"{name} ended with {done.returncode}:\n{done.stderr[-3000:]}")
-    lines = [line.rstrip() for line in done.stdout.splitlines()]
+    # Without progress bars, and without this machine's folders.
+    lines = [line.rstrip() for line in done.stdout.splitlines() if not line.endswith("it/s]")]
+    words = ["DIR" if Path(word).is_absolute() else word for word in words]
     last = f"[{seconds:.0f} s in all, bilby_flowpe {version('bilby_flowpe')}, {platform.machine()}]"
     text = "\n".join([f"$ python {' '.join(words)}", *lines, "", last, ""])
     KEPT.mkdir(parents=True, exist_ok=True)
