@@ -5,12 +5,13 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Callable, Iterator
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from bilby.core import sampler as bilby_sampler
 from bilby.core.prior import Constraint, Cosine, PowerLaw, PriorDict, Sine, Uniform
 from bilby.gw.detector import InterferometerList
 from bilby.gw.likelihood import GravitationalWaveTransient
@@ -44,6 +45,14 @@ def measured_briefly() -> Iterator[None]:
     """Models that a run trains on demand are measured on few simulated events."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(run_module, "Settings", partial(Settings, calibration_events=2, null_events=20))
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def packages_listed_once() -> Iterator[None]:
+    """Bilby asks pip for the installed packages at every run, which takes a second each time."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(bilby_sampler, "env_package_list", cache(bilby_sampler.env_package_list))
         yield
 
 
