@@ -13,6 +13,8 @@ from bilby.gw.likelihood import GravitationalWaveTransient
 
 from .processes.parallel import Row
 
+__all__ = ["Bands", "whitened_bands"]
+
 FILE = "whitened.npz"
 _QUANTILES = {"low": 0.05, "median": 0.5, "high": 0.95}
 

@@ -18,7 +18,7 @@ from bilby.gw.detector import (
 
 from .errors import DataError
 
-__all__ = ["interferometer", "noise_curve", "read_strain"]
+__all__ = ["OFF_SOURCE", "interferometer", "noise_curve", "read_strain"]
 
 if TYPE_CHECKING:
     from gwpy.timeseries import TimeSeries
@@ -41,8 +41,7 @@ def read_strain(
     start, end
         In seconds.
     folder
-        With files of the Gravitational Wave Open Science Center, ``*H1*.hdf5``, or frames, ``*H1*.gwf``; the open data are
-        fetched when left out.
+        With files of the Gravitational Wave Open Science Center, ``*H1*.hdf5``; the open data are fetched when left out.
     sample_rate
         Of data that are fetched, in Hz.
 

@@ -24,13 +24,13 @@ import numpy as np
 
 from bilby_flowpe.plotting import plot_comparison
 from bilby_flowpe.problems import START_TIME, green2020
-from bilby_flowpe.validation.comparison import compare_results, format_comparison
+from bilby_flowpe.validation import compare_results, format_comparison
 
 # %%
 # One problem, two samplers
 # -------------------------
 #
-# Twice the same call but for the name of the sampler, and what dynesty is told of live points and of a pool.
+# Twice the same call but for the name of the sampler, and the number of live points that dynesty is told.
 
 likelihood, priors = green2020(parameters=5, seed=20)
 

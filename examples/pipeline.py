@@ -51,7 +51,7 @@ print(f"bilby_pipe took {time.monotonic() - began:.0f} s")
 # The results
 # -----------
 #
-# Two of the parallel runs, one of both, merged. Beside them bilby_pipe leaves plots of its own.
+# One of each parallel run, and one of both, merged. Beside them bilby_pipe leaves plots of its own.
 
 results = {}
 for file in sorted(OUTDIR.glob("result/*_result.hdf5")):

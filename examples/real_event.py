@@ -151,7 +151,7 @@ def main() -> None:
     from bilby_flowpe.bands import whitened_bands
     from bilby_flowpe.observed import read_strain
     from bilby_flowpe.plotting import plot_comparison, plot_whitened
-    from bilby_flowpe.validation.report import report_result
+    from bilby_flowpe.validation import report_result
 
     likelihood, priors, trigger = problem(arguments)
     result = bilby.run_sampler(

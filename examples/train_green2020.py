@@ -57,7 +57,7 @@ def main() -> None:
     from bilby_flowpe.representation import RepresentationConfig
     from bilby_flowpe.simulation import SimulationConfig
     from bilby_flowpe.training.build import train_model
-    from bilby_flowpe.training.loop import TrainingConfig
+    from bilby_flowpe.training.recipe import TrainingConfig
     from bilby_flowpe.training.settings import Settings
 
     likelihood, priors = green2020(parameters=arguments.parameters, seed=0)

@@ -15,7 +15,7 @@ from safetensors.numpy import save_file
 import bilby_flowpe.cache as cache
 from bilby_flowpe.cache import cached_models, new_folder
 from bilby_flowpe.errors import ModelError
-from bilby_flowpe.training.loop import TrainingConfig
+from bilby_flowpe.training.recipe import TrainingConfig
 from bilby_flowpe.training.settings import Settings
 from bilby_flowpe.translation.contract import Contract
 

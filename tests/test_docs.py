@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import importlib
+import json
 import re
 import shlex
 from pathlib import Path
 
 import pytest
+from test_architecture import ROWS
 
 from bilby_flowpe import __version__, cli
 from bilby_flowpe.configuration.file import read
 from bilby_flowpe.problems import green2020
+from bilby_flowpe.sampler import FlowPE
 
 ROOT = Path(__file__).resolve().parent.parent
-PAGES = sorted([ROOT / "README.md", ROOT / "CHANGELOG.md", *(ROOT / "docs").glob("*.md")])
+DOCS = [ROOT / "README.md", *(ROOT / "docs").glob("*.md")]
+PAGES = sorted([*DOCS, ROOT / "CHANGELOG.md", *(ROOT / "bilby_flowpe" / "models").glob("*/card.md")])
 
 pytestmark = pytest.mark.skipif(not (ROOT / "docs").is_dir(), reason="no repository")
 
@@ -52,7 +56,7 @@ def test_commands_are_those_of_scripts_that_are_here(page: Path) -> None:
         for other in re.findall(r"^from (\w+) import", source, flags=re.MULTILINE):
             neighbour = file.with_name(f"{other}.py")
             source += neighbour.read_text(encoding="utf-8") if neighbour.is_file() else ""
-        for option in re.findall(r"(?<!\S)--[a-z][\w-]*", rest):
+        for option in re.findall(r"(?<!\S)--[a-z][\w-]*", rest.partition(" and ")[0]):
             assert f'"{option}"' in source, f"{page.name}: {script} {option}"
 
 
@@ -92,10 +96,57 @@ def test_code_runs_or_is_marked(page: Path, tmp_path: Path, monkeypatch: pytest.
         elif language == "toml":
             (tmp_path / "problem.toml").write_text(body, encoding="utf-8")
             read(tmp_path / "problem.toml")
+        elif language == "json":
+            json.loads(body)
         elif language == "bash" and all(line[:1] == ["flowpe"] for line in words):
             assert [cli.main(line[1:]) for line in words] == [0] * len(words)
         else:
             pytest.fail(f"{page.name}: a block of {language or 'no language'} that is neither run nor marked:\n{body}")
+
+
+@pytest.mark.parametrize("page", sorted(DOCS), ids=lambda page: page.name)
+def test_all_code_is_in_such_blocks(page: Path) -> None:
+    """No other way to write code is used, which nobody would run."""
+    text = BLOCK.sub("", page.read_text(encoding="utf-8"))
+    assert not re.search(r"^\s*(~~~|```)", text, re.MULTILINE), "a fence of another kind"
+    assert not re.search(r"\n\s*\n(    |\t)", text), "an indented block"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_inline_commands_are_those_of_the_parser(page: Path) -> None:
+    """Every ```flowpe COMMAND --OPTION```: a command, and an option of it."""
+    (commands,) = (action for action in cli.build_parser()._actions if isinstance(action.choices, dict))
+    for command in re.findall(r"`(flowpe [^`]+)`", page.read_text(encoding="utf-8")):
+        words = command.split()
+        if words[1].startswith("--") or words[1].isupper():
+            continue
+        assert words[1] in commands.choices, command
+        known = commands.choices[words[1]]._option_string_actions
+        for option in (word for word in words[2:] if word.startswith("--")):
+            assert option in known, command
+
+
+def test_arguments_are_those_of_the_sampler() -> None:
+    text = (ROOT / "docs" / "usage.md").read_text(encoding="utf-8")
+    table = text.split("## Keyword arguments")[1].split("\n## ")[0]
+    said = dict(re.findall(r"^\| `(\w+)` \| `?([^`|]+?)`? \|", table, re.MULTILINE))
+    values = {name: None if default == "none" else ast.literal_eval(default) for name, default in said.items()}
+    # The pool is Bilby's own argument.
+    assert values == {**FlowPE.default_kwargs, "npool": 1}
+
+
+def test_rows_of_the_house_are_those_that_are_held() -> None:
+    page = (ROOT / "docs" / "house.md").read_text(encoding="utf-8")
+    rows: list[set[str]] = []
+    for number, units in re.findall(r"^\| ?([\d, ]*?) ?\| ((?:`\w+`(?:, )?)+) \|", page, re.MULTILINE):
+        names = re.findall(r"\w+", units)
+        if "," in number:
+            rows += [{name} for name in names]
+        elif number.strip():
+            rows.append(set(names))
+        else:
+            rows[-1] |= set(names)
+    assert tuple(rows) == ROWS
 
 
 def test_blocks_are_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -111,7 +162,7 @@ def test_what_is_public_is_on_the_page_of_the_api() -> None:
     page = set(re.findall(r"automodule:: (\S+)", (ROOT / "docs" / "api.md").read_text(encoding="utf-8")))
     public = set()
     for file in (ROOT / "bilby_flowpe").rglob("*.py"):
-        if "\n__all__ = " in file.read_text(encoding="utf-8"):
+        if re.search(r"^__all__\b", file.read_text(encoding="utf-8"), re.MULTILINE):
             public.add(".".join(file.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__"))
     assert public - {f"bilby_flowpe.{name}" for name in ("networks", "representation", "simulation")} == page
     for name in page:

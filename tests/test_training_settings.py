@@ -9,7 +9,7 @@ import pytest
 from bilby_flowpe.errors import ConfigurationError
 from bilby_flowpe.networks import NetworkConfig
 from bilby_flowpe.representation import RepresentationConfig
-from bilby_flowpe.training.loop import TrainingConfig
+from bilby_flowpe.training.recipe import TrainingConfig
 from bilby_flowpe.training.settings import Settings
 
 

@@ -56,8 +56,8 @@ class CoherentConditional:
     Parameters
     ----------
     config
-        Which ones: phase and time or distance as in :class:`.conditional.ExactConditional`, and of sky position, polarisation
-        angle and inclination those that are searched.
+        Which ones: phase and time or distance as in :class:`.conditional.base.ExactConditional`, and of sky position,
+        polarisation angle and inclination those that are searched.
     transform
         The user's prior.
 

@@ -42,7 +42,7 @@ class ModesConditional(CoherentConditional):
     Parameters
     ----------
     config
-        As of :class:`.coherent.CoherentConditional`, with :attr:`.conditional.ConditionalConfig.phase_orders`.
+        As of :class:`.coherent.CoherentConditional`, with :attr:`.conditional.base.ConditionalConfig.phase_orders`.
     transform
         The user's prior.
 

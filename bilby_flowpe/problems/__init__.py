@@ -1,4 +1,7 @@
-"""Problems as plain Bilby objects: those of Green, Simpson and Gair (2020), and others whose evidence is a closed form."""
+"""Problems as plain Bilby objects: those of Green, Simpson and Gair (2020).
+
+In modules of their own, ``toys``, ``constrained`` and ``conjugate``, are others whose evidence is a closed form.
+"""
 
 from .paper import (
     DURATION,

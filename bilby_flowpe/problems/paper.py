@@ -24,10 +24,19 @@ START_TIME = 1126259462.0
 """GPS time at which the one-second segment starts."""
 
 DURATION = 1.0
+"""Of the segment, in seconds."""
+
 SAMPLING_FREQUENCY = 1024.0
+"""In Hz."""
+
 MINIMUM_FREQUENCY = 20.0
+"""Of the likelihood, in Hz."""
+
 REFERENCE_FREQUENCY = 20.0
+"""Of spins and phase, in Hz."""
+
 PSD_FILE = "aLIGO_ZERO_DET_high_P_psd.txt"
+"""Noise curve, among those that come with Bilby."""
 
 
 def overhead(interferometer: Interferometer, time: float) -> dict[str, float]:

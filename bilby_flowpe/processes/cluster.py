@@ -22,6 +22,8 @@ from ..errors import ConfigurationError, SimulationError
 from ..storage.versions import WAVEFORMS, versions
 from .parallel import Piece, Task, TimedChunk, timed
 
+__all__ = ["DaskEngine", "dask_engine"]
+
 try:
     from distributed import Client, Future, KilledWorker, LocalCluster, WorkerPlugin
 except ImportError as error:

@@ -6,6 +6,7 @@ from .comparison import compare_results, delta_log_evidence, format_comparison
 from .divergence import KLSummary, kl_truth, kl_weighted, log_posterior_at_truth
 from .marginals import compare_marginals, jensen_shannon, split_half_floor
 from .neighbours import nearest_neighbour_kl, two_way_kl
+from .report import report_result
 
 __all__ = [
     "KLSummary",
@@ -18,6 +19,7 @@ __all__ = [
     "kl_weighted",
     "log_posterior_at_truth",
     "nearest_neighbour_kl",
+    "report_result",
     "split_half_floor",
     "two_way_kl",
 ]

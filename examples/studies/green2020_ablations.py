@@ -24,7 +24,7 @@ from bilby_flowpe.problems import green2020
 from bilby_flowpe.representation import RepresentationConfig
 from bilby_flowpe.simulation import SimulationConfig
 from bilby_flowpe.training.build import train_model
-from bilby_flowpe.training.loop import TrainingConfig
+from bilby_flowpe.training.recipe import TrainingConfig
 from bilby_flowpe.training.settings import Settings
 from bilby_flowpe.validation.loss import fresh_loss
 

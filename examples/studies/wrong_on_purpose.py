@@ -44,7 +44,7 @@ from bilby_flowpe.sampling.weighing import Target
 from bilby_flowpe.simulation import SimulationConfig
 from bilby_flowpe.simulation.injections import inject, put_data
 from bilby_flowpe.training.build import train_model
-from bilby_flowpe.training.loop import TrainingConfig
+from bilby_flowpe.training.recipe import TrainingConfig
 from bilby_flowpe.training.settings import Settings
 
 EFFECTIVE = 1000

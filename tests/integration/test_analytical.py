@@ -24,7 +24,7 @@ from scipy.special import gammaln, logsumexp
 from scipy.stats import norm, t
 
 from bilby_flowpe import run as run_module
-from bilby_flowpe.training.loop import TrainingConfig
+from bilby_flowpe.training.recipe import TrainingConfig
 from bilby_flowpe.training.settings import Settings
 
 # Bilby's own property asks for the deprecated attribute.
