@@ -12,6 +12,7 @@ that survived, and how many were killed; those of ``HARMLESS`` change no result,
 from __future__ import annotations
 
 import argparse
+import ast
 import difflib
 import importlib
 import os
@@ -69,6 +70,8 @@ TARGETS = (
     Target(
         "bilby_flowpe/translation/frames.py", ("tests/test_translation_frames.py",), ("back", "log_ratio", "_to_pair")
     ),
+    Target("bilby_flowpe/proposals/parts.py", ("tests/test_proposals_mixture.py",), ("log_prob",)),
+    Target("bilby_flowpe/proposals/event_quantiles.py", ("tests/test_proposals_event_quantiles.py",), ("log_prob",)),
     Target("bilby_flowpe/networks/made.py", ("tests/test_networks.py",), ("forward", "invert")),
     Target("bilby_flowpe/networks/layers.py", ("tests/test_networks.py",), ("soft_log_scale",)),
 )
@@ -233,8 +236,18 @@ def mutants(target: Target) -> Iterator[MutationSpec]:
         inside = mutation.definition_name is not None and (
             not target.functions or mutation.definition_name in target.functions
         )
-        if inside and OPERATORS.fullmatch(mutation.operator_name):
+        if inside and OPERATORS.fullmatch(mutation.operator_name) and compiles(mutation):
             yield mutation
+
+
+def compiles(mutation: MutationSpec) -> bool:
+    """Whether it is Python still: the stars of ``{**one}`` are no power."""
+    source = Path(mutation.module_path).read_text(encoding="utf-8")
+    try:
+        ast.parse(mutate_code(source, get_operator(mutation.operator_name)(), mutation.occurrence))
+    except SyntaxError:
+        return False
+    return True
 
 
 def in_copy(folder: str) -> None:

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 from bilby.core.prior import Constraint, PowerLaw, PriorDict, Uniform
+from bilby.gw.prior import BBHPriorDict
 from scipy.special import logsumexp
 from scipy.stats import norm
 
@@ -218,3 +219,12 @@ def test_shares_are_checked(shares: dict) -> None:
 def test_mixture_wants_shares_that_sum_to_one(transform: PriorTransform) -> None:
     with pytest.raises(ConfigurationError, match="summing to 1"):
         Mixture([FromPrior(transform, ("a", "b"))], [0.9])
+
+
+def test_the_prior_tells_what_is_outside() -> None:
+    """Beyond the last quantile, or where a constraint is broken; each is enough."""
+    priors = BBHPriorDict({"mass_1": Uniform(10, 50), "mass_2": Uniform(20, 60), "mass_ratio": Constraint(0, 1)})
+    chart = PriorChart(PriorTransform(priors))
+    base = np.array([[1.5, -1.5], [40.0, -1.5], [np.inf, -1.5], [-1.5, 1.5]])
+    _, inside = chart.inverse(base, np.random.default_rng(0))
+    assert inside.tolist() == [True, False, False, False]
