@@ -70,7 +70,11 @@ TARGETS = (
     Target(
         "bilby_flowpe/translation/frames.py", ("tests/test_translation_frames.py",), ("back", "log_ratio", "_to_pair")
     ),
-    Target("bilby_flowpe/proposals/parts.py", ("tests/test_proposals_mixture.py",), ("log_prob",)),
+    Target(
+        "bilby_flowpe/proposals/parts.py",
+        ("tests/test_proposals_mixture.py", "tests/test_proposals_latents.py"),
+        ("log_prob",),
+    ),
     Target("bilby_flowpe/proposals/event_quantiles.py", ("tests/test_proposals_event_quantiles.py",), ("log_prob",)),
     Target("bilby_flowpe/networks/made.py", ("tests/test_networks.py",), ("forward", "invert")),
     Target("bilby_flowpe/networks/layers.py", ("tests/test_networks.py",), ("soft_log_scale",)),
