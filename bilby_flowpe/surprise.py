@@ -100,7 +100,7 @@ class Null:
         loudness
             Log likelihood ratios found in them, (M,).
         residuals
-            Of simulated events, (E,).
+            Of simulated events, (E,); no number where an event has none. A single one tells nothing, and is left out.
 
         Raises
         ------
@@ -116,12 +116,14 @@ class Null:
         # A feature that never changes must not be infinitely surprising for a rounding error.
         covariance += 1e-6 * np.trace(covariance) / features * np.eye(features)
         precision = np.linalg.inv(covariance)
+        known = np.zeros(0) if residuals is None else np.asarray(residuals, dtype=np.float64)
+        known = known[np.isfinite(known)]
         return cls(
             location,
             precision,
             np.sort(_squared(second - location, precision)),
             np.sort(np.zeros(0) if loudness is None else np.asarray(loudness, dtype=np.float64)),
-            np.zeros(0) if residuals is None else np.asarray(residuals, dtype=np.float64),
+            known if len(known) > 1 else np.zeros(0),
         )
 
     def of(self, context: np.ndarray, found: float | None, residual: float | None) -> Surprise:

@@ -37,9 +37,8 @@ def test_links_lead_somewhere(page: Path) -> None:
             continue
         name, _, anchor = target.partition("#")
         file = (page.parent / name).resolve() if name else page
-        if (
-            file.parent == ROOT / "docs" / "gallery"
-        ):  # Its pages are made from the examples when the documentation is built.
+        # Pages of the gallery are made from the examples when the documentation is built.
+        if file.parent == ROOT / "docs" / "gallery":
             file = ROOT / "examples" / ("GALLERY_HEADER.rst" if file.name == "index" else f"{file.name}.py")
         assert file.exists(), f"{page.name}: {target}"
         if anchor:

@@ -72,6 +72,16 @@ def test_what_is_not_known_is_not_asked(null: Null) -> None:
     assert set(bare.of(bare.location, 3.0, 1.0).p_values) == {DISTANCE}
 
 
+@pytest.mark.parametrize(
+    ("residuals", "left"), [([0.1, np.nan, -0.3], [0.1, -0.3]), ([np.nan, 0.1], []), ([np.nan], [])]
+)
+def test_events_without_a_residual_are_left_out(residuals: list[float], left: list[float]) -> None:
+    null = Null.fit(np.random.default_rng(0).standard_normal((100, 2)), None, np.array(residuals))
+    assert null.residuals.tolist() == left
+    again = Null.from_arrays(null.to_arrays())
+    assert len(again.residuals) == len(left)
+
+
 def test_a_feature_that_never_changes_does_no_harm() -> None:
     contexts = np.random.default_rng(0).standard_normal((400, 3))
     contexts[:, 1] = 0.5

@@ -36,14 +36,14 @@ OfAmplitude = Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray]
 def averaged_over_phase(amplitude: np.ndarray, kappa: np.ndarray, norm: np.ndarray) -> np.ndarray:
     """Log likelihood ratio of a signal ``amplitude`` times the reference, averaged over a uniform phase."""
     loud = amplitude * kappa
-    averaged_over_phase: np.ndarray = np.log(i0e(loud)) + loud - amplitude**2 * norm / 2
-    return averaged_over_phase
+    log_ratio: np.ndarray = np.log(i0e(loud)) + loud - amplitude**2 * norm / 2
+    return log_ratio
 
 
 def at_phase(amplitude: np.ndarray, kappa: np.ndarray, norm: np.ndarray) -> np.ndarray:
     """Log likelihood ratio of a signal ``amplitude`` times the reference; ``kappa`` is the real part of its inner product."""
-    at_phase: np.ndarray = amplitude * (kappa - 0.5 * amplitude * norm)
-    return at_phase
+    log_ratio: np.ndarray = amplitude * (kappa - 0.5 * amplitude * norm)
+    return log_ratio
 
 
 class KnownAmplitude:

@@ -23,8 +23,7 @@ _RIGHT_ANGLE = np.pi / 2
 
 def nearest(distance: Prior) -> float:
     """Least distance of a prior that may begin at nothing: in amplitudes, nothing has no end."""
-    nearest: float = max(distance.minimum, _NEAREST * distance.maximum)
-    return nearest
+    return float(max(distance.minimum, _NEAREST * distance.maximum))
 
 
 class EffectiveDistance:

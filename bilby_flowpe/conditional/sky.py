@@ -249,8 +249,7 @@ def _covers_the_sky(priors: Mapping[str, Prior]) -> bool:
 
 def reach_of(detectors: tuple[Detector, ...]) -> float:
     """Seconds from the Earth's centre to the farthest detector, and a little more."""
-    seconds: float = float(max(np.linalg.norm(detector.vertex) for detector in detectors)) / lal.C_SI + _MORE
-    return seconds
+    return float(max(np.linalg.norm(detector.vertex) for detector in detectors) / lal.C_SI) + _MORE
 
 
 def _frame(first: Detector, second: Detector) -> tuple[np.ndarray, float]:

@@ -193,6 +193,11 @@ def flow_alone(chart: Chart) -> Mixture:
     return on_network(chart, {FLOW: Normal(dimension(chart))}, None, [1.0])
 
 
+def prior_alone(transform: PriorTransform, keys: tuple[str, ...]) -> Mixture:
+    """The user's prior of the parameters wanted."""
+    return Mixture([FromPrior(transform, keys)], [1.0])
+
+
 def defensive(chart: Chart, transform: PriorTransform, shares: Shares) -> Mixture:
     """The flow, a broadened flow and a little prior.
 
@@ -223,8 +228,8 @@ def marginal_log_prob(
     repeated = {key: np.repeat(value, samples) for key, value in parameters.items()}
     repeated |= mixture.encoder.draw(repeated, generator, rng)
     log_ratio = mixture.log_prob(repeated) - mixture.encoder.log_prob(repeated)
-    marginal_log_prob: np.ndarray = logsumexp(log_ratio.reshape(size, samples), axis=1) - np.log(samples)
-    return marginal_log_prob
+    log_prob: np.ndarray = logsumexp(log_ratio.reshape(size, samples), axis=1) - np.log(samples)
+    return log_prob
 
 
 def posterior_shares(draws: Draws, log_weights: np.ndarray, names: Sequence[str]) -> dict[str, float]:

@@ -13,6 +13,7 @@ cut where it moves a prediction by more than the noise.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from typing import Any, ClassVar, Protocol, runtime_checkable
 
 import numpy as np
@@ -90,7 +91,7 @@ class LinearRepresentation(Representation):
         return self.compressor(data.flatten(1)[:, None]), None
 
 
-class FittedRepresentation(LinearRepresentation):
+class FittedRepresentation(LinearRepresentation, ABC):
     """Likeliest point of the affine span of the model's predictions, and statistics of what it leaves of the data.
 
     Subclasses define :meth:`score` and :meth:`statistics`.
@@ -173,13 +174,13 @@ class FittedRepresentation(LinearRepresentation):
         """Of a datum about its own prediction."""
         return 1.0
 
+    @abstractmethod
     def score(self, u: torch.Tensor, mean: torch.Tensor) -> torch.Tensor:
         """Derivative of the log likelihood of each datum (N, M) by its prediction, over its information."""
-        raise NotImplementedError(f"{type(self).__name__} has no score")
 
+    @abstractmethod
     def statistics(self, u: torch.Tensor, mean: torch.Tensor) -> torch.Tensor:
         """What is left of the data (N, M) where ``mean`` is predicted, in S numbers, (N, S)."""
-        raise NotImplementedError(f"{type(self).__name__} has no statistics")
 
 
 class FitInGaussian(FittedRepresentation):
@@ -191,6 +192,9 @@ class FitInGaussian(FittedRepresentation):
     def scale_and_shapes(noise: dict[str, np.ndarray]) -> tuple[float, np.ndarray]:
         """Noise that is small for the prior decides how much of the predictions is seen."""
         return float(np.quantile(np.abs(noise["sigma"]), _SMALL_NOISE)), np.ones(1)
+
+    def score(self, u: torch.Tensor, mean: torch.Tensor) -> torch.Tensor:
+        return u - mean
 
     def statistics(self, u: torch.Tensor, mean: torch.Tensor) -> torch.Tensor:
         return 0.5 * torch.log((u - mean).square().mean(dim=1, keepdim=True) + _LEAST_SQUARE)

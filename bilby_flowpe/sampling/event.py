@@ -13,8 +13,7 @@ from bilby.core.utils import logger
 
 from ..importance import WeightSummary, draws_needed, effective_sample_size
 from ..proposals.charts import Chart, unreached_share
-from ..proposals.mixture import Mixture
-from ..proposals.parts import FromPrior
+from ..proposals.mixture import Mixture, prior_alone
 from ..surprise import Surprise
 from ..verdict import judge
 from .outcome import Outcome
@@ -90,7 +89,7 @@ class EventSampler:
         surprise: Callable[[float | None], Surprise | None] | None = None,
     ) -> None:
         self.target, self.chart, self.found = target, chart, found
-        self.proposal = proposal or Mixture([FromPrior(target.transform, target.keys)], [1.0])
+        self.proposal = proposal or prior_alone(target.transform, target.keys)
         self.surprise = surprise
         self.wanted, self.budget = wanted, budget
         self.generator, self.rng = generator, rng

@@ -27,7 +27,7 @@ from ..importance import effective_sample_size
 from ..proposals.charts import Chart, PriorChart, dimension, unreached_share
 from ..proposals.event_flow import EventFlow, fit_event_flow
 from ..proposals.event_quantiles import InQuantiles, fit_in_quantiles
-from ..proposals.mixture import Mixture
+from ..proposals.mixture import Mixture, prior_alone
 from ..proposals.parts import BROAD, FLOW, BaseDensity, Charted, FromPrior, Normal, Part
 from .pool import Pool, tempered
 from .weighing import SPOT_CHECKS, Target, WeightedDraws
@@ -152,7 +152,7 @@ class Refinement:
         self.round_draws = _ROUND + _ROUND_EACH * len(target.keys)
         self.pool = Pool()
         self.chart: Chart = PriorChart(target.transform, target.keys)
-        self.proposal: Mixture = Mixture([FromPrior(target.transform, target.keys)], [1.0])
+        self.proposal: Mixture = prior_alone(target.transform, target.keys)
         self.nothing = False
         self._stalled: str | None = None
         self._beta = 0.0

@@ -170,8 +170,6 @@ def measure_null(
         # By rows, which a run that is interrupted keeps: an event is one.
         rows = [{"event": float(index)} for index in range(events)]
         residuals = evaluate(_Residual(model, likelihood, transform, seed), rows, npool)[0][:, 0]
-        # Without a draw of any likelihood an event has none.
-        residuals = residuals[np.isfinite(residuals)]
     loudness = np.concatenate(found) if found else None
     return Null.fit(np.concatenate(contexts), loudness, residuals)
 
