@@ -7,7 +7,10 @@ A hundred simulated events, one after the other, each with posterior, evidence a
     python examples/catalogue.py
 
 .. image:: /images/gallery/catalogue.png
-   :alt: chirp masses of a hundred events beside the true ones, and the p-p plot
+   :alt: chirp masses of a hundred events beside the true ones
+
+.. image:: /images/gallery/catalogue_pp.png
+   :alt: p-p plot of the five parameters
 
 .. literalinclude:: /images/gallery/catalogue.txt
    :language: none
@@ -23,6 +26,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 from bilby.gw.conversion import component_masses_to_chirp_mass
 
+from bilby_flowpe.plotting import plot_pp
 from bilby_flowpe.problems import green2020
 
 EVENTS = 100
@@ -69,30 +73,26 @@ print("verdicts: " + ", ".join(f"{count} {verdict}" for verdict, count in verdic
 
 # %%
 # Chirp masses beside the true ones; and where the truth lies among the samples of each posterior, which over many events is
-# uniform when posteriors mean what they say. The band holds 95% of such curves at each point.
+# uniform when posteriors mean what they say.
 
 intervals, truths = [], []
-ranks = {key: [] for key in results[0].search_parameter_keys}
+shares = {key: [] for key in results[0].search_parameter_keys}
 for result in results:
     posterior, truth = result.posterior, result.injection_parameters
     masses = component_masses_to_chirp_mass(posterior["mass_1"], posterior["mass_2"])
     intervals.append(np.quantile(masses, [0.05, 0.5, 0.95]))
     truths.append(component_masses_to_chirp_mass(truth["mass_1"], truth["mass_2"]))
-    for key, values in ranks.items():
+    for key, values in shares.items():
         values.append(np.mean(posterior[key] < truth[key]))
 low, middle, high = np.transpose(intervals)
 inside = np.mean((low < truths) & (truths < high))
 print(f"true chirp masses within their 90% intervals: {inside:.0%}")
 
-figure, (left, right) = plt.subplots(1, 2, figsize=(11, 4.6), layout="constrained")
-left.errorbar(truths, middle, [middle - low, high - middle], fmt=".", markersize=4, linewidth=0.8)
-left.axline((50, 50), slope=1, color="0.5", linewidth=0.8)
-left.set(xlabel=r"true chirp mass [$M_\odot$]", ylabel=r"median and 90% interval [$M_\odot$]")
-levels = np.linspace(0, 1, 201)
-spread = 1.96 * np.sqrt(levels * (1 - levels) / EVENTS)
-right.fill_between(levels, levels - spread, levels + spread, color="0.9")
-for key, values in ranks.items():
-    right.plot(levels, np.searchsorted(np.sort(values), levels, side="right") / EVENTS, label=key)
-right.set(xlabel="credible level", ylabel="share of events", xlim=(0, 1), ylim=(0, 1))
-right.legend(frameon=False)
+figure, axes = plt.subplots(figsize=(6, 4.6), layout="constrained")
+axes.errorbar(truths, middle, [middle - low, high - middle], fmt=".", markersize=4, linewidth=0.8)
+axes.axline((50, 50), slope=1, color="0.5", linewidth=0.8)
+axes.set(xlabel=r"true chirp mass [$M_\odot$]", ylabel=r"median and 90% interval [$M_\odot$]")
 figure.savefig(f"{OUTDIR}/catalogue.png", dpi=120)
+ranks = {key: np.array(values) for key, values in shares.items()}
+labels = {key: priors[key].latex_label for key in ranks}
+plot_pp({f"{EVENTS} events": ranks}, f"{OUTDIR}/catalogue_pp.png", labels, columns=1)

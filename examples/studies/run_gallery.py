@@ -36,7 +36,10 @@ PICTURES = {
         "own_likelihood_corner": "outdir/own_likelihood/own_likelihood_corner.png",
     },
     "model_selection": {"model_selection": "outdir/model_selection/model_selection.png"},
-    "catalogue": {"catalogue": "outdir/catalogue/catalogue.png"},
+    "catalogue": {
+        "catalogue": "outdir/catalogue/catalogue.png",
+        "catalogue_pp": "outdir/catalogue/catalogue_pp.png",
+    },
 }
 
 
