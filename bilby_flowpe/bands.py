@@ -11,6 +11,7 @@ from bilby.core.likelihood import Likelihood
 from bilby.gw.detector import Interferometer
 from bilby.gw.likelihood import GravitationalWaveTransient
 
+from .overrides import replaced
 from .processes.parallel import Row
 
 __all__ = ["Bands", "whitened_bands"]
@@ -25,9 +26,8 @@ standard deviations of white noise but the first two."""
 
 def has_own_frequencies(likelihood: Likelihood) -> bool:
     """Whether a likelihood takes the waveform at the data's own frequencies: no reduced basis, bands or bins."""
-    return (
-        isinstance(likelihood, GravitationalWaveTransient)
-        and type(likelihood).calculate_snrs is GravitationalWaveTransient.calculate_snrs
+    return isinstance(likelihood, GravitationalWaveTransient) and not replaced(
+        likelihood, GravitationalWaveTransient, ["calculate_snrs"]
     )
 
 

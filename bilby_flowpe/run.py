@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
@@ -27,8 +27,10 @@ from .errors import ConfigurationError, ContractError
 from .model import TrainedPosterior, find_model
 from .networks import compact
 from .plotting import plot_history
+from .processes.parallel import Row
 from .proposals.mixture import flow_alone
 from .representation import RepresentationConfig
+from .sampling.closed_form import ClosedFormError, ClosedFormRecord
 from .sampling.event import EventSampler, Wanted
 from .sampling.outcome import Outcome, fill_raw, fill_weighted
 from .sampling.refine import Budget
@@ -107,28 +109,14 @@ class Run:
                 f"{nobody_simulates(self.likelihood)}: a proposal is refined from the prior for this event alone, and nothing "
                 "of it serves the next one"
             )
-        target = Target(
-            self.likelihood,
-            self.transform,
-            bool(self.sampler.use_ratio),
-            conditional or conditional_of(ConditionalConfig(), self.transform),
-            self.npool,
-            self.translation,
-        )
-        wanted = Wanted(self.kwargs["n_effective"], self.kwargs["n_posterior"], self.kwargs["refine"], self.progress)
-        budget = Budget(self.kwargs["max_likelihood_evaluations"], self.kwargs["max_time"])
-        proposal = None
-        if bound is not None:
-            proposal = bound.mixture() if self.kwargs["importance"] else flow_alone(bound)
-        elif not self.kwargs["importance"]:
+        if bound is None and not self.kwargs["importance"]:
             raise ConfigurationError(
                 f"importance=False: a {type(self.likelihood).__name__} has no network and no raw draws: leave it out"
             )
-        of_data = (bound.log_likelihood_found, bound.surprise) if bound else ()
-        event = EventSampler(target, bound, proposal, wanted, budget, self.generator, self.rng, *of_data)
-        outcome = event() if self.kwargs["importance"] else event.raw()
-        self.seconds |= event.seconds
-        outcome.finish(bound, source, self.seed, self.seconds)
+        outcome, target = self._sample(bound, conditional or conditional_of(ConditionalConfig(), self.transform))
+        # A closed form that failed takes the network with it, which knows nothing of the parameters it left out.
+        bound = None if target.closed_form.dropped else bound
+        outcome.finish(bound, source if bound else "none", self.seed, self.seconds)
         fill = fill_weighted if self.kwargs["importance"] else fill_raw
         result = fill(self.sampler, outcome, target, began)
         try:
@@ -137,6 +125,45 @@ class Run:
             # A picture is not worth a result.
             logger.warning(f"Whitened data and waveforms were not kept for a report: {error}")
         return result
+
+    def _sample(self, bound: BoundPosterior | None, conditional: Conditional) -> tuple[Outcome, Target]:
+        """Sample the event; where a closed form fails, again without what is drawn by it, starting from the prior."""
+        weighted = self.kwargs["importance"]
+        wanted = Wanted(self.kwargs["n_effective"], self.kwargs["n_posterior"], self.kwargs["refine"], self.progress)
+        budget = Budget(self.kwargs["max_likelihood_evaluations"], self.kwargs["max_time"])
+        ratio, record = bool(self.sampler.use_ratio), ClosedFormRecord()
+        n_likelihood = n_nan = 0
+        failing: list[Row] = []
+        while True:
+            target = Target(
+                self.likelihood, self.transform, ratio, conditional, self.npool, self.translation, n_likelihood, n_nan, record,
+                raises=weighted,
+            )  # fmt: skip
+            proposal = None
+            if bound is not None:
+                proposal = bound.mixture() if weighted else flow_alone(bound)
+            of_data = (bound.log_likelihood_found, bound.surprise) if bound else ()
+            event = EventSampler(target, bound, proposal, wanted, budget, self.generator, self.rng, *of_data)
+            try:
+                outcome = event() if weighted else event.raw()
+            except ClosedFormError as error:
+                failing += record.failing
+                left = self._conditional_alone(failing) or conditional_of(ConditionalConfig(), self.transform)
+                if {*left.keys} >= {*conditional.keys}:
+                    # The symmetries hold there, and the likelihood differs all the same: it alone can tell.
+                    left = conditional_of(ConditionalConfig(), self.transform)
+                dropped = tuple(key for key in conditional.keys if key not in left.keys)
+                logger.warning(
+                    f"{error} at {failing[-1] if failing else 'some rows'}: the run goes on from the prior, without drawing "
+                    f"{list(dropped)} conditionally, which takes more likelihood evaluations"
+                )
+                record = ClosedFormRecord(dropped=(*record.dropped, *dropped))
+                n_likelihood, n_nan = target.n_likelihood, target.n_nan
+                conditional, bound = left, None
+                continue
+            finally:
+                self.seconds |= event.seconds
+            return outcome, target
 
     def _keep_bands(self, target: Target, outcome: Outcome) -> None:
         """Beside the result, what a report draws: whitened data and waveforms, which a result file does not hold."""
@@ -219,13 +246,16 @@ class Run:
         logger.info(f"Model kept as {folder}")
         return self._bound(model), folder.name
 
-    def _conditional_alone(self) -> Conditional | None:
-        """What of a gravitational wave needs no network: the rest is refined from the prior for this event alone."""
+    def _conditional_alone(self, tried: Sequence[Row] = ()) -> Conditional | None:
+        """What of a gravitational wave needs no network: the rest is refined from the prior for this event alone.
+
+        The symmetries have to hold at ``tried`` rows, too.
+        """
         if ignored := self._changed(*(key for key in OF_THE_MODEL if key not in ("network", *MODES))):
             logger.warning(f"network='none' trains nothing: {ignored} have no effect")
         if not isinstance(self.likelihood, GravitationalWaveTransient):
             return None
-        simulator = GravitationalWaveSimulator(self.likelihood, self.transform, simulate=False)
+        simulator = GravitationalWaveSimulator(self.likelihood, self.transform, simulate=False, tried=tried)
         modes = Modes(**{key: self.kwargs[key] for key in MODES})
         config = conditional_config(simulator, modes, single_response(simulator, any_angle=True))
         logger.info(

@@ -95,6 +95,9 @@ class Evidence:
         The parameter with the largest share of the posterior in the last quantiles of its prior, and that share.
     searched
         Draws of the prior, where they are all that modes were looked for with: no network, no search by templates.
+    compared
+        Draws of the prior at which the closed form of what is drawn conditionally was compared with the likelihood, where
+        there is such a closed form.
     surprise
         How unlike those simulated the data are.
     """
@@ -109,6 +112,7 @@ class Evidence:
     nan_share: float | None = None
     outermost: tuple[str, float] | None = None
     searched: int | None = None
+    compared: int | None = None
     surprise: Surprise | None = None
 
 
@@ -162,8 +166,8 @@ def judge(
     stays: list[str] = []
     if known.closed_form_difference is not None:
         failed.append(
-            f"the conditionals' closed form differs from the likelihood by {known.closed_form_difference:.3g}: "
-            "use phase='network'"
+            f"the closed form of the parameters drawn conditionally differs from the likelihood by "
+            f"{known.closed_form_difference:.3g}: use phase='network'"
         )
     if known.unfinished is not None:
         failed.append(known.unfinished)
@@ -243,7 +247,19 @@ def judge(
         check.append(
             f"no network is relied on, and {known.searched} draws from the prior are all that modes were looked for "
             f"with: one in less than {3 / known.searched:.1g} of its volume may be missing; compare with another sampler "
-            "where there could be such"
+            "where there could be such" + _of_closed_form(known.compared)
         )
     grade: Literal["reliable", "check", "failed"] = "failed" if failed else "check" if check or stays else "reliable"
     return Verdict(grade, (*failed, *check, *stays), mendable=bool(failed or check))
+
+
+def _of_closed_form(compared: int | None) -> str:
+    """Say at how many draws from the prior the closed form was compared, and what part of the prior that leaves open."""
+    if compared is None:
+        return ""
+    if not compared:
+        return "; the closed form of what is drawn conditionally was not compared with the likelihood over the prior"
+    return (
+        f"; the closed form of what is drawn conditionally was compared with the likelihood at {compared} of them: it may fail "
+        f"in less than {3 / compared:.1g} of the prior"
+    )

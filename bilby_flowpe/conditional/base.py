@@ -22,6 +22,7 @@ import numpy as np
 from bilby.gw.likelihood import GravitationalWaveTransient
 
 from ..errors import ContractError, SimulationError
+from ..overrides import replaced
 from ..priors import Parameters, PriorTransform
 from ..processes.parallel import Row, Task
 from .amplitudes import INCLINATION, amplitudes_of
@@ -234,8 +235,7 @@ class ExactConditional:
         # In another frame of the sky, or with another detector's time, the place turns with the time; a subclass may have
         # a place of its own.
         plain = likelihood.reference_frame == "sky" and "geocent" in likelihood.time_reference
-        own = type(likelihood).get_sky_frame_parameters
-        plain = plain and own is GravitationalWaveTransient.get_sky_frame_parameters
+        plain = plain and not replaced(likelihood, GravitationalWaveTransient, ["get_sky_frame_parameters"])
         place = self._place if plain else None
         return TimedProducts(likelihood, self._time, self.amplitudes.profile, self._log_scale[TIME], place)
 

@@ -16,6 +16,7 @@ from bilby.gw.detector import Interferometer
 from bilby.gw.detector.calibration import Recalibrate
 from bilby.gw.likelihood import GravitationalWaveTransient
 
+from ..overrides import replaced
 from ..priors import PriorTransform
 from ..processes.parallel import Row
 
@@ -34,11 +35,8 @@ class InnerProducts:
 
     def __init__(self, likelihood: GravitationalWaveTransient) -> None:
         self.likelihood = likelihood
-        plain = all(
-            getattr(type(likelihood), name) is getattr(GravitationalWaveTransient, name) for name in _LIKELIHOOD_METHODS
-        ) and all(
-            type(ifo.calibration_model) is Recalibrate
-            and all(getattr(type(ifo), name) is getattr(Interferometer, name) for name in _DETECTOR_METHODS)
+        plain = not replaced(likelihood, GravitationalWaveTransient, _LIKELIHOOD_METHODS) and all(
+            type(ifo.calibration_model) is Recalibrate and not replaced(ifo, Interferometer, _DETECTOR_METHODS)
             for ifo in likelihood.interferometers
         )
         self._detectors = [Projection(ifo) for ifo in likelihood.interferometers] if plain else None

@@ -105,10 +105,11 @@ class Outcome:
             missing_log_likelihood=None if found is None else self._missing(target, found),
             unfinished=unfinished,
             unreached=unreached,
-            closed_form_difference=weighted.spot_difference if weighted.spot_check_failed else None,
+            closed_form_difference=target.closed_form.largest if target.closed_form.failed else None,
             nan_share=target.n_nan / max(target.n_likelihood, 1),
             outermost=self._outermost(target),
             searched=searched,
+            compared=target.closed_form.n_prior_rows if target.conditional.keys else None,
             surprise=of_data,
         )
         self.verdict = judge(self.summary, n_effective=n_effective, evidence=evidence)
@@ -144,7 +145,6 @@ class Outcome:
         self.bound = bound
         training = bound.model.information.get("seconds", {}).get("total") if bound else None
         self.statistics |= {"model": source, "seed": seed, "seconds": seconds, "training_seconds": training}
-        self.statistics["conditional"] = list(bound.conditional.keys) if bound else []
         self.statistics["corrections"] = list(bound.corrections) if bound else []
         if self.refinement:
             self.statistics["refinement"] = self.refinement.statistics()
@@ -172,7 +172,6 @@ def fill_weighted(sampler: Sampler, outcome: Outcome, target: Target, began: flo
         "n_outside_prior": weighted.n_outside,
         "n_nan_likelihoods": target.n_nan,
         "n_likelihood_evaluations": target.n_likelihood,
-        "spot_check_difference": weighted.spot_difference,
         "posterior_shares": weighted.shares(outcome.proposal.names),
         "importance_weighted": True,
         "verdict": outcome.verdict.grade,
@@ -200,22 +199,21 @@ def fill_raw(sampler: Sampler, outcome: Outcome, target: Target, began: float) -
     result.log_evidence = result.log_evidence_err = np.nan
     result.num_likelihood_evaluations = target.n_likelihood
     reasons = ["raw network draws: not weighted by the likelihood, no evidence"]
-    if drawn := outcome.statistics["conditional"]:
+    if drawn := list(target.conditional.keys):
         reasons.append(f"{drawn} were drawn from their exact conditional, which uses the likelihood")
     if bound.model.flatten_snr:
         reasons.append("the network was trained on a prior that is flatter in signal-to-noise ratio than the user's")
     reasons += target.translation.raw_reasons
-    if weighted.spot_check_failed:
-        reasons.insert(
-            0, judge(outcome.summary, evidence=Evidence(closed_form_difference=weighted.spot_difference)).reasons[0]
-        )
+    if failed := target.closed_form.failed:
+        known = Evidence(closed_form_difference=target.closed_form.largest)
+        reasons.insert(0, judge(outcome.summary, evidence=known).reasons[0])
     outcome.statistics |= {
         "n_draws": len(alive),
         "n_posterior": int(alive.sum()),
         "n_outside_prior": weighted.n_outside,
         "n_likelihood_evaluations": target.n_likelihood,
         "importance_weighted": False,
-        "verdict": "failed" if weighted.spot_check_failed else "check",
+        "verdict": "failed" if failed else "check",
         "reasons": reasons,
     }
     return _finish(result, outcome, target, began)
@@ -230,6 +228,8 @@ def _weighted(table: DataFrame, weighted: WeightedDraws, summary: WeightSummary)
 
 def _finish(result: Result, outcome: Outcome, target: Target, began: float) -> Result:
     statistics = outcome.statistics
+    statistics["conditional"] = list(target.conditional.keys)
+    statistics["closed_form"] = target.closed_form.to_dict()
     if interferometers := getattr(target.likelihood, "interferometers", None):
         statistics["window_factor"] = {ifo.name: float(ifo.strain_data.window_factor) for ifo in interferometers}
     statistics["marginalised"] = list(target.translation.dropped)

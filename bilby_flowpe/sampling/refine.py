@@ -29,8 +29,9 @@ from ..proposals.event_flow import EventFlow, fit_event_flow
 from ..proposals.event_quantiles import InQuantiles, fit_in_quantiles
 from ..proposals.mixture import Mixture, prior_alone
 from ..proposals.parts import BROAD, FLOW, BaseDensity, Charted, FromPrior, Normal, Part
+from .closed_form import draws_within
 from .pool import Pool, tempered
-from .weighing import SPOT_CHECKS, Target, WeightedDraws
+from .weighing import Target, WeightedDraws
 
 _ROUND, _ROUND_EACH = 2000, 500  # draws of a round, and more for each dimension
 _ENOUGH, _ENOUGH_EACH = 600.0, 200.0  # effective draws that a flow is fitted to, at least and for each dimension
@@ -67,10 +68,10 @@ class Budget:
     seconds: float | None = None
     began: float = field(default_factory=time.monotonic)
 
-    def evaluations_left(self, target: Target) -> int:
-        """Likelihood evaluations that may still be made, less those of a batch's spot checks."""
-        spot_checks = SPOT_CHECKS if target.conditional.keys else 0
-        return max(self.likelihood_evaluations - target.n_likelihood - spot_checks, 0)
+    def evaluations_left(self, target: Target, from_prior: bool = False) -> int:
+        """Draws that may still be made, those of one batch less the rows at which their closed form is compared."""
+        left = max(self.likelihood_evaluations - target.n_likelihood, 0)
+        return draws_within(left, from_prior) if target.conditional.keys else left
 
     @property
     def go_on(self) -> Callable[[], bool] | None:
@@ -248,7 +249,7 @@ class Refinement:
     def _first_round(self) -> None:
         """Draws from the prior, and the choice of where the path starts."""
         began = time.monotonic()
-        size = min(self.round_draws, self.budget.evaluations_left(self.target))
+        size = min(self.round_draws, self.budget.evaluations_left(self.target, from_prior=True))
         if size == 0:
             return
         weighted = self.target.draw(self.proposal, size, self.generator, self.rng, go_on=self.budget.go_on)

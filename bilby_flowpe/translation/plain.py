@@ -18,6 +18,7 @@ from bilby.gw.likelihood import BasicGravitationalWaveTransient, GravitationalWa
 from bilby.gw.waveform_generator import WaveformGenerator
 
 from ..errors import SimulationError
+from ..overrides import replaced
 
 Wave: TypeAlias = GravitationalWaveTransient | BasicGravitationalWaveTransient
 
@@ -90,10 +91,9 @@ def is_plain(likelihood: Wave) -> bool:
 
 def has_plain_values(likelihood: Wave) -> bool:
     """Whether its values, where nothing is integrated out, are those of the plain likelihood."""
-    kind = type(likelihood)
     return (
         isinstance(likelihood, GravitationalWaveTransient)
-        and all(getattr(kind, name) is getattr(GravitationalWaveTransient, name) for name in _METHODS)
+        and not replaced(likelihood, GravitationalWaveTransient, _METHODS)
         and not likelihood.calibration_marginalization
         and not any(map(is_calibrated, likelihood.interferometers))
     )
