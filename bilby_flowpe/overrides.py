@@ -1,8 +1,8 @@
 """Find out whether a class, or one object of it, replaces methods of a class of Bilby's.
 
 Short cuts of this package stand for what Bilby's own methods compute. A subclass that has such a method of its own computes
-something else, and so does a single object on which a function was set (``likelihood.log_likelihood_ratio = ...``, as is done to
-temper a likelihood or to add a cut).
+something else, and so does a single object on which a function was set (``likelihood.log_likelihood_ratio = ...``, as is done
+to temper a likelihood or to add a cut).
 """
 
 from __future__ import annotations

@@ -154,8 +154,8 @@ class Run:
                     left = conditional_of(ConditionalConfig(), self.transform)
                 dropped = tuple(key for key in conditional.keys if key not in left.keys)
                 logger.warning(
-                    f"{error} at {failing[-1] if failing else 'some rows'}: the run goes on from the prior, without drawing "
-                    f"{list(dropped)} conditionally, which takes more likelihood evaluations"
+                    f"{error}: the run goes on from the prior, without drawing {list(dropped)} conditionally, which takes more "
+                    "likelihood evaluations"
                 )
                 record = ClosedFormRecord(dropped=(*record.dropped, *dropped))
                 n_likelihood, n_nan = target.n_likelihood, target.n_nan

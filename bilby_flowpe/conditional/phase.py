@@ -22,7 +22,7 @@ from ..processes.parallel import Row
 
 
 class InnerProducts:
-    """Task: complex inner product with the data and squared norm at phase zero, ``[re, im, norm]``; picklable.
+    """Task: complex inner product with the data and squared norm, ``[re, im, norm]``; picklable.
 
     Where the likelihood's own way from polarisations to inner products is Bilby's, it is taken without its detours; a subclass
     that has another is asked itself.
@@ -31,10 +31,13 @@ class InnerProducts:
     ----------
     likelihood
         The user's likelihood.
+    own_phase
+        Whether the products are those at a row's own phase; at phase zero otherwise.
     """
 
-    def __init__(self, likelihood: GravitationalWaveTransient) -> None:
+    def __init__(self, likelihood: GravitationalWaveTransient, own_phase: bool = False) -> None:
         self.likelihood = likelihood
+        self._phase: Row = {} if own_phase else {"phase": 0.0}
         plain = not replaced(likelihood, GravitationalWaveTransient, _LIKELIHOOD_METHODS) and all(
             type(ifo.calibration_model) is Recalibrate and not replaced(ifo, Interferometer, _DETECTOR_METHODS)
             for ifo in likelihood.interferometers
@@ -52,16 +55,16 @@ class InnerProducts:
         return None if polarisations is None else self.of(polarisations, row)
 
     def polarisations(self, row: Row) -> Mapping[str, np.ndarray] | None:
-        """Polarisations at phase zero; ``None`` where the waveform fails."""
+        """Polarisations at phase zero, or the row's own; ``None`` where the waveform fails."""
         polarisations: Mapping[str, np.ndarray] | None = self.likelihood.waveform_generator.frequency_domain_strain(
-            {**row, "phase": 0.0}
+            {**row, **self._phase}
         )
         return polarisations
 
     def of(self, polarisations: Mapping[str, np.ndarray], row: Row) -> np.ndarray | None:
         """Inner products of these polarisations; ``None`` where they are not a number."""
         likelihood = self.likelihood
-        row = {**row, "phase": 0.0}
+        row = {**row, **self._phase}
         row.update(likelihood.get_sky_frame_parameters(row))
         inner, norm = 0j, 0.0
         if self._detectors is not None:

@@ -21,6 +21,7 @@ from bilby.core.likelihood import Likelihood
 
 from ..conditional.base import ConditionalDraws
 from ..errors import FlowPEError
+from ..importance import effective_sample_size, normalised_weights
 from ..processes.parallel import Engine, Row, evaluate
 from ..translation.own_likelihood import LogLikelihood
 
@@ -33,6 +34,10 @@ _TOLERANCE = 1e-3  # of the log likelihood: far below the Monte Carlo error of a
 # Symmetries are checked to 1e-6 of a signal, which enters <d|h> and <h|h> / 2: 2e-6 of the squared signal-to-noise ratio, 4e-6
 # of the log likelihood. In units of the tolerance:
 _SLOPE = 4e-6 / _TOLERANCE
+# Of the log of the likelihood asked for over the one drawn with, where the posterior is. Approximations and calibration errors
+# stay below one; a draw by another likelihood is three standard deviations of its log weight off, and hardly any has weight.
+_SPREAD = 3.0
+_EFFECTIVE = 30.0  # effective draws from which on that spread is known to a fifth
 _KEPT = 8  # failing rows that are kept: the symmetries are tried again at each
 
 
@@ -66,6 +71,8 @@ class ClosedFormRecord:
         Largest difference of the log likelihoods, divided by ``1 + 0.004 |log likelihood|``.
     failing
         Some rows at which the difference is above the tolerance, with all parameters.
+    spread
+        Largest scatter of the likelihood asked for, over the one drawn with, in a batch: see :func:`spread_where_likely`.
     dropped
         Parameters that are no longer drawn conditionally, as their closed form failed in this run.
     """
@@ -74,6 +81,7 @@ class ClosedFormRecord:
     n_prior_rows: int = 0
     largest: float = 0.0
     failing: list[Row] = field(default_factory=list)
+    spread: float = 0.0
     dropped: tuple[str, ...] = ()
 
     @property
@@ -81,11 +89,36 @@ class ClosedFormRecord:
         """Whether any row of the run differed."""
         return not agrees(self.largest)
 
+    def require(self, keys: Sequence[str]) -> None:
+        """Refuse to go on where the closed form does not hold, or belongs to another likelihood than the one asked for.
+
+        Parameters
+        ----------
+        keys
+            What is drawn conditionally.
+
+        Raises
+        ------
+        ClosedFormError
+            Saying by how much they differ.
+        """
+        if self.failed:
+            where = f" at {self.failing[0]}" if self.failing else ""
+            raise ClosedFormError(
+                f"the closed form of {list(keys)} differs from the likelihood by {self.largest:.3g}{where}"
+            )
+        if self.spread > _SPREAD:
+            raise ClosedFormError(
+                f"the log likelihood differs from that of the plain GravitationalWaveTransient by a scatter of "
+                f"{self.spread:.3g} where the posterior is: the closed form of {list(keys)} belongs to the latter"
+            )
+
     def add(self, other: Comparison, from_prior: bool = False) -> None:
         """Count the rows of one batch."""
         self.n_rows += other.n_rows
         self.n_prior_rows += other.n_rows if from_prior else 0
         self.largest = float(np.max([self.largest, other.largest]))
+        self.spread = float(np.max([self.spread, other.spread]))
         self.failing = [*self.failing, *other.failing][:_KEPT]
 
     def to_dict(self) -> dict[str, Any]:
@@ -110,11 +143,14 @@ class Comparison:
         Largest scaled difference, as in :class:`ClosedFormRecord`; infinite where the closed form is not a number.
     failing
         The rows that differ.
+    spread
+        Of the likelihood asked for over the one drawn with, where these are two.
     """
 
     n_rows: int = 0
     largest: float = 0.0
     failing: tuple[Row, ...] = ()
+    spread: float = 0.0
 
 
 def joined(comparisons: Sequence[Comparison]) -> Comparison:
@@ -123,7 +159,26 @@ def joined(comparisons: Sequence[Comparison]) -> Comparison:
         sum(one.n_rows for one in comparisons),
         float(np.max([one.largest for one in comparisons], initial=0.0)),
         tuple(row for one in comparisons for row in one.failing),
+        float(np.max([one.spread for one in comparisons], initial=0.0)),
     )
+
+
+def spread_where_likely(correction: np.ndarray, log_weights: np.ndarray) -> float:
+    """Standard deviation of the log correction over the posterior; zero where too few draws have weight to tell.
+
+    Parameters
+    ----------
+    correction
+        Logarithm of the likelihood asked for over the one drawn with, (N,).
+    log_weights
+        Log weights by the likelihood asked for, (N,).
+    """
+    alive = np.isfinite(log_weights) & np.isfinite(correction)
+    if not alive.any() or effective_sample_size(log_weights[alive]) < _EFFECTIVE:
+        return 0.0
+    weights = normalised_weights(log_weights[alive])
+    mean = np.average(correction[alive], weights=weights)
+    return float(np.sqrt(np.average((correction[alive] - mean) ** 2, weights=weights)))
 
 
 def agrees(difference: float) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import torch
@@ -17,7 +17,7 @@ from ..proposals.mixture import Draws, Mixture, concatenate, posterior_shares
 from ..proposals.parts import PRIOR
 from ..translation.own_likelihood import LogLikelihood
 from ..translation.problem import Unchanged
-from .closed_form import ClosedFormError, ClosedFormRecord, Comparison, agrees, compare, joined, rows_to_compare
+from .closed_form import ClosedFormRecord, Comparison, agrees, compare, joined, rows_to_compare, spread_where_likely
 
 _FAILED = -1e300
 _DEFENSIVE = 0.05  # share of distances from their prior, where the likelihood drawn with is not the one asked for
@@ -191,11 +191,8 @@ class Target:
             chosen = np.bincount(parts[first : first + count], minlength=len(proposal.names))
             blocks.append(self.weigh(proposal.draw_each(chosen, generator, rng), rng, title, checked))
             self.closed_form.add(blocks[-1].compared, from_prior)
-            if self.raises and self.closed_form.failed:
-                raise ClosedFormError(
-                    f"the closed form of {list(self.conditional.keys)} differs from the likelihood by "
-                    f"{self.closed_form.largest:.3g}"
-                )
+            if self.raises:
+                self.closed_form.require(self.conditional.keys)
         return WeightedDraws(
             draws=concatenate([block.draws for block in blocks]),
             parameters={
@@ -278,12 +275,14 @@ class Target:
         log_prior = np.where(draws.inside, transform.log_prob(parameters), -np.inf)
         ratio = self.translation.log_prior_ratio(parameters)
         log_prior, log_weights = log_prior + ratio, log_weights + ratio
-        corrected = 0
+        corrected = correction = np.empty(0)
         if self.translation.corrects and conditional.keys:
-            corrected = self._correct(parameters, extra, log_extra, log_likelihood, log_weights, rng)
+            corrected, correction = self._correct(parameters, extra, log_extra, log_likelihood, log_weights, rng)
         weighty = log_weights > _FAILED
         log_weights[weighty] += of_rest[weighty] + draws.log_encoder[weighty] - draws.log_q[weighty]
-        spent = len(rows) + len(looked_at) + compared.n_rows + corrected
+        if len(corrected):
+            compared = replace(compared, spread=spread_where_likely(correction, log_weights[corrected]))
+        spent = len(rows) + len(looked_at) + compared.n_rows + len(corrected)
         self.n_likelihood += spent
         return WeightedDraws(
             draws=draws,
@@ -330,8 +329,14 @@ class Target:
         log_likelihood: np.ndarray,
         log_weights: np.ndarray,
         rng: np.random.Generator,
-    ) -> int:
-        """Put the likelihood asked for in the place of the one drawn with, in place; the number of its evaluations."""
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Replace the likelihood drawn with by the one asked for, in place.
+
+        Returns
+        -------
+        rows, correction
+            Numbers of the rows changed, and what was added to their log weights.
+        """
         alive = np.flatnonzero(log_weights > _FAILED)
         task, rows = self.translation.task(self.use_ratio), self._asked_rows(parameters, alive, rng)
         asked = np.full(len(alive), -np.inf)
@@ -341,9 +346,10 @@ class Target:
                 asked[good] = values[:, 0]
                 _take_extra(values, alive[good], extra, log_extra)
             self.n_nan += int(np.sum(~good))
-        log_weights[alive] += asked - log_likelihood[alive] + log_extra[alive]
+        correction = asked - log_likelihood[alive] + log_extra[alive]
+        log_weights[alive] += correction
         log_likelihood[alive] = asked
-        return len(alive)
+        return alive, correction
 
     def _no_numbers(self, looked_at: list[Row], failed: int) -> int:
         """How many of the rows without inner products have a likelihood that is no number, from a few of them.

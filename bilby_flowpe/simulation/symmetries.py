@@ -159,8 +159,10 @@ def _prior_rows(transform: PriorTransform, size: int) -> list[Row]:
 
 
 def _acts_as_said(generator: WaveformGenerator, row: Row, symmetries: Symmetries, median: Mapping[str, float]) -> bool:
-    """Whether all symmetries found hold at one row when they act together; two waveform calls. Terms of several orders are not
-    tried, for waveforms are made anew at the phases that they choose."""
+    """Return whether all symmetries found hold at one row when they act together; two waveform calls.
+
+    Terms of several orders are not tried, for waveforms are made anew at the phases that they choose.
+    """
     reference = {**row, **({"theta_jn": 0.0} if symmetries.inclination else {})}
     if (strain := polarisations(generator, reference)) is None:
         return True

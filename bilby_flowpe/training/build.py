@@ -223,7 +223,9 @@ class _Builder:
         if settings.phase == "conditional" and "phase" in keys and "phase" not in drawn.keys:
             logger.info(f"The phase stays in the network: {obstacle or 'the time does, too'}")
         if "theta_jn" in drawn.keys:
-            reflects, response = False, None
+            reflects = False
+        if {"theta_jn", "luminosity_distance"} & {*drawn.keys}:
+            response = None
         config = CoordinateConfig(
             keys=tuple(key for key in keys if key not in drawn.keys),
             # A prior that is conditional on the time would move with it.
