@@ -27,7 +27,7 @@ class PriorError(FlowPEError, ValueError):
 
 
 class SimulationError(FlowPEError, ValueError):
-    """Training data cannot be simulated from the likelihood, priors or waveform generator given."""
+    """Nothing can be computed or simulated from the likelihood, priors or waveform generator given."""
 
 
 class DataError(FlowPEError, ValueError):

@@ -44,6 +44,7 @@ from .translation.own_likelihood import has_ratio
 from .translation.problem import translated
 
 _UNSEEN_SEED = 2**31 - 1
+_RATIOS_TRIED = 16  # draws from the prior: one with a number is enough
 
 Done = TypeVar("Done")
 
@@ -90,10 +91,7 @@ class Run:
         self.rng = np.random.default_rng(self.seed)
         self.generator = torch.Generator().manual_seed(self.seed)
         self.seconds = {}
-        if self.sampler.use_ratio and not has_ratio(self.likelihood):
-            raise ConfigurationError(
-                f"use_ratio=True: a {type(self.likelihood).__name__} has no likelihood of noise alone: leave it out"
-            )
+        self._check_ratio()
         source, bound, conditional = "none", None, None
         if self.kwargs["network"] == "none" and self.kwargs["model"] is None:
             conditional = self._conditional_alone()
@@ -137,6 +135,19 @@ class Run:
             # A picture is not worth a result.
             logger.warning(f"Whitened data and waveforms were not kept for a report: {error}")
         return result
+
+    def _check_ratio(self) -> None:
+        """Refuse ``use_ratio=True`` where the ratio to the likelihood of noise alone is no number anywhere."""
+        translation = self.translation
+        if not self.sampler.use_ratio:
+            return
+        draws = self.transform.sample(_RATIOS_TRIED, np.random.default_rng(20200218))
+        rows = translation.rows(draws, {key: np.full(_RATIOS_TRIED, x) for key, x in translation.middle_of_extra.items()})
+        if not has_ratio(translation.asked, rows):
+            raise ConfigurationError(
+                f"use_ratio=True: a {type(translation.asked).__name__} has no likelihood of noise alone, its log likelihood "
+                f"ratio is not a number for {_RATIOS_TRIED} draws from the prior: leave it out"
+            )
 
     def _keep_bands(self, target: Target, outcome: Outcome) -> None:
         """Beside the result, what a report draws: whitened data and waveforms, which a result file does not hold."""

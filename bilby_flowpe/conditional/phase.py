@@ -18,6 +18,7 @@ from bilby.gw.likelihood import GravitationalWaveTransient
 
 from ..priors import PriorTransform
 from ..processes.parallel import Row
+from ..waveforms import waveform
 
 
 class InnerProducts:
@@ -55,10 +56,7 @@ class InnerProducts:
 
     def polarisations(self, row: Row) -> Mapping[str, np.ndarray] | None:
         """Polarisations at phase zero; ``None`` where the waveform fails."""
-        polarisations: Mapping[str, np.ndarray] | None = self.likelihood.waveform_generator.frequency_domain_strain(
-            {**row, "phase": 0.0}
-        )
-        return polarisations
+        return waveform(self.likelihood.waveform_generator, {**row, "phase": 0.0})
 
     def of(self, polarisations: Mapping[str, np.ndarray], row: Row) -> np.ndarray | None:
         """Inner products of these polarisations; ``None`` where they are not a number."""

@@ -18,6 +18,7 @@ from bilby.gw.likelihood import BasicGravitationalWaveTransient, GravitationalWa
 from bilby.gw.waveform_generator import WaveformGenerator
 
 from ..errors import SimulationError
+from ..waveforms import waveform
 
 Wave: TypeAlias = GravitationalWaveTransient | BasicGravitationalWaveTransient
 
@@ -153,6 +154,6 @@ def _whole_generator(likelihood: Wave) -> WaveformGenerator:
 
 def lengths_differ(likelihood: GravitationalWaveTransient, row: dict[str, float]) -> bool:
     """Whether the waveform of one set of parameters does not cover the frequencies of the data."""
-    polarisations = likelihood.waveform_generator.frequency_domain_strain(dict(row))
+    polarisations = waveform(likelihood.waveform_generator, row)
     size = len(likelihood.interferometers.frequency_array)
     return polarisations is not None and any(np.shape(series) != (size,) for series in polarisations.values())
