@@ -67,7 +67,7 @@ class Run:
         self.likelihood = self.translation.likelihood
         self.seconds: dict[str, float] = {}
         identity = identity_of(sampler.likelihood)
-        self.ledger = Ledger(self._scratch / "evaluations", self.kwargs["resume"], identity)
+        self.ledger = Ledger(self._scratch / "evaluations", self.kwargs["resume"], identity, keeps=identity is not None)
         self.seed = self._choose_seed()
         self.transform = self.translation.transform
         self.npool = int(sampler.npool)
