@@ -23,7 +23,7 @@ from .cache import cached_models, check_writable, new_folder
 from .conditional.base import Conditional, ConditionalConfig
 from .conditional.drawn import Modes, conditional_config, single_response
 from .conditional.modes import conditional_of
-from .errors import ConfigurationError, ContractError
+from .errors import ConfigurationError, ContractError, MemoryLimitError, PriorError, SimulationError
 from .model import TrainedPosterior, find_model
 from .networks import compact
 from .plotting import plot_history
@@ -44,6 +44,8 @@ from .translation.own_likelihood import has_ratio
 from .translation.problem import translated
 
 _UNSEEN_SEED = 2**31 - 1
+_LEAST_WAVEFORMS = 10_000  # a network that learns from fewer knows these by heart
+_NO_MEMORY = ("not enough memory", "allocate memory", "out of memory")  # as torch says it
 _RATIOS_TRIED = 16  # draws from the prior: one with a number is enough
 
 Done = TypeVar("Done")
@@ -92,19 +94,7 @@ class Run:
         self.generator = torch.Generator().manual_seed(self.seed)
         self.seconds = {}
         self._check_ratio()
-        source, bound, conditional = "none", None, None
-        if self.kwargs["network"] == "none" and self.kwargs["model"] is None:
-            conditional = self._conditional_alone()
-        elif can_simulate(self.likelihood):
-            bound, source = self._find_or_train()
-            conditional = bound.conditional
-        else:
-            if ignored := self._changed("model", *OF_THE_MODEL):
-                logger.warning(f"Nothing is trained for a {type(self.likelihood).__name__}: {ignored} have no effect")
-            logger.info(
-                f"{nobody_simulates(self.likelihood)}: a proposal is refined from the prior for this event alone, and nothing "
-                "of it serves the next one"
-            )
+        bound, source, conditional = self._choose()
         target = Target(
             self.likelihood,
             self.transform,
@@ -155,7 +145,7 @@ class Run:
         # Not those of an earlier run under the same label.
         (self._scratch / FILE).unlink(missing_ok=True)
         rows = outcome.rows if self.kwargs["importance"] else np.flatnonzero(np.isfinite(outcome.weighted.log_weights))
-        if not has_own_frequencies(likelihood) or not len(rows):
+        if self.translation.obstacle or not has_own_frequencies(likelihood) or not len(rows):
             return
         bands = whitened_bands(
             likelihood, target.rows({key: value[rows] for key, value in outcome.weighted.parameters.items()})
@@ -178,7 +168,39 @@ class Run:
         self.seconds[stage] = round(self.seconds.get(stage, 0.0) + time.monotonic() - began, 3)
         return done
 
-    # The model ---------------------------------------------------------------------------------------------------------
+    # The model, or none ------------------------------------------------------------------------------------------------
+
+    def _choose(self) -> tuple[BoundPosterior | None, str, Conditional | None]:
+        """A model bound to the data and its name, or none; and what is drawn from its conditional.
+
+        A problem that no network can learn is sampled without one; one line in the log says why.
+        """
+        given = self.kwargs["model"] is not None
+        if self.kwargs["network"] == "none" and not given:
+            if ignored := self._changed(*(key for key in OF_THE_MODEL if key not in ("network", *MODES))):
+                logger.warning(f"network='none' trains nothing: {ignored} have no effect")
+            return None, "none", self._conditional_alone()
+        why = self._obstacle()
+        if why is None:
+            try:
+                bound, source = self._find_or_train()
+                return bound, source, bound.conditional
+            except (PriorError, SimulationError) as error:
+                # What was asked for by name is not replaced by something else.
+                if given or (isinstance(error, MemoryLimitError) and self._changed("n_waveforms")):
+                    raise
+                why = str(error)
+        elif given and self.translation.obstacle:
+            raise SimulationError(f"model={self.kwargs['model']!r} cannot be used: {why}")
+        if ignored := self._changed("model", *(key for key in OF_THE_MODEL if key not in MODES)):
+            logger.warning(f"Nothing is trained for a {type(self.likelihood).__name__}: {ignored} have no effect")
+        return None, "none", self._conditional_alone(why)
+
+    def _obstacle(self) -> str | None:
+        """Why nothing can be trained, as far as the likelihood tells; ``None`` where training may be tried."""
+        if self.translation.obstacle is not None or can_simulate(self.likelihood):
+            return self.translation.obstacle
+        return nobody_simulates(self.likelihood)
 
     def _find_or_train(self) -> tuple[BoundPosterior, str]:
         """A model bound to the data, and its name."""
@@ -208,12 +230,7 @@ class Run:
         checkpoint = scratch / f"training_{folder.name}.ckpt"
         if not self.kwargs["resume"]:
             checkpoint.unlink(missing_ok=True)
-        model = self._timed(
-            "training",
-            lambda: train_model(
-                self.likelihood, self.transform.priors, settings, self.npool, checkpoint, self.progress
-            ),
-        )
+        model = self._timed("training", lambda: self._trained(settings, checkpoint))
         plot_history(model.history, scratch / "training.png")
         try:
             model.save(folder)
@@ -230,19 +247,56 @@ class Run:
         logger.info(f"Model kept as {folder}")
         return self._bound(model), folder.name
 
-    def _conditional_alone(self) -> Conditional | None:
-        """What of a gravitational wave needs no network: the rest is refined from the prior for this event alone."""
-        if ignored := self._changed(*(key for key in OF_THE_MODEL if key not in ("network", *MODES))):
-            logger.warning(f"network='none' trains nothing: {ignored} have no effect")
-        if not isinstance(self.likelihood, GravitationalWaveTransient):
-            return None
-        simulator = GravitationalWaveSimulator(self.likelihood, self.transform, simulate=False)
-        modes = Modes(**{key: self.kwargs[key] for key in MODES})
-        config = conditional_config(simulator, modes, single_response(simulator, any_angle=True))
+    def _conditional_alone(self, why: str | None = None) -> Conditional | None:
+        """What of a gravitational wave needs no network: the rest is refined from the prior for this event alone.
+
+        Parameters
+        ----------
+        why
+            Why there is no network, where one was asked for.
+        """
+        conditional, obstacle = None, self.translation.obstacle
+        if obstacle is None and isinstance(self.likelihood, GravitationalWaveTransient):
+            try:
+                conditional = self._in_closed_form()
+            except (ContractError, PriorError, SimulationError) as error:
+                obstacle = str(error)
+        reasons = dict.fromkeys(reason for reason in (why, obstacle) if reason)
+        drawn = f"{list(conditional.keys)} are drawn from their conditional, the rest is" if conditional else "all is"
         logger.info(
-            f"No network: {list(config.keys)} are drawn from their conditional, the rest refined from the prior"
+            f"No network{''.join(f' ({reason})' for reason in reasons)}: {drawn} refined from the prior, for this event alone"
         )
-        return conditional_of(config, self.transform)
+        return conditional
+
+    def _in_closed_form(self) -> Conditional:
+        # On the whole grid: a smaller one would serve a network alone, and take some hundred waveforms to find.
+        simulator = GravitationalWaveSimulator(
+            self.likelihood, self.transform, SimulationConfig(reduce_grid=False), simulate=False
+        )
+        modes = Modes(**{key: self.kwargs[key] for key in MODES})
+        return conditional_of(
+            conditional_config(simulator, modes, single_response(simulator, any_angle=True)), self.transform
+        )
+
+    def _trained(self, settings: Settings, checkpoint: Path) -> TrainedPosterior:
+        """A model, trained on fewer waveforms than by default where these do not fit into the memory."""
+
+        def trained(settings: Settings) -> TrainedPosterior:
+            priors = self.transform.priors
+            return train_model(self.likelihood, priors, settings, self.npool, checkpoint, self.progress)
+
+        try:
+            return trained(settings)
+        except MemoryLimitError as error:
+            if error.most < _LEAST_WAVEFORMS or self._changed("n_waveforms"):
+                raise
+            logger.warning(f"{error}: training on {error.most} waveforms")
+            simulation = replace(settings.simulation, n_waveforms=error.most)
+            return trained(replace(settings, simulation=simulation))
+        except (MemoryError, RuntimeError) as error:
+            if isinstance(error, MemoryError) or any(words in str(error) for words in _NO_MEMORY):
+                raise MemoryLimitError(f"the training ran out of memory ({str(error).strip()[:200]})") from error
+            raise
 
     def _bound(self, model: TrainedPosterior) -> BoundPosterior:
         return self._timed("representation", lambda: model.bind(self.likelihood, self.transform))

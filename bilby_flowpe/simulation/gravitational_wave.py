@@ -243,7 +243,7 @@ class GravitationalWaveSimulator:
 
     def _simulate(self, npool: int | Engine, rng: np.random.Generator, progress: bool) -> Bank:
         task = self._task()
-        check_memory(self.config.n_waveforms, self._numbers_each())
+        check_memory(self.config.n_waveforms, self._numbers_each(), len(self.detectors), len(self.grid))
         draws = self.transform.sample(self.config.n_waveforms, rng)
         values, good = self._evaluate(task, draws, npool, "Waveforms" if progress else None)
         return Bank(torch.as_tensor(values), {key: value[good] for key, value in draws.items()})

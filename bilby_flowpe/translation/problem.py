@@ -11,6 +11,9 @@ geocentric time, priors of one parameter each. Other forms are turned into it:
 - A likelihood with values of its own (approximations, calibration, any subclass) gives the weights, the plain one the proposal.
 
 What changes a density enters the weight of every draw.
+
+A gravitational-wave likelihood that has no such form is sampled as it stands, as any other function of its parameters:
+:attr:`Unchanged.obstacle` says why.
 """
 
 from __future__ import annotations
@@ -71,11 +74,15 @@ class Unchanged:
         Parameters that ``given`` integrates out.
     raw_reasons
         What draws that are not weighted lack, in words.
+    obstacle
+        Why a likelihood of gravitational waves is sampled as it stands, with no network and nothing in closed form, in
+        words; ``None`` where it is not.
     """
 
     corrects = False
     dropped: tuple[str, ...] = ()
     raw_reasons: tuple[str, ...] = ()
+    obstacle: str | None = None
 
     def __init__(self, likelihood: Likelihood, transform: PriorTransform) -> None:
         self.likelihood = self.asked = self.given = likelihood
@@ -127,6 +134,8 @@ class Translation(Unchanged):
         The user's.
     priors
         The user's; a marginalised likelihood has changed them.
+    wave
+        Whether the likelihood is turned into the plain one of gravitational waves.
 
     Raises
     ------
@@ -136,8 +145,7 @@ class Translation(Unchanged):
         If a parameter that is integrated out has no prior with the likelihood, or calibration parameters are tied to others.
     """
 
-    def __init__(self, likelihood: Likelihood, priors: PriorDict) -> None:
-        wave = is_wave(likelihood)
+    def __init__(self, likelihood: Likelihood, priors: PriorDict, wave: bool) -> None:
         asked_for = PriorDict(
             {
                 key: prior
@@ -271,12 +279,25 @@ def translated(likelihood: Likelihood, priors: PriorDict) -> Unchanged:
 
     Raises
     ------
-    SimulationError, PriorError
-        Of :class:`Translation`.
+    PriorError
+        If the priors cannot be drawn from, whatever the likelihood is.
     """
-    wave = is_wave(likelihood)
-    if has_joint(priors) or (wave and not (is_plain(likelihood) and has_plain_values(likelihood))):
-        return Translation(likelihood, priors)
+    if not is_wave(likelihood):
+        return _as_it_stands(likelihood, priors)
+    try:
+        if is_plain(likelihood) and has_plain_values(likelihood) and not has_joint(priors):
+            return Unchanged(likelihood, PriorTransform(priors))
+        return Translation(likelihood, priors, wave=True)
+    except (SimulationError, PriorError) as error:
+        # Its value is a function of the parameters all the same.
+        translation = _as_it_stands(likelihood, priors)
+        translation.obstacle = str(error)
+        return translation
+
+
+def _as_it_stands(likelihood: Likelihood, priors: PriorDict) -> Unchanged:
+    if has_joint(priors):
+        return Translation(likelihood, priors, wave=False)
     return Unchanged(likelihood, PriorTransform(priors))
 
 
