@@ -40,7 +40,7 @@ from .training.build import train_model
 from .training.recipe import TrainingConfig
 from .training.settings import Settings
 from .translation.contract import Contract, describe
-from .translation.own_likelihood import has_ratio
+from .translation.own_likelihood import gives_ratio
 from .translation.problem import translated
 
 _UNSEEN_SEED = 2**31 - 1
@@ -133,7 +133,7 @@ class Run:
             return
         draws = self.transform.sample(_RATIOS_TRIED, np.random.default_rng(20200218))
         rows = translation.rows(draws, {key: np.full(_RATIOS_TRIED, x) for key, x in translation.middle_of_extra.items()})
-        if not has_ratio(translation.asked, rows):
+        if not gives_ratio(translation.asked, rows):
             raise ConfigurationError(
                 f"use_ratio=True: a {type(translation.asked).__name__} has no likelihood of noise alone, its log likelihood "
                 f"ratio is not a number for {_RATIOS_TRIED} draws from the prior: leave it out"

@@ -231,6 +231,10 @@ class GravitationalWaveSimulator:
         """One dictionary a draw, fixed parameters included: what Bilby's own functions take."""
         return Rows(self.transform, parameters)[:]
 
+    def example(self, row: Row, seed: int) -> np.ndarray | None:
+        """Whitened responses of all detectors to one row, (D, F); noise-free, ``None`` where the waveform fails."""
+        return ResponseTask(self.likelihood, self._whiteners, self.grid, self.duration)(row)
+
     def _choose_path(self) -> None:
         obstacle = factorisation_obstacle(self.transform, self.symmetries, self.interferometers)
         if self.config.path == "factorised" and obstacle:
