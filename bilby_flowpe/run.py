@@ -23,7 +23,7 @@ from .cache import cached_models, check_writable, new_folder
 from .conditional.base import Conditional, ConditionalConfig
 from .conditional.drawn import Modes, conditional_config, single_response
 from .conditional.modes import conditional_of
-from .errors import ConfigurationError, ContractError
+from .errors import ConfigurationError, ContractError, MemoryLimitError, PriorError, SimulationError
 from .model import TrainedPosterior, find_model
 from .networks import compact
 from .plotting import plot_history
@@ -42,10 +42,13 @@ from .training.build import train_model
 from .training.recipe import TrainingConfig
 from .training.settings import Settings
 from .translation.contract import Contract, describe
-from .translation.own_likelihood import has_ratio
+from .translation.own_likelihood import gives_ratio
 from .translation.problem import translated
 
 _UNSEEN_SEED = 2**31 - 1
+_LEAST_WAVEFORMS = 10_000  # a network that learns from fewer knows these by heart
+_NO_MEMORY = ("not enough memory", "allocate memory", "out of memory")  # as torch says it
+_RATIOS_TRIED = 16  # draws from the prior: one with a number is enough
 
 Done = TypeVar("Done")
 
@@ -68,7 +71,7 @@ class Run:
         self.likelihood = self.translation.likelihood
         self.seconds: dict[str, float] = {}
         identity = identity_of(sampler.likelihood)
-        self.ledger = Ledger(self._scratch / "evaluations", self.kwargs["resume"], identity)
+        self.ledger = Ledger(self._scratch / "evaluations", self.kwargs["resume"], identity, keeps=identity is not None)
         self.seed = self._choose_seed()
         self.transform = self.translation.transform
         self.npool = int(sampler.npool)
@@ -92,23 +95,8 @@ class Run:
         self.rng = np.random.default_rng(self.seed)
         self.generator = torch.Generator().manual_seed(self.seed)
         self.seconds = {}
-        if self.sampler.use_ratio and not has_ratio(self.likelihood):
-            raise ConfigurationError(
-                f"use_ratio=True: a {type(self.likelihood).__name__} has no likelihood of noise alone: leave it out"
-            )
-        source, bound, conditional = "none", None, None
-        if self.kwargs["network"] == "none" and self.kwargs["model"] is None:
-            conditional = self._conditional_alone()
-        elif can_simulate(self.likelihood):
-            bound, source = self._find_or_train()
-            conditional = bound.conditional
-        else:
-            if ignored := self._changed("model", *OF_THE_MODEL):
-                logger.warning(f"Nothing is trained for a {type(self.likelihood).__name__}: {ignored} have no effect")
-            logger.info(
-                f"{nobody_simulates(self.likelihood)}: a proposal is refined from the prior for this event alone, and nothing "
-                "of it serves the next one"
-            )
+        self._check_ratio()
+        bound, source, conditional = self._choose()
         if bound is None and not self.kwargs["importance"]:
             raise ConfigurationError(
                 f"importance=False: a {type(self.likelihood).__name__} has no network and no raw draws: leave it out"
@@ -148,7 +136,9 @@ class Run:
                 outcome = event() if weighted else event.raw()
             except ClosedFormError as error:
                 failing += record.failing
-                left = self._conditional_alone(failing) or conditional_of(ConditionalConfig(), self.transform)
+                left = self._conditional_alone(str(error), failing) or conditional_of(
+                    ConditionalConfig(), self.transform
+                )
                 if {*left.keys} >= {*conditional.keys}:
                     # The symmetries hold there, and the likelihood differs all the same: it alone can tell.
                     left = conditional_of(ConditionalConfig(), self.transform)
@@ -165,13 +155,28 @@ class Run:
                 self.seconds |= event.seconds
             return outcome, target
 
+    def _check_ratio(self) -> None:
+        """Refuse ``use_ratio=True`` where the ratio to the likelihood of noise alone is no number anywhere."""
+        translation = self.translation
+        if not self.sampler.use_ratio:
+            return
+        draws = self.transform.sample(_RATIOS_TRIED, np.random.default_rng(20200218))
+        rows = translation.rows(
+            draws, {key: np.full(_RATIOS_TRIED, x) for key, x in translation.middle_of_extra.items()}
+        )
+        if not gives_ratio(translation.asked, rows):
+            raise ConfigurationError(
+                f"use_ratio=True: a {type(translation.asked).__name__} has no likelihood of noise alone, its log likelihood "
+                f"ratio is not a number for {_RATIOS_TRIED} draws from the prior: leave it out"
+            )
+
     def _keep_bands(self, target: Target, outcome: Outcome) -> None:
         """Beside the result, what a report draws: whitened data and waveforms, which a result file does not hold."""
         likelihood = self.likelihood
         # Not those of an earlier run under the same label.
         (self._scratch / FILE).unlink(missing_ok=True)
         rows = outcome.rows if self.kwargs["importance"] else np.flatnonzero(np.isfinite(outcome.weighted.log_weights))
-        if not has_own_frequencies(likelihood) or not len(rows):
+        if self.translation.obstacle or not has_own_frequencies(likelihood) or not len(rows):
             return
         bands = whitened_bands(
             likelihood, target.rows({key: value[rows] for key, value in outcome.weighted.parameters.items()})
@@ -194,7 +199,39 @@ class Run:
         self.seconds[stage] = round(self.seconds.get(stage, 0.0) + time.monotonic() - began, 3)
         return done
 
-    # The model ---------------------------------------------------------------------------------------------------------
+    # The model, or none ------------------------------------------------------------------------------------------------
+
+    def _choose(self) -> tuple[BoundPosterior | None, str, Conditional | None]:
+        """A model bound to the data and its name, or none; and what is drawn from its conditional.
+
+        A problem that no network can learn is sampled without one; one line in the log says why.
+        """
+        given = self.kwargs["model"] is not None
+        if self.kwargs["network"] == "none" and not given:
+            if ignored := self._changed(*(key for key in OF_THE_MODEL if key not in ("network", *MODES))):
+                logger.warning(f"network='none' trains nothing: {ignored} have no effect")
+            return None, "none", self._conditional_alone()
+        why = self._obstacle()
+        if why is None:
+            try:
+                bound, source = self._find_or_train()
+                return bound, source, bound.conditional
+            except (PriorError, SimulationError) as error:
+                # What was asked for by name is not replaced by something else.
+                if given or (isinstance(error, MemoryLimitError) and self._changed("n_waveforms")):
+                    raise
+                why = str(error)
+        elif given and self.translation.obstacle:
+            raise SimulationError(f"model={self.kwargs['model']!r} cannot be used: {why}")
+        if ignored := self._changed("model", *(key for key in OF_THE_MODEL if key not in MODES)):
+            logger.warning(f"Nothing is trained for a {type(self.likelihood).__name__}: {ignored} have no effect")
+        return None, "none", self._conditional_alone(why)
+
+    def _obstacle(self) -> str | None:
+        """Why nothing can be trained, as far as the likelihood tells; ``None`` where training may be tried."""
+        if self.translation.obstacle is not None or can_simulate(self.likelihood):
+            return self.translation.obstacle
+        return nobody_simulates(self.likelihood)
 
     def _find_or_train(self) -> tuple[BoundPosterior, str]:
         """A model bound to the data, and its name."""
@@ -224,12 +261,7 @@ class Run:
         checkpoint = scratch / f"training_{folder.name}.ckpt"
         if not self.kwargs["resume"]:
             checkpoint.unlink(missing_ok=True)
-        model = self._timed(
-            "training",
-            lambda: train_model(
-                self.likelihood, self.transform.priors, settings, self.npool, checkpoint, self.progress
-            ),
-        )
+        model = self._timed("training", lambda: self._trained(settings, checkpoint))
         plot_history(model.history, scratch / "training.png")
         try:
             model.save(folder)
@@ -246,22 +278,58 @@ class Run:
         logger.info(f"Model kept as {folder}")
         return self._bound(model), folder.name
 
-    def _conditional_alone(self, tried: Sequence[Row] = ()) -> Conditional | None:
+    def _conditional_alone(self, why: str | None = None, tried: Sequence[Row] = ()) -> Conditional | None:
         """What of a gravitational wave needs no network: the rest is refined from the prior for this event alone.
 
-        The symmetries have to hold at ``tried`` rows, too.
+        Parameters
+        ----------
+        why
+            Why there is no network, where one was asked for.
+        tried
+            Rows at which the symmetries of the waveform have to hold, beside draws from the prior.
         """
-        if ignored := self._changed(*(key for key in OF_THE_MODEL if key not in ("network", *MODES))):
-            logger.warning(f"network='none' trains nothing: {ignored} have no effect")
-        if not isinstance(self.likelihood, GravitationalWaveTransient):
-            return None
-        simulator = GravitationalWaveSimulator(self.likelihood, self.transform, simulate=False, tried=tried)
-        modes = Modes(**{key: self.kwargs[key] for key in MODES})
-        config = conditional_config(simulator, modes, single_response(simulator, any_angle=True))
+        conditional, obstacle = None, self.translation.obstacle
+        if obstacle is None and isinstance(self.likelihood, GravitationalWaveTransient):
+            try:
+                conditional = self._in_closed_form(tried)
+            except (ContractError, PriorError, SimulationError) as error:
+                obstacle = str(error)
+        reasons = dict.fromkeys(reason for reason in (why, obstacle) if reason)
+        drawn = f"{list(conditional.keys)} are drawn from their conditional, the rest is" if conditional else "all is"
         logger.info(
-            f"No network: {list(config.keys)} are drawn from their conditional, the rest refined from the prior"
+            f"No network{''.join(f' ({reason})' for reason in reasons)}: {drawn} refined from the prior, for this event alone"
         )
-        return conditional_of(config, self.transform)
+        return conditional
+
+    def _in_closed_form(self, tried: Sequence[Row]) -> Conditional:
+        # On the whole grid: a smaller one would serve a network alone, and take some hundred waveforms to find.
+        simulator = GravitationalWaveSimulator(
+            self.likelihood, self.transform, SimulationConfig(reduce_grid=False), simulate=False, tried=tried
+        )
+        modes = Modes(**{key: self.kwargs[key] for key in MODES})
+        return conditional_of(
+            conditional_config(simulator, modes, single_response(simulator, any_angle=True)), self.transform
+        )
+
+    def _trained(self, settings: Settings, checkpoint: Path) -> TrainedPosterior:
+        """A model, trained on fewer waveforms than by default where these do not fit into the memory."""
+
+        def trained(settings: Settings) -> TrainedPosterior:
+            priors = self.transform.priors
+            return train_model(self.likelihood, priors, settings, self.npool, checkpoint, self.progress)
+
+        try:
+            return trained(settings)
+        except MemoryLimitError as error:
+            if error.most < _LEAST_WAVEFORMS or self._changed("n_waveforms"):
+                raise
+            logger.warning(f"{error}: training on {error.most} waveforms")
+            simulation = replace(settings.simulation, n_waveforms=error.most)
+            return trained(replace(settings, simulation=simulation))
+        except (MemoryError, RuntimeError) as error:
+            if isinstance(error, MemoryError) or any(words in str(error) for words in _NO_MEMORY):
+                raise MemoryLimitError(f"the training ran out of memory ({str(error).strip()[:200]})") from error
+            raise
 
     def _bound(self, model: TrainedPosterior) -> BoundPosterior:
         return self._timed("representation", lambda: model.bind(self.likelihood, self.transform))

@@ -27,6 +27,7 @@ from bilby.gw.likelihood import GravitationalWaveTransient
 from scipy.stats import norm
 
 from .errors import DataError
+from .waveforms import waveform
 
 _BAND = 8.0  # Hz
 
@@ -216,7 +217,7 @@ def farthest_off(likelihood: Likelihood, row: Mapping[str, float]) -> str | None
     """
     if not isinstance(likelihood, GravitationalWaveTransient):
         return None
-    waves = likelihood.waveform_generator.frequency_domain_strain(dict(row))
+    waves = waveform(likelihood.waveform_generator, row)
     if waves is None:
         return None
     row = {**row, **likelihood.get_sky_frame_parameters(dict(row))}

@@ -19,6 +19,7 @@ PACKAGE = "bilby_flowpe"
 
 ROWS = (
     {"errors", "overrides", "plotting", "statistics"},
+    {"waveforms"},
     {"arguments", "importance", "networks", "observed", "prior_checks", "problems", "selection", "storage", "surprise"},
     {"priors", "processes", "verdict"},
     {"bands", "proposals", "simulation"},

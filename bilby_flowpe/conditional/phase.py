@@ -19,6 +19,7 @@ from bilby.gw.likelihood import GravitationalWaveTransient
 from ..overrides import replaced
 from ..priors import PriorTransform
 from ..processes.parallel import Row
+from ..waveforms import waveform
 
 
 class InnerProducts:
@@ -56,10 +57,7 @@ class InnerProducts:
 
     def polarisations(self, row: Row) -> Mapping[str, np.ndarray] | None:
         """Polarisations at phase zero, or the row's own; ``None`` where the waveform fails."""
-        polarisations: Mapping[str, np.ndarray] | None = self.likelihood.waveform_generator.frequency_domain_strain(
-            {**row, **self._phase}
-        )
-        return polarisations
+        return waveform(self.likelihood.waveform_generator, {**row, **self._phase})
 
     def of(self, polarisations: Mapping[str, np.ndarray], row: Row) -> np.ndarray | None:
         """Inner products of these polarisations; ``None`` where they are not a number."""

@@ -241,6 +241,10 @@ class GravitationalWaveSimulator:
         """One dictionary a draw, fixed parameters included: what Bilby's own functions take."""
         return Rows(self.transform, parameters)[:]
 
+    def example(self, row: Row, seed: int) -> np.ndarray | None:
+        """Whitened responses of all detectors to one row, (D, F); noise-free, ``None`` where the waveform fails."""
+        return ResponseTask(self.likelihood, self._whiteners, self.grid, self.duration)(row)
+
     def _choose_path(self) -> None:
         obstacle = factorisation_obstacle(self.transform, self.symmetries, self.interferometers)
         if self.config.path == "factorised" and obstacle:
@@ -253,7 +257,7 @@ class GravitationalWaveSimulator:
 
     def _simulate(self, npool: int | Engine, rng: np.random.Generator, progress: bool) -> Bank:
         task = self._task()
-        check_memory(self.config.n_waveforms, self._numbers_each())
+        check_memory(self.config.n_waveforms, self._numbers_each(), len(self.detectors), len(self.grid))
         draws = self.transform.sample(self.config.n_waveforms, rng)
         values, good = self._evaluate(task, draws, npool, "Waveforms" if progress else None)
         return Bank(torch.as_tensor(values), {key: value[good] for key, value in draws.items()})

@@ -9,7 +9,6 @@ constant times :math:`h_+` whatever the masses and spins. Nothing of this is ass
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 
@@ -19,9 +18,7 @@ from bilby.gw.waveform_generator import WaveformGenerator
 from ..errors import SimulationError
 from ..priors import PriorTransform
 from ..processes.parallel import Row
-
-Polarisations = dict[str, np.ndarray]
-"""Frequency-domain series by their mode."""
+from ..waveforms import Polarisations, polarisations
 
 TOLERANCE = 1e-6
 EXTRINSIC = ("geocent_time", "ra", "dec", "psi")
@@ -82,27 +79,6 @@ class Symmetries:
 
 UNTRIED = Symmetries(inert=(), distance=False, phase_order=0, inclination=False, cross_ratio=0j)
 """Of a generator that nobody has tried: nothing is known to hold."""
-
-
-def polarisations(generator: WaveformGenerator, parameters: Mapping[str, float]) -> Polarisations | None:
-    """Frequency-domain polarisations, or ``None`` where the waveform fails.
-
-    Raises
-    ------
-    SimulationError
-        If the generator raises, for which Bilby's likelihoods have no value either.
-    """
-    try:
-        strain: Polarisations | None = generator.frequency_domain_strain(dict(parameters))
-    except Exception as error:  # of any kind: the source model may be the user's own
-        raise SimulationError(
-            f"the waveform generator raised {type(error).__name__} ({error}) at {dict(parameters)}: have its source model "
-            "return None where there is no waveform, or narrow the priors to where there is one"
-        ) from error
-    # A sum of squares is finite where all its terms are, and is had in a fifth of the time.
-    if strain is None or not all(math.isfinite(np.vdot(series, series).real) for series in strain.values()):
-        return None
-    return strain
 
 
 def find_symmetries(

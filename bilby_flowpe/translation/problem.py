@@ -11,6 +11,9 @@ geocentric time, priors of one parameter each. Other forms are turned into it:
 - A likelihood with values of its own (approximations, calibration, any subclass) gives the weights, the plain one the proposal.
 
 What changes a density enters the weight of every draw.
+
+A gravitational-wave likelihood that has no such form is sampled as it stands, as any other function of its parameters:
+:attr:`Unchanged.obstacle` says why.
 """
 
 from __future__ import annotations
@@ -28,7 +31,7 @@ from ..priors import Parameters, PriorTransform, copied
 from ..processes.parallel import Row, Task, make_rows, with_seeds
 from .covers import Covers, has_joint
 from .frames import Frame, needs_frame
-from .marginalisation import check_marginalisation
+from .marginalisation import AtOneTime, check_marginalisation, covers_a_step, needs_one_time
 from .own_likelihood import LogLikelihood
 from .plain import (
     has_plain_values,
@@ -71,11 +74,15 @@ class Unchanged:
         Parameters that ``given`` integrates out.
     raw_reasons
         What draws that are not weighted lack, in words.
+    obstacle
+        Why a likelihood of gravitational waves is sampled as it stands, with no network and nothing in closed form, in
+        words; ``None`` where it is not.
     """
 
     corrects = False
     dropped: tuple[str, ...] = ()
     raw_reasons: tuple[str, ...] = ()
+    obstacle: str | None = None
 
     def __init__(self, likelihood: Likelihood, transform: PriorTransform) -> None:
         self.likelihood = self.asked = self.given = likelihood
@@ -127,6 +134,8 @@ class Translation(Unchanged):
         The user's.
     priors
         The user's; a marginalised likelihood has changed them.
+    wave
+        Whether the likelihood is turned into the plain one of gravitational waves.
 
     Raises
     ------
@@ -136,8 +145,7 @@ class Translation(Unchanged):
         If a parameter that is integrated out has no prior with the likelihood, or calibration parameters are tied to others.
     """
 
-    def __init__(self, likelihood: Likelihood, priors: PriorDict) -> None:
-        wave = is_wave(likelihood)
+    def __init__(self, likelihood: Likelihood, priors: PriorDict, wave: bool) -> None:
         asked_for = PriorDict(
             {
                 key: prior
@@ -153,9 +161,10 @@ class Translation(Unchanged):
         plain = _with_dropped(priors, likelihood, self.dropped)
         # Those that are integrated out among them: drawn values take their place.
         self.fixed = fixed
-        if jitter := priors.get(_JITTER):
-            # The jitter covers one step of the sum over times.
-            self._step = float(jitter.maximum - jitter.minimum)
+        self._jitter_prior = jitter = priors.get(_JITTER)
+        if one_time := wave and needs_one_time(likelihood) and covers_a_step(likelihood, jitter):
+            self.asked = AtOneTime(unmarginalised(likelihood, but=("time",)), jitter)
+            plain[_TIME] = self.asked.plain_prior()
         self._extra = self._take_calibration(plain) if wave else {}
         self._log_scale_of_extra = {key: _log_scale_of(key, prior) for key, prior in self._extra.items()}
         self._covers = Covers(plain) if has_joint(plain) else None
@@ -166,16 +175,17 @@ class Translation(Unchanged):
             plain = self._frame.plain_priors(plain)
         self.likelihood = plain_likelihood(likelihood) if wave else likelihood
         self.transform = PriorTransform(plain)
-        self.corrects = wave and not has_plain_values(likelihood)
+        own = wave and not has_plain_values(likelihood)
+        self.corrects = own or one_time
         if self._covers and (tied := {*self._covers.priors} - {*self.transform.independent_keys()}):
             raise PriorError(
                 f"{sorted(tied)} have a joint prior and are tied to others, by a constraint or a conditional prior: give them "
                 "independent priors, or leave out what ties them"
             )
-        if self.corrects:
+        if own:
             self._check_waveforms()
         if self.dropped:
-            check_marginalisation(likelihood, self.likelihood, self.transform, priors.get(_JITTER))
+            check_marginalisation(likelihood, self.likelihood, self.transform, jitter)
         said = {
             "joint priors are replaced by wider, independent ones": self._covers,
             "calibration parameters follow their conditional only nearly": self._extra,
@@ -229,13 +239,13 @@ class Translation(Unchanged):
         for key in self.dropped:
             log_prior = log_prior - self.transform.priors[key].ln_prob(parameters[key]) - self.transform.log_scale[key]
         if _JITTER in self.keys and _TIME in self.dropped:
-            log_prior = log_prior - np.log(self._step)
+            log_prior = log_prior + self._jitter_prior.ln_prob(self._jitter(parameters[_TIME]))
         return log_prior
 
     def _jitter(self, time: np.ndarray) -> np.ndarray:
         """Of a time, its distance from the nearest of those that a time-marginalised likelihood sums over."""
-        since = time - float(self.given._times[0])
-        return (since + self._step / 2) % self._step - self._step / 2
+        since, step = time - float(self.given._times[0]), float(self.given._delta_tc)
+        return (since + step / 2) % step - step / 2
 
     def _take_calibration(self, priors: PriorDict) -> dict[str, Prior]:
         """Priors of calibration parameters, taken out of ``priors``."""
@@ -271,12 +281,25 @@ def translated(likelihood: Likelihood, priors: PriorDict) -> Unchanged:
 
     Raises
     ------
-    SimulationError, PriorError
-        Of :class:`Translation`.
+    PriorError
+        If the priors cannot be drawn from, whatever the likelihood is.
     """
-    wave = is_wave(likelihood)
-    if has_joint(priors) or (wave and not (is_plain(likelihood) and has_plain_values(likelihood))):
-        return Translation(likelihood, priors)
+    if not is_wave(likelihood):
+        return _as_it_stands(likelihood, priors)
+    try:
+        if is_plain(likelihood) and has_plain_values(likelihood) and not has_joint(priors):
+            return Unchanged(likelihood, PriorTransform(priors))
+        return Translation(likelihood, priors, wave=True)
+    except (SimulationError, PriorError) as error:
+        # Its value is a function of the parameters all the same.
+        translation = _as_it_stands(likelihood, priors)
+        translation.obstacle = str(error)
+        return translation
+
+
+def _as_it_stands(likelihood: Likelihood, priors: PriorDict) -> Unchanged:
+    if has_joint(priors):
+        return Translation(likelihood, priors, wave=False)
     return Unchanged(likelihood, PriorTransform(priors))
 
 

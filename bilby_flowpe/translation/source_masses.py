@@ -1,8 +1,8 @@
-r"""Masses in the source's frame, and in the detectors' frame, in which a waveform depends on the distance by its amplitude alone.
+r"""Draw masses of the source's frame in the detectors' frame, where the distance changes nothing but the amplitude of a wave.
 
-A prior of ``chirp_mass_source`` or ``mass_1_source`` makes the masses that a detector sees, :math:`m = (1 + z(d)) \, m_s`, move with
-the distance, so that the distance cannot be drawn in closed form. At fixed :math:`m` it can. So the masses are drawn in the
-detectors' frame, from a prior that covers all that source masses and distances allow, and each draw is weighted by
+A prior of ``chirp_mass_source`` or ``mass_1_source`` makes the masses that a detector sees, :math:`m = (1 + z(d)) \, m_s`, move
+with the distance, so that the distance cannot be drawn in closed form. At fixed :math:`m` it can. So the masses are drawn in
+the detectors' frame, from a prior that covers all that source masses and distances allow, and each draw is weighted by
 
 .. math:: \frac{\pi_s(m / (1 + z)) \, (1 + z)^{-n}}{\pi(m)}
 
@@ -14,13 +14,14 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from bilby.core.prior import Constraint, Prior, PriorDict, Uniform
+from bilby.core.prior import PriorDict, Uniform
 from bilby.gw.conversion import luminosity_distance_to_redshift
 from bilby.gw.likelihood import GravitationalWaveTransient
 from scipy.interpolate import CubicSpline
 
-from ..errors import PriorError, SimulationError
+from ..errors import SimulationError
 from ..priors import Parameters, PriorTransform, copied
+from ..waveforms import polarisations
 
 _SOURCE = "_source"  # how Bilby's names of masses in the source's frame end
 _MASSES = ("mass_1", "mass_2", "chirp_mass", "total_mass")
