@@ -95,7 +95,9 @@ class Run:
                 f"use_ratio=True: a {type(self.likelihood).__name__} has no likelihood of noise alone: leave it out"
             )
         source, bound, conditional = "none", None, None
-        if self.kwargs["network"] == "none" and self.kwargs["model"] is None:
+        if no_network := self.translation.no_network:
+            logger.info(f"No network is used: {no_network}. Such parameters are sampled through their quantiles")
+        if no_network or (self.kwargs["network"] == "none" and self.kwargs["model"] is None):
             conditional = self._conditional_alone()
         elif can_simulate(self.likelihood):
             bound, source = self._find_or_train()
@@ -221,8 +223,8 @@ class Run:
 
     def _conditional_alone(self) -> Conditional | None:
         """What of a gravitational wave needs no network: the rest is refined from the prior for this event alone."""
-        if ignored := self._changed(*(key for key in OF_THE_MODEL if key not in ("network", *MODES))):
-            logger.warning(f"network='none' trains nothing: {ignored} have no effect")
+        if ignored := self._changed("model", *(key for key in OF_THE_MODEL if key not in ("network", *MODES))):
+            logger.warning(f"Nothing is trained: {ignored} have no effect")
         if not isinstance(self.likelihood, GravitationalWaveTransient):
             return None
         simulator = GravitationalWaveSimulator(self.likelihood, self.transform, simulate=False)

@@ -19,7 +19,8 @@ PACKAGE = "bilby_flowpe"
 
 ROWS = (
     {"errors", "plotting", "statistics"},
-    {"arguments", "importance", "networks", "observed", "prior_checks", "problems", "selection", "storage", "surprise"},
+    {"arguments", "importance", "networks", "observed", "prior_checks", "prior_draws", "problems", "selection"}
+    | {"storage", "surprise"},
     {"priors", "processes", "verdict"},
     {"bands", "proposals", "simulation"},
     {"conditional", "representation", "translation"},

@@ -7,6 +7,7 @@ geocentric time, priors of one parameter each. Other forms are turned into it:
   marginal posterior, and the evidence is the same.
 - Sky and time in a detector's frame are those of the sky (:mod:`.frames`).
 - Joint priors are covered by independent ones (:mod:`.covers`).
+- Parameters without a density of their own, discrete ones above all, are sampled through their quantiles (:mod:`.quantiles`).
 - Calibration parameters are drawn given the wave (:mod:`.recalibration`).
 - A likelihood with values of its own (approximations, calibration, any subclass) gives the weights, the plain one the proposal.
 
@@ -21,9 +22,10 @@ from typing import Any
 import numpy as np
 from bilby.core.likelihood import Likelihood
 from bilby.core.prior import Constraint, DeltaFunction, DiscreteValues, Prior, PriorDict, SlabSpikePrior
+from bilby.core.utils import logger
 
 from ..errors import PriorError, SimulationError
-from ..prior_checks import checked_log_scale
+from ..prior_checks import idle_constraints, nature_of
 from ..priors import Parameters, PriorTransform, copied
 from ..processes.parallel import Row, Task, make_rows, with_seeds
 from .covers import Covers, has_joint
@@ -40,6 +42,7 @@ from .plain import (
     plain_likelihood,
     unmarginalised,
 )
+from .quantiles import OfQuantiles, Quantiles, quantiles_of, shapes_the_wave_alone, wave_of_quantiles
 from .recalibration import CalibrationDraw
 
 _JITTER, _TIME = "time_jitter", "geocent_time"
@@ -71,11 +74,14 @@ class Unchanged:
         Parameters that ``given`` integrates out.
     raw_reasons
         What draws that are not weighted lack, in words.
+    no_network
+        Why no network can be used, in words; empty where one can.
     """
 
     corrects = False
     dropped: tuple[str, ...] = ()
     raw_reasons: tuple[str, ...] = ()
+    no_network: str = ""
 
     def __init__(self, likelihood: Likelihood, transform: PriorTransform) -> None:
         self.likelihood = self.asked = self.given = likelihood
@@ -127,6 +133,8 @@ class Translation(Unchanged):
         The user's.
     priors
         The user's; a marginalised likelihood has changed them.
+    quantiles
+        What is sampled through quantiles, if anything.
 
     Raises
     ------
@@ -136,8 +144,13 @@ class Translation(Unchanged):
         If a parameter that is integrated out has no prior with the likelihood, or calibration parameters are tied to others.
     """
 
-    def __init__(self, likelihood: Likelihood, priors: PriorDict) -> None:
+    def __init__(self, likelihood: Likelihood, priors: PriorDict, quantiles: Quantiles | None = None) -> None:
+        self._quantiles = quantiles
         wave = is_wave(likelihood)
+        if quantiles:
+            self.no_network = "; ".join(f"{key}: {reason}" for key, reason in quantiles.reasons.items())
+            # Other forms of a wave are sampled as they are: what stands behind them need not know of quantiles.
+            wave = wave and is_plain(likelihood) and shapes_the_wave_alone(quantiles)
         asked_for = PriorDict(
             {
                 key: prior
@@ -165,6 +178,11 @@ class Translation(Unchanged):
         if self._frame:
             plain = self._frame.plain_priors(plain)
         self.likelihood = plain_likelihood(likelihood) if wave else likelihood
+        if quantiles:
+            plain = quantiles.replaced(plain)
+            self.likelihood = (
+                wave_of_quantiles(self.likelihood, quantiles) if wave else OfQuantiles(likelihood, quantiles)
+            )
         self.transform = PriorTransform(plain)
         self.corrects = wave and not has_plain_values(likelihood)
         if self._covers and (tied := {*self._covers.priors} - {*self.transform.independent_keys()}):
@@ -214,11 +232,10 @@ class Translation(Unchanged):
         return log_ratio
 
     def rows(self, parameters: Parameters, extra: Parameters) -> Sequence[Row]:
-        asked = self._frame.back(parameters) if self._frame else parameters
-        return make_rows(self.fixed, {**asked, **extra})
+        return make_rows(self.fixed, {**self._back(parameters), **extra})
 
     def reported(self, parameters: Parameters, extra: Parameters) -> Parameters:
-        columns = {**(self._frame.back(parameters) if self._frame else parameters), **extra}
+        columns = {**self._back(parameters), **extra}
         if _JITTER in self.keys and _TIME in self.dropped:
             columns[_JITTER] = self._jitter(parameters[_TIME])
         return {key: columns[key] for key in self.keys}
@@ -230,7 +247,16 @@ class Translation(Unchanged):
             log_prior = log_prior - self.transform.priors[key].ln_prob(parameters[key]) - self.transform.log_scale[key]
         if _JITTER in self.keys and _TIME in self.dropped:
             log_prior = log_prior - np.log(self._step)
+        if self._quantiles:
+            inside = np.isfinite(log_prior)
+            log_prior[inside] += self._quantiles.log_prior({key: value[inside] for key, value in parameters.items()})
         return log_prior
+
+    def _back(self, parameters: Parameters) -> Parameters:
+        """Parameters as the likelihood that was given has them."""
+        if self._quantiles:
+            parameters = self._quantiles.back(parameters)
+        return self._frame.back(parameters) if self._frame else parameters
 
     def _jitter(self, time: np.ndarray) -> np.ndarray:
         """Of a time, its distance from the nearest of those that a time-marginalised likelihood sums over."""
@@ -263,7 +289,7 @@ def _log_scale_of(key: str, prior: Prior) -> float:
     low, high = (float(prior.rescale(share)) for share in (0.1, 0.9))
     if not low < high:
         raise PriorError(f"priors[{key!r}]={prior!r} has no width: fix it, to {low!r}")
-    return checked_log_scale(key, prior)
+    return nature_of(key, prior).log_scale
 
 
 def translated(likelihood: Likelihood, priors: PriorDict) -> Unchanged:
@@ -275,9 +301,25 @@ def translated(likelihood: Likelihood, priors: PriorDict) -> Unchanged:
         Of :class:`Translation`.
     """
     wave = is_wave(likelihood)
-    if has_joint(priors) or (wave and not (is_plain(likelihood) and has_plain_values(likelihood))):
-        return Translation(likelihood, priors)
-    return Unchanged(likelihood, PriorTransform(priors))
+    quantiles = quantiles_of(priors)
+    if quantiles or has_joint(priors) or (wave and not (is_plain(likelihood) and has_plain_values(likelihood))):
+        problem: Unchanged = Translation(likelihood, priors, quantiles)
+    else:
+        problem = Unchanged(likelihood, PriorTransform(priors))
+    _tell(problem)
+    return problem
+
+
+def _tell(problem: Unchanged) -> None:
+    """What of the priors is not taken as it is given."""
+    transform = problem.transform
+    for key, reason in transform.by_draws.items():
+        logger.info(f"priors[{key!r}]: {reason}. Draws, log prior and evidence go by rescale, as in nested samplers")
+    if idle := idle_constraints(transform.priors, transform.sample(4, np.random.default_rng(0))):
+        logger.warning(
+            f"The priors constrain {idle}, but the conversion function of the priors makes no such quantity: as in other "
+            "samplers, nothing is constrained by that. Give PriorDict(..., conversion_function=...) a function that makes it"
+        )
 
 
 def _with_dropped(priors: PriorDict, likelihood: Any, dropped: Sequence[str]) -> PriorDict:
