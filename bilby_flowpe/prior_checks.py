@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import numpy as np
-from bilby.core.prior import Constraint, JointPrior, Prior, PriorDict
+from bilby.core.prior import Constraint, DeltaFunction, JointPrior, Prior, PriorDict
 from bilby.core.prior.analytical import WeightedDiscreteValues
 from bilby.core.prior.slabspike import SlabSpikePrior
 
@@ -155,6 +155,11 @@ def natures(priors: Mapping[str, Prior], order: Sequence[str], fixed: Mapping[st
                     f"priors[{key!r}]={prior!r} is part of a joint prior, which has no one-dimensional cumulative "
                     "distribution: use independent or conditional priors for the parameters of this distribution"
                 )
+            if getattr(prior, "exact", False):
+                # One of our own, made so; conditional on what is drawn before.
+                required = {name: sample[name] for name in conditions(prior)}
+                found[key], sample[key] = Nature(), rescaled(prior, shares, required, by_rows=False)
+                continue
             required = {name: sample[name] if name in sample else float(fixed[name]) for name in conditions(prior)}
             found[key] = _of_conditional(key, prior, shares, required) if required else nature_of(key, prior)
             sample[key] = rescaled(prior, shares, required, by_rows=found[key].by_rows)
@@ -173,18 +178,52 @@ def nature_of(key: str, prior: Prior) -> Nature:
         return _nature(f"priors[{key!r}]={prior!r}", _Given(prior))
 
 
+def require_conditions(priors: Mapping[str, Prior]) -> None:
+    """Refuse condition functions that fail for numbers: no sampler can draw from them.
+
+    Raises
+    ------
+    PriorError
+        Naming the parameter.
+    """
+    known: dict[str, float] = {
+        key: float(prior.peak) for key, prior in priors.items() if isinstance(prior, DeltaFunction)
+    }
+    left = {key: prior for key, prior in priors.items() if isinstance(prior, Prior) and key not in known}
+    while ready := [key for key in left if {*conditions(left[key])} <= {*known}]:
+        for key in ready:
+            prior = left.pop(key)
+            if isinstance(prior, Constraint | JointPrior):
+                known[key] = 0.0
+                continue
+            row = {name: known[name] for name in conditions(prior)}
+            if row:
+                known[key] = _drawn(key, copy.deepcopy(prior), 0.5, row)
+            else:
+                known[key] = _number_or_nan(copy.deepcopy(prior).rescale, 0.5)
+
+
+def _drawn(key: str, prior: Prior, share: float, row: dict[str, float]) -> float:
+    """Value of a conditional prior at a quantile.
+
+    Raises
+    ------
+    PriorError
+        If its condition function or ``rescale`` fails.
+    """
+    try:
+        return _number(prior.rescale(share, **row))
+    except Exception as error:  # of any kind, of a function of the user's
+        raise PriorError(
+            f"priors[{key!r}], a {type(prior).__name__}, cannot be drawn from at {row}: its condition function or rescale "
+            f"raises {type(error).__name__}: {error}; mend it"
+        ) from error
+
+
 def _of_conditional(key: str, prior: Prior, shares: np.ndarray, required: Parameters) -> Nature:
     """The nature of a conditional prior, from several values of what it is conditional on."""
     rows = list(_rows(required, len(shares)))
-    values = []
-    for share, row in zip(shares.tolist(), rows, strict=True):
-        try:
-            values.append(_number(prior.rescale(share, **row)))
-        except Exception as error:  # of any kind, of a function of the user's
-            raise PriorError(
-                f"priors[{key!r}], a {type(prior).__name__}, cannot be drawn from at {row}: its condition function or rescale "
-                f"raises {type(error).__name__}: {error}; mend it"
-            ) from error
+    values = [_drawn(key, prior, share, row) for share, row in zip(shares.tolist(), rows, strict=True)]
     x = np.array(values)
     if not _agree(lambda: prior.rescale(shares, **required), x):
         return Nature(

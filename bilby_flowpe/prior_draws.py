@@ -31,6 +31,8 @@ class ByDraws(Prior):
         Whether its ``prob`` belongs to the draws; if not, the slope of ``rescale`` takes its place.
     """
 
+    exact = True
+
     def __init__(self, given: Prior, has_density: bool) -> None:
         self.given, self.has_density = given, has_density
         super().__init__(

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import copy
 import functools
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -43,7 +43,13 @@ def copied(priors: PriorDict) -> PriorDict:
 
 def in_order(priors: PriorDict, keys: Sequence[str]) -> list[str]:
     """Search parameters, each after those that its prior is conditional on."""
-    return [key for key in getattr(priors, "sorted_keys", keys) if key in keys]
+    left, order = list(keys), []
+    while left:
+        ready = [key for key in left if not {*conditions(priors[key])} & {*left}]
+        # Priors that are conditional on each other have no order.
+        order += ready or left
+        left = [key for key in left if key not in order]
+    return order
 
 
 def search_keys(priors: PriorDict) -> tuple[str, ...]:
@@ -233,6 +239,12 @@ class PriorTransform:
         for key in self.keys:
             if required := conditions(self.priors[key]):
                 tied |= {key, *required}
+        tied |= self._constrained()
+        return tuple(key for key in self.keys if key not in tied)
+
+    def _constrained(self) -> set[str]:
+        """Search parameters that constraints depend on."""
+        found: set[str] = set()
         if self.constraints:
             rng = np.random.default_rng(0)
             draws, others = self.sample(64, rng), self.sample(64, rng)
@@ -240,8 +252,16 @@ class PriorTransform:
             for key in self.keys:
                 moved = self.priors.conversion_function({**draws, key: others[key]})
                 if any(not np.array_equal(moved[name], reference[name]) for name in self.constraints if name in moved):
-                    tied.add(key)
-        return tuple(key for key in self.keys if key not in tied)
+                    found.add(key)
+        return found
+
+    def tied_to_others(self, keys: Collection[str]) -> list[str]:
+        """Which of some search parameters are tied by a constraint or a condition to any that is not among them."""
+        of_others = {name for key in self.keys if key not in keys for name in conditions(self.priors[key])}
+        on_others = {key for key in keys if {*conditions(self.priors[key])} - {*keys, *self.fixed}}
+        tied = {key for key in keys if key in of_others or key in on_others}
+        constrained = self._constrained() | {*(self.ordered_pair or ())}
+        return sorted(tied | (constrained & {*keys}))
 
     def _required(self, key: str, sample: Mapping[str, np.ndarray]) -> dict[str, np.ndarray | float]:
         """Values of what the prior of ``key`` is conditional on."""

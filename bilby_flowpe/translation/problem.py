@@ -185,9 +185,9 @@ class Translation(Unchanged):
             )
         self.transform = PriorTransform(plain)
         self.corrects = wave and not has_plain_values(likelihood)
-        if self._covers and (tied := {*self._covers.priors} - {*self.transform.independent_keys()}):
+        if self._covers and (tied := self.transform.tied_to_others(self._covers.priors)):
             raise PriorError(
-                f"{sorted(tied)} have a joint prior and are tied to others, by a constraint or a conditional prior: give them "
+                f"{tied} have a joint prior and are tied to others, by a constraint or a conditional prior: give them "
                 "independent priors, or leave out what ties them"
             )
         if self.corrects:
@@ -314,7 +314,7 @@ def _tell(problem: Unchanged) -> None:
     """What of the priors is not taken as it is given."""
     transform = problem.transform
     for key, reason in transform.by_draws.items():
-        logger.info(f"priors[{key!r}]: {reason}. Draws, log prior and evidence go by rescale, as in nested samplers")
+        logger.warning(f"priors[{key!r}]: {reason}. Draws, log prior and evidence go by rescale, as in nested samplers")
     if idle := idle_constraints(transform.priors, transform.sample(4, np.random.default_rng(0))):
         logger.warning(
             f"The priors constrain {idle}, but the conversion function of the priors makes no such quantity: as in other "
