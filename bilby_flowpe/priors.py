@@ -21,8 +21,8 @@ from bilby.core.prior import Constraint, DeltaFunction, Prior, PriorDict
 from scipy.special import ndtr, ndtri
 
 from .errors import PriorError
-from .prior_checks import conditions, natures
 from .prior_draws import ByDraws
+from .prior_natures import conditions, natures
 
 Parameters = dict[str, np.ndarray]
 """Columns of parameter values, one array of shape (N,) for each key."""
@@ -91,7 +91,7 @@ class PriorTransform:
     ------
     PriorError
         For priors that have no one-dimensional cumulative distribution, an improper range, or nothing to sample; for those
-        whose quantile has to be sampled (:mod:`.prior_checks`).
+        whose quantile has to be sampled (:mod:`.prior_natures`).
     """
 
     def __init__(self, priors: PriorDict) -> None:

@@ -19,9 +19,9 @@ PACKAGE = "bilby_flowpe"
 
 ROWS = (
     {"errors", "plotting", "statistics"},
-    {"arguments", "importance", "networks", "observed", "prior_checks", "prior_draws", "problems", "selection"}
+    {"arguments", "importance", "networks", "observed", "prior_draws", "prior_natures", "problems", "selection"}
     | {"storage", "surprise"},
-    {"priors", "processes", "verdict"},
+    {"prior_checks", "priors", "processes", "verdict"},
     {"bands", "proposals", "simulation"},
     {"conditional", "representation", "translation"},
     {"bound", "reweighting"},

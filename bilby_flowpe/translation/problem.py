@@ -25,7 +25,8 @@ from bilby.core.prior import Constraint, DeltaFunction, DiscreteValues, Prior, P
 from bilby.core.utils import logger
 
 from ..errors import PriorError, SimulationError
-from ..prior_checks import idle_constraints, nature_of
+from ..prior_checks import idle_constraints
+from ..prior_natures import nature_of
 from ..priors import Parameters, PriorTransform, copied
 from ..processes.parallel import Row, Task, make_rows, with_seeds
 from .covers import Covers, has_joint

@@ -24,7 +24,7 @@ from bilby.core.likelihood import Likelihood
 from bilby.core.prior import DeltaFunction, JointPrior, PriorDict, Uniform
 from bilby.gw.likelihood import GravitationalWaveTransient
 
-from ..prior_checks import Nature, conditions, log_density, natures, rescaled
+from ..prior_natures import Nature, conditions, log_density, natures, rescaled
 from ..priors import Parameters, copied, in_order, search_keys
 
 _STEP = 1e-6  # in the quantile, of the derivative that gives a density of the draws
