@@ -49,7 +49,7 @@ class ByDraws(Prior):
         self._x = np.maximum.accumulate(self._at(self._v))
 
     def __repr__(self) -> str:
-        return repr(self.given)
+        return f"ByDraws({type(self.given).__name__})"
 
     def get_instantiation_dict(self) -> dict[str, Any]:
         """Arguments of the prior that is drawn from."""

@@ -82,6 +82,14 @@ class _Given:
         return np.asarray(self.prior.ln_prob(x, **self.required), dtype=np.float64)
 
 
+def told(key: str, prior: Prior) -> str:
+    """A prior in words. Of one whose ``repr`` fails, the name of its class: its attributes may have other names."""
+    try:
+        return f"priors[{key!r}]={prior!r}"
+    except Exception:  # of any kind: an argument may be what it cannot divide by
+        return f"priors[{key!r}]={type(prior).__name__}"
+
+
 def conditions(prior: Prior) -> list[str]:
     """Parameters that a prior is conditional on."""
     return list(getattr(prior, "required_variables", None) or [])
@@ -129,7 +137,7 @@ def natures(priors: Mapping[str, Prior], order: Sequence[str], fixed: Mapping[st
             prior = copy.deepcopy(priors[key])
             if isinstance(prior, JointPrior):
                 raise PriorError(
-                    f"priors[{key!r}]={prior!r} is part of a joint prior, which has no one-dimensional cumulative "
+                    f"{told(key, prior)} is part of a joint prior, which has no one-dimensional cumulative "
                     "distribution: use independent or conditional priors for the parameters of this distribution"
                 )
             if getattr(prior, "exact", False):
@@ -152,7 +160,7 @@ def nature_of(key: str, prior: Prior) -> Nature:
         If it is improper, or fails.
     """
     with _evaluating(key, prior):
-        return _nature(f"priors[{key!r}]={prior!r}", _Given(prior))
+        return _nature(told(key, prior), _Given(prior))
 
 
 def drawn_at(key: str, prior: Prior, share: float, row: dict[str, float]) -> float:
@@ -344,10 +352,6 @@ def _evaluating(key: str, prior: Prior) -> Iterator[None]:
     except PriorError:
         raise
     except _ERRORS as error:
-        try:
-            said = repr(prior)
-        except Exception:  # of any kind: an argument may be what it cannot divide by
-            said = type(prior).__name__
         raise PriorError(
-            f"priors[{key!r}]={said} has no usable rescale, cdf and prob ({type(error).__name__}: {error}): mend it"
+            f"{told(key, prior)} has no usable rescale, cdf and prob ({type(error).__name__}: {error}): mend it"
         ) from error

@@ -22,7 +22,7 @@ from scipy.special import ndtr, ndtri
 
 from .errors import PriorError
 from .prior_draws import ByDraws
-from .prior_natures import conditions, natures
+from .prior_natures import conditions, natures, told
 
 Parameters = dict[str, np.ndarray]
 """Columns of parameter values, one array of shape (N,) for each key."""
@@ -106,7 +106,7 @@ class PriorTransform:
         for key in self.keys:
             if found[key].how == "quantile":
                 raise PriorError(
-                    f"priors[{key!r}]={priors[key]!r}: {found[key].reason}; such a prior can be sampled by run_sampler "
+                    f"{told(key, priors[key])}: {found[key].reason}; such a prior can be sampled by run_sampler "
                     "without a network, and serves nothing else"
                 )
         self.log_scale = {key: found[key].log_scale for key in self.keys}

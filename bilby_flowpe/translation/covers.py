@@ -21,7 +21,8 @@ from scipy.special import logsumexp
 from scipy.stats import multivariate_normal
 
 from ..errors import PriorError
-from ..priors import Parameters, PriorTransform, copied
+from ..priors import Parameters, PriorTransform, copied, search_keys
+from .quantiles import quantiles_of
 from .sky_maps import SkyMap
 
 _COVERED = 5000
@@ -135,24 +136,42 @@ class AnyPrior:
 
     def __init__(self, priors: PriorDict) -> None:
         self._covers = Covers(priors) if has_joint(priors) else None
-        self._transform = PriorTransform(self._covers.replaced(priors) if self._covers else priors)
-        self.keys = self._transform.keys
+        plain = self._covers.replaced(priors) if self._covers else priors
+        self._quantiles = quantiles_of(plain)
+        self._transform = PriorTransform(self._quantiles.replaced(plain) if self._quantiles else plain)
+        self.keys = search_keys(priors)
         self.fixed = self._transform.fixed
         self.log_normalisation_err = float(
             np.hypot(self._transform.log_normalisation_err, self._covers.log_normalisation_err if self._covers else 0.0)
         )
 
     def log_prob(self, parameters: Parameters) -> np.ndarray:
-        """Normalised log density (N,) of the search parameters."""
+        """Normalised log density (N,) of the search parameters.
+
+        Raises
+        ------
+        PriorError
+            If a prior has none that belongs to its draws.
+        """
+        self._require_densities()
         log_prob = self._transform.log_prob(parameters)
         return log_prob + self._covers.log_ratio(parameters) if self._covers else log_prob
 
     def share_beyond(self, other: AnyPrior, size: int, rng: np.random.Generator) -> float:
         """Share of this prior, of ``size`` draws, where ``other``, of the same parameters, has no density."""
+        self._require_densities()
         draws = self._transform.sample(size, rng)
         weights = np.exp(self._covers.log_ratio(draws)) if self._covers else np.ones(size)
         beyond = np.isneginf(other.log_prob(draws))
         return float(weights[beyond].sum() / weights.sum())
+
+    def _require_densities(self) -> None:
+        if self._quantiles:
+            said = "; ".join(f"priors[{key!r}]: {reason}" for key, reason in self._quantiles.reasons.items())
+            raise PriorError(
+                f"{said}: such a prior has no density to reweight by; reweight to another likelihood alone, or run the sampler "
+                "with the new priors"
+            )
 
 
 def has_joint(priors: PriorDict) -> bool:

@@ -6,7 +6,7 @@ draws are smeared over a square of twice a pixel's side, and another one each ti
 
 Draws are made from a table of right ascensions in bands of declination: the declination from its marginal distribution, the
 right ascension from that of its band. Its cells are smaller than pixels, or as small as memory allows, and each is given a
-little of its neighbours', so that no pixel is out of reach. What the table is off by is in the weights.
+little of its neighbours' and of the whole sky's, so that no pixel is out of reach. What the table is off by is in the weights.
 """
 
 from __future__ import annotations
@@ -25,6 +25,11 @@ _PER_SIDE, _MOST_BANDS = (
     6,
     768,
 )  # bands for each of HEALPix's subdivisions (twice as many as pixels have), and their number
+_FINEST = 1024  # subdivisions at which pixels are small beside the smallest cells
+_NEXT_TO_NOTHING = 1e-6  # probability of all the pixels that are left out of the table
+_ANYWHERE = (
+    1e-4  # share of the draws that may lie anywhere: where a map has any probability, there is some of its cover
+)
 _POINTS = 3  # points in a cell and direction at which the map is looked up
 _SPREAD = 0.05  # share of a cell that its neighbours have
 _NODES, _MOST_PIXELS, _FAR, _EVEN = 1000, 4000, 6.0, 0.1  # of the distribution of distances
@@ -69,7 +74,7 @@ class SkyMap:
         ra, dec = rows[:, 0], rows[:, 1]
         pixel = self._healpy.ang2pix(self._dist.nside, np.clip(0.5 * np.pi - dec, 0.0, np.pi), ra)
         with np.errstate(divide="ignore", invalid="ignore"):
-            log_density = np.log(self._probability[pixel] / self._dist.pixel_area * np.cos(dec))
+            log_density = np.log(self._probability[pixel]) + np.log(np.cos(dec)) - np.log(self._dist.pixel_area)
             if self._dist.distance:
                 log_density = log_density + np.log(self._of_distance(rows[:, 2], pixel))
         return np.where(np.isnan(log_density), -np.inf, log_density)
@@ -92,7 +97,7 @@ class SkyMap:
 
     def _table(self, ra: np.ndarray, dec: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Edges of right ascension and declination, and the probability of each cell, (declinations, right ascensions)."""
-        nside, pixels = self._dist.nside, self._dist.npix
+        nside = self._dist.nside
         low, high = max(float(dec[0]), -0.5 * np.pi), min(float(dec[1]), 0.5 * np.pi)
         left, right = float(ra[0]), min(float(ra[1]), float(ra[0]) + 2 * np.pi)
         whole = min(_PER_SIDE * nside, _MOST_BANDS)
@@ -109,17 +114,26 @@ class SkyMap:
                     pixel = self._healpy.ang2pix(nside, theta[:, None], phi)
                     table += self._probability[pixel] * np.sin(theta)[:, None]
         else:
-            # Pixels are smaller than cells.
-            theta, phi = self._healpy.pix2ang(nside, np.arange(pixels))
-            turned = left + (phi - left) % (2 * np.pi)
-            table, _, _ = np.histogram2d(
-                0.5 * np.pi - theta, turned, bins=(dec_edges, ra_edges), weights=self._probability
-            )
+            # Of pixels that are not small beside the cells the parts are counted; of those that hold next to nothing, none.
+            order = np.argsort(-self._probability)
+            held = np.searchsorted(np.cumsum(self._probability[order]), 1 - _NEXT_TO_NOTHING) + 1
+            pixel = order[:held]
+            parts = max(_FINEST // nside, 1) ** 2
+            nested = self._healpy.ring2nest(nside, pixel)[:, None] * parts + np.arange(parts)
+            theta, phi = self._healpy.pix2ang(max(nside, _FINEST), nested.ravel(), nest=True)
+            down = np.floor((0.5 * np.pi - theta - low) / (high - low) * n_dec).astype(int)
+            along = np.floor(((phi - left) % (2 * np.pi)) / (right - left) * n_ra).astype(int)
+            inside = (down >= 0) & (down < n_dec) & (along < n_ra)
+            masses = np.repeat(self._probability[pixel] / parts, parts)
+            cells = down[inside] * n_ra + along[inside]
+            table = np.bincount(cells, masses[inside], minlength=n_dec * n_ra).reshape(n_dec, n_ra)
         if not table.sum() > 0:
             raise PriorError(
                 f"the sky map {self._dist.hp_file!r} has no probability within the bounds {self._dist.bounds}: widen them"
             )
-        return ra_edges, dec_edges, _spread(table / table.sum(), bool(right - left > 2 * np.pi - 1e-9))
+        table = _spread(table / table.sum(), bool(right - left > 2 * np.pi - 1e-9))
+        evenly = np.diff(np.sin(dec_edges))[:, None] * np.full(n_ra, 1 / n_ra)
+        return ra_edges, dec_edges, (1 - _ANYWHERE) * table + _ANYWHERE * evenly / evenly.sum()
 
     def _of_distance(self, distance: np.ndarray, pixel: np.ndarray) -> np.ndarray:
         """Density of distances given pixels; none where a map has none."""
