@@ -135,7 +135,8 @@ def reweight(
         spent = len(table)
         log_ratio += _difference(new_likelihood, log_likelihood, weights)
     new_prior = log_prior if priors is None else new.log_prob(sample)
-    log_ratio += new_prior - log_prior
+    if priors is not None:
+        log_ratio += new_prior - log_prior
     # Rows of no weight were drawn, and count.
     n_draws, old_evidence = int(statistics["n_draws"]), float(statistics["log_evidence"])
     log_weights = np.full(n_draws, -np.inf)

@@ -221,7 +221,7 @@ class Run:
                 if given or (isinstance(error, MemoryLimitError) and self._changed("n_waveforms")):
                     raise
                 why = str(error)
-        elif given and self.translation.obstacle:
+        elif given and (self.translation.obstacle or self.translation.no_network):
             raise SimulationError(f"model={self.kwargs['model']!r} cannot be used: {why}")
         if ignored := self._changed("model", *(key for key in OF_THE_MODEL if key not in MODES)):
             logger.warning(f"Nothing is trained for a {type(self.likelihood).__name__}: {ignored} have no effect")
@@ -229,8 +229,11 @@ class Run:
 
     def _obstacle(self) -> str | None:
         """Why nothing can be trained, as far as the likelihood tells; ``None`` where training may be tried."""
-        if self.translation.obstacle is not None or can_simulate(self.likelihood):
-            return self.translation.obstacle
+        translation = self.translation
+        if translation.no_network:
+            return f"{translation.no_network}. Such parameters are sampled through their quantiles"
+        if translation.obstacle is not None or can_simulate(self.likelihood):
+            return translation.obstacle
         return nobody_simulates(self.likelihood)
 
     def _find_or_train(self) -> tuple[BoundPosterior, str]:

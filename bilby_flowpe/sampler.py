@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from bilby.core.sampler.base_sampler import Sampler, signal_wrapper
 
 from .arguments import check_arguments, check_npool
-from .prior_checks import require_limits
+from .prior_checks import require_conditions, require_limits
 from .storage.interruption import deferred
 
 if TYPE_CHECKING:
@@ -118,6 +118,7 @@ class FlowPE(Sampler):
 
     def __init__(self, likelihood: Likelihood, priors: PriorDict, *args: Any, **kwargs: Any) -> None:
         require_limits(priors)
+        require_conditions(priors)
         super().__init__(likelihood, priors, *args, **kwargs)
 
     @property

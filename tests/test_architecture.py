@@ -20,8 +20,9 @@ PACKAGE = "bilby_flowpe"
 ROWS = (
     {"errors", "overrides", "plotting", "statistics"},
     {"waveforms"},
-    {"arguments", "importance", "networks", "observed", "prior_checks", "problems", "selection", "storage", "surprise"},
-    {"priors", "processes", "verdict"},
+    {"arguments", "importance", "networks", "observed", "prior_draws", "prior_natures", "problems", "selection"}
+    | {"storage", "surprise"},
+    {"prior_checks", "priors", "processes", "verdict"},
     {"bands", "proposals", "simulation"},
     {"conditional", "representation", "translation"},
     {"bound", "reweighting"},

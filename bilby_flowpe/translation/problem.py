@@ -7,6 +7,7 @@ geocentric time, priors of one parameter each. Other forms are turned into it:
   marginal posterior, and the evidence is the same.
 - Sky and time in a detector's frame are those of the sky (:mod:`.frames`).
 - Joint priors are covered by independent ones (:mod:`.covers`).
+- Parameters without a density of their own, discrete ones above all, are sampled through their quantiles (:mod:`.quantiles`).
 - Calibration parameters are drawn given the wave (:mod:`.recalibration`).
 - A likelihood with values of its own (approximations, calibration, any subclass) gives the weights, the plain one the proposal.
 
@@ -24,9 +25,11 @@ from typing import Any
 import numpy as np
 from bilby.core.likelihood import Likelihood
 from bilby.core.prior import Constraint, DeltaFunction, DiscreteValues, Prior, PriorDict, SlabSpikePrior
+from bilby.core.utils import logger
 
 from ..errors import PriorError, SimulationError
-from ..prior_checks import checked_log_scale
+from ..prior_checks import idle_constraints
+from ..prior_natures import nature_of
 from ..priors import Parameters, PriorTransform, copied
 from ..processes.parallel import Row, Task, make_rows, with_seeds
 from .covers import Covers, has_joint
@@ -43,6 +46,7 @@ from .plain import (
     plain_likelihood,
     unmarginalised,
 )
+from .quantiles import OfQuantiles, Quantiles, quantiles_of, shapes_the_wave_alone, wave_of_quantiles
 from .recalibration import CalibrationDraw
 
 _JITTER, _TIME = "time_jitter", "geocent_time"
@@ -77,12 +81,15 @@ class Unchanged:
     obstacle
         Why a likelihood of gravitational waves is sampled as it stands, with no network and nothing in closed form, in
         words; ``None`` where it is not.
+    no_network
+        Why no network can be used, in words; empty where one can.
     """
 
     corrects = False
     dropped: tuple[str, ...] = ()
     raw_reasons: tuple[str, ...] = ()
     obstacle: str | None = None
+    no_network: str = ""
 
     def __init__(self, likelihood: Likelihood, transform: PriorTransform) -> None:
         self.likelihood = self.asked = self.given = likelihood
@@ -136,6 +143,8 @@ class Translation(Unchanged):
         The user's; a marginalised likelihood has changed them.
     wave
         Whether the likelihood is turned into the plain one of gravitational waves.
+    quantiles
+        What is sampled through quantiles, if anything.
 
     Raises
     ------
@@ -145,7 +154,14 @@ class Translation(Unchanged):
         If a parameter that is integrated out has no prior with the likelihood, or calibration parameters are tied to others.
     """
 
-    def __init__(self, likelihood: Likelihood, priors: PriorDict, wave: bool) -> None:
+    def __init__(
+        self, likelihood: Likelihood, priors: PriorDict, wave: bool, quantiles: Quantiles | None = None
+    ) -> None:
+        self._quantiles = quantiles
+        if quantiles:
+            self.no_network = "; ".join(f"{key}: {reason}" for key, reason in quantiles.reasons.items())
+            # Other forms of a wave are sampled as they are: what stands behind them need not know of quantiles.
+            wave = wave and is_plain(likelihood) and shapes_the_wave_alone(quantiles)
         asked_for = PriorDict(
             {
                 key: prior
@@ -174,12 +190,17 @@ class Translation(Unchanged):
         if self._frame:
             plain = self._frame.plain_priors(plain)
         self.likelihood = plain_likelihood(likelihood) if wave else likelihood
+        if quantiles:
+            plain = quantiles.replaced(plain)
+            self.likelihood = (
+                wave_of_quantiles(self.likelihood, quantiles) if wave else OfQuantiles(likelihood, quantiles)
+            )
         self.transform = PriorTransform(plain)
         own = wave and not has_plain_values(likelihood)
         self.corrects = own or one_time
-        if self._covers and (tied := {*self._covers.priors} - {*self.transform.independent_keys()}):
+        if self._covers and (tied := self.transform.tied_to_others(self._covers.priors)):
             raise PriorError(
-                f"{sorted(tied)} have a joint prior and are tied to others, by a constraint or a conditional prior: give them "
+                f"{tied} have a joint prior and are tied to others, by a constraint or a conditional prior: give them "
                 "independent priors, or leave out what ties them"
             )
         if own:
@@ -224,11 +245,10 @@ class Translation(Unchanged):
         return log_ratio
 
     def rows(self, parameters: Parameters, extra: Parameters) -> Sequence[Row]:
-        asked = self._frame.back(parameters) if self._frame else parameters
-        return make_rows(self.fixed, {**asked, **extra})
+        return make_rows(self.fixed, {**self._back(parameters), **extra})
 
     def reported(self, parameters: Parameters, extra: Parameters) -> Parameters:
-        columns = {**(self._frame.back(parameters) if self._frame else parameters), **extra}
+        columns = {**self._back(parameters), **extra}
         if _JITTER in self.keys and _TIME in self.dropped:
             columns[_JITTER] = self._jitter(parameters[_TIME])
         return {key: columns[key] for key in self.keys}
@@ -240,7 +260,16 @@ class Translation(Unchanged):
             log_prior = log_prior - self.transform.priors[key].ln_prob(parameters[key]) - self.transform.log_scale[key]
         if _JITTER in self.keys and _TIME in self.dropped:
             log_prior = log_prior + self._jitter_prior.ln_prob(self._jitter(parameters[_TIME]))
+        if self._quantiles:
+            inside = np.isfinite(log_prior)
+            log_prior[inside] += self._quantiles.log_prior({key: value[inside] for key, value in parameters.items()})
         return log_prior
+
+    def _back(self, parameters: Parameters) -> Parameters:
+        """Parameters as the likelihood that was given has them."""
+        if self._quantiles:
+            parameters = self._quantiles.back(parameters)
+        return self._frame.back(parameters) if self._frame else parameters
 
     def _jitter(self, time: np.ndarray) -> np.ndarray:
         """Of a time, its distance from the nearest of those that a time-marginalised likelihood sums over."""
@@ -273,7 +302,7 @@ def _log_scale_of(key: str, prior: Prior) -> float:
     low, high = (float(prior.rescale(share)) for share in (0.1, 0.9))
     if not low < high:
         raise PriorError(f"priors[{key!r}]={prior!r} has no width: fix it, to {low!r}")
-    return checked_log_scale(key, prior)
+    return nature_of(key, prior).log_scale
 
 
 def translated(likelihood: Likelihood, priors: PriorDict) -> Unchanged:
@@ -284,23 +313,42 @@ def translated(likelihood: Likelihood, priors: PriorDict) -> Unchanged:
     PriorError
         If the priors cannot be drawn from, whatever the likelihood is.
     """
+    quantiles = quantiles_of(priors)
+    problem = _translated(likelihood, priors, quantiles)
+    _tell(problem)
+    return problem
+
+
+def _translated(likelihood: Likelihood, priors: PriorDict, quantiles: Quantiles | None) -> Unchanged:
     if not is_wave(likelihood):
-        return _as_it_stands(likelihood, priors)
+        return _as_it_stands(likelihood, priors, quantiles)
     try:
-        if is_plain(likelihood) and has_plain_values(likelihood) and not has_joint(priors):
+        if is_plain(likelihood) and has_plain_values(likelihood) and not (quantiles or has_joint(priors)):
             return Unchanged(likelihood, PriorTransform(priors))
-        return Translation(likelihood, priors, wave=True)
+        return Translation(likelihood, priors, wave=True, quantiles=quantiles)
     except (SimulationError, PriorError) as error:
         # Its value is a function of the parameters all the same.
-        translation = _as_it_stands(likelihood, priors)
+        translation = _as_it_stands(likelihood, priors, quantiles)
         translation.obstacle = str(error)
         return translation
 
 
-def _as_it_stands(likelihood: Likelihood, priors: PriorDict) -> Unchanged:
-    if has_joint(priors):
-        return Translation(likelihood, priors, wave=False)
+def _as_it_stands(likelihood: Likelihood, priors: PriorDict, quantiles: Quantiles | None) -> Unchanged:
+    if quantiles or has_joint(priors):
+        return Translation(likelihood, priors, wave=False, quantiles=quantiles)
     return Unchanged(likelihood, PriorTransform(priors))
+
+
+def _tell(problem: Unchanged) -> None:
+    """What of the priors is not taken as it is given."""
+    transform = problem.transform
+    for key, reason in transform.by_draws.items():
+        logger.warning(f"priors[{key!r}]: {reason}. Draws, log prior and evidence go by rescale, as in nested samplers")
+    if idle := idle_constraints(transform.priors, transform.sample(4, np.random.default_rng(0))):
+        logger.warning(
+            f"The priors constrain {idle}, but the conversion function of the priors makes no such quantity: as in other "
+            "samplers, nothing is constrained by that. Give PriorDict(..., conversion_function=...) a function that makes it"
+        )
 
 
 def _with_dropped(priors: PriorDict, likelihood: Any, dropped: Sequence[str]) -> PriorDict:
