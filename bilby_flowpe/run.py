@@ -31,7 +31,7 @@ from .proposals.mixture import flow_alone
 from .representation import RepresentationConfig
 from .sampling.event import EventSampler, Wanted
 from .sampling.outcome import Outcome, fill_raw, fill_weighted
-from .sampling.refine import Budget
+from .sampling.budget import Budget
 from .sampling.weighing import Target
 from .simulation import GravitationalWaveSimulator, SimulationConfig, can_simulate, nobody_simulates
 from .storage.identity import identity_of

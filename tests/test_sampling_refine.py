@@ -15,7 +15,8 @@ from bilby_flowpe.proposals import event_flow
 from bilby_flowpe.proposals.event_flow import fit_event_flow
 from bilby_flowpe.proposals.mixture import Shares, defensive
 from bilby_flowpe.proposals.parts import Normal
-from bilby_flowpe.sampling.refine import Budget, Refinement
+from bilby_flowpe.sampling.budget import Budget
+from bilby_flowpe.sampling.refine import Refinement
 from bilby_flowpe.sampling.weighing import Target
 
 HALF = 5.0

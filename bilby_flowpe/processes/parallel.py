@@ -37,7 +37,8 @@ class Engine(Protocol):
         """``task`` of the rows of every piece, in their order."""
 
 
-_CHUNK = 64
+CHUNK = 64
+"""Rows that a process evaluates at once."""
 _SEED, _LARGEST_SEED = "seed of this row", 2**53  # a name that no parameter has
 _given: Any = None  # a worker's task, and the rows where it has them
 
@@ -125,7 +126,7 @@ def _initialise_one(given: Any) -> None:
 
 def _remembered(task: Task, rows: Sequence[Row], npool: int | Engine) -> Iterator[tuple[int, Chunk]]:
     """All chunks in their order, those that were evaluated before an interruption from the ledger."""
-    ledger, starts = current(), range(0, len(rows), _CHUNK)
+    ledger, starts = current(), range(0, len(rows), CHUNK)
     if ledger is None:
         for start, results, _ in _chunks(task, rows, starts, npool):
             yield start, results
@@ -133,7 +134,7 @@ def _remembered(task: Task, rows: Sequence[Row], npool: int | Engine) -> Iterato
     known: dict[int, Chunk] = {}
     if len(ledger):
         for start in starts:
-            piece = rows[start : start + _CHUNK]
+            piece = rows[start : start + CHUNK]
             if (kept := ledger.find(key_of(task, piece))) is not None:
                 check(task, piece, kept)
                 known[start] = kept
@@ -144,12 +145,12 @@ def _remembered(task: Task, rows: Sequence[Row], npool: int | Engine) -> Iterato
             continue
         _, results, seconds = next(coming)
         if ledger.worth(results, seconds):
-            ledger.keep(key_of(task, rows[start : start + _CHUNK]), results)
+            ledger.keep(key_of(task, rows[start : start + CHUNK]), results)
         yield start, results
 
 
 def _chunks(task: Task, rows: Sequence[Row], starts: Sequence[int], npool: int | Engine) -> Iterator[TimedChunk]:
-    pieces = ((start, rows[start : start + _CHUNK]) for start in starts)
+    pieces = ((start, rows[start : start + CHUNK]) for start in starts)
     if not isinstance(npool, int):
         yield from npool.imap(task, pieces)
         return
@@ -178,7 +179,7 @@ def _work_one(item: Any) -> Any:
 
 def _work(start: int) -> tuple[int, Packed, float]:
     task, rows = _given
-    _, results, seconds = timed(task, (start, rows[start : start + _CHUNK]))
+    _, results, seconds = timed(task, (start, rows[start : start + CHUNK]))
     return start, _packed(results), seconds
 
 

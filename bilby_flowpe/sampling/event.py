@@ -14,10 +14,12 @@ from bilby.core.utils import logger
 from ..importance import WeightSummary, draws_needed, effective_sample_size
 from ..proposals.charts import Chart, unreached_share
 from ..proposals.mixture import Mixture, prior_alone
+from ..proposals.parts import PRIOR
 from ..surprise import Surprise
 from ..verdict import judge
+from .budget import Budget
 from .outcome import Outcome
-from .refine import Budget, Refinement
+from .refine import Refinement
 from .weighing import Target, WeightedDraws
 
 _HOPELESS = 5.0
@@ -204,7 +206,10 @@ class EventSampler:
         unfinished: str | None = None,
     ) -> Outcome:
         outcome = Outcome(weighted, proposal, pilot, refinement)
-        searched = refinement.round_draws if refinement and self.chart is None and self.found is None else None
+        searched = None
+        if refinement and self.chart is None and self.found is None:
+            # A batch of the bare prior has looked as well as the first round did.
+            searched = refinement.prior_draws + (len(weighted.draws) if proposal.names == (PRIOR,) else 0)
         # A refinement begins with draws from the prior, and goes from there where the network does not reach.
         unreached = None if refinement else self._unreached
         outcome.judge(

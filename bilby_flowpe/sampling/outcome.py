@@ -122,8 +122,10 @@ class Outcome:
             return None
         weights = normalised_weights(self.weighted.log_weights[alive])
         beyond = target.transform.outermost({key: value[alive] for key, value in self.weighted.parameters.items()})
-        shares = {key: float(weights[rows].sum()) for key, rows in beyond.items()}
-        return max(shares.items(), key=lambda item: item[1])
+        # What is drawn by its value has no last quantile.
+        by_value = {key for part in self.proposal.parts for key in getattr(part, "in_values", ())}
+        shares = {key: float(weights[rows].sum()) for key, rows in beyond.items() if key not in by_value}
+        return max(shares.items(), key=lambda item: item[1], default=None)
 
     def _missing(self, target: Target, found: float) -> float:
         """By how much a template fits the data better than any draw does, in log likelihood."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
@@ -13,14 +14,16 @@ from bilby.core.utils import logger
 from ..conditional.base import Conditional, ConditionalConfig, ConditionalDraws, ExactConditional
 from ..importance import WeightSummary, summarise
 from ..priors import Parameters, PriorTransform
-from ..processes.parallel import Row, evaluate, make_rows
+from ..processes.parallel import CHUNK, Row, evaluate, make_rows
 from ..proposals.mixture import Draws, Mixture, concatenate, posterior_shares
 from ..translation.own_likelihood import LogLikelihood
 from ..translation.problem import Unchanged
 
 _FAILED = -1e300
 _DEFENSIVE = 0.05  # share of distances from their prior, where the likelihood drawn with is not the one asked for
-_BLOCK, _TIMED_BLOCK = 20_000, 500
+_BLOCK, _TIMED_BLOCK = 20_000, 512
+# Where time is limited a block is of the largest power of two of rows that takes no more seconds, of at least so many rows.
+_BLOCK_SECONDS, _LEAST_BLOCK = 1.0, 16
 SPOT_CHECKS = 16
 _SPOT_TOLERANCE = 1e-3
 # Symmetries are checked to 1e-6 of a signal, which enters <d|h> and <h|h> / 2: 2e-6 of the squared signal-to-noise ratio, 4e-6
@@ -112,6 +115,8 @@ class Target:
         Likelihood evaluations so far.
     n_nan
         Of these, how many gave no number.
+    seconds_each
+        Seconds that a draw took in the latest batch, its likelihood and what is drawn conditionally included; 0 before any.
     """
 
     likelihood: Likelihood
@@ -122,6 +127,7 @@ class Target:
     translation: Unchanged = field(default=None)  # type: ignore[assignment]  # the identity, when left out
     n_likelihood: int = 0
     n_nan: int = 0
+    seconds_each: float = 0.0
 
     def __post_init__(self) -> None:
         if self.conditional is None:
@@ -160,19 +166,18 @@ class Target:
         go_on
             Asked before every block but the first: whether there is time for another.
         """
-        blocks = []
-        step = _BLOCK if go_on is None else _TIMED_BLOCK
-        starts = range(0, size, step)
+        blocks: list[WeightedDraws] = []
         parts = rng.permutation(np.repeat(range(len(proposal.names)), proposal.allot(size, rng)))
-        # As many rows are checked in many blocks as in one: they count as evaluations.
-        spots = np.diff(np.linspace(0, SPOT_CHECKS, len(starts) + 1).astype(int)).tolist()
-        for first, checked in zip(starts, spots, strict=True):
-            if first and go_on is not None and not go_on():
-                break
-            count = min(step, size - first)
+        first, began = 0, time.monotonic()
+        while first < size and not (first and go_on is not None and not go_on()):
+            count = min(_BLOCK if go_on is None else self._block_in_time(), size - first)
+            # As many rows are checked in many blocks as in one: they count as evaluations.
+            checked = SPOT_CHECKS * (first + count) // size - SPOT_CHECKS * first // size
             title = f"{progress}, {first + count} of {size} draws" if progress else None
             chosen = np.bincount(parts[first : first + count], minlength=len(proposal.names))
             blocks.append(self.weigh(proposal.draw_each(chosen, generator, rng), rng, title, checked))
+            first += count
+            self.seconds_each = (time.monotonic() - began) / first
         return WeightedDraws(
             draws=concatenate([block.draws for block in blocks]),
             parameters={
@@ -186,8 +191,16 @@ class Target:
             spot_difference=float(np.max([block.spot_difference for block in blocks])),
             extra={key: np.concatenate([block.extra[key] for block in blocks]) for key in blocks[0].extra},
             log_extra=np.concatenate([block.log_extra for block in blocks]),
-            allotted=len(blocks) == len(starts),
+            allotted=first >= size,
         )
+
+    def _block_in_time(self) -> int:
+        """Rows of a block that takes about a second; a power of two, so that small differences in speed change nothing."""
+        least = _LEAST_BLOCK if self.npool == 1 else min(CHUNK * self.npool, _TIMED_BLOCK)
+        if self.seconds_each <= 0:
+            return least
+        rows = _BLOCK_SECONDS / self.seconds_each
+        return int(np.clip(2 ** np.floor(np.log2(max(rows, 1.0))), least, _TIMED_BLOCK))
 
     def weigh(
         self, draws: Draws, rng: np.random.Generator, progress: str | None = None, spot_checks: int = SPOT_CHECKS
