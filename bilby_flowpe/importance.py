@@ -18,8 +18,8 @@ scatters less, by the variances :math:`s_k^2` within the parts alone (of their r
 
 .. math:: \sigma_{\ln Z}^2 = \frac{\sum_k n_k s_k^2}{(N \bar w)^2} .
 
-Both are expansions in :math:`1 / \mathrm{ESS}`. With fewer than ``LEAST_EFFECTIVE`` effective draws they end: a single weight that
-outweighs all others gives :math:`\sigma_{\ln Z} \to 1` wherever :math:`Z` is. No error can be given there, and it is infinite.
+Both are expansions in :math:`1 / \mathrm{ESS}`. With fewer than ``LEAST_EFFECTIVE`` effective draws they end: a single weight
+that outweighs all others gives :math:`\sigma_{\ln Z} \to 1` wherever :math:`Z` is. No error can be given there, and it is infinite.
 
 All of this trusts the weights to have a variance. The shape :math:`\hat k` of a generalised Pareto law fitted to the
 largest weights tells whether they have: moments of order :math:`1 / k` and above are infinite (Vehtari et al. 2024,
@@ -55,8 +55,8 @@ MINIMUM_TAIL_DRAWS = 25
 """A Pareto fit needs five tail values, a fifth of the draws: with fewer draws of non-zero weight, k is infinite."""
 
 LEAST_EFFECTIVE = 10.0
-"""Effective draws below which no error of the log-evidence can be given: the relative error of the mean weight is about a third
-there, so that the next order of the expansion is a tenth of it; with fewer, it is the same few weights that vouch for themselves."""
+"""Effective draws below which no error of the log-evidence can be given: the relative error of the mean weight is about
+a third there, and the next order of the expansion a tenth of that; fewer weights vouch for nothing but themselves."""
 
 EQUAL_WEIGHT_K = -1.0
 """Pareto k of weights that have no tail, all equal but for rounding: finite, and that of a bounded, uniform law."""

@@ -19,7 +19,7 @@ from safetensors import SafetensorError
 from .arguments import MODES, OF_THE_MODEL
 from .bands import FILE, has_own_frequencies, save_bands, whitened_bands
 from .bound import BoundPosterior
-from .cache import cached_models, check_writable, new_folder
+from .cache import cached_models, check_writable, nearest_refused, new_folder
 from .conditional.base import Conditional, ConditionalConfig
 from .conditional.drawn import Modes, conditional_config, single_response
 from .conditional.modes import conditional_of
@@ -29,15 +29,16 @@ from .networks import compact
 from .plotting import plot_history
 from .proposals.mixture import flow_alone
 from .representation import RepresentationConfig
+from .sampling.budget import Budget
 from .sampling.event import EventSampler, Wanted
 from .sampling.outcome import Outcome, fill_raw, fill_weighted
-from .sampling.budget import Budget
 from .sampling.weighing import Target
 from .simulation import GravitationalWaveSimulator, SimulationConfig, can_simulate, nobody_simulates
 from .storage.identity import identity_of
 from .storage.ledger import Ledger, remembering
 from .training.build import train_model
-from .training.recipe import TrainingConfig
+from .training.calibrate import MEASURING
+from .training.recipe import TrainingConfig, has_learnt
 from .training.settings import Settings
 from .translation.contract import Contract, describe
 from .translation.own_likelihood import has_ratio
@@ -99,7 +100,7 @@ class Run:
             conditional = self._conditional_alone()
         elif can_simulate(self.likelihood):
             bound, source = self._find_or_train()
-            conditional = bound.conditional
+            conditional = bound.conditional if bound else self._conditional_alone(trained=True)
         else:
             if ignored := self._changed("model", *OF_THE_MODEL):
                 logger.warning(f"Nothing is trained for a {type(self.likelihood).__name__}: {ignored} have no effect")
@@ -124,6 +125,7 @@ class Run:
             raise ConfigurationError(
                 f"importance=False: a {type(self.likelihood).__name__} has no network and no raw draws: leave it out"
             )
+        self._tell_what_draws(target, bound, source)
         of_data = (bound.log_likelihood_found, bound.surprise) if bound else ()
         event = EventSampler(target, bound, proposal, wanted, budget, self.generator, self.rng, *of_data)
         outcome = event() if self.kwargs["importance"] else event.raw()
@@ -169,8 +171,8 @@ class Run:
 
     # The model ---------------------------------------------------------------------------------------------------------
 
-    def _find_or_train(self) -> tuple[BoundPosterior, str]:
-        """A model bound to the data, and its name."""
+    def _find_or_train(self) -> tuple[BoundPosterior | None, str]:
+        """A model bound to the data, and its name; no model where a training ended before it had learnt anything."""
         if self.kwargs["model"] is not None:
             if ignored := self._changed(*OF_THE_MODEL):
                 logger.warning(f"model={self.kwargs['model']!r} is used as it was trained: {ignored} have no effect")
@@ -182,13 +184,7 @@ class Run:
         if found := self._timed("model", lambda: self._find(contract, settings)):
             logger.info(f"Using the model in {found[1]}")
             return found
-        budget = settings.training
-        logger.info(
-            "No model was trained for this problem yet: simulating "
-            f"{settings.simulation.n_waveforms} waveforms and training for "
-            + (f"{budget.max_time / 60:.1f} minutes" if budget.max_time else f"{budget.max_steps} steps")
-            + ". The model is kept and reused for every later event of the kind"
-        )
+        self._announce(contract, settings)
         folder = new_folder(contract, settings, self.kwargs["cache"])
         check_writable(folder.parent)
         scratch = self._scratch
@@ -204,6 +200,14 @@ class Run:
             ),
         )
         plot_history(model.history, scratch / "training.png")
+        if not has_learnt(model.history, model.information):
+            checkpoint.unlink(missing_ok=True)
+            logger.warning(
+                f"The training made {model.history['step'][-1]} steps, and the network tells no more of the parameters than "
+                "the prior does: it is not kept, and this event is refined from the prior. Give training_time or training_steps "
+                "for more steps, or other processes of this machine a rest"
+            )
+            return None, "none"
         try:
             model.save(folder)
         except (OSError, SafetensorError) as error:
@@ -219,9 +223,45 @@ class Run:
         logger.info(f"Model kept as {folder}")
         return self._bound(model), folder.name
 
-    def _conditional_alone(self) -> Conditional | None:
+    def _announce(self, contract: Contract, settings: Settings) -> None:
+        """Say why a model is trained and how long all of it takes, before it begins."""
+        if nearest := nearest_refused(contract, settings, self.kwargs["cache"]):
+            name, refusals = nearest
+            logger.info(f"The nearest model, {name}, was trained for another problem: " + "; ".join(refusals))
+        training, count = settings.training, settings.simulation.n_waveforms
+        stages = [f"simulating {count} waveforms"]
+        # Bilby times the likelihood; a waveform takes most of it.
+        each = getattr(self.sampler, "_log_likelihood_eval_time", np.nan)
+        simulating = count * each / self.npool if isinstance(self.likelihood, GravitationalWaveTransient) else 0.0
+        if np.isfinite(simulating) and simulating > 0:
+            stages[0] += f" ({_in_words(simulating)})"
+        steps = f"{training.max_steps} steps"
+        if training.max_time is None:
+            stages.append(f"training for {steps}")
+        else:
+            most = f" or {steps}" if training.max_steps else ""
+            stages.append(f"training for {_in_words(training.max_time)}{most}")
+            if settings.calibration_events:
+                stages.append(f"measuring the model for about {_in_words(MEASURING * training.max_time)}")
+        message = "No model was trained for this problem yet: " + ", ".join(stages)
+        if training.max_time is not None and np.isfinite(simulating):
+            measuring = MEASURING * training.max_time if settings.calibration_events else 0.0
+            message += f"; in all about {_in_words(simulating + training.max_time + measuring)}"
+        logger.info(f"{message}. The model is kept and reused for every later event of the kind")
+
+    def _tell_what_draws(self, target: Target, bound: BoundPosterior | None, source: str) -> None:
+        """Say what in truth draws the parameters: Bilby has printed the arguments, which a model that is given overrules."""
+        by_closed_form = [key for key in target.transform.keys if key in target.conditional.keys]
+        conditional = f"; {by_closed_form} are drawn from their conditional" if by_closed_form else ""
+        if bound is None:
+            logger.info(f"Proposal: refined from the prior for {list(target.keys)}{conditional}")
+            return
+        family = bound.model.settings["network"]["family"]
+        logger.info(f"Proposal: model {source}, a {family} network for {list(target.keys)}{conditional}")
+
+    def _conditional_alone(self, trained: bool = False) -> Conditional | None:
         """What of a gravitational wave needs no network: the rest is refined from the prior for this event alone."""
-        if ignored := self._changed(*(key for key in OF_THE_MODEL if key not in ("network", *MODES))):
+        if not trained and (ignored := self._changed(*(key for key in OF_THE_MODEL if key not in ("network", *MODES)))):
             logger.warning(f"network='none' trains nothing: {ignored} have no effect")
         if not isinstance(self.likelihood, GravitationalWaveTransient):
             return None
@@ -264,3 +304,8 @@ class Run:
             fold_phase=kwargs["fold_phase"],
             **more,
         )
+
+
+def _in_words(seconds: float) -> str:
+    """A time for people: seconds below two minutes, minutes above."""
+    return f"{seconds:.0f} s" if seconds < 120 else f"{seconds / 60:.0f} minutes"

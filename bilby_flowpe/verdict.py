@@ -29,7 +29,7 @@ class Thresholds:
         Least number of effective draws. Where fewer than ``effective_check`` were asked for, that number takes its place; as
         many as were asked for are never ``failed``.
     requested_fraction
-        Least share of the number of effective draws asked for, where these are more than ``effective_check``; ``check`` below it.
+        Least share of the number of effective draws asked for, where these are many; ``check`` below it.
     efficiency_check
         Least efficiency: below it the network is far from the posterior, whatever the number of draws.
     posterior_check
@@ -87,8 +87,8 @@ class Evidence:
     missing_log_likelihood
         By how much a template of the matched filter fits the data better than the best draw.
     unfinished
-        Why the proposal did not become good enough, in words: a budget that ended, say. It is ``failed`` where fewer effective draws
-        came of it than were asked for, ``check`` where as many did.
+        Why the proposal did not become good enough, in words: a budget that ended, say. It is ``failed`` where fewer effective
+        draws came of it than were asked for, ``check`` where as many did.
     closed_form_difference
         Largest difference of the conditionals' closed form from the user's likelihood, where it is too large.
     nan_share
@@ -96,7 +96,7 @@ class Evidence:
     outermost
         The parameter with the largest share of the posterior in the last quantiles of its prior, and that share.
     searched
-        Draws of the prior that were made, where they are all that modes were looked for with: no network, no search by templates.
+        Draws of the prior, where they are all that modes were looked for with: no network, no search by templates.
     surprise
         How unlike those simulated the data are.
     """
@@ -144,8 +144,8 @@ def judge(
     summary
         Of the weights that the result is made of (a fresh batch, not the pilot).
     n_effective
-        Number of effective draws asked for, if any: fewer than half of them is ``check``. Where they are met, neither their number
-        nor a budget that ended makes the result ``failed``.
+        Number of effective draws asked for, if any: fewer than half of them is ``check``. Where they are met, neither their
+        number nor a budget that ended makes the result ``failed``.
     evidence
         What else is known.
     thresholds

@@ -17,9 +17,9 @@ from bilby_flowpe.priors import PriorTransform
 from bilby_flowpe.problems.toys import unequal_modes
 from bilby_flowpe.proposals.charts import PriorChart, unreached_share
 from bilby_flowpe.proposals.mixture import Shares, defensive
+from bilby_flowpe.sampling.budget import Budget
 from bilby_flowpe.sampling.event import EventSampler, Wanted
 from bilby_flowpe.sampling.outcome import Outcome
-from bilby_flowpe.sampling.budget import Budget
 from bilby_flowpe.sampling.weighing import Target
 from bilby_flowpe.surprise import DISTANCE, Surprise
 from bilby_flowpe.verdict import judge

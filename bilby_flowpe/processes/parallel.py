@@ -23,6 +23,9 @@ Done = TypeVar("Done")
 Task = Callable[[Row], np.ndarray | None]
 """Picklable function of one row; ``None`` where it has no value. With a method ``many``, of many rows at once."""
 
+Progress = str | Callable[[int], None] | None
+"""Title of a progress bar, or what is told of every few rows that are done; ``None`` for neither."""
+
 Piece = tuple[int, Sequence[Row]]
 """Number of the first row, and some rows."""
 
@@ -65,7 +68,7 @@ def seeded(row: Row) -> tuple[np.random.Generator, Row]:
 
 
 def evaluate(
-    task: Task, rows: Sequence[Row], npool: int | Engine = 1, progress: str | None = None
+    task: Task, rows: Sequence[Row], npool: int | Engine = 1, progress: Progress = None
 ) -> tuple[np.ndarray, np.ndarray]:
     """``task`` of every row.
 
@@ -78,7 +81,7 @@ def evaluate(
     npool
         Number of processes, or what runs the task elsewhere.
     progress
-        Title of the progress bar; none is shown when left out.
+        Title of the progress bar, or what is told the number of rows as they are done; nothing is shown when left out.
 
     Returns
     -------
@@ -88,7 +91,8 @@ def evaluate(
     good = np.zeros(len(rows), dtype=bool)
     values: np.ndarray | None = None
     filled = 0
-    with tqdm(total=len(rows), desc=progress, disable=progress is None, unit="row", smoothing=0) as bar:
+    title = progress if isinstance(progress, str) else None
+    with tqdm(total=len(rows), desc=title, disable=title is None, unit="row", smoothing=0) as bar:
         for start, results in _remembered(task, rows, npool):
             for offset, result in enumerate(results):
                 if result is None:
@@ -99,6 +103,8 @@ def evaluate(
                 good[start + offset] = True
                 filled += 1
             bar.update(len(results))
+            if callable(progress):
+                progress(len(results))
     return (np.empty((0,)) if values is None else values[:filled]), good
 
 

@@ -1,8 +1,8 @@
 r"""A mixture of normal densities in the values of some parameters, for a posterior far out in the tail of its prior.
 
-A quantile :math:`u` near one is known to 1e-16, and so is its distance from one: seven standard deviations out in a normal prior
-a step of :math:`u` is a sizeable step of the parameter, and beyond eight there is none. The prior's *density* is exact there. In
-the parameter itself the posterior is an ordinary mode, and normal densities fitted to it draw as far out as it goes.
+A quantile :math:`u` near one is known to 1e-16, and so is its distance from one: seven standard deviations out in a normal
+prior a step of :math:`u` is a sizeable step of the parameter, and beyond eight there is none. The prior's *density* is exact
+there. In the parameter itself the posterior is an ordinary mode, and normal densities fitted to it draw as far out as it goes.
 """
 
 from __future__ import annotations
@@ -78,9 +78,7 @@ class ValueChart:
         return {key: parameters[key] for key in self.keys}, inside
 
 
-def fit_in_values(
-    points: np.ndarray, log_weights: np.ndarray, rng: np.random.Generator, width: float
-) -> EventFlow:
+def fit_in_values(points: np.ndarray, log_weights: np.ndarray, rng: np.random.Generator, width: float) -> EventFlow:
     """Fit to weighted points in the base of a :class:`ValueChart`, by maximum likelihood.
 
     Parameters

@@ -19,6 +19,7 @@ from ..surprise import Surprise
 from ..verdict import judge
 from .budget import Budget
 from .outcome import Outcome
+from .progress import EventBar
 from .refine import Refinement
 from .weighing import Target, WeightedDraws
 
@@ -95,16 +96,26 @@ class EventSampler:
         self.surprise = surprise
         self.wanted, self.budget = wanted, budget
         self.generator, self.rng = generator, rng
+        self.bar = EventBar(target, wanted.progress)
         self.seconds: dict[str, float] = {}
         self._unreached: float | None = None
 
     def raw(self) -> Outcome:
         """Draws of the proposal as they are, weighed for what is drawn conditionally, and not judged."""
         stage = "conditionals" if self.target.conditional.keys else "likelihoods"
-        return Outcome(self._draw(self.proposal, self.wanted.n_posterior, stage), self.proposal)
+        try:
+            return Outcome(self._draw(self.proposal, self.wanted.n_posterior, stage), self.proposal)
+        finally:
+            self.bar.close()
 
     def __call__(self) -> Outcome:
         """Weighted draws, with a verdict."""
+        try:
+            return self._sampled()
+        finally:
+            self.bar.close()
+
+    def _sampled(self) -> Outcome:
         if self.chart is None:
             return self._refined(self._new_refinement(), [])
         proposal, wanted = self.proposal, self.wanted
@@ -140,7 +151,8 @@ class EventSampler:
         return self._refined(refinement, [(pilot, proposal), (weighted, proposal)], outcome)
 
     def _new_refinement(self) -> Refinement:
-        return Refinement(self.target, self._start, self.wanted.n_effective, self.budget, self.generator, self.rng)
+        wanted, budget = self.wanted.n_effective, self.budget
+        return Refinement(self.target, self._start, wanted, budget, self.generator, self.rng, self.bar)
 
     @property
     def _start(self) -> Chart | None:
@@ -185,11 +197,13 @@ class EventSampler:
                 refinement.add(weighted, proposal)
 
     def _draw(self, proposal: Mixture, size: int, stage: str) -> WeightedDraws:
-        title = stage.capitalize() if self.wanted.progress else None
-        return self._timed(
-            stage,
-            lambda: self.target.draw(proposal, size, self.generator, self.rng, title, self.budget.go_on),
+        self.bar.stage(stage.capitalize())
+        go_on, advance = self.budget.go_on, self.bar.advance
+        weighted = self._timed(
+            stage, lambda: self.target.draw(proposal, size, self.generator, self.rng, advance, go_on)
         )
+        self.bar.drawn(weighted)
+        return weighted
 
     def _timed(self, stage: str, work: Callable[[], Done]) -> Done:
         began = time.monotonic()

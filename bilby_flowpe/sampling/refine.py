@@ -29,6 +29,7 @@ from ..proposals.mixture import Mixture, prior_alone
 from ..proposals.parts import BROAD, FLOW, BaseDensity, Charted, FromPrior, Normal, Part
 from .budget import Budget, Round
 from .pool import Pool, tempered
+from .progress import EventBar
 from .search import LocalSearch, search
 from .tail import Tail
 from .weighing import Target, WeightedDraws
@@ -39,7 +40,9 @@ _LATER, _LATER_EACH, _LATER_WANTED = 500, 250, 2
 _ENOUGH, _ENOUGH_EACH = 600.0, 200.0  # effective draws that a flow is fitted to, at least and for each dimension
 _STEPS, _LAST_STEPS = 150, 400  # training steps on the way, and at the posterior itself
 _BROAD, _WIDTH, _EDGES, _HOTTER, _START, _PRIOR = 0.1, 1.5, 0.15, 0.15, 0.05, 0.02
-_VALUES = 0.4  # share of a mixture in the values of parameters, where the posterior is far out in the tail of their prior
+_VALUES = (
+    0.4  # share of a mixture in the values of parameters, where the posterior is far out in the tail of their prior
+)
 # Divergence from the posterior, in nats, at which a mixture of normals needs no flow beside it; on the way less is as good.
 _NEAR_ENOUGH, _NEAR_ENOUGH_HOT = 0.02, 0.2
 _COOLED = 0.5  # a hotter flow is of at most this share of the inverse temperature
@@ -73,6 +76,8 @@ class Refinement:
         What may be spent.
     generator, rng
         Generators.
+    bar
+        Shows the rounds; none is shown when left out.
 
     Attributes
     ----------
@@ -92,7 +97,9 @@ class Refinement:
         budget: Budget,
         generator: torch.Generator,
         rng: np.random.Generator,
+        bar: EventBar | None = None,
     ) -> None:
+        self.bar = bar or EventBar(target, shown=False)
         self.target, self.network, self.n_effective, self.budget = target, network, n_effective, budget
         self.generator, self.rng = generator, rng
         self.rounds: list[Round] = []
@@ -295,7 +302,9 @@ class Refinement:
 
     def _drawn(self, proposal: Mixture, size: int) -> WeightedDraws:
         """A batch, which then counts."""
-        weighted = self.target.draw(proposal, size, self.generator, self.rng, go_on=self.budget.go_on)
+        self.bar.stage(f"Refinement, round {len(self.rounds) + 1}")
+        weighted = self.target.draw(proposal, size, self.generator, self.rng, self.bar.advance, self.budget.go_on)
+        self.bar.drawn(weighted)
         self.pool.add(weighted, proposal)
         return weighted
 
@@ -311,8 +320,10 @@ class Refinement:
             left = self.budget.evaluations_left(self.target) - size
             return self.budget.in_time() and left >= self.later_draws + self.n_effective
 
+        self.bar.stage("Local search")
+        climber = LocalSearch(self.target, self.chart, self.rng, go_on, self.bar.advance)
         scanned = self.round_draws // (_SCANNED * len(self.target.keys))
-        proposal = search(self.pool, LocalSearch(self.target, self.chart, self.rng, go_on), scanned)
+        proposal = search(self.pool, climber, scanned)
         logger.info(
             f"The refinement gains nothing: a local search from its best draws has made {self.target.n_likelihood - before} "
             f"likelihood evaluations and found {'a narrow mode, or several' if proposal else 'nothing'}"

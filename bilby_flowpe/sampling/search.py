@@ -20,6 +20,7 @@ import numpy as np
 from scipy.special import logsumexp, ndtri
 
 from ..importance import effective_sample_size
+from ..processes.parallel import Progress
 from ..proposals.charts import Chart
 from ..proposals.event_mixture import NormalMixture
 from ..proposals.mixture import Draws, Mixture
@@ -29,7 +30,10 @@ from .weighing import Target
 
 _STARTS = 4  # modes that are climbed at once
 _APART = 0.05  # least distance between two starts, in standard deviations of the prior
-_LONGEST, _HALVINGS = 4.0, 14  # steps along a coordinate: from this many prior standard deviations down by factors of two
+_LONGEST, _HALVINGS = (
+    4.0,
+    14,
+)  # steps along a coordinate: from this many prior standard deviations down by factors of two
 _DROP = 2.0  # fall of the log density, in nats, that ends a mode's width
 _EACH, _EACH_DIMENSION = 30, 10  # draws of a generation from one start, and more for each dimension
 _COUNTING = 0.25  # share of a generation's draws that should count in its moments
@@ -84,12 +88,20 @@ class LocalSearch:
         Source of all randomness.
     go_on
         Asked before every batch of so many evaluations: whether they may be made.
+    progress
+        Told of the evaluations as they are made.
     """
 
     def __init__(
-        self, target: Target, chart: Chart, rng: np.random.Generator, go_on: Callable[[int], bool]
+        self,
+        target: Target,
+        chart: Chart,
+        rng: np.random.Generator,
+        go_on: Callable[[int], bool],
+        progress: Progress = None,
     ) -> None:
         self.target, self.chart, self.rng, self._go_on = target, chart, rng, go_on
+        self._progress = progress
         self._each = _EACH + _EACH_DIMENSION * len(chart.keys)
 
     def __call__(self, points: np.ndarray, log_density: np.ndarray, scanned: int) -> NormalMixture | None:
@@ -130,7 +142,7 @@ class LocalSearch:
         parameters, inside = self.chart.inverse(base, self.rng)
         size, zeros = len(base), np.zeros(len(base))
         draws = Draws(parameters, zeros, inside, np.zeros((size, 1)), np.zeros(size, dtype=int), zeros)
-        weighted = self.target.weigh(draws, self.rng, spot_checks=0)
+        weighted = self.target.weigh(draws, self.rng, self._progress, spot_checks=0)
         log_jacobian = self.chart.forward(parameters)[1]
         alive = np.isfinite(weighted.log_weights) & np.isfinite(log_jacobian) & inside
         return np.where(alive, weighted.log_weights - np.where(alive, log_jacobian, 0.0), -np.inf)

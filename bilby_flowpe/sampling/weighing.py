@@ -14,7 +14,7 @@ from bilby.core.utils import logger
 from ..conditional.base import Conditional, ConditionalConfig, ConditionalDraws, ExactConditional
 from ..importance import WeightSummary, summarise
 from ..priors import Parameters, PriorTransform
-from ..processes.parallel import CHUNK, Row, evaluate, make_rows
+from ..processes.parallel import CHUNK, Progress, Row, evaluate, make_rows
 from ..proposals.mixture import Draws, Mixture, concatenate, posterior_shares
 from ..translation.own_likelihood import LogLikelihood
 from ..translation.problem import Unchanged
@@ -148,7 +148,7 @@ class Target:
         size: int,
         generator: torch.Generator,
         rng: np.random.Generator,
-        progress: str | None = None,
+        progress: Progress = None,
         go_on: Callable[[], bool] | None = None,
     ) -> WeightedDraws:
         """``size`` draws with their weights, in blocks of bounded memory.
@@ -162,7 +162,7 @@ class Target:
         generator, rng
             Generators of the draws, and of what is drawn conditionally.
         progress
-            Title of the progress bar; none is shown when left out.
+            Title of the progress bar, or what is told the number of rows as they are done; nothing is shown when left out.
         go_on
             Asked before every block but the first: whether there is time for another.
         """
@@ -173,7 +173,7 @@ class Target:
             count = min(_BLOCK if go_on is None else self._block_in_time(), size - first)
             # As many rows are checked in many blocks as in one: they count as evaluations.
             checked = SPOT_CHECKS * (first + count) // size - SPOT_CHECKS * first // size
-            title = f"{progress}, {first + count} of {size} draws" if progress else None
+            title = f"{progress}, {first + count} of {size} draws" if isinstance(progress, str) else progress
             chosen = np.bincount(parts[first : first + count], minlength=len(proposal.names))
             blocks.append(self.weigh(proposal.draw_each(chosen, generator, rng), rng, title, checked))
             first += count
@@ -203,7 +203,7 @@ class Target:
         return int(np.clip(2 ** np.floor(np.log2(max(rows, 1.0))), least, _TIMED_BLOCK))
 
     def weigh(
-        self, draws: Draws, rng: np.random.Generator, progress: str | None = None, spot_checks: int = SPOT_CHECKS
+        self, draws: Draws, rng: np.random.Generator, progress: Progress = None, spot_checks: int = SPOT_CHECKS
     ) -> WeightedDraws:
         """Weigh draws.
 
@@ -218,7 +218,7 @@ class Target:
         rng
             Generator of what is drawn conditionally.
         progress
-            Title of the progress bar; none is shown when left out.
+            Title of the progress bar, or what is told the number of rows as they are done; nothing is shown when left out.
         spot_checks
             Rows for which the closed form of the conditionals is held against the user's own likelihood.
         """
