@@ -19,7 +19,8 @@ scatters less, by the variances :math:`s_k^2` within the parts alone (of their r
 .. math:: \sigma_{\ln Z}^2 = \frac{\sum_k n_k s_k^2}{(N \bar w)^2} .
 
 Both are expansions in :math:`1 / \mathrm{ESS}`. With fewer than ``LEAST_EFFECTIVE`` effective draws they end: a single weight
-that outweighs all others gives :math:`\sigma_{\ln Z} \to 1` wherever :math:`Z` is. No error can be given there, and it is infinite.
+that outweighs all others gives :math:`\sigma_{\ln Z} \to 1` wherever :math:`Z` is. No error can be given there: it
+is infinite.
 
 All of this trusts the weights to have a variance. The shape :math:`\hat k` of a generalised Pareto law fitted to the
 largest weights tells whether they have: moments of order :math:`1 / k` and above are infinite (Vehtari et al. 2024,

@@ -200,12 +200,13 @@ class Run:
             ),
         )
         plot_history(model.history, scratch / "training.png")
-        if not has_learnt(model.history, model.information):
+        # In Bilby's test mode nobody expects it to have learnt anything.
+        if self.calibrated and not has_learnt(model.history, model.information):
             checkpoint.unlink(missing_ok=True)
             logger.warning(
                 f"The training made {model.history['step'][-1]} steps, and the network tells no more of the parameters than "
-                "the prior does: it is not kept, and this event is refined from the prior. Give training_time or training_steps "
-                "for more steps, or other processes of this machine a rest"
+                "the prior does: it is not kept, and this event is refined from the prior. Give a longer "
+                "training_time, or end other work of this machine"
             )
             return None, "none"
         try:

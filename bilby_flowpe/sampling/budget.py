@@ -49,6 +49,13 @@ class Budget:
         """What a batch asks between its blocks; ``None`` where time does not matter."""
         return None if self.seconds is None else self.in_time
 
+    def first_half(self) -> Callable[[], bool] | None:
+        """Like :attr:`go_on`, for a stage that is to leave half of the time from now on to others."""
+        if self.seconds is None:
+            return None
+        end = 0.5 * self._seconds_left()
+        return lambda: self._seconds_left() > end
+
     def spent(self, target: Target, when: str = "before the proposal was good enough") -> str:
         """Message that says which budget ended, and when."""
         which = f"max_likelihood_evaluations={self.likelihood_evaluations} ({target.n_likelihood} made)"

@@ -187,8 +187,8 @@ def fill_weighted(sampler: Sampler, outcome: Outcome, target: Target, began: flo
     if len(outcome.rows) < min(outcome.wanted):
         logger.info(
             f"The posterior has {len(outcome.rows)} rows, fewer than n_effective={outcome.wanted[0]}: that many of equal "
-            f"weight can be taken from {summary.n_draws} weighted draws without any twice. More come of a larger n_effective; all "
-            "draws, with weights, are in nested_samples"
+            f"weight can be taken from {summary.n_draws} weighted draws without any twice. More come of a larger "
+            "n_effective; all draws, with weights, are in nested_samples"
         )
     return _finish(result, outcome, target, began)
 

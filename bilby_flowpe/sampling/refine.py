@@ -14,6 +14,7 @@ fixed before it is drawn.
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -219,12 +220,12 @@ class Refinement:
     def _first_round(self) -> None:
         """Draws from the prior, and the choice of where the path starts."""
         began = time.monotonic()
-        # Of a budget that ends here half is for the batch that counts.
+        # Of a budget or a time that ends here half is for the batch that counts.
         left = self.budget.evaluations_left(self.target)
         size = min(self.round_draws, max(left // 2, 1), left)
         if size == 0:
             return
-        weighted = self._drawn(self.proposal, size)
+        weighted = self._drawn(self.proposal, size, self.budget.first_half())
         self.prior_draws = len(weighted.draws)
         if self.network is not None:
             self._choose_start(self.network)
@@ -300,10 +301,12 @@ class Refinement:
         self._drawn(self.proposal, min(self.later_draws, self.budget.evaluations_left(self.target)))
         return self._note(beta, self.pool.last_efficiency(), began)
 
-    def _drawn(self, proposal: Mixture, size: int) -> WeightedDraws:
-        """A batch, which then counts."""
+    def _drawn(self, proposal: Mixture, size: int, go_on: Callable[[], bool] | None = None) -> WeightedDraws:
+        """A batch, which then counts; the budget says how long it may take where ``go_on`` does not."""
         self.bar.stage(f"Refinement, round {len(self.rounds) + 1}")
-        weighted = self.target.draw(proposal, size, self.generator, self.rng, self.bar.advance, self.budget.go_on)
+        weighted = self.target.draw(
+            proposal, size, self.generator, self.rng, self.bar.advance, go_on or self.budget.go_on
+        )
         self.bar.drawn(weighted)
         self.pool.add(weighted, proposal)
         return weighted
