@@ -19,7 +19,7 @@ from safetensors import SafetensorError
 from .arguments import MODES, OF_THE_MODEL
 from .bands import FILE, has_own_frequencies, save_bands, whitened_bands
 from .bound import BoundPosterior
-from .cache import cached_models, check_writable, new_folder
+from .cache import cached_models, check_writable, nearest_refused, new_folder
 from .conditional.base import Conditional, ConditionalConfig
 from .conditional.drawn import Modes, conditional_config, single_response
 from .conditional.modes import conditional_of
@@ -30,16 +30,17 @@ from .plotting import plot_history
 from .processes.parallel import Row
 from .proposals.mixture import flow_alone
 from .representation import RepresentationConfig
+from .sampling.budget import Budget
 from .sampling.closed_form import ClosedFormError, ClosedFormRecord
 from .sampling.event import EventSampler, Wanted
 from .sampling.outcome import Outcome, fill_raw, fill_weighted
-from .sampling.refine import Budget
 from .sampling.weighing import Target
 from .simulation import GravitationalWaveSimulator, SimulationConfig, can_simulate, nobody_simulates
 from .storage.identity import identity_of
 from .storage.ledger import Ledger, remembering
 from .training.build import train_model
-from .training.recipe import TrainingConfig
+from .training.calibrate import MEASURING
+from .training.recipe import TrainingConfig, has_learnt
 from .training.settings import Settings
 from .translation.contract import Contract, describe
 from .translation.own_likelihood import gives_ratio
@@ -101,7 +102,8 @@ class Run:
             raise ConfigurationError(
                 f"importance=False: a {type(self.likelihood).__name__} has no network and no raw draws: leave it out"
             )
-        outcome, target = self._sample(bound, conditional or conditional_of(ConditionalConfig(), self.transform))
+        drawn = conditional or conditional_of(ConditionalConfig(), self.transform)
+        outcome, target = self._sample(bound, source, drawn)
         # A closed form that failed takes the network with it, which knows nothing of the parameters it left out.
         bound = None if target.closed_form.dropped else bound
         outcome.finish(bound, source if bound else "none", self.seed, self.seconds)
@@ -114,7 +116,7 @@ class Run:
             logger.warning(f"Whitened data and waveforms were not kept for a report: {error}")
         return result
 
-    def _sample(self, bound: BoundPosterior | None, conditional: Conditional) -> tuple[Outcome, Target]:
+    def _sample(self, bound: BoundPosterior | None, source: str, conditional: Conditional) -> tuple[Outcome, Target]:
         """Sample the event; where a closed form fails, again without what is drawn by it, starting from the prior."""
         weighted = self.kwargs["importance"]
         wanted = Wanted(self.kwargs["n_effective"], self.kwargs["n_posterior"], self.kwargs["refine"], self.progress)
@@ -130,6 +132,7 @@ class Run:
             proposal = None
             if bound is not None:
                 proposal = bound.mixture() if weighted else flow_alone(bound)
+            self._tell_what_draws(target, bound, source)
             of_data = (bound.log_likelihood_found, bound.surprise) if bound else ()
             event = EventSampler(target, bound, proposal, wanted, budget, self.generator, self.rng, *of_data)
             try:
@@ -215,7 +218,9 @@ class Run:
         if why is None:
             try:
                 bound, source = self._find_or_train()
-                return bound, source, bound.conditional
+                if bound is not None:
+                    return bound, source, bound.conditional
+                why = "the network that was trained tells no more than the prior"
             except (PriorError, SimulationError) as error:
                 # What was asked for by name is not replaced by something else.
                 if given or (isinstance(error, MemoryLimitError) and self._changed("n_waveforms")):
@@ -236,8 +241,8 @@ class Run:
             return translation.obstacle
         return nobody_simulates(self.likelihood)
 
-    def _find_or_train(self) -> tuple[BoundPosterior, str]:
-        """A model bound to the data, and its name."""
+    def _find_or_train(self) -> tuple[BoundPosterior | None, str]:
+        """A model bound to the data, and its name; no model where a training ended before it had learnt anything."""
         if self.kwargs["model"] is not None:
             if ignored := self._changed(*OF_THE_MODEL):
                 logger.warning(f"model={self.kwargs['model']!r} is used as it was trained: {ignored} have no effect")
@@ -249,13 +254,7 @@ class Run:
         if found := self._timed("model", lambda: self._find(contract, settings)):
             logger.info(f"Using the model in {found[1]}")
             return found
-        budget = settings.training
-        logger.info(
-            "No model was trained for this problem yet: simulating "
-            f"{settings.simulation.n_waveforms} waveforms and training for "
-            + (f"{budget.max_time / 60:.1f} minutes" if budget.max_time else f"{budget.max_steps} steps")
-            + ". The model is kept and reused for every later event of the kind"
-        )
+        self._announce(contract, settings)
         folder = new_folder(contract, settings, self.kwargs["cache"])
         check_writable(folder.parent)
         scratch = self._scratch
@@ -266,6 +265,15 @@ class Run:
             checkpoint.unlink(missing_ok=True)
         model = self._timed("training", lambda: self._trained(settings, checkpoint))
         plot_history(model.history, scratch / "training.png")
+        # In Bilby's test mode nobody expects it to have learnt anything.
+        if self.calibrated and not has_learnt(model.history, model.information):
+            checkpoint.unlink(missing_ok=True)
+            logger.warning(
+                f"The training made {model.history['step'][-1]} steps, and the network tells no more of the parameters than "
+                "the prior does: it is not kept, and this event is refined from the prior. Give a longer "
+                "training_time, or end other work of this machine"
+            )
+            return None, "none"
         try:
             model.save(folder)
         except (OSError, SafetensorError) as error:
@@ -280,6 +288,42 @@ class Run:
         self.ledger.clear()
         logger.info(f"Model kept as {folder}")
         return self._bound(model), folder.name
+
+    def _announce(self, contract: Contract, settings: Settings) -> None:
+        """Say why a model is trained and how long all of it takes, before it begins."""
+        if nearest := nearest_refused(contract, settings, self.kwargs["cache"]):
+            name, refusals = nearest
+            logger.info(f"The nearest model, {name}, was trained for another problem: " + "; ".join(refusals))
+        training, count = settings.training, settings.simulation.n_waveforms
+        stages = [f"simulating {count} waveforms"]
+        # Bilby times the likelihood; a waveform takes most of it.
+        each = getattr(self.sampler, "_log_likelihood_eval_time", np.nan)
+        simulating = count * each / self.npool if isinstance(self.likelihood, GravitationalWaveTransient) else 0.0
+        if np.isfinite(simulating) and simulating > 0:
+            stages[0] += f" ({_in_words(simulating)})"
+        steps = f"{training.max_steps} steps"
+        if training.max_time is None:
+            stages.append(f"training for {steps}")
+        else:
+            most = f" or {steps}" if training.max_steps else ""
+            stages.append(f"training for {_in_words(training.max_time)}{most}")
+            if settings.calibration_events:
+                stages.append(f"measuring the model for about {_in_words(MEASURING * training.max_time)}")
+        message = "No model was trained for this problem yet: " + ", ".join(stages)
+        if training.max_time is not None and np.isfinite(simulating):
+            measuring = MEASURING * training.max_time if settings.calibration_events else 0.0
+            message += f"; in all about {_in_words(simulating + training.max_time + measuring)}"
+        logger.info(f"{message}. The model is kept and reused for every later event of the kind")
+
+    def _tell_what_draws(self, target: Target, bound: BoundPosterior | None, source: str) -> None:
+        """Say what in truth draws the parameters: Bilby has printed the arguments, which a model that is given overrules."""
+        by_closed_form = [key for key in target.transform.keys if key in target.conditional.keys]
+        conditional = f"; {by_closed_form} are drawn from their conditional" if by_closed_form else ""
+        if bound is None:
+            logger.info(f"Proposal: refined from the prior for {list(target.keys)}{conditional}")
+            return
+        family = bound.model.settings["network"]["family"]
+        logger.info(f"Proposal: model {source}, a {family} network for {list(target.keys)}{conditional}")
 
     def _conditional_alone(self, why: str | None = None, tried: Sequence[Row] = ()) -> Conditional | None:
         """What of a gravitational wave needs no network: the rest is refined from the prior for this event alone.
@@ -365,3 +409,8 @@ class Run:
             fold_phase=kwargs["fold_phase"],
             **more,
         )
+
+
+def _in_words(seconds: float) -> str:
+    """A time for people: seconds below two minutes, minutes above."""
+    return f"{seconds:.0f} s" if seconds < 120 else f"{seconds / 60:.0f} minutes"

@@ -49,6 +49,7 @@ class Outcome:
     summary: WeightSummary = field(init=False)
     rows: np.ndarray = field(init=False)
     verdict: Verdict = field(init=False)
+    wanted: tuple[int, int] = field(init=False, default=(0, 0))
     statistics: dict[str, Any] = field(init=False, default_factory=dict)
     bound: BoundPosterior | None = field(init=False, default=None)
 
@@ -89,6 +90,7 @@ class Outcome:
             Says how unlike the simulations the data are, given what power the best draw leaves in them.
         """
         weighted = self.weighted
+        self.wanted = n_effective, n_posterior
         self.rows, available = equal_weight_rows(weighted.log_weights, n_posterior, rng)
         size = len(weighted.log_weights)
         of_data = surprise and surprise(
@@ -123,8 +125,10 @@ class Outcome:
             return None
         weights = normalised_weights(self.weighted.log_weights[alive])
         beyond = target.transform.outermost({key: value[alive] for key, value in self.weighted.parameters.items()})
-        shares = {key: float(weights[rows].sum()) for key, rows in beyond.items()}
-        return max(shares.items(), key=lambda item: item[1])
+        # What is drawn by its value has no last quantile.
+        by_value = {key for part in self.proposal.parts for key in getattr(part, "in_values", ())}
+        shares = {key: float(weights[rows].sum()) for key, rows in beyond.items() if key not in by_value}
+        return max(shares.items(), key=lambda item: item[1], default=None)
 
     def _missing(self, target: Target, found: float) -> float:
         """By how much a template fits the data better than any draw does, in log likelihood."""
@@ -179,6 +183,12 @@ def fill_weighted(sampler: Sampler, outcome: Outcome, target: Target, began: flo
     }
     if outcome.pilot:
         outcome.statistics["pilot_efficiency"] = outcome.pilot.efficiency
+    if len(outcome.rows) < min(outcome.wanted):
+        logger.info(
+            f"The posterior has {len(outcome.rows)} rows, fewer than n_effective={outcome.wanted[0]}: that many of equal "
+            f"weight can be taken from {summary.n_draws} weighted draws without any twice. More come of a larger "
+            "n_effective; all draws, with weights, are in nested_samples"
+        )
     return _finish(result, outcome, target, began)
 
 
@@ -236,6 +246,20 @@ def _finish(result: Result, outcome: Outcome, target: Target, began: float) -> R
     statistics["seconds"]["total"] = round(time.monotonic() - began, 3)
     result.meta_data = {**(result.meta_data or {}), KEY: statistics}
     grade, reasons = statistics["verdict"], statistics["reasons"]
-    message = f"Verdict: {grade}" + "".join(f"; {reason}" for reason in reasons)
+    message = f"Verdict: {grade} ({_figures(outcome, target)})" + "".join(f"; {reason}" for reason in reasons)
     (logger.info if grade == "reliable" else logger.warning)(message)
     return result
+
+
+def _figures(outcome: Outcome, target: Target) -> str:
+    """The figures that a verdict rests on, in words."""
+    statistics = outcome.statistics
+    spent = f"{target.n_likelihood} likelihood evaluations"
+    if not statistics["importance_weighted"]:
+        return f"{statistics['n_posterior']} raw draws, {spent}"
+    summary = outcome.summary
+    name = "ln Bayes factor" if target.use_ratio else "ln evidence"
+    return (
+        f"{name} {summary.log_evidence:.3f} +- {summary.log_evidence_err:.2g}, {summary.effective_sample_size:.0f} effective "
+        f"of {summary.n_draws} draws, an efficiency of {summary.efficiency:.3g}; {spent}"
+    )

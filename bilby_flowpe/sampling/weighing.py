@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
@@ -12,7 +13,7 @@ from bilby.core.likelihood import Likelihood
 from ..conditional.base import Conditional, ConditionalConfig, ExactConditional
 from ..importance import WeightSummary, summarise
 from ..priors import Parameters, PriorTransform
-from ..processes.parallel import Row, evaluate, make_rows
+from ..processes.parallel import CHUNK, Progress, Row, evaluate, make_rows
 from ..proposals.mixture import Draws, Mixture, concatenate, posterior_shares
 from ..proposals.parts import PRIOR
 from ..translation.own_likelihood import LogLikelihood
@@ -21,7 +22,9 @@ from .closed_form import ClosedFormRecord, Comparison, agrees, compare, joined, 
 
 _FAILED = -1e300
 _DEFENSIVE = 0.05  # share of distances from their prior, where the likelihood drawn with is not the one asked for
-_BLOCK, _TIMED_BLOCK = 20_000, 500
+_BLOCK, _TIMED_BLOCK = 20_000, 512
+# Where time is limited a block is of the largest power of two of rows that takes no more seconds, of at least so many rows.
+_BLOCK_SECONDS, _LEAST_BLOCK = 1.0, 16
 _LOOKED_AT = 8  # rows without inner products whose own likelihood is asked for: is it zero, or not a number?
 
 
@@ -113,6 +116,8 @@ class Target:
         Likelihood evaluations so far.
     n_nan
         Of these, how many gave no number.
+    seconds_each
+        Seconds that a draw took in the latest batch, its likelihood and what is drawn conditionally included; 0 before any.
     closed_form
         All comparisons of the closed form with the likelihood so far.
     raises
@@ -127,6 +132,7 @@ class Target:
     translation: Unchanged = field(default=None)  # type: ignore[assignment]  # the identity, when left out
     n_likelihood: int = 0
     n_nan: int = 0
+    seconds_each: float = 0.0
     closed_form: ClosedFormRecord = field(default_factory=ClosedFormRecord)
     raises: bool = False
 
@@ -149,7 +155,7 @@ class Target:
         size: int,
         generator: torch.Generator,
         rng: np.random.Generator,
-        progress: str | None = None,
+        progress: Progress = None,
         go_on: Callable[[], bool] | None = None,
         checks: int | None = None,
     ) -> WeightedDraws:
@@ -164,7 +170,7 @@ class Target:
         generator, rng
             Generators of the draws, and of what is drawn conditionally.
         progress
-            Title of the progress bar; none is shown when left out.
+            Title of the progress bar, or what is told the number of rows as they are done; nothing is shown when left out.
         go_on
             Asked before every block but the first: whether there is time for another.
         checks
@@ -175,21 +181,20 @@ class Target:
         ClosedFormError
             If the closed form fails at one of them and :attr:`raises` is set.
         """
-        blocks = []
-        step = _BLOCK if go_on is None else _TIMED_BLOCK
-        starts = range(0, size, step)
+        blocks: list[WeightedDraws] = []
         parts = rng.permutation(np.repeat(range(len(proposal.names)), proposal.allot(size, rng)))
-        # As many rows are checked in many blocks as in one: they count as evaluations.
         from_prior = list(proposal.names) == [PRIOR]
         checks = rows_to_compare(size, from_prior) if checks is None else checks
-        spots = np.diff(np.linspace(0, checks, len(starts) + 1).astype(int)).tolist()
-        for first, checked in zip(starts, spots, strict=True):
-            if first and go_on is not None and not go_on():
-                break
-            count = min(step, size - first)
-            title = f"{progress}, {first + count} of {size} draws" if progress else None
+        first, began = 0, time.monotonic()
+        while first < size and not (first and go_on is not None and not go_on()):
+            count = min(_BLOCK if go_on is None else self._block_in_time(), size - first)
+            # As many rows are compared in many blocks as in one: they count as evaluations.
+            compared = checks * (first + count) // size - checks * first // size
+            title = f"{progress}, {first + count} of {size} draws" if isinstance(progress, str) else progress
             chosen = np.bincount(parts[first : first + count], minlength=len(proposal.names))
-            blocks.append(self.weigh(proposal.draw_each(chosen, generator, rng), rng, title, checked))
+            blocks.append(self.weigh(proposal.draw_each(chosen, generator, rng), rng, title, compared))
+            first += count
+            self.seconds_each = (time.monotonic() - began) / first
             self.closed_form.add(blocks[-1].compared, from_prior)
             if self.raises:
                 self.closed_form.require(self.conditional.keys)
@@ -206,14 +211,22 @@ class Target:
             compared=joined([block.compared for block in blocks]),
             extra={key: np.concatenate([block.extra[key] for block in blocks]) for key in blocks[0].extra},
             log_extra=np.concatenate([block.log_extra for block in blocks]),
-            allotted=len(blocks) == len(starts),
+            allotted=first >= size,
         )
+
+    def _block_in_time(self) -> int:
+        """Rows of a block that takes about a second; a power of two, so that small differences in speed change nothing."""
+        least = _LEAST_BLOCK if self.npool == 1 else min(CHUNK * self.npool, _TIMED_BLOCK)
+        if self.seconds_each <= 0:
+            return least
+        rows = _BLOCK_SECONDS / self.seconds_each
+        return int(np.clip(2 ** np.floor(np.log2(max(rows, 1.0))), least, _TIMED_BLOCK))
 
     def weigh(
         self,
         draws: Draws,
         rng: np.random.Generator,
-        progress: str | None = None,
+        progress: Progress = None,
         spot_checks: int | None = None,
     ) -> WeightedDraws:
         """Weigh draws.
@@ -229,7 +242,7 @@ class Target:
         rng
             Generator of what is drawn conditionally.
         progress
-            Title of the progress bar; none is shown when left out.
+            Title of the progress bar, or what is told the number of rows as they are done; nothing is shown when left out.
         spot_checks
             Rows for which the closed form of the conditionals is held against the user's own likelihood; the usual share
             when left out.

@@ -37,8 +37,9 @@ from ..representation import (
 from ..simulation import AmortisedSimulator, GravitationalWaveSimulator, SimulationConfig, Simulator, make_simulator
 from ..simulation.unchanging import unchanging
 from ..translation.contract import describe
-from .calibrate import calibrate, calibrated
+from .calibrate import MEASURING, calibrate, calibrated
 from .loop import train
+from .recipe import has_learnt
 from .settings import Settings, adapted
 from .stream import Stream
 
@@ -157,13 +158,18 @@ class _Builder:
             shares=Shares(),
             settings=settings.to_dict(),
             history=history.to_dict(),
-            information=self._information(representation, network.n_parameters),
+            information={
+                **self._information(representation, network.n_parameters),
+                "loss_of_prior": _loss_of_prior(validation.x.double().numpy()),
+            },
         )
-        if not settings.calibration_events or self.team.rank > 0:
+        if not settings.calibration_events or self.team.rank > 0 or not has_learnt(model.history, model.information):
             return model
+        # Where the training was given seconds, the measuring is, too: a share of them.
+        budget = settings.training.max_time and MEASURING * settings.training.max_time
         logger.info(
-            f"Measuring the model on {settings.calibration_events} simulated events, and what its data look like on "
-            f"{settings.null_events}"
+            f"Measuring the model on up to {settings.calibration_events} simulated events, and what its data look like on "
+            f"up to {settings.null_events}" + (f", for about {budget:.0f} s" if budget else "")
         )
         measured = calibrate(
             model,
@@ -173,6 +179,7 @@ class _Builder:
             seed=settings.training.seed,
             npool=self.npool,
             null_events=settings.null_events,
+            seconds=budget,
         )
         model.information["seconds"]["total"] = round(time.monotonic() - self.began, 1)
         return calibrated(model, measured)
@@ -297,6 +304,12 @@ class _Builder:
             information["symmetries"] = self.simulator.symmetries.to_dict()
             information["factorised"] = self.simulator.factorised
         return information
+
+
+def _loss_of_prior(x: np.ndarray) -> float:
+    """Loss, in the units of training, of a normal density that knows the mean and covariance of the parameters and no data."""
+    covariance = np.atleast_2d(np.cov(x.T))
+    return float(0.5 * (x.shape[1] * (1 + np.log(2 * np.pi)) + np.linalg.slogdet(covariance)[1]))
 
 
 def _compressor(representation: Representation) -> Compressor | None:
