@@ -18,7 +18,7 @@ ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = "bilby_flowpe"
 
 ROWS = (
-    {"errors", "plotting", "statistics"},
+    {"errors", "plotting", "statistics", "windows"},
     {"arguments", "importance", "networks", "observed", "prior_checks", "problems", "selection", "storage", "surprise"},
     {"priors", "processes", "verdict"},
     {"bands", "proposals", "simulation"},

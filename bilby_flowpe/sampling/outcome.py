@@ -20,8 +20,8 @@ from ..processes.parallel import Row
 from ..proposals.mixture import Mixture
 from ..proposals.parts import PRIOR
 from ..statistics import KEY
-from ..surprise import RESIDUAL, Surprise, farthest_off, residual_of
-from ..verdict import Evidence, Verdict, judge
+from ..surprise import RESIDUAL, Surprise, farthest_off, residual_of, without_simulations
+from ..verdict import Evidence, Thresholds, Verdict, judge
 from .refine import Refinement
 from .weighing import Target, WeightedDraws
 
@@ -86,15 +86,18 @@ class Outcome:
         searched
             Draws of the prior, where modes were looked for with nothing else.
         surprise
-            Says how unlike the simulations the data are, given what power the best draw leaves in them.
+            Says how unlike the simulations the data are, given what power the best draw leaves in them; by that power alone
+            when left out.
         """
         weighted = self.weighted
         self.rows, available = equal_weight_rows(weighted.log_weights, n_posterior, rng)
         size = len(weighted.log_weights)
-        of_data = surprise and surprise(
-            # What poor draws leave in the data is not the data's: a template may fit better.
-            residual_of(target.likelihood, max(self._best(target), -np.inf if found is None else found))
-        )
+        # What poor draws leave in the data is not the data's: a template may fit better.
+        best = max(self._best(target), -np.inf if found is None else found)
+        residual = residual_of(target.likelihood, best)
+        of_data = surprise and surprise(residual)
+        if of_data is None and self.summary.effective_sample_size >= Thresholds().effective_failed:
+            of_data = without_simulations(target.likelihood, residual)
         if of_data and of_data.most == RESIDUAL:
             of_data = replace(of_data, where=farthest_off(target.likelihood, self._best_row(target)))
         evidence = Evidence(
