@@ -19,8 +19,8 @@ PACKAGE = "bilby_flowpe"
 
 ROWS = (
     {"errors", "plotting", "statistics", "windows"},
-    {"arguments", "importance", "networks", "observed", "prior_checks", "problems", "selection", "storage", "surprise"},
-    {"priors", "processes", "verdict"},
+    {"arguments", "importance", "networks", "open_data", "prior_checks", "problems", "selection", "storage", "surprise"},
+    {"observed", "priors", "processes", "verdict"},
     {"bands", "proposals", "simulation"},
     {"conditional", "representation", "translation"},
     {"bound", "reweighting"},
