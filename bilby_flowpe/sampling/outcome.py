@@ -14,6 +14,7 @@ from bilby.core.utils import logger
 from pandas import DataFrame
 
 from ..bound import BoundPosterior
+from ..edges import edges_of
 from ..errors import ConfigurationError
 from ..importance import WeightSummary, equal_weight_rows, normalised_weights
 from ..processes.parallel import Row
@@ -169,8 +170,13 @@ def fill_weighted(sampler: Sampler, outcome: Outcome, target: Target, began: flo
     result.num_likelihood_evaluations = target.n_likelihood
     table = DataFrame(samples, columns=list(keys)).assign(log_likelihood=log_likelihood, log_prior=log_prior)
     result.nested_samples = _weighted(table, weighted, summary)
+    weights = normalised_weights(weighted.log_weights) if summary.n_finite else np.zeros(len(samples))
+    edges = edges_of(sampler.priors, parameters, weights)
+    for edge in edges:
+        logger.warning(f"Note: {edge}")
     outcome.statistics |= {
         **summary.to_dict(),
+        "edges": [edge.to_dict() for edge in edges],
         "n_posterior": len(outcome.rows),
         "n_outside_prior": weighted.n_outside,
         "n_nan_likelihoods": target.n_nan,
