@@ -1,9 +1,10 @@
 """Which marginals of a posterior pile up at an edge of their prior, and by how much.
 
-A prior that ends where the likelihood does not cuts the posterior, with perfect weights: draws cannot tell what lies beyond. What they can
-tell is the density of the posterior at the edge, over its largest. It is said of every parameter, and of every constrained quantity,
-whose edge is one of choice: not of periodic parameters, and not of bounds that nature has, a mass ratio of 1 or a spin of 0. An edge is
-the user's to choose: it is no reason against a result, but for another look at the prior.
+A prior that ends where the likelihood does not cuts the posterior, with perfect weights: draws cannot tell what lies
+beyond. What they can tell is the density of the posterior at the edge, over its largest. It is said of every parameter,
+and of every constrained quantity, whose edge is one of choice: not of periodic parameters, and not of bounds that
+nature has, a mass ratio of 1 or a spin of 0. An edge is the user's to choose: it is no reason against a result, but for
+another look at the prior.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ __all__ = ["Edge", "edges_of"]
 
 _BINS = 10  # from the 5% to the 95% quantile of a marginal: their width is what "at the edge" means
 _SHARE = 0.1  # of its largest that the density has at an edge where it is said: a normal one would have 1.6% beyond
-_TOLD = 0.1  # largest difference of the posterior's cumulative distribution from the prior's, below which data tell nothing
+_TOLD = 0.1  # largest difference of the cumulative distributions of posterior and prior, below which data tell nothing
 _FEWEST_VALUES = 50  # distinct ones: fewer are no density
 _FITTED = 2000  # values that a normal curve is fitted to
 _NEAR = 0.021  # within which an edge is a natural bound: spins end at 0.99 or 0.98
@@ -72,8 +73,8 @@ class Edge:
     density, density_err
         Of the posterior within a tenth of its width of the edge, over its largest, and the error of that.
     beyond
-        Share of a normal curve, fitted to the marginal between its edges, that lies beyond this one: how much of the posterior a wider
-        prior would add there, roughly.
+        Share of a normal curve, fitted to the marginal between its edges, that lies beyond this one: how much of the
+        posterior a wider prior would add there, roughly.
     """
 
     parameter: str
@@ -86,8 +87,9 @@ class Edge:
     def __str__(self) -> str:
         largest = "largest" if self.density >= 1 else f"{self.density:.2f} +- {self.density_err:.2f} of its largest"
         return (
-            f"the posterior of {self.parameter} piles up at the {self.side} edge {self.value:.8g} of its prior: its density there is "
-            f"{largest}, and a normal curve like it has {self.beyond:.2g} of its area beyond; widen this prior if nothing else bounds it"
+            f"the posterior of {self.parameter} piles up at the {self.side} edge {self.value:.8g} of its prior: its density "
+            f"there is {largest}, and a normal curve like it has {self.beyond:.2g} of its area beyond; widen this prior if "
+            "nothing else bounds it"
         )
 
     def to_dict(self) -> dict[str, Any]:
@@ -147,7 +149,9 @@ def _constrained(priors: Mapping[str, Any], parameters: Mapping[str, np.ndarray]
     if not wanted or not isinstance(priors, PriorDict):
         return {}
     size = len(next(iter(parameters.values())))
-    fixed = {key: np.full(size, float(prior.peak)) for key, prior in priors.items() if getattr(prior, "is_fixed", False)}
+    fixed = {
+        key: np.full(size, float(prior.peak)) for key, prior in priors.items() if getattr(prior, "is_fixed", False)
+    }
     try:
         converted = priors.conversion_function({**fixed, **parameters})
     except Exception:  # a user's own function may want anything; the run went by it row by row

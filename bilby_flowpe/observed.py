@@ -34,8 +34,8 @@ _FEWEST = 8  # segments of a noise curve: fewer scatter by more than a third eac
 _MANY = 30  # segments from which each bin stands for itself: it then scatters by a quarter or less
 _SMOOTHED = 4.0  # Hz: of a bin's surroundings, where there are fewer
 _INDEPENDENT = {"welch": 0.75, "median": 0.42}
-"""Inverse variance of a bin in units of that of one periodogram, for each of 8 to 30 segments that share half of their data; measured on
-white noise. A median of few needs nearly twice as many as a mean."""
+"""Inverse variance of a bin in units of that of one periodogram, for each of 8 to 30 segments that share half of their
+data; measured on white noise. A median of few needs nearly twice as many as a mean."""
 _CHANCE = 1e-3  # probability of a bin that sticks out of its surroundings by chance: rarer ones are lines
 
 
@@ -51,17 +51,17 @@ def read_strain(
     start, end
         In seconds.
     folder
-        With files of the Gravitational Wave Open Science Center, ``*.hdf5``: all that hold strain of this detector, by their content,
-        are read and joined. The open data are fetched when left out.
+        With files of the Gravitational Wave Open Science Center, ``*.hdf5``: all that hold strain of this detector, by
+        their content, are read and joined. The open data are fetched when left out.
     sample_rate
         In Hz, of data that are fetched; of files the folder's only rate is taken, and of several the nearest.
 
     Returns
     -------
     gwpy.timeseries.TimeSeries
-        What of the wanted stretch the data have, from the first sample to the last. Gaps are not-a-number (NaN), and so are seconds
-        in which the data quality has not set ``DATA`` or ``CBC_CAT1``, which are logged. ``CBC_CAT2`` and hardware injections are
-        logged alone.
+        What of the wanted stretch the data have, from the first sample to the last. Gaps are not-a-number (NaN), and so
+        are seconds in which the data quality has not set ``DATA`` or ``CBC_CAT1``, which are logged. ``CBC_CAT2`` and
+        hardware injections are logged alone.
 
     Raises
     ------
@@ -84,9 +84,9 @@ def noise_curve(
 ) -> PowerSpectralDensity:
     """One-sided noise power spectral density from strain without a signal.
 
-    It is estimated from segments, halves overlapping, of every stretch without a gap. Of fewer than 30 segments a single bin scatters by
-    more than a quarter, which would bias the likelihood: each bin is then the median over 4 Hz around it, but for lines, bins that stick
-    out of their surroundings by more than chance, which stay as they are.
+    It is estimated from segments, halves overlapping, of every stretch without a gap. Of fewer than 30 segments a
+    single bin scatters by more than a quarter, which would bias the likelihood: each bin is then the median over 4 Hz
+    around it, but for lines, bins that stick out of their surroundings by more than chance, which stay as they are.
 
     Parameters
     ----------
@@ -105,8 +105,8 @@ def noise_curve(
     minimum_frequency
         Lowest frequency of interest in Hz, for the truncation.
     without
-        First and last GPS time in seconds of what is left out: the segment with the signal. The curve is made of the data on both
-        sides of it.
+        First and last GPS time in seconds of what is left out: the segment with the signal. The curve is made of the
+        data on both sides of it.
 
     Raises
     ------
@@ -127,9 +127,9 @@ def noise_curve(
     count = sum(power.shape[1] for power in powers)
     if count < _FEWEST:
         raise DataError(
-            f"{usable.sum() / rate:g} s of strain that can be used, in {len(pieces)} stretches, are too few for a noise curve of "
-            f"{duration:g} s segments: they hold {count}, and {_FEWEST} are needed: give at least {(_FEWEST + 1) / 2 * duration:g} s "
-            "in one stretch, or a shorter duration"
+            f"{usable.sum() / rate:g} s of strain that can be used, in {len(pieces)} stretches, are too few for a noise "
+            f"curve of {duration:g} s segments: they hold {count}, and {_FEWEST} are needed: give at least "
+            f"{(_FEWEST + 1) / 2 * duration:g} s in one stretch, or a shorter duration"
         )
     power = np.concatenate(powers, axis=1)
     values = power.mean(axis=1) if method == "welch" else np.median(power, axis=1) / _median_bias(count)
@@ -219,8 +219,8 @@ def interferometer(
     minimum_frequency, maximum_frequency
         Band of the likelihood in Hz; what is above is left away in frequency, which is an exact low pass.
     roll_off
-        Of the Tukey window in seconds. Its loss of power is not made up for, as Bilby's likelihood takes the noise for stationary, but
-        recorded with the data (``strain_data.window_factor``).
+        Of the Tukey window in seconds. Its loss of power is not made up for, as Bilby's likelihood takes the noise for
+        stationary, but recorded with the data (``strain_data.window_factor``).
 
     Raises
     ------
@@ -240,8 +240,8 @@ def interferometer(
     if not np.all(np.isfinite(piece.value)):
         lost = ", ".join(f"{low:.15g} to {high:.15g}" for low, high in stretches(piece, ~np.isfinite(piece.value)))
         raise DataError(
-            f"{detector}: in the segment from {start:.15g} to {start + duration:.15g} the strain is missing, or unusable by its data "
-            f"quality, from {lost}: choose a segment beside it, or leave this detector out"
+            f"{detector}: in the segment from {start:.15g} to {start + duration:.15g} the strain is missing, or unusable "
+            f"by its data quality, from {lost}: choose a segment beside it, or leave this detector out"
         )
     whole = InterferometerStrainData(
         minimum_frequency=minimum_frequency, maximum_frequency=maximum_frequency, roll_off=roll_off

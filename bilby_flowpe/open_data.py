@@ -1,8 +1,8 @@
 """Strain and data quality of the Gravitational Wave Open Science Center, from files or fetched.
 
-Which detector, which times and which sampling rate a file holds is read from its content; names of files mean nothing, but that of
-several versions of the same data the last one by name counts (``V2`` after ``V1``). Samples that no file has, and seconds that the
-data quality calls unusable, are not-a-number (NaN) in what is returned.
+Which detector, which times and which sampling rate a file holds is read from its content; names of files mean nothing,
+but that of several versions of the same data the last one by name counts (``V2`` after ``V1``). Samples that no file
+has, and seconds that the data quality calls unusable, are not-a-number (NaN) in what is returned.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from gwpy.timeseries import StateVector, TimeSeries
 
 UNUSABLE = {"DATA": "data present", "CBC_CAT1": "cbc cat1"}
-"""Bits without which a second is not used, and the words by which their descriptions are known: no data, or data that the search for
-compact binaries calls bad beyond use."""
+"""Bits without which a second is not used, and the words by which their descriptions are known: no data, or data that
+the search for compact binaries calls bad beyond use."""
 _DOUBTFUL = {"CBC_CAT2": "cbc cat2", "NO_CBC_HW_INJ": "no cbc injections"}  # told, and used all the same
 _QUALITY = (
     {"path": "quality/simple", "value_dataset": "DQmask", "bits_dataset": "DQDescriptions"},
@@ -150,7 +150,9 @@ def fetched(detector: str, start: float, end: float, sample_rate: int = 4096) ->
     try:
         quality = StateVector.fetch_open_data(detector, start, end)
     except Exception as error:
-        logger.warning(f"{detector}: data quality cannot be fetched and is not looked at ({type(error).__name__}: {error})")
+        logger.warning(
+            f"{detector}: data quality cannot be fetched and is not looked at ({type(error).__name__}: {error})"
+        )
         return strain
     return _without_bad_seconds(detector, strain, [quality])
 

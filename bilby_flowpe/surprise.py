@@ -4,16 +4,17 @@ Weights tell whether draws follow the user's posterior; they cannot tell whether
 figures look for that:
 
 - the **residual**: power of the whitened data after the best waveform known is taken out, that of a draw or a template,
-  :math:`R = \langle d | d \rangle - 2 \max \ln \Lambda`, less its expectation for Gaussian noise, in its standard deviations.
-  Both are those of noise under the window of the data (:mod:`bilby_flowpe.windows`); without a window they are n and
-  :math:`\sqrt{2 n}`, for n real numbers of data. A glitch, a line, a noise curve that is wrong, or a signal that no waveform of the
-  prior matches leave power behind, or too little.
+  :math:`R = \langle d | d \rangle - 2 \max \ln \Lambda`, less its expectation for Gaussian noise, in its standard
+  deviations. Both are those of noise under the window of the data (:mod:`bilby_flowpe.windows`); without a window they
+  are n and :math:`\sqrt{2 n}`, for n real numbers of data. A glitch, a line, a noise curve that is wrong, or a signal
+  that no waveform of the prior matches leave power behind, or too little.
 - the **distance** of the representation from those of simulated data: squared, in units of their covariance.
 - the **loudness**: the best log likelihood ratio that a bank of templates finds. No signal is quieter than any of the prior's.
 
-Each has a p-value from its distribution over simulations of the model's own problem, and the least of them, times their number
-(Bonferroni), is the event's. Without a model there is the residual alone, which is nearly normal by itself. What signals within the prior and Gaussian noise can look like is not found: a glitch like a
-black hole, a signal from just beyond the prior.
+Each has a p-value from its distribution over simulations of the model's own problem, and the least of them, times their
+number (Bonferroni), is the event's. Without a model there is the residual alone, which is nearly normal by itself. What
+signals within the prior and Gaussian noise can look like is not found: a glitch like a black hole, a signal from just
+beyond the prior.
 """
 
 from __future__ import annotations
@@ -213,8 +214,8 @@ def residual_of(likelihood: Likelihood, log_likelihood_ratio: float) -> float | 
 def without_simulations(likelihood: Likelihood, residual: float | None) -> Surprise | None:
     """Surprise where no simulations are at hand: by the residual, a sum over so many numbers that it is as good as normal.
 
-    The parameters that were fitted take as many numbers' power away, which is left out of account: of thousands of numbers it is
-    less than a tenth of a standard deviation.
+    The parameters that were fitted take as many numbers' power away, which is left out of account: of thousands of
+    numbers it is less than a tenth of a standard deviation.
 
     Parameters
     ----------
@@ -273,8 +274,8 @@ def bands_off(likelihood: Likelihood, row: Mapping[str, float]) -> list[tuple[fl
     Returns
     -------
     list of tuple
-        How far off in standard deviations, the power over its expectation, the detector, first and last frequency in Hz; empty for
-        data that are no gravitational waves, and where there is no waveform.
+        How far off in standard deviations, the power over its expectation, the detector, first and last frequency in
+        Hz; empty for data that are no gravitational waves, and where there is no waveform.
     """
     if not isinstance(likelihood, GravitationalWaveTransient):
         return []

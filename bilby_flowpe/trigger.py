@@ -34,13 +34,13 @@ if TYPE_CHECKING:
 
 CHIRP_MASSES = (4.0, 200.0)
 """Least and largest chirp mass searched for, in solar masses as the detectors see them."""
-_SPACING = 0.05, 30.0  # of templates in the logarithm of the chirp mass, at and above which mass; closer for lighter ones
+_SPACING = 0.05, 30.0  # of templates in ln(chirp mass), and solar masses from which it holds; lighter ones are closer
 _SEGMENT = 2.0  # seconds of a segment of the noise curve
 _SETTLED = 1.0  # seconds at either end of the data, or of a gap, where a filter has not all of its data
 _PADDING = 32.0  # seconds after the data, for the longest template: 22 s for 4 solar masses from 20 Hz
 _TIMING = 0.005  # seconds that arrival times are off by at most, beside the light's way
 _LIKELY = 15.0  # log likelihood ratio down to which a template's mass is within the range
-_WIDER = 1.5  # factor that the range is made wider by: spins and mass ratios move the chirp mass, which templates have not
+_WIDER = 1.5  # factor that the range is made wider by: templates have no spins and equal masses
 _SUN = 4.925491e-6  # G M / c^3 of the Sun in seconds
 
 
@@ -73,7 +73,7 @@ class Trigger:
 
 
 def segment_length(chirp_mass: float, minimum_frequency: float = 20.0) -> float:
-    """Seconds of data, a power of two and at least four, that hold a signal from its lowest frequency to two seconds after its end.
+    """Seconds of data, a power of two, that hold a signal from its lowest frequency to two seconds after its end.
 
     Parameters
     ----------
@@ -120,7 +120,9 @@ def search(
     last = min(one.end for one in filters.values())
     low, high = (first, last) if around is None else (max(first, around[0]), min(last, around[1]))
     if not high - low > 0:
-        raise DataError(f"{', '.join(strain)} have no strain in common between {low:.15g} and {high:.15g}: look elsewhere")
+        raise DataError(
+            f"{', '.join(strain)} have no strain in common between {low:.15g} and {high:.15g}: look elsewhere"
+        )
     rate = 2 * maximum_frequency
     grid = low + np.arange(int((high - low) * rate)) / rate
     delays = _light_travel_times(list(strain))
@@ -139,8 +141,8 @@ def search(
     )
     if trigger.network_snr < least_snr:
         raise DataError(
-            f"no signal is found in {', '.join(strain)} between {low:.15g} and {high:.15g}: the loudest has a signal-to-noise ratio of "
-            f"{trigger.network_snr:.1f}, below {least_snr:g}: say where and how heavy it is"
+            f"no signal is found in {', '.join(strain)} between {low:.15g} and {high:.15g}: the loudest has a "
+            f"signal-to-noise ratio of {trigger.network_snr:.1f}, below {least_snr:g}: say where and how heavy it is"
         )
     return trigger
 

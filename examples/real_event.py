@@ -7,12 +7,13 @@ From the name of an event to its posterior, evidence, pictures and a report::
     python examples/real_event.py GW150914
     python examples/real_event.py GW150914 --data-dir DIR --trigger 1126259462.4 --detectors H1 L1
 
-Strain is fetched from the Gravitational Wave Open Science Center through gwpy, or read from the folder of ``--data-dir``: all its
-files, of any length, at 4 or 16 kHz. Where nothing else is given, the detectors are those of the files, and the signal is searched
-for by matched filters, over chirp masses from 4 to 200: its time, and a range of chirp masses with a wide margin, are what the priors
-are put around. Beside them these are Bilby's default ones of a binary black hole with aligned spins, or those of a file. Noise
-curves are estimated from the data on both sides of the analysed segment, or read from files that are named. Nothing is trained: a
-proposal is refined for this event alone; ``--network maf`` trains a model and keeps it for the next event of the kind.
+Strain is fetched from the Gravitational Wave Open Science Center through gwpy, or read from the folder of
+``--data-dir``: all its files, of any length, at 4 or 16 kHz. Where nothing else is given, the detectors are those of
+the files, and the signal is searched for by matched filters, over chirp masses from 4 to 200: its time, and a range of
+chirp masses with a wide margin, are what the priors are put around. Beside them these are Bilby's default ones of a
+binary black hole with aligned spins, or those of a file. Noise curves are estimated from the data on both sides of the
+analysed segment, or read from files that are named. Nothing is trained: a proposal is refined for this event alone;
+``--network maf`` trains a model and keeps it for the next event of the kind.
 
 .. image:: /images/gallery/real_event.png
    :alt: corner plot of GW150914
@@ -51,11 +52,13 @@ def given_or_known(arguments: argparse.Namespace) -> tuple[float | None, list[st
     from gwosc import datasets
 
     try:
-        return trigger or datasets.event_gps(arguments.name), detectors or sorted(datasets.event_detectors(arguments.name))
+        return trigger or datasets.event_gps(arguments.name), detectors or sorted(
+            datasets.event_detectors(arguments.name)
+        )
     except Exception as error:
         raise SystemExit(
-            f"{arguments.name}: the open science center cannot be asked ({type(error).__name__}): give --trigger and --detectors, "
-            "or --data-dir with its files"
+            f"{arguments.name}: the open science center cannot be asked ({type(error).__name__}): give --trigger and "
+            "--detectors, or --data-dir with its files"
         ) from error
 
 
@@ -172,11 +175,17 @@ def main() -> None:
     parser.add_argument("name", help="of the event, as the open science center has it")
     parser.add_argument("--data-dir", type=Path, help="folder of strain files; fetched when left out")
     parser.add_argument(
-        "--noise-curves", type=Path, help="folder of noise curves PSD_H1.txt and so on; estimated from the strain when left out"
+        "--noise-curves",
+        type=Path,
+        help="folder of noise curves PSD_H1.txt and so on; estimated from the strain when left out",
     )
     parser.add_argument("--trigger", type=float, help="GPS time; searched for in files, else the open science center's")
-    parser.add_argument("--detectors", nargs="+", help="those of the files, or the open science center's, when left out")
-    parser.add_argument("--duration", type=float, help="in seconds; that of the lightest signal of the prior when left out")
+    parser.add_argument(
+        "--detectors", nargs="+", help="those of the files, or the open science center's, when left out"
+    )
+    parser.add_argument(
+        "--duration", type=float, help="in seconds; that of the lightest signal of the prior when left out"
+    )
     parser.add_argument("--minimum-frequency", type=float, default=20.0)
     parser.add_argument("--maximum-frequency", type=float, default=1024.0)
     parser.add_argument(
@@ -187,7 +196,10 @@ def main() -> None:
         "--priors", type=Path, help="prior file of Bilby's kind; its default aligned-spin one when left out"
     )
     parser.add_argument(
-        "--chirp-mass", nargs=2, type=float, metavar=("LOW", "HIGH"),
+        "--chirp-mass",
+        nargs=2,
+        type=float,
+        metavar=("LOW", "HIGH"),
         help="solar masses, detector frame; around what a search finds when left out",
     )
     parser.add_argument("--network", default="none", help="'maf' to train a model for events of this kind")

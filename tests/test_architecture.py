@@ -19,7 +19,8 @@ PACKAGE = "bilby_flowpe"
 
 ROWS = (
     {"errors", "plotting", "statistics", "windows"},
-    {"arguments", "edges", "importance", "networks", "open_data", "prior_checks", "problems", "selection", "storage", "surprise"},
+    {"arguments", "edges", "importance", "networks", "open_data", "prior_checks", "problems", "selection", "storage"}
+    | {"surprise"},
     {"observed", "priors", "processes", "verdict"},
     {"bands", "proposals", "simulation"},
     {"conditional", "representation", "translation"},
