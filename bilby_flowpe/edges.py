@@ -14,7 +14,7 @@ from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 import numpy as np
-from bilby.core.prior import Constraint, PriorDict
+from bilby.core.prior import Constraint, DeltaFunction, PriorDict
 from scipy.optimize import minimize
 from scipy.stats import norm
 
@@ -37,11 +37,11 @@ _NATURAL: dict[str, tuple[float, float]] = {
     "chi_eff": (-1.0, 1.0),
     "chi_p": _UNIT,
     "eccentricity": _UNIT,
-    "lambda": (0.0, np.inf),
-    "lambda_tilde": (0.0, np.inf),
-    "luminosity_distance": (0.0, np.inf),
-    "comoving_distance": (0.0, np.inf),
-    "redshift": (0.0, np.inf),
+    "lambda": (0.0, np.nan),
+    "lambda_tilde": (0.0, np.nan),
+    "luminosity_distance": (0.0, np.nan),
+    "comoving_distance": (0.0, np.nan),
+    "redshift": (0.0, np.nan),
     "theta_jn": (0.0, np.pi),
     "iota": (0.0, np.pi),
     "tilt": (0.0, np.pi),
@@ -55,7 +55,8 @@ _NATURAL: dict[str, tuple[float, float]] = {
     "phi_jl": (0.0, 2 * np.pi),
     "time_jitter": (-np.inf, np.inf),
 }
-"""Bounds that quantities of a binary have by themselves, by name without the number of the body or node."""
+"""Bounds that quantities of a binary have by themselves, by name without the number of the body; not a number for none,
+and infinite where every edge is one."""
 
 
 @dataclass(frozen=True)
@@ -149,9 +150,7 @@ def _constrained(priors: Mapping[str, Any], parameters: Mapping[str, np.ndarray]
     if not wanted or not isinstance(priors, PriorDict):
         return {}
     size = len(next(iter(parameters.values())))
-    fixed = {
-        key: np.full(size, float(prior.peak)) for key, prior in priors.items() if getattr(prior, "is_fixed", False)
-    }
+    fixed = {key: np.full(size, prior.peak) for key, prior in priors.items() if isinstance(prior, DeltaFunction)}
     try:
         converted = priors.conversion_function({**fixed, **parameters})
     except Exception:  # a user's own function may want anything; the run went by it row by row
@@ -160,7 +159,7 @@ def _constrained(priors: Mapping[str, Any], parameters: Mapping[str, np.ndarray]
 
 
 def _natural(key: str, prior: Any) -> tuple[float, float]:
-    """Bounds that are not of choice, infinite where there are none."""
+    """Bounds that are not of choice, not a number where there are none."""
     name = getattr(prior, "name", None) or key
     if name.startswith(("cos_", "sin_")):
         return -1.0, 1.0

@@ -33,7 +33,7 @@ from .windows import correlations, data_mask, power_moments
 
 _BAND = 8.0  # Hz: wide enough for a line and its wings, narrow enough to be notched out
 _NAMED = 3  # bands at most that are named
-_FAR = 5.0  # standard deviations from which a band is named beside the worst: of hundreds, chance reaches 3.5
+_FAR = 5.0  # standard deviations from which a band is named: of hundreds, chance reaches 3.5
 _NO_NOISE = 0.1  # power left over the power expected, below which data hold no noise at all
 
 RESIDUAL, DISTANCE, LOUDNESS = "residual", "distance", "loudness"
@@ -240,7 +240,7 @@ def without_simulations(likelihood: Likelihood, residual: float | None) -> Surpr
 def farthest_off(likelihood: Likelihood, row: Mapping[str, float]) -> str | None:
     """Where the power left after a signal is farthest from what Gaussian noise of the likelihood's curves has, in words.
 
-    Named are the band of 8 Hz that is farthest off, and the next ones, if they are off by more than five standard deviations.
+    Named are the bands of 8 Hz that are off by more than five standard deviations, three at most.
     ``None`` for other data, and where there is no waveform.
 
     Parameters
@@ -255,7 +255,9 @@ def farthest_off(likelihood: Likelihood, row: Mapping[str, float]) -> str | None
         return None
     if all(power < _NO_NOISE for _, power, *_ in bands):
         return "the data hold hardly any noise"
-    worst = [band for number, band in enumerate(bands[:_NAMED]) if number == 0 or abs(band[0]) > _FAR]
+    worst = [band for band in bands[:_NAMED] if abs(band[0]) > _FAR]
+    if not worst:
+        return f"a little everywhere, {_BAND:g} Hz nowhere by more than {abs(bands[0][0]):.1f} standard deviations"
     return "farthest off in " + ", then in ".join(
         f"{name} between {low:g} and {high:g} Hz" for _, _, name, low, high in worst
     )

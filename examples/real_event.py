@@ -122,7 +122,7 @@ def problem(arguments: argparse.Namespace):
     )
     if trigger is None or not (arguments.chirp_mass or arguments.priors):
         signal = found(arguments, trigger, detectors)
-        trigger = signal.time if trigger is None else trigger
+        trigger = round(signal.time, 3) if trigger is None else trigger
         if not arguments.priors:
             arguments.chirp_mass = arguments.chirp_mass or (signal.low, signal.high)
     if arguments.chirp_mass:

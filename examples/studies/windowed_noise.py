@@ -113,10 +113,9 @@ def lines_of_gw150914(folder: Path, limit: float) -> None:
         if surprise.p_value >= limit:
             return
         data = likelihood.interferometers[[ifo.name for ifo in likelihood.interferometers].index(name)].strain_data
-        data.notch_list = [
-            *((notch.minimum_frequency, notch.maximum_frequency) for notch in data.notch_list),
-            (low, high),
-        ]
+        before = [(notch.minimum_frequency, notch.maximum_frequency) for notch in data.notch_list]
+        # A notch leaves its ends in.
+        data.notch_list = [*before, (low - 0.1, high + 0.1)]
 
 
 def maximised(likelihood: Any, priors: Any) -> dict[str, float]:
@@ -127,7 +126,7 @@ def maximised(likelihood: Any, priors: Any) -> dict[str, float]:
         return -float(likelihood.log_likelihood_ratio(dict(zip(keys, priors.rescale(keys, quantiles), strict=True))))
 
     found = differential_evolution(
-        minus_ratio, [(0.001, 0.999)] * len(keys), maxiter=150, popsize=8, seed=1, polish=False, tol=1e-6
+        minus_ratio, [(0.001, 0.999)] * len(keys), maxiter=250, popsize=15, seed=1, polish=False, tol=1e-6
     )
     found = minimize(minus_ratio, found.x, method="Nelder-Mead", bounds=[(0, 1)] * len(keys), options={"maxfev": 3000})
     return dict(zip(keys, map(float, priors.rescale(keys, found.x)), strict=True))
