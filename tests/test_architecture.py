@@ -22,7 +22,7 @@ ROWS = (
     {"arguments", "edges", "importance", "networks", "open_data", "prior_checks", "problems", "selection", "storage"}
     | {"surprise"},
     {"observed", "priors", "processes", "verdict"},
-    {"bands", "proposals", "simulation"},
+    {"bands", "proposals", "simulation", "trigger"},
     {"conditional", "representation", "translation"},
     {"bound", "reweighting"},
     {"model", "sampling"},
