@@ -18,8 +18,6 @@ from bilby.core.prior import Constraint, DeltaFunction, PriorDict
 from scipy.optimize import minimize
 from scipy.stats import norm
 
-__all__ = ["Edge", "edges_of"]
-
 _BINS = 10  # from the 5% to the 95% quantile of a marginal: their width is what "at the edge" means
 _SHARE = 0.1  # of its largest that the density has at an edge where it is said: a normal one would have 1.6% beyond
 _TOLD = 0.1  # largest difference of the cumulative distributions of posterior and prior, below which data tell nothing

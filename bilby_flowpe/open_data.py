@@ -17,8 +17,6 @@ from bilby.core.utils import logger
 
 from .errors import DataError
 
-__all__ = ["File", "Span", "fetched", "files_of", "from_files", "stretches"]
-
 if TYPE_CHECKING:
     from gwpy.timeseries import StateVector, TimeSeries
 

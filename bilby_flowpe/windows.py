@@ -20,8 +20,6 @@ import numpy as np
 from bilby.gw.detector import Interferometer
 from scipy.signal.windows import tukey
 
-__all__ = ["correlations", "data_mask", "power_moments"]
-
 
 def data_mask(detector: Interferometer) -> np.ndarray:
     """Which frequency bins hold data: inside the band, no notch, and a finite noise curve."""
