@@ -254,7 +254,7 @@ def judge(
         most = known.surprise.most
         where = f", {known.surprise.where}" if known.surprise.where else ""
         stays.append(
-            f"the data are unlike those that the network was trained for (p-value {known.surprise.p_value:.2g}, below "
+            f"the data are unlike what likelihood and prior describe (p-value {known.surprise.p_value:.2g}, below "
             f"{limits.surprise_check:g}): {IN_WORDS[most]} is {known.surprise.scores[most]:.3g}{where}; the numbers are those "
             "of this likelihood, but signal, noise curve or noise may be other than it says"
         )

@@ -14,14 +14,15 @@ from bilby.core.utils import logger
 from pandas import DataFrame
 
 from ..bound import BoundPosterior
+from ..edges import edges_of
 from ..errors import ConfigurationError
 from ..importance import WeightSummary, equal_weight_rows, normalised_weights
 from ..processes.parallel import Row
 from ..proposals.mixture import Mixture
 from ..proposals.parts import PRIOR
 from ..statistics import KEY
-from ..surprise import RESIDUAL, Surprise, farthest_off, residual_of
-from ..verdict import Evidence, Verdict, judge
+from ..surprise import RESIDUAL, Surprise, farthest_off, residual_of, without_simulations
+from ..verdict import Evidence, Thresholds, Verdict, judge
 from .refine import Refinement
 from .weighing import Target, WeightedDraws
 
@@ -87,16 +88,19 @@ class Outcome:
         searched
             Draws of the prior, where modes were looked for with nothing else.
         surprise
-            Says how unlike the simulations the data are, given what power the best draw leaves in them.
+            Says how unlike the simulations the data are, given what power the best draw leaves in them; by that power alone
+            when left out.
         """
         weighted = self.weighted
         self.wanted = n_effective, n_posterior
         self.rows, available = equal_weight_rows(weighted.log_weights, n_posterior, rng)
         size = len(weighted.log_weights)
-        of_data = surprise and surprise(
-            # What poor draws leave in the data is not the data's: a template may fit better.
-            residual_of(target.likelihood, max(self._best(target), -np.inf if found is None else found))
-        )
+        # What poor draws leave in the data is not the data's: a template may fit better.
+        best = max(self._best(target), -np.inf if found is None else found)
+        residual = residual_of(target.likelihood, best)
+        of_data = surprise and surprise(residual)
+        if of_data is None and self.summary.effective_sample_size >= Thresholds().effective_failed:
+            of_data = without_simulations(target.likelihood, residual)
         if of_data and of_data.most == RESIDUAL:
             of_data = replace(of_data, where=farthest_off(target.likelihood, self._best_row(target)))
         evidence = Evidence(
@@ -170,8 +174,13 @@ def fill_weighted(sampler: Sampler, outcome: Outcome, target: Target, began: flo
     result.num_likelihood_evaluations = target.n_likelihood
     table = DataFrame(samples, columns=list(keys)).assign(log_likelihood=log_likelihood, log_prior=log_prior)
     result.nested_samples = _weighted(table, weighted, summary)
+    weights = normalised_weights(weighted.log_weights) if summary.n_finite else np.zeros(len(samples))
+    edges = edges_of(sampler.priors, parameters, weights)
+    for edge in edges:
+        logger.warning(f"Note: {edge}")
     outcome.statistics |= {
         **summary.to_dict(),
+        "edges": [edge.to_dict() for edge in edges],
         "n_posterior": len(outcome.rows),
         "n_outside_prior": weighted.n_outside,
         "n_nan_likelihoods": target.n_nan,
