@@ -133,7 +133,8 @@ def test_conditional_rows_are_those_of_the_likelihood(conditional: Weigher) -> N
         )
     assert 0 < weighted.spot_difference < 1e-6
     assert not weighted.spot_check_failed
-    assert weighted.n_likelihood == conditional.draws.inside.sum() + 16
+    assert weighted.n_likelihood == conditional.draws.inside.sum() + weighted.compared.n_rows
+    assert 0 < weighted.compared.n_rows <= rows_to_compare(600)
 
 
 def test_both_ways_give_one_evidence(trained_5d: Trained, trained_network_5d: Trained, problem_5d: tuple) -> None:

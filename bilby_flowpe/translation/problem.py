@@ -8,6 +8,7 @@ geocentric time, priors of one parameter each. Other forms are turned into it:
 - Sky and time in a detector's frame are those of the sky (:mod:`.frames`).
 - Joint priors are covered by independent ones (:mod:`.covers`).
 - Parameters without a density of their own, discrete ones above all, are sampled through their quantiles (:mod:`.quantiles`).
+- Masses in the source's frame are drawn in the detectors' frame (:mod:`.source_masses`).
 - Calibration parameters are drawn given the wave (:mod:`.recalibration`).
 - A likelihood with values of its own (approximations, calibration, any subclass) gives the weights, the plain one the proposal.
 
@@ -26,6 +27,7 @@ import numpy as np
 from bilby.core.likelihood import Likelihood
 from bilby.core.prior import Constraint, DeltaFunction, DiscreteValues, Prior, PriorDict, SlabSpikePrior
 from bilby.core.utils import logger
+from bilby.gw.likelihood import GravitationalWaveTransient
 
 from ..errors import PriorError, SimulationError
 from ..prior_checks import idle_constraints
@@ -48,6 +50,7 @@ from .plain import (
 )
 from .quantiles import OfQuantiles, Quantiles, quantiles_of, shapes_the_wave_alone, wave_of_quantiles
 from .recalibration import CalibrationDraw
+from .source_masses import SOURCE, SourceMasses, can_be_drawn_in_the_detectors_frame
 
 _JITTER, _TIME = "time_jitter", "geocent_time"
 
@@ -195,6 +198,9 @@ class Translation(Unchanged):
             self.likelihood = (
                 wave_of_quantiles(self.likelihood, quantiles) if wave else OfQuantiles(likelihood, quantiles)
             )
+        self._source = _source_masses(self.likelihood, plain) if wave else None
+        if self._source:
+            plain = self._source.plain_priors(plain)
         self.transform = PriorTransform(plain)
         own = wave and not has_plain_values(likelihood)
         self.corrects = own or one_time
@@ -238,6 +244,9 @@ class Translation(Unchanged):
 
     def log_prior_ratio(self, parameters: Parameters) -> np.ndarray:
         log_ratio = np.zeros(len(next(iter(parameters.values()))))
+        if self._source:
+            asked = self._source.back(parameters)
+            log_ratio, parameters = log_ratio + self._source.log_ratio(parameters, asked), asked
         if self._covers:
             log_ratio = log_ratio + self._covers.log_ratio(parameters)
         if self._frame:
@@ -267,6 +276,8 @@ class Translation(Unchanged):
 
     def _back(self, parameters: Parameters) -> Parameters:
         """Parameters as the likelihood that was given has them."""
+        if self._source:
+            parameters = self._source.back(parameters)
         if self._quantiles:
             parameters = self._quantiles.back(parameters)
         return self._frame.back(parameters) if self._frame else parameters
@@ -323,7 +334,8 @@ def _translated(likelihood: Likelihood, priors: PriorDict, quantiles: Quantiles 
     if not is_wave(likelihood):
         return _as_it_stands(likelihood, priors, quantiles)
     try:
-        if is_plain(likelihood) and has_plain_values(likelihood) and not (quantiles or has_joint(priors)):
+        same = is_plain(likelihood) and has_plain_values(likelihood) and not (quantiles or has_joint(priors))
+        if same and _source_masses(likelihood, priors) is None:
             return Unchanged(likelihood, PriorTransform(priors))
         return Translation(likelihood, priors, wave=True, quantiles=quantiles)
     except (SimulationError, PriorError) as error:
@@ -331,6 +343,14 @@ def _translated(likelihood: Likelihood, priors: PriorDict, quantiles: Quantiles 
         translation = _as_it_stands(likelihood, priors, quantiles)
         translation.obstacle = str(error)
         return translation
+
+
+def _source_masses(likelihood: GravitationalWaveTransient, priors: PriorDict) -> SourceMasses | None:
+    """The frame in which masses of the source's frame can be drawn, where the priors have such and the waveform allows."""
+    if not any(key.endswith(SOURCE) for key in priors):
+        return None
+    transform = PriorTransform(priors)
+    return SourceMasses(transform) if can_be_drawn_in_the_detectors_frame(likelihood, transform) else None
 
 
 def _as_it_stands(likelihood: Likelihood, priors: PriorDict, quantiles: Quantiles | None) -> Unchanged:

@@ -23,7 +23,7 @@ from ..errors import SimulationError
 from ..priors import Parameters, PriorTransform, copied
 from ..waveforms import polarisations
 
-_SOURCE = "_source"  # how Bilby's names of masses in the source's frame end
+SOURCE = "_source"  # how Bilby's names of masses in the source's frame end
 _MASSES = ("mass_1", "mass_2", "chirp_mass", "total_mass")
 _DISTANCE = "luminosity_distance"
 _NODES = 400  # of the redshift over the distances: a cubic spline in their logarithms is then good to 1e-10
@@ -67,7 +67,7 @@ class SourceMasses:
         plain = copied(priors)
         nearest, farthest = 1 + self.redshift(np.array(self._ends))
         for key in self.keys:
-            asked, name = plain.pop(key), key.removesuffix(_SOURCE)
+            asked, name = plain.pop(key), key.removesuffix(SOURCE)
             plain[name] = Uniform(float(asked.minimum * nearest), float(asked.maximum * farthest), name=name)
         self._plain = PriorTransform(plain)
         return plain
@@ -77,7 +77,7 @@ class SourceMasses:
         scale = 1 + self.redshift(np.asarray(parameters[_DISTANCE], dtype=np.float64))
         asked = dict(parameters)
         for key in self.keys:
-            asked[key] = asked.pop(key.removesuffix(_SOURCE)) / scale
+            asked[key] = asked.pop(key.removesuffix(SOURCE)) / scale
         return asked
 
     def log_ratio(self, plain: Parameters, asked: Parameters) -> np.ndarray:
@@ -96,9 +96,9 @@ def source_masses(transform: PriorTransform) -> tuple[str, ...]:
     There are none where the distance is fixed or another parameter gives it, where a mass has a conditional or unbounded prior,
     and where the priors name the same mass in both frames.
     """
-    keys = tuple(f"{mass}{_SOURCE}" for mass in _MASSES if f"{mass}{_SOURCE}" in transform.keys)
+    keys = tuple(f"{mass}{SOURCE}" for mass in _MASSES if f"{mass}{SOURCE}" in transform.keys)
     named = {*transform.keys, *transform.fixed, *transform.constraints}
-    if not keys or _DISTANCE not in transform.keys or any(key.removesuffix(_SOURCE) in named for key in keys):
+    if not keys or _DISTANCE not in transform.keys or any(key.removesuffix(SOURCE) in named for key in keys):
         return ()
     for key in (*keys, _DISTANCE):
         prior = transform.priors[key]
@@ -119,7 +119,7 @@ def can_be_drawn_in_the_detectors_frame(likelihood: GravitationalWaveTransient, 
     for index in range(_ROWS):
         row: dict[str, Any] = {**transform.fixed, **{key: float(value[index]) for key, value in draws.items()}}
         seen = {key: value for key, value in row.items() if key not in frame.keys}
-        seen |= {key.removesuffix(_SOURCE): row[key] * float(scale[index]) for key in frame.keys}
+        seen |= {key.removesuffix(SOURCE): row[key] * float(scale[index]) for key in frame.keys}
         try:
             waves = [polarisations(likelihood.waveform_generator, one) for one in (row, seen)]
         except SimulationError:
