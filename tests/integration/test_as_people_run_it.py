@@ -62,7 +62,9 @@ def signal(model: Callable[..., dict], injection: dict[str, float], seed: int = 
 def log_evidence(likelihood: GravitationalWaveTransient, fixed: dict[str, float], axes: dict[str, np.ndarray]) -> float:
     """Logarithm of the integral of the likelihood ratio over a box of unit density, by the trapezoidal rule."""
     mesh = np.meshgrid(*axes.values(), indexing="ij")
-    rows = ({**fixed, **dict(zip(axes, map(float, row), strict=True))} for row in zip(*map(np.ravel, mesh), strict=True))
+    rows = (
+        {**fixed, **dict(zip(axes, map(float, row), strict=True))} for row in zip(*map(np.ravel, mesh), strict=True)
+    )
     values = np.array([likelihood.log_likelihood_ratio(row) for row in rows]).reshape(mesh[0].shape)
     top = values.max()
     integral = np.exp(values - top)
@@ -153,7 +155,10 @@ def test_a_likelihood_of_its_own(how: str, tmp_path: Path) -> None:
         {**injection, "luminosity_distance": Uniform(0.5, 2), "phase": Uniform(0, 2 * np.pi, boundary="periodic")}
     )
     fixed = {key: value for key, value in injection.items() if key not in ("luminosity_distance", "phase")}
-    axes = {"luminosity_distance": np.linspace(1.0 if "cut" in how else 0.5, 2, 301)[int("cut" in how) :], "phase": PHASES}
+    axes = {
+        "luminosity_distance": np.linspace(1.0 if "cut" in how else 0.5, 2, 301)[int("cut" in how) :],
+        "phase": PHASES,
+    }
     exact = log_evidence(likelihood, fixed, axes) - np.log(1.5 * 2 * np.pi)
     result = run(likelihood, priors, tmp_path)
     # The edge of the cut lies between two grid points, each of which is 0.5% of the width away.
@@ -167,9 +172,7 @@ def test_with_a_fixed_phase_distance_and_time_are_in_closed_form(tmp_path: Path)
     injection = {**PLACE, "mass": 31.0, "luminosity_distance": 1.0, "phase": 1.0}
     likelihood = signal(chirp, injection)
     times = Uniform(START + 0.45, START + 0.55)
-    priors = PriorDict(
-        {**injection, "mass": MASSES, "luminosity_distance": PowerLaw(2, 0.3, 3), "geocent_time": times}
-    )
+    priors = PriorDict({**injection, "mass": MASSES, "luminosity_distance": PowerLaw(2, 0.3, 3), "geocent_time": times})
     conditional, network = (
         run(likelihood, priors.copy(), tmp_path / mode, distance=mode, time=mode) for mode in ("conditional", "network")
     )
