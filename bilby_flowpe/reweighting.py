@@ -116,8 +116,12 @@ def reweight(
                 "give priors inside them, or run the sampler with the new ones"
             )
     sample: Parameters = {key: table[key].to_numpy(dtype=np.float64) for key in keys}
-    if likelihood is not None and result.use_ratio and not gives_ratio(
-        likelihood, make_rows(new.fixed, {key: value[:_RATIOS_TRIED] for key, value in sample.items()})
+    if (
+        likelihood is not None
+        and result.use_ratio
+        and not gives_ratio(
+            likelihood, make_rows(new.fixed, {key: value[:_RATIOS_TRIED] for key, value in sample.items()})
+        )
     ):
         raise ConfigurationError(
             f"likelihood={type(likelihood).__name__} has no likelihood of noise alone, and the result {result.label!r} was run "

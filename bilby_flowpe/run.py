@@ -132,7 +132,9 @@ class Run:
         if not self.sampler.use_ratio:
             return
         draws = self.transform.sample(_RATIOS_TRIED, np.random.default_rng(20200218))
-        rows = translation.rows(draws, {key: np.full(_RATIOS_TRIED, x) for key, x in translation.middle_of_extra.items()})
+        rows = translation.rows(
+            draws, {key: np.full(_RATIOS_TRIED, x) for key, x in translation.middle_of_extra.items()}
+        )
         if not gives_ratio(translation.asked, rows):
             raise ConfigurationError(
                 f"use_ratio=True: a {type(translation.asked).__name__} has no likelihood of noise alone, its log likelihood "

@@ -242,7 +242,9 @@ class _Builder:
     def _learnt(self, keys: Sequence[str]) -> tuple[str, ...]:
         """``keys`` without those of which data say nothing: these are drawn from their priors."""
         if idle := unchanging(self.simulator, keys):
-            logger.info(f"{list(idle)} do not change the simulated data: they are not learnt, but drawn from their priors")
+            logger.info(
+                f"{list(idle)} do not change the simulated data: they are not learnt, but drawn from their priors"
+            )
         learnt = tuple(key for key in keys if key not in idle)
         if not learnt:
             raise SimulationError(f"none of {list(keys)} changes the simulated data: a network has nothing to learn")
