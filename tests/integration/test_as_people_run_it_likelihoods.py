@@ -117,7 +117,6 @@ def population(events: int = 20, samples: int = 1000) -> HyperparameterLikelihoo
         pandas.DataFrame({"x": rng.normal(truth + rng.normal(0, 0.3), 0.3, samples), "prior": 1.0})
         for truth in rng.normal(0.5, 0.8, events)
     ]
-    np.random.seed(1)
     return HyperparameterLikelihood(posteriors=posteriors, hyper_prior=normal)
 
 
