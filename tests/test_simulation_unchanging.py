@@ -21,11 +21,11 @@ PRIORS = {"a": Uniform(0.5, 2), "b": Gaussian(1, 2), "late": Uniform(0, 1)}
 
 
 def line(x: np.ndarray, a: float, b: float, late: float) -> np.ndarray:
-    """``late`` acts in a twentieth of its prior alone, ``b`` nowhere."""
     return a * x
 
 
 def mostly(x: np.ndarray, a: float, b: float, late: float) -> np.ndarray:
+    """``late`` acts in half of its prior."""
     return a * x + (late if late > 0.5 else 0.0)
 
 

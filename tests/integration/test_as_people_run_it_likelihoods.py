@@ -237,6 +237,24 @@ def test_calibration_alone(run: Any, said: pytest.LogCaptureFixture) -> None:
     assert len(lines(said)) == 1
 
 
+@pytest.mark.slow
+def test_a_parameter_that_changes_no_data(run: Any, said: pytest.LogCaptureFixture) -> None:
+    """Not learnt, drawn from its prior, and weighed all the same: the evidence is that of the other, a closed form."""
+    x = np.linspace(0, 1, 20)
+    y = 0.4 * x + np.random.default_rng(1).normal(0, 0.2, 20)
+    likelihood = GaussianLikelihood(x, y, lambda x, a, idle: a * x, sigma=0.2)
+    priors = PriorDict({"a": Uniform(-2, 2), "idle": Gaussian(1, 2)})
+    result = run(likelihood, priors, n_effective=1000, training_steps=100, training_time=None)
+    axis = np.linspace(-2, 2, 4001)
+    values = np.array([likelihood.log_likelihood({"a": a, "idle": 0.0}) for a in axis])
+    expected = values.max() + np.log(np.trapezoid(np.exp(values - values.max()), axis) / 4)
+    holds(result, float(expected), result.log_evidence)
+    # Of 1000 draws at least: the mean to a thirtieth, the width to a forty-fifth of 2.
+    assert result.posterior["idle"].mean() == pytest.approx(1, abs=5 * 2 / 1000**0.5)
+    assert result.posterior["idle"].std() == pytest.approx(2, abs=5 * 2 / 2000**0.5)
+    assert any("['idle'] do not change the simulated data" in line for line in lines(said, "['idle']"))
+
+
 # Marginalisations ----------------------------------------------------------------------------------------------------------
 
 
