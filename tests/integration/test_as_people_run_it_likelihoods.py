@@ -293,6 +293,24 @@ def test_a_marginalised_phase_that_does_not_turn(run: Any, said: pytest.LogCaptu
     assert "is not uniform over whole periods" in lines(said)[0]
 
 
+# Memory --------------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.slow
+def test_too_much_data_for_the_memory(
+    run: Any, said: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As of 32 s of a neutron star on a laptop: nothing is trained, and the log says what it would have taken."""
+    monkeypatch.setattr("bilby_flowpe.simulation.bank.spare_memory", lambda: 2.0**20)
+    interferometers, generator = waves()
+    likelihood = GravitationalWaveTransient(interferometers, generator)
+    priors = PriorDict({**TRUTH, "mass_1": Uniform(33, 39), "luminosity_distance": Uniform(500, 6000)})
+    axes = {"mass_1": np.linspace(33, 39, 61), "luminosity_distance": np.linspace(500, 6000, 101)}
+    holds(run(likelihood, priors), on_grid(likelihood, TRUTH, axes))
+    (line,) = lines(said)
+    assert "GiB" in line
+
+
 # What raises ---------------------------------------------------------------------------------------------------------------
 
 
