@@ -5,6 +5,7 @@ from __future__ import annotations
 import collections
 import copy
 import functools
+import io
 import re
 import subprocess
 import sys
@@ -224,7 +225,7 @@ UNREADABLE: dict[str, Callable[[], Any]] = {
     "an object that raises": Raising,
     "an array that raises": RaisingArray,
     "an open file": lambda: sys.__stderr__,
-    "a closed file": lambda: closing(open(__file__, "rb")),
+    "a closed file": lambda: closing(io.BytesIO(b"abc")),
     "a generator": lambda: (x for x in range(3)),
     "a view of memory": lambda: memoryview(b"abc"),
     "a mapping that raises": lambda: type("Odd", (dict,), {"__getitem__": lambda self, key: 1 / 0})(a=1),

@@ -71,7 +71,8 @@ class AnalyticalSimulator:
         if (prediction := self.noise.prediction(row)) is None:
             return None
         parameters = {key: np.array([value]) for key, value in {**self.noise.known(), **row}.items()}
-        return self.noise.draw(prediction[None], parameters, np.random.default_rng(seed))[0]
+        data: np.ndarray = self.noise.draw(prediction[None], parameters, np.random.default_rng(seed))[0]
+        return data
 
     def inject(self, rng: np.random.Generator) -> tuple[Likelihood, Row]:
         """A copy of the likelihood with new data, and their parameters."""
