@@ -69,6 +69,7 @@ def share(column: np.ndarray, expected: float) -> None:
     assert abs(np.mean(column) - expected) < 5 * np.sqrt(expected * (1 - expected) / len(column))
 
 
+@pytest.mark.slow
 def test_four_values_by_default_settings(tmp_path: Path) -> None:
     weights = np.array([1.0, 2.0, 0.5, 4.0])
     likelihood = Plain(lambda p: -0.5 * ((p["x"] - p["k"]) / 0.1) ** 2 + np.log(weights[round(p["k"])]))
@@ -138,7 +139,9 @@ OF_ONE = {
 }
 
 
-@pytest.mark.parametrize("name", OF_ONE)
+@pytest.mark.parametrize(
+    "name", ["coarse table", *(pytest.param(key, marks=pytest.mark.slow) for key in ("steep", "for numbers"))]
+)
 def test_priors_of_ones_own_and_tables(name: str, tmp_path: Path) -> None:
     prior, draws, place, width = OF_ONE[name]
     likelihood = Plain(lambda p: -0.5 * ((p["x"] - place) / width) ** 2 - 0.5 * (p["y"] / 0.3) ** 2)
@@ -222,7 +225,9 @@ SPOTS = {
 }
 
 
-@pytest.mark.parametrize("name", SPOTS)
+@pytest.mark.parametrize(
+    "name", ["two", *(pytest.param(key, marks=pytest.mark.slow) for key in ("at ra 0", "at a pole"))]
+)
 def test_sky_map(name: str, tmp_path: Path) -> None:
     """Of spots exp(k (n.m - 1)) in pixels of three degrees, times a likelihood of the same form: summed over their parts."""
     nside = 16
@@ -268,6 +273,7 @@ INJECTION = {
 }  # fmt: skip
 
 
+@pytest.mark.slow
 def test_a_spin_that_may_be_nothing_with_the_phase_from_its_conditional(tmp_path: Path) -> None:
     """By the trapezoidal rule over spin and phase, of the user's own likelihood."""
     interferometers, generator = wave(INJECTION, ("H1",))
