@@ -2,10 +2,10 @@
 
 ``python sky_map_prior.py [--map spot|two-spots|ring] [--sampler flowpe|dynesty] [--outdir DIR]``
 
-The signal lies in Hanford and Livingston. Searched are sky, time, polarisation angle, inclination, distance, phase and the
-chirp mass. The spot is a product of normal densities in right ascension and declination: dynesty is given these, and flowpe the
-map that they make in pixels of two degrees. (From the map itself, Bilby draws points that are smeared over a square of twice a
-pixel's side, and other ones each time.) dynesty is run with distance and phase marginalised, which leaves the evidence as it is.
+The signal lies in Hanford and Livingston. Searched are sky, time, polarisation angle, distance and phase. The spot is a product
+of normal densities in right ascension and declination: dynesty is given these, and flowpe the map that they make in pixels of
+two degrees. (From the map itself, Bilby draws points that are smeared over a square of twice a pixel's side, and other ones each
+time.) dynesty is run with the phase marginalised: the evidence is the same.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from pathlib import Path
 import bilby
 import healpy
 import numpy as np
-from bilby.core.prior import PriorDict, Sine, TruncatedGaussian, Uniform
+from bilby.core.prior import PriorDict, TruncatedGaussian, Uniform
 from bilby.gw.prior import HealPixMapPriorDist, HealPixPrior, PowerLaw
 
 START, DURATION, SAMPLING = 1126259460.0, 4.0, 1024.0
@@ -69,15 +69,13 @@ def problem(path: Path | None) -> tuple[bilby.core.likelihood.Likelihood, PriorD
         dist = HealPixMapPriorDist(str(path), names=["ra", "dec"])
         sky = {key: HealPixPrior(dist, key) for key in ("ra", "dec")}
     searched = {
-        "chirp_mass": Uniform(24, 28),
         "luminosity_distance": PowerLaw(2, 100, 3000),
-        "theta_jn": Sine(),
         "psi": Uniform(0, np.pi, boundary="periodic"),
         "phase": Uniform(0, 2 * np.pi, boundary="periodic"),
         "geocent_time": Uniform(START + 1.9, START + 2.1),
     }
     priors = PriorDict({**INJECTION, **searched, **sky})
-    more = {"priors": priors, "distance_marginalization": True, "phase_marginalization": True} if path is None else {}
+    more = {"priors": priors, "phase_marginalization": True} if path is None else {}
     return bilby.gw.GravitationalWaveTransient(interferometers, generator, **more), priors
 
 
@@ -95,7 +93,7 @@ def main() -> None:
     write_map(given.map, path)
     likelihood, priors = problem(None if given.sampler == "dynesty" else path)
     settings = (
-        {"nlive": 400, "dlogz": 0.1, "sample": "acceptance-walk", "naccept": 20}
+        {"nlive": 400, "sample": "acceptance-walk", "naccept": 10}
         if given.sampler == "dynesty"
         else {
             "network": "none",
@@ -109,7 +107,7 @@ def main() -> None:
         plot=False, resume=False, **settings,
     )  # fmt: skip
     print(f"{given.map}, {given.sampler}: ln BF {result.log_bayes_factor:.3f} +- {result.log_evidence_err:.3f}")
-    for key in ("ra", "dec", "chirp_mass", "geocent_time"):
+    for key in ("ra", "dec", "luminosity_distance", "geocent_time"):
         low, middle, high = np.quantile(result.posterior[key], [0.05, 0.5, 0.95])
         print(f"  {key}: {middle:.6g} ({low - middle:+.3g}, {high - middle:+.3g})")
     print(
