@@ -3,8 +3,8 @@
 ``python sky_map_prior.py [--map spot|two-spots|ring] [--sampler flowpe|dynesty] [--outdir DIR]``
 
 The signal lies in Hanford and Livingston. Searched are sky, time, polarisation angle, distance and phase. The spot is a product
-of normal densities in right ascension and declination: dynesty is given these, and flowpe the map that they make in pixels of
-two degrees. (From the map itself, Bilby draws points that are smeared over a square of twice a pixel's side, and other ones each
+of normal densities in right ascension and declination: dynesty is given these, and flowpe the map that they make, in pixels of
+two degrees. (From a map Bilby draws points that are smeared over a square of twice a pixel's side, and other ones each
 time.) dynesty is run with the phase marginalised: the evidence is the same.
 """
 

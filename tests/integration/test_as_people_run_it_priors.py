@@ -81,6 +81,7 @@ def test_four_values_by_default_settings(tmp_path: Path) -> None:
     np.testing.assert_allclose(result.posterior["log_prior"], -np.log(7) - np.log(4))
 
 
+@pytest.mark.slow
 def test_spike_and_slab_of_a_likelihood_that_has_a_network(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     """A straight line whose slope may be zero: the probability of that by the Bayes factor in closed form."""
     t = np.linspace(-1, 1, 20)
