@@ -2,10 +2,10 @@
 
 ``python sky_map_prior.py [--map spot|two-spots|ring] [--sampler flowpe|dynesty] [--outdir DIR]``
 
-The signal lies in Hanford and Livingston. Searched are sky, time, polarisation angle, distance and phase, and the chirp mass.
-dynesty is run with distance and phase marginalised, which leaves the evidence as it is. Bilby draws from a map by smearing each
-pixel over a square of twice its side, and flowpe from the map as it is: the map is smooth over several pixels, so that the two
-agree.
+The signal lies in Hanford and Livingston. Searched are sky, time, polarisation angle, distance and phase. The spot is a product
+of normal densities in right ascension and declination: dynesty is given these, and flowpe the map that they make, in pixels of
+two degrees. (From a map Bilby draws points that are smeared over a square of twice a pixel's side, and other ones each
+time.) dynesty is run with the phase marginalised: the evidence is the same.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from pathlib import Path
 import bilby
 import healpy
 import numpy as np
-from bilby.core.prior import PriorDict, Sine, Uniform
+from bilby.core.prior import PriorDict, TruncatedGaussian, Uniform
 from bilby.gw.prior import HealPixMapPriorDist, HealPixPrior, PowerLaw
 
 START, DURATION, SAMPLING = 1126259460.0, 4.0, 1024.0
@@ -25,25 +25,33 @@ INJECTION = {
     "psi": 1.1, "phase": 1.3, "geocent_time": START + 2.0, "ra": 2.2, "dec": -0.6,
 }  # fmt: skip
 NSIDE = 32
+WIDTH = 0.15  # radians
+SPOT = {
+    "ra": TruncatedGaussian(INJECTION["ra"] + 0.1, WIDTH, 0, 2 * np.pi),
+    "dec": TruncatedGaussian(INJECTION["dec"] + 0.1, WIDTH, -np.pi / 2, np.pi / 2),
+}
 
 
 def write_map(kind: str, path: Path) -> None:
     """A map with the signal in one of its spots, or on its ring."""
     places = np.array(healpy.pix2vec(NSIDE, np.arange(healpy.nside2npix(NSIDE)))).T
-    source = np.asarray(healpy.ang2vec(np.pi / 2 - INJECTION["dec"] - 0.1, INJECTION["ra"] + 0.1))
+    source = np.asarray(healpy.ang2vec(np.pi / 2 - SPOT["dec"].mu, SPOT["ra"].mu))
     if kind == "ring":
         axis = np.asarray(healpy.ang2vec(1.2, 4.0))
         log_map = -0.5 * ((np.arccos(places @ axis) - np.arccos(source @ axis)) / 0.15) ** 2
+    elif kind == "two-spots":
+        other = np.asarray(healpy.ang2vec(0.6, 5.0))
+        log_map = np.logaddexp(*((places @ place - 1) / WIDTH**2 for place in (source, other)))
     else:
-        log_map = (places @ source - 1) / 0.15**2
-        if kind == "two-spots":
-            log_map = np.logaddexp(log_map, (places @ np.asarray(healpy.ang2vec(0.6, 5.0)) - 1) / 0.15**2)
+        theta, phi = healpy.vec2ang(places)
+        dec = np.pi / 2 - theta
+        log_map = SPOT["ra"].ln_prob(phi) + SPOT["dec"].ln_prob(dec) - np.log(np.cos(dec))
     probability = np.exp(log_map)
     healpy.write_map(path, probability / probability.sum(), dtype=np.float64, overwrite=True)
 
 
-def problem(path: Path, marginalised: bool) -> tuple[bilby.core.likelihood.Likelihood, PriorDict]:
-    """Likelihood and priors."""
+def problem(path: Path | None) -> tuple[bilby.core.likelihood.Likelihood, PriorDict]:
+    """Likelihood and priors, of a map or of the normal densities that the spot is made from."""
     bilby.core.utils.random.seed(3)
     generator = bilby.gw.WaveformGenerator(
         duration=DURATION, sampling_frequency=SAMPLING, start_time=START,
@@ -56,19 +64,18 @@ def problem(path: Path, marginalised: bool) -> tuple[bilby.core.likelihood.Likel
         interferometer.minimum_frequency = 20
     interferometers.set_strain_data_from_power_spectral_densities(SAMPLING, DURATION, START)
     interferometers.inject_signal(waveform_generator=generator, parameters=INJECTION)
-    dist = HealPixMapPriorDist(str(path), names=["ra", "dec"])
+    sky = SPOT
+    if path is not None:
+        dist = HealPixMapPriorDist(str(path), names=["ra", "dec"])
+        sky = {key: HealPixPrior(dist, key) for key in ("ra", "dec")}
     searched = {
-        "chirp_mass": Uniform(24, 28),
         "luminosity_distance": PowerLaw(2, 100, 3000),
-        "theta_jn": Sine(),
         "psi": Uniform(0, np.pi, boundary="periodic"),
         "phase": Uniform(0, 2 * np.pi, boundary="periodic"),
         "geocent_time": Uniform(START + 1.9, START + 2.1),
-        "ra": HealPixPrior(dist, "ra"),
-        "dec": HealPixPrior(dist, "dec"),
     }
-    priors = PriorDict({**INJECTION, **searched})
-    more = {"priors": priors, "distance_marginalization": True, "phase_marginalization": True} if marginalised else {}
+    priors = PriorDict({**INJECTION, **searched, **sky})
+    more = {"priors": priors, "phase_marginalization": True} if path is None else {}
     return bilby.gw.GravitationalWaveTransient(interferometers, generator, **more), priors
 
 
@@ -79,12 +86,14 @@ def main() -> None:
     parser.add_argument("--outdir", type=Path, default=Path("outdir_sky_map"))
     parser.add_argument("--evaluations", type=int, default=100_000, help="most of flowpe's")
     given = parser.parse_args()
+    if given.sampler == "dynesty" and given.map != "spot":
+        parser.error("dynesty is given the densities of the spot alone")
     given.outdir.mkdir(parents=True, exist_ok=True)
     path = given.outdir / f"{given.map}.fits"
     write_map(given.map, path)
-    likelihood, priors = problem(path, marginalised=given.sampler == "dynesty")
+    likelihood, priors = problem(None if given.sampler == "dynesty" else path)
     settings = (
-        {"nlive": 400, "dlogz": 0.1, "sample": "acceptance-walk", "naccept": 20}
+        {"nlive": 400, "sample": "acceptance-walk", "naccept": 10}
         if given.sampler == "dynesty"
         else {
             "network": "none",
@@ -98,7 +107,7 @@ def main() -> None:
         plot=False, resume=False, **settings,
     )  # fmt: skip
     print(f"{given.map}, {given.sampler}: ln BF {result.log_bayes_factor:.3f} +- {result.log_evidence_err:.3f}")
-    for key in ("ra", "dec", "chirp_mass", "geocent_time"):
+    for key in ("ra", "dec", "luminosity_distance", "geocent_time"):
         low, middle, high = np.quantile(result.posterior[key], [0.05, 0.5, 0.95])
         print(f"  {key}: {middle:.6g} ({low - middle:+.3g}, {high - middle:+.3g})")
     print(
