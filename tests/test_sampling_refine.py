@@ -207,6 +207,9 @@ def test_event_flow_of_few_points_is_a_normal() -> None:
 def standing_still(monkeypatch: pytest.MonkeyPatch, width: float) -> Refinement:
     """Rounds of which none raises the inverse temperature."""
     monkeypatch.setattr(Refinement, "_next_beta", lambda self: 0.01)
+    # What is fitted on the way does not matter.
+    monkeypatch.setattr("bilby_flowpe.sampling.refine._STEPS", 5)
+    monkeypatch.setattr("bilby_flowpe.sampling.refine._LAST_STEPS", 25)
     aim = target(Fast((1.0,), width))
     generator, rng = torch.Generator().manual_seed(1), np.random.default_rng(1)
     return Refinement(aim, None, 100, Budget(40_000), generator, rng)
