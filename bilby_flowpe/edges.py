@@ -115,11 +115,11 @@ def edges_of(priors: Mapping[str, Any], parameters: Mapping[str, np.ndarray], we
             continue
         low, high = float(prior.minimum), float(prior.maximum)
         natural = _natural(key, prior)
-        sides: list[tuple[Literal["lower", "upper"], float]] = [
-            (side, edge)
-            for side, edge, bound in (("lower", low, natural[0]), ("upper", high, natural[1]))
-            if np.isfinite(edge) and not _is_natural(edge, bound)
-        ]
+        ends: tuple[tuple[Literal["lower", "upper"], float, float], ...] = (
+            ("lower", low, natural[0]),
+            ("upper", high, natural[1]),
+        )
+        sides = [(side, edge) for side, edge, bound in ends if np.isfinite(edge) and not _is_natural(edge, bound)]
         alive = (weights > 0) & np.isfinite(values[key])
         marginal, shares = np.asarray(values[key], dtype=np.float64)[alive], weights[alive]
         if not sides or len(np.unique(marginal[: 20 * _FEWEST_VALUES])) < _FEWEST_VALUES:
@@ -135,11 +135,11 @@ def edges_of(priors: Mapping[str, Any], parameters: Mapping[str, np.ndarray], we
 
 def _looked_at(prior: Any) -> bool:
     """Whether a prior has limits that are its own."""
-    limits = getattr(prior, "minimum", None), getattr(prior, "maximum", None)
+    limits: tuple[Any, Any] = getattr(prior, "minimum", None), getattr(prior, "maximum", None)
     numbers = all(isinstance(limit, (int, float, np.number)) for limit in limits)
     periodic = getattr(prior, "boundary", None) in ("periodic", "reflective")
     conditional = bool(getattr(prior, "required_variables", ()))
-    return numbers and limits[0] < limits[1] and not periodic and not conditional
+    return numbers and bool(limits[0] < limits[1]) and not periodic and not conditional
 
 
 def _constrained(priors: Mapping[str, Any], parameters: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
