@@ -15,6 +15,7 @@ from typing import Any, Literal
 
 import numpy as np
 from bilby.core.prior import Constraint, DeltaFunction, PriorDict
+from bilby.core.utils import logger
 from scipy.optimize import minimize
 from scipy.stats import norm
 
@@ -109,37 +110,48 @@ def edges_of(priors: Mapping[str, Any], parameters: Mapping[str, np.ndarray], we
         Of the draws, (N,); they sum to one.
     """
     values = dict(parameters) | _constrained(priors, parameters)
-    found = []
+    found: list[Edge] = []
     for key, prior in priors.items():
         if key not in values or not _looked_at(prior):
             continue
-        low, high = float(prior.minimum), float(prior.maximum)
-        natural = _natural(key, prior)
-        sides: list[tuple[Literal["lower", "upper"], float]] = [
-            (side, edge)
-            for side, edge, bound in (("lower", low, natural[0]), ("upper", high, natural[1]))
-            if np.isfinite(edge) and not _is_natural(edge, bound)
-        ]
-        alive = (weights > 0) & np.isfinite(values[key])
-        marginal, shares = np.asarray(values[key], dtype=np.float64)[alive], weights[alive]
-        if not sides or len(np.unique(marginal[: 20 * _FEWEST_VALUES])) < _FEWEST_VALUES:
-            continue
-        for side, edge in sides:
-            density, error = _at_edge(marginal, shares, edge, low, high)
-            # Beyond its own error, too.
-            if density - 2 * error > _SHARE and _informed(prior, marginal, shares):
-                beyond = _beyond(marginal, shares, edge, low, high)
-                found.append(Edge(key, side, edge, density, error, beyond))
+        try:
+            found += _edges_of_one(key, prior, np.asarray(values[key], dtype=np.float64), weights)
+        except (ArithmeticError, TypeError, ValueError) as error:
+            # A note is not worth a result.
+            logger.info(f"Whether the posterior of {key} piles up at an edge of its prior is not known: {error}")
     return sorted(found, key=lambda entry: -entry.beyond)
+
+
+def _edges_of_one(key: str, prior: Any, values: np.ndarray, weights: np.ndarray) -> list[Edge]:
+    """Edges of choice that one marginal piles up at."""
+    low, high = float(prior.minimum), float(prior.maximum)
+    natural = _natural(key, prior)
+    ends: tuple[tuple[Literal["lower", "upper"], float, float], ...] = (
+        ("lower", low, natural[0]),
+        ("upper", high, natural[1]),
+    )
+    alive = (weights > 0) & np.isfinite(values)
+    values, weights = values[alive], weights[alive]
+    if len(np.unique(values[: 20 * _FEWEST_VALUES])) < _FEWEST_VALUES:
+        return []
+    found = []
+    for side, edge, bound in ends:
+        if not np.isfinite(edge) or _is_natural(edge, bound):
+            continue
+        density, error = _at_edge(values, weights, edge, low, high)
+        # Beyond its own error, too.
+        if density - 2 * error > _SHARE and _informed(prior, values, weights):
+            found.append(Edge(key, side, edge, density, error, _beyond(values, weights, edge, low, high)))
+    return found
 
 
 def _looked_at(prior: Any) -> bool:
     """Whether a prior has limits that are its own."""
-    limits = getattr(prior, "minimum", None), getattr(prior, "maximum", None)
+    limits: tuple[Any, Any] = getattr(prior, "minimum", None), getattr(prior, "maximum", None)
     numbers = all(isinstance(limit, (int, float, np.number)) for limit in limits)
     periodic = getattr(prior, "boundary", None) in ("periodic", "reflective")
     conditional = bool(getattr(prior, "required_variables", ()))
-    return numbers and limits[0] < limits[1] and not periodic and not conditional
+    return numbers and bool(limits[0] < limits[1]) and not periodic and not conditional
 
 
 def _constrained(priors: Mapping[str, Any], parameters: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:

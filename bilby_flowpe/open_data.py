@@ -218,7 +218,8 @@ def _without_bad_seconds(detector: str, strain: TimeSeries, qualities: Iterable[
     """The strain with not-a-number in seconds that the data quality calls unusable; what it calls doubtful is logged."""
     strain = strain.copy()
     times = np.asarray(strain.times.value)
-    bad, doubtful = {}, {}
+    bad: dict[str, np.ndarray] = {}
+    doubtful: dict[str, np.ndarray] = {}
     for quality in qualities:
         for known, noted in ((UNUSABLE, bad), (_DOUBTFUL, doubtful)):
             for name, words in known.items():

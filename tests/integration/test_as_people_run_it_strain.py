@@ -98,7 +98,7 @@ def on_a_grid(likelihood: Any, low: float, high: float) -> float:
     return total
 
 
-@pytest.mark.parametrize(("excess", "flagged"), [(1.0, False), (1.12, True)])
+@pytest.mark.parametrize(("excess", "flagged"), [(1.0, False), pytest.param(1.12, True, marks=pytest.mark.slow)])
 def test_strain_from_files_has_the_residual_of_its_noise(tmp_path: Path, excess: float, flagged: bool) -> None:
     """A window that takes an eighth of the power is no surprise; an eighth more power than the curve has is one."""
     files(tmp_path, np.random.default_rng(4))
@@ -120,6 +120,7 @@ def test_strain_from_files_has_the_residual_of_its_noise(tmp_path: Path, excess:
     assert any("unlike what likelihood and prior describe" in reason for reason in statistics["reasons"]) is flagged
 
 
+@pytest.mark.slow
 def test_bilby_windows_and_simulates_and_both_are_known(tmp_path: Path) -> None:
     """Strain set as a time series, with Bilby's usual roll-off, and noise that Bilby makes in the frequency domain."""
     rng = np.random.default_rng(7)
@@ -168,6 +169,7 @@ def total(parameters: dict[str, Any]) -> dict[str, Any]:
     return {**parameters, "total": parameters["x"] + parameters["y"]}
 
 
+@pytest.mark.slow
 def test_a_constraint_that_cuts_is_said(tmp_path: Path) -> None:
     priors = PriorDict(
         {"x": Uniform(-5, 8), "y": Uniform(-1, 1), "total": Constraint(-9, 2.5)}, conversion_function=total
