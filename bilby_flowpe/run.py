@@ -264,7 +264,8 @@ class Run:
             except (ContractError, PriorError, SimulationError) as error:
                 obstacle = str(error)
         reasons = dict.fromkeys(reason for reason in (why, obstacle) if reason)
-        drawn = f"{list(conditional.keys)} are drawn from their conditional, the rest is" if conditional else "all is"
+        keys = list(conditional.keys) if conditional else []
+        drawn = f"{keys} are drawn from their conditional, the rest is" if keys else "all is"
         logger.info(
             f"No network{''.join(f' ({reason})' for reason in reasons)}: {drawn} refined from the prior, for this event alone"
         )
