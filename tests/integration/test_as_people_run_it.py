@@ -110,7 +110,7 @@ REGIMES = {
 
 
 @pytest.mark.parametrize("regime", REGIMES)
-@pytest.mark.parametrize("seed", [1, 2])
+@pytest.mark.parametrize("seed", [1, pytest.param(2, marks=pytest.mark.slow)])
 def test_a_waveform_of_two_regimes(regime: str, seed: int, tmp_path: Path) -> None:
     """The phase acts otherwise in a part of the prior: noticed anywhere, and the answer is right without its closed form."""
     low, high, mass = REGIMES[regime]
@@ -128,9 +128,8 @@ def test_a_waveform_of_two_regimes(regime: str, seed: int, tmp_path: Path) -> No
     result = run(likelihood, priors, tmp_path, sampling_seed=seed)
     statistics = result.meta_data["run_statistics"]
     assert agrees(result, exact), (result.log_bayes_factor, exact, statistics["verdict"])
-    if statistics["closed_form"]["dropped"]:
-        assert statistics["conditional"] == []
-    else:
+    # Without a closed form, from the beginning or after it failed, the answer is right by itself.
+    if statistics["conditional"]:
         # What may be left unseen is said, with the share of the prior.
         assert statistics["verdict"] != "reliable"
         assert any("closed form" in reason for reason in statistics["reasons"])
