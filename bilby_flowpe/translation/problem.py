@@ -266,8 +266,7 @@ class Translation(Unchanged):
 
     def _take_calibration(self, priors: PriorDict) -> dict[str, Prior]:
         """Priors of calibration parameters, taken out of ``priors``."""
-        prefixes = tuple(ifo.calibration_model.prefix for ifo in self.given.interferometers if is_calibrated(ifo))
-        taken = {key: priors.pop(key) for key in list(priors) if prefixes and key.startswith(prefixes)}
+        taken = {key: priors.pop(key) for key in _calibration_keys(self.given, priors)}
         searched = {key: prior for key, prior in taken.items() if not isinstance(prior, DeltaFunction)}
         for key, prior in searched.items():
             if isinstance(prior, Constraint) or getattr(prior, "required_variables", None) or hasattr(prior, "dist"):
@@ -281,6 +280,12 @@ class Translation(Unchanged):
                 f"likelihood={type(self.given).__name__}: its waveform generator does not give the whole spectrum that "
                 "networks learn from: give a likelihood whose generator does, or a GravitationalWaveTransient"
             )
+
+
+def _calibration_keys(likelihood: Any, priors: PriorDict) -> list[str]:
+    """Parameters of the calibration of a gravitational-wave likelihood."""
+    prefixes = tuple(ifo.calibration_model.prefix for ifo in likelihood.interferometers if is_calibrated(ifo))
+    return [key for key in priors if prefixes and key.startswith(prefixes)]
 
 
 def _log_scale_of(key: str, prior: Prior) -> float:
@@ -302,7 +307,11 @@ def translated(likelihood: Likelihood, priors: PriorDict) -> Unchanged:
         Of :class:`Translation`.
     """
     wave = is_wave(likelihood)
-    quantiles = quantiles_of(priors)
+    calibration = _calibration_keys(likelihood, priors) if wave else []
+    quantiles = quantiles_of(priors, without=calibration)
+    if quantiles and calibration:
+        # Such a likelihood is sampled as it is, its calibration too.
+        quantiles = quantiles_of(priors)
     if quantiles or has_joint(priors) or (wave and not (is_plain(likelihood) and has_plain_values(likelihood))):
         problem: Unchanged = Translation(likelihood, priors, quantiles)
     else:
