@@ -19,9 +19,9 @@ from safetensors import SafetensorError, safe_open
 from .errors import ConfigurationError, ModelError
 from .model import SHIPPED, TrainedPosterior
 from .storage.folder import WEIGHTS
-from .training.recipe import TrainingConfig
+from .training.recipe import TrainingConfig, has_learnt
 from .training.settings import Settings, adapted
-from .translation.contract import Contract
+from .translation.contract import Contract, Match
 
 _CACHE_VARIABLE = "BILBY_FLOWPE_CACHE"
 _LEAST_FREE = 64 * 2**20
@@ -64,8 +64,39 @@ def cached_models(
         make up for (:meth:`bilby_flowpe.translation.contract.Contract.match` names them); of equals the one trained for longest
         first. Those refused are left out. A network is read when its turn comes.
     """
+    found = [
+        (len(match.corrections), -described["history"]["seconds"][-1], folder)
+        for folder, described, match in _matches(contract, settings, cache)
+        if not match.refusals
+    ]
+    for *_, folder in sorted(found, key=lambda candidate: candidate[:2]):
+        model = None
+        with _passing_over(folder):
+            model = TrainedPosterior.load(folder)
+        if model is not None:
+            yield folder, model
+
+
+def nearest_refused(
+    contract: Contract, settings: Settings, cache: str | None = None
+) -> tuple[str, tuple[str, ...]] | None:
+    """Of the models that this problem does not lie within, the name of that with the fewest refusals, and these.
+
+    Parameters
+    ----------
+    contract, settings, cache
+        As in :func:`cached_models`.
+    """
+    refused = [(folder, match) for folder, _, match in _matches(contract, settings, cache) if match.refusals]
+    if not refused:
+        return None
+    folder, match = min(refused, key=lambda one: len(one[1].refusals))
+    return folder.name, match.refusals
+
+
+def _matches(contract: Contract, settings: Settings, cache: str | None) -> Iterator[tuple[Path, dict[str, Any], Match]]:
+    """Every model of the choices asked for and of enough training: folder, description, and how it matches the problem."""
     settings = adapted(settings, contract)
-    found: list[tuple[int, float, Path]] = []
     for folder in _candidates(cache):
         with _passing_over(folder):
             described = json.loads((folder / "model.json").read_text())
@@ -76,16 +107,13 @@ def cached_models(
                 continue
             if folder.parent != SHIPPED and not _trained_enough(described, settings.training):
                 continue
+            if not has_learnt(described["history"], described["information"]):
+                logger.info(
+                    f"Passing over the model in {folder}: its training ended before it knew more than the prior"
+                )
+                continue
             tolerance = described["information"].get("psd_tolerance", 0.0)
-            match = _contract(folder, described).match(contract, tolerance)
-            if not match.refusals:
-                found.append((len(match.corrections), -described["history"]["seconds"][-1], folder))
-    for *_, folder in sorted(found, key=lambda candidate: candidate[:2]):
-        model = None
-        with _passing_over(folder):
-            model = TrainedPosterior.load(folder)
-        if model is not None:
-            yield folder, model
+            yield folder, described, _contract(folder, described).match(contract, tolerance)
 
 
 def new_folder(contract: Contract, settings: Settings, cache: str | None = None) -> Path:

@@ -18,6 +18,10 @@ scatters less, by the variances :math:`s_k^2` within the parts alone (of their r
 
 .. math:: \sigma_{\ln Z}^2 = \frac{\sum_k n_k s_k^2}{(N \bar w)^2} .
 
+Both are expansions in :math:`1 / \mathrm{ESS}`. With fewer than ``LEAST_EFFECTIVE`` effective draws they end: a single weight
+that outweighs all others gives :math:`\sigma_{\ln Z} \to 1` wherever :math:`Z` is. No error can be given there: it
+is infinite.
+
 All of this trusts the weights to have a variance. The shape :math:`\hat k` of a generalised Pareto law fitted to the
 largest weights tells whether they have: moments of order :math:`1 / k` and above are infinite (Vehtari et al. 2024,
 JMLR 25, 72). Nothing here sees a mode of the posterior that the proposal never drew.
@@ -51,6 +55,10 @@ ZERO_WEIGHT = -1e300
 MINIMUM_TAIL_DRAWS = 25
 """A Pareto fit needs five tail values, a fifth of the draws: with fewer draws of non-zero weight, k is infinite."""
 
+LEAST_EFFECTIVE = 10.0
+"""Effective draws below which no error of the log-evidence can be given: the relative error of the mean weight is about
+a third there, and the next order of the expansion a tenth of that; fewer weights vouch for nothing but themselves."""
+
 EQUAL_WEIGHT_K = -1.0
 """Pareto k of weights that have no tail, all equal but for rounding: finite, and that of a bounded, uniform law."""
 
@@ -68,7 +76,8 @@ class WeightSummary:
     n_finite
         Rows of non-zero weight.
     log_evidence, log_evidence_err, log_evidence_bias
-        Logarithm of the mean weight, its standard error and its expected bias, in nats.
+        Logarithm of the mean weight, its standard error and its expected bias, in nats. Error and bias are infinite where they
+        cannot be given: below ``LEAST_EFFECTIVE`` effective draws.
     effective_sample_size
         Kish's number of effective draws, :math:`(\sum w)^2 / \sum w^2`.
     efficiency
@@ -109,8 +118,8 @@ def summarise(log_weights: ArrayLike, parts: ArrayLike | None = None) -> WeightS
     Returns
     -------
     WeightSummary
-        Where no row has weight: evidence minus infinity, its error and Pareto k infinite, no effective draws. A single
-        draw has an infinite error too.
+        Where no row has weight: evidence minus infinity, its error and Pareto k infinite, no effective draws. So few effective
+        draws that no error can be given, a single one above all, have an infinite error too.
 
     Raises
     ------
@@ -127,9 +136,11 @@ def summarise(log_weights: ArrayLike, parts: ArrayLike | None = None) -> WeightS
     total = float(w.sum())
     # Equal weights may exceed n by a rounding error, which would make the variance negative.
     ess = min(total**2 / float(np.square(w).sum()), float(n))
-    variance = (n / ess - 1.0) / n if n > 1 else math.inf
-    if parts is not None and n > 1:
+    variance = (n / ess - 1.0) / n
+    if parts is not None:
         variance = _variance_within(w, np.asarray(parts)) / total**2
+    if ess < LEAST_EFFECTIVE:
+        variance = math.inf
     return WeightSummary(
         n_draws=n,
         n_finite=n_finite,

@@ -13,11 +13,13 @@ from __future__ import annotations
 
 import copy
 import functools
+import time
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from bilby.core.prior import Constraint, DeltaFunction, Prior, PriorDict
+from bilby.core.utils import logger
 from scipy.special import ndtr, ndtri
 
 from .errors import PriorError
@@ -28,6 +30,8 @@ Parameters = dict[str, np.ndarray]
 """Columns of parameter values, one array of shape (N,) for each key."""
 
 _NORMALISATION_DRAWS = 400_000
+# Where constraints are dear: so many draws are tried, and above so many seconds for these, fewer count.
+_TRIED, _SLOW, _FEW_NORMALISATION_DRAWS = 64, 0.03, 10_000
 _UNIT_EDGE = 1e-15
 # Coordinates from which on rescale and cdf do not tell one value from another, and hardly do.
 _EDGE, _OUTERMOST = float(-ndtri(_UNIT_EDGE)) - 1e-6, 7.5
@@ -115,8 +119,8 @@ class PriorTransform:
             self.priors[key] = ByDraws(self.priors[key], found[key].has_density)
         self.ordered_pair: tuple[str, str] | None = None
         self.ordered_pair = self._find_ordered_pair()
-        self._accepted = self._accepted_fraction()
-        self.log_normalisation_err = float(np.sqrt((1 / self._accepted - 1) / _NORMALISATION_DRAWS))
+        self._accepted, counted = self._accepted_fraction()
+        self.log_normalisation_err = float(np.sqrt((1 / self._accepted - 1) / counted))
         self.log_normalisation = float((np.log(2.0) if self.ordered_pair else 0.0) - np.log(self._accepted))
 
     @property
@@ -280,19 +284,25 @@ class PriorTransform:
         disordered = draws[pair[0]] < draws[pair[1]]
         return None if np.any(self.satisfies(draws) & disordered) else pair
 
-    def _accepted_fraction(self) -> float:
-        """Share of the coordinates' volume that the constraints leave."""
+    def _accepted_fraction(self) -> tuple[float, int]:
+        """Share of the coordinates' volume that the constraints leave, and the number of draws it was counted on."""
         if not self.constraints:
-            return 1.0
+            return 1.0, _NORMALISATION_DRAWS
         rng = np.random.default_rng(20200218)
-        draws = self.from_unconstrained(rng.standard_normal((_NORMALISATION_DRAWS, self.ndim)))
-        fraction = float(np.mean(self.satisfies(draws)))
+        v, size = rng.standard_normal((_NORMALISATION_DRAWS, self.ndim)), _NORMALISATION_DRAWS
+        began = time.process_time()
+        self.satisfies(self.from_unconstrained(v[:_TRIED]))
+        if (seconds := time.process_time() - began) > _SLOW:
+            # Bilby's redshift of a distance, for one, takes 2 ms each: the error grows, and is part of the evidence's.
+            size = _FEW_NORMALISATION_DRAWS
+            logger.info(f"The constraints take {seconds / _TRIED:.1g} s a draw: {size} draws normalise the prior")
+        fraction = float(np.mean(self.satisfies(self.from_unconstrained(v[:size]))))
         if fraction < 1e-4:
             raise PriorError(
                 f"constraints {list(self.constraints)} leave a share of {fraction:.1e} of the prior's volume: "
                 "narrow the priors of the search parameters to the region that satisfies them"
             )
-        return fraction
+        return fraction, size
 
 
 def within_quantiles(v: np.ndarray) -> np.ndarray:

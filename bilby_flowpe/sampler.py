@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bilby.core.sampler.base_sampler import Sampler, signal_wrapper
+from bilby.core.utils import logger
 
 from .arguments import check_arguments, check_npool
 from .prior_checks import require_conditions, require_limits
@@ -120,6 +121,18 @@ class FlowPE(Sampler):
         require_limits(priors)
         require_conditions(priors)
         super().__init__(likelihood, priors, *args, **kwargs)
+        self._warn_of_a_finished_result()
+
+    def _warn_of_a_finished_result(self) -> None:
+        """Bilby hands over a finished result of the same label and parameters, whatever the sampler and its arguments."""
+        # From a configuration file arguments may come as text.
+        resume = str(self.kwargs.get("resume", True)).lower() != "false"
+        if self.cached_result is not None and not resume:
+            logger.warning(
+                f"resume=False, but Bilby has found the finished result of label={self.label!r} in {self.outdir} and hands it "
+                "over, whatever the arguments: nothing is sampled. For a new run give clean=True or another label, or remove "
+                "that result"
+            )
 
     @property
     def external_sampler_name(self) -> str:
@@ -168,6 +181,8 @@ class FlowPE(Sampler):
 
         Torch that was left half loaded cannot be loaded again, and may end the process with a segmentation fault.
         """
+        if "torch" not in sys.modules:
+            logger.info("Loading PyTorch, which takes a few seconds")
         with deferred():
             from .run import Run  # here, so that `import bilby` does not load torch
         return Run

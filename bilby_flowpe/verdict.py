@@ -26,9 +26,10 @@ class Thresholds:
     largest_weight_check, largest_weight_failed
         Share of the total weight that a single row may hold.
     effective_check, effective_failed
-        Least number of effective draws.
+        Least number of effective draws. Where fewer than ``effective_check`` were asked for, that number takes its place; as
+        many as were asked for are never ``failed``.
     requested_fraction
-        Least share of the number of effective draws asked for; ``check`` below it.
+        Least share of the number of effective draws asked for, where these are many; ``check`` below it.
     efficiency_check
         Least efficiency: below it the network is far from the posterior, whatever the number of draws.
     posterior_check
@@ -86,7 +87,8 @@ class Evidence:
     missing_log_likelihood
         By how much a template of the matched filter fits the data better than the best draw.
     unfinished
-        Why the proposal did not become good enough, in words: a budget that ended, say.
+        Why the proposal did not become good enough, in words: a budget that ended, say. It is ``failed`` where fewer effective
+        draws came of it than were asked for, ``check`` where as many did.
     closed_form_difference
         Largest difference of the conditionals' closed form from the user's likelihood, where it is too large.
     nan_share
@@ -95,6 +97,9 @@ class Evidence:
         The parameter with the largest share of the posterior in the last quantiles of its prior, and that share.
     searched
         Draws of the prior, where they are all that modes were looked for with: no network, no search by templates.
+    compared
+        Draws of the prior at which the closed form of what is drawn conditionally was compared with the likelihood, where
+        there is such a closed form.
     surprise
         How unlike those simulated the data are.
     """
@@ -109,6 +114,7 @@ class Evidence:
     nan_share: float | None = None
     outermost: tuple[str, float] | None = None
     searched: int | None = None
+    compared: int | None = None
     surprise: Surprise | None = None
 
 
@@ -142,7 +148,8 @@ def judge(
     summary
         Of the weights that the result is made of (a fresh batch, not the pilot).
     n_effective
-        Number of effective draws asked for, if any: fewer than half of them is ``check``.
+        Number of effective draws asked for, if any: fewer than half of them is ``check``. Where they are met, neither their
+        number nor a budget that ended makes the result ``failed``.
     evidence
         What else is known.
     thresholds
@@ -162,11 +169,13 @@ def judge(
     stays: list[str] = []
     if known.closed_form_difference is not None:
         failed.append(
-            f"the conditionals' closed form differs from the likelihood by {known.closed_form_difference:.3g}: "
-            "use phase='network'"
+            f"the closed form of the parameters drawn conditionally differs from the likelihood by "
+            f"{known.closed_form_difference:.3g}: use phase='network'"
         )
+    ess = summary.effective_sample_size
+    met = n_effective is not None and ess >= n_effective
     if known.unfinished is not None:
-        failed.append(known.unfinished)
+        (stays if met else failed).append(known.unfinished)
     if known.outermost is not None and not known.outermost[1] <= limits.outermost_failed:
         key, share = known.outermost
         failed.append(
@@ -181,10 +190,15 @@ def judge(
         elif not value <= check_above:
             check.append(f"{name} is {value:.3g}, above {check_above:g}")
 
-    if not (math.isfinite(summary.log_evidence) and math.isfinite(summary.log_evidence_err)):
+    if not math.isfinite(summary.log_evidence):
         failed.append(
-            f"the log-evidence is {summary.log_evidence:.6g} +- {summary.log_evidence_err:.3g}, not finite: "
-            f"{summary.n_finite} of {summary.n_draws} draws have weight"
+            f"the log-evidence is {summary.log_evidence:.6g}, not finite: {summary.n_finite} of {summary.n_draws} draws have "
+            "weight"
+        )
+    elif not math.isfinite(summary.log_evidence_err):
+        failed.append(
+            f"no error of the log-evidence {summary.log_evidence:.6g} can be given: {summary.n_draws} draws amount to "
+            f"{ess:.3g} effective ones"
         )
     if not summary.largest_weight * summary.n_draws <= limits.even_weight:
         at_most("the Pareto k of the weights", summary.pareto_k, limits.pareto_k_check, limits.pareto_k_failed)
@@ -197,12 +211,14 @@ def judge(
     if known.nan_share is not None:
         name = "the share of rows inside the prior whose likelihood is no number (NaN)"
         at_most(name, known.nan_share, limits.nan_check, limits.nan_failed)
-    ess = summary.effective_sample_size
+    # What was asked for is enough, however little it is; more of it nobody asked for.
+    least = limits.effective_check if n_effective is None else min(limits.effective_check, n_effective)
     if not ess >= limits.effective_failed:
-        failed.append(f"the number of effective draws is {ess:.4g}, below {limits.effective_failed:g}")
-    elif not ess >= limits.effective_check:
-        few = stays if n_effective is not None and ess >= n_effective else check
-        few.append(f"the number of effective draws is {ess:.4g}, below {limits.effective_check:g}")
+        (stays if met else failed).append(
+            f"the number of effective draws is {ess:.4g}, below {limits.effective_failed:g}"
+        )
+    elif not ess >= least:
+        check.append(f"the number of effective draws is {ess:.4g}, below {least:g}")
     elif n_effective is not None and not ess >= limits.requested_fraction * n_effective:
         check.append(
             f"the number of effective draws is {ess:.4g}, "
@@ -213,7 +229,10 @@ def judge(
     if n_posterior is not None and n_posterior < 1:
         failed.append("the posterior has no rows")
     elif n_posterior is not None and n_posterior < limits.posterior_check:
-        check.append(f"the number of equal-weight posterior rows is {n_posterior}, below {limits.posterior_check}")
+        enough = met and n_effective is not None and n_effective <= limits.posterior_check
+        (stays if enough else check).append(
+            f"the number of equal-weight posterior rows is {n_posterior}, below {limits.posterior_check}"
+        )
     if known.outside is not None and not known.outside <= limits.outside_check:
         check.append(f"the share of draws outside the prior is {known.outside:.3g}, above {limits.outside_check:g}")
     if known.prior_part is not None and not known.prior_part <= limits.prior_part_check:
@@ -235,15 +254,29 @@ def judge(
         most = known.surprise.most
         where = f", {known.surprise.where}" if known.surprise.where else ""
         stays.append(
-            f"the data are unlike those that the network was trained for (p-value {known.surprise.p_value:.2g}, below "
+            f"the data are unlike what likelihood and prior describe (p-value {known.surprise.p_value:.2g}, below "
             f"{limits.surprise_check:g}): {IN_WORDS[most]} is {known.surprise.scores[most]:.3g}{where}; the numbers are those "
             "of this likelihood, but signal, noise curve or noise may be other than it says"
         )
     if known.searched is not None:
+        # A mode that holds a share s of the prior is missed by n draws with probability exp(-n s): 5% at 3 / n.
+        missing = f"one in less than {3 / known.searched:.1g} of its volume" if known.searched > 3 else "any"
         check.append(
             f"no network is relied on, and {known.searched} draws from the prior are all that modes were looked for "
-            f"with: one in less than {3 / known.searched:.1g} of its volume may be missing; compare with another sampler "
-            "where there could be such"
+            f"with: {missing} may be missing; compare with another sampler where there could be such"
+            + _of_closed_form(known.compared)
         )
     grade: Literal["reliable", "check", "failed"] = "failed" if failed else "check" if check or stays else "reliable"
     return Verdict(grade, (*failed, *check, *stays), mendable=bool(failed or check))
+
+
+def _of_closed_form(compared: int | None) -> str:
+    """Say at how many draws from the prior the closed form was compared, and what part of the prior that leaves open."""
+    if compared is None:
+        return ""
+    if not compared:
+        return "; the closed form of what is drawn conditionally was not compared with the likelihood over the prior"
+    return (
+        f"; the closed form of what is drawn conditionally was compared with the likelihood at {compared} of them: it may fail "
+        f"in less than {3 / compared:.1g} of the prior"
+    )

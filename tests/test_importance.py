@@ -172,21 +172,38 @@ def test_summary_is_plain_json() -> None:
     assert json.loads(json.dumps(values, allow_nan=False)) == values
 
 
-def test_two_rows_and_one() -> None:
-    """Small enough for a pencil: weights 1 and 3, from one part, from two, alone."""
-    run = summarise(np.log([1.0, 3.0]))
+def test_two_weights_and_one_row() -> None:
+    """Small enough for a pencil: weights 1 and 3, ten times each, from one part, from two; and a row alone."""
+    log_w = np.log(np.repeat([1.0, 3.0], 10))
+    run = summarise(log_w)
     assert run.log_evidence == pytest.approx(math.log(2))
-    assert run.effective_sample_size == pytest.approx(16 / 10)
-    assert run.log_evidence_err == pytest.approx(math.sqrt((2 / 1.6 - 1) / 2))
-    assert run.log_evidence_bias == pytest.approx(-(2 / 1.6 - 1) / 4)
-    assert run.largest_weight == pytest.approx(3 / 4)
-    # One row of each part, and one of the mean weight 2 beside it: squared distances of 1/2 and 1/2, over the sum squared.
-    apart = summarise(np.log([1.0, 3.0]), [0, 1])
-    assert apart.log_evidence_err == pytest.approx(math.sqrt(1.0) / 4)
+    assert run.effective_sample_size == pytest.approx(16)
+    assert run.log_evidence_err == pytest.approx(math.sqrt((20 / 16 - 1) / 20))
+    assert run.log_evidence_bias == pytest.approx(-(20 / 16 - 1) / 40)
+    assert run.largest_weight == pytest.approx(3 / 40)
+    # Ten rows of each part, and one of the mean weight 2 beside them, a distance of 1 away: 10 / 11 each, over the sum squared.
+    apart = summarise(log_w, np.repeat([0, 1], 10))
+    assert apart.log_evidence_err == pytest.approx(math.sqrt(20 / 11) / 40)
     for parts in (None, [0]):
         alone = summarise([3.0], parts)
         assert (alone.n_draws, alone.efficiency, alone.log_evidence) == (1, 1.0, 3.0)
         assert (alone.log_evidence_err, alone.log_evidence_bias) == (math.inf, -math.inf)
+
+
+@pytest.mark.parametrize("parts", [False, True])
+def test_a_few_weights_cannot_vouch_for_the_evidence(parts: bool) -> None:
+    """One weight that outweighs all others would have an error of 1, wherever the evidence is."""
+    log_w = np.zeros(3500)
+    log_w[0] = 79.0
+    run = summarise(log_w, np.arange(3500) % 2 if parts else None)
+    assert run.effective_sample_size == pytest.approx(1)
+    assert run.log_evidence_err == math.inf
+    assert judge(run).reasons[0].startswith("no error of the log-evidence")
+    # From ten effective draws on there is one: of the mean of ten equal weights among zeros, a share 1 / sqrt(10).
+    for equal, error in ((9, math.inf), (10, math.sqrt(1 / 10 - 1 / 3500))):
+        few = np.full(3500, -np.inf)
+        few[:equal] = 0.0
+        assert summarise(few).log_evidence_err == pytest.approx(error)
 
 
 def test_the_bounds_of_what_is_a_weight() -> None:

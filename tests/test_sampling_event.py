@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 import torch
 from bilby.core.likelihood import Likelihood
-from bilby.core.prior import Gaussian, PriorDict
+from bilby.core.prior import Constraint, Gaussian, PriorDict, Uniform
+from scipy.stats import norm
 from test_sampling_refine import LOG_Z, Fast, Start, target
 
 from bilby_flowpe.errors import DataError
@@ -17,9 +18,9 @@ from bilby_flowpe.priors import PriorTransform
 from bilby_flowpe.problems.toys import unequal_modes
 from bilby_flowpe.proposals.charts import PriorChart, unreached_share
 from bilby_flowpe.proposals.mixture import Shares, defensive
+from bilby_flowpe.sampling.budget import Budget
 from bilby_flowpe.sampling.event import EventSampler, Wanted
 from bilby_flowpe.sampling.outcome import Outcome
-from bilby_flowpe.sampling.refine import Budget
 from bilby_flowpe.sampling.weighing import Target
 from bilby_flowpe.surprise import DISTANCE, Surprise
 from bilby_flowpe.verdict import judge
@@ -58,7 +59,7 @@ def test_surprising_data_are_told_and_no_reason_to_refine() -> None:
     outcome = EventSampler(aim, start, proposal, wanted, budget, generator, rng, surprise=surprise)()
     assert outcome.refinement is None
     assert outcome.verdict.grade == "check"
-    assert "unlike those that the network was trained for" in outcome.verdict.reasons[0]
+    assert "unlike what likelihood and prior describe" in outcome.verdict.reasons[0]
     assert outcome.statistics["surprise"]["p_value"] == 1e-5
     assert asked == [None]  # no gravitational-wave data, no residual
 
@@ -91,17 +92,42 @@ def test_a_narrow_mode_that_is_missed_is_no_reliable_result() -> None:
     assert outcome.verdict.grade == "check"
 
 
-@pytest.mark.parametrize("centre", [12.0, pytest.param(-15.0, marks=pytest.mark.slow)])
-def test_a_posterior_beyond_the_quantiles_of_its_prior_fails(centre: float) -> None:
-    """A prior's quantiles end at 8 standard deviations: what lies beyond piles up there, with perfect weights."""
+class Far(Likelihood):
+    """A normal density of width 0.5 around a place that a standard normal prior hardly reaches."""
 
-    class Far(Likelihood):
-        def log_likelihood(self, parameters: dict | None = None) -> float:
-            return -0.5 * ((parameters["a"] - centre) / 0.5) ** 2
+    def __init__(self, centre: float) -> None:
+        super().__init__()
+        self.centre = centre
 
-    aim = Target(Far(), PriorTransform(PriorDict({"a": Gaussian(0, 1)})), use_ratio=False)
+    def log_likelihood(self, parameters: dict | None = None) -> float:
+        return -0.5 * ((parameters["a"] - self.centre) / 0.5) ** 2
+
+
+def far(centre: float, priors: PriorDict) -> Outcome:
+    aim = Target(Far(centre), PriorTransform(priors), use_ratio=False)
     generator, rng = torch.Generator().manual_seed(1), np.random.default_rng(1)
-    outcome = EventSampler(aim, None, None, Wanted(1500, 2000), Budget(60_000), generator, rng)()
+    return EventSampler(aim, None, None, Wanted(1500, 2000), Budget(60_000), generator, rng)()
+
+
+@pytest.mark.parametrize("centre", [12.0, pytest.param(-15.0, marks=pytest.mark.slow)])
+def test_a_posterior_beyond_the_quantiles_of_its_prior_is_drawn_by_value(centre: float) -> None:
+    """A prior's quantiles end at 8 standard deviations; the posterior is at 9.6, or at -12."""
+    outcome = far(centre, PriorDict({"a": Gaussian(0, 1)}))
+    # The convolution of both normal densities at the centre, times the norm of the likelihood.
+    exact = norm(0, np.sqrt(1.25)).logpdf(centre) + np.log(0.5 * np.sqrt(2 * np.pi))
+    assert outcome.summary.log_evidence == pytest.approx(exact, abs=5 * outcome.summary.log_evidence_err)
+    assert outcome.summary.effective_sample_size >= 1500
+    assert outcome.verdict.grade == "check"
+    assert "mixture in values" in outcome.proposal.names
+
+
+def test_a_tied_posterior_beyond_the_quantiles_of_its_prior_fails() -> None:
+    """What a constraint ties to others is drawn by its quantiles alone, and piles up at the last of them."""
+    priors = PriorDict(
+        {"a": Gaussian(0, 1), "b": Uniform(0, 1), "sum": Constraint(-30, 30)},
+        conversion_function=lambda sample: {**sample, "sum": sample["a"] + sample["b"]},
+    )
+    outcome = far(12.0, priors)
     assert outcome.verdict.grade == "failed"
     assert "quantiles of the prior of a" in " ".join(outcome.verdict.reasons)
 
@@ -212,14 +238,24 @@ class Slow(Fast):
 
 
 def test_time_that_is_out_ends_the_run() -> None:
-    """A millisecond each: a second holds 1000, and each of two stages ends with the block of 500 that it is in."""
+    """A millisecond each: a second holds a thousand; what was drawn first leaves time for the batch that counts."""
     aim = target(Slow((1.0,)))
     generator, rng = torch.Generator().manual_seed(1), np.random.default_rng(1)
     budget = Budget(10**6, seconds=1.0)
     outcome = EventSampler(aim, None, None, Wanted(2000, 2000), budget, generator, rng)()
     assert outcome.verdict.grade == "failed"
     assert "max_time=1 s" in " ".join(outcome.verdict.reasons)
-    assert aim.n_likelihood <= 2500
-    # How many came from each part was left to when time ran out: their scatter counts, too.
-    assert not outcome.weighted.allotted
-    assert outcome.summary == summarise(outcome.weighted.log_weights)
+    assert aim.n_likelihood <= 1500
+    assert f"{aim.n_likelihood} draws from the prior" in " ".join(outcome.verdict.reasons)
+
+
+def test_a_batch_that_time_has_cut_lets_its_parts_scatter() -> None:
+    """How many draws came from each part was left to when time ran out."""
+    aim = target(Fast((1.0,)))
+    proposal = defensive(Start(1.0, 0.1), aim.transform, Shares())
+    generator, rng = torch.Generator().manual_seed(1), np.random.default_rng(1)
+    weighted = aim.draw(proposal, 5000, generator, rng, go_on=lambda: aim.n_likelihood < 300)
+    assert not weighted.allotted
+    assert 300 <= len(weighted.log_weights) < 1000
+    assert weighted.summary() == summarise(weighted.log_weights)
+    assert aim.draw(proposal, 500, generator, rng, go_on=lambda: True).allotted

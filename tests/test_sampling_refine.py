@@ -6,16 +6,20 @@ import numpy as np
 import pytest
 import torch
 from bilby.core.likelihood import Likelihood
-from bilby.core.prior import PriorDict, Uniform
+from bilby.core.prior import Gaussian, PriorDict, Uniform
 from scipy.stats import norm
 
 from bilby_flowpe.importance import effective_sample_size, summarise
 from bilby_flowpe.priors import PriorTransform
 from bilby_flowpe.proposals import event_flow
-from bilby_flowpe.proposals.event_flow import fit_event_flow
+from bilby_flowpe.proposals.charts import PriorChart
+from bilby_flowpe.proposals.event_flow import fit_event_flow, thinned
 from bilby_flowpe.proposals.mixture import Shares, defensive
 from bilby_flowpe.proposals.parts import Normal
-from bilby_flowpe.sampling.refine import Budget, Refinement
+from bilby_flowpe.sampling.budget import Budget
+from bilby_flowpe.sampling.pool import Pool
+from bilby_flowpe.sampling.refine import Refinement
+from bilby_flowpe.sampling.search import LocalSearch
 from bilby_flowpe.sampling.weighing import Target
 
 HALF = 5.0
@@ -195,3 +199,99 @@ def test_event_flow_of_few_points_is_a_normal() -> None:
     heavy = np.full(500, -np.inf)
     heavy[:2] = 0.0
     assert np.all(np.isfinite(fit_event_flow(rng.standard_normal((500, 2)), heavy, rng, 50).draw(5, torch.Generator())))
+
+
+# What leads nowhere --------------------------------------------------------------------------------------------------
+
+
+def standing_still(monkeypatch: pytest.MonkeyPatch, width: float) -> Refinement:
+    """Rounds of which none raises the inverse temperature."""
+    monkeypatch.setattr(Refinement, "_next_beta", lambda self: 0.01)
+    # What is fitted on the way does not matter.
+    monkeypatch.setattr("bilby_flowpe.sampling.refine._STEPS", 5)
+    monkeypatch.setattr("bilby_flowpe.sampling.refine._LAST_STEPS", 25)
+    aim = target(Fast((1.0,), width))
+    generator, rng = torch.Generator().manual_seed(1), np.random.default_rng(1)
+    return Refinement(aim, None, 100, Budget(40_000), generator, rng)
+
+
+def test_rounds_that_gain_nothing_end_in_words(monkeypatch: pytest.MonkeyPatch) -> None:
+    """After one local search, which is not allowed to help here."""
+    monkeypatch.setattr("bilby_flowpe.sampling.refine._HIT", np.inf)
+    refinement = standing_still(monkeypatch, 1e-4)
+    assert not refinement.run()
+    assert "stands still at an inverse temperature of 0.01" in refinement.unfinished
+    assert "local search" in refinement.proposal.names or len(refinement.rounds) == 8
+    assert refinement.target.n_likelihood < 20_000
+
+
+def test_a_local_search_takes_a_path_that_stands_still_to_the_posterior(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A mode of a share of 3e-9 of the square, which no draw of the prior meets."""
+    refinement = standing_still(monkeypatch, 1e-4)
+    monkeypatch.setattr(Refinement, "_next_beta", lambda self: 0.01 if self._beta < 1 else 1.0)
+    assert refinement.run()
+    summary = refinement.target.draw(refinement.proposal, 500, refinement.generator, refinement.rng).summary()
+    assert summary.log_evidence == pytest.approx(LOG_Z, abs=5 * summary.log_evidence_err)
+    assert summary.efficiency > 0.3
+
+
+def test_a_local_search_finds_modes_and_their_widths() -> None:
+    """Two, from points at some distance; a sheared one has the covariance that it has."""
+    covariance = np.array([[1e-6, 0.9e-5], [0.9e-5, 1e-4]])
+    inverse = np.linalg.inv(covariance)
+    transform = PriorTransform(PriorDict({"a": Gaussian(0, 1), "b": Gaussian(0, 1)}))
+
+    class Sheared(Likelihood):
+        def log_likelihood(self, parameters: dict | None = None) -> float:
+            point = np.array([parameters["a"], parameters["b"]])
+            terms = [-0.5 * (point - c) @ inverse @ (point - c) for c in (-1.0, 0.5)]
+            return float(np.logaddexp.reduce(terms))
+
+    aim = Target(Sheared(), transform, use_ratio=False)
+    climber = LocalSearch(aim, PriorChart(transform), np.random.default_rng(2), lambda size: True)
+    points = np.array([[-1.02, -1.05], [0.53, 0.4], [2.0, 2.0]])
+    log_density = climber._evaluated(points)
+    found = climber(points, log_density, 50)
+    for centre in (-1.0, 0.5):
+        near = np.argmin(np.linalg.norm(found.means - centre, axis=1))
+        # Means of generations of fifty draws, of which at least a quarter count: a third of a width.
+        assert np.all(np.abs(found.means[near] - centre) < np.sqrt(np.diag(covariance)))
+        ratio = found.cholesky[near] @ found.cholesky[near].T @ inverse
+        assert np.all(np.abs(np.linalg.eigvals(ratio)) < 3) and np.all(np.abs(np.linalg.eigvals(ratio)) > 0.3)
+    assert (
+        LocalSearch(aim, PriorChart(transform), np.random.default_rng(2), lambda size: False)(points, log_density, 50)
+        is None
+    )
+
+
+def test_points_of_a_fit_are_thinned_without_a_bias() -> None:
+    """Heavy points stay, sums keep their mean, and few points are left as they are."""
+    rng = np.random.default_rng(3)
+    weights = rng.exponential(size=5000) ** 3
+    weights /= weights.sum()
+    value = rng.standard_normal(5000)
+    kept, same = thinned(weights, 5000, rng)
+    assert len(kept) == 5000 and np.array_equal(same, weights)
+    estimates = []
+    for _ in range(400):
+        kept, fewer = thinned(weights, 500, rng)
+        assert len(kept) < 600
+        assert np.argmax(weights) in kept
+        estimates.append(fewer @ value[kept])
+    assert np.mean(estimates) == pytest.approx(weights @ value, abs=5 * np.std(estimates) / 20)
+
+
+def test_the_pool_keeps_the_first_batch_and_the_latest() -> None:
+    """And weighs what is left by what has drawn it: the evidence is unbiased whatever is gone."""
+    aim = target(Fast((1.0,)))
+    generator, rng = torch.Generator().manual_seed(1), np.random.default_rng(1)
+    pool, shares = Pool(), np.linspace(0.1, 0.9, 20)
+    proposals = [
+        defensive(Start(1.0, 0.1 + 0.02 * i), aim.transform, Shares(prior=float(shares[i]))) for i in range(20)
+    ]
+    for proposal in proposals:
+        pool.add(aim.draw(proposal, 200, generator, rng), proposal)
+    assert pool.proposals == [proposals[0], *proposals[5:]]
+    summary = summarise(pool.log_weights(pool.log_target))
+    assert summary.n_draws == 16 * 200
+    assert summary.log_evidence == pytest.approx(LOG_Z, abs=5 * summary.log_evidence_err)

@@ -23,7 +23,7 @@ from bilby_flowpe.verdict import Evidence, Thresholds, judge
         ({"effective_sample_size": 99.0}, "failed", "below 100"),
         ({"efficiency": 0.009}, "check", "below 0.01"),
         ({"log_evidence": math.nan}, "failed", "not finite"),
-        ({"log_evidence_err": math.inf}, "failed", "not finite"),
+        ({"log_evidence_err": math.inf}, "failed", "no error of the log-evidence"),
     ],
 )
 def test_every_limit_of_the_verdict(change: dict[str, float], grade: str, word: str) -> None:
@@ -38,15 +38,38 @@ def test_verdict_on_what_was_asked_for() -> None:
     """Requested effective draws, posterior rows, other thresholds."""
     run = dataclasses.replace(good(), effective_sample_size=2000.0)
     assert judge(run, n_effective=4000).grade == "reliable"
-    # As many as were asked for, and still few: no round of refinement mends that.
+    # As many as were asked for are enough; of fewer than a hundred nobody can say much, and no round of refinement mends that.
     few = dataclasses.replace(good(), effective_sample_size=600.0)
-    assert judge(few, n_effective=500).grade == "check" and not judge(few, n_effective=500).mendable
+    assert judge(few, n_effective=600).grade == "reliable"
     assert judge(few, n_effective=601).mendable and judge(few).mendable
+    assert "600, below 601" in judge(few, n_effective=601).reasons[0]
+    very_few = dataclasses.replace(few, effective_sample_size=60.0)
+    assert judge(very_few, n_effective=50).grade == "check" and not judge(very_few, n_effective=50).mendable
+    assert judge(very_few, n_effective=61).grade == "failed"
+    # Nor do few posterior rows, where no more were asked for.
+    rows = Evidence(n_posterior=40)
+    assert not judge(very_few, n_effective=50, evidence=rows).mendable
+    assert judge(few, n_effective=500, evidence=rows).mendable
     assert "4001 asked for" in judge(run, n_effective=4001).reasons[0]
     assert judge(run, evidence=Evidence(n_posterior=100)).grade == "reliable"
     assert judge(run, evidence=Evidence(n_posterior=99)).grade == "check"
     assert judge(run, evidence=Evidence(n_posterior=0)).grade == "failed"
     assert judge(run, thresholds=Thresholds(effective_check=2001.0)).grade == "check"
+
+
+@pytest.mark.parametrize(("effective", "grade"), [(2000.0, "check"), (1999.0, "failed")])
+def test_a_budget_that_ended_with_what_was_asked_for_is_no_failure(effective: float, grade: str) -> None:
+    """And no round of refinement mends it."""
+    run = dataclasses.replace(good(), effective_sample_size=effective)
+    verdict = judge(run, n_effective=2000, evidence=Evidence(unfinished="the budget ended"))
+    assert verdict.grade == grade
+    assert verdict.reasons == ("the budget ended",)
+    assert verdict.mendable == (grade == "failed")
+
+
+@pytest.mark.parametrize("draws", [0, 3])
+def test_hardly_any_draws_from_the_prior_leave_any_mode_open(draws: int) -> None:
+    assert "any may be missing" in judge(good(), evidence=Evidence(searched=draws)).reasons[0]
 
 
 @pytest.mark.parametrize(

@@ -23,6 +23,9 @@ Done = TypeVar("Done")
 Task = Callable[[Row], np.ndarray | None]
 """Picklable function of one row; ``None`` where it has no value. With a method ``many``, of many rows at once."""
 
+Progress = str | Callable[[int], None] | None
+"""Title of a progress bar, or what is told of every few rows that are done; ``None`` for neither."""
+
 Piece = tuple[int, Sequence[Row]]
 """Number of the first row, and some rows."""
 
@@ -37,7 +40,8 @@ class Engine(Protocol):
         """``task`` of the rows of every piece, in their order."""
 
 
-_CHUNK = 64
+CHUNK = 64
+"""Rows that a process evaluates at once."""
 _SEED, _LARGEST_SEED = "seed of this row", 2**53  # a name that no parameter has
 _given: Any = None  # a worker's task, and the rows where it has them
 
@@ -64,7 +68,7 @@ def seeded(row: Row) -> tuple[np.random.Generator, Row]:
 
 
 def evaluate(
-    task: Task, rows: Sequence[Row], npool: int | Engine = 1, progress: str | None = None
+    task: Task, rows: Sequence[Row], npool: int | Engine = 1, progress: Progress = None
 ) -> tuple[np.ndarray, np.ndarray]:
     """``task`` of every row.
 
@@ -77,7 +81,7 @@ def evaluate(
     npool
         Number of processes, or what runs the task elsewhere.
     progress
-        Title of the progress bar; none is shown when left out.
+        Title of the progress bar, or what is told the number of rows as they are done; nothing is shown when left out.
 
     Returns
     -------
@@ -87,7 +91,8 @@ def evaluate(
     good = np.zeros(len(rows), dtype=bool)
     values: np.ndarray | None = None
     filled = 0
-    with tqdm(total=len(rows), desc=progress, disable=progress is None, unit="row", smoothing=0) as bar:
+    title = progress if isinstance(progress, str) else None
+    with tqdm(total=len(rows), desc=title, disable=title is None, unit="row", smoothing=0) as bar:
         for start, results in _remembered(task, rows, npool):
             for offset, result in enumerate(results):
                 if result is None:
@@ -98,6 +103,8 @@ def evaluate(
                 good[start + offset] = True
                 filled += 1
             bar.update(len(results))
+            if callable(progress):
+                progress(len(results))
     return (np.empty((0,)) if values is None else values[:filled]), good
 
 
@@ -125,7 +132,7 @@ def _initialise_one(given: Any) -> None:
 
 def _remembered(task: Task, rows: Sequence[Row], npool: int | Engine) -> Iterator[tuple[int, Chunk]]:
     """All chunks in their order, those that were evaluated before an interruption from the ledger."""
-    ledger, starts = current(), range(0, len(rows), _CHUNK)
+    ledger, starts = current(), range(0, len(rows), CHUNK)
     if ledger is None:
         for start, results, _ in _chunks(task, rows, starts, npool):
             yield start, results
@@ -133,7 +140,7 @@ def _remembered(task: Task, rows: Sequence[Row], npool: int | Engine) -> Iterato
     known: dict[int, Chunk] = {}
     if len(ledger):
         for start in starts:
-            piece = rows[start : start + _CHUNK]
+            piece = rows[start : start + CHUNK]
             if (kept := ledger.find(key_of(task, piece))) is not None:
                 check(task, piece, kept)
                 known[start] = kept
@@ -144,12 +151,12 @@ def _remembered(task: Task, rows: Sequence[Row], npool: int | Engine) -> Iterato
             continue
         _, results, seconds = next(coming)
         if ledger.worth(results, seconds):
-            ledger.keep(key_of(task, rows[start : start + _CHUNK]), results)
+            ledger.keep(key_of(task, rows[start : start + CHUNK]), results)
         yield start, results
 
 
 def _chunks(task: Task, rows: Sequence[Row], starts: Sequence[int], npool: int | Engine) -> Iterator[TimedChunk]:
-    pieces = ((start, rows[start : start + _CHUNK]) for start in starts)
+    pieces = ((start, rows[start : start + CHUNK]) for start in starts)
     if not isinstance(npool, int):
         yield from npool.imap(task, pieces)
         return
@@ -178,7 +185,7 @@ def _work_one(item: Any) -> Any:
 
 def _work(start: int) -> tuple[int, Packed, float]:
     task, rows = _given
-    _, results, seconds = timed(task, (start, rows[start : start + _CHUNK]))
+    _, results, seconds = timed(task, (start, rows[start : start + CHUNK]))
     return start, _packed(results), seconds
 
 

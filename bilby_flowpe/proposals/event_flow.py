@@ -24,6 +24,9 @@ _BATCH, _CHECK_EVERY, _PATIENCE = 512, 25, 6
 _RIDGE = 1e-9
 _CHUNK = 16_384
 
+MOST_POINTS = 20_000
+"""Points of a fit: one of a late round takes no longer than one of an early round."""
+
 
 @dataclass(frozen=True)
 class Whitening:
@@ -134,13 +137,14 @@ def fit_event_flow(
     alive = _alive(points, log_weights)
     points, weights = sound_weights(points, log_weights)
     whitening = Whitening.of(points, weights)
-    white = whitening(points)
+    kept, weights = thinned(weights, MOST_POINTS, rng)
+    white = whitening(points[kept])
     normal = Normal(white.shape[1])
     if (parts := split(weights, rng)) is None:
         return EventFlow(None, whitening, normal)
     train, test = parts
     base, of_base = fit_mixture(white[train], weights[train], white[test], weights[test], rng)
-    if log_density is None or _divergence(base, white[test], weights[test], log_density[alive][test]) > enough:
+    if log_density is None or _divergence(base, white[test], weights[test], log_density[alive][kept][test]) > enough:
         flow, of_flow = _train(white, weights, train, test, rng, steps)
         if of_flow > of_base:
             return EventFlow(flow, whitening, normal)
@@ -159,6 +163,23 @@ def sound_weights(points: np.ndarray, log_weights: np.ndarray) -> tuple[np.ndarr
     # A single point must not become the whole posterior (truncated importance sampling, Ionides 2008).
     weights = np.minimum(weights, weights.mean() * math.sqrt(len(weights)))
     return points, weights / weights.sum()
+
+
+def thinned(weights: np.ndarray, most: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    """Indices of about ``most`` points at most, and weights under which they stand for all (priority sampling).
+
+    A point of weight w stays with probability min(1, w / c), with the larger of w and c for its new weight: sums over the
+    points keep their mean, and heavy points always stay.
+    """
+    if len(weights) <= most:
+        return np.arange(len(weights)), weights
+    low, high = 0.0, float(weights.sum()) / most
+    for _ in range(60):
+        middle = 0.5 * (low + high)
+        low, high = (middle, high) if np.minimum(weights / middle, 1.0).sum() > most else (low, middle)
+    kept = np.flatnonzero(rng.random(len(weights)) < weights / high)
+    heavier = np.maximum(weights[kept], high)
+    return kept, heavier / heavier.sum()
 
 
 def _divergence(base: Normal | NormalMixture, white: np.ndarray, weights: np.ndarray, log_density: np.ndarray) -> float:

@@ -6,7 +6,6 @@ import numpy as np
 import torch
 from scipy.cluster.vq import kmeans2
 from scipy.special import logsumexp
-from torch.distributions import MultivariateNormal
 
 from .parts import Normal
 
@@ -30,7 +29,10 @@ class NormalMixture:
 
     def __init__(self, shares: np.ndarray, means: np.ndarray, cholesky: np.ndarray) -> None:
         self.shares, self.means, self.cholesky = shares, means, cholesky
-        self._normals = MultivariateNormal(torch.as_tensor(means), scale_tril=torch.as_tensor(cholesky))
+        # One small inverse for each component takes a tenth of the time of a triangular solution for each point.
+        self._whitening = np.linalg.inv(cholesky)
+        volumes = np.sum(np.log(np.diagonal(cholesky, axis1=1, axis2=2)), axis=1)
+        self._log_norms = np.log(shares) - volumes - 0.5 * means.shape[1] * np.log(2 * np.pi)
 
     def broadened(self, width: float) -> NormalMixture:
         """Every component broader by this factor."""
@@ -50,8 +52,10 @@ class NormalMixture:
 
     def log_parts(self, base: np.ndarray) -> np.ndarray:
         """Log density of each component times its share, (N, K)."""
-        log_prob = self._normals.log_prob(torch.as_tensor(base, dtype=torch.float64)[:, None, :])
-        log_parts: np.ndarray = log_prob.numpy() + np.log(self.shares)
+        log_parts = np.empty((len(base), len(self.shares)))
+        for index, (mean, whitening) in enumerate(zip(self.means, self._whitening, strict=True)):
+            white = (base - mean) @ whitening.T
+            log_parts[:, index] = self._log_norms[index] - 0.5 * np.einsum("ni,ni->n", white, white)
         return log_parts
 
 

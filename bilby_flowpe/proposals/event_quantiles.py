@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from scipy.special import ndtr, ndtri
 
-from .event_flow import EventFlow, Whitening, sound_weights
+from .event_flow import MOST_POINTS, EventFlow, Whitening, sound_weights, thinned
 from .event_mixture import NormalMixture, fit_mixture, split
 from .parts import Normal
 
@@ -62,7 +62,8 @@ def fit_in_quantiles(
     points, weights = sound_weights(points, log_weights)
     u = ndtr(points)
     whitening = Whitening.of(u, weights)
-    white = whitening(u)
+    kept, weights = thinned(weights, MOST_POINTS, rng)
+    white = whitening(u[kept])
     base: Normal | NormalMixture = Normal(white.shape[1])
     if parts := split(weights, rng):
         train, test = parts

@@ -110,6 +110,12 @@ class Charted:
         folded: np.ndarray = np.logaddexp(log_prob, other) - np.log(2.0)
         return folded
 
+    @property
+    def in_values(self) -> tuple[str, ...]:
+        """Parameters that are drawn by their values, as far out as the prior goes."""
+        keys: tuple[str, ...] = getattr(self.chart, "in_values", ())
+        return keys
+
     def _log_prob(self, parameters: Parameters) -> np.ndarray:
         base, log_jacobian = self.chart.forward(parameters)
         log_prob = np.stack([density.log_prob(base) + log_jacobian for density in self._densities], axis=-1)

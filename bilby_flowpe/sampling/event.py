@@ -14,16 +14,21 @@ from bilby.core.utils import logger
 from ..importance import WeightSummary, draws_needed, effective_sample_size
 from ..proposals.charts import Chart, unreached_share
 from ..proposals.mixture import Mixture, prior_alone
+from ..proposals.parts import PRIOR
 from ..surprise import Surprise
 from ..verdict import judge
+from .budget import Budget
+from .closed_form import PRIOR_CHECKS
 from .outcome import Outcome
-from .refine import Budget, Refinement
+from .progress import EventBar
+from .refine import Refinement
 from .weighing import Target, WeightedDraws
 
 _HOPELESS = 5.0
 _INEFFICIENT = 0.02
 _PILOT = 500
 _ATTEMPTS = 3
+_SHARE_OF_COMPARISON = 20  # at most a tenth of the budget, of two evaluations a row
 
 Done = TypeVar("Done")
 
@@ -93,19 +98,30 @@ class EventSampler:
         self.surprise = surprise
         self.wanted, self.budget = wanted, budget
         self.generator, self.rng = generator, rng
+        self.bar = EventBar(target, wanted.progress)
         self.seconds: dict[str, float] = {}
         self._unreached: float | None = None
 
     def raw(self) -> Outcome:
         """Draws of the proposal as they are, weighed for what is drawn conditionally, and not judged."""
         stage = "conditionals" if self.target.conditional.keys else "likelihoods"
-        return Outcome(self._draw(self.proposal, self.wanted.n_posterior, stage), self.proposal)
+        try:
+            return Outcome(self._draw(self.proposal, self.wanted.n_posterior, stage), self.proposal)
+        finally:
+            self.bar.close()
 
     def __call__(self) -> Outcome:
         """Weighted draws, with a verdict."""
+        try:
+            return self._sampled()
+        finally:
+            self.bar.close()
+
+    def _sampled(self) -> Outcome:
         if self.chart is None:
             return self._refined(self._new_refinement(), [])
         proposal, wanted = self.proposal, self.wanted
+        self._compare_over_prior()
         self._unreached = unreached_share(self.chart, self.target.transform)
         # Of a small budget the larger part is for the batch that counts.
         size = min(max(wanted.n_effective // 5, _PILOT), max(self.budget.likelihood_evaluations // 4, 1))
@@ -137,8 +153,23 @@ class EventSampler:
         logger.info("The network will not do (" + "; ".join(outcome.verdict.reasons) + "): it is refined")
         return self._refined(refinement, [(pilot, proposal), (weighted, proposal)], outcome)
 
+    def _compare_over_prior(self) -> None:
+        """Compare the closed form of what is drawn conditionally with the likelihood at draws from the whole prior.
+
+        A network was trained on signals of the same symmetries, and hardly draws where the closed form sees no signal.
+        """
+        size = min(PRIOR_CHECKS, self.budget.likelihood_evaluations // _SHARE_OF_COMPARISON)
+        if not self.target.conditional.keys or size < 1:
+            return
+        # Generators of their own: the draws of a run do not depend on what is compared.
+        (rng,) = self.rng.spawn(1)
+        generator = torch.Generator().manual_seed(int(rng.integers(2**31)))
+        prior = prior_alone(self.target.transform, self.target.keys)
+        self._timed("comparison", lambda: self.target.draw(prior, size, generator, rng, checks=size))
+
     def _new_refinement(self) -> Refinement:
-        return Refinement(self.target, self._start, self.wanted.n_effective, self.budget, self.generator, self.rng)
+        wanted, budget = self.wanted.n_effective, self.budget
+        return Refinement(self.target, self._start, wanted, budget, self.generator, self.rng, self.bar)
 
     @property
     def _start(self) -> Chart | None:
@@ -183,11 +214,13 @@ class EventSampler:
                 refinement.add(weighted, proposal)
 
     def _draw(self, proposal: Mixture, size: int, stage: str) -> WeightedDraws:
-        title = stage.capitalize() if self.wanted.progress else None
-        return self._timed(
-            stage,
-            lambda: self.target.draw(proposal, size, self.generator, self.rng, title, self.budget.go_on),
+        self.bar.stage(stage.capitalize())
+        go_on, advance = self.budget.go_on, self.bar.advance
+        weighted = self._timed(
+            stage, lambda: self.target.draw(proposal, size, self.generator, self.rng, advance, go_on)
         )
+        self.bar.drawn(weighted)
+        return weighted
 
     def _timed(self, stage: str, work: Callable[[], Done]) -> Done:
         began = time.monotonic()
@@ -204,7 +237,10 @@ class EventSampler:
         unfinished: str | None = None,
     ) -> Outcome:
         outcome = Outcome(weighted, proposal, pilot, refinement)
-        searched = refinement.round_draws if refinement and self.chart is None and self.found is None else None
+        searched = None
+        if refinement and self.chart is None and self.found is None:
+            # A batch of the bare prior has looked as well as the first round did.
+            searched = refinement.prior_draws + (len(weighted.draws) if proposal.names == (PRIOR,) else 0)
         # A refinement begins with draws from the prior, and goes from there where the network does not reach.
         unreached = None if refinement else self._unreached
         outcome.judge(

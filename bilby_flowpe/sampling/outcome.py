@@ -14,14 +14,15 @@ from bilby.core.utils import logger
 from pandas import DataFrame
 
 from ..bound import BoundPosterior
+from ..edges import edges_of
 from ..errors import ConfigurationError
 from ..importance import WeightSummary, equal_weight_rows, normalised_weights
 from ..processes.parallel import Row
 from ..proposals.mixture import Mixture
 from ..proposals.parts import PRIOR
 from ..statistics import KEY
-from ..surprise import RESIDUAL, Surprise, farthest_off, residual_of
-from ..verdict import Evidence, Verdict, judge
+from ..surprise import RESIDUAL, Surprise, farthest_off, residual_of, without_simulations
+from ..verdict import Evidence, Thresholds, Verdict, judge
 from .refine import Refinement
 from .weighing import Target, WeightedDraws
 
@@ -49,6 +50,7 @@ class Outcome:
     summary: WeightSummary = field(init=False)
     rows: np.ndarray = field(init=False)
     verdict: Verdict = field(init=False)
+    wanted: tuple[int, int] = field(init=False, default=(0, 0))
     statistics: dict[str, Any] = field(init=False, default_factory=dict)
     bound: BoundPosterior | None = field(init=False, default=None)
 
@@ -86,15 +88,19 @@ class Outcome:
         searched
             Draws of the prior, where modes were looked for with nothing else.
         surprise
-            Says how unlike the simulations the data are, given what power the best draw leaves in them.
+            Says how unlike the simulations the data are, given what power the best draw leaves in them; by that power alone
+            when left out.
         """
         weighted = self.weighted
+        self.wanted = n_effective, n_posterior
         self.rows, available = equal_weight_rows(weighted.log_weights, n_posterior, rng)
         size = len(weighted.log_weights)
-        of_data = surprise and surprise(
-            # What poor draws leave in the data is not the data's: a template may fit better.
-            residual_of(target.likelihood, max(self._best(target), -np.inf if found is None else found))
-        )
+        # What poor draws leave in the data is not the data's: a template may fit better.
+        best = max(self._best(target), -np.inf if found is None else found)
+        residual = residual_of(target.likelihood, best)
+        of_data = surprise and surprise(residual)
+        if of_data is None and self.summary.effective_sample_size >= Thresholds().effective_failed:
+            of_data = without_simulations(target.likelihood, residual)
         if of_data and of_data.most == RESIDUAL:
             of_data = replace(of_data, where=farthest_off(target.likelihood, self._best_row(target)))
         evidence = Evidence(
@@ -105,10 +111,11 @@ class Outcome:
             missing_log_likelihood=None if found is None else self._missing(target, found),
             unfinished=unfinished,
             unreached=unreached,
-            closed_form_difference=weighted.spot_difference if weighted.spot_check_failed else None,
+            closed_form_difference=target.closed_form.largest if target.closed_form.failed else None,
             nan_share=target.n_nan / max(target.n_likelihood, 1),
             outermost=self._outermost(target),
             searched=searched,
+            compared=target.closed_form.n_prior_rows if target.conditional.keys else None,
             surprise=of_data,
         )
         self.verdict = judge(self.summary, n_effective=n_effective, evidence=evidence)
@@ -122,8 +129,10 @@ class Outcome:
             return None
         weights = normalised_weights(self.weighted.log_weights[alive])
         beyond = target.transform.outermost({key: value[alive] for key, value in self.weighted.parameters.items()})
-        shares = {key: float(weights[rows].sum()) for key, rows in beyond.items()}
-        return max(shares.items(), key=lambda item: item[1])
+        # What is drawn by its value has no last quantile.
+        by_value = {key for part in self.proposal.parts for key in getattr(part, "in_values", ())}
+        shares = {key: float(weights[rows].sum()) for key, rows in beyond.items() if key not in by_value}
+        return max(shares.items(), key=lambda item: item[1], default=None)
 
     def _missing(self, target: Target, found: float) -> float:
         """By how much a template fits the data better than any draw does, in log likelihood."""
@@ -144,7 +153,6 @@ class Outcome:
         self.bound = bound
         training = bound.model.information.get("seconds", {}).get("total") if bound else None
         self.statistics |= {"model": source, "seed": seed, "seconds": seconds, "training_seconds": training}
-        self.statistics["conditional"] = list(bound.conditional.keys) if bound else []
         self.statistics["corrections"] = list(bound.corrections) if bound else []
         if self.refinement:
             self.statistics["refinement"] = self.refinement.statistics()
@@ -166,13 +174,17 @@ def fill_weighted(sampler: Sampler, outcome: Outcome, target: Target, began: flo
     result.num_likelihood_evaluations = target.n_likelihood
     table = DataFrame(samples, columns=list(keys)).assign(log_likelihood=log_likelihood, log_prior=log_prior)
     result.nested_samples = _weighted(table, weighted, summary)
+    weights = normalised_weights(weighted.log_weights) if summary.n_finite else np.zeros(len(samples))
+    edges = edges_of(sampler.priors, parameters, weights)
+    for edge in edges:
+        logger.warning(f"Note: {edge}")
     outcome.statistics |= {
         **summary.to_dict(),
+        "edges": [edge.to_dict() for edge in edges],
         "n_posterior": len(outcome.rows),
         "n_outside_prior": weighted.n_outside,
         "n_nan_likelihoods": target.n_nan,
         "n_likelihood_evaluations": target.n_likelihood,
-        "spot_check_difference": weighted.spot_difference,
         "posterior_shares": weighted.shares(outcome.proposal.names),
         "importance_weighted": True,
         "verdict": outcome.verdict.grade,
@@ -180,6 +192,12 @@ def fill_weighted(sampler: Sampler, outcome: Outcome, target: Target, began: flo
     }
     if outcome.pilot:
         outcome.statistics["pilot_efficiency"] = outcome.pilot.efficiency
+    if len(outcome.rows) < min(outcome.wanted):
+        logger.info(
+            f"The posterior has {len(outcome.rows)} rows, fewer than n_effective={outcome.wanted[0]}: that many of equal "
+            f"weight can be taken from {summary.n_draws} weighted draws without any twice. More come of a larger "
+            "n_effective; all draws, with weights, are in nested_samples"
+        )
     return _finish(result, outcome, target, began)
 
 
@@ -200,22 +218,21 @@ def fill_raw(sampler: Sampler, outcome: Outcome, target: Target, began: float) -
     result.log_evidence = result.log_evidence_err = np.nan
     result.num_likelihood_evaluations = target.n_likelihood
     reasons = ["raw network draws: not weighted by the likelihood, no evidence"]
-    if drawn := outcome.statistics["conditional"]:
+    if drawn := list(target.conditional.keys):
         reasons.append(f"{drawn} were drawn from their exact conditional, which uses the likelihood")
     if bound.model.flatten_snr:
         reasons.append("the network was trained on a prior that is flatter in signal-to-noise ratio than the user's")
     reasons += target.translation.raw_reasons
-    if weighted.spot_check_failed:
-        reasons.insert(
-            0, judge(outcome.summary, evidence=Evidence(closed_form_difference=weighted.spot_difference)).reasons[0]
-        )
+    if failed := target.closed_form.failed:
+        known = Evidence(closed_form_difference=target.closed_form.largest)
+        reasons.insert(0, judge(outcome.summary, evidence=known).reasons[0])
     outcome.statistics |= {
         "n_draws": len(alive),
         "n_posterior": int(alive.sum()),
         "n_outside_prior": weighted.n_outside,
         "n_likelihood_evaluations": target.n_likelihood,
         "importance_weighted": False,
-        "verdict": "failed" if weighted.spot_check_failed else "check",
+        "verdict": "failed" if failed else "check",
         "reasons": reasons,
     }
     return _finish(result, outcome, target, began)
@@ -230,12 +247,28 @@ def _weighted(table: DataFrame, weighted: WeightedDraws, summary: WeightSummary)
 
 def _finish(result: Result, outcome: Outcome, target: Target, began: float) -> Result:
     statistics = outcome.statistics
+    statistics["conditional"] = list(target.conditional.keys)
+    statistics["closed_form"] = target.closed_form.to_dict()
     if interferometers := getattr(target.likelihood, "interferometers", None):
         statistics["window_factor"] = {ifo.name: float(ifo.strain_data.window_factor) for ifo in interferometers}
     statistics["marginalised"] = list(target.translation.dropped)
     statistics["seconds"]["total"] = round(time.monotonic() - began, 3)
     result.meta_data = {**(result.meta_data or {}), KEY: statistics}
     grade, reasons = statistics["verdict"], statistics["reasons"]
-    message = f"Verdict: {grade}" + "".join(f"; {reason}" for reason in reasons)
+    message = f"Verdict: {grade} ({_figures(outcome, target)})" + "".join(f"; {reason}" for reason in reasons)
     (logger.info if grade == "reliable" else logger.warning)(message)
     return result
+
+
+def _figures(outcome: Outcome, target: Target) -> str:
+    """The figures that a verdict rests on, in words."""
+    statistics = outcome.statistics
+    spent = f"{target.n_likelihood} likelihood evaluations"
+    if not statistics["importance_weighted"]:
+        return f"{statistics['n_posterior']} raw draws, {spent}"
+    summary = outcome.summary
+    name = "ln Bayes factor" if target.use_ratio else "ln evidence"
+    return (
+        f"{name} {summary.log_evidence:.3f} +- {summary.log_evidence_err:.2g}, {summary.effective_sample_size:.0f} effective "
+        f"of {summary.n_draws} draws, an efficiency of {summary.efficiency:.3g}; {spent}"
+    )

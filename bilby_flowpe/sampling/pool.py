@@ -11,32 +11,55 @@ from scipy.special import logsumexp
 
 from ..importance import effective_sample_size
 from ..priors import Parameters
-from ..proposals.charts import Chart, dimension, turned
+from ..proposals.charts import Chart, PriorChart, dimension, turned
 from ..proposals.mixture import Mixture
-from ..proposals.parts import Normal
+from ..proposals.parts import FromPrior, Normal
 from .weighing import WeightedDraws
+
+_MOST_BATCHES = 16  # every proposal's density is evaluated at every draw, which grows with the square of their number
 
 
 class Pool:
-    """All draws of all rounds; densities and base coordinates are computed once for each."""
+    """The draws of the latest rounds, and of the first; densities and base coordinates are computed once for each.
+
+    A batch that is left out goes with the proposal that drew it: the mixture of the others has drawn what is left.
+    """
 
     def __init__(self) -> None:
         self.batches: list[WeightedDraws] = []
         self.proposals: list[Mixture] = []
+        self._numbers: list[int] = []
+        self._added = 0
         self._densities: dict[tuple[int, int], np.ndarray] = {}
         self._drawn_from: np.ndarray | None = None
         self._charted: dict[tuple[int, int], tuple[np.ndarray, np.ndarray]] = {}
+        self._prior_density: dict[int, np.ndarray] = {}
 
     def add(self, weighted: WeightedDraws, proposal: Mixture) -> None:
-        """Let a batch count, drawn from ``proposal``."""
+        """Let a batch count, drawn from ``proposal``; the oldest but the first makes room for it."""
         self.batches.append(weighted)
         self.proposals.append(proposal)
+        self._numbers.append(self._added)
+        self._added += 1
         self._drawn_from = None
+        if len(self.batches) > _MOST_BATCHES:
+            self._leave_out(1)
+
+    def _leave_out(self, index: int) -> None:
+        gone = self._numbers[index]
+        del self.batches[index], self.proposals[index], self._numbers[index]
+        self._densities = {key: value for key, value in self._densities.items() if gone not in key}
+        self._charted = {key: value for key, value in self._charted.items() if key[1] != gone}
+        self._prior_density.pop(gone, None)
 
     @property
     def log_target(self) -> np.ndarray:
         """Prior times likelihood of every draw, (N,)."""
         return np.concatenate([batch.log_target for batch in self.batches])
+
+    def column(self, key: str) -> np.ndarray:
+        """One parameter of every draw, (N,)."""
+        return np.concatenate([batch.draws.parameters[key] for batch in self.batches])
 
     def log_weights(self, log_density: np.ndarray) -> np.ndarray:
         """Log weights for a density given at every draw, (N,)."""
@@ -52,7 +75,12 @@ class Pool:
         return np.concatenate([base for base, _ in pieces]), np.concatenate([jacobian for _, jacobian in pieces])
 
     def start_density(self, chart: Chart) -> np.ndarray:
-        """Log density of a standard normal in the chart's base, at every draw, (N,)."""
+        """Log density of a standard normal in the chart's base, at every draw, (N,).
+
+        In the prior's coordinates that is the prior, whose own density is exact beyond the last of its quantiles, too.
+        """
+        if isinstance(chart, PriorChart):
+            return np.concatenate([self._of_prior(chart, index) for index in range(len(self.batches))])
         base, log_jacobian = self.in_base(chart)
         start_density: np.ndarray = Normal(dimension(chart)).log_prob(base) + log_jacobian
         return start_density
@@ -73,15 +101,22 @@ class Pool:
         return mixed
 
     def _density(self, which: int, index: int) -> np.ndarray:
-        key = (which, index)
+        key = (self._numbers[which], self._numbers[index])
         if key not in self._densities:
             draws = self.batches[index].draws
             log_prob = draws.log_q if which == index else self.proposals[which].log_prob(draws.parameters)
             self._densities[key] = np.where(draws.inside & ~np.isnan(log_prob), log_prob, -np.inf)
         return self._densities[key]
 
+    def _of_prior(self, chart: PriorChart, index: int) -> np.ndarray:
+        number = self._numbers[index]
+        if number not in self._prior_density:
+            prior = FromPrior(chart.transform, chart.keys)
+            self._prior_density[number] = prior.log_prob(self.batches[index].draws.parameters)[:, 0]
+        return self._prior_density[number]
+
     def _on_chart(self, chart: Chart, index: int) -> tuple[np.ndarray, np.ndarray]:
-        key = (id(chart), index)
+        key = (id(chart), self._numbers[index])
         if key not in self._charted:
             parameters = self.batches[index].draws.parameters
             base, log_jacobian = _soundly(chart, parameters)

@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import numpy as np
@@ -29,13 +28,22 @@ from ..proposals.event_flow import EventFlow, fit_event_flow
 from ..proposals.event_quantiles import InQuantiles, fit_in_quantiles
 from ..proposals.mixture import Mixture, prior_alone
 from ..proposals.parts import BROAD, FLOW, BaseDensity, Charted, FromPrior, Normal, Part
+from .budget import Budget, Round
 from .pool import Pool, tempered
-from .weighing import SPOT_CHECKS, Target, WeightedDraws
+from .progress import EventBar
+from .search import LocalSearch, search
+from .tail import Tail
+from .weighing import Target, WeightedDraws
 
-_ROUND, _ROUND_EACH = 2000, 500  # draws of a round, and more for each dimension
+_ROUND, _ROUND_EACH = 2000, 500  # draws of the first round, in which modes are met or not, and more for each dimension
+# Later rounds need as many as a fit does, and no more than twice what is asked for.
+_LATER, _LATER_EACH, _LATER_WANTED = 500, 250, 2
 _ENOUGH, _ENOUGH_EACH = 600.0, 200.0  # effective draws that a flow is fitted to, at least and for each dimension
 _STEPS, _LAST_STEPS = 150, 400  # training steps on the way, and at the posterior itself
 _BROAD, _WIDTH, _EDGES, _HOTTER, _START, _PRIOR = 0.1, 1.5, 0.15, 0.15, 0.05, 0.02
+_VALUES = (
+    0.4  # share of a mixture in the values of parameters, where the posterior is far out in the tail of their prior
+)
 # Divergence from the posterior, in nats, at which a mixture of normals needs no flow beside it; on the way less is as good.
 _NEAR_ENOUGH, _NEAR_ENOUGH_HOT = 0.02, 0.2
 _COOLED = 0.5  # a hotter flow is of at most this share of the inverse temperature
@@ -47,72 +55,11 @@ _MISSED, _UNREACHED = 0.05, 0.01
 _TRUSTED = 0.05  # efficiency below which a path does not start from the network
 _FAR = -1e6
 _MOST_ROUNDS = 60
-
-
-@dataclass(frozen=True)
-class Budget:
-    """What a run may spend.
-
-    Attributes
-    ----------
-    likelihood_evaluations
-        Most likelihood evaluations.
-    seconds
-        Most seconds from ``began`` on; ``None`` for any.
-    began
-        Of :func:`time.monotonic`.
-    """
-
-    likelihood_evaluations: int
-    seconds: float | None = None
-    began: float = field(default_factory=time.monotonic)
-
-    def evaluations_left(self, target: Target) -> int:
-        """Likelihood evaluations that may still be made, less those of a batch's spot checks."""
-        spot_checks = SPOT_CHECKS if target.conditional.keys else 0
-        return max(self.likelihood_evaluations - target.n_likelihood - spot_checks, 0)
-
-    @property
-    def go_on(self) -> Callable[[], bool] | None:
-        """What a batch asks between its blocks; ``None`` where time does not matter."""
-        return None if self.seconds is None else self.in_time
-
-    def spent(self, target: Target, when: str = "before the proposal was good enough") -> str:
-        """That the budget ended, which one, and when, in words."""
-        which = f"max_likelihood_evaluations={self.likelihood_evaluations} ({target.n_likelihood} made)"
-        if not self.in_time():
-            which = f"max_time={self.seconds:g} s"
-        return f"the budget {which} ended {when}: raise it"
-
-    def in_time(self) -> bool:
-        """Whether there is time left."""
-        return self.seconds is None or time.monotonic() - self.began < self.seconds
-
-
-@dataclass(frozen=True)
-class Round:
-    """One round, for logs and statistics.
-
-    Attributes
-    ----------
-    inverse_temperature
-        Of the weights that the round's flow was fitted to.
-    efficiency
-        Of the round's own draws, as draws of the posterior.
-    likelihood_evaluations
-        All made so far.
-    seconds
-        Of this round.
-    """
-
-    inverse_temperature: float
-    efficiency: float
-    likelihood_evaluations: int
-    seconds: float
-
-    def to_dict(self) -> dict[str, float]:
-        """Plain values, for JSON."""
-        return asdict(self)
+# Rounds in which the inverse temperature rises by less than this factor, or the efficiency does not rise, stand still: a local
+# search is made, and if there was one the refinement ends.
+_STANDSTILL, _RISE = 3, 1.25
+_HIT = 10.0  # effective draws for each dimension with which a local search has hit the posterior
+_SCANNED = 4  # a search scans one parameter in a round's draws over this and the number of parameters
 
 
 class Refinement:
@@ -130,11 +77,17 @@ class Refinement:
         What may be spent.
     generator, rng
         Generators.
+    bar
+        Shows the rounds; none is shown when left out.
 
     Attributes
     ----------
     nothing
         Whether no draw at all had a likelihood above zero.
+    round_draws, later_draws
+        Draws of the first round and of a later one.
+    prior_draws
+        Draws from the prior that the first round has made.
     """
 
     def __init__(
@@ -145,11 +98,16 @@ class Refinement:
         budget: Budget,
         generator: torch.Generator,
         rng: np.random.Generator,
+        bar: EventBar | None = None,
     ) -> None:
+        self.bar = bar or EventBar(target, shown=False)
         self.target, self.network, self.n_effective, self.budget = target, network, n_effective, budget
         self.generator, self.rng = generator, rng
         self.rounds: list[Round] = []
         self.round_draws = _ROUND + _ROUND_EACH * len(target.keys)
+        needed = max(_LATER + _LATER_EACH * len(target.keys), _LATER_WANTED * n_effective)
+        self.later_draws = min(self.round_draws, needed)
+        self.prior_draws = 0
         self.pool = Pool()
         self.chart: Chart = PriorChart(target.transform, target.keys)
         self.proposal: Mixture = prior_alone(target.transform, target.keys)
@@ -157,6 +115,8 @@ class Refinement:
         self._stalled: str | None = None
         self._beta = 0.0
         self._flows: list[tuple[float, EventFlow]] = []
+        self._tail = Tail(target, rng)
+        self._searched = False
 
     @property
     def started_from(self) -> str:
@@ -171,7 +131,7 @@ class Refinement:
     @property
     def least_evaluations(self) -> int:
         """Likelihood evaluations below which it is not worth while: a few rounds and a batch."""
-        return 4 * self.round_draws + self.n_effective
+        return self.round_draws + 3 * self.later_draws + self.n_effective
 
     def add(self, weighted: WeightedDraws, proposal: Mixture) -> None:
         """Let draws made elsewhere count."""
@@ -186,12 +146,22 @@ class Refinement:
                 return False
             if self.rounds and self._beta >= 1 and self._will_do(self.rounds[-1], stalled=False):
                 return True
-        best, stalled, settled = 0.0, 0, 0
+        best, stalled, settled, path = 0.0, 0, 0, [self._beta]
         while len(self.rounds) < _MOST_ROUNDS:
             if not self._affordable():
                 return False
             done = self._round()
             if self._beta < 1:
+                path.append(self._beta)
+                if len(path) <= _STANDSTILL or path[-1] > _RISE * path[-1 - _STANDSTILL]:
+                    continue
+                if not self._found_by_search():
+                    self._stalled = (
+                        f"stands still at an inverse temperature of {self._beta:.3g}, for {_STANDSTILL} rounds and after a "
+                        "local search: the posterior is narrower, or in more pieces, than its draws can find"
+                    )
+                    return False
+                path = [self._beta]
                 continue
             settled += 1
             stalled = 0 if done.efficiency > _PROGRESS * best else stalled + 1
@@ -199,10 +169,15 @@ class Refinement:
             # From the prior, small modes have come down the path with a handful of draws: more rounds bring them their share.
             if settled >= (1 if self.chart is self.network else _SETTLING) and self._will_do(done, stalled >= 2):
                 return True
+            if stalled >= _STANDSTILL and best < _TRUSTED and self._found_by_search():
+                stalled = 0
             if stalled >= 6:
-                self._stalled = f"has stopped to rise, at {best:.3g}"
+                self._stalled = (
+                    f"reaches an efficiency of {best:.3g} and no more, too low for n_effective={self.n_effective} within the "
+                    "budget: raise it, or ask for fewer"
+                )
                 return False
-        self._stalled = f"is {best:.3g} after {len(self.rounds)} rounds"
+        self._stalled = f"reaches an efficiency of {best:.3g} in {len(self.rounds)} rounds"
         return False
 
     @property
@@ -210,14 +185,11 @@ class Refinement:
         """Why the proposal did not become good enough, in words."""
         if self.nothing:
             return (
-                f"none of {self.round_draws} draws from the prior has a likelihood above zero: narrow the prior to where "
+                f"none of {self.prior_draws} draws from the prior has a likelihood above zero: narrow the prior to where "
                 "there is one"
             )
         if self._stalled:
-            return (
-                f"the efficiency of the refinement {self._stalled}, too low for n_effective={self.n_effective} within the "
-                "budget: raise it, or ask for fewer"
-            )
+            return f"the refinement {self._stalled}"
         return self.budget.spent(self.target)
 
     def _will_do(self, done: Round, stalled: bool) -> bool:
@@ -243,16 +215,18 @@ class Refinement:
     def _affordable(self) -> bool:
         """Whether another round leaves enough for a fresh batch."""
         left = self.budget.evaluations_left(self.target)
-        return self.budget.in_time() and left >= self.round_draws + self.n_effective
+        return self.budget.in_time() and left >= self.later_draws + self.n_effective
 
     def _first_round(self) -> None:
         """Draws from the prior, and the choice of where the path starts."""
         began = time.monotonic()
-        size = min(self.round_draws, self.budget.evaluations_left(self.target))
+        # Of a budget or a time that ends here half is for the batch that counts.
+        left = self.budget.evaluations_left(self.target, from_prior=True)
+        size = min(self.round_draws, max(left // 2, 1), left)
         if size == 0:
             return
-        weighted = self.target.draw(self.proposal, size, self.generator, self.rng, go_on=self.budget.go_on)
-        self.pool.add(weighted, self.proposal)
+        weighted = self._drawn(self.proposal, size, self.budget.first_half())
+        self.prior_draws = len(weighted.draws)
         if self.network is not None:
             self._choose_start(self.network)
         self._beta = self._next_beta()
@@ -322,15 +296,54 @@ class Refinement:
         if self.chart is not self.network:
             edges = fit_in_quantiles(base[usable], log_weights[usable], self.rng, _WIDTH)
         self._beta = beta
-        self.proposal = self._mixture(flow, edges)
+        self.proposal = self._mixture(flow, edges, self._tail(self.pool, log_weights))
         self._flows.append((beta, flow))
-        size = min(self.round_draws, self.budget.evaluations_left(self.target))
-        weighted = self.target.draw(self.proposal, size, self.generator, self.rng, go_on=self.budget.go_on)
-        self.pool.add(weighted, self.proposal)
+        self._drawn(self.proposal, min(self.later_draws, self.budget.evaluations_left(self.target)))
         return self._note(beta, self.pool.last_efficiency(), began)
 
-    def _mixture(self, flow: EventFlow, edges: InQuantiles | None) -> Mixture:
+    def _drawn(self, proposal: Mixture, size: int, go_on: Callable[[], bool] | None = None) -> WeightedDraws:
+        """A batch, which then counts; the budget says how long it may take where ``go_on`` does not."""
+        self.bar.stage(f"Refinement, round {len(self.rounds) + 1}")
+        weighted = self.target.draw(
+            proposal, size, self.generator, self.rng, self.bar.advance, go_on or self.budget.go_on
+        )
+        self.bar.drawn(weighted)
+        self.pool.add(weighted, proposal)
+        return weighted
+
+    def _found_by_search(self) -> bool:
+        """A round of what a local search finds, once; whether there was one."""
+        if self._searched or self.chart is self.network:
+            return False
+        self._searched = True
+        began = time.monotonic()
+        before = self.target.n_likelihood
+
+        def go_on(size: int) -> bool:
+            left = self.budget.evaluations_left(self.target) - size
+            return self.budget.in_time() and left >= self.later_draws + self.n_effective
+
+        self.bar.stage("Local search")
+        climber = LocalSearch(self.target, self.chart, self.rng, go_on, self.bar.advance)
+        scanned = self.round_draws // (_SCANNED * len(self.target.keys))
+        proposal = search(self.pool, climber, scanned)
+        logger.info(
+            f"The refinement gains nothing: a local search from its best draws has made {self.target.n_likelihood - before} "
+            f"likelihood evaluations and found {'a narrow mode, or several' if proposal else 'nothing'}"
+        )
+        if proposal is None:
+            return False
+        self._drawn(proposal, min(self.later_draws, self.budget.evaluations_left(self.target)))
+        # Small steps of the temperature have led nowhere; what was hit is the posterior itself.
+        effective = self.pool.last_efficiency() * len(self.pool.batches[-1].draws)
+        self._beta = 1.0 if effective >= _HIT * len(self.chart.keys) else self._next_beta()
+        self._note(self._beta, self.pool.last_efficiency(), began)
+        return True
+
+    def _mixture(self, flow: EventFlow, edges: InQuantiles | None, in_values: Charted | None) -> Mixture:
         """The event's flow, broadened too, one for the prior's edges, a hotter one, a little of the network and of the prior.
+
+        Where the posterior is far out in the tail of a prior, a mixture in values goes beside it.
 
         What a flow loses on the way, the end of a long ridge or a side mode, a hotter one still draws: it has the weights to
         show it.
@@ -346,6 +359,9 @@ class Refinement:
             shares[0] -= _HOTTER
             shares.append(_HOTTER)
         parts: list[Part] = [Charted(self.chart, densities)]
+        if in_values is not None:
+            parts.append(in_values)
+            shares = [*((1 - _VALUES) * share for share in shares), _VALUES * (1 - _PRIOR)]
         if self.network is not None:
             parts.append(Charted(self.network, {"network": Normal(dimension(self.network))}))
             shares[0] -= _START

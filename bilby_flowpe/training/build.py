@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ from bilby.core.utils import logger
 from ..conditional.base import ConditionalConfig
 from ..conditional.drawn import conditional_config, single_response
 from ..conditional.phase import conditional_obstacle
-from ..errors import ConfigurationError
+from ..errors import ConfigurationError, SimulationError
 from ..model import TrainedPosterior
 from ..networks import build_network
 from ..priors import PriorTransform
@@ -34,9 +35,11 @@ from ..representation import (
     SeriesRepresentation,
 )
 from ..simulation import AmortisedSimulator, GravitationalWaveSimulator, SimulationConfig, Simulator, make_simulator
+from ..simulation.unchanging import unchanging
 from ..translation.contract import describe
-from .calibrate import calibrate, calibrated
+from .calibrate import MEASURING, calibrate, calibrated
 from .loop import train
+from .recipe import has_learnt
 from .settings import Settings, adapted
 from .stream import Stream
 
@@ -155,13 +158,18 @@ class _Builder:
             shares=Shares(),
             settings=settings.to_dict(),
             history=history.to_dict(),
-            information=self._information(representation, network.n_parameters),
+            information={
+                **self._information(representation, network.n_parameters),
+                "loss_of_prior": _loss_of_prior(validation.x.double().numpy()),
+            },
         )
-        if not settings.calibration_events or self.team.rank > 0:
+        if not settings.calibration_events or self.team.rank > 0 or not has_learnt(model.history, model.information):
             return model
+        # Where the training was given seconds, the measuring is, too: a share of them.
+        budget = settings.training.max_time and MEASURING * settings.training.max_time
         logger.info(
-            f"Measuring the model on {settings.calibration_events} simulated events, and what its data look like on "
-            f"{settings.null_events}"
+            f"Measuring the model on up to {settings.calibration_events} simulated events, and what its data look like on "
+            f"up to {settings.null_events}" + (f", for about {budget:.0f} s" if budget else "")
         )
         measured = calibrate(
             model,
@@ -171,6 +179,7 @@ class _Builder:
             seed=settings.training.seed,
             npool=self.npool,
             null_events=settings.null_events,
+            seconds=budget,
         )
         model.information["seconds"]["total"] = round(time.monotonic() - self.began, 1)
         return calibrated(model, measured)
@@ -210,7 +219,7 @@ class _Builder:
         """Coordinates of the network, and what is drawn from its exact conditional."""
         keys, settings = self.transform.keys, self.settings
         if not isinstance(self.simulator, GravitationalWaveSimulator):
-            return CoordinateConfig(keys), ConditionalConfig()
+            return CoordinateConfig(self._learnt(keys)), ConditionalConfig()
         order = self.simulator.symmetries.phase_order
         obstacle = conditional_obstacle(self.transform, order)
         conditional = settings.phase == "conditional" and obstacle is None
@@ -223,9 +232,11 @@ class _Builder:
         if settings.phase == "conditional" and "phase" in keys and "phase" not in drawn.keys:
             logger.info(f"The phase stays in the network: {obstacle or 'the time does, too'}")
         if "theta_jn" in drawn.keys:
-            reflects, response = False, None
+            reflects = False
+        if {"theta_jn", "luminosity_distance"} & {*drawn.keys}:
+            response = None
         config = CoordinateConfig(
-            keys=tuple(key for key in keys if key not in drawn.keys),
+            keys=self._learnt([key for key in keys if key not in drawn.keys]),
             # A prior that is conditional on the time would move with it.
             relative_time=aligned
             and "geocent_time" in self.transform.independent_keys()
@@ -236,6 +247,17 @@ class _Builder:
             response=response,
         )
         return config, drawn
+
+    def _learnt(self, keys: Sequence[str]) -> tuple[str, ...]:
+        """``keys`` without those of which data say nothing: these are drawn from their priors."""
+        if idle := unchanging(self.simulator, keys):
+            logger.info(
+                f"{list(idle)} do not change the simulated data: they are not learnt, but drawn from their priors"
+            )
+        learnt = tuple(key for key in keys if key not in idle)
+        if not learnt:
+            raise SimulationError(f"none of {list(keys)} changes the simulated data: a network has nothing to learn")
+        return learnt
 
     def _fit_representation(self, config: CoordinateConfig) -> Representation:
         kind = self.settings.representation
@@ -282,6 +304,12 @@ class _Builder:
             information["symmetries"] = self.simulator.symmetries.to_dict()
             information["factorised"] = self.simulator.factorised
         return information
+
+
+def _loss_of_prior(x: np.ndarray) -> float:
+    """Loss, in the units of training, of a normal density that knows the mean and covariance of the parameters and no data."""
+    covariance = np.atleast_2d(np.cov(x.T))
+    return float(0.5 * (x.shape[1] * (1 + np.log(2 * np.pi)) + np.linalg.slogdet(covariance)[1]))
 
 
 def _compressor(representation: Representation) -> Compressor | None:

@@ -16,6 +16,7 @@ root mean square, are analysed as they are. The tolerance is the largest move at
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -51,6 +52,10 @@ _PSD_EVENTS, _PSD_DRAWS = 8, 300
 _WAVES = 4
 _SIMULATIONS, _CHUNK = 8192, 2048
 _RESIDUAL_DRAWS = 64
+_LEAST_EVENTS, _LEAST_NULL = 6, 64  # simulated events, whatever they take: means and tails of fewer say nothing
+
+MEASURING = 0.5
+"""Seconds of the measuring over those of the training, where these are limited; half of them for the surprise."""
 
 
 @dataclass(frozen=True)
@@ -84,6 +89,7 @@ def calibrate(
     seed: int = 0,
     npool: int = 1,
     null_events: int = 500,
+    seconds: float | None = None,
 ) -> Calibration:
     """Measure a model on fresh events of its own problem.
 
@@ -101,7 +107,10 @@ def calibrate(
         Processes.
     null_events
         Simulated events for the residuals of the surprise; 0 to measure no surprise.
+    seconds
+        Where time matters, how much of it there is: fewer events are simulated where all would take longer, but a least number.
     """
+    began = time.monotonic()
     candidates = [Shares(broad, PRIOR_SHARE, width) for width in WIDTHS for broad in BROAD_SHARES]
     rows = []
     for index in range(events):
@@ -110,11 +119,14 @@ def calibrate(
         bound = BoundPosterior(model, event, transform)
         weighted = _draw(bound, _pilot(bound, transform), event, transform, draws, rng, npool)
         rows.append([_efficiency(weighted, None), *(_efficiency(weighted, shares) for shares in candidates)])
+        # The noise curves take as many draws again.
+        if seconds is not None and index + 1 >= _LEAST_EVENTS and time.monotonic() - began > 0.25 * seconds:
+            break
     efficiency = np.array(rows)
     mean, low = efficiency.mean(axis=0), np.quantile(efficiency, 0.1, axis=0)
     best = int(np.argmax(mean[1:]))
     table: dict[str, Any] = {
-        "events": events,
+        "events": len(rows),
         "draws": draws,
         "seed": seed,
         "flow alone": [float(mean[0]), float(low[0])],
@@ -126,8 +138,23 @@ def calibrate(
     tolerance = 0.0
     if isinstance(likelihood, GravitationalWaveTransient):
         tolerance, table["noise curves"] = _psd_tolerance(model, likelihood, transform, seed, npool)
+    if seconds is not None and null_events:
+        null_events = _affordable(model, likelihood, transform, seed, 0.5 * seconds * npool, null_events)
     null = measure_null(model, likelihood, transform, null_events, seed, npool) if null_events else None
     return Calibration(candidates[best], tolerance, table, null)
+
+
+def _affordable(
+    model: TrainedPosterior, likelihood: Likelihood, transform: PriorTransform, seed: int, seconds: float, most: int
+) -> int:
+    """Events for residuals that so many seconds of one process hold, by what two of them take."""
+    if not isinstance(likelihood, GravitationalWaveTransient):
+        return most
+    residual, began = _Residual(model, likelihood, transform, seed), time.monotonic()
+    for index in range(2):
+        residual({"event": float(index)})
+    each = (time.monotonic() - began) / 2
+    return int(np.clip(seconds / max(each, 1e-9), min(_LEAST_NULL, most), most))
 
 
 def measure_null(

@@ -228,12 +228,7 @@ class _Run:
         return (len(self.history.step) + 1) / self.config.validations
 
     def _progress(self) -> float:
-        shares = [0.0]
-        if self.config.max_steps is not None:
-            shares.append(self.step / self.config.max_steps)
-        if self.config.max_time is not None:
-            shares.append(self.spent / self.config.max_time)
-        return max(shares)
+        return self.config.progress(self.step, self.spent)
 
     def _train_step(self, batch: dict[int, Batch], done: float) -> None:
         for name, group in zip(self.groups, self.optimizer.param_groups, strict=True):

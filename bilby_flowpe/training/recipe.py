@@ -22,6 +22,7 @@ Training pushes the KL term no further down than ``kl_floor``, 0.2, and so that 
 of the paper end at 4 to 11 (table III)."""
 
 _WARM_UP = 0.02
+_OVERTIME = 3.0  # times max_time at which a training ends, whether it has made its least number of steps or not
 _PAIRS, _BATCH = 900_000, 512
 
 
@@ -33,6 +34,9 @@ class TrainingConfig:
     ----------
     max_steps, max_time
         Budget in steps and in seconds; whichever ends first. At least one is needed.
+    least_steps
+        Steps that a training limited by seconds makes even where it takes longer, up to three times as long: on a busy machine
+        the seconds may hold next to none.
     batch_size
         Rows a step.
     learning_rate
@@ -77,6 +81,7 @@ class TrainingConfig:
 
     max_steps: int | None = None
     max_time: float | None = 600.0
+    least_steps: int = 100
     batch_size: int = 1024
     learning_rate: float = 1.5e-3
     gaussian_learning_rate: float | None = None
@@ -104,6 +109,7 @@ class TrainingConfig:
         for name in (
             "max_steps",
             "max_time",
+            "least_steps",
             "batch_size",
             "learning_rate",
             "gaussian_learning_rate",
@@ -131,6 +137,22 @@ class TrainingConfig:
     def to_dict(self) -> dict[str, Any]:
         """Plain values, for JSON."""
         return {key: list(value) if isinstance(value, tuple) else value for key, value in asdict(self).items()}
+
+    def progress(self, step: int, seconds: float) -> float:
+        """Share of the budget that so many steps in so many seconds have spent; 1 or more at its end.
+
+        Parameters
+        ----------
+        step, seconds
+            Made and spent so far.
+        """
+        shares = [0.0]
+        if self.max_steps is not None:
+            shares.append(step / self.max_steps)
+        if self.max_time is not None:
+            share = seconds / self.max_time
+            shares.append(min(share, max(step / self.least_steps, share / _OVERTIME)))
+        return max(shares)
 
     def learning_rate_at(self, done: float, group: str = "flow") -> float:
         """Learning rate of a group of parameters at a progress from 0 to 1.
@@ -160,6 +182,20 @@ class TrainingConfig:
     def _epoch(self, done: float) -> int:
         # The last moment belongs to the last epoch, and rounding does not put off the next one.
         return min(int(done * self.epochs + 1e-9), self.epochs - 1)
+
+
+def has_learnt(history: Mapping[str, Any], information: Mapping[str, Any]) -> bool:
+    """Whether a network tells more of held-out parameters than a normal density that never saw their data.
+
+    Parameters
+    ----------
+    history
+        Of a training, as plain values.
+    information
+        What is known of the model; without ``"loss_of_prior"`` nothing is held against it.
+    """
+    losses, of_prior = history.get("validation_loss"), information.get("loss_of_prior")
+    return not losses or of_prior is None or bool(losses[history["best"]] < of_prior)
 
 
 def annealed(terms: Mapping[str, torch.Tensor], multiplier: float, floor: float) -> torch.Tensor:

@@ -8,10 +8,14 @@ geocentric time, priors of one parameter each. Other forms are turned into it:
 - Sky and time in a detector's frame are those of the sky (:mod:`.frames`).
 - Joint priors are covered by independent ones (:mod:`.covers`).
 - Parameters without a density of their own, discrete ones above all, are sampled through their quantiles (:mod:`.quantiles`).
+- Masses in the source's frame are drawn in the detectors' frame (:mod:`.source_masses`).
 - Calibration parameters are drawn given the wave (:mod:`.recalibration`).
 - A likelihood with values of its own (approximations, calibration, any subclass) gives the weights, the plain one the proposal.
 
 What changes a density enters the weight of every draw.
+
+A gravitational-wave likelihood that has no such form is sampled as it stands, as any other function of its parameters:
+:attr:`Unchanged.obstacle` says why.
 """
 
 from __future__ import annotations
@@ -23,6 +27,7 @@ import numpy as np
 from bilby.core.likelihood import Likelihood
 from bilby.core.prior import Constraint, DeltaFunction, DiscreteValues, Prior, PriorDict, SlabSpikePrior
 from bilby.core.utils import logger
+from bilby.gw.likelihood import GravitationalWaveTransient
 
 from ..errors import PriorError, SimulationError
 from ..prior_checks import idle_constraints
@@ -31,7 +36,7 @@ from ..priors import Parameters, PriorTransform, copied
 from ..processes.parallel import Row, Task, make_rows, with_seeds
 from .covers import Covers, has_joint
 from .frames import Frame, needs_frame
-from .marginalisation import check_marginalisation
+from .marginalisation import AtOneTime, check_marginalisation, covers_a_step, needs_one_time
 from .own_likelihood import LogLikelihood
 from .plain import (
     has_plain_values,
@@ -45,6 +50,7 @@ from .plain import (
 )
 from .quantiles import OfQuantiles, Quantiles, quantiles_of, shapes_the_wave_alone, wave_of_quantiles
 from .recalibration import CalibrationDraw
+from .source_masses import SOURCE, SourceMasses, can_be_drawn_in_the_detectors_frame
 
 _JITTER, _TIME = "time_jitter", "geocent_time"
 
@@ -75,6 +81,9 @@ class Unchanged:
         Parameters that ``given`` integrates out.
     raw_reasons
         What draws that are not weighted lack, in words.
+    obstacle
+        Why a likelihood of gravitational waves is sampled as it stands, with no network and nothing in closed form, in
+        words; ``None`` where it is not.
     no_network
         Why no network can be used, in words; empty where one can.
     """
@@ -82,6 +91,7 @@ class Unchanged:
     corrects = False
     dropped: tuple[str, ...] = ()
     raw_reasons: tuple[str, ...] = ()
+    obstacle: str | None = None
     no_network: str = ""
 
     def __init__(self, likelihood: Likelihood, transform: PriorTransform) -> None:
@@ -134,6 +144,8 @@ class Translation(Unchanged):
         The user's.
     priors
         The user's; a marginalised likelihood has changed them.
+    wave
+        Whether the likelihood is turned into the plain one of gravitational waves.
     quantiles
         What is sampled through quantiles, if anything.
 
@@ -145,9 +157,10 @@ class Translation(Unchanged):
         If a parameter that is integrated out has no prior with the likelihood, or calibration parameters are tied to others.
     """
 
-    def __init__(self, likelihood: Likelihood, priors: PriorDict, quantiles: Quantiles | None = None) -> None:
+    def __init__(
+        self, likelihood: Likelihood, priors: PriorDict, wave: bool, quantiles: Quantiles | None = None
+    ) -> None:
         self._quantiles = quantiles
-        wave = is_wave(likelihood)
         if quantiles:
             self.no_network = "; ".join(f"{key}: {reason}" for key, reason in quantiles.reasons.items())
             # Other forms of a wave are sampled as they are: what stands behind them need not know of quantiles.
@@ -167,9 +180,10 @@ class Translation(Unchanged):
         plain = _with_dropped(priors, likelihood, self.dropped)
         # Those that are integrated out among them: drawn values take their place.
         self.fixed = fixed
-        if jitter := priors.get(_JITTER):
-            # The jitter covers one step of the sum over times.
-            self._step = float(jitter.maximum - jitter.minimum)
+        self._jitter_prior = jitter = priors.get(_JITTER)
+        if one_time := wave and needs_one_time(likelihood) and covers_a_step(likelihood, jitter):
+            self.asked = AtOneTime(unmarginalised(likelihood, but=("time",)), jitter)
+            plain[_TIME] = self.asked.plain_prior()
         self._extra = self._take_calibration(plain) if wave else {}
         self._log_scale_of_extra = {key: _log_scale_of(key, prior) for key, prior in self._extra.items()}
         self._covers = Covers(plain) if has_joint(plain) else None
@@ -184,17 +198,21 @@ class Translation(Unchanged):
             self.likelihood = (
                 wave_of_quantiles(self.likelihood, quantiles) if wave else OfQuantiles(likelihood, quantiles)
             )
+        self._source = _source_masses(self.likelihood, plain) if wave else None
+        if self._source:
+            plain = self._source.plain_priors(plain)
         self.transform = PriorTransform(plain)
-        self.corrects = wave and not has_plain_values(likelihood)
+        own = wave and not has_plain_values(likelihood)
+        self.corrects = own or one_time
         if self._covers and (tied := self.transform.tied_to_others(self._covers.priors)):
             raise PriorError(
                 f"{tied} have a joint prior and are tied to others, by a constraint or a conditional prior: give them "
                 "independent priors, or leave out what ties them"
             )
-        if self.corrects:
+        if own:
             self._check_waveforms()
         if self.dropped:
-            check_marginalisation(likelihood, self.likelihood, self.transform, priors.get(_JITTER))
+            check_marginalisation(likelihood, self.likelihood, self.transform, jitter)
         said = {
             "joint priors are replaced by wider, independent ones": self._covers,
             "calibration parameters follow their conditional only nearly": self._extra,
@@ -226,6 +244,9 @@ class Translation(Unchanged):
 
     def log_prior_ratio(self, parameters: Parameters) -> np.ndarray:
         log_ratio = np.zeros(len(next(iter(parameters.values()))))
+        if self._source:
+            asked = self._source.back(parameters)
+            log_ratio, parameters = log_ratio + self._source.log_ratio(parameters, asked), asked
         if self._covers:
             log_ratio = log_ratio + self._covers.log_ratio(parameters)
         if self._frame:
@@ -247,7 +268,7 @@ class Translation(Unchanged):
         for key in self.dropped:
             log_prior = log_prior - self.transform.priors[key].ln_prob(parameters[key]) - self.transform.log_scale[key]
         if _JITTER in self.keys and _TIME in self.dropped:
-            log_prior = log_prior - np.log(self._step)
+            log_prior = log_prior + self._jitter_prior.ln_prob(self._jitter(parameters[_TIME]))
         if self._quantiles:
             inside = np.isfinite(log_prior)
             log_prior[inside] += self._quantiles.log_prior({key: value[inside] for key, value in parameters.items()})
@@ -255,14 +276,16 @@ class Translation(Unchanged):
 
     def _back(self, parameters: Parameters) -> Parameters:
         """Parameters as the likelihood that was given has them."""
+        if self._source:
+            parameters = self._source.back(parameters)
         if self._quantiles:
             parameters = self._quantiles.back(parameters)
         return self._frame.back(parameters) if self._frame else parameters
 
     def _jitter(self, time: np.ndarray) -> np.ndarray:
         """Of a time, its distance from the nearest of those that a time-marginalised likelihood sums over."""
-        since = time - float(self.given._times[0])
-        return (since + self._step / 2) % self._step - self._step / 2
+        since, step = time - float(self.given._times[0]), float(self.given._delta_tc)
+        return (since + step / 2) % step - step / 2
 
     def _take_calibration(self, priors: PriorDict) -> dict[str, Prior]:
         """Priors of calibration parameters, taken out of ``priors``."""
@@ -303,21 +326,45 @@ def translated(likelihood: Likelihood, priors: PriorDict) -> Unchanged:
 
     Raises
     ------
-    SimulationError, PriorError
-        Of :class:`Translation`.
+    PriorError
+        If the priors cannot be drawn from, whatever the likelihood is.
     """
-    wave = is_wave(likelihood)
-    calibration = _calibration_keys(likelihood, priors) if wave else []
-    quantiles = quantiles_of(priors, without=calibration)
-    if quantiles and calibration:
-        # Such a likelihood is sampled as it is, its calibration too.
-        quantiles = quantiles_of(priors)
-    if quantiles or has_joint(priors) or (wave and not (is_plain(likelihood) and has_plain_values(likelihood))):
-        problem: Unchanged = Translation(likelihood, priors, quantiles)
-    else:
-        problem = Unchanged(likelihood, PriorTransform(priors))
+    problem = _translated(likelihood, priors)
     _tell(problem)
     return problem
+
+
+def _translated(likelihood: Likelihood, priors: PriorDict) -> Unchanged:
+    every = quantiles = quantiles_of(priors)
+    if not is_wave(likelihood):
+        return _as_it_stands(likelihood, priors, every)
+    if every and (calibration := _calibration_keys(likelihood, priors)):
+        # Drawn in a way of its own, unless other quantiles have the likelihood sampled as it stands.
+        quantiles = every if quantiles_of(priors, without=calibration) else None
+    try:
+        same = is_plain(likelihood) and has_plain_values(likelihood) and not (quantiles or has_joint(priors))
+        if same and _source_masses(likelihood, priors) is None:
+            return Unchanged(likelihood, PriorTransform(priors))
+        return Translation(likelihood, priors, wave=True, quantiles=quantiles)
+    except (SimulationError, PriorError) as error:
+        # Its value is a function of the parameters all the same.
+        translation = _as_it_stands(likelihood, priors, every)
+        translation.obstacle = str(error)
+        return translation
+
+
+def _source_masses(likelihood: GravitationalWaveTransient, priors: PriorDict) -> SourceMasses | None:
+    """The frame in which masses of the source's frame can be drawn, where the priors have such and the waveform allows."""
+    if not any(key.endswith(SOURCE) for key in priors):
+        return None
+    transform = PriorTransform(priors)
+    return SourceMasses(transform) if can_be_drawn_in_the_detectors_frame(likelihood, transform) else None
+
+
+def _as_it_stands(likelihood: Likelihood, priors: PriorDict, quantiles: Quantiles | None) -> Unchanged:
+    if quantiles or has_joint(priors):
+        return Translation(likelihood, priors, wave=False, quantiles=quantiles)
+    return Unchanged(likelihood, PriorTransform(priors))
 
 
 def _tell(problem: Unchanged) -> None:

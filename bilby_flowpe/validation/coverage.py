@@ -23,8 +23,8 @@ from ..priors import Parameters, PriorTransform
 from ..processes.parallel import Row
 from ..proposals.charts import raw_draws
 from ..proposals.mixture import flow_alone
+from ..sampling.budget import Budget
 from ..sampling.event import EventSampler, Wanted
-from ..sampling.refine import Budget
 from ..sampling.weighing import Target, WeightedDraws
 from ..simulation.injections import inject
 from ..translation.own_likelihood import LogLikelihood, has_ratio

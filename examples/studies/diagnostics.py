@@ -30,8 +30,8 @@ from bilby_flowpe.problems import green2020
 from bilby_flowpe.proposals.charts import dimension
 from bilby_flowpe.proposals.mixture import on_network
 from bilby_flowpe.proposals.parts import BROAD, FLOW, Normal
+from bilby_flowpe.sampling.budget import Budget
 from bilby_flowpe.sampling.event import EventSampler, Wanted
-from bilby_flowpe.sampling.refine import Budget
 from bilby_flowpe.sampling.weighing import Target
 from bilby_flowpe.simulation.injections import inject
 from bilby_flowpe.translation.own_likelihood import LogLikelihood

@@ -27,9 +27,9 @@ from bilby_flowpe.model import TrainedPosterior, find_model
 from bilby_flowpe.networks import NetworkConfig
 from bilby_flowpe.priors import PriorTransform
 from bilby_flowpe.problems import green2020
+from bilby_flowpe.sampling.budget import Budget
 from bilby_flowpe.sampling.event import EventSampler, Wanted
 from bilby_flowpe.sampling.outcome import Outcome
-from bilby_flowpe.sampling.refine import Budget
 from bilby_flowpe.sampling.weighing import Target
 from bilby_flowpe.simulation import SimulationConfig
 from bilby_flowpe.simulation.injections import inject

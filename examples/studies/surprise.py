@@ -27,8 +27,8 @@ from glitches import burst
 from bilby_flowpe.model import TrainedPosterior, find_model
 from bilby_flowpe.priors import PriorTransform
 from bilby_flowpe.problems import green2020
+from bilby_flowpe.sampling.budget import Budget
 from bilby_flowpe.sampling.event import EventSampler, Wanted
-from bilby_flowpe.sampling.refine import Budget
 from bilby_flowpe.sampling.weighing import Target
 from bilby_flowpe.simulation.injections import inject, put_data
 from bilby_flowpe.training.calibrate import moved_psd

@@ -1,0 +1,103 @@
+r"""A mixture of normal densities in the values of some parameters, for a posterior far out in the tail of its prior.
+
+A quantile :math:`u` near one is known to 1e-16, and so is its distance from one: seven standard deviations out in a normal
+prior a step of :math:`u` is a sizeable step of the parameter, and beyond eight there is none. The prior's *density* is exact
+there. In the parameter itself the posterior is an ordinary mode, and normal densities fitted to it draw as far out as it goes.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ..priors import Parameters, PriorTransform
+from .charts import PriorChart
+from .event_flow import MOST_POINTS, EventFlow, Whitening, sound_weights, thinned
+from .event_mixture import fit_mixture, split
+from .parts import Normal
+
+FAR = 5.0
+"""Standard-normal coordinate of the prior from which on a parameter is drawn by its value; one draw of the prior in two million
+lies beyond it."""
+
+
+class ValueChart:
+    """Some parameters by their values, shifted and scaled, the others in the prior's coordinates.
+
+    Parameters
+    ----------
+    transform
+        The user's prior.
+    keys
+        Parameters of the proposal.
+    in_values
+        Those of them that are given by their values; nothing ties them to others.
+    locations, scales
+        What these are shifted and divided by, so that no unit is too small or too large for the fit.
+    """
+
+    latent: tuple[str, ...] = ()
+    turn = None
+
+    def __init__(
+        self,
+        transform: PriorTransform,
+        keys: tuple[str, ...],
+        in_values: tuple[str, ...],
+        locations: dict[str, float],
+        scales: dict[str, float],
+    ) -> None:
+        self.transform, self.keys, self.in_values = transform, keys, in_values
+        self._locations, self._scales = locations, scales
+        self._others = tuple(key for key in keys if key not in in_values)
+        self._columns = [keys.index(key) for key in self._others]
+        self._chart = PriorChart(transform, self._others) if self._others else None
+
+    def forward(self, parameters: Parameters) -> tuple[np.ndarray, np.ndarray]:
+        """See :class:`~bilby_flowpe.proposals.charts.Chart`."""
+        size = len(parameters[self.keys[0]])
+        base, log_jacobian = np.empty((size, len(self.keys))), np.zeros(size)
+        if self._chart is not None:
+            base[:, self._columns], log_jacobian = self._chart.forward({key: parameters[key] for key in self._others})
+        for key in self.in_values:
+            base[:, self.keys.index(key)] = (parameters[key] - self._locations[key]) / self._scales[key]
+            log_jacobian = log_jacobian - np.log(self._scales[key])
+        return base, log_jacobian
+
+    def inverse(self, base: np.ndarray, rng: np.random.Generator) -> tuple[Parameters, np.ndarray]:
+        """See :class:`~bilby_flowpe.proposals.charts.Chart`; what is beyond the end of a prior is outside."""
+        parameters: Parameters = {}
+        inside = np.ones(len(base), dtype=bool)
+        if self._chart is not None:
+            parameters, inside = self._chart.inverse(base[:, self._columns], rng)
+        for key in self.in_values:
+            value = self._locations[key] + self._scales[key] * base[:, self.keys.index(key)]
+            within = self.transform.priors[key].ln_prob(value) > -np.inf
+            # No likelihood has to bear a value that the prior excludes.
+            parameters[key] = np.where(within, value, self._locations[key])
+            inside = inside & within
+        return {key: parameters[key] for key in self.keys}, inside
+
+
+def fit_in_values(points: np.ndarray, log_weights: np.ndarray, rng: np.random.Generator, width: float) -> EventFlow:
+    """Fit to weighted points in the base of a :class:`ValueChart`, by maximum likelihood.
+
+    Parameters
+    ----------
+    points
+        Base coordinates, (N, n).
+    log_weights
+        Their log weights, (N,); -inf for none.
+    rng
+        Source of all randomness.
+    width
+        Factor by which every component is broadened after the fit.
+    """
+    points, weights = sound_weights(points, log_weights)
+    whitening = Whitening.of(points, weights)
+    kept, weights = thinned(weights, MOST_POINTS, rng)
+    white = whitening(points[kept])
+    if (parts := split(weights, rng)) is None:
+        return EventFlow(None, whitening, Normal(white.shape[1], width))
+    train, test = parts
+    base, _ = fit_mixture(white[train], weights[train], white[test], weights[test], rng)
+    return EventFlow(None, whitening, base.broadened(width))

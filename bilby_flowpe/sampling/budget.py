@@ -1,0 +1,101 @@
+"""What a run may spend, in likelihood evaluations and in seconds, and what a round of refinement has spent."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
+
+from .closed_form import draws_within
+from .weighing import Target
+
+
+@dataclass(frozen=True)
+class Budget:
+    """What a run may spend.
+
+    Attributes
+    ----------
+    likelihood_evaluations
+        Most likelihood evaluations.
+    seconds
+        Most seconds from ``began`` on; ``None`` for any.
+    began
+        Of :func:`time.monotonic`.
+    """
+
+    likelihood_evaluations: int
+    seconds: float | None = None
+    began: float = field(default_factory=time.monotonic)
+
+    def evaluations_left(self, target: Target, from_prior: bool = False) -> int:
+        """Draws that may still be made by the number of evaluations and by the time that are left.
+
+        A draw takes two evaluations where another likelihood draws than the one that weighs; some rows are evaluated once more,
+        to compare what is drawn conditionally with the likelihood.
+        """
+        return min(self._by_number(target, from_prior), self._by_time(target))
+
+    def _by_number(self, target: Target, from_prior: bool = False) -> int:
+        left = max(self.likelihood_evaluations - target.n_likelihood, 0)
+        if not target.conditional.keys:
+            return left
+        return draws_within(left // 2 if target.translation.corrects else left, from_prior)
+
+    def _by_time(self, target: Target) -> int:
+        """By what draws have cost so far; as many as are allowed while nothing is known of that."""
+        if self.seconds is None or target.seconds_each <= 0:
+            return self.likelihood_evaluations
+        return int(self._seconds_left() / target.seconds_each)
+
+    def _seconds_left(self) -> float:
+        return 0.0 if self.seconds is None else max(self.seconds - (time.monotonic() - self.began), 0.0)
+
+    @property
+    def go_on(self) -> Callable[[], bool] | None:
+        """What a batch asks between its blocks; ``None`` where time does not matter."""
+        return None if self.seconds is None else self.in_time
+
+    def first_half(self) -> Callable[[], bool] | None:
+        """Like :attr:`go_on`, for a stage that is to leave half of the time from now on to others."""
+        if self.seconds is None:
+            return None
+        end = 0.5 * self._seconds_left()
+        return lambda: self._seconds_left() > end
+
+    def spent(self, target: Target, when: str = "before the proposal was good enough") -> str:
+        """Message that says which budget ended, and when."""
+        which = f"max_likelihood_evaluations={self.likelihood_evaluations} ({target.n_likelihood} made)"
+        if self.seconds is not None and self._by_time(target) <= self._by_number(target):
+            which = f"max_time={self.seconds:g} s"
+        return f"the budget {which} ended {when}: raise it"
+
+    def in_time(self) -> bool:
+        """Whether there is time left."""
+        return self.seconds is None or self._seconds_left() > 0
+
+
+@dataclass(frozen=True)
+class Round:
+    """One round, for logs and statistics.
+
+    Attributes
+    ----------
+    inverse_temperature
+        Of the weights that the round's flow was fitted to.
+    efficiency
+        Of the round's own draws, as draws of the posterior.
+    likelihood_evaluations
+        All made so far.
+    seconds
+        Of this round.
+    """
+
+    inverse_temperature: float
+    efficiency: float
+    likelihood_evaluations: int
+    seconds: float
+
+    def to_dict(self) -> dict[str, float]:
+        """Plain values, for JSON."""
+        return asdict(self)

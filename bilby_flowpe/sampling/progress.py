@@ -1,0 +1,54 @@
+"""One progress bar for an event: the stage, the likelihood evaluations so far, and what the latest draws were worth."""
+
+from __future__ import annotations
+
+from tqdm.auto import tqdm
+
+from .weighing import Target, WeightedDraws
+
+_BAR = "{desc}: {n_fmt} likelihood evaluations, {elapsed}{postfix}"
+
+
+class EventBar:
+    """Shows how far the sampling of an event is, in a terminal or a notebook.
+
+    Parameters
+    ----------
+    target
+        The posterior, which counts its likelihood evaluations.
+    shown
+        Whether to show anything.
+    """
+
+    def __init__(self, target: Target, shown: bool) -> None:
+        self._target, self._shown = target, shown
+        self._bar: tqdm | None = None
+
+    def stage(self, name: str) -> None:
+        """Begin a stage of the run."""
+        if self._shown and self._bar is None:
+            # How many evaluations it will take in the end nobody knows.
+            self._bar = tqdm(total=None, bar_format=_BAR, initial=self._target.n_likelihood)
+        if self._bar is not None:
+            self._bar.set_description_str(name)
+
+    def advance(self, evaluations: int) -> None:
+        """Count evaluations while a batch is made."""
+        if self._bar is not None:
+            self._bar.update(evaluations)
+
+    def drawn(self, weighted: WeightedDraws) -> None:
+        """Tell what a batch came to, and how many evaluations there were in truth."""
+        if self._bar is None:
+            return
+        self._bar.n = self._target.n_likelihood
+        summary = weighted.summary()
+        self._bar.set_postfix_str(
+            f"efficiency {summary.efficiency:.3g}, {summary.effective_sample_size:.0f} effective draws"
+        )
+
+    def close(self) -> None:
+        """End the bar; another stage begins a new one."""
+        if self._bar is not None:
+            self._bar.close()
+            self._bar = None

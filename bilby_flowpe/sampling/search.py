@@ -1,0 +1,240 @@
+r"""Where to look when draws find nothing: along lines through the best draw, and uphill from the best ones.
+
+A posterior may be a needle: the frequency of a long sinusoid is known to a small share of the distance between two frequencies
+that any draw of the prior tries. Weights then rest on the one or two best draws, and a path of temperatures ends. Here
+
+1. every parameter alone is moved through the quantiles of its prior, from the best draw on;
+2. from the best points found, apart from each other, steps of every size along each coordinate tell how wide the mode is there;
+3. a normal density of these widths draws some points; weighted by :math:`(p / q)^\beta`, with the inverse temperature at which
+   a quarter of them counts, they give the next mean and covariance, until :math:`\beta = 1`.
+
+Nothing of this enters a weight: what comes out is a proposal.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.special import logsumexp, ndtri
+
+from ..importance import effective_sample_size
+from ..processes.parallel import Progress
+from ..proposals.charts import Chart
+from ..proposals.event_mixture import NormalMixture
+from ..proposals.mixture import Draws, Mixture
+from ..proposals.parts import BaseDensity, Charted, FromPrior, Part
+from .pool import Pool
+from .weighing import Target
+
+_STARTS = 4  # modes that are climbed at once
+_APART = 0.05  # least distance between two starts, in standard deviations of the prior
+_LONGEST, _HALVINGS = (
+    4.0,
+    14,
+)  # steps along a coordinate: from this many prior standard deviations down by factors of two
+_DROP = 2.0  # fall of the log density, in nats, that ends a mode's width
+_EACH, _EACH_DIMENSION = 30, 10  # draws of a generation from one start, and more for each dimension
+_COUNTING = 0.25  # share of a generation's draws that should count in its moments
+_GENERATIONS = 25
+_SHARES, _WIDTH = (0.6, 0.25, 0.15), 2.0  # of what was found, of the same broadened by this factor, and of the prior
+_WORTH = 15.0  # log of the ratio of masses from which on a mode is left out
+
+
+@dataclass
+class _Climb:
+    """One start on its way up: a normal density."""
+
+    mean: np.ndarray
+    covariance: np.ndarray
+    log_mass: float = -np.inf
+    done: bool = False
+
+
+def search(pool: Pool, climber: LocalSearch, scanned: int) -> Mixture | None:
+    """A proposal of the modes that a local search finds from a pool's draws, broadened too, and of the prior.
+
+    Parameters
+    ----------
+    pool
+        Draws made so far.
+    climber
+        The search.
+    scanned
+        Points of the scan of one parameter.
+    """
+    base, log_jacobian = pool.in_base(climber.chart)
+    known = np.isfinite(log_jacobian)
+    found = climber(base, np.where(known, pool.log_target - np.where(known, log_jacobian, 0.0), -np.inf), scanned)
+    if found is None:
+        return None
+    densities: dict[str, BaseDensity] = {"local search": found, "broadened local search": found.broadened(_WIDTH)}
+    target = climber.target
+    parts: list[Part] = [Charted(climber.chart, densities), FromPrior(target.transform, target.keys)]
+    return Mixture(parts, _SHARES)
+
+
+class LocalSearch:
+    """Finds narrow modes in the base space of a chart.
+
+    Parameters
+    ----------
+    target
+        The posterior.
+    chart
+        The prior's coordinates.
+    rng
+        Source of all randomness.
+    go_on
+        Asked before every batch of so many evaluations: whether they may be made.
+    progress
+        Told of the evaluations as they are made.
+    """
+
+    def __init__(
+        self,
+        target: Target,
+        chart: Chart,
+        rng: np.random.Generator,
+        go_on: Callable[[int], bool],
+        progress: Progress = None,
+    ) -> None:
+        self.target, self.chart, self.rng, self._go_on = target, chart, rng, go_on
+        self._progress = progress
+        self._each = _EACH + _EACH_DIMENSION * len(chart.keys)
+
+    def __call__(self, points: np.ndarray, log_density: np.ndarray, scanned: int) -> NormalMixture | None:
+        """Modes near the best of some points, or ``None`` if the budget allows no search.
+
+        Parameters
+        ----------
+        points
+            Base coordinates, (N, n).
+        log_density
+            Log density there, up to a constant, (N,).
+        scanned
+            Points of the scan of one parameter.
+        """
+        alive = np.isfinite(log_density)
+        if not alive.any():
+            return None
+        points, log_density = points[alive], log_density[alive]
+        for _ in range(2):  # a second scan, from what the first one found
+            more = self._lines(points[np.argmax(log_density)], scanned)
+            if (values := self._evaluated(more)) is None:
+                break
+            points, log_density = np.concatenate([points, more]), np.concatenate([log_density, values])
+        climbs = [
+            climb
+            for index in _apart(points, log_density)
+            if (climb := self._start(points[index], log_density[index])) is not None
+        ]
+        for _ in range(_GENERATIONS):
+            if not (active := [climb for climb in climbs if not climb.done]) or not self._generation(active):
+                break
+        return _mixture(climbs)
+
+    def _evaluated(self, base: np.ndarray) -> np.ndarray | None:
+        """Log density in the base space, (N,); ``None`` where the budget does not allow it."""
+        if not self._go_on(len(base)):
+            return None
+        parameters, inside = self.chart.inverse(base, self.rng)
+        size, zeros = len(base), np.zeros(len(base))
+        draws = Draws(parameters, zeros, inside, np.zeros((size, 1)), np.zeros(size, dtype=int), zeros)
+        weighted = self.target.weigh(draws, self.rng, self._progress, spot_checks=0)
+        log_jacobian = self.chart.forward(parameters)[1]
+        alive = np.isfinite(weighted.log_weights) & np.isfinite(log_jacobian) & inside
+        return np.where(alive, weighted.log_weights - np.where(alive, log_jacobian, 0.0), -np.inf)
+
+    def _lines(self, point: np.ndarray, count: int) -> np.ndarray:
+        """One parameter after the other moved through the quantiles of its prior, the others as they are."""
+        n = len(point)
+        lines = np.repeat(point[None], n * count, axis=0)
+        for index in range(n):
+            u = (np.arange(count) + self.rng.random(count)) / count
+            lines[index * count : (index + 1) * count, index] = ndtri(u)
+        return lines
+
+    def _start(self, point: np.ndarray, value: float) -> _Climb | None:
+        """Widths along every coordinate, twice: the second time from the best point that the first has met."""
+        n = len(point)
+        steps = _LONGEST * 0.5 ** np.arange(_HALVINGS)
+        widths = np.full(n, steps[-1])
+        for _ in range(2):
+            offsets = np.concatenate([np.outer(np.r_[steps, -steps], row) for row in np.eye(n)])
+            if (values := self._evaluated(point + offsets)) is None:
+                return None
+            near = values.reshape(n, 2, _HALVINGS) > value - _DROP
+            for index in range(n):
+                # From the shortest step on, as far as the density holds, on the better side.
+                held = [int(np.argmin(np.r_[side[::-1], False])) for side in near[index]]
+                widths[index] = steps[-max(max(held), 1)]
+            best = int(np.argmax(values))
+            if values[best] > value:
+                point, value = point + offsets[best], float(values[best])
+        return _Climb(point, np.diag(widths**2))
+
+    def _generation(self, climbs: list[_Climb]) -> bool:
+        """One step of every climb; whether the budget allowed it."""
+        size, n = self._each, len(climbs[0].mean)
+        roots = [np.linalg.cholesky(climb.covariance) for climb in climbs]
+        white = self.rng.standard_normal((len(climbs), size, n))
+        points = np.stack([climb.mean + z @ root.T for climb, z, root in zip(climbs, white, roots, strict=True)])
+        if (values := self._evaluated(points.reshape(-1, n))) is None:
+            return False
+        for climb, at, z, root, value in zip(
+            climbs, points, white, roots, values.reshape(len(climbs), size), strict=True
+        ):
+            log_q = -0.5 * np.sum(z**2, axis=1) - np.sum(np.log(np.diag(root))) - 0.5 * n * np.log(2 * np.pi)
+            log_ratio = value - log_q
+            if not np.isfinite(log_ratio).any():
+                climb.covariance *= 0.25
+                continue
+            beta = _counting(log_ratio, _COUNTING * size)
+            weights = np.exp(beta * (log_ratio - log_ratio.max()))
+            effective = weights.sum() ** 2 / np.sum(weights**2)
+            weights /= weights.sum()
+            mean = weights @ at
+            scatter = ((at - mean) * weights[:, None]).T @ (at - mean)
+            # As many draws of the last covariance keep a few points from spanning less than all directions.
+            climb.covariance = (effective * scatter + (n + 2) * climb.covariance) / (effective + n + 2)
+            climb.mean, climb.done = mean, beta >= 1
+            climb.log_mass = float(logsumexp(log_ratio) - np.log(size))
+        return True
+
+
+def _counting(log_ratio: np.ndarray, wanted: float) -> float:
+    """The largest power of the weights, up to 1, with as many effective draws."""
+    alive = log_ratio[np.isfinite(log_ratio)]
+    if effective_sample_size(alive) >= wanted:
+        return 1.0
+    low, high = 0.0, 1.0
+    for _ in range(30):
+        middle = 0.5 * (low + high)
+        low, high = (middle, high) if effective_sample_size(middle * alive) >= wanted else (low, middle)
+    return low
+
+
+def _apart(points: np.ndarray, log_density: np.ndarray) -> list[int]:
+    """The best points, none near another."""
+    chosen: list[int] = []
+    for index in np.argsort(-log_density):
+        near = [np.linalg.norm(points[index] - points[other]) < _APART for other in chosen]
+        if not any(near):
+            chosen.append(int(index))
+        if len(chosen) == _STARTS:
+            break
+    return chosen
+
+
+def _mixture(climbs: list[_Climb]) -> NormalMixture | None:
+    """All modes of some mass, each at least a tenth of an equal share: a mass is known to a factor only."""
+    top = max((climb.log_mass for climb in climbs), default=-np.inf)
+    kept = [climb for climb in climbs if climb.log_mass > top - _WORTH]
+    if not np.isfinite(top) or not kept:
+        return None
+    shares = np.exp([climb.log_mass - top for climb in kept])
+    shares = 0.9 * shares / shares.sum() + 0.1 / len(kept)
+    roots = np.stack([np.linalg.cholesky(climb.covariance) for climb in kept])
+    return NormalMixture(shares, np.stack([climb.mean for climb in kept]), roots)
