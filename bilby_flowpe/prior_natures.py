@@ -145,7 +145,8 @@ def natures(priors: Mapping[str, Prior], order: Sequence[str], fixed: Mapping[st
                 required = {name: sample[name] for name in conditions(prior)}
                 found[key], sample[key] = Nature(), rescaled(prior, shares, required, by_rows=False)
                 continue
-            required = {name: sample[name] if name in sample else float(fixed[name]) for name in conditions(prior)}
+            known: Parameters = {**fixed, **sample}
+            required = {name: known[name] for name in conditions(prior)}
             found[key] = _of_conditional(key, prior, shares, required) if required else nature_of(key, prior)
             sample[key] = rescaled(prior, shares, required, by_rows=found[key].by_rows)
     return found

@@ -57,6 +57,10 @@ def test_plain_priors_have_none() -> None:
     assert quantiles_of(PriorDict({"x": Uniform(0, 1)})) is None
 
 
+def test_some_are_left_alone_with_what_is_conditional_on_them() -> None:
+    assert {*quantiles_of(priors(), without=["k"]).names} == {"s"}
+
+
 def test_what_is_conditional_on_them_is_one_of_them() -> None:
     quantiles = quantiles_of(priors())
     assert {*quantiles.names} == {"k", "s", "y"}

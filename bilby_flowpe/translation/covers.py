@@ -74,7 +74,7 @@ class Covers:
             samples = [None if sky else _sample(dist) for dist, sky in zip(self._dists, self._maps, strict=True)]
         self.priors = PriorDict()
         for dist, sample, sky in zip(self._dists, samples, self._maps, strict=True):
-            self.priors.update(sky.priors if sky else _cover(dist, sample))
+            self.priors.update(sky.priors if sky else _cover(dist, sample or {}))
         draws = PriorTransform(self.priors).sample(_DRAWS, np.random.default_rng(_SEED))
         scales = [
             _log_scale(dist, sample, draws, self._of_one(dist, sky, draws))

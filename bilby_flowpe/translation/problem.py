@@ -289,8 +289,7 @@ class Translation(Unchanged):
 
     def _take_calibration(self, priors: PriorDict) -> dict[str, Prior]:
         """Priors of calibration parameters, taken out of ``priors``."""
-        prefixes = tuple(ifo.calibration_model.prefix for ifo in self.given.interferometers if is_calibrated(ifo))
-        taken = {key: priors.pop(key) for key in list(priors) if prefixes and key.startswith(prefixes)}
+        taken = {key: priors.pop(key) for key in _calibration_keys(self.given, priors)}
         searched = {key: prior for key, prior in taken.items() if not isinstance(prior, DeltaFunction)}
         for key, prior in searched.items():
             if isinstance(prior, Constraint) or getattr(prior, "required_variables", None) or hasattr(prior, "dist"):
@@ -304,6 +303,12 @@ class Translation(Unchanged):
                 f"likelihood={type(self.given).__name__}: its waveform generator does not give the whole spectrum that "
                 "networks learn from: give a likelihood whose generator does, or a GravitationalWaveTransient"
             )
+
+
+def _calibration_keys(likelihood: Any, priors: PriorDict) -> list[str]:
+    """Parameters of the calibration of a gravitational-wave likelihood."""
+    prefixes = tuple(ifo.calibration_model.prefix for ifo in likelihood.interferometers if is_calibrated(ifo))
+    return [key for key in priors if prefixes and key.startswith(prefixes)]
 
 
 def _log_scale_of(key: str, prior: Prior) -> float:
@@ -324,15 +329,18 @@ def translated(likelihood: Likelihood, priors: PriorDict) -> Unchanged:
     PriorError
         If the priors cannot be drawn from, whatever the likelihood is.
     """
-    quantiles = quantiles_of(priors)
-    problem = _translated(likelihood, priors, quantiles)
+    problem = _translated(likelihood, priors)
     _tell(problem)
     return problem
 
 
-def _translated(likelihood: Likelihood, priors: PriorDict, quantiles: Quantiles | None) -> Unchanged:
+def _translated(likelihood: Likelihood, priors: PriorDict) -> Unchanged:
+    every = quantiles = quantiles_of(priors)
     if not is_wave(likelihood):
-        return _as_it_stands(likelihood, priors, quantiles)
+        return _as_it_stands(likelihood, priors, every)
+    if every and (calibration := _calibration_keys(likelihood, priors)):
+        # Drawn in a way of its own, unless other quantiles have the likelihood sampled as it stands.
+        quantiles = every if quantiles_of(priors, without=calibration) else None
     try:
         same = is_plain(likelihood) and has_plain_values(likelihood) and not (quantiles or has_joint(priors))
         if same and _source_masses(likelihood, priors) is None:
@@ -340,7 +348,7 @@ def _translated(likelihood: Likelihood, priors: PriorDict, quantiles: Quantiles 
         return Translation(likelihood, priors, wave=True, quantiles=quantiles)
     except (SimulationError, PriorError) as error:
         # Its value is a function of the parameters all the same.
-        translation = _as_it_stands(likelihood, priors, quantiles)
+        translation = _as_it_stands(likelihood, priors, every)
         translation.obstacle = str(error)
         return translation
 

@@ -15,7 +15,7 @@ those of the user's own parameters.
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import Any
 
@@ -149,13 +149,24 @@ class OfQuantiles(Likelihood):
         return float(self.given.noise_log_likelihood())
 
 
-def quantiles_of(priors: PriorDict) -> Quantiles | None:
-    """What has to be sampled through quantiles, if anything; joint priors are left alone."""
-    keys = [key for key in search_keys(priors) if not isinstance(priors[key], JointPrior)]
-    order = in_order(priors, keys)
-    joint = {key for key in search_keys(priors) if key not in keys}
-    # What is conditional on a joint prior is refused later on, by name.
-    order = [key for key in order if not joint & {*conditions(priors[key])}]
+def quantiles_of(priors: PriorDict, without: Collection[str] = ()) -> Quantiles | None:
+    """What has to be sampled through quantiles, if anything.
+
+    Parameters
+    ----------
+    priors
+        Bilby's; joint ones are left alone, and so is what is conditional on them.
+    without
+        Parameters to leave alone.
+    """
+    left_alone = {*without, *(key for key in priors if isinstance(priors[key], JointPrior))}
+    order = []
+    for key in in_order(priors, search_keys(priors)):
+        # What is conditional on a joint prior is refused later on, by name.
+        if left_alone & {key, *conditions(priors[key])}:
+            left_alone.add(key)
+        else:
+            order.append(key)
     found = natures(priors, order, _fixed(priors))
     taken: dict[str, Nature] = {}
     for key in order:

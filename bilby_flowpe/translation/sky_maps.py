@@ -82,7 +82,9 @@ class SkyMap:
     def log_cover(self, rows: np.ndarray) -> np.ndarray:
         """Log density (N,) of :attr:`priors` at rows."""
         ra, dec = self.names[:2]
-        log_density = self.priors[dec].ln_prob(rows[:, 1]) + self.priors[ra].ln_prob(rows[:, 0], **{dec: rows[:, 1]})
+        log_density: np.ndarray = self.priors[dec].ln_prob(rows[:, 1]) + self.priors[ra].ln_prob(
+            rows[:, 0], **{dec: rows[:, 1]}
+        )
         if self._dist.distance:
             log_density = log_density + self.priors[self.names[2]].ln_prob(rows[:, 2])
         return log_density
@@ -104,9 +106,9 @@ class SkyMap:
         n_dec = max(int(np.ceil(whole * (high - low) / np.pi)), 4)
         n_ra = max(int(np.ceil(2 * whole * (right - left) / (2 * np.pi))), 4)
         dec_edges, ra_edges = np.linspace(low, high, n_dec + 1), np.linspace(left, right, n_ra + 1)
+        table = np.zeros((n_dec, n_ra))
         if whole == _PER_SIDE * nside:
             within = (np.arange(_POINTS) + 0.5) / _POINTS
-            table = np.zeros((n_dec, n_ra))
             for down in within:
                 theta = 0.5 * np.pi - (dec_edges[:-1] + down * np.diff(dec_edges))
                 for along in within:
@@ -121,12 +123,13 @@ class SkyMap:
             parts = max(_FINEST // nside, 1) ** 2
             nested = self._healpy.ring2nest(nside, pixel)[:, None] * parts + np.arange(parts)
             theta, phi = self._healpy.pix2ang(max(nside, _FINEST), nested.ravel(), nest=True)
-            down = np.floor((0.5 * np.pi - theta - low) / (high - low) * n_dec).astype(int)
-            along = np.floor(((phi - left) % (2 * np.pi)) / (right - left) * n_ra).astype(int)
-            inside = (down >= 0) & (down < n_dec) & (along < n_ra)
+            band = np.floor((0.5 * np.pi - theta - low) / (high - low) * n_dec).astype(int)
+            step = np.floor(((phi - left) % (2 * np.pi)) / (right - left) * n_ra).astype(int)
+            inside = (band >= 0) & (band < n_dec) & (step < n_ra)
             masses = np.repeat(self._probability[pixel] / parts, parts)
-            cells = down[inside] * n_ra + along[inside]
-            table = np.bincount(cells, masses[inside], minlength=n_dec * n_ra).reshape(n_dec, n_ra)
+            table += np.bincount(band[inside] * n_ra + step[inside], masses[inside], minlength=n_dec * n_ra).reshape(
+                n_dec, n_ra
+            )
         if not table.sum() > 0:
             raise PriorError(
                 f"the sky map {self._dist.hp_file!r} has no probability within the bounds {self._dist.bounds}: widen them"
