@@ -11,7 +11,9 @@ from bilby.core.likelihood import Likelihood
 from bilby.gw.detector import Interferometer
 from bilby.gw.likelihood import GravitationalWaveTransient
 
+from .overrides import replaced
 from .processes.parallel import Row
+from .waveforms import waveform
 
 __all__ = ["Bands", "whitened_bands"]
 
@@ -25,9 +27,8 @@ standard deviations of white noise but the first two."""
 
 def has_own_frequencies(likelihood: Likelihood) -> bool:
     """Whether a likelihood takes the waveform at the data's own frequencies: no reduced basis, bands or bins."""
-    return (
-        isinstance(likelihood, GravitationalWaveTransient)
-        and type(likelihood).calculate_snrs is GravitationalWaveTransient.calculate_snrs
+    return isinstance(likelihood, GravitationalWaveTransient) and not replaced(
+        likelihood, GravitationalWaveTransient, ["calculate_snrs"]
     )
 
 
@@ -46,8 +47,7 @@ def whitened_bands(likelihood: GravitationalWaveTransient, rows: Sequence[Row], 
     chosen = [rows[i] for i in np.unique(np.linspace(0, len(rows) - 1, min(waveforms, len(rows))).astype(int))]
     curves: dict[str, list[np.ndarray]] = {ifo.name: [] for ifo in likelihood.interferometers}
     for row in chosen:
-        # The generator may hand out its own array and parameters: neither is changed.
-        polarisations = likelihood.waveform_generator.frequency_domain_strain(dict(row))
+        polarisations = waveform(likelihood.waveform_generator, row)
         if polarisations is None:
             continue
         for interferometer in likelihood.interferometers:

@@ -14,7 +14,8 @@ from bilby.core.likelihood import Likelihood
 from .conditional.base import ConditionalConfig
 from .conditional.modes import conditional_of
 from .networks import ConditionalNetwork
-from .priors import Parameters, PriorTransform
+from .priors import Parameters, PriorTransform, within_quantiles
+from .proposals.charts import PriorChart
 from .proposals.mixture import Mixture, Shares, defensive
 from .proposals.parts import Normal
 from .representation import CoordinateConfig, Coordinates, Pivot, Representation
@@ -125,6 +126,9 @@ class BoundPosterior:
         self.coordinates.location, self.coordinates.scale = model.location, model.scale
         self.coordinates.time_scale = model.time_scale
         self.conditional = conditional_of(model.conditional, transform)
+        # What simulated data say nothing of, and no network has learnt.
+        idle = [key for key in transform.keys if key not in (*model.coordinates.keys, *model.conditional.keys)]
+        self._idle = PriorChart(transform, tuple(idle))
         observed = simulator.observe()[None]
         self.context, self.pivot = model.representation(observed)
         found = model.representation.log_likelihood_found(observed)
@@ -132,8 +136,8 @@ class BoundPosterior:
 
     @property
     def keys(self) -> tuple[str, ...]:
-        """The network's parameters."""
-        return self.model.coordinates.keys
+        """The network's parameters, and those that it draws from their priors."""
+        return (*self.model.coordinates.keys, *self._idle.keys)
 
     @property
     def latent(self) -> tuple[str, ...]:
@@ -144,14 +148,23 @@ class BoundPosterior:
         """Base coordinates of the network and their log Jacobian: :class:`~bilby_flowpe.proposals.charts.Chart`."""
         s, log_jacobian = self._extended(parameters)
         base, of_network = self.model.network.to_base(s, self.context)
-        return base.double().numpy(), of_network.double().numpy() + log_jacobian - self.coordinates.log_copies
+        log_jacobian = of_network.double().numpy() + log_jacobian - self.coordinates.log_copies
+        if not self._idle.keys:
+            return base.double().numpy(), log_jacobian
+        idle, of_idle = self._idle.forward({key: parameters[key] for key in self._idle.keys})
+        return np.concatenate([base.double().numpy(), idle], axis=1), log_jacobian + of_idle
 
     def inverse(self, base: np.ndarray, rng: np.random.Generator) -> tuple[Parameters, np.ndarray]:
         """Parameters at base coordinates, and which are inside the prior; ``rng`` throws the coins of the folded ones."""
+        learnt = len(self.model.coordinates.keys)
+        base, idle = np.split(base, [learnt + len(self.latent)], axis=1)
         s = self.model.network.from_base(torch.as_tensor(base, dtype=torch.float32), self.context)
-        x, z = s.split([len(self.keys), len(self.latent)], dim=-1)
+        x, z = s.split([learnt, len(self.latent)], dim=-1)
         parameters, inside, log_jacobian = self.coordinates.from_network(x, self._pivots(len(base)), rng)
         drawn = self._turned(parameters, self._turned_by) | self._columns(z)
+        if self._idle.keys:
+            drawn |= self._idle.inverse(idle, rng)[0]
+            inside &= np.all(within_quantiles(idle), axis=1)
         return drawn, inside & np.isfinite(log_jacobian)
 
     def encode(self, parameters: Parameters, generator: torch.Generator) -> Parameters:
@@ -170,7 +183,7 @@ class BoundPosterior:
         return np.where(np.isfinite(log_jacobian), log_prob, elsewhere)
 
     def _to_network(self, parameters: Parameters) -> tuple[torch.Tensor, np.ndarray]:
-        size = len(parameters[self.keys[0]])
+        size = len(parameters[self.model.coordinates.keys[0]])
         return self.coordinates.to_network(self._turned(parameters, -self._turned_by), self._pivots(size))
 
     def _extended(self, parameters: Parameters) -> tuple[torch.Tensor, np.ndarray]:

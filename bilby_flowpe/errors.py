@@ -5,6 +5,7 @@ __all__ = [
     "ContractError",
     "DataError",
     "FlowPEError",
+    "MemoryLimitError",
     "ModelError",
     "NotFittedError",
     "PriorError",
@@ -27,7 +28,21 @@ class PriorError(FlowPEError, ValueError):
 
 
 class SimulationError(FlowPEError, ValueError):
-    """Training data cannot be simulated from the likelihood, priors or waveform generator given."""
+    """Nothing can be computed or simulated from the likelihood, priors or waveform generator given."""
+
+
+class MemoryLimitError(SimulationError):
+    """What a training would hold does not fit into the memory.
+
+    Attributes
+    ----------
+    most
+        Waveforms that would fit; 0 where not even an empty bank leaves the room that a training needs.
+    """
+
+    def __init__(self, message: str, most: int = 0) -> None:
+        super().__init__(message)
+        self.most = most
 
 
 class DataError(FlowPEError, ValueError):

@@ -15,8 +15,12 @@ from bilby.gw.detector import (
     PowerSpectralDensity,
     get_empty_interferometer,
 )
+from scipy.ndimage import percentile_filter
+from scipy.signal import spectrogram
+from scipy.stats import gamma
 
 from .errors import DataError
+from .open_data import fetched, from_files, stretches
 
 __all__ = ["OFF_SOURCE", "interferometer", "noise_curve", "read_strain"]
 
@@ -27,6 +31,12 @@ Method = Literal["welch", "median"]
 OFF_SOURCE = 128.0
 """Seconds of data before an event from which a noise curve is estimated, unless said otherwise."""
 _FEWEST = 8  # segments of a noise curve: fewer scatter by more than a third each
+_MANY = 30  # segments from which each bin stands for itself: it then scatters by a quarter or less
+_SMOOTHED = 4.0  # Hz: of a bin's surroundings, where there are fewer
+_INDEPENDENT = {"welch": 0.75, "median": 0.5}
+"""Inverse variance of a bin in units of that of one periodogram, for each of 8 to 30 segments that share half of their
+data; measured on white noise. Medians of few need half as many again as a mean."""
+_CHANCE = 1e-3  # probability of a bin that sticks out of its surroundings by chance: rarer ones are lines
 
 
 def read_strain(
@@ -41,42 +51,26 @@ def read_strain(
     start, end
         In seconds.
     folder
-        With files of the Gravitational Wave Open Science Center, ``*H1*.hdf5``; the open data are fetched when left out.
+        With files of the Gravitational Wave Open Science Center, ``*.hdf5``: all that hold strain of this detector, by
+        their content, are read and joined. The open data are fetched when left out.
     sample_rate
-        Of data that are fetched, in Hz.
+        In Hz, of data that are fetched; of files the folder's only rate is taken, and of several the nearest.
 
     Returns
     -------
     gwpy.timeseries.TimeSeries
-        What of the wanted stretch the data have.
+        What of the wanted stretch the data have, from the first sample to the last. Gaps are not-a-number (NaN), and so
+        are seconds in which the data quality has not set ``DATA`` or ``CBC_CAT1``, which are logged. ``CBC_CAT2`` and
+        hardware injections are logged alone.
 
     Raises
     ------
     DataError
         If there are no data, or none at these times.
     """
-    from gwpy.timeseries import TimeSeries
-
     if folder is None:
-        try:
-            return TimeSeries.fetch_open_data(detector, start, end, sample_rate=sample_rate)
-        except Exception as error:  # of the many kinds that a network has
-            raise DataError(
-                f"the public strain of {detector} from {start} to {end} cannot be fetched ({type(error).__name__}: {error}): "
-                "download it from gwosc.org and name its folder"
-            ) from error
-    files = sorted(path for kind in ("hdf5", "h5") for path in Path(folder).glob(f"*{detector}*.{kind}"))
-    if not files:
-        raise DataError(f"{folder}: no strain file *{detector}*.hdf5 there")
-    for path in files:
-        try:
-            strain = TimeSeries.read(path, format="hdf5.gwosc")
-        except (OSError, KeyError, ValueError) as error:
-            raise DataError(f"{path} cannot be read as strain of the open science center ({error})") from error
-        first, last = (float(edge) for edge in strain.span)
-        if first < end and last > start:
-            return strain.crop(max(start, first), min(end, last))
-    raise DataError(f"{folder}: no file of {detector} has data between {start} and {end}")
+        return fetched(detector, start, end, sample_rate)
+    return from_files(detector, start, end, folder, sample_rate)
 
 
 def noise_curve(
@@ -86,13 +80,18 @@ def noise_curve(
     method: Method = "median",
     truncation: float | None = None,
     minimum_frequency: float = 20.0,
+    without: tuple[float, float] | None = None,
 ) -> PowerSpectralDensity:
     """One-sided noise power spectral density from strain without a signal.
+
+    It is estimated from segments, halves overlapping, of every stretch without a gap. Of fewer than 30 segments a
+    single bin scatters by more than a quarter, which would bias the likelihood: each bin is then the median over 4 Hz
+    around it, but for lines, bins that stick out of their surroundings by more than chance, which stay as they are.
 
     Parameters
     ----------
     strain
-        At least eight times ``duration``, halves of segments overlapping.
+        With enough data for eight segments: four and a half times ``duration`` in one stretch. Not-a-number (NaN) is a gap.
     duration
         Of the segments, and so one over the frequency resolution, in seconds.
     roll_off
@@ -105,29 +104,91 @@ def noise_curve(
         ``inverse_spectrum_truncation``; not at all when left out.
     minimum_frequency
         Lowest frequency of interest in Hz, for the truncation.
+    without
+        First and last GPS time in seconds of what is left out: the segment with the signal. The curve is made of the
+        data on both sides of it.
 
     Raises
     ------
     DataError
-        If the strain is too short, not finite, or its spectrum not positive.
+        If the strain is too short, or its spectrum not positive.
     """
-    length = float(strain.duration.value)
-    if length < (_FEWEST + 1) / 2 * duration:
+    usable = np.isfinite(strain.value)
+    if without is not None:
+        times = np.asarray(strain.times.value)
+        usable &= (times < without[0]) | (times >= without[1])
+    rate = float(strain.sample_rate.value)
+    size = round(duration * rate)
+    pieces = [
+        strain.value[round((low - strain.span[0]) * rate) : round((high - strain.span[0]) * rate)]
+        for low, high in stretches(strain, usable)
+    ]
+    powers = [_periodograms(piece, rate, size, 2 * roll_off / duration) for piece in pieces if len(piece) >= size]
+    count = sum(power.shape[1] for power in powers)
+    if count < _FEWEST:
         raise DataError(
-            f"{length:g} s of strain are too few for a noise curve of {duration:g} s segments: give at least "
-            f"{(_FEWEST + 1) / 2 * duration:g} s"
+            f"{usable.sum() / rate:g} s of strain that can be used, in {len(pieces)} stretches, are too few for a noise "
+            f"curve of {duration:g} s segments: they hold {count}, and {_FEWEST} are needed: give at least "
+            f"{(_FEWEST + 1) / 2 * duration:g} s in one stretch, or a shorter duration"
         )
-    if not np.all(np.isfinite(strain.value)):
-        raise DataError("the strain for the noise curve is not finite: choose another stretch")
-    window = ("tukey", 2 * roll_off / duration)
-    psd = strain.psd(fftlength=duration, overlap=duration / 2, method=method, window=window)
-    values = np.asarray(psd.value, dtype=np.float64)
+    values = np.concatenate(powers, axis=1).mean(axis=1) if method == "welch" else _median(powers)
+    frequencies = np.arange(len(values)) / duration
+    if count < _MANY:
+        values = _smoothed(values, 1 / duration, _INDEPENDENT[method] * count)
     if truncation is not None:
-        values = _truncated(values, psd.df.value, truncation, minimum_frequency)
-    inside = psd.frequencies.value >= minimum_frequency
+        values = _truncated(values, 1 / duration, truncation, minimum_frequency)
+    inside = frequencies >= minimum_frequency
     if not np.all(values[inside] > 0):
         raise DataError("the noise curve is not positive everywhere: the strain is no noise of a detector")
-    return PowerSpectralDensity(frequency_array=psd.frequencies.value, psd_array=values)
+    return PowerSpectralDensity(frequency_array=frequencies, psd_array=values)
+
+
+def _periodograms(values: np.ndarray, rate: float, size: int, alpha: float) -> np.ndarray:
+    """One-sided power spectral densities (F, S) of S segments, halves overlapping."""
+    power: np.ndarray = spectrogram(
+        values, fs=rate, window=("tukey", alpha), nperseg=size, noverlap=size // 2, detrend="constant", mode="psd"
+    )[2]
+    return power
+
+
+def _median(powers: list[np.ndarray]) -> np.ndarray:
+    """Median over segments, its bias taken out, by stretch (F, S).
+
+    That is known for independent ones: every other segment shares no data, and the two medians are averaged (Allen et al.
+    2012, FINDCHIRP).
+    """
+    halves = [np.concatenate([power[:, first::2] for power in powers], axis=1) for first in (0, 1)]
+    counts = [half.shape[1] for half in halves]
+    medians = [np.median(half, axis=1) / _median_bias(half.shape[1]) for half in halves if half.shape[1]]
+    values: np.ndarray = np.average(medians, axis=0, weights=[count for count in counts if count])
+    return values
+
+
+def _median_bias(count: int) -> float:
+    """Expectation of the median of so many independent periodograms over their mean."""
+    odd = np.arange(2, count + 1 if count % 2 else count)
+    return 1 + float(np.sum((-1.0) ** (odd + 1) / odd))
+
+
+def _smoothed(values: np.ndarray, spacing: float, independent: float) -> np.ndarray:
+    """Each bin as the median of its surroundings, but for lines.
+
+    Parameters
+    ----------
+    values
+        Of a noise curve, (F,).
+    spacing
+        Of its bins in Hz.
+    independent
+        Number of independent periodograms whose mean would scatter as the values do: like a gamma variable of this shape.
+    """
+    width = 2 * round(_SMOOTHED / spacing / 2) + 1
+    # The median over bins finds the median of their scatter; its mean is wanted.
+    smooth = percentile_filter(values, 50, width, mode="nearest") / (gamma.ppf(0.5, independent) / independent)
+    sticks_out = values > smooth * gamma.ppf(1 - _CHANCE, independent) / independent
+    # A line has wings under the window: its neighbours are of it, where they are above their surroundings.
+    beside = np.convolve(sticks_out, np.ones(3), mode="same") > 0
+    return np.where(beside & (values > smooth), values, smooth)
 
 
 def _truncated(values: np.ndarray, spacing: float, length: float, lowest: float) -> np.ndarray:
@@ -170,7 +231,8 @@ def interferometer(
     minimum_frequency, maximum_frequency
         Band of the likelihood in Hz; what is above is left away in frequency, which is an exact low pass.
     roll_off
-        Of the Tukey window in seconds. Its loss of power is not made up for: Bilby's likelihood takes the noise for stationary.
+        Of the Tukey window in seconds. Its loss of power is not made up for, as Bilby's likelihood takes the noise for
+        stationary, but recorded with the data (``strain_data.window_factor``).
 
     Raises
     ------
@@ -188,7 +250,11 @@ def interferometer(
         raise DataError(f"{detector}: the segment from {start} to {start + duration} is not within {first} to {last}")
     piece = strain.crop(start, start + duration)
     if not np.all(np.isfinite(piece.value)):
-        raise DataError(f"{detector}: the strain of the segment is not finite: choose another one, or repair it")
+        lost = ", ".join(f"{low:.15g} to {high:.15g}" for low, high in stretches(piece, ~np.isfinite(piece.value)))
+        raise DataError(
+            f"{detector}: in the segment from {start:.15g} to {start + duration:.15g} the strain is missing, or unusable "
+            f"by its data quality, from {lost}: choose a segment beside it, or leave this detector out"
+        )
     whole = InterferometerStrainData(
         minimum_frequency=minimum_frequency, maximum_frequency=maximum_frequency, roll_off=roll_off
     )
@@ -200,6 +266,8 @@ def interferometer(
         duration=duration,
         start_time=start,
     )
+    # Bilby takes data that come in frequency for those of no window.
+    made.strain_data.roll_off, made.strain_data.window_factor = roll_off, whole.window_factor
     made.minimum_frequency, made.maximum_frequency = minimum_frequency, maximum_frequency
     made.power_spectral_density = psd
     return made

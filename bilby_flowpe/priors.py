@@ -13,20 +13,25 @@ from __future__ import annotations
 
 import copy
 import functools
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from bilby.core.prior import Constraint, DeltaFunction, Prior, PriorDict
+from bilby.core.utils import logger
 from scipy.special import ndtr, ndtri
 
 from .errors import PriorError
-from .prior_checks import checked_log_scale, conditions
+from .prior_draws import ByDraws
+from .prior_natures import conditions, natures, told
 
 Parameters = dict[str, np.ndarray]
 """Columns of parameter values, one array of shape (N,) for each key."""
 
 _NORMALISATION_DRAWS = 400_000
+# Where constraints are dear: so many draws are tried, and above so many seconds for these, fewer count.
+_TRIED, _SLOW, _FEW_NORMALISATION_DRAWS = 64, 0.03, 10_000
 _UNIT_EDGE = 1e-15
 # Coordinates from which on rescale and cdf do not tell one value from another, and hardly do.
 _EDGE, _OUTERMOST = float(-ndtri(_UNIT_EDGE)) - 1e-6, 7.5
@@ -38,6 +43,26 @@ def copied(priors: PriorDict) -> PriorDict:
     if getattr(priors.conversion_function, "__self__", None) is not priors:
         copy_of.conversion_function = priors.conversion_function
     return copy_of
+
+
+def in_order(priors: PriorDict, keys: Sequence[str]) -> list[str]:
+    """Search parameters, each after those that its prior is conditional on."""
+    left, order = list(keys), []
+    while left:
+        ready = [key for key in left if not {*conditions(priors[key])} & {*left}]
+        # Priors that are conditional on each other have no order.
+        order += ready or left
+        left = [key for key in left if key not in order]
+    return order
+
+
+def search_keys(priors: PriorDict) -> tuple[str, ...]:
+    """Parameters that are neither fixed nor constraints."""
+    return tuple(
+        key
+        for key, prior in priors.items()
+        if isinstance(prior, Prior) and not prior.is_fixed and not isinstance(prior, Constraint)
+    )
 
 
 class PriorTransform:
@@ -63,30 +88,39 @@ class PriorTransform:
     log_scale : dict
         What to add to each one-dimensional log prior to normalise it. Bilby's ``prob`` of some narrowed priors (sine, cosine)
         is not the derivative of their ``cdf``, which nested samplers go by.
+    by_draws : dict
+        Parameters of priors that are replaced by what their draws say (:mod:`.prior_draws`), and why, in words.
 
     Raises
     ------
     PriorError
-        For priors that have no one-dimensional cumulative distribution, an improper range, or nothing to sample.
+        For priors that have no one-dimensional cumulative distribution, an improper range, or nothing to sample; for those
+        whose quantile has to be sampled (:mod:`.prior_natures`).
     """
 
     def __init__(self, priors: PriorDict) -> None:
         self.priors = copy.deepcopy(priors)
-        self.keys = tuple(
-            key
-            for key, prior in priors.items()
-            if isinstance(prior, Prior) and not prior.is_fixed and not isinstance(prior, Constraint)
-        )
+        self.keys = search_keys(priors)
         self.fixed = {key: float(prior.peak) for key, prior in priors.items() if isinstance(prior, DeltaFunction)}
         self.constraints = tuple(key for key, prior in priors.items() if isinstance(prior, Constraint))
         if not self.keys:
             raise PriorError(f"priors={list(priors)}: every parameter is fixed, there is nothing to sample")
-        self.log_scale = {key: checked_log_scale(key, priors[key]) for key in self.keys}
-        self._order = [key for key in getattr(priors, "sorted_keys", self.keys) if key in self.keys]
+        self._order = in_order(priors, self.keys)
+        found = natures(self.priors, self._order, self.fixed)
+        for key in self.keys:
+            if found[key].how == "quantile":
+                raise PriorError(
+                    f"{told(key, priors[key])}: {found[key].reason}; such a prior can be sampled by run_sampler "
+                    "without a network, and serves nothing else"
+                )
+        self.log_scale = {key: found[key].log_scale for key in self.keys}
+        self.by_draws = {key: found[key].reason for key in self.keys if found[key].how == "draws"}
+        for key in self.by_draws:
+            self.priors[key] = ByDraws(self.priors[key], found[key].has_density)
         self.ordered_pair: tuple[str, str] | None = None
         self.ordered_pair = self._find_ordered_pair()
-        self._accepted = self._accepted_fraction()
-        self.log_normalisation_err = float(np.sqrt((1 / self._accepted - 1) / _NORMALISATION_DRAWS))
+        self._accepted, counted = self._accepted_fraction()
+        self.log_normalisation_err = float(np.sqrt((1 / self._accepted - 1) / counted))
         self.log_normalisation = float((np.log(2.0) if self.ordered_pair else 0.0) - np.log(self._accepted))
 
     @property
@@ -209,6 +243,12 @@ class PriorTransform:
         for key in self.keys:
             if required := conditions(self.priors[key]):
                 tied |= {key, *required}
+        tied |= self._constrained()
+        return tuple(key for key in self.keys if key not in tied)
+
+    def _constrained(self) -> set[str]:
+        """Search parameters that constraints depend on."""
+        found: set[str] = set()
         if self.constraints:
             rng = np.random.default_rng(0)
             draws, others = self.sample(64, rng), self.sample(64, rng)
@@ -216,8 +256,16 @@ class PriorTransform:
             for key in self.keys:
                 moved = self.priors.conversion_function({**draws, key: others[key]})
                 if any(not np.array_equal(moved[name], reference[name]) for name in self.constraints if name in moved):
-                    tied.add(key)
-        return tuple(key for key in self.keys if key not in tied)
+                    found.add(key)
+        return found
+
+    def tied_to_others(self, keys: Collection[str]) -> list[str]:
+        """Which of some search parameters are tied by a constraint or a condition to any that is not among them."""
+        of_others = {name for key in self.keys if key not in keys for name in conditions(self.priors[key])}
+        on_others = {key for key in keys if {*conditions(self.priors[key])} - {*keys, *self.fixed}}
+        tied = {key for key in keys if key in of_others or key in on_others}
+        constrained = self._constrained() | {*(self.ordered_pair or ())}
+        return sorted(tied | (constrained & {*keys}))
 
     def _required(self, key: str, sample: Mapping[str, np.ndarray]) -> dict[str, np.ndarray | float]:
         """Values of what the prior of ``key`` is conditional on."""
@@ -236,19 +284,25 @@ class PriorTransform:
         disordered = draws[pair[0]] < draws[pair[1]]
         return None if np.any(self.satisfies(draws) & disordered) else pair
 
-    def _accepted_fraction(self) -> float:
-        """Share of the coordinates' volume that the constraints leave."""
+    def _accepted_fraction(self) -> tuple[float, int]:
+        """Share of the coordinates' volume that the constraints leave, and the number of draws it was counted on."""
         if not self.constraints:
-            return 1.0
+            return 1.0, _NORMALISATION_DRAWS
         rng = np.random.default_rng(20200218)
-        draws = self.from_unconstrained(rng.standard_normal((_NORMALISATION_DRAWS, self.ndim)))
-        fraction = float(np.mean(self.satisfies(draws)))
+        v, size = rng.standard_normal((_NORMALISATION_DRAWS, self.ndim)), _NORMALISATION_DRAWS
+        began = time.process_time()
+        self.satisfies(self.from_unconstrained(v[:_TRIED]))
+        if (seconds := time.process_time() - began) > _SLOW:
+            # Bilby's redshift of a distance, for one, takes 2 ms each: the error grows, and is part of the evidence's.
+            size = _FEW_NORMALISATION_DRAWS
+            logger.info(f"The constraints take {seconds / _TRIED:.1g} s a draw: {size} draws normalise the prior")
+        fraction = float(np.mean(self.satisfies(self.from_unconstrained(v[:size]))))
         if fraction < 1e-4:
             raise PriorError(
                 f"constraints {list(self.constraints)} leave a share of {fraction:.1e} of the prior's volume: "
                 "narrow the priors of the search parameters to the region that satisfies them"
             )
-        return fraction
+        return fraction, size
 
 
 def within_quantiles(v: np.ndarray) -> np.ndarray:

@@ -24,7 +24,7 @@ from .priors import Parameters
 from .processes.parallel import evaluate, make_rows
 from .statistics import KEY, is_merged, statistics_of
 from .translation.covers import AnyPrior
-from .translation.own_likelihood import LogLikelihood, has_ratio
+from .translation.own_likelihood import LogLikelihood, gives_ratio
 from .translation.plain import is_wave, marginalised
 from .verdict import Evidence, judge
 
@@ -33,6 +33,7 @@ __all__ = ["reweight"]
 _GRADES = ("reliable", "check", "failed")
 _NOT_PARAMETERS = ("weights", "log_likelihood", "log_prior")
 _PRIOR_DRAWS = 20_000
+_RATIOS_TRIED = 16  # draws of which one with a ratio is enough
 _WITHOUT_VALUE = 1e-3  # of the weight: what the error of an evidence does not show
 
 
@@ -85,11 +86,6 @@ def reweight(
     npool, n_posterior, seed = check_npool(npool), whole("n_posterior", n_posterior), check_seed("seed", seed)
     if likelihood is not None and not isinstance(likelihood, Likelihood):
         raise DataError(f"likelihood={likelihood!r}: give a likelihood of Bilby's, or leave it out")
-    if likelihood is not None and result.use_ratio and not has_ratio(likelihood):
-        raise ConfigurationError(
-            f"likelihood={type(likelihood).__name__} has no likelihood of noise alone, and the result {result.label!r} was run "
-            "with use_ratio=True: give another, or run without"
-        )
     statistics = statistics_of(result)
     merged = is_merged(result)
     # Bilby's property raises where there are none.
@@ -120,6 +116,17 @@ def reweight(
                 "give priors inside them, or run the sampler with the new ones"
             )
     sample: Parameters = {key: table[key].to_numpy(dtype=np.float64) for key in keys}
+    if (
+        likelihood is not None
+        and result.use_ratio
+        and not gives_ratio(
+            likelihood, make_rows(new.fixed, {key: value[:_RATIOS_TRIED] for key, value in sample.items()})
+        )
+    ):
+        raise ConfigurationError(
+            f"likelihood={type(likelihood).__name__} has no likelihood of noise alone, and the result {result.label!r} was run "
+            "with use_ratio=True: give another, or run without"
+        )
     weights, log_likelihood, log_prior = (table[key].to_numpy() for key in ("weights", "log_likelihood", "log_prior"))
     new_likelihood, spent, nan_share = log_likelihood, 0, 0.0
     log_ratio = np.zeros(len(table))
@@ -128,7 +135,8 @@ def reweight(
         spent = len(table)
         log_ratio += _difference(new_likelihood, log_likelihood, weights)
     new_prior = log_prior if priors is None else new.log_prob(sample)
-    log_ratio += new_prior - log_prior
+    if priors is not None:
+        log_ratio += new_prior - log_prior
     # Rows of no weight were drawn, and count.
     n_draws, old_evidence = int(statistics["n_draws"]), float(statistics["log_evidence"])
     log_weights = np.full(n_draws, -np.inf)

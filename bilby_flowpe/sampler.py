@@ -10,7 +10,7 @@ from bilby.core.sampler.base_sampler import Sampler, signal_wrapper
 from bilby.core.utils import logger
 
 from .arguments import check_arguments, check_npool
-from .prior_checks import require_limits
+from .prior_checks import require_conditions, require_limits
 from .storage.interruption import deferred
 
 if TYPE_CHECKING:
@@ -119,6 +119,7 @@ class FlowPE(Sampler):
 
     def __init__(self, likelihood: Likelihood, priors: PriorDict, *args: Any, **kwargs: Any) -> None:
         require_limits(priors)
+        require_conditions(priors)
         super().__init__(likelihood, priors, *args, **kwargs)
         self._warn_of_a_finished_result()
 

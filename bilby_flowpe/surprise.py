@@ -4,15 +4,17 @@ Weights tell whether draws follow the user's posterior; they cannot tell whether
 figures look for that:
 
 - the **residual**: power of the whitened data after the best waveform known is taken out, that of a draw or a template,
-  :math:`R = \langle d | d \rangle - 2 \max \ln \Lambda`, over its expectation for Gaussian noise,
-  :math:`(R - n) / \sqrt{2 n}` with n real numbers of data. A glitch, a noise curve that is wrong, or a signal that no waveform
-  of the prior matches leave power behind, or too little.
+  :math:`R = \langle d | d \rangle - 2 \max \ln \Lambda`, less its expectation for Gaussian noise, in its standard
+  deviations. Both are those of noise under the window of the data (:mod:`bilby_flowpe.windows`); without a window they
+  are n and :math:`\sqrt{2 n}`, for n real numbers of data. A glitch, a line, a noise curve that is wrong, or a signal
+  that no waveform of the prior matches leave power behind, or too little.
 - the **distance** of the representation from those of simulated data: squared, in units of their covariance.
 - the **loudness**: the best log likelihood ratio that a bank of templates finds. No signal is quieter than any of the prior's.
 
-Each has a p-value from its distribution over simulations of the model's own problem, and the least of them, times their number
-(Bonferroni), is the event's. What signals within the prior and Gaussian noise can look like is not found: a glitch like a
-black hole, a signal from just beyond the prior.
+Each has a p-value from its distribution over simulations of the model's own problem, and the least of them, times their
+number (Bonferroni), is the event's. Without a model there is the residual alone, which is nearly normal by itself. What
+signals within the prior and Gaussian noise can look like is not found: a glitch like a black hole, a signal from just
+beyond the prior.
 """
 
 from __future__ import annotations
@@ -27,8 +29,13 @@ from bilby.gw.likelihood import GravitationalWaveTransient
 from scipy.stats import norm
 
 from .errors import DataError
+from .waveforms import waveform
+from .windows import correlations, data_mask, power_moments
 
-_BAND = 8.0  # Hz
+_BAND = 8.0  # Hz: wide enough for a line and its wings, narrow enough to be notched out
+_NAMED = 3  # bands at most that are named
+_FAR = 5.0  # standard deviations from which a band is named: of hundreds, chance reaches 3.5
+_NO_NOISE = 0.1  # power left over the power expected, below which data hold no noise at all
 
 RESIDUAL, DISTANCE, LOUDNESS = "residual", "distance", "loudness"
 IN_WORDS = {
@@ -197,14 +204,44 @@ def residual_of(likelihood: Likelihood, log_likelihood_ratio: float) -> float | 
     """
     if not isinstance(likelihood, GravitationalWaveTransient) or not np.isfinite(log_likelihood_ratio):
         return None
-    numbers = 2 * sum(int(interferometer.frequency_mask.sum()) for interferometer in likelihood.interferometers)
+    moments = [power_moments(data_mask(detector), correlations(detector)) for detector in likelihood.interferometers]
+    expected, variance = np.sum(moments, axis=0)
+    if not variance > 0:
+        return None
     power = -2 * float(likelihood.noise_log_likelihood()) - 2 * log_likelihood_ratio
-    return float((power - numbers) / np.sqrt(2 * numbers))
+    return float((power - expected) / np.sqrt(variance))
+
+
+def without_simulations(likelihood: Likelihood, residual: float | None) -> Surprise | None:
+    """Surprise where no simulations are at hand: by the residual, a sum over so many numbers that it is as good as normal.
+
+    The parameters that were fitted take as many numbers' power away, which is left out of account: of thousands of
+    numbers it is less than a tenth of a standard deviation.
+
+    Parameters
+    ----------
+    likelihood
+        The user's likelihood.
+    residual
+        :func:`residual_of` its data and the best signal known.
+
+    Returns
+    -------
+    Surprise or None
+        ``None`` where there is no residual, and for a likelihood that is not Bilby's own: what its logarithm has to do with the
+        power in the data is not known.
+    """
+    changed = "log_likelihood_ratio" in vars(likelihood) or "noise_log_likelihood" in vars(likelihood)
+    if residual is None or changed or not type(likelihood).__module__.startswith("bilby."):
+        return None
+    p_value = float(2 * norm.sf(abs(residual)))
+    return Surprise(p_value, {RESIDUAL: p_value}, {RESIDUAL: float(residual)})
 
 
 def farthest_off(likelihood: Likelihood, row: Mapping[str, float]) -> str | None:
     """Where the power left after a signal is farthest from what Gaussian noise of the likelihood's curves has, in words.
 
+    Named are the bands of 8 Hz that are off by more than five standard deviations, three at most.
     ``None`` for other data, and where there is no waveform.
 
     Parameters
@@ -214,27 +251,58 @@ def farthest_off(likelihood: Likelihood, row: Mapping[str, float]) -> str | None
     row
         All parameters of the signal.
     """
+    bands = bands_off(likelihood, row)
+    if not bands:
+        return None
+    if all(power < _NO_NOISE for _, power, *_ in bands):
+        return "the data hold hardly any noise"
+    worst = [band for band in bands[:_NAMED] if abs(band[0]) > _FAR]
+    if not worst:
+        return f"a little everywhere, {_BAND:g} Hz nowhere by more than {abs(bands[0][0]):.1f} standard deviations"
+    return "farthest off in " + ", then in ".join(
+        f"{name} between {low:g} and {high:g} Hz" for _, _, name, low, high in worst
+    )
+
+
+def bands_off(likelihood: Likelihood, row: Mapping[str, float]) -> list[tuple[float, float, str, float, float]]:
+    """Power left after a signal in every band of 8 Hz, that which is farthest off first.
+
+    Parameters
+    ----------
+    likelihood
+        The user's likelihood.
+    row
+        All parameters of the signal.
+
+    Returns
+    -------
+    list of tuple
+        How far off in standard deviations, the power over its expectation, the detector, first and last frequency in
+        Hz; empty for data that are no gravitational waves, and where there is no waveform.
+    """
     if not isinstance(likelihood, GravitationalWaveTransient):
-        return None
-    waves = likelihood.waveform_generator.frequency_domain_strain(dict(row))
+        return []
+    waves = waveform(likelihood.waveform_generator, row)
     if waves is None:
-        return None
+        return []
     row = {**row, **likelihood.get_sky_frame_parameters(dict(row))}
-    most, said = -np.inf, None
+    found = []
     for detector in likelihood.interferometers:
-        # What is notched out, or has an infinite curve, holds nothing.
-        mask = detector.frequency_mask & np.isfinite(detector.power_spectral_density_array)
-        frequencies, curve = detector.frequency_array[mask], detector.power_spectral_density_array[mask]
+        mask, correlation = data_mask(detector), correlations(detector)
+        chosen, frequencies = np.flatnonzero(mask), detector.frequency_array[mask]
+        curve = detector.power_spectral_density_array[mask]
         left = (detector.frequency_domain_strain - detector.get_detector_response(waves, row))[mask]
         power = np.abs(left) ** 2 * 4 / (curve * detector.duration)
-        band = ((frequencies - frequencies[0]) / _BAND).astype(int)
-        off = np.bincount(band, power - 2) / np.sqrt(4 * np.maximum(np.bincount(band), 1))
-        worst = int(np.argmax(np.abs(off)))
-        if abs(off[worst]) > most:
-            most = abs(off[worst])
-            low, high = frequencies[band == worst][[0, -1]]
-            said = f"farthest off in {detector.name} between {low:g} and {high:g} Hz"
-    return said
+        band = ((frequencies - frequencies[:1]) / _BAND).astype(int)
+        for index in np.unique(band):
+            here = band == index
+            inside = np.zeros_like(mask)
+            inside[chosen[here]] = True
+            expected, variance = power_moments(inside, correlation)
+            total, (low, high) = float(power[here].sum()), frequencies[here][[0, -1]]
+            off = (total - expected) / np.sqrt(variance)
+            found.append((float(off), total / expected, str(detector.name), float(low), float(high)))
+    return sorted(found, key=lambda entry: -abs(entry[0]))
 
 
 def _squared(away: np.ndarray, precision: np.ndarray) -> np.ndarray:

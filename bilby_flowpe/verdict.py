@@ -97,6 +97,9 @@ class Evidence:
         The parameter with the largest share of the posterior in the last quantiles of its prior, and that share.
     searched
         Draws of the prior, where they are all that modes were looked for with: no network, no search by templates.
+    compared
+        Draws of the prior at which the closed form of what is drawn conditionally was compared with the likelihood, where
+        there is such a closed form.
     surprise
         How unlike those simulated the data are.
     """
@@ -111,6 +114,7 @@ class Evidence:
     nan_share: float | None = None
     outermost: tuple[str, float] | None = None
     searched: int | None = None
+    compared: int | None = None
     surprise: Surprise | None = None
 
 
@@ -165,8 +169,8 @@ def judge(
     stays: list[str] = []
     if known.closed_form_difference is not None:
         failed.append(
-            f"the conditionals' closed form differs from the likelihood by {known.closed_form_difference:.3g}: "
-            "use phase='network'"
+            f"the closed form of the parameters drawn conditionally differs from the likelihood by "
+            f"{known.closed_form_difference:.3g}: use phase='network'"
         )
     ess = summary.effective_sample_size
     met = n_effective is not None and ess >= n_effective
@@ -250,7 +254,7 @@ def judge(
         most = known.surprise.most
         where = f", {known.surprise.where}" if known.surprise.where else ""
         stays.append(
-            f"the data are unlike those that the network was trained for (p-value {known.surprise.p_value:.2g}, below "
+            f"the data are unlike what likelihood and prior describe (p-value {known.surprise.p_value:.2g}, below "
             f"{limits.surprise_check:g}): {IN_WORDS[most]} is {known.surprise.scores[most]:.3g}{where}; the numbers are those "
             "of this likelihood, but signal, noise curve or noise may be other than it says"
         )
@@ -260,6 +264,19 @@ def judge(
         check.append(
             f"no network is relied on, and {known.searched} draws from the prior are all that modes were looked for "
             f"with: {missing} may be missing; compare with another sampler where there could be such"
+            + _of_closed_form(known.compared)
         )
     grade: Literal["reliable", "check", "failed"] = "failed" if failed else "check" if check or stays else "reliable"
     return Verdict(grade, (*failed, *check, *stays), mendable=bool(failed or check))
+
+
+def _of_closed_form(compared: int | None) -> str:
+    """Say at how many draws from the prior the closed form was compared, and what part of the prior that leaves open."""
+    if compared is None:
+        return ""
+    if not compared:
+        return "; the closed form of what is drawn conditionally was not compared with the likelihood over the prior"
+    return (
+        f"; the closed form of what is drawn conditionally was compared with the likelihood at {compared} of them: it may fail "
+        f"in less than {3 / compared:.1g} of the prior"
+    )

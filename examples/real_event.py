@@ -7,11 +7,13 @@ From the name of an event to its posterior, evidence, pictures and a report::
     python examples/real_event.py GW150914
     python examples/real_event.py GW150914 --data-dir DIR --trigger 1126259462.4 --detectors H1 L1
 
-Strain is fetched from the Gravitational Wave Open Science Center through gwpy, or read from the folder of ``--data-dir``; the
-noise curves are estimated from the two minutes before the event, or read from ``PSD_H1.txt`` and so on where they lie beside
-the strain. The priors are Bilby's default ones of a binary black hole with aligned spins, the chirp mass between the two of
-``--chirp-mass``, or those of a file. The model is trained on demand, kept, and used again for the next event of the kind;
-``--network none`` trains nothing, and refines a proposal for this event alone.
+Strain is fetched from the Gravitational Wave Open Science Center through gwpy, or read from the folder of
+``--data-dir``: all its files, of any length, at 4 or 16 kHz. Where nothing else is given, the detectors are those of
+the files, and the signal is searched for by matched filters, over chirp masses from 4 to 200: its time, and a range of
+chirp masses with a wide margin, are what the priors are put around. Beside them these are Bilby's default ones of a
+binary black hole with aligned spins, or those of a file. Noise curves are estimated from the data on both sides of the
+analysed segment, or read from files that are named. Nothing is trained: a proposal is refined for this event alone;
+``--network maf`` trains a model and keeps it for the next event of the kind.
 
 .. image:: /images/gallery/real_event.png
    :alt: corner plot of GW150914
@@ -36,51 +38,105 @@ import numpy as np
 SHOWN = ("chirp_mass", "mass_ratio", "chi_eff", "luminosity_distance", "theta_jn", "ra", "dec")
 
 
-def trigger_and_detectors(name: str, trigger: float | None, detectors: list[str] | None) -> tuple[float, list[str]]:
-    """As given, or as the open science center has them."""
-    if trigger is not None and detectors:
+def given_or_known(arguments: argparse.Namespace) -> tuple[float | None, list[str]]:
+    """GPS time and detectors: as given, or as the open science center has them, or, of files alone, no time and theirs."""
+    from bilby_flowpe.open_data import files_of
+
+    trigger, detectors = arguments.trigger, arguments.detectors
+    if arguments.data_dir and not detectors:
+        detectors = sorted({file.detector for file in files_of(arguments.data_dir)[0]})
+        if not detectors:
+            raise SystemExit(f"{arguments.data_dir}: no strain file of the open science center there")
+    if arguments.data_dir or (trigger is not None and detectors):
         return trigger, detectors
     from gwosc import datasets
 
     try:
-        return trigger or datasets.event_gps(name), detectors or sorted(datasets.event_detectors(name))
+        return trigger or datasets.event_gps(arguments.name), detectors or sorted(
+            datasets.event_detectors(arguments.name)
+        )
     except Exception as error:
         raise SystemExit(
-            f"{name}: the open science center cannot be asked ({type(error).__name__}): give --trigger and --detectors"
+            f"{arguments.name}: the open science center cannot be asked ({type(error).__name__}): give --trigger and "
+            "--detectors, or --data-dir with its files"
         ) from error
+
+
+def found(arguments: argparse.Namespace, trigger: float | None, detectors: list[str]):
+    """The signal, by a search of the data."""
+    from bilby_flowpe.observed import read_strain
+    from bilby_flowpe.trigger import search
+
+    # All that files have; of data that are fetched, what a search needs.
+    start, end = (0.0, 1e10) if trigger is None else (trigger - 64, trigger + 64)
+    strains = {name: read_strain(name, start, end, arguments.data_dir) for name in detectors}
+    around = None if trigger is None else (trigger - 0.25, trigger + 0.25)
+    signal = search(strains, around, maximum_frequency=arguments.maximum_frequency)
+    ratios = ", ".join(f"{value:.1f} in {name}" for name, value in signal.snr.items())
+    print(
+        f"found by matched filters: a signal at GPS {signal.time:.3f}, chirp mass about {signal.chirp_mass:.1f} solar masses, "
+        f"signal-to-noise ratio {ratios}"
+    )
+    return signal
+
+
+def curve_of(arguments: argparse.Namespace, detector: str, strain, segment: tuple[float, float]):
+    """The noise curve of a file, or from the data beside the segment, in as long pieces as give eight of them at least."""
+    from bilby_flowpe.errors import DataError
+    from bilby_flowpe.observed import noise_curve
+
+    if arguments.noise_curves:
+        return bilby.gw.detector.PowerSpectralDensity(psd_file=str(arguments.noise_curves / f"PSD_{detector}.txt"))
+    piece = min(arguments.duration, 4.0)
+    while True:
+        try:
+            return noise_curve(strain, piece, truncation=arguments.truncation, without=segment)
+        except DataError:
+            if piece <= 1:
+                raise
+            piece /= 2
 
 
 def interferometers(arguments: argparse.Namespace, trigger: float, detectors: list[str]):
     """The data of all detectors, the event two seconds before their end."""
-    from bilby_flowpe.observed import OFF_SOURCE, interferometer, noise_curve, read_strain
+    from bilby_flowpe.observed import OFF_SOURCE, interferometer, read_strain
 
     start = trigger + 2 - arguments.duration
-    before = max(OFF_SOURCE, 16 * arguments.duration)
+    beside = max(OFF_SOURCE, 16 * arguments.duration)
     made = []
     for detector in detectors:
-        strain = read_strain(detector, start - before, trigger + 3, arguments.data_dir)
-        file = (arguments.data_dir or Path()) / f"PSD_{detector}.txt"
-        if arguments.data_dir and file.exists():
-            psd = bilby.gw.detector.PowerSpectralDensity(psd_file=str(file))
-        else:
-            psd = noise_curve(strain.crop(start - before, start), arguments.duration, truncation=arguments.truncation)
-        made.append(
-            interferometer(
-                detector,
-                strain,
-                start,
-                arguments.duration,
-                psd,
-                arguments.minimum_frequency,
-                arguments.maximum_frequency,
-            )
-        )
+        strain = read_strain(detector, start - beside, trigger + 2 + beside, arguments.data_dir)
+        psd = curve_of(arguments, detector, strain, (start, start + arguments.duration))
+        band = arguments.minimum_frequency, arguments.maximum_frequency
+        made.append(interferometer(detector, strain, start, arguments.duration, psd, *band))
     return bilby.gw.detector.InterferometerList(made)
 
 
 def problem(arguments: argparse.Namespace):
-    """Likelihood and priors."""
-    trigger, detectors = trigger_and_detectors(arguments.name, arguments.trigger, arguments.detectors)
+    """Likelihood and priors; what was not given is filled in."""
+    from bilby_flowpe.trigger import segment_length
+
+    trigger, detectors = given_or_known(arguments)
+    priors = bilby.gw.prior.BBHPriorDict(
+        filename=str(arguments.priors) if arguments.priors else "aligned_spins_bbh.prior"
+    )
+    if trigger is None or not (arguments.chirp_mass or arguments.priors):
+        signal = found(arguments, trigger, detectors)
+        trigger = round(signal.time, 3) if trigger is None else trigger
+        if not arguments.priors:
+            arguments.chirp_mass = arguments.chirp_mass or (signal.low, signal.high)
+    if arguments.chirp_mass:
+        low, high = arguments.chirp_mass
+        priors["chirp_mass"] = bilby.gw.prior.UniformInComponentsChirpMass(low, high, name="chirp_mass")
+        # Bilby's limits on the masses themselves, 5 and 100, would cut lighter and heavier signals.
+        for key in ("mass_1", "mass_2"):
+            priors.pop(key, None)
+        print(f"prior of the chirp mass: {low:.2f} to {high:.2f} solar masses in the detectors' frame")
+    if "geocent_time" not in priors:
+        priors["geocent_time"] = bilby.core.prior.Uniform(trigger - 0.1, trigger + 0.1, name="geocent_time", unit="s")
+    if arguments.duration is None:
+        lightest = getattr(priors.get("chirp_mass"), "minimum", 25.0)
+        arguments.duration = segment_length(lightest, arguments.minimum_frequency)
     data = interferometers(arguments, trigger, detectors)
     generator = bilby.gw.WaveformGenerator(
         duration=arguments.duration,
@@ -93,14 +149,6 @@ def problem(arguments: argparse.Namespace):
             "minimum_frequency": arguments.minimum_frequency,
         },
     )
-    priors = bilby.gw.prior.BBHPriorDict(
-        filename=str(arguments.priors) if arguments.priors else "aligned_spins_bbh.prior"
-    )
-    if arguments.chirp_mass:
-        low, high = arguments.chirp_mass
-        priors["chirp_mass"] = bilby.gw.prior.UniformInComponentsChirpMass(low, high, name="chirp_mass")
-    if "geocent_time" not in priors:
-        priors["geocent_time"] = bilby.core.prior.Uniform(trigger - 0.1, trigger + 0.1, name="geocent_time", unit="s")
     return bilby.gw.GravitationalWaveTransient(data, generator), priors, trigger
 
 
@@ -125,10 +173,19 @@ def main() -> None:
     """Run, print, draw."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("name", help="of the event, as the open science center has it")
-    parser.add_argument("--data-dir", type=Path, help="folder of strain files and, perhaps, of noise curves")
-    parser.add_argument("--trigger", type=float, help="GPS time; asked of the open science center when left out")
-    parser.add_argument("--detectors", nargs="+", help="asked of the open science center when left out")
-    parser.add_argument("--duration", type=float, default=4.0)
+    parser.add_argument("--data-dir", type=Path, help="folder of strain files; fetched when left out")
+    parser.add_argument(
+        "--noise-curves",
+        type=Path,
+        help="folder of noise curves PSD_H1.txt and so on; estimated from the strain when left out",
+    )
+    parser.add_argument("--trigger", type=float, help="GPS time; searched for in files, else the open science center's")
+    parser.add_argument(
+        "--detectors", nargs="+", help="those of the files, or the open science center's, when left out"
+    )
+    parser.add_argument(
+        "--duration", type=float, help="in seconds; that of the lightest signal of the prior when left out"
+    )
     parser.add_argument("--minimum-frequency", type=float, default=20.0)
     parser.add_argument("--maximum-frequency", type=float, default=1024.0)
     parser.add_argument(
@@ -139,9 +196,13 @@ def main() -> None:
         "--priors", type=Path, help="prior file of Bilby's kind; its default aligned-spin one when left out"
     )
     parser.add_argument(
-        "--chirp-mass", nargs=2, type=float, metavar=("LOW", "HIGH"), help="solar masses, detector frame"
+        "--chirp-mass",
+        nargs=2,
+        type=float,
+        metavar=("LOW", "HIGH"),
+        help="solar masses, detector frame; around what a search finds when left out",
     )
-    parser.add_argument("--network", default="maf", help="'none' to train nothing")
+    parser.add_argument("--network", default="none", help="'maf' to train a model for events of this kind")
     parser.add_argument("--training-time", type=float, default=1200.0)
     parser.add_argument("--waveforms", type=int, default=50_000)
     parser.add_argument("--cache", help="folder of the models trained on demand")
@@ -172,7 +233,7 @@ def main() -> None:
     keys = [key for key in SHOWN if key in result.posterior]
     plot_comparison({"flowpe": result.posterior}, path=Path(f"{stem}_corner.png"), keys=keys, title=arguments.name)
     strains = {
-        ifo.name: read_strain(ifo.name, trigger - 14, trigger + 14, arguments.data_dir)
+        ifo.name: read_strain(ifo.name, trigger - 8, trigger + 8, arguments.data_dir)
         for ifo in likelihood.interferometers
     }
     draw_spectrogram(strains, trigger, Path(f"{stem}_spectrogram.png"))

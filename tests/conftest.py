@@ -20,7 +20,7 @@ from bilby.gw.source import lal_binary_black_hole
 from bilby.gw.waveform_generator import WaveformGenerator
 from trained import train_into
 
-from bilby_flowpe import run as run_module
+from bilby_flowpe import model_choice
 from bilby_flowpe.model import TrainedPosterior
 from bilby_flowpe.priors import PriorTransform
 from bilby_flowpe.problems import green2020
@@ -44,7 +44,7 @@ if "PYTEST_XDIST_WORKER" in os.environ:
 def measured_briefly() -> Iterator[None]:
     """Models that a run trains on demand are measured on few simulated events."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(run_module, "Settings", partial(Settings, calibration_events=2, null_events=20))
+        patch.setattr(model_choice, "Settings", partial(Settings, calibration_events=2, null_events=20))
         yield
 
 

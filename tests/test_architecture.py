@@ -18,16 +18,19 @@ ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = "bilby_flowpe"
 
 ROWS = (
-    {"errors", "plotting", "statistics"},
-    {"arguments", "importance", "networks", "observed", "prior_checks", "problems", "selection", "storage", "surprise"},
-    {"priors", "processes", "verdict"},
-    {"bands", "proposals", "simulation"},
+    {"errors", "overrides", "plotting", "statistics", "windows"},
+    {"waveforms"},
+    {"arguments", "edges", "importance", "networks", "open_data", "prior_draws", "prior_natures", "problems"}
+    | {"selection", "storage", "surprise"},
+    {"observed", "prior_checks", "priors", "processes", "verdict"},
+    {"bands", "proposals", "simulation", "trigger"},
     {"conditional", "representation", "translation"},
     {"bound", "reweighting"},
     {"model", "sampling"},
     {"training"},
     {"cache", "configuration"},
-    {"catalogue", "run"},
+    {"catalogue", "model_choice"},
+    {"run"},
     {"sampler", "validation"},
     {"commands"},
     {"cli"},

@@ -19,10 +19,20 @@ from bilby_flowpe.priors import PriorTransform
 PHASE_AND_TIME = ConditionalConfig(("phase", TIME), 2)
 WITH_DISTANCE = ConditionalConfig(("phase", "luminosity_distance", TIME), 2)
 ALL = ConditionalConfig(("phase", "luminosity_distance", "theta_jn", TIME), 2, (1.0, 0.0), (0.0, -1.0))
-CASES = [("5d", PHASE_AND_TIME), ("5d", WITH_DISTANCE), ("8d", ALL), ("hl", PHASE_AND_TIME), ("hl", WITH_DISTANCE)]
+PHASE_KNOWN = ConditionalConfig((TIME,), phase_known=True)
+DISTANCE_PHASE_KNOWN = ConditionalConfig(("luminosity_distance", TIME), phase_known=True)
+CASES = [
+    ("5d", PHASE_AND_TIME),
+    ("5d", WITH_DISTANCE),
+    ("5d", PHASE_KNOWN),
+    ("8d", ALL),
+    ("hl", PHASE_AND_TIME),
+    ("hl", WITH_DISTANCE),
+    ("hl", DISTANCE_PHASE_KNOWN),
+]
 
 
-@pytest.fixture(params=CASES, ids=lambda case: f"{case[0]}-{len(case[1].keys)}")
+@pytest.fixture(params=CASES, ids=lambda case: f"{case[0]}-{'-'.join(case[1].keys)}")
 def case(request: pytest.FixtureRequest) -> tuple[GravitationalWaveTransient, ExactConditional]:
     name, config = request.param
     likelihood, _ = request.getfixturevalue(f"problem_{name}")
@@ -39,7 +49,7 @@ def rows(likelihood: GravitationalWaveTransient, exact: ExactConditional, size: 
 
 def marginal(likelihood: GravitationalWaveTransient, exact: ExactConditional, row: dict, times: np.ndarray):
     """Log likelihood averaged over the rest, at each time, from inner products made in the ordinary way."""
-    task = InnerProducts(likelihood)
+    task = InnerProducts(likelihood, own_phase=exact.config.phase_known)
     products = np.array([task({**row, TIME: float(time)}) for time in times])
     return exact.log_marginal(products)
 

@@ -43,7 +43,8 @@ def toy_log_likelihood(config: ConditionalConfig, exact: ExactConditional, produ
         ratio, cosine = complex(*config.cross_ratio), np.cos(sample["theta_jn"])
         seen = plus * (1 + cosine**2) / 2 + cross * ratio * cosine
         factor = factor * seen / (plus + cross * ratio)
-    factor = factor * np.exp(1j * config.phase_order * sample["phase"])
+    if not config.phase_known:
+        factor = factor * np.exp(1j * config.phase_order * sample["phase"])
     return np.real(np.conj(factor) * inner) - np.abs(factor) ** 2 * norm / 2
 
 
@@ -51,10 +52,17 @@ CASES = {
     "phase": PHASE_ONLY,
     "phase, negative order": ConditionalConfig(("phase",), -2),
     "distance": WITH_DISTANCE,
+    "distance, phase known": ConditionalConfig(("luminosity_distance",), phase_known=True),
     "inclination": amplitude(),
     "inclination, both responses": amplitude((0.6, -0.5)),
 }
-SIGNALS = {"loud": (500.0, 480.0), "quiet": (4.0, 3.0), "none": (0.5, 9.0), "too loud for the prior": (20.0, 5.0)}
+SIGNALS = {
+    "loud": (500.0, 480.0),
+    "quiet": (4.0, 3.0),
+    "none": (0.5, 9.0),
+    "too loud for the prior": (20.0, 5.0),
+    "out of phase": (-20.0, 15.0),
+}
 
 
 @pytest.mark.parametrize("signal", SIGNALS)

@@ -26,7 +26,8 @@ OWN = ("geocent_time", "theta_jn", "psi", "ra", "dec")
 ALL = ConditionalConfig(("phase", "luminosity_distance", *OWN), 2)
 NO_DISTANCE = ConditionalConfig(("phase", *OWN), 2)
 INCLINED = ConditionalConfig(("phase", "geocent_time", "psi", "ra", "dec"), 2)
-CONFIGS = {"all": ALL, "no distance": NO_DISTANCE, "inclination in the wave": INCLINED}
+PHASE_KNOWN = ConditionalConfig(("luminosity_distance", *OWN), phase_known=True)
+CONFIGS = {"all": ALL, "no distance": NO_DISTANCE, "inclination in the wave": INCLINED, "phase known": PHASE_KNOWN}
 QUIET = {1: 4000.0, 2: 5000.0, 3: 9000.0}
 """Distances in Mpc, by the number of detectors."""
 
@@ -62,7 +63,7 @@ def draws(likelihood: GravitationalWaveTransient, conditional: CoherentCondition
 def over_the_prior(likelihood, transform, conditional: CoherentConditional, row: dict, size: int):
     """Draws of the conditional parameters from their priors, and log likelihoods averaged over phase and distance."""
     sample = transform.sample(size, np.random.default_rng(2))
-    products = InnerProducts(likelihood)
+    products = InnerProducts(likelihood, own_phase=conditional.config.phase_known)
     waves = products.polarisations(row)
     values = np.empty((size, 3))
     for index in range(size):
@@ -80,6 +81,7 @@ def over_the_prior(likelihood, transform, conditional: CoherentConditional, row:
         ("no distance", ("H1",)),
         ("no distance", ("V1", "H1", "L1")),
         ("inclination in the wave", ("H1", "L1")),
+        ("phase known", ("H1", "L1")),
     ],
 )
 def test_weights_average_to_the_sum_over_the_prior(make_problem_hl, name: str, names: tuple) -> None:
@@ -121,9 +123,10 @@ def test_another_turn_of_the_right_ascension_is_the_same_posterior(make_problem_
     assert averages[0] == pytest.approx(averages[1], abs=0.15)
 
 
-def test_likelihood_of_a_draw_is_the_users_own(problem_hl, transform_hl) -> None:
+@pytest.mark.parametrize("config", [ALL, PHASE_KNOWN], ids=["all", "phase known"])
+def test_likelihood_of_a_draw_is_the_users_own(problem_hl, transform_hl, config: ConditionalConfig) -> None:
     likelihood, _ = problem_hl
-    conditional = CoherentConditional(ALL, transform_hl)
+    conditional = CoherentConditional(config, transform_hl)
     row = reference(likelihood, conditional, 0.0)
     drawn = draws(likelihood, conditional, row, 20)
     for index in range(20):
@@ -133,10 +136,11 @@ def test_likelihood_of_a_draw_is_the_users_own(problem_hl, transform_hl) -> None
         assert drawn.log_likelihood_ratio[index] == pytest.approx(own, rel=1e-6, abs=1e-5)
 
 
-def test_loud_signals_are_drawn_well(problem_hl, transform_hl) -> None:
+@pytest.mark.parametrize("config", [ALL, PHASE_KNOWN], ids=["all", "phase known"])
+def test_loud_signals_are_drawn_well(problem_hl, transform_hl, config: ConditionalConfig) -> None:
     """At the true masses and spins of a loud source nearly every draw counts."""
     likelihood, _ = problem_hl
-    conditional = CoherentConditional(ALL, transform_hl)
+    conditional = CoherentConditional(config, transform_hl)
     drawn = draws(likelihood, conditional, reference(likelihood, conditional, 0.0), 200)
     weights = np.exp(drawn.log_ratio - drawn.log_ratio.max())
     assert weights.sum() ** 2 / np.sum(weights**2) > 0.8 * len(weights)

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from bilby.gw.detector import PowerSpectralDensity
 from gwpy.timeseries import TimeSeries
+from strain import write_strain
 
 from bilby_flowpe.errors import DataError
 from bilby_flowpe.observed import interferometer, noise_curve, read_strain
@@ -58,6 +59,8 @@ def test_median_bears_a_glitch_and_mean_does_not(strain: TimeSeries) -> None:
 def test_data_of_an_interferometer(strain: TimeSeries) -> None:
     psd = noise_curve(strain, 4.0)
     made = interferometer("H1", strain, START + 100.0001, 4.0, psd, 20.0, 512.0)
+    assert made.strain_data.window_factor == pytest.approx(0.875, abs=2e-4)
+    assert made.strain_data.roll_off == 0.4
     assert made.strain_data.start_time == START + 100  # the sample before
     assert made.sampling_frequency == 1024
     whitened = made.whitened_frequency_domain_strain[made.frequency_mask]
@@ -69,8 +72,13 @@ def test_data_of_an_interferometer(strain: TimeSeries) -> None:
 
 def test_what_is_refused(strain: TimeSeries) -> None:
     psd = PowerSpectralDensity(frequency_array=np.arange(1025.0), psd_array=np.ones(1025))
-    with pytest.raises(DataError, match=r"16 s of strain are too few.*give at least 18 s"):
+    with pytest.raises(
+        DataError, match=r"16 s of strain that can be used, in 1 stretches, are too few.*give at least 18 s"
+    ):
         noise_curve(strain.crop(START, START + 16), 4.0)
+    # Eighteen seconds in two stretches hold fewer segments.
+    with pytest.raises(DataError, match="they hold 6, and 8 are needed"):
+        noise_curve(strain.crop(START, START + 22), 4.0, without=(START + 9, START + 13))
     with pytest.raises(DataError, match="nothing up to maximum_frequency=2048"):
         interferometer("H1", strain, START, 4.0, psd, 20.0, 2048.0)
     for start in (START - 1, START + LENGTH - 2):
@@ -78,25 +86,53 @@ def test_what_is_refused(strain: TimeSeries) -> None:
             interferometer("H1", strain, start, 4.0, psd)
     gap = strain.copy()
     gap.value[RATE * 100] = np.nan
-    with pytest.raises(DataError, match="strain of the segment is not finite"):
+    with pytest.raises(DataError, match=rf"missing, or unusable by its data quality, from {START + 100:.0f}"):
         interferometer("H1", gap, START + 98, 4.0, psd)
-    with pytest.raises(DataError, match="noise curve is not finite"):
-        noise_curve(gap, 4.0)
     with pytest.raises(DataError, match="not positive everywhere"):
         noise_curve(TimeSeries(np.zeros(RATE * 32), sample_rate=RATE), 4.0)
 
 
-def test_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, strain: TimeSeries) -> None:
-    with pytest.raises(DataError, match=r"no strain file \*H1\*.hdf5"):
-        read_strain("H1", START, START + 10, tmp_path)
-    (tmp_path / "H-H1_nothing.hdf5").write_bytes(b"no strain")
-    with pytest.raises(DataError, match="cannot be read as strain"):
-        read_strain("H1", START, START + 10, tmp_path)
-    monkeypatch.setattr(TimeSeries, "read", staticmethod(lambda path, format: strain))
-    read = read_strain("H1", START + 5, START + 20, tmp_path)
+def test_gaps_are_left_out_of_a_noise_curve(strain: TimeSeries) -> None:
+    gap = strain.copy()
+    gap.value[RATE * 100 : RATE * 102] = np.nan
+    gap.value[RATE * 200] = np.nan
+    curve = noise_curve(gap, 4.0, method="welch")
+    inside = (curve.frequency_array >= 25) & (curve.frequency_array <= 900)
+    ratio = curve.psd_array[inside] / true_psd(curve.frequency_array[inside])
+    assert np.mean(ratio) == pytest.approx(1, abs=0.03)
+
+
+def test_both_sides_of_a_signal_make_the_curve_and_the_signal_does_not(strain: TimeSeries) -> None:
+    """Thirty-two seconds with the event in the middle: few segments, whose inverse must not be biased."""
+    short = strain.crop(START + 50, START + 82)
+    loud = short.copy()
+    loud.value[14 * RATE : 18 * RATE] *= 100
+    signal = START + 64, START + 68
+    inverse, lines = {}, 120.0
+    loud.value[:] += 1e-22 * np.sin(2 * np.pi * lines * np.asarray(loud.times.value - START))
+    for method in ("welch", "median"):
+        curve = noise_curve(loud, 4.0, method=method, without=signal)
+        away = np.abs(curve.frequency_array - lines) > 2
+        inside = (curve.frequency_array >= 25) & (curve.frequency_array <= 900) & away
+        ratio = curve.psd_array[inside] / true_psd(curve.frequency_array[inside])
+        inverse[method] = np.mean(1 / ratio)
+        assert np.std(np.log(ratio)) < 0.2
+        # The line stays as narrow as it is: not smeared over its surroundings.
+        there = curve.psd_array[np.abs(curve.frequency_array - lines) < 0.1] / true_psd(np.array([lines]))
+        assert there > 30
+        beside = np.abs(np.abs(curve.frequency_array - lines) - 1.25) < 0.1
+        assert np.all(curve.psd_array[beside] < 3 * true_psd(curve.frequency_array[beside]))
+    # Bins of eleven segments each would have 1.15 and 1.23.
+    assert inverse == {"welch": pytest.approx(1, abs=0.05), "median": pytest.approx(1, abs=0.05)}
+
+
+def test_reading_is_that_of_the_open_data(tmp_path: Path, strain: TimeSeries) -> None:
+    write_strain(tmp_path / "any.hdf5", "L1", START, strain.value, RATE)
+    read = read_strain("L1", START + 5, START + 20, tmp_path)
     assert tuple(map(float, read.span)) == (START + 5, START + 20)
-    with pytest.raises(DataError, match="no file of H1 has data between"):
-        read_strain("H1", START - 20, START - 10, tmp_path)
+    np.testing.assert_array_equal(read.value, strain.value[5 * RATE : 20 * RATE])
+    with pytest.raises(DataError, match="no strain of H1: its strain files are of L1"):
+        read_strain("H1", START + 5, START + 20, tmp_path)
 
 
 def test_no_network_says_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:

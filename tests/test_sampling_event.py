@@ -59,7 +59,7 @@ def test_surprising_data_are_told_and_no_reason_to_refine() -> None:
     outcome = EventSampler(aim, start, proposal, wanted, budget, generator, rng, surprise=surprise)()
     assert outcome.refinement is None
     assert outcome.verdict.grade == "check"
-    assert "unlike those that the network was trained for" in outcome.verdict.reasons[0]
+    assert "unlike what likelihood and prior describe" in outcome.verdict.reasons[0]
     assert outcome.statistics["surprise"]["p_value"] == 1e-5
     assert asked == [None]  # no gravitational-wave data, no residual
 

@@ -20,7 +20,8 @@ from bilby_flowpe.importance import summarise
 from bilby_flowpe.model import TrainedPosterior
 from bilby_flowpe.priors import PriorTransform
 from bilby_flowpe.proposals.mixture import Draws, flow_alone
-from bilby_flowpe.sampling.weighing import SPOT_CHECKS, Target, WeightedDraws
+from bilby_flowpe.sampling.closed_form import rows_to_compare
+from bilby_flowpe.sampling.weighing import Target, WeightedDraws
 
 Trained = tuple[Path, TrainedPosterior]
 SEED = 4
@@ -132,7 +133,8 @@ def test_conditional_rows_are_those_of_the_likelihood(conditional: Weigher) -> N
         )
     assert 0 < weighted.spot_difference < 1e-6
     assert not weighted.spot_check_failed
-    assert weighted.n_likelihood == conditional.draws.inside.sum() + 16
+    assert weighted.n_likelihood == conditional.draws.inside.sum() + weighted.compared.n_rows
+    assert 0 < weighted.compared.n_rows <= rows_to_compare(600)
 
 
 def test_both_ways_give_one_evidence(trained_5d: Trained, trained_network_5d: Trained, problem_5d: tuple) -> None:
@@ -246,8 +248,8 @@ def test_rows_without_a_number_are_counted_and_those_without_a_waveform_are_not(
         weighted = target.weigh(conditional.draws, np.random.default_rng(SEED))
         assert target.n_nan == counted
         assert target.n_likelihood == weighted.n_likelihood
-        # As many are looked at as there are spot checks, whatever fails.
-        assert weighted.n_likelihood == int(conditional.draws.inside.sum()) + SPOT_CHECKS
+        # As many rows are compared or looked at, whatever fails.
+        assert weighted.n_likelihood == int(conditional.draws.inside.sum()) + rows_to_compare(600)
 
 
 @pytest.mark.parametrize("kind", [Tempered, LyingProducts])

@@ -8,6 +8,7 @@ import bilby
 import numpy as np
 import pytest
 import torch
+from bilby.gw.detector import PowerSpectralDensity
 from safetensors.torch import save_file
 from scipy.stats import kstest
 from weights import good
@@ -16,7 +17,16 @@ from bilby_flowpe.errors import DataError, ModelError
 from bilby_flowpe.model import TrainedPosterior, find_model, shipped_models
 from bilby_flowpe.priors import PriorTransform
 from bilby_flowpe.simulation.injections import inject
-from bilby_flowpe.surprise import DISTANCE, LOUDNESS, RESIDUAL, Null, Surprise, farthest_off, residual_of
+from bilby_flowpe.surprise import (
+    DISTANCE,
+    LOUDNESS,
+    RESIDUAL,
+    Null,
+    Surprise,
+    farthest_off,
+    residual_of,
+    without_simulations,
+)
 from bilby_flowpe.verdict import Evidence, Thresholds, judge
 
 FEATURES = 5
@@ -193,6 +203,72 @@ def test_what_is_left_out_is_not_looked_at(make_problem_hl) -> None:
     )
     detector.strain_data.notch_list = [(180.0, 230.0)]
     assert farthest_off(likelihood, likelihood.injection_parameters).startswith("farthest off in H1 between 100 and")
+
+
+def windowed(likelihood, excess: float, rng: np.random.Generator) -> None:
+    """White noise in units of the curve, windowed by Bilby, in place of the data."""
+    for detector in likelihood.interferometers:
+        detector.strain_data.roll_off = 0.4
+        rate, duration = detector.sampling_frequency, detector.duration
+        frequencies = np.arange(0, rate / 2 + 1)
+        detector.power_spectral_density = PowerSpectralDensity(frequencies, np.full(len(frequencies), 2 / rate))
+        detector.strain_data.set_from_time_domain_strain(
+            np.sqrt(excess) * rng.standard_normal(int(rate * duration)), sampling_frequency=rate, duration=duration
+        )
+    likelihood._noise_log_likelihood_value = None
+
+
+@pytest.mark.parametrize(("excess", "low", "high"), [(1.0, 0.0, 3 / 50), (1.12, 0.9, 1.0)])
+def test_windowed_noise_is_no_surprise_and_more_of_it_is(make_problem_hl, excess, low, high) -> None:
+    """Without the window's moments the first is 10 standard deviations too quiet, and hides the excess of the second."""
+    likelihood, _ = make_problem_hl()
+    rng, found = np.random.default_rng(2), []
+    for _ in range(50):
+        windowed(likelihood, excess, rng)
+        found.append(without_simulations(likelihood, residual_of(likelihood, 0.0)))
+    assert low <= np.mean([one.p_value < Thresholds().surprise_check for one in found]) <= high
+    if excess == 1:
+        scores = [one.scores[RESIDUAL] for one in found]
+        assert abs(np.mean(scores)) < 5 / 50**0.5
+        assert np.std(scores) == pytest.approx(1, abs=5 / 100**0.5)
+
+
+def test_a_line_in_windowed_noise_is_named_with_its_neighbours(make_problem_hl) -> None:
+    likelihood, _ = make_problem_hl()
+    quiet = {**likelihood.injection_parameters, "luminosity_distance": 1e9}
+    windowed(likelihood, 1.0, np.random.default_rng(2))
+    assert farthest_off(likelihood, quiet).startswith("a little everywhere, 8 Hz nowhere by more than")
+    detector = likelihood.interferometers[1]
+    times = np.arange(int(detector.sampling_frequency * detector.duration)) / detector.sampling_frequency
+    series = detector.strain_data._time_domain_strain + 2 * np.sin(2 * np.pi * 333 * times)
+    detector.strain_data.set_from_time_domain_strain(
+        series, sampling_frequency=detector.sampling_frequency, duration=detector.duration
+    )
+    assert farthest_off(likelihood, quiet).startswith("farthest off in L1 between 332 and 339.75 Hz")
+
+
+def test_no_noise_is_said(make_problem_hl) -> None:
+    likelihood, _ = make_problem_hl()
+    for detector in likelihood.interferometers:
+        detector.set_strain_data_from_zero_noise(detector.sampling_frequency, detector.duration, detector.start_time)
+    quiet = {**likelihood.injection_parameters, "luminosity_distance": 1e9}
+    assert farthest_off(likelihood, quiet) == "the data hold hardly any noise"
+
+
+def test_a_likelihood_of_ones_own_has_no_normal_residual(make_problem_hl) -> None:
+    """What its logarithm has to do with the power in the data is not known."""
+    likelihood, _ = make_problem_hl()
+    assert without_simulations(likelihood, 7.0).p_value < 1e-10
+    assert without_simulations(likelihood, None) is None
+
+    class Mine(type(likelihood)):
+        pass
+
+    likelihood.__class__ = Mine
+    assert without_simulations(likelihood, 7.0) is None
+    likelihood.__class__ = Mine.__mro__[1]
+    likelihood.log_likelihood_ratio = lambda parameters=None: 0.0
+    assert without_simulations(likelihood, 7.0) is None
 
 
 def test_other_data_have_no_residual() -> None:

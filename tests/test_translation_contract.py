@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import warnings
 from collections.abc import Callable
@@ -862,3 +863,13 @@ def test_functions_go_by_name_and_arrays_in_full() -> None:
 def test_unknown_likelihoods_are_refused() -> None:
     with pytest.raises(SimulationError, match=r"likelihood=Likelihood.*use another sampler"):
         describe(Likelihood(), PriorTransform(PriorDict({"a": Uniform(0, 1)})))
+
+
+def test_detectors_of_other_places_are_refused_where_the_sky_is_searched() -> None:
+    base = searched()
+    place = copy.deepcopy(base.facts["geometry"])
+    place["H1"]["vertex"][0] += 2e5
+    refused(base.match(edited(base, geometry=place)), "geometry.H1: 200 km from where it was trained with")
+    # A contract of before positions were kept knows Bilby's own.
+    assert edited(base, geometry=None).match(base) == Match()
+    refused(edited(base, geometry=None).match(edited(base, geometry=place)), "geometry.H1: 200 km")

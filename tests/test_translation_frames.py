@@ -22,6 +22,9 @@ FORMS: dict[str, tuple[dict[str, str], dict[str, Any]]] = {
     "time": ({"time_reference": "L1"}, {**SKY, **AT_L1}),
     "sky": ({"reference_frame": "H1L1"}, {**ANGLES, **AT_CENTRE}),
     "both": ({"reference_frame": "H1L1", "time_reference": "L1"}, {**ANGLES, **AT_L1}),
+    "centre's time in the priors": ({"time_reference": "L1"}, {**SKY, **AT_CENTRE}),
+    "right ascension in the priors": ({"reference_frame": "H1L1", "time_reference": "L1"}, {**SKY, **AT_L1}),
+    "fixed right ascension": ({"reference_frame": "H1L1"}, {"ra": 1.2, "dec": -0.7, **AT_CENTRE}),
     "fixed sky": ({"time_reference": "L1"}, {"ra": 1.2, "dec": -0.7, **AT_L1}),
     "narrow": ({"reference_frame": "H1L1"}, {"zenith": Sine(0.5, 1.2), "azimuth": Uniform(0, 3), **AT_CENTRE}),
 }
@@ -103,7 +106,7 @@ def test_no_time_asked_for_is_out_of_reach(make) -> None:
 @pytest.mark.parametrize(
     ("arguments", "priors", "said"),
     [
-        ({"time_reference": "L1"}, {**SKY, **AT_CENTRE}, "lack 'L1_time'"),
+        ({"time_reference": "L1"}, SKY, "lack 'L1_time'"),
         ({"time_reference": "L1"}, {**SKY, "L1_time": DeltaFunction(START + 2)}, "fix 'L1_time' while the sky"),
         ({"time_reference": "L1"}, {"ra": 1.0, "dec": Cosine(), **AT_L1}, r"fix \['ra'\]"),
         ({"reference_frame": "H1L1"}, {"zenith": 1.0, "azimuth": 2.0, **AT_CENTRE}, "fix .'zenith', 'azimuth'."),

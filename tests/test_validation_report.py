@@ -70,7 +70,7 @@ def test_page_on_a_result(run: Path) -> None:
         "Posterior",
         "Importance weights",
         "Data and waveforms",
-        "How unlike the simulations the data are",
+        "How unlike what likelihood and prior describe the data are",
     ]
     # Verdict before anything else, and a picture each of posterior, weights, waveforms and training.
     assert text.index("reliable") < text.index("ln evidence") < text.index("Posterior")

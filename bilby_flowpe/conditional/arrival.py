@@ -56,6 +56,9 @@ class TimedProducts:
         What normalises the prior's density.
     place
         Right ascension, declination and polarisation angle, where they are fixed.
+    phase_known
+        Whether the phase is that of a row: the likelihood is then a function of the real part of the inner product, and not
+        of its modulus.
     """
 
     def __init__(
@@ -65,9 +68,10 @@ class TimedProducts:
         profile: Profile,
         log_scale: float = 0.0,
         place: Row | None = None,
+        phase_known: bool = False,
     ) -> None:
-        self._log_scale = log_scale
-        self.products = InnerProducts(likelihood)
+        self._log_scale, self._phase_known = log_scale, phase_known
+        self.products = InnerProducts(likelihood, own_phase=phase_known)
         self._prior, self._profile = prior, profile
         self.middle = float(0.5 * (prior.minimum + prior.maximum))
         self._half = float(0.5 * (prior.maximum - prior.minimum))
@@ -100,8 +104,8 @@ class TimedProducts:
         wave = self.products.polarisations(row)
         if wave is None:
             raise SimulationError(f"the waveform fails at {row}: give parameters that it allows")
-        squared, norms = self._squared([wave], [row])
-        ((_, offsets, _),) = self._densities(squared, norms)
+        outputs, norms = self._outputs([wave], [row])
+        ((_, offsets, _),) = self._densities(outputs, norms)
         times = self.middle + offsets[0]
         return times, np.array([self.products.of(wave, {**row, TIME: float(time)}) for time in times])
 
@@ -115,15 +119,15 @@ class TimedProducts:
         if not made:
             return results
         numbers, waves = [number for number, _ in made], [wave for _, wave in made]
-        squared, norms = self._squared(waves, [rows[number] for number in numbers])
-        sound = np.isfinite(squared[:, np.isfinite(self._log_prior)].max(axis=1)) & np.isfinite(norms)
+        outputs, norms = self._outputs(waves, [rows[number] for number in numbers])
+        sound = np.isfinite(outputs[:, np.isfinite(self._log_prior)].max(axis=1)) & np.isfinite(norms)
         kept = np.flatnonzero(sound)
         if not len(kept):
             return results
         numbers, waves = [numbers[index] for index in kept], [waves[index] for index in kept]
         rows, shares = [rows[number] for number in numbers], shares[numbers]
         times, log_density = np.empty(len(rows)), np.empty(len(rows))
-        for picked, offsets, log_target in self._densities(squared[kept], norms[kept]):
+        for picked, offsets, log_target in self._densities(outputs[kept], norms[kept]):
             times[picked], log_density[picked] = self._draw(offsets, log_target, shares[picked])
         for number, products, time, density in zip(
             numbers, self._products_at(waves, rows, times), times.tolist(), log_density.tolist(), strict=True
@@ -142,12 +146,19 @@ class TimedProducts:
         products = self._filters.products(self._filters.in_bands(waves, modes), rows, modes, times)
         return [of_row if np.all(np.isfinite(of_row)) else None for of_row in products]
 
-    def _squared(self, waves: Sequence[Wave], rows: Sequence[Row]) -> tuple[np.ndarray, np.ndarray]:
-        """Squared moduli of the inner products at every step from the middle, (N, K), and squared norms, (N,)."""
+    def _outputs(self, waves: Sequence[Wave], rows: Sequence[Row]) -> tuple[np.ndarray, np.ndarray]:
+        """Filter outputs at every step from the middle, (N, K), and squared norms, (N,).
+
+        An output is the squared modulus of the inner product, or its real part where the phase is known.
+        """
         modes = _modes_of(waves)
         in_bands = self._filters.in_bands(waves, modes)
         series, norms = self._filters.series(in_bands, rows, modes, self._size, self._bins)
-        return series.real**2 + series.imag**2, norms
+        return (series.real.copy() if self._phase_known else series.real**2 + series.imag**2), norms
+
+    def _kappa(self, outputs: np.ndarray) -> np.ndarray:
+        """What the profile takes: the modulus, or the real part where the phase is known."""
+        return outputs if self._phase_known else np.sqrt(np.maximum(outputs, 0.0))
 
     def _draw(self, offsets: np.ndarray, log_density: np.ndarray, shares: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """A time for each density (N, K) and the logarithm of what it was drawn from."""
@@ -163,14 +174,14 @@ class TimedProducts:
         of_prior = np.exp(self._log_prior_at(drawn) + self._log_scale)
         return times, np.log((1 - _PRIOR_SHARE) * density + _PRIOR_SHARE * of_prior)
 
-    def _densities(self, squared: np.ndarray, norms: np.ndarray) -> list[tuple[np.ndarray, np.ndarray, np.ndarray]]:
+    def _densities(self, outputs: np.ndarray, norms: np.ndarray) -> list[tuple[np.ndarray, np.ndarray, np.ndarray]]:
         """Rows, offsets of nodes from the prior's middle, and the log density there, (N, K) each, by numbers of nodes."""
         profile = self._profile(norms)
-        steps = squared.shape[1]
-        log_density = np.full(squared.shape, -np.inf)
+        steps = outputs.shape[1]
+        log_density = np.full(outputs.shape, -np.inf)
         # Where the likelihood is hopeless next to its top, as far as the priors of the two can differ, it is not computed.
-        rows, columns = np.nonzero(squared >= self._cut(profile, squared)[:, None])
-        log_density[rows, columns] = self._log_prior[columns] + profile(np.sqrt(squared[rows, columns]), rows)
+        rows, columns = np.nonzero(outputs >= self._cut(profile, outputs)[:, None])
+        log_density[rows, columns] = self._log_prior[columns] + profile(self._kappa(outputs[rows, columns]), rows)
         near = log_density > log_density.max(axis=1, keepdims=True) - _REACH
         first, last = near.argmax(axis=1), steps - 1 - near[:, ::-1].argmax(axis=1)
         lowest = np.maximum(self._offsets[np.maximum(first - 1, 0)], -self._half)
@@ -181,15 +192,15 @@ class TimedProducts:
             np.minimum(lowest[empty] + self._spacing, self._half),
         )
         doublings = np.ceil(np.log2(np.maximum(_NODES_PER_CELL * (last - first) / _NODES, 1.0))).astype(int)
-        filtered = spline_filter1d(squared, axis=1, mode="mirror")
+        filtered = spline_filter1d(outputs, axis=1, mode="mirror")
         found = []
         for doubled in np.unique(doublings):
             picked = np.flatnonzero(doublings == doubled)
             shares = np.linspace(0, 1, _NODES * 2**doubled + 1)
             nodes = lowest[picked, None] + (highest - lowest)[picked, None] * shares
             places = (nodes - self._offsets[0]) / self._spacing
-            modulus = np.sqrt(np.maximum(_on_spline(filtered, picked[:, None], places), 0.0))
-            log_target = np.maximum(self._log_prior_at(nodes), _FLOOR) + profile(modulus, picked[:, None])
+            kappa = self._kappa(_on_spline(filtered, picked[:, None], places))
+            log_target = np.maximum(self._log_prior_at(nodes), _FLOOR) + profile(kappa, picked[:, None])
             found.append((picked, nodes, log_target))
         return found
 
@@ -198,15 +209,18 @@ class TimedProducts:
         times = np.clip(self.middle + offsets, self._prior.minimum, self._prior.maximum)
         return np.asarray(self._prior.ln_prob(times))
 
-    def _cut(self, profile: Callable[[np.ndarray, np.ndarray], np.ndarray], squared: np.ndarray) -> np.ndarray:
-        """Squared moduli (N,) below which the density is out of reach of its top."""
+    def _cut(self, profile: Callable[[np.ndarray, np.ndarray], np.ndarray], outputs: np.ndarray) -> np.ndarray:
+        """Outputs (N,) below which the density is out of reach of its top."""
         allowed = np.isfinite(self._log_prior)
-        moduli = np.sqrt(squared[:, allowed].max(axis=1))[:, None] * _FRACTIONS
-        values = profile(moduli, np.arange(len(squared))[:, None])
+        kappa = self._kappa(outputs[:, allowed])
+        high = kappa.max(axis=1)[:, None]
+        low = kappa.min(axis=1)[:, None] if self._phase_known else 0.0
+        levels = low + (high - low) * _FRACTIONS
+        values = profile(levels, np.arange(len(outputs))[:, None])
         hopeless = values < values[:, -1:] - _REACH - np.ptp(self._log_prior[allowed])
         # The largest of these; none is hopeless where the first is not, as profiles rise.
-        cut: np.ndarray = (np.where(hopeless, moduli, 0.0).max(axis=1)) ** 2
-        return cut
+        cut: np.ndarray = np.where(hopeless, levels, low).max(axis=1)
+        return cut if self._phase_known else cut**2
 
 
 def _modes_of(waves: Sequence[Wave]) -> list[str]:

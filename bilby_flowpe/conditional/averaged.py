@@ -1,16 +1,17 @@
 r"""The likelihood averaged over phase and distance, of many inner products at once.
 
-It is a function of two numbers, the modulus :math:`\kappa` of the inner product and the squared norm :math:`N` of the signal at
-the reference distance. What is left of its logarithm beside nearly the likelihood at the best amplitude is smooth in :math:`\ln
-(\kappa/N)` and :math:`\ln N`, and is interpolated in a table. That is for choosing, not for weighing: where a value enters a
-weight it is taken out again, and the exact one put in its place.
+Where the phase is known it is averaged over the distance alone, and the real part of the inner product takes the place of the
+modulus. It is a function of two numbers, the modulus :math:`\kappa` of the inner product and the squared norm :math:`N` of the
+signal at the reference distance. What is left of its logarithm beside nearly the likelihood at the best amplitude is smooth in
+:math:`\ln (\kappa/N)` and :math:`\ln N`, and is interpolated in a table. That is for choosing, not for weighing: where a value
+enters a weight it is taken out again, and the exact one put in its place.
 """
 
 from __future__ import annotations
 
 import numpy as np
 
-from .amplitudes import Amplitudes, KnownAmplitude
+from .amplitudes import Amplitudes, KnownAmplitude, averaged_over_phase
 
 _AMPLITUDES, _NORMS = 129, 129
 _QUIET, _LOUD = 1e-2, 1e4  # signal-to-noise ratios that the table covers, at the nearest and at the reference distance
@@ -31,6 +32,7 @@ class AveragedLikelihood:
     def __init__(self, exact: Amplitudes | KnownAmplitude) -> None:
         self._exact = exact
         self._with_distance = isinstance(exact, Amplitudes)
+        self._over_phase = exact.log_likelihood is averaged_over_phase
         if not self._with_distance:
             return
         self._ends = lowest, highest = exact.range
@@ -63,8 +65,8 @@ class AveragedLikelihood:
         """Nearly, at the best amplitude that the distances allow: the average over the phase by its limits, not by Bessel's."""
         amplitude = np.clip(kappa / norm, *self._ends)
         loud = amplitude * kappa
-        steep: np.ndarray = loud - 0.5 * amplitude**2 * norm - 0.5 * np.log1p(2 * np.pi * loud)
-        return steep
+        steep: np.ndarray = loud - 0.5 * amplitude**2 * norm
+        return steep - 0.5 * np.log1p(2 * np.pi * loud) if self._over_phase else steep
 
 
 def _cell(values: np.ndarray, grid: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -22,9 +22,10 @@ import numpy as np
 from bilby.gw.likelihood import GravitationalWaveTransient
 
 from ..errors import ContractError, SimulationError
+from ..overrides import replaced
 from ..priors import Parameters, PriorTransform
 from ..processes.parallel import Row, Task
-from .amplitudes import INCLINATION, amplitudes_of
+from .amplitudes import INCLINATION, amplitudes_of, at_phase, averaged_over_phase
 from .arrival import SHARE, TimedProducts
 from .filters import PLACE, TIME
 from .phase import InnerProducts, conditional_obstacle
@@ -39,8 +40,8 @@ class ConditionalConfig:
     Attributes
     ----------
     keys
-        None, or the phase; with it the distance, or distance and inclination; with the phase the time. Sky position and
-        polarisation angle, and the inclination without a ``response``, are drawn coherently
+        None, or the phase; with it, or given its fixed value, the distance and the time; with the phase distance and
+        inclination, too. Sky position and polarisation angle, and the inclination without a ``response``, are drawn coherently
         (:mod:`bilby_flowpe.conditional.coherent`).
     phase_order
         ``m`` of a signal that turns as ``exp(i m phase)``; 0 where nothing is drawn conditionally, or there are several.
@@ -50,6 +51,8 @@ class ConditionalConfig:
         Real and imaginary part of :math:`h_\times / h_+` face on.
     phase_orders
         All ``m`` of a signal that is a sum of terms that turn so (:mod:`bilby_flowpe.conditional.modes`).
+    phase_known
+        Whether the phase is fixed: all others are then drawn given its value, and nothing is averaged over it.
     """
 
     keys: tuple[str, ...] = ()
@@ -57,6 +60,7 @@ class ConditionalConfig:
     response: tuple[float, float] | None = None
     cross_ratio: tuple[float, float] = (0.0, 0.0)
     phase_orders: tuple[int, ...] = ()
+    phase_known: bool = False
 
     @property
     def coherent(self) -> bool:
@@ -163,7 +167,8 @@ class ExactConditional:
             raise ContractError(
                 f"this model draws {TIME} from its exact conditional, but its prior {self._time!r} has no bounds: give it some"
             )
-        self.amplitudes = amplitudes_of(config.keys, transform, config.response)
+        of_amplitude = at_phase if config.phase_known else averaged_over_phase
+        self.amplitudes = amplitudes_of(config.keys, transform, config.response, of_amplitude)
         fixed = transform.fixed
         self._place = {key: fixed[key] for key in PLACE} if {*PLACE} <= fixed.keys() else None
 
@@ -181,7 +186,8 @@ class ExactConditional:
 
     def task(self, likelihood: GravitationalWaveTransient) -> Task:
         """What computes the products that :meth:`draw` takes, of the rows that :meth:`task_rows` gives."""
-        return InnerProducts(likelihood) if TIME not in self.keys else self._timed(likelihood)
+        known = self.config.phase_known
+        return InnerProducts(likelihood, own_phase=known) if TIME not in self.keys else self._timed(likelihood)
 
     def task_rows(self, rows: Sequence[Row], rng: np.random.Generator) -> Sequence[Row]:
         """Rows of all parameters at the reference, with what a row's own draw of the time needs."""
@@ -193,7 +199,7 @@ class ExactConditional:
         """Log likelihood ratio averaged over the prior of the conditional parameters, the others as in ``row``."""
         row = {**row, **self.reference}
         if TIME not in self.keys:
-            inner = InnerProducts(likelihood)(row)
+            inner = InnerProducts(likelihood, own_phase=self.config.phase_known)(row)
             if inner is None:
                 raise SimulationError(f"the waveform fails at {row}: give parameters that it allows")
             return float(self.log_marginal(inner[None])[0])
@@ -209,13 +215,17 @@ class ExactConditional:
     def draw(self, products: np.ndarray, rng: np.random.Generator) -> ConditionalDraws:
         """One draw for each row of products, (N, 3 or 5), as :meth:`task` gives them."""
         inner, norm = products[:, 0] + 1j * products[:, 1], products[:, 2]
-        kappa, angle = np.abs(inner), np.angle(inner)
+        kappa, angle = self._kappa(products), np.angle(inner)
         amplitude, parameters, log_ratio = self.amplitudes.draw(kappa, norm, rng)
         if INCLINATION in parameters:
             angle = angle - self._turn(parameters[INCLINATION])
         if self._time is not None:
             parameters[TIME] = products[:, 3]
             log_ratio = log_ratio + self.log_prior_of_time(products[:, 3]) - products[:, 4]
+        log_ratio = log_ratio + self.amplitudes.log_likelihood(amplitude, kappa, norm)
+        if self.config.phase_known:
+            drawn = {key: parameters[key] for key in self.keys}
+            return ConditionalDraws(drawn, at_phase(amplitude, kappa, norm), log_ratio)
         turn = rng.vonmises(0.0, np.maximum(amplitude * kappa, 1e-12))
         order = self.config.phase_order
         copy = rng.integers(abs(order), size=len(products)) * 2 * np.pi / abs(order)
@@ -223,21 +233,26 @@ class ExactConditional:
         return ConditionalDraws(
             parameters={key: parameters[key] for key in self.keys},
             log_likelihood_ratio=amplitude * kappa * np.cos(turn) - amplitude**2 * norm / 2,
-            log_ratio=log_ratio + self.amplitudes.log_likelihood(amplitude, kappa, norm),
+            log_ratio=log_ratio,
         )
 
     def log_marginal(self, products: np.ndarray) -> np.ndarray:
         """Log likelihood ratio averaged over the prior of the conditional parameters, (N,), of rows (N, 3)."""
-        return self.amplitudes.log_marginal(np.hypot(products[:, 0], products[:, 1]), products[:, 2])
+        return self.amplitudes.log_marginal(self._kappa(products), products[:, 2])
+
+    def _kappa(self, products: np.ndarray) -> np.ndarray:
+        """Modulus of the inner products, (N,), or their real part where the phase is known."""
+        return products[:, 0] if self.config.phase_known else np.hypot(products[:, 0], products[:, 1])
 
     def _timed(self, likelihood: GravitationalWaveTransient) -> TimedProducts:
         # In another frame of the sky, or with another detector's time, the place turns with the time; a subclass may have
         # a place of its own.
         plain = likelihood.reference_frame == "sky" and "geocent" in likelihood.time_reference
-        own = type(likelihood).get_sky_frame_parameters
-        plain = plain and own is GravitationalWaveTransient.get_sky_frame_parameters
+        plain = plain and not replaced(likelihood, GravitationalWaveTransient, ["get_sky_frame_parameters"])
         place = self._place if plain else None
-        return TimedProducts(likelihood, self._time, self.amplitudes.profile, self._log_scale[TIME], place)
+        return TimedProducts(
+            likelihood, self._time, self.amplitudes.profile, self._log_scale[TIME], place, self.config.phase_known
+        )
 
     def _turn(self, theta: np.ndarray) -> np.ndarray:
         """Angle that the inclination adds to the signal's, relative to face on."""

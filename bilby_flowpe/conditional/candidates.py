@@ -56,9 +56,16 @@ class Candidates:
 
 
 def products_of(
-    series: np.ndarray, norms: np.ndarray, arrival: np.ndarray, antenna: np.ndarray, coefficients: np.ndarray
+    series: np.ndarray,
+    norms: np.ndarray,
+    arrival: np.ndarray,
+    antenna: np.ndarray,
+    coefficients: np.ndarray,
+    phase_known: bool = False,
 ) -> tuple[np.ndarray, np.ndarray]:
     r"""Moduli of the inner product and squared norms of all candidates with all turns, (M, G) each.
+
+    Where the phase is known, real parts take the place of moduli.
 
     With :math:`F_+^0` and :math:`F_\times^0` of polarisation angle zero, a signal is :math:`(F_+^0 \cos 2\psi + F_\times^0 \sin
     2\psi) h_+ + (F_\times^0 \cos 2\psi - F_+^0 \sin 2\psi) h_\times`: four terms, whose products are made once a candidate.
@@ -73,4 +80,5 @@ def products_of(
     rows, columns = np.triu_indices(4)
     twice = np.where(rows == columns, 1.0, 2.0)
     pairs = coefficients[rows] * coefficients[columns] * twice[:, None]
-    return np.abs(inner @ coefficients), square[:, rows, columns] @ pairs
+    whole = inner @ coefficients
+    return whole.real if phase_known else np.abs(whole), square[:, rows, columns] @ pairs

@@ -103,7 +103,7 @@ class CoherentConditional:
 
     def task(self, likelihood: GravitationalWaveTransient) -> Task:
         """What draws for one row, of those that :meth:`task_rows` gives."""
-        return CoherentDraw(likelihood, self._priors, self._log_scale, self.averaged)
+        return CoherentDraw(likelihood, self._priors, self._log_scale, self.averaged, self.config.phase_known)
 
     def task_rows(self, rows: Sequence[Row], rng: np.random.Generator) -> Sequence[Row]:
         """Rows of all parameters at the reference, each with a seed of its own."""
@@ -133,8 +133,8 @@ class CoherentConditional:
 class CoherentDraw:
     """Task: one choice among the candidates of a waveform, ``[re, im, norm, log weight, *parameters]``; picklable.
 
-    The inner products are those of phase zero and the reference distance, made in the ordinary way; the log weight has prior
-    over density of all but distance and phase in it, and the choice.
+    The inner products are those of phase zero, or of a row's own phase where it is known, and of the reference distance, made
+    in the ordinary way; the log weight has prior over density of all but distance and phase in it, and the choice.
 
     Parameters
     ----------
@@ -146,6 +146,8 @@ class CoherentDraw:
         What normalises their densities.
     averaged
         The likelihood averaged over phase and distance.
+    phase_known
+        Whether rows have the phase: the likelihood is then averaged over the distance alone.
     """
 
     def __init__(
@@ -154,8 +156,9 @@ class CoherentDraw:
         priors: Mapping[str, Prior],
         log_scale: Mapping[str, float],
         averaged: AveragedLikelihood,
+        phase_known: bool = False,
     ) -> None:
-        self.products = InnerProducts(likelihood)
+        self.products, self._phase_known = InnerProducts(likelihood, own_phase=phase_known), phase_known
         self._likelihood, self._priors, self._averaged = likelihood, priors, averaged
         self._projections = [Projection(interferometer) for interferometer in likelihood.interferometers]
         detectors = tuple(Detector.from_interferometer(interferometer) for interferometer in likelihood.interferometers)
@@ -199,7 +202,8 @@ class CoherentDraw:
         exponents = np.max((series.real**2 + series.imag**2) / (2 * own_norm[..., None]), axis=1)
         sky = proposal.draw(exponents, _SKIES, row, rng)
         coefficients, angles = self._turns(row, rng)
-        averaged = self._averaged(*products_of(series, norms, sky.arrival, sky.antenna, coefficients))
+        products = products_of(series, norms, sky.arrival, sky.antenna, coefficients, self._phase_known)
+        averaged = self._averaged(*products)
         log_weights = averaged + sky.log_ratio[:, None]
         return Candidates(sky, angles, averaged, log_weights) if np.isfinite(log_weights.max()) else None
 

@@ -47,14 +47,17 @@ def conditional_config(
     transform, symmetries = simulator.transform, simulator.symmetries
     orders = symmetries.phase_orders
     order = symmetries.phase_order or next(iter(orders), 0)
-    if modes.phase != "conditional" or conditional_obstacle(transform, order) is not None:
+    known = PHASE not in transform.keys
+    if modes.phase != "conditional" or (not known and conditional_obstacle(transform, order) is not None):
         return ConditionalConfig()
     independent = transform.independent_keys()
     with_time = modes.time == "conditional" and _time_is_free(simulator, independent)
-    if orders and not with_time:
+    if orders and not with_time and not known:
         # Several modes are drawn beside places and times, or not at all.
         return ConditionalConfig()
-    keys, ratio = [PHASE], 0j
+    keys, ratio = [] if known else [PHASE], 0j
+    # Where the phase is known the inclination, which turns it, does not act through one number with the distance.
+    response = None if known else response
     # With one detector distance and inclination go together.
     amplitude = (DISTANCE,) if response is None else (DISTANCE, INCLINATION)
     free = symmetries.distance and DISTANCE in independent and all(resolved(transform, key) for key in amplitude)
@@ -69,6 +72,8 @@ def conditional_config(
     while {*transform.keys} <= {*keys}:
         # The network needs one at least.
         keys.pop()
+    if known:
+        return ConditionalConfig(tuple(keys), phase_known=bool(keys))
     response = response if INCLINATION in keys else None
     return ConditionalConfig(
         tuple(keys), symmetries.phase_order, response, (ratio.real, ratio.imag), symmetries.phase_orders

@@ -22,6 +22,7 @@ from scipy.special import logsumexp
 from ..errors import ContractError
 from ..priors import PriorTransform
 from ..processes.parallel import Row, Task, seeded
+from ..waveforms import waveform
 from .amplitudes import DISTANCE, Amplitudes, KnownAmplitude, amplitudes_of, at_phase
 from .averaged import AveragedLikelihood
 from .base import PHASE, Conditional, ConditionalConfig, ConditionalDraws, ExactConditional
@@ -145,7 +146,7 @@ class ModesDraw(CoherentDraw):
         made = []
         for index in range(self._calls):
             phase = 2 * np.pi * index / self._calls
-            waves = self._likelihood.waveform_generator.frequency_domain_strain({**row, PHASE: phase})
+            waves = waveform(self._likelihood.waveform_generator, {**row, PHASE: phase})
             if waves is None:
                 return None
             made.append(np.stack([waves[mode] for mode in MODES]))
@@ -186,7 +187,7 @@ class ModesDraw(CoherentDraw):
 
     def _exact(self, row: Row, phase: float, drawn: Mapping[str, float]) -> tuple[float, float] | None:
         """Inner product and norm at the phase drawn, made in the ordinary way."""
-        waves = self._likelihood.waveform_generator.frequency_domain_strain({**row, PHASE: phase})
+        waves = waveform(self._likelihood.waveform_generator, {**row, PHASE: phase})
         products = None if waves is None else self.products.of(waves, {**row, **drawn})
         return None if products is None else (float(products[0]), float(products[2]))
 

@@ -16,12 +16,14 @@ from bilby.gw.detector import Interferometer
 from bilby.gw.detector.calibration import Recalibrate
 from bilby.gw.likelihood import GravitationalWaveTransient
 
+from ..overrides import replaced
 from ..priors import PriorTransform
 from ..processes.parallel import Row
+from ..waveforms import waveform
 
 
 class InnerProducts:
-    """Task: complex inner product with the data and squared norm at phase zero, ``[re, im, norm]``; picklable.
+    """Task: complex inner product with the data and squared norm, ``[re, im, norm]``; picklable.
 
     Where the likelihood's own way from polarisations to inner products is Bilby's, it is taken without its detours; a subclass
     that has another is asked itself.
@@ -30,15 +32,15 @@ class InnerProducts:
     ----------
     likelihood
         The user's likelihood.
+    own_phase
+        Whether the products are those at a row's own phase; at phase zero otherwise.
     """
 
-    def __init__(self, likelihood: GravitationalWaveTransient) -> None:
+    def __init__(self, likelihood: GravitationalWaveTransient, own_phase: bool = False) -> None:
         self.likelihood = likelihood
-        plain = all(
-            getattr(type(likelihood), name) is getattr(GravitationalWaveTransient, name) for name in _LIKELIHOOD_METHODS
-        ) and all(
-            type(ifo.calibration_model) is Recalibrate
-            and all(getattr(type(ifo), name) is getattr(Interferometer, name) for name in _DETECTOR_METHODS)
+        self._phase: Row = {} if own_phase else {"phase": 0.0}
+        plain = not replaced(likelihood, GravitationalWaveTransient, _LIKELIHOOD_METHODS) and all(
+            type(ifo.calibration_model) is Recalibrate and not replaced(ifo, Interferometer, _DETECTOR_METHODS)
             for ifo in likelihood.interferometers
         )
         self._detectors = [Projection(ifo) for ifo in likelihood.interferometers] if plain else None
@@ -54,16 +56,13 @@ class InnerProducts:
         return None if polarisations is None else self.of(polarisations, row)
 
     def polarisations(self, row: Row) -> Mapping[str, np.ndarray] | None:
-        """Polarisations at phase zero; ``None`` where the waveform fails."""
-        polarisations: Mapping[str, np.ndarray] | None = self.likelihood.waveform_generator.frequency_domain_strain(
-            {**row, "phase": 0.0}
-        )
-        return polarisations
+        """Polarisations at phase zero, or the row's own; ``None`` where the waveform fails."""
+        return waveform(self.likelihood.waveform_generator, {**row, **self._phase})
 
     def of(self, polarisations: Mapping[str, np.ndarray], row: Row) -> np.ndarray | None:
         """Inner products of these polarisations; ``None`` where they are not a number."""
         likelihood = self.likelihood
-        row = {**row, "phase": 0.0}
+        row = {**row, **self._phase}
         row.update(likelihood.get_sky_frame_parameters(row))
         inner, norm = 0j, 0.0
         if self._detectors is not None:

@@ -6,7 +6,8 @@ import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 
-from .weighing import SPOT_CHECKS, Target
+from .closed_form import draws_within
+from .weighing import Target
 
 
 @dataclass(frozen=True)
@@ -27,13 +28,19 @@ class Budget:
     seconds: float | None = None
     began: float = field(default_factory=time.monotonic)
 
-    def evaluations_left(self, target: Target) -> int:
-        """Likelihood evaluations that may still be made, less those of a batch's spot checks, and for which there is time."""
-        return min(self._by_number(target), self._by_time(target))
+    def evaluations_left(self, target: Target, from_prior: bool = False) -> int:
+        """Draws that may still be made by the number of evaluations and by the time that are left.
 
-    def _by_number(self, target: Target) -> int:
-        spot_checks = SPOT_CHECKS if target.conditional.keys else 0
-        return max(self.likelihood_evaluations - target.n_likelihood - spot_checks, 0)
+        A draw takes two evaluations where another likelihood draws than the one that weighs; some rows are evaluated once more,
+        to compare what is drawn conditionally with the likelihood.
+        """
+        return min(self._by_number(target, from_prior), self._by_time(target))
+
+    def _by_number(self, target: Target, from_prior: bool = False) -> int:
+        left = max(self.likelihood_evaluations - target.n_likelihood, 0)
+        if not target.conditional.keys:
+            return left
+        return draws_within(left // 2 if target.translation.corrects else left, from_prior)
 
     def _by_time(self, target: Target) -> int:
         """By what draws have cost so far; as many as are allowed while nothing is known of that."""

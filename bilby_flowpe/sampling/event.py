@@ -18,6 +18,7 @@ from ..proposals.parts import PRIOR
 from ..surprise import Surprise
 from ..verdict import judge
 from .budget import Budget
+from .closed_form import PRIOR_CHECKS
 from .outcome import Outcome
 from .progress import EventBar
 from .refine import Refinement
@@ -27,6 +28,7 @@ _HOPELESS = 5.0
 _INEFFICIENT = 0.02
 _PILOT = 500
 _ATTEMPTS = 3
+_SHARE_OF_COMPARISON = 20  # at most a tenth of the budget, of two evaluations a row
 
 Done = TypeVar("Done")
 
@@ -119,6 +121,7 @@ class EventSampler:
         if self.chart is None:
             return self._refined(self._new_refinement(), [])
         proposal, wanted = self.proposal, self.wanted
+        self._compare_over_prior()
         self._unreached = unreached_share(self.chart, self.target.transform)
         # Of a small budget the larger part is for the batch that counts.
         size = min(max(wanted.n_effective // 5, _PILOT), max(self.budget.likelihood_evaluations // 4, 1))
@@ -149,6 +152,20 @@ class EventSampler:
             return outcome
         logger.info("The network will not do (" + "; ".join(outcome.verdict.reasons) + "): it is refined")
         return self._refined(refinement, [(pilot, proposal), (weighted, proposal)], outcome)
+
+    def _compare_over_prior(self) -> None:
+        """Compare the closed form of what is drawn conditionally with the likelihood at draws from the whole prior.
+
+        A network was trained on signals of the same symmetries, and hardly draws where the closed form sees no signal.
+        """
+        size = min(PRIOR_CHECKS, self.budget.likelihood_evaluations // _SHARE_OF_COMPARISON)
+        if not self.target.conditional.keys or size < 1:
+            return
+        # Generators of their own: the draws of a run do not depend on what is compared.
+        (rng,) = self.rng.spawn(1)
+        generator = torch.Generator().manual_seed(int(rng.integers(2**31)))
+        prior = prior_alone(self.target.transform, self.target.keys)
+        self._timed("comparison", lambda: self.target.draw(prior, size, generator, rng, checks=size))
 
     def _new_refinement(self) -> Refinement:
         wanted, budget = self.wanted.n_effective, self.budget

@@ -14,14 +14,15 @@ from bilby.core.utils import logger
 from pandas import DataFrame
 
 from ..bound import BoundPosterior
+from ..edges import edges_of
 from ..errors import ConfigurationError
 from ..importance import WeightSummary, equal_weight_rows, normalised_weights
 from ..processes.parallel import Row
 from ..proposals.mixture import Mixture
 from ..proposals.parts import PRIOR
 from ..statistics import KEY
-from ..surprise import RESIDUAL, Surprise, farthest_off, residual_of
-from ..verdict import Evidence, Verdict, judge
+from ..surprise import RESIDUAL, Surprise, farthest_off, residual_of, without_simulations
+from ..verdict import Evidence, Thresholds, Verdict, judge
 from .refine import Refinement
 from .weighing import Target, WeightedDraws
 
@@ -87,16 +88,19 @@ class Outcome:
         searched
             Draws of the prior, where modes were looked for with nothing else.
         surprise
-            Says how unlike the simulations the data are, given what power the best draw leaves in them.
+            Says how unlike the simulations the data are, given what power the best draw leaves in them; by that power alone
+            when left out.
         """
         weighted = self.weighted
         self.wanted = n_effective, n_posterior
         self.rows, available = equal_weight_rows(weighted.log_weights, n_posterior, rng)
         size = len(weighted.log_weights)
-        of_data = surprise and surprise(
-            # What poor draws leave in the data is not the data's: a template may fit better.
-            residual_of(target.likelihood, max(self._best(target), -np.inf if found is None else found))
-        )
+        # What poor draws leave in the data is not the data's: a template may fit better.
+        best = max(self._best(target), -np.inf if found is None else found)
+        residual = residual_of(target.likelihood, best)
+        of_data = surprise and surprise(residual)
+        if of_data is None and self.summary.effective_sample_size >= Thresholds().effective_failed:
+            of_data = without_simulations(target.likelihood, residual)
         if of_data and of_data.most == RESIDUAL:
             of_data = replace(of_data, where=farthest_off(target.likelihood, self._best_row(target)))
         evidence = Evidence(
@@ -107,10 +111,11 @@ class Outcome:
             missing_log_likelihood=None if found is None else self._missing(target, found),
             unfinished=unfinished,
             unreached=unreached,
-            closed_form_difference=weighted.spot_difference if weighted.spot_check_failed else None,
+            closed_form_difference=target.closed_form.largest if target.closed_form.failed else None,
             nan_share=target.n_nan / max(target.n_likelihood, 1),
             outermost=self._outermost(target),
             searched=searched,
+            compared=target.closed_form.n_prior_rows if target.conditional.keys else None,
             surprise=of_data,
         )
         self.verdict = judge(self.summary, n_effective=n_effective, evidence=evidence)
@@ -148,7 +153,6 @@ class Outcome:
         self.bound = bound
         training = bound.model.information.get("seconds", {}).get("total") if bound else None
         self.statistics |= {"model": source, "seed": seed, "seconds": seconds, "training_seconds": training}
-        self.statistics["conditional"] = list(bound.conditional.keys) if bound else []
         self.statistics["corrections"] = list(bound.corrections) if bound else []
         if self.refinement:
             self.statistics["refinement"] = self.refinement.statistics()
@@ -170,13 +174,17 @@ def fill_weighted(sampler: Sampler, outcome: Outcome, target: Target, began: flo
     result.num_likelihood_evaluations = target.n_likelihood
     table = DataFrame(samples, columns=list(keys)).assign(log_likelihood=log_likelihood, log_prior=log_prior)
     result.nested_samples = _weighted(table, weighted, summary)
+    weights = normalised_weights(weighted.log_weights) if summary.n_finite else np.zeros(len(samples))
+    edges = edges_of(sampler.priors, parameters, weights)
+    for edge in edges:
+        logger.warning(f"Note: {edge}")
     outcome.statistics |= {
         **summary.to_dict(),
+        "edges": [edge.to_dict() for edge in edges],
         "n_posterior": len(outcome.rows),
         "n_outside_prior": weighted.n_outside,
         "n_nan_likelihoods": target.n_nan,
         "n_likelihood_evaluations": target.n_likelihood,
-        "spot_check_difference": weighted.spot_difference,
         "posterior_shares": weighted.shares(outcome.proposal.names),
         "importance_weighted": True,
         "verdict": outcome.verdict.grade,
@@ -210,22 +218,21 @@ def fill_raw(sampler: Sampler, outcome: Outcome, target: Target, began: float) -
     result.log_evidence = result.log_evidence_err = np.nan
     result.num_likelihood_evaluations = target.n_likelihood
     reasons = ["raw network draws: not weighted by the likelihood, no evidence"]
-    if drawn := outcome.statistics["conditional"]:
+    if drawn := list(target.conditional.keys):
         reasons.append(f"{drawn} were drawn from their exact conditional, which uses the likelihood")
     if bound.model.flatten_snr:
         reasons.append("the network was trained on a prior that is flatter in signal-to-noise ratio than the user's")
     reasons += target.translation.raw_reasons
-    if weighted.spot_check_failed:
-        reasons.insert(
-            0, judge(outcome.summary, evidence=Evidence(closed_form_difference=weighted.spot_difference)).reasons[0]
-        )
+    if failed := target.closed_form.failed:
+        known = Evidence(closed_form_difference=target.closed_form.largest)
+        reasons.insert(0, judge(outcome.summary, evidence=known).reasons[0])
     outcome.statistics |= {
         "n_draws": len(alive),
         "n_posterior": int(alive.sum()),
         "n_outside_prior": weighted.n_outside,
         "n_likelihood_evaluations": target.n_likelihood,
         "importance_weighted": False,
-        "verdict": "failed" if weighted.spot_check_failed else "check",
+        "verdict": "failed" if failed else "check",
         "reasons": reasons,
     }
     return _finish(result, outcome, target, began)
@@ -240,6 +247,8 @@ def _weighted(table: DataFrame, weighted: WeightedDraws, summary: WeightSummary)
 
 def _finish(result: Result, outcome: Outcome, target: Target, began: float) -> Result:
     statistics = outcome.statistics
+    statistics["conditional"] = list(target.conditional.keys)
+    statistics["closed_form"] = target.closed_form.to_dict()
     if interferometers := getattr(target.likelihood, "interferometers", None):
         statistics["window_factor"] = {ifo.name: float(ifo.strain_data.window_factor) for ifo in interferometers}
     statistics["marginalised"] = list(target.translation.dropped)

@@ -221,7 +221,7 @@ class Refinement:
         """Draws from the prior, and the choice of where the path starts."""
         began = time.monotonic()
         # Of a budget or a time that ends here half is for the batch that counts.
-        left = self.budget.evaluations_left(self.target)
+        left = self.budget.evaluations_left(self.target, from_prior=True)
         size = min(self.round_draws, max(left // 2, 1), left)
         if size == 0:
             return

@@ -4,31 +4,28 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import torch
 from bilby.core.likelihood import Likelihood
-from bilby.core.utils import logger
 
-from ..conditional.base import Conditional, ConditionalConfig, ConditionalDraws, ExactConditional
+from ..conditional.base import Conditional, ConditionalConfig, ExactConditional
 from ..importance import WeightSummary, summarise
 from ..priors import Parameters, PriorTransform
 from ..processes.parallel import CHUNK, Progress, Row, evaluate, make_rows
 from ..proposals.mixture import Draws, Mixture, concatenate, posterior_shares
+from ..proposals.parts import PRIOR
 from ..translation.own_likelihood import LogLikelihood
 from ..translation.problem import Unchanged
+from .closed_form import ClosedFormRecord, Comparison, agrees, compare, joined, rows_to_compare, spread_where_likely
 
 _FAILED = -1e300
 _DEFENSIVE = 0.05  # share of distances from their prior, where the likelihood drawn with is not the one asked for
 _BLOCK, _TIMED_BLOCK = 20_000, 512
 # Where time is limited a block is of the largest power of two of rows that takes no more seconds, of at least so many rows.
 _BLOCK_SECONDS, _LEAST_BLOCK = 1.0, 16
-SPOT_CHECKS = 16
-_SPOT_TOLERANCE = 1e-3
-# Symmetries are checked to 1e-6 of a signal, which enters <d|h> and <h|h> / 2: 2e-6 of the squared signal-to-noise ratio, 4e-6
-# of the log likelihood. In units of the tolerance:
-_SPOT_SLOPE = 4e-6 / _SPOT_TOLERANCE
+_LOOKED_AT = 8  # rows without inner products whose own likelihood is asked for: is it zero, or not a number?
 
 
 @dataclass(frozen=True)
@@ -49,9 +46,8 @@ class WeightedDraws:
         Likelihood evaluations spent.
     n_outside
         Rows outside the prior.
-    spot_difference
-        Largest difference between log likelihoods from the conditionals' closed form and the user's own, over what the
-        numerical check of the symmetries lets a likelihood of that size differ by; 0 if there was nothing to compare.
+    compared
+        Log likelihoods from the conditionals' closed form and the user's own, compared at some rows.
     extra
         Parameters that the proposal does not know, drawn given all others, (N,) each.
     log_extra
@@ -67,7 +63,7 @@ class WeightedDraws:
     log_prior: np.ndarray
     n_likelihood: int
     n_outside: int
-    spot_difference: float
+    compared: Comparison
     extra: Parameters = field(default_factory=dict)
     log_extra: np.ndarray | float = 0.0
     allotted: bool = True
@@ -77,9 +73,14 @@ class WeightedDraws:
         return summarise(self.log_weights, self.draws.part if self.allotted else None)
 
     @property
+    def spot_difference(self) -> float:
+        """Largest scaled difference of the closed form from the user's likelihood; 0 if there was nothing to compare."""
+        return self.compared.largest
+
+    @property
     def spot_check_failed(self) -> bool:
         """Whether the closed form disagrees with the user's likelihood."""
-        return not self.spot_difference <= _SPOT_TOLERANCE
+        return not agrees(self.spot_difference)
 
     @property
     def log_target(self) -> np.ndarray:
@@ -117,6 +118,10 @@ class Target:
         Of these, how many gave no number.
     seconds_each
         Seconds that a draw took in the latest batch, its likelihood and what is drawn conditionally included; 0 before any.
+    closed_form
+        All comparisons of the closed form with the likelihood so far.
+    raises
+        Whether :meth:`draw` stops at the first batch in which the closed form fails.
     """
 
     likelihood: Likelihood
@@ -128,6 +133,8 @@ class Target:
     n_likelihood: int = 0
     n_nan: int = 0
     seconds_each: float = 0.0
+    closed_form: ClosedFormRecord = field(default_factory=ClosedFormRecord)
+    raises: bool = False
 
     def __post_init__(self) -> None:
         if self.conditional is None:
@@ -150,6 +157,7 @@ class Target:
         rng: np.random.Generator,
         progress: Progress = None,
         go_on: Callable[[], bool] | None = None,
+        checks: int | None = None,
     ) -> WeightedDraws:
         """``size`` draws with their weights, in blocks of bounded memory.
 
@@ -165,19 +173,31 @@ class Target:
             Title of the progress bar, or what is told the number of rows as they are done; nothing is shown when left out.
         go_on
             Asked before every block but the first: whether there is time for another.
+        checks
+            Rows at which the closed form is compared with the likelihood, where they are not the usual share of ``size``.
+
+        Raises
+        ------
+        ClosedFormError
+            If the closed form fails at one of them and :attr:`raises` is set.
         """
         blocks: list[WeightedDraws] = []
         parts = rng.permutation(np.repeat(range(len(proposal.names)), proposal.allot(size, rng)))
+        from_prior = list(proposal.names) == [PRIOR]
+        checks = rows_to_compare(size, from_prior) if checks is None else checks
         first, began = 0, time.monotonic()
         while first < size and not (first and go_on is not None and not go_on()):
             count = min(_BLOCK if go_on is None else self._block_in_time(), size - first)
-            # As many rows are checked in many blocks as in one: they count as evaluations.
-            checked = SPOT_CHECKS * (first + count) // size - SPOT_CHECKS * first // size
+            # As many rows are compared in many blocks as in one: they count as evaluations.
+            compared = checks * (first + count) // size - checks * first // size
             title = f"{progress}, {first + count} of {size} draws" if isinstance(progress, str) else progress
             chosen = np.bincount(parts[first : first + count], minlength=len(proposal.names))
-            blocks.append(self.weigh(proposal.draw_each(chosen, generator, rng), rng, title, checked))
+            blocks.append(self.weigh(proposal.draw_each(chosen, generator, rng), rng, title, compared))
             first += count
             self.seconds_each = (time.monotonic() - began) / first
+            self.closed_form.add(blocks[-1].compared, from_prior)
+            if self.raises:
+                self.closed_form.require(self.conditional.keys)
         return WeightedDraws(
             draws=concatenate([block.draws for block in blocks]),
             parameters={
@@ -188,7 +208,7 @@ class Target:
             log_prior=np.concatenate([block.log_prior for block in blocks]),
             n_likelihood=sum(block.n_likelihood for block in blocks),
             n_outside=sum(block.n_outside for block in blocks),
-            spot_difference=float(np.max([block.spot_difference for block in blocks])),
+            compared=joined([block.compared for block in blocks]),
             extra={key: np.concatenate([block.extra[key] for block in blocks]) for key in blocks[0].extra},
             log_extra=np.concatenate([block.log_extra for block in blocks]),
             allotted=first >= size,
@@ -203,7 +223,11 @@ class Target:
         return int(np.clip(2 ** np.floor(np.log2(max(rows, 1.0))), least, _TIMED_BLOCK))
 
     def weigh(
-        self, draws: Draws, rng: np.random.Generator, progress: Progress = None, spot_checks: int = SPOT_CHECKS
+        self,
+        draws: Draws,
+        rng: np.random.Generator,
+        progress: Progress = None,
+        spot_checks: int | None = None,
     ) -> WeightedDraws:
         """Weigh draws.
 
@@ -220,9 +244,11 @@ class Target:
         progress
             Title of the progress bar, or what is told the number of rows as they are done; nothing is shown when left out.
         spot_checks
-            Rows for which the closed form of the conditionals is held against the user's own likelihood.
+            Rows for which the closed form of the conditionals is held against the user's own likelihood; the usual share
+            when left out.
         """
         size = len(draws)
+        spot_checks = rows_to_compare(size) if spot_checks is None else spot_checks
         likelihood, transform, conditional = self.likelihood, self.transform, self.conditional
         # Latent variables are no parameters of the user's.
         own = {key: value.copy() for key, value in draws.parameters.items() if key in transform.keys}
@@ -233,7 +259,7 @@ class Target:
         rows = self.rows({key: value[inside] for key, value in parameters.items()})
         log_likelihood = np.full(size, -np.inf)
         log_weights = np.full(size, -np.inf)
-        spot = 0.0
+        compared = Comparison()
         extra = {key: np.full(size, value) for key, value in self.translation.middle_of_extra.items()}
         log_extra = np.zeros(size)
         if conditional.keys:
@@ -243,9 +269,8 @@ class Target:
         values, good = evaluate(task, task_rows, self.npool, progress)
         alive = inside[good]
         failed = [rows[i] for i in np.flatnonzero(~good)]
-        looked_at = failed[: (spot_checks + 1) // 2] if conditional.keys else []
+        looked_at = failed[: min(_LOOKED_AT, (spot_checks + 1) // 2)] if conditional.keys else []
         self.n_nan += self._no_numbers(looked_at, len(failed)) if conditional.keys else len(failed)
-        spot_checks = min(spot_checks - len(looked_at), len(alive)) if conditional.keys else 0
         if conditional.keys and len(alive):
             drawn = conditional.draw(values, rng)
             for key, column in drawn.parameters.items():
@@ -253,11 +278,9 @@ class Target:
             noise = 0.0 if self.use_ratio else float(likelihood.noise_log_likelihood())
             log_likelihood[alive] = drawn.log_likelihood_ratio + noise
             log_weights[alive] = drawn.log_ratio + noise
-            if spot_checks:
-                spot = _spot_check(likelihood, [rows[i] for i in np.flatnonzero(good)], drawn, spot_checks)
-            if np.isnan(drawn.log_ratio).any():
-                # A density of our own that is no number is no likelihood of zero.
-                spot = np.inf
+            by_weight = drawn.log_ratio + of_rest[alive] + draws.log_encoder[alive] - draws.log_q[alive]
+            picked = [rows[i] for i in np.flatnonzero(good)]
+            compared = compare(likelihood, picked, drawn, by_weight, spot_checks - len(looked_at), self.npool)
         elif len(alive):
             log_likelihood[alive] = values[:, 0]
             _take_extra(values, alive, extra, log_extra)
@@ -265,12 +288,14 @@ class Target:
         log_prior = np.where(draws.inside, transform.log_prob(parameters), -np.inf)
         ratio = self.translation.log_prior_ratio(parameters)
         log_prior, log_weights = log_prior + ratio, log_weights + ratio
-        corrected = 0
+        corrected = correction = np.empty(0)
         if self.translation.corrects and conditional.keys:
-            corrected = self._correct(parameters, extra, log_extra, log_likelihood, log_weights, rng)
+            corrected, correction = self._correct(parameters, extra, log_extra, log_likelihood, log_weights, rng)
         weighty = log_weights > _FAILED
         log_weights[weighty] += of_rest[weighty] + draws.log_encoder[weighty] - draws.log_q[weighty]
-        spent = len(rows) + len(looked_at) + spot_checks + corrected
+        if len(corrected):
+            compared = replace(compared, spread=spread_where_likely(correction, log_weights[corrected]))
+        spent = len(rows) + len(looked_at) + compared.n_rows + len(corrected)
         self.n_likelihood += spent
         return WeightedDraws(
             draws=draws,
@@ -280,7 +305,7 @@ class Target:
             log_prior=log_prior,
             n_likelihood=spent,
             n_outside=int(np.sum(~np.isfinite(log_prior))),
-            spot_difference=spot,
+            compared=compared,
             extra=extra,
             log_extra=log_extra,
         )
@@ -317,8 +342,14 @@ class Target:
         log_likelihood: np.ndarray,
         log_weights: np.ndarray,
         rng: np.random.Generator,
-    ) -> int:
-        """Put the likelihood asked for in the place of the one drawn with, in place; the number of its evaluations."""
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Replace the likelihood drawn with by the one asked for, in place.
+
+        Returns
+        -------
+        rows, correction
+            Numbers of the rows changed, and what was added to their log weights.
+        """
         alive = np.flatnonzero(log_weights > _FAILED)
         task, rows = self.translation.task(self.use_ratio), self._asked_rows(parameters, alive, rng)
         asked = np.full(len(alive), -np.inf)
@@ -328,9 +359,10 @@ class Target:
                 asked[good] = values[:, 0]
                 _take_extra(values, alive[good], extra, log_extra)
             self.n_nan += int(np.sum(~good))
-        log_weights[alive] += asked - log_likelihood[alive] + log_extra[alive]
+        correction = asked - log_likelihood[alive] + log_extra[alive]
+        log_weights[alive] += correction
         log_likelihood[alive] = asked
-        return len(alive)
+        return alive, correction
 
     def _no_numbers(self, looked_at: list[Row], failed: int) -> int:
         """How many of the rows without inner products have a likelihood that is no number, from a few of them.
@@ -351,20 +383,3 @@ def _take_extra(values: np.ndarray, alive: np.ndarray, extra: Parameters, log_ex
         log_extra[alive] = values[:, 1]
     for column, key in enumerate(extra):
         extra[key][alive] = values[:, 2 + column]
-
-
-def _spot_check(likelihood: Likelihood, rows: list[Row], drawn: ConditionalDraws, size: int) -> float:
-    """Largest scaled difference to the user's own likelihood over a few rows spread over the draws."""
-    picked = np.unique(np.linspace(0, len(rows) - 1, size).astype(int))
-    differences = []
-    for index in picked:
-        row = {**rows[index], **{key: float(column[index]) for key, column in drawn.parameters.items()}}
-        own = float(likelihood.log_likelihood_ratio(row))
-        differences.append(abs(own - drawn.log_likelihood_ratio[index]) / (1.0 + _SPOT_SLOPE * abs(own)))
-    worst = float(np.max(differences))
-    if not worst <= _SPOT_TOLERANCE:
-        logger.warning(
-            f"The closed form of {list(drawn.parameters)} differs from the likelihood by {worst:.3g}: the weights cannot be "
-            "trusted"
-        )
-    return worst

@@ -66,6 +66,14 @@ class AnalyticalSimulator:
         """One dictionary a draw, fixed parameters included."""
         return Rows(self.transform, parameters)[:]
 
+    def example(self, row: Row, seed: int) -> np.ndarray | None:
+        """Data of one row, (M,); with the noise of a seed, ``None`` where there is no prediction."""
+        if (prediction := self.noise.prediction(row)) is None:
+            return None
+        parameters = {key: np.array([value]) for key, value in {**self.noise.known(), **row}.items()}
+        data: np.ndarray = self.noise.draw(prediction[None], parameters, np.random.default_rng(seed))[0]
+        return data
+
     def inject(self, rng: np.random.Generator) -> tuple[Likelihood, Row]:
         """A copy of the likelihood with new data, and their parameters."""
         parameters, predictions = self._predicted(1, rng)

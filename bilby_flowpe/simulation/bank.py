@@ -8,12 +8,15 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from ..errors import SimulationError
+from ..errors import MemoryLimitError
 from ..priors import Parameters
 
 _HELD_OUT = 10
 _CHUNK = 4096
 _MEMORY_SHARE = 0.5
+# What a training holds beside the bank: its largest batch (fit of the standardisation, validation), as noise-free, noisy and
+# aligned data and one temporary; and, in double precision, the matrix of the compression, its eigenvectors and a work space.
+_LARGEST_BATCH, _COPIES, _MATRICES = 8192, 4, 3
 
 
 @dataclass(frozen=True)
@@ -62,7 +65,7 @@ def spare_memory() -> float:
     return _MEMORY_SHARE * os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
 
 
-def check_memory(n_waveforms: int, numbers: int) -> None:
+def check_memory(n_waveforms: int, numbers: int, detectors: int = 0, frequencies: int = 0) -> None:
     """Refuse before any work what would not fit.
 
     Parameters
@@ -71,17 +74,26 @@ def check_memory(n_waveforms: int, numbers: int) -> None:
         Waveforms to be stored.
     numbers
         Complex numbers of each.
+    detectors, frequencies
+        Of the data: what a training works with beside the waveforms is reckoned from them.
 
     Raises
     ------
-    SimulationError
-        If they take more than half of the machine's memory.
+    MemoryLimitError
+        If all of it takes more than half of the machine's memory.
     """
     bytes_each = 8 * numbers
+    working = 8.0 * (_COPIES * _LARGEST_BATCH * detectors * frequencies + _MATRICES * (2 * frequencies) ** 2)
     needed = n_waveforms * bytes_each
-    available = spare_memory()
+    available = spare_memory() - working
+    if available < bytes_each:
+        raise MemoryLimitError(
+            f"a training on {detectors} x {frequencies} frequencies works with {working / 2**30:.1f} GiB, and this machine can "
+            f"spare {spare_memory() / 2**30:.1f} GiB: use network='none', shorter data or a lower maximum_frequency"
+        )
     if needed > available:
-        raise SimulationError(
+        raise MemoryLimitError(
             f"n_waveforms={n_waveforms} would take {needed / 2**30:.1f} GiB of the {available / 2**30:.1f} GiB that this "
-            f"machine can spare: give at most {int(available / bytes_each)}"
+            f"machine can spare: give at most {int(available / bytes_each)}",
+            int(available / bytes_each),
         )

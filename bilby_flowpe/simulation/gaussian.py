@@ -71,6 +71,10 @@ class GaussianSimulator:
         """One dictionary a draw, fixed parameters included."""
         return Rows(self.transform, parameters)[:]
 
+    def example(self, row: Row, seed: int) -> np.ndarray | None:
+        """Data of one row, (M,); noise-free, ``None`` where there is no prediction."""
+        return self._model(row)
+
     def _model(self, row: Row) -> np.ndarray | None:
         """What is predicted, (M,); ``None`` where that is not finite, and the likelihood zero or no number."""
         likelihood = self.likelihood

@@ -106,6 +106,10 @@ class GeneralSimulator:
         """One dictionary a draw, fixed parameters included."""
         return Rows(self.transform, parameters)[:]
 
+    def example(self, row: Row, seed: int) -> np.ndarray | None:
+        """Data of one row, (M,); with the noise of a seed."""
+        return self._simulate(row, np.random.default_rng(seed))
+
     def inject(self, rng: np.random.Generator) -> tuple[Likelihood, Row]:
         """A copy of the likelihood with new data, and their parameters."""
         signals = self.draw(1, rng)

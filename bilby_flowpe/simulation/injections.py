@@ -12,8 +12,8 @@ from bilby.gw.likelihood import GravitationalWaveTransient
 from ..errors import SimulationError
 from ..priors import PriorTransform
 from ..processes.parallel import Row
+from ..waveforms import polarisations, waveform
 from .factory import make_plain_simulator
-from .symmetries import polarisations
 
 _TRIALS = 100
 
@@ -80,8 +80,9 @@ def injected(
 
 
 def optimal_snr(likelihood: GravitationalWaveTransient, parameters: Row) -> float:
-    """Signal-to-noise ratio of a signal over all detectors, were the filter its own shape."""
-    waves = likelihood.waveform_generator.frequency_domain_strain(dict(parameters))
+    """Signal-to-noise ratio of a signal over all detectors, were the filter its own shape; 0 where there is no waveform."""
+    if (waves := waveform(likelihood.waveform_generator, parameters)) is None:
+        return 0.0
     parameters = {**parameters, **likelihood.get_sky_frame_parameters(dict(parameters))}
     responses = [(ifo, ifo.get_detector_response(waves, parameters)) for ifo in likelihood.interferometers]
     return float(sum(ifo.optimal_snr_squared(response).real for ifo, response in responses) ** 0.5)

@@ -6,11 +6,10 @@ its parent's rule would be those of another problem; it is for such a class to s
 
 from __future__ import annotations
 
-from inspect import getattr_static
-
 import numpy as np
 from bilby.core.likelihood import GaussianLikelihood, Likelihood
 
+from ..overrides import replaced
 from ..priors import PriorTransform
 from .noise import Noise, sizes_of_noise
 from .noise_kinds import NOISES
@@ -39,14 +38,8 @@ def nobody_simulates(likelihood: Likelihood) -> str:
 
 def _redefined(likelihood: Likelihood, bilby: type[Likelihood]) -> list[str]:
     """Members of one of Bilby's classes that a likelihood or its class defines anew, special methods apart."""
-    own = type(likelihood)
-    return [
-        name
-        for name in dir(bilby)
-        if not name.startswith("__")
-        and name not in _OF_NO_ACCOUNT
-        and (name in vars(likelihood) or getattr_static(own, name) is not getattr_static(bilby, name))
-    ]
+    names = (name for name in dir(bilby) if not name.startswith("__") and name not in _OF_NO_ACCOUNT)
+    return replaced(likelihood, bilby, names)
 
 
 def known_sigma(likelihood: GaussianLikelihood, transform: PriorTransform) -> np.ndarray | None:

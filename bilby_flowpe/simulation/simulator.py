@@ -68,6 +68,10 @@ class Simulator(Source, Protocol):
         """One dictionary a draw, fixed parameters included: what Bilby's own functions take."""
         ...
 
+    def example(self, row: Row, seed: int) -> np.ndarray | None:
+        """Data of one row; noise that comes with them is that of the seed. ``None`` where there are none."""
+        ...
+
 
 class PlainSimulator(Simulator, Protocol):
     """Source of data that a likelihood keeps as they are."""

@@ -9,8 +9,7 @@ constant times :math:`h_+` whatever the masses and spins. Nothing of this is ass
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 
 import numpy as np
@@ -19,14 +18,14 @@ from bilby.gw.waveform_generator import WaveformGenerator
 from ..errors import SimulationError
 from ..priors import PriorTransform
 from ..processes.parallel import Row
-
-Polarisations = dict[str, np.ndarray]
-"""Frequency-domain series by their mode."""
+from ..waveforms import Polarisations, polarisations
 
 TOLERANCE = 1e-6
 EXTRINSIC = ("geocent_time", "ra", "dec", "psi")
 _CHECKS = 6
+_SEED_OF_MORE = 20261129  # any number: the same draws for the same prior
 _PHASES, _MOST_ORDERS = 16, 8
+_TURN = 0.7  # radians by which the phase is moved where all symmetries are tried together: no part of a whole turn
 _SMALL = 1e-3  # share of a term that may be left out: the terms choose phases, and waves are made anew at these
 _RATIOS = 128  # draws whose face-on ratio is looked at: few of them may be another way round
 
@@ -82,28 +81,9 @@ UNTRIED = Symmetries(inert=(), distance=False, phase_order=0, inclination=False,
 """Of a generator that nobody has tried: nothing is known to hold."""
 
 
-def polarisations(generator: WaveformGenerator, parameters: Mapping[str, float]) -> Polarisations | None:
-    """Frequency-domain polarisations, or ``None`` where the waveform fails.
-
-    Raises
-    ------
-    SimulationError
-        If the generator raises, for which Bilby's likelihoods have no value either.
-    """
-    try:
-        strain: Polarisations | None = generator.frequency_domain_strain(dict(parameters))
-    except Exception as error:  # of any kind: the source model may be the user's own
-        raise SimulationError(
-            f"the waveform generator raised {type(error).__name__} ({error}) at {dict(parameters)}: have its source model "
-            "return None where there is no waveform, or narrow the priors to where there is one"
-        ) from error
-    # A sum of squares is finite where all its terms are, and is had in a fifth of the time.
-    if strain is None or not all(math.isfinite(np.vdot(series, series).real) for series in strain.values()):
-        return None
-    return strain
-
-
-def find_symmetries(generator: WaveformGenerator, transform: PriorTransform) -> Symmetries:
+def find_symmetries(
+    generator: WaveformGenerator, transform: PriorTransform, tried: Sequence[Row] = (), more: int = 0
+) -> Symmetries:
     """Try every symmetry on draws from the prior.
 
     Parameters
@@ -112,6 +92,11 @@ def find_symmetries(generator: WaveformGenerator, transform: PriorTransform) -> 
         The user's waveform generator.
     transform
         The prior, search and fixed parameters.
+    tried
+        Rows of all parameters at which the symmetries have to hold, too.
+    more
+        Further draws from the prior at which those found are tried once more, all together. Where they fail, each is tried
+        at that draw.
 
     Raises
     ------
@@ -131,7 +116,66 @@ def find_symmetries(generator: WaveformGenerator, transform: PriorTransform) -> 
         raise SimulationError(
             f"the waveform generator gives the polarisations {sorted(good[0][1])}: only plus and cross are supported"
         )
-    known = {**transform.fixed, **draws}
+    good += [(dict(row), strain) for row in tried if (strain := polarisations(generator, row)) is not None]
+    found = _tried(generator, transform, good, rng)
+    median = transform.from_median()
+    broken = [row for row in _prior_rows(transform, more) if not _acts_as_said(generator, row, found, median)]
+    if not broken:
+        return found
+    known_broken = [(row, strain) for row in broken[:_CHECKS] if (strain := polarisations(generator, row)) is not None]
+    return _tried(generator, transform, [*good, *known_broken], rng)
+
+
+def _prior_rows(transform: PriorTransform, size: int) -> list[Row]:
+    """Rows of all parameters, drawn from the prior with a generator of their own."""
+    if not size:
+        return []
+    draws = transform.sample(size, np.random.default_rng(_SEED_OF_MORE))
+    return [{**transform.fixed, **{key: float(draws[key][i]) for key in transform.keys}} for i in range(size)]
+
+
+def _acts_as_said(generator: WaveformGenerator, row: Row, symmetries: Symmetries, median: Mapping[str, float]) -> bool:
+    """Return whether all symmetries found hold at one row when they act together; two waveform calls.
+
+    Terms of several orders are not tried, for waveforms are made anew at the phases that they choose.
+    """
+    reference = {**row, **({"theta_jn": 0.0} if symmetries.inclination else {})}
+    if (strain := polarisations(generator, reference)) is None:
+        return True
+    moved = {**row, **{key: float(median[key]) for key in symmetries.inert}}
+    factor = 1.0 + 0j
+    if symmetries.distance:
+        moved["luminosity_distance"] = 2 * row["luminosity_distance"]
+        factor *= 0.5
+    if symmetries.phase_order:
+        moved["phase"] = row["phase"] + _TURN
+        factor *= np.exp(1j * symmetries.phase_order * _TURN)
+    factors = {"plus": factor, "cross": factor}
+    if symmetries.inclination:
+        plus, cross = inclination_factors(np.asarray(row["theta_jn"]))
+        factors = {"plus": factor * complex(plus), "cross": factor * complex(cross)}
+    ratio = symmetries.cross_ratio
+    if ratio:
+        loudest = float(np.max(np.abs(strain["plus"])))
+        if float(np.max(np.abs(strain["cross"] - ratio * strain["plus"]))) > TOLERANCE * loudest:
+            return False
+    made = polarisations(generator, moved)
+    if made is None:
+        return False
+    scale = max(float(np.max(np.abs(series))) for series in strain.values())
+    return all(
+        float(np.max(np.abs(made[mode] - factors[mode] * strain[mode]))) <= TOLERANCE * scale for mode in factors
+    )
+
+
+def _tried(
+    generator: WaveformGenerator,
+    transform: PriorTransform,
+    good: list[tuple[Row, Polarisations]],
+    rng: np.random.Generator,
+) -> Symmetries:
+    """Try every symmetry at rows whose polarisations are known."""
+    known = {*transform.fixed, *transform.keys}
 
     def agrees(changes: Mapping[str, float], factors: Mapping[str, complex] | None = None) -> bool:
         return all(_same(generator, row, strain, changes, factors) for row, strain in good)

@@ -11,8 +11,8 @@ from bilby.gw.waveform_generator import WaveformGenerator
 
 from ..errors import DataError
 from ..processes.parallel import Row
+from ..waveforms import polarisations
 from .grid import Grid
-from .symmetries import polarisations
 
 
 @dataclass(frozen=True)

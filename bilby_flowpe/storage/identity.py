@@ -3,107 +3,225 @@
 What an interrupted run evaluated is not to be taken for the values of another likelihood. A few rows made anew do not see a
 change that acts in a corner of the prior; the code itself does. Libraries are known by their versions elsewhere, and are left
 out.
+
+A likelihood may hold anything. What cannot be read (an open file, a generator, an object whose attributes raise) makes the
+digest unavailable, never the run: :func:`identity_of` then gives ``None``.
 """
 
 from __future__ import annotations
 
+import copyreg
+import functools
 import hashlib
+import random
 import sys
-from collections.abc import Iterator, Mapping
-from types import BuiltinFunctionType, CodeType, FunctionType, ModuleType
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from io import IOBase
+from threading import Lock, RLock
+from types import BuiltinFunctionType, CodeType, FunctionType, MethodType, ModuleType
 from typing import Any
 
 import numpy as np
+from bilby.core.utils import logger
+from bilby.gw.detector import Interferometer
 
 _DEPTH = 4
 _STATE = ("parameters",)  # what evaluations leave behind
-_PLAIN = (bool, int, float, complex, str, bytes, type(None))
+_PLAIN = (bool, int, float, complex, str, bytes, bytearray, range, slice, type(None))
+_DATA = (*_PLAIN, np.ndarray, np.generic, Mapping, list, tuple, set, frozenset, functools.partial)
+_GENERATORS = (np.random.Generator, np.random.BitGenerator, np.random.RandomState, random.Random)
+# Their state is what evaluations leave behind, or nothing that a value depends on: the type says enough.
+_NAMED_ONLY = (ModuleType, BuiltinFunctionType, type(Lock()), type(RLock()), *_GENERATORS)
+_PROTOCOL = 4  # of pickle: what an object without attributes says of itself
 
 
-def identity_of(likelihood: Any) -> str:
-    """Digest of a likelihood's own code, and of what it holds: numbers, texts, arrays, functions, strain and noise curves."""
+def identity_of(likelihood: Any) -> str | None:
+    """Digest of a likelihood's own code, and of what it holds: numbers, texts, arrays, functions, strain and noise curves.
+
+    Returns
+    -------
+    str or None
+        ``None`` where something that it holds cannot be read; one line in the log says what.
+    """
+    reader = _Reader()
     digest = hashlib.sha256()
-    for piece in _pieces(likelihood, set(), _DEPTH):
-        digest.update(piece)
-        digest.update(b"|")
+    try:
+        for piece in reader.pieces(likelihood, _DEPTH):
+            digest.update(piece)
+            digest.update(b"|")
+    except Exception as error:  # of any kind: of a property, a module or an extension of the user's
+        logger.info(
+            f"A run that is interrupted cannot be resumed: {reader.place} of the likelihood cannot be read "
+            f"({type(error).__name__}: {_said(error)})"
+        )
+        return None
     return digest.hexdigest()
 
 
-def _pieces(thing: Any, seen: set[int], depth: int) -> Iterator[bytes]:
-    """What is to be digested, in an order of its own."""
-    if isinstance(thing, _PLAIN):
-        yield repr(thing).encode()
-        return
-    if isinstance(thing, np.ndarray | np.generic):
+class _Reader:
+    """Reads a likelihood piece by piece, and knows where it is."""
+
+    def __init__(self) -> None:
+        # By identity, and how deep each was read; with the objects, as the identity of one that is gone may be another's.
+        self._seen: dict[int, tuple[Any, int]] = {}
+        self._path: list[str] = []
+
+    @property
+    def place(self) -> str:
+        """Where reading stopped, as attributes and keys."""
+        return ".".join(self._path) or "the whole"
+
+    @contextmanager
+    def _at(self, name: str) -> Iterator[None]:
+        self._path.append(name)
+        # Not in a finally: where an exception passes, the place is to be told.
+        yield
+        self._path.pop()
+
+    def pieces(self, thing: Any, depth: int) -> Iterator[bytes]:
+        """What is to be digested, in an order of its own."""
+        kind = type(thing)
+        if issubclass(kind, _PLAIN):
+            yield repr(thing).encode(errors="surrogatepass")
+            return
+        if issubclass(kind, _NAMED_ONLY):
+            yield f"{kind.__module__}.{kind.__qualname__} {getattr(thing, '__name__', '')}".encode()
+            return
+        if depth < 0 or self._seen.get(id(thing), (None, -1))[1] >= depth:
+            return
+        self._seen[id(thing)] = thing, depth
+        if issubclass(kind, np.ndarray | np.generic) or hasattr(kind, "__array__"):
+            yield from self._array(thing, depth)
+        elif issubclass(kind, Mapping):
+            for key in sorted(thing, key=str):
+                yield str(key).encode(errors="surrogatepass")
+                with self._at(str(key)):
+                    yield from self.pieces(thing[key], depth - 1)
+        elif issubclass(kind, list | tuple):
+            yield from self._members(thing, depth)
+        elif issubclass(kind, set | frozenset):
+            # Their order is another one in every process.
+            yield from sorted(b"|".join(self.pieces(member, depth - 1)) for member in thing)
+        elif issubclass(kind, FunctionType):
+            yield from self._function(thing, depth)
+        elif issubclass(kind, MethodType):
+            yield from self._members((thing.__func__, thing.__self__), depth)
+        elif issubclass(kind, functools.partial):
+            yield from self._members((thing.func, thing.args, thing.keywords), depth)
+        elif issubclass(kind, type):
+            yield from self._class(thing, depth)
+        elif issubclass(kind, Interferometer):
+            yield from self._interferometer(thing, depth)
+        else:
+            yield from self._object(thing, depth)
+
+    def _members(self, things: Iterable[Any], depth: int) -> Iterator[bytes]:
+        for number, member in enumerate(things):
+            with self._at(str(number)):
+                yield from self.pieces(member, depth - 1)
+
+    def _array(self, thing: Any, depth: int) -> Iterator[bytes]:
         array = np.asarray(thing)
         yield f"{array.shape} {array.dtype}".encode()
-        yield array.tobytes() if array.dtype != object else b""
-        return
-    if depth < 0 or id(thing) in seen or isinstance(thing, ModuleType | BuiltinFunctionType):
-        return
-    seen.add(id(thing))
-    if isinstance(thing, Mapping):
-        for key in sorted(thing, key=str):
-            yield str(key).encode()
-            yield from _pieces(thing[key], seen, depth - 1)
-    elif isinstance(thing, list | tuple):
-        for member in thing:
-            yield from _pieces(member, seen, depth - 1)
-    elif isinstance(thing, FunctionType):
-        yield from _of_function(thing, seen, depth)
-    elif isinstance(thing, type):
-        yield from _of_class(thing, seen, depth)
-    else:
-        yield from _of_object(thing, seen, depth)
+        if array.dtype.hasobject:
+            yield from self._members(array.ravel().tolist(), depth)
+        else:
+            yield array.tobytes()
 
-
-def _of_object(thing: Any, seen: set[int], depth: int) -> Iterator[bytes]:
-    yield f"{type(thing).__module__}.{type(thing).__qualname__}".encode()
-    yield from _of_class(type(thing), seen, depth)
-    if (strain := getattr(thing, "strain_data", None)) is not None:
+    def _interferometer(self, detector: Interferometer, depth: int) -> Iterator[bytes]:
+        """Place, arms, calibration and data; one that is the reference of times has no data."""
+        yield str(detector.name).encode()
+        for array in (detector.geometry.vertex, detector.geometry.detector_tensor):
+            yield np.asarray(array).tobytes()
+        with self._at("calibration_model"):
+            yield from self.pieces(detector.calibration_model, depth - 1)
+        strain = detector.strain_data
+        if strain._frequency_domain_strain is None and strain._time_domain_strain is None:
+            return
         yield np.asarray(strain.frequency_domain_strain).tobytes()
-        yield np.asarray(thing.power_spectral_density_array).tobytes()
-        return
+        yield np.asarray(detector.power_spectral_density_array).tobytes()
+
+    def _object(self, thing: Any, depth: int) -> Iterator[bytes]:
+        kind = type(thing)
+        yield f"{kind.__module__}.{kind.__qualname__}".encode()
+        yield from self._class(kind, depth)
+        if issubclass(kind, IOBase):
+            raise TypeError("what is in an open file may change")
+        if not (held := _held(thing)):
+            # Of what has no attributes, what it gives to be copied by; what has nothing to give cannot be read.
+            reduce = copyreg.dispatch_table.get(kind)
+            given = thing.__reduce_ex__(_PROTOCOL) if reduce is None else reduce(thing)
+            yield from [given.encode()] if isinstance(given, str) else self._members(map(_listed, given), depth)
+            return
+        if (detectors := held.get("_interferometers")) is not None:
+            held["interferometers"] = list(detectors)
+        for name in sorted(held):
+            # Of what is private, functions and data; numbers there are mostly what evaluations leave behind.
+            private = name.startswith("_") and not isinstance(held[name], FunctionType | np.ndarray)
+            if not private and name not in _STATE:
+                yield name.encode()
+                with self._at(name):
+                    yield from self.pieces(held[name], depth - 1)
+
+    def _class(self, kind: type, depth: int) -> Iterator[bytes]:
+        for base in kind.__mro__:
+            if _own(base.__module__):
+                yield base.__qualname__.encode()
+                for name in sorted(vars(base)):
+                    member = vars(base)[name]
+                    function = getattr(member, "__func__", getattr(member, "fget", member))
+                    if isinstance(function, FunctionType):
+                        yield name.encode()
+                        yield from self._function(function, depth)
+
+    def _function(self, function: FunctionType, depth: int) -> Iterator[bytes]:
+        yield f"{function.__module__}.{function.__qualname__}".encode()
+        if not _own(function.__module__):
+            return
+        yield from _of_code(function.__code__)
+        for value in (function.__defaults__, function.__kwdefaults__):
+            yield from self.pieces(value, depth - 1)
+        for cell in function.__closure__ or ():
+            yield from self.pieces(_content(cell), depth - 1)
+        for name in function.__code__.co_names:
+            # Helpers and constants beside it, as far as they are the user's.
+            value = function.__globals__.get(name)
+            if issubclass(type(value), _DATA) or _own(_module_of(value)):
+                with self._at(name):
+                    yield from self.pieces(value, depth - 1)
+
+
+def _held(thing: Any) -> dict[str, Any]:
+    """Attributes of an object, in slots or in a dictionary."""
+    held = {}
+    for base in type(thing).__mro__:
+        slots = vars(base).get("__slots__", ())
+        for name in (slots,) if isinstance(slots, str) else tuple(slots):
+            private = name.startswith("__") and not name.endswith("__")
+            stored = f"_{base.__name__.lstrip('_')}{name}" if private else name
+            if name not in ("__dict__", "__weakref__") and hasattr(thing, stored):
+                held[name] = getattr(thing, stored)
+    return held | dict(vars(thing)) if hasattr(thing, "__dict__") else held
+
+
+def _listed(part: Any) -> Any:
+    """What is iterated over once, as a list: members of a queue."""
+    return list(part) if isinstance(part, Iterator) else part
+
+
+def _module_of(value: Any) -> str | None:
+    """Module that a function or class, or else the class of a value, is of."""
+    code = value if issubclass(type(value), FunctionType | type) else type(value)
+    return code.__module__
+
+
+def _said(error: Exception) -> str:
+    """What an exception says; it may be one that raises when it is asked."""
     try:
-        held = dict(vars(thing))
-    except TypeError:
-        return
-    if (detectors := getattr(thing, "interferometers", None)) is not None:
-        held["interferometers"] = list(detectors)
-    for name in sorted(held):
-        # Of what is private, functions and data; numbers there are mostly what evaluations leave behind.
-        private = name.startswith("_") and not isinstance(held[name], FunctionType | np.ndarray)
-        if not private and name not in _STATE:
-            yield name.encode()
-            yield from _pieces(held[name], seen, depth - 1)
-
-
-def _of_class(kind: type, seen: set[int], depth: int) -> Iterator[bytes]:
-    for base in kind.__mro__:
-        if _own(base.__module__):
-            yield base.__qualname__.encode()
-            for name in sorted(vars(base)):
-                member = vars(base)[name]
-                function = getattr(member, "__func__", getattr(member, "fget", member))
-                if isinstance(function, FunctionType):
-                    yield name.encode()
-                    yield from _of_function(function, seen, depth)
-
-
-def _of_function(function: FunctionType, seen: set[int], depth: int) -> Iterator[bytes]:
-    yield f"{function.__module__}.{function.__qualname__}".encode()
-    if not _own(function.__module__):
-        return
-    yield from _of_code(function.__code__)
-    for value in (function.__defaults__, function.__kwdefaults__):
-        yield from _pieces(value, seen, depth - 1)
-    for cell in function.__closure__ or ():
-        yield from _pieces(_content(cell), seen, depth - 1)
-    for name in function.__code__.co_names:
-        # Helpers and constants beside it, as far as they are the user's.
-        value = function.__globals__.get(name)
-        if isinstance(value, _PLAIN) or _own(getattr(value, "__module__", "") or ""):
-            yield from _pieces(value, seen, depth - 1)
+        return str(error)
+    except Exception:
+        return "without words"
 
 
 def _of_code(code: CodeType) -> Iterator[bytes]:
@@ -124,10 +242,13 @@ def _content(cell: Any) -> Any:
         return None
 
 
-def _own(module: str) -> bool:
-    """Whether a module is the user's: neither of Python nor of an installed package."""
+def _own(module: str | None) -> bool:
+    """Whether a module is the user's: neither of Python nor of an installed package; what is of no module is the user's."""
+    # Whoever runs the process (python, pytest, a command): what is defined there is the user's.
+    if module is None or module == "__main__":
+        return True
     root = module.partition(".")[0]
     if not root or root in sys.stdlib_module_names:
-        return root == "__main__"
+        return False
     file = getattr(sys.modules.get(root), "__file__", None) or ""
     return "site-packages" not in file and "dist-packages" not in file

@@ -62,6 +62,8 @@ class Ledger:
         ``False`` throws away what is there.
     identity
         Of the likelihood (:func:`bilby_flowpe.storage.identity.identity_of`); what is there of another one is thrown away.
+    keeps
+        ``False`` keeps nothing, and throws away what is there: for a likelihood without an identity.
 
     Attributes
     ----------
@@ -69,7 +71,7 @@ class Ledger:
         Of the run that it belongs to, for one that is asked for none.
     """
 
-    def __init__(self, folder: Path, resume: bool = True, identity: str | None = None) -> None:
+    def __init__(self, folder: Path, resume: bool = True, identity: str | None = None, keeps: bool = True) -> None:
         # In full: a script may change its folder.
         self.folder = folder = folder.absolute()
         self.identity = identity
@@ -77,9 +79,9 @@ class Ledger:
         self._index: dict[str, tuple[Path, int]] = {}
         self._loaded: tuple[Path, list[Chunk]] | None = None
         self._buffer: list[tuple[str, Chunk]] = []
-        self._buffered, self._flushed, self._broken = 0, time.monotonic(), False
+        self._buffered, self._flushed, self._broken = 0, time.monotonic(), not keeps
         # A run of this process that ended has no more use for its own.
-        if not resume or folder in _finished:
+        if not resume or not keeps or folder in _finished:
             self.clear()
         elif folder.is_dir():
             self._read_index()
@@ -135,7 +137,7 @@ class Ledger:
         there = self.folder.is_dir()
         shutil.rmtree(self.folder, ignore_errors=True)
         _finished.discard(self.folder)
-        if there and self.seed is not None:
+        if there and self.seed is not None and not self._broken:
             try:
                 self.folder.mkdir(parents=True, exist_ok=True)
                 self._write_header()

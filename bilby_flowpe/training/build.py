@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ from bilby.core.utils import logger
 from ..conditional.base import ConditionalConfig
 from ..conditional.drawn import conditional_config, single_response
 from ..conditional.phase import conditional_obstacle
-from ..errors import ConfigurationError
+from ..errors import ConfigurationError, SimulationError
 from ..model import TrainedPosterior
 from ..networks import build_network
 from ..priors import PriorTransform
@@ -34,6 +35,7 @@ from ..representation import (
     SeriesRepresentation,
 )
 from ..simulation import AmortisedSimulator, GravitationalWaveSimulator, SimulationConfig, Simulator, make_simulator
+from ..simulation.unchanging import unchanging
 from ..translation.contract import describe
 from .calibrate import MEASURING, calibrate, calibrated
 from .loop import train
@@ -217,7 +219,7 @@ class _Builder:
         """Coordinates of the network, and what is drawn from its exact conditional."""
         keys, settings = self.transform.keys, self.settings
         if not isinstance(self.simulator, GravitationalWaveSimulator):
-            return CoordinateConfig(keys), ConditionalConfig()
+            return CoordinateConfig(self._learnt(keys)), ConditionalConfig()
         order = self.simulator.symmetries.phase_order
         obstacle = conditional_obstacle(self.transform, order)
         conditional = settings.phase == "conditional" and obstacle is None
@@ -230,9 +232,11 @@ class _Builder:
         if settings.phase == "conditional" and "phase" in keys and "phase" not in drawn.keys:
             logger.info(f"The phase stays in the network: {obstacle or 'the time does, too'}")
         if "theta_jn" in drawn.keys:
-            reflects, response = False, None
+            reflects = False
+        if {"theta_jn", "luminosity_distance"} & {*drawn.keys}:
+            response = None
         config = CoordinateConfig(
-            keys=tuple(key for key in keys if key not in drawn.keys),
+            keys=self._learnt([key for key in keys if key not in drawn.keys]),
             # A prior that is conditional on the time would move with it.
             relative_time=aligned
             and "geocent_time" in self.transform.independent_keys()
@@ -243,6 +247,17 @@ class _Builder:
             response=response,
         )
         return config, drawn
+
+    def _learnt(self, keys: Sequence[str]) -> tuple[str, ...]:
+        """``keys`` without those of which data say nothing: these are drawn from their priors."""
+        if idle := unchanging(self.simulator, keys):
+            logger.info(
+                f"{list(idle)} do not change the simulated data: they are not learnt, but drawn from their priors"
+            )
+        learnt = tuple(key for key in keys if key not in idle)
+        if not learnt:
+            raise SimulationError(f"none of {list(keys)} changes the simulated data: a network has nothing to learn")
+        return learnt
 
     def _fit_representation(self, config: CoordinateConfig) -> Representation:
         kind = self.settings.representation

@@ -29,6 +29,7 @@ from ..simulation.noise import FunctionNoise, Noise
 from ..simulation.noise_kinds import GaussianNoise
 from ..simulation.projection import Detector, sidereal_time
 from ..simulation.recognise import known_sigma, nobody_simulates, noise_of
+from .geometry import GEOMETRY, describe_geometry
 from .matching import BEHAVIOUR, PSD, SKY, Match, match
 from .restore import describe_priors, plain
 
@@ -121,6 +122,7 @@ def _gravitational_wave(likelihood: GravitationalWaveTransient, transform: Prior
         "time_reference": str(likelihood.time_reference),
     }
     if not fixed_sky:
+        facts[GEOMETRY] = describe_geometry(likelihood.interferometers)
         # Right ascension turns with the Earth.
         facts["sidereal_time"] = round(float(sidereal_time(np.array(start)) % (2 * np.pi)), 9)
     else:

@@ -16,11 +16,14 @@ import numpy as np
 from bilby.core.prior import Gaussian, JointPrior, MultivariateGaussianDist, Prior, PriorDict, TruncatedGaussian
 from bilby.core.prior.joint import BaseJointPriorDist
 from bilby.core.utils import logger, random
+from bilby.gw.prior import HealPixMapPriorDist
 from scipy.special import logsumexp
 from scipy.stats import multivariate_normal
 
 from ..errors import PriorError
-from ..priors import Parameters, PriorTransform, copied
+from ..priors import Parameters, PriorTransform, copied, search_keys
+from .quantiles import quantiles_of
+from .sky_maps import SkyMap
 
 _COVERED = 5000
 _DRAWS = 50_000
@@ -30,6 +33,7 @@ _SIGMAS = 5.0
 _FARTHEST = 3.0  # of the Kolmogorov-Smirnov statistic, over that of chance: a probability of 3e-8 each
 _LEAST_WITHIN = 1e-3
 _SEED = 20200218
+_ROUNDING = 1e-9  # of the bounds of a sky map
 
 
 class Covers:
@@ -43,7 +47,7 @@ class Covers:
     Attributes
     ----------
     priors : PriorDict
-        One prior of its own for every parameter of a joint prior.
+        One prior for every parameter of a joint prior; of a sky map (:mod:`.sky_maps`), right ascension depends on declination.
     log_normalisation_err : float
         Standard error of the logarithm of what normalises densities that are not Gaussian, found by Monte Carlo.
 
@@ -65,15 +69,16 @@ class Covers:
                         "them"
                     )
                 self._dists.append(prior.dist)
+        self._maps = [SkyMap(dist) if isinstance(dist, HealPixMapPriorDist) else None for dist in self._dists]
         with _own_numbers():
-            samples = [_sample(dist) for dist in self._dists]
+            samples = [None if sky else _sample(dist) for dist, sky in zip(self._dists, self._maps, strict=True)]
         self.priors = PriorDict()
-        for dist, sample in zip(self._dists, samples, strict=True):
-            self.priors.update(_cover(dist, sample))
+        for dist, sample, sky in zip(self._dists, samples, self._maps, strict=True):
+            self.priors.update(sky.priors if sky else _cover(dist, sample))
         draws = PriorTransform(self.priors).sample(_DRAWS, np.random.default_rng(_SEED))
         scales = [
-            _log_scale(dist, sample, draws, self._of_one(dist, draws))
-            for dist, sample in zip(self._dists, samples, strict=True)
+            _log_scale(dist, sample, draws, self._of_one(dist, sky, draws))
+            for dist, sample, sky in zip(self._dists, samples, self._maps, strict=True)
         ]
         self._scales = [scale for scale, _ in scales]
         self.log_normalisation_err = float(np.linalg.norm([error for _, error in scales]))
@@ -88,15 +93,19 @@ class Covers:
 
     def log_ratio(self, parameters: Parameters) -> np.ndarray:
         """Log density (N,) of the joint priors over that of the independent ones."""
-        terms = (self._of_one(dist, parameters) + scale for dist, scale in zip(self._dists, self._scales, strict=True))
+        each = zip(self._dists, self._maps, self._scales, strict=True)
+        terms = (self._of_one(dist, sky, parameters) + scale for dist, sky, scale in each)
         return sum(terms, start=np.zeros(1))
 
-    def _of_one(self, dist: BaseJointPriorDist, parameters: Parameters) -> np.ndarray:
+    def _of_one(self, dist: BaseJointPriorDist, sky: SkyMap | None, parameters: Parameters) -> np.ndarray:
         rows = np.stack([np.asarray(parameters[key], dtype=np.float64) for key in dist.names], axis=-1)
         # Bilby's own look at the bounds ends at the first parameter that has a row beyond them.
         low, high = np.array([dist.bounds[key] for key in dist.names], dtype=np.float64).T
         inside = np.all((rows >= low) & (rows <= high), axis=1)
         log_ratio = np.full(len(rows), -np.inf)
+        if sky:
+            log_ratio[inside] = sky.log_density(rows[inside]) - sky.log_cover(rows[inside])
+            return log_ratio
         of_cover = sum(self.priors[key].ln_prob(rows[inside, i]) for i, key in enumerate(dist.names))
         log_ratio[inside] = _log_density(dist, rows[inside]) - of_cover
         return log_ratio
@@ -127,24 +136,42 @@ class AnyPrior:
 
     def __init__(self, priors: PriorDict) -> None:
         self._covers = Covers(priors) if has_joint(priors) else None
-        self._transform = PriorTransform(self._covers.replaced(priors) if self._covers else priors)
-        self.keys = self._transform.keys
+        plain = self._covers.replaced(priors) if self._covers else priors
+        self._quantiles = quantiles_of(plain)
+        self._transform = PriorTransform(self._quantiles.replaced(plain) if self._quantiles else plain)
+        self.keys = search_keys(priors)
         self.fixed = self._transform.fixed
         self.log_normalisation_err = float(
             np.hypot(self._transform.log_normalisation_err, self._covers.log_normalisation_err if self._covers else 0.0)
         )
 
     def log_prob(self, parameters: Parameters) -> np.ndarray:
-        """Normalised log density (N,) of the search parameters."""
+        """Normalised log density (N,) of the search parameters.
+
+        Raises
+        ------
+        PriorError
+            If a prior has none that belongs to its draws.
+        """
+        self._require_densities()
         log_prob = self._transform.log_prob(parameters)
         return log_prob + self._covers.log_ratio(parameters) if self._covers else log_prob
 
     def share_beyond(self, other: AnyPrior, size: int, rng: np.random.Generator) -> float:
         """Share of this prior, of ``size`` draws, where ``other``, of the same parameters, has no density."""
+        self._require_densities()
         draws = self._transform.sample(size, rng)
         weights = np.exp(self._covers.log_ratio(draws)) if self._covers else np.ones(size)
         beyond = np.isneginf(other.log_prob(draws))
         return float(weights[beyond].sum() / weights.sum())
+
+    def _require_densities(self) -> None:
+        if self._quantiles:
+            said = "; ".join(f"priors[{key!r}]: {reason}" for key, reason in self._quantiles.reasons.items())
+            raise PriorError(
+                f"{said}: such a prior has no density to reweight by; reweight to another likelihood alone, or run the sampler "
+                "with the new priors"
+            )
 
 
 def has_joint(priors: PriorDict) -> bool:
@@ -166,6 +193,12 @@ def _is_gaussian(dist: BaseJointPriorDist) -> bool:
         getattr_static(type(dist), name) is getattr_static(MultivariateGaussianDist, name)
         for name in ("ln_prob", "prob", "rescale", "sample", "_ln_prob", "_rescale", "_sample")
     )
+
+
+def _is_whole_sky(dist: HealPixMapPriorDist) -> bool:
+    """Whether the bounds leave all of a map; the distances of one are cut off somewhere."""
+    (left, right), (low, high) = (dist.bounds[key] for key in dist.names[:2])
+    return not dist.distance and right - left >= 2 * np.pi - _ROUNDING and high - low >= np.pi - _ROUNDING
 
 
 def _log_density(dist: BaseJointPriorDist, rows: np.ndarray) -> np.ndarray:
@@ -242,7 +275,7 @@ def _cover(dist: BaseJointPriorDist, sample: Parameters) -> dict[str, Gaussian |
 
 
 def _log_scale(
-    dist: BaseJointPriorDist, sample: Parameters, draws: Parameters, log_ratio: np.ndarray
+    dist: BaseJointPriorDist, sample: Parameters | None, draws: Parameters, log_ratio: np.ndarray
 ) -> tuple[float, float]:
     """What normalises the joint density, of its ratio to a normalised one whose draws cover it, and the error of that."""
     ratio = np.exp(log_ratio)
@@ -255,16 +288,18 @@ def _log_scale(
         )
     weights = ratio / np.sum(ratio)
     allowed = _FARTHEST * np.sqrt(1 / _COVERED + 1 / effective)
-    for name, column, other in _projections(sample, draws):
+    # Bilby's draws of a sky map are smeared, and its density is made here.
+    for name, column, other in _projections(sample, draws) if sample else ():
         if not (distance := _distance(column, other, weights)) <= allowed:
             raise PriorError(
                 f"the joint prior of {dist.names}: its density and its draws have other distributions of {name}, by "
                 f"{distance:.3g} where chance makes {allowed:.3g} (Kolmogorov-Smirnov): mend it, so that they agree"
             )
     normal = abs(mean - 1) <= _SIGMAS * error
-    if normal and _is_gaussian(dist):
+    whole = isinstance(dist, HealPixMapPriorDist) and _is_whole_sky(dist)
+    if normal and (whole or _is_gaussian(dist)):
         return 0.0, 0.0
-    if not normal:
+    if not normal and not isinstance(dist, HealPixMapPriorDist):
         logger.warning(
             f"The density of the joint prior of {dist.names} integrates to {mean:.4g} +- {error:.2g}, not to one: it is "
             "normalised"

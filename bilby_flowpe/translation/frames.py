@@ -25,6 +25,10 @@ _LIGHT_TRAVEL = 0.0214  # seconds from the Earth's centre to its surface, and a 
 class Frame:
     """Turns parameters and densities from one frame into the other.
 
+    Where the priors lack a parameter of the frame and have that of the sky instead, the likelihood takes the latter, as Bilby's
+    does: priors of right ascension and declination with ``reference_frame="H1L1"``, or of the geocentric time with
+    ``time_reference="H1"``.
+
     Parameters
     ----------
     likelihood
@@ -42,8 +46,13 @@ class Frame:
     def __init__(self, likelihood: GravitationalWaveTransient, priors: PriorDict) -> None:
         transform = PriorTransform(priors)
         self._fixed = transform.fixed
+        known = {*transform.keys, *self._fixed}
         self._pair = None if likelihood.reference_frame == "sky" else likelihood.reference_frame
+        if not {*_ANGLES} <= known and {*_SKY} <= known:
+            self._pair = None
         self._time = _TIME if likelihood.time_reference == "geocent" else f"{likelihood.time_reference}_time"
+        if self._time not in known and _TIME in known and self._pair is None:
+            self._time = _TIME
         self._detector = Detector.from_interferometer(likelihood.reference_ifo) if self._time != _TIME else None
         self._turn = None if self._pair is None else _rotation(self._pair)
         self._own = (*(_ANGLES if self._pair is not None else ()), *((self._time,) if self._detector else ()))

@@ -1,13 +1,22 @@
 """Whether Bilby integrates parameters out as the integral of its waveform would.
 
-Its integral over the phase is that of a pure (2, 2) mode; its sum over times goes by a grid, a jitter that has to cover one
-step of it, and the antenna response at the start of the data. Where that is another problem than the likelihood without
-marginalisation poses, the one cannot be weighted by the other.
+Its integral over the phase is that of a pure (2, 2) mode; its sum over times goes by a grid and a jitter that has to cover one
+step of it. Where that is another problem than the likelihood without marginalisation poses, the one cannot be weighted by the
+other, and a marginalised likelihood is sampled as it stands.
+
+The sum takes the antenna response at the start of the data, and the prior of the time, for a likelihood on the data's own
+frequencies, one step late. In a few seconds of data and for a uniform prior this says the same; where it does not,
+:class:`AtOneTime` gives what the sum has at one time.
 """
 
 from __future__ import annotations
 
+import copy
+from dataclasses import dataclass
+from typing import Any
+
 import numpy as np
+from bilby.core.likelihood import Likelihood
 from bilby.core.prior import DeltaFunction, Prior, Uniform
 from bilby.gw.likelihood import GravitationalWaveTransient, RelativeBinningGravitationalWaveTransient
 
@@ -17,6 +26,7 @@ from ..processes.parallel import make_rows
 
 _ROWS = 4
 _LONGEST = 8.0  # seconds: the Earth turns by less than 6e-4 radians
+_TIME, _JITTER = "geocent_time", "time_jitter"
 _ROUNDING = 1e-6
 _TURN_TOLERANCE = 1e-3
 
@@ -27,7 +37,7 @@ def check_marginalisation(
     transform: PriorTransform,
     jitter: Prior | None,
 ) -> None:
-    """Refuse a marginalised likelihood that is not the integral of the one without.
+    """Tell a marginalised likelihood that is not the integral of one without.
 
     Parameters
     ----------
@@ -54,12 +64,96 @@ def check_marginalisation(
         raise SimulationError(
             f"the likelihood is marginalised over {list(given.marginalized_parameters)}, and "
             + "; ".join(obstacles)
-            + ": give it without this marginalisation, flowpe draws these parameters itself"
+            + ": without this marginalisation flowpe draws these parameters itself"
         )
+
+
+class AtOneTime(Likelihood):
+    """A time-marginalised likelihood before its sum over times: a function of the geocentric time, too.
+
+    Averaged over the prior of the time that :meth:`plain_prior` gives, it is the marginalised likelihood averaged over the
+    prior of the jitter, exactly.
+
+    Parameters
+    ----------
+    given
+        The likelihood, with a jitter that covers one step of its times.
+    jitter
+        The prior of the jitter.
+    """
+
+    def __init__(self, given: GravitationalWaveTransient, jitter: Prior) -> None:
+        super().__init__()
+        self._one, self._jitter = copy.copy(given), jitter
+        self._prior = given.priors[_TIME]
+        self._times, self._step = np.asarray(given._times, dtype=np.float64), float(given._delta_tc)
+        self._start = float(given.interferometers.start_time)
+        # The first of the likelihood's spectra is of no delay; where the first of its times is one step, they are all late.
+        late = bool(np.isclose(self._times[0] - self._start, self._step, rtol=1e-3))
+        self._late = self._step if late else 0.0
+        self._plain = Uniform(self._prior.minimum - self._late, self._prior.maximum - self._late, name=_TIME)
+        self.interferometers = given.interferometers
+
+    def plain_prior(self) -> Prior:
+        """The prior of the time that draws are made with: it covers all times that the sum has."""
+        return copy.deepcopy(self._plain)
+
+    def log_likelihood_ratio(self, parameters: dict[str, float] | None = None) -> float:
+        """What one time has of the sum, over the prior of the time."""
+        row: dict[str, Any] = dict(parameters or {})
+        time = row[_TIME] + self._late
+        number = round((time - self._times[0]) / self._step)
+        if not (0 <= number < len(self._times) and self._prior.minimum <= time <= self._prior.maximum):
+            return -np.inf
+        off = float(time - self._times[number])
+        log_density = float(self._plain.ln_prob(row[_TIME]))
+        row |= {_TIME: self._start, _JITTER: off}
+        self._one._prior = {**self._one._prior, _TIME: _Window(self._prior, time, self._step / 2)}
+        value = float(self._one.log_likelihood_ratio(row))
+        return value + float(self._jitter.ln_prob(off)) - log_density
+
+    def log_likelihood(self, parameters: dict[str, float] | None = None) -> float:
+        """With the likelihood of noise alone."""
+        return self.log_likelihood_ratio(parameters) + self.noise_log_likelihood()
+
+    def noise_log_likelihood(self) -> float:
+        """The same as of the marginalised likelihood."""
+        return float(self._one.noise_log_likelihood())
+
+
+@dataclass
+class _Window:
+    """The prior of the time as Bilby's sum asks for it, within half a step of one time."""
+
+    prior: Prior
+    middle: float
+    half: float
+
+    @property
+    def minimum(self) -> float:
+        return self.middle - self.half
+
+    @property
+    def maximum(self) -> float:
+        return self.middle + self.half
+
+    def prob(self, times: np.ndarray) -> np.ndarray:
+        """The whole prior's density."""
+        return np.asarray(self.prior.prob(times))
+
+
+def needs_one_time(given: GravitationalWaveTransient) -> bool:
+    """Whether the sum over times says something else than an integral with the antenna response of each time."""
+    if _TIME not in given.marginalized_parameters:
+        return False
+    return float(given.interferometers.duration) > _LONGEST or not isinstance(given.priors[_TIME], Uniform)
 
 
 def _of_the_time(given: GravitationalWaveTransient, jitter: Prior | None) -> list[str]:
     found = []
+    prior = given.priors[_TIME]
+    if not np.all(np.isfinite([prior.minimum, prior.maximum])):
+        found.append(f"its prior of the time, {prior!r}, has no finite range")
     if isinstance(given, RelativeBinningGravitationalWaveTransient):
         found.append("its relative binning is around a signal at the start of the data")
     if jitter is None or isinstance(jitter, DeltaFunction):
@@ -69,11 +163,12 @@ def _of_the_time(given: GravitationalWaveTransient, jitter: Prior | None) -> lis
             f"its time_jitter covers {jitter.maximum - jitter.minimum:.3g} s of the {given._delta_tc:.3g} s between the times "
             "that it sums over"
         )
-    if (duration := float(given.interferometers.duration)) > _LONGEST:
-        found.append(
-            f"it takes the antenna response at the start of {duration:g} s of data (up to {_LONGEST:g} s that is the same)"
-        )
     return found
+
+
+def covers_a_step(given: GravitationalWaveTransient, jitter: Prior | None) -> bool:
+    """Whether the jitter takes every time between those that a likelihood sums over."""
+    return _TIME in given.marginalized_parameters and not _of_the_time(given, jitter)
 
 
 def _of_the_phase(plain: GravitationalWaveTransient, transform: PriorTransform) -> list[str]:

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from .geometry import GEOMETRY, match_geometry
 from .matching_priors import Finding, compare, match_priors
 from .restore import show
 
@@ -68,6 +69,7 @@ def match(trained: Problem, asked: Problem, psd_tolerance: float) -> Match:
         *_match_parameters(before, now),
         *priors,
         *_match_settings(before, now, same_priors),
+        *match_geometry(before, now),
         *turned,
         *_match_arrays(_arrays(trained, behaviour=False), _arrays(asked, behaviour=False), psd_tolerance),
     ]
@@ -127,7 +129,7 @@ def _match_parameters(trained: dict[str, Any], asked: dict[str, Any]) -> Iterato
 
 def _match_settings(trained: dict[str, Any], asked: dict[str, Any], same_priors: bool) -> Iterator[Finding]:
     """Every fact but those of the priors; unknown ones have to be equal."""
-    for key in sorted({*trained, *asked} - {*_OF_THE_PRIORS}):
+    for key in sorted({*trained, *asked} - {*_OF_THE_PRIORS, GEOMETRY}):
         if key not in trained or key not in asked:
             yield from _refused(compare("", *({key: facts[key]} if key in facts else {} for facts in (trained, asked))))
         elif key == "detectors":

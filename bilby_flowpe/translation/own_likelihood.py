@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from bilby.core.likelihood import Likelihood, _safe_likelihood_call
 
-from ..errors import DataError
+from ..errors import DataError, FlowPEError, SimulationError
 from ..processes.parallel import Row
 
 
@@ -20,8 +22,7 @@ class LogLikelihood:
 
     def __call__(self, row: Row) -> np.ndarray | None:
         """``None`` where it is not a number."""
-        # Bilby's own way to call a likelihood, whether it takes its parameters or, as older ones do, holds them.
-        given = _safe_likelihood_call(self.likelihood, dict(row), use_ratio=self.use_ratio)
+        given = called(self.likelihood, row, self.use_ratio)
         try:
             value = float(given)
         except (TypeError, ValueError) as error:
@@ -36,6 +37,35 @@ class LogLikelihood:
         return None if np.isnan(value) else np.array([value])
 
 
+def called(likelihood: Likelihood, row: Row, use_ratio: bool) -> Any:
+    """What a likelihood gives for a row.
+
+    Bilby's own way to call it is taken, whether it takes its parameters or, as older ones do, holds them.
+
+    Raises
+    ------
+    SimulationError
+        If the likelihood raises.
+    """
+    try:
+        return _safe_likelihood_call(likelihood, dict(row), use_ratio=use_ratio)
+    except FlowPEError:
+        raise
+    except Exception as error:  # of any kind: the likelihood is the user's own
+        raise SimulationError(
+            f"the likelihood {type(likelihood).__name__} raised {type(error).__name__} ({error}) at {dict(row)}: have it "
+            "return -inf where it has no value, or narrow the priors to where it has one"
+        ) from error
+
+
 def has_ratio(likelihood: Likelihood) -> bool:
-    """Whether likelihoods can be had as ratios to that of noise alone, which not all know."""
+    """Whether the likelihood of noise alone is known, so that either form can be had from the other."""
     return bool(np.isfinite(float(likelihood.noise_log_likelihood())))
+
+
+def gives_ratio(likelihood: Likelihood, rows: Sequence[Row]) -> bool:
+    """Whether the ratio to the likelihood of noise alone is a number at any of some rows.
+
+    The likelihood of noise alone need not be one: a ratio may be all that a likelihood knows.
+    """
+    return any(not np.isnan(float(called(likelihood, row, use_ratio=True))) for row in rows)

@@ -18,6 +18,8 @@ from bilby.gw.likelihood import BasicGravitationalWaveTransient, GravitationalWa
 from bilby.gw.waveform_generator import WaveformGenerator
 
 from ..errors import SimulationError
+from ..overrides import replaced
+from ..waveforms import waveform
 
 Wave: TypeAlias = GravitationalWaveTransient | BasicGravitationalWaveTransient
 
@@ -90,10 +92,9 @@ def is_plain(likelihood: Wave) -> bool:
 
 def has_plain_values(likelihood: Wave) -> bool:
     """Whether its values, where nothing is integrated out, are those of the plain likelihood."""
-    kind = type(likelihood)
     return (
         isinstance(likelihood, GravitationalWaveTransient)
-        and all(getattr(kind, name) is getattr(GravitationalWaveTransient, name) for name in _METHODS)
+        and not replaced(likelihood, GravitationalWaveTransient, _METHODS)
         and not likelihood.calibration_marginalization
         and not any(map(is_calibrated, likelihood.interferometers))
     )
@@ -104,13 +105,21 @@ def marginalised(likelihood: Wave) -> tuple[str, ...]:
     return tuple(key for key in getattr(likelihood, "_marginalized_parameters", ()) if key != "recalib_index")
 
 
-def unmarginalised(likelihood: Wave) -> Wave:
-    """The likelihood with the parameters of the signal that it integrates out as parameters again."""
+def unmarginalised(likelihood: Wave, but: tuple[str, ...] = ()) -> Wave:
+    """The likelihood with the parameters of the signal that it integrates out as parameters again.
+
+    Parameters
+    ----------
+    likelihood
+        Any of gravitational waves.
+    but
+        Marginalisations that stay, of ``"time"``, ``"distance"`` and ``"phase"``.
+    """
     if not marginalised(likelihood):
         return likelihood
     # What a likelihood has set up (quadrature weights, bands, fiducial waveforms) serves both.
     other = copy.copy(likelihood)
-    for name in _MARGINALISATIONS:
+    for name in (name for name in _MARGINALISATIONS if name not in but):
         setattr(other, f"{name}_marginalization", False)
     other._marginalized_parameters = [key for key in likelihood._marginalized_parameters if key == "recalib_index"]
     return other
@@ -153,6 +162,6 @@ def _whole_generator(likelihood: Wave) -> WaveformGenerator:
 
 def lengths_differ(likelihood: GravitationalWaveTransient, row: dict[str, float]) -> bool:
     """Whether the waveform of one set of parameters does not cover the frequencies of the data."""
-    polarisations = likelihood.waveform_generator.frequency_domain_strain(dict(row))
+    polarisations = waveform(likelihood.waveform_generator, row)
     size = len(likelihood.interferometers.frequency_array)
     return polarisations is not None and any(np.shape(series) != (size,) for series in polarisations.values())

@@ -7,10 +7,15 @@ geocentric time, priors of one parameter each. Other forms are turned into it:
   marginal posterior, and the evidence is the same.
 - Sky and time in a detector's frame are those of the sky (:mod:`.frames`).
 - Joint priors are covered by independent ones (:mod:`.covers`).
+- Parameters without a density of their own, discrete ones above all, are sampled through their quantiles (:mod:`.quantiles`).
+- Masses in the source's frame are drawn in the detectors' frame (:mod:`.source_masses`).
 - Calibration parameters are drawn given the wave (:mod:`.recalibration`).
 - A likelihood with values of its own (approximations, calibration, any subclass) gives the weights, the plain one the proposal.
 
 What changes a density enters the weight of every draw.
+
+A gravitational-wave likelihood that has no such form is sampled as it stands, as any other function of its parameters:
+:attr:`Unchanged.obstacle` says why.
 """
 
 from __future__ import annotations
@@ -21,14 +26,17 @@ from typing import Any
 import numpy as np
 from bilby.core.likelihood import Likelihood
 from bilby.core.prior import Constraint, DeltaFunction, DiscreteValues, Prior, PriorDict, SlabSpikePrior
+from bilby.core.utils import logger
+from bilby.gw.likelihood import GravitationalWaveTransient
 
 from ..errors import PriorError, SimulationError
-from ..prior_checks import checked_log_scale
+from ..prior_checks import idle_constraints
+from ..prior_natures import nature_of
 from ..priors import Parameters, PriorTransform, copied
 from ..processes.parallel import Row, Task, make_rows, with_seeds
 from .covers import Covers, has_joint
 from .frames import Frame, needs_frame
-from .marginalisation import check_marginalisation
+from .marginalisation import AtOneTime, check_marginalisation, covers_a_step, needs_one_time
 from .own_likelihood import LogLikelihood
 from .plain import (
     has_plain_values,
@@ -40,7 +48,9 @@ from .plain import (
     plain_likelihood,
     unmarginalised,
 )
+from .quantiles import OfQuantiles, Quantiles, quantiles_of, shapes_the_wave_alone, wave_of_quantiles
 from .recalibration import CalibrationDraw
+from .source_masses import SOURCE, SourceMasses, can_be_drawn_in_the_detectors_frame
 
 _JITTER, _TIME = "time_jitter", "geocent_time"
 
@@ -71,11 +81,18 @@ class Unchanged:
         Parameters that ``given`` integrates out.
     raw_reasons
         What draws that are not weighted lack, in words.
+    obstacle
+        Why a likelihood of gravitational waves is sampled as it stands, with no network and nothing in closed form, in
+        words; ``None`` where it is not.
+    no_network
+        Why no network can be used, in words; empty where one can.
     """
 
     corrects = False
     dropped: tuple[str, ...] = ()
     raw_reasons: tuple[str, ...] = ()
+    obstacle: str | None = None
+    no_network: str = ""
 
     def __init__(self, likelihood: Likelihood, transform: PriorTransform) -> None:
         self.likelihood = self.asked = self.given = likelihood
@@ -127,6 +144,10 @@ class Translation(Unchanged):
         The user's.
     priors
         The user's; a marginalised likelihood has changed them.
+    wave
+        Whether the likelihood is turned into the plain one of gravitational waves.
+    quantiles
+        What is sampled through quantiles, if anything.
 
     Raises
     ------
@@ -136,8 +157,14 @@ class Translation(Unchanged):
         If a parameter that is integrated out has no prior with the likelihood, or calibration parameters are tied to others.
     """
 
-    def __init__(self, likelihood: Likelihood, priors: PriorDict) -> None:
-        wave = is_wave(likelihood)
+    def __init__(
+        self, likelihood: Likelihood, priors: PriorDict, wave: bool, quantiles: Quantiles | None = None
+    ) -> None:
+        self._quantiles = quantiles
+        if quantiles:
+            self.no_network = "; ".join(f"{key}: {reason}" for key, reason in quantiles.reasons.items())
+            # Other forms of a wave are sampled as they are: what stands behind them need not know of quantiles.
+            wave = wave and is_plain(likelihood) and shapes_the_wave_alone(quantiles)
         asked_for = PriorDict(
             {
                 key: prior
@@ -153,9 +180,10 @@ class Translation(Unchanged):
         plain = _with_dropped(priors, likelihood, self.dropped)
         # Those that are integrated out among them: drawn values take their place.
         self.fixed = fixed
-        if jitter := priors.get(_JITTER):
-            # The jitter covers one step of the sum over times.
-            self._step = float(jitter.maximum - jitter.minimum)
+        self._jitter_prior = jitter = priors.get(_JITTER)
+        if one_time := wave and needs_one_time(likelihood) and covers_a_step(likelihood, jitter):
+            self.asked = AtOneTime(unmarginalised(likelihood, but=("time",)), jitter)
+            plain[_TIME] = self.asked.plain_prior()
         self._extra = self._take_calibration(plain) if wave else {}
         self._log_scale_of_extra = {key: _log_scale_of(key, prior) for key, prior in self._extra.items()}
         self._covers = Covers(plain) if has_joint(plain) else None
@@ -165,17 +193,26 @@ class Translation(Unchanged):
         if self._frame:
             plain = self._frame.plain_priors(plain)
         self.likelihood = plain_likelihood(likelihood) if wave else likelihood
+        if quantiles:
+            plain = quantiles.replaced(plain)
+            self.likelihood = (
+                wave_of_quantiles(self.likelihood, quantiles) if wave else OfQuantiles(likelihood, quantiles)
+            )
+        self._source = _source_masses(self.likelihood, plain) if wave else None
+        if self._source:
+            plain = self._source.plain_priors(plain)
         self.transform = PriorTransform(plain)
-        self.corrects = wave and not has_plain_values(likelihood)
-        if self._covers and (tied := {*self._covers.priors} - {*self.transform.independent_keys()}):
+        own = wave and not has_plain_values(likelihood)
+        self.corrects = own or one_time
+        if self._covers and (tied := self.transform.tied_to_others(self._covers.priors)):
             raise PriorError(
-                f"{sorted(tied)} have a joint prior and are tied to others, by a constraint or a conditional prior: give them "
+                f"{tied} have a joint prior and are tied to others, by a constraint or a conditional prior: give them "
                 "independent priors, or leave out what ties them"
             )
-        if self.corrects:
+        if own:
             self._check_waveforms()
         if self.dropped:
-            check_marginalisation(likelihood, self.likelihood, self.transform, priors.get(_JITTER))
+            check_marginalisation(likelihood, self.likelihood, self.transform, jitter)
         said = {
             "joint priors are replaced by wider, independent ones": self._covers,
             "calibration parameters follow their conditional only nearly": self._extra,
@@ -207,6 +244,9 @@ class Translation(Unchanged):
 
     def log_prior_ratio(self, parameters: Parameters) -> np.ndarray:
         log_ratio = np.zeros(len(next(iter(parameters.values()))))
+        if self._source:
+            asked = self._source.back(parameters)
+            log_ratio, parameters = log_ratio + self._source.log_ratio(parameters, asked), asked
         if self._covers:
             log_ratio = log_ratio + self._covers.log_ratio(parameters)
         if self._frame:
@@ -214,11 +254,10 @@ class Translation(Unchanged):
         return log_ratio
 
     def rows(self, parameters: Parameters, extra: Parameters) -> Sequence[Row]:
-        asked = self._frame.back(parameters) if self._frame else parameters
-        return make_rows(self.fixed, {**asked, **extra})
+        return make_rows(self.fixed, {**self._back(parameters), **extra})
 
     def reported(self, parameters: Parameters, extra: Parameters) -> Parameters:
-        columns = {**(self._frame.back(parameters) if self._frame else parameters), **extra}
+        columns = {**self._back(parameters), **extra}
         if _JITTER in self.keys and _TIME in self.dropped:
             columns[_JITTER] = self._jitter(parameters[_TIME])
         return {key: columns[key] for key in self.keys}
@@ -229,13 +268,24 @@ class Translation(Unchanged):
         for key in self.dropped:
             log_prior = log_prior - self.transform.priors[key].ln_prob(parameters[key]) - self.transform.log_scale[key]
         if _JITTER in self.keys and _TIME in self.dropped:
-            log_prior = log_prior - np.log(self._step)
+            log_prior = log_prior + self._jitter_prior.ln_prob(self._jitter(parameters[_TIME]))
+        if self._quantiles:
+            inside = np.isfinite(log_prior)
+            log_prior[inside] += self._quantiles.log_prior({key: value[inside] for key, value in parameters.items()})
         return log_prior
+
+    def _back(self, parameters: Parameters) -> Parameters:
+        """Parameters as the likelihood that was given has them."""
+        if self._source:
+            parameters = self._source.back(parameters)
+        if self._quantiles:
+            parameters = self._quantiles.back(parameters)
+        return self._frame.back(parameters) if self._frame else parameters
 
     def _jitter(self, time: np.ndarray) -> np.ndarray:
         """Of a time, its distance from the nearest of those that a time-marginalised likelihood sums over."""
-        since = time - float(self.given._times[0])
-        return (since + self._step / 2) % self._step - self._step / 2
+        since, step = time - float(self.given._times[0]), float(self.given._delta_tc)
+        return (since + step / 2) % step - step / 2
 
     def _take_calibration(self, priors: PriorDict) -> dict[str, Prior]:
         """Priors of calibration parameters, taken out of ``priors``."""
@@ -263,7 +313,7 @@ def _log_scale_of(key: str, prior: Prior) -> float:
     low, high = (float(prior.rescale(share)) for share in (0.1, 0.9))
     if not low < high:
         raise PriorError(f"priors[{key!r}]={prior!r} has no width: fix it, to {low!r}")
-    return checked_log_scale(key, prior)
+    return nature_of(key, prior).log_scale
 
 
 def translated(likelihood: Likelihood, priors: PriorDict) -> Unchanged:
@@ -271,13 +321,54 @@ def translated(likelihood: Likelihood, priors: PriorDict) -> Unchanged:
 
     Raises
     ------
-    SimulationError, PriorError
-        Of :class:`Translation`.
+    PriorError
+        If the priors cannot be drawn from, whatever the likelihood is.
     """
-    wave = is_wave(likelihood)
-    if has_joint(priors) or (wave and not (is_plain(likelihood) and has_plain_values(likelihood))):
-        return Translation(likelihood, priors)
+    quantiles = quantiles_of(priors)
+    problem = _translated(likelihood, priors, quantiles)
+    _tell(problem)
+    return problem
+
+
+def _translated(likelihood: Likelihood, priors: PriorDict, quantiles: Quantiles | None) -> Unchanged:
+    if not is_wave(likelihood):
+        return _as_it_stands(likelihood, priors, quantiles)
+    try:
+        same = is_plain(likelihood) and has_plain_values(likelihood) and not (quantiles or has_joint(priors))
+        if same and _source_masses(likelihood, priors) is None:
+            return Unchanged(likelihood, PriorTransform(priors))
+        return Translation(likelihood, priors, wave=True, quantiles=quantiles)
+    except (SimulationError, PriorError) as error:
+        # Its value is a function of the parameters all the same.
+        translation = _as_it_stands(likelihood, priors, quantiles)
+        translation.obstacle = str(error)
+        return translation
+
+
+def _source_masses(likelihood: GravitationalWaveTransient, priors: PriorDict) -> SourceMasses | None:
+    """The frame in which masses of the source's frame can be drawn, where the priors have such and the waveform allows."""
+    if not any(key.endswith(SOURCE) for key in priors):
+        return None
+    transform = PriorTransform(priors)
+    return SourceMasses(transform) if can_be_drawn_in_the_detectors_frame(likelihood, transform) else None
+
+
+def _as_it_stands(likelihood: Likelihood, priors: PriorDict, quantiles: Quantiles | None) -> Unchanged:
+    if quantiles or has_joint(priors):
+        return Translation(likelihood, priors, wave=False, quantiles=quantiles)
     return Unchanged(likelihood, PriorTransform(priors))
+
+
+def _tell(problem: Unchanged) -> None:
+    """What of the priors is not taken as it is given."""
+    transform = problem.transform
+    for key, reason in transform.by_draws.items():
+        logger.warning(f"priors[{key!r}]: {reason}. Draws, log prior and evidence go by rescale, as in nested samplers")
+    if idle := idle_constraints(transform.priors, transform.sample(4, np.random.default_rng(0))):
+        logger.warning(
+            f"The priors constrain {idle}, but the conversion function of the priors makes no such quantity: as in other "
+            "samplers, nothing is constrained by that. Give PriorDict(..., conversion_function=...) a function that makes it"
+        )
 
 
 def _with_dropped(priors: PriorDict, likelihood: Any, dropped: Sequence[str]) -> PriorDict:

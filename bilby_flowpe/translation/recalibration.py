@@ -23,6 +23,7 @@ from scipy.linalg import solve_triangular
 from scipy.special import ndtr
 
 from ..processes.parallel import Row, seeded
+from ..waveforms import waveform
 from .own_likelihood import LogLikelihood
 
 _FROM_PRIOR = 0.1
@@ -81,7 +82,7 @@ class CalibrationDraw:
     def _normal(self, row: Row) -> tuple[np.ndarray, np.ndarray] | None:
         """Mean of the coordinates and Cholesky factor of their inverse covariance; ``None`` where the waveform fails."""
         plain = self._plain
-        waves = plain.waveform_generator.frequency_domain_strain(dict(row))
+        waves = waveform(plain.waveform_generator, row)
         if waves is None:
             return None
         precision, gradient = np.eye(len(self._priors)), np.zeros(len(self._priors))

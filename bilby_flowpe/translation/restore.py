@@ -20,6 +20,7 @@ from bilby.core.utils import get_function_path, infer_args_from_method
 from bilby.gw.cosmology import get_available_cosmologies
 
 from ..errors import PriorError
+from ..prior_draws import ByDraws
 from ..priors import PriorTransform
 
 _LABELS = ("name", "latex_label", "unit", "boundary")
@@ -89,6 +90,8 @@ def is_time(key: str) -> bool:
 
 
 def _describe(key: str, prior: Prior, start: float = 0.0) -> dict[str, Any]:
+    if isinstance(prior, ByDraws):
+        prior = prior.given
     kind, arguments = type(prior), prior.get_instantiation_dict()
     if isinstance(prior, FromFile):
         # The table itself: the file may be gone, or another one, when the prior is wanted again.

@@ -184,7 +184,7 @@ def _measure(
     outcome.judge(target, 1, draws, np.random.default_rng(seed), bound.log_likelihood_found, unreached=unreached)
     summary = outcome.summary
     parameters = {key: np.array([truth[key]]) for key in transform.keys}
-    log_prior = float(transform.log_prob(parameters, model.coordinates.keys)[0])
+    log_prior = float(transform.log_prob(parameters, bound.keys)[0])
     if bound.conditional.keys:
         log_likelihood = bound.conditional.log_average(event, truth)
     else:

@@ -214,9 +214,9 @@ def _waveforms(page: Page, path: Path, result: Result) -> None:
 
 
 def _surprise(page: Page, statistics: Mapping[str, Any]) -> None:
-    page.section("How unlike the simulations the data are")
+    page.section("How unlike what likelihood and prior describe the data are")
     if not (surprise := statistics.get("surprise")):
-        page.text("Not known: there is no model, or it has no simulations to compare with.", faint=True)
+        page.text("Not known: no simulations to compare with, and no residual of known distribution.", faint=True)
         return
     page.table(
         ["figure", "value", "p-value"],

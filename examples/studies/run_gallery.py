@@ -1,7 +1,7 @@
 """Run the examples of the gallery, each in an interpreter of its own, and keep what they print and draw for its pages.
 
     python examples/studies/run_gallery.py --only quickstart catalogue
-    python examples/studies/run_gallery.py --only real_event --arguments GW150914 --network none
+    python examples/studies/run_gallery.py --only real_event --arguments GW150914 --data-dir DIR
 
 Everything goes to ``docs/images/gallery``. Printed is the wall time of each, imports included.
 """

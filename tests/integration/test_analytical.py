@@ -23,7 +23,7 @@ from bilby.core.result import Result
 from scipy.special import gammaln, logsumexp
 from scipy.stats import norm, t
 
-from bilby_flowpe import run as run_module
+from bilby_flowpe import model_choice
 from bilby_flowpe.training.recipe import TrainingConfig
 from bilby_flowpe.training.settings import Settings
 
@@ -110,8 +110,8 @@ STEPS = {"gaussian": 100, "student-t": 100}
 @pytest.fixture
 def in_a_hurry(monkeypatch: pytest.MonkeyPatch) -> None:
     """Models are hardly validated and not measured: the weights do not need it, and it takes longer than their training."""
-    monkeypatch.setattr(run_module, "Settings", partial(Settings, calibration_events=0))
-    monkeypatch.setattr(run_module, "TrainingConfig", partial(TrainingConfig, validations=4, validation_size=2048))
+    monkeypatch.setattr(model_choice, "Settings", partial(Settings, calibration_events=0))
+    monkeypatch.setattr(model_choice, "TrainingConfig", partial(TrainingConfig, validations=4, validation_size=2048))
 
 
 def run(problem: Problem, folder: Path, seed: int, **kwargs: Any) -> Result:

@@ -1,0 +1,246 @@
+"""Which marginals of a posterior pile up at an edge of their prior, and by how much.
+
+A prior that ends where the likelihood does not cuts the posterior, with perfect weights: draws cannot tell what lies
+beyond. What they can tell is the density of the posterior at the edge, over its largest. It is said of every parameter,
+and of every constrained quantity, whose edge is one of choice: not of periodic parameters, and not of bounds that
+nature has, a mass ratio of 1 or a spin of 0. An edge is the user's to choose: it is no reason against a result, but for
+another look at the prior.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+import numpy as np
+from bilby.core.prior import Constraint, DeltaFunction, PriorDict
+from bilby.core.utils import logger
+from scipy.optimize import minimize
+from scipy.stats import norm
+
+_BINS = 10  # from the 5% to the 95% quantile of a marginal: their width is what "at the edge" means
+_SHARE = 0.1  # of its largest that the density has at an edge where it is said: a normal one would have 1.6% beyond
+_TOLD = 0.1  # largest difference of the cumulative distributions of posterior and prior, below which data tell nothing
+_FEWEST_VALUES = 50  # distinct ones: fewer are no density
+_FITTED = 2000  # values that a normal curve is fitted to
+_NEAR = 0.021  # within which an edge is a natural bound: spins end at 0.99 or 0.98
+
+_UNIT = (0.0, 1.0)
+_NATURAL: dict[str, tuple[float, float]] = {
+    "mass_ratio": _UNIT,
+    "symmetric_mass_ratio": (0.0, 0.25),
+    "a": _UNIT,
+    "chi": (-1.0, 1.0),
+    "chi_in_plane": _UNIT,
+    "chi_eff": (-1.0, 1.0),
+    "chi_p": _UNIT,
+    "eccentricity": _UNIT,
+    "lambda": (0.0, np.nan),
+    "lambda_tilde": (0.0, np.nan),
+    "luminosity_distance": (0.0, np.nan),
+    "comoving_distance": (0.0, np.nan),
+    "redshift": (0.0, np.nan),
+    "theta_jn": (0.0, np.pi),
+    "iota": (0.0, np.pi),
+    "tilt": (0.0, np.pi),
+    "zenith": (0.0, np.pi),
+    "azimuth": (0.0, 2 * np.pi),
+    "ra": (0.0, 2 * np.pi),
+    "dec": (-np.pi / 2, np.pi / 2),
+    "psi": (0.0, np.pi),
+    "phase": (0.0, 2 * np.pi),
+    "phi_12": (0.0, 2 * np.pi),
+    "phi_jl": (0.0, 2 * np.pi),
+    "time_jitter": (-np.inf, np.inf),
+}
+"""Bounds that quantities of a binary have by themselves, by name without the number of the body; not a number for none,
+and infinite where every edge is one."""
+
+
+@dataclass(frozen=True)
+class Edge:
+    """A marginal that piles up at an edge of its prior.
+
+    Attributes
+    ----------
+    parameter
+        A sampled parameter, or a constrained quantity.
+    side
+        Which edge.
+    value
+        Where it is.
+    density, density_err
+        Of the posterior within a tenth of its width of the edge, over its largest, and the error of that.
+    beyond
+        Share of a normal curve, fitted to the marginal between its edges, that lies beyond this one: how much of the
+        posterior a wider prior would add there, roughly.
+    """
+
+    parameter: str
+    side: Literal["lower", "upper"]
+    value: float
+    density: float
+    density_err: float
+    beyond: float
+
+    def __str__(self) -> str:
+        largest = "largest" if self.density >= 1 else f"{self.density:.2f} +- {self.density_err:.2f} of its largest"
+        return (
+            f"the posterior of {self.parameter} piles up at the {self.side} edge {self.value:.8g} of its prior: its density "
+            f"there is {largest}, and a normal curve like it has {self.beyond:.2g} of its area beyond; widen this prior if "
+            "nothing else bounds it"
+        )
+
+    def to_dict(self) -> dict[str, Any]:
+        """All fields as plain values."""
+        return asdict(self)
+
+
+def edges_of(priors: Mapping[str, Any], parameters: Mapping[str, np.ndarray], weights: np.ndarray) -> list[Edge]:
+    """All marginals that pile up at an edge of their prior, the most important first.
+
+    Parameters
+    ----------
+    priors
+        Bilby's. Limits that depend on other parameters, those of conditional priors, are not looked at.
+    parameters
+        Draws of the posterior, an array (N,) each.
+    weights
+        Of the draws, (N,); they sum to one.
+    """
+    values = dict(parameters) | _constrained(priors, parameters)
+    found: list[Edge] = []
+    for key, prior in priors.items():
+        if key not in values or not _looked_at(prior):
+            continue
+        try:
+            found += _edges_of_one(key, prior, np.asarray(values[key], dtype=np.float64), weights)
+        except (ArithmeticError, TypeError, ValueError) as error:
+            # A note is not worth a result.
+            logger.info(f"Whether the posterior of {key} piles up at an edge of its prior is not known: {error}")
+    return sorted(found, key=lambda entry: -entry.beyond)
+
+
+def _edges_of_one(key: str, prior: Any, values: np.ndarray, weights: np.ndarray) -> list[Edge]:
+    """Edges of choice that one marginal piles up at."""
+    low, high = float(prior.minimum), float(prior.maximum)
+    natural = _natural(key, prior)
+    ends: tuple[tuple[Literal["lower", "upper"], float, float], ...] = (
+        ("lower", low, natural[0]),
+        ("upper", high, natural[1]),
+    )
+    alive = (weights > 0) & np.isfinite(values)
+    values, weights = values[alive], weights[alive]
+    if len(np.unique(values[: 20 * _FEWEST_VALUES])) < _FEWEST_VALUES:
+        return []
+    found = []
+    for side, edge, bound in ends:
+        if not np.isfinite(edge) or _is_natural(edge, bound):
+            continue
+        density, error = _at_edge(values, weights, edge, low, high)
+        # Beyond its own error, too.
+        if density - 2 * error > _SHARE and _informed(prior, values, weights):
+            found.append(Edge(key, side, edge, density, error, _beyond(values, weights, edge, low, high)))
+    return found
+
+
+def _looked_at(prior: Any) -> bool:
+    """Whether a prior has limits that are its own."""
+    limits: tuple[Any, Any] = getattr(prior, "minimum", None), getattr(prior, "maximum", None)
+    numbers = all(isinstance(limit, (int, float, np.number)) for limit in limits)
+    periodic = getattr(prior, "boundary", None) in ("periodic", "reflective")
+    conditional = bool(getattr(prior, "required_variables", ()))
+    return numbers and bool(limits[0] < limits[1]) and not periodic and not conditional
+
+
+def _constrained(priors: Mapping[str, Any], parameters: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Quantities with a constraint, as the prior's conversion makes them; none where it cannot."""
+    wanted = [key for key, prior in priors.items() if isinstance(prior, Constraint)]
+    if not wanted or not isinstance(priors, PriorDict):
+        return {}
+    size = len(next(iter(parameters.values())))
+    fixed = {key: np.full(size, prior.peak) for key, prior in priors.items() if isinstance(prior, DeltaFunction)}
+    try:
+        converted = priors.conversion_function({**fixed, **parameters})
+    except Exception:  # a user's own function may want anything; the run went by it row by row
+        return {}
+    return {key: np.asarray(converted[key]) for key in wanted if np.shape(converted.get(key)) == (size,)}
+
+
+def _natural(key: str, prior: Any) -> tuple[float, float]:
+    """Bounds that are not of choice, not a number where there are none."""
+    name = getattr(prior, "name", None) or key
+    if name.startswith(("cos_", "sin_")):
+        return -1.0, 1.0
+    stem = name.rstrip("0123456789").rstrip("_")
+    return _NATURAL.get(name, _NATURAL.get(stem, (np.nan, np.nan)))
+
+
+def _is_natural(edge: float, bound: float) -> bool:
+    return bool(np.isinf(bound) or abs(edge - bound) <= _NEAR * max(1.0, abs(bound) / np.pi))
+
+
+def _at_edge(values: np.ndarray, weights: np.ndarray, edge: float, low: float, high: float) -> tuple[float, float]:
+    """Density next to an edge over the largest anywhere, and its error."""
+    first, last = _quantiles(values, weights, 0.05, 0.95)
+    width = (last - first) / _BINS
+    if not width > 0:
+        # All in one place: against the edge or not.
+        return float(np.sum(weights[np.abs(values - edge) <= np.spacing(abs(edge))])), 0.0
+    # Bins are counted from the edge, so that the first one ends there.
+    index = np.floor(np.abs(values - edge) / width).astype(int)
+    index = np.minimum(index, int(min(10 * _BINS, (high - low) / width)))
+    shares, squares = np.bincount(index, weights), np.bincount(index, weights**2)
+    largest = float(shares.max())
+    return float(shares[0] / largest), float(np.sqrt(squares[0]) / largest)
+
+
+def _informed(prior: Any, values: np.ndarray, weights: np.ndarray) -> bool:
+    """Whether the data tell of a parameter: a posterior that is the prior fills it to its edges."""
+    if isinstance(prior, Constraint):
+        return True
+    try:
+        quantiles = np.asarray(prior.cdf(values), dtype=np.float64)
+    except Exception:  # a user's prior need not have one
+        return True
+    order = np.argsort(quantiles)
+    total = np.cumsum(weights[order])
+    return bool(np.max(np.abs(total / total[-1] - quantiles[order])) > _TOLD)
+
+
+def _beyond(values: np.ndarray, weights: np.ndarray, edge: float, low: float, high: float) -> float:
+    """Area beyond an edge of the normal curve that fits the values best, with what it has between the edges as one."""
+    rng = np.random.default_rng(0)
+    chosen = rng.choice(values, size=_FITTED, p=weights / weights.sum())
+    centre, scale = float(np.mean(chosen)), float(np.std(chosen))
+    if not scale > 0:
+        return 1.0
+    ends = (np.array([low, high]) - centre) / scale
+    standard = (chosen - centre) / scale
+
+    def minus_log_likelihood(shape: np.ndarray) -> float:
+        mean, width = shape[0], np.exp(shape[1])
+        inside = _log_area(*((ends - mean) / width))
+        return float(np.mean(0.5 * ((standard - mean) / width) ** 2) + shape[1] + inside)
+
+    # Values that fall off like an exponential have their peak infinitely far away: that far is far enough.
+    fit = minimize(minus_log_likelihood, [0.0, 0.0], bounds=[(-30, 30), (-3, 3)], method="L-BFGS-B")
+    mean, width = fit.x[0], np.exp(fit.x[1])
+    away = ((edge - centre) / scale - mean) / width
+    return float(norm.cdf(away) if edge == low else norm.sf(away))
+
+
+def _log_area(first: float, last: float) -> float:
+    """Logarithm of the area of a normal curve between two points."""
+    if first > 0:
+        first, last = -last, -first
+    upper, lower = norm.logcdf(last), norm.logcdf(first)
+    return float(upper + np.log1p(-np.exp(min(lower - upper, -1e-300))))
+
+
+def _quantiles(values: np.ndarray, weights: np.ndarray, *levels: float) -> np.ndarray:
+    order = np.argsort(values)
+    total = np.cumsum(weights[order])
+    at: np.ndarray = values[order][np.minimum(np.searchsorted(total / total[-1], levels), len(values) - 1)]
+    return at

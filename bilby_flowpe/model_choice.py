@@ -1,0 +1,287 @@
+"""The model of a run: the one that was named, one at hand that fits, one trained on the spot, or none."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numpy as np
+from bilby.core.sampler.base_sampler import Sampler
+from bilby.core.utils import check_directory_exists_and_if_not_mkdir, logger
+from bilby.gw.likelihood import GravitationalWaveTransient
+from safetensors import SafetensorError
+
+from .arguments import MODES, OF_THE_MODEL
+from .bound import BoundPosterior
+from .cache import cached_models, check_writable, nearest_refused, new_folder
+from .conditional.base import Conditional
+from .conditional.drawn import Modes, conditional_config, single_response
+from .conditional.modes import conditional_of
+from .errors import ContractError, MemoryLimitError, PriorError, SimulationError
+from .model import TrainedPosterior, find_model
+from .networks import compact
+from .plotting import plot_history
+from .processes.parallel import Row
+from .representation import RepresentationConfig
+from .simulation import GravitationalWaveSimulator, SimulationConfig, can_simulate, nobody_simulates
+from .storage.ledger import Ledger
+from .training.build import train_model
+from .training.calibrate import MEASURING
+from .training.recipe import TrainingConfig, has_learnt
+from .training.settings import Settings
+from .translation.contract import Contract, describe
+from .translation.problem import Unchanged
+
+_LEAST_WAVEFORMS = 10_000  # a network that learns from fewer knows these by heart
+_NO_MEMORY = ("not enough memory", "allocate memory", "out of memory")  # as torch says it
+
+Done = TypeVar("Done")
+
+
+class ModelChoice:
+    """Finds or trains the model of a run, or decides that there is none.
+
+    Parameters
+    ----------
+    sampler
+        With likelihood, priors and checked arguments.
+    translation
+        The problem in the form that models know.
+    ledger
+        Of what was evaluated; waveforms of a training are taken out of it.
+    scratch
+        Folder of what a run writes beside its result.
+    calibrated
+        Whether a model that is trained is measured on simulated events.
+
+    Attributes
+    ----------
+    seconds : dict
+        Of each stage.
+    """
+
+    def __init__(
+        self, sampler: Sampler, translation: Unchanged, ledger: Ledger, scratch: Path, calibrated: bool = True
+    ) -> None:
+        self.sampler, self.translation, self.ledger, self.calibrated = sampler, translation, ledger, calibrated
+        self.kwargs = sampler.kwargs
+        self.likelihood, self.transform = translation.likelihood, translation.transform
+        self.npool, self.progress = int(sampler.npool), self.kwargs["progress"]
+        self.seconds: dict[str, float] = {}
+        self._scratch = scratch
+
+    def _changed(self, *keys: str) -> list[str]:
+        """Arguments that are not what they are by default."""
+        return [key for key in keys if self.kwargs[key] != self.sampler.default_kwargs[key]]
+
+    def _timed(self, stage: str, work: Callable[[], Done]) -> Done:
+        began = time.monotonic()
+        done = work()
+        self.seconds[stage] = round(self.seconds.get(stage, 0.0) + time.monotonic() - began, 3)
+        return done
+
+    def __call__(self) -> tuple[BoundPosterior | None, str, Conditional | None]:
+        """A model bound to the data and its name, or none; and what is drawn from its conditional.
+
+        A problem that no network can learn is sampled without one; one line in the log says why.
+        """
+        given = self.kwargs["model"] is not None
+        if self.kwargs["network"] == "none" and not given:
+            if ignored := self._changed(*(key for key in OF_THE_MODEL if key not in ("network", *MODES))):
+                logger.warning(f"network='none' trains nothing: {ignored} have no effect")
+            return None, "none", self.conditional_alone()
+        why = self._obstacle()
+        if why is None:
+            try:
+                bound, source = self._find_or_train()
+                if bound is not None:
+                    return bound, source, bound.conditional
+                why = "the network that was trained tells no more than the prior"
+            except (PriorError, SimulationError) as error:
+                # What was asked for by name is not replaced by something else.
+                if given or (isinstance(error, MemoryLimitError) and self._changed("n_waveforms")):
+                    raise
+                why = str(error)
+        elif given and (self.translation.obstacle or self.translation.no_network):
+            raise SimulationError(f"model={self.kwargs['model']!r} cannot be used: {why}")
+        if ignored := self._changed("model", *(key for key in OF_THE_MODEL if key not in MODES)):
+            logger.warning(f"Nothing is trained for a {type(self.likelihood).__name__}: {ignored} have no effect")
+        return None, "none", self.conditional_alone(why)
+
+    def _obstacle(self) -> str | None:
+        """Why nothing can be trained, as far as the likelihood tells; ``None`` where training may be tried."""
+        translation = self.translation
+        if translation.no_network:
+            return f"{translation.no_network}. Such parameters are sampled through their quantiles"
+        if translation.obstacle is not None or can_simulate(self.likelihood):
+            return translation.obstacle
+        return nobody_simulates(self.likelihood)
+
+    def _find_or_train(self) -> tuple[BoundPosterior | None, str]:
+        """A model bound to the data, and its name; no model where a training ended before it had learnt anything."""
+        if self.kwargs["model"] is not None:
+            if ignored := self._changed(*OF_THE_MODEL):
+                logger.warning(f"model={self.kwargs['model']!r} is used as it was trained: {ignored} have no effect")
+            return self._bound(self._timed("model", lambda: find_model(self.kwargs["model"]))), str(
+                self.kwargs["model"]
+            )
+        contract = describe(self.likelihood, self.transform)
+        settings = self._settings()
+        if found := self._timed("model", lambda: self._find(contract, settings)):
+            logger.info(f"Using the model in {found[1]}")
+            return found
+        self._announce(contract, settings)
+        folder = new_folder(contract, settings, self.kwargs["cache"])
+        check_writable(folder.parent)
+        scratch = self._scratch
+        check_directory_exists_and_if_not_mkdir(str(scratch))
+        # Named after problem and settings: an interrupted training of something else is not gone on with.
+        checkpoint = scratch / f"training_{folder.name}.ckpt"
+        if not self.kwargs["resume"]:
+            checkpoint.unlink(missing_ok=True)
+        model = self._timed("training", lambda: self._trained(settings, checkpoint))
+        plot_history(model.history, scratch / "training.png")
+        # In Bilby's test mode nobody expects it to have learnt anything.
+        if self.calibrated and not has_learnt(model.history, model.information):
+            checkpoint.unlink(missing_ok=True)
+            logger.warning(
+                f"The training made {model.history['step'][-1]} steps, and the network tells no more of the parameters than "
+                "the prior does: it is not kept, and this event is refined from the prior. Give a longer "
+                "training_time, or end other work of this machine"
+            )
+            return None, "none"
+        try:
+            model.save(folder)
+        except (OSError, SafetensorError) as error:
+            # The training was paid for: this event is analysed, and the checkpoint stays.
+            logger.warning(
+                f"The model cannot be kept as {folder} ({error}): it serves this run, and {checkpoint} the next one under this "
+                "label"
+            )
+            return self._bound(model), "not kept"
+        checkpoint.unlink(missing_ok=True)
+        # Waveforms of the training: the model has learnt them.
+        self.ledger.clear()
+        logger.info(f"Model kept as {folder}")
+        return self._bound(model), folder.name
+
+    def _announce(self, contract: Contract, settings: Settings) -> None:
+        """Say why a model is trained and how long all of it takes, before it begins."""
+        if nearest := nearest_refused(contract, settings, self.kwargs["cache"]):
+            name, refusals = nearest
+            logger.info(f"The nearest model, {name}, was trained for another problem: " + "; ".join(refusals))
+        training, count = settings.training, settings.simulation.n_waveforms
+        stages = [f"simulating {count} waveforms"]
+        # Bilby times the likelihood; a waveform takes most of it.
+        each = getattr(self.sampler, "_log_likelihood_eval_time", np.nan)
+        simulating = count * each / self.npool if isinstance(self.likelihood, GravitationalWaveTransient) else 0.0
+        if np.isfinite(simulating) and simulating > 0:
+            stages[0] += f" ({_in_words(simulating)})"
+        steps = f"{training.max_steps} steps"
+        if training.max_time is None:
+            stages.append(f"training for {steps}")
+        else:
+            most = f" or {steps}" if training.max_steps else ""
+            stages.append(f"training for {_in_words(training.max_time)}{most}")
+            if settings.calibration_events:
+                stages.append(f"measuring the model for about {_in_words(MEASURING * training.max_time)}")
+        message = "No model was trained for this problem yet: " + ", ".join(stages)
+        if training.max_time is not None and np.isfinite(simulating):
+            measuring = MEASURING * training.max_time if settings.calibration_events else 0.0
+            message += f"; in all about {_in_words(simulating + training.max_time + measuring)}"
+        logger.info(f"{message}. The model is kept and reused for every later event of the kind")
+
+    def conditional_alone(self, why: str | None = None, tried: Sequence[Row] = ()) -> Conditional | None:
+        """What of a gravitational wave needs no network: the rest is refined from the prior for this event alone.
+
+        Parameters
+        ----------
+        why
+            Why there is no network, where one was asked for.
+        tried
+            Rows at which the symmetries of the waveform have to hold, beside draws from the prior.
+        """
+        conditional, obstacle = None, self.translation.obstacle
+        if obstacle is None and isinstance(self.likelihood, GravitationalWaveTransient):
+            try:
+                conditional = self._in_closed_form(tried)
+            except (ContractError, PriorError, SimulationError) as error:
+                obstacle = str(error)
+        reasons = dict.fromkeys(reason for reason in (why, obstacle) if reason)
+        drawn = "all is"
+        if conditional is not None and conditional.keys:
+            drawn = f"{list(conditional.keys)} are drawn from their conditional, the rest is"
+        logger.info(
+            f"No network{''.join(f' ({reason})' for reason in reasons)}: {drawn} refined from the prior, for this event alone"
+        )
+        return conditional
+
+    def _in_closed_form(self, tried: Sequence[Row]) -> Conditional:
+        # On the whole grid: a smaller one would serve a network alone, and take some hundred waveforms to find.
+        simulator = GravitationalWaveSimulator(
+            self.likelihood, self.transform, SimulationConfig(reduce_grid=False), simulate=False, tried=tried
+        )
+        modes = Modes(**{key: self.kwargs[key] for key in MODES})
+        return conditional_of(
+            conditional_config(simulator, modes, single_response(simulator, any_angle=True)), self.transform
+        )
+
+    def _trained(self, settings: Settings, checkpoint: Path) -> TrainedPosterior:
+        """A model, trained on fewer waveforms than by default where these do not fit into the memory."""
+
+        def trained(settings: Settings) -> TrainedPosterior:
+            priors = self.transform.priors
+            return train_model(self.likelihood, priors, settings, self.npool, checkpoint, self.progress)
+
+        try:
+            return trained(settings)
+        except MemoryLimitError as error:
+            if error.most < _LEAST_WAVEFORMS or self._changed("n_waveforms"):
+                raise
+            logger.warning(f"{error}: training on {error.most} waveforms")
+            simulation = replace(settings.simulation, n_waveforms=error.most)
+            return trained(replace(settings, simulation=simulation))
+        except (MemoryError, RuntimeError) as error:
+            if isinstance(error, MemoryError) or any(words in str(error) for words in _NO_MEMORY):
+                raise MemoryLimitError(f"the training ran out of memory ({str(error).strip()[:200]})") from error
+            raise
+
+    def _bound(self, model: TrainedPosterior) -> BoundPosterior:
+        return self._timed("representation", lambda: model.bind(self.likelihood, self.transform))
+
+    def _find(self, contract: Contract, settings: Settings) -> tuple[BoundPosterior, str] | None:
+        """The best model that can be bound to the data; what a conditional draw does not allow shows only there."""
+        for folder, model in cached_models(contract, settings, self.kwargs["cache"]):
+            try:
+                return model.bind(self.likelihood, self.transform), folder.name
+            except ContractError as error:
+                logger.info(f"Passing over {folder.name}: {error}")
+        return None
+
+    def _settings(self) -> Settings:
+        kwargs = self.kwargs
+        hidden = (kwargs["hidden_features"],) * 2
+        more: dict[str, Any] = {key: kwargs[key] for key in MODES}
+        if not self.calibrated:
+            more["calibration_events"] = 0
+        return Settings(
+            simulation=SimulationConfig(n_waveforms=kwargs["n_waveforms"], psd=kwargs["psd"]),
+            representation=RepresentationConfig(kind=kwargs["representation"]),
+            network=replace(compact(kwargs["network"]), hidden_features=hidden, gaussian_features=hidden),
+            training=TrainingConfig(
+                max_time=kwargs["training_time"],
+                max_steps=kwargs["training_steps"],
+                device=kwargs["device"],
+                learning_rate=kwargs["learning_rate"],
+            ),
+            fold_phase=kwargs["fold_phase"],
+            **more,
+        )
+
+
+def _in_words(seconds: float) -> str:
+    """A time for people: seconds below two minutes, minutes above."""
+    return f"{seconds:.0f} s" if seconds < 120 else f"{seconds / 60:.0f} minutes"

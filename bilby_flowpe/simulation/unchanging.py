@@ -1,0 +1,51 @@
+"""Parameters that do not change simulated data, found by trying.
+
+A network can learn no more of such a parameter than its prior. A likelihood may depend on it all the same: one with glitches or
+calibration of its own, whose data are simulated by the waveform alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from .rows import Rows
+from .simulator import Simulator
+
+_TRIED = 8  # pairs of draws from the prior: data have to be the same, number by number, for each
+
+
+def unchanging(simulator: Simulator, keys: Sequence[str]) -> tuple[str, ...]:
+    """Those of ``keys`` that change nothing in the data simulated, for any of a few draws from the prior.
+
+    Parameters
+    ----------
+    simulator
+        Makes the data.
+    keys
+        Search parameters; those that constraints or conditional priors tie to others are left out, as they cannot be moved
+        alone.
+    """
+    transform = simulator.transform
+    free = {*transform.independent_keys()}
+    rng = np.random.default_rng(20200218)
+    rows, others = (Rows(transform, transform.sample(_TRIED, rng))[:] for _ in range(2))
+    data = [simulator.example(row, seed) for seed, row in enumerate(rows)]
+    if all(of_row is None for of_row in data):
+        return ()
+
+    def changes(key: str) -> bool:
+        moved = ({**row, key: other[key]} for row, other in zip(rows, others, strict=True))
+        return any(
+            not _same(of_row, simulator.example(row, seed))
+            for seed, (row, of_row) in enumerate(zip(moved, data, strict=True))
+        )
+
+    return tuple(key for key in keys if key in free and not changes(key))
+
+
+def _same(one: np.ndarray | None, other: np.ndarray | None) -> bool:
+    if one is None or other is None:
+        return one is None and other is None
+    return bool(np.array_equal(one, other))
