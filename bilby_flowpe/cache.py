@@ -21,7 +21,8 @@ from .model import SHIPPED, TrainedPosterior
 from .storage.folder import WEIGHTS
 from .training.recipe import TrainingConfig, has_learnt
 from .training.settings import Settings, adapted
-from .translation.contract import Contract, Match
+from .translation.contract import Contract
+from .translation.matching import Match
 
 _CACHE_VARIABLE = "BILBY_FLOWPE_CACHE"
 _LEAST_FREE = 64 * 2**20

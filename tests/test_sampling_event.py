@@ -109,7 +109,8 @@ def far(centre: float, priors: PriorDict) -> Outcome:
     return EventSampler(aim, None, None, Wanted(1500, 2000), Budget(60_000), generator, rng)()
 
 
-@pytest.mark.parametrize("centre", [12.0, pytest.param(-15.0, marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("centre", [12.0, -15.0])
 def test_a_posterior_beyond_the_quantiles_of_its_prior_is_drawn_by_value(centre: float) -> None:
     """A prior's quantiles end at 8 standard deviations; the posterior is at 9.6, or at -12."""
     outcome = far(centre, PriorDict({"a": Gaussian(0, 1)}))

@@ -38,6 +38,7 @@ _DROP = 2.0  # fall of the log density, in nats, that ends a mode's width
 _EACH, _EACH_DIMENSION = 30, 10  # draws of a generation from one start, and more for each dimension
 _COUNTING = 0.25  # share of a generation's draws that should count in its moments
 _GENERATIONS = 25
+_ARRIVED = 3  # generations at an inverse temperature of one, after which the mean is that of the mode
 _SHARES, _WIDTH = (0.6, 0.25, 0.15), 2.0  # of what was found, of the same broadened by this factor, and of the prior
 _WORTH = 15.0  # log of the ratio of masses from which on a mode is left out
 
@@ -49,7 +50,12 @@ class _Climb:
     mean: np.ndarray
     covariance: np.ndarray
     log_mass: float = -np.inf
-    done: bool = False
+    arrived: int = 0
+
+    @property
+    def done(self) -> bool:
+        """Whether it is where it should be: a first generation at the mode may have come from one side of it."""
+        return self.arrived >= _ARRIVED
 
 
 def search(pool: Pool, climber: LocalSearch, scanned: int) -> Mixture | None:
@@ -199,7 +205,7 @@ class LocalSearch:
             scatter = ((at - mean) * weights[:, None]).T @ (at - mean)
             # As many draws of the last covariance keep a few points from spanning less than all directions.
             climb.covariance = (effective * scatter + (n + 2) * climb.covariance) / (effective + n + 2)
-            climb.mean, climb.done = mean, beta >= 1
+            climb.mean, climb.arrived = mean, climb.arrived + (beta >= 1)
             climb.log_mass = float(logsumexp(log_ratio) - np.log(size))
         return True
 

@@ -132,9 +132,9 @@ class Target:
     translation: Unchanged = field(default=None)  # type: ignore[assignment]  # the identity, when left out
     n_likelihood: int = 0
     n_nan: int = 0
-    seconds_each: float = 0.0
     closed_form: ClosedFormRecord = field(default_factory=ClosedFormRecord)
     raises: bool = False
+    seconds_each: float = field(default=0.0, init=False)
 
     def __post_init__(self) -> None:
         if self.conditional is None:
