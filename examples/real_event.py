@@ -35,7 +35,7 @@ from pathlib import Path
 import bilby
 import numpy as np
 
-WHOLE = 5.0, 100.0  # solar masses: chirp masses of the prior where a search finds nothing at a given time
+WHOLE = 6.0, 100.0  # solar masses: chirp masses of the prior where a search finds nothing at a given time
 SHOWN = ("chirp_mass", "mass_ratio", "chi_eff", "luminosity_distance", "theta_jn", "ra", "dec")
 
 
@@ -214,6 +214,7 @@ def main() -> None:
     parser.add_argument("--network", default="none", help="'maf' to train a model for events of this kind")
     parser.add_argument("--training-time", type=float, default=1200.0)
     parser.add_argument("--waveforms", type=int, default=50_000)
+    parser.add_argument("--effective", type=int, default=5000, help="effective draws to aim at")
     parser.add_argument("--cache", help="folder of the models trained on demand")
     parser.add_argument("--npool", type=int, default=os.cpu_count() or 1)
     parser.add_argument("--outdir", type=Path, default=Path("outdir/real_event"))
@@ -226,7 +227,7 @@ def main() -> None:
     likelihood, priors, trigger = problem(arguments)
     training = {"training_time": arguments.training_time, "n_waveforms": arguments.waveforms, "cache": arguments.cache}
     result = bilby.run_sampler(
-        likelihood, priors, sampler="flowpe", network=arguments.network, npool=arguments.npool,
+        likelihood, priors, sampler="flowpe", network=arguments.network, npool=arguments.npool, n_effective=arguments.effective,
         outdir=str(arguments.outdir), **(training if arguments.network != "none" else {}),
         label=arguments.name, result_class=bilby.gw.result.CBCResult,
         conversion_function=bilby.gw.conversion.generate_all_bbh_parameters,
