@@ -40,7 +40,9 @@ _SETTLED = 1.0  # seconds at either end of the data, or of a gap, where a filter
 _PADDING = 32.0  # seconds after the data, for the longest template: 22 s for 4 solar masses from 20 Hz
 _TIMING = 0.005  # seconds that arrival times are off by at most, beside the light's way
 _LIKELY = 15.0  # log likelihood ratio down to which a template's mass is within the range
-_WIDER = 1.5  # factor that the range is made wider by: templates have no spins and equal masses
+_WIDER = 0.5, 20.0
+"""Part that the range is made wider by on either side, and the chirp mass in solar masses from which it is: templates have
+no spins and equal masses, which moves the chirp mass of a signal of many cycles less."""
 _SUN = 4.925491e-6  # G M / c^3 of the Sun in seconds
 
 
@@ -132,12 +134,14 @@ def search(
     time, snr = found[best]
     squares = np.array([_near(entry, time) for entry in found])
     likely = masses[squares > squares[best] - 2 * _LIKELY]
+    most, from_mass = _WIDER
+    wider = 1 + most * min(1.0, masses[best] / from_mass)
     trigger = Trigger(
         float(time),
         float(masses[best]),
         snr,
-        float(max(likely[0] / _WIDER, chirp_masses[0])),
-        float(min(likely[-1] * _WIDER, chirp_masses[1])),
+        float(max(likely[0] / wider, chirp_masses[0])),
+        float(min(likely[-1] * wider, chirp_masses[1])),
     )
     if trigger.network_snr < least_snr:
         raise DataError(

@@ -35,6 +35,7 @@ from pathlib import Path
 import bilby
 import numpy as np
 
+WHOLE = 6.0, 100.0  # solar masses: chirp masses of the prior where a search finds nothing at a given time
 SHOWN = ("chirp_mass", "mass_ratio", "chi_eff", "luminosity_distance", "theta_jn", "ra", "dec")
 
 
@@ -114,6 +115,7 @@ def interferometers(arguments: argparse.Namespace, trigger: float, detectors: li
 
 def problem(arguments: argparse.Namespace):
     """Likelihood and priors; what was not given is filled in."""
+    from bilby_flowpe.errors import DataError
     from bilby_flowpe.trigger import segment_length
 
     trigger, detectors = given_or_known(arguments)
@@ -121,10 +123,17 @@ def problem(arguments: argparse.Namespace):
         filename=str(arguments.priors) if arguments.priors else "aligned_spins_bbh.prior"
     )
     if trigger is None or not (arguments.chirp_mass or arguments.priors):
-        signal = found(arguments, trigger, detectors)
-        trigger = round(signal.time, 3) if trigger is None else trigger
+        try:
+            signal = found(arguments, trigger, detectors)
+            trigger = round(signal.time, 3) if trigger is None else trigger
+            around = signal.low, signal.high
+        except DataError as error:
+            if trigger is None:
+                raise SystemExit(str(error)) from error
+            print(f"{error}; all chirp masses from {WHOLE[0]:g} to {WHOLE[1]:g} are searched")
+            around = WHOLE
         if not arguments.priors:
-            arguments.chirp_mass = arguments.chirp_mass or (signal.low, signal.high)
+            arguments.chirp_mass = arguments.chirp_mass or around
     if arguments.chirp_mass:
         low, high = arguments.chirp_mass
         priors["chirp_mass"] = bilby.gw.prior.UniformInComponentsChirpMass(low, high, name="chirp_mass")
@@ -205,6 +214,7 @@ def main() -> None:
     parser.add_argument("--network", default="none", help="'maf' to train a model for events of this kind")
     parser.add_argument("--training-time", type=float, default=1200.0)
     parser.add_argument("--waveforms", type=int, default=50_000)
+    parser.add_argument("--effective", type=int, default=5000, help="effective draws to aim at")
     parser.add_argument("--cache", help="folder of the models trained on demand")
     parser.add_argument("--npool", type=int, default=os.cpu_count() or 1)
     parser.add_argument("--outdir", type=Path, default=Path("outdir/real_event"))
@@ -215,9 +225,10 @@ def main() -> None:
     from bilby_flowpe.validation import report_result
 
     likelihood, priors, trigger = problem(arguments)
+    training = {"training_time": arguments.training_time, "n_waveforms": arguments.waveforms, "cache": arguments.cache}
     result = bilby.run_sampler(
-        likelihood, priors, sampler="flowpe", network=arguments.network, training_time=arguments.training_time,
-        n_waveforms=arguments.waveforms, cache=arguments.cache, npool=arguments.npool, outdir=str(arguments.outdir),
+        likelihood, priors, sampler="flowpe", network=arguments.network, npool=arguments.npool, n_effective=arguments.effective,
+        outdir=str(arguments.outdir), **(training if arguments.network != "none" else {}),
         label=arguments.name, result_class=bilby.gw.result.CBCResult,
         conversion_function=bilby.gw.conversion.generate_all_bbh_parameters,
     )  # fmt: skip

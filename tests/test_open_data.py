@@ -117,3 +117,16 @@ def test_fetched_strain_heeds_data_quality(monkeypatch: pytest.MonkeyPatch) -> N
     # Without it the strain is what there is.
     monkeypatch.setattr(StateVector, "fetch_open_data", staticmethod(unreachable))
     np.testing.assert_array_equal(fetched("H1", START, START + 32).value, NOISE)
+
+
+@pytest.mark.parametrize("rate", [4096, 16384])
+def test_rates_of_the_open_data_give_the_same_kind_of_data(tmp_path: Path, rate: int) -> None:
+    noise = np.random.default_rng(1).standard_normal(32 * rate)
+    write_strain(tmp_path / "a.hdf5", "H1", START, noise, rate)
+    read = from_files("H1", 0, 2e9, tmp_path)
+    curve = noise_curve(read, 4.0, method="welch", without=(START + 14, START + 18))
+    made = interferometer("H1", read, START + 14, 4.0, curve, 20.0, 1024.0)
+    assert (made.sampling_frequency, made.duration) == (2048, 4)
+    power = np.mean(np.abs(made.whitened_frequency_domain_strain[made.frequency_mask]) ** 2) / 2
+    # 4017 bins, and a curve that is good to a per cent.
+    assert power == pytest.approx(0.875, abs=5 * 0.875 / 4017**0.5 + 0.01)

@@ -217,7 +217,9 @@ def test_an_event_from_its_files_alone(tmp_path: Path) -> None:
     """A light binary, outside of the chirp masses that Bilby's default priors have: found, and not cut."""
     chirp_mass = (14.0 * 8.0) ** 0.6 / 22.0**0.2
     files(tmp_path, np.random.default_rng(4), mass_1=14.0, mass_2=8.0, luminosity_distance=300.0)
-    told = event(tmp_path, tmp_path / "out", "--maximum-frequency", "512", "--waveform", "IMRPhenomD")
+    told = event(
+        tmp_path, tmp_path / "out", "--maximum-frequency", "512", "--waveform", "IMRPhenomD", "--effective", "1000"
+    )
     low, high = map(float, re.search(r"prior of the chirp mass: ([\d.]+) to ([\d.]+)", told).groups())
     assert low < chirp_mass < high < 25
     _, lower, upper = map(float, re.search(r"chirp_mass +([\d.]+) +\[([\d.]+), ([\d.]+)\]", told).groups())
