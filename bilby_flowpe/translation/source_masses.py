@@ -87,7 +87,8 @@ class SourceMasses:
         of_asked = self._asked.log_prob({key: asked[key] for key in self._asked.keys})
         inside = np.isfinite(of_plain)
         log_ratio: np.ndarray = np.where(inside, of_asked - np.where(inside, of_plain, 0.0), 0.0)
-        return log_ratio - len(self.keys) * np.log(scale)
+        log_ratio -= len(self.keys) * np.log(scale)
+        return log_ratio
 
 
 def source_masses(transform: PriorTransform) -> tuple[str, ...]:
