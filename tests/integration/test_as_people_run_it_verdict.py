@@ -281,7 +281,7 @@ def log_evidence(likelihood: GaussianLikelihood) -> float:
 
 
 def test_a_network_that_has_learnt_nothing_is_not_kept(tmp_path: Path, lines: list[str]) -> None:
-    """One step; the event is sampled from the prior, rightly, and nothing waits in the cache for the next run."""
+    """One step that goes nowhere; the event is sampled from the prior, rightly, and nothing waits in the cache."""
     cache = tmp_path / "models"
     likelihood, priors = straight()
     result = run(
@@ -290,6 +290,7 @@ def test_a_network_that_has_learnt_nothing_is_not_kept(tmp_path: Path, lines: li
         priors,
         network="maf",
         training_steps=1,
+        learning_rate=1e-9,
         n_waveforms=500,
         cache=str(cache),
         n_effective=500,
