@@ -22,6 +22,7 @@ Training pushes the KL term no further down than ``kl_floor``, 0.2, and so that 
 of the paper end at 4 to 11 (table III)."""
 
 _WARM_UP = 0.02
+_LEARNT = 0.05  # nats by which a network that has learnt anything is better than the prior; one step may gain less
 _OVERTIME = 3.0  # times max_time at which a training ends, whether it has made its least number of steps or not
 _PAIRS, _BATCH = 900_000, 512
 
@@ -195,7 +196,7 @@ def has_learnt(history: Mapping[str, Any], information: Mapping[str, Any]) -> bo
         What is known of the model; without ``"loss_of_prior"`` nothing is held against it.
     """
     losses, of_prior = history.get("validation_loss"), information.get("loss_of_prior")
-    return not losses or of_prior is None or bool(losses[history["best"]] < of_prior)
+    return not losses or of_prior is None or bool(losses[history["best"]] < of_prior - _LEARNT)
 
 
 def annealed(terms: Mapping[str, torch.Tensor], multiplier: float, floor: float) -> torch.Tensor:
