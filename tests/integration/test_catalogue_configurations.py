@@ -1,0 +1,282 @@
+"""Likelihoods and priors as bilby_pipe builds them for catalogues, over all pairs of its settings.
+
+The first half builds what ``bilby_pipe_analysis`` hands to ``bilby.run_sampler``, without bilby_pipe; the second half, slow, runs
+bilby_pipe itself on files of strain.
+"""
+
+from __future__ import annotations
+
+import itertools
+import os
+import subprocess
+import sys
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import bilby
+import numpy as np
+import pytest
+from bilby.core.prior import Cosine, PowerLaw, Sine, Uniform
+from bilby.core.result import Result
+from bilby.gw.conversion import convert_to_lal_binary_black_hole_parameters, generate_all_bbh_parameters
+from bilby.gw.detector import InterferometerList
+from bilby.gw.likelihood import GravitationalWaveTransient
+from bilby.gw.prior import BBHPriorDict, CalibrationPriorDict
+
+START, DURATION, RATE = 1126259462.0, 1.0, 512.0
+TRIGGER = START + 0.7
+MINIMA = {"H1": 20.0, "L1": 30.0, "V1": 25.0}
+NODES = 4  # the fewest that Bilby's splines take
+SIGNAL = {
+    "chirp_mass": 35.0, "mass_ratio": 0.8, "chi_1": 0.0, "chi_2": 0.0, "luminosity_distance": 2000.0, "theta_jn": 0.5,
+    "psi": 1.0, "phase": 1.3, "geocent_time": TRIGGER, "ra": 1.4, "dec": -1.2,
+}  # fmt: skip
+SKY = {"sky": ("ra", "dec"), "H1L1": ("azimuth", "zenith")}
+
+
+@dataclass(frozen=True)
+class Configuration:
+    """Settings of bilby_pipe. ``calibration``: its parameters ``off``, ``free`` or ``marginalised``."""
+
+    time_reference: str = "geocent"
+    reference_frame: str = "sky"
+    distance: bool = False
+    phase: bool = False
+    time: str = "off"  # or marginalised, with "jitter" or "bare"
+    calibration: str = "off"
+    detectors: tuple[str, ...] = ("H1", "L1")
+    minima: str = "same"  # or "each" detector has its own
+
+    def __str__(self) -> str:
+        on = [word for word in ("distance", "phase") if getattr(self, word)]
+        return "-".join(
+            [self.time_reference, self.reference_frame, *on, f"time_{self.time}", f"calibration_{self.calibration}",
+             "".join(self.detectors), self.minima]
+        )  # fmt: skip
+
+    @property
+    def minimum_frequency(self) -> dict[str, float]:
+        return {name: MINIMA[name] if self.minima == "each" else 20.0 for name in self.detectors}
+
+    @property
+    def marginalised(self) -> set[str]:
+        """Parameters that Bilby integrates out; it does not do so with a time at a detector, and says so."""
+        time = self.time != "off" and self.time_reference == "geocent"
+        flags = {"luminosity_distance": self.distance, "phase": self.phase, "geocent_time": time}
+        return {key for key, flag in flags.items() if flag}
+
+
+LEVELS: dict[str, tuple[Any, ...]] = {
+    "time_reference": ("geocent", "H1", "L1"),
+    "reference_frame": ("sky", "H1L1"),
+    "distance": (False, True),
+    "phase": (False, True),
+    "time": ("off", "jitter", "bare"),
+    "calibration": ("off", "free", "marginalised"),
+    "detectors": (("H1", "L1"), ("H1", "L1", "V1")),
+    "minima": ("same", "each"),
+}
+TWO, THREE = LEVELS["detectors"]
+ARRAY = [
+    Configuration(),
+    Configuration("H1", "H1L1", True, True, "jitter", "free", TWO, "each"),
+    Configuration("L1", "sky", True, True, "bare", "marginalised", THREE, "same"),
+    Configuration("L1", "H1L1", False, False, "off", "free", THREE, "each"),
+    Configuration("H1", "sky", False, False, "jitter", "marginalised", THREE, "each"),
+    Configuration("geocent", "H1L1", False, True, "bare", "off", THREE, "each"),
+    Configuration("L1", "H1L1", True, False, "jitter", "off", TWO, "same"),
+    Configuration("geocent", "H1L1", True, True, "off", "marginalised", TWO, "same"),
+    Configuration("H1", "sky", True, False, "bare", "free", TWO, "same"),
+    Configuration("geocent", "H1L1", True, False, "jitter", "free", TWO, "same"),
+    Configuration("H1", "sky", False, False, "off", "off", TWO, "each"),
+    # As most catalogue analyses with time marginalisation are: everything that Bilby can integrate out.
+    Configuration(distance=True, phase=True, time="jitter"),
+]
+"""Every pair of levels of two settings is there at least once."""
+
+
+def test_every_pair_of_settings_is_tried() -> None:
+    for one, other in itertools.combinations(LEVELS, 2):
+        wanted = set(itertools.product(LEVELS[one], LEVELS[other]))
+        assert {(getattr(row, one), getattr(row, other)) for row in ARRAY} == wanted, (one, other)
+
+
+# As bilby_pipe builds them --------------------------------------------------------------------------------------------
+
+
+def coarse_table(likelihood: GravitationalWaveTransient) -> None:
+    """Bilby's table of the likelihood integrated over distance, on every 25th of its distances: a second instead of a minute.
+
+    Steps of 50 Mpc are a fifth of the width that the likelihood of a signal-to-noise ratio of 12 has in distance.
+    """
+    likelihood._dist_margd_loglikelihood_array = np.zeros((400, 800))  # its shape gives the axes
+    scaling = likelihood._ref_dist / likelihood._distance_array[::25]
+    prior = likelihood.distance_prior_array[::25]
+    inner = np.outer(likelihood._d_inner_h_ref_array, scaling)
+    inner = bilby.gw.utils.ln_i0(abs(inner)) if likelihood.phase_marginalization else inner
+    norms = np.outer(likelihood._optimal_snr_squared_ref_array, scaling**2) / 2
+    weights = prior / prior.sum()
+    rows = [logsumexp_rows(inner - norm, weights) for norm in norms]
+    likelihood._dist_margd_loglikelihood_array = np.array(rows)
+    likelihood.cache_lookup_table()
+
+
+def logsumexp_rows(exponents: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    top = exponents.max(axis=1)
+    return top + np.log(np.exp(exponents - top[:, None]) @ weights)
+
+
+@pytest.fixture(scope="module")
+def tables(tmp_path_factory: pytest.TempPathFactory) -> Any:
+    """Folder of the tables, which are made once."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(GravitationalWaveTransient, "_create_lookup_table", coarse_table)
+        yield tmp_path_factory.mktemp("tables")
+
+
+def detectors(configuration: Configuration) -> InterferometerList:
+    """Gaussian noise of the design curves, and the signal."""
+    bilby.core.utils.random.seed(3)
+    found = InterferometerList(list(configuration.detectors))
+    for ifo in found:
+        ifo.minimum_frequency = configuration.minimum_frequency[ifo.name]
+    found.set_strain_data_from_power_spectral_densities(RATE, DURATION, START)
+    found.inject_signal(waveform_generator=generator(configuration), parameters=dict(SIGNAL))
+    if configuration.calibration != "off":
+        for ifo in found:
+            ifo.calibration_model = bilby.gw.calibration.CubicSpline(
+                f"recalib_{ifo.name}_", ifo.minimum_frequency, ifo.maximum_frequency, n_points=NODES
+            )
+    return found
+
+
+def generator(configuration: Configuration) -> Any:
+    return bilby.gw.WaveformGenerator(
+        DURATION, RATE, START, bilby.gw.source.lal_binary_black_hole,
+        parameter_conversion=convert_to_lal_binary_black_hole_parameters,
+        waveform_arguments={
+            "waveform_approximant": "IMRPhenomD", "reference_frequency": 20.0,
+            "minimum_frequency": min(configuration.minimum_frequency.values()), "catch_waveform_errors": True,
+        },
+    )  # fmt: skip
+
+
+def priors_of(configuration: Configuration) -> BBHPriorDict:
+    """``Input._get_priors``: time at the reference, sky angles of the frame, calibration."""
+    priors = BBHPriorDict(
+        {
+            "chirp_mass": Uniform(34, 36),
+            "mass_ratio": 0.8,
+            "chi_1": 0.0,
+            "chi_2": 0.0,
+            "luminosity_distance": PowerLaw(2, 100, 5000),
+            "theta_jn": Sine(),
+            "psi": Uniform(0, np.pi, boundary="periodic"),
+            "phase": Uniform(0, 2 * np.pi, boundary="periodic"),
+        }
+    )
+    key = f"{configuration.time_reference}_time"
+    priors[key] = Uniform(TRIGGER - 0.1, TRIGGER + 0.1, name=key)
+    longitude, latitude = SKY[configuration.reference_frame]
+    priors[longitude] = Uniform(0, 2 * np.pi, boundary="periodic")
+    priors[latitude] = Cosine() if latitude == "dec" else Sine()
+    if configuration.calibration != "off":
+        for name in configuration.detectors:
+            spline = CalibrationPriorDict.constant_uncertainty_spline(
+                0.05, 0.05, configuration.minimum_frequency[name], RATE / 2, NODES, name, "reflective"
+            )
+            priors.update(spline)
+    return priors
+
+
+def build(configuration: Configuration, tables: Path) -> tuple[GravitationalWaveTransient, BBHPriorDict]:
+    """``Input.likelihood`` and the search priors, which the likelihood has changed."""
+    search = priors_of(configuration).copy()
+    curves: dict[str, Any] = {}
+    if configuration.calibration == "marginalised":
+        files = {name: str(tables / f"{configuration}_{name}.h5") for name in configuration.detectors}
+        curves = {"calibration_lookup_table": files, "number_of_response_curves": 20}
+    likelihood = GravitationalWaveTransient(
+        interferometers=detectors(configuration),
+        waveform_generator=generator(configuration),
+        priors=search,
+        phase_marginalization=configuration.phase,
+        distance_marginalization=configuration.distance,
+        distance_marginalization_lookup_table=str(tables / f"distances_{configuration.phase}.npz"),
+        time_marginalization=configuration.time != "off",
+        jitter_time=configuration.time != "bare",
+        reference_frame=configuration.reference_frame,
+        time_reference=configuration.time_reference,
+        calibration_marginalization=configuration.calibration == "marginalised",
+        **curves,
+    )
+    return likelihood, search
+
+
+def sample(likelihood: GravitationalWaveTransient, priors: BBHPriorDict, outdir: Path, **options: Any) -> Result:
+    """As ``bilby_pipe_analysis`` does, conversion with the likelihood included; read back from the file."""
+    bilby.run_sampler(
+        likelihood, priors, sampler="flowpe", network="none", outdir=str(outdir), label="run", sampling_seed=7,
+        conversion_function=generate_all_bbh_parameters, result_class=bilby.gw.result.CBCResult,
+        progress=False, **options,
+    )  # fmt: skip
+    return bilby.read_in_result(str(outdir / "run_result.json"))
+
+
+def check_columns(configuration: Configuration, result: Result) -> None:
+    """All physical parameters are there, numbers, and within their priors, whatever was integrated out."""
+    posterior = result.posterior
+    assert len(posterior) >= 1
+    free = {f"recalib_{name}_{kind}_{node}" for name in configuration.detectors for kind in ("amplitude", "phase")
+            for node in range(NODES)} if configuration.calibration == "free" else set()  # fmt: skip
+    made = {"luminosity_distance", "phase", "geocent_time", "ra", "dec", "psi", "theta_jn", "chirp_mass", "mass_1_source"}
+    made |= {f"{name}_optimal_snr" for name in configuration.detectors} | free
+    made |= {f"{configuration.time_reference}_time", *SKY[configuration.reference_frame]}
+    assert made <= {*posterior}
+    for key in made:
+        assert np.isfinite(np.asarray(posterior[key], dtype=float)).all(), key
+    for key, prior in priors_of(configuration).items():
+        if key in made:
+            values = np.asarray(posterior[key], dtype=float)
+            slack = 2 / RATE if key in configuration.marginalised and key == "geocent_time" else 0.0
+            assert values.min() >= prior.minimum - slack and values.max() <= prior.maximum + slack, key
+
+
+def check_verdict(result: Result) -> None:
+    """Not reliable without a network; failed for the sake of the budget alone."""
+    statistics = result.meta_data["run_statistics"]
+    assert statistics["verdict"] in ("check", "failed")
+    assert statistics["reasons"]
+    if statistics["verdict"] == "failed":
+        assert any("max_likelihood_evaluations" in reason for reason in statistics["reasons"]), statistics["reasons"]
+        words = ("closed form", "not a number", "outside the prior")
+        assert not [reason for reason in statistics["reasons"] if any(word in reason for word in words)]
+
+
+def fixed_values(priors: BBHPriorDict) -> dict[str, float]:
+    """Of what is not searched, marginalised parameters included; after the run Bilby has put their priors back."""
+    values = {key: prior if isinstance(prior, float) else prior.peak for key, prior in priors.items()
+              if isinstance(prior, float) or prior.is_fixed}  # fmt: skip
+    return {key: float(value) for key, value in values.items()}
+
+
+def check_likelihoods(likelihood: GravitationalWaveTransient, fixed: dict[str, float], result: Result) -> None:
+    """The log likelihood beside a row is what the likelihood given, marginalised or not, has at its search parameters."""
+    for _, row in result.posterior.iloc[:3].iterrows():
+        found = float(likelihood.log_likelihood_ratio({**fixed, **row[result.search_parameter_keys].astype(float)}))
+        assert float(row["log_likelihood"]) == pytest.approx(found, abs=2e-3)
+
+
+# Bilby's tables of marginalised calibration errors take most of a minute together.
+QUICK = [pytest.param(one, id=str(one), marks=[pytest.mark.slow] * (one.calibration == "marginalised")) for one in ARRAY]
+
+
+@pytest.mark.parametrize("configuration", QUICK)
+def test_each_ends_with_a_whole_posterior(configuration: Configuration, tables: Path, tmp_path: Path) -> None:
+    likelihood, priors = build(configuration, tables)
+    fixed = fixed_values(priors)
+    result = sample(likelihood, priors, tmp_path, max_likelihood_evaluations=300, n_effective=100)
+    check_verdict(result)
+    check_columns(configuration, result)
+    check_likelihoods(likelihood, fixed, result)
