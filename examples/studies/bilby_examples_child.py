@@ -1,8 +1,8 @@
 """Run one of Bilby's example scripts with its sampler replaced, and note every run of the sampler.
 
-Started by ``bilby_examples.py``, in the folder of the script. What the script gives to ``bilby.run_sampler`` beside its sampler's own
-arguments (likelihood, priors, label, conversion function and so on) goes through unchanged. Bilby's ``fake_sampler``, which evaluates a
-likelihood at the samples of a result, is left as it is.
+Started by ``bilby_examples.py``, in the folder of the script. What the script gives to ``bilby.run_sampler`` beside arguments of
+its sampler (likelihood, priors, label, conversion function and so on) goes through unchanged. Bilby's ``fake_sampler``, which
+evaluates a likelihood at the samples of a result, is left as it is.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ def figures(result: Any, sampler: str, truth: float | None, seconds: float) -> d
         "verdict": statistics.get("verdict"),
         "reasons": statistics.get("reasons", []),
         "efficiency": number(statistics.get("efficiency")),
-        "n_posterior": len(result.posterior),
+        "n_posterior": len(result.samples),
         "log_evidence": number(result.log_evidence),
         "log_evidence_err": number(result.log_evidence_err),
         "log_noise_evidence": number(result.log_noise_evidence),
@@ -53,7 +53,10 @@ def figures(result: Any, sampler: str, truth: float | None, seconds: float) -> d
 def closed_form(likelihood: Any, priors: Any) -> float | None:
     """ln Z of a normal likelihood well inside uniform priors, known for Bilby's fifteen-dimensional example."""
     name = type(likelihood).__name__
-    if name not in ("AnalyticalMultidimensionalCovariantGaussian", "AnalyticalMultidimensionalBimodalCovariantGaussian"):
+    if name not in (
+        "AnalyticalMultidimensionalCovariantGaussian",
+        "AnalyticalMultidimensionalBimodalCovariantGaussian",
+    ):
         return None
     # The likelihoods are normalised densities; the priors are wide enough for the tails to be nothing.
     return float(-sum(np.log(prior.maximum - prior.minimum) for prior in priors.values()))
@@ -70,7 +73,14 @@ def replacement(original: Callable[..., Any], sampler: str, options: dict[str, A
         # A script may save nothing or plot; a result that is there already would be given back unread.
         kept = {key: value for key, value in bound.items() if key in KEPT}
         began = time.monotonic()
-        result = original(**kept, sampler=sampler, npool=1, clean=True, **options)
+        try:
+            result = original(**kept, sampler=sampler, npool=1, clean=True, **options)
+        except Exception:
+            # Bilby saves the result before it converts samples: what was sampled is told, whatever came after.
+            saved = Path(kept.get("outdir", "outdir")) / f"{kept.get('label', 'label')}_result.json"
+            if saved.is_file():
+                rows.append(figures(bilby.read_in_result(str(saved)), sampler, None, time.monotonic() - began))
+            raise
         seconds = time.monotonic() - began
         rows.append(figures(result, sampler, closed_form(bound["likelihood"], result.priors), seconds))
         return result

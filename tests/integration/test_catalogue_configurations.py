@@ -1,7 +1,7 @@
 """Likelihoods and priors as bilby_pipe builds them for catalogues, over all pairs of its settings.
 
-The first half builds what ``bilby_pipe_analysis`` hands to ``bilby.run_sampler``, without bilby_pipe; the second half, slow, runs
-bilby_pipe itself on files of strain.
+The first half builds what ``bilby_pipe_analysis`` hands to ``bilby.run_sampler``, without bilby_pipe; the second half, slow,
+runs bilby_pipe itself on files of strain.
 """
 
 from __future__ import annotations
@@ -230,7 +230,17 @@ def check_columns(configuration: Configuration, result: Result) -> None:
     assert len(posterior) >= 1
     free = {f"recalib_{name}_{kind}_{node}" for name in configuration.detectors for kind in ("amplitude", "phase")
             for node in range(NODES)} if configuration.calibration == "free" else set()  # fmt: skip
-    made = {"luminosity_distance", "phase", "geocent_time", "ra", "dec", "psi", "theta_jn", "chirp_mass", "mass_1_source"}
+    made = {
+        "luminosity_distance",
+        "phase",
+        "geocent_time",
+        "ra",
+        "dec",
+        "psi",
+        "theta_jn",
+        "chirp_mass",
+        "mass_1_source",
+    }
     made |= {f"{name}_optimal_snr" for name in configuration.detectors} | free
     made |= {f"{configuration.time_reference}_time", *SKY[configuration.reference_frame]}
     assert made <= {*posterior}
@@ -269,14 +279,177 @@ def check_likelihoods(likelihood: GravitationalWaveTransient, fixed: dict[str, f
 
 
 # Bilby's tables of marginalised calibration errors take most of a minute together.
-QUICK = [pytest.param(one, id=str(one), marks=[pytest.mark.slow] * (one.calibration == "marginalised")) for one in ARRAY]
+QUICK = [
+    pytest.param(one, id=str(one), marks=[pytest.mark.slow] * (one.calibration == "marginalised")) for one in ARRAY
+]
 
 
 @pytest.mark.parametrize("configuration", QUICK)
 def test_each_ends_with_a_whole_posterior(configuration: Configuration, tables: Path, tmp_path: Path) -> None:
     likelihood, priors = build(configuration, tables)
     fixed = fixed_values(priors)
-    result = sample(likelihood, priors, tmp_path, max_likelihood_evaluations=300, n_effective=100)
+    result = sample(likelihood, priors, tmp_path, max_likelihood_evaluations=200, n_effective=100)
     check_verdict(result)
     check_columns(configuration, result)
     check_likelihoods(likelihood, fixed, result)
+
+
+@pytest.mark.parametrize(
+    "configuration", [Configuration("geocent", "H1L1"), Configuration("H1", "sky")], ids=["sky", "time"]
+)
+def test_priors_of_the_plain_frame_in_a_detectors_frame(
+    configuration: Configuration, tables: Path, tmp_path: Path
+) -> None:
+    """Where zenith and azimuth, or the time at H1, have no prior, Bilby takes right ascension, declination, geocentric time."""
+    likelihood, _ = build(configuration, tables)
+    priors = priors_of(Configuration())
+    fixed = fixed_values(priors)
+    result = sample(likelihood, priors, tmp_path, max_likelihood_evaluations=200, n_effective=100)
+    check_verdict(result)
+    check_columns(Configuration(), result)
+    check_likelihoods(likelihood, fixed, result)
+
+
+# The same evidence in other words ----------------------------------------------------------------------------------------
+
+BUDGET = {"max_likelihood_evaluations": 60000, "n_effective": 1000}
+SAME_EVIDENCE = {
+    "time at H1": (Configuration(), Configuration("H1")),
+    "sky of H1 and L1": (Configuration(), Configuration(reference_frame="H1L1")),
+    "distance": (Configuration(), Configuration(distance=True)),
+    "phase": (Configuration(), Configuration(phase=True)),
+    "time with jitter": (Configuration(), Configuration(time="jitter")),
+    "all integrated out": (Configuration(), ARRAY[-1]),
+    "calibration free": (Configuration(calibration="free"), Configuration("L1", "H1L1", calibration="free")),
+    "three detectors": (
+        Configuration(detectors=THREE, minima="each"),
+        Configuration("H1", "H1L1", detectors=THREE, minima="each"),
+    ),
+}
+"""Two configurations each that ask for one evidence: the posterior is well inside the window of time, wherever that is."""
+
+
+@pytest.fixture(scope="module")
+def evidences() -> dict[Configuration, tuple[float, float]]:
+    """Of configurations that have been run."""
+    return {}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("pair", SAME_EVIDENCE.values(), ids=SAME_EVIDENCE)
+def test_twins_have_one_evidence(
+    pair: tuple[Configuration, Configuration],
+    tables: Path,
+    tmp_path: Path,
+    evidences: dict[Configuration, tuple[float, float]],
+) -> None:
+    for seed, one in enumerate(pair):
+        if one not in evidences:
+            (tmp_path / str(seed)).mkdir()
+            result = sample(*build(one, tables), tmp_path / str(seed), sampling_seed=11 + seed, **BUDGET)
+            assert result.meta_data["run_statistics"]["verdict"] == "check"
+            evidences[one] = (result.log_bayes_factor, result.log_evidence_err)
+    (first, error), (second, other) = (evidences[one] for one in pair)
+    assert np.hypot(error, other) < 0.2
+    assert abs(first - second) < 5 * np.hypot(error, other)
+
+
+@pytest.mark.slow
+def test_a_minimum_frequency_of_ones_own_is_a_band_without_weight(tables: Path, tmp_path: Path) -> None:
+    """The same evidence as with one minimum for all, and noise without bound below each detector's own."""
+    own = Configuration(minima="each")
+    likelihood, priors = build(own, tables)
+    below = replace(own, minima="same")
+    twin, _ = build(below, tables)
+    for ifo in twin.interferometers:
+        given = next(one for one in likelihood.interferometers if one.name == ifo.name)
+        ifo.set_strain_data_from_frequency_domain_strain(given.frequency_domain_strain, RATE, DURATION, START)
+        density = np.where(ifo.frequency_array < MINIMA[ifo.name], 1.0, ifo.power_spectral_density_array)
+        ifo.power_spectral_density = bilby.gw.detector.PowerSpectralDensity(ifo.frequency_array, psd_array=density)
+    found = []
+    for seed, one in enumerate((likelihood, twin)):
+        (tmp_path / str(seed)).mkdir()
+        result = sample(one, priors.copy(), tmp_path / str(seed), sampling_seed=21 + seed, **BUDGET)
+        found.append((result.log_bayes_factor, result.log_evidence_err))
+    assert abs(found[0][0] - found[1][0]) < 5 * np.hypot(found[0][1], found[1][1])
+
+
+# bilby_pipe itself ---------------------------------------------------------------------------------------------------------
+
+CURVES = {"H1": "aLIGO_ZERO_DET_high_P_psd.txt", "L1": "aLIGO_ZERO_DET_high_P_psd.txt", "V1": "AdV_psd.txt"}
+SEGMENT = 4
+
+
+@pytest.fixture(scope="module")
+def strain(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """Files of eight seconds around the trigger, of noise and the signal."""
+    folder = tmp_path_factory.mktemp("strain")
+    bilby.core.utils.random.seed(4)
+    found = InterferometerList(list(CURVES))
+    for ifo in found:
+        ifo.minimum_frequency = 10.0
+        ifo.power_spectral_density = bilby.gw.detector.PowerSpectralDensity.from_power_spectral_density_file(
+            CURVES[ifo.name]
+        )
+    found.set_strain_data_from_power_spectral_densities(RATE, 2 * SEGMENT, TRIGGER - SEGMENT)
+    waves = bilby.gw.WaveformGenerator(
+        2 * SEGMENT, RATE, TRIGGER - SEGMENT, bilby.gw.source.lal_binary_black_hole,
+        waveform_arguments={"waveform_approximant": "IMRPhenomD", "reference_frequency": 20.0, "minimum_frequency": 10.0},
+    )  # fmt: skip
+    found.inject_signal(waveform_generator=waves, parameters=dict(SIGNAL))
+    files = {}
+    for ifo in found:
+        files[ifo.name] = folder / f"{ifo.name}.hdf5"
+        ifo.strain_data.to_gwpy_timeseries().write(files[ifo.name], path=f"{ifo.name}:STRAIN", format="hdf5")
+    return files
+
+
+def ini(configuration: Configuration, strain: dict[str, Path]) -> str:
+    """A configuration file as catalogue analyses have them."""
+
+    def each(values: dict[str, Any]) -> str:
+        return "{" + ", ".join(f"{name}: {values[name]}" for name in configuration.detectors) + "}"
+
+    lines = {
+        "label": "catalogue", "outdir": "outdir", "detectors": "[" + ", ".join(configuration.detectors) + "]",
+        "duration": SEGMENT, "sampling-frequency": RATE, "minimum-frequency": each(configuration.minimum_frequency),
+        "trigger-time": TRIGGER, "deltaT": 0.2, "data-dict": each(strain), "psd-dict": each(CURVES),
+        "channel-dict": each(dict.fromkeys(CURVES, "STRAIN")), "waveform-approximant": "IMRPhenomD",
+        "reference-frequency": 20, "prior-file": "catalogue.prior", "time-reference": configuration.time_reference,
+        "reference-frame": configuration.reference_frame, "distance-marginalization": configuration.distance,
+        "phase-marginalization": configuration.phase, "time-marginalization": configuration.time != "off",
+        "jitter-time": configuration.time != "bare", "enforce-signal-duration": False, "sampler": "flowpe",
+        "sampler-kwargs": "{network: none, max_likelihood_evaluations: 300, n_effective: 100, progress: False}",
+        "sampling-seed": 5, "n-parallel": 1, "request-cpus": 1, "result-format": "json",
+    }  # fmt: skip
+    if configuration.calibration != "off":
+        sigma = each(dict.fromkeys(CURVES, 0.05))
+        lines |= {"calibration-model": "CubicSpline", "spline-calibration-nodes": NODES}
+        lines |= {f"spline-calibration-{kind}-uncertainty-dict": sigma for kind in ("amplitude", "phase")}
+    if configuration.calibration == "marginalised":
+        lines |= {"calibration-marginalization": True, "number-of-response-curves": 20}
+    return "".join(f"{key} = {value}\n" for key, value in lines.items())
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("configuration", ARRAY, ids=str)
+def test_bilby_pipe(configuration: Configuration, strain: dict[str, Path], tmp_path: Path) -> None:
+    """From files of strain to a result, in the processes that bilby_pipe starts."""
+    pytest.importorskip("bilby_pipe", reason="bilby_pipe is not installed")
+    # bilby_pipe itself puts the angles of another frame, the time and the calibration into the prior.
+    priors = priors_of(Configuration())
+    del priors["geocent_time"]
+    priors.to_file(str(tmp_path), "catalogue")
+    (tmp_path / "catalogue.ini").write_text(ini(configuration, strain))
+    programs = Path(sys.executable).parent
+    environment = {**os.environ, "PATH": f"{programs}{os.pathsep}{os.environ['PATH']}", "OMP_NUM_THREADS": "1"}
+    done = subprocess.run(
+        [str(programs / "bilby_pipe"), "catalogue.ini", "--local"], cwd=tmp_path, env=environment, text=True,
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout[-5000:]
+    (file,) = (tmp_path / "outdir" / "result").glob("*_result.json")
+    result = bilby.read_in_result(str(file))
+    assert result.sampler == "flowpe"
+    check_verdict(result)
+    check_columns(configuration, result)
