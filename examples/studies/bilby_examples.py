@@ -211,8 +211,8 @@ python examples/studies/bilby_examples.py --outdir outdir/bilby_examples --table
 Settings of `sampler="flowpe"`: {settings}. CPU seconds are those of the whole script on one core, plots and imports included.
 Without a network `check` is the best verdict that a run can have, and `failed` says that the budget ended first. In the last
 column stands the closed form where there is one, and else, for scripts that are cheap enough, dynesty's ln Z with {nlive} live
-points. `marginalized_likelihood` ends, after its sampling, in an error of Bilby's own with any sampler: Bilby looks for the jitter
-of the marginalised time among the injected parameters.
+points. `marginalized_likelihood` ends, after its sampling, in an error of Bilby's own with any sampler: Bilby looks for the
+jitter of the marginalised time among the injected parameters.
 
 {table}
 """

@@ -1,8 +1,8 @@
 """Run one of Bilby's example scripts with its sampler replaced, and note every run of the sampler.
 
 Started by ``bilby_examples.py``, in the folder of the script. What the script gives to ``bilby.run_sampler`` beside arguments
-of its sampler (likelihood, priors, label, conversion function and so on) goes through unchanged. Bilby's ``fake_sampler``, which
-evaluates a likelihood at the samples of a result, is left as it is.
+of its sampler (likelihood, priors, label, conversion function and so on) goes through unchanged. Bilby's ``fake_sampler``, by
+which a likelihood is evaluated at the samples of a result, is left as it is.
 """
 
 from __future__ import annotations

@@ -254,8 +254,10 @@ def check_columns(configuration: Configuration, result: Result) -> None:
 
 
 def check_verdict(result: Result) -> None:
-    """Not reliable without a network; failed for the sake of the budget alone."""
+    """Not reliable without a network; failed for the sake of the budget alone; no error from a single draw."""
     statistics = result.meta_data["run_statistics"]
+    if statistics["effective_sample_size"] < 1.5:
+        assert not np.isfinite(result.log_evidence_err)
     assert statistics["verdict"] in ("check", "failed")
     assert statistics["reasons"]
     if statistics["verdict"] == "failed":
