@@ -22,8 +22,8 @@ priors = {f"x{i}": bilby.core.prior.Uniform(-5, 5) for i in range(2)}
 result = run_sampler(likelihood, priors, sampler="dynesty", nlive=10, walks=3, label="label", outdir="out", seed=3)
 assert result.sampler == "flowpe"
 """
-NOTEBOOK = {"cells": [{"cell_type": "markdown", "source": ["# words"]},
-                      {"cell_type": "code", "source": ["%matplotlib inline\n", *SCRIPT.splitlines(keepends=True)]}]}  # fmt: skip
+CELL = {"cell_type": "code", "source": ["%matplotlib inline\n", *SCRIPT.splitlines(keepends=True)]}
+NOTEBOOK = {"cells": [{"cell_type": "markdown", "source": ["# words"]}, CELL]}
 
 
 @pytest.fixture(scope="module")
@@ -39,7 +39,7 @@ def ran(tmp_path_factory: pytest.TempPathFactory) -> tuple[subprocess.CompletedP
     (folder / "tutorials" / "notebook.ipynb").write_text(json.dumps(NOTEBOOK))
     outdir = folder / "outdir"
     command = [sys.executable, str(STUDY), "--outdir", str(outdir), "--source", str(folder)]
-    done = subprocess.run([*command, "--n-effective", "500"], text=True, capture_output=True, check=False)
+    done = subprocess.run([*command, "--n-effective", "1000"], text=True, capture_output=True, check=False)
     page = folder / "page.md"
     subprocess.run([*command, "--table", str(page)], check=False)
     return done, json.loads((outdir / "figures.json").read_text()), page.read_text()
