@@ -219,7 +219,7 @@ Settings of `sampler="flowpe"`: {settings}. CPU seconds are those of the whole s
 Without a network `check` is the best verdict that a run can have, and `failed` says that the budget ended first. In the last
 column stands the closed form where there is one, and else, for scripts that are cheap enough, dynesty's ln Z with {nlive} live
 points. Likelihoods of {dear} take up to a second each: their budget is 300 evaluations.
-`marginalized_likelihood` ends, after its sampling, in an error of Bilby's own with any sampler: Bilby looks for the jitter of the
+`marginalized_likelihood` ends, after its sampling, in an error of Bilby's own with any sampler: it looks for the jitter of the
 marginalised time among the injected parameters.
 
 {table}
