@@ -380,6 +380,11 @@ def test_a_minimum_frequency_of_ones_own_is_a_band_without_weight(tables: Path, 
 
 CURVES = {"H1": "aLIGO_ZERO_DET_high_P_psd.txt", "L1": "aLIGO_ZERO_DET_high_P_psd.txt", "V1": "AdV_psd.txt"}
 SEGMENT = 4
+DEFAULT_SKY = """
+ra = Uniform(name='ra', minimum=0, maximum=2 * np.pi, boundary='periodic')
+dec = Cosine(name='dec')
+"""
+"""To the letter what bilby_pipe puts the angles of another frame in the place of."""
 
 
 @pytest.fixture(scope="module")
@@ -440,8 +445,11 @@ def test_bilby_pipe(configuration: Configuration, strain: dict[str, Path], tmp_p
     pytest.importorskip("bilby_pipe", reason="bilby_pipe is not installed")
     # bilby_pipe itself puts the angles of another frame, the time and the calibration into the prior.
     priors = priors_of(Configuration())
-    del priors["geocent_time"]
+    for key in ("geocent_time", "ra", "dec"):
+        del priors[key]
     priors.to_file(str(tmp_path), "catalogue")
+    with (tmp_path / "catalogue.prior").open("a") as file:
+        file.write(DEFAULT_SKY)
     (tmp_path / "catalogue.ini").write_text(ini(configuration, strain))
     programs = Path(sys.executable).parent
     environment = {**os.environ, "PATH": f"{programs}{os.pathsep}{os.environ['PATH']}", "OMP_NUM_THREADS": "1"}
@@ -450,8 +458,8 @@ def test_bilby_pipe(configuration: Configuration, strain: dict[str, Path], tmp_p
         stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stdout[-5000:]
-    (file,) = (tmp_path / "outdir" / "result").glob("*_result.json")
-    result = bilby.read_in_result(str(file))
+    (found,) = (tmp_path / "outdir" / "result").glob("*_result.json")
+    result = bilby.read_in_result(str(found))
     assert result.sampler == "flowpe"
     check_verdict(result)
     check_columns(configuration, result)
