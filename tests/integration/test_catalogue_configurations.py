@@ -214,10 +214,12 @@ def build(configuration: Configuration, tables: Path) -> tuple[GravitationalWave
     return likelihood, search
 
 
-def sample(likelihood: GravitationalWaveTransient, priors: BBHPriorDict, outdir: Path, **options: Any) -> Result:
+def sample(
+    likelihood: GravitationalWaveTransient, priors: BBHPriorDict, outdir: Path, seed: int = 7, **options: Any
+) -> Result:
     """As ``bilby_pipe_analysis`` does, conversion with the likelihood included; read back from the file."""
     bilby.run_sampler(
-        likelihood, priors, sampler="flowpe", network="none", outdir=str(outdir), label="run", sampling_seed=7,
+        likelihood, priors, sampler="flowpe", network="none", outdir=str(outdir), label="run", sampling_seed=seed,
         conversion_function=generate_all_bbh_parameters, result_class=bilby.gw.result.CBCResult,
         progress=False, **options,
     )  # fmt: skip
@@ -348,7 +350,7 @@ def test_twins_have_one_evidence(
     for seed, one in enumerate(pair):
         if one not in evidences:
             (tmp_path / str(seed)).mkdir()
-            result = sample(*build(one, tables), tmp_path / str(seed), sampling_seed=11 + seed, **BUDGET)
+            result = sample(*build(one, tables), tmp_path / str(seed), seed=11 + seed, **BUDGET)
             assert result.meta_data["run_statistics"]["verdict"] == "check"
             evidences[one] = (result.log_bayes_factor, result.log_evidence_err)
     (first, error), (second, other) = (evidences[one] for one in pair)
@@ -371,7 +373,7 @@ def test_a_minimum_frequency_of_ones_own_is_a_band_without_weight(tables: Path, 
     found = []
     for seed, one in enumerate((likelihood, twin)):
         (tmp_path / str(seed)).mkdir()
-        result = sample(one, priors.copy(), tmp_path / str(seed), sampling_seed=21 + seed, **BUDGET)
+        result = sample(one, priors.copy(), tmp_path / str(seed), seed=21 + seed, **BUDGET)
         found.append((result.log_bayes_factor, result.log_evidence_err))
     assert abs(found[0][0] - found[1][0]) < 5 * np.hypot(found[0][1], found[1][1])
 
