@@ -1,5 +1,7 @@
 """Run one of Bilby's example scripts with its sampler replaced, and note every run of the sampler.
 
+    python examples/studies/bilby_examples_child.py SCRIPT FIGURES SAMPLER OPTIONS
+
 Started by ``bilby_examples.py``, in the folder of the script. What the script gives to ``bilby.run_sampler`` beside arguments
 of its sampler (likelihood, priors, label, conversion function and so on) goes through unchanged. Bilby's ``fake_sampler``, by
 which a likelihood is evaluated at the samples of a result, is left as it is.
