@@ -1,0 +1,122 @@
+"""Run one of Bilby's example scripts with its sampler replaced, and note every run of the sampler.
+
+    python examples/studies/bilby_examples_child.py SCRIPT FIGURES SAMPLER OPTIONS
+
+Started by ``bilby_examples.py``, in the folder of the script. What the script gives to ``bilby.run_sampler`` beside arguments
+of its sampler (likelihood, priors, label, conversion function and so on) goes through unchanged. Bilby's ``fake_sampler``, by
+which a likelihood is evaluated at the samples of a result, is left as it is.
+"""
+
+from __future__ import annotations
+
+import inspect
+import json
+import math
+import runpy
+import sys
+import time
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import bilby
+import bilby.core.sampler as sampler_module
+import numpy as np
+
+KEPT = frozenset(inspect.signature(sampler_module.run_sampler).parameters) - {"sampler", "npool", "clean", "kwargs"}
+"""Arguments of ``run_sampler`` that do not belong to a sampler."""
+
+
+def number(value: Any) -> float | None:
+    """A float that JSON can hold; infinite and missing values are none."""
+    return float(value) if value is not None and math.isfinite(float(value)) else None
+
+
+def figures(result: Any, sampler: str, truth: float | None, seconds: float) -> dict[str, Any]:
+    """What the table tells of one run."""
+    statistics = (result.meta_data or {}).get("run_statistics", {}) if sampler == "flowpe" else {}
+    return {
+        "label": result.label,
+        "n_parameters": len(result.search_parameter_keys),
+        "evaluations": int(result.num_likelihood_evaluations or 0),
+        "verdict": statistics.get("verdict"),
+        "reasons": statistics.get("reasons", []),
+        "efficiency": number(statistics.get("efficiency")),
+        "n_posterior": len(result.samples),
+        "log_evidence": number(result.log_evidence),
+        "log_evidence_err": number(result.log_evidence_err),
+        "log_noise_evidence": number(result.log_noise_evidence),
+        "truth": truth,
+        "run_seconds": seconds,
+    }
+
+
+def closed_form(likelihood: Any, priors: Any) -> float | None:
+    """ln Z of a normal likelihood well inside uniform priors, known for Bilby's fifteen-dimensional example."""
+    name = type(likelihood).__name__
+    if name not in (
+        "AnalyticalMultidimensionalCovariantGaussian",
+        "AnalyticalMultidimensionalBimodalCovariantGaussian",
+    ):
+        return None
+    # The likelihoods are normalised densities; the priors are wide enough for the tails to be nothing.
+    return float(-sum(np.log(prior.maximum - prior.minimum) for prior in priors.values()))
+
+
+def replacement(original: Callable[..., Any], sampler: str, options: dict[str, Any], rows: list[dict[str, Any]]) -> Any:
+    """A ``run_sampler`` that calls the original with another sampler, and adds a row to ``rows``."""
+
+    def run_sampler(*positional: Any, **named: Any) -> Any:
+        bound = inspect.signature(original).bind(*positional, **named).arguments
+        own = bound.pop("kwargs", {})
+        if bound.get("sampler") == "fake_sampler":
+            return original(**bound, **own)
+        # A script may save nothing or plot; a result that is there already would be given back unread.
+        kept = {key: value for key, value in bound.items() if key in KEPT}
+        began = time.monotonic()
+        try:
+            result = original(**kept, sampler=sampler, npool=1, clean=True, **options)
+        except Exception:
+            # Bilby saves the result before it converts samples: what was sampled is told, whatever came after.
+            saved = Path(kept.get("outdir", "outdir")) / f"{kept.get('label', 'label')}_result.json"
+            if saved.is_file():
+                rows.append(figures(bilby.read_in_result(str(saved)), sampler, None, time.monotonic() - began))
+            raise
+        seconds = time.monotonic() - began
+        rows.append(figures(result, sampler, closed_form(bound["likelihood"], result.priors), seconds))
+        return result
+
+    return run_sampler
+
+
+def source_of(script: Path) -> str:
+    """Python code of a script, or of the cells of a notebook without their magic commands."""
+    if script.suffix == ".py":
+        return script.read_text(encoding="utf-8")
+    cells = json.loads(script.read_text(encoding="utf-8"))["cells"]
+    lines = [line.rstrip("\n") for cell in cells if cell["cell_type"] == "code" for line in [*cell["source"], ""]]
+    return "\n".join(line for line in lines if not line.startswith(("%", "!"))) + "\n"
+
+
+def main() -> None:
+    script, output, sampler, options = Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3], json.loads(sys.argv[4])
+    rows: list[dict[str, Any]] = []
+    changed = replacement(sampler_module.run_sampler, sampler, options, rows)
+    bilby.run_sampler = bilby.core.sampler.run_sampler = changed
+    code = script.with_name(f"{script.stem}_as_run.py")
+    code.write_text(source_of(script), encoding="utf-8")
+    sys.argv = [str(code)]
+    error = None
+    try:
+        runpy.run_path(str(code), run_name="__main__")
+    except BaseException as raised:
+        if not (isinstance(raised, SystemExit) and raised.code in (None, 0)):
+            error = "".join(traceback.format_exception(raised))
+            print(error, file=sys.stderr, flush=True)
+    output.write_text(json.dumps({"rows": rows, "error": error}), encoding="utf-8")
+    sys.exit(error is not None)
+
+
+if __name__ == "__main__":
+    main()
