@@ -92,6 +92,8 @@ class ModelChoice:
         if self.kwargs["network"] == "none" and not given:
             if ignored := self._changed(*(key for key in OF_THE_MODEL if key not in ("network", *MODES))):
                 logger.warning(f"network='none' trains nothing: {ignored} have no effect")
+            if not self.kwargs["refine"]:
+                logger.warning("refine=False has no effect: without a network the proposal is made by refinement")
             return None, "none", self.conditional_alone()
         why = self._obstacle()
         if why is None:

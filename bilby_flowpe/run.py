@@ -113,9 +113,17 @@ class Run:
         failing: list[Row] = []
         while True:
             target = Target(
-                self.likelihood, self.transform, ratio, conditional, self.npool, self.translation, n_likelihood, n_nan, record,
+                self.likelihood,
+                self.transform,
+                ratio,
+                conditional,
+                self.npool,
+                self.translation,
+                n_likelihood,
+                n_nan,
+                closed_form=record,
                 raises=weighted,
-            )  # fmt: skip
+            )
             proposal = None
             if bound is not None:
                 proposal = bound.mixture() if weighted else flow_alone(bound)

@@ -298,7 +298,8 @@ class Refinement:
         self._beta = beta
         self.proposal = self._mixture(flow, edges, self._tail(self.pool, log_weights))
         self._flows.append((beta, flow))
-        self._drawn(self.proposal, min(self.later_draws, self.budget.evaluations_left(self.target)))
+        # The fit takes time: where that ended the budget, one draw makes the round.
+        self._drawn(self.proposal, max(1, min(self.later_draws, self.budget.evaluations_left(self.target))))
         return self._note(beta, self.pool.last_efficiency(), began)
 
     def _drawn(self, proposal: Mixture, size: int, go_on: Callable[[], bool] | None = None) -> WeightedDraws:
