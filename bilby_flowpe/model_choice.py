@@ -36,6 +36,7 @@ from .translation.contract import Contract, describe
 from .translation.problem import Unchanged
 
 _LEAST_WAVEFORMS = 10_000  # a network that learns from fewer knows these by heart
+_NEAR_MISS = 3  # reasons that refuse a model, up to which it is named before another one is trained
 _NO_MEMORY = ("not enough memory", "allocate memory", "out of memory")  # as torch says it
 
 Done = TypeVar("Done")
@@ -172,7 +173,9 @@ class ModelChoice:
 
     def _announce(self, contract: Contract, settings: Settings) -> None:
         """Say why a model is trained and how long all of it takes, before it begins."""
-        if nearest := nearest_refused(contract, settings, self.kwargs["cache"]):
+        nearest = nearest_refused(contract, settings, self.kwargs["cache"])
+        # A model that differs in much is no near miss, and its refusals are a page.
+        if nearest and len(nearest[1]) <= _NEAR_MISS:
             name, refusals = nearest
             logger.info(f"The nearest model, {name}, was trained for another problem: " + "; ".join(refusals))
         training, count = settings.training, settings.simulation.n_waveforms
