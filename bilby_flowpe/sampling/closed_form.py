@@ -31,9 +31,9 @@ _EVERY = 20  # one draw in so many is compared, which adds five per cent to the 
 _EVERY_OF_PRIOR = 6  # the same of the first draws of a run from the prior: nothing else is known of most of the prior
 _FEWEST, _MOST = 16, 256  # rows of one batch that are compared: enough to see a share of 1%, and a bounded price
 _TOLERANCE = 1e-3  # of the log likelihood: far below the Monte Carlo error of any evidence
-# Symmetries are checked to 1e-6 of a signal, which enters <d|h> and <h|h> / 2: 2e-6 of the squared signal-to-noise ratio, 4e-6
-# of the log likelihood. In units of the tolerance:
-_SLOPE = 4e-6 / _TOLERANCE
+# Symmetries are checked, and a detector's response is known, to a few 1e-6 of a signal. That enters <d|h> and <h|h> / 2, each
+# of about the log likelihood's size: up to 1e-5 of it. In units of the tolerance:
+_SLOPE = 1e-5 / _TOLERANCE
 # Of the log of the likelihood asked for over the one drawn with, where the posterior is. Approximations and calibration errors
 # stay below one; a draw by another likelihood is three standard deviations of its log weight off, and hardly any has weight.
 _SPREAD = 3.0
@@ -68,7 +68,7 @@ class ClosedFormRecord:
     n_prior_rows
         Of these, rows drawn from the prior.
     largest
-        Largest difference of the log likelihoods, divided by ``1 + 0.004 |log likelihood|``.
+        Largest difference of the log likelihoods, divided by ``1 + 0.01 |log likelihood|``.
     failing
         Some rows at which the difference is above the tolerance, with all parameters.
     spread

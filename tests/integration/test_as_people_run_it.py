@@ -109,7 +109,12 @@ REGIMES = {
 }
 
 
-@pytest.mark.parametrize("regime", REGIMES)
+QUICK = ("a fifth of the prior, where the signal lies", "a twentieth far from the signal")
+
+
+@pytest.mark.parametrize(
+    "regime", [name if name in QUICK else pytest.param(name, marks=pytest.mark.slow) for name in REGIMES]
+)
 @pytest.mark.parametrize("seed", [1, pytest.param(2, marks=pytest.mark.slow)])
 def test_a_waveform_of_two_regimes(regime: str, seed: int, tmp_path: Path) -> None:
     """The phase acts otherwise in a part of the prior: noticed anywhere, and the answer is right without its closed form."""
@@ -138,13 +143,19 @@ def test_a_waveform_of_two_regimes(regime: str, seed: int, tmp_path: Path) -> No
 def test_a_closed_form_that_fails_once_counts_for_the_whole_run(tmp_path: Path) -> None:
     """A likelihood that differs at rows met early and never in the last batch."""
     injection = {**PLACE, "mass": 31.0, "luminosity_distance": 1.0, "phase": 1.0}
-    likelihood = signal(otherwise_between(21.0, 23.0), injection)
+    likelihood = signal(otherwise_between(21.0, 21.6), injection)
     priors = PriorDict({**injection, "mass": MASSES, "phase": Uniform(0, 2 * np.pi, boundary="periodic")})
     statistics = run(likelihood, priors, tmp_path).meta_data["run_statistics"]
     assert statistics["closed_form"]["dropped"] == ["phase"]
 
 
-@pytest.mark.parametrize("how", ["tempered on the instance", "tempered by a subclass", "cut on the instance"])
+@pytest.mark.parametrize(
+    "how",
+    [
+        "tempered on the instance",
+        *(pytest.param(how, marks=pytest.mark.slow) for how in ("tempered by a subclass", "cut on the instance")),
+    ],
+)
 def test_a_likelihood_of_its_own(how: str, tmp_path: Path) -> None:
     """What is set on the object weighs as a subclass does; where its posterior is another one, it is sampled by itself."""
     injection = {**PLACE, "mass": 31.0, "luminosity_distance": 1.0, "phase": 1.0}
@@ -182,6 +193,7 @@ def test_a_likelihood_of_its_own(how: str, tmp_path: Path) -> None:
 # A phase that is fixed ---------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_with_a_fixed_phase_distance_and_time_are_in_closed_form(tmp_path: Path) -> None:
     injection = {**PLACE, "mass": 31.0, "luminosity_distance": 1.0, "phase": 1.0}
     likelihood = signal(chirp, injection)
