@@ -25,6 +25,7 @@ from scipy.special import ndtr, ndtri
 from .errors import PriorError
 from .prior_draws import ByDraws
 from .prior_natures import conditions, natures, told
+from .redshifts import Redshifts
 
 Parameters = dict[str, np.ndarray]
 """Columns of parameter values, one array of shape (N,) for each key."""
@@ -33,6 +34,7 @@ _NORMALISATION_DRAWS = 400_000
 # Where constraints are dear: so many draws are tried, and above so many seconds for these, fewer count.
 _TRIED, _SLOW, _FEW_NORMALISATION_DRAWS = 64, 0.03, 10_000
 _UNIT_EDGE = 1e-15
+_DISTANCE = "luminosity_distance"
 # Coordinates from which on rescale and cdf do not tell one value from another, and hardly do.
 _EDGE, _OUTERMOST = float(-ndtri(_UNIT_EDGE)) - 1e-6, 7.5
 
@@ -174,7 +176,7 @@ class PriorTransform:
         size = len(next(iter(parameters.values())))
         if not self.constraints:
             return np.ones(size, dtype=bool)
-        probability = self.priors.evaluate_constraints({key: parameters[key] for key in self.keys})
+        probability = self.priors.evaluate_constraints(self._to_convert({key: parameters[key] for key in self.keys}))
         satisfied: np.ndarray = np.broadcast_to(np.asarray(probability) > 0, (size,))
         return satisfied
 
@@ -230,6 +232,24 @@ class PriorTransform:
         return {key: (float(np.mean(value)), float(np.std(value))) for key, value in draws.items()}
 
     @functools.cached_property
+    def _redshifts(self) -> Redshifts | None:
+        """For Bilby's conversions of masses in the source's frame, which find the redshift themselves where it is not given."""
+        named = {*self.keys, *self.fixed, *self.constraints}
+        conversion = getattr(self.priors, "conversion_function", None)
+        bilbys = str(getattr(conversion, "__module__", "")).startswith("bilby.")
+        wanted = bilbys and _DISTANCE in self.keys and any(key.endswith("_source") for key in self.keys)
+        if not wanted or "redshift" in named:
+            return None
+        low, high = (float(getattr(self.priors[_DISTANCE], end)) for end in ("minimum", "maximum"))
+        return Redshifts(low, high) if 0 <= low < high < np.inf else None
+
+    def _to_convert(self, parameters: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+        """A copy for the priors' conversion function, which may change it, with the redshift where that saves time."""
+        if self._redshifts is None:
+            return dict(parameters)
+        return {**parameters, "redshift": self._redshifts(np.asarray(parameters[_DISTANCE], dtype=np.float64))}
+
+    @functools.cached_property
     def _tied(self) -> set[str]:
         """Search parameters that constraints or conditions tie to others."""
         return set(self.keys) - set(self.independent_keys())
@@ -252,9 +272,9 @@ class PriorTransform:
         if self.constraints:
             rng = np.random.default_rng(0)
             draws, others = self.sample(64, rng), self.sample(64, rng)
-            reference = self.priors.conversion_function(dict(draws))
+            reference = self.priors.conversion_function(self._to_convert(draws))
             for key in self.keys:
-                moved = self.priors.conversion_function({**draws, key: others[key]})
+                moved = self.priors.conversion_function(self._to_convert({**draws, key: others[key]}))
                 if any(not np.array_equal(moved[name], reference[name]) for name in self.constraints if name in moved):
                     found.add(key)
         return found

@@ -18,7 +18,7 @@ ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = "bilby_flowpe"
 
 ROWS = (
-    {"errors", "overrides", "plotting", "statistics", "windows"},
+    {"errors", "overrides", "plotting", "redshifts", "statistics", "windows"},
     {"waveforms"},
     {"arguments", "edges", "importance", "networks", "open_data", "prior_draws", "prior_natures", "problems"}
     | {"selection", "storage", "surprise"},

@@ -15,19 +15,16 @@ from typing import Any
 
 import numpy as np
 from bilby.core.prior import PriorDict, Uniform
-from bilby.gw.conversion import luminosity_distance_to_redshift
 from bilby.gw.likelihood import GravitationalWaveTransient
-from scipy.interpolate import CubicSpline
 
 from ..errors import SimulationError
 from ..priors import Parameters, PriorTransform, copied
+from ..redshifts import Redshifts
 from ..waveforms import polarisations
 
 SOURCE = "_source"  # how Bilby's names of masses in the source's frame end
 _MASSES = ("mass_1", "mass_2", "chirp_mass", "total_mass")
 _DISTANCE = "luminosity_distance"
-_NODES = 400  # of the redshift over the distances: a cubic spline in their logarithms is then good to 1e-10
-_NEAREST = 1e-6  # of the largest distance, for priors that begin at zero
 # Draws at which the waveform is tried, and how far it may be off: Bilby finds redshifts to 1e-8 by iteration, which turns the
 # phase of a light binary by some 1e-5.
 _ROWS, _TOLERANCE = 4, 1e-4
@@ -45,27 +42,20 @@ class SourceMasses:
     ----------
     keys : tuple of str
         These masses.
+    redshift : Redshifts
+        Of luminosity distances.
     """
 
     def __init__(self, transform: PriorTransform) -> None:
         self.keys = source_masses(transform)
         self._asked = transform
         distance = transform.priors[_DISTANCE]
-        ends = max(float(distance.minimum), _NEAREST * float(distance.maximum)), float(distance.maximum)
-        nodes = np.geomspace(*ends, _NODES)
-        redshifts = np.asarray(luminosity_distance_to_redshift(nodes), dtype=np.float64)
-        self._spline = CubicSpline(np.log(nodes), np.log(redshifts))
-        self._ends = ends
-
-    def redshift(self, distance: np.ndarray) -> np.ndarray:
-        """Redshift at luminosity distances in Mpc, (N,), in Bilby's default cosmology, as its conversions have it."""
-        redshift: np.ndarray = np.exp(self._spline(np.log(np.clip(distance, *self._ends))))
-        return redshift
+        self.redshift = Redshifts(float(distance.minimum), float(distance.maximum))
 
     def plain_priors(self, priors: PriorDict) -> PriorDict:
         """``priors`` with masses in the detectors' frame, which cover those of the source's frame at all distances."""
         plain = copied(priors)
-        nearest, farthest = 1 + self.redshift(np.array(self._ends))
+        nearest, farthest = 1 + self.redshift(np.array(self.redshift.ends))
         for key in self.keys:
             asked, name = plain.pop(key), key.removesuffix(SOURCE)
             plain[name] = Uniform(float(asked.minimum * nearest), float(asked.maximum * farthest), name=name)
