@@ -28,7 +28,8 @@ from bilby.core.likelihood import Likelihood
 from bilby.gw.likelihood import GravitationalWaveTransient
 from scipy.stats import norm
 
-from .errors import DataError
+from .errors import DataError, SimulationError
+from .overrides import replaced
 from .waveforms import waveform
 from .windows import correlations, data_mask, power_moments
 
@@ -231,7 +232,7 @@ def without_simulations(likelihood: Likelihood, residual: float | None) -> Surpr
         ``None`` where there is no residual, and for a likelihood that is not Bilby's own: what its logarithm has to do with the
         power in the data is not known.
     """
-    changed = "log_likelihood_ratio" in vars(likelihood) or "noise_log_likelihood" in vars(likelihood)
+    changed = replaced(likelihood, type(likelihood), ("log_likelihood_ratio", "noise_log_likelihood"))
     if residual is None or changed or not type(likelihood).__module__.startswith("bilby."):
         return None
     p_value = float(2 * norm.sf(abs(residual)))
@@ -282,7 +283,11 @@ def bands_off(likelihood: Likelihood, row: Mapping[str, float]) -> list[tuple[fl
     """
     if not isinstance(likelihood, GravitationalWaveTransient):
         return []
-    waves = waveform(likelihood.waveform_generator, row)
+    try:
+        waves = waveform(likelihood.waveform_generator, row)
+    except SimulationError:
+        # A subclass may have a waveform generator that it never asks.
+        return []
     if waves is None:
         return []
     row = {**row, **likelihood.get_sky_frame_parameters(dict(row))}

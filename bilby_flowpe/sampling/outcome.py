@@ -100,7 +100,8 @@ class Outcome:
         residual = residual_of(target.likelihood, best)
         of_data = surprise and surprise(residual)
         if of_data is None and self.summary.effective_sample_size >= Thresholds().effective_failed:
-            of_data = without_simulations(target.likelihood, residual)
+            # The best value is that of the likelihood that was given, which may have nothing to do with power.
+            of_data = without_simulations(target.translation.given, residual)
         if of_data and of_data.most == RESIDUAL:
             of_data = replace(of_data, where=farthest_off(target.likelihood, self._best_row(target)))
         evidence = Evidence(
