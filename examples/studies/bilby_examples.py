@@ -151,10 +151,11 @@ def settings(name: str, sampler: str, arguments: argparse.Namespace) -> Row:
             "check_point_plot": False,
             "print_progress": False,
         }
+    budget = min(arguments.max_evaluations, DEAR.get(name, arguments.max_evaluations))
     options: Row = {
-        "n_effective": arguments.n_effective,
+        "n_effective": min(arguments.n_effective, budget),
         "n_posterior": arguments.n_effective,
-        "max_likelihood_evaluations": min(arguments.max_evaluations, DEAR.get(name, arguments.max_evaluations)),
+        "max_likelihood_evaluations": budget,
         "sampling_seed": arguments.seed,
         "progress": False,
     }
