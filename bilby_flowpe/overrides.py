@@ -10,8 +10,6 @@ from __future__ import annotations
 from collections.abc import Iterable
 from inspect import getattr_static
 
-__all__ = ["replaced"]
-
 
 def replaced(thing: object, base: type, names: Iterable[str]) -> list[str]:
     """Return those of ``names`` that an object or its class defines otherwise than ``base`` does.

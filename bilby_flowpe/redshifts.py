@@ -6,8 +6,6 @@ import numpy as np
 from bilby.gw.conversion import luminosity_distance_to_redshift
 from scipy.interpolate import CubicSpline
 
-__all__ = ["Redshifts"]
-
 _NODES = 400  # over the distances: a cubic spline in the logarithms is then good to 1e-10
 _NEAREST = 1e-6  # of the largest distance, for priors that begin at zero
 

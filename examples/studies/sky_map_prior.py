@@ -1,6 +1,6 @@
 """A gravitational wave with a HEALPix sky map as its prior: flowpe against Bilby's dynesty.
 
-``python sky_map_prior.py [--map spot|two-spots|ring] [--sampler flowpe|dynesty] [--outdir DIR]``
+``python examples/studies/sky_map_prior.py [--map spot|two-spots|ring] [--sampler flowpe|dynesty] [--outdir DIR]``
 
 The signal lies in Hanford and Livingston. Searched are sky, time, polarisation angle, distance and phase. The spot is a product
 of normal densities in right ascension and declination: dynesty is given these, and flowpe the map that they make, in pixels of
