@@ -38,12 +38,22 @@ _NAMED = 3  # bands at most that are named
 _FAR = 5.0  # standard deviations from which a band is named: of hundreds, chance reaches 3.5
 _NO_NOISE = 0.1  # power left over the power expected, below which data hold no noise at all
 
+_OF_THE_POWER = (
+    "log_likelihood_ratio",
+    "noise_log_likelihood",
+    "calculate_snrs",
+    "compute_log_likelihood_from_snrs",
+    "get_sky_frame_parameters",
+)
+"""Methods of Bilby's likelihood that make its value one of the power in the data."""
+
 RESIDUAL, DISTANCE, LOUDNESS = "residual", "distance", "loudness"
 IN_WORDS = {
     RESIDUAL: "the power left in the data after the best waveform",
     DISTANCE: "the distance of the data from those simulated",
     LOUDNESS: "the loudness of the signal",
 }
+UNITS = {RESIDUAL: " standard deviations from that of noise", DISTANCE: "", LOUDNESS: ""}
 
 
 @dataclass(frozen=True)
@@ -213,7 +223,7 @@ def residual_of(likelihood: Likelihood, log_likelihood_ratio: float) -> float | 
     return float((power - expected) / np.sqrt(variance))
 
 
-def without_simulations(likelihood: Likelihood, residual: float | None) -> Surprise | None:
+def without_simulations(likelihood: Likelihood | None, residual: float | None) -> Surprise | None:
     """Surprise where no simulations are at hand: by the residual, a sum over so many numbers that it is as good as normal.
 
     The parameters that were fitted take as many numbers' power away, which is left out of account: of thousands of
@@ -232,8 +242,9 @@ def without_simulations(likelihood: Likelihood, residual: float | None) -> Surpr
         ``None`` where there is no residual, and for a likelihood that is not Bilby's own: what its logarithm has to do with the
         power in the data is not known.
     """
-    changed = replaced(likelihood, type(likelihood), ("log_likelihood_ratio", "noise_log_likelihood"))
-    if residual is None or changed or not type(likelihood).__module__.startswith("bilby."):
+    if residual is None or likelihood is None or replaced(likelihood, type(likelihood), _OF_THE_POWER):
+        return None
+    if not type(likelihood).__module__.startswith("bilby."):
         return None
     p_value = float(2 * norm.sf(abs(residual)))
     return Surprise(p_value, {RESIDUAL: p_value}, {RESIDUAL: float(residual)})
@@ -259,7 +270,7 @@ def farthest_off(likelihood: Likelihood, row: Mapping[str, float]) -> str | None
         return "the data hold hardly any noise"
     worst = [band for band in bands[:_NAMED] if abs(band[0]) > _FAR]
     if not worst:
-        return f"a little everywhere, {_BAND:g} Hz nowhere by more than {abs(bands[0][0]):.1f} standard deviations"
+        return f"a little everywhere, no band of {_BAND:g} Hz deviates by more than {abs(bands[0][0]):.1f} standard deviations"
     return "farthest off in " + ", then in ".join(
         f"{name} between {low:g} and {high:g} Hz" for _, _, name, low, high in worst
     )

@@ -7,7 +7,7 @@ import math
 from typing import Literal
 
 from .importance import WeightSummary
-from .surprise import IN_WORDS, Surprise
+from .surprise import IN_WORDS, UNITS, Surprise
 
 __all__ = ["Evidence", "Thresholds", "Verdict", "judge"]
 
@@ -179,8 +179,8 @@ def judge(
     if known.outermost is not None and not known.outermost[1] <= limits.outermost_failed:
         key, share = known.outermost
         failed.append(
-            f"a share of {share:.3g} of the posterior lies in the last quantiles of the prior of {key}, above "
-            f"{limits.outermost_failed:g}, and more may lie beyond, where no draw can: widen this prior"
+            f"a share of {share:.3g} of the posterior, above {limits.outermost_failed:g}, lies so far out in the tail of the "
+            f"prior of {key} that nothing can be drawn beyond it: use a wider prior of {key}"
         )
 
     # Tests read "not within", so that NaN never passes.
@@ -255,15 +255,17 @@ def judge(
         where = f", {known.surprise.where}" if known.surprise.where else ""
         stays.append(
             f"the data are unlike what likelihood and prior describe (p-value {known.surprise.p_value:.2g}, below "
-            f"{limits.surprise_check:g}): {IN_WORDS[most]} is {known.surprise.scores[most]:.3g}{where}; the numbers are those "
-            "of this likelihood, but signal, noise curve or noise may be other than it says"
+            f"{limits.surprise_check:g}): {IN_WORDS[most]} is {known.surprise.scores[most]:.3g}{UNITS[most]}{where}; the "
+            "numbers are those of this likelihood, but signal, noise curve or noise may be other than it says"
         )
     if known.searched is not None:
         # A mode that holds a share s of the prior is missed by n draws with probability exp(-n s): 5% at 3 / n.
-        missing = f"one in less than {3 / known.searched:.1g} of its volume" if known.searched > 3 else "any"
+        missing = "a mode"
+        if known.searched > 3:
+            missing = f"a mode that fills less than {300 / known.searched:.1g}% of the prior's volume"
         check.append(
             f"no network is relied on, and {known.searched} draws from the prior are all that modes were looked for "
-            f"with: {missing} may be missing; compare with another sampler where there could be such"
+            f"with: {missing} may have been missed; compare with another sampler where there could be such"
             + _of_closed_form(known.compared)
         )
     grade: Literal["reliable", "check", "failed"] = "failed" if failed else "check" if check or stays else "reliable"
@@ -277,6 +279,6 @@ def _of_closed_form(compared: int | None) -> str:
     if not compared:
         return "; the closed form of what is drawn conditionally was not compared with the likelihood over the prior"
     return (
-        f"; the closed form of what is drawn conditionally was compared with the likelihood at {compared} of them: it may fail "
-        f"in less than {3 / compared:.1g} of the prior"
+        f"; the closed form of what is drawn conditionally was compared with the likelihood at {compared} of them: a failure "
+        f"in less than {300 / compared:.1g}% of the prior may have gone unnoticed"
     )

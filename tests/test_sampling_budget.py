@@ -16,7 +16,7 @@ def target(made: int = 0, conditional: tuple[str, ...] = (), corrects: bool = Fa
     return SimpleNamespace(
         n_likelihood=made,
         conditional=SimpleNamespace(keys=conditional),
-        translation=SimpleNamespace(corrects=corrects),
+        translation=SimpleNamespace(corrects=corrects, dropped=()),
         seconds_each=each,
     )
 

@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 
 import numpy as np
 from bilby.core.prior import Prior
-from scipy.special import i0e
+from scipy.special import i0e, logsumexp
 
 from ..errors import ContractError
 from ..priors import Parameters, PriorTransform
@@ -24,6 +24,9 @@ DISTANCE, INCLINATION = "luminosity_distance", "theta_jn"
 _NODES, _COARSE_NODES, _FEW_NODES, _MODULI = 257, 65, 33, 64
 _NORM_STEP = 0.02
 _WIDTHS = 8.0
+_QUANTILES = 129  # of the prior, at which it is looked at whether the conditional lies elsewhere than the likelihood
+_LEFT_OUT = 1e-6  # share of a conditional that may lie beyond the nodes: a thousandth of any evidence's error
+_REACH = 40.0  # of the log of a conditional below its top, in the range that is found for it
 _TABLE = 4001
 _BLOCK = 4096
 _NOTHING = 1e-300
@@ -126,6 +129,11 @@ class Amplitudes:
         self._log_table = np.log(self._reference / distances[::-1])
         slope = density[::-1] * distances[::-1] ** 2 / self._reference
         self._log_prior_table = np.log(np.maximum(slope, _NOTHING))
+        below = np.concatenate([[0.0], np.cumsum((slope[1:] + slope[:-1]) * np.diff(np.exp(self._log_table)))])
+        shares = np.linspace(0, 1, _QUANTILES) * below[-1]
+        self._quantiles = np.exp(np.interp(shares, below, self._log_table))
+        # Eight widths of the likelihood are worth 32 of the logarithm: a prior that gives back less than half moves nothing.
+        self._even = bool(np.ptp(self._log_prior_table) < _WIDTHS**2 / 4)
 
     def defend(self, share: float) -> None:
         """Draw a share from the prior: where another likelihood weighs the draws, it may want distances out of their reach."""
@@ -222,10 +230,33 @@ class Amplitudes:
         return nodes, self._log_prior(nodes) + self.log_likelihood(nodes, kappa[:, None], norm[:, None])
 
     def _ends(self, kappa: np.ndarray, norm: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Amplitudes (N,) between which all but a millionth of the conditional lies."""
         lowest, highest = self.range
         width = 1 / np.sqrt(np.maximum(norm, _NOTHING))
         centre = np.clip(kappa * width**2, lowest, highest)
-        return np.maximum(centre - _WIDTHS * width, lowest), np.minimum(centre + _WIDTHS * width, highest)
+        low, high = np.maximum(centre - _WIDTHS * width, lowest), np.minimum(centre + _WIDTHS * width, highest)
+        if self._even:
+            return low, high
+        # A prior that is narrow, or falls steeply, has its say about where the conditional lies.
+        of_nodes = self.log_likelihood(self._quantiles, kappa[:, None], norm[:, None])
+        outside = (self._quantiles < low[:, None]) | (self._quantiles > high[:, None])
+        log_outside = logsumexp(np.where(outside, of_nodes, -np.inf), axis=1) - np.log(len(self._quantiles))
+        reach = np.minimum(width, high - low)
+        log_inside = self._log_prior(centre) + self.log_likelihood(centre, kappa, norm) + np.log(reach)
+        for row in np.flatnonzero(log_outside > log_inside + np.log(_LEFT_OUT)):
+            low[row], high[row] = self._around_the_mass(low[row], high[row], float(kappa[row]), float(norm[row]))
+        return low, high
+
+    def _around_the_mass(self, low: float, high: float, kappa: float, norm: float) -> tuple[float, float]:
+        """Range of one conditional, found on the prior's quantiles and the likelihood's own range, and closed in on twice."""
+        nodes = np.unique(np.concatenate([self._quantiles, np.linspace(low, high, _FEW_NODES)]))
+        for _ in range(3):
+            log_target = self._log_prior(nodes) + self.log_likelihood(nodes, np.array(kappa), np.array(norm))
+            near = np.flatnonzero(log_target > log_target.max() - _REACH)
+            first, last = max(near[0] - 1, 0), min(near[-1] + 1, len(nodes) - 1)
+            low, high = float(nodes[first]), float(nodes[last])
+            nodes = np.linspace(low, high, _NODES)
+        return low, high
 
     def _log_prior(self, amplitude: np.ndarray) -> np.ndarray:
         log_prior: np.ndarray = np.interp(np.log(amplitude), self._log_table, self._log_prior_table)

@@ -31,16 +31,18 @@ class Budget:
     def evaluations_left(self, target: Target, from_prior: bool = False) -> int:
         """Draws that may still be made by the number of evaluations and by the time that are left.
 
-        A draw takes two evaluations where another likelihood draws than the one that weighs; some rows are evaluated once more,
-        to compare what is drawn conditionally with the likelihood.
+        A draw takes two evaluations where another likelihood draws than the one that weighs, one more where the likelihood
+        integrates parameters out and is told beside each row; some rows are evaluated once more, to compare what is drawn
+        conditionally with the likelihood.
         """
         return min(self._by_number(target, from_prior), self._by_time(target))
 
     def _by_number(self, target: Target, from_prior: bool = False) -> int:
         left = max(self.likelihood_evaluations - target.n_likelihood, 0)
-        if not target.conditional.keys:
-            return left
-        return draws_within(left // 2 if target.translation.corrects else left, from_prior)
+        translation = target.translation
+        drawn_by_another = bool(translation.corrects and target.conditional.keys)
+        left //= 1 + drawn_by_another + bool(translation.dropped)
+        return draws_within(left, from_prior) if target.conditional.keys else left
 
     def _by_time(self, target: Target) -> int:
         """By what draws have cost so far; as many as are allowed while nothing is known of that."""

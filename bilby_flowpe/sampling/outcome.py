@@ -101,7 +101,8 @@ class Outcome:
         of_data = surprise and surprise(residual)
         if of_data is None and self.summary.effective_sample_size >= Thresholds().effective_failed:
             # The best value is that of the likelihood that was given, which may have nothing to do with power.
-            of_data = without_simulations(target.translation.given, residual)
+            given = target.translation.given if target.translation.obstacle is None else None
+            of_data = without_simulations(given, residual)
         if of_data and of_data.most == RESIDUAL:
             of_data = replace(of_data, where=farthest_off(target.likelihood, self._best_row(target)))
         evidence = Evidence(
@@ -132,6 +133,7 @@ class Outcome:
         beyond = target.transform.outermost({key: value[alive] for key, value in self.weighted.parameters.items()})
         # What is drawn by its value has no last quantile.
         by_value = {key for part in self.proposal.parts for key in getattr(part, "in_values", ())}
+        by_value |= {*target.conditional.keys}
         shares = {key: float(weights[rows].sum()) for key, rows in beyond.items() if key not in by_value}
         return max(shares.items(), key=lambda item: item[1], default=None)
 

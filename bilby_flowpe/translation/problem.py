@@ -34,6 +34,8 @@ from ..prior_checks import idle_constraints
 from ..prior_natures import nature_of
 from ..priors import Parameters, PriorTransform, copied
 from ..processes.parallel import Row, Task, make_rows, with_seeds
+from ..simulation.symmetries import TOLERANCE
+from ..waveforms import polarisations
 from .covers import Covers, has_joint
 from .frames import Frame, needs_frame
 from .marginalisation import AtOneTime, check_marginalisation, covers_a_step, needs_one_time
@@ -52,7 +54,8 @@ from .quantiles import OfQuantiles, Quantiles, quantiles_of, shapes_the_wave_alo
 from .recalibration import CalibrationDraw
 from .source_masses import SOURCE, SourceMasses, can_be_drawn_in_the_detectors_frame
 
-_JITTER, _TIME = "time_jitter", "geocent_time"
+_JITTER, _TIME, _DISTANCE = "time_jitter", "geocent_time", "luminosity_distance"
+_ROWS = 4  # draws from the prior at which a wave is tried
 
 
 class Unchanged:
@@ -211,6 +214,8 @@ class Translation(Unchanged):
             )
         if own:
             self._check_waveforms()
+        if _DISTANCE in self.dropped:
+            self._check_distance()
         if self.dropped:
             check_marginalisation(likelihood, self.likelihood, self.transform, jitter)
         said = {
@@ -295,6 +300,26 @@ class Translation(Unchanged):
             if isinstance(prior, Constraint) or getattr(prior, "required_variables", None) or hasattr(prior, "dist"):
                 raise PriorError(f"priors[{key!r}]={prior!r}: give a calibration parameter a prior of its own")
         return searched
+
+    def _check_distance(self) -> None:
+        """Refuse a likelihood that integrates over the distance of a wave that is not inversely proportional to it.
+
+        Bilby's integral scales the wave at one distance; masses of the source's frame are converted at that one.
+        """
+        draws = self.transform.sample(_ROWS, np.random.default_rng(20200218))
+        for row in self.rows(draws, {key: np.full(_ROWS, value) for key, value in self.middle_of_extra.items()}):
+            near, far = (
+                polarisations(self.likelihood.waveform_generator, {**row, _DISTANCE: factor * row[_DISTANCE]})
+                for factor in (1, 2)
+            )
+            if near is None or far is None:
+                continue
+            top = max(float(np.max(np.abs(wave))) for wave in near.values())
+            if any(float(np.max(np.abs(2 * far[mode] - near[mode]))) > TOLERANCE * top for mode in near):
+                raise SimulationError(
+                    "the likelihood is marginalised over the luminosity_distance, and its waveform is not inversely "
+                    "proportional to it: give it without this marginalisation, flowpe draws the distance itself"
+                )
 
     def _check_waveforms(self) -> None:
         row = {**self.transform.fixed, **self.transform.from_median()}
