@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from bilby.core.prior import Constraint, DeltaFunction, Interped, PowerLaw, PriorDict, Sine, TruncatedGaussian, Uniform
-from scipy.special import logsumexp
+from scipy.special import i0e, logsumexp
 from scipy.stats import kstest
 
 from bilby_flowpe.conditional.amplitudes import averaged_over_phase
@@ -85,6 +85,33 @@ def test_weights_are_the_average_over_the_prior(case: str, signal: str) -> None:
     # The prior of the effective distance has kinks, which a signal that says little leaves in place.
     assert error * 200 < (1e-9 if config.keys == ("phase",) else 0.02 if "theta_jn" not in config.keys else 0.12)
     assert exact.log_marginal(products[None])[0] == pytest.approx(average, abs=0.01)
+
+
+@pytest.mark.parametrize("case", ["distance", "distance, phase known"])
+@pytest.mark.parametrize("width", [5.0, 10.0, 40.0])
+def test_a_prior_that_pulls_away_from_the_likelihood(case: str, width: float) -> None:
+    """The likelihood alone has its top near 500 Mpc, many of its widths from where it lies with the prior."""
+    config, prior = CASES[case], TruncatedGaussian(725 + 4 * width, width, 300, 1500)
+    exact = ExactConditional(config, PriorTransform(toy_priors(luminosity_distance=prior)))
+    norm = 900.0
+    products = np.array([norm * exact.reference["luminosity_distance"] / 500, 0.0, norm])
+    draws = exact.draw(np.tile(products, (5000, 1)), np.random.default_rng(1))
+    average = logsumexp(draws.log_ratio) - np.log(5000)
+    weights = np.exp(draws.log_ratio - average)
+    # By quadrature, in the distance itself.
+    grid = np.linspace(300, 1500, 200_001)
+    scale = exact.reference["luminosity_distance"] / grid
+    loud = scale * products[0]
+    of_phase = loud if config.phase_known else np.log(i0e(loud)) + loud
+    log_target = np.asarray(prior.ln_prob(grid)) + of_phase - scale**2 * norm / 2
+    density = np.exp(log_target - log_target.max())
+    brute = np.log(np.trapezoid(density, grid)) + log_target.max()
+    assert average == pytest.approx(brute, abs=5 * np.std(weights) / 5000**0.5 + 1e-3)
+    assert np.std(weights) < 0.3
+    assert exact.log_marginal(products[None])[0] == pytest.approx(brute, abs=5e-3)
+    distances = draws.parameters["luminosity_distance"]
+    mean, spread = np.average(distances, weights=weights), np.std(distances)
+    assert mean == pytest.approx(np.average(grid, weights=density), abs=6 * spread / 5000**0.5)
 
 
 @pytest.mark.parametrize("case", CASES)
