@@ -111,7 +111,9 @@ class ModelChoice:
         elif given and (self.translation.obstacle or self.translation.no_network):
             raise SimulationError(f"model={self.kwargs['model']!r} cannot be used: {why}")
         if ignored := self._changed("model", *(key for key in OF_THE_MODEL if key not in MODES)):
-            logger.warning(f"Nothing is trained for a {type(self.likelihood).__name__}: {ignored} have no effect")
+            logger.warning(
+                f"Nothing is trained for a {type(self.likelihood).__name__}: ignored are {', '.join(ignored)}"
+            )
         return None, "none", self.conditional_alone(why)
 
     def _obstacle(self) -> str | None:
@@ -215,13 +217,11 @@ class ModelChoice:
                 conditional = self._in_closed_form(tried)
             except (ContractError, PriorError, SimulationError) as error:
                 obstacle = str(error)
-        reasons = dict.fromkeys(reason for reason in (why, obstacle) if reason)
-        drawn = "all is"
-        if conditional is not None and conditional.keys:
-            drawn = f"{list(conditional.keys)} are drawn from their conditional, the rest is"
-        logger.info(
-            f"No network{''.join(f' ({reason})' for reason in reasons)}: {drawn} refined from the prior, for this event alone"
-        )
+        # Where a network was asked for; what draws the parameters is told before they are drawn.
+        if reasons := dict.fromkeys(reason for reason in (why, obstacle) if reason):
+            logger.info(
+                f"No network ({'; '.join(reasons)}): the proposal is refined from the prior, for this event alone"
+            )
         return conditional
 
     def _in_closed_form(self, tried: Sequence[Row]) -> Conditional:

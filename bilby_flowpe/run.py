@@ -190,9 +190,9 @@ class Run:
     def _tell_what_draws(self, target: Target, bound: BoundPosterior | None, source: str) -> None:
         """Say what in truth draws the parameters: Bilby has printed the arguments, which a model that is given overrules."""
         by_closed_form = [key for key in target.transform.keys if key in target.conditional.keys]
-        conditional = f"; {by_closed_form} are drawn from their conditional" if by_closed_form else ""
+        conditional = f"; in closed form, given these: {', '.join(by_closed_form)}" if by_closed_form else ""
         if bound is None:
-            logger.info(f"Proposal: refined from the prior for {list(target.keys)}{conditional}")
+            logger.info(f"Proposal: refined from the prior for {', '.join(target.keys)}{conditional}")
             return
         family = bound.model.settings["network"]["family"]
-        logger.info(f"Proposal: model {source}, a {family} network for {list(target.keys)}{conditional}")
+        logger.info(f"Proposal: model {source}, a {family} network for {', '.join(target.keys)}{conditional}")

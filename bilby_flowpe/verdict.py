@@ -279,6 +279,6 @@ def _of_closed_form(compared: int | None) -> str:
     if not compared:
         return "; the closed form of what is drawn conditionally was not compared with the likelihood over the prior"
     return (
-        f"; the closed form of what is drawn conditionally was compared with the likelihood at {compared} of them: a failure "
-        f"in less than {300 / compared:.1g}% of the prior may have gone unnoticed"
+        f"; the closed form of what is drawn conditionally agreed with the likelihood at {compared} of them: a failure in "
+        f"less than {300 / compared:.1g}% of the prior may have gone unnoticed"
     )

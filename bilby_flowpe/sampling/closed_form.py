@@ -241,4 +241,8 @@ def _pick(log_weights: np.ndarray, size: int) -> np.ndarray:
     quantiles = (np.arange(size // 2) + 0.5) / (size // 2) * below[-1]
     heavy = np.searchsorted(below, quantiles)
     heavy[0] = int(np.argmax(finite))
-    return np.unique(np.concatenate([even, heavy]))
+    picked = np.unique(np.concatenate([even, heavy]))
+    # A few heavy draws leave places for others.
+    others = np.setdiff1d(np.arange(len(log_weights)), picked)
+    more = others[np.linspace(0, len(others) - 1, size - len(picked)).astype(int)]
+    return np.union1d(picked, more)

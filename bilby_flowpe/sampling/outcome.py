@@ -197,9 +197,8 @@ def fill_weighted(sampler: Sampler, outcome: Outcome, target: Target, began: flo
         outcome.statistics["pilot_efficiency"] = outcome.pilot.efficiency
     if len(outcome.rows) < min(outcome.wanted):
         logger.info(
-            f"The posterior has {len(outcome.rows)} rows, fewer than n_effective={outcome.wanted[0]}: that many of equal "
-            f"weight can be taken from {summary.n_draws} weighted draws without any twice. More come of a larger "
-            "n_effective; all draws, with weights, are in nested_samples"
+            f"Posterior: {len(outcome.rows)} rows, fewer than n_effective={outcome.wanted[0]}, as no draw is taken twice. A "
+            f"larger n_effective gives more; all {summary.n_draws} weighted draws are in nested_samples"
         )
     return _finish(result, outcome, target, began)
 
@@ -271,7 +270,9 @@ def _figures(outcome: Outcome, target: Target) -> str:
         return f"{statistics['n_posterior']} raw draws, {spent}"
     summary = outcome.summary
     name = "ln Bayes factor" if target.use_ratio else "ln evidence"
+    # As in the result: the normalisation of the prior has an error, too.
+    error = np.hypot(summary.log_evidence_err, target.translation.log_normalisation_err)
     return (
-        f"{name} {summary.log_evidence:.3f} +- {summary.log_evidence_err:.2g}, {summary.effective_sample_size:.0f} effective "
+        f"{name} {summary.log_evidence:.3f} +- {error:.2g}, {summary.effective_sample_size:.0f} effective "
         f"of {summary.n_draws} draws, an efficiency of {summary.efficiency:.3g}; {spent}"
     )

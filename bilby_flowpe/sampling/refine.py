@@ -374,7 +374,7 @@ class Refinement:
         done = Round(beta, efficiency, self.target.n_likelihood, round(time.monotonic() - began, 2))
         self.rounds.append(done)
         logger.info(
-            f"Refinement round {len(self.rounds)} from the {self.started_from}: inverse temperature {beta:.3g}, efficiency "
-            f"{efficiency:.3g}, {done.likelihood_evaluations} likelihood evaluations so far"
+            f"Refinement round {len(self.rounds)}: inverse temperature {beta:.3g} (0 is the {self.started_from}, 1 the "
+            f"posterior), efficiency {efficiency:.3g}, {done.likelihood_evaluations} likelihood evaluations so far"
         )
         return done

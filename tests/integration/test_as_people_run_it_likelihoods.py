@@ -280,7 +280,7 @@ def test_sums_over_times(run: Any, said: pytest.LogCaptureFixture, duration: flo
     result = run(likelihood, priors, network="none")
     holds(result, on_grid(likelihood, fixed, axes))
     assert {*result.search_parameter_keys} == {*axes}
-    assert ("no time_jitter" in lines(said)[0]) == (not jitter)
+    assert any("no time_jitter" in line for line in lines(said)) == (not jitter)
 
 
 @pytest.mark.slow

@@ -233,8 +233,8 @@ def test_a_verdict_has_its_figures_beside_it(tmp_path: Path, lines: list[str]) -
         f"{result.num_likelihood_evaluations} likelihood evaluations",
     ):
         assert figure in verdict
-    assert any(line.startswith("Proposal: refined from the prior for ['x', 'y']") for line in lines)
-    few = [line for line in lines if "rows, fewer than n_effective=200" in line]
+    assert any(line.startswith("Proposal: refined from the prior for x, y") for line in lines)
+    few = [line for line in lines if "rows, fewer than n_effective=200, as no draw is taken twice" in line]
     assert bool(few) == (len(result.posterior) < 200)
 
 
@@ -321,7 +321,7 @@ def test_the_whole_time_is_announced_and_the_nearest_model_named(tmp_path: Path,
     lines.clear()
     result = run(tmp_path, likelihood, priors, **quick)
     assert any(
-        line.startswith("Proposal: model ") and "a maf network for ['slope', 'intercept']" in line for line in lines
+        line.startswith("Proposal: model ") and "a maf network for slope, intercept" in line for line in lines
     )
     lines.clear()
     run(tmp_path, likelihood, {**priors, "intercept": -0.2}, **quick)
