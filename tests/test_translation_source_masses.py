@@ -114,3 +114,19 @@ def test_a_likelihood_is_translated_where_its_waveform_allows(problem_hl: tuple)
         one, other = ({key: float(value[index]) for key, value in columns.items()} for columns in (draws, reported))
         assert likelihood.log_likelihood_ratio(other) == pytest.approx(likelihood.log_likelihood_ratio(one), abs=1e-3)
     assert type(translated(likelihood, priors)) is Unchanged
+
+
+def test_a_distance_that_is_integrated_out_is_bilbys(problem_hl: tuple) -> None:
+    """Bilby converts source masses at one distance: its marginalised likelihood is another problem, sampled as it stands."""
+    given, priors = problem_hl
+    others = {key: prior for key, prior in priors.items() if not key.startswith("mass")}
+    for mass, obstacle in (("chirp_mass_source", True), ("chirp_mass", False)):
+        asked = BBHPriorDict(dictionary={**others, mass: Uniform(20, 30), "mass_ratio": Uniform(0.5, 1)})
+        likelihood = GravitationalWaveTransient(given.interferometers, given.waveform_generator)
+        # As Bilby leaves it, without its table of integrals, which takes a minute to make.
+        likelihood.distance_marginalization, likelihood.priors = True, asked.copy()
+        likelihood._marginalized_parameters = ["luminosity_distance"]
+        del asked["luminosity_distance"]
+        problem = translated(likelihood, asked)
+        said = problem.obstacle or ""
+        assert ("not inversely proportional" in said) == obstacle, said

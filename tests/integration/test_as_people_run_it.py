@@ -12,11 +12,12 @@ from typing import Any
 import bilby
 import numpy as np
 import pytest
-from bilby.core.prior import PowerLaw, PriorDict, Uniform
+from bilby.core.prior import PowerLaw, PriorDict, TruncatedGaussian, Uniform
 from bilby.core.result import Result
 from bilby.gw.detector import InterferometerList
 from bilby.gw.likelihood import GravitationalWaveTransient
 from bilby.gw.waveform_generator import WaveformGenerator
+from scipy.special import i0e
 
 START = 1126259460.0
 PHASES = np.linspace(0, 2 * np.pi, 241)
@@ -211,3 +212,28 @@ def test_with_a_fixed_phase_distance_and_time_are_in_closed_form(tmp_path: Path)
     for key in ("mass", *drawn):
         one, other = (result.posterior[key] for result in (conditional, network))
         assert abs(one.mean() - other.mean()) < 5 * other.std() * (2 / 1000) ** 0.5
+
+
+# A prior that disagrees with the data ----------------------------------------------------------------------------------------
+
+
+def test_a_narrow_prior_of_the_distance(tmp_path: Path) -> None:
+    """The data put the source at 0.3, twenty of their widths from the prior: drawn where the two together lie."""
+    injection = {**PLACE, "mass": 31.0, "luminosity_distance": 0.3, "phase": 1.0}
+    likelihood = signal(chirp, injection)
+    prior = TruncatedGaussian(0.45, 0.01, 0.1, 1.0)
+    priors = PriorDict(
+        {**injection, "mass": Uniform(30, 32), "luminosity_distance": prior, "phase": Uniform(0, 2 * np.pi)}
+    )
+    masses, distances = np.linspace(30, 32, 401), np.linspace(0.35, 0.55, 801)
+    values = []
+    for mass in masses:
+        inner, norm = products(likelihood, {**injection, "mass": mass, "luminosity_distance": 1.0})
+        loud = abs(inner) / distances
+        values.append(np.log(i0e(loud)) + loud - norm / distances**2 / 2 + prior.ln_prob(distances))
+    exact = log_integral(np.array(values), masses, distances) - np.log(2)
+    result = run(likelihood, priors, tmp_path)
+    statistics = result.meta_data["run_statistics"]
+    assert statistics["conditional"] == ["phase", "luminosity_distance"]
+    assert agrees(result, exact), (result.log_bayes_factor, exact)
+    assert statistics["verdict"] == "check", statistics["reasons"]
