@@ -9,8 +9,8 @@ another look at the prior.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
 from typing import Any, Literal
 
 import numpy as np
@@ -92,9 +92,10 @@ class Edge:
             "nothing else bounds it"
         )
 
-    def to_dict(self) -> dict[str, Any]:
-        """All fields as plain values."""
-        return asdict(self)
+
+def in_columns(edges: Sequence[Edge]) -> dict[str, list[Any]]:
+    """All edges as plain values, a list for each field: Bilby's HDF5 files take no list of dictionaries."""
+    return {field.name: [getattr(edge, field.name) for edge in edges] for field in fields(Edge)}
 
 
 def edges_of(priors: Mapping[str, Any], parameters: Mapping[str, np.ndarray], weights: np.ndarray) -> list[Edge]:

@@ -14,7 +14,7 @@ from bilby.core.utils import logger
 from pandas import DataFrame
 
 from ..bound import BoundPosterior
-from ..edges import edges_of
+from ..edges import edges_of, in_columns
 from ..errors import ConfigurationError
 from ..importance import WeightSummary, equal_weight_rows, normalised_weights
 from ..processes.parallel import Row
@@ -183,7 +183,8 @@ def fill_weighted(sampler: Sampler, outcome: Outcome, target: Target, began: flo
         logger.warning(f"Note: {edge}")
     outcome.statistics |= {
         **summary.to_dict(),
-        "edges": [edge.to_dict() for edge in edges],
+        "log_evidence_err": result.log_evidence_err,
+        "edges": in_columns(edges),
         "n_posterior": len(outcome.rows),
         "n_outside_prior": weighted.n_outside,
         "n_nan_likelihoods": target.n_nan,

@@ -17,6 +17,7 @@ import bilby
 import numpy as np
 import pytest
 from bilby.core.prior import Constraint, PriorDict, Uniform
+from bilby.core.result import read_in_result
 from bilby.gw.detector import PowerSpectralDensity
 from scipy.stats import norm
 from strain import smooth_curve, stationary, with_signal, write_strain
@@ -152,15 +153,19 @@ class Normal(bilby.core.likelihood.Likelihood):
         return -0.5 * ((parameters["x"] - 3.0) / 0.5) ** 2 - 0.5 * (parameters["y"] / 0.1) ** 2
 
 
-def test_a_prior_that_cuts_is_said(tmp_path: Path) -> None:
+@pytest.mark.parametrize("extension", ["json", "hdf5"])
+def test_a_prior_that_cuts_is_said(tmp_path: Path, extension: str) -> None:
     """The prior leaves out 98% of x, and nothing of y."""
     result = bilby.run_sampler(
         Normal(), PriorDict({"x": Uniform(-5, 2), "y": Uniform(-1, 1)}), sampler="flowpe", n_effective=1000,
-        sampling_seed=1, outdir=str(tmp_path), progress=False, save=False,
+        sampling_seed=1, outdir=str(tmp_path), label="run", progress=False, save=extension,
     )  # fmt: skip
-    (edge,) = result.meta_data["run_statistics"]["edges"]
-    assert (edge["parameter"], edge["side"], edge["value"]) == ("x", "upper", 2.0)
-    assert edge["beyond"] == pytest.approx(norm.sf(-2), abs=0.1)
+    edges = result.meta_data["run_statistics"]["edges"]
+    assert (edges["parameter"], edges["side"], edges["value"]) == (["x"], ["upper"], [2.0])
+    # Both of Bilby's formats give back what was noted.
+    kept = read_in_result(str(tmp_path / f"run_result.{extension}")).meta_data["run_statistics"]["edges"]
+    assert {key: list(value) for key, value in kept.items()} == edges
+    assert edges["beyond"] == pytest.approx([norm.sf(-2)], abs=0.1)
     exact = np.log(norm.cdf(-2) * np.sqrt(2 * np.pi) * 0.5 / 7) + np.log(np.sqrt(2 * np.pi) * 0.1 / 2)
     assert result.log_evidence == pytest.approx(exact, abs=5 * result.log_evidence_err + 1e-3)
 
@@ -184,8 +189,8 @@ def test_a_constraint_that_cuts_is_said(tmp_path: Path) -> None:
         progress=False,
         save=False,
     )
-    found = {(edge["parameter"], edge["side"]) for edge in result.meta_data["run_statistics"]["edges"]}
-    assert found == {("total", "upper")}
+    edges = result.meta_data["run_statistics"]["edges"]
+    assert (edges["parameter"], edges["side"]) == (["total"], ["upper"])
 
 
 def event(folder: Path, outdir: Path, *arguments: str) -> str:
