@@ -24,6 +24,7 @@ from .errors import PriorError
 
 _CELLS, _FEWEST_CELLS = 8192, 20
 _END = 5e-4  # share of a prior at either end that is not looked at
+_TAIL = 0.02  # share of a prior at either end that the factor between its densities is not taken from
 _CELL = 100  # least width of a cell, in units of the last decimal: GPS times have seven of them
 _FAR_OUT, _TOO_LARGE = 3e-7, 1e150
 _CDF_TOLERANCE = 1e-8  # Bilby's tabulated priors keep 2e-10
@@ -289,9 +290,14 @@ def _held_against_draws(prior: _Given, quantiles: np.ndarray, x: np.ndarray, spa
     if not inverts:
         return Nature("draws", "its cdf does not invert rescale")
     # Times are rounded by a good part of a cell: of many in a row the ends alone matter.
-    sound = np.abs(ratio - central) < 0.5
+    # In the tails a cell is wide, and its middle does not stand for it.
+    inner = (quantiles[:-1] >= _TAIL) & (quantiles[1:] <= 1 - _TAIL)
+    sound = inner & (np.abs(ratio - central) < 0.5)
+    if not sound.any():
+        return Nature()
     scale = float(np.log(share[sound].sum() / np.sum((share * np.exp(-ratio))[sound])))
-    return Nature(log_scale=scale if abs(scale) > _SAME_DENSITY else 0.0)
+    # The middles of n cells are good for some n**-2.
+    return Nature(log_scale=scale if abs(scale) > max(_SAME_DENSITY, 5 / len(share) ** 2) else 0.0)
 
 
 def _log_density(prior: _Given, x: np.ndarray) -> np.ndarray:

@@ -367,4 +367,7 @@ def test_refusals(problem_5d: Problem) -> None:
     at_another = GravitationalWaveTransient(
         likelihood.interferometers, likelihood.waveform_generator, time_reference="L1"
     )
-    stands_as_it_is(translated(at_another, priors), at_another, priors, "lack 'L1_time'")
+    # Without a time at L1 Bilby takes the geocentric one: nothing stands in the way.
+    assert translated(at_another, priors).obstacle is None
+    timeless = PriorDict({key: prior for key, prior in priors.items() if key != "geocent_time"})
+    stands_as_it_is(translated(at_another, timeless), at_another, timeless, "lack 'L1_time'")
