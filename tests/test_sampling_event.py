@@ -130,7 +130,7 @@ def test_a_tied_posterior_beyond_the_quantiles_of_its_prior_fails() -> None:
     )
     outcome = far(12.0, priors)
     assert outcome.verdict.grade == "failed"
-    assert "quantiles of the prior of a" in " ".join(outcome.verdict.reasons)
+    assert "tail of the prior of a" in " ".join(outcome.verdict.reasons)
 
 
 def test_a_likelihood_that_is_no_number_is_counted() -> None:
