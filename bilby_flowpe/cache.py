@@ -66,8 +66,8 @@ def cached_models(
         first. Those refused are left out. A network is read when its turn comes.
     """
     found = [
-        (len(match.corrections), -described["history"]["seconds"][-1], folder)
-        for folder, described, match in _matches(contract, settings, cache)
+        (len(match.corrections), -seconds, folder)
+        for folder, seconds, match in _matches(contract, settings, cache)
         if not match.refusals
     ]
     for *_, folder in sorted(found, key=lambda candidate: candidate[:2]):
@@ -95,10 +95,11 @@ def nearest_refused(
     return folder.name, match.refusals
 
 
-def _matches(contract: Contract, settings: Settings, cache: str | None) -> Iterator[tuple[Path, dict[str, Any], Match]]:
-    """Every model of the choices asked for and of enough training: folder, description, and how it matches the problem."""
+def _matches(contract: Contract, settings: Settings, cache: str | None) -> Iterator[tuple[Path, float, Match]]:
+    """Every model of the choices asked for and of enough training: folder, seconds trained, and how it matches the problem."""
     settings = adapted(settings, contract)
     for folder in _candidates(cache):
+        found = None
         with _passing_over(folder):
             described = json.loads((folder / "model.json").read_text())
             if (
@@ -114,7 +115,10 @@ def _matches(contract: Contract, settings: Settings, cache: str | None) -> Itera
                 )
                 continue
             tolerance = described["information"].get("psd_tolerance", 0.0)
-            yield folder, described, _contract(folder, described).match(contract, tolerance)
+            seconds = float(described["history"]["seconds"][-1])
+            found = folder, seconds, _contract(folder, described).match(contract, tolerance)
+        if found is not None:
+            yield found
 
 
 def new_folder(contract: Contract, settings: Settings, cache: str | None = None) -> Path:
