@@ -183,7 +183,7 @@ class ModelChoice:
         training, count = settings.training, settings.simulation.n_waveforms
         stages = [f"simulating {count} waveforms"]
         # Bilby times the likelihood; a waveform takes most of it.
-        each = getattr(self.sampler, "_log_likelihood_eval_time", np.nan)
+        each = getattr(self.sampler, "_log_likelihood_eval_time", None) or np.nan
         simulating = count * each / self.npool if isinstance(self.likelihood, GravitationalWaveTransient) else 0.0
         if np.isfinite(simulating) and simulating > 0:
             stages[0] += f" ({_in_words(simulating)})"

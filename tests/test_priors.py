@@ -480,6 +480,9 @@ class TestDensityAndCumulativeDistribution:
             def prob(self, val):
                 return 2 * val * self.is_in_prior_range(val)
 
+            def ln_prob(self, val):
+                return np.log(self.prob(val))
+
         transform = PriorTransform(PriorDict({"x": Tilted(0, 1)}))
         assert "slope of rescale" in transform.by_draws["x"]
         x = {"x": np.linspace(0.01, 0.99, 50)}
