@@ -122,6 +122,7 @@ def test_a_posterior_beyond_the_quantiles_of_its_prior_is_drawn_by_value(centre:
     assert "mixture in values" in outcome.proposal.names
 
 
+@pytest.mark.slow
 def test_a_tied_posterior_beyond_the_quantiles_of_its_prior_fails() -> None:
     """What a constraint ties to others is drawn by its quantiles alone, and piles up at the last of them."""
     priors = PriorDict(
