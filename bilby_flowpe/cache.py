@@ -81,7 +81,7 @@ def cached_models(
 def nearest_refused(
     contract: Contract, settings: Settings, cache: str | None = None
 ) -> tuple[str, tuple[str, ...]] | None:
-    """Of the models that this problem does not lie within, the name of that with the fewest refusals, and these.
+    """Return the name and the refusals of the model that refuses this problem for the fewest reasons.
 
     Parameters
     ----------

@@ -147,7 +147,7 @@ def _edges_of_one(key: str, prior: Any, values: np.ndarray, weights: np.ndarray)
 
 
 def _looked_at(prior: Any) -> bool:
-    """Whether a prior has limits that are its own."""
+    """Return whether a prior has limits of its own, and not those of other parameters."""
     limits: tuple[Any, Any] = getattr(prior, "minimum", None), getattr(prior, "maximum", None)
     numbers = all(isinstance(limit, (int, float, np.number)) for limit in limits)
     periodic = getattr(prior, "boundary", None) in ("periodic", "reflective")
@@ -198,7 +198,7 @@ def _at_edge(values: np.ndarray, weights: np.ndarray, edge: float, low: float, h
 
 
 def _informed(prior: Any, values: np.ndarray, weights: np.ndarray) -> bool:
-    """Whether the data tell of a parameter: a posterior that is the prior fills it to its edges."""
+    """Return whether the posterior is narrower than the prior; one that equals the prior always reaches its edges."""
     if isinstance(prior, Constraint):
         return True
     try:

@@ -28,7 +28,7 @@ class PriorError(FlowPEError, ValueError):
 
 
 class SimulationError(FlowPEError, ValueError):
-    """Nothing can be computed or simulated from the likelihood, priors or waveform generator given."""
+    """The likelihood, priors or waveform generator given cannot be evaluated or simulated from."""
 
 
 class MemoryLimitError(SimulationError):

@@ -157,7 +157,7 @@ class TimedProducts:
         return (series.real.copy() if self._phase_known else series.real**2 + series.imag**2), norms
 
     def _kappa(self, outputs: np.ndarray) -> np.ndarray:
-        """What the profile takes: the modulus, or the real part where the phase is known."""
+        """Return the modulus of the inner products, or their real part where the phase is known."""
         return outputs if self._phase_known else np.sqrt(np.maximum(outputs, 0.0))
 
     def _draw(self, offsets: np.ndarray, log_density: np.ndarray, shares: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
