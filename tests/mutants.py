@@ -63,8 +63,8 @@ TARGETS = (
     ),
     Target("bilby_flowpe/proposals/charts.py", ("tests/proposals/test_mixture.py",), ("forward", "inverse")),
     Target(
-        "bilby_flowpe/conditional/effective.py",
-        ("tests/conditional/test_effective.py",),
+        "bilby_flowpe/waves/effective_distance.py",
+        ("tests/waves/test_effective_distance.py",),
         ("amplitude", "draw_given", "_on_nodes", "_log_density", "_angle"),
     ),
     Target(
@@ -103,7 +103,7 @@ _PAIR = "if self.ordered_pair and self.ordered_pair[0] in keys:"
 _SIZE = "size = len(parameters[self.keys[0]])"
 _THROWN = "v[:, self._columns] = np.where(within[:, None], base, 0.0)"
 HARMLESS: dict[str, tuple[tuple[str, str, str, str], ...]] = {
-    "bilby_flowpe/conditional/effective.py": (
+    "bilby_flowpe/waves/effective_distance.py": (
         (_SIDE, ">=", ">", "a coin that falls on its edge"),
         (_DRAWN, "0.0", "1.0", "rows that are thrown away"),
         (_DRAWN, "0.0", "-1.0", "rows that are thrown away"),

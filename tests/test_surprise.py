@@ -22,11 +22,10 @@ from bilby_flowpe.surprise import (
     RESIDUAL,
     Null,
     Surprise,
-    farthest_off,
-    residual_of,
     without_simulations,
 )
 from bilby_flowpe.verdict import Evidence, Thresholds, judge
+from bilby_flowpe.waves.residual import farthest_off, residual_of
 from tests.weights import good
 
 FEATURES = 5

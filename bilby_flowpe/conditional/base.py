@@ -1,15 +1,16 @@
 r"""Parameters that are drawn from their exact conditional, given those that the network draws.
 
-The phase is one (:mod:`bilby_flowpe.conditional.phase`). The amplitude is another: with :math:`h = s\,h_0`, the same two inner
-products give the likelihood, averaged over the phase, at every amplitude,
+The phase is one (:mod:`bilby_flowpe.waves.inner_products`). The amplitude is another: with :math:`h = s\,h_0`, the same two
+inner products give the likelihood, averaged over the phase, at every amplitude,
 
 .. math:: L(s) = I_0(s \kappa) \, e^{-s^2 \langle h_0, h_0 \rangle / 2}, \qquad \kappa = |\langle h_0, d \rangle| ,
 
 so that the distance :math:`d \propto 1/s` can be drawn from :math:`\pi(d) L(s)` at no further call. Where one detector sees a
-pure (2, 2) signal, distance and inclination act through one effective distance (:mod:`bilby_flowpe.conditional.effective`): it
-is drawn instead, then the inclination given it. The time comes first of all (:mod:`bilby_flowpe.conditional.arrival`), from one
-more Fourier transform. Densities are piecewise linear on a grid that covers the conditional; draws are weighted by what they
-were drawn from, so that the grid's coarseness costs efficiency and no exactness.
+pure (2, 2) signal, distance and inclination act through one effective distance
+(:mod:`bilby_flowpe.waves.effective_distance`): it is drawn instead, then the inclination given it. The time comes first of all
+(:mod:`bilby_flowpe.conditional.arrival`), from one more Fourier transform. Densities are piecewise linear on a grid that covers
+the conditional; draws are weighted by what they were drawn from, so that the grid's coarseness costs efficiency and no
+exactness.
 """
 
 from __future__ import annotations
@@ -25,10 +26,11 @@ from ..errors import ContractError, SimulationError
 from ..overrides import replaced
 from ..priors import Parameters, PriorTransform
 from ..processes.parallel import Row, Task
+from ..waves.filters import PLACE, TIME
+from ..waves.inner_products import InnerProducts
 from .amplitudes import INCLINATION, amplitudes_of, at_phase, averaged_over_phase
 from .arrival import SHARE, TimedProducts
-from .filters import PLACE, TIME
-from .phase import InnerProducts, conditional_obstacle
+from .phase import conditional_obstacle
 
 PHASE = "phase"
 

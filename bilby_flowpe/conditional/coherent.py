@@ -27,17 +27,17 @@ from bilby.gw.likelihood import GravitationalWaveTransient
 from scipy.fft import ifft
 from scipy.special import logsumexp
 
+from ..densities import spread
 from ..errors import ContractError
 from ..priors import PriorTransform
 from ..processes.parallel import Row, Task, seeded, with_seeds
-from ..simulation.projection import Detector
-from ..simulation.symmetries import inclination_factors
+from ..waves.detectors import Detector
+from ..waves.inner_products import InnerProducts, Projection
+from ..waves.symmetries import inclination_factors
 from .amplitudes import DISTANCE, INCLINATION
 from .averaged import AveragedLikelihood
 from .base import PHASE, ConditionalConfig, ConditionalDraws, ExactConditional
 from .candidates import Candidates, products_of
-from .cells import spread
-from .phase import InnerProducts, Projection
 from .sky import DEC, RA, TIME, SkyProposal, reach_of
 
 PSI = "psi"

@@ -27,8 +27,8 @@ from ..processes.parallel import make_rows
 from ..simulation.general import has_simulate
 from ..simulation.noise import FunctionNoise, Noise
 from ..simulation.noise_kinds import GaussianNoise
-from ..simulation.projection import Detector, sidereal_time
 from ..simulation.recognise import known_sigma, nobody_simulates, noise_of
+from ..waves.detectors import Detector, sidereal_time
 from .geometry import GEOMETRY, describe_geometry
 from .matching import BEHAVIOUR, PSD, SKY, Match, match
 from .restore import describe_priors, plain

@@ -14,7 +14,7 @@ from bilby.gw.utils import zenith_azimuth_to_theta_phi
 
 from ..errors import SimulationError
 from ..priors import Parameters, PriorTransform, copied
-from ..simulation.projection import Detector, sidereal_time
+from ..waves.detectors import Detector, sidereal_time
 
 _ANGLES = ("zenith", "azimuth")
 _SKY = ("ra", "dec")

@@ -34,8 +34,8 @@ from ..prior_checks import idle_constraints
 from ..prior_natures import nature_of
 from ..priors import Parameters, PriorTransform, copied
 from ..processes.parallel import Row, Task, make_rows, with_seeds
-from ..simulation.symmetries import TOLERANCE
-from ..waveforms import polarisations
+from ..waves.symmetries import TOLERANCE
+from ..waves.waveforms import polarisations
 from .covers import Covers, has_joint
 from .frames import Frame, needs_frame
 from .marginalisation import AtOneTime, check_marginalisation, covers_a_step, needs_one_time

@@ -20,7 +20,7 @@ from bilby.gw.likelihood import GravitationalWaveTransient
 from ..errors import SimulationError
 from ..priors import Parameters, PriorTransform, copied
 from ..redshifts import Redshifts
-from ..waveforms import polarisations
+from ..waves.waveforms import polarisations
 
 SOURCE = "_source"  # how Bilby's names of masses in the source's frame end
 _MASSES = ("mass_1", "mass_2", "chirp_mass", "total_mass")

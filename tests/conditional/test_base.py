@@ -10,9 +10,9 @@ from scipy.stats import kstest
 
 from bilby_flowpe.conditional.amplitudes import averaged_over_phase
 from bilby_flowpe.conditional.base import ConditionalConfig, ExactConditional
-from bilby_flowpe.conditional.phase import InnerProducts
 from bilby_flowpe.errors import ContractError
 from bilby_flowpe.priors import PriorTransform
+from bilby_flowpe.waves.inner_products import InnerProducts
 
 PHASE_ONLY = ConditionalConfig(("phase",), 2)
 WITH_DISTANCE = ConditionalConfig(("phase", "luminosity_distance"), 2)

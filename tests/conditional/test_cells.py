@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy.stats import kstest
 
-from bilby_flowpe.conditional.cells import Cells, spread
+from bilby_flowpe.densities import Cells, spread
 
 
 @pytest.fixture

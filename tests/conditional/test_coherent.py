@@ -17,10 +17,10 @@ from bilby_flowpe.conditional.averaged import AveragedLikelihood
 from bilby_flowpe.conditional.base import ConditionalConfig, ExactConditional
 from bilby_flowpe.conditional.coherent import CoherentConditional
 from bilby_flowpe.conditional.modes import conditional_of
-from bilby_flowpe.conditional.phase import InnerProducts
 from bilby_flowpe.errors import ContractError
 from bilby_flowpe.priors import PriorTransform
-from bilby_flowpe.simulation.symmetries import inclination_factors
+from bilby_flowpe.waves.inner_products import InnerProducts
+from bilby_flowpe.waves.symmetries import inclination_factors
 
 OWN = ("geocent_time", "theta_jn", "psi", "ra", "dec")
 ALL = ConditionalConfig(("phase", "luminosity_distance", *OWN), 2)

@@ -20,8 +20,9 @@ from scipy.special import logsumexp
 from scipy.stats import kstest
 
 from bilby_flowpe.conditional.base import ConditionalConfig, ConditionalDraws, ExactConditional
-from bilby_flowpe.conditional.phase import InnerProducts, conditional_obstacle
+from bilby_flowpe.conditional.phase import conditional_obstacle
 from bilby_flowpe.priors import PriorTransform
+from bilby_flowpe.waves.inner_products import InnerProducts
 
 ORDER = 2
 # The conditional has Fourier coefficients exp(-k^2 / 2 kappa) at e^{2 i k phase}: with kappa below 1500 the mean over 512

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy.stats import kstest
 
-from bilby_flowpe.conditional.piecewise import draw_linear
+from bilby_flowpe.densities import draw_linear
 
 NODES = np.linspace(-1.0, 3.0, 9)
 HEIGHTS = {

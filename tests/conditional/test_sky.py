@@ -11,7 +11,7 @@ from scipy.stats import kstest
 
 from bilby_flowpe.conditional import sky
 from bilby_flowpe.conditional.sky import DEC, RA, TIME, SkyProposal, interpolated
-from bilby_flowpe.simulation.projection import Detector
+from bilby_flowpe.waves.detectors import Detector
 
 START, SPACING = 1126259460.0, 1 / 4096
 WINDOW = (START + 1.98, START + 2.02)

@@ -15,13 +15,13 @@ from bilby.gw.likelihood import GravitationalWaveTransient
 from scipy.special import i0e, logsumexp
 
 from bilby_flowpe.bound import BoundPosterior
-from bilby_flowpe.conditional.phase import InnerProducts
 from bilby_flowpe.importance import summarise
 from bilby_flowpe.model import TrainedPosterior
 from bilby_flowpe.priors import PriorTransform
 from bilby_flowpe.proposals.mixture import Draws, flow_alone
 from bilby_flowpe.sampling.closed_form import rows_to_compare
 from bilby_flowpe.sampling.weighing import Target, WeightedDraws
+from bilby_flowpe.waves.inner_products import InnerProducts
 
 Trained = tuple[Path, TrainedPosterior]
 SEED = 4

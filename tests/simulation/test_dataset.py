@@ -16,8 +16,8 @@ from bilby_flowpe.errors import DataError
 from bilby_flowpe.priors import PriorTransform
 from bilby_flowpe.simulation import GravitationalWaveSimulator, SimulationConfig
 from bilby_flowpe.simulation.dataset import read_header
-from bilby_flowpe.simulation.grid import Grid
 from bilby_flowpe.translation.contract import describe
+from bilby_flowpe.waves.grid import Grid
 
 SIZE = 60
 

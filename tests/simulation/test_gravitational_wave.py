@@ -20,8 +20,8 @@ from scipy.stats import kstest
 from bilby_flowpe.errors import DataError, SimulationError
 from bilby_flowpe.priors import PriorTransform
 from bilby_flowpe.simulation import GravitationalWaveSimulator, SimulationConfig
-from bilby_flowpe.simulation.grid import Grid
-from bilby_flowpe.simulation.stretch import BAND_LOSS, STRETCH_LOSS
+from bilby_flowpe.waves.grid import Grid
+from bilby_flowpe.waves.stretch import BAND_LOSS, STRETCH_LOSS
 
 Problem = tuple[GravitationalWaveTransient, PriorDict]
 NAMES = ["5d", "8d", "hl"]

@@ -7,12 +7,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bilby_flowpe.conditional.phase import InnerProducts
 from bilby_flowpe.model import TrainedPosterior
 from bilby_flowpe.plotting import plot_efficiency
 from bilby_flowpe.validation.card import write_card
 from bilby_flowpe.validation.gap import EventGap, measure_gap, summarise_gap, worst_events
 from bilby_flowpe.validation.loss import FreshLoss
+from bilby_flowpe.waves.inner_products import InnerProducts
 
 EVENTS, DRAWS = 4, 400
 

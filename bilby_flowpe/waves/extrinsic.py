@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from ..priors import Parameters, PriorTransform
-from .projection import Detector
+from .detectors import Detector
 from .symmetries import Symmetries, inclination_factors
 
 # A fold belongs to the proposal: what it misses, the weights make good.

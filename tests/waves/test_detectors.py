@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from bilby.gw.detector import get_empty_interferometer
 
-from bilby_flowpe.simulation.projection import Detector, light_travel_time, sidereal_time
+from bilby_flowpe.waves.detectors import Detector, light_travel_time, sidereal_time
 
 TIME = 1126259462.4
 SIZE = 200

@@ -18,7 +18,7 @@ from bilby.gw.waveform_generator import WaveformGenerator
 from ..errors import SimulationError
 from ..priors import PriorTransform
 from ..processes.parallel import Row
-from ..waveforms import Polarisations, polarisations
+from .waveforms import Polarisations, polarisations
 
 TOLERANCE = 1e-6
 EXTRINSIC = ("geocent_time", "ra", "dec", "psi")

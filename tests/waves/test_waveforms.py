@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from bilby_flowpe.errors import SimulationError
-from bilby_flowpe.waveforms import polarisations, waveform
+from bilby_flowpe.waves.waveforms import polarisations, waveform
 
 
 class Generator:

@@ -7,7 +7,7 @@ import pytest
 from bilby.core.prior import PowerLaw, Prior, Sine, TruncatedGaussian, Uniform
 from scipy.stats import ks_2samp, kstest
 
-from bilby_flowpe.conditional.effective import EffectiveDistance
+from bilby_flowpe.waves.effective_distance import EffectiveDistance
 
 SIZE = 20_000
 CASES = {

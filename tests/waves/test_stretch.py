@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from bilby_flowpe.simulation.grid import Grid
-from bilby_flowpe.simulation.stretch import BAND_LOSS, STRETCH_LOSS, narrow_band, shorten
+from bilby_flowpe.waves.grid import Grid
+from bilby_flowpe.waves.stretch import BAND_LOSS, STRETCH_LOSS, narrow_band, shorten
 
 FS = 512.0
 WHOLE = Grid(duration=8.0, start=0.0, minimum_frequency=20.0, maximum_frequency=256.0)

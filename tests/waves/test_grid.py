@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from bilby_flowpe.simulation.grid import Grid
+from bilby_flowpe.waves.grid import Grid
 
 WHOLE = Grid(duration=4.0, start=0.0, minimum_frequency=20.0, maximum_frequency=512.0)
 

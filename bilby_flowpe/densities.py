@@ -1,4 +1,4 @@
-"""Densities of one number that are constant in cells: their distribution and its inverse are straight lines between edges."""
+"""Densities on nodes, drawn from by inverting their cumulative: constant in cells, or linear between even nodes."""
 
 from __future__ import annotations
 
@@ -58,3 +58,37 @@ class Cells:
 def spread(size: int, rng: np.random.Generator) -> np.ndarray:
     """Shares in random order of which each of ``size`` equal pieces of [0, 1) holds one, (size,): each alone is uniform."""
     return (rng.permutation(size) + rng.random(size)) / size
+
+
+def draw_linear(nodes: np.ndarray, log_target: np.ndarray, shares: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """One draw a row.
+
+    Parameters
+    ----------
+    nodes
+        Evenly spaced in each row, ascending, (N, K).
+    log_target
+        Logarithm of the density there, up to a constant of each row, (N, K).
+    shares
+        Uniform on [0, 1): the share of the density below the draw, (N,).
+
+    Returns
+    -------
+    draws, log_density
+        The draws and the logarithm of the normalised density at them, (N,) each.
+    """
+    height = np.exp(log_target - log_target.max(axis=1, keepdims=True))
+    mass = height[:, 1:] + height[:, :-1]
+    total = mass.sum(axis=1)
+    below = np.cumsum(mass, axis=1)
+    wanted = shares * total
+    cell = np.minimum((below <= wanted[:, None]).sum(axis=1), mass.shape[1] - 1)
+    rows = np.arange(len(nodes))
+    left, right, area = height[rows, cell], height[rows, cell + 1], mass[rows, cell]
+    share = np.clip(1 - (below[rows, cell] - wanted) / np.maximum(area, _TINY), 0, 1)
+    # Root of the quadratic in a form that is stable where the two heights agree.
+    place = np.minimum(share * area / np.maximum(left + np.sqrt(left**2 + share * (right**2 - left**2)), _TINY), 1.0)
+    spacing = (nodes[:, -1] - nodes[:, 0]) / (nodes.shape[1] - 1)
+    # At the very end of a cell rounding may leave nothing, or less.
+    log_density = np.log(np.maximum(left + (right - left) * place, _TINY)) - np.log(total * spacing / 2)
+    return nodes[rows, cell] + place * spacing, log_density

@@ -12,7 +12,7 @@ from bilby.gw.likelihood import GravitationalWaveTransient
 from scipy.fft import ifft
 
 from ..processes.parallel import Row
-from .phase import Projection
+from .inner_products import Projection
 
 PLACE = ("ra", "dec", "psi")
 TIME = "geocent_time"

@@ -13,7 +13,7 @@ from __future__ import annotations
 import numpy as np
 from bilby.core.prior import Prior
 
-from .piecewise import draw_linear
+from ..densities import draw_linear
 
 ANGLES = 65  # nodes on either side of a right angle
 _TABLE = 4001

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 import numpy as np
 from bilby.gw.waveform_generator import WaveformGenerator
 
-from .errors import SimulationError
+from ..errors import SimulationError
 
 Polarisations = dict[str, np.ndarray]
 """Frequency-domain series by their mode."""

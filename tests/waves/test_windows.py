@@ -10,7 +10,7 @@ from bilby.gw.detector import Interferometer, InterferometerStrainData, PowerSpe
 from scipy.signal.windows import tukey
 from scipy.stats import kstest
 
-from bilby_flowpe.windows import correlations, data_mask, power_moments
+from bilby_flowpe.waves.windows import correlations, data_mask, power_moments
 
 RATE, DURATION = 512.0, 1.0
 EMPTY = get_empty_interferometer("H1")

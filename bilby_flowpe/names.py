@@ -1,0 +1,13 @@
+"""Bilby's names of the parameters of a compact binary, written once."""
+
+from __future__ import annotations
+
+TIME = "geocent_time"
+RA, DEC, PSI = "ra", "dec", "psi"
+PLACE = (RA, DEC, PSI)
+"""Right ascension, declination and polarisation angle."""
+
+SKY = (RA, DEC)
+DISTANCE = "luminosity_distance"
+INCLINATION = "theta_jn"
+PHASE = "phase"
