@@ -21,14 +21,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from bilby.core.likelihood import Likelihood
-from scipy.stats import norm
+from scipy.special import ndtr
 
 from .errors import DataError
 from .overrides import replaced
+
+if TYPE_CHECKING:
+    from bilby.core.likelihood import Likelihood
 
 _OF_THE_POWER = (
     "log_likelihood_ratio",
@@ -157,7 +159,7 @@ class Null:
             scores[RESIDUAL] = float(residual)
             # Sums over many numbers: their own scatter tells the tails better than the few largest.
             z = (residual - self.residuals.mean()) / self.residuals.std(ddof=1)
-            p_values[RESIDUAL] = float(2 * norm.sf(abs(z)))
+            p_values[RESIDUAL] = float(2 * ndtr(-abs(z)))
         # A figure that is no number is no reason for calm: it stays one, and no test holds it for likely.
         least = float(np.min(list(p_values.values())))
         return Surprise(least if np.isnan(least) else min(1.0, len(p_values) * least), p_values, scores)
@@ -216,7 +218,7 @@ def without_simulations(likelihood: Likelihood | None, residual: float | None) -
         return None
     if not type(likelihood).__module__.startswith("bilby."):
         return None
-    p_value = float(2 * norm.sf(abs(residual)))
+    p_value = float(2 * ndtr(-abs(residual)))
     return Surprise(p_value, {RESIDUAL: p_value}, {RESIDUAL: float(residual)})
 
 
