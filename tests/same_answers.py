@@ -161,10 +161,11 @@ def told_of(name: str, before: Path, after: Path) -> tuple[bool, str]:
 
 
 def main() -> None:
+    from same_answers_arrays import ARRAYS
     from same_answers_plain import PLAIN
     from same_answers_waves import WAVES
 
-    known = [*PLAIN, *WAVES]
+    known = [*PLAIN, *WAVES, *ARRAYS]
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--before", required=True, help="the earlier commit")
     parser.add_argument("--only", nargs="+", metavar="NAME", choices=known, default=known)

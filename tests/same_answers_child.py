@@ -28,6 +28,7 @@ import numpy as np
 import torch
 from bilby.core import sampler as bilby_sampler
 from bilby.core.result import Result
+from same_answers_arrays import ARRAYS
 from same_answers_plain import PLAIN, SMALLER, shrink
 from same_answers_waves import WAVES
 
@@ -154,7 +155,7 @@ def solve(name: str, out: Path) -> None:
         os.environ["BILBY_FLOWPE_CACHE"] = str(Path(scratch) / "models")
         os.chdir(scratch)
         try:
-            for label, result in (PLAIN | WAVES)[name](Path(scratch)):
+            for label, result in (PLAIN | WAVES | ARRAYS)[name](Path(scratch)):
                 more, said = described(result, label)
                 arrays |= more
                 words |= said

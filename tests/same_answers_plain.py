@@ -39,6 +39,7 @@ SMALLER: dict[str, dict[str, Any]] = {
 to run."""
 
 Pieces = Iterator[tuple[str, Any]]
+FEW = {"max_likelihood_evaluations": 4000}
 BRIEF_TRAINING = {"training_steps": 40, "training_time": None, "n_waveforms": 2000, "hidden_features": 32}
 
 
@@ -94,11 +95,14 @@ def multinomial() -> tuple[Likelihood, PriorDict]:
     return Multinomial([5, 0, 10, 15], 4, base="share_"), DirichletPriorDict(n_dim=4, label="share_")
 
 
-def noise_model(make: Callable[[], tuple[Likelihood, PriorDict]], folder: Path, **changes: Any) -> Pieces:
+def noise_model(
+    make: Callable[[], tuple[Likelihood, PriorDict]], folder: Path, without: bool = True, **changes: Any
+) -> Pieces:
     """With a network trained on demand, found again by a second run, and without any."""
     yield "trained", sample(*make(), folder, **{**BRIEF_TRAINING, **changes})
     yield "found", sample(*make(), folder, **{**BRIEF_TRAINING, "sampling_seed": 2, **changes})
-    yield "none", sample(*make(), folder, network="none")
+    if without:
+        yield "none", sample(*make(), folder, network="none")
 
 
 # A likelihood with a simulator of its own ----------------------------------------------------------------------------------
@@ -149,10 +153,8 @@ def toy(name: str, folder: Path, *arguments: Any, **changes: Any) -> Pieces:
 
 def several_processes(folder: Path) -> Pieces:
     """The same numbers from one process and from two."""
-    from bilby_flowpe.problems.toys import gaussian_shells
-
     for npool in (1, 2):
-        yield f"npool_{npool}", sample(*gaussian_shells()[:2], folder, npool=npool)
+        yield f"npool_{npool}", sample(*conjugate("linear_regression"), folder, network="none", npool=npool)
 
 
 class Stopping(Likelihood):
@@ -192,7 +194,7 @@ def interrupted(folder: Path) -> Pieces:
 def discrete(folder: Path) -> Pieces:
     weights = np.array([1.0, 2.0, 0.5, 4.0])
     likelihood = Plain(lambda p: -0.5 * ((p["x"] - p["k"]) / 0.1) ** 2 + np.log(weights[round(p["k"])]))
-    yield "run", sample(likelihood, PriorDict({"x": Uniform(-2, 5), "k": Categorical(4)}), folder)
+    yield "run", sample(likelihood, PriorDict({"x": Uniform(-2, 5), "k": Categorical(4)}), folder, **FEW)
 
 
 def spike(folder: Path) -> Pieces:
@@ -273,7 +275,7 @@ PLAIN: dict[str, Callable[[Path], Pieces]] = {
     "noise_multinomial": partial(noise_model, multinomial),
     "own_simulator": partial(noise_model, own_simulator),
     "shells": partial(toy, "gaussian_shells"),
-    "eggbox": partial(toy, "eggbox"),
+    "eggbox": partial(toy, "eggbox", **FEW),
     "modes": partial(toy, "unequal_modes"),
     "constrained": partial(toy, "constrained_gaussian"),
     "constrained_data": lambda folder: toy("constrained_gaussian", folder, True, **BRIEF_TRAINING),
@@ -288,7 +290,7 @@ PLAIN: dict[str, Callable[[Path], Pieces]] = {
     "prior_sky_map": sky_map,
     "reweighted": reweighted,
 } | {
-    f"network_{family}": partial(noise_model, unknown_sigma, network=family)
+    f"network_{family}": partial(noise_model, unknown_sigma, without=False, network=family)
     for family in ("gaussian", "nsf", "cvae", "cvae+")
 }
 """Problems by name."""
