@@ -1,59 +1,205 @@
-"""The sampler's keyword arguments, checked before anything long is started.
+"""The sampler's keyword arguments: declared once, in :data:`ARGUMENTS`, and checked before anything long is started.
 
-They may come from a configuration file that knows only strings: what is clearly a number or a truth value is taken as one.
+Defaults, checks, the documentation of the sampler, the table in docs/usage.md and the settings of a training follow from that
+table. Values may come from a configuration file that knows only strings: what is clearly a number or a truth value is taken as
+one.
 """
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Any
+import inspect
+import re
+import textwrap
+from dataclasses import dataclass
+from typing import Any, TypeVar
 
-import numpy as np
-
+from .argument_kinds import FLAG, POSITIVE, PSD, SEED, TEXT, WHOLE, Kind, choice, is_none, whole
 from .errors import ConfigurationError
 
-MODES = ("phase", "distance", "time", "sky")
+DRAWN_BY = choice("conditional", "network")
+"""Whether parameters are drawn from their exact conditional or by the network."""
+
+
+@dataclass(frozen=True)
+class Argument:
+    """One keyword argument of ``sampler="flowpe"``.
+
+    Attributes
+    ----------
+    name, default
+        Its name and default.
+    kind
+        Values that it may have.
+    words
+        What it does, in Markdown.
+    optional
+        Whether it may be ``None``.
+    setting
+        Field of :class:`bilby_flowpe.training.settings.Settings` that it sets, such as ``"training.device"``, where only a
+        training uses it.
+    of_bilby
+        Whether Bilby's base class has it already, and its default.
+    """
+
+    name: str
+    default: Any
+    kind: Kind
+    words: str
+    optional: bool = False
+    setting: str = ""
+    of_bilby: bool = False
+
+    def checked(self, value: Any) -> Any:
+        """Return a value of the proper type.
+
+        Raises
+        ------
+        ConfigurationError
+            Naming the argument, its value and what it may be.
+        """
+        return None if self.optional and is_none(value) else self.kind.check(self.name, value)
+
+
+ARGUMENTS = (
+    Argument(
+        "model",
+        None,
+        TEXT,
+        "folder of a trained model, or the name of a shipped one; left out, a model whose problem this one lies within is "
+        "looked for among the shipped ones and in the cache, and trained if there is none",
+        optional=True,
+    ),
+    Argument(
+        "network",
+        "maf",
+        choice("gaussian", "maf", "nsf", "cvae", "cvae+", "none"),
+        'family of a network to be trained; `"none"` trains nothing and refines a proposal from the prior, for this event '
+        "alone",
+        setting="network.family",
+    ),
+    Argument(
+        "phase",
+        "conditional",
+        DRAWN_BY,
+        'draw the phase from its exact conditional where that is possible; `"network"`: by the network',
+        setting="phase",
+    ),
+    Argument(
+        "distance",
+        "conditional",
+        DRAWN_BY,
+        "the same of the distance, and of the inclination where one detector makes one number of both",
+        setting="distance",
+    ),
+    Argument("time", "conditional", DRAWN_BY, "the same of the geocentric time", setting="time"),
+    Argument(
+        "sky",
+        "conditional",
+        DRAWN_BY,
+        "the same of sky position, polarisation angle and inclination, where they are searched",
+        setting="sky",
+    ),
+    Argument(
+        "psd",
+        "fixed",
+        PSD,
+        'noise curves of a network to be trained: `"fixed"` for the likelihood\'s, `"amortised"` for a family around them, '
+        "or a folder of noise curves, `*H1*.txt` and so on",
+        setting="simulation.psd",
+    ),
+    Argument(
+        "fold_phase",
+        True,
+        FLAG,
+        'with `phase="network"`: show the network half a turn of the phase, where the other half is the same',
+        setting="fold_phase",
+    ),
+    Argument(
+        "representation",
+        "aligned",
+        choice("aligned", "series"),
+        'what a network to be trained is shown; `"series"`: the whitened time series as it is, as in the paper',
+        setting="representation.kind",
+    ),
+    Argument("n_effective", 5000, WHOLE, "effective samples to aim at"),
+    Argument("n_posterior", 5000, WHOLE, "largest number of equal-weight posterior samples"),
+    Argument("max_likelihood_evaluations", 500_000, WHOLE, "most likelihood evaluations, refinement included"),
+    Argument(
+        "max_time",
+        None,
+        POSITIVE,
+        "most seconds for drawing, weighing and refining; finding or training a model is apart. Blocks of draws are sized "
+        "by what draws cost so far, so that a seed's result depends on the machine",
+        optional=True,
+    ),
+    Argument("refine", True, FLAG, "refine a proposal that is not efficient enough on this event"),
+    Argument("importance", True, FLAG, "`False`: raw draws of the network, marked as such, without evidence"),
+    Argument(
+        "training_time",
+        600.0,
+        POSITIVE,
+        "seconds given to a training, simulation of waveforms apart; at least 100 steps are made, in up to three times as "
+        "long. Measuring the model takes about half as long again",
+        optional=True,
+        setting="training.max_time",
+    ),
+    Argument("training_steps", None, WHOLE, "most steps of a training", optional=True, setting="training.max_steps"),
+    Argument("n_waveforms", 50_000, WHOLE, "waveforms simulated for a training", setting="simulation.n_waveforms"),
+    Argument(
+        "hidden_features",
+        256,
+        WHOLE,
+        "width of the two hidden layers of each transform, or Gaussian, of a network to be trained",
+        setting="network.hidden_features",
+    ),
+    Argument(
+        "learning_rate", 1.5e-3, POSITIVE, "highest learning rate of a training", setting="training.learning_rate"
+    ),
+    Argument(
+        "cache",
+        None,
+        TEXT,
+        "folder of the models trained on demand; else `$BILBY_FLOWPE_CACHE`, else `~/.cache/bilby_flowpe`",
+        optional=True,
+    ),
+    Argument("device", "cpu", TEXT, "device of a training", setting="training.device"),
+    Argument("npool", 1, WHOLE, "processes for waveforms and likelihoods", of_bilby=True),
+    Argument(
+        "sampling_seed", None, SEED, "seed; for a given model the result does not depend on `npool`", optional=True
+    ),
+    Argument(
+        "resume",
+        True,
+        FLAG,
+        "whether a run that was interrupted goes on with what it had simulated, trained and evaluated",
+    ),
+    Argument(
+        "progress", True, FLAG, "progress bars; of an event one, with stage, likelihood evaluations and efficiency"
+    ),
+)
+"""All keyword arguments of the sampler."""
+
+_OWN = tuple(argument for argument in ARGUMENTS if not argument.of_bilby)
+OF_THE_MODEL = tuple(argument.name for argument in ARGUMENTS if argument.setting)
+"""Arguments that only a training uses."""
+MODES = tuple(argument.name for argument in ARGUMENTS if argument.kind is DRAWN_BY)
 """What may be drawn from its conditional."""
 
-CHOICES = {
-    "network": ("gaussian", "maf", "nsf", "cvae", "cvae+", "none"),
-    **dict.fromkeys(MODES, ("conditional", "network")),
-    "representation": ("aligned", "series"),
-}
-OF_THE_MODEL = (
-    *CHOICES, "psd", "fold_phase", "training_time", "training_steps", "n_waveforms", "hidden_features", "learning_rate",
-    "device",
-)  # fmt: skip
-"""Arguments that only a training uses."""
 
-_LARGEST_SEED = 2**63 - 1
-_LONGEST = 1000
-_TRUTH = {"true": True, "false": False}
+def default_kwargs() -> dict[str, Any]:
+    """Return the default of every argument that Bilby does not have already."""
+    return {argument.name: argument.default for argument in _OWN}
 
 
 def check_arguments(kwargs: dict[str, Any]) -> dict[str, Any]:
-    """A copy of the sampler's keyword arguments, each of its proper type.
+    """Return a copy of the sampler's keyword arguments, each of its proper type.
 
     Raises
     ------
     ConfigurationError
         Naming the argument, its value and what it may be.
     """
-    checked = dict(kwargs)
-    for key in ("n_effective", "n_posterior", "max_likelihood_evaluations", "n_waveforms", "hidden_features"):
-        checked[key] = whole(key, kwargs[key])
-    optional = {"training_steps": whole, "training_time": _positive, "max_time": _positive, "sampling_seed": check_seed}
-    for key, check in optional.items():
-        checked[key] = None if _is_none(kwargs[key]) else check(key, kwargs[key])
-    checked["learning_rate"] = _positive("learning_rate", kwargs["learning_rate"])
-    for key in ("importance", "refine", "fold_phase", "resume", "progress"):
-        checked[key] = _truth(key, kwargs[key])
-    for key, choices in CHOICES.items():
-        if not isinstance(kwargs[key], str) or kwargs[key] not in choices:
-            raise ConfigurationError(f"{key}={kwargs[key]!r}: choose one of {list(choices)}")
-    for key in ("model", "cache"):
-        checked[key] = None if _is_none(kwargs[key]) else _text(key, kwargs[key])
-    checked["device"], checked["psd"] = _text("device", kwargs["device"]), _psd(kwargs["psd"])
+    checked = {**kwargs, **{argument.name: argument.checked(kwargs[argument.name]) for argument in _OWN}}
     if checked["training_time"] is None and checked["training_steps"] is None:
         raise ConfigurationError("training_time=None and training_steps=None: give seconds or steps")
     if checked["n_effective"] > checked["max_likelihood_evaluations"]:
@@ -64,71 +210,42 @@ def check_arguments(kwargs: dict[str, Any]) -> dict[str, Any]:
     return checked
 
 
-def _psd(value: Any) -> str:
-    if _text("psd", value) not in ("fixed", "amortised") and not Path(value).expanduser().is_dir():
-        raise ConfigurationError(f"psd={value!r}: choose 'fixed' or 'amortised', or give a folder of noise curves")
-    return value if value in ("fixed", "amortised") else str(Path(value).expanduser().absolute())
-
-
 def check_npool(value: Any) -> int:
-    """Number of processes; ``None`` is one."""
+    """Return the number of processes; ``None`` is one."""
     return 1 if value is None else whole("npool", value)
 
 
-def _number(key: str, value: Any, wanted: str) -> float:
-    try:
-        if isinstance(value, bool):
-            raise ValueError
-        return float(value)
-    except (TypeError, ValueError):
-        raise ConfigurationError(f"{key}={value!r}: give {wanted}") from None
+def settings_of(kwargs: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """Return what the arguments set of a training, by part of its settings.
+
+    Parameters
+    ----------
+    kwargs
+        Checked arguments.
+
+    Returns
+    -------
+    dict
+        Fields and values of ``simulation``, ``network``, ``training`` and so on; under ``""`` those of no part.
+    """
+    parts: dict[str, dict[str, Any]] = {}
+    for argument in ARGUMENTS:
+        if argument.setting:
+            part, _, field = argument.setting.rpartition(".")
+            parts.setdefault(part, {})[field] = kwargs[argument.name]
+    return parts
 
 
-def whole(key: str, value: Any, least: int = 1) -> int:
-    """A whole number of at least ``least``, refused by its name otherwise."""
-    wanted = f"a whole number of at least {least}"
-    number = _number(key, value, wanted)
-    if not (np.isfinite(number) and number.is_integer() and number >= least):
-        raise ConfigurationError(f"{key}={value!r}: give {wanted}")
-    return int(number)
+Documented = TypeVar("Documented", bound=type)
 
 
-def check_seed(key: str, value: Any) -> int:
-    """A seed, refused by its name otherwise."""
-    seed = whole(key, value, least=0)
-    if seed > _LARGEST_SEED:
-        raise ConfigurationError(f"{key}={value!r}: give a whole number from 0 to {_LARGEST_SEED}")
-    return seed
-
-
-def _positive(key: str, value: Any) -> float:
-    number = _number(key, value, "a number above zero")
-    if not (np.isfinite(number) and number > 0):
-        raise ConfigurationError(f"{key}={value!r}: give a number above zero")
-    return number
-
-
-def _truth(key: str, value: Any) -> bool:
-    if isinstance(value, bool):
-        return value
-    if isinstance(value, str) and value.lower() in _TRUTH:
-        return _TRUTH[value.lower()]
-    raise ConfigurationError(f"{key}={value!r}: give True or False")
-
-
-def _text(key: str, value: Any) -> str:
-    if not isinstance(value, str) or not value:
-        raise ConfigurationError(f"{key}={value!r}: give a text")
-    if len(value) > _LONGEST or "\0" in value:
-        raise ConfigurationError(
-            f"{key}={value[:40]!r}...: give a text of at most {_LONGEST} characters that can name a file"
-        )
-    try:
-        Path(value).expanduser()
-    except RuntimeError as error:
-        raise ConfigurationError(f"{key}={value!r}: {error} Name the folder in full") from error
-    return value
-
-
-def _is_none(value: Any) -> bool:
-    return value is None or (isinstance(value, str) and value.lower() == "none")
+def with_parameters(kind: Documented) -> Documented:
+    """Add the arguments to the documentation of the sampler's class, in NumPy's style."""
+    entries = []
+    for argument in ARGUMENTS:
+        optional = ", optional" if argument.optional else ""
+        words = re.sub(r"`([^`]+)`", r"``\1``", argument.words)
+        words = textwrap.fill(f"{words[0].upper()}{words[1:]}.", 116, break_on_hyphens=False)
+        entries.append(f"{argument.name} : {argument.kind.words}{optional}\n{textwrap.indent(words, '    ')}")
+    kind.__doc__ = "\n".join([inspect.cleandoc(kind.__doc__ or ""), "", "Parameters", "----------", *entries])
+    return kind

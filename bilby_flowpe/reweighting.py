@@ -17,7 +17,8 @@ from bilby.core.prior import PriorDict
 from bilby.core.result import Result
 from bilby.core.utils import logger
 
-from .arguments import check_npool, check_seed, whole
+from .argument_kinds import check_seed, whole
+from .arguments import check_npool
 from .errors import ConfigurationError, DataError, PriorError
 from .importance import equal_weight_rows, normalised_weights, summarise
 from .priors import Parameters

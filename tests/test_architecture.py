@@ -19,7 +19,7 @@ PACKAGE = "bilby_flowpe"
 
 ROWS = (
     {"errors", "overrides", "plotting", "redshifts", "statistics", "windows"},
-    {"waveforms"},
+    {"argument_kinds", "waveforms"},
     {"arguments", "edges", "importance", "networks", "open_data", "prior_draws", "prior_natures", "problems"}
     | {"selection", "storage", "surprise"},
     {"observed", "prior_checks", "priors", "processes", "verdict"},

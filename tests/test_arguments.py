@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from bilby_flowpe.arguments import check_arguments, check_npool
+from bilby_flowpe.arguments import ARGUMENTS, MODES, OF_THE_MODEL, check_arguments, check_npool, settings_of
 from bilby_flowpe.errors import ConfigurationError
 from bilby_flowpe.sampler import FlowPE
+from bilby_flowpe.training.settings import Settings
 
 
 def checked(**changes: Any) -> dict[str, Any]:
@@ -74,3 +77,49 @@ def test_npool() -> None:
     assert check_npool("2") == 2
     with pytest.raises(ConfigurationError, match="npool='two'"):
         check_npool("two")
+
+
+def test_every_argument_is_checked_and_documented() -> None:
+    assert {*FlowPE.default_kwargs} == {argument.name for argument in ARGUMENTS} - {"npool"}
+    for argument in ARGUMENTS:
+        assert f"\n{argument.name} : {argument.kind.words}" in FlowPE.__doc__
+        assert argument.words and not argument.words.endswith(".")
+        if not argument.of_bilby:
+            with pytest.raises(ConfigurationError, match=f"^{argument.name}="):
+                checked(**{argument.name: object()})
+
+
+def test_none_is_for_those_that_may_be_left_out() -> None:
+    for argument in ARGUMENTS:
+        if argument.optional:
+            assert argument.checked(None) is argument.checked("None") is None
+        else:
+            with pytest.raises(ConfigurationError, match=argument.name):
+                argument.checked(None)
+
+
+def test_what_a_training_uses_are_fields_of_its_settings() -> None:
+    assert {argument.name for argument in ARGUMENTS if argument.setting} == {*OF_THE_MODEL}
+    settings = Settings()
+    for part, values in settings_of(FlowPE.default_kwargs).items():
+        assert {*values} <= {field.name for field in fields(getattr(settings, part) if part else settings)}
+    assert {*MODES} == {"phase", "distance", "time", "sky"} <= {*settings_of(FlowPE.default_kwargs)[""]}
+
+
+def test_defaults_are_those_of_the_settings() -> None:
+    """But for the steps and seconds of a training, and the widths of a network."""
+    settings = Settings()
+    parts = settings_of(FlowPE.default_kwargs)
+    assert parts["network"].pop("hidden_features") == 256
+    for part, values in parts.items():
+        owner = getattr(settings, part) if part else settings
+        assert values == {key: getattr(owner, key) for key in values}
+
+
+def test_a_folder_of_noise_curves_is_named_in_full(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "curves").mkdir()
+    monkeypatch.chdir(tmp_path)
+    assert checked(psd="curves")["psd"] == str(tmp_path / "curves")
+    assert checked(psd="amortised")["psd"] == "amortised"
+    with pytest.raises(ConfigurationError, match="psd='nowhere': choose 'fixed' or 'amortised', or give a folder"):
+        checked(psd="nowhere")
