@@ -7,13 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from bilby.core.likelihood import Likelihood
-from bilby.gw.detector import Interferometer
 from bilby.gw.likelihood import GravitationalWaveTransient
 
-from .overrides import replaced
 from .processes.parallel import Row
-from .waveforms import waveform
+from .waves.waveforms import waveform
+from .waves.whitening import whitened
 
 __all__ = ["Bands", "whitened_bands"]
 
@@ -23,13 +21,6 @@ _QUANTILES = {"low": 0.05, "median": 0.5, "high": 0.95}
 Bands = dict[str, dict[str, np.ndarray]]
 """By detector: ``times`` in GPS seconds less ``start``, ``data``, and the waveforms' ``low``, ``median`` and ``high``; all in
 standard deviations of white noise but the first two."""
-
-
-def has_own_frequencies(likelihood: Likelihood) -> bool:
-    """Whether a likelihood takes the waveform at the data's own frequencies: no reduced basis, bands or bins."""
-    return isinstance(likelihood, GravitationalWaveTransient) and not replaced(
-        likelihood, GravitationalWaveTransient, ["calculate_snrs"]
-    )
 
 
 def whitened_bands(likelihood: GravitationalWaveTransient, rows: Sequence[Row], waveforms: int = 200) -> Bands:
@@ -67,20 +58,6 @@ def whitened_bands(likelihood: GravitationalWaveTransient, rows: Sequence[Row], 
             band |= dict(zip(_QUANTILES, quantiles, strict=True))
         bands[interferometer.name] = band
     return bands
-
-
-def whitened(interferometer: Interferometer, series: np.ndarray) -> np.ndarray:
-    """Time series in standard deviations of white noise, of a frequency series.
-
-    Within a band that is but a part of all frequencies the noise has that part of the variance.
-    """
-    mask = interferometer.frequency_mask
-    white = np.zeros(len(mask), dtype=complex)
-    white[mask] = series[mask] / np.sqrt(
-        interferometer.power_spectral_density_array[mask] * interferometer.duration / 4
-    )
-    times: np.ndarray = np.fft.irfft(white) * np.sqrt(len(mask) - 1)
-    return times
 
 
 def save_bands(bands: Bands, path: Path) -> Path:

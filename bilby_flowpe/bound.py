@@ -20,10 +20,10 @@ from .proposals.mixture import Mixture, Shares, defensive
 from .proposals.parts import Normal
 from .representation import CoordinateConfig, Coordinates, Pivot, Representation
 from .simulation import SimulationConfig, Simulator, make_simulator
-from .simulation.grid import Grid
 from .surprise import Null, Surprise
 from .translation.contract import Contract
 from .translation.matching import Match
+from .waves.grid import Grid
 
 
 @dataclass
@@ -221,7 +221,7 @@ class BoundPosterior:
         Parameters
         ----------
         residual
-            Of the data and the best draw (:func:`bilby_flowpe.surprise.residual_of`).
+            Of the data and the best draw (:func:`bilby_flowpe.waves.residual.residual_of`).
         """
         if self.model.null is None:
             return None

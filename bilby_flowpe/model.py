@@ -10,7 +10,6 @@ import torch
 from bilby.core.likelihood import Likelihood
 from bilby.core.utils import logger
 
-from .bands import has_own_frequencies
 from .bound import BoundPosterior, Trained
 from .conditional.base import ConditionalConfig
 from .errors import ContractError, ModelError
@@ -18,14 +17,15 @@ from .networks import NetworkConfig, build_network
 from .priors import PriorTransform
 from .proposals.mixture import Shares
 from .representation import REPRESENTATIONS, CoordinateConfig, Representation
-from .simulation.grid import Grid
-from .simulation.symmetries import find_symmetries
 from .storage.folder import DESCRIPTION, read_folder, reading, write_folder
 from .storage.schema import check_sizes, check_types
 from .storage.versions import versions
 from .surprise import Null
 from .translation.contract import Contract, describe
 from .translation.restore import restore_priors
+from .waves.grid import Grid
+from .waves.inner_products import has_own_frequencies
+from .waves.symmetries import find_symmetries
 
 __all__ = ["TrainedPosterior", "find_model", "shipped_models"]
 

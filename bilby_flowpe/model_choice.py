@@ -14,7 +14,7 @@ from bilby.core.utils import check_directory_exists_and_if_not_mkdir, logger
 from bilby.gw.likelihood import GravitationalWaveTransient
 from safetensors import SafetensorError
 
-from .arguments import MODES, OF_THE_MODEL, settings_of
+from .arguments.table import MODES, OF_THE_MODEL, settings_of
 from .bound import BoundPosterior
 from .cache import cached_models, check_writable, nearest_refused, new_folder
 from .conditional.base import Conditional

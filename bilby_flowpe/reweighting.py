@@ -17,8 +17,8 @@ from bilby.core.prior import PriorDict
 from bilby.core.result import Result
 from bilby.core.utils import logger
 
-from .argument_kinds import check_seed, whole
-from .arguments import check_npool
+from .arguments.kinds import check_seed, whole
+from .arguments.table import check_npool
 from .errors import ConfigurationError, DataError, PriorError
 from .importance import equal_weight_rows, normalised_weights, summarise
 from .priors import Parameters

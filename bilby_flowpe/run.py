@@ -12,7 +12,7 @@ from bilby.core.result import Result
 from bilby.core.sampler.base_sampler import Sampler
 from bilby.core.utils import check_directory_exists_and_if_not_mkdir, logger, random
 
-from .bands import FILE, has_own_frequencies, save_bands, whitened_bands
+from .bands import FILE, save_bands, whitened_bands
 from .bound import BoundPosterior
 from .conditional.base import Conditional, ConditionalConfig
 from .conditional.modes import conditional_of
@@ -29,6 +29,7 @@ from .storage.identity import identity_of
 from .storage.ledger import Ledger, remembering
 from .translation.own_likelihood import gives_ratio
 from .translation.problem import translated
+from .waves.inner_products import has_own_frequencies
 
 _UNSEEN_SEED = 2**31 - 1
 _LEAST_WAVEFORMS = 10_000  # a network that learns from fewer knows these by heart

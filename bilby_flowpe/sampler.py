@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from bilby.core.sampler.base_sampler import Sampler, signal_wrapper
 from bilby.core.utils import logger
 
-from .arguments import check_arguments, check_npool, default_kwargs, with_parameters
+from .arguments.table import check_arguments, check_npool, default_kwargs, with_parameters
 from .prior_checks import require_conditions, require_limits
 from .storage.interruption import deferred
 
@@ -29,7 +29,7 @@ class FlowPE(Sampler):
     weighs; a verdict stands on the result. With neither a model given nor one in the cache, one is trained first. Where the
     network is not near enough, or nobody can simulate from the likelihood, a flow is refined on the event itself.
 
-    The arguments, declared in :mod:`bilby_flowpe.arguments`, are added here as the section of parameters.
+    The arguments, declared in :mod:`bilby_flowpe.arguments.table`, are added here as the section of parameters.
     """
 
     sampler_name = "flowpe"

@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from bilby_flowpe.arguments import ARGUMENTS
+from bilby_flowpe.arguments.table import ARGUMENTS
 from bilby_flowpe.verdict.checks import CHECKS
 
 PAGE = Path(__file__).parent / "usage.md"

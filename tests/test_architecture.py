@@ -18,11 +18,11 @@ ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = "bilby_flowpe"
 
 ROWS = (
-    {"errors", "overrides", "plotting", "redshifts", "statistics", "windows"},
-    {"argument_kinds", "waveforms"},
+    {"densities", "errors", "names", "overrides", "plotting", "redshifts", "statistics"},
     {"arguments", "edges", "importance", "networks", "open_data", "prior_draws", "prior_natures", "problems"}
     | {"selection", "storage", "surprise"},
     {"observed", "prior_checks", "priors", "processes", "verdict"},
+    {"waves"},
     {"bands", "proposals", "simulation", "trigger"},
     {"conditional", "representation", "translation"},
     {"bound", "reweighting"},

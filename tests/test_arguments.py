@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from bilby_flowpe.arguments import ARGUMENTS, MODES, OF_THE_MODEL, check_arguments, check_npool, settings_of
+from bilby_flowpe.arguments.table import ARGUMENTS, MODES, OF_THE_MODEL, check_arguments, check_npool, settings_of
 from bilby_flowpe.errors import ConfigurationError
 from bilby_flowpe.sampler import FlowPE
 from bilby_flowpe.training.settings import Settings

@@ -18,7 +18,7 @@ from bilby.gw.detector import PowerSpectralDensity
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from bilby_flowpe.arguments import ARGUMENTS, check_arguments, check_npool
+from bilby_flowpe.arguments.table import ARGUMENTS, check_arguments, check_npool
 from bilby_flowpe.errors import ConfigurationError, FlowPEError, PriorError
 from bilby_flowpe.model import TrainedPosterior
 from bilby_flowpe.priors import PriorTransform

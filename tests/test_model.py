@@ -28,9 +28,9 @@ from bilby_flowpe.priors import PriorTransform
 from bilby_flowpe.problems import START_TIME, overhead
 from bilby_flowpe.proposals.mixture import Draws, flow_alone
 from bilby_flowpe.sampling.weighing import Target
-from bilby_flowpe.simulation.symmetries import find_symmetries
 from bilby_flowpe.storage import folder as folder_module
 from bilby_flowpe.storage.folder import DESCRIPTION, FORMAT, WEIGHTS, write_description
+from bilby_flowpe.waves.symmetries import find_symmetries
 
 Trained = tuple[Path, TrainedPosterior]
 SIZE = 200

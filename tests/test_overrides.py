@@ -6,9 +6,9 @@ import pytest
 from bilby.gw.detector import get_empty_interferometer
 from bilby.gw.likelihood import GravitationalWaveTransient
 
-from bilby_flowpe.conditional.phase import InnerProducts
 from bilby_flowpe.overrides import replaced
 from bilby_flowpe.translation.plain import has_plain_values
+from bilby_flowpe.waves.inner_products import InnerProducts
 
 
 class Base:

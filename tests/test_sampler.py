@@ -24,11 +24,11 @@ from bilby.core.sampler import get_implemented_samplers, get_sampler_class
 from bilby_flowpe import cache as cache_module
 from bilby_flowpe import model_choice
 from bilby_flowpe import run as run_module
-from bilby_flowpe.conditional.filters import Filters
 from bilby_flowpe.errors import ConfigurationError, ContractError, FlowPEError, ModelError, PriorError
 from bilby_flowpe.model import TrainedPosterior
 from bilby_flowpe.proposals import mixture as proposals
 from bilby_flowpe.sampler import FlowPE
+from bilby_flowpe.waves.filters import Filters
 
 Trained = tuple[Path, TrainedPosterior]
 Runner = Callable[..., Result]

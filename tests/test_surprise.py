@@ -11,7 +11,6 @@ import torch
 from bilby.gw.detector import PowerSpectralDensity
 from safetensors.torch import save_file
 from scipy.stats import kstest
-from weights import good
 
 from bilby_flowpe.errors import DataError, ModelError
 from bilby_flowpe.model import TrainedPosterior, find_model, shipped_models
@@ -23,11 +22,11 @@ from bilby_flowpe.surprise import (
     RESIDUAL,
     Null,
     Surprise,
-    farthest_off,
-    residual_of,
     without_simulations,
 )
 from bilby_flowpe.verdict import Findings, Thresholds, judge
+from bilby_flowpe.waves.residual import farthest_off, residual_of
+from tests.weights import good
 
 FEATURES = 5
 

@@ -6,12 +6,12 @@ import dataclasses
 import math
 
 import pytest
-from weights import good
 
 from bilby_flowpe.importance import WeightSummary
 from bilby_flowpe.surprise import DISTANCE, Surprise
 from bilby_flowpe.verdict import Findings, Thresholds, judge
 from bilby_flowpe.verdict.checks import CHECKS, Check
+from tests.weights import good
 
 
 @pytest.mark.parametrize(

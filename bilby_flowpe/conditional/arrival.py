@@ -18,11 +18,12 @@ from bilby.core.prior import Prior
 from bilby.gw.likelihood import GravitationalWaveTransient
 from scipy.ndimage import spline_filter1d
 
+from ..densities import draw_linear
 from ..errors import SimulationError
+from ..names import TIME
 from ..processes.parallel import Row
-from .filters import TIME, Filters, Wave
-from .phase import InnerProducts
-from .piecewise import draw_linear
+from ..waves.filters import Filters, Wave
+from ..waves.inner_products import InnerProducts
 
 SHARE = "share_of_time"
 _OVERSAMPLING = 4  # steps in the shortest period of the signal: |z|^2 is smooth on their scale

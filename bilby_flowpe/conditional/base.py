@@ -1,15 +1,16 @@
 r"""Parameters that are drawn from their exact conditional, given those that the network draws.
 
-The phase is one (:mod:`bilby_flowpe.conditional.phase`). The amplitude is another: with :math:`h = s\,h_0`, the same two inner
-products give the likelihood, averaged over the phase, at every amplitude,
+The phase is one (:mod:`bilby_flowpe.waves.inner_products`). The amplitude is another: with :math:`h = s\,h_0`, the same two
+inner products give the likelihood, averaged over the phase, at every amplitude,
 
 .. math:: L(s) = I_0(s \kappa) \, e^{-s^2 \langle h_0, h_0 \rangle / 2}, \qquad \kappa = |\langle h_0, d \rangle| ,
 
 so that the distance :math:`d \propto 1/s` can be drawn from :math:`\pi(d) L(s)` at no further call. Where one detector sees a
-pure (2, 2) signal, distance and inclination act through one effective distance (:mod:`bilby_flowpe.conditional.effective`): it
-is drawn instead, then the inclination given it. The time comes first of all (:mod:`bilby_flowpe.conditional.arrival`), from one
-more Fourier transform. Densities are piecewise linear on a grid that covers the conditional; draws are weighted by what they
-were drawn from, so that the grid's coarseness costs efficiency and no exactness.
+pure (2, 2) signal, distance and inclination act through one effective distance
+(:mod:`bilby_flowpe.waves.effective_distance`): it is drawn instead, then the inclination given it. The time comes first of all
+(:mod:`bilby_flowpe.conditional.arrival`), from one more Fourier transform. Densities are piecewise linear on a grid that covers
+the conditional; draws are weighted by what they were drawn from, so that the grid's coarseness costs efficiency and no
+exactness.
 """
 
 from __future__ import annotations
@@ -22,15 +23,14 @@ import numpy as np
 from bilby.gw.likelihood import GravitationalWaveTransient
 
 from ..errors import ContractError, SimulationError
+from ..names import INCLINATION, PHASE, PLACE, TIME
 from ..overrides import replaced
 from ..priors import Parameters, PriorTransform
 from ..processes.parallel import Row, Task
-from .amplitudes import INCLINATION, amplitudes_of, at_phase, averaged_over_phase
+from ..waves.inner_products import InnerProducts
+from .amplitudes import amplitudes_of, at_phase, averaged_over_phase
 from .arrival import SHARE, TimedProducts
-from .filters import PLACE, TIME
-from .phase import InnerProducts, conditional_obstacle
-
-PHASE = "phase"
+from .phase import conditional_obstacle
 
 
 @dataclass(frozen=True)
@@ -65,7 +65,7 @@ class ConditionalConfig:
     @property
     def coherent(self) -> bool:
         """Whether there is more than what has a density in closed form."""
-        return bool({"ra", "dec", "psi"} & {*self.keys} or self.phase_orders) or (
+        return bool({*PLACE} & {*self.keys} or self.phase_orders) or (
             INCLINATION in self.keys and self.response is None
         )
 

@@ -1,182 +1,23 @@
-r"""The phase from its exact conditional, given everything else.
-
-For a signal that turns as :math:`h(\phi) = h(0) e^{i m \phi}` the log likelihood ratio is :math:`\mathrm{Re}(\langle h(0), d
-\rangle e^{-i m \phi}) - \langle h, h \rangle / 2`: with :math:`\kappa = |\langle h(0), d \rangle|` a von Mises density in
-:math:`m \phi`, and under a uniform prior over whole periods the marginal likelihood has :math:`I_0(\kappa)` in place of the
-exponential. One waveform gives both, through the user's own likelihood object, whatever subclass it is.
-"""
+"""Where the phase can be drawn from its conditional in closed form."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-
 import numpy as np
 from bilby.core.prior import Uniform
-from bilby.gw.detector import Interferometer
-from bilby.gw.detector.calibration import Recalibrate
-from bilby.gw.likelihood import GravitationalWaveTransient
 
-from ..overrides import replaced
+from ..names import PHASE
 from ..priors import PriorTransform
-from ..processes.parallel import Row
-from ..waveforms import waveform
-
-
-class InnerProducts:
-    """Task: complex inner product with the data and squared norm, ``[re, im, norm]``; picklable.
-
-    Where the likelihood's own way from polarisations to inner products is Bilby's, it is taken without its detours; a subclass
-    that has another is asked itself.
-
-    Parameters
-    ----------
-    likelihood
-        The user's likelihood.
-    own_phase
-        Whether the products are those at a row's own phase; at phase zero otherwise.
-    """
-
-    def __init__(self, likelihood: GravitationalWaveTransient, own_phase: bool = False) -> None:
-        self.likelihood = likelihood
-        self._phase: Row = {} if own_phase else {"phase": 0.0}
-        plain = not replaced(likelihood, GravitationalWaveTransient, _LIKELIHOOD_METHODS) and all(
-            type(ifo.calibration_model) is Recalibrate and not replaced(ifo, Interferometer, _DETECTOR_METHODS)
-            for ifo in likelihood.interferometers
-        )
-        self._detectors = [Projection(ifo) for ifo in likelihood.interferometers] if plain else None
-
-    @property
-    def plain(self) -> bool:
-        """Whether the likelihood makes its inner products as Bilby does."""
-        return self._detectors is not None
-
-    def __call__(self, row: Row) -> np.ndarray | None:
-        """``None`` where the waveform fails or is not a number."""
-        polarisations = self.polarisations(row)
-        return None if polarisations is None else self.of(polarisations, row)
-
-    def polarisations(self, row: Row) -> Mapping[str, np.ndarray] | None:
-        """Polarisations at phase zero, or the row's own; ``None`` where the waveform fails."""
-        return waveform(self.likelihood.waveform_generator, {**row, **self._phase})
-
-    def of(self, polarisations: Mapping[str, np.ndarray], row: Row) -> np.ndarray | None:
-        """Inner products of these polarisations; ``None`` where they are not a number."""
-        likelihood = self.likelihood
-        row = {**row, **self._phase}
-        row.update(likelihood.get_sky_frame_parameters(row))
-        inner, norm = 0j, 0.0
-        if self._detectors is not None:
-            for detector in self._detectors:
-                of_detector = detector(polarisations, row)
-                inner, norm = inner + of_detector[0], norm + of_detector[1]
-        else:
-            for interferometer in likelihood.interferometers:
-                snrs = likelihood.calculate_snrs(polarisations, interferometer, return_array=False, parameters=row)
-                inner, norm = inner + complex(snrs.d_inner_h), norm + float(snrs.optimal_snr_squared)
-        products = np.array([inner.real, inner.imag, norm])
-        return products if np.all(np.isfinite(products)) else None
-
-
-_LIKELIHOOD_METHODS = ("calculate_snrs", "_compute_full_waveform")
-_DETECTOR_METHODS = ("get_detector_response", "antenna_response", "inner_product", "optimal_snr_squared")
-
-
-class Projection:
-    """Inner products in one detector, as Bilby computes them, with what the data alone fix computed once.
-
-    Parameters
-    ----------
-    interferometer
-        With its data.
-
-    Attributes
-    ----------
-    bins
-        Numbers of the detector's frequencies, in units of one over the duration.
-    highest
-        Highest of its frequencies, in Hz.
-    start
-        GPS time at which the segment starts.
-    """
-
-    def __init__(self, interferometer: Interferometer) -> None:
-        self._interferometer = interferometer
-        self._mask = interferometer.frequency_mask
-        frequencies = interferometer.frequency_array[self._mask]
-        self.bins, self.highest = np.flatnonzero(self._mask), float(frequencies[-1])
-        whole = slice(int(self.bins[0]), int(self.bins[-1]) + 1)
-        self._band = whole if self._mask[whole].all() else self._mask
-        self._turn = -2 * np.pi * frequencies
-        self._inverse = 4 / interferometer.duration / interferometer.power_spectral_density_array[self._mask]
-        self._data = interferometer.frequency_domain_strain[self._mask] * self._inverse
-        self.start = interferometer.strain_data.start_time
-
-    def __call__(self, polarisations: Mapping[str, np.ndarray], row: Row) -> tuple[complex, float]:
-        """Complex inner product of the signal with the data, and its squared norm."""
-        response, arrival = self.seen(row, list(polarisations))
-        signals, norms = self.signals(
-            self.in_band([polarisations], list(polarisations)), np.array([response]), np.array([arrival])
-        )
-        return complex(self.terms(signals)[0].sum()), float(norms[0])
-
-    def in_band(self, waves: Sequence[Mapping[str, np.ndarray]], modes: Sequence[str]) -> np.ndarray:
-        """Polarisations of waves at the detector's frequencies, (N, P, F); zero where a wave has none of that name."""
-        in_band = np.zeros((len(waves), len(modes), len(self.bins)), dtype=np.complex128)
-        for of_wave, wave in zip(in_band, waves, strict=True):
-            for number, mode in enumerate(modes):
-                if mode in wave:
-                    of_wave[number] = wave[mode][self._band]
-        return in_band
-
-    def seen(self, row: Row, modes: Sequence[str]) -> tuple[list[float], float]:
-        """Antenna response to each polarisation, and arrival in seconds since the segment's start."""
-        interferometer, time = self._interferometer, row["geocent_time"]
-        sky = row["ra"], row["dec"]
-        antenna_time = time if interferometer.reference_time is None else interferometer.reference_time
-        response = [interferometer.antenna_response(*sky, antenna_time, row["psi"], mode) for mode in modes]
-        # The two GPS times first: their difference is small.
-        return response, (time - self.start) + interferometer.time_delay_from_geocenter(*sky, time)
-
-    def signals(
-        self, in_band: np.ndarray, responses: np.ndarray, arrivals: np.ndarray
-    ) -> tuple[np.ndarray, np.ndarray]:
-        """Signals (N, F) and their squared norms (N,) of polarisations (N, P, F), responses (N, P) and arrivals (N,)."""
-        angles = self._turn * arrivals[:, None]
-        shift = np.empty(angles.shape, dtype=np.complex128)
-        np.cos(angles, out=shift.real)
-        np.sin(angles, out=shift.imag)
-        signals = np.zeros_like(shift)
-        for number in range(in_band.shape[1]):
-            signals += in_band[:, number] * responses[:, number, None]
-        norms = ((signals.real**2 + signals.imag**2) * self._inverse).sum(axis=1)
-        signals *= shift
-        return signals, norms
-
-    def terms(self, signals: np.ndarray) -> np.ndarray:
-        """What the inner products of signals (N, F) with the data are the sums of, (N, F)."""
-        terms: np.ndarray = signals.conj() * self._data
-        return terms
-
-    def by_mode(self, modes: Sequence[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
-        """Terms of the inner products of polarisations that come at the segment's start, (P, F), and their products, (P, P)."""
-        terms, products = self.complex_by_mode(modes)
-        return terms, products.real
-
-    def complex_by_mode(self, modes: Sequence[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
-        """As :meth:`by_mode`, the products complex."""
-        series = np.stack([mode[self._mask] for mode in modes])
-        return series.conj() * self._data, (series.conj() * self._inverse) @ series.T
 
 
 def conditional_obstacle(transform: PriorTransform, phase_order: int) -> str | None:
     """Why the phase cannot be drawn from the closed form, if so."""
-    if "phase" not in transform.keys:
+    if PHASE not in transform.keys:
         return "the phase is not a search parameter"
     if phase_order == 0:
         return "the waveform does not turn as a pure (2, 2) mode with the phase"
-    if "phase" not in transform.independent_keys():
+    if PHASE not in transform.independent_keys():
         return "a constraint or a conditional prior involves the phase"
-    prior = transform.priors["phase"]
+    prior = transform.priors[PHASE]
     periods = (prior.maximum - prior.minimum) / (2 * np.pi)
     if not isinstance(prior, Uniform) or not np.isclose(periods, 1) or not np.isclose(prior.minimum, 0):
         return f"the prior of the phase, {prior!r}, is not uniform from 0 to 2 pi"

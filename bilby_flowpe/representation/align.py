@@ -15,7 +15,7 @@ import torch
 from torch import nn
 
 from ..errors import NotFittedError
-from ..simulation.grid import Grid
+from ..waves.grid import Grid
 from .pivot import Pivot
 
 _CANDIDATES = 384

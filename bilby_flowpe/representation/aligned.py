@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from ..simulation.grid import Grid
 from ..simulation.simulator import DetectorSimulator
+from ..waves.grid import Grid
 from .align import Aligner
 from .base import Representation, RepresentationConfig
 from .compress import Compressor

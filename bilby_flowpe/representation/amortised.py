@@ -11,8 +11,8 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from ..simulation.grid import Grid
 from ..simulation.simulator import AmortisedSource
+from ..waves.grid import Grid
 from .aligned import AlignedRepresentation
 from .base import Representation, RepresentationConfig
 from .pivot import Pivot

@@ -21,8 +21,9 @@ from ..processes.parallel import Row
 from ..proposals.mixture import Mixture
 from ..proposals.parts import PRIOR
 from ..statistics import KEY
-from ..surprise import RESIDUAL, Surprise, farthest_off, residual_of, without_simulations
+from ..surprise import RESIDUAL, Surprise, without_simulations
 from ..verdict import Findings, Thresholds, Verdict, judge
+from ..waves.residual import farthest_off, residual_of
 from .refine import Refinement
 from .weighing import Target, WeightedDraws
 

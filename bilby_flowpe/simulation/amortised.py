@@ -17,9 +17,9 @@ from bilby.gw.likelihood import GravitationalWaveTransient
 
 from ..errors import SimulationError
 from ..priors import Parameters, PriorTransform
+from ..waves.grid import Grid
 from .config import SimulationConfig
 from .gravitational_wave import GravitationalWaveSimulator
-from .grid import Grid
 from .noise_family import NoiseFamily, read_curves
 from .simulator import Signals
 

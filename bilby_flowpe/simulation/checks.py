@@ -11,7 +11,7 @@ from bilby.gw.likelihood import GravitationalWaveTransient
 
 from ..errors import DataError, SimulationError
 from ..priors import PriorTransform
-from .symmetries import EXTRINSIC, Symmetries
+from ..waves.symmetries import EXTRINSIC, Symmetries
 
 
 def check_likelihood(likelihood: GravitationalWaveTransient, transform: PriorTransform) -> None:

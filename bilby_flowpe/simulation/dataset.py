@@ -19,8 +19,8 @@ import torch
 from ..errors import DataError
 from ..priors import Parameters
 from ..processes.parallel import Row, Task
+from ..waves.grid import Grid
 from .bank import Bank
-from .grid import Grid
 
 FORMAT = 1
 """Version of the file's layout; another one is refused."""

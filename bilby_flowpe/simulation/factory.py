@@ -8,13 +8,13 @@ from bilby.gw.likelihood import GravitationalWaveTransient
 from ..errors import SimulationError
 from ..priors import PriorTransform
 from ..processes.parallel import Engine
+from ..waves.grid import Grid
 from .amortised import AmortisedSimulator
 from .analytical import AnalyticalSimulator
 from .config import SimulationConfig
 from .gaussian import GaussianSimulator
 from .general import GeneralSimulator, has_simulate
 from .gravitational_wave import GravitationalWaveSimulator
-from .grid import Grid
 from .noise_kinds import GaussianNoise
 from .recognise import known_sigma, nobody_simulates, noise_of
 from .simulator import PlainSimulator, Simulator

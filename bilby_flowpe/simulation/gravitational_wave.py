@@ -22,18 +22,19 @@ from ..errors import SimulationError
 from ..priors import Parameters, PriorTransform
 from ..processes.parallel import Engine, Row, Task, evaluate
 from ..storage.versions import WAVEFORMS, versions
+from ..waves.detectors import Detector, light_travel_time
+from ..waves.extrinsic import Extrinsic
+from ..waves.grid import Grid
+from ..waves.stretch import narrow_band, shorten
+from ..waves.symmetries import UNTRIED, find_symmetries
+from ..waves.tasks import PolarisationTask, ResponseTask
+from ..waves.whitening import Whitener
 from . import dataset
 from .bank import Bank, check_memory
 from .checks import check_likelihood, factorisation_obstacle
 from .config import SimulationConfig
-from .extrinsic import Extrinsic
-from .grid import Grid
-from .projection import Detector, light_travel_time
 from .rows import Rows
 from .simulator import Signals
-from .stretch import narrow_band, shorten
-from .symmetries import UNTRIED, find_symmetries
-from .tasks import PolarisationTask, ResponseTask, Whitener
 
 _PILOT = 256
 _FLAT_SNR = (6.0, 80.0)

@@ -12,7 +12,7 @@ from bilby.gw.likelihood import GravitationalWaveTransient
 from ..errors import SimulationError
 from ..priors import PriorTransform
 from ..processes.parallel import Row
-from ..waveforms import polarisations, waveform
+from ..waves.waveforms import polarisations, waveform
 from .factory import make_plain_simulator
 
 _TRIALS = 100

@@ -16,7 +16,7 @@ from bilby.core.likelihood import Likelihood
 
 from ..priors import Parameters, PriorTransform
 from ..processes.parallel import Row
-from .grid import Grid
+from ..waves.grid import Grid
 
 
 @dataclass(frozen=True)

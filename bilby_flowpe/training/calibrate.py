@@ -39,8 +39,9 @@ from ..proposals.parts import BROAD, FLOW, Normal
 from ..sampling.weighing import Target, WeightedDraws
 from ..simulation import SimulationConfig, make_simulator
 from ..simulation.injections import inject
-from ..surprise import Null, residual_of
+from ..surprise import Null
 from ..translation.own_likelihood import has_ratio
+from ..waves.residual import residual_of
 
 WIDTHS = (1.5, 2.0, 3.0)
 BROAD_SHARES = (0.005, 0.02, 0.1)

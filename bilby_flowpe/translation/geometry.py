@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from bilby.gw.detector import Interferometer, get_empty_interferometer
 
-from ..simulation.projection import Detector
+from ..waves.detectors import Detector
 from .matching_priors import Finding
 
 GEOMETRY = "geometry"

@@ -19,7 +19,7 @@ from bilby.gw.waveform_generator import WaveformGenerator
 
 from ..errors import SimulationError
 from ..overrides import replaced
-from ..waveforms import waveform
+from ..waves.waveforms import waveform
 
 Wave: TypeAlias = GravitationalWaveTransient | BasicGravitationalWaveTransient
 

@@ -23,7 +23,7 @@ from scipy.linalg import solve_triangular
 from scipy.special import ndtr
 
 from ..processes.parallel import Row, seeded
-from ..waveforms import waveform
+from ..waves.waveforms import waveform
 from .own_likelihood import LogLikelihood
 
 _FROM_PRIOR = 0.1

@@ -12,7 +12,6 @@ import torch
 from bilby.core.prior import PriorDict
 from bilby.gw.likelihood import GravitationalWaveTransient
 
-from ..conditional.phase import InnerProducts
 from ..errors import DataError
 from ..importance import kl_from_weights
 from ..model import TrainedPosterior
@@ -24,6 +23,7 @@ from ..sampling.outcome import Outcome
 from ..sampling.weighing import Target
 from ..simulation.injections import inject, injected
 from ..translation.own_likelihood import LogLikelihood, has_ratio
+from ..waves.inner_products import InnerProducts
 from .divergence import KLSummary, kl_truth, log_posterior_at_truth
 from .kept import measured
 

@@ -47,10 +47,10 @@ def child(outdir: Path, stage: str | None, number: int, again: bool) -> None:
     from bilby_flowpe.problems import green2020
     from bilby_flowpe.sampling import event as sampling
     from bilby_flowpe.sampling import refine
-    from bilby_flowpe.simulation import tasks
     from bilby_flowpe.storage import folder, ledger
     from bilby_flowpe.training import build
     from bilby_flowpe.training import loop as training
+    from bilby_flowpe.waves import tasks
 
     # A shell that starts a job in the background has it pass over SIGINT.
     signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -25,8 +25,9 @@ from bilby.gw.detector import PowerSpectralDensity
 from scipy.optimize import differential_evolution, minimize
 from scipy.stats import kstest
 
-from bilby_flowpe.surprise import bands_off, residual_of, without_simulations
+from bilby_flowpe.surprise import without_simulations
 from bilby_flowpe.verdict import Thresholds
+from bilby_flowpe.waves.residual import bands_off, residual_of
 
 BAND, LENGTH, CUT = (20.0, 512.0), 4.0, 64.0  # Hz; seconds of data, and of the stretch that they are cut from
 LINE = 60.0  # Hz

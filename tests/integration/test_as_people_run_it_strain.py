@@ -20,9 +20,9 @@ from bilby.core.prior import Constraint, PriorDict, Uniform
 from bilby.core.result import read_in_result
 from bilby.gw.detector import PowerSpectralDensity
 from scipy.stats import norm
-from strain import smooth_curve, stationary, with_signal, write_strain
 
 from bilby_flowpe.observed import interferometer, noise_curve, read_strain
+from tests.strain import smooth_curve, stationary, with_signal, write_strain
 
 EXAMPLE = Path(__file__).resolve().parents[2] / "examples" / "real_event.py"
 FOLDER = os.environ.get("BILBY_FLOWPE_STRAIN")
@@ -235,7 +235,8 @@ def test_an_event_from_its_files_alone(tmp_path: Path) -> None:
 @needs_strain
 def test_the_lines_that_a_curve_lacks_are_named() -> None:
     """The public curves of GW150914 lack lines; the loudest is that of L1 near 503 Hz."""
-    from bilby_flowpe.surprise import farthest_off, residual_of, without_simulations
+    from bilby_flowpe.surprise import without_simulations
+    from bilby_flowpe.waves.residual import farthest_off, residual_of
 
     made = []
     for name in ("H1", "L1"):

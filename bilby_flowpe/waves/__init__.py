@@ -1,0 +1,1 @@
+"""A signal in the detectors: waveforms, geometry, whitening, symmetries, inner products; below all that draws or learns."""

@@ -1,0 +1,139 @@
+"""Inner products of many waves with the data: at every time by one Fourier transform each, or at a time of its own for each.
+
+What one row gives does not depend on the rows that it is computed with, to the last bit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from bilby.gw.likelihood import GravitationalWaveTransient
+from scipy.fft import ifft
+
+from ..names import TIME
+from ..processes.parallel import Row
+from .inner_products import Projection
+
+_LONGEST_WINDOW = 20.0  # seconds: over half of it the Earth turns by 7e-4 rad, of which a parabola leaves 3e-11
+
+Wave = Mapping[str, np.ndarray]
+"""Polarisations by name."""
+
+
+class Track:
+    """How one detector sees a place in the sky over a window of time, from Bilby's own functions at three times.
+
+    Parameters
+    ----------
+    projection
+        The detector.
+    place
+        Right ascension, declination and polarisation angle.
+    window
+        First and last geocentric time.
+    modes
+        Polarisations.
+    """
+
+    def __init__(self, projection: Projection, place: Row, window: tuple[float, float], modes: Sequence[str]) -> None:
+        self._middle, self._half = 0.5 * (window[0] + window[1]), max(0.5 * (window[1] - window[0]), 1e-3)
+        times = [self._middle + step * self._half for step in (-1, 0, 1)]
+        seen = [projection.seen({**place, TIME: time}, modes) for time in times]
+        # The delay alone: the time itself is added to it in full.
+        self._since = self._middle - projection.start
+        values = np.array(
+            [
+                [*response, delay - (time - projection.start)]
+                for (response, delay), time in zip(seen, times, strict=True)
+            ]
+        )
+        self._polynomial = values[1], (values[2] - values[0]) / 2, (values[2] + values[0]) / 2 - values[1]
+
+    def __call__(self, times: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Antenna responses (N, P), and arrivals since the start of the segment (N,), for geocentric times (N,)."""
+        since = times - self._middle
+        step = (since / self._half)[:, None]
+        constant, slope, curvature = self._polynomial
+        values = constant + step * (slope + step * curvature)
+        return values[:, :-1], self._since + since + values[:, -1]
+
+
+class Filters:
+    """Of all detectors of a likelihood.
+
+    Parameters
+    ----------
+    likelihood
+        The user's.
+    window
+        First and last geocentric time.
+    place
+        Right ascension, declination and polarisation angle where these are the same for all rows, else nothing.
+    """
+
+    def __init__(
+        self, likelihood: GravitationalWaveTransient, window: tuple[float, float], place: Row | None = None
+    ) -> None:
+        self._likelihood, self._window = likelihood, window
+        self._projections = [Projection(interferometer) for interferometer in likelihood.interferometers]
+        self._place = place if window[1] - window[0] <= _LONGEST_WINDOW else None
+        self._tracks: dict[tuple[str, ...], list[Track]] = {}
+
+    @property
+    def highest(self) -> float:
+        """Highest frequency of all detectors, in Hz."""
+        return max(projection.highest for projection in self._projections)
+
+    def in_bands(self, waves: Sequence[Wave], modes: Sequence[str]) -> list[np.ndarray]:
+        """Polarisations (N, P, F) in each detector's band."""
+        return [projection.in_band(waves, modes) for projection in self._projections]
+
+    def series(
+        self, in_bands: list[np.ndarray], rows: Sequence[Row], modes: Sequence[str], size: int, bins: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Inner products with the data, (N, bins), complex, and squared norms, (N,).
+
+        The bins are steps from the rows' own times, of which the segment has ``size``.
+        """
+        series = np.empty((len(rows), len(bins)), dtype=np.complex128)
+        norms = np.zeros(len(rows))
+        times = np.array([row[TIME] for row in rows])
+        terms = []
+        for index, (projection, in_band) in enumerate(zip(self._projections, in_bands, strict=True)):
+            signals, norm = projection.signals(in_band, *self._seen(index, rows, modes, times))
+            terms.append(projection.terms(signals))
+            norms += norm
+        for number in range(len(rows)):
+            spectrum = np.zeros(size, dtype=np.complex64)
+            for projection, of_detector in zip(self._projections, terms, strict=True):
+                spectrum[projection.bins] += of_detector[number]
+            series[number] = ifft(spectrum, norm="forward", overwrite_x=True)[bins]
+        return series, norms
+
+    def products(
+        self, in_bands: list[np.ndarray], rows: Sequence[Row], modes: Sequence[str], times: np.ndarray
+    ) -> np.ndarray:
+        """Inner products with the data and squared norms of rows at times of their own, ``[re, im, norm]``: (N, 3)."""
+        products = np.zeros((len(rows), 3))
+        for index, (projection, in_band) in enumerate(zip(self._projections, in_bands, strict=True)):
+            signals, norm = projection.signals(in_band, *self._seen(index, rows, modes, times))
+            inner = projection.terms(signals).sum(axis=1)
+            products += np.stack([inner.real, inner.imag, norm], axis=1)
+        return products
+
+    def _seen(
+        self, index: int, rows: Sequence[Row], modes: Sequence[str], times: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Antenna responses and arrivals of rows at geocentric times."""
+        projection = self._projections[index]
+        if self._place is not None:
+            key = tuple(modes)
+            if key not in self._tracks:
+                self._tracks[key] = [Track(each, self._place, self._window, modes) for each in self._projections]
+            return self._tracks[key][index](times)
+        seen = []
+        for row, time in zip(rows, times.tolist(), strict=True):
+            timed = {**row, TIME: time}
+            seen.append(projection.seen({**timed, **self._likelihood.get_sky_frame_parameters(timed)}, modes))
+        return np.array([response for response, _ in seen]), np.array([delay for _, delay in seen])

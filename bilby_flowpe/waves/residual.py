@@ -1,0 +1,111 @@
+"""Power that a signal leaves in the data, against what Gaussian noise of the likelihood's curves has."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+from bilby.core.likelihood import Likelihood
+from bilby.gw.likelihood import GravitationalWaveTransient
+
+from ..errors import SimulationError
+from .waveforms import waveform
+from .windows import correlations, data_mask, power_moments
+
+_BAND = 8.0  # Hz: wide enough for a line and its wings, narrow enough to be notched out
+_NAMED = 3  # bands at most that are named
+_FAR = 5.0  # standard deviations from which a band is named: of hundreds, chance reaches 3.5
+_NO_NOISE = 0.1  # power left over the power expected, below which data hold no noise at all
+
+
+def residual_of(likelihood: Likelihood, log_likelihood_ratio: float) -> float | None:
+    """Power left in the data, in standard deviations over its expectation for Gaussian noise.
+
+    ``None`` for other data, and where nothing is known to have a finite likelihood.
+
+    Parameters
+    ----------
+    likelihood
+        The user's likelihood.
+    log_likelihood_ratio
+        Of the best signal known.
+    """
+    if not isinstance(likelihood, GravitationalWaveTransient) or not np.isfinite(log_likelihood_ratio):
+        return None
+    moments = [power_moments(data_mask(detector), correlations(detector)) for detector in likelihood.interferometers]
+    expected, variance = np.sum(moments, axis=0)
+    if not variance > 0:
+        return None
+    power = -2 * float(likelihood.noise_log_likelihood()) - 2 * log_likelihood_ratio
+    return float((power - expected) / np.sqrt(variance))
+
+
+def farthest_off(likelihood: Likelihood, row: Mapping[str, float]) -> str | None:
+    """Where the power left after a signal is farthest from what Gaussian noise of the likelihood's curves has, in words.
+
+    Named are the bands of 8 Hz that are off by more than five standard deviations, three at most.
+    ``None`` for other data, and where there is no waveform.
+
+    Parameters
+    ----------
+    likelihood
+        The user's likelihood.
+    row
+        All parameters of the signal.
+    """
+    bands = bands_off(likelihood, row)
+    if not bands:
+        return None
+    if all(power < _NO_NOISE for _, power, *_ in bands):
+        return "the data hold hardly any noise"
+    worst = [band for band in bands[:_NAMED] if abs(band[0]) > _FAR]
+    if not worst:
+        return f"a little everywhere, no band of {_BAND:g} Hz deviates by more than {abs(bands[0][0]):.1f} standard deviations"
+    return "farthest off in " + ", then in ".join(
+        f"{name} between {low:g} and {high:g} Hz" for _, _, name, low, high in worst
+    )
+
+
+def bands_off(likelihood: Likelihood, row: Mapping[str, float]) -> list[tuple[float, float, str, float, float]]:
+    """Power left after a signal in every band of 8 Hz, that which is farthest off first.
+
+    Parameters
+    ----------
+    likelihood
+        The user's likelihood.
+    row
+        All parameters of the signal.
+
+    Returns
+    -------
+    list of tuple
+        How far off in standard deviations, the power over its expectation, the detector, first and last frequency in
+        Hz; empty for data that are no gravitational waves, and where there is no waveform.
+    """
+    if not isinstance(likelihood, GravitationalWaveTransient):
+        return []
+    try:
+        waves = waveform(likelihood.waveform_generator, row)
+    except SimulationError:
+        # A subclass may have a waveform generator that it never asks.
+        return []
+    if waves is None:
+        return []
+    row = {**row, **likelihood.get_sky_frame_parameters(dict(row))}
+    found = []
+    for detector in likelihood.interferometers:
+        mask, correlation = data_mask(detector), correlations(detector)
+        chosen, frequencies = np.flatnonzero(mask), detector.frequency_array[mask]
+        curve = detector.power_spectral_density_array[mask]
+        left = (detector.frequency_domain_strain - detector.get_detector_response(waves, row))[mask]
+        power = np.abs(left) ** 2 * 4 / (curve * detector.duration)
+        band = ((frequencies - frequencies[:1]) / _BAND).astype(int)
+        for index in np.unique(band):
+            here = band == index
+            inside = np.zeros_like(mask)
+            inside[chosen[here]] = True
+            expected, variance = power_moments(inside, correlation)
+            total, (low, high) = float(power[here].sum()), frequencies[here][[0, -1]]
+            off = (total - expected) / np.sqrt(variance)
+            found.append((float(off), total / expected, str(detector.name), float(low), float(high)))
+    return sorted(found, key=lambda entry: -abs(entry[0]))

@@ -1,0 +1,305 @@
+r"""What a waveform generator lets one do by algebra, found by trying.
+
+Distance scales the wave. For a waveform of the (2, 2) mode alone the phase turns it, :math:`h(\phi) = h(0) e^{i m \phi}`
+with ``m`` = 2 or -2, and the inclination gives real factors to the face-on wave,
+:math:`h_+ \propto (1 + \cos^2\theta)/2` and :math:`h_\times \propto \cos\theta`, of which :math:`h_\times` may be one
+constant times :math:`h_+` whatever the masses and spins. Nothing of this is assumed: each is checked on draws from the prior to
+:data:`TOLERANCE`, and what does not hold is simulated by the waveform generator itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+
+import numpy as np
+from bilby.gw.waveform_generator import WaveformGenerator
+
+from ..errors import SimulationError
+from ..names import DISTANCE, INCLINATION, PHASE, PLACE, TIME
+from ..priors import PriorTransform
+from ..processes.parallel import Row
+from .waveforms import Polarisations, polarisations
+
+TOLERANCE = 1e-6
+EXTRINSIC = (TIME, *PLACE)
+_CHECKS = 6
+_SEED_OF_MORE = 20261129  # any number: the same draws for the same prior
+_PHASES, _MOST_ORDERS = 16, 8
+_TURN = 0.7  # radians by which the phase is moved where all symmetries are tried together: no part of a whole turn
+_SMALL = 1e-3  # share of a term that may be left out: the terms choose phases, and waves are made anew at these
+_RATIOS = 128  # draws whose face-on ratio is looked at: few of them may be another way round
+
+
+@dataclass(frozen=True)
+class Symmetries:
+    r"""Which parameters act on the polarisations by algebra alone.
+
+    Attributes
+    ----------
+    inert
+        Search parameters that leave the polarisations alone (time and sky, as a rule).
+    distance
+        Whether the wave is inversely proportional to ``luminosity_distance``.
+    phase_order
+        ``m`` of ``exp(i m phase)``, or 0 if the phase acts in another way.
+    inclination
+        Whether ``theta_jn`` gives the factors of a pure (2, 2) mode.
+    cross_ratio
+        :math:`h_\\times / h_+` face on, where that is one number (``1j`` or ``-1j``), else 0.
+    phase_orders
+        All ``m`` of a wave that is a sum of terms ``exp(i m phase)``, where there are several.
+    """
+
+    inert: tuple[str, ...]
+    distance: bool
+    phase_order: int
+    inclination: bool
+    cross_ratio: complex
+    phase_orders: tuple[int, ...] = ()
+
+    @property
+    def cheap_keys(self) -> tuple[str, ...]:
+        """Parameters that need no waveform call of their own."""
+        named = {
+            DISTANCE: self.distance,
+            PHASE: self.phase_order != 0,
+            INCLINATION: self.inclination,
+        }
+        return (*self.inert, *(key for key, holds in named.items() if holds))
+
+    def to_dict(self) -> dict[str, object]:
+        """Plain values, for JSON."""
+        return {
+            **asdict(self),
+            "inert": list(self.inert),
+            "phase_orders": list(self.phase_orders),
+            "cross_ratio": [self.cross_ratio.real, self.cross_ratio.imag],
+        }
+
+
+UNTRIED = Symmetries(inert=(), distance=False, phase_order=0, inclination=False, cross_ratio=0j)
+"""Of a generator that nobody has tried: nothing is known to hold."""
+
+
+def find_symmetries(
+    generator: WaveformGenerator, transform: PriorTransform, tried: Sequence[Row] = (), more: int = 0
+) -> Symmetries:
+    """Try every symmetry on draws from the prior.
+
+    Parameters
+    ----------
+    generator
+        The user's waveform generator.
+    transform
+        The prior, search and fixed parameters.
+    tried
+        Rows of all parameters at which the symmetries have to hold, too.
+    more
+        Further draws from the prior at which those found are tried once more, all together. Where they fail, each is tried
+        at that draw.
+
+    Raises
+    ------
+    SimulationError
+        If the generator fails on most draws, or gives other polarisations than plus and cross.
+    """
+    rng = np.random.default_rng(20200218)
+    draws = transform.sample(4 * _CHECKS, rng)
+    rows = [{**transform.fixed, **{key: float(draws[key][i]) for key in transform.keys}} for i in range(4 * _CHECKS)]
+    good = [(row, strain) for row in rows if (strain := polarisations(generator, row)) is not None][:_CHECKS]
+    if len(good) < _CHECKS:
+        raise SimulationError(
+            f"the waveform generator failed for {4 * _CHECKS - len(good)} of {4 * _CHECKS} draws from the prior: "
+            f"narrow the priors of {list(transform.keys)} to where {generator.frequency_domain_source_model} works"
+        )
+    if set(good[0][1]) != {"plus", "cross"}:
+        raise SimulationError(
+            f"the waveform generator gives the polarisations {sorted(good[0][1])}: only plus and cross are supported"
+        )
+    good += [(dict(row), strain) for row in tried if (strain := polarisations(generator, row)) is not None]
+    found = _tried(generator, transform, good, rng)
+    median = transform.from_median()
+    broken = [row for row in _prior_rows(transform, more) if not _acts_as_said(generator, row, found, median)]
+    if not broken:
+        return found
+    known_broken = [(row, strain) for row in broken[:_CHECKS] if (strain := polarisations(generator, row)) is not None]
+    return _tried(generator, transform, [*good, *known_broken], rng)
+
+
+def _prior_rows(transform: PriorTransform, size: int) -> list[Row]:
+    """Rows of all parameters, drawn from the prior with a generator of their own."""
+    if not size:
+        return []
+    draws = transform.sample(size, np.random.default_rng(_SEED_OF_MORE))
+    return [{**transform.fixed, **{key: float(draws[key][i]) for key in transform.keys}} for i in range(size)]
+
+
+def _acts_as_said(generator: WaveformGenerator, row: Row, symmetries: Symmetries, median: Mapping[str, float]) -> bool:
+    """Return whether all symmetries found hold at one row when they act together; two waveform calls.
+
+    Terms of several orders are not tried, for waveforms are made anew at the phases that they choose.
+    """
+    reference = {**row, **({INCLINATION: 0.0} if symmetries.inclination else {})}
+    if (strain := polarisations(generator, reference)) is None:
+        return True
+    moved = {**row, **{key: float(median[key]) for key in symmetries.inert}}
+    factor = 1.0 + 0j
+    if symmetries.distance:
+        moved[DISTANCE] = 2 * row[DISTANCE]
+        factor *= 0.5
+    if symmetries.phase_order:
+        moved[PHASE] = row[PHASE] + _TURN
+        factor *= np.exp(1j * symmetries.phase_order * _TURN)
+    factors = {"plus": factor, "cross": factor}
+    if symmetries.inclination:
+        plus, cross = inclination_factors(np.asarray(row[INCLINATION]))
+        factors = {"plus": factor * complex(plus), "cross": factor * complex(cross)}
+    ratio = symmetries.cross_ratio
+    if ratio:
+        loudest = float(np.max(np.abs(strain["plus"])))
+        if float(np.max(np.abs(strain["cross"] - ratio * strain["plus"]))) > TOLERANCE * loudest:
+            return False
+    made = polarisations(generator, moved)
+    if made is None:
+        return False
+    scale = max(float(np.max(np.abs(series))) for series in strain.values())
+    return all(
+        float(np.max(np.abs(made[mode] - factors[mode] * strain[mode]))) <= TOLERANCE * scale for mode in factors
+    )
+
+
+def _tried(
+    generator: WaveformGenerator,
+    transform: PriorTransform,
+    good: list[tuple[Row, Polarisations]],
+    rng: np.random.Generator,
+) -> Symmetries:
+    """Try every symmetry at rows whose polarisations are known."""
+    known = {*transform.fixed, *transform.keys}
+
+    def agrees(changes: Mapping[str, float], factors: Mapping[str, complex] | None = None) -> bool:
+        return all(_same(generator, row, strain, changes, factors) for row, strain in good)
+
+    inert = tuple(
+        key for key in EXTRINSIC if key in transform.keys and agrees({key: float(transform.from_median()[key])})
+    )
+    distance = DISTANCE in known and all(
+        _same(generator, row, strain, {DISTANCE: 2 * row[DISTANCE]}, {"plus": 0.5, "cross": 0.5})
+        for row, strain in good
+    )
+    order = next((m for m in (2, -2) if PHASE in known and _turns(generator, good, m)), 0)
+    candidates = good if order and INCLINATION in known else []
+    ratios = [ratio for row, _ in candidates if (ratio := _face_on_ratio(generator, row))]
+    inclination = len(ratios) == len(good) and all(_inclines(generator, row, strain) for row, strain in good)
+    # Where spins turn the whole angular momentum about, face on is the other way round: there is no one ratio then.
+    one_ratio = inclination and _one_ratio(generator, transform, rng, ratios)
+    return Symmetries(
+        inert=inert,
+        distance=bool(distance),
+        phase_order=order,
+        inclination=inclination,
+        cross_ratio=complex(np.round(ratios[0], 9)) if one_ratio else 0j,
+        phase_orders=_phase_orders(generator, good) if PHASE in known and not order else (),
+    )
+
+
+def _one_ratio(
+    generator: WaveformGenerator, transform: PriorTransform, rng: np.random.Generator, known: list[complex]
+) -> bool:
+    draws = transform.sample(_RATIOS, rng)
+    rows = ({**transform.fixed, **{key: float(draws[key][i]) for key in transform.keys}} for i in range(_RATIOS))
+    more = (ratio for row in rows if (ratio := _face_on_ratio(generator, row)) is not None)
+    return all(abs(ratio - known[0]) <= TOLERANCE for ratio in (*known, *more))
+
+
+def inclination_factors(theta_jn: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Plus and cross factors of a pure (2, 2) mode against face on."""
+    cosine = np.cos(theta_jn)
+    return (1 + cosine**2) / 2, cosine
+
+
+def _same(
+    generator: WaveformGenerator,
+    row: Mapping[str, float],
+    strain: Mapping[str, np.ndarray],
+    changes: Mapping[str, float],
+    factors: Mapping[str, complex] | None = None,
+) -> bool:
+    """Whether changing parameters does no more than multiply the polarisations by ``factors``."""
+    moved = polarisations(generator, {**row, **changes})
+    if moved is None:
+        return False
+    scale = max(float(np.max(np.abs(series))) for series in strain.values())
+    return all(
+        float(np.max(np.abs(moved[mode] - (factors or {}).get(mode, 1.0) * strain[mode]))) <= TOLERANCE * scale
+        for mode in strain
+    )
+
+
+def _turns(generator: WaveformGenerator, good: list[tuple[Row, Polarisations]], order: int) -> bool:
+    return all(
+        _same(generator, row, strain, {PHASE: row[PHASE] + turn}, dict.fromkeys(strain, np.exp(1j * order * turn)))
+        for row, strain in good
+        for turn in (0.3, 1.1)
+    )
+
+
+def _phase_orders(generator: WaveformGenerator, good: list[tuple[Row, Polarisations]]) -> tuple[int, ...]:
+    """Orders of the terms that the wave is a sum of at any phase; none where more than a few would be needed."""
+    phases = 2 * np.pi * np.arange(_PHASES) / _PHASES
+    orders = np.arange(_PHASES) - _PHASES // 2
+    turns = np.exp(-1j * np.outer(orders, phases)) / _PHASES
+    shares = np.zeros(_PHASES)
+    terms = []
+    for row, _ in good:
+        tried = (polarisations(generator, {**row, PHASE: float(phase)}) for phase in phases)
+        made = [np.stack([strain["plus"], strain["cross"]]) for strain in tried if strain is not None]
+        if len(made) < len(phases):
+            return ()
+        waves = np.stack(made)
+        terms.append(np.einsum("mj,jpf->mpf", turns, waves))
+        peaks = np.abs(terms[-1]).max(axis=(1, 2))
+        shares = np.maximum(shares, peaks / max(peaks.max(), 1e-300))
+    kept = np.flatnonzero(shares > _SMALL)
+    if not 0 < len(kept) <= _MOST_ORDERS:
+        return ()
+    for (row, strain), of_row in zip(good, terms, strict=True):
+        phase = row[PHASE] + 0.3
+        moved = polarisations(generator, {**row, PHASE: phase})
+        if moved is None:
+            return ()
+        wave = np.einsum("m,mpf->pf", np.exp(1j * orders[kept] * phase), of_row[kept])
+        scale = max(float(np.max(np.abs(series))) for series in strain.values())
+        if np.max(np.abs(wave - np.stack([moved["plus"], moved["cross"]]))) > _PHASES * _SMALL * scale:
+            return ()
+    return tuple(int(order) for order in orders[kept])
+
+
+def _face_on_ratio(generator: WaveformGenerator, row: Mapping[str, float]) -> complex | None:
+    """``None`` where there is no waveform, zero where the ratio is no constant."""
+    strain = polarisations(generator, {**row, INCLINATION: 0.0})
+    if strain is None:
+        return None
+    power = float(np.sum(np.abs(strain["plus"]) ** 2))
+    if power == 0:
+        return 0j
+    ratio = complex(np.sum(strain["cross"] * strain["plus"].conj()) / power)
+    scale = float(np.max(np.abs(strain["plus"])))
+    constant = float(np.max(np.abs(strain["cross"] - ratio * strain["plus"]))) <= TOLERANCE * scale
+    return ratio if constant else 0j
+
+
+def _inclines(generator: WaveformGenerator, row: Mapping[str, float], strain: Mapping[str, np.ndarray]) -> bool:
+    face_on = polarisations(generator, {**row, INCLINATION: 0.0})
+    if face_on is None:
+        return False
+    scale = max(float(np.max(np.abs(series))) for series in face_on.values())
+    for theta in (row[INCLINATION], 1.0, 2.5):
+        inclined = strain if theta == row[INCLINATION] else polarisations(generator, {**row, INCLINATION: theta})
+        if inclined is None:
+            return False
+        for mode, factor in zip(("plus", "cross"), inclination_factors(np.asarray(theta)), strict=True):
+            if float(np.max(np.abs(inclined[mode] - factor * face_on[mode]))) > TOLERANCE * scale:
+                return False
+    return True

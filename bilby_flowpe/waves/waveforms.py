@@ -1,0 +1,54 @@
+"""The one way in which this package calls a waveform generator."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+
+import numpy as np
+from bilby.gw.waveform_generator import WaveformGenerator
+
+from ..errors import SimulationError
+
+Polarisations = dict[str, np.ndarray]
+"""Frequency-domain series by their mode."""
+
+
+def waveform(generator: WaveformGenerator, parameters: Mapping[str, float]) -> Polarisations | None:
+    """Frequency-domain polarisations as the generator gives them; ``None`` where it has none.
+
+    Parameters
+    ----------
+    generator
+        The user's, or any object with its ``frequency_domain_strain``.
+    parameters
+        Of one signal; the generator gets a copy, which it may change.
+
+    Raises
+    ------
+    SimulationError
+        If the generator raises, for which Bilby's likelihoods have no value either.
+    """
+    try:
+        strain: Polarisations | None = generator.frequency_domain_strain(dict(parameters))
+    except Exception as error:  # of any kind: the source model may be the user's own
+        raise SimulationError(
+            f"the waveform generator raised {type(error).__name__} ({error}) at {dict(parameters)}: have its source model "
+            "return None where there is no waveform, or narrow the priors to where there is one"
+        ) from error
+    return strain
+
+
+def polarisations(generator: WaveformGenerator, parameters: Mapping[str, float]) -> Polarisations | None:
+    """As :func:`waveform`, and ``None`` also where a polarisation is not finite at some frequency.
+
+    Raises
+    ------
+    SimulationError
+        Of :func:`waveform`.
+    """
+    strain = waveform(generator, parameters)
+    # A sum of squares is finite where all its terms are, and takes a fifth of the time.
+    if strain is None or not all(math.isfinite(np.vdot(series, series).real) for series in strain.values()):
+        return None
+    return strain

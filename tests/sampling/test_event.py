@@ -1,0 +1,263 @@
+"""One event from proposal to outcome, on networks that are good, poor, and blind to a part of the prior."""
+
+from __future__ import annotations
+
+import time
+
+import numpy as np
+import pytest
+import torch
+from bilby.core.likelihood import Likelihood
+from bilby.core.prior import Constraint, Gaussian, PriorDict, Uniform
+from scipy.stats import norm
+
+from bilby_flowpe.errors import DataError
+from bilby_flowpe.importance import summarise
+from bilby_flowpe.priors import PriorTransform
+from bilby_flowpe.problems.toys import unequal_modes
+from bilby_flowpe.proposals.charts import PriorChart, unreached_share
+from bilby_flowpe.proposals.mixture import Shares, defensive
+from bilby_flowpe.sampling.budget import Budget
+from bilby_flowpe.sampling.event import EventSampler, Wanted
+from bilby_flowpe.sampling.outcome import Outcome
+from bilby_flowpe.sampling.weighing import Target
+from bilby_flowpe.surprise import DISTANCE, Surprise
+from bilby_flowpe.verdict import judge
+from tests.sampling.test_refine import LOG_Z, Fast, Start, target
+
+
+def sample(likelihood: Fast, start: Start | None, refine: bool = True, budget: int = 200_000, seed: int = 1) -> Outcome:
+    aim = target(likelihood)
+    proposal = None if start is None else defensive(start, aim.transform, Shares())
+    generator, rng = torch.Generator().manual_seed(seed), np.random.default_rng(seed)
+    return EventSampler(aim, start, proposal, Wanted(2000, 2000, refine), Budget(budget), generator, rng)()
+
+
+def right(outcome: Outcome) -> bool:
+    summary = outcome.summary
+    return abs(summary.log_evidence - LOG_Z) < 5 * summary.log_evidence_err
+
+
+def test_a_good_network_needs_no_refinement() -> None:
+    outcome = sample(Fast((1.0,)), Start(1.02, 0.11))
+    assert outcome.refinement is None
+    assert outcome.verdict.grade == "reliable"
+    assert right(outcome)
+    assert outcome.pilot.n_draws == 500
+
+
+def test_surprising_data_are_told_and_no_reason_to_refine() -> None:
+    aim, start, asked = target(Fast((1.0,))), Start(1.02, 0.11), []
+
+    def surprise(residual: float | None) -> Surprise:
+        asked.append(residual)
+        return Surprise(1e-5, {DISTANCE: 1e-5}, {DISTANCE: 300.0})
+
+    proposal = defensive(start, aim.transform, Shares())
+    generator, rng = torch.Generator().manual_seed(1), np.random.default_rng(1)
+    wanted, budget = Wanted(2000, 2000), Budget(200_000)
+    outcome = EventSampler(aim, start, proposal, wanted, budget, generator, rng, surprise=surprise)()
+    assert outcome.refinement is None
+    assert outcome.verdict.grade == "check"
+    assert "unlike what likelihood and prior describe" in outcome.verdict.reasons[0]
+    assert outcome.statistics["surprise"]["p_value"] == 1e-5
+    assert asked == [None]  # no gravitational-wave data, no residual
+
+
+@pytest.mark.parametrize("start", [Start(2.0, 0.1), Start(1.0, 2.0)])
+def test_what_will_not_do_is_refined(start: Start) -> None:
+    outcome = sample(Fast((1.0,)), start)
+    assert outcome.refinement is not None
+    assert outcome.verdict.grade == "reliable"
+    assert right(outcome)
+
+
+def test_without_a_network_no_result_is_better_than_check() -> None:
+    outcome = sample(Fast((1.0,)), None)
+    assert right(outcome)
+    assert outcome.verdict.grade == "check"
+    # Nothing else is the matter.
+    assert len(outcome.verdict.reasons) == 1
+    assert "3000 draws from the prior are all" in outcome.verdict.reasons[0]
+
+
+def test_a_narrow_mode_that_is_missed_is_no_reliable_result() -> None:
+    likelihood, priors, log_evidence = unequal_modes(2, 0.001)
+    aim = Target(likelihood, PriorTransform(priors), use_ratio=False)
+    generator, rng = torch.Generator().manual_seed(1), np.random.default_rng(1)
+    outcome = EventSampler(aim, None, None, Wanted(2000, 2000), Budget(100_000), generator, rng)()
+    # Wrong by the missing half, and by its own weights perfectly well.
+    assert outcome.summary.log_evidence == pytest.approx(log_evidence - np.log(2), abs=0.1)
+    assert judge(outcome.summary).grade == "reliable"
+    assert outcome.verdict.grade == "check"
+
+
+class Far(Likelihood):
+    """A normal density of width 0.5 around a place that a standard normal prior hardly reaches."""
+
+    def __init__(self, centre: float) -> None:
+        super().__init__()
+        self.centre = centre
+
+    def log_likelihood(self, parameters: dict | None = None) -> float:
+        return -0.5 * ((parameters["a"] - self.centre) / 0.5) ** 2
+
+
+def far(centre: float, priors: PriorDict) -> Outcome:
+    aim = Target(Far(centre), PriorTransform(priors), use_ratio=False)
+    generator, rng = torch.Generator().manual_seed(1), np.random.default_rng(1)
+    return EventSampler(aim, None, None, Wanted(1500, 2000), Budget(60_000), generator, rng)()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("centre", [12.0, -15.0])
+def test_a_posterior_beyond_the_quantiles_of_its_prior_is_drawn_by_value(centre: float) -> None:
+    """A prior's quantiles end at 8 standard deviations; the posterior is at 9.6, or at -12."""
+    outcome = far(centre, PriorDict({"a": Gaussian(0, 1)}))
+    # The convolution of both normal densities at the centre, times the norm of the likelihood.
+    exact = norm(0, np.sqrt(1.25)).logpdf(centre) + np.log(0.5 * np.sqrt(2 * np.pi))
+    assert outcome.summary.log_evidence == pytest.approx(exact, abs=5 * outcome.summary.log_evidence_err)
+    assert outcome.summary.effective_sample_size >= 1500
+    assert outcome.verdict.grade == "check"
+    assert "mixture in values" in outcome.proposal.names
+
+
+@pytest.mark.slow
+def test_a_tied_posterior_beyond_the_quantiles_of_its_prior_fails() -> None:
+    """What a constraint ties to others is drawn by its quantiles alone, and piles up at the last of them."""
+    priors = PriorDict(
+        {"a": Gaussian(0, 1), "b": Uniform(0, 1), "sum": Constraint(-30, 30)},
+        conversion_function=lambda sample: {**sample, "sum": sample["a"] + sample["b"]},
+    )
+    outcome = far(12.0, priors)
+    assert outcome.verdict.grade == "failed"
+    assert "tail of the prior of a" in " ".join(outcome.verdict.reasons)
+
+
+def test_a_likelihood_that_is_no_number_is_counted() -> None:
+    class Half(Fast):
+        def log_likelihood(self, parameters: dict | None = None) -> float:
+            return np.nan if parameters["a"] > 1.0 else super().log_likelihood(parameters)
+
+    outcome = sample(Half((1.0,)), Start(1.0, 0.1))
+    assert outcome.verdict.grade == "failed"
+    assert "no number (NaN)" in outcome.verdict.reasons[0]
+
+
+def test_an_infinite_likelihood_is_refused_with_its_row() -> None:
+    class Infinite(Fast):
+        def log_likelihood(self, parameters: dict | None = None) -> float:
+            return np.inf if parameters["a"] > 1.2 else super().log_likelihood(parameters)
+
+    with pytest.raises(DataError, match=r"log likelihood is infinite at \{'a': 1"):
+        sample(Infinite((1.0,)), Start(1.0, 0.1))
+
+
+def test_a_budget_that_ends_before_enough_effective_draws_fails() -> None:
+    outcome = sample(Fast((1.0,)), Start(1.0, 0.1), refine=False, budget=1500)
+    assert outcome.verdict.grade == "failed"
+    reason = outcome.verdict.reasons[0]
+    assert "the budget max_likelihood_evaluations=1500" in reason
+    assert f"ended with {outcome.summary.effective_sample_size:.0f} effective draws of n_effective=2000" in reason
+    assert right(outcome)
+
+
+def test_few_rows_that_were_asked_for_are_no_reason() -> None:
+    aim, start = target(Fast((1.0,))), Start(1.02, 0.11)
+    proposal = defensive(start, aim.transform, Shares())
+    generator, rng = torch.Generator().manual_seed(1), np.random.default_rng(1)
+    outcome = EventSampler(aim, start, proposal, Wanted(2000, 20), Budget(200_000), generator, rng)()
+    assert outcome.refinement is None
+    assert outcome.verdict.grade == "reliable"
+    assert len(outcome.rows) == 20
+
+
+def test_a_constant_likelihood_has_parts_that_cannot_disagree() -> None:
+    class Constant(Fast):
+        def log_likelihood(self, parameters: dict | None = None) -> float:
+            return 0.0
+
+    outcome = sample(Constant((1.0,)), None)
+    assert outcome.summary.log_evidence == pytest.approx(0.0, abs=1e-6)
+    assert not [reason for reason in outcome.verdict.reasons if "disagree" in reason]
+
+
+def test_a_network_that_cannot_reach_the_better_mode_is_not_relied_on() -> None:
+    """Its weights look well: the mode within its reach is all that it sees."""
+    likelihood, blind = Fast((-1.0, 3.0)), Start(-1.0, 0.1, reach=0.8)
+    assert unreached_share(blind, target(likelihood).transform) > 0.9
+    before = sample(likelihood, blind, refine=False)
+    assert before.summary.efficiency > 0.9
+    assert not right(before)
+    assert before.verdict.grade == "check"
+    assert "cannot reach" in before.verdict.reasons[0]
+    after = sample(likelihood, blind)
+    assert after.refinement.started_from == "prior"
+    assert after.verdict.grade == "reliable"
+    assert right(after)
+
+
+def test_a_small_budget_is_spent_and_said() -> None:
+    outcome = sample(Fast((1.0,), width=0.001), None, budget=4000)
+    assert outcome.verdict.grade == "failed"
+    assert "the budget max_likelihood_evaluations=4000" in outcome.verdict.reasons[0]
+
+
+def test_the_prior_reaches_itself() -> None:
+    transform = target(Fast((1.0,))).transform
+    assert unreached_share(PriorChart(transform), transform) == 0
+
+
+@pytest.mark.parametrize(("effective", "budget"), [(3000, 4000), (5000, 6500), (500, 1000)])
+def test_a_budget_a_little_short_is_spent_on_a_good_network(effective: int, budget: int) -> None:
+    aim, start = target(Fast((1.0,))), Start(1.0, 0.1)
+    proposal = defensive(start, aim.transform, Shares())
+    generator, rng = torch.Generator().manual_seed(1), np.random.default_rng(1)
+    outcome = EventSampler(aim, start, proposal, Wanted(effective, 2000), Budget(budget), generator, rng)()
+    assert outcome.refinement is None
+    assert outcome.summary.efficiency > 0.9
+    assert right(outcome)
+    assert aim.n_likelihood <= budget
+
+
+class Nowhere(Fast):
+    def log_likelihood(self, parameters: dict | None = None) -> float:
+        return -np.inf
+
+
+@pytest.mark.parametrize("start", [None, Start(1.0, 0.1)])
+def test_a_likelihood_that_is_zero_everywhere_fails_in_words(start: Start | None) -> None:
+    outcome = sample(Nowhere((1.0,)), start)
+    assert outcome.verdict.grade == "failed"
+    assert "none of 3000 draws from the prior has a likelihood above zero" in outcome.verdict.reasons[0]
+    assert len(outcome.rows) == 0
+
+
+class Slow(Fast):
+    def log_likelihood(self, parameters: dict | None = None) -> float:
+        time.sleep(1e-3)
+        return super().log_likelihood(parameters)
+
+
+def test_time_that_is_out_ends_the_run() -> None:
+    """A millisecond each: a second holds a thousand; what was drawn first leaves time for the batch that counts."""
+    aim = target(Slow((1.0,)))
+    generator, rng = torch.Generator().manual_seed(1), np.random.default_rng(1)
+    budget = Budget(10**6, seconds=1.0)
+    outcome = EventSampler(aim, None, None, Wanted(2000, 2000), budget, generator, rng)()
+    assert outcome.verdict.grade == "failed"
+    assert "max_time=1 s" in " ".join(outcome.verdict.reasons)
+    assert aim.n_likelihood <= 1500
+    assert f"{aim.n_likelihood} draws from the prior" in " ".join(outcome.verdict.reasons)
+
+
+def test_a_batch_that_time_has_cut_lets_its_parts_scatter() -> None:
+    """How many draws came from each part was left to when time ran out."""
+    aim = target(Fast((1.0,)))
+    proposal = defensive(Start(1.0, 0.1), aim.transform, Shares())
+    generator, rng = torch.Generator().manual_seed(1), np.random.default_rng(1)
+    weighted = aim.draw(proposal, 5000, generator, rng, go_on=lambda: aim.n_likelihood < 300)
+    assert not weighted.allotted
+    assert 300 <= len(weighted.log_weights) < 1000
+    assert weighted.summary() == summarise(weighted.log_weights)
+    assert aim.draw(proposal, 500, generator, rng, go_on=lambda: True).allotted
