@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 from bilby.core.sampler.base_sampler import Sampler
@@ -271,7 +271,7 @@ class ModelChoice:
         parts = settings_of(self.kwargs)
         width = (parts["network"]["hidden_features"],) * 2
         network = compact(parts["network"]["family"])
-        more = {} if self.calibrated else {"calibration_events": 0}
+        more: dict[str, Any] = {} if self.calibrated else {"calibration_events": 0}
         return Settings(
             simulation=SimulationConfig(**parts["simulation"]),
             representation=RepresentationConfig(**parts["representation"]),
