@@ -18,6 +18,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import re
 import subprocess
 import sys
 import tempfile
@@ -35,7 +36,7 @@ DELIBERATE: dict[str, str] = {}
 """Problems whose answer changes on purpose, and why; by the full name of the problem."""
 
 NOT_COMPARED = ("cpu_seconds", "traceback")
-COUNTED_WORDS = ("error", "verdict", "trained")
+COUNTED_WORDS = re.compile(r"error|.*/verdict|trained/\d+")
 """Texts that are part of an answer: how it failed, its grade, the digest of a network."""
 
 
@@ -120,7 +121,7 @@ def compare(before: Path, after: Path) -> Difference:
     for key in [*one_words, *(key for key in other_words if key not in one_words)]:
         if key in NOT_COMPARED or one_words.get(key) == other_words.get(key):
             continue
-        counted = any(word in key.split("/") for word in COUNTED_WORDS)
+        counted = COUNTED_WORDS.fullmatch(key)
         told = f"{key}: {one_words.get(key)!r} -> {other_words.get(key)!r}"
         (found.numbers if counted else found.words).append(told)
     return found

@@ -195,6 +195,8 @@ def two_regimes(folder: Path) -> Pieces:
         yield label, solved(likelihood, PriorDict({**truth, **searched}), folder, network="none")
 
 
+LONGER = {**BRIEF_TRAINING, "training_steps": 150}
+"""A network that knows no more than the prior is not kept."""
 SPIKED = {"chi_1": SlabSpikePrior(Uniform(-0.5, 0.5), spike_location=0.0, spike_height=0.4)}
 
 ARRAYS: dict[str, Callable[[Path], Pieces]] = {
@@ -206,7 +208,7 @@ ARRAYS: dict[str, Callable[[Path], Pieces]] = {
     "place_known": partial(
         of_array, names=HL, searched=("mass_1", "luminosity_distance", "theta_jn", "phase", "psi", "geocent_time")
     ),
-    "sky_trained": partial(of_array, names=HL, searched=("mass_1", "mass_2", *EXTRINSIC), network="maf", **{**BRIEF_TRAINING, "training_steps": 150}),
+    "sky_trained": partial(of_array, names=HL, searched=("mass_1", "mass_2", *EXTRINSIC), network="maf", **LONGER),
     "harmonics": partial(of_array, names=HL, searched=("mass_1", "mass_2", *EXTRINSIC), approximant="IMRPhenomXHM",
                          truth={**TRUTH, "theta_jn": 1.2}, max_likelihood_evaluations=1000, n_effective=100),
     "harmonics_precessing": partial(of_array, names=HL, searched=("mass_1", *EXTRINSIC), approximant="IMRPhenomXPHM",
