@@ -8,11 +8,11 @@ from typing import Any
 
 import numpy as np
 
+from ..names import PLACE
 from .geometry import GEOMETRY, match_geometry
 from .matching_priors import Finding, compare, match_priors
 from .restore import show
 
-SKY = ("ra", "dec", "psi")
 _OF_THE_PRIORS = ("priors", "fixed", "constraints")
 BEHAVIOUR = "values of the model"
 PSD = "power_spectral_density."
@@ -23,7 +23,8 @@ _DELAY_TOLERANCE = 5e-5
 _TURN_TOLERANCE = 1e-5
 _SAME_PSD = 1e-6
 
-Problem = tuple[dict[str, Any], dict[str, np.ndarray]]
+Described = tuple[dict[str, Any], dict[str, np.ndarray]]
+"""Facts and arrays of a contract."""
 
 
 @dataclass(frozen=True)
@@ -40,7 +41,7 @@ class Match:
         What to add to a right ascension of the training to have one of the asked problem, radians in [-pi, pi).
     other_priors
         Whether priors or constraints are not those trained with: the model's coordinates are then those of
-        :func:`~bilby_flowpe.translation.restore.restore_priors`.
+        :func:`~bilby_flowpe.contract.restore.restore_priors`.
     """
 
     refusals: tuple[str, ...] = ()
@@ -49,13 +50,13 @@ class Match:
     other_priors: bool = False
 
 
-def match(trained: Problem, asked: Problem, psd_tolerance: float) -> Match:
+def match(trained: Described, asked: Described, psd_tolerance: float) -> Match:
     """Whether a model that was trained for one problem may be used for another.
 
     Parameters
     ----------
     trained, asked
-        Facts and arrays of each, as a :class:`~bilby_flowpe.translation.contract.Contract` has them.
+        Facts and arrays of each, as a :class:`~bilby_flowpe.contract.Contract` has them.
     psd_tolerance
         Largest :func:`psd_distance` of a detector's noise curve that the model bears.
     """
@@ -110,15 +111,15 @@ def _match_parameters(trained: dict[str, Any], asked: dict[str, Any]) -> Iterato
         entry, now = trained["priors"][key], "missing"
         if key in asked["fixed"]:
             now = f"fixed to {asked['fixed'][key]!r}"
-        elif key in SKY and "antenna" in asked:
+        elif key in PLACE and "antenna" in asked:
             now = "fixed"
         yield Finding(True, f"priors.{key}: {now}, trained with {show(entry)}; give {key} a prior inside this one")
     for key in sorted({*asked["priors"]} - {*trained["priors"]}):
         before, way_out = "trained without it", f"leave {key} out"
         if key in trained["fixed"]:
             before, way_out = f"trained with {trained['fixed'][key]!r}", f"fix {key} to {trained['fixed'][key]!r}"
-        elif key in SKY and "antenna" in trained:
-            before, way_out = "trained with a fixed sky position", f"fix {', '.join(SKY)}"
+        elif key in PLACE and "antenna" in trained:
+            before, way_out = "trained with a fixed sky position", f"fix {', '.join(PLACE)}"
         yield Finding(True, f"priors.{key}: {show(asked['priors'][key])} is asked for, {before}; {way_out}")
     searched = {*trained["priors"], *asked["priors"]}
     held, wanted = ({k: v for k, v in facts["fixed"].items() if k not in searched} for facts in (trained, asked))
@@ -206,9 +207,9 @@ def _whole_turn(entry: dict[str, Any] | None) -> bool:
     )
 
 
-def _arrays(problem: Problem, behaviour: bool) -> dict[str, np.ndarray]:
+def _arrays(described: Described, behaviour: bool) -> dict[str, np.ndarray]:
     """What a user's function gives, or all else."""
-    return {name: array for name, array in problem[1].items() if (name == BEHAVIOUR) == behaviour}
+    return {name: array for name, array in described[1].items() if (name == BEHAVIOUR) == behaviour}
 
 
 def _match_arrays(
