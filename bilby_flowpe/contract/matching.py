@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ..names import PLACE
+from ..names import PLACE, RA
 from .geometry import GEOMETRY, match_geometry
 from .matching_priors import Finding, compare, match_priors
 from .restore import show
@@ -189,7 +189,7 @@ def _match_sidereal_time(trained: dict[str, Any], asked: dict[str, Any]) -> tupl
     if abs(shift) <= _TURN_TOLERANCE:
         return [], 0.0
     said = f"sidereal_time: {now:.6f}, trained with {before:.6f}"
-    if all(_whole_turn(facts["priors"].get("ra")) for facts in (trained, asked)):
+    if all(_whole_turn(facts["priors"].get(RA)) for facts in (trained, asked)):
         return [Finding(False, f"{said}: ra is turned by {shift:.6f}")], shift
     priors = ", ".join(
         f"{show(facts['priors'].get('ra', facts['fixed'].get('ra')))} {when}"
