@@ -22,7 +22,7 @@ from ..simulation.noise_kinds import GaussianNoise, known_sigma
 from ..simulation.plain import PlainSimulator
 from ..waves.grid import Grid
 from .behaviour import behaviour
-from .recognise import noise_of, nobody_simulates
+from .recognise import nobody_simulates, noise_of
 
 
 class NoiseModel(Problem):

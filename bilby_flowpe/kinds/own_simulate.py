@@ -32,9 +32,7 @@ class OwnSimulate(Problem):
             "simulate": f"{kind.__module__}.{kind.__qualname__}",
             "shape": list(np.shape(getattr(likelihood, "observed_data", ()))),
         }
-        return Contract(
-            facts, behaviour(lambda row: likelihood.simulate(row, np.random.default_rng(SEED)), self.prior)
-        )
+        return Contract(facts, behaviour(lambda row: likelihood.simulate(row, np.random.default_rng(SEED)), self.prior))
 
     def view(self, grid: Grid | None = None, psd: str = FIXED) -> GeneralSimulator:
         """The likelihood's ``observed_data``."""

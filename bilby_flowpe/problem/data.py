@@ -74,6 +74,11 @@ class StrainView(View, Protocol):
         ...
 
     @property
+    def duration(self) -> float:
+        """Length of the data in seconds."""
+        ...
+
+    @property
     def log_curves(self) -> np.ndarray | None:
         """Logarithm of the noise curves, (D, F), where they are shown with the strain."""
         ...
@@ -126,6 +131,11 @@ class Bank(Source, Protocol):
         ...
 
     @property
+    def known_noise(self) -> NoiseSource | None:
+        """The bank as one of predictions with noise of a known kind around them; ``None`` for other data."""
+        ...
+
+    @property
     def signals(self) -> SignalSource | None:
         """The bank as one of signals in detectors; ``None`` for other data."""
         ...
@@ -154,6 +164,16 @@ class SignalSource(Bank, Protocol):
         """The likelihood's own strain in the form of the simulations."""
         ...
 
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Shape of the stored waveforms: their number, detectors, polarisations if factorised, frequencies."""
+        ...
+
+    @property
+    def n_training(self) -> int:
+        """How many of them are not held out."""
+        ...
+
     def under_own_curves(self) -> SignalSource:
         """The same signals under the likelihood's own noise curves alone."""
         ...
@@ -168,4 +188,20 @@ class SignalSource(Bank, Protocol):
         contract
             :meth:`bilby_flowpe.contract.Contract.fingerprint` of the problem.
         """
+        ...
+
+
+class NoiseSource(Source, Protocol):
+    """Source of data whose noise is known in kind, and comes with every draw.
+
+    Attributes
+    ----------
+    kind
+        Name of the noise.
+    """
+
+    kind: str
+
+    def noise_free(self, size: int, rng: np.random.Generator) -> tuple[torch.Tensor, Parameters]:
+        """Predictions, (size, M) float64, and parameters of the noise, (size,) each."""
         ...

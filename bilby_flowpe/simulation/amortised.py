@@ -81,6 +81,8 @@ class AmortisedBank:
         If the noise curves of a folder cannot be used.
     """
 
+    known_noise = None
+
     def __init__(self, bank: SignalBank) -> None:
         self.bank, self.prior, self.extrinsic = bank, bank.prior, bank.extrinsic
         self.flatten_snr, self.factorised = bank.flatten_snr, bank.factorised
@@ -97,6 +99,16 @@ class AmortisedBank:
     def signals(self) -> AmortisedBank:
         """Itself: the data are signals in detectors."""
         return self
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Shape of the stored waveforms: :attr:`SignalBank.shape`."""
+        return self.bank.shape
+
+    @property
+    def n_training(self) -> int:
+        """How many of them are not held out."""
+        return self.bank.n_training
 
     def under_own_curves(self) -> SignalBank:
         """The same signals under the likelihood's own curves alone."""

@@ -35,6 +35,7 @@ class AnalyticalSimulator(PlainSimulator):
     def __init__(self, noise: Noise) -> None:
         super().__init__(noise.problem)
         self.noise, self.kind = noise, noise.kind
+        self.known_noise = self
 
     def draw(self, size: int, rng: np.random.Generator, held_out: bool = False) -> Signals:
         """``size`` simulations with their noise, (size, M) float64 on the network's scale: new ones each time.

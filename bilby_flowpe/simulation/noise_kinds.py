@@ -94,7 +94,7 @@ class StudentTNoise(FunctionNoise):
 
     def __init__(self, problem: Problem) -> None:
         super().__init__(problem)
-        self._sigma = np.ravel(np.abs(sizes_of_noise(likelihood.sigma, self.shape, StudentTLikelihood)))
+        self._sigma = np.ravel(np.abs(sizes_of_noise(self.likelihood.sigma, self.shape, StudentTLikelihood)))
 
     def known(self) -> Row:
         nu = self.likelihood.nu
@@ -132,8 +132,10 @@ class MultinomialNoise(Noise):
 
     def __init__(self, problem: Problem) -> None:
         super().__init__(problem)
-        if np.any(self.observed < 0) or np.any(self.observed % 1) or self.shape != (likelihood.n,):
-            raise DataError(f"data={likelihood.data} of the Multinomial are not {likelihood.n} whole numbers of things")
+        if np.any(self.observed < 0) or np.any(self.observed % 1) or self.shape != (self.likelihood.n,):
+            raise DataError(
+                f"data={self.likelihood.data} of the Multinomial are not {self.likelihood.n} whole numbers of things"
+            )
         self.total = int(self.observed.sum())
 
     def needed(self) -> tuple[str, ...]:

@@ -10,6 +10,7 @@ import torch
 from bilby.core.likelihood import Likelihood
 
 from ..problem import Problem, Signals
+from ..problem.data import NoiseSource
 from ..processes.parallel import Row
 
 
@@ -25,6 +26,7 @@ class PlainSimulator(ABC):
     grid = None
     arrival = None
     signals = None
+    known_noise: NoiseSource | None = None
     flatten_snr = False
 
     def __init__(self, problem: Problem) -> None:

@@ -78,6 +78,8 @@ class SignalBank:
         If the strain or the power spectral density is not usable, or ``config.file`` is damaged or of another problem.
     """
 
+    known_noise = None
+
     def __init__(
         self,
         problem: Problem,
@@ -109,6 +111,16 @@ class SignalBank:
     def signals(self) -> SignalBank:
         """Itself: the data are signals in detectors."""
         return self
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Shape of the stored waveforms, (N, D, P, F) or (N, D, F)."""
+        return tuple(self.stored.waveforms.shape)
+
+    @property
+    def n_training(self) -> int:
+        """How many of them are not held out."""
+        return self.stored.n_training
 
     def under_own_curves(self) -> SignalBank:
         """Itself: the noise has the likelihood's own curves."""

@@ -65,7 +65,9 @@ def farthest_off(likelihood: GravitationalWaveTransient, row: Mapping[str, float
     )
 
 
-def bands_off(likelihood: GravitationalWaveTransient, row: Mapping[str, float]) -> list[tuple[float, float, str, float, float]]:
+def bands_off(
+    likelihood: GravitationalWaveTransient, row: Mapping[str, float]
+) -> list[tuple[float, float, str, float, float]]:
     """Power left after a signal in every band of 8 Hz, that which is farthest off first.
 
     Parameters

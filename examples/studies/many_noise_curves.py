@@ -33,7 +33,7 @@ from bilby_flowpe.simulation.noise_family import NoiseFamily
 from bilby_flowpe.training.build import train_model
 from bilby_flowpe.training.settings import Settings
 from bilby_flowpe.translation.contract import describe
-from bilby_flowpe.translation.matching import psd_distance
+from bilby_flowpe.contract.matching import psd_distance
 from bilby_flowpe.validation.kept import measured
 
 CONFIG = Path(__file__).with_name("many_noise_curves.toml")

@@ -50,7 +50,7 @@ from bilby_flowpe.errors import SimulationError
 from bilby_flowpe.priors import PriorTransform
 from bilby_flowpe.problems import PSD_FILE, START_TIME, green2020_priors, overhead
 from bilby_flowpe.translation.contract import Contract, describe
-from bilby_flowpe.translation.matching import Match
+from bilby_flowpe.contract import Match
 
 
 def contract(

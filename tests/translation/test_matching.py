@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from bilby_flowpe.translation.matching import psd_distance
+from bilby_flowpe.contract.matching import psd_distance
 
 
 def test_psd_distance() -> None:

@@ -54,7 +54,7 @@ from bilby.gw.prior import (
 from bilby_flowpe.errors import PriorError
 from bilby_flowpe.priors import PriorTransform
 from bilby_flowpe.translation.contract import describe
-from bilby_flowpe.translation.restore import describe_priors, restore_priors
+from bilby_flowpe.contract.restore import describe_priors, restore_priors
 
 START = 1126259462.391
 SHARES = np.linspace(0.001, 0.999, 41)
