@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from bilby_flowpe.kinds import problem_of
 from bilby_flowpe.model import TrainedPosterior
 from bilby_flowpe.priors import PriorTransform
 from bilby_flowpe.processes.parallel import evaluate
@@ -30,7 +31,7 @@ Trained = tuple[Path, TrainedPosterior]
 
 @pytest.fixture(scope="module")
 def measured(trained_5d: Trained, problem_5d: tuple):
-    return calibrate(trained_5d[1], problem_5d[0], PriorTransform(problem_5d[1]), events=3, draws=300, null_events=60)
+    return calibrate(trained_5d[1], problem_of(problem_5d[0], problem_5d[1]), events=3, draws=300, null_events=60)
 
 
 def test_the_best_candidate_is_chosen(measured) -> None:

@@ -1,4 +1,4 @@
-"""How far two noise curves are from each other; the comparison of whole contracts is in ``test_translation_contract.py``."""
+"""How far two noise curves are from each other; the comparison of whole contracts is in ``test_contract.py``."""
 
 from __future__ import annotations
 
