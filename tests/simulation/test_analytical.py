@@ -57,14 +57,14 @@ def test_noise_comes_with_the_data_and_from_the_generator_given(made: Analytical
     assert not torch.equal(one.data, other.data)
     assert torch.equal(made.add_noise(one.data, torch.Generator()), one.data)
     assert one.data.shape == (50, len(made.observe()))
-    assert set(one.parameters) == set(made.transform.keys)
+    assert set(one.parameters) == set(made.prior.keys)
 
 
 def test_data_lie_around_what_is_predicted_for_their_parameters(made: AnalyticalSimulator) -> None:
     signals = made.draw(3000, np.random.default_rng(1))
-    rows = made.rows(signals.parameters)
+    rows = made.problem.rows(signals.parameters)
     for row in rows[:3]:
-        assert set(row) == {*made.transform.keys, *made.transform.fixed}
+        assert set(row) == {*made.prior.keys, *made.prior.fixed}
     predicted = made.noise.centre(np.stack([made.noise.prediction(row) for row in rows]))
     left = signals.data.numpy() - predicted
     # On the network's scale the noise has one size, whatever is predicted: of order one, or of the parameters that say so.
@@ -82,7 +82,7 @@ def test_what_is_observed_is_the_likelihoods_data_on_the_same_scale(made: Analyt
     # A simulation and an event of one seed are the same.
     signals = made.draw(1, np.random.default_rng(2))
     assert torch.equal(of_event.observe(), signals.data[0])
-    assert made.rows(signals.parameters)[0] == truth
+    assert made.problem.rows(signals.parameters)[0] == truth
 
 
 def test_an_event_is_a_likelihood_of_its_own(made: AnalyticalSimulator) -> None:

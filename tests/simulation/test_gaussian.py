@@ -50,7 +50,7 @@ def test_gives_the_users_log_likelihood(sigma, more):
     assert signals.data.dtype == torch.float32
     assert len(signals) == 20
     normalisation = np.sum(-0.5 * np.log(2 * np.pi * np.broadcast_to(sigma, X.shape) ** 2))
-    for row, signal in zip(simulator.rows(signals.parameters), signals.data.double().numpy(), strict=True):
+    for row, signal in zip(simulator.problem.rows(signals.parameters), signals.data.double().numpy(), strict=True):
         ours = -0.5 * np.sum((data - signal) ** 2) + normalisation
         # float32 data: rounding of 6e-8 against values of up to a hundred sigma.
         assert ours == pytest.approx(likelihood.log_likelihood(row), rel=1e-5)
@@ -58,7 +58,7 @@ def test_gives_the_users_log_likelihood(sigma, more):
 
 def test_rows_hold_the_fixed_parameters():
     simulator = GaussianSimulator(problem_of(*problem()))
-    assert simulator.rows({"slope": np.array([0.5, 1.0])}) == [
+    assert simulator.problem.rows({"slope": np.array([0.5, 1.0])}) == [
         {"offset": -0.2, "slope": 0.5},
         {"offset": -0.2, "slope": 1.0},
     ]

@@ -85,7 +85,7 @@ def test_fixed_parameters_reach_the_likelihood():
     y, _ = problem()
     transform = PriorTransform(PriorDict({"slope": Uniform(-2, 2), "offset": DeltaFunction(-0.2)}))
     simulator = GeneralSimulator(problem_of(Line(y), transform))
-    assert simulator.rows({"slope": np.array([0.5, 1.0])}) == [
+    assert simulator.problem.rows({"slope": np.array([0.5, 1.0])}) == [
         {"offset": -0.2, "slope": 0.5},
         {"offset": -0.2, "slope": 1.0},
     ]

@@ -438,7 +438,7 @@ class TestReproducibility:
             for npool, seed in ((1, 5), (2, 5), (1, 6))
         )
         assert one.view.grid == two.view.grid
-        assert torch.equal(one.stored.waveforms, two.bank.waveforms)
+        assert torch.equal(one.stored.waveforms, two.stored.waveforms)
         draws = [simulator.draw(20, np.random.default_rng(1)) for simulator in (one, two)]
         assert torch.equal(draws[0].data, draws[1].data)
         assert not np.array_equal(one.stored.parameters["mass_1"], other.stored.parameters["mass_1"])
