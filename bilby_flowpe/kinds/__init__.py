@@ -3,6 +3,6 @@
 How to add one is said in :mod:`bilby_flowpe.problem.base`.
 """
 
-from .choose import choose, problem_of
+from .choose import choose, inject, problem_of
 
-__all__ = ["choose", "problem_of"]
+__all__ = ["choose", "inject", "problem_of"]

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import numpy as np
 from bilby.core.likelihood import Likelihood
 from bilby.core.prior import PriorDict
 
 from ..priors import PriorTransform
 from ..problem import Problem
+from ..processes.parallel import Row
 from .black_box import BlackBox
 from .gravitational_wave import GravitationalWave
 from .noise_model import NoiseModel
@@ -43,3 +45,24 @@ def choose(likelihood: Likelihood) -> type[Problem]:
     if has_simulate(likelihood):
         return OwnSimulate
     return BlackBox if noise_of(likelihood) is None else NoiseModel
+
+
+def inject(
+    likelihood: Likelihood, priors: PriorDict | PriorTransform, rng: np.random.Generator
+) -> tuple[Likelihood, Row]:
+    """Simulate an event of Bilby's objects: :meth:`bilby_flowpe.problem.Problem.inject`.
+
+    Parameters
+    ----------
+    likelihood, priors
+        Bilby's objects; the likelihood is left as it is.
+    rng
+        Random generator.
+
+    Returns
+    -------
+    likelihood, parameters
+        A likelihood with the data of the event, and all parameters of its signal.
+    """
+    problem, truth = problem_of(likelihood, priors).inject(rng)
+    return problem.likelihood, truth

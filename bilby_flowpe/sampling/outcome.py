@@ -24,7 +24,7 @@ from ..proposals.mixture import Mixture
 from ..proposals.parts import PRIOR
 from ..statistics import KEY
 from ..surprise import RESIDUAL, Surprise, without_simulations
-from ..verdict import Evidence, Thresholds, Verdict, judge
+from ..verdict import Findings, Thresholds, Verdict, judge
 from .refine import Refinement
 from .weighing import Target, WeightedDraws
 
@@ -108,7 +108,7 @@ class Outcome:
             of_data = without_simulations(residual) if given is not None and tells_power(given) else None
         if of_data and of_data.most == RESIDUAL:
             of_data = replace(of_data, where=problem.farthest_off(self._best_row(target)))
-        evidence = Evidence(
+        evidence = Findings(
             n_posterior=available,
             outside=weighted.n_outside / size,
             # A prior that is the whole proposal disagrees with nothing.
@@ -123,7 +123,7 @@ class Outcome:
             compared=target.closed_form.n_prior_rows if target.conditional.keys else None,
             surprise=of_data,
         )
-        self.verdict = judge(self.summary, n_effective=n_effective, evidence=evidence)
+        self.verdict = judge(self.summary, n_effective=n_effective, findings=evidence)
         if evidence.surprise:
             self.statistics["surprise"] = evidence.surprise.to_dict()
 
@@ -230,8 +230,8 @@ def fill_raw(sampler: Sampler, outcome: Outcome, target: Target, began: float) -
         reasons.append("the network was trained on a prior that is flatter in signal-to-noise ratio than the user's")
     reasons += target.translation.raw_reasons
     if failed := target.closed_form.failed:
-        known = Evidence(closed_form_difference=target.closed_form.largest)
-        reasons.insert(0, judge(outcome.summary, evidence=known).reasons[0])
+        known = Findings(closed_form_difference=target.closed_form.largest)
+        reasons.insert(0, judge(outcome.summary, findings=known).reasons[0])
     outcome.statistics |= {
         "n_draws": len(alive),
         "n_posterior": int(alive.sum()),

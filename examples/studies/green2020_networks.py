@@ -25,7 +25,7 @@ from bilby_flowpe.priors import PriorTransform
 from bilby_flowpe.problems import green2020
 from bilby_flowpe.proposals.charts import raw_draws
 from bilby_flowpe.sampling.weighing import Target
-from bilby_flowpe.simulation.injections import inject
+from bilby_flowpe.kinds import inject
 from bilby_flowpe.validation.loss import fresh_loss
 
 PAPER = {"cvae": "-4.31, KL 4.49", "maf": "-4.42", "cvae+": "-6.95, KL 6.77", "gaussian": "not given"}

@@ -30,7 +30,8 @@ from bilby_flowpe.priors import PriorTransform
 from bilby_flowpe.sampling.budget import Budget
 from bilby_flowpe.sampling.event import EventSampler, Wanted
 from bilby_flowpe.sampling.weighing import Target
-from bilby_flowpe.simulation.injections import inject, optimal_snr, put_data
+from bilby_flowpe.kinds import inject
+from bilby_flowpe.simulation.injections import optimal_snr, put_data
 from bilby_flowpe.validation.kept import measured
 from bilby_flowpe.validation.ranks import combined, rank_of_truth, ranks_of_parameters, uniformity
 

@@ -28,7 +28,8 @@ from bilby_flowpe.importance import summarise
 from bilby_flowpe.model import TrainedPosterior
 from bilby_flowpe.priors import PriorTransform
 from bilby_flowpe.sampling.weighing import Target
-from bilby_flowpe.simulation.injections import inject, optimal_snr
+from bilby_flowpe.kinds import inject
+from bilby_flowpe.simulation.injections import optimal_snr
 from bilby_flowpe.simulation.noise_family import NoiseFamily
 from bilby_flowpe.training.build import train_model
 from bilby_flowpe.training.settings import Settings

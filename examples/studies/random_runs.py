@@ -26,7 +26,8 @@ from bilby_flowpe.catalogue import find_folder
 from bilby_flowpe.commands.models import problem_of
 from bilby_flowpe.model import TrainedPosterior
 from bilby_flowpe.priors import PriorTransform
-from bilby_flowpe.simulation.injections import inject, optimal_snr
+from bilby_flowpe.kinds import inject
+from bilby_flowpe.simulation.injections import optimal_snr
 from bilby_flowpe.validation.kept import measured
 
 

@@ -32,7 +32,7 @@ from bilby_flowpe.sampling.event import EventSampler, Wanted
 from bilby_flowpe.sampling.outcome import Outcome
 from bilby_flowpe.sampling.weighing import Target
 from bilby_flowpe.simulation import SimulationConfig
-from bilby_flowpe.simulation.injections import inject
+from bilby_flowpe.kinds import inject
 from bilby_flowpe.training.build import train_model
 from bilby_flowpe.training.recipe import TrainingConfig
 from bilby_flowpe.training.settings import Settings
