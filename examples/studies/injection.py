@@ -19,9 +19,9 @@ import numpy as np
 from bilby.core.utils import logger
 
 from bilby_flowpe.configuration.file import read
+from bilby_flowpe.kinds import inject
 from bilby_flowpe.plotting import plot_comparison
 from bilby_flowpe.priors import PriorTransform
-from bilby_flowpe.kinds import inject
 from bilby_flowpe.simulation.injections import optimal_snr
 
 
