@@ -229,7 +229,7 @@ def test_bad_keywords(
     def never(*_: Any, **__: Any) -> None:
         raise AssertionError("work was begun")
 
-    for owner, name in ((model_choice, "train_model"), (run_module, "EventSampler")):
+    for owner, name in ((model_choice, "train_on"), (run_module, "EventSampler")):
         monkeypatch.setattr(owner, name, never)
     with pytest.raises(kind, match=complaint):
         run(**kwargs)
@@ -482,7 +482,7 @@ def test_ratios_to_no_noise_are_refused(run: Runner, tmp_path: Path) -> None:
 def test_a_model_is_trained_once_and_kept(run: Runner, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     cache = tmp_path / "models"
     trained = []
-    plain = model_choice.train_model
+    plain = model_choice.train_on
 
     def counting(*arguments: Any, **kwargs: Any) -> TrainedPosterior:
         trained.append(1)

@@ -17,10 +17,11 @@ from scipy.special import logsumexp
 from bilby_flowpe.conditional import modes
 from bilby_flowpe.conditional.base import ConditionalConfig
 from bilby_flowpe.conditional.drawn import Modes, conditional_config
-from bilby_flowpe.conditional.modes import ModesConditional, conditional_of, fewest_phases
+from bilby_flowpe.conditional.modes import ModesConditional, conditional_of
 from bilby_flowpe.errors import ContractError
 from bilby_flowpe.priors import PriorTransform
 from bilby_flowpe.waves.extrinsic import Extrinsic
+from bilby_flowpe.waves.harmonics import fewest_phases
 from bilby_flowpe.waves.symmetries import find_symmetries
 
 KEYS = ("phase", "luminosity_distance", "geocent_time", "psi", "ra", "dec")

@@ -94,7 +94,7 @@ def test_other_priors_are_other_events(problem_5d, tmp_path: Path) -> None:
     narrow = priors.copy()
     narrow["phase"] = Uniform(0, 3, name="phase")
     model = find_model("green2020-5d-maf")
-    assert digest(model, likelihood, priors) != digest(model, likelihood, narrow)
+    assert digest(model, problem_of(likelihood, priors)) != digest(model, problem_of(likelihood, narrow))
 
 
 def test_models_of_one_name_are_refused(tmp_path: Path, capsys) -> None:

@@ -53,7 +53,7 @@ def test_events_found_in_the_log_are_not_done_again(
 
 def test_worst_events_come_with_their_truth(measured: tuple[list[EventGap], Path], problem_5d: tuple) -> None:
     events, _ = measured
-    worst = worst_events(events, *problem_5d, seed=3, count=2)
+    worst = worst_events(events, problem_of(*problem_5d), seed=3, count=2)
     assert [event.efficiency for _, event, _ in worst] == sorted(event.efficiency for event in events)[:2]
     for index, event, truth in worst:
         assert events[index] == event
