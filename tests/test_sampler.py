@@ -488,7 +488,7 @@ def test_a_model_is_trained_once_and_kept(run: Runner, tmp_path: Path, monkeypat
         trained.append(1)
         return plain(*arguments, **kwargs)
 
-    monkeypatch.setattr(model_choice, "train_model", counting)
+    monkeypatch.setattr(model_choice, "train_on", counting)
     first = run(regression(), label="first", cache=str(cache), **TRAINING)
     (folder,) = cache.iterdir()
     second = run(regression(), label="second", cache=str(cache), **TRAINING)
@@ -506,10 +506,10 @@ def test_interrupted_training_of_another_problem_is_not_gone_on_with(
     checkpoints = []
 
     def interrupted(*arguments: Any) -> None:
-        checkpoints.append(arguments[4])
+        checkpoints.append(arguments[3])
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(model_choice, "train_model", interrupted)
+    monkeypatch.setattr(model_choice, "train_on", interrupted)
     for sigma in (0.5, 0.6, 0.5):
         with pytest.raises(KeyboardInterrupt):
             run(regression(sigma), cache=str(tmp_path / "models"), **TRAINING)
