@@ -18,7 +18,7 @@ STRETCH_LOSS = (1e-2, 3e-3)
 _SHORT = 1.0  # seconds: nothing is gained by shortening a segment this short
 _WORST = 0.99  # quantile of the signals by which losses are judged, so that single odd ones do not decide
 _STEP = 16.0  # Hz: the upper end of the band is a multiple of it
-_PIECES = 16  # equal pieces of a second's samples, of which a stretch is a whole number
+_PIECES = 16  # pieces of the segment, of some of which the stretch is made up
 
 
 def narrow_band(signals: np.ndarray, grid: Grid) -> Grid:
