@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from bilby_flowpe.model import TrainedPosterior
     from bilby_flowpe.priors import PriorTransform
-    from bilby_flowpe.simulation import GravitationalWaveSimulator
+    from bilby_flowpe.simulation import SignalBank
 
     Problem = tuple[GravitationalWaveTransient, PriorDict]
 
@@ -124,7 +124,7 @@ def _transform(problem: Problem) -> PriorTransform:
 
 
 @pytest.fixture(scope="session")
-def simulator_5d(problem_5d: Problem, transform_5d: PriorTransform) -> GravitationalWaveSimulator:
+def simulator_5d(problem_5d: Problem, transform_5d: PriorTransform) -> SignalBank:
     """Factorised simulator of the five-parameter problem with a few hundred waveforms, on the grid it chooses itself."""
     from tests.shared import small_simulator
 
@@ -132,7 +132,7 @@ def simulator_5d(problem_5d: Problem, transform_5d: PriorTransform) -> Gravitati
 
 
 @pytest.fixture(scope="session")
-def simulator_8d(problem_8d: Problem, transform_8d: PriorTransform) -> GravitationalWaveSimulator:
+def simulator_8d(problem_8d: Problem, transform_8d: PriorTransform) -> SignalBank:
     """The same of the eight-parameter problem."""
     from tests.shared import small_simulator
 
@@ -140,7 +140,7 @@ def simulator_8d(problem_8d: Problem, transform_8d: PriorTransform) -> Gravitati
 
 
 @pytest.fixture(scope="session")
-def simulator_hl(problem_hl: Problem, transform_hl: PriorTransform) -> GravitationalWaveSimulator:
+def simulator_hl(problem_hl: Problem, transform_hl: PriorTransform) -> SignalBank:
     """Factorised simulator of the eleven-parameter problem, on the shortened grid it chooses itself."""
     from tests.shared import small_simulator
 

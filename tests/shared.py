@@ -10,8 +10,9 @@ from bilby.gw.prior import BBHPriorDict
 from bilby.gw.source import lal_binary_black_hole
 from bilby.gw.waveform_generator import WaveformGenerator
 
+from bilby_flowpe.kinds import problem_of
 from bilby_flowpe.priors import PriorTransform
-from bilby_flowpe.simulation import GravitationalWaveSimulator, SimulationConfig
+from bilby_flowpe.simulation import SignalBank, SimulationConfig
 
 N_WAVEFORMS = 400
 """Waveforms of the shared simulators."""
@@ -21,9 +22,9 @@ SEGMENT_START = 1126259460.0
 Problem = tuple[GravitationalWaveTransient, PriorDict]
 
 
-def small_simulator(problem: Problem, transform: PriorTransform) -> GravitationalWaveSimulator:
+def small_simulator(problem: Problem, transform: PriorTransform) -> SignalBank:
     config = SimulationConfig(n_waveforms=N_WAVEFORMS)
-    return GravitationalWaveSimulator(problem[0], transform, config, npool=1, seed=7, progress=False)
+    return SignalBank(problem_of(problem[0], transform), config, npool=1, seed=7, progress=False)
 
 
 def two_detectors() -> Problem:
