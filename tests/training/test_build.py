@@ -31,6 +31,8 @@ from bilby_flowpe.training.build import train_model
 from bilby_flowpe.training.settings import Settings, adapted
 from tests.trained import small_settings
 
+pytestmark = pytest.mark.training
+
 TINY = small_settings(steps=30, n_waveforms=300)
 
 
