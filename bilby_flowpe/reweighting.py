@@ -21,12 +21,12 @@ from .arguments.kinds import check_seed, whole
 from .arguments.table import check_npool
 from .errors import ConfigurationError, DataError, PriorError
 from .importance import equal_weight_rows, normalised_weights, summarise
+from .kinds.recognise import marginalised
 from .priors import Parameters
 from .processes.parallel import evaluate, make_rows
 from .statistics import KEY, is_merged, statistics_of
 from .translation.covers import AnyPrior
 from .translation.own_likelihood import LogLikelihood, gives_ratio
-from .translation.plain import is_wave, marginalised
 from .verdict import Findings, judge
 
 __all__ = ["reweight"]
@@ -201,7 +201,7 @@ def _check_likelihood(likelihood: Likelihood | None, statistics: dict[str, Any])
     """Values of likelihoods that integrate different parameters out are no ratio of the same thing."""
     if likelihood is None:
         return
-    theirs = marginalised(likelihood) if is_wave(likelihood) else ()
+    theirs = marginalised(likelihood)
     ours = statistics.get("marginalised", [])
     if {*theirs} != {*ours}:
         raise DataError(

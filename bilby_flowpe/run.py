@@ -29,7 +29,6 @@ from .storage.identity import identity_of
 from .storage.ledger import Ledger, remembering
 from .translation.own_likelihood import gives_ratio
 from .translation.problem import translated
-from .waves.inner_products import has_own_frequencies
 
 _UNSEEN_SEED = 2**31 - 1
 _LEAST_WAVEFORMS = 10_000  # a network that learns from fewer knows these by heart
@@ -175,7 +174,8 @@ class Run:
         # Not those of an earlier run under the same label.
         (self._scratch / FILE).unlink(missing_ok=True)
         rows = outcome.rows if self.kwargs["importance"] else np.flatnonzero(np.isfinite(outcome.weighted.log_weights))
-        if self.translation.obstacle or not has_own_frequencies(likelihood) or not len(rows):
+        obstacle = self.translation.obstacle or self.choice.problem.obstacle("own frequencies")
+        if obstacle or not len(rows):
             return
         bands = whitened_bands(
             likelihood, target.rows({key: value[rows] for key, value in outcome.weighted.parameters.items()})

@@ -17,13 +17,14 @@ from ..bound import BoundPosterior
 from ..edges import edges_of, in_columns
 from ..errors import ConfigurationError
 from ..importance import WeightSummary, equal_weight_rows, normalised_weights
+from ..kinds import problem_of
+from ..kinds.recognise import tells_power
 from ..processes.parallel import Row
 from ..proposals.mixture import Mixture
 from ..proposals.parts import PRIOR
 from ..statistics import KEY
 from ..surprise import RESIDUAL, Surprise, without_simulations
 from ..verdict import Findings, Thresholds, Verdict, judge
-from ..waves.residual import farthest_off, residual_of
 from .refine import Refinement
 from .weighing import Target, WeightedDraws
 
@@ -98,14 +99,15 @@ class Outcome:
         size = len(weighted.log_weights)
         # What poor draws leave in the data is not the data's: a template may fit better.
         best = max(self._best(target), -np.inf if found is None else found)
-        residual = residual_of(target.likelihood, best)
+        problem = problem_of(target.likelihood, target.transform)
+        residual = problem.residual(best)
         of_data = surprise and surprise(residual)
         if of_data is None and self.summary.effective_sample_size >= Thresholds().effective_failed:
             # The best value is that of the likelihood that was given, which may have nothing to do with power.
             given = target.translation.given if target.translation.obstacle is None else None
-            of_data = without_simulations(given, residual)
+            of_data = without_simulations(residual) if given is not None and tells_power(given) else None
         if of_data and of_data.most == RESIDUAL:
-            of_data = replace(of_data, where=farthest_off(target.likelihood, self._best_row(target)))
+            of_data = replace(of_data, where=problem.farthest_off(self._best_row(target)))
         evidence = Findings(
             n_posterior=available,
             outside=weighted.n_outside / size,

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 import numpy as np
-from bilby.core.likelihood import Likelihood
 from bilby.gw.detector import Interferometer
 from bilby.gw.detector.calibration import Recalibrate
 from bilby.gw.likelihood import GravitationalWaveTransient
@@ -159,10 +158,3 @@ class Projection:
         """Terms of the inner products of series with the data, (N, F), and inner products with each other, (N, N) complex."""
         in_band = np.stack([one[self._mask] for one in series])
         return in_band.conj() * self._data, (in_band.conj() * self._inverse) @ in_band.T
-
-
-def has_own_frequencies(likelihood: Likelihood) -> bool:
-    """Whether a likelihood takes the waveform at the data's own frequencies: no reduced basis, bands or bins."""
-    return isinstance(likelihood, GravitationalWaveTransient) and not replaced(
-        likelihood, GravitationalWaveTransient, ["calculate_snrs"]
-    )
