@@ -13,7 +13,11 @@ import numpy as np
 from bilby.core.likelihood import Likelihood
 from bilby.gw.detector import Interferometer
 from bilby.gw.detector.calibration import Recalibrate
-from bilby.gw.likelihood import BasicGravitationalWaveTransient, GravitationalWaveTransient
+from bilby.gw.likelihood import (
+    BasicGravitationalWaveTransient,
+    GravitationalWaveTransient,
+    RelativeBinningGravitationalWaveTransient,
+)
 
 from ..overrides import replaced
 from ..simulation.noise import Noise
@@ -56,7 +60,7 @@ def is_wave(likelihood: object) -> bool:
     return isinstance(likelihood, Wave)
 
 
-def is_plain(likelihood: Wave) -> bool:
+def is_plain(likelihood: Likelihood) -> bool:
     """Whether a likelihood is what networks are trained for, but for the names of sky and time."""
     return (
         has_plain_values(likelihood)
@@ -66,8 +70,8 @@ def is_plain(likelihood: Wave) -> bool:
     )
 
 
-def has_plain_values(likelihood: Wave) -> bool:
-    """Whether its values, where nothing is integrated out, are those of the plain likelihood."""
+def has_plain_values(likelihood: Likelihood) -> bool:
+    """Whether the values of a likelihood, where nothing is integrated out, are those of the plain one of waves."""
     return (
         isinstance(likelihood, GravitationalWaveTransient)
         and not replaced(likelihood, GravitationalWaveTransient, _METHODS)
@@ -81,6 +85,16 @@ def has_own_frequencies(likelihood: GravitationalWaveTransient) -> bool:
     return not replaced(likelihood, GravitationalWaveTransient, ["calculate_snrs"])
 
 
+def has_relative_bins(likelihood: Likelihood) -> bool:
+    """Whether a likelihood interpolates the ratio of the wave to a fiducial one between bins."""
+    return isinstance(likelihood, RelativeBinningGravitationalWaveTransient)
+
+
+def frame_of(likelihood: Likelihood) -> tuple[object, str]:
+    """What the sky position and the time of a likelihood refer to; the basic likelihood of waves has no choice."""
+    return getattr(likelihood, "reference_frame", "sky"), getattr(likelihood, "time_reference", "geocent")
+
+
 def tells_power(likelihood: Likelihood) -> bool:
     """Whether a likelihood is one of Bilby's own, whose value says how much power the signal leaves in the data."""
     return not replaced(likelihood, type(likelihood), _OF_THE_POWER) and type(likelihood).__module__.startswith(
@@ -88,8 +102,10 @@ def tells_power(likelihood: Likelihood) -> bool:
     )
 
 
-def marginalised(likelihood: Wave) -> tuple[str, ...]:
-    """Parameters of the signal that a likelihood integrates out."""
+def marginalised(likelihood: Likelihood) -> tuple[str, ...]:
+    """Parameters of the signal that a likelihood of gravitational waves integrates out; none of any other likelihood."""
+    if not is_wave(likelihood):
+        return ()
     return tuple(key for key in getattr(likelihood, "_marginalized_parameters", ()) if key != "recalib_index")
 
 
