@@ -68,7 +68,7 @@ TOGETHER: dict[str, tuple[str, set[str]]] = {
     "simulation/test_noise_kinds.py": ("all kinds of noise, side by side", {"simulation/noise.py"}),
     "simulation/test_signal_bank.py": (
         "what a signal of a bank goes through",
-        {"simulation/checks.py", "simulation/detector_view.py", "waves/extrinsic.py", "waves/tasks.py"},
+        {"simulation/checks.py", "waves/extrinsic.py", "waves/tasks.py"},
     ),
     "test_cli.py": ("commands, run as they are typed", {"catalogue.py", "commands/models.py"}),
     "test_model.py": ("a model, bound to data", {"bound.py"}),
