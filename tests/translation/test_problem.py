@@ -249,6 +249,7 @@ def test_plain_problems_are_left_alone(problem_5d: Problem) -> None:
     assert type(translated(gaussian, PriorDict({"a": Uniform(0, 1)}))) is Unchanged
 
 
+@pytest.mark.training
 def test_sky_of_two_detectors(problem_hl: Problem) -> None:
     given, priors = problem_hl
     asked = GravitationalWaveTransient(
