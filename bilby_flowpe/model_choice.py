@@ -84,8 +84,8 @@ class ModelChoice:
         self.seconds[stage] = round(self.seconds.get(stage, 0.0) + time.monotonic() - began, 3)
         return done
 
-    def __call__(self) -> tuple[BoundPosterior | None, str, Conditional | None]:
-        """A model bound to the data and its name, or none; and what is drawn from its conditional.
+    def choose(self) -> tuple[BoundPosterior | None, str, Conditional | None]:
+        """Return a model bound to the data and its name, or none; and what is drawn from its conditional.
 
         A problem that no network can learn is sampled without one; one line in the log says why.
         """

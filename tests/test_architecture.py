@@ -18,14 +18,14 @@ ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = "bilby_flowpe"
 
 ROWS = (
-    {"densities", "errors", "names", "overrides", "plotting", "redshifts", "statistics"},
+    {"densities", "errors", "names", "overrides", "plotting", "redshifts"},
     {"arguments", "edges", "importance", "networks", "open_data", "prior_draws", "prior_natures", "problems"}
-    | {"selection", "storage", "surprise"},
+    | {"storage", "surprise"},
     {"observed", "prior_checks", "priors", "processes", "verdict"},
-    {"waves"},
+    {"results", "waves"},
     {"bands", "proposals", "simulation", "trigger"},
     {"conditional", "representation", "translation"},
-    {"bound", "reweighting"},
+    {"bound", "reweighting", "selection"},
     {"model", "sampling"},
     {"training"},
     {"cache", "configuration"},

@@ -8,8 +8,8 @@ from bilby.core.prior import PriorDict, Uniform
 from bilby.core.result import Result, ResultList
 from pandas import DataFrame
 
+from bilby_flowpe.results import is_merged, statistics_of
 from bilby_flowpe.selection import bayes_factor
-from bilby_flowpe.statistics import is_merged, statistics_of
 
 
 def made(log_evidence: float, seed: int, use_ratio: bool = False, **said: float) -> Result:
