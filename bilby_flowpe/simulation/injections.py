@@ -12,7 +12,8 @@ from bilby.gw.likelihood import GravitationalWaveTransient
 from ..errors import SimulationError
 from ..priors import PriorTransform
 from ..processes.parallel import Row
-from ..waves.waveforms import polarisations, waveform
+from ..waves.waveforms import polarisations, responses, waveform
+from ..waves.whitening import noise_variance
 from .factory import make_plain_simulator
 
 _TRIALS = 100
@@ -45,10 +46,8 @@ def inject(likelihood: Likelihood, transform: PriorTransform, rng: np.random.Gen
         return make_plain_simulator(likelihood, transform, trial=False).inject(rng)
     parameters, signal_polarisations = injected(likelihood, transform, rng)
     event = copy.deepcopy(likelihood)
-    for index, interferometer in enumerate(event.interferometers):
-        signal = interferometer.get_detector_response(
-            signal_polarisations, {**parameters, **event.get_sky_frame_parameters(dict(parameters))}
-        )
+    signals = responses(event, signal_polarisations, parameters)
+    for index, (interferometer, signal) in enumerate(zip(event.interferometers, signals, strict=True)):
         put_data(event, index, np.where(interferometer.frequency_mask, signal, 0) + _noise(interferometer, rng))
     return event, parameters
 
@@ -83,9 +82,8 @@ def optimal_snr(likelihood: GravitationalWaveTransient, parameters: Row) -> floa
     """Signal-to-noise ratio of a signal over all detectors, were the filter its own shape; 0 where there is no waveform."""
     if (waves := waveform(likelihood.waveform_generator, parameters)) is None:
         return 0.0
-    parameters = {**parameters, **likelihood.get_sky_frame_parameters(dict(parameters))}
-    responses = [(ifo, ifo.get_detector_response(waves, parameters)) for ifo in likelihood.interferometers]
-    return float(sum(ifo.optimal_snr_squared(response).real for ifo, response in responses) ** 0.5)
+    seen = zip(likelihood.interferometers, responses(likelihood, waves, parameters), strict=True)
+    return float(sum(interferometer.optimal_snr_squared(response).real for interferometer, response in seen) ** 0.5)
 
 
 def put_data(likelihood: GravitationalWaveTransient, index: int, strain: np.ndarray) -> None:
@@ -111,9 +109,8 @@ def put_data(likelihood: GravitationalWaveTransient, index: int, strain: np.ndar
 
 
 def _noise(interferometer: Interferometer, rng: np.random.Generator) -> np.ndarray:
-    """Noise as the likelihood assumes it: variance ``S T / 4`` per real and imaginary part, inside the band."""
+    """Noise as the likelihood assumes it, inside the band."""
     mask = interferometer.frequency_mask
-    psd = np.where(mask, interferometer.power_spectral_density_array, 0)
+    variance = np.where(mask, noise_variance(interferometer), 0)
     white = rng.standard_normal(len(mask)) + 1j * rng.standard_normal(len(mask))
-    noise: np.ndarray = np.sqrt(psd * interferometer.duration / 4) * white
-    return noise
+    return np.sqrt(variance) * white

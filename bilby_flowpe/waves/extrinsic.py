@@ -7,7 +7,8 @@ import numpy as np
 from ..names import DEC, DISTANCE, INCLINATION, PHASE, PLACE, PSI, RA, TIME
 from ..priors import Parameters, PriorTransform
 from .detectors import Detector
-from .symmetries import Symmetries, inclination_factors
+from .harmonics import inclination_factors
+from .symmetries import Symmetries
 
 # A fold belongs to the proposal: what it misses, the weights make good.
 _REFLECTION_TOLERANCE = 1e-3

@@ -9,7 +9,8 @@ from bilby.core.likelihood import Likelihood
 from bilby.gw.likelihood import GravitationalWaveTransient
 
 from ..errors import SimulationError
-from .waveforms import waveform
+from .waveforms import responses, waveform
+from .whitening import noise_variance
 from .windows import correlations, data_mask, power_moments
 
 _BAND = 8.0  # Hz: wide enough for a line and its wings, narrow enough to be notched out
@@ -91,14 +92,12 @@ def bands_off(likelihood: Likelihood, row: Mapping[str, float]) -> list[tuple[fl
         return []
     if waves is None:
         return []
-    row = {**row, **likelihood.get_sky_frame_parameters(dict(row))}
     found = []
-    for detector in likelihood.interferometers:
+    for detector, signal in zip(likelihood.interferometers, responses(likelihood, waves, row), strict=True):
         mask, correlation = data_mask(detector), correlations(detector)
         chosen, frequencies = np.flatnonzero(mask), detector.frequency_array[mask]
-        curve = detector.power_spectral_density_array[mask]
-        left = (detector.frequency_domain_strain - detector.get_detector_response(waves, row))[mask]
-        power = np.abs(left) ** 2 * 4 / (curve * detector.duration)
+        left = (detector.frequency_domain_strain - signal)[mask]
+        power = np.abs(left) ** 2 / noise_variance(detector, mask)
         band = ((frequencies - frequencies[:1]) / _BAND).astype(int)
         for index in np.unique(band):
             here = band == index

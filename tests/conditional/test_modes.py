@@ -17,10 +17,11 @@ from scipy.special import logsumexp
 from bilby_flowpe.conditional import modes
 from bilby_flowpe.conditional.base import ConditionalConfig
 from bilby_flowpe.conditional.drawn import Modes, conditional_config
-from bilby_flowpe.conditional.modes import ModesConditional, conditional_of, fewest_phases
+from bilby_flowpe.conditional.modes import ModesConditional, conditional_of
 from bilby_flowpe.errors import ContractError
 from bilby_flowpe.priors import PriorTransform
 from bilby_flowpe.simulation import make_simulator
+from bilby_flowpe.waves.harmonics import fewest_phases
 
 KEYS = ("phase", "luminosity_distance", "geocent_time", "psi", "ra", "dec")
 CONFIG = ConditionalConfig(KEYS, phase_orders=(1, 2, 3, 4))
