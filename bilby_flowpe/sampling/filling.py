@@ -115,11 +115,10 @@ def fill_raw(sampler: Sampler, batch: Batch, target: Target, origin: Origin) -> 
     batch
         The draws.
     """
-    rows = batch.rows
     # Raw draws are not compared with the data; how unusual these are by themselves is known all the same.
     surprise = origin.bound.surprise() if origin.bound else None
-    figures = f"{len(rows)} raw draws, {target.n_likelihood} likelihood evaluations"
-    drawn = Drawn(_table(target, *target.asked(batch.weighted)), rows)
+    drawn = Drawn(_table(target, *target.asked(batch.weighted)), batch.rows)
+    figures = f"{len(drawn.rows)} raw draws, {target.n_likelihood} likelihood evaluations"
     statistics = _common(batch, target, origin, surprise)
     return fill(sampler.result, drawn, _raw_verdict(batch, target, origin), target.n_likelihood, statistics, figures)
 
@@ -132,10 +131,12 @@ def _raw_verdict(batch: Batch, target: Target, origin: Origin) -> Verdict:
     if origin.bound and origin.bound.model.flatten_snr:
         reasons.append("the network was trained on a prior that is flatter in signal-to-noise ratio than the user's")
     reasons += target.translation.raw_reasons
-    if not target.closed_form.failed:
-        return Verdict("check", tuple(reasons))
-    failed = judge(batch.weighted.summary(), findings=Findings(closed_form_difference=target.closed_form.largest))
-    return Verdict("failed", (failed.reasons[0], *reasons))
+    closed_form = Findings(closed_form_difference=target.closed_form.largest)
+    # The first reason is that of the closed form; those of the weights do not matter to raw draws.
+    failure = judge(batch.weighted.summary(), findings=closed_form).reasons[0]
+    if target.closed_form.failed:
+        return Verdict("failed", (failure, *reasons))
+    return Verdict("check", tuple(reasons))
 
 
 def _table(target: Target, parameters: Parameters, log_likelihood: np.ndarray, log_prior: np.ndarray) -> DataFrame:
