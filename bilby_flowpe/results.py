@@ -15,7 +15,9 @@ from bilby.core.result import Result
 from bilby.core.utils import logger
 from pandas import DataFrame
 
+from .errors import DataError
 from .importance import WeightSummary, normalised_weights
+from .priors import Parameters
 from .verdict import Verdict
 
 KEY = "run_statistics"
@@ -148,3 +150,75 @@ def is_merged(result: Result) -> bool:
     # A run's own is one of the two, by whether likelihoods were ratios.
     own = [float(value) for value in (result.log_evidence, result.log_bayes_factor)]
     return not np.any(np.isclose(own, said, rtol=1e-12, atol=1e-9))
+
+
+@dataclass(frozen=True)
+class KeptDraws:
+    """The weighted draws that a result keeps.
+
+    Attributes
+    ----------
+    result
+        The result.
+    statistics
+        What its run said of itself.
+    table
+        A row for each draw of non-zero weight.
+    """
+
+    result: Result
+    statistics: dict[str, Any]
+    table: DataFrame
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        """Parameters of the draws."""
+        return tuple(key for key in self.table if key not in NOT_PARAMETERS)
+
+    @property
+    def parameters(self) -> Parameters:
+        """Parameters of the draws, (N,) each."""
+        return {key: self.table[key].to_numpy(dtype=np.float64) for key in self.keys}
+
+    @property
+    def n_draws(self) -> int:
+        """Number of all draws, those of zero weight included."""
+        return int(self.statistics["n_draws"])
+
+    @property
+    def n_without_likelihood(self) -> int:
+        """Draws inside the prior that had no likelihood, the rows of which no result keeps."""
+        of_zero = self.statistics["n_draws"] - self.statistics["n_finite"]
+        return max(int(of_zero - self.statistics.get("n_outside_prior", 0)), 0)
+
+    def column(self, name: str) -> np.ndarray:
+        """A column of the table, (N,)."""
+        return self.table[name].to_numpy()
+
+    def log_weights(self, log_ratio: np.ndarray) -> np.ndarray:
+        """Log weights of all draws, each changed by ``log_ratio``, (N,); rows of zero weight were drawn, and count."""
+        log_weights = np.full(self.n_draws, -np.inf)
+        with np.errstate(divide="ignore"):
+            log_weights[: len(self.table)] = (
+                np.log(self.column("weights") * self.n_draws) + float(self.statistics["log_evidence"]) + log_ratio
+            )
+        return log_weights
+
+
+def kept_draws(result: Result) -> KeptDraws:
+    """Return the weighted draws that a result keeps.
+
+    Raises
+    ------
+    DataError
+        If there are none: another sampler's result, raw draws, or a merged result.
+    """
+    statistics, merged = statistics_of(result), is_merged(result)
+    # Bilby's property raises where there are none.
+    table = getattr(result, "_nested_samples", None)
+    if table is None or not statistics.get("importance_weighted") or "log_prior" not in table:
+        raise DataError(
+            f"the result {result.label!r} of {result.sampler} has no weighted draws of flowpe: give one of a run with "
+            "importance=True" + (", not one that was merged: reweight its runs, and merge these" if merged else "")
+        )
+    return KeptDraws(result, statistics, table)

@@ -10,13 +10,11 @@ from __future__ import annotations
 
 import copy
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from bilby.core.likelihood import Likelihood
 from bilby.core.prior import PriorDict
 from bilby.core.result import Result
-from pandas import DataFrame
 
 from .arguments.kinds import check_seed, whole
 from .arguments.table import check_npool
@@ -24,7 +22,7 @@ from .errors import ConfigurationError, DataError, PriorError
 from .importance import equal_weight_rows, summarise
 from .priors import Parameters
 from .processes.parallel import evaluate, make_rows
-from .results import NOT_PARAMETERS, Drawn, error_of_evidence, fill, is_merged, statistics_of
+from .results import Drawn, KeptDraws, error_of_evidence, fill, kept_draws
 from .translation.covers import AnyPrior
 from .translation.own_likelihood import LogLikelihood, gives_ratio
 from .translation.plain import is_wave, marginalised
@@ -87,36 +85,17 @@ def reweight(
     npool, n_posterior, seed = check_npool(npool), whole("n_posterior", n_posterior), check_seed("seed", seed)
     if likelihood is not None and not isinstance(likelihood, Likelihood):
         raise DataError(f"likelihood={likelihood!r}: give a likelihood of Bilby's, or leave it out")
-    kept = _kept(result)
+    kept = kept_draws(result)
     new = AnyPrior(result.priors if priors is None else priors)
-    _check_keys(kept, new)
-    if likelihood is not None:
-        _check_marginalisation(kept, likelihood)
-    if priors is not None:
-        _check_priors(kept, new, likelihood is None, seed)
-    if likelihood is not None:
-        _check_ratio(kept, new, likelihood)
-    log_likelihood, log_prior, nan_share = kept.column("log_likelihood"), kept.column("log_prior"), 0.0
-    log_ratio = np.zeros(len(kept.table))
-    if likelihood is not None:
-        log_likelihood, nan_share = _evaluated(likelihood, bool(result.use_ratio), new.fixed, kept.parameters, npool)
-        log_ratio += _difference(log_likelihood, kept.column("log_likelihood"), kept.column("weights"))
-    if priors is not None:
-        log_prior = new.log_prob(kept.parameters)
-        log_ratio += log_prior - kept.column("log_prior")
-    log_weights = kept.log_weights(log_ratio)
+    _check(kept, new, likelihood, priors is not None, seed)
+    values = _values(kept, new, likelihood, priors is not None, npool)
+    log_weights = kept.log_weights(values.log_ratio)
     rows, available = equal_weight_rows(log_weights, n_posterior, np.random.default_rng(seed))
     summary = summarise(log_weights)
-    verdict = _verdict(
-        kept, judge(summary, findings=Findings(n_posterior=available, nan_share=nan_share)), likelihood is not None
-    )
-    drawn = Drawn(
-        kept.table.assign(log_likelihood=log_likelihood, log_prior=log_prior),
-        rows,
-        log_weights,
-        summary,
-        error_of_evidence(summary, new.log_normalisation_err),
-    )
+    findings = Findings(n_posterior=available, nan_share=values.nan_share)
+    verdict = _verdict(kept, judge(summary, findings=findings), likelihood is not None)
+    table = kept.table.assign(log_likelihood=values.log_likelihood, log_prior=values.log_prior)
+    drawn = Drawn(table, rows, log_weights, summary, error_of_evidence(summary, new.log_normalisation_err))
     other = copy.copy(result)
     other.label = label or f"{result.label}_reweighted"
     if priors is not None:
@@ -126,8 +105,8 @@ def reweight(
         "reweighted_from": result.label,
         "seed": kept.statistics.get("seed"),
     }
-    fill(other, drawn, verdict, len(kept.table) if likelihood is not None else 0, statistics)
-    other.posterior = drawn.table.iloc[rows].drop(columns="weights").reset_index(drop=True).assign(**new.fixed)
+    fill(other, drawn, verdict, values.n_likelihood, statistics)
+    other.posterior = table.iloc[rows].drop(columns="weights").reset_index(drop=True).assign(**new.fixed)
     if likelihood is not None:
         other.log_noise_evidence = float(likelihood.noise_log_likelihood())
     _set_evidences(other, summary.log_evidence)
@@ -135,79 +114,59 @@ def reweight(
 
 
 @dataclass(frozen=True)
-class _Kept:
-    """The weighted draws that a result keeps.
+class _Values:
+    """Values of the draws under the new likelihood and prior, (N,) each.
 
     Attributes
     ----------
-    result
-        The result.
-    statistics
-        What its run said of itself.
-    table
-        A row for each draw of non-zero weight.
+    log_likelihood, log_prior
+        The new ones, or those of the result where they stay.
+    log_ratio
+        Logarithm of new likelihood times prior over the old.
+    n_likelihood
+        Likelihood evaluations that were spent.
+    nan_share
+        Share of these that are no numbers.
     """
 
-    result: Result
-    statistics: dict[str, Any]
-    table: DataFrame
-
-    @property
-    def keys(self) -> tuple[str, ...]:
-        """Parameters of the draws."""
-        return tuple(key for key in self.table if key not in NOT_PARAMETERS)
-
-    @property
-    def parameters(self) -> Parameters:
-        """Parameters of the draws, (N,) each."""
-        return {key: self.table[key].to_numpy(dtype=np.float64) for key in self.keys}
-
-    @property
-    def n_draws(self) -> int:
-        """Number of all draws, those of zero weight included."""
-        return int(self.statistics["n_draws"])
-
-    @property
-    def n_without_likelihood(self) -> int:
-        """Draws inside the prior that had no likelihood, the rows of which no result keeps."""
-        of_zero = self.statistics["n_draws"] - self.statistics["n_finite"]
-        return max(int(of_zero - self.statistics.get("n_outside_prior", 0)), 0)
-
-    def column(self, name: str) -> np.ndarray:
-        """A column of the table, (N,)."""
-        return self.table[name].to_numpy()
-
-    def log_weights(self, log_ratio: np.ndarray) -> np.ndarray:
-        """Log weights of all draws, each changed by ``log_ratio``, (N,); rows of zero weight were drawn, and count."""
-        log_weights = np.full(self.n_draws, -np.inf)
-        with np.errstate(divide="ignore"):
-            log_weights[: len(self.table)] = (
-                np.log(self.column("weights") * self.n_draws) + float(self.statistics["log_evidence"]) + log_ratio
-            )
-        return log_weights
+    log_likelihood: np.ndarray
+    log_prior: np.ndarray
+    log_ratio: np.ndarray
+    n_likelihood: int
+    nan_share: float
 
 
-def _kept(result: Result) -> _Kept:
-    """The weighted draws of a result, refused where there are none."""
-    statistics, merged = statistics_of(result), is_merged(result)
-    # Bilby's property raises where there are none.
-    table = getattr(result, "_nested_samples", None)
-    if table is None or not statistics.get("importance_weighted") or "log_prior" not in table:
-        raise DataError(
-            f"the result {result.label!r} of {result.sampler} has no weighted draws of flowpe: give one of a run with "
-            "importance=True" + (", not one that was merged: reweight its runs, and merge these" if merged else "")
+def _values(kept: KeptDraws, new: AnyPrior, likelihood: Likelihood | None, new_priors: bool, npool: int) -> _Values:
+    log_likelihood, log_prior = kept.column("log_likelihood"), kept.column("log_prior")
+    spent, nan_share = 0, 0.0
+    log_ratio = np.zeros(len(kept.table))
+    if likelihood is not None:
+        before, spent = log_likelihood, len(kept.table)
+        log_likelihood, nan_share = _evaluated(
+            likelihood, bool(kept.result.use_ratio), new.fixed, kept.parameters, npool
         )
-    return _Kept(result, statistics, table)
+        log_ratio += _difference(log_likelihood, before, kept.column("weights"))
+    if new_priors:
+        log_prior = new.log_prob(kept.parameters)
+        log_ratio += log_prior - kept.column("log_prior")
+    return _Values(log_likelihood, log_prior, log_ratio, spent, nan_share)
 
 
-def _check_keys(kept: _Kept, new: AnyPrior) -> None:
+def _check(kept: KeptDraws, new: AnyPrior, likelihood: Likelihood | None, new_priors: bool, seed: int) -> None:
+    """Refuse a likelihood or prior that the draws cannot be weighted by."""
     if {*new.keys} != {*kept.keys}:
         raise PriorError(
             f"priors search for {sorted(new.keys)}, the draws are of {sorted(kept.keys)}: give priors of these parameters"
         )
+    if likelihood is not None:
+        _check_marginalisation(kept, likelihood)
+    if new_priors:
+        _check_priors(kept, new, likelihood is None, seed)
+    if likelihood is not None:
+        _check_ratio(kept, new, likelihood)
 
 
-def _check_priors(kept: _Kept, new: AnyPrior, same_likelihood: bool, seed: int) -> None:
+def _check_priors(kept: KeptDraws, new: AnyPrior, same_likelihood: bool, seed: int) -> None:
     """Refuse priors that fix other values than the likelihoods are of, or allow what has no draws."""
     old, label = AnyPrior(kept.result.priors), kept.result.label
     if same_likelihood and new.fixed != old.fixed:
@@ -223,7 +182,7 @@ def _check_priors(kept: _Kept, new: AnyPrior, same_likelihood: bool, seed: int) 
         )
 
 
-def _check_ratio(kept: _Kept, new: AnyPrior, likelihood: Likelihood) -> None:
+def _check_ratio(kept: KeptDraws, new: AnyPrior, likelihood: Likelihood) -> None:
     """Refuse a likelihood without a ratio to noise alone, where the result is of such ratios."""
     if not kept.result.use_ratio:
         return
@@ -235,7 +194,7 @@ def _check_ratio(kept: _Kept, new: AnyPrior, likelihood: Likelihood) -> None:
         )
 
 
-def _verdict(kept: _Kept, of_weights: Verdict, new_likelihood: bool) -> Verdict:
+def _verdict(kept: KeptDraws, of_weights: Verdict, new_likelihood: bool) -> Verdict:
     """The verdict on the new weights, and on the draws: a mode that these miss is missed with any weights of theirs."""
     reasons = [f"of the run itself: {reason}" for reason in kept.statistics.get("reasons", [])]
     grades: list[Grade] = [of_weights.grade, kept.statistics.get("verdict", "failed")]
@@ -258,7 +217,7 @@ def _set_evidences(result: Result, log_evidence: float) -> None:
         result.log_bayes_factor = log_evidence - result.log_noise_evidence
 
 
-def _check_marginalisation(kept: _Kept, likelihood: Likelihood) -> None:
+def _check_marginalisation(kept: KeptDraws, likelihood: Likelihood) -> None:
     """Values of likelihoods that integrate different parameters out are no ratio of the same thing."""
     theirs = marginalised(likelihood) if is_wave(likelihood) else ()
     ours = kept.statistics.get("marginalised", [])
