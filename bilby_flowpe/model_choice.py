@@ -23,7 +23,6 @@ from .conditional.modes import conditional_of
 from .errors import ContractError, MemoryLimitError, PriorError, SimulationError
 from .model import TrainedPosterior, find_model
 from .networks import compact
-from .plotting import plot_history
 from .processes.parallel import Row
 from .representation import RepresentationConfig
 from .simulation import GravitationalWaveSimulator, SimulationConfig, can_simulate, nobody_simulates
@@ -148,6 +147,9 @@ class ModelChoice:
         if not self.kwargs["resume"]:
             checkpoint.unlink(missing_ok=True)
         model = self._timed("training", lambda: self._trained(settings, checkpoint))
+        # Imported here: pyplot and corner take seconds to load, and most runs train nothing.
+        from .plotting import plot_history
+
         plot_history(model.history, scratch / "training.png")
         # In Bilby's test mode nobody expects it to have learnt anything.
         if self.calibrated and not has_learnt(model.history, model.information):

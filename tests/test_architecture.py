@@ -182,3 +182,13 @@ def test_import_is_light():
     code = f"import sys, {PACKAGE}; print(*sorted({{'torch', 'zuko'}} & set(sys.modules)))"
     run = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     assert run.stdout.split() == []
+
+
+@pytest.mark.parametrize(
+    ("module", "heavy"), [("sampler", {"torch", "zuko"}), ("run", {"corner", "matplotlib.pyplot"})]
+)
+def test_a_module_loads_nothing_that_it_may_not_need(module, heavy):
+    """Every use of Bilby loads the plugin; few runs train, and draw a picture of the losses."""
+    code = f"import sys, {PACKAGE}.{module}; print(*sorted({heavy} & set(sys.modules)))"
+    run = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert run.stdout.split() == []
