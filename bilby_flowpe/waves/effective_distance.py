@@ -17,7 +17,7 @@ from ..densities import draw_linear
 from .harmonics import inclination_factors
 
 ANGLES = 65  # nodes on either side of a right angle
-_TABLE = 4001
+_TABLE = 4001  # effective distances at which the prior is tabulated
 _NEAREST = 1e-6  # of the largest distance: a volumetric prior has a share of 1e-18 below it
 _RIGHT_ANGLE = np.pi / 2
 

@@ -11,8 +11,8 @@ from .harmonics import inclination_factors
 from .symmetries import Symmetries
 
 # A fold belongs to the proposal: what it misses, the weights make good.
-_REFLECTION_TOLERANCE = 1e-3
-_DARK = 0.02
+_REFLECTION_TOLERANCE = 1e-3  # of the largest amplitude
+_DARK = 0.02  # least ratio of the plus to the cross response that leaves an edge-on signal visible
 
 
 class Extrinsic:

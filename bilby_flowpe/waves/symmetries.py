@@ -24,9 +24,9 @@ from .waveforms import Polarisations, polarisations
 
 TOLERANCE = 1e-6
 EXTRINSIC = (TIME, *PLACE)
-_CHECKS = 6
+_CHECKS = 6  # draws at which each symmetry is tried
 _SEED_OF_MORE = 20261129  # any number: the same draws for the same prior
-_PHASES, _MOST_ORDERS = 16, 8
+_PHASES, _MOST_ORDERS = 16, 8  # phases from which orders up to 8 are told apart, and most orders that are used
 _TURN = 0.7  # radians by which the phase is moved where all symmetries are tried together: no part of a whole turn
 _SMALL = 1e-3  # share of a term that may be left out: the terms choose phases, and waves are made anew at these
 _RATIOS = 128  # draws whose face-on ratio is looked at: few of them may be another way round

@@ -21,7 +21,6 @@ from bilby_flowpe.conditional.modes import ModesConditional, conditional_of
 from bilby_flowpe.errors import ContractError
 from bilby_flowpe.priors import PriorTransform
 from bilby_flowpe.simulation import make_simulator
-from bilby_flowpe.waves.harmonics import fewest_phases
 
 KEYS = ("phase", "luminosity_distance", "geocent_time", "psi", "ra", "dec")
 CONFIG = ConditionalConfig(KEYS, phase_orders=(1, 2, 3, 4))
@@ -125,11 +124,6 @@ def test_what_is_drawn_is_found_out(make) -> None:
     assert config.phase_orders == (1, 2, 3, 4)
     assert ConditionalConfig.from_dict(config.to_dict()) == config
     assert conditional_config(simulator, Modes(phase="network"), None).keys == ()
-
-
-@pytest.mark.parametrize(("orders", "count"), [((1, 2, 3, 4), 4), ((2,), 1), ((1, 3), 3), ((-2, 2), 3), ((2, 4, 6), 3)])
-def test_fewest_phases(orders: tuple[int, ...], count: int) -> None:
-    assert fewest_phases(orders) == count
 
 
 def test_priors_of_the_phase_and_pickles(make) -> None:
