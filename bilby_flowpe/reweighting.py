@@ -20,12 +20,12 @@ from .arguments.kinds import check_seed, whole
 from .arguments.table import check_npool
 from .errors import ConfigurationError, DataError, PriorError
 from .importance import equal_weight_rows, summarise
+from .kinds.recognise import marginalised
 from .priors import Parameters
 from .processes.parallel import evaluate, make_rows
 from .results import Drawn, KeptDraws, error_of_evidence, fill, kept_draws
 from .translation.covers import AnyPrior
 from .translation.own_likelihood import LogLikelihood, gives_ratio
-from .translation.plain import is_wave, marginalised
 from .verdict import Findings, Verdict, judge
 from .verdict.grade import RANKS, Grade
 
@@ -219,7 +219,7 @@ def _set_evidences(result: Result, log_evidence: float) -> None:
 
 def _check_marginalisation(kept: KeptDraws, likelihood: Likelihood) -> None:
     """Values of likelihoods that integrate different parameters out are no ratio of the same thing."""
-    theirs = marginalised(likelihood) if is_wave(likelihood) else ()
+    theirs = marginalised(likelihood)
     ours = kept.statistics.get("marginalised", [])
     if {*theirs} != {*ours}:
         raise DataError(

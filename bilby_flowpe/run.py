@@ -23,13 +23,12 @@ from .sampling.budget import Budget
 from .sampling.closed_form import ClosedFormError, ClosedFormRecord
 from .sampling.event import EventSampler, Wanted
 from .sampling.filling import Origin, fill_raw, fill_weighted
-from .sampling.outcome import Batch, KnownOfData, Outcome
+from .sampling.outcome import FreshBatch, KnownOfData, Outcome
 from .sampling.weighing import Target
 from .storage.identity import identity_of
 from .storage.ledger import Ledger, remembering
 from .translation.own_likelihood import gives_ratio
 from .translation.problem import translated
-from .waves.inner_products import has_own_frequencies
 
 _UNSEEN_SEED = 2**31 - 1
 _RATIOS_TRIED = 16  # draws from the prior: one with a number is enough
@@ -103,7 +102,7 @@ class Run:
 
     def _sample(
         self, bound: BoundPosterior | None, source: str, conditional: Conditional
-    ) -> tuple[Outcome | Batch, Target]:
+    ) -> tuple[Outcome | FreshBatch, Target]:
         """Sample the event; where a closed form fails, again without what is drawn by it, starting from the prior.
 
         Returns
@@ -175,13 +174,14 @@ class Run:
                 f"ratio is not a number for {_RATIOS_TRIED} draws from the prior: leave it out"
             )
 
-    def _keep_bands(self, target: Target, done: Outcome | Batch) -> None:
+    def _keep_bands(self, target: Target, done: Outcome | FreshBatch) -> None:
         """Beside the result, what a report draws: whitened data and waveforms, which a result file does not hold."""
         likelihood = self.likelihood
         # Not those of an earlier run under the same label.
         (self._scratch / FILE).unlink(missing_ok=True)
         rows = done.rows
-        if self.translation.obstacle or not has_own_frequencies(likelihood) or not len(rows):
+        obstacle = self.translation.obstacle or self.choice.problem.obstacle("own frequencies")
+        if obstacle or not len(rows):
             return
         bands = whitened_bands(
             likelihood, target.rows({key: value[rows] for key, value in done.weighted.parameters.items()})

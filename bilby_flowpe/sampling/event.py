@@ -19,7 +19,7 @@ from ..verdict import judge
 from ..verdict.grade import RANKS
 from .budget import Budget
 from .closed_form import PRIOR_CHECKS
-from .outcome import Batch, KnownOfData, Outcome, judged
+from .outcome import FreshBatch, KnownOfData, Outcome, judged
 from .progress import EventBar
 from .refine import Refinement
 from .weighing import Target, WeightedDraws
@@ -97,11 +97,11 @@ class EventSampler:
         self.bar = EventBar(target, wanted.progress)
         self.seconds: dict[str, float] = {}
 
-    def raw(self) -> Batch:
+    def raw(self) -> FreshBatch:
         """Draws of the proposal as they are, weighed for what is drawn conditionally, and not judged."""
         stage = "conditionals" if self.target.conditional.keys else "likelihoods"
         try:
-            return Batch(self._draw(self.proposal, self.wanted.n_posterior, stage), self.proposal)
+            return FreshBatch(self._draw(self.proposal, self.wanted.n_posterior, stage), self.proposal)
         finally:
             self.bar.close()
 
@@ -141,7 +141,7 @@ class EventSampler:
             short = self.budget.spent(
                 self.target, f"with {effective:.0f} effective draws of n_effective={wanted.n_effective}"
             )
-        batch = Batch(weighted, proposal, pilot=summary, unfinished=short, unreached=unreached)
+        batch = FreshBatch(weighted, proposal, pilot=summary, unfinished=short, unreached=unreached)
         outcome = self._judged(batch)
         enough = self.budget.evaluations_left(self.target) >= refinement.least_evaluations and self.budget.in_time()
         if not wanted.refine or not outcome.verdict.mendable or not enough:
@@ -202,7 +202,7 @@ class EventSampler:
             weighted = self._draw(proposal, max(size, 1), "weighing")
             # What the network cannot reach is left out: a refinement begins with draws from the prior.
             latest = self._judged(
-                Batch(
+                FreshBatch(
                     weighted,
                     proposal,
                     refinement=refinement,
@@ -240,7 +240,7 @@ class EventSampler:
         # A batch of the bare prior has looked as well as the first round did.
         return refinement.prior_draws + (len(weighted.draws) if proposal.names == (PRIOR,) else 0)
 
-    def _judged(self, batch: Batch) -> Outcome:
+    def _judged(self, batch: FreshBatch) -> Outcome:
         wanted = self.wanted
         return judged(batch, self.target, wanted.n_effective, wanted.n_posterior, self.rng, self.known)
 

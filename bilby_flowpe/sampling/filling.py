@@ -19,7 +19,7 @@ from ..priors import Parameters
 from ..results import Drawn, error_of_evidence, fill
 from ..surprise import Surprise
 from ..verdict import Findings, Verdict, judge
-from .outcome import Batch, Outcome
+from .outcome import FreshBatch, Outcome
 from .weighing import Target
 
 
@@ -105,7 +105,7 @@ def fill_weighted(sampler: Sampler, outcome: Outcome, target: Target, origin: Or
     return fill(sampler.result, drawn, outcome.verdict, target.n_likelihood, statistics, figures)
 
 
-def fill_raw(sampler: Sampler, batch: Batch, target: Target, origin: Origin) -> Result:
+def fill_raw(sampler: Sampler, batch: FreshBatch, target: Target, origin: Origin) -> Result:
     """Fill Bilby's result from a network's draws as they are; those without a finite weight are left out.
 
     Parameters
@@ -123,7 +123,7 @@ def fill_raw(sampler: Sampler, batch: Batch, target: Target, origin: Origin) -> 
     return fill(sampler.result, drawn, _raw_verdict(batch, target, origin), target.n_likelihood, statistics, figures)
 
 
-def _raw_verdict(batch: Batch, target: Target, origin: Origin) -> Verdict:
+def _raw_verdict(batch: FreshBatch, target: Target, origin: Origin) -> Verdict:
     """The verdict on draws without weights: what they lack, and whether a closed form failed."""
     reasons = ["raw network draws: not weighted by the likelihood, no evidence"]
     if drawn := list(target.conditional.keys):
@@ -145,7 +145,7 @@ def _table(target: Target, parameters: Parameters, log_likelihood: np.ndarray, l
     return DataFrame({**columns, "log_likelihood": log_likelihood, "log_prior": log_prior})
 
 
-def _common(batch: Batch, target: Target, origin: Origin, surprise: Surprise | None) -> dict[str, Any]:
+def _common(batch: FreshBatch, target: Target, origin: Origin, surprise: Surprise | None) -> dict[str, Any]:
     """What a run says of itself, whether its draws are weighted or not."""
     statistics = {
         **origin.statistics(),

@@ -9,12 +9,13 @@ import numpy as np
 
 from ..bound import BoundPosterior
 from ..importance import WeightSummary, equal_weight_rows, normalised_weights
+from ..kinds import problem_of
+from ..kinds.recognise import tells_power
 from ..processes.parallel import Row
 from ..proposals.mixture import Mixture
 from ..proposals.parts import PRIOR
 from ..surprise import RESIDUAL, Surprise, without_simulations
 from ..verdict import Findings, Thresholds, Verdict, judge
-from ..waves.residual import farthest_off, residual_of
 from .refine import Refinement
 from .weighing import Target, WeightedDraws
 
@@ -42,7 +43,7 @@ class KnownOfData:
 
 
 @dataclass(frozen=True)
-class Batch:
+class FreshBatch:
     """A fresh batch of draws, and how its proposal came about.
 
     Attributes
@@ -95,7 +96,7 @@ class Outcome:
         How unlike those simulated the data are, where that could be told.
     """
 
-    batch: Batch
+    batch: FreshBatch
     summary: WeightSummary
     rows: np.ndarray
     verdict: Verdict
@@ -118,7 +119,7 @@ class Outcome:
 
 
 def judged(
-    batch: Batch,
+    batch: FreshBatch,
     target: Target,
     n_effective: int,
     n_posterior: int,
@@ -165,21 +166,24 @@ def judged(
     return Outcome(batch, summary, rows, verdict, surprise)
 
 
-def _surprise(batch: Batch, target: Target, summary: WeightSummary, best: float, known: KnownOfData) -> Surprise | None:
+def _surprise(
+    batch: FreshBatch, target: Target, summary: WeightSummary, best: float, known: KnownOfData
+) -> Surprise | None:
     """How unlike those simulated the data are; by the power left in them alone where there is no model."""
     # What poor draws leave in the data is not the data's: a template may fit better.
-    residual = residual_of(target.likelihood, max(best, -np.inf if known.found is None else known.found))
+    problem = problem_of(target.likelihood, target.transform)
+    residual = problem.residual(max(best, -np.inf if known.found is None else known.found))
     surprise = known.surprise and known.surprise(residual)
     if surprise is None and summary.effective_sample_size >= Thresholds().effective_failed:
         # The best value is that of the likelihood that was given, which may have nothing to do with power.
         given = target.translation.given if target.translation.obstacle is None else None
-        surprise = without_simulations(given, residual)
+        surprise = without_simulations(residual) if given is not None and tells_power(given) else None
     if surprise and surprise.most == RESIDUAL:
-        surprise = replace(surprise, where=farthest_off(target.likelihood, _best_row(batch.weighted, target)))
+        surprise = replace(surprise, where=problem.farthest_off(_best_row(batch.weighted, target)))
     return surprise or None
 
 
-def _outermost(batch: Batch, target: Target) -> tuple[str, float] | None:
+def _outermost(batch: FreshBatch, target: Target) -> tuple[str, float] | None:
     """The parameter with the largest share of the posterior at the ends of its prior's quantiles, and that share."""
     weighted = batch.weighted
     alive = np.isfinite(weighted.log_weights)

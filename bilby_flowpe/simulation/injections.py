@@ -1,61 +1,52 @@
-"""Fresh simulated events of a likelihood: parameters from the prior, data from the likelihood's own noise."""
+"""Fresh simulated strain: a signal of the prior in the likelihood's own noise."""
 
 from __future__ import annotations
 
 import copy
 
 import numpy as np
-from bilby.core.likelihood import Likelihood
 from bilby.gw.detector import Interferometer
 from bilby.gw.likelihood import GravitationalWaveTransient
 
 from ..errors import SimulationError
-from ..priors import PriorTransform
+from ..problem import Problem
 from ..processes.parallel import Row
 from ..waves.waveforms import polarisations, responses, waveform
 from ..waves.whitening import noise_variance
-from .factory import make_plain_simulator
 
 _TRIALS = 100
 
 
-def inject(likelihood: Likelihood, transform: PriorTransform, rng: np.random.Generator) -> tuple[Likelihood, Row]:
-    """A copy of ``likelihood`` with the data of a new event.
+def inject_signal(problem: Problem, rng: np.random.Generator) -> tuple[GravitationalWaveTransient, Row]:
+    """Simulate an event of a problem of gravitational waves.
 
     Parameters
     ----------
-    likelihood
-        Any likelihood that can be simulated from; left as it is. A gravitational-wave one says which detectors, band, noise
-        and waveform.
-    transform
-        The prior that the parameters are drawn from.
+    problem
+        Its likelihood, which is left as it is, says which detectors, band, noise and waveform; its prior the parameters.
     rng
         Random generator.
 
     Returns
     -------
     likelihood, parameters
-        The new likelihood and the signal's parameters, fixed ones included.
+        A copy of the likelihood with new data, and the signal's parameters, fixed ones included.
 
     Raises
     ------
     SimulationError
         If the waveform fails over nearly all of the prior.
     """
-    if not isinstance(likelihood, GravitationalWaveTransient):
-        return make_plain_simulator(likelihood, transform, trial=False).inject(rng)
-    parameters, signal_polarisations = injected(likelihood, transform, rng)
-    event = copy.deepcopy(likelihood)
+    parameters, signal_polarisations = draw_signal(problem, rng)
+    event = copy.deepcopy(problem.likelihood)
     signals = responses(event, signal_polarisations, parameters)
     for index, (interferometer, signal) in enumerate(zip(event.interferometers, signals, strict=True)):
         put_data(event, index, np.where(interferometer.frequency_mask, signal, 0) + _noise(interferometer, rng))
     return event, parameters
 
 
-def injected(
-    likelihood: GravitationalWaveTransient, transform: PriorTransform, rng: np.random.Generator
-) -> tuple[Row, dict[str, np.ndarray]]:
-    """The signal that :func:`inject` puts into the data, given a generator in the same state.
+def draw_signal(problem: Problem, rng: np.random.Generator) -> tuple[Row, dict[str, np.ndarray]]:
+    """Draw the signal that :func:`inject_signal` puts into the data, given a generator in the same state.
 
     Where there is no waveform there is no likelihood, and no event.
 
@@ -68,9 +59,10 @@ def injected(
     SimulationError
         If the waveform fails over nearly all of the prior, or its generator raises.
     """
+    prior, generator = problem.prior, problem.likelihood.waveform_generator
     for _ in range(_TRIALS):
-        parameters = {**transform.fixed, **{key: float(value[0]) for key, value in transform.sample(1, rng).items()}}
-        if (signal := polarisations(likelihood.waveform_generator, parameters)) is not None:
+        parameters = {**prior.fixed, **{key: float(value[0]) for key, value in prior.sample(1, rng).items()}}
+        if (signal := polarisations(generator, parameters)) is not None:
             return parameters, signal
     raise SimulationError(
         f"the waveform generator failed for {_TRIALS} draws from the prior, {parameters} the last of them: narrow the priors "

@@ -11,12 +11,12 @@ from typing import Any
 import torch
 
 from ..conditional.drawn import Mode, Modes
+from ..contract import Contract
 from ..errors import ConfigurationError
 from ..networks import FAMILIES, NetworkConfig
+from ..problem import SimulationConfig
 from ..representation import REPRESENTATIONS, RepresentationConfig
-from ..simulation import SimulationConfig
-from ..simulation.bank import spare_memory
-from ..translation.contract import Contract
+from ..simulation.stored import spare_memory
 from .recipe import TrainingConfig
 
 _BYTES = 20  # of a weight in training: itself, its gradient, two moments, its average
@@ -123,7 +123,7 @@ def adapted(settings: Settings, contract: Contract) -> Settings:
         raise ConfigurationError(
             f"psd={settings.simulation.psd!r}: choose 'fixed' or 'amortised', or give a folder of noise curves"
         )
-    if amortised and contract.facts["kind"] != "gravitational wave":
+    if amortised and not contract.has_noise_curves:
         raise ConfigurationError(
             f"psd={settings.simulation.psd!r}: only a GravitationalWaveTransient has noise curves; leave it out"
         )
@@ -134,7 +134,7 @@ def adapted(settings: Settings, contract: Contract) -> Settings:
             )
         representation = replace(settings.representation, kind="amortised" if amortised else "aligned")
         settings = replace(settings, representation=representation)
-    if contract.facts["kind"] == "gravitational wave" or settings.representation.kind == "linear":
+    if contract.has_noise_curves or settings.representation.kind == "linear":
         return settings
     return replace(settings, representation=replace(settings.representation, kind="linear"))
 

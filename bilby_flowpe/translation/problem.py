@@ -30,6 +30,7 @@ from bilby.core.utils import logger
 from bilby.gw.likelihood import GravitationalWaveTransient
 
 from ..errors import PriorError, SimulationError
+from ..kinds.recognise import has_plain_values, is_calibrated, is_plain, is_wave, marginalised
 from ..names import DISTANCE, TIME, TIME_JITTER
 from ..prior_checks import idle_constraints
 from ..prior_natures import nature_of
@@ -41,16 +42,7 @@ from .covers import Covers, has_joint
 from .frames import Frame, needs_frame
 from .marginalisation import AtOneTime, check_marginalisation, covers_a_step, needs_one_time
 from .own_likelihood import LogLikelihood
-from .plain import (
-    has_plain_values,
-    is_calibrated,
-    is_plain,
-    is_wave,
-    lengths_differ,
-    marginalised,
-    plain_likelihood,
-    unmarginalised,
-)
+from .plain import lengths_differ, plain_likelihood, unmarginalised
 from .quantiles import OfQuantiles, Quantiles, quantiles_of, shapes_the_wave_alone, wave_of_quantiles
 from .recalibration import CalibrationDraw
 from .source_masses import SOURCE, SourceMasses, can_be_drawn_in_the_detectors_frame

@@ -11,7 +11,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 import numpy as np
-from bilby.core.likelihood import Likelihood
 from bilby.gw.detector import Interferometer
 from bilby.gw.detector.calibration import Recalibrate
 from bilby.gw.likelihood import GravitationalWaveTransient
@@ -166,10 +165,3 @@ class Projection:
         """As :meth:`by_mode`, the products complex."""
         series = np.stack([mode[self._mask] for mode in modes])
         return series.conj() * self._data, (series.conj() * self._inverse) @ series.T
-
-
-def has_own_frequencies(likelihood: Likelihood) -> bool:
-    """Whether a likelihood takes the waveform at the data's own frequencies: no reduced basis, bands or bins."""
-    return isinstance(likelihood, GravitationalWaveTransient) and not replaced(
-        likelihood, GravitationalWaveTransient, ["calculate_snrs"]
-    )

@@ -79,10 +79,6 @@ class Symmetries:
         }
 
 
-UNTRIED = Symmetries(inert=(), distance=False, phase_order=0, inclination=False, cross_ratio=0j)
-"""Of a generator that nobody has tried: nothing is known to hold."""
-
-
 def find_symmetries(
     generator: WaveformGenerator, transform: PriorTransform, tried: Sequence[Row] = (), more: int = 0
 ) -> Symmetries:

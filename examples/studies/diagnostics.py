@@ -24,6 +24,7 @@ import numpy as np
 import torch
 from bilby.core.utils import logger
 
+from bilby_flowpe.kinds import inject
 from bilby_flowpe.model import TrainedPosterior, find_model
 from bilby_flowpe.priors import Parameters, PriorTransform
 from bilby_flowpe.problems import green2020
@@ -33,7 +34,6 @@ from bilby_flowpe.proposals.parts import BROAD, FLOW, Normal
 from bilby_flowpe.sampling.budget import Budget
 from bilby_flowpe.sampling.event import EventSampler, Wanted
 from bilby_flowpe.sampling.weighing import Target
-from bilby_flowpe.simulation.injections import inject
 from bilby_flowpe.translation.own_likelihood import LogLikelihood
 from bilby_flowpe.validation import compare_marginals, two_way_kl
 from bilby_flowpe.validation.kept import measured

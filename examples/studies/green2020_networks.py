@@ -20,12 +20,12 @@ from bilby.core.utils import logger
 from tqdm.auto import tqdm
 
 from bilby_flowpe.bound import BoundPosterior
+from bilby_flowpe.kinds import inject, problem_of
 from bilby_flowpe.model import TrainedPosterior, find_model
 from bilby_flowpe.priors import PriorTransform
 from bilby_flowpe.problems import green2020
 from bilby_flowpe.proposals.charts import raw_draws
 from bilby_flowpe.sampling.weighing import Target
-from bilby_flowpe.simulation.injections import inject
 from bilby_flowpe.validation.loss import fresh_loss
 
 PAPER = {"cvae": "-4.31, KL 4.49", "maf": "-4.42", "cvae+": "-6.95, KL 6.77", "gaussian": "not given"}
@@ -87,7 +87,7 @@ def main() -> None:
     likelihood, priors = green2020(parameters=5, seed=0)
     for name, model in models.items() if arguments.rows else ():
         family = model.network.config.family
-        loss = fresh_loss(model, likelihood, priors, arguments.rows, arguments.seed, arguments.npool)
+        loss = fresh_loss(model, problem_of(likelihood, priors), arguments.rows, arguments.seed, arguments.npool)
         print(
             f"{name}: loss {loss} over {loss.rows} rows; {off_plateau(model.history)}; "
             f"{model.network.n_parameters} parameters (paper: {PAPER.get(family, 'has no such network')})",

@@ -24,6 +24,7 @@ import torch
 from bilby.core.utils import logger
 from glitches import burst
 
+from bilby_flowpe.kinds import inject
 from bilby_flowpe.model import TrainedPosterior, find_model
 from bilby_flowpe.plotting import plot_pp
 from bilby_flowpe.priors import PriorTransform
@@ -31,7 +32,7 @@ from bilby_flowpe.sampling.budget import Budget
 from bilby_flowpe.sampling.event import EventSampler, Wanted
 from bilby_flowpe.sampling.outcome import KnownOfData
 from bilby_flowpe.sampling.weighing import Target
-from bilby_flowpe.simulation.injections import inject, optimal_snr, put_data
+from bilby_flowpe.simulation.injections import optimal_snr, put_data
 from bilby_flowpe.validation.kept import measured
 from bilby_flowpe.validation.ranks import combined, rank_of_truth, ranks_of_parameters, uniformity
 

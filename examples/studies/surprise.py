@@ -24,6 +24,7 @@ from bilby.core.utils import logger
 from bilby.gw.detector import PowerSpectralDensity
 from glitches import burst
 
+from bilby_flowpe.kinds import inject
 from bilby_flowpe.model import TrainedPosterior, find_model
 from bilby_flowpe.priors import PriorTransform
 from bilby_flowpe.problems import green2020
@@ -31,7 +32,7 @@ from bilby_flowpe.sampling.budget import Budget
 from bilby_flowpe.sampling.event import EventSampler, Wanted
 from bilby_flowpe.sampling.outcome import KnownOfData
 from bilby_flowpe.sampling.weighing import Target
-from bilby_flowpe.simulation.injections import inject, put_data
+from bilby_flowpe.simulation.injections import put_data
 from bilby_flowpe.training.calibrate import moved_psd
 from bilby_flowpe.validation.kept import measured
 from bilby_flowpe.verdict import Thresholds

@@ -20,7 +20,8 @@ from bilby_flowpe.conditional.drawn import Modes, conditional_config
 from bilby_flowpe.conditional.modes import ModesConditional, conditional_of
 from bilby_flowpe.errors import ContractError
 from bilby_flowpe.priors import PriorTransform
-from bilby_flowpe.simulation import make_simulator
+from bilby_flowpe.waves.extrinsic import Extrinsic
+from bilby_flowpe.waves.symmetries import find_symmetries
 
 KEYS = ("phase", "luminosity_distance", "geocent_time", "psi", "ra", "dec")
 CONFIG = ConditionalConfig(KEYS, phase_orders=(1, 2, 3, 4))
@@ -66,6 +67,7 @@ def draws(case: Case, conditional: ModesConditional, size: int):
     return conditional.draw(np.array([task(one) for one in conditional.task_rows([row] * size, rng)]), rng)
 
 
+@pytest.mark.training
 def test_weights_average_to_the_sum_over_the_prior(make) -> None:
     likelihood, transform = case = make(6500.0)
     drawn = draws(case, conditional_of(CONFIG, transform), 100)
@@ -81,6 +83,7 @@ def test_weights_average_to_the_sum_over_the_prior(make) -> None:
     assert ours == pytest.approx(brute, abs=4 * error)
 
 
+@pytest.mark.training
 def test_loud_waves_are_drawn_well_and_their_likelihood_is_the_users(make) -> None:
     likelihood, transform = case = make(900.0)
     conditional = conditional_of(CONFIG, transform)
@@ -117,13 +120,14 @@ def test_the_loudest_mode_alone_would_not_do(make, monkeypatch: pytest.MonkeyPat
 
 def test_what_is_drawn_is_found_out(make) -> None:
     likelihood, transform = make(900.0)
-    simulator = make_simulator(likelihood, transform, simulate=False)
-    assert simulator.symmetries.phase_orders == (1, 2, 3, 4)
-    config = conditional_config(simulator, Modes(), None)
+    extrinsic = Extrinsic(transform, (), find_symmetries(likelihood.waveform_generator, transform))
+    duration = likelihood.interferometers.duration
+    assert extrinsic.symmetries.phase_orders == (1, 2, 3, 4)
+    config = conditional_config(extrinsic, duration, Modes(), None)
     assert set(config.keys) == set(KEYS)
     assert config.phase_orders == (1, 2, 3, 4)
     assert ConditionalConfig.from_dict(config.to_dict()) == config
-    assert conditional_config(simulator, Modes(phase="network"), None).keys == ()
+    assert conditional_config(extrinsic, duration, Modes(phase="network"), None).keys == ()
 
 
 def test_priors_of_the_phase_and_pickles(make) -> None:

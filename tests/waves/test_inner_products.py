@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 from bilby.gw.likelihood import GravitationalWaveTransient
 
-from bilby_flowpe.waves.inner_products import InnerProducts, Projection, has_own_frequencies
+from bilby_flowpe.kinds.recognise import has_own_frequencies
+from bilby_flowpe.waves.inner_products import InnerProducts, Projection
 from bilby_flowpe.waves.whitening import noise_weight
 
 

@@ -7,6 +7,9 @@ from typing import Literal
 
 Path = Literal["auto", "factorised", "general"]
 
+FIXED, AMORTISED = "fixed", "amortised"
+"""Values of :attr:`SimulationConfig.psd` that are not folders."""
+
 
 @dataclass(frozen=True)
 class SimulationConfig:
@@ -32,7 +35,7 @@ class SimulationConfig:
         Whether what needs no new waveform is drawn anew for every batch. ``False``: each stored waveform keeps its own
         distance, time, phase and so on, and the noise alone is fresh, as in Green et al. (2020), section III A.
     file
-        Waveforms of :meth:`GravitationalWaveSimulator.save` to use instead of new ones; their number is the file's.
+        Waveforms of :meth:`bilby_flowpe.simulation.SignalBank.save` to use instead of new ones; their number is the file's.
     """
 
     n_waveforms: int = 50_000
@@ -40,6 +43,6 @@ class SimulationConfig:
     flatten_snr: bool | None = None
     reduce_grid: bool = True
     shorten: bool = True
-    psd: str = "fixed"
+    psd: str = FIXED
     redraw: bool = True
     file: str | None = None
