@@ -24,7 +24,7 @@ from .priors import Parameters
 from .processes.parallel import evaluate, make_rows
 from .statistics import KEY, is_merged, statistics_of
 from .translation.covers import AnyPrior
-from .translation.own_likelihood import LogLikelihood, gives_ratio
+from .likelihoods import LogLikelihood, gives_ratio
 from .translation.plain import is_wave, marginalised
 from .verdict import Evidence, judge
 

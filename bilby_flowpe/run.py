@@ -27,7 +27,7 @@ from .sampling.outcome import Outcome, fill_raw, fill_weighted
 from .sampling.weighing import Target
 from .storage.identity import identity_of
 from .storage.ledger import Ledger, remembering
-from .translation.own_likelihood import gives_ratio
+from .likelihoods import gives_ratio
 from .translation.problem import translated
 from .waves.inner_products import has_own_frequencies
 

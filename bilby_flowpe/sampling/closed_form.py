@@ -23,7 +23,7 @@ from ..conditional.base import ConditionalDraws
 from ..errors import FlowPEError
 from ..importance import effective_sample_size, normalised_weights
 from ..processes.parallel import Engine, Row, evaluate
-from ..translation.own_likelihood import LogLikelihood
+from ..likelihoods import LogLikelihood
 
 PRIOR_CHECKS = 300
 """Rows from the prior that a run compares, once: a part of one per cent of the prior is found in 95 of 100 runs."""

@@ -16,7 +16,7 @@ from ..priors import Parameters, PriorTransform
 from ..processes.parallel import CHUNK, Progress, Row, evaluate, make_rows
 from ..proposals.mixture import Draws, Mixture, concatenate, posterior_shares
 from ..proposals.parts import PRIOR
-from ..translation.own_likelihood import LogLikelihood
+from ..likelihoods import LogLikelihood
 from ..translation.problem import Unchanged
 from .closed_form import ClosedFormRecord, Comparison, agrees, compare, joined, rows_to_compare, spread_where_likely
 

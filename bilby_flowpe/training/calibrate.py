@@ -40,7 +40,7 @@ from ..sampling.weighing import Target, WeightedDraws
 from ..simulation import SimulationConfig, make_simulator
 from ..simulation.injections import inject
 from ..surprise import Null
-from ..translation.own_likelihood import has_ratio
+from ..likelihoods import has_ratio
 from ..waves.residual import residual_of
 
 WIDTHS = (1.5, 2.0, 3.0)

@@ -91,10 +91,14 @@ class Covers:
             plain[key] = prior
         return plain
 
-    def log_ratio(self, parameters: Parameters) -> np.ndarray:
-        """Log density (N,) of the joint priors over that of the independent ones."""
+    def back(self, parameters: Parameters) -> Parameters:
+        """Return the parameters as they are: another prior is not another parameter."""
+        return parameters
+
+    def log_ratio(self, plain: Parameters, asked: Parameters | None = None) -> np.ndarray:
+        """Log density (N,) of the joint priors over that of the independent ones; ``asked`` are the same parameters."""
         each = zip(self._dists, self._maps, self._scales, strict=True)
-        terms = (self._of_one(dist, sky, parameters) + scale for dist, sky, scale in each)
+        terms = (self._of_one(dist, sky, plain) + scale for dist, sky, scale in each)
         return sum(terms, start=np.zeros(1))
 
     def _of_one(self, dist: BaseJointPriorDist, sky: SkyMap | None, parameters: Parameters) -> np.ndarray:

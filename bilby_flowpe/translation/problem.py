@@ -39,7 +39,7 @@ from ..waves.waveforms import polarisations
 from .covers import Covers, has_joint
 from .frames import Frame, needs_frame
 from .marginalisation import AtOneTime, check_marginalisation, covers_a_step, needs_one_time
-from .own_likelihood import LogLikelihood
+from ..likelihoods import LogLikelihood
 from .plain import (
     has_plain_values,
     is_calibrated,

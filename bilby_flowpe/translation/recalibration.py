@@ -24,7 +24,7 @@ from scipy.special import ndtr
 
 from ..processes.parallel import Row, seeded
 from ..waves.waveforms import waveform
-from .own_likelihood import LogLikelihood
+from ..likelihoods import LogLikelihood
 
 _FROM_PRIOR = 0.1
 _LEAST = 1e-15  # of a prior's mass below a draw, and above it

@@ -27,7 +27,7 @@ from ..sampling.budget import Budget
 from ..sampling.event import EventSampler, Wanted
 from ..sampling.weighing import Target, WeightedDraws
 from ..simulation.injections import inject
-from ..translation.own_likelihood import LogLikelihood, has_ratio
+from ..likelihoods import LogLikelihood, has_ratio
 from .gap import at_truth
 from .kept import measured
 from .ranks import DENSITY, DISTANCE, JOINT, combined, rank_of_distance, rank_of_truth, ranks_of_parameters, uniformity

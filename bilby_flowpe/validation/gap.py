@@ -22,7 +22,7 @@ from ..proposals.mixture import marginal_log_prob
 from ..sampling.outcome import Outcome
 from ..sampling.weighing import Target
 from ..simulation.injections import inject, injected
-from ..translation.own_likelihood import LogLikelihood, has_ratio
+from ..likelihoods import LogLikelihood, has_ratio
 from ..waves.inner_products import InnerProducts
 from .divergence import KLSummary, kl_truth, log_posterior_at_truth
 from .kept import measured

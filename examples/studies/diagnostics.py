@@ -34,7 +34,7 @@ from bilby_flowpe.sampling.budget import Budget
 from bilby_flowpe.sampling.event import EventSampler, Wanted
 from bilby_flowpe.sampling.weighing import Target
 from bilby_flowpe.simulation.injections import inject
-from bilby_flowpe.translation.own_likelihood import LogLikelihood
+from bilby_flowpe.likelihoods import LogLikelihood
 from bilby_flowpe.validation import compare_marginals, two_way_kl
 from bilby_flowpe.validation.kept import measured
 from bilby_flowpe.validation.ranks import (

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 from bilby.core.likelihood import Likelihood, _safe_likelihood_call
 
-from ..errors import DataError, FlowPEError, SimulationError
-from ..processes.parallel import Row
+from .errors import DataError, FlowPEError, SimulationError
+from .processes.parallel import Row
 
 
 @dataclass
