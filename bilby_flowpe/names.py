@@ -11,3 +11,5 @@ SKY = (RA, DEC)
 DISTANCE = "luminosity_distance"
 INCLINATION = "theta_jn"
 PHASE = "phase"
+TIME_JITTER = "time_jitter"
+"""Shift of the grid of times in a likelihood that averages over the time, in seconds."""

@@ -23,6 +23,7 @@ from bilby.core.utils import logger
 from scipy.special import ndtr, ndtri
 
 from .errors import PriorError
+from .names import DISTANCE
 from .prior_draws import ByDraws
 from .prior_natures import conditions, natures, told
 from .redshifts import Redshifts
@@ -34,7 +35,6 @@ _NORMALISATION_DRAWS = 400_000
 # Where constraints are dear: so many draws are tried, and above so many seconds for these, fewer count.
 _TRIED, _SLOW, _FEW_NORMALISATION_DRAWS = 64, 0.03, 10_000
 _UNIT_EDGE = 1e-15
-_DISTANCE = "luminosity_distance"
 # Coordinates from which on rescale and cdf do not tell one value from another, and hardly do.
 _EDGE, _OUTERMOST = float(-ndtri(_UNIT_EDGE)) - 1e-6, 7.5
 
@@ -237,17 +237,17 @@ class PriorTransform:
         named = {*self.keys, *self.fixed, *self.constraints}
         conversion = getattr(self.priors, "conversion_function", None)
         bilbys = str(getattr(conversion, "__module__", "")).startswith("bilby.")
-        wanted = bilbys and _DISTANCE in self.keys and any(key.endswith("_source") for key in self.keys)
+        wanted = bilbys and DISTANCE in self.keys and any(key.endswith("_source") for key in self.keys)
         if not wanted or "redshift" in named:
             return None
-        low, high = (float(getattr(self.priors[_DISTANCE], end)) for end in ("minimum", "maximum"))
+        low, high = (float(getattr(self.priors[DISTANCE], end)) for end in ("minimum", "maximum"))
         return Redshifts(low, high) if 0 <= low < high < np.inf else None
 
     def _to_convert(self, parameters: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
         """A copy for the priors' conversion function, which may change it, with the redshift where that saves time."""
         if self._redshifts is None:
             return dict(parameters)
-        return {**parameters, "redshift": self._redshifts(np.asarray(parameters[_DISTANCE], dtype=np.float64))}
+        return {**parameters, "redshift": self._redshifts(np.asarray(parameters[DISTANCE], dtype=np.float64))}
 
     @functools.cached_property
     def _tied(self) -> set[str]:

@@ -18,7 +18,6 @@ from bilby.gw.likelihood import GravitationalWaveTransient
 from bilby.gw.prior import BBHPriorDict
 from bilby.gw.source import lal_binary_black_hole
 from bilby.gw.waveform_generator import WaveformGenerator
-from trained import train_into
 
 from bilby_flowpe import model_choice
 from bilby_flowpe.model import TrainedPosterior
@@ -26,6 +25,7 @@ from bilby_flowpe.priors import PriorTransform
 from bilby_flowpe.problems import green2020
 from bilby_flowpe.simulation import GravitationalWaveSimulator, SimulationConfig
 from bilby_flowpe.training.settings import Settings
+from tests.trained import train_into
 
 N_WAVEFORMS = 400
 """Waveforms of the shared simulators."""

@@ -58,26 +58,26 @@ TARGETS = (
     ),
     Target(
         "bilby_flowpe/representation/coordinates.py",
-        ("tests/test_representation_coordinates.py",),
+        ("tests/representation/test_coordinates.py",),
         ("to_network", "from_network", "_place", "_time_difference", "_phase_centre", "_raw", "log_copies"),
     ),
-    Target("bilby_flowpe/proposals/charts.py", ("tests/test_proposals_mixture.py",), ("forward", "inverse")),
+    Target("bilby_flowpe/proposals/charts.py", ("tests/proposals/test_mixture.py",), ("forward", "inverse")),
     Target(
         "bilby_flowpe/waves/effective_distance.py",
-        ("tests/test_conditional_effective.py",),
+        ("tests/waves/test_effective_distance.py",),
         ("amplitude", "draw_given", "_on_nodes", "_log_density", "_angle"),
     ),
     Target(
-        "bilby_flowpe/translation/frames.py", ("tests/test_translation_frames.py",), ("back", "log_ratio", "_to_pair")
+        "bilby_flowpe/translation/frames.py", ("tests/translation/test_frames.py",), ("back", "log_ratio", "_to_pair")
     ),
     Target(
         "bilby_flowpe/proposals/parts.py",
-        ("tests/test_proposals_mixture.py", "tests/test_proposals_latents.py"),
+        ("tests/proposals/test_mixture.py", "tests/proposals/test_latents.py"),
         ("log_prob",),
     ),
-    Target("bilby_flowpe/proposals/event_quantiles.py", ("tests/test_proposals_event_quantiles.py",), ("log_prob",)),
-    Target("bilby_flowpe/networks/made.py", ("tests/test_networks.py",), ("forward", "invert")),
-    Target("bilby_flowpe/networks/layers.py", ("tests/test_networks.py",), ("soft_log_scale",)),
+    Target("bilby_flowpe/proposals/event_quantiles.py", ("tests/proposals/test_event_quantiles.py",), ("log_prob",)),
+    Target("bilby_flowpe/networks/made.py", ("tests/networks/test_networks.py",), ("forward", "invert")),
+    Target("bilby_flowpe/networks/layers.py", ("tests/networks/test_networks.py",), ("soft_log_scale",)),
 )
 
 OPERATORS = re.compile(

@@ -10,12 +10,12 @@ import shlex
 from pathlib import Path
 
 import pytest
-from test_architecture import ROWS
 
 from bilby_flowpe import __version__, cli
 from bilby_flowpe.configuration.file import read
 from bilby_flowpe.problems import green2020
 from bilby_flowpe.sampler import FlowPE
+from tests.test_architecture import ROWS
 
 ROOT = Path(__file__).resolve().parent.parent
 DOCS = [ROOT / "README.md", *(ROOT / "docs").glob("*.md")]

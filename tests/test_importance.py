@@ -10,7 +10,6 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
-from weights import FAILED_WAVEFORM, LN_Z, gaussian, good, inverse_efficiency, kl
 
 from bilby_flowpe import importance
 from bilby_flowpe.errors import ConfigurationError, DataError
@@ -25,6 +24,7 @@ from bilby_flowpe.importance import (
     summarise,
 )
 from bilby_flowpe.verdict import Evidence, judge
+from tests.weights import FAILED_WAVEFORM, LN_Z, gaussian, good, inverse_efficiency, kl
 
 # Evidence ------------------------------------------------------------------------------------------------------------
 

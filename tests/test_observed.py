@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 from bilby.gw.detector import PowerSpectralDensity
 from gwpy.timeseries import TimeSeries
-from strain import write_strain
 
 from bilby_flowpe.errors import DataError
 from bilby_flowpe.observed import interferometer, noise_curve, read_strain
+from tests.strain import write_strain
 
 RATE, LENGTH, START = 2048, 256, 1126259000.0
 

@@ -7,11 +7,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 from gwpy.timeseries import StateVector, TimeSeries
-from strain import GOOD, write_strain
 
 from bilby_flowpe.errors import DataError
 from bilby_flowpe.observed import interferometer, noise_curve
 from bilby_flowpe.open_data import fetched, files_of, from_files
+from tests.strain import GOOD, write_strain
 
 RATE, START = 1024, 1126259446
 NOISE = np.random.default_rng(0).standard_normal(32 * RATE)

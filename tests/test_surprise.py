@@ -11,7 +11,6 @@ import torch
 from bilby.gw.detector import PowerSpectralDensity
 from safetensors.torch import save_file
 from scipy.stats import kstest
-from weights import good
 
 from bilby_flowpe.errors import DataError, ModelError
 from bilby_flowpe.model import TrainedPosterior, find_model, shipped_models
@@ -27,6 +26,7 @@ from bilby_flowpe.surprise import (
 )
 from bilby_flowpe.verdict import Evidence, Thresholds, judge
 from bilby_flowpe.waves.residual import farthest_off, residual_of
+from tests.weights import good
 
 FEATURES = 5
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from gwpy.timeseries import TimeSeries
-from strain import stationary, with_signal
 
 from bilby_flowpe.errors import DataError
 from bilby_flowpe.trigger import CHIRP_MASSES, search, segment_length
+from tests.strain import stationary, with_signal
 
 RATE, START, SECONDS = 1024, 1126259446.0, 32
 END = START + 17.3

@@ -6,9 +6,9 @@ import dataclasses
 import math
 
 import pytest
-from weights import good
 
 from bilby_flowpe.verdict import Evidence, Thresholds, judge
+from tests.weights import good
 
 
 @pytest.mark.parametrize(

@@ -16,10 +16,10 @@ from scipy.special import i0e, logsumexp
 
 from ..densities import Cells, draw_linear
 from ..errors import ContractError
+from ..names import DISTANCE, INCLINATION
 from ..priors import Parameters, PriorTransform
 from ..waves.effective_distance import ANGLES, EffectiveDistance, nearest
 
-DISTANCE, INCLINATION = "luminosity_distance", "theta_jn"
 _NODES, _COARSE_NODES, _FEW_NODES, _MODULI = 257, 65, 33, 64
 _NORM_STEP = 0.02
 _WIDTHS = 8.0

@@ -20,8 +20,9 @@ from scipy.ndimage import spline_filter1d
 
 from ..densities import draw_linear
 from ..errors import SimulationError
+from ..names import TIME
 from ..processes.parallel import Row
-from ..waves.filters import TIME, Filters, Wave
+from ..waves.filters import Filters, Wave
 from ..waves.inner_products import InnerProducts
 
 SHARE = "share_of_time"

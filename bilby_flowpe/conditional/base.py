@@ -23,16 +23,14 @@ import numpy as np
 from bilby.gw.likelihood import GravitationalWaveTransient
 
 from ..errors import ContractError, SimulationError
+from ..names import INCLINATION, PHASE, PLACE, TIME
 from ..overrides import replaced
 from ..priors import Parameters, PriorTransform
 from ..processes.parallel import Row, Task
-from ..waves.filters import PLACE, TIME
 from ..waves.inner_products import InnerProducts
-from .amplitudes import INCLINATION, amplitudes_of, at_phase, averaged_over_phase
+from .amplitudes import amplitudes_of, at_phase, averaged_over_phase
 from .arrival import SHARE, TimedProducts
 from .phase import conditional_obstacle
-
-PHASE = "phase"
 
 
 @dataclass(frozen=True)
@@ -67,7 +65,7 @@ class ConditionalConfig:
     @property
     def coherent(self) -> bool:
         """Whether there is more than what has a density in closed form."""
-        return bool({"ra", "dec", "psi"} & {*self.keys} or self.phase_orders) or (
+        return bool({*PLACE} & {*self.keys} or self.phase_orders) or (
             INCLINATION in self.keys and self.response is None
         )
 

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .sky import DEC, RA, TIME, Sky, interpolated
+from ..names import DEC, RA, TIME
+from .sky import Sky, interpolated
 
 
 @dataclass(frozen=True)

@@ -29,18 +29,17 @@ from scipy.special import logsumexp
 
 from ..densities import spread
 from ..errors import ContractError
+from ..names import DEC, DISTANCE, INCLINATION, PHASE, PSI, RA, TIME
 from ..priors import PriorTransform
 from ..processes.parallel import Row, Task, seeded, with_seeds
 from ..waves.detectors import Detector
 from ..waves.inner_products import InnerProducts, Projection
 from ..waves.symmetries import inclination_factors
-from .amplitudes import DISTANCE, INCLINATION
 from .averaged import AveragedLikelihood
-from .base import PHASE, ConditionalConfig, ConditionalDraws, ExactConditional
+from .base import ConditionalConfig, ConditionalDraws, ExactConditional
 from .candidates import Candidates, products_of
-from .sky import DEC, RA, TIME, SkyProposal, reach_of
+from .sky import SkyProposal, reach_of
 
-PSI = "psi"
 _SKIES, _TURNS = 128, 32  # more of either cost more than they gain
 _OVERSAMPLING = 4  # steps of the filters' outputs in the shortest period of the signal
 _MARGIN = 4

@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from ..names import DEC, DISTANCE, INCLINATION, PHASE, PSI, RA, TIME
 from ..simulation import GravitationalWaveSimulator
-from .amplitudes import DISTANCE, INCLINATION, resolved
-from .base import PHASE, ConditionalConfig
+from .amplitudes import resolved
+from .base import ConditionalConfig
 from .phase import conditional_obstacle
 
-TIME = "geocent_time"
 Mode = Literal["conditional", "network"]
 
 
@@ -68,7 +68,7 @@ def conditional_config(
         keys.append(TIME)
         if modes.sky == "conditional" and response is None:
             acts = (*symmetries.inert, *((INCLINATION,) if symmetries.inclination else ()))
-            keys += [key for key in (INCLINATION, "psi", "ra", "dec") if key in acts and key in independent]
+            keys += [key for key in (INCLINATION, PSI, RA, DEC) if key in acts and key in independent]
     while {*transform.keys} <= {*keys}:
         # The network needs one at least.
         keys.pop()

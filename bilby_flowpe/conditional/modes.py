@@ -21,16 +21,17 @@ from scipy.special import logsumexp
 
 from ..densities import draw_linear
 from ..errors import ContractError
+from ..names import DISTANCE, PHASE, PSI, TIME
 from ..priors import PriorTransform
 from ..processes.parallel import Row, Task, seeded
 from ..waves.waveforms import waveform
-from .amplitudes import DISTANCE, Amplitudes, KnownAmplitude, amplitudes_of, at_phase
+from .amplitudes import Amplitudes, KnownAmplitude, amplitudes_of, at_phase
 from .averaged import AveragedLikelihood
-from .base import PHASE, Conditional, ConditionalConfig, ConditionalDraws, ExactConditional
+from .base import Conditional, ConditionalConfig, ConditionalDraws, ExactConditional
 from .candidates import Candidates
-from .coherent import MODES, PSI, CoherentConditional, CoherentDraw
+from .coherent import MODES, CoherentConditional, CoherentDraw
 from .phase import conditional_obstacle
-from .sky import TIME, interpolated
+from .sky import interpolated
 
 _CHOSEN = 32  # candidates that the whole wave is looked at for
 _TEMPER = 0.7  # power of the loudest mode's weights by which they are chosen

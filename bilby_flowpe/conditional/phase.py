@@ -5,18 +5,19 @@ from __future__ import annotations
 import numpy as np
 from bilby.core.prior import Uniform
 
+from ..names import PHASE
 from ..priors import PriorTransform
 
 
 def conditional_obstacle(transform: PriorTransform, phase_order: int) -> str | None:
     """Why the phase cannot be drawn from the closed form, if so."""
-    if "phase" not in transform.keys:
+    if PHASE not in transform.keys:
         return "the phase is not a search parameter"
     if phase_order == 0:
         return "the waveform does not turn as a pure (2, 2) mode with the phase"
-    if "phase" not in transform.independent_keys():
+    if PHASE not in transform.independent_keys():
         return "a constraint or a conditional prior involves the phase"
-    prior = transform.priors["phase"]
+    prior = transform.priors[PHASE]
     periods = (prior.maximum - prior.minimum) / (2 * np.pi)
     if not isinstance(prior, Uniform) or not np.isclose(periods, 1) or not np.isclose(prior.minimum, 0):
         return f"the prior of the phase, {prior!r}, is not uniform from 0 to 2 pi"

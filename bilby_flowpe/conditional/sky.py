@@ -23,10 +23,10 @@ import numpy as np
 from bilby.core.prior import Prior
 
 from ..densities import Cells, spread
+from ..names import DEC, RA, TIME
 from ..processes.parallel import Row
 from ..waves.detectors import Detector, light_travel_time, sidereal_time
 
-TIME, RA, DEC = "geocent_time", "ra", "dec"
 _TEMPER = 0.8  # of the filter's output in the exponent: the tails are to be wider than the likelihood's
 _EVEN = 0.1  # share of arrival times that the filter has no say in
 _REACH = 25.0

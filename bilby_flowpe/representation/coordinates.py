@@ -17,6 +17,7 @@ import torch
 from scipy.special import log_ndtr, ndtr, ndtri, ndtri_exp
 
 from ..errors import ConfigurationError
+from ..names import DISTANCE, INCLINATION, PHASE, TIME
 from ..priors import Parameters, PriorTransform
 from .amplitude import AmplitudeCoordinates
 from .pivot import Pivot
@@ -24,7 +25,6 @@ from .pivot import Pivot
 Arrival = Callable[[Parameters], np.ndarray]
 """Arrival times (N, D) in seconds from the start of the grid."""
 
-TIME, PHASE, DISTANCE, INCLINATION = "geocent_time", "phase", "luminosity_distance", "theta_jn"
 _LOG_2PI = np.log(2 * np.pi)
 _FIXED_POINT_STEPS = 3
 _FAR_TIME = 1000.0  # seconds: what GPS times can be reckoned with

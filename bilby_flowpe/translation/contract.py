@@ -22,6 +22,7 @@ from bilby.core.utils import get_function_path
 from bilby.gw.likelihood import GravitationalWaveTransient
 
 from ..errors import SimulationError
+from ..names import PLACE, TIME
 from ..priors import PriorTransform
 from ..processes.parallel import make_rows
 from ..simulation.general import has_simulate
@@ -30,10 +31,9 @@ from ..simulation.noise_kinds import GaussianNoise
 from ..simulation.recognise import known_sigma, nobody_simulates, noise_of
 from ..waves.detectors import Detector, sidereal_time
 from .geometry import GEOMETRY, describe_geometry
-from .matching import BEHAVIOUR, PSD, SKY, Match, match
+from .matching import BEHAVIOUR, PSD, Match, match
 from .restore import describe_priors, plain
 
-_TIME = "geocent_time"
 _TRIED, _MOST_NUMBERS = 8, 4096
 
 
@@ -99,10 +99,10 @@ def _gravitational_wave(likelihood: GravitationalWaveTransient, transform: Prior
     start = float(likelihood.interferometers.start_time)
     generator = likelihood.waveform_generator
     source = generator.frequency_domain_source_model or generator.time_domain_source_model
-    fixed_sky = all(key in transform.fixed for key in SKY)
+    fixed_sky = all(key in transform.fixed for key in PLACE)
     facts: dict[str, Any] = {
         "kind": "gravitational wave",
-        **describe_priors(transform, start, without=SKY if fixed_sky else ()),
+        **describe_priors(transform, start, without=PLACE if fixed_sky else ()),
         "duration": float(likelihood.interferometers.duration),
         "sampling_frequency": float(likelihood.interferometers.sampling_frequency),
         "detectors": {
@@ -137,8 +137,8 @@ def _gravitational_wave(likelihood: GravitationalWaveTransient, transform: Prior
 def _antenna(likelihood: GravitationalWaveTransient, transform: PriorTransform) -> dict[str, list[float]]:
     """Response and delay of each detector in the middle of the time's prior."""
     start = float(likelihood.interferometers.start_time)
-    time = {**transform.from_median(), **transform.fixed}.get(_TIME, start)
-    ra, dec, psi = (np.array([transform.fixed[key]]) for key in SKY)
+    time = {**transform.from_median(), **transform.fixed}.get(TIME, start)
+    ra, dec, psi = (np.array([transform.fixed[key]]) for key in PLACE)
     seen = {}
     for interferometer in likelihood.interferometers:
         detector = Detector.from_interferometer(interferometer)

@@ -13,12 +13,11 @@ from bilby.gw.likelihood import GravitationalWaveTransient
 from bilby.gw.utils import zenith_azimuth_to_theta_phi
 
 from ..errors import SimulationError
+from ..names import DEC, RA, SKY, TIME
 from ..priors import Parameters, PriorTransform, copied
 from ..waves.detectors import Detector, sidereal_time
 
 _ANGLES = ("zenith", "azimuth")
-_SKY = ("ra", "dec")
-_TIME = "geocent_time"
 _LIGHT_TRAVEL = 0.0214  # seconds from the Earth's centre to its surface, and a little more
 
 
@@ -48,12 +47,12 @@ class Frame:
         self._fixed = transform.fixed
         known = {*transform.keys, *self._fixed}
         self._pair = None if likelihood.reference_frame == "sky" else likelihood.reference_frame
-        if not {*_ANGLES} <= known and {*_SKY} <= known:
+        if not {*_ANGLES} <= known and {*SKY} <= known:
             self._pair = None
-        self._time = _TIME if likelihood.time_reference == "geocent" else f"{likelihood.time_reference}_time"
-        if self._time not in known and _TIME in known and self._pair is None:
-            self._time = _TIME
-        self._detector = Detector.from_interferometer(likelihood.reference_ifo) if self._time != _TIME else None
+        self._time = TIME if likelihood.time_reference == "geocent" else f"{likelihood.time_reference}_time"
+        if self._time not in known and TIME in known and self._pair is None:
+            self._time = TIME
+        self._detector = Detector.from_interferometer(likelihood.reference_ifo) if self._time != TIME else None
         self._turn = None if self._pair is None else _rotation(self._pair)
         self._own = (*(_ANGLES if self._pair is not None else ()), *((self._time,) if self._detector else ()))
         self._check(transform)
@@ -80,7 +79,7 @@ class Frame:
             **{key: prior.peak for key, prior in self._known.items() if prior.is_fixed},
             **parameters,
         }
-        ra, dec, geocentric = (np.asarray(known[key], dtype=np.float64) for key in (*_SKY, _TIME))
+        ra, dec, geocentric = (np.asarray(known[key], dtype=np.float64) for key in (*SKY, TIME))
         asked, time = {key: value for key, value in parameters.items() if key not in self._known}, geocentric
         if self._detector:
             # The delay is that at the time of the arrival: it moves by 3e-8 s in between, a tenth of what GPS times resolve.
@@ -100,7 +99,7 @@ class Frame:
                 log_ratio = log_ratio - prior.ln_prob(plain[key])
         if self._pair is not None:
             with np.errstate(divide="ignore"):
-                log_ratio = log_ratio + np.log(np.cos(plain["dec"])) - np.log(np.sin(asked["zenith"]))
+                log_ratio = log_ratio + np.log(np.cos(plain[DEC])) - np.log(np.sin(asked["zenith"]))
         return log_ratio
 
     def _check(self, transform: PriorTransform) -> None:
@@ -112,7 +111,7 @@ class Frame:
             raise SimulationError(
                 f"the priors of {tied} are conditional or tied by a constraint: give them priors of their own"
             )
-        where = _ANGLES if self._pair is not None else _SKY
+        where = _ANGLES if self._pair is not None else SKY
         fixed = [key for key in where if key in self._fixed]
         if len(fixed) == 1 or (fixed and self._pair is not None):
             raise SimulationError(
@@ -133,24 +132,24 @@ class Frame:
         """Priors of the plain parameters that take the place of those asked for."""
         priors = {}
         if self._pair is not None:
-            priors = {"ra": Uniform(0, 2 * np.pi, name="ra", boundary="periodic"), "dec": Cosine(name="dec")}
+            priors = {RA: Uniform(0, 2 * np.pi, name=RA, boundary="periodic"), DEC: Cosine(name=DEC)}
         if (detector := self._detector) is None:
             return PriorDict(priors)
         if self._time in self._fixed:
-            priors[_TIME] = DeltaFunction(self._geocentric(detector, self._fixed[self._time]), name=_TIME)
+            priors[TIME] = DeltaFunction(self._geocentric(detector, self._fixed[self._time]), name=TIME)
             return PriorDict(priors)
         asked = transform.priors[self._time]
         low, high = float(asked.minimum), float(asked.maximum)
-        if self._pair is None and "ra" in self._fixed:
+        if self._pair is None and RA in self._fixed:
             low, high = (self._geocentric(detector, time) for time in (low, high))
         else:
             low, high = low - _LIGHT_TRAVEL, high + _LIGHT_TRAVEL
-        priors[_TIME] = Uniform(low, high, name=_TIME)
+        priors[TIME] = Uniform(low, high, name=TIME)
         return PriorDict(priors)
 
     def _geocentric(self, detector: Detector, time: float) -> float:
         """Of a time at the reference detector, at the fixed sky position."""
-        ra, dec = (np.array([self._fixed[key]]) for key in _SKY)
+        ra, dec = (np.array([self._fixed[key]]) for key in SKY)
         return time - float(detector.delay(ra, dec, np.array([time]))[0])
 
     def _to_pair(self, ra: np.ndarray, dec: np.ndarray, time: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -21,12 +21,12 @@ from bilby.core.prior import DeltaFunction, Prior, Uniform
 from bilby.gw.likelihood import GravitationalWaveTransient, RelativeBinningGravitationalWaveTransient
 
 from ..errors import SimulationError
+from ..names import TIME, TIME_JITTER
 from ..priors import PriorTransform
 from ..processes.parallel import make_rows
 
 _ROWS = 4
 _LONGEST = 8.0  # seconds: the Earth turns by less than 6e-4 radians
-_TIME, _JITTER = "geocent_time", "time_jitter"
 _ROUNDING = 1e-6
 _TURN_TOLERANCE = 1e-3
 
@@ -85,13 +85,13 @@ class AtOneTime(Likelihood):
     def __init__(self, given: GravitationalWaveTransient, jitter: Prior) -> None:
         super().__init__()
         self._one, self._jitter = copy.copy(given), jitter
-        self._prior = given.priors[_TIME]
+        self._prior = given.priors[TIME]
         self._times, self._step = np.asarray(given._times, dtype=np.float64), float(given._delta_tc)
         self._start = float(given.interferometers.start_time)
         # The first of the likelihood's spectra is of no delay; where the first of its times is one step, they are all late.
         late = bool(np.isclose(self._times[0] - self._start, self._step, rtol=1e-3))
         self._late = self._step if late else 0.0
-        self._plain = Uniform(self._prior.minimum - self._late, self._prior.maximum - self._late, name=_TIME)
+        self._plain = Uniform(self._prior.minimum - self._late, self._prior.maximum - self._late, name=TIME)
         self.interferometers = given.interferometers
 
     def plain_prior(self) -> Prior:
@@ -101,14 +101,14 @@ class AtOneTime(Likelihood):
     def log_likelihood_ratio(self, parameters: dict[str, float] | None = None) -> float:
         """What one time has of the sum, over the prior of the time."""
         row: dict[str, Any] = dict(parameters or {})
-        time = row[_TIME] + self._late
+        time = row[TIME] + self._late
         number = round((time - self._times[0]) / self._step)
         if not (0 <= number < len(self._times) and self._prior.minimum <= time <= self._prior.maximum):
             return -np.inf
         off = float(time - self._times[number])
-        log_density = float(self._plain.ln_prob(row[_TIME]))
-        row |= {_TIME: self._start, _JITTER: off}
-        self._one._prior = {**self._one._prior, _TIME: _Window(self._prior, time, self._step / 2)}
+        log_density = float(self._plain.ln_prob(row[TIME]))
+        row |= {TIME: self._start, TIME_JITTER: off}
+        self._one._prior = {**self._one._prior, TIME: _Window(self._prior, time, self._step / 2)}
         value = float(self._one.log_likelihood_ratio(row))
         return value + float(self._jitter.ln_prob(off)) - log_density
 
@@ -144,14 +144,14 @@ class _Window:
 
 def needs_one_time(given: GravitationalWaveTransient) -> bool:
     """Whether the sum over times says something else than an integral with the antenna response of each time."""
-    if _TIME not in given.marginalized_parameters:
+    if TIME not in given.marginalized_parameters:
         return False
-    return float(given.interferometers.duration) > _LONGEST or not isinstance(given.priors[_TIME], Uniform)
+    return float(given.interferometers.duration) > _LONGEST or not isinstance(given.priors[TIME], Uniform)
 
 
 def _of_the_time(given: GravitationalWaveTransient, jitter: Prior | None) -> list[str]:
     found = []
-    prior = given.priors[_TIME]
+    prior = given.priors[TIME]
     if not np.all(np.isfinite([prior.minimum, prior.maximum])):
         found.append(f"its prior of the time, {prior!r}, has no finite range")
     if isinstance(given, RelativeBinningGravitationalWaveTransient):
@@ -168,7 +168,7 @@ def _of_the_time(given: GravitationalWaveTransient, jitter: Prior | None) -> lis
 
 def covers_a_step(given: GravitationalWaveTransient, jitter: Prior | None) -> bool:
     """Whether the jitter takes every time between those that a likelihood sums over."""
-    return _TIME in given.marginalized_parameters and not _of_the_time(given, jitter)
+    return TIME in given.marginalized_parameters and not _of_the_time(given, jitter)
 
 
 def _of_the_phase(plain: GravitationalWaveTransient, transform: PriorTransform) -> list[str]:

@@ -8,11 +8,11 @@ from typing import Any
 
 import numpy as np
 
+from ..names import PLACE, RA
 from .geometry import GEOMETRY, match_geometry
 from .matching_priors import Finding, compare, match_priors
 from .restore import show
 
-SKY = ("ra", "dec", "psi")
 _OF_THE_PRIORS = ("priors", "fixed", "constraints")
 BEHAVIOUR = "values of the model"
 PSD = "power_spectral_density."
@@ -110,15 +110,15 @@ def _match_parameters(trained: dict[str, Any], asked: dict[str, Any]) -> Iterato
         entry, now = trained["priors"][key], "missing"
         if key in asked["fixed"]:
             now = f"fixed to {asked['fixed'][key]!r}"
-        elif key in SKY and "antenna" in asked:
+        elif key in PLACE and "antenna" in asked:
             now = "fixed"
         yield Finding(True, f"priors.{key}: {now}, trained with {show(entry)}; give {key} a prior inside this one")
     for key in sorted({*asked["priors"]} - {*trained["priors"]}):
         before, way_out = "trained without it", f"leave {key} out"
         if key in trained["fixed"]:
             before, way_out = f"trained with {trained['fixed'][key]!r}", f"fix {key} to {trained['fixed'][key]!r}"
-        elif key in SKY and "antenna" in trained:
-            before, way_out = "trained with a fixed sky position", f"fix {', '.join(SKY)}"
+        elif key in PLACE and "antenna" in trained:
+            before, way_out = "trained with a fixed sky position", f"fix {', '.join(PLACE)}"
         yield Finding(True, f"priors.{key}: {show(asked['priors'][key])} is asked for, {before}; {way_out}")
     searched = {*trained["priors"], *asked["priors"]}
     held, wanted = ({k: v for k, v in facts["fixed"].items() if k not in searched} for facts in (trained, asked))
@@ -188,7 +188,7 @@ def _match_sidereal_time(trained: dict[str, Any], asked: dict[str, Any]) -> tupl
     if abs(shift) <= _TURN_TOLERANCE:
         return [], 0.0
     said = f"sidereal_time: {now:.6f}, trained with {before:.6f}"
-    if all(_whole_turn(facts["priors"].get("ra")) for facts in (trained, asked)):
+    if all(_whole_turn(facts["priors"].get(RA)) for facts in (trained, asked)):
         return [Finding(False, f"{said}: ra is turned by {shift:.6f}")], shift
     priors = ", ".join(
         f"{show(facts['priors'].get('ra', facts['fixed'].get('ra')))} {when}"

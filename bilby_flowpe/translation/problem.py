@@ -30,6 +30,7 @@ from bilby.core.utils import logger
 from bilby.gw.likelihood import GravitationalWaveTransient
 
 from ..errors import PriorError, SimulationError
+from ..names import DISTANCE, TIME, TIME_JITTER
 from ..prior_checks import idle_constraints
 from ..prior_natures import nature_of
 from ..priors import Parameters, PriorTransform, copied
@@ -54,7 +55,6 @@ from .quantiles import OfQuantiles, Quantiles, quantiles_of, shapes_the_wave_alo
 from .recalibration import CalibrationDraw
 from .source_masses import SOURCE, SourceMasses, can_be_drawn_in_the_detectors_frame
 
-_JITTER, _TIME, _DISTANCE = "time_jitter", "geocent_time", "luminosity_distance"
 _ROWS = 4  # draws from the prior at which a wave is tried
 
 
@@ -183,10 +183,10 @@ class Translation(Unchanged):
         plain = _with_dropped(priors, likelihood, self.dropped)
         # Those that are integrated out among them: drawn values take their place.
         self.fixed = fixed
-        self._jitter_prior = jitter = priors.get(_JITTER)
+        self._jitter_prior = jitter = priors.get(TIME_JITTER)
         if one_time := wave and needs_one_time(likelihood) and covers_a_step(likelihood, jitter):
             self.asked = AtOneTime(unmarginalised(likelihood, but=("time",)), jitter)
-            plain[_TIME] = self.asked.plain_prior()
+            plain[TIME] = self.asked.plain_prior()
         self._extra = self._take_calibration(plain) if wave else {}
         self._log_scale_of_extra = {key: _log_scale_of(key, prior) for key, prior in self._extra.items()}
         self._covers = Covers(plain) if has_joint(plain) else None
@@ -214,7 +214,7 @@ class Translation(Unchanged):
             )
         if own:
             self._check_waveforms()
-        if _DISTANCE in self.dropped:
+        if DISTANCE in self.dropped:
             self._check_distance()
         if self.dropped:
             check_marginalisation(likelihood, self.likelihood, self.transform, jitter)
@@ -263,8 +263,8 @@ class Translation(Unchanged):
 
     def reported(self, parameters: Parameters, extra: Parameters) -> Parameters:
         columns = {**self._back(parameters), **extra}
-        if _JITTER in self.keys and _TIME in self.dropped:
-            columns[_JITTER] = self._jitter(parameters[_TIME])
+        if TIME_JITTER in self.keys and TIME in self.dropped:
+            columns[TIME_JITTER] = self._jitter(parameters[TIME])
         return {key: columns[key] for key in self.keys}
 
     def log_prior(self, parameters: Parameters, extra: Parameters, log_prior: np.ndarray) -> np.ndarray:
@@ -272,8 +272,8 @@ class Translation(Unchanged):
             log_prior = log_prior + prior.ln_prob(extra[key]) + self._log_scale_of_extra[key]
         for key in self.dropped:
             log_prior = log_prior - self.transform.priors[key].ln_prob(parameters[key]) - self.transform.log_scale[key]
-        if _JITTER in self.keys and _TIME in self.dropped:
-            log_prior = log_prior + self._jitter_prior.ln_prob(self._jitter(parameters[_TIME]))
+        if TIME_JITTER in self.keys and TIME in self.dropped:
+            log_prior = log_prior + self._jitter_prior.ln_prob(self._jitter(parameters[TIME]))
         if self._quantiles:
             inside = np.isfinite(log_prior)
             log_prior[inside] += self._quantiles.log_prior({key: value[inside] for key, value in parameters.items()})
@@ -309,7 +309,7 @@ class Translation(Unchanged):
         draws = self.transform.sample(_ROWS, np.random.default_rng(20200218))
         for row in self.rows(draws, {key: np.full(_ROWS, value) for key, value in self.middle_of_extra.items()}):
             near, far = (
-                polarisations(self.likelihood.waveform_generator, {**row, _DISTANCE: factor * row[_DISTANCE]})
+                polarisations(self.likelihood.waveform_generator, {**row, DISTANCE: factor * row[DISTANCE]})
                 for factor in (1, 2)
             )
             if near is None or far is None:
@@ -415,6 +415,6 @@ def _with_dropped(priors: PriorDict, likelihood: Any, dropped: Sequence[str]) ->
                 "is made"
             )
         plain[key] = prior
-    if _TIME in dropped:
-        plain.pop(_JITTER, None)
+    if TIME in dropped:
+        plain.pop(TIME_JITTER, None)
     return plain

@@ -24,11 +24,12 @@ from bilby.core.likelihood import Likelihood
 from bilby.core.prior import DeltaFunction, JointPrior, PriorDict, Uniform
 from bilby.gw.likelihood import GravitationalWaveTransient
 
+from ..names import DEC, DISTANCE, INCLINATION, PHASE, PSI, RA, TIME
 from ..prior_natures import Nature, conditions, log_density, natures, rescaled
 from ..priors import Parameters, copied, in_order, search_keys
 
 _STEP = 1e-6  # in the quantile, of the derivative that gives a density of the draws
-_OUTSIDE_THE_WAVE = ("ra", "dec", "psi", "geocent_time", "luminosity_distance", "theta_jn", "phase")
+_OUTSIDE_THE_WAVE = (RA, DEC, PSI, TIME, DISTANCE, INCLINATION, PHASE)
 
 
 class Quantiles:

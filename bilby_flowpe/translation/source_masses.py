@@ -18,13 +18,13 @@ from bilby.core.prior import PriorDict, Uniform
 from bilby.gw.likelihood import GravitationalWaveTransient
 
 from ..errors import SimulationError
+from ..names import DISTANCE
 from ..priors import Parameters, PriorTransform, copied
 from ..redshifts import Redshifts
 from ..waves.waveforms import polarisations
 
 SOURCE = "_source"  # how Bilby's names of masses in the source's frame end
 _MASSES = ("mass_1", "mass_2", "chirp_mass", "total_mass")
-_DISTANCE = "luminosity_distance"
 # Draws at which the waveform is tried, and how far it may be off: Bilby finds redshifts to 1e-8 by iteration, which turns the
 # phase of a light binary by some 1e-5.
 _ROWS, _TOLERANCE = 4, 1e-4
@@ -49,7 +49,7 @@ class SourceMasses:
     def __init__(self, transform: PriorTransform) -> None:
         self.keys = source_masses(transform)
         self._asked = transform
-        distance = transform.priors[_DISTANCE]
+        distance = transform.priors[DISTANCE]
         self.redshift = Redshifts(float(distance.minimum), float(distance.maximum))
 
     def plain_priors(self, priors: PriorDict) -> PriorDict:
@@ -64,7 +64,7 @@ class SourceMasses:
 
     def back(self, parameters: Parameters) -> Parameters:
         """Parameters (N,) with masses in the source's frame."""
-        scale = 1 + self.redshift(np.asarray(parameters[_DISTANCE], dtype=np.float64))
+        scale = 1 + self.redshift(np.asarray(parameters[DISTANCE], dtype=np.float64))
         asked = dict(parameters)
         for key in self.keys:
             asked[key] = asked.pop(key.removesuffix(SOURCE)) / scale
@@ -72,7 +72,7 @@ class SourceMasses:
 
     def log_ratio(self, plain: Parameters, asked: Parameters) -> np.ndarray:
         """Log density (N,) that the prior asked for has in the plain parameters, over that of the plain prior."""
-        scale = 1 + self.redshift(np.asarray(plain[_DISTANCE], dtype=np.float64))
+        scale = 1 + self.redshift(np.asarray(plain[DISTANCE], dtype=np.float64))
         of_plain = self._plain.log_prob({key: plain[key] for key in self._plain.keys})
         of_asked = self._asked.log_prob({key: asked[key] for key in self._asked.keys})
         inside = np.isfinite(of_plain)
@@ -89,9 +89,9 @@ def source_masses(transform: PriorTransform) -> tuple[str, ...]:
     """
     keys = tuple(f"{mass}{SOURCE}" for mass in _MASSES if f"{mass}{SOURCE}" in transform.keys)
     named = {*transform.keys, *transform.fixed, *transform.constraints}
-    if not keys or _DISTANCE not in transform.keys or any(key.removesuffix(SOURCE) in named for key in keys):
+    if not keys or DISTANCE not in transform.keys or any(key.removesuffix(SOURCE) in named for key in keys):
         return ()
-    for key in (*keys, _DISTANCE):
+    for key in (*keys, DISTANCE):
         prior = transform.priors[key]
         if getattr(prior, "required_variables", None) or not np.all(np.isfinite([prior.minimum, prior.maximum])):
             return ()
@@ -106,7 +106,7 @@ def can_be_drawn_in_the_detectors_frame(likelihood: GravitationalWaveTransient, 
         return False
     frame = SourceMasses(transform)
     draws = transform.sample(_ROWS, np.random.default_rng(20200218))
-    scale = 1 + frame.redshift(draws[_DISTANCE])
+    scale = 1 + frame.redshift(draws[DISTANCE])
     for index in range(_ROWS):
         row: dict[str, Any] = {**transform.fixed, **{key: float(value[index]) for key, value in draws.items()}}
         seen = {key: value for key, value in row.items() if key not in frame.keys}

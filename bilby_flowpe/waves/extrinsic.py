@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from ..names import DEC, DISTANCE, INCLINATION, PHASE, PLACE, PSI, RA, TIME
 from ..priors import Parameters, PriorTransform
 from .detectors import Detector
 from .symmetries import Symmetries, inclination_factors
@@ -37,19 +38,19 @@ class Extrinsic:
     @property
     def reference_distance(self) -> float:
         """Distance of the stored waveforms in Mpc."""
-        return {**self.transform.fixed, **self.transform.from_median()}["luminosity_distance"]
+        return {**self.transform.fixed, **self.transform.from_median()}[DISTANCE]
 
     def amplitudes(self, parameters: Parameters) -> np.ndarray:
         """Complex factors of the stored polarisations, (N, D, P): distance, phase, inclination and antenna."""
         known = self.known(parameters)
-        size = len(known["geocent_time"])
-        scale = self.reference_distance / known["luminosity_distance"] + 0j
+        size = len(known[TIME])
+        scale = self.reference_distance / known[DISTANCE] + 0j
         if self.symmetries.phase_order:
-            scale = scale * np.exp(1j * self.symmetries.phase_order * known["phase"])
-        plus, cross = inclination_factors(known["theta_jn"]) if self.symmetries.inclination else (1.0, 1.0)
+            scale = scale * np.exp(1j * self.symmetries.phase_order * known[PHASE])
+        plus, cross = inclination_factors(known[INCLINATION]) if self.symmetries.inclination else (1.0, 1.0)
         factors = np.empty((size, len(self.detectors), 2), dtype=np.complex128)
         for index, detector in enumerate(self.detectors):
-            antenna = detector.antenna(known["ra"], known["dec"], known["psi"], known["geocent_time"])
+            antenna = detector.antenna(known[RA], known[DEC], known[PSI], known[TIME])
             factors[:, index, 0] = antenna[0] * plus * scale
             factors[:, index, 1] = antenna[1] * cross * scale
         if self.symmetries.cross_ratio:
@@ -66,14 +67,14 @@ class Extrinsic:
             conditional.
         """
         transform = self.transform
-        if not (self.symmetries.inclination and "theta_jn" in transform.independent_keys()):
+        if not (self.symmetries.inclination and INCLINATION in transform.independent_keys()):
             return False
-        prior = transform.priors["theta_jn"]
+        prior = transform.priors[INCLINATION]
         trial = np.linspace(prior.minimum, prior.maximum, 9)
         if not np.allclose(prior.cdf(np.pi - trial), 1 - prior.cdf(trial), atol=1e-9):
             return False
         draws = transform.sample(64, np.random.default_rng(2))
-        one, other = self.amplitudes(draws), self.amplitudes({**draws, "theta_jn": np.pi - draws["theta_jn"]})
+        one, other = self.amplitudes(draws), self.amplitudes({**draws, INCLINATION: np.pi - draws[INCLINATION]})
         if any_angle:
             common = np.sum(one * other.conj(), axis=(1, 2), keepdims=True)
             other = other * common / np.maximum(np.abs(common), 1e-300)
@@ -82,11 +83,11 @@ class Extrinsic:
     def single_response(self) -> tuple[float, float] | None:
         """Antenna response of the only detector, where one number each gives what distance and inclination do."""
         transform = self.transform
-        needed = {"luminosity_distance", "theta_jn"}
-        sky_fixed = all(key in transform.fixed for key in ("ra", "dec", "psi"))
+        needed = {DISTANCE, INCLINATION}
+        sky_fixed = all(key in transform.fixed for key in PLACE)
         if len(self.detectors) != 1 or not sky_fixed or not needed <= set(transform.independent_keys()):
             return None
         known = self.known({key: np.array([value]) for key, value in transform.from_median().items()})
-        plus, cross = self.detectors[0].antenna(known["ra"], known["dec"], known["psi"], known["geocent_time"])
+        plus, cross = self.detectors[0].antenna(known[RA], known[DEC], known[PSI], known[TIME])
         # Seen edge on the signal would vanish: the effective distance has no bound then.
         return (float(plus[0]), float(cross[0])) if abs(plus[0]) > _DARK * abs(cross[0]) else None

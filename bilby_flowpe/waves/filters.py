@@ -11,11 +11,10 @@ import numpy as np
 from bilby.gw.likelihood import GravitationalWaveTransient
 from scipy.fft import ifft
 
+from ..names import TIME
 from ..processes.parallel import Row
 from .inner_products import Projection
 
-PLACE = ("ra", "dec", "psi")
-TIME = "geocent_time"
 _LONGEST_WINDOW = 20.0  # seconds: over half of it the Earth turns by 7e-4 rad, of which a parabola leaves 3e-11
 
 Wave = Mapping[str, np.ndarray]

@@ -16,6 +16,7 @@ from bilby.gw.detector import Interferometer
 from bilby.gw.detector.calibration import Recalibrate
 from bilby.gw.likelihood import GravitationalWaveTransient
 
+from ..names import DEC, PHASE, PSI, RA, TIME
 from ..overrides import replaced
 from ..processes.parallel import Row
 from .waveforms import waveform
@@ -37,7 +38,7 @@ class InnerProducts:
 
     def __init__(self, likelihood: GravitationalWaveTransient, own_phase: bool = False) -> None:
         self.likelihood = likelihood
-        self._phase: Row = {} if own_phase else {"phase": 0.0}
+        self._phase: Row = {} if own_phase else {PHASE: 0.0}
         plain = not replaced(likelihood, GravitationalWaveTransient, _LIKELIHOOD_METHODS) and all(
             type(ifo.calibration_model) is Recalibrate and not replaced(ifo, Interferometer, _DETECTOR_METHODS)
             for ifo in likelihood.interferometers
@@ -129,10 +130,10 @@ class Projection:
 
     def seen(self, row: Row, modes: Sequence[str]) -> tuple[list[float], float]:
         """Antenna response to each polarisation, and arrival in seconds since the segment's start."""
-        interferometer, time = self._interferometer, row["geocent_time"]
-        sky = row["ra"], row["dec"]
+        interferometer, time = self._interferometer, row[TIME]
+        sky = row[RA], row[DEC]
         antenna_time = time if interferometer.reference_time is None else interferometer.reference_time
-        response = [interferometer.antenna_response(*sky, antenna_time, row["psi"], mode) for mode in modes]
+        response = [interferometer.antenna_response(*sky, antenna_time, row[PSI], mode) for mode in modes]
         # The two GPS times first: their difference is small.
         return response, (time - self.start) + interferometer.time_delay_from_geocenter(*sky, time)
 

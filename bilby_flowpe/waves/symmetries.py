@@ -16,12 +16,13 @@ import numpy as np
 from bilby.gw.waveform_generator import WaveformGenerator
 
 from ..errors import SimulationError
+from ..names import DISTANCE, INCLINATION, PHASE, PLACE, TIME
 from ..priors import PriorTransform
 from ..processes.parallel import Row
 from .waveforms import Polarisations, polarisations
 
 TOLERANCE = 1e-6
-EXTRINSIC = ("geocent_time", "ra", "dec", "psi")
+EXTRINSIC = (TIME, *PLACE)
 _CHECKS = 6
 _SEED_OF_MORE = 20261129  # any number: the same draws for the same prior
 _PHASES, _MOST_ORDERS = 16, 8
@@ -61,9 +62,9 @@ class Symmetries:
     def cheap_keys(self) -> tuple[str, ...]:
         """Parameters that need no waveform call of their own."""
         named = {
-            "luminosity_distance": self.distance,
-            "phase": self.phase_order != 0,
-            "theta_jn": self.inclination,
+            DISTANCE: self.distance,
+            PHASE: self.phase_order != 0,
+            INCLINATION: self.inclination,
         }
         return (*self.inert, *(key for key, holds in named.items() if holds))
 
@@ -139,20 +140,20 @@ def _acts_as_said(generator: WaveformGenerator, row: Row, symmetries: Symmetries
 
     Terms of several orders are not tried, for waveforms are made anew at the phases that they choose.
     """
-    reference = {**row, **({"theta_jn": 0.0} if symmetries.inclination else {})}
+    reference = {**row, **({INCLINATION: 0.0} if symmetries.inclination else {})}
     if (strain := polarisations(generator, reference)) is None:
         return True
     moved = {**row, **{key: float(median[key]) for key in symmetries.inert}}
     factor = 1.0 + 0j
     if symmetries.distance:
-        moved["luminosity_distance"] = 2 * row["luminosity_distance"]
+        moved[DISTANCE] = 2 * row[DISTANCE]
         factor *= 0.5
     if symmetries.phase_order:
-        moved["phase"] = row["phase"] + _TURN
+        moved[PHASE] = row[PHASE] + _TURN
         factor *= np.exp(1j * symmetries.phase_order * _TURN)
     factors = {"plus": factor, "cross": factor}
     if symmetries.inclination:
-        plus, cross = inclination_factors(np.asarray(row["theta_jn"]))
+        plus, cross = inclination_factors(np.asarray(row[INCLINATION]))
         factors = {"plus": factor * complex(plus), "cross": factor * complex(cross)}
     ratio = symmetries.cross_ratio
     if ratio:
@@ -183,14 +184,12 @@ def _tried(
     inert = tuple(
         key for key in EXTRINSIC if key in transform.keys and agrees({key: float(transform.from_median()[key])})
     )
-    distance = "luminosity_distance" in known and all(
-        _same(
-            generator, row, strain, {"luminosity_distance": 2 * row["luminosity_distance"]}, {"plus": 0.5, "cross": 0.5}
-        )
+    distance = DISTANCE in known and all(
+        _same(generator, row, strain, {DISTANCE: 2 * row[DISTANCE]}, {"plus": 0.5, "cross": 0.5})
         for row, strain in good
     )
-    order = next((m for m in (2, -2) if "phase" in known and _turns(generator, good, m)), 0)
-    candidates = good if order and "theta_jn" in known else []
+    order = next((m for m in (2, -2) if PHASE in known and _turns(generator, good, m)), 0)
+    candidates = good if order and INCLINATION in known else []
     ratios = [ratio for row, _ in candidates if (ratio := _face_on_ratio(generator, row))]
     inclination = len(ratios) == len(good) and all(_inclines(generator, row, strain) for row, strain in good)
     # Where spins turn the whole angular momentum about, face on is the other way round: there is no one ratio then.
@@ -201,7 +200,7 @@ def _tried(
         phase_order=order,
         inclination=inclination,
         cross_ratio=complex(np.round(ratios[0], 9)) if one_ratio else 0j,
-        phase_orders=_phase_orders(generator, good) if "phase" in known and not order else (),
+        phase_orders=_phase_orders(generator, good) if PHASE in known and not order else (),
     )
 
 
@@ -240,7 +239,7 @@ def _same(
 
 def _turns(generator: WaveformGenerator, good: list[tuple[Row, Polarisations]], order: int) -> bool:
     return all(
-        _same(generator, row, strain, {"phase": row["phase"] + turn}, dict.fromkeys(strain, np.exp(1j * order * turn)))
+        _same(generator, row, strain, {PHASE: row[PHASE] + turn}, dict.fromkeys(strain, np.exp(1j * order * turn)))
         for row, strain in good
         for turn in (0.3, 1.1)
     )
@@ -254,7 +253,7 @@ def _phase_orders(generator: WaveformGenerator, good: list[tuple[Row, Polarisati
     shares = np.zeros(_PHASES)
     terms = []
     for row, _ in good:
-        tried = (polarisations(generator, {**row, "phase": float(phase)}) for phase in phases)
+        tried = (polarisations(generator, {**row, PHASE: float(phase)}) for phase in phases)
         made = [np.stack([strain["plus"], strain["cross"]]) for strain in tried if strain is not None]
         if len(made) < len(phases):
             return ()
@@ -266,8 +265,8 @@ def _phase_orders(generator: WaveformGenerator, good: list[tuple[Row, Polarisati
     if not 0 < len(kept) <= _MOST_ORDERS:
         return ()
     for (row, strain), of_row in zip(good, terms, strict=True):
-        phase = row["phase"] + 0.3
-        moved = polarisations(generator, {**row, "phase": phase})
+        phase = row[PHASE] + 0.3
+        moved = polarisations(generator, {**row, PHASE: phase})
         if moved is None:
             return ()
         wave = np.einsum("m,mpf->pf", np.exp(1j * orders[kept] * phase), of_row[kept])
@@ -279,7 +278,7 @@ def _phase_orders(generator: WaveformGenerator, good: list[tuple[Row, Polarisati
 
 def _face_on_ratio(generator: WaveformGenerator, row: Mapping[str, float]) -> complex | None:
     """``None`` where there is no waveform, zero where the ratio is no constant."""
-    strain = polarisations(generator, {**row, "theta_jn": 0.0})
+    strain = polarisations(generator, {**row, INCLINATION: 0.0})
     if strain is None:
         return None
     power = float(np.sum(np.abs(strain["plus"]) ** 2))
@@ -292,12 +291,12 @@ def _face_on_ratio(generator: WaveformGenerator, row: Mapping[str, float]) -> co
 
 
 def _inclines(generator: WaveformGenerator, row: Mapping[str, float], strain: Mapping[str, np.ndarray]) -> bool:
-    face_on = polarisations(generator, {**row, "theta_jn": 0.0})
+    face_on = polarisations(generator, {**row, INCLINATION: 0.0})
     if face_on is None:
         return False
     scale = max(float(np.max(np.abs(series))) for series in face_on.values())
-    for theta in (row["theta_jn"], 1.0, 2.5):
-        inclined = strain if theta == row["theta_jn"] else polarisations(generator, {**row, "theta_jn": theta})
+    for theta in (row[INCLINATION], 1.0, 2.5):
+        inclined = strain if theta == row[INCLINATION] else polarisations(generator, {**row, INCLINATION: theta})
         if inclined is None:
             return False
         for mode, factor in zip(("plus", "cross"), inclination_factors(np.asarray(theta)), strict=True):

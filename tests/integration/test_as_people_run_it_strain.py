@@ -20,9 +20,9 @@ from bilby.core.prior import Constraint, PriorDict, Uniform
 from bilby.core.result import read_in_result
 from bilby.gw.detector import PowerSpectralDensity
 from scipy.stats import norm
-from strain import smooth_curve, stationary, with_signal, write_strain
 
 from bilby_flowpe.observed import interferometer, noise_curve, read_strain
+from tests.strain import smooth_curve, stationary, with_signal, write_strain
 
 EXAMPLE = Path(__file__).resolve().parents[2] / "examples" / "real_event.py"
 FOLDER = os.environ.get("BILBY_FLOWPE_STRAIN")

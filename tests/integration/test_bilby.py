@@ -17,7 +17,8 @@ from bilby.core.result import Result, ResultList, read_in_result
 from bilby.gw.conversion import generate_all_bbh_parameters
 from bilby.gw.result import CBCResult
 from scipy.special import logsumexp
-from trained import train_into
+
+from tests.trained import train_into
 
 Problem = tuple[Any, Any]
 QUICK = {

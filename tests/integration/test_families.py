@@ -8,7 +8,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from trained import small_settings
 
 from bilby_flowpe.importance import summarise
 from bilby_flowpe.model import TrainedPosterior
@@ -17,6 +16,7 @@ from bilby_flowpe.priors import PriorTransform
 from bilby_flowpe.proposals.mixture import flow_alone, marginal_log_prob
 from bilby_flowpe.sampling.weighing import Target, WeightedDraws
 from bilby_flowpe.training.build import train_model
+from tests.trained import small_settings
 
 DRAWS = 1200
 

@@ -14,7 +14,6 @@ import torch
 from bilby.core.likelihood import GaussianLikelihood, Likelihood
 from bilby.core.prior import Gaussian, PriorDict, Uniform
 from bilby.gw.detector import PowerSpectralDensity
-from trained import small_settings
 
 from bilby_flowpe import cache as cache_module
 from bilby_flowpe.bound import BoundPosterior
@@ -30,6 +29,7 @@ from bilby_flowpe.storage.folder import write_description
 from bilby_flowpe.training.build import train_model
 from bilby_flowpe.training.settings import Settings, adapted
 from bilby_flowpe.translation.contract import describe
+from tests.trained import small_settings
 
 TINY = small_settings(steps=30, n_waveforms=300)
 

@@ -10,7 +10,6 @@ import torch
 from bilby.core.likelihood import Likelihood
 from bilby.core.prior import Constraint, Gaussian, PriorDict, Uniform
 from scipy.stats import norm
-from test_sampling_refine import LOG_Z, Fast, Start, target
 
 from bilby_flowpe.errors import DataError
 from bilby_flowpe.importance import summarise
@@ -24,6 +23,7 @@ from bilby_flowpe.sampling.outcome import Outcome
 from bilby_flowpe.sampling.weighing import Target
 from bilby_flowpe.surprise import DISTANCE, Surprise
 from bilby_flowpe.verdict import judge
+from tests.sampling.test_refine import LOG_Z, Fast, Start, target
 
 
 def sample(likelihood: Fast, start: Start | None, refine: bool = True, budget: int = 200_000, seed: int = 1) -> Outcome:

@@ -7,11 +7,10 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
-from test_training_loop import KINDS, TINY, FailingToy, Toy, network
-
 from bilby_flowpe.processes.fabric import FabricTeam
 from bilby_flowpe.processes.team import Team
 from bilby_flowpe.training.loop import History, train
+from tests.training.test_loop import KINDS, TINY, FailingToy, Toy, network
 
 SHARDS = 2
 

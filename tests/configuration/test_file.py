@@ -24,7 +24,7 @@ from bilby_flowpe.training.recipe import TrainingConfig, green2020_training
 from bilby_flowpe.training.settings import Settings
 from bilby_flowpe.translation.contract import describe
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 
 PRIORS = """
 [priors]

@@ -10,9 +10,9 @@ import sys
 import numpy as np
 import pytest
 from bilby.core.likelihood import GaussianLikelihood
-from test_problems_toys import draw
 
 from bilby_flowpe.problems.constrained import constrained_gaussian, share_left
+from tests.problems.test_toys import draw
 
 
 @pytest.mark.parametrize("simulates", [False, True])

@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 from bilby.core.likelihood import GaussianLikelihood
 from bilby.core.prior import Gaussian, PriorDict, Uniform
-from trained import small_settings
 
 from bilby_flowpe.cli import main
 from bilby_flowpe.commands.models import digest
@@ -26,6 +25,7 @@ from bilby_flowpe.validation.coverage import (
     summarise_coverage,
 )
 from bilby_flowpe.validation.ranks import JOINT
+from tests.trained import small_settings
 
 FEW = CoverageConfig(samples=500, effective=50, evaluations=700, seed=3)
 

@@ -11,7 +11,6 @@ import bilby
 import numpy as np
 import pytest
 import torch
-from approximations import generator_of, multibanded, relatively_binned
 from bilby.core.likelihood import GaussianLikelihood, Likelihood
 from bilby.core.prior import (
     Constraint,
@@ -35,6 +34,7 @@ from bilby_flowpe.model import TrainedPosterior
 from bilby_flowpe.proposals.mixture import Draws, flow_alone
 from bilby_flowpe.sampling.weighing import Target, WeightedDraws
 from bilby_flowpe.translation.problem import Unchanged, translated
+from tests.approximations import generator_of, multibanded, relatively_binned
 
 Trained = tuple[Path, TrainedPosterior]
 Problem = tuple[Likelihood, PriorDict]

@@ -8,8 +8,9 @@ from bilby.gw.likelihood import GravitationalWaveTransient
 
 from bilby_flowpe.conditional.arrival import SHARE, TimedProducts
 from bilby_flowpe.conditional.base import ConditionalConfig, ExactConditional
+from bilby_flowpe.names import PLACE, TIME
 from bilby_flowpe.processes.parallel import evaluate
-from bilby_flowpe.waves.filters import PLACE, TIME, Filters, Track
+from bilby_flowpe.waves.filters import Filters, Track
 from bilby_flowpe.waves.inner_products import InnerProducts, Projection
 
 MODES = ["plus", "cross"]

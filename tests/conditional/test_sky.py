@@ -10,7 +10,8 @@ from bilby.gw.detector import get_empty_interferometer
 from scipy.stats import kstest
 
 from bilby_flowpe.conditional import sky
-from bilby_flowpe.conditional.sky import DEC, RA, TIME, SkyProposal, interpolated
+from bilby_flowpe.conditional.sky import SkyProposal, interpolated
+from bilby_flowpe.names import DEC, RA, TIME
 from bilby_flowpe.waves.detectors import Detector
 
 START, SPACING = 1126259460.0, 1 / 4096

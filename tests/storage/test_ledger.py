@@ -177,7 +177,7 @@ def test_a_full_disk_is_said_and_no_more(
 def test_a_run_that_ended_leaves_nothing(tmp_path: Path) -> None:
     """At the end of the process; a next run of the same process under the same name is another one."""
     program = (
-        "import sys; sys.path.insert(0, {tests!r}); import test_storage_ledger as t; from pathlib import Path\n"
+        "import sys; sys.path.insert(0, {root!r}); from tests.storage import test_ledger as t; from pathlib import Path\n"
         "t.module._WORTH = 0.0\n"
         "kept = t.Ledger(Path({folder!r})); kept.seed = 5\n"
         "t.remembering(kept, lambda: t.evaluate(t.Task(), t.ROWS)); kept.finish()\n"
@@ -190,7 +190,7 @@ def test_a_run_that_ended_leaves_nothing(tmp_path: Path) -> None:
         ("raised", "raise KeyboardInterrupt", True),
     ):
         folder = str(tmp_path / name)
-        text = (program + more).format(tests=str(Path(__file__).parent), folder=folder)
+        text = (program + more).format(root=str(Path(__file__).parents[2]), folder=folder)
         subprocess.run([sys.executable, "-c", text], check=False, stderr=subprocess.DEVNULL)
         assert Path(folder).exists() == left, name
 

@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from approximations import APPROXIMATIONS, generator_of, multibanded
 from bilby.core.likelihood import GaussianLikelihood
 from bilby.gw import source
 from bilby.gw.detector.calibration import CubicSpline
@@ -30,6 +29,7 @@ from bilby_flowpe.translation.plain import (
     plain_likelihood,
     unmarginalised,
 )
+from tests.approximations import APPROXIMATIONS, generator_of, multibanded
 
 
 def rows_near(likelihood: Any, priors: Any, size: int = 20) -> list[dict[str, float]]:

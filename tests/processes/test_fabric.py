@@ -13,11 +13,10 @@ import pytest
 
 pytest.importorskip("lightning_fabric")
 
-from together import trained
-
 from bilby_flowpe.errors import ConfigurationError
 from bilby_flowpe.processes.fabric import FabricTeam
 from bilby_flowpe.processes.team import Alone
+from tests.processes.together import trained
 
 SCRIPT = Path(__file__).with_name("together.py")
 COMPARED = ("step", "learning_rate", "train_loss", "validation_loss", "validation_loss_paper", "best")

@@ -7,8 +7,9 @@ import pytest
 from bilby.core.prior import Interped, PowerLaw, PriorDict
 from scipy.special import logsumexp
 
-from bilby_flowpe.conditional.amplitudes import DISTANCE, KnownAmplitude, amplitudes_of, at_phase, averaged_over_phase
+from bilby_flowpe.conditional.amplitudes import KnownAmplitude, amplitudes_of, at_phase, averaged_over_phase
 from bilby_flowpe.errors import ContractError
+from bilby_flowpe.names import DISTANCE
 from bilby_flowpe.priors import PriorTransform
 
 

@@ -12,8 +12,8 @@ from scipy.stats import kstest
 from bilby_flowpe.conditional.arrival import SHARE, TimedProducts
 from bilby_flowpe.conditional.base import ConditionalConfig, ExactConditional
 from bilby_flowpe.errors import ContractError
+from bilby_flowpe.names import TIME
 from bilby_flowpe.priors import PriorTransform
-from bilby_flowpe.waves.filters import TIME
 from bilby_flowpe.waves.inner_products import InnerProducts
 
 PHASE_AND_TIME = ConditionalConfig(("phase", TIME), 2)
