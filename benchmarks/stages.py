@@ -45,6 +45,7 @@ from bilby_flowpe.sampling.weighing import Target
 from bilby_flowpe.simulation import SimulationConfig, make_simulator
 from bilby_flowpe.storage.folder import write_text
 from bilby_flowpe.training.stream import Stream
+from bilby_flowpe.translation.translated import as_it_stands
 
 STAGES = ("simulation", "training", "draws", "weighing", "imports", "million")
 MODELS = ("green2020-5d-maf", "green2020-5d-cvae+", "green2020-8d-maf")
@@ -207,7 +208,7 @@ def weighing(npool: int, size: int, pairs: int) -> Iterator[Line]:
     bound = find_model(MODELS[0]).bind(likelihood, transform)
 
     def ours() -> float:
-        target = Target(likelihood, transform, True, bound.conditional, npool)
+        target = Target(as_it_stands(likelihood, transform), True, bound.conditional, npool)
         generator, rng = torch.Generator().manual_seed(1), np.random.default_rng(1)
         return size / timed(lambda: target.draw(bound.mixture(), size, generator, rng))
 
@@ -235,6 +236,7 @@ logger.setLevel("ERROR")
 from bilby_flowpe.priors import PriorTransform
 from bilby_flowpe.problems import green2020
 from bilby_flowpe.simulation import SimulationConfig, make_simulator
+from bilby_flowpe.translation.translated import as_it_stands
 likelihood, priors = green2020(5, seed=1)
 began = time.perf_counter()
 config = SimulationConfig(n_waveforms=10**6)

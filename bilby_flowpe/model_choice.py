@@ -33,7 +33,7 @@ from .training.calibrate import MEASURING
 from .training.recipe import TrainingConfig, has_learnt
 from .training.settings import Settings
 from .translation.contract import Contract, describe
-from .translation.problem import Unchanged
+from .translation.translated import Translated
 
 _LEAST_WAVEFORMS = 10_000  # a network that learns from fewer knows these by heart
 _NEAR_MISS = 3  # reasons that refuse a model, up to which it is named before another one is trained
@@ -65,7 +65,7 @@ class ModelChoice:
     """
 
     def __init__(
-        self, sampler: Sampler, translation: Unchanged, ledger: Ledger, scratch: Path, calibrated: bool = True
+        self, sampler: Sampler, translation: Translated, ledger: Ledger, scratch: Path, calibrated: bool = True
     ) -> None:
         self.sampler, self.translation, self.ledger, self.calibrated = sampler, translation, ledger, calibrated
         self.kwargs = sampler.kwargs

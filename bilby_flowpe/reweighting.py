@@ -20,11 +20,11 @@ from bilby.core.utils import logger
 from .arguments import check_npool, check_seed, whole
 from .errors import ConfigurationError, DataError, PriorError
 from .importance import equal_weight_rows, normalised_weights, summarise
+from .likelihoods import LogLikelihood, gives_ratio
 from .priors import Parameters
 from .processes.parallel import evaluate, make_rows
 from .statistics import KEY, is_merged, statistics_of
 from .translation.covers import AnyPrior
-from .likelihoods import LogLikelihood, gives_ratio
 from .translation.plain import is_wave, marginalised
 from .verdict import Evidence, judge
 

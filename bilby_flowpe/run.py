@@ -14,9 +14,11 @@ from bilby.core.utils import check_directory_exists_and_if_not_mkdir, logger, ra
 
 from .bands import FILE, save_bands, whitened_bands
 from .bound import BoundPosterior
+from .chain.meter import Meter
 from .conditional.base import Conditional, ConditionalConfig
 from .conditional.modes import conditional_of
 from .errors import ConfigurationError
+from .likelihoods import gives_ratio
 from .model_choice import ModelChoice
 from .processes.parallel import Row
 from .proposals.mixture import flow_alone
@@ -27,8 +29,7 @@ from .sampling.outcome import Outcome, fill_raw, fill_weighted
 from .sampling.weighing import Target
 from .storage.identity import identity_of
 from .storage.ledger import Ledger, remembering
-from .likelihoods import gives_ratio
-from .translation.problem import translated
+from .translation.translate import translated
 from .waves.inner_products import has_own_frequencies
 
 _UNSEEN_SEED = 2**31 - 1
@@ -109,22 +110,10 @@ class Run:
         weighted = self.kwargs["importance"]
         wanted = Wanted(self.kwargs["n_effective"], self.kwargs["n_posterior"], self.kwargs["refine"], self.progress)
         budget = Budget(self.kwargs["max_likelihood_evaluations"], self.kwargs["max_time"])
-        ratio, record = bool(self.sampler.use_ratio), ClosedFormRecord()
-        n_likelihood = n_nan = 0
+        ratio, record, meter = bool(self.sampler.use_ratio), ClosedFormRecord(), Meter()
         failing: list[Row] = []
         while True:
-            target = Target(
-                self.likelihood,
-                self.transform,
-                ratio,
-                conditional,
-                self.npool,
-                self.translation,
-                n_likelihood,
-                n_nan,
-                closed_form=record,
-                raises=weighted,
-            )
+            target = Target(self.translation, ratio, conditional, self.npool, meter, record, raises=weighted)
             proposal = None
             if bound is not None:
                 proposal = bound.mixture() if weighted else flow_alone(bound)
@@ -147,8 +136,8 @@ class Run:
                     "likelihood evaluations"
                 )
                 record = ClosedFormRecord(dropped=(*record.dropped, *dropped))
-                n_likelihood, n_nan = target.n_likelihood, target.n_nan
-                conditional, bound = left, None
+                # Draws may now take longer, or less long.
+                conditional, bound, meter.seconds_each = left, None, 0.0
                 continue
             finally:
                 self.seconds |= event.seconds
@@ -160,9 +149,8 @@ class Run:
         if not self.sampler.use_ratio:
             return
         draws = self.transform.sample(_RATIOS_TRIED, np.random.default_rng(20200218))
-        rows = translation.rows(
-            draws, {key: np.full(_RATIOS_TRIED, x) for key, x in translation.middle_of_extra.items()}
-        )
+        medians = {key: np.full(_RATIOS_TRIED, x) for key, x in translation.calibration.reference.items()}
+        rows = translation.rows({**draws, **medians})
         if not gives_ratio(translation.asked, rows):
             raise ConfigurationError(
                 f"use_ratio=True: a {type(translation.asked).__name__} has no likelihood of noise alone, its log likelihood "
@@ -190,7 +178,7 @@ class Run:
 
     def _tell_what_draws(self, target: Target, bound: BoundPosterior | None, source: str) -> None:
         """Say what in truth draws the parameters: Bilby has printed the arguments, which a model that is given overrules."""
-        by_closed_form = [key for key in target.transform.keys if key in target.conditional.keys]
+        by_closed_form = [key for key in target.transform.keys if key in target.conditional_keys]
         conditional = f"; in closed form, given these: {', '.join(by_closed_form)}" if by_closed_form else ""
         if bound is None:
             logger.info(f"Proposal: refined from the prior for {', '.join(target.keys)}{conditional}")

@@ -30,6 +30,7 @@ from bilby_flowpe.proposals.mixture import Draws, flow_alone
 from bilby_flowpe.sampling.weighing import Target
 from bilby_flowpe.storage import folder as folder_module
 from bilby_flowpe.storage.folder import DESCRIPTION, FORMAT, WEIGHTS, write_description
+from bilby_flowpe.translation.translated import as_it_stands
 from bilby_flowpe.waves.symmetries import find_symmetries
 
 Trained = tuple[Path, TrainedPosterior]
@@ -279,7 +280,7 @@ def weighed(model: TrainedPosterior, likelihood: GravitationalWaveTransient, pri
     """Weights of a model, under priors that need not be those trained with."""
     transform = PriorTransform(priors)
     bound = model.bind(likelihood, transform)
-    target = Target(likelihood, transform, True, bound.conditional)
+    target = Target(as_it_stands(likelihood, transform), True, bound.conditional)
     return target.draw(bound.mixture(), size, torch.Generator().manual_seed(5), np.random.default_rng(5)), bound
 
 

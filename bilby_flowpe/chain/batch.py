@@ -14,7 +14,6 @@ from .comparison import Comparison, joined
 from .step import Increment
 
 
-
 @dataclass
 class Batch:
     """What is known of N rows after the steps taken so far.
@@ -37,8 +36,6 @@ class Batch:
         What the steps have added to the log prior that is reported, (N,).
     checks
         Rows at which the closed form of a step is compared with the likelihood.
-    made, unmade
-        Numbers of the rows for which the task of the latest step gave a value, and of those for which it gave none.
     compared
         All comparisons so far.
     n_nan
@@ -53,8 +50,6 @@ class Batch:
     log_steps: np.ndarray
     log_prior_change: np.ndarray
     checks: int
-    made: np.ndarray
-    unmade: np.ndarray
     compared: Comparison = field(default_factory=Comparison)
     n_nan: int = 0
 
@@ -68,9 +63,8 @@ class Batch:
         of_prior = {key: value for key, value in columns.items() if key in prior.keys}
         log_prior = np.where(draws.inside, prior.log_prob(of_prior, tuple(own)), -np.inf)
         inside = log_prior > -np.inf
-        none = np.empty(0, dtype=int)
         start = np.where(inside, 0.0, -np.inf)
-        return cls(draws, prior, columns, log_prior, start, start.copy(), np.zeros(size), checks, none, none)
+        return cls(draws, prior, columns, log_prior, start, start.copy(), np.zeros(size), checks)
 
     @property
     def alive(self) -> np.ndarray:
@@ -85,10 +79,6 @@ class Batch:
     def parameters_of(self, rows: np.ndarray) -> Parameters:
         """The parameters of the prior at some rows."""
         return {key: value[rows] for key, value in self.parameters.items()}
-
-    def evaluated(self, chosen: np.ndarray, good: np.ndarray) -> None:
-        """Note for which of the chosen rows a task gave a value."""
-        self.made, self.unmade = chosen[good], chosen[~good]
 
     def add(self, chosen: np.ndarray, increment: Increment) -> None:
         """Take what a step brings for the chosen rows."""

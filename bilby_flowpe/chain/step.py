@@ -52,7 +52,7 @@ class Increment:
     log_likelihood: np.ndarray | None = None
     log_prior: np.ndarray | float = 0.0
     n_nan: int = 0
-    compared: Comparison = Comparison()
+    compared: Comparison = field(default_factory=Comparison)
 
 
 class Step(Protocol):

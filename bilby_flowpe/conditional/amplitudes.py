@@ -8,6 +8,7 @@ no exactness.
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Mapping
 
 import numpy as np
@@ -63,8 +64,9 @@ class KnownAmplitude:
     def __init__(self, log_likelihood: OfAmplitude = averaged_over_phase) -> None:
         self.log_likelihood = log_likelihood
 
-    def defend(self, share: float) -> None:
-        """There is but one."""
+    def defended(self, share: float) -> KnownAmplitude:
+        """Return the same: there is no other amplitude to draw."""
+        return self
 
     def log_marginal(self, kappa: np.ndarray, norm: np.ndarray) -> np.ndarray:
         """As :meth:`Amplitudes.log_marginal`."""
@@ -134,9 +136,14 @@ class Amplitudes:
         # Eight widths of the likelihood are worth 32 of the logarithm: a prior that gives back less than half moves nothing.
         self._even = bool(np.ptp(self._log_prior_table) < _WIDTHS**2 / 4)
 
-    def defend(self, share: float) -> None:
-        """Draw a share from the prior: where another likelihood weighs the draws, it may want distances out of their reach."""
-        self._prior_share = share
+    def defended(self, share: float) -> Amplitudes:
+        """Return amplitudes a share of which is drawn from the prior.
+
+        Where another likelihood weighs the draws, it may want distances out of their reach.
+        """
+        other = copy.copy(self)
+        other._prior_share = share
+        return other
 
     @property
     def range(self) -> tuple[float, float]:

@@ -65,12 +65,9 @@ class SpotCheck:
 
     def choose(self, batch: Batch) -> np.ndarray:
         """Choose a few rows without a value, then those to compare."""
-        asked = self._without_value(batch)
-        made = batch.made
+        asked, made = self._without_value(batch)[: self._most_asked(batch)], self._with_value(batch)
         draws = batch.draws
-        by_weight = (
-            batch.log_steps[made] + batch.log_prior_of_rest[made] + draws.log_encoder[made] - draws.log_q[made]
-        )
+        by_weight = batch.log_steps[made] + batch.log_prior_of_rest[made] + draws.log_encoder[made] - draws.log_q[made]
         picked = _pick(by_weight, min(batch.checks - len(asked), len(made))) if len(made) else made
         return np.concatenate([asked, made[picked] if len(made) else made])
 
@@ -83,22 +80,34 @@ class SpotCheck:
     ) -> Increment:
         """Compare, and change no weight."""
         own = filled(values[:, 0] if good.any() else np.empty(0), good, np.nan)
-        n_asked = len(self._without_value(batch))
-        n_nan = round(len(batch.unmade) * int(np.sum(~good[:n_asked])) / n_asked) if n_asked else 0
+        without_value = self._without_value(batch)
+        n_asked = min(len(without_value), self._most_asked(batch))
+        n_nan = round(len(without_value) * int(np.sum(~good[:n_asked])) / n_asked) if n_asked else 0
         compared = chosen[n_asked:]
         differences = scaled_differences(batch.log_likelihood[compared], own[n_asked:])
         largest = float(np.max(differences, initial=0.0))
         # A closed form that is not a number would give a weight of zero: it fails wherever it stands.
-        if np.isnan(batch.log_steps[batch.made]).any():
+        if np.isnan(batch.log_steps[self._with_value(batch)]).any():
             largest = np.inf
         differing = compared[[not agrees(difference) for difference in differences]]
         failing = make_rows(self._fixed, batch.parameters_of(differing))
         comparison = Comparison(len(compared), largest, tuple(failing))
         return Increment(np.zeros(len(chosen)), n_nan=n_nan, compared=comparison)
 
-    def _without_value(self, batch: Batch) -> np.ndarray:
-        """Rows without a value that are asked: of the rows to compare, half at most."""
-        return batch.unmade[: min(_WITHOUT_VALUE, (batch.checks + 1) // 2)]
+    @staticmethod
+    def _with_value(batch: Batch) -> np.ndarray:
+        """Rows inside the prior for which the step before has a likelihood."""
+        return np.flatnonzero((batch.log_prior_of_rest > -np.inf) & (batch.log_likelihood != -np.inf))
+
+    @staticmethod
+    def _without_value(batch: Batch) -> np.ndarray:
+        """Rows inside the prior for which it has none."""
+        return np.flatnonzero((batch.log_prior_of_rest > -np.inf) & (batch.log_likelihood == -np.inf))
+
+    @staticmethod
+    def _most_asked(batch: Batch) -> int:
+        """Most rows without a value that are asked: of the rows to compare, half at most."""
+        return min(_WITHOUT_VALUE, (batch.checks + 1) // 2)
 
 
 def _pick(log_weights: np.ndarray, size: int) -> np.ndarray:

@@ -59,8 +59,6 @@ class DrawnConditionally:
         drawn = self._conditional.draw(values, rng)
         return Increment(
             log_weight=filled(drawn.log_ratio, good),
-            columns={
-                key: filled(column, good, batch.columns[key][chosen]) for key, column in drawn.parameters.items()
-            },
+            columns={key: filled(column, good, batch.columns[key][chosen]) for key, column in drawn.parameters.items()},
             log_likelihood=filled(drawn.log_likelihood_ratio, good),
         )

@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from bilby.core.utils import logger
 
+from ..conditional.spot_check import PRIOR_CHECKS
 from ..importance import WeightSummary, draws_needed, effective_sample_size
 from ..proposals.charts import Chart, unreached_share
 from ..proposals.mixture import Mixture, prior_alone
@@ -18,11 +19,11 @@ from ..proposals.parts import PRIOR
 from ..surprise import Surprise
 from ..verdict import judge
 from .budget import Budget
-from .closed_form import PRIOR_CHECKS
 from .outcome import Outcome
 from .progress import EventBar
 from .refine import Refinement
-from .weighing import Target, WeightedDraws
+from .weighing import Target
+from .weighted import WeightedDraws
 
 _HOPELESS = 5.0
 _INEFFICIENT = 0.02
@@ -104,7 +105,7 @@ class EventSampler:
 
     def raw(self) -> Outcome:
         """Draws of the proposal as they are, weighed for what is drawn conditionally, and not judged."""
-        stage = "conditionals" if self.target.conditional.keys else "likelihoods"
+        stage = "conditionals" if self.target.conditional_keys else "likelihoods"
         try:
             return Outcome(self._draw(self.proposal, self.wanted.n_posterior, stage), self.proposal)
         finally:
@@ -159,7 +160,7 @@ class EventSampler:
         A network was trained on signals of the same symmetries, and hardly draws where the closed form sees no signal.
         """
         size = min(PRIOR_CHECKS, self.budget.likelihood_evaluations // _SHARE_OF_COMPARISON)
-        if not self.target.conditional.keys or size < 1:
+        if not self.target.conditional_keys or size < 1:
             return
         # Generators of their own: the draws of a run do not depend on what is compared.
         (rng,) = self.rng.spawn(1)

@@ -25,7 +25,8 @@ from ..surprise import RESIDUAL, Surprise, without_simulations
 from ..verdict import Evidence, Thresholds, Verdict, judge
 from ..waves.residual import farthest_off, residual_of
 from .refine import Refinement
-from .weighing import Target, WeightedDraws
+from .weighing import Target
+from .weighted import WeightedDraws
 
 
 @dataclass
@@ -102,7 +103,7 @@ class Outcome:
         of_data = surprise and surprise(residual)
         if of_data is None and self.summary.effective_sample_size >= Thresholds().effective_failed:
             # The best value is that of the likelihood that was given, which may have nothing to do with power.
-            given = target.translation.given if target.translation.obstacle is None else None
+            given = target.problem.given if target.problem.obstacle is None else None
             of_data = without_simulations(given, residual)
         if of_data and of_data.most == RESIDUAL:
             of_data = replace(of_data, where=farthest_off(target.likelihood, self._best_row(target)))
@@ -115,10 +116,10 @@ class Outcome:
             unfinished=unfinished,
             unreached=unreached,
             closed_form_difference=target.closed_form.largest if target.closed_form.failed else None,
-            nan_share=target.n_nan / max(target.n_likelihood, 1),
+            nan_share=target.meter.n_nan / max(target.meter.n_likelihood, 1),
             outermost=self._outermost(target),
             searched=searched,
-            compared=target.closed_form.n_prior_rows if target.conditional.keys else None,
+            compared=target.closed_form.n_prior_rows if target.conditional_keys else None,
             surprise=of_data,
         )
         self.verdict = judge(self.summary, n_effective=n_effective, evidence=evidence)
@@ -134,7 +135,7 @@ class Outcome:
         beyond = target.transform.outermost({key: value[alive] for key, value in self.weighted.parameters.items()})
         # What is drawn by its value has no last quantile.
         by_value = {key for part in self.proposal.parts for key in getattr(part, "in_values", ())}
-        by_value |= {*target.conditional.keys}
+        by_value |= {*target.conditional_keys}
         shares = {key: float(weights[rows].sum()) for key, rows in beyond.items() if key not in by_value}
         return max(shares.items(), key=lambda item: item[1], default=None)
 
@@ -144,7 +145,7 @@ class Outcome:
 
     def _best(self, target: Target) -> float:
         """Largest log likelihood ratio of a draw."""
-        noise = 0.0 if target.use_ratio else float(target.translation.asked.noise_log_likelihood())
+        noise = 0.0 if target.use_ratio else float(target.problem.asked.noise_log_likelihood())
         return float(np.max(self.weighted.log_likelihood)) - noise
 
     def _best_row(self, target: Target) -> Row:
@@ -166,7 +167,7 @@ def fill_weighted(sampler: Sampler, outcome: Outcome, target: Target, began: flo
     """Bilby's result from weighted draws."""
     weighted, summary = outcome.weighted, outcome.summary
     parameters, log_likelihood, log_prior = target.asked(weighted)
-    keys = target.translation.keys
+    keys = target.problem.keys
     samples = np.stack([parameters[key] for key in keys], axis=-1)
     result = sampler.result
     result.samples = samples[outcome.rows]
@@ -174,8 +175,8 @@ def fill_weighted(sampler: Sampler, outcome: Outcome, target: Target, began: flo
     result.log_prior_evaluations = log_prior[outcome.rows]
     result.log_evidence = summary.log_evidence
     # Where constraints or a joint density were integrated by Monte Carlo, the prior's normalisation has an error of its own.
-    result.log_evidence_err = float(np.hypot(summary.log_evidence_err, target.translation.log_normalisation_err))
-    result.num_likelihood_evaluations = target.n_likelihood
+    result.log_evidence_err = float(np.hypot(summary.log_evidence_err, target.problem.log_normalisation_err))
+    result.num_likelihood_evaluations = target.meter.n_likelihood
     table = DataFrame(samples, columns=list(keys)).assign(log_likelihood=log_likelihood, log_prior=log_prior)
     result.nested_samples = _weighted(table, weighted, summary)
     weights = normalised_weights(weighted.log_weights) if summary.n_finite else np.zeros(len(samples))
@@ -188,8 +189,8 @@ def fill_weighted(sampler: Sampler, outcome: Outcome, target: Target, began: flo
         "edges": in_columns(edges),
         "n_posterior": len(outcome.rows),
         "n_outside_prior": weighted.n_outside,
-        "n_nan_likelihoods": target.n_nan,
-        "n_likelihood_evaluations": target.n_likelihood,
+        "n_nan_likelihoods": target.meter.n_nan,
+        "n_likelihood_evaluations": target.meter.n_likelihood,
         "posterior_shares": weighted.shares(outcome.proposal.names),
         "importance_weighted": True,
         "verdict": outcome.verdict.grade,
@@ -216,17 +217,17 @@ def fill_raw(sampler: Sampler, outcome: Outcome, target: Target, began: float) -
         outcome.statistics["surprise"] = surprise.to_dict()
     result = sampler.result
     parameters, log_likelihood, log_prior = target.asked(weighted)
-    result.samples = np.stack([parameters[key][alive] for key in target.translation.keys], axis=-1)
+    result.samples = np.stack([parameters[key][alive] for key in target.problem.keys], axis=-1)
     result.log_likelihood_evaluations = log_likelihood[alive]
     result.log_prior_evaluations = log_prior[alive]
     result.log_evidence = result.log_evidence_err = np.nan
-    result.num_likelihood_evaluations = target.n_likelihood
+    result.num_likelihood_evaluations = target.meter.n_likelihood
     reasons = ["raw network draws: not weighted by the likelihood, no evidence"]
-    if drawn := list(target.conditional.keys):
+    if drawn := list(target.conditional_keys):
         reasons.append(f"{drawn} were drawn from their exact conditional, which uses the likelihood")
     if bound.model.flatten_snr:
         reasons.append("the network was trained on a prior that is flatter in signal-to-noise ratio than the user's")
-    reasons += target.translation.raw_reasons
+    reasons += target.problem.raw_reasons
     if failed := target.closed_form.failed:
         known = Evidence(closed_form_difference=target.closed_form.largest)
         reasons.insert(0, judge(outcome.summary, evidence=known).reasons[0])
@@ -234,7 +235,7 @@ def fill_raw(sampler: Sampler, outcome: Outcome, target: Target, began: float) -
         "n_draws": len(alive),
         "n_posterior": int(alive.sum()),
         "n_outside_prior": weighted.n_outside,
-        "n_likelihood_evaluations": target.n_likelihood,
+        "n_likelihood_evaluations": target.meter.n_likelihood,
         "importance_weighted": False,
         "verdict": "failed" if failed else "check",
         "reasons": reasons,
@@ -251,11 +252,11 @@ def _weighted(table: DataFrame, weighted: WeightedDraws, summary: WeightSummary)
 
 def _finish(result: Result, outcome: Outcome, target: Target, began: float) -> Result:
     statistics = outcome.statistics
-    statistics["conditional"] = list(target.conditional.keys)
+    statistics["conditional"] = list(target.conditional_keys)
     statistics["closed_form"] = target.closed_form.to_dict()
     if interferometers := getattr(target.likelihood, "interferometers", None):
         statistics["window_factor"] = {ifo.name: float(ifo.strain_data.window_factor) for ifo in interferometers}
-    statistics["marginalised"] = list(target.translation.dropped)
+    statistics["marginalised"] = list(target.problem.dropped)
     statistics["seconds"]["total"] = round(time.monotonic() - began, 3)
     result.meta_data = {**(result.meta_data or {}), KEY: statistics}
     grade, reasons = statistics["verdict"], statistics["reasons"]
@@ -267,13 +268,13 @@ def _finish(result: Result, outcome: Outcome, target: Target, began: float) -> R
 def _figures(outcome: Outcome, target: Target) -> str:
     """The figures that a verdict rests on, in words."""
     statistics = outcome.statistics
-    spent = f"{target.n_likelihood} likelihood evaluations"
+    spent = f"{target.meter.n_likelihood} likelihood evaluations"
     if not statistics["importance_weighted"]:
         return f"{statistics['n_posterior']} raw draws, {spent}"
     summary = outcome.summary
     name = "ln Bayes factor" if target.use_ratio else "ln evidence"
     # As in the result: the normalisation of the prior has an error, too.
-    error = np.hypot(summary.log_evidence_err, target.translation.log_normalisation_err)
+    error = np.hypot(summary.log_evidence_err, target.problem.log_normalisation_err)
     return (
         f"{name} {summary.log_evidence:.3f} +- {error:.2g}, {summary.effective_sample_size:.0f} effective "
         f"of {summary.n_draws} draws, an efficiency of {summary.efficiency:.3g}; {spent}"

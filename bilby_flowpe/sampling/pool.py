@@ -14,7 +14,7 @@ from ..priors import Parameters
 from ..proposals.charts import Chart, PriorChart, dimension, turned
 from ..proposals.mixture import Mixture
 from ..proposals.parts import FromPrior, Normal
-from .weighing import WeightedDraws
+from .weighted import WeightedDraws
 
 _MOST_BATCHES = 16  # every proposal's density is evaluated at every draw, which grows with the square of their number
 

@@ -33,7 +33,8 @@ from .pool import Pool, tempered
 from .progress import EventBar
 from .search import LocalSearch, search
 from .tail import Tail
-from .weighing import Target, WeightedDraws
+from .weighing import Target
+from .weighted import WeightedDraws
 
 _ROUND, _ROUND_EACH = 2000, 500  # draws of the first round, in which modes are met or not, and more for each dimension
 # Later rounds need as many as a fit does, and no more than twice what is asked for.
@@ -318,7 +319,7 @@ class Refinement:
             return False
         self._searched = True
         began = time.monotonic()
-        before = self.target.n_likelihood
+        before = self.target.meter.n_likelihood
 
         def go_on(size: int) -> bool:
             left = self.budget.evaluations_left(self.target) - size
@@ -328,9 +329,10 @@ class Refinement:
         climber = LocalSearch(self.target, self.chart, self.rng, go_on, self.bar.advance)
         scanned = self.round_draws // (_SCANNED * len(self.target.keys))
         proposal = search(self.pool, climber, scanned)
+        spent = self.target.meter.n_likelihood - before
         logger.info(
-            f"The refinement gains nothing: a local search from its best draws has made {self.target.n_likelihood - before} "
-            f"likelihood evaluations and found {'a narrow mode, or several' if proposal else 'nothing'}"
+            f"The refinement gains nothing: a local search from its best draws has made {spent} likelihood evaluations "
+            f"and found {'a narrow mode, or several' if proposal else 'nothing'}"
         )
         if proposal is None:
             return False
@@ -371,7 +373,7 @@ class Refinement:
         return Mixture(parts, [*shares, _PRIOR])
 
     def _note(self, beta: float, efficiency: float, began: float) -> Round:
-        done = Round(beta, efficiency, self.target.n_likelihood, round(time.monotonic() - began, 2))
+        done = Round(beta, efficiency, self.target.meter.n_likelihood, round(time.monotonic() - began, 2))
         self.rounds.append(done)
         logger.info(
             f"Refinement round {len(self.rounds)}: inverse temperature {beta:.3g} (0 is the {self.started_from}, 1 the "

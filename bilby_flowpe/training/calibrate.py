@@ -30,17 +30,19 @@ from scipy.special import logsumexp
 
 from ..bound import BoundPosterior
 from ..importance import effective_sample_size
+from ..likelihoods import has_ratio
 from ..model import TrainedPosterior
 from ..priors import PriorTransform
 from ..processes.parallel import Row, evaluate
 from ..proposals.charts import dimension
 from ..proposals.mixture import Mixture, Shares, on_network
 from ..proposals.parts import BROAD, FLOW, Normal
-from ..sampling.weighing import Target, WeightedDraws
+from ..sampling.weighing import Target
+from ..sampling.weighted import WeightedDraws
 from ..simulation import SimulationConfig, make_simulator
 from ..simulation.injections import inject
 from ..surprise import Null
-from ..likelihoods import has_ratio
+from ..translation.translated import as_it_stands
 from ..waves.residual import residual_of
 
 WIDTHS = (1.5, 2.0, 3.0)
@@ -305,7 +307,7 @@ def _draw(
     rng: np.random.Generator,
     npool: int,
 ) -> WeightedDraws:
-    target = Target(event, transform, has_ratio(event), bound.conditional, npool)
+    target = Target(as_it_stands(event, transform), has_ratio(event), bound.conditional, npool)
     return target.draw(proposal, draws, torch.Generator().manual_seed(int(rng.integers(2**31))), rng)
 
 

@@ -1,4 +1,4 @@
-"""Other forms of a prior: from the parameters that draws are made in to those that were asked for, and the change of density."""
+"""Other forms of a prior: from the parameters drawn to those that were asked for, and the change of density."""
 
 from __future__ import annotations
 

@@ -22,9 +22,9 @@ from bilby.gw.likelihood import GravitationalWaveTransient
 from scipy.linalg import solve_triangular
 from scipy.special import ndtr
 
+from ..likelihoods import LogLikelihood
 from ..processes.parallel import Row, seeded
 from ..waves.waveforms import waveform
-from ..likelihoods import LogLikelihood
 
 _FROM_PRIOR = 0.1
 _LEAST = 1e-15  # of a prior's mass below a draw, and above it

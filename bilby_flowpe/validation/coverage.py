@@ -18,6 +18,7 @@ from bilby.core.prior import PriorDict
 
 from ..bound import BoundPosterior
 from ..errors import ConfigurationError
+from ..likelihoods import LogLikelihood, has_ratio
 from ..model import TrainedPosterior
 from ..priors import Parameters, PriorTransform
 from ..processes.parallel import Row
@@ -25,9 +26,10 @@ from ..proposals.charts import raw_draws
 from ..proposals.mixture import flow_alone
 from ..sampling.budget import Budget
 from ..sampling.event import EventSampler, Wanted
-from ..sampling.weighing import Target, WeightedDraws
+from ..sampling.weighing import Target
+from ..sampling.weighted import WeightedDraws
 from ..simulation.injections import inject
-from ..likelihoods import LogLikelihood, has_ratio
+from ..translation.translated import as_it_stands
 from .gap import at_truth
 from .kept import measured
 from .ranks import DENSITY, DISTANCE, JOINT, combined, rank_of_distance, rank_of_truth, ranks_of_parameters, uniformity
@@ -144,9 +146,9 @@ def _measure_event(
     bound = model.bind(event, transform)
     ranks = _Ranks(event, transform, truth, rng)
     ratio = has_ratio(event)
-    raw = _raw(bound, Target(event, transform, ratio, bound.conditional), config, generator, rng)
+    raw = _raw(bound, Target(as_it_stands(event, transform), ratio, bound.conditional), config, generator, rng)
     sampler = EventSampler(
-        Target(event, transform, ratio, bound.conditional),
+        Target(as_it_stands(event, transform), ratio, bound.conditional),
         bound,
         bound.mixture(),
         Wanted(config.effective, config.evaluations, refine=False),

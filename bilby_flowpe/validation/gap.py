@@ -14,6 +14,7 @@ from bilby.gw.likelihood import GravitationalWaveTransient
 
 from ..errors import DataError
 from ..importance import kl_from_weights
+from ..likelihoods import LogLikelihood, has_ratio
 from ..model import TrainedPosterior
 from ..priors import PriorTransform
 from ..processes.parallel import Row, Task
@@ -22,7 +23,7 @@ from ..proposals.mixture import marginal_log_prob
 from ..sampling.outcome import Outcome
 from ..sampling.weighing import Target
 from ..simulation.injections import inject, injected
-from ..likelihoods import LogLikelihood, has_ratio
+from ..translation.translated import as_it_stands
 from ..waves.inner_products import InnerProducts
 from .divergence import KLSummary, kl_truth, log_posterior_at_truth
 from .kept import measured
@@ -175,7 +176,7 @@ def _measure(
     event, truth = inject(likelihood, transform, rng)
     bound = model.bind(event, transform)
     generator = torch.Generator().manual_seed(int(rng.integers(2**31)))
-    target = Target(event, transform, has_ratio(event), bound.conditional, npool)
+    target = Target(as_it_stands(event, transform), has_ratio(event), bound.conditional, npool)
     unreached = unreached_share(bound, transform)
     proposal = bound.mixture()
     weighted = target.draw(proposal, draws, generator, rng)

@@ -31,6 +31,7 @@ from bilby_flowpe.sampling.budget import Budget
 from bilby_flowpe.sampling.event import EventSampler, Wanted
 from bilby_flowpe.sampling.weighing import Target
 from bilby_flowpe.simulation.injections import inject, optimal_snr, put_data
+from bilby_flowpe.translation.translated import as_it_stands
 from bilby_flowpe.validation.kept import measured
 from bilby_flowpe.validation.ranks import combined, rank_of_truth, ranks_of_parameters, uniformity
 
@@ -126,7 +127,7 @@ class Analyse:
     def _run(self, event: Any, transform: PriorTransform, refine: bool, evaluations: int, index: int) -> Any:
         bound = self.model.bind(event, transform)
         sampler = EventSampler(
-            Target(event, transform, True, bound.conditional), bound, bound.mixture(),
+            Target(as_it_stands(event, transform), True, bound.conditional), bound, bound.mixture(),
             Wanted(EFFECTIVE, EFFECTIVE, refine=refine), Budget(evaluations), torch.Generator().manual_seed(index),
             np.random.default_rng((index, int(refine))), bound.log_likelihood_found, bound.surprise,
         )  # fmt: skip

@@ -32,6 +32,7 @@ from bilby_flowpe.sampling.event import EventSampler, Wanted
 from bilby_flowpe.sampling.weighing import Target
 from bilby_flowpe.simulation.injections import inject, put_data
 from bilby_flowpe.training.calibrate import moved_psd
+from bilby_flowpe.translation.translated import as_it_stands
 from bilby_flowpe.validation.kept import measured
 from bilby_flowpe.verdict import Thresholds
 
@@ -135,7 +136,7 @@ class Analyse:
         transform = PriorTransform(self.priors)
         bound = self.model.bind(event, transform)
         sampler = EventSampler(
-            Target(event, transform, True, bound.conditional),
+            Target(as_it_stands(event, transform), True, bound.conditional),
             bound,
             bound.mixture(),
             Wanted(EFFECTIVE, EFFECTIVE, refine=False),

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
+from bilby_flowpe.conditional.spot_check import rows_to_compare
 from bilby_flowpe.sampling.budget import Budget
-from bilby_flowpe.sampling.closed_form import rows_to_compare
 
 
 def target(made: int = 0, conditional: tuple[str, ...] = (), corrects: bool = False, each: float = 0.0) -> Any:

@@ -22,6 +22,7 @@ from bilby_flowpe.sampling.event import EventSampler, Wanted
 from bilby_flowpe.sampling.outcome import Outcome
 from bilby_flowpe.sampling.weighing import Target
 from bilby_flowpe.surprise import DISTANCE, Surprise
+from bilby_flowpe.translation.translated import as_it_stands
 from bilby_flowpe.verdict import judge
 from tests.sampling.test_refine import LOG_Z, Fast, Start, target
 
@@ -83,7 +84,7 @@ def test_without_a_network_no_result_is_better_than_check() -> None:
 
 def test_a_narrow_mode_that_is_missed_is_no_reliable_result() -> None:
     likelihood, priors, log_evidence = unequal_modes(2, 0.001)
-    aim = Target(likelihood, PriorTransform(priors), use_ratio=False)
+    aim = Target(as_it_stands(likelihood, PriorTransform(priors)), use_ratio=False)
     generator, rng = torch.Generator().manual_seed(1), np.random.default_rng(1)
     outcome = EventSampler(aim, None, None, Wanted(2000, 2000), Budget(100_000), generator, rng)()
     # Wrong by the missing half, and by its own weights perfectly well.
@@ -104,7 +105,7 @@ class Far(Likelihood):
 
 
 def far(centre: float, priors: PriorDict) -> Outcome:
-    aim = Target(Far(centre), PriorTransform(priors), use_ratio=False)
+    aim = Target(as_it_stands(Far(centre), PriorTransform(priors)), use_ratio=False)
     generator, rng = torch.Generator().manual_seed(1), np.random.default_rng(1)
     return EventSampler(aim, None, None, Wanted(1500, 2000), Budget(60_000), generator, rng)()
 
@@ -217,7 +218,7 @@ def test_a_budget_a_little_short_is_spent_on_a_good_network(effective: int, budg
     assert outcome.refinement is None
     assert outcome.summary.efficiency > 0.9
     assert right(outcome)
-    assert aim.n_likelihood <= budget
+    assert aim.meter.n_likelihood <= budget
 
 
 class Nowhere(Fast):
@@ -247,8 +248,8 @@ def test_time_that_is_out_ends_the_run() -> None:
     outcome = EventSampler(aim, None, None, Wanted(2000, 2000), budget, generator, rng)()
     assert outcome.verdict.grade == "failed"
     assert "max_time=1 s" in " ".join(outcome.verdict.reasons)
-    assert aim.n_likelihood <= 1500
-    assert f"{aim.n_likelihood} draws from the prior" in " ".join(outcome.verdict.reasons)
+    assert aim.meter.n_likelihood <= 1500
+    assert f"{aim.meter.n_likelihood} draws from the prior" in " ".join(outcome.verdict.reasons)
 
 
 def test_a_batch_that_time_has_cut_lets_its_parts_scatter() -> None:
@@ -256,7 +257,7 @@ def test_a_batch_that_time_has_cut_lets_its_parts_scatter() -> None:
     aim = target(Fast((1.0,)))
     proposal = defensive(Start(1.0, 0.1), aim.transform, Shares())
     generator, rng = torch.Generator().manual_seed(1), np.random.default_rng(1)
-    weighted = aim.draw(proposal, 5000, generator, rng, go_on=lambda: aim.n_likelihood < 300)
+    weighted = aim.draw(proposal, 5000, generator, rng, go_on=lambda: aim.meter.n_likelihood < 300)
     assert not weighted.allotted
     assert 300 <= len(weighted.log_weights) < 1000
     assert weighted.summary() == summarise(weighted.log_weights)

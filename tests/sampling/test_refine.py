@@ -21,6 +21,7 @@ from bilby_flowpe.sampling.pool import Pool
 from bilby_flowpe.sampling.refine import Refinement
 from bilby_flowpe.sampling.search import LocalSearch
 from bilby_flowpe.sampling.weighing import Target
+from bilby_flowpe.translation.translated import as_it_stands
 
 HALF = 5.0
 
@@ -72,7 +73,7 @@ class Start:
 
 def target(likelihood: Likelihood) -> Target:
     transform = PriorTransform(PriorDict({"a": Uniform(-HALF, HALF), "b": Uniform(-HALF, HALF)}))
-    return Target(likelihood, transform, use_ratio=False)
+    return Target(as_it_stands(likelihood, transform), use_ratio=False)
 
 
 def refined(likelihood: Likelihood, start: Start | None, seed: int = 1, most: int = 200_000) -> tuple:
@@ -132,7 +133,7 @@ def test_from_a_poor_network(start: Start, name: str) -> None:
 def test_a_budget_that_ends_is_kept_and_said() -> None:
     ready, refinement, batch = refined(Fast((1.0,), width=0.001), None, most=6000)
     assert not ready
-    assert refinement.target.n_likelihood <= 6000
+    assert refinement.target.meter.n_likelihood <= 6000
     assert len(batch.log_weights) >= 1
     late = Refinement(
         target(Fast((1.0,))), None, 100, Budget(10**6, seconds=1e-9), torch.Generator(), np.random.default_rng(0)
@@ -222,7 +223,7 @@ def test_rounds_that_gain_nothing_end_in_words(monkeypatch: pytest.MonkeyPatch) 
     assert not refinement.run()
     assert "stands still at an inverse temperature of 0.01" in refinement.unfinished
     assert "local search" in refinement.proposal.names or len(refinement.rounds) == 8
-    assert refinement.target.n_likelihood < 20_000
+    assert refinement.target.meter.n_likelihood < 20_000
 
 
 def test_a_local_search_takes_a_path_that_stands_still_to_the_posterior(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -247,7 +248,7 @@ def test_a_local_search_finds_modes_and_their_widths() -> None:
             terms = [-0.5 * (point - c) @ inverse @ (point - c) for c in (-1.0, 0.5)]
             return float(np.logaddexp.reduce(terms))
 
-    aim = Target(Sheared(), transform, use_ratio=False)
+    aim = Target(as_it_stands(Sheared(), transform), use_ratio=False)
     climber = LocalSearch(aim, PriorChart(transform), np.random.default_rng(2), lambda size: True)
     points = np.array([[-1.003, -1.02], [0.498, 0.49], [2.0, 2.0]])
     log_density = climber._evaluated(points)

@@ -13,7 +13,7 @@ from bilby.gw.likelihood import GravitationalWaveTransient
 
 from bilby_flowpe.translation.marginalisation import AtOneTime, needs_one_time
 from bilby_flowpe.translation.plain import unmarginalised
-from bilby_flowpe.translation.problem import translated
+from bilby_flowpe.translation.translate import translated
 
 START, DURATION, SAMPLING = 1126259460.0, 16.0, 512.0
 TRUTH = {

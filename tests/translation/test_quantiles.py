@@ -23,8 +23,8 @@ from scipy.special import ndtr
 
 from bilby_flowpe.priors import PriorTransform
 from bilby_flowpe.translation.covers import AnyPrior
-from bilby_flowpe.translation.problem import translated
 from bilby_flowpe.translation.quantiles import OfQuantiles, quantiles_of
+from bilby_flowpe.translation.translate import translated
 
 
 def above(reference_params, k, offset):
