@@ -22,8 +22,9 @@ ROWS = (
     {"arguments", "edges", "importance", "networks", "open_data", "prior_draws", "prior_natures", "problems"}
     | {"selection", "storage", "surprise"},
     {"observed", "prior_checks", "priors", "processes", "verdict"},
-    {"waves"},
+    {"likelihoods", "waves"},
     {"bands", "proposals", "simulation", "trigger"},
+    {"chain"},
     {"conditional", "representation", "translation"},
     {"bound", "reweighting"},
     {"model", "sampling"},

@@ -11,7 +11,7 @@ from ..importance import ZERO_WEIGHT
 from ..priors import Parameters, PriorTransform
 from ..proposals.mixture import Draws
 from .comparison import Comparison, joined
-from .step import Increment
+from .increment import Increment
 
 
 @dataclass

@@ -18,7 +18,7 @@ from bilby.core.likelihood import Likelihood
 
 from ..chain.batch import Batch
 from ..chain.comparison import Comparison, agrees, scaled_differences
-from ..chain.step import Increment, filled
+from ..chain.increment import Increment, filled
 from ..likelihoods import LogLikelihood
 from ..processes.parallel import Row, make_rows
 

@@ -8,7 +8,7 @@ import numpy as np
 from bilby.gw.likelihood import GravitationalWaveTransient
 
 from ..chain.batch import Batch
-from ..chain.step import Increment, filled
+from ..chain.increment import Increment, filled
 from ..processes.parallel import Row, Task, make_rows
 from .base import Conditional
 

@@ -14,7 +14,8 @@ from bilby.core.likelihood import Likelihood
 
 from ..chain.batch import Batch
 from ..chain.comparison import Comparison, spread_where_likely
-from ..chain.step import Increment, Step, WithoutTask, filled
+from ..chain.increment import Increment, filled
+from ..chain.step import Step, WithoutTask
 from ..likelihoods import LogLikelihood
 from ..processes.parallel import Row, Task, make_rows, with_seeds
 from .forms import Forms

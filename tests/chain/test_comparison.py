@@ -21,7 +21,7 @@ def test_nothing_and_something_is_the_latter() -> None:
 def test_the_scale_grows_with_the_log_likelihood() -> None:
     """A thousandth is borne of a small log likelihood, and a hundred thousandth of a large one."""
     own = np.array([0.0, 1000.0, 1000.0, 0.0, np.nan])
-    found = scaled_differences(own + [0.0009, 0.0109, 0.0111, 0.0011, 0.0], own)
+    found = scaled_differences(own + np.array([0.0009, 0.0109, 0.0111, 0.0011, 0.0]), own)
     assert [agrees(difference) for difference in found] == [True, True, False, False, False]
 
 

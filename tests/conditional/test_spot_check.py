@@ -9,7 +9,7 @@ from bilby.core.prior import PriorDict, Uniform
 
 from bilby_flowpe.chain.batch import Batch
 from bilby_flowpe.chain.comparison import Comparison, agrees
-from bilby_flowpe.chain.step import Increment
+from bilby_flowpe.chain.increment import Increment
 from bilby_flowpe.conditional import spot_check
 from bilby_flowpe.conditional.spot_check import PRIOR_CHECKS, SpotCheck, draws_within, rows_to_compare
 from bilby_flowpe.priors import PriorTransform

@@ -109,7 +109,7 @@ def test_a_likelihood_is_translated_where_its_waveform_allows(problem_hl: tuple)
     assert set(problem.keys) == set(PriorTransform(source).keys)
     # The user's likelihood at what is reported is that of the draws.
     draws = problem.transform.sample(3, np.random.default_rng(4))
-    reported = problem.reported(draws, {})
+    reported = problem.reported(draws)
     for index in range(3):
         one, other = ({key: float(value[index]) for key, value in columns.items()} for columns in (draws, reported))
         assert likelihood.log_likelihood_ratio(other) == pytest.approx(likelihood.log_likelihood_ratio(one), abs=1e-3)

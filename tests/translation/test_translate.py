@@ -279,7 +279,7 @@ def test_sky_of_two_detectors(problem_hl: Problem) -> None:
     translation = translated(asked, changed)
     assert isinstance(translation.transform.priors["dec"], Cosine)
     draws = translation.transform.sample(50, np.random.default_rng(1))
-    rows = translation.rows(draws, {})
+    rows = translation.rows(draws)
     for index, row in enumerate(rows):
         plain = {**translation.transform.fixed, **{key: float(value[index]) for key, value in draws.items()}}
         assert {"zenith", "azimuth", "L1_time"} <= set(row)
@@ -323,7 +323,7 @@ def stands_as_it_is(translation: Translated, given: Likelihood, priors: PriorDic
     assert not translation.corrects
     assert translation.dropped == ()
     assert {*translation.keys} == {*translation.transform.keys} == {*priors.non_fixed_keys}
-    rows = translation.rows(translation.transform.sample(3, np.random.default_rng(0)), {})
+    rows = translation.rows(translation.transform.sample(3, np.random.default_rng(0)))
     assert all({*row} == {*translation.keys, *translation.fixed} for row in rows)
 
 
