@@ -14,7 +14,7 @@ from bilby.core.utils import check_directory_exists_and_if_not_mkdir, logger
 from bilby.gw.likelihood import GravitationalWaveTransient
 from safetensors import SafetensorError
 
-from .arguments import MODES, OF_THE_MODEL
+from .arguments.table import MODES, OF_THE_MODEL, settings_of
 from .bound import BoundPosterior
 from .cache import cached_models, check_writable, nearest_refused, new_folder
 from .conditional.base import Conditional
@@ -267,22 +267,17 @@ class ModelChoice:
         return None
 
     def _settings(self) -> Settings:
-        kwargs = self.kwargs
-        hidden = (kwargs["hidden_features"],) * 2
-        more: dict[str, Any] = {key: kwargs[key] for key in MODES}
-        if not self.calibrated:
-            more["calibration_events"] = 0
+        """The settings of a training, as the arguments say."""
+        parts = settings_of(self.kwargs)
+        width = (parts["network"]["hidden_features"],) * 2
+        network = compact(parts["network"]["family"])
+        more: dict[str, Any] = {} if self.calibrated else {"calibration_events": 0}
         return Settings(
-            simulation=SimulationConfig(n_waveforms=kwargs["n_waveforms"], psd=kwargs["psd"]),
-            representation=RepresentationConfig(kind=kwargs["representation"]),
-            network=replace(compact(kwargs["network"]), hidden_features=hidden, gaussian_features=hidden),
-            training=TrainingConfig(
-                max_time=kwargs["training_time"],
-                max_steps=kwargs["training_steps"],
-                device=kwargs["device"],
-                learning_rate=kwargs["learning_rate"],
-            ),
-            fold_phase=kwargs["fold_phase"],
+            simulation=SimulationConfig(**parts["simulation"]),
+            representation=RepresentationConfig(**parts["representation"]),
+            network=replace(network, hidden_features=width, gaussian_features=width),
+            training=TrainingConfig(**parts["training"]),
+            **parts[""],
             **more,
         )
 

@@ -17,7 +17,8 @@ from bilby.core.prior import PriorDict
 from bilby.core.result import Result
 from bilby.core.utils import logger
 
-from .arguments import check_npool, check_seed, whole
+from .arguments.kinds import check_seed, whole
+from .arguments.table import check_npool
 from .errors import ConfigurationError, DataError, PriorError
 from .importance import equal_weight_rows, normalised_weights, summarise
 from .likelihoods import LogLikelihood, gives_ratio
@@ -26,7 +27,7 @@ from .processes.parallel import evaluate, make_rows
 from .statistics import KEY, is_merged, statistics_of
 from .translation.covers import AnyPrior
 from .translation.plain import is_wave, marginalised
-from .verdict import Evidence, judge
+from .verdict import Findings, judge
 
 __all__ = ["reweight"]
 
@@ -158,7 +159,7 @@ def reweight(
         other.log_bayes_factor = other.log_evidence - other.log_noise_evidence
     other.log_evidence_err = float(np.hypot(summary.log_evidence_err, new.log_normalisation_err))
     other.num_likelihood_evaluations = spent
-    verdict = judge(summary, evidence=Evidence(n_posterior=available, nan_share=nan_share))
+    verdict = judge(summary, findings=Findings(n_posterior=available, nan_share=nan_share))
     # What is wrong with the draws, a mode that they miss, is wrong with any weights of theirs.
     before = [f"of the run itself: {reason}" for reason in statistics.get("reasons", [])]
     of_zero = _draws_of_zero(statistics) if likelihood is not None else 0

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from bilby.core.sampler.base_sampler import Sampler, signal_wrapper
 from bilby.core.utils import logger
 
-from .arguments import check_arguments, check_npool
+from .arguments.table import check_arguments, check_npool, default_kwargs, with_parameters
 from .prior_checks import require_conditions, require_limits
 from .storage.interruption import deferred
 
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from .run import Run
 
 
+@with_parameters
 class FlowPE(Sampler):
     """Amortised neural posterior, exactly weighted by the likelihood.
 
@@ -28,94 +29,13 @@ class FlowPE(Sampler):
     weighs; a verdict stands on the result. With neither a model given nor one in the cache, one is trained first. Where the
     network is not near enough, or nobody can simulate from the likelihood, a flow is refined on the event itself.
 
-    Parameters
-    ----------
-    model : str, optional
-        Folder of a trained model or name of a shipped one. Left out, a model whose problem this one lies within is
-        looked for among the shipped ones and in the cache, and trained if there is none.
-    network : {"gaussian", "maf", "nsf", "cvae", "cvae+", "none"}
-        Family of a network to be trained; ``"none"`` trains nothing and refines a proposal from the prior.
-    phase : {"conditional", "network"}
-        Whether the phase is drawn from its exact conditional or by the network.
-    distance : {"conditional", "network"}
-        The same of the distance (and inclination, where one detector makes one number of both).
-    time : {"conditional", "network"}
-        The same of the geocentric time.
-    sky : {"conditional", "network"}
-        The same of sky position, polarisation angle and inclination, where they are searched.
-    fold_phase : bool
-        With ``phase="network"``: whether the network sees the phase folded to a half turn.
-    representation : {"aligned", "series"}
-        What a network to be trained is shown.
-    psd : str
-        Of a network to be trained: ``"fixed"`` for the likelihood's noise curves, ``"amortised"`` for a family around them,
-        or a folder of noise curves, ``*H1*.txt`` and so on.
-    n_effective : int
-        Effective samples to aim at.
-    n_posterior : int
-        Largest number of equal-weight posterior samples.
-    max_likelihood_evaluations : int
-        Most likelihood evaluations, refinement included.
-    max_time : float, optional
-        Most seconds for drawing, weighing and refining; finding or training a model is apart.
-    refine : bool
-        Whether a proposal that is not efficient enough is refined on this event.
-    importance : bool
-        ``False`` returns the network's raw draws, marked as such, without evidence.
-    training_time : float
-        Seconds given to the training, simulation of waveforms apart.
-    training_steps : int, optional
-        Most training steps.
-    n_waveforms : int
-        Waveforms simulated for training.
-    hidden_features : int
-        Width of the two hidden layers of each transform, or Gaussian, of a network to be trained.
-    learning_rate : float
-        Highest learning rate of a training.
-    cache : str, optional
-        Folder of the models trained on demand; by default the environment's ``BILBY_FLOWPE_CACHE``, else the user's cache.
-    device : str
-        Device of the training.
-    npool : int
-        Processes for waveforms and likelihoods.
-    sampling_seed : int, optional
-        Seed; the same one gives the same result for any ``npool``.
-    resume : bool
-        Whether a run that was interrupted goes on with what it had simulated, trained and evaluated.
-    progress : bool
-        Whether to show progress bars.
+    The arguments, declared in :mod:`bilby_flowpe.arguments.table`, are added here as the section of parameters.
     """
 
     sampler_name = "flowpe"
     abbreviation = "flowpe"
     sampling_seed_key = "sampling_seed"
-    default_kwargs = {
-        "model": None,
-        "network": "maf",
-        "phase": "conditional",
-        "distance": "conditional",
-        "time": "conditional",
-        "sky": "conditional",
-        "psd": "fixed",
-        "fold_phase": True,
-        "representation": "aligned",
-        "n_effective": 5000,
-        "n_posterior": 5000,
-        "max_likelihood_evaluations": 500_000,
-        "max_time": None,
-        "refine": True,
-        "importance": True,
-        "training_time": 600.0,
-        "training_steps": None,
-        "n_waveforms": 50_000,
-        "hidden_features": 256,
-        "learning_rate": 1.5e-3,
-        "cache": None,
-        "device": "cpu",
-        "sampling_seed": None,
-        "resume": True,
-        "progress": True,
-    }
+    default_kwargs = default_kwargs()
 
     def __init__(self, likelihood: Likelihood, priors: PriorDict, *args: Any, **kwargs: Any) -> None:
         require_limits(priors)

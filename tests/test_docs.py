@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import importlib
+import importlib.util
 import json
 import re
 import shlex
@@ -133,6 +134,16 @@ def test_arguments_are_those_of_the_sampler() -> None:
     values = {name: None if default == "none" else ast.literal_eval(default) for name, default in said.items()}
     # The pool is Bilby's own argument.
     assert values == {**FlowPE.default_kwargs, "npool": 1}
+
+
+def test_tables_of_the_usage_are_those_of_the_package() -> None:
+    spec = importlib.util.spec_from_file_location("tables", ROOT / "docs" / "tables.py")
+    tables = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(tables)
+    page = (ROOT / "docs" / "usage.md").read_text(encoding="utf-8")
+    assert tables.filled(page) == page, "run `python docs/tables.py --write`"
+    with pytest.raises(ValueError, match="0 places for the table of checks"):
+        tables.filled(page.replace("end of checks", "end"))
 
 
 def test_rows_of_the_house_are_those_that_are_held() -> None:

@@ -18,7 +18,7 @@ from bilby.gw.detector import PowerSpectralDensity
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from bilby_flowpe.arguments import CHOICES, check_arguments, check_npool
+from bilby_flowpe.arguments.table import ARGUMENTS, check_arguments, check_npool
 from bilby_flowpe.errors import ConfigurationError, FlowPEError, PriorError
 from bilby_flowpe.model import TrainedPosterior
 from bilby_flowpe.priors import PriorTransform
@@ -98,8 +98,8 @@ def test_arguments(changes: dict[str, Any]) -> None:
         assert type(checked[key]) is int and checked[key] >= 1
     for key in ("importance", "refine", "fold_phase", "resume", "progress"):
         assert type(checked[key]) is bool
-    for key, choices in CHOICES.items():
-        assert checked[key] in choices
+    for argument in ARGUMENTS:
+        assert not argument.kind.choices or checked[argument.name] in argument.kind.choices
     for key in ("training_time", "max_time"):
         assert checked[key] is None or (checked[key] > 0 and math.isfinite(checked[key]))
     assert checked["sampling_seed"] is None or checked["sampling_seed"] >= 0

@@ -23,7 +23,7 @@ from bilby_flowpe.importance import (
     rejection_sample,
     summarise,
 )
-from bilby_flowpe.verdict import Evidence, judge
+from bilby_flowpe.verdict import Findings, judge
 from tests.weights import FAILED_WAVEFORM, LN_Z, gaussian, good, inverse_efficiency, kl
 
 # Evidence ------------------------------------------------------------------------------------------------------------
@@ -245,7 +245,7 @@ def test_wide_proposals_are_reliable() -> None:
     for _ in range(20):
         run = summarise(gaussian(20_000, 2, 1.2, rng)[1])
         assert run.pareto_k < 0.5
-        assert judge(run, n_effective=10_000, evidence=Evidence(n_posterior=5000)).grade == "reliable"
+        assert judge(run, n_effective=10_000, findings=Findings(n_posterior=5000)).grade == "reliable"
 
 
 def test_tails_without_a_fit() -> None:

@@ -24,7 +24,7 @@ from bilby_flowpe.surprise import (
     Surprise,
     without_simulations,
 )
-from bilby_flowpe.verdict import Evidence, Thresholds, judge
+from bilby_flowpe.verdict import Findings, Thresholds, judge
 from bilby_flowpe.waves.residual import farthest_off, residual_of
 from tests.weights import good
 
@@ -141,7 +141,7 @@ def test_a_damaged_null_is_a_damaged_model(tmp_path: Path) -> None:
 def test_what_is_no_number_never_passes(null: Null) -> None:
     surprise = null.of(null.location, 100.0, np.nan)
     assert np.isnan(surprise.p_value)
-    assert judge(good(), evidence=Evidence(surprise=surprise)).grade == "check"
+    assert judge(good(), findings=Findings(surprise=surprise)).grade == "check"
 
 
 def test_poor_draws_are_no_surprise_about_the_data(problem_5d) -> None:
@@ -281,13 +281,13 @@ def test_without_a_finite_likelihood_there_is_no_residual(problem_5d) -> None:
 
 def test_verdict_says_what_is_surprising_and_that_no_draws_mend_it() -> None:
     surprise = Surprise(1e-4, {RESIDUAL: 3e-5, LOUDNESS: 0.5}, {RESIDUAL: 12.3, LOUDNESS: 100.0})
-    verdict = judge(good(), evidence=Evidence(surprise=surprise))
+    verdict = judge(good(), findings=Findings(surprise=surprise))
     assert verdict.grade == "check"
     assert "power left in the data after the best waveform is 12.3" in verdict.reasons[0]
     assert not verdict.mendable
-    assert judge(good(), evidence=Evidence(surprise=surprise, outside=0.95)).mendable
+    assert judge(good(), findings=Findings(surprise=surprise, outside=0.95)).mendable
     assert (
-        judge(good(), evidence=Evidence(surprise=Surprise(0.006, {RESIDUAL: 0.006}, {RESIDUAL: 3}))).grade == "reliable"
+        judge(good(), findings=Findings(surprise=Surprise(0.006, {RESIDUAL: 0.006}, {RESIDUAL: 3}))).grade == "reliable"
     )
 
 

@@ -22,7 +22,7 @@ from ..proposals.mixture import Mixture
 from ..proposals.parts import PRIOR
 from ..statistics import KEY
 from ..surprise import RESIDUAL, Surprise, without_simulations
-from ..verdict import Evidence, Thresholds, Verdict, judge
+from ..verdict import Findings, Thresholds, Verdict, judge
 from ..waves.residual import farthest_off, residual_of
 from .refine import Refinement
 from .weighing import Target
@@ -107,7 +107,7 @@ class Outcome:
             of_data = without_simulations(given, residual)
         if of_data and of_data.most == RESIDUAL:
             of_data = replace(of_data, where=farthest_off(target.likelihood, self._best_row(target)))
-        evidence = Evidence(
+        evidence = Findings(
             n_posterior=available,
             outside=weighted.n_outside / size,
             # A prior that is the whole proposal disagrees with nothing.
@@ -122,7 +122,7 @@ class Outcome:
             compared=target.closed_form.n_prior_rows if target.conditional_keys else None,
             surprise=of_data,
         )
-        self.verdict = judge(self.summary, n_effective=n_effective, evidence=evidence)
+        self.verdict = judge(self.summary, n_effective=n_effective, findings=evidence)
         if evidence.surprise:
             self.statistics["surprise"] = evidence.surprise.to_dict()
 
@@ -229,8 +229,8 @@ def fill_raw(sampler: Sampler, outcome: Outcome, target: Target, began: float) -
         reasons.append("the network was trained on a prior that is flatter in signal-to-noise ratio than the user's")
     reasons += target.problem.raw_reasons
     if failed := target.closed_form.failed:
-        known = Evidence(closed_form_difference=target.closed_form.largest)
-        reasons.insert(0, judge(outcome.summary, evidence=known).reasons[0])
+        known = Findings(closed_form_difference=target.closed_form.largest)
+        reasons.insert(0, judge(outcome.summary, findings=known).reasons[0])
     outcome.statistics |= {
         "n_draws": len(alive),
         "n_posterior": int(alive.sum()),

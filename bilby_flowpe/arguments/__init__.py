@@ -1,0 +1,1 @@
+"""The sampler's keyword arguments: declared once, in :data:`~bilby_flowpe.arguments.table.ARGUMENTS`, and checked."""

@@ -1,0 +1,124 @@
+"""Kinds of values that keyword arguments may have, and how each is checked."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..errors import ConfigurationError
+
+_LARGEST_SEED = 2**63 - 1  # the generators of NumPy and torch take no larger ones
+_LONGEST = 1000  # characters; most file systems take names of 255, and paths of 4096
+_TRUTH = {"true": True, "false": False}
+
+
+@dataclass(frozen=True)
+class Kind:
+    """Values that an argument may have.
+
+    Attributes
+    ----------
+    words
+        The kind in the words of NumPy's docstrings.
+    check
+        Takes the argument's name and a value, and gives the value in its proper type, or raises
+        :class:`~bilby_flowpe.errors.ConfigurationError`.
+    choices
+        All values, where they can be listed.
+    """
+
+    words: str
+    check: Callable[[str, Any], Any]
+    choices: tuple[str, ...] = ()
+
+
+def choice(*choices: str) -> Kind:
+    """Make the kind of an argument that is one of some words."""
+
+    def check(key: str, value: Any) -> str:
+        if not isinstance(value, str) or value not in choices:
+            raise ConfigurationError(f"{key}={value!r}: choose one of {list(choices)}")
+        return value
+
+    listed = ", ".join(f'"{one}"' for one in choices)
+    return Kind(f"{{{listed}}}", check, choices)
+
+
+def whole(key: str, value: Any, least: int = 1) -> int:
+    """Return a whole number of at least ``least``, refused by its name otherwise."""
+    wanted = f"a whole number of at least {least}"
+    number = _number(key, value, wanted)
+    if not (np.isfinite(number) and number.is_integer() and number >= least):
+        raise ConfigurationError(f"{key}={value!r}: give {wanted}")
+    return int(number)
+
+
+def check_seed(key: str, value: Any) -> int:
+    """Return a seed, refused by its name otherwise."""
+    seed = whole(key, value, least=0)
+    if seed > _LARGEST_SEED:
+        raise ConfigurationError(f"{key}={value!r}: give a whole number from 0 to {_LARGEST_SEED}")
+    return seed
+
+
+def is_none(value: Any) -> bool:
+    """Return whether a value is ``None``, or says so in a configuration file."""
+    return value is None or (isinstance(value, str) and value.lower() == "none")
+
+
+def _number(key: str, value: Any, wanted: str) -> float:
+    try:
+        if isinstance(value, bool):
+            raise ValueError
+        return float(value)
+    except (TypeError, ValueError):
+        raise ConfigurationError(f"{key}={value!r}: give {wanted}") from None
+
+
+def _positive(key: str, value: Any) -> float:
+    number = _number(key, value, "a number above zero")
+    if not (np.isfinite(number) and number > 0):
+        raise ConfigurationError(f"{key}={value!r}: give a number above zero")
+    return number
+
+
+def _flag(key: str, value: Any) -> bool:
+    if isinstance(value, bool):
+        return value
+    if isinstance(value, str) and value.lower() in _TRUTH:
+        return _TRUTH[value.lower()]
+    raise ConfigurationError(f"{key}={value!r}: give True or False")
+
+
+def _text(key: str, value: Any) -> str:
+    if not isinstance(value, str) or not value:
+        raise ConfigurationError(f"{key}={value!r}: give a text")
+    if len(value) > _LONGEST or "\0" in value:
+        raise ConfigurationError(
+            f"{key}={value[:40]!r}...: give a text of at most {_LONGEST} characters that can name a file"
+        )
+    try:
+        Path(value).expanduser()
+    except RuntimeError as error:
+        raise ConfigurationError(f"{key}={value!r}: {error} Name the folder in full") from error
+    return value
+
+
+def _psd(key: str, value: Any) -> str:
+    if _text(key, value) in ("fixed", "amortised"):
+        return value
+    if not Path(value).expanduser().is_dir():
+        raise ConfigurationError(f"{key}={value!r}: choose 'fixed' or 'amortised', or give a folder of noise curves")
+    return str(Path(value).expanduser().absolute())
+
+
+WHOLE = Kind("int", whole)
+POSITIVE = Kind("float", _positive)
+FLAG = Kind("bool", _flag)
+TEXT = Kind("str", _text)
+SEED = Kind("int", check_seed)
+PSD = Kind("str", _psd)

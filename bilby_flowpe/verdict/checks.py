@@ -1,0 +1,265 @@
+"""The checks that a verdict is made of, as one table: a figure, its limits, and the words of the reason.
+
+The order of :data:`CHECKS` is that of the reasons; the table of checks in docs/usage.md is printed from it.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+from .case import Case
+from .findings import Thresholds
+
+ALWAYS = math.nan
+"""A limit that every figure is beyond: no comparison with it is true."""
+
+
+Limit = str | float | Callable[[Case], float] | None
+"""Name of a field of :class:`Thresholds`, a number, or a function of the result; ``None`` where there is no such limit."""
+
+
+@dataclass(frozen=True)
+class Reason:
+    """One reason why a result is not ``reliable``.
+
+    Attributes
+    ----------
+    grade
+        What the reason makes of the result.
+    words
+        The reason with its figure and limit.
+    mendable
+        Whether more or better draws could change it.
+    """
+
+    grade: Literal["check", "failed"]
+    words: str
+    mendable: bool
+
+
+@dataclass(frozen=True)
+class Check:
+    """One figure of a result and its limits.
+
+    Attributes
+    ----------
+    figure
+        What is checked, in the words of the documentation.
+    value
+        The figure of a result; ``None`` where it is not known, or another check speaks of it.
+    words
+        Template of the reason, with the ``value``, the ``limit`` and the ``case`` to be filled in.
+    check_at, failed_at
+        Limits beyond which the result is ``check`` or ``failed``.
+    least
+        Whether limits are the least values that are allowed, instead of the largest.
+    lasting
+        Whether other draws would not change the reason, or nobody asked for more: it is ``check`` then, and never ``failed``.
+    check_words, failed_words
+        The limits in the words of the documentation, where these say more than the number.
+    """
+
+    figure: str
+    value: Callable[[Case], float | None]
+    words: str
+    check_at: Limit = None
+    failed_at: Limit = None
+    least: bool = False
+    lasting: Callable[[Case], bool] = lambda case: False
+    check_words: str | None = None
+    failed_words: str | None = None
+
+    def reason(self, case: Case) -> Reason | None:
+        """Return the reason that this figure gives; ``None`` where it is within its limits or not known."""
+        value = self.value(case)
+        if value is None:
+            return None
+        grades: tuple[tuple[Literal["failed", "check"], Limit], ...] = (
+            ("failed", self.failed_at),
+            ("check", self.check_at),
+        )
+        for grade, of_grade in grades:
+            if of_grade is None:
+                continue
+            limit = _number(of_grade, case)
+            # The test reads "not within", so that NaN never passes.
+            if not (value >= limit if self.least else value <= limit):
+                words = self.words.format(value=value, limit=limit, case=case)
+                return Reason("check", words, False) if self.lasting(case) else Reason(grade, words, True)
+        return None
+
+    def in_docs(self) -> tuple[str, str, str]:
+        """Return the figure and both usual limits, in the words of the documentation."""
+
+        def cell(words: str | None, limit: Limit) -> str:
+            if words is not None or limit is None:
+                return words or ""
+            if not isinstance(limit, str):
+                raise TypeError(f"the limit of {self.figure!r} has no words for the documentation")
+            return f"{'below' if self.least else 'above'} {getattr(Thresholds(), limit):g}"
+
+        return self.figure, cell(self.check_words, self.check_at), cell(self.failed_words, self.failed_at)
+
+
+def _number(limit: str | float | Callable[[Case], float], case: Case) -> float:
+    if isinstance(limit, str):
+        return getattr(case.limits, limit)
+    return limit(case) if callable(limit) else limit
+
+
+CHECKS = (
+    Check(
+        "closed form of what is drawn conditionally, against the likelihood; with `importance=True` the run goes on without it "
+        "instead",
+        lambda case: case.findings.closed_form_difference,
+        "the closed form of the parameters drawn conditionally differs from the likelihood by {value:.3g}: use phase='network'",
+        # What is handed over has failed the comparison already.
+        failed_at=ALWAYS,
+        failed_words="differs by more than 0.001 and 1e-5 of the log likelihood, in any batch",
+    ),
+    Check(
+        "budget, or rounds that gain nothing",
+        lambda case: None if case.findings.unfinished is None else 0.0,
+        "{case.findings.unfinished}",
+        failed_at=ALWAYS,
+        lasting=lambda case: case.met,
+        check_words="ended before the proposal was good enough, with `n_effective` effective draws",
+        failed_words="the same with fewer",
+    ),
+    Check(
+        "posterior in the last 3e-14 of the quantiles of a prior, beyond which no draw can lie, share (not of parameters drawn "
+        "by value)",
+        lambda case: case.outermost,
+        "a share of {value:.3g} of the posterior, above {limit:g}, lies so far out in the tail of the prior of "
+        "{case.findings.outermost[0]} that nothing can be drawn beyond it: use a wider prior of {case.findings.outermost[0]}",
+        failed_at="outermost_failed",
+    ),
+    Check(
+        "evidence",
+        lambda case: None if math.isfinite(case.summary.log_evidence) else case.summary.log_evidence,
+        "the log-evidence is {value:.6g}, not finite: {case.summary.n_finite} of {case.summary.n_draws} draws have weight",
+        failed_at=ALWAYS,
+        failed_words="not finite",
+    ),
+    Check(
+        "error of the evidence",
+        lambda case: case.infinite_error,
+        "no error of the log-evidence {case.summary.log_evidence:.6g} can be given: {case.summary.n_draws} draws amount to "
+        "{case.summary.effective_sample_size:.3g} effective ones",
+        failed_at=ALWAYS,
+        failed_words="infinite: of fewer than 10 effective draws",
+    ),
+    Check(
+        "Pareto index of the weights' tail, where the largest weight is above ten times the mean",
+        lambda case: case.summary.pareto_k if case.uneven else None,
+        "the Pareto k of the weights is {value:.3g}, above {limit:g}",
+        "pareto_k_check",
+        "pareto_k_failed",
+    ),
+    Check(
+        "largest weight, share of all",
+        lambda case: case.summary.largest_weight,
+        "the largest weight's share of the total is {value:.3g}, above {limit:g}",
+        "largest_weight_check",
+        "largest_weight_failed",
+    ),
+    Check(
+        "likelihood that is no number (NaN), share of all rows inside the prior",
+        lambda case: case.findings.nan_share,
+        "the share of rows inside the prior whose likelihood is no number (NaN) is {value:.3g}, above {limit:g}",
+        "nan_check",
+        "nan_failed",
+    ),
+    Check(
+        "effective samples",
+        lambda case: case.summary.effective_sample_size,
+        "the number of effective draws is {value:.4g}, below {limit:g}",
+        lambda case: case.least_effective,
+        "effective_failed",
+        least=True,
+        lasting=lambda case: case.met,
+        check_words="below 1000, or below `n_effective` where that is less; below 100 where that many were asked for",
+        failed_words="below 100, and below `n_effective`",
+    ),
+    Check(
+        "effective samples, where many were asked for",
+        lambda case: case.enough_effective,
+        "the number of effective draws is {value:.4g}, below {case.limits.requested_fraction:g} of the {case.n_effective} "
+        "asked for",
+        lambda case: case.limits.requested_fraction * (case.n_effective or 0),
+        least=True,
+        check_words="below half of `n_effective`",
+    ),
+    Check(
+        "efficiency",
+        lambda case: case.summary.efficiency,
+        "the sample efficiency is {value:.3g}, below {limit:g}",
+        "efficiency_check",
+        least=True,
+    ),
+    Check(
+        "posterior",
+        lambda case: case.findings.n_posterior,
+        "the posterior has no rows",
+        failed_at=1,
+        least=True,
+        failed_words="no rows",
+    ),
+    Check(
+        "equal-weight samples, before no more than `n_posterior` are kept",
+        lambda case: case.findings.n_posterior or None,
+        "the number of equal-weight posterior rows is {value}, below {limit}",
+        "posterior_check",
+        least=True,
+        lasting=lambda case: case.few_asked,
+    ),
+    Check(
+        "draws outside the prior, share",
+        lambda case: case.findings.outside,
+        "the share of draws outside the prior is {value:.3g}, above {limit:g}",
+        "outside_check",
+    ),
+    Check(
+        "posterior that falls to the prior's part of the proposal, share",
+        lambda case: case.findings.prior_part,
+        "the parts of the proposal disagree: a share of {value:.3g} of the posterior, above {limit:g}, lies where the prior "
+        "draws and the flow hardly does",
+        "prior_part_check",
+    ),
+    Check(
+        "prior that the network cannot reach, share",
+        lambda case: case.findings.unreached,
+        "the network cannot reach a share of {value:.3g} of the prior, above {limit:g}: weights are blind to what is there",
+        "unreached_check",
+    ),
+    Check(
+        "a template fits the data better than every draw, log likelihood",
+        lambda case: case.findings.missing_log_likelihood,
+        "a template fits the data better than every draw, by {value:.3g} in log likelihood, above {limit:g}: a mode may be "
+        "missing, or the data hold more than any signal of the prior",
+        "missing_check",
+        check_words="by more than 8",
+    ),
+    Check(
+        "data unlike what likelihood and prior describe ([surprise](method.md#surprise)), p-value",
+        lambda case: case.p_value,
+        "the data are unlike what likelihood and prior describe (p-value {value:.2g}, below {limit:g}): "
+        "{case.most_surprising}; the numbers are those of this likelihood, but signal, noise curve or noise "
+        "may be other than it says",
+        "surprise_check",
+        least=True,
+        lasting=lambda case: True,
+    ),
+    Check(
+        'no network is relied on (none knows the likelihood, or `network="none"`) and no template searches',
+        lambda case: case.findings.searched,
+        "no network is relied on, and {value} draws from the prior are all that modes were looked for with: {case.mode_missed} "
+        "may have been missed; compare with another sampler where there could be such{case.closed_form_over_prior}",
+        ALWAYS,
+        check_words="always",
+    ),
+)
+"""All checks, in the order of the reasons."""

@@ -1,0 +1,223 @@
+"""Every limit of the verdict, and its reasons in words."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+
+import pytest
+
+from bilby_flowpe.importance import WeightSummary
+from bilby_flowpe.surprise import DISTANCE, Surprise
+from bilby_flowpe.verdict import Findings, Thresholds, judge
+from bilby_flowpe.verdict.checks import CHECKS, Check
+from tests.weights import good
+
+
+@pytest.mark.parametrize(
+    ("change", "grade", "word"),
+    [
+        ({"pareto_k": 0.71, "largest_weight": 0.04}, "check", "above 0.7"),
+        ({"pareto_k": 1.01, "largest_weight": 0.04}, "failed", "above 1"),
+        ({"pareto_k": math.nan, "largest_weight": 0.04}, "failed", "Pareto"),
+        ({"largest_weight": 0.06}, "check", "above 0.05"),
+        ({"largest_weight": 0.21}, "failed", "above 0.2"),
+        ({"effective_sample_size": 999.0}, "check", "below 1000"),
+        ({"effective_sample_size": 99.0}, "failed", "below 100"),
+        ({"efficiency": 0.009}, "check", "below 0.01"),
+        ({"log_evidence": math.nan}, "failed", "not finite"),
+        ({"log_evidence_err": math.inf}, "failed", "no error of the log-evidence"),
+    ],
+)
+def test_every_limit_of_the_verdict(change: dict[str, float], grade: str, word: str) -> None:
+    """Each figure alone turns the grade, and says so."""
+    verdict = judge(dataclasses.replace(good(), **change))
+    assert verdict.grade == grade
+    assert len(verdict.reasons) == 1
+    assert word in verdict.reasons[0]
+
+
+def test_verdict_on_what_was_asked_for() -> None:
+    """Requested effective draws, posterior rows, other thresholds."""
+    run = dataclasses.replace(good(), effective_sample_size=2000.0)
+    assert judge(run, n_effective=4000).grade == "reliable"
+    # As many as were asked for are enough; of fewer than a hundred nobody can say much, and no round of refinement mends that.
+    few = dataclasses.replace(good(), effective_sample_size=600.0)
+    assert judge(few, n_effective=600).grade == "reliable"
+    assert judge(few, n_effective=601).mendable and judge(few).mendable
+    assert "600, below 601" in judge(few, n_effective=601).reasons[0]
+    very_few = dataclasses.replace(few, effective_sample_size=60.0)
+    assert judge(very_few, n_effective=50).grade == "check" and not judge(very_few, n_effective=50).mendable
+    assert judge(very_few, n_effective=61).grade == "failed"
+    # Nor do few posterior rows, where no more were asked for.
+    rows = Findings(n_posterior=40)
+    assert not judge(very_few, n_effective=50, findings=rows).mendable
+    assert judge(few, n_effective=500, findings=rows).mendable
+    assert "4001 asked for" in judge(run, n_effective=4001).reasons[0]
+    assert judge(run, findings=Findings(n_posterior=100)).grade == "reliable"
+    assert judge(run, findings=Findings(n_posterior=99)).grade == "check"
+    assert judge(run, findings=Findings(n_posterior=0)).grade == "failed"
+    assert judge(run, thresholds=Thresholds(effective_check=2001.0)).grade == "check"
+
+
+@pytest.mark.parametrize(("effective", "grade"), [(2000.0, "check"), (1999.0, "failed")])
+def test_a_budget_that_ended_with_what_was_asked_for_is_no_failure(effective: float, grade: str) -> None:
+    """And no round of refinement mends it."""
+    run = dataclasses.replace(good(), effective_sample_size=effective)
+    verdict = judge(run, n_effective=2000, findings=Findings(unfinished="the budget ended"))
+    assert verdict.grade == grade
+    assert verdict.reasons == ("the budget ended",)
+    assert verdict.mendable == (grade == "failed")
+
+
+@pytest.mark.parametrize("draws", [0, 3])
+def test_hardly_any_draws_from_the_prior_leave_any_mode_open(draws: int) -> None:
+    assert "a mode may have been missed" in judge(good(), findings=Findings(searched=draws)).reasons[0]
+
+
+@pytest.mark.parametrize(
+    ("known", "grade", "word"),
+    [
+        ({"outside": 0.91}, "check", "outside the prior is 0.91, above 0.9"),
+        ({"prior_part": 0.11}, "check", "parts of the proposal disagree: a share of 0.11"),
+        ({"unreached": 0.02}, "check", "cannot reach a share of 0.02 of the prior, above 0.01"),
+        ({"missing_log_likelihood": 8.1}, "check", "by 8.1 in log likelihood, above 8"),
+        ({"missing_log_likelihood": math.nan}, "check", "log likelihood"),
+        ({"unfinished": "the budget max_time=5 s ended"}, "failed", "the budget max_time=5 s ended"),
+        ({"nan_share": 0.01}, "check", "whose likelihood is no number (NaN) is 0.01, above 0.001"),
+        ({"nan_share": 0.5}, "failed", "whose likelihood is no number (NaN) is 0.5, above 0.05"),
+        (
+            {"outermost": ("a", 0.5)},
+            "failed",
+            "a share of 0.5 of the posterior, above 0.001, lies so far out in the tail of the prior of a that",
+        ),
+        (
+            {"searched": 3000},
+            "check",
+            "3000 draws from the prior are all that modes were looked for with: a mode that fills less than 0.1% of",
+        ),
+        ({"closed_form_difference": 0.2}, "failed", "differs from the likelihood by 0.2"),
+    ],
+)
+def test_what_else_is_known_turns_the_grade(known: dict, grade: str, word: str) -> None:
+    verdict = judge(good(), findings=Findings(**known))
+    assert verdict.grade == grade
+    assert len(verdict.reasons) == 1
+    assert word in verdict.reasons[0]
+
+
+def test_the_tail_of_even_weights_is_not_asked_for_its_index() -> None:
+    """Where the largest weight is ten times the mean or less; a little above, it is."""
+    run = dataclasses.replace(good(), pareto_k=0.9)
+    even = dataclasses.replace(run, largest_weight=10.0 / run.n_draws)
+    assert judge(even).grade == "reliable"
+    uneven = dataclasses.replace(run, largest_weight=10.1 / run.n_draws)
+    assert judge(uneven).grade == "check"
+    assert judge(dataclasses.replace(even, largest_weight=math.nan)).grade == "failed"
+
+
+def test_harmless_figures_do_not() -> None:
+    known = Findings(n_posterior=5000, outside=0.5, prior_part=0.05, missing_log_likelihood=-3.0)
+    assert judge(good(), findings=known).grade == "reliable"
+
+
+def test_reasons_put_the_worst_first() -> None:
+    """What failed comes before what needs a look."""
+    verdict = judge(dataclasses.replace(good(), efficiency=0.001, largest_weight=0.5))
+    assert verdict.grade == "failed"
+    assert "largest weight" in verdict.reasons[0]
+    assert "efficiency" in verdict.reasons[1]
+
+
+SURPRISE = Surprise(1e-5, {DISTANCE: 1e-5}, {DISTANCE: 300.0}, "in H1 around 60 Hz")
+EVERYTHING = (
+    (
+        {"closed_form_difference": 0.2},
+        "the closed form of the parameters drawn conditionally differs from the likelihood by 0.2: use phase='network'",
+    ),
+    ({"unfinished": "the budget {max_time} ended"}, "the budget {max_time} ended"),
+    (
+        {"outermost": ("a", 0.5)},
+        "a share of 0.5 of the posterior, above 0.001, lies so far out in the tail of the prior of a that nothing can be drawn "
+        "beyond it: use a wider prior of a",
+    ),
+    (
+        {"log_evidence": -math.inf, "n_finite": 7, "n_draws": 100},
+        "the log-evidence is -inf, not finite: 7 of 100 draws have weight",
+    ),
+    ({"pareto_k": 1.5}, "the Pareto k of the weights is 1.5, above 1"),
+    ({"largest_weight": 0.5}, "the largest weight's share of the total is 0.5, above 0.2"),
+    (
+        {"nan_share": 0.5},
+        "the share of rows inside the prior whose likelihood is no number (NaN) is 0.5, above 0.05",
+    ),
+    ({"effective_sample_size": 12.345}, "the number of effective draws is 12.35, below 100"),
+    ({"n_posterior": 0}, "the posterior has no rows"),
+    ({"efficiency": 0.001}, "the sample efficiency is 0.001, below 0.01"),
+    ({"outside": 0.95}, "the share of draws outside the prior is 0.95, above 0.9"),
+    (
+        {"prior_part": 0.11},
+        "the parts of the proposal disagree: a share of 0.11 of the posterior, above 0.1, lies where the prior draws and the "
+        "flow hardly does",
+    ),
+    (
+        {"unreached": 0.02},
+        "the network cannot reach a share of 0.02 of the prior, above 0.01: weights are blind to what is there",
+    ),
+    (
+        {"missing_log_likelihood": 8.1},
+        "a template fits the data better than every draw, by 8.1 in log likelihood, above 8: a mode may be missing, or the "
+        "data hold more than any signal of the prior",
+    ),
+    (
+        {"searched": 3000, "compared": 300},
+        "no network is relied on, and 3000 draws from the prior are all that modes were looked for with: a mode that fills "
+        "less than 0.1% of the prior's volume may have been missed; compare with another sampler where there could be such; "
+        "the closed form of what is drawn conditionally agreed with the likelihood at 300 of them: a failure in less than "
+        "1% of the prior may have gone unnoticed",
+    ),
+    (
+        {"surprise": SURPRISE},
+        "the data are unlike what likelihood and prior describe (p-value 1e-05, below 0.005): the distance of the data from "
+        "those simulated is 300, in H1 around 60 Hz; the numbers are those of this likelihood, but signal, noise curve or "
+        "noise may be other than it says",
+    ),
+)  # fmt: skip
+"""Figures out of their limits and the reason that each gives, in the order of the reasons."""
+
+
+def test_every_reason_in_full_and_in_order() -> None:
+    changes = {key: value for change, _ in EVERYTHING for key, value in change.items()}
+    of_weights = {field.name for field in dataclasses.fields(WeightSummary)}
+    run = dataclasses.replace(good(), **{key: value for key, value in changes.items() if key in of_weights})
+    known = Findings(**{key: value for key, value in changes.items() if key not in of_weights})
+    verdict = judge(run, findings=known)
+    assert verdict.reasons == tuple(words for _, words in EVERYTHING)
+    assert verdict.grade == "failed" and verdict.mendable
+
+
+def test_every_check_has_its_case() -> None:
+    """Three speak where another one of the same figure does not: two grades of a figure have one row there."""
+    assert len(CHECKS) == len(EVERYTHING) + 3
+    assert len({check.figure for check in CHECKS}) == len(CHECKS)
+
+
+def test_of_one_figure_one_check_speaks() -> None:
+    run = dataclasses.replace(good(), log_evidence=math.nan, log_evidence_err=math.inf)
+    assert len(judge(run, findings=Findings(n_posterior=0)).reasons) == 2
+    few = dataclasses.replace(good(), effective_sample_size=math.nan)
+    assert judge(few, n_effective=10_000).reasons == ("the number of effective draws is nan, below 100",)
+
+
+def test_limits_are_fields_of_the_thresholds() -> None:
+    """And each of these but three, which make a limit with others, is the limit of a check."""
+    names = {field.name for field in dataclasses.fields(Thresholds)}
+    used = {limit for check in CHECKS for limit in (check.check_at, check.failed_at) if isinstance(limit, str)}
+    assert names - used == {"even_weight", "effective_check", "requested_fraction"}
+    assert used <= names
+
+
+def test_a_check_without_words_for_its_limit_is_not_documented() -> None:
+    with pytest.raises(TypeError, match="the limit of 'height' has no words"):
+        Check("height", lambda case: 1.0, "", check_at=2.0).in_docs()
+    assert Check("height", lambda case: 1.0, "", "outside_check", least=True).in_docs() == ("height", "below 0.9", "")
