@@ -23,14 +23,15 @@ from bilby.core.utils import logger
 
 from bilby_flowpe.conditional.base import ConditionalConfig, ExactConditional
 from bilby_flowpe.conditional.coherent import CoherentConditional
+from bilby_flowpe.kinds import problem_of
 from bilby_flowpe.model import find_model
 from bilby_flowpe.networks import build_network, compact
 from bilby_flowpe.priors import PriorTransform
+from bilby_flowpe.problem import SimulationConfig
 from bilby_flowpe.problems import green2020
 from bilby_flowpe.processes.parallel import make_rows, timed
 from bilby_flowpe.representation import AlignedRepresentation, CoordinateConfig, Coordinates, RepresentationConfig
 from bilby_flowpe.sampling.weighing import Target
-from bilby_flowpe.simulation import SimulationConfig, make_simulator
 from bilby_flowpe.storage.folder import write_text
 from bilby_flowpe.training.stream import Stream
 from bilby_flowpe.translation.translated import as_it_stands
@@ -100,11 +101,7 @@ def one_row(likelihood: Any, transform: PriorTransform) -> dict[str, float]:
     conditional = (ExactConditional if known_sky else CoherentConditional)(config, transform)
     task = conditional.task(likelihood)
     asked = conditional.task_rows([{**row, **conditional.reference} for row in rows], np.random.default_rng(2))
-    simulator = make_simulator(
-        likelihood, transform, SimulationConfig(n_waveforms=1000), simulate=False, progress=False
-    )
-    simulator._choose_path()
-    stored = simulator._task()
+    stored = problem_of(likelihood, transform).bank(SimulationConfig(n_waveforms=10), progress=False)._task()
 
     def drawn(values: list[Any]) -> Any:
         return conditional.draw(np.array([value for value in values if value is not None]), np.random.default_rng(3))
@@ -173,7 +170,7 @@ def by_draws() -> Costs:
     for size in DRAWS:
         generator, rng = torch.Generator().manual_seed(1), np.random.default_rng(1)
         base = rng.standard_normal((size, len(bound.keys) + len(bound.latent)))
-        target = Target(as_it_stands(likelihood, transform), True, bound.conditional)
+        target = Target(as_it_stands(problem_of(likelihood, transform)), True, bound.conditional)
         works = (
             (raw, lambda: bound.inverse(base, rng)),  # noqa: B023
             (weighed, lambda: target.draw(bound.mixture(), size, generator, rng)),  # noqa: B023
@@ -193,13 +190,11 @@ def by_waveforms() -> Costs:
     for size in WAVEFORMS:
         rng, generator = np.random.default_rng(1), torch.Generator().manual_seed(1)
         began = time.perf_counter()
-        simulator = make_simulator(
-            likelihood, transform, SimulationConfig(n_waveforms=size), npool=1, seed=1, progress=False
-        )
+        bank = problem_of(likelihood, transform).bank(SimulationConfig(n_waveforms=size), seed=1, progress=False)
         seconds = time.perf_counter() - began
-        representation = AlignedRepresentation.fit(simulator, RepresentationConfig(), False, rng, generator)
-        coordinates = Coordinates(transform, CoordinateConfig(MASSES), simulator.arrival)
-        stream = Stream(simulator, representation, coordinates, rng, generator)
+        representation = AlignedRepresentation.fit(bank, RepresentationConfig(), False, rng, generator)
+        coordinates = Coordinates(transform, CoordinateConfig(MASSES), bank.view.arrival)
+        stream = Stream(bank, representation, coordinates, rng, generator)
         signals, _, pivot = stream.simulated(4096)
         coordinates.standardise(signals.parameters, pivot)
         for (xs, ys), cost in ((made, seconds), (batch, 1e3 * least(lambda: stream(BATCH)))):  # noqa: B023

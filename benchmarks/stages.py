@@ -36,13 +36,14 @@ import torch
 from bilby.core.utils import logger
 from torch.utils.flop_counter import FlopCounterMode
 
+from bilby_flowpe.kinds import problem_of
 from bilby_flowpe.model import find_model
 from bilby_flowpe.networks import NetworkConfig, build_network, compact, green2020
 from bilby_flowpe.priors import PriorTransform
+from bilby_flowpe.problem import SimulationConfig
 from bilby_flowpe.problems import green2020 as problem
 from bilby_flowpe.representation import AlignedRepresentation, CoordinateConfig, Coordinates, RepresentationConfig
 from bilby_flowpe.sampling.weighing import Target
-from bilby_flowpe.simulation import SimulationConfig, make_simulator
 from bilby_flowpe.storage.folder import write_text
 from bilby_flowpe.training.stream import Stream
 from bilby_flowpe.translation.translated import as_it_stands
@@ -118,9 +119,9 @@ def simulation(npool: int, waveforms: int, pairs: int) -> Iterator[Line]:
     rows = [{**transform.fixed, **row} for row in _rows(transform, waveforms)]
 
     def ours() -> float:
-        simulator = make_simulator(likelihood, transform, config, simulate=False)
-        simulator._choose_path()
-        return waveforms / timed(lambda: simulator._simulate(npool, np.random.default_rng(1), False))
+        bank = problem_of(likelihood, transform).bank(SimulationConfig(n_waveforms=10), progress=False)
+        bank.config = config
+        return waveforms / timed(lambda: bank._simulate(npool, np.random.default_rng(1), False))
 
     found = paired(ours, lambda: spread_over(generator.frequency_domain_strain, rows, npool), pairs)
     yield against("simulation", f"waveforms stored, {npool} processes", "a second", "bare generator calls", found)
@@ -134,13 +135,11 @@ def _rows(transform: PriorTransform, size: int) -> list[dict[str, float]]:
 def training(npool: int, pairs: int, batch: int) -> Iterator[Line]:
     likelihood, priors = problem(5, seed=1)
     transform = PriorTransform(priors)
-    simulator = make_simulator(
-        likelihood, transform, SimulationConfig(n_waveforms=4000), npool=npool, seed=1, progress=False
-    )
+    bank = problem_of(likelihood, transform).bank(SimulationConfig(n_waveforms=4000), npool, seed=1, progress=False)
     rng, generator = np.random.default_rng(1), torch.Generator().manual_seed(1)
-    representation = AlignedRepresentation.fit(simulator, RepresentationConfig(), False, rng, generator)
-    coordinates = Coordinates(transform, CoordinateConfig(("mass_1", "mass_2")), simulator.arrival)
-    stream = Stream(simulator, representation, coordinates, rng, generator)
+    representation = AlignedRepresentation.fit(bank, RepresentationConfig(), False, rng, generator)
+    coordinates = Coordinates(transform, CoordinateConfig(("mass_1", "mass_2")), bank.view.arrival)
+    stream = Stream(bank, representation, coordinates, rng, generator)
     signals, _, pivot = stream.simulated(4096)
     coordinates.standardise(signals.parameters, pivot)
     for name, config, size in (
@@ -208,7 +207,7 @@ def weighing(npool: int, size: int, pairs: int) -> Iterator[Line]:
     bound = find_model(MODELS[0]).bind(likelihood, transform)
 
     def ours() -> float:
-        target = Target(as_it_stands(likelihood, transform), True, bound.conditional, npool)
+        target = Target(as_it_stands(problem_of(likelihood, transform)), True, bound.conditional, npool)
         generator, rng = torch.Generator().manual_seed(1), np.random.default_rng(1)
         return size / timed(lambda: target.draw(bound.mixture(), size, generator, rng))
 
@@ -233,16 +232,16 @@ import resource, time
 import numpy as np
 from bilby.core.utils import logger
 logger.setLevel("ERROR")
-from bilby_flowpe.priors import PriorTransform
 from bilby_flowpe.problems import green2020
-from bilby_flowpe.simulation import SimulationConfig, make_simulator
 from bilby_flowpe.translation.translated import as_it_stands
+from bilby_flowpe.kinds import problem_of
+from bilby_flowpe.problem import SimulationConfig
 likelihood, priors = green2020(5, seed=1)
 began = time.perf_counter()
 config = SimulationConfig(n_waveforms=10**6)
-simulator = make_simulator(likelihood, PriorTransform(priors), config, npool={npool}, seed=1, progress=False)
+bank = problem_of(likelihood, priors).bank(config, npool={npool}, seed=1, progress=False)
 for _ in range(10):
-    simulator.draw(1024, np.random.default_rng(1))
+    bank.draw(1024, np.random.default_rng(1))
 seconds = time.perf_counter() - began
 who = resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN
 print(seconds, *(resource.getrusage(one).ru_maxrss for one in who))

@@ -10,7 +10,7 @@ import numpy as np
 from bilby.gw.likelihood import GravitationalWaveTransient
 
 from .processes.parallel import Row
-from .waves.waveforms import waveform
+from .waves.waveforms import responses, waveform
 from .waves.whitening import whitened
 
 __all__ = ["Bands", "whitened_bands"]
@@ -41,9 +41,8 @@ def whitened_bands(likelihood: GravitationalWaveTransient, rows: Sequence[Row], 
         polarisations = waveform(likelihood.waveform_generator, row)
         if polarisations is None:
             continue
-        for interferometer in likelihood.interferometers:
-            parameters = {**row, **likelihood.get_sky_frame_parameters(dict(row))}
-            signal = interferometer.get_detector_response(polarisations, parameters)
+        signals = responses(likelihood, polarisations, row)
+        for interferometer, signal in zip(likelihood.interferometers, signals, strict=True):
             curves[interferometer.name].append(whitened(interferometer, signal))
     bands: Bands = {}
     for interferometer in likelihood.interferometers:

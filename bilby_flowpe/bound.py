@@ -9,20 +9,19 @@ from typing import Any
 
 import numpy as np
 import torch
-from bilby.core.likelihood import Likelihood
 
 from .conditional.base import ConditionalConfig
 from .conditional.modes import conditional_of
+from .contract import Contract, Match
 from .networks import ConditionalNetwork
 from .priors import Parameters, PriorTransform, within_quantiles
+from .problem import Problem, View
+from .problem.config import FIXED
 from .proposals.charts import PriorChart
 from .proposals.mixture import Mixture, Shares, defensive
 from .proposals.parts import Normal
 from .representation import CoordinateConfig, Coordinates, Pivot, Representation
-from .simulation import SimulationConfig, Simulator, make_simulator
 from .surprise import Null, Surprise
-from .translation.contract import Contract
-from .translation.matching import Match
 from .waves.grid import Grid
 
 
@@ -80,12 +79,11 @@ class Trained:
     @property
     def psd(self) -> str:
         """Which noise curves it was trained for: :attr:`.simulation.SimulationConfig.psd`."""
-        return str(self.settings.get("simulation", {}).get("psd", "fixed"))
+        return str(self.settings.get("simulation", {}).get("psd", FIXED))
 
-    def simulator(self, likelihood: Likelihood, transform: PriorTransform) -> Simulator:
-        """What the data of a likelihood are shown by."""
-        config = SimulationConfig(psd=self.psd)
-        return make_simulator(likelihood, transform, config, grid=self.grid, simulate=False)
+    def view(self, problem: Problem) -> View:
+        """The data of a problem as the network sees them."""
+        return problem.view(self.grid, self.psd)
 
 
 class BoundPosterior:
@@ -95,33 +93,30 @@ class BoundPosterior:
     ----------
     model
         The trained posterior.
-    likelihood
-        The user's likelihood.
-    transform
-        The user's prior.
+    problem
+        The event.
     training
         The prior trained with, where it is not the user's.
     match
         What the contract found.
-    simulator
-        A simulator of this likelihood, if one is at hand.
+    view
+        Its data as the network sees them, if these are at hand.
     """
 
     def __init__(
         self,
         model: Trained,
-        likelihood: Likelihood,
-        transform: PriorTransform,
+        problem: Problem,
         training: PriorTransform | None = None,
         match: Match | None = None,
-        simulator: Simulator | None = None,
+        view: View | None = None,
     ) -> None:
+        transform = problem.prior
         self.model, self.transform = model, transform
         self.corrections = match.corrections if match else ()
         self._turned_by = match.sidereal_shift if match else 0.0
-        simulator = simulator or model.simulator(likelihood, transform)
-        arrival = getattr(simulator, "arrival", None)
-        of_training = None if arrival is None else partial(self._arrival_of_training, arrival)
+        view = view or model.view(problem)
+        of_training = None if view.arrival is None else partial(self._arrival_of_training, view.arrival)
         self.coordinates = Coordinates(training or transform, model.coordinates, of_training)
         self.coordinates.location, self.coordinates.scale = model.location, model.scale
         self.coordinates.time_scale = model.time_scale
@@ -129,7 +124,7 @@ class BoundPosterior:
         # What simulated data say nothing of, and no network has learnt.
         idle = [key for key in transform.keys if key not in (*model.coordinates.keys, *model.conditional.keys)]
         self._idle = PriorChart(transform, tuple(idle))
-        observed = simulator.observe()[None]
+        observed = view.observe()[None]
         self.context, self.pivot = model.representation(observed)
         found = model.representation.log_likelihood_found(observed)
         self.log_likelihood_found = None if found is None else float(found[0])

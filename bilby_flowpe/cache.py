@@ -16,13 +16,12 @@ import numpy as np
 from bilby.core.utils import logger
 from safetensors import SafetensorError, safe_open
 
+from .contract import Contract, Match
 from .errors import ConfigurationError, ModelError
 from .model import SHIPPED, TrainedPosterior
 from .storage.folder import WEIGHTS
 from .training.recipe import TrainingConfig, has_learnt
 from .training.settings import Settings, adapted
-from .translation.contract import Contract
-from .translation.matching import Match
 
 _CACHE_VARIABLE = "BILBY_FLOWPE_CACHE"
 _LEAST_FREE = 64 * 2**20
@@ -62,7 +61,7 @@ def cached_models(
     ------
     tuple
         Folder and model: those trained for this very problem, then those with ever more differences that importance weights
-        make up for (:meth:`bilby_flowpe.translation.contract.Contract.match` names them); of equals the one trained for longest
+        make up for (:meth:`bilby_flowpe.contract.Contract.match` names them); of equals the one trained for longest
         first. Those refused are left out. A network is read when its turn comes.
     """
     found = [

@@ -8,23 +8,26 @@ from typing import Any
 import numpy as np
 import torch
 from bilby.core.likelihood import Likelihood
+from bilby.core.prior import PriorDict
 from bilby.core.utils import logger
 
 from .bound import BoundPosterior, Trained
 from .conditional.base import ConditionalConfig
+from .contract import Contract
+from .contract.restore import restore_priors
 from .errors import ContractError, ModelError
+from .kinds import problem_of
+from .names import TIME
 from .networks import NetworkConfig, build_network
 from .priors import PriorTransform
+from .problem import Problem
 from .proposals.mixture import Shares
 from .representation import REPRESENTATIONS, CoordinateConfig, Representation
 from .storage.folder import DESCRIPTION, read_folder, reading, write_folder
 from .storage.schema import check_sizes, check_types
 from .storage.versions import versions
 from .surprise import Null
-from .translation.contract import Contract, describe
-from .translation.restore import restore_priors
 from .waves.grid import Grid
-from .waves.inner_products import has_own_frequencies
 from .waves.symmetries import find_symmetries
 
 __all__ = ["TrainedPosterior", "find_model", "shipped_models"]
@@ -38,8 +41,12 @@ _WIDEST = 4096  # of parts that a family does without, whose widths no tensor ha
 class TrainedPosterior(Trained):
     """A trained posterior that can be bound to data, written to a folder and read from one."""
 
-    def bind(self, likelihood: Likelihood, transform: PriorTransform) -> BoundPosterior:
-        """Ready the model for the data of ``likelihood``.
+    def bind(self, likelihood: Likelihood, priors: PriorDict | PriorTransform) -> BoundPosterior:
+        """Ready the model for the data of ``likelihood``; see :meth:`bind_to`."""
+        return self.bind_to(problem_of(likelihood, priors))
+
+    def bind_to(self, problem: Problem) -> BoundPosterior:
+        """Ready the model for the data of a problem.
 
         Raises
         ------
@@ -47,8 +54,8 @@ class TrainedPosterior(Trained):
             If the model was trained for a problem that this one does not lie within; the message lists every reason.
         """
         # Unusable data are told first: the contract would call them another problem.
-        simulator = self.simulator(likelihood, transform)
-        asked = describe(likelihood, transform)
+        view = self.view(problem)
+        asked = problem.describe()
         with reading():
             match = self.contract.match(asked, self.information.get("psd_tolerance", 0.0))
         if match.refusals:
@@ -59,23 +66,23 @@ class TrainedPosterior(Trained):
             )
         for correction in match.corrections:
             logger.info(f"Corrected by the weights: {correction}")
-        if "geocent_time" in self.conditional.keys and not has_own_frequencies(likelihood):
+        if TIME in self.conditional.keys and (obstacle := problem.obstacle("own frequencies")):
             raise ContractError(
-                f"this model draws the time from its exact conditional, for which a {type(likelihood).__name__} does not have "
-                "the waveform at the data's own frequencies: use a model with time='network', or a GravitationalWaveTransient"
+                f"this model draws the time from its exact conditional, but {obstacle}: use a model with time='network', or a "
+                "GravitationalWaveTransient"
             )
         training = None
         if match.other_priors:
-            start = float(likelihood.interferometers.start_time) if self.grid else 0.0
+            start = float(problem.likelihood.interferometers.start_time) if self.grid else 0.0
             with reading():
-                training = PriorTransform(restore_priors(self.contract.facts, start, transform.fixed))
+                training = PriorTransform(restore_priors(self.contract.facts, start, problem.prior.fixed))
         if self.conditional.keys and any(correction.startswith("waveform") for correction in match.corrections):
-            self._check_symmetries(likelihood, transform)
-        return BoundPosterior(self, likelihood, transform, training, match, simulator)
+            self._check_symmetries(problem)
+        return BoundPosterior(self, problem, training, match, view)
 
-    def _check_symmetries(self, likelihood: Likelihood, transform: PriorTransform) -> None:
+    def _check_symmetries(self, problem: Problem) -> None:
         """Another waveform has to allow what is drawn conditionally."""
-        found = find_symmetries(likelihood.waveform_generator, transform)
+        found = find_symmetries(problem.likelihood.waveform_generator, problem.prior)
         coherent, ratio = self.conditional.coherent, complex(*self.conditional.cross_ratio)
         missing = [
             key

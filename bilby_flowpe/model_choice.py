@@ -11,7 +11,6 @@ from typing import Any, TypeVar
 import numpy as np
 from bilby.core.sampler.base_sampler import Sampler
 from bilby.core.utils import check_directory_exists_and_if_not_mkdir, logger
-from bilby.gw.likelihood import GravitationalWaveTransient
 from safetensors import SafetensorError
 
 from .arguments.table import MODES, OF_THE_MODEL, settings_of
@@ -20,20 +19,23 @@ from .cache import cached_models, check_writable, nearest_refused, new_folder
 from .conditional.base import Conditional
 from .conditional.drawn import Modes, conditional_config, single_response
 from .conditional.modes import conditional_of
+from .contract import Contract
 from .errors import ContractError, MemoryLimitError, PriorError, SimulationError
 from .model import TrainedPosterior, find_model
 from .networks import compact
 from .plotting import plot_history
+from .problem import SimulationConfig
 from .processes.parallel import Row
 from .representation import RepresentationConfig
-from .simulation import GravitationalWaveSimulator, SimulationConfig, can_simulate, nobody_simulates
+from .simulation import DetectorView
 from .storage.ledger import Ledger
-from .training.build import train_model
+from .training.build import train_on
 from .training.calibrate import MEASURING
 from .training.recipe import TrainingConfig, has_learnt
 from .training.settings import Settings
-from .translation.contract import Contract, describe
 from .translation.translated import Translated
+from .waves.extrinsic import Extrinsic
+from .waves.symmetries import find_symmetries
 
 _LEAST_WAVEFORMS = 10_000  # a network that learns from fewer knows these by heart
 _NEAR_MISS = 3  # reasons that refuse a model, up to which it is named before another one is trained
@@ -69,7 +71,7 @@ class ModelChoice:
     ) -> None:
         self.sampler, self.translation, self.ledger, self.calibrated = sampler, translation, ledger, calibrated
         self.kwargs = sampler.kwargs
-        self.likelihood, self.transform = translation.likelihood, translation.transform
+        self.problem = translation.problem
         self.npool, self.progress = int(sampler.npool), self.kwargs["progress"]
         self.seconds: dict[str, float] = {}
         self._scratch = scratch
@@ -112,7 +114,7 @@ class ModelChoice:
             raise SimulationError(f"model={self.kwargs['model']!r} cannot be used: {why}")
         if ignored := self._changed("model", *(key for key in OF_THE_MODEL if key not in MODES)):
             logger.warning(
-                f"Nothing is trained for a {type(self.likelihood).__name__}: ignored are {', '.join(ignored)}"
+                f"Nothing is trained for a {type(self.problem.likelihood).__name__}: ignored are {', '.join(ignored)}"
             )
         return None, "none", self.conditional_alone(why)
 
@@ -121,9 +123,7 @@ class ModelChoice:
         translation = self.translation
         if translation.no_network:
             return f"{translation.no_network}. Such parameters are sampled through their quantiles"
-        if translation.obstacle is not None or can_simulate(self.likelihood):
-            return translation.obstacle
-        return nobody_simulates(self.likelihood)
+        return translation.obstacle or self.problem.obstacle("simulation")
 
     def _find_or_train(self) -> tuple[BoundPosterior | None, str]:
         """A model bound to the data, and its name; no model where a training ended before it had learnt anything."""
@@ -133,7 +133,7 @@ class ModelChoice:
             return self._bound(self._timed("model", lambda: find_model(self.kwargs["model"]))), str(
                 self.kwargs["model"]
             )
-        contract = describe(self.likelihood, self.transform)
+        contract = self.problem.describe()
         settings = self._settings()
         if found := self._timed("model", lambda: self._find(contract, settings)):
             logger.info(f"Using the model in {found[1]}")
@@ -184,7 +184,7 @@ class ModelChoice:
         stages = [f"simulating {count} waveforms"]
         # Bilby times the likelihood; a waveform takes most of it.
         each = getattr(self.sampler, "_log_likelihood_eval_time", None) or np.nan
-        simulating = count * each / self.npool if isinstance(self.likelihood, GravitationalWaveTransient) else 0.0
+        simulating = count * each / self.npool if self.problem.has_noise_curves else 0.0
         if np.isfinite(simulating) and simulating > 0:
             stages[0] += f" ({_in_words(simulating)})"
         steps = f"{training.max_steps} steps"
@@ -212,7 +212,7 @@ class ModelChoice:
             Rows at which the symmetries of the waveform have to hold, beside draws from the prior.
         """
         conditional, obstacle = None, self.translation.obstacle
-        if obstacle is None and isinstance(self.likelihood, GravitationalWaveTransient):
+        if obstacle is None and self.problem.obstacle("closed form") is None:
             try:
                 conditional = self._in_closed_form(tried)
             except (ContractError, PriorError, SimulationError) as error:
@@ -226,20 +226,18 @@ class ModelChoice:
 
     def _in_closed_form(self, tried: Sequence[Row]) -> Conditional:
         # On the whole grid: a smaller one would serve a network alone, and take some hundred waveforms to find.
-        simulator = GravitationalWaveSimulator(
-            self.likelihood, self.transform, SimulationConfig(reduce_grid=False), simulate=False, tried=tried
-        )
+        view, prior = DetectorView(self.problem), self.problem.prior
+        symmetries = find_symmetries(self.problem.likelihood.waveform_generator, prior, tried)
+        extrinsic = Extrinsic(prior, view.detectors, symmetries)
         modes = Modes(**{key: self.kwargs[key] for key in MODES})
-        return conditional_of(
-            conditional_config(simulator, modes, single_response(simulator, any_angle=True)), self.transform
-        )
+        response = single_response(extrinsic, any_angle=True)
+        return conditional_of(conditional_config(extrinsic, view.duration, modes, response), prior)
 
     def _trained(self, settings: Settings, checkpoint: Path) -> TrainedPosterior:
         """A model, trained on fewer waveforms than by default where these do not fit into the memory."""
 
         def trained(settings: Settings) -> TrainedPosterior:
-            priors = self.transform.priors
-            return train_model(self.likelihood, priors, settings, self.npool, checkpoint, self.progress)
+            return train_on(self.problem, settings, self.npool, checkpoint, self.progress)
 
         try:
             return trained(settings)
@@ -255,13 +253,13 @@ class ModelChoice:
             raise
 
     def _bound(self, model: TrainedPosterior) -> BoundPosterior:
-        return self._timed("representation", lambda: model.bind(self.likelihood, self.transform))
+        return self._timed("representation", lambda: model.bind_to(self.problem))
 
     def _find(self, contract: Contract, settings: Settings) -> tuple[BoundPosterior, str] | None:
         """The best model that can be bound to the data; what a conditional draw does not allow shows only there."""
         for folder, model in cached_models(contract, settings, self.kwargs["cache"]):
             try:
-                return model.bind(self.likelihood, self.transform), folder.name
+                return model.bind_to(self.problem), folder.name
             except ContractError as error:
                 logger.info(f"Passing over {folder.name}: {error}")
         return None

@@ -77,6 +77,10 @@ class PriorTransform:
 
     Attributes
     ----------
+    given : bilby.core.prior.PriorDict
+        The priors, a copy.
+    priors : bilby.core.prior.PriorDict
+        Those that are drawn from: the same, but for the ones in ``by_draws``.
     keys : tuple of str
         Search parameters, in the order of the coordinates.
     fixed : dict
@@ -117,6 +121,7 @@ class PriorTransform:
                 )
         self.log_scale = {key: found[key].log_scale for key in self.keys}
         self.by_draws = {key: found[key].reason for key in self.keys if found[key].how == "draws"}
+        self.given = copied(self.priors) if self.by_draws else self.priors
         for key in self.by_draws:
             self.priors[key] = ByDraws(self.priors[key], found[key].has_density)
         self.ordered_pair: tuple[str, str] | None = None

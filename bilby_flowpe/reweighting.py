@@ -21,12 +21,12 @@ from .arguments.kinds import check_seed, whole
 from .arguments.table import check_npool
 from .errors import ConfigurationError, DataError, PriorError
 from .importance import equal_weight_rows, normalised_weights, summarise
+from .kinds.recognise import is_wave, marginalised
 from .likelihoods import LogLikelihood, gives_ratio
 from .priors import Parameters
 from .processes.parallel import evaluate, make_rows
 from .statistics import KEY, is_merged, statistics_of
 from .translation.covers import AnyPrior
-from .translation.plain import is_wave, marginalised
 from .verdict import Findings, judge
 
 __all__ = ["reweight"]

@@ -15,8 +15,7 @@ from bilby.core.utils import check_directory_exists_and_if_not_mkdir, logger, ra
 from .bands import FILE, save_bands, whitened_bands
 from .bound import BoundPosterior
 from .chain.meter import Meter
-from .conditional.base import Conditional, ConditionalConfig
-from .conditional.modes import conditional_of
+from .conditional.base import Conditional
 from .errors import ConfigurationError
 from .likelihoods import gives_ratio
 from .model_choice import ModelChoice
@@ -30,7 +29,6 @@ from .sampling.weighing import Target
 from .storage.identity import identity_of
 from .storage.ledger import Ledger, remembering
 from .translation.translate import translated
-from .waves.inner_products import has_own_frequencies
 
 _UNSEEN_SEED = 2**31 - 1
 _LEAST_WAVEFORMS = 10_000  # a network that learns from fewer knows these by heart
@@ -55,12 +53,11 @@ class Run:
         self.sampler = sampler
         self.kwargs = sampler.kwargs
         self.translation = translated(sampler.likelihood, sampler.priors)
-        self.likelihood = self.translation.likelihood
+        self.problem = self.translation.problem
         self.seconds: dict[str, float] = {}
         identity = identity_of(sampler.likelihood)
         self.ledger = Ledger(self._scratch / "evaluations", self.kwargs["resume"], identity, keeps=identity is not None)
         self.seed = self._choose_seed()
-        self.transform = self.translation.transform
         self.npool = int(sampler.npool)
         self.progress = self.kwargs["progress"]
         self.choice = ModelChoice(sampler, self.translation, self.ledger, self._scratch, calibrated)
@@ -88,10 +85,9 @@ class Run:
         bound, source, conditional = self.choice()
         if bound is None and not self.kwargs["importance"]:
             raise ConfigurationError(
-                f"importance=False: a {type(self.likelihood).__name__} has no network and no raw draws: leave it out"
+                f"importance=False: a {type(self.problem.likelihood).__name__} has no network and no raw draws: leave it out"
             )
-        drawn = conditional or conditional_of(ConditionalConfig(), self.transform)
-        outcome, target = self._sample(bound, source, drawn)
+        outcome, target = self._sample(bound, source, conditional)
         # A closed form that failed takes the network with it, which knows nothing of the parameters it left out.
         bound = None if target.closed_form.dropped else bound
         self.seconds = self.choice.seconds | self.seconds
@@ -105,7 +101,9 @@ class Run:
             logger.warning(f"Whitened data and waveforms were not kept for a report: {error}")
         return result
 
-    def _sample(self, bound: BoundPosterior | None, source: str, conditional: Conditional) -> tuple[Outcome, Target]:
+    def _sample(
+        self, bound: BoundPosterior | None, source: str, conditional: Conditional | None
+    ) -> tuple[Outcome, Target]:
         """Sample the event; where a closed form fails, again without what is drawn by it, starting from the prior."""
         weighted = self.kwargs["importance"]
         wanted = Wanted(self.kwargs["n_effective"], self.kwargs["n_posterior"], self.kwargs["refine"], self.progress)
@@ -124,20 +122,19 @@ class Run:
                 outcome = event() if weighted else event.raw()
             except ClosedFormError as error:
                 failing += record.failing
-                left = self.choice.conditional_alone(str(error), failing) or conditional_of(
-                    ConditionalConfig(), self.transform
-                )
-                if {*left.keys} >= {*conditional.keys}:
+                conditional = self.choice.conditional_alone(str(error), failing)
+                left = conditional.keys if conditional else ()
+                if {*left} >= {*target.conditional_keys}:
                     # The symmetries hold there, and the likelihood differs all the same: it alone can tell.
-                    left = conditional_of(ConditionalConfig(), self.transform)
-                dropped = tuple(key for key in conditional.keys if key not in left.keys)
+                    conditional, left = None, ()
+                dropped = tuple(key for key in target.conditional_keys if key not in left)
                 logger.warning(
                     f"{error}: the run goes on from the prior, without drawing {list(dropped)} conditionally, which takes more "
                     "likelihood evaluations"
                 )
                 record = ClosedFormRecord(dropped=(*record.dropped, *dropped))
-                # Draws may now take longer, or less long.
-                conditional, bound, meter.seconds_each = left, None, 0.0
+                # Draws may take longer now, or less long.
+                bound, meter.seconds_each = None, 0.0
                 continue
             finally:
                 self.seconds |= event.seconds
@@ -148,7 +145,7 @@ class Run:
         translation = self.translation
         if not self.sampler.use_ratio:
             return
-        draws = self.transform.sample(_RATIOS_TRIED, np.random.default_rng(20200218))
+        draws = self.problem.prior.sample(_RATIOS_TRIED, np.random.default_rng(20200218))
         medians = {key: np.full(_RATIOS_TRIED, x) for key, x in translation.calibration.reference.items()}
         rows = translation.rows({**draws, **medians})
         if not gives_ratio(translation.asked, rows):
@@ -159,14 +156,15 @@ class Run:
 
     def _keep_bands(self, target: Target, outcome: Outcome) -> None:
         """Beside the result, what a report draws: whitened data and waveforms, which a result file does not hold."""
-        likelihood = self.likelihood
+        likelihood = self.problem.likelihood
         # Not those of an earlier run under the same label.
         (self._scratch / FILE).unlink(missing_ok=True)
         rows = outcome.rows if self.kwargs["importance"] else np.flatnonzero(np.isfinite(outcome.weighted.log_weights))
-        if self.translation.obstacle or not has_own_frequencies(likelihood) or not len(rows):
+        obstacle = self.translation.obstacle or self.choice.problem.obstacle("own frequencies")
+        if obstacle or not len(rows):
             return
         bands = whitened_bands(
-            likelihood, target.rows({key: value[rows] for key, value in outcome.weighted.parameters.items()})
+            likelihood, target.problem.rows({key: value[rows] for key, value in outcome.weighted.parameters.items()})
         )
         check_directory_exists_and_if_not_mkdir(str(self._scratch))
         save_bands(bands, self._scratch / FILE)
@@ -178,7 +176,7 @@ class Run:
 
     def _tell_what_draws(self, target: Target, bound: BoundPosterior | None, source: str) -> None:
         """Say what in truth draws the parameters: Bilby has printed the arguments, which a model that is given overrules."""
-        by_closed_form = [key for key in target.transform.keys if key in target.conditional_keys]
+        by_closed_form = [key for key in target.prior.keys if key in target.conditional_keys]
         conditional = f"; in closed form, given these: {', '.join(by_closed_form)}" if by_closed_form else ""
         if bound is None:
             logger.info(f"Proposal: refined from the prior for {', '.join(target.keys)}{conditional}")

@@ -24,20 +24,9 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
-from bilby.core.likelihood import Likelihood
 from scipy.stats import norm
 
 from .errors import DataError
-from .overrides import replaced
-
-_OF_THE_POWER = (
-    "log_likelihood_ratio",
-    "noise_log_likelihood",
-    "calculate_snrs",
-    "compute_log_likelihood_from_snrs",
-    "get_sky_frame_parameters",
-)
-"""Methods of Bilby's likelihood that make its value one of the power in the data."""
 
 RESIDUAL, DISTANCE, LOUDNESS = "residual", "distance", "loudness"
 IN_WORDS = {
@@ -193,7 +182,7 @@ class Null:
         return null
 
 
-def without_simulations(likelihood: Likelihood | None, residual: float | None) -> Surprise | None:
+def without_simulations(residual: float | None) -> Surprise | None:
     """Surprise where no simulations are at hand: by the residual, a sum over so many numbers that it is as good as normal.
 
     The parameters that were fitted take as many numbers' power away, which is left out of account: of thousands of
@@ -201,20 +190,16 @@ def without_simulations(likelihood: Likelihood | None, residual: float | None) -
 
     Parameters
     ----------
-    likelihood
-        The user's likelihood.
     residual
-        :func:`residual_of` its data and the best signal known.
+        Power left in the data after the best signal known (:meth:`bilby_flowpe.problem.Problem.residual`), of a likelihood
+        whose logarithm says what that power is (:func:`bilby_flowpe.kinds.recognise.tells_power`).
 
     Returns
     -------
     Surprise or None
-        ``None`` where there is no residual, and for a likelihood that is not Bilby's own: what its logarithm has to do with the
-        power in the data is not known.
+        ``None`` where there is no residual.
     """
-    if residual is None or likelihood is None or replaced(likelihood, type(likelihood), _OF_THE_POWER):
-        return None
-    if not type(likelihood).__module__.startswith("bilby."):
+    if residual is None:
         return None
     p_value = float(2 * norm.sf(abs(residual)))
     return Surprise(p_value, {RESIDUAL: p_value}, {RESIDUAL: float(residual)})

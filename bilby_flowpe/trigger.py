@@ -20,12 +20,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 from bilby.gw.detector import get_empty_interferometer
 from bilby.gw.source import lal_binary_black_hole
-from scipy.constants import c as speed_of_light
 from scipy.ndimage import maximum_filter1d
 from scipy.signal import get_window
 
 from .errors import DataError
 from .observed import noise_curve
+from .waves.detectors import Detector, light_travel_time
 
 __all__ = ["CHIRP_MASSES", "Trigger", "search", "segment_length"]
 
@@ -241,8 +241,8 @@ def _masses(low: float, high: float) -> np.ndarray:
 
 def _light_travel_times(names: list[str]) -> Callable[[str, str], float]:
     """Seconds that light takes between two of these detectors."""
-    places = {name: np.asarray(get_empty_interferometer(name).vertex) for name in names}
-    return lambda one, other: float(np.linalg.norm(places[one] - places[other]) / speed_of_light)
+    detectors = {name: Detector.from_interferometer(get_empty_interferometer(name)) for name in names}
+    return lambda one, other: light_travel_time(detectors[one], detectors[other])
 
 
 def _tapered(gaps: np.ndarray, length: int) -> np.ndarray:

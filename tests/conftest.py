@@ -20,10 +20,11 @@ from bilby.gw.source import lal_binary_black_hole
 from bilby.gw.waveform_generator import WaveformGenerator
 
 from bilby_flowpe import model_choice
+from bilby_flowpe.kinds import problem_of
 from bilby_flowpe.model import TrainedPosterior
 from bilby_flowpe.priors import PriorTransform
 from bilby_flowpe.problems import green2020
-from bilby_flowpe.simulation import GravitationalWaveSimulator, SimulationConfig
+from bilby_flowpe.simulation import SignalBank, SimulationConfig
 from bilby_flowpe.training.settings import Settings
 from tests.trained import train_into
 
@@ -84,19 +85,19 @@ def transform_8d(problem_8d: Problem) -> PriorTransform:
     return PriorTransform(problem_8d[1])
 
 
-def _simulator(problem: Problem, transform: PriorTransform) -> GravitationalWaveSimulator:
+def _simulator(problem: Problem, transform: PriorTransform) -> SignalBank:
     config = SimulationConfig(n_waveforms=N_WAVEFORMS)
-    return GravitationalWaveSimulator(problem[0], transform, config, npool=1, seed=7, progress=False)
+    return SignalBank(problem_of(problem[0], transform), config, npool=1, seed=7, progress=False)
 
 
 @pytest.fixture(scope="session")
-def simulator_5d(problem_5d: Problem, transform_5d: PriorTransform) -> GravitationalWaveSimulator:
+def simulator_5d(problem_5d: Problem, transform_5d: PriorTransform) -> SignalBank:
     """Factorised simulator of the five-parameter problem with a few hundred waveforms, on the grid it chooses itself."""
     return _simulator(problem_5d, transform_5d)
 
 
 @pytest.fixture(scope="session")
-def simulator_8d(problem_8d: Problem, transform_8d: PriorTransform) -> GravitationalWaveSimulator:
+def simulator_8d(problem_8d: Problem, transform_8d: PriorTransform) -> SignalBank:
     """The same of the eight-parameter problem."""
     return _simulator(problem_8d, transform_8d)
 
@@ -119,7 +120,7 @@ def transform_hl(problem_hl: Problem) -> PriorTransform:
 
 
 @pytest.fixture(scope="session")
-def simulator_hl(problem_hl: Problem, transform_hl: PriorTransform) -> GravitationalWaveSimulator:
+def simulator_hl(problem_hl: Problem, transform_hl: PriorTransform) -> SignalBank:
     """Factorised simulator of the eleven-parameter problem, on the shortened grid it chooses itself."""
     return _simulator(problem_hl, transform_hl)
 

@@ -34,8 +34,6 @@ from graphlib import TopologicalSorter
 from pathlib import Path
 from typing import Any
 
-from same_answers import package_of
-
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = "bilby_flowpe"
 
@@ -312,6 +310,8 @@ def main() -> None:
     arguments = parser.parse_args()
     if arguments.follow:
         return follow(arguments.follow)
+    from same_answers import package_of
+
     trees = [Path(tree).resolve() if Path(tree).is_dir() else package_of(tree) for tree in arguments.trees]
     found = [figures(tree) for tree in trees]
     print(" " * 56 + "".join(f"{tree[:18]:>20s}" for tree in arguments.trees))

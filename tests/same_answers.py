@@ -18,6 +18,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import re
 import subprocess
 import sys
 import tempfile
@@ -34,8 +35,8 @@ CHILD = Path(__file__).with_name("same_answers_child.py")
 DELIBERATE: dict[str, str] = {}
 """Problems whose answer changes on purpose, and why; by the full name of the problem."""
 
-NOT_COMPARED = ("cpu_seconds", "traceback")
-COUNTED_WORDS = ("error", "verdict", "trained")
+NOT_COMPARED = ("cpu_seconds", "traceback", "definitions")
+COUNTED_WORDS = re.compile(r"error|.*/verdict|trained/\d+")
 """Texts that are part of an answer: how it failed, its grade, the digest of a network."""
 
 
@@ -120,7 +121,7 @@ def compare(before: Path, after: Path) -> Difference:
     for key in [*one_words, *(key for key in other_words if key not in one_words)]:
         if key in NOT_COMPARED or one_words.get(key) == other_words.get(key):
             continue
-        counted = any(word in key.split("/") for word in COUNTED_WORDS)
+        counted = COUNTED_WORDS.fullmatch(key)
         told = f"{key}: {one_words.get(key)!r} -> {other_words.get(key)!r}"
         (found.numbers if counted else found.words).append(told)
     return found
@@ -154,6 +155,8 @@ def told_of(name: str, before: Path, after: Path) -> tuple[bool, str]:
         return False, f"FAILS on both sides: {words['error'][:200]}"
     if not found.numbers:
         return True, f"same     {size}{also}"
+    if read(before)[1].get("definitions") != words.get("definitions"):
+        also += f"; the list of problems has changed since: if this one has, remove {before} to have it made anew"
     line = f"{len(found.numbers)} of {len(arrays)}: {found.numbers[0][:400]}{also}"
     if name in DELIBERATE:
         return True, f"on purpose ({DELIBERATE[name]})  {line}"

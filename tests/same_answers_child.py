@@ -142,6 +142,12 @@ def trained_weights(folder: Path) -> dict[str, str]:
     return {f"trained/{index}": hashlib.sha256(file.read_bytes()).hexdigest() for index, file in enumerate(files)}
 
 
+def definitions() -> str:
+    """Digest of the list of problems."""
+    files = [Path(__file__).with_name(f"same_answers_{part}.py").read_bytes() for part in ("arrays", "plain", "waves")]
+    return hashlib.sha256(b"".join(files)).hexdigest()
+
+
 def solve(name: str, out: Path) -> None:
     """One problem, from its making to its file."""
     recorder = RECORDER
@@ -165,6 +171,7 @@ def solve(name: str, out: Path) -> None:
         words |= trained_weights(Path(scratch))
     arrays |= {f"batch/{index:03d}": batch for index, batch in enumerate(recorder.batches)}
     arrays |= {f"rows/{index:03d}": rows for index, rows in enumerate(recorder.rows)}
+    words["definitions"] = definitions()
     words["cpu_seconds"] = time.process_time() - began
     partial = out.with_suffix(".part.npz")
     np.savez_compressed(partial, **{WORDS: np.array(json.dumps(words))}, **arrays)

@@ -148,7 +148,7 @@ WAVES: dict[str, Callable[[Path], Pieces]] = {
     **{f"trained_{family}": partial(trained, network=family) for family in ("gaussian", "maf", "nsf", "cvae", "cvae+")},
     "trained_measured": partial(trained, measured=True),
     "trained_8d": partial(trained, parameters=8),
-    "trained_series": partial(trained, representation="series"),
+    "trained_series": partial(trained, representation="series", training_steps=300),
     "trained_psd": partial(trained, psd="amortised"),
     "trained_phase_network": partial(trained, phase="network"),
     "trained_all_network": partial(trained, phase="network", distance="network", time="network", fold_phase=False),

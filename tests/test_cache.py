@@ -14,10 +14,10 @@ from safetensors.numpy import save_file
 
 import bilby_flowpe.cache as cache
 from bilby_flowpe.cache import cached_models, new_folder
+from bilby_flowpe.contract import Contract
 from bilby_flowpe.errors import ModelError
 from bilby_flowpe.training.recipe import TrainingConfig
 from bilby_flowpe.training.settings import Settings
-from bilby_flowpe.translation.contract import Contract
 
 SETTINGS = Settings(training=TrainingConfig(max_steps=10, max_time=None))
 CURVE = np.geomspace(1e-46, 1e-44, 64)

@@ -6,8 +6,8 @@ import pytest
 from bilby.gw.detector import get_empty_interferometer
 from bilby.gw.likelihood import GravitationalWaveTransient
 
+from bilby_flowpe.kinds.recognise import has_plain_values
 from bilby_flowpe.overrides import replaced
-from bilby_flowpe.translation.plain import has_plain_values
 from bilby_flowpe.waves.inner_products import InnerProducts
 
 

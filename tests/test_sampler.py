@@ -229,7 +229,7 @@ def test_bad_keywords(
     def never(*_: Any, **__: Any) -> None:
         raise AssertionError("work was begun")
 
-    for owner, name in ((model_choice, "train_model"), (run_module, "EventSampler")):
+    for owner, name in ((model_choice, "train_on"), (run_module, "EventSampler")):
         monkeypatch.setattr(owner, name, never)
     with pytest.raises(kind, match=complaint):
         run(**kwargs)
@@ -482,13 +482,13 @@ def test_ratios_to_no_noise_are_refused(run: Runner, tmp_path: Path) -> None:
 def test_a_model_is_trained_once_and_kept(run: Runner, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     cache = tmp_path / "models"
     trained = []
-    plain = model_choice.train_model
+    plain = model_choice.train_on
 
     def counting(*arguments: Any, **kwargs: Any) -> TrainedPosterior:
         trained.append(1)
         return plain(*arguments, **kwargs)
 
-    monkeypatch.setattr(model_choice, "train_model", counting)
+    monkeypatch.setattr(model_choice, "train_on", counting)
     first = run(regression(), label="first", cache=str(cache), **TRAINING)
     (folder,) = cache.iterdir()
     second = run(regression(), label="second", cache=str(cache), **TRAINING)
@@ -506,10 +506,10 @@ def test_interrupted_training_of_another_problem_is_not_gone_on_with(
     checkpoints = []
 
     def interrupted(*arguments: Any) -> None:
-        checkpoints.append(arguments[4])
+        checkpoints.append(arguments[3])
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(model_choice, "train_model", interrupted)
+    monkeypatch.setattr(model_choice, "train_on", interrupted)
     for sigma in (0.5, 0.6, 0.5):
         with pytest.raises(KeyboardInterrupt):
             run(regression(sigma), cache=str(tmp_path / "models"), **TRAINING)

@@ -13,9 +13,11 @@ from safetensors.torch import save_file
 from scipy.stats import kstest
 
 from bilby_flowpe.errors import DataError, ModelError
+from bilby_flowpe.kinds import problem_of
+from bilby_flowpe.kinds.recognise import tells_power
 from bilby_flowpe.model import TrainedPosterior, find_model, shipped_models
 from bilby_flowpe.priors import PriorTransform
-from bilby_flowpe.simulation.injections import inject
+from bilby_flowpe.simulation.injections import inject_signal
 from bilby_flowpe.surprise import (
     DISTANCE,
     LOUDNESS,
@@ -167,7 +169,7 @@ def test_residual_of_the_true_waveform_is_that_of_the_noise(problem_5d) -> None:
     likelihood, priors = problem_5d
     residuals = []
     for seed in range(60):
-        event, truth = inject(likelihood, PriorTransform(priors), np.random.default_rng(seed))
+        event, truth = inject_signal(problem_of(likelihood, priors), np.random.default_rng(seed))
         residuals.append(residual_of(event, float(event.log_likelihood_ratio(truth))))
     assert kstest(residuals, "norm").pvalue > 1e-3
 
@@ -224,7 +226,7 @@ def test_windowed_noise_is_no_surprise_and_more_of_it_is(make_problem_hl, excess
     rng, found = np.random.default_rng(2), []
     for _ in range(50):
         windowed(likelihood, excess, rng)
-        found.append(without_simulations(likelihood, residual_of(likelihood, 0.0)))
+        found.append(without_simulations(residual_of(likelihood, 0.0)))
     assert low <= np.mean([one.p_value < Thresholds().surprise_check for one in found]) <= high
     if excess == 1:
         scores = [one.scores[RESIDUAL] for one in found]
@@ -257,22 +259,26 @@ def test_no_noise_is_said(make_problem_hl) -> None:
 def test_a_likelihood_of_ones_own_has_no_normal_residual(make_problem_hl) -> None:
     """What its logarithm has to do with the power in the data is not known."""
     likelihood, _ = make_problem_hl()
-    assert without_simulations(likelihood, 7.0).p_value < 1e-10
-    assert without_simulations(likelihood, None) is None
+    assert tells_power(likelihood)
+    assert without_simulations(7.0).p_value < 1e-10
+    assert without_simulations(None) is None
 
     class Mine(type(likelihood)):
         pass
 
     likelihood.__class__ = Mine
-    assert without_simulations(likelihood, 7.0) is None
+    assert not tells_power(likelihood)
     likelihood.__class__ = Mine.__mro__[1]
     likelihood.log_likelihood_ratio = lambda parameters=None: 0.0
-    assert without_simulations(likelihood, 7.0) is None
+    assert not tells_power(likelihood)
 
 
 def test_other_data_have_no_residual() -> None:
-    assert residual_of(object(), 3.0) is None
-    assert farthest_off(object(), {}) is None
+    problem = problem_of(
+        bilby.core.likelihood.Likelihood(), bilby.core.prior.PriorDict({"a": bilby.core.prior.Uniform(0, 1)})
+    )
+    assert problem.residual(3.0) is None
+    assert problem.farthest_off({}) is None
 
 
 def test_without_a_finite_likelihood_there_is_no_residual(problem_5d) -> None:
@@ -311,7 +317,7 @@ def test_a_folder_keeps_it_beside_the_weights(null: Null, tmp_path: Path) -> Non
 def test_noise_of_another_power_is_surprising(problem_5d) -> None:
     """Twice the amplitude that the likelihood assumes."""
     likelihood, priors = problem_5d
-    event, _ = inject(likelihood, PriorTransform(priors), np.random.default_rng(5))
+    event, _ = inject_signal(problem_of(likelihood, priors), np.random.default_rng(5))
     (interferometer,) = event.interferometers
     interferometer.set_strain_data_from_frequency_domain_strain(
         2 * interferometer.frequency_domain_strain,

@@ -6,15 +6,14 @@ from pathlib import Path
 from typing import Any
 
 from bilby_flowpe.cache import new_folder
+from bilby_flowpe.kinds import problem_of
 from bilby_flowpe.model import TrainedPosterior
 from bilby_flowpe.networks import NetworkConfig
-from bilby_flowpe.priors import PriorTransform
 from bilby_flowpe.representation import RepresentationConfig
 from bilby_flowpe.simulation import SimulationConfig
 from bilby_flowpe.training.build import train_model
 from bilby_flowpe.training.recipe import TrainingConfig
 from bilby_flowpe.training.settings import Settings
-from bilby_flowpe.translation.contract import describe
 
 
 def small_settings(phase: str = "conditional", steps: int = 300, n_waveforms: int = 2000, **changes: Any) -> Settings:
@@ -43,5 +42,5 @@ def train_into(cache: Path, problem: tuple, phase: str) -> tuple[Path, TrainedPo
     likelihood, priors = problem
     settings = small_settings(phase)
     model = train_model(likelihood, priors, settings, progress=False)
-    folder = new_folder(describe(likelihood, PriorTransform(priors)), settings, str(cache))
+    folder = new_folder(problem_of(likelihood, priors).describe(), settings, str(cache))
     return model.save(folder), model

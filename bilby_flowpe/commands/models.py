@@ -10,29 +10,26 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from pathlib import Path
 
-from bilby.core.likelihood import Likelihood
-from bilby.core.prior import PriorDict
 from bilby.core.utils import logger
 
 from ..cache import new_folder
 from ..catalogue import describe_entry, entry, find_folder, listing
 from ..configuration.file import COPY, read
 from ..errors import ConfigurationError, ModelError
+from ..kinds import problem_of
 from ..model import TrainedPosterior
 from ..plotting import plot_efficiency, plot_history
-from ..priors import PriorTransform
+from ..problem import Problem
 from ..problems import green2020
 from ..processes.parallel import Engine
 from ..processes.team import Alone, Team
-from ..simulation import GravitationalWaveSimulator
 from ..simulation.dataset import read_header, require
 from ..storage.folder import DESCRIPTION, write_text
 from ..storage.ledger import Ledger, remembering
-from ..training.build import train_model
+from ..training.build import train_on
 from ..training.calibrate import calibrate as measure_calibration
 from ..training.calibrate import calibrated, describe_calibration
 from ..training.settings import adapted
-from ..translation.contract import Contract, describe
 from ..validation.card import write_card
 from ..validation.gap import measure_gap, summarise_gap, worst_events
 from ..validation.loss import fresh_loss
@@ -48,19 +45,19 @@ def train(
     fabric: bool = False,
 ) -> None:
     """Train a model as a configuration says; it is written to the folder of its name in ``outdir``."""
-    problem = read(config)
-    transform = PriorTransform(problem.priors)
-    contract = describe(problem.likelihood, transform)
-    path = problem.path.resolve()
+    configured = read(config)
+    problem = configured.problem()
+    contract = problem.describe()
+    path = configured.path.resolve()
     name = path.parent.name if path.name == COPY else path.stem
     folder = outdir / name
     _check_free(folder, overwrite)
-    if file := problem.settings.simulation.file:
+    if file := configured.settings.simulation.file:
         require(file, read_header(file), contract=contract.fingerprint())
     # Named after problem and settings, too: a training of something else is not gone on with.
-    checkpoint = outdir / f"{name}.{new_folder(contract, problem.settings).name[:8]}.ckpt"
+    checkpoint = outdir / f"{name}.{new_folder(contract, configured.settings).name[:8]}.ckpt"
     outdir.mkdir(parents=True, exist_ok=True)
-    team = _team(fabric, problem.settings.training.device)
+    team = _team(fabric, configured.settings.training.device)
     if not resume and team.rank == 0:
         checkpoint.unlink(missing_ok=True)
     team.broadcast(None)
@@ -68,9 +65,7 @@ def train(
 
     def trained(engine: Engine | None = None) -> TrainedPosterior:
         progress = sys.stderr.isatty()
-        return train_model(
-            problem.likelihood, problem.priors, problem.settings, npool, checkpoint, progress, engine, team
-        )
+        return train_on(problem, configured.settings, npool, checkpoint, progress, engine, team)
 
     if team.rank > 0:
         trained()
@@ -80,7 +75,7 @@ def train(
         model = remembering(ledger, lambda: trained(engine))
     model.information["name"] = name
     model.save(folder)
-    problem.copy_into(folder)
+    configured.copy_into(folder)
     plot_history(model.history, outdir / f"{name}.training.png")
     checkpoint.unlink(missing_ok=True)
     ledger.clear()
@@ -100,32 +95,30 @@ def simulate(config: Path, output: Path, npool: int, overwrite: bool, dask: str 
     began = time.monotonic()
     if output.exists() and not overwrite:
         raise ConfigurationError(f"output={str(output)!r} is there already: give another name, or --overwrite")
-    problem = read(config)
-    transform = PriorTransform(problem.priors)
-    contract = describe(problem.likelihood, transform)
-    settings = adapted(problem.settings, contract)
+    configured = read(config)
+    problem = configured.problem()
+    contract = problem.describe()
+    settings = adapted(configured.settings, contract)
     simulation = replace(settings.simulation, file=None)
     if settings.representation.kind == "series":
         simulation = replace(simulation, reduce_grid=False)
     ledger = Ledger(output.with_name(f"{output.name}.evaluations"))
     with _engine(dask, npool) as engine:
-        simulator = remembering(
+        bank = remembering(
             ledger,
-            lambda: GravitationalWaveSimulator(
-                problem.likelihood,
-                transform,
-                simulation,
-                engine or npool,
-                settings.training.seed,
-                progress=sys.stderr.isatty(),
-            ),
+            lambda: problem.bank(simulation, engine or npool, settings.training.seed, progress=sys.stderr.isatty()),
         )
-    simulator.save(output, contract.fingerprint())
+    if (signals := bank.signals) is None:
+        raise ConfigurationError(
+            f"config={str(config)!r} is not of gravitational waves: its data are simulated anew for every batch, no file is "
+            "needed"
+        )
+    signals.save(output, contract.fingerprint())
     ledger.clear()
-    grid, bank = simulator.grid, simulator.bank
+    grid, shape = signals.view.grid, signals.shape
     print(
-        f"waveforms: {len(bank)} of {simulation.n_waveforms}, {bank.n_training} of them for training; "
-        f"{'polarisations' if simulator.factorised else 'responses'} {tuple(bank.waveforms.shape[1:])}"
+        f"waveforms: {shape[0]} of {simulation.n_waveforms}, {signals.n_training} of them for training; "
+        f"{'polarisations' if signals.factorised else 'responses'} {shape[1:]}"
     )
     print(f"grid: {grid.minimum_frequency:g} to {grid.maximum_frequency:g} Hz in steps of {grid.spacing:g} Hz")
     print(f"size: {output.stat().st_size / 2**30:.3f} GiB")
@@ -151,9 +144,8 @@ def calibrate(
     logger.setLevel("WARNING")
     folder, _ = find_folder(model)
     trained = TrainedPosterior.load(folder)
-    likelihood, priors = problem_of(trained, folder, config)
-    transform = PriorTransform(priors)
-    measured = measure_calibration(trained, likelihood, transform, events, draws, seed, npool, null_events)
+    problem = problem_for(trained, folder, config)
+    measured = measure_calibration(trained, problem, events, draws, seed, npool, null_events)
     print("\n".join(describe_calibration(measured)))
     calibrated(trained, measured).save(folder)
 
@@ -175,17 +167,17 @@ def gap(
     logger.setLevel("WARNING")
     folder, _ = find_folder(model)
     trained = TrainedPosterior.load(folder)
-    likelihood, priors = problem_of(trained, folder, config)
+    problem = problem_for(trained, folder, config)
     loss = None
     if waveforms:
-        loss = fresh_loss(trained, likelihood, priors, waveforms, npool=npool)
+        loss = fresh_loss(trained, problem, waveforms, npool=npool)
         print(f"loss on {loss.rows} waveforms never seen, in standardised parameters: {loss}")
     if injections == 0:
         return
     outdir.mkdir(parents=True, exist_ok=True)
     name = folder.resolve().name
-    log = outdir / f"{name}.{digest(trained, likelihood, priors)}.seed{seed}.draws{draws}.jsonl"
-    events = measure_gap(trained, likelihood, priors, injections, draws, seed, npool, log, progress=sys.stderr.isatty())
+    log = outdir / f"{name}.{digest(trained, problem)}.seed{seed}.draws{draws}.jsonl"
+    events = measure_gap(trained, problem, injections, draws, seed, npool, log, progress=sys.stderr.isatty())
     summary = {**summarise_gap(events), "draws": draws, "seed": seed}
     write_text(outdir / f"{name}.gap.json", json.dumps(summary, indent=1) + "\n")
     print(f"{name}: {summary['events']} injections, {draws} draws each")
@@ -198,7 +190,7 @@ def gap(
         print(f"KL to exact, {estimator[3:]}: {figures['mean']:.4f} +- {figures['standard_error']:.4f} nat")
     print(f"bias of ln Z: {summary['log_evidence_bias']:.2e}; lowest loss possible: {summary['lowest_loss']:.3f} nat")
     print(f"verdicts: {summary['verdicts']}")
-    for index, event, truth in worst_events(events, likelihood, priors, seed):
+    for index, event, truth in worst_events(events, problem, seed):
         # GPS times with all that a double has.
         values = ", ".join(
             f"{key} {value:.7f}" if value > 1e6 else f"{key} {value:.5g}" for key, value in truth.items()
@@ -210,10 +202,10 @@ def gap(
     plot_efficiency(events, outdir / f"{name}.efficiency.png", title=name)
 
 
-def digest(model: TrainedPosterior, likelihood: Likelihood, priors: PriorDict) -> str:
+def digest(model: TrainedPosterior, problem: Problem) -> str:
     """Names a log of events after what it holds: another model, or problem, must not go on with it."""
     shares, null = model.shares.to_dict(), None if model.null is None else float(model.null.distances.sum())
-    described = [model.history, model.location.tolist(), shares, null, _contract(likelihood, priors).fingerprint()]
+    described = [model.history, model.location.tolist(), shares, null, problem.describe().fingerprint()]
     return hashlib.sha256(json.dumps(described).encode()).hexdigest()[:8]
 
 
@@ -244,24 +236,19 @@ def _check_free(folder: Path, overwrite: bool) -> None:
         raise ModelError(f"folder={str(folder)!r} holds a model already: give another --outdir, or --overwrite")
 
 
-def problem_of(model: TrainedPosterior, folder: Path, config: Path | None) -> tuple[Likelihood, PriorDict]:
+def problem_for(model: TrainedPosterior, folder: Path, config: Path | None) -> Problem:
     """The problem that a model is for: the configuration given or kept with it, else one of the paper's."""
     if config is None and (folder / COPY).is_file():
         config = folder / COPY
     if config is not None:
-        problem = read(config)
-        return problem.likelihood, problem.priors
+        return read(config).problem()
     for parameters in (5, 8):
-        likelihood, priors = green2020(parameters=parameters, seed=0)
-        if not model.contract.differences(_contract(likelihood, priors)):
-            return likelihood, priors
+        problem = problem_of(*green2020(parameters=parameters, seed=0))
+        if not model.contract.differences(problem.describe()):
+            return problem
     raise ConfigurationError(
         f"model={str(folder)!r} is not of the paper's problems and has no {COPY}: give the configuration it was trained with"
     )
-
-
-def _contract(likelihood: Likelihood, priors: PriorDict) -> Contract:
-    return describe(likelihood, PriorTransform(priors))
 
 
 def _peak(of_children: bool = False) -> float:

@@ -16,15 +16,14 @@ from ..catalogue import find_folder
 from ..errors import ConfigurationError
 from ..model import TrainedPosterior
 from ..plotting import gps_offsets, plot_comparison, plot_pp
-from ..priors import PriorTransform, copied
-from ..simulation.injections import inject
+from ..priors import copied
 from ..statistics import statistics_of
 from ..storage.folder import write_text
 from ..validation.comparison import compare_results, distinct, format_comparison, plain
 from ..validation.coverage import KINDS, CoverageConfig, format_coverage, measure_coverage, ranks_of, summarise_coverage
 from ..validation.referee import RESULTS, obstacle, read_result, run_referee, same_problem, settings_of, thinned
 from ..validation.report import report_model, report_result
-from .models import digest, problem_of
+from .models import digest, problem_for
 
 _DIGITS = 4
 
@@ -47,21 +46,20 @@ def coverage(
     problems = []
     for folder in folders:
         trained = TrainedPosterior.load(folder)
-        problems.append((folder.resolve().name, trained, *problem_of(trained, folder, config)))
+        problems.append((folder.resolve().name, trained, problem_for(trained, folder, config)))
     names = [name for name, *_ in problems]
     if len(set(names)) < len(names):
         raise ConfigurationError(f"models={names}: their folders have one name; give each another")
-    if len({tuple(priors) for *_, priors in problems}) > 1:
+    if len({tuple(problem.prior.given) for *_, problem in problems}) > 1:
         logger.warning("The models are of different problems: each has its own events")
     outdir.mkdir(parents=True, exist_ok=True)
     summaries, panels, p_values = {}, {}, {}
     labels: dict[str, str] = {}
-    for name, trained, likelihood, priors in problems:
+    for name, trained, problem in problems:
+        priors = problem.prior.given
         settled = f"seed{seed}.samples{samples}.effective{effective}of{evaluations}"
-        log = outdir / f"{name}.{digest(trained, likelihood, priors)}.{settled}.jsonl"
-        events = measure_coverage(
-            trained, likelihood, priors, injections, settings, npool, log, sys.stderr.isatty(), name
-        )
+        log = outdir / f"{name}.{digest(trained, problem)}.{settled}.jsonl"
+        events = measure_coverage(trained, problem, injections, settings, npool, log, sys.stderr.isatty(), name)
         summary = summarise_coverage(events)
         ranks = {kind: ranks_of(events, kind) for kind in KINDS}
         # With the ranks themselves, for whoever draws them again.
@@ -113,18 +111,19 @@ def compare(
         settings_of(referee)
         folder, _ = find_folder(model)
         trained = TrainedPosterior.load(folder)
-        likelihood, priors = problem_of(trained, folder, config)
-        named = digest(trained, likelihood, priors)
+        problem = problem_for(trained, folder, config)
+        named = digest(trained, problem)
         for index in range(injections):
-            event, truth = inject(likelihood, PriorTransform(priors), np.random.default_rng((seed, index)))
-            event.injection_parameters = truth
+            event = problem.event((seed, index))
+            truth, likelihood, priors = event.truth, event.problem.likelihood, event.problem.prior.given
+            likelihood.injection_parameters = truth
             label = f"{folder.resolve().name}_{named}_seed{seed}_{index}"
-            other = run_referee(referee, event, priors, outdir, f"{label}_{referee}", npool, seed + index)
+            other = run_referee(referee, likelihood, priors, outdir, f"{label}_{referee}", npool, seed + index)
             # An older result of this label may be another model's. (Bilby's clean=True would outlast this run.)
             for old in outdir.glob(f"{label}_flowpe_result.*"):
                 old.unlink()
             ours = bilby.run_sampler(
-                event,
+                likelihood,
                 copied(priors),
                 sampler="flowpe",
                 model=str(folder),

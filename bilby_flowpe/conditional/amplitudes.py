@@ -15,7 +15,7 @@ import numpy as np
 from bilby.core.prior import Prior
 from scipy.special import i0e, logsumexp
 
-from ..densities import Cells, draw_linear
+from ..densities import Cells, draw_linear, linear_density
 from ..errors import ContractError
 from ..names import DISTANCE, INCLINATION
 from ..priors import Parameters, PriorTransform
@@ -286,9 +286,8 @@ class Amplitudes:
         replaced = np.flatnonzero(rng.random(len(draws)) < share)
         draws[replaced] = cells.quantile(rng.random(len(replaced)))
         for row in replaced:
-            (nodes,), (log_target,) = self._on_nodes(kappa[row : row + 1], norm[row : row + 1])
-            height = np.exp(log_target - log_target.max())
-            of_draw = np.interp(draws[row], nodes, height / np.trapezoid(height, nodes), left=0.0, right=0.0)
+            nodes, log_target = self._on_nodes(kappa[row : row + 1], norm[row : row + 1])
+            (of_draw,) = linear_density(nodes, log_target, draws[row : row + 1])
             log_density[row] = np.log(max(of_draw, _NOTHING))
         return draws, np.logaddexp(np.log1p(-share) + log_density, np.log(share) + cells.log_density(draws))
 

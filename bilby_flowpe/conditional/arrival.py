@@ -18,15 +18,15 @@ from bilby.core.prior import Prior
 from bilby.gw.likelihood import GravitationalWaveTransient
 from scipy.ndimage import spline_filter1d
 
-from ..densities import draw_linear
+from ..densities import draw_linear, linear_density
 from ..errors import SimulationError
 from ..names import TIME
 from ..processes.parallel import Row
 from ..waves.filters import Filters, Wave
 from ..waves.inner_products import InnerProducts
+from ..waves.matched_filter import steps_in
 
 SHARE = "share_of_time"
-_OVERSAMPLING = 4  # steps in the shortest period of the signal: |z|^2 is smooth on their scale
 _REACH = 30.0  # of the logarithm of the density below its top
 _MARGIN = 3
 _NODES, _NODES_PER_CELL = 256, 4
@@ -78,7 +78,7 @@ class TimedProducts:
         self._half = float(0.5 * (prior.maximum - prior.minimum))
         duration = float(likelihood.interferometers.duration)
         self._filters = Filters(likelihood, (prior.minimum, prior.maximum), place)
-        self._size = int(2 ** np.ceil(np.log2(_OVERSAMPLING * self._filters.highest * duration)))
+        self._size = steps_in(duration, self._filters.highest)
         self._spacing = duration / self._size
         reach = int(np.ceil(self._half / self._spacing)) + _MARGIN
         steps = np.arange(-reach, reach + 1)
@@ -166,14 +166,13 @@ class TimedProducts:
         rest = (shares - _PRIOR_SHARE) / (1 - _PRIOR_SHARE)
         drawn, of_drawn = draw_linear(offsets, log_density, np.maximum(rest, 0.0))
         density = np.exp(of_drawn)
-        for row in np.flatnonzero(rest < 0):
+        of_prior = np.flatnonzero(rest < 0)
+        for row in of_prior:
             drawn[row] = float(self._prior.rescale(shares[row] / _PRIOR_SHARE)) - self.middle
-            height = np.exp(log_density[row] - log_density[row].max())
-            height /= np.trapezoid(height, offsets[row])
-            density[row] = np.interp(drawn[row], offsets[row], height, left=0.0, right=0.0)
+        density[of_prior] = linear_density(offsets[of_prior], log_density[of_prior], drawn[of_prior])
         times = np.clip(self.middle + drawn, self._prior.minimum, self._prior.maximum)
-        of_prior = np.exp(self._log_prior_at(drawn) + self._log_scale)
-        return times, np.log((1 - _PRIOR_SHARE) * density + _PRIOR_SHARE * of_prior)
+        prior = np.exp(self._log_prior_at(drawn) + self._log_scale)
+        return times, np.log((1 - _PRIOR_SHARE) * density + _PRIOR_SHARE * prior)
 
     def _densities(self, outputs: np.ndarray, norms: np.ndarray) -> list[tuple[np.ndarray, np.ndarray, np.ndarray]]:
         """Rows, offsets of nodes from the prior's middle, and the log density there, (N, K) each, by numbers of nodes."""

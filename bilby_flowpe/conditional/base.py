@@ -28,6 +28,7 @@ from ..names import INCLINATION, PHASE, PLACE, TIME
 from ..overrides import replaced
 from ..priors import Parameters, PriorTransform
 from ..processes.parallel import Row, Task
+from ..waves.effective_distance import phase_seen
 from ..waves.inner_products import InnerProducts
 from .amplitudes import amplitudes_of, at_phase, averaged_over_phase
 from .arrival import SHARE, TimedProducts
@@ -263,8 +264,4 @@ class ExactConditional:
             raise ContractError(
                 "the inclination turns the phase as one detector's response says, which is not known here"
             )
-        plus, cross = self.config.response
-        ratio = complex(*self.config.cross_ratio)
-        cosine = np.cos(theta)
-        turn: np.ndarray = np.angle((plus * (1 + cosine**2) / 2 + cross * ratio * cosine) / (plus + cross * ratio))
-        return turn
+        return phase_seen(theta, self.config.response, complex(*self.config.cross_ratio))

@@ -25,7 +25,6 @@ from functools import cached_property
 import numpy as np
 from bilby.core.prior import Prior
 from bilby.gw.likelihood import GravitationalWaveTransient
-from scipy.fft import ifft
 from scipy.special import logsumexp
 
 from ..densities import spread
@@ -34,20 +33,18 @@ from ..names import DEC, DISTANCE, INCLINATION, PHASE, PSI, RA, TIME
 from ..priors import PriorTransform
 from ..processes.parallel import Row, Task, seeded, with_seeds
 from ..waves.detectors import Detector
-from ..waves.inner_products import InnerProducts, Projection
-from ..waves.symmetries import inclination_factors
+from ..waves.harmonics import inclination_factors
+from ..waves.inner_products import InnerProducts
+from ..waves.matched_filter import MatchedFilters
 from .averaged import AveragedLikelihood
 from .base import ConditionalConfig, ConditionalDraws, ExactConditional
 from .candidates import Candidates, products_of
 from .sky import SkyProposal, reach_of
 
 _SKIES, _TURNS = 128, 32  # more of either cost more than they gain
-_OVERSAMPLING = 4  # steps of the filters' outputs in the shortest period of the signal
 _MARGIN = 4
 _AVERAGES = 64
-MODES = ("plus", "cross")
 _NOTHING = 1e-300
-_SAME = 1e-9
 
 
 class CoherentConditional:
@@ -162,12 +159,8 @@ class CoherentDraw:
     ) -> None:
         self.products, self._phase_known = InnerProducts(likelihood, own_phase=phase_known), phase_known
         self._likelihood, self._priors, self._averaged = likelihood, priors, averaged
-        self._projections = [Projection(interferometer) for interferometer in likelihood.interferometers]
+        self._filters = MatchedFilters(likelihood)
         detectors = tuple(Detector.from_interferometer(interferometer) for interferometer in likelihood.interferometers)
-        duration, start = (float(getattr(likelihood.interferometers, name)) for name in ("duration", "start_time"))
-        highest = max(projection.highest for projection in self._projections)
-        self._size = int(2 ** np.ceil(np.log2(_OVERSAMPLING * highest * duration)))
-        self._spacing, self._start = duration / self._size, start
         self._window: tuple[float, float] | None = None
         if TIME in priors:
             self._window = float(priors[TIME].minimum), float(priors[TIME].maximum)
@@ -197,7 +190,7 @@ class CoherentDraw:
     ) -> Candidates | None:
         """``None`` where the wave is not a number, or no candidate has a likelihood."""
         proposal, bins = self._proposal or self._proposal_at((row[TIME], row[TIME]))
-        series, norms = self._series(polarisations, bins)
+        series, norms = self._filters(polarisations, bins)
         if not (np.all(np.isfinite(series)) and np.all(np.isfinite(norms))):
             return None
         own_norm = np.maximum(np.einsum("kpp->kp", norms), _NOTHING)
@@ -212,25 +205,12 @@ class CoherentDraw:
     def _proposal_at(self, window: tuple[float, float]) -> tuple[SkyProposal, np.ndarray]:
         """Proposal of sky and time for geocentric times in a window, and the bins of the filters' outputs that it needs."""
         reach = reach_of(self._detectors)
-        first = int(np.floor((window[0] - reach - self._start) / self._spacing)) - _MARGIN
-        last = int(np.ceil((window[1] + reach - self._start) / self._spacing)) + _MARGIN
+        start, spacing = self._filters.start, self._filters.spacing
+        first = int(np.floor((window[0] - reach - start) / spacing)) - _MARGIN
+        last = int(np.ceil((window[1] + reach - start) / spacing)) + _MARGIN
         priors = {key: self._priors[key] for key in (TIME, RA, DEC) if key in self._priors}
-        origin = self._start + first * self._spacing
-        proposal = SkyProposal(self._detectors, priors, self._log_scale, origin, self._spacing)
-        return proposal, np.arange(first, last + 1) % self._size
-
-    def _series(self, polarisations: Mapping[str, np.ndarray], bins: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Inner products with the data at every time, (D, 2, T) complex, and of the polarisations, (D, 2, 2)."""
-        waves = [polarisations[mode] for mode in MODES]
-        spectrum = np.zeros((len(self._projections), 2, self._size), dtype=np.complex64)
-        norms = np.empty((len(self._projections), 2, 2))
-        for index, projection in enumerate(self._projections):
-            spectrum[index][:, projection.bins], norms[index] = projection.by_mode(waves)
-        ratio = _ratio(*waves)
-        if ratio is None:
-            return ifft(spectrum, norm="forward", overwrite_x=True)[..., bins].astype(np.complex128), norms
-        plus = ifft(spectrum[:, 0], norm="forward", overwrite_x=True)[:, bins].astype(np.complex128)
-        return np.stack([plus, np.conj(ratio) * plus], axis=1), norms
+        proposal = SkyProposal(self._detectors, priors, self._log_scale, start + first * spacing, spacing)
+        return proposal, np.arange(first, last + 1) % self._filters.size
 
     def _turns(self, row: Row, rng: np.random.Generator) -> tuple[np.ndarray, dict[str, np.ndarray]]:
         """Polarisation angles and inclinations, and what they make of the responses: (4, G)."""
@@ -243,12 +223,3 @@ class CoherentDraw:
         plus, cross = inclination_factors(angles[INCLINATION]) if INCLINATION in angles else (np.ones(1), np.ones(1))
         cosine, sine = np.cos(2 * angles[PSI]), np.sin(2 * angles[PSI])
         return np.stack([plus * cosine, plus * sine, cross * cosine, cross * sine]), angles
-
-
-def _ratio(plus: np.ndarray, cross: np.ndarray) -> complex | None:
-    """The number that the second polarisation is the first one times, if there is one; face on it is, as a rule."""
-    loudest = int(np.argmax(np.abs(plus)))
-    if plus[loudest] == 0:
-        return None
-    ratio = complex(cross[loudest] / plus[loudest])
-    return ratio if np.max(np.abs(cross - ratio * plus)) <= _SAME * np.abs(plus[loudest]) else None

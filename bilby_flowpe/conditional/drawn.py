@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from ..names import DEC, DISTANCE, INCLINATION, PHASE, PSI, RA, TIME
-from ..simulation import GravitationalWaveSimulator
+from ..waves.extrinsic import Extrinsic
 from .amplitudes import resolved
 from .base import ConditionalConfig
 from .phase import conditional_obstacle
@@ -31,27 +31,29 @@ class Modes:
 
 
 def conditional_config(
-    simulator: GravitationalWaveSimulator, modes: Modes, response: tuple[float, float] | None
+    extrinsic: Extrinsic, duration: float, modes: Modes, response: tuple[float, float] | None
 ) -> ConditionalConfig:
     """Phase, distance, inclination, time and sky as far as asked for and possible.
 
     Parameters
     ----------
-    simulator
-        Knows priors, detectors and symmetries.
+    extrinsic
+        Knows prior, detectors and symmetries.
+    duration
+        Of the data, in seconds.
     modes
         What is asked for.
     response
         Antenna response of the only detector, where distance and inclination act through one number.
     """
-    transform, symmetries = simulator.transform, simulator.symmetries
+    transform, symmetries = extrinsic.transform, extrinsic.symmetries
     orders = symmetries.phase_orders
     order = symmetries.phase_order or next(iter(orders), 0)
     known = PHASE not in transform.keys
     if modes.phase != "conditional" or (not known and conditional_obstacle(transform, order) is not None):
         return ConditionalConfig()
     independent = transform.independent_keys()
-    with_time = modes.time == "conditional" and _time_is_free(simulator, independent)
+    with_time = modes.time == "conditional" and _time_is_free(extrinsic, duration, independent)
     if orders and not with_time and not known:
         # Several modes are drawn beside places and times, or not at all.
         return ConditionalConfig()
@@ -80,25 +82,24 @@ def conditional_config(
     )
 
 
-def single_response(simulator: GravitationalWaveSimulator, any_angle: bool) -> tuple[float, float] | None:
+def single_response(extrinsic: Extrinsic, any_angle: bool) -> tuple[float, float] | None:
     """Antenna response of the only detector, where distance and inclination act through one number.
 
     Parameters
     ----------
-    simulator
-        Knows priors, detectors and symmetries.
+    extrinsic
+        Knows prior, detectors and symmetries.
     any_angle
         Whether signals that differ by an angle alone count as the same.
     """
-    extrinsic = simulator.extrinsic
-    if not (simulator.symmetries.cross_ratio and extrinsic.reflects_inclination(any_angle)):
+    if not (extrinsic.symmetries.cross_ratio and extrinsic.reflects_inclination(any_angle)):
         return None
     return extrinsic.single_response()
 
 
-def _time_is_free(simulator: GravitationalWaveSimulator, independent: tuple[str, ...]) -> bool:
+def _time_is_free(extrinsic: Extrinsic, duration: float, independent: tuple[str, ...]) -> bool:
     """Whether the time shifts the signal and does no more, within a window shorter than the data."""
-    if TIME not in independent or TIME not in simulator.symmetries.inert:
+    if TIME not in independent or TIME not in extrinsic.symmetries.inert:
         return False
-    prior = simulator.transform.priors[TIME]
-    return bool(prior.maximum - prior.minimum < simulator.duration)
+    prior = extrinsic.transform.priors[TIME]
+    return bool(prior.maximum - prior.minimum < duration)

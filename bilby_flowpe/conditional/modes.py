@@ -11,13 +11,12 @@ in the weight, so that modes that were left out in searching cost efficiency and
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 
 import numpy as np
 from bilby.core.prior import Prior
 from bilby.gw.likelihood import GravitationalWaveTransient
-from scipy.fft import ifft
 from scipy.special import logsumexp
 
 from ..densities import draw_linear
@@ -25,12 +24,14 @@ from ..errors import ContractError
 from ..names import DISTANCE, PHASE, PSI, TIME
 from ..priors import PriorTransform
 from ..processes.parallel import Row, Task, seeded
+from ..waves.detectors import at_angle
+from ..waves.harmonics import POLARISATIONS, harmonics
 from ..waves.waveforms import waveform
 from .amplitudes import Amplitudes, KnownAmplitude, amplitudes_of, at_phase
 from .averaged import AveragedLikelihood
 from .base import Conditional, ConditionalConfig, ConditionalDraws, ExactConditional
 from .candidates import Candidates
-from .coherent import MODES, CoherentConditional, CoherentDraw
+from .coherent import CoherentConditional, CoherentDraw
 from .phase import conditional_obstacle
 from .sky import interpolated
 
@@ -114,16 +115,15 @@ class ModesDraw(CoherentDraw):
     ) -> None:
         super().__init__(likelihood, priors, log_scale, averaged)
         self._orders, self._amplitudes = orders, amplitudes
-        self._calls = fewest_phases(orders)
 
     def __call__(self, row: Row) -> np.ndarray | None:
         """``None`` where the waveform fails or is not a number, or no candidate has a likelihood."""
         rng, row = seeded(row)
-        waves = self._modes(row)
+        waves = harmonics(self._likelihood.waveform_generator, row, self._orders)
         if waves is None:
             return None
         loudest = max(waves, key=lambda order: float(sum(np.sum(np.abs(mode) ** 2) for mode in waves[order])))
-        candidates = self._candidates(dict(zip(MODES, waves[loudest], strict=True)), row, rng)
+        candidates = self._candidates(dict(zip(POLARISATIONS, waves[loudest], strict=True)), row, rng)
         if candidates is None:
             return None
         places, turns, log_mean = candidates.choose(_CHOSEN, rng, _TEMPER)
@@ -145,18 +145,6 @@ class ModesDraw(CoherentDraw):
         log_weight -= np.log(2 * np.pi) + float(log_density[0])
         return np.array([*made, log_weight, float(phase[0]), *drawn.values()])
 
-    def _modes(self, row: Row) -> dict[int, np.ndarray] | None:
-        """Polarisations (2, F) of every mode."""
-        made = []
-        for index in range(self._calls):
-            phase = 2 * np.pi * index / self._calls
-            waves = waveform(self._likelihood.waveform_generator, {**row, PHASE: phase})
-            if waves is None:
-                return None
-            made.append(np.stack([waves[mode] for mode in MODES]))
-        turns = np.exp(-2j * np.pi * np.outer(self._orders, np.arange(self._calls)) / self._calls) / self._calls
-        return dict(zip(self._orders, np.einsum("mj,jpf->mpf", turns, np.stack(made)), strict=True))
-
     def _whole(
         self, waves: Mapping[int, np.ndarray], candidates: Candidates, places: np.ndarray, turns: np.ndarray, row: Row
     ) -> tuple[np.ndarray, np.ndarray]:
@@ -168,15 +156,9 @@ class ModesDraw(CoherentDraw):
             np.zeros((len(places), count), dtype=complex),
             np.zeros((len(places), count, count), dtype=complex),
         )
-        for index, projection in enumerate(self._projections):
+        for index, (series, products) in enumerate(self._filters.of_series(modes, bins)):
             plus, cross = candidates.sky.antenna[index][:, places]
-            response = np.stack(
-                [plus * np.cos(2 * psi) + cross * np.sin(2 * psi), cross * np.cos(2 * psi) - plus * np.sin(2 * psi)]
-            )
-            terms, products = projection.complex_by_mode(modes)
-            spectrum = np.zeros((len(modes), self._size), dtype=np.complex64)
-            spectrum[:, projection.bins] = terms
-            series = ifft(spectrum, norm="forward", overwrite_x=True)[:, bins]
+            response = np.stack(at_angle(psi, plus, cross))
             at = interpolated(series, candidates.sky.arrival[index][places]).reshape(count, 2, -1)
             inner += np.einsum("pk,mpk->km", response, at)
             norms += np.einsum("pk,qk,mpnq->kmn", response, response, products.reshape(count, 2, count, 2))
@@ -194,11 +176,6 @@ class ModesDraw(CoherentDraw):
         waves = waveform(self._likelihood.waveform_generator, {**row, PHASE: phase})
         products = None if waves is None else self.products.of(waves, {**row, **drawn})
         return None if products is None else (float(products[0]), float(products[2]))
-
-
-def fewest_phases(orders: Sequence[int]) -> int:
-    """How many evenly spaced phases tell terms of these orders apart."""
-    return next(count for count in range(len(orders), 100) if len({order % count for order in orders}) == len(orders))
 
 
 def conditional_of(config: ConditionalConfig, transform: PriorTransform) -> Conditional:

@@ -22,7 +22,7 @@ import lal
 import numpy as np
 from bilby.core.prior import Prior
 
-from ..densities import Cells, spread
+from ..densities import Cells, cells_of, spread
 from ..names import DEC, RA, TIME
 from ..processes.parallel import Row
 from ..waves.detectors import Detector, light_travel_time, sidereal_time
@@ -176,13 +176,9 @@ class SkyProposal:
             log_heights += _TEMPER * np.interp(one[:, None] + delay, grid, exponents[index])
         heights = np.exp(log_heights - log_heights.max(axis=1, keepdims=True))
         heights = (1 - _EVEN) * heights / heights.sum(axis=1, keepdims=True) + _EVEN / _AROUND
-        below = np.cumsum(heights, axis=1)
-        cell = np.minimum((below <= shares[:, None] * below[:, -1:]).sum(axis=1), _AROUND - 1)
-        rows = np.arange(len(one))
         # What of the share is left within its cell is uniform there, and independent of the cell.
-        within = (shares * below[:, -1] - below[rows, cell]) / heights[rows, cell] + 1
-        angle = 2 * np.pi * (cell + np.clip(within, 0.0, 1.0)) / _AROUND
-        return angle, np.log(heights[rows, cell] * _AROUND / (2 * np.pi))
+        cell, within = cells_of(heights, shares * np.cumsum(heights, axis=1)[:, -1])
+        return 2 * np.pi * (cell + within) / _AROUND, np.log(heights[np.arange(len(one)), cell] * _AROUND / (2 * np.pi))
 
     def _from_prior(
         self, exponents: np.ndarray, detector: int, size: int, row: Row, rng: np.random.Generator
@@ -230,10 +226,7 @@ def interpolated(values: np.ndarray, places: np.ndarray) -> np.ndarray:
         -(t + 1) * t * (t - 2) / 2,
         (t + 1) * t * (t - 1) / 6,
     )
-    interpolated: np.ndarray = sum(
-        weight * values[..., cell + step] for step, weight in zip((-1, 0, 1, 2), weights, strict=True)
-    )
-    return interpolated
+    return sum(weight * values[..., cell + step] for step, weight in zip((-1, 0, 1, 2), weights, strict=True))
 
 
 def _covers_the_sky(priors: Mapping[str, Prior]) -> bool:

@@ -14,13 +14,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 import numpy as np
-from bilby.core.likelihood import Likelihood
 
 from ..chain.batch import Batch
 from ..chain.comparison import Comparison, agrees, scaled_differences
 from ..chain.increment import Increment, filled
 from ..likelihoods import LogLikelihood
-from ..processes.parallel import Row, make_rows
+from ..problem import Problem
+from ..processes.parallel import Row
 
 PRIOR_CHECKS = 300
 """Rows from the prior that a run compares, once: a part of one per cent of the prior is found in 95 of 100 runs."""
@@ -50,18 +50,16 @@ class SpotCheck:
 
     Parameters
     ----------
-    likelihood
-        The likelihood that the closed form stands for.
-    fixed
-        Fixed parameters.
+    problem
+        The problem whose likelihood the closed form stands for.
     """
 
     evaluations = 0  # they are a share of the draws: draws_within
     reference: Mapping[str, float] = {}
 
-    def __init__(self, likelihood: Likelihood, fixed: Row) -> None:
-        self.task = LogLikelihood(likelihood, use_ratio=True)
-        self._fixed = fixed
+    def __init__(self, problem: Problem) -> None:
+        self._problem = problem
+        self.task = LogLikelihood(problem.likelihood, use_ratio=True)
 
     def choose(self, batch: Batch) -> np.ndarray:
         """Choose a few rows without a value, then those to compare."""
@@ -73,7 +71,7 @@ class SpotCheck:
 
     def rows(self, batch: Batch, chosen: np.ndarray, rng: np.random.Generator) -> Sequence[Row]:
         """Rows of all parameters as they were drawn."""
-        return make_rows(self._fixed, batch.parameters_of(chosen))
+        return self._problem.rows(batch.parameters_of(chosen))
 
     def take(
         self, batch: Batch, chosen: np.ndarray, values: np.ndarray, good: np.ndarray, rng: np.random.Generator
@@ -90,7 +88,7 @@ class SpotCheck:
         if np.isnan(batch.log_steps[self._with_value(batch)]).any():
             largest = np.inf
         differing = compared[[not agrees(difference) for difference in differences]]
-        failing = make_rows(self._fixed, batch.parameters_of(differing))
+        failing = self._problem.rows(batch.parameters_of(differing))
         comparison = Comparison(len(compared), largest, tuple(failing))
         return Increment(np.zeros(len(chosen)), n_nan=n_nan, compared=comparison)
 

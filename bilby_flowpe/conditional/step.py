@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 import numpy as np
-from bilby.gw.likelihood import GravitationalWaveTransient
 
 from ..chain.batch import Batch
 from ..chain.increment import Increment, filled
-from ..processes.parallel import Row, Task, make_rows
+from ..problem import Problem
+from ..processes.parallel import Row, Task
 from .base import Conditional
 
 
@@ -20,16 +20,14 @@ class DrawnConditionally:
     ----------
     conditional
         What draws.
-    likelihood
-        The likelihood whose inner products it takes.
-    fixed
-        Fixed parameters.
+    problem
+        The problem whose likelihood it takes inner products of.
     """
 
     evaluations = 1
 
-    def __init__(self, conditional: Conditional, likelihood: GravitationalWaveTransient, fixed: Row) -> None:
-        self._conditional, self._likelihood, self._fixed = conditional, likelihood, fixed
+    def __init__(self, conditional: Conditional, problem: Problem) -> None:
+        self._conditional, self._problem = conditional, problem
 
     @property
     def reference(self) -> Mapping[str, float]:
@@ -39,7 +37,7 @@ class DrawnConditionally:
     @property
     def task(self) -> Task:
         """What makes the products that the conditional's draws are made of."""
-        return self._conditional.task(self._likelihood)
+        return self._conditional.task(self._problem.likelihood)
 
     def choose(self, batch: Batch) -> np.ndarray:
         """Choose the rows inside the prior: what it forbids needs no likelihood."""
@@ -47,7 +45,7 @@ class DrawnConditionally:
 
     def rows(self, batch: Batch, chosen: np.ndarray, rng: np.random.Generator) -> Sequence[Row]:
         """Rows of all parameters at the reference, with what a row's own draws need."""
-        rows = make_rows(self._fixed, batch.parameters_of(chosen))
+        rows = self._problem.rows(batch.parameters_of(chosen))
         return self._conditional.task_rows(rows, rng)
 
     def take(

@@ -24,8 +24,10 @@ from bilby.core.likelihood import Likelihood
 from bilby.core.prior import PriorDict
 
 from ..errors import ConfigurationError
+from ..kinds import problem_of
 from ..networks import compact
 from ..networks import green2020 as green2020_network
+from ..problem import Problem
 from ..problems import green2020
 from ..storage.folder import CONFIGURATION
 from ..training.recipe import TrainingConfig, green2020_training
@@ -41,7 +43,7 @@ _OWN = ("priors", "data", "waveform")
 
 
 @dataclass(frozen=True)
-class Problem:
+class Configured:
     """What a configuration file describes.
 
     Attributes
@@ -62,6 +64,10 @@ class Problem:
     path: Path
     files: tuple[Path, ...] = ()
 
+    def problem(self) -> Problem:
+        """Make the problem of likelihood and priors."""
+        return problem_of(self.likelihood, self.priors)
+
     def copy_into(self, folder: Path) -> None:
         """Put the configuration, with the files that it names, into the folder of a model."""
         for source, name in ((self.path, COPY), *((file, file.name) for file in self.files)):
@@ -73,7 +79,7 @@ class Problem:
             temporary.replace(target)
 
 
-def read(path: str | Path) -> Problem:
+def read(path: str | Path) -> Configured:
     """Read a configuration file.
 
     Parameters
@@ -99,7 +105,7 @@ def read(path: str | Path) -> Problem:
     settings = _settings(values, hints, path)
     if "problem" in values:
         likelihood, priors = _packaged(values)
-        return Problem(likelihood, priors, settings, path)
+        return Configured(likelihood, priors, settings, path)
     return _described(values, settings, path)
 
 
@@ -151,7 +157,7 @@ def _packaged(values: Mapping[str, Any]) -> tuple[Likelihood, PriorDict]:
     return _PACKAGED[values["problem"]](convert(values.get("parameters", 5), int, "parameters"), seed=0)
 
 
-def _described(values: Mapping[str, Any], settings: Settings, path: Path) -> Problem:
+def _described(values: Mapping[str, Any], settings: Settings, path: Path) -> Configured:
     """The problem of the tables [priors], [data] and [waveform]."""
     if missing := [name for name in _OWN if name not in values]:
         raise ConfigurationError(
@@ -173,7 +179,7 @@ def _described(values: Mapping[str, Any], settings: Settings, path: Path) -> Pro
         raise ConfigurationError(f"{path} names two files of the same bare name: rename one, {sorted(map(str, files))}")
     likelihood = make_likelihood(data, waveform, curves)
     priors = make_priors(table, str(prior_file) if prior_file else prior_name)
-    return Problem(likelihood, priors, settings, path, files)
+    return Configured(likelihood, priors, settings, path, files)
 
 
 def _find(name: str, folder: Path) -> Path | None:

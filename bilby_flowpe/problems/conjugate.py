@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from scipy.special import gammaln
 from scipy.stats import multivariate_normal
 
-from .toys import Problem
+from .toys import SolvedProblem
 
 _SHAPE, _SCALE = 3.0, 2.0
 _RATE = 4.2
@@ -35,7 +35,7 @@ def mean_waiting_time(x: NDArray[np.float64], rate: float) -> NDArray[np.float64
     return np.full(len(x), 1.0 / rate)
 
 
-def linear_regression(size: int = 50, seed: int = 0) -> Problem:
+def linear_regression(size: int = 50, seed: int = 0) -> SolvedProblem:
     """A straight line through points of known normal noise, slope and intercept normal a priori.
 
     Parameters
@@ -60,7 +60,7 @@ def linear_regression(size: int = 50, seed: int = 0) -> Problem:
     return GaussianLikelihood(x, y, straight_line, sigma=_NOISE), priors, exact
 
 
-def poisson_counts(size: int = 30, seed: int = 0) -> Problem:
+def poisson_counts(size: int = 30, seed: int = 0) -> SolvedProblem:
     r"""Counts of a constant rate in intervals of different length, the rate gamma distributed a priori.
 
     Returns
@@ -77,7 +77,7 @@ def poisson_counts(size: int = 30, seed: int = 0) -> Problem:
     return PoissonLikelihood(exposures, counts, counts_expected), _of_the_rate(), exact
 
 
-def waiting_times(size: int = 40, seed: int = 0) -> Problem:
+def waiting_times(size: int = 40, seed: int = 0) -> SolvedProblem:
     """Exponentially distributed times of a constant rate, gamma distributed a priori.
 
     Returns

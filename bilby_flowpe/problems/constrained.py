@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from scipy.integrate import quad
 from scipy.special import ndtr
 
-from .toys import CorrelatedGaussian, Problem, Values, uniform
+from .toys import CorrelatedGaussian, SolvedProblem, Values, uniform
 
 _MASSES = (5.0, 50.0)
 _PRODUCT = (400.0, 600.0)
@@ -30,7 +30,7 @@ def two_lines(x: NDArray[np.float64], a: float, b: float) -> NDArray[np.float64]
     return a * x + b * x**2
 
 
-def constrained_gaussian(simulates: bool = False) -> Problem:
+def constrained_gaussian(simulates: bool = False) -> SolvedProblem:
     """Normal likelihood of a and b, uniform from 5 to 50, under ``a > b`` and ``400 < a b < 600``.
 
     The constraints leave 8% of the square, a thin bent strip with a corner next to which the likelihood is highest.

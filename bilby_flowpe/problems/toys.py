@@ -19,7 +19,7 @@ from scipy.special import gammaln, logsumexp
 
 from ..errors import ProblemError
 
-Problem = tuple[Likelihood, PriorDict, float]
+SolvedProblem = tuple[Likelihood, PriorDict, float]
 """Likelihood, priors and exact log-evidence in nats."""
 
 Values = NDArray[np.float64] | float
@@ -124,7 +124,7 @@ class EggBox(Likelihood):
         return (2.0 + product) ** 5
 
 
-def correlated_gaussian(ndim: int) -> Problem:
+def correlated_gaussian(ndim: int) -> SolvedProblem:
     """Normal density in a wide box: neighbours correlated by 0.8, widths over a decade, off the middle.
 
     Parameters
@@ -151,7 +151,7 @@ def correlated_gaussian(ndim: int) -> Problem:
     return likelihood, uniform(likelihood.keys, -_BOX, _BOX), -ndim * math.log(2 * _BOX)
 
 
-def gaussian_shells(ndim: int = 2) -> Problem:
+def gaussian_shells(ndim: int = 2) -> SolvedProblem:
     """Two far shells of radius 2 and width 0.1 in a box of side 12 (Feroz and Hobson 2008).
 
     Parameters
@@ -186,7 +186,7 @@ def gaussian_shells(ndim: int = 2) -> Problem:
     return likelihood, uniform(likelihood.keys, -_SHELL_BOX, _SHELL_BOX), log_evidence
 
 
-def unequal_modes(ndim: int = 3, narrow: float = 0.01) -> Problem:
+def unequal_modes(ndim: int = 3, narrow: float = 0.01) -> SolvedProblem:
     """Two far normal modes of equal weight in the box of side 2, one of width 0.1 and one much narrower.
 
     Parameters
@@ -212,7 +212,7 @@ def unequal_modes(ndim: int = 3, narrow: float = 0.01) -> Problem:
     return likelihood, uniform(likelihood.keys, -1.0, 1.0), -ndim * math.log(2.0)
 
 
-def spike_and_slab(ndim: int = 3, narrow: float = 0.01) -> Problem:
+def spike_and_slab(ndim: int = 3, narrow: float = 0.01) -> SolvedProblem:
     """A narrow normal density upon a slope of one of width 0.1, of equal weight, in the box of side 2.
 
     Parameters
@@ -237,7 +237,7 @@ def spike_and_slab(ndim: int = 3, narrow: float = 0.01) -> Problem:
     return likelihood, uniform(likelihood.keys, -1.0, 1.0), -ndim * math.log(2.0)
 
 
-def eggbox(ndim: int = 2) -> Problem:
+def eggbox(ndim: int = 2) -> SolvedProblem:
     """Egg box on [0, 10 pi] in every parameter: 18 equal modes in 2 dimensions, some cut by the edges.
 
     Parameters

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from ..simulation.simulator import DetectorSimulator
+from ..problem.data import SignalSource
 from ..waves.grid import Grid
 from .align import Aligner
 from .base import Representation, RepresentationConfig
@@ -35,32 +35,32 @@ class AlignedRepresentation(Representation):
     @classmethod
     def fit(
         cls,
-        simulator: DetectorSimulator,
+        bank: SignalSource,
         config: RepresentationConfig,
         with_angle: bool,
         rng: np.random.Generator,
         generator: torch.Generator,
     ) -> AlignedRepresentation:
         """Choose templates, basis, location and scale on simulations."""
-        first = simulator.draw(max(_CHUNK, 512), rng)
+        first = bank.draw(max(_CHUNK, 512), rng)
         aligner = Aligner.fit(
-            simulator.grid,
+            bank.view.grid,
             first.data,
-            simulator.arrival(first.parameters),
-            simulator.arrival_range(),
-            simulator.light_travel_times(),
+            bank.view.arrival(first.parameters),
+            bank.view.arrival_range(),
+            bank.view.light_travel_times(),
             config.templates,
         )
         aligned = []
         pieces = max(config.n_fit // _CHUNK, 2)
         for piece in range(pieces):
-            signals = simulator.draw(_CHUNK, rng, held_out=piece == pieces - 1).data
-            angle, time = aligner.locate(simulator.add_noise(signals, generator))
+            signals = bank.draw(_CHUNK, rng, held_out=piece == pieces - 1).data
+            angle, time = aligner.locate(bank.add_noise(signals, generator))
             aligned.append(aligner.align(signals, angle, time))
         held_out = aligned.pop()
         compressor = Compressor.fit(torch.cat(aligned), held_out, config.tolerance, config.max_components)
         representation = cls(aligner, compressor, with_angle)
-        representation.standardise(simulator.add_noise(simulator.draw(4 * _CHUNK, rng).data, generator))
+        representation.standardise(bank.add_noise(bank.draw(4 * _CHUNK, rng).data, generator))
         return representation
 
     @classmethod
@@ -115,12 +115,10 @@ class SeriesRepresentation(Representation):
         self.samples = samples
 
     @classmethod
-    def fit(
-        cls, simulator: DetectorSimulator, rng: np.random.Generator, generator: torch.Generator
-    ) -> SeriesRepresentation:
+    def fit(cls, bank: SignalSource, rng: np.random.Generator, generator: torch.Generator) -> SeriesRepresentation:
         """Location and scale on simulations."""
-        representation = cls(simulator.grid, len(simulator.detectors))
-        representation.standardise(simulator.add_noise(simulator.draw(_CHUNK, rng).data, generator))
+        representation = cls(bank.view.grid, len(bank.view.detectors))
+        representation.standardise(bank.add_noise(bank.draw(_CHUNK, rng).data, generator))
         return representation
 
     @classmethod

@@ -11,7 +11,8 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from ..simulation.simulator import AmortisedSource
+from ..errors import ConfigurationError
+from ..problem.data import SignalSource
 from ..waves.grid import Grid
 from .aligned import AlignedRepresentation
 from .base import Representation, RepresentationConfig
@@ -48,20 +49,28 @@ class AmortisedRepresentation(Representation):
     @classmethod
     def fit(
         cls,
-        simulator: AmortisedSource,
+        bank: SignalSource,
         config: RepresentationConfig,
         with_angle: bool,
         rng: np.random.Generator,
         generator: torch.Generator,
     ) -> AmortisedRepresentation:
-        """Alignment and basis on signals under the likelihood's curve, components on curves of the family."""
-        aligned = AlignedRepresentation.fit(simulator.reference(), config, with_angle, rng, generator)
-        detectors = len(simulator.detectors)
-        curves = torch.cat([simulator.draw(512, rng).data[:, detectors:].real for _ in range(_FIT // 512)])
-        reference = torch.as_tensor(simulator.log_reference).float()
+        """Alignment and basis on signals under the likelihood's curve, components on curves of the family.
+
+        Raises
+        ------
+        ConfigurationError
+            If all data have the same noise curves.
+        """
+        if (log_curves := bank.view.log_curves) is None:
+            raise ConfigurationError("representation kind='amortised' needs many noise curves: use psd='amortised'")
+        aligned = AlignedRepresentation.fit(bank.under_own_curves(), config, with_angle, rng, generator)
+        detectors = len(bank.view.detectors)
+        curves = torch.cat([bank.draw(512, rng).data[:, detectors:].real for _ in range(_FIT // 512)])
+        reference = torch.as_tensor(log_curves).float()
         moved = (curves - reference).double()
         mean = moved.mean(dim=0)
-        bands = _bands(simulator.grid)
+        bands = _bands(bank.view.grid)
         bases = []
         for index in range(detectors):
             # Directions in which bands move most, as weights on the bins.
@@ -72,7 +81,7 @@ class AmortisedRepresentation(Representation):
         representation.log_reference.copy_(reference)
         representation.curve_mean.copy_(mean)
         representation.curve_basis.copy_(torch.stack(bases))
-        representation.standardise(simulator.add_noise(simulator.draw(4 * 2048, rng).data, generator))
+        representation.standardise(bank.add_noise(bank.draw(4 * 2048, rng).data, generator))
         return representation
 
     @classmethod

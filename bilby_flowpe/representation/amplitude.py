@@ -15,6 +15,9 @@ import numpy as np
 from bilby.core.prior import Prior
 from scipy.special import ndtr, ndtri
 
+from ..densities import EvenCells
+from ..waves.effective_distance import amplitude_seen
+
 _NODES = 65
 _UNIFORM_SHARE = 1e-3
 _EDGE = 1e-15
@@ -53,10 +56,7 @@ class AmplitudeCoordinates:
 
     def amplitude(self, theta: np.ndarray) -> np.ndarray:
         r"""Amplitude :math:`a(\theta)` that the detector sees, relative to a face-on source with :math:`F_+ = 1`."""
-        cosine = np.cos(theta)
-        plus, cross = self.response
-        amplitude: np.ndarray = np.hypot(plus * (1 + cosine**2) / 2, cross * cosine)
-        return amplitude
+        return amplitude_seen(theta, self.response)
 
     def forward(self, distance: np.ndarray, theta: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Coordinates of effective distance and inclination, and ``log |d coordinates / d (distance, theta)|``: (N,) each."""
@@ -64,7 +64,7 @@ class AmplitudeCoordinates:
         effective = distance / seen
         unit = np.clip(self._effective_cdf(effective), _EDGE, 1 - _EDGE)
         share = self._folded_share(theta)
-        below, density = self._conditional(effective, share)
+        below, density = self._cells(effective).below(share)
         below = np.clip(below, _EDGE, 1 - _EDGE)
         first, second = ndtri(unit), ndtri(below)
         with np.errstate(divide="ignore"):
@@ -84,7 +84,7 @@ class AmplitudeCoordinates:
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Distance, inclination and which of them are inside the prior of the distance; ``rng`` throws the coin of the fold."""
         effective = self._effective(ndtr(first))
-        folded = self._angle(self._share(effective, ndtr(second)))
+        folded = self._angle(self._cells(effective).quantile(ndtr(second)))
         theta = np.where(rng.integers(2, size=len(folded)) == 1, np.pi - folded, folded)
         distance = effective * self.amplitude(theta)
         low, high = self.distance.minimum, self.distance.maximum
@@ -99,45 +99,20 @@ class AmplitudeCoordinates:
         return 2 * np.asarray(self.inclination.cdf(np.minimum(theta, np.pi - theta)))
 
     def _effective_cdf(self, effective: np.ndarray) -> np.ndarray:
-        cdf: np.ndarray = np.asarray(self.distance.cdf(effective[:, None] * self._node_amplitude)) @ self._node_weight
-        return cdf
+        return np.asarray(self.distance.cdf(effective[:, None] * self._node_amplitude)) @ self._node_weight
 
     def _effective_density(self, effective: np.ndarray) -> np.ndarray:
-        density: np.ndarray = self._node_density(effective) @ self._node_weight
-        return density
+        return self._node_density(effective) @ self._node_weight
 
     def _node_density(self, effective: np.ndarray) -> np.ndarray:
         """Density of the effective distance for an inclination at each node, (N, nodes)."""
         of_distance = np.asarray(self.distance.prob(effective[:, None] * self._node_amplitude))
-        density: np.ndarray = of_distance * self._node_amplitude
-        return density
+        return of_distance * self._node_amplitude
 
-    def _cells(self, effective: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Cumulative conditional distribution at the nodes and its slope in the cells between them."""
+    def _cells(self, effective: np.ndarray) -> EvenCells:
+        """Conditional distributions of the folded share, of effective distances (N,)."""
         at_nodes = self._node_density(effective)
-        mass = 0.5 * (at_nodes[:, 1:] + at_nodes[:, :-1])
-        total = mass.sum(axis=1, keepdims=True)
-        cells = _NODES - 1
-        even = np.full_like(mass, 1 / cells)
-        share = np.where(total > 0, mass / np.maximum(total, 1e-300), even)
-        share = (1 - _UNIFORM_SHARE) * share + _UNIFORM_SHARE * even
-        cumulative = np.concatenate([np.zeros((len(mass), 1)), np.cumsum(share, axis=1)], axis=1)
-        return cumulative, share * cells
-
-    def _conditional(self, effective: np.ndarray, share: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Conditional cumulative distribution and density of the folded share, (N,) each."""
-        cumulative, slope = self._cells(effective)
-        cell = np.clip((share * (_NODES - 1)).astype(int), 0, _NODES - 2)
-        rows = np.arange(len(share))
-        density = slope[rows, cell]
-        return cumulative[rows, cell] + density * (share - self._nodes[cell]), density
-
-    def _share(self, effective: np.ndarray, unit: np.ndarray) -> np.ndarray:
-        cumulative, slope = self._cells(effective)
-        cell = np.clip((cumulative <= unit[:, None]).sum(axis=1) - 1, 0, _NODES - 2)
-        rows = np.arange(len(unit))
-        share: np.ndarray = np.clip(self._nodes[cell] + (unit - cumulative[rows, cell]) / slope[rows, cell], 0, 1)
-        return share
+        return EvenCells.of(0.5 * (at_nodes[:, 1:] + at_nodes[:, :-1]), _UNIFORM_SHARE)
 
     def _effective(self, unit: np.ndarray) -> np.ndarray:
         """Inverse of :meth:`_effective_cdf`: a table, then Newton's method, or bisection where that leaves the bracket."""

@@ -2,7 +2,7 @@ r"""Representation of data without an arrival time: what they say along the span
 
 In white noise of known size the projection on the span is all that the likelihood sees of the data:
 :class:`LinearRepresentation`. Other noise asks for more, :class:`FittedRepresentation`: the most likely point of the span, and
-how well it fits. A simulator that knows such noise has ``noise_free``; on its scale every datum carries the same information
+how well it fits. A bank that knows such noise has ``noise_free``; on its scale every datum carries the same information
 about its own prediction, whatever that is. With an orthonormal basis B one step of Fisher scoring is then
 
 .. math:: c \leftarrow c + \frac{B^\top s(u, B c) - c / v}{1 + 1 / v}, \qquad s = \partial_\mu \ln p(u | \mu) / I ,
@@ -14,13 +14,13 @@ cut where it moves a prediction by more than the noise.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import Any, ClassVar, Protocol, runtime_checkable
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
 
-from ..priors import Parameters
-from ..simulation.simulator import Simulator, Source
+from ..problem import Bank
+from ..problem.data import NoiseSource
 from .base import Representation, RepresentationConfig
 from .compress import Compressor
 
@@ -33,17 +33,6 @@ _LARGEST = 1e15  # whose square single precision holds
 _ROUNDING = 1e-6  # share of a squared signal-to-noise ratio that single precision does not tell from nothing
 _SMALL_NOISE = 0.05  # quantile
 _SHAPES = (0.1, 0.5, 0.9)  # quantiles
-
-
-@runtime_checkable
-class NoiseSource(Source, Protocol):
-    """Source of data whose noise is known in kind, and comes with every draw."""
-
-    kind: str
-
-    def noise_free(self, size: int, rng: np.random.Generator) -> tuple[torch.Tensor, Parameters]:
-        """Predictions, (size, M) float64, and parameters of the noise, (size,) each."""
-        ...
 
 
 class LinearRepresentation(Representation):
@@ -63,15 +52,15 @@ class LinearRepresentation(Representation):
 
     @classmethod
     def fit(
-        cls, simulator: Simulator, config: RepresentationConfig, rng: np.random.Generator, generator: torch.Generator
+        cls, bank: Bank, config: RepresentationConfig, rng: np.random.Generator, generator: torch.Generator
     ) -> LinearRepresentation:
-        """Basis, location and scale on simulations; with the statistics of the noise where the simulator knows its kind."""
-        if isinstance(simulator, NoiseSource):
-            return FITTED[simulator.kind].fitted(simulator, config, rng)
-        signals = torch.cat([simulator.draw(_CHUNK, rng).data for _ in range(_chunks(config))])
+        """Basis, location and scale on simulations; with the statistics of the noise where the bank knows its kind."""
+        if (known := bank.known_noise) is not None:
+            return FITTED[known.kind].fitted(known, config, rng)
+        signals = torch.cat([bank.draw(_CHUNK, rng).data for _ in range(_chunks(config))])
         flat = signals.flatten(1)[:, None]
         representation = cls(_compressor(flat, config))
-        representation.standardise(simulator.add_noise(signals[:_CHUNK], generator))
+        representation.standardise(bank.add_noise(signals[:_CHUNK], generator))
         return representation
 
     @classmethod
@@ -127,24 +116,22 @@ class FittedRepresentation(LinearRepresentation, ABC):
         self.register_buffer("variance", torch.ones(compressor.features))
 
     @classmethod
-    def fitted(
-        cls, simulator: NoiseSource, config: RepresentationConfig, rng: np.random.Generator
-    ) -> FittedRepresentation:
+    def fitted(cls, bank: NoiseSource, config: RepresentationConfig, rng: np.random.Generator) -> FittedRepresentation:
         """Span, location and scale on simulations."""
-        drawn = [simulator.noise_free(_CHUNK, rng) for _ in range(_chunks(config))]
+        drawn = [bank.noise_free(_CHUNK, rng) for _ in range(_chunks(config))]
         noise = {key: np.concatenate([parameters[key] for _, parameters in drawn]) for key in drawn[0][1]}
         unit, shapes = cls.scale_and_shapes(noise)
         predictions = torch.cat([predictions for predictions, _ in drawn])
         centre = predictions.mean(dim=0)
         away = ((predictions - centre) / unit).float()
-        representation = cls(_compressor(away[:, None], config, _ROUNDING), simulator.kind, len(shapes))
+        representation = cls(_compressor(away[:, None], config, _ROUNDING), bank.kind, len(shapes))
         representation.centre.copy_(centre)
         representation.unit.fill_(unit)
         representation.low.copy_(away.min(dim=0).values - _OUTSIDE)
         representation.high.copy_(away.max(dim=0).values + _OUTSIDE)
         representation.shapes.copy_(torch.as_tensor(shapes))
         representation.variance.copy_((away @ representation.compressor.basis[0]).var(dim=0).clamp_min(1e-6))
-        representation.standardise(simulator.draw(_CHUNK, rng).data)
+        representation.standardise(bank.draw(_CHUNK, rng).data)
         return representation
 
     @staticmethod

@@ -12,28 +12,25 @@ from ..translation.translated import Translated
 _FROM_PRIOR = 0.05  # share of distances from their prior, where the likelihood drawn with is not the one asked for
 
 
-def steps_of(problem: Translated, conditional: Conditional | None, use_ratio: bool) -> tuple[Step, ...]:
+def steps_of(translated: Translated, conditional: Conditional | None, use_ratio: bool) -> tuple[Step, ...]:
     """The chain from what a proposal draws to the weight by the prior and likelihood asked for.
 
     Parameters
     ----------
-    problem
+    translated
         The problem, as draws are made for it.
     conditional
         What draws parameters in closed form, where there are such.
     use_ratio
         Whether likelihoods are given as ratios to that of noise alone.
     """
-    prior: list[Step] = [AskedPrior(problem.forms)] if problem.forms else []
-    asked = asked_likelihood(problem, use_ratio)
+    prior: list[Step] = [AskedPrior(translated.forms)] if translated.forms else []
+    asked = asked_likelihood(translated, use_ratio)
     if conditional is None or not conditional.keys:
         return (asked, *prior)
-    fixed = problem.transform.fixed
-    if problem.corrects:
+    if translated.corrects:
         conditional = conditional.defended(_FROM_PRIOR)
-    drawn: list[Step] = [
-        DrawnConditionally(conditional, problem.likelihood, fixed),
-        SpotCheck(problem.likelihood, fixed),
-    ]
+    problem = translated.problem
+    drawn: list[Step] = [DrawnConditionally(conditional, problem), SpotCheck(problem)]
     noise: list[Step] = [] if use_ratio else [OfNoiseAlone(problem.likelihood)]
-    return (*drawn, *noise, *prior, *([OverDrawn(asked)] if problem.corrects else []))
+    return (*drawn, *noise, *prior, *([OverDrawn(asked)] if translated.corrects else []))

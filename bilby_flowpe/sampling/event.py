@@ -95,7 +95,7 @@ class EventSampler:
         surprise: Callable[[float | None], Surprise | None] | None = None,
     ) -> None:
         self.target, self.chart, self.found = target, chart, found
-        self.proposal = proposal or prior_alone(target.transform, target.keys)
+        self.proposal = proposal or prior_alone(target.prior, target.keys)
         self.surprise = surprise
         self.wanted, self.budget = wanted, budget
         self.generator, self.rng = generator, rng
@@ -123,7 +123,7 @@ class EventSampler:
             return self._refined(self._new_refinement(), [])
         proposal, wanted = self.proposal, self.wanted
         self._compare_over_prior()
-        self._unreached = unreached_share(self.chart, self.target.transform)
+        self._unreached = unreached_share(self.chart, self.target.prior)
         # Of a small budget the larger part is for the batch that counts.
         size = min(max(wanted.n_effective // 5, _PILOT), max(self.budget.likelihood_evaluations // 4, 1))
         pilot = self._draw(proposal, size, "pilot")
@@ -165,7 +165,7 @@ class EventSampler:
         # Generators of their own: the draws of a run do not depend on what is compared.
         (rng,) = self.rng.spawn(1)
         generator = torch.Generator().manual_seed(int(rng.integers(2**31)))
-        prior = prior_alone(self.target.transform, self.target.keys)
+        prior = prior_alone(self.target.prior, self.target.keys)
         self._timed("comparison", lambda: self.target.draw(prior, size, generator, rng, checks=size))
 
     def _new_refinement(self) -> Refinement:

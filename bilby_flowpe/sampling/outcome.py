@@ -17,13 +17,13 @@ from ..bound import BoundPosterior
 from ..edges import edges_of, in_columns
 from ..errors import ConfigurationError
 from ..importance import WeightSummary, equal_weight_rows, normalised_weights
+from ..kinds.recognise import tells_power
 from ..processes.parallel import Row
 from ..proposals.mixture import Mixture
 from ..proposals.parts import PRIOR
 from ..statistics import KEY
 from ..surprise import RESIDUAL, Surprise, without_simulations
 from ..verdict import Findings, Thresholds, Verdict, judge
-from ..waves.residual import farthest_off, residual_of
 from .refine import Refinement
 from .weighing import Target
 from .weighted import WeightedDraws
@@ -99,14 +99,15 @@ class Outcome:
         size = len(weighted.log_weights)
         # What poor draws leave in the data is not the data's: a template may fit better.
         best = max(self._best(target), -np.inf if found is None else found)
-        residual = residual_of(target.likelihood, best)
+        problem = target.problem
+        residual = problem.residual(best)
         of_data = surprise and surprise(residual)
         if of_data is None and self.summary.effective_sample_size >= Thresholds().effective_failed:
             # The best value is that of the likelihood that was given, which may have nothing to do with power.
-            given = target.problem.given if target.problem.obstacle is None else None
-            of_data = without_simulations(given, residual)
+            given = target.translated.given if target.translated.obstacle is None else None
+            of_data = without_simulations(residual) if given is not None and tells_power(given) else None
         if of_data and of_data.most == RESIDUAL:
-            of_data = replace(of_data, where=farthest_off(target.likelihood, self._best_row(target)))
+            of_data = replace(of_data, where=problem.farthest_off(self._best_row(target)))
         evidence = Findings(
             n_posterior=available,
             outside=weighted.n_outside / size,
@@ -132,7 +133,7 @@ class Outcome:
         if not alive.any():
             return None
         weights = normalised_weights(self.weighted.log_weights[alive])
-        beyond = target.transform.outermost({key: value[alive] for key, value in self.weighted.parameters.items()})
+        beyond = target.prior.outermost({key: value[alive] for key, value in self.weighted.parameters.items()})
         # What is drawn by its value has no last quantile.
         by_value = {key for part in self.proposal.parts for key in getattr(part, "in_values", ())}
         by_value |= {*target.conditional_keys}
@@ -145,13 +146,13 @@ class Outcome:
 
     def _best(self, target: Target) -> float:
         """Largest log likelihood ratio of a draw."""
-        noise = 0.0 if target.use_ratio else float(target.problem.asked.noise_log_likelihood())
+        noise = 0.0 if target.use_ratio else float(target.translated.asked.noise_log_likelihood())
         return float(np.max(self.weighted.log_likelihood)) - noise
 
     def _best_row(self, target: Target) -> Row:
         """All parameters of the draw of the largest likelihood."""
         best = int(np.argmax(self.weighted.log_likelihood))
-        return target.rows({key: value[best : best + 1] for key, value in self.weighted.parameters.items()})[0]
+        return target.problem.rows({key: value[best : best + 1] for key, value in self.weighted.parameters.items()})[0]
 
     def finish(self, bound: BoundPosterior | None, source: str, seed: int, seconds: dict[str, float]) -> None:
         """Note where the draws come from: a network bound to the data, if there is one, and its name."""
@@ -167,7 +168,7 @@ def fill_weighted(sampler: Sampler, outcome: Outcome, target: Target, began: flo
     """Bilby's result from weighted draws."""
     weighted, summary = outcome.weighted, outcome.summary
     parameters, log_likelihood, log_prior = target.asked(weighted)
-    keys = target.problem.keys
+    keys = target.translated.keys
     samples = np.stack([parameters[key] for key in keys], axis=-1)
     result = sampler.result
     result.samples = samples[outcome.rows]
@@ -175,7 +176,7 @@ def fill_weighted(sampler: Sampler, outcome: Outcome, target: Target, began: flo
     result.log_prior_evaluations = log_prior[outcome.rows]
     result.log_evidence = summary.log_evidence
     # Where constraints or a joint density were integrated by Monte Carlo, the prior's normalisation has an error of its own.
-    result.log_evidence_err = float(np.hypot(summary.log_evidence_err, target.problem.log_normalisation_err))
+    result.log_evidence_err = float(np.hypot(summary.log_evidence_err, target.translated.log_normalisation_err))
     result.num_likelihood_evaluations = target.meter.n_likelihood
     table = DataFrame(samples, columns=list(keys)).assign(log_likelihood=log_likelihood, log_prior=log_prior)
     result.nested_samples = _weighted(table, weighted, summary)
@@ -217,7 +218,7 @@ def fill_raw(sampler: Sampler, outcome: Outcome, target: Target, began: float) -
         outcome.statistics["surprise"] = surprise.to_dict()
     result = sampler.result
     parameters, log_likelihood, log_prior = target.asked(weighted)
-    result.samples = np.stack([parameters[key][alive] for key in target.problem.keys], axis=-1)
+    result.samples = np.stack([parameters[key][alive] for key in target.translated.keys], axis=-1)
     result.log_likelihood_evaluations = log_likelihood[alive]
     result.log_prior_evaluations = log_prior[alive]
     result.log_evidence = result.log_evidence_err = np.nan
@@ -227,7 +228,7 @@ def fill_raw(sampler: Sampler, outcome: Outcome, target: Target, began: float) -
         reasons.append(f"{drawn} were drawn from their exact conditional, which uses the likelihood")
     if bound.model.flatten_snr:
         reasons.append("the network was trained on a prior that is flatter in signal-to-noise ratio than the user's")
-    reasons += target.problem.raw_reasons
+    reasons += target.translated.raw_reasons
     if failed := target.closed_form.failed:
         known = Findings(closed_form_difference=target.closed_form.largest)
         reasons.insert(0, judge(outcome.summary, findings=known).reasons[0])
@@ -254,9 +255,9 @@ def _finish(result: Result, outcome: Outcome, target: Target, began: float) -> R
     statistics = outcome.statistics
     statistics["conditional"] = list(target.conditional_keys)
     statistics["closed_form"] = target.closed_form.to_dict()
-    if interferometers := getattr(target.likelihood, "interferometers", None):
+    if interferometers := getattr(target.problem.likelihood, "interferometers", None):
         statistics["window_factor"] = {ifo.name: float(ifo.strain_data.window_factor) for ifo in interferometers}
-    statistics["marginalised"] = list(target.problem.dropped)
+    statistics["marginalised"] = list(target.translated.dropped)
     statistics["seconds"]["total"] = round(time.monotonic() - began, 3)
     result.meta_data = {**(result.meta_data or {}), KEY: statistics}
     grade, reasons = statistics["verdict"], statistics["reasons"]
@@ -274,7 +275,7 @@ def _figures(outcome: Outcome, target: Target) -> str:
     summary = outcome.summary
     name = "ln Bayes factor" if target.use_ratio else "ln evidence"
     # As in the result: the normalisation of the prior has an error, too.
-    error = np.hypot(summary.log_evidence_err, target.problem.log_normalisation_err)
+    error = np.hypot(summary.log_evidence_err, target.translated.log_normalisation_err)
     return (
         f"{name} {summary.log_evidence:.3f} +- {error:.2g}, {summary.effective_sample_size:.0f} effective "
         f"of {summary.n_draws} draws, an efficiency of {summary.efficiency:.3g}; {spent}"

@@ -110,8 +110,8 @@ class Refinement:
         self.later_draws = min(self.round_draws, needed)
         self.prior_draws = 0
         self.pool = Pool()
-        self.chart: Chart = PriorChart(target.transform, target.keys)
-        self.proposal: Mixture = prior_alone(target.transform, target.keys)
+        self.chart: Chart = PriorChart(target.prior, target.keys)
+        self.proposal: Mixture = prior_alone(target.prior, target.keys)
         self.nothing = False
         self._stalled: str | None = None
         self._beta = 0.0
@@ -237,7 +237,7 @@ class Refinement:
         """The network, unless it misses part of the posterior or the prior is nearer to it."""
         prior = self.chart
         log_weights = self.pool.log_weights(self.pool.log_target)
-        if unreached_share(network, self.target.transform) > _UNREACHED:
+        if unreached_share(network, self.target.prior) > _UNREACHED:
             return
         _, log_jacobian = self.pool.in_base(network)
         unreached = np.isneginf(log_jacobian) & np.isfinite(log_weights)
@@ -369,7 +369,7 @@ class Refinement:
             parts.append(Charted(self.network, {"network": Normal(dimension(self.network))}))
             shares[0] -= _START
             shares.append(_START)
-        parts.append(FromPrior(self.target.transform, self.target.keys))
+        parts.append(FromPrior(self.target.prior, self.target.keys))
         return Mixture(parts, [*shares, _PRIOR])
 
     def _note(self, beta: float, efficiency: float, began: float) -> Round:

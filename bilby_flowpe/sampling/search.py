@@ -77,7 +77,7 @@ def search(pool: Pool, climber: LocalSearch, scanned: int) -> Mixture | None:
         return None
     densities: dict[str, BaseDensity] = {"local search": found, "broadened local search": found.broadened(_WIDTH)}
     target = climber.target
-    parts: list[Part] = [Charted(climber.chart, densities), FromPrior(target.transform, target.keys)]
+    parts: list[Part] = [Charted(climber.chart, densities), FromPrior(target.prior, target.keys)]
     return Mixture(parts, _SHARES)
 
 

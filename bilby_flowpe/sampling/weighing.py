@@ -9,7 +9,6 @@ from functools import cached_property
 
 import numpy as np
 import torch
-from bilby.core.likelihood import Likelihood
 
 from ..chain.batch import Batch
 from ..chain.meter import Meter
@@ -18,7 +17,8 @@ from ..conditional.base import Conditional
 from ..conditional.spot_check import rows_to_compare
 from ..likelihoods import LogLikelihood
 from ..priors import Parameters, PriorTransform
-from ..processes.parallel import CHUNK, Progress, Row, make_rows
+from ..problem import Problem
+from ..processes.parallel import CHUNK, Progress, make_rows
 from ..proposals.mixture import Draws, Mixture
 from ..proposals.parts import PRIOR
 from ..translation.translated import Translated
@@ -37,7 +37,7 @@ class Target:
 
     Attributes
     ----------
-    problem
+    translated
         The problem, in the form in which draws are made for it.
     use_ratio
         Whether likelihoods are given as ratios to that of noise alone.
@@ -53,7 +53,7 @@ class Target:
         Whether :meth:`draw` stops at the first batch in which the closed form fails.
     """
 
-    problem: Translated
+    translated: Translated
     use_ratio: bool
     conditional: Conditional | None = None
     npool: int = 1
@@ -64,17 +64,17 @@ class Target:
     @cached_property
     def steps(self) -> tuple[Step, ...]:
         """The steps of the weight, in their order."""
-        return steps_of(self.problem, self.conditional, self.use_ratio)
+        return steps_of(self.translated, self.conditional, self.use_ratio)
 
     @property
-    def likelihood(self) -> Likelihood:
-        """The likelihood that draws are made with."""
-        return self.problem.likelihood
+    def problem(self) -> Problem:
+        """The problem that draws are made for."""
+        return self.translated.problem
 
     @property
-    def transform(self) -> PriorTransform:
+    def prior(self) -> PriorTransform:
         """The prior that draws are made of."""
-        return self.problem.transform
+        return self.problem.prior
 
     @property
     def conditional_keys(self) -> tuple[str, ...]:
@@ -84,12 +84,12 @@ class Target:
     @property
     def keys(self) -> tuple[str, ...]:
         """Parameters that a proposal has to draw."""
-        return tuple(key for key in self.transform.keys if key not in self.conditional_keys)
+        return tuple(key for key in self.prior.keys if key not in self.conditional_keys)
 
     @property
     def evaluations_each(self) -> int:
         """Evaluations that a draw costs, with the one that tells the value of a likelihood that integrates parameters out."""
-        return sum(step.evaluations for step in self.steps) + bool(self.problem.dropped)
+        return sum(step.evaluations for step in self.steps) + bool(self.translated.dropped)
 
     def draw(
         self,
@@ -173,7 +173,7 @@ class Target:
         """
         before = self.meter.n_likelihood
         reference = {key: value for step in self.steps for key, value in step.reference.items()}
-        batch = Batch.of(draws, self.transform, reference, rows_to_compare(len(draws)) if checks is None else checks)
+        batch = Batch.of(draws, self.prior, reference, rows_to_compare(len(draws)) if checks is None else checks)
         for step in self.steps:
             chosen = step.choose(batch)
             rows = step.rows(batch, chosen, rng)
@@ -188,19 +188,15 @@ class Target:
 
         A likelihood that integrates parameters out is evaluated for this, at every draw of non-zero weight.
         """
-        problem = self.problem
-        parameters = problem.reported(weighted.columns)
-        log_prior = problem.log_prior(weighted.columns, weighted.log_prior)
+        translated = self.translated
+        parameters = translated.reported(weighted.columns)
+        log_prior = translated.log_prior(weighted.columns, weighted.log_prior)
         log_likelihood = weighted.log_likelihood
-        if problem.dropped:
+        if translated.dropped:
             alive = np.flatnonzero(np.isfinite(weighted.log_weights))
-            rows = make_rows(problem.fixed, {key: value[alive] for key, value in parameters.items()})
-            values, good = self.meter.evaluate(LogLikelihood(problem.given, self.use_ratio), rows, self.npool)
+            rows = make_rows(translated.fixed, {key: value[alive] for key, value in parameters.items()})
+            values, good = self.meter.evaluate(LogLikelihood(translated.given, self.use_ratio), rows, self.npool)
             log_likelihood = np.full(len(weighted.log_weights), -np.inf)
             if good.any():
                 log_likelihood[alive[good]] = values[:, 0]
         return parameters, log_likelihood, log_prior
-
-    def rows(self, parameters: Parameters) -> list[Row]:
-        """One dictionary a draw, fixed parameters included: what Bilby's own functions take."""
-        return make_rows(self.transform.fixed, parameters)

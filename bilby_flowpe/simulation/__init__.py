@@ -1,25 +1,25 @@
-"""Training data from the user's own Bilby objects."""
+"""Simulated data: views of a likelihood's own data, and banks that training data come from.
 
-from .amortised import AmortisedSimulator
+Begin with :mod:`.signal_bank` for gravitational waves, :mod:`.noise` for Bilby's other likelihoods and :mod:`.general` for
+likelihoods with a ``simulate`` of their own.
+"""
+
+from ..problem import Signals, SimulationConfig
+from .amortised import AmortisedBank, AmortisedView
 from .analytical import AnalyticalSimulator
-from .config import SimulationConfig
-from .factory import can_simulate, make_simulator
+from .detector_view import DetectorView
 from .gaussian import GaussianSimulator
 from .general import GeneralSimulator
-from .gravitational_wave import GravitationalWaveSimulator
-from .recognise import nobody_simulates
-from .simulator import Signals, Simulator
+from .signal_bank import SignalBank
 
 __all__ = [
-    "AmortisedSimulator",
+    "AmortisedBank",
+    "AmortisedView",
     "AnalyticalSimulator",
+    "DetectorView",
     "GaussianSimulator",
     "GeneralSimulator",
-    "GravitationalWaveSimulator",
+    "SignalBank",
     "Signals",
     "SimulationConfig",
-    "Simulator",
-    "can_simulate",
-    "make_simulator",
-    "nobody_simulates",
 ]

@@ -8,26 +8,23 @@ import numpy as np
 import torch
 from bilby.core.likelihood import Likelihood
 
-from ..priors import Parameters, PriorTransform
+from ..priors import Parameters
+from ..problem import Signals
 from ..processes.parallel import Row
 from .noise import Noise
-from .rows import Rows, possible_rows
-from .simulator import Signals
+from .plain import PlainSimulator
+from .rows import possible_rows
 
 
-class AnalyticalSimulator:
+class AnalyticalSimulator(PlainSimulator):
     """Training data for a likelihood whose noise is known in kind.
 
     Noise depends on parameters here and comes with every simulation: :meth:`add_noise` adds nothing.
 
     Parameters
     ----------
-    likelihood
-        The user's likelihood.
-    transform
-        The prior.
     noise
-        How data come about, of the same likelihood and prior.
+        How data come about; it knows its problem.
 
     Attributes
     ----------
@@ -35,9 +32,10 @@ class AnalyticalSimulator:
         Name of the noise.
     """
 
-    def __init__(self, likelihood: Likelihood, transform: PriorTransform, noise: Noise) -> None:
-        self.likelihood, self.transform, self.noise = likelihood, transform, noise
-        self.kind = noise.kind
+    def __init__(self, noise: Noise) -> None:
+        super().__init__(noise.problem)
+        self.noise, self.kind = noise, noise.kind
+        self.known_noise = self
 
     def draw(self, size: int, rng: np.random.Generator, held_out: bool = False) -> Signals:
         """``size`` simulations with their noise, (size, M) float64 on the network's scale: new ones each time.
@@ -54,17 +52,9 @@ class AnalyticalSimulator:
         noise = {key: value for key, value in parameters.items() if key in self.noise.own}
         return torch.as_tensor(self.noise.centre(predictions)), noise
 
-    def add_noise(self, data: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
-        """``data`` as they are: their noise came with them."""
-        return data
-
     def observe(self) -> torch.Tensor:
         """The data on the network's scale, (M,) float64."""
         return torch.as_tensor(self.noise.scaled(self.noise.observed), dtype=torch.float64)
-
-    def rows(self, parameters: Parameters) -> list[Row]:
-        """One dictionary a draw, fixed parameters included."""
-        return Rows(self.transform, parameters)[:]
 
     def example(self, row: Row, seed: int) -> np.ndarray | None:
         """Data of one row, (M,); with the noise of a seed, ``None`` where there is no prediction."""
@@ -79,13 +69,13 @@ class AnalyticalSimulator:
         parameters, predictions = self._predicted(1, rng)
         event = copy.copy(self.likelihood)
         self.noise.put(event, self.noise.draw(predictions, parameters, rng)[0])
-        return event, self.rows(self._searched(parameters))[0]
+        return event, self.problem.rows(self._searched(parameters))[0]
 
     def _predicted(self, size: int, rng: np.random.Generator) -> tuple[Parameters, np.ndarray]:
         """All parameters, (size,) each, and predictions, (size, M), wherever the likelihood is not zero."""
-        searched, predictions = possible_rows(self.transform, size, rng, self.noise.prediction)
-        known = {**self.noise.known(), **self.transform.fixed}
+        searched, predictions = possible_rows(self.prior, size, rng, self.noise.prediction)
+        known = {**self.noise.known(), **self.prior.fixed}
         return {**{key: np.full(size, value) for key, value in known.items()}, **searched}, predictions
 
     def _searched(self, parameters: Parameters) -> Parameters:
-        return {key: parameters[key] for key in self.transform.keys}
+        return {key: parameters[key] for key in self.prior.keys}

@@ -7,15 +7,15 @@ from collections.abc import Sequence
 import numpy as np
 from bilby.gw.detector import Interferometer
 from bilby.gw.detector.calibration import Recalibrate
-from bilby.gw.likelihood import GravitationalWaveTransient
 
 from ..errors import DataError, SimulationError
 from ..priors import PriorTransform
+from ..problem import Problem
 from ..waves.symmetries import EXTRINSIC, Symmetries
 
 
-def check_likelihood(likelihood: GravitationalWaveTransient, transform: PriorTransform) -> None:
-    """Refuse what cannot be simulated or analysed.
+def check_likelihood(problem: Problem) -> None:
+    """Refuse a problem of gravitational waves that cannot be simulated or analysed.
 
     Raises
     ------
@@ -25,6 +25,7 @@ def check_likelihood(likelihood: GravitationalWaveTransient, transform: PriorTra
     DataError
         If the strain is not finite.
     """
+    likelihood, transform = problem.likelihood, problem.prior
     marginalised = list(likelihood.marginalized_parameters)
     if marginalised:
         raise SimulationError(

@@ -20,7 +20,7 @@ from ..errors import DataError
 from ..priors import Parameters
 from ..processes.parallel import Row, Task
 from ..waves.grid import Grid
-from .bank import Bank
+from .stored import StoredWaveforms
 
 FORMAT = 1
 """Version of the file's layout; another one is refused."""
@@ -42,7 +42,7 @@ class Header:
     Attributes
     ----------
     contract
-        :meth:`bilby_flowpe.translation.contract.Contract.fingerprint` of the problem.
+        :meth:`bilby_flowpe.contract.Contract.fingerprint` of the problem.
     grid
         Frequencies of the waveforms.
     factorised
@@ -69,7 +69,7 @@ class Header:
     n_waveforms: int
 
 
-def write(path: str | Path, header: Header, bank: Bank, start_time: float) -> Path:
+def write(path: str | Path, header: Header, bank: StoredWaveforms, start_time: float) -> Path:
     """Write stored waveforms, under a temporary name first.
 
     Parameters
@@ -132,7 +132,7 @@ def read_header(path: str | Path) -> Header:
     return header
 
 
-def read(path: str | Path, header: Header, start_time: float) -> Bank:
+def read(path: str | Path, header: Header, start_time: float) -> StoredWaveforms:
     """The waveforms of a file.
 
     Parameters
@@ -163,7 +163,7 @@ def read(path: str | Path, header: Header, start_time: float) -> Bank:
             f"file={str(path)!r} is damaged (waveforms {values.shape} for a grid of {len(header.grid)}, numbers of rows "
             f"{sorted(lengths)}): simulate the waveforms anew"
         )
-    return Bank(torch.as_tensor(values), _relative(parameters, -start_time))
+    return StoredWaveforms(torch.as_tensor(values), _relative(parameters, -start_time))
 
 
 def require(path: str | Path, header: Header, **asked: Any) -> None:
@@ -199,7 +199,7 @@ def require(path: str | Path, header: Header, **asked: Any) -> None:
         )
 
 
-def spot_check(path: str | Path, bank: Bank, task: Task, rows: Sequence[Row]) -> None:
+def spot_check(path: str | Path, bank: StoredWaveforms, task: Task, rows: Sequence[Row]) -> None:
     """Make a few of the waveforms anew.
 
     Parameters

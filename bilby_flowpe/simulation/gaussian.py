@@ -6,26 +6,24 @@ import copy
 
 import numpy as np
 import torch
-from bilby.core.likelihood import GaussianLikelihood, Likelihood
+from bilby.core.likelihood import Likelihood
 
 from ..errors import DataError, SimulationError
-from ..priors import Parameters, PriorTransform
+from ..problem import Problem, Signals
 from ..processes.parallel import Row
 from .noise import for_each
-from .recognise import known_sigma
-from .rows import Rows, possible_rows
-from .simulator import Signals
+from .noise_kinds import known_sigma
+from .plain import PlainSimulator
+from .rows import possible_rows
 
 
-class GaussianSimulator:
+class GaussianSimulator(PlainSimulator):
     """Training data for a Gaussian likelihood of known noise.
 
     Parameters
     ----------
-    likelihood
-        The user's likelihood.
-    transform
-        The prior.
+    problem
+        A problem of such a likelihood.
 
     Raises
     ------
@@ -35,21 +33,20 @@ class GaussianSimulator:
         If the data are not finite.
     """
 
-    def __init__(self, likelihood: GaussianLikelihood, transform: PriorTransform) -> None:
-        sigma = known_sigma(likelihood, transform)
+    def __init__(self, problem: Problem) -> None:
+        super().__init__(problem)
+        sigma = known_sigma(problem)
         if sigma is None:
             raise SimulationError(
                 "sigma=None: give the GaussianLikelihood a known sigma; an unknown one cannot be whitened"
             )
-        if not np.all(np.isfinite(likelihood.y)):
+        if not np.all(np.isfinite(problem.likelihood.y)):
             raise DataError("the data y of the GaussianLikelihood are not finite")
-        self.likelihood = likelihood
-        self.transform = transform
         self._sigma = sigma
 
     def draw(self, size: int, rng: np.random.Generator, held_out: bool = False) -> Signals:
         """``size`` model predictions in units of the noise, (size, M) float32, with their parameters: new ones each time."""
-        parameters, predictions = possible_rows(self.transform, size, rng, self._model)
+        parameters, predictions = possible_rows(self.prior, size, rng, self._model)
         return Signals(parameters, torch.as_tensor(predictions / self._sigma, dtype=torch.float32))
 
     def add_noise(self, data: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
@@ -65,11 +62,7 @@ class GaussianSimulator:
         signals = self.draw(1, rng)
         event = copy.copy(self.likelihood)
         event.y = (signals.data[0].double().numpy() + rng.standard_normal(signals.data[0].shape)) * self._sigma
-        return event, self.rows(signals.parameters)[0]
-
-    def rows(self, parameters: Parameters) -> list[Row]:
-        """One dictionary a draw, fixed parameters included."""
-        return Rows(self.transform, parameters)[:]
+        return event, self.problem.rows(signals.parameters)[0]
 
     def example(self, row: Row, seed: int) -> np.ndarray | None:
         """Data of one row, (M,); noise-free, ``None`` where there is no prediction."""

@@ -14,7 +14,6 @@ Noise cannot be drawn apart here: every simulation is a new one, and :meth:`Gene
 from __future__ import annotations
 
 import copy
-import inspect
 
 import numpy as np
 import torch
@@ -22,89 +21,56 @@ from bilby.core.likelihood import Likelihood
 from bilby.core.utils import logger
 
 from ..errors import DataError, SimulationError
-from ..priors import Parameters, PriorTransform
+from ..problem import Problem, Signals
 from ..processes.parallel import Row
+from .plain import PlainSimulator
 from .rows import Rows
-from .simulator import Signals
 
 _TRIALS = 4
 _QUIET = 0.1
 _REAL = "biuf"
 
 
-def has_simulate(likelihood: Likelihood) -> bool:
-    """Whether the likelihood has a ``simulate`` of parameters and a generator; one of something else is not for us.
-
-    Whether it has data, too, is found when they are needed.
-    """
-    simulate = getattr(likelihood, "simulate", None)
-    if not callable(simulate):
-        return False
-    try:
-        inspect.signature(simulate).bind({}, np.random.default_rng(0))
-    except TypeError:
-        return False
-    except ValueError:  # compiled ones do not tell
-        return True
-    return True
-
-
-class GeneralSimulator:
+class GeneralSimulator(PlainSimulator):
     """Training data by the likelihood's own ``simulate``.
 
     Parameters
     ----------
-    likelihood
-        Any likelihood with ``simulate(parameters, rng)``, data with noise (M,), and ``observed_data``, (M,). The data should
-        be in units of about the noise: what is far smaller the compression takes for nothing.
-    transform
-        The prior.
+    problem
+        A problem whose likelihood has ``simulate(parameters, rng)``, data with noise (M,), and ``observed_data``, (M,). The
+        data should be in units of about the noise: what is far smaller the compression takes for nothing.
     trial
         Whether to try ``simulate`` on a few draws first.
 
     Raises
     ------
     SimulationError
-        If the likelihood lacks one of the two, or ``simulate`` gives no noise, no finite values or another number of data
+        If the likelihood has no ``observed_data``, or ``simulate`` gives no noise, no finite values or another number of data
         than were observed.
     DataError
         If the observed data are not (M,) finite real numbers.
     """
 
-    def __init__(self, likelihood: Likelihood, transform: PriorTransform, trial: bool = True) -> None:
-        name = type(likelihood).__name__
-        if not has_simulate(likelihood):
+    def __init__(self, problem: Problem, trial: bool = True) -> None:
+        super().__init__(problem)
+        if getattr(self.likelihood, "observed_data", None) is None:
             raise SimulationError(
-                f"likelihood={name} has no method simulate(parameters, rng): give it one that returns the data with noise"
+                f"likelihood={type(self.likelihood).__name__} has simulate but no observed_data: set this attribute to the "
+                "data that its log_likelihood looks at"
             )
-        if getattr(likelihood, "observed_data", None) is None:
-            raise SimulationError(
-                f"likelihood={name} has simulate but no observed_data: set this attribute to the data that its "
-                "log_likelihood looks at"
-            )
-        self.likelihood = likelihood
-        self.transform = transform
-        self._observed = _observed(likelihood)
+        self._observed = _observed(self.likelihood)
         if trial:
             self._try()
 
     def draw(self, size: int, rng: np.random.Generator, held_out: bool = False) -> Signals:
         """``size`` simulations with their noise, (size, M) float32, and their parameters: new ones each time."""
-        parameters = self.transform.sample(size, rng)
-        data = np.stack([self._simulate(row, rng) for row in Rows(self.transform, parameters)])
+        parameters = self.prior.sample(size, rng)
+        data = np.stack([self._simulate(row, rng) for row in Rows(self.prior, parameters)])
         return Signals(parameters, torch.as_tensor(data))
-
-    def add_noise(self, data: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
-        """``data`` as they are: their noise came with them."""
-        return data
 
     def observe(self) -> torch.Tensor:
         """The likelihood's observed data, (M,) float32."""
         return torch.as_tensor(self._observed)
-
-    def rows(self, parameters: Parameters) -> list[Row]:
-        """One dictionary a draw, fixed parameters included."""
-        return Rows(self.transform, parameters)[:]
 
     def example(self, row: Row, seed: int) -> np.ndarray | None:
         """Data of one row, (M,); with the noise of a seed."""
@@ -115,7 +81,7 @@ class GeneralSimulator:
         signals = self.draw(1, rng)
         event = copy.copy(self.likelihood)
         event.observed_data = signals.data[0].double().numpy()
-        return event, self.rows(signals.parameters)[0]
+        return event, self.problem.rows(signals.parameters)[0]
 
     def _simulate(self, row: Row, rng: np.random.Generator) -> np.ndarray:
         """One simulation, (M,) float32."""
@@ -136,7 +102,7 @@ class GeneralSimulator:
     def _try(self) -> None:
         """A few draws, each simulated twice: what differs is the noise."""
         rng = np.random.default_rng(20200218)
-        rows = Rows(self.transform, self.transform.sample(_TRIALS, rng))
+        rows = Rows(self.prior, self.prior.sample(_TRIALS, rng))
         pairs = np.stack([[self._simulate(row, rng) for _ in range(2)] for row in rows]).astype(np.float64)
         scatter = np.sqrt(np.mean((pairs[:, 0] - pairs[:, 1]) ** 2 / 2, axis=0))
         if not np.any(scatter):

@@ -1,62 +1,52 @@
-"""Fresh simulated events of a likelihood: parameters from the prior, data from the likelihood's own noise."""
+"""Fresh simulated strain: a signal of the prior in the likelihood's own noise."""
 
 from __future__ import annotations
 
 import copy
 
 import numpy as np
-from bilby.core.likelihood import Likelihood
 from bilby.gw.detector import Interferometer
 from bilby.gw.likelihood import GravitationalWaveTransient
 
 from ..errors import SimulationError
-from ..priors import PriorTransform
+from ..problem import Problem
 from ..processes.parallel import Row
-from ..waves.waveforms import polarisations, waveform
-from .factory import make_plain_simulator
+from ..waves.waveforms import polarisations, responses, waveform
+from ..waves.whitening import noise_variance
 
 _TRIALS = 100
 
 
-def inject(likelihood: Likelihood, transform: PriorTransform, rng: np.random.Generator) -> tuple[Likelihood, Row]:
-    """A copy of ``likelihood`` with the data of a new event.
+def inject_signal(problem: Problem, rng: np.random.Generator) -> tuple[GravitationalWaveTransient, Row]:
+    """Simulate an event of a problem of gravitational waves.
 
     Parameters
     ----------
-    likelihood
-        Any likelihood that can be simulated from; left as it is. A gravitational-wave one says which detectors, band, noise
-        and waveform.
-    transform
-        The prior that the parameters are drawn from.
+    problem
+        Its likelihood, which is left as it is, says which detectors, band, noise and waveform; its prior the parameters.
     rng
         Random generator.
 
     Returns
     -------
     likelihood, parameters
-        The new likelihood and the signal's parameters, fixed ones included.
+        A copy of the likelihood with new data, and the signal's parameters, fixed ones included.
 
     Raises
     ------
     SimulationError
         If the waveform fails over nearly all of the prior.
     """
-    if not isinstance(likelihood, GravitationalWaveTransient):
-        return make_plain_simulator(likelihood, transform, trial=False).inject(rng)
-    parameters, signal_polarisations = injected(likelihood, transform, rng)
-    event = copy.deepcopy(likelihood)
-    for index, interferometer in enumerate(event.interferometers):
-        signal = interferometer.get_detector_response(
-            signal_polarisations, {**parameters, **event.get_sky_frame_parameters(dict(parameters))}
-        )
+    parameters, signal_polarisations = draw_signal(problem, rng)
+    event = copy.deepcopy(problem.likelihood)
+    signals = responses(event, signal_polarisations, parameters)
+    for index, (interferometer, signal) in enumerate(zip(event.interferometers, signals, strict=True)):
         put_data(event, index, np.where(interferometer.frequency_mask, signal, 0) + _noise(interferometer, rng))
     return event, parameters
 
 
-def injected(
-    likelihood: GravitationalWaveTransient, transform: PriorTransform, rng: np.random.Generator
-) -> tuple[Row, dict[str, np.ndarray]]:
-    """The signal that :func:`inject` puts into the data, given a generator in the same state.
+def draw_signal(problem: Problem, rng: np.random.Generator) -> tuple[Row, dict[str, np.ndarray]]:
+    """Draw the signal that :func:`inject_signal` puts into the data, given a generator in the same state.
 
     Where there is no waveform there is no likelihood, and no event.
 
@@ -69,9 +59,10 @@ def injected(
     SimulationError
         If the waveform fails over nearly all of the prior, or its generator raises.
     """
+    prior, generator = problem.prior, problem.likelihood.waveform_generator
     for _ in range(_TRIALS):
-        parameters = {**transform.fixed, **{key: float(value[0]) for key, value in transform.sample(1, rng).items()}}
-        if (signal := polarisations(likelihood.waveform_generator, parameters)) is not None:
+        parameters = {**prior.fixed, **{key: float(value[0]) for key, value in prior.sample(1, rng).items()}}
+        if (signal := polarisations(generator, parameters)) is not None:
             return parameters, signal
     raise SimulationError(
         f"the waveform generator failed for {_TRIALS} draws from the prior, {parameters} the last of them: narrow the priors "
@@ -83,9 +74,8 @@ def optimal_snr(likelihood: GravitationalWaveTransient, parameters: Row) -> floa
     """Signal-to-noise ratio of a signal over all detectors, were the filter its own shape; 0 where there is no waveform."""
     if (waves := waveform(likelihood.waveform_generator, parameters)) is None:
         return 0.0
-    parameters = {**parameters, **likelihood.get_sky_frame_parameters(dict(parameters))}
-    responses = [(ifo, ifo.get_detector_response(waves, parameters)) for ifo in likelihood.interferometers]
-    return float(sum(ifo.optimal_snr_squared(response).real for ifo, response in responses) ** 0.5)
+    seen = zip(likelihood.interferometers, responses(likelihood, waves, parameters), strict=True)
+    return float(sum(interferometer.optimal_snr_squared(response).real for interferometer, response in seen) ** 0.5)
 
 
 def put_data(likelihood: GravitationalWaveTransient, index: int, strain: np.ndarray) -> None:
@@ -111,9 +101,8 @@ def put_data(likelihood: GravitationalWaveTransient, index: int, strain: np.ndar
 
 
 def _noise(interferometer: Interferometer, rng: np.random.Generator) -> np.ndarray:
-    """Noise as the likelihood assumes it: variance ``S T / 4`` per real and imaginary part, inside the band."""
+    """Noise as the likelihood assumes it, inside the band."""
     mask = interferometer.frequency_mask
-    psd = np.where(mask, interferometer.power_spectral_density_array, 0)
+    variance = np.where(mask, noise_variance(interferometer), 0)
     white = rng.standard_normal(len(mask)) + 1j * rng.standard_normal(len(mask))
-    noise: np.ndarray = np.sqrt(psd * interferometer.duration / 4) * white
-    return noise
+    return np.sqrt(variance) * white

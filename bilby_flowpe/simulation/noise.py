@@ -14,7 +14,8 @@ import numpy as np
 from bilby.core.likelihood import Analytical1DLikelihood, Likelihood
 
 from ..errors import DataError, SimulationError
-from ..priors import Parameters, PriorTransform
+from ..priors import Parameters
+from ..problem import Problem
 from ..processes.parallel import Row
 
 _REAL = "biuf"
@@ -25,13 +26,13 @@ class Noise(ABC):
 
     Parameters
     ----------
-    likelihood
-        The user's likelihood.
-    transform
-        The prior, with the values of fixed parameters.
+    problem
+        A problem of such a likelihood.
 
     Attributes
     ----------
+    problem, likelihood, prior
+        The problem, and what it consists of.
     kind
         Name of the noise.
     of
@@ -54,10 +55,10 @@ class Noise(ABC):
     own: ClassVar[tuple[str, ...]] = ()
     attribute: ClassVar[str] = "y"
 
-    def __init__(self, likelihood: Likelihood, transform: PriorTransform) -> None:
-        self.likelihood, self.transform = likelihood, transform
+    def __init__(self, problem: Problem) -> None:
+        self.problem, self.likelihood, self.prior = problem, problem.likelihood, problem.prior
         name = self.of.__name__
-        if missing := [key for key in self.needed() if key not in {*transform.keys, *transform.fixed}]:
+        if missing := [key for key in self.needed() if key not in {*self.prior.keys, *self.prior.fixed}]:
             raise SimulationError(f"priors lack {missing}, which the {name} asks for: give each a prior or a value")
         data = self.observed
         if data.dtype.kind not in _REAL or not np.all(np.isfinite(data)):

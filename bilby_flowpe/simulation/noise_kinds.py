@@ -18,7 +18,8 @@ from bilby.core.likelihood import (
 )
 
 from ..errors import DataError, SimulationError
-from ..priors import Parameters, PriorTransform
+from ..priors import Parameters
+from ..problem import Problem
 from ..processes.parallel import Row
 from .noise import FunctionNoise, Noise, sizes_of_noise
 
@@ -91,9 +92,9 @@ class StudentTNoise(FunctionNoise):
 
     kind, of, own = "student-t", StudentTLikelihood, ("nu",)
 
-    def __init__(self, likelihood: StudentTLikelihood, transform: PriorTransform) -> None:
-        super().__init__(likelihood, transform)
-        self._sigma = np.ravel(np.abs(sizes_of_noise(likelihood.sigma, self.shape, StudentTLikelihood)))
+    def __init__(self, problem: Problem) -> None:
+        super().__init__(problem)
+        self._sigma = np.ravel(np.abs(sizes_of_noise(self.likelihood.sigma, self.shape, StudentTLikelihood)))
 
     def known(self) -> Row:
         nu = self.likelihood.nu
@@ -117,7 +118,7 @@ class StudentTNoise(FunctionNoise):
             return _finite(data / self._sigma)
 
     def facts(self) -> dict[str, Any]:
-        return {} if "nu" in self.transform.keys else {"nu": {**self.known(), **self.transform.fixed}["nu"]}
+        return {} if "nu" in self.prior.keys else {"nu": {**self.known(), **self.prior.fixed}["nu"]}
 
     def arrays(self) -> dict[str, np.ndarray]:
         return {"sigma": self._sigma}
@@ -129,10 +130,12 @@ class MultinomialNoise(Noise):
     kind, of, attribute = "multinomial", Multinomial, "data"
     likelihood: Multinomial
 
-    def __init__(self, likelihood: Multinomial, transform: PriorTransform) -> None:
-        super().__init__(likelihood, transform)
-        if np.any(self.observed < 0) or np.any(self.observed % 1) or self.shape != (likelihood.n,):
-            raise DataError(f"data={likelihood.data} of the Multinomial are not {likelihood.n} whole numbers of things")
+    def __init__(self, problem: Problem) -> None:
+        super().__init__(problem)
+        if np.any(self.observed < 0) or np.any(self.observed % 1) or self.shape != (self.likelihood.n,):
+            raise DataError(
+                f"data={self.likelihood.data} of the Multinomial are not {self.likelihood.n} whole numbers of things"
+            )
         self.total = int(self.observed.sum())
 
     def needed(self) -> tuple[str, ...]:
@@ -160,6 +163,16 @@ class MultinomialNoise(Noise):
 
     def facts(self) -> dict[str, Any]:
         return {"base": self.likelihood.base, "total": self.total}
+
+
+def known_sigma(problem: Problem) -> np.ndarray | None:
+    """Known noise of a GaussianLikelihood, one number for each datum; ``None`` where the priors have to tell."""
+    likelihood, prior = problem.likelihood, problem.prior
+    # A fixed parameter of this name takes the place of the likelihood's own, as it does in the likelihood.
+    sigma = prior.fixed.get("sigma", likelihood.sigma)
+    if sigma is None or "sigma" in prior.keys:
+        return None
+    return sizes_of_noise(sigma, np.shape(likelihood.y), GaussianLikelihood)
 
 
 def _finite(data: np.ndarray) -> np.ndarray:

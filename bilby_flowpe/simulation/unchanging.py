@@ -10,35 +10,35 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from ..problem import Bank
 from .rows import Rows
-from .simulator import Simulator
 
 _TRIED = 8  # pairs of draws from the prior: data have to be the same, number by number, for each
 
 
-def unchanging(simulator: Simulator, keys: Sequence[str]) -> tuple[str, ...]:
+def unchanging(bank: Bank, keys: Sequence[str]) -> tuple[str, ...]:
     """Those of ``keys`` that change nothing in the data simulated, for any of a few draws from the prior.
 
     Parameters
     ----------
-    simulator
+    bank
         Makes the data.
     keys
         Search parameters; those that constraints or conditional priors tie to others are left out, as they cannot be moved
         alone.
     """
-    transform = simulator.transform
+    transform = bank.prior
     free = {*transform.independent_keys()}
     rng = np.random.default_rng(20200218)
     rows, others = (Rows(transform, transform.sample(_TRIED, rng))[:] for _ in range(2))
-    data = [simulator.example(row, seed) for seed, row in enumerate(rows)]
+    data = [bank.example(row, seed) for seed, row in enumerate(rows)]
     if all(of_row is None for of_row in data):
         return ()
 
     def changes(key: str) -> bool:
         moved = ({**row, key: other[key]} for row, other in zip(rows, others, strict=True))
         return any(
-            not _same(of_row, simulator.example(row, seed))
+            not _same(of_row, bank.example(row, seed))
             for seed, (row, of_row) in enumerate(zip(moved, data, strict=True))
         )
 

@@ -18,9 +18,10 @@ from ..conditional.base import ConditionalConfig
 from ..conditional.drawn import conditional_config, single_response
 from ..conditional.phase import conditional_obstacle
 from ..errors import ConfigurationError, SimulationError
+from ..kinds import problem_of
 from ..model import TrainedPosterior
 from ..networks import build_network
-from ..priors import PriorTransform
+from ..problem import Bank, Problem, SimulationConfig
 from ..processes.parallel import Engine
 from ..processes.team import Alone, Team
 from ..proposals.mixture import Shares
@@ -34,9 +35,7 @@ from ..representation import (
     Representation,
     SeriesRepresentation,
 )
-from ..simulation import AmortisedSimulator, GravitationalWaveSimulator, SimulationConfig, Simulator, make_simulator
 from ..simulation.unchanging import unchanging
-from ..translation.contract import describe
 from .calibrate import MEASURING, calibrate, calibrated
 from .loop import train
 from .recipe import has_learnt
@@ -60,6 +59,36 @@ def train_model(
     ----------
     likelihood, priors
         The user's Bilby objects; the data in the likelihood are not looked at.
+    settings, npool, checkpoint, progress, engine, team
+        As of :func:`train_on`.
+
+    Returns
+    -------
+    TrainedPosterior
+
+    Raises
+    ------
+    SimulationError, PriorError, ConfigurationError
+        If the problem cannot be simulated, has unusable priors, or the settings do not fit it.
+    """
+    return train_on(problem_of(likelihood, priors), settings, npool, checkpoint, progress, engine, team)
+
+
+def train_on(
+    problem: Problem,
+    settings: Settings | None = None,
+    npool: int = 1,
+    checkpoint: str | Path | None = None,
+    progress: bool = True,
+    engine: Engine | None = None,
+    team: Team | None = None,
+) -> TrainedPosterior:
+    """Train a model for a problem.
+
+    Parameters
+    ----------
+    problem
+        The problem; the data in its likelihood are not looked at.
     settings
         All choices.
     npool
@@ -81,10 +110,10 @@ def train_model(
 
     Raises
     ------
-    SimulationError, PriorError, ConfigurationError
-        If the problem cannot be simulated, has unusable priors, or the settings do not fit it.
+    SimulationError, ConfigurationError
+        If the problem cannot be simulated, or the settings do not fit it.
     """
-    return _Builder(likelihood, priors, settings or Settings(), npool, progress, engine, team or Alone()).run(
+    return _Builder(problem, settings or Settings(), npool, progress, engine, team or Alone()).run(
         Path(checkpoint) if checkpoint else None
     )
 
@@ -94,37 +123,35 @@ class _Builder:
 
     def __init__(
         self,
-        likelihood: Likelihood,
-        priors: PriorDict,
+        problem: Problem,
         settings: Settings,
         npool: int,
         progress: bool,
         engine: Engine | None,
         team: Team,
     ) -> None:
-        self.transform = PriorTransform(priors)
-        self.contract = describe(likelihood, self.transform)
+        self.problem, self.prior = problem, problem.prior
+        self.contract = problem.describe()
         settings = adapted(settings, self.contract)
         if settings.representation.kind == "series" and settings.simulation.reduce_grid:
             settings = replace(settings, simulation=replace(settings.simulation, reduce_grid=False))
         self.settings, self.progress = settings, progress
-        self.likelihood, self.npool = likelihood, npool
-        self.engine, self.team = engine, team
+        self.npool, self.engine, self.team = npool, engine, team
         self.began = time.monotonic()
         self.rng = np.random.default_rng(settings.training.seed)
         self.generator = torch.Generator().manual_seed(settings.training.seed)
 
     def run(self, checkpoint: Path | None) -> TrainedPosterior:
         settings = self.settings
-        self.simulator = self._simulated(checkpoint)
+        self.bank = self._simulated(checkpoint)
         self.seconds_simulation = time.monotonic() - self.began
         config, conditional = self._choose_coordinates()
         representation = self._fit_representation(config)
-        coordinates = Coordinates(self.transform, config, getattr(self.simulator, "arrival", None))
-        stream = Stream(self.simulator, representation, coordinates, self.rng, self.generator)
+        coordinates = Coordinates(self.prior, config, self.bank.view.arrival)
+        stream = Stream(self.bank, representation, coordinates, self.rng, self.generator)
         signals, _, pivot = stream.simulated(4 * 2048)
         coordinates.standardise(signals.parameters, pivot)
-        moments = self.transform.moments(np.random.default_rng(settings.training.seed))
+        moments = self.prior.moments(np.random.default_rng(settings.training.seed))
         stream.paper_constant = coordinates.log_copies - sum(np.log(moments[key][1]) for key in config.keys)
         validation = stream(settings.training.validation_size, held_out=True)
         with torch.random.fork_rng(devices=[]):
@@ -145,7 +172,7 @@ class _Builder:
         )
         model = TrainedPosterior(
             contract=self.contract,
-            grid=getattr(self.simulator, "grid", None),
+            grid=self.bank.view.grid,
             kind=settings.representation.kind,
             representation=representation,
             network=network,
@@ -154,7 +181,7 @@ class _Builder:
             scale=coordinates.scale,
             time_scale=coordinates.time_scale,
             conditional=conditional,
-            flatten_snr=bool(getattr(self.simulator, "flatten_snr", False)),
+            flatten_snr=self.bank.flatten_snr,
             shares=Shares(),
             settings=settings.to_dict(),
             history=history.to_dict(),
@@ -173,8 +200,7 @@ class _Builder:
         )
         measured = calibrate(
             model,
-            self.likelihood,
-            self.transform,
+            self.problem,
             settings.calibration_events,
             seed=settings.training.seed,
             npool=self.npool,
@@ -184,51 +210,45 @@ class _Builder:
         model.information["seconds"]["total"] = round(time.monotonic() - self.began, 1)
         return calibrated(model, measured)
 
-    def _simulated(self, checkpoint: Path | None) -> Simulator:
-        """The simulator, its waveforms made by one process for all."""
+    def _simulated(self, checkpoint: Path | None) -> Bank:
+        """The source of training data, its waveforms made by one process for all."""
 
-        def make(config: SimulationConfig) -> Simulator:
-            return make_simulator(
-                self.likelihood,
-                self.transform,
-                config,
-                self.engine or self.npool,
-                self.settings.training.seed,
-                progress=self.progress and self.team.rank == 0,
-                contract=self.contract.fingerprint(),
-            )
+        def make(config: SimulationConfig) -> Bank:
+            shown = self.progress and self.team.rank == 0
+            return self.problem.bank(config, self.engine or self.npool, self.settings.training.seed, progress=shown)
 
         config = self.settings.simulation
         if self.team.size == 1 or checkpoint is None or config.file:
             return make(config)
         shared = checkpoint.with_suffix(".waveforms.h5")
-        simulator, stored = make(config) if self.team.rank == 0 else None, False
-        if isinstance(simulator, GravitationalWaveSimulator):
-            stored = True
-            simulator.save(shared, self.contract.fingerprint())
-        if not self.team.broadcast(stored):
-            return simulator or make(config)
+        bank = make(config) if self.team.rank == 0 else None
+        signals = bank.signals if bank else None
+        if signals is not None:
+            signals.save(shared, self.contract.fingerprint())
+        if not self.team.broadcast(signals is not None):
+            return bank or make(config)
         # All read it, the first one, too: the same numbers in the same order everywhere.
-        simulator = make(replace(config, file=str(shared)))
+        bank = make(replace(config, file=str(shared)))
         self.team.gather(None)
         if self.team.rank == 0:
             shared.unlink()
-        return simulator
+        return bank
 
     def _choose_coordinates(self) -> tuple[CoordinateConfig, ConditionalConfig]:
         """Coordinates of the network, and what is drawn from its exact conditional."""
-        keys, settings = self.transform.keys, self.settings
-        if not isinstance(self.simulator, GravitationalWaveSimulator):
+        keys, settings, signals = self.prior.keys, self.settings, self.bank.signals
+        if signals is None:
             return CoordinateConfig(self._learnt(keys)), ConditionalConfig()
-        order = self.simulator.symmetries.phase_order
-        obstacle = conditional_obstacle(self.transform, order)
+        extrinsic = signals.extrinsic
+        order = extrinsic.symmetries.phase_order
+        obstacle = conditional_obstacle(self.prior, order)
         conditional = settings.phase == "conditional" and obstacle is None
         aligned = settings.representation.kind in ("aligned", "amortised")
-        reflects = self.simulator.reflects_inclination(any_angle=conditional)
+        reflects = signals.factorised and extrinsic.reflects_inclination(any_angle=conditional)
         # One detector: distance and inclination act through one number, and have coordinates of their own.
-        response = single_response(self.simulator, conditional) if self.simulator.factorised else None
+        response = single_response(extrinsic, conditional) if signals.factorised else None
         free = obstacle is None
-        drawn = conditional_config(self.simulator, settings.modes(), response)
+        drawn = conditional_config(extrinsic, signals.view.duration, settings.modes(), response)
         if settings.phase == "conditional" and "phase" in keys and "phase" not in drawn.keys:
             logger.info(f"The phase stays in the network: {obstacle or 'the time does, too'}")
         if "theta_jn" in drawn.keys:
@@ -239,7 +259,7 @@ class _Builder:
             keys=self._learnt([key for key in keys if key not in drawn.keys]),
             # A prior that is conditional on the time would move with it.
             relative_time=aligned
-            and "geocent_time" in self.transform.independent_keys()
+            and "geocent_time" in self.prior.independent_keys()
             and "geocent_time" not in drawn.keys,
             phase_order=order if aligned and free and not conditional else 0,
             fold_phase=bool(aligned and free and not conditional and settings.fold_phase),
@@ -250,7 +270,7 @@ class _Builder:
 
     def _learnt(self, keys: Sequence[str]) -> tuple[str, ...]:
         """``keys`` without those of which data say nothing: these are drawn from their priors."""
-        if idle := unchanging(self.simulator, keys):
+        if idle := unchanging(self.bank, keys):
             logger.info(
                 f"{list(idle)} do not change the simulated data: they are not learnt, but drawn from their priors"
             )
@@ -260,25 +280,21 @@ class _Builder:
         return learnt
 
     def _fit_representation(self, config: CoordinateConfig) -> Representation:
-        kind = self.settings.representation
+        kind, signals = self.settings.representation, self.bank.signals
         if kind.kind == "linear":
-            return LinearRepresentation.fit(self.simulator, kind, self.rng, self.generator)
-        if not isinstance(self.simulator, GravitationalWaveSimulator):
+            return LinearRepresentation.fit(self.bank, kind, self.rng, self.generator)
+        if signals is None:
             raise ConfigurationError(f"representation kind={kind.kind!r} needs gravitational-wave data: use 'linear'")
         if kind.kind == "series":
-            return SeriesRepresentation.fit(self.simulator, self.rng, self.generator)
+            return SeriesRepresentation.fit(signals, self.rng, self.generator)
         # A free turn of the signal carries no news; where the phase acts otherwise, the angle found does.
-        free = conditional_obstacle(self.transform, self.simulator.symmetries.phase_order) is None
+        free = conditional_obstacle(self.prior, signals.extrinsic.symmetries.phase_order) is None
         representation: AmortisedRepresentation | AlignedRepresentation
         if kind.kind == "aligned":
-            representation = aligned = AlignedRepresentation.fit(
-                self.simulator, kind, not free, self.rng, self.generator
-            )
-        elif isinstance(self.simulator, AmortisedSimulator):
-            representation = AmortisedRepresentation.fit(self.simulator, kind, not free, self.rng, self.generator)
-            aligned = representation.aligned
+            representation = aligned = AlignedRepresentation.fit(signals, kind, not free, self.rng, self.generator)
         else:
-            raise ConfigurationError(f"representation kind={kind.kind!r} needs many noise curves: use psd='amortised'")
+            representation = AmortisedRepresentation.fit(signals, kind, not free, self.rng, self.generator)
+            aligned = representation.aligned
         compressor = aligned.compressor
         logger.info(
             f"{compressor.features} components keep all of the held-out signals' squared signal-to-noise ratio but "
@@ -300,9 +316,9 @@ class _Builder:
                 "worst_loss": float(compressor.worst_loss),
                 "mean_loss": float(compressor.mean_loss),
             }
-        if isinstance(self.simulator, GravitationalWaveSimulator):
-            information["symmetries"] = self.simulator.symmetries.to_dict()
-            information["factorised"] = self.simulator.factorised
+        if (signals := self.bank.signals) is not None:
+            information["symmetries"] = signals.extrinsic.symmetries.to_dict()
+            information["factorised"] = signals.factorised
         return information
 
 

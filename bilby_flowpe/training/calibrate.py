@@ -23,27 +23,24 @@ from typing import Any
 
 import numpy as np
 import torch
-from bilby.core.likelihood import Likelihood
 from bilby.gw.detector import PowerSpectralDensity
 from bilby.gw.likelihood import GravitationalWaveTransient
 from scipy.special import logsumexp
 
 from ..bound import BoundPosterior
 from ..importance import effective_sample_size
-from ..likelihoods import has_ratio
 from ..model import TrainedPosterior
 from ..priors import PriorTransform
+from ..problem import Event, Problem, SimulationConfig
+from ..problem.config import FIXED
 from ..processes.parallel import Row, evaluate
 from ..proposals.charts import dimension
 from ..proposals.mixture import Mixture, Shares, on_network
 from ..proposals.parts import BROAD, FLOW, Normal
 from ..sampling.weighing import Target
 from ..sampling.weighted import WeightedDraws
-from ..simulation import SimulationConfig, make_simulator
-from ..simulation.injections import inject
 from ..surprise import Null
 from ..translation.translated import as_it_stands
-from ..waves.residual import residual_of
 
 WIDTHS = (1.5, 2.0, 3.0)
 BROAD_SHARES = (0.005, 0.02, 0.1)
@@ -85,8 +82,7 @@ class Calibration:
 
 def calibrate(
     model: TrainedPosterior,
-    likelihood: Likelihood,
-    transform: PriorTransform,
+    problem: Problem,
     events: int = 24,
     draws: int = 500,
     seed: int = 0,
@@ -100,7 +96,7 @@ def calibrate(
     ----------
     model
         The model; left as it is.
-    likelihood, transform
+    problem
         Its problem; the data do not matter.
     events, draws
         Numbers.
@@ -116,14 +112,12 @@ def calibrate(
     began = time.monotonic()
     candidates = [Shares(broad, PRIOR_SHARE, width) for width in WIDTHS for broad in BROAD_SHARES]
     rows = []
-    for index in range(events):
-        rng = np.random.default_rng((seed, index, 1))
-        event, _ = inject(likelihood, transform, rng)
-        bound = BoundPosterior(model, event, transform)
-        weighted = _draw(bound, _pilot(bound, transform), event, transform, draws, rng, npool)
+    for event in problem.events(events, seed, 1):
+        bound = BoundPosterior(model, event.problem)
+        weighted = _draw(bound, _pilot(bound, problem.prior), event, draws, npool)
         rows.append([_efficiency(weighted, None), *(_efficiency(weighted, shares) for shares in candidates)])
         # The noise curves take as many draws again.
-        if seconds is not None and index + 1 >= _LEAST_EVENTS and time.monotonic() - began > 0.25 * seconds:
+        if seconds is not None and len(rows) >= _LEAST_EVENTS and time.monotonic() - began > 0.25 * seconds:
             break
     efficiency = np.array(rows)
     mean, low = efficiency.mean(axis=0), np.quantile(efficiency, 0.1, axis=0)
@@ -139,21 +133,19 @@ def calibrate(
         ],
     }
     tolerance = 0.0
-    if isinstance(likelihood, GravitationalWaveTransient):
-        tolerance, table["noise curves"] = _psd_tolerance(model, likelihood, transform, seed, npool)
+    if problem.has_noise_curves:
+        tolerance, table["noise curves"] = _psd_tolerance(model, problem, seed, npool)
     if seconds is not None and null_events:
-        null_events = _affordable(model, likelihood, transform, seed, 0.5 * seconds * npool, null_events)
-    null = measure_null(model, likelihood, transform, null_events, seed, npool) if null_events else None
+        null_events = _affordable(model, problem, seed, 0.5 * seconds * npool, null_events)
+    null = measure_null(model, problem, null_events, seed, npool) if null_events else None
     return Calibration(candidates[best], tolerance, table, null)
 
 
-def _affordable(
-    model: TrainedPosterior, likelihood: Likelihood, transform: PriorTransform, seed: int, seconds: float, most: int
-) -> int:
+def _affordable(model: TrainedPosterior, problem: Problem, seed: int, seconds: float, most: int) -> int:
     """Events for residuals that so many seconds of one process hold, by what two of them take."""
-    if not isinstance(likelihood, GravitationalWaveTransient):
+    if not problem.has_noise_curves:
         return most
-    residual, began = _Residual(model, likelihood, transform, seed), time.monotonic()
+    residual, began = _Residual(model, problem, seed), time.monotonic()
     for index in range(2):
         residual({"event": float(index)})
     each = (time.monotonic() - began) / 2
@@ -162,8 +154,7 @@ def _affordable(
 
 def measure_null(
     model: TrainedPosterior,
-    likelihood: Likelihood,
-    transform: PriorTransform,
+    problem: Problem,
     events: int = 500,
     seed: int = 0,
     npool: int = 1,
@@ -174,7 +165,7 @@ def measure_null(
     ----------
     model
         The model; left as it is.
-    likelihood, transform
+    problem
         Its problem; the data do not matter.
     events
         Simulated events for the residuals.
@@ -187,19 +178,19 @@ def measure_null(
     size = max(_SIMULATIONS, 8 * model.representation.features)
     # Events come from the prior as it is: quiet ones may have been thinned out in training, and must not surprise.
     config = SimulationConfig(n_waveforms=size, flatten_snr=False, psd=model.psd)
-    simulator = make_simulator(likelihood, transform, config, npool, seed, model.grid, progress=False)
+    bank = problem.bank(config, npool, seed, model.grid, progress=False)
     contexts: list[np.ndarray] = []
     found: list[np.ndarray] = []
     for begin in range(0, size, _CHUNK):
-        data = simulator.add_noise(simulator.draw(min(_CHUNK, size - begin), rng).data, generator)
+        data = bank.add_noise(bank.draw(min(_CHUNK, size - begin), rng).data, generator)
         contexts.append(model.representation(data)[0].numpy())
         if (loudest := model.representation.log_likelihood_found(data)) is not None:
             found.append(loudest)
     residuals = None
-    if isinstance(likelihood, GravitationalWaveTransient):
+    if problem.has_noise_curves:
         # By rows, which a run that is interrupted keeps: an event is one.
         rows = [{"event": float(index)} for index in range(events)]
-        residuals = evaluate(_Residual(model, likelihood, transform, seed), rows, npool)[0][:, 0]
+        residuals = evaluate(_Residual(model, problem, seed), rows, npool)[0][:, 0]
     loudness = np.concatenate(found) if found else None
     return Null.fit(np.concatenate(contexts), loudness, residuals)
 
@@ -209,8 +200,7 @@ class _Residual:
     """Task: power left in the data of one simulated event after the best of a few draws; picklable."""
 
     model: TrainedPosterior
-    likelihood: GravitationalWaveTransient
-    transform: PriorTransform
+    problem: Problem
     seed: int
 
     def __call__(self, row: Row) -> np.ndarray:
@@ -223,12 +213,11 @@ class _Residual:
             torch.set_num_threads(threads)
 
     def _residual(self, index: int) -> float:
-        rng = np.random.default_rng((self.seed, index, 4))
-        event, _ = inject(self.likelihood, self.transform, rng)
-        bound = BoundPosterior(self.model, event, self.transform)
-        weighted = _draw(bound, bound.mixture(), event, self.transform, _RESIDUAL_DRAWS, rng, 1)
+        event = self.problem.event((self.seed, index, 4))
+        bound = BoundPosterior(self.model, event.problem)
+        weighted = _draw(bound, bound.mixture(), event, _RESIDUAL_DRAWS, 1)
         best = max(float(np.max(weighted.log_likelihood)), bound.log_likelihood_found or -np.inf)
-        residual = residual_of(event, best)
+        residual = event.problem.residual(best)
         return np.nan if residual is None else residual
 
 
@@ -257,25 +246,18 @@ def moved_psd(likelihood: GravitationalWaveTransient, move: float, rng: np.rando
         )
 
 
-def _psd_tolerance(
-    model: TrainedPosterior,
-    likelihood: GravitationalWaveTransient,
-    transform: PriorTransform,
-    seed: int,
-    npool: int,
-) -> tuple[float, dict[str, float]]:
+def _psd_tolerance(model: TrainedPosterior, problem: Problem, seed: int, npool: int) -> tuple[float, dict[str, float]]:
     medians: dict[str, float] = {}
-    moves = MOVES if model.psd == "fixed" else (*MOVES, *FAR_MOVES)
+    moves = MOVES if model.psd == FIXED else (*MOVES, *FAR_MOVES)
     for move in (0.0, *moves):
         found = []
-        for index in range(_PSD_EVENTS):
-            rng = np.random.default_rng((seed, index, 2))
-            event, _ = inject(likelihood, transform, rng)
+        for index, event in enumerate(problem.events(_PSD_EVENTS, seed, 2)):
             if move:
-                moved_psd(event, move, rng)
-                event, _ = inject(event, transform, np.random.default_rng((seed, index, 2)))
-            bound = BoundPosterior(model, event, transform)
-            weighted = _draw(bound, bound.mixture(), event, transform, _PSD_DRAWS, rng, npool)
+                moved_psd(event.problem.likelihood, move, event.rng)
+                # The same signal and the same white noise, coloured by the other curve.
+                event = replace(event, problem=event.problem.event((seed, index, 2)).problem)
+            bound = BoundPosterior(model, event.problem)
+            weighted = _draw(bound, bound.mixture(), event, _PSD_DRAWS, npool)
             found.append(effective_sample_size(weighted.log_weights) / _PSD_DRAWS)
         medians[f"{move:g}"] = float(np.median(found))
     return borne(medians), medians
@@ -291,23 +273,16 @@ def borne(medians: dict[str, float]) -> float:
     return tolerance
 
 
-def _pilot(bound: BoundPosterior, transform: PriorTransform) -> Mixture:
+def _pilot(bound: BoundPosterior, prior: PriorTransform) -> Mixture:
     """The flow, the flow at every width, and the prior."""
     size = dimension(bound)
     widths = {f"{BROAD} {width:g}": Normal(size, width) for width in WIDTHS}
-    return on_network(bound, {FLOW: Normal(size), **widths}, transform, _PILOT)
+    return on_network(bound, {FLOW: Normal(size), **widths}, prior, _PILOT)
 
 
-def _draw(
-    bound: BoundPosterior,
-    proposal: Mixture,
-    event: Likelihood,
-    transform: PriorTransform,
-    draws: int,
-    rng: np.random.Generator,
-    npool: int,
-) -> WeightedDraws:
-    target = Target(as_it_stands(event, transform), has_ratio(event), bound.conditional, npool)
+def _draw(bound: BoundPosterior, proposal: Mixture, event: Event, draws: int, npool: int) -> WeightedDraws:
+    problem, rng = event.problem, event.rng
+    target = Target(as_it_stands(problem), problem.has_ratio, bound.conditional, npool)
     return target.draw(proposal, draws, torch.Generator().manual_seed(int(rng.integers(2**31))), rng)
 
 

@@ -11,12 +11,12 @@ from typing import Any
 import torch
 
 from ..conditional.drawn import Mode, Modes
+from ..contract import Contract
 from ..errors import ConfigurationError
 from ..networks import FAMILIES, NetworkConfig
+from ..problem import SimulationConfig
 from ..representation import REPRESENTATIONS, RepresentationConfig
-from ..simulation import SimulationConfig
-from ..simulation.bank import spare_memory
-from ..translation.contract import Contract
+from ..simulation.stored import spare_memory
 from .recipe import TrainingConfig
 
 _BYTES = 20  # of a weight in training: itself, its gradient, two moments, its average

@@ -7,9 +7,8 @@ from typing import Any
 import numpy as np
 import torch
 
+from ..problem import Bank, Signals
 from ..representation import Coordinates, Representation
-from ..simulation import Simulator
-from ..simulation.simulator import Signals
 from .loop import Batch
 
 
@@ -18,7 +17,7 @@ class Stream:
 
     Parameters
     ----------
-    simulator, representation, coordinates
+    bank, representation, coordinates
         What makes them.
     rng, generator
         Of parameters, and of noise.
@@ -28,14 +27,14 @@ class Stream:
 
     def __init__(
         self,
-        simulator: Simulator,
+        bank: Bank,
         representation: Representation,
         coordinates: Coordinates,
         rng: np.random.Generator,
         generator: torch.Generator,
         paper_constant: float = 0.0,
     ) -> None:
-        self._simulator, self._representation, self._coordinates = simulator, representation, coordinates
+        self._bank, self._representation, self._coordinates = bank, representation, coordinates
         self._rng, self._generator, self.paper_constant = rng, generator, paper_constant
 
     def __call__(self, size: int, held_out: bool = False) -> Batch:
@@ -46,15 +45,15 @@ class Stream:
 
     def simulated(self, size: int, held_out: bool = False) -> tuple[Signals, torch.Tensor, Any]:
         """Signals, the features of their data, and the pivots."""
-        signals = self._simulator.draw(size, self._rng, held_out)
-        context, pivot = self._representation(self._simulator.add_noise(signals.data, self._generator))
+        signals = self._bank.draw(size, self._rng, held_out)
+        context, pivot = self._representation(self._bank.add_noise(signals.data, self._generator))
         return signals, context, pivot
 
     def shards(self, count: int, seed: int) -> list[Stream]:
         """Itself, and others with generators of their own."""
         others = [
             Stream(
-                self._simulator,
+                self._bank,
                 self._representation,
                 self._coordinates,
                 np.random.default_rng((seed, shard)),

@@ -1,1 +1,1 @@
-"""The problem asked and the one a model was trained for: held against each other, and translated with exact weights."""
+"""Other forms of a problem, translated into the one that draws are made for, with exact weights."""

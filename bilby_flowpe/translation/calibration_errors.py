@@ -10,9 +10,9 @@ import numpy as np
 from bilby.core.prior import Constraint, DeltaFunction, DiscreteValues, Prior, PriorDict, SlabSpikePrior
 
 from ..errors import PriorError
+from ..kinds.recognise import is_calibrated
 from ..prior_natures import nature_of
 from ..priors import Parameters
-from .plain import is_calibrated
 
 _INNER = (0.1, 0.9)  # quantiles between which the prior of an error has to have a width
 

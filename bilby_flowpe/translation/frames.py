@@ -15,7 +15,7 @@ from bilby.gw.utils import zenith_azimuth_to_theta_phi
 from ..errors import SimulationError
 from ..names import DEC, RA, SKY, TIME
 from ..priors import Parameters, PriorTransform, copied
-from ..waves.detectors import Detector, sidereal_time
+from ..waves.detectors import Detector, direction, sidereal_time
 
 _ANGLES = ("zenith", "azimuth")
 _LIGHT_TRAVEL = 0.0214  # seconds from the Earth's centre to its surface, and a little more
@@ -153,9 +153,7 @@ class Frame:
         return time - float(detector.delay(ra, dec, np.array([time]))[0])
 
     def _to_pair(self, ra: np.ndarray, dec: np.ndarray, time: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        phi = ra - sidereal_time(time)
-        earth = np.stack([np.cos(dec) * np.cos(phi), np.cos(dec) * np.sin(phi), np.sin(dec) + 0 * phi], axis=-1)
-        x, y, z = np.moveaxis(earth @ self._turn, -1, 0)
+        x, y, z = np.moveaxis(direction(ra - sidereal_time(time), dec) @ self._turn, -1, 0)
         return np.arccos(np.clip(z, -1, 1)), np.arctan2(y, x) % (2 * np.pi)
 
 

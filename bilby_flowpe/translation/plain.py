@@ -8,20 +8,17 @@ same waveforms all the same: draws are made with the plain one, and weighted by 
 from __future__ import annotations
 
 import copy
-from typing import TypeAlias
 
 import numpy as np
 from bilby.gw import source
 from bilby.gw.detector import Interferometer, InterferometerList
 from bilby.gw.detector.calibration import Recalibrate
-from bilby.gw.likelihood import BasicGravitationalWaveTransient, GravitationalWaveTransient
+from bilby.gw.likelihood import GravitationalWaveTransient
 from bilby.gw.waveform_generator import WaveformGenerator
 
 from ..errors import SimulationError
-from ..overrides import replaced
+from ..kinds.recognise import Wave, is_calibrated, is_plain, marginalised
 from ..waves.waveforms import waveform
-
-Wave: TypeAlias = GravitationalWaveTransient | BasicGravitationalWaveTransient
 
 _WHOLE = {
     source.binary_black_hole_roq: source.lal_binary_black_hole,
@@ -42,22 +39,7 @@ _OF_A_FEW_FREQUENCIES = (
     "linear_indices",
     "quadratic_indices",
 )
-_METHODS = (
-    "log_likelihood",
-    "log_likelihood_ratio",
-    "noise_log_likelihood",
-    "_calculate_noise_log_likelihood",
-    "calculate_snrs",
-    "compute_log_likelihood_from_snrs",
-    "_compute_full_waveform",
-    "get_sky_frame_parameters",
-)
 _MARGINALISATIONS = ("time", "distance", "phase")
-
-
-def is_wave(likelihood: object) -> bool:
-    """Whether a likelihood is one of gravitational waves in interferometers."""
-    return isinstance(likelihood, Wave)
 
 
 def plain_likelihood(likelihood: Wave) -> GravitationalWaveTransient:
@@ -80,31 +62,6 @@ def plain_likelihood(likelihood: Wave) -> GravitationalWaveTransient:
     return GravitationalWaveTransient(bare, _whole_generator(likelihood))
 
 
-def is_plain(likelihood: Wave) -> bool:
-    """Whether a likelihood is what networks are trained for, but for the names of sky and time."""
-    return (
-        has_plain_values(likelihood)
-        and not marginalised(likelihood)
-        and likelihood.reference_frame == "sky"
-        and likelihood.time_reference == "geocent"
-    )
-
-
-def has_plain_values(likelihood: Wave) -> bool:
-    """Whether its values, where nothing is integrated out, are those of the plain likelihood."""
-    return (
-        isinstance(likelihood, GravitationalWaveTransient)
-        and not replaced(likelihood, GravitationalWaveTransient, _METHODS)
-        and not likelihood.calibration_marginalization
-        and not any(map(is_calibrated, likelihood.interferometers))
-    )
-
-
-def marginalised(likelihood: Wave) -> tuple[str, ...]:
-    """Parameters of the signal that a likelihood integrates out."""
-    return tuple(key for key in getattr(likelihood, "_marginalized_parameters", ()) if key != "recalib_index")
-
-
 def unmarginalised(likelihood: Wave, but: tuple[str, ...] = ()) -> Wave:
     """The likelihood with the parameters of the signal that it integrates out as parameters again.
 
@@ -123,11 +80,6 @@ def unmarginalised(likelihood: Wave, but: tuple[str, ...] = ()) -> Wave:
         setattr(other, f"{name}_marginalization", False)
     other._marginalized_parameters = [key for key in likelihood._marginalized_parameters if key == "recalib_index"]
     return other
-
-
-def is_calibrated(interferometer: Interferometer) -> bool:
-    """Whether an interferometer has a calibration model that does something."""
-    return type(interferometer.calibration_model) is not Recalibrate
 
 
 def _uncalibrated(interferometer: Interferometer) -> Interferometer:

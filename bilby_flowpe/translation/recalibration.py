@@ -25,6 +25,7 @@ from scipy.special import ndtr
 from ..likelihoods import LogLikelihood
 from ..processes.parallel import Row, seeded
 from ..waves.waveforms import waveform
+from ..waves.whitening import noise_weight
 
 _FROM_PRIOR = 0.1
 _LEAST = 1e-15  # of a prior's mass below a draw, and above it
@@ -113,7 +114,7 @@ class _Linear:
     slopes
         By its coordinates, from one standard deviation below to one above, (p, F).
     data, inverse
-        Strain, and four over duration and noise power, (F,).
+        Strain, and the weight of each frequency in an inner product, (F,).
     """
 
     places: np.ndarray
@@ -147,7 +148,7 @@ class _Linear:
             factor(np.zeros(len(priors))),
             np.array([(factor(unit) - factor(-unit)) / 2 for unit in units]).reshape(len(places), len(frequencies)),
             bare.frequency_domain_strain[mask],
-            4 / bare.duration / bare.power_spectral_density_array[mask],
+            noise_weight(bare, mask),
         )
 
     def terms(self, response: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

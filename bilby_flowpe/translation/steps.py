@@ -17,7 +17,7 @@ from ..chain.comparison import Comparison, spread_where_likely
 from ..chain.increment import Increment, filled
 from ..chain.step import Step, WithoutTask
 from ..likelihoods import LogLikelihood
-from ..processes.parallel import Row, Task, make_rows, with_seeds
+from ..processes.parallel import Row, Task, with_seeds
 from .forms import Forms
 from .recalibration import CalibrationDraw
 from .translated import Translated
@@ -28,7 +28,7 @@ class AskedLikelihood:
 
     Parameters
     ----------
-    problem
+    translated
         The problem, as draws are made for it.
     use_ratio
         Whether likelihoods are given as ratios to that of noise alone.
@@ -37,9 +37,9 @@ class AskedLikelihood:
     evaluations = 1
     reference: Mapping[str, float] = {}
 
-    def __init__(self, problem: Translated, use_ratio: bool) -> None:
-        self._problem = problem
-        self.task: Task = LogLikelihood(problem.asked, use_ratio)
+    def __init__(self, translated: Translated, use_ratio: bool) -> None:
+        self._translated = translated
+        self.task: Task = LogLikelihood(translated.asked, use_ratio)
 
     def choose(self, batch: Batch) -> np.ndarray:
         """Choose the rows that have a weight."""
@@ -47,7 +47,7 @@ class AskedLikelihood:
 
     def rows(self, batch: Batch, chosen: np.ndarray, rng: np.random.Generator) -> Sequence[Row]:
         """Rows of the parameters asked for."""
-        return self._problem.rows(batch.parameters_of(chosen)) if len(chosen) else []
+        return self._translated.rows(batch.parameters_of(chosen)) if len(chosen) else []
 
     def take(
         self, batch: Batch, chosen: np.ndarray, values: np.ndarray, good: np.ndarray, rng: np.random.Generator
@@ -63,21 +63,21 @@ class AskedWithCalibration(AskedLikelihood):
 
     Parameters
     ----------
-    problem
+    translated
         The problem, as draws are made for it, with errors of the calibration.
     use_ratio
         Whether likelihoods are given as ratios to that of noise alone.
     """
 
-    def __init__(self, problem: Translated, use_ratio: bool) -> None:
-        super().__init__(problem, use_ratio)
-        errors = problem.calibration
+    def __init__(self, translated: Translated, use_ratio: bool) -> None:
+        super().__init__(translated, use_ratio)
+        errors, plain = translated.calibration, translated.problem.likelihood
         self.reference = errors.reference
-        self.task = CalibrationDraw(problem.asked, problem.likelihood, errors.priors, problem.fixed, use_ratio)
+        self.task = CalibrationDraw(translated.asked, plain, errors.priors, translated.fixed, use_ratio)
 
     def rows(self, batch: Batch, chosen: np.ndarray, rng: np.random.Generator) -> Sequence[Row]:
         """Rows with the plain likelihood's names of sky and time beside those asked for, and a seed each."""
-        plain = make_rows(self._problem.transform.fixed, batch.parameters_of(chosen)) if len(chosen) else []
+        plain = self._translated.problem.rows(batch.parameters_of(chosen)) if len(chosen) else []
         asked = super().rows(batch, chosen, rng)
         return with_seeds([{**one, **other} for one, other in zip(plain, asked, strict=True)], rng)
 
@@ -170,6 +170,6 @@ class OfNoiseAlone(WithoutTask):
         return Increment(np.full(len(chosen), noise), log_likelihood=batch.log_likelihood + noise)
 
 
-def asked_likelihood(problem: Translated, use_ratio: bool) -> AskedLikelihood:
+def asked_likelihood(translated: Translated, use_ratio: bool) -> AskedLikelihood:
     """The step that evaluates the likelihood asked for."""
-    return (AskedWithCalibration if problem.calibration else AskedLikelihood)(problem, use_ratio)
+    return (AskedWithCalibration if translated.calibration else AskedLikelihood)(translated, use_ratio)

@@ -31,6 +31,8 @@ from bilby.core.utils import logger
 from bilby.gw.likelihood import GravitationalWaveTransient
 
 from ..errors import PriorError, SimulationError
+from ..kinds import problem_of
+from ..kinds.recognise import has_plain_values, is_plain, is_wave, marginalised
 from ..names import DISTANCE, TIME, TIME_JITTER
 from ..prior_checks import idle_constraints
 from ..priors import PriorTransform, copied
@@ -41,15 +43,7 @@ from .covers import Covers, has_joint
 from .forms import Form, Forms
 from .frames import Frame, needs_frame
 from .marginalisation import AtOneTime, Jitter, check_marginalisation, covers_a_step, needs_one_time
-from .plain import (
-    has_plain_values,
-    is_plain,
-    is_wave,
-    lengths_differ,
-    marginalised,
-    plain_likelihood,
-    unmarginalised,
-)
+from .plain import lengths_differ, plain_likelihood, unmarginalised
 from .quantiles import OfQuantiles, Quantiles, quantiles_of, shapes_the_wave_alone, wave_of_quantiles
 from .source_masses import SOURCE, SourceMasses, can_be_drawn_in_the_detectors_frame
 from .translated import Translated, as_it_stands
@@ -65,9 +59,9 @@ def translated(likelihood: Likelihood, priors: PriorDict) -> Translated:
     PriorError
         If the priors cannot be drawn from, whatever the likelihood is.
     """
-    problem = _translated(likelihood, priors)
-    _tell(problem)
-    return problem
+    found = _translated(likelihood, priors)
+    _tell(found.problem.prior)
+    return found
 
 
 def _translated(likelihood: Likelihood, priors: PriorDict) -> Translated:
@@ -80,7 +74,7 @@ def _translated(likelihood: Likelihood, priors: PriorDict) -> Translated:
     try:
         same = is_plain(likelihood) and has_plain_values(likelihood) and not (quantiles or has_joint(priors))
         if same and _source_masses(likelihood, priors) is None:
-            return as_it_stands(likelihood, PriorTransform(priors))
+            return as_it_stands(problem_of(likelihood, priors))
         # Other forms of a wave are sampled as they are: what stands behind them need not know of quantiles.
         if quantiles and not (is_plain(likelihood) and shapes_the_wave_alone(quantiles)):
             return _of_any_likelihood(likelihood, priors, quantiles)
@@ -93,7 +87,7 @@ def _translated(likelihood: Likelihood, priors: PriorDict) -> Translated:
 def _of_any_likelihood(likelihood: Likelihood, priors: PriorDict, quantiles: Quantiles | None) -> Translated:
     """A likelihood as a function of its parameters; joint priors and quantiles are all that is turned into another form."""
     if not (quantiles or has_joint(priors)):
-        return as_it_stands(likelihood, PriorTransform(priors))
+        return as_it_stands(problem_of(likelihood, priors))
     plain, covers = _covered(copied(priors))
     drawn_with = likelihood
     if quantiles:
@@ -101,8 +95,7 @@ def _of_any_likelihood(likelihood: Likelihood, priors: PriorDict, quantiles: Qua
         drawn_with = OfQuantiles(likelihood, quantiles)
     keys, fixed = _asked_for(priors)
     return Translated(
-        likelihood=drawn_with,
-        transform=_independent(plain, covers),
+        problem=problem_of(drawn_with, _independent(plain, covers)),
         given=likelihood,
         asked=likelihood,
         keys=keys,
@@ -145,9 +138,8 @@ def _of_a_wave(likelihood: Any, priors: PriorDict, quantiles: Quantiles | None) 
         plain = source.plain_priors(plain)
     own = not has_plain_values(likelihood)
     corrects = own or one_time is not None
-    problem = Translated(
-        likelihood=drawn_with,
-        transform=_independent(plain, covers),
+    translated = Translated(
+        problem=problem_of(drawn_with, _independent(plain, covers)),
         given=likelihood,
         asked=asked,
         keys=keys,
@@ -162,12 +154,12 @@ def _of_a_wave(likelihood: Any, priors: PriorDict, quantiles: Quantiles | None) 
         log_cover_err=covers.log_normalisation_err if covers else 0.0,
     )
     if own:
-        _check_waveforms(problem)
+        _check_waveforms(translated)
     if DISTANCE in dropped:
-        _check_distance(problem)
+        _check_distance(translated)
     if dropped:
-        check_marginalisation(likelihood, drawn_with, problem.transform, jitter)
-    return problem
+        check_marginalisation(likelihood, drawn_with, translated.problem.prior, jitter)
+    return translated
 
 
 def _asked_for(priors: PriorDict) -> tuple[tuple[str, ...], dict[str, float]]:
@@ -247,16 +239,16 @@ def _with_dropped(priors: PriorDict, likelihood: Any, dropped: Sequence[str]) ->
     return plain
 
 
-def _check_distance(problem: Translated) -> None:
+def _check_distance(translated: Translated) -> None:
     """Refuse a likelihood that integrates over the distance of a wave that is not inversely proportional to it.
 
     Bilby's integral scales the wave at one distance; masses of the source's frame are converted at that one.
     """
-    draws = problem.transform.sample(_ROWS, np.random.default_rng(20200218))
-    medians = {key: np.full(_ROWS, value) for key, value in problem.calibration.reference.items()}
-    for row in problem.rows({**draws, **medians}):
+    draws = translated.problem.prior.sample(_ROWS, np.random.default_rng(20200218))
+    medians = {key: np.full(_ROWS, value) for key, value in translated.calibration.reference.items()}
+    for row in translated.rows({**draws, **medians}):
         near, far = (
-            polarisations(problem.likelihood.waveform_generator, {**row, DISTANCE: factor * row[DISTANCE]})
+            polarisations(translated.problem.likelihood.waveform_generator, {**row, DISTANCE: factor * row[DISTANCE]})
             for factor in (1, 2)
         )
         if near is None or far is None:
@@ -269,18 +261,18 @@ def _check_distance(problem: Translated) -> None:
             )
 
 
-def _check_waveforms(problem: Translated) -> None:
-    row = {**problem.transform.fixed, **problem.transform.from_median()}
+def _check_waveforms(translated: Translated) -> None:
+    problem = translated.problem
+    row = {**problem.prior.fixed, **problem.prior.from_median()}
     if lengths_differ(problem.likelihood, row):
         raise SimulationError(
-            f"likelihood={type(problem.given).__name__}: its waveform generator does not give the whole spectrum that "
+            f"likelihood={type(translated.given).__name__}: its waveform generator does not give the whole spectrum that "
             "networks learn from: give a likelihood whose generator does, or a GravitationalWaveTransient"
         )
 
 
-def _tell(problem: Translated) -> None:
-    """What of the priors is not taken as it is given."""
-    transform = problem.transform
+def _tell(transform: PriorTransform) -> None:
+    """Warn of what in the priors is not taken as it is given."""
     for key, reason in transform.by_draws.items():
         logger.warning(f"priors[{key!r}]: {reason}. Draws, log prior and evidence go by rescale, as in nested samplers")
     if idle := idle_constraints(transform.priors, transform.sample(4, np.random.default_rng(0))):

@@ -9,7 +9,8 @@ import numpy as np
 from bilby.core.likelihood import Likelihood
 
 from ..names import TIME, TIME_JITTER
-from ..priors import Parameters, PriorTransform
+from ..priors import Parameters
+from ..problem import Problem
 from ..processes.parallel import Row, make_rows
 from .calibration_errors import CalibrationErrors
 from .forms import Forms
@@ -22,12 +23,12 @@ class Translated:
 
     Attributes
     ----------
-    likelihood, transform
-        What draws are made with.
+    problem
+        The problem that draws are made for.
     given
         The user's own likelihood.
     asked
-        Likelihood that gives the weights: the user's own, with nothing integrated out.
+        The likelihood that gives the weights: the user's own, with nothing integrated out.
     keys, fixed
         Search parameters asked for, and values of fixed ones.
     forms
@@ -35,7 +36,7 @@ class Translated:
     calibration
         Errors of the calibration that are drawn given the wave.
     corrects
-        Whether ``asked`` gives other values than ``likelihood``.
+        Whether ``asked`` gives other values than the likelihood that draws are made with.
     dropped
         Parameters that ``given`` integrates out.
     jitter
@@ -51,8 +52,7 @@ class Translated:
         Standard error of what normalises joint priors, in its logarithm.
     """
 
-    likelihood: Likelihood
-    transform: PriorTransform
+    problem: Problem
     given: Likelihood
     asked: Likelihood
     keys: tuple[str, ...]
@@ -70,12 +70,12 @@ class Translated:
     @property
     def is_asked(self) -> bool:
         """Whether the problem is analysed as it was asked."""
-        return self.likelihood is self.given and self.keys == self.transform.keys and not self.forms
+        return self.problem.likelihood is self.given and self.keys == self.problem.prior.keys and not self.forms
 
     @property
     def log_normalisation_err(self) -> float:
         """Standard error of the prior's normalisation, in its logarithm, where Monte Carlo found it."""
-        return float(np.hypot(self.transform.log_normalisation_err, self.log_cover_err))
+        return float(np.hypot(self.problem.prior.log_normalisation_err, self.log_cover_err))
 
     def rows(self, columns: Parameters) -> Sequence[Row]:
         """One dictionary a draw for :attr:`asked`."""
@@ -90,9 +90,9 @@ class Translated:
 
     def log_prior(self, columns: Parameters, log_prior: np.ndarray) -> np.ndarray:
         """Log density (N,) of the prior asked for, from that of the parameters drawn."""
-        log_prior = self.calibration.with_log_prior(columns, log_prior)
+        log_prior, prior = self.calibration.with_log_prior(columns, log_prior), self.problem.prior
         for key in self.dropped:
-            log_prior = log_prior - self.transform.priors[key].ln_prob(columns[key]) - self.transform.log_scale[key]
+            log_prior = log_prior - prior.priors[key].ln_prob(columns[key]) - prior.log_scale[key]
         if self.jitter:
             log_prior = log_prior + self.jitter.prior.ln_prob(self.jitter.of(columns[TIME]))
         if self.forms.quantiles:
@@ -101,6 +101,6 @@ class Translated:
         return log_prior
 
 
-def as_it_stands(likelihood: Likelihood, transform: PriorTransform) -> Translated:
+def as_it_stands(problem: Problem) -> Translated:
     """Return a problem that is analysed as it is asked."""
-    return Translated(likelihood, transform, likelihood, likelihood, transform.keys, transform.fixed)
+    return Translated(problem, problem.likelihood, problem.likelihood, problem.prior.keys, problem.prior.fixed)

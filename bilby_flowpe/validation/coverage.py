@@ -13,22 +13,19 @@ from typing import Any
 
 import numpy as np
 import torch
-from bilby.core.likelihood import Likelihood
-from bilby.core.prior import PriorDict
 
 from ..bound import BoundPosterior
 from ..errors import ConfigurationError
-from ..likelihoods import LogLikelihood, has_ratio
+from ..likelihoods import LogLikelihood
 from ..model import TrainedPosterior
-from ..priors import Parameters, PriorTransform
-from ..processes.parallel import Row
+from ..priors import Parameters
+from ..problem import Event, Problem
 from ..proposals.charts import raw_draws
 from ..proposals.mixture import flow_alone
 from ..sampling.budget import Budget
 from ..sampling.event import EventSampler, Wanted
 from ..sampling.weighing import Target
 from ..sampling.weighted import WeightedDraws
-from ..simulation.injections import inject
 from ..translation.translated import as_it_stands
 from .gap import at_truth
 from .kept import measured
@@ -94,18 +91,16 @@ class _Measure:
     """Task: one event of one model; picklable."""
 
     model: TrainedPosterior
-    likelihood: Likelihood
-    transform: PriorTransform
+    problem: Problem
     config: CoverageConfig
 
     def __call__(self, index: int) -> EventCoverage:
-        return _measure_event(self.model, self.likelihood, self.transform, self.config, index)
+        return _measure_event(self.model, self.problem, self.config, index)
 
 
 def measure_coverage(
     model: TrainedPosterior,
-    likelihood: Likelihood,
-    priors: PriorDict,
+    problem: Problem,
     injections: int = 1000,
     config: CoverageConfig | None = None,
     npool: int = 1,
@@ -119,7 +114,7 @@ def measure_coverage(
     ----------
     model
         A trained model.
-    likelihood, priors
+    problem
         Its problem; the data do not matter.
     injections
         Number of events.
@@ -132,23 +127,27 @@ def measure_coverage(
     progress, title
         Whether to show a progress bar, and its title.
     """
-    task = _Measure(model, likelihood, PriorTransform(priors), config or CoverageConfig())
+    task = _Measure(model, problem, config or CoverageConfig())
     return measured(task, injections, EventCoverage, log, npool, progress, title)
 
 
-def _measure_event(
-    model: TrainedPosterior, likelihood: Likelihood, transform: PriorTransform, config: CoverageConfig, index: int
-) -> EventCoverage:
+def _measure_event(model: TrainedPosterior, problem: Problem, config: CoverageConfig, index: int) -> EventCoverage:
     """One event: that of number ``index``, whatever the model."""
-    event, truth = inject(likelihood, transform, np.random.default_rng((config.seed, index)))
+    event = problem.event((config.seed, index))
     rng = np.random.default_rng((config.seed, index, 1))
     generator = torch.Generator().manual_seed(int(rng.integers(2**31)))
-    bound = model.bind(event, transform)
-    ranks = _Ranks(event, transform, truth, rng)
-    ratio = has_ratio(event)
-    raw = _raw(bound, Target(as_it_stands(event, transform), ratio, bound.conditional), config, generator, rng)
+    bound = model.bind_to(event.problem)
+    ranks = _Ranks(event, rng)
+    ratio = event.problem.has_ratio
+    raw = _raw(
+        bound,
+        Target(as_it_stands(event.problem), ratio, bound.conditional),
+        config,
+        generator,
+        rng,
+    )
     sampler = EventSampler(
-        Target(as_it_stands(event, transform), ratio, bound.conditional),
+        Target(as_it_stands(event.problem), ratio, bound.conditional),
         bound,
         bound.mixture(),
         Wanted(config.effective, config.evaluations, refine=False),
@@ -208,15 +207,17 @@ def _log_density(weighted: WeightedDraws) -> np.ndarray:
 class _Ranks:
     """Ranks of one event's truth."""
 
-    def __init__(self, event: Likelihood, transform: PriorTransform, truth: Row, rng: np.random.Generator) -> None:
-        self.keys, self.truth, self.rng = transform.keys, truth, rng
+    def __init__(self, event: Event, rng: np.random.Generator) -> None:
+        prior, truth = event.problem.prior, event.truth
+        self.keys, self.truth, self.rng = prior.keys, truth, rng
         self.periodic = {
-            key: float(prior.maximum - prior.minimum)
+            key: float(of_key.maximum - of_key.minimum)
             for key in self.keys
-            if (prior := transform.priors[key]).boundary == "periodic"
+            if (of_key := prior.priors[key]).boundary == "periodic"
         }
-        log_prior = transform.log_prob({key: np.array([truth[key]]) for key in self.keys})
-        self.log_density = float(at_truth(LogLikelihood(event, has_ratio(event)), truth)[0] + log_prior[0])
+        log_prior = prior.log_prob({key: np.array([truth[key]]) for key in self.keys})
+        log_likelihood = LogLikelihood(event.problem.likelihood, event.problem.has_ratio)
+        self.log_density = float(at_truth(log_likelihood, truth)[0] + log_prior[0])
 
     def of_parameters(self, draws: Parameters) -> dict[str, float]:
         return ranks_of_parameters(draws, self.truth, [key for key in self.keys if key in draws], self.rng)

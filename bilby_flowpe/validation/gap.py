@@ -9,20 +9,17 @@ from typing import Any
 
 import numpy as np
 import torch
-from bilby.core.prior import PriorDict
-from bilby.gw.likelihood import GravitationalWaveTransient
 
 from ..errors import DataError
 from ..importance import kl_from_weights
-from ..likelihoods import LogLikelihood, has_ratio
+from ..likelihoods import LogLikelihood
 from ..model import TrainedPosterior
-from ..priors import PriorTransform
+from ..problem import Problem
 from ..processes.parallel import Row, Task
 from ..proposals.charts import unreached_share
 from ..proposals.mixture import marginal_log_prob
 from ..sampling.outcome import Outcome
 from ..sampling.weighing import Target
-from ..simulation.injections import inject, injected
 from ..translation.translated import as_it_stands
 from ..waves.inner_products import InnerProducts
 from .divergence import KLSummary, kl_truth, log_posterior_at_truth
@@ -70,8 +67,7 @@ class EventGap:
 
 def measure_gap(
     model: TrainedPosterior,
-    likelihood: GravitationalWaveTransient,
-    priors: PriorDict,
+    problem: Problem,
     injections: int = 200,
     draws: int = 10_000,
     seed: int = 0,
@@ -85,8 +81,8 @@ def measure_gap(
     ----------
     model
         A trained model.
-    likelihood, priors
-        The problem that it was trained for; the data in it do not matter.
+    problem
+        The problem, of gravitational waves, that it was trained for; the data in it do not matter.
     injections, draws
         Numbers.
     seed
@@ -98,10 +94,9 @@ def measure_gap(
     progress
         Whether to show a progress bar.
     """
-    transform = PriorTransform(priors)
 
     def measure(index: int) -> EventGap:
-        return _measure(model, likelihood, transform, draws, (seed, index), npool)
+        return _measure(model, problem, draws, (seed, index), npool)
 
     return measured(measure, injections, EventGap, log, progress=progress)
 
@@ -138,14 +133,13 @@ def summarise_gap(events: Sequence[EventGap]) -> dict[str, Any]:
 
 
 def worst_events(
-    events: Sequence[EventGap], likelihood: GravitationalWaveTransient, priors: PriorDict, seed: int, count: int = 3
+    events: Sequence[EventGap], problem: Problem, seed: int, count: int = 3
 ) -> list[tuple[int, EventGap, dict[str, float]]]:
     """Number, figures and true parameters of the events of the lowest efficiencies, the lowest first."""
-    transform = PriorTransform(priors)
     order = np.argsort([event.efficiency for event in events], kind="stable")[:count]
-    truths = [injected(likelihood, transform, np.random.default_rng((seed, int(index))))[0] for index in order]
+    truths = [problem.event((seed, int(index))).truth for index in order]
     return [
-        (int(index), events[index], {key: truth[key] for key in transform.keys})
+        (int(index), events[index], {key: truth[key] for key in problem.prior.keys})
         for index, truth in zip(order, truths, strict=True)
     ]
 
@@ -164,19 +158,12 @@ def at_truth(task: Task, truth: Row) -> np.ndarray:
     return value
 
 
-def _measure(
-    model: TrainedPosterior,
-    likelihood: GravitationalWaveTransient,
-    transform: PriorTransform,
-    draws: int,
-    seed: tuple[int, int],
-    npool: int,
-) -> EventGap:
-    rng = np.random.default_rng(seed)
-    event, truth = inject(likelihood, transform, rng)
-    bound = model.bind(event, transform)
+def _measure(model: TrainedPosterior, problem: Problem, draws: int, seed: tuple[int, int], npool: int) -> EventGap:
+    event = problem.event(seed)
+    truth, rng, transform, likelihood = event.truth, event.rng, problem.prior, event.problem.likelihood
+    bound = model.bind_to(event.problem)
     generator = torch.Generator().manual_seed(int(rng.integers(2**31)))
-    target = Target(as_it_stands(event, transform), has_ratio(event), bound.conditional, npool)
+    target = Target(as_it_stands(event.problem), event.problem.has_ratio, bound.conditional, npool)
     unreached = unreached_share(bound, transform)
     proposal = bound.mixture()
     weighted = target.draw(proposal, draws, generator, rng)
@@ -187,10 +174,10 @@ def _measure(
     parameters = {key: np.array([truth[key]]) for key in transform.keys}
     log_prior = float(transform.log_prob(parameters, bound.keys)[0])
     if bound.conditional.keys:
-        log_likelihood = bound.conditional.log_average(event, truth)
+        log_likelihood = bound.conditional.log_average(likelihood, truth)
     else:
-        log_likelihood = float(at_truth(LogLikelihood(event, has_ratio(event)), truth)[0])
-    norm = float(at_truth(InnerProducts(event), truth)[2])
+        log_likelihood = float(at_truth(LogLikelihood(likelihood, event.problem.has_ratio), truth)[0])
+    norm = float(at_truth(InnerProducts(likelihood), truth)[2])
     return EventGap(
         snr=float(np.sqrt(norm)),
         efficiency=summary.efficiency,

@@ -6,12 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from bilby.core.prior import PriorDict
-from bilby.gw.likelihood import GravitationalWaveTransient
 
 from ..model import TrainedPosterior
-from ..priors import PriorTransform
-from ..simulation import SimulationConfig, make_simulator
+from ..problem import Problem, SimulationConfig
 
 _CHUNK = 2048
 
@@ -49,8 +46,7 @@ class FreshLoss:
 
 def fresh_loss(
     model: TrainedPosterior,
-    likelihood: GravitationalWaveTransient,
-    priors: PriorDict,
+    problem: Problem,
     size: int = 20_000,
     seed: int = 1,
     npool: int = 1,
@@ -61,7 +57,7 @@ def fresh_loss(
     ----------
     model
         A trained model.
-    likelihood, priors
+    problem
         Its problem.
     size
         Number of simulations, each from a waveform of its own.
@@ -70,19 +66,18 @@ def fresh_loss(
     npool
         Processes.
     """
-    transform = PriorTransform(priors)
     config = SimulationConfig(n_waveforms=size, flatten_snr=False, psd=model.psd)
-    simulator = make_simulator(likelihood, transform, config, npool, seed, grid=model.grid, progress=False)
-    bound = model.bind(likelihood, transform)
+    bank = problem.bank(config, npool, seed, grid=model.grid, progress=False)
+    bound = model.bind_to(problem)
     rng, generator = np.random.default_rng(seed), torch.Generator().manual_seed(seed)
-    moments = transform.moments(np.random.default_rng(seed))
+    moments = problem.prior.moments(np.random.default_rng(seed))
     constant = bound.coordinates.log_copies - sum(np.log(moments[key][1]) for key in model.coordinates.keys)
     # Latent variables, too, are drawn alike for every model.
     noise = torch.Generator().manual_seed(seed)
     losses, kl = [], []
     for begin in range(0, size, _CHUNK):
-        signals = simulator.draw(min(_CHUNK, size - begin), rng)
-        context, pivot = model.representation(simulator.add_noise(signals.data, generator))
+        signals = bank.draw(min(_CHUNK, size - begin), rng)
+        context, pivot = model.representation(bank.add_noise(signals.data, generator))
         x, log_jacobian = bound.coordinates.to_network(signals.parameters, pivot)
         with torch.no_grad():
             terms = model.network.loss_terms(x, context, noise)

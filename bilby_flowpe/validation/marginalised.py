@@ -21,9 +21,9 @@ from bilby.gw.detector import InterferometerList
 from bilby.gw.likelihood import GravitationalWaveTransient
 
 from ..errors import SimulationError
+from ..kinds.recognise import is_plain, is_wave
 from ..priors import PriorTransform, copied
 from ..translation.marginalisation import check_marginalisation
-from ..translation.plain import is_plain, is_wave
 
 _LONG_WINDOW = 0.1  # seconds
 _NAMES = {"phase": "phase", "distance": "luminosity_distance"}

@@ -13,6 +13,11 @@ import numpy as np
 from bilby.gw.detector import Interferometer
 
 
+def direction(phi: np.ndarray, dec: np.ndarray) -> np.ndarray:
+    """Unit vectors (N, 3) to places in the frame that turns with the Earth; ``phi`` is ``ra`` less the sidereal time."""
+    return np.stack(np.broadcast_arrays(np.cos(dec) * np.cos(phi), np.cos(dec) * np.sin(phi), np.sin(dec)), -1)
+
+
 @dataclass(frozen=True)
 class Detector:
     """Geometry of one interferometer.
@@ -64,9 +69,13 @@ class Detector:
     def delay(self, ra: np.ndarray, dec: np.ndarray, time: np.ndarray) -> np.ndarray:
         """Arrival time here less that at the geocentre, in seconds: (N,)."""
         phi = np.asarray(ra) - sidereal_time(time)
-        direction = np.stack(np.broadcast_arrays(np.cos(dec) * np.cos(phi), np.cos(dec) * np.sin(phi), np.sin(dec)), -1)
-        delay: np.ndarray = -(direction @ self.vertex) / lal.C_SI
-        return delay
+        return -(direction(phi, dec) @ self.vertex) / lal.C_SI
+
+
+def at_angle(psi: np.ndarray, plus: np.ndarray, cross: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    r"""Responses :math:`F_+` and :math:`F_\times` at polarisation angles, of those at polarisation angle zero."""
+    cosine, sine = np.cos(2 * psi), np.sin(2 * psi)
+    return plus * cosine + cross * sine, cross * cosine - plus * sine
 
 
 def sidereal_time(time: np.ndarray) -> np.ndarray:
@@ -75,8 +84,7 @@ def sidereal_time(time: np.ndarray) -> np.ndarray:
     first = float(np.min(time))
     # LAL rounds whole seconds to 3e-9 rad: with a minute's lever the rate is good to 1e-10 rad/s.
     at_first, later = (lal.GreenwichMeanSiderealTime(lal.LIGOTimeGPS(first + step)) for step in (0.0, 60.0))
-    angle: np.ndarray = at_first + (time - first) * (later - at_first) / 60.0
-    return angle
+    return at_first + (time - first) * (later - at_first) / 60.0
 
 
 def light_travel_time(first: Detector, second: Detector) -> float:

@@ -14,9 +14,10 @@ import numpy as np
 from bilby.core.prior import Prior
 
 from ..densities import draw_linear
+from .harmonics import inclination_factors
 
 ANGLES = 65  # nodes on either side of a right angle
-_TABLE = 4001
+_TABLE = 4001  # effective distances at which the prior is tabulated
 _NEAREST = 1e-6  # of the largest distance: a volumetric prior has a share of 1e-18 below it
 _RIGHT_ANGLE = np.pi / 2
 
@@ -24,6 +25,38 @@ _RIGHT_ANGLE = np.pi / 2
 def nearest(distance: Prior) -> float:
     """Least distance of a prior that may begin at nothing: in amplitudes, nothing has no end."""
     return float(max(distance.minimum, _NEAREST * distance.maximum))
+
+
+def amplitude_seen(theta: np.ndarray, response: tuple[float, float]) -> np.ndarray:
+    r"""Amplitude :math:`a(\theta)` of a pure (2, 2) signal in one detector.
+
+    Parameters
+    ----------
+    theta
+        Inclinations.
+    response
+        :math:`F_+` and :math:`F_\times` of the detector. The amplitude is relative to a face-on source with
+        :math:`F_+ = 1`.
+    """
+    plus, cross = inclination_factors(theta)
+    return np.hypot(response[0] * plus, response[1] * cross)
+
+
+def phase_seen(theta: np.ndarray, response: tuple[float, float], cross_ratio: complex) -> np.ndarray:
+    r"""Angle by which the inclination turns a pure (2, 2) signal in one detector, relative to face on.
+
+    Parameters
+    ----------
+    theta
+        Inclinations.
+    response
+        :math:`F_+` and :math:`F_\times` of the detector.
+    cross_ratio
+        :math:`h_\times / h_+` face on.
+    """
+    plus, cross = inclination_factors(theta)
+    face_on = response[0] + response[1] * cross_ratio
+    return np.angle((response[0] * plus + response[1] * cross_ratio * cross) / face_on)
 
 
 class EffectiveDistance:
@@ -48,10 +81,7 @@ class EffectiveDistance:
 
     def amplitude(self, theta: np.ndarray) -> np.ndarray:
         r"""Amplitude :math:`a(\theta)` that the detector sees, relative to a face-on source with :math:`F_+ = 1`."""
-        cosine = np.cos(theta)
-        plus, cross = self.response
-        amplitude: np.ndarray = np.hypot(plus * (1 + cosine**2) / 2, cross * cosine)
-        return amplitude
+        return amplitude_seen(theta, self.response)
 
     def prior(self) -> tuple[np.ndarray, np.ndarray]:
         """Effective distances over their whole range and the prior's density at them."""
@@ -104,10 +134,9 @@ class EffectiveDistance:
         """Log density of effective distance and inclination."""
         seen = self.amplitude(theta)
         with np.errstate(divide="ignore"):
-            log_density: np.ndarray = (
+            return (
                 self.inclination.ln_prob(theta) + self.distance.ln_prob(self._within(effective * seen)) + np.log(seen)
             )
-            return log_density
 
     def _within(self, distance: np.ndarray) -> np.ndarray:
         """Distances of allowed inclinations, with the rounding at the ends of their prior undone."""
@@ -120,5 +149,4 @@ class EffectiveDistance:
         half = plus / 2 + cross
         excess = seen**2 - plus / 4
         squared = 2 * excess / (half + np.sqrt(np.maximum(half**2 + plus * excess, 0.0)))
-        angle: np.ndarray = np.arccos(np.sqrt(np.clip(squared, 0.0, 1.0)))
-        return angle
+        return np.arccos(np.sqrt(np.clip(squared, 0.0, 1.0)))

@@ -7,11 +7,12 @@ import numpy as np
 from ..names import DEC, DISTANCE, INCLINATION, PHASE, PLACE, PSI, RA, TIME
 from ..priors import Parameters, PriorTransform
 from .detectors import Detector
-from .symmetries import Symmetries, inclination_factors
+from .harmonics import inclination_factors
+from .symmetries import Symmetries
 
 # A fold belongs to the proposal: what it misses, the weights make good.
-_REFLECTION_TOLERANCE = 1e-3
-_DARK = 0.02
+_REFLECTION_TOLERANCE = 1e-3  # of the largest amplitude
+_DARK = 0.02  # least ratio of the plus to the cross response that leaves an edge-on signal visible
 
 
 class Extrinsic:
@@ -32,8 +33,7 @@ class Extrinsic:
 
     def known(self, parameters: Parameters) -> Parameters:
         """``parameters`` with the fixed ones, as columns."""
-        size = len(next(iter(parameters.values())))
-        return {**{key: np.full(size, value) for key, value in self.transform.fixed.items()}, **parameters}
+        return with_fixed(self.transform, parameters)
 
     @property
     def reference_distance(self) -> float:
@@ -91,3 +91,9 @@ class Extrinsic:
         plus, cross = self.detectors[0].antenna(known[RA], known[DEC], known[PSI], known[TIME])
         # Seen edge on the signal would vanish: the effective distance has no bound then.
         return (float(plus[0]), float(cross[0])) if abs(plus[0]) > _DARK * abs(cross[0]) else None
+
+
+def with_fixed(transform: PriorTransform, parameters: Parameters) -> Parameters:
+    """``parameters`` with the fixed ones of the prior, as columns."""
+    size = len(next(iter(parameters.values())))
+    return {**{key: np.full(size, value) for key, value in transform.fixed.items()}, **parameters}

@@ -9,11 +9,11 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 from bilby.gw.likelihood import GravitationalWaveTransient
-from scipy.fft import ifft
 
 from ..names import TIME
 from ..processes.parallel import Row
 from .inner_products import Projection
+from .matched_filter import at_times
 
 _LONGEST_WINDOW = 20.0  # seconds: over half of it the Earth turns by 7e-4 rad, of which a parabola leaves 3e-11
 
@@ -108,7 +108,7 @@ class Filters:
             spectrum = np.zeros(size, dtype=np.complex64)
             for projection, of_detector in zip(self._projections, terms, strict=True):
                 spectrum[projection.bins] += of_detector[number]
-            series[number] = ifft(spectrum, norm="forward", overwrite_x=True)[bins]
+            series[number] = at_times(spectrum, bins)
         return series, norms
 
     def products(

@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass
 import numpy as np
 import torch
 
-_BLOCK = 32
+_BLOCK = 32  # frequencies that share a coarse angle: sines are then taken of F / 32 + 32 angles
 
 
 @dataclass(frozen=True)
@@ -77,8 +77,7 @@ class Grid:
         first = round(self.start / duration * samples)
         time_series = np.fft.irfft(series, n=samples, axis=-1)
         stretch = np.take(time_series, range(first, first + kept), axis=-1, mode="wrap")
-        restricted: np.ndarray = np.fft.rfft(stretch, axis=-1)[..., self.indices] * np.sqrt(samples / kept)
-        return restricted
+        return np.fft.rfft(stretch, axis=-1)[..., self.indices] * np.sqrt(samples / kept)
 
     def shift(self, delay: np.ndarray | torch.Tensor) -> torch.Tensor:
         """Factors ``exp(-2 pi i f delay)`` that move a signal later by ``delay`` seconds: (..., F), complex64.

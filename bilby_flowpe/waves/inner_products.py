@@ -11,7 +11,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 import numpy as np
-from bilby.core.likelihood import Likelihood
 from bilby.gw.detector import Interferometer
 from bilby.gw.detector.calibration import Recalibrate
 from bilby.gw.likelihood import GravitationalWaveTransient
@@ -20,6 +19,7 @@ from ..names import DEC, PHASE, PSI, RA, TIME
 from ..overrides import replaced
 from ..processes.parallel import Row
 from .waveforms import waveform
+from .whitening import noise_weight
 
 
 class InnerProducts:
@@ -107,7 +107,7 @@ class Projection:
         whole = slice(int(self.bins[0]), int(self.bins[-1]) + 1)
         self._band = whole if self._mask[whole].all() else self._mask
         self._turn = -2 * np.pi * frequencies
-        self._inverse = 4 / interferometer.duration / interferometer.power_spectral_density_array[self._mask]
+        self._inverse = noise_weight(interferometer, self._mask)
         self._data = interferometer.frequency_domain_strain[self._mask] * self._inverse
         self.start = interferometer.strain_data.start_time
 
@@ -154,8 +154,7 @@ class Projection:
 
     def terms(self, signals: np.ndarray) -> np.ndarray:
         """What the inner products of signals (N, F) with the data are the sums of, (N, F)."""
-        terms: np.ndarray = signals.conj() * self._data
-        return terms
+        return signals.conj() * self._data
 
     def by_mode(self, modes: Sequence[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
         """Terms of the inner products of polarisations that come at the segment's start, (P, F), and their products, (P, P)."""
@@ -166,10 +165,3 @@ class Projection:
         """As :meth:`by_mode`, the products complex."""
         series = np.stack([mode[self._mask] for mode in modes])
         return series.conj() * self._data, (series.conj() * self._inverse) @ series.T
-
-
-def has_own_frequencies(likelihood: Likelihood) -> bool:
-    """Whether a likelihood takes the waveform at the data's own frequencies: no reduced basis, bands or bins."""
-    return isinstance(likelihood, GravitationalWaveTransient) and not replaced(
-        likelihood, GravitationalWaveTransient, ["calculate_snrs"]
-    )

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import numpy as np
-from bilby.core.likelihood import Likelihood
 from bilby.gw.likelihood import GravitationalWaveTransient
 
 from ..errors import SimulationError
-from .waveforms import waveform
+from .waveforms import responses, waveform
+from .whitening import noise_variance
 from .windows import correlations, data_mask, power_moments
 
 _BAND = 8.0  # Hz: wide enough for a line and its wings, narrow enough to be notched out
@@ -18,10 +18,10 @@ _FAR = 5.0  # standard deviations from which a band is named: of hundreds, chanc
 _NO_NOISE = 0.1  # power left over the power expected, below which data hold no noise at all
 
 
-def residual_of(likelihood: Likelihood, log_likelihood_ratio: float) -> float | None:
+def residual_of(likelihood: GravitationalWaveTransient, log_likelihood_ratio: float) -> float | None:
     """Power left in the data, in standard deviations over its expectation for Gaussian noise.
 
-    ``None`` for other data, and where nothing is known to have a finite likelihood.
+    ``None`` where nothing is known to have a finite likelihood.
 
     Parameters
     ----------
@@ -30,7 +30,7 @@ def residual_of(likelihood: Likelihood, log_likelihood_ratio: float) -> float | 
     log_likelihood_ratio
         Of the best signal known.
     """
-    if not isinstance(likelihood, GravitationalWaveTransient) or not np.isfinite(log_likelihood_ratio):
+    if not np.isfinite(log_likelihood_ratio):
         return None
     moments = [power_moments(data_mask(detector), correlations(detector)) for detector in likelihood.interferometers]
     expected, variance = np.sum(moments, axis=0)
@@ -40,11 +40,11 @@ def residual_of(likelihood: Likelihood, log_likelihood_ratio: float) -> float | 
     return float((power - expected) / np.sqrt(variance))
 
 
-def farthest_off(likelihood: Likelihood, row: Mapping[str, float]) -> str | None:
+def farthest_off(likelihood: GravitationalWaveTransient, row: Mapping[str, float]) -> str | None:
     """Where the power left after a signal is farthest from what Gaussian noise of the likelihood's curves has, in words.
 
     Named are the bands of 8 Hz that are off by more than five standard deviations, three at most.
-    ``None`` for other data, and where there is no waveform.
+    ``None`` where there is no waveform.
 
     Parameters
     ----------
@@ -66,7 +66,9 @@ def farthest_off(likelihood: Likelihood, row: Mapping[str, float]) -> str | None
     )
 
 
-def bands_off(likelihood: Likelihood, row: Mapping[str, float]) -> list[tuple[float, float, str, float, float]]:
+def bands_off(
+    likelihood: GravitationalWaveTransient, row: Mapping[str, float]
+) -> list[tuple[float, float, str, float, float]]:
     """Power left after a signal in every band of 8 Hz, that which is farthest off first.
 
     Parameters
@@ -80,10 +82,8 @@ def bands_off(likelihood: Likelihood, row: Mapping[str, float]) -> list[tuple[fl
     -------
     list of tuple
         How far off in standard deviations, the power over its expectation, the detector, first and last frequency in
-        Hz; empty for data that are no gravitational waves, and where there is no waveform.
+        Hz; empty where there is no waveform.
     """
-    if not isinstance(likelihood, GravitationalWaveTransient):
-        return []
     try:
         waves = waveform(likelihood.waveform_generator, row)
     except SimulationError:
@@ -91,14 +91,12 @@ def bands_off(likelihood: Likelihood, row: Mapping[str, float]) -> list[tuple[fl
         return []
     if waves is None:
         return []
-    row = {**row, **likelihood.get_sky_frame_parameters(dict(row))}
     found = []
-    for detector in likelihood.interferometers:
+    for detector, signal in zip(likelihood.interferometers, responses(likelihood, waves, row), strict=True):
         mask, correlation = data_mask(detector), correlations(detector)
         chosen, frequencies = np.flatnonzero(mask), detector.frequency_array[mask]
-        curve = detector.power_spectral_density_array[mask]
-        left = (detector.frequency_domain_strain - detector.get_detector_response(waves, row))[mask]
-        power = np.abs(left) ** 2 * 4 / (curve * detector.duration)
+        left = (detector.frequency_domain_strain - signal)[mask]
+        power = np.abs(left) ** 2 / noise_variance(detector, mask)
         band = ((frequencies - frequencies[:1]) / _BAND).astype(int)
         for index in np.unique(band):
             here = band == index

@@ -11,13 +11,14 @@ import numpy as np
 
 from .grid import Grid
 
+# Shares of a signal's squared signal-to-noise ratio that may be cut away: of nearly all signals, and on average.
 BAND_LOSS = (1e-4, 1e-5)
 # Lines in a measured noise curve ring through the whole segment once whitened: a stretch cannot keep all of that.
 STRETCH_LOSS = (1e-2, 3e-3)
-_SHORT = 1.0
-_WORST = 0.99
-_STEP = 16.0
-_PIECES = 16
+_SHORT = 1.0  # seconds: nothing is gained by shortening a segment this short
+_WORST = 0.99  # quantile of the signals by which losses are judged, so that single odd ones do not decide
+_STEP = 16.0  # Hz: the upper end of the band is a multiple of it
+_PIECES = 16  # pieces of the segment, of some of which the stretch is made up
 
 
 def narrow_band(signals: np.ndarray, grid: Grid) -> Grid:
@@ -90,5 +91,4 @@ def shorten(
 
 def _negligible(share: np.ndarray, loss: tuple[float, float]) -> np.ndarray:
     """Where a share (N, M) of the signals is small for all but the worst hundredth and on average, (M,)."""
-    negligible: np.ndarray = (np.quantile(share, _WORST, axis=0) < loss[0]) & (share.mean(axis=0) < loss[1])
-    return negligible
+    return (np.quantile(share, _WORST, axis=0) < loss[0]) & (share.mean(axis=0) < loss[1])

@@ -19,13 +19,14 @@ from ..errors import SimulationError
 from ..names import DISTANCE, INCLINATION, PHASE, PLACE, TIME
 from ..priors import PriorTransform
 from ..processes.parallel import Row
+from .harmonics import POLARISATIONS, inclination_factors, terms_of
 from .waveforms import Polarisations, polarisations
 
 TOLERANCE = 1e-6
 EXTRINSIC = (TIME, *PLACE)
-_CHECKS = 6
+_CHECKS = 6  # draws at which each symmetry is tried
 _SEED_OF_MORE = 20261129  # any number: the same draws for the same prior
-_PHASES, _MOST_ORDERS = 16, 8
+_PHASES, _MOST_ORDERS = 16, 8  # phases from which orders up to 8 are told apart, and most orders that are used
 _TURN = 0.7  # radians by which the phase is moved where all symmetries are tried together: no part of a whole turn
 _SMALL = 1e-3  # share of a term that may be left out: the terms choose phases, and waves are made anew at these
 _RATIOS = 128  # draws whose face-on ratio is looked at: few of them may be another way round
@@ -78,10 +79,6 @@ class Symmetries:
         }
 
 
-UNTRIED = Symmetries(inert=(), distance=False, phase_order=0, inclination=False, cross_ratio=0j)
-"""Of a generator that nobody has tried: nothing is known to hold."""
-
-
 def find_symmetries(
     generator: WaveformGenerator, transform: PriorTransform, tried: Sequence[Row] = (), more: int = 0
 ) -> Symmetries:
@@ -113,7 +110,7 @@ def find_symmetries(
             f"the waveform generator failed for {4 * _CHECKS - len(good)} of {4 * _CHECKS} draws from the prior: "
             f"narrow the priors of {list(transform.keys)} to where {generator.frequency_domain_source_model} works"
         )
-    if set(good[0][1]) != {"plus", "cross"}:
+    if set(good[0][1]) != {*POLARISATIONS}:
         raise SimulationError(
             f"the waveform generator gives the polarisations {sorted(good[0][1])}: only plus and cross are supported"
         )
@@ -213,12 +210,6 @@ def _one_ratio(
     return all(abs(ratio - known[0]) <= TOLERANCE for ratio in (*known, *more))
 
 
-def inclination_factors(theta_jn: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Plus and cross factors of a pure (2, 2) mode against face on."""
-    cosine = np.cos(theta_jn)
-    return (1 + cosine**2) / 2, cosine
-
-
 def _same(
     generator: WaveformGenerator,
     row: Mapping[str, float],
@@ -249,16 +240,14 @@ def _phase_orders(generator: WaveformGenerator, good: list[tuple[Row, Polarisati
     """Orders of the terms that the wave is a sum of at any phase; none where more than a few would be needed."""
     phases = 2 * np.pi * np.arange(_PHASES) / _PHASES
     orders = np.arange(_PHASES) - _PHASES // 2
-    turns = np.exp(-1j * np.outer(orders, phases)) / _PHASES
     shares = np.zeros(_PHASES)
     terms = []
     for row, _ in good:
         tried = (polarisations(generator, {**row, PHASE: float(phase)}) for phase in phases)
-        made = [np.stack([strain["plus"], strain["cross"]]) for strain in tried if strain is not None]
+        made = [np.stack([strain[mode] for mode in POLARISATIONS]) for strain in tried if strain is not None]
         if len(made) < len(phases):
             return ()
-        waves = np.stack(made)
-        terms.append(np.einsum("mj,jpf->mpf", turns, waves))
+        terms.append(terms_of(np.stack(made), orders))
         peaks = np.abs(terms[-1]).max(axis=(1, 2))
         shares = np.maximum(shares, peaks / max(peaks.max(), 1e-300))
     kept = np.flatnonzero(shares > _SMALL)
@@ -271,7 +260,7 @@ def _phase_orders(generator: WaveformGenerator, good: list[tuple[Row, Polarisati
             return ()
         wave = np.einsum("m,mpf->pf", np.exp(1j * orders[kept] * phase), of_row[kept])
         scale = max(float(np.max(np.abs(series))) for series in strain.values())
-        if np.max(np.abs(wave - np.stack([moved["plus"], moved["cross"]]))) > _PHASES * _SMALL * scale:
+        if np.max(np.abs(wave - np.stack([moved[mode] for mode in POLARISATIONS]))) > _PHASES * _SMALL * scale:
             return ()
     return tuple(int(order) for order in orders[kept])
 
@@ -299,7 +288,7 @@ def _inclines(generator: WaveformGenerator, row: Mapping[str, float], strain: Ma
         inclined = strain if theta == row[INCLINATION] else polarisations(generator, {**row, INCLINATION: theta})
         if inclined is None:
             return False
-        for mode, factor in zip(("plus", "cross"), inclination_factors(np.asarray(theta)), strict=True):
+        for mode, factor in zip(POLARISATIONS, inclination_factors(np.asarray(theta)), strict=True):
             if float(np.max(np.abs(inclined[mode] - factor * face_on[mode]))) > TOLERANCE * scale:
                 return False
     return True

@@ -10,7 +10,7 @@ from bilby.gw.waveform_generator import WaveformGenerator
 
 from ..processes.parallel import Row
 from .grid import Grid
-from .waveforms import polarisations
+from .waveforms import polarisations, responses
 from .whitening import Whitener
 
 
@@ -45,7 +45,6 @@ class PolarisationTask:
         if strain is None:
             return None
         series = np.array([strain[mode] for mode in self.modes])
-        made: np.ndarray
         if self._band is not None:
             made = series[..., self._band] * self._factors
         else:
@@ -66,9 +65,8 @@ class ResponseTask:
         strain = polarisations(self.likelihood.waveform_generator, row)
         if strain is None:
             return None
-        row = {**row, **self.likelihood.get_sky_frame_parameters(dict(row))}
-        responses = [
-            self.grid.restrict(whitener(interferometer.get_detector_response(strain, row)), self.duration)
-            for interferometer, whitener in zip(self.likelihood.interferometers, self.whiteners, strict=True)
+        seen = [
+            self.grid.restrict(whitener(response), self.duration)
+            for response, whitener in zip(responses(self.likelihood, strain, row), self.whiteners, strict=True)
         ]
-        return np.stack(responses).astype(np.complex64)
+        return np.stack(seen).astype(np.complex64)

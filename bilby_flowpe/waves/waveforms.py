@@ -1,4 +1,4 @@
-"""The one way in which this package calls a waveform generator."""
+"""The one way in which this package calls a waveform generator, and what detectors see of a wave by Bilby's own response."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import math
 from collections.abc import Mapping
 
 import numpy as np
+from bilby.gw.likelihood import GravitationalWaveTransient
 from bilby.gw.waveform_generator import WaveformGenerator
 
 from ..errors import SimulationError
@@ -30,13 +31,12 @@ def waveform(generator: WaveformGenerator, parameters: Mapping[str, float]) -> P
         If the generator raises, for which Bilby's likelihoods have no value either.
     """
     try:
-        strain: Polarisations | None = generator.frequency_domain_strain(dict(parameters))
+        return generator.frequency_domain_strain(dict(parameters))
     except Exception as error:  # of any kind: the source model may be the user's own
         raise SimulationError(
             f"the waveform generator raised {type(error).__name__} ({error}) at {dict(parameters)}: have its source model "
             "return None where there is no waveform, or narrow the priors to where there is one"
         ) from error
-    return strain
 
 
 def polarisations(generator: WaveformGenerator, parameters: Mapping[str, float]) -> Polarisations | None:
@@ -52,3 +52,21 @@ def polarisations(generator: WaveformGenerator, parameters: Mapping[str, float])
     if strain is None or not all(math.isfinite(np.vdot(series, series).real) for series in strain.values()):
         return None
     return strain
+
+
+def responses(
+    likelihood: GravitationalWaveTransient, waves: Mapping[str, np.ndarray], row: Mapping[str, float]
+) -> list[np.ndarray]:
+    """Frequency series of a wave in each detector of a likelihood, calibration included, (F,) each.
+
+    Parameters
+    ----------
+    likelihood
+        With its detectors and its frame of the sky.
+    waves
+        Polarisations of the wave.
+    row
+        All parameters, in the likelihood's own frame.
+    """
+    row = {**row, **likelihood.get_sky_frame_parameters(dict(row))}
+    return [interferometer.get_detector_response(waves, row) for interferometer in likelihood.interferometers]

@@ -1,4 +1,4 @@
-"""Whitening: series in standard deviations of the noise that a likelihood assumes."""
+"""The noise that a likelihood assumes: its variance, the weight of an inner product, and series whitened by it."""
 
 from __future__ import annotations
 
@@ -9,10 +9,40 @@ from bilby.gw.detector import Interferometer
 
 from ..errors import DataError
 
+_ALL = slice(None)
+
+
+def noise_variance(interferometer: Interferometer, bins: np.ndarray | slice = _ALL) -> np.ndarray:
+    """Variance ``S T / 4`` of the real and of the imaginary part of the noise, in 1/Hz^2.
+
+    Parameters
+    ----------
+    interferometer
+        With its power spectral density S in 1/Hz and its duration T in seconds.
+    bins
+        Frequencies that are wanted, as a mask or a slice; all when left out.
+    """
+    return interferometer.power_spectral_density_array[bins] * interferometer.duration / 4
+
+
+def noise_weight(interferometer: Interferometer, bins: np.ndarray | slice = _ALL) -> np.ndarray:
+    """Weight ``4 / (T S)`` of each frequency in a noise-weighted inner product, in Hz^2.
+
+    This is one over :func:`noise_variance`, in Bilby's order of operations: where the duration is no power of two, the last
+    digit depends on it.
+    """
+    return 4 / interferometer.duration / interferometer.power_spectral_density_array[bins]
+
 
 @dataclass(frozen=True)
 class Whitener:
-    """Whitens a one-sided series of one detector as its likelihood does; zero outside the likelihood's band."""
+    """Whitens a one-sided series of one detector as its likelihood does; zero outside the likelihood's band.
+
+    Attributes
+    ----------
+    scale
+        One over the noise's standard deviation at each frequency, (F,).
+    """
 
     scale: np.ndarray
 
@@ -37,12 +67,12 @@ class Whitener:
                 "band of the likelihood: give a noise curve that covers minimum_frequency to maximum_frequency"
             )
         scale = np.zeros(len(psd))
-        scale[mask] = 1 / np.sqrt(inside * interferometer.duration / 4)
+        scale[mask] = 1 / np.sqrt(noise_variance(interferometer, mask))
         return cls(scale)
 
     def __call__(self, series: np.ndarray) -> np.ndarray:
-        whitened: np.ndarray = series * self.scale
-        return whitened
+        """The series in standard deviations of the noise."""
+        return series * self.scale
 
 
 def whitened(interferometer: Interferometer, series: np.ndarray) -> np.ndarray:
@@ -52,8 +82,5 @@ def whitened(interferometer: Interferometer, series: np.ndarray) -> np.ndarray:
     """
     mask = interferometer.frequency_mask
     white = np.zeros(len(mask), dtype=complex)
-    white[mask] = series[mask] / np.sqrt(
-        interferometer.power_spectral_density_array[mask] * interferometer.duration / 4
-    )
-    times: np.ndarray = np.fft.irfft(white) * np.sqrt(len(mask) - 1)
-    return times
+    white[mask] = series[mask] / np.sqrt(noise_variance(interferometer, mask))
+    return np.fft.irfft(white) * np.sqrt(len(mask) - 1)

@@ -23,8 +23,7 @@ from scipy.signal.windows import tukey
 
 def data_mask(detector: Interferometer) -> np.ndarray:
     """Which frequency bins hold data: inside the band, no notch, and a finite noise curve."""
-    mask: np.ndarray = detector.frequency_mask & np.isfinite(detector.power_spectral_density_array)
-    return mask
+    return detector.frequency_mask & np.isfinite(detector.power_spectral_density_array)
 
 
 def correlations(detector: Interferometer) -> np.ndarray:

@@ -16,21 +16,19 @@ import time
 
 from bilby.core.utils import logger
 
-from bilby_flowpe.priors import PriorTransform
+from bilby_flowpe.kinds import problem_of
+from bilby_flowpe.problem import SimulationConfig
 from bilby_flowpe.problems import green2020
 from bilby_flowpe.processes.cluster import dask_engine
 from bilby_flowpe.processes.parallel import Engine
-from bilby_flowpe.simulation import SimulationConfig, make_simulator
 
 
 def simulated(waveforms: int, npool: int | Engine) -> tuple[str, float]:
     """SHA-256 of the stored waveforms, and the seconds that they took."""
     likelihood, priors = green2020(5)[:2]
     began = time.perf_counter()
-    simulator = make_simulator(
-        likelihood, PriorTransform(priors), SimulationConfig(n_waveforms=waveforms), npool=npool, seed=1, progress=False
-    )
-    return hashlib.sha256(simulator.bank.waveforms.numpy().tobytes()).hexdigest(), time.perf_counter() - began
+    bank = problem_of(likelihood, priors).bank(SimulationConfig(n_waveforms=waveforms), npool, seed=1, progress=False)
+    return hashlib.sha256(bank.stored.waveforms.numpy().tobytes()).hexdigest(), time.perf_counter() - began
 
 
 def main() -> None:

@@ -18,6 +18,7 @@ from pathlib import Path
 from bilby.core.utils import logger
 from green2020_networks import off_plateau
 
+from bilby_flowpe.kinds import problem_of
 from bilby_flowpe.model import TrainedPosterior
 from bilby_flowpe.networks import compact
 from bilby_flowpe.problems import green2020
@@ -106,7 +107,7 @@ def main() -> None:
         parameters, _, what, _ = ROWS[name]
         model = trained(name, arguments.steps, arguments.npool, arguments.outdir)
         problem = green2020(parameters=parameters, seed=0)
-        loss = fresh_loss(model, *problem, arguments.validation, arguments.seed, arguments.npool)
+        loss = fresh_loss(model, problem_of(*problem), arguments.validation, arguments.seed, arguments.npool)
         history = model.history
         print(
             f"{name}: {what}: {history['step'][-1]} steps in {history['seconds'][-1]:.0f} s; "

@@ -20,12 +20,12 @@ from bilby.core.utils import logger
 from tqdm.auto import tqdm
 
 from bilby_flowpe.bound import BoundPosterior
+from bilby_flowpe.kinds import inject, problem_of
 from bilby_flowpe.model import TrainedPosterior, find_model
 from bilby_flowpe.priors import PriorTransform
 from bilby_flowpe.problems import green2020
 from bilby_flowpe.proposals.charts import raw_draws
 from bilby_flowpe.sampling.weighing import Target
-from bilby_flowpe.simulation.injections import inject
 from bilby_flowpe.translation.translated import as_it_stands
 from bilby_flowpe.validation.loss import fresh_loss
 
@@ -47,7 +47,7 @@ def has_whole_turn(model: TrainedPosterior) -> bool:
 
 def mode_of_phase(exact: BoundPosterior, event, transform: PriorTransform, draws: int, seed: int) -> float:
     """One of the two modes of the exact posterior, in radians; the other one is half a turn away."""
-    target = Target(as_it_stands(event, transform), True, exact.conditional, 1)
+    target = Target(as_it_stands(problem_of(event, transform)), True, exact.conditional, 1)
     weighted = target.draw(exact.mixture(), draws, torch.Generator().manual_seed(seed), np.random.default_rng(seed))
     weights = np.exp(weighted.log_weights - weighted.log_weights.max())
     return 0.5 * float(np.angle(np.sum(weights * np.exp(2j * weighted.parameters["phase"]))))
@@ -88,7 +88,7 @@ def main() -> None:
     likelihood, priors = green2020(parameters=5, seed=0)
     for name, model in models.items() if arguments.rows else ():
         family = model.network.config.family
-        loss = fresh_loss(model, likelihood, priors, arguments.rows, arguments.seed, arguments.npool)
+        loss = fresh_loss(model, problem_of(likelihood, priors), arguments.rows, arguments.seed, arguments.npool)
         print(
             f"{name}: loss {loss} over {loss.rows} rows; {off_plateau(model.history)}; "
             f"{model.network.n_parameters} parameters (paper: {PAPER.get(family, 'has no such network')})",

@@ -19,9 +19,10 @@ import numpy as np
 from bilby.core.utils import logger
 
 from bilby_flowpe.configuration.file import read
+from bilby_flowpe.kinds import inject
 from bilby_flowpe.plotting import plot_comparison
 from bilby_flowpe.priors import PriorTransform
-from bilby_flowpe.simulation.injections import inject, optimal_snr
+from bilby_flowpe.simulation.injections import optimal_snr
 
 
 def loud_enough(problem, seed: int, lowest: float, given: dict[str, float]):

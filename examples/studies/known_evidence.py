@@ -22,17 +22,17 @@ import numpy as np
 from no_network import HEADER, Row, add_arguments, line, run_dynesty, run_flowpe, wrongly_reliable
 
 from bilby_flowpe.problems.conjugate import linear_regression, poisson_counts, waiting_times
-from bilby_flowpe.problems.toys import Problem, correlated_gaussian, eggbox, gaussian_shells, spike_and_slab
+from bilby_flowpe.problems.toys import SolvedProblem, correlated_gaussian, eggbox, gaussian_shells, spike_and_slab
 from bilby_flowpe.validation.kept import measured
 
-WITH_DATA: Mapping[str, Callable[[int], Problem]] = {
+WITH_DATA: Mapping[str, Callable[[int], SolvedProblem]] = {
     "linear_regression": lambda seed: linear_regression(seed=seed),
     "poisson_counts": lambda seed: poisson_counts(seed=seed),
     "waiting_times": lambda seed: waiting_times(seed=seed),
 }
 """Of the seed of the data."""
 
-BLACK_BOXES: Mapping[str, Callable[[], Problem]] = {
+BLACK_BOXES: Mapping[str, Callable[[], SolvedProblem]] = {
     **{f"gaussian_{ndim}d": partial(correlated_gaussian, ndim) for ndim in (2, 4, 7, 10)},
     "shells_2d": partial(gaussian_shells, 2),
     "eggbox_2d": partial(eggbox, 2),
@@ -66,7 +66,7 @@ def options_of(name: str, arguments: argparse.Namespace) -> dict[str, Any]:
     }
 
 
-def problem_of(name: str, seed: int) -> Problem:
+def problem_of(name: str, seed: int) -> SolvedProblem:
     return WITH_DATA[name](seed) if name in WITH_DATA else BLACK_BOXES[name]()
 
 

@@ -23,17 +23,17 @@ from bilby.gw.detector import PowerSpectralDensity
 
 from bilby_flowpe.bound import BoundPosterior
 from bilby_flowpe.cache import new_folder
-from bilby_flowpe.configuration.file import Problem, read
+from bilby_flowpe.configuration.file import Configured, read
+from bilby_flowpe.contract.matching import psd_distance
 from bilby_flowpe.importance import summarise
+from bilby_flowpe.kinds import inject, problem_of
 from bilby_flowpe.model import TrainedPosterior
 from bilby_flowpe.priors import PriorTransform
 from bilby_flowpe.sampling.weighing import Target
-from bilby_flowpe.simulation.injections import inject, optimal_snr
+from bilby_flowpe.simulation.injections import optimal_snr
 from bilby_flowpe.simulation.noise_family import NoiseFamily
 from bilby_flowpe.training.build import train_model
 from bilby_flowpe.training.settings import Settings
-from bilby_flowpe.translation.contract import describe
-from bilby_flowpe.translation.matching import psd_distance
 from bilby_flowpe.translation.translated import as_it_stands
 from bilby_flowpe.validation.kept import measured
 
@@ -78,8 +78,8 @@ class Measure:
 
     def _efficiency(self, model: TrainedPosterior, event: object, transform: PriorTransform, index: int) -> float:
         # Whatever the contract says of the curve: what it would be worth is to be seen.
-        bound = BoundPosterior(model, event, transform)
-        target = Target(as_it_stands(event, transform), True, bound.conditional)
+        bound = BoundPosterior(model, problem_of(event, transform))
+        target = Target(as_it_stands(problem_of(event, transform)), True, bound.conditional)
         generator, rng = torch.Generator().manual_seed(index), np.random.default_rng((32, index))
         weighted = target.draw(bound.mixture(), self.draws, generator, rng)
         return float(summarise(weighted.log_weights).efficiency)
@@ -101,9 +101,9 @@ def with_other_curves(likelihood: object, rng: np.random.Generator) -> float:
     return float(np.max(distances))
 
 
-def trained(problem: Problem, settings: Settings, cache: Path, npool: int) -> TrainedPosterior:
+def trained(problem: Configured, settings: Settings, cache: Path, npool: int) -> TrainedPosterior:
     """A model of these settings, from the cache or trained now."""
-    folder = new_folder(describe(problem.likelihood, PriorTransform(problem.priors)), settings, str(cache))
+    folder = new_folder(problem.problem().describe(), settings, str(cache))
     if not (folder / "model.json").is_file():
         # The checkpoint takes up a training that was interrupted.
         checkpoint = cache / f"{folder.name}.ckpt"

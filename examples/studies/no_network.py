@@ -24,10 +24,10 @@ import bilby
 import numpy as np
 from bilby.core.result import Result
 
-from bilby_flowpe.problems.toys import Problem, correlated_gaussian, eggbox, gaussian_shells, unequal_modes
+from bilby_flowpe.problems.toys import SolvedProblem, correlated_gaussian, eggbox, gaussian_shells, unequal_modes
 from bilby_flowpe.validation import compare_results, format_comparison
 
-PROBLEMS: dict[str, Callable[[], Problem]] = {
+PROBLEMS: dict[str, Callable[[], SolvedProblem]] = {
     "gaussian_2d": partial(correlated_gaussian, 2),
     "gaussian_5d": partial(correlated_gaussian, 5),
     "gaussian_10d": partial(correlated_gaussian, 10),
@@ -54,7 +54,7 @@ def add_arguments(parser: argparse.ArgumentParser, outdir: str) -> None:
 
 
 def run_flowpe(
-    name: str, problem: Problem, seed: int, arguments: argparse.Namespace, options: Mapping[str, Any]
+    name: str, problem: SolvedProblem, seed: int, arguments: argparse.Namespace, options: Mapping[str, Any]
 ) -> tuple[Row, Result]:
     likelihood, priors, exact = problem
     began = time.monotonic()
@@ -76,7 +76,7 @@ def run_flowpe(
     return {**row, **{key: statistics.get(key) for key in ("efficiency", "verdict", "reasons")}}, result
 
 
-def run_dynesty(name: str, problem: Problem, arguments: argparse.Namespace) -> tuple[Row, Result]:
+def run_dynesty(name: str, problem: SolvedProblem, arguments: argparse.Namespace) -> tuple[Row, Result]:
     """Bilby's dynesty, with the walks that its pipeline uses."""
     likelihood, priors, exact = problem
     result = bilby.run_sampler(
@@ -130,7 +130,7 @@ def wrongly_reliable(rows: list[Row]) -> list[Row]:
 
 
 def run_all(
-    problems: Mapping[str, Callable[[], Problem]],
+    problems: Mapping[str, Callable[[], SolvedProblem]],
     arguments: argparse.Namespace,
     options: Mapping[str, Mapping[str, Any]] | None = None,
 ) -> None:

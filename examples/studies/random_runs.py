@@ -23,10 +23,11 @@ import numpy as np
 from bilby.core.utils import logger
 
 from bilby_flowpe.catalogue import find_folder
-from bilby_flowpe.commands.models import problem_of
+from bilby_flowpe.commands.models import problem_for
+from bilby_flowpe.kinds import inject
 from bilby_flowpe.model import TrainedPosterior
 from bilby_flowpe.priors import PriorTransform
-from bilby_flowpe.simulation.injections import inject, optimal_snr
+from bilby_flowpe.simulation.injections import optimal_snr
 from bilby_flowpe.validation.kept import measured
 
 
@@ -58,7 +59,8 @@ class Runner:
 
     def __post_init__(self) -> None:
         folder, _ = find_folder(self.model)
-        self.likelihood, self.priors = problem_of(TrainedPosterior.load(folder), folder, None)
+        problem = problem_for(TrainedPosterior.load(folder), folder, None)
+        self.likelihood, self.priors = problem.likelihood, problem.prior.given
 
     def __call__(self, index: int) -> Event:
         event, truth = inject(self.likelihood, PriorTransform(self.priors), np.random.default_rng((self.seed, index)))

@@ -23,6 +23,7 @@ from bilby.core.utils import logger
 
 from bilby_flowpe.bound import BoundPosterior
 from bilby_flowpe.importance import summarise
+from bilby_flowpe.kinds import inject, problem_of
 from bilby_flowpe.model import TrainedPosterior, find_model
 from bilby_flowpe.networks import NetworkConfig
 from bilby_flowpe.priors import PriorTransform
@@ -32,7 +33,6 @@ from bilby_flowpe.sampling.event import EventSampler, Wanted
 from bilby_flowpe.sampling.outcome import Outcome
 from bilby_flowpe.sampling.weighing import Target
 from bilby_flowpe.simulation import SimulationConfig
-from bilby_flowpe.simulation.injections import inject
 from bilby_flowpe.training.build import train_model
 from bilby_flowpe.training.recipe import TrainingConfig
 from bilby_flowpe.training.settings import Settings
@@ -56,7 +56,7 @@ def under_trained(folder: Path, steps: int, npool: int) -> TrainedPosterior:
 def analyse(
     bound: BoundPosterior, event: Any, transform: PriorTransform, effective: int, seed: int, npool: int
 ) -> tuple[Outcome, Target]:
-    target = Target(as_it_stands(event, transform), True, bound.conditional, npool)
+    target = Target(as_it_stands(problem_of(event, transform)), True, bound.conditional, npool)
     sampler = EventSampler(
         target,
         bound,
@@ -77,8 +77,8 @@ def one_event(
     likelihood, priors = problem
     transform = PriorTransform(priors)
     event, _ = inject(likelihood, transform, np.random.default_rng((8, index)))
-    bound = BoundPosterior(poor, event, transform)
-    target = Target(as_it_stands(event, transform), True, bound.conditional, npool)
+    bound = BoundPosterior(poor, problem_of(event, transform))
+    target = Target(as_it_stands(problem_of(event, transform)), True, bound.conditional, npool)
     before = target.draw(bound.mixture(), 4000, torch.Generator().manual_seed(index), np.random.default_rng(index))
     start = {"event": index, "efficiency_before": summarise(before.log_weights).efficiency}
     if start["efficiency_before"] >= EASY:
@@ -86,7 +86,9 @@ def one_event(
     began = time.monotonic()
     refined, spent = analyse(bound, event, transform, effective, 100 + index, npool)
     seconds = time.monotonic() - began
-    truth, _ = analyse(BoundPosterior(good, event, transform), event, transform, effective, 900 + index, npool)
+    truth, _ = analyse(
+        BoundPosterior(good, problem_of(event, transform)), event, transform, effective, 900 + index, npool
+    )
     error = math.hypot(refined.summary.log_evidence_err, truth.summary.log_evidence_err)
     return {
         **start,

@@ -31,6 +31,7 @@ from bilby.gw.detector import PowerSpectralDensity
 from scipy.stats import ks_2samp
 
 from bilby_flowpe.bound import BoundPosterior
+from bilby_flowpe.kinds import inject, problem_of
 from bilby_flowpe.model import TrainedPosterior, find_model
 from bilby_flowpe.networks import NetworkConfig
 from bilby_flowpe.priors import Parameters, PriorTransform
@@ -42,7 +43,7 @@ from bilby_flowpe.sampling.event import EventSampler, Wanted
 from bilby_flowpe.sampling.outcome import Outcome
 from bilby_flowpe.sampling.weighing import Target
 from bilby_flowpe.simulation import SimulationConfig
-from bilby_flowpe.simulation.injections import inject, put_data
+from bilby_flowpe.simulation.injections import put_data
 from bilby_flowpe.training.build import train_model
 from bilby_flowpe.training.recipe import TrainingConfig
 from bilby_flowpe.training.settings import Settings
@@ -100,7 +101,7 @@ class Problem:
     corner_transform: PriorTransform
 
     def bound(self, event: Any, model: TrainedPosterior | None = None) -> BoundPosterior:
-        return BoundPosterior(model or self.good, event, self.transform)
+        return BoundPosterior(model or self.good, problem_of(event, self.transform))
 
 
 Case = Callable[[Problem, np.random.Generator], tuple[Any, Chart, BoundPosterior, BoundPosterior | None]]
@@ -138,7 +139,7 @@ def other_psd(problem: Problem, rng: np.random.Generator):
 
 def other_corner(problem: Problem, rng: np.random.Generator):
     event, _ = inject(problem.likelihood, problem.transform, rng)
-    bound = BoundPosterior(problem.corner, event, problem.corner_transform)
+    bound = BoundPosterior(problem.corner, problem_of(event, problem.corner_transform))
     return event, bound, bound, problem.bound(event)
 
 
@@ -198,7 +199,7 @@ def analyse(
 ) -> Outcome:
     """What the sampler would do; without a chart, from the prior alone."""
     conditional = bound.conditional if bound.transform is transform else problem_conditional(bound, transform)
-    target = Target(as_it_stands(event, transform), True, conditional, npool)
+    target = Target(as_it_stands(problem_of(event, transform)), True, conditional, npool)
     proposal = defensive(chart, transform, shares) if chart is not None else None
     sampler = EventSampler(
         target,

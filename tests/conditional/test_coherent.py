@@ -19,8 +19,8 @@ from bilby_flowpe.conditional.coherent import CoherentConditional
 from bilby_flowpe.conditional.modes import conditional_of
 from bilby_flowpe.errors import ContractError
 from bilby_flowpe.priors import PriorTransform
+from bilby_flowpe.waves.harmonics import inclination_factors
 from bilby_flowpe.waves.inner_products import InnerProducts
-from bilby_flowpe.waves.symmetries import inclination_factors
 
 OWN = ("geocent_time", "theta_jn", "psi", "ra", "dec")
 ALL = ConditionalConfig(("phase", "luminosity_distance", *OWN), 2)

@@ -17,10 +17,11 @@ from scipy.special import logsumexp
 from bilby_flowpe.conditional import modes
 from bilby_flowpe.conditional.base import ConditionalConfig
 from bilby_flowpe.conditional.drawn import Modes, conditional_config
-from bilby_flowpe.conditional.modes import ModesConditional, conditional_of, fewest_phases
+from bilby_flowpe.conditional.modes import ModesConditional, conditional_of
 from bilby_flowpe.errors import ContractError
 from bilby_flowpe.priors import PriorTransform
-from bilby_flowpe.simulation import make_simulator
+from bilby_flowpe.waves.extrinsic import Extrinsic
+from bilby_flowpe.waves.symmetries import find_symmetries
 
 KEYS = ("phase", "luminosity_distance", "geocent_time", "psi", "ra", "dec")
 CONFIG = ConditionalConfig(KEYS, phase_orders=(1, 2, 3, 4))
@@ -117,18 +118,14 @@ def test_the_loudest_mode_alone_would_not_do(make, monkeypatch: pytest.MonkeyPat
 
 def test_what_is_drawn_is_found_out(make) -> None:
     likelihood, transform = make(900.0)
-    simulator = make_simulator(likelihood, transform, simulate=False)
-    assert simulator.symmetries.phase_orders == (1, 2, 3, 4)
-    config = conditional_config(simulator, Modes(), None)
+    extrinsic = Extrinsic(transform, (), find_symmetries(likelihood.waveform_generator, transform))
+    duration = likelihood.interferometers.duration
+    assert extrinsic.symmetries.phase_orders == (1, 2, 3, 4)
+    config = conditional_config(extrinsic, duration, Modes(), None)
     assert set(config.keys) == set(KEYS)
     assert config.phase_orders == (1, 2, 3, 4)
     assert ConditionalConfig.from_dict(config.to_dict()) == config
-    assert conditional_config(simulator, Modes(phase="network"), None).keys == ()
-
-
-@pytest.mark.parametrize(("orders", "count"), [((1, 2, 3, 4), 4), ((2,), 1), ((1, 3), 3), ((-2, 2), 3), ((2, 4, 6), 3)])
-def test_fewest_phases(orders: tuple[int, ...], count: int) -> None:
-    assert fewest_phases(orders) == count
+    assert conditional_config(extrinsic, duration, Modes(phase="network"), None).keys == ()
 
 
 def test_priors_of_the_phase_and_pickles(make) -> None:

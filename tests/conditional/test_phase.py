@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import numpy as np
 import pytest
 from bilby.core.prior import (
@@ -125,27 +123,6 @@ def test_no_signal_and_a_very_loud_one():
     # I_0(kappa) = e^kappa / sqrt(2 pi kappa) (1 + 1 / 8 kappa + ...)
     assert draws.log_ratio[1] == pytest.approx(0.5e6 - 0.5 * np.log(2 * np.pi * 1e6), rel=1e-12)
     assert np.all(np.isfinite(draws.parameters["phase"]))
-
-
-class FailingGenerator:
-    duration = 1.0
-
-    def __init__(self, result: Callable[[], dict | None]) -> None:
-        self.result = result
-
-    def frequency_domain_strain(self, parameters: dict) -> dict | None:
-        return self.result()
-
-
-@pytest.mark.parametrize("value", [None, np.nan], ids=["no waveform", "not a number"])
-@pytest.mark.filterwarnings("ignore::RuntimeWarning")
-def test_a_failed_waveform_has_no_inner_products(problem_5d, value):
-    likelihood = problem_5d[0]
-    series = np.full(513, value, dtype=complex) if value is not None else None
-    strain = None if series is None else {"plus": series, "cross": series}
-    failing = GravitationalWaveTransient(likelihood.interferometers, likelihood.waveform_generator)
-    failing.waveform_generator = FailingGenerator(lambda: strain)
-    assert InnerProducts(failing)(dict(likelihood.injection_parameters)) is None
 
 
 def no_conversion_but_shift(parameters: dict) -> dict:

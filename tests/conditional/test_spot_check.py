@@ -12,12 +12,14 @@ from bilby_flowpe.chain.comparison import Comparison, agrees
 from bilby_flowpe.chain.increment import Increment
 from bilby_flowpe.conditional import spot_check
 from bilby_flowpe.conditional.spot_check import PRIOR_CHECKS, SpotCheck, draws_within, rows_to_compare
+from bilby_flowpe.kinds import problem_of
 from bilby_flowpe.priors import PriorTransform
 from bilby_flowpe.processes.parallel import evaluate
 from bilby_flowpe.proposals.mixture import Draws
 
 SIZE = 1000
 X = np.linspace(-3, 3, SIZE)
+TRANSFORM = PriorTransform(PriorDict({"x": Uniform(-4, 4), "phase": Uniform(0, 1)}))
 PHASE = np.random.default_rng(1).uniform(0, 1, SIZE)
 
 
@@ -35,11 +37,10 @@ class Parabola(Likelihood):
 
 def drawn(checks: int, log_ratio: np.ndarray | float | None = None, size: int = SIZE) -> Batch:
     """Rows with phases drawn in closed form, at log likelihoods of a parabola; weights as given, or these."""
-    transform = PriorTransform(PriorDict({"x": Uniform(-4, 4), "phase": Uniform(0, 1)}))
     x, phase = X[:size], PHASE[:size]
     nothing = np.zeros(size)
     draws = Draws({"x": x}, nothing, np.ones(size, dtype=bool), nothing[:, None], nothing.astype(int), nothing)
-    batch = Batch.of(draws, transform, {"phase": 0.0}, checks)
+    batch = Batch.of(draws, TRANSFORM, {"phase": 0.0}, checks)
     ratio = -0.5 * (x**2 + phase**2)
     log_weight = np.broadcast_to(ratio if log_ratio is None else log_ratio, (size,))
     batch.add(np.arange(size), Increment(log_weight, {"phase": phase}, ratio))
@@ -51,7 +52,7 @@ def compared(likelihood: Likelihood, batch: Batch) -> Comparison:
 
 
 def checked(likelihood: Likelihood, batch: Batch) -> Increment:
-    step, rng = SpotCheck(likelihood, {}), np.random.default_rng(0)
+    step, rng = SpotCheck(problem_of(likelihood, TRANSFORM)), np.random.default_rng(0)
     chosen = step.choose(batch)
     values, good = evaluate(step.task, step.rows(batch, chosen, rng))
     increment = step.take(batch, chosen, values, good, rng)
@@ -93,7 +94,7 @@ def test_rows_without_a_value_are_asked_for_theirs(checks: int, asked: int) -> N
     """Every other row has none; of half of the few that are asked the likelihood is not a number, so of half of all."""
     batch = drawn(checks)
     batch.log_likelihood[::2] = -np.inf
-    step = SpotCheck(Parabola(), {})
+    step = SpotCheck(problem_of(Parabola(), TRANSFORM))
     chosen = step.choose(batch)
     np.testing.assert_array_equal(chosen[:asked], np.arange(0, 2 * asked, 2))
     assert len(chosen) <= checks

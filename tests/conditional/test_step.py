@@ -13,6 +13,7 @@ from scipy.special import erf
 from bilby_flowpe.chain.batch import Batch
 from bilby_flowpe.conditional.base import ConditionalDraws
 from bilby_flowpe.conditional.step import DrawnConditionally
+from bilby_flowpe.kinds import problem_of
 from bilby_flowpe.priors import PriorTransform
 from bilby_flowpe.processes.parallel import evaluate
 from bilby_flowpe.proposals.mixture import Draws
@@ -46,7 +47,7 @@ def taken(x: np.ndarray) -> Batch:
     transform = PriorTransform(PriorDict({"x": Uniform(0, 4), "y": Uniform(0, 1)}))
     nothing = np.zeros(len(x))
     draws = Draws({"x": x}, nothing, x < 4, nothing[:, None], nothing.astype(int), nothing)
-    step, rng = DrawnConditionally(Bell(), Likelihood(), {}), np.random.default_rng(5)
+    step, rng = DrawnConditionally(Bell(), problem_of(Likelihood(), transform)), np.random.default_rng(5)
     batch = Batch.of(draws, transform, step.reference, 0)
     chosen = step.choose(batch)
     values, good = evaluate(step.task, step.rows(batch, chosen, rng))

@@ -15,14 +15,13 @@ from bilby.gw.prior import BBHPriorDict
 from bilby_flowpe.configuration.file import read
 from bilby_flowpe.configuration.tables import convert
 from bilby_flowpe.errors import ConfigurationError
+from bilby_flowpe.kinds import problem_of
 from bilby_flowpe.networks import NetworkConfig
 from bilby_flowpe.networks import green2020 as green2020_network
-from bilby_flowpe.priors import PriorTransform
 from bilby_flowpe.problems import green2020
 from bilby_flowpe.simulation import SimulationConfig
 from bilby_flowpe.training.recipe import TrainingConfig, green2020_training
 from bilby_flowpe.training.settings import Settings
-from bilby_flowpe.translation.contract import describe
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -70,7 +69,7 @@ class TestPackaged:
         problem = read(write(tmp_path, 'problem = "green2020"\nparameters = 8\nseed = 7'))
         expected = green2020(8, seed=1)
         contracts = [
-            describe(likelihood, PriorTransform(priors))
+            problem_of(likelihood, priors).describe()
             for likelihood, priors in (expected, (problem.likelihood, problem.priors))
         ]
         assert contracts[0].differences(contracts[1]) == []
@@ -165,7 +164,7 @@ asd.V1 = "AdV_asd.txt"
         for path in [*folder.glob("*.*"), *folder.glob("curves/*")]:
             path.unlink()
         again = read(model / "config.toml")
-        contracts = [describe(one.likelihood, PriorTransform(one.priors)) for one in (problem, again)]
+        contracts = [problem_of(one.likelihood, one.priors).describe() for one in (problem, again)]
         assert contracts[0].differences(contracts[1]) == []
         again.copy_into(model)  # onto itself
 

@@ -10,6 +10,7 @@ import pytest
 import torch
 
 from bilby_flowpe.importance import summarise
+from bilby_flowpe.kinds import problem_of
 from bilby_flowpe.model import TrainedPosterior
 from bilby_flowpe.networks import FAMILIES
 from bilby_flowpe.priors import PriorTransform
@@ -43,7 +44,7 @@ def reference(problem_5d: tuple, trained_5d: tuple[Path, TrainedPosterior]) -> t
 def draw(model: TrainedPosterior, problem: tuple, size: int, alone: bool = False) -> WeightedDraws:
     transform = PriorTransform(problem[1])
     bound = model.bind(problem[0], transform)
-    target = Target(as_it_stands(problem[0], transform), True, bound.conditional)
+    target = Target(as_it_stands(problem_of(problem[0], transform)), True, bound.conditional)
     proposal = flow_alone(bound) if alone else bound.mixture()
     return target.draw(proposal, size, torch.Generator().manual_seed(1), np.random.default_rng(1))
 

@@ -7,14 +7,14 @@ import pytest
 from scipy.special import logsumexp
 
 from bilby_flowpe.problems import conjugate
-from bilby_flowpe.problems.toys import Problem
+from bilby_flowpe.problems.toys import SolvedProblem
 
 PROBLEMS = {
     make.__name__: make for make in (conjugate.linear_regression, conjugate.poisson_counts, conjugate.waiting_times)
 }
 
 
-def by_quadrature(problem: Problem) -> float:
+def by_quadrature(problem: SolvedProblem) -> float:
     """On a grid of each parameter's quantiles, fine where nearly all of the posterior is."""
     likelihood, priors, _ = problem
     n = 400 if len(priors) == 2 else 20_000

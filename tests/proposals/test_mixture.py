@@ -12,6 +12,7 @@ from scipy.stats import norm
 
 from bilby_flowpe.errors import ConfigurationError
 from bilby_flowpe.importance import summarise
+from bilby_flowpe.kinds import problem_of
 from bilby_flowpe.model import TrainedPosterior
 from bilby_flowpe.priors import PriorTransform
 from bilby_flowpe.proposals.charts import PriorChart
@@ -193,7 +194,7 @@ def test_network_is_a_chart(trained_5d: tuple, problem_5d: tuple) -> None:
     again, log_jacobian = bound.forward(parameters)
     np.testing.assert_allclose(again[inside], base[inside], atol=2e-2)
     assert np.all(np.isfinite(log_jacobian[inside]))
-    target = Target(as_it_stands(problem_5d[0], transform), True, bound.conditional)
+    target = Target(as_it_stands(problem_of(problem_5d[0], transform)), True, bound.conditional)
     alone, mixed = (
         summarise(target.draw(proposal, 3000, *generators(6)).log_weights)
         for proposal in (flow_alone(bound), bound.mixture())

@@ -9,30 +9,30 @@ import torch
 from bilby_flowpe.errors import NotFittedError
 from bilby_flowpe.representation import AlignedRepresentation, RepresentationConfig
 from bilby_flowpe.representation.align import Aligner
-from bilby_flowpe.simulation import GravitationalWaveSimulator
+from bilby_flowpe.simulation import SignalBank
 
-Fitted = tuple[GravitationalWaveSimulator, Aligner]
+Fitted = tuple[SignalBank, Aligner]
 
 
-def fit(simulator: GravitationalWaveSimulator) -> Aligner:
+def fit(simulator: SignalBank) -> Aligner:
     signals = simulator.draw(512, np.random.default_rng(1))
     return Aligner.fit(
-        simulator.grid,
+        simulator.view.grid,
         signals.data,
-        simulator.arrival(signals.parameters),
-        simulator.arrival_range(),
-        simulator.light_travel_times(),
+        simulator.view.arrival(signals.parameters),
+        simulator.view.arrival_range(),
+        simulator.view.light_travel_times(),
         8,
     )
 
 
 @pytest.fixture(scope="module")
-def one(simulator_5d: GravitationalWaveSimulator) -> Fitted:
+def one(simulator_5d: SignalBank) -> Fitted:
     return simulator_5d, fit(simulator_5d)
 
 
 @pytest.fixture(scope="module")
-def two(simulator_hl: GravitationalWaveSimulator) -> Fitted:
+def two(simulator_hl: SignalBank) -> Fitted:
     return simulator_hl, fit(simulator_hl)
 
 
@@ -41,13 +41,11 @@ def fitted(request: pytest.FixtureRequest) -> Fitted:
     return request.getfixturevalue(request.param)
 
 
-def noisy(
-    simulator: GravitationalWaveSimulator, size: int = 60, loudness: float = 20.0
-) -> tuple[torch.Tensor, np.ndarray]:
+def noisy(simulator: SignalBank, size: int = 60, loudness: float = 20.0) -> tuple[torch.Tensor, np.ndarray]:
     """Signals of one signal-to-noise ratio in noise, away from the ends of the window, and their arrival times."""
     signals = simulator.draw(8 * size, np.random.default_rng(2))
-    arrival = simulator.arrival(signals.parameters)
-    low, high = simulator.arrival_range()
+    arrival = simulator.view.arrival(signals.parameters)
+    low, high = simulator.view.arrival_range()
     inner = np.flatnonzero(np.all((arrival > low + 0.05) & (arrival < high - 0.05), axis=1))[:size]
     data = signals.data[inner]
     data = data * loudness / data.abs().square().sum((1, 2), keepdim=True).sqrt()
@@ -67,7 +65,7 @@ def test_a_shift_and_a_turn_of_the_data_are_taken_out_exactly(fitted, steps, ang
     data, _ = noisy(simulator)
     step = float(aligner.times[1] - aligner.times[0])
     assert abs(steps) * step < 0.05
-    moved = data * simulator.grid.shift(steps * step) * np.exp(1j * angle)
+    moved = data * simulator.view.grid.shift(steps * step) * np.exp(1j * angle)
     (aligned, features, pivot), (aligned_moved, features_moved, pivot_moved) = aligner(data), aligner(moved)
     # The filter's output is good to 1e-6 in single precision; the parabola divides its logarithm's differences, of the
     # order of that, by a curvature of the order of a tenth.
@@ -89,7 +87,7 @@ def test_a_shift_by_a_part_of_a_step_is_followed_by_the_parabola(one):
     step = float(aligner.times[1] - aligner.times[0])
     template, reference = aligner._search(data)
     for part in (0.25, 0.5, 0.7):
-        chosen, time = aligner._search(data * simulator.grid.shift(part * step))
+        chosen, time = aligner._search(data * simulator.view.grid.shift(part * step))
         same = chosen == template  # Between samples another template may come out ahead.
         assert float(same.float().mean()) > 0.8
         # Two samples a cycle of the highest frequency: the logarithm of the peak is a parabola to a few parts in a hundred.
@@ -126,13 +124,13 @@ def test_a_template_is_found_where_it_was_put(one):
     """A signal that is a template to begin with: its time, angle and loudness are known."""
     simulator, aligner = one
     rng = np.random.default_rng(4)
-    low, high = simulator.arrival_range()
+    low, high = simulator.view.arrival_range()
     size = 40
     chosen = torch.as_tensor(rng.integers(len(aligner.templates), size=size))
     time, angle, snr = rng.uniform(low, high, size), rng.uniform(-np.pi, np.pi, size), rng.uniform(10, 50, size)
     data = (
         aligner.templates[chosen]
-        * simulator.grid.shift(time[:, None])
+        * simulator.view.grid.shift(time[:, None])
         * torch.as_tensor(snr * np.exp(1j * angle))[:, None, None]
     )
     aligned, features, pivot = aligner(data.to(torch.complex64))
@@ -159,7 +157,7 @@ def test_loud_signals_are_found(fitted):
 def test_noise_alone_has_a_pivot_inside_the_search(fitted):
     simulator, aligner = fitted
     data = simulator.add_noise(
-        torch.zeros(200, len(simulator.detectors), len(simulator.grid), dtype=torch.complex64),
+        torch.zeros(200, len(simulator.view.detectors), len(simulator.view.grid), dtype=torch.complex64),
         torch.Generator().manual_seed(5),
     )
     _, features, pivot = aligner(data)
@@ -175,7 +173,7 @@ def test_the_other_detectors_time_is_within_the_light_travel_time(two, loudness)
     data, _ = noisy(simulator, 200, loudness)
     _, time = aligner.locate(data)
     step = float(aligner.times[1] - aligner.times[0])
-    reach = simulator.light_travel_times()[1]
+    reach = simulator.view.light_travel_times()[1]
     # Rounded up to steps, one more to be sure, and interpolation by a step at most in either detector.
     assert float((time[:, 1] - time[:, 0]).abs().max()) <= reach + 4 * step
 
@@ -193,16 +191,16 @@ def test_the_pivot_follows_the_phase_parameter(one):
     """One wave at many phases and times: the angle found less the angle put in is one number."""
     simulator, aligner = one
     size, rng = 30, np.random.default_rng(6)
-    low, high = simulator.arrival_range()
+    low, high = simulator.view.arrival_range()
     step = float(aligner.times[1] - aligner.times[0])
     wave = simulator.draw(1, rng)
     steps = np.round(rng.uniform(-0.05, 0.05, size) / step) * step
-    start = 0.5 * (low + high) - simulator.arrival(wave.parameters)[0, 0]
+    start = 0.5 * (low + high) - simulator.view.arrival(wave.parameters)[0, 0]
     turn = rng.uniform(0, 2 * np.pi, size)
     order = simulator.symmetries.phase_order
     data = (
         wave.data
-        * simulator.grid.shift((start + steps)[:, None])
+        * simulator.view.grid.shift((start + steps)[:, None])
         * torch.as_tensor(np.exp(1j * order * turn))[:, None, None]
     )
     pivot = aligner(data.to(torch.complex64))[2]
@@ -219,7 +217,7 @@ def test_shapes_and_state(fitted):
     assert features.shape == (5, aligner.features)
     assert features.dtype == torch.float32
     templates, detectors, _ = aligner.templates.shape
-    empty = Aligner(simulator.grid, detectors, templates, len(aligner.times), aligner.kept)
+    empty = Aligner(simulator.view.grid, detectors, templates, len(aligner.times), aligner.kept)
     with pytest.raises(NotFittedError, match="no templates"):
         empty(data)
     empty.load_state_dict(aligner.state_dict())
@@ -258,7 +256,7 @@ class TestRepresentation:
 
     def test_reloads(self, representation, simulator_5d):
         data, _ = noisy(simulator_5d, 5)
-        empty = AlignedRepresentation.empty(simulator_5d.grid, representation.sizes())
+        empty = AlignedRepresentation.empty(simulator_5d.view.grid, representation.sizes())
         with pytest.raises(NotFittedError, match="not fitted"):
             empty(data)
         empty.load_state_dict(representation.state_dict())

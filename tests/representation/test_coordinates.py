@@ -134,13 +134,13 @@ class TestRoundTrip:
     @pytest.mark.parametrize("name", ["5d", "8d", "hl"])
     def test_with_gps_times_and_the_simulators_arrival(self, request, name):
         simulator = request.getfixturevalue(f"simulator_{name}")
-        transform = simulator.transform
+        transform = simulator.prior
         folded = ("theta_jn",) if name == "8d" else ()
         config = CoordinateConfig(tuple(k for k in transform.keys if k != "phase"), relative_time=True, folded=folded)
-        coordinates = Coordinates(transform, config, simulator.arrival)
+        coordinates = Coordinates(transform, config, simulator.view.arrival)
         rng = np.random.default_rng(6)
         draws = transform.sample(500, rng)
-        found = simulator.arrival(draws)[:, 0] + 0.004 * rng.standard_normal(500)
+        found = simulator.view.arrival(draws)[:, 0] + 0.004 * rng.standard_normal(500)
         pivot = Pivot(torch.as_tensor(found), torch.zeros(500, dtype=torch.float64))
         coordinates.standardise(draws, pivot)
         theta, log_jacobian = coordinates.to_network(draws, pivot)

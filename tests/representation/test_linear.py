@@ -18,10 +18,9 @@ from bilby.core.likelihood import (
 from bilby.core.prior import DirichletPriorDict, LogUniform, PriorDict, Uniform
 from scipy.optimize import minimize
 
-from bilby_flowpe.priors import PriorTransform
+from bilby_flowpe.kinds import problem_of
 from bilby_flowpe.representation import LinearRepresentation, RepresentationConfig
 from bilby_flowpe.representation.linear import FittedRepresentation
-from bilby_flowpe.simulation import make_simulator
 
 # Bilby's own property asks for the deprecated attribute.
 pytestmark = pytest.mark.filterwarnings("ignore:Parameter attribute queried:FutureWarning")
@@ -66,7 +65,7 @@ NAMES = ("gaussian", "poisson", "exponential", "student-t", "student-t, shape un
 
 def fitted(name: str) -> tuple[Any, LinearRepresentation]:
     likelihood, priors = problem(name)
-    simulator = make_simulator(likelihood, PriorTransform(priors))
+    simulator = problem_of(likelihood, priors).bank()
     generator = torch.Generator().manual_seed(1)
     return simulator, LinearRepresentation.fit(simulator, CONFIG, np.random.default_rng(1), generator)
 
@@ -113,7 +112,7 @@ def test_the_fit_is_the_likelihoods_own(name: str) -> None:
     differences = []
     for seed in range(8):
         event, truth = simulator.inject(np.random.default_rng(seed))
-        data = make_simulator(event, simulator.transform).observe()[None]
+        data = problem_of(event, simulator.prior).view().observe()[None]
         with torch.no_grad():
             coefficients = representation.compute(data)[0][0, :2].double().numpy()
 
@@ -178,14 +177,14 @@ def test_high_precision_does_not_look_like_more_directions() -> None:
     """Noise of a millionth of the signal: single precision must not take its own rounding for signal."""
     likelihood = GaussianLikelihood(X, X, line)
     priors = PriorDict({"slope": Uniform(-2, 2), "offset": Uniform(-3, 3), "sigma": LogUniform(1e-5, 1e-4)})
-    simulator = make_simulator(likelihood, PriorTransform(priors))
+    simulator = problem_of(likelihood, priors).bank()
     representation = LinearRepresentation.fit(simulator, CONFIG, np.random.default_rng(1), torch.Generator())
     assert representation.features == 3
 
 
 def test_white_noise_of_known_size_is_projected_and_no_more() -> None:
     likelihood = GaussianLikelihood(X, X, line, sigma=0.5)
-    simulator = make_simulator(likelihood, PriorTransform(problem("student-t")[1]))
+    simulator = problem_of(likelihood, problem("student-t")[1]).bank()
     generator = torch.Generator().manual_seed(1)
     representation = LinearRepresentation.fit(simulator, CONFIG, np.random.default_rng(1), generator)
     assert type(representation) is LinearRepresentation

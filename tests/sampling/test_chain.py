@@ -11,7 +11,7 @@ from bilby.core.prior import PriorDict, Uniform
 
 from bilby_flowpe.conditional.spot_check import SpotCheck
 from bilby_flowpe.conditional.step import DrawnConditionally
-from bilby_flowpe.priors import PriorTransform
+from bilby_flowpe.kinds import problem_of
 from bilby_flowpe.sampling.chain import steps_of
 from bilby_flowpe.translation.forms import Forms
 from bilby_flowpe.translation.steps import AskedLikelihood, AskedPrior, OfNoiseAlone, OverDrawn
@@ -20,7 +20,7 @@ from bilby_flowpe.translation.translated import Translated, as_it_stands
 
 @pytest.fixture(scope="module")
 def problem() -> Translated:
-    return as_it_stands(Likelihood(), PriorTransform(PriorDict({"x": Uniform(0, 1)})))
+    return as_it_stands(problem_of(Likelihood(), PriorDict({"x": Uniform(0, 1)})))
 
 
 class Phase(SimpleNamespace):

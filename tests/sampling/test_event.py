@@ -13,6 +13,7 @@ from scipy.stats import norm
 
 from bilby_flowpe.errors import DataError
 from bilby_flowpe.importance import summarise
+from bilby_flowpe.kinds import problem_of
 from bilby_flowpe.priors import PriorTransform
 from bilby_flowpe.problems.toys import unequal_modes
 from bilby_flowpe.proposals.charts import PriorChart, unreached_share
@@ -29,7 +30,7 @@ from tests.sampling.test_refine import LOG_Z, Fast, Start, target
 
 def sample(likelihood: Fast, start: Start | None, refine: bool = True, budget: int = 200_000, seed: int = 1) -> Outcome:
     aim = target(likelihood)
-    proposal = None if start is None else defensive(start, aim.transform, Shares())
+    proposal = None if start is None else defensive(start, aim.prior, Shares())
     generator, rng = torch.Generator().manual_seed(seed), np.random.default_rng(seed)
     return EventSampler(aim, start, proposal, Wanted(2000, 2000, refine), Budget(budget), generator, rng)()
 
@@ -54,7 +55,7 @@ def test_surprising_data_are_told_and_no_reason_to_refine() -> None:
         asked.append(residual)
         return Surprise(1e-5, {DISTANCE: 1e-5}, {DISTANCE: 300.0})
 
-    proposal = defensive(start, aim.transform, Shares())
+    proposal = defensive(start, aim.prior, Shares())
     generator, rng = torch.Generator().manual_seed(1), np.random.default_rng(1)
     wanted, budget = Wanted(2000, 2000), Budget(200_000)
     outcome = EventSampler(aim, start, proposal, wanted, budget, generator, rng, surprise=surprise)()
@@ -84,7 +85,7 @@ def test_without_a_network_no_result_is_better_than_check() -> None:
 
 def test_a_narrow_mode_that_is_missed_is_no_reliable_result() -> None:
     likelihood, priors, log_evidence = unequal_modes(2, 0.001)
-    aim = Target(as_it_stands(likelihood, PriorTransform(priors)), use_ratio=False)
+    aim = Target(as_it_stands(problem_of(likelihood, PriorTransform(priors))), use_ratio=False)
     generator, rng = torch.Generator().manual_seed(1), np.random.default_rng(1)
     outcome = EventSampler(aim, None, None, Wanted(2000, 2000), Budget(100_000), generator, rng)()
     # Wrong by the missing half, and by its own weights perfectly well.
@@ -105,7 +106,7 @@ class Far(Likelihood):
 
 
 def far(centre: float, priors: PriorDict) -> Outcome:
-    aim = Target(as_it_stands(Far(centre), PriorTransform(priors)), use_ratio=False)
+    aim = Target(as_it_stands(problem_of(Far(centre), PriorTransform(priors))), use_ratio=False)
     generator, rng = torch.Generator().manual_seed(1), np.random.default_rng(1)
     return EventSampler(aim, None, None, Wanted(1500, 2000), Budget(60_000), generator, rng)()
 
@@ -165,7 +166,7 @@ def test_a_budget_that_ends_before_enough_effective_draws_fails() -> None:
 
 def test_few_rows_that_were_asked_for_are_no_reason() -> None:
     aim, start = target(Fast((1.0,))), Start(1.02, 0.11)
-    proposal = defensive(start, aim.transform, Shares())
+    proposal = defensive(start, aim.prior, Shares())
     generator, rng = torch.Generator().manual_seed(1), np.random.default_rng(1)
     outcome = EventSampler(aim, start, proposal, Wanted(2000, 20), Budget(200_000), generator, rng)()
     assert outcome.refinement is None
@@ -212,7 +213,7 @@ def test_the_prior_reaches_itself() -> None:
 @pytest.mark.parametrize(("effective", "budget"), [(3000, 4000), (5000, 6500), (500, 1000)])
 def test_a_budget_a_little_short_is_spent_on_a_good_network(effective: int, budget: int) -> None:
     aim, start = target(Fast((1.0,))), Start(1.0, 0.1)
-    proposal = defensive(start, aim.transform, Shares())
+    proposal = defensive(start, aim.prior, Shares())
     generator, rng = torch.Generator().manual_seed(1), np.random.default_rng(1)
     outcome = EventSampler(aim, start, proposal, Wanted(effective, 2000), Budget(budget), generator, rng)()
     assert outcome.refinement is None
@@ -255,7 +256,7 @@ def test_time_that_is_out_ends_the_run() -> None:
 def test_a_batch_that_time_has_cut_lets_its_parts_scatter() -> None:
     """How many draws came from each part was left to when time ran out."""
     aim = target(Fast((1.0,)))
-    proposal = defensive(Start(1.0, 0.1), aim.transform, Shares())
+    proposal = defensive(Start(1.0, 0.1), aim.prior, Shares())
     generator, rng = torch.Generator().manual_seed(1), np.random.default_rng(1)
     weighted = aim.draw(proposal, 5000, generator, rng, go_on=lambda: aim.meter.n_likelihood < 300)
     assert not weighted.allotted

@@ -17,6 +17,7 @@ from scipy.special import i0e, logsumexp
 from bilby_flowpe.bound import BoundPosterior
 from bilby_flowpe.conditional.spot_check import rows_to_compare
 from bilby_flowpe.importance import summarise
+from bilby_flowpe.kinds import problem_of
 from bilby_flowpe.model import TrainedPosterior
 from bilby_flowpe.priors import PriorTransform
 from bilby_flowpe.proposals.mixture import Draws, flow_alone
@@ -248,7 +249,9 @@ def test_rows_without_a_number_are_counted_and_those_without_a_waveform_are_not(
         likelihood.waveform_generator.frequency_domain_strain = lambda row, spoil=spoil: (
             spoil(plain(row)) if row["mass_1"] > limit else plain(row)
         )
-        target = Target(as_it_stands(likelihood, conditional.transform), True, conditional.bound.conditional, 1)
+        target = Target(
+            as_it_stands(problem_of(likelihood, conditional.transform)), True, conditional.bound.conditional, 1
+        )
         weighted = target.weigh(conditional.draws, np.random.default_rng(SEED))
         assert target.meter.n_nan == counted
         assert target.meter.n_likelihood == weighted.n_likelihood

@@ -11,8 +11,9 @@ import torch
 from bilby.gw.detector import PowerSpectralDensity
 
 from bilby_flowpe.errors import DataError
+from bilby_flowpe.kinds import problem_of
 from bilby_flowpe.representation import AmortisedRepresentation, RepresentationConfig
-from bilby_flowpe.simulation import AmortisedSimulator, SimulationConfig
+from bilby_flowpe.simulation import AmortisedBank, SimulationConfig
 from bilby_flowpe.simulation.noise_family import NoiseFamily, read_curves
 
 CONFIG = SimulationConfig(n_waveforms=200, psd="amortised")
@@ -33,8 +34,8 @@ def low(make_problem_hl) -> Callable:
 
 
 @pytest.fixture(scope="module")
-def simulator(low, transform_hl) -> AmortisedSimulator:
-    return AmortisedSimulator(low(), transform_hl, config=CONFIG, seed=3, progress=False)
+def simulator(low, transform_hl) -> AmortisedBank:
+    return problem_of(low(), transform_hl).bank(CONFIG, seed=3, progress=False)
 
 
 def test_family_is_scaled_tilted_smooth_and_has_lines() -> None:
@@ -52,39 +53,37 @@ def test_family_is_scaled_tilted_smooth_and_has_lines() -> None:
     assert np.mean(peaks < 0.5) < 0.3
 
 
-def test_signals_and_noise_are_whitened_by_the_curve_at_hand(simulator: AmortisedSimulator) -> None:
+def test_signals_and_noise_are_whitened_by_the_curve_at_hand(simulator: AmortisedBank) -> None:
     """The same waves under the reference, scaled; noise of unit variance whatever the curve."""
     drawn = simulator.draw(64, np.random.default_rng(4))
-    plain = simulator.reference().draw(64, np.random.default_rng(4))
+    plain = simulator.under_own_curves().draw(64, np.random.default_rng(4))
     np.testing.assert_array_equal(drawn.parameters["mass_1"], plain.parameters["mass_1"])
     whitened, log_psd = drawn.data.split(2, dim=1)
-    back = whitened * torch.exp(0.5 * (log_psd.real - torch.as_tensor(simulator.log_reference))).float()
+    back = whitened * torch.exp(0.5 * (log_psd.real - torch.as_tensor(simulator.view.log_curves))).float()
     assert torch.allclose(back, plain.data, rtol=1e-3, atol=1e-5 * float(plain.data.abs().max()))
     noisy = simulator.add_noise(drawn.data, torch.Generator().manual_seed(5))
     noise = (noisy - drawn.data)[:, :2]
-    inside = simulator.mask.bool()
+    inside = simulator.view.mask.bool()
     assert float(noise.real[:, inside].var()) == pytest.approx(1, abs=0.02)
     assert torch.equal(noisy[:, 2:], drawn.data[:, 2:])
 
 
-def test_what_is_observed_has_its_own_curve(low, transform_hl, simulator: AmortisedSimulator) -> None:
+def test_what_is_observed_has_its_own_curve(low, transform_hl, simulator: AmortisedBank) -> None:
     likelihood = low()
     for interferometer in likelihood.interferometers:
         interferometer.power_spectral_density = PowerSpectralDensity(
             frequency_array=interferometer.frequency_array, psd_array=4 * interferometer.power_spectral_density_array
         )
-    other = AmortisedSimulator(
-        likelihood, transform_hl, config=CONFIG, grid=simulator.grid, simulate=False, progress=False
-    )
+    other = problem_of(likelihood, transform_hl).view(simulator.view.grid, CONFIG.psd)
     whitened, log_psd = other.observe().split(2, dim=0)
-    reference, log_reference = simulator.observe().split(2, dim=0)
-    inside = simulator.mask.bool()
+    reference, log_reference = simulator.view.observe().split(2, dim=0)
+    inside = simulator.view.mask.bool()
     assert torch.allclose((log_psd - log_reference).real[inside], torch.tensor(np.log(4.0)).float(), atol=1e-3)
     assert torch.allclose(whitened[inside], reference[inside] / 2, atol=1e-5)
 
 
 @pytest.fixture(scope="module")
-def representation(simulator: AmortisedSimulator) -> AmortisedRepresentation:
+def representation(simulator: AmortisedBank) -> AmortisedRepresentation:
     config = RepresentationConfig(kind="amortised", n_fit=4096, max_components=48)
     return AmortisedRepresentation.fit(
         simulator, config, False, np.random.default_rng(6), torch.Generator().manual_seed(6)
@@ -115,8 +114,8 @@ def test_found_likelihood_is_that_of_the_template(simulator, representation) -> 
     template = aligner.templates[2]
     middle = 0.5 * (aligner.times[0] + aligner.times[-1])
     moved = torch.full(template.shape, 0.7)
-    signal = 30 * template * simulator.grid.shift(middle) * torch.exp(-0.5 * moved)
-    log_psd = torch.as_tensor(simulator.log_reference).float() + moved
+    signal = 30 * template * simulator.view.grid.shift(middle) * torch.exp(-0.5 * moved)
+    log_psd = torch.as_tensor(simulator.view.log_curves).float() + moved
     data = torch.cat([signal, log_psd.to(torch.complex64)], dim=0)[None]
     expected = 0.5 * float(signal.abs().square().sum())
     assert representation.log_likelihood_found(data)[0] == pytest.approx(expected, rel=0.01)
@@ -127,7 +126,7 @@ def test_curves_are_told_apart(simulator, representation) -> None:
     drawn = simulator.draw(1024, np.random.default_rng(8)).data
     features, _ = representation.compute(drawn)
     of_curves = features[:, -2 * representation.curve_basis.shape[2] :].double().numpy()
-    truth = np.mean(drawn[:, 2:].real.numpy() - simulator.log_reference, axis=-1)
+    truth = np.mean(drawn[:, 2:].real.numpy() - simulator.view.log_curves, axis=-1)
     design = np.column_stack([of_curves, np.ones(len(of_curves))])
     fit, *_ = np.linalg.lstsq(design[:512], truth[:512], rcond=None)
     left = truth[512:] - design[512:] @ fit
@@ -135,7 +134,7 @@ def test_curves_are_told_apart(simulator, representation) -> None:
 
 
 def test_sizes_make_an_empty_one(simulator, representation) -> None:
-    empty = AmortisedRepresentation.empty(simulator.grid, representation.sizes())
+    empty = AmortisedRepresentation.empty(simulator.view.grid, representation.sizes())
     empty.load_state_dict(representation.state_dict())
     data = simulator.draw(4, np.random.default_rng(9)).data
     assert torch.equal(empty(data)[0], representation(data)[0])

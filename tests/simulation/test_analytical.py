@@ -18,8 +18,8 @@ from bilby.core.likelihood import (
 from bilby.core.prior import DeltaFunction, DirichletPriorDict, PriorDict, Uniform
 
 from bilby_flowpe.errors import SimulationError
-from bilby_flowpe.priors import PriorTransform
-from bilby_flowpe.simulation import AnalyticalSimulator, make_simulator
+from bilby_flowpe.kinds import problem_of
+from bilby_flowpe.simulation import AnalyticalSimulator
 
 # Bilby's own property asks for the deprecated attribute.
 pytestmark = pytest.mark.filterwarnings("ignore:Parameter attribute queried:FutureWarning")
@@ -33,7 +33,7 @@ def line(x: np.ndarray, slope: float, offset: float) -> np.ndarray:
 
 def simulator(likelihood: Likelihood, **more: Any) -> AnalyticalSimulator:
     priors = PriorDict({"slope": Uniform(0.1, 2), "offset": DeltaFunction(0.5), **more})
-    return make_simulator(likelihood, PriorTransform(priors))
+    return problem_of(likelihood, priors).bank()
 
 
 def simulators() -> dict[str, AnalyticalSimulator]:
@@ -42,9 +42,7 @@ def simulators() -> dict[str, AnalyticalSimulator]:
         "poisson": simulator(PoissonLikelihood(X, np.arange(8), line)),
         "exponential": simulator(ExponentialLikelihood(X, X, line)),
         "student-t": simulator(StudentTLikelihood(X, X, line, sigma=0.3), nu=Uniform(1, 9)),
-        "multinomial": make_simulator(
-            Multinomial([1, 2, 3], 3), PriorTransform(DirichletPriorDict(n_dim=3, label="parameter_"))
-        ),
+        "multinomial": problem_of(Multinomial([1, 2, 3], 3), DirichletPriorDict(n_dim=3, label="parameter_")).bank(),
     }
 
 
@@ -59,14 +57,14 @@ def test_noise_comes_with_the_data_and_from_the_generator_given(made: Analytical
     assert not torch.equal(one.data, other.data)
     assert torch.equal(made.add_noise(one.data, torch.Generator()), one.data)
     assert one.data.shape == (50, len(made.observe()))
-    assert set(one.parameters) == set(made.transform.keys)
+    assert set(one.parameters) == set(made.prior.keys)
 
 
 def test_data_lie_around_what_is_predicted_for_their_parameters(made: AnalyticalSimulator) -> None:
     signals = made.draw(3000, np.random.default_rng(1))
-    rows = made.rows(signals.parameters)
+    rows = made.problem.rows(signals.parameters)
     for row in rows[:3]:
-        assert set(row) == {*made.transform.keys, *made.transform.fixed}
+        assert set(row) == {*made.prior.keys, *made.prior.fixed}
     predicted = made.noise.centre(np.stack([made.noise.prediction(row) for row in rows]))
     left = signals.data.numpy() - predicted
     # On the network's scale the noise has one size, whatever is predicted: of order one, or of the parameters that say so.
@@ -79,12 +77,12 @@ def test_data_lie_around_what_is_predicted_for_their_parameters(made: Analytical
 
 def test_what_is_observed_is_the_likelihoods_data_on_the_same_scale(made: AnalyticalSimulator) -> None:
     event, truth = made.inject(np.random.default_rng(2))
-    of_event = make_simulator(event, made.transform)
+    of_event = problem_of(event, made.prior).view()
     np.testing.assert_array_equal(of_event.observe(), made.noise.scaled(of_event.noise.observed))
     # A simulation and an event of one seed are the same.
     signals = made.draw(1, np.random.default_rng(2))
     assert torch.equal(of_event.observe(), signals.data[0])
-    assert made.rows(signals.parameters)[0] == truth
+    assert made.problem.rows(signals.parameters)[0] == truth
 
 
 def test_an_event_is_a_likelihood_of_its_own(made: AnalyticalSimulator) -> None:

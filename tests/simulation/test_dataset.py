@@ -13,28 +13,25 @@ import pytest
 import torch
 
 from bilby_flowpe.errors import DataError
-from bilby_flowpe.priors import PriorTransform
-from bilby_flowpe.simulation import GravitationalWaveSimulator, SimulationConfig
+from bilby_flowpe.kinds import problem_of
+from bilby_flowpe.simulation import SignalBank, SimulationConfig
 from bilby_flowpe.simulation.dataset import read_header
-from bilby_flowpe.translation.contract import describe
 from bilby_flowpe.waves.grid import Grid
 
 SIZE = 60
 
 
 def contract_of(problem: tuple) -> str:
-    return describe(problem[0], PriorTransform(problem[1])).fingerprint()
+    return problem_of(*problem).describe().fingerprint()
 
 
-def make(problem: tuple, contract: str | None = None, **config: object) -> GravitationalWaveSimulator:
+def make(problem: tuple, **config: object) -> SignalBank:
     settings = SimulationConfig(**{"n_waveforms": SIZE, "flatten_snr": False, **config})
-    return GravitationalWaveSimulator(
-        problem[0], PriorTransform(problem[1]), settings, seed=3, progress=False, contract=contract
-    )
+    return SignalBank(problem_of(*problem), settings, seed=3, progress=False)
 
 
-def load(problem: tuple, file: Path, **config: object) -> GravitationalWaveSimulator:
-    return make(problem, contract_of(problem), file=str(file), **config)
+def load(problem: tuple, file: Path, **config: object) -> SignalBank:
+    return make(problem, file=str(file), **config)
 
 
 @pytest.fixture(scope="module")
@@ -55,9 +52,9 @@ def test_what_is_read_is_what_was_written(stored, name, redraw):
     problem, simulator, file = stored[name]
     again = load(problem, file, n_waveforms=7, path=simulator.config.path, redraw=redraw)
     fresh = simulator if redraw else make(problem, path=simulator.config.path, redraw=False)
-    assert again.grid == simulator.grid
+    assert again.view.grid == simulator.view.grid
     assert again.factorised == (name != "general")
-    assert again.config.n_waveforms == len(again.bank) == SIZE
+    assert again.config.n_waveforms == len(again.stored) == SIZE
     one, other = (s.draw(20, np.random.default_rng(1), held_out=True) for s in (fresh, again))
     assert torch.equal(one.data, other.data)
     assert all(np.array_equal(one.parameters[key], other.parameters[key]) for key in one.parameters)
@@ -67,14 +64,14 @@ def test_header_says_what_it_is(stored):
     problem, simulator, file = stored["hl"]
     header = read_header(file)
     assert header.contract == contract_of(problem)
-    assert header.grid == simulator.grid
+    assert header.grid == simulator.view.grid
     assert header.seed == 3
     assert header.n_waveforms == SIZE
     assert header.symmetries == simulator.symmetries.to_dict()
     assert header.config["n_waveforms"] == SIZE
     assert {"bilby", "lalsuite", "bilby_flowpe"} <= set(header.versions)
     with h5py.File(file) as opened:
-        assert set(opened["parameters"]) == set(simulator.transform.keys)
+        assert set(opened["parameters"]) == set(simulator.prior.keys)
         assert np.all(opened["parameters/geocent_time"][:] < 4)
         assert json.loads(opened["header"][0])["format"] == 1
     assert [path.name for path in file.parent.iterdir() if "tmp" in path.name] == []
@@ -113,18 +110,24 @@ class TestRefusals:
         psd.psd_array = 1.1 * psd.psd_array
         with pytest.raises(DataError, match=r"contract.power_spectral_density.H1\[0\].*more values"):
             load((likelihood, priors), file)
-        # Waveforms of other data are found out without a contract, too.
+
+    def test_waveforms_of_another_generator(self, stored, monkeypatch):
+        """What a contract does not tell is found out by making a few of them anew."""
+        problem, _, file = stored["5d"]
+        likelihood, priors = copy.deepcopy(problem)
+        made = likelihood.waveform_generator.frequency_domain_strain
+        strain = lambda parameters: {mode: 1.1 * series for mode, series in made(parameters).items()}  # noqa: E731
+        monkeypatch.setattr(likelihood.waveform_generator, "frequency_domain_strain", strain)
         with pytest.raises(DataError, match=r"waveform 0 is not what"):
-            make((likelihood, priors), file=str(file))
+            load((likelihood, priors), file)
 
     def test_another_grid(self, stored):
         problem, _, file = stored["5d"]
         with pytest.raises(DataError, match=r"config.reduce_grid is True in the file and False here"):
             load(problem, file, reduce_grid=False)
         with pytest.raises(DataError, match=r"grid.maximum_frequency is .* in the file and 200.0 here"):
-            GravitationalWaveSimulator(
-                problem[0],
-                PriorTransform(problem[1]),
+            SignalBank(
+                problem_of(*problem),
                 SimulationConfig(file=str(file)),
                 grid=Grid(duration=1.0, start=0.0, minimum_frequency=20.0, maximum_frequency=200.0),
             )
@@ -169,7 +172,7 @@ class TestFixedSet:
     def test_each_waveform_keeps_its_parameters(self, problem_8d):
         simulator = make(problem_8d, redraw=False)
         drawn = simulator.draw(2000, np.random.default_rng(2))
-        stored = {key: value[:54] for key, value in simulator.bank.parameters.items()}
+        stored = {key: value[:54] for key, value in simulator.stored.parameters.items()}
         for key, values in drawn.parameters.items():
             assert set(values) <= set(stored[key])
         rows = [int(np.flatnonzero(stored["mass_1"] == value)[0]) for value in drawn.parameters["mass_1"]]
@@ -180,19 +183,18 @@ class TestFixedSet:
     def test_the_last_tenth_is_held_out(self, problem_8d):
         simulator = make(problem_8d, redraw=False)
         held = simulator.draw(500, np.random.default_rng(3), held_out=True).parameters
-        assert set(held["phase"]) == set(simulator.bank.parameters["phase"][54:])
+        assert set(held["phase"]) == set(simulator.stored.parameters["phase"][54:])
 
     def test_signals_are_those_of_the_general_path(self, problem_8d):
         fixed = make(problem_8d, redraw=False)
         rows = np.arange(SIZE)
-        general = GravitationalWaveSimulator(
-            problem_8d[0],
-            PriorTransform(problem_8d[1]),
+        general = SignalBank(
+            problem_of(*problem_8d),
             SimulationConfig(n_waveforms=5, path="general"),
-            grid=fixed.grid,
+            grid=fixed.view.grid,
             progress=False,
         )
         task = general._task()
-        expected = np.stack([task(row) for row in fixed.rows(fixed.bank.parameters)])
-        ours = fixed._signals(rows, fixed.bank.parameters).numpy()
+        expected = np.stack([task(row) for row in fixed.problem.rows(fixed.stored.parameters)])
+        ours = fixed._signals(rows, fixed.stored.parameters).numpy()
         assert np.abs(ours - expected).max() < 1e-6 * np.abs(expected).max()

@@ -12,13 +12,12 @@ from bilby.core.prior import DeltaFunction, PriorDict, Uniform
 from scipy.stats import ks_2samp
 
 from bilby_flowpe.errors import DataError, SimulationError
+from bilby_flowpe.kinds import problem_of
 from bilby_flowpe.priors import PriorTransform
 from bilby_flowpe.simulation import (
+    DetectorView,
     GaussianSimulator,
     GeneralSimulator,
-    GravitationalWaveSimulator,
-    can_simulate,
-    make_simulator,
 )
 
 # Bilby's own property asks for the deprecated attribute.
@@ -52,8 +51,8 @@ def problem() -> tuple[np.ndarray, PriorTransform]:
 
 def test_agrees_in_distribution_with_the_gaussian_simulator():
     y, transform = problem()
-    gaussian = GaussianSimulator(GaussianLikelihood(X, y, line, sigma=SIGMA), transform)
-    general = GeneralSimulator(Line(y), transform)
+    gaussian = GaussianSimulator(problem_of(GaussianLikelihood(X, y, line, sigma=SIGMA), transform))
+    general = GeneralSimulator(problem_of(Line(y), transform))
     assert torch.equal(general.observe(), gaussian.observe())
     size = 4000
     generator = torch.Generator().manual_seed(2)
@@ -75,7 +74,7 @@ def test_agrees_in_distribution_with_the_gaussian_simulator():
 
 def test_noise_comes_with_the_data_and_from_the_generator_given():
     y, transform = problem()
-    simulator = GeneralSimulator(Line(y), transform)
+    simulator = GeneralSimulator(problem_of(Line(y), transform))
     one, two, other = (simulator.draw(5, np.random.default_rng(seed)).data for seed in (6, 6, 7))
     assert torch.equal(one, two)
     assert not torch.equal(one, other)
@@ -85,8 +84,8 @@ def test_noise_comes_with_the_data_and_from_the_generator_given():
 def test_fixed_parameters_reach_the_likelihood():
     y, _ = problem()
     transform = PriorTransform(PriorDict({"slope": Uniform(-2, 2), "offset": DeltaFunction(-0.2)}))
-    simulator = GeneralSimulator(Line(y), transform)
-    assert simulator.rows({"slope": np.array([0.5, 1.0])}) == [
+    simulator = GeneralSimulator(problem_of(Line(y), transform))
+    assert simulator.problem.rows({"slope": np.array([0.5, 1.0])}) == [
         {"offset": -0.2, "slope": 0.5},
         {"offset": -0.2, "slope": 1.0},
     ]
@@ -97,11 +96,10 @@ class TestDispatch:
     def test_each_likelihood_has_its_simulator(self, problem_5d, transform_5d, simulator_5d):
         y, transform = problem()
         gaussian = GaussianLikelihood(X, y, line, sigma=SIGMA)
-        assert isinstance(make_simulator(gaussian, transform), GaussianSimulator)
-        assert isinstance(make_simulator(Line(y), transform), GeneralSimulator)
-        light = make_simulator(problem_5d[0], transform_5d, grid=simulator_5d.grid, simulate=False)
-        assert isinstance(light, GravitationalWaveSimulator)
-        assert all(map(can_simulate, (gaussian, Line(y), problem_5d[0])))
+        assert isinstance(problem_of(gaussian, transform).bank(), GaussianSimulator)
+        assert isinstance(problem_of(Line(y), transform).bank(), GeneralSimulator)
+        light = problem_of(problem_5d[0], transform_5d).view(simulator_5d.view.grid)
+        assert isinstance(light, DetectorView)
 
     def test_a_simulate_of_its_own_goes_before_white_noise(self):
         class Wider(GaussianLikelihood):
@@ -111,27 +109,25 @@ class TestDispatch:
         y, transform = problem()
         likelihood = Wider(X, y, line)  # of unknown sigma
         likelihood.observed_data = y
-        assert isinstance(make_simulator(likelihood, transform), GeneralSimulator)
+        assert isinstance(problem_of(likelihood, transform).bank(), GeneralSimulator)
 
     def test_others_are_refused_with_the_way_out(self):
-        assert not can_simulate(Likelihood())
         with pytest.raises(SimulationError, match=r"likelihood=Likelihood: .*method simulate\(parameters, rng\)"):
-            make_simulator(Likelihood(), problem()[1])
+            problem_of(Likelihood(), problem()[1]).bank()
 
     def test_a_simulate_of_something_else_is_not_for_us(self):
         class Other(Likelihood):
             def simulate(self):
                 return None
 
-        assert not can_simulate(Other())
         with pytest.raises(SimulationError, match="give it a method simulate\\(parameters, rng\\)"):
-            make_simulator(Other(), problem()[1])
+            problem_of(Other(), problem()[1]).bank()
 
     def test_to_observe_nothing_is_simulated(self):
         y, transform = problem()
         likelihood = Line(y)
         likelihood.simulate = lambda parameters, rng: 1 / 0
-        assert len(make_simulator(likelihood, transform, simulate=False).observe()) == len(X)
+        assert len(problem_of(likelihood, transform).view().observe()) == len(X)
 
 
 class TestRefusals:
@@ -152,12 +148,12 @@ class TestRefusals:
         likelihood = Line(y)
         likelihood.simulate = simulate
         with pytest.raises(SimulationError, match=complaint):
-            GeneralSimulator(likelihood, transform)
+            GeneralSimulator(problem_of(likelihood, transform))
 
     def test_values_that_are_not_finite_later_on(self):
         y, transform = problem()
         likelihood = Line(y)
-        simulator = GeneralSimulator(likelihood, transform)
+        simulator = GeneralSimulator(problem_of(likelihood, transform))
         likelihood.simulate = lambda parameters, rng: np.full(12, np.inf)
         with pytest.raises(SimulationError, match="narrow the priors"):
             simulator.draw(2, np.random.default_rng(9))
@@ -178,16 +174,14 @@ class TestRefusals:
         likelihood = Line(y)
         likelihood.observed_data = data
         with pytest.raises(DataError, match=complaint):
-            GeneralSimulator(likelihood, transform)
+            GeneralSimulator(problem_of(likelihood, transform))
 
     def test_what_is_missing_is_named(self):
         y, transform = problem()
         likelihood = Line(y)
         del likelihood.observed_data
         with pytest.raises(SimulationError, match="likelihood=Line has simulate but no observed_data"):
-            GeneralSimulator(likelihood, transform)
-        with pytest.raises(SimulationError, match=r"likelihood=Likelihood has no method simulate\(parameters, rng\)"):
-            GeneralSimulator(Likelihood(), transform)
+            GeneralSimulator(problem_of(likelihood, transform))
 
 
 def test_noise_too_small_for_the_compression_is_said(caplog):
@@ -196,7 +190,7 @@ def test_noise_too_small_for_the_compression_is_said(caplog):
 
     y, transform = problem()
     with caplog.at_level(logging.WARNING, logger="bilby"):
-        GeneralSimulator(Line(y), transform)
+        GeneralSimulator(problem_of(Line(y), transform))
         assert not caplog.records
-        GeneralSimulator(Faint(y), transform)
+        GeneralSimulator(problem_of(Faint(y), transform))
     assert "divide simulate's data" in caplog.text

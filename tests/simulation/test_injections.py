@@ -18,8 +18,9 @@ from bilby.core.likelihood import (
 from bilby.core.prior import PriorDict, Uniform
 
 from bilby_flowpe.errors import SimulationError
+from bilby_flowpe.kinds import problem_of
 from bilby_flowpe.priors import PriorTransform
-from bilby_flowpe.simulation.injections import inject, injected, optimal_snr, put_data
+from bilby_flowpe.simulation.injections import draw_signal, inject_signal, optimal_snr, put_data
 
 
 def test_noise_is_white_of_unit_variance_and_the_signal_is_there(
@@ -28,7 +29,7 @@ def test_noise_is_white_of_unit_variance_and_the_signal_is_there(
     likelihood, _ = problem_5d
     residuals = []
     for seed in range(20):
-        event, truth = inject(likelihood, transform_5d, np.random.default_rng(seed))
+        event, truth = inject_signal(problem_of(likelihood, transform_5d), np.random.default_rng(seed))
         (ifo,) = event.interferometers
         signal = ifo.get_detector_response(event.waveform_generator.frequency_domain_strain(dict(truth)), truth)
         mask = ifo.frequency_mask
@@ -44,8 +45,8 @@ def test_the_given_likelihood_is_left_alone_and_seeds_repeat(problem_5d: tuple, 
     likelihood, _ = problem_5d
     before = likelihood.interferometers[0].frequency_domain_strain.copy()
     noise_evidence = likelihood.noise_log_likelihood()
-    one, truth = inject(likelihood, transform_5d, np.random.default_rng(1))
-    again, same = inject(likelihood, transform_5d, np.random.default_rng(1))
+    one, truth = inject_signal(problem_of(likelihood, transform_5d), np.random.default_rng(1))
+    again, same = inject_signal(problem_of(likelihood, transform_5d), np.random.default_rng(1))
     np.testing.assert_array_equal(likelihood.interferometers[0].frequency_domain_strain, before)
     assert truth == same
     assert one.log_likelihood_ratio(truth) == again.log_likelihood_ratio(truth)
@@ -92,8 +93,10 @@ def test_data_of_other_kinds(make, attribute: str) -> None:
         del priors["sigma"]
     transform = PriorTransform(PriorDict(priors))
     before = np.array(getattr(likelihood, attribute))
-    one, truth = inject(likelihood, transform, np.random.default_rng(1))
-    again, same = inject(likelihood, transform, np.random.default_rng(1))
+    problem = problem_of(likelihood, transform)
+    events = [problem.inject(np.random.default_rng(1)) for _ in range(2)]
+    (one, truth), (again, same) = ((event.likelihood, truth) for event, truth in events)
+    assert all(event.prior is transform and type(event) is type(problem) for event, _ in events)
     np.testing.assert_array_equal(getattr(likelihood, attribute), before)
     assert getattr(one, attribute).shape == before.shape
     assert not np.array_equal(getattr(one, attribute), before)
@@ -122,12 +125,12 @@ def test_events_are_where_there_is_a_waveform(problem_5d: tuple, transform_5d: P
     limit = float(problem_5d[1]["mass_1"].rescale(0.3))
     likelihood.waveform_generator = Failing(problem_5d[0].waveform_generator, value, limit)
     for seed in range(5):
-        truth, strain = injected(likelihood, transform_5d, np.random.default_rng(seed))
+        truth, strain = draw_signal(problem_of(likelihood, transform_5d), np.random.default_rng(seed))
         assert truth["mass_1"] < limit
         assert all(np.all(np.isfinite(series)) for series in strain.values())
     likelihood.waveform_generator = Failing(problem_5d[0].waveform_generator, value, 0.0)
     with pytest.raises(SimulationError, match="failed for 100 draws"):
-        injected(likelihood, transform_5d, np.random.default_rng(0))
+        draw_signal(problem_of(likelihood, transform_5d), np.random.default_rng(0))
 
 
 def test_a_generator_that_raises_is_named(problem_5d: tuple, transform_5d: PriorTransform) -> None:
@@ -138,12 +141,12 @@ def test_a_generator_that_raises_is_named(problem_5d: tuple, transform_5d: Prior
     likelihood = copy.copy(problem_5d[0])
     likelihood.waveform_generator = Raising()
     with pytest.raises(SimulationError, match=r"raised KeyError .'chi_3'.* at .*'mass_1'"):
-        injected(likelihood, transform_5d, np.random.default_rng(0))
+        draw_signal(problem_of(likelihood, transform_5d), np.random.default_rng(0))
 
 
 def test_the_signal_to_noise_ratio_is_that_of_the_signal_filtered_with_itself(problem_5d: tuple) -> None:
     likelihood, priors = problem_5d
-    event, truth = inject(likelihood, PriorTransform(priors), np.random.default_rng(3))
+    event, truth = inject_signal(problem_of(likelihood, priors), np.random.default_rng(3))
     (ifo,) = event.interferometers
     signal = ifo.get_detector_response(event.waveform_generator.frequency_domain_strain(dict(truth)), truth)
     before = event.noise_log_likelihood()

@@ -12,6 +12,7 @@ from bilby.core.prior import DeltaFunction, DirichletPriorDict, PriorDict, Unifo
 from scipy.stats import binom, expon, kstest, norm, poisson, t
 
 from bilby_flowpe.errors import DataError, SimulationError
+from bilby_flowpe.kinds import problem_of
 from bilby_flowpe.priors import PriorTransform
 from bilby_flowpe.simulation.noise import Noise
 from bilby_flowpe.simulation.noise_kinds import (
@@ -44,12 +45,12 @@ def of_line(
     """Noise around a straight line, which is positive for all of the prior."""
     likelihood = kind.of(X, data, function, **kwargs)
     priors = PriorDict({"slope": Uniform(0.1, 2), "offset": Uniform(0.5, 3), **(more or {})})
-    return kind(likelihood, PriorTransform(priors))
+    return kind(problem_of(likelihood, priors))
 
 
 def of_shares() -> Noise:
     priors = PriorTransform(DirichletPriorDict(n_dim=4, label="share_"))
-    return MultinomialNoise(Multinomial([5, 0, 10, 15], 4, base="share_"), priors)
+    return MultinomialNoise(problem_of(Multinomial([5, 0, 10, 15], 4, base="share_"), priors))
 
 
 COUNTS = np.arange(8)
@@ -306,12 +307,12 @@ def test_one_value_stands_for_all_data_as_in_bilby() -> None:
         (lambda: of_line(StudentTNoise, np.full(8, np.inf), nu=3.0), DataError, "data y of the StudentTLikelihood"),
         (lambda: of_line(StudentTNoise, X * 1j, nu=3.0), DataError, "not finite real numbers"),
         (
-            lambda: MultinomialNoise(Multinomial([1, 2], 3, "share_"), of_shares().transform),
+            lambda: MultinomialNoise(problem_of(Multinomial([1, 2], 3, "share_"), of_shares().prior)),
             DataError,
             "are not 3 whole numbers",
         ),
         (
-            lambda: MultinomialNoise(Multinomial([1.5, 2, 3], 3, "share_"), of_shares().transform),
+            lambda: MultinomialNoise(problem_of(Multinomial([1.5, 2, 3], 3, "share_"), of_shares().prior)),
             DataError,
             "are not 3 whole numbers",
         ),

@@ -11,9 +11,9 @@ from bilby.core.likelihood import GaussianLikelihood, Likelihood, PoissonLikelih
 from bilby.core.prior import Constraint, Gaussian, PriorDict, Uniform
 from bilby.gw.likelihood import GravitationalWaveTransient
 
+from bilby_flowpe.kinds import problem_of
 from bilby_flowpe.priors import PriorTransform
-from bilby_flowpe.simulation import SimulationConfig, make_simulator
-from bilby_flowpe.simulation.factory import make_plain_simulator
+from bilby_flowpe.simulation import SimulationConfig
 from bilby_flowpe.simulation.unchanging import unchanging
 
 X = np.linspace(0.1, 1, 12)
@@ -58,7 +58,7 @@ def test_each_kind_of_data(name: str) -> None:
     if name == "unknown noise":
         priors["sigma"] = Uniform(0.1, 1)
     transform = PriorTransform(PriorDict(priors))
-    simulator = make_plain_simulator(make(), transform)
+    simulator = problem_of(make(), transform).bank()
     assert unchanging(simulator, transform.keys) == expected
 
 
@@ -70,7 +70,7 @@ def test_tied_parameters_are_left_alone() -> None:
 
     priors = PriorDict({**PRIORS, "total": Constraint(-10, 10)}, conversion_function=convert)
     transform = PriorTransform(priors)
-    simulator = make_plain_simulator(GaussianLikelihood(X, X, line, sigma=0.1), transform)
+    simulator = problem_of(GaussianLikelihood(X, X, line, sigma=0.1), transform).bank()
     assert unchanging(simulator, transform.keys) == ()
 
 
@@ -80,5 +80,7 @@ def test_waves(problem_5d) -> None:
     priors["glitch"] = Uniform(0, 1)
     transform = PriorTransform(priors)
     assert isinstance(likelihood, GravitationalWaveTransient)
-    simulator = make_simulator(likelihood, transform, SimulationConfig(reduce_grid=False), simulate=False)
+    simulator = problem_of(likelihood, transform).bank(
+        SimulationConfig(n_waveforms=20, reduce_grid=False), progress=False
+    )
     assert unchanging(simulator, transform.keys) == ("glitch",)

@@ -19,6 +19,7 @@ from bilby_flowpe import cache as cache_module
 from bilby_flowpe.bound import BoundPosterior
 from bilby_flowpe.cache import cache_folder, cached_models, new_folder
 from bilby_flowpe.errors import ConfigurationError, SimulationError
+from bilby_flowpe.kinds import problem_of
 from bilby_flowpe.model import TrainedPosterior
 from bilby_flowpe.networks import NetworkConfig
 from bilby_flowpe.priors import PriorTransform
@@ -28,7 +29,6 @@ from bilby_flowpe.sampling.weighing import Target
 from bilby_flowpe.storage.folder import write_description
 from bilby_flowpe.training.build import train_model
 from bilby_flowpe.training.settings import Settings, adapted
-from bilby_flowpe.translation.contract import describe
 from bilby_flowpe.translation.translated import as_it_stands
 from tests.trained import small_settings
 
@@ -60,7 +60,7 @@ def regression(keys: tuple[str, ...] = ("slope", "intercept")) -> tuple[Gaussian
 
 def contract_of(problem: tuple) -> object:
     likelihood, priors = problem
-    return describe(likelihood, PriorTransform(priors))
+    return problem_of(likelihood, priors).describe()
 
 
 # Training --------------------------------------------------------------------------------------------------------------
@@ -293,9 +293,9 @@ def test_a_model_for_many_noise_curves(make_problem_hl: Any, tmp_path: Path) -> 
             interferometer.power_spectral_density = PowerSpectralDensity(
                 frequency_array=interferometer.frequency_array, psd_array=psd
             )
-        bound = BoundPosterior(loaded, likelihood, transform)
+        bound = BoundPosterior(loaded, problem_of(likelihood, transform))
         contexts.append(bound.context)
-        target = Target(as_it_stands(likelihood, transform), True, bound.conditional)
+        target = Target(as_it_stands(problem_of(likelihood, transform)), True, bound.conditional)
         weighted = target.draw(bound.mixture(), 60, torch.Generator().manual_seed(1), np.random.default_rng(1))
         assert not weighted.spot_check_failed
         assert np.isfinite(weighted.log_weights).sum() > 30

@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from bilby_flowpe.kinds import problem_of
 from bilby_flowpe.model import TrainedPosterior
-from bilby_flowpe.priors import PriorTransform
 from bilby_flowpe.processes.parallel import evaluate
 from bilby_flowpe.storage.ledger import Ledger, remembering
 from bilby_flowpe.training.calibrate import (
@@ -30,7 +30,7 @@ Trained = tuple[Path, TrainedPosterior]
 
 @pytest.fixture(scope="module")
 def measured(trained_5d: Trained, problem_5d: tuple):
-    return calibrate(trained_5d[1], problem_5d[0], PriorTransform(problem_5d[1]), events=3, draws=300, null_events=60)
+    return calibrate(trained_5d[1], problem_of(*problem_5d), events=3, draws=300, null_events=60)
 
 
 def test_the_best_candidate_is_chosen(measured) -> None:
@@ -87,7 +87,7 @@ def test_residuals_are_kept_by_event_whatever_the_processes(
     trained_5d: Trained, problem_5d: tuple, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What an interrupted run measured in several processes it does not measure again."""
-    task = _Residual(trained_5d[1], problem_5d[0], PriorTransform(problem_5d[1]), 0)
+    task = _Residual(trained_5d[1], problem_of(*problem_5d), 0)
     rows = [{"event": float(index)} for index in range(70)]
     made = [
         remembering(Ledger(tmp_path / "kept"), lambda npool=npool: evaluate(task, rows, npool)[0]) for npool in (2, 1)

@@ -18,17 +18,9 @@ from bilby.gw.likelihood import (
 )
 
 from bilby_flowpe.errors import SimulationError
+from bilby_flowpe.kinds.recognise import has_plain_values, is_calibrated, is_plain, is_wave, marginalised
 from bilby_flowpe.priors import PriorTransform
-from bilby_flowpe.translation.plain import (
-    has_plain_values,
-    is_calibrated,
-    is_plain,
-    is_wave,
-    lengths_differ,
-    marginalised,
-    plain_likelihood,
-    unmarginalised,
-)
+from bilby_flowpe.translation.plain import lengths_differ, plain_likelihood, unmarginalised
 from tests.approximations import APPROXIMATIONS, generator_of, multibanded
 
 

@@ -105,10 +105,10 @@ def test_a_likelihood_is_translated_where_its_waveform_allows(problem_hl: tuple)
     del source["mass_1"], source["mass_2"]
     likelihood = GravitationalWaveTransient(given.interferometers, given.waveform_generator)
     problem = translated(likelihood, source)
-    assert {"mass_1", "mass_2"} <= set(problem.transform.keys)
+    assert {"mass_1", "mass_2"} <= set(problem.problem.prior.keys)
     assert set(problem.keys) == set(PriorTransform(source).keys)
     # The user's likelihood at what is reported is that of the draws.
-    draws = problem.transform.sample(3, np.random.default_rng(4))
+    draws = problem.problem.prior.sample(3, np.random.default_rng(4))
     reported = problem.reported(draws)
     for index in range(3):
         one, other = ({key: float(value[index]) for key, value in columns.items()} for columns in (draws, reported))

@@ -12,6 +12,7 @@ from bilby.core.prior import PriorDict, Uniform
 from bilby_flowpe.chain.batch import Batch
 from bilby_flowpe.chain.increment import Increment
 from bilby_flowpe.chain.step import Step
+from bilby_flowpe.kinds import problem_of
 from bilby_flowpe.priors import Parameters, PriorTransform
 from bilby_flowpe.processes.parallel import evaluate
 from bilby_flowpe.proposals.mixture import Draws
@@ -59,7 +60,7 @@ def taken(step: Step, batch: Batch) -> Increment:
 @pytest.mark.parametrize("use_ratio", [True, False])
 def test_a_bare_likelihood_is_a_chain_of_one_step(use_ratio: bool) -> None:
     batch = batch_of(np.array([0.25, 0.5, 0.75, 1.5]))
-    increment = taken(AskedLikelihood(as_it_stands(Linear(0.6), TRANSFORM), use_ratio), batch)
+    increment = taken(AskedLikelihood(as_it_stands(problem_of(Linear(0.6), TRANSFORM)), use_ratio), batch)
     noise = 0.0 if use_ratio else 100.0
     np.testing.assert_allclose(batch.log_steps, [0.25 + noise, 0.5 + noise, -np.inf, -np.inf])
     np.testing.assert_array_equal(batch.log_likelihood, batch.log_steps)
@@ -67,7 +68,9 @@ def test_a_bare_likelihood_is_a_chain_of_one_step(use_ratio: bool) -> None:
 
 
 def test_nothing_inside_the_prior() -> None:
-    increment = taken(AskedLikelihood(as_it_stands(Linear(), TRANSFORM), True), batch_of(np.array([1.5, 2.5])))
+    increment = taken(
+        AskedLikelihood(as_it_stands(problem_of(Linear(), TRANSFORM)), True), batch_of(np.array([1.5, 2.5]))
+    )
     assert len(increment.log_weight) == 0
 
 
@@ -76,7 +79,7 @@ def test_the_likelihood_asked_for_replaces_the_one_drawn_with() -> None:
     batch = batch_of(x)
     drawn = -(x**2)
     batch.add(np.arange(SIZE), Increment(drawn + 0.5, log_likelihood=drawn))
-    increment = taken(OverDrawn(AskedLikelihood(as_it_stands(Linear(), TRANSFORM), True)), batch)
+    increment = taken(OverDrawn(AskedLikelihood(as_it_stands(problem_of(Linear(), TRANSFORM)), True)), batch)
     # What else was in the weight, here a half, stays.
     np.testing.assert_allclose(batch.log_steps, x + 0.5)
     np.testing.assert_allclose(batch.log_likelihood, x)
@@ -111,7 +114,7 @@ def test_the_prior_asked_for_over_the_one_drawn_from() -> None:
 
 
 def test_rows_are_those_of_the_problem_asked() -> None:
-    problem = replace(as_it_stands(Linear(), TRANSFORM), forms=Forms((Square(),)))
+    problem = replace(as_it_stands(problem_of(Linear(), TRANSFORM)), forms=Forms((Square(),)))
     batch = batch_of(np.array([0.5, 0.9]))
     taken(AskedLikelihood(problem, True), batch)
     np.testing.assert_allclose(batch.log_steps, [0.25, 0.81])

@@ -106,7 +106,7 @@ class Case:
     def __init__(self, form: str, problem: Problem, model: TrainedPosterior) -> None:
         self.given, self.priors = FORMS[form](problem[0], copy.deepcopy(problem[1]))
         self.translation = translated(self.given, self.priors)
-        self.bound = model.bind(self.translation.likelihood, self.translation.transform)
+        self.bound = model.bind(self.translation.problem.likelihood, self.translation.problem.prior)
         self.draws: Draws = flow_alone(self.bound).draw(
             SIZE, torch.Generator().manual_seed(SEED), np.random.default_rng(SEED)
         )
@@ -173,7 +173,7 @@ def test_weights_by_hand(network: Case, form: str) -> None:
         row = {**translation.fixed, **{key: float(value[index]) for key, value in reported.items()}}
         # Integrated out: drawn like the rest, and put back for the likelihood that integrates nothing.
         row |= {key: float(weighted.parameters[key][index]) for key in translation.dropped}
-        priors = {**network.priors, **{key: translation.transform.priors[key] for key in translation.dropped}}
+        priors = {**network.priors, **{key: translation.problem.prior.priors[key] for key in translation.dropped}}
         priors.pop("time_jitter", None)
         log_likelihood = translation.asked.log_likelihood_ratio(dict(row))
         expected = log_likelihood + log_prior_by_hand(priors, row) - network.draws.log_q[index]
@@ -204,7 +204,7 @@ def test_conditional_draws_are_corrected(form: str, problem_5d: Problem, trained
     target, weighted = case.weigh()
     # Where another likelihood weighs them, a twentieth of the distances is drawn from the prior.
     conditional = case.bound.conditional.defended(0.05) if case.translation.corrects else case.bound.conditional
-    plain = Target(as_it_stands(case.translation.likelihood, case.translation.transform), True, conditional).weigh(
+    plain = Target(as_it_stands(case.translation.problem), True, conditional).weigh(
         case.draws, np.random.default_rng(SEED)
     )
     for key, value in plain.parameters.items():
@@ -237,7 +237,7 @@ def test_weights_are_bilbys_own_marginal_likelihood(problem_5d: Problem, trained
     )
     priors.convert_floats_to_delta_functions()
     translation = translated(given, priors)
-    bound = trained_5d[1].bind(translation.likelihood, translation.transform)
+    bound = trained_5d[1].bind(translation.problem.likelihood, translation.problem.prior)
     draws = flow_alone(bound).draw(SIZE, torch.Generator().manual_seed(SEED), np.random.default_rng(SEED))
     target = Target(translation, True, bound.conditional)
     weighted = target.weigh(draws, np.random.default_rng(SEED))
@@ -277,11 +277,11 @@ def test_sky_of_two_detectors(problem_hl: Problem) -> None:
     changed["zenith"], changed["azimuth"] = Sine(), Uniform(0, 2 * np.pi)
     changed["L1_time"] = Uniform(time.minimum, time.maximum)
     translation = translated(asked, changed)
-    assert isinstance(translation.transform.priors["dec"], Cosine)
-    draws = translation.transform.sample(50, np.random.default_rng(1))
+    assert isinstance(translation.problem.prior.priors["dec"], Cosine)
+    draws = translation.problem.prior.sample(50, np.random.default_rng(1))
     rows = translation.rows(draws)
     for index, row in enumerate(rows):
-        plain = {**translation.transform.fixed, **{key: float(value[index]) for key, value in draws.items()}}
+        plain = {**translation.problem.prior.fixed, **{key: float(value[index]) for key, value in draws.items()}}
         assert {"zenith", "azimuth", "L1_time"} <= set(row)
         # Of an SNR of 20 and less the 2e-7 s that a double resolves of a GPS time make up 1e-3 of a radian and less.
         assert asked.log_likelihood_ratio(dict(row)) == pytest.approx(
@@ -319,11 +319,11 @@ def stands_as_it_is(translation: Translated, given: Likelihood, priors: PriorDic
     """The likelihood is a function of what the user searches for, and its value the weight."""
     assert translation.obstacle is not None
     assert said in translation.obstacle
-    assert translation.likelihood is translation.asked is translation.given is given
+    assert translation.problem.likelihood is translation.asked is translation.given is given
     assert not translation.corrects
     assert translation.dropped == ()
-    assert {*translation.keys} == {*translation.transform.keys} == {*priors.non_fixed_keys}
-    rows = translation.rows(translation.transform.sample(3, np.random.default_rng(0)))
+    assert {*translation.keys} == {*translation.problem.prior.keys} == {*priors.non_fixed_keys}
+    rows = translation.rows(translation.problem.prior.sample(3, np.random.default_rng(0)))
     assert all({*row} == {*translation.keys, *translation.fixed} for row in rows)
 
 

@@ -13,8 +13,8 @@ from bilby.core.prior import Gaussian, PriorDict, Uniform
 from bilby_flowpe.cli import main
 from bilby_flowpe.commands.models import digest
 from bilby_flowpe.errors import ConfigurationError, DataError
+from bilby_flowpe.kinds import problem_of
 from bilby_flowpe.model import find_model
-from bilby_flowpe.priors import PriorTransform
 from bilby_flowpe.training.build import train_model
 from bilby_flowpe.training.calibrate import calibrate
 from bilby_flowpe.validation.coverage import (
@@ -34,11 +34,11 @@ FEW = CoverageConfig(samples=500, effective=50, evaluations=700, seed=3)
 def test_events_do_not_depend_on_processes_and_are_gone_on_with(name: str, problem_5d, tmp_path: Path) -> None:
     model = find_model(name)
     log = tmp_path / "events.jsonl"
-    first = measure_coverage(model, *problem_5d, 2, FEW, 1, log, progress=False)
-    again = measure_coverage(model, *problem_5d, 3, FEW, 2, log, progress=False)
+    first = measure_coverage(model, problem_of(*problem_5d), 2, FEW, 1, log, progress=False)
+    again = measure_coverage(model, problem_of(*problem_5d), 3, FEW, 2, log, progress=False)
     assert again[:2] == first
     assert len(log.read_text().splitlines()) == 3
-    assert measure_coverage(model, *problem_5d, 3, FEW, 1, None, progress=False) == again
+    assert measure_coverage(model, problem_of(*problem_5d), 3, FEW, 1, None, progress=False) == again
     summary = summarise_coverage(again)
     for kind in KINDS:
         assert set(summary[kind]["parameters"]) == set(problem_5d[1].non_fixed_keys)
@@ -51,7 +51,7 @@ def test_a_shifted_network_is_caught_raw_and_mended_by_the_weights(problem_5d) -
     """Its masses moved along one direction, hardly any of its draws left where they belong."""
     model = find_model("green2020-5d-maf")
     model.location = model.location + 0.05
-    events = measure_coverage(model, *problem_5d, 60, FEW, 1, progress=False)
+    events = measure_coverage(model, problem_of(*problem_5d), 60, FEW, 1, progress=False)
     summary = summarise_coverage(events)
     assert min(summary["raw"]["parameters"].values()) < 1e-3
     assert summary["weighted"]["least_times_tests"] > 1e-2
@@ -75,9 +75,9 @@ def test_too_few_are_refused(name: str) -> None:
 
 def test_a_line_that_was_cut_off_is_done_again(problem_5d, tmp_path: Path) -> None:
     model, log = find_model("green2020-5d-maf"), tmp_path / "events.jsonl"
-    whole = measure_coverage(model, *problem_5d, 2, FEW, 1, log, progress=False)
+    whole = measure_coverage(model, problem_of(*problem_5d), 2, FEW, 1, log, progress=False)
     log.write_text(log.read_text()[:-40])
-    assert measure_coverage(model, *problem_5d, 2, FEW, 1, log, progress=False) == whole
+    assert measure_coverage(model, problem_of(*problem_5d), 2, FEW, 1, log, progress=False) == whole
     assert len(log.read_text().splitlines()) == 2
 
 
@@ -85,7 +85,7 @@ def test_events_of_another_kind_are_refused(problem_5d, tmp_path: Path) -> None:
     log = tmp_path / "events.jsonl"
     log.write_text('{"snr": 3}\n')
     with pytest.raises(DataError, match="holds no events of this kind"):
-        measure_coverage(find_model("green2020-5d-maf"), *problem_5d, 2, FEW, 1, log, progress=False)
+        measure_coverage(find_model("green2020-5d-maf"), problem_of(*problem_5d), 2, FEW, 1, log, progress=False)
 
 
 def test_other_priors_are_other_events(problem_5d, tmp_path: Path) -> None:
@@ -94,7 +94,7 @@ def test_other_priors_are_other_events(problem_5d, tmp_path: Path) -> None:
     narrow = priors.copy()
     narrow["phase"] = Uniform(0, 3, name="phase")
     model = find_model("green2020-5d-maf")
-    assert digest(model, likelihood, priors) != digest(model, likelihood, narrow)
+    assert digest(model, problem_of(likelihood, priors)) != digest(model, problem_of(likelihood, narrow))
 
 
 def test_models_of_one_name_are_refused(tmp_path: Path, capsys) -> None:
@@ -109,14 +109,16 @@ def test_likelihoods_without_a_noise_likelihood(tmp_path: Path) -> None:
     likelihood = GaussianLikelihood(x, 0.5 * x, lambda x, slope: slope * x, 0.5)
     priors = PriorDict({"slope": Gaussian(0, 1)})
     model = train_model(likelihood, priors, small_settings(steps=60), progress=False)
-    events = measure_coverage(model, likelihood, priors, 3, FEW, 1, progress=False)
+    events = measure_coverage(model, problem_of(likelihood, priors), 3, FEW, 1, progress=False)
     assert all(event.efficiency > 0.05 for event in events)
-    measured = calibrate(model, likelihood, PriorTransform(priors), events=2, draws=200, null_events=10)
+    measured = calibrate(model, problem_of(likelihood, priors), events=2, draws=200, null_events=10)
     assert measured.table["flow alone"][0] > 0.05
 
 
 def test_seed_decides_the_events(problem_5d) -> None:
     model = find_model("green2020-5d-maf")
     other = CoverageConfig(samples=500, effective=50, evaluations=700, seed=4)
-    first, second = (measure_coverage(model, *problem_5d, 1, config, 1, progress=False) for config in (FEW, other))
+    first, second = (
+        measure_coverage(model, problem_of(*problem_5d), 1, config, 1, progress=False) for config in (FEW, other)
+    )
     assert not np.isclose(first[0].raw["mass_1"], second[0].raw["mass_1"])

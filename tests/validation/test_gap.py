@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from bilby_flowpe.kinds import problem_of
 from bilby_flowpe.model import TrainedPosterior
 from bilby_flowpe.plotting import plot_efficiency
 from bilby_flowpe.validation.card import write_card
@@ -22,7 +23,7 @@ def measured(
     problem_5d: tuple, trained_5d: tuple, tmp_path_factory: pytest.TempPathFactory
 ) -> tuple[list[EventGap], Path]:
     log = tmp_path_factory.mktemp("gap") / "events.jsonl"
-    return measure_gap(trained_5d[1], *problem_5d, EVENTS, DRAWS, seed=3, log=log, progress=False), log
+    return measure_gap(trained_5d[1], problem_of(*problem_5d), EVENTS, DRAWS, seed=3, log=log, progress=False), log
 
 
 def test_estimators_bound_each_other(measured: tuple[list[EventGap], Path]) -> None:
@@ -45,14 +46,14 @@ def test_events_found_in_the_log_are_not_done_again(
     events, log = measured
     lines = log.read_text().splitlines()
     log.write_text("\n".join(lines[:-1]) + "\n")
-    again = measure_gap(trained_5d[1], *problem_5d, EVENTS, DRAWS, seed=3, log=log, progress=False)
+    again = measure_gap(trained_5d[1], problem_of(*problem_5d), EVENTS, DRAWS, seed=3, log=log, progress=False)
     # The last one is measured anew and comes out the same: each event has seeds of its own.
     assert again == events
 
 
 def test_worst_events_come_with_their_truth(measured: tuple[list[EventGap], Path], problem_5d: tuple) -> None:
     events, _ = measured
-    worst = worst_events(events, *problem_5d, seed=3, count=2)
+    worst = worst_events(events, problem_of(*problem_5d), seed=3, count=2)
     assert [event.efficiency for _, event, _ in worst] == sorted(event.efficiency for event in events)[:2]
     for index, event, truth in worst:
         assert events[index] == event

@@ -5,9 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from bilby_flowpe.kinds import problem_of
 from bilby_flowpe.model import TrainedPosterior
 from bilby_flowpe.priors import PriorTransform
-from bilby_flowpe.simulation.injections import inject
+from bilby_flowpe.simulation.injections import inject_signal
 from bilby_flowpe.validation.loss import fresh_loss
 
 ROWS, EVENTS = 3000, 150
@@ -18,7 +19,7 @@ def test_the_loss_is_the_mean_of_minus_the_log_density_in_standardised_parameter
 ) -> None:
     likelihood, priors = problem_5d
     model: TrainedPosterior = trained_network_5d[1]
-    found = fresh_loss(model, likelihood, priors, ROWS, seed=5)
+    found = fresh_loss(model, problem_of(likelihood, priors), ROWS, seed=5)
     assert found.rows == ROWS
     assert found.kl is None
     transform = PriorTransform(priors)
@@ -26,7 +27,7 @@ def test_the_loss_is_the_mean_of_minus_the_log_density_in_standardised_parameter
     scales = sum(np.log(moments[key][1]) for key in model.coordinates.keys)
     rows = []
     for index in range(EVENTS):
-        event, truth = inject(likelihood, transform, np.random.default_rng((7, index)))
+        event, truth = inject_signal(problem_of(likelihood, transform), np.random.default_rng((7, index)))
         base, log_jacobian = model.bind(event, transform).forward(
             {key: np.array([truth[key]]) for key in transform.keys}
         )
@@ -39,6 +40,6 @@ def test_the_loss_is_the_mean_of_minus_the_log_density_in_standardised_parameter
 
 
 def test_the_same_seed_is_the_same_validation_set(problem_5d: tuple, trained_5d: tuple) -> None:
-    first, second = (fresh_loss(trained_5d[1], *problem_5d, 100, seed=2) for _ in range(2))
+    first, second = (fresh_loss(trained_5d[1], problem_of(*problem_5d), 100, seed=2) for _ in range(2))
     assert first == second
-    assert fresh_loss(trained_5d[1], *problem_5d, 100, seed=3) != first
+    assert fresh_loss(trained_5d[1], problem_of(*problem_5d), 100, seed=3) != first

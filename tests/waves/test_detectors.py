@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from bilby.gw.detector import get_empty_interferometer
 
-from bilby_flowpe.waves.detectors import Detector, light_travel_time, sidereal_time
+from bilby_flowpe.waves.detectors import Detector, at_angle, direction, light_travel_time, sidereal_time
 
 TIME = 1126259462.4
 SIZE = 200
@@ -86,3 +86,18 @@ def test_light_travel_time():
     largest = light_travel_time(detectors["H1"], detectors["V1"])
     one, other = (detectors[name].delay(where["ra"], where["dec"], where["time"]) for name in ("H1", "V1"))
     assert 0.9 * largest < np.abs(one - other).max() <= largest
+
+
+def test_responses_turn_with_the_polarisation_angle():
+    detector, where = Detector.from_interferometer(get_empty_interferometer("V1")), sky(0.0)
+    zero = detector.antenna(**{**where, "psi": np.zeros(SIZE)})
+    np.testing.assert_allclose(at_angle(where["psi"], *zero), detector.antenna(**where), rtol=0, atol=1e-12)
+
+
+def test_directions_are_unit_vectors_of_the_earth():
+    where = sky(0.0)
+    found = direction(where["ra"], where["dec"])
+    np.testing.assert_allclose(np.linalg.norm(found, axis=1), 1)
+    np.testing.assert_allclose(np.arcsin(found[:, 2]), where["dec"])
+    np.testing.assert_allclose(np.arctan2(found[:, 1], found[:, 0]) % (2 * np.pi), where["ra"])
+    np.testing.assert_allclose(direction(np.array(0.0), np.array(np.pi / 2)), [0, 0, 1], atol=1e-15)

@@ -7,7 +7,7 @@ import pytest
 from bilby.core.prior import PowerLaw, Prior, Sine, TruncatedGaussian, Uniform
 from scipy.stats import ks_2samp, kstest
 
-from bilby_flowpe.waves.effective_distance import EffectiveDistance
+from bilby_flowpe.waves.effective_distance import EffectiveDistance, amplitude_seen, phase_seen
 
 SIZE = 20_000
 CASES = {
@@ -63,3 +63,13 @@ def test_an_effective_distance_that_cannot_be() -> None:
     _, _, log_ratio = effective.draw_given(np.array([2e3, 500.0]), np.random.default_rng(3))
     assert log_ratio[0] == -np.inf
     assert np.isfinite(log_ratio[1])
+
+
+@pytest.mark.parametrize("ratio", [1j, -1j])
+@pytest.mark.parametrize("response", [(0.7, 0.4), (-0.3, 0.9)])
+def test_amplitude_and_phase_seen_are_those_of_the_sum_of_polarisations(response: tuple, ratio: complex) -> None:
+    theta = np.linspace(0, np.pi, 50)
+    signal = response[0] * (1 + np.cos(theta) ** 2) / 2 + response[1] * ratio * np.cos(theta)
+    np.testing.assert_allclose(amplitude_seen(theta, response), np.abs(signal), rtol=1e-12)
+    relative = signal / signal[0]
+    np.testing.assert_allclose(np.exp(1j * phase_seen(theta, response, ratio)), relative / np.abs(relative), rtol=1e-9)

@@ -16,7 +16,8 @@ from bilby.gw.waveform_generator import WaveformGenerator
 
 from bilby_flowpe.errors import SimulationError
 from bilby_flowpe.priors import PriorTransform
-from bilby_flowpe.waves.symmetries import find_symmetries, inclination_factors, polarisations
+from bilby_flowpe.waves.harmonics import inclination_factors
+from bilby_flowpe.waves.symmetries import find_symmetries, polarisations
 
 Model = Callable[..., dict[str, np.ndarray] | None]
 

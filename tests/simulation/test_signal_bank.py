@@ -18,8 +18,9 @@ from bilby.gw.waveform_generator import WaveformGenerator
 from scipy.stats import kstest
 
 from bilby_flowpe.errors import DataError, SimulationError
+from bilby_flowpe.kinds import problem_of
 from bilby_flowpe.priors import PriorTransform
-from bilby_flowpe.simulation import GravitationalWaveSimulator, SimulationConfig
+from bilby_flowpe.simulation import DetectorView, SignalBank, SimulationConfig
 from bilby_flowpe.waves.grid import Grid
 from bilby_flowpe.waves.stretch import BAND_LOSS, STRETCH_LOSS
 
@@ -27,10 +28,10 @@ Problem = tuple[GravitationalWaveTransient, PriorDict]
 NAMES = ["5d", "8d", "hl"]
 
 
-def simulate(problem: Problem, transform: PriorTransform | None = None, **config: object) -> GravitationalWaveSimulator:
+def simulate(problem: Problem, transform: PriorTransform | None = None, **config: object) -> SignalBank:
     settings = SimulationConfig(**{"n_waveforms": 60, "reduce_grid": False, "flatten_snr": False, **config})
     transform = transform or PriorTransform(problem[1])
-    return GravitationalWaveSimulator(problem[0], transform, settings, npool=1, seed=3, progress=False)
+    return SignalBank(problem_of(problem[0], transform), settings, npool=1, seed=3, progress=False)
 
 
 def by_bilby(likelihood: GravitationalWaveTransient, row: dict[str, float]) -> np.ndarray:
@@ -44,9 +45,9 @@ def by_bilby(likelihood: GravitationalWaveTransient, row: dict[str, float]) -> n
     )
 
 
-def limits(simulator: GravitationalWaveSimulator) -> tuple[float, float]:
+def limits(simulator: SignalBank) -> tuple[float, float]:
     """What narrowing the band and cutting both ends may take of a pilot's worst hundredth of signals, and on average."""
-    cut = 0 if np.isclose(simulator.grid.duration, simulator.duration) else 2
+    cut = 0 if np.isclose(simulator.view.grid.duration, simulator.view.duration) else 2
     worst, mean = (band + cut * end for band, end in zip(BAND_LOSS, STRETCH_LOSS, strict=True))
     return worst, mean
 
@@ -98,7 +99,7 @@ def problem(request: pytest.FixtureRequest) -> Problem:
 
 
 @pytest.fixture(scope="module")
-def whole(request: pytest.FixtureRequest) -> dict[str, dict[str, GravitationalWaveSimulator]]:
+def whole(request: pytest.FixtureRequest) -> dict[str, dict[str, SignalBank]]:
     """Both paths for every problem, on the whole band and segment."""
     return {
         path: {
@@ -119,24 +120,24 @@ class TestSignals:
         signals = simulator.draw(30, np.random.default_rng(1))
         assert signals.data.dtype == torch.complex64
         assert simulator.factorised == (path == "factorised")
-        for row, ours in zip(simulator.rows(signals.parameters), signals.data.numpy(), strict=True):
-            theirs = by_bilby(simulator.likelihood, row)[:, simulator.grid.indices]
+        for row, ours in zip(simulator.problem.rows(signals.parameters), signals.data.numpy(), strict=True):
+            theirs = by_bilby(simulator.likelihood, row)[:, simulator.view.grid.indices]
             # complex64: products of a few numbers, each rounded to 6e-8.
             assert np.abs(ours - theirs).max() < 1e-6 * np.abs(theirs).max()
 
     def test_paths_agree(self, whole, name):
         factorised, general = (whole[path][name] for path in ("factorised", "general"))
-        parameters = general.bank.parameters
-        np.testing.assert_array_equal(parameters["mass_1"], factorised.bank.parameters["mass_1"])
-        ours = factorised._signals(np.arange(len(general.bank)), parameters)
-        scale = general.bank.waveforms.abs().amax(dim=(1, 2), keepdim=True)
-        assert float(((ours - general.bank.waveforms).abs() / scale).max()) < 1e-6
+        parameters = general.stored.parameters
+        np.testing.assert_array_equal(parameters["mass_1"], factorised.stored.parameters["mass_1"])
+        ours = factorised._signals(np.arange(len(general.stored)), parameters)
+        scale = general.stored.waveforms.abs().amax(dim=(1, 2), keepdim=True)
+        assert float(((ours - general.stored.waveforms).abs() / scale).max()) < 1e-6
 
     def test_give_the_users_log_likelihood_ratio(self, whole, name):
         simulator = whole["factorised"][name]
-        data = simulator.observe().numpy().astype(np.complex128)
+        data = simulator.view.observe().numpy().astype(np.complex128)
         signals = simulator.draw(20, np.random.default_rng(2))
-        rows = simulator.rows(signals.parameters)
+        rows = simulator.problem.rows(signals.parameters)
         for row, signal in zip(rows, signals.data.numpy().astype(np.complex128), strict=True):
             ours = -0.5 * norm(data - signal) + 0.5 * norm(data)
             theirs = simulator.likelihood.log_likelihood_ratio(row)
@@ -151,17 +152,17 @@ class TestSignals:
         assert len(np.unique(drawn["mass_1"])) <= 60
         for key in ("luminosity_distance", "geocent_time", "phase"):
             assert len(np.unique(drawn[key])) > 1900, key  # A GPS time has 8e5 values in the window.
-            assert kstest(simulator.transform.priors[key].cdf(drawn[key]), "uniform").pvalue > 1e-3, key
+            assert kstest(simulator.prior.priors[key].cdf(drawn[key]), "uniform").pvalue > 1e-3, key
 
     def test_optimal_signal_to_noise_ratio_is_bilbys(self, whole, name):
         simulator = whole["factorised"][name]
         rows, parameters = simulator._draw_parameters(20, np.random.default_rng(4))
         theirs = []
-        for row in simulator.rows(parameters):
+        for row in simulator.problem.rows(parameters):
             strain = simulator.likelihood.waveform_generator.frequency_domain_strain(dict(row))
             squares = [
                 ifo.optimal_snr_squared(ifo.get_detector_response(strain, row)).real
-                for ifo in simulator.interferometers
+                for ifo in simulator.view.interferometers
             ]
             theirs.append(sum(squares) ** 0.5)
         np.testing.assert_allclose(simulator._optimal_snr(rows, parameters), theirs, rtol=1e-5)
@@ -175,7 +176,7 @@ class TestReducedGrid:
         simulator = request.getfixturevalue(f"simulator_{name}")
         signals = simulator.draw(300, np.random.default_rng(5))
         lost = []
-        for row, signal in zip(simulator.rows(signals.parameters), signals.data, strict=True):
+        for row, signal in zip(simulator.problem.rows(signals.parameters), signals.data, strict=True):
             lost.append(1 - norm(signal) / norm(by_bilby(simulator.likelihood, row)))
         # A pilot of 256 signals decides: other signals do not much worse.
         worst, mean = limits(simulator)
@@ -186,10 +187,10 @@ class TestReducedGrid:
     def test_gives_the_users_likelihood_but_for_what_was_cut(self, request, name):
         simulator = request.getfixturevalue(f"simulator_{name}")
         likelihood = simulator.likelihood
-        data = simulator.observe().numpy().astype(np.complex128)
+        data = simulator.view.observe().numpy().astype(np.complex128)
         in_data = norm(by_bilby(likelihood, likelihood.injection_parameters))
         signals = simulator.draw(40, np.random.default_rng(6))
-        rows = simulator.rows(signals.parameters)
+        rows = simulator.problem.rows(signals.parameters)
         for row, signal in zip(rows, signals.data.numpy().astype(np.complex128), strict=True):
             ours = -0.5 * norm(data - signal) + 0.5 * norm(data)
             theirs = likelihood.log_likelihood_ratio(row)
@@ -202,32 +203,31 @@ class TestReducedGrid:
 
     def test_agrees_with_the_general_path(self, request, name):
         fast = request.getfixturevalue(f"simulator_{name}")
-        slow = GravitationalWaveSimulator(
-            fast.likelihood,
-            fast.transform,
+        slow = SignalBank(
+            fast.problem,
             SimulationConfig(n_waveforms=20, path="general"),
             seed=9,
-            grid=fast.grid,
+            grid=fast.view.grid,
             progress=False,
         )
         signals = slow.draw(20, np.random.default_rng(7))
         # The same waveforms by the factorised path on the same grid.
         task = fast._polarisation_task()
-        stored = torch.as_tensor(np.stack([task(row) for row in slow.rows(signals.parameters)]))
+        stored = torch.as_tensor(np.stack([task(row) for row in slow.problem.rows(signals.parameters)]))
         amplitudes = torch.as_tensor(fast.extrinsic.amplitudes(signals.parameters)).to(torch.complex64)
-        ours = (amplitudes[..., None] * stored).sum(dim=2) * fast.grid.shift(fast.arrival(signals.parameters))
+        ours = (amplitudes[..., None] * stored).sum(dim=2) * fast.view.grid.shift(fast.view.arrival(signals.parameters))
         for one, other in zip(ours, signals.data, strict=True):
             # On the whole segment they agree to rounding; where it was shortened, up to what hangs over its ends.
-            allowed = 1e-6 if np.isclose(fast.grid.duration, fast.duration) else limits(fast)[0] ** 0.5
+            allowed = 1e-6 if np.isclose(fast.view.grid.duration, fast.view.duration) else limits(fast)[0] ** 0.5
             assert norm(one - other) ** 0.5 < allowed * norm(other) ** 0.5
 
 
 def test_four_seconds_are_shortened(simulator_hl, simulator_5d):
-    assert simulator_hl.grid.duration < 4
-    assert simulator_5d.grid.duration == 1
-    assert simulator_5d.grid.maximum_frequency < 512
-    earliest, latest = simulator_hl.arrival_range()
-    assert 0 < earliest < latest < simulator_hl.grid.duration
+    assert simulator_hl.view.grid.duration < 4
+    assert simulator_5d.view.grid.duration == 1
+    assert simulator_5d.view.grid.maximum_frequency < 512
+    earliest, latest = simulator_hl.view.arrival_range()
+    assert 0 < earliest < latest < simulator_hl.view.grid.duration
 
 
 def test_a_long_signal_keeps_its_beginning(make_problem_hl):
@@ -252,16 +252,16 @@ def test_a_long_signal_keeps_its_beginning(make_problem_hl):
     problem = (GravitationalWaveTransient(interferometers, generator), priors)
     simulator = simulate(problem, n_waveforms=20, reduce_grid=True)
     assert simulator.factorised
-    merger = np.mean(simulator.arrival_range())
-    assert simulator.grid.duration < 8
-    assert merger > 0.6 * simulator.grid.duration
+    merger = np.mean(simulator.view.arrival_range())
+    assert simulator.view.grid.duration < 8
+    assert merger > 0.6 * simulator.view.grid.duration
     worst, _ = limits(simulator)
     signals = simulator.draw(20, np.random.default_rng(7))
-    for row, signal in zip(simulator.rows(signals.parameters), signals.data.numpy(), strict=True):
+    for row, signal in zip(simulator.problem.rows(signals.parameters), signals.data.numpy(), strict=True):
         whole = by_bilby(problem[0], row)
         assert norm(signal) / norm(whole) == pytest.approx(1, abs=worst)
         # The response cut where it is; the ends differ by what hangs over them.
-        cut = simulator.grid.restrict(whole, duration)
+        cut = simulator.view.grid.restrict(whole, duration)
         assert norm(signal - cut) < 0.1 * worst * norm(cut)
 
 
@@ -282,7 +282,7 @@ class TestNoise:
         assert abs(float((noise[..., 1:, :] * noise[..., :-1, :]).mean())) < 5 / number**0.5
 
     def test_comes_from_the_generator_given(self, simulator_5d):
-        data = torch.zeros(2, 1, len(simulator_5d.grid), dtype=torch.complex64)
+        data = torch.zeros(2, 1, len(simulator_5d.view.grid), dtype=torch.complex64)
         one, two, other = (simulator_5d.add_noise(data, torch.Generator().manual_seed(seed)) for seed in (1, 1, 2))
         assert torch.equal(one, two)
         assert not torch.equal(one, other)
@@ -292,22 +292,20 @@ class TestNoise:
         likelihood.interferometers[1].minimum_frequency = 40.0
         likelihood.interferometers[1].maximum_frequency = 300.0
         simulator = simulate((likelihood, priors), n_waveforms=10)
-        frequencies = simulator.grid.frequencies
+        frequencies = simulator.view.grid.frequencies
         assert frequencies[[0, -1]].tolist() == [20.0, 500.0]
         noise = simulator.add_noise(torch.zeros(1, 2, len(frequencies), dtype=torch.complex64), torch.Generator())[0]
         outside = (frequencies < 40) | (frequencies > 300)
         assert torch.all(noise[0] != 0)
         np.testing.assert_array_equal(noise[1].numpy() == 0, outside)
-        assert np.all(simulator.observe()[1].numpy()[outside] == 0)
+        assert np.all(simulator.view.observe()[1].numpy()[outside] == 0)
         assert np.all(simulator.draw(5, np.random.default_rng(0)).data[:, 1].numpy()[:, outside] == 0)
 
     def test_data_of_noise_alone_are_white_on_the_shortened_grid(self, make_problem_hl):
         """What observe() makes of coloured noise, as drawn by hand with the detectors' noise curve."""
         likelihood, priors = make_problem_hl()
         grid = Grid(duration=0.5, start=1.7, minimum_frequency=20.0, maximum_frequency=200.0)
-        simulator = GravitationalWaveSimulator(
-            likelihood, PriorTransform(priors), grid=grid, simulate=False, progress=False
-        )
+        view = DetectorView(problem_of(likelihood, priors), grid)
         rng = np.random.default_rng(9)
         drawn = []
         for _ in range(150):
@@ -317,7 +315,7 @@ class TestNoise:
                 ifo.set_strain_data_from_frequency_domain_strain(
                     strain, sampling_frequency=1024.0, duration=4.0, start_time=likelihood.interferometers.start_time
                 )
-            drawn.append(simulator.observe().numpy())
+            drawn.append(view.observe().numpy())
         # Away from the lower edge of the likelihood's band, below which the data are zero: each bin is 2 Hz wide.
         parts = np.stack(drawn)[..., 5:].reshape(300, -1)
         parts = np.concatenate([parts.real, parts.imag], axis=1)
@@ -329,15 +327,15 @@ class TestObserve:
     @pytest.mark.parametrize("name", NAMES)
     def test_is_bilbys_whitened_strain_on_the_band(self, whole, name):
         simulator = whole["factorised"][name]
-        observed = simulator.observe().numpy()
-        for ours, ifo in zip(observed, simulator.interferometers, strict=True):
-            theirs = ifo.whitened_frequency_domain_strain[simulator.grid.indices]
+        observed = simulator.view.observe().numpy()
+        for ours, ifo in zip(observed, simulator.view.interferometers, strict=True):
+            theirs = ifo.whitened_frequency_domain_strain[simulator.view.grid.indices]
             np.testing.assert_allclose(ours, theirs, rtol=1e-6, atol=1e-6)
 
     def test_needs_no_simulation_where_the_grid_is_known(self, problem_hl, transform_hl, simulator_hl):
-        light = GravitationalWaveSimulator(problem_hl[0], transform_hl, grid=simulator_hl.grid, simulate=False)
-        assert torch.equal(light.observe(), simulator_hl.observe())
-        assert light.arrival_range() == simulator_hl.arrival_range()
+        view = DetectorView(problem_of(problem_hl[0], transform_hl), simulator_hl.view.grid)
+        assert torch.equal(view.observe(), simulator_hl.view.observe())
+        assert view.arrival_range() == simulator_hl.view.arrival_range()
 
     def test_strain_that_is_not_finite_is_refused_by_name(self, make_problem_hl):
         likelihood, priors = make_problem_hl()
@@ -348,10 +346,10 @@ class TestObserve:
     def test_strain_outside_the_band_is_not_looked_at(self, make_problem_hl):
         likelihood, priors = make_problem_hl()
         simulator = simulate((likelihood, priors), n_waveforms=5)
-        before = simulator.observe()
+        before = simulator.view.observe()
         likelihood.interferometers[1].strain_data._frequency_domain_strain[3] = np.nan
         with np.errstate(invalid="ignore"):
-            assert torch.equal(simulator.observe(), before)
+            assert torch.equal(simulator.view.observe(), before)
 
     @pytest.mark.parametrize("value", [0.0, -1.0, np.nan])
     def test_an_unusable_noise_curve_is_refused_by_name(self, make_problem_hl, value):
@@ -366,25 +364,25 @@ class TestObserve:
 
 class TestArrival:
     def test_is_bilbys_delay_from_the_start_of_the_stretch(self, simulator_hl):
-        draws = simulator_hl.transform.sample(50, np.random.default_rng(10))
-        ours = simulator_hl.arrival(draws)
-        start = simulator_hl.start_time + simulator_hl.grid.start
-        for i, row in enumerate(simulator_hl.rows(draws)):
-            for j, ifo in enumerate(simulator_hl.interferometers):
+        draws = simulator_hl.prior.sample(50, np.random.default_rng(10))
+        ours = simulator_hl.view.arrival(draws)
+        start = simulator_hl.view.start_time + simulator_hl.view.grid.start
+        for i, row in enumerate(simulator_hl.problem.rows(draws)):
+            for j, ifo in enumerate(simulator_hl.view.interferometers):
                 delay = ifo.time_delay_from_geocenter(row["ra"], row["dec"], row["geocent_time"])
                 assert ours[i, j] == pytest.approx(row["geocent_time"] - start + delay, abs=1e-9)
 
     @pytest.mark.parametrize("name", NAMES)
     def test_range_holds_every_arrival(self, request, name):
         simulator = request.getfixturevalue(f"simulator_{name}")
-        arrival = simulator.arrival(simulator.transform.sample(4000, np.random.default_rng(11)))
-        low, high = simulator.arrival_range()
+        arrival = simulator.view.arrival(simulator.prior.sample(4000, np.random.default_rng(11)))
+        low, high = simulator.view.arrival_range()
         # The largest delay was itself found among 4096 draws.
         assert low - 5e-5 <= arrival.min() <= arrival.max() <= high + 5e-5
 
     def test_light_travel_time_between_the_detectors(self, simulator_hl, simulator_5d):
-        assert simulator_hl.light_travel_times() == pytest.approx((0.0, 0.01001), abs=2e-5)
-        assert simulator_5d.light_travel_times() == (0.0,)
+        assert simulator_hl.view.light_travel_times() == pytest.approx((0.0, 0.01001), abs=2e-5)
+        assert simulator_5d.view.light_travel_times() == (0.0,)
 
 
 class TestFlattening:
@@ -394,7 +392,7 @@ class TestFlattening:
         assert flat.flatten_snr
         rng = np.random.default_rng(12)
 
-        def loudness(simulator: GravitationalWaveSimulator, size: int) -> np.ndarray:
+        def loudness(simulator: SignalBank, size: int) -> np.ndarray:
             return np.concatenate(
                 [
                     simulator.draw(500, rng).data.abs().double().square().sum((1, 2)).sqrt().numpy()
@@ -427,8 +425,8 @@ class TestFlattening:
     def test_parameters_belong_to_their_signals(self, problem_8d, transform_8d):
         simulator = simulate(problem_8d, transform_8d, flatten_snr=True)
         signals = simulator.draw(10, np.random.default_rng(14))
-        for row, ours in zip(simulator.rows(signals.parameters), signals.data.numpy(), strict=True):
-            theirs = by_bilby(simulator.likelihood, row)[:, simulator.grid.indices]
+        for row, ours in zip(simulator.problem.rows(signals.parameters), signals.data.numpy(), strict=True):
+            theirs = by_bilby(simulator.likelihood, row)[:, simulator.view.grid.indices]
             assert np.abs(ours - theirs).max() < 1e-6 * np.abs(theirs).max()
 
 
@@ -436,48 +434,46 @@ class TestReproducibility:
     def test_same_seed_same_waveforms_in_one_process_or_two(self, problem_8d, transform_8d):
         config = SimulationConfig(n_waveforms=150)
         one, two, other = (
-            GravitationalWaveSimulator(problem_8d[0], transform_8d, config, npool=npool, seed=seed, progress=False)
+            SignalBank(problem_of(problem_8d[0], transform_8d), config, npool=npool, seed=seed, progress=False)
             for npool, seed in ((1, 5), (2, 5), (1, 6))
         )
-        assert one.grid == two.grid
-        assert torch.equal(one.bank.waveforms, two.bank.waveforms)
+        assert one.view.grid == two.view.grid
+        assert torch.equal(one.stored.waveforms, two.stored.waveforms)
         draws = [simulator.draw(20, np.random.default_rng(1)) for simulator in (one, two)]
         assert torch.equal(draws[0].data, draws[1].data)
-        assert not np.array_equal(one.bank.parameters["mass_1"], other.bank.parameters["mass_1"])
+        assert not np.array_equal(one.stored.parameters["mass_1"], other.stored.parameters["mass_1"])
 
     def test_the_likelihoods_data_play_no_part(self, problem_8d, transform_8d, simulator_8d):
         other = copy.deepcopy(problem_8d[0])
         other.interferometers[0].strain_data._frequency_domain_strain *= 2
-        again = GravitationalWaveSimulator(
-            other, transform_8d, SimulationConfig(n_waveforms=400), seed=7, progress=False
-        )
-        assert torch.equal(again.bank.waveforms, simulator_8d.bank.waveforms)
+        again = SignalBank(problem_of(other, transform_8d), SimulationConfig(n_waveforms=400), seed=7, progress=False)
+        assert torch.equal(again.stored.waveforms, simulator_8d.stored.waveforms)
 
 
 class TestReflection:
     def test_plus_alone_reflects(self, simulator_8d, simulator_5d):
-        assert simulator_8d.reflects_inclination(any_angle=False)
-        assert simulator_8d.reflects_inclination(any_angle=True)
-        assert not simulator_5d.reflects_inclination(any_angle=True)  # Fixed face on.
+        assert simulator_8d.extrinsic.reflects_inclination(any_angle=False)
+        assert simulator_8d.extrinsic.reflects_inclination(any_angle=True)
+        assert not simulator_5d.extrinsic.reflects_inclination(any_angle=True)  # Fixed face on.
 
     def test_one_detector_elsewhere_reflects_up_to_an_angle(self, problem_8d):
         likelihood, priors = problem_8d
         tilted = copy.deepcopy(priors)
         tilted.update({key: DeltaFunction(value) for key, value in (("ra", 1.0), ("dec", 0.2), ("psi", 0.5))})
         simulator = simulate((likelihood, tilted))
-        assert not simulator.reflects_inclination(any_angle=False)
-        assert simulator.reflects_inclination(any_angle=True)
-        row = {**simulator.transform.fixed, **simulator.transform.from_median(), "theta_jn": 0.8}
+        assert not simulator.extrinsic.reflects_inclination(any_angle=False)
+        assert simulator.extrinsic.reflects_inclination(any_angle=True)
+        row = {**simulator.prior.fixed, **simulator.prior.from_median(), "theta_jn": 0.8}
         one, other = (by_bilby(likelihood, {**row, "theta_jn": theta}) for theta in (0.8, np.pi - 0.8))
         overlap = abs(np.sum(one.conj() * other)) / np.sum(np.abs(one) ** 2)
         assert overlap == pytest.approx(1, abs=1e-6)
 
     def test_two_detectors_or_a_lopsided_prior_do_not(self, simulator_hl, problem_8d):
-        assert not simulator_hl.reflects_inclination(any_angle=True)
+        assert not simulator_hl.extrinsic.reflects_inclination(any_angle=True)
         likelihood, priors = problem_8d
         lopsided = copy.deepcopy(priors)
         lopsided["theta_jn"] = Uniform(0, 2)
-        assert not simulate((likelihood, lopsided)).reflects_inclination(any_angle=False)
+        assert not simulate((likelihood, lopsided)).extrinsic.reflects_inclination(any_angle=False)
 
 
 class TestPaths:
@@ -486,8 +482,8 @@ class TestPaths:
         simulator = simulate(problem, n_waveforms=20)
         assert not simulator.factorised
         signals = simulator.draw(5, np.random.default_rng(15))
-        for row, ours in zip(simulator.rows(signals.parameters), signals.data.numpy(), strict=True):
-            theirs = by_bilby(simulator.likelihood, row)[:, simulator.grid.indices]
+        for row, ours in zip(simulator.problem.rows(signals.parameters), signals.data.numpy(), strict=True):
+            theirs = by_bilby(simulator.likelihood, row)[:, simulator.view.grid.indices]
             assert np.abs(ours - theirs).max() < 1e-6 * np.abs(theirs).max()
         with pytest.raises(SimulationError, match=r"path='factorised'.*does not scale with luminosity_distance"):
             simulate(problem, path="factorised")
@@ -526,7 +522,7 @@ class TestPaths:
 class TestFailures:
     def test_waveforms_that_fail_are_left_out(self, problem_5d):
         simulator = simulate(with_model(problem_5d, failing_above_70), n_waveforms=200)
-        assert 50 < len(simulator.bank) < 200
+        assert 50 < len(simulator.stored) < 200
         assert simulator.draw(100, np.random.default_rng(17)).parameters["mass_1"].max() < 70
 
     def test_a_generator_that_fails_mostly_is_refused(self, problem_5d):

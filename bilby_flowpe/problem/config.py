@@ -7,6 +7,9 @@ from typing import Literal
 
 Path = Literal["auto", "factorised", "general"]
 
+FIXED, AMORTISED = "fixed", "amortised"
+"""Values of :attr:`SimulationConfig.psd` that are not folders."""
+
 
 @dataclass(frozen=True)
 class SimulationConfig:
@@ -40,6 +43,6 @@ class SimulationConfig:
     flatten_snr: bool | None = None
     reduce_grid: bool = True
     shorten: bool = True
-    psd: str = "fixed"
+    psd: str = FIXED
     redraw: bool = True
     file: str | None = None

@@ -1,11 +1,11 @@
-"""How far two noise curves are from each other; the comparison of whole contracts is in ``test_translation_contract.py``."""
+"""How far two noise curves are from each other; the comparison of whole contracts is in ``test_contract.py``."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
 
-from bilby_flowpe.translation.matching import psd_distance
+from bilby_flowpe.contract.matching import psd_distance
 
 
 def test_psd_distance() -> None:

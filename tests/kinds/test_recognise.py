@@ -21,17 +21,16 @@ from bilby.core.likelihood import (
 from bilby.core.prior import DeltaFunction, PriorDict, Uniform
 
 from bilby_flowpe.errors import SimulationError
+from bilby_flowpe.kinds import choose, problem_of
+from bilby_flowpe.kinds.black_box import BlackBox
+from bilby_flowpe.kinds.recognise import nobody_simulates
 from bilby_flowpe.priors import PriorTransform
 from bilby_flowpe.simulation import (
     AnalyticalSimulator,
     GaussianSimulator,
     GeneralSimulator,
-    can_simulate,
-    make_simulator,
-    nobody_simulates,
 )
-from bilby_flowpe.simulation.recognise import known_sigma
-from bilby_flowpe.translation.contract import describe
+from bilby_flowpe.simulation.noise_kinds import known_sigma
 
 # Bilby's own property asks for the deprecated attribute.
 pytestmark = pytest.mark.filterwarnings("ignore:Parameter attribute queried:FutureWarning")
@@ -97,12 +96,12 @@ def tempered(bilby: type[Likelihood]) -> type[Likelihood]:
 @pytest.mark.parametrize("bilby", BILBYS)
 def test_bilbys_own_and_what_changes_nothing_in_them(bilby: type[Likelihood]) -> None:
     for kind in (bilby, renamed(bilby), renamed(renamed(bilby))):
-        assert can_simulate(of(kind, bilby))
+        assert choose(of(kind, bilby)) is not BlackBox
     transform = PriorTransform(PriorDict({f"parameter_{i}": Uniform(0, 0.5) for i in range(2)} | {"mu": Uniform(1, 5)}))
-    own, mine = (describe(of(kind, bilby), transform) for kind in (bilby, renamed(bilby)))
+    own, mine = (problem_of(of(kind, bilby), transform).describe() for kind in (bilby, renamed(bilby)))
     assert own.differences(mine) == []
     wanted = GaussianSimulator if bilby is GaussianLikelihood else AnalyticalSimulator
-    assert type(make_simulator(of(renamed(bilby), bilby), transform)) is wanted
+    assert type(problem_of(of(renamed(bilby), bilby), transform).bank()) is wanted
 
 
 @pytest.mark.parametrize("bilby", BILBYS)
@@ -115,12 +114,12 @@ def test_another_log_likelihood_is_another_likelihood(bilby: type[Likelihood]) -
     for kind in kinds:
         likelihood = of(kind(bilby), bilby)
         said = f"is a {bilby.__name__} with another log_likelihood, so that nobody knows how its data come about"
-        assert not can_simulate(likelihood)
+        assert choose(likelihood) is BlackBox
         assert said in nobody_simulates(likelihood)
         with pytest.raises(SimulationError, match=f"{said}: give it a method simulate"):
-            make_simulator(likelihood, priors())
+            problem_of(likelihood, priors()).bank()
         with pytest.raises(SimulationError, match=said):
-            describe(likelihood, priors())
+            problem_of(likelihood, priors()).describe()
 
 
 @pytest.mark.parametrize(
@@ -137,15 +136,15 @@ def test_another_log_likelihood_is_another_likelihood(bilby: type[Likelihood]) -
 )
 def test_so_is_another_part_of_it(bilby: type[Likelihood], name: str, member: Any) -> None:
     likelihood = of(type("Other", (bilby,), {name: member}), bilby)
-    assert not can_simulate(likelihood)
+    assert choose(likelihood) is BlackBox
     assert f"likelihood=Other is a {bilby.__name__} with another {name}" in nobody_simulates(likelihood)
 
 
 def test_so_is_a_method_put_on_one_object() -> None:
     likelihood = of(PoissonLikelihood, PoissonLikelihood)
     likelihood.log_likelihood = lambda parameters=None: 0.0
-    assert not can_simulate(likelihood)
-    assert can_simulate(of(PoissonLikelihood, PoissonLikelihood))
+    assert choose(likelihood) is BlackBox
+    assert choose(of(PoissonLikelihood, PoissonLikelihood)) is not BlackBox
 
 
 @pytest.mark.parametrize("bilby", BILBYS)
@@ -157,9 +156,9 @@ def test_a_simulate_of_its_own_goes_before_everything(bilby: type[Likelihood]) -
             return rng.standard_normal(6)
 
     likelihood = of(Own, bilby)
-    assert can_simulate(likelihood)
-    assert isinstance(make_simulator(likelihood, priors()), GeneralSimulator)
-    assert describe(likelihood, priors()).facts["kind"] == "simulator"
+    assert choose(likelihood) is not BlackBox
+    assert isinstance(problem_of(likelihood, priors()).bank(), GeneralSimulator)
+    assert problem_of(likelihood, priors()).describe().facts["kind"] == "simulator"
 
 
 @pytest.mark.parametrize(
@@ -175,7 +174,7 @@ def test_a_simulate_of_its_own_goes_before_everything(bilby: type[Likelihood]) -
 @pytest.mark.filterwarnings("ignore:Setting non-trivial parameters:FutureWarning")
 def test_what_has_no_data_of_a_known_kind_is_not_simulated(make: Callable[[], Likelihood]) -> None:
     likelihood = make()
-    assert not can_simulate(likelihood)
+    assert choose(likelihood) is BlackBox
     said = nobody_simulates(likelihood)
     assert said.startswith(f"likelihood={type(likelihood).__name__}: data can be simulated for")
     for bilby in BILBYS:
@@ -184,7 +183,7 @@ def test_what_has_no_data_of_a_known_kind_is_not_simulated(make: Callable[[], Li
 
 def test_noise_of_a_gaussian_likelihood_that_is_known() -> None:
     def sigma(own: float | np.ndarray | None, **more: Any) -> list[float] | None:
-        found = known_sigma(GaussianLikelihood(X, X, level, own), priors(**more))
+        found = known_sigma(problem_of(GaussianLikelihood(X, X, level, own), priors(**more)))
         return None if found is None else found.tolist()
 
     assert sigma(0.5) == [0.5] * 6
@@ -201,7 +200,7 @@ def test_noise_of_a_gaussian_likelihood_that_is_known() -> None:
 
 def test_a_gaussian_likelihood_of_unknown_noise_has_the_other_simulator() -> None:
     likelihood = GaussianLikelihood(X, X, level)
-    assert isinstance(make_simulator(likelihood, priors(sigma=Uniform(0.1, 1))), AnalyticalSimulator)
-    assert isinstance(make_simulator(likelihood, priors(sigma=DeltaFunction(0.1))), GaussianSimulator)
+    assert isinstance(problem_of(likelihood, priors(sigma=Uniform(0.1, 1))).bank(), AnalyticalSimulator)
+    assert isinstance(problem_of(likelihood, priors(sigma=DeltaFunction(0.1))).bank(), GaussianSimulator)
     with pytest.raises(SimulationError, match=r"priors lack \['sigma'\]"):
-        make_simulator(likelihood, priors())
+        problem_of(likelihood, priors()).bank()

@@ -23,7 +23,8 @@ _DELAY_TOLERANCE = 5e-5
 _TURN_TOLERANCE = 1e-5
 _SAME_PSD = 1e-6
 
-Problem = tuple[dict[str, Any], dict[str, np.ndarray]]
+Described = tuple[dict[str, Any], dict[str, np.ndarray]]
+"""Facts and arrays of a contract."""
 
 
 @dataclass(frozen=True)
@@ -40,7 +41,7 @@ class Match:
         What to add to a right ascension of the training to have one of the asked problem, radians in [-pi, pi).
     other_priors
         Whether priors or constraints are not those trained with: the model's coordinates are then those of
-        :func:`~bilby_flowpe.translation.restore.restore_priors`.
+        :func:`~bilby_flowpe.contract.restore.restore_priors`.
     """
 
     refusals: tuple[str, ...] = ()
@@ -49,13 +50,13 @@ class Match:
     other_priors: bool = False
 
 
-def match(trained: Problem, asked: Problem, psd_tolerance: float) -> Match:
+def match(trained: Described, asked: Described, psd_tolerance: float) -> Match:
     """Whether a model that was trained for one problem may be used for another.
 
     Parameters
     ----------
     trained, asked
-        Facts and arrays of each, as a :class:`~bilby_flowpe.translation.contract.Contract` has them.
+        Facts and arrays of each, as a :class:`~bilby_flowpe.contract.Contract` has them.
     psd_tolerance
         Largest :func:`psd_distance` of a detector's noise curve that the model bears.
     """
@@ -206,9 +207,9 @@ def _whole_turn(entry: dict[str, Any] | None) -> bool:
     )
 
 
-def _arrays(problem: Problem, behaviour: bool) -> dict[str, np.ndarray]:
+def _arrays(described: Described, behaviour: bool) -> dict[str, np.ndarray]:
     """What a user's function gives, or all else."""
-    return {name: array for name, array in problem[1].items() if (name == BEHAVIOUR) == behaviour}
+    return {name: array for name, array in described[1].items() if (name == BEHAVIOUR) == behaviour}
 
 
 def _match_arrays(

@@ -5,14 +5,14 @@ from __future__ import annotations
 import pytest
 
 from bilby_flowpe.errors import MemoryLimitError, SimulationError
-from bilby_flowpe.simulation.bank import check_memory
+from bilby_flowpe.simulation.stored import check_memory
 
 GIB = 2.0**30
 
 
 @pytest.fixture(autouse=True)
 def four_gibibytes(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("bilby_flowpe.simulation.bank.spare_memory", lambda: 4 * GIB)
+    monkeypatch.setattr("bilby_flowpe.simulation.stored.spare_memory", lambda: 4 * GIB)
 
 
 def test_what_fits() -> None:

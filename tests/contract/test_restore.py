@@ -51,10 +51,10 @@ from bilby.gw.prior import (
     UniformSourceFrame,
 )
 
+from bilby_flowpe.contract.restore import describe_priors, restore_priors
 from bilby_flowpe.errors import PriorError
+from bilby_flowpe.kinds import problem_of
 from bilby_flowpe.priors import PriorTransform
-from bilby_flowpe.translation.contract import describe
-from bilby_flowpe.translation.restore import describe_priors, restore_priors
 
 START = 1126259462.391
 SHARES = np.linspace(0.001, 0.999, 41)
@@ -91,7 +91,7 @@ def assert_same_coordinates(one: PriorTransform, other: PriorTransform) -> None:
 def test_priors_of_a_contract(name: str, request: pytest.FixtureRequest) -> None:
     likelihood, priors = request.getfixturevalue(f"problem_{name}")
     transform = request.getfixturevalue(f"transform_{name}")
-    facts = json.loads(json.dumps(describe(likelihood, transform).facts))
+    facts = json.loads(json.dumps(problem_of(likelihood, transform).describe().facts))
     left_out = {key: transform.fixed[key] for key in ("ra", "dec", "psi") if key in transform.fixed}
     start = likelihood.interferometers.start_time
     assert_same_coordinates(transform, PriorTransform(restore_priors(facts, start, left_out)))
@@ -295,11 +295,11 @@ ALONE = {"a": Uniform(0, 1)}
         (PriorDict({"chi": AlignedSpin(Own(0.0, 1.0), num_interp=100)}), r"Own\(maximum=1.0, minimum=0.0\).*cannot be rebuilt"),
         (
             PriorDict({**ALONE, "c": Constraint(0, 0.5)}, conversion_function=own_conversion),
-            r"conversion_function=test_translation_restore.own_conversion of the constraints \['c'\] cannot be rebuilt",
+            r"conversion_function=[\w.]*test_restore.own_conversion of the constraints \['c'\] cannot be rebuilt",
         ),
         (
             OwnDictionary({**ALONE, "c": Constraint(0, 0.5)}),
-            r"=test_translation_restore.OwnDictionary.default_conversion_function of the constraints \['c'\]",
+            r"=[\w.]*test_restore.OwnDictionary.default_conversion_function of the constraints \['c'\]",
         ),
     ],
 )  # fmt: skip

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from bilby.gw.detector import Interferometer, get_empty_interferometer
 
-from bilby_flowpe.translation.geometry import GEOMETRY, describe_geometry, match_geometry
+from bilby_flowpe.contract.geometry import GEOMETRY, describe_geometry, match_geometry
 
 
 def facts(change: Callable[[Interferometer], Any] = lambda detector: None, name: str = "L1") -> dict[str, Any]:

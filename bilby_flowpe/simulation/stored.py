@@ -20,7 +20,7 @@ _LARGEST_BATCH, _COPIES, _MATRICES = 8192, 4, 3
 
 
 @dataclass(frozen=True)
-class Bank:
+class StoredWaveforms:
     """Stored waveforms.
 
     Attributes

@@ -46,11 +46,10 @@ from bilby.gw.source import lal_binary_black_hole, lal_eccentric_binary_black_ho
 from bilby.gw.waveform_generator import WaveformGenerator
 
 import bilby_flowpe
+from bilby_flowpe.contract import Contract, Match
 from bilby_flowpe.errors import SimulationError
-from bilby_flowpe.priors import PriorTransform
+from bilby_flowpe.kinds import problem_of
 from bilby_flowpe.problems import PSD_FILE, START_TIME, green2020_priors, overhead
-from bilby_flowpe.translation.contract import Contract, describe
-from bilby_flowpe.translation.matching import Match
 
 
 def contract(
@@ -103,7 +102,7 @@ def contract(
         waveform_arguments={"waveform_approximant": approximant, "reference_frequency": 20.0, **(arguments or {})},
     )
     likelihood = GravitationalWaveTransient(interferometers=interferometers, waveform_generator=made)
-    return describe(likelihood, PriorTransform(priors))
+    return problem_of(likelihood, priors).describe()
 
 
 @pytest.fixture(scope="module")
@@ -368,7 +367,7 @@ def test_conditional_priors_have_to_be_the_same() -> None:
     def conditional(intercept: Prior) -> Contract:
         x = np.linspace(-1, 1, 9)
         priors = ConditionalPriorDict({"slope": Uniform(0, 1), "intercept": intercept})
-        return describe(GaussianLikelihood(x, x, line, 0.5), PriorTransform(priors))
+        return problem_of(GaussianLikelihood(x, x, line, 0.5), priors).describe()
 
     first = conditional(ConditionalUniform(upper, minimum=0.0, maximum=1.0))
     assert first.match(conditional(ConditionalUniform(upper, minimum=0.0, maximum=1.0))) == Match()
@@ -706,7 +705,7 @@ def regression(
 ) -> Contract:
     x = np.linspace(-1, 1, 9) if x is None else x
     priors = PriorDict({"slope": Uniform(0, 1), "intercept": Uniform(-1, 1)})
-    return describe(GaussianLikelihood(x, x * 0 + y, model, sigma, **kwargs), PriorTransform(priors))
+    return problem_of(GaussianLikelihood(x, x * 0 + y, model, sigma, **kwargs), priors).describe()
 
 
 def test_gaussian_problems() -> None:
@@ -742,7 +741,7 @@ def noisy(kind: type[Likelihood], *, model: Callable = line, more: dict | None =
     priors = PriorDict(
         {"slope": Uniform(0, 1), "intercept": Uniform(1, 2), "power": DeltaFunction(1.0), **(more or {})}
     )
-    return describe(kind(x, y, model, **kwargs), PriorTransform(priors))
+    return problem_of(kind(x, y, model, **kwargs), priors).describe()
 
 
 WITH_SIGMA, WITH_NU = {"sigma": Uniform(0.1, 1)}, {"nu": Uniform(1, 9)}
@@ -802,7 +801,7 @@ def test_students_shape_and_scale_are_facts() -> None:
 def test_multinomial_problems() -> None:
     def described(data: list[int], base: str = "parameter_") -> Contract:
         priors = DirichletPriorDict(n_dim=3, label=base)
-        return describe(Multinomial(data, 3, base), PriorTransform(priors))
+        return problem_of(Multinomial(data, 3, base), priors).describe()
 
     trained = described([1, 2, 3])
     assert trained.match(described([6, 0, 0])) == Match()
@@ -846,7 +845,7 @@ def test_functions_go_by_name_and_arrays_in_full() -> None:
         priors = PriorDict(
             {"slope": Interped(grid, density), "intercept": ConditionalUniform(upper, minimum=0.0, maximum=1.0)}
         )
-        return describe(GaussianLikelihood(grid, grid, line, 1.0), PriorTransform(priors))
+        return problem_of(GaussianLikelihood(grid, grid, line, 1.0), priors).describe()
 
     first, other = described(1.0), described(1.5)
     assert "0x" not in json.dumps(first.facts)
@@ -862,7 +861,7 @@ def test_functions_go_by_name_and_arrays_in_full() -> None:
 
 def test_unknown_likelihoods_are_refused() -> None:
     with pytest.raises(SimulationError, match=r"likelihood=Likelihood.*use another sampler"):
-        describe(Likelihood(), PriorTransform(PriorDict({"a": Uniform(0, 1)})))
+        problem_of(Likelihood(), PriorDict({"a": Uniform(0, 1)})).describe()
 
 
 def test_detectors_of_other_places_are_refused_where_the_sky_is_searched() -> None:

@@ -1,0 +1,109 @@
+"""Bilby's own likelihoods of plain data, whose noise is known in kind: Gaussian, Poisson, exponential and others."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import Any, Self
+
+import numpy as np
+from bilby.core.likelihood import Analytical1DLikelihood
+from bilby.core.utils import get_function_path
+
+from ..contract import Contract
+from ..contract.restore import describe_priors, plain
+from ..errors import SimulationError
+from ..problem import Problem, SimulationConfig
+from ..problem.base import Wanted
+from ..problem.config import FIXED
+from ..processes.parallel import Engine, Row
+from ..simulation import AnalyticalSimulator, GaussianSimulator
+from ..simulation.noise import FunctionNoise, Noise
+from ..simulation.noise_kinds import GaussianNoise, known_sigma
+from ..simulation.plain import PlainSimulator
+from ..waves.grid import Grid
+from .behaviour import behaviour
+from .recognise import nobody_simulates, noise_of
+
+
+class NoiseModel(Problem):
+    """One of Bilby's likelihoods of plain data, or a subclass that leaves its values alone, and its prior."""
+
+    kind = "noise model"
+
+    def describe(self) -> Contract:
+        """Describe priors, the function of the parameters, abscissae and noise."""
+        noise = self._noise
+        if noise is GaussianNoise and (sigma := known_sigma(self)) is not None:
+            facts, arrays = self._function()
+            return Contract(
+                {"kind": noise.kind, **describe_priors(self.prior, 0.0), **facts}, {**arrays, "sigma": np.ravel(sigma)}
+            )
+        return self._with_noise(noise(self))
+
+    def view(self, grid: Grid | None = None, psd: str = FIXED) -> PlainSimulator:
+        """The data in units of their noise, or on a scale on which it has a size of its own."""
+        if self._noise is GaussianNoise and known_sigma(self) is not None:
+            return GaussianSimulator(self)
+        return AnalyticalSimulator(self._noise(self))
+
+    def bank(
+        self,
+        config: SimulationConfig | None = None,
+        npool: int | Engine = 1,
+        seed: int | None = None,
+        grid: Grid | None = None,
+        progress: bool = True,
+    ) -> PlainSimulator:
+        """Predictions of the likelihood's function, and noise as the likelihood takes it to be."""
+        return self.view()
+
+    def inject(self, rng: np.random.Generator) -> tuple[Self, Row]:
+        """A prediction for a draw from the prior, and noise around it."""
+        likelihood, truth = self.view().inject(rng)
+        return self.with_likelihood(likelihood), truth
+
+    def obstacle(self, wanted: Wanted) -> str | None:
+        return None if wanted == "simulation" else f"a {type(self.likelihood).__name__} has no waveform"
+
+    @cached_property
+    def _noise(self) -> type[Noise]:
+        if (noise := noise_of(self.likelihood)) is None:
+            raise SimulationError(nobody_simulates(self.likelihood))
+        return noise
+
+    def _with_noise(self, noise: Noise) -> Contract:
+        """Describe data whose noise is not white, or not known."""
+        facts, arrays = self._function() if isinstance(noise, FunctionNoise) else ({}, {})
+        return Contract(
+            {
+                "kind": noise.kind,
+                **describe_priors(self.prior, 0.0),
+                **facts,
+                "shape": list(noise.shape),
+                **noise.facts(),
+            },
+            {**arrays, **noise.arrays()},
+        )
+
+    def _function(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+        """Facts and arrays of a function of the parameters and its abscissae."""
+        likelihood: Analytical1DLikelihood = self.likelihood
+        facts = {"model": get_function_path(likelihood.func), "model_arguments": plain(likelihood.kwargs)}
+        x = _numbers(likelihood.x)
+
+        def predicted(row: Row) -> Any:
+            arguments = {key: row[key] for key in likelihood.function_keys if key in row}
+            return likelihood.func(likelihood.x, **arguments, **likelihood.kwargs)
+
+        tried = behaviour(predicted, self.prior)
+        return ({**facts, "x": plain(likelihood.x)}, tried) if x is None else (facts, {"x": x, **tried})
+
+
+def _numbers(x: Any) -> np.ndarray | None:
+    """Abscissae as finite numbers; a function may take anything else: names, columns, complex numbers, nothing."""
+    try:
+        x = np.ravel(x)
+        x = x.astype(float) if x.dtype.kind != "c" else x
+    except (TypeError, ValueError):
+        return None
+    return x if x.dtype.kind == "f" and np.all(np.isfinite(x)) else None

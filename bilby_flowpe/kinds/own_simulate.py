@@ -1,0 +1,58 @@
+"""Likelihoods that say by a method ``simulate`` of their own how their data come about."""
+
+from __future__ import annotations
+
+from typing import Self
+
+import numpy as np
+
+from ..contract import Contract
+from ..contract.restore import describe_priors
+from ..problem import Problem, SimulationConfig
+from ..problem.base import Wanted
+from ..problem.config import FIXED
+from ..processes.parallel import Engine, Row
+from ..simulation import GeneralSimulator
+from ..waves.grid import Grid
+from .behaviour import SEED, behaviour
+
+
+class OwnSimulate(Problem):
+    """Any likelihood with ``simulate(parameters, rng)`` and ``observed_data``, and its prior."""
+
+    kind = "own simulate"
+
+    def describe(self) -> Contract:
+        """Describe priors, the class that simulates, the shape of its data and a few data that it simulates."""
+        likelihood = self.likelihood
+        kind = type(likelihood)
+        facts = {
+            "kind": "simulator",
+            **describe_priors(self.prior, 0.0),
+            "simulate": f"{kind.__module__}.{kind.__qualname__}",
+            "shape": list(np.shape(getattr(likelihood, "observed_data", ()))),
+        }
+        return Contract(facts, behaviour(lambda row: likelihood.simulate(row, np.random.default_rng(SEED)), self.prior))
+
+    def view(self, grid: Grid | None = None, psd: str = FIXED) -> GeneralSimulator:
+        """The likelihood's ``observed_data``."""
+        return GeneralSimulator(self, trial=False)
+
+    def bank(
+        self,
+        config: SimulationConfig | None = None,
+        npool: int | Engine = 1,
+        seed: int | None = None,
+        grid: Grid | None = None,
+        progress: bool = True,
+    ) -> GeneralSimulator:
+        """Data of the likelihood's ``simulate``, which is tried on a few draws first."""
+        return GeneralSimulator(self)
+
+    def inject(self, rng: np.random.Generator) -> tuple[Self, Row]:
+        """Data of the likelihood's ``simulate`` for a draw from the prior."""
+        likelihood, truth = self.view().inject(rng)
+        return self.with_likelihood(likelihood), truth
+
+    def obstacle(self, wanted: Wanted) -> str | None:
+        return None if wanted == "simulation" else f"a {type(self.likelihood).__name__} has no waveform"

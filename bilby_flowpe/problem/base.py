@@ -1,0 +1,213 @@
+"""One inference problem: the user's likelihood and prior, and what the package asks of them.
+
+A :class:`Problem` is made once, by :func:`bilby_flowpe.kinds.problem_of`, which chooses the kind. The rest of the package asks
+the object and never the class of the likelihood.
+
+How to add a kind: write one file in ``kinds/`` with a subclass of :class:`Problem` that answers :meth:`Problem.describe`,
+:meth:`Problem.view`, :meth:`Problem.bank` and :meth:`Problem.inject`, and whichever of the other questions has another answer
+than the one given here. Let :mod:`bilby_flowpe.kinds.choose` recognise the likelihoods that belong to it.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import ClassVar, Literal, Self
+
+import numpy as np
+from bilby.core.likelihood import Likelihood
+
+from ..contract import Contract
+from ..priors import Parameters, PriorTransform
+from ..processes.parallel import Engine, Row, make_rows
+from ..waves.grid import Grid
+from .config import FIXED, SimulationConfig
+from .data import Bank, View
+
+Wanted = Literal["simulation", "closed form", "own frequencies"]
+"""What may not be possible for a problem: see :meth:`Problem.obstacle`."""
+
+
+@dataclass(frozen=True, eq=False)
+class Problem(ABC):
+    """A likelihood and a prior. Frozen: another likelihood makes another problem.
+
+    Attributes
+    ----------
+    likelihood
+        The likelihood that draws are made with.
+    prior
+        Its prior, ready to be transformed, sampled and evaluated.
+    kind
+        Name of the kind of problem.
+    has_noise_curves
+        Whether the data are strain of detectors, whose noise has a power spectral density.
+    """
+
+    likelihood: Likelihood
+    prior: PriorTransform
+
+    kind: ClassVar[str]
+    has_noise_curves: ClassVar[bool] = False
+
+    @abstractmethod
+    def describe(self) -> Contract:
+        """Describe the problem, for a model to be held against.
+
+        Raises
+        ------
+        SimulationError
+            If no model can be trained for it.
+        """
+
+    @abstractmethod
+    def view(self, grid: Grid | None = None, psd: str = FIXED) -> View:
+        """Show the data of the likelihood as a network sees them.
+
+        Parameters
+        ----------
+        grid
+            Frequencies that the network sees; all of the data when left out. Other data than strain have no use for it.
+        psd
+            Which noise curves the network was trained for: :attr:`.SimulationConfig.psd`.
+
+        Raises
+        ------
+        SimulationError, DataError
+            If a network cannot be shown these data.
+        """
+
+    @abstractmethod
+    def bank(
+        self,
+        config: SimulationConfig | None = None,
+        npool: int | Engine = 1,
+        seed: int | None = None,
+        grid: Grid | None = None,
+        progress: bool = True,
+    ) -> Bank:
+        """Make a source of training data.
+
+        Parameters
+        ----------
+        config
+            Sizes and choices; data other than strain have no use for these and for all that follows.
+        npool
+            Processes for the waveforms, or what makes them elsewhere.
+        seed
+            Seed of the waveforms' parameters.
+        grid
+            Frequencies of the data; chosen from the signals when left out.
+        progress
+            Whether to show a progress bar.
+
+        Raises
+        ------
+        SimulationError, DataError
+            If data cannot be simulated.
+        """
+
+    @abstractmethod
+    def inject(self, rng: np.random.Generator) -> tuple[Self, Row]:
+        """Simulate an event: parameters from the prior, data from the likelihood's own noise.
+
+        Returns
+        -------
+        problem, parameters
+            The problem with these data and the same prior, and the true parameters, fixed ones included. The likelihood of
+            this problem stays as it is.
+
+        Raises
+        ------
+        SimulationError
+            If data cannot be simulated.
+        """
+
+    def residual(self, log_likelihood_ratio: float) -> float | None:
+        """Power that a signal leaves in the data, in standard deviations over its expectation for Gaussian noise.
+
+        Parameters
+        ----------
+        log_likelihood_ratio
+            Of the best signal known.
+
+        Returns
+        -------
+        float or None
+            ``None`` for data that have no power to speak of, and for a ratio that is not finite.
+        """
+        return None
+
+    def farthest_off(self, row: Mapping[str, float]) -> str | None:
+        """Say where in the data the power left after a signal is farthest from that of noise; ``None`` if there is no answer.
+
+        Parameters
+        ----------
+        row
+            All parameters of the signal.
+        """
+        return None
+
+    @abstractmethod
+    def obstacle(self, wanted: Wanted) -> str | None:
+        """Say why something cannot be done for this problem, in words; ``None`` if it can be tried.
+
+        Parameters
+        ----------
+        wanted
+            ``"simulation"``: to simulate data, and train a network. ``"closed form"``: to draw some parameters from their
+            exact conditional. ``"own frequencies"``: to have the waveform at every frequency
+            of the data, which the exact conditional of the time asks for.
+        """
+
+    @property
+    def has_ratio(self) -> bool:
+        """Whether the likelihood of noise alone is known, so that its ratio can be had from the likelihood and vice versa."""
+        return bool(np.isfinite(float(self.likelihood.noise_log_likelihood())))
+
+    def with_likelihood(self, likelihood: Likelihood) -> Self:
+        """The problem of other data: a likelihood of the same kind and the same prior."""
+        return replace(self, likelihood=likelihood)
+
+    def rows(self, parameters: Parameters) -> list[Row]:
+        """One dictionary a draw, fixed parameters included: what Bilby's own functions take."""
+        return make_rows(self.prior.fixed, parameters)
+
+    def event(self, seed: Sequence[int]) -> Event:
+        """Simulate the event of a seed; see :meth:`inject`."""
+        rng = np.random.default_rng(seed)
+        return Event(*self.inject(rng), rng)
+
+    def events(self, count: int, *seed: int) -> Iterator[Event]:
+        """Simulate events one by one: number ``i`` is that of the seed ``(first, i, *others)``.
+
+        Parameters
+        ----------
+        count
+            Number of events.
+        seed
+            A number, and further ones that tell streams of events from each other.
+        """
+        first, *others = seed
+        for index in range(count):
+            yield self.event((first, index, *others))
+
+
+@dataclass(frozen=True)
+class Event:
+    """A simulated event.
+
+    Attributes
+    ----------
+    problem
+        With the data of the event.
+    truth
+        All its parameters, fixed ones included.
+    rng
+        The generator that made it, in the state after that.
+    """
+
+    problem: Problem
+    truth: Row
+    rng: np.random.Generator

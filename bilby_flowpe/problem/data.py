@@ -1,0 +1,207 @@
+"""Data as a network meets them: a view of those observed, and a bank that training data come from.
+
+A bank draws parameters from the prior and gives, for each, the noise-free data in units of the noise: whitened, so that noise
+is standard normal in every real number of it. The network sees data only so, in training by :meth:`Source.draw` and
+:meth:`Source.add_noise`, and at the end by :meth:`View.observe`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+import torch
+
+from ..priors import Parameters, PriorTransform
+from ..processes.parallel import Row
+from ..waves.extrinsic import Extrinsic
+from ..waves.grid import Grid
+
+
+@dataclass(frozen=True)
+class Signals:
+    """A batch of noise-free simulations.
+
+    Attributes
+    ----------
+    parameters
+        Search parameters, (N,) each.
+    data
+        Whitened noise-free data: (N, D, F) complex64 for gravitational waves (D detectors, F frequencies, unit noise
+        variance per real and imaginary part), (N, M) float32 for real data. Where noise hangs on the parameters it is in
+        the data already, (N, M) float32 or float64.
+    """
+
+    parameters: Parameters
+    data: torch.Tensor
+
+    def __len__(self) -> int:
+        return len(self.data)
+
+
+class View(Protocol):
+    """The data of one likelihood in the form of simulations."""
+
+    @property
+    def grid(self) -> Grid | None:
+        """Frequencies of the data; ``None`` for data that are not strain."""
+        ...
+
+    @property
+    def arrival(self) -> Callable[[Parameters], np.ndarray] | None:
+        """Arrival times at every detector; ``None`` for data that are not strain."""
+        ...
+
+    def observe(self) -> torch.Tensor:
+        """The likelihood's own data in the form of one simulation, without the batch dimension."""
+        ...
+
+
+class StrainView(View, Protocol):
+    """Strain of detectors as a network sees it."""
+
+    @property
+    def grid(self) -> Grid:
+        """Frequencies of the data."""
+        ...
+
+    @property
+    def detectors(self) -> tuple[object, ...]:
+        """The detectors, in the order of the data."""
+        ...
+
+    @property
+    def duration(self) -> float:
+        """Length of the data in seconds."""
+        ...
+
+    @property
+    def log_curves(self) -> np.ndarray | None:
+        """Logarithm of the noise curves, (D, F), where they are shown with the strain."""
+        ...
+
+    def arrival(self, parameters: Parameters) -> np.ndarray:
+        """Arrival times at every detector, (N, D), in seconds from the start of the grid's stretch."""
+        ...
+
+    def arrival_range(self) -> tuple[float, float]:
+        """Earliest and latest arrival that the prior allows, in the same seconds."""
+        ...
+
+    def light_travel_times(self) -> tuple[float, ...]:
+        """Largest difference of arrival between the first detector and each, in seconds."""
+        ...
+
+
+class Source(Protocol):
+    """Source of training data."""
+
+    def draw(self, size: int, rng: np.random.Generator, held_out: bool = False) -> Signals:
+        """``size`` draws from the training distribution, without noise.
+
+        Those held out share no waveform with the others.
+        """
+        ...
+
+    def add_noise(self, data: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
+        """``data`` with the noise that the likelihood assumes, of the same shape."""
+        ...
+
+
+class Bank(Source, Protocol):
+    """Source of training data for one problem.
+
+    Attributes
+    ----------
+    prior
+        What parameters are drawn from.
+    flatten_snr
+        Whether quiet signals are thinned out, so that draws do not follow the prior.
+    """
+
+    prior: PriorTransform
+    flatten_snr: bool
+
+    @property
+    def view(self) -> View:
+        """The likelihood's own data in the form of the simulations."""
+        ...
+
+    @property
+    def known_noise(self) -> NoiseSource | None:
+        """The bank as one of predictions with noise of a known kind around them; ``None`` for other data."""
+        ...
+
+    @property
+    def signals(self) -> SignalSource | None:
+        """The bank as one of signals in detectors; ``None`` for other data."""
+        ...
+
+    def example(self, row: Row, seed: int) -> np.ndarray | None:
+        """Data of one row; noise that comes with them is that of the seed. ``None`` where there are none."""
+        ...
+
+
+class SignalSource(Bank, Protocol):
+    """Source of gravitational-wave data: signals that arrive at detectors.
+
+    Attributes
+    ----------
+    extrinsic
+        What is done to signals by algebra.
+    factorised
+        Whether signals are made by algebra from stored polarisations.
+    """
+
+    extrinsic: Extrinsic
+    factorised: bool
+
+    @property
+    def view(self) -> StrainView:
+        """The likelihood's own strain in the form of the simulations."""
+        ...
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Shape of the stored waveforms: their number, detectors, polarisations if factorised, frequencies."""
+        ...
+
+    @property
+    def n_training(self) -> int:
+        """How many of them are not held out."""
+        ...
+
+    def under_own_curves(self) -> SignalSource:
+        """The same signals under the likelihood's own noise curves alone."""
+        ...
+
+    def save(self, path: str | Path, contract: str) -> Path:
+        """Write the stored waveforms to a file.
+
+        Parameters
+        ----------
+        path
+            File to write.
+        contract
+            :meth:`bilby_flowpe.contract.Contract.fingerprint` of the problem.
+        """
+        ...
+
+
+class NoiseSource(Source, Protocol):
+    """Source of data whose noise is known in kind, and comes with every draw.
+
+    Attributes
+    ----------
+    kind
+        Name of the noise.
+    """
+
+    kind: str
+
+    def noise_free(self, size: int, rng: np.random.Generator) -> tuple[torch.Tensor, Parameters]:
+        """Predictions, (size, M) float64, and parameters of the noise, (size,) each."""
+        ...
