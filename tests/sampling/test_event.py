@@ -187,7 +187,7 @@ def test_a_constant_likelihood_has_parts_that_cannot_disagree() -> None:
 def test_a_network_that_cannot_reach_the_better_mode_is_not_relied_on() -> None:
     """Its weights look well: the mode within its reach is all that it sees."""
     likelihood, blind = Fast((-1.0, 3.0)), Start(-1.0, 0.1, reach=0.8)
-    assert unreached_share(blind, target(likelihood).transform) > 0.9
+    assert unreached_share(blind, target(likelihood).prior) > 0.9
     before = sample(likelihood, blind, refine=False)
     assert before.summary.efficiency > 0.9
     assert not right(before)
@@ -206,7 +206,7 @@ def test_a_small_budget_is_spent_and_said() -> None:
 
 
 def test_the_prior_reaches_itself() -> None:
-    transform = target(Fast((1.0,))).transform
+    transform = target(Fast((1.0,))).prior
     assert unreached_share(PriorChart(transform), transform) == 0
 
 

@@ -41,9 +41,8 @@ class Weigher:
         self.draws: Draws = flow_alone(self.bound).draw(size, generator, np.random.default_rng(SEED))
 
     def __call__(self, likelihood: Any = None, use_ratio: bool = True, npool: int = 1) -> WeightedDraws:
-        target = Target(
-            as_it_stands(likelihood or self.likelihood, self.transform), use_ratio, self.bound.conditional, npool
-        )
+        problem = problem_of(likelihood or self.likelihood, self.transform)
+        target = Target(as_it_stands(problem), use_ratio, self.bound.conditional, npool)
         return target.weigh(self.draws, np.random.default_rng(SEED))
 
     def log_prior_by_hand(self, row: dict[str, float], keys: tuple[str, ...]) -> float:
