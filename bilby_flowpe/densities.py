@@ -108,19 +108,19 @@ class EvenCells:
 
 
 def cells_of(masses: np.ndarray, wanted: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Find how far one has to go through cells to have gathered some mass, in each of N rows.
+    """Find the cell in which the cumulative mass of each of N rows reaches a wanted value.
 
     Parameters
     ----------
     masses
         Of the cells, (N, J).
     wanted
-        Mass to be gathered, (N,).
+        Cumulative mass, (N,).
 
     Returns
     -------
     cell, share
-        Number of the cell, and the share of its mass that is still needed, (N,) each.
+        Number of the cell, and the share of its mass that lies below that value, (N,) each.
     """
     below = np.cumsum(masses, axis=1)
     cell = np.minimum((below <= wanted[:, None]).sum(axis=1), masses.shape[1] - 1)
@@ -130,7 +130,7 @@ def cells_of(masses: np.ndarray, wanted: np.ndarray) -> tuple[np.ndarray, np.nda
 
 
 def draw_linear(nodes: np.ndarray, log_target: np.ndarray, shares: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """One draw a row.
+    """Draw one value from each row's density.
 
     Parameters
     ----------
@@ -161,7 +161,7 @@ def draw_linear(nodes: np.ndarray, log_target: np.ndarray, shares: np.ndarray) -
 
 
 def linear_density(nodes: np.ndarray, log_target: np.ndarray, places: np.ndarray) -> np.ndarray:
-    """Densities of :func:`draw_linear` at any places, normalised, (N,); 0 beyond the nodes.
+    """Evaluate the normalised densities that :func:`draw_linear` draws from, (N,); they are 0 beyond the nodes.
 
     Parameters
     ----------

@@ -33,7 +33,6 @@ import dataclasses
 import math
 
 import numpy as np
-from arviz_stats.base import array_stats
 from numpy.typing import ArrayLike, NDArray
 
 from .errors import ConfigurationError, DataError
@@ -355,6 +354,8 @@ def _pareto_k(log_w: NDArray[np.float64]) -> float:
         return math.inf
     if log_w.max() - np.median(log_w) < _NO_TAIL:
         return EQUAL_WEIGHT_K
+    from arviz_stats.base import array_stats  # imports scipy.signal and scipy.optimize: half a second
+
     try:
         with np.errstate(divide="raise", invalid="raise", under="ignore"):
             # psislw takes log-likelihoods, whose negatives are the log-weights. (pareto_khat(log_weights=True) of

@@ -23,7 +23,6 @@ from .contract import Contract
 from .errors import ContractError, MemoryLimitError, PriorError, SimulationError
 from .model import TrainedPosterior, find_model
 from .networks import compact
-from .plotting import plot_history
 from .problem import SimulationConfig
 from .processes.parallel import Row
 from .representation import RepresentationConfig
@@ -148,6 +147,8 @@ class ModelChoice:
         if not self.kwargs["resume"]:
             checkpoint.unlink(missing_ok=True)
         model = self._timed("training", lambda: self._trained(settings, checkpoint))
+        from .plotting import plot_history  # pyplot and corner take half a second to import; most runs train nothing
+
         plot_history(model.history, scratch / "training.png")
         # In Bilby's test mode nobody expects it to have learnt anything.
         if self.calibrated and not has_learnt(model.history, model.information):

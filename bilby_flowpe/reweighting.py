@@ -21,7 +21,7 @@ from .arguments.kinds import check_seed, whole
 from .arguments.table import check_npool
 from .errors import ConfigurationError, DataError, PriorError
 from .importance import equal_weight_rows, normalised_weights, summarise
-from .kinds.recognise import is_wave, marginalised
+from .kinds.recognise import marginalised
 from .likelihoods import LogLikelihood, gives_ratio
 from .priors import Parameters
 from .processes.parallel import evaluate, make_rows
@@ -201,7 +201,7 @@ def _check_likelihood(likelihood: Likelihood | None, statistics: dict[str, Any])
     """Values of likelihoods that integrate different parameters out are no ratio of the same thing."""
     if likelihood is None:
         return
-    theirs = marginalised(likelihood) if is_wave(likelihood) else ()
+    theirs = marginalised(likelihood)
     ours = statistics.get("marginalised", [])
     if {*theirs} != {*ours}:
         raise DataError(

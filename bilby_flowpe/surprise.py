@@ -24,7 +24,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
-from scipy.stats import norm
+from scipy.special import ndtr
 
 from .errors import DataError
 
@@ -146,7 +146,7 @@ class Null:
             scores[RESIDUAL] = float(residual)
             # Sums over many numbers: their own scatter tells the tails better than the few largest.
             z = (residual - self.residuals.mean()) / self.residuals.std(ddof=1)
-            p_values[RESIDUAL] = float(2 * norm.sf(abs(z)))
+            p_values[RESIDUAL] = float(2 * ndtr(-abs(z)))
         # A figure that is no number is no reason for calm: it stays one, and no test holds it for likely.
         least = float(np.min(list(p_values.values())))
         return Surprise(least if np.isnan(least) else min(1.0, len(p_values) * least), p_values, scores)
@@ -201,7 +201,7 @@ def without_simulations(residual: float | None) -> Surprise | None:
     """
     if residual is None:
         return None
-    p_value = float(2 * norm.sf(abs(residual)))
+    p_value = float(2 * ndtr(-abs(residual)))
     return Surprise(p_value, {RESIDUAL: p_value}, {RESIDUAL: float(residual)})
 
 

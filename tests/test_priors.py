@@ -7,6 +7,7 @@ up, and none is tuned.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import cache
 
 import numpy as np
 import pytest
@@ -110,10 +111,16 @@ CASES = {
 }
 
 
+@cache
+def built(name: str) -> tuple[PriorDict, PriorTransform]:
+    """Priors and their transform, built once for all tests: half a second each for Bilby's tables and a constraint."""
+    priors = CASES[name]()
+    return priors, PriorTransform(priors)
+
+
 @pytest.fixture(params=list(CASES))
 def case(request: pytest.FixtureRequest) -> tuple[PriorDict, PriorTransform]:
-    priors = CASES[request.param]()
-    return priors, PriorTransform(priors)
+    return built(request.param)
 
 
 def bilby_draws(priors: PriorDict, size: int) -> dict[str, np.ndarray]:
@@ -291,8 +298,7 @@ class TestOrderedPair:
 
 class TestDensity:
     def test_log_prob_is_bilbys_normalised_one_for_a_general_constraint(self):
-        priors = BBHPriorDict(aligned_spin=True)
-        transform = PriorTransform(priors)
+        priors, transform = built("aligned BBH")
         draws = {key: value for key, value in bilby_draws(priors, 500).items() if key in transform.keys}
         difference = transform.log_prob(draws) - priors.ln_prob(draws, axis=0, normalized=True)
         # The same number for every row; two Monte Carlo factors, ours of 4e5 draws, Bilby's rounded at three of its errors.
@@ -300,8 +306,7 @@ class TestDensity:
         assert abs(difference[0]) < 0.03
 
     def test_outside_is_minus_infinity(self):
-        priors = BBHPriorDict(aligned_spin=True)
-        transform = PriorTransform(priors)
+        _, transform = built("aligned BBH")
         middle = {key: np.full(4, value) for key, value in transform.from_median().items()}
         middle |= {"chirp_mass": np.array([40.0, 24.0, 99.0, 40.0]), "mass_ratio": np.array([0.8, 0.8, 0.2, 1.01])}
         # Row 2 is inside both one-dimensional priors, and has a component of more than 100 solar masses.
@@ -373,8 +378,8 @@ def test_log_jacobian_of_some_keys_is_prior_over_standard_normal():
 
 class TestSample:
     def test_is_bilbys_constrained_prior(self):
-        priors = BBHPriorDict(aligned_spin=True)
-        ours = PriorTransform(priors).sample(10_000, np.random.default_rng(12))
+        priors, transform = built("aligned BBH")
+        ours = transform.sample(10_000, np.random.default_rng(12))
         theirs = bilby_draws(priors, 10_000)
         for key in ours:
             assert len(ours[key]) == 10_000
@@ -400,7 +405,7 @@ class TestIndependentKeys:
             conversion_function=total,
         )
         assert PriorTransform(priors).independent_keys() == ("w",)
-        aligned = PriorTransform(BBHPriorDict(aligned_spin=True)).independent_keys()
+        aligned = built("aligned BBH")[1].independent_keys()
         assert set(aligned) == {"luminosity_distance", "dec", "ra", "theta_jn", "psi", "phase", "chi_1", "chi_2"}
 
 
@@ -461,7 +466,7 @@ class TestDensityAndCumulativeDistribution:
         np.testing.assert_allclose(np.exp(jacobian), slope, rtol=1e-3)
 
     def test_whole_priors_are_left_as_they_are(self):
-        transform = PriorTransform(BBHPriorDict(aligned_spin=True))
+        _, transform = built("aligned BBH")
         assert set(transform.log_scale) == set(transform.keys)
         assert max(abs(value) for value in transform.log_scale.values()) < 2e-3
         assert PriorTransform(mixed_priors()).log_scale == dict.fromkeys("abcdef", 0.0)

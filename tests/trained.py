@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 from typing import Any
+
+from filelock import FileLock
 
 from bilby_flowpe.cache import new_folder
 from bilby_flowpe.kinds import problem_of
@@ -44,3 +47,30 @@ def train_into(cache: Path, problem: tuple, phase: str) -> tuple[Path, TrainedPo
     model = train_model(likelihood, priors, settings, progress=False)
     folder = new_folder(problem_of(likelihood, priors).describe(), settings, str(cache))
     return model.save(folder), model
+
+
+def trained_once(shared: Path, cache: Path, problem: tuple, phase: str) -> tuple[Path, TrainedPosterior]:
+    """Train once for all workers of pytest-xdist, and give each a copy of its own.
+
+    The first worker that comes trains while the others wait at the lock; all read what was saved.
+
+    Parameters
+    ----------
+    shared
+        Folder that all workers of the session see.
+    cache
+        Cache of this worker, where the sampler looks for models.
+    problem
+        Likelihood and priors.
+    phase
+        Whether the phase is drawn from its ``"conditional"`` or by the ``"network"``.
+    """
+    trained = shared / f"trained_{phase}"
+    with FileLock(f"{trained}.lock"):
+        if not trained.exists():
+            # Renamed when it is complete: a training that failed is tried again by the next worker.
+            train_into(unfinished := shared / f"unfinished_{phase}", problem, phase)
+            unfinished.rename(trained)
+    (saved,) = trained.iterdir()
+    folder = Path(shutil.copytree(saved, cache / saved.name))
+    return folder, TrainedPosterior.load(folder)

@@ -1,4 +1,10 @@
-"""Where the phase can be drawn from its conditional in closed form."""
+r"""Where the phase can be drawn from its exact conditional, given everything else.
+
+For a signal that turns as :math:`h(\phi) = h(0) e^{i m \phi}` the log likelihood ratio is :math:`\mathrm{Re}(\langle h(0), d
+\rangle e^{-i m \phi}) - \langle h, h \rangle / 2`: with :math:`\kappa = |\langle h(0), d \rangle|` a von Mises density in
+:math:`m \phi`, and under a uniform prior over whole periods the marginal likelihood has :math:`I_0(\kappa)` in place of the
+exponential. One waveform gives both (:mod:`bilby_flowpe.waves.inner_products`).
+"""
 
 from __future__ import annotations
 

@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from .matching import Match, match
+from .matching import PSD, Match, match
 
 
 @dataclass(frozen=True)
@@ -35,6 +35,11 @@ class Contract:
 
     facts: dict[str, Any]
     arrays: dict[str, np.ndarray] = field(default_factory=dict)
+
+    @property
+    def has_noise_curves(self) -> bool:
+        """Whether the data are strain of detectors, whose noise has a power spectral density."""
+        return any(name.startswith(PSD) for name in self.arrays)
 
     def match(self, asked: Contract, psd_tolerance: float = 0.0) -> Match:
         """Whether the model of this contract may be used for the problem ``asked``.

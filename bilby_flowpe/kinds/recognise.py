@@ -56,7 +56,7 @@ def is_wave(likelihood: object) -> bool:
     return isinstance(likelihood, Wave)
 
 
-def is_plain(likelihood: Wave) -> bool:
+def is_plain(likelihood: Likelihood) -> bool:
     """Whether a likelihood is what networks are trained for, but for the names of sky and time."""
     return (
         has_plain_values(likelihood)
@@ -66,8 +66,8 @@ def is_plain(likelihood: Wave) -> bool:
     )
 
 
-def has_plain_values(likelihood: Wave) -> bool:
-    """Whether its values, where nothing is integrated out, are those of the plain likelihood."""
+def has_plain_values(likelihood: Likelihood) -> bool:
+    """Whether the values of a likelihood, where nothing is integrated out, are those of the plain one of waves."""
     return (
         isinstance(likelihood, GravitationalWaveTransient)
         and not replaced(likelihood, GravitationalWaveTransient, _METHODS)
@@ -88,8 +88,10 @@ def tells_power(likelihood: Likelihood) -> bool:
     )
 
 
-def marginalised(likelihood: Wave) -> tuple[str, ...]:
-    """Parameters of the signal that a likelihood integrates out."""
+def marginalised(likelihood: Likelihood) -> tuple[str, ...]:
+    """Parameters of the signal that a likelihood of gravitational waves integrates out; none of any other likelihood."""
+    if not is_wave(likelihood):
+        return ()
     return tuple(key for key in getattr(likelihood, "_marginalized_parameters", ()) if key != "recalib_index")
 
 

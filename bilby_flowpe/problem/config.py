@@ -35,7 +35,7 @@ class SimulationConfig:
         Whether what needs no new waveform is drawn anew for every batch. ``False``: each stored waveform keeps its own
         distance, time, phase and so on, and the noise alone is fresh, as in Green et al. (2020), section III A.
     file
-        Waveforms of :meth:`GravitationalWaveSimulator.save` to use instead of new ones; their number is the file's.
+        Waveforms of :meth:`bilby_flowpe.simulation.SignalBank.save` to use instead of new ones; their number is the file's.
     """
 
     n_waveforms: int = 50_000

@@ -117,7 +117,7 @@ def adapted(settings: Settings, contract: Contract) -> Settings:
         raise ConfigurationError(
             f"psd={settings.simulation.psd!r}: choose 'fixed' or 'amortised', or give a folder of noise curves"
         )
-    if amortised and contract.facts["kind"] != "gravitational wave":
+    if amortised and not contract.has_noise_curves:
         raise ConfigurationError(
             f"psd={settings.simulation.psd!r}: only a GravitationalWaveTransient has noise curves; leave it out"
         )
@@ -128,7 +128,7 @@ def adapted(settings: Settings, contract: Contract) -> Settings:
             )
         representation = replace(settings.representation, kind="amortised" if amortised else "aligned")
         settings = replace(settings, representation=representation)
-    if contract.facts["kind"] == "gravitational wave" or settings.representation.kind == "linear":
+    if contract.has_noise_curves or settings.representation.kind == "linear":
         return settings
     return replace(settings, representation=replace(settings.representation, kind="linear"))
 

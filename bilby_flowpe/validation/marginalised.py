@@ -21,7 +21,7 @@ from bilby.gw.detector import InterferometerList
 from bilby.gw.likelihood import GravitationalWaveTransient
 
 from ..errors import SimulationError
-from ..kinds.recognise import is_plain, is_wave
+from ..kinds.recognise import is_plain
 from ..priors import PriorTransform, copied
 from ..translation.marginalisation import check_marginalisation
 
@@ -57,7 +57,7 @@ def marginalised(
         If the likelihood is no plain one of gravitational waves, a parameter is not searched, or the integral is not that of
         its waveform.
     """
-    if not (is_wave(likelihood) and is_plain(likelihood)):
+    if not is_plain(likelihood):
         raise SimulationError(
             f"likelihood={type(likelihood).__name__}: only a plain GravitationalWaveTransient can be marginalised for a "
             "referee; take one that samples all parameters"

@@ -23,7 +23,7 @@ _RIGHT_ANGLE = np.pi / 2
 
 
 def nearest(distance: Prior) -> float:
-    """Least distance of a prior that may begin at nothing: in amplitudes, nothing has no end."""
+    """Least distance of a prior, kept above zero: the amplitude, one over the distance, would have no upper end."""
     return float(max(distance.minimum, _NEAREST * distance.maximum))
 
 

@@ -1,4 +1,4 @@
-"""What distance, phase, inclination and the place in the sky do to a stored waveform: a complex factor a detector."""
+"""Complex factors by which distance, phase, inclination and sky position change a stored waveform in each detector."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _DARK = 0.02  # least ratio of the plus to the cross response that leaves an edg
 
 
 class Extrinsic:
-    """Algebra on stored polarisations.
+    """Factors that turn stored polarisations into the signal that each detector sees.
 
     Parameters
     ----------
@@ -81,7 +81,7 @@ class Extrinsic:
         return bool(np.max(np.abs(one - other)) <= _REFLECTION_TOLERANCE * np.max(np.abs(one)))
 
     def single_response(self) -> tuple[float, float] | None:
-        """Antenna response of the only detector, where one number each gives what distance and inclination do."""
+        """Antenna response of the only detector, if distance and inclination act through it alone; else ``None``."""
         transform = self.transform
         needed = {DISTANCE, INCLINATION}
         sky_fixed = all(key in transform.fixed for key in PLACE)

@@ -1,6 +1,6 @@
-"""Inner products of many waves with the data: at every time by one Fourier transform each, or at a time of its own for each.
+"""Inner products of many waves with the data of all detectors: at every arrival time, or each at a time of its own.
 
-What one row gives does not depend on the rows that it is computed with, to the last bit.
+Each result is identical, to the last bit, to that of a wave that is computed alone.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ class Track:
 
 
 class Filters:
-    """Of all detectors of a likelihood.
+    """Inner products with the data, summed over the detectors of a likelihood.
 
     Parameters
     ----------
@@ -114,7 +114,7 @@ class Filters:
     def products(
         self, in_bands: list[np.ndarray], rows: Sequence[Row], modes: Sequence[str], times: np.ndarray
     ) -> np.ndarray:
-        """Inner products with the data and squared norms of rows at times of their own, ``[re, im, norm]``: (N, 3)."""
+        """Inner products with the data and squared norms, each row at its own time: ``[re, im, norm]``, (N, 3)."""
         products = np.zeros((len(rows), 3))
         for index, (projection, in_band) in enumerate(zip(self._projections, in_bands, strict=True)):
             signals, norm = projection.signals(in_band, *self._seen(index, rows, modes, times))

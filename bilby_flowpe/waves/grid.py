@@ -54,11 +54,11 @@ class Grid:
         return self.indices.stop - self.indices.start
 
     def is_whole(self, duration: float) -> bool:
-        """Whether nothing of a segment so long is cut away in time."""
+        """Whether the grid keeps all of a segment of ``duration`` seconds."""
         return math.isclose(duration, self.duration, rel_tol=1e-5)
 
     def restrict(self, series: np.ndarray, duration: float) -> np.ndarray:
-        """Whitened frequency series (..., N) of a whole segment, put on this grid: (..., F).
+        """Put whitened frequency series (..., N) of a whole segment on this grid: (..., F).
 
         Cutting is done in time, where white noise stays white, and the result is scaled so that noise keeps its unit
         variance in each real and imaginary part.

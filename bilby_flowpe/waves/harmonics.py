@@ -1,8 +1,8 @@
-r"""Harmonics of a wave: what its phase and its inclination do to it.
+r"""Harmonics of a wave: the terms that turn with its phase, and the factors of inclination.
 
-A wave is a sum of terms that turn with the phase, :math:`h(\phi) = \sum_m c_m e^{i m \phi}`: of one for a pure (2, 2) mode, of
-which the inclination makes real factors, and of as many as there are orders ``m`` else. A few evenly spaced phases give them
-all, by a Fourier transform.
+A wave is a sum of terms that turn with the phase, :math:`h(\phi) = \sum_m c_m e^{i m \phi}`. A pure (2, 2) mode has one term,
+which the inclination multiplies with one real factor for each polarisation. A wave with higher modes has one term for each
+order m; all of them follow from the wave at a few evenly spaced phases, by a discrete Fourier transform.
 """
 
 from __future__ import annotations
@@ -26,7 +26,10 @@ def inclination_factors(theta_jn: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def constant_ratio(plus: np.ndarray, cross: np.ndarray) -> complex | None:
-    """The number that the cross polarisation is the plus one times, if there is one; face on there is, as a rule."""
+    """Constant ratio of the cross to the plus polarisation, or ``None`` where the ratio is no constant.
+
+    Face on it is a constant, as a rule.
+    """
     loudest = int(np.argmax(np.abs(plus)))
     if plus[loudest] == 0:
         return None
@@ -35,7 +38,7 @@ def constant_ratio(plus: np.ndarray, cross: np.ndarray) -> complex | None:
 
 
 def fewest_phases(orders: Sequence[int]) -> int:
-    """Least number of evenly spaced phases that tell terms of these orders apart."""
+    """Least number of evenly spaced phases from which terms of these orders can be told apart."""
     return next(count for count in range(len(orders), 100) if len({order % count for order in orders}) == len(orders))
 
 

@@ -1,9 +1,7 @@
-r"""The phase from its exact conditional, given everything else.
+r"""Inner products of a signal with the data, :math:`\langle h, d \rangle`, and with itself, by the user's own likelihood.
 
-For a signal that turns as :math:`h(\phi) = h(0) e^{i m \phi}` the log likelihood ratio is :math:`\mathrm{Re}(\langle h(0), d
-\rangle e^{-i m \phi}) - \langle h, h \rangle / 2`: with :math:`\kappa = |\langle h(0), d \rangle|` a von Mises density in
-:math:`m \phi`, and under a uniform prior over whole periods the marginal likelihood has :math:`I_0(\kappa)` in place of the
-exponential. One waveform gives both, through the user's own likelihood object, whatever subclass it is.
+With the noise-weighted product :math:`\langle a, b \rangle = (4 / T) \sum_f \overline{a(f)} \, b(f) / S(f)`, summed over
+detectors, the log likelihood ratio is :math:`\mathrm{Re} \langle h, d \rangle - \langle h, h \rangle / 2`.
 """
 
 from __future__ import annotations
@@ -153,15 +151,10 @@ class Projection:
         return signals, norms
 
     def terms(self, signals: np.ndarray) -> np.ndarray:
-        """What the inner products of signals (N, F) with the data are the sums of, (N, F)."""
+        """Terms (N, F) whose sums over frequency are the inner products of signals (N, F) with the data."""
         return signals.conj() * self._data
 
-    def by_mode(self, modes: Sequence[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
-        """Terms of the inner products of polarisations that come at the segment's start, (P, F), and their products, (P, P)."""
-        terms, products = self.complex_by_mode(modes)
-        return terms, products.real
-
-    def complex_by_mode(self, modes: Sequence[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
-        """As :meth:`by_mode`, the products complex."""
-        series = np.stack([mode[self._mask] for mode in modes])
-        return series.conj() * self._data, (series.conj() * self._inverse) @ series.T
+    def of_series(self, series: Sequence[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+        """Terms of the inner products of series with the data, (N, F), and inner products with each other, (N, N) complex."""
+        in_band = np.stack([one[self._mask] for one in series])
+        return in_band.conj() * self._data, (in_band.conj() * self._inverse) @ in_band.T

@@ -64,7 +64,8 @@ class MatchedFilters:
         spectrum = np.zeros((len(self._projections), 2, self.size), dtype=np.complex64)
         norms = np.empty((len(self._projections), 2, 2))
         for index, projection in enumerate(self._projections):
-            spectrum[index][:, projection.bins], norms[index] = projection.by_mode(waves)
+            spectrum[index][:, projection.bins], products = projection.of_series(waves)
+            norms[index] = products.real
         ratio = constant_ratio(*waves)
         if ratio is None:
             return at_times(spectrum, steps).astype(np.complex128), norms
@@ -74,7 +75,7 @@ class MatchedFilters:
     def of_series(self, series: Sequence[np.ndarray], steps: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         """For each detector: inner products of N series with the data, (N, T), and with each other, (N, N), complex."""
         for projection in self._projections:
-            terms, products = projection.complex_by_mode(series)
+            terms, products = projection.of_series(series)
             spectrum = np.zeros((len(series), self.size), dtype=np.complex64)
             spectrum[:, projection.bins] = terms
             yield at_times(spectrum, steps), products

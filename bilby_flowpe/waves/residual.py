@@ -1,4 +1,4 @@
-"""Power that a signal leaves in the data, against what Gaussian noise of the likelihood's curves has."""
+"""Power that is left in the data after a signal is subtracted, compared with that of Gaussian noise."""
 
 from __future__ import annotations
 

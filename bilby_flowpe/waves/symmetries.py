@@ -1,4 +1,4 @@
-r"""What a waveform generator lets one do by algebra, found by trying.
+r"""Symmetries of a waveform generator: which parameters act on its waves by algebra alone, found by trying.
 
 Distance scales the wave. For a waveform of the (2, 2) mode alone the phase turns it, :math:`h(\phi) = h(0) e^{i m \phi}`
 with ``m`` = 2 or -2, and the inclination gives real factors to the face-on wave,
@@ -237,7 +237,7 @@ def _turns(generator: WaveformGenerator, good: list[tuple[Row, Polarisations]], 
 
 
 def _phase_orders(generator: WaveformGenerator, good: list[tuple[Row, Polarisations]]) -> tuple[int, ...]:
-    """Orders of the terms that the wave is a sum of at any phase; none where more than a few would be needed."""
+    """Orders m of the terms ``exp(i m phase)`` that make up the wave; none where more than a few would be needed."""
     phases = 2 * np.pi * np.arange(_PHASES) / _PHASES
     orders = np.arange(_PHASES) - _PHASES // 2
     shares = np.zeros(_PHASES)

@@ -1,4 +1,4 @@
-"""What one waveform call becomes: whitened series of every detector on the network's grid, ready for worker processes."""
+"""Tasks for worker processes: one waveform call each, whitened in every detector and put on the network's grid."""
 
 from __future__ import annotations
 

@@ -32,7 +32,7 @@ CASES = [
 ]
 
 
-@pytest.fixture(params=CASES, ids=lambda case: f"{case[0]}-{'-'.join(case[1].keys)}")
+@pytest.fixture(scope="module", params=CASES, ids=lambda case: f"{case[0]}-{'-'.join(case[1].keys)}")
 def case(request: pytest.FixtureRequest) -> tuple[GravitationalWaveTransient, ExactConditional]:
     name, config = request.param
     likelihood, _ = request.getfixturevalue(f"problem_{name}")
@@ -54,10 +54,18 @@ def marginal(likelihood: GravitationalWaveTransient, exact: ExactConditional, ro
     return exact.log_marginal(products)
 
 
-def test_weights_are_even_and_average_to_the_marginal(case) -> None:
+@pytest.fixture(scope="module")
+def thousand(case) -> tuple[list[dict], np.ndarray]:
+    """A thousand rows of a case, and what its task makes of them."""
     likelihood, exact = case
     task, wanted = exact.task(likelihood), rows(likelihood, exact, 1000)
-    draws = exact.draw(np.array([task(row) for row in wanted]), np.random.default_rng(2))
+    return wanted, np.array([task(row) for row in wanted])
+
+
+def test_weights_are_even_and_average_to_the_marginal(case, thousand) -> None:
+    likelihood, exact = case
+    wanted, products = thousand
+    draws = exact.draw(products, np.random.default_rng(2))
     size = len(wanted)
     average = logsumexp(draws.log_ratio) - np.log(size)
     weights = np.exp(draws.log_ratio - average)
@@ -71,10 +79,10 @@ def test_weights_are_even_and_average_to_the_marginal(case) -> None:
     assert exact.log_average(likelihood, wanted[0]) == pytest.approx(brute, abs=5e-3)
 
 
-def test_draws_follow_the_data(case) -> None:
+def test_draws_follow_the_data(case, thousand) -> None:
     likelihood, exact = case
-    task, wanted = exact.task(likelihood), rows(likelihood, exact, 800)
-    draws = exact.draw(np.array([task(row) for row in wanted]), np.random.default_rng(3))
+    wanted, products = thousand
+    draws = exact.draw(products[:800], np.random.default_rng(3))
     near = np.abs(draws.parameters[TIME] - np.median(draws.parameters[TIME])) < 3e-3
     times = draws.parameters[TIME][near]
     fine = np.linspace(times.min() - 2e-4, times.max() + 2e-4, 200)
@@ -86,10 +94,9 @@ def test_draws_follow_the_data(case) -> None:
     assert kstest(times + 0.3 * np.std(times), lambda x: np.interp(x, fine, cumulative)).pvalue < 1e-3
 
 
-def test_likelihood_of_a_draw_is_the_users_own(case) -> None:
+def test_likelihood_of_a_draw_is_the_users_own(case, thousand) -> None:
     likelihood, exact = case
-    task = exact.task(likelihood)
-    draws = exact.draw(np.array([task(row) for row in rows(likelihood, exact, 20)]), np.random.default_rng(4))
+    draws = exact.draw(thousand[1][:20], np.random.default_rng(4))
     for index in range(20):
         drawn = {key: float(column[index]) for key, column in draws.parameters.items()}
         own = likelihood.log_likelihood_ratio({**likelihood.injection_parameters, **drawn})

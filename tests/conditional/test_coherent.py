@@ -74,6 +74,7 @@ def over_the_prior(likelihood, transform, conditional: CoherentConditional, row:
     return sample, conditional.inner.log_marginal(values)
 
 
+@pytest.mark.training
 @pytest.mark.parametrize(
     ("name", "names"),
     [

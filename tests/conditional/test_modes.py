@@ -67,6 +67,7 @@ def draws(case: Case, conditional: ModesConditional, size: int):
     return conditional.draw(np.array([task(one) for one in conditional.task_rows([row] * size, rng)]), rng)
 
 
+@pytest.mark.training
 def test_weights_average_to_the_sum_over_the_prior(make) -> None:
     likelihood, transform = case = make(6500.0)
     drawn = draws(case, conditional_of(CONFIG, transform), 100)
@@ -82,6 +83,7 @@ def test_weights_average_to_the_sum_over_the_prior(make) -> None:
     assert ours == pytest.approx(brute, abs=4 * error)
 
 
+@pytest.mark.training
 def test_loud_waves_are_drawn_well_and_their_likelihood_is_the_users(make) -> None:
     likelihood, transform = case = make(900.0)
     conditional = conditional_of(CONFIG, transform)

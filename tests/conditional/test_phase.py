@@ -76,7 +76,7 @@ def test_likelihood_of_a_draw_is_the_users_own(rows):
 
 def test_draws_follow_the_likelihood(rows):
     likelihood, parameters = rows
-    fine = np.arange(2048) * 2 * np.pi / 2048
+    fine = np.arange(1024) * 2 * np.pi / 1024
     for row in parameters[:2]:
         products = np.repeat(InnerProducts(likelihood)(row)[None], 4000, axis=0)
         phase = draw_phase(products, ORDER, np.random.default_rng(4)).parameters["phase"]

@@ -45,6 +45,7 @@ def test_constraints_cut_into_the_likelihood() -> None:
     assert 0.1 < inside < 0.9
 
 
+@pytest.mark.training
 def test_bilby_samples_them_with_no_state() -> None:
     """A short dynesty run in a process of its own, where Bilby forbids parameters as state."""
     code = (

@@ -5,17 +5,21 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Iterator
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-pytest.importorskip("distributed")
-
 from bilby_flowpe.errors import ConfigurationError, DataError, SimulationError
 from bilby_flowpe.processes import cluster
 from bilby_flowpe.processes.cluster import DaskEngine, dask_engine
 from bilby_flowpe.processes.parallel import Row, evaluate
+
+pytestmark = [
+    pytest.mark.training,  # a cluster takes seconds to start, and to notice that a worker is gone
+    pytest.mark.skipif(find_spec("distributed") is None, reason="distributed is not installed"),
+]
 
 ROWS = [{"a": float(index)} for index in range(500)]
 

@@ -1,4 +1,4 @@
-"""Trains a toy network in the processes that torchrun started, for the tests of fabric: ``together.py KIND FOLDER [STOP]``."""
+"""Trains toy networks in the processes that torchrun started, for the tests of fabric: ``together.py KINDS FOLDER [STOP]``."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
-from bilby_flowpe.processes.fabric import FabricTeam
 from bilby_flowpe.processes.team import Team
 from bilby_flowpe.training.loop import History, train
 from tests.training.test_loop import KINDS, TINY, FailingToy, Toy, network
@@ -24,10 +23,15 @@ def trained(kind: str, folder: Path, team: Team, stop: int | None = None) -> His
 
 
 def main() -> None:
-    kind, folder, *stop = sys.argv[1:]
+    from bilby_flowpe.processes.fabric import FabricTeam
+
+    kinds, folder, *stop = sys.argv[1:]
     team = FabricTeam()
-    history = trained(kind, Path(folder), team, *map(int, stop))
-    (Path(folder) / f"history{team.rank}.json").write_text(json.dumps({**history.to_dict(), "size": team.size}))
+    for kind in kinds.split(","):
+        own = Path(folder) / kind
+        own.mkdir(exist_ok=True)
+        history = trained(kind, own, team, *map(int, stop))
+        (own / f"history{team.rank}.json").write_text(json.dumps({**history.to_dict(), "size": team.size}))
 
 
 if __name__ == "__main__":

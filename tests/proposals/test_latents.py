@@ -31,7 +31,7 @@ from bilby_flowpe.verdict import judge
 Y, SIGMA = 0.8, 0.5
 LN_Z = float(norm.logpdf(Y, 0, math.hypot(1, SIGMA)))
 POSTERIOR = Y / (1 + SIGMA**2), SIGMA / math.hypot(1, SIGMA)
-SEEDS, DRAWS = 200, 400
+SEEDS, DRAWS = 200, 200
 LATENT = "latent[0]"
 
 

@@ -66,6 +66,7 @@ def test_surprising_data_are_told_and_no_reason_to_refine() -> None:
     assert asked == [None]  # no gravitational-wave data, no residual
 
 
+@pytest.mark.training
 @pytest.mark.parametrize("start", [Start(2.0, 0.1), Start(1.0, 2.0)])
 def test_what_will_not_do_is_refined(start: Start) -> None:
     outcome = sample(Fast((1.0,)), start)
@@ -74,6 +75,7 @@ def test_what_will_not_do_is_refined(start: Start) -> None:
     assert right(outcome)
 
 
+@pytest.mark.training
 def test_without_a_network_no_result_is_better_than_check() -> None:
     outcome = sample(Fast((1.0,)), None)
     assert right(outcome)
@@ -83,6 +85,7 @@ def test_without_a_network_no_result_is_better_than_check() -> None:
     assert "3000 draws from the prior are all" in outcome.verdict.reasons[0]
 
 
+@pytest.mark.training
 def test_a_narrow_mode_that_is_missed_is_no_reliable_result() -> None:
     likelihood, priors, log_evidence = unequal_modes(2, 0.001)
     aim = Target(as_it_stands(problem_of(likelihood, PriorTransform(priors))), use_ratio=False)
@@ -136,6 +139,7 @@ def test_a_tied_posterior_beyond_the_quantiles_of_its_prior_fails() -> None:
     assert "tail of the prior of a" in " ".join(outcome.verdict.reasons)
 
 
+@pytest.mark.training
 def test_a_likelihood_that_is_no_number_is_counted() -> None:
     class Half(Fast):
         def log_likelihood(self, parameters: dict | None = None) -> float:
@@ -184,6 +188,7 @@ def test_a_constant_likelihood_has_parts_that_cannot_disagree() -> None:
     assert not [reason for reason in outcome.verdict.reasons if "disagree" in reason]
 
 
+@pytest.mark.training
 def test_a_network_that_cannot_reach_the_better_mode_is_not_relied_on() -> None:
     """Its weights look well: the mode within its reach is all that it sees."""
     likelihood, blind = Fast((-1.0, 3.0)), Start(-1.0, 0.1, reach=0.8)

@@ -35,6 +35,7 @@ def assert_same(one: Any, other: Any, where: str = "run_statistics") -> None:
         assert one == other, where
 
 
+@pytest.mark.training
 @pytest.mark.parametrize("extension", ["json", "hdf5"])
 def test_a_refined_result_is_saved(tmp_path: Path, extension: str) -> None:
     result = bilby.run_sampler(

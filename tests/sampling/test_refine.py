@@ -94,6 +94,7 @@ def test_the_fast_likelihood_is_the_plain_one() -> None:
     assert Fast((0.2, -1.0)).log_likelihood(row) == pytest.approx(Normals((0.2, -1.0)).log_likelihood(row))
 
 
+@pytest.mark.training
 @pytest.mark.parametrize("centres", [(1.0,), (-2.0, 3.0)])
 def test_from_the_prior(centres: tuple[float, ...]) -> None:
     ready, refinement, batch = refined(Fast(centres), None)
@@ -113,6 +114,7 @@ def test_from_the_prior(centres: tuple[float, ...]) -> None:
     assert temperatures[-1] == 1.0
 
 
+@pytest.mark.training
 @pytest.mark.parametrize(
     ("start", "name"),
     [
@@ -142,6 +144,7 @@ def test_a_budget_that_ends_is_kept_and_said() -> None:
     assert not late.run()
 
 
+@pytest.mark.training
 def test_event_flow_is_a_density_and_learns_a_bend() -> None:
     rng = np.random.default_rng(3)
     x = rng.standard_normal(4000)
@@ -176,6 +179,7 @@ def test_divergence_is_the_closed_form() -> None:
     assert event_flow._divergence(Normal(1), points, weights, log_density) == pytest.approx(expected, abs=5 / size**0.5)
 
 
+@pytest.mark.training
 @pytest.mark.parametrize("bent", [False, True])
 def test_a_flow_is_trained_only_where_normals_do_not_do(monkeypatch: pytest.MonkeyPatch, bent: bool) -> None:
     trained = []
@@ -192,6 +196,7 @@ def test_a_flow_is_trained_only_where_normals_do_not_do(monkeypatch: pytest.Monk
     assert len(trained) == 1 + bent
 
 
+@pytest.mark.training
 def test_event_flow_of_few_points_is_a_normal() -> None:
     """Held-out points decide: ten of them make no flow."""
     rng = np.random.default_rng(4)
@@ -217,6 +222,7 @@ def standing_still(monkeypatch: pytest.MonkeyPatch, width: float) -> Refinement:
     return Refinement(aim, None, 100, Budget(40_000), generator, rng)
 
 
+@pytest.mark.training
 def test_rounds_that_gain_nothing_end_in_words(monkeypatch: pytest.MonkeyPatch) -> None:
     """After one local search, which is not allowed to help here."""
     monkeypatch.setattr("bilby_flowpe.sampling.refine._HIT", np.inf)
@@ -227,6 +233,7 @@ def test_rounds_that_gain_nothing_end_in_words(monkeypatch: pytest.MonkeyPatch) 
     assert refinement.target.meter.n_likelihood < 20_000
 
 
+@pytest.mark.training
 def test_a_local_search_takes_a_path_that_stands_still_to_the_posterior(monkeypatch: pytest.MonkeyPatch) -> None:
     """A mode of a share of 3e-9 of the square, which no draw of the prior meets."""
     refinement = standing_still(monkeypatch, 1e-4)

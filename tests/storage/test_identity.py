@@ -80,6 +80,7 @@ def test_functions_of_bilbys_likelihoods_and_strain(make_problem_hl) -> None:
     assert identity_of(likelihood) != before
 
 
+@pytest.mark.training
 def test_it_outlives_the_process(tmp_path: Path) -> None:
     script = tmp_path / "script.py"
     script.write_text(

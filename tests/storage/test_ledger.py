@@ -174,6 +174,7 @@ def test_a_full_disk_is_said_and_no_more(
     assert caplog.text.count("would be left on the disk") == 1
 
 
+@pytest.mark.training
 def test_a_run_that_ended_leaves_nothing(tmp_path: Path) -> None:
     """At the end of the process; a next run of the same process under the same name is another one."""
     program = (

@@ -32,6 +32,8 @@ from bilby_flowpe.training.settings import Settings, adapted
 from bilby_flowpe.translation.translated import as_it_stands
 from tests.trained import small_settings
 
+pytestmark = pytest.mark.training
+
 TINY = small_settings(steps=30, n_waveforms=300)
 
 

@@ -30,7 +30,7 @@ Trained = tuple[Path, TrainedPosterior]
 
 @pytest.fixture(scope="module")
 def measured(trained_5d: Trained, problem_5d: tuple):
-    return calibrate(trained_5d[1], problem_of(*problem_5d), events=3, draws=300, null_events=60)
+    return calibrate(trained_5d[1], problem_of(*problem_5d), events=2, draws=200, null_events=60)
 
 
 def test_the_best_candidate_is_chosen(measured) -> None:

@@ -20,6 +20,8 @@ from bilby_flowpe.networks import ConditionalNetwork, NetworkConfig, build_netwo
 from bilby_flowpe.training.loop import Batch, History, train
 from bilby_flowpe.training.recipe import COLLAPSED, TrainingConfig, annealed, green2020_training
 
+pytestmark = pytest.mark.training
+
 RESPONSE = np.array([[1.0, 0.4], [-0.3, 0.8], [0.5, 0.5]])
 NOISE = 0.5
 # x ~ N(0, 1) and y = RESPONSE x + NOISE n: the posterior of x has this covariance and this entropy, whatever y is.
