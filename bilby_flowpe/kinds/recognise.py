@@ -13,7 +13,11 @@ import numpy as np
 from bilby.core.likelihood import Likelihood
 from bilby.gw.detector import Interferometer
 from bilby.gw.detector.calibration import Recalibrate
-from bilby.gw.likelihood import BasicGravitationalWaveTransient, GravitationalWaveTransient
+from bilby.gw.likelihood import (
+    BasicGravitationalWaveTransient,
+    GravitationalWaveTransient,
+    RelativeBinningGravitationalWaveTransient,
+)
 
 from ..overrides import replaced
 from ..simulation.noise import Noise
@@ -79,6 +83,16 @@ def has_plain_values(likelihood: Likelihood) -> bool:
 def has_own_frequencies(likelihood: GravitationalWaveTransient) -> bool:
     """Whether a likelihood takes the waveform at the data's own frequencies: no reduced basis, bands or bins."""
     return not replaced(likelihood, GravitationalWaveTransient, ["calculate_snrs"])
+
+
+def has_relative_bins(likelihood: Likelihood) -> bool:
+    """Whether a likelihood interpolates the ratio of the wave to a fiducial one between bins."""
+    return isinstance(likelihood, RelativeBinningGravitationalWaveTransient)
+
+
+def frame_of(likelihood: Likelihood) -> tuple[object, str]:
+    """What the sky position and the time of a likelihood refer to; the basic likelihood of waves has no choice."""
+    return getattr(likelihood, "reference_frame", "sky"), getattr(likelihood, "time_reference", "geocent")
 
 
 def tells_power(likelihood: Likelihood) -> bool:

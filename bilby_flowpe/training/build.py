@@ -146,7 +146,7 @@ class _Builder:
         self.bank = self._simulated(checkpoint)
         self.seconds_simulation = time.monotonic() - self.began
         config, conditional = self._choose_coordinates()
-        representation = self._fit_representation(config)
+        representation = self._fit_representation()
         coordinates = Coordinates(self.prior, config, self.bank.view.arrival)
         stream = Stream(self.bank, representation, coordinates, self.rng, self.generator)
         signals, _, pivot = stream.simulated(4 * 2048)
@@ -279,22 +279,24 @@ class _Builder:
             raise SimulationError(f"none of {list(keys)} changes the simulated data: a network has nothing to learn")
         return learnt
 
-    def _fit_representation(self, config: CoordinateConfig) -> Representation:
-        kind, signals = self.settings.representation, self.bank.signals
-        if kind.kind == "linear":
-            return LinearRepresentation.fit(self.bank, kind, self.rng, self.generator)
+    def _fit_representation(self) -> Representation:
+        config, signals = self.settings.representation, self.bank.signals
+        rng, generator = self.rng, self.generator
+        if config.kind not in ("aligned", "amortised", "series"):
+            return LinearRepresentation.fit(self.bank, config, rng, generator)
         if signals is None:
-            raise ConfigurationError(f"representation kind={kind.kind!r} needs gravitational-wave data: use 'linear'")
-        if kind.kind == "series":
-            return SeriesRepresentation.fit(signals, self.rng, self.generator)
+            raise ConfigurationError(f"representation kind={config.kind!r} needs gravitational-wave data: use 'linear'")
         # A free turn of the signal carries no news; where the phase acts otherwise, the angle found does.
         free = conditional_obstacle(self.prior, signals.extrinsic.symmetries.phase_order) is None
         representation: AmortisedRepresentation | AlignedRepresentation
-        if kind.kind == "aligned":
-            representation = aligned = AlignedRepresentation.fit(signals, kind, not free, self.rng, self.generator)
-        else:
-            representation = AmortisedRepresentation.fit(signals, kind, not free, self.rng, self.generator)
-            aligned = representation.aligned
+        match config.kind:
+            case "series":
+                return SeriesRepresentation.fit(signals, rng, generator)
+            case "aligned":
+                representation = aligned = AlignedRepresentation.fit(signals, config, not free, rng, generator)
+            case _:
+                representation = AmortisedRepresentation.fit(signals, config, not free, rng, generator)
+                aligned = representation.aligned
         compressor = aligned.compressor
         logger.info(
             f"{compressor.features} components keep all of the held-out signals' squared signal-to-noise ratio but "

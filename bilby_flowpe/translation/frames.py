@@ -8,11 +8,13 @@ one to the other by :math:`\sin(\mathrm{zenith}) \, d\mathrm{zenith} \, d\mathrm
 from __future__ import annotations
 
 import numpy as np
+from bilby.core.likelihood import Likelihood
 from bilby.core.prior import Cosine, DeltaFunction, PriorDict, Uniform
 from bilby.gw.likelihood import GravitationalWaveTransient
 from bilby.gw.utils import zenith_azimuth_to_theta_phi
 
 from ..errors import SimulationError
+from ..kinds.recognise import frame_of
 from ..names import DEC, RA, SKY, TIME
 from ..priors import Parameters, PriorTransform, copied
 from ..waves.detectors import Detector, direction, sidereal_time
@@ -157,9 +159,9 @@ class Frame:
         return np.arccos(np.clip(z, -1, 1)), np.arctan2(y, x) % (2 * np.pi)
 
 
-def needs_frame(likelihood: object) -> bool:
+def needs_frame(likelihood: Likelihood) -> bool:
     """Whether a likelihood's parameters of sky or time are others than right ascension, declination and geocentric time."""
-    frame, time = getattr(likelihood, "reference_frame", "sky"), getattr(likelihood, "time_reference", "geocent")
+    frame, time = frame_of(likelihood)
     return frame != "sky" or time != "geocent"
 
 

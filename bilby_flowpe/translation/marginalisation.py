@@ -18,9 +18,10 @@ from typing import Any
 import numpy as np
 from bilby.core.likelihood import Likelihood
 from bilby.core.prior import DeltaFunction, Prior, Uniform
-from bilby.gw.likelihood import GravitationalWaveTransient, RelativeBinningGravitationalWaveTransient
+from bilby.gw.likelihood import GravitationalWaveTransient
 
 from ..errors import SimulationError
+from ..kinds.recognise import has_relative_bins
 from ..names import TIME, TIME_JITTER
 from ..priors import PriorTransform
 from ..processes.parallel import make_rows
@@ -180,7 +181,7 @@ def _of_the_time(given: GravitationalWaveTransient, jitter: Prior | None) -> lis
     prior = given.priors[TIME]
     if not np.all(np.isfinite([prior.minimum, prior.maximum])):
         found.append(f"its prior of the time, {prior!r}, has no finite range")
-    if isinstance(given, RelativeBinningGravitationalWaveTransient):
+    if has_relative_bins(given):
         found.append("its relative binning is around a signal at the start of the data")
     if jitter is None or isinstance(jitter, DeltaFunction):
         found.append("its sum over times has no time_jitter and skips what is between them")
