@@ -58,11 +58,6 @@ def called(likelihood: Likelihood, row: Row, use_ratio: bool) -> Any:
         ) from error
 
 
-def has_ratio(likelihood: Likelihood) -> bool:
-    """Whether the likelihood of noise alone is known, so that either form can be had from the other."""
-    return bool(np.isfinite(float(likelihood.noise_log_likelihood())))
-
-
 def gives_ratio(likelihood: Likelihood, rows: Sequence[Row]) -> bool:
     """Whether the ratio to the likelihood of noise alone is a number at any of some rows.
 
