@@ -24,6 +24,7 @@ from ..proposals.charts import raw_draws
 from ..proposals.mixture import flow_alone
 from ..sampling.budget import Budget
 from ..sampling.event import EventSampler, Wanted
+from ..sampling.outcome import KnownOfData
 from ..sampling.weighing import Target
 from ..sampling.weighted import WeightedDraws
 from ..translation.translated import as_it_stands
@@ -139,13 +140,7 @@ def _measure_event(model: TrainedPosterior, problem: Problem, config: CoverageCo
     bound = model.bind_to(event.problem)
     ranks = _Ranks(event, rng)
     ratio = event.problem.has_ratio
-    raw = _raw(
-        bound,
-        Target(as_it_stands(event.problem), ratio, bound.conditional),
-        config,
-        generator,
-        rng,
-    )
+    raw = _raw(bound, Target(as_it_stands(event.problem), ratio, bound.conditional), config, generator, rng)
     sampler = EventSampler(
         Target(as_it_stands(event.problem), ratio, bound.conditional),
         bound,
@@ -154,10 +149,9 @@ def _measure_event(model: TrainedPosterior, problem: Problem, config: CoverageCo
         Budget(config.evaluations, None),
         generator,
         rng,
-        bound.log_likelihood_found,
-        bound.surprise,
+        KnownOfData.by(bound),
     )
-    outcome = sampler()
+    outcome = sampler.run()
     rows = outcome.rows
     return EventCoverage(
         raw=ranks.of_draws(raw.parameters, raw.log_density) | ranks.of_parameters(raw.more),
