@@ -297,8 +297,7 @@ def _efficiency(weighted: WeightedDraws, shares: Shares | None) -> float:
         # Its own draws alone: where others went, its tails are too thin for its weights to have a variance.
         own = weighted.draws.part == 0
         log_flow = np.where(alive[own], log_w[own] + np.where(alive[own], log_q[own] - parts[own, 0], 0), -np.inf)
-        efficiency: float = effective_sample_size(log_flow) / max(own.sum(), 1)
-        return efficiency
+        return effective_sample_size(log_flow) / max(own.sum(), 1)
     log_w, log_q, parts = log_w[alive], log_q[alive], parts[alive]
     chosen = np.zeros(len(_PILOT))
     chosen[0] = 1 - shares.broad - shares.prior

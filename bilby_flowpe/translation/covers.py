@@ -216,8 +216,7 @@ def _log_density(dist: BaseJointPriorDist, rows: np.ndarray) -> np.ndarray:
     shares = np.log(np.asarray(dist.weights, dtype=np.float64) / np.sum(dist.weights)) - np.log(_within(dist))
     modes = [multivariate_normal(mu, cov).logpdf(rows) for mu, cov in zip(dist.mus, dist.covs, strict=True)]
     terms = [share + np.atleast_1d(mode) for share, mode in zip(shares, modes, strict=True)]
-    log_density: np.ndarray = logsumexp(terms, axis=0)
-    return log_density
+    return logsumexp(terms, axis=0)
 
 
 def _within(dist: MultivariateGaussianDist) -> np.ndarray:

@@ -138,8 +138,7 @@ class _Linear:
 
         def factor(u: np.ndarray) -> np.ndarray:
             errors = {**fixed, **_errors(priors, u)}
-            values: np.ndarray = model.get_calibration_factor(frequencies, prefix=model.prefix, **errors)
-            return values
+            return model.get_calibration_factor(frequencies, prefix=model.prefix, **errors)
 
         units = np.eye(len(priors))[places]
         return cls(

@@ -194,8 +194,7 @@ def _raw(
 
 def _log_density(weighted: WeightedDraws) -> np.ndarray:
     """Of the posterior, unnormalised."""
-    log_density: np.ndarray = weighted.log_likelihood + weighted.log_prior
-    return log_density
+    return weighted.log_likelihood + weighted.log_prior
 
 
 class _Ranks:
