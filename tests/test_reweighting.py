@@ -226,6 +226,7 @@ def fixed_result(tmp_path: Path, least: float | None = None) -> Result:
     )  # fmt: skip
 
 
+@pytest.mark.training
 def test_likelihoods_are_of_the_values_that_were_fixed(tmp_path: Path) -> None:
     before = fixed_result(tmp_path)
     for other in ({"b": 3.0}, {}):

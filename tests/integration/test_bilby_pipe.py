@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -17,9 +18,10 @@ import pytest
 from bilby.core.result import Result, read_in_result
 from scipy.special import logsumexp
 
-pytest.importorskip("bilby_pipe", reason="bilby_pipe is not installed")
-
-pytestmark = pytest.mark.slow
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(find_spec("bilby_pipe") is None, reason="bilby_pipe is not installed"),
+]
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 PROGRAMS = Path(sys.executable).parent

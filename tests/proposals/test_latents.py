@@ -118,6 +118,7 @@ def evidence(chart: Pairs, seed: int, draws: int = DRAWS, mixture: bool = False)
     return weighted.log_weights
 
 
+@pytest.mark.training
 @pytest.mark.parametrize("name", encoders())
 def test_any_encoder_is_unbiased_and_has_the_variance_of_the_closed_form(name: str) -> None:
     chart = Pairs(encoders()[name])

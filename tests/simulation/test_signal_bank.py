@@ -168,6 +168,7 @@ class TestSignals:
 
 
 @pytest.mark.parametrize("name", NAMES)
+@pytest.mark.training
 class TestReducedGrid:
     """The band narrowed, and in four seconds of data the stretch shortened, as the pilot signals allow."""
 
@@ -302,6 +303,7 @@ class TestNoise:
         assert np.all(simulator.draw(5, np.random.default_rng(0)).data[:, 1].numpy()[:, outside] == 0)
 
 
+@pytest.mark.training
 class TestFlattening:
     def test_signals_are_kept_with_weight_g_of_their_loudness(self, problem_8d, transform_8d):
         plain = simulate(problem_8d, transform_8d, n_waveforms=400, flatten_snr=False)

@@ -15,6 +15,8 @@ from bilby_flowpe.priors import PriorTransform
 from bilby_flowpe.translation.source_masses import SourceMasses, source_masses
 from bilby_flowpe.translation.translate import translated
 
+pytestmark = pytest.mark.training  # redshifts of 400000 draws normalise each of three priors
+
 DISTANCE = {"luminosity_distance": PowerLaw(2, 300, 3000)}
 FORMS: dict[str, dict[str, Any]] = {
     "chirp mass": {"chirp_mass_source": Uniform(20, 30), "mass_ratio": Uniform(0.5, 1), **DISTANCE},
@@ -67,7 +69,6 @@ def test_density_asked_for_is_normalised_over_the_plain_prior(case) -> None:
     assert abs(np.mean(without) - 1) > 4 * error
 
 
-@pytest.mark.training
 def test_weighted_draws_follow_the_prior_asked_for() -> None:
     priors = BBHPriorDict(dictionary=dict(FORMS["chirp mass"]))
     asked = PriorTransform(priors)
@@ -100,7 +101,6 @@ def test_what_is_left_as_it_is(changes: dict[str, Any]) -> None:
     assert source_masses(PriorTransform(kept)) == ()
 
 
-@pytest.mark.training
 def test_a_likelihood_is_translated_where_its_waveform_allows(problem_hl: tuple) -> None:
     given, priors = problem_hl
     source = BBHPriorDict(dictionary={**priors, "mass_1_source": Uniform(20, 40), "mass_2_source": Uniform(20, 40)})
@@ -118,7 +118,6 @@ def test_a_likelihood_is_translated_where_its_waveform_allows(problem_hl: tuple)
     assert translated(likelihood, priors).is_asked
 
 
-@pytest.mark.training
 def test_a_distance_that_is_integrated_out_is_bilbys(problem_hl: tuple) -> None:
     """Bilby converts source masses at one distance: its marginalised likelihood is another problem, sampled as it stands."""
     given, priors = problem_hl
