@@ -9,19 +9,20 @@ import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from bilby.core.utils import logger
-from safetensors import SafetensorError, safe_open
+from safetensors import safe_open
 
 from .contract import Contract, Match
 from .errors import ConfigurationError, ModelError
 from .model import SHIPPED, TrainedPosterior
-from .storage.folder import WEIGHTS
+from .storage.folder import DESCRIPTION, WEIGHTS, reading
 from .training.recipe import TrainingConfig, has_learnt
-from .training.settings import Settings, adapted
+from .training.settings import Settings, adapted, kind_of
 
 _CACHE_VARIABLE = "BILBY_FLOWPE_CACHE"
 _LEAST_FREE = 64 * 2**20
@@ -94,30 +95,28 @@ def nearest_refused(
     return folder.name, match.refusals
 
 
-def _matches(contract: Contract, settings: Settings, cache: str | None) -> Iterator[tuple[Path, float, Match]]:
+def _matches(contract: Contract, settings: Settings, cache: str | None) -> list[tuple[Path, float, Match]]:
     """Every model of the choices asked for and of enough training: folder, seconds trained, and how it matches the problem."""
     settings = adapted(settings, contract)
+    matches = []
     for folder in _candidates(cache):
-        found = None
         with _passing_over(folder):
-            described = json.loads((folder / "model.json").read_text())
-            if (
-                described["contract"]["kind"] != contract.facts["kind"]
-                or _kind(described["settings"]) != settings.kind()
-            ):
+            described = _described(folder)
+            if (described.kind, described.choices) != (contract.facts["kind"], settings.kind()):
                 continue
-            if folder.parent != SHIPPED and not _trained_enough(described, settings.training):
+            if folder.parent != SHIPPED and not described.trained_enough(settings.training):
                 continue
-            if not has_learnt(described["history"], described["information"]):
+            if not described.has_learnt:
                 logger.info(
                     f"Passing over the model in {folder}: its training ended before it knew more than the prior"
                 )
                 continue
-            tolerance = described["information"].get("psd_tolerance", 0.0)
-            seconds = float(described["history"]["seconds"][-1])
-            found = folder, seconds, _contract(folder, described).match(contract, tolerance)
-        if found is not None:
-            yield found
+            own = _contract(folder, described.facts)
+            # What is wrong with facts or arrays shows where they are compared.
+            with reading(folder):
+                match = own.match(contract, described.tolerance)
+            matches.append((folder, described.seconds, match))
+    return matches
 
 
 def new_folder(contract: Contract, settings: Settings, cache: str | None = None) -> Path:
@@ -160,49 +159,85 @@ def _candidates(cache: str | None) -> Iterator[Path]:
 
 @contextmanager
 def _passing_over(folder: Path) -> Iterator[None]:
-    """Damaged and outdated models are no errors here, but said."""
+    """Damaged and outdated models are no errors here, but said; errors of another kind are the package's own."""
     try:
         yield
-    except (ModelError, SafetensorError, OSError, ArithmeticError, AttributeError, LookupError, MemoryError, RuntimeError,
-            TypeError, ValueError) as error:  # fmt: skip
+    except (ModelError, OSError) as error:
         logger.warning(f"Passing over the model in {folder}: {error}")
 
 
-def _contract(folder: Path, described: dict[str, Any]) -> Contract:
+@dataclass(frozen=True)
+class _Described:
+    """What a model's folder says of it, without its network.
+
+    Attributes
+    ----------
+    kind
+        Kind of the data that it was trained for.
+    choices
+        Choices that make one model another.
+    facts
+        Facts of its contract.
+    tolerance
+        Difference of the noise curves that it tolerates.
+    limits, made
+        Steps and seconds that its training was given, and that it took.
+    has_learnt
+        Whether it knows more than the prior.
+    """
+
+    kind: str
+    choices: dict[str, Any]
+    facts: dict[str, Any]
+    tolerance: float
+    limits: tuple[float, float]
+    made: tuple[float, float]
+    has_learnt: bool
+
+    @property
+    def seconds(self) -> float:
+        """Seconds that the training took."""
+        return self.made[1]
+
+    def trained_enough(self, asked: TrainingConfig) -> bool:
+        """Whether the training is that which is asked for: one made in a hurry does not stand in for a proper one."""
+        wanted = _limits(asked.max_steps, asked.max_time)
+        made_one = any(np.isfinite(limit) and made >= limit for made, limit in zip(self.made, wanted, strict=True))
+        # Given as much, it may have stopped early.
+        return made_one or all(given >= limit for given, limit in zip(self.limits, wanted, strict=True))
+
+
+def _described(folder: Path) -> _Described:
+    """Read what a model's folder says of it.
+
+    Raises
+    ------
+    ModelError
+        If anything of it is missing or is not what it should be.
+    """
+    with reading(folder):
+        described = json.loads((folder / DESCRIPTION).read_text())
+        facts, information, history = described["contract"], described["information"], described["history"]
+        training = described["settings"]["training"]
+        return _Described(
+            kind=facts["kind"],
+            choices=kind_of(described["settings"]),
+            facts=facts,
+            tolerance=information.get("psd_tolerance", 0.0),
+            limits=_limits(training["max_steps"], training["max_time"]),
+            made=(float(history["step"][-1]), float(history["seconds"][-1])),
+            has_learnt=has_learnt(history, information),
+        )
+
+
+def _contract(folder: Path, facts: dict[str, Any]) -> Contract:
     """Contract of a model, without reading the network."""
     prefix = "contract."
-    with safe_open(folder / WEIGHTS, framework="np") as file:
+    with reading(folder), safe_open(folder / WEIGHTS, framework="np") as file:
         names = [name for name in file.keys() if name.startswith(prefix)]  # noqa: SIM118, it is no dictionary
-        return Contract(described["contract"], {name.removeprefix(prefix): file.get_tensor(name) for name in names})
+        return Contract(facts, {name.removeprefix(prefix): file.get_tensor(name) for name in names})
 
 
-def _trained_enough(described: dict[str, Any], asked: TrainingConfig) -> bool:
-    """Whether a model had the training that is asked for: one made in a hurry does not stand in for a proper one."""
-    had, history = described["settings"]["training"], described["history"]
-    if asked.max_steps is not None and history["step"][-1] >= asked.max_steps:
-        return True
-    if asked.max_time is not None and history["seconds"][-1] >= asked.max_time:
-        return True
-
-    def limits(steps: float | None, seconds: float | None) -> tuple[float, float]:
-        return (np.inf if steps is None else steps, np.inf if seconds is None else seconds)
-
-    # Given as much, it may have stopped early.
-    allowed, wanted = limits(had["max_steps"], had["max_time"]), limits(asked.max_steps, asked.max_time)
-    return all(one >= other for one, other in zip(allowed, wanted, strict=True))
-
-
-def _kind(described: dict[str, Any]) -> dict[str, Any]:
-    """What :meth:`Settings.kind` gives, of settings read from a model."""
-    kind = {
-        "family": described["network"]["family"],
-        "phase": described["phase"],
-        # Before there was a choice, the network had it.
-        "distance": described.get("distance", "network"),
-        "time": described.get("time", "network"),
-        # The packaged ones know the place: nothing is left to choose.
-        "sky": described.get("sky", "conditional"),
-        "representation": described["representation"]["kind"],
-        "psd": described["simulation"].get("psd", "fixed"),
-    }
-    return {**kind, "fold_phase": described["fold_phase"]} if described["phase"] == "network" else kind
+def _limits(steps: float | None, seconds: float | None) -> tuple[float, float]:
+    """Limits of a training in steps and seconds, infinite where there is none."""
+    return np.inf if steps is None else float(steps), np.inf if seconds is None else float(seconds)

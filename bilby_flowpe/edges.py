@@ -243,5 +243,4 @@ def _log_area(first: float, last: float) -> float:
 def _quantiles(values: np.ndarray, weights: np.ndarray, *levels: float) -> np.ndarray:
     order = np.argsort(values)
     total = np.cumsum(weights[order])
-    at: np.ndarray = values[order][np.minimum(np.searchsorted(total / total[-1], levels), len(values) - 1)]
-    return at
+    return values[order][np.minimum(np.searchsorted(total / total[-1], levels), len(values) - 1)]

@@ -86,8 +86,8 @@ class ModelChoice:
         self.seconds[stage] = round(self.seconds.get(stage, 0.0) + time.monotonic() - began, 3)
         return done
 
-    def __call__(self) -> tuple[BoundPosterior | None, str, Conditional | None]:
-        """A model bound to the data and its name, or none; and what is drawn from its conditional.
+    def choose(self) -> tuple[BoundPosterior | None, str, Conditional | None]:
+        """Return a model bound to the data and its name, or none; and what is drawn from its conditional.
 
         A problem that no network can learn is sampled without one; one line in the log says why.
         """
@@ -148,7 +148,8 @@ class ModelChoice:
         if not self.kwargs["resume"]:
             checkpoint.unlink(missing_ok=True)
         model = self._timed("training", lambda: self._trained(settings, checkpoint))
-        from .plotting import plot_history  # pyplot and corner take half a second to import; most runs train nothing
+        # Imported here: pyplot and corner take seconds to load, and most runs train nothing.
+        from .plotting import plot_history
 
         plot_history(model.history, scratch / "training.png")
         # In Bilby's test mode nobody expects it to have learnt anything.

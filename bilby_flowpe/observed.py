@@ -145,10 +145,9 @@ def noise_curve(
 
 def _periodograms(values: np.ndarray, rate: float, size: int, alpha: float) -> np.ndarray:
     """One-sided power spectral densities (F, S) of S segments, halves overlapping."""
-    power: np.ndarray = spectrogram(
+    return spectrogram(
         values, fs=rate, window=("tukey", alpha), nperseg=size, noverlap=size // 2, detrend="constant", mode="psd"
     )[2]
-    return power
 
 
 def _median(powers: list[np.ndarray]) -> np.ndarray:
@@ -160,8 +159,7 @@ def _median(powers: list[np.ndarray]) -> np.ndarray:
     halves = [np.concatenate([power[:, first::2] for power in powers], axis=1) for first in (0, 1)]
     counts = [half.shape[1] for half in halves]
     medians = [np.median(half, axis=1) / _median_bias(half.shape[1]) for half in halves if half.shape[1]]
-    values: np.ndarray = np.average(medians, axis=0, weights=[count for count in counts if count])
-    return values
+    return np.average(medians, axis=0, weights=[count for count in counts if count])
 
 
 def _median_bias(count: int) -> float:

@@ -245,8 +245,7 @@ def _seconds_without(quality: StateVector, words: str, times: np.ndarray) -> np.
     set_ = (np.asarray(quality.value, dtype=np.int64) >> bits[0]) & 1
     second = np.floor((times - float(quality.span[0])) / float(quality.dx.value) + 1e-9).astype(int)
     inside = (second >= 0) & (second < len(set_))
-    missing: np.ndarray = inside & (set_[np.clip(second, 0, len(set_) - 1)] == 0)
-    return missing
+    return inside & (set_[np.clip(second, 0, len(set_) - 1)] == 0)
 
 
 def _said(spans: Sequence[Span]) -> str:

@@ -53,8 +53,7 @@ class ByDraws(Prior):
 
     def get_instantiation_dict(self) -> dict[str, Any]:
         """Arguments of the prior that is drawn from."""
-        arguments: dict[str, Any] = self.given.get_instantiation_dict()
-        return arguments
+        return self.given.get_instantiation_dict()
 
     def rescale(self, val: Any) -> Any:
         """Values at quantiles, of the prior itself."""

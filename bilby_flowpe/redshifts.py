@@ -27,5 +27,4 @@ class Redshifts:
 
     def __call__(self, distance: np.ndarray) -> np.ndarray:
         """Redshift at distances in Mpc, (N,); beyond an end, of that end."""
-        redshift: np.ndarray = np.exp(self._spline(np.log(np.clip(distance, *self.ends))))
-        return redshift
+        return np.exp(self._spline(np.log(np.clip(distance, *self.ends))))

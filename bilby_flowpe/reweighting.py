@@ -9,31 +9,29 @@ said of the first result stays true of the second. A prior that reaches beyond t
 from __future__ import annotations
 
 import copy
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
 from bilby.core.likelihood import Likelihood
 from bilby.core.prior import PriorDict
 from bilby.core.result import Result
-from bilby.core.utils import logger
 
 from .arguments.kinds import check_seed, whole
 from .arguments.table import check_npool
 from .errors import ConfigurationError, DataError, PriorError
-from .importance import equal_weight_rows, normalised_weights, summarise
+from .importance import equal_weight_rows, summarise
 from .kinds.recognise import marginalised
 from .priors import Parameters
 from .processes.parallel import evaluate, make_rows
-from .statistics import KEY, is_merged, statistics_of
+from .results import Drawn, KeptDraws, error_of_evidence, fill, kept_draws
 from .translation.covers import AnyPrior
 from .translation.own_likelihood import LogLikelihood, gives_ratio
-from .verdict import Findings, judge
+from .verdict import Findings, Verdict, judge
+from .verdict.grade import RANKS, Grade
 
 __all__ = ["reweight"]
 
-_GRADES = ("reliable", "check", "failed")
-_NOT_PARAMETERS = ("weights", "log_likelihood", "log_prior")
-_PRIOR_DRAWS = 20_000
+_PRIOR_DRAWS = 20_000  # a share of 1.5e-4 of the prior is found with a probability of 95%
 _RATIOS_TRIED = 16  # draws of which one with a ratio is enough
 _WITHOUT_VALUE = 1e-3  # of the weight: what the error of an evidence does not show
 
@@ -87,122 +85,142 @@ def reweight(
     npool, n_posterior, seed = check_npool(npool), whole("n_posterior", n_posterior), check_seed("seed", seed)
     if likelihood is not None and not isinstance(likelihood, Likelihood):
         raise DataError(f"likelihood={likelihood!r}: give a likelihood of Bilby's, or leave it out")
-    statistics = statistics_of(result)
-    merged = is_merged(result)
-    # Bilby's property raises where there are none.
-    table = getattr(result, "_nested_samples", None)
-    if table is None or not statistics.get("importance_weighted") or "log_prior" not in table:
-        raise DataError(
-            f"the result {result.label!r} of {result.sampler} has no weighted draws of flowpe: give one of a run with "
-            "importance=True" + (", not one that was merged: reweight its runs, and merge these" if merged else "")
-        )
-    keys = tuple(key for key in table if key not in _NOT_PARAMETERS)
+    kept = kept_draws(result)
     new = AnyPrior(result.priors if priors is None else priors)
-    if {*new.keys} != {*keys}:
-        raise PriorError(
-            f"priors search for {sorted(new.keys)}, the draws are of {sorted(keys)}: give priors of these parameters"
-        )
-    _check_likelihood(likelihood, statistics)
-    if priors is not None:
-        old = AnyPrior(result.priors)
-        if likelihood is None and new.fixed != old.fixed:
-            raise PriorError(
-                f"priors fix {new.fixed}, those of the result {result.label!r} {old.fixed}, and its likelihoods are of these: "
-                "fix the same values, or give the likelihood, too"
-            )
-        beyond = new.share_beyond(old, _PRIOR_DRAWS, np.random.default_rng(seed))
-        if beyond > 0:
-            raise PriorError(
-                f"{beyond:.3g} of the new priors lies where those of the result {result.label!r} allow nothing and no draw is: "
-                "give priors inside them, or run the sampler with the new ones"
-            )
-    sample: Parameters = {key: table[key].to_numpy(dtype=np.float64) for key in keys}
-    if (
-        likelihood is not None
-        and result.use_ratio
-        and not gives_ratio(
-            likelihood, make_rows(new.fixed, {key: value[:_RATIOS_TRIED] for key, value in sample.items()})
-        )
-    ):
-        raise ConfigurationError(
-            f"likelihood={type(likelihood).__name__} has no likelihood of noise alone, and the result {result.label!r} was run "
-            "with use_ratio=True: give another, or run without"
-        )
-    weights, log_likelihood, log_prior = (table[key].to_numpy() for key in ("weights", "log_likelihood", "log_prior"))
-    new_likelihood, spent, nan_share = log_likelihood, 0, 0.0
-    log_ratio = np.zeros(len(table))
-    if likelihood is not None:
-        new_likelihood, nan_share = _evaluated(likelihood, bool(result.use_ratio), new.fixed, sample, npool)
-        spent = len(table)
-        log_ratio += _difference(new_likelihood, log_likelihood, weights)
-    new_prior = log_prior if priors is None else new.log_prob(sample)
-    if priors is not None:
-        log_ratio += new_prior - log_prior
-    # Rows of no weight were drawn, and count.
-    n_draws, old_evidence = int(statistics["n_draws"]), float(statistics["log_evidence"])
-    log_weights = np.full(n_draws, -np.inf)
-    with np.errstate(divide="ignore"):
-        log_weights[: len(table)] = np.log(weights * n_draws) + old_evidence + log_ratio
-    other = _copied(result, label or f"{result.label}_reweighted")
+    _check(kept, new, likelihood, priors is not None, seed)
+    values = _values(kept, new, likelihood, priors is not None, npool)
+    log_weights = kept.log_weights(values.log_ratio)
+    rows, available = equal_weight_rows(log_weights, n_posterior, np.random.default_rng(seed))
+    summary = summarise(log_weights)
+    findings = Findings(n_posterior=available, nan_share=values.nan_share)
+    verdict = _verdict(kept, judge(summary, findings=findings), likelihood is not None)
+    table = kept.table.assign(log_likelihood=values.log_likelihood, log_prior=values.log_prior)
+    drawn = Drawn(table, rows, log_weights, summary, error_of_evidence(summary, new.log_normalisation_err))
+    other = copy.copy(result)
+    other.label = label or f"{result.label}_reweighted"
     if priors is not None:
         other.priors = copy.deepcopy(priors)
-    available = _fill(
-        other, log_weights, sample, new_likelihood, new_prior, new.fixed, n_posterior, np.random.default_rng(seed)
-    )
+    statistics = {
+        "marginalised": kept.statistics.get("marginalised", []),
+        "reweighted_from": result.label,
+        "seed": kept.statistics.get("seed"),
+    }
+    fill(other, drawn, verdict, values.n_likelihood, statistics)
+    other.posterior = table.iloc[rows].drop(columns="weights").reset_index(drop=True).assign(**new.fixed)
     if likelihood is not None:
         other.log_noise_evidence = float(likelihood.noise_log_likelihood())
-    summary = summarise(log_weights)
-    other.log_evidence = other.log_bayes_factor = summary.log_evidence
-    if result.use_ratio:
-        other.log_evidence = summary.log_evidence + other.log_noise_evidence
-    else:
-        other.log_bayes_factor = other.log_evidence - other.log_noise_evidence
-    other.log_evidence_err = float(np.hypot(summary.log_evidence_err, new.log_normalisation_err))
-    other.num_likelihood_evaluations = spent
-    verdict = judge(summary, findings=Findings(n_posterior=available, nan_share=nan_share))
-    # What is wrong with the draws, a mode that they miss, is wrong with any weights of theirs.
-    before = [f"of the run itself: {reason}" for reason in statistics.get("reasons", [])]
-    of_zero = _draws_of_zero(statistics) if likelihood is not None else 0
-    if of_zero:
-        before.insert(
-            0,
-            f"{of_zero} of {n_draws} draws had no likelihood in the result and are not kept there: what the new one allows of "
-            "them is missing",
-        )
-    grade = max(
-        verdict.grade, str(statistics.get("verdict", "failed")), "check" if of_zero else "reliable", key=_GRADES.index
-    )
-    reasons = [*verdict.reasons, *before]
-    other.meta_data = {
-        **result.meta_data,
-        KEY: {
-            **summary.to_dict(),
-            "importance_weighted": True,
-            "n_posterior": len(other.posterior),
-            "n_likelihood_evaluations": spent,
-            "marginalised": statistics.get("marginalised", []),
-            "reweighted_from": result.label,
-            "seed": statistics.get("seed"),
-            "verdict": grade,
-            "reasons": reasons,
-        },
-    }
-    message = f"Verdict: {grade}" + "".join(f"; {reason}" for reason in reasons)
-    (logger.info if grade == "reliable" else logger.warning)(message)
+    _set_evidences(other, summary.log_evidence)
     return other
 
 
-def _draws_of_zero(statistics: dict[str, Any]) -> int:
-    """Draws inside the prior that had no likelihood, the rows of which no result keeps."""
-    return max(int(statistics["n_draws"] - statistics["n_finite"] - statistics.get("n_outside_prior", 0)), 0)
+@dataclass(frozen=True)
+class _Values:
+    """Values of the draws under the new likelihood and prior, (N,) each.
+
+    Attributes
+    ----------
+    log_likelihood, log_prior
+        The new ones, or those of the result where they stay.
+    log_ratio
+        Logarithm of new likelihood times prior over the old.
+    n_likelihood
+        Likelihood evaluations that were spent.
+    nan_share
+        Share of these that are no numbers.
+    """
+
+    log_likelihood: np.ndarray
+    log_prior: np.ndarray
+    log_ratio: np.ndarray
+    n_likelihood: int
+    nan_share: float
 
 
-def _check_likelihood(likelihood: Likelihood | None, statistics: dict[str, Any]) -> None:
-    """Values of likelihoods that integrate different parameters out are no ratio of the same thing."""
-    if likelihood is None:
+def _values(kept: KeptDraws, new: AnyPrior, likelihood: Likelihood | None, new_priors: bool, npool: int) -> _Values:
+    log_likelihood, log_prior = kept.column("log_likelihood"), kept.column("log_prior")
+    spent, nan_share = 0, 0.0
+    log_ratio = np.zeros(len(kept.table))
+    if likelihood is not None:
+        before, spent = log_likelihood, len(kept.table)
+        log_likelihood, nan_share = _evaluated(
+            likelihood, bool(kept.result.use_ratio), new.fixed, kept.parameters, npool
+        )
+        log_ratio += _difference(log_likelihood, before, kept.column("weights"))
+    if new_priors:
+        log_prior = new.log_prob(kept.parameters)
+        log_ratio += log_prior - kept.column("log_prior")
+    return _Values(log_likelihood, log_prior, log_ratio, spent, nan_share)
+
+
+def _check(kept: KeptDraws, new: AnyPrior, likelihood: Likelihood | None, new_priors: bool, seed: int) -> None:
+    """Refuse a likelihood or prior that the draws cannot be weighted by."""
+    if {*new.keys} != {*kept.keys}:
+        raise PriorError(
+            f"priors search for {sorted(new.keys)}, the draws are of {sorted(kept.keys)}: give priors of these parameters"
+        )
+    if likelihood is not None:
+        _check_marginalisation(kept, likelihood)
+    if new_priors:
+        _check_priors(kept, new, likelihood is None, seed)
+    if likelihood is not None:
+        _check_ratio(kept, new, likelihood)
+
+
+def _check_priors(kept: KeptDraws, new: AnyPrior, same_likelihood: bool, seed: int) -> None:
+    """Refuse priors that fix other values than the likelihoods are of, or allow what has no draws."""
+    old, label = AnyPrior(kept.result.priors), kept.result.label
+    if same_likelihood and new.fixed != old.fixed:
+        raise PriorError(
+            f"priors fix {new.fixed}, those of the result {label!r} {old.fixed}, and its likelihoods are of these: fix the "
+            "same values, or give the likelihood, too"
+        )
+    beyond = new.share_beyond(old, _PRIOR_DRAWS, np.random.default_rng(seed))
+    if beyond > 0:
+        raise PriorError(
+            f"{beyond:.3g} of the new priors lies where those of the result {label!r} allow nothing and no draw is: give "
+            "priors inside them, or run the sampler with the new ones"
+        )
+
+
+def _check_ratio(kept: KeptDraws, new: AnyPrior, likelihood: Likelihood) -> None:
+    """Refuse a likelihood without a ratio to noise alone, where the result is of such ratios."""
+    if not kept.result.use_ratio:
         return
+    few = {key: value[:_RATIOS_TRIED] for key, value in kept.parameters.items()}
+    if not gives_ratio(likelihood, make_rows(new.fixed, few)):
+        raise ConfigurationError(
+            f"likelihood={type(likelihood).__name__} has no likelihood of noise alone, and the result {kept.result.label!r} "
+            "was run with use_ratio=True: give another, or run without"
+        )
+
+
+def _verdict(kept: KeptDraws, of_weights: Verdict, new_likelihood: bool) -> Verdict:
+    """The verdict on the new weights, and on the draws: a mode that these miss is missed with any weights of theirs."""
+    reasons = [f"of the run itself: {reason}" for reason in kept.statistics.get("reasons", [])]
+    grades: list[Grade] = [of_weights.grade, kept.statistics.get("verdict", "failed")]
+    if new_likelihood and kept.n_without_likelihood:
+        grades.append("check")
+        reasons.insert(
+            0,
+            f"{kept.n_without_likelihood} of {kept.n_draws} draws had no likelihood in the result and are not kept there: what "
+            "the new one allows of them is missing",
+        )
+    return Verdict(max(grades, key=RANKS.__getitem__), (*of_weights.reasons, *reasons))
+
+
+def _set_evidences(result: Result, log_evidence: float) -> None:
+    """Set evidence and Bayes factor from the evidence of the weights, which is a Bayes factor where these are of ratios."""
+    result.log_evidence = result.log_bayes_factor = log_evidence
+    if result.use_ratio:
+        result.log_evidence = log_evidence + result.log_noise_evidence
+    else:
+        result.log_bayes_factor = log_evidence - result.log_noise_evidence
+
+
+def _check_marginalisation(kept: KeptDraws, likelihood: Likelihood) -> None:
+    """Values of likelihoods that integrate different parameters out are no ratio of the same thing."""
     theirs = marginalised(likelihood)
-    ours = statistics.get("marginalised", [])
+    ours = kept.statistics.get("marginalised", [])
     if {*theirs} != {*ours}:
         raise DataError(
             f"likelihood={type(likelihood).__name__} is marginalised over {sorted(theirs)}, that of the result over "
@@ -233,34 +251,3 @@ def _difference(new: np.ndarray, old: np.ndarray, weights: np.ndarray) -> np.nda
     difference = np.full(len(new), -np.inf)
     difference[known] = new[known] - old[known]
     return difference
-
-
-def _copied(result: Result, label: str) -> Result:
-    other = copy.copy(result)
-    other.label = label
-    return other
-
-
-def _fill(
-    result: Result,
-    log_weights: np.ndarray,
-    sample: Parameters,
-    log_likelihood: np.ndarray,
-    log_prior: np.ndarray,
-    fixed: dict[str, Any],
-    n_posterior: int,
-    rng: np.random.Generator,
-) -> int:
-    """Weighted and equal-weight rows; how many there were of the latter."""
-    table = result.nested_samples.copy()
-    table["log_likelihood"], table["log_prior"] = log_likelihood, log_prior
-    alive = np.isfinite(log_weights[: len(table)])
-    table["weights"] = normalised_weights(log_weights)[: len(table)] if alive.any() else 0.0
-    rows, available = equal_weight_rows(log_weights, n_posterior, rng)
-    posterior = table.iloc[rows].drop(columns="weights").reset_index(drop=True).assign(**fixed)
-    result.nested_samples = table[alive].reset_index(drop=True)
-    result.posterior = posterior
-    result.samples = posterior[list(sample)].to_numpy()
-    result.log_likelihood_evaluations = posterior["log_likelihood"].to_numpy()
-    result.log_prior_evaluations = posterior["log_prior"].to_numpy()
-    return available

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
-from typing import TypeVar
 
 import numpy as np
 import torch
@@ -23,7 +22,8 @@ from .proposals.mixture import flow_alone
 from .sampling.budget import Budget
 from .sampling.closed_form import ClosedFormError, ClosedFormRecord
 from .sampling.event import EventSampler, Wanted
-from .sampling.outcome import Outcome, fill_raw, fill_weighted
+from .sampling.filling import Origin, fill_raw, fill_weighted
+from .sampling.outcome import FreshBatch, KnownOfData, Outcome
 from .sampling.weighing import Target
 from .storage.identity import identity_of
 from .storage.ledger import Ledger, remembering
@@ -31,11 +31,7 @@ from .translation.own_likelihood import gives_ratio
 from .translation.problem import translated
 
 _UNSEEN_SEED = 2**31 - 1
-_LEAST_WAVEFORMS = 10_000  # a network that learns from fewer knows these by heart
-_NO_MEMORY = ("not enough memory", "allocate memory", "out of memory")  # as torch says it
 _RATIOS_TRIED = 16  # draws from the prior: one with a number is enough
-
-Done = TypeVar("Done")
 
 
 class Run:
@@ -63,7 +59,8 @@ class Run:
         self.progress = self.kwargs["progress"]
         self.choice = ModelChoice(sampler, self.translation, self.ledger, self._scratch, calibrated)
 
-    def __call__(self) -> Result:
+    def run(self) -> Result:
+        """Run, with all evaluations kept for a run that goes on after an interruption."""
         result = remembering(self.ledger, self._result)
         self.ledger.finish()
         return result
@@ -78,33 +75,43 @@ class Run:
 
     def _result(self) -> Result:
         began = time.monotonic()
-        self.rng = np.random.default_rng(self.seed)
-        self.generator = torch.Generator().manual_seed(self.seed)
         self.seconds = {}
         self.choice.seconds.clear()
         self._check_ratio()
-        bound, source, conditional = self.choice()
+        bound, source, conditional = self.choice.choose()
         if bound is None and not self.kwargs["importance"]:
             raise ConfigurationError(
                 f"importance=False: a {type(self.likelihood).__name__} has no network and no raw draws: leave it out"
             )
         drawn = conditional or conditional_of(ConditionalConfig(), self.transform)
-        outcome, target = self._sample(bound, source, drawn)
+        done, target = self._sample(bound, source, drawn)
         # A closed form that failed takes the network with it, which knows nothing of the parameters it left out.
         bound = None if target.closed_form.dropped else bound
         self.seconds = self.choice.seconds | self.seconds
-        outcome.finish(bound, source if bound else "none", self.seed, self.seconds)
-        fill = fill_weighted if self.kwargs["importance"] else fill_raw
-        result = fill(self.sampler, outcome, target, began)
+        origin = Origin(source if bound else "none", bound, self.seed, self.seconds, began)
+        if isinstance(done, Outcome):
+            result = fill_weighted(self.sampler, done, target, origin)
+        else:
+            result = fill_raw(self.sampler, done, target, origin)
         try:
-            self._keep_bands(target, outcome)
+            self._keep_bands(target, done)
         except Exception as error:
             # A picture is not worth a result.
             logger.warning(f"Whitened data and waveforms were not kept for a report: {error}")
         return result
 
-    def _sample(self, bound: BoundPosterior | None, source: str, conditional: Conditional) -> tuple[Outcome, Target]:
-        """Sample the event; where a closed form fails, again without what is drawn by it, starting from the prior."""
+    def _sample(
+        self, bound: BoundPosterior | None, source: str, conditional: Conditional
+    ) -> tuple[Outcome | FreshBatch, Target]:
+        """Sample the event; where a closed form fails, again without what is drawn by it, starting from the prior.
+
+        Returns
+        -------
+        outcome or batch, target
+            What came of it, not weighted with ``importance=False``; and what was sampled.
+        """
+        # Made here, and not once for all: a run that is started anew has the same draws.
+        rng, generator = np.random.default_rng(self.seed), torch.Generator().manual_seed(self.seed)
         weighted = self.kwargs["importance"]
         wanted = Wanted(self.kwargs["n_effective"], self.kwargs["n_posterior"], self.kwargs["refine"], self.progress)
         budget = Budget(self.kwargs["max_likelihood_evaluations"], self.kwargs["max_time"])
@@ -128,10 +135,9 @@ class Run:
             if bound is not None:
                 proposal = bound.mixture() if weighted else flow_alone(bound)
             self._tell_what_draws(target, bound, source)
-            of_data = (bound.log_likelihood_found, bound.surprise) if bound else ()
-            event = EventSampler(target, bound, proposal, wanted, budget, self.generator, self.rng, *of_data)
+            event = EventSampler(target, bound, proposal, wanted, budget, generator, rng, KnownOfData.by(bound))
             try:
-                outcome = event() if weighted else event.raw()
+                done = event.run() if weighted else event.raw()
             except ClosedFormError as error:
                 failing += record.failing
                 left = self.choice.conditional_alone(str(error), failing) or conditional_of(
@@ -151,7 +157,7 @@ class Run:
                 continue
             finally:
                 self.seconds |= event.seconds
-            return outcome, target
+            return done, target
 
     def _check_ratio(self) -> None:
         """Refuse ``use_ratio=True`` where the ratio to the likelihood of noise alone is no number anywhere."""
@@ -168,17 +174,17 @@ class Run:
                 f"ratio is not a number for {_RATIOS_TRIED} draws from the prior: leave it out"
             )
 
-    def _keep_bands(self, target: Target, outcome: Outcome) -> None:
+    def _keep_bands(self, target: Target, done: Outcome | FreshBatch) -> None:
         """Beside the result, what a report draws: whitened data and waveforms, which a result file does not hold."""
         likelihood = self.likelihood
         # Not those of an earlier run under the same label.
         (self._scratch / FILE).unlink(missing_ok=True)
-        rows = outcome.rows if self.kwargs["importance"] else np.flatnonzero(np.isfinite(outcome.weighted.log_weights))
+        rows = done.rows
         obstacle = self.translation.obstacle or self.choice.problem.obstacle("own frequencies")
         if obstacle or not len(rows):
             return
         bands = whitened_bands(
-            likelihood, target.rows({key: value[rows] for key, value in outcome.weighted.parameters.items()})
+            likelihood, target.rows({key: value[rows] for key, value in done.weighted.parameters.items()})
         )
         check_directory_exists_and_if_not_mkdir(str(self._scratch))
         save_bands(bands, self._scratch / FILE)

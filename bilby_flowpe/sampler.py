@@ -94,7 +94,7 @@ class FlowPE(Sampler):
     def _run(self, calibrated: bool) -> Result:
         self.kwargs.update(check_arguments(self.kwargs))
         self._npool = check_npool(self.npool)
-        return self._load_run()(self, calibrated)()
+        return self._load_run()(self, calibrated).run()
 
     def _load_run(self) -> type[Run]:
         """The class of a run; a signal that comes meanwhile waits.

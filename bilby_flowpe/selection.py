@@ -16,7 +16,7 @@ from bilby.core.prior import Constraint, PriorDict
 from bilby.core.result import Result
 
 from .errors import DataError
-from .statistics import is_merged, statistics_of
+from .results import is_merged, statistics_of
 
 __all__ = ["BayesFactor", "bayes_factor"]
 

@@ -98,7 +98,7 @@ _TURN = "offset = self.period * (ndtr(raw[:, self.config.keys.index(PHASE)]) - 0
 _COIN = "v[:, self.transform.keys.index(key)] = column * rng.choice([-1.0, 1.0], size=size)"
 _REACH = "reach = _FAR_TIME + 10 * (prior.maximum - prior.minimum)"
 _MIDDLE = "middle = 0.5 * (prior.minimum + prior.maximum)"
-_WITHIN = "within: np.ndarray = (trial[TIME] >= prior.minimum) & (trial[TIME] <= prior.maximum)"
+_WITHIN = "return (trial[TIME] >= prior.minimum) & (trial[TIME] <= prior.maximum)"
 _PAIR = "if self.ordered_pair and self.ordered_pair[0] in keys:"
 _SIZE = "size = len(parameters[self.keys[0]])"
 _THROWN = "v[:, self._columns] = np.where(within[:, None], base, 0.0)"

@@ -17,7 +17,7 @@ from bilby_flowpe.cache import cached_models, new_folder
 from bilby_flowpe.contract import Contract
 from bilby_flowpe.errors import ModelError
 from bilby_flowpe.training.recipe import TrainingConfig
-from bilby_flowpe.training.settings import Settings
+from bilby_flowpe.training.settings import Settings, kind_of
 
 SETTINGS = Settings(training=TrainingConfig(max_steps=10, max_time=None))
 CURVE = np.geomspace(1e-46, 1e-44, 64)
@@ -188,3 +188,58 @@ def test_folders_tell_the_order_of_the_detectors(tmp_path: Path) -> None:
     one, other = problem(detectors=names), problem(detectors=dict(reversed(names.items())))
     assert new_folder(one, SETTINGS, str(tmp_path)) != new_folder(other, SETTINGS, str(tmp_path))
     assert new_folder(one, SETTINGS, str(tmp_path)) == new_folder(one, SETTINGS, str(tmp_path))
+
+
+def test_an_error_of_the_package_itself_is_not_taken_for_a_damaged_model(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keep(tmp_path / "a_good", problem())
+
+    def broken(folder: Path) -> None:
+        raise AttributeError("a slip of the pen")
+
+    monkeypatch.setattr(cache.TrainedPosterior, "load", broken)
+    with pytest.raises(AttributeError, match="a slip of the pen"):
+        best(tmp_path, problem())
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [("contract", []), ("settings", {}), ("history", None), ("information", 3), ("history", {"step": [], "seconds": [1.0]})],
+)  # fmt: skip
+def test_whatever_is_wrong_with_a_description_the_model_is_passed_over(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, key: str, value: Any
+) -> None:
+    file = keep(tmp_path / "a_spoilt", problem()) / "model.json"
+    keep(tmp_path / "b_wide", problem((20, 80)))
+    file.write_text(json.dumps({**json.loads(file.read_text()), key: value}))
+    logger = logging.getLogger("bilby")
+    logger.addHandler(caplog.handler)
+    try:
+        assert best(tmp_path, problem()) == "b_wide"
+    finally:
+        logger.removeHandler(caplog.handler)
+    assert (
+        f"Passing over the model in {tmp_path / 'a_spoilt'}: model='{tmp_path / 'a_spoilt'}' is damaged" in caplog.text
+    )
+
+
+def test_training_that_is_enough(tmp_path: Path) -> None:
+    """As many steps or seconds as are asked for, or a training that was given as much and stopped early."""
+    keep(tmp_path / "made", problem())  # 10 steps in 100 s, of at most 10 steps
+    for steps, seconds, enough in (
+        (10, None, True), (11, None, False), (None, 100.0, True), (None, 101.0, False), (11, 100.0, True),
+        (11, 101.0, False), (None, 1e9, False),
+    ):  # fmt: skip
+        asked = replace(SETTINGS, training=TrainingConfig(max_steps=steps, max_time=seconds))
+        assert (best(tmp_path, problem(), asked) == "made") == enough, (steps, seconds)
+
+
+def test_settings_of_a_model_are_of_the_kind_that_they_say() -> None:
+    for settings in (
+        SETTINGS,
+        replace(SETTINGS, phase="network"),
+        replace(SETTINGS, phase="network", fold_phase=False),
+    ):
+        assert kind_of(settings.to_dict()) == settings.kind()
+    assert kind_of(SETTINGS.to_dict()) != kind_of(replace(SETTINGS, sky="network").to_dict())

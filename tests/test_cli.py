@@ -89,6 +89,7 @@ class TestParser:
         assert build_parser().parse_args(["train", "c.toml"]).resume is True
 
 
+@pytest.mark.training
 class TestTrain:
     def test_folder_picture_and_configuration(self, trained):
         model = TrainedPosterior.load(trained / "out" / "tiny")
@@ -158,6 +159,7 @@ class TestTrain:
 
 
 class TestSimulate:
+    @pytest.mark.training
     def test_file_and_report(self, trained, tmp_path, capsys):
         output = tmp_path / "again.hdf5"
         config = tmp_path / "tiny.toml"

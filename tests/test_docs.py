@@ -80,6 +80,7 @@ def blocks(page: Path) -> list[tuple[str, str, str]]:
     return [(mark or "", language, body) for mark, language, body in found if not language.startswith("{")]
 
 
+@pytest.mark.training
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_code_runs_or_is_marked(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Python and ``flowpe`` run, a configuration is read; what is output, or takes minutes, says so in a comment before it."""

@@ -174,7 +174,8 @@ def test_the_result_is_left_as_it_was(result: Result) -> None:
     assert (result.log_evidence, len(result.posterior)) == before[1:]
 
 
-def test_a_prior_that_reaches_beyond_is_refused(tmp_path: Path) -> None:
+@pytest.mark.training
+def test_a_prior_that_reaches_beyond_is_refused(measured_briefly: None, tmp_path: Path) -> None:
     """Half of its posterior is where no draw is, which no weight can tell."""
     likelihood = GaussianLikelihood(np.zeros(1), np.ones(1), lambda x, mu: mu + 0 * x, sigma=0.3)
     inside = bilby.run_sampler(

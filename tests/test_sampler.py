@@ -158,6 +158,7 @@ def python(code: str, **environment: str) -> str:
     return run.stdout
 
 
+@pytest.mark.training
 def test_a_signal_that_comes_while_torch_loads_waits(tmp_path: Path) -> None:
     """Torch that was left half loaded cannot be loaded again."""
     code = f"""
@@ -186,6 +187,7 @@ print("then", torch.ones(2).sum().item())
     assert python(code).split() == ["exit", "code", "5", "then", "2.0"]
 
 
+@pytest.mark.training
 def test_bilby_stays_light() -> None:
     """Neither ``import bilby`` nor loading this plugin among others loads torch."""
     code = (
@@ -545,6 +547,7 @@ def test_no_room_for_a_model_is_said_before_it_is_trained(
         run(regression(), cache=str(tmp_path / "models"), **TRAINING)
 
 
+@pytest.mark.training
 def test_bilbys_test_mode_is_quick_and_leaves_the_cache_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(bilby.core.utils.command_line_args, "bilby_test_mode", True)
     cache = tmp_path / "models"

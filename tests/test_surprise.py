@@ -164,6 +164,7 @@ def test_poor_draws_are_no_surprise_about_the_data(problem_5d) -> None:
     assert result.meta_data["run_statistics"]["surprise"]["p_value"] > 0.005
 
 
+@pytest.mark.training
 def test_residual_of_the_true_waveform_is_that_of_the_noise(problem_5d) -> None:
     """Chi-squared with as many degrees of freedom as there are numbers in the band."""
     likelihood, priors = problem_5d

@@ -17,7 +17,7 @@ from ..errors import ConfigurationError
 from ..model import TrainedPosterior
 from ..plotting import gps_offsets, plot_comparison, plot_pp
 from ..priors import copied
-from ..statistics import statistics_of
+from ..results import statistics_of
 from ..storage.folder import write_text
 from ..validation.comparison import compare_results, distinct, format_comparison, plain
 from ..validation.coverage import KINDS, CoverageConfig, format_coverage, measure_coverage, ranks_of, summarise_coverage

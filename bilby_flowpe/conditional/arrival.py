@@ -235,11 +235,10 @@ def _on_spline(filtered: np.ndarray, rows: np.ndarray, places: np.ndarray) -> np
     left = 1 - right
     weights = left**3, 4 + 3 * right**2 * (right - 2), 4 + 3 * left**2 * (left - 2), right**3
     last = filtered.shape[1] - 1
-    on_spline: np.ndarray = (
+    return (
         sum(
             weight * filtered[rows, np.clip(cell + step, 0, last)]
             for step, weight in zip(range(-1, 3), weights, strict=True)
         )
         / 6
     )
-    return on_spline

@@ -58,8 +58,7 @@ class AveragedLikelihood:
         left = left + down * (flat[corner + _NORMS] - left)
         opposite = flat[corner + 1]
         opposite = opposite + down * (flat[corner + _NORMS + 1] - opposite)
-        averaged: np.ndarray = self._steep(kappa, norm) + left + right * (opposite - left)
-        return averaged
+        return self._steep(kappa, norm) + left + right * (opposite - left)
 
     def _steep(self, kappa: np.ndarray, norm: np.ndarray) -> np.ndarray:
         """Nearly, at the best amplitude that the distances allow: the average over the phase by its limits, not by Bessel's."""

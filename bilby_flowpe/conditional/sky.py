@@ -257,9 +257,8 @@ def _frame(first: Detector, second: Detector) -> tuple[np.ndarray, float]:
 def _direction(cosine: np.ndarray, angle: np.ndarray, frame: np.ndarray) -> np.ndarray:
     """Unit vectors (..., 3) at so much from the third axis and around it."""
     sine = np.sqrt(np.maximum(1 - cosine**2, 0.0))
-    direction: np.ndarray = (
+    return (
         (sine * np.cos(angle))[..., None] * frame[0]
         + (sine * np.sin(angle))[..., None] * frame[1]
         + (cosine + 0 * angle)[..., None] * frame[2]
     )
-    return direction

@@ -248,8 +248,7 @@ def _match_psd(name: str, trained: np.ndarray, asked: np.ndarray, tolerance: flo
 
 def _used(curve: np.ndarray) -> np.ndarray:
     """Frequencies (F,) of a noise curve that are not left out."""
-    used: np.ndarray = np.isfinite(curve) & (curve > 0)
-    return used
+    return np.isfinite(curve) & (curve > 0)
 
 
 def _by_how_much(trained: np.ndarray, wanted: np.ndarray) -> str:

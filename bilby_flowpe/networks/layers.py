@@ -41,15 +41,13 @@ class _PreciseLinear(nn.Linear):
 class _PreciseMaskedLinear(MaskedLinear):
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         with torch.autocast(x.device.type, enabled=False):
-            values: torch.Tensor = super().forward(x.to(self.weight.dtype))
-            return values
+            return super().forward(x.to(self.weight.dtype))
 
 
 class _PreciseUnmaskedLinear(Linear):
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         with torch.autocast(x.device.type, enabled=False):
-            values: torch.Tensor = super().forward(x.to(self.weight.dtype))
-            return values
+            return super().forward(x.to(self.weight.dtype))
 
 
 # With a single coordinate there is nothing to mask, and zuko takes a linear layer of its own.
@@ -58,8 +56,7 @@ _PRECISE = {nn.Linear: _PreciseLinear, MaskedLinear: _PreciseMaskedLinear, Linea
 
 def effective_weight(layer: nn.Linear | Linear) -> torch.Tensor:
     """Weight (out, in) of a linear layer, zero where it is masked."""
-    weight: torch.Tensor = layer.mask * layer.weight if isinstance(layer, MaskedLinear) else layer.weight
-    return weight
+    return layer.mask * layer.weight if isinstance(layer, MaskedLinear) else layer.weight
 
 
 def first_layer(layer: nn.Linear | Linear, rows: torch.Tensor | None, shared: torch.Tensor | None) -> torch.Tensor:

@@ -59,8 +59,7 @@ class DaskEngine:
 
     def run(self, function: Callable[[], Any]) -> dict[str, Any]:
         """What a function gives on every worker, by its address."""
-        answers: dict[str, Any] = self._client.run(function)
-        return answers
+        return self._client.run(function)
 
     def imap(self, task: Task, pieces: Iterator[Piece]) -> Iterator[TimedChunk]:
         """``task`` of the rows of every piece, in order.
@@ -98,8 +97,7 @@ class DaskEngine:
         left_at: float | None = None
         while True:
             try:
-                chunk: TimedChunk = future.result(timeout=_POLL)
-                return chunk
+                return future.result(timeout=_POLL)
             except KilledWorker as error:
                 raise SimulationError(
                     f"dask: a piece of rows ended every worker that had it ({error}): see the workers' logs; run again, what "

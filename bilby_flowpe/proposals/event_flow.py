@@ -61,8 +61,7 @@ class Whitening:
 
     def inverse(self, white: np.ndarray) -> np.ndarray:
         """The inverse."""
-        base: np.ndarray = white @ self.cholesky.T + self.mean
-        return base
+        return white @ self.cholesky.T + self.mean
 
 
 class EventFlow:
@@ -152,8 +151,7 @@ def fit_event_flow(
 
 
 def _alive(points: np.ndarray, log_weights: np.ndarray) -> np.ndarray:
-    alive: np.ndarray = np.isfinite(log_weights) & np.all(np.isfinite(points), axis=1)
-    return alive
+    return np.isfinite(log_weights) & np.all(np.isfinite(points), axis=1)
 
 
 def sound_weights(points: np.ndarray, log_weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -42,13 +42,11 @@ class NormalMixture:
         """Draws (size, n)."""
         component = torch.multinomial(torch.as_tensor(self.shares), size, replacement=True, generator=generator).numpy()
         white = torch.randn(size, self.means.shape[1], generator=generator, dtype=torch.float64).numpy()
-        drawn: np.ndarray = np.einsum("nij,nj->ni", self.cholesky[component], white) + self.means[component]
-        return drawn
+        return np.einsum("nij,nj->ni", self.cholesky[component], white) + self.means[component]
 
     def log_prob(self, base: np.ndarray) -> np.ndarray:
         """Log density (N,) at (N, n)."""
-        log_prob: np.ndarray = logsumexp(self.log_parts(base), axis=1)
-        return log_prob
+        return logsumexp(self.log_parts(base), axis=1)
 
     def log_parts(self, base: np.ndarray) -> np.ndarray:
         """Log density of each component times its share, (N, K)."""

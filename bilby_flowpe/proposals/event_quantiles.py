@@ -33,13 +33,11 @@ class InQuantiles:
 
     def draw(self, size: int, generator: torch.Generator) -> np.ndarray:
         """Draws (size, n) of v; infinite beyond an edge."""
-        drawn: np.ndarray = ndtri(np.clip(self._density.draw(size, generator), 0.0, 1.0))
-        return drawn
+        return ndtri(np.clip(self._density.draw(size, generator), 0.0, 1.0))
 
     def log_prob(self, base: np.ndarray) -> np.ndarray:
         """Log density (N,) at v, (N, n)."""
-        log_prob: np.ndarray = self._density.log_prob(ndtr(base)) + Normal(base.shape[1]).log_prob(base)
-        return log_prob
+        return self._density.log_prob(ndtr(base)) + Normal(base.shape[1]).log_prob(base)
 
 
 def fit_in_quantiles(

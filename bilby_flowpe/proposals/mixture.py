@@ -156,13 +156,11 @@ class Mixture:
         """Log of share times density of every part, (N, K)."""
         with np.errstate(divide="ignore"):
             log_parts = np.concatenate([part.log_prob(parameters) for part in self.parts], axis=1)
-            weighted: np.ndarray = log_parts + np.log(self.shares)
-            return weighted
+            return log_parts + np.log(self.shares)
 
     def log_prob(self, parameters: Parameters) -> np.ndarray:
         """Log density, (N,)."""
-        log_prob: np.ndarray = logsumexp(self.log_parts(parameters), axis=1)
-        return log_prob
+        return logsumexp(self.log_parts(parameters), axis=1)
 
 
 def on_network(
@@ -228,8 +226,7 @@ def marginal_log_prob(
     repeated = {key: np.repeat(value, samples) for key, value in parameters.items()}
     repeated |= mixture.encoder.draw(repeated, generator, rng)
     log_ratio = mixture.log_prob(repeated) - mixture.encoder.log_prob(repeated)
-    log_prob: np.ndarray = logsumexp(log_ratio.reshape(size, samples), axis=1) - np.log(samples)
-    return log_prob
+    return logsumexp(log_ratio.reshape(size, samples), axis=1) - np.log(samples)
 
 
 def posterior_shares(draws: Draws, log_weights: np.ndarray, names: Sequence[str]) -> dict[str, float]:

@@ -48,8 +48,7 @@ class Normal:
     def log_prob(self, base: np.ndarray) -> np.ndarray:
         """See :class:`BaseDensity`."""
         scaled = np.sum((base / self.width) ** 2, axis=1)
-        log_prob: np.ndarray = -0.5 * scaled - self.features * (np.log(self.width) + 0.5 * _LOG_2PI)
-        return log_prob
+        return -0.5 * scaled - self.features * (np.log(self.width) + 0.5 * _LOG_2PI)
 
 
 class Part(Protocol):
@@ -107,14 +106,12 @@ class Charted:
         if not self._symmetric:
             return log_prob
         other = self._log_prob(turned(self.chart, parameters, np.ones(len(log_prob))))
-        folded: np.ndarray = np.logaddexp(log_prob, other) - np.log(2.0)
-        return folded
+        return np.logaddexp(log_prob, other) - np.log(2.0)
 
     @property
     def in_values(self) -> tuple[str, ...]:
         """Parameters that are drawn by their values, as far out as the prior goes."""
-        keys: tuple[str, ...] = getattr(self.chart, "in_values", ())
-        return keys
+        return getattr(self.chart, "in_values", ())
 
     def _log_prob(self, parameters: Parameters) -> np.ndarray:
         base, log_jacobian = self.chart.forward(parameters)

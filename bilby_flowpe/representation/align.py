@@ -148,8 +148,7 @@ class Aligner(nn.Module):
 
     def _response(self, template: torch.Tensor, shifted: torch.Tensor) -> torch.Tensor:
         """Complex signal-to-noise ratio at time zero, (N, D)."""
-        response: torch.Tensor = torch.linalg.vecdot(self.templates[template], shifted)
-        return response
+        return torch.linalg.vecdot(self.templates[template], shifted)
 
     def _search(self, data: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Best template (N,) and interpolated time (N, D)."""

@@ -190,12 +190,10 @@ class Coordinates:
             # The delay turns with the Earth: a correction of parts in a million a step.
             trial[TIME] = trial[TIME] + wanted - self.arrival(trial)[:, 0]
         parameters[TIME] = trial[TIME]
-        within: np.ndarray = (trial[TIME] >= prior.minimum) & (trial[TIME] <= prior.maximum)
-        return within
+        return (trial[TIME] >= prior.minimum) & (trial[TIME] <= prior.maximum)
 
     def _time_difference(self, parameters: Parameters, pivot: Pivot | None) -> np.ndarray:
-        difference: np.ndarray = self.arrival(parameters)[:, 0] - _known(pivot).time.numpy()
-        return difference
+        return self.arrival(parameters)[:, 0] - _known(pivot).time.numpy()
 
     def _phase_centre(self, pivot: Pivot | None) -> np.ndarray:
         """Middle of the relative phase's range; unfolded, the two modes then lie a quarter turn on either side."""

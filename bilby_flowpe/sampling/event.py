@@ -11,15 +11,15 @@ import numpy as np
 import torch
 from bilby.core.utils import logger
 
-from ..importance import WeightSummary, draws_needed, effective_sample_size
+from ..importance import draws_needed, effective_sample_size
 from ..proposals.charts import Chart, unreached_share
 from ..proposals.mixture import Mixture, prior_alone
 from ..proposals.parts import PRIOR
-from ..surprise import Surprise
 from ..verdict import judge
+from ..verdict.grade import RANKS
 from .budget import Budget
 from .closed_form import PRIOR_CHECKS
-from .outcome import Outcome
+from .outcome import FreshBatch, KnownOfData, Outcome, judged
 from .progress import EventBar
 from .refine import Refinement
 from .weighing import Target, WeightedDraws
@@ -68,12 +68,10 @@ class EventSampler:
         Mixture to begin with, where there is a network; the prior where there is none.
     wanted, budget
         What is asked for, and what may be spent on it.
-    found
-        Log likelihood ratio of the best signal that a search found in the data, if there was one.
-    surprise
-        Says how unlike the simulations the data are (:meth:`bilby_flowpe.bound.BoundPosterior.surprise`).
     generator, rng
         Generators.
+    known
+        What a model tells of the data beforehand; nothing when left out.
 
     Attributes
     ----------
@@ -90,27 +88,24 @@ class EventSampler:
         budget: Budget,
         generator: torch.Generator,
         rng: np.random.Generator,
-        found: float | None = None,
-        surprise: Callable[[float | None], Surprise | None] | None = None,
+        known: KnownOfData | None = None,
     ) -> None:
-        self.target, self.chart, self.found = target, chart, found
+        self.target, self.chart, self.known = target, chart, known or KnownOfData()
         self.proposal = proposal or prior_alone(target.transform, target.keys)
-        self.surprise = surprise
         self.wanted, self.budget = wanted, budget
         self.generator, self.rng = generator, rng
         self.bar = EventBar(target, wanted.progress)
         self.seconds: dict[str, float] = {}
-        self._unreached: float | None = None
 
-    def raw(self) -> Outcome:
+    def raw(self) -> FreshBatch:
         """Draws of the proposal as they are, weighed for what is drawn conditionally, and not judged."""
         stage = "conditionals" if self.target.conditional.keys else "likelihoods"
         try:
-            return Outcome(self._draw(self.proposal, self.wanted.n_posterior, stage), self.proposal)
+            return FreshBatch(self._draw(self.proposal, self.wanted.n_posterior, stage), self.proposal)
         finally:
             self.bar.close()
 
-    def __call__(self) -> Outcome:
+    def run(self) -> Outcome:
         """Weighted draws, with a verdict."""
         try:
             return self._sampled()
@@ -122,7 +117,7 @@ class EventSampler:
             return self._refined(self._new_refinement(), [])
         proposal, wanted = self.proposal, self.wanted
         self._compare_over_prior()
-        self._unreached = unreached_share(self.chart, self.target.transform)
+        unreached = unreached_share(self.chart, self.target.transform)
         # Of a small budget the larger part is for the batch that counts.
         size = min(max(wanted.n_effective // 5, _PILOT), max(self.budget.likelihood_evaluations // 4, 1))
         pilot = self._draw(proposal, size, "pilot")
@@ -146,7 +141,8 @@ class EventSampler:
             short = self.budget.spent(
                 self.target, f"with {effective:.0f} effective draws of n_effective={wanted.n_effective}"
             )
-        outcome = self._judged(weighted, proposal, summary, unfinished=short)
+        batch = FreshBatch(weighted, proposal, pilot=summary, unfinished=short, unreached=unreached)
+        outcome = self._judged(batch)
         enough = self.budget.evaluations_left(self.target) >= refinement.least_evaluations and self.budget.in_time()
         if not wanted.refine or not outcome.verdict.mendable or not enough:
             return outcome
@@ -204,7 +200,16 @@ class EventSampler:
             if size < 1 and outcome is not None:
                 return outcome
             weighted = self._draw(proposal, max(size, 1), "weighing")
-            latest = self._judged(weighted, proposal, None, refinement, None if ready else refinement.unfinished)
+            # What the network cannot reach is left out: a refinement begins with draws from the prior.
+            latest = self._judged(
+                FreshBatch(
+                    weighted,
+                    proposal,
+                    refinement=refinement,
+                    unfinished=None if ready else refinement.unfinished,
+                    searched=self._searched(refinement, weighted, proposal),
+                )
+            )
             outcome, attempts = _better(outcome, latest), attempts + 1
             # Rounds mend weights; where these are sound, another reason stays, however many are made.
             sound = judge(latest.summary, self.wanted.n_effective).grade == "reliable"
@@ -228,39 +233,21 @@ class EventSampler:
         self.seconds[stage] = round(self.seconds.get(stage, 0.0) + time.monotonic() - began, 3)
         return done
 
-    def _judged(
-        self,
-        weighted: WeightedDraws,
-        proposal: Mixture,
-        pilot: WeightSummary | None,
-        refinement: Refinement | None = None,
-        unfinished: str | None = None,
-    ) -> Outcome:
-        outcome = Outcome(weighted, proposal, pilot, refinement)
-        searched = None
-        if refinement and self.chart is None and self.found is None:
-            # A batch of the bare prior has looked as well as the first round did.
-            searched = refinement.prior_draws + (len(weighted.draws) if proposal.names == (PRIOR,) else 0)
-        # A refinement begins with draws from the prior, and goes from there where the network does not reach.
-        unreached = None if refinement else self._unreached
-        outcome.judge(
-            self.target,
-            self.wanted.n_effective,
-            self.wanted.n_posterior,
-            self.rng,
-            self.found,
-            unfinished,
-            unreached,
-            searched,
-            self.surprise,
-        )
-        return outcome
+    def _searched(self, refinement: Refinement, weighted: WeightedDraws, proposal: Mixture) -> int | None:
+        """Draws of the prior, where modes were looked for with nothing else."""
+        if self.chart is not None or self.known.found is not None:
+            return None
+        # A batch of the bare prior has looked as well as the first round did.
+        return refinement.prior_draws + (len(weighted.draws) if proposal.names == (PRIOR,) else 0)
+
+    def _judged(self, batch: FreshBatch) -> Outcome:
+        wanted = self.wanted
+        return judged(batch, self.target, wanted.n_effective, wanted.n_posterior, self.rng, self.known)
 
 
 def _better(one: Outcome | None, other: Outcome) -> Outcome:
     """The outcome of the better grade, of equal ones that with more effective draws."""
     if one is None:
         return other
-    ranks = {"failed": 0, "check": 1, "reliable": 2}
-    first, second = ((ranks[o.verdict.grade], o.summary.effective_sample_size) for o in (one, other))
+    first, second = ((-RANKS[o.verdict.grade], o.summary.effective_sample_size) for o in (one, other))
     return one if first > second else other

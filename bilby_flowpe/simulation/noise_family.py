@@ -126,5 +126,4 @@ def _read(path: Path, frequencies: np.ndarray) -> np.ndarray:
     curve = np.interp(frequencies, known[rising], values[rising])
     if not (np.all(np.isfinite(curve)) and np.all(curve > 0)):
         raise DataError(f"{path} is not positive and finite between {frequencies[0]:g} and {frequencies[-1]:g} Hz")
-    log_curve: np.ndarray = np.log(curve)
-    return log_curve
+    return np.log(curve)

@@ -46,8 +46,7 @@ def read_checkpoint(path: Path | None, config: dict[str, Any]) -> dict[str, Any]
     if state["config"] != config:
         logger.info(f"{path} is of a training with another configuration: starting anew")
         return None
-    found: dict[str, Any] = state
-    return found
+    return state
 
 
 def _digested(payload: bytes) -> bytes:

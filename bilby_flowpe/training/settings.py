@@ -94,17 +94,23 @@ class Settings:
 
     def kind(self) -> dict[str, Any]:
         """The choices that make one model another: those that a model from the cache has to share."""
-        described = self.to_dict()
-        kind = {
-            "family": described["network"]["family"],
-            "phase": self.phase,
-            "distance": self.distance,
-            "time": self.time,
-            "sky": self.sky,
-            "representation": self.representation.kind,
-            "psd": self.simulation.psd,
-        }
-        return {**kind, "fold_phase": self.fold_phase} if self.phase == "network" else kind
+        return kind_of(self.to_dict())
+
+
+def kind_of(described: dict[str, Any]) -> dict[str, Any]:
+    """Return what :meth:`Settings.kind` gives, of the plain values of settings; those of older models may lack some."""
+    kind = {
+        "family": described["network"]["family"],
+        "phase": described["phase"],
+        # Before there was a choice, the network had it.
+        "distance": described.get("distance", "network"),
+        "time": described.get("time", "network"),
+        # Packaged models of that age know the place: nothing is left to choose.
+        "sky": described.get("sky", "conditional"),
+        "representation": described["representation"]["kind"],
+        "psd": described["simulation"].get("psd", "fixed"),
+    }
+    return {**kind, "fold_phase": described["fold_phase"]} if described["phase"] == "network" else kind
 
 
 def adapted(settings: Settings, contract: Contract) -> Settings:

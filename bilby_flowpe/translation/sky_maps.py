@@ -326,5 +326,4 @@ def _spread(table: np.ndarray, turns: bool) -> np.ndarray:
     for down in range(3):
         for along in range(3):
             around += padded[down : down + table.shape[0], along : along + table.shape[1]]
-    spread: np.ndarray = (1 - _SPREAD) * table + _SPREAD * around / around.sum()
-    return spread
+    return (1 - _SPREAD) * table + _SPREAD * around / around.sum()

@@ -10,7 +10,7 @@ import numpy as np
 from bilby.core.result import Result
 
 from ..errors import DataError
-from ..statistics import statistics_of
+from ..results import statistics_of
 from .marginals import JSD_ESTIMATOR, compare_marginals
 from .neighbours import two_way_kl
 

@@ -23,6 +23,7 @@ from ..proposals.charts import raw_draws
 from ..proposals.mixture import flow_alone
 from ..sampling.budget import Budget
 from ..sampling.event import EventSampler, Wanted
+from ..sampling.outcome import KnownOfData
 from ..sampling.weighing import Target, WeightedDraws
 from ..translation.own_likelihood import LogLikelihood
 from .gap import at_truth
@@ -146,10 +147,9 @@ def _measure_event(model: TrainedPosterior, problem: Problem, config: CoverageCo
         Budget(config.evaluations, None),
         generator,
         rng,
-        bound.log_likelihood_found,
-        bound.surprise,
+        KnownOfData.by(bound),
     )
-    outcome = sampler()
+    outcome = sampler.run()
     rows = outcome.rows
     return EventCoverage(
         raw=ranks.of_draws(raw.parameters, raw.log_density) | ranks.of_parameters(raw.more),

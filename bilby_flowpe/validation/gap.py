@@ -17,7 +17,7 @@ from ..problem import Problem
 from ..processes.parallel import Row, Task
 from ..proposals.charts import unreached_share
 from ..proposals.mixture import marginal_log_prob
-from ..sampling.outcome import Outcome
+from ..sampling.outcome import FreshBatch, KnownOfData, judged
 from ..sampling.weighing import Target
 from ..translation.own_likelihood import LogLikelihood
 from ..waves.inner_products import InnerProducts
@@ -166,9 +166,10 @@ def _measure(model: TrainedPosterior, problem: Problem, draws: int, seed: tuple[
     unreached = unreached_share(bound, transform)
     proposal = bound.mixture()
     weighted = target.draw(proposal, draws, generator, rng)
-    outcome = Outcome(weighted, proposal)
     # As a run that asks for what it gets.
-    outcome.judge(target, 1, draws, np.random.default_rng(seed), bound.log_likelihood_found, unreached=unreached)
+    known = KnownOfData(bound.log_likelihood_found)
+    batch = FreshBatch(weighted, proposal, unreached=unreached)
+    outcome = judged(batch, target, 1, draws, np.random.default_rng(seed), known)
     summary = outcome.summary
     parameters = {key: np.array([truth[key]]) for key in transform.keys}
     log_prior = float(transform.log_prob(parameters, bound.keys)[0])

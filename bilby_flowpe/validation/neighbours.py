@@ -289,5 +289,4 @@ def _whiten(values: NDArray[np.float64]) -> NDArray[np.float64]:
             f"the samples lie in a subspace (least eigenvalue of their correlations {eigenvalues[0]:.1e}): leave out "
             "parameters that follow from others"
         )
-    white: NDArray[np.float64] = scaled @ directions / np.sqrt(eigenvalues)
-    return white
+    return scaled @ directions / np.sqrt(eigenvalues)

@@ -17,7 +17,7 @@ from bilby.core.sampler.base_sampler import SamplerNotInstalledError
 
 from ..errors import ConfigurationError, DataError
 from ..priors import copied
-from ..statistics import statistics_of
+from ..results import statistics_of
 from .comparison import stored
 from .marginalised import marginalised, reconstructed
 

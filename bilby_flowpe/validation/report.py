@@ -15,7 +15,7 @@ from ..bands import FILE, load_bands
 from ..catalogue import describe_entry, entry, find_folder
 from ..errors import DataError, ModelError
 from ..plotting import gps_offsets, plot_comparison, plot_history, plot_pp, plot_weights, plot_whitened
-from ..statistics import is_merged, statistics_of
+from ..results import is_merged, statistics_of
 from ..surprise import IN_WORDS
 from .comparison import compare_results, distinct, format_comparison, stored
 from .coverage import KINDS, format_coverage

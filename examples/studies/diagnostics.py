@@ -184,7 +184,7 @@ class Look:
             torch.Generator().manual_seed(seed[0] * 10 + seed[1]),
             rng,
         )
-        outcome = sampler()
+        outcome = sampler.run()
         drawn, rows = outcome.weighted, outcome.rows
         log_density = (drawn.log_likelihood + drawn.log_prior)[rows]
         return {key: value[rows] for key, value in drawn.parameters.items()}, log_density

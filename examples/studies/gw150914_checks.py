@@ -30,6 +30,7 @@ from bilby_flowpe.plotting import plot_pp
 from bilby_flowpe.priors import PriorTransform
 from bilby_flowpe.sampling.budget import Budget
 from bilby_flowpe.sampling.event import EventSampler, Wanted
+from bilby_flowpe.sampling.outcome import KnownOfData
 from bilby_flowpe.sampling.weighing import Target
 from bilby_flowpe.simulation.injections import optimal_snr, put_data
 from bilby_flowpe.validation.kept import measured
@@ -129,9 +130,9 @@ class Analyse:
         sampler = EventSampler(
             Target(event, transform, True, bound.conditional), bound, bound.mixture(),
             Wanted(EFFECTIVE, EFFECTIVE, refine=refine), Budget(evaluations), torch.Generator().manual_seed(index),
-            np.random.default_rng((index, int(refine))), bound.log_likelihood_found, bound.surprise,
+            np.random.default_rng((index, int(refine))), KnownOfData.by(bound),
         )  # fmt: skip
-        return sampler()
+        return sampler.run()
 
 
 def grades(events: list[Event], which: str) -> str:

@@ -30,7 +30,7 @@ from bilby_flowpe.priors import PriorTransform
 from bilby_flowpe.problems import green2020
 from bilby_flowpe.sampling.budget import Budget
 from bilby_flowpe.sampling.event import EventSampler, Wanted
-from bilby_flowpe.sampling.outcome import Outcome
+from bilby_flowpe.sampling.outcome import KnownOfData, Outcome
 from bilby_flowpe.sampling.weighing import Target
 from bilby_flowpe.simulation import SimulationConfig
 from bilby_flowpe.training.build import train_model
@@ -64,9 +64,9 @@ def analyse(
         Budget(500_000),
         torch.Generator().manual_seed(seed),
         np.random.default_rng(seed),
-        bound.log_likelihood_found,
+        KnownOfData(bound.log_likelihood_found),
     )
-    return sampler(), target
+    return sampler.run(), target
 
 
 def one_event(

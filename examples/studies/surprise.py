@@ -30,6 +30,7 @@ from bilby_flowpe.priors import PriorTransform
 from bilby_flowpe.problems import green2020
 from bilby_flowpe.sampling.budget import Budget
 from bilby_flowpe.sampling.event import EventSampler, Wanted
+from bilby_flowpe.sampling.outcome import KnownOfData
 from bilby_flowpe.sampling.weighing import Target
 from bilby_flowpe.simulation.injections import put_data
 from bilby_flowpe.training.calibrate import moved_psd
@@ -143,11 +144,10 @@ class Analyse:
             Budget(5 * EFFECTIVE),
             torch.Generator().manual_seed(index),
             rng,
-            bound.log_likelihood_found,
-            bound.surprise,
+            KnownOfData.by(bound),
         )
-        outcome = sampler()
-        return {"surprise": outcome.statistics["surprise"], "verdict": outcome.verdict.grade}
+        outcome = sampler.run()
+        return {"surprise": outcome.surprise.to_dict(), "verdict": outcome.verdict.grade}
 
 
 def analysed(model: TrainedPosterior, arguments: argparse.Namespace, name: str, events: int) -> list[dict[str, Any]]:

@@ -40,7 +40,7 @@ from bilby_flowpe.proposals.charts import Chart
 from bilby_flowpe.proposals.mixture import Shares, defensive
 from bilby_flowpe.sampling.budget import Budget
 from bilby_flowpe.sampling.event import EventSampler, Wanted
-from bilby_flowpe.sampling.outcome import Outcome
+from bilby_flowpe.sampling.outcome import KnownOfData, Outcome
 from bilby_flowpe.sampling.weighing import Target
 from bilby_flowpe.simulation import SimulationConfig
 from bilby_flowpe.simulation.injections import put_data
@@ -208,9 +208,9 @@ def analyse(
         Budget(BUDGET if refine else UNREFINED),
         torch.Generator().manual_seed(seed),
         np.random.default_rng(seed),
-        bound.log_likelihood_found if search else None,
+        KnownOfData(bound.log_likelihood_found if search else None),
     )
-    return sampler()
+    return sampler.run()
 
 
 def problem_conditional(bound: BoundPosterior, transform: PriorTransform) -> Any:

@@ -65,6 +65,7 @@ def test_misuse_is_told_at_once(words: list[str], tmp_path: Path, capsys) -> Non
     assert "flowpe compare:" in capsys.readouterr().err
 
 
+@pytest.mark.training
 def test_runs_of_both(tmp_path: Path, monkeypatch) -> None:
     """The referee is played by flowpe with another seed: what is tested is that both see the same event."""
     real, seen = bilby.run_sampler, []

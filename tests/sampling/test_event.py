@@ -19,7 +19,7 @@ from bilby_flowpe.proposals.charts import PriorChart, unreached_share
 from bilby_flowpe.proposals.mixture import Shares, defensive
 from bilby_flowpe.sampling.budget import Budget
 from bilby_flowpe.sampling.event import EventSampler, Wanted
-from bilby_flowpe.sampling.outcome import Outcome
+from bilby_flowpe.sampling.outcome import KnownOfData, Outcome
 from bilby_flowpe.sampling.weighing import Target
 from bilby_flowpe.surprise import DISTANCE, Surprise
 from bilby_flowpe.verdict import judge
@@ -30,7 +30,7 @@ def sample(likelihood: Fast, start: Start | None, refine: bool = True, budget: i
     aim = target(likelihood)
     proposal = None if start is None else defensive(start, aim.transform, Shares())
     generator, rng = torch.Generator().manual_seed(seed), np.random.default_rng(seed)
-    return EventSampler(aim, start, proposal, Wanted(2000, 2000, refine), Budget(budget), generator, rng)()
+    return EventSampler(aim, start, proposal, Wanted(2000, 2000, refine), Budget(budget), generator, rng).run()
 
 
 def right(outcome: Outcome) -> bool:
@@ -43,7 +43,7 @@ def test_a_good_network_needs_no_refinement() -> None:
     assert outcome.refinement is None
     assert outcome.verdict.grade == "reliable"
     assert right(outcome)
-    assert outcome.pilot.n_draws == 500
+    assert outcome.batch.pilot.n_draws == 500
 
 
 def test_surprising_data_are_told_and_no_reason_to_refine() -> None:
@@ -56,11 +56,11 @@ def test_surprising_data_are_told_and_no_reason_to_refine() -> None:
     proposal = defensive(start, aim.transform, Shares())
     generator, rng = torch.Generator().manual_seed(1), np.random.default_rng(1)
     wanted, budget = Wanted(2000, 2000), Budget(200_000)
-    outcome = EventSampler(aim, start, proposal, wanted, budget, generator, rng, surprise=surprise)()
+    outcome = EventSampler(aim, start, proposal, wanted, budget, generator, rng, KnownOfData(surprise=surprise)).run()
     assert outcome.refinement is None
     assert outcome.verdict.grade == "check"
     assert "unlike what likelihood and prior describe" in outcome.verdict.reasons[0]
-    assert outcome.statistics["surprise"]["p_value"] == 1e-5
+    assert outcome.surprise.p_value == 1e-5
     assert asked == [None]  # no gravitational-wave data, no residual
 
 
@@ -88,7 +88,7 @@ def test_a_narrow_mode_that_is_missed_is_no_reliable_result() -> None:
     likelihood, priors, log_evidence = unequal_modes(2, 0.001)
     aim = Target(likelihood, PriorTransform(priors), use_ratio=False)
     generator, rng = torch.Generator().manual_seed(1), np.random.default_rng(1)
-    outcome = EventSampler(aim, None, None, Wanted(2000, 2000), Budget(100_000), generator, rng)()
+    outcome = EventSampler(aim, None, None, Wanted(2000, 2000), Budget(100_000), generator, rng).run()
     # Wrong by the missing half, and by its own weights perfectly well.
     assert outcome.summary.log_evidence == pytest.approx(log_evidence - np.log(2), abs=0.1)
     assert judge(outcome.summary).grade == "reliable"
@@ -109,7 +109,7 @@ class Far(Likelihood):
 def far(centre: float, priors: PriorDict) -> Outcome:
     aim = Target(Far(centre), PriorTransform(priors), use_ratio=False)
     generator, rng = torch.Generator().manual_seed(1), np.random.default_rng(1)
-    return EventSampler(aim, None, None, Wanted(1500, 2000), Budget(60_000), generator, rng)()
+    return EventSampler(aim, None, None, Wanted(1500, 2000), Budget(60_000), generator, rng).run()
 
 
 @pytest.mark.slow
@@ -170,7 +170,7 @@ def test_few_rows_that_were_asked_for_are_no_reason() -> None:
     aim, start = target(Fast((1.0,))), Start(1.02, 0.11)
     proposal = defensive(start, aim.transform, Shares())
     generator, rng = torch.Generator().manual_seed(1), np.random.default_rng(1)
-    outcome = EventSampler(aim, start, proposal, Wanted(2000, 20), Budget(200_000), generator, rng)()
+    outcome = EventSampler(aim, start, proposal, Wanted(2000, 20), Budget(200_000), generator, rng).run()
     assert outcome.refinement is None
     assert outcome.verdict.grade == "reliable"
     assert len(outcome.rows) == 20
@@ -218,7 +218,7 @@ def test_a_budget_a_little_short_is_spent_on_a_good_network(effective: int, budg
     aim, start = target(Fast((1.0,))), Start(1.0, 0.1)
     proposal = defensive(start, aim.transform, Shares())
     generator, rng = torch.Generator().manual_seed(1), np.random.default_rng(1)
-    outcome = EventSampler(aim, start, proposal, Wanted(effective, 2000), Budget(budget), generator, rng)()
+    outcome = EventSampler(aim, start, proposal, Wanted(effective, 2000), Budget(budget), generator, rng).run()
     assert outcome.refinement is None
     assert outcome.summary.efficiency > 0.9
     assert right(outcome)
@@ -249,7 +249,7 @@ def test_time_that_is_out_ends_the_run() -> None:
     aim = target(Slow((1.0,)))
     generator, rng = torch.Generator().manual_seed(1), np.random.default_rng(1)
     budget = Budget(10**6, seconds=1.0)
-    outcome = EventSampler(aim, None, None, Wanted(2000, 2000), budget, generator, rng)()
+    outcome = EventSampler(aim, None, None, Wanted(2000, 2000), budget, generator, rng).run()
     assert outcome.verdict.grade == "failed"
     assert "max_time=1 s" in " ".join(outcome.verdict.reasons)
     assert aim.n_likelihood <= 1500

@@ -280,6 +280,7 @@ class Bell(Likelihood):
         return -0.5 * ((parameters["a"] - 1.0) ** 2 + (parameters["b"] + 0.5) ** 2) / 0.25
 
 
+@pytest.mark.training
 def test_evidence_under_a_joint_prior(tmp_path: Path) -> None:
     """The integral of a normal likelihood over a correlated normal prior is known."""
     mean, covariance = np.array([0.5, 0.0]), np.array([[1.0, 0.8], [0.8, 1.0]])

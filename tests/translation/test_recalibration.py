@@ -40,6 +40,7 @@ def mean_and_error(log_values: np.ndarray) -> tuple[float, float]:
     return float(logsumexp(log_values) - np.log(len(values))), float(values.std() / values.mean() / len(values) ** 0.5)
 
 
+@pytest.mark.training
 def test_the_average_over_the_errors_is_that_of_draws_from_the_prior(problem_hl: tuple) -> None:
     """Unbiased both, and all but even only where the wave has been heard."""
     likelihood, errors, row = calibrated(problem_hl)
@@ -88,6 +89,7 @@ def test_the_normal_density_is_that_of_the_likelihoods_derivatives(problem_hl: t
     np.testing.assert_allclose(np.diag(precision), -curvature, rtol=0.2)
 
 
+@pytest.mark.training
 @pytest.mark.parametrize(
     "prior",
     [
@@ -124,6 +126,7 @@ def from_the_priors(likelihood: Any, errors: PriorDict, row: dict[str, float], r
     return mean_and_error(np.array(plain))
 
 
+@pytest.mark.training
 def test_numbered_curves(problem_hl: tuple) -> None:
     """Bilby's precomputed ones, three of one detector: every curve as often as it is likely."""
     likelihood = copy.deepcopy(problem_hl[0])

@@ -28,7 +28,7 @@ FORMS: dict[str, dict[str, Any]] = {
 }
 
 
-@pytest.fixture(params=FORMS)
+@pytest.fixture(scope="module", params=FORMS)
 def case(request: pytest.FixtureRequest) -> tuple[PriorTransform, SourceMasses, PriorTransform]:
     priors = BBHPriorDict(dictionary=dict(FORMS[request.param]))
     asked = PriorTransform(priors)
@@ -99,6 +99,7 @@ def test_what_is_left_as_it_is(changes: dict[str, Any]) -> None:
     assert source_masses(PriorTransform(kept)) == ()
 
 
+@pytest.mark.training
 def test_a_likelihood_is_translated_where_its_waveform_allows(problem_hl: tuple) -> None:
     given, priors = problem_hl
     source = BBHPriorDict(dictionary={**priors, "mass_1_source": Uniform(20, 40), "mass_2_source": Uniform(20, 40)})
@@ -116,6 +117,7 @@ def test_a_likelihood_is_translated_where_its_waveform_allows(problem_hl: tuple)
     assert type(translated(likelihood, priors)) is Unchanged
 
 
+@pytest.mark.training
 def test_a_distance_that_is_integrated_out_is_bilbys(problem_hl: tuple) -> None:
     """Bilby converts source masses at one distance: its marginalised likelihood is another problem, sampled as it stands."""
     given, priors = problem_hl

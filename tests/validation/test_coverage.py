@@ -30,6 +30,7 @@ from tests.trained import small_settings
 FEW = CoverageConfig(samples=500, effective=50, evaluations=700, seed=3)
 
 
+@pytest.mark.training
 @pytest.mark.parametrize("name", ["green2020-5d-maf", "green2020-5d-cvae-joint"])
 def test_events_do_not_depend_on_processes_and_are_gone_on_with(name: str, problem_5d, tmp_path: Path) -> None:
     model = find_model(name)
@@ -57,6 +58,7 @@ def test_a_shifted_network_is_caught_raw_and_mended_by_the_weights(problem_5d) -
     assert summary["weighted"]["least_times_tests"] > 1e-2
 
 
+@pytest.mark.training
 def test_command_compares_models_on_the_same_events(tmp_path: Path, capsys) -> None:
     names = ["green2020-5d-maf", "green2020-5d-gaussian-joint"]
     words = ["--injections", "2", "--samples", "200", "--effective", "20", "--evaluations", "600", "--npool", "1"]
@@ -73,6 +75,7 @@ def test_too_few_are_refused(name: str) -> None:
         CoverageConfig(**{name: 1})
 
 
+@pytest.mark.training
 def test_a_line_that_was_cut_off_is_done_again(problem_5d, tmp_path: Path) -> None:
     model, log = find_model("green2020-5d-maf"), tmp_path / "events.jsonl"
     whole = measure_coverage(model, problem_of(*problem_5d), 2, FEW, 1, log, progress=False)
@@ -103,6 +106,7 @@ def test_models_of_one_name_are_refused(tmp_path: Path, capsys) -> None:
     assert "their folders have one name" in capsys.readouterr().err
 
 
+@pytest.mark.training
 def test_likelihoods_without_a_noise_likelihood(tmp_path: Path) -> None:
     """A straight line: Bilby's Gaussian likelihood knows no ratio."""
     x = np.linspace(-1, 1, 20)

@@ -131,6 +131,7 @@ def test_a_referee_that_is_not_installed_is_said(problem_5d, tmp_path: Path, mon
         run_referee("ultranest", *problem_5d, tmp_path, "label", 1, 7)
 
 
+@pytest.mark.training
 def test_what_is_integrated_out_is_drawn_again(problem_5d, tmp_path: Path) -> None:
     """The phase by Bilby's own likelihood, and by our exact conditional: independent roads to one marginal."""
     likelihood, priors = problem_5d
@@ -154,6 +155,7 @@ def test_what_is_integrated_out_is_drawn_again(problem_5d, tmp_path: Path) -> No
     assert shift[0] == pytest.approx(shift[1], abs=5 * np.sqrt(2 / len(whole.posterior)))
 
 
+@pytest.mark.training
 def test_the_sky_as_detectors_see_it_is_the_same_sky(make_problem_hl, tmp_path: Path) -> None:
     """Likelihood and prior of the same source in either frame."""
     likelihood, priors = make_problem_hl()

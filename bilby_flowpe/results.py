@@ -1,0 +1,224 @@
+"""Fill Bilby's result, and read from it what a run said of itself.
+
+The sampler, weighted or not, and :func:`bilby_flowpe.reweighting.reweight` fill a result by :func:`fill`, which alone writes
+``meta_data["run_statistics"]``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from bilby.core.result import Result
+from bilby.core.utils import logger
+from pandas import DataFrame
+
+from .errors import DataError
+from .importance import WeightSummary, normalised_weights
+from .priors import Parameters
+from .verdict import Verdict
+
+KEY = "run_statistics"
+NOT_PARAMETERS = ("weights", "log_likelihood", "log_prior")
+"""Columns of a table of draws that are no parameters."""
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """Draws as a result holds them.
+
+    Attributes
+    ----------
+    table
+        One row a draw: its parameters, ``log_likelihood`` and ``log_prior``. Draws of zero weight may be missing at its end.
+    rows
+        Numbers of the rows that the posterior is made of.
+    log_weights
+        Of every draw, those missing in the table included, (N,); ``None`` where draws are not weighted.
+    summary
+        Summary of the weights; ``None`` where there are none.
+    log_evidence_err
+        Error of the log evidence; not a number where there is no evidence.
+    """
+
+    table: DataFrame
+    rows: np.ndarray
+    log_weights: np.ndarray | None = None
+    summary: WeightSummary | None = None
+    log_evidence_err: float = np.nan
+
+    @property
+    def keys(self) -> list[str]:
+        """Parameters of the draws."""
+        return [key for key in self.table if key not in NOT_PARAMETERS]
+
+
+def error_of_evidence(summary: WeightSummary, log_normalisation_err: float) -> float:
+    """Error of the log evidence, from the weights and from the normalisation of the prior.
+
+    Parameters
+    ----------
+    summary
+        Summary of the weights.
+    log_normalisation_err
+        Error of the logarithm of the prior's normalisation, where constraints or a joint density were integrated by Monte
+        Carlo.
+    """
+    return float(np.hypot(summary.log_evidence_err, log_normalisation_err))
+
+
+def fill(
+    result: Result,
+    drawn: Drawn,
+    verdict: Verdict,
+    n_likelihood: int,
+    statistics: Mapping[str, Any],
+    figures: str = "",
+) -> Result:
+    """Fill a result with draws and with what a run says of itself, and log the verdict.
+
+    The log evidence is that of the weights, not a number without weights; where the likelihood was a ratio it is that of the
+    ratio, and the caller adds that of noise alone.
+
+    Parameters
+    ----------
+    result
+        The result, changed in place.
+    drawn
+        The draws.
+    verdict
+        The verdict on them.
+    n_likelihood
+        Likelihood evaluations that were spent.
+    statistics
+        What else the run says of itself; entries here go before those of the same name that are made here from the weights.
+    figures
+        Figures that the verdict rests on, in words, for the log.
+
+    Returns
+    -------
+    Result
+        ``result``.
+    """
+    _fill_draws(result, drawn)
+    summary = drawn.summary
+    result.log_evidence = summary.log_evidence if summary else np.nan
+    result.log_evidence_err = drawn.log_evidence_err
+    result.num_likelihood_evaluations = n_likelihood
+    said = {
+        **(summary.to_dict() if summary else {"n_draws": len(drawn.table)}),
+        "n_posterior": len(drawn.rows),
+        "n_likelihood_evaluations": n_likelihood,
+        "importance_weighted": summary is not None,
+        "verdict": verdict.grade,
+        "reasons": list(verdict.reasons),
+        **statistics,
+    }
+    result.meta_data = {**(result.meta_data or {}), KEY: said}
+    message = f"Verdict: {verdict.grade}" + (f" ({figures})" if figures else "")
+    message += "".join(f"; {reason}" for reason in verdict.reasons)
+    (logger.info if verdict.grade == "reliable" else logger.warning)(message)
+    return result
+
+
+def _fill_draws(result: Result, drawn: Drawn) -> None:
+    """Fill in the rows of the posterior, and the weighted draws where there are weights."""
+    table = drawn.table
+    posterior = table.iloc[drawn.rows]
+    result.samples = np.ascontiguousarray(posterior[drawn.keys].to_numpy())
+    result.log_likelihood_evaluations = posterior["log_likelihood"].to_numpy()
+    result.log_prior_evaluations = posterior["log_prior"].to_numpy()
+    if drawn.log_weights is None or drawn.summary is None:
+        return
+    has_weight = np.isfinite(drawn.log_weights[: len(table)])
+    weights = normalised_weights(drawn.log_weights)[: len(table)] if drawn.summary.n_finite else 0.0
+    result.nested_samples = table.assign(weights=weights)[has_weight].reset_index(drop=True)
+
+
+def statistics_of(result: Result) -> dict[str, Any]:
+    """Statistics and verdict of a run of flowpe; empty for another sampler's result."""
+    return (result.meta_data or {}).get(KEY) or {}
+
+
+def is_merged(result: Result) -> bool:
+    """Whether a result was merged from several runs: Bilby keeps the statistics and the verdict of the first of them."""
+    said = statistics_of(result).get("log_evidence")
+    if said is None or not np.isfinite(said):
+        return False
+    # A run's own is one of the two, by whether likelihoods were ratios.
+    own = [float(value) for value in (result.log_evidence, result.log_bayes_factor)]
+    return not np.any(np.isclose(own, said, rtol=1e-12, atol=1e-9))
+
+
+@dataclass(frozen=True)
+class KeptDraws:
+    """The weighted draws that a result keeps.
+
+    Attributes
+    ----------
+    result
+        The result.
+    statistics
+        What its run said of itself.
+    table
+        A row for each draw of non-zero weight.
+    """
+
+    result: Result
+    statistics: dict[str, Any]
+    table: DataFrame
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        """Parameters of the draws."""
+        return tuple(key for key in self.table if key not in NOT_PARAMETERS)
+
+    @property
+    def parameters(self) -> Parameters:
+        """Parameters of the draws, (N,) each."""
+        return {key: self.table[key].to_numpy(dtype=np.float64) for key in self.keys}
+
+    @property
+    def n_draws(self) -> int:
+        """Number of all draws, those of zero weight included."""
+        return int(self.statistics["n_draws"])
+
+    @property
+    def n_without_likelihood(self) -> int:
+        """Draws inside the prior that had no likelihood, the rows of which no result keeps."""
+        of_zero = self.statistics["n_draws"] - self.statistics["n_finite"]
+        return max(int(of_zero - self.statistics.get("n_outside_prior", 0)), 0)
+
+    def column(self, name: str) -> np.ndarray:
+        """A column of the table, (N,)."""
+        return self.table[name].to_numpy()
+
+    def log_weights(self, log_ratio: np.ndarray) -> np.ndarray:
+        """Log weights of all draws, each changed by ``log_ratio``, (N,); rows of zero weight were drawn, and count."""
+        log_weights = np.full(self.n_draws, -np.inf)
+        with np.errstate(divide="ignore"):
+            log_weights[: len(self.table)] = (
+                np.log(self.column("weights") * self.n_draws) + float(self.statistics["log_evidence"]) + log_ratio
+            )
+        return log_weights
+
+
+def kept_draws(result: Result) -> KeptDraws:
+    """Return the weighted draws that a result keeps.
+
+    Raises
+    ------
+    DataError
+        If there are none: another sampler's result, raw draws, or a merged result.
+    """
+    statistics, merged = statistics_of(result), is_merged(result)
+    # Bilby's property raises where there are none.
+    table = getattr(result, "_nested_samples", None)
+    if table is None or not statistics.get("importance_weighted") or "log_prior" not in table:
+        raise DataError(
+            f"the result {result.label!r} of {result.sampler} has no weighted draws of flowpe: give one of a run with "
+            "importance=True" + (", not one that was merged: reweight its runs, and merge these" if merged else "")
+        )
+    return KeptDraws(result, statistics, table)

@@ -1,0 +1,161 @@
+"""Fill Bilby's result from the draws of a run, weighted or as a network made them."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from bilby.core.result import Result
+from bilby.core.sampler.base_sampler import Sampler
+from bilby.core.utils import logger
+from pandas import DataFrame
+
+from ..bound import BoundPosterior
+from ..edges import edges_of, in_columns
+from ..importance import normalised_weights
+from ..priors import Parameters
+from ..results import Drawn, error_of_evidence, fill
+from ..surprise import Surprise
+from ..verdict import Findings, Verdict, judge
+from .outcome import FreshBatch, Outcome
+from .weighing import Target
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Where the draws of a run come from.
+
+    Attributes
+    ----------
+    model
+        Name of the model.
+    bound
+        The model, bound to the data; ``None`` where the proposal was refined from the prior.
+    seed
+        Seed of the run.
+    seconds
+        Seconds of each stage.
+    began
+        When the run began, by :func:`time.monotonic`.
+    """
+
+    model: str
+    bound: BoundPosterior | None
+    seed: int
+    seconds: dict[str, float]
+    began: float
+
+    def statistics(self) -> dict[str, Any]:
+        """Plain values, for the result."""
+        bound = self.bound
+        return {
+            "model": self.model,
+            "seed": self.seed,
+            "seconds": {**self.seconds, "total": round(time.monotonic() - self.began, 3)},
+            "training_seconds": bound.model.information.get("seconds", {}).get("total") if bound else None,
+            "corrections": list(bound.corrections) if bound else [],
+        }
+
+
+def fill_weighted(sampler: Sampler, outcome: Outcome, target: Target, origin: Origin) -> Result:
+    """Fill Bilby's result from weighted draws.
+
+    Parameters
+    ----------
+    sampler
+        The sampler whose result is filled.
+    outcome
+        The draws and their verdict.
+    target
+        What was sampled.
+    origin
+        Where the draws come from.
+    """
+    weighted, summary, kwargs = outcome.weighted, outcome.summary, sampler.kwargs
+    asked = target.asked(weighted)
+    weights = normalised_weights(weighted.log_weights) if summary.n_finite else np.zeros(summary.n_draws)
+    edges = edges_of(sampler.priors, asked[0], weights)
+    for edge in edges:
+        logger.warning(f"Note: {edge}")
+    error = error_of_evidence(summary, target.translation.log_normalisation_err)
+    if len(outcome.rows) < min(kwargs["n_effective"], kwargs["n_posterior"]):
+        logger.info(
+            f"Posterior: {len(outcome.rows)} rows, fewer than n_effective={kwargs['n_effective']}, as no draw is taken twice. "
+            f"A larger n_effective gives more; all {summary.n_draws} weighted draws are in nested_samples"
+        )
+    statistics = {
+        **_common(outcome.batch, target, origin, outcome.surprise),
+        "log_evidence_err": error,
+        "edges": in_columns(edges),
+        "n_nan_likelihoods": target.n_nan,
+        "posterior_shares": weighted.shares(outcome.proposal.names),
+    }
+    if outcome.refinement:
+        statistics["refinement"] = outcome.refinement.statistics()
+    if outcome.batch.pilot:
+        statistics["pilot_efficiency"] = outcome.batch.pilot.efficiency
+    name = "ln Bayes factor" if target.use_ratio else "ln evidence"
+    figures = (
+        f"{name} {summary.log_evidence:.3f} +- {error:.2g}, {summary.effective_sample_size:.0f} effective of "
+        f"{summary.n_draws} draws, an efficiency of {summary.efficiency:.3g}; {target.n_likelihood} likelihood evaluations"
+    )
+    drawn = Drawn(_table(target, *asked), outcome.rows, weighted.log_weights, summary, error)
+    return fill(sampler.result, drawn, outcome.verdict, target.n_likelihood, statistics, figures)
+
+
+def fill_raw(sampler: Sampler, batch: FreshBatch, target: Target, origin: Origin) -> Result:
+    """Fill Bilby's result from a network's draws as they are; those without a finite weight are left out.
+
+    Parameters
+    ----------
+    sampler, target, origin
+        As in :func:`fill_weighted`.
+    batch
+        The draws.
+    """
+    # Raw draws are not compared with the data; how unusual these are by themselves is known all the same.
+    surprise = origin.bound.surprise() if origin.bound else None
+    drawn = Drawn(_table(target, *target.asked(batch.weighted)), batch.rows)
+    figures = f"{len(drawn.rows)} raw draws, {target.n_likelihood} likelihood evaluations"
+    statistics = _common(batch, target, origin, surprise)
+    return fill(sampler.result, drawn, _raw_verdict(batch, target, origin), target.n_likelihood, statistics, figures)
+
+
+def _raw_verdict(batch: FreshBatch, target: Target, origin: Origin) -> Verdict:
+    """The verdict on draws without weights: what they lack, and whether a closed form failed."""
+    reasons = ["raw network draws: not weighted by the likelihood, no evidence"]
+    if drawn := list(target.conditional.keys):
+        reasons.append(f"{drawn} were drawn from their exact conditional, which uses the likelihood")
+    if origin.bound and origin.bound.model.flatten_snr:
+        reasons.append("the network was trained on a prior that is flatter in signal-to-noise ratio than the user's")
+    reasons += target.translation.raw_reasons
+    closed_form = Findings(closed_form_difference=target.closed_form.largest)
+    # The first reason is that of the closed form; those of the weights do not matter to raw draws.
+    failure = judge(batch.weighted.summary(), findings=closed_form).reasons[0]
+    if target.closed_form.failed:
+        return Verdict("failed", (failure, *reasons))
+    return Verdict("check", tuple(reasons))
+
+
+def _table(target: Target, parameters: Parameters, log_likelihood: np.ndarray, log_prior: np.ndarray) -> DataFrame:
+    """The draws as the user asked for them: the parameters searched for, log likelihood and log prior."""
+    columns = {key: np.asarray(parameters[key], dtype=np.float64) for key in target.translation.keys}
+    return DataFrame({**columns, "log_likelihood": log_likelihood, "log_prior": log_prior})
+
+
+def _common(batch: FreshBatch, target: Target, origin: Origin, surprise: Surprise | None) -> dict[str, Any]:
+    """What a run says of itself, whether its draws are weighted or not."""
+    statistics = {
+        **origin.statistics(),
+        "n_outside_prior": batch.weighted.n_outside,
+        "conditional": list(target.conditional.keys),
+        "closed_form": target.closed_form.to_dict(),
+        "marginalised": list(target.translation.dropped),
+    }
+    if surprise:
+        statistics["surprise"] = surprise.to_dict()
+    if interferometers := getattr(target.likelihood, "interferometers", None):
+        statistics["window_factor"] = {ifo.name: float(ifo.strain_data.window_factor) for ifo in interferometers}
+    return statistics
