@@ -34,6 +34,7 @@ from bilby_flowpe.representation import AlignedRepresentation, CoordinateConfig,
 from bilby_flowpe.sampling.weighing import Target
 from bilby_flowpe.storage.folder import write_text
 from bilby_flowpe.training.stream import Stream
+from bilby_flowpe.translation.translated import as_it_stands
 
 SECONDS, DETECTORS = (1, 2, 4, 8, 16, 32, 64), ("H1", "L1", "V1")
 PARAMETERS, DRAWS, WAVEFORMS = (2, 4, 8, 15), (1000, 4000, 16_000, 64_000), (1000, 4000, 16_000, 64_000)
@@ -169,7 +170,7 @@ def by_draws() -> Costs:
     for size in DRAWS:
         generator, rng = torch.Generator().manual_seed(1), np.random.default_rng(1)
         base = rng.standard_normal((size, len(bound.keys) + len(bound.latent)))
-        target = Target(likelihood, transform, True, bound.conditional)
+        target = Target(as_it_stands(problem_of(likelihood, transform)), True, bound.conditional)
         works = (
             (raw, lambda: bound.inverse(base, rng)),  # noqa: B023
             (weighed, lambda: target.draw(bound.mixture(), size, generator, rng)),  # noqa: B023

@@ -46,6 +46,7 @@ from bilby_flowpe.representation import AlignedRepresentation, CoordinateConfig,
 from bilby_flowpe.sampling.weighing import Target
 from bilby_flowpe.storage.folder import write_text
 from bilby_flowpe.training.stream import Stream
+from bilby_flowpe.translation.translated import as_it_stands
 
 STAGES = ("simulation", "training", "draws", "weighing", "imports", "million")
 MODELS = ("green2020-5d-maf", "green2020-5d-cvae+", "green2020-8d-maf")
@@ -206,7 +207,7 @@ def weighing(npool: int, size: int, pairs: int) -> Iterator[Line]:
     bound = find_model(MODELS[0]).bind(likelihood, transform)
 
     def ours() -> float:
-        target = Target(likelihood, transform, True, bound.conditional, npool)
+        target = Target(as_it_stands(problem_of(likelihood, transform)), True, bound.conditional, npool)
         generator, rng = torch.Generator().manual_seed(1), np.random.default_rng(1)
         return size / timed(lambda: target.draw(bound.mixture(), size, generator, rng))
 
@@ -232,6 +233,7 @@ import numpy as np
 from bilby.core.utils import logger
 logger.setLevel("ERROR")
 from bilby_flowpe.problems import green2020
+from bilby_flowpe.translation.translated import as_it_stands
 from bilby_flowpe.kinds import problem_of
 from bilby_flowpe.problem import SimulationConfig
 likelihood, priors = green2020(5, seed=1)

@@ -226,8 +226,7 @@ def normalised_weights(log_weights: ArrayLike) -> NDArray[np.float64]:
     if log_w.max() == -np.inf:
         raise DataError(f"all {log_w.size} log-weights are zero weights: there is nothing to normalise")
     w = np.exp(log_w - log_w.max())
-    normalised: NDArray[np.float64] = w / w.sum()
-    return normalised
+    return w / w.sum()
 
 
 CLIPPED_SCATTER = 0.2

@@ -21,7 +21,6 @@ from .conditional.drawn import Modes, conditional_config, single_response
 from .conditional.modes import conditional_of
 from .contract import Contract
 from .errors import ContractError, MemoryLimitError, PriorError, SimulationError
-from .kinds import problem_of
 from .model import TrainedPosterior, find_model
 from .networks import compact
 from .problem import SimulationConfig
@@ -33,7 +32,7 @@ from .training.build import train_on
 from .training.calibrate import MEASURING
 from .training.recipe import TrainingConfig, has_learnt
 from .training.settings import Settings
-from .translation.problem import Unchanged
+from .translation.translated import Translated
 from .waves.extrinsic import Extrinsic
 from .waves.symmetries import find_symmetries
 
@@ -67,11 +66,11 @@ class ModelChoice:
     """
 
     def __init__(
-        self, sampler: Sampler, translation: Unchanged, ledger: Ledger, scratch: Path, calibrated: bool = True
+        self, sampler: Sampler, translation: Translated, ledger: Ledger, scratch: Path, calibrated: bool = True
     ) -> None:
         self.sampler, self.translation, self.ledger, self.calibrated = sampler, translation, ledger, calibrated
         self.kwargs = sampler.kwargs
-        self.problem = problem_of(translation.likelihood, translation.transform)
+        self.problem = translation.problem
         self.npool, self.progress = int(sampler.npool), self.kwargs["progress"]
         self.seconds: dict[str, float] = {}
         self._scratch = scratch

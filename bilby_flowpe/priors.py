@@ -158,8 +158,7 @@ class PriorTransform:
             larger, smaller = (self.keys.index(key) for key in self.ordered_pair)
             u[smaller] = u[smaller] / np.maximum(u[larger], _UNIT_EDGE)
             u[larger] = u[larger] ** 2
-        v: np.ndarray = ndtri(np.clip(u, _UNIT_EDGE, 1 - _UNIT_EDGE)).T
-        return v
+        return ndtri(np.clip(u, _UNIT_EDGE, 1 - _UNIT_EDGE)).T
 
     def sample(self, size: int, rng: np.random.Generator) -> Parameters:
         """``size`` draws from the constrained prior; Bilby's global generator is left alone."""
@@ -182,8 +181,7 @@ class PriorTransform:
         if not self.constraints:
             return np.ones(size, dtype=bool)
         probability = self.priors.evaluate_constraints(self._to_convert({key: parameters[key] for key in self.keys}))
-        satisfied: np.ndarray = np.broadcast_to(np.asarray(probability) > 0, (size,))
-        return satisfied
+        return np.broadcast_to(np.asarray(probability) > 0, (size,))
 
     def log_prob(self, parameters: Mapping[str, np.ndarray], keys: Sequence[str] | None = None) -> np.ndarray:
         """Normalised log prior density (N,) of the search parameters; -inf outside the support.
@@ -332,8 +330,7 @@ class PriorTransform:
 
 def within_quantiles(v: np.ndarray) -> np.ndarray:
     """Where standard-normal coordinates are within what the quantiles of a prior can tell apart."""
-    within: np.ndarray = np.abs(v) < _EDGE
-    return within
+    return np.abs(v) < _EDGE
 
 
 def _distribution(prior: Prior) -> dict[str, Any]:

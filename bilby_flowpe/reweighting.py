@@ -21,11 +21,11 @@ from .arguments.table import check_npool
 from .errors import ConfigurationError, DataError, PriorError
 from .importance import equal_weight_rows, summarise
 from .kinds.recognise import marginalised
+from .likelihoods import LogLikelihood, gives_ratio
 from .priors import Parameters
 from .processes.parallel import evaluate, make_rows
 from .results import Drawn, KeptDraws, error_of_evidence, fill, kept_draws
 from .translation.covers import AnyPrior
-from .translation.own_likelihood import LogLikelihood, gives_ratio
 from .verdict import Findings, Verdict, judge
 from .verdict.grade import RANKS, Grade
 

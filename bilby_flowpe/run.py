@@ -13,9 +13,10 @@ from bilby.core.utils import check_directory_exists_and_if_not_mkdir, logger, ra
 
 from .bands import FILE, save_bands, whitened_bands
 from .bound import BoundPosterior
-from .conditional.base import Conditional, ConditionalConfig
-from .conditional.modes import conditional_of
+from .chain.meter import Meter
+from .conditional.base import Conditional
 from .errors import ConfigurationError
+from .likelihoods import gives_ratio
 from .model_choice import ModelChoice
 from .processes.parallel import Row
 from .proposals.mixture import flow_alone
@@ -27,8 +28,7 @@ from .sampling.outcome import FreshBatch, KnownOfData, Outcome
 from .sampling.weighing import Target
 from .storage.identity import identity_of
 from .storage.ledger import Ledger, remembering
-from .translation.own_likelihood import gives_ratio
-from .translation.problem import translated
+from .translation.translate import translated
 
 _UNSEEN_SEED = 2**31 - 1
 _RATIOS_TRIED = 16  # draws from the prior: one with a number is enough
@@ -49,12 +49,11 @@ class Run:
         self.sampler = sampler
         self.kwargs = sampler.kwargs
         self.translation = translated(sampler.likelihood, sampler.priors)
-        self.likelihood = self.translation.likelihood
+        self.problem = self.translation.problem
         self.seconds: dict[str, float] = {}
         identity = identity_of(sampler.likelihood)
         self.ledger = Ledger(self._scratch / "evaluations", self.kwargs["resume"], identity, keeps=identity is not None)
         self.seed = self._choose_seed()
-        self.transform = self.translation.transform
         self.npool = int(sampler.npool)
         self.progress = self.kwargs["progress"]
         self.choice = ModelChoice(sampler, self.translation, self.ledger, self._scratch, calibrated)
@@ -81,10 +80,9 @@ class Run:
         bound, source, conditional = self.choice.choose()
         if bound is None and not self.kwargs["importance"]:
             raise ConfigurationError(
-                f"importance=False: a {type(self.likelihood).__name__} has no network and no raw draws: leave it out"
+                f"importance=False: a {type(self.problem.likelihood).__name__} has no network and no raw draws: leave it out"
             )
-        drawn = conditional or conditional_of(ConditionalConfig(), self.transform)
-        done, target = self._sample(bound, source, drawn)
+        done, target = self._sample(bound, source, conditional)
         # A closed form that failed takes the network with it, which knows nothing of the parameters it left out.
         bound = None if target.closed_form.dropped else bound
         self.seconds = self.choice.seconds | self.seconds
@@ -101,7 +99,7 @@ class Run:
         return result
 
     def _sample(
-        self, bound: BoundPosterior | None, source: str, conditional: Conditional
+        self, bound: BoundPosterior | None, source: str, conditional: Conditional | None
     ) -> tuple[Outcome | FreshBatch, Target]:
         """Sample the event; where a closed form fails, again without what is drawn by it, starting from the prior.
 
@@ -115,22 +113,10 @@ class Run:
         weighted = self.kwargs["importance"]
         wanted = Wanted(self.kwargs["n_effective"], self.kwargs["n_posterior"], self.kwargs["refine"], self.progress)
         budget = Budget(self.kwargs["max_likelihood_evaluations"], self.kwargs["max_time"])
-        ratio, record = bool(self.sampler.use_ratio), ClosedFormRecord()
-        n_likelihood = n_nan = 0
+        ratio, record, meter = bool(self.sampler.use_ratio), ClosedFormRecord(), Meter()
         failing: list[Row] = []
         while True:
-            target = Target(
-                self.likelihood,
-                self.transform,
-                ratio,
-                conditional,
-                self.npool,
-                self.translation,
-                n_likelihood,
-                n_nan,
-                closed_form=record,
-                raises=weighted,
-            )
+            target = Target(self.translation, ratio, conditional, self.npool, meter, record, raises=weighted)
             proposal = None
             if bound is not None:
                 proposal = bound.mixture() if weighted else flow_alone(bound)
@@ -140,20 +126,19 @@ class Run:
                 done = event.run() if weighted else event.raw()
             except ClosedFormError as error:
                 failing += record.failing
-                left = self.choice.conditional_alone(str(error), failing) or conditional_of(
-                    ConditionalConfig(), self.transform
-                )
-                if {*left.keys} >= {*conditional.keys}:
+                conditional = self.choice.conditional_alone(str(error), failing)
+                left = conditional.keys if conditional else ()
+                if {*left} >= {*target.conditional_keys}:
                     # The symmetries hold there, and the likelihood differs all the same: it alone can tell.
-                    left = conditional_of(ConditionalConfig(), self.transform)
-                dropped = tuple(key for key in conditional.keys if key not in left.keys)
+                    conditional, left = None, ()
+                dropped = tuple(key for key in target.conditional_keys if key not in left)
                 logger.warning(
                     f"{error}: the run goes on from the prior, without drawing {list(dropped)} conditionally, which takes more "
                     "likelihood evaluations"
                 )
                 record = ClosedFormRecord(dropped=(*record.dropped, *dropped))
-                n_likelihood, n_nan = target.n_likelihood, target.n_nan
-                conditional, bound = left, None
+                # Draws may take longer now, or less long.
+                bound, meter.seconds_each = None, 0.0
                 continue
             finally:
                 self.seconds |= event.seconds
@@ -164,10 +149,9 @@ class Run:
         translation = self.translation
         if not self.sampler.use_ratio:
             return
-        draws = self.transform.sample(_RATIOS_TRIED, np.random.default_rng(20200218))
-        rows = translation.rows(
-            draws, {key: np.full(_RATIOS_TRIED, x) for key, x in translation.middle_of_extra.items()}
-        )
+        draws = self.problem.prior.sample(_RATIOS_TRIED, np.random.default_rng(20200218))
+        medians = {key: np.full(_RATIOS_TRIED, x) for key, x in translation.calibration.reference.items()}
+        rows = translation.rows({**draws, **medians})
         if not gives_ratio(translation.asked, rows):
             raise ConfigurationError(
                 f"use_ratio=True: a {type(translation.asked).__name__} has no likelihood of noise alone, its log likelihood "
@@ -176,7 +160,7 @@ class Run:
 
     def _keep_bands(self, target: Target, done: Outcome | FreshBatch) -> None:
         """Beside the result, what a report draws: whitened data and waveforms, which a result file does not hold."""
-        likelihood = self.likelihood
+        likelihood = self.problem.likelihood
         # Not those of an earlier run under the same label.
         (self._scratch / FILE).unlink(missing_ok=True)
         rows = done.rows
@@ -184,7 +168,7 @@ class Run:
         if obstacle or not len(rows):
             return
         bands = whitened_bands(
-            likelihood, target.rows({key: value[rows] for key, value in done.weighted.parameters.items()})
+            likelihood, target.problem.rows({key: value[rows] for key, value in done.weighted.parameters.items()})
         )
         check_directory_exists_and_if_not_mkdir(str(self._scratch))
         save_bands(bands, self._scratch / FILE)
@@ -196,7 +180,7 @@ class Run:
 
     def _tell_what_draws(self, target: Target, bound: BoundPosterior | None, source: str) -> None:
         """Say what in truth draws the parameters: Bilby has printed the arguments, which a model that is given overrules."""
-        by_closed_form = [key for key in target.transform.keys if key in target.conditional.keys]
+        by_closed_form = [key for key in target.prior.keys if key in target.conditional_keys]
         conditional = f"; in closed form, given these: {', '.join(by_closed_form)}" if by_closed_form else ""
         if bound is None:
             logger.info(f"Proposal: refined from the prior for {', '.join(target.keys)}{conditional}")

@@ -206,8 +206,7 @@ def without_simulations(residual: float | None) -> Surprise | None:
 
 
 def _squared(away: np.ndarray, precision: np.ndarray) -> np.ndarray:
-    squared: np.ndarray = np.einsum("ni,ij,nj->n", away, precision, away)
-    return squared
+    return np.einsum("ni,ij,nj->n", away, precision, away)
 
 
 def _tail(null: np.ndarray, value: float) -> tuple[float, float]:

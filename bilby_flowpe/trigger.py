@@ -192,8 +192,7 @@ class _Filter:
         full[np.flatnonzero(self.inside)] = self.data * np.conj(template)
         # The inverse transform is over 1 / N of the sum over frequencies, of which the step is 1 / duration.
         overlap = 4 * np.abs(np.fft.ifft(full)) * len(full) / self.duration
-        snr: np.ndarray = np.where(self.settled, overlap / np.sqrt(norm), 0.0)
-        return snr
+        return np.where(self.settled, overlap / np.sqrt(norm), 0.0)
 
 
 def _loudest(

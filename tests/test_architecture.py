@@ -22,9 +22,9 @@ ROWS = (
     {"arguments", "edges", "importance", "networks", "open_data", "prior_draws", "prior_natures", "problems"}
     | {"storage", "surprise"},
     {"observed", "prior_checks", "priors", "processes", "verdict"},
-    {"results", "waves"},
+    {"likelihoods", "results", "waves"},
     {"bands", "contract", "proposals", "trigger"},
-    {"problem"},
+    {"chain", "problem"},
     {"simulation"},
     {"kinds"},
     {"conditional", "representation", "translation"},

@@ -20,10 +20,12 @@ from hypothesis import strategies as st
 
 from bilby_flowpe.arguments.table import ARGUMENTS, check_arguments, check_npool
 from bilby_flowpe.errors import ConfigurationError, FlowPEError, PriorError
+from bilby_flowpe.kinds import problem_of
 from bilby_flowpe.model import TrainedPosterior
 from bilby_flowpe.priors import PriorTransform
 from bilby_flowpe.sampler import FlowPE
 from bilby_flowpe.sampling.weighing import Target
+from bilby_flowpe.translation.translated import as_it_stands
 
 # The same cases every time: a suite that fails by chance is not believed.
 FIXED = settings(deadline=None, derandomize=True, suppress_health_check=list(HealthCheck), max_examples=300)
@@ -122,7 +124,7 @@ def used(trained: TrainedPosterior, likelihood: Any, transform: PriorTransform) 
         warnings.simplefilter("ignore")
         try:
             bound = trained.bind(likelihood, transform)
-            target = Target(likelihood, transform, True, bound.conditional)
+            target = Target(as_it_stands(problem_of(likelihood, transform)), True, bound.conditional)
             generator, rng = torch.Generator().manual_seed(0), np.random.default_rng(0)
             weighted = target.draw(bound.mixture(), 16, generator, rng)
         except FlowPEError as error:

@@ -13,6 +13,7 @@ OTHERS = {"integration", "upstream"}
 """Folders of tests that belong to no module: whole runs, and Bilby's own tests."""
 
 TOGETHER: dict[str, tuple[str, set[str]]] = {
+    "chain/test_batch.py": ("what a step brings, as the batch takes it", {"chain/increment.py"}),
     "arguments/test_table.py": ("a kind of value is tested by the arguments that have it", {"arguments/kinds.py"}),
     "conditional/test_coherent.py": ("a step of the coherent draw", {"conditional/averaged.py"}),
     "conditional/test_modes.py": ("every choice among the conditionals", {"conditional/drawn.py"}),
@@ -80,9 +81,11 @@ TOGETHER: dict[str, tuple[str, set[str]]] = {
         {"training/checkpoint.py", "training/prefetch.py", "training/recipe.py"},
     ),
     "translation/test_source_masses.py": ("redshifts of sources", {"redshifts.py"}),
-    "sampling/test_weighing.py": (
-        "values of the user's likelihood, as they are weighed",
-        {"translation/own_likelihood.py"},
+    "sampling/test_weighing.py": ("what weighing gives", {"sampling/weighted.py"}),
+    "translation/test_steps.py": ("forms of a prior, as a step takes them", {"translation/forms.py"}),
+    "translation/test_translate.py": (
+        "what a problem is translated into",
+        {"translation/calibration_errors.py", "translation/translated.py"},
     ),
     "validation/test_coverage.py": ("events kept while a coverage is measured", {"validation/kept.py"}),
     "validation/test_gap.py": ("a card quotes the gap", {"validation/card.py"}),

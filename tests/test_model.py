@@ -23,6 +23,7 @@ from bilby.gw.waveform_generator import WaveformGenerator
 from bilby_flowpe import model as model_module
 from bilby_flowpe.errors import ContractError, ModelError
 from bilby_flowpe.importance import summarise
+from bilby_flowpe.kinds import problem_of
 from bilby_flowpe.model import TrainedPosterior, find_model, shipped_models
 from bilby_flowpe.priors import PriorTransform
 from bilby_flowpe.problems import START_TIME, overhead
@@ -30,6 +31,7 @@ from bilby_flowpe.proposals.mixture import Draws, flow_alone
 from bilby_flowpe.sampling.weighing import Target
 from bilby_flowpe.storage import folder as folder_module
 from bilby_flowpe.storage.folder import DESCRIPTION, FORMAT, WEIGHTS, write_description
+from bilby_flowpe.translation.translated import as_it_stands
 from bilby_flowpe.waves.symmetries import find_symmetries
 
 Trained = tuple[Path, TrainedPosterior]
@@ -279,7 +281,7 @@ def weighed(model: TrainedPosterior, likelihood: GravitationalWaveTransient, pri
     """Weights of a model, under priors that need not be those trained with."""
     transform = PriorTransform(priors)
     bound = model.bind(likelihood, transform)
-    target = Target(likelihood, transform, True, bound.conditional)
+    target = Target(as_it_stands(problem_of(likelihood, transform)), True, bound.conditional)
     return target.draw(bound.mixture(), size, torch.Generator().manual_seed(5), np.random.default_rng(5)), bound
 
 

@@ -8,6 +8,7 @@ no exactness.
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Mapping
 
 import numpy as np
@@ -38,14 +39,12 @@ OfAmplitude = Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray]
 def averaged_over_phase(amplitude: np.ndarray, kappa: np.ndarray, norm: np.ndarray) -> np.ndarray:
     """Log likelihood ratio of a signal ``amplitude`` times the reference, averaged over a uniform phase."""
     loud = amplitude * kappa
-    log_ratio: np.ndarray = np.log(i0e(loud)) + loud - amplitude**2 * norm / 2
-    return log_ratio
+    return np.log(i0e(loud)) + loud - amplitude**2 * norm / 2
 
 
 def at_phase(amplitude: np.ndarray, kappa: np.ndarray, norm: np.ndarray) -> np.ndarray:
     """Log likelihood ratio of a signal ``amplitude`` times the reference; ``kappa`` is the real part of its inner product."""
-    log_ratio: np.ndarray = amplitude * (kappa - 0.5 * amplitude * norm)
-    return log_ratio
+    return amplitude * (kappa - 0.5 * amplitude * norm)
 
 
 class KnownAmplitude:
@@ -63,8 +62,9 @@ class KnownAmplitude:
     def __init__(self, log_likelihood: OfAmplitude = averaged_over_phase) -> None:
         self.log_likelihood = log_likelihood
 
-    def defend(self, share: float) -> None:
-        """There is but one."""
+    def defended(self, share: float) -> KnownAmplitude:
+        """Return the same: there is no other amplitude to draw."""
+        return self
 
     def log_marginal(self, kappa: np.ndarray, norm: np.ndarray) -> np.ndarray:
         """As :meth:`Amplitudes.log_marginal`."""
@@ -134,9 +134,14 @@ class Amplitudes:
         # Eight widths of the likelihood are worth 32 of the logarithm: a prior that gives back less than half moves nothing.
         self._even = bool(np.ptp(self._log_prior_table) < _WIDTHS**2 / 4)
 
-    def defend(self, share: float) -> None:
-        """Draw a share from the prior: where another likelihood weighs the draws, it may want distances out of their reach."""
-        self._prior_share = share
+    def defended(self, share: float) -> Amplitudes:
+        """Return amplitudes a share of which is drawn from the prior.
+
+        Where another likelihood weighs the draws, it may want distances out of their reach.
+        """
+        other = copy.copy(self)
+        other._prior_share = share
+        return other
 
     @property
     def range(self) -> tuple[float, float]:
@@ -159,8 +164,7 @@ class Amplitudes:
         area = np.exp(log_target - peak)
         steps = (log_nodes[:, -1] - log_nodes[:, 0]) / (_FEW_NODES - 1)
         total = (area.sum(axis=1) - 0.5 * (area[:, 0] + area[:, -1])) * steps
-        log_marginal: np.ndarray = np.log(total) + peak[:, 0] + self._log_scale
-        return log_marginal
+        return np.log(total) + peak[:, 0] + self._log_scale
 
     def profile(self, norm: np.ndarray) -> Callable[[np.ndarray, np.ndarray], np.ndarray]:
         """Nearly :meth:`log_marginal`, but for constants, of many moduli for each of norms (N,), at a fraction of the cost.
@@ -187,8 +191,7 @@ class Amplitudes:
             cell = np.clip(np.searchsorted(peaks, peak) - 1, 0, len(peaks) - 2)
             share = np.clip((peak - peaks[cell]) / (peaks[cell + 1] - peaks[cell]), 0.0, 1.0)
             interpolated = rest[which, cell] + share * (rest[which, cell + 1] - rest[which, cell])
-            log_marginal: np.ndarray = steep(kappa, peak, norm[which]) + interpolated
-            return log_marginal
+            return steep(kappa, peak, norm[which]) + interpolated
 
         return of
 
@@ -219,8 +222,7 @@ class Amplitudes:
         nodes, log_target = self._on_nodes(kappa, norm, size)
         peak = log_target.max(axis=1, keepdims=True)
         area = np.trapezoid(np.exp(log_target - peak), nodes, axis=1)
-        log_integral: np.ndarray = np.log(area) + peak[:, 0]
-        return log_integral
+        return np.log(area) + peak[:, 0]
 
     def _on_nodes(self, kappa: np.ndarray, norm: np.ndarray, size: int = _NODES) -> tuple[np.ndarray, np.ndarray]:
         """Amplitudes (N, nodes) that cover the conditional and its unnormalised log density at them."""
@@ -258,8 +260,7 @@ class Amplitudes:
         return low, high
 
     def _log_prior(self, amplitude: np.ndarray) -> np.ndarray:
-        log_prior: np.ndarray = np.interp(np.log(amplitude), self._log_table, self._log_prior_table)
-        return log_prior
+        return np.interp(np.log(amplitude), self._log_table, self._log_prior_table)
 
     def _draw(self, kappa: np.ndarray, norm: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
         """Draws and their log density, (N,) each, from the density that is linear between the nodes."""

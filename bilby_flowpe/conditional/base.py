@@ -15,6 +15,7 @@ exactness.
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Protocol
@@ -118,8 +119,8 @@ class Conditional(Protocol):
     @property
     def reference(self) -> dict[str, float]: ...
 
-    def defend(self, share: float) -> None:
-        """Draw a share of the distances from their prior: another likelihood weighs them."""
+    def defended(self, share: float) -> Conditional:
+        """Return one that draws a share of the distances from their prior: another likelihood weighs them."""
 
     def task(self, likelihood: GravitationalWaveTransient) -> Task:
         """What makes the products that :meth:`draw` takes, of one row."""
@@ -173,9 +174,11 @@ class ExactConditional:
         fixed = transform.fixed
         self._place = {key: fixed[key] for key in PLACE} if {*PLACE} <= fixed.keys() else None
 
-    def defend(self, share: float) -> None:
-        """Draw a share of the distances from their prior."""
-        self.amplitudes.defend(share)
+    def defended(self, share: float) -> ExactConditional:
+        """Return one that draws a share of the distances from their prior."""
+        other = copy.copy(self)
+        other.amplitudes = self.amplitudes.defended(share)
+        return other
 
     @property
     def reference(self) -> dict[str, float]:

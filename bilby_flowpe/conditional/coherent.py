@@ -17,6 +17,7 @@ arXiv:1502.04370, and Roulet et al. 2022, arXiv:2210.16278.)
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
@@ -87,9 +88,11 @@ class CoherentConditional:
         """Over phase and distance."""
         return AveragedLikelihood(self.inner.amplitudes)
 
-    def defend(self, share: float) -> None:
-        """Draw a share of the distances from their prior."""
-        self.inner.defend(share)
+    def defended(self, share: float) -> CoherentConditional:
+        """Return one that draws a share of the distances from their prior."""
+        other = copy.copy(self)
+        other.inner = self.inner.defended(share)
+        return other
 
     @property
     def reference(self) -> dict[str, float]:

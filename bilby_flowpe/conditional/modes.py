@@ -10,6 +10,7 @@ in the weight, so that modes that were left out in searching cost efficiency and
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Mapping
 from dataclasses import replace
 
@@ -64,9 +65,11 @@ class ModesConditional(CoherentConditional):
         distance = tuple(key for key in config.keys if key == DISTANCE)
         self._amplitudes = amplitudes_of(distance, transform, log_likelihood=at_phase)
 
-    def defend(self, share: float) -> None:
-        """Draw a share of the distances from their prior."""
-        self._amplitudes.defend(share)
+    def defended(self, share: float) -> ModesConditional:
+        """Return one that draws a share of the distances from their prior."""
+        other = copy.copy(self)
+        other._amplitudes = self._amplitudes.defended(share)
+        return other
 
     def task(self, likelihood: GravitationalWaveTransient) -> Task:
         """What draws for one row, of those that :meth:`task_rows` gives."""

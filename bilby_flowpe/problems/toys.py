@@ -55,8 +55,7 @@ class CorrelatedGaussian(Likelihood):
     def log_likelihood(self, parameters: Mapping[str, Values]) -> Values:
         """Log density at ``parameters``."""
         white = (_point(parameters, self.keys) - self.mean) @ self._whiten.T
-        log_density: Values = self._log_norm - 0.5 * np.sum(white**2, axis=-1)
-        return log_density
+        return self._log_norm - 0.5 * np.sum(white**2, axis=-1)
 
 
 class GaussianShells(Likelihood):

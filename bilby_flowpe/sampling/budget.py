@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 
-from .closed_form import draws_within
+from ..conditional.spot_check import draws_within
 from .weighing import Target
 
 
@@ -38,17 +38,15 @@ class Budget:
         return min(self._by_number(target, from_prior), self._by_time(target))
 
     def _by_number(self, target: Target, from_prior: bool = False) -> int:
-        left = max(self.likelihood_evaluations - target.n_likelihood, 0)
-        translation = target.translation
-        drawn_by_another = bool(translation.corrects and target.conditional.keys)
-        left //= 1 + drawn_by_another + bool(translation.dropped)
-        return draws_within(left, from_prior) if target.conditional.keys else left
+        left = max(self.likelihood_evaluations - target.meter.n_likelihood, 0)
+        left //= target.evaluations_each
+        return draws_within(left, from_prior) if target.conditional_keys else left
 
     def _by_time(self, target: Target) -> int:
         """By what draws have cost so far; as many as are allowed while nothing is known of that."""
-        if self.seconds is None or target.seconds_each <= 0:
+        if self.seconds is None or target.meter.seconds_each <= 0:
             return self.likelihood_evaluations
-        return int(self._seconds_left() / target.seconds_each)
+        return int(self._seconds_left() / target.meter.seconds_each)
 
     def _seconds_left(self) -> float:
         return 0.0 if self.seconds is None else max(self.seconds - (time.monotonic() - self.began), 0.0)
@@ -67,7 +65,7 @@ class Budget:
 
     def spent(self, target: Target, when: str = "before the proposal was good enough") -> str:
         """Message that says which budget ended, and when."""
-        which = f"max_likelihood_evaluations={self.likelihood_evaluations} ({target.n_likelihood} made)"
+        which = f"max_likelihood_evaluations={self.likelihood_evaluations} ({target.meter.n_likelihood} made)"
         if self.seconds is not None and self._by_time(target) <= self._by_number(target):
             which = f"max_time={self.seconds:g} s"
         return f"the budget {which} ended {when}: raise it"

@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from bilby.core.utils import logger
 
+from ..conditional.spot_check import PRIOR_CHECKS
 from ..importance import draws_needed, effective_sample_size
 from ..proposals.charts import Chart, unreached_share
 from ..proposals.mixture import Mixture, prior_alone
@@ -18,11 +19,11 @@ from ..proposals.parts import PRIOR
 from ..verdict import judge
 from ..verdict.grade import RANKS
 from .budget import Budget
-from .closed_form import PRIOR_CHECKS
 from .outcome import FreshBatch, KnownOfData, Outcome, judged
 from .progress import EventBar
 from .refine import Refinement
-from .weighing import Target, WeightedDraws
+from .weighing import Target
+from .weighted import WeightedDraws
 
 _HOPELESS = 5.0
 _INEFFICIENT = 0.02
@@ -91,7 +92,7 @@ class EventSampler:
         known: KnownOfData | None = None,
     ) -> None:
         self.target, self.chart, self.known = target, chart, known or KnownOfData()
-        self.proposal = proposal or prior_alone(target.transform, target.keys)
+        self.proposal = proposal or prior_alone(target.prior, target.keys)
         self.wanted, self.budget = wanted, budget
         self.generator, self.rng = generator, rng
         self.bar = EventBar(target, wanted.progress)
@@ -99,7 +100,7 @@ class EventSampler:
 
     def raw(self) -> FreshBatch:
         """Draws of the proposal as they are, weighed for what is drawn conditionally, and not judged."""
-        stage = "conditionals" if self.target.conditional.keys else "likelihoods"
+        stage = "conditionals" if self.target.conditional_keys else "likelihoods"
         try:
             return FreshBatch(self._draw(self.proposal, self.wanted.n_posterior, stage), self.proposal)
         finally:
@@ -117,7 +118,7 @@ class EventSampler:
             return self._refined(self._new_refinement(), [])
         proposal, wanted = self.proposal, self.wanted
         self._compare_over_prior()
-        unreached = unreached_share(self.chart, self.target.transform)
+        unreached = unreached_share(self.chart, self.target.prior)
         # Of a small budget the larger part is for the batch that counts.
         size = min(max(wanted.n_effective // 5, _PILOT), max(self.budget.likelihood_evaluations // 4, 1))
         pilot = self._draw(proposal, size, "pilot")
@@ -155,12 +156,12 @@ class EventSampler:
         A network was trained on signals of the same symmetries, and hardly draws where the closed form sees no signal.
         """
         size = min(PRIOR_CHECKS, self.budget.likelihood_evaluations // _SHARE_OF_COMPARISON)
-        if not self.target.conditional.keys or size < 1:
+        if not self.target.conditional_keys or size < 1:
             return
         # Generators of their own: the draws of a run do not depend on what is compared.
         (rng,) = self.rng.spawn(1)
         generator = torch.Generator().manual_seed(int(rng.integers(2**31)))
-        prior = prior_alone(self.target.transform, self.target.keys)
+        prior = prior_alone(self.target.prior, self.target.keys)
         self._timed("comparison", lambda: self.target.draw(prior, size, generator, rng, checks=size))
 
     def _new_refinement(self) -> Refinement:

@@ -80,7 +80,7 @@ def fill_weighted(sampler: Sampler, outcome: Outcome, target: Target, origin: Or
     edges = edges_of(sampler.priors, asked[0], weights)
     for edge in edges:
         logger.warning(f"Note: {edge}")
-    error = error_of_evidence(summary, target.translation.log_normalisation_err)
+    error = error_of_evidence(summary, target.translated.log_normalisation_err)
     if len(outcome.rows) < min(kwargs["n_effective"], kwargs["n_posterior"]):
         logger.info(
             f"Posterior: {len(outcome.rows)} rows, fewer than n_effective={kwargs['n_effective']}, as no draw is taken twice. "
@@ -90,7 +90,7 @@ def fill_weighted(sampler: Sampler, outcome: Outcome, target: Target, origin: Or
         **_common(outcome.batch, target, origin, outcome.surprise),
         "log_evidence_err": error,
         "edges": in_columns(edges),
-        "n_nan_likelihoods": target.n_nan,
+        "n_nan_likelihoods": target.meter.n_nan,
         "posterior_shares": weighted.shares(outcome.proposal.names),
     }
     if outcome.refinement:
@@ -100,10 +100,11 @@ def fill_weighted(sampler: Sampler, outcome: Outcome, target: Target, origin: Or
     name = "ln Bayes factor" if target.use_ratio else "ln evidence"
     figures = (
         f"{name} {summary.log_evidence:.3f} +- {error:.2g}, {summary.effective_sample_size:.0f} effective of "
-        f"{summary.n_draws} draws, an efficiency of {summary.efficiency:.3g}; {target.n_likelihood} likelihood evaluations"
+        f"{summary.n_draws} draws, an efficiency of {summary.efficiency:.3g}; "
+        f"{target.meter.n_likelihood} likelihood evaluations"
     )
     drawn = Drawn(_table(target, *asked), outcome.rows, weighted.log_weights, summary, error)
-    return fill(sampler.result, drawn, outcome.verdict, target.n_likelihood, statistics, figures)
+    return fill(sampler.result, drawn, outcome.verdict, target.meter.n_likelihood, statistics, figures)
 
 
 def fill_raw(sampler: Sampler, batch: FreshBatch, target: Target, origin: Origin) -> Result:
@@ -119,19 +120,21 @@ def fill_raw(sampler: Sampler, batch: FreshBatch, target: Target, origin: Origin
     # Raw draws are not compared with the data; how unusual these are by themselves is known all the same.
     surprise = origin.bound.surprise() if origin.bound else None
     drawn = Drawn(_table(target, *target.asked(batch.weighted)), batch.rows)
-    figures = f"{len(drawn.rows)} raw draws, {target.n_likelihood} likelihood evaluations"
+    figures = f"{len(drawn.rows)} raw draws, {target.meter.n_likelihood} likelihood evaluations"
     statistics = _common(batch, target, origin, surprise)
-    return fill(sampler.result, drawn, _raw_verdict(batch, target, origin), target.n_likelihood, statistics, figures)
+    return fill(
+        sampler.result, drawn, _raw_verdict(batch, target, origin), target.meter.n_likelihood, statistics, figures
+    )
 
 
 def _raw_verdict(batch: FreshBatch, target: Target, origin: Origin) -> Verdict:
     """The verdict on draws without weights: what they lack, and whether a closed form failed."""
     reasons = ["raw network draws: not weighted by the likelihood, no evidence"]
-    if drawn := list(target.conditional.keys):
+    if drawn := list(target.conditional_keys):
         reasons.append(f"{drawn} were drawn from their exact conditional, which uses the likelihood")
     if origin.bound and origin.bound.model.flatten_snr:
         reasons.append("the network was trained on a prior that is flatter in signal-to-noise ratio than the user's")
-    reasons += target.translation.raw_reasons
+    reasons += target.translated.raw_reasons
     closed_form = Findings(closed_form_difference=target.closed_form.largest)
     # The first reason is that of the closed form; those of the weights do not matter to raw draws.
     failure = judge(batch.weighted.summary(), findings=closed_form).reasons[0]
@@ -142,7 +145,7 @@ def _raw_verdict(batch: FreshBatch, target: Target, origin: Origin) -> Verdict:
 
 def _table(target: Target, parameters: Parameters, log_likelihood: np.ndarray, log_prior: np.ndarray) -> DataFrame:
     """The draws as the user asked for them: the parameters searched for, log likelihood and log prior."""
-    columns = {key: np.asarray(parameters[key], dtype=np.float64) for key in target.translation.keys}
+    columns = {key: np.asarray(parameters[key], dtype=np.float64) for key in target.translated.keys}
     return DataFrame({**columns, "log_likelihood": log_likelihood, "log_prior": log_prior})
 
 
@@ -151,12 +154,12 @@ def _common(batch: FreshBatch, target: Target, origin: Origin, surprise: Surpris
     statistics = {
         **origin.statistics(),
         "n_outside_prior": batch.weighted.n_outside,
-        "conditional": list(target.conditional.keys),
+        "conditional": list(target.conditional_keys),
         "closed_form": target.closed_form.to_dict(),
-        "marginalised": list(target.translation.dropped),
+        "marginalised": list(target.translated.dropped),
     }
     if surprise:
         statistics["surprise"] = surprise.to_dict()
-    if interferometers := interferometers_of(target.likelihood):
+    if interferometers := interferometers_of(target.problem.likelihood):
         statistics["window_factor"] = {ifo.name: float(ifo.strain_data.window_factor) for ifo in interferometers}
     return statistics

@@ -9,7 +9,6 @@ import numpy as np
 
 from ..bound import BoundPosterior
 from ..importance import WeightSummary, equal_weight_rows, normalised_weights
-from ..kinds import problem_of
 from ..kinds.recognise import tells_power
 from ..processes.parallel import Row
 from ..proposals.mixture import Mixture
@@ -17,7 +16,8 @@ from ..proposals.parts import PRIOR
 from ..surprise import RESIDUAL, Surprise, without_simulations
 from ..verdict import Findings, Thresholds, Verdict, judge
 from .refine import Refinement
-from .weighing import Target, WeightedDraws
+from .weighing import Target
+from .weighted import WeightedDraws
 
 
 @dataclass(frozen=True)
@@ -156,10 +156,10 @@ def judged(
         unfinished=batch.unfinished,
         unreached=batch.unreached,
         closed_form_difference=target.closed_form.largest if target.closed_form.failed else None,
-        nan_share=target.n_nan / max(target.n_likelihood, 1),
+        nan_share=target.meter.n_nan / max(target.meter.n_likelihood, 1),
         outermost=_outermost(batch, target),
         searched=batch.searched,
-        compared=target.closed_form.n_prior_rows if target.conditional.keys else None,
+        compared=target.closed_form.n_prior_rows if target.conditional_keys else None,
         surprise=surprise,
     )
     verdict = judge(summary, n_effective=n_effective, findings=findings)
@@ -171,12 +171,12 @@ def _surprise(
 ) -> Surprise | None:
     """How unlike those simulated the data are; by the power left in them alone where there is no model."""
     # What poor draws leave in the data is not the data's: a template may fit better.
-    problem = problem_of(target.likelihood, target.transform)
+    problem = target.problem
     residual = problem.residual(max(best, -np.inf if known.found is None else known.found))
     surprise = known.surprise and known.surprise(residual)
     if surprise is None and summary.effective_sample_size >= Thresholds().effective_failed:
         # The best value is that of the likelihood that was given, which may have nothing to do with power.
-        given = target.translation.given if target.translation.obstacle is None else None
+        given = target.translated.given if target.translated.obstacle is None else None
         surprise = without_simulations(residual) if given is not None and tells_power(given) else None
     if surprise and surprise.most == RESIDUAL:
         surprise = replace(surprise, where=problem.farthest_off(_best_row(batch.weighted, target)))
@@ -190,21 +190,21 @@ def _outermost(batch: FreshBatch, target: Target) -> tuple[str, float] | None:
     if not alive.any():
         return None
     weights = normalised_weights(weighted.log_weights[alive])
-    beyond = target.transform.outermost({key: value[alive] for key, value in weighted.parameters.items()})
+    beyond = target.prior.outermost({key: value[alive] for key, value in weighted.parameters.items()})
     # What is drawn by its value has no last quantile.
     by_value = {key for part in batch.proposal.parts for key in getattr(part, "in_values", ())}
-    by_value |= {*target.conditional.keys}
+    by_value |= {*target.conditional_keys}
     shares = {key: float(weights[rows].sum()) for key, rows in beyond.items() if key not in by_value}
     return max(shares.items(), key=lambda item: item[1], default=None)
 
 
 def _best(weighted: WeightedDraws, target: Target) -> float:
     """Largest log likelihood ratio of a draw."""
-    noise = 0.0 if target.use_ratio else float(target.translation.asked.noise_log_likelihood())
+    noise = 0.0 if target.use_ratio else float(target.translated.asked.noise_log_likelihood())
     return float(np.max(weighted.log_likelihood)) - noise
 
 
 def _best_row(weighted: WeightedDraws, target: Target) -> Row:
     """All parameters of the draw of the largest likelihood."""
     best = int(np.argmax(weighted.log_likelihood))
-    return target.rows({key: value[best : best + 1] for key, value in weighted.parameters.items()})[0]
+    return target.problem.rows({key: value[best : best + 1] for key, value in weighted.parameters.items()})[0]

@@ -14,7 +14,7 @@ from ..priors import Parameters
 from ..proposals.charts import Chart, PriorChart, dimension, turned
 from ..proposals.mixture import Mixture
 from ..proposals.parts import FromPrior, Normal
-from .weighing import WeightedDraws
+from .weighted import WeightedDraws
 
 _MOST_BATCHES = 16  # every proposal's density is evaluated at every draw, which grows with the square of their number
 
@@ -82,8 +82,7 @@ class Pool:
         if isinstance(chart, PriorChart):
             return np.concatenate([self._of_prior(chart, index) for index in range(len(self.batches))])
         base, log_jacobian = self.in_base(chart)
-        start_density: np.ndarray = Normal(dimension(chart)).log_prob(base) + log_jacobian
-        return start_density
+        return Normal(dimension(chart)).log_prob(base) + log_jacobian
 
     def last_efficiency(self) -> float:
         """Efficiency of the latest batch alone, by its own proposal."""
@@ -97,8 +96,7 @@ class Pool:
             np.concatenate([self._density(which, index) for index in range(len(self.batches))])
             for which in range(len(self.proposals))
         ]
-        mixed: np.ndarray = logsumexp(np.stack(columns, axis=-1) + np.log(counts / counts.sum()), axis=1)
-        return mixed
+        return logsumexp(np.stack(columns, axis=-1) + np.log(counts / counts.sum()), axis=1)
 
     def _density(self, which: int, index: int) -> np.ndarray:
         key = (self._numbers[which], self._numbers[index])

@@ -33,7 +33,8 @@ from .pool import Pool, tempered
 from .progress import EventBar
 from .search import LocalSearch, search
 from .tail import Tail
-from .weighing import Target, WeightedDraws
+from .weighing import Target
+from .weighted import WeightedDraws
 
 _ROUND, _ROUND_EACH = 2000, 500  # draws of the first round, in which modes are met or not, and more for each dimension
 # Later rounds need as many as a fit does, and no more than twice what is asked for.
@@ -109,8 +110,8 @@ class Refinement:
         self.later_draws = min(self.round_draws, needed)
         self.prior_draws = 0
         self.pool = Pool()
-        self.chart: Chart = PriorChart(target.transform, target.keys)
-        self.proposal: Mixture = prior_alone(target.transform, target.keys)
+        self.chart: Chart = PriorChart(target.prior, target.keys)
+        self.proposal: Mixture = prior_alone(target.prior, target.keys)
         self.nothing = False
         self._stalled: str | None = None
         self._beta = 0.0
@@ -236,7 +237,7 @@ class Refinement:
         """The network, unless it misses part of the posterior or the prior is nearer to it."""
         prior = self.chart
         log_weights = self.pool.log_weights(self.pool.log_target)
-        if unreached_share(network, self.target.transform) > _UNREACHED:
+        if unreached_share(network, self.target.prior) > _UNREACHED:
             return
         _, log_jacobian = self.pool.in_base(network)
         unreached = np.isneginf(log_jacobian) & np.isfinite(log_weights)
@@ -318,7 +319,7 @@ class Refinement:
             return False
         self._searched = True
         began = time.monotonic()
-        before = self.target.n_likelihood
+        before = self.target.meter.n_likelihood
 
         def go_on(size: int) -> bool:
             left = self.budget.evaluations_left(self.target) - size
@@ -328,9 +329,10 @@ class Refinement:
         climber = LocalSearch(self.target, self.chart, self.rng, go_on, self.bar.advance)
         scanned = self.round_draws // (_SCANNED * len(self.target.keys))
         proposal = search(self.pool, climber, scanned)
+        spent = self.target.meter.n_likelihood - before
         logger.info(
-            f"The refinement gains nothing: a local search from its best draws has made {self.target.n_likelihood - before} "
-            f"likelihood evaluations and found {'a narrow mode, or several' if proposal else 'nothing'}"
+            f"The refinement gains nothing: a local search from its best draws has made {spent} likelihood evaluations "
+            f"and found {'a narrow mode, or several' if proposal else 'nothing'}"
         )
         if proposal is None:
             return False
@@ -367,11 +369,11 @@ class Refinement:
             parts.append(Charted(self.network, {"network": Normal(dimension(self.network))}))
             shares[0] -= _START
             shares.append(_START)
-        parts.append(FromPrior(self.target.transform, self.target.keys))
+        parts.append(FromPrior(self.target.prior, self.target.keys))
         return Mixture(parts, [*shares, _PRIOR])
 
     def _note(self, beta: float, efficiency: float, began: float) -> Round:
-        done = Round(beta, efficiency, self.target.n_likelihood, round(time.monotonic() - began, 2))
+        done = Round(beta, efficiency, self.target.meter.n_likelihood, round(time.monotonic() - began, 2))
         self.rounds.append(done)
         logger.info(
             f"Refinement round {len(self.rounds)}: inverse temperature {beta:.3g} (0 is the {self.started_from}, 1 the "

@@ -77,7 +77,7 @@ def search(pool: Pool, climber: LocalSearch, scanned: int) -> Mixture | None:
         return None
     densities: dict[str, BaseDensity] = {"local search": found, "broadened local search": found.broadened(_WIDTH)}
     target = climber.target
-    parts: list[Part] = [Charted(climber.chart, densities), FromPrior(target.transform, target.keys)]
+    parts: list[Part] = [Charted(climber.chart, densities), FromPrior(target.prior, target.keys)]
     return Mixture(parts, _SHARES)
 
 
@@ -148,7 +148,7 @@ class LocalSearch:
         parameters, inside = self.chart.inverse(base, self.rng)
         size, zeros = len(base), np.zeros(len(base))
         draws = Draws(parameters, zeros, inside, np.zeros((size, 1)), np.zeros(size, dtype=int), zeros)
-        weighted = self.target.weigh(draws, self.rng, self._progress, spot_checks=0)
+        weighted = self.target.weigh(draws, self.rng, self._progress, checks=0)
         log_jacobian = self.chart.forward(parameters)[1]
         alive = np.isfinite(weighted.log_weights) & np.isfinite(log_jacobian) & inside
         return np.where(alive, weighted.log_weights - np.where(alive, log_jacobian, 0.0), -np.inf)

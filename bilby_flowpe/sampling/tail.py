@@ -27,7 +27,7 @@ class Tail:
 
     def __init__(self, target: Target, rng: np.random.Generator) -> None:
         self.target, self.rng = target, rng
-        self._quantiles = PriorChart(target.transform, target.keys)
+        self._quantiles = PriorChart(target.prior, target.keys)
         self._free: tuple[str, ...] | None = None
         # The pool knows charts by identity: each is kept.
         self._charts: list[ValueChart] = []
@@ -54,7 +54,7 @@ class Tail:
             spread = {key: float(np.average(np.abs(columns[key] - middle[key]), weights=weights)) for key in far}
             if min(spread.values()) <= 0:
                 return None
-            self._charts.append(ValueChart(self.target.transform, self.target.keys, far, middle, spread))
+            self._charts.append(ValueChart(self.target.prior, self.target.keys, far, middle, spread))
         points, log_jacobian = pool.in_base(self._charts[-1])
         usable = np.isfinite(log_jacobian)
         density = fit_in_values(points[usable], log_weights[usable], self.rng, _WIDTH)
@@ -62,5 +62,5 @@ class Tail:
 
     def _untied(self) -> tuple[str, ...]:
         if self._free is None:
-            self._free = self.target.transform.independent_keys()
+            self._free = self.target.prior.independent_keys()
         return self._free

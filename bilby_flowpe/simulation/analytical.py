@@ -61,8 +61,7 @@ class AnalyticalSimulator(PlainSimulator):
         if (prediction := self.noise.prediction(row)) is None:
             return None
         parameters = {key: np.array([value]) for key, value in {**self.noise.known(), **row}.items()}
-        data: np.ndarray = self.noise.draw(prediction[None], parameters, np.random.default_rng(seed))[0]
-        return data
+        return self.noise.draw(prediction[None], parameters, np.random.default_rng(seed))[0]
 
     def inject(self, rng: np.random.Generator) -> tuple[Likelihood, Row]:
         """A copy of the likelihood with new data, and their parameters."""

@@ -88,8 +88,7 @@ class DetectorView:
         known = with_fixed(self.prior, parameters)
         since_start = known["geocent_time"] - self.start_time - self.grid.start
         delays = [detector.delay(known["ra"], known["dec"], known["geocent_time"]) for detector in self.detectors]
-        arrival: np.ndarray = since_start[:, None] + np.stack(np.broadcast_arrays(*delays), axis=-1)
-        return arrival
+        return since_start[:, None] + np.stack(np.broadcast_arrays(*delays), axis=-1)
 
     def arrival_range(self) -> tuple[float, float]:
         """Earliest and latest arrival that the prior allows, in seconds from the start of the grid's stretch."""

@@ -65,8 +65,7 @@ class PoissonNoise(FunctionNoise):
         return _anscombe(data)
 
     def centre(self, predictions: np.ndarray) -> np.ndarray:
-        centre: np.ndarray = 2 * np.sqrt(predictions)
-        return centre
+        return 2 * np.sqrt(predictions)
 
 
 class ExponentialNoise(FunctionNoise):
@@ -83,8 +82,7 @@ class ExponentialNoise(FunctionNoise):
 
     def scaled(self, data: np.ndarray) -> np.ndarray:
         # A datum may have been rounded to zero.
-        logarithms: np.ndarray = np.log(np.maximum(data, _TINY))
-        return logarithms
+        return np.log(np.maximum(data, _TINY))
 
 
 class StudentTNoise(FunctionNoise):
@@ -153,8 +151,7 @@ class MultinomialNoise(Noise):
         return _anscombe(data)
 
     def centre(self, predictions: np.ndarray) -> np.ndarray:
-        centre: np.ndarray = 2 * np.sqrt(predictions)
-        return centre
+        return 2 * np.sqrt(predictions)
 
     def put(self, likelihood: Likelihood, data: np.ndarray) -> None:
         super().put(likelihood, data)

@@ -284,7 +284,4 @@ class SignalBank:
     def _optimal_snr(self, rows: np.ndarray, parameters: Parameters) -> np.ndarray:
         """Signal-to-noise ratios (N,) over all detectors, from stored inner products."""
         amplitudes = self.extrinsic.amplitudes(parameters)
-        snr: np.ndarray = np.sqrt(
-            np.einsum("ndp,ndpq,ndq->n", amplitudes, self._products[rows], amplitudes.conj()).real
-        )
-        return snr
+        return np.sqrt(np.einsum("ndp,ndpq,ndq->n", amplitudes, self._products[rows], amplitudes.conj()).real)

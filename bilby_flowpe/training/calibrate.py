@@ -37,8 +37,10 @@ from ..processes.parallel import Row, evaluate
 from ..proposals.charts import dimension
 from ..proposals.mixture import Mixture, Shares, on_network
 from ..proposals.parts import BROAD, FLOW, Normal
-from ..sampling.weighing import Target, WeightedDraws
+from ..sampling.weighing import Target
+from ..sampling.weighted import WeightedDraws
 from ..surprise import Null
+from ..translation.translated import as_it_stands
 
 WIDTHS = (1.5, 2.0, 3.0)
 BROAD_SHARES = (0.005, 0.02, 0.1)
@@ -280,7 +282,7 @@ def _pilot(bound: BoundPosterior, prior: PriorTransform) -> Mixture:
 
 def _draw(bound: BoundPosterior, proposal: Mixture, event: Event, draws: int, npool: int) -> WeightedDraws:
     problem, rng = event.problem, event.rng
-    target = Target(problem.likelihood, problem.prior, problem.has_ratio, bound.conditional, npool)
+    target = Target(as_it_stands(problem), problem.has_ratio, bound.conditional, npool)
     return target.draw(proposal, draws, torch.Generator().manual_seed(int(rng.integers(2**31))), rng)
 
 
@@ -295,8 +297,7 @@ def _efficiency(weighted: WeightedDraws, shares: Shares | None) -> float:
         # Its own draws alone: where others went, its tails are too thin for its weights to have a variance.
         own = weighted.draws.part == 0
         log_flow = np.where(alive[own], log_w[own] + np.where(alive[own], log_q[own] - parts[own, 0], 0), -np.inf)
-        efficiency: float = effective_sample_size(log_flow) / max(own.sum(), 1)
-        return efficiency
+        return effective_sample_size(log_flow) / max(own.sum(), 1)
     log_w, log_q, parts = log_w[alive], log_q[alive], parts[alive]
     chosen = np.zeros(len(_PILOT))
     chosen[0] = 1 - shares.broad - shares.prior

@@ -85,8 +85,7 @@ class Settings:
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values, for JSON."""
-        plain: dict[str, Any] = json.loads(json.dumps(asdict(self)))
-        return plain
+        return json.loads(json.dumps(asdict(self)))
 
     def modes(self) -> Modes:
         """What is to draw which parameters."""

@@ -91,10 +91,14 @@ class Covers:
             plain[key] = prior
         return plain
 
-    def log_ratio(self, parameters: Parameters) -> np.ndarray:
-        """Log density (N,) of the joint priors over that of the independent ones."""
+    def back(self, parameters: Parameters) -> Parameters:
+        """Return the parameters as they are: another prior is not another parameter."""
+        return parameters
+
+    def log_ratio(self, plain: Parameters, asked: Parameters | None = None) -> np.ndarray:
+        """Log density (N,) of the joint priors over that of the independent ones; ``asked`` are the same parameters."""
         each = zip(self._dists, self._maps, self._scales, strict=True)
-        terms = (self._of_one(dist, sky, parameters) + scale for dist, sky, scale in each)
+        terms = (self._of_one(dist, sky, plain) + scale for dist, sky, scale in each)
         return sum(terms, start=np.zeros(1))
 
     def _of_one(self, dist: BaseJointPriorDist, sky: SkyMap | None, parameters: Parameters) -> np.ndarray:
@@ -212,8 +216,7 @@ def _log_density(dist: BaseJointPriorDist, rows: np.ndarray) -> np.ndarray:
     shares = np.log(np.asarray(dist.weights, dtype=np.float64) / np.sum(dist.weights)) - np.log(_within(dist))
     modes = [multivariate_normal(mu, cov).logpdf(rows) for mu, cov in zip(dist.mus, dist.covs, strict=True)]
     terms = [share + np.atleast_1d(mode) for share, mode in zip(shares, modes, strict=True)]
-    log_density: np.ndarray = logsumexp(terms, axis=0)
-    return log_density
+    return logsumexp(terms, axis=0)
 
 
 def _within(dist: MultivariateGaussianDist) -> np.ndarray:

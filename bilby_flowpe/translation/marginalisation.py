@@ -69,6 +69,32 @@ def check_marginalisation(
         )
 
 
+@dataclass(frozen=True)
+class Jitter:
+    """The jitter of the times that a time-marginalised likelihood sums over.
+
+    Attributes
+    ----------
+    prior
+        Of the jitter.
+    first, step
+        First of the times, and their distance, in seconds.
+    """
+
+    prior: Prior
+    first: float
+    step: float
+
+    @classmethod
+    def in_(cls, likelihood: GravitationalWaveTransient, prior: Prior) -> Jitter:
+        """The jitter of a time-marginalised likelihood."""
+        return cls(prior, float(likelihood._times[0]), float(likelihood._delta_tc))
+
+    def of(self, time: np.ndarray) -> np.ndarray:
+        """Distance of times (N,) from the nearest of those that the likelihood sums over."""
+        return (time - self.first + self.step / 2) % self.step - self.step / 2
+
+
 class AtOneTime(Likelihood):
     """A time-marginalised likelihood before its sum over times: a function of the geocentric time, too.
 

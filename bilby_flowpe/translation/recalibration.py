@@ -22,10 +22,10 @@ from bilby.gw.likelihood import GravitationalWaveTransient
 from scipy.linalg import solve_triangular
 from scipy.special import ndtr
 
+from ..likelihoods import LogLikelihood
 from ..processes.parallel import Row, seeded
 from ..waves.waveforms import waveform
 from ..waves.whitening import noise_weight
-from .own_likelihood import LogLikelihood
 
 _FROM_PRIOR = 0.1
 _LEAST = 1e-15  # of a prior's mass below a draw, and above it
@@ -138,8 +138,7 @@ class _Linear:
 
         def factor(u: np.ndarray) -> np.ndarray:
             errors = {**fixed, **_errors(priors, u)}
-            values: np.ndarray = model.get_calibration_factor(frequencies, prefix=model.prefix, **errors)
-            return values
+            return model.get_calibration_factor(frequencies, prefix=model.prefix, **errors)
 
         units = np.eye(len(priors))[places]
         return cls(

@@ -16,6 +16,7 @@ import torch
 
 from ..bound import BoundPosterior
 from ..errors import ConfigurationError
+from ..likelihoods import LogLikelihood
 from ..model import TrainedPosterior
 from ..priors import Parameters
 from ..problem import Event, Problem
@@ -24,8 +25,9 @@ from ..proposals.mixture import flow_alone
 from ..sampling.budget import Budget
 from ..sampling.event import EventSampler, Wanted
 from ..sampling.outcome import KnownOfData
-from ..sampling.weighing import Target, WeightedDraws
-from ..translation.own_likelihood import LogLikelihood
+from ..sampling.weighing import Target
+from ..sampling.weighted import WeightedDraws
+from ..translation.translated import as_it_stands
 from .gap import at_truth
 from .kept import measured
 from .ranks import DENSITY, DISTANCE, JOINT, combined, rank_of_distance, rank_of_truth, ranks_of_parameters, uniformity
@@ -137,10 +139,10 @@ def _measure_event(model: TrainedPosterior, problem: Problem, config: CoverageCo
     generator = torch.Generator().manual_seed(int(rng.integers(2**31)))
     bound = model.bind_to(event.problem)
     ranks = _Ranks(event, rng)
-    ratio, likelihood = event.problem.has_ratio, event.problem.likelihood
-    raw = _raw(bound, Target(likelihood, problem.prior, ratio, bound.conditional), config, generator, rng)
+    ratio = event.problem.has_ratio
+    raw = _raw(bound, Target(as_it_stands(event.problem), ratio, bound.conditional), config, generator, rng)
     sampler = EventSampler(
-        Target(likelihood, problem.prior, ratio, bound.conditional),
+        Target(as_it_stands(event.problem), ratio, bound.conditional),
         bound,
         bound.mixture(),
         Wanted(config.effective, config.evaluations, refine=False),
@@ -192,8 +194,7 @@ def _raw(
 
 def _log_density(weighted: WeightedDraws) -> np.ndarray:
     """Of the posterior, unnormalised."""
-    log_density: np.ndarray = weighted.log_likelihood + weighted.log_prior
-    return log_density
+    return weighted.log_likelihood + weighted.log_prior
 
 
 class _Ranks:

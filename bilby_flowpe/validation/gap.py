@@ -12,6 +12,7 @@ import torch
 
 from ..errors import DataError
 from ..importance import kl_from_weights
+from ..likelihoods import LogLikelihood
 from ..model import TrainedPosterior
 from ..problem import Problem
 from ..processes.parallel import Row, Task
@@ -19,7 +20,7 @@ from ..proposals.charts import unreached_share
 from ..proposals.mixture import marginal_log_prob
 from ..sampling.outcome import FreshBatch, KnownOfData, judged
 from ..sampling.weighing import Target
-from ..translation.own_likelihood import LogLikelihood
+from ..translation.translated import as_it_stands
 from ..waves.inner_products import InnerProducts
 from .divergence import KLSummary, kl_truth, log_posterior_at_truth
 from .kept import measured
@@ -162,7 +163,7 @@ def _measure(model: TrainedPosterior, problem: Problem, draws: int, seed: tuple[
     truth, rng, transform, likelihood = event.truth, event.rng, problem.prior, event.problem.likelihood
     bound = model.bind_to(event.problem)
     generator = torch.Generator().manual_seed(int(rng.integers(2**31)))
-    target = Target(likelihood, transform, event.problem.has_ratio, bound.conditional, npool)
+    target = Target(as_it_stands(event.problem), event.problem.has_ratio, bound.conditional, npool)
     unreached = unreached_share(bound, transform)
     proposal = bound.mixture()
     weighted = target.draw(proposal, draws, generator, rng)

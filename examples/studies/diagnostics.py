@@ -24,7 +24,8 @@ import numpy as np
 import torch
 from bilby.core.utils import logger
 
-from bilby_flowpe.kinds import inject
+from bilby_flowpe.kinds import inject, problem_of
+from bilby_flowpe.likelihoods import LogLikelihood
 from bilby_flowpe.model import TrainedPosterior, find_model
 from bilby_flowpe.priors import Parameters, PriorTransform
 from bilby_flowpe.problems import green2020
@@ -34,7 +35,7 @@ from bilby_flowpe.proposals.parts import BROAD, FLOW, Normal
 from bilby_flowpe.sampling.budget import Budget
 from bilby_flowpe.sampling.event import EventSampler, Wanted
 from bilby_flowpe.sampling.weighing import Target
-from bilby_flowpe.translation.own_likelihood import LogLikelihood
+from bilby_flowpe.translation.translated import as_it_stands
 from bilby_flowpe.validation import compare_marginals, two_way_kl
 from bilby_flowpe.validation.kept import measured
 from bilby_flowpe.validation.ranks import (
@@ -176,7 +177,7 @@ class Look:
     ) -> tuple[Parameters, np.ndarray]:
         """Equal-weight rows of a run, and their density."""
         sampler = EventSampler(
-            Target(event, transform, True, bound.conditional),
+            Target(as_it_stands(problem_of(event, transform)), True, bound.conditional),
             bound,
             proposal,
             Wanted(EFFECTIVE, EFFECTIVE, refine=False),

@@ -26,6 +26,7 @@ from bilby_flowpe.priors import PriorTransform
 from bilby_flowpe.problems import green2020
 from bilby_flowpe.proposals.charts import raw_draws
 from bilby_flowpe.sampling.weighing import Target
+from bilby_flowpe.translation.translated import as_it_stands
 from bilby_flowpe.validation.loss import fresh_loss
 
 PAPER = {"cvae": "-4.31, KL 4.49", "maf": "-4.42", "cvae+": "-6.95, KL 6.77", "gaussian": "not given"}
@@ -46,7 +47,7 @@ def has_whole_turn(model: TrainedPosterior) -> bool:
 
 def mode_of_phase(exact: BoundPosterior, event, transform: PriorTransform, draws: int, seed: int) -> float:
     """One of the two modes of the exact posterior, in radians; the other one is half a turn away."""
-    target = Target(event, transform, True, exact.conditional, 1)
+    target = Target(as_it_stands(problem_of(event, transform)), True, exact.conditional, 1)
     weighted = target.draw(exact.mixture(), draws, torch.Generator().manual_seed(seed), np.random.default_rng(seed))
     weights = np.exp(weighted.log_weights - weighted.log_weights.max())
     return 0.5 * float(np.angle(np.sum(weights * np.exp(2j * weighted.parameters["phase"]))))

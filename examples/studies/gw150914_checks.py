@@ -24,7 +24,7 @@ import torch
 from bilby.core.utils import logger
 from glitches import burst
 
-from bilby_flowpe.kinds import inject
+from bilby_flowpe.kinds import inject, problem_of
 from bilby_flowpe.model import TrainedPosterior, find_model
 from bilby_flowpe.plotting import plot_pp
 from bilby_flowpe.priors import PriorTransform
@@ -33,6 +33,7 @@ from bilby_flowpe.sampling.event import EventSampler, Wanted
 from bilby_flowpe.sampling.outcome import KnownOfData
 from bilby_flowpe.sampling.weighing import Target
 from bilby_flowpe.simulation.injections import optimal_snr, put_data
+from bilby_flowpe.translation.translated import as_it_stands
 from bilby_flowpe.validation.kept import measured
 from bilby_flowpe.validation.ranks import combined, rank_of_truth, ranks_of_parameters, uniformity
 
@@ -128,7 +129,7 @@ class Analyse:
     def _run(self, event: Any, transform: PriorTransform, refine: bool, evaluations: int, index: int) -> Any:
         bound = self.model.bind(event, transform)
         sampler = EventSampler(
-            Target(event, transform, True, bound.conditional), bound, bound.mixture(),
+            Target(as_it_stands(problem_of(event, transform)), True, bound.conditional), bound, bound.mixture(),
             Wanted(EFFECTIVE, EFFECTIVE, refine=refine), Budget(evaluations), torch.Generator().manual_seed(index),
             np.random.default_rng((index, int(refine))), KnownOfData.by(bound),
         )  # fmt: skip

@@ -34,6 +34,7 @@ from bilby_flowpe.simulation.injections import optimal_snr
 from bilby_flowpe.simulation.noise_family import NoiseFamily
 from bilby_flowpe.training.build import train_model
 from bilby_flowpe.training.settings import Settings
+from bilby_flowpe.translation.translated import as_it_stands
 from bilby_flowpe.validation.kept import measured
 
 CONFIG = Path(__file__).with_name("many_noise_curves.toml")
@@ -78,7 +79,7 @@ class Measure:
     def _efficiency(self, model: TrainedPosterior, event: object, transform: PriorTransform, index: int) -> float:
         # Whatever the contract says of the curve: what it would be worth is to be seen.
         bound = BoundPosterior(model, problem_of(event, transform))
-        target = Target(event, transform, True, bound.conditional)
+        target = Target(as_it_stands(problem_of(event, transform)), True, bound.conditional)
         generator, rng = torch.Generator().manual_seed(index), np.random.default_rng((32, index))
         weighted = target.draw(bound.mixture(), self.draws, generator, rng)
         return float(summarise(weighted.log_weights).efficiency)

@@ -36,6 +36,7 @@ from bilby_flowpe.simulation import SimulationConfig
 from bilby_flowpe.training.build import train_model
 from bilby_flowpe.training.recipe import TrainingConfig
 from bilby_flowpe.training.settings import Settings
+from bilby_flowpe.translation.translated import as_it_stands
 
 EASY = 0.01  # efficiency from which an event is no test
 
@@ -55,7 +56,7 @@ def under_trained(folder: Path, steps: int, npool: int) -> TrainedPosterior:
 def analyse(
     bound: BoundPosterior, event: Any, transform: PriorTransform, effective: int, seed: int, npool: int
 ) -> tuple[Outcome, Target]:
-    target = Target(event, transform, True, bound.conditional, npool)
+    target = Target(as_it_stands(problem_of(event, transform)), True, bound.conditional, npool)
     sampler = EventSampler(
         target,
         bound,
@@ -77,7 +78,7 @@ def one_event(
     transform = PriorTransform(priors)
     event, _ = inject(likelihood, transform, np.random.default_rng((8, index)))
     bound = BoundPosterior(poor, problem_of(event, transform))
-    target = Target(event, transform, True, bound.conditional, npool)
+    target = Target(as_it_stands(problem_of(event, transform)), True, bound.conditional, npool)
     before = target.draw(bound.mixture(), 4000, torch.Generator().manual_seed(index), np.random.default_rng(index))
     start = {"event": index, "efficiency_before": summarise(before.log_weights).efficiency}
     if start["efficiency_before"] >= EASY:

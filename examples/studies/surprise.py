@@ -24,7 +24,7 @@ from bilby.core.utils import logger
 from bilby.gw.detector import PowerSpectralDensity
 from glitches import burst
 
-from bilby_flowpe.kinds import inject
+from bilby_flowpe.kinds import inject, problem_of
 from bilby_flowpe.model import TrainedPosterior, find_model
 from bilby_flowpe.priors import PriorTransform
 from bilby_flowpe.problems import green2020
@@ -34,6 +34,7 @@ from bilby_flowpe.sampling.outcome import KnownOfData
 from bilby_flowpe.sampling.weighing import Target
 from bilby_flowpe.simulation.injections import put_data
 from bilby_flowpe.training.calibrate import moved_psd
+from bilby_flowpe.translation.translated import as_it_stands
 from bilby_flowpe.validation.kept import measured
 from bilby_flowpe.verdict import Thresholds
 
@@ -137,7 +138,7 @@ class Analyse:
         transform = PriorTransform(self.priors)
         bound = self.model.bind(event, transform)
         sampler = EventSampler(
-            Target(event, transform, True, bound.conditional),
+            Target(as_it_stands(problem_of(event, transform)), True, bound.conditional),
             bound,
             bound.mixture(),
             Wanted(EFFECTIVE, EFFECTIVE, refine=False),

@@ -47,6 +47,7 @@ from bilby_flowpe.simulation.injections import put_data
 from bilby_flowpe.training.build import train_model
 from bilby_flowpe.training.recipe import TrainingConfig
 from bilby_flowpe.training.settings import Settings
+from bilby_flowpe.translation.translated import as_it_stands
 
 EFFECTIVE = 1000
 BUDGET, UNREFINED = 150_000, 20_000  # likelihood evaluations of a run, with and without refinement
@@ -198,7 +199,7 @@ def analyse(
 ) -> Outcome:
     """What the sampler would do; without a chart, from the prior alone."""
     conditional = bound.conditional if bound.transform is transform else problem_conditional(bound, transform)
-    target = Target(event, transform, True, conditional, npool)
+    target = Target(as_it_stands(problem_of(event, transform)), True, conditional, npool)
     proposal = defensive(chart, transform, shares) if chart is not None else None
     sampler = EventSampler(
         target,
@@ -246,7 +247,7 @@ def one_event(name: str, problem: Problem, index: int, npool: int) -> dict[str, 
         # From the prior, no mode is missed for want of a network: what a template finds is not asked.
         truth = analyse(event, transform, None, bound, 900 + index, True, npool, shares, search=False)
     row: dict[str, Any] = {"case": name, "event": index, "truth": truth.verdict.grade}
-    row["truth_evaluations"] = 0 if trusted is not None else truth.refinement.target.n_likelihood
+    row["truth_evaluations"] = 0 if trusted is not None else truth.refinement.target.meter.n_likelihood
     for stage, refine in (("before", False), ("after", True)):
         if refine and row["before"]["verdict"] == "reliable":
             # By the same seeds: it would be the same.

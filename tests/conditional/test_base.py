@@ -261,8 +261,9 @@ def test_a_share_of_the_prior_leaves_the_average(products: tuple[float, float, f
     exact = ExactConditional(WITH_DISTANCE, PriorTransform(toy_priors()))
     rows = np.repeat(np.array([products]), 6000, axis=0)
     plain = exact.draw(rows, np.random.default_rng(1))
-    exact.defend(0.3)
-    defended = exact.draw(rows, np.random.default_rng(2))
+    defended = exact.defended(0.3).draw(rows, np.random.default_rng(2))
+    # And what it was made of stays as it is.
+    np.testing.assert_array_equal(exact.draw(rows, np.random.default_rng(1)).log_ratio, plain.log_ratio)
     expected = float(exact.log_marginal(rows[:1])[0])
     for drawn in (plain, defended):
         assert logsumexp(drawn.log_ratio) - np.log(6000) == pytest.approx(expected, abs=0.05)

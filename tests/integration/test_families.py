@@ -10,12 +10,15 @@ import pytest
 import torch
 
 from bilby_flowpe.importance import summarise
+from bilby_flowpe.kinds import problem_of
 from bilby_flowpe.model import TrainedPosterior
 from bilby_flowpe.networks import FAMILIES
 from bilby_flowpe.priors import PriorTransform
 from bilby_flowpe.proposals.mixture import flow_alone, marginal_log_prob
-from bilby_flowpe.sampling.weighing import Target, WeightedDraws
+from bilby_flowpe.sampling.weighing import Target
+from bilby_flowpe.sampling.weighted import WeightedDraws
 from bilby_flowpe.training.build import train_model
+from bilby_flowpe.translation.translated import as_it_stands
 from tests.trained import small_settings
 
 DRAWS = 1200
@@ -41,7 +44,7 @@ def reference(problem_5d: tuple, trained_5d: tuple[Path, TrainedPosterior]) -> t
 def draw(model: TrainedPosterior, problem: tuple, size: int, alone: bool = False) -> WeightedDraws:
     transform = PriorTransform(problem[1])
     bound = model.bind(problem[0], transform)
-    target = Target(problem[0], transform, True, bound.conditional)
+    target = Target(as_it_stands(problem_of(problem[0], transform)), True, bound.conditional)
     proposal = flow_alone(bound) if alone else bound.mixture()
     return target.draw(proposal, size, torch.Generator().manual_seed(1), np.random.default_rng(1))
 

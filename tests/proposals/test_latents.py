@@ -19,11 +19,13 @@ from scipy.special import logsumexp
 from scipy.stats import norm
 
 from bilby_flowpe.importance import summarise
+from bilby_flowpe.kinds import problem_of
 from bilby_flowpe.priors import Parameters, PriorTransform
 from bilby_flowpe.proposals.latents import Encoder
 from bilby_flowpe.proposals.mixture import Shares, defensive, flow_alone, marginal_log_prob
 from bilby_flowpe.proposals.parts import PRIOR
 from bilby_flowpe.sampling.weighing import Target
+from bilby_flowpe.translation.translated import as_it_stands
 from bilby_flowpe.verdict import judge
 
 Y, SIGMA = 0.8, 0.5
@@ -110,7 +112,7 @@ TRANSFORM = PriorTransform(PriorDict({"x": Gaussian(0, 1)}))
 
 def evidence(chart: Pairs, seed: int, draws: int = DRAWS, mixture: bool = False) -> np.ndarray:
     """Log weights of one run."""
-    target = Target(Measured(), TRANSFORM, False)
+    target = Target(as_it_stands(problem_of(Measured(), TRANSFORM)), False)
     proposal = defensive(chart, TRANSFORM, Shares(0.1, 0.05, 1.5)) if mixture else flow_alone(chart)
     weighted = target.draw(proposal, draws, torch.Generator().manual_seed(seed), np.random.default_rng(seed))
     return weighted.log_weights

@@ -12,12 +12,14 @@ from scipy.stats import norm
 
 from bilby_flowpe.errors import ConfigurationError
 from bilby_flowpe.importance import summarise
+from bilby_flowpe.kinds import problem_of
 from bilby_flowpe.model import TrainedPosterior
 from bilby_flowpe.priors import PriorTransform
 from bilby_flowpe.proposals.charts import PriorChart
 from bilby_flowpe.proposals.mixture import Mixture, Shares, concatenate, defensive, flow_alone, posterior_shares
 from bilby_flowpe.proposals.parts import BROAD, FLOW, PRIOR, Charted, FromPrior, Normal
 from bilby_flowpe.sampling.weighing import Target
+from bilby_flowpe.translation.translated import as_it_stands
 
 SIZE = 40_000
 
@@ -192,7 +194,7 @@ def test_network_is_a_chart(trained_5d: tuple, problem_5d: tuple) -> None:
     again, log_jacobian = bound.forward(parameters)
     np.testing.assert_allclose(again[inside], base[inside], atol=2e-2)
     assert np.all(np.isfinite(log_jacobian[inside]))
-    target = Target(problem_5d[0], transform, True, bound.conditional)
+    target = Target(as_it_stands(problem_of(problem_5d[0], transform)), True, bound.conditional)
     alone, mixed = (
         summarise(target.draw(proposal, 3000, *generators(6)).log_weights)
         for proposal in (flow_alone(bound), bound.mixture())

@@ -8,16 +8,14 @@ from typing import Any
 
 import pytest
 
+from bilby_flowpe.chain.meter import Meter
+from bilby_flowpe.conditional.spot_check import rows_to_compare
 from bilby_flowpe.sampling.budget import Budget
-from bilby_flowpe.sampling.closed_form import rows_to_compare
 
 
 def target(made: int = 0, conditional: tuple[str, ...] = (), corrects: bool = False, each: float = 0.0) -> Any:
     return SimpleNamespace(
-        n_likelihood=made,
-        conditional=SimpleNamespace(keys=conditional),
-        translation=SimpleNamespace(corrects=corrects, dropped=()),
-        seconds_each=each,
+        meter=Meter(made, seconds_each=each), conditional_keys=conditional, evaluations_each=2 if corrects else 1
     )
 
 

@@ -13,6 +13,7 @@ from scipy.stats import norm
 
 from bilby_flowpe.errors import DataError
 from bilby_flowpe.importance import summarise
+from bilby_flowpe.kinds import problem_of
 from bilby_flowpe.priors import PriorTransform
 from bilby_flowpe.problems.toys import unequal_modes
 from bilby_flowpe.proposals.charts import PriorChart, unreached_share
@@ -22,13 +23,14 @@ from bilby_flowpe.sampling.event import EventSampler, Wanted
 from bilby_flowpe.sampling.outcome import KnownOfData, Outcome
 from bilby_flowpe.sampling.weighing import Target
 from bilby_flowpe.surprise import DISTANCE, Surprise
+from bilby_flowpe.translation.translated import as_it_stands
 from bilby_flowpe.verdict import judge
 from tests.sampling.test_refine import LOG_Z, Fast, Start, target
 
 
 def sample(likelihood: Fast, start: Start | None, refine: bool = True, budget: int = 200_000, seed: int = 1) -> Outcome:
     aim = target(likelihood)
-    proposal = None if start is None else defensive(start, aim.transform, Shares())
+    proposal = None if start is None else defensive(start, aim.prior, Shares())
     generator, rng = torch.Generator().manual_seed(seed), np.random.default_rng(seed)
     return EventSampler(aim, start, proposal, Wanted(2000, 2000, refine), Budget(budget), generator, rng).run()
 
@@ -53,7 +55,7 @@ def test_surprising_data_are_told_and_no_reason_to_refine() -> None:
         asked.append(residual)
         return Surprise(1e-5, {DISTANCE: 1e-5}, {DISTANCE: 300.0})
 
-    proposal = defensive(start, aim.transform, Shares())
+    proposal = defensive(start, aim.prior, Shares())
     generator, rng = torch.Generator().manual_seed(1), np.random.default_rng(1)
     wanted, budget = Wanted(2000, 2000), Budget(200_000)
     outcome = EventSampler(aim, start, proposal, wanted, budget, generator, rng, KnownOfData(surprise=surprise)).run()
@@ -86,7 +88,7 @@ def test_without_a_network_no_result_is_better_than_check() -> None:
 @pytest.mark.training
 def test_a_narrow_mode_that_is_missed_is_no_reliable_result() -> None:
     likelihood, priors, log_evidence = unequal_modes(2, 0.001)
-    aim = Target(likelihood, PriorTransform(priors), use_ratio=False)
+    aim = Target(as_it_stands(problem_of(likelihood, PriorTransform(priors))), use_ratio=False)
     generator, rng = torch.Generator().manual_seed(1), np.random.default_rng(1)
     outcome = EventSampler(aim, None, None, Wanted(2000, 2000), Budget(100_000), generator, rng).run()
     # Wrong by the missing half, and by its own weights perfectly well.
@@ -107,7 +109,7 @@ class Far(Likelihood):
 
 
 def far(centre: float, priors: PriorDict) -> Outcome:
-    aim = Target(Far(centre), PriorTransform(priors), use_ratio=False)
+    aim = Target(as_it_stands(problem_of(Far(centre), PriorTransform(priors))), use_ratio=False)
     generator, rng = torch.Generator().manual_seed(1), np.random.default_rng(1)
     return EventSampler(aim, None, None, Wanted(1500, 2000), Budget(60_000), generator, rng).run()
 
@@ -168,7 +170,7 @@ def test_a_budget_that_ends_before_enough_effective_draws_fails() -> None:
 
 def test_few_rows_that_were_asked_for_are_no_reason() -> None:
     aim, start = target(Fast((1.0,))), Start(1.02, 0.11)
-    proposal = defensive(start, aim.transform, Shares())
+    proposal = defensive(start, aim.prior, Shares())
     generator, rng = torch.Generator().manual_seed(1), np.random.default_rng(1)
     outcome = EventSampler(aim, start, proposal, Wanted(2000, 20), Budget(200_000), generator, rng).run()
     assert outcome.refinement is None
@@ -190,7 +192,7 @@ def test_a_constant_likelihood_has_parts_that_cannot_disagree() -> None:
 def test_a_network_that_cannot_reach_the_better_mode_is_not_relied_on() -> None:
     """Its weights look well: the mode within its reach is all that it sees."""
     likelihood, blind = Fast((-1.0, 3.0)), Start(-1.0, 0.1, reach=0.8)
-    assert unreached_share(blind, target(likelihood).transform) > 0.9
+    assert unreached_share(blind, target(likelihood).prior) > 0.9
     before = sample(likelihood, blind, refine=False)
     assert before.summary.efficiency > 0.9
     assert not right(before)
@@ -209,20 +211,20 @@ def test_a_small_budget_is_spent_and_said() -> None:
 
 
 def test_the_prior_reaches_itself() -> None:
-    transform = target(Fast((1.0,))).transform
+    transform = target(Fast((1.0,))).prior
     assert unreached_share(PriorChart(transform), transform) == 0
 
 
 @pytest.mark.parametrize(("effective", "budget"), [(3000, 4000), (5000, 6500), (500, 1000)])
 def test_a_budget_a_little_short_is_spent_on_a_good_network(effective: int, budget: int) -> None:
     aim, start = target(Fast((1.0,))), Start(1.0, 0.1)
-    proposal = defensive(start, aim.transform, Shares())
+    proposal = defensive(start, aim.prior, Shares())
     generator, rng = torch.Generator().manual_seed(1), np.random.default_rng(1)
     outcome = EventSampler(aim, start, proposal, Wanted(effective, 2000), Budget(budget), generator, rng).run()
     assert outcome.refinement is None
     assert outcome.summary.efficiency > 0.9
     assert right(outcome)
-    assert aim.n_likelihood <= budget
+    assert aim.meter.n_likelihood <= budget
 
 
 class Nowhere(Fast):
@@ -252,16 +254,16 @@ def test_time_that_is_out_ends_the_run() -> None:
     outcome = EventSampler(aim, None, None, Wanted(2000, 2000), budget, generator, rng).run()
     assert outcome.verdict.grade == "failed"
     assert "max_time=1 s" in " ".join(outcome.verdict.reasons)
-    assert aim.n_likelihood <= 1500
-    assert f"{aim.n_likelihood} draws from the prior" in " ".join(outcome.verdict.reasons)
+    assert aim.meter.n_likelihood <= 1500
+    assert f"{aim.meter.n_likelihood} draws from the prior" in " ".join(outcome.verdict.reasons)
 
 
 def test_a_batch_that_time_has_cut_lets_its_parts_scatter() -> None:
     """How many draws came from each part was left to when time ran out."""
     aim = target(Fast((1.0,)))
-    proposal = defensive(Start(1.0, 0.1), aim.transform, Shares())
+    proposal = defensive(Start(1.0, 0.1), aim.prior, Shares())
     generator, rng = torch.Generator().manual_seed(1), np.random.default_rng(1)
-    weighted = aim.draw(proposal, 5000, generator, rng, go_on=lambda: aim.n_likelihood < 300)
+    weighted = aim.draw(proposal, 5000, generator, rng, go_on=lambda: aim.meter.n_likelihood < 300)
     assert not weighted.allotted
     assert 300 <= len(weighted.log_weights) < 1000
     assert weighted.summary() == summarise(weighted.log_weights)

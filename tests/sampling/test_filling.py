@@ -27,7 +27,7 @@ def made(n_posterior: int = 200) -> tuple[Any, EventSampler]:
     aim, start = target(Fast((1.0,))), Start(1.02, 0.11)
     generator, rng = torch.Generator().manual_seed(1), np.random.default_rng(1)
     wanted = Wanted(1000, n_posterior, refine=False)
-    event = EventSampler(aim, start, defensive(start, aim.transform, Shares()), wanted, Budget(50_000), generator, rng)
+    event = EventSampler(aim, start, defensive(start, aim.prior, Shares()), wanted, Budget(50_000), generator, rng)
     sampler = SimpleNamespace(
         result=Result(label="run", outdir="."),
         priors=PriorDict({"a": Uniform(-5, 5)}),
@@ -50,7 +50,7 @@ def test_weighted_draws() -> None:
     assert ORIGIN.seconds == {"weighing": 1.5}
     assert statistics["pilot_efficiency"] == outcome.batch.pilot.efficiency
     assert statistics["verdict"] == outcome.verdict.grade
-    assert statistics["n_likelihood_evaluations"] == event.target.n_likelihood
+    assert statistics["n_likelihood_evaluations"] == event.target.meter.n_likelihood
     assert {"refinement", "surprise", "window_factor"}.isdisjoint(statistics)
     weighted = outcome.weighted
     alive = np.isfinite(weighted.log_weights)

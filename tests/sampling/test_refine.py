@@ -10,6 +10,7 @@ from bilby.core.prior import Gaussian, PriorDict, Uniform
 from scipy.stats import norm
 
 from bilby_flowpe.importance import effective_sample_size, summarise
+from bilby_flowpe.kinds import problem_of
 from bilby_flowpe.priors import PriorTransform
 from bilby_flowpe.proposals import event_flow
 from bilby_flowpe.proposals.charts import PriorChart
@@ -21,6 +22,7 @@ from bilby_flowpe.sampling.pool import Pool
 from bilby_flowpe.sampling.refine import Refinement
 from bilby_flowpe.sampling.search import LocalSearch
 from bilby_flowpe.sampling.weighing import Target
+from bilby_flowpe.translation.translated import as_it_stands
 
 HALF = 5.0
 
@@ -72,7 +74,7 @@ class Start:
 
 def target(likelihood: Likelihood) -> Target:
     transform = PriorTransform(PriorDict({"a": Uniform(-HALF, HALF), "b": Uniform(-HALF, HALF)}))
-    return Target(likelihood, transform, use_ratio=False)
+    return Target(as_it_stands(problem_of(likelihood, transform)), use_ratio=False)
 
 
 def refined(likelihood: Likelihood, start: Start | None, seed: int = 1, most: int = 200_000) -> tuple:
@@ -80,7 +82,7 @@ def refined(likelihood: Likelihood, start: Start | None, seed: int = 1, most: in
     generator, rng = torch.Generator().manual_seed(seed), np.random.default_rng(seed)
     refinement = Refinement(aim, start, 2000, Budget(most), generator, rng)
     if start is not None:
-        proposal = defensive(start, aim.transform, Shares())
+        proposal = defensive(start, aim.prior, Shares())
         refinement.add(aim.draw(proposal, 1000, generator, rng), proposal)
     ready = refinement.run()
     batch = aim.draw(refinement.proposal, max(refinement.draws_for(2000), 1), generator, rng)
@@ -134,7 +136,7 @@ def test_from_a_poor_network(start: Start, name: str) -> None:
 def test_a_budget_that_ends_is_kept_and_said() -> None:
     ready, refinement, batch = refined(Fast((1.0,), width=0.001), None, most=6000)
     assert not ready
-    assert refinement.target.n_likelihood <= 6000
+    assert refinement.target.meter.n_likelihood <= 6000
     assert len(batch.log_weights) >= 1
     late = Refinement(
         target(Fast((1.0,))), None, 100, Budget(10**6, seconds=1e-9), torch.Generator(), np.random.default_rng(0)
@@ -228,7 +230,7 @@ def test_rounds_that_gain_nothing_end_in_words(monkeypatch: pytest.MonkeyPatch) 
     assert not refinement.run()
     assert "stands still at an inverse temperature of 0.01" in refinement.unfinished
     assert "local search" in refinement.proposal.names or len(refinement.rounds) == 8
-    assert refinement.target.n_likelihood < 20_000
+    assert refinement.target.meter.n_likelihood < 20_000
 
 
 @pytest.mark.training
@@ -254,7 +256,7 @@ def test_a_local_search_finds_modes_and_their_widths() -> None:
             terms = [-0.5 * (point - c) @ inverse @ (point - c) for c in (-1.0, 0.5)]
             return float(np.logaddexp.reduce(terms))
 
-    aim = Target(Sheared(), transform, use_ratio=False)
+    aim = Target(as_it_stands(problem_of(Sheared(), transform)), use_ratio=False)
     climber = LocalSearch(aim, PriorChart(transform), np.random.default_rng(2), lambda size: True)
     points = np.array([[-1.003, -1.02], [0.498, 0.49], [2.0, 2.0]])
     log_density = climber._evaluated(points)
@@ -293,9 +295,7 @@ def test_the_pool_keeps_the_first_batch_and_the_latest() -> None:
     aim = target(Fast((1.0,)))
     generator, rng = torch.Generator().manual_seed(1), np.random.default_rng(1)
     pool, shares = Pool(), np.linspace(0.1, 0.9, 20)
-    proposals = [
-        defensive(Start(1.0, 0.1 + 0.02 * i), aim.transform, Shares(prior=float(shares[i]))) for i in range(20)
-    ]
+    proposals = [defensive(Start(1.0, 0.1 + 0.02 * i), aim.prior, Shares(prior=float(shares[i]))) for i in range(20)]
     for proposal in proposals:
         pool.add(aim.draw(proposal, 200, generator, rng), proposal)
     assert pool.proposals == [proposals[0], *proposals[5:]]

@@ -15,12 +15,15 @@ from bilby.gw.likelihood import GravitationalWaveTransient
 from scipy.special import i0e, logsumexp
 
 from bilby_flowpe.bound import BoundPosterior
+from bilby_flowpe.conditional.spot_check import rows_to_compare
 from bilby_flowpe.importance import summarise
+from bilby_flowpe.kinds import problem_of
 from bilby_flowpe.model import TrainedPosterior
 from bilby_flowpe.priors import PriorTransform
 from bilby_flowpe.proposals.mixture import Draws, flow_alone
-from bilby_flowpe.sampling.closed_form import rows_to_compare
-from bilby_flowpe.sampling.weighing import Target, WeightedDraws
+from bilby_flowpe.sampling.weighing import Target
+from bilby_flowpe.sampling.weighted import WeightedDraws
+from bilby_flowpe.translation.translated import as_it_stands
 from bilby_flowpe.waves.inner_products import InnerProducts
 
 Trained = tuple[Path, TrainedPosterior]
@@ -38,7 +41,8 @@ class Weigher:
         self.draws: Draws = flow_alone(self.bound).draw(size, generator, np.random.default_rng(SEED))
 
     def __call__(self, likelihood: Any = None, use_ratio: bool = True, npool: int = 1) -> WeightedDraws:
-        target = Target(likelihood or self.likelihood, self.transform, use_ratio, self.bound.conditional, npool)
+        problem = problem_of(likelihood or self.likelihood, self.transform)
+        target = Target(as_it_stands(problem), use_ratio, self.bound.conditional, npool)
         return target.weigh(self.draws, np.random.default_rng(SEED))
 
     def log_prior_by_hand(self, row: dict[str, float], keys: tuple[str, ...]) -> float:
@@ -244,10 +248,12 @@ def test_rows_without_a_number_are_counted_and_those_without_a_waveform_are_not(
         likelihood.waveform_generator.frequency_domain_strain = lambda row, spoil=spoil: (
             spoil(plain(row)) if row["mass_1"] > limit else plain(row)
         )
-        target = Target(likelihood, conditional.transform, True, conditional.bound.conditional, 1)
+        target = Target(
+            as_it_stands(problem_of(likelihood, conditional.transform)), True, conditional.bound.conditional, 1
+        )
         weighted = target.weigh(conditional.draws, np.random.default_rng(SEED))
-        assert target.n_nan == counted
-        assert target.n_likelihood == weighted.n_likelihood
+        assert target.meter.n_nan == counted
+        assert target.meter.n_likelihood == weighted.n_likelihood
         # As many rows are compared or looked at, whatever fails.
         assert weighted.n_likelihood == int(conditional.draws.inside.sum()) + rows_to_compare(600)
 

@@ -29,6 +29,7 @@ from bilby_flowpe.sampling.weighing import Target
 from bilby_flowpe.storage.folder import write_description
 from bilby_flowpe.training.build import train_model
 from bilby_flowpe.training.settings import Settings, adapted
+from bilby_flowpe.translation.translated import as_it_stands
 from tests.trained import small_settings
 
 pytestmark = pytest.mark.training
@@ -296,7 +297,7 @@ def test_a_model_for_many_noise_curves(make_problem_hl: Any, tmp_path: Path) -> 
             )
         bound = BoundPosterior(loaded, problem_of(likelihood, transform))
         contexts.append(bound.context)
-        target = Target(likelihood, transform, True, bound.conditional)
+        target = Target(as_it_stands(problem_of(likelihood, transform)), True, bound.conditional)
         weighted = target.draw(bound.mixture(), 60, torch.Generator().manual_seed(1), np.random.default_rng(1))
         assert not weighted.spot_check_failed
         assert np.isfinite(weighted.log_weights).sum() > 30

@@ -23,7 +23,7 @@ from scipy.stats import multivariate_normal
 from bilby_flowpe.errors import PriorError
 from bilby_flowpe.priors import PriorTransform
 from bilby_flowpe.translation.covers import AnyPrior, Covers, has_joint
-from bilby_flowpe.translation.problem import translated
+from bilby_flowpe.translation.translate import translated
 
 MEAN, COVARIANCE = [1.0, -2.0], [[1.0, 1.2], [1.2, 4.0]]
 

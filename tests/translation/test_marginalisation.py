@@ -13,7 +13,7 @@ from bilby.gw.likelihood import GravitationalWaveTransient
 
 from bilby_flowpe.translation.marginalisation import AtOneTime, needs_one_time
 from bilby_flowpe.translation.plain import unmarginalised
-from bilby_flowpe.translation.problem import translated
+from bilby_flowpe.translation.translate import translated
 
 START, DURATION, SAMPLING = 1126259460.0, 16.0, 512.0
 TRUTH = {
@@ -132,5 +132,5 @@ def test_the_reported_jitter_is_the_step_s_rest(plain: GravitationalWaveTransien
     times = START + 8 + STEP * np.array([0.1, 0.6, 1.4, 3.0])
     sample = {"geocent_time": times, "phase": np.zeros(4)}
     np.testing.assert_allclose(
-        translation.reported(sample, {})["time_jitter"], STEP * np.array([0.1, -0.4, 0.4, 0.0]), atol=1e-6
+        translation.reported(sample)["time_jitter"], STEP * np.array([0.1, -0.4, 0.4, 0.0]), atol=1e-6
     )

@@ -23,8 +23,9 @@ from scipy.special import ndtr
 
 from bilby_flowpe.priors import PriorTransform
 from bilby_flowpe.translation.covers import AnyPrior
-from bilby_flowpe.translation.problem import translated
 from bilby_flowpe.translation.quantiles import OfQuantiles, quantiles_of
+from bilby_flowpe.translation.steps import asked_likelihood
+from bilby_flowpe.translation.translate import translated
 
 
 def above(reference_params, k, offset):
@@ -70,10 +71,10 @@ def test_what_is_conditional_on_them_is_one_of_them() -> None:
 def test_values_and_log_prior_are_those_of_bilby() -> None:
     problem = translated(Sum(), priors())
     v = np.random.default_rng(1).standard_normal((200, 4))
-    columns = problem.transform.from_unconstrained(v)
-    reported = problem.reported(columns, {})
+    columns = problem.problem.prior.from_unconstrained(v)
+    reported = problem.reported(columns)
     assert tuple(reported) == problem.keys == ("y", "x", "k", "s")
-    u = dict(zip(problem.transform.keys, ndtr(v).T, strict=True))
+    u = dict(zip(problem.problem.prior.keys, ndtr(v).T, strict=True))
     own = priors()
     expected = np.zeros(200)
     for i in range(200):
@@ -82,7 +83,7 @@ def test_values_and_log_prior_are_those_of_bilby() -> None:
         assert all(abs(reported[key][i] - row[key]) < 1e-12 for key in row)
         # At the value of a fixed parameter Bilby's density is the largest number.
         expected[i] = own.ln_prob({**row, "offset": 10.0}, normalized=False) - np.log(np.finfo(float).max)
-    found = problem.log_prior(columns, {}, problem.transform.log_prob(columns))
+    found = problem.log_prior(columns, problem.problem.prior.log_prob(columns))
     spike = reported["s"] == 0.5
     assert 20 < spike.sum() < 80
     np.testing.assert_allclose(found[~spike], expected[~spike], atol=1e-12)
@@ -92,24 +93,24 @@ def test_values_and_log_prior_are_those_of_bilby() -> None:
 
 def test_likelihood_is_that_of_the_values() -> None:
     problem = translated(Sum(), priors())
-    columns = problem.transform.from_unconstrained(np.random.default_rng(2).standard_normal((5, 4)))
-    rows = problem.rows(columns, {})
+    columns = problem.problem.prior.from_unconstrained(np.random.default_rng(2).standard_normal((5, 4)))
+    rows = problem.rows(columns)
     inside = [{key: float(value[i]) for key, value in columns.items()} for i in range(5)]
-    assert isinstance(problem.likelihood, OfQuantiles)
+    assert isinstance(problem.problem.likelihood, OfQuantiles)
     for row, of_quantiles in zip(rows, inside, strict=True):
-        assert problem.task(False)(row)[0] == Sum().log_likelihood(row)
-        assert problem.likelihood.log_likelihood({**of_quantiles, "offset": 10.0}) == Sum().log_likelihood(row)
+        assert asked_likelihood(problem, False).task(row)[0] == Sum().log_likelihood(row)
+        assert problem.problem.likelihood.log_likelihood({**of_quantiles, "offset": 10.0}) == Sum().log_likelihood(row)
     assert "k: it has values of finite probability" in problem.no_network
 
 
 def test_constraints_are_on_the_values() -> None:
     dictionary = {"x": Uniform(0, 3), "k": Categorical(4), "total": Constraint(0, 2.5)}
     problem = translated(Sum(), PriorDict(dictionary, conversion_function=with_total))
-    columns = problem.transform.sample(2000, np.random.default_rng(3))
-    reported = problem.reported(columns, {})
+    columns = problem.problem.prior.sample(2000, np.random.default_rng(3))
+    reported = problem.reported(columns)
     assert np.all(reported["x"] + reported["k"] < 2.5)
     # Of k = 0, 1, 2 there are left 2.5, 1.5 and 0.5 of 3, and a quarter each: 0.375 in all, counted with 4e5 draws.
-    assert abs(problem.transform.log_normalisation + np.log(0.375)) < 5 * np.sqrt(0.625 / 0.375 / 4e5)
+    assert abs(problem.problem.prior.log_normalisation + np.log(0.375)) < 5 * np.sqrt(0.625 / 0.375 / 4e5)
 
 
 def test_density_of_the_draws_where_bilbys_is_another() -> None:
@@ -121,7 +122,7 @@ def test_density_of_the_draws_where_bilbys_is_another() -> None:
     table = ConditionalInterped(shifted, name="y", xx=np.linspace(0, 3, 4), yy=np.array([0.0, 1.0, 2.0, 6.0]))
     problem = translated(Sum(), ConditionalPriorDict({"x": Uniform(0, 1), "y": table}))
     columns = {"x": np.array([0.2, 0.2, 0.2]), "quantile of y": np.array([0.05, 0.2, 0.8])}
-    found = problem.log_prior(columns, {}, problem.transform.log_prob(columns))
+    found = problem.log_prior(columns, problem.problem.prior.log_prob(columns))
     # Of the densities 0, 1, 2, 6 the trapezoids are 0.5, 1.5 and 4, of 6 in all.
     np.testing.assert_allclose(np.exp(found), np.array([0.5, 1.5, 4.0]) / 6, rtol=1e-6)
 

@@ -12,8 +12,8 @@ from bilby.gw.likelihood import GravitationalWaveTransient
 from bilby.gw.prior import BBHPriorDict
 
 from bilby_flowpe.priors import PriorTransform
-from bilby_flowpe.translation.problem import Unchanged, translated
 from bilby_flowpe.translation.source_masses import SourceMasses, source_masses
+from bilby_flowpe.translation.translate import translated
 
 DISTANCE = {"luminosity_distance": PowerLaw(2, 300, 3000)}
 FORMS: dict[str, dict[str, Any]] = {
@@ -106,15 +106,15 @@ def test_a_likelihood_is_translated_where_its_waveform_allows(problem_hl: tuple)
     del source["mass_1"], source["mass_2"]
     likelihood = GravitationalWaveTransient(given.interferometers, given.waveform_generator)
     problem = translated(likelihood, source)
-    assert {"mass_1", "mass_2"} <= set(problem.transform.keys)
+    assert {"mass_1", "mass_2"} <= set(problem.problem.prior.keys)
     assert set(problem.keys) == set(PriorTransform(source).keys)
     # The user's likelihood at what is reported is that of the draws.
-    draws = problem.transform.sample(3, np.random.default_rng(4))
-    reported = problem.reported(draws, {})
+    draws = problem.problem.prior.sample(3, np.random.default_rng(4))
+    reported = problem.reported(draws)
     for index in range(3):
         one, other = ({key: float(value[index]) for key, value in columns.items()} for columns in (draws, reported))
         assert likelihood.log_likelihood_ratio(other) == pytest.approx(likelihood.log_likelihood_ratio(one), abs=1e-3)
-    assert type(translated(likelihood, priors)) is Unchanged
+    assert translated(likelihood, priors).is_asked
 
 
 @pytest.mark.training

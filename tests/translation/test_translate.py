@@ -32,8 +32,11 @@ from scipy.stats import multivariate_normal
 from bilby_flowpe.errors import PriorError
 from bilby_flowpe.model import TrainedPosterior
 from bilby_flowpe.proposals.mixture import Draws, flow_alone
-from bilby_flowpe.sampling.weighing import Target, WeightedDraws
-from bilby_flowpe.translation.problem import Unchanged, translated
+from bilby_flowpe.sampling.weighing import Target
+from bilby_flowpe.sampling.weighted import WeightedDraws
+from bilby_flowpe.translation.steps import AskedWithCalibration
+from bilby_flowpe.translation.translate import translated
+from bilby_flowpe.translation.translated import Translated, as_it_stands
 from tests.approximations import generator_of, multibanded, relatively_binned
 
 Trained = tuple[Path, TrainedPosterior]
@@ -103,16 +106,13 @@ class Case:
     def __init__(self, form: str, problem: Problem, model: TrainedPosterior) -> None:
         self.given, self.priors = FORMS[form](problem[0], copy.deepcopy(problem[1]))
         self.translation = translated(self.given, self.priors)
-        self.bound = model.bind(self.translation.likelihood, self.translation.transform)
+        self.bound = model.bind(self.translation.problem.likelihood, self.translation.problem.prior)
         self.draws: Draws = flow_alone(self.bound).draw(
             SIZE, torch.Generator().manual_seed(SEED), np.random.default_rng(SEED)
         )
 
-    def weigh(self, translation: Unchanged | None = None) -> tuple[Target, WeightedDraws]:
-        target = Target(
-            self.translation.likelihood, self.translation.transform, True, self.bound.conditional, 1,
-            translation or self.translation,
-        )  # fmt: skip
+    def weigh(self, translation: Translated | None = None) -> tuple[Target, WeightedDraws]:
+        target = Target(translation or self.translation, True, self.bound.conditional)
         return target, target.weigh(self.draws, np.random.default_rng(SEED))
 
 
@@ -140,10 +140,27 @@ def log_prior_by_hand(priors: PriorDict, row: dict[str, float]) -> float:
     return total
 
 
+def log_ratio_of_errors(case: Case) -> np.ndarray:
+    """Log prior over density (N,) of the errors of the calibration that a case's draws come with, as their step says it."""
+    kept = np.full(SIZE, np.nan)
+    take = AskedWithCalibration.take
+
+    def spied(step: Any, batch: Any, chosen: np.ndarray, *others: Any) -> Any:
+        before = batch.log_likelihood[chosen]
+        increment = take(step, batch, chosen, *others)
+        kept[chosen] = increment.log_weight - (increment.log_likelihood - before)
+        return increment
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(AskedWithCalibration, "take", spied)
+        case.weigh()
+    return kept
+
+
 def test_weights_by_hand(network: Case, form: str) -> None:
     _, weighted = network.weigh()
     translation = network.translation
-    reported = translation.reported(weighted.parameters, weighted.extra)
+    reported = translation.reported(weighted.columns)
     assert list(reported) == [
         key for key, prior in network.priors.items() if not isinstance(prior, Constraint | DeltaFunction)
     ]
@@ -151,21 +168,19 @@ def test_weights_by_hand(network: Case, form: str) -> None:
     assert len(alive) > SIZE // 20
     # Bounds cut 1.3% off the joint prior; what normalises it is known from 50000 draws to a per cent and less.
     tolerance = 0.03 if form == "jointly" else 2e-6
+    of_errors = log_ratio_of_errors(network)
     for index in alive[:60]:
         row = {**translation.fixed, **{key: float(value[index]) for key, value in reported.items()}}
         # Integrated out: drawn like the rest, and put back for the likelihood that integrates nothing.
-        row |= {key: float(weighted.parameters[key][index]) for key in getattr(translation, "dropped", ())}
-        priors = {
-            **network.priors,
-            **{key: translation.transform.priors[key] for key in getattr(translation, "dropped", ())},
-        }
+        row |= {key: float(weighted.parameters[key][index]) for key in translation.dropped}
+        priors = {**network.priors, **{key: translation.problem.prior.priors[key] for key in translation.dropped}}
         priors.pop("time_jitter", None)
         log_likelihood = translation.asked.log_likelihood_ratio(dict(row))
         expected = log_likelihood + log_prior_by_hand(priors, row) - network.draws.log_q[index]
-        if weighted.extra:
+        if errors := translation.calibration.priors:
             # Of the calibration's errors, prior over density; its closed form has a test of its own.
-            expected -= sum(float(network.priors[key].ln_prob(row[key])) for key in weighted.extra)
-            expected += weighted.log_extra[index]
+            expected -= sum(float(prior.ln_prob(row[key])) for key, prior in errors.items())
+            expected += of_errors[index]
         assert weighted.log_likelihood[index] == pytest.approx(log_likelihood, abs=1e-6)
         assert weighted.log_weights[index] == pytest.approx(expected, abs=tolerance)
 
@@ -187,22 +202,23 @@ def test_conditional_draws_are_corrected(form: str, problem_5d: Problem, trained
     """With phase, distance and time from the plain likelihood's conditional, by the difference of the likelihoods."""
     case = Case(form, problem_5d, trained_5d[1])
     target, weighted = case.weigh()
-    _, plain = case.weigh(Unchanged(case.translation.likelihood, case.translation.transform))
+    # Where another likelihood weighs them, a twentieth of the distances is drawn from the prior.
+    conditional = case.bound.conditional.defended(0.05) if case.translation.corrects else case.bound.conditional
+    plain = Target(as_it_stands(case.translation.problem), True, conditional).weigh(
+        case.draws, np.random.default_rng(SEED)
+    )
     for key, value in plain.parameters.items():
-        if not weighted.extra:
+        if not case.translation.calibration:
             np.testing.assert_array_equal(weighted.parameters[key], value)
     alive = np.flatnonzero(np.isfinite(weighted.log_weights))
-    rows = case.translation.rows(
-        {key: value[alive] for key, value in weighted.parameters.items()},
-        {key: value[alive] for key, value in weighted.extra.items()},
-    )
+    rows = case.translation.rows({key: value[alive] for key, value in weighted.columns.items()})
     asked = np.array([case.translation.asked.log_likelihood_ratio(dict(row)) for row in rows])
     np.testing.assert_allclose(weighted.log_likelihood[alive], asked, atol=2e-3)
-    if not weighted.extra:
+    if not case.translation.calibration:
         expected = plain.log_weights[alive] + asked - plain.log_likelihood[alive]
-        expected += np.broadcast_to(case.translation.log_prior_ratio(weighted.parameters), SIZE)[alive]
+        expected += case.translation.forms.log_ratio(weighted.parameters)[alive]
         np.testing.assert_allclose(weighted.log_weights[alive], expected, atol=2e-3)
-    assert target.n_likelihood > 0
+    assert target.meter.n_likelihood > 0
 
 
 @pytest.mark.slow
@@ -221,11 +237,11 @@ def test_weights_are_bilbys_own_marginal_likelihood(problem_5d: Problem, trained
     )
     priors.convert_floats_to_delta_functions()
     translation = translated(given, priors)
-    bound = trained_5d[1].bind(translation.likelihood, translation.transform)
+    bound = trained_5d[1].bind(translation.problem.likelihood, translation.problem.prior)
     draws = flow_alone(bound).draw(SIZE, torch.Generator().manual_seed(SEED), np.random.default_rng(SEED))
-    target = Target(translation.likelihood, translation.transform, True, bound.conditional, 1, translation)
+    target = Target(translation, True, bound.conditional)
     weighted = target.weigh(draws, np.random.default_rng(SEED))
-    parameters = translation.reported(weighted.parameters, weighted.extra)
+    parameters = translation.reported(weighted.columns)
     assert set(parameters) == {"mass_1", "mass_2", "time_jitter"}
     jitter = priors["time_jitter"]
     assert np.all((parameters["time_jitter"] >= jitter.minimum) & (parameters["time_jitter"] <= jitter.maximum))
@@ -244,9 +260,9 @@ def test_weights_are_bilbys_own_marginal_likelihood(problem_5d: Problem, trained
 
 
 def test_plain_problems_are_left_alone(problem_5d: Problem) -> None:
-    assert type(translated(*problem_5d)) is Unchanged
+    assert translated(*problem_5d).is_asked
     gaussian = GaussianLikelihood(np.arange(5.0), np.arange(5.0), lambda x, a: a * x, sigma=1.0)
-    assert type(translated(gaussian, PriorDict({"a": Uniform(0, 1)}))) is Unchanged
+    assert translated(gaussian, PriorDict({"a": Uniform(0, 1)})).is_asked
 
 
 def test_sky_of_two_detectors(problem_hl: Problem) -> None:
@@ -261,11 +277,11 @@ def test_sky_of_two_detectors(problem_hl: Problem) -> None:
     changed["zenith"], changed["azimuth"] = Sine(), Uniform(0, 2 * np.pi)
     changed["L1_time"] = Uniform(time.minimum, time.maximum)
     translation = translated(asked, changed)
-    assert isinstance(translation.transform.priors["dec"], Cosine)
-    draws = translation.transform.sample(50, np.random.default_rng(1))
-    rows = translation.rows(draws, {})
+    assert isinstance(translation.problem.prior.priors["dec"], Cosine)
+    draws = translation.problem.prior.sample(50, np.random.default_rng(1))
+    rows = translation.rows(draws)
     for index, row in enumerate(rows):
-        plain = {**translation.transform.fixed, **{key: float(value[index]) for key, value in draws.items()}}
+        plain = {**translation.problem.prior.fixed, **{key: float(value[index]) for key, value in draws.items()}}
         assert {"zenith", "azimuth", "L1_time"} <= set(row)
         # Of an SNR of 20 and less the 2e-7 s that a double resolves of a GPS time make up 1e-3 of a radian and less.
         assert asked.log_likelihood_ratio(dict(row)) == pytest.approx(
@@ -300,15 +316,15 @@ def test_evidence_under_a_joint_prior(tmp_path: Path) -> None:
     np.testing.assert_allclose(measured, posterior, atol=4 * posterior[0, 0] * np.sqrt(2 / 2000))
 
 
-def stands_as_it_is(translation: Unchanged, given: Likelihood, priors: PriorDict, said: str) -> None:
+def stands_as_it_is(translation: Translated, given: Likelihood, priors: PriorDict, said: str) -> None:
     """The likelihood is a function of what the user searches for, and its value the weight."""
     assert translation.obstacle is not None
     assert said in translation.obstacle
-    assert translation.likelihood is translation.asked is translation.given is given
+    assert translation.problem.likelihood is translation.asked is translation.given is given
     assert not translation.corrects
     assert translation.dropped == ()
-    assert {*translation.keys} == {*translation.transform.keys} == {*priors.non_fixed_keys}
-    rows = translation.rows(translation.transform.sample(3, np.random.default_rng(0)), {})
+    assert {*translation.keys} == {*translation.problem.prior.keys} == {*priors.non_fixed_keys}
+    rows = translation.rows(translation.problem.prior.sample(3, np.random.default_rng(0)))
     assert all({*row} == {*translation.keys, *translation.fixed} for row in rows)
 
 

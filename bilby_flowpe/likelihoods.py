@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 from bilby.core.likelihood import Likelihood, _safe_likelihood_call
 
-from ..errors import DataError, FlowPEError, SimulationError
-from ..processes.parallel import Row
+from .errors import DataError, FlowPEError, SimulationError
+from .processes.parallel import Row
 
 
 @dataclass
@@ -56,11 +56,6 @@ def called(likelihood: Likelihood, row: Row, use_ratio: bool) -> Any:
             f"the likelihood {type(likelihood).__name__} raised {type(error).__name__} ({error}) at {dict(row)}: have it "
             "return -inf where it has no value, or narrow the priors to where it has one"
         ) from error
-
-
-def has_ratio(likelihood: Likelihood) -> bool:
-    """Whether the likelihood of noise alone is known, so that either form can be had from the other."""
-    return bool(np.isfinite(float(likelihood.noise_log_likelihood())))
 
 
 def gives_ratio(likelihood: Likelihood, rows: Sequence[Row]) -> bool:

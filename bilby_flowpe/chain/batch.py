@@ -1,0 +1,108 @@
+"""The rows of one batch while the steps of the weight are taken."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from ..importance import ZERO_WEIGHT
+from ..priors import Parameters, PriorTransform
+from ..proposals.mixture import Draws
+from .comparison import Comparison, joined
+from .increment import Increment
+
+
+@dataclass
+class Batch:
+    """What is known of N rows after the steps taken so far.
+
+    Attributes
+    ----------
+    draws
+        What the proposal drew.
+    prior
+        The prior that the draws are of.
+    columns
+        All parameters, (N,) each; those that a later step draws have its reference values.
+    log_prior_of_rest
+        Log prior of what the proposal drew, (N,); -inf outside the prior.
+    log_likelihood
+        (N,), by the latest step that gave one; zero before any, -inf outside the prior.
+    log_steps
+        Sum of the steps' changes of the log weight, (N,); -inf for a row without weight.
+    log_prior_change
+        What the steps have added to the log prior that is reported, (N,).
+    checks
+        Rows at which the closed form of a step is compared with the likelihood.
+    compared
+        All comparisons so far.
+    n_nan
+        Rows inside the prior for which a likelihood is not a number.
+    """
+
+    draws: Draws
+    prior: PriorTransform
+    columns: Parameters
+    log_prior_of_rest: np.ndarray
+    log_likelihood: np.ndarray
+    log_steps: np.ndarray
+    log_prior_change: np.ndarray
+    checks: int
+    compared: Comparison = field(default_factory=Comparison)
+    n_nan: int = 0
+
+    @classmethod
+    def of(cls, draws: Draws, prior: PriorTransform, reference: Mapping[str, float], checks: int) -> Batch:
+        """Begin with what the proposal drew, and the reference values of what the steps will draw."""
+        size = len(draws)
+        # Latent variables of a network are not parameters of the prior.
+        own = {key: value.copy() for key, value in draws.parameters.items() if key in prior.keys}
+        columns = own | {key: np.full(size, value) for key, value in reference.items()}
+        of_prior = {key: value for key, value in columns.items() if key in prior.keys}
+        log_prior = np.where(draws.inside, prior.log_prob(of_prior, tuple(own)), -np.inf)
+        inside = log_prior > -np.inf
+        start = np.where(inside, 0.0, -np.inf)
+        return cls(draws, prior, columns, log_prior, start, start.copy(), np.zeros(size), checks)
+
+    @property
+    def alive(self) -> np.ndarray:
+        """Numbers of the rows that still have a weight."""
+        return np.flatnonzero(self.log_steps > ZERO_WEIGHT)
+
+    @property
+    def parameters(self) -> Parameters:
+        """The parameters of the prior, (N,) each."""
+        return {key: value for key, value in self.columns.items() if key in self.prior.keys}
+
+    def parameters_of(self, rows: np.ndarray) -> Parameters:
+        """The parameters of the prior at some rows."""
+        return {key: value[rows] for key, value in self.parameters.items()}
+
+    def add(self, chosen: np.ndarray, increment: Increment) -> None:
+        """Take what a step brings for the chosen rows."""
+        for key, column in increment.columns.items():
+            self.columns[key][chosen] = column
+        if increment.log_likelihood is not None:
+            self.log_likelihood[chosen] = increment.log_likelihood
+        self.log_steps[chosen] += increment.log_weight
+        self.log_prior_change[chosen] += increment.log_prior
+        self.compared = joined([self.compared, increment.compared])
+        self.n_nan += increment.n_nan
+
+    def log_weights(self, rows: np.ndarray, change: np.ndarray | float = 0.0) -> np.ndarray:
+        """Log weights of some rows after a further change, (M,); -inf where there is none."""
+        log_steps = self.log_steps[rows] + change
+        log_weights = np.full(len(rows), -np.inf)
+        weighty = log_steps > ZERO_WEIGHT
+        at = rows[weighty]
+        draws = self.draws
+        of_draw = self.log_prior_of_rest[at] + draws.log_encoder[at] - draws.log_q[at]
+        log_weights[weighty] = log_steps[weighty] + of_draw
+        return log_weights
+
+    def log_prior(self) -> np.ndarray:
+        """Log prior of all parameters of the prior, with what the steps have added to it, (N,)."""
+        of_all = np.where(self.draws.inside, self.prior.log_prob(self.parameters), -np.inf)
+        return of_all + self.log_prior_change

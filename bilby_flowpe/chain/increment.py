@@ -1,0 +1,45 @@
+"""What one step brings to the weight."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from ..priors import Parameters
+from .comparison import Comparison
+
+
+@dataclass(frozen=True)
+class Increment:
+    """What a step brings, for the M rows that it was taken for.
+
+    Attributes
+    ----------
+    log_weight
+        Change of the log weight, (M,); -inf for a row that has no weight.
+    columns
+        Parameters drawn, (M,) each.
+    log_likelihood
+        The log likelihood of the rows from this step on, (M,); ``None`` where the step leaves it as it is.
+    log_prior
+        Change of the log prior that is reported with each row, (M,).
+    n_nan
+        Rows inside the prior for which the likelihood is not a number.
+    compared
+        Comparison of a closed form with the likelihood, where the step makes one.
+    """
+
+    log_weight: np.ndarray
+    columns: Parameters = field(default_factory=dict)
+    log_likelihood: np.ndarray | None = None
+    log_prior: np.ndarray | float = 0.0
+    n_nan: int = 0
+    compared: Comparison = field(default_factory=Comparison)
+
+
+def filled(values: np.ndarray, good: np.ndarray, fill: np.ndarray | float = -np.inf) -> np.ndarray:
+    """Spread values of the good rows over all rows, (M,), the others as ``fill`` has them."""
+    whole = np.array(np.broadcast_to(fill, good.shape), dtype=np.float64)
+    whole[good] = values
+    return whole

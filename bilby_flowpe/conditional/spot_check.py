@@ -1,0 +1,129 @@
+"""Compare the closed form of conditionally drawn parameters with the likelihood, at some rows of every batch.
+
+Phase, distance, time and sky position are drawn from densities in closed form, and the weights contain the likelihood of that
+closed form. It holds as long as the waveform reacts to these parameters as it did when its symmetries were tried. A waveform
+that reacts otherwise in some part of the prior makes the weights wrong there, so every batch of a run is compared at many rows,
+half of them spread evenly over the draws, half chosen by weight.
+
+A part of the prior that holds a share ``p`` of the rows compared is missed with probability ``(1 - p)**n``; with n rows, parts
+above ``3 / n`` are found in 95 of 100 cases.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from ..chain.batch import Batch
+from ..chain.comparison import Comparison, agrees, scaled_differences
+from ..chain.increment import Increment, filled
+from ..likelihoods import LogLikelihood
+from ..problem import Problem
+from ..processes.parallel import Row
+
+PRIOR_CHECKS = 300
+"""Rows from the prior that a run compares, once: a part of one per cent of the prior is found in 95 of 100 runs."""
+_EVERY = 20  # one draw in so many is compared, which adds five per cent to the evaluations
+_EVERY_OF_PRIOR = 6  # the same of the first draws of a run from the prior: nothing else is known of most of the prior
+_FEWEST, _MOST = 16, 256  # rows of one batch that are compared: enough to see a share of 1%, and a bounded price
+_WITHOUT_VALUE = 8  # rows without inner products whose own likelihood is asked for: is it zero, or not a number?
+
+
+def rows_to_compare(size: int, from_prior: bool = False) -> int:
+    """Return how many rows of a batch of ``size`` draws are compared; of draws from the prior alone they are more."""
+    rows = min(max(size // _EVERY, _FEWEST), _MOST)
+    return max(rows, min(size // _EVERY_OF_PRIOR, PRIOR_CHECKS)) if from_prior else rows
+
+
+def draws_within(evaluations: int, from_prior: bool = False) -> int:
+    """Return the largest batch whose draws and comparisons together need at most so many evaluations."""
+    every, most = (_EVERY_OF_PRIOR, PRIOR_CHECKS) if from_prior else (_EVERY, _MOST)
+    return max(min(evaluations - _FEWEST, evaluations * every // (every + 1)), evaluations - most, 0)
+
+
+class SpotCheck:
+    """Step: compare the log likelihood that the step before gave with the likelihood's own; no weight changes.
+
+    Where the step before had no value the waveform failed, and the likelihood is zero, or the likelihood is not a number. A few
+    such rows are asked, and say how many of all are of the second sort.
+
+    Parameters
+    ----------
+    problem
+        The problem whose likelihood the closed form stands for.
+    """
+
+    evaluations = 0  # they are a share of the draws: draws_within
+    reference: Mapping[str, float] = {}
+
+    def __init__(self, problem: Problem) -> None:
+        self._problem = problem
+        self.task = LogLikelihood(problem.likelihood, use_ratio=True)
+
+    def choose(self, batch: Batch) -> np.ndarray:
+        """Choose a few rows without a value, then those to compare."""
+        asked, made = self._without_value(batch)[: self._most_asked(batch)], self._with_value(batch)
+        draws = batch.draws
+        by_weight = batch.log_steps[made] + batch.log_prior_of_rest[made] + draws.log_encoder[made] - draws.log_q[made]
+        picked = _pick(by_weight, min(batch.checks - len(asked), len(made))) if len(made) else made
+        return np.concatenate([asked, made[picked] if len(made) else made])
+
+    def rows(self, batch: Batch, chosen: np.ndarray, rng: np.random.Generator) -> Sequence[Row]:
+        """Rows of all parameters as they were drawn."""
+        return self._problem.rows(batch.parameters_of(chosen))
+
+    def take(
+        self, batch: Batch, chosen: np.ndarray, values: np.ndarray, good: np.ndarray, rng: np.random.Generator
+    ) -> Increment:
+        """Compare, and change no weight."""
+        own = filled(values[:, 0] if good.any() else np.empty(0), good, np.nan)
+        without_value = self._without_value(batch)
+        n_asked = min(len(without_value), self._most_asked(batch))
+        n_nan = round(len(without_value) * int(np.sum(~good[:n_asked])) / n_asked) if n_asked else 0
+        compared = chosen[n_asked:]
+        differences = scaled_differences(batch.log_likelihood[compared], own[n_asked:])
+        largest = float(np.max(differences, initial=0.0))
+        # A closed form that is not a number would give a weight of zero: it fails wherever it stands.
+        if np.isnan(batch.log_steps[self._with_value(batch)]).any():
+            largest = np.inf
+        differing = compared[[not agrees(difference) for difference in differences]]
+        failing = self._problem.rows(batch.parameters_of(differing))
+        comparison = Comparison(len(compared), largest, tuple(failing))
+        return Increment(np.zeros(len(chosen)), n_nan=n_nan, compared=comparison)
+
+    @staticmethod
+    def _with_value(batch: Batch) -> np.ndarray:
+        """Rows inside the prior for which the step before has a likelihood."""
+        return np.flatnonzero((batch.log_prior_of_rest > -np.inf) & (batch.log_likelihood != -np.inf))
+
+    @staticmethod
+    def _without_value(batch: Batch) -> np.ndarray:
+        """Rows inside the prior for which it has none."""
+        return np.flatnonzero((batch.log_prior_of_rest > -np.inf) & (batch.log_likelihood == -np.inf))
+
+    @staticmethod
+    def _most_asked(batch: Batch) -> int:
+        """Most rows without a value that are asked: of the rows to compare, half at most."""
+        return min(_WITHOUT_VALUE, (batch.checks + 1) // 2)
+
+
+def _pick(log_weights: np.ndarray, size: int) -> np.ndarray:
+    """Row numbers: half evenly spaced over the draws, half at evenly spaced quantiles of the weights, the heaviest among them.
+
+    No random numbers are used, so that the draws of a run do not depend on how many rows are compared.
+    """
+    even = np.linspace(0, len(log_weights) - 1, size).astype(int)
+    finite = np.where(np.isnan(log_weights), -np.inf, log_weights)
+    if size < 2 or size == len(log_weights) or not np.isfinite(finite.max()):
+        return np.unique(even)
+    even = np.linspace(0, len(log_weights) - 1, size - size // 2).astype(int)
+    below = np.cumsum(np.exp(finite - finite.max()))
+    quantiles = (np.arange(size // 2) + 0.5) / (size // 2) * below[-1]
+    heavy = np.searchsorted(below, quantiles)
+    heavy[0] = int(np.argmax(finite))
+    picked = np.unique(np.concatenate([even, heavy]))
+    # A few heavy draws leave places for others.
+    others = np.setdiff1d(np.arange(len(log_weights)), picked)
+    more = others[np.linspace(0, len(others) - 1, size - len(picked)).astype(int)]
+    return np.union1d(picked, more)

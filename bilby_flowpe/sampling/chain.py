@@ -1,0 +1,36 @@
+"""The steps of one run's weight, in their order."""
+
+from __future__ import annotations
+
+from ..chain.step import Step
+from ..conditional.base import Conditional
+from ..conditional.spot_check import SpotCheck
+from ..conditional.step import DrawnConditionally
+from ..translation.steps import AskedPrior, OfNoiseAlone, OverDrawn, asked_likelihood
+from ..translation.translated import Translated
+
+_FROM_PRIOR = 0.05  # share of distances from their prior, where the likelihood drawn with is not the one asked for
+
+
+def steps_of(translated: Translated, conditional: Conditional | None, use_ratio: bool) -> tuple[Step, ...]:
+    """The chain from what a proposal draws to the weight by the prior and likelihood asked for.
+
+    Parameters
+    ----------
+    translated
+        The problem, as draws are made for it.
+    conditional
+        What draws parameters in closed form, where there are such.
+    use_ratio
+        Whether likelihoods are given as ratios to that of noise alone.
+    """
+    prior: list[Step] = [AskedPrior(translated.forms)] if translated.forms else []
+    asked = asked_likelihood(translated, use_ratio)
+    if conditional is None or not conditional.keys:
+        return (asked, *prior)
+    if translated.corrects:
+        conditional = conditional.defended(_FROM_PRIOR)
+    problem = translated.problem
+    drawn: list[Step] = [DrawnConditionally(conditional, problem), SpotCheck(problem)]
+    noise: list[Step] = [] if use_ratio else [OfNoiseAlone(problem.likelihood)]
+    return (*drawn, *noise, *prior, *([OverDrawn(asked)] if translated.corrects else []))

@@ -1,0 +1,116 @@
+"""Draws with their weights."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..chain.batch import Batch
+from ..chain.comparison import Comparison, agrees, joined
+from ..importance import WeightSummary, summarise
+from ..priors import Parameters
+from ..proposals.mixture import Draws, concatenate, posterior_shares
+
+
+@dataclass(frozen=True)
+class WeightedDraws:
+    """Draws with everything known of them.
+
+    Attributes
+    ----------
+    draws
+        The proposal's own.
+    parameters
+        All search parameters of the problem that draws are made for, (N,) each.
+    columns
+        These, and what steps have drawn beside them: errors of the calibration.
+    log_weights
+        Logarithm of prior times likelihood over proposal, -inf for a row outside the prior, (N,).
+    log_likelihood, log_prior
+        Of each row, in the units that the user asked for, (N,).
+    n_likelihood
+        Likelihood evaluations spent.
+    n_outside
+        Rows outside the prior.
+    compared
+        Log likelihoods from the conditionals' closed form and the user's own, compared at some rows.
+    allotted
+        Whether the numbers of draws from the proposal's parts were fixed beforehand, and all of them made.
+    """
+
+    draws: Draws
+    parameters: Parameters
+    columns: Parameters
+    log_weights: np.ndarray
+    log_likelihood: np.ndarray
+    log_prior: np.ndarray
+    n_likelihood: int
+    n_outside: int
+    compared: Comparison
+    allotted: bool = True
+
+    @classmethod
+    def of(cls, batch: Batch, n_likelihood: int) -> WeightedDraws:
+        """The rows of a batch, after the last step."""
+        log_prior = batch.log_prior()
+        return cls(
+            draws=batch.draws,
+            parameters={key: batch.columns[key] for key in batch.prior.keys},
+            columns=batch.columns,
+            log_weights=batch.log_weights(np.arange(len(batch.draws))),
+            log_likelihood=batch.log_likelihood,
+            log_prior=log_prior,
+            n_likelihood=n_likelihood,
+            n_outside=int(np.sum(~np.isfinite(log_prior))),
+            compared=batch.compared,
+        )
+
+    @classmethod
+    def joined(cls, blocks: Sequence[WeightedDraws], allotted: bool) -> WeightedDraws:
+        """Several blocks of one batch."""
+
+        def together(name: str) -> np.ndarray:
+            return np.concatenate([getattr(block, name) for block in blocks])
+
+        columns = {key: np.concatenate([block.columns[key] for block in blocks]) for key in blocks[0].columns}
+        return cls(
+            draws=concatenate([block.draws for block in blocks]),
+            parameters={key: columns[key] for key in blocks[0].parameters},
+            columns=columns,
+            log_weights=together("log_weights"),
+            log_likelihood=together("log_likelihood"),
+            log_prior=together("log_prior"),
+            n_likelihood=sum(block.n_likelihood for block in blocks),
+            n_outside=sum(block.n_outside for block in blocks),
+            compared=joined([block.compared for block in blocks]),
+            allotted=allotted,
+        )
+
+    def summary(self) -> WeightSummary:
+        """What the weights say."""
+        return summarise(self.log_weights, self.draws.part if self.allotted else None)
+
+    @property
+    def spot_difference(self) -> float:
+        """Largest scaled difference of the closed form from the user's likelihood; 0 if there was nothing to compare."""
+        return self.compared.largest
+
+    @property
+    def spot_check_failed(self) -> bool:
+        """Whether the closed form disagrees with the user's likelihood."""
+        return not agrees(self.spot_difference)
+
+    @property
+    def log_target(self) -> np.ndarray:
+        """Logarithm of prior times likelihood in the proposal's parameters, times the encoder's density, (N,).
+
+        Where parameters were drawn conditionally it is an estimate of their average, exact but for the conditional's grid.
+        """
+        alive = np.isfinite(self.log_weights)
+        return np.where(alive, self.log_weights + np.where(alive, self.draws.log_q, 0.0), -np.inf)
+
+    def shares(self, names: Sequence[str]) -> dict[str, float]:
+        """Share of the posterior that falls to each part of the proposal."""
+        return posterior_shares(self.draws, self.log_weights, names)

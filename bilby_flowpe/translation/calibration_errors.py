@@ -1,0 +1,80 @@
+"""Errors of the calibration that are searched: drawn given the wave, and weighed by the likelihood."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from bilby.core.prior import Constraint, DeltaFunction, DiscreteValues, Prior, PriorDict, SlabSpikePrior
+
+from ..errors import PriorError
+from ..kinds.recognise import is_calibrated
+from ..prior_natures import nature_of
+from ..priors import Parameters
+
+_INNER = (0.1, 0.9)  # quantiles between which the prior of an error has to have a width
+
+
+@dataclass(frozen=True)
+class CalibrationErrors:
+    """The errors that are searched; none by default.
+
+    Attributes
+    ----------
+    priors
+        Of each.
+    log_scale
+        What normalises the density of each.
+    """
+
+    priors: Mapping[str, Prior] = field(default_factory=dict)
+    log_scale: Mapping[str, float] = field(default_factory=dict)
+
+    def __bool__(self) -> bool:
+        """Whether there are any."""
+        return bool(self.priors)
+
+    @property
+    def reference(self) -> dict[str, float]:
+        """The medians of the priors."""
+        return {key: float(prior.rescale(0.5)) for key, prior in self.priors.items()}
+
+    def with_log_prior(self, columns: Parameters, log_prior: np.ndarray) -> np.ndarray:
+        """Return a log prior (N,) with that of the errors added."""
+        for key, prior in self.priors.items():
+            log_prior = log_prior + prior.ln_prob(columns[key]) + self.log_scale[key]
+        return log_prior
+
+    @classmethod
+    def taken_from(cls, priors: PriorDict, likelihood: Any) -> CalibrationErrors:
+        """Take the priors of the calibration out of a dictionary of priors, fixed ones included.
+
+        Raises
+        ------
+        PriorError
+            If an error is tied to another parameter, or its prior has no width.
+        """
+        taken = {key: priors.pop(key) for key in calibration_keys(likelihood, priors)}
+        searched = {key: prior for key, prior in taken.items() if not isinstance(prior, DeltaFunction)}
+        for key, prior in searched.items():
+            if isinstance(prior, Constraint) or getattr(prior, "required_variables", None) or hasattr(prior, "dist"):
+                raise PriorError(f"priors[{key!r}]={prior!r}: give a calibration parameter a prior of its own")
+        return cls(searched, {key: _log_scale_of(key, prior) for key, prior in searched.items()})
+
+
+def calibration_keys(likelihood: Any, priors: PriorDict) -> Sequence[str]:
+    """Parameters of the calibration of a gravitational-wave likelihood."""
+    prefixes = tuple(ifo.calibration_model.prefix for ifo in likelihood.interferometers if is_calibrated(ifo))
+    return [key for key in priors if prefixes and key.startswith(prefixes)]
+
+
+def _log_scale_of(key: str, prior: Prior) -> float:
+    """What normalises the density of an error: of those that are numbers of curves, or have an atom, nothing."""
+    if isinstance(prior, DiscreteValues | SlabSpikePrior):
+        return 0.0
+    low, high = (float(prior.rescale(share)) for share in _INNER)
+    if not low < high:
+        raise PriorError(f"priors[{key!r}]={prior!r} has no width: fix it, to {low!r}")
+    return nature_of(key, prior).log_scale

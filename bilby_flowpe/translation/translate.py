@@ -1,0 +1,282 @@
+"""From the problem asked to the plain one that networks know, and back with exact weights.
+
+Networks know one form of a problem: a plain gravitational-wave likelihood (:mod:`.plain`), right ascension, declination and
+geocentric time, priors of one parameter each. Other forms are turned into it:
+
+- Parameters that the likelihood integrates out are drawn as all others, and left out of what comes back: what remains has the
+  marginal posterior, and the evidence is the same.
+- Sky and time in a detector's frame are those of the sky (:mod:`.frames`).
+- Joint priors are covered by independent ones (:mod:`.covers`).
+- Parameters without a density of their own, discrete ones above all, are sampled through their quantiles (:mod:`.quantiles`).
+- Masses in the source's frame are drawn in the detectors' frame (:mod:`.source_masses`).
+- Calibration parameters are drawn given the wave (:mod:`.recalibration`).
+- A likelihood with values of its own (approximations, calibration, any subclass) gives the weights, the plain one the proposal.
+
+What changes a density enters the weight of every draw, as a step of it (:mod:`.steps`).
+
+A gravitational-wave likelihood that has no such form is sampled as it stands, as any other function of its parameters:
+:attr:`.translated.Translated.obstacle` says why.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from bilby.core.likelihood import Likelihood
+from bilby.core.prior import Constraint, DeltaFunction, Prior, PriorDict
+from bilby.core.utils import logger
+from bilby.gw.likelihood import GravitationalWaveTransient
+
+from ..errors import PriorError, SimulationError
+from ..kinds import problem_of
+from ..kinds.recognise import has_plain_values, is_plain, is_wave, marginalised
+from ..names import DISTANCE, TIME, TIME_JITTER
+from ..prior_checks import idle_constraints
+from ..priors import PriorTransform, copied
+from ..waves.symmetries import TOLERANCE
+from ..waves.waveforms import polarisations
+from .calibration_errors import CalibrationErrors, calibration_keys
+from .covers import Covers, has_joint
+from .forms import Form, Forms
+from .frames import Frame, needs_frame
+from .marginalisation import AtOneTime, Jitter, check_marginalisation, covers_a_step, needs_one_time
+from .plain import lengths_differ, plain_likelihood, unmarginalised
+from .quantiles import OfQuantiles, Quantiles, quantiles_of, shapes_the_wave_alone, wave_of_quantiles
+from .source_masses import SOURCE, SourceMasses, can_be_drawn_in_the_detectors_frame
+from .translated import Translated, as_it_stands
+
+_ROWS = 4  # draws from the prior at which a wave is tried
+
+
+def translated(likelihood: Likelihood, priors: PriorDict) -> Translated:
+    """The problem as draws are made for it.
+
+    Raises
+    ------
+    PriorError
+        If the priors cannot be drawn from, whatever the likelihood is.
+    """
+    found = _translated(likelihood, priors)
+    _tell(found.problem.prior)
+    return found
+
+
+def _translated(likelihood: Likelihood, priors: PriorDict) -> Translated:
+    every = quantiles = quantiles_of(priors)
+    if not is_wave(likelihood):
+        return _of_any_likelihood(likelihood, priors, every)
+    if every and (calibration := calibration_keys(likelihood, priors)):
+        # Drawn in a way of its own, unless other quantiles have the likelihood sampled as it stands.
+        quantiles = every if quantiles_of(priors, without=calibration) else None
+    try:
+        same = is_plain(likelihood) and has_plain_values(likelihood) and not (quantiles or has_joint(priors))
+        if same and _source_masses(likelihood, priors) is None:
+            return as_it_stands(problem_of(likelihood, priors))
+        # Other forms of a wave are sampled as they are: what stands behind them need not know of quantiles.
+        if quantiles and not (is_plain(likelihood) and shapes_the_wave_alone(quantiles)):
+            return _of_any_likelihood(likelihood, priors, quantiles)
+        return _of_a_wave(likelihood, priors, quantiles)
+    except (SimulationError, PriorError) as error:
+        # Its value is a function of the parameters all the same.
+        return replace(_of_any_likelihood(likelihood, priors, every), obstacle=str(error))
+
+
+def _of_any_likelihood(likelihood: Likelihood, priors: PriorDict, quantiles: Quantiles | None) -> Translated:
+    """A likelihood as a function of its parameters; joint priors and quantiles are all that is turned into another form."""
+    if not (quantiles or has_joint(priors)):
+        return as_it_stands(problem_of(likelihood, priors))
+    plain, covers = _covered(copied(priors))
+    drawn_with = likelihood
+    if quantiles:
+        plain = quantiles.replaced(plain)
+        drawn_with = OfQuantiles(likelihood, quantiles)
+    keys, fixed = _asked_for(priors)
+    return Translated(
+        problem=problem_of(drawn_with, _independent(plain, covers)),
+        given=likelihood,
+        asked=likelihood,
+        keys=keys,
+        fixed=fixed,
+        forms=Forms(_present(covers), quantiles),
+        raw_reasons=_raw_reasons(covers=covers),
+        no_network=_no_network(quantiles),
+        log_cover_err=covers.log_normalisation_err if covers else 0.0,
+    )
+
+
+def _of_a_wave(likelihood: Any, priors: PriorDict, quantiles: Quantiles | None) -> Translated:
+    """A likelihood of gravitational waves, in the form that networks know.
+
+    Raises
+    ------
+    SimulationError
+        If the likelihood has no plain form, or Bilby's way to integrate parameters out is not the integral of its waveform.
+    PriorError
+        If a parameter that is integrated out has no prior with the likelihood, or calibration parameters are tied to others.
+    """
+    dropped, jitter = marginalised(likelihood), priors.get(TIME_JITTER)
+    keys, fixed = _asked_for(priors)
+    plain = _with_dropped(priors, likelihood, dropped)
+    asked, one_time = unmarginalised(likelihood), None
+    if needs_one_time(likelihood) and covers_a_step(likelihood, jitter):
+        asked = one_time = AtOneTime(unmarginalised(likelihood, but=("time",)), jitter)
+        plain[TIME] = one_time.plain_prior()
+    calibration = CalibrationErrors.taken_from(plain, likelihood)
+    plain, covers = _covered(plain)
+    frame = Frame(likelihood, plain) if needs_frame(likelihood) else None
+    if frame:
+        plain = frame.plain_priors(plain)
+    drawn_with = plain_likelihood(likelihood)
+    if quantiles:
+        plain = quantiles.replaced(plain)
+        drawn_with = wave_of_quantiles(drawn_with, quantiles)
+    source = _source_masses(drawn_with, plain)
+    if source:
+        plain = source.plain_priors(plain)
+    own = not has_plain_values(likelihood)
+    corrects = own or one_time is not None
+    translated = Translated(
+        problem=problem_of(drawn_with, _independent(plain, covers)),
+        given=likelihood,
+        asked=asked,
+        keys=keys,
+        fixed=fixed,
+        forms=Forms(_present(source, covers, frame), quantiles),
+        calibration=calibration,
+        corrects=corrects,
+        dropped=dropped,
+        jitter=Jitter.in_(likelihood, jitter) if TIME_JITTER in keys and TIME in dropped else None,
+        raw_reasons=_raw_reasons(covers, calibration, frame, corrects),
+        no_network=_no_network(quantiles),
+        log_cover_err=covers.log_normalisation_err if covers else 0.0,
+    )
+    if own:
+        _check_waveforms(translated)
+    if DISTANCE in dropped:
+        _check_distance(translated)
+    if dropped:
+        check_marginalisation(likelihood, drawn_with, translated.problem.prior, jitter)
+    return translated
+
+
+def _asked_for(priors: PriorDict) -> tuple[tuple[str, ...], dict[str, float]]:
+    """The search parameters of priors, and the values of fixed ones."""
+    searched = tuple(
+        key
+        for key, prior in priors.items()
+        if isinstance(prior, Prior) and not isinstance(prior, Constraint | DeltaFunction)
+    )
+    return searched, {key: float(prior.peak) for key, prior in priors.items() if isinstance(prior, DeltaFunction)}
+
+
+def _covered(priors: PriorDict) -> tuple[PriorDict, Covers | None]:
+    """Priors with independent ones in the place of joint ones, and what covers these."""
+    if not has_joint(priors):
+        return priors, None
+    covers = Covers(priors)
+    return covers.replaced(priors), covers
+
+
+def _independent(priors: PriorDict, covers: Covers | None) -> PriorTransform:
+    """The prior that draws are made of; parameters of a joint prior may not be tied to others."""
+    transform = PriorTransform(priors)
+    if covers and (tied := transform.tied_to_others(covers.priors)):
+        raise PriorError(
+            f"{tied} have a joint prior and are tied to others, by a constraint or a conditional prior: give them "
+            "independent priors, or leave out what ties them"
+        )
+    return transform
+
+
+def _present(*forms: Form | None) -> tuple[Form, ...]:
+    return tuple(form for form in forms if form is not None)
+
+
+def _no_network(quantiles: Quantiles | None) -> str:
+    return "; ".join(f"{key}: {reason}" for key, reason in quantiles.reasons.items()) if quantiles else ""
+
+
+def _raw_reasons(
+    covers: Covers | None = None,
+    calibration: CalibrationErrors | None = None,
+    frame: Frame | None = None,
+    corrects: bool = False,
+) -> tuple[str, ...]:
+    """What draws that are not weighted lack."""
+    said = {
+        "joint priors are replaced by wider, independent ones": covers,
+        "calibration parameters follow their conditional only nearly": calibration,
+        "priors of sky and time in the detector's frame are no more than bounds": frame,
+        "the network knows the plain likelihood, not the one given": corrects,
+    }
+    return tuple(reason for reason, holds in said.items() if holds)
+
+
+def _source_masses(likelihood: GravitationalWaveTransient, priors: PriorDict) -> SourceMasses | None:
+    """The frame in which masses of the source's frame can be drawn, where the priors have such and the waveform allows."""
+    if not any(key.endswith(SOURCE) for key in priors):
+        return None
+    transform = PriorTransform(priors)
+    return SourceMasses(transform) if can_be_drawn_in_the_detectors_frame(likelihood, transform) else None
+
+
+def _with_dropped(priors: PriorDict, likelihood: Any, dropped: Sequence[str]) -> PriorDict:
+    """``priors`` with those of the parameters that the likelihood integrates out."""
+    plain = copied(priors)
+    for key in dropped:
+        prior = likelihood.priors.get(key) if likelihood.priors is not None else None
+        if not isinstance(prior, Prior) or isinstance(prior, DeltaFunction):
+            raise PriorError(
+                f"the likelihood is marginalised over {key!r} but keeps no prior of it ({prior!r}): give it the priors when it "
+                "is made"
+            )
+        plain[key] = prior
+    if TIME in dropped:
+        plain.pop(TIME_JITTER, None)
+    return plain
+
+
+def _check_distance(translated: Translated) -> None:
+    """Refuse a likelihood that integrates over the distance of a wave that is not inversely proportional to it.
+
+    Bilby's integral scales the wave at one distance; masses of the source's frame are converted at that one.
+    """
+    draws = translated.problem.prior.sample(_ROWS, np.random.default_rng(20200218))
+    medians = {key: np.full(_ROWS, value) for key, value in translated.calibration.reference.items()}
+    for row in translated.rows({**draws, **medians}):
+        near, far = (
+            polarisations(translated.problem.likelihood.waveform_generator, {**row, DISTANCE: factor * row[DISTANCE]})
+            for factor in (1, 2)
+        )
+        if near is None or far is None:
+            continue
+        top = max(float(np.max(np.abs(wave))) for wave in near.values())
+        if any(float(np.max(np.abs(2 * far[mode] - near[mode]))) > TOLERANCE * top for mode in near):
+            raise SimulationError(
+                "the likelihood is marginalised over the luminosity_distance, and its waveform is not inversely "
+                "proportional to it: give it without this marginalisation, flowpe draws the distance itself"
+            )
+
+
+def _check_waveforms(translated: Translated) -> None:
+    problem = translated.problem
+    row = {**problem.prior.fixed, **problem.prior.from_median()}
+    if lengths_differ(problem.likelihood, row):
+        raise SimulationError(
+            f"likelihood={type(translated.given).__name__}: its waveform generator does not give the whole spectrum that "
+            "networks learn from: give a likelihood whose generator does, or a GravitationalWaveTransient"
+        )
+
+
+def _tell(transform: PriorTransform) -> None:
+    """Warn of what in the priors is not taken as it is given."""
+    for key, reason in transform.by_draws.items():
+        logger.warning(f"priors[{key!r}]: {reason}. Draws, log prior and evidence go by rescale, as in nested samplers")
+    if idle := idle_constraints(transform.priors, transform.sample(4, np.random.default_rng(0))):
+        logger.warning(
+            f"The priors constrain {idle}, but the conversion function of the priors makes no such quantity: as in other "
+            "samplers, nothing is constrained by that. Give PriorDict(..., conversion_function=...) a function that makes it"
+        )

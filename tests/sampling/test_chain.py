@@ -1,0 +1,65 @@
+"""Which steps a run's weight is made of, and in which order."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from types import SimpleNamespace
+
+import pytest
+from bilby.core.likelihood import Likelihood
+from bilby.core.prior import PriorDict, Uniform
+
+from bilby_flowpe.conditional.spot_check import SpotCheck
+from bilby_flowpe.conditional.step import DrawnConditionally
+from bilby_flowpe.kinds import problem_of
+from bilby_flowpe.sampling.chain import steps_of
+from bilby_flowpe.translation.forms import Forms
+from bilby_flowpe.translation.steps import AskedLikelihood, AskedPrior, OfNoiseAlone, OverDrawn
+from bilby_flowpe.translation.translated import Translated, as_it_stands
+
+
+@pytest.fixture(scope="module")
+def problem() -> Translated:
+    return as_it_stands(problem_of(Likelihood(), PriorDict({"x": Uniform(0, 1)})))
+
+
+class Phase(SimpleNamespace):
+    share: float = 0.0
+
+    def defended(self, share: float) -> Phase:
+        return Phase(keys=self.keys, reference=self.reference, share=share)
+
+
+def kinds(problem: Translated, conditional: object, use_ratio: bool = True) -> list[type]:
+    return [type(step) for step in steps_of(problem, conditional, use_ratio)]
+
+
+PHASE = Phase(keys=("phase",), reference={"phase": 0.0})
+DRAWN = [DrawnConditionally, SpotCheck]
+
+
+def test_order(problem: Translated) -> None:
+    another = replace(problem, forms=Forms((SimpleNamespace(),)))
+    nothing = Phase(keys=(), reference={})
+    assert kinds(problem, None) == kinds(problem, nothing) == kinds(problem, None, False) == [AskedLikelihood]
+    assert kinds(another, None) == [AskedLikelihood, AskedPrior]
+    assert kinds(problem, PHASE) == DRAWN
+    assert kinds(problem, PHASE, use_ratio=False) == [*DRAWN, OfNoiseAlone]
+    corrected = replace(another, corrects=True)
+    assert kinds(corrected, PHASE) == [*DRAWN, AskedPrior, OverDrawn]
+    assert kinds(corrected, None) == [AskedLikelihood, AskedPrior]
+
+
+def test_another_likelihood_has_distances_drawn_from_their_prior_too(problem: Translated) -> None:
+    """And what a model is bound with stays as it is."""
+    first, *_ = steps_of(replace(problem, corrects=True), PHASE, True)
+    assert first._conditional.share == 0.05
+    assert PHASE.share == 0.0
+
+
+def test_evaluations_of_a_draw(problem: Translated) -> None:
+    def evaluations(problem: Translated, conditional: object) -> int:
+        return sum(step.evaluations for step in steps_of(problem, conditional, True))
+
+    assert evaluations(problem, None) == evaluations(problem, PHASE) == 1
+    assert evaluations(replace(problem, corrects=True), PHASE) == 2

@@ -1,0 +1,79 @@
+"""The user's likelihood, called as Bilby's samplers call it."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+import pytest
+from bilby.core.likelihood import Likelihood
+
+from bilby_flowpe.errors import DataError, SimulationError
+from bilby_flowpe.likelihoods import LogLikelihood, gives_ratio
+
+
+class Given(Likelihood):
+    """Gives whatever it is told, a hundred below that as a ratio."""
+
+    def __init__(self, answer: Any) -> None:
+        super().__init__()
+        self.answer = answer
+
+    def log_likelihood(self, parameters: dict) -> Any:
+        assert parameters == {"x": 1.0}
+        if isinstance(self.answer, Exception):
+            raise self.answer
+        return self.answer
+
+    def log_likelihood_ratio(self, parameters: dict) -> Any:
+        return self.log_likelihood(parameters) - 100.0
+
+
+class Holding(Likelihood):
+    """Holds its parameters, as likelihoods of older versions of Bilby do."""
+
+    def __init__(self) -> None:
+        super().__init__({"x": 0.0})
+
+    def log_likelihood(self) -> float:
+        return 2 * self.parameters["x"]
+
+
+ROW = {"x": 1.0}
+
+
+@pytest.mark.parametrize("use_ratio, expected", [(False, 3.0), (True, -97.0)])
+def test_value(use_ratio: bool, expected: float) -> None:
+    assert LogLikelihood(Given(3.0), use_ratio)(ROW).tolist() == [expected]
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_a_likelihood_that_holds_its_parameters() -> None:
+    assert LogLikelihood(Holding(), False)(ROW).tolist() == [2.0]
+
+
+def test_not_a_number_is_no_value_and_minus_infinity_is_one() -> None:
+    assert LogLikelihood(Given(math.nan), False)(ROW) is None
+    assert LogLikelihood(Given(-np.inf), False)(ROW).tolist() == [-np.inf]
+
+
+@pytest.mark.parametrize("answer", [None, "much", np.zeros(2)])
+def test_what_is_no_real_number_is_told(answer: Any) -> None:
+    with pytest.raises(DataError, match=r"of Given is .* at \{'x': 1.0\}: it has to be one real number"):
+        LogLikelihood(Given(answer), False)(ROW)
+
+
+def test_an_infinite_likelihood_is_told() -> None:
+    with pytest.raises(DataError, match=r"infinite at \{'x': 1.0\}"):
+        LogLikelihood(Given(np.inf), False)(ROW)
+
+
+def test_what_a_likelihood_raises_is_told_with_its_parameters() -> None:
+    with pytest.raises(SimulationError, match=r"Given raised KeyError \('mass'\) at \{'x': 1.0\}"):
+        LogLikelihood(Given(KeyError("mass")), False)(ROW)
+
+
+def test_a_ratio_is_there_where_any_row_has_one() -> None:
+    assert gives_ratio(Given(3.0), [ROW])
+    assert not gives_ratio(Given(math.nan), [ROW, ROW])
