@@ -21,7 +21,8 @@ import torch
 from bilby.core.prior import Cosine, PowerLaw, Sine, Uniform
 from bilby.core.utils import logger
 
-from bilby_flowpe.conditional.base import ConditionalConfig, ExactConditional
+from bilby_flowpe.conditional.base import ConditionalConfig
+from bilby_flowpe.conditional.closed_form import ExactConditional
 from bilby_flowpe.conditional.coherent import CoherentConditional
 from bilby_flowpe.kinds import problem_of
 from bilby_flowpe.model import find_model

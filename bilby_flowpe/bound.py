@@ -11,7 +11,7 @@ import numpy as np
 import torch
 
 from .conditional.base import ConditionalConfig
-from .conditional.modes import conditional_of
+from .conditional.choose import conditional_of
 from .contract import Contract, Match
 from .networks import ConditionalNetwork
 from .priors import Parameters, PriorTransform, within_quantiles

@@ -17,8 +17,7 @@ from .arguments.table import MODES, OF_THE_MODEL, settings_of
 from .bound import BoundPosterior
 from .cache import cached_models, check_writable, nearest_refused, new_folder
 from .conditional.base import Conditional
-from .conditional.drawn import Modes, conditional_config, single_response
-from .conditional.modes import conditional_of
+from .conditional.choose import DrawnBy, conditional_config, conditional_of, single_response
 from .contract import Contract
 from .errors import ContractError, MemoryLimitError, PriorError, SimulationError
 from .model import TrainedPosterior, find_model
@@ -231,7 +230,7 @@ class ModelChoice:
         view, prior = DetectorView(self.problem), self.problem.prior
         symmetries = find_symmetries(self.problem.likelihood.waveform_generator, prior, tried)
         extrinsic = Extrinsic(prior, view.detectors, symmetries)
-        modes = Modes(**{key: self.kwargs[key] for key in MODES})
+        modes = DrawnBy(**{key: self.kwargs[key] for key in MODES})
         response = single_response(extrinsic, any_angle=True)
         return conditional_of(conditional_config(extrinsic, view.duration, modes, response), prior)
 

@@ -42,7 +42,7 @@ PRIOR = re.compile(r"\b\w*Prior(Dict|Transform)\b")
 LIKELIHOOD_NAMES, PRIOR_NAMES = {"likelihood"}, {"prior", "priors", "transform"}
 ASKED_OF = re.compile(r"(likelihood|simulator|event)$")
 KINDS = re.compile(r"\w*(GravitationalWaveTransient|Likelihood|Simulator|Multinomial)$|^(Wave|WAVES?)$")
-QUESTIONS = {"can_simulate", "has_simulate", "is_plain", "is_wave", "known_sigma", "noise_of", "nobody_simulates"}
+QUESTIONS = {"can_simulate", "has_simulate", "is_plain", "is_wave", "known_sigma", "noise_of", "why_not_simulated"}
 BRANCHES = (ast.If, ast.For, ast.While, ast.ExceptHandler, ast.IfExp, ast.match_case)
 Functions = ast.FunctionDef | ast.AsyncFunctionDef
 

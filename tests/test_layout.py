@@ -15,8 +15,9 @@ OTHERS = {"integration", "upstream"}
 TOGETHER: dict[str, tuple[str, set[str]]] = {
     "chain/test_batch.py": ("what a step brings, as the batch takes it", {"chain/increment.py"}),
     "arguments/test_table.py": ("a kind of value is tested by the arguments that have it", {"arguments/kinds.py"}),
+    "conditional/test_closed_form.py": ("the contract, by what fulfils it", {"conditional/base.py"}),
     "conditional/test_coherent.py": ("a step of the coherent draw", {"conditional/averaged.py"}),
-    "conditional/test_modes.py": ("every choice among the conditionals", {"conditional/drawn.py"}),
+    "conditional/test_harmonics.py": ("every choice among the conditionals", {"conditional/choose.py"}),
     "conditional/test_sky.py": ("a step of the draw of the sky", {"conditional/candidates.py"}),
     "configuration/test_file.py": (
         "whole files, tables of every kind",

@@ -1,14 +1,17 @@
 """One step of the weight: what a step has to say, and how another one is added.
 
-To add a step (another way to draw parameters given the others, say):
+Parameters of a signal that have a known density given the others are no step of their own: they are drawn by a
+:class:`bilby_flowpe.conditional.base.Conditional`, of which one step, :mod:`bilby_flowpe.conditional.step`, makes use
+(``docs/house.md`` says how one is added). To add a step:
 
 1. Write a class with the members of :class:`Step`. ``reference`` names the parameters that it draws, with the values that they
-   have until then. ``task`` is a picklable function of one row of parameters, which worker processes run; ``rows`` makes its
-   rows; ``take`` turns its values into draws and into the change of the log weight. A step that evaluates nothing inherits
-   from :class:`WithoutTask`.
+   have until then; the proposal draws all others of the prior. ``task`` is a picklable function of one row of parameters, which
+   worker processes run; ``rows`` makes its rows; ``take`` turns its values into draws and into the change of the log weight. A
+   step that evaluates nothing inherits from :class:`WithoutTask`. A step with a likelihood takes the one so far,
+   ``batch.log_likelihood``, out of the weight again.
 2. Place it in the chain (:func:`bilby_flowpe.sampling.chain.steps_of`). A step sees what the steps before it have drawn.
 3. Test it alone: the mean of ``exp(log_weight)`` over its draws is the integral that it stands for.
-   ``tests/conditional/test_step.py`` has examples.
+   ``tests/translation/test_steps.py`` has examples.
 """
 
 from __future__ import annotations
@@ -29,7 +32,8 @@ class Step(Protocol):
     Attributes
     ----------
     evaluations
-        Evaluations of a likelihood, or of a waveform for one, that a row costs.
+        What a row counts for in ``max_likelihood_evaluations``: 1 with a task, 0 without or where only some rows are
+        evaluated.
     """
 
     evaluations: int

@@ -1,21 +1,12 @@
-r"""Parameters that are drawn from their exact conditional, given those that the network draws.
+"""What draws parameters given those that the proposal draws: the contract, and which parameters these are.
 
-The phase is one (:mod:`bilby_flowpe.waves.inner_products`). The amplitude is another: with :math:`h = s\,h_0`, the same two
-inner products give the likelihood, averaged over the phase, at every amplitude,
-
-.. math:: L(s) = I_0(s \kappa) \, e^{-s^2 \langle h_0, h_0 \rangle / 2}, \qquad \kappa = |\langle h_0, d \rangle| ,
-
-so that the distance :math:`d \propto 1/s` can be drawn from :math:`\pi(d) L(s)` at no further call. Where one detector sees a
-pure (2, 2) signal, distance and inclination act through one effective distance
-(:mod:`bilby_flowpe.waves.effective_distance`): it is drawn instead, then the inclination given it. The time comes first of all
-(:mod:`bilby_flowpe.conditional.arrival`), from one more Fourier transform. Densities are piecewise linear on a grid that covers
-the conditional; draws are weighted by what they were drawn from, so that the grid's coarseness costs efficiency and no
-exactness.
+A run has one conditional. One that draws further parameters wraps the one that there is, as
+:class:`.coherent.CoherentConditional` wraps :class:`.closed_form.ExactConditional`. How another one is added, and what it has
+to be tested for, is in ``docs/house.md``, "Where a weight is computed".
 """
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Protocol
@@ -23,16 +14,9 @@ from typing import Any, Protocol
 import numpy as np
 from bilby.gw.likelihood import GravitationalWaveTransient
 
-from ..errors import ContractError, SimulationError
-from ..names import INCLINATION, PHASE, PLACE, TIME
-from ..overrides import replaced
-from ..priors import Parameters, PriorTransform
+from ..names import INCLINATION, PLACE
+from ..priors import Parameters
 from ..processes.parallel import Row, Task
-from ..waves.effective_distance import phase_seen
-from ..waves.inner_products import InnerProducts
-from .amplitudes import amplitudes_of, at_phase, averaged_over_phase
-from .arrival import SHARE, TimedProducts
-from .phase import conditional_obstacle
 
 
 @dataclass(frozen=True)
@@ -42,7 +26,7 @@ class ConditionalConfig:
     Attributes
     ----------
     keys
-        None, or the phase; with it, or given its fixed value, the distance and the time; with the phase distance and
+        Empty, or the phase; with it, or given its fixed value, the distance and the time; with the phase distance and
         inclination, too. Sky position and polarisation angle, and the inclination without a ``response``, are drawn coherently
         (:mod:`bilby_flowpe.conditional.coherent`).
     phase_order
@@ -52,7 +36,7 @@ class ConditionalConfig:
     cross_ratio
         Real and imaginary part of :math:`h_\times / h_+` face on.
     phase_orders
-        All ``m`` of a signal that is a sum of terms that turn so (:mod:`bilby_flowpe.conditional.modes`).
+        All ``m`` of a signal that is a sum of terms that turn so (:mod:`bilby_flowpe.conditional.harmonics`).
     phase_known
         Whether the phase is fixed: all others are then drawn given its value, and nothing is averaged over it.
     """
@@ -66,7 +50,7 @@ class ConditionalConfig:
 
     @property
     def coherent(self) -> bool:
-        """Whether there is more than what has a density in closed form."""
+        """Whether sky, polarisation angle, inclination or harmonics are drawn by their candidates, not in closed form."""
         return bool({*PLACE} & {*self.keys} or self.phase_orders) or (
             INCLINATION in self.keys and self.response is None
         )
@@ -93,25 +77,27 @@ class ConditionalDraws:
         Those of :attr:`ConditionalConfig.keys`, (N,) each.
     log_likelihood_ratio
         With them, (N,).
-    log_ratio
+    log_weight
         Logarithm of their prior times the likelihood ratio over the density they were drawn from, (N,); -inf outside
-        the prior.
+        the prior. Its exponential averages to the likelihood ratio averaged over their prior.
     """
 
     parameters: Parameters
     log_likelihood_ratio: np.ndarray
-    log_ratio: np.ndarray
+    log_weight: np.ndarray
 
 
 class Conditional(Protocol):
     """What draws the conditional parameters of one problem.
+
+    A row counts as one evaluation, however many waveforms :meth:`task` makes of it.
 
     Attributes
     ----------
     keys
         Names of these.
     reference
-        Their values that a row is to have.
+        Their values in a row until they are drawn.
     """
 
     keys: tuple[str, ...]
@@ -120,148 +106,22 @@ class Conditional(Protocol):
     def reference(self) -> dict[str, float]: ...
 
     def defended(self, share: float) -> Conditional:
-        """Return one that draws a share of the distances from their prior: another likelihood weighs them."""
+        """Return one that draws a share of the distances from their prior: another likelihood weighs them.
+
+        Where the distance is not among the keys it is the same one.
+        """
 
     def task(self, likelihood: GravitationalWaveTransient) -> Task:
-        """What makes the products that :meth:`draw` takes, of one row."""
+        """What makes the products that :meth:`draw` takes, of one row; picklable, for worker processes."""
 
     def task_rows(self, rows: Sequence[Row], rng: np.random.Generator) -> Sequence[Row]:
         """Rows of all parameters at the reference, with what a row's own draws need."""
 
     def draw(self, products: np.ndarray, rng: np.random.Generator) -> ConditionalDraws:
-        """One draw for each row of products."""
+        """One draw for each row of products; what normalises its prior (``PriorTransform.log_scale``) is in its weight."""
 
     def log_average(self, likelihood: GravitationalWaveTransient, row: Row) -> float:
-        """Log likelihood ratio averaged over the prior of the conditional parameters, the others as in ``row``."""
+        """Log likelihood ratio averaged over the prior of the conditional parameters, the others as in ``row``.
 
-
-class ExactConditional:
-    """Draws the conditional parameters of one problem.
-
-    Parameters
-    ----------
-    config
-        Which ones.
-    transform
-        The user's prior, which may be another than the one trained with.
-
-    Raises
-    ------
-    ContractError
-        If the prior ties them to other parameters, or that of the phase is not uniform over its turn.
-    """
-
-    def __init__(self, config: ConditionalConfig, transform: PriorTransform) -> None:
-        self.config = config
-        self.keys = config.keys
-        if (PHASE in config.keys) and (obstacle := conditional_obstacle(transform, config.phase_order)):
-            raise ContractError(f"this model draws the phase from its exact conditional, but {obstacle}")
-        tied = [key for key in config.keys if key not in transform.independent_keys()]
-        if tied:
-            raise ContractError(
-                f"this model draws {list(config.keys)} from their exact conditional, but {tied} are fixed or tied to other "
-                "parameters by the priors: give them priors of their own, or have a model trained for these priors"
-            )
-        self._log_scale = {key: transform.log_scale[key] for key in config.keys}
-        # A prior of Bilby's, where the time is drawn.
-        self._time: Any = transform.priors[TIME] if TIME in config.keys else None
-        if self._time is not None and not np.isfinite(self._time.maximum - self._time.minimum):
-            raise ContractError(
-                f"this model draws {TIME} from its exact conditional, but its prior {self._time!r} has no bounds: give it some"
-            )
-        of_amplitude = at_phase if config.phase_known else averaged_over_phase
-        self.amplitudes = amplitudes_of(config.keys, transform, config.response, of_amplitude)
-        fixed = transform.fixed
-        self._place = {key: fixed[key] for key in PLACE} if {*PLACE} <= fixed.keys() else None
-
-    def defended(self, share: float) -> ExactConditional:
-        """Return one that draws a share of the distances from their prior."""
-        other = copy.copy(self)
-        other.amplitudes = self.amplitudes.defended(share)
-        return other
-
-    @property
-    def reference(self) -> dict[str, float]:
-        """Values of the conditional parameters for which the inner products are wanted."""
-        values: dict[str, float] = {PHASE: 0.0, INCLINATION: 0.0, **self.amplitudes.reference}
-        if TIME in self.keys:
-            values[TIME] = float(0.5 * (self._time.minimum + self._time.maximum))
-        return {key: values[key] for key in self.keys}
-
-    def task(self, likelihood: GravitationalWaveTransient) -> Task:
-        """What computes the products that :meth:`draw` takes, of the rows that :meth:`task_rows` gives."""
-        known = self.config.phase_known
-        return InnerProducts(likelihood, own_phase=known) if TIME not in self.keys else self._timed(likelihood)
-
-    def task_rows(self, rows: Sequence[Row], rng: np.random.Generator) -> Sequence[Row]:
-        """Rows of all parameters at the reference, with what a row's own draw of the time needs."""
-        if TIME not in self.keys:
-            return rows
-        return [{**row, SHARE: share} for row, share in zip(rows, rng.random(len(rows)).tolist(), strict=True)]
-
-    def log_average(self, likelihood: GravitationalWaveTransient, row: Row) -> float:
-        """Log likelihood ratio averaged over the prior of the conditional parameters, the others as in ``row``."""
-        row = {**row, **self.reference}
-        if TIME not in self.keys:
-            inner = InnerProducts(likelihood, own_phase=self.config.phase_known)(row)
-            if inner is None:
-                raise SimulationError(f"the waveform fails at {row}: give parameters that it allows")
-            return float(self.log_marginal(inner[None])[0])
-        times, products = self._timed(likelihood).on_nodes(row)
-        log_density = self.log_marginal(products) + self.log_prior_of_time(times)
-        peak = log_density.max()
-        return float(np.log(np.trapezoid(np.exp(log_density - peak), times)) + peak)
-
-    def log_prior_of_time(self, times: np.ndarray) -> np.ndarray:
-        """Of geocentric times, (N,)."""
-        return np.asarray(self._time.ln_prob(times)) + self._log_scale[TIME]
-
-    def draw(self, products: np.ndarray, rng: np.random.Generator) -> ConditionalDraws:
-        """One draw for each row of products, (N, 3 or 5), as :meth:`task` gives them."""
-        inner, norm = products[:, 0] + 1j * products[:, 1], products[:, 2]
-        kappa, angle = self._kappa(products), np.angle(inner)
-        amplitude, parameters, log_ratio = self.amplitudes.draw(kappa, norm, rng)
-        if INCLINATION in parameters:
-            angle = angle - self._turn(parameters[INCLINATION])
-        if self._time is not None:
-            parameters[TIME] = products[:, 3]
-            log_ratio = log_ratio + self.log_prior_of_time(products[:, 3]) - products[:, 4]
-        log_ratio = log_ratio + self.amplitudes.log_likelihood(amplitude, kappa, norm)
-        if self.config.phase_known:
-            drawn = {key: parameters[key] for key in self.keys}
-            return ConditionalDraws(drawn, at_phase(amplitude, kappa, norm), log_ratio)
-        turn = rng.vonmises(0.0, np.maximum(amplitude * kappa, 1e-12))
-        order = self.config.phase_order
-        copy = rng.integers(abs(order), size=len(products)) * 2 * np.pi / abs(order)
-        parameters[PHASE] = ((angle + turn) / order + copy) % (2 * np.pi)
-        return ConditionalDraws(
-            parameters={key: parameters[key] for key in self.keys},
-            log_likelihood_ratio=amplitude * kappa * np.cos(turn) - amplitude**2 * norm / 2,
-            log_ratio=log_ratio,
-        )
-
-    def log_marginal(self, products: np.ndarray) -> np.ndarray:
-        """Log likelihood ratio averaged over the prior of the conditional parameters, (N,), of rows (N, 3)."""
-        return self.amplitudes.log_marginal(self._kappa(products), products[:, 2])
-
-    def _kappa(self, products: np.ndarray) -> np.ndarray:
-        """Modulus of the inner products, (N,), or their real part where the phase is known."""
-        return products[:, 0] if self.config.phase_known else np.hypot(products[:, 0], products[:, 1])
-
-    def _timed(self, likelihood: GravitationalWaveTransient) -> TimedProducts:
-        # In another frame of the sky, or with another detector's time, the place turns with the time; a subclass may have
-        # a place of its own.
-        plain = likelihood.reference_frame == "sky" and "geocent" in likelihood.time_reference
-        plain = plain and not replaced(likelihood, GravitationalWaveTransient, ["get_sky_frame_parameters"])
-        place = self._place if plain else None
-        return TimedProducts(
-            likelihood, self._time, self.amplitudes.profile, self._log_scale[TIME], place, self.config.phase_known
-        )
-
-    def _turn(self, theta: np.ndarray) -> np.ndarray:
-        """Angle that the inclination adds to the signal's, relative to face on."""
-        if self.config.response is None:
-            raise ContractError(
-                "the inclination turns the phase as one detector's response says, which is not known here"
-            )
-        return phase_seen(theta, self.config.response, complex(*self.config.cross_ratio))
+        It is no part of a weight; the gap of a network is measured with it.
+        """

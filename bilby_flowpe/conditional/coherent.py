@@ -37,8 +37,9 @@ from ..waves.harmonics import inclination_factors
 from ..waves.inner_products import InnerProducts
 from ..waves.matched_filter import MatchedFilters
 from .averaged import AveragedLikelihood
-from .base import ConditionalConfig, ConditionalDraws, ExactConditional
+from .base import ConditionalConfig, ConditionalDraws
 from .candidates import Candidates, products_of
+from .closed_form import ExactConditional
 from .sky import SkyProposal, reach_of
 
 _SKIES, _TURNS = 128, 32  # more of either cost more than they gain
@@ -116,7 +117,7 @@ class CoherentConditional:
         return ConditionalDraws(
             parameters={key: parameters[key] for key in self.keys},
             log_likelihood_ratio=drawn.log_likelihood_ratio,
-            log_ratio=drawn.log_ratio + products[:, 3],
+            log_weight=drawn.log_weight + products[:, 3],
         )
 
     def log_average(self, likelihood: GravitationalWaveTransient, row: Row) -> float:
@@ -126,7 +127,7 @@ class CoherentConditional:
         drawn = [value for value in map(task, rows) if value is not None]
         if not drawn:
             return -np.inf
-        return float(logsumexp(self.draw(np.array(drawn), rng).log_ratio) - np.log(_AVERAGES))
+        return float(logsumexp(self.draw(np.array(drawn), rng).log_weight) - np.log(_AVERAGES))
 
 
 class CoherentDraw:

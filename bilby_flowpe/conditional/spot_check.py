@@ -64,9 +64,7 @@ class SpotCheck:
     def choose(self, batch: Batch) -> np.ndarray:
         """Choose a few rows without a value, then those to compare."""
         asked, made = self._without_value(batch)[: self._most_asked(batch)], self._with_value(batch)
-        draws = batch.draws
-        by_weight = batch.log_steps[made] + batch.log_prior_of_rest[made] + draws.log_encoder[made] - draws.log_q[made]
-        picked = _pick(by_weight, min(batch.checks - len(asked), len(made))) if len(made) else made
+        picked = _pick(batch.log_weights(made), min(batch.checks - len(asked), len(made))) if len(made) else made
         return np.concatenate([asked, made[picked] if len(made) else made])
 
     def rows(self, batch: Batch, chosen: np.ndarray, rng: np.random.Generator) -> Sequence[Row]:

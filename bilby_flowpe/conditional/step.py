@@ -56,7 +56,8 @@ class DrawnConditionally:
             return Increment(np.full(len(chosen), -np.inf), log_likelihood=np.full(len(chosen), -np.inf))
         drawn = self._conditional.draw(values, rng)
         return Increment(
-            log_weight=filled(drawn.log_ratio, good),
+            # In the place of the likelihood so far, which is one where this is the first step.
+            log_weight=filled(drawn.log_weight, good) - batch.log_likelihood[chosen],
             columns={key: filled(column, good, batch.columns[key][chosen]) for key, column in drawn.parameters.items()},
             log_likelihood=filled(drawn.log_likelihood_ratio, good),
         )

@@ -12,7 +12,7 @@ from ..problem.base import Wanted
 from ..problem.config import FIXED
 from ..processes.parallel import Engine
 from ..waves.grid import Grid
-from .recognise import nobody_simulates
+from .recognise import why_not_simulated
 
 
 class BlackBox(Problem):
@@ -28,7 +28,7 @@ class BlackBox(Problem):
         SimulationError
             Always.
         """
-        raise SimulationError(f"{nobody_simulates(self.likelihood)}: use another sampler")
+        raise SimulationError(f"{why_not_simulated(self.likelihood)}: use another sampler")
 
     def view(self, grid: Grid | None = None, psd: str = FIXED) -> NoReturn:
         """Refuse, as :meth:`describe`."""
@@ -50,10 +50,10 @@ class BlackBox(Problem):
         self._refuse()
 
     def obstacle(self, wanted: Wanted) -> str | None:
-        return nobody_simulates(self.likelihood)
+        return why_not_simulated(self.likelihood)
 
     def _refuse(self) -> NoReturn:
         raise SimulationError(
-            f"{nobody_simulates(self.likelihood)}: give it a method simulate(parameters, rng) and its observed_data, or use "
+            f"{why_not_simulated(self.likelihood)}: give it a method simulate(parameters, rng) and its observed_data, or use "
             "another sampler"
         )

@@ -107,8 +107,8 @@ class GravitationalWave(Problem):
     def obstacle(self, wanted: Wanted) -> str | None:
         if wanted == "own frequencies" and not has_own_frequencies(self.likelihood):
             return (
-                f"a {type(self.likelihood).__name__} does not have the waveform at the data's own frequencies, but on a "
-                "reduced basis, in bands or bins"
+                f"a {type(self.likelihood).__name__} has the waveform on a reduced basis, in bands or bins, and not at the "
+                "data's own frequencies"
             )
         return None
 

@@ -22,7 +22,7 @@ from ..simulation.noise_kinds import GaussianNoise, known_sigma
 from ..simulation.plain import PlainSimulator
 from ..waves.grid import Grid
 from .behaviour import behaviour
-from .recognise import nobody_simulates, noise_of
+from .recognise import noise_of, why_not_simulated
 
 
 class NoiseModel(Problem):
@@ -68,7 +68,7 @@ class NoiseModel(Problem):
     @cached_property
     def _noise(self) -> type[Noise]:
         if (noise := noise_of(self.likelihood)) is None:
-            raise SimulationError(nobody_simulates(self.likelihood))
+            raise SimulationError(why_not_simulated(self.likelihood))
         return noise
 
     def _with_noise(self, noise: Noise) -> Contract:

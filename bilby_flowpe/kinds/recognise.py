@@ -95,6 +95,11 @@ def frame_of(likelihood: Likelihood) -> tuple[object, str]:
     return getattr(likelihood, "reference_frame", "sky"), getattr(likelihood, "time_reference", "geocent")
 
 
+def interferometers_of(likelihood: Likelihood) -> list[Interferometer]:
+    """The detectors that a likelihood has data of; none where the data are not strain."""
+    return list(getattr(likelihood, "interferometers", ()))
+
+
 def tells_power(likelihood: Likelihood) -> bool:
     """Whether a likelihood is one of Bilby's own, whose value says how much power the signal leaves in the data."""
     return not replaced(likelihood, type(likelihood), _OF_THE_POWER) and type(likelihood).__module__.startswith(
@@ -137,7 +142,7 @@ def noise_of(likelihood: Likelihood) -> type[Noise] | None:
     return None if kind is None or _redefined(likelihood, kind.of) else kind
 
 
-def nobody_simulates(likelihood: Likelihood) -> str:
+def why_not_simulated(likelihood: Likelihood) -> str:
     """Why no data can be simulated for a likelihood, in words."""
     said = f"likelihood={type(likelihood).__name__}"
     if callable(getattr(likelihood, "simulate", None)):

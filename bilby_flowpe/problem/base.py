@@ -3,9 +3,16 @@
 A :class:`Problem` is made once, by :func:`bilby_flowpe.kinds.problem_of`, which chooses the kind. The rest of the package asks
 the object and never the class of the likelihood.
 
-How to add a kind: write one file in ``kinds/`` with a subclass of :class:`Problem` that answers :meth:`Problem.describe`,
-:meth:`Problem.view`, :meth:`Problem.bank` and :meth:`Problem.inject`, and whichever of the other questions has another answer
-than the one given here. Let :mod:`bilby_flowpe.kinds.choose` recognise the likelihoods that belong to it.
+How to add a kind of problem:
+
+1. Write one file in ``kinds/`` with a subclass of :class:`Problem` that answers :meth:`Problem.describe`, :meth:`Problem.view`,
+   :meth:`Problem.bank`, :meth:`Problem.inject` and :meth:`Problem.obstacle`. Give :meth:`Problem.residual` and
+   :meth:`Problem.farthest_off` only if the data have a power that can be compared with that of noise.
+   ``kinds/own_simulate.py`` is the shortest example of a kind that can be simulated.
+2. Put views and banks into ``simulation/``; :mod:`bilby_flowpe.problem.data` says what they must be able to do.
+3. Let ``kinds/choose.py`` recognise the likelihoods that belong to the kind; what is asked of their class goes into
+   ``kinds/recognise.py``.
+4. Add an example to ``tests/kinds/test_choose.py``, which asks every kind the same questions.
 """
 
 from __future__ import annotations

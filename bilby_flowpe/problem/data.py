@@ -31,7 +31,7 @@ class Signals:
         Search parameters, (N,) each.
     data
         Whitened noise-free data: (N, D, F) complex64 for gravitational waves (D detectors, F frequencies, unit noise
-        variance per real and imaginary part), (N, M) float32 for real data. Where noise hangs on the parameters it is in
+        variance per real and imaginary part), (N, M) float32 for real data. Where the noise depends on the parameters it is in
         the data already, (N, M) float32 or float64.
     """
 

@@ -15,6 +15,9 @@ _FROM_PRIOR = 0.05  # share of distances from their prior, where the likelihood 
 def steps_of(translated: Translated, conditional: Conditional | None, use_ratio: bool) -> tuple[Step, ...]:
     """The chain from what a proposal draws to the weight by the prior and likelihood asked for.
 
+    Its first step gives a likelihood: that of the closed form of what is drawn conditionally, or the one asked for. Where both
+    are needed the latter is the last step, for the rows that have a weight by then.
+
     Parameters
     ----------
     translated

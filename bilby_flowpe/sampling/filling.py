@@ -15,6 +15,7 @@ from pandas import DataFrame
 from ..bound import BoundPosterior
 from ..edges import edges_of, in_columns
 from ..importance import normalised_weights
+from ..kinds.recognise import interferometers_of
 from ..priors import Parameters
 from ..results import Drawn, error_of_evidence, fill
 from ..surprise import Surprise
@@ -159,6 +160,6 @@ def _common(batch: FreshBatch, target: Target, origin: Origin, surprise: Surpris
     }
     if surprise:
         statistics["surprise"] = surprise.to_dict()
-    if interferometers := getattr(target.problem.likelihood, "interferometers", None):
+    if interferometers := interferometers_of(target.problem.likelihood):
         statistics["window_factor"] = {ifo.name: float(ifo.strain_data.window_factor) for ifo in interferometers}
     return statistics

@@ -84,7 +84,8 @@ class Target:
     @property
     def keys(self) -> tuple[str, ...]:
         """Parameters that a proposal has to draw."""
-        return tuple(key for key in self.prior.keys if key not in self.conditional_keys)
+        drawn = {key for step in self.steps for key in step.reference}
+        return tuple(key for key in self.prior.keys if key not in drawn)
 
     @property
     def evaluations_each(self) -> int:

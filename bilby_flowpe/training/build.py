@@ -15,7 +15,7 @@ from bilby.core.prior import PriorDict
 from bilby.core.utils import logger
 
 from ..conditional.base import ConditionalConfig
-from ..conditional.drawn import conditional_config, single_response
+from ..conditional.choose import conditional_config, single_response
 from ..conditional.phase import conditional_obstacle
 from ..errors import ConfigurationError, SimulationError
 from ..kinds import problem_of

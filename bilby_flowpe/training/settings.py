@@ -10,7 +10,7 @@ from typing import Any
 
 import torch
 
-from ..conditional.drawn import Mode, Modes
+from ..conditional.choose import DrawnBy, Mode
 from ..contract import Contract
 from ..errors import ConfigurationError
 from ..networks import FAMILIES, NetworkConfig
@@ -87,9 +87,9 @@ class Settings:
         """Plain values, for JSON."""
         return json.loads(json.dumps(asdict(self)))
 
-    def modes(self) -> Modes:
+    def modes(self) -> DrawnBy:
         """What is to draw which parameters."""
-        return Modes(self.phase, self.distance, self.time, self.sky)
+        return DrawnBy(self.phase, self.distance, self.time, self.sky)
 
     def kind(self) -> dict[str, Any]:
         """The choices that make one model another: those that a model from the cache has to share."""

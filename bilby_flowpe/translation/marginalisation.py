@@ -23,8 +23,7 @@ from bilby.gw.likelihood import GravitationalWaveTransient
 from ..errors import SimulationError
 from ..kinds.recognise import has_relative_bins
 from ..names import TIME, TIME_JITTER
-from ..priors import PriorTransform
-from ..processes.parallel import make_rows
+from ..problem import Problem
 
 _ROWS = 4
 _LONGEST = 8.0  # seconds: the Earth turns by less than 6e-4 radians
@@ -34,8 +33,7 @@ _TURN_TOLERANCE = 1e-3
 
 def check_marginalisation(
     given: GravitationalWaveTransient,
-    plain: GravitationalWaveTransient,
-    transform: PriorTransform,
+    problem: Problem,
     jitter: Prior | None,
 ) -> None:
     """Tell a marginalised likelihood that is not the integral of one without.
@@ -44,10 +42,8 @@ def check_marginalisation(
     ----------
     given
         The marginalised likelihood.
-    plain
-        The one without, of whole waveforms.
-    transform
-        The priors of all parameters.
+    problem
+        The likelihood without, of whole waveforms, and the prior of all parameters.
     jitter
         The prior of the time's jitter, if there is one.
 
@@ -60,7 +56,7 @@ def check_marginalisation(
     if "geocent_time" in given.marginalized_parameters:
         obstacles += _of_the_time(given, jitter)
     if "phase" in given.marginalized_parameters:
-        obstacles += _of_the_phase(plain, transform)
+        obstacles += _of_the_phase(problem)
     if obstacles:
         raise SimulationError(
             f"the likelihood is marginalised over {list(given.marginalized_parameters)}, and "
@@ -198,16 +194,16 @@ def covers_a_step(given: GravitationalWaveTransient, jitter: Prior | None) -> bo
     return TIME in given.marginalized_parameters and not _of_the_time(given, jitter)
 
 
-def _of_the_phase(plain: GravitationalWaveTransient, transform: PriorTransform) -> list[str]:
-    prior = transform.priors["phase"]
+def _of_the_phase(problem: Problem) -> list[str]:
+    prior = problem.prior.priors["phase"]
     halves = (prior.maximum - prior.minimum) / np.pi
     if not isinstance(prior, Uniform) or not np.isclose(halves, round(halves)) or round(halves) < 1:
         return [
             f"the prior of the phase, {prior!r}, is not uniform over whole periods of half a turn, as its integral is"
         ]
-    for row in make_rows(transform.fixed, transform.sample(_ROWS, np.random.default_rng(20200218))):
+    for row in problem.rows(problem.prior.sample(_ROWS, np.random.default_rng(20200218))):
         values = [
-            float(plain.log_likelihood_ratio({**row, "phase": phase}))
+            float(problem.likelihood.log_likelihood_ratio({**row, "phase": phase}))
             for phase in (0.0, np.pi / 4, np.pi / 2, 3 * np.pi / 4, np.pi)
         ]
         away = max(abs(values[4] - values[0]), abs(values[0] + values[2] - values[1] - values[3]))

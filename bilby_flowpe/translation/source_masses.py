@@ -15,11 +15,11 @@ from typing import Any
 
 import numpy as np
 from bilby.core.prior import PriorDict, Uniform
-from bilby.gw.likelihood import GravitationalWaveTransient
 
 from ..errors import SimulationError
 from ..names import DISTANCE
 from ..priors import Parameters, PriorTransform, copied
+from ..problem import Problem
 from ..redshifts import Redshifts
 from ..waves.waveforms import polarisations
 
@@ -100,8 +100,9 @@ def source_masses(transform: PriorTransform) -> tuple[str, ...]:
     return () if tied & {*keys} else keys
 
 
-def can_be_drawn_in_the_detectors_frame(likelihood: GravitationalWaveTransient, transform: PriorTransform) -> bool:
+def can_be_drawn_in_the_detectors_frame(problem: Problem) -> bool:
     """Whether the waveform of masses in the source's frame is that of the redshifted masses, tried on draws from the prior."""
+    transform, generator = problem.prior, problem.likelihood.waveform_generator
     if not source_masses(transform):
         return False
     frame = SourceMasses(transform)
@@ -112,7 +113,7 @@ def can_be_drawn_in_the_detectors_frame(likelihood: GravitationalWaveTransient, 
         seen = {key: value for key, value in row.items() if key not in frame.keys}
         seen |= {key.removesuffix(SOURCE): row[key] * float(scale[index]) for key in frame.keys}
         try:
-            waves = [polarisations(likelihood.waveform_generator, one) for one in (row, seen)]
+            waves = [polarisations(generator, one) for one in (row, seen)]
         except SimulationError:
             return False
         if waves[0] is None or waves[1] is None or waves[0].keys() != waves[1].keys():

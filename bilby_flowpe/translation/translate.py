@@ -158,7 +158,7 @@ def _of_a_wave(likelihood: Any, priors: PriorDict, quantiles: Quantiles | None) 
     if DISTANCE in dropped:
         _check_distance(translated)
     if dropped:
-        check_marginalisation(likelihood, drawn_with, translated.problem.prior, jitter)
+        check_marginalisation(likelihood, translated.problem, jitter)
     return translated
 
 
@@ -219,8 +219,8 @@ def _source_masses(likelihood: GravitationalWaveTransient, priors: PriorDict) ->
     """The frame in which masses of the source's frame can be drawn, where the priors have such and the waveform allows."""
     if not any(key.endswith(SOURCE) for key in priors):
         return None
-    transform = PriorTransform(priors)
-    return SourceMasses(transform) if can_be_drawn_in_the_detectors_frame(likelihood, transform) else None
+    problem = problem_of(likelihood, priors)
+    return SourceMasses(problem.prior) if can_be_drawn_in_the_detectors_frame(problem) else None
 
 
 def _with_dropped(priors: PriorDict, likelihood: Any, dropped: Sequence[str]) -> PriorDict:

@@ -22,7 +22,8 @@ from bilby.gw.likelihood import GravitationalWaveTransient
 
 from ..errors import SimulationError
 from ..kinds.recognise import is_plain
-from ..priors import PriorTransform, copied
+from ..priors import copied
+from ..problem import Problem
 from ..translation.marginalisation import check_marginalisation
 
 _LONG_WINDOW = 0.1  # seconds
@@ -30,8 +31,7 @@ _NAMES = {"phase": "phase", "distance": "luminosity_distance"}
 
 
 def marginalised(
-    likelihood: GravitationalWaveTransient,
-    priors: PriorDict,
+    problem: Problem,
     kinds: Sequence[str],
     outdir: Path,
     detector_frame: bool = False,
@@ -40,8 +40,8 @@ def marginalised(
 
     Parameters
     ----------
-    likelihood, priors
-        The problem; left as they are.
+    problem
+        The problem; left as it is.
     kinds
         ``"phase"``, ``"distance"`` or both.
     outdir
@@ -57,34 +57,33 @@ def marginalised(
         If the likelihood is no plain one of gravitational waves, a parameter is not searched, or the integral is not that of
         its waveform.
     """
+    likelihood, priors, searched = problem.likelihood, copied(problem.prior.given), problem.prior
     if not is_plain(likelihood):
         raise SimulationError(
             f"likelihood={type(likelihood).__name__}: only a plain GravitationalWaveTransient can be marginalised for a "
             "referee; take one that samples all parameters"
         )
-    searched = PriorTransform(priors)
     if missing := [_NAMES[kind] for kind in kinds if _NAMES[kind] not in searched.keys]:
         raise SimulationError(f"priors do not search {missing}, which the referee integrates out: take another referee")
     outdir.mkdir(parents=True, exist_ok=True)
     # One table for each prior of the distance.
     distance = hashlib.sha256(repr(priors.get("luminosity_distance")).encode()).hexdigest()[:8]
-    priors = copied(priors)
     other = GravitationalWaveTransient(
         likelihood.interferometers,
         likelihood.waveform_generator,
         priors=priors,
         distance_marginalization_lookup_table=str(outdir / f"distances_{distance}.npz"),
         **{f"{kind}_marginalization": True for kind in kinds},
-        **(_as_detectors_see_it(likelihood, priors) if detector_frame else {}),
+        **(_as_detectors_see_it(likelihood.interferometers, priors) if detector_frame else {}),
     )
     priors.convert_floats_to_delta_functions()
-    check_marginalisation(other, likelihood, searched, None)
+    check_marginalisation(other, problem, None)
     return other, priors
 
 
-def _as_detectors_see_it(likelihood: GravitationalWaveTransient, priors: PriorDict) -> dict[str, Any]:
+def _as_detectors_see_it(interferometers: InterferometerList, priors: PriorDict) -> dict[str, Any]:
     """Arguments of the likelihood, the priors changed to go with them; none where the priors are not even over the sky."""
-    names = [interferometer.name for interferometer in likelihood.interferometers]
+    names = [interferometer.name for interferometer in interferometers]
     ra, dec, time = (priors.get(key) for key in ("ra", "dec", "geocent_time"))
     whole = type(ra) is Uniform and type(dec) is Cosine and np.isclose(ra.maximum - ra.minimum, 2 * np.pi)
     whole = whole and np.allclose((dec.minimum, dec.maximum), (-np.pi / 2, np.pi / 2))
@@ -95,7 +94,7 @@ def _as_detectors_see_it(likelihood: GravitationalWaveTransient, priors: PriorDi
     priors["azimuth"] = Uniform(0, 2 * np.pi, name="azimuth", boundary="periodic")
     priors["zenith"] = Sine(name="zenith")
     priors[f"{names[0]}_time"] = Uniform(time.minimum, time.maximum, name=f"{names[0]}_time")
-    return {"reference_frame": InterferometerList(list(likelihood.interferometers)[:2]), "time_reference": names[0]}
+    return {"reference_frame": InterferometerList(list(interferometers)[:2]), "time_reference": names[0]}
 
 
 def reconstructed(

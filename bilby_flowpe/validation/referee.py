@@ -16,6 +16,7 @@ from bilby.core.result import FileLoadError, Result, read_in_result
 from bilby.core.sampler.base_sampler import SamplerNotInstalledError
 
 from ..errors import ConfigurationError, DataError
+from ..kinds import problem_of
 from ..priors import copied
 from ..results import statistics_of
 from .comparison import stored
@@ -109,7 +110,7 @@ def run_referee(
     """
     settings = settings_of(name)
     if kinds := settings.pop("marginalise", ()):
-        other, fewer = marginalised(likelihood, priors, kinds, outdir)
+        other, fewer = marginalised(problem_of(likelihood, priors), kinds, outdir)
         return reconstructed(_run(name, settings, other, fewer, outdir, label, npool, seed), other, priors, npool, seed)
     return _run(name, settings, likelihood, priors, outdir, label, npool, seed)
 

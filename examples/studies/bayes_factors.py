@@ -22,6 +22,7 @@ import numpy as np
 from bilby.core.prior import DeltaFunction, PriorDict, Uniform
 from bilby.core.result import Result
 
+from bilby_flowpe.kinds import problem_of
 from bilby_flowpe.problems import START_TIME, green2020
 from bilby_flowpe.reweighting import reweight
 from bilby_flowpe.selection import BayesFactor, bayes_factor
@@ -110,7 +111,8 @@ def main() -> None:
     if arguments.referee:
         theirs = [
             run_referee(
-                arguments.referee, *marginalised(likelihood, priors, ("phase", "distance"), arguments.outdir), arguments.outdir,
+                arguments.referee,
+                *marginalised(problem_of(likelihood, priors), ("phase", "distance"), arguments.outdir), arguments.outdir,
                 f"{arguments.referee}_{name.replace(' ', '_')}", arguments.npool, arguments.seed,
             )
             for name, priors in models.items()

@@ -112,12 +112,15 @@ def referee(likelihood, priors, outdir: Path, label: str, npool: int) -> bilby.c
     The sky is sampled as the detectors see it, where the whole of it is searched. A run resumes where it stopped.
     """
     from bilby_flowpe.errors import SimulationError
+    from bilby_flowpe.kinds import problem_of
     from bilby_flowpe.validation.marginalised import marginalised
 
     try:
-        integrated, fewer = marginalised(likelihood, priors, ("phase", "distance"), outdir, detector_frame=True)
+        integrated, fewer = marginalised(
+            problem_of(likelihood, priors), ("phase", "distance"), outdir, detector_frame=True
+        )
     except SimulationError:  # a wave of several modes, or a precessing one
-        integrated, fewer = marginalised(likelihood, priors, ("distance",), outdir, detector_frame=True)
+        integrated, fewer = marginalised(problem_of(likelihood, priors), ("distance",), outdir, detector_frame=True)
     return bilby.run_sampler(
         integrated, fewer, sampler="dynesty", nlive=500, npool=npool, outdir=str(outdir), label=f"{label}_dynesty",
         sampling_seed=1, conversion_function=bilby.gw.conversion.generate_all_bbh_parameters,

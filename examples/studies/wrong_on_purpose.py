@@ -216,7 +216,7 @@ def analyse(
 
 def problem_conditional(bound: BoundPosterior, transform: PriorTransform) -> Any:
     """The conditional draws under the analysis prior, where the network has another."""
-    from bilby_flowpe.conditional.modes import conditional_of
+    from bilby_flowpe.conditional.choose import conditional_of
 
     return conditional_of(bound.model.conditional, transform)
 

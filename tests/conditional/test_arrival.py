@@ -10,7 +10,8 @@ from scipy.special import logsumexp
 from scipy.stats import kstest
 
 from bilby_flowpe.conditional.arrival import SHARE, TimedProducts
-from bilby_flowpe.conditional.base import ConditionalConfig, ExactConditional
+from bilby_flowpe.conditional.base import ConditionalConfig
+from bilby_flowpe.conditional.closed_form import ExactConditional
 from bilby_flowpe.errors import ContractError
 from bilby_flowpe.names import TIME
 from bilby_flowpe.priors import PriorTransform
@@ -68,8 +69,8 @@ def test_weights_are_even_and_average_to_the_marginal(case, thousand) -> None:
     wanted, products = thousand
     draws = exact.draw(products, np.random.default_rng(2))
     size = len(wanted)
-    average = logsumexp(draws.log_ratio) - np.log(size)
-    weights = np.exp(draws.log_ratio - average)
+    average = logsumexp(draws.log_weight) - np.log(size)
+    weights = np.exp(draws.log_weight - average)
     # One draw in a thousand comes from the prior and is in vain.
     assert 1 / np.mean(weights**2) > 0.99
     times = draws.parameters[TIME][weights > 0.5]
@@ -113,7 +114,7 @@ def test_quiet_signals(problem_5d, transform_5d, quiet: float) -> None:
     exact = ExactConditional(PHASE_AND_TIME, transform_5d)
     task = exact.task(problem_5d[0])
     products = np.array([task(row) for row in rows(problem_5d[0], exact, 500, quiet)])
-    log_ratio = exact.draw(products, np.random.default_rng(5)).log_ratio
+    log_ratio = exact.draw(products, np.random.default_rng(5)).log_weight
     weights = np.exp(log_ratio - log_ratio.max())
     assert weights.sum() ** 2 / np.sum(weights**2) > 495
     spread = np.std(products[:, 3])
@@ -130,13 +131,13 @@ def test_any_prior_of_the_time(problem_5d) -> None:
         exact = ExactConditional(WITH_DISTANCE, transform)
         task, wanted = exact.task(likelihood), rows(likelihood, exact, 1000)
         draws = exact.draw(np.array([task(row) for row in wanted]), np.random.default_rng(6))
-        assert np.all(np.isfinite(draws.log_ratio))
-        average = logsumexp(draws.log_ratio) - np.log(1000)
+        assert np.all(np.isfinite(draws.log_weight))
+        average = logsumexp(draws.log_weight) - np.log(1000)
         grid = np.linspace(max(prior.minimum, true - 2e-3), min(prior.maximum, true + 2.5e-3), 301)
         log_density = marginal(likelihood, exact, wanted[0], grid) + prior.ln_prob(grid)
         peak = log_density.max()
         brute = np.log(np.trapezoid(np.exp(log_density - peak), grid)) + peak
-        error = np.std(np.exp(draws.log_ratio - average)) / 1000**0.5
+        error = np.std(np.exp(draws.log_weight - average)) / 1000**0.5
         assert average == pytest.approx(brute, abs=5 * error + 5e-3)
 
 
@@ -152,9 +153,9 @@ def test_windows_that_end_beside_the_signal(problem_5d, gap: float, last_bits: i
     exact = ExactConditional(WITH_DISTANCE, PriorTransform(type(priors)({**priors, TIME: prior})))
     task, wanted = exact.task(likelihood), rows(likelihood, exact, 300)
     draws = exact.draw(np.array([task(row) for row in wanted]), np.random.default_rng(8))
-    assert np.all(np.isfinite(draws.log_ratio))
+    assert np.all(np.isfinite(draws.log_weight))
     assert np.all((draws.parameters[TIME] >= prior.minimum) & (draws.parameters[TIME] <= prior.maximum))
-    weights = np.exp(draws.log_ratio - draws.log_ratio.max())
+    weights = np.exp(draws.log_weight - draws.log_weight.max())
     assert weights.sum() ** 2 / np.sum(weights**2) > 250
 
 
@@ -176,8 +177,8 @@ def test_inner_products_of_the_users_own(problem_5d, transform_5d) -> None:
     def average(likelihood: GravitationalWaveTransient) -> tuple[float, float]:
         task = exact.task(likelihood)
         draws = exact.draw(np.array([task(row) for row in wanted]), np.random.default_rng(7))
-        value = logsumexp(draws.log_ratio) - np.log(len(wanted))
-        return value, np.std(np.exp(draws.log_ratio - value)) / len(wanted) ** 0.5
+        value = logsumexp(draws.log_weight) - np.log(len(wanted))
+        return value, np.std(np.exp(draws.log_weight - value)) / len(wanted) ** 0.5
 
     one, other = average(problem_5d[0]), average(delayed)
     assert one[0] == pytest.approx(other[0], abs=5 * np.hypot(one[1], other[1]))

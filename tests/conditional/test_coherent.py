@@ -14,9 +14,10 @@ from scipy.special import logsumexp
 
 from bilby_flowpe.conditional import coherent
 from bilby_flowpe.conditional.averaged import AveragedLikelihood
-from bilby_flowpe.conditional.base import ConditionalConfig, ExactConditional
+from bilby_flowpe.conditional.base import ConditionalConfig
+from bilby_flowpe.conditional.choose import conditional_of
+from bilby_flowpe.conditional.closed_form import ExactConditional
 from bilby_flowpe.conditional.coherent import CoherentConditional
-from bilby_flowpe.conditional.modes import conditional_of
 from bilby_flowpe.errors import ContractError
 from bilby_flowpe.priors import PriorTransform
 from bilby_flowpe.waves.harmonics import inclination_factors
@@ -92,8 +93,8 @@ def test_weights_average_to_the_sum_over_the_prior(make_problem_hl, name: str, n
     conditional = CoherentConditional(CONFIGS[name], transform)
     row = reference(likelihood, conditional, QUIET[len(names)])
     drawn = draws(likelihood, conditional, row, 200)
-    ours = logsumexp(drawn.log_ratio) - np.log(len(drawn.log_ratio))
-    spread = np.std(np.exp(drawn.log_ratio - ours))
+    ours = logsumexp(drawn.log_weight) - np.log(len(drawn.log_weight))
+    spread = np.std(np.exp(drawn.log_weight - ours))
     sample, log_likelihood = over_the_prior(likelihood, transform, conditional, row, 12_000)
     brute = logsumexp(log_likelihood) - np.log(len(log_likelihood))
     terms = np.exp(log_likelihood - brute)
@@ -102,7 +103,7 @@ def test_weights_average_to_the_sum_over_the_prior(make_problem_hl, name: str, n
     assert ours == pytest.approx(brute, abs=4 * error)
     assert spread < (1.0 if known else 0.5)
     # The draws are the prior's, weighted: means of what the data say something of.
-    weights = np.exp(drawn.log_ratio - ours)
+    weights = np.exp(drawn.log_weight - ours)
     for values, known in (
         (drawn.parameters["geocent_time"], sample["geocent_time"]),
         (np.sin(drawn.parameters["dec"]), np.sin(sample["dec"])),
@@ -147,12 +148,12 @@ def test_loud_signals_are_drawn_well(problem_hl, transform_hl, config: Condition
     likelihood, _ = problem_hl
     conditional = CoherentConditional(config, transform_hl)
     drawn = draws(likelihood, conditional, reference(likelihood, conditional, 0.0), 200)
-    weights = np.exp(drawn.log_ratio - drawn.log_ratio.max())
+    weights = np.exp(drawn.log_weight - drawn.log_weight.max())
     assert weights.sum() ** 2 / np.sum(weights**2) > (0.4 if config.phase_known else 0.8) * len(weights)
     true, found = likelihood.injection_parameters, drawn.parameters["geocent_time"]
     assert abs(np.average(found, weights=weights) - true["geocent_time"]) < 5 * np.std(found)
     average = conditional.log_average(likelihood, dict(true))
-    assert average == pytest.approx(logsumexp(drawn.log_ratio) - np.log(200), abs=0.2)
+    assert average == pytest.approx(logsumexp(drawn.log_weight) - np.log(200), abs=0.2)
 
 
 @pytest.mark.training
@@ -164,7 +165,7 @@ def test_coarse_choices_cost_efficiency_and_no_exactness(problem_hl, transform_h
     expected = good.log_average(likelihood, row)
     plain = AveragedLikelihood.__call__
     monkeypatch.setattr(AveragedLikelihood, "__call__", lambda self, k, n: plain(self, k, n) + np.sin(7 * np.log(n)))
-    log_ratio = draws(likelihood, CoherentConditional(ALL, transform_hl), row, 400).log_ratio
+    log_ratio = draws(likelihood, CoherentConditional(ALL, transform_hl), row, 400).log_weight
     average = logsumexp(log_ratio) - np.log(400)
     weights = np.exp(log_ratio - average)
     assert np.std(weights) > 0.3
@@ -178,7 +179,7 @@ def test_few_angles_are_uneven_and_right_on_average(problem_hl, transform_hl, mo
     row = reference(likelihood, good, 0.0)
     expected = good.log_average(likelihood, row)
     monkeypatch.setattr(coherent, "_TURNS", 1)
-    log_ratio = draws(likelihood, CoherentConditional(ALL, transform_hl), row, 400).log_ratio
+    log_ratio = draws(likelihood, CoherentConditional(ALL, transform_hl), row, 400).log_weight
     weights = np.exp(log_ratio - expected)
     assert np.std(weights) > 0.3
     assert abs(np.mean(weights) - 1) < 4 * np.std(weights) / 20 + 0.05

@@ -17,7 +17,8 @@ from bilby.gw.likelihood import GravitationalWaveTransient
 from scipy.special import logsumexp
 from scipy.stats import kstest
 
-from bilby_flowpe.conditional.base import ConditionalConfig, ConditionalDraws, ExactConditional
+from bilby_flowpe.conditional.base import ConditionalConfig, ConditionalDraws
+from bilby_flowpe.conditional.closed_form import ExactConditional
 from bilby_flowpe.conditional.phase import conditional_obstacle
 from bilby_flowpe.priors import PriorTransform
 from bilby_flowpe.waves.inner_products import InnerProducts
@@ -55,7 +56,7 @@ def test_marginal_likelihood_is_the_mean_over_phases_and_the_density_von_mises(r
     products = np.stack([InnerProducts(likelihood)(row) for row in parameters])
     draws = draw_phase(products, ORDER, np.random.default_rng(2))
     assert np.abs(products[:, 0] + 1j * products[:, 1]).max() < 1500
-    for row, marginal in zip(parameters, draws.log_ratio, strict=True):
+    for row, marginal in zip(parameters, draws.log_weight, strict=True):
         brute_force = logsumexp(on_grid(likelihood, row)) - np.log(len(PHASES))
         # The likelihoods are sums of 500 to 2000 terms in double precision, of waveforms that turn to 1e-9 or better.
         assert marginal == pytest.approx(brute_force, rel=1e-8, abs=1e-8)
@@ -115,15 +116,15 @@ def test_every_order_and_sign(order):
     density = np.exp(np.real(inner * np.exp(-1j * order * grid)))
     cdf = np.concatenate([[0], np.cumsum((density[1:] + density[:-1]) / 2)])
     assert kstest(draws.parameters["phase"], lambda x: np.interp(x, grid, cdf / cdf[-1])).pvalue > 1e-3
-    np.testing.assert_allclose(draws.log_ratio, np.log(density[:-1].mean()) - 2.5, rtol=1e-12)
+    np.testing.assert_allclose(draws.log_weight, np.log(density[:-1].mean()) - 2.5, rtol=1e-12)
 
 
 def test_no_signal_and_a_very_loud_one():
     products = np.array([[0.0, 0.0, 0.0], [1e6, 0.0, 1e6]])
     draws = draw_phase(products, ORDER, np.random.default_rng(6))
-    assert draws.log_ratio[0] == 0
+    assert draws.log_weight[0] == 0
     # I_0(kappa) = e^kappa / sqrt(2 pi kappa) (1 + 1 / 8 kappa + ...)
-    assert draws.log_ratio[1] == pytest.approx(0.5e6 - 0.5 * np.log(2 * np.pi * 1e6), rel=1e-12)
+    assert draws.log_weight[1] == pytest.approx(0.5e6 - 0.5 * np.log(2 * np.pi * 1e6), rel=1e-12)
     assert np.all(np.isfinite(draws.parameters["phase"]))
 
 

@@ -11,6 +11,7 @@ from bilby.core.prior import PriorDict, Uniform
 from scipy.special import erf
 
 from bilby_flowpe.chain.batch import Batch
+from bilby_flowpe.chain.increment import Increment
 from bilby_flowpe.conditional.base import ConditionalDraws
 from bilby_flowpe.conditional.step import DrawnConditionally
 from bilby_flowpe.kinds import problem_of
@@ -22,6 +23,16 @@ SIZE = 4000
 PLACE = 0.75
 
 
+def product(row: dict) -> np.ndarray | None:
+    """What a draw needs of a row: the middle of its likelihood."""
+    return np.array([row["x"]]) if row["x"] < 2 else None
+
+
+def integral(x: float) -> float:
+    """Of exp(-(y - x)^2 / 2) over y from 0 to 1."""
+    return float(np.sqrt(np.pi / 2) * (erf((1 - x) / np.sqrt(2)) + erf(x / np.sqrt(2))))
+
+
 class Bell:
     """Draws y from a density that falls from 1.5 to 0.5, of a likelihood exp(-(y - x)^2 / 2) and a uniform prior."""
 
@@ -29,11 +40,17 @@ class Bell:
     reference = {"y": 0.5}
 
     def task(self, likelihood: Likelihood) -> Any:
-        return lambda row: np.array([row["x"]]) if row["x"] < 2 else None
+        return product
 
     def task_rows(self, rows: list, rng: np.random.Generator) -> list:
         assert all(row["y"] == 0.5 for row in rows)
         return rows
+
+    def defended(self, share: float) -> Bell:
+        return self
+
+    def log_average(self, likelihood: Likelihood, row: dict) -> float:
+        return float(np.log(integral(row["x"])))
 
     def draw(self, products: np.ndarray, rng: np.random.Generator) -> ConditionalDraws:
         u = rng.random(len(products))
@@ -57,8 +74,7 @@ def taken(x: np.ndarray) -> Batch:
 
 def test_weights_average_to_the_integral() -> None:
     weights = np.exp(taken(np.full(SIZE, PLACE)).log_steps)
-    expected = np.sqrt(np.pi / 2) * (erf((1 - PLACE) / np.sqrt(2)) + erf(PLACE / np.sqrt(2)))
-    assert weights.mean() == pytest.approx(expected, abs=5 * weights.std() / np.sqrt(SIZE))
+    assert weights.mean() == pytest.approx(integral(PLACE), abs=5 * weights.std() / np.sqrt(SIZE))
     assert weights.std() > 0.1  # of a density that is not the conditional itself
 
 
@@ -78,3 +94,19 @@ def test_rows_without_products_have_no_weight() -> None:
     assert batch.columns["y"][1] == batch.columns["y"][3] == 0.5
     nothing = taken(np.array([3.0, 5.0]))
     assert np.isneginf(nothing.log_steps).all()
+
+
+def test_the_likelihood_so_far_is_taken_out_of_the_weight() -> None:
+    """After another step with a likelihood, the one of the draw is in its place."""
+    transform = PriorTransform(PriorDict({"x": Uniform(0, 4), "y": Uniform(0, 1)}))
+    nothing = np.zeros(SIZE)
+    draws = Draws({"x": nothing + 1}, nothing, nothing == 0, nothing[:, None], nothing.astype(int), nothing)
+    step, rng = DrawnConditionally(Bell(), problem_of(Likelihood(), transform)), np.random.default_rng(6)
+    batch = Batch.of(draws, transform, step.reference, 0)
+    batch.add(batch.alive, Increment(nothing + 2.5, log_likelihood=nothing + 2.0))
+    chosen = step.choose(batch)
+    values, good = evaluate(step.task, step.rows(batch, chosen, rng))
+    batch.add(chosen, step.take(batch, chosen, values, good, rng))
+    weights = np.exp(batch.log_steps)
+    expected = np.exp(0.5) * integral(1.0)
+    assert weights.mean() == pytest.approx(expected, abs=5 * weights.std() / np.sqrt(SIZE))

@@ -23,7 +23,7 @@ from bilby.core.prior import DeltaFunction, PriorDict, Uniform
 from bilby_flowpe.errors import SimulationError
 from bilby_flowpe.kinds import choose, problem_of
 from bilby_flowpe.kinds.black_box import BlackBox
-from bilby_flowpe.kinds.recognise import nobody_simulates
+from bilby_flowpe.kinds.recognise import why_not_simulated
 from bilby_flowpe.priors import PriorTransform
 from bilby_flowpe.simulation import (
     AnalyticalSimulator,
@@ -115,7 +115,7 @@ def test_another_log_likelihood_is_another_likelihood(bilby: type[Likelihood]) -
         likelihood = of(kind(bilby), bilby)
         said = f"is a {bilby.__name__} with another log_likelihood, so that nobody knows how its data come about"
         assert choose(likelihood) is BlackBox
-        assert said in nobody_simulates(likelihood)
+        assert said in why_not_simulated(likelihood)
         with pytest.raises(SimulationError, match=f"{said}: give it a method simulate"):
             problem_of(likelihood, priors()).bank()
         with pytest.raises(SimulationError, match=said):
@@ -137,7 +137,7 @@ def test_another_log_likelihood_is_another_likelihood(bilby: type[Likelihood]) -
 def test_so_is_another_part_of_it(bilby: type[Likelihood], name: str, member: Any) -> None:
     likelihood = of(type("Other", (bilby,), {name: member}), bilby)
     assert choose(likelihood) is BlackBox
-    assert f"likelihood=Other is a {bilby.__name__} with another {name}" in nobody_simulates(likelihood)
+    assert f"likelihood=Other is a {bilby.__name__} with another {name}" in why_not_simulated(likelihood)
 
 
 def test_so_is_a_method_put_on_one_object() -> None:
@@ -175,7 +175,7 @@ def test_a_simulate_of_its_own_goes_before_everything(bilby: type[Likelihood]) -
 def test_what_has_no_data_of_a_known_kind_is_not_simulated(make: Callable[[], Likelihood]) -> None:
     likelihood = make()
     assert choose(likelihood) is BlackBox
-    said = nobody_simulates(likelihood)
+    said = why_not_simulated(likelihood)
     assert said.startswith(f"likelihood={type(likelihood).__name__}: data can be simulated for")
     for bilby in BILBYS:
         assert bilby.__name__ in said

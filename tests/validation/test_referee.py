@@ -16,6 +16,7 @@ from bilby.core.sampler.base_sampler import SamplerNotInstalledError
 from scipy.stats import kstest
 
 from bilby_flowpe.errors import ConfigurationError, DataError, SimulationError
+from bilby_flowpe.kinds import problem_of
 from bilby_flowpe.priors import PriorTransform
 from bilby_flowpe.translation.frames import Frame
 from bilby_flowpe.validation.marginalised import marginalised, reconstructed
@@ -139,7 +140,7 @@ def test_what_is_integrated_out_is_drawn_again(problem_5d, tmp_path: Path) -> No
         likelihood, priors.copy(), sampler="flowpe", model="green2020-5d-maf", outdir=str(tmp_path), label="whole",
         n_effective=3000, n_posterior=1500, sampling_seed=1, progress=False, save=False,
     )  # fmt: skip
-    other, fewer = marginalised(likelihood, priors, ("phase",), tmp_path)
+    other, fewer = marginalised(problem_of(likelihood, priors), ("phase",), tmp_path)
     bare = copy.copy(whole)
     bare.posterior = whole.posterior[[key for key in whole.posterior if key != "phase"]].assign(phase=0.0)
     bare.search_parameter_keys = [key for key in whole.search_parameter_keys if key != "phase"]
@@ -159,8 +160,8 @@ def test_what_is_integrated_out_is_drawn_again(problem_5d, tmp_path: Path) -> No
 def test_the_sky_as_detectors_see_it_is_the_same_sky(make_problem_hl, tmp_path: Path) -> None:
     """Likelihood and prior of the same source in either frame."""
     likelihood, priors = make_problem_hl()
-    usual, fewer = marginalised(likelihood, priors, ("phase",), tmp_path)
-    turned, others = marginalised(likelihood, priors, ("phase",), tmp_path, detector_frame=True)
+    usual, fewer = marginalised(problem_of(likelihood, priors), ("phase",), tmp_path)
+    turned, others = marginalised(problem_of(likelihood, priors), ("phase",), tmp_path, detector_frame=True)
     assert {*others} - {*fewer} == {"zenith", "azimuth", "H1_time"}
     assert {*fewer} - {*others} == {"ra", "dec", "geocent_time"}
     frame, rng = Frame(turned, others), np.random.default_rng(5)
@@ -183,14 +184,14 @@ def test_the_sky_as_detectors_see_it_is_the_same_sky(make_problem_hl, tmp_path: 
 def test_a_sky_that_is_not_whole_is_sampled_as_it_is_asked_for(problem_8d, make_problem_hl, tmp_path: Path) -> None:
     likelihood, priors = make_problem_hl()
     priors["dec"] = Uniform(-0.5, 0.5)
-    other, fewer = marginalised(likelihood, priors, ("phase",), tmp_path, detector_frame=True)
+    other, fewer = marginalised(problem_of(likelihood, priors), ("phase",), tmp_path, detector_frame=True)
     assert other.reference_frame == "sky" and "dec" in fewer
     likelihood, priors = make_problem_hl()
     time = priors["geocent_time"]
     priors["geocent_time"] = Uniform(time.minimum, time.minimum + 0.02)
-    other, _ = marginalised(likelihood, priors, ("phase",), tmp_path, detector_frame=True)
+    other, _ = marginalised(problem_of(likelihood, priors), ("phase",), tmp_path, detector_frame=True)
     assert other.reference_frame == "sky"
-    other, _ = marginalised(*problem_8d, ("phase",), tmp_path, detector_frame=True)
+    other, _ = marginalised(problem_of(*problem_8d), ("phase",), tmp_path, detector_frame=True)
     assert other.reference_frame == "sky"
 
 
@@ -200,9 +201,11 @@ def test_problems_that_cannot_be_marginalised(problem_5d, tmp_path: Path) -> Non
     fixed["phase"] = 0.3
     fixed.convert_floats_to_delta_functions()
     with pytest.raises(SimulationError, match=r"do not search \['phase'\]"):
-        marginalised(likelihood, fixed, ("phase",), tmp_path)
+        marginalised(problem_of(likelihood, fixed), ("phase",), tmp_path)
     with pytest.raises(SimulationError, match="only a plain GravitationalWaveTransient"):
-        marginalised(GaussianLikelihood(np.zeros(2), np.zeros(2), lambda x, a: a * x), priors, ("phase",), tmp_path)
+        marginalised(
+            problem_of(GaussianLikelihood(np.zeros(2), np.zeros(2), lambda x, a: a * x), priors), ("phase",), tmp_path
+        )
 
 
 def test_a_referee_runs_on_a_copy_of_the_priors(problem_5d, tmp_path: Path, monkeypatch) -> None:

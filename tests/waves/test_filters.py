@@ -7,7 +7,8 @@ import pytest
 from bilby.gw.likelihood import GravitationalWaveTransient
 
 from bilby_flowpe.conditional.arrival import SHARE, TimedProducts
-from bilby_flowpe.conditional.base import ConditionalConfig, ExactConditional
+from bilby_flowpe.conditional.base import ConditionalConfig
+from bilby_flowpe.conditional.closed_form import ExactConditional
 from bilby_flowpe.names import PLACE, TIME
 from bilby_flowpe.processes.parallel import evaluate
 from bilby_flowpe.waves.filters import Filters, Track

@@ -14,10 +14,10 @@ from bilby.gw.source import lal_binary_black_hole
 from bilby.gw.waveform_generator import WaveformGenerator
 from scipy.special import logsumexp
 
-from bilby_flowpe.conditional import modes
+from bilby_flowpe.conditional import harmonics
 from bilby_flowpe.conditional.base import ConditionalConfig
-from bilby_flowpe.conditional.drawn import Modes, conditional_config
-from bilby_flowpe.conditional.modes import ModesConditional, conditional_of
+from bilby_flowpe.conditional.choose import DrawnBy, conditional_config, conditional_of
+from bilby_flowpe.conditional.harmonics import HarmonicsConditional
 from bilby_flowpe.errors import ContractError
 from bilby_flowpe.priors import PriorTransform
 from bilby_flowpe.waves.extrinsic import Extrinsic
@@ -61,7 +61,7 @@ def make(make_problem_hl: Callable) -> Callable[[float], Case]:
     return made
 
 
-def draws(case: Case, conditional: ModesConditional, size: int):
+def draws(case: Case, conditional: HarmonicsConditional, size: int):
     task, rng = conditional.task(case[0]), np.random.default_rng(1)
     row = {**case[0].injection_parameters, **conditional.reference}
     return conditional.draw(np.array([task(one) for one in conditional.task_rows([row] * size, rng)]), rng)
@@ -71,8 +71,8 @@ def draws(case: Case, conditional: ModesConditional, size: int):
 def test_weights_average_to_the_sum_over_the_prior(make) -> None:
     likelihood, transform = case = make(6500.0)
     drawn = draws(case, conditional_of(CONFIG, transform), 100)
-    ours = logsumexp(drawn.log_ratio) - np.log(100)
-    spread = np.std(np.exp(drawn.log_ratio - ours))
+    ours = logsumexp(drawn.log_weight) - np.log(100)
+    spread = np.std(np.exp(drawn.log_weight - ours))
     assert spread < 0.5
     sample = transform.sample(6000, np.random.default_rng(2))
     rows = ({key: float(sample[key][i]) for key in KEYS} for i in range(6000))
@@ -88,7 +88,7 @@ def test_loud_waves_are_drawn_well_and_their_likelihood_is_the_users(make) -> No
     likelihood, transform = case = make(900.0)
     conditional = conditional_of(CONFIG, transform)
     drawn = draws(case, conditional, 80)
-    weights = np.exp(drawn.log_ratio - drawn.log_ratio.max())
+    weights = np.exp(drawn.log_weight - drawn.log_weight.max())
     assert weights.sum() ** 2 / np.sum(weights**2) > 0.6 * len(weights)
     for index in range(10):
         row = {**likelihood.injection_parameters, **{key: float(drawn.parameters[key][index]) for key in KEYS}}
@@ -99,7 +99,7 @@ def test_loud_waves_are_drawn_well_and_their_likelihood_is_the_users(make) -> No
     turned = np.exp(1j * drawn.parameters["phase"])
     assert np.abs(np.average(turned, weights=weights)) > 0.5
     average = conditional.log_average(likelihood, dict(likelihood.injection_parameters))
-    assert average == pytest.approx(logsumexp(drawn.log_ratio) - np.log(80), abs=0.4)
+    assert average == pytest.approx(logsumexp(drawn.log_weight) - np.log(80), abs=0.4)
 
 
 @pytest.mark.training
@@ -107,14 +107,14 @@ def test_the_loudest_mode_alone_would_not_do(make, monkeypatch: pytest.MonkeyPat
     """Without the other modes in the choice of the phase, weights are as uneven as the modes are loud."""
     case = make(900.0)
     conditional = conditional_of(CONFIG, case[1])
-    plain = modes.ModesDraw._at
+    plain = harmonics.HarmonicsDraw._at
 
     def blind(self, phases, inner, norms):
         alone = np.array([order == 2 for order in self._orders])
         return plain(self, phases, inner * alone, norms * np.outer(alone, alone))
 
-    monkeypatch.setattr(modes.ModesDraw, "_at", blind)
-    log_ratio = draws(case, conditional, 60).log_ratio
+    monkeypatch.setattr(harmonics.HarmonicsDraw, "_at", blind)
+    log_ratio = draws(case, conditional, 60).log_weight
     weights = np.exp(log_ratio - log_ratio.max())
     assert weights.sum() ** 2 / np.sum(weights**2) < 0.3 * len(weights)
 
@@ -124,11 +124,11 @@ def test_what_is_drawn_is_found_out(make) -> None:
     extrinsic = Extrinsic(transform, (), find_symmetries(likelihood.waveform_generator, transform))
     duration = likelihood.interferometers.duration
     assert extrinsic.symmetries.phase_orders == (1, 2, 3, 4)
-    config = conditional_config(extrinsic, duration, Modes(), None)
+    config = conditional_config(extrinsic, duration, DrawnBy(), None)
     assert set(config.keys) == set(KEYS)
     assert config.phase_orders == (1, 2, 3, 4)
     assert ConditionalConfig.from_dict(config.to_dict()) == config
-    assert conditional_config(extrinsic, duration, Modes(phase="network"), None).keys == ()
+    assert conditional_config(extrinsic, duration, DrawnBy(phase="network"), None).keys == ()
 
 
 def test_priors_of_the_phase_and_pickles(make) -> None:

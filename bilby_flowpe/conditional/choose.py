@@ -1,4 +1,4 @@
-"""Which parameters of a gravitational-wave problem can be drawn from their conditional, and are to be."""
+"""Choose which parameters of a gravitational-wave problem are drawn from their conditional, and what draws them."""
 
 from __future__ import annotations
 
@@ -6,16 +6,20 @@ from dataclasses import dataclass
 from typing import Literal
 
 from ..names import DEC, DISTANCE, INCLINATION, PHASE, PSI, RA, TIME
+from ..priors import PriorTransform
 from ..waves.extrinsic import Extrinsic
 from .amplitudes import resolved
-from .base import ConditionalConfig
+from .base import Conditional, ConditionalConfig
+from .closed_form import ExactConditional
+from .coherent import CoherentConditional
+from .harmonics import HarmonicsConditional
 from .phase import conditional_obstacle
 
 Mode = Literal["conditional", "network"]
 
 
 @dataclass(frozen=True)
-class Modes:
+class DrawnBy:
     """What is to draw each: its conditional wherever that is possible, or the network.
 
     Attributes
@@ -31,7 +35,7 @@ class Modes:
 
 
 def conditional_config(
-    extrinsic: Extrinsic, duration: float, modes: Modes, response: tuple[float, float] | None
+    extrinsic: Extrinsic, duration: float, drawn_by: DrawnBy, response: tuple[float, float] | None
 ) -> ConditionalConfig:
     """Phase, distance, inclination, time and sky as far as asked for and possible.
 
@@ -41,7 +45,7 @@ def conditional_config(
         Knows prior, detectors and symmetries.
     duration
         Of the data, in seconds.
-    modes
+    drawn_by
         What is asked for.
     response
         Antenna response of the only detector, where distance and inclination act through one number.
@@ -50,10 +54,10 @@ def conditional_config(
     orders = symmetries.phase_orders
     order = symmetries.phase_order or next(iter(orders), 0)
     known = PHASE not in transform.keys
-    if modes.phase != "conditional" or (not known and conditional_obstacle(transform, order) is not None):
+    if drawn_by.phase != "conditional" or (not known and conditional_obstacle(transform, order) is not None):
         return ConditionalConfig()
     independent = transform.independent_keys()
-    with_time = modes.time == "conditional" and _time_is_free(extrinsic, duration, independent)
+    with_time = drawn_by.time == "conditional" and _time_is_free(extrinsic, duration, independent)
     if orders and not with_time and not known:
         # Several modes are drawn beside places and times, or not at all.
         return ConditionalConfig()
@@ -63,12 +67,12 @@ def conditional_config(
     # With one detector distance and inclination go together.
     amplitude = (DISTANCE,) if response is None else (DISTANCE, INCLINATION)
     free = symmetries.distance and DISTANCE in independent and all(resolved(transform, key) for key in amplitude)
-    if modes.distance == "conditional" and free:
+    if drawn_by.distance == "conditional" and free:
         keys += amplitude
         ratio = 0j if response is None else symmetries.cross_ratio
     if with_time:
         keys.append(TIME)
-        if modes.sky == "conditional" and response is None:
+        if drawn_by.sky == "conditional" and response is None:
             acts = (*symmetries.inert, *((INCLINATION,) if symmetries.inclination else ()))
             keys += [key for key in (INCLINATION, PSI, RA, DEC) if key in acts and key in independent]
     while {*transform.keys} <= {*keys}:
@@ -103,3 +107,10 @@ def _time_is_free(extrinsic: Extrinsic, duration: float, independent: tuple[str,
         return False
     prior = extrinsic.transform.priors[TIME]
     return bool(prior.maximum - prior.minimum < duration)
+
+
+def conditional_of(config: ConditionalConfig, transform: PriorTransform) -> Conditional:
+    """What draws the conditional parameters of ``config``."""
+    if config.phase_orders:
+        return HarmonicsConditional(config, transform)
+    return (CoherentConditional if config.coherent else ExactConditional)(config, transform)

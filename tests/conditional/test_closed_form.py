@@ -11,7 +11,8 @@ from scipy.special import i0e, logsumexp
 from scipy.stats import kstest
 
 from bilby_flowpe.conditional.amplitudes import averaged_over_phase
-from bilby_flowpe.conditional.base import ConditionalConfig, ExactConditional
+from bilby_flowpe.conditional.base import ConditionalConfig
+from bilby_flowpe.conditional.closed_form import ExactConditional
 from bilby_flowpe.errors import ContractError
 from bilby_flowpe.priors import PriorTransform
 from bilby_flowpe.waves.inner_products import InnerProducts
@@ -86,8 +87,8 @@ def test_weights_are_the_average_over_the_prior(case: str, signal: str) -> None:
     products = np.array([kappa * np.cos(0.7), kappa * np.sin(0.7), norm])
     # As many draws as leave less error in our average than in the one over the prior.
     draws = exact.draw(np.tile(products, (10_000, 1)), np.random.default_rng(1))
-    average = logsumexp(draws.log_ratio) - np.log(10_000)
-    error = np.std(np.exp(draws.log_ratio - average)) / 100
+    average = logsumexp(draws.log_weight) - np.log(10_000)
+    error = np.std(np.exp(draws.log_weight - average)) / 100
     log_likelihood = toy_log_likelihood(config, exact, products, prior)
     brute = logsumexp(log_likelihood) - np.log(1e6)
     spread = np.std(np.exp(log_likelihood - brute)) / 1000
@@ -107,8 +108,8 @@ def test_a_prior_that_pulls_away_from_the_likelihood(case: str, width: float) ->
     norm = 900.0
     products = np.array([norm * exact.reference["luminosity_distance"] / 500, 0.0, norm])
     draws = exact.draw(np.tile(products, (5000, 1)), np.random.default_rng(1))
-    average = logsumexp(draws.log_ratio) - np.log(5000)
-    weights = np.exp(draws.log_ratio - average)
+    average = logsumexp(draws.log_weight) - np.log(5000)
+    weights = np.exp(draws.log_weight - average)
     # By quadrature, in the distance itself.
     grid = np.linspace(300, 1500, 200_001)
     scale = exact.reference["luminosity_distance"] / grid
@@ -151,7 +152,7 @@ def test_draws_follow_the_conditional() -> None:
         return lambda x: np.interp(x, grid, np.cumsum(density) / density.sum())
 
     draws = exact.draw(np.tile(products, (20_000, 1)), np.random.default_rng(4))
-    assert np.ptp(draws.log_ratio) < 0.02
+    assert np.ptp(draws.log_weight) < 0.02
     assert kstest(draws.parameters["luminosity_distance"], cdf(products[2])).pvalue > 1e-3
     assert kstest(draws.parameters["luminosity_distance"], cdf(1.05 * products[2])).pvalue < 1e-3
 
@@ -181,7 +182,7 @@ def test_priors_of_any_shape() -> None:
     draws = exact.draw(np.tile(products, (20_000, 1)), np.random.default_rng(6))
     prior = transform.sample(1_000_000, np.random.default_rng(7))
     brute = logsumexp(toy_log_likelihood(WITH_DISTANCE, exact, products, prior)) - np.log(1e6)
-    assert logsumexp(draws.log_ratio) - np.log(20_000) == pytest.approx(brute, abs=0.02)
+    assert logsumexp(draws.log_weight) - np.log(20_000) == pytest.approx(brute, abs=0.02)
     assert draws.parameters["luminosity_distance"].max() <= 2000
 
 
@@ -200,8 +201,8 @@ def test_inclinations_of_any_prior(inclination) -> None:
     log_likelihood = toy_log_likelihood(config, exact, products, prior)
     brute = logsumexp(log_likelihood) - np.log(1e6)
     spread = np.std(np.exp(log_likelihood - brute)) / 1000
-    average = logsumexp(draws.log_ratio) - np.log(20_000)
-    error = np.std(np.exp(draws.log_ratio - average)) / 20_000**0.5
+    average = logsumexp(draws.log_weight) - np.log(20_000)
+    error = np.std(np.exp(draws.log_weight - average)) / 20_000**0.5
     assert average == pytest.approx(brute, abs=5 * np.hypot(error, spread))
     assert np.all(np.isfinite(transform.log_prob({**draws.parameters, "mass": np.full(20_000, 0.5)})))
 
@@ -267,10 +268,10 @@ def test_a_share_of_the_prior_leaves_the_average(products: tuple[float, float, f
     plain = exact.draw(rows, np.random.default_rng(1))
     defended = exact.defended(0.3).draw(rows, np.random.default_rng(2))
     # And what it was made of stays as it is.
-    np.testing.assert_array_equal(exact.draw(rows, np.random.default_rng(1)).log_ratio, plain.log_ratio)
+    np.testing.assert_array_equal(exact.draw(rows, np.random.default_rng(1)).log_weight, plain.log_weight)
     expected = float(exact.log_marginal(rows[:1])[0])
     for drawn in (plain, defended):
-        assert logsumexp(drawn.log_ratio) - np.log(6000) == pytest.approx(expected, abs=0.05)
+        assert logsumexp(drawn.log_weight) - np.log(6000) == pytest.approx(expected, abs=0.05)
     distances = [drawn.parameters["luminosity_distance"] for drawn in (plain, defended)]
     assert np.ptp(distances[1]) > 0.95 * (3000 - 500)
     if products[0] > 100:

@@ -29,7 +29,7 @@ from ..waves.harmonics import POLARISATIONS, harmonics
 from ..waves.waveforms import waveform
 from .amplitudes import Amplitudes, KnownAmplitude, amplitudes_of, at_phase
 from .averaged import AveragedLikelihood
-from .base import Conditional, ConditionalConfig, ConditionalDraws, ExactConditional
+from .base import ConditionalConfig, ConditionalDraws
 from .candidates import Candidates
 from .coherent import CoherentConditional, CoherentDraw
 from .phase import conditional_obstacle
@@ -40,7 +40,7 @@ _TEMPER = 0.7  # power of the loudest mode's weights by which they are chosen
 _PHASES, _FINE_PHASES = 128, 1025
 
 
-class ModesConditional(CoherentConditional):
+class HarmonicsConditional(CoherentConditional):
     """Draws all of an event's parameters that do not shape its wave, of a wave of several modes.
 
     Parameters
@@ -65,7 +65,7 @@ class ModesConditional(CoherentConditional):
         distance = tuple(key for key in config.keys if key == DISTANCE)
         self._amplitudes = amplitudes_of(distance, transform, log_likelihood=at_phase)
 
-    def defended(self, share: float) -> ModesConditional:
+    def defended(self, share: float) -> HarmonicsConditional:
         """Return one that draws a share of the distances from their prior."""
         other = copy.copy(self)
         other._amplitudes = self._amplitudes.defended(share)
@@ -73,7 +73,7 @@ class ModesConditional(CoherentConditional):
 
     def task(self, likelihood: GravitationalWaveTransient) -> Task:
         """What draws for one row, of those that :meth:`task_rows` gives."""
-        return ModesDraw(
+        return HarmonicsDraw(
             likelihood, self._priors, self._log_scale, self.averaged, self.config.phase_orders, self._amplitudes
         )
 
@@ -87,11 +87,11 @@ class ModesConditional(CoherentConditional):
         return ConditionalDraws(
             parameters={key: parameters[key] for key in self.keys},
             log_likelihood_ratio=log_likelihood,
-            log_ratio=log_ratio + log_likelihood + products[:, 2],
+            log_weight=log_ratio + log_likelihood + products[:, 2],
         )
 
 
-class ModesDraw(CoherentDraw):
+class HarmonicsDraw(CoherentDraw):
     """Task: ``[inner product, norm, log weight, phase, *parameters]`` at the phase drawn; picklable.
 
     Parameters
@@ -176,10 +176,3 @@ class ModesDraw(CoherentDraw):
         waves = waveform(self._likelihood.waveform_generator, {**row, PHASE: phase})
         products = None if waves is None else self.products.of(waves, {**row, **drawn})
         return None if products is None else (float(products[0]), float(products[2]))
-
-
-def conditional_of(config: ConditionalConfig, transform: PriorTransform) -> Conditional:
-    """What draws the conditional parameters of ``config``."""
-    if config.phase_orders:
-        return ModesConditional(config, transform)
-    return (CoherentConditional if config.coherent else ExactConditional)(config, transform)
