@@ -31,6 +31,9 @@ if "PYTEST_XDIST_WORKER" in os.environ:
     # One process for each core: more threads would only wait for each other. NumPy and torch read this when they are imported.
     os.environ["OMP_NUM_THREADS"] = "1"
 
+WHOLE_RUNS = {"integration", "upstream"}
+"""Folders of tests that are whole runs."""
+
 TRAINED = {"trained_5d", "trained_network_5d", "measured_briefly"}
 """Fixtures whose tests train a network, or use one that is trained for them."""
 
@@ -39,7 +42,7 @@ TRAINED = {"trained_5d", "trained_network_5d", "measured_briefly"}
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark as ``training`` what is a whole run by its folder, or asks for a trained model."""
     for item in items:
-        if item.path.parent.name == "integration" or TRAINED & set(getattr(item, "fixturenames", ())):
+        if item.path.parent.name in WHOLE_RUNS or TRAINED & set(getattr(item, "fixturenames", ())):
             item.add_marker("training")
 
 

@@ -177,6 +177,7 @@ class TestSimulate:
         assert main([*words, "--overwrite"]) == 0
 
 
+@pytest.mark.training
 class TestModels:
     def test_listed_shown_measured(self, trained, trained_5d, model_cache, tmp_path, monkeypatch, capsys):
         monkeypatch.setenv("BILBY_FLOWPE_CACHE", str(model_cache))

@@ -178,6 +178,7 @@ class Odd(bilby.core.likelihood.Likelihood):
         return self.values[int(parameters["a"] * 1e6) % len(self.values)]
 
 
+@pytest.mark.training
 @settings(FIXED, max_examples=10)
 @given(
     st.lists(

@@ -146,6 +146,7 @@ def test_what_is_no_number_never_passes(null: Null) -> None:
     assert judge(good(), findings=Findings(surprise=surprise)).grade == "check"
 
 
+@pytest.mark.training
 def test_poor_draws_are_no_surprise_about_the_data(problem_5d) -> None:
     """A single draw far from the posterior: a template fits the data as well as any signal does."""
     likelihood, priors = problem_5d

@@ -36,6 +36,7 @@ def written(folder: Path, label: str, seed: int, **changes) -> Path:
     return folder / f"{label}_result.json"
 
 
+@pytest.mark.training
 def test_two_files(tmp_path: Path, capsys) -> None:
     files = [written(tmp_path, label, seed) for seed, label in enumerate(("flowpe", "dynesty"))]
     outdir = tmp_path / "out"

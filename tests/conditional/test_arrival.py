@@ -63,6 +63,7 @@ def thousand(case) -> tuple[list[dict], np.ndarray]:
     return wanted, np.array([task(row) for row in wanted])
 
 
+@pytest.mark.training
 def test_weights_are_even_and_average_to_the_marginal(case, thousand) -> None:
     likelihood, exact = case
     wanted, products = thousand
@@ -80,6 +81,7 @@ def test_weights_are_even_and_average_to_the_marginal(case, thousand) -> None:
     assert exact.log_average(likelihood, wanted[0]) == pytest.approx(brute, abs=5e-3)
 
 
+@pytest.mark.training
 def test_draws_follow_the_data(case, thousand) -> None:
     likelihood, exact = case
     wanted, products = thousand
@@ -95,9 +97,10 @@ def test_draws_follow_the_data(case, thousand) -> None:
     assert kstest(times + 0.3 * np.std(times), lambda x: np.interp(x, fine, cumulative)).pvalue < 1e-3
 
 
-def test_likelihood_of_a_draw_is_the_users_own(case, thousand) -> None:
+def test_likelihood_of_a_draw_is_the_users_own(case) -> None:
     likelihood, exact = case
-    draws = exact.draw(thousand[1][:20], np.random.default_rng(4))
+    task = exact.task(likelihood)
+    draws = exact.draw(np.array([task(row) for row in rows(likelihood, exact, 20)]), np.random.default_rng(4))
     for index in range(20):
         drawn = {key: float(column[index]) for key, column in draws.parameters.items()}
         own = likelihood.log_likelihood_ratio({**likelihood.injection_parameters, **drawn})
@@ -118,6 +121,7 @@ def test_quiet_signals(problem_5d, transform_5d, quiet: float) -> None:
     assert spread == pytest.approx(0.2 / 12**0.5, rel=0.1) if quiet == 1000 else spread < 0.05
 
 
+@pytest.mark.training
 def test_any_prior_of_the_time(problem_5d) -> None:
     """A narrow one beside the signal, and one with a shape; both integrate to what a grid gives."""
     likelihood, priors = problem_5d
@@ -163,6 +167,7 @@ class Delayed(GravitationalWaveTransient):
         return super().calculate_snrs(waveform_polarizations, interferometer, return_array, parameters=later)
 
 
+@pytest.mark.training
 def test_inner_products_of_the_users_own(problem_5d, transform_5d) -> None:
     """Times are proposed by Bilby's inner products, and weighed by those of the likelihood at hand."""
     delayed = Delayed(problem_5d[0].interferometers, problem_5d[0].waveform_generator)

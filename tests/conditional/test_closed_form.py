@@ -76,7 +76,9 @@ def million() -> tuple[PriorTransform, dict[str, np.ndarray]]:
 
 
 @pytest.mark.parametrize("signal", SIGNALS)
-@pytest.mark.parametrize("case", CASES)
+@pytest.mark.parametrize(
+    "case", [pytest.param(case, marks=pytest.mark.training if "inclination" in case else ()) for case in CASES]
+)
 def test_weights_are_the_average_over_the_prior(case: str, signal: str) -> None:
     """Mean of exp(log_ratio) is the likelihood averaged over the prior, by brute force on 1e6 draws from it."""
     config, (kappa, norm) = CASES[case], SIGNALS[signal]
@@ -170,6 +172,7 @@ def test_the_users_own_likelihood(problem: str, config: ConditionalConfig, reque
         assert draws.log_likelihood_ratio[index] == pytest.approx(own, rel=1e-5, abs=1e-4)
 
 
+@pytest.mark.training
 def test_priors_of_any_shape() -> None:
     """Another prior of the distance than any trained with enters exactly."""
     priors = toy_priors(luminosity_distance=TruncatedGaussian(1500, 100, 800, 2000))
@@ -183,6 +186,7 @@ def test_priors_of_any_shape() -> None:
     assert draws.parameters["luminosity_distance"].max() <= 2000
 
 
+@pytest.mark.training
 @pytest.mark.parametrize(
     "inclination", [Sine(0.3, 1.2), Sine(1.2, 2.9), Uniform(0.5, 2.5)], ids=["near", "both", "flat"]
 )

@@ -116,6 +116,7 @@ def test_weights_average_to_the_sum_over_the_prior(make_problem_hl, name: str, n
         )
 
 
+@pytest.mark.training
 def test_another_turn_of_the_right_ascension_is_the_same_posterior(make_problem_hl) -> None:
     likelihood, transform = case(make_problem_hl)
     likelihood.injection_parameters["ra"] -= 2 * np.pi
@@ -140,6 +141,7 @@ def test_likelihood_of_a_draw_is_the_users_own(problem_hl, transform_hl, config:
         assert drawn.log_likelihood_ratio[index] == pytest.approx(own, rel=1e-6, abs=1e-5)
 
 
+@pytest.mark.training
 @pytest.mark.parametrize("config", [ALL, PHASE_KNOWN], ids=["all", "phase known"])
 def test_loud_signals_are_drawn_well(problem_hl, transform_hl, config: ConditionalConfig) -> None:
     """At the true masses and spins of a loud source nearly every draw counts, of a known phase every other."""
@@ -154,6 +156,7 @@ def test_loud_signals_are_drawn_well(problem_hl, transform_hl, config: Condition
     assert average == pytest.approx(logsumexp(drawn.log_weight) - np.log(200), abs=0.2)
 
 
+@pytest.mark.training
 def test_coarse_choices_cost_efficiency_and_no_exactness(problem_hl, transform_hl, monkeypatch) -> None:
     """A table that is wrong by a nat here and there leaves the average where it was."""
     likelihood, _ = problem_hl
@@ -169,6 +172,7 @@ def test_coarse_choices_cost_efficiency_and_no_exactness(problem_hl, transform_h
     assert average == pytest.approx(expected, abs=4 * np.std(weights) / 20 + 0.05)
 
 
+@pytest.mark.training
 def test_few_angles_are_uneven_and_right_on_average(problem_hl, transform_hl, monkeypatch) -> None:
     likelihood, _ = problem_hl
     good = CoherentConditional(ALL, transform_hl)

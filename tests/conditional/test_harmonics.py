@@ -102,6 +102,7 @@ def test_loud_waves_are_drawn_well_and_their_likelihood_is_the_users(make) -> No
     assert average == pytest.approx(logsumexp(drawn.log_weight) - np.log(80), abs=0.4)
 
 
+@pytest.mark.training
 def test_the_loudest_mode_alone_would_not_do(make, monkeypatch: pytest.MonkeyPatch) -> None:
     """Without the other modes in the choice of the phase, weights are as uneven as the modes are loud."""
     case = make(900.0)

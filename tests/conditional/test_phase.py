@@ -50,6 +50,7 @@ def rows(request: pytest.FixtureRequest) -> tuple[GravitationalWaveTransient, li
     return likelihood, [dict(likelihood.injection_parameters), *drawn]
 
 
+@pytest.mark.training
 def test_marginal_likelihood_is_the_mean_over_phases_and_the_density_von_mises(rows):
     likelihood, parameters = rows
     products = np.stack([InnerProducts(likelihood)(row) for row in parameters])
@@ -75,6 +76,7 @@ def test_likelihood_of_a_draw_is_the_users_own(rows):
         assert value == pytest.approx(own, rel=1e-8, abs=1e-8)
 
 
+@pytest.mark.training
 def test_draws_follow_the_likelihood(rows):
     likelihood, parameters = rows
     fine = np.arange(1024) * 2 * np.pi / 1024

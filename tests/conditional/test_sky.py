@@ -70,6 +70,7 @@ def distances(weights: np.ndarray, ra: np.ndarray, dec: np.ndarray, time: np.nda
     ]
 
 
+@pytest.mark.training
 @pytest.mark.parametrize("height", [0.0, 4.0])
 @pytest.mark.parametrize("count", NAMES)
 def test_weighted_candidates_are_the_prior(count: int, height: float) -> None:
@@ -77,6 +78,7 @@ def test_weighted_candidates_are_the_prior(count: int, height: float) -> None:
     assert max(distances(np.exp(log_ratio), *columns)) < 4
 
 
+@pytest.mark.training
 @pytest.mark.parametrize("count", [2, 3])
 def test_a_density_without_its_jacobian_is_not(count: int) -> None:
     log_ratio, ra, dec, time = drawn(count, 4.0)
@@ -120,6 +122,7 @@ def test_known_places_are_kept_and_narrow_priors_drawn() -> None:
     assert np.all((around.ra > 1.1) & (around.ra < 1.3))
 
 
+@pytest.mark.training
 @pytest.mark.parametrize("low", [-np.pi, np.pi, 0.3])
 def test_other_turns_of_the_right_ascension(low: float) -> None:
     """Whichever interval of a turn the prior names, all of it is reached."""

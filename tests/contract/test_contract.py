@@ -556,6 +556,7 @@ DAY = 86_164.0905
 """Seconds of a turn of the Earth."""
 
 
+@pytest.mark.training
 @pytest.mark.parametrize("turn", [0.25, 0.75, 100.4, -3.3])
 def test_another_sidereal_time_turns_the_sky(turn: float) -> None:
     match = searched().match(searched(turn * DAY))
@@ -566,6 +567,7 @@ def test_another_sidereal_time_turns_the_sky(turn: float) -> None:
     assert back.sidereal_shift == pytest.approx(-match.sidereal_shift, abs=1e-9)
 
 
+@pytest.mark.training
 def test_the_same_sidereal_time_turns_nothing() -> None:
     assert searched().match(searched()) == Match()
     assert searched().match(searched(0.05)) == Match()  # of the signal's time alone

@@ -100,6 +100,7 @@ def test_priors_of_a_contract(name: str, request: pytest.FixtureRequest) -> None
     assert bool(left_out) == (name != "hl")
 
 
+@pytest.mark.training
 @pytest.mark.parametrize(
     "priors",
     [

@@ -25,6 +25,7 @@ def by_quadrature(problem: SolvedProblem) -> float:
     return float(logsumexp(values) - np.log(len(values)))
 
 
+@pytest.mark.training
 @pytest.mark.parametrize("name", PROBLEMS)
 def test_closed_form_is_the_integral(name: str) -> None:
     problem = PROBLEMS[name](seed=3)

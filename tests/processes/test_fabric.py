@@ -81,6 +81,7 @@ def test_shards_that_cannot_be_shared() -> None:
         trained("maf", Path(), Three())
 
 
+@pytest.mark.training
 def test_alone_in_fabric() -> None:
     from bilby_flowpe.processes.fabric import FabricTeam
 
@@ -90,6 +91,7 @@ def test_alone_in_fabric() -> None:
     assert team.broadcast("x") == "x"
 
 
+@pytest.mark.training
 def test_an_accelerator_that_is_not_there() -> None:
     from bilby_flowpe.processes.fabric import FabricTeam
 

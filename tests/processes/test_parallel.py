@@ -84,6 +84,7 @@ def test_each_keeps_the_order(npool: int) -> None:
     assert list(each(doubled, range(9), npool)) == list(range(0, 18, 2))
 
 
+@pytest.mark.training
 def test_a_signal_that_comes_while_workers_are_forked_is_not_lost(tmp_path: Path) -> None:
     """What a handler raises in the middle of a fork Python drops: the signal has to wait."""
     script = tmp_path / "script.py"

@@ -143,6 +143,7 @@ def test_a_better_encoder_has_the_lower_variance() -> None:
     assert second["good"] == pytest.approx(np.trapezoid(target**2 / q, x), rel=1e-6)
 
 
+@pytest.mark.training
 def test_an_encoder_of_infinite_variance_gets_a_bad_verdict() -> None:
     mean, slope, spread = Pairs((0, 0, 1)).exact_encoder()
     chart = Pairs((mean, slope, 2.5 * spread))
@@ -152,6 +153,7 @@ def test_an_encoder_of_infinite_variance_gets_a_bad_verdict() -> None:
     assert "reliable" not in grades
 
 
+@pytest.mark.training
 @pytest.mark.parametrize("name", encoders())
 def test_the_defensive_mixture_of_pairs_is_unbiased(name: str) -> None:
     """Its prior draws x from the prior and z from the encoder."""

@@ -87,6 +87,7 @@ def test_numbers_of_the_parts_are_their_shares_on_average(transform: PriorTransf
         np.testing.assert_allclose(counts.mean(axis=0), expected, atol=5 * 0.5 / 4000**0.5)
 
 
+@pytest.mark.training
 def test_evidence_of_an_exact_flow_does_not_scatter_with_the_number_of_prior_draws(transform: PriorTransform) -> None:
     """A dozen draws without weight among thousands of equal ones: what it scattered by, and its error with it."""
     mixture = defensive(Shift(), transform, Shares(0.005, 0.002))

@@ -64,7 +64,8 @@ def network(trained_network_5d: Trained, problem_5d: tuple) -> Weigher:
     return Weigher(trained_network_5d[1], problem_5d, 600)
 
 
-@pytest.fixture(params=["conditional", "network"])
+# Asked for by name, so that what needs a trained model is not seen by its fixtures.
+@pytest.fixture(params=[pytest.param(name, marks=pytest.mark.training) for name in ("conditional", "network")])
 def either(request: pytest.FixtureRequest) -> Weigher:
     return request.getfixturevalue(request.param)
 

@@ -16,6 +16,8 @@ from bilby_flowpe.representation import AmortisedRepresentation, RepresentationC
 from bilby_flowpe.simulation import AmortisedBank, SimulationConfig
 from bilby_flowpe.simulation.noise_family import NoiseFamily, read_curves
 
+pytestmark = pytest.mark.training  # features are fitted to data of many noise curves
+
 CONFIG = SimulationConfig(n_waveforms=200, psd="amortised")
 FREQUENCIES = np.arange(20.0, 500.0, 0.25)
 

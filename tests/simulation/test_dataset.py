@@ -18,6 +18,8 @@ from bilby_flowpe.simulation import SignalBank, SimulationConfig
 from bilby_flowpe.simulation.dataset import read_header
 from bilby_flowpe.waves.grid import Grid
 
+pytestmark = pytest.mark.training  # waveforms of four problems, made and read again
+
 SIZE = 60
 
 

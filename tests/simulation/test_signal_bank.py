@@ -229,6 +229,7 @@ def test_four_seconds_are_shortened(simulator_hl, simulator_5d):
     assert 0 < earliest < latest < simulator_hl.view.grid.duration
 
 
+@pytest.mark.training
 def test_a_long_signal_keeps_its_beginning(make_problem_hl):
     """Four seconds before the merger, and little after it: what the factorised path stores must be cut there, too."""
     likelihood, priors = make_problem_hl()

@@ -132,6 +132,7 @@ class Shifted(MultivariateGaussianDist):
         self.current_sample["a"] = self.current_sample["a"] + 0.5
 
 
+@pytest.mark.training
 def test_density_and_draws_that_disagree_are_refused() -> None:
     dist = Shifted(["a", "b"], mus=[MEAN], covs=[COVARIANCE])
     with pytest.raises(PriorError, match="other distributions of 'a'"):

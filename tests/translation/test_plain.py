@@ -46,6 +46,7 @@ def test_a_plain_one_is_itself(problem_5d) -> None:
     assert not is_wave(GaussianLikelihood(np.arange(3), np.arange(3), lambda x, a: a * x, sigma=1))
 
 
+@pytest.mark.training
 @pytest.mark.parametrize("kind", APPROXIMATIONS)
 def test_behind_an_approximation(problem_5d, kind: str) -> None:
     likelihood, priors = copy.deepcopy(problem_5d[0]), problem_5d[1]

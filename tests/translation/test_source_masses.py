@@ -67,6 +67,7 @@ def test_density_asked_for_is_normalised_over_the_plain_prior(case) -> None:
     assert abs(np.mean(without) - 1) > 4 * error
 
 
+@pytest.mark.training
 def test_weighted_draws_follow_the_prior_asked_for() -> None:
     priors = BBHPriorDict(dictionary=dict(FORMS["chirp mass"]))
     asked = PriorTransform(priors)

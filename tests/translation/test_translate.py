@@ -265,6 +265,7 @@ def test_plain_problems_are_left_alone(problem_5d: Problem) -> None:
     assert translated(gaussian, PriorDict({"a": Uniform(0, 1)})).is_asked
 
 
+@pytest.mark.training
 def test_sky_of_two_detectors(problem_hl: Problem) -> None:
     given, priors = problem_hl
     asked = GravitationalWaveTransient(

@@ -30,6 +30,7 @@ def result(seed: int, shift: float = 0.0, log_evidence: float = -3.0, statistics
     return made
 
 
+@pytest.mark.training
 def test_equal_posteriors_are_within_their_floor_and_others_are_not() -> None:
     referee = result(1)
     same = compare_results(result(2), referee, np.random.default_rng(0))
@@ -40,6 +41,7 @@ def test_equal_posteriors_are_within_their_floor_and_others_are_not() -> None:
         assert other["marginals"][key]["jsd"] > 3 * other["marginals"][key]["floor_90"]
 
 
+@pytest.mark.training
 def test_the_joint_posteriors_are_compared_both_ways() -> None:
     same = compare_results(result(2), result(1), np.random.default_rng(0))["joint"]
     other = compare_results(result(2, shift=0.3), result(1), np.random.default_rng(0))["joint"]
@@ -48,6 +50,7 @@ def test_the_joint_posteriors_are_compared_both_ways() -> None:
         assert other[way]["kl"] > 2 * other[way]["null_95"]
 
 
+@pytest.mark.training
 def test_angles_are_known_by_their_priors() -> None:
     """Posteriors on both sides of the cut of a circle are as close as they would be elsewhere."""
     made = []

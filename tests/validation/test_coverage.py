@@ -119,6 +119,7 @@ def test_likelihoods_without_a_noise_likelihood(tmp_path: Path) -> None:
     assert measured.table["flow alone"][0] > 0.05
 
 
+@pytest.mark.training
 def test_seed_decides_the_events(problem_5d) -> None:
     model = find_model("green2020-5d-maf")
     other = CoverageConfig(samples=500, effective=50, evaluations=700, seed=4)

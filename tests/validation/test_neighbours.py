@@ -74,6 +74,7 @@ def test_units_and_mixtures_of_parameters_do_not_matter() -> None:
 # The null ------------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.training
 def test_equal_distributions_are_within_the_null_as_often_as_they_should() -> None:
     """Of 40 figures each outside the 90% interval with probability 0.1; and p-values are no smaller than their own."""
     outside, p_values = 0, []
@@ -126,6 +127,7 @@ WRONG = {
 }
 
 
+@pytest.mark.training
 @pytest.mark.parametrize("how", WRONG)
 def test_wrong_on_purpose_exceeds_the_null(how: str) -> None:
     """Each of these errors in five correlated dimensions is seen by one direction at least, at 4000 samples."""

@@ -180,6 +180,7 @@ def test_the_sky_as_detectors_see_it_is_the_same_sky(make_problem_hl, tmp_path: 
         assert densities[1] - densities[0] == pytest.approx(np.log(np.sin(other["zenith"]) / np.cos(one["dec"])))
 
 
+@pytest.mark.training
 def test_a_sky_that_is_not_whole_is_sampled_as_it_is_asked_for(problem_8d, make_problem_hl, tmp_path: Path) -> None:
     likelihood, priors = make_problem_hl()
     priors["dec"] = Uniform(-0.5, 0.5)

@@ -16,6 +16,8 @@ from bilby_flowpe.errors import DataError
 from bilby_flowpe.validation.page import Page
 from bilby_flowpe.validation.report import report_model, report_result
 
+pytestmark = pytest.mark.training  # pages on whole results, with their pictures
+
 MODEL = "green2020-5d-maf"
 
 
@@ -59,7 +61,6 @@ def run(problem_5d, tmp_path_factory) -> Path:
     return outdir / "event_result.json"
 
 
-@pytest.mark.training
 def test_page_on_a_result(run: Path) -> None:
     page = report_result(run)
     assert page == run.with_name("event_report.html")
@@ -79,7 +80,6 @@ def test_page_on_a_result(run: Path) -> None:
     assert 'name="viewport"' in text
 
 
-@pytest.mark.training
 def test_the_same_result_as_a_referee(run: Path, tmp_path: Path) -> None:
     other = json.loads(run.read_text())
     other["sampler"], other["label"] = "dynesty", "other"
@@ -181,7 +181,6 @@ def test_results_that_lack_something_are_refused(run: Path, tmp_path: Path, chan
     assert "cannot be read" in capsys.readouterr().err
 
 
-@pytest.mark.training
 def test_whitened_data_that_are_none(run: Path, tmp_path: Path) -> None:
     path = changed(run, tmp_path)
     (tmp_path / "flowpe_event").mkdir()
