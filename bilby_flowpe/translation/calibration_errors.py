@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 from bilby.core.prior import Constraint, DeltaFunction, DiscreteValues, Prior, PriorDict, SlabSpikePrior
 
 from ..errors import PriorError
-from ..kinds.recognise import is_calibrated
 from ..prior_natures import nature_of
 from ..priors import Parameters
 
@@ -48,26 +46,27 @@ class CalibrationErrors:
         return log_prior
 
     @classmethod
-    def taken_from(cls, priors: PriorDict, likelihood: Any) -> CalibrationErrors:
+    def taken_from(cls, priors: PriorDict, keys: Sequence[str]) -> CalibrationErrors:
         """Take the priors of the calibration out of a dictionary of priors, fixed ones included.
+
+        Parameters
+        ----------
+        priors
+            Changed in place.
+        keys
+            Parameters of the calibration.
 
         Raises
         ------
         PriorError
             If an error is tied to another parameter, or its prior has no width.
         """
-        taken = {key: priors.pop(key) for key in calibration_keys(likelihood, priors)}
+        taken = {key: priors.pop(key) for key in keys}
         searched = {key: prior for key, prior in taken.items() if not isinstance(prior, DeltaFunction)}
         for key, prior in searched.items():
             if isinstance(prior, Constraint) or getattr(prior, "required_variables", None) or hasattr(prior, "dist"):
                 raise PriorError(f"priors[{key!r}]={prior!r}: give a calibration parameter a prior of its own")
         return cls(searched, {key: _log_scale_of(key, prior) for key, prior in searched.items()})
-
-
-def calibration_keys(likelihood: Any, priors: PriorDict) -> Sequence[str]:
-    """Parameters of the calibration of a gravitational-wave likelihood."""
-    prefixes = tuple(ifo.calibration_model.prefix for ifo in likelihood.interferometers if is_calibrated(ifo))
-    return [key for key in priors if prefixes and key.startswith(prefixes)]
 
 
 def _log_scale_of(key: str, prior: Prior) -> float:

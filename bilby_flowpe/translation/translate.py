@@ -20,13 +20,11 @@ A gravitational-wave likelihood that has no such form is sampled as it stands, a
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 from bilby.core.likelihood import Likelihood
-from bilby.core.prior import Constraint, DeltaFunction, Prior, PriorDict
+from bilby.core.prior import PriorDict
 from bilby.core.utils import logger
 from bilby.gw.likelihood import GravitationalWaveTransient
 
@@ -38,7 +36,8 @@ from ..prior_checks import idle_constraints
 from ..priors import PriorTransform, copied
 from ..waves.symmetries import TOLERANCE
 from ..waves.waveforms import polarisations
-from .calibration_errors import CalibrationErrors, calibration_keys
+from .asked import Asked
+from .calibration_errors import CalibrationErrors
 from .covers import Covers, has_joint
 from .forms import Form, Forms
 from .frames import Frame, needs_frame
@@ -59,47 +58,48 @@ def translated(likelihood: Likelihood, priors: PriorDict) -> Translated:
     PriorError
         If the priors cannot be drawn from, whatever the likelihood is.
     """
-    found = _translated(likelihood, priors)
+    found = _translated(Asked(likelihood, priors))
     _tell(found.problem.prior)
     return found
 
 
-def _translated(likelihood: Likelihood, priors: PriorDict) -> Translated:
+def _translated(given: Asked) -> Translated:
+    likelihood, priors = given.likelihood, given.priors
     every = quantiles = quantiles_of(priors)
     if not is_wave(likelihood):
-        return _of_any_likelihood(likelihood, priors, every)
-    if every and (calibration := calibration_keys(likelihood, priors)):
+        return _of_any_likelihood(given, every)
+    if every and (calibration := given.calibration_keys):
         # Drawn in a way of its own, unless other quantiles have the likelihood sampled as it stands.
         quantiles = every if quantiles_of(priors, without=calibration) else None
     try:
         same = is_plain(likelihood) and has_plain_values(likelihood) and not (quantiles or has_joint(priors))
         if same and _source_masses(likelihood, priors) is None:
-            return as_it_stands(problem_of(likelihood, priors))
+            return as_it_stands(given.problem())
         # Other forms of a wave are sampled as they are: what stands behind them need not know of quantiles.
         if quantiles and not (is_plain(likelihood) and shapes_the_wave_alone(quantiles)):
-            return _of_any_likelihood(likelihood, priors, quantiles)
-        return _of_a_wave(likelihood, priors, quantiles)
+            return _of_any_likelihood(given, quantiles)
+        return _of_a_wave(given, quantiles)
     except (SimulationError, PriorError) as error:
         # Its value is a function of the parameters all the same.
-        return replace(_of_any_likelihood(likelihood, priors, every), obstacle=str(error))
+        return replace(_of_any_likelihood(given, every), obstacle=str(error))
 
 
-def _of_any_likelihood(likelihood: Likelihood, priors: PriorDict, quantiles: Quantiles | None) -> Translated:
+def _of_any_likelihood(given: Asked, quantiles: Quantiles | None) -> Translated:
     """A likelihood as a function of its parameters; joint priors and quantiles are all that is turned into another form."""
+    likelihood, priors = given.likelihood, given.priors
     if not (quantiles or has_joint(priors)):
-        return as_it_stands(problem_of(likelihood, priors))
+        return as_it_stands(given.problem())
     plain, covers = _covered(copied(priors))
     drawn_with = likelihood
     if quantiles:
         plain = quantiles.replaced(plain)
         drawn_with = OfQuantiles(likelihood, quantiles)
-    keys, fixed = _asked_for(priors)
     return Translated(
         problem=problem_of(drawn_with, _independent(plain, covers)),
         given=likelihood,
         asked=likelihood,
-        keys=keys,
-        fixed=fixed,
+        keys=given.keys,
+        fixed=given.fixed,
         forms=Forms(_present(covers), quantiles),
         raw_reasons=_raw_reasons(covers=covers),
         no_network=_no_network(quantiles),
@@ -107,7 +107,7 @@ def _of_any_likelihood(likelihood: Likelihood, priors: PriorDict, quantiles: Qua
     )
 
 
-def _of_a_wave(likelihood: Any, priors: PriorDict, quantiles: Quantiles | None) -> Translated:
+def _of_a_wave(given: Asked, quantiles: Quantiles | None) -> Translated:
     """A likelihood of gravitational waves, in the form that networks know.
 
     Raises
@@ -117,14 +117,14 @@ def _of_a_wave(likelihood: Any, priors: PriorDict, quantiles: Quantiles | None) 
     PriorError
         If a parameter that is integrated out has no prior with the likelihood, or calibration parameters are tied to others.
     """
-    dropped, jitter = marginalised(likelihood), priors.get(TIME_JITTER)
-    keys, fixed = _asked_for(priors)
-    plain = _with_dropped(priors, likelihood, dropped)
+    likelihood, keys = given.likelihood, given.keys
+    dropped, jitter = marginalised(likelihood), given.priors.get(TIME_JITTER)
+    plain = given.with_dropped(dropped)
     asked, one_time = unmarginalised(likelihood), None
     if needs_one_time(likelihood) and covers_a_step(likelihood, jitter):
         asked = one_time = AtOneTime(unmarginalised(likelihood, but=("time",)), jitter)
         plain[TIME] = one_time.plain_prior()
-    calibration = CalibrationErrors.taken_from(plain, likelihood)
+    calibration = CalibrationErrors.taken_from(plain, given.calibration_keys)
     plain, covers = _covered(plain)
     frame = Frame(likelihood, plain) if needs_frame(likelihood) else None
     if frame:
@@ -143,7 +143,7 @@ def _of_a_wave(likelihood: Any, priors: PriorDict, quantiles: Quantiles | None) 
         given=likelihood,
         asked=asked,
         keys=keys,
-        fixed=fixed,
+        fixed=given.fixed,
         forms=Forms(_present(source, covers, frame), quantiles),
         calibration=calibration,
         corrects=corrects,
@@ -160,16 +160,6 @@ def _of_a_wave(likelihood: Any, priors: PriorDict, quantiles: Quantiles | None) 
     if dropped:
         check_marginalisation(likelihood, translated.problem, jitter)
     return translated
-
-
-def _asked_for(priors: PriorDict) -> tuple[tuple[str, ...], dict[str, float]]:
-    """The search parameters of priors, and the values of fixed ones."""
-    searched = tuple(
-        key
-        for key, prior in priors.items()
-        if isinstance(prior, Prior) and not isinstance(prior, Constraint | DeltaFunction)
-    )
-    return searched, {key: float(prior.peak) for key, prior in priors.items() if isinstance(prior, DeltaFunction)}
 
 
 def _covered(priors: PriorDict) -> tuple[PriorDict, Covers | None]:
@@ -221,22 +211,6 @@ def _source_masses(likelihood: GravitationalWaveTransient, priors: PriorDict) ->
         return None
     problem = problem_of(likelihood, priors)
     return SourceMasses(problem.prior) if can_be_drawn_in_the_detectors_frame(problem) else None
-
-
-def _with_dropped(priors: PriorDict, likelihood: Any, dropped: Sequence[str]) -> PriorDict:
-    """``priors`` with those of the parameters that the likelihood integrates out."""
-    plain = copied(priors)
-    for key in dropped:
-        prior = likelihood.priors.get(key) if likelihood.priors is not None else None
-        if not isinstance(prior, Prior) or isinstance(prior, DeltaFunction):
-            raise PriorError(
-                f"the likelihood is marginalised over {key!r} but keeps no prior of it ({prior!r}): give it the priors when it "
-                "is made"
-            )
-        plain[key] = prior
-    if TIME in dropped:
-        plain.pop(TIME_JITTER, None)
-    return plain
 
 
 def _check_distance(translated: Translated) -> None:
