@@ -28,7 +28,7 @@ from bilby_flowpe.representation import RepresentationConfig
 from bilby_flowpe.sampling.weighing import Target
 from bilby_flowpe.storage.folder import write_description
 from bilby_flowpe.training.build import train_model
-from bilby_flowpe.training.settings import Settings, adapted
+from bilby_flowpe.training.settings import Settings, adapted, kind_of
 from bilby_flowpe.translation.translated import as_it_stands
 from tests.trained import small_settings
 
@@ -305,7 +305,7 @@ def test_a_model_for_many_noise_curves(make_problem_hl: Any, tmp_path: Path) -> 
     folder = new_folder(model.contract, settings, str(tmp_path / "cache"))
     assert folder != new_folder(model.contract, replace(settings, simulation=TINY.simulation), str(tmp_path / "cache"))
     described = json.loads((tmp_path / "model" / "model.json").read_text())
-    assert cache_module._kind(described["settings"]) == adapted(settings, model.contract).kind()
+    assert kind_of(described["settings"]) == adapted(settings, model.contract).kind()
 
 
 def test_noise_curves_where_there_are_none() -> None:
