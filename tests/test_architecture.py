@@ -187,6 +187,7 @@ def test_import_is_light():
     assert run.stdout.split() == []
 
 
+@pytest.mark.training
 @pytest.mark.parametrize(
     ("module", "heavy"), [("sampler", {"torch", "zuko"}), ("run", {"corner", "matplotlib.pyplot"})]
 )

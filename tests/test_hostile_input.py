@@ -61,6 +61,7 @@ def priors(draw: st.DrawFn) -> PriorDict:
     return made
 
 
+@pytest.mark.training
 @FIXED
 @given(priors())
 def test_priors(made: PriorDict) -> None:
@@ -86,6 +87,7 @@ def test_priors(made: PriorDict) -> None:
     assert np.mean(np.isfinite(log_prob)) > 0.99
 
 
+@pytest.mark.training
 @FIXED
 @given(st.dictionaries(st.sampled_from(sorted(FlowPE.default_kwargs)), ODD, min_size=1, max_size=3))
 def test_arguments(changes: dict[str, Any]) -> None:

@@ -85,6 +85,7 @@ def test_efficiency_and_error_match_the_closed_form() -> None:
     assert run.log_evidence_err == pytest.approx(math.sqrt((1 / expected - 1) / n), rel=0.02)
 
 
+@pytest.mark.training
 def test_bias_of_the_log_evidence() -> None:
     """Small batches give too small a ln Z on average, by the figure reported."""
     rng = np.random.default_rng(14)

@@ -58,6 +58,7 @@ def test_history(tmp_path: Path, losses: list[float]) -> None:
     assert is_picture(plot_history(history(losses), tmp_path / "history.png"))
 
 
+@pytest.mark.training
 def test_history_with_latent_variables(tmp_path: Path) -> None:
     terms = {"train_kl": [0.1, 2.0, 4.0], "validation_kl": [0.2, 2.1, 4.1]}
     path = plot_history({**history([3.0, 2.0, 1.0]), **terms}, tmp_path / "history.png")
@@ -87,6 +88,7 @@ def test_comparison_with_some_truths(tmp_path: Path) -> None:
     assert is_picture(plot_comparison({"one": samples(1)}, keys, tmp_path / "some.png", truths={"mass_1": 60.0}))
 
 
+@pytest.mark.training
 def test_every_posterior_is_in_the_picture(tmp_path: Path) -> None:
     tables = {f"number {seed}": samples(seed) for seed in range(len(COLOURS) + 1)}
     for count in (1, 4, len(COLOURS) + 1):
@@ -114,6 +116,7 @@ def test_whitened(tmp_path: Path, problem_5d: tuple) -> None:
     assert is_picture(plot_whitened(bands, tmp_path / "peak.png"))
 
 
+@pytest.mark.training
 def test_pp_has_a_panel_a_title(tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
     panels = {f"model {i}": {"mass_1": rng.random(50), "distance": rng.random(50)} for i in range(3)}

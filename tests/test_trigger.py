@@ -28,6 +28,7 @@ def strains(chirp_mass: float, ratio: float, distance: float) -> dict[str, TimeS
     return made
 
 
+@pytest.mark.training
 @pytest.mark.parametrize(
     ("chirp_mass", "ratio", "distance", "masses"), [(9.0, 0.6, 250.0, (7.5, 12.0)), (40.0, 0.5, 1200.0, (15.0, 150.0))]
 )

@@ -119,6 +119,7 @@ def test_the_loudest_mode_alone_would_not_do(make, monkeypatch: pytest.MonkeyPat
     assert weights.sum() ** 2 / np.sum(weights**2) < 0.3 * len(weights)
 
 
+@pytest.mark.training
 def test_what_is_drawn_is_found_out(make) -> None:
     likelihood, transform = make(900.0)
     extrinsic = Extrinsic(transform, (), find_symmetries(likelihood.waveform_generator, transform))
@@ -131,6 +132,7 @@ def test_what_is_drawn_is_found_out(make) -> None:
     assert conditional_config(extrinsic, duration, DrawnBy(phase="network"), None).keys == ()
 
 
+@pytest.mark.training
 def test_priors_of_the_phase_and_pickles(make) -> None:
     likelihood, transform = make(900.0)
     narrow = PriorTransform(type(transform.priors)({**transform.priors, "phase": Uniform(0, 1)}))

@@ -46,6 +46,7 @@ def test_density_is_that_of_the_draws() -> None:
     assert kstest(u, lambda x: np.interp(x + 0.02, edges, cumulative)).pvalue < 1e-3
 
 
+@pytest.mark.training
 def test_modes_cut_by_edges_are_kept() -> None:
     """No less efficient than normal densities 1.5 times as wide as those fitted to modes and half modes by their moments."""
     size, width = 5000, 1.5

@@ -39,6 +39,7 @@ def pair(dim: int, seed: int, size: int = N) -> tuple[np.ndarray, np.ndarray, fl
 # Closed forms --------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.training
 @pytest.mark.parametrize(("dim", "bias"), [(1, 0.0), (2, 0.0), (5, 0.15)])
 def test_gaussians_have_their_closed_form(dim: int, bias: float) -> None:
     """Within four standard errors of the mean over seeds; in five dimensions the estimator's bias is allowed for."""
