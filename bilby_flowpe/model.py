@@ -17,7 +17,7 @@ from .contract import Contract
 from .contract.restore import restore_priors
 from .errors import ContractError, ModelError
 from .kinds import problem_of
-from .names import TIME
+from .names import DEC, DISTANCE, INCLINATION, PHASE, PSI, RA, TIME
 from .networks import NetworkConfig, build_network
 from .priors import PriorTransform
 from .problem import Problem
@@ -84,17 +84,15 @@ class TrainedPosterior(Trained):
         """Another waveform has to allow what is drawn conditionally."""
         found = find_symmetries(problem.likelihood.waveform_generator, problem.prior)
         coherent, ratio = self.conditional.coherent, complex(*self.conditional.cross_ratio)
-        missing = [
-            key
-            for key, holds in (
-                ("phase", found.phase_order == self.conditional.phase_order),
-                ("phase", found.phase_orders == self.conditional.phase_orders),
-                ("luminosity_distance", found.distance),
-                ("theta_jn", found.inclination and (coherent or found.cross_ratio == ratio)),
-                *((key, key in found.inert) for key in ("geocent_time", "psi", "ra", "dec")),
-            )
-            if key in self.conditional.keys and not holds
-        ]
+        of_phase = (found.phase_order, found.phase_orders)
+        holds = {
+            PHASE: of_phase == (self.conditional.phase_order, self.conditional.phase_orders),
+            DISTANCE: found.distance,
+            INCLINATION: found.inclination and (coherent or found.cross_ratio == ratio),
+            **{key: key in found.inert for key in (TIME, PSI, RA, DEC)},
+        }
+        # Of a key that is not among these it is not known what it rests on.
+        missing = [key for key in self.conditional.keys if not holds.get(key, False)]
         if missing:
             raise ContractError(
                 f"this model draws {list(self.conditional.keys)} from their exact conditional, which this waveform does not "

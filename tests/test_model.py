@@ -337,3 +337,12 @@ def test_another_waveform_without_the_symmetries_is_refused(
     monkeypatch.setattr(model_module, "find_symmetries", lambda *_: replace(found, phase_order=0))
     with pytest.raises(ContractError, match=r"does not allow for \['phase'\]: .*phase='network'"):
         weighed(trained_5d[1], with_waveform(problem_5d[0], "IMRPhenomD"), problem_5d[1], 300)
+
+
+def test_a_parameter_of_which_no_symmetry_is_known_is_refused_with_another_waveform(
+    trained_5d: Trained, problem_5d: tuple
+) -> None:
+    model = trained_5d[1]
+    further = replace(model, conditional=replace(model.conditional, keys=(*model.conditional.keys, "lambda_1")))
+    with pytest.raises(ContractError, match=r"does not allow for \['lambda_1'\]"):
+        further.bind(with_waveform(problem_5d[0], "IMRPhenomD"), PriorTransform(problem_5d[1]))

@@ -1,18 +1,25 @@
 """One inference problem: the user's likelihood and prior, and what the package asks of them.
 
-A :class:`Problem` is made once, by :func:`bilby_flowpe.kinds.problem_of`, which chooses the kind. The rest of the package asks
-the object and never the class of the likelihood.
+A :class:`Problem` is made once, by :func:`bilby_flowpe.kinds.problem_of`, which chooses the kind. The rest of the package
+asks the object. The class of a likelihood is looked at in ``kinds/recognise.py`` alone, for the choice of the kind and for
+``translation/``, which finds the form of a problem before it is made.
 
-How to add a kind of problem:
+A likelihood need not have a kind of its own: with a method ``simulate(parameters, rng)`` and its ``observed_data`` it is one of
+``kinds/own_simulate.py``, and another noise of Bilby's one-dimensional likelihoods is a class in
+``simulation/noise_kinds.py``. How to add a kind of problem:
 
 1. Write one file in ``kinds/`` with a subclass of :class:`Problem` that answers :meth:`Problem.describe`, :meth:`Problem.view`,
-   :meth:`Problem.bank`, :meth:`Problem.inject` and :meth:`Problem.obstacle`. Give :meth:`Problem.residual` and
+   :meth:`Problem.bank`, :meth:`Problem.inject` and :meth:`Problem.obstacle`, and has its ``kind``. The facts of its contract
+   say what sort of data they are of (``"kind"``), in words that models keep. Give :meth:`Problem.residual` and
    :meth:`Problem.farthest_off` only if the data have a power that can be compared with that of noise.
    ``kinds/own_simulate.py`` is the shortest example of a kind that can be simulated.
 2. Put views and banks into ``simulation/``; :mod:`bilby_flowpe.problem.data` says what they must be able to do.
 3. Let ``kinds/choose.py`` recognise the likelihoods that belong to the kind; what is asked of their class goes into
    ``kinds/recognise.py``.
-4. Add an example to ``tests/kinds/test_choose.py``, which asks every kind the same questions.
+4. Add an example to ``tests/kinds/test_choose.py``, which asks every kind the same questions, and the file to
+   ``tests/test_layout.py``.
+
+What is drawn in closed form is that of gravitational waves: another kind says in :meth:`Problem.obstacle` that it has none.
 """
 
 from __future__ import annotations

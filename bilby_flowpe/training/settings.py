@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field, fields, replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,9 @@ from ..simulation.stored import spare_memory
 from .recipe import TrainingConfig
 
 _BYTES = 20  # of a weight in training: itself, its gradient, two moments, its average
+
+
+_CHOICES = tuple(choice.name for choice in fields(DrawnBy))
 
 
 @dataclass(frozen=True)
@@ -63,7 +66,7 @@ class Settings:
     fold_phase: bool = True
 
     def __post_init__(self) -> None:
-        for name in ("phase", "distance", "time", "sky"):
+        for name in _CHOICES:
             if (value := getattr(self, name)) not in ("conditional", "network"):
                 raise ConfigurationError(f"{name}={value!r}: choose 'conditional' or 'network'")
         # Names are looked up here, and not only once the waveforms have been simulated.
@@ -89,7 +92,7 @@ class Settings:
 
     def modes(self) -> DrawnBy:
         """What is to draw which parameters."""
-        return DrawnBy(self.phase, self.distance, self.time, self.sky)
+        return DrawnBy(**{name: getattr(self, name) for name in _CHOICES})
 
     def kind(self) -> dict[str, Any]:
         """The choices that make one model another: those that a model from the cache has to share."""
