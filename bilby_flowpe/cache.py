@@ -18,7 +18,7 @@ from bilby.core.utils import logger
 from safetensors import safe_open
 
 from .contract import Contract, Match
-from .errors import ConfigurationError, ModelError
+from .errors import ConfigurationError, ContractError, ModelError, PriorError
 from .model import SHIPPED, TrainedPosterior
 from .storage.folder import DESCRIPTION, WEIGHTS, reading
 from .training.recipe import TrainingConfig, has_learnt
@@ -159,10 +159,10 @@ def _candidates(cache: str | None) -> Iterator[Path]:
 
 @contextmanager
 def _passing_over(folder: Path) -> Iterator[None]:
-    """Damaged and outdated models are no errors here, but said; errors of another kind are the package's own."""
+    """Damaged and outdated models are no errors here, but told; an error of another kind is a mistake of this package's."""
     try:
         yield
-    except (ModelError, OSError) as error:
+    except (ContractError, ModelError, PriorError, OSError) as error:
         logger.warning(f"Passing over the model in {folder}: {error}")
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-_TINY = 1e-300
+_TINY = 1e-300  # in the place of zero, whose logarithm is none
 
 
 @dataclass(frozen=True)

@@ -33,6 +33,9 @@ class Drawn:
     ----------
     table
         One row a draw: its parameters, ``log_likelihood`` and ``log_prior``. Draws of zero weight may be missing at its end.
+    samples
+        The parameters alone, (N, D), in the order of the result's search parameters: one of them may have the name of another
+        column of the table.
     rows
         Numbers of the rows that the posterior is made of.
     log_weights
@@ -44,15 +47,11 @@ class Drawn:
     """
 
     table: DataFrame
+    samples: np.ndarray
     rows: np.ndarray
     log_weights: np.ndarray | None = None
     summary: WeightSummary | None = None
     log_evidence_err: float = np.nan
-
-    @property
-    def keys(self) -> list[str]:
-        """Parameters of the draws."""
-        return [key for key in self.table if key not in NOT_PARAMETERS]
 
 
 def error_of_evidence(summary: WeightSummary, log_normalisation_err: float) -> float:
@@ -127,7 +126,7 @@ def _fill_draws(result: Result, drawn: Drawn) -> None:
     """Fill in the rows of the posterior, and the weighted draws where there are weights."""
     table = drawn.table
     posterior = table.iloc[drawn.rows]
-    result.samples = np.ascontiguousarray(posterior[drawn.keys].to_numpy())
+    result.samples = drawn.samples[drawn.rows]
     result.log_likelihood_evaluations = posterior["log_likelihood"].to_numpy()
     result.log_prior_evaluations = posterior["log_prior"].to_numpy()
     if drawn.log_weights is None or drawn.summary is None:

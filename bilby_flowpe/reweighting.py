@@ -95,7 +95,8 @@ def reweight(
     findings = Findings(n_posterior=available, nan_share=values.nan_share)
     verdict = _verdict(kept, judge(summary, findings=findings), likelihood is not None)
     table = kept.table.assign(log_likelihood=values.log_likelihood, log_prior=values.log_prior)
-    drawn = Drawn(table, rows, log_weights, summary, error_of_evidence(summary, new.log_normalisation_err))
+    samples = np.ascontiguousarray(table[list(kept.keys)].to_numpy())
+    drawn = Drawn(table, samples, rows, log_weights, summary, error_of_evidence(summary, new.log_normalisation_err))
     other = copy.copy(result)
     other.label = label or f"{result.label}_reweighted"
     if priors is not None:

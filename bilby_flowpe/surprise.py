@@ -135,7 +135,7 @@ class Null:
         found
             Log likelihood ratio found in them, if there was a search.
         residual
-            :func:`residual_of` of its data and the best signal known, if that can be had.
+            :func:`bilby_flowpe.waves.residual.residual_of` of its data and the best signal known, if that can be had.
         """
         scores = {DISTANCE: float(_squared(context[None] - self.location, self.precision)[0])}
         p_values = {DISTANCE: _tail(self.distances, scores[DISTANCE])[1]}

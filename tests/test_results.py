@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
+import bilby
 import numpy as np
 import pytest
+from bilby.core.likelihood import Likelihood
 from bilby.core.prior import PriorDict, Uniform
 from bilby.core.result import Result, ResultList
 from pandas import DataFrame
@@ -72,6 +75,7 @@ def test_bilbys_merging_is_noticed(use_ratio: bool) -> None:
 TABLE = DataFrame(
     {"a": [0.1, 0.2, 0.3], "b": [1.0, 2.0, 3.0], "log_likelihood": [-1.0, -2.0, -np.inf], "log_prior": [0.0, 0.5, 0.0]}
 )
+SAMPLES = TABLE[["a", "b"]].to_numpy()
 LOG_WEIGHTS = np.array([0.0, np.log(3.0), -np.inf, -np.inf])  # the last draw is not kept in the table
 
 
@@ -81,7 +85,7 @@ def filled(drawn: Drawn, verdict: Verdict, **more: Any) -> Result:
 
 def test_weighted_draws_fill_a_result() -> None:
     summary = summarise(LOG_WEIGHTS)
-    drawn = Drawn(TABLE, np.array([1]), LOG_WEIGHTS, summary, log_evidence_err=0.2)
+    drawn = Drawn(TABLE, SAMPLES, np.array([1]), LOG_WEIGHTS, summary, log_evidence_err=0.2)
     result = filled(drawn, Verdict("check", ("few rows",)), edges={}, log_evidence_err=0.2)
     np.testing.assert_array_equal(result.samples, [[0.2, 2.0]])
     np.testing.assert_array_equal(result.log_likelihood_evaluations, [-2.0])
@@ -98,7 +102,7 @@ def test_weighted_draws_fill_a_result() -> None:
 
 
 def test_raw_draws_fill_a_result() -> None:
-    result = filled(Drawn(TABLE, np.array([0, 1])), Verdict("check"))
+    result = filled(Drawn(TABLE, SAMPLES, np.array([0, 1])), Verdict("check"))
     np.testing.assert_array_equal(result.samples, TABLE[["a", "b"]][:2])
     assert np.isnan(result.log_evidence) and np.isnan(result.log_evidence_err)
     with pytest.raises(ValueError, match="no stored nested samples"):
@@ -110,7 +114,7 @@ def test_raw_draws_fill_a_result() -> None:
 
 def test_draws_without_any_weight_fill_an_empty_result() -> None:
     nowhere = np.full(4, -np.inf)
-    drawn = Drawn(TABLE, np.array([], dtype=int), nowhere, summarise(nowhere))
+    drawn = Drawn(TABLE, SAMPLES, np.array([], dtype=int), nowhere, summarise(nowhere))
     result = filled(drawn, Verdict("failed", ("nothing",)))
     assert len(result.nested_samples) == len(result.samples) == 0
     assert result.log_evidence == -np.inf
@@ -122,3 +126,22 @@ def test_the_error_of_an_evidence_has_two_parts() -> None:
     assert error_of_evidence(summary, 3 * summary.log_evidence_err) == pytest.approx(
         summary.log_evidence_err * np.sqrt(10)
     )
+
+
+@pytest.mark.training
+@pytest.mark.parametrize("name", ["weights", "log_likelihood", "log_prior"])
+def test_a_parameter_may_have_the_name_of_another_column(name: str, tmp_path: Path) -> None:
+    """As with Bilby's other samplers: of its values the posterior has what Bilby keeps."""
+
+    class Bell(Likelihood):
+        def log_likelihood(self, parameters: dict) -> float:
+            return -0.5 * ((parameters[name] - 0.5) ** 2 + (parameters["b"] - 0.5) ** 2) / 0.1**2
+
+    result = bilby.run_sampler(
+        Bell(), PriorDict({name: Uniform(0, 1), "b": Uniform(0, 1)}), sampler="flowpe", network="none", n_effective=300,
+        sampling_seed=3, outdir=str(tmp_path), label="run", progress=False,
+    )  # fmt: skip
+    assert result.samples.shape[1] == 2
+    # The mean of a normal of width 0.1 from 200 rows or more.
+    assert abs(result.samples[:, 0].mean() - 0.5) < 5 * 0.1 / np.sqrt(len(result.samples))
+    assert result.log_evidence == pytest.approx(np.log(2 * np.pi * 0.1**2), abs=0.2)

@@ -171,7 +171,8 @@ ARGUMENTS = (
         "resume",
         True,
         FLAG,
-        "whether a run that was interrupted goes on with what it had simulated, trained and evaluated",
+        "whether a run that was [interrupted](#when-a-run-is-interrupted) goes on with what it had simulated, trained and "
+        "evaluated",
     ),
     Argument(
         "progress", True, FLAG, "progress bars; of an event one, with stage, likelihood evaluations and efficiency"
@@ -244,7 +245,8 @@ def with_parameters(kind: Documented) -> Documented:
     entries = []
     for argument in ARGUMENTS:
         optional = ", optional" if argument.optional else ""
-        words = re.sub(r"`([^`]+)`", r"``\1``", argument.words)
+        # Links lead to other places of the documentation.
+        words = re.sub(r"\[([^]]+)\]\([^)]+\)", r"\1", re.sub(r"`([^`]+)`", r"``\1``", argument.words))
         words = textwrap.fill(f"{words[0].upper()}{words[1:]}.", 116, break_on_hyphens=False)
         entries.append(f"{argument.name} : {argument.kind.words}{optional}\n{textwrap.indent(words, '    ')}")
     kind.__doc__ = "\n".join([inspect.cleandoc(kind.__doc__ or ""), "", "Parameters", "----------", *entries])

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from ..errors import ContractError
 from ..importance import ZERO_WEIGHT
 from ..priors import Parameters, PriorTransform
 from ..proposals.mixture import Draws
@@ -34,6 +35,10 @@ class Batch:
         Sum of the steps' changes of the log weight, (N,); -inf for a row without weight.
     log_prior_change
         What the steps have added to the log prior that is reported, (N,).
+    without_value
+        Rows inside the prior for which the task of a step gave no value, (N,) bool.
+    drawn_by_steps
+        Parameters that steps may draw.
     checks
         Rows at which the closed form of a step is compared with the likelihood.
     compared
@@ -49,6 +54,8 @@ class Batch:
     log_likelihood: np.ndarray
     log_steps: np.ndarray
     log_prior_change: np.ndarray
+    without_value: np.ndarray
+    drawn_by_steps: frozenset[str]
     checks: int
     compared: Comparison = field(default_factory=Comparison)
     n_nan: int = 0
@@ -64,12 +71,21 @@ class Batch:
         log_prior = np.where(draws.inside, prior.log_prob(of_prior, tuple(own)), -np.inf)
         inside = log_prior > -np.inf
         start = np.where(inside, 0.0, -np.inf)
-        return cls(draws, prior, columns, log_prior, start, start.copy(), np.zeros(size), checks)
+        without_value = np.zeros(size, dtype=bool)
+        drawn_by_steps = frozenset(reference)
+        return cls(
+            draws, prior, columns, log_prior, start, start.copy(), np.zeros(size), without_value, drawn_by_steps, checks
+        )
 
     @property
     def alive(self) -> np.ndarray:
         """Numbers of the rows that still have a weight."""
         return np.flatnonzero(self.log_steps > ZERO_WEIGHT)
+
+    @property
+    def with_value(self) -> np.ndarray:
+        """Numbers of the rows inside the prior for which the tasks so far gave a value."""
+        return np.flatnonzero((self.log_prior_of_rest > -np.inf) & ~self.without_value)
 
     @property
     def parameters(self) -> Parameters:
@@ -81,13 +97,23 @@ class Batch:
         return {key: value[rows] for key, value in self.parameters.items()}
 
     def add(self, chosen: np.ndarray, increment: Increment) -> None:
-        """Take what a step brings for the chosen rows."""
+        """Take what a step brings for the chosen rows.
+
+        Raises
+        ------
+        ContractError
+            If it draws a parameter that no step has a reference value of: the proposal may have drawn it, too.
+        """
+        if unknown := [key for key in increment.columns if key not in self.drawn_by_steps]:
+            raise ContractError(f"a step draws {unknown}, which are not in its reference: name them there")
         for key, column in increment.columns.items():
             self.columns[key][chosen] = column
         if increment.log_likelihood is not None:
             self.log_likelihood[chosen] = increment.log_likelihood
         self.log_steps[chosen] += increment.log_weight
         self.log_prior_change[chosen] += increment.log_prior
+        if increment.without_value is not None:
+            self.without_value[chosen] = increment.without_value
         self.compared = joined([self.compared, increment.compared])
         self.n_nan += increment.n_nan
 

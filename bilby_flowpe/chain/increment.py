@@ -24,6 +24,8 @@ class Increment:
         The log likelihood of the rows from this step on, (M,); ``None`` where the step leaves it as it is.
     log_prior
         Change of the log prior that is reported with each row, (M,).
+    without_value
+        Rows for which the task gave no value, (M,) bool; ``None`` where the step leaves that as it is.
     n_nan
         Rows inside the prior for which the likelihood is not a number.
     compared
@@ -34,6 +36,7 @@ class Increment:
     columns: Parameters = field(default_factory=dict)
     log_likelihood: np.ndarray | None = None
     log_prior: np.ndarray | float = 0.0
+    without_value: np.ndarray | None = None
     n_nan: int = 0
     compared: Comparison = field(default_factory=Comparison)
 

@@ -17,6 +17,7 @@ Parameters of a signal that have a known density given the others are no step of
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Protocol
 
 import numpy as np
@@ -76,7 +77,7 @@ class WithoutTask:
     """Base of a step that needs no evaluation."""
 
     evaluations = 0
-    reference: Mapping[str, float] = {}
+    reference: Mapping[str, float] = MappingProxyType({})
 
     @property
     def task(self) -> Task:

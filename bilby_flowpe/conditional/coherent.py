@@ -54,7 +54,7 @@ class CoherentConditional:
     Parameters
     ----------
     config
-        Which ones: phase and time or distance as in :class:`.conditional.base.ExactConditional`, and of sky position,
+        Which ones: phase and time or distance as in :class:`.closed_form.ExactConditional`, and of sky position,
         polarisation angle and inclination those that are searched.
     transform
         The user's prior.

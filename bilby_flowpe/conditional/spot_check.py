@@ -12,6 +12,7 @@ above ``3 / n`` are found in 95 of 100 cases.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 
 import numpy as np
 
@@ -55,7 +56,7 @@ class SpotCheck:
     """
 
     evaluations = 0  # they are a share of the draws: draws_within
-    reference: Mapping[str, float] = {}
+    reference: Mapping[str, float] = MappingProxyType({})
 
     def __init__(self, problem: Problem) -> None:
         self._problem = problem
@@ -63,7 +64,7 @@ class SpotCheck:
 
     def choose(self, batch: Batch) -> np.ndarray:
         """Choose a few rows without a value, then those to compare."""
-        asked, made = self._without_value(batch)[: self._most_asked(batch)], self._with_value(batch)
+        asked, made = self._asked(batch), batch.with_value
         picked = _pick(batch.log_weights(made), min(batch.checks - len(asked), len(made))) if len(made) else made
         return np.concatenate([asked, made[picked] if len(made) else made])
 
@@ -76,14 +77,13 @@ class SpotCheck:
     ) -> Increment:
         """Compare, and change no weight."""
         own = filled(values[:, 0] if good.any() else np.empty(0), good, np.nan)
-        without_value = self._without_value(batch)
-        n_asked = min(len(without_value), self._most_asked(batch))
-        n_nan = round(len(without_value) * int(np.sum(~good[:n_asked])) / n_asked) if n_asked else 0
+        n_asked = len(self._asked(batch))
+        n_nan = round(int(batch.without_value.sum()) * int(np.sum(~good[:n_asked])) / n_asked) if n_asked else 0
         compared = chosen[n_asked:]
         differences = scaled_differences(batch.log_likelihood[compared], own[n_asked:])
         largest = float(np.max(differences, initial=0.0))
         # A closed form that is not a number would give a weight of zero: it fails wherever it stands.
-        if np.isnan(batch.log_steps[self._with_value(batch)]).any():
+        if np.isnan(batch.log_steps[batch.with_value]).any():
             largest = np.inf
         differing = compared[[not agrees(difference) for difference in differences]]
         failing = self._problem.rows(batch.parameters_of(differing))
@@ -91,19 +91,9 @@ class SpotCheck:
         return Increment(np.zeros(len(chosen)), n_nan=n_nan, compared=comparison)
 
     @staticmethod
-    def _with_value(batch: Batch) -> np.ndarray:
-        """Rows inside the prior for which the step before has a likelihood."""
-        return np.flatnonzero((batch.log_prior_of_rest > -np.inf) & (batch.log_likelihood != -np.inf))
-
-    @staticmethod
-    def _without_value(batch: Batch) -> np.ndarray:
-        """Rows inside the prior for which it has none."""
-        return np.flatnonzero((batch.log_prior_of_rest > -np.inf) & (batch.log_likelihood == -np.inf))
-
-    @staticmethod
-    def _most_asked(batch: Batch) -> int:
-        """Most rows without a value that are asked: of the rows to compare, half at most."""
-        return min(_WITHOUT_VALUE, (batch.checks + 1) // 2)
+    def _asked(batch: Batch) -> np.ndarray:
+        """The first rows without a value: of the rows to compare, half at most."""
+        return np.flatnonzero(batch.without_value)[: min(_WITHOUT_VALUE, (batch.checks + 1) // 2)]
 
 
 def _pick(log_weights: np.ndarray, size: int) -> np.ndarray:

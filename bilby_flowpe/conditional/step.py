@@ -53,11 +53,13 @@ class DrawnConditionally:
     ) -> Increment:
         """One draw for each row with products; a row without them has no weight."""
         if not good.any():
-            return Increment(np.full(len(chosen), -np.inf), log_likelihood=np.full(len(chosen), -np.inf))
+            nothing = np.full(len(chosen), -np.inf)
+            return Increment(nothing, log_likelihood=nothing, without_value=~good)
         drawn = self._conditional.draw(values, rng)
         return Increment(
             # In the place of the likelihood so far, which is one where this is the first step.
             log_weight=filled(drawn.log_weight, good) - batch.log_likelihood[chosen],
             columns={key: filled(column, good, batch.columns[key][chosen]) for key, column in drawn.parameters.items()},
             log_likelihood=filled(drawn.log_likelihood_ratio, good),
+            without_value=~good,
         )

@@ -6,6 +6,7 @@ from ..chain.step import Step
 from ..conditional.base import Conditional
 from ..conditional.spot_check import SpotCheck
 from ..conditional.step import DrawnConditionally
+from ..errors import ContractError
 from ..translation.steps import AskedPrior, OfNoiseAlone, OverDrawn, asked_likelihood
 from ..translation.translated import Translated
 
@@ -36,4 +37,9 @@ def steps_of(translated: Translated, conditional: Conditional | None, use_ratio:
     problem = translated.problem
     drawn: list[Step] = [DrawnConditionally(conditional, problem), SpotCheck(problem)]
     noise: list[Step] = [] if use_ratio else [OfNoiseAlone(problem.likelihood)]
-    return (*drawn, *noise, *prior, *([OverDrawn(asked)] if translated.corrects else []))
+    over: list[Step] = [OverDrawn(asked)] if translated.corrects else []
+    if twice := {*conditional.keys} & ({*asked.reference} if over else set()):
+        raise ContractError(
+            f"{sorted(twice)} are drawn conditionally and as errors of the calibration: give them one name each"
+        )
+    return (*drawn, *noise, *prior, *over)

@@ -19,7 +19,9 @@ from ..kinds.recognise import interferometers_of
 from ..priors import Parameters
 from ..results import Drawn, error_of_evidence, fill
 from ..surprise import Surprise
-from ..verdict import Findings, Verdict, judge
+from ..verdict import Findings, Thresholds, Verdict
+from ..verdict.case import Case
+from ..verdict.checks import CLOSED_FORM
 from .outcome import FreshBatch, Outcome
 from .weighing import Target
 
@@ -103,7 +105,7 @@ def fill_weighted(sampler: Sampler, outcome: Outcome, target: Target, origin: Or
         f"{summary.n_draws} draws, an efficiency of {summary.efficiency:.3g}; "
         f"{target.meter.n_likelihood} likelihood evaluations"
     )
-    drawn = Drawn(_table(target, *asked), outcome.rows, weighted.log_weights, summary, error)
+    drawn = Drawn(*_drawn(target, *asked), outcome.rows, weighted.log_weights, summary, error)
     return fill(sampler.result, drawn, outcome.verdict, target.meter.n_likelihood, statistics, figures)
 
 
@@ -119,7 +121,7 @@ def fill_raw(sampler: Sampler, batch: FreshBatch, target: Target, origin: Origin
     """
     # Raw draws are not compared with the data; how unusual these are by themselves is known all the same.
     surprise = origin.bound.surprise() if origin.bound else None
-    drawn = Drawn(_table(target, *target.asked(batch.weighted)), batch.rows)
+    drawn = Drawn(*_drawn(target, *target.asked(batch.weighted)), batch.rows)
     figures = f"{len(drawn.rows)} raw draws, {target.meter.n_likelihood} likelihood evaluations"
     statistics = _common(batch, target, origin, surprise)
     return fill(
@@ -135,18 +137,20 @@ def _raw_verdict(batch: FreshBatch, target: Target, origin: Origin) -> Verdict:
     if origin.bound and origin.bound.model.flatten_snr:
         reasons.append("the network was trained on a prior that is flatter in signal-to-noise ratio than the user's")
     reasons += target.translated.raw_reasons
-    closed_form = Findings(closed_form_difference=target.closed_form.largest)
-    # The first reason is that of the closed form; those of the weights do not matter to raw draws.
-    failure = judge(batch.weighted.summary(), findings=closed_form).reasons[0]
-    if target.closed_form.failed:
-        return Verdict("failed", (failure, *reasons))
-    return Verdict("check", tuple(reasons))
+    findings = Findings(closed_form_difference=target.closed_form.largest if target.closed_form.failed else None)
+    # Of all checks this one alone is not about weights.
+    failure = CLOSED_FORM.reason(Case(batch.weighted.summary(), findings, Thresholds()))
+    return Verdict("failed", (failure.words, *reasons)) if failure else Verdict("check", tuple(reasons))
 
 
-def _table(target: Target, parameters: Parameters, log_likelihood: np.ndarray, log_prior: np.ndarray) -> DataFrame:
-    """The draws as the user asked for them: the parameters searched for, log likelihood and log prior."""
-    columns = {key: np.asarray(parameters[key], dtype=np.float64) for key in target.translated.keys}
-    return DataFrame({**columns, "log_likelihood": log_likelihood, "log_prior": log_prior})
+def _drawn(
+    target: Target, parameters: Parameters, log_likelihood: np.ndarray, log_prior: np.ndarray
+) -> tuple[DataFrame, np.ndarray]:
+    """The draws as the user asked for them: a table with log likelihood and log prior, and the parameters alone, (N, D)."""
+    keys = target.translated.keys
+    samples = np.stack([parameters[key] for key in keys], axis=-1)
+    table = DataFrame(samples, columns=list(keys)).assign(log_likelihood=log_likelihood, log_prior=log_prior)
+    return table, samples
 
 
 def _common(batch: FreshBatch, target: Target, origin: Origin, surprise: Surprise | None) -> dict[str, Any]:

@@ -48,7 +48,7 @@ class Header:
     factorised
         Whether they are polarisations, to be moved and scaled, or responses of the detectors.
     symmetries
-        :meth:`Symmetries.to_dict` of the waveform generator.
+        :meth:`bilby_flowpe.waves.symmetries.Symmetries.to_dict` of the waveform generator.
     config
         The configuration they were simulated with.
     seed

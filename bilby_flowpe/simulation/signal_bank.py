@@ -31,9 +31,10 @@ from .detector_view import DetectorView
 from .rows import Rows
 from .stored import StoredWaveforms, check_memory
 
-_PILOT = 256
-_FLAT_SNR = (6.0, 80.0)
-_CANDIDATES = 8
+_PILOT = 256  # signals of the prior by which frequencies and stretch of the grid are chosen
+# Signal-to-noise ratios between which a flattened prior is flat: nothing is learnt from quieter signals, and there are hardly
+# louder ones. Of so many candidates one is kept, by its ratio.
+_FLAT_SNR, _CANDIDATES = (6.0, 80.0), 8
 # Draws at which the symmetries of simulated waveforms are tried together, and most of them: 1% of the cost of the waveforms,
 # and a part of 1.2% of the prior is found in 95 of 100 cases.
 _TRIED_EACH, _TRIED = 200, 256

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from types import MappingProxyType
 
 import numpy as np
 from bilby.core.likelihood import Likelihood
@@ -35,7 +36,7 @@ class AskedLikelihood:
     """
 
     evaluations = 1
-    reference: Mapping[str, float] = {}
+    reference: Mapping[str, float] = MappingProxyType({})
 
     def __init__(self, translated: Translated, use_ratio: bool) -> None:
         self._translated = translated
@@ -162,12 +163,16 @@ class OfNoiseAlone(WithoutTask):
     def __init__(self, likelihood: Likelihood) -> None:
         self._likelihood = likelihood
 
+    def choose(self, batch: Batch) -> np.ndarray:
+        """Choose the rows that have a likelihood."""
+        return batch.with_value
+
     def take(
         self, batch: Batch, chosen: np.ndarray, values: np.ndarray, good: np.ndarray, rng: np.random.Generator
     ) -> Increment:
         """Add the log likelihood of noise alone."""
         noise = float(self._likelihood.noise_log_likelihood())
-        return Increment(np.full(len(chosen), noise), log_likelihood=batch.log_likelihood + noise)
+        return Increment(np.full(len(chosen), noise), log_likelihood=batch.log_likelihood[chosen] + noise)
 
 
 def asked_likelihood(translated: Translated, use_ratio: bool) -> AskedLikelihood:

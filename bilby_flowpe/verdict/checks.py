@@ -110,16 +110,19 @@ def _number(limit: str | float | Callable[[Case], float], case: Case) -> float:
     return limit(case) if callable(limit) else limit
 
 
+CLOSED_FORM = Check(
+    "closed form of what is drawn conditionally, against the likelihood; with `importance=True` the run goes on without it "
+    "instead",
+    lambda case: case.findings.closed_form_difference,
+    "the closed form of the parameters drawn conditionally differs from the likelihood by {value:.3g}: use phase='network'",
+    # What is handed over has failed the comparison already.
+    failed_at=ALWAYS,
+    failed_words="differs by more than 0.001 and 1e-5 of the log likelihood, in any batch",
+)
+"""The one check that is not about weights."""
+
 CHECKS = (
-    Check(
-        "closed form of what is drawn conditionally, against the likelihood; with `importance=True` the run goes on without it "
-        "instead",
-        lambda case: case.findings.closed_form_difference,
-        "the closed form of the parameters drawn conditionally differs from the likelihood by {value:.3g}: use phase='network'",
-        # What is handed over has failed the comparison already.
-        failed_at=ALWAYS,
-        failed_words="differs by more than 0.001 and 1e-5 of the log likelihood, in any batch",
-    ),
+    CLOSED_FORM,
     Check(
         "budget, or rounds that gain nothing",
         lambda case: None if case.findings.unfinished is None else 0.0,

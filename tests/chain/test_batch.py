@@ -9,6 +9,7 @@ from bilby.core.prior import PriorDict, Uniform
 from bilby_flowpe.chain.batch import Batch
 from bilby_flowpe.chain.comparison import Comparison
 from bilby_flowpe.chain.increment import Increment, filled
+from bilby_flowpe.errors import ContractError
 from bilby_flowpe.priors import PriorTransform
 from bilby_flowpe.proposals.mixture import Draws
 
@@ -40,10 +41,18 @@ def test_beginning(batch: Batch) -> None:
 
 
 def test_what_a_step_draws_leaves_the_proposal_as_it_is(batch: Batch) -> None:
-    batch.add(np.array([0, 2]), Increment(np.zeros(2), {"x": np.array([7.0, 8.0]), "y": np.array([0.1, 0.2])}))
-    np.testing.assert_array_equal(batch.columns["x"], [7.0, 1.5, 8.0, 9.0])
+    batch.add(np.array([0, 2]), Increment(np.zeros(2), {"y": np.array([0.1, 0.2]), "error": np.array([7.0, 8.0])}))
+    np.testing.assert_array_equal(batch.columns["error"], [7.0, 0.25, 8.0, 0.25])
     np.testing.assert_array_equal(batch.columns["y"], [0.1, 1.0, 0.2, 1.0])
-    np.testing.assert_array_equal(batch.draws.parameters["x"], X)
+    with pytest.raises(ContractError, match=r"\['x'\], which are not in its reference"):
+        batch.add(np.array([0]), Increment(np.zeros(1), {"x": np.array([7.0])}))
+    np.testing.assert_array_equal(batch.columns["x"], X)
+
+
+def test_rows_without_a_value(batch: Batch) -> None:
+    batch.add(np.array([0, 1, 2]), Increment(np.zeros(3), without_value=np.array([False, True, False])))
+    batch.add(np.array([0, 1]), Increment(np.zeros(2)))
+    np.testing.assert_array_equal(batch.with_value, [0, 2])
 
 
 def test_changes_add_up(batch: Batch) -> None:

@@ -93,7 +93,7 @@ def test_a_weight_that_is_no_number_fails() -> None:
 def test_rows_without_a_value_are_asked_for_theirs(checks: int, asked: int) -> None:
     """Every other row has none; of half of the few that are asked the likelihood is not a number, so of half of all."""
     batch = drawn(checks)
-    batch.log_likelihood[::2] = -np.inf
+    batch.without_value[::2] = True
     step = SpotCheck(problem_of(Parabola(), TRANSFORM))
     chosen = step.choose(batch)
     np.testing.assert_array_equal(chosen[:asked], np.arange(0, 2 * asked, 2))
@@ -104,6 +104,14 @@ def test_rows_without_a_value_are_asked_for_theirs(checks: int, asked: int) -> N
     values = np.full((int(good.sum()), 1), -1.0)
     found = step.take(batch, chosen, values, good, np.random.default_rng(0))
     assert found.n_nan == (round(SIZE // 2 * (asked // 2) / asked) if asked else 0)
+
+
+def test_a_closed_form_of_zero_is_compared_and_no_failed_waveform() -> None:
+    batch = drawn(100)
+    batch.log_likelihood[::10] = -np.inf
+    found = compared(Parabola(), batch)
+    assert found.largest == np.inf
+    assert len(found.failing) > 2
 
 
 def test_nothing_to_compare() -> None:

@@ -302,7 +302,7 @@ def test_too_much_data_for_the_memory(
     run: Any, said: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As of 32 s of a neutron star on a laptop: nothing is trained, and the log says what it would have taken."""
-    monkeypatch.setattr("bilby_flowpe.simulation.bank.spare_memory", lambda: 2.0**20)
+    monkeypatch.setattr("bilby_flowpe.simulation.stored.spare_memory", lambda: 2.0**20)
     interferometers, generator = waves()
     likelihood = GravitationalWaveTransient(interferometers, generator)
     priors = PriorDict({**TRUTH, "mass_1": Uniform(33, 39), "luminosity_distance": Uniform(500, 6000)})
