@@ -108,6 +108,7 @@ def test_arguments(changes: dict[str, Any]) -> None:
     assert checked["sampling_seed"] is None or checked["sampling_seed"] >= 0
 
 
+@pytest.mark.training
 @FIXED
 @given(ODD)
 def test_npool(value: Any) -> None:

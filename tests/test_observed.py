@@ -30,6 +30,7 @@ def strain() -> TimeSeries:
     return TimeSeries(series, t0=START, sample_rate=RATE)
 
 
+@pytest.mark.training
 @pytest.mark.parametrize("method", ["welch", "median"])
 @pytest.mark.parametrize("truncation", [None, 1.0])
 def test_noise_curve_is_that_of_the_noise(strain: TimeSeries, method: str, truncation: float | None) -> None:

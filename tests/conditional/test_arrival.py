@@ -108,6 +108,7 @@ def test_likelihood_of_a_draw_is_the_users_own(case) -> None:
         assert draws.log_likelihood_ratio[index] == pytest.approx(own, rel=1e-5, abs=1e-4)
 
 
+@pytest.mark.training
 @pytest.mark.parametrize("quiet", [1.0, 3.0, 10.0, 1000.0])
 def test_quiet_signals(problem_5d, transform_5d, quiet: float) -> None:
     """From a narrow peak to a density that is the prior: weights stay even."""
@@ -141,6 +142,7 @@ def test_any_prior_of_the_time(problem_5d) -> None:
         assert average == pytest.approx(brute, abs=5 * error + 5e-3)
 
 
+@pytest.mark.training
 @pytest.mark.parametrize("gap", [1e-4, 3e-4, 1e-3, -2e-5])
 @pytest.mark.parametrize("last_bits", range(4))
 def test_windows_that_end_beside_the_signal(problem_5d, gap: float, last_bits: int) -> None:

@@ -99,6 +99,7 @@ def test_weights_are_the_average_over_the_prior(case: str, signal: str) -> None:
     assert exact.log_marginal(products[None])[0] == pytest.approx(average, abs=0.01)
 
 
+@pytest.mark.training
 @pytest.mark.parametrize("case", ["distance", "distance, phase known"])
 @pytest.mark.parametrize("width", [5.0, 10.0, 40.0])
 def test_a_prior_that_pulls_away_from_the_likelihood(case: str, width: float) -> None:
@@ -260,6 +261,7 @@ def test_a_prior_of_the_inclination_with_a_spike_is_refused() -> None:
         ExactConditional(amplitude((1.0, 0.0)), PriorTransform(toy_priors(theta_jn=smooth)))
 
 
+@pytest.mark.training
 @pytest.mark.parametrize("products", [(30.0, 10.0, 35.0), (900.0, 100.0, 950.0), (0.1, 0.0, 0.02)])
 def test_a_share_of_the_prior_leaves_the_average(products: tuple[float, float, float]) -> None:
     """And lets distances out of the likelihood's reach be drawn."""

@@ -141,6 +141,7 @@ def test_same_seed_same_data_and_the_global_generators_are_left_alone():
     assert not np.array_equal(strain(one), strain(other))
 
 
+@pytest.mark.training
 def test_the_noise_is_white_once_divided_by_the_noise_curve():
     given = valid_injection(green2020(5, seed=0)[1])
     noise = []

@@ -95,6 +95,7 @@ def test_the_gaussian_is_what_it_says() -> None:
         assert log_evidence == pytest.approx(-math.log(volume))
 
 
+@pytest.mark.training
 @pytest.mark.parametrize(
     ("name", "n"), [("gaussian 2", 1500), ("shells 2", 1500), ("eggbox 2", 2000), ("unequal modes 2", 1000)]
 )

@@ -246,6 +246,7 @@ class Slow(Fast):
         return super().log_likelihood(parameters)
 
 
+@pytest.mark.training
 def test_time_that_is_out_ends_the_run() -> None:
     """A millisecond each: a second holds a thousand; what was drawn first leaves time for the batch that counts."""
     aim = target(Slow((1.0,)))

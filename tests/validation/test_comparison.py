@@ -71,6 +71,7 @@ def test_repeated_rows_leave_the_rest_of_the_table() -> None:
     assert "joint KL: 3000 of 9000 samples repeat" in format_comparison(comparison, "chain")
 
 
+@pytest.mark.training
 def test_training_is_told_apart_from_sampling() -> None:
     statistics = {"seconds": {"training": 20.0}, "training_seconds": 20.0}
     comparison = compare_results(result(2, statistics=statistics), result(1), np.random.default_rng(0))
@@ -79,6 +80,7 @@ def test_training_is_told_apart_from_sampling() -> None:
     assert comparison["cost"]["referee"]["seconds"] == pytest.approx(30.0)
 
 
+@pytest.mark.training
 def test_table_names_everything() -> None:
     comparison = compare_results(result(2, log_evidence=-2.0), result(1), np.random.default_rng(0))
     assert comparison["evidence"]["n_sigma"] == pytest.approx(1 / np.hypot(0.1, 0.1))

@@ -64,6 +64,7 @@ def test_bits_nats_symmetry_and_transforms() -> None:
         assert jensen_shannon([0.0, 0.0], [1.0, 1.0, 1.0], base=2, n_bins=n_bins) == pytest.approx(1.0)
 
 
+@pytest.mark.training
 @pytest.mark.parametrize("n_q", [N, 1200])
 def test_the_floor_holds_for_equal_distributions(n_q: int) -> None:
     """The 90th percentile of the null is exceeded one time in ten: no more, no less."""

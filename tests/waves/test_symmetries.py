@@ -185,6 +185,7 @@ def test_spins_that_turn_the_angular_momentum_about():
     assert signs["usual"] != signs["turned"]
 
 
+@pytest.mark.training
 @pytest.mark.parametrize("approximant", ["IMRPhenomXHM", "IMRPhenomHM"])
 def test_higher_modes_have_neither_a_phase_order_nor_inclination_factors(approximant):
     if not hasattr(lalsimulation, approximant):
@@ -197,6 +198,7 @@ def test_higher_modes_have_neither_a_phase_order_nor_inclination_factors(approxi
     assert set(found.cheap_keys) == {"geocent_time", "psi", "luminosity_distance"}
 
 
+@pytest.mark.training
 @pytest.mark.parametrize("approximant", ["IMRPhenomXHM", "IMRPhenomXPHM"])
 def test_orders_of_higher_modes(approximant):
     found = find_symmetries(
