@@ -50,10 +50,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def measured_briefly() -> Iterator[None]:
     """Measure models that a run trains on demand with few simulated events."""
     from bilby_flowpe import model_choice
+    from bilby_flowpe.training import calibrate
     from bilby_flowpe.training.settings import Settings
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(model_choice, "Settings", partial(Settings, calibration_events=2, null_events=20))
+        # Events with other noise curves: each takes four to six moves of the curve, with 300 draws.
+        patch.setattr(calibrate, "_PSD_EVENTS", 2)
         yield
 
 

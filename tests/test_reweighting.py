@@ -47,7 +47,7 @@ def result(tmp_path_factory: pytest.TempPathFactory, measured_briefly: None) -> 
     folder = tmp_path_factory.mktemp("reweighting")
     return bilby.run_sampler(
         GaussianLikelihood(X, Y, line, sigma=0.3), copy.deepcopy(PRIORS), sampler="flowpe", outdir=str(folder), label="line",
-        cache=str(folder), sampling_seed=2, training_time=None, training_steps=300, hidden_features=64, n_effective=3000,
+        cache=str(folder), sampling_seed=2, training_time=None, training_steps=150, hidden_features=32, n_effective=3000,
         progress=False, save=False,
     )  # fmt: skip
 
@@ -180,7 +180,8 @@ def test_a_prior_that_reaches_beyond_is_refused(measured_briefly: None, tmp_path
     likelihood = GaussianLikelihood(np.zeros(1), np.ones(1), lambda x, mu: mu + 0 * x, sigma=0.3)
     inside = bilby.run_sampler(
         likelihood, PriorDict({"mu": Uniform(0, 1)}), sampler="flowpe", outdir=str(tmp_path), cache=str(tmp_path), label="half",
-        sampling_seed=2, training_time=None, training_steps=100, n_effective=500, progress=False, save=False,
+        sampling_seed=2, training_time=None, training_steps=100, hidden_features=32, n_effective=500, progress=False,
+        save=False,
     )  # fmt: skip
     for wider in (Uniform(0, 2), Gaussian(1, 1)):
         with pytest.raises(PriorError, match="lies where those of the result 'half' allow nothing"):

@@ -481,6 +481,7 @@ def test_ratios_to_no_noise_are_refused(run: Runner, tmp_path: Path) -> None:
     assert not any(tmp_path.glob("*/weights.safetensors"))
 
 
+@pytest.mark.usefixtures("measured_briefly")
 def test_a_model_is_trained_once_and_kept(run: Runner, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     cache = tmp_path / "models"
     trained = []
@@ -519,6 +520,7 @@ def test_interrupted_training_of_another_problem_is_not_gone_on_with(
     assert {path.parent for path in checkpoints} == {tmp_path / "flowpe_label"}
 
 
+@pytest.mark.usefixtures("measured_briefly")
 def test_a_model_that_cannot_be_kept_serves_its_run(
     run: Runner, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -28,7 +28,7 @@ class Mean(Likelihood):
         return float(-0.5 * z @ z - SIZE * np.log(SIGMA * np.sqrt(2 * np.pi)))
 
 
-def test_evidence_and_reuse(tmp_path: Path) -> None:
+def test_evidence_and_reuse(tmp_path: Path, measured_briefly: None) -> None:
     names = set()
     for seed in (1, 2):
         data = 0.7 + SIGMA * np.random.default_rng(seed).standard_normal(SIZE)
@@ -40,6 +40,7 @@ def test_evidence_and_reuse(tmp_path: Path) -> None:
             outdir=str(tmp_path),
             cache=str(tmp_path / "models"),
             training_steps=60,
+            hidden_features=32,
             training_time=None,
             n_effective=1000,
             sampling_seed=seed,

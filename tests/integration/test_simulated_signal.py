@@ -39,7 +39,7 @@ def run(problem: tuple, folder: Any, **kwargs: Any) -> Result:
         outdir=str(folder),
         cache=str(folder / "models"),
         n_waveforms=2000,
-        hidden_features=64,
+        hidden_features=32,
         training_time=None,
         sampling_seed=7,
         progress=False,
@@ -49,7 +49,7 @@ def run(problem: tuple, folder: Any, **kwargs: Any) -> Result:
 
 @pytest.fixture(scope="module")
 def result(problem_5d: tuple, tmp_path_factory: pytest.TempPathFactory, measured_briefly: None) -> Result:
-    return run(problem_5d, tmp_path_factory.mktemp("signal"), training_steps=150, n_effective=400)
+    return run(problem_5d, tmp_path_factory.mktemp("signal"), training_steps=100, n_effective=400)
 
 
 def other_road(result: Result, problem: tuple, size: int = 4000) -> np.ndarray:

@@ -55,7 +55,7 @@ def test_two_processes_are_one(tmp_path: Path) -> None:
         assert first == {**second, "seconds": first["seconds"]}
 
 
-@pytest.mark.training
+@pytest.mark.slow  # several starts of two processes, each of which imports torch
 def test_a_training_that_breaks_goes_on_unbroken(tmp_path: Path) -> None:
     (tmp_path / "alone").mkdir()
     alone = trained("maf", tmp_path / "alone", Alone()).to_dict()

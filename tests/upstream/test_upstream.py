@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 import run
-from run import AS_IS, EXPECTED, FAILED, MODES, PASSED, SKIPPED, STATELESS, run_file
+from run import AS_IS, EXPECTED, FAILED, MODES, PASSED, SKIPPED, run_file
 from sources import FILES, OTHER, RUN, DownloadError, EditError, download, point_at_flowpe, unpack
 
-SLOW = {(OTHER, mode) for mode in MODES} | {(RUN, STATELESS)}
-"""Files that take minutes."""
+SLOW = {(file, mode) for file in (OTHER, RUN) for mode in MODES}
+"""Files that take half a minute and more."""
 
 TESTS = """
 import os, pytest
