@@ -168,7 +168,7 @@ def _passing_over(folder: Path) -> Iterator[None]:
 
 @dataclass(frozen=True)
 class _Described:
-    """What a model's folder says of it, without its network.
+    """Description of a model, read from its folder without the network.
 
     Attributes
     ----------
@@ -200,7 +200,7 @@ class _Described:
         return self.made[1]
 
     def trained_enough(self, asked: TrainingConfig) -> bool:
-        """Whether the training is that which is asked for: one made in a hurry does not stand in for a proper one."""
+        """Return whether the model was trained for as long as is asked for, in steps or in seconds."""
         wanted = _limits(asked.max_steps, asked.max_time)
         made_one = any(np.isfinite(limit) and made >= limit for made, limit in zip(self.made, wanted, strict=True))
         # Given as much, it may have stopped early.

@@ -17,12 +17,12 @@ from ..errors import ConfigurationError
 from .kinds import FLAG, POSITIVE, PSD, SEED, TEXT, WHOLE, Kind, choice, is_none, whole
 
 DRAWN_BY = choice("conditional", "network")
-"""Whether parameters are drawn from their exact conditional or by the network."""
+"""Values of an argument that chooses what draws a parameter: its exact conditional, or the network."""
 
 
 @dataclass(frozen=True)
 class Argument:
-    """One keyword argument of ``sampler="flowpe"``.
+    """Declare one keyword argument of ``sampler="flowpe"``.
 
     Attributes
     ----------
@@ -184,7 +184,7 @@ _OWN = tuple(argument for argument in ARGUMENTS if not argument.of_bilby)
 OF_THE_MODEL = tuple(argument.name for argument in ARGUMENTS if argument.setting)
 """Arguments that only a training uses."""
 MODES = tuple(argument.name for argument in ARGUMENTS if argument.kind is DRAWN_BY)
-"""What may be drawn from its conditional."""
+"""Names of the arguments that choose between the exact conditional and the network."""
 
 
 def default_kwargs() -> dict[str, Any]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 from ..chain.step import Step
 from ..conditional.base import Conditional
 from ..conditional.spot_check import SpotCheck
@@ -27,6 +29,11 @@ def steps_of(translated: Translated, conditional: Conditional | None, use_ratio:
         What draws parameters in closed form, where there are such.
     use_ratio
         Whether likelihoods are given as ratios to that of noise alone.
+
+    Raises
+    ------
+    ContractError
+        If two steps draw the same parameter.
     """
     prior: list[Step] = [AskedPrior(translated.forms)] if translated.forms else []
     asked = asked_likelihood(translated, use_ratio)
@@ -38,8 +45,8 @@ def steps_of(translated: Translated, conditional: Conditional | None, use_ratio:
     drawn: list[Step] = [DrawnConditionally(conditional, problem), SpotCheck(problem)]
     noise: list[Step] = [] if use_ratio else [OfNoiseAlone(problem.likelihood)]
     over: list[Step] = [OverDrawn(asked)] if translated.corrects else []
-    if twice := {*conditional.keys} & ({*asked.reference} if over else set()):
-        raise ContractError(
-            f"{sorted(twice)} are drawn conditionally and as errors of the calibration: give them one name each"
-        )
-    return (*drawn, *noise, *prior, *over)
+    steps = (*drawn, *noise, *prior, *over)
+    names = Counter(key for step in steps for key in step.reference)
+    if twice := sorted(key for key, count in names.items() if count > 1):
+        raise ContractError(f"{twice} are drawn by two steps of the weight: leave one out")
+    return steps

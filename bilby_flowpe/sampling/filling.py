@@ -138,7 +138,7 @@ def _raw_verdict(batch: FreshBatch, target: Target, origin: Origin) -> Verdict:
         reasons.append("the network was trained on a prior that is flatter in signal-to-noise ratio than the user's")
     reasons += target.translated.raw_reasons
     findings = Findings(closed_form_difference=target.closed_form.largest if target.closed_form.failed else None)
-    # Of all checks this one alone is not about weights.
+    # Other checks are of weights, and of what is known beside them.
     failure = CLOSED_FORM.reason(Case(batch.weighted.summary(), findings, Thresholds()))
     return Verdict("failed", (failure.words, *reasons)) if failure else Verdict("check", tuple(reasons))
 

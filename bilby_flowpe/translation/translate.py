@@ -72,7 +72,7 @@ def _translated(given: Asked) -> Translated:
         # Drawn in a way of its own, unless other quantiles have the likelihood sampled as it stands.
         quantiles = every if quantiles_of(priors, without=calibration) else None
     try:
-        same = is_plain(likelihood) and has_plain_values(likelihood) and not (quantiles or has_joint(priors))
+        same = is_plain(likelihood) and not (quantiles or has_joint(priors))
         if same and _source_masses(likelihood, priors) is None:
             return as_it_stands(given.problem())
         # Other forms of a wave are sampled as they are: what stands behind them need not know of quantiles.
@@ -138,7 +138,7 @@ def _of_a_wave(given: Asked, quantiles: Quantiles | None) -> Translated:
         plain = source.plain_priors(plain)
     own = not has_plain_values(likelihood)
     corrects = own or one_time is not None
-    translated = Translated(
+    found = Translated(
         problem=problem_of(drawn_with, _independent(plain, covers)),
         given=likelihood,
         asked=asked,
@@ -154,12 +154,12 @@ def _of_a_wave(given: Asked, quantiles: Quantiles | None) -> Translated:
         log_cover_err=covers.log_normalisation_err if covers else 0.0,
     )
     if own:
-        _check_waveforms(translated)
+        _check_waveforms(found)
     if DISTANCE in dropped:
-        _check_distance(translated)
+        _check_distance(found)
     if dropped:
-        check_marginalisation(likelihood, translated.problem, jitter)
-    return translated
+        check_marginalisation(likelihood, found.problem, jitter)
+    return found
 
 
 def _covered(priors: PriorDict) -> tuple[PriorDict, Covers | None]:
@@ -213,16 +213,16 @@ def _source_masses(likelihood: GravitationalWaveTransient, priors: PriorDict) ->
     return SourceMasses(problem.prior) if can_be_drawn_in_the_detectors_frame(problem) else None
 
 
-def _check_distance(translated: Translated) -> None:
+def _check_distance(found: Translated) -> None:
     """Refuse a likelihood that integrates over the distance of a wave that is not inversely proportional to it.
 
     Bilby's integral scales the wave at one distance; masses of the source's frame are converted at that one.
     """
-    draws = translated.problem.prior.sample(_ROWS, np.random.default_rng(20200218))
-    medians = {key: np.full(_ROWS, value) for key, value in translated.calibration.reference.items()}
-    for row in translated.rows({**draws, **medians}):
+    draws = found.problem.prior.sample(_ROWS, np.random.default_rng(20200218))
+    medians = {key: np.full(_ROWS, value) for key, value in found.calibration.reference.items()}
+    for row in found.rows({**draws, **medians}):
         near, far = (
-            polarisations(translated.problem.likelihood.waveform_generator, {**row, DISTANCE: factor * row[DISTANCE]})
+            polarisations(found.problem.likelihood.waveform_generator, {**row, DISTANCE: factor * row[DISTANCE]})
             for factor in (1, 2)
         )
         if near is None or far is None:
@@ -235,12 +235,12 @@ def _check_distance(translated: Translated) -> None:
             )
 
 
-def _check_waveforms(translated: Translated) -> None:
-    problem = translated.problem
+def _check_waveforms(found: Translated) -> None:
+    problem = found.problem
     row = {**problem.prior.fixed, **problem.prior.from_median()}
     if lengths_differ(problem.likelihood, row):
         raise SimulationError(
-            f"likelihood={type(translated.given).__name__}: its waveform generator does not give the whole spectrum that "
+            f"likelihood={type(found.given).__name__}: its waveform generator does not give the whole spectrum that "
             "networks learn from: give a likelihood whose generator does, or a GravitationalWaveTransient"
         )
 

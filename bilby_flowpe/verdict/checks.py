@@ -119,7 +119,7 @@ CLOSED_FORM = Check(
     failed_at=ALWAYS,
     failed_words="differs by more than 0.001 and 1e-5 of the log likelihood, in any batch",
 )
-"""The one check that is not about weights."""
+"""The check of the closed form, which draws without weights have to pass, too."""
 
 CHECKS = (
     CLOSED_FORM,

@@ -11,7 +11,9 @@ from bilby.core.prior import PriorDict, Uniform
 
 from bilby_flowpe.conditional.spot_check import SpotCheck
 from bilby_flowpe.conditional.step import DrawnConditionally
+from bilby_flowpe.errors import ContractError
 from bilby_flowpe.kinds import problem_of
+from bilby_flowpe.sampling import chain
 from bilby_flowpe.sampling.chain import steps_of
 from bilby_flowpe.translation.forms import Forms
 from bilby_flowpe.translation.steps import AskedLikelihood, AskedPrior, OfNoiseAlone, OverDrawn
@@ -63,3 +65,12 @@ def test_evaluations_of_a_draw(problem: Translated) -> None:
 
     assert evaluations(problem, None) == evaluations(problem, PHASE) == 1
     assert evaluations(replace(problem, corrects=True), PHASE) == 2
+
+
+def test_no_parameter_is_drawn_twice(problem: Translated, monkeypatch: pytest.MonkeyPatch) -> None:
+    errors = SimpleNamespace(
+        reference={"phase": 0.0, "recalib_H1_amplitude_0": 0.0}, choose=None, rows=None, evaluations=1
+    )
+    monkeypatch.setattr(chain, "asked_likelihood", lambda *_: errors)
+    with pytest.raises(ContractError, match=r"\['phase'\] are drawn by two steps"):
+        steps_of(replace(problem, corrects=True), PHASE, True)
