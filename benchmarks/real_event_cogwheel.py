@@ -1,7 +1,7 @@
 """One run of ``real_event.py`` with cogwheel (tried: cogwheel-pe 1.6.0), in an environment of its own.
 
     python benchmarks/real_event_run.py gw150914-aligned data --outdir DIR --data-dir DIR
-    COGWHEEL_PYTHON benchmarks/real_event_cogwheel.py gw150914-aligned --outdir DIR --output FILE
+    python benchmarks/real_event_cogwheel.py gw150914-aligned --outdir DIR --output FILE
 
 The first writes strain and noise curves as Bilby's likelihood has them; cogwheel takes them as they are, with no
 correction of the noise curve for its drift. Everything extrinsic is integrated out at each point, all harmonics are
