@@ -32,18 +32,17 @@ from ..errors import ContractError
 from ..names import DEC, DISTANCE, INCLINATION, PHASE, PSI, RA, TIME
 from ..priors import PriorTransform
 from ..processes.parallel import Row, Task, seeded, with_seeds
-from ..waves.detectors import Detector
+from ..waves.detectors import Detector, reach_of
 from ..waves.harmonics import inclination_factors
 from ..waves.inner_products import InnerProducts
-from ..waves.matched_filter import MatchedFilters
+from ..waves.matched_filter import MatchedFilters, steps_around
 from .averaged import AveragedLikelihood
 from .base import ConditionalConfig, ConditionalDraws
 from .candidates import Candidates, products_of
 from .closed_form import ExactConditional
-from .sky import SkyProposal, reach_of
+from .sky import SkyProposal
 
 _SKIES, _TURNS = 128, 32  # more of either cost more than they gain
-_MARGIN = 4
 _AVERAGES = 64
 _NOTHING = 1e-300
 
@@ -205,13 +204,11 @@ class CoherentDraw:
 
     def _proposal_at(self, window: tuple[float, float]) -> tuple[SkyProposal, np.ndarray]:
         """Proposal of sky and time for geocentric times in a window, and the bins of the filters' outputs that it needs."""
-        reach = reach_of(self._detectors)
         start, spacing = self._filters.start, self._filters.spacing
-        first = int(np.floor((window[0] - reach - start) / spacing)) - _MARGIN
-        last = int(np.ceil((window[1] + reach - start) / spacing)) + _MARGIN
+        steps = steps_around(window, reach_of(self._detectors), start, spacing)
         priors = {key: self._priors[key] for key in (TIME, RA, DEC) if key in self._priors}
-        proposal = SkyProposal(self._detectors, priors, self._log_scale, start + first * spacing, spacing)
-        return proposal, np.arange(first, last + 1) % self._filters.size
+        proposal = SkyProposal(self._detectors, priors, self._log_scale, start + steps[0] * spacing, spacing)
+        return proposal, steps % self._filters.size
 
     def _turns(self, row: Row, rng: np.random.Generator) -> tuple[np.ndarray, dict[str, np.ndarray]]:
         """Polarisation angles and inclinations, and what they make of the responses: (4, G)."""

@@ -32,7 +32,6 @@ _EVEN = 0.1  # share of arrival times that the filter has no say in
 _REACH = 25.0
 _FINEST, _PER_WIDTH, _FAR = 32, 4.0, 32
 _AROUND = 128
-_MORE = 2e-4  # seconds
 _APART = 1e-3  # seconds of light travel between detectors, from which on the cone that they span says something
 _MOST, _ROUNDING = np.array([0.05, 0.95]), 1e-9
 _WIDE = 0.25  # of the whole sky, from which on arrival times find the place better than the prior does
@@ -238,11 +237,6 @@ def _covers_the_sky(priors: Mapping[str, Prior]) -> bool:
     once = once and dec.minimum >= -np.pi / 2 - _ROUNDING and dec.maximum <= np.pi / 2 + _ROUNDING
     turn, height = (np.ptp(scale(prior.rescale(_MOST))) for prior, scale in ((ra, np.asarray), (dec, np.sin)))
     return bool(once and turn * height > np.ptp(_MOST) ** 2 * _WIDE * 4 * np.pi)
-
-
-def reach_of(detectors: tuple[Detector, ...]) -> float:
-    """Seconds from the Earth's centre to the farthest detector, and a little more."""
-    return float(max(np.linalg.norm(detector.vertex) for detector in detectors) / lal.C_SI) + _MORE
 
 
 def _frame(first: Detector, second: Detector) -> tuple[np.ndarray, float]:
