@@ -7,10 +7,11 @@ from collections.abc import Sequence
 import numpy as np
 from bilby.gw.likelihood import GravitationalWaveTransient
 
-from ..names import PHASE
 from ..processes.parallel import Row
+from .detectors import Detector, reach_of
 from .harmonics import POLARISATIONS, harmonics
-from .matched_filter import MatchedFilters, steps_between
+from .inner_products import InnerProducts
+from .matched_filter import MatchedFilters, steps_around
 from .waveforms import waveform
 
 
@@ -24,7 +25,9 @@ class FullWaves:
     orders
         ``m`` of all terms that turn with the phase.
     window
-        First and last time at the detectors, GPS.
+        First and last geocentric time, GPS.
+    own_phase
+        Whether a wave is wanted as it is at the row's own phase, as one term; at phase zero otherwise.
 
     Attributes
     ----------
@@ -37,17 +40,23 @@ class FullWaves:
     """
 
     def __init__(
-        self, likelihood: GravitationalWaveTransient, orders: tuple[int, ...], window: tuple[float, float]
+        self,
+        likelihood: GravitationalWaveTransient,
+        orders: tuple[int, ...],
+        window: tuple[float, float],
+        own_phase: bool = False,
     ) -> None:
         self.orders, self._likelihood = orders, likelihood
+        self._products = InnerProducts(likelihood, own_phase)
         self._filters = MatchedFilters(likelihood)
-        first, last = steps_between(self._filters, window)
-        self.start = self._filters.start + first * self._filters.spacing
-        self.spacing, self.n_times = self._filters.spacing, last - first + 1
-        self._steps = np.arange(first, last + 1) % self._filters.size
+        reach = reach_of(tuple(Detector.from_interferometer(ifo) for ifo in likelihood.interferometers))
+        steps = steps_around(window, reach, self._filters.start, self._filters.spacing)
+        self.spacing, self.n_times = self._filters.spacing, len(steps)
+        self.start = self._filters.start + int(steps[0]) * self.spacing
+        self._steps = steps % self._filters.size
 
     def waves(self, rows: Sequence[Row]) -> tuple[np.ndarray, np.ndarray]:
-        """Terms at phase zero, (N, M, 2, F), and which rows have a wave that is a number, (N,)."""
+        """Terms, (N, M, 2, F), and which rows have a wave that is a number, (N,)."""
         made = [self._terms(row) for row in rows]
         shape = next((terms.shape for terms in made if terms is not None), (len(self.orders), 2, 0))
         values = np.stack([np.zeros(shape, dtype=complex) if terms is None else terms for terms in made])
@@ -56,25 +65,46 @@ class FullWaves:
 
     def series(self, values: np.ndarray, terms: Sequence[int] | None = None) -> np.ndarray:
         """Inner products with the data at all times, (N, D, m, 2, T), of all terms or those of some numbers."""
-        return self._filtered(values if terms is None else values[:, list(terms)])[0]
+        chosen = values if terms is None else values[:, list(terms)]
+        found = []
+        for one in chosen:
+            of_detectors = self._filters.of_series(one.reshape(-1, one.shape[-1]), self._steps)
+            found.append([series.reshape(*one.shape[:2], -1) for series, _ in of_detectors])
+        return np.array(found)
 
     def norms(self, values: np.ndarray) -> np.ndarray:
         """Inner products of all terms and polarisations with each other, (N, D, 2M, 2M)."""
         return np.stack([self._filters.norms(one.reshape(-1, one.shape[-1])) for one in values])
 
-    def _filtered(self, values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        series, norms = [], []
-        for one in values:
-            pairs = list(self._filters.of_series(one.reshape(-1, one.shape[-1]), self._steps))
-            series.append([of.reshape(*one.shape[:2], -1) for of, _ in pairs])
-            norms.append([product for _, product in pairs])
-        return np.array(series), np.array(norms)
+    def products(self, values: np.ndarray, rows: Sequence[Row], factors: np.ndarray) -> np.ndarray:
+        """Inner product with the data and squared norm as the likelihood has them, ``[re, im, norm]``, (N, 3).
+
+        Not a number where the likelihood has none. A wave of several terms is made once more, at its row's phase.
+
+        Parameters
+        ----------
+        values
+            As :meth:`waves` gives them.
+        rows
+            All parameters of the signals.
+        factors
+            Of the plus and cross polarisations of a wave of one term, (N, 2).
+        """
+        made = np.full((len(rows), 3), np.nan)
+        for number, (row, one, factor) in enumerate(zip(rows, values, factors, strict=True)):
+            if len(self.orders) > 1:
+                wave = waveform(self._likelihood.waveform_generator, row)
+            else:
+                wave = {mode: of * each for mode, of, each in zip(POLARISATIONS, one[0], factor, strict=True)}
+            products = None if wave is None else self._products.of(wave, row)
+            if products is not None:
+                made[number] = products
+        return made
 
     def _terms(self, row: Row) -> np.ndarray | None:
         """Plus and cross polarisation of every term, (M, 2, F); ``None`` where the waveform fails."""
-        generator = self._likelihood.waveform_generator
         if len(self.orders) == 1:
-            wave = waveform(generator, {**row, PHASE: 0.0})
+            wave = self._products.polarisations(row)
             return None if wave is None else np.stack([wave[mode] for mode in POLARISATIONS])[None]
-        terms = harmonics(generator, row, self.orders)
+        terms = harmonics(self._likelihood.waveform_generator, row, self.orders)
         return None if terms is None else np.stack([terms[order] for order in self.orders])

@@ -21,8 +21,6 @@ from .inner_products import Projection
 _MARGIN = 4  # steps beyond a window of arrival times: an interpolating cubic needs neighbours
 _OVERSAMPLING = 4  # steps in the shortest period of the signal: |z|^2 is smooth on their scale
 
-_MARGIN = 4  # steps before and after a window: values are interpolated between four of them
-
 
 def steps_in(duration: float, highest: float) -> int:
     """Number of steps, a power of two, in a segment of ``duration`` seconds for signals up to ``highest`` Hz."""
@@ -103,10 +101,3 @@ class MatchedFilters:
     def norms(self, series: np.ndarray) -> np.ndarray:
         """Inner products of N series with each other in each detector, (D, N, N), complex."""
         return np.stack([projection.of_series(series)[1] for projection in self._projections])
-
-
-def steps_between(filters: MatchedFilters, window: tuple[float, float]) -> tuple[int, int]:
-    """First and last step of the filters' outputs that hold a window of GPS times, with a margin to interpolate in."""
-    first = int(np.floor((window[0] - filters.start) / filters.spacing)) - _MARGIN
-    last = int(np.ceil((window[1] - filters.start) / filters.spacing)) + _MARGIN
-    return first, last

@@ -1,8 +1,8 @@
 r"""Densities of the time at which a signal came to one detector, from its matched filters, for many waves at once.
 
-The density is constant in cells: one cell for each step of the filter's output, and finer ones around its peak, as narrow as the
-peak asks for. It follows a power of the filter's likelihood, so that its tails are wider, with a share spread evenly over the
-whole window: no time is out of reach.
+The density is constant in cells: one cell for each step of the filter's output, and finer ones around its peak, as narrow as
+the peak asks for. It follows a power of the filter's likelihood, so that its tails are wider, with a share spread evenly over
+the whole window: no time is out of reach.
 """
 
 from __future__ import annotations

@@ -43,11 +43,15 @@ class Effort:
     whole: int = 32
 
 
+USUAL = Effort()
+"""More of either costs more than it gains."""
+
+
 class CoherentBlocks:
     """Task of many rows: ``[re, im, norm, log weight, *parameters]`` of each; picklable.
 
-    The inner products are those of phase zero and of the reference distance; the log weight has prior over density of all but
-    distance and phase in it, and the choice.
+    The inner products are those of phase zero, or of a row's own phase where it is known, and of the reference distance; the
+    log weight has prior over density of all but distance and phase in it, and the choice.
 
     Parameters
     ----------
@@ -63,6 +67,8 @@ class CoherentBlocks:
         The likelihood averaged over phase and distance.
     effort
         How many candidates are looked at.
+    phase_known
+        Whether rows have the phase: the likelihood is then averaged over the distance alone.
     """
 
     def __init__(
@@ -73,8 +79,10 @@ class CoherentBlocks:
         log_scale: Mapping[str, float],
         averaged: AveragedLikelihood,
         effort: Effort,
+        phase_known: bool = False,
     ) -> None:
-        self.waves, self._priors, self._averaged, self.effort = waves, priors, averaged, effort
+        self.waves, self._priors, self._averaged, self.effort = waves, dict(priors), averaged, effort
+        self._phase_known = phase_known
         self._skies = SkyBlocks(
             detectors,
             {key: priors[key] for key in (TIME, RA, DEC) if key in priors},
@@ -102,9 +110,7 @@ class CoherentBlocks:
                 found[number] = of_row
         return found
 
-    def draw(
-        self, values: np.ndarray, rows: Sequence[Row], rng: np.random.Generator
-    ) -> tuple[np.ndarray, np.ndarray]:
+    def draw(self, values: np.ndarray, rows: Sequence[Row], rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
         """Products and parameters of each wave, (N, 4 + n), and which rows have any, (N,)."""
         series, norms = self.waves.series(values), self.waves.norms(values)
         block = self.candidates(series[:, :, 0], norms, rows, rng)
@@ -116,6 +122,11 @@ class CoherentBlocks:
         response = self.responses(block, place[:, None], turn[:, None])[..., 0]
         inner = np.einsum("ndp,ndp->n", response, at)
         norm = np.einsum("ndp,ndq,ndpq->n", response, response, norms.real)
+        factors = np.ones((len(rows), 2))
+        if INCLINATION in drawn:
+            factors = np.stack(inclination_factors(drawn[INCLINATION]), axis=1)
+        if (better := self.waves.products(values, with_drawn(rows, drawn), factors)) is not None:
+            inner, norm = better[:, 0] + 1j * better[:, 1], better[:, 2]
         log_weight = log_mean - block.averaged[row, place, turn]
         made = np.stack([inner.real, inner.imag, norm, log_weight, *drawn.values()], axis=1)
         return made, block.good
@@ -132,7 +143,7 @@ class CoherentBlocks:
         skies = self._skies.draw(exponents, self.effort.places, fixed, rng)
         coefficients, angles = self._turns(fixed, len(rows), rng)
         at = at_arrivals(series, skies.arrival)
-        averaged = averages_of(at, norms, skies.antenna, coefficients, self._averaged)
+        averaged = averages_of(at, norms, skies.antenna, coefficients, self._averaged, self._phase_known)
         return CandidateBlock(skies, angles, averaged, averaged + skies.log_ratio[..., None])
 
     def responses(self, block: CandidateBlock, places: np.ndarray, turns: np.ndarray) -> np.ndarray:
@@ -168,6 +179,12 @@ class CoherentBlocks:
         plus, cross = inclination_factors(angles[INCLINATION]) if INCLINATION in angles else (one, one)
         cosine, sine = np.cos(2 * angles[PSI]), np.sin(2 * angles[PSI])
         return np.stack([plus * cosine, plus * sine, cross * cosine, cross * sine], axis=1), angles
+
+
+def with_drawn(rows: Sequence[Row], drawn: Mapping[str, np.ndarray]) -> list[Row]:
+    """Rows with parameters that were drawn for them, (N,) each."""
+    columns = {key: column.tolist() for key, column in drawn.items()}
+    return [{**row, **{key: column[number] for key, column in columns.items()}} for number, row in enumerate(rows)]
 
 
 def at_arrivals(series: np.ndarray, arrival: np.ndarray, neighbours: int = 4) -> np.ndarray:

@@ -9,11 +9,12 @@ from bilby.core.prior import Prior
 from scipy.special import logsumexp
 
 from ...densities import draw_linear
+from ...names import PHASE
 from ...processes.parallel import Row
 from ...waves.detectors import Detector
 from ..averaged import AveragedLikelihood
 from .candidates import CandidateBlock, choose_rows
-from .coherent import NEIGHBOURS, CoherentBlocks, Effort, at_arrivals
+from .coherent import NEIGHBOURS, CoherentBlocks, Effort, at_arrivals, with_drawn
 from .waves import FilteredWaves
 
 _TEMPER = 0.7  # power of the loudest term's weights by which candidates are chosen for the whole wave
@@ -46,9 +47,7 @@ class HarmonicsBlocks(CoherentBlocks):
         super().__init__(waves, detectors, priors, log_scale, averaged, effort)
         self._orders, self._at_phase = np.array(waves.orders), at_phase
 
-    def draw(
-        self, values: np.ndarray, rows: Sequence[Row], rng: np.random.Generator
-    ) -> tuple[np.ndarray, np.ndarray]:
+    def draw(self, values: np.ndarray, rows: Sequence[Row], rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
         """Products and parameters of each wave, (N, 4 + n), and which rows have any, (N,)."""
         size, row = len(rows), np.arange(len(rows))
         series, norms = self.waves.series(values), self.waves.norms(values)
@@ -73,6 +72,9 @@ class HarmonicsBlocks(CoherentBlocks):
         log_weight = log_mean + top - np.log(self.effort.whole) - whole[row, chosen]
         log_weight = log_weight - np.log(2 * np.pi) - log_density
         drawn = self.parameters(block, place, turn)
+        whole_rows = with_drawn(rows, {**drawn, PHASE: phase})
+        if (better := self.waves.products(values, whole_rows, np.ones((size, 2)))) is not None:
+            kappa, norm = better[:, 0], better[:, 2]
         return np.stack([kappa, norm, log_weight, phase, *drawn.values()], axis=1), good
 
     def _loudest(self, norms: np.ndarray) -> np.ndarray:

@@ -157,7 +157,9 @@ class SkyBlocks:
         cosine = np.clip((at_first - at_second) / travel, -1.0, 1.0)
         angle, log_angle = self._around(exponents, (first, second), at_first, cosine, frames, rng)
         place = _direction(cosine, angle, frames)
-        time = self._origin + at_first * self._spacing + np.einsum("nmi,ni->nm", place, self._vertices[first]) / lal.C_SI
+        time = (
+            self._origin + at_first * self._spacing + np.einsum("nmi,ni->nm", place, self._vertices[first]) / lal.C_SI
+        )
         dec = np.arcsin(np.clip(place[..., 2], -1.0, 1.0))
         # The copy within the prior, which spans one turn at most.
         least = self._priors[RA].minimum

@@ -38,3 +38,18 @@ class FilteredWaves(Protocol):
 
     def norms(self, values: np.ndarray) -> np.ndarray:
         """Inner products of all terms and polarisations with each other, (N, D, 2M, 2M)."""
+
+    def products(self, values: np.ndarray, rows: Sequence[Row], factors: np.ndarray) -> np.ndarray | None:
+        """Inner product with the data and squared norm as the likelihood has them, ``[re, im, norm]``, (N, 3).
+
+        ``None`` where there is nothing better than what :meth:`series` and :meth:`norms` say.
+
+        Parameters
+        ----------
+        values
+            As :meth:`waves` gives them.
+        rows
+            All parameters of the signals.
+        factors
+            Of the plus and cross polarisations of a wave of one term, (N, 2).
+        """
