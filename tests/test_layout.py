@@ -100,6 +100,24 @@ TOGETHER: dict[str, tuple[str, set[str]]] = {
         "what a problem is translated into",
         {"translation/calibration_errors.py", "translation/translated.py"},
     ),
+    "waves/coarse/test_coarse_waves.py": (
+        "all parts of coarse waves, held against whole ones",
+        {
+            f"waves/coarse/{name}.py"
+            for name in [
+                "build",
+                "error",
+                "models",
+                "norms",
+                "reference",
+                "sources",
+                "splines",
+                "summary",
+                "terms",
+                "trials",
+            ]
+        },
+    ),
     "validation/test_coverage.py": ("events kept while a coverage is measured", {"validation/kept.py"}),
     "validation/test_gap.py": ("a card quotes the gap", {"validation/card.py"}),
     "validation/test_referee.py": ("one way to a referee's samples", {"validation/marginalised.py"}),
