@@ -3,7 +3,8 @@ r"""All that does not shape the wave, drawn by how coherently the detectors saw 
 Given what shapes the wave, its matched filters :math:`z_{kp}(t)`, of polarisation p in detector k, and its squared norms say
 all that the data know of sky, polarisation angle, inclination (of a pure (2, 2) mode), time, distance and phase. So each
 waveform gets a few hundred candidates of place and time (:mod:`.blocks.skies`), each of these some tens of polarisation angle
-and inclination from their priors, phase and distance being averaged over in closed form, and one is chosen
+and inclination from their priors, phase and distance being averaged over in closed form, and one is chosen by its weight
+:math:`w_c = \pi(c) \bar L(c) / q(c)`. The mean of the weights estimates the likelihood of the waveform without bias, so that
 
 .. math:: \frac{1}{C} \sum_c w_c \cdot \frac{\bar L_{\rm exact}(\hat c)}{\bar L(\hat c)}
 
