@@ -37,7 +37,7 @@ from ..waves.harmonics import inclination_factors
 from ..waves.inner_products import InnerProducts
 from ..waves.matched_filter import MatchedFilters
 from .averaged import AveragedLikelihood
-from .base import ConditionalConfig, ConditionalDraws
+from .base import ConditionalConfig, ConditionalDraws, Exact
 from .candidates import Candidates, products_of
 from .closed_form import ExactConditional
 from .sky import SkyProposal, reach_of
@@ -48,7 +48,7 @@ _AVERAGES = 64
 _NOTHING = 1e-300
 
 
-class CoherentConditional:
+class CoherentConditional(Exact):
     """Draws all of an event's parameters that do not shape its wave.
 
     Parameters
