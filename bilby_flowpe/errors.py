@@ -1,6 +1,7 @@
 """Every error that this package raises on purpose: each names the parameter, its value and the way out."""
 
 __all__ = [
+    "CoarseObstacle",
     "ConfigurationError",
     "ContractError",
     "DataError",
@@ -67,3 +68,7 @@ class ContractError(FlowPEError, ValueError):
 
 class ModelError(FlowPEError, ValueError):
     """A model folder is missing, incomplete, damaged or of a newer version."""
+
+
+class CoarseObstacle(FlowPEError, ValueError):
+    """There are no coarse waves for this likelihood and prior."""

@@ -12,6 +12,8 @@ import lal
 import numpy as np
 from bilby.gw.detector import Interferometer
 
+_MORE = 2e-4  # seconds: room beside the longest delay from the geocentre
+
 
 def direction(phi: np.ndarray, dec: np.ndarray) -> np.ndarray:
     """Unit vectors (N, 3) to places in the frame that turns with the Earth; ``phi`` is ``ra`` less the sidereal time."""
@@ -90,3 +92,8 @@ def sidereal_time(time: np.ndarray) -> np.ndarray:
 def light_travel_time(first: Detector, second: Detector) -> float:
     """Longest difference of arrival times between two detectors, in seconds."""
     return float(np.linalg.norm(first.vertex - second.vertex) / lal.C_SI)
+
+
+def reach_of(detectors: tuple[Detector, ...]) -> float:
+    """Seconds from the Earth's centre to the farthest detector, and a little more."""
+    return float(max(np.linalg.norm(detector.vertex) for detector in detectors) / lal.C_SI) + _MORE

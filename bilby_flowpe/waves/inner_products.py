@@ -89,6 +89,8 @@ class Projection:
 
     Attributes
     ----------
+    interferometer
+        As given.
     bins
         Numbers of the detector's frequencies, in units of one over the duration.
     highest
@@ -98,7 +100,7 @@ class Projection:
     """
 
     def __init__(self, interferometer: Interferometer) -> None:
-        self._interferometer = interferometer
+        self.interferometer = interferometer
         self._mask = interferometer.frequency_mask
         frequencies = interferometer.frequency_array[self._mask]
         self.bins, self.highest = np.flatnonzero(self._mask), float(frequencies[-1])
@@ -128,7 +130,7 @@ class Projection:
 
     def seen(self, row: Row, modes: Sequence[str]) -> tuple[list[float], float]:
         """Antenna response to each polarisation, and arrival in seconds since the segment's start."""
-        interferometer, time = self._interferometer, row[TIME]
+        interferometer, time = self.interferometer, row[TIME]
         sky = row[RA], row[DEC]
         antenna_time = time if interferometer.reference_time is None else interferometer.reference_time
         response = [interferometer.antenna_response(*sky, antenna_time, row[PSI], mode) for mode in modes]

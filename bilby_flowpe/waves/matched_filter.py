@@ -18,12 +18,30 @@ from scipy.fft import ifft
 from .harmonics import POLARISATIONS, constant_ratio
 from .inner_products import Projection
 
+_MARGIN = 4  # steps beyond a window of arrival times: an interpolating cubic needs neighbours
 _OVERSAMPLING = 4  # steps in the shortest period of the signal: |z|^2 is smooth on their scale
 
 
 def steps_in(duration: float, highest: float) -> int:
     """Number of steps, a power of two, in a segment of ``duration`` seconds for signals up to ``highest`` Hz."""
     return int(2 ** np.ceil(np.log2(_OVERSAMPLING * highest * duration)))
+
+
+def steps_around(window: tuple[float, float], reach: float, start: float, spacing: float) -> np.ndarray:
+    """Steps of time, counted from ``start``, at which signals of a window of geocentric times arrive at any detector.
+
+    Parameters
+    ----------
+    window
+        First and last geocentric time, GPS seconds.
+    reach
+        Largest delay from the geocentre, in seconds (:func:`bilby_flowpe.waves.detectors.reach_of`).
+    start, spacing
+        GPS time of step zero, and the length of a step in seconds.
+    """
+    first = int(np.floor((window[0] - reach - start) / spacing)) - _MARGIN
+    last = int(np.ceil((window[1] + reach - start) / spacing)) + _MARGIN
+    return np.arange(first, last + 1)
 
 
 def at_times(spectrum: np.ndarray, steps: np.ndarray) -> np.ndarray:
@@ -79,3 +97,7 @@ class MatchedFilters:
             spectrum = np.zeros((len(series), self.size), dtype=np.complex64)
             spectrum[:, projection.bins] = terms
             yield at_times(spectrum, steps), products
+
+    def norms(self, series: np.ndarray) -> np.ndarray:
+        """Inner products of N series with each other in each detector, (D, N, N), complex."""
+        return np.stack([projection.of_series(series)[1] for projection in self._projections])

@@ -1,0 +1,105 @@
+"""Measured error of the log likelihood of coarse waves: against waves of the same source on all frequencies."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from ...processes.parallel import Row
+from .norms import Norms
+from .reference import ReferencePhase
+from .splines import Spline
+from .summary import DetectorBins
+from .terms import Terms
+
+
+@dataclass(frozen=True)
+class Trial:
+    """A wave on all frequencies, as one event's detectors see it at their best times and amplitudes.
+
+    Attributes
+    ----------
+    row
+        All parameters.
+    terms
+        On the frequencies of all detectors, (M, 2, F).
+    turns
+        What each term is multiplied with for the row's phase, (M,).
+    responses
+        Of each detector to plus and cross, (D, 2).
+    times
+        Best arrival at each detector, in seconds from the start of the segment, (D,).
+    """
+
+    row: Row
+    terms: np.ndarray
+    turns: np.ndarray
+    responses: np.ndarray
+    times: np.ndarray
+
+
+class ErrorOfNodes:
+    """Errors of the log likelihood of some waves, by the nodes that carry them.
+
+    Parameters
+    ----------
+    terms
+        What makes the waves.
+    phase
+        The reference phase.
+    detectors
+        With their data.
+    frequencies
+        Those of all detectors together, (F,).
+    trials
+        Waves on these frequencies.
+    """
+
+    def __init__(
+        self,
+        terms: Terms,
+        phase: ReferencePhase,
+        detectors: Sequence[DetectorBins],
+        frequencies: np.ndarray,
+        trials: Sequence[Trial],
+    ) -> None:
+        self._terms, self._phase, self._detectors, self._frequencies = terms, phase, detectors, frequencies
+        self._trials = trials
+        self._phases = np.stack([phase.of_order(order, frequencies) for order in terms.orders])
+        self._places = [np.searchsorted(frequencies, one.frequencies) for one in detectors]
+
+    def __call__(self, spline: Spline) -> np.ndarray:
+        """Error of the log likelihood of each trial, (K,)."""
+        twisted = np.exp(1j * self._phases)[:, None]
+        at_nodes = np.stack([self._phase.of_order(order, spline.nodes) for order in self._terms.orders])
+        norms = Norms.of(self._detectors, spline, [self._phases[:, places] for places in self._places])
+        return np.array([self._of(trial, spline, norms, twisted, at_nodes) for trial in self._trials])
+
+    def _of(self, trial: Trial, spline: Spline, norms: Norms, twisted: np.ndarray, at_nodes: np.ndarray) -> float:
+        if self._terms.model.on_bins:
+            made = trial.terms[..., np.searchsorted(self._frequencies, spline.nodes)]
+        else:
+            found = self._terms(self._terms.model.parameters(trial.row), spline.nodes)
+            if found is None:
+                return np.inf
+            made = found
+        values = made * np.exp(-1j * at_nodes)[:, None]
+        splined = spline.at(self._frequencies, values) * twisted
+        pairs = norms(values[None])[0]
+        error = 0.0
+        for index, detector in enumerate(self._detectors):
+            factors = (trial.turns[:, None] * trial.responses[index]).ravel()
+            places = self._places[index]
+            exact = factors @ trial.terms[..., places].reshape(len(factors), -1)
+            nearly = factors @ splined[..., places].reshape(len(factors), -1)
+            norm = float(np.sum(np.abs(exact) ** 2 * detector.weights))
+            if norm == 0:
+                continue
+            shifted = detector.data * np.exp(2j * np.pi * detector.frequencies * trial.times[index])
+            amplitude = np.vdot(exact, shifted) / norm
+            inner_error = np.vdot(nearly - exact, shifted)
+            norm_error = (factors.conj() @ pairs[index] @ factors).real - norm
+            error += float((amplitude.conjugate() * inner_error).real - 0.5 * abs(amplitude) ** 2 * norm_error)
+        return error

@@ -1,0 +1,182 @@
+r"""Source models at frequencies of one's own choice.
+
+A waveform generator of Bilby gives a wave at every frequency of the data. Most source models can do with fewer: Bilby's own
+models of compact binaries have *frequency-sequence* twins, which take an array of any frequencies, and many models that users
+write are functions of each frequency alone. Whatever else there is has to be called on all frequencies and read at some.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import numpy as np
+from bilby.gw import source
+from bilby.gw.waveform_generator import WaveformGenerator
+
+from ...errors import SimulationError
+from ...overrides import replaced
+from ...processes.parallel import Row
+from ..harmonics import POLARISATIONS
+from ..waveforms import waveform
+
+Parameters = dict[str, Any]
+"""Arguments of a source model."""
+
+TWINS = {
+    source.lal_binary_black_hole: source.binary_black_hole_frequency_sequence,
+    source.lal_binary_neutron_star: source.binary_neutron_star_frequency_sequence,
+}
+"""Bilby's source models on all frequencies of the data, and the same ones at frequencies of one's choice."""
+
+APPROXIMANT, MODES = "waveform_approximant", "mode_array"
+_OWN_DICTIONARY = "lal_waveform_dictionary"
+_LOWEST, _HIGHEST = "minimum_frequency", "maximum_frequency"
+_LOWEST_DEFAULT = 20.0  # Hz, Bilby's own where the waveform arguments have no minimum_frequency
+_DEFAULT_APPROXIMANTS = {
+    source.lal_binary_black_hole: "IMRPhenomPv2",
+    source.lal_binary_neutron_star: "IMRPhenomPv2_NRTidal",
+}
+_GENERATOR_METHODS = ("frequency_domain_strain", "_calculate_strain", "_strain_from_model", "_format_parameters")
+
+
+class Model(Protocol):
+    """A source model that can be asked for some frequencies; picklable.
+
+    Attributes
+    ----------
+    words
+        What makes the waves, in words.
+    on_bins
+        Whether the frequencies have to be among those of the data.
+    """
+
+    words: str
+    on_bins: bool
+
+    def parameters(self, row: Row) -> Parameters:
+        """Arguments of the source model for a row of all parameters."""
+
+    def __call__(self, parameters: Parameters, frequencies: np.ndarray, **changes: Any) -> np.ndarray | None:
+        """Plus and cross polarisation at frequencies in Hz, (2, F), some arguments changed; ``None`` where there is no wave."""
+
+
+@dataclass
+class ByFrequency:
+    """A source model that gives a wave at any frequencies.
+
+    Attributes
+    ----------
+    words
+        What makes the waves, in words.
+    model
+        Function of frequencies and parameters.
+    conversion
+        Bilby's ``parameter_conversion``.
+    keys
+        Parameters that the model takes.
+    arguments
+        Further arguments, as ``waveform_arguments`` has them.
+    sequence
+        Whether the frequencies are given as the argument ``frequencies``, as Bilby's frequency-sequence models want it.
+    """
+
+    words: str
+    model: Callable[..., Mapping[str, np.ndarray] | None]
+    conversion: Callable[[dict[str, float]], tuple[dict[str, float], list[str]]]
+    keys: frozenset[str]
+    arguments: dict[str, Any] = field(default_factory=dict)
+    sequence: bool = True
+    on_bins: bool = False
+
+    def parameters(self, row: Row) -> Parameters:
+        """Arguments of the source model for a row of all parameters."""
+        converted, _ = self.conversion(dict(row))
+        return {key: converted[key] for key in self.keys if key in converted}
+
+    def __call__(self, parameters: Parameters, frequencies: np.ndarray, **changes: Any) -> np.ndarray | None:
+        """Plus and cross polarisation, (2, F); ``None`` where there is no wave."""
+        given = {"frequencies": frequencies} if self.sequence else {}
+        try:
+            wave = self.model(frequencies, **{**parameters, **self.arguments, **given, **changes})
+        except Exception as error:  # of any kind: the source model may be the user's own
+            raise SimulationError(
+                f"{self.words} raised {type(error).__name__} ({error}) at {parameters}: set catch_waveform_errors=True in "
+                "waveform_arguments, have the source model return None where there is no waveform, or narrow the priors to "
+                "where there is one"
+            ) from error
+        return None if wave is None else np.stack([wave[mode] for mode in POLARISATIONS])
+
+
+@dataclass
+class Reading:
+    """The user's own generator, called on all frequencies and read at some of them."""
+
+    generator: WaveformGenerator
+    words: str = "waves of all frequencies, read at some"
+    on_bins: bool = True
+
+    def parameters(self, row: Row) -> Parameters:
+        """The row itself: the generator converts it."""
+        return dict(row)
+
+    def __call__(self, parameters: Parameters, frequencies: np.ndarray, **changes: Any) -> np.ndarray | None:
+        """Plus and cross polarisation, (2, F); ``None`` where there is no wave."""
+        wave = waveform(self.generator, {**parameters, **changes})
+        if wave is None:
+            return None
+        bins = np.rint(frequencies * float(self.generator.duration)).astype(int)
+        return np.stack([wave[mode][bins] for mode in POLARISATIONS])
+
+
+def is_bilbys(generator: WaveformGenerator) -> bool:
+    """Whether a generator calls its source model as Bilby's own class does."""
+    return not replaced(generator, WaveformGenerator, _GENERATOR_METHODS)
+
+
+def twin(generator: WaveformGenerator, approximant: str | None = None) -> ByFrequency | None:
+    """The frequency-sequence form of a generator's source model; ``None`` where Bilby has none.
+
+    Parameters
+    ----------
+    generator
+        The user's.
+    approximant
+        Another approximant of the same parameters, in place of the generator's.
+    """
+    model = generator.frequency_domain_source_model
+    if not is_bilbys(generator) or model not in TWINS:
+        return None
+    return sequence_of(generator, model, approximant)
+
+
+def sequence_of(generator: WaveformGenerator, model: Callable[..., Any], approximant: str | None) -> ByFrequency:
+    """The frequency-sequence twin of one of Bilby's source models, with arguments and conversion of a generator."""
+    arguments = {key: value for key, value in generator.waveform_arguments.items() if key not in (_LOWEST, _HIGHEST)}
+    if approximant is not None:
+        arguments |= {APPROXIMANT: approximant, "catch_waveform_errors": True}
+    made = TWINS[model]
+    name = arguments.get(APPROXIMANT, _DEFAULT_APPROXIMANTS[model])
+    keys = WaveformGenerator(
+        duration=1.0, sampling_frequency=2.0, frequency_domain_source_model=model
+    ).source_parameter_keys
+    return ByFrequency(
+        f"{name} through bilby.gw.source.{made.__name__}",
+        made,
+        generator.parameter_conversion,
+        frozenset(keys),
+        arguments,
+    )
+
+
+def band_of(generator: WaveformGenerator) -> tuple[float, float]:
+    """Frequencies outside which Bilby's models of compact binaries have no wave, in Hz; for those in :data:`TWINS`."""
+    arguments = generator.waveform_arguments
+    lowest, highest = arguments.get(_LOWEST, _LOWEST_DEFAULT), arguments.get(_HIGHEST, generator.frequency_array[-1])
+    return float(lowest), float(highest)
+
+
+def has_own_dictionary(model: ByFrequency) -> bool:
+    """Whether a LAL dictionary of the user's is among the arguments: Bilby changes it in place, modes must not be put there."""
+    return _OWN_DICTIONARY in model.arguments

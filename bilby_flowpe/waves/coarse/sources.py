@@ -1,0 +1,182 @@
+r"""Which source model makes the coarse waves of a likelihood: chosen once, and tried before it is used.
+
+In order: the frequency-sequence twin of one of Bilby's models; a model of the user's that turns out to be a function of each
+frequency alone; another approximant of the same parameters, where one is named; the generator itself, read at some of the
+data's frequencies, which saves all but the waves.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from bilby.gw import source
+from bilby.gw.utils import lalsim_GetApproximantFromString
+from bilby.gw.waveform_generator import WaveformGenerator
+
+from ...errors import CoarseObstacle, SimulationError
+from ...processes.parallel import Row
+from ..harmonics import POLARISATIONS
+from ..waveforms import Polarisations, polarisations
+from .models import APPROXIMANT, TWINS, ByFrequency, Model, Reading, band_of, is_bilbys, sequence_of, twin
+
+_TWIN = 0.03  # of the wave's root mean square: multibanding in the whole wave alone makes 1e-3
+_FUNCTION = 1e-6  # of the loudest value
+_FEWEST = 2  # waves that have to agree
+_TRIED = 37  # frequencies of uneven spacing at which a user's model is tried
+
+
+@dataclass(frozen=True)
+class Source:
+    """A source model, and the band outside which its waves are zero.
+
+    Attributes
+    ----------
+    model
+        What makes the waves.
+    band
+        Lowest and highest frequency in Hz, both included.
+    """
+
+    model: Model
+    band: tuple[float, float]
+
+
+def source_of(generator: WaveformGenerator, rows: Sequence[Row], coarse: str | None = None) -> Source:
+    """The source of coarse waves for a waveform generator.
+
+    Parameters
+    ----------
+    generator
+        The user's, of all frequencies of the data.
+    rows
+        All parameters of some signals, at which it is tried.
+    coarse
+        Approximant of LALSimulation that is to make the waves in place of the generator's own.
+
+    Raises
+    ------
+    CoarseObstacle
+        If there is no wave at any of the rows, if its polarisations are not plus and cross, or if the approximant named is
+        unknown or has no wave.
+    """
+    waves = [(row, wave) for row in rows if (wave := polarisations(generator, row)) is not None]
+    if not waves:
+        raise CoarseObstacle(
+            f"the waveform generator has no wave at any of the {len(rows)} draws of the prior that were tried: narrow the "
+            "priors to where it has, or set coarse=False"
+        )
+    if set(waves[0][1]) != {*POLARISATIONS}:
+        raise CoarseObstacle(
+            f"coarse waves need the polarisations plus and cross; the waveform generator gives {sorted(waves[0][1])}: set "
+            "coarse=False"
+        )
+    frequencies = generator.frequency_array
+    band = _band(frequencies, waves)
+    if coarse is not None:
+        return Source(_named(generator, coarse, waves, band), band)
+    found = twin(generator)
+    if found is not None:
+        band = band_of(generator)
+        if _agrees(found, frequencies, waves, band):
+            return Source(found, band)
+    function = _function(generator)
+    if function is not None and _is_function(function, frequencies, waves):
+        return Source(function, band)
+    return Source(Reading(generator), band)
+
+
+def _band(frequencies: np.ndarray, waves: Sequence[tuple[Row, Polarisations]]) -> tuple[float, float]:
+    """First and last frequency at which any wave is not zero, zero frequency left out."""
+    loud = np.any([np.any([wave[mode] != 0 for mode in POLARISATIONS], axis=0) for _, wave in waves], axis=0)
+    numbers = np.flatnonzero(loud & (frequencies > 0))
+    if not len(numbers):
+        raise CoarseObstacle("the waveform generator's waves are zero at every frequency of the data: set coarse=False")
+    return float(frequencies[numbers[0]]), float(frequencies[numbers[-1]])
+
+
+def _named(
+    generator: WaveformGenerator, coarse: str, waves: Sequence[tuple[Row, Polarisations]], band: tuple[float, float]
+) -> ByFrequency:
+    """The approximant that the user names, for the parameters of the user's generator."""
+    try:
+        lalsim_GetApproximantFromString(coarse)
+    except Exception as error:
+        raise CoarseObstacle(
+            f"coarse={coarse!r} is no approximant of LALSimulation ({error}): name one, such as 'IMRPhenomXPHM', or leave it "
+            "out"
+        ) from error
+    tides = generator.frequency_domain_source_model is source.lal_binary_neutron_star or "lambda_1" in {
+        *generator.source_parameter_keys
+    }
+    model = source.lal_binary_neutron_star if tides else source.lal_binary_black_hole
+    found = sequence_of(generator, model, coarse)
+    if generator.frequency_domain_source_model not in TWINS:
+        # Options of another program mean nothing here.
+        kept = {APPROXIMANT, "reference_frequency", "catch_waveform_errors"}
+        found.arguments = {key: value for key, value in found.arguments.items() if key in kept}
+    tried = np.linspace(*band, _TRIED)
+    for row, _ in waves:
+        wave = found(found.parameters(row), tried)
+        if wave is not None and np.all(np.isfinite(wave)) and np.any(wave != 0):
+            return found
+    raise CoarseObstacle(
+        f"coarse={coarse!r} has no wave at the draws of the prior that were tried: name another approximant, or leave it out"
+    )
+
+
+def _agrees(
+    model: ByFrequency,
+    frequencies: np.ndarray,
+    waves: Sequence[tuple[Row, Polarisations]],
+    band: tuple[float, float],
+) -> bool:
+    """Whether a twin gives the waves of the generator."""
+    numbers = np.flatnonzero((frequencies >= band[0]) & (frequencies <= band[1]) & (frequencies > 0))
+    numbers = numbers[:: max(1, len(numbers) // 1000)]
+    agreeing = 0
+    for row, wave in waves:
+        try:
+            found = model(model.parameters(row), frequencies[numbers])
+        except SimulationError:
+            return False
+        if found is None:
+            continue
+        whole = np.stack([wave[mode][numbers] for mode in POLARISATIONS])
+        if not np.linalg.norm(found - whole) <= _TWIN * np.linalg.norm(whole):
+            return False
+        agreeing += 1
+    return agreeing >= min(_FEWEST, len(waves))
+
+
+def _function(generator: WaveformGenerator) -> ByFrequency | None:
+    """The user's source model as a function of frequencies, which it may not be."""
+    model = generator.frequency_domain_source_model
+    if model is None or not is_bilbys(generator):
+        return None
+    name = getattr(model, "__name__", type(model).__name__)
+    return ByFrequency(
+        f"the source model {name} at some frequencies",
+        model,
+        generator.parameter_conversion,
+        frozenset(generator.source_parameter_keys),
+        dict(generator.waveform_arguments),
+        sequence=False,
+    )
+
+
+def _is_function(model: ByFrequency, frequencies: np.ndarray, waves: Sequence[tuple[Row, Polarisations]]) -> bool:
+    """Whether the model gives at a few frequencies, unevenly spaced, what it gives there among all."""
+    numbers = np.unique(np.geomspace(1, len(frequencies) - 1, _TRIED).astype(int))
+    for row, wave in waves:
+        try:
+            found = model(model.parameters(row), frequencies[numbers])
+        except (SimulationError, KeyError, ValueError):
+            return False
+        whole = np.stack([wave[mode][numbers] for mode in POLARISATIONS])
+        if found is None or found.shape != whole.shape:
+            return False
+        if not np.max(np.abs(found - whole)) <= _FUNCTION * max(np.max(np.abs(s)) for s in wave.values()):
+            return False
+    return True

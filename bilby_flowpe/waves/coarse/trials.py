@@ -1,0 +1,81 @@
+"""Waves near a reference, as far from it as the data allow: what the error of coarse waves is measured with."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from bilby.gw.likelihood import GravitationalWaveTransient
+
+from ...names import DISTANCE, PHASE, PLACE, TIME
+from ...priors import PriorTransform
+from ...processes.parallel import Row, make_rows
+from ..harmonics import POLARISATIONS
+from ..inner_products import Projection
+from .coarse_waves import CoarseWaves
+
+_DRAWS = 64
+_SCALES = (1e-4, 1.0)  # of a step in the prior's coordinates, in which the prior has unit variance
+_DEEPEST = 15.0  # in ln L below the best of them: beyond it a draw has no weight
+_HELD = (TIME, *PLACE, DISTANCE, PHASE)  # what does not change the shape of the terms
+
+
+def near(
+    coarse: CoarseWaves, transform: PriorTransform, responses: np.ndarray, size: int, rng: np.random.Generator
+) -> tuple[list[Row], np.ndarray]:
+    """Rows near the reference, and the arrival times (K, D) at which their waves fit the data best.
+
+    Parameters
+    ----------
+    coarse
+        Coarse waves, which need not be very good.
+    transform
+        The prior.
+    responses
+        Of each detector to plus and cross waves from the reference's place, (D, 2).
+    size
+        Number of rows.
+    rng
+        Generator.
+    """
+    rows = _around(coarse.reference, transform, rng)
+    values, good = coarse.waves(rows)
+    turns = turns_of(coarse.orders, rows)
+    series = np.einsum("ndmpt,nm,dp->ndt", coarse.series(values), turns.conj(), responses, optimize=True)
+    factors = np.einsum("nm,dp->ndmp", turns, responses).reshape(len(rows), len(responses), -1)
+    norms = np.einsum("nda,ndab,ndb->nd", factors.conj(), coarse.norms(values), factors, optimize=True).real
+    powers = np.abs(series) ** 2
+    best = np.argmax(powers, axis=2)
+    fits = np.take_along_axis(powers, best[..., None], axis=2)[..., 0] / np.maximum(2 * norms, 1e-300)
+    fit = np.where(good, fits.sum(axis=1), -np.inf)
+    order = np.argsort(-fit)
+    close = order[fit[order] > fit[order[0]] - _DEEPEST]
+    # Evenly from the best to the worst that counts; where the prior is narrow these are all.
+    chosen = close[np.unique(np.linspace(0, len(close) - 1, size).astype(int))]
+    return [rows[number] for number in chosen], coarse.start + best[chosen] * coarse.spacing
+
+
+def turns_of(orders: Sequence[int], rows: Sequence[Row]) -> np.ndarray:
+    """Factors (N, M) of the terms at the rows' phases."""
+    return np.exp(1j * np.outer([row.get(PHASE, 0.0) for row in rows], orders))
+
+
+def responses_at(likelihood: GravitationalWaveTransient, projections: Sequence[Projection], row: Row) -> np.ndarray:
+    """Responses of each detector to plus and cross waves, (D, 2), for a row in the likelihood's frame of the sky."""
+    seen = {**row, **likelihood.get_sky_frame_parameters(dict(row))}
+    return np.array([projection.seen(seen, POLARISATIONS)[0] for projection in projections])
+
+
+def _around(reference: Row, transform: PriorTransform, rng: np.random.Generator) -> list[Row]:
+    """The reference, and draws around it on all scales, inside the prior."""
+    centre = transform.to_unconstrained({key: np.array([reference[key]]) for key in transform.keys})
+    moved = np.array([key not in _HELD for key in transform.keys])
+    scales = np.geomspace(*_SCALES, _DRAWS)[:, None]
+    steps = scales * rng.standard_normal((_DRAWS, transform.ndim)) * moved
+    columns = transform.from_unconstrained(np.clip(centre, -5, 5) + steps)
+    inside = transform.satisfies(columns)
+    columns = {
+        key: np.where(moved[index], column, reference[key]) for index, (key, column) in enumerate(columns.items())
+    }
+    rows = make_rows(transform.fixed, columns)
+    return [dict(reference), *(row for row, kept in zip(rows, inside, strict=True) if kept)]

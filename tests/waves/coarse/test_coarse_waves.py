@@ -1,0 +1,84 @@
+"""Coarse waves against whole ones: inner products with the data at every time of a window, and with each other."""
+
+from __future__ import annotations
+
+import pickle
+
+import numpy as np
+import pytest
+from bilby.core.prior import DeltaFunction
+from bilby.gw.source import lal_binary_black_hole
+from bilby.gw.waveform_generator import WaveformGenerator
+
+from bilby_flowpe.priors import PriorTransform
+from bilby_flowpe.waves.coarse.build import coarse_waves
+from bilby_flowpe.waves.coarse.coarse_waves import CoarseWaves
+from bilby_flowpe.waves.harmonics import harmonics
+from bilby_flowpe.waves.matched_filter import MatchedFilters
+
+RELATIVE = 1e-3  # of the largest product: nodes, and multibanding in the whole waves alone
+
+
+def compare(coarse: CoarseWaves, likelihood, row: dict[str, float], tolerance: float = RELATIVE) -> None:
+    """Hold one row's series and norms against those of whole waves on the same steps."""
+    values, good = coarse.waves([row])
+    assert good.all()
+    series, norms = coarse.series(values)[0], coarse.norms(values)[0]
+    filters = MatchedFilters(likelihood)
+    steps = (round((coarse.start - filters.start) / filters.spacing) + np.arange(coarse.n_times)) % filters.size
+    waves = harmonics(likelihood.waveform_generator, row, coarse.orders)
+    stacked = np.concatenate([waves[order] for order in coarse.orders])
+    for index, (expected, products) in enumerate(filters.of_series(stacked, steps)):
+        found = series[index].reshape(len(stacked), -1)
+        np.testing.assert_allclose(found, expected, rtol=0, atol=tolerance * np.abs(expected).max())
+        np.testing.assert_allclose(norms[index], products, rtol=0, atol=tolerance * np.abs(products).max())
+
+
+def with_approximant(likelihood, approximant: str) -> None:
+    given = likelihood.waveform_generator
+    likelihood.waveform_generator = WaveformGenerator(
+        duration=given.duration,
+        sampling_frequency=given.sampling_frequency,
+        start_time=given.start_time,
+        frequency_domain_source_model=lal_binary_black_hole,
+        waveform_arguments={**given.waveform_arguments, "waveform_approximant": approximant},
+    )
+
+
+@pytest.mark.parametrize(
+    ("approximant", "orders", "spins"),
+    [
+        ("IMRPhenomXAS", (2,), {}),
+        ("IMRPhenomXHM", (1, 2, 3, 4), {}),
+        (
+            "IMRPhenomXPHM",
+            (1, 2, 3, 4),
+            {"a_1": 0.7, "a_2": 0.4, "tilt_1": 1.1, "tilt_2": 0.6, "phi_12": 1.7, "phi_jl": 0.3},
+        ),
+    ],
+)
+def test_as_whole_waves(make_problem_hl, approximant: str, orders: tuple[int, ...], spins: dict) -> None:
+    likelihood, priors = make_problem_hl()
+    with_approximant(likelihood, approximant)
+    reference = dict(likelihood.injection_parameters)
+    if spins:
+        for key in ("chi_1", "chi_2"):
+            reference.pop(key)
+            priors.pop(key)
+        reference |= spins
+        priors.update({key: DeltaFunction(value) for key, value in spins.items()})
+    time = priors["geocent_time"]
+    coarse = coarse_waves(likelihood, PriorTransform(priors), orders, reference, (time.minimum, time.maximum))
+    assert coarse.error < 0.05
+    for row in (reference, {**reference, "mass_1": 40.0, "theta_jn": 1.0, "phase": 0.2}):
+        compare(coarse, likelihood, row)
+
+
+def test_pickled_is_the_same(make_problem_hl) -> None:
+    likelihood, priors = make_problem_hl()
+    reference, time = dict(likelihood.injection_parameters), priors["geocent_time"]
+    made = coarse_waves(likelihood, PriorTransform(priors), (2,), reference, (time.minimum, time.maximum), size=32)
+    again = pickle.loads(pickle.dumps(made))
+    values, _ = made.waves([reference, {**reference, "mass_1": 30.0}])
+    np.testing.assert_array_equal(made.series(values), again.series(values))
+    np.testing.assert_array_equal(made.norms(values), again.norms(values))
