@@ -16,9 +16,21 @@ TOGETHER: dict[str, tuple[str, set[str]]] = {
     "chain/test_batch.py": ("what a step brings, as the batch takes it", {"chain/increment.py"}),
     "arguments/test_table.py": ("a kind of value is tested by the arguments that have it", {"arguments/kinds.py"}),
     "conditional/test_closed_form.py": ("the contract, by what fulfils it", {"conditional/base.py"}),
-    "conditional/test_coherent.py": ("a step of the coherent draw", {"conditional/averaged.py"}),
-    "conditional/test_harmonics.py": ("every choice among the conditionals", {"conditional/choose.py"}),
-    "conditional/test_sky.py": ("a step of the draw of the sky", {"conditional/candidates.py"}),
+    "conditional/test_coherent.py": (
+        "steps of the coherent draw, by what draws with them",
+        {
+            "conditional/averaged.py",
+            "conditional/blocks/candidates.py",
+            "conditional/blocks/coherent.py",
+            "conditional/blocks/waves.py",
+            "waves/full_grid.py",
+        },
+    ),
+    "conditional/test_harmonics.py": (
+        "every choice among the conditionals, and the draw of a block",
+        {"conditional/choose.py", "conditional/blocks/harmonics.py"},
+    ),
+    "conditional/blocks/test_skies.py": ("a step of the draw of the sky", {"conditional/blocks/arrival_times.py"}),
     "configuration/test_file.py": (
         "whole files, tables of every kind",
         {"configuration/tables.py", "configuration/transient.py"},

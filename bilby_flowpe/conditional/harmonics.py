@@ -11,33 +11,23 @@ in the weight, so that modes that were left out in searching cost efficiency and
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping
 from dataclasses import replace
+from functools import cached_property
 
 import numpy as np
-from bilby.core.prior import Prior
 from bilby.gw.likelihood import GravitationalWaveTransient
-from scipy.special import logsumexp
 
-from ..densities import draw_linear
 from ..errors import ContractError
-from ..names import DISTANCE, PHASE, PSI, TIME
+from ..names import DISTANCE, PHASE
 from ..priors import PriorTransform
-from ..processes.parallel import Row, Task, seeded
-from ..waves.detectors import at_angle
-from ..waves.harmonics import POLARISATIONS, harmonics
-from ..waves.waveforms import waveform
-from .amplitudes import Amplitudes, KnownAmplitude, amplitudes_of, at_phase
+from .amplitudes import amplitudes_of, at_phase
 from .averaged import AveragedLikelihood
 from .base import ConditionalConfig, ConditionalDraws
-from .candidates import Candidates
-from .coherent import CoherentConditional, CoherentDraw
+from .blocks.coherent import USUAL, Effort
+from .blocks.harmonics import HarmonicsBlocks
+from .blocks.waves import FilteredWaves
+from .coherent import CoherentConditional
 from .phase import conditional_obstacle
-from .sky import interpolated
-
-_CHOSEN = 32  # candidates that the whole wave is looked at for
-_TEMPER = 0.7  # power of the loudest mode's weights by which they are chosen
-_PHASES, _FINE_PHASES = 128, 1025
 
 
 class HarmonicsConditional(CoherentConditional):
@@ -49,6 +39,8 @@ class HarmonicsConditional(CoherentConditional):
         As of :class:`.coherent.CoherentConditional`, with :attr:`.conditional.base.ConditionalConfig.phase_orders`.
     transform
         The user's prior.
+    waves, effort
+        As of :class:`.coherent.CoherentConditional`.
 
     Raises
     ------
@@ -56,11 +48,17 @@ class HarmonicsConditional(CoherentConditional):
         If the prior ties them to other parameters, has no bounds for the time, or is not uniform over the phase's turn.
     """
 
-    def __init__(self, config: ConditionalConfig, transform: PriorTransform) -> None:
+    def __init__(
+        self,
+        config: ConditionalConfig,
+        transform: PriorTransform,
+        waves: FilteredWaves | None = None,
+        effort: Effort = USUAL,
+    ) -> None:
         if obstacle := conditional_obstacle(transform, config.phase_orders[0]):
             raise ContractError(f"this model draws the phase from its exact conditional, but {obstacle}")
         order = config.phase_orders[0]
-        super().__init__(replace(config, phase_order=order, phase_orders=()), transform)
+        super().__init__(replace(config, phase_order=order, phase_orders=()), transform, waves, effort)
         self.config = config
         distance = tuple(key for key in config.keys if key == DISTANCE)
         self._amplitudes = amplitudes_of(distance, transform, log_likelihood=at_phase)
@@ -71,11 +69,14 @@ class HarmonicsConditional(CoherentConditional):
         other._amplitudes = self._amplitudes.defended(share)
         return other
 
-    def task(self, likelihood: GravitationalWaveTransient) -> Task:
-        """What draws for one row, of those that :meth:`task_rows` gives."""
-        return HarmonicsDraw(
-            likelihood, self._priors, self._log_scale, self.averaged, self.config.phase_orders, self._amplitudes
-        )
+    @cached_property
+    def averaged_at_phase(self) -> AveragedLikelihood:
+        """Over the distance, given the phase."""
+        return AveragedLikelihood(self._amplitudes)
+
+    def task(self, likelihood: GravitationalWaveTransient) -> HarmonicsBlocks:
+        """What draws for many rows, of those that :meth:`task_rows` gives."""
+        return HarmonicsBlocks(*self._parts(likelihood), self.effort, self.averaged_at_phase)
 
     def draw(self, products: np.ndarray, rng: np.random.Generator) -> ConditionalDraws:
         """Distances for rows of :meth:`task`, (N, 4 + n), and what was drawn with them."""
@@ -89,90 +90,3 @@ class HarmonicsConditional(CoherentConditional):
             log_likelihood_ratio=log_likelihood,
             log_weight=log_ratio + log_likelihood + products[:, 2],
         )
-
-
-class HarmonicsDraw(CoherentDraw):
-    """Task: ``[inner product, norm, log weight, phase, *parameters]`` at the phase drawn; picklable.
-
-    Parameters
-    ----------
-    likelihood, priors, log_scale, averaged
-        As of :class:`.coherent.CoherentDraw`.
-    orders
-        ``m`` of all modes.
-    amplitudes
-        Of the distance, given the phase.
-    """
-
-    def __init__(
-        self,
-        likelihood: GravitationalWaveTransient,
-        priors: Mapping[str, Prior],
-        log_scale: Mapping[str, float],
-        averaged: AveragedLikelihood,
-        orders: tuple[int, ...],
-        amplitudes: Amplitudes | KnownAmplitude,
-    ) -> None:
-        super().__init__(likelihood, priors, log_scale, averaged)
-        self._orders, self._amplitudes = orders, amplitudes
-
-    def __call__(self, row: Row) -> np.ndarray | None:
-        """``None`` where the waveform fails or is not a number, or no candidate has a likelihood."""
-        rng, row = seeded(row)
-        waves = harmonics(self._likelihood.waveform_generator, row, self._orders)
-        if waves is None:
-            return None
-        loudest = max(waves, key=lambda order: float(sum(np.sum(np.abs(mode) ** 2) for mode in waves[order])))
-        candidates = self._candidates(dict(zip(POLARISATIONS, waves[loudest], strict=True)), row, rng)
-        if candidates is None:
-            return None
-        places, turns, log_mean = candidates.choose(_CHOSEN, rng, _TEMPER)
-        inner, norms = self._whole(waves, candidates, places, turns, row)
-        phases = 2 * np.pi * np.arange(_PHASES) / _PHASES
-        whole = logsumexp(self._at(phases, inner, norms), axis=1) - np.log(_PHASES)
-        # What the whole wave makes of a candidate's weight, over what it was chosen by.
-        of_loudest = candidates.averaged[places, turns]
-        more = whole - of_loudest + (1 - _TEMPER) * candidates.log_weights[places, turns]
-        chosen = int(rng.choice(_CHOSEN, p=np.exp(more - logsumexp(more))))
-        fine = np.linspace(0, 2 * np.pi, _FINE_PHASES)
-        log_target = self._at(fine, inner[chosen : chosen + 1], norms[chosen : chosen + 1])
-        phase, log_density = draw_linear(fine[None], log_target, rng.random(1))
-        drawn = candidates.values(places[chosen], turns[chosen], self._priors)
-        made = self._exact(row, float(phase[0]), drawn)
-        if made is None:
-            return None
-        log_weight = log_mean + logsumexp(more) - np.log(_CHOSEN) - whole[chosen]
-        log_weight -= np.log(2 * np.pi) + float(log_density[0])
-        return np.array([*made, log_weight, float(phase[0]), *drawn.values()])
-
-    def _whole(
-        self, waves: Mapping[int, np.ndarray], candidates: Candidates, places: np.ndarray, turns: np.ndarray, row: Row
-    ) -> tuple[np.ndarray, np.ndarray]:
-        """Inner products of every mode with the data, (K, m), and with each other, (K, m, m), for the chosen candidates."""
-        _, bins = self._proposal or self._proposal_at((row[TIME], row[TIME]))
-        psi = candidates.angles[PSI][turns]
-        count, modes = len(self._orders), np.concatenate([waves[order] for order in self._orders])
-        inner, norms = (
-            np.zeros((len(places), count), dtype=complex),
-            np.zeros((len(places), count, count), dtype=complex),
-        )
-        for index, (series, products) in enumerate(self._filters.of_series(modes, bins)):
-            plus, cross = candidates.sky.antenna[index][:, places]
-            response = np.stack(at_angle(psi, plus, cross))
-            at = interpolated(series, candidates.sky.arrival[index][places]).reshape(count, 2, -1)
-            inner += np.einsum("pk,mpk->km", response, at)
-            norms += np.einsum("pk,qk,mpnq->kmn", response, response, products.reshape(count, 2, count, 2))
-        return inner, norms
-
-    def _at(self, phases: np.ndarray, inner: np.ndarray, norms: np.ndarray) -> np.ndarray:
-        """Log likelihood averaged over the distance at every phase, (K, J)."""
-        turns = np.exp(1j * np.outer(self._orders, phases))
-        kappa = (inner @ turns.conj()).real
-        norm = np.einsum("mj,kmn,nj->kj", turns.conj(), norms, turns, optimize=True).real
-        return self._amplitudes.log_marginal_coarse(kappa.ravel(), norm.ravel()).reshape(kappa.shape)
-
-    def _exact(self, row: Row, phase: float, drawn: Mapping[str, float]) -> tuple[float, float] | None:
-        """Inner product and norm at the phase drawn, made in the ordinary way."""
-        waves = waveform(self._likelihood.waveform_generator, {**row, PHASE: phase})
-        products = None if waves is None else self.products.of(waves, {**row, **drawn})
-        return None if products is None else (float(products[0]), float(products[2]))

@@ -97,3 +97,7 @@ class MatchedFilters:
             spectrum = np.zeros((len(series), self.size), dtype=np.complex64)
             spectrum[:, projection.bins] = terms
             yield at_times(spectrum, steps), products
+
+    def norms(self, series: np.ndarray) -> np.ndarray:
+        """Inner products of N series with each other in each detector, (D, N, N), complex."""
+        return np.stack([projection.of_series(series)[1] for projection in self._projections])

@@ -12,9 +12,9 @@ from bilby.gw.detector import InterferometerList
 from bilby.gw.likelihood import GravitationalWaveTransient
 from scipy.special import logsumexp
 
-from bilby_flowpe.conditional import coherent
 from bilby_flowpe.conditional.averaged import AveragedLikelihood
 from bilby_flowpe.conditional.base import ConditionalConfig
+from bilby_flowpe.conditional.blocks.coherent import Effort
 from bilby_flowpe.conditional.choose import conditional_of
 from bilby_flowpe.conditional.closed_form import ExactConditional
 from bilby_flowpe.conditional.coherent import CoherentConditional
@@ -57,7 +57,7 @@ def reference(likelihood: GravitationalWaveTransient, conditional: CoherentCondi
 
 def draws(likelihood: GravitationalWaveTransient, conditional: CoherentConditional, row: dict, size: int):
     task, rng = conditional.task(likelihood), np.random.default_rng(1)
-    values = [task(one) for one in conditional.task_rows([row] * size, rng)]
+    values = task.many(conditional.task_rows([row] * size, rng))
     return conditional.draw(np.array(values), rng)
 
 
@@ -173,13 +173,13 @@ def test_coarse_choices_cost_efficiency_and_no_exactness(problem_hl, transform_h
 
 
 @pytest.mark.training
-def test_few_angles_are_uneven_and_right_on_average(problem_hl, transform_hl, monkeypatch) -> None:
+def test_few_angles_are_uneven_and_right_on_average(problem_hl, transform_hl) -> None:
     likelihood, _ = problem_hl
     good = CoherentConditional(ALL, transform_hl)
     row = reference(likelihood, good, 0.0)
     expected = good.log_average(likelihood, row)
-    monkeypatch.setattr(coherent, "_TURNS", 1)
-    log_ratio = draws(likelihood, CoherentConditional(ALL, transform_hl), row, 400).log_weight
+    few = CoherentConditional(ALL, transform_hl, effort=Effort(turns=1))
+    log_ratio = draws(likelihood, few, row, 400).log_weight
     weights = np.exp(log_ratio - expected)
     assert np.std(weights) > 0.3
     assert abs(np.mean(weights) - 1) < 4 * np.std(weights) / 20 + 0.05

@@ -14,8 +14,8 @@ from bilby.gw.source import lal_binary_black_hole
 from bilby.gw.waveform_generator import WaveformGenerator
 from scipy.special import logsumexp
 
-from bilby_flowpe.conditional import harmonics
 from bilby_flowpe.conditional.base import ConditionalConfig
+from bilby_flowpe.conditional.blocks.harmonics import HarmonicsBlocks
 from bilby_flowpe.conditional.choose import DrawnBy, conditional_config, conditional_of
 from bilby_flowpe.conditional.harmonics import HarmonicsConditional
 from bilby_flowpe.errors import ContractError
@@ -107,13 +107,13 @@ def test_the_loudest_mode_alone_would_not_do(make, monkeypatch: pytest.MonkeyPat
     """Without the other modes in the choice of the phase, weights are as uneven as the modes are loud."""
     case = make(900.0)
     conditional = conditional_of(CONFIG, case[1])
-    plain = harmonics.HarmonicsDraw._at
+    plain = HarmonicsBlocks._at
 
     def blind(self, phases, inner, norms):
         alone = np.array([order == 2 for order in self._orders])
         return plain(self, phases, inner * alone, norms * np.outer(alone, alone))
 
-    monkeypatch.setattr(harmonics.HarmonicsDraw, "_at", blind)
+    monkeypatch.setattr(HarmonicsBlocks, "_at", blind)
     log_ratio = draws(case, conditional, 60).log_weight
     weights = np.exp(log_ratio - log_ratio.max())
     assert weights.sum() ** 2 / np.sum(weights**2) < 0.3 * len(weights)

@@ -134,6 +134,10 @@ class CoarseWaves:
         """
         return self._norms(values)
 
+    def products(self, values: np.ndarray, rows: Sequence[Row], factors: np.ndarray) -> None:
+        """Nothing: what :meth:`series` and :meth:`norms` give is all that coarse waves know."""
+        return
+
 
 def _ratios(values: np.ndarray) -> np.ndarray | None:
     """Ratio (N,) of the cross to the plus polarisation of values (N, 2, J), where it is one number for each row."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
+
 import lal
 import numpy as np
 import pytest
@@ -9,7 +11,8 @@ from bilby.core.prior import Cosine, Gaussian, TruncatedGaussian, Uniform
 from bilby.gw.detector import get_empty_interferometer
 from scipy.stats import kstest
 
-from bilby_flowpe.conditional.sky import SkyProposal, interpolated
+from bilby_flowpe.conditional.blocks.arrival_times import interpolated
+from bilby_flowpe.conditional.blocks.skies import Skies, SkyBlocks
 from bilby_flowpe.names import DEC, RA, TIME
 from bilby_flowpe.waves.detectors import Detector, reach_of
 
@@ -21,9 +24,21 @@ PRIORS = {RA: Uniform(0, 2 * np.pi), DEC: Cosine(), TIME: Uniform(*WINDOW)}
 NAMES = {1: ("H1",), 2: ("H1", "L1"), 3: ("L1", "V1", "H1")}
 
 
-def proposal(names: tuple[str, ...], priors: dict | None = None) -> SkyProposal:
+class OfOneRow:
+    """Candidates of one row alone."""
+
+    def __init__(self, *arguments) -> None:
+        self._blocks = SkyBlocks(*arguments)
+
+    def draw(self, exponents: np.ndarray, size: int, row: dict, rng: np.random.Generator) -> Skies:
+        values = {key: np.array([value]) for key, value in row.items()}
+        made = self._blocks.draw(exponents[None], size, values, rng)
+        return Skies(**{field.name: getattr(made, field.name)[0] for field in fields(made)})
+
+
+def proposal(names: tuple[str, ...], priors: dict | None = None) -> OfOneRow:
     detectors = tuple(Detector.from_interferometer(get_empty_interferometer(name)) for name in names)
-    return SkyProposal(detectors, priors or PRIORS, dict.fromkeys(PRIORS, 0.0), ORIGIN, SPACING)
+    return OfOneRow(detectors, priors or PRIORS, dict.fromkeys(PRIORS, 0.0), ORIGIN, SPACING)
 
 
 def bumps(names: tuple[str, ...], height: float) -> np.ndarray:
@@ -154,7 +169,7 @@ def test_odd_priors_of_the_sky_are_drawn_from(priors: dict) -> None:
 
 def test_detectors_at_one_site_leave_the_sky_to_the_prior() -> None:
     detector = Detector.from_interferometer(get_empty_interferometer("H1"))
-    both = SkyProposal((detector, detector), PRIORS, dict.fromkeys(PRIORS, 0.0), ORIGIN, SPACING)
+    both = OfOneRow((detector, detector), PRIORS, dict.fromkeys(PRIORS, 0.0), ORIGIN, SPACING)
     exponents = np.repeat(bumps(("H1",), 5.0), 2, axis=0)
     made = [both.draw(exponents, 1024, {}, np.random.default_rng(seed)) for seed in range(20)]
     columns = (np.concatenate([getattr(piece, name) for piece in made]) for name in ("log_ratio", "ra", "dec", "time"))
@@ -174,9 +189,11 @@ def test_interpolation_of_a_wave() -> None:
     wave = np.stack([np.exp(2j * np.pi * f * times) for f in (60.0, 250.0)])
     places = np.random.default_rng(9).uniform(2, 196, 100)
     exact = np.stack([np.exp(2j * np.pi * f * places / 4096) for f in (60.0, 250.0)])
-    # The cubic's remainder: 9/16 of the fourth derivative over 4!, at most.
-    for one, other, f in zip(interpolated(wave, places), exact, (60.0, 250.0), strict=True):
-        assert np.max(np.abs(one - other)) <= 9 / 16 / 24 * (2 * np.pi * f / 4096) ** 4 * 1.01
+    # The polynomials' remainders: 9/16 of the fourth derivative over 4!, 225/64 of the sixth over 6!, at most.
+    for neighbours, remainder in ((4, 9 / 16 / 24), (6, 225 / 64 / 720)):
+        made = interpolated(wave[:, None], np.stack([places, places]), neighbours)[:, 0]
+        for one, other, f in zip(made, exact, (60.0, 250.0), strict=True):
+            assert np.max(np.abs(one - other)) <= remainder * (2 * np.pi * f / 4096) ** neighbours * 1.01
 
 
 def test_the_time_alone_needs_no_window_of_its_own() -> None:

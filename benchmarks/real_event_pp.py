@@ -1,0 +1,129 @@
+"""Ranks of the truth over precessing black holes drawn from their prior: 15 parameters, IMRPhenomXPHM, H1 and L1, 4 s.
+
+    python benchmarks/real_event_pp.py --outdir outdir/real_event_pp --events 60 --picture pp.png
+
+Distances are uniform in the sources' comoving volume and time from 200 to 1500 Mpc, so that three signals in four have a
+signal-to-noise ratio from 8 to 40; the analysis has the prior that the events are drawn from, and none is left out. One file an
+event: what was done is not done again, and several processes may share the work with ``--first`` and ``--events``. Nothing is
+trained. Prints p-values of the ranks (Kolmogorov and Smirnov) of each parameter, of the likelihood at the truth and of all
+together, verdicts, and CPU seconds of an event.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import bilby
+import numpy as np
+from bilby.gw.detector import InterferometerList
+from bilby.gw.prior import UniformSourceFrame
+from real_event_cases import bilby_seed, generator_of, optimal_snr, priors_of, put_injection
+from real_event_run import cpu_seconds
+
+NEAREST, FARTHEST = 200.0, 1500.0  # Mpc
+SEED = 20_000
+
+
+def event(index: int, outdir: Path, effective: int, settings: dict[str, Any]) -> dict[str, Any]:
+    """Draw, run, rank."""
+    from bilby_flowpe.validation.ranks import rank_of_truth, ranks_of_parameters
+
+    priors = priors_of("xphm")
+    priors["luminosity_distance"] = UniformSourceFrame(NEAREST, FARTHEST, name="luminosity_distance")
+    with bilby_seed(SEED + 2 * index):
+        drawn = {key: float(value) for key, value in priors.sample().items()}
+    interferometers, generator = InterferometerList(["H1", "L1"]), generator_of("IMRPhenomXPHM")
+    truth = put_injection(interferometers, generator, drawn, None, SEED + 2 * index + 1)
+    likelihood = bilby.gw.GravitationalWaveTransient(interferometers, generator)
+    began = cpu_seconds()
+    result = bilby.run_sampler(
+        likelihood, priors, sampler="flowpe", network="none", npool=1, n_effective=effective, sampling_seed=index,
+        outdir=str(outdir / f"event_{index}"), label="event", save=False, resume=False, clean=True, progress=False,
+        max_likelihood_evaluations=1_000_000, **settings,
+    )  # fmt: skip
+    seconds = cpu_seconds() - began
+    statistics = result.meta_data["run_statistics"]
+    rng = np.random.default_rng((SEED, index))
+    posterior = result.posterior
+    draws = {key: posterior[key].to_numpy(dtype=float) for key in priors}
+    ranks = ranks_of_parameters(draws, truth, list(priors), rng)
+    at_truth = float(likelihood.log_likelihood_ratio(dict(truth)))
+    ranks["log_likelihood"] = rank_of_truth(
+        posterior["log_likelihood"].to_numpy() - likelihood.noise_log_likelihood(), at_truth, rng
+    )
+    kept = (
+        "verdict",
+        "reasons",
+        "effective_sample_size",
+        "efficiency",
+        "coarse_efficiency",
+        "coarse_evaluations",
+        "pareto_k",
+    )
+    return {
+        "event": index, "snr": optimal_snr(interferometers, generator, truth), "cpu_seconds": seconds, "ranks": ranks,
+        "truth": truth, "log_bayes_factor": float(result.log_bayes_factor), "error": float(result.log_evidence_err),
+        "evaluations": int(result.num_likelihood_evaluations), **{key: statistics.get(key) for key in kept},
+    }  # fmt: skip
+
+
+def report(found: list[dict[str, Any]], picture: Path | None) -> None:
+    """P-values, verdicts, costs."""
+    from bilby_flowpe.plotting import plot_pp
+    from bilby_flowpe.validation.ranks import combined, uniformity
+
+    seconds = np.array([one["cpu_seconds"] for one in found])
+    ratios = np.array([one["snr"] for one in found])
+    print(
+        f"{len(found)} events, signal-to-noise ratios {ratios.min():.1f} to {ratios.max():.1f}, median {np.median(ratios):.1f}"
+    )
+    for name, those in (("all", found), ("those not failed", [one for one in found if one["verdict"] != "failed"])):
+        if not those:
+            continue
+        ranks = {key: np.array([one["ranks"][key] for one in those]) for key in those[0]["ranks"]}
+        p_values = uniformity(ranks)
+        print(f"{name} ({len(those)}):", *(f"{key} {p:.3f}" for key, p in p_values.items()))
+        print(f"  together {combined({key: p for key, p in p_values.items() if key != 'log_likelihood'}):.3f}")
+        if picture and name == "all":
+            plot_pp({f"{len(those)} events": ranks}, picture, p_values={f"{len(those)} events": p_values}, columns=1)
+    print("verdicts:", dict(Counter(one["verdict"] for one in found)))
+    reasons = Counter(reason.split(":")[0][:90] for one in found for reason in one["reasons"] or ())
+    for reason, count in reasons.most_common(8):
+        print(f"  {count} x {reason}")
+    print(
+        f"CPU seconds an event: median {np.median(seconds):.0f}, nine in ten below {np.quantile(seconds, 0.9):.0f}, "
+        f"worst {seconds.max():.0f}; effective draws: median {np.median([one['effective_sample_size'] for one in found]):.0f}, "
+        f"least {min(one['effective_sample_size'] for one in found):.0f}"
+    )
+
+
+def main() -> None:
+    """Do what is not done yet, then report on all."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--outdir", type=Path, default=Path("outdir/real_event_pp"))
+    parser.add_argument("--first", type=int, default=0)
+    parser.add_argument("--events", type=int, default=60)
+    parser.add_argument("--effective", type=int, default=1000)
+    parser.add_argument("--settings", default="{}", help="more arguments of the sampler, as JSON")
+    parser.add_argument("--picture", type=Path)
+    parser.add_argument("--report", action="store_true", help="report on what is there, and run nothing")
+    given = parser.parse_args()
+    given.outdir.mkdir(parents=True, exist_ok=True)
+    for index in range(given.first, given.first + given.events):
+        path = given.outdir / f"{index:04d}.json"
+        if path.exists() or given.report:
+            continue
+        one = event(index, given.outdir, given.effective, json.loads(given.settings))
+        half = path.with_suffix(".part")
+        half.write_text(json.dumps(one, default=float))
+        half.rename(path)
+        print(f"event {index}: {one['verdict']}, {one['cpu_seconds']:.0f} CPU seconds", flush=True)
+    report([json.loads(path.read_text()) for path in sorted(given.outdir.glob("[0-9]*.json"))], given.picture)
+
+
+if __name__ == "__main__":
+    main()

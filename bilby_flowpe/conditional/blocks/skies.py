@@ -1,0 +1,257 @@
+r"""Candidates for arrival time and place in the sky of many waves at once, from what each detector sees.
+
+Given the wave, each detector's matched filter says when the signal came, and two arrival times say on which cone about the line
+between two detectors the source lies. So the time at the louder detector is drawn from its filter's output, the time at the
+other one from its own within the light-travel time, and the angle around the line at random, or from the outputs of further
+detectors. In the frame fixed to the Earth the arrival times :math:`t_1, t_2` and the angle :math:`\alpha` measure the sky by
+
+.. math:: dt_1 \, dt_2 \, d\alpha = T_{12} \, dt_1 \, d\Omega = T_{12} \cos\delta \, dt \, d\alpha_{\rm RA} \, d\delta ,
+
+:math:`T_{12}` being the light-travel time. Each candidate's density is known: what the filters leave out costs efficiency and
+no exactness.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import lal
+import numpy as np
+from bilby.core.prior import Prior
+
+from ...names import DEC, RA, TIME
+from ...waves.detectors import Detector, light_travel_time, sidereal_time
+from .arrival_times import ArrivalTimes
+
+_EVEN = 0.1  # share of the angles around the line that is spread evenly
+_APART = 1e-3  # seconds of light travel between detectors, from which on the cone that they span says something
+_MOST, _ROUNDING = np.array([0.05, 0.95]), 1e-9
+_WIDE = 0.25  # of the whole sky, from which on arrival times find the place better than the prior does
+_LEAST_ROOM = 1e-12
+
+Values = Mapping[str, np.ndarray]
+"""Parameters of N rows, (N,) each."""
+
+
+@dataclass(frozen=True)
+class Skies:
+    """Candidates of N rows, M each, seen by D detectors.
+
+    Attributes
+    ----------
+    ra, dec, time
+        Places and geocentric times, (N, M) each.
+    arrival
+        Arrival times at the detectors, in steps of the filters' outputs from their start, (N, D, M).
+    antenna
+        Antenna responses to plus and cross waves of polarisation angle zero, (N, D, 2, M).
+    log_ratio
+        Log prior over density of what was drawn, (N, M).
+    """
+
+    ra: np.ndarray
+    dec: np.ndarray
+    time: np.ndarray
+    arrival: np.ndarray
+    antenna: np.ndarray
+    log_ratio: np.ndarray
+
+
+def spread_rows(rows: int, size: int, rng: np.random.Generator) -> np.ndarray:
+    """Shares (N, M) in random order of which each of M equal pieces of [0, 1) holds one of a row: each alone is uniform."""
+    return (rng.permuted(np.tile(np.arange(size), (rows, 1)), axis=1) + rng.random((rows, size))) / size
+
+
+class SkyBlocks:
+    """Draws candidates of many rows at once.
+
+    Parameters
+    ----------
+    detectors
+        Geometry of each.
+    priors
+        Those of what is drawn, among right ascension, declination and time; the others are taken from the rows.
+    log_scale
+        What normalises their densities.
+    origin
+        GPS time of the first value of the filters' outputs.
+    spacing
+        Seconds between these.
+    """
+
+    def __init__(
+        self,
+        detectors: tuple[Detector, ...],
+        priors: Mapping[str, Prior],
+        log_scale: Mapping[str, float],
+        origin: float,
+        spacing: float,
+    ) -> None:
+        self._detectors, self._priors, self._log_scale = detectors, dict(priors), dict(log_scale)
+        self._origin, self._spacing = origin, spacing
+        count = len(detectors)
+        travel = {
+            (one, other): light_travel_time(detectors[one], detectors[other])
+            for one, other in itertools.permutations(range(count), 2)
+        }
+        # Detectors at one site tell nothing of the place by their times.
+        self._pairs = np.array([pair for pair, seconds in travel.items() if seconds > _APART]).reshape(-1, 2)
+        self._travel = np.array([travel[one, other] for one, other in self._pairs.tolist()])
+        self._frames = np.array([_frame(detectors[one], detectors[other]) for one, other in self._pairs.tolist()])
+        self._vertices = np.stack([detector.vertex for detector in detectors])
+        self._by_arrival = len(self._pairs) > 0 and TIME in priors and _covers_the_sky(priors)
+
+    def draw(self, exponents: np.ndarray, size: int, values: Values, rng: np.random.Generator) -> Skies:
+        """``size`` candidates for every row.
+
+        Parameters
+        ----------
+        exponents
+            Half the squared matched-filter signal-to-noise ratio of each detector, (N, D, T).
+        size
+            Number of candidates, M.
+        values
+            The rows' values of what is not drawn, (N,) each.
+        rng
+            Generator.
+        """
+        if self._by_arrival:
+            ra, dec, time, log_q = self._from_arrival(exponents, size, rng)
+        else:
+            ra, dec, time, log_q = self._from_prior(exponents, size, values, rng)
+        log_prior = -log_q
+        for key, column in ((TIME, time), (RA, ra), (DEC, dec)):
+            if key in self._priors and (self._by_arrival or key == TIME):
+                of_key = np.asarray(self._priors[key].ln_prob(column.ravel())).reshape(column.shape)
+                log_prior = log_prior + of_key + self._log_scale[key]
+        since = time - self._origin
+        delays = [detector.delay(ra, dec, time) for detector in self._detectors]
+        arrival = np.stack([since + delay for delay in delays], axis=1) / self._spacing
+        zero = np.zeros(1)
+        antenna = np.stack(
+            [np.stack(detector.antenna(ra, dec, zero, time), axis=1) for detector in self._detectors], axis=1
+        )
+        # Beyond the filters' outputs there is no prior either.
+        inside = np.all((arrival > 1) & (arrival < exponents.shape[-1] - 3), axis=1)
+        return Skies(ra, dec, time, arrival, antenna, np.where(inside, log_prior, -np.inf))
+
+    def _from_arrival(self, exponents: np.ndarray, size: int, rng: np.random.Generator) -> tuple[np.ndarray, ...]:
+        """Places and times from arrival times at two detectors and, with more, the angle from the others."""
+        rows, row = len(exponents), np.arange(len(exponents))
+        loudest = exponents.max(axis=2)
+        one, other = self._pairs[:, 0], self._pairs[:, 1]
+        score = loudest[:, one] + loudest[:, other]
+        # Of the two orders of a pair, the one that begins with the louder detector.
+        pair = np.argmax(np.where(loudest[:, one] >= loudest[:, other], score, -np.inf), axis=1)
+        first, second = one[pair], other[pair]
+        travel, frames = self._travel[pair][:, None] / self._spacing, self._frames[pair]
+        times = ArrivalTimes(exponents[row, first]), ArrivalTimes(exponents[row, second])
+        at_first = times[0].quantile(spread_rows(rows, size, rng))
+        below, above = (times[1].share(at_first + sign * travel) for sign in (-1, 1))
+        room = np.maximum(above - below, _LEAST_ROOM)
+        at_second = times[1].quantile(np.minimum(below + spread_rows(rows, size, rng) * room, 1.0))
+        density = times[0].density(at_first) * times[1].density(at_second)
+        log_q = np.log(density * travel / (room * self._spacing))
+        cosine = np.clip((at_first - at_second) / travel, -1.0, 1.0)
+        angle, log_angle = self._around(exponents, (first, second), at_first, cosine, frames, rng)
+        place = _direction(cosine, angle, frames)
+        time = (
+            self._origin + at_first * self._spacing + np.einsum("nmi,ni->nm", place, self._vertices[first]) / lal.C_SI
+        )
+        dec = np.arcsin(np.clip(place[..., 2], -1.0, 1.0))
+        # The copy within the prior, which spans one turn at most.
+        least = self._priors[RA].minimum
+        ra = least + (np.arctan2(place[..., 1], place[..., 0]) + sidereal_time(time) - least) % (2 * np.pi)
+        return ra, dec, time, log_q + log_angle + np.log(np.maximum(np.cos(dec), _LEAST_ROOM))
+
+    def _around(
+        self,
+        exponents: np.ndarray,
+        pair: tuple[np.ndarray, np.ndarray],
+        at_first: np.ndarray,
+        cosine: np.ndarray,
+        frames: np.ndarray,
+        rng: np.random.Generator,
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Angles around the line between two detectors and their log density, (N, M) each.
+
+        The arrival time at the loudest of the other detectors is drawn from its filter, and leaves two angles.
+        """
+        rows, size = cosine.shape
+        row, even = np.arange(rows), 2 * np.pi * spread_rows(rows, size, rng)
+        if len(self._detectors) < 3:
+            return even, np.full((rows, size), -np.log(2 * np.pi))
+        first, second = pair
+        rest = exponents.max(axis=2)
+        rest[row, first] = rest[row, second] = -np.inf
+        third = np.argmax(rest, axis=1)
+        times = ArrivalTimes(exponents[row, third])
+        # The delay is linear in the axes of the frame: along the line, and across it as the cosine of an angle.
+        lever = -np.einsum("nai,ni->na", frames, self._vertices[third] - self._vertices[first])[..., None]
+        lever /= lal.C_SI * self._spacing
+        middle = at_first + lever[:, 2] * cosine
+        reach = np.hypot(lever[:, 0], lever[:, 1]) * np.sqrt(np.maximum(1 - cosine**2, 0.0))
+        reach = np.maximum(reach, _LEAST_ROOM)
+        zero = np.arctan2(lever[:, 1], lever[:, 0])
+        below, above = (times.share(middle + sign * reach) for sign in (-1, 1))
+        room = np.maximum(above - below, _LEAST_ROOM)
+        at_third = times.quantile(np.minimum(below + spread_rows(rows, size, rng) * room, 1.0))
+        turn = np.arccos(np.clip((at_third - middle) / reach, -1.0, 1.0))
+        angle = zero + np.where(rng.random((rows, size)) < 0.5, turn, -turn)
+        angle = np.where(rng.random((rows, size)) < _EVEN, even, angle) % (2 * np.pi)
+        slope = reach * np.abs(np.sin(angle - zero))
+        density = times.density(middle + reach * np.cos(angle - zero)) * slope / (2 * room)
+        return angle, np.log((1 - _EVEN) * density + _EVEN / (2 * np.pi))
+
+    def _from_prior(
+        self, exponents: np.ndarray, size: int, values: Values, rng: np.random.Generator
+    ) -> tuple[np.ndarray, ...]:
+        """Places from their prior, or as they are known, and the time from one detector; the density is that of the time."""
+        rows = len(exponents)
+        ra, dec = (
+            np.asarray(self._priors[key].rescale(spread_rows(rows, size, rng)))
+            if key in self._priors
+            else np.broadcast_to(values[key][:, None], (rows, size))
+            for key in (RA, DEC)
+        )
+        if TIME not in self._priors:
+            return ra, dec, np.broadcast_to(values[TIME][:, None], (rows, size)), np.zeros((rows, size))
+        loudest = np.argmax(exponents.max(axis=2), axis=1)
+        times = ArrivalTimes(exponents[np.arange(rows), loudest])
+        at_first = times.quantile(spread_rows(rows, size, rng))
+        arrival = self._origin + at_first * self._spacing
+        # The delay is that at the time of the arrival: it moves by 1e-9 s in between.
+        delay = np.empty((rows, size))
+        for index in np.unique(loudest):
+            some = loudest == index
+            delay[some] = self._detectors[index].delay(ra[some], dec[some], arrival[some])
+        return ra, dec, arrival - delay, np.log(times.density(at_first) / self._spacing)
+
+
+def _covers_the_sky(priors: Mapping[str, Prior]) -> bool:
+    """Whether priors of both angles name every place once at most, and most of them lie over much of the sky."""
+    if RA not in priors or DEC not in priors:
+        return False
+    ra, dec = priors[RA], priors[DEC]
+    once = ra.maximum - ra.minimum <= 2 * np.pi + _ROUNDING
+    once = once and dec.minimum >= -np.pi / 2 - _ROUNDING and dec.maximum <= np.pi / 2 + _ROUNDING
+    turn, height = (np.ptp(scale(prior.rescale(_MOST))) for prior, scale in ((ra, np.asarray), (dec, np.sin)))
+    return bool(once and turn * height > np.ptp(_MOST) ** 2 * _WIDE * 4 * np.pi)
+
+
+def _frame(first: Detector, second: Detector) -> np.ndarray:
+    """Axes (3, 3), the third along the line to the second detector."""
+    line = second.vertex - first.vertex
+    line = line / np.linalg.norm(line)
+    across = np.cross(line, np.eye(3)[np.argmin(np.abs(line))])
+    across = across / np.linalg.norm(across)
+    return np.stack([across, np.cross(line, across), line])
+
+
+def _direction(cosine: np.ndarray, angle: np.ndarray, frames: np.ndarray) -> np.ndarray:
+    """Unit vectors (N, M, 3) at so much from the third axis of each row's frame and around it."""
+    sine = np.sqrt(np.maximum(1 - cosine**2, 0.0))
+    axes = np.stack([sine * np.cos(angle), sine * np.sin(angle), cosine], axis=-1)
+    return axes @ frames

@@ -1,0 +1,110 @@
+"""Waves of a likelihood on its data's own frequencies, term by term, and their inner products with the data."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from bilby.gw.likelihood import GravitationalWaveTransient
+
+from ..processes.parallel import Row
+from .detectors import Detector, reach_of
+from .harmonics import POLARISATIONS, harmonics
+from .inner_products import InnerProducts
+from .matched_filter import MatchedFilters, steps_around
+from .waveforms import waveform
+
+
+class FullWaves:
+    """Waves on all frequencies of the data; picklable.
+
+    Parameters
+    ----------
+    likelihood
+        The user's.
+    orders
+        ``m`` of all terms that turn with the phase.
+    window
+        First and last geocentric time, GPS.
+    own_phase
+        Whether a wave is wanted as it is at the row's own phase, as one term; at phase zero otherwise.
+
+    Attributes
+    ----------
+    start
+        GPS time of the first value of a series.
+    spacing
+        Seconds between values of a series.
+    n_times
+        Number of values of a series, T.
+    """
+
+    def __init__(
+        self,
+        likelihood: GravitationalWaveTransient,
+        orders: tuple[int, ...],
+        window: tuple[float, float],
+        own_phase: bool = False,
+    ) -> None:
+        self.orders, self._likelihood = orders, likelihood
+        self._products = InnerProducts(likelihood, own_phase)
+        self._filters = MatchedFilters(likelihood)
+        reach = reach_of(tuple(Detector.from_interferometer(ifo) for ifo in likelihood.interferometers))
+        steps = steps_around(window, reach, self._filters.start, self._filters.spacing)
+        self.spacing, self.n_times = self._filters.spacing, len(steps)
+        self.start = self._filters.start + int(steps[0]) * self.spacing
+        self._steps = steps % self._filters.size
+
+    def waves(self, rows: Sequence[Row]) -> tuple[np.ndarray, np.ndarray]:
+        """Terms, (N, M, 2, F), and which rows have a wave that is a number, (N,)."""
+        made = [self._terms(row) for row in rows]
+        shape = next((terms.shape for terms in made if terms is not None), (len(self.orders), 2, 0))
+        values = np.stack([np.zeros(shape, dtype=complex) if terms is None else terms for terms in made])
+        there = np.array([terms is not None for terms in made])
+        return values, there & np.isfinite(values).all(axis=(1, 2, 3))
+
+    def series(self, values: np.ndarray, terms: Sequence[int] | None = None) -> np.ndarray:
+        """Inner products with the data at all times, (N, D, m, 2, T), of all terms or those of some numbers."""
+        chosen = values if terms is None else values[:, list(terms)]
+        found = []
+        for one in chosen:
+            of_detectors = self._filters.of_series(one.reshape(-1, one.shape[-1]), self._steps)
+            found.append([series.reshape(*one.shape[:2], -1) for series, _ in of_detectors])
+        return np.array(found)
+
+    def norms(self, values: np.ndarray) -> np.ndarray:
+        """Inner products of all terms and polarisations with each other, (N, D, 2M, 2M)."""
+        return np.stack([self._filters.norms(one.reshape(-1, one.shape[-1])) for one in values])
+
+    def products(self, values: np.ndarray, rows: Sequence[Row], factors: np.ndarray) -> np.ndarray:
+        """Inner product with the data and squared norm as the likelihood has them, ``[re, im, norm]``, (N, 3).
+
+        Not a number where the likelihood has none. A wave of several terms is made once more, at its row's phase.
+
+        Parameters
+        ----------
+        values
+            As :meth:`waves` gives them.
+        rows
+            All parameters of the signals.
+        factors
+            Of the plus and cross polarisations of a wave of one term, (N, 2).
+        """
+        made = np.full((len(rows), 3), np.nan)
+        for number, (row, one, factor) in enumerate(zip(rows, values, factors, strict=True)):
+            if len(self.orders) > 1:
+                wave = waveform(self._likelihood.waveform_generator, row)
+            else:
+                wave = {mode: of * each for mode, of, each in zip(POLARISATIONS, one[0], factor, strict=True)}
+            products = None if wave is None else self._products.of(wave, row)
+            if products is not None:
+                made[number] = products
+        return made
+
+    def _terms(self, row: Row) -> np.ndarray | None:
+        """Plus and cross polarisation of every term, (M, 2, F); ``None`` where the waveform fails."""
+        if len(self.orders) == 1:
+            wave = self._products.polarisations(row)
+            return None if wave is None else np.stack([wave[mode] for mode in POLARISATIONS])[None]
+        terms = harmonics(self._likelihood.waveform_generator, row, self.orders)
+        return None if terms is None else np.stack([terms[order] for order in self.orders])
