@@ -76,7 +76,7 @@ def given_proposal(proposal: Mixture, size: int) -> type[EventSampler]:
 
     class Given(EventSampler):
         def run(self) -> Outcome:
-            return self._judged(FreshBatch(self._draw(proposal, size, "weighing"), proposal))
+            return self._judged(FreshBatch(self._drawn(self.target, proposal, size, "weighing"), proposal))
 
     return Given
 
