@@ -21,7 +21,7 @@ from .models import Parameters
 from .terms import Terms
 
 _POINTS = 1500  # frequencies at which the group delay is measured
-_STEP = 1e-5  # Hz: group delays up to 5e4 s turn the phase by less than half a turn
+STEP = 1e-5  # Hz: group delays up to 5e4 s turn the phase by less than half a turn
 _FAINT = (
     1e-4  # of the loudest f |h|: where a wave that is read is fainter, its phase is that of its rounding or its windows
 )
@@ -125,7 +125,7 @@ def _measured(
     terms: Terms, parameters: Parameters, frequencies: np.ndarray, chosen: int
 ) -> tuple[np.ndarray, np.ndarray] | None:
     """Frequencies and slopes of the phase, by small steps of the frequency."""
-    waves = terms(parameters, np.stack([frequencies, frequencies + _STEP], axis=1).ravel())
+    waves = terms(parameters, np.stack([frequencies, frequencies + STEP], axis=1).ravel())
     if waves is None:
         return None
     pairs = waves[chosen].reshape(2, -1, 2)
@@ -134,7 +134,7 @@ def _measured(
     kept = _whole_part(np.isfinite(product) & (np.abs(product) > 0))
     if kept is None:
         return None
-    steps = np.diff(np.stack([frequencies, frequencies + _STEP]), axis=0)[0]
+    steps = np.diff(np.stack([frequencies, frequencies + STEP]), axis=0)[0]
     return frequencies[kept], np.angle(product[kept]) / steps[kept]
 
 
