@@ -113,6 +113,7 @@ TOGETHER: dict[str, tuple[str, set[str]]] = {
                 "sources",
                 "splines",
                 "summary",
+                "templates",
                 "terms",
                 "trials",
             ]

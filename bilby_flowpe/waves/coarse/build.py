@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from bilby.gw.likelihood import GravitationalWaveTransient
 
-from ...errors import CoarseObstacle
+from ...errors import CoarseObstacle, SimulationError
 from ...priors import PriorTransform
 from ...processes.parallel import Row, make_rows
 from ..detectors import Detector, reach_of
@@ -138,7 +138,10 @@ class _Frame:
         band = float(frequencies[0]), float(frequencies[-1])
         probe = frequencies[np.unique(np.linspace(0, len(frequencies) - 1, _PROBE_SIZE).astype(int))]
         terms = terms_from(source.model, orders, rows, probe)
-        phase = reference_phase(terms, reference, band, duration)
+        try:
+            phase = reference_phase(terms, reference, band, duration)
+        except SimulationError as error:
+            raise CoarseObstacle(f"the reference of coarse waves has no phase: {error}") from error
         if phase is None:
             raise CoarseObstacle(f"{source.model.words} has no wave at the reference {reference}: set coarse=False")
         filters = MatchedFilters(likelihood)

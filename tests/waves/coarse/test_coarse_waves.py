@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 from bilby.core.prior import DeltaFunction
 from bilby.gw.source import lal_binary_black_hole
-from bilby.gw.waveform_generator import WaveformGenerator
 
 from bilby_flowpe.priors import PriorTransform
 from bilby_flowpe.waves.coarse.build import coarse_waves
 from bilby_flowpe.waves.coarse.coarse_waves import CoarseWaves
 from bilby_flowpe.waves.harmonics import harmonics
 from bilby_flowpe.waves.matched_filter import MatchedFilters
+from tests.approximations import generator_of
 
 RELATIVE = 1e-3  # of the largest product: nodes, and multibanding in the whole waves alone
 
@@ -34,17 +34,6 @@ def compare(coarse: CoarseWaves, likelihood, row: dict[str, float], tolerance: f
         np.testing.assert_allclose(norms[index], products, rtol=0, atol=tolerance * np.abs(products).max())
 
 
-def with_approximant(likelihood, approximant: str) -> None:
-    given = likelihood.waveform_generator
-    likelihood.waveform_generator = WaveformGenerator(
-        duration=given.duration,
-        sampling_frequency=given.sampling_frequency,
-        start_time=given.start_time,
-        frequency_domain_source_model=lal_binary_black_hole,
-        waveform_arguments={**given.waveform_arguments, "waveform_approximant": approximant},
-    )
-
-
 @pytest.mark.parametrize(
     ("approximant", "orders", "spins"),
     [
@@ -59,7 +48,7 @@ def with_approximant(likelihood, approximant: str) -> None:
 )
 def test_as_whole_waves(make_problem_hl, approximant: str, orders: tuple[int, ...], spins: dict) -> None:
     likelihood, priors = make_problem_hl()
-    with_approximant(likelihood, approximant)
+    likelihood.waveform_generator = generator_of(likelihood, lal_binary_black_hole, waveform_approximant=approximant)
     reference = dict(likelihood.injection_parameters)
     if spins:
         for key in ("chi_1", "chi_2"):

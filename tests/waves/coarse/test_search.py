@@ -1,0 +1,69 @@
+"""The search for a reference: its statistic by hand, and a signal that is found."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from bilby.gw.source import lal_binary_black_hole
+
+from bilby_flowpe.errors import CoarseObstacle
+from bilby_flowpe.priors import PriorTransform
+from bilby_flowpe.waves.coarse.search import find_reference
+from bilby_flowpe.waves.detectors import Detector, light_travel_time
+from bilby_flowpe.waves.matched_filter import MatchedFilters
+from tests.approximations import generator_of
+
+CLOSE = 0.02  # of the statistic: templates by splines, and times half a step off
+
+
+@pytest.fixture(scope="module")
+def found(problem_hl):
+    likelihood, priors = problem_hl
+    window = priors["geocent_time"].minimum, priors["geocent_time"].maximum
+    rng = np.random.default_rng(3)
+    return find_reference(likelihood, PriorTransform(priors), (2,), window, rng, draws=200)
+
+
+def by_hand(likelihood, row: dict[str, float], window: tuple[float, float]) -> float:
+    """From whole waves: the best pair of times that light allows, within the window at the geocentre and its reach."""
+    filters = MatchedFilters(likelihood)
+    wave = likelihood.waveform_generator.frequency_domain_strain({**row, "theta_jn": 0.0, "phase": 0.0})
+    series, norms = filters(wave, np.arange(filters.size))
+    times = filters.start + np.arange(filters.size) * filters.spacing
+    inside = (times > window[0] - 0.022) & (times < window[1] + 0.022)
+    powers = np.abs(series[:, 0, inside]) ** 2 / (2 * norms[:, 0, 0, None])
+    first, second = (Detector.from_interferometer(ifo) for ifo in likelihood.interferometers)
+    apart = np.abs(times[inside][:, None] - times[inside]) <= light_travel_time(first, second) + filters.spacing
+    return float(np.max(np.where(apart, powers[0][:, None] + powers[1], 0)))
+
+
+def test_the_statistic_is_that_of_whole_waves(problem_hl, found) -> None:
+    likelihood, priors = problem_hl
+    window = priors["geocent_time"].minimum, priors["geocent_time"].maximum
+    for number in (0, 150, int(np.argmax(found.log_ratios))):
+        row = {key: float(column[number]) for key, column in found.columns.items()}
+        assert found.log_ratios[number] == pytest.approx(by_hand(likelihood, row, window), rel=CLOSE)
+
+
+def test_a_signal_is_found(problem_hl, found) -> None:
+    likelihood, _ = problem_hl
+    injected = dict(likelihood.injection_parameters)
+    assert found.evaluations == len(found.log_ratios) > 200
+    # Phase, time and amplitude of each detector are free: nearly four parameters more than at the injection.
+    assert found.log_ratio > likelihood.log_likelihood_ratio(injected) - 5
+    assert found.log_ratio == found.log_ratios.max() >= found.log_ratios[:200].max()
+    # Light takes 0.021 s from the Earth's centre.
+    assert abs(found.reference["geocent_time"] - injected["geocent_time"]) < 0.03
+    chirp = {**injected, **found.reference}
+    masses = [chirp[f"mass_{n}"] for n in (1, 2)], [injected[f"mass_{n}"] for n in (1, 2)]
+    found_mass, true_mass = ((a * b) ** 0.6 / (a + b) ** 0.2 for a, b in masses)
+    assert abs(found_mass - true_mass) < 2.5  # solar masses: a few standard deviations
+
+
+def test_no_frequency_in_common(make_problem_hl) -> None:
+    likelihood, priors = make_problem_hl()
+    likelihood.waveform_generator = generator_of(
+        likelihood, lal_binary_black_hole, waveform_approximant="IMRPhenomXAS", minimum_frequency=498.0
+    )
+    with pytest.raises(CoarseObstacle, match="498 to 512 Hz"):
+        find_reference(likelihood, PriorTransform(priors), (2,), (0.0, 1.0), np.random.default_rng(1))
