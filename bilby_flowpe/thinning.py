@@ -100,11 +100,14 @@ class ThinnedRows:
     @classmethod
     def joined(cls, blocks: Sequence[ThinnedRows]) -> ThinnedRows:
         """Several blocks of one batch."""
+
+        def together(name: str) -> np.ndarray:
+            return np.concatenate([getattr(block, name) for block in blocks])
+
         return cls(
-            *(
-                np.concatenate([getattr(block, name) for block in blocks])
-                for name in ("log_coarse", "log_keep", "kept")
-            ),
+            log_coarse=together("log_coarse"),
+            log_keep=together("log_keep"),
+            kept=together("kept"),
             n_inside=sum(block.n_inside for block in blocks),
             n_lost=sum(block.n_lost for block in blocks),
             n_nan=sum(block.n_nan for block in blocks),
@@ -346,8 +349,8 @@ def plan_batch(
     """
     share = effective_sample_size(log_coarse) / len(log_coarse) if len(log_coarse) else 0.0
     if share <= 0:
-        size = int(max(min(most // (1 + each), in_time / (1 + _PRICE)), 1))
-        return Plan(size, Thinning(floor=floor), size, short=True)
+        affordable = int(max(min(most // (1 + each), in_time / (1 + _PRICE)), 1))
+        return Plan(affordable, Thinning(floor=floor), affordable, short=True)
     wanted = _SAFETY * n_effective
     plans = []
     for factor in _FACTORS:

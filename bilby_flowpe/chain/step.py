@@ -35,12 +35,13 @@ class Step(Protocol):
     evaluations
         What a row counts for in ``max_likelihood_evaluations``: 1 with a task, 0 without or where only some rows are
         evaluated.
-    coarse
-        Whether the task stands for a coarse likelihood, and not for the user's own: these are counted apart.
     """
 
     evaluations: int
-    coarse: bool
+
+    @property
+    def coarse(self) -> bool:
+        """Whether the task stands for a coarse likelihood, and not for the user's own: these are counted apart."""
 
     @property
     def reference(self) -> Mapping[str, float]:
