@@ -10,8 +10,9 @@ from .conditional.coherent import CoherentConditional
 from .errors import CoarseObstacle
 from .problem import Problem
 from .processes.parallel import Row
+from .sampling.start import Searched
 from .waves.coarse.build import coarse_waves
-from .waves.coarse.search import find_reference
+from .waves.coarse.search import Found, find_reference
 
 _SEED = 20261130  # any number: the search of an event is the same in every run
 
@@ -29,7 +30,7 @@ class CoarseChoice:
 
     def __init__(self, problem: Problem, coarse: bool | str) -> None:
         self._problem, self._coarse = problem, coarse
-        self._found: Row | None = None
+        self._found: Found | None = None
 
     def of(self, conditional: Conditional, at: Row | None = None) -> Conditional | None:
         """Return what draws the same parameters with coarse waves; ``None`` where there can be none, which is logged.
@@ -59,9 +60,21 @@ class CoarseChoice:
         )
         return conditional.with_waves(waves)
 
+    @property
+    def searched(self) -> Searched | None:
+        """All rows that the search has tried, where there was one."""
+        found = self._found
+        return None if found is None else Searched(found.columns, found.log_ratios, found.seen)
+
+    @property
+    def evaluations(self) -> int:
+        """Templates that the search has made."""
+        return 0 if self._found is None else self._found.evaluations
+
     def _reference(self, orders: tuple[int, ...], window: tuple[float, float], approximant: str | None) -> Row:
         if self._found is None:
             rng = np.random.default_rng(_SEED)
-            found = find_reference(self._problem.likelihood, self._problem.prior, orders, window, rng, approximant)
-            self._found = found.reference
-        return self._found
+            self._found = find_reference(
+                self._problem.likelihood, self._problem.prior, orders, window, rng, approximant
+            )
+        return self._found.reference

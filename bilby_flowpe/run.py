@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -128,7 +129,8 @@ class Run:
             if bound is not None:
                 proposal = bound.mixture() if weighted else flow_alone(bound)
             self._tell_what_draws(target, bound, source)
-            known = KnownOfData.by(bound)
+            known = replace(KnownOfData.by(bound), searched=self.coarse.searched)
+            meter.n_coarse = max(meter.n_coarse, self.coarse.evaluations)
             event = EventSampler(target, bound, proposal, wanted, budget, generator, rng, known, recentred)
             try:
                 done = event.run() if weighted else event.raw()
