@@ -30,7 +30,7 @@ from ..proposals.mixture import Mixture, prior_alone
 from ..proposals.parts import BROAD, FLOW, PRIOR, BaseDensity, Charted, FromPrior, Normal, Part
 from ..proposals.spin_chart import SpinChart
 from .budget import Budget, Round
-from .pool import Pool, tempered
+from .pool import MOST_BATCHES, Pool, tempered
 from .progress import EventBar
 from .search import LocalSearch, search
 from .start import Searched, start_of
@@ -44,6 +44,7 @@ _LATER, _LATER_EACH, _LATER_WANTED = 500, 250, 2
 _ENOUGH, _ENOUGH_EACH = 600.0, 200.0  # effective draws that a flow is fitted to, at least and for each dimension
 # With coarse waves draws cost less than the fits that use them, and the next round mends a poor fit.
 _ENOUGH_COARSE, _ENOUGH_COARSE_EACH = 300.0, 50.0
+_FEW_BATCHES = 8
 _LEAST_BETA, _TRIED = 1e-4, 24  # inverse temperatures that are tried in turn, down to one at which nothing is known
 _STEPS, _LAST_STEPS = 150, 400  # training steps on the way, and at the posterior itself
 _BROAD, _WIDTH, _EDGES, _HOTTER, _START, _PRIOR = 0.1, 1.5, 0.15, 0.15, 0.05, 0.02
@@ -115,9 +116,9 @@ class Refinement:
         self.rounds: list[Round] = []
         self.round_draws = _ROUND + _ROUND_EACH * len(target.keys)
         needed = max(_LATER + _LATER_EACH * len(target.keys), _LATER_WANTED * n_effective)
-        self.later_draws = min(self.round_draws, needed)
+        self.later_draws = _LATER + _LATER_EACH * len(target.keys) if target.coarse else min(self.round_draws, needed)
         self.prior_draws = 0
-        self.pool = Pool()
+        self.pool = Pool(_FEW_BATCHES if target.coarse else MOST_BATCHES)
         of_prior = SpinChart(target.prior, target.keys)
         self.chart: Chart = of_prior
         self.proposal: Mixture = prior_alone(target.prior, target.keys)
@@ -328,7 +329,9 @@ class Refinement:
         self.proposal = self._mixture(flow, edges, self._tail(self.pool, log_weights))
         self._flows.append((beta, flow))
         # The fit takes time: where that ended the budget, one draw makes the round.
-        self._drawn(self.proposal, max(1, min(self.later_draws, self.budget.evaluations_left(self.target))))
+        # A round by coarse waves costs less than its fit: at the posterior itself the more draws it has, the fewer it takes.
+        wanted = self.round_draws if self.target.coarse and beta >= 1 else self.later_draws
+        self._drawn(self.proposal, max(1, min(wanted, self.budget.evaluations_left(self.target))))
         return self._note(beta, self.pool.last_efficiency(), began)
 
     def _near_enough(self, beta: float) -> float:
