@@ -4,7 +4,8 @@ What is exact and what is not: every draw that has a weight by the coarse likeli
 then exact on average (:mod:`bilby_flowpe.thinning`), however wrong the coarse likelihood is. A draw for which that
 likelihood fails, or is zero, has no weight: nothing is left to correct. The user's likelihood is asked at a few of
 these, which tells apart where it is not a number, where it is as good as zero, too, and where the coarse likelihood
-has lost a part of the posterior; the latter is reported.
+has lost a part of the posterior. The latter is reported, as far as these rows show it: what the coarse likelihood
+would have drawn has its reference value in them.
 """
 
 from __future__ import annotations

@@ -32,7 +32,7 @@ class Phase(SimpleNamespace):
     exact: bool = True
 
     def defended(self, share: float) -> Phase:
-        return Phase(keys=self.keys, reference=self.reference, share=share)
+        return Phase(keys=self.keys, reference=self.reference, share=share, exact=self.exact)
 
 
 def kinds(problem: Translated, conditional: object, use_ratio: bool = True) -> list[type]:
