@@ -43,7 +43,7 @@ class Spoilt:
 
 
 def run(problem: tuple, tmp_path: Path, **changes: Any) -> Result:
-    options = {"network": "none", "sampling_seed": 1, "progress": False, "save": False, "n_effective": 1000, **changes}
+    options = {"network": "none", "sampling_seed": 1, "progress": False, "save": False, "n_effective": 300, **changes}
     return bilby.run_sampler(*problem, sampler="flowpe", outdir=str(tmp_path), label="run", **options)
 
 
@@ -74,12 +74,12 @@ def test_a_run_by_a_coarse_likelihood(
     said = result.meta_data["run_statistics"]
     error = np.hypot(result.log_evidence_err, exact.log_evidence_err)
     assert abs(result.log_evidence - exact.log_evidence) < 4 * error
-    assert result.num_likelihood_evaluations == said["n_likelihood_evaluations"] < 1.5 * said["n_kept"]
+    assert result.num_likelihood_evaluations == said["n_likelihood_evaluations"] <= said["n_kept"] + 300
     assert said["n_kept"] < said["n_draws"] < said["n_coarse_evaluations"]
     # Noise of 0.2 alone leaves exp(-0.04).
     assert 0.9 < said["coarse_efficiency"] < 0.97
     assert said["coarse"] == {"source": "the same wave, spoilt", "reference_moved": 0, "floor": 0.01, "lost": 0.0}
-    assert said["effective_sample_size"] > 1000
+    assert said["effective_sample_size"] > 250
     assert said["by_differences"]
     assert said["n_nan_likelihoods"] == 0
     assert said["closed_form"]["n_rows"] > said["n_kept"]
@@ -95,7 +95,7 @@ def test_a_run_by_a_coarse_likelihood(
     assert same.log_evidence == pytest.approx(result.log_evidence, abs=0.01)
 
 
-@pytest.mark.training
+@pytest.mark.slow
 def test_a_coarse_likelihood_that_is_too_far_off_is_given_up(
     problem_5d: tuple, exact: Result, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -119,6 +119,6 @@ def test_it_can_be_switched_off(
     changes: dict[str, Any], problem_5d: tuple, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     places = spoil(monkeypatch, 0.01)
-    result = run(problem_5d, tmp_path, n_effective=100, max_likelihood_evaluations=4000, **changes)
+    result = run(problem_5d, tmp_path, n_effective=100, max_likelihood_evaluations=2000, **changes)
     assert places == []
     assert "coarse" not in result.meta_data["run_statistics"]
