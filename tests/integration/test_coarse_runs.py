@@ -11,10 +11,15 @@ import numpy as np
 import pytest
 from bilby.core.result import Result
 
+from bilby_flowpe import run as run_module
 from bilby_flowpe.conditional.base import Conditional, ConditionalDraws
 from bilby_flowpe.model_choice import ModelChoice
 from bilby_flowpe.processes.parallel import Row
 from bilby_flowpe.reweighting import reweight
+from bilby_flowpe.sampling.coarse import CoarseLikelihoodError
+from bilby_flowpe.sampling.event import EventSampler
+from bilby_flowpe.sampling.outcome import Outcome
+from tests.coarse_toy import TRANSFORM, Coarse, Ridge
 
 
 class Spoilt:
@@ -64,7 +69,7 @@ def exact(problem_5d: tuple, tmp_path_factory: pytest.TempPathFactory) -> Result
     return run(problem_5d, tmp_path_factory.mktemp("exact"), coarse=False)
 
 
-@pytest.mark.training
+@pytest.mark.slow
 def test_a_run_by_a_coarse_likelihood(
     problem_5d: tuple, exact: Result, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -113,12 +118,39 @@ def test_a_coarse_likelihood_that_is_too_far_off_is_given_up(
     assert abs(result.log_evidence - exact.log_evidence) < 4 * error
 
 
-@pytest.mark.training
-@pytest.mark.parametrize("changes", [{"coarse": False}, {"coarse": "None"}])
-def test_it_can_be_switched_off(
-    changes: dict[str, Any], problem_5d: tuple, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+class FarOff(EventSampler):
+    """Finds every coarse likelihood too far off."""
+
+    def run(self) -> Outcome:
+        if self.target.coarse:
+            raise CoarseLikelihoodError("too far off")
+        return super().run()
+
+
+def test_a_run_goes_on_without_a_coarse_likelihood(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
+    monkeypatch.setattr(run_module, "EventSampler", FarOff)
+    exact = Coarse()
+    exact.exact = True
+    monkeypatch.setattr(ModelChoice, "conditional_alone", lambda *_: exact)
     places = spoil(monkeypatch, 0.01)
-    result = run(problem_5d, tmp_path, n_effective=100, max_likelihood_evaluations=2000, **changes)
+    monkeypatch.setattr(bilby.core.utils.logger, "propagate", True)
+    likelihood = Ridge()
+    result = run((likelihood, TRANSFORM.priors), tmp_path, max_likelihood_evaluations=1500)
+    said = result.meta_data["run_statistics"]
+    assert "too far off: the run goes on without the coarse likelihood, as with coarse=False" in caplog.text
+    assert places == [None]
+    assert said["conditional"] == ["b"]
+    assert "coarse" not in said
+
+
+@pytest.mark.parametrize("changes", [{"coarse": False}, {"coarse": "None"}])
+def test_it_can_be_switched_off(changes: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    exact = Coarse()
+    exact.exact = True
+    monkeypatch.setattr(ModelChoice, "conditional_alone", lambda *_: exact)
+    places = spoil(monkeypatch, 0.01)
+    result = run((Ridge(), TRANSFORM.priors), tmp_path, n_effective=100, max_likelihood_evaluations=1500, **changes)
     assert places == []
     assert "coarse" not in result.meta_data["run_statistics"]
