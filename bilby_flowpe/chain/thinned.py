@@ -17,7 +17,7 @@ import numpy as np
 
 from ..importance import ZERO_WEIGHT
 from ..processes.parallel import Row, Task
-from ..thinning import ThinnedRows, Thinning
+from ..thinning.rows import ThinnedRows, Thinning
 from .batch import Batch
 from .comparison import Comparison
 from .increment import Increment
@@ -44,7 +44,7 @@ class Thinned:
         Who is kept.
     """
 
-    evaluations = 0  # they are a share of the draws, known when a batch is planned: bilby_flowpe.thinning.Plan
+    evaluations = 0  # they are a share of the draws, known when a batch is planned: bilby_flowpe.thinning.plan
     coarse = False
 
     def __init__(self, step: Step, thinning: Thinning) -> None:

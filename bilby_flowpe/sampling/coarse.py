@@ -17,7 +17,7 @@ from ..conditional.base import Conditional
 from ..errors import FlowPEError
 from ..processes.parallel import Row
 from ..proposals.mixture import Mixture
-from ..thinning import Plan, plan_batch
+from ..thinning.plan import Plan, plan_batch
 from .budget import Budget
 from .closed_form import SPREAD
 from .outcome import best_row

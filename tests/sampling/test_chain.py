@@ -16,7 +16,7 @@ from bilby_flowpe.errors import ContractError
 from bilby_flowpe.kinds import problem_of
 from bilby_flowpe.sampling import chain
 from bilby_flowpe.sampling.chain import steps_of
-from bilby_flowpe.thinning import Thinning
+from bilby_flowpe.thinning.rows import Thinning
 from bilby_flowpe.translation.forms import Forms
 from bilby_flowpe.translation.steps import AskedLikelihood, AskedPrior, OfNoiseAlone, OverDrawn
 from bilby_flowpe.translation.translated import Translated, as_it_stands

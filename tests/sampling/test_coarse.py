@@ -22,7 +22,7 @@ from bilby_flowpe.sampling.filling import Origin, fill_weighted
 from bilby_flowpe.sampling.outcome import Outcome
 from bilby_flowpe.sampling.refine import Refinement
 from bilby_flowpe.sampling.weighing import Target
-from bilby_flowpe.thinning import Thinning
+from bilby_flowpe.thinning.rows import Thinning
 from tests.coarse_toy import HALF, LOG_Z, NOISE, TRANSFORM, WIDTH, Coarse, Ridge, log_ridge, nothing, target
 
 
