@@ -97,6 +97,11 @@ class WeightSummary:
     largest_weight: float
     log_evidence_bias: float
 
+    @property
+    def n_weighed(self) -> int:
+        """Draws that could have a weight: all of them, unless they were thinned."""
+        return self.n_draws
+
     def to_dict(self) -> dict[str, float | int]:
         """All fields as plain ``int`` and ``float``; infinities, of failed runs only, as :mod:`json` writes them."""
         return dataclasses.asdict(self)
@@ -137,7 +142,7 @@ def summarise(log_weights: ArrayLike, parts: ArrayLike | None = None) -> WeightS
     ess = min(total**2 / float(np.square(w).sum()), float(n))
     variance = (n / ess - 1.0) / n
     if parts is not None:
-        variance = _variance_within(w, np.asarray(parts)) / total**2
+        variance = variance_within(w, np.asarray(parts)) / total**2
     if ess < LEAST_EFFECTIVE:
         variance = math.inf
     return WeightSummary(
@@ -153,7 +158,7 @@ def summarise(log_weights: ArrayLike, parts: ArrayLike | None = None) -> WeightS
     )
 
 
-def _variance_within(w: NDArray[np.float64], parts: NDArray[np.intp]) -> float:
+def variance_within(w: NDArray[np.float64], parts: NDArray[np.intp]) -> float:
     """Variance of the sum of weights whose numbers from each part are fixed."""
     # And a row of the mean weight: a few rows without weight, or a single one, would be thought not to scatter.
     rows = [np.append(w[parts == part], w.mean()) for part in np.unique(parts)]

@@ -22,6 +22,7 @@ from .processes.parallel import Row
 from .proposals.mixture import flow_alone
 from .sampling.budget import Budget
 from .sampling.closed_form import ClosedFormError, ClosedFormRecord
+from .sampling.coarse import CoarseLikelihoodError, Recentred
 from .sampling.event import EventSampler, Wanted
 from .sampling.filling import Origin, fill_raw, fill_weighted
 from .sampling.outcome import FreshBatch, KnownOfData, Outcome
@@ -115,15 +116,24 @@ class Run:
         budget = Budget(self.kwargs["max_likelihood_evaluations"], self.kwargs["max_time"])
         ratio, record, meter = bool(self.sampler.use_ratio), ClosedFormRecord(), Meter()
         failing: list[Row] = []
+        # Raw draws have no weight that would undo what a coarse likelihood gets wrong.
+        coarse = weighted and bool(self.kwargs["coarse"])
         while True:
-            target = Target(self.translation, ratio, conditional, self.npool, meter, record, raises=weighted)
+            recentred = self._recentred(conditional) if coarse else None
+            drawing = (recentred and recentred(None)) or conditional
+            target = Target(self.translation, ratio, drawing, self.npool, meter, record, raises=weighted)
             proposal = None
             if bound is not None:
                 proposal = bound.mixture() if weighted else flow_alone(bound)
             self._tell_what_draws(target, bound, source)
-            event = EventSampler(target, bound, proposal, wanted, budget, generator, rng, KnownOfData.by(bound))
+            known = KnownOfData.by(bound)
+            event = EventSampler(target, bound, proposal, wanted, budget, generator, rng, known, recentred)
             try:
                 done = event.run() if weighted else event.raw()
+            except CoarseLikelihoodError as error:
+                logger.warning(f"{error}: the run goes on without the coarse likelihood, as with coarse=False")
+                coarse, meter.seconds_each = False, 0.0
+                continue
             except ClosedFormError as error:
                 failing += record.failing
                 conditional = self.choice.conditional_alone(str(error), failing)
@@ -142,7 +152,13 @@ class Run:
                 continue
             finally:
                 self.seconds |= event.seconds
-            return done, target
+            return done, event.target
+
+    def _recentred(self, conditional: Conditional | None) -> Recentred | None:
+        """What makes the coarse likelihood's conditional, with its reference at a row if one is given."""
+        if conditional is None or not conditional.keys:
+            return None
+        return lambda row: self.choice.coarse_conditional(conditional, row)
 
     def _check_ratio(self) -> None:
         """Refuse ``use_ratio=True`` where the ratio to the likelihood of noise alone is no number anywhere."""

@@ -21,7 +21,7 @@ ROWS = (
     {"densities", "errors", "names", "overrides", "plotting", "redshifts"},
     {"arguments", "edges", "importance", "networks", "open_data", "prior_draws", "prior_natures", "problems"}
     | {"storage", "surprise"},
-    {"observed", "prior_checks", "priors", "processes", "verdict"},
+    {"observed", "prior_checks", "priors", "processes", "thinning", "verdict"},
     {"likelihoods", "results", "waves"},
     {"bands", "contract", "proposals", "trigger"},
     {"chain", "problem"},

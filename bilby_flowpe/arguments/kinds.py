@@ -108,6 +108,14 @@ def _text(key: str, value: Any) -> str:
     return value
 
 
+def _coarse(key: str, value: Any) -> bool | str:
+    if isinstance(value, bool):
+        return value
+    if not isinstance(value, str) or not value.strip():
+        raise ConfigurationError(f"{key}={value!r}: give True, False, or the name of a waveform approximant")
+    return _TRUTH.get(value.lower(), value)
+
+
 def _psd(key: str, value: Any) -> str:
     if _text(key, value) in ("fixed", "amortised"):
         return value
@@ -122,3 +130,4 @@ FLAG = Kind("bool", _flag)
 TEXT = Kind("str", _text)
 SEED = Kind("int", check_seed)
 PSD = Kind("str", _psd)
+COARSE = Kind("bool or str", _coarse)

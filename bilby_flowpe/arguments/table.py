@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from ..errors import ConfigurationError
-from .kinds import FLAG, POSITIVE, PSD, SEED, TEXT, WHOLE, Kind, choice, is_none, whole
+from .kinds import COARSE, FLAG, POSITIVE, PSD, SEED, TEXT, WHOLE, Kind, choice, is_none, whole
 
 DRAWN_BY = choice("conditional", "network")
 """Values of an argument that chooses what draws a parameter: its exact conditional, or the network."""
@@ -100,6 +100,15 @@ ARGUMENTS = (
         setting="sky",
     ),
     Argument(
+        "coarse",
+        True,
+        COARSE,
+        "search and draw by [a coarse likelihood](method.md#coarse-likelihoods-and-thinning) where one can be made, and "
+        "evaluate the likelihood for some of the draws only; `False` or `None`: for all; or the name of a waveform "
+        "approximant that searches in the place of a slower one",
+        optional=True,
+    ),
+    Argument(
         "psd",
         "fixed",
         PSD,
@@ -123,7 +132,12 @@ ARGUMENTS = (
     ),
     Argument("n_effective", 5000, WHOLE, "effective samples to aim at"),
     Argument("n_posterior", 5000, WHOLE, "largest number of equal-weight posterior samples"),
-    Argument("max_likelihood_evaluations", 500_000, WHOLE, "most likelihood evaluations, refinement included"),
+    Argument(
+        "max_likelihood_evaluations",
+        500_000,
+        WHOLE,
+        "most likelihood evaluations, refinement and those of a coarse likelihood included",
+    ),
     Argument(
         "max_time",
         None,

@@ -11,6 +11,7 @@ from ..errors import ContractError
 from ..importance import ZERO_WEIGHT
 from ..priors import Parameters, PriorTransform
 from ..proposals.mixture import Draws
+from ..thinning import ThinnedRows
 from .comparison import Comparison, joined
 from .increment import Increment
 
@@ -45,6 +46,8 @@ class Batch:
         All comparisons so far.
     n_nan
         Rows inside the prior for which a likelihood is not a number.
+    thinned
+        Which rows were kept, where a step has thinned them.
     """
 
     draws: Draws
@@ -59,6 +62,7 @@ class Batch:
     checks: int
     compared: Comparison = field(default_factory=Comparison)
     n_nan: int = 0
+    thinned: ThinnedRows | None = None
 
     @classmethod
     def of(cls, draws: Draws, prior: PriorTransform, reference: Mapping[str, float], checks: int) -> Batch:
@@ -116,6 +120,10 @@ class Batch:
             self.without_value[chosen] = increment.without_value
         self.compared = joined([self.compared, increment.compared])
         self.n_nan += increment.n_nan
+        if increment.thinned is not None:
+            self.thinned = increment.thinned
+            gone = ~increment.thinned.kept
+            self.log_steps[gone] = self.log_likelihood[gone] = -np.inf
 
     def log_weights(self, rows: np.ndarray, change: np.ndarray | float = 0.0) -> np.ndarray:
         """Log weights of some rows after a further change, (M,); -inf where there is none."""

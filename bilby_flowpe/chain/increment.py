@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from ..priors import Parameters
+from ..thinning import ThinnedRows
 from .comparison import Comparison
 
 
@@ -30,6 +31,8 @@ class Increment:
         Rows inside the prior for which the likelihood is not a number.
     compared
         Comparison of a closed form with the likelihood, where the step makes one.
+    thinned
+        Which rows of the whole batch were kept, where the step thins: the others lose their weight.
     """
 
     log_weight: np.ndarray
@@ -39,6 +42,7 @@ class Increment:
     without_value: np.ndarray | None = None
     n_nan: int = 0
     compared: Comparison = field(default_factory=Comparison)
+    thinned: ThinnedRows | None = None
 
 
 def filled(values: np.ndarray, good: np.ndarray, fill: np.ndarray | float = -np.inf) -> np.ndarray:

@@ -17,20 +17,45 @@ class Meter:
     Attributes
     ----------
     n_likelihood
-        Likelihood evaluations so far.
+        Evaluations of the user's likelihood so far, and of what stands for it exactly.
+    n_coarse
+        Evaluations of a coarse likelihood so far.
     n_nan
-        Of these, how many gave no number.
+        Likelihoods that were no number.
     seconds_each
         Seconds that a draw took in the latest batch, with its likelihood and what is drawn conditionally; 0 before any.
     """
 
     n_likelihood: int = 0
+    n_coarse: int = 0
     n_nan: int = 0
     seconds_each: float = 0.0
 
+    @property
+    def n_all(self) -> int:
+        """Evaluations of both kinds: what a budget bounds."""
+        return self.n_likelihood + self.n_coarse
+
+    @property
+    def in_words(self) -> str:
+        """What was evaluated, in words."""
+        coarse = f" and {self.n_coarse} of the coarse likelihood" if self.n_coarse else ""
+        return f"{self.n_likelihood} likelihood evaluations{coarse}"
+
     def evaluate(
-        self, task: Task, rows: Sequence[Row], npool: int | Engine = 1, progress: Progress = None
+        self, task: Task, rows: Sequence[Row], npool: int | Engine = 1, progress: Progress = None, coarse: bool = False
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Run a task for every row and count the rows; as :func:`bilby_flowpe.processes.parallel.evaluate`."""
-        self.n_likelihood += len(rows)
+        """Run a task for every row and count the rows; as :func:`bilby_flowpe.processes.parallel.evaluate`.
+
+        Parameters
+        ----------
+        task, rows, npool, progress
+            As there.
+        coarse
+            Whether these are evaluations of a coarse likelihood.
+        """
+        if coarse:
+            self.n_coarse += len(rows)
+        else:
+            self.n_likelihood += len(rows)
         return evaluate(task, rows, npool, progress)

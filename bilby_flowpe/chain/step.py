@@ -40,6 +40,10 @@ class Step(Protocol):
     evaluations: int
 
     @property
+    def coarse(self) -> bool:
+        """Whether the task stands for a coarse likelihood, and not for the user's own: these are counted apart."""
+
+    @property
     def reference(self) -> Mapping[str, float]:
         """The parameters that the step draws, with their values in the rows until they are drawn."""
 
@@ -47,7 +51,7 @@ class Step(Protocol):
     def task(self) -> Task:
         """What is evaluated for each row; picklable."""
 
-    def choose(self, batch: Batch) -> np.ndarray:
+    def choose(self, batch: Batch, rng: np.random.Generator) -> np.ndarray:
         """Numbers of the rows that the step is taken for, (M,)."""
 
     def rows(self, batch: Batch, chosen: np.ndarray, rng: np.random.Generator) -> Sequence[Row]:
@@ -76,7 +80,7 @@ class Step(Protocol):
 class WithoutTask:
     """Base of a step that needs no evaluation."""
 
-    evaluations = 0
+    evaluations, coarse = 0, False
     reference: Mapping[str, float] = MappingProxyType({})
 
     @property
@@ -84,7 +88,7 @@ class WithoutTask:
         """Return the task of no rows."""
         return _nothing
 
-    def choose(self, batch: Batch) -> np.ndarray:
+    def choose(self, batch: Batch, rng: np.random.Generator) -> np.ndarray:
         """Choose every row."""
         return np.arange(len(batch.draws))
 

@@ -87,6 +87,16 @@ class ConditionalDraws:
     log_weight: np.ndarray
 
 
+class Exact:
+    """Base of a conditional whose likelihood is the user's own."""
+
+    exact = True
+
+    def describe(self) -> dict[str, Any]:
+        """Nothing is to be said."""
+        return {}
+
+
 class Conditional(Protocol):
     """What draws the conditional parameters of one problem.
 
@@ -98,9 +108,13 @@ class Conditional(Protocol):
         Names of these.
     reference
         Their values in a row until they are drawn.
+    exact
+        Whether its likelihood is the user's own. One that is not is a coarse likelihood: it steers, and the user's own
+        is evaluated for those draws that are kept (:mod:`bilby_flowpe.chain.thinned`).
     """
 
     keys: tuple[str, ...]
+    exact: bool
 
     @property
     def reference(self) -> dict[str, float]: ...
@@ -119,6 +133,9 @@ class Conditional(Protocol):
 
     def draw(self, products: np.ndarray, rng: np.random.Generator) -> ConditionalDraws:
         """One draw for each row of products; what normalises its prior (``PriorTransform.log_scale``) is in its weight."""
+
+    def describe(self) -> dict[str, Any]:
+        """What a result says of a coarse likelihood: plain values; nothing of an exact one."""
 
     def log_average(self, likelihood: GravitationalWaveTransient, row: Row) -> float:
         """Log likelihood ratio averaged over the prior of the conditional parameters, the others as in ``row``.

@@ -31,11 +31,11 @@ from ..waves.effective_distance import phase_seen
 from ..waves.inner_products import InnerProducts
 from .amplitudes import amplitudes_of, at_phase, averaged_over_phase
 from .arrival import SHARE, TimedProducts
-from .base import ConditionalConfig, ConditionalDraws
+from .base import ConditionalConfig, ConditionalDraws, Exact
 from .phase import conditional_obstacle
 
 
-class ExactConditional:
+class ExactConditional(Exact):
     """Draws the conditional parameters of one problem.
 
     Parameters

@@ -33,7 +33,7 @@ from ..processes.parallel import Row, with_seeds
 from ..waves.detectors import Detector
 from ..waves.full_grid import FullWaves
 from .averaged import AveragedLikelihood
-from .base import ConditionalConfig, ConditionalDraws
+from .base import ConditionalConfig, ConditionalDraws, Exact
 from .blocks.coherent import USUAL, CoherentBlocks, Effort
 from .blocks.waves import FilteredWaves
 from .closed_form import ExactConditional
@@ -41,7 +41,7 @@ from .closed_form import ExactConditional
 _AVERAGES = 64
 
 
-class CoherentConditional:
+class CoherentConditional(Exact):
     """Draws all of an event's parameters that do not shape its wave.
 
     Parameters

@@ -55,6 +55,7 @@ class SpotCheck:
         The problem whose likelihood the closed form stands for.
     """
 
+    coarse = False
     evaluations = 0  # they are a share of the draws: draws_within
     reference: Mapping[str, float] = MappingProxyType({})
 
@@ -62,7 +63,7 @@ class SpotCheck:
         self._problem = problem
         self.task = LogLikelihood(problem.likelihood, use_ratio=True)
 
-    def choose(self, batch: Batch) -> np.ndarray:
+    def choose(self, batch: Batch, rng: np.random.Generator) -> np.ndarray:
         """Choose a few rows without a value, then those to compare."""
         asked, made = self._asked(batch), batch.with_value
         picked = _pick(batch.log_weights(made), min(batch.checks - len(asked), len(made))) if len(made) else made

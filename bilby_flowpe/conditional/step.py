@@ -30,6 +30,11 @@ class DrawnConditionally:
         self._conditional, self._problem = conditional, problem
 
     @property
+    def coarse(self) -> bool:
+        """Whether the likelihood drawn with is a coarse one."""
+        return not self._conditional.exact
+
+    @property
     def reference(self) -> Mapping[str, float]:
         """Values of the conditional parameters that a row is to have."""
         return self._conditional.reference
@@ -39,7 +44,7 @@ class DrawnConditionally:
         """What makes the products that the conditional's draws are made of."""
         return self._conditional.task(self._problem.likelihood)
 
-    def choose(self, batch: Batch) -> np.ndarray:
+    def choose(self, batch: Batch, rng: np.random.Generator) -> np.ndarray:
         """Choose the rows inside the prior: what it forbids needs no likelihood."""
         return batch.alive
 

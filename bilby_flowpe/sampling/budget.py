@@ -6,7 +6,8 @@ import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 
-from ..conditional.spot_check import draws_within
+import numpy as np
+
 from .weighing import Target
 
 
@@ -17,7 +18,7 @@ class Budget:
     Attributes
     ----------
     likelihood_evaluations
-        Most likelihood evaluations.
+        Most likelihood evaluations, those of a coarse likelihood among them.
     seconds
         Most seconds from ``began`` on; ``None`` for any.
     began
@@ -38,9 +39,19 @@ class Budget:
         return min(self._by_number(target, from_prior), self._by_time(target))
 
     def _by_number(self, target: Target, from_prior: bool = False) -> int:
-        left = max(self.likelihood_evaluations - target.meter.n_likelihood, 0)
-        left //= target.evaluations_each
-        return draws_within(left, from_prior) if target.conditional_keys else left
+        return target.draws_within(self.left(target), from_prior)
+
+    def left(self, target: Target) -> int:
+        """Evaluations that may still be made, of the user's likelihood and of a coarse one together.
+
+        A coarse one is never the dearer: what is bounded is bounded in any case.
+        """
+        return max(self.likelihood_evaluations - target.meter.n_all, 0)
+
+    def draws_in_time(self, target: Target) -> float:
+        """Draws for which there is time, by what draws have cost so far; infinite where time does not matter."""
+        each = target.meter.seconds_each
+        return np.inf if self.seconds is None or each <= 0 else self._seconds_left() / each
 
     def _by_time(self, target: Target) -> int:
         """By what draws have cost so far; as many as are allowed while nothing is known of that."""
@@ -65,7 +76,7 @@ class Budget:
 
     def spent(self, target: Target, when: str = "before the proposal was good enough") -> str:
         """Message that says which budget ended, and when."""
-        which = f"max_likelihood_evaluations={self.likelihood_evaluations} ({target.meter.n_likelihood} made)"
+        which = f"max_likelihood_evaluations={self.likelihood_evaluations} ({target.meter.n_all} made)"
         if self.seconds is not None and self._by_time(target) <= self._by_number(target):
             which = f"max_time={self.seconds:g} s"
         return f"the budget {which} ended {when}: raise it"
@@ -86,7 +97,7 @@ class Round:
     efficiency
         Of the round's own draws, as draws of the posterior.
     likelihood_evaluations
-        All made so far.
+        All made so far, those of a coarse likelihood among them.
     seconds
         Of this round.
     """

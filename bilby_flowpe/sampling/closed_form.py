@@ -18,7 +18,7 @@ from ..processes.parallel import Row
 
 # Of the log of the likelihood asked for over the one drawn with, where the posterior is. Approximations and calibration errors
 # stay below one; a draw by another likelihood is three standard deviations of its log weight off, and hardly any has weight.
-_SPREAD = 3.0
+SPREAD = 3.0
 _KEPT = 8  # failing rows that are kept: the symmetries are tried again at each
 
 
@@ -77,7 +77,7 @@ class ClosedFormRecord:
             raise ClosedFormError(
                 f"the closed form of {list(keys)} differs from the likelihood by {self.largest:.3g}{where}"
             )
-        if self.spread > _SPREAD:
+        if self.spread > SPREAD:
             raise ClosedFormError(
                 f"the log likelihood differs from that of the plain GravitationalWaveTransient by a scatter of "
                 f"{self.spread:.3g} where the posterior is: the closed form of {list(keys)} belongs to the latter"

@@ -19,6 +19,7 @@ from ..proposals.parts import PRIOR
 from ..verdict import judge
 from ..verdict.grade import RANKS
 from .budget import Budget
+from .coarse import CoarseBatches, Recentred
 from .outcome import FreshBatch, KnownOfData, Outcome, judged
 from .progress import EventBar
 from .refine import Refinement
@@ -73,6 +74,8 @@ class EventSampler:
         Generators.
     known
         What a model tells of the data beforehand; nothing when left out.
+    recentred
+        Moves the reference of a coarse likelihood to a row, where one draws; it stays where it is when left out.
 
     Attributes
     ----------
@@ -90,19 +93,28 @@ class EventSampler:
         generator: torch.Generator,
         rng: np.random.Generator,
         known: KnownOfData | None = None,
+        recentred: Recentred | None = None,
     ) -> None:
-        self.target, self.chart, self.known = target, chart, known or KnownOfData()
+        self.chart, self.known = chart, known or KnownOfData()
         self.proposal = proposal or prior_alone(target.prior, target.keys)
         self.wanted, self.budget = wanted, budget
+        # What is steered by: pilots, rounds and searches do not evaluate the user's likelihood where a coarse one draws.
+        self.steering = target.steering()
+        self._batches = CoarseBatches(target, budget, self._drawn, recentred)
         self.generator, self.rng = generator, rng
         self.bar = EventBar(target, wanted.progress)
         self.seconds: dict[str, float] = {}
+
+    @property
+    def target(self) -> Target:
+        """The posterior; with a coarse likelihood whose reference has moved, that with the latest one."""
+        return self._batches.target
 
     def raw(self) -> FreshBatch:
         """Draws of the proposal as they are, weighed for what is drawn conditionally, and not judged."""
         stage = "conditionals" if self.target.conditional_keys else "likelihoods"
         try:
-            return FreshBatch(self._draw(self.proposal, self.wanted.n_posterior, stage), self.proposal)
+            return FreshBatch(self._drawn(self.target, self.proposal, self.wanted.n_posterior, stage), self.proposal)
         finally:
             self.bar.close()
 
@@ -121,9 +133,9 @@ class EventSampler:
         unreached = unreached_share(self.chart, self.target.prior)
         # Of a small budget the larger part is for the batch that counts.
         size = min(max(wanted.n_effective // 5, _PILOT), max(self.budget.likelihood_evaluations // 4, 1))
-        pilot = self._draw(proposal, size, "pilot")
+        pilot = self._drawn(self.steering, proposal, size, "pilot")
         summary = pilot.summary()
-        left = self.budget.evaluations_left(self.target)
+        left = self.budget.evaluations_left(self.steering)
         needed = draws_needed(summary, wanted.n_effective, maximum=left + 1)
         poor = summary.efficiency < _INEFFICIENT or summary.effective_sample_size < _HOPELESS
         refinement = self._new_refinement()
@@ -134,17 +146,19 @@ class EventSampler:
             return self._refined(refinement, [(pilot, proposal)])
         # The pilot only fixes the number: its own luck must not enter the evidence.
         size = max(min(needed, left), 1)
-        weighted = self._draw(proposal, size, "weighing")
-        cut = needed > left or len(weighted.log_weights) < size
+        weighted, cut = self._fresh(proposal, size, pilot.log_weights)
+        cut = cut or needed > left
         effective = effective_sample_size(weighted.log_weights)
         short = None
         if cut and effective < wanted.n_effective:
             short = self.budget.spent(
                 self.target, f"with {effective:.0f} effective draws of n_effective={wanted.n_effective}"
             )
-        batch = FreshBatch(weighted, proposal, pilot=summary, unfinished=short, unreached=unreached)
+        batch = FreshBatch(
+            weighted, proposal, pilot=summary, unfinished=short, unreached=unreached, moved=self._batches.moved
+        )
         outcome = self._judged(batch)
-        enough = self.budget.evaluations_left(self.target) >= refinement.least_evaluations and self.budget.in_time()
+        enough = self.budget.evaluations_left(self.steering) >= refinement.least_evaluations and self.budget.in_time()
         if not wanted.refine or not outcome.verdict.mendable or not enough:
             return outcome
         logger.info("The network will not do (" + "; ".join(outcome.verdict.reasons) + "): it is refined")
@@ -156,7 +170,8 @@ class EventSampler:
         A network was trained on signals of the same symmetries, and hardly draws where the closed form sees no signal.
         """
         size = min(PRIOR_CHECKS, self.budget.likelihood_evaluations // _SHARE_OF_COMPARISON)
-        if not self.target.conditional_keys or size < 1:
+        # A coarse likelihood is compared with the user's at every draw that is kept.
+        if not self.target.conditional_keys or self.target.coarse or size < 1:
             return
         # Generators of their own: the draws of a run do not depend on what is compared.
         (rng,) = self.rng.spawn(1)
@@ -166,7 +181,7 @@ class EventSampler:
 
     def _new_refinement(self) -> Refinement:
         wanted, budget = self.wanted.n_effective, self.budget
-        return Refinement(self.target, self._start, wanted, budget, self.generator, self.rng, self.bar)
+        return Refinement(self.steering, self._start, wanted, budget, self.generator, self.rng, self.bar)
 
     @property
     def _start(self) -> Chart | None:
@@ -191,7 +206,7 @@ class EventSampler:
             Outcome to return where the budget allows no better one.
         """
         for weighted, proposal in known if self._start is not None else []:
-            refinement.add(weighted, proposal)
+            refinement.add(weighted.by_coarse(), proposal)
         outcome, attempts = before, 0
         while True:
             ready = self._timed("refinement", refinement.run)
@@ -200,7 +215,9 @@ class EventSampler:
             size = refinement.draws_for(self.wanted.n_effective)
             if size < 1 and outcome is not None:
                 return outcome
-            weighted = self._draw(proposal, max(size, 1), "weighing")
+            weighted, _ = self._fresh(proposal, max(size, 1), refinement.log_weights)
+            # Rounds that follow steer by the coarse likelihood as it is now.
+            refinement.target = self.steering
             # What the network cannot reach is left out: a refinement begins with draws from the prior.
             latest = self._judged(
                 FreshBatch(
@@ -209,6 +226,7 @@ class EventSampler:
                     refinement=refinement,
                     unfinished=None if ready else refinement.unfinished,
                     searched=self._searched(refinement, weighted, proposal),
+                    moved=self._batches.moved,
                 )
             )
             outcome, attempts = _better(outcome, latest), attempts + 1
@@ -217,14 +235,31 @@ class EventSampler:
             if not ready or sound or not outcome.verdict.mendable or attempts == _ATTEMPTS:
                 return outcome
             if proposal.encoder is None:
-                refinement.add(weighted, proposal)
+                refinement.add(weighted.by_coarse(), proposal)
 
-    def _draw(self, proposal: Mixture, size: int, stage: str) -> WeightedDraws:
+    def _fresh(self, proposal: Mixture, size: int, log_weights: np.ndarray) -> tuple[WeightedDraws, bool]:
+        """The batch that counts, and whether a budget has made it smaller than it should be.
+
+        Parameters
+        ----------
+        proposal
+            What draws.
+        size
+            Number of draws, where no coarse likelihood draws.
+        log_weights
+            Log weights of draws of the proposal made before, which tell how many draws are needed with a coarse likelihood.
+        """
+        if not self.target.coarse:
+            weighted = self._drawn(self.target, proposal, size, "weighing")
+            return weighted, len(weighted.log_weights) < size
+        weighted, cut = self._batches.fresh(proposal, log_weights, self.wanted.n_effective)
+        self.steering = self.target.steering()
+        return weighted, cut
+
+    def _drawn(self, target: Target, proposal: Mixture, size: int, stage: str) -> WeightedDraws:
         self.bar.stage(stage.capitalize())
         go_on, advance = self.budget.go_on, self.bar.advance
-        weighted = self._timed(
-            stage, lambda: self.target.draw(proposal, size, self.generator, self.rng, advance, go_on)
-        )
+        weighted = self._timed(stage, lambda: target.draw(proposal, size, self.generator, self.rng, advance, go_on))
         self.bar.drawn(weighted)
         return weighted
 

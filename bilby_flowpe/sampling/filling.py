@@ -19,6 +19,7 @@ from ..kinds.recognise import interferometers_of
 from ..priors import Parameters
 from ..results import Drawn, error_of_evidence, fill
 from ..surprise import Surprise
+from ..thinning import FLOOR
 from ..verdict import Findings, Thresholds, Verdict
 from ..verdict.case import Case
 from ..verdict.checks import CLOSED_FORM
@@ -95,6 +96,14 @@ def fill_weighted(sampler: Sampler, outcome: Outcome, target: Target, origin: Or
         "n_nan_likelihoods": target.meter.n_nan,
         "posterior_shares": weighted.shares(outcome.proposal.names),
     }
+    if weighted.thinned is not None and target.conditional is not None:
+        statistics["n_coarse_evaluations"] = target.meter.n_coarse
+        statistics["coarse"] = {
+            **target.conditional.describe(),
+            "reference_moved": outcome.batch.moved,
+            "floor": FLOOR,
+            "lost": weighted.thinned.lost,
+        }
     if outcome.refinement:
         statistics["refinement"] = outcome.refinement.statistics()
     if outcome.batch.pilot:
@@ -103,7 +112,7 @@ def fill_weighted(sampler: Sampler, outcome: Outcome, target: Target, origin: Or
     figures = (
         f"{name} {summary.log_evidence:.3f} +- {error:.2g}, {summary.effective_sample_size:.0f} effective of "
         f"{summary.n_draws} draws, an efficiency of {summary.efficiency:.3g}; "
-        f"{target.meter.n_likelihood} likelihood evaluations"
+        f"{target.meter.in_words}"
     )
     drawn = Drawn(*_drawn(target, *asked), outcome.rows, weighted.log_weights, summary, error)
     return fill(sampler.result, drawn, outcome.verdict, target.meter.n_likelihood, statistics, figures)
@@ -122,7 +131,7 @@ def fill_raw(sampler: Sampler, batch: FreshBatch, target: Target, origin: Origin
     # Raw draws are not compared with the data; how unusual these are by themselves is known all the same.
     surprise = origin.bound.surprise() if origin.bound else None
     drawn = Drawn(*_drawn(target, *target.asked(batch.weighted)), batch.rows)
-    figures = f"{len(drawn.rows)} raw draws, {target.meter.n_likelihood} likelihood evaluations"
+    figures = f"{len(drawn.rows)} raw draws, {target.meter.in_words}"
     statistics = _common(batch, target, origin, surprise)
     return fill(
         sampler.result, drawn, _raw_verdict(batch, target, origin), target.meter.n_likelihood, statistics, figures

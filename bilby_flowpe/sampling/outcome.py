@@ -62,6 +62,8 @@ class FreshBatch:
         Share of the prior that the network cannot reach, where it is relied on.
     searched
         Draws of the prior, where modes were looked for with nothing else.
+    moved
+        How often the reference of a coarse likelihood has moved.
     """
 
     weighted: WeightedDraws
@@ -71,6 +73,7 @@ class FreshBatch:
     unfinished: str | None = None
     unreached: float | None = None
     searched: int | None = None
+    moved: int = 0
 
     @property
     def rows(self) -> np.ndarray:
@@ -147,6 +150,7 @@ def judged(
     rows, available = equal_weight_rows(weighted.log_weights, n_posterior, rng)
     best = _best(weighted, target)
     surprise = _surprise(batch, target, summary, best, known)
+    thinned = weighted.thinned
     findings = Findings(
         n_posterior=available,
         outside=weighted.n_outside / len(weighted.log_weights),
@@ -156,11 +160,13 @@ def judged(
         unfinished=batch.unfinished,
         unreached=batch.unreached,
         closed_form_difference=target.closed_form.largest if target.closed_form.failed else None,
-        nan_share=target.meter.n_nan / max(target.meter.n_likelihood, 1),
+        nan_share=thinned.nan_share if thinned else target.meter.n_nan / max(target.meter.n_likelihood, 1),
         outermost=_outermost(batch, target),
         searched=batch.searched,
-        compared=target.closed_form.n_prior_rows if target.conditional_keys else None,
+        compared=target.closed_form.n_prior_rows if target.conditional_keys and not target.coarse else None,
         surprise=surprise,
+        coarse_efficiency=thinned.coarse_efficiency(weighted.log_weights) if thinned and summary.n_finite else None,
+        coarse_lost=thinned.lost if thinned else None,
     )
     verdict = judge(summary, n_effective=n_effective, findings=findings)
     return Outcome(batch, summary, rows, verdict, surprise)
@@ -179,7 +185,7 @@ def _surprise(
         given = target.translated.given if target.translated.obstacle is None else None
         surprise = without_simulations(residual) if given is not None and tells_power(given) else None
     if surprise and surprise.most == RESIDUAL:
-        surprise = replace(surprise, where=problem.farthest_off(_best_row(batch.weighted, target)))
+        surprise = replace(surprise, where=problem.farthest_off(best_row(batch.weighted, target)))
     return surprise or None
 
 
@@ -204,7 +210,7 @@ def _best(weighted: WeightedDraws, target: Target) -> float:
     return float(np.max(weighted.log_likelihood)) - noise
 
 
-def _best_row(weighted: WeightedDraws, target: Target) -> Row:
+def best_row(weighted: WeightedDraws, target: Target) -> Row:
     """All parameters of the draw of the largest likelihood."""
     best = int(np.argmax(weighted.log_likelihood))
     return target.problem.rows({key: value[best : best + 1] for key, value in weighted.parameters.items()})[0]

@@ -29,7 +29,7 @@ class EventBar:
         """Begin a stage of the run."""
         if self._shown and self._bar is None:
             # How many evaluations it will take in the end nobody knows.
-            self._bar = tqdm(total=None, bar_format=_BAR, initial=self._target.meter.n_likelihood)
+            self._bar = tqdm(total=None, bar_format=_BAR, initial=self._target.meter.n_all)
         if self._bar is not None:
             self._bar.set_description_str(name)
 
@@ -42,7 +42,7 @@ class EventBar:
         """Tell what a batch came to, and how many evaluations there were in truth."""
         if self._bar is None:
             return
-        self._bar.n = self._target.meter.n_likelihood
+        self._bar.n = self._target.meter.n_all
         summary = weighted.summary()
         self._bar.set_postfix_str(
             f"efficiency {summary.efficiency:.3g}, {summary.effective_sample_size:.0f} effective draws"

@@ -132,7 +132,7 @@ class Refinement:
     @property
     def least_evaluations(self) -> int:
         """Likelihood evaluations below which it is not worth while: a few rounds and a batch."""
-        return self.round_draws + 3 * self.later_draws + self.n_effective
+        return int(self.round_draws + 3 * self.later_draws + self.n_effective + self._kept)
 
     def add(self, weighted: WeightedDraws, proposal: Mixture) -> None:
         """Let draws made elsewhere count."""
@@ -196,9 +196,19 @@ class Refinement:
     def _will_do(self, done: Round, stalled: bool) -> bool:
         """Whether a fresh batch of the last proposal is affordable, and further rounds would hardly pay."""
         needed = 1.2 * self.n_effective / max(done.efficiency, 1e-12)
-        if needed > self.budget.evaluations_left(self.target):
+        if needed + self._kept > self.budget.evaluations_left(self.target):
             return False
         return stalled or done.efficiency >= _GOOD or needed <= self.round_draws
+
+    @property
+    def _kept(self) -> float:
+        """Evaluations of the user's likelihood that a fresh batch by a coarse one takes."""
+        return 1.2 * self.n_effective * self.target.evaluations_kept
+
+    @property
+    def log_weights(self) -> np.ndarray:
+        """Log weights of the latest batch, (N,); none before any."""
+        return self.pool.batches[-1].log_weights if self.pool.batches else np.empty(0)
 
     def draws_for(self, n_effective: int) -> int:
         """Size of the fresh batch, from the last round's efficiency."""
@@ -216,7 +226,7 @@ class Refinement:
     def _affordable(self) -> bool:
         """Whether another round leaves enough for a fresh batch."""
         left = self.budget.evaluations_left(self.target)
-        return self.budget.in_time() and left >= self.later_draws + self.n_effective
+        return self.budget.in_time() and left >= self.later_draws + self.n_effective + self._kept
 
     def _first_round(self) -> None:
         """Draws from the prior, and the choice of where the path starts."""
@@ -319,17 +329,17 @@ class Refinement:
             return False
         self._searched = True
         began = time.monotonic()
-        before = self.target.meter.n_likelihood
+        before = self.target.meter.n_all
 
         def go_on(size: int) -> bool:
             left = self.budget.evaluations_left(self.target) - size
-            return self.budget.in_time() and left >= self.later_draws + self.n_effective
+            return self.budget.in_time() and left >= self.later_draws + self.n_effective + self._kept
 
         self.bar.stage("Local search")
         climber = LocalSearch(self.target, self.chart, self.rng, go_on, self.bar.advance)
         scanned = self.round_draws // (_SCANNED * len(self.target.keys))
         proposal = search(self.pool, climber, scanned)
-        spent = self.target.meter.n_likelihood - before
+        spent = self.target.meter.n_all - before
         logger.info(
             f"The refinement gains nothing: a local search from its best draws has made {spent} likelihood evaluations "
             f"and found {'a narrow mode, or several' if proposal else 'nothing'}"
@@ -373,10 +383,10 @@ class Refinement:
         return Mixture(parts, [*shares, _PRIOR])
 
     def _note(self, beta: float, efficiency: float, began: float) -> Round:
-        done = Round(beta, efficiency, self.target.meter.n_likelihood, round(time.monotonic() - began, 2))
+        done = Round(beta, efficiency, self.target.meter.n_all, round(time.monotonic() - began, 2))
         self.rounds.append(done)
         logger.info(
             f"Refinement round {len(self.rounds)}: inverse temperature {beta:.3g} (0 is the {self.started_from}, 1 the "
-            f"posterior), efficiency {efficiency:.3g}, {done.likelihood_evaluations} likelihood evaluations so far"
+            f"posterior), efficiency {efficiency:.3g}, {self.target.meter.in_words} so far"
         )
         return done

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import numpy as np
@@ -14,20 +14,22 @@ from ..chain.batch import Batch
 from ..chain.meter import Meter
 from ..chain.step import Step
 from ..conditional.base import Conditional
-from ..conditional.spot_check import rows_to_compare
+from ..conditional.spot_check import draws_within, rows_to_compare
 from ..likelihoods import LogLikelihood
 from ..priors import Parameters, PriorTransform
 from ..problem import Problem
 from ..processes.parallel import CHUNK, Progress, make_rows
 from ..proposals.mixture import Draws, Mixture
 from ..proposals.parts import PRIOR
+from ..thinning import Thinning
 from ..translation.translated import Translated
 from .chain import steps_of
 from .closed_form import ClosedFormRecord
 from .weighted import WeightedDraws
 
 _BLOCK, _TIMED_BLOCK = 20_000, 512  # rows weighed at once, which bounds the memory; fewer where time is limited
-# Where time is limited a block is of the largest power of two of rows that takes no more seconds, of at least so many rows.
+# Where time is limited a block is of the largest power of two of rows that takes no more seconds, of at least so many
+# rows.
 _BLOCK_SECONDS, _LEAST_BLOCK = 1.0, 16
 
 
@@ -51,6 +53,10 @@ class Target:
         All comparisons of the closed form with the likelihood so far.
     raises
         Whether :meth:`draw` stops at the first batch in which the closed form fails.
+    thinning
+        For which draws the user's likelihood is evaluated, where the conditional's is a coarse one.
+    steers
+        Whether weights are those of the coarse likelihood, and the user's is never evaluated.
     """
 
     translated: Translated
@@ -60,11 +66,29 @@ class Target:
     meter: Meter = field(default_factory=Meter)
     closed_form: ClosedFormRecord = field(default_factory=ClosedFormRecord)
     raises: bool = False
+    thinning: Thinning = field(default_factory=Thinning)
+    steers: bool = False
 
     @cached_property
     def steps(self) -> tuple[Step, ...]:
         """The steps of the weight, in their order."""
-        return steps_of(self.translated, self.conditional, self.use_ratio)
+        return steps_of(self.translated, self.conditional, self.use_ratio, self.thinning, self.steers)
+
+    @property
+    def coarse(self) -> bool:
+        """Whether draws are made with a coarse likelihood."""
+        return self.conditional is not None and bool(self.conditional.keys) and not self.conditional.exact
+
+    def steering(self) -> Target:
+        """The same posterior by the coarse likelihood alone, for pilots, refinement and search; itself without one.
+
+        Weights of the two must not be mixed.
+        """
+        return replace(self, steers=True) if self.coarse else self
+
+    def thinned(self, thinning: Thinning) -> Target:
+        """The same posterior, the user's likelihood being evaluated for the draws that are kept."""
+        return replace(self, thinning=thinning)
 
     @property
     def problem(self) -> Problem:
@@ -89,8 +113,25 @@ class Target:
 
     @property
     def evaluations_each(self) -> int:
-        """Evaluations that a draw costs, with the one that tells the value of a likelihood that integrates parameters out."""
-        return sum(step.evaluations for step in self.steps) + bool(self.translated.dropped)
+        """Evaluations that a draw costs, with the one that tells the value of a likelihood that integrates parameters out.
+
+        With a coarse likelihood that is one of its own; those of the user's likelihood are for the draws kept:
+        :attr:`evaluations_kept`.
+        """
+        return sum(step.evaluations for step in self.steps) + (0 if self.coarse else bool(self.translated.dropped))
+
+    @property
+    def evaluations_kept(self) -> int:
+        """Evaluations that a draw costs which is kept, beside :attr:`evaluations_each`."""
+        return 1 + bool(self.translated.dropped) if self.coarse else 0
+
+    def draws_within(self, evaluations: int, from_prior: bool = False) -> int:
+        """Return the largest batch that needs at most so many evaluations, its comparisons with the likelihood among them.
+
+        With a coarse likelihood, of draws that are not kept.
+        """
+        draws = evaluations // self.evaluations_each
+        return draws_within(draws, from_prior) if self.conditional_keys and not self.coarse else draws
 
     def draw(
         self,
@@ -176,9 +217,9 @@ class Target:
         reference = {key: value for step in self.steps for key, value in step.reference.items()}
         batch = Batch.of(draws, self.prior, reference, rows_to_compare(len(draws)) if checks is None else checks)
         for step in self.steps:
-            chosen = step.choose(batch)
+            chosen = step.choose(batch, rng)
             rows = step.rows(batch, chosen, rng)
-            values, good = self.meter.evaluate(step.task, rows, self.npool, progress)
+            values, good = self.meter.evaluate(step.task, rows, self.npool, progress, step.coarse)
             batch.add(chosen, step.take(batch, chosen, values, good, rng))
             progress = None
         self.meter.n_nan += batch.n_nan

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from ..chain.batch import Batch
-from ..chain.comparison import Comparison, agrees, joined
+from ..chain.comparison import Comparison, agrees, joined, spread_where_likely
 from ..importance import WeightSummary, summarise
 from ..priors import Parameters
 from ..proposals.mixture import Draws, concatenate, posterior_shares
+from ..thinning import ThinnedRows, summarise_thinned
 
 
 @dataclass(frozen=True)
@@ -38,6 +39,9 @@ class WeightedDraws:
         Log likelihoods from the conditionals' closed form and the user's own, compared at some rows.
     allotted
         Whether the numbers of draws from the proposal's parts were fixed beforehand, and all of them made.
+    thinned
+        Coarse weights, and which draws were kept, where the user's likelihood was evaluated for some of them only: the others
+        have no weight then.
     """
 
     draws: Draws
@@ -50,6 +54,7 @@ class WeightedDraws:
     n_outside: int
     compared: Comparison
     allotted: bool = True
+    thinned: ThinnedRows | None = None
 
     @classmethod
     def of(cls, batch: Batch, n_likelihood: int) -> WeightedDraws:
@@ -65,6 +70,7 @@ class WeightedDraws:
             n_likelihood=n_likelihood,
             n_outside=int(np.sum(~np.isfinite(log_prior))),
             compared=batch.compared,
+            thinned=batch.thinned,
         )
 
     @classmethod
@@ -74,6 +80,7 @@ class WeightedDraws:
         def together(name: str) -> np.ndarray:
             return np.concatenate([getattr(block, name) for block in blocks])
 
+        thinned = [block.thinned for block in blocks if block.thinned is not None]
         columns = {key: np.concatenate([block.columns[key] for block in blocks]) for key in blocks[0].columns}
         return cls(
             draws=concatenate([block.draws for block in blocks]),
@@ -86,11 +93,31 @@ class WeightedDraws:
             n_outside=sum(block.n_outside for block in blocks),
             compared=joined([block.compared for block in blocks]),
             allotted=allotted,
+            thinned=ThinnedRows.joined(thinned) if thinned else None,
         )
 
     def summary(self) -> WeightSummary:
         """What the weights say."""
-        return summarise(self.log_weights, self.draws.part if self.allotted else None)
+        parts = self.draws.part if self.allotted else None
+        if self.thinned is not None:
+            return summarise_thinned(self.log_weights, self.thinned, parts)
+        return summarise(self.log_weights, parts)
+
+    def by_coarse(self) -> WeightedDraws:
+        """The same draws with their weights by the coarse likelihood, which steer; themselves where nothing was thinned."""
+        if self.thinned is None:
+            return self
+        return replace(self, log_weights=self.thinned.log_coarse, thinned=None)
+
+    @property
+    def coarse_spread(self) -> float:
+        """Scatter of the user's log likelihood over the coarse one where the posterior is; zero where that is not known."""
+        if self.thinned is None:
+            return 0.0
+        log_weights = self.log_weights[self.thinned.kept]
+        if not len(log_weights):
+            return 0.0
+        return spread_where_likely(log_weights - self.thinned.log_kept, log_weights)
 
     @property
     def spot_difference(self) -> float:

@@ -35,14 +35,14 @@ class AskedLikelihood:
         Whether likelihoods are given as ratios to that of noise alone.
     """
 
-    evaluations = 1
+    evaluations, coarse = 1, False
     reference: Mapping[str, float] = MappingProxyType({})
 
     def __init__(self, translated: Translated, use_ratio: bool) -> None:
         self._translated = translated
         self.task: Task = LogLikelihood(translated.asked, use_ratio)
 
-    def choose(self, batch: Batch) -> np.ndarray:
+    def choose(self, batch: Batch, rng: np.random.Generator) -> np.ndarray:
         """Choose the rows that have a weight."""
         return batch.alive
 
@@ -113,7 +113,7 @@ class OverDrawn:
 
     def __init__(self, step: Step) -> None:
         self._step = step
-        self.evaluations, self.reference = step.evaluations, step.reference
+        self.evaluations, self.coarse, self.reference = step.evaluations, step.coarse, step.reference
         self.choose, self.rows = step.choose, step.rows
 
     @property
@@ -163,7 +163,7 @@ class OfNoiseAlone(WithoutTask):
     def __init__(self, likelihood: Likelihood) -> None:
         self._likelihood = likelihood
 
-    def choose(self, batch: Batch) -> np.ndarray:
+    def choose(self, batch: Batch, rng: np.random.Generator) -> np.ndarray:
         """Choose the rows that have a likelihood."""
         return batch.with_value
 

@@ -74,7 +74,7 @@ class Case:
     @property
     def uneven(self) -> bool:
         """Whether the largest weight stands out, so that the tail of the weights matters."""
-        return not self.summary.largest_weight * self.summary.n_draws <= self.limits.even_weight
+        return not self.summary.largest_weight * self.summary.n_weighed <= self.limits.even_weight
 
     @property
     def most_surprising(self) -> str:

@@ -239,6 +239,21 @@ CHECKS = (
         "unreached_check",
     ),
     Check(
+        "efficiency of the ratio of the likelihood to the [coarse one](method.md#coarse-likelihoods-and-thinning)",
+        lambda case: case.findings.coarse_efficiency,
+        "the coarse likelihood that has drawn differs from the likelihood: their ratio has an efficiency of {value:.3g}, below "
+        "{limit:g}; use coarse=False",
+        "coarse_check",
+        least=True,
+    ),
+    Check(
+        "draws for which the coarse likelihood is zero and the likelihood is not, share of all inside the prior",
+        lambda case: case.findings.coarse_lost,
+        "the coarse likelihood is zero at a share of {value:.3g} of the draws inside the prior, above {limit:g}, where the "
+        "likelihood is not: weights are blind to what is there; use coarse=False",
+        "coarse_lost_check",
+    ),
+    Check(
         "a template fits the data better than every draw, log likelihood",
         lambda case: case.findings.missing_log_likelihood,
         "a template fits the data better than every draw, by {value:.3g} in log likelihood, above {limit:g}: a mode may be "

@@ -43,6 +43,12 @@ class Thresholds:
         Share of the posterior in the last quantiles of a prior, beyond which no draw can lie.
     surprise_check
         Probability, by simulations of the model's own problem, of data as unlike them.
+    coarse_check
+        Least efficiency of the ratio of the likelihood to the coarse one that has drawn. At 0.3 the logarithm of the ratio
+        scatters by 1.1, more than another waveform model of the same physics makes of a loud signal: weights undo that, and
+        beyond it few draws show how large the ratio gets.
+    coarse_lost_check
+        Share of the draws inside the prior at which the coarse likelihood is zero and the likelihood is not.
     """
 
     pareto_k_check: float = 0.7
@@ -63,6 +69,8 @@ class Thresholds:
     nan_failed: float = 0.05
     outermost_failed: float = 1e-3
     surprise_check: float = 0.005
+    coarse_check: float = 0.3
+    coarse_lost_check: float = 1e-3
 
 
 @dataclass(frozen=True)
@@ -97,6 +105,10 @@ class Findings:
         there is such a closed form.
     surprise
         How unlike those simulated the data are.
+    coarse_efficiency
+        Efficiency of the ratio of the likelihood to the coarse one, where such a one has drawn.
+    coarse_lost
+        Share of the draws inside the prior that have no weight for the coarse likelihood alone.
     """
 
     n_posterior: int | None = None
@@ -111,3 +123,5 @@ class Findings:
     searched: int | None = None
     compared: int | None = None
     surprise: Surprise | None = None
+    coarse_efficiency: float | None = None
+    coarse_lost: float | None = None

@@ -53,7 +53,7 @@ def compared(likelihood: Likelihood, batch: Batch) -> Comparison:
 
 def checked(likelihood: Likelihood, batch: Batch) -> Increment:
     step, rng = SpotCheck(problem_of(likelihood, TRANSFORM)), np.random.default_rng(0)
-    chosen = step.choose(batch)
+    chosen = step.choose(batch, rng)
     values, good = evaluate(step.task, step.rows(batch, chosen, rng))
     increment = step.take(batch, chosen, values, good, rng)
     assert not np.any(increment.log_weight)
@@ -95,7 +95,7 @@ def test_rows_without_a_value_are_asked_for_theirs(checks: int, asked: int) -> N
     batch = drawn(checks)
     batch.without_value[::2] = True
     step = SpotCheck(problem_of(Parabola(), TRANSFORM))
-    chosen = step.choose(batch)
+    chosen = step.choose(batch, np.random.default_rng(1))
     np.testing.assert_array_equal(chosen[:asked], np.arange(0, 2 * asked, 2))
     assert len(chosen) <= checks
     assert not np.any(chosen[asked:] % 2 == 0)

@@ -12,7 +12,7 @@ from scipy.special import erf
 
 from bilby_flowpe.chain.batch import Batch
 from bilby_flowpe.chain.increment import Increment
-from bilby_flowpe.conditional.base import ConditionalDraws
+from bilby_flowpe.conditional.base import ConditionalDraws, Exact
 from bilby_flowpe.conditional.step import DrawnConditionally
 from bilby_flowpe.kinds import problem_of
 from bilby_flowpe.priors import PriorTransform
@@ -33,7 +33,7 @@ def integral(x: float) -> float:
     return float(np.sqrt(np.pi / 2) * (erf((1 - x) / np.sqrt(2)) + erf(x / np.sqrt(2))))
 
 
-class Bell:
+class Bell(Exact):
     """Draws y from a density that falls from 1.5 to 0.5, of a likelihood exp(-(y - x)^2 / 2) and a uniform prior."""
 
     keys = ("y",)
@@ -66,7 +66,7 @@ def taken(x: np.ndarray) -> Batch:
     draws = Draws({"x": x}, nothing, x < 4, nothing[:, None], nothing.astype(int), nothing)
     step, rng = DrawnConditionally(Bell(), problem_of(Likelihood(), transform)), np.random.default_rng(5)
     batch = Batch.of(draws, transform, step.reference, 0)
-    chosen = step.choose(batch)
+    chosen = step.choose(batch, rng)
     values, good = evaluate(step.task, step.rows(batch, chosen, rng))
     batch.add(chosen, step.take(batch, chosen, values, good, rng))
     return batch
@@ -104,7 +104,7 @@ def test_the_likelihood_so_far_is_taken_out_of_the_weight() -> None:
     step, rng = DrawnConditionally(Bell(), problem_of(Likelihood(), transform)), np.random.default_rng(6)
     batch = Batch.of(draws, transform, step.reference, 0)
     batch.add(batch.alive, Increment(nothing + 2.5, log_likelihood=nothing + 2.0))
-    chosen = step.choose(batch)
+    chosen = step.choose(batch, rng)
     values, good = evaluate(step.task, step.rows(batch, chosen, rng))
     batch.add(chosen, step.take(batch, chosen, values, good, rng))
     weights = np.exp(batch.log_steps)

@@ -27,6 +27,7 @@ def problem() -> Translated:
 
 class Phase(SimpleNamespace):
     share: float = 0.0
+    exact: bool = True
 
     def defended(self, share: float) -> Phase:
         return Phase(keys=self.keys, reference=self.reference, share=share)
@@ -69,7 +70,7 @@ def test_evaluations_of_a_draw(problem: Translated) -> None:
 
 def test_no_parameter_is_drawn_twice(problem: Translated, monkeypatch: pytest.MonkeyPatch) -> None:
     errors = SimpleNamespace(
-        reference={"phase": 0.0, "recalib_H1_amplitude_0": 0.0}, choose=None, rows=None, evaluations=1
+        reference={"phase": 0.0, "recalib_H1_amplitude_0": 0.0}, choose=None, rows=None, evaluations=1, coarse=False
     )
     monkeypatch.setattr(chain, "asked_likelihood", lambda *_: errors)
     with pytest.raises(ContractError, match=r"\['phase'\] are drawn by two steps"):

@@ -50,7 +50,7 @@ def batch_of(x: np.ndarray) -> Batch:
 
 def taken(step: Step, batch: Batch) -> Increment:
     rng = np.random.default_rng(3)
-    chosen = step.choose(batch)
+    chosen = step.choose(batch, rng)
     values, good = evaluate(step.task, step.rows(batch, chosen, rng))
     increment = step.take(batch, chosen, values, good, rng)
     batch.add(chosen, increment)

@@ -165,6 +165,16 @@ EVERYTHING = (
         "the network cannot reach a share of 0.02 of the prior, above 0.01: weights are blind to what is there",
     ),
     (
+        {"coarse_efficiency": 0.2},
+        "the coarse likelihood that has drawn differs from the likelihood: their ratio has an efficiency of 0.2, below 0.3; "
+        "use coarse=False",
+    ),
+    (
+        {"coarse_lost": 0.01},
+        "the coarse likelihood is zero at a share of 0.01 of the draws inside the prior, above 0.001, where the likelihood is "
+        "not: weights are blind to what is there; use coarse=False",
+    ),
+    (
         {"missing_log_likelihood": 8.1},
         "a template fits the data better than every draw, by 8.1 in log likelihood, above 8: a mode may be missing, or the "
         "data hold more than any signal of the prior",

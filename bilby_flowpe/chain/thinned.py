@@ -1,0 +1,118 @@
+"""Step of the weight: the user's likelihood for some of the draws, in the place of a coarse one that all of them have.
+
+What is exact and what is not: every draw that has a weight by the coarse likelihood may be kept, and its weight is
+then exact on average (:mod:`bilby_flowpe.thinning`), however wrong the coarse likelihood is. A draw for which that
+likelihood fails, or is zero, has no weight: nothing is left to correct. The user's likelihood is asked at a few of
+these, which tells apart where it is not a number, where it is as good as zero, too, and where the coarse likelihood
+has lost a part of the posterior; the latter is reported.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from ..importance import ZERO_WEIGHT
+from ..processes.parallel import Row, Task
+from ..thinning import ThinnedRows, Thinning
+from .batch import Batch
+from .comparison import Comparison
+from .increment import Increment
+from .step import Step
+
+_ASKED, _FEWEST, _MOST = (
+    0.01,
+    8,
+    64,
+)  # share of the rows without a coarse weight that are asked, and bounds of their number
+# A row this far in log likelihood below the best one kept is no part of the posterior: in fifteen dimensions that is
+# where one draw in a million is.
+_FAR = 30.0
+
+
+class Thinned:
+    """Step around another one that puts the likelihood asked for in the place of the one so far: it is taken for some rows.
+
+    Parameters
+    ----------
+    step
+        The step; it has to choose among the rows that have a weight.
+    thinning
+        Who is kept.
+    """
+
+    evaluations = 0  # they are a share of the draws, known when a batch is planned: bilby_flowpe.thinning.Plan
+    coarse = False
+
+    def __init__(self, step: Step, thinning: Thinning) -> None:
+        self._step, self.thinning = step, thinning
+
+    @property
+    def reference(self) -> Mapping[str, float]:
+        """That of the step."""
+        return self._step.reference
+
+    @property
+    def task(self) -> Task:
+        """That of the step."""
+        return self._step.task
+
+    def choose(self, batch: Batch, rng: np.random.Generator) -> np.ndarray:
+        """Choose a few rows without a coarse weight, then those that are kept."""
+        alive = batch.alive
+        keep = np.exp(self.thinning.log_keep(batch.log_weights(alive)))
+        return np.concatenate([_asked(_silent(batch)), alive[rng.random(len(alive)) < keep]])
+
+    def rows(self, batch: Batch, chosen: np.ndarray, rng: np.random.Generator) -> Sequence[Row]:
+        """Those of the step."""
+        return self._step.rows(batch, chosen, rng)
+
+    def take(
+        self, batch: Batch, chosen: np.ndarray, values: np.ndarray, good: np.ndarray, rng: np.random.Generator
+    ) -> Increment:
+        """As the step does for the rows kept, over the probability of being kept; the other rows lose their weight."""
+        silent = _silent(batch)
+        n_asked = len(_asked(silent))
+        kept = np.zeros(len(batch.draws), dtype=bool)
+        kept[chosen[n_asked:]] = True
+        log_coarse = batch.log_weights(np.arange(len(kept)))
+        log_keep = self.thinning.log_keep(log_coarse)
+        with np.errstate(invalid="ignore"):  # the likelihood so far of a row without weight is minus infinity
+            increment = self._step.take(batch, chosen, values, good, rng)
+        log_weight = increment.log_weight - log_keep[chosen]
+        log_weight[:n_asked] = -np.inf
+        log_likelihood = batch.log_likelihood[chosen] if increment.log_likelihood is None else increment.log_likelihood
+        of_asked, of_kept = np.split(log_likelihood.copy(), [n_asked])
+        near = max(float(of_kept.max(initial=-np.inf)) - _FAR, ZERO_WEIGHT)
+        rows_each = len(silent) / max(n_asked, 1)
+        thinned = ThinnedRows(
+            log_coarse,
+            log_keep,
+            kept,
+            n_inside=int(np.sum(batch.log_prior_of_rest > -np.inf)),
+            n_lost=rows_each * int(np.sum(of_asked > near)),
+            n_nan=rows_each * int(np.sum(~good[:n_asked]))
+            + float(np.sum(np.exp(-log_keep[chosen[n_asked:]][~good[n_asked:]]))),
+        )
+        log_likelihood = np.concatenate([np.full(n_asked, -np.inf), of_kept])
+        return replace(
+            increment,
+            log_weight=log_weight,
+            log_likelihood=log_likelihood,
+            compared=Comparison(len(of_kept)),
+            thinned=thinned,
+        )
+
+
+def _silent(batch: Batch) -> np.ndarray:
+    """Numbers of the rows inside the prior for which the likelihood so far failed, or is zero."""
+    without = batch.without_value | ~(batch.log_likelihood > ZERO_WEIGHT)
+    return np.flatnonzero((batch.log_prior_of_rest > -np.inf) & without)
+
+
+def _asked(silent: np.ndarray) -> np.ndarray:
+    """Some of these rows, evenly spaced."""
+    size = min(len(silent), int(np.clip(np.ceil(_ASKED * len(silent)), _FEWEST, _MOST)))
+    return silent[np.linspace(0, len(silent) - 1, size).astype(int)] if size else silent
