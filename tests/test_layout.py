@@ -110,7 +110,6 @@ TOGETHER: dict[str, tuple[str, set[str]]] = {
                 "models",
                 "norms",
                 "reference",
-                "sources",
                 "splines",
                 "summary",
                 "templates",

@@ -36,9 +36,9 @@ class CoarseWaves:
         What makes the waves.
     nodes
         Frequencies in Hz, (J,).
-    error
-        Root mean square error of the log likelihood of waves near the reference, from the nodes alone: against the same
-        source of waves on all frequencies.
+    error, offset
+        Scatter (standard deviation) and mean of the error that the nodes make in the log likelihood of waves near the
+        reference, against the same source of waves on all frequencies; not a number where it was not measured.
     reference
         Parameters of the reference.
     """
@@ -50,6 +50,7 @@ class CoarseWaves:
     terms: Terms
     nodes: np.ndarray
     error: float
+    offset: float
     reference: Row
     _untwisted: np.ndarray  # exp(-i psi) at the nodes, (M, 1, J)
     _weights: np.ndarray  # of values in the series, (M, J, D * T), complex64
