@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -134,6 +135,16 @@ class CoarseWaves:
             Of :meth:`waves`, (N, M, 2, J).
         """
         return self._norms(values)
+
+    def describe(self) -> dict[str, Any]:
+        """What the waves are, in plain values: for a result."""
+        return {
+            "source": self.terms.model.words,
+            "nodes": len(self.nodes),
+            "orders": list(self.orders),
+            "error": self.error,
+            "reference": dict(self.reference),
+        }
 
     def products(self, values: np.ndarray, rows: Sequence[Row], factors: np.ndarray) -> None:
         """Nothing: what :meth:`series` and :meth:`norms` give is all that coarse waves know."""

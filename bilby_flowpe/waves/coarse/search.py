@@ -21,7 +21,7 @@ from scipy.fft import ifft
 from scipy.ndimage import maximum_filter1d
 
 from ...errors import CoarseObstacle
-from ...names import DISTANCE, PHASE, PLACE, TIME
+from ...names import DISTANCE, INCLINATION, PHASE, PLACE, TIME
 from ...priors import Parameters, PriorTransform
 from ...processes.parallel import Row, make_rows
 from ..detectors import Detector, light_travel_time, reach_of
@@ -38,11 +38,10 @@ _ROUNDS = (0.5, 0.25, 0.12, 0.06, 0.03, 0.015)
 
 _BEST, _PER_ROUND = 8, 128  # rows that each round starts from, and rows of a round
 _BLOCK = 32  # rows that are filtered at once, which bounds the memory
-_UNSEEN = (TIME, *PLACE, DISTANCE, PHASE)  # what the statistic does not depend on
+_UNSEEN = (TIME, *PLACE, DISTANCE, PHASE, INCLINATION, "phi_12", "phi_jl")  # what the statistic does not depend on
 _PROBED, _PROBE_SIZE = 4, 64  # draws and frequencies at which the source is tried
-_POWER = (
-    0.98  # of every wave's squared signal-to-noise ratio: a search does without the rest, which high frequencies have
-)
+# Of every wave's squared signal-to-noise ratio: a search does without the rest, which high frequencies have.
+_POWER = 0.98
 
 
 @dataclass(frozen=True)
@@ -63,6 +62,8 @@ class Found:
         Number of templates made.
     words
         What made them.
+    seen
+        Parameters that the ratios may depend on.
     """
 
     reference: Row
@@ -71,6 +72,7 @@ class Found:
     log_ratios: np.ndarray
     evaluations: int
     words: str
+    seen: tuple[str, ...] = ()
 
 
 def find_reference(
@@ -266,4 +268,5 @@ class _Tried:
             self._values,
             len(self._values),
             self._statistic.templates.words,
+            tuple(key for key in columns if key not in _UNSEEN),
         )
