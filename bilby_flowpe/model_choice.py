@@ -202,18 +202,6 @@ class ModelChoice:
             message += f"; in all about {_in_words(simulating + training.max_time + measuring)}"
         logger.info(f"{message}. The model is kept and reused for every later event of the kind")
 
-    def coarse_conditional(self, conditional: Conditional, at: Row | None = None) -> Conditional | None:
-        """What draws the same parameters with a coarse likelihood; ``None`` where there can be none.
-
-        Parameters
-        ----------
-        conditional
-            What draws them with the user's own.
-        at
-            Parameters of a draw to which the reference of the coarse likelihood moves.
-        """
-        return None
-
     def conditional_alone(self, why: str | None = None, tried: Sequence[Row] = ()) -> Conditional | None:
         """What of a gravitational wave needs no network: the rest is refined from the prior for this event alone.
 

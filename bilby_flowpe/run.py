@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,7 @@ from bilby.core.utils import check_directory_exists_and_if_not_mkdir, logger, ra
 from .bands import FILE, save_bands, whitened_bands
 from .bound import BoundPosterior
 from .chain.meter import Meter
+from .coarse_choice import CoarseChoice
 from .conditional.base import Conditional
 from .errors import ConfigurationError
 from .likelihoods import gives_ratio
@@ -57,6 +59,7 @@ class Run:
         self.seed = self._choose_seed()
         self.npool = int(sampler.npool)
         self.progress = self.kwargs["progress"]
+        self.coarse = CoarseChoice(self.problem, self.kwargs["coarse"])
         self.choice = ModelChoice(sampler, self.translation, self.ledger, self._scratch, calibrated)
 
     def run(self) -> Result:
@@ -126,7 +129,8 @@ class Run:
             if bound is not None:
                 proposal = bound.mixture() if weighted else flow_alone(bound)
             self._tell_what_draws(target, bound, source)
-            known = KnownOfData.by(bound)
+            known = replace(KnownOfData.by(bound), searched=self.coarse.searched)
+            meter.n_coarse = max(meter.n_coarse, self.coarse.evaluations)
             event = EventSampler(target, bound, proposal, wanted, budget, generator, rng, known, recentred)
             try:
                 done = event.run() if weighted else event.raw()
@@ -158,7 +162,7 @@ class Run:
         """What makes the coarse likelihood's conditional, with its reference at a row if one is given."""
         if conditional is None or not conditional.keys:
             return None
-        return lambda row: self.choice.coarse_conditional(conditional, row)
+        return lambda row: self.coarse.of(conditional, row)
 
     def _check_ratio(self) -> None:
         """Refuse ``use_ratio=True`` where the ratio to the likelihood of noise alone is no number anywhere."""

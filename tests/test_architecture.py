@@ -32,7 +32,7 @@ ROWS = (
     {"model", "sampling"},
     {"training"},
     {"cache", "configuration"},
-    {"catalogue", "model_choice"},
+    {"catalogue", "coarse_choice", "model_choice"},
     {"run"},
     {"sampler", "validation"},
     {"commands"},

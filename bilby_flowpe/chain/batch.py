@@ -11,7 +11,7 @@ from ..errors import ContractError
 from ..importance import ZERO_WEIGHT
 from ..priors import Parameters, PriorTransform
 from ..proposals.mixture import Draws
-from ..thinning import ThinnedRows
+from ..thinning.rows import ThinnedRows
 from .comparison import Comparison, joined
 from .increment import Increment
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from ..priors import Parameters
-from ..thinning import ThinnedRows
+from ..thinning.rows import ThinnedRows
 from .comparison import Comparison
 
 

@@ -4,7 +4,8 @@ What is exact and what is not: every draw that has a weight by the coarse likeli
 then exact on average (:mod:`bilby_flowpe.thinning`), however wrong the coarse likelihood is. A draw for which that
 likelihood fails, or is zero, has no weight: nothing is left to correct. The user's likelihood is asked at a few of
 these, which tells apart where it is not a number, where it is as good as zero, too, and where the coarse likelihood
-has lost a part of the posterior; the latter is reported.
+has lost a part of the posterior. The latter is reported, as far as these rows show it: what the coarse likelihood
+would have drawn has its reference value in them.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ import numpy as np
 
 from ..importance import ZERO_WEIGHT
 from ..processes.parallel import Row, Task
-from ..thinning import ThinnedRows, Thinning
+from ..thinning.rows import ThinnedRows, Thinning
 from .batch import Batch
 from .comparison import Comparison
 from .increment import Increment
@@ -43,7 +44,7 @@ class Thinned:
         Who is kept.
     """
 
-    evaluations = 0  # they are a share of the draws, known when a batch is planned: bilby_flowpe.thinning.Plan
+    evaluations = 0  # they are a share of the draws, known when a batch is planned: bilby_flowpe.thinning.plan
     coarse = False
 
     def __init__(self, step: Step, thinning: Thinning) -> None:

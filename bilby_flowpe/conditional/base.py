@@ -90,7 +90,10 @@ class ConditionalDraws:
 class Exact:
     """Base of a conditional whose likelihood is the user's own."""
 
-    exact = True
+    @property
+    def exact(self) -> bool:
+        """It is."""
+        return True
 
     def describe(self) -> dict[str, Any]:
         """Nothing is to be said."""
@@ -108,13 +111,17 @@ class Conditional(Protocol):
         Names of these.
     reference
         Their values in a row until they are drawn.
-    exact
-        Whether its likelihood is the user's own. One that is not is a coarse likelihood: it steers, and the user's own
-        is evaluated for those draws that are kept (:mod:`bilby_flowpe.chain.thinned`).
     """
 
     keys: tuple[str, ...]
-    exact: bool
+
+    @property
+    def exact(self) -> bool:
+        """Whether its likelihood is the user's own.
+
+        One that is not is a coarse likelihood: it steers, and the user's own is evaluated for those draws that are kept
+        (:mod:`bilby_flowpe.chain.thinned`).
+        """
 
     @property
     def reference(self) -> dict[str, float]: ...

@@ -20,6 +20,7 @@ import copy
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
+from typing import Any, Self
 
 import numpy as np
 from bilby.core.prior import Prior
@@ -33,7 +34,7 @@ from ..processes.parallel import Row, with_seeds
 from ..waves.detectors import Detector
 from ..waves.full_grid import FullWaves
 from .averaged import AveragedLikelihood
-from .base import ConditionalConfig, ConditionalDraws, Exact
+from .base import ConditionalConfig, ConditionalDraws
 from .blocks.coherent import USUAL, CoherentBlocks, Effort
 from .blocks.waves import FilteredWaves
 from .closed_form import ExactConditional
@@ -41,7 +42,7 @@ from .closed_form import ExactConditional
 _AVERAGES = 64
 
 
-class CoherentConditional(Exact):
+class CoherentConditional:
     """Draws all of an event's parameters that do not shape its wave.
 
     Parameters
@@ -118,6 +119,16 @@ class CoherentConditional(Exact):
     def exact(self) -> bool:
         """Whether the likelihood of a draw is the user's: not that of coarse waves."""
         return self.waves is None
+
+    def describe(self) -> dict[str, Any]:
+        """What a result says of coarse waves: plain values; nothing without."""
+        return {} if self.waves is None else self.waves.describe()
+
+    def with_waves(self, waves: FilteredWaves) -> Self:
+        """Return one that draws with other waves."""
+        other = copy.copy(self)
+        other.waves = waves
+        return other
 
     def task(self, likelihood: GravitationalWaveTransient) -> CoherentBlocks:
         """What draws for one row, of those that :meth:`task_rows` gives."""

@@ -10,7 +10,7 @@ from ..conditional.base import Conditional
 from ..conditional.spot_check import SpotCheck
 from ..conditional.step import DrawnConditionally
 from ..errors import ContractError
-from ..thinning import Thinning
+from ..thinning.rows import Thinning
 from ..translation.steps import AskedPrior, OfNoiseAlone, OverDrawn, asked_likelihood
 from ..translation.translated import Translated
 

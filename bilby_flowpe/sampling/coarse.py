@@ -17,7 +17,7 @@ from ..conditional.base import Conditional
 from ..errors import FlowPEError
 from ..processes.parallel import Row
 from ..proposals.mixture import Mixture
-from ..thinning import Plan, plan_batch
+from ..thinning.plan import Plan, plan_batch
 from .budget import Budget
 from .closed_form import SPREAD
 from .outcome import best_row
@@ -90,8 +90,8 @@ class CoarseBatches:
         else:
             few = replace(plan, n_draws=int(np.ceil(plan.n_draws * kept / plan.n_kept)))
             trial = self._looked_at(proposal, few, "trial")
-            if _known(trial):
-                plan = self._plan(log_coarse, int(np.ceil(n_effective / max(_efficiency(trial), _HOPELESS))))
+            efficiency = max(_efficiency(trial), _HOPELESS) if _known(trial) else 1.0
+            plan = self._plan(log_coarse, int(np.ceil(n_effective / efficiency)))
             weighted = self._batch(proposal, plan, "weighing")
             self._require(weighted)
         return weighted, plan.short or len(weighted.log_weights) < plan.n_draws

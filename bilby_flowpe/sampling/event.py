@@ -181,7 +181,9 @@ class EventSampler:
 
     def _new_refinement(self) -> Refinement:
         wanted, budget = self.wanted.n_effective, self.budget
-        return Refinement(self.steering, self._start, wanted, budget, self.generator, self.rng, self.bar)
+        return Refinement(
+            self.steering, self._start, wanted, budget, self.generator, self.rng, self.bar, self.known.searched
+        )
 
     @property
     def _start(self) -> Chart | None:

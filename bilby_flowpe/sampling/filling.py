@@ -19,7 +19,7 @@ from ..kinds.recognise import interferometers_of
 from ..priors import Parameters
 from ..results import Drawn, error_of_evidence, fill
 from ..surprise import Surprise
-from ..thinning import FLOOR
+from ..thinning.rows import FLOOR
 from ..verdict import Findings, Thresholds, Verdict
 from ..verdict.case import Case
 from ..verdict.checks import CLOSED_FORM

@@ -16,6 +16,7 @@ from ..proposals.parts import PRIOR
 from ..surprise import RESIDUAL, Surprise, without_simulations
 from ..verdict import Findings, Thresholds, Verdict, judge
 from .refine import Refinement
+from .start import Searched
 from .weighing import Target
 from .weighted import WeightedDraws
 
@@ -28,18 +29,21 @@ class KnownOfData:
     ----------
     found
         Log likelihood ratio of the best signal that a search found in the data, if there was one.
+    searched
+        Rows that a search has tried, where there was one.
     surprise
         Says how unlike the simulations the data are, given what power the best draw leaves in them; by that power alone when
         left out (:meth:`bilby_flowpe.bound.BoundPosterior.surprise`).
     """
 
     found: float | None = None
+    searched: Searched | None = None
     surprise: Callable[[float | None], Surprise | None] | None = None
 
     @classmethod
     def by(cls, bound: BoundPosterior | None) -> KnownOfData:
         """What a model bound to the data tells; nothing without a model."""
-        return cls() if bound is None else cls(bound.log_likelihood_found, bound.surprise)
+        return cls() if bound is None else cls(bound.log_likelihood_found, surprise=bound.surprise)
 
 
 @dataclass(frozen=True)

@@ -16,16 +16,23 @@ from ..proposals.mixture import Mixture
 from ..proposals.parts import FromPrior, Normal
 from .weighted import WeightedDraws
 
-_MOST_BATCHES = 16  # every proposal's density is evaluated at every draw, which grows with the square of their number
+MOST_BATCHES = 16
+"""Batches that a pool keeps: every proposal's density is evaluated at every draw, which grows with their number squared."""
 
 
 class Pool:
     """The draws of the latest rounds, and of the first; densities and base coordinates are computed once for each.
 
     A batch that is left out goes with the proposal that drew it: the mixture of the others has drawn what is left.
+
+    Parameters
+    ----------
+    most
+        Batches that are kept.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, most: int = MOST_BATCHES) -> None:
+        self._most = most
         self.batches: list[WeightedDraws] = []
         self.proposals: list[Mixture] = []
         self._numbers: list[int] = []
@@ -42,7 +49,7 @@ class Pool:
         self._numbers.append(self._added)
         self._added += 1
         self._drawn_from = None
-        if len(self.batches) > _MOST_BATCHES:
+        if len(self.batches) > self._most:
             self._leave_out(1)
 
     def _leave_out(self, index: int) -> None:

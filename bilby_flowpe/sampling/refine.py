@@ -23,15 +23,17 @@ from bilby.core.utils import logger
 from scipy.special import logsumexp
 
 from ..importance import effective_sample_size
-from ..proposals.charts import Chart, PriorChart, dimension, unreached_share
+from ..proposals.charts import Chart, dimension, unreached_share
 from ..proposals.event_flow import EventFlow, fit_event_flow
 from ..proposals.event_quantiles import InQuantiles, fit_in_quantiles
 from ..proposals.mixture import Mixture, prior_alone
-from ..proposals.parts import BROAD, FLOW, BaseDensity, Charted, FromPrior, Normal, Part
+from ..proposals.parts import BROAD, FLOW, PRIOR, BaseDensity, Charted, FromPrior, Normal, Part
+from ..proposals.spin_chart import SpinChart
 from .budget import Budget, Round
-from .pool import Pool, tempered
+from .pool import MOST_BATCHES, Pool, tempered
 from .progress import EventBar
 from .search import LocalSearch, search
+from .start import Searched, start_of
 from .tail import Tail
 from .weighing import Target
 from .weighted import WeightedDraws
@@ -40,6 +42,10 @@ _ROUND, _ROUND_EACH = 2000, 500  # draws of the first round, in which modes are 
 # Later rounds need as many as a fit does, and no more than twice what is asked for.
 _LATER, _LATER_EACH, _LATER_WANTED = 500, 250, 2
 _ENOUGH, _ENOUGH_EACH = 600.0, 200.0  # effective draws that a flow is fitted to, at least and for each dimension
+# With coarse waves draws cost less than the fits that use them, and the next round mends a poor fit.
+_ENOUGH_COARSE, _ENOUGH_COARSE_EACH = 300.0, 50.0
+_FEW_BATCHES = 8
+_LEAST_BETA, _TRIED = 1e-4, 24  # inverse temperatures that are tried in turn, down to one at which nothing is known
 _STEPS, _LAST_STEPS = 150, 400  # training steps on the way, and at the posterior itself
 _BROAD, _WIDTH, _EDGES, _HOTTER, _START, _PRIOR = 0.1, 1.5, 0.15, 0.15, 0.05, 0.02
 _VALUES = (
@@ -80,6 +86,8 @@ class Refinement:
         Generators.
     bar
         Shows the rounds; none is shown when left out.
+    searched
+        Rows of a search, about the best of which half of the first round is drawn; all of it is from the prior when left out.
 
     Attributes
     ----------
@@ -100,6 +108,7 @@ class Refinement:
         generator: torch.Generator,
         rng: np.random.Generator,
         bar: EventBar | None = None,
+        searched: Searched | None = None,
     ) -> None:
         self.bar = bar or EventBar(target, shown=False)
         self.target, self.network, self.n_effective, self.budget = target, network, n_effective, budget
@@ -107,11 +116,14 @@ class Refinement:
         self.rounds: list[Round] = []
         self.round_draws = _ROUND + _ROUND_EACH * len(target.keys)
         needed = max(_LATER + _LATER_EACH * len(target.keys), _LATER_WANTED * n_effective)
-        self.later_draws = min(self.round_draws, needed)
+        self.later_draws = _LATER + _LATER_EACH * len(target.keys) if target.coarse else min(self.round_draws, needed)
         self.prior_draws = 0
-        self.pool = Pool()
-        self.chart: Chart = PriorChart(target.prior, target.keys)
+        self.pool = Pool(_FEW_BATCHES if target.coarse else MOST_BATCHES)
+        of_prior = SpinChart(target.prior, target.keys)
+        self.chart: Chart = of_prior
         self.proposal: Mixture = prior_alone(target.prior, target.keys)
+        if searched is not None and network is None:
+            self.proposal = start_of(searched, of_prior, target.prior) or self.proposal
         self.nothing = False
         self._stalled: str | None = None
         self._beta = 0.0
@@ -237,7 +249,7 @@ class Refinement:
         if size == 0:
             return
         weighted = self._drawn(self.proposal, size, self.budget.first_half())
-        self.prior_draws = len(weighted.draws)
+        self.prior_draws = int(np.sum(weighted.draws.part == self.proposal.names.index(PRIOR)))
         if self.network is not None:
             self._choose_start(self.network)
         self._beta = self._next_beta()
@@ -275,12 +287,19 @@ class Refinement:
         def effective(beta: float) -> float:
             return effective_sample_size(self.pool.log_weights(tempered(log_start, log_target, beta)))
 
-        enough = min(max(_ENOUGH, _ENOUGH_EACH * len(self.chart.keys)), 0.5 * len(log_target))
+        least, each = (_ENOUGH_COARSE, _ENOUGH_COARSE_EACH) if self.target.coarse else (_ENOUGH, _ENOUGH_EACH)
+        enough = min(max(least, each * len(self.chart.keys)), 0.5 * len(log_target))
         # Small steps, whatever the draws made so far say: they know nothing of what they have not met.
         high = min(1.0, _STEP * self._beta) if self._beta else 1.0
         if effective(high) >= enough:
             return high
         low = self._beta
+        # From above: with draws of a search among them the effective number need not fall as the temperature does.
+        for beta in np.geomspace(high, max(low, _LEAST_BETA), _TRIED)[1:].tolist():
+            if effective(beta) >= enough:
+                low = beta
+                break
+            high = beta
         for _ in range(40):
             middle = 0.5 * (low + high)
             low, high = (middle, high) if effective(middle) >= enough else (low, middle)
@@ -301,7 +320,7 @@ class Refinement:
             self.rng,
             steps,
             log_density[usable] - log_jacobian[usable],
-            _NEAR_ENOUGH_HOT if beta < 1 else _NEAR_ENOUGH,
+            self._near_enough(beta),
         )
         edges = None
         if self.chart is not self.network:
@@ -310,8 +329,17 @@ class Refinement:
         self.proposal = self._mixture(flow, edges, self._tail(self.pool, log_weights))
         self._flows.append((beta, flow))
         # The fit takes time: where that ended the budget, one draw makes the round.
-        self._drawn(self.proposal, max(1, min(self.later_draws, self.budget.evaluations_left(self.target))))
+        # A round by coarse waves costs less than its fit: at the posterior itself the more draws it has, the fewer it takes.
+        wanted = self.round_draws if self.target.coarse and beta >= 1 else self.later_draws
+        self._drawn(self.proposal, max(1, min(wanted, self.budget.evaluations_left(self.target))))
         return self._note(beta, self.pool.last_efficiency(), began)
+
+    def _near_enough(self, beta: float) -> float:
+        """Divergence at which a mixture of normals needs no flow beside it: on the way to the posterior less is as good."""
+        if beta >= 1:
+            return _NEAR_ENOUGH
+        # Draws by coarse waves cost less than a flow that would save some of them.
+        return np.inf if self.target.coarse else _NEAR_ENOUGH_HOT
 
     def _drawn(self, proposal: Mixture, size: int, go_on: Callable[[], bool] | None = None) -> WeightedDraws:
         """A batch, which then counts; the budget says how long it may take where ``go_on`` does not."""

@@ -21,7 +21,7 @@ from ..problem import Problem
 from ..processes.parallel import CHUNK, Progress, make_rows
 from ..proposals.mixture import Draws, Mixture
 from ..proposals.parts import PRIOR
-from ..thinning import Thinning
+from ..thinning.rows import Thinning
 from ..translation.translated import Translated
 from .chain import steps_of
 from .closed_form import ClosedFormRecord

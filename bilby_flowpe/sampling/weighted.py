@@ -12,7 +12,7 @@ from ..chain.comparison import Comparison, agrees, joined, spread_where_likely
 from ..importance import WeightSummary, summarise
 from ..priors import Parameters
 from ..proposals.mixture import Draws, concatenate, posterior_shares
-from ..thinning import ThinnedRows, summarise_thinned
+from ..thinning.rows import ThinnedRows, summarise_thinned
 
 
 @dataclass(frozen=True)

@@ -97,7 +97,8 @@ class Case:
         """At how many draws from the prior the closed form was compared, and what part of the prior that leaves open."""
         compared = self.findings.compared
         if compared is None:
-            return ""
+            coarse = "; the coarse likelihood alone has weighed them, and what it does not see was not looked for"
+            return "" if self.findings.coarse_efficiency is None else coarse
         if not compared:
             return (
                 "; the closed form of what is drawn conditionally was not compared with the likelihood over the prior"

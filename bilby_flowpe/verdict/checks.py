@@ -245,6 +245,7 @@ CHECKS = (
         "{limit:g}; use coarse=False",
         "coarse_check",
         least=True,
+        lasting=lambda case: True,
     ),
     Check(
         "draws for which the coarse likelihood is zero and the likelihood is not, share of all inside the prior",
@@ -252,6 +253,7 @@ CHECKS = (
         "the coarse likelihood is zero at a share of {value:.3g} of the draws inside the prior, above {limit:g}, where the "
         "likelihood is not: weights are blind to what is there; use coarse=False",
         "coarse_lost_check",
+        lasting=lambda case: True,
     ),
     Check(
         "a template fits the data better than every draw, log likelihood",

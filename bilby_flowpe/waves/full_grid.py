@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from bilby.gw.likelihood import GravitationalWaveTransient
@@ -75,6 +76,10 @@ class FullWaves:
     def norms(self, values: np.ndarray) -> np.ndarray:
         """Inner products of all terms and polarisations with each other, (N, D, 2M, 2M)."""
         return np.stack([self._filters.norms(one.reshape(-1, one.shape[-1])) for one in values])
+
+    def describe(self) -> dict[str, Any]:
+        """What the waves are, in plain values."""
+        return {"source": "the likelihood's own waves, on all frequencies"}
 
     def products(self, values: np.ndarray, rows: Sequence[Row], factors: np.ndarray) -> np.ndarray:
         """Inner product with the data and squared norm as the likelihood has them, ``[re, im, norm]``, (N, 3).

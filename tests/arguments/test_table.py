@@ -30,6 +30,8 @@ def test_strings_of_a_configuration_file() -> None:
     assert made["n_effective"] == 500
     assert made["model"] is None
     assert made["sampling_seed"] == 3
+    for given, taken in (("False", False), ("true", True), ("None", None), ("IMRPhenomXPHM", "IMRPhenomXPHM")):
+        assert checked(coarse=given)["coarse"] is taken or checked(coarse=given)["coarse"] == taken != bool(taken)
 
 
 @pytest.mark.parametrize(
@@ -54,6 +56,8 @@ def test_strings_of_a_configuration_file() -> None:
         ("representation", "linear"),
         ("fold_phase", "no"),
         ("importance", 1),
+        ("coarse", 1),
+        ("coarse", ""),
         ("model", 3),
         ("cache", ""),
         ("device", None),

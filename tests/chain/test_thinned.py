@@ -12,7 +12,7 @@ from bilby_flowpe.chain.thinned import Thinned
 from bilby_flowpe.kinds import problem_of
 from bilby_flowpe.processes.parallel import evaluate
 from bilby_flowpe.proposals.mixture import prior_alone
-from bilby_flowpe.thinning import Thinning
+from bilby_flowpe.thinning.rows import Thinning
 from bilby_flowpe.translation.steps import AskedLikelihood
 from bilby_flowpe.translation.translated import as_it_stands
 from tests.coarse_toy import HALF, LOG_Z, NOISE, TRANSFORM, WIDTH, Coarse, Ridge, Spoilt, log_ridge, nothing, target

@@ -9,12 +9,14 @@ import pytest
 from bilby.core.likelihood import Likelihood
 from bilby.core.prior import PriorDict, Uniform
 
+from bilby_flowpe.chain.thinned import Thinned
 from bilby_flowpe.conditional.spot_check import SpotCheck
 from bilby_flowpe.conditional.step import DrawnConditionally
 from bilby_flowpe.errors import ContractError
 from bilby_flowpe.kinds import problem_of
 from bilby_flowpe.sampling import chain
 from bilby_flowpe.sampling.chain import steps_of
+from bilby_flowpe.thinning.rows import Thinning
 from bilby_flowpe.translation.forms import Forms
 from bilby_flowpe.translation.steps import AskedLikelihood, AskedPrior, OfNoiseAlone, OverDrawn
 from bilby_flowpe.translation.translated import Translated, as_it_stands
@@ -30,7 +32,7 @@ class Phase(SimpleNamespace):
     exact: bool = True
 
     def defended(self, share: float) -> Phase:
-        return Phase(keys=self.keys, reference=self.reference, share=share)
+        return Phase(keys=self.keys, reference=self.reference, share=share, exact=self.exact)
 
 
 def kinds(problem: Translated, conditional: object, use_ratio: bool = True) -> list[type]:
@@ -51,6 +53,23 @@ def test_order(problem: Translated) -> None:
     corrected = replace(another, corrects=True)
     assert kinds(corrected, PHASE) == [*DRAWN, AskedPrior, OverDrawn]
     assert kinds(corrected, None) == [AskedLikelihood, AskedPrior]
+
+
+def test_a_coarse_likelihood_is_corrected_for_draws_that_are_kept(problem: Translated) -> None:
+    coarse = Phase(keys=("phase",), reference={"phase": 0.0}, exact=False)
+    thinning = Thinning(1.0)
+    *before, last = steps_of(replace(problem, forms=Forms((SimpleNamespace(),))), coarse, False, thinning)
+    assert [type(step) for step in before] == [DrawnConditionally, OfNoiseAlone, AskedPrior]
+    assert isinstance(last, Thinned) and last.thinning is thinning
+    assert [step.coarse for step in (*before, last)] == [True, False, False, False]
+    assert sum(step.evaluations for step in (*before, last)) == 1
+    assert kinds(replace(problem, corrects=True), coarse) == [DrawnConditionally, Thinned]
+    assert [type(step) for step in steps_of(problem, coarse, True, thinning, steering=True)] == [DrawnConditionally]
+    # Weights are to be bounded where the coarse likelihood is off, more so where it is another likelihood altogether.
+    shares = [steps_of(one, coarse, True)[0]._conditional.share for one in (problem, replace(problem, corrects=True))]
+    assert shares == [0.02, 0.05]
+    # With an exact conditional there is nothing to thin.
+    assert [type(step) for step in steps_of(problem, PHASE, True, thinning, steering=True)] == DRAWN
 
 
 def test_another_likelihood_has_distances_drawn_from_their_prior_too(problem: Translated) -> None:

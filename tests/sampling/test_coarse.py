@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
+import json
 import math
+import time
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
+from bilby.core.result import Result
 
 from bilby_flowpe.processes.parallel import Row
 from bilby_flowpe.proposals.mixture import Shares, defensive
-from bilby_flowpe.sampling import event as event_module
+from bilby_flowpe.results import statistics_of
 from bilby_flowpe.sampling.budget import Budget
 from bilby_flowpe.sampling.coarse import CoarseBatches, CoarseLikelihoodError, Recentred
 from bilby_flowpe.sampling.event import EventSampler, Wanted
+from bilby_flowpe.sampling.filling import Origin, fill_weighted
 from bilby_flowpe.sampling.outcome import Outcome
 from bilby_flowpe.sampling.refine import Refinement
 from bilby_flowpe.sampling.weighing import Target
-from tests.coarse_toy import HALF, LOG_Z, NOISE, WIDTH, Coarse, Ridge, log_ridge, nothing, target
+from bilby_flowpe.thinning.rows import Thinning
+from tests.coarse_toy import HALF, LOG_Z, NOISE, TRANSFORM, WIDTH, Coarse, Ridge, log_ridge, nothing, target
 
 
 class Start:
@@ -72,6 +78,31 @@ def test_a_good_coarse_likelihood_saves_most_evaluations(use_ratio: bool) -> Non
     assert best == pytest.approx(0.0 if use_ratio else NOISE, abs=0.1)
 
 
+def test_what_the_result_says_of_it() -> None:
+    event, outcome = sampled(target(Coarse(lambda a, b: 0.1 * log_ridge(a, b))), wanted=1000)
+    sampler = SimpleNamespace(
+        result=Result(label="run", outdir="."),
+        priors=TRANSFORM.priors,
+        kwargs={"n_effective": 1000, "n_posterior": 1000},
+    )
+    result = fill_weighted(sampler, outcome, event.target, Origin("none", None, 5, {}, time.monotonic()))
+    said, summary = statistics_of(result), outcome.summary
+    assert said["coarse"] == {"source": "toy", "reference_moved": 0, "floor": 0.01, "lost": 0.0}
+    assert said["n_coarse_evaluations"] == event.target.meter.n_coarse
+    assert result.num_likelihood_evaluations == said["n_likelihood_evaluations"] == event.target.meter.n_likelihood
+    assert [said[key] for key in ("n_draws", "n_kept", "coarse_efficiency", "kept_efficiency", "by_differences")] == [
+        summary.n_draws,
+        summary.n_kept,
+        summary.coarse_efficiency,
+        summary.kept_efficiency,
+        True,
+    ]
+    assert said["closed_form"]["n_rows"] >= summary.n_kept
+    assert result.log_evidence == summary.log_evidence
+    assert len(result.nested_samples) == summary.n_finite == summary.n_kept
+    json.dumps(said)
+
+
 def test_the_steering_target_never_calls_the_likelihood() -> None:
     likelihood = Ridge()
     steering = target(Coarse(), likelihood, use_ratio=False).steering()
@@ -97,8 +128,9 @@ def test_refinement_never_calls_the_likelihood() -> None:
     likelihood = Ridge()
     steering = target(Coarse(), likelihood).steering()
     generator, rng = torch.Generator().manual_seed(1), np.random.default_rng(1)
-    refinement = Refinement(steering, None, 500, Budget(100_000), generator, rng)
-    assert refinement.run()
+    refinement = Refinement(steering, None, 100, Budget(6000), generator, rng)
+    refinement.run()
+    assert len(refinement.rounds) > 2
     assert likelihood.calls == steering.meter.n_likelihood == 0
     assert refinement.rounds[-1].likelihood_evaluations == steering.meter.n_coarse > 2000
 
@@ -178,16 +210,19 @@ def test_a_budget_holds_for_both_kinds_together(budget: int) -> None:
     assert "max_likelihood_evaluations" in " ".join(outcome.verdict.reasons)
 
 
-@pytest.mark.training
 def test_rounds_know_nothing_of_weights_by_the_likelihood(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What a fresh batch adds to a pool is its coarse weights."""
+    """What a thinned batch adds to a pool is its coarse weights."""
     added = []
     plain = Refinement.add
     monkeypatch.setattr(Refinement, "add", lambda self, weighted, q: added.append(weighted) or plain(self, weighted, q))
-    monkeypatch.setattr(event_module, "_ATTEMPTS", 1)
-    spoilt = Coarse(lambda a, b: 1.2 * (a - 1.0) / WIDTH)
-    sampled(target(spoilt))
-    assert len(added) == 2  # the pilot, and a batch that was not efficient enough by its verdict
-    for weighted in added:
-        assert weighted.thinned is None
-        assert np.isfinite(weighted.log_weights[weighted.draws.inside]).all()
+    monkeypatch.setattr(Refinement, "run", lambda self: True)
+    aim, start = target(Coarse(lambda a, b: 0.3 * (a - 1.0) / WIDTH)), Start()
+    generator, rng = torch.Generator().manual_seed(1), np.random.default_rng(1)
+    proposal = defensive(start, aim.prior, Shares())
+    event = EventSampler(aim, start, proposal, Wanted(100, 100), Budget(10_000), generator, rng)
+    thinned = aim.thinned(Thinning(LOG_Z)).draw(proposal, 1000, generator, rng)
+    event._refined(event._new_refinement(), [(thinned, proposal)])
+    assert len(added) > 1
+    assert all(weighted.thinned is None for weighted in added)
+    np.testing.assert_array_equal(added[0].log_weights, thinned.thinned.log_coarse)
+    assert not np.array_equal(added[0].log_weights, thinned.log_weights)

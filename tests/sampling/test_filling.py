@@ -90,4 +90,4 @@ def test_an_outcome_is_whole_and_does_not_change() -> None:
 def test_without_a_model_nothing_is_known_of_the_data() -> None:
     assert KnownOfData.by(None) == KnownOfData(None, None)
     bound = SimpleNamespace(log_likelihood_found=3.0, surprise=len)
-    assert KnownOfData.by(bound) == KnownOfData(3.0, len)
+    assert KnownOfData.by(bound) == KnownOfData(3.0, surprise=len)

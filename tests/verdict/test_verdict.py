@@ -165,16 +165,6 @@ EVERYTHING = (
         "the network cannot reach a share of 0.02 of the prior, above 0.01: weights are blind to what is there",
     ),
     (
-        {"coarse_efficiency": 0.2},
-        "the coarse likelihood that has drawn differs from the likelihood: their ratio has an efficiency of 0.2, below 0.3; "
-        "use coarse=False",
-    ),
-    (
-        {"coarse_lost": 0.01},
-        "the coarse likelihood is zero at a share of 0.01 of the draws inside the prior, above 0.001, where the likelihood is "
-        "not: weights are blind to what is there; use coarse=False",
-    ),
-    (
         {"missing_log_likelihood": 8.1},
         "a template fits the data better than every draw, by 8.1 in log likelihood, above 8: a mode may be missing, or the "
         "data hold more than any signal of the prior",
@@ -185,6 +175,16 @@ EVERYTHING = (
         "less than 0.1% of the prior's volume may have been missed; compare with another sampler where there could be such; "
         "the closed form of what is drawn conditionally agreed with the likelihood at 300 of them: a failure in less than "
         "1% of the prior may have gone unnoticed",
+    ),
+    (
+        {"coarse_efficiency": 0.2},
+        "the coarse likelihood that has drawn differs from the likelihood: their ratio has an efficiency of 0.2, below 0.3; "
+        "use coarse=False",
+    ),
+    (
+        {"coarse_lost": 0.01},
+        "the coarse likelihood is zero at a share of 0.01 of the draws inside the prior, above 0.001, where the likelihood is "
+        "not: weights are blind to what is there; use coarse=False",
     ),
     (
         {"surprise": SURPRISE},

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -38,6 +38,9 @@ class FilteredWaves(Protocol):
 
     def norms(self, values: np.ndarray) -> np.ndarray:
         """Inner products of all terms and polarisations with each other, (N, D, 2M, 2M)."""
+
+    def describe(self) -> dict[str, Any]:
+        """What a result says of the waves: plain values."""
 
     def products(self, values: np.ndarray, rows: Sequence[Row], factors: np.ndarray) -> np.ndarray | None:
         """Inner product with the data and squared norm as the likelihood has them, ``[re, im, norm]``, (N, 3).

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -35,9 +36,9 @@ class CoarseWaves:
         What makes the waves.
     nodes
         Frequencies in Hz, (J,).
-    error
-        Root mean square error of the log likelihood of waves near the reference, from the nodes alone: against the same
-        source of waves on all frequencies.
+    error, offset
+        Scatter (standard deviation) and mean of the error that the nodes make in the log likelihood of waves near the
+        reference, against the same source of waves on all frequencies; not a number where it was not measured.
     reference
         Parameters of the reference.
     """
@@ -49,6 +50,7 @@ class CoarseWaves:
     terms: Terms
     nodes: np.ndarray
     error: float
+    offset: float
     reference: Row
     _untwisted: np.ndarray  # exp(-i psi) at the nodes, (M, 1, J)
     _weights: np.ndarray  # of values in the series, (M, J, D * T), complex64
@@ -133,6 +135,16 @@ class CoarseWaves:
             Of :meth:`waves`, (N, M, 2, J).
         """
         return self._norms(values)
+
+    def describe(self) -> dict[str, Any]:
+        """What the waves are, in plain values: for a result."""
+        return {
+            "source": self.terms.model.words,
+            "nodes": len(self.nodes),
+            "orders": list(self.orders),
+            "error": self.error,
+            "reference": dict(self.reference),
+        }
 
     def products(self, values: np.ndarray, rows: Sequence[Row], factors: np.ndarray) -> None:
         """Nothing: what :meth:`series` and :meth:`norms` give is all that coarse waves know."""

@@ -17,7 +17,7 @@ from .terms import Terms
 
 @dataclass(frozen=True)
 class Trial:
-    """A wave on all frequencies, as one event's detectors see it at their best times and amplitudes.
+    """A wave on all frequencies, and how the detectors see it.
 
     Attributes
     ----------
@@ -30,14 +30,18 @@ class Trial:
     responses
         Of each detector to plus and cross, (D, 2).
     times
-        Best arrival at each detector, in seconds from the start of the segment, (D,).
+        Arrival at each detector in seconds from the start of the segment, (D,), where the wave is in the data: amplitude and
+        phase are then the best ones. ``None`` where the data are to be the wave itself, without noise.
+    log_ratio
+        The log likelihood ratio that the wave itself is given by its amplitude.
     """
 
     row: Row
     terms: np.ndarray
     turns: np.ndarray
     responses: np.ndarray
-    times: np.ndarray
+    times: np.ndarray | None
+    log_ratio: float = 0.0
 
 
 class ErrorOfNodes:
@@ -70,12 +74,14 @@ class ErrorOfNodes:
         self._phases = np.stack([phase.of_order(order, frequencies) for order in terms.orders])
         self._places = [np.searchsorted(frequencies, one.frequencies) for one in detectors]
 
-    def __call__(self, spline: Spline) -> np.ndarray:
-        """Error of the log likelihood of each trial, (K,)."""
+    def __call__(self, spline: Spline) -> tuple[np.ndarray, np.ndarray]:
+        """Errors of the log likelihood of the trials in the data, and of those that are their own data."""
         twisted = np.exp(1j * self._phases)[:, None]
         at_nodes = np.stack([self._phase.of_order(order, spline.nodes) for order in self._terms.orders])
         norms = Norms.of(self._detectors, spline, [self._phases[:, places] for places in self._places])
-        return np.array([self._of(trial, spline, norms, twisted, at_nodes) for trial in self._trials])
+        errors = np.array([self._of(trial, spline, norms, twisted, at_nodes) for trial in self._trials])
+        own = np.array([trial.times is None for trial in self._trials])
+        return errors[~own], errors[own]
 
     def _of(self, trial: Trial, spline: Spline, norms: Norms, twisted: np.ndarray, at_nodes: np.ndarray) -> float:
         if self._terms.model.on_bins:
@@ -88,18 +94,23 @@ class ErrorOfNodes:
         values = made * np.exp(-1j * at_nodes)[:, None]
         splined = spline.at(self._frequencies, values) * twisted
         pairs = norms(values[None])[0]
-        error = 0.0
+        inner, norm, norm_error = (np.zeros(len(self._detectors), dtype=kind) for kind in (complex, float, float))
+        amplitude = np.zeros(len(self._detectors), dtype=complex)
         for index, detector in enumerate(self._detectors):
             factors = (trial.turns[:, None] * trial.responses[index]).ravel()
             places = self._places[index]
             exact = factors @ trial.terms[..., places].reshape(len(factors), -1)
             nearly = factors @ splined[..., places].reshape(len(factors), -1)
-            norm = float(np.sum(np.abs(exact) ** 2 * detector.weights))
-            if norm == 0:
-                continue
-            shifted = detector.data * np.exp(2j * np.pi * detector.frequencies * trial.times[index])
-            amplitude = np.vdot(exact, shifted) / norm
-            inner_error = np.vdot(nearly - exact, shifted)
-            norm_error = (factors.conj() @ pairs[index] @ factors).real - norm
-            error += float((amplitude.conjugate() * inner_error).real - 0.5 * abs(amplitude) ** 2 * norm_error)
-        return error
+            norm[index] = np.sum(np.abs(exact) ** 2 * detector.weights)
+            norm_error[index] = (factors.conj() @ pairs[index] @ factors).real - norm[index]
+            if trial.times is None:
+                inner[index] = np.vdot(nearly - exact, exact * detector.weights)
+            elif norm[index] > 0:
+                data = detector.data * np.exp(2j * np.pi * detector.frequencies * trial.times[index])
+                amplitude[index] = np.vdot(exact, data) / norm[index]
+                inner[index] = amplitude[index].conjugate() * np.vdot(nearly - exact, data)
+        if trial.times is None:
+            # Data that are the wave, at the loudness asked for.
+            square = 2 * trial.log_ratio / max(float(norm.sum()), np.finfo(float).tiny)
+            return float(square * (inner.real - 0.5 * norm_error).sum())
+        return float((inner.real - 0.5 * np.abs(amplitude) ** 2 * norm_error).sum())

@@ -78,8 +78,10 @@ class ByFrequency:
         Parameters that the model takes.
     arguments
         Further arguments, as ``waveform_arguments`` has them.
-    sequence
-        Whether the frequencies are given as the argument ``frequencies``, as Bilby's frequency-sequence models want it.
+    ends
+        Lowest and highest frequency of the whole wave in Hz, for Bilby's frequency-sequence models, which take the frequencies
+        as the argument ``frequencies``. Both ends are always among these: some tidal approximants put the merger where the
+        last frequency says. ``None`` for a model that takes frequencies as its first argument.
     """
 
     words: str
@@ -87,7 +89,7 @@ class ByFrequency:
     conversion: Callable[[dict[str, float]], tuple[dict[str, float], list[str]]]
     keys: frozenset[str]
     arguments: dict[str, Any] = field(default_factory=dict)
-    sequence: bool = True
+    ends: tuple[float, float] | None = None
     on_bins: bool = False
 
     def parameters(self, row: Row) -> Parameters:
@@ -97,16 +99,21 @@ class ByFrequency:
 
     def __call__(self, parameters: Parameters, frequencies: np.ndarray, **changes: Any) -> np.ndarray | None:
         """Plus and cross polarisation, (2, F); ``None`` where there is no wave."""
-        given = {"frequencies": frequencies} if self.sequence else {}
+        asked, kept, given = frequencies, slice(None), {}
+        if self.ends is not None:
+            before = self.ends[:1] if self.ends[0] < frequencies[0] else ()
+            after = self.ends[1:] if self.ends[1] > frequencies[-1] else ()
+            asked = np.concatenate([before, frequencies, after])
+            kept, given = slice(len(before), len(before) + len(frequencies)), {"frequencies": asked}
         try:
-            wave = self.model(frequencies, **{**parameters, **self.arguments, **given, **changes})
+            wave = self.model(asked, **{**parameters, **self.arguments, **given, **changes})
         except Exception as error:  # of any kind: the source model may be the user's own
             raise SimulationError(
                 f"{self.words} raised {type(error).__name__} ({error}) at {parameters}: set catch_waveform_errors=True in "
                 "waveform_arguments, have the source model return None where there is no waveform, or narrow the priors to "
                 "where there is one"
             ) from error
-        return None if wave is None else np.stack([wave[mode] for mode in POLARISATIONS])
+        return None if wave is None else np.stack([wave[mode][kept] for mode in POLARISATIONS])
 
 
 @dataclass
@@ -167,6 +174,7 @@ def sequence_of(generator: WaveformGenerator, model: Callable[..., Any], approxi
         generator.parameter_conversion,
         frozenset(keys),
         arguments,
+        band_of(generator),
     )
 
 

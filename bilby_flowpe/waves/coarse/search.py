@@ -21,7 +21,7 @@ from scipy.fft import ifft
 from scipy.ndimage import maximum_filter1d
 
 from ...errors import CoarseObstacle
-from ...names import DISTANCE, PHASE, PLACE, TIME
+from ...names import DISTANCE, INCLINATION, PHASE, PLACE, TIME
 from ...priors import Parameters, PriorTransform
 from ...processes.parallel import Row, make_rows
 from ..detectors import Detector, light_travel_time, reach_of
@@ -38,8 +38,10 @@ _ROUNDS = (0.5, 0.25, 0.12, 0.06, 0.03, 0.015)
 
 _BEST, _PER_ROUND = 8, 128  # rows that each round starts from, and rows of a round
 _BLOCK = 32  # rows that are filtered at once, which bounds the memory
-_UNSEEN = (TIME, *PLACE, DISTANCE, PHASE)  # what the statistic does not depend on
-_PROBED, _PROBE_SIZE = 4, 40  # draws and frequencies at which the source is tried
+_UNSEEN = (TIME, *PLACE, DISTANCE, PHASE, INCLINATION, "phi_12", "phi_jl")  # what the statistic does not depend on
+_PROBED, _PROBE_SIZE = 4, 64  # draws and frequencies at which the source is tried
+# Of every wave's squared signal-to-noise ratio: a search does without the rest, which high frequencies have.
+_POWER = 0.98
 
 
 @dataclass(frozen=True)
@@ -60,6 +62,8 @@ class Found:
         Number of templates made.
     words
         What made them.
+    seen
+        Parameters that the ratios may depend on.
     """
 
     reference: Row
@@ -68,6 +72,7 @@ class Found:
     log_ratios: np.ndarray
     evaluations: int
     words: str
+    seen: tuple[str, ...] = ()
 
 
 def find_reference(
@@ -113,7 +118,11 @@ def find_reference(
             "frequencies: check minimum_frequency and maximum_frequency of waveforms and detectors, or set coarse=False"
         )
     probe = frequencies[np.linspace(0, len(frequencies) - 1, _PROBE_SIZE).astype(int)]
+    sampled = make_rows(transform.fixed, transform.sample(_PROBE_SIZE, rng))
     terms = terms_from(chosen.model, orders, probed, probe)
+    highest = _highest(Templates(likelihood.waveform_generator, terms, probe, probed[0])(sampled), probe, detectors)
+    detectors = [DetectorBins.of(Projection(ifo), (chosen.band[0], highest)) for ifo in likelihood.interferometers]
+    frequencies = frequencies[frequencies <= highest]
     templates = Templates(likelihood.waveform_generator, terms, frequencies, probed[0])
     statistic = Statistic(likelihood, detectors, frequencies, window, templates)
     tried = _Tried(transform, statistic)
@@ -122,6 +131,18 @@ def find_reference(
     for step in _ROUNDS if moved.any() else ():
         tried.add(tried.around(step * moved, rng))
     return tried.found(window)
+
+
+def _highest(waves: np.ndarray, probe: np.ndarray, detectors: Sequence[DetectorBins]) -> float:
+    """Frequency up to which all of some waves (N, F), given at probed frequencies, have most of their power."""
+    power = np.zeros(waves.shape)
+    for one in detectors:
+        if len(one.bins):
+            power += np.abs(waves) ** 2 * np.interp(probe, one.frequencies, one.weights, left=0.0, right=0.0)
+    # Probed frequencies are evenly spaced.
+    below = np.cumsum(power, axis=1)
+    reached = np.argmax(below >= _POWER * below[:, -1:], axis=1)
+    return float(probe[min(int(reached.max()) + 1, len(probe) - 1)])
 
 
 class Statistic:
@@ -247,4 +268,5 @@ class _Tried:
             self._values,
             len(self._values),
             self._statistic.templates.words,
+            tuple(key for key in columns if key not in _UNSEEN),
         )

@@ -24,6 +24,7 @@ from .models import APPROXIMANT, TWINS, ByFrequency, Model, Reading, band_of, is
 _TWIN = 0.03  # of the wave's root mean square: multibanding in the whole wave alone makes 1e-3
 _FUNCTION = 1e-6  # of the loudest value
 _FEWEST = 2  # waves that have to agree
+_COMPARED = 300  # frequencies at which a twin is compared
 _TRIED = 37  # frequencies of uneven spacing at which a user's model is tried
 
 
@@ -134,7 +135,9 @@ def _agrees(
 ) -> bool:
     """Whether a twin gives the waves of the generator."""
     numbers = np.flatnonzero((frequencies >= band[0]) & (frequencies <= band[1]) & (frequencies > 0))
-    numbers = numbers[:: max(1, len(numbers) // 1000)]
+    # As uneven as nodes are, and without the ends of the band.
+    places = np.unique(np.geomspace(1, max(len(numbers) - 2, 1), _COMPARED).astype(int))
+    numbers = numbers[np.minimum(places, len(numbers) - 1)]
     agreeing = 0
     for row, wave in waves:
         try:
@@ -162,7 +165,6 @@ def _function(generator: WaveformGenerator) -> ByFrequency | None:
         generator.parameter_conversion,
         frozenset(generator.source_parameter_keys),
         dict(generator.waveform_arguments),
-        sequence=False,
     )
 
 

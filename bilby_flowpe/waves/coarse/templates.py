@@ -114,7 +114,7 @@ def _model_of(generator: WaveformGenerator, terms: Terms, tried: Row) -> Model:
 
 def _with_modes(model: ByFrequency, modes: Sequence[tuple[int, int]]) -> ByFrequency:
     arguments = {**model.arguments, MODES: [list(mode) for mode in modes]}
-    return ByFrequency(model.words, model.model, model.conversion, model.keys, arguments, model.sequence)
+    return ByFrequency(model.words, model.model, model.conversion, model.keys, arguments, model.ends)
 
 
 def _usual(generator: WaveformGenerator, tried: Row) -> ByFrequency | None:

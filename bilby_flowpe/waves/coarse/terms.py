@@ -16,13 +16,25 @@ import numpy as np
 from ...names import PHASE
 from ...processes.parallel import Row
 from ..harmonics import fewest_phases, terms_of
-from .models import MODES, ByFrequency, Model, Parameters, has_own_dictionary
+from .models import APPROXIMANT, MODES, ByFrequency, Model, Parameters, has_own_dictionary
 
-_SAME = 1e-4  # of the loudest value of the wave: groups of modes have to be its terms up to this
+_SAME = 1e-3  # of the loudest value of the wave: precessing waves of high mass ratio are a sum of terms up to 1e-4
 _TRIED_PHASE = 0.7  # radians: no part of a whole turn
 
-MODES_TRIED = (((2, 2), (2, 1), (3, 3), (3, 2), (4, 4)), ((2, 2), (2, 1), (3, 3), (3, 2), (4, 4), (4, 3)))
-"""Modes (l, m) that approximants with higher modes have where the user names none."""
+_FIVE = ((2, 2), (2, 1), (3, 3), (3, 2), (4, 4))
+_OF_BOTH_SIGNS = [*_FIVE, *((degree, -m) for degree, m in _FIVE)]
+
+MODES_OF = {
+    "IMRPhenomHM": [*_FIVE, (4, 3)],
+    "IMRPhenomPv3HM": [*_FIVE, (4, 3)],
+    "SEOBNRv4HM_ROM": [(2, 2), (2, 1), (3, 3), (4, 4), (5, 5)],
+    "SEOBNRv5HM_ROM": [(2, 2), (2, 1), (3, 3), (3, 2), (4, 4), (4, 3), (5, 5)],
+}
+"""Modes (l, m) of approximants that differ from those of IMRPhenomXHM, IMRPhenomXPHM and their kin."""
+
+
+Groups = tuple[tuple[tuple[int, int], ...], ...]
+"""Modes (l, m) of each term."""
 
 
 class Terms(Protocol):
@@ -81,7 +93,7 @@ class ByModes:
 
     model: Model
     orders: tuple[int, ...]
-    groups: tuple[tuple[tuple[int, int], ...], ...]
+    groups: Groups
 
     def __call__(self, parameters: Parameters, frequencies: np.ndarray) -> np.ndarray | None:
         """Terms (M, 2, F)."""
@@ -114,26 +126,21 @@ def terms_from(model: Model, orders: Sequence[int], rows: Sequence[Row], frequen
     if len(orders) == 1:
         return OneTerm(model, orders)
     by_phases = ByPhases(model, orders)
-    if isinstance(model, ByFrequency) and model.sequence and not has_own_dictionary(model):
-        for groups in _groups(model.arguments, orders):
-            by_modes = ByModes(model, orders, groups)
-            if _agree(by_modes, by_phases, rows, frequencies):
-                return by_modes
+    if isinstance(model, ByFrequency) and model.ends is not None and not has_own_dictionary(model):
+        groups = _groups(model.arguments, orders)
+        if groups is not None and _agree(by_modes := ByModes(model, orders, groups), by_phases, rows, frequencies):
+            return by_modes
     return by_phases
 
 
-def _groups(arguments: Mapping[str, Any], orders: tuple[int, ...]) -> list[tuple[tuple[tuple[int, int], ...], ...]]:
-    """Modes of each order, in the ways that are worth trying; none where orders share an absolute value."""
+def _groups(arguments: Mapping[str, Any], orders: tuple[int, ...]) -> Groups | None:
+    """Modes of each order; ``None`` where orders share an absolute value, or one has no mode."""
     if len({abs(order) for order in orders}) < len(orders):
-        return []
-    given = arguments.get(MODES)
-    if given is not None:
-        choices = [[(int(degree), int(m)) for degree, m in given]]
-    else:
-        both = [[(degree, sign * m) for degree, m in modes for sign in (1, -1)] for modes in MODES_TRIED]
-        choices = [*both, *(list(modes) for modes in MODES_TRIED)]
-    made = [tuple(tuple(mode for mode in modes if abs(mode[1]) == abs(order)) for order in orders) for modes in choices]
-    return [groups for groups in made if all(groups)]
+        return None
+    given = arguments.get(MODES) or MODES_OF.get(arguments.get(APPROXIMANT, ""), _OF_BOTH_SIGNS)
+    modes = [(int(degree), int(m)) for degree, m in given]
+    groups = tuple(tuple(mode for mode in modes if abs(mode[1]) == abs(order)) for order in orders)
+    return groups if all(groups) else None
 
 
 def _agree(one: Terms, other: Terms, rows: Sequence[Row], frequencies: np.ndarray) -> bool:

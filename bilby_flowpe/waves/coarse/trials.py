@@ -17,13 +17,14 @@ from .coarse_waves import CoarseWaves
 _DRAWS = 64
 _SCALES = (1e-4, 1.0)  # of a step in the prior's coordinates, in which the prior has unit variance
 _DEEPEST = 15.0  # in ln L below the best of them: beyond it a draw has no weight
+_TURNED = ("theta_jn", "cos_theta_jn", "phi_12", "phi_jl")
 _HELD = (TIME, *PLACE, DISTANCE, PHASE)  # what does not change the shape of the terms
 
 
 def near(
     coarse: CoarseWaves, transform: PriorTransform, responses: np.ndarray, size: int, rng: np.random.Generator
-) -> tuple[list[Row], np.ndarray]:
-    """Rows near the reference, and the arrival times (K, D) at which their waves fit the data best.
+) -> tuple[list[Row], np.ndarray, float]:
+    """Rows near the reference, the arrival times (K, D) at which they fit the data best, and the log likelihood ratio there.
 
     Parameters
     ----------
@@ -52,7 +53,28 @@ def near(
     close = order[fit[order] > fit[order[0]] - _DEEPEST]
     # Evenly from the best to the worst that counts; where the prior is narrow these are all.
     chosen = close[np.unique(np.linspace(0, len(close) - 1, size).astype(int))]
-    return [rows[number] for number in chosen], coarse.start + best[chosen] * coarse.spacing
+    return [rows[number] for number in chosen], coarse.start + best[chosen] * coarse.spacing, float(fit[order[0]])
+
+
+def turned(reference: Row, transform: PriorTransform, size: int, rng: np.random.Generator) -> list[Row]:
+    """The reference with inclinations, and the parts of the spins that are not along the orbit, from the prior.
+
+    A reference that was found with non-precessing waves says nothing of these, and the waves of the data may have others.
+    """
+    draws = transform.sample(size, rng)
+    rows = []
+    for number in range(size):
+        row = dict(reference)
+        row |= {key: float(draws[key][number]) for key in _TURNED if key in draws}
+        for spin, tilt in (("a_1", "tilt_1"), ("a_2", "tilt_2")):
+            if tilt not in draws or spin not in reference:
+                continue
+            # The component along the orbit stays: with it the phase of the whole wave does.
+            along = reference[spin] * np.cos(reference[tilt])
+            row[spin] = float(max(draws[spin][number], abs(along))) if spin in draws else reference[spin]
+            row[tilt] = float(np.arccos(np.clip(along / row[spin], -1, 1))) if row[spin] > 0 else reference[tilt]
+        rows.append(row)
+    return rows
 
 
 def turns_of(orders: Sequence[int], rows: Sequence[Row]) -> np.ndarray:

@@ -1,25 +1,4 @@
-r"""Thinning: draws weighed by a cheap likelihood, of which only some are weighed by the dear one.
-
-Draw :math:`i` of :math:`N` has the weight :math:`v_i` by the coarse likelihood :math:`L_c`. It is kept with probability
-
-.. math:: r_i = \min\left(1, \max(v_i / \tau, r_0)\right),
-
-independently of the others. The user's likelihood :math:`L` is evaluated for those that are kept, whose weight is
-
-.. math:: w_i = \frac{v_i}{r_i} \frac{L_i}{L_{c,i}} ;
-
-the others have none. The mean of :math:`w_i` given the draw is its full weight :math:`v_i L_i / L_{c,i}`, so that the
-weights are exact for any coarse likelihood (Horvitz and Thompson 1952; delayed acceptance, Christen and Fox 2005, is
-the same for Markov chains). The evidence is better estimated by differences: with any number :math:`\beta` that does
-not depend on who is kept,
-
-.. math:: y_i = \beta v_i + \kappa_i \left(w_i - \beta v_i / r_i\right)
-
-has the same mean (:math:`\kappa_i` is one for a draw that is kept, else zero), and scatters by little more than the
-full weights where :math:`L / L_c` is nearly constant and :math:`\beta` its value. :math:`\beta` is the regression of
-the weights on the coarse ones that makes the noise of the thinning least; that of either half of the draws comes from
-the other half, which keeps the mean exact.
-"""
+"""Which draws are kept, and what the weights of those that were say of evidence and posterior."""
 
 from __future__ import annotations
 
@@ -30,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import logsumexp
 
-from .importance import LEAST_EFFECTIVE, WeightSummary, effective_sample_size, summarise, variance_within
+from ..importance import LEAST_EFFECTIVE, WeightSummary, effective_sample_size, summarise, variance_within
 
 FLOOR = 0.01
 """Least probability with which a draw is kept: :math:`r_0`.
@@ -39,12 +18,6 @@ A coarse likelihood may be wrong where it says that nothing is. Of 40000 draws, 
 has three kept by this floor on average, and is seen in 95 of 100 runs; the price is 400 evaluations at most, beside
 some 5000.
 """
-
-_FACTORS = (1.0, 1.15, 1.3, 1.5, 1.75, 2.0, 2.5, 3.0, 4.0)  # draws, over the least number that would do, that are tried
-_PRICE = 5.0  # coarse evaluations that one of the likelihood is worth: 12 to 16 ms against 2 to 4 for XPHM of 4 s
-_SAFETY = 1.2  # on the effective draws wanted: weights of a last round flatter
-_MARGIN = 3.0  # standard deviations of the number kept, for which a budget has room
-_BISECTIONS = 60
 
 
 @dataclass(frozen=True)
@@ -246,125 +219,3 @@ def _regression(w: np.ndarray, u: np.ndarray, keep: np.ndarray) -> float:
     noise = (1.0 - keep) * u
     square = float(noise @ u)
     return float(noise @ w) / square if square > 0 else 0.0
-
-
-def expected_effective(log_coarse: np.ndarray, n_draws: float, thinning: Thinning) -> float:
-    r"""Effective draws to be expected of a thinned batch: :math:`(\sum v)^2 / \sum (v^2 / r)`.
-
-    Parameters
-    ----------
-    log_coarse
-        Coarse log weights of draws of the same proposal, (M,).
-    n_draws
-        Size of the batch.
-    thinning
-        Who is to be kept.
-    """
-    alive = log_coarse[np.isfinite(log_coarse)]
-    if not len(alive):
-        return 0.0
-    v = np.exp(alive - alive.max())
-    return n_draws / len(log_coarse) * float(v.sum() ** 2 / np.sum(v**2 / np.exp(thinning.log_keep(alive))))
-
-
-def expected_kept(log_coarse: np.ndarray, n_draws: float, thinning: Thinning) -> float:
-    """Draws that will be kept of a batch of ``n_draws``, on average; parameters as in :func:`expected_effective`."""
-    alive = log_coarse[np.isfinite(log_coarse)]
-    return n_draws / len(log_coarse) * float(np.exp(thinning.log_keep(alive)).sum())
-
-
-def choose_thinning(log_coarse: np.ndarray, n_draws: float, n_effective: float, floor: float = FLOOR) -> Thinning:
-    """The thinning that keeps the fewest draws of which ``n_effective`` effective ones are to be expected.
-
-    Where not even all draws are as many, all are kept.
-
-    Parameters
-    ----------
-    log_coarse, n_draws
-        As in :func:`expected_effective`.
-    n_effective
-        Effective draws wanted.
-    floor
-        Least probability of being kept.
-    """
-    everyone = Thinning(floor=floor)
-    alive = log_coarse[np.isfinite(log_coarse)]
-    if not len(alive) or expected_effective(log_coarse, n_draws, everyone) <= n_effective:
-        return everyone
-    # Between the threshold that keeps all and the one above which all are kept by the floor alone.
-    low, high = float(alive.min()), float(alive.max()) - math.log(floor)
-    if expected_effective(log_coarse, n_draws, Thinning(high, floor)) >= n_effective:
-        return Thinning(high, floor)
-    for _ in range(_BISECTIONS):
-        middle = 0.5 * (low + high)
-        enough = expected_effective(log_coarse, n_draws, Thinning(middle, floor)) >= n_effective
-        low, high = (middle, high) if enough else (low, middle)
-    return Thinning(low, floor)
-
-
-@dataclass(frozen=True)
-class Plan:
-    """Size of a thinned batch.
-
-    Attributes
-    ----------
-    n_draws
-        Draws by the coarse likelihood.
-    thinning
-        Who is kept.
-    n_kept
-        Draws that will be kept, on average.
-    short
-        Whether a budget allows fewer than were wanted.
-    """
-
-    n_draws: int
-    thinning: Thinning
-    n_kept: float
-    short: bool = False
-
-
-def plan_batch(
-    log_coarse: np.ndarray, n_effective: int, most: int, in_time: float = math.inf, each: int = 1, floor: float = FLOOR
-) -> Plan:
-    """The cheapest batch that should hold ``n_effective`` effective draws, as far as a budget allows it.
-
-    The more draws are made, the fewer have to be kept. An evaluation of the likelihood is taken for five coarse ones,
-    whatever the times measured: a run has the same draws on every machine.
-
-    Parameters
-    ----------
-    log_coarse
-        Coarse log weights of draws of the same proposal, (M,).
-    n_effective
-        Effective draws wanted.
-    most
-        Most evaluations, of both kinds together.
-    in_time
-        Draws by the coarse likelihood alone for which there is time.
-    each
-        Evaluations that a draw takes that is kept.
-    floor
-        Least probability of being kept.
-    """
-    share = effective_sample_size(log_coarse) / len(log_coarse) if len(log_coarse) else 0.0
-    if share <= 0:
-        affordable = int(max(min(most // (1 + each), in_time / (1 + _PRICE)), 1))
-        return Plan(affordable, Thinning(floor=floor), affordable, short=True)
-    wanted = _SAFETY * n_effective
-    plans = []
-    for factor in _FACTORS:
-        size = factor * wanted / share
-        thinning = choose_thinning(log_coarse, size, wanted, floor)
-        plans.append((size, thinning, expected_kept(log_coarse, size, thinning)))
-    size, thinning, kept = min(plans, key=lambda plan: plan[0] + _PRICE * plan[2])
-    scale = min(1.0, _affordable(size + each * kept, each * _MARGIN * math.sqrt(kept), most))
-    scale = min(scale, in_time / (size + _PRICE * kept))
-    n_draws = math.ceil(size) if scale == 1.0 else max(int(size * scale), 1)
-    return Plan(n_draws, thinning, kept * scale, scale < 1.0)
-
-
-def _affordable(mean: float, spread: float, most: float) -> float:
-    """The part of a batch whose cost, a mean and a spread that grows as the root of the part, is within ``most``."""
-    root = (math.sqrt(spread**2 + 4.0 * mean * most) - spread) / (2.0 * mean)
-    return root**2

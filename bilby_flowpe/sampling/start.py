@@ -1,0 +1,80 @@
+"""Where a refinement begins: a normal density about the best rows of a search, beside the prior.
+
+A search by matched filters tells masses and spins along the orbit; nothing of it enters a weight. What it says is widened, and
+the first round draws from it and from the prior in equal parts, so that a mode elsewhere is met as it is without a search.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..importance import effective_sample_size
+from ..priors import Parameters, PriorTransform
+from ..proposals.event_flow import Whitening
+from ..proposals.event_mixture import NormalMixture
+from ..proposals.mixture import Mixture
+from ..proposals.parts import Charted, FromPrior
+from ..proposals.spin_chart import SpinChart
+
+_SHARE = 0.5  # of the first round's draws
+_WIDER = 2.0  # of the rows' standard deviations: parameters that a search does not see move the others
+_EFFECTIVE = 100.0  # rows that the density is made of: some twenty for each of the parameters that a search sees
+_COLDEST = 0.2  # inverse temperature of the rows' weights, at most: they are densest where the search has ended
+_BISECTIONS = 40
+
+
+@dataclass(frozen=True)
+class Searched:
+    """Rows that a search has tried.
+
+    Attributes
+    ----------
+    columns
+        Search parameters, (N,) each.
+    log_ratios
+        Log likelihood ratios, maximised over all that does not shape the wave, (N,).
+    seen
+        Parameters that they depend on.
+    """
+
+    columns: Parameters
+    log_ratios: np.ndarray
+    seen: tuple[str, ...]
+
+
+def start_of(searched: Searched, chart: SpinChart, transform: PriorTransform) -> Mixture | None:
+    """Return the first round's proposal; ``None`` where the search sees none of the parameters.
+
+    Parameters
+    ----------
+    searched
+        What was tried.
+    chart
+        Coordinates in which the prior is a standard normal.
+    transform
+        The prior.
+    """
+    seen = np.array([key in searched.seen and key not in chart.across for key in chart.keys])
+    base, log_jacobian = chart.forward({key: searched.columns[key] for key in chart.keys})
+    alive = np.isfinite(searched.log_ratios) & np.isfinite(log_jacobian) & np.all(np.isfinite(base), axis=1)
+    if not seen.any() or alive.sum() < 2 * _EFFECTIVE:
+        return None
+    log_weights = _tempered(searched.log_ratios[alive])
+    weights = np.exp(log_weights - log_weights.max())
+    of_seen = Whitening.of(base[alive][:, seen], weights / weights.sum())
+    mean, cholesky = np.zeros(len(seen)), np.eye(len(seen))
+    mean[seen] = of_seen.mean
+    cholesky[np.ix_(seen, seen)] = _WIDER * of_seen.cholesky
+    density = NormalMixture(np.ones(1), mean[None], cholesky[None])
+    return Mixture([Charted(chart, {"search": density}), FromPrior(transform, chart.keys)], [_SHARE, 1 - _SHARE])
+
+
+def _tempered(log_ratios: np.ndarray) -> np.ndarray:
+    """The largest multiple of the log ratios, up to a hot one, whose weights have enough effective rows."""
+    low, high = 0.0, _COLDEST
+    for _ in range(_BISECTIONS):
+        middle = 0.5 * (low + high)
+        low, high = (middle, high) if effective_sample_size(middle * log_ratios) >= _EFFECTIVE else (low, middle)
+    return low * log_ratios

@@ -1,0 +1,26 @@
+r"""Thinning: draws weighed by a cheap likelihood, of which only some are weighed by the dear one.
+
+Draw :math:`i` of :math:`N` has the weight :math:`v_i` by the coarse likelihood :math:`L_c`. It is kept with probability
+
+.. math:: r_i = \min\left(1, \max(v_i / \tau, r_0)\right),
+
+independently of the others. The user's likelihood :math:`L` is evaluated for those that are kept, whose weight is
+
+.. math:: w_i = \frac{v_i}{r_i} \frac{L_i}{L_{c,i}} ;
+
+the others have none. The mean of :math:`w_i` given the draw is its full weight :math:`v_i L_i / L_{c,i}`, so that the
+weights are exact for any coarse likelihood (Horvitz and Thompson 1952; delayed acceptance, Christen and Fox 2005, is
+the same for Markov chains). The evidence is better estimated by differences: with any number :math:`\beta` that does
+not depend on who is kept,
+
+.. math:: y_i = \beta v_i + \kappa_i \left(w_i - \beta v_i / r_i\right)
+
+has the same mean (:math:`\kappa_i` is one for a draw that is kept, else zero), and scatters by little more than the
+full weights where :math:`L / L_c` is nearly constant and :math:`\beta` its value. :math:`\beta` is the regression of
+the weights on the coarse ones that makes the noise of the thinning least; that of either half of the draws comes from
+the other half, which keeps the mean exact.
+
+Who is kept, and what that comes to, is in :mod:`.rows`; how many draws are made, in :mod:`.plan`; the step of the weight in
+:mod:`bilby_flowpe.chain.thinned`; the batch that counts, its trial and the reference that moves, in
+:mod:`bilby_flowpe.sampling.coarse`.
+"""
