@@ -45,7 +45,7 @@ SEED = 40_000
 QUIETEST, LOUDEST = 12.0, 30.0
 CURVE = 1.1  # factor on the power of the noise
 FEWER = 3  # nodes are as many times too few
-KEPT = ("verdict", "reasons", "effective_sample_size", "efficiency", "coarse_efficiency", "coarse_evaluations")
+KEPT = ("verdict", "reasons", "effective_sample_size", "efficiency", "coarse_efficiency", "n_coarse_evaluations")
 
 
 @contextlib.contextmanager
