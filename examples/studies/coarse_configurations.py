@@ -1,4 +1,4 @@
-"""Runs with coarse waves beside the same runs without, over likelihoods, priors, detectors and source models as people have them.
+"""Runs with coarse waves beside the same runs without: likelihoods, priors, detectors and source models as people have them.
 
     python examples/studies/coarse_configurations.py --outdir outdir/coarse_configurations
     python examples/studies/coarse_configurations.py --only three_detectors notches --list
@@ -24,7 +24,7 @@ from typing import Any
 import bilby
 import numpy as np
 from bilby.core.prior import Constraint, Cosine, DeltaFunction, PowerLaw, PriorDict, Sine, Uniform
-from bilby.gw.detector import InterferometerList, PowerSpectralDensity
+from bilby.gw.detector import InterferometerList
 from bilby.gw.likelihood import (
     GravitationalWaveTransient,
     MBGravitationalWaveTransient,
@@ -34,9 +34,17 @@ from bilby.gw.likelihood import (
 START = 1126259460.0
 OFF = 4.0
 BLACK_HOLES = {
-    "chirp_mass": 27.0, "mass_ratio": 0.7, "chi_1": 0.2, "chi_2": -0.1, "luminosity_distance": 1000.0, "theta_jn": 0.6,
-    "psi": 2.1, "phase": 1.3, "ra": 1.9, "dec": -1.2,
-}  # fmt: skip
+    "chirp_mass": 27.0,
+    "mass_ratio": 0.7,
+    "chi_1": 0.2,
+    "chi_2": -0.1,
+    "luminosity_distance": 1000.0,
+    "theta_jn": 0.6,
+    "psi": 2.1,
+    "phase": 1.3,
+    "ra": 1.9,
+    "dec": -1.2,
+}
 NEUTRON_STARS = {
     **BLACK_HOLES,
     "chirp_mass": 2.4,
@@ -93,8 +101,11 @@ class Setting:
         for one in interferometers:
             one.strain_data.notch_list = list(self.notches)
         arguments = {
-            "waveform_approximant": self.approximant, "reference_frequency": 20.0, "minimum_frequency": 20.0, **self.waveform,
-        }  # fmt: skip
+            "waveform_approximant": self.approximant,
+            "reference_frequency": 20.0,
+            "minimum_frequency": 20.0,
+            **self.waveform,
+        }
         truth = {**self.signal, "geocent_time": START + self.duration - 2 + 0.0103}
         priors = self._priors(truth)
         truth |= {key: prior.peak for key, prior in priors.items() if isinstance(prior, DeltaFunction)}
@@ -343,7 +354,7 @@ CONFIGURATIONS: dict[str, Setting] = {
             "mass_1": Uniform(20, 60, "mass_1"),
             "mass_2": Uniform(15, 50, "mass_2"),
         }
-    ),  # fmt: skip
+    ),
     "multibanded": Setting(likelihood=multibanded),
     "relative_binning": Setting(likelihood=relative_binning),
     "marginalised": Setting(
@@ -391,7 +402,7 @@ CONFIGURATIONS: dict[str, Setting] = {
         source=bilby.gw.source.lal_binary_neutron_star,
         conversion=bilby.gw.conversion.convert_to_lal_binary_neutron_star_parameters,
         waveform={"minimum_frequency": 60.0},
-    ),  # fmt: skip
+    ),
     "neutron_stars_precessing": Setting(
         "IMRPhenomXP_NRTidalv2",
         duration=8.0,
@@ -401,7 +412,7 @@ CONFIGURATIONS: dict[str, Setting] = {
         source=bilby.gw.source.lal_binary_neutron_star,
         conversion=bilby.gw.conversion.convert_to_lal_binary_neutron_star_parameters,
         waveform={"minimum_frequency": 60.0},
-    ),  # fmt: skip
+    ),
     "own_model": Setting(source=own_model),
     "own_inspiral": Setting(
         source=inspiral, conversion=None, priors={key: None for key in ("mass_ratio", "chi_1", "chi_2")}
@@ -440,9 +451,20 @@ def run(setting: Setting, outdir: Path, name: str, effective: int, **options: An
     try:
         likelihood, priors = setting.made()
         result = bilby.run_sampler(
-            likelihood, priors, sampler="flowpe", network="none", outdir=str(outdir), label=name, resume=False, save=False,
-            progress=False, plot=False, sampling_seed=1, n_effective=effective, **{**setting.options, **options},
-        )  # fmt: skip
+            likelihood,
+            priors,
+            sampler="flowpe",
+            network="none",
+            outdir=str(outdir),
+            label=name,
+            resume=False,
+            save=False,
+            progress=False,
+            plot=False,
+            sampling_seed=1,
+            n_effective=effective,
+            **{**setting.options, **options},
+        )
     except Exception as error:
         return {"error": f"{type(error).__name__}: {error}", "cpu": time.process_time() - began, "said": said.lines}
     finally:

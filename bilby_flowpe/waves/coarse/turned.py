@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -13,35 +12,26 @@ from .coarse_waves import CoarseWaves
 from .trials import turns_of
 
 
-@dataclass(frozen=True)
 class TurnedWaves:
     """Coarse waves whose terms are turned by the phase of each row, and summed: a wave is one term; picklable.
 
-    Attributes
+    Parameters
     ----------
     coarse
         The terms.
+
+    Attributes
+    ----------
     orders
         That of the sum, which does not turn.
+    start, spacing, n_times
+        As of the terms.
     """
 
-    coarse: CoarseWaves
-    orders: tuple[int, ...] = (0,)
-
-    @property
-    def start(self) -> float:
-        """GPS time of the first value of a series."""
-        return self.coarse.start
-
-    @property
-    def spacing(self) -> float:
-        """Seconds between values of a series."""
-        return self.coarse.spacing
-
-    @property
-    def n_times(self) -> int:
-        """Number of values of a series, T."""
-        return self.coarse.n_times
+    def __init__(self, coarse: CoarseWaves) -> None:
+        self.coarse = coarse
+        self.orders: tuple[int, ...] = (0,)
+        self.start, self.spacing, self.n_times = coarse.start, coarse.spacing, coarse.n_times
 
     def waves(self, rows: Sequence[Row]) -> tuple[np.ndarray, np.ndarray]:
         """All terms at the rows' phases, (N, M, 2, J), not yet summed, and which rows have a wave, (N,)."""
