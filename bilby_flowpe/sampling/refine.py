@@ -45,6 +45,7 @@ _ENOUGH, _ENOUGH_EACH = 600.0, 200.0  # effective draws that a flow is fitted to
 # With coarse waves draws cost less than the fits that use them, and the next round mends a poor fit.
 _ENOUGH_COARSE, _ENOUGH_COARSE_EACH = 300.0, 50.0
 _FEW_BATCHES = 8
+_BESIDE = 0.15  # share of the mixture of normals beside a flow: where the flow falls short, it seldom does
 _LEAST_BETA, _TRIED = 1e-4, 24  # inverse temperatures that are tried in turn, down to one at which nothing is known
 _STEPS, _LAST_STEPS = 150, 400  # training steps on the way, and at the posterior itself
 _BROAD, _WIDTH, _EDGES, _HOTTER, _START, _PRIOR = 0.1, 1.5, 0.15, 0.15, 0.05, 0.02
@@ -58,6 +59,7 @@ _GOOD = 0.3
 _STEP = 2.5  # most by which the inverse temperature rises from one round to the next
 _PROGRESS = 1.15
 _SETTLING = 3  # rounds at the posterior itself, at least, on a path from the prior
+_SETTLING_COARSE = 2  # the same with coarse waves, whose rounds at the posterior have the draws of three
 _MISSED, _UNREACHED = 0.05, 0.01
 _TRUSTED = 0.05  # efficiency below which a path does not start from the network
 _FAR = -1e6
@@ -180,7 +182,9 @@ class Refinement:
             stalled = 0 if done.efficiency > _PROGRESS * best else stalled + 1
             best = max(best, done.efficiency)
             # From the prior, small modes have come down the path with a handful of draws: more rounds bring them their share.
-            if settled >= (1 if self.chart is self.network else _SETTLING) and self._will_do(done, stalled >= 2):
+            settling, patience = (_SETTLING_COARSE, 1) if self.target.coarse else (_SETTLING, 2)
+            enough = 1 if self.chart is self.network else settling
+            if settled >= enough and self._will_do(done, stalled >= patience):
                 return True
             if stalled >= _STANDSTILL and best < _TRUSTED and self._found_by_search():
                 stalled = 0
@@ -389,8 +393,15 @@ class Refinement:
         What a flow loses on the way, the end of a long ridge or a side mode, a hotter one still draws: it has the weights to
         show it.
         """
-        densities: dict[str, BaseDensity] = {FLOW: flow, BROAD: flow.broadened(_WIDTH)}
+        # By coarse waves a broader part is the mixture, which takes a fraction of a flow's time.
+        coarse = self.target.coarse
+        broad = (flow.beside or flow) if coarse else flow
+        densities: dict[str, BaseDensity] = {FLOW: flow, BROAD: broad.broadened(_WIDTH)}
         shares = [1 - _BROAD - _PRIOR, _BROAD]
+        if coarse and flow.beside is not None:
+            densities["normal mixture"] = flow.beside
+            shares[0] -= _BESIDE
+            shares.append(_BESIDE)
         if edges is not None:
             densities["mixture in quantiles"] = edges
             shares[0] -= _EDGES
