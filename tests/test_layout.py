@@ -101,23 +101,12 @@ TOGETHER: dict[str, tuple[str, set[str]]] = {
         {"translation/calibration_errors.py", "translation/translated.py"},
     ),
     "waves/coarse/test_coarse_waves.py": (
-        "all parts of coarse waves, held against whole ones",
-        {
-            f"waves/coarse/{name}.py"
-            for name in [
-                "build",
-                "error",
-                "models",
-                "norms",
-                "reference",
-                "splines",
-                "summary",
-                "templates",
-                "terms",
-                "trials",
-            ]
-        },
+        "whole coarse waves, whose nodes are chosen by their error on trials",
+        {"waves/coarse/build.py", "waves/coarse/error.py", "waves/coarse/trials.py"},
     ),
+    "waves/coarse/test_search.py": ("what is searched with", {"waves/coarse/templates.py"}),
+    "waves/coarse/test_sources.py": ("models are what a source is", {"waves/coarse/models.py"}),
+    "waves/coarse/test_summary.py": ("norms are summary data, too", {"waves/coarse/norms.py"}),
     "validation/test_coverage.py": ("events kept while a coverage is measured", {"validation/kept.py"}),
     "validation/test_gap.py": ("a card quotes the gap", {"validation/card.py"}),
     "validation/test_referee.py": ("one way to a referee's samples", {"validation/marginalised.py"}),

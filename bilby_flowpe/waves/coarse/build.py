@@ -78,16 +78,10 @@ def coarse_waves(
         the data, an error that stays large, or summary data that do not fit into the memory.
     """
     rng = np.random.default_rng(_SEED)
-    frame = _Frame.of(likelihood, transform, orders, reference, window, coarse, rng)
+    frame = Frame.of(likelihood, transform, orders, reference, window, coarse, rng)
     if size is not None:
         return frame.made(frame.spline(size))
-    rough = frame.made(frame.spline(_FIRST))
-    responses = responses_at(likelihood, frame.projections, reference)
-    rows, times, log_ratio = near(rough, transform, responses, _TRIALS, rng)
-    trials = frame.trials(rows, responses, times)
-    trials += frame.trials(turned(reference, transform, _TRIALS, rng), responses, None, log_ratio)
-    measure = ErrorOfNodes(frame.terms, frame.phase, frame.detectors, frame.frequencies, trials)
-    spline, error, offset = _fewest(frame, measure)
+    spline, error, offset = _fewest(frame, measured(frame, likelihood, transform, rng))
     if not np.hypot(error, offset) <= _WORST:
         raise CoarseObstacle(
             f"coarse waves on {len(spline)} nodes miss the log likelihood by {offset:.2g}, with a scatter of {error:.2g}; at "
@@ -97,7 +91,19 @@ def coarse_waves(
     return frame.made(spline, error, offset)
 
 
-def _fewest(frame: _Frame, measure: ErrorOfNodes) -> tuple[Spline, float, float]:
+def measured(
+    frame: Frame, likelihood: GravitationalWaveTransient, transform: PriorTransform, rng: np.random.Generator
+) -> ErrorOfNodes:
+    """What measures the error of nodes: with waves near the reference, and with ones turned about."""
+    rough = frame.made(frame.spline(_FIRST))
+    responses = responses_at(likelihood, frame.projections, frame.reference)
+    rows, times, log_ratio = near(rough, transform, responses, _TRIALS, rng)
+    trials = frame.trials(rows, responses, times)
+    trials += frame.trials(turned(frame.reference, transform, _TRIALS, rng), responses, None, log_ratio)
+    return ErrorOfNodes(frame.terms, frame.phase, frame.detectors, frame.frequencies, trials)
+
+
+def _fewest(frame: Frame, measure: ErrorOfNodes) -> tuple[Spline, float, float]:
     """The fewest nodes that are good enough, or the most; scatter and mean of the error of the log likelihood."""
     for number in SIZES:
         spline = frame.spline(number)
@@ -110,8 +116,26 @@ def _fewest(frame: _Frame, measure: ErrorOfNodes) -> tuple[Spline, float, float]
 
 
 @dataclass(frozen=True)
-class _Frame:
-    """All that does not depend on the nodes."""
+class Frame:
+    """All that does not depend on the nodes.
+
+    Attributes
+    ----------
+    terms
+        What makes the waves.
+    phase
+        The reference phase.
+    reference
+        All parameters of the reference.
+    projections
+        Of every detector.
+    detectors
+        Frequencies and data of every detector.
+    frequencies
+        Those of all detectors together, (F,).
+    steps, start, spacing
+        Times at which series are wanted, GPS time of the first, and seconds between them.
+    """
 
     terms: Terms
     phase: ReferencePhase
@@ -133,7 +157,7 @@ class _Frame:
         window: tuple[float, float],
         coarse: str | None,
         rng: np.random.Generator,
-    ) -> _Frame:
+    ) -> Frame:
         """Choose the source, take its reference phase, and look at the data."""
         rows = [reference, *make_rows(transform.fixed, transform.sample(_PROBED, rng))]
         source = source_of(likelihood.waveform_generator, rows, coarse)

@@ -63,6 +63,48 @@ def test_as_whole_waves(make_problem_hl, approximant: str, orders: tuple[int, ..
         compare(coarse, likelihood, row)
 
 
+def test_each_detector_has_its_own_band_and_notches(make_problem_hl) -> None:
+    likelihood, priors = make_problem_hl()
+    first, second = likelihood.interferometers
+    first.minimum_frequency, second.maximum_frequency = 35.0, 300.0
+    second.strain_data.notch_list = [(59.0, 61.0), (118.0, 122.0)]
+    likelihood.waveform_generator = generator_of(
+        likelihood, lal_binary_black_hole, waveform_approximant="IMRPhenomXAS", minimum_frequency=25.0
+    )
+    reference, time = dict(likelihood.injection_parameters), priors["geocent_time"]
+    coarse = coarse_waves(likelihood, PriorTransform(priors), (2,), reference, (time.minimum, time.maximum))
+    assert coarse.nodes[0] == 25
+    assert coarse.nodes[-1] == 500
+    compare(coarse, likelihood, {**reference, "mass_1": 36.0})
+
+
+def test_a_term_alone_and_rows_without_a_wave(make_problem_hl) -> None:
+    likelihood, priors = make_problem_hl()
+    likelihood.waveform_generator = generator_of(
+        likelihood, lal_binary_black_hole, waveform_approximant="IMRPhenomXHM", catch_waveform_errors=True
+    )
+    reference, time = dict(likelihood.injection_parameters), priors["geocent_time"]
+    window = time.minimum, time.maximum
+    coarse = coarse_waves(likelihood, PriorTransform(priors), (1, 2, 3, 4), reference, window, size=32)
+    values, good = coarse.waves([reference, {**reference, "chi_1": 1.5}, {**reference, "theta_jn": 0.0}])
+    assert good.tolist() == [True, False, True]
+    assert not values[1].any()
+    whole = coarse.series(values)
+    np.testing.assert_allclose(coarse.series(values, [1])[:, :, 0], whole[:, :, 1], atol=1e-5 * np.abs(whole).max())
+
+
+def test_a_cross_polarisation_in_proportion_costs_nothing_and_changes_nothing(make_problem_hl) -> None:
+    """Face on, it is a number times the plus polarisation: among other rows it is made like theirs."""
+    likelihood, priors = make_problem_hl()
+    reference, time = dict(likelihood.injection_parameters), priors["geocent_time"]
+    window = time.minimum, time.maximum
+    coarse = coarse_waves(likelihood, PriorTransform(priors), (2,), reference, window, size=32)
+    values, _ = coarse.waves([{**reference, "theta_jn": 0.0}, {**reference, "theta_jn": 1.0}])
+    values[1, 0, 1, ::2] *= 1.1
+    alone, among = coarse.series(values[:1]), coarse.series(values)
+    np.testing.assert_allclose(alone[0], among[0], atol=1e-5 * np.abs(alone).max())
+
+
 def test_pickled_is_the_same(make_problem_hl) -> None:
     likelihood, priors = make_problem_hl()
     reference, time = dict(likelihood.injection_parameters), priors["geocent_time"]
