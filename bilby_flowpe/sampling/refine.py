@@ -45,6 +45,8 @@ _ENOUGH, _ENOUGH_EACH = 600.0, 200.0  # effective draws that a flow is fitted to
 # With coarse waves draws cost less than the fits that use them, and the next round mends a poor fit.
 _ENOUGH_COARSE, _ENOUGH_COARSE_EACH = 300.0, 50.0
 _FEW_BATCHES = 8
+# With a mixture and an earlier flow beside the latest one there is less for the others to make good.
+_EARLIER, _EDGES_COARSE, _HOTTER_COARSE = 0.2, 0.1, 0.07
 _BESIDE = 0.15  # share of the mixture of normals beside a flow: where the flow falls short, it seldom does
 _LEAST_BETA, _TRIED = 1e-4, 24  # inverse temperatures that are tried in turn, down to one at which nothing is known
 _STEPS, _LAST_STEPS = 150, 400  # training steps on the way, and at the posterior itself
@@ -403,13 +405,19 @@ class Refinement:
             shares[0] -= _BESIDE
             shares.append(_BESIDE)
         if edges is not None:
+            share = _EDGES_COARSE if coarse else _EDGES
             densities["mixture in quantiles"] = edges
-            shares[0] -= _EDGES
-            shares.append(_EDGES)
+            shares[0] -= share
+            shares.append(share)
         if hotter := [other for beta, other in self._flows if beta <= _COOLED * self._beta]:
+            share = _HOTTER_COARSE if coarse else _HOTTER
             densities["hotter flow"] = hotter[-1]
-            shares[0] -= _HOTTER
-            shares.append(_HOTTER)
+            shares[0] -= share
+            shares.append(share)
+        if coarse and self._flows and self._flows[-1][0] >= 1:
+            densities["earlier flow"] = self._flows[-1][1]
+            shares[0] -= _EARLIER
+            shares.append(_EARLIER)
         parts: list[Part] = [Charted(self.chart, densities)]
         if in_values is not None:
             parts.append(in_values)
