@@ -12,6 +12,7 @@ import pytest
 from bilby.core.result import Result
 
 from bilby_flowpe import run as run_module
+from bilby_flowpe.coarse_choice import CoarseChoice
 from bilby_flowpe.conditional.base import Conditional, ConditionalDraws
 from bilby_flowpe.model_choice import ModelChoice
 from bilby_flowpe.processes.parallel import Row
@@ -56,11 +57,11 @@ def spoil(monkeypatch: pytest.MonkeyPatch, factor: float, noise: float = 0.0) ->
     """Have runs draw with a spoilt conditional; the rows to which its reference was to move."""
     places: list[Row | None] = []
 
-    def made(self: ModelChoice, conditional: Conditional, at: Row | None = None) -> Conditional:
+    def made(self: CoarseChoice, conditional: Conditional, at: Row | None = None) -> Conditional:
         places.append(at)
         return Spoilt(conditional, factor, noise)
 
-    monkeypatch.setattr(ModelChoice, "coarse_conditional", made)
+    monkeypatch.setattr(CoarseChoice, "of", made)
     return places
 
 
