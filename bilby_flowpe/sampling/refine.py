@@ -45,6 +45,7 @@ _ENOUGH, _ENOUGH_EACH = 600.0, 200.0  # effective draws that a flow is fitted to
 # With coarse waves draws cost less than the fits that use them, and the next round mends a poor fit.
 _ENOUGH_COARSE, _ENOUGH_COARSE_EACH = 300.0, 50.0
 _FEW_BATCHES = 8
+_LATEST = 3  # batches whose weights tell how large the one that counts has to be
 # With a mixture and an earlier flow beside the latest one there is less for the others to make good.
 _EARLIER, _EDGES_COARSE, _HOTTER_COARSE = 0.2, 0.1, 0.07
 _BESIDE = 0.15  # share of the mixture of normals beside a flow: where the flow falls short, it seldom does
@@ -225,8 +226,14 @@ class Refinement:
 
     @property
     def log_weights(self) -> np.ndarray:
-        """Log weights of the latest batch, (N,); none before any."""
-        return self.pool.batches[-1].log_weights if self.pool.batches else np.empty(0)
+        """Log weights of the latest batch, and of those before it that were drawn for the posterior itself, (N,).
+
+        A single heavy weight of one batch would ask for a much larger one than the next needs.
+        """
+        latest = [batch.log_weights for batch in self.pool.batches[-_LATEST:]]
+        hot = [done.inverse_temperature < 1 for done in self.rounds[-_LATEST:]]
+        first = max((number + 1 for number, is_hot in enumerate(hot) if is_hot), default=0)
+        return np.concatenate(latest[min(first, len(latest) - 1) :]) if latest else np.empty(0)
 
     def draws_for(self, n_effective: int) -> int:
         """Size of the fresh batch, from the last round's efficiency."""
