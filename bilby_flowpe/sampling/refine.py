@@ -22,13 +22,14 @@ import torch
 from bilby.core.utils import logger
 from scipy.special import logsumexp
 
-from ..importance import effective_sample_size
+from ..importance import effective_sample_size, summarise
 from ..proposals.charts import Chart, dimension, unreached_share
 from ..proposals.event_flow import EventFlow, fit_event_flow
 from ..proposals.event_quantiles import InQuantiles, fit_in_quantiles
 from ..proposals.mixture import Mixture, prior_alone
 from ..proposals.parts import BROAD, FLOW, PRIOR, BaseDensity, Charted, FromPrior, Normal, Part
 from ..proposals.spin_chart import SpinChart
+from ..verdict import judge
 from .budget import Budget, Round
 from .pool import MOST_BATCHES, Pool, tempered
 from .progress import EventBar
@@ -187,7 +188,8 @@ class Refinement:
             # From the prior, small modes have come down the path with a handful of draws: more rounds bring them their share.
             settling, patience = (_SETTLING_COARSE, 1) if self.target.coarse else (_SETTLING, 2)
             enough = 1 if self.chart is self.network else settling
-            if settled >= enough and self._will_do(done, stalled >= patience):
+            sound = stalled >= _STANDSTILL or not self.target.coarse or self._sound()
+            if settled >= enough and sound and self._will_do(done, stalled >= patience):
                 return True
             if stalled >= _STANDSTILL and best < _TRUSTED and self._found_by_search():
                 stalled = 0
@@ -234,6 +236,10 @@ class Refinement:
         hot = [done.inverse_temperature < 1 for done in self.rounds[-_LATEST:]]
         first = max((number + 1 for number, is_hot in enumerate(hot) if is_hot), default=0)
         return np.concatenate(latest[min(first, len(latest) - 1) :]) if latest else np.empty(0)
+
+    def _sound(self) -> bool:
+        """Whether the tail of the latest weights is such that a batch of the kind will not be sent back."""
+        return judge(summarise(self.log_weights), n_effective=1).grade == "reliable"
 
     def draws_for(self, n_effective: int) -> int:
         """Size of the fresh batch, from the last round's efficiency."""

@@ -11,7 +11,9 @@ from ..importance import effective_sample_size
 from .rows import FLOOR, Thinning
 
 _FACTORS = (1.0, 1.15, 1.3, 1.5, 1.75, 2.0, 2.5, 3.0, 4.0)  # draws, over the least number that would do, that are tried
-_PRICE = 8.0  # coarse evaluations that one of the likelihood is worth: XPHM of 4 s 9 to 14 ms against 1.4, XAS 3 against 0.3
+_PRICE = (
+    8.0  # coarse evaluations that one of the likelihood is worth: XPHM of 4 s 9 to 14 ms against 1.4, XAS 3 against 0.3
+)
 _SAFETY = 1.2  # on the effective draws wanted, which scatter
 _MARGIN = 3.0  # standard deviations of the number kept, for which a budget has room
 _BISECTIONS = 60
