@@ -17,7 +17,7 @@ from .arguments.table import MODES, OF_THE_MODEL, settings_of
 from .bound import BoundPosterior
 from .cache import cached_models, check_writable, nearest_refused, new_folder
 from .conditional.base import Conditional
-from .conditional.choose import DrawnBy, conditional_config, conditional_of, single_response
+from .conditional.choose import DrawnBy, closed_form_of
 from .contract import Contract
 from .errors import ContractError, MemoryLimitError, PriorError, SimulationError
 from .model import TrainedPosterior, find_model
@@ -25,15 +25,12 @@ from .networks import compact
 from .problem import SimulationConfig
 from .processes.parallel import Row
 from .representation import RepresentationConfig
-from .simulation import DetectorView
 from .storage.ledger import Ledger
 from .training.build import train_on
 from .training.calibrate import MEASURING
 from .training.recipe import TrainingConfig, has_learnt
 from .training.settings import Settings
 from .translation.translated import Translated
-from .waves.extrinsic import Extrinsic
-from .waves.symmetries import find_symmetries
 
 _LEAST_WAVEFORMS = 10_000  # a network that learns from fewer knows these by heart
 _NEAR_MISS = 3  # reasons that refuse a model, up to which it is named before another one is trained
@@ -225,14 +222,13 @@ class ModelChoice:
             )
         return conditional
 
+    @property
+    def drawn_by(self) -> DrawnBy:
+        """What is asked to draw each parameter."""
+        return DrawnBy(**{key: self.kwargs[key] for key in MODES})
+
     def _in_closed_form(self, tried: Sequence[Row]) -> Conditional:
-        # On the whole grid: a smaller one would serve a network alone, and take some hundred waveforms to find.
-        view, prior = DetectorView(self.problem), self.problem.prior
-        symmetries = find_symmetries(self.problem.likelihood.waveform_generator, prior, tried)
-        extrinsic = Extrinsic(prior, view.detectors, symmetries)
-        modes = DrawnBy(**{key: self.kwargs[key] for key in MODES})
-        response = single_response(extrinsic, any_angle=True)
-        return conditional_of(conditional_config(extrinsic, view.duration, modes, response), prior)
+        return closed_form_of(self.problem, self.drawn_by, tried)
 
     def _trained(self, settings: Settings, checkpoint: Path) -> TrainedPosterior:
         """A model, trained on fewer waveforms than by default where these do not fit into the memory."""

@@ -59,8 +59,8 @@ class Run:
         self.seed = self._choose_seed()
         self.npool = int(sampler.npool)
         self.progress = self.kwargs["progress"]
-        self.coarse = CoarseChoice(self.problem, self.kwargs["coarse"])
         self.choice = ModelChoice(sampler, self.translation, self.ledger, self._scratch, calibrated)
+        self.coarse = CoarseChoice(self.problem, self.kwargs["coarse"], self.choice.drawn_by)
 
     def run(self) -> Result:
         """Run, with all evaluations kept for a run that goes on after an interruption."""
@@ -122,7 +122,7 @@ class Run:
         # Raw draws have no weight that would undo what a coarse likelihood gets wrong.
         coarse = weighted and bool(self.kwargs["coarse"])
         while True:
-            recentred = self._recentred(conditional) if coarse else None
+            recentred = self._recentred(conditional, bound is not None) if coarse else None
             drawing = (recentred and recentred(None)) or conditional
             target = Target(self.translation, ratio, drawing, self.npool, meter, record, raises=weighted)
             proposal = None
@@ -158,11 +158,11 @@ class Run:
                 self.seconds |= event.seconds
             return done, event.target
 
-    def _recentred(self, conditional: Conditional | None) -> Recentred | None:
+    def _recentred(self, conditional: Conditional | None, network: bool) -> Recentred | None:
         """What makes the coarse likelihood's conditional, with its reference at a row if one is given."""
-        if conditional is None or not conditional.keys:
+        if conditional is None:
             return None
-        return lambda row: self.coarse.of(conditional, row)
+        return lambda row: self.coarse.of(conditional, row, network)
 
     def _check_ratio(self) -> None:
         """Refuse ``use_ratio=True`` where the ratio to the likelihood of noise alone is no number anywhere."""

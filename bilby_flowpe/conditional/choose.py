@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from bilby.gw.waveform_generator import WaveformGenerator
+
 from ..names import DEC, DISTANCE, INCLINATION, PHASE, PSI, RA, TIME
 from ..priors import PriorTransform
+from ..problem import Problem
+from ..processes.parallel import Row
+from ..simulation import DetectorView
 from ..waves.extrinsic import Extrinsic
+from ..waves.symmetries import find_symmetries
 from .amplitudes import resolved
 from .base import Conditional, ConditionalConfig
 from .closed_form import ExactConditional
@@ -114,3 +121,27 @@ def conditional_of(config: ConditionalConfig, transform: PriorTransform) -> Cond
     if config.phase_orders:
         return HarmonicsConditional(config, transform)
     return (CoherentConditional if config.coherent else ExactConditional)(config, transform)
+
+
+def closed_form_of(
+    problem: Problem, drawn_by: DrawnBy, tried: Sequence[Row] = (), generator: WaveformGenerator | None = None
+) -> Conditional:
+    """What draws the conditional parameters of a gravitational wave, by the symmetries of its waveform.
+
+    Parameters
+    ----------
+    problem
+        The problem.
+    drawn_by
+        What is asked for.
+    tried
+        Rows at which the symmetries have to hold, beside draws from the prior.
+    generator
+        Waveform generator whose symmetries count; that of the likelihood when left out.
+    """
+    # On the whole grid: a smaller one would serve a network alone, and take some hundred waveforms to find.
+    view, prior = DetectorView(problem), problem.prior
+    symmetries = find_symmetries(generator or problem.likelihood.waveform_generator, prior, tried)
+    extrinsic = Extrinsic(prior, view.detectors, symmetries)
+    response = single_response(extrinsic, any_angle=True)
+    return conditional_of(conditional_config(extrinsic, view.duration, drawn_by, response), prior)

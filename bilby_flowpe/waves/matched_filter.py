@@ -100,4 +100,4 @@ class MatchedFilters:
 
     def norms(self, series: np.ndarray) -> np.ndarray:
         """Inner products of N series with each other in each detector, (D, N, N), complex."""
-        return np.stack([projection.of_series(series)[1] for projection in self._projections])
+        return np.stack([projection.of_series([*series])[1] for projection in self._projections])

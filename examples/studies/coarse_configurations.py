@@ -1,4 +1,4 @@
-"""Runs with coarse waves beside the same runs without, over likelihoods, priors, detectors and source models as people have them.
+"""Runs with coarse waves beside the same runs without: likelihoods, priors, detectors and source models as people have them.
 
     python examples/studies/coarse_configurations.py --outdir outdir/coarse_configurations
     python examples/studies/coarse_configurations.py --only three_detectors notches --list
@@ -24,7 +24,7 @@ from typing import Any
 import bilby
 import numpy as np
 from bilby.core.prior import Constraint, Cosine, DeltaFunction, PowerLaw, PriorDict, Sine, Uniform
-from bilby.gw.detector import InterferometerList, PowerSpectralDensity
+from bilby.gw.detector import InterferometerList
 from bilby.gw.likelihood import (
     GravitationalWaveTransient,
     MBGravitationalWaveTransient,
@@ -34,10 +34,26 @@ from bilby.gw.likelihood import (
 START = 1126259460.0
 OFF = 4.0
 BLACK_HOLES = {
-    "chirp_mass": 27.0, "mass_ratio": 0.7, "chi_1": 0.2, "chi_2": -0.1, "luminosity_distance": 1000.0, "theta_jn": 0.6,
-    "psi": 2.1, "phase": 1.3, "ra": 1.9, "dec": -1.2,
-}  # fmt: skip
-NEUTRON_STARS = {**BLACK_HOLES, "chirp_mass": 2.4, "mass_ratio": 0.9, "chi_1": 0.01, "chi_2": 0.0, "lambda_1": 400.0, "lambda_2": 500.0}
+    "chirp_mass": 27.0,
+    "mass_ratio": 0.7,
+    "chi_1": 0.2,
+    "chi_2": -0.1,
+    "luminosity_distance": 1000.0,
+    "theta_jn": 0.6,
+    "psi": 2.1,
+    "phase": 1.3,
+    "ra": 1.9,
+    "dec": -1.2,
+}
+NEUTRON_STARS = {
+    **BLACK_HOLES,
+    "chirp_mass": 2.4,
+    "mass_ratio": 0.9,
+    "chi_1": 0.01,
+    "chi_2": 0.0,
+    "lambda_1": 400.0,
+    "lambda_2": 500.0,
+}
 PRECESSING = {"a_1": 0.5, "a_2": 0.3, "tilt_1": 0.8, "tilt_2": 1.1, "phi_12": 1.7, "phi_jl": 0.4}
 HEADER = (
     f"{'configuration':<28}{'ln Z':>10}{'+-':>7}{'without':>10}{'+-':>7}{'z':>6}  {'verdicts':<22}{'effective':>11}"
@@ -78,13 +94,18 @@ class Setting:
             one.minimum_frequency = self.minima.get(one.name, 20.0)
             one.maximum_frequency = self.maxima.get(one.name, self.sampling / 2)
             if self.calibrated:
-                one.calibration_model = bilby.gw.calibration.CubicSpline(f"recalib_{one.name}_", 20, self.sampling / 2, 5)
+                one.calibration_model = bilby.gw.calibration.CubicSpline(
+                    f"recalib_{one.name}_", 20, self.sampling / 2, 5
+                )
         interferometers.set_strain_data_from_power_spectral_densities(self.sampling, self.duration, START)
         for one in interferometers:
             one.strain_data.notch_list = list(self.notches)
         arguments = {
-            "waveform_approximant": self.approximant, "reference_frequency": 20.0, "minimum_frequency": 20.0, **self.waveform,
-        }  # fmt: skip
+            "waveform_approximant": self.approximant,
+            "reference_frequency": 20.0,
+            "minimum_frequency": 20.0,
+            **self.waveform,
+        }
         truth = {**self.signal, "geocent_time": START + self.duration - 2 + 0.0103}
         priors = self._priors(truth)
         truth |= {key: prior.peak for key, prior in priors.items() if isinstance(prior, DeltaFunction)}
@@ -98,8 +119,18 @@ class Setting:
         )
         if self.signal_to_noise:
             wave = made.frequency_domain_strain(dict(truth))
-            seen = {**truth, **{f"recalib_{d}_{kind}_{i}": 0.0 for d in self.detectors for kind in ("amplitude", "phase") for i in range(5)}}
-            loud = np.sqrt(sum(o.optimal_snr_squared(o.get_detector_response(wave, seen)).real for o in interferometers))
+            seen = {
+                **truth,
+                **{
+                    f"recalib_{d}_{kind}_{i}": 0.0
+                    for d in self.detectors
+                    for kind in ("amplitude", "phase")
+                    for i in range(5)
+                },
+            }
+            loud = np.sqrt(
+                sum(o.optimal_snr_squared(o.get_detector_response(wave, seen)).real for o in interferometers)
+            )
             truth["luminosity_distance"] *= float(loud) / self.signal_to_noise
             injected = {**seen, **truth}
             interferometers.inject_signal(parameters=injected, waveform_generator=made, raise_error=False)
@@ -115,16 +146,17 @@ class Setting:
         binary = {
             "chirp_mass": Uniform(truth["chirp_mass"] * 0.85, truth["chirp_mass"] * 1.15, "chirp_mass"),
             "mass_ratio": Uniform(0.3, 1.0, "mass_ratio"),
-            "chi_1": Uniform(-0.8, 0.8, "chi_1"),
-            "chi_2": Uniform(-0.8, 0.8, "chi_2"),
+            "chi_1": DeltaFunction(truth.get("chi_1", 0.0), "chi_1"),
+            "chi_2": DeltaFunction(truth.get("chi_2", 0.0), "chi_2"),
         }
         if "lambda_1" in truth:
             binary["chirp_mass"] = Uniform(truth["chirp_mass"] - 0.03, truth["chirp_mass"] + 0.03, "chirp_mass")
-            binary |= {f"chi_{n}": Uniform(-0.05, 0.05, f"chi_{n}") for n in (1, 2)}
             binary |= {f"lambda_{n}": Uniform(0, 2000, f"lambda_{n}") for n in (1, 2)}
         if "a_1" in truth:
             binary |= {"chi_1": None, "chi_2": None}
-            binary |= {key: Uniform(0, 0.9, key) for key in ("a_1", "a_2")} | {key: Sine(name=key) for key in ("tilt_1", "tilt_2")}
+            binary |= {key: Uniform(0, 0.9, key) for key in ("a_1", "a_2")} | {
+                key: Sine(name=key) for key in ("tilt_1", "tilt_2")
+            }
             binary |= {key: Uniform(0, 2 * np.pi, key) for key in ("phi_12", "phi_jl")}
         rest = {
             "luminosity_distance": PowerLaw(2, 50, 8000, "luminosity_distance"),
@@ -133,7 +165,9 @@ class Setting:
             "phase": Uniform(0, 2 * np.pi, "phase"),
             "ra": Uniform(0, 2 * np.pi, "ra"),
             "dec": Cosine(name="dec"),
-            "geocent_time": Uniform(truth["geocent_time"] - self.times, truth["geocent_time"] + self.times, "geocent_time"),
+            "geocent_time": Uniform(
+                truth["geocent_time"] - self.times, truth["geocent_time"] + self.times, "geocent_time"
+            ),
         }
         kept = {**binary, **rest, **self.priors}
         return PriorDict({key: prior for key, prior in kept.items() if prior is not None})
@@ -142,7 +176,9 @@ class Setting:
 # Likelihoods ------------------------------------------------------------------------------------------------------------
 
 
-def plain(interferometers: Any, generator: Any, priors: Any, truth: Any, kind: type = GravitationalWaveTransient, **more: Any) -> Any:
+def plain(
+    interferometers: Any, generator: Any, priors: Any, truth: Any, kind: type = GravitationalWaveTransient, **more: Any
+) -> Any:
     given = {"priors": priors} if any("marginalization" in key for key in more) else {}
     return kind(interferometers, generator, **given, **more)
 
@@ -169,13 +205,17 @@ def relative_binning(interferometers: Any, generator: Any, priors: Any, truth: A
         waveform_arguments=generator.waveform_arguments,
     )
     fiducial, _ = generator.parameter_conversion({**truth})
-    return RelativeBinningGravitationalWaveTransient(interferometers, changed, fiducial_parameters=fiducial, priors=priors)
+    return RelativeBinningGravitationalWaveTransient(
+        interferometers, changed, fiducial_parameters=fiducial, priors=priors
+    )
 
 
 class Tempered(GravitationalWaveTransient):
     """Inner products of which a tenth is missing."""
 
-    def calculate_snrs(self, waveform_polarizations: Any, interferometer: Any, return_array: bool = True, parameters: Any = None) -> Any:
+    def calculate_snrs(
+        self, waveform_polarizations: Any, interferometer: Any, return_array: bool = True, parameters: Any = None
+    ) -> Any:
         snrs = super().calculate_snrs(waveform_polarizations, interferometer, return_array, parameters)
         snrs.d_inner_h, snrs.complex_matched_filter_snr = 0.9 * snrs.d_inner_h, 0.9 * snrs.complex_matched_filter_snr
         return snrs
@@ -202,11 +242,23 @@ def own_model(frequency_array: np.ndarray, **kwargs: Any) -> Any:
     return bilby.gw.source.lal_binary_black_hole(frequency_array, **kwargs)
 
 
-def inspiral(frequency_array: np.ndarray, chirp_mass: float, luminosity_distance: float, theta_jn: float, phase: float, **kwargs: Any) -> Any:
+def inspiral(
+    frequency_array: np.ndarray,
+    chirp_mass: float,
+    luminosity_distance: float,
+    theta_jn: float,
+    phase: float,
+    **kwargs: Any,
+) -> Any:
     """Newtonian, a function of each frequency alone."""
     f = np.where(frequency_array > 20, frequency_array, np.inf)
     mass = chirp_mass * 4.925e-6
-    h = 1e-21 * (1000 / luminosity_distance) * (f / 100) ** (-7 / 6) * np.exp(-1j * (3 / 128 * (np.pi * mass * f) ** (-5 / 3) - 2 * phase))
+    h = (
+        1e-21
+        * (1000 / luminosity_distance)
+        * (f / 100) ** (-7 / 6)
+        * np.exp(-1j * (3 / 128 * (np.pi * mass * f) ** (-5 / 3) - 2 * phase))
+    )
     h = h * (frequency_array < 4400 / chirp_mass / 2.3)
     return {"plus": h * (1 + np.cos(theta_jn) ** 2) / 2, "cross": -1j * h * np.cos(theta_jn)}
 
@@ -252,9 +304,11 @@ class Kept(bilby.gw.WaveformGenerator):
         return super().frequency_domain_strain({**parameters, "made": 1.0})
 
 
-XPHM = {"approximant": "IMRPhenomXPHM", "signal": {key: x for key, x in {**BLACK_HOLES, **PRECESSING}.items() if key not in ("chi_1", "chi_2")}}
-FIXED_SPINS = {key: DeltaFunction(0.0, key) for key in ("chi_1", "chi_2")}
-NARROW = {"chirp_mass": Uniform(26.9, 27.1, "chirp_mass"), "chi_1": DeltaFunction(0.2, "chi_1"), "chi_2": DeltaFunction(-0.1, "chi_2")}
+XPHM = {
+    "approximant": "IMRPhenomXPHM",
+    "signal": {key: x for key, x in {**BLACK_HOLES, **PRECESSING}.items() if key not in ("chi_1", "chi_2")},
+}
+NARROW = {"chirp_mass": Uniform(26.9, 27.1, "chirp_mass")}
 FIXED_SKY = {"ra": DeltaFunction(1.9, "ra"), "dec": DeltaFunction(-1.2, "dec")}
 
 
@@ -263,13 +317,18 @@ def frame(interferometers: Any, generator: Any, priors: Any, truth: Any, **more:
     priors.pop("ra"), priors.pop("dec"), priors.pop("geocent_time")
     priors["zenith"], priors["azimuth"] = Sine(name="zenith"), Uniform(0, 2 * np.pi, "azimuth")
     priors["H1_time"] = Uniform(truth["geocent_time"] - 0.1, truth["geocent_time"] + 0.1, "H1_time")
-    return GravitationalWaveTransient(interferometers, generator, reference_frame="H1L1", time_reference="H1", priors=priors)
+    return GravitationalWaveTransient(
+        interferometers, generator, reference_frame="H1L1", time_reference="H1", priors=priors
+    )
 
 
 def joint(interferometers: Any, generator: Any, priors: Any, truth: Any) -> Any:
     """Chirp mass and mass ratio from a joint normal prior."""
     both = bilby.core.prior.MultivariateGaussianDist(
-        ["chirp_mass", "mass_ratio"], mus=[27.0, 0.7], covs=[[4.0, 0.02], [0.02, 0.01]], bounds={"mass_ratio": (0.2, 1.0), "chirp_mass": (20.0, 35.0)}
+        ["chirp_mass", "mass_ratio"],
+        mus=[27.0, 0.7],
+        covs=[[4.0, 0.02], [0.02, 0.01]],
+        bounds={"mass_ratio": (0.2, 1.0), "chirp_mass": (20.0, 35.0)},
     )
     for key in both.names:
         priors[key] = bilby.core.prior.MultivariateGaussian(both, key)
@@ -282,17 +341,20 @@ def without_reference(coarse: bool | str) -> dict[str, Any]:
 
 CONFIGURATIONS: dict[str, Setting] = {
     "plain": Setting(),
+    "aligned_spins": Setting(priors={f"chi_{number}": Uniform(-0.8, 0.8, f"chi_{number}") for number in (1, 2)}),
     "higher_modes": Setting("IMRPhenomXHM"),
     "precessing": Setting(**XPHM),
-    "calibration": Setting(calibrated=True, priors=FIXED_SPINS),
+    "calibration": Setting(calibrated=True),
     "joint_prior": Setting(likelihood=joint),
     "frame": Setting(likelihood=frame),
     "components": Setting(
         priors={
-            "chirp_mass": Constraint(20, 35), "mass_ratio": Constraint(0.3, 1), "mass_1": Uniform(20, 60, "mass_1"),
+            "chirp_mass": Constraint(20, 35),
+            "mass_ratio": Constraint(0.3, 1),
+            "mass_1": Uniform(20, 60, "mass_1"),
             "mass_2": Uniform(15, 50, "mass_2"),
         }
-    ),  # fmt: skip
+    ),
     "multibanded": Setting(likelihood=multibanded),
     "relative_binning": Setting(likelihood=relative_binning),
     "marginalised": Setting(
@@ -304,7 +366,9 @@ CONFIGURATIONS: dict[str, Setting] = {
     "one_detector_modes": Setting("IMRPhenomXHM", detectors=("H1",)),
     "einstein_telescope": Setting(detectors=("ET",), signal_to_noise=20.0),
     "notches": Setting(notches=((58.0, 62.0), (118.0, 122.0), (30.0, 34.0))),
-    "bands": Setting(detectors=("H1", "L1", "V1"), minima={"H1": 20, "L1": 30, "V1": 45}, maxima={"L1": 400, "V1": 300}),
+    "bands": Setting(
+        detectors=("H1", "L1", "V1"), minima={"H1": 20, "L1": 30, "V1": 45}, maxima={"L1": 400, "V1": 300}
+    ),
     "wave_from_40": Setting(waveform={"minimum_frequency": 40.0}),
     "eight_seconds": Setting(duration=8.0, signal={**BLACK_HOLES, "chirp_mass": 16.0}),
     "thirty_two_seconds": Setting(duration=32.0, signal={**BLACK_HOLES, "chirp_mass": 8.0}),
@@ -330,13 +394,25 @@ CONFIGURATIONS: dict[str, Setting] = {
     "phenomx_options": Setting(**XPHM, waveform={"PhenomXHMThresholdMband": 0.0, "PhenomXPrecVersion": 104}),
     "tphm_by_xphm": Setting(**{**XPHM, "approximant": "IMRPhenomTPHM"}, options={"coarse": "IMRPhenomXPHM"}),
     "neutron_stars": Setting(
-        "IMRPhenomXAS_NRTidalv2", duration=8.0, sampling=2048.0, signal=NEUTRON_STARS, minima={"H1": 60, "L1": 60}, source=bilby.gw.source.lal_binary_neutron_star,
-        conversion=bilby.gw.conversion.convert_to_lal_binary_neutron_star_parameters, waveform={"minimum_frequency": 60.0},
-    ),  # fmt: skip
+        "IMRPhenomXAS_NRTidalv2",
+        duration=8.0,
+        sampling=2048.0,
+        signal=NEUTRON_STARS,
+        minima={"H1": 60, "L1": 60},
+        source=bilby.gw.source.lal_binary_neutron_star,
+        conversion=bilby.gw.conversion.convert_to_lal_binary_neutron_star_parameters,
+        waveform={"minimum_frequency": 60.0},
+    ),
     "neutron_stars_precessing": Setting(
-        "IMRPhenomXP_NRTidalv2", duration=8.0, sampling=2048.0, signal=NEUTRON_STARS, minima={"H1": 60, "L1": 60}, source=bilby.gw.source.lal_binary_neutron_star,
-        conversion=bilby.gw.conversion.convert_to_lal_binary_neutron_star_parameters, waveform={"minimum_frequency": 60.0},
-    ),  # fmt: skip
+        "IMRPhenomXP_NRTidalv2",
+        duration=8.0,
+        sampling=2048.0,
+        signal=NEUTRON_STARS,
+        minima={"H1": 60, "L1": 60},
+        source=bilby.gw.source.lal_binary_neutron_star,
+        conversion=bilby.gw.conversion.convert_to_lal_binary_neutron_star_parameters,
+        waveform={"minimum_frequency": 60.0},
+    ),
     "own_model": Setting(source=own_model),
     "own_inspiral": Setting(
         source=inspiral, conversion=None, priors={key: None for key in ("mass_ratio", "chi_1", "chi_2")}
@@ -345,7 +421,9 @@ CONFIGURATIONS: dict[str, Setting] = {
     "nan_in_part": Setting(source=nan_in_part),
     "raises_in_part": Setting(source=raises_in_part),
     "of_the_time": Setting(source=of_the_time),
-    "deviating": Setting(source=deviating, signal={**BLACK_HOLES, "deviation": 0.0}, priors={"deviation": Uniform(-1, 1, "deviation")}),
+    "deviating": Setting(
+        source=deviating, signal={**BLACK_HOLES, "deviation": 0.0}, priors={"deviation": Uniform(-1, 1, "deviation")}
+    ),
     "own_snrs": Setting(likelihood=lambda *a, **k: plain(*a, **k, kind=Tempered)),
     "generator_keeps": Setting(generator=Kept),
 }
@@ -360,7 +438,7 @@ class Said(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         text = record.getMessage()
-        if any(word in text for word in ("oarse", "steered", "closed form", "goes on")) and "coarse=" not in text.split(":")[0]:
+        if text.startswith(("No coarse", "Draws are steered")) or any(word in text for word in ("moves to", "goes on")):
             self.lines.append(text)
 
 
@@ -373,9 +451,20 @@ def run(setting: Setting, outdir: Path, name: str, effective: int, **options: An
     try:
         likelihood, priors = setting.made()
         result = bilby.run_sampler(
-            likelihood, priors, sampler="flowpe", network="none", outdir=str(outdir), label=name, resume=False, save=False,
-            progress=False, plot=False, sampling_seed=1, n_effective=effective, **{**setting.options, **options},
-        )  # fmt: skip
+            likelihood,
+            priors,
+            sampler="flowpe",
+            network="none",
+            outdir=str(outdir),
+            label=name,
+            resume=False,
+            save=False,
+            progress=False,
+            plot=False,
+            sampling_seed=1,
+            n_effective=effective,
+            **{**setting.options, **options},
+        )
     except Exception as error:
         return {"error": f"{type(error).__name__}: {error}", "cpu": time.process_time() - began, "said": said.lines}
     finally:

@@ -57,7 +57,7 @@ def spoil(monkeypatch: pytest.MonkeyPatch, factor: float, noise: float = 0.0) ->
     """Have runs draw with a spoilt conditional; the rows to which its reference was to move."""
     places: list[Row | None] = []
 
-    def made(self: CoarseChoice, conditional: Conditional, at: Row | None = None) -> Conditional:
+    def made(self: CoarseChoice, conditional: Conditional, at: Row | None = None, network: bool = False) -> Conditional:
         places.append(at)
         return Spoilt(conditional, factor, noise)
 

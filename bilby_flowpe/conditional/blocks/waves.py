@@ -11,24 +11,23 @@ from ...processes.parallel import Row
 
 
 class FilteredWaves(Protocol):
-    """Waves as sums of terms that turn with the phase, and their inner products with the data of D detectors.
+    """Waves as sums of terms that turn with the phase, and their inner products with the data of D detectors."""
 
-    Attributes
-    ----------
-    orders
-        ``m`` of all M terms.
-    start
-        GPS time of the first value of a series.
-    spacing
-        Seconds between values of a series.
-    n_times
-        Number of values of a series, T.
-    """
+    @property
+    def orders(self) -> tuple[int, ...]:
+        """``m`` of all M terms."""
 
-    orders: tuple[int, ...]
-    start: float
-    spacing: float
-    n_times: int
+    @property
+    def start(self) -> float:
+        """GPS time of the first value of a series."""
+
+    @property
+    def spacing(self) -> float:
+        """Seconds between values of a series."""
+
+    @property
+    def n_times(self) -> int:
+        """Number of values of a series, T."""
 
     def waves(self, rows: Sequence[Row]) -> tuple[np.ndarray, np.ndarray]:
         """Terms at phase zero, (N, M, 2, J), of any form, and which rows have a wave, (N,)."""

@@ -32,7 +32,7 @@ TWINS = {
 
 APPROXIMANT, MODES = "waveform_approximant", "mode_array"
 _OWN_DICTIONARY = "lal_waveform_dictionary"
-_LOWEST, _HIGHEST = "minimum_frequency", "maximum_frequency"
+ENDS = _LOWEST, _HIGHEST = "minimum_frequency", "maximum_frequency"
 _LOWEST_DEFAULT = 20.0  # Hz, Bilby's own where the waveform arguments have no minimum_frequency
 _DEFAULT_APPROXIMANTS = {
     source.lal_binary_black_hole: "IMRPhenomPv2",

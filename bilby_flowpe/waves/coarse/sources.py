@@ -7,8 +7,9 @@ data's frequencies, which saves all but the waves.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from bilby.gw import source
@@ -19,12 +20,13 @@ from ...errors import CoarseObstacle, SimulationError
 from ...processes.parallel import Row
 from ..harmonics import POLARISATIONS
 from ..waveforms import Polarisations, polarisations
-from .models import APPROXIMANT, TWINS, ByFrequency, Model, Reading, band_of, is_bilbys, sequence_of, twin
+from .models import APPROXIMANT, ENDS, TWINS, ByFrequency, Model, Reading, band_of, is_bilbys, sequence_of, twin
 
 _TWIN = 0.03  # of the wave's root mean square: multibanding in the whole wave alone makes 1e-3
 _FUNCTION = 1e-6  # of the loudest value
 _FEWEST = 2  # waves that have to agree
 _COMPARED = 300  # frequencies at which a twin is compared
+_OF_ANY_APPROXIMANT = (APPROXIMANT, "reference_frequency", "catch_waveform_errors", *ENDS)
 _TRIED = 37  # frequencies of uneven spacing at which a user's model is tried
 
 
@@ -101,6 +103,27 @@ def _named(
     generator: WaveformGenerator, coarse: str, waves: Sequence[tuple[Row, Polarisations]], band: tuple[float, float]
 ) -> ByFrequency:
     """The approximant that the user names, for the parameters of the user's generator."""
+    _check_name(coarse)
+    found = sequence_of(generator, _source_for(generator), coarse)
+    found.arguments = _arguments_for(generator, found.arguments)
+    tried = np.linspace(*band, _TRIED)
+    why = "there is none"
+    for row, _ in waves:
+        try:
+            wave = found(found.parameters(row), tried)
+        except SimulationError as error:
+            why = str(error)
+            continue
+        if wave is not None and np.all(np.isfinite(wave)) and np.any(wave != 0):
+            return found
+    raise CoarseObstacle(
+        f"coarse={coarse!r} has no wave at the draws of the prior that were tried ({why}): name another approximant, such as "
+        "'IMRPhenomXPHM', which takes spins of any direction, or leave it out"
+    )
+
+
+def _check_name(coarse: str) -> None:
+    """Refuse what LALSimulation does not know."""
     try:
         lalsim_GetApproximantFromString(coarse)
     except Exception as error:
@@ -108,22 +131,47 @@ def _named(
             f"coarse={coarse!r} is no approximant of LALSimulation ({error}): name one, such as 'IMRPhenomXPHM', or leave it "
             "out"
         ) from error
+
+
+def _source_for(generator: WaveformGenerator) -> Callable[..., Any]:
+    """Bilby's source model that takes the parameters of a generator: with tides or without."""
     tides = generator.frequency_domain_source_model is source.lal_binary_neutron_star or "lambda_1" in {
         *generator.source_parameter_keys
     }
-    model = source.lal_binary_neutron_star if tides else source.lal_binary_black_hole
-    found = sequence_of(generator, model, coarse)
-    if generator.frequency_domain_source_model not in TWINS:
-        # Options of another program mean nothing here.
-        kept = {APPROXIMANT, "reference_frequency", "catch_waveform_errors"}
-        found.arguments = {key: value for key, value in found.arguments.items() if key in kept}
-    tried = np.linspace(*band, _TRIED)
-    for row, _ in waves:
-        wave = found(found.parameters(row), tried)
-        if wave is not None and np.all(np.isfinite(wave)) and np.any(wave != 0):
-            return found
-    raise CoarseObstacle(
-        f"coarse={coarse!r} has no wave at the draws of the prior that were tried: name another approximant, or leave it out"
+    return source.lal_binary_neutron_star if tides else source.lal_binary_black_hole
+
+
+def _arguments_for(generator: WaveformGenerator, arguments: dict[str, Any]) -> dict[str, Any]:
+    """Those of some arguments that another approximant takes: options of another program mean nothing to it."""
+    if generator.frequency_domain_source_model in TWINS:
+        return arguments
+    return {key: value for key, value in arguments.items() if key in _OF_ANY_APPROXIMANT}
+
+
+def named_generator(generator: WaveformGenerator, coarse: str) -> WaveformGenerator:
+    """A waveform generator of another approximant of LALSimulation, for the parameters and frequencies of a user's.
+
+    Parameters
+    ----------
+    generator
+        The user's.
+    coarse
+        Name of the approximant.
+
+    Raises
+    ------
+    CoarseObstacle
+        If it is unknown.
+    """
+    _check_name(coarse)
+    arguments = _arguments_for(generator, dict(generator.waveform_arguments))
+    return WaveformGenerator(
+        duration=generator.duration,
+        sampling_frequency=generator.sampling_frequency,
+        start_time=generator.start_time,
+        frequency_domain_source_model=_source_for(generator),
+        parameter_conversion=generator.parameter_conversion,
+        waveform_arguments={**arguments, APPROXIMANT: coarse, "catch_waveform_errors": True},
     )
 
 
