@@ -80,7 +80,7 @@ def table(runs: Sequence[Run]) -> None:
                 f"  {run['sampler']:<26}{run['cpu_seconds']:>9.1f}{run['effective']:>11.0f}"
                 f"{1e3 * run['cpu_seconds'] / run['effective']:>10.1f}{at(run, WANTED):>10.1f}{ratio:>8}"
                 f"{run['evaluations']:>13.0f}"
-                f"{statistics.get('coarse_evaluations', 0) or 0:>10.0f}{run['log_bayes_factor']:>11.3f} +- "
+                f"{statistics.get('n_coarse_evaluations', 0) or 0:>10.0f}{run['log_bayes_factor']:>11.3f} +- "
                 f"{run['error']:<7.3f}{statistics.get('verdict', '')}"
             )
 

@@ -88,8 +88,9 @@ def main() -> None:
     weights = samples["weights"].to_numpy()
     box = float(np.sum(np.log(posterior.prior.folded_cubesize)))
     kish = float(weights.sum() ** 2 / np.sum(weights**2))
-    rng = np.random.default_rng(given.seed)
-    rows = samples.iloc[rng.choice(len(samples), size=int(kish), p=weights / weights.sum())].reset_index(drop=True)
+    # Rows of equal weight, none of them twice.
+    accepted = weights > weights.max() * np.random.default_rng(given.seed).uniform(size=len(weights))
+    rows = samples[accepted].reset_index(drop=True)
     after = cpu_seconds()
     path = given.outdir / f"{given.case}_cogwheel{given.tag}.npz"
     np.savez_compressed(path, **as_bilby(rows, event.tgps))
@@ -100,7 +101,7 @@ def main() -> None:
         "wall_seconds": time.perf_counter() - _BEGAN,
         "log_bayes_factor": float(sampler.sampler.log_z) + box - np.log(WINDOW),
         "error": float(1 / np.sqrt(sampler.sampler.n_eff)), "effective": kish, "evaluations": int(sampler.sampler.n_like),
-        "rows": len(rows), "samples": str(path), "distinct": len(np.unique(rows["m1"])),
+        "rows": len(rows), "samples": str(path),
         "settings": {"nlive": given.nlive, "n_eff": given.effective, "prior": prior, "version": version},
     }  # fmt: skip
     line = json.dumps(record, default=float)

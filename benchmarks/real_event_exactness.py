@@ -20,7 +20,9 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import copy
 import json
+import sys
 from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -28,7 +30,7 @@ from typing import Any
 
 import bilby
 import numpy as np
-from bilby.gw.detector import InterferometerList
+from bilby.gw.detector import InterferometerList, PowerSpectralDensity
 from real_event_cases import bilby_seed, generator_of, priors_of, put_injection
 from real_event_run import cpu_seconds
 
@@ -36,11 +38,14 @@ import bilby_flowpe.run
 from bilby_flowpe.proposals.mixture import Mixture
 from bilby_flowpe.sampling.event import EventSampler
 from bilby_flowpe.sampling.outcome import FreshBatch, Outcome
+from bilby_flowpe.waves.coarse.build import coarse_waves
+from bilby_flowpe.waves.coarse.coarse_waves import CoarseWaves
 
 SEED = 40_000
 QUIETEST, LOUDEST = 12.0, 30.0
 CURVE = 1.1  # factor on the power of the noise
-KEPT = ("verdict", "reasons", "effective_sample_size", "efficiency", "coarse_efficiency", "coarse_evaluations")
+FEWER = 3  # nodes are as many times too few
+KEPT = ("verdict", "reasons", "effective_sample_size", "efficiency", "coarse_efficiency", "n_coarse_evaluations")
 
 
 @contextlib.contextmanager
@@ -71,7 +76,7 @@ def given_proposal(proposal: Mixture, size: int) -> type[EventSampler]:
 
     class Given(EventSampler):
         def run(self) -> Outcome:
-            return self._judged(FreshBatch(self._draw(proposal, size, "weighing"), proposal))
+            return self._judged(FreshBatch(self._drawn(self.target, proposal, size, "weighing"), proposal))
 
     return Given
 
@@ -86,10 +91,49 @@ def summary(result: Any, seconds: float) -> dict[str, Any]:
 
 @contextlib.contextmanager
 def as_it_is() -> Iterator[None]:
+    """Coarse waves as they are made."""
     yield
 
 
-SPOILT: dict[str, tuple[dict[str, Any], Callable[[], Any]]] = {"approximant": ({"coarse": "IMRPhenomXP"}, as_it_is)}
+@contextlib.contextmanager
+def made_by(wrong: Callable[..., CoarseWaves]) -> Iterator[None]:
+    """Coarse waves come from this function, wherever the package makes some."""
+    places = [
+        module
+        for name, module in sys.modules.items()
+        if name.startswith("bilby_flowpe") and getattr(module, "coarse_waves", None) is coarse_waves
+    ]
+    for module in places:
+        module.coarse_waves = wrong  # type: ignore[attr-defined]
+    try:
+        yield
+    finally:
+        for module in places:
+            module.coarse_waves = coarse_waves  # type: ignore[attr-defined]
+
+
+def of_wrong_curve(likelihood: Any, *rest: Any, **more: Any) -> CoarseWaves:
+    """Coarse waves for a likelihood with more noise."""
+    other = copy.deepcopy(likelihood)
+    for interferometer in other.interferometers:
+        curve = interferometer.power_spectral_density
+        interferometer.power_spectral_density = PowerSpectralDensity(
+            frequency_array=curve.frequency_array, psd_array=CURVE * curve.psd_array
+        )
+    return coarse_waves(other, *rest, **more)
+
+
+def of_few_nodes(*given: Any, **more: Any) -> CoarseWaves:
+    """Coarse waves on too few nodes."""
+    size = coarse_waves(*given, **more).n_nodes // FEWER
+    return coarse_waves(*given, **{**more, "size": size})
+
+
+SPOILT: dict[str, tuple[dict[str, Any], Callable[[], Any]]] = {
+    "approximant": ({"coarse": "IMRPhenomXP"}, as_it_is),
+    "curve": ({}, lambda: made_by(of_wrong_curve)),
+    "nodes": ({}, lambda: made_by(of_few_nodes)),
+}
 
 
 def event(index: int, given: argparse.Namespace) -> dict[str, Any]:

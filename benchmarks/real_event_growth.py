@@ -80,7 +80,7 @@ def child(values: dict[str, Any], effective: int, max_time: float, settings: dic
         label="growth", **settings,
     )  # fmt: skip
     statistics = result.meta_data["run_statistics"]
-    kept = ("verdict", "reasons", "coarse_evaluations", "coarse_efficiency", "efficiency")
+    kept = ("verdict", "reasons", "n_coarse_evaluations", "coarse_efficiency", "efficiency")
     return {
         "cpu_seconds": cpu_seconds() - began, "evaluations": int(result.num_likelihood_evaluations),
         "likelihood_ms": milliseconds,
@@ -112,7 +112,7 @@ def printed(one: dict[str, Any]) -> str:
     quality = one["coarse_efficiency"]
     return (
         f"{head}{one['cpu_seconds']:>8.1f}{one['likelihood_ms']:>8.1f}{one['evaluations']:>9}"
-        f"{one['coarse_evaluations'] or 0:>10}"
+        f"{one['n_coarse_evaluations'] or 0:>10}"
         f"{np.nan if quality is None else quality:>8.3f}{one['effective']:>8.0f}{one['log_bayes_factor']:>10.2f} +- "
         f"{one['error']:<7.3f}{one['verdict']}"
         + "".join(f"; {reason}" for reason in (one["reasons"] or ())[:2] if one["verdict"] != "reliable")

@@ -61,7 +61,7 @@ def event(index: int, outdir: Path, effective: int, settings: dict[str, Any]) ->
         "effective_sample_size",
         "efficiency",
         "coarse_efficiency",
-        "coarse_evaluations",
+        "n_coarse_evaluations",
         "pareto_k",
     )
     return {

@@ -85,7 +85,7 @@ def binned(likelihood: Any, priors: Any, truth: dict[str, float] | None, case: s
         likelihood.interferometers, pair, fiducial_parameters=fiducial, update_fiducial_parameters=False, priors=priors,
         phase_marginalization=approximant_of(case) == "IMRPhenomXAS", distance_marginalization=True,
         distance_marginalization_lookup_table=str(folder / "distances.npz"), reference_frame="H1L1", time_reference="H1",
-        epsilon=0.25 if approximant_of(case) == "IMRPhenomXPHM" else 0.5,
+        epsilon=0.1 if approximant_of(case) == "IMRPhenomXPHM" else 0.25,
     )  # fmt: skip
 
 
