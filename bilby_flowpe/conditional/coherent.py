@@ -35,7 +35,7 @@ from ..waves.detectors import Detector
 from ..waves.full_grid import FullWaves
 from .averaged import AveragedLikelihood
 from .base import ConditionalConfig, ConditionalDraws
-from .blocks.coherent import USUAL, CoherentBlocks, Effort
+from .blocks.coherent import FEW, USUAL, CoherentBlocks, Effort
 from .blocks.waves import FilteredWaves
 from .closed_form import ExactConditional
 
@@ -125,9 +125,9 @@ class CoherentConditional:
         return {} if self.waves is None else self.waves.describe()
 
     def with_waves(self, waves: FilteredWaves) -> Self:
-        """Return one that draws with other waves."""
+        """Return one that draws with coarse waves, and fewer candidates."""
         other = copy.copy(self)
-        other.waves = waves
+        other.waves, other.effort = waves, FEW
         return other
 
     def task(self, likelihood: GravitationalWaveTransient) -> CoherentBlocks:

@@ -75,10 +75,18 @@ class EventFlow:
         From the chart's base space.
     base
         Density that the flow starts from.
+    beside
+        The mixture of normals that was fitted to the same points, where the flow is another.
     """
 
-    def __init__(self, flow: zuko.flows.Flow | None, whitening: Whitening, base: Normal | NormalMixture) -> None:
-        self._flow, self._whitening, self._base = flow, whitening, base
+    def __init__(
+        self,
+        flow: zuko.flows.Flow | None,
+        whitening: Whitening,
+        base: Normal | NormalMixture,
+        beside: EventFlow | None = None,
+    ) -> None:
+        self._flow, self._whitening, self._base, self.beside = flow, whitening, base, beside
 
     def broadened(self, width: float) -> EventFlow:
         """The same flow from a broader base."""
@@ -146,7 +154,7 @@ def fit_event_flow(
     if log_density is None or _divergence(base, white[test], weights[test], log_density[alive][kept][test]) > enough:
         flow, of_flow = _train(white, weights, train, test, rng, steps)
         if of_flow > of_base:
-            return EventFlow(flow, whitening, normal)
+            return EventFlow(flow, whitening, normal, EventFlow(None, whitening, base))
     return EventFlow(None, whitening, base)
 
 

@@ -22,13 +22,14 @@ import torch
 from bilby.core.utils import logger
 from scipy.special import logsumexp
 
-from ..importance import effective_sample_size
+from ..importance import effective_sample_size, summarise
 from ..proposals.charts import Chart, dimension, unreached_share
 from ..proposals.event_flow import EventFlow, fit_event_flow
 from ..proposals.event_quantiles import InQuantiles, fit_in_quantiles
 from ..proposals.mixture import Mixture, prior_alone
 from ..proposals.parts import BROAD, FLOW, PRIOR, BaseDensity, Charted, FromPrior, Normal, Part
 from ..proposals.spin_chart import SpinChart
+from ..verdict import judge
 from .budget import Budget, Round
 from .pool import MOST_BATCHES, Pool, tempered
 from .progress import EventBar
@@ -45,6 +46,10 @@ _ENOUGH, _ENOUGH_EACH = 600.0, 200.0  # effective draws that a flow is fitted to
 # With coarse waves draws cost less than the fits that use them, and the next round mends a poor fit.
 _ENOUGH_COARSE, _ENOUGH_COARSE_EACH = 300.0, 50.0
 _FEW_BATCHES = 8
+_LATEST = 3  # batches whose weights tell how large the one that counts has to be
+# With a mixture and an earlier flow beside the latest one there is less for the others to make good.
+_EARLIER, _EDGES_COARSE, _HOTTER_COARSE = 0.2, 0.1, 0.07
+_BESIDE = 0.15  # share of the mixture of normals beside a flow: where the flow falls short, it seldom does
 _LEAST_BETA, _TRIED = 1e-4, 24  # inverse temperatures that are tried in turn, down to one at which nothing is known
 _STEPS, _LAST_STEPS = 150, 400  # training steps on the way, and at the posterior itself
 _BROAD, _WIDTH, _EDGES, _HOTTER, _START, _PRIOR = 0.1, 1.5, 0.15, 0.15, 0.05, 0.02
@@ -58,6 +63,7 @@ _GOOD = 0.3
 _STEP = 2.5  # most by which the inverse temperature rises from one round to the next
 _PROGRESS = 1.15
 _SETTLING = 3  # rounds at the posterior itself, at least, on a path from the prior
+_SETTLING_COARSE = 2  # the same with coarse waves, whose rounds at the posterior have the draws of three
 _MISSED, _UNREACHED = 0.05, 0.01
 _TRUSTED = 0.05  # efficiency below which a path does not start from the network
 _FAR = -1e6
@@ -180,7 +186,10 @@ class Refinement:
             stalled = 0 if done.efficiency > _PROGRESS * best else stalled + 1
             best = max(best, done.efficiency)
             # From the prior, small modes have come down the path with a handful of draws: more rounds bring them their share.
-            if settled >= (1 if self.chart is self.network else _SETTLING) and self._will_do(done, stalled >= 2):
+            settling, patience = (_SETTLING_COARSE, 1) if self.target.coarse else (_SETTLING, 2)
+            enough = 1 if self.chart is self.network else settling
+            sound = stalled >= _STANDSTILL or not self.target.coarse or self._sound()
+            if settled >= enough and sound and self._will_do(done, stalled >= patience):
                 return True
             if stalled >= _STANDSTILL and best < _TRUSTED and self._found_by_search():
                 stalled = 0
@@ -219,8 +228,18 @@ class Refinement:
 
     @property
     def log_weights(self) -> np.ndarray:
-        """Log weights of the latest batch, (N,); none before any."""
-        return self.pool.batches[-1].log_weights if self.pool.batches else np.empty(0)
+        """Log weights of the latest batch, and of those before it that were drawn for the posterior itself, (N,).
+
+        A single heavy weight of one batch would ask for a much larger one than the next needs.
+        """
+        latest = [batch.log_weights for batch in self.pool.batches[-_LATEST:]]
+        hot = [done.inverse_temperature < 1 for done in self.rounds[-_LATEST:]]
+        first = max((number + 1 for number, is_hot in enumerate(hot) if is_hot), default=0)
+        return np.concatenate(latest[min(first, len(latest) - 1) :]) if latest else np.empty(0)
+
+    def _sound(self) -> bool:
+        """Whether the tail of the latest weights is such that a batch of the kind will not be sent back."""
+        return judge(summarise(self.log_weights), n_effective=1).grade == "reliable"
 
     def draws_for(self, n_effective: int) -> int:
         """Size of the fresh batch, from the last round's efficiency."""
@@ -389,16 +408,29 @@ class Refinement:
         What a flow loses on the way, the end of a long ridge or a side mode, a hotter one still draws: it has the weights to
         show it.
         """
-        densities: dict[str, BaseDensity] = {FLOW: flow, BROAD: flow.broadened(_WIDTH)}
+        # By coarse waves a broader part is the mixture, which takes a fraction of a flow's time.
+        coarse = self.target.coarse
+        broad = (flow.beside or flow) if coarse else flow
+        densities: dict[str, BaseDensity] = {FLOW: flow, BROAD: broad.broadened(_WIDTH)}
         shares = [1 - _BROAD - _PRIOR, _BROAD]
+        if coarse and flow.beside is not None:
+            densities["normal mixture"] = flow.beside
+            shares[0] -= _BESIDE
+            shares.append(_BESIDE)
         if edges is not None:
+            share = _EDGES_COARSE if coarse else _EDGES
             densities["mixture in quantiles"] = edges
-            shares[0] -= _EDGES
-            shares.append(_EDGES)
+            shares[0] -= share
+            shares.append(share)
         if hotter := [other for beta, other in self._flows if beta <= _COOLED * self._beta]:
+            share = _HOTTER_COARSE if coarse else _HOTTER
             densities["hotter flow"] = hotter[-1]
-            shares[0] -= _HOTTER
-            shares.append(_HOTTER)
+            shares[0] -= share
+            shares.append(share)
+        if coarse and self._flows and self._flows[-1][0] >= 1:
+            densities["earlier flow"] = self._flows[-1][1]
+            shares[0] -= _EARLIER
+            shares.append(_EARLIER)
         parts: list[Part] = [Charted(self.chart, densities)]
         if in_values is not None:
             parts.append(in_values)

@@ -254,12 +254,12 @@ def inspiral(
     f = np.where(frequency_array > 20, frequency_array, np.inf)
     mass = chirp_mass * 4.925e-6
     h = (
-        1e-21
+        5.6e-24
         * (1000 / luminosity_distance)
         * (f / 100) ** (-7 / 6)
         * np.exp(-1j * (3 / 128 * (np.pi * mass * f) ** (-5 / 3) - 2 * phase))
     )
-    h = h * (frequency_array < 4400 / chirp_mass / 2.3)
+    h = h / (1 + np.exp((frequency_array - 160) / 15))
     return {"plus": h * (1 + np.cos(theta_jn) ** 2) / 2, "cross": -1j * h * np.cos(theta_jn)}
 
 

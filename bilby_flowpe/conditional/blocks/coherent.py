@@ -44,7 +44,10 @@ class Effort:
 
 
 USUAL = Effort()
-"""More of either costs more than it gains."""
+"""Where a wave is dear: more of either costs more than it gains."""
+
+FEW = Effort(places=64, turns=16, whole=24)
+"""Where a wave on few frequencies costs as much as its candidates: fewer of these give more effective draws a second."""
 
 
 class CoherentBlocks:

@@ -91,7 +91,7 @@ class HarmonicsBlocks(CoherentBlocks):
         arrival = np.moveaxis(block.skies.arrival[row, :, places], 1, -1)
         at = at_arrivals(series, arrival, NEIGHBOURS).astype(np.complex128)
         response = self.responses(block, places, turns)
-        inner = np.einsum("ndpk,ndmpk->nkm", response, at, optimize=True)
+        inner = np.einsum("ndpk,ndmpk->nkm", response, at)
         pairs = norms.reshape(rows, detectors, count, 2, count, 2)
         products = np.einsum("ndpk,ndqk->nkdpq", response, response).reshape(rows, places.shape[1], -1)
         ordered = np.moveaxis(pairs, (1, 3, 5), (1, 2, 3)).reshape(rows, detectors * 4, count * count)
@@ -133,7 +133,8 @@ class HarmonicsBlocks(CoherentBlocks):
         phase, log_density = draw_linear(nodes, log_target, rng.random(len(inner)))
         turn = np.exp(1j * phase[:, None] * self._orders)
         kappa = np.einsum("nm,nm->n", turn.conj(), inner).real
-        norm = np.einsum("nm,nmk,nk->n", turn.conj(), squares, turn, optimize=True).real
+        norm = np.einsum("nmk,nk->nm", squares, turn)
+        norm = np.einsum("nm,nm->n", turn.conj(), norm).real
         return phase, log_density, kappa, norm
 
 
