@@ -254,7 +254,7 @@ def inspiral(
     f = np.where(frequency_array > 20, frequency_array, np.inf)
     mass = chirp_mass * 4.925e-6
     h = (
-        1e-21
+        5.6e-24
         * (1000 / luminosity_distance)
         * (f / 100) ** (-7 / 6)
         * np.exp(-1j * (3 / 128 * (np.pi * mass * f) ** (-5 / 3) - 2 * phase))
