@@ -69,7 +69,14 @@ TOGETHER: dict[str, tuple[str, set[str]]] = {
     "sampling/test_event.py": ("shown while an event is sampled", {"sampling/progress.py"}),
     "sampling/test_refine.py": (
         "what a refinement is made of",
-        {"proposals/event_flow.py", "sampling/pool.py", "sampling/search.py", "sampling/tail.py"},
+        {
+            "proposals/event_flow.py",
+            "sampling/pace.py",
+            "sampling/pool.py",
+            "sampling/round_mixture.py",
+            "sampling/search.py",
+            "sampling/tail.py",
+        },
     ),
     "simulation/test_amortised.py": (
         "noise curves, and the features of data that have them",

@@ -131,9 +131,10 @@ class CoarseBatches:
         """Refuse a coarse likelihood that is another one where the posterior is."""
         efficiency, spread = _efficiency(weighted), weighted.coarse_spread
         if _known(weighted) and (efficiency < _HOPELESS or spread > SPREAD):
+            # Of too few likely rows no scatter is known.
+            scatter = f", and the scatter of its logarithm is {spread:.3g}" if spread > 0 else ""
             raise CoarseLikelihoodError(
-                f"the ratio of the likelihood to the coarse one has an efficiency of {efficiency:.3g}, and the scatter of its "
-                f"logarithm is {spread:.3g}"
+                f"the ratio of the likelihood to the coarse one has an efficiency of {efficiency:.3g}{scatter}"
             )
 
 

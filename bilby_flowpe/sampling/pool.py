@@ -16,8 +16,7 @@ from ..proposals.mixture import Mixture
 from ..proposals.parts import FromPrior, Normal
 from .weighted import WeightedDraws
 
-MOST_BATCHES = 16
-"""Batches that a pool keeps: every proposal's density is evaluated at every draw, which grows with their number squared."""
+_MOST_BATCHES = 16  # every proposal's density is evaluated at every draw, which grows with the square of their number
 
 
 class Pool:
@@ -31,7 +30,7 @@ class Pool:
         Batches that are kept.
     """
 
-    def __init__(self, most: int = MOST_BATCHES) -> None:
+    def __init__(self, most: int = _MOST_BATCHES) -> None:
         self._most = most
         self.batches: list[WeightedDraws] = []
         self.proposals: list[Mixture] = []

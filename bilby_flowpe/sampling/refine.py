@@ -23,47 +23,31 @@ from bilby.core.utils import logger
 from scipy.special import logsumexp
 
 from ..importance import effective_sample_size, summarise
-from ..proposals.charts import Chart, dimension, unreached_share
+from ..proposals.charts import Chart, unreached_share
 from ..proposals.event_flow import EventFlow, fit_event_flow
-from ..proposals.event_quantiles import InQuantiles, fit_in_quantiles
+from ..proposals.event_quantiles import fit_in_quantiles
 from ..proposals.mixture import Mixture, prior_alone
-from ..proposals.parts import BROAD, FLOW, PRIOR, BaseDensity, Charted, FromPrior, Normal, Part
+from ..proposals.parts import PRIOR
 from ..proposals.spin_chart import SpinChart
 from ..verdict import judge
 from .budget import Budget, Round
-from .pool import MOST_BATCHES, Pool, tempered
+from .pace import CHEAP, DEAR, first_draws
+from .pool import Pool, tempered
 from .progress import EventBar
+from .round_mixture import WIDTH, round_mixture
 from .search import LocalSearch, search
 from .start import Searched, start_of
 from .tail import Tail
 from .weighing import Target
 from .weighted import WeightedDraws
 
-_ROUND, _ROUND_EACH = 2000, 500  # draws of the first round, in which modes are met or not, and more for each dimension
-# Later rounds need as many as a fit does, and no more than twice what is asked for.
-_LATER, _LATER_EACH, _LATER_WANTED = 500, 250, 2
-_ENOUGH, _ENOUGH_EACH = 600.0, 200.0  # effective draws that a flow is fitted to, at least and for each dimension
-# With coarse waves draws cost less than the fits that use them, and the next round mends a poor fit.
-_ENOUGH_COARSE, _ENOUGH_COARSE_EACH = 300.0, 50.0
-_FEW_BATCHES = 8
 _LATEST = 3  # batches whose weights tell how large the one that counts has to be
-# With a mixture and an earlier flow beside the latest one there is less for the others to make good.
-_EARLIER, _EDGES_COARSE, _HOTTER_COARSE = 0.2, 0.1, 0.07
-_BESIDE = 0.15  # share of the mixture of normals beside a flow: where the flow falls short, it seldom does
 _LEAST_BETA, _TRIED = 1e-4, 24  # inverse temperatures that are tried in turn, down to one at which nothing is known
 _STEPS, _LAST_STEPS = 150, 400  # training steps on the way, and at the posterior itself
-_BROAD, _WIDTH, _EDGES, _HOTTER, _START, _PRIOR = 0.1, 1.5, 0.15, 0.15, 0.05, 0.02
-_VALUES = (
-    0.4  # share of a mixture in the values of parameters, where the posterior is far out in the tail of their prior
-)
-# Divergence from the posterior, in nats, at which a mixture of normals needs no flow beside it; on the way less is as good.
-_NEAR_ENOUGH, _NEAR_ENOUGH_HOT = 0.02, 0.2
-_COOLED = 0.5  # a hotter flow is of at most this share of the inverse temperature
+_NEAR_ENOUGH = 0.02  # divergence from the posterior, in nats, at which a mixture of normals needs no flow beside it
 _GOOD = 0.3
 _STEP = 2.5  # most by which the inverse temperature rises from one round to the next
 _PROGRESS = 1.15
-_SETTLING = 3  # rounds at the posterior itself, at least, on a path from the prior
-_SETTLING_COARSE = 2  # the same with coarse waves, whose rounds at the posterior have the draws of three
 _MISSED, _UNREACHED = 0.05, 0.01
 _TRUSTED = 0.05  # efficiency below which a path does not start from the network
 _FAR = -1e6
@@ -99,8 +83,12 @@ class Refinement:
     ----------
     nothing
         Whether no draw at all had a likelihood above zero.
+    pace
+        How it goes on.
     round_draws, later_draws
         Draws of the first round and of a later one.
+    from_search
+        Whether the first round is drawn about the best rows of a search, too.
     prior_draws
         Draws from the prior that the first round has made.
     """
@@ -120,16 +108,16 @@ class Refinement:
         self.target, self.network, self.n_effective, self.budget = target, network, n_effective, budget
         self.generator, self.rng = generator, rng
         self.rounds: list[Round] = []
-        self.round_draws = _ROUND + _ROUND_EACH * len(target.keys)
-        needed = max(_LATER + _LATER_EACH * len(target.keys), _LATER_WANTED * n_effective)
-        self.later_draws = _LATER + _LATER_EACH * len(target.keys) if target.coarse else min(self.round_draws, needed)
+        self.pace = CHEAP if target.coarse else DEAR
+        self.round_draws = first_draws(len(target.keys))
+        self.later_draws = self.pace.later_draws(len(target.keys), n_effective)
         self.prior_draws = 0
-        self.pool = Pool(_FEW_BATCHES if target.coarse else MOST_BATCHES)
+        self.pool = Pool(self.pace.batches)
         of_prior = SpinChart(target.prior, target.keys)
         self.chart: Chart = of_prior
-        self.proposal: Mixture = prior_alone(target.prior, target.keys)
-        if searched is not None and network is None:
-            self.proposal = start_of(searched, of_prior, target.prior) or self.proposal
+        start = start_of(searched, of_prior, target.prior) if searched is not None and network is None else None
+        self.from_search = start is not None
+        self.proposal: Mixture = start or prior_alone(target.prior, target.keys)
         self.nothing = False
         self._stalled: str | None = None
         self._beta = 0.0
@@ -186,10 +174,9 @@ class Refinement:
             stalled = 0 if done.efficiency > _PROGRESS * best else stalled + 1
             best = max(best, done.efficiency)
             # From the prior, small modes have come down the path with a handful of draws: more rounds bring them their share.
-            settling, patience = (_SETTLING_COARSE, 1) if self.target.coarse else (_SETTLING, 2)
-            enough = 1 if self.chart is self.network else settling
-            sound = stalled >= _STANDSTILL or not self.target.coarse or self._sound()
-            if settled >= enough and sound and self._will_do(done, stalled >= patience):
+            enough = 1 if self.chart is self.network else self.pace.settling
+            sound = stalled >= _STANDSTILL or self.pace is DEAR or self._sound()
+            if settled >= enough and sound and self._will_do(done, stalled >= self.pace.patience):
                 return True
             if stalled >= _STANDSTILL and best < _TRUSTED and self._found_by_search():
                 stalled = 0
@@ -306,15 +293,15 @@ class Refinement:
         def effective(beta: float) -> float:
             return effective_sample_size(self.pool.log_weights(tempered(log_start, log_target, beta)))
 
-        least, each = (_ENOUGH_COARSE, _ENOUGH_COARSE_EACH) if self.target.coarse else (_ENOUGH, _ENOUGH_EACH)
-        enough = min(max(least, each * len(self.chart.keys)), 0.5 * len(log_target))
+        enough = min(self.pace.least_effective(len(self.chart.keys)), 0.5 * len(log_target))
         # Small steps, whatever the draws made so far say: they know nothing of what they have not met.
         high = min(1.0, _STEP * self._beta) if self._beta else 1.0
         if effective(high) >= enough:
             return high
         low = self._beta
         # From above: with draws of a search among them the effective number need not fall as the temperature does.
-        for beta in np.geomspace(high, max(low, _LEAST_BETA), _TRIED)[1:].tolist():
+        tried = np.geomspace(high, max(low, _LEAST_BETA), _TRIED)[1:] if self.from_search else np.empty(0)
+        for beta in tried.tolist():
             if effective(beta) >= enough:
                 low = beta
                 break
@@ -339,26 +326,24 @@ class Refinement:
             self.rng,
             steps,
             log_density[usable] - log_jacobian[usable],
-            self._near_enough(beta),
+            self.pace.near_enough_hot if beta < 1 else _NEAR_ENOUGH,
         )
         edges = None
         if self.chart is not self.network:
-            edges = fit_in_quantiles(base[usable], log_weights[usable], self.rng, _WIDTH)
+            edges = fit_in_quantiles(base[usable], log_weights[usable], self.rng, WIDTH)
         self._beta = beta
-        self.proposal = self._mixture(flow, edges, self._tail(self.pool, log_weights))
+        in_values = self._tail(self.pool, log_weights)
+        self.proposal = round_mixture(
+            self.target, self.pace, self.chart, self.network, beta, flow, self._flows, edges, in_values
+        )
         self._flows.append((beta, flow))
+        wanted = self.later_draws
+        if beta >= 1:
+            before = sum(done.inverse_temperature >= 1 for done in self.rounds)
+            wanted = self.pace.draws_at_posterior(len(self.target.keys), self.n_effective, before)
         # The fit takes time: where that ended the budget, one draw makes the round.
-        # A round by coarse waves costs less than its fit: at the posterior itself the more draws it has, the fewer it takes.
-        wanted = self.round_draws if self.target.coarse and beta >= 1 else self.later_draws
         self._drawn(self.proposal, max(1, min(wanted, self.budget.evaluations_left(self.target))))
         return self._note(beta, self.pool.last_efficiency(), began)
-
-    def _near_enough(self, beta: float) -> float:
-        """Divergence at which a mixture of normals needs no flow beside it: on the way to the posterior less is as good."""
-        if beta >= 1:
-            return _NEAR_ENOUGH
-        # Draws by coarse waves cost less than a flow that would save some of them.
-        return np.inf if self.target.coarse else _NEAR_ENOUGH_HOT
 
     def _drawn(self, proposal: Mixture, size: int, go_on: Callable[[], bool] | None = None) -> WeightedDraws:
         """A batch, which then counts; the budget says how long it may take where ``go_on`` does not."""
@@ -399,48 +384,6 @@ class Refinement:
         self._beta = 1.0 if effective >= _HIT * len(self.chart.keys) else self._next_beta()
         self._note(self._beta, self.pool.last_efficiency(), began)
         return True
-
-    def _mixture(self, flow: EventFlow, edges: InQuantiles | None, in_values: Charted | None) -> Mixture:
-        """The event's flow, broadened too, one for the prior's edges, a hotter one, a little of the network and of the prior.
-
-        Where the posterior is far out in the tail of a prior, a mixture in values goes beside it.
-
-        What a flow loses on the way, the end of a long ridge or a side mode, a hotter one still draws: it has the weights to
-        show it.
-        """
-        # By coarse waves a broader part is the mixture, which takes a fraction of a flow's time.
-        coarse = self.target.coarse
-        broad = (flow.beside or flow) if coarse else flow
-        densities: dict[str, BaseDensity] = {FLOW: flow, BROAD: broad.broadened(_WIDTH)}
-        shares = [1 - _BROAD - _PRIOR, _BROAD]
-        if coarse and flow.beside is not None:
-            densities["normal mixture"] = flow.beside
-            shares[0] -= _BESIDE
-            shares.append(_BESIDE)
-        if edges is not None:
-            share = _EDGES_COARSE if coarse else _EDGES
-            densities["mixture in quantiles"] = edges
-            shares[0] -= share
-            shares.append(share)
-        if hotter := [other for beta, other in self._flows if beta <= _COOLED * self._beta]:
-            share = _HOTTER_COARSE if coarse else _HOTTER
-            densities["hotter flow"] = hotter[-1]
-            shares[0] -= share
-            shares.append(share)
-        if coarse and self._flows and self._flows[-1][0] >= 1:
-            densities["earlier flow"] = self._flows[-1][1]
-            shares[0] -= _EARLIER
-            shares.append(_EARLIER)
-        parts: list[Part] = [Charted(self.chart, densities)]
-        if in_values is not None:
-            parts.append(in_values)
-            shares = [*((1 - _VALUES) * share for share in shares), _VALUES * (1 - _PRIOR)]
-        if self.network is not None:
-            parts.append(Charted(self.network, {"network": Normal(dimension(self.network))}))
-            shares[0] -= _START
-            shares.append(_START)
-        parts.append(FromPrior(self.target.prior, self.target.keys))
-        return Mixture(parts, [*shares, _PRIOR])
 
     def _note(self, beta: float, efficiency: float, began: float) -> Round:
         done = Round(beta, efficiency, self.target.meter.n_all, round(time.monotonic() - began, 2))

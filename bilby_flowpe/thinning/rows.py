@@ -106,6 +106,11 @@ class ThinnedRows:
         """Share of the draws inside the prior for which the likelihood is not a number."""
         return self.n_nan / max(self.n_inside, 1)
 
+    def log_unthinned(self, log_weights: np.ndarray) -> np.ndarray:
+        """Log weights that the draws would have if all were kept, (N,): by the coarse likelihood where they are not."""
+        kept = np.where(self.kept, log_weights, -np.inf)
+        return np.where(self.kept, kept + self.log_keep, self.log_coarse)
+
     def coarse_efficiency(self, log_weights: np.ndarray) -> float:
         r"""Effective share of the kept draws, as draws by the coarse likelihood weighed by the dear one: from 0 to 1.
 
@@ -131,8 +136,8 @@ class ThinnedSummary(WeightSummary):
     r"""What the weights of thinned draws say.
 
     ``efficiency`` is that of the proposal: the effective share of all draws by their coarse weights. The effective
-    number, the tail and the largest weight are those of the weights of the draws kept, of which the posterior is made;
-    evidence and error are from differences.
+    number and the largest weight are those of the weights of the draws kept, of which the posterior is made; the tail is
+    that of all draws, by the coarse likelihood where they are not kept; evidence and error are from differences.
 
     Attributes
     ----------
@@ -188,7 +193,8 @@ def summarise_thinned(log_weights: np.ndarray, thinned: ThinnedRows, parts: np.n
         log_evidence_err=math.sqrt(variance),
         effective_sample_size=of_kept.effective_sample_size,
         efficiency=effective_sample_size(thinned.log_coarse) / n,
-        pareto_k=of_kept.pareto_k,
+        # Weights of draws kept by chance are all alike, which is no tail: the tail is that of the weights before thinning.
+        pareto_k=summarise(thinned.log_unthinned(log_weights)).pareto_k,
         largest_weight=of_kept.largest_weight,
         log_evidence_bias=0.0 - 0.5 * variance,
         n_kept=n_kept,

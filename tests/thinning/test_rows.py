@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from bilby_flowpe.importance import LEAST_EFFECTIVE, effective_sample_size, summarise
+from bilby_flowpe.thinning.plan import choose_thinning
 from bilby_flowpe.thinning.rows import ThinnedRows, Thinning, difference_terms, summarise_thinned
 
 N = 4000
@@ -126,3 +127,17 @@ def test_so_few_weights_that_no_error_can_be_given() -> None:
     summary = summarise_thinned(log_w, rows)
     assert summary.effective_sample_size < LEAST_EFFECTIVE
     assert summary.log_evidence_err == math.inf
+
+
+def test_the_tail_is_that_of_all_draws_and_not_of_those_kept_by_chance() -> None:
+    """Draws kept by chance have equal weights, in which a tail index sees a precipice."""
+    rng = np.random.default_rng(11)
+    log_coarse = rng.normal(0, 0.6, 20_000)
+    thinning = choose_thinning(log_coarse, len(log_coarse), 5000)
+    log_keep = thinning.log_keep(log_coarse)
+    kept = rng.random(len(log_coarse)) < np.exp(log_keep)
+    log_weights = np.where(kept, log_coarse - log_keep, -np.inf)
+    summary = summarise_thinned(log_weights, ThinnedRows(log_coarse, log_keep, kept, len(kept)))
+    assert summarise(log_weights).pareto_k > 0.7
+    assert summary.pareto_k == pytest.approx(summarise(log_coarse).pareto_k)
+    assert summary.pareto_k < 0.5

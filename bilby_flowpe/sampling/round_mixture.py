@@ -1,0 +1,90 @@
+"""What draws a round of refinement: the event's flow, and what makes good where it falls short."""
+
+from __future__ import annotations
+
+from ..proposals.charts import Chart, dimension
+from ..proposals.event_flow import EventFlow
+from ..proposals.event_quantiles import InQuantiles
+from ..proposals.mixture import Mixture
+from ..proposals.parts import BROAD, FLOW, BaseDensity, Charted, FromPrior, Normal, Part
+from .pace import Pace
+from .weighing import Target
+
+WIDTH = 1.5
+"""Factor by which a broadened density is wider."""
+
+_BROAD, _START, _PRIOR = (
+    0.1,
+    0.05,
+    0.02,
+)  # shares of the broadened flow, of a network that the path began with, of the prior
+# Share of a mixture in the values of parameters, where the posterior is far out in the tail of their prior.
+_VALUES = 0.4
+_COOLED = 0.5  # a hotter flow is of at most this share of the inverse temperature
+
+
+def round_mixture(
+    target: Target,
+    pace: Pace,
+    chart: Chart,
+    network: Chart | None,
+    beta: float,
+    flow: EventFlow,
+    earlier: list[tuple[float, EventFlow]],
+    edges: InQuantiles | None,
+    in_values: Charted | None,
+) -> Mixture:
+    """The event's flow, broadened too, one for the prior's edges, a hotter one, a little of the network and of the prior.
+
+    What a flow loses on the way, the end of a long ridge or a side mode, a hotter one still draws: it has the weights to show
+    it.
+
+    Parameters
+    ----------
+    target
+        The posterior.
+    pace
+        Says the shares.
+    chart
+        Coordinates of the flow.
+    network
+        A network that is bound to the event's data, if there is one.
+    beta
+        Inverse temperature of the flow.
+    flow
+        The latest.
+    earlier
+        Inverse temperatures and flows of the rounds before.
+    edges
+        A mixture in quantiles, on a path from the prior.
+    in_values
+        A mixture in values, where the posterior is far out in the tail of a prior.
+    """
+    # Of a flow that takes its time the mixture beside it is broadened.
+    broad = (flow.beside or flow) if pace.beside else flow
+    densities: dict[str, BaseDensity] = {FLOW: flow, BROAD: broad.broadened(WIDTH)}
+    shares = [1 - _BROAD - _PRIOR, _BROAD]
+
+    def add(name: str, density: BaseDensity, share: float) -> None:
+        densities[name] = density
+        shares[0] -= share
+        shares.append(share)
+
+    if pace.beside and flow.beside is not None:
+        add("normal mixture", flow.beside, pace.beside)
+    if edges is not None:
+        add("mixture in quantiles", edges, pace.edges)
+    if hotter := [other for of_other, other in earlier if of_other <= _COOLED * beta]:
+        add("hotter flow", hotter[-1], pace.hotter)
+    if pace.earlier and earlier and earlier[-1][0] >= 1:
+        add("earlier flow", earlier[-1][1], pace.earlier)
+    parts: list[Part] = [Charted(chart, densities)]
+    if in_values is not None:
+        parts.append(in_values)
+        shares = [*((1 - _VALUES) * share for share in shares), _VALUES * (1 - _PRIOR)]
+    if network is not None:
+        parts.append(Charted(network, {"network": Normal(dimension(network))}))
+        shares[0] -= _START
+        shares.append(_START)
+    parts.append(FromPrior(target.prior, target.keys))
+    return Mixture(parts, [*shares, _PRIOR])
