@@ -26,17 +26,18 @@ from real_event_run import cpu_seconds
 
 NEAREST, FARTHEST = 200.0, 1500.0  # Mpc
 SEED = 20_000
+PRECESSING = ("IMRPhenomXPHM", "IMRPhenomXP", "IMRPhenomPv2")
 
 
-def event(index: int, outdir: Path, effective: int, settings: dict[str, Any]) -> dict[str, Any]:
+def event(index: int, outdir: Path, effective: int, settings: dict[str, Any], approximant: str) -> dict[str, Any]:
     """Draw, run, rank."""
     from bilby_flowpe.validation.ranks import rank_of_truth, ranks_of_parameters
 
-    priors = priors_of("xphm")
+    priors = priors_of("xphm" if approximant in PRECESSING else "xphm-aligned")
     priors["luminosity_distance"] = UniformSourceFrame(NEAREST, FARTHEST, name="luminosity_distance")
     with bilby_seed(SEED + 2 * index):
         drawn = {key: float(value) for key, value in priors.sample().items()}
-    interferometers, generator = InterferometerList(["H1", "L1"]), generator_of("IMRPhenomXPHM")
+    interferometers, generator = InterferometerList(["H1", "L1"]), generator_of(approximant)
     truth = put_injection(interferometers, generator, drawn, None, SEED + 2 * index + 1)
     likelihood = bilby.gw.GravitationalWaveTransient(interferometers, generator)
     began = cpu_seconds()
@@ -108,6 +109,7 @@ def main() -> None:
     parser.add_argument("--first", type=int, default=0)
     parser.add_argument("--events", type=int, default=60)
     parser.add_argument("--effective", type=int, default=1000)
+    parser.add_argument("--approximant", default="IMRPhenomXPHM", help="spins are aligned where it does not precess")
     parser.add_argument("--settings", default="{}", help="more arguments of the sampler, as JSON")
     parser.add_argument("--picture", type=Path)
     parser.add_argument("--report", action="store_true", help="report on what is there, and run nothing")
@@ -117,7 +119,7 @@ def main() -> None:
         path = given.outdir / f"{index:04d}.json"
         if path.exists() or given.report:
             continue
-        one = event(index, given.outdir, given.effective, json.loads(given.settings))
+        one = event(index, given.outdir, given.effective, json.loads(given.settings), given.approximant)
         half = path.with_suffix(".part")
         half.write_text(json.dumps(one, default=float))
         half.rename(path)
