@@ -187,7 +187,11 @@ class KeptDraws:
     @property
     def n_without_likelihood(self) -> int:
         """Draws inside the prior that had no likelihood, the rows of which no result keeps."""
-        of_zero = self.statistics["n_draws"] - self.statistics["n_finite"]
+        # Of thinned draws those that were not kept have no row either, but a likelihood.
+        weighed = self.statistics.get("n_kept", self.statistics["n_draws"])
+        if "n_kept" in self.statistics:
+            return max(int(weighed - self.statistics["n_finite"]), 0)
+        of_zero = weighed - self.statistics["n_finite"]
         return max(int(of_zero - self.statistics.get("n_outside_prior", 0)), 0)
 
     def column(self, name: str) -> np.ndarray:

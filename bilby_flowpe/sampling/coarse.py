@@ -86,10 +86,10 @@ class CoarseBatches:
         # Of a small batch the trial would be a large part.
         whole = plan.n_kept <= 4 * kept
         if whole:
-            weighted = self._looked_at(proposal, plan, "weighing")
+            weighted, log_coarse = self._looked_at(proposal, plan, "weighing", log_coarse, n_effective, 1.0)
         else:
-            few = replace(plan, n_draws=int(np.ceil(plan.n_draws * kept / plan.n_kept)))
-            trial = self._looked_at(proposal, few, "trial")
+            share = kept / plan.n_kept
+            trial, log_coarse = self._looked_at(proposal, plan, "trial", log_coarse, n_effective, share)
             efficiency = max(_efficiency(trial), _HOPELESS) if _known(trial) else 1.0
             plan = self._plan(log_coarse, int(np.ceil(n_effective / efficiency)))
             weighted = self._batch(proposal, plan, "weighing")
@@ -104,13 +104,21 @@ class CoarseBatches:
     def _batch(self, proposal: Mixture, plan: Plan, stage: str) -> WeightedDraws:
         return self._draw(self.target.thinned(plan.thinning), proposal, plan.n_draws, stage)
 
-    def _looked_at(self, proposal: Mixture, plan: Plan, stage: str) -> WeightedDraws:
-        """A batch, drawn again where the reference has moved since; refused if the coarse likelihood will not do."""
-        weighted = self._batch(proposal, plan, stage)
+    def _looked_at(
+        self, proposal: Mixture, plan: Plan, stage: str, log_coarse: np.ndarray, n_effective: int, share: float
+    ) -> tuple[WeightedDraws, np.ndarray]:
+        """A share of a batch, drawn again where the reference has moved since, and coarse weights by the latest reference.
+
+        It is refused if the coarse likelihood will not do.
+        """
+        weighted = self._batch(proposal, _part(plan, share), stage)
         while _known(weighted) and _efficiency(weighted) < _POOR and self.moved < _MOVES and self._moves(weighted):
-            weighted = self._batch(proposal, plan, stage)
+            # What was planned was in units of the likelihood before: who is kept follows from weights by the present one.
+            size = len(weighted.log_weights)
+            log_coarse = self._draw(self.target.steering(), proposal, size, stage).log_weights
+            weighted = self._batch(proposal, _part(self._plan(log_coarse, n_effective), share), stage)
         self._require(weighted)
-        return weighted
+        return weighted, log_coarse
 
     def _moves(self, weighted: WeightedDraws) -> bool:
         """Move the reference to the best draw; whether that was possible."""
@@ -136,6 +144,11 @@ class CoarseBatches:
             raise CoarseLikelihoodError(
                 f"the ratio of the likelihood to the coarse one has an efficiency of {efficiency:.3g}{scatter}"
             )
+
+
+def _part(plan: Plan, share: float) -> Plan:
+    """A share of a batch."""
+    return replace(plan, n_draws=int(np.ceil(plan.n_draws * share)))
 
 
 def _known(weighted: WeightedDraws) -> bool:

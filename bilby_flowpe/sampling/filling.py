@@ -87,7 +87,7 @@ def fill_weighted(sampler: Sampler, outcome: Outcome, target: Target, origin: Or
     if len(outcome.rows) < min(kwargs["n_effective"], kwargs["n_posterior"]):
         logger.info(
             f"Posterior: {len(outcome.rows)} rows, fewer than n_effective={kwargs['n_effective']}, as no draw is taken twice. "
-            f"A larger n_effective gives more; all {summary.n_draws} weighted draws are in nested_samples"
+            f"A larger n_effective gives more; all {summary.n_finite} draws of some weight are in nested_samples"
         )
     statistics = {
         **_common(outcome.batch, target, origin, outcome.surprise),
@@ -96,8 +96,9 @@ def fill_weighted(sampler: Sampler, outcome: Outcome, target: Target, origin: Or
         "n_nan_likelihoods": target.meter.n_nan,
         "posterior_shares": weighted.shares(outcome.proposal.names),
     }
-    if weighted.thinned is not None and target.conditional is not None:
+    if target.meter.n_coarse:
         statistics["n_coarse_evaluations"] = target.meter.n_coarse
+    if weighted.thinned is not None and target.conditional is not None:
         statistics["coarse"] = {
             **target.conditional.describe(),
             "reference_moved": outcome.batch.moved,
@@ -164,11 +165,15 @@ def _drawn(
 
 def _common(batch: FreshBatch, target: Target, origin: Origin, surprise: Surprise | None) -> dict[str, Any]:
     """What a run says of itself, whether its draws are weighted or not."""
+    closed_form = target.closed_form.to_dict()
+    if target.coarse:
+        # Rows kept have the user's own likelihood, and coarse_efficiency says how far the coarse one is from it.
+        closed_form["largest_difference"] = None
     statistics = {
         **origin.statistics(),
         "n_outside_prior": batch.weighted.n_outside,
         "conditional": list(target.conditional_keys),
-        "closed_form": target.closed_form.to_dict(),
+        "closed_form": closed_form,
         "marginalised": list(target.translated.dropped),
     }
     if surprise:

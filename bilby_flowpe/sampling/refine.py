@@ -151,7 +151,8 @@ class Refinement:
             if not self.rounds or not np.isfinite(self.pool.log_target).any():
                 self.nothing = bool(self.rounds)
                 return False
-            if self.rounds and self._beta >= 1 and self._will_do(self.rounds[-1], stalled=False):
+            # A first round about a search has no flow of the event's own.
+            if self._beta >= 1 and not self.from_search and self._will_do(self.rounds[-1], stalled=False):
                 return True
         best, stalled, settled, path = 0.0, 0, 0, [self._beta]
         while len(self.rounds) < _MOST_ROUNDS:

@@ -171,6 +171,20 @@ def test_the_reference_moves_to_the_best_draw() -> None:
     assert outcome.verdict.grade == "reliable"
 
 
+@pytest.mark.parametrize("offset", [-4.0, 4.0])
+def test_who_is_kept_follows_the_likelihood_of_the_latest_reference(offset: float) -> None:
+    """A reference that is off by a factor, too: after it has moved about as many are kept as are wanted, not all or none."""
+
+    def recentred(row: Row | None) -> Coarse:
+        return Coarse()
+
+    poor = Coarse(lambda a, b: 0.8 * np.sin(40 * a) + offset)
+    _, outcome = sampled(target(poor), recentred=recentred, refine=False, wanted=2000)
+    assert outcome.batch.moved == 1
+    assert 2000 < outcome.summary.n_kept < 3500
+    assert outcome.summary.effective_sample_size > 1900
+
+
 def test_a_reference_that_cannot_move_stays() -> None:
     _, outcome = sampled(target(Coarse(lambda a, b: 0.8 * (a - 1.0) / WIDTH)), recentred=lambda row: None)
     assert outcome.batch.moved == 0

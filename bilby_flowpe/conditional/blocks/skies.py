@@ -183,14 +183,15 @@ class SkyBlocks:
         row, even = np.arange(rows), 2 * np.pi * spread_rows(rows, size, rng)
         if len(self._detectors) < 3:
             return even, np.full((rows, size), -np.log(2 * np.pi))
-        first, second = pair
-        rest = exponents.max(axis=2)
-        rest[row, first] = rest[row, second] = -np.inf
-        third = np.argmax(rest, axis=1)
-        times = ArrivalTimes(exponents[row, third])
+        first, _ = pair
         # The delay is linear in the axes of the frame: along the line, and across it as the cosine of an angle.
-        lever = -np.einsum("nai,ni->na", frames, self._vertices[third] - self._vertices[first])[..., None]
-        lever /= lal.C_SI * self._spacing
+        levers = -np.einsum("nai,ndi->nda", frames, self._vertices - self._vertices[first][:, None]) / lal.C_SI
+        # A detector on the line, or at the site of one of the two, tells nothing of the angle.
+        tells = np.hypot(levers[..., 0], levers[..., 1]) > _APART
+        third = np.argmax(np.where(tells, exponents.max(axis=2), -np.inf), axis=1)
+        told = tells[row, third][:, None]
+        times = ArrivalTimes(exponents[row, third])
+        lever = levers[row, third][..., None] / self._spacing
         middle = at_first + lever[:, 2] * cosine
         reach = np.hypot(lever[:, 0], lever[:, 1]) * np.sqrt(np.maximum(1 - cosine**2, 0.0))
         reach = np.maximum(reach, _LEAST_ROOM)
@@ -200,10 +201,10 @@ class SkyBlocks:
         at_third = times.quantile(np.minimum(below + spread_rows(rows, size, rng) * room, 1.0))
         turn = np.arccos(np.clip((at_third - middle) / reach, -1.0, 1.0))
         angle = zero + np.where(rng.random((rows, size)) < 0.5, turn, -turn)
-        angle = np.where(rng.random((rows, size)) < _EVEN, even, angle) % (2 * np.pi)
+        angle = np.where((rng.random((rows, size)) < _EVEN) | ~told, even, angle) % (2 * np.pi)
         slope = reach * np.abs(np.sin(angle - zero))
         density = times.density(middle + reach * np.cos(angle - zero)) * slope / (2 * room)
-        return angle, np.log((1 - _EVEN) * density + _EVEN / (2 * np.pi))
+        return angle, np.log(np.where(told, (1 - _EVEN) * density + _EVEN / (2 * np.pi), 1 / (2 * np.pi)))
 
     def _from_prior(
         self, exponents: np.ndarray, size: int, values: Values, rng: np.random.Generator

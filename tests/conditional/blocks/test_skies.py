@@ -205,3 +205,12 @@ def test_the_time_alone_needs_no_window_of_its_own() -> None:
     assert np.all(made.log_ratio == 0)
     detectors = tuple(Detector.from_interferometer(get_empty_interferometer(name)) for name in NAMES[3])
     assert 0.0212 < reach_of(detectors) < 0.0216
+
+
+@pytest.mark.parametrize("names", [("H1", "L1", "CE"), ("CE", "H1", "L1", "V1")])
+def test_a_third_detector_at_the_site_of_another_tells_nothing_of_the_angle(names: tuple[str, ...]) -> None:
+    """Bilby's CE stands at the site of H1: weights average to one all the same, and no angle is preferred."""
+    made, exponents = proposal(names), bumps(names, 3.0)
+    drawn = [made.draw(exponents, 1024, {}, np.random.default_rng(seed)) for seed in range(20)]
+    weights = np.exp(np.concatenate([one.log_ratio for one in drawn]))
+    assert too_far(weights, np.ones(len(weights)), 1.0) < 4
