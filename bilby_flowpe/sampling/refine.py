@@ -218,14 +218,17 @@ class Refinement:
     def log_weights(self) -> np.ndarray:
         """Log weights of the latest batch, and of those before it that were drawn for the posterior itself, (N,).
 
-        A single heavy weight of one batch would ask for a much larger one than the next needs; so would those of a first round
-        at the posterior that the later ones have left behind. Of the latest, the latest two and so on, the most even are taken.
+        There are none where a budget has left no round. A single heavy weight of one batch would ask for a much larger one than
+        the next needs; so would those of a first round at the posterior that later ones have left behind. Of the latest, the
+        latest two and so on, the most even are taken.
         """
         latest = [batch.log_weights for batch in self.pool.batches[-_LATEST:]]
         hot = [done.inverse_temperature < 1 for done in self.rounds[-_LATEST:]]
         first = max((number + 1 for number, is_hot in enumerate(hot) if is_hot), default=0)
+        if not latest:
+            return np.empty(0)
         some = [np.concatenate(latest[start:]) for start in range(min(first, len(latest) - 1), len(latest))]
-        return max(some, key=lambda weights: effective_sample_size(weights) / len(weights), default=np.empty(0))
+        return max(some, key=lambda weights: effective_sample_size(weights) / len(weights))
 
     def _sound(self) -> bool:
         """Whether the tail of the latest weights is such that a batch of the kind will not be sent back."""

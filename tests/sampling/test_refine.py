@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 import torch
@@ -302,3 +304,14 @@ def test_the_pool_keeps_the_first_batch_and_the_latest() -> None:
     summary = summarise(pool.log_weights(pool.log_target))
     assert summary.n_draws == 16 * 200
     assert summary.log_evidence == pytest.approx(LOG_Z, abs=5 * summary.log_evidence_err)
+
+
+def test_without_a_round_there_are_no_weights() -> None:
+    """A budget may leave no round; of several the most even weights tell how large the next batch has to be."""
+    refinement = Refinement.__new__(Refinement)
+    refinement.pool, refinement.rounds = Pool(), []
+    assert len(refinement.log_weights) == 0
+    poor, good = np.append(np.zeros(99), 12.0), np.zeros(50)
+    refinement.pool.batches = [SimpleNamespace(log_weights=poor), SimpleNamespace(log_weights=good)]
+    refinement.rounds = [SimpleNamespace(inverse_temperature=1.0)] * 2
+    assert len(refinement.log_weights) == 50
