@@ -17,13 +17,12 @@ arXiv:1502.04370, and Roulet et al. 2022, arXiv:2210.16278.)
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import cached_property
 from typing import Any, Self
 
 import numpy as np
-from bilby.core.prior import Prior
 from bilby.gw.likelihood import GravitationalWaveTransient
 from scipy.special import logsumexp
 
@@ -35,7 +34,7 @@ from ..waves.detectors import Detector
 from ..waves.full_grid import FullWaves
 from .averaged import AveragedLikelihood
 from .base import ConditionalConfig, ConditionalDraws
-from .blocks.coherent import FEW, USUAL, CoherentBlocks, Effort
+from .blocks.coherent import FEW, USUAL, CoherentBlocks, Effort, Given
 from .blocks.waves import FilteredWaves
 from .closed_form import ExactConditional
 
@@ -132,18 +131,17 @@ class CoherentConditional:
 
     def task(self, likelihood: GravitationalWaveTransient) -> CoherentBlocks:
         """What draws for one row, of those that :meth:`task_rows` gives."""
-        return CoherentBlocks(*self._parts(likelihood), self.effort, self.config.phase_known)
+        return CoherentBlocks(self._given(likelihood))
 
-    def _parts(
-        self, likelihood: GravitationalWaveTransient
-    ) -> tuple[FilteredWaves, tuple[Detector, ...], Mapping[str, Prior], Mapping[str, float], AveragedLikelihood]:
-        """What a task is made of: waves, detectors, priors, what normalises them, and the averaged likelihood."""
+    def _given(self, likelihood: GravitationalWaveTransient) -> Given:
+        """What a task is made of."""
         waves = self.waves
         if waves is None:
             orders = self.config.phase_orders or (self.config.phase_order,)
             waves = FullWaves(likelihood, orders, self.window, self.config.phase_known)
         detectors = tuple(Detector.from_interferometer(interferometer) for interferometer in likelihood.interferometers)
-        return waves, detectors, self._priors, self._log_scale, self.averaged
+        known = self.config.phase_known
+        return Given(waves, detectors, self._priors, self._log_scale, self.averaged, self.effort, known)
 
     def task_rows(self, rows: Sequence[Row], rng: np.random.Generator) -> Sequence[Row]:
         """Rows of all parameters at the reference, each with a seed of its own."""

@@ -76,7 +76,7 @@ class HarmonicsConditional(CoherentConditional):
 
     def task(self, likelihood: GravitationalWaveTransient) -> HarmonicsBlocks:
         """What draws for many rows, of those that :meth:`task_rows` gives."""
-        return HarmonicsBlocks(*self._parts(likelihood), self.effort, self.averaged_at_phase)
+        return HarmonicsBlocks(self._given(likelihood), self.averaged_at_phase)
 
     def draw(self, products: np.ndarray, rng: np.random.Generator) -> ConditionalDraws:
         """Distances for rows of :meth:`task`, (N, 4 + n), and what was drawn with them."""

@@ -97,6 +97,8 @@ class Projection:
         Highest of its frequencies, in Hz.
     start
         GPS time at which the segment starts.
+    weights
+        Noise weight at its frequencies, (F,).
     """
 
     def __init__(self, interferometer: Interferometer) -> None:
@@ -107,8 +109,8 @@ class Projection:
         whole = slice(int(self.bins[0]), int(self.bins[-1]) + 1)
         self._band = whole if self._mask[whole].all() else self._mask
         self._turn = -2 * np.pi * frequencies
-        self._inverse = noise_weight(interferometer, self._mask)
-        self._data = interferometer.frequency_domain_strain[self._mask] * self._inverse
+        self.weights = noise_weight(interferometer, self._mask)
+        self._data = interferometer.frequency_domain_strain[self._mask] * self.weights
         self.start = interferometer.strain_data.start_time
 
     def __call__(self, polarisations: Mapping[str, np.ndarray], row: Row) -> tuple[complex, float]:
@@ -148,7 +150,7 @@ class Projection:
         signals = np.zeros_like(shift)
         for number in range(in_band.shape[1]):
             signals += in_band[:, number] * responses[:, number, None]
-        norms = ((signals.real**2 + signals.imag**2) * self._inverse).sum(axis=1)
+        norms = ((signals.real**2 + signals.imag**2) * self.weights).sum(axis=1)
         signals *= shift
         return signals, norms
 
@@ -159,4 +161,4 @@ class Projection:
     def of_series(self, series: Sequence[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
         """Terms of the inner products of series with the data, (N, F), and inner products with each other, (N, N) complex."""
         in_band = np.stack([one[self._mask] for one in series])
-        return in_band.conj() * self._data, (in_band.conj() * self._inverse) @ in_band.T
+        return in_band.conj() * self._data, (in_band.conj() * self.weights) @ in_band.T

@@ -43,20 +43,11 @@ class Effort:
     whole: int = 32
 
 
-USUAL = Effort()
-"""Where a wave is dear: more of either costs more than it gains."""
+@dataclass(frozen=True)
+class Given:
+    """What a draw of many rows is made of.
 
-FEW = Effort(places=64, turns=16, whole=24)
-"""Where a wave on few frequencies costs as much as its candidates: fewer of these give more effective draws a second."""
-
-
-class CoherentBlocks:
-    """Task of many rows: ``[re, im, norm, log weight, *parameters]`` of each; picklable.
-
-    The inner products are those of phase zero, or of a row's own phase where it is known, and of the reference distance; the
-    log weight has prior over density of all but distance and phase in it, and the choice.
-
-    Parameters
+    Attributes
     ----------
     waves
         Makes waves and their inner products with the data.
@@ -74,25 +65,39 @@ class CoherentBlocks:
         Whether rows have the phase: the likelihood is then averaged over the distance alone.
     """
 
-    def __init__(
-        self,
-        waves: FilteredWaves,
-        detectors: tuple[Detector, ...],
-        priors: Mapping[str, Prior],
-        log_scale: Mapping[str, float],
-        averaged: AveragedLikelihood,
-        effort: Effort,
-        phase_known: bool = False,
-    ) -> None:
-        self.waves, self._priors, self._averaged, self.effort = waves, dict(priors), averaged, effort
-        self._phase_known = phase_known
-        self._skies = SkyBlocks(
-            detectors,
-            {key: priors[key] for key in (TIME, RA, DEC) if key in priors},
-            log_scale,
-            waves.start,
-            waves.spacing,
-        )
+    waves: FilteredWaves
+    detectors: tuple[Detector, ...]
+    priors: Mapping[str, Prior]
+    log_scale: Mapping[str, float]
+    averaged: AveragedLikelihood
+    effort: Effort
+    phase_known: bool = False
+
+
+USUAL = Effort()
+"""Where a wave is dear: more of either costs more than it gains."""
+
+FEW = Effort(places=64, turns=16, whole=24)
+"""Where a wave on few frequencies costs as much as its candidates: fewer of these give more effective draws a second."""
+
+
+class CoherentBlocks:
+    """Task of many rows: ``[re, im, norm, log weight, *parameters]`` of each; picklable.
+
+    The inner products are those of phase zero, or of a row's own phase where it is known, and of the reference distance; the
+    log weight has prior over density of all but distance and phase in it, and the choice.
+
+    Parameters
+    ----------
+    given
+        What it is made of.
+    """
+
+    def __init__(self, given: Given) -> None:
+        self.waves, self.effort = given.waves, given.effort
+        self._priors, self._averaged, self._phase_known = dict(given.priors), given.averaged, given.phase_known
+        of_sky = {key: given.priors[key] for key in (TIME, RA, DEC) if key in given.priors}
+        self._skies = SkyBlocks(given.detectors, of_sky, given.log_scale, given.waves.start, given.waves.spacing)
 
     def __call__(self, row: Row) -> np.ndarray | None:
         """One row alone."""

@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import numpy as np
-from bilby.core.prior import Prior
 from scipy.special import logsumexp
 
 from ...densities import draw_linear
 from ...names import PHASE
 from ...processes.parallel import Row
-from ...waves.detectors import Detector
 from ..averaged import AveragedLikelihood
 from .candidates import CandidateBlock, choose_rows
-from .coherent import NEIGHBOURS, CoherentBlocks, Effort, at_arrivals, with_drawn
-from .waves import FilteredWaves
+from .coherent import NEIGHBOURS, CoherentBlocks, Given, at_arrivals, with_drawn
 
 _TEMPER = 0.7  # power of the loudest term's weights by which candidates are chosen for the whole wave
 # Phases of a grid: two standard deviations of the phase's conditional apart an even sum is exact to 2%.
@@ -28,24 +25,15 @@ class HarmonicsBlocks(CoherentBlocks):
 
     Parameters
     ----------
-    waves, detectors, priors, log_scale, averaged, effort
+    given
         As of :class:`.coherent.CoherentBlocks`.
     at_phase
         The likelihood averaged over the distance, given the phase.
     """
 
-    def __init__(
-        self,
-        waves: FilteredWaves,
-        detectors: tuple[Detector, ...],
-        priors: Mapping[str, Prior],
-        log_scale: Mapping[str, float],
-        averaged: AveragedLikelihood,
-        effort: Effort,
-        at_phase: AveragedLikelihood,
-    ) -> None:
-        super().__init__(waves, detectors, priors, log_scale, averaged, effort)
-        self._orders, self._at_phase = np.array(waves.orders), at_phase
+    def __init__(self, given: Given, at_phase: AveragedLikelihood) -> None:
+        super().__init__(given)
+        self._orders, self._at_phase = np.array(given.waves.orders), at_phase
 
     def draw(self, values: np.ndarray, rows: Sequence[Row], rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
         """Products and parameters of each wave, (N, 4 + n), and which rows have any, (N,)."""

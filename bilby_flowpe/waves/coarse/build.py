@@ -20,7 +20,7 @@ from .norms import Norms
 from .reference import ReferencePhase, reference_phase
 from .sources import source_of
 from .splines import Spline, spaced
-from .summary import DetectorBins, Steps, series_weights
+from .summary import DetectorBins, Steps, bins_in_band, series_weights
 from .terms import Terms, terms_from
 from .trials import near, responses_at, turned, turns_of
 
@@ -34,6 +34,7 @@ square error for waves with other spins and inclinations than the reference."""
 SIZES = (32, 64, 96, 128, 192, 256, 384)
 """Numbers of nodes that are tried, in turn."""
 
+_LEAST = 4  # frequencies, for a cubic spline
 _FIRST = 96  # nodes with which waves near the reference are looked for
 _WORST = 3.0  # of the error of the log likelihood: beyond it the draws would be of another posterior
 _TRIALS = 6  # waves near the reference that the error is measured with, and as many turned about
@@ -162,14 +163,8 @@ class Frame:
         rows = [reference, *make_rows(transform.fixed, transform.sample(_PROBED, rng))]
         source = source_of(likelihood.waveform_generator, rows, coarse)
         projections = [Projection(interferometer) for interferometer in likelihood.interferometers]
-        detectors = [DetectorBins.of(projection, source.band) for projection in projections]
-        frequencies = np.unique(np.concatenate([detector.frequencies for detector in detectors]))
+        detectors, frequencies = bins_in_band(projections, source.band, _LEAST)
         duration = float(likelihood.interferometers.duration)
-        if len(frequencies) < 4:
-            raise CoarseObstacle(
-                f"the waves fill {source.band[0]:g} to {source.band[1]:g} Hz, where the detectors have {len(frequencies)} "
-                "frequencies: check minimum_frequency and maximum_frequency of waveforms and detectors, or set coarse=False"
-            )
         band = float(frequencies[0]), float(frequencies[-1])
         probe = frequencies[np.unique(np.linspace(0, len(frequencies) - 1, _PROBE_SIZE).astype(int))]
         terms = terms_from(source.model, orders, rows, probe)

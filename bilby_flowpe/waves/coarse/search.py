@@ -28,7 +28,7 @@ from ..detectors import Detector, light_travel_time, reach_of
 from ..inner_products import Projection
 from ..matched_filter import steps_around, steps_in
 from .sources import source_of
-from .summary import DetectorBins
+from .summary import DetectorBins, bins_in_band
 from .templates import Templates
 from .terms import terms_from
 
@@ -110,19 +110,13 @@ def find_reference(
     """
     probed = make_rows(transform.fixed, transform.sample(_PROBED, rng))
     chosen = source_of(likelihood.waveform_generator, probed, coarse)
-    detectors = [DetectorBins.of(Projection(ifo), chosen.band) for ifo in likelihood.interferometers]
-    frequencies = np.unique(np.concatenate([detector.frequencies for detector in detectors]))
-    if len(frequencies) < _PROBE_SIZE:
-        raise CoarseObstacle(
-            f"the waves fill {chosen.band[0]:g} to {chosen.band[1]:g} Hz, where the detectors have {len(frequencies)} "
-            "frequencies: check minimum_frequency and maximum_frequency of waveforms and detectors, or set coarse=False"
-        )
+    projections = [Projection(interferometer) for interferometer in likelihood.interferometers]
+    detectors, frequencies = bins_in_band(projections, chosen.band, _PROBE_SIZE)
     probe = frequencies[np.linspace(0, len(frequencies) - 1, _PROBE_SIZE).astype(int)]
     sampled = make_rows(transform.fixed, transform.sample(_PROBE_SIZE, rng))
     terms = terms_from(chosen.model, orders, probed, probe)
     highest = _highest(Templates(likelihood.waveform_generator, terms, probe, probed[0])(sampled), probe, detectors)
-    detectors = [DetectorBins.of(Projection(ifo), (chosen.band[0], highest)) for ifo in likelihood.interferometers]
-    frequencies = frequencies[frequencies <= highest]
+    detectors, frequencies = bins_in_band(projections, (chosen.band[0], highest), 1)
     templates = Templates(likelihood.waveform_generator, terms, frequencies, probed[0])
     statistic = Statistic(likelihood, detectors, frequencies, window, templates)
     tried = _Tried(transform, statistic)

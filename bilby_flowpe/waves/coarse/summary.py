@@ -17,13 +17,14 @@ the transpose of Lagrange's interpolation between these: a Fourier transform of 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from scipy.fft import ifft
 
+from ...errors import CoarseObstacle
 from ..inner_products import Projection
-from ..whitening import noise_weight
 from .splines import Spline
 
 _PER_WINDOW = 8  # shortest period of gathered frequencies, in lengths of the window
@@ -79,8 +80,27 @@ class DetectorBins:
         frequencies = interferometer.frequency_array[bins]
         inside = (frequencies >= band[0]) & (frequencies <= band[1])
         data = projection.terms(np.ones((1, len(bins))))[0]
-        weights = noise_weight(interferometer, interferometer.frequency_mask)
-        return cls(bins[inside], frequencies[inside], data[inside], weights[inside])
+        return cls(bins[inside], frequencies[inside], data[inside], projection.weights[inside])
+
+
+def bins_in_band(
+    projections: Sequence[Projection], band: tuple[float, float], least: int
+) -> tuple[list[DetectorBins], np.ndarray]:
+    """Frequencies of every detector within the waves' band, and those of all detectors together, (F,).
+
+    Raises
+    ------
+    CoarseObstacle
+        If these are fewer than ``least``.
+    """
+    detectors = [DetectorBins.of(projection, band) for projection in projections]
+    frequencies = np.unique(np.concatenate([detector.frequencies for detector in detectors]))
+    if len(frequencies) < least:
+        raise CoarseObstacle(
+            f"the waves fill {band[0]:g} to {band[1]:g} Hz, where the detectors have {len(frequencies)} frequencies: check "
+            "minimum_frequency and maximum_frequency of waveforms and detectors, or set coarse=False"
+        )
+    return detectors, frequencies
 
 
 def series_weights(detector: DetectorBins, spline: Spline, phases: np.ndarray, steps: Steps) -> np.ndarray:
