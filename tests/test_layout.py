@@ -76,6 +76,7 @@ TOGETHER: dict[str, tuple[str, set[str]]] = {
             "sampling/round_mixture.py",
             "sampling/search.py",
             "sampling/tail.py",
+            "sampling/temperature.py",
         },
     ),
     "simulation/test_amortised.py": (

@@ -36,6 +36,8 @@ class Pace:
         a flow.
     largest
         Rounds at the posterior grow up to so many times the first round.
+    judges
+        Whether rounds go on while weights like theirs would not pass the verdict.
     by_wanted
         Whether later rounds grow with the effective draws wanted.
     """
@@ -51,6 +53,7 @@ class Pace:
     earlier: float = 0.0
     beside: float = 0.0
     largest: int = 0
+    judges: bool = False
     by_wanted: bool = True
 
     def least_effective(self, dimensions: int) -> float:
@@ -86,6 +89,7 @@ CHEAP = Pace(
     earlier=0.2,
     beside=0.15,
     largest=3,
+    judges=True,
     by_wanted=False,
 )
 """Where coarse waves draw. With a mixture and an earlier flow beside the latest there is less for the others to make good."""

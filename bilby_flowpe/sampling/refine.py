@@ -20,10 +20,9 @@ from typing import Any
 import numpy as np
 import torch
 from bilby.core.utils import logger
-from scipy.special import logsumexp
 
 from ..importance import effective_sample_size, summarise
-from ..proposals.charts import Chart, unreached_share
+from ..proposals.charts import Chart
 from ..proposals.event_flow import EventFlow, fit_event_flow
 from ..proposals.event_quantiles import fit_in_quantiles
 from ..proposals.mixture import Mixture, prior_alone
@@ -36,21 +35,17 @@ from .pool import Pool, tempered
 from .progress import EventBar
 from .round_mixture import WIDTH, round_mixture
 from .search import LocalSearch, search
-from .start import Searched, start_of
+from .start import TRUSTED, Searched, start_of, starts_from
 from .tail import Tail
+from .temperature import next_temperature
 from .weighing import Target
 from .weighted import WeightedDraws
 
 _LATEST = 3  # batches whose weights tell how large the one that counts has to be
-_LEAST_BETA, _TRIED = 1e-4, 24  # inverse temperatures that are tried in turn, down to one at which nothing is known
 _STEPS, _LAST_STEPS = 150, 400  # training steps on the way, and at the posterior itself
 _NEAR_ENOUGH = 0.02  # divergence from the posterior, in nats, at which a mixture of normals needs no flow beside it
-_GOOD = 0.3
-_STEP = 2.5  # most by which the inverse temperature rises from one round to the next
-_PROGRESS = 1.15
-_MISSED, _UNREACHED = 0.05, 0.01
-_TRUSTED = 0.05  # efficiency below which a path does not start from the network
-_FAR = -1e6
+_GOOD = 0.3  # efficiency at which rounds end
+_PROGRESS = 1.15  # factor by which the efficiency has to rise
 _MOST_ROUNDS = 60
 # Rounds in which the inverse temperature rises by less than this factor, or the efficiency does not rise, stand still: a local
 # search is made, and if there was one the refinement ends.
@@ -176,10 +171,10 @@ class Refinement:
             best = max(best, done.efficiency)
             # From the prior, small modes have come down the path with a handful of draws: more rounds bring them their share.
             enough = 1 if self.chart is self.network else self.pace.settling
-            sound = stalled >= _STANDSTILL or self.pace is DEAR or self._sound()
+            sound = stalled >= _STANDSTILL or not self.pace.judges or self._sound()
             if settled >= enough and sound and self._will_do(done, stalled >= self.pace.patience):
                 return True
-            if stalled >= _STANDSTILL and best < _TRUSTED and self._found_by_search():
+            if stalled >= _STANDSTILL and best < TRUSTED and self._found_by_search():
                 stalled = 0
             if stalled >= 6:
                 self._stalled = (
@@ -262,61 +257,15 @@ class Refinement:
             return
         weighted = self._drawn(self.proposal, size, self.budget.first_half())
         self.prior_draws = int(np.sum(weighted.draws.part == self.proposal.names.index(PRIOR)))
-        if self.network is not None:
-            self._choose_start(self.network)
+        if self.network is not None and starts_from(self.network, self.chart, self.pool, self.target.prior):
+            self.chart = self.network
         self._beta = self._next_beta()
         self._note(self._beta, self.pool.last_efficiency(), began)
 
-    def _choose_start(self, network: Chart) -> None:
-        """The network, unless it misses part of the posterior or the prior is nearer to it."""
-        prior = self.chart
-        log_weights = self.pool.log_weights(self.pool.log_target)
-        if unreached_share(network, self.target.prior) > _UNREACHED:
-            return
-        _, log_jacobian = self.pool.in_base(network)
-        unreached = np.isneginf(log_jacobian) & np.isfinite(log_weights)
-        if unreached.any() and logsumexp(log_weights[unreached]) - logsumexp(log_weights) > np.log(_MISSED):
-            return
-        # A network that hardly hits the posterior may lack a side of it, which no path from there brings back.
-        of_network = self.pool.batches[0].log_weights
-        if effective_sample_size(of_network) < _TRUSTED * len(of_network):
-            return
-        # The start that gives the posterior, as far as it is known, the higher density.
-        alive = np.isfinite(log_weights)
-        weights = np.exp(log_weights[alive] - log_weights.max(initial=-np.inf))
-        score = {
-            chart: float(np.average(np.maximum(self.pool.start_density(chart)[alive], _FAR), weights=weights))
-            for chart in (prior, network)
-            if alive.any()
-        }
-        if score and score[network] > score[prior]:
-            self.chart = network
-
     def _next_beta(self) -> float:
-        """The largest inverse temperature at which the pool still has enough effective draws."""
-        log_start, log_target = self.pool.start_density(self.chart), self.pool.log_target
-
-        def effective(beta: float) -> float:
-            return effective_sample_size(self.pool.log_weights(tempered(log_start, log_target, beta)))
-
-        enough = min(self.pace.least_effective(len(self.chart.keys)), 0.5 * len(log_target))
-        # Small steps, whatever the draws made so far say: they know nothing of what they have not met.
-        high = min(1.0, _STEP * self._beta) if self._beta else 1.0
-        if effective(high) >= enough:
-            return high
-        low = self._beta
-        # From above: with draws of a search among them the effective number need not fall as the temperature does.
-        tried = np.geomspace(high, max(low, _LEAST_BETA), _TRIED)[1:] if self.from_search else np.empty(0)
-        for beta in tried.tolist():
-            if effective(beta) >= enough:
-                low = beta
-                break
-            high = beta
-        for _ in range(40):
-            middle = 0.5 * (low + high)
-            low, high = (middle, high) if effective(middle) >= enough else (low, middle)
-        # A pool that is poor even at the present temperature needs more draws, and not another temperature.
-        return low
+        """The inverse temperature of the next round."""
+        enough = self.pace.least_effective(len(self.chart.keys))
+        return next_temperature(self.pool, self.chart, self._beta, enough, self.from_search)
 
     def _round(self) -> Round:
         began = time.monotonic()

@@ -1,4 +1,4 @@
-"""Where a refinement begins: a normal density about the best rows of a search, beside the prior.
+"""Where a refinement begins: at a network, at the best rows of a search beside the prior, or at the prior alone.
 
 A search by matched filters tells masses and spins along the orbit; nothing of it enters a weight. What it says is widened, and
 the first round draws from it and from the prior in equal parts, so that a mode elsewhere is met as it is without a search.
@@ -9,15 +9,23 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.special import logsumexp
 
 from ..importance import effective_sample_size
 from ..priors import Parameters, PriorTransform
+from ..proposals.charts import Chart, unreached_share
 from ..proposals.event_flow import Whitening
 from ..proposals.event_mixture import NormalMixture
 from ..proposals.mixture import Mixture
 from ..proposals.parts import Charted, FromPrior
 from ..proposals.spin_chart import SpinChart
+from .pool import Pool
 
+TRUSTED = 0.05
+"""Efficiency below which a path does not start from a network, and rounds at the posterior have not arrived."""
+
+_MISSED, _UNREACHED = 0.05, 0.01  # shares of the posterior and of the prior that a network may miss
+_FAR = -1e6  # log density of a start below which one draw more or less says nothing
 _SHARE = 0.5  # of the first round's draws
 _WIDER = 2.0  # of the rows' standard deviations: parameters that a search does not see move the others
 _EFFECTIVE = 100.0  # rows that the density is made of: some twenty for each of the parameters that a search sees
@@ -78,3 +86,40 @@ def _tempered(log_ratios: np.ndarray) -> np.ndarray:
         middle = 0.5 * (low + high)
         low, high = (middle, high) if effective_sample_size(middle * log_ratios) >= _EFFECTIVE else (low, middle)
     return low * log_ratios
+
+
+def starts_from(network: Chart, prior: Chart, pool: Pool, transform: PriorTransform) -> bool:
+    """Whether a path starts from the network: not if it misses part of the posterior, or the prior is nearer to that.
+
+    Parameters
+    ----------
+    network
+        A network bound to the data.
+    prior
+        Coordinates in which the prior is a standard normal.
+    pool
+        Draws of both, those of the network first.
+    transform
+        The prior.
+    """
+    log_weights = pool.log_weights(pool.log_target)
+    if unreached_share(network, transform) > _UNREACHED:
+        return False
+    _, log_jacobian = pool.in_base(network)
+    unreached = np.isneginf(log_jacobian) & np.isfinite(log_weights)
+    if unreached.any() and logsumexp(log_weights[unreached]) - logsumexp(log_weights) > np.log(_MISSED):
+        return False
+    # A network that hardly hits the posterior may lack a side of it, which no path from there brings back.
+    of_network = pool.batches[0].log_weights
+    if effective_sample_size(of_network) < TRUSTED * len(of_network):
+        return False
+    # The start that gives the posterior, as far as it is known, the higher density.
+    alive = np.isfinite(log_weights)
+    if not alive.any():
+        return False
+    weights = np.exp(log_weights[alive] - log_weights.max())
+    score_of_prior, score = (
+        float(np.average(np.maximum(pool.start_density(chart)[alive], _FAR), weights=weights))
+        for chart in (prior, network)
+    )
+    return score > score_of_prior
