@@ -1,4 +1,4 @@
-"""Whether a run draws with coarse waves, and around which reference these are made."""
+"""Choose whether a run draws with coarse waves, and find the reference that they are made around."""
 
 from __future__ import annotations
 
@@ -72,8 +72,8 @@ class CoarseChoice:
             raise CoarseObstacle(
                 "they draw where the time and what the sky and the orientation are known by are drawn from their "
                 f"conditional; here these are {list(conditional.keys) or 'none'}, for the others are fixed, tied by the "
-                "prior, or shape the wave. Where the wave does not turn with the phase, coarse= may name an approximant "
-                "that does, such as 'IMRPhenomXPHM'"
+                "prior, asked to be drawn otherwise (phase='network' and its like), or shape the wave. Where the wave does not "
+                "turn with the phase, coarse= may name an approximant that does, such as 'IMRPhenomXPHM'"
             )
         config, known = conditional.config, conditional.config.phase_known
         orders = self._orders if known else config.phase_orders or (config.phase_order,)

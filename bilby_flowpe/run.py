@@ -129,7 +129,7 @@ class Run:
             if bound is not None:
                 proposal = bound.mixture() if weighted else flow_alone(bound)
             self._tell_what_draws(target, bound, source)
-            known = replace(KnownOfData.by(bound), searched=self.coarse.searched)
+            known = replace(KnownOfData.by(bound), searched=self.coarse.searched if coarse else None)
             meter.n_coarse = max(meter.n_coarse, self.coarse.evaluations)
             event = EventSampler(target, bound, proposal, wanted, budget, generator, rng, known, recentred)
             try:

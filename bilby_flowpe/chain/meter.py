@@ -38,7 +38,7 @@ class Meter:
 
     @property
     def in_words(self) -> str:
-        """What was evaluated, in words."""
+        """Phrase that says how many evaluations were made, of each likelihood."""
         coarse = f" and {self.n_coarse} of the coarse likelihood" if self.n_coarse else ""
         return f"{self.n_likelihood} likelihood evaluations{coarse}"
 

@@ -41,7 +41,7 @@ class Step(Protocol):
 
     @property
     def coarse(self) -> bool:
-        """Whether the task stands for a coarse likelihood, and not for the user's own: these are counted apart."""
+        """Whether an evaluation is one of a coarse likelihood, which the meter counts apart from the user's own."""
 
     @property
     def reference(self) -> Mapping[str, float]:

@@ -23,11 +23,8 @@ from .comparison import Comparison
 from .increment import Increment
 from .step import Step
 
-_ASKED, _FEWEST, _MOST = (
-    0.01,
-    8,
-    64,
-)  # share of the rows without a coarse weight that are asked, and bounds of their number
+# Share of the rows without a coarse weight that are asked, and bounds of their number.
+_ASKED, _FEWEST, _MOST = 0.01, 8, 64
 # A row this far in log likelihood below the best one kept is no part of the posterior: in fifteen dimensions that is
 # where one draw in a million is.
 _FAR = 30.0
@@ -52,12 +49,12 @@ class Thinned:
 
     @property
     def reference(self) -> Mapping[str, float]:
-        """That of the step."""
+        """Parameters that the step inside draws, with their values until then."""
         return self._step.reference
 
     @property
     def task(self) -> Task:
-        """That of the step."""
+        """What the step inside evaluates for each row."""
         return self._step.task
 
     def choose(self, batch: Batch, rng: np.random.Generator) -> np.ndarray:

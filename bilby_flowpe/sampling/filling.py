@@ -110,9 +110,12 @@ def fill_weighted(sampler: Sampler, outcome: Outcome, target: Target, origin: Or
     if outcome.batch.pilot:
         statistics["pilot_efficiency"] = outcome.batch.pilot.efficiency
     name = "ln Bayes factor" if target.use_ratio else "ln evidence"
+    draws = f"{summary.n_draws} draws, an efficiency of {summary.efficiency:.3g}"
+    if weighted.thinned is not None:
+        # The efficiency is that of all draws by the coarse likelihood, the effective number that of those kept.
+        draws = f"{weighted.thinned.n_kept} draws kept of {draws} by the coarse likelihood"
     figures = (
-        f"{name} {summary.log_evidence:.3f} +- {error:.2g}, {summary.effective_sample_size:.0f} effective of "
-        f"{summary.n_draws} draws, an efficiency of {summary.efficiency:.3g}; "
+        f"{name} {summary.log_evidence:.3f} +- {error:.2g}, {summary.effective_sample_size:.0f} effective of {draws}; "
         f"{target.meter.in_words}"
     )
     drawn = Drawn(*_drawn(target, *asked), outcome.rows, weighted.log_weights, summary, error)

@@ -7,7 +7,8 @@ from tqdm.auto import tqdm
 from .weighing import Target
 from .weighted import WeightedDraws
 
-_BAR = "{desc}: {n_fmt} likelihood evaluations, {elapsed}{postfix}"
+_BAR = "{{desc}}: {{n_fmt}} {what}, {{elapsed}}{{postfix}}"
+_WHAT, _OF_BOTH = "likelihood evaluations", "evaluations of the likelihood and the coarse one"
 
 
 class EventBar:
@@ -29,7 +30,8 @@ class EventBar:
         """Begin a stage of the run."""
         if self._shown and self._bar is None:
             # How many evaluations it will take in the end nobody knows.
-            self._bar = tqdm(total=None, bar_format=_BAR, initial=self._target.meter.n_all)
+            bar = _BAR.format(what=_OF_BOTH if self._target.coarse else _WHAT)
+            self._bar = tqdm(total=None, bar_format=bar, initial=self._target.meter.n_all)
         if self._bar is not None:
             self._bar.set_description_str(name)
 

@@ -22,9 +22,8 @@ from .terms import Terms
 
 _POINTS = 1500  # frequencies at which the group delay is measured
 STEP = 1e-5  # Hz: group delays up to 5e4 s turn the phase by less than half a turn
-_FAINT = (
-    1e-4  # of the loudest f |h|: where a wave that is read is fainter, its phase is that of its rounding or its windows
-)
+# Of the loudest f |h|: where a wave that is read is fainter, its phase is that of its rounding or its windows.
+_FAINT = 1e-4
 _INCLINED = {"theta_jn": 1.0, "iota": 1.0, "cos_theta_jn": 0.54}  # radians, radians, cosine: no special angle
 _AFTER = 0.1  # of the duration: what is left of a signal after its merger is shorter
 _NEWTONIAN = -8 / 3  # power of the frequency that the group delay of an inspiral goes with, at leading order

@@ -23,9 +23,7 @@ from .splines import Spline
 from .terms import ByModes, Terms
 
 _POINTS = 72  # frequencies: six hundredths apart in ln f from 20 to 1500 Hz, where a ringdown is twice as wide
-_APPROXIMANT = (
-    "IMRPhenomXAS"  # where a wave on all frequencies is dear: the (2, 2) mode of any compact binary is like it
-)
+_APPROXIMANT = "IMRPhenomXAS"  # where waves on all frequencies are dear: the (2, 2) mode of any binary is like it
 _SPINS = ("a_1", "a_2", "tilt_1", "tilt_2", "phi_12", "phi_jl")
 
 
