@@ -2,10 +2,13 @@
 
     OMP_NUM_THREADS=1 python benchmarks/coarse.py
     OMP_NUM_THREADS=1 python benchmarks/coarse.py --errors
+    OMP_NUM_THREADS=1 python benchmarks/coarse.py --draws
 
 The first prints processor milliseconds a wave in blocks of 64, two detectors, beside a wave of all frequencies, and seconds to
 build coarse waves and to search for their reference. The second prints mean and scatter of the error of the log likelihood, by
-number of nodes, of waves near the injection, which is the reference.
+number of nodes, of waves near the injection, which is the reference. The third prints milliseconds of a draw of everything that
+does not shape the wave, at the injection's masses and spins, with coarse waves and with whole ones, by two detectors and three;
+and by how much the weights of such draws scatter, relative to their mean.
 """
 
 from __future__ import annotations
@@ -24,6 +27,9 @@ from bilby.gw.prior import BBHPriorDict, UniformInComponentsChirpMass, UniformIn
 from bilby.gw.source import lal_binary_black_hole
 from bilby.gw.waveform_generator import WaveformGenerator
 
+from bilby_flowpe.coarse_choice import CoarseChoice
+from bilby_flowpe.conditional.choose import DrawnBy, closed_form_of
+from bilby_flowpe.kinds import problem_of
 from bilby_flowpe.priors import PriorTransform
 from bilby_flowpe.processes.parallel import make_rows
 from bilby_flowpe.waves.coarse.build import Frame, coarse_waves, measured
@@ -31,6 +37,8 @@ from bilby_flowpe.waves.coarse.search import find_reference
 
 TIME = 1126259642.4
 ORDERS = {"IMRPhenomXPHM": (1, 2, 3, 4), "IMRPhenomXHM": (1, 2, 3, 4), "IMRPhenomXAS": (2,)}
+
+BLOCKS = 8  # of 64 rows, of which a scatter is known to a few per cent
 
 EVENTS = {
     "SNR 12": (36, 29, 0.5, 0.3, 1790, 4),
@@ -49,9 +57,16 @@ EVENTS = {
 
 
 def event(
-    m1: float, m2: float, a1: float, a2: float, distance: float, duration: float, approximant: str = "IMRPhenomXPHM"
+    m1: float,
+    m2: float,
+    a1: float,
+    a2: float,
+    distance: float,
+    duration: float,
+    approximant: str = "IMRPhenomXPHM",
+    names: tuple[str, ...] = ("H1", "L1"),
 ) -> tuple[GravitationalWaveTransient, PriorDict, dict[str, float]]:
-    """A signal in simulated noise of H1 and L1, 20 to 1000 Hz."""
+    """A signal in simulated noise, 20 to 1000 Hz."""
     mass = component_masses_to_chirp_mass(m1, m2)
     injected = {"chirp_mass": mass, "mass_ratio": m2 / m1, "luminosity_distance": distance, "theta_jn": 0.9, "psi": 2.6}
     injected |= {"phase": 1.3, "geocent_time": TIME, "ra": 1.3, "dec": -1.2}
@@ -78,7 +93,7 @@ def event(
         injected |= {"chi_1": a1, "chi_2": a2}
         priors |= {"chi_1": Uniform(-0.99, 0.99), "chi_2": Uniform(-0.99, 0.99)}
     random.seed(1)
-    detectors = InterferometerList(["H1", "L1"])
+    detectors = InterferometerList(list(names))
     detectors.set_strain_data_from_power_spectral_densities(2048.0, duration, TIME - duration + 2)
     for detector in detectors:
         detector.minimum_frequency, detector.maximum_frequency = 20.0, 1000.0
@@ -157,12 +172,36 @@ def errors() -> None:
         print(f"{name:32}" + "".join(f"{one.mean():+9.3f}/{one.std():5.3f} " for one in found), flush=True)
 
 
+def draws() -> None:
+    """Print a table of draws."""
+    print(f"{'':32}{'coarse ms':>12}{'scatter':>9}{'whole ms':>12}{'scatter':>9}")
+    for approximant in ORDERS:
+        for names in (("H1", "L1"), ("H1", "L1", "V1")):
+            likelihood, priors, injected = event(36, 29, 0.5, 0.3, 700, 4, approximant, names)
+            problem = problem_of(likelihood, priors)
+            whole = closed_form_of(problem, DrawnBy())
+            coarse = CoarseChoice(problem, True).of(whole, injected)
+            columns = ""
+            for drawing in (coarse, whole):
+                task, rng = drawing.task(likelihood), np.random.default_rng(1)
+                row = {**problem.prior.fixed, **injected, **drawing.reference}
+                began, made = time.process_time(), []
+                for _ in range(BLOCKS):
+                    made += task.many(drawing.task_rows([row] * 64, rng))
+                drawn = drawing.draw(np.array([one for one in made if one is not None]), rng)
+                each = 1e3 * (time.process_time() - began) / (BLOCKS * 64)
+                weights = np.exp(drawn.log_weight - drawn.log_weight.max())
+                columns += f"{each:12.2f}{weights.std() / weights.mean():9.2f}"
+            print(f"{approximant + ', ' + ' '.join(names):32}{columns}", flush=True)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--errors", action="store_true", help="errors by number of nodes, not costs")
+    parser.add_argument("--draws", action="store_true", help="draws of all that does not shape the wave, not costs")
     arguments = parser.parse_args()
     logger.setLevel("ERROR")
-    errors() if arguments.errors else costs()
+    (errors if arguments.errors else draws if arguments.draws else costs)()
 
 
 if __name__ == "__main__":
