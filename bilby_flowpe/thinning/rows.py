@@ -108,8 +108,7 @@ class ThinnedRows:
 
     def log_unthinned(self, log_weights: np.ndarray) -> np.ndarray:
         """Log weights that the draws would have if all were kept, (N,): by the coarse likelihood where they are not."""
-        kept = np.where(self.kept, log_weights, -np.inf)
-        return np.where(self.kept, kept + self.log_keep, self.log_coarse)
+        return np.where(self.kept, log_weights + self.log_keep, self.log_coarse)
 
     def coarse_efficiency(self, log_weights: np.ndarray) -> float:
         r"""Effective share of the kept draws, as draws by the coarse likelihood weighed by the dear one: from 0 to 1.
