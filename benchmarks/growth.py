@@ -26,12 +26,15 @@ from bilby_flowpe.conditional.closed_form import ExactConditional
 from bilby_flowpe.conditional.coherent import CoherentConditional
 from bilby_flowpe.kinds import problem_of
 from bilby_flowpe.model import find_model
-from bilby_flowpe.networks import build_network, compact
+from bilby_flowpe.networks import compact
+from bilby_flowpe.networks.families import build_network
 from bilby_flowpe.priors import PriorTransform
 from bilby_flowpe.problem import SimulationConfig
 from bilby_flowpe.problems import green2020
 from bilby_flowpe.processes.parallel import make_rows, timed
-from bilby_flowpe.representation import AlignedRepresentation, CoordinateConfig, Coordinates, RepresentationConfig
+from bilby_flowpe.representation import RepresentationConfig
+from bilby_flowpe.representation.aligned import AlignedRepresentation
+from bilby_flowpe.representation.coordinates import CoordinateConfig, Coordinates
 from bilby_flowpe.sampling.weighing import Target
 from bilby_flowpe.storage.folder import write_text
 from bilby_flowpe.training.stream import Stream

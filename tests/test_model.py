@@ -30,6 +30,7 @@ from bilby_flowpe.problems import START_TIME, overhead
 from bilby_flowpe.proposals.mixture import Draws, flow_alone
 from bilby_flowpe.sampling.weighing import Target
 from bilby_flowpe.storage import folder as folder_module
+from bilby_flowpe.storage import shipped as shipped_module
 from bilby_flowpe.storage.folder import DESCRIPTION, FORMAT, WEIGHTS, write_description
 from bilby_flowpe.translation.translated import as_it_stands
 from bilby_flowpe.waves.symmetries import find_symmetries
@@ -225,7 +226,8 @@ def test_find_model(trained_5d: Trained, tmp_path: Path, monkeypatch: pytest.Mon
     assert find_model(str(folder)).history == model.history
     with pytest.raises(ModelError, match="'nonsense' is neither a folder nor one of the shipped models"):
         find_model("nonsense")
-    monkeypatch.setattr(model_module, "SHIPPED", folder.parent)
+    for module in (model_module, shipped_module):
+        monkeypatch.setattr(module, "SHIPPED", folder.parent)
     assert folder.name in shipped_models()
     monkeypatch.chdir(tmp_path)
     assert find_model(folder.name).history == model.history

@@ -19,8 +19,8 @@ from bilby.core.prior import DirichletPriorDict, LogUniform, PriorDict, Uniform
 from scipy.optimize import minimize
 
 from bilby_flowpe.kinds import problem_of
-from bilby_flowpe.representation import LinearRepresentation, RepresentationConfig
-from bilby_flowpe.representation.linear import FittedRepresentation
+from bilby_flowpe.representation import RepresentationConfig
+from bilby_flowpe.representation.linear import FittedRepresentation, LinearRepresentation
 
 # Bilby's own property asks for the deprecated attribute.
 pytestmark = pytest.mark.filterwarnings("ignore:Parameter attribute queried:FutureWarning")

@@ -19,7 +19,7 @@ from bilby.core.prior import DeltaFunction, DirichletPriorDict, PriorDict, Unifo
 
 from bilby_flowpe.errors import SimulationError
 from bilby_flowpe.kinds import problem_of
-from bilby_flowpe.simulation import AnalyticalSimulator
+from bilby_flowpe.simulation.analytical import AnalyticalSimulator
 
 # Bilby's own property asks for the deprecated attribute.
 pytestmark = pytest.mark.filterwarnings("ignore:Parameter attribute queried:FutureWarning")

@@ -11,7 +11,7 @@ from bilby.core.prior import DeltaFunction, PriorDict, Uniform
 from bilby_flowpe.errors import DataError, SimulationError
 from bilby_flowpe.kinds import problem_of
 from bilby_flowpe.priors import PriorTransform
-from bilby_flowpe.simulation import GaussianSimulator
+from bilby_flowpe.simulation.gaussian import GaussianSimulator
 
 # Bilby's own property asks for the deprecated attribute.
 pytestmark = pytest.mark.filterwarnings("ignore:Parameter attribute queried:FutureWarning")

@@ -14,11 +14,9 @@ from scipy.stats import ks_2samp
 from bilby_flowpe.errors import DataError, SimulationError
 from bilby_flowpe.kinds import problem_of
 from bilby_flowpe.priors import PriorTransform
-from bilby_flowpe.simulation import (
-    DetectorView,
-    GaussianSimulator,
-    GeneralSimulator,
-)
+from bilby_flowpe.simulation import DetectorView
+from bilby_flowpe.simulation.gaussian import GaussianSimulator
+from bilby_flowpe.simulation.general import GeneralSimulator
 
 # Bilby's own property asks for the deprecated attribute.
 pytestmark = pytest.mark.filterwarnings("ignore:Parameter attribute queried:FutureWarning")

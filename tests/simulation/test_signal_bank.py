@@ -20,7 +20,9 @@ from scipy.stats import kstest
 from bilby_flowpe.errors import SimulationError
 from bilby_flowpe.kinds import problem_of
 from bilby_flowpe.priors import PriorTransform
-from bilby_flowpe.simulation import SignalBank, SimulationConfig
+from bilby_flowpe.simulation import SimulationConfig
+from bilby_flowpe.simulation.signal_bank import SignalBank
+from bilby_flowpe.waves.shifts import time_shift
 from bilby_flowpe.waves.stretch import BAND_LOSS, STRETCH_LOSS
 
 Problem = tuple[GravitationalWaveTransient, PriorDict]
@@ -215,7 +217,9 @@ class TestReducedGrid:
         task = fast._polarisation_task()
         stored = torch.as_tensor(np.stack([task(row) for row in slow.problem.rows(signals.parameters)]))
         amplitudes = torch.as_tensor(fast.extrinsic.amplitudes(signals.parameters)).to(torch.complex64)
-        ours = (amplitudes[..., None] * stored).sum(dim=2) * fast.view.grid.shift(fast.view.arrival(signals.parameters))
+        ours = (amplitudes[..., None] * stored).sum(dim=2) * time_shift(
+            fast.view.grid, fast.view.arrival(signals.parameters)
+        )
         for one, other in zip(ours, signals.data, strict=True):
             # On the whole segment they agree to rounding; where it was shortened, up to what hangs over its ends.
             allowed = 1e-6 if np.isclose(fast.view.grid.duration, fast.view.duration) else limits(fast)[0] ** 0.5
