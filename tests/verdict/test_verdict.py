@@ -172,13 +172,6 @@ EVERYTHING = (
         "data hold more than any signal of the prior",
     ),
     (
-        {"completeness": Completeness(0.2, "3000 draws", "of any place"), "compared": 300},
-        "no network is relied on, and modes were looked for with 3000 draws: a mode of more than 1% of the posterior, of any "
-        "place, may have been missed with a probability of 0.2 (above 0.01); compare with another sampler where there could be such; "
-        "the closed form of what is drawn conditionally agreed with the likelihood at 300 of them: a failure in less than "
-        "1% of the prior may have gone unnoticed",
-    ),
-    (
         {"coarse_efficiency": 0.2},
         "the coarse likelihood that has drawn differs from the likelihood: their ratio has an efficiency of 0.2, below 0.3; "
         "use coarse=False",
@@ -193,6 +186,13 @@ EVERYTHING = (
         "the data are unlike what likelihood and prior describe (p-value 1e-05, below 0.005): the distance of the data from "
         "those simulated is 300, in H1 around 60 Hz; the numbers are those of this likelihood, but signal, noise curve or "
         "noise may be other than it says",
+    ),
+    (
+        {"completeness": Completeness(0.2, "3000 draws", "of any place"), "compared": 300},
+        "no network is relied on, and modes were looked for with 3000 draws: a mode of more than 1% of the posterior, of any "
+        "place, may have been missed with a probability of 0.2 (above 0.01); compare with another sampler where there "
+        "could be such; the closed form of what is drawn conditionally agreed with the likelihood at 300 of them: a "
+        "failure in less than 1% of the prior may have gone unnoticed",
     ),
 )  # fmt: skip
 """Figures out of their limits and the reason that each gives, in the order of the reasons."""
