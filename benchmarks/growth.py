@@ -172,12 +172,12 @@ def by_draws() -> Costs:
     raw: tuple[list[float], list[float]] = ([], [])
     weighed: tuple[list[float], list[float]] = ([], [])
     for size in DRAWS:
-        generator, rng = torch.Generator().manual_seed(1), np.random.default_rng(1)
+        rng = np.random.default_rng(1)
         base = rng.standard_normal((size, len(bound.keys) + len(bound.latent)))
         target = Target(as_it_stands(problem_of(likelihood, transform)), True, bound.conditional)
         works = (
             (raw, lambda: bound.inverse(base, rng)),  # noqa: B023
-            (weighed, lambda: target.draw(bound.mixture(), size, generator, rng)),  # noqa: B023
+            (weighed, lambda: target.draw(bound.mixture(), size, rng)),  # noqa: B023
         )
         for (xs, ys), work in works:
             xs.append(size)

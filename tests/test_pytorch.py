@@ -59,8 +59,8 @@ def loaded(code: str, tmp_path: Path) -> list[str]:
             "assert 'flowpe' in IMPLEMENTED_SAMPLERS\nget_sampler_class('flowpe')",
             id="bilby",
         ),
-        pytest.param("import bilby_flowpe.run, bilby_flowpe.sampler, bilby_flowpe.catalogue", id="modules"),
-        pytest.param(BLACK_BOX + "run(network='none')", id="a run without a network"),
+        pytest.param("import bilby_flowpe.catalogue", id="the models at hand"),
+        pytest.param(BLACK_BOX + "run(network='none')", marks=pytest.mark.training, id="a run without a network"),
         pytest.param(
             CURVE + "assert not list(cached_models(contract, Settings()))\nnearest_refused(contract, Settings())",
             id="no model fits",
@@ -71,6 +71,7 @@ def test_most_of_a_run_does_without(code: str, tmp_path: Path) -> None:
     assert loaded(code, tmp_path) == []
 
 
+@pytest.mark.training
 def test_a_flow_needs_it(tmp_path: Path) -> None:
     """Or the tests above would hold of anything."""
     code = (

@@ -112,7 +112,7 @@ def test_the_fit_is_the_likelihoods_own(name: str) -> None:
     differences = []
     for seed in range(8):
         event, truth = simulator.inject(np.random.default_rng(seed))
-        data = problem_of(event, simulator.prior).view().observe()[None]
+        data = torch.as_tensor(problem_of(event, simulator.prior).view().observe())[None]
         with torch.no_grad():
             coefficients = representation.compute(data)[0][0, :2].double().numpy()
 

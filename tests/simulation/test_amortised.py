@@ -68,7 +68,7 @@ def test_signals_and_noise_are_whitened_by_the_curve_at_hand(simulator: Amortise
     assert torch.allclose(back, plain.data, rtol=1e-3, atol=1e-5 * float(plain.data.abs().max()))
     noisy = simulator.add_noise(drawn.data, torch.Generator().manual_seed(5))
     noise = (noisy - drawn.data)[:, :2]
-    inside = simulator.view.mask.bool()
+    inside = simulator.view.mask > 0
     assert float(noise.real[:, inside].var()) == pytest.approx(1, abs=0.02)
     assert torch.equal(noisy[:, 2:], drawn.data[:, 2:])
 
@@ -80,11 +80,11 @@ def test_what_is_observed_has_its_own_curve(low, transform_hl, simulator: Amorti
             frequency_array=interferometer.frequency_array, psd_array=4 * interferometer.power_spectral_density_array
         )
     other = problem_of(likelihood, transform_hl).view(simulator.view.grid, CONFIG.psd)
-    whitened, log_psd = other.observe().split(2, dim=0)
-    reference, log_reference = simulator.view.observe().split(2, dim=0)
-    inside = simulator.view.mask.bool()
-    assert torch.allclose((log_psd - log_reference).real[inside], torch.tensor(np.log(4.0)).float(), atol=1e-3)
-    assert torch.allclose(whitened[inside], reference[inside] / 2, atol=1e-5)
+    whitened, log_psd = np.split(other.observe(), 2)
+    reference, log_reference = np.split(simulator.view.observe(), 2)
+    inside = simulator.view.mask > 0
+    np.testing.assert_allclose((log_psd - log_reference).real[inside], np.log(4.0), rtol=1e-5, atol=1e-3)
+    np.testing.assert_allclose(whitened[inside], reference[inside] / 2, rtol=1e-5, atol=1e-5)
 
 
 @pytest.fixture(scope="module")
