@@ -11,18 +11,22 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from bilby.core.utils import logger
 from safetensors import safe_open
 
+from . import pytorch
 from .contract import Contract, Match
 from .errors import ConfigurationError, ContractError, ModelError, PriorError
-from .model import SHIPPED, TrainedPosterior
 from .storage.folder import DESCRIPTION, WEIGHTS, reading
+from .storage.shipped import SHIPPED
 from .training.recipe import TrainingConfig, has_learnt
 from .training.settings import Settings, adapted, kind_of
+
+if TYPE_CHECKING:
+    from .model import TrainedPosterior
 
 _CACHE_VARIABLE = "BILBY_FLOWPE_CACHE"
 _LEAST_FREE = 64 * 2**20
@@ -70,6 +74,12 @@ def cached_models(
         for folder, seconds, match in _matches(contract, settings, cache)
         if not match.refusals
     ]
+    if not found:
+        return
+    pytorch.load()
+    # Here: that no model fits is found out without torch.
+    from .model import TrainedPosterior
+
     for *_, folder in sorted(found, key=lambda candidate: candidate[:2]):
         model = None
         with _passing_over(folder):

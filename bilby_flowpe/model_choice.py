@@ -6,31 +6,32 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 from bilby.core.sampler.base_sampler import Sampler
 from bilby.core.utils import check_directory_exists_and_if_not_mkdir, logger
 from safetensors import SafetensorError
 
+from . import pytorch
 from .arguments.table import MODES, OF_THE_MODEL, settings_of
-from .bound import BoundPosterior
 from .cache import cached_models, check_writable, nearest_refused, new_folder
 from .conditional.base import Conditional
 from .conditional.choose import DrawnBy, closed_form_of
 from .contract import Contract
 from .errors import ContractError, MemoryLimitError, PriorError, SimulationError
-from .model import TrainedPosterior, find_model
 from .networks import compact
 from .problem import SimulationConfig
 from .processes.parallel import Row
 from .representation import RepresentationConfig
 from .storage.ledger import Ledger
-from .training.build import train_on
-from .training.calibrate import MEASURING
-from .training.recipe import TrainingConfig, has_learnt
+from .training.recipe import MEASURING, TrainingConfig, has_learnt
 from .training.settings import Settings
 from .translation.translated import Translated
+
+if TYPE_CHECKING:
+    from .bound import BoundPosterior
+    from .model import TrainedPosterior
 
 _LEAST_WAVEFORMS = 10_000  # a network that learns from fewer knows these by heart
 _NEAR_MISS = 3  # reasons that refuse a model, up to which it is named before another one is trained
@@ -125,9 +126,7 @@ class ModelChoice:
         if self.kwargs["model"] is not None:
             if ignored := self._changed(*OF_THE_MODEL):
                 logger.warning(f"model={self.kwargs['model']!r} is used as it was trained: {ignored} have no effect")
-            return self._bound(self._timed("model", lambda: find_model(self.kwargs["model"]))), str(
-                self.kwargs["model"]
-            )
+            return self._bound(self._timed("model", lambda: _found(self.kwargs["model"]))), str(self.kwargs["model"])
         contract = self.problem.describe()
         settings = self._settings()
         if found := self._timed("model", lambda: self._find(contract, settings)):
@@ -232,6 +231,9 @@ class ModelChoice:
 
     def _trained(self, settings: Settings, checkpoint: Path) -> TrainedPosterior:
         """A model, trained on fewer waveforms than by default where these do not fit into the memory."""
+        pytorch.load()
+        # Here, as in _found: a run without a network does without torch.
+        from .training.build import train_on
 
         def trained(settings: Settings) -> TrainedPosterior:
             return train_on(self.problem, settings, self.npool, checkpoint, self.progress)
@@ -275,6 +277,13 @@ class ModelChoice:
             **parts[""],
             **more,
         )
+
+
+def _found(model: str) -> TrainedPosterior:
+    pytorch.load()
+    from .model import find_model
+
+    return find_model(model)
 
 
 def _in_words(seconds: float) -> str:

@@ -97,14 +97,9 @@ class FlowPE(Sampler):
         return self._load_run()(self, calibrated).run()
 
     def _load_run(self) -> type[Run]:
-        """The class of a run; a signal that comes meanwhile waits.
-
-        Torch that was left half loaded cannot be loaded again, and may end the process with a segmentation fault.
-        """
-        if "torch" not in sys.modules:
-            logger.info("Loading PyTorch, which takes a few seconds")
+        """The class of a run; a signal that comes meanwhile waits, for what was left half loaded cannot be loaded again."""
         with deferred():
-            from .run import Run  # here, so that `import bilby` does not load torch
+            from .run import Run  # here: every use of Bilby imports this module, few run it
         return Run
 
     def _run_test(self) -> Result:

@@ -22,12 +22,12 @@ from bilby.core.result import Result, read_in_result
 from bilby.core.sampler import get_implemented_samplers, get_sampler_class
 
 from bilby_flowpe import cache as cache_module
-from bilby_flowpe import model_choice
 from bilby_flowpe import run as run_module
 from bilby_flowpe.errors import ConfigurationError, ContractError, FlowPEError, ModelError, PriorError
 from bilby_flowpe.model import TrainedPosterior
 from bilby_flowpe.proposals import mixture as proposals
 from bilby_flowpe.sampler import FlowPE
+from bilby_flowpe.training import build
 from bilby_flowpe.waves.filters import Filters
 
 Trained = tuple[Path, TrainedPosterior]
@@ -231,7 +231,7 @@ def test_bad_keywords(
     def never(*_: Any, **__: Any) -> None:
         raise AssertionError("work was begun")
 
-    for owner, name in ((model_choice, "train_on"), (run_module, "EventSampler")):
+    for owner, name in ((build, "train_on"), (run_module, "EventSampler")):
         monkeypatch.setattr(owner, name, never)
     with pytest.raises(kind, match=complaint):
         run(**kwargs)
@@ -485,13 +485,13 @@ def test_ratios_to_no_noise_are_refused(run: Runner, tmp_path: Path) -> None:
 def test_a_model_is_trained_once_and_kept(run: Runner, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     cache = tmp_path / "models"
     trained = []
-    plain = model_choice.train_on
+    plain = build.train_on
 
     def counting(*arguments: Any, **kwargs: Any) -> TrainedPosterior:
         trained.append(1)
         return plain(*arguments, **kwargs)
 
-    monkeypatch.setattr(model_choice, "train_on", counting)
+    monkeypatch.setattr(build, "train_on", counting)
     first = run(regression(), label="first", cache=str(cache), **TRAINING)
     (folder,) = cache.iterdir()
     second = run(regression(), label="second", cache=str(cache), **TRAINING)
@@ -512,7 +512,7 @@ def test_interrupted_training_of_another_problem_is_not_gone_on_with(
         checkpoints.append(arguments[3])
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(model_choice, "train_on", interrupted)
+    monkeypatch.setattr(build, "train_on", interrupted)
     for sigma in (0.5, 0.6, 0.5):
         with pytest.raises(KeyboardInterrupt):
             run(regression(sigma), cache=str(tmp_path / "models"), **TRAINING)
