@@ -112,8 +112,10 @@ def closed_form(likelihood: Any, priors: Any) -> float | None:
     return float(-sum(np.log(prior.maximum - prior.minimum) for prior in priors.values()))
 
 
-def replacement(original: Callable[..., Any], sampler: str, options: dict[str, Any], rows: list[dict[str, Any]]) -> Any:
-    """A ``run_sampler`` that calls the original with another sampler, and adds a row to ``rows``."""
+def replacement(
+    original: Callable[..., Any], sampler: str, options: dict[str, Any], keep: Callable[[dict[str, Any]], None]
+) -> Any:
+    """A ``run_sampler`` that calls the original with another sampler, and gives a row of figures to ``keep``."""
     plots = pictures()
 
     def run_sampler(*positional: Any, **named: Any) -> Any:
@@ -144,10 +146,10 @@ def replacement(original: Callable[..., Any], sampler: str, options: dict[str, A
             # Bilby saves the result before it converts samples: what was sampled is told, whatever came after.
             saved = Path(kept.get("outdir", "outdir")) / f"{kept.get('label', 'label')}_result.json"
             if saved.is_file():
-                rows.append(figures(bilby.read_in_result(str(saved)), sampler, None, spent()))
+                keep(figures(bilby.read_in_result(str(saved)), sampler, None, spent()))
             raise
         seconds = spent()
-        rows.append(figures(result, sampler, closed_form(bound["likelihood"], result.priors), seconds))
+        keep(figures(result, sampler, closed_form(bound["likelihood"], result.priors), seconds))
         return result
 
     return run_sampler
@@ -165,7 +167,13 @@ def source_of(script: Path) -> str:
 def main() -> None:
     script, output, sampler, options = Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3], json.loads(sys.argv[4])
     rows: list[dict[str, Any]] = []
-    changed = replacement(sampler_module.run_sampler, sampler, options, rows)
+
+    def keep(row: dict[str, Any]) -> None:
+        """Of a script that is ended before its last run, the runs before are known."""
+        rows.append(row)
+        output.write_text(json.dumps({"rows": rows, "error": None}), encoding="utf-8")
+
+    changed = replacement(sampler_module.run_sampler, sampler, options, keep)
     bilby.run_sampler = bilby.core.sampler.run_sampler = changed
     code = script.with_name(f"{script.stem}_as_run.py")
     code.write_text(source_of(script), encoding="utf-8")
