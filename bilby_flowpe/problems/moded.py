@@ -58,7 +58,7 @@ class ModedProblem:
         return np.bincount(modes, minlength=len(self.shares)) / max(len(modes), 1)
 
     def missing(self, columns: Columns) -> float:
-        """Return the largest exact share of a region that less than half as many rows as it should lie in; 0 if there is none."""
+        """Return the largest exact share of a region with less than half the rows that it should have; 0 if there is none."""
         found = self.found(columns)
         return max((share for share, of in zip(self.shares, found, strict=True) if of < FOUND * share), default=0.0)
 

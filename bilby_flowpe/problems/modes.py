@@ -16,7 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.stats import chi2, ncx2, ortho_group
 
 from .moded import Columns, ModedProblem, check_range, everything, names, normal_between, point
-from .toys import CorrelatedGaussian, Values, eggbox, spike_and_slab, uniform, unequal_modes
+from .toys import CorrelatedGaussian, Values, eggbox, spike_and_slab, unequal_modes, uniform
 
 _SPIKE_RADIUS = 5.0  # in widths of the spike: what is nearer than that is its region
 
@@ -178,8 +178,8 @@ def spike_on_slab(ndim: int = 3, narrow: float = 0.01) -> ModedProblem:
 def eggs(ndim: int = 2) -> ModedProblem:
     """:func:`.toys.eggbox`, a region for each mode: the tops of the waves, whole ones and what the edges leave of others.
 
-    In each parameter the box is cut at the odd multiples of pi into 6 pieces, two of them half as wide as the others. A cell has a mode
-    where the cosines of its pieces have a positive product; all cells without one together are the last region.
+    In each parameter the box is cut at the odd multiples of pi into 6 pieces, two of them half as wide as the others. A
+    cell has a mode where the cosines of its pieces have a positive product; all cells without one are the last region.
     """
     likelihood, priors, log_evidence = eggbox(ndim)
     cells = np.array(list(product(range(6), repeat=ndim)))

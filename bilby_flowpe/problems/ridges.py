@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from itertools import pairwise
 
 import numpy as np
 from bilby.core.likelihood import Likelihood
@@ -112,7 +113,7 @@ def straight_ridge(width: float = 0.01) -> ModedProblem:
     edges = np.linspace(0.0, 1.0, _PIECES + 1)
     pieces = [
         quad(density, low, high, points=[8 * width, 1 - 8 * width], epsabs=1e-12, epsrel=1e-12, limit=200)[0]
-        for low, high in zip(edges[:-1], edges[1:], strict=True)
+        for low, high in pairwise(edges)
     ]
     total = math.fsum(pieces)
     return ModedProblem(

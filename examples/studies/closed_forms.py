@@ -2,12 +2,12 @@
 
     python examples/studies/closed_forms.py --seeds 10
 
-Of 1 to 20 dimensions and one to two dozen modes: widths apart by a hundred, modes at edges, ridges, shells, plateaus, heavy tails,
-discrete parameters. A result is right where ln Z is within 4 of its errors of the closed form and no mode of more than 2% of the
-posterior is missing: a mode, or a piece of a ring or ridge, is where less than half as many draws fall into it as should. One
-that calls itself reliable and is not right ends the script with an error. Printed are a line for every run, one for every problem, and
-z of ln Z over all. What was run is kept in the output folder, and not run again; seeds are the names' and the numbers', chosen
-by nobody.
+Of 1 to 20 dimensions and one to two dozen modes: widths apart by a hundred, modes at edges, ridges, shells, plateaus, heavy
+tails, discrete parameters. A result is right where ln Z is within 4 of its errors of the closed form and no mode of more than
+2% of the posterior is missing: a mode, or a piece of a ring or ridge, is missing where less than half as many draws fall into
+it as should. One that calls itself reliable and is not right ends the script with an error. Printed are a line for every run,
+one for every problem, and z of ln Z over all. What was run is kept in the output folder, and not run again. The seeds follow
+from the problem's name and the run's number.
 """
 
 from __future__ import annotations
