@@ -17,6 +17,7 @@ from ..proposals.charts import Chart, unreached_share
 from ..proposals.mixture import Mixture, prior_alone
 from ..proposals.parts import PRIOR
 from ..verdict import judge
+from ..verdict.completeness import Completeness
 from ..verdict.grade import RANKS
 from .budget import Budget
 from .coarse import CoarseBatches, Recentred
@@ -227,7 +228,7 @@ class EventSampler:
                     proposal,
                     refinement=refinement,
                     unfinished=None if ready else refinement.unfinished,
-                    searched=self._searched(refinement, weighted, proposal),
+                    completeness=self._completeness(refinement, weighted, proposal),
                     moved=self._batches.moved,
                 )
             )
@@ -271,12 +272,13 @@ class EventSampler:
         self.seconds[stage] = round(self.seconds.get(stage, 0.0) + time.monotonic() - began, 3)
         return done
 
-    def _searched(self, refinement: Refinement, weighted: WeightedDraws, proposal: Mixture) -> int | None:
-        """Draws of the prior, where modes were looked for with nothing else."""
+    def _completeness(self, refinement: Refinement, weighted: WeightedDraws, proposal: Mixture) -> Completeness | None:
+        """How modes were looked for, where no network knows the posterior."""
         if self.chart is not None or self.known.found is not None:
             return None
         # A batch of the bare prior has looked as well as the first round did.
-        return refinement.prior_draws + (len(weighted.draws) if proposal.names == (PRIOR,) else 0)
+        draws = refinement.prior_draws + (len(weighted.draws) if proposal.names == (PRIOR,) else 0)
+        return Completeness(1.0, f"{draws} draws from the prior")
 
     def _judged(self, batch: FreshBatch) -> Outcome:
         wanted = self.wanted
