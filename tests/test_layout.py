@@ -67,6 +67,10 @@ TOGETHER: dict[str, tuple[str, set[str]]] = {
             ]
         },
     ),
+    "problems/test_closed_forms.py": (
+        "thirty problems, held to the same",
+        {f"problems/{name}.py" for name in ["discrete", "moded", "modes", "plateaus", "ridges", "scales"]},
+    ),
     "processes/test_fabric.py": ("a team is tested with processes in it", {"processes/team.py"}),
     "proposals/test_mixture.py": (
         "charts and parts are what a mixture is made of",

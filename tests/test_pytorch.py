@@ -41,14 +41,18 @@ contract = problem_of(likelihood, priors).describe()
 """What a run has at hand when it looks for a model of a curve."""
 
 
-def loaded(code: str, tmp_path: Path) -> list[str]:
-    """Which of torch and zuko a script has loaded at its end."""
-    script = f"import sys\n{code}\nprint('loaded', *{NETWORKS})"
+def told(code: str, tmp_path: Path) -> list[str]:
+    """The words of the last line that a new process prints."""
     environment = {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1", "MPLBACKEND": "Agg", "HOME": str(tmp_path)}
     run = subprocess.run(
-        [sys.executable, "-c", script], cwd=tmp_path, env=environment, capture_output=True, text=True, check=True
+        [sys.executable, "-c", code], cwd=tmp_path, env=environment, capture_output=True, text=True, check=True
     )
-    return run.stdout.splitlines()[-1].split()[1:]
+    return run.stdout.splitlines()[-1].split()
+
+
+def loaded(code: str, tmp_path: Path) -> list[str]:
+    """Which of torch and zuko a script has loaded at its end."""
+    return told(f"import sys\n{code}\nprint('loaded', *{NETWORKS})", tmp_path)[1:]
 
 
 @pytest.mark.parametrize(
@@ -71,15 +75,9 @@ def test_most_of_a_run_does_without(code: str, tmp_path: Path) -> None:
     assert loaded(code, tmp_path) == []
 
 
-@pytest.mark.training
-def test_a_flow_needs_it(tmp_path: Path) -> None:
+def test_networks_need_it(tmp_path: Path) -> None:
     """Or the tests above would hold of anything."""
-    code = (
-        "import numpy as np\nfrom bilby_flowpe.proposals.event_flow import fit_event_flow\n"
-        "rng = np.random.default_rng(1)\n"
-        "fit_event_flow(rng.standard_normal((200, 2)), np.zeros(200), rng, 1)"
-    )
-    assert set(loaded(code, tmp_path)) == {"torch", "zuko"}
+    assert set(loaded("import bilby_flowpe.model", tmp_path)) == {"torch", "zuko"}
 
 
 def test_it_is_told_once(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
@@ -95,3 +93,28 @@ def test_it_is_told_once(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCapt
         patch.setattr("builtins.__import__", lambda name, *_, **__: {"torch": torch, "zuko": zuko}[name])
         pytorch.load()
     assert [record.getMessage() for record in caplog.records] == ["Loading PyTorch, which takes a few seconds"]
+
+
+@pytest.mark.training
+def test_a_signal_that_comes_while_it_loads_waits(tmp_path: Path) -> None:
+    """What was left half loaded cannot be loaded again."""
+    code = """
+import os, signal, sys
+from bilby_flowpe import pytorch
+
+class InTheMiddle:
+    def find_spec(self, name, path=None, target=None):
+        if name == "torch.fx":
+            sys.meta_path.remove(self)
+            os.kill(os.getpid(), signal.SIGINT)
+
+signal.signal(signal.SIGINT, lambda number, frame: sys.exit(5))
+sys.meta_path.insert(0, InTheMiddle())
+try:
+    pytorch.load()
+except SystemExit as stop:
+    code = stop.code
+import torch
+print("exit code", code, "then", torch.ones(2).sum().item())
+"""
+    assert told(code, tmp_path) == ["exit", "code", "5", "then", "2.0"]

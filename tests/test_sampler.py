@@ -158,46 +158,6 @@ def python(code: str, **environment: str) -> str:
     return run.stdout
 
 
-@pytest.mark.training
-def test_a_signal_that_comes_while_torch_loads_waits(tmp_path: Path) -> None:
-    """Torch that was left half loaded cannot be loaded again."""
-    code = f"""
-import os, signal, sys
-from bilby.core.likelihood import Likelihood
-from bilby.core.prior import PriorDict, Uniform
-from bilby_flowpe.sampler import FlowPE
-
-class InTheMiddle:
-    def find_spec(self, name, path=None, target=None):
-        if name == "torch.fx":
-            sys.meta_path.remove(self)
-            os.kill(os.getpid(), signal.SIGINT)
-
-sampler = FlowPE(
-    Likelihood(), PriorDict({{"a": Uniform(0, 1)}}), outdir={str(tmp_path)!r}, label="x", soft_init=True, exit_code=5
-)
-sys.meta_path.insert(0, InTheMiddle())
-try:
-    sampler.run_sampler()
-except SystemExit as stop:
-    print("exit code", stop.code)
-import torch
-print("then", torch.ones(2).sum().item())
-"""
-    assert python(code).split() == ["exit", "code", "5", "then", "2.0"]
-
-
-@pytest.mark.training
-def test_bilby_stays_light() -> None:
-    """Neither ``import bilby`` nor loading this plugin among others loads torch."""
-    code = (
-        "import sys, bilby; from bilby.core.sampler import get_implemented_samplers, get_sampler_class;"
-        "get_implemented_samplers(); get_sampler_class('flowpe');"
-        "print(*sorted({'torch', 'zuko'} & set(sys.modules)))"
-    )
-    assert python(code).split() == []
-
-
 # Refusals come before anything long ------------------------------------------------------------------------------------
 
 
