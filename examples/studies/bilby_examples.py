@@ -67,6 +67,8 @@ NOT_OURS = {"marginalized_likelihood": "KeyError: 'time_jitter'"}
 Bilby 2.8.2 looks for the jitter of a marginalised time among the injected parameters, when it converts these after sampling.
 """
 
+_LONGEST = 4  # seconds that a script may take for each CPU second of its limit
+
 HEADER = ("script", "run", "parameters", "CPU seconds", "evaluations", "verdict", "ln Z", "truth or dynesty")
 
 Row = dict[str, Any]
@@ -120,19 +122,23 @@ def run(script: Path, sampler: str, options: Row, arguments: argparse.Namespace)
         before = resource.getrusage(resource.RUSAGE_CHILDREN)
         with log.open("w") as printed:
             process = subprocess.Popen(
-                command, cwd=folder, env=environment, stdout=printed, stderr=subprocess.STDOUT, start_new_session=True
-            )
+                ["prlimit", f"--cpu={arguments.limit:.0f}", *command],
+                cwd=folder, env=environment, stdout=printed, stderr=subprocess.STDOUT, start_new_session=True,
+            )  # fmt: skip
             try:
-                code = process.wait(arguments.limit)
+                # A machine that others use gives a script less than a core.
+                code = process.wait(_LONGEST * arguments.limit)
             except subprocess.TimeoutExpired:
                 os.killpg(process.pid, signal.SIGKILL)
                 process.wait()
+                code = None
+            if code in (-signal.SIGKILL, -signal.SIGXCPU):
                 code = None
         after = resource.getrusage(resource.RUSAGE_CHILDREN)
         found = json.loads(output.read_text()) if output.is_file() else {"rows": [], "error": None}
     error = found["error"]
     if code is None:
-        error = f"not at its end after {arguments.limit} s"
+        error = f"not at its end after {arguments.limit:.0f} CPU seconds"
     elif code != 0 and not error:
         error = f"exit code {code}: " + "\n".join(log.read_text(errors="replace").splitlines()[-20:])
     seconds = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
@@ -245,7 +251,7 @@ def main() -> None:
     parser.add_argument(
         "--max-time", type=float, default=120, help="most seconds of drawing and weighing, 0 for no limit"
     )
-    parser.add_argument("--limit", type=float, default=900, help="seconds after which a script is ended")
+    parser.add_argument("--limit", type=float, default=900, help="CPU seconds after which a script is ended")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument(
         "--reference", choices=("dynesty", "own"), help="run the scripts with this sampler, too; own: as they are"
