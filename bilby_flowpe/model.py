@@ -65,7 +65,7 @@ class TrainedPosterior(Trained):
             raise ContractError(
                 "the model was trained for another problem: "
                 + "; ".join(match.refusals)
-                + ". Use a model trained for this one, or leave model out to have one trained"
+                + ". Use a model trained for this one, or leave model out"
             )
         for correction in match.corrections:
             logger.info(f"Corrected by the weights: {correction}")

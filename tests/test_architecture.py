@@ -19,9 +19,9 @@ PACKAGE = "bilby_flowpe"
 
 ROWS = (
     {"densities", "errors", "names", "overrides", "plotting", "redshifts"},
-    {"arguments", "edges", "importance", "networks", "open_data", "prior_draws", "prior_natures", "problems"}
-    | {"storage", "surprise"},
-    {"observed", "prior_checks", "priors", "processes", "pytorch", "thinning", "verdict"},
+    {"arguments", "edges", "importance", "networks", "open_data", "pricing", "prior_draws", "prior_natures"}
+    | {"problems", "storage", "surprise"},
+    {"network_choice", "observed", "prior_checks", "priors", "processes", "pytorch", "thinning", "verdict"},
     {"likelihoods", "results", "waves"},
     {"bands", "contract", "proposals", "trigger"},
     {"chain", "problem"},
