@@ -24,6 +24,7 @@ from typing import Any
 
 import bilby
 import bilby.core.sampler as sampler_module
+import bilby.core.utils.random as generators
 import numpy as np
 
 KEPT = frozenset(inspect.signature(sampler_module.run_sampler).parameters) - {"sampler", "npool", "clean", "kwargs"}
@@ -130,6 +131,7 @@ def replacement(
             # One process: waiting for workers costs CPU seconds, too.
             own = {key: value for key, value in own.items() if key != "npool"}
             chosen = {**own, "sampler": "dynesty"} if bound.get("sampler", "dynesty") == "dynesty" else options
+        state = generators.rng.bit_generator.state
         began, drawn, started = cpu(), plots.seconds, time.monotonic()
 
         def spent() -> dict[str, float]:
@@ -149,6 +151,8 @@ def replacement(
                 keep(figures(bilby.read_in_result(str(saved)), sampler, None, spent()))
             raise
         seconds = spent()
+        # Some scripts simulate further data after a run: they are to be the same whatever the sampler has drawn.
+        generators.rng.bit_generator.state = state
         keep(figures(result, sampler, closed_form(bound["likelihood"], result.priors), seconds))
         return result
 
