@@ -44,8 +44,18 @@ _WORTH = 15.0  # log of the ratio of masses from which on a mode is left out
 
 
 @dataclass
-class _Climb:
-    """One start on its way up: a normal density."""
+class Climb:
+    """One start on its way up: a normal density.
+
+    Attributes
+    ----------
+    mean, covariance
+        In the base space of the chart, (n,) and (n, n).
+    log_mass
+        Logarithm of the integral of what is climbed over the mode, to a factor.
+    arrived
+        Generations at an inverse temperature of one.
+    """
 
     mean: np.ndarray
     covariance: np.ndarray
@@ -128,20 +138,25 @@ class LocalSearch:
         points, log_density = points[alive], log_density[alive]
         for _ in range(2):  # a second scan, from what the first one found
             more = self._lines(points[np.argmax(log_density)], scanned)
-            if (values := self._evaluated(more)) is None:
+            if (values := self.evaluated(more)) is None:
                 break
             points, log_density = np.concatenate([points, more]), np.concatenate([log_density, values])
+        starts = _apart(points, log_density)
+        return _mixture(self.climb(points[starts], log_density[starts]))
+
+    def climb(self, points: np.ndarray, log_density: np.ndarray) -> list[Climb]:
+        """Climb from every one of some points (N, n) of known log density (N,); as many as the budget allows."""
         climbs = [
             climb
-            for index in _apart(points, log_density)
-            if (climb := self._start(points[index], log_density[index])) is not None
+            for point, value in zip(points, log_density, strict=True)
+            if (climb := self._start(point, float(value))) is not None
         ]
         for _ in range(_GENERATIONS):
             if not (active := [climb for climb in climbs if not climb.done]) or not self._generation(active):
                 break
-        return _mixture(climbs)
+        return climbs
 
-    def _evaluated(self, base: np.ndarray) -> np.ndarray | None:
+    def evaluated(self, base: np.ndarray) -> np.ndarray | None:
         """Log density in the base space, (N,); ``None`` where the budget does not allow it."""
         if not self._go_on(len(base)):
             return None
@@ -162,14 +177,14 @@ class LocalSearch:
             lines[index * count : (index + 1) * count, index] = ndtri(u)
         return lines
 
-    def _start(self, point: np.ndarray, value: float) -> _Climb | None:
+    def _start(self, point: np.ndarray, value: float) -> Climb | None:
         """Widths along every coordinate, twice: the second time from the best point that the first has met."""
         n = len(point)
         steps = _LONGEST * 0.5 ** np.arange(_HALVINGS)
         widths = np.full(n, steps[-1])
         for _ in range(2):
             offsets = np.concatenate([np.outer(np.r_[steps, -steps], row) for row in np.eye(n)])
-            if (values := self._evaluated(point + offsets)) is None:
+            if (values := self.evaluated(point + offsets)) is None:
                 return None
             near = values.reshape(n, 2, _HALVINGS) > value - _DROP
             for index in range(n):
@@ -179,15 +194,15 @@ class LocalSearch:
             best = int(np.argmax(values))
             if values[best] > value:
                 point, value = point + offsets[best], float(values[best])
-        return _Climb(point, np.diag(widths**2))
+        return Climb(point, np.diag(widths**2))
 
-    def _generation(self, climbs: list[_Climb]) -> bool:
+    def _generation(self, climbs: list[Climb]) -> bool:
         """One step of every climb; whether the budget allowed it."""
         size, n = self._each, len(climbs[0].mean)
         roots = [np.linalg.cholesky(climb.covariance) for climb in climbs]
         white = self.rng.standard_normal((len(climbs), size, n))
         points = np.stack([climb.mean + z @ root.T for climb, z, root in zip(climbs, white, roots, strict=True)])
-        if (values := self._evaluated(points.reshape(-1, n))) is None:
+        if (values := self.evaluated(points.reshape(-1, n))) is None:
             return False
         for climb, at, z, root, value in zip(
             climbs, points, white, roots, values.reshape(len(climbs), size), strict=True
@@ -234,7 +249,7 @@ def _apart(points: np.ndarray, log_density: np.ndarray) -> list[int]:
     return chosen
 
 
-def _mixture(climbs: list[_Climb]) -> NormalMixture | None:
+def _mixture(climbs: list[Climb]) -> NormalMixture | None:
     """All modes of some mass, each at least a tenth of an equal share: a mass is known to a factor only."""
     top = max((climb.log_mass for climb in climbs), default=-np.inf)
     kept = [climb for climb in climbs if climb.log_mass > top - _WORTH]

@@ -1,0 +1,193 @@
+"""Looking for modes on purpose, where no network and no template knows the posterior.
+
+Draws of the prior show modes (:mod:`.modes`), and planted modes say what they would not have shown (:mod:`.planted`). More of
+them are made, evenly spread, while these could make the chance of a missed mode small enough and cost little.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+from scipy.special import ndtr, ndtri
+from scipy.stats import qmc
+
+from ..processes.parallel import Progress
+from ..proposals.charts import Chart
+from ..proposals.event_mixture import NormalMixture
+from ..proposals.parts import Normal
+from ..verdict.completeness import SHARE, Completeness
+from ..verdict.findings import Thresholds
+from .modes import Modes, find_modes, neighbours
+from .planted import Looked, Weighed, missed, modes_of
+from .search import LocalSearch
+from .weighing import Target
+from .weighted import WeightedDraws
+
+_FITS = {1: 30.0, 2: 30.0, 3: 10.0}
+"""Likelihood of the modes that a black box is searched for, over the best found, by its number of parameters; 1 for more.
+
+A mode of a hundredth of the posterior that fits as well as the best draw fills a hundredth of the volume of a single one found. Of
+few parameters some 1e4 draws show smaller ones, too."""
+_FIRST_MORE = 4096  # evenly spread draws that are added first, a power of two as Sobol's sequence has it
+_MORE = 4  # draws that may be added, over those of the first round, whatever they cost
+_SECONDS = 3.0  # or as many as take no longer, by what draws have cost
+_HOPE = 3.0  # factor by which the chance that is expected after these may be too large: it is a rough guess
+
+
+class Looking:
+    """Looks for the modes of one posterior.
+
+    Parameters
+    ----------
+    target
+        The posterior.
+    chart
+        Coordinates in which the prior is a standard normal.
+    rng
+        Source of all randomness.
+    go_on
+        Asked before so many evaluations: whether they may be made.
+    progress
+        Told of evaluations as they are made.
+    """
+
+    def __init__(
+        self,
+        target: Target,
+        chart: Chart,
+        rng: np.random.Generator,
+        go_on: Callable[[int], bool],
+        progress: Progress = None,
+    ) -> None:
+        self._target, self._chart, self._rng, self._go_on = target, chart, rng, go_on
+        self._n = len(chart.keys)
+        self._climber = LocalSearch(target, chart, rng, go_on, progress)
+        self._base = np.empty((0, self._n))
+        self._log_density = np.empty(0)
+        self._sobol: qmc.Sobol | None = None
+        self._modes = Modes()
+
+    @property
+    def modes(self) -> NormalMixture | None:
+        """The modes that were found, a normal density each; ``None`` before any was."""
+        return self._modes.density
+
+    @property
+    def draws(self) -> int:
+        """Draws of the prior that modes were looked for with."""
+        return len(self._base)
+
+    @property
+    def fit(self) -> float:
+        """Likelihood of the modes that are looked for, over that of the best draw.
+
+        Data with noise tell a parameter everywhere about as well: narrower modes are not to be thought of.
+        """
+        return 1.0 if self._target.problem.obstacle("simulation") is None else _FITS.get(self._n, 1.0)
+
+    def look(self, base: np.ndarray, log_density: np.ndarray) -> bool:
+        """Look for modes among further draws of the prior, too.
+
+        Parameters
+        ----------
+        base
+            In the base space of the chart, (N, n).
+        log_density
+            Logarithm of the posterior's density there, up to a constant, (N,).
+
+        Returns
+        -------
+        bool
+            Whether there are more modes than before.
+        """
+        self._base = np.concatenate([self._base, base])
+        self._log_density = np.concatenate([self._log_density, log_density])
+        before = self._count
+        self._modes = find_modes(self._base, self._log_density, self._climber, self._modes)
+        return self._count > before
+
+    @property
+    def _count(self) -> int:
+        return 0 if self.modes is None else len(self.modes.shares)
+
+    def complete(self, weighted: WeightedDraws, first: int) -> Completeness | None:
+        """How likely it is that a mode was missed; ``None`` where further draws of the prior have shown one.
+
+        Parameters
+        ----------
+        weighted
+            A batch of the posterior.
+        first
+            Draws of the first round.
+        """
+        chance = self._missed(weighted)
+        limit = Thresholds().missed_check
+        added = 0
+        while chance > limit and self._modes.complete:
+            more = self.draws if self._sobol is not None else _FIRST_MORE
+            more = 1 << int(np.log2(more))
+            most = max(_MORE * first, self._affordable()) - added
+            # Draws miss independently of each other, about: the chance is a power of their number.
+            expected = chance ** ((self.draws + most) / max(self.draws, 1))
+            if more > most or expected > _HOPE * limit or not self._go_on(more):
+                break
+            base = self._spread(more)
+            found = self._climber.evaluated(base)
+            if found is None:
+                break
+            added += more
+            if self.look(base, found):
+                return None
+            chance = self._missed(weighted)
+        return Completeness(chance if self._modes.complete else 1.0, self._in_words, self._about)
+
+    @property
+    def _in_words(self) -> str:
+        modes = f", which showed {self._count} modes," if self._count > 1 else ""
+        return f"{self.draws} draws of the prior{modes} and the batch itself"
+
+    @property
+    def _about(self) -> str:
+        better = "that fits no better than the best draw"
+        if self.fit > 1:
+            better = f"that fits up to {self.fit:.0f} times better than the best draw"
+        return f"of the shape of those found and {better}"
+
+    def _affordable(self) -> int:
+        each = self._target.meter.seconds_each
+        return int(_SECONDS / each) if each > 0 else 0
+
+    def _spread(self, size: int) -> np.ndarray:
+        """Evenly spread draws of the prior in the base space, (size, n): a scrambled Sobol sequence (Owen 1998)."""
+        if self._sobol is None:
+            self._sobol = qmc.Sobol(self._n, rng=self._rng)
+        return ndtri(np.clip(self._sobol.random(size), 1e-12, 1 - 1e-12))
+
+    def _missed(self, weighted: WeightedDraws) -> float:
+        """Share of planted modes that would not have been seen."""
+        base, log_jacobian = self._chart.forward(weighted.draws.parameters)
+        normal = Normal(self._n)
+        sound = np.isfinite(log_jacobian) & np.all(np.isfinite(base), axis=1)
+        log_prior = np.where(sound, normal.log_prob(np.where(sound[:, None], base, 0.0)) + log_jacobian, -np.inf)
+        log_likelihood = np.where(sound, weighted.log_target - np.where(sound, log_prior, 0.0), -np.inf)
+        of_prior = self._log_density - normal.log_prob(self._base)
+        best = max(float(log_likelihood.max(initial=-np.inf)), float(of_prior.max(initial=-np.inf)))
+        log_weights = weighted.log_weights
+        alive = sound & np.isfinite(log_weights)
+        if not alive.any() or not np.isfinite(best):
+            return 1.0
+        top = log_weights.max()
+        weights = np.where(alive, np.exp(np.where(alive, log_weights - top, 0.0)), 0.0)
+        log_volume = float(np.log(weights.mean()) + top - best)
+        places = ndtr(np.where(sound[:, None], base, 0.0))
+        labels = np.zeros(len(places), dtype=int)
+        if self.modes is not None:
+            labels = np.argmax(self.modes.log_parts(np.where(sound[:, None], base, 0.0)), axis=1)
+        found = modes_of(places[alive], weights[alive] / weights[alive].sum(), labels[alive])
+        if not found:
+            return 1.0
+        looked = Looked(ndtr(self._base), of_prior - best, neighbours(ndtr(self._base)))
+        # The weight of a draw with the likelihood L is (prior / q) L / Z, over the mean.
+        over = (log_prior - weighted.draws.log_q)[sound] - log_volume
+        return missed(found, log_volume, looked, Weighed(places[sound], over), SHARE, self.fit, self._rng)
