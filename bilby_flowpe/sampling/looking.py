@@ -27,8 +27,8 @@ from .weighted import WeightedDraws
 _FITS = {1: 30.0, 2: 30.0, 3: 10.0}
 """Likelihood of the modes that a black box is searched for, over the best found, by its number of parameters; 1 for more.
 
-A mode of a hundredth of the posterior that fits as well as the best draw fills a hundredth of the volume of a single one found. Of
-few parameters some 1e4 draws show smaller ones, too."""
+A mode of a hundredth of the posterior that fits as well as the best draw has a hundredth of the volume of a single one that
+was found. Of few parameters some 1e4 draws show smaller ones, too."""
 _FIRST_MORE = 4096  # evenly spread draws that are added first, a power of two as Sobol's sequence has it
 _MORE = 4  # draws that may be added, over those of the first round, whatever they cost
 _SECONDS = 3.0  # or as many as take no longer, by what draws have cost
@@ -65,6 +65,7 @@ class Looking:
         self._climber = LocalSearch(target, chart, rng, go_on, progress)
         self._base = np.empty((0, self._n))
         self._log_density = np.empty(0)
+        self._near = np.empty((0, 0), dtype=int)
         self._sobol: qmc.Sobol | None = None
         self._modes = Modes()
 
@@ -101,10 +102,12 @@ class Looking:
         bool
             Whether there are more modes than before.
         """
-        self._base = np.concatenate([self._base, base])
-        self._log_density = np.concatenate([self._log_density, log_density])
+        sound = np.all(np.isfinite(base), axis=1)
+        self._base = np.concatenate([self._base, base[sound]])
+        self._log_density = np.concatenate([self._log_density, log_density[sound]])
+        self._near = neighbours(ndtr(self._base))
         before = self._count
-        self._modes = find_modes(self._base, self._log_density, self._climber, self._modes)
+        self._modes = find_modes(self._base, self._log_density, self._near, self._climber, self._modes)
         return self._count > before
 
     @property
@@ -187,7 +190,7 @@ class Looking:
         found = modes_of(places[alive], weights[alive] / weights[alive].sum(), labels[alive])
         if not found:
             return 1.0
-        looked = Looked(ndtr(self._base), of_prior - best, neighbours(ndtr(self._base)))
+        looked = Looked(ndtr(self._base), of_prior - best, self._near)
         # The weight of a draw with the likelihood L is (prior / q) L / Z, over the mean.
         over = (log_prior - weighted.draws.log_q)[sound] - log_volume
         return missed(found, log_volume, looked, Weighed(places[sound], over), SHARE, self.fit, self._rng)

@@ -27,7 +27,8 @@ from .weighing import Target
 
 _NEIGHBOURS, _NEIGHBOURS_EACH = 6, 2  # of a draw, and more for each dimension: on either side along every direction
 _TREE = 8  # dimensions beyond which a tree finds neighbours no faster than all distances do
-_ROWS = 512  # draws whose distances to all others are computed at once
+_ROWS = 512  # draws whose distances to others are computed at once
+_AMONG = 8192  # points among which neighbours are looked for there
 _PARTNERS = 3  # better local maxima to which lines are drawn from one: the nearest
 _ON_A_LINE = 6  # points between two draws: a valley a sixth as wide as their distance shows
 _VALLEY = 0.5  # fall of the log likelihood, in nats, that counts: less is nothing to a mode's share
@@ -74,7 +75,10 @@ class Modes:
 
 
 def neighbours(places: np.ndarray) -> np.ndarray:
-    """Numbers of the nearest other points (N, k) of points (N, n)."""
+    """Numbers of the nearest other points (N, k) of points (N, n); in many dimensions of the nearest among some of them.
+
+    There, neighbours are hardly nearer to each other than any other points, of whatever number.
+    """
     size, n = places.shape
     count = min(_NEIGHBOURS + _NEIGHBOURS_EACH * n, size - 1)
     if count < 1:
@@ -82,14 +86,17 @@ def neighbours(places: np.ndarray) -> np.ndarray:
     if n <= _TREE:
         found: np.ndarray = cKDTree(places).query(places, count + 1)[1]
         return found[:, 1:]
+    some = np.arange(0, size, -(-size // _AMONG))
+    count = min(count, len(some) - 1)
     single = places.astype(np.float32)
-    squares = np.sum(single**2, axis=1)
+    others = single[some]
+    squares = np.sum(others**2, axis=1)
     rows = []
     for start in range(0, size, _ROWS):
-        some = np.arange(start, min(start + _ROWS, size))
-        distances = squares - 2 * single[some] @ single.T
-        distances[np.arange(len(some)), some] = np.inf
-        rows.append(np.argpartition(distances, count, axis=1)[:, :count])
+        distances = squares - 2 * single[start : start + _ROWS] @ others.T
+        # A point is no neighbour of its own.
+        distances[some[None] == np.arange(start, min(start + _ROWS, size))[:, None]] = np.inf
+        rows.append(some[np.argpartition(distances, count, axis=1)[:, :count]])
     return np.concatenate(rows)
 
 
@@ -111,7 +118,9 @@ def local_maxima(values: np.ndarray, near: np.ndarray) -> np.ndarray:
     return found[np.argsort(-rank[found])]
 
 
-def find_modes(base: np.ndarray, log_density: np.ndarray, climber: LocalSearch, before: Modes | None = None) -> Modes:
+def find_modes(
+    base: np.ndarray, log_density: np.ndarray, near: np.ndarray, climber: LocalSearch, before: Modes | None = None
+) -> Modes:
     """Look for modes among draws of the prior.
 
     Parameters
@@ -120,16 +129,16 @@ def find_modes(base: np.ndarray, log_density: np.ndarray, climber: LocalSearch, 
         Draws in the base space of the climber's chart, in which the prior is a standard normal, (N, n).
     log_density
         Logarithm of the posterior's density there, up to a constant, (N,).
+    near
+        Neighbours of each in the quantiles, (N, k).
     climber
         Evaluates further points, and climbs.
     before
         What was found among fewer draws: maxima on the slope of a mode that has been climbed need no further climb.
     """
     known = () if before is None else before.climbs
-    alive = np.all(np.isfinite(base), axis=1)
-    base, log_density = base[alive], log_density[alive]
     values = _likelihood(base, log_density)
-    maxima = local_maxima(values, neighbours(ndtr(base)))
+    maxima = local_maxima(values, near)
     if not len(maxima):
         return Modes(known)
 

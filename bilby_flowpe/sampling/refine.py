@@ -24,7 +24,7 @@ from bilby.core.utils import logger
 from ..importance import effective_sample_size, summarise
 from ..proposals.charts import Chart
 from ..proposals.event_flow import EventFlow, fit_event_flow
-from ..proposals.event_quantiles import fit_in_quantiles
+from ..proposals.event_quantiles import fit_in_quantiles, reaches_edges
 from ..proposals.mixture import Mixture, prior_alone
 from ..proposals.parts import PRIOR
 from ..proposals.spin_chart import SpinChart
@@ -52,7 +52,7 @@ _MOST_ROUNDS = 60
 # Rounds in which the inverse temperature rises by less than this factor, or the efficiency does not rise, stand still: a local
 # search is made, and if there was one the refinement ends.
 _STANDSTILL, _RISE = 3, 1.25
-_HIT = 10.0  # effective draws for each dimension with which a local search has hit the posterior
+_HIT = 20.0  # effective draws for each dimension with which a search has hit the posterior
 _SCANNED = 4  # a search scans one parameter in a round's draws over this and the number of parameters
 
 
@@ -283,8 +283,11 @@ class Refinement:
             return
         self._drawn(about(looking.modes, self.chart, self.target), self.later_draws)
         self._jumped = True
-        enough = self.pace.least_effective(len(self.chart.keys))
+        # As many as do for a fit of the posterior itself: where these are there, no path is needed.
+        enough = _HIT * len(self.chart.keys)
         self._beta = next_temperature(self.pool, self.chart, 0.0, enough, from_above=True)
+        if self._beta < 1:
+            self._beta = self._next_beta()
         self._note(self._beta, self.pool.last_efficiency(), began)
 
     def _leaves_a_batch(self, size: int) -> bool:
@@ -316,7 +319,7 @@ class Refinement:
             near_enough,
         )
         edges = None
-        if self.chart is not self.network:
+        if self.chart is not self.network and reaches_edges(base[usable], log_weights[usable]):
             edges = fit_in_quantiles(base[usable], log_weights[usable], self.rng, WIDTH)
         self._beta = beta
         in_values = self._tail(self.pool, log_weights)

@@ -17,6 +17,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.optimize import minimize
 from scipy.special import logsumexp, ndtri
 
 from ..importance import effective_sample_size
@@ -38,6 +39,11 @@ _DROP = 2.0  # fall of the log density, in nats, that ends a mode's width
 _EACH, _EACH_DIMENSION = 30, 10  # draws of a generation from one start, and more for each dimension
 _COUNTING = 0.25  # share of a generation's draws that should count in its moments
 _GENERATIONS = 25
+_ITERATIONS, _ITERATIONS_EACH = 10, 3  # of the ascent, and more for each dimension
+_ASCENTS = 4  # in turn, each in the widths where the one before has led
+_DIFFERENCE = 0.1  # step of a difference, in widths of the mode: its curvature changes little in so far
+_FLAT = 0.1  # slope, in nats a width, at which a top is reached: a generation of draws does the rest
+_NOWHERE = -1e30  # log density where there is none: an ascent turns back there
 _ARRIVED = 3  # generations at an inverse temperature of one, after which the mean is that of the mode
 _SHARES, _WIDTH = (0.6, 0.25, 0.15), 2.0  # of what was found, of the same broadened by this factor, and of the prior
 _WORTH = 15.0  # log of the ratio of masses from which on a mode is left out
@@ -89,6 +95,10 @@ def search(pool: Pool, climber: LocalSearch, scanned: int) -> Mixture | None:
     target = climber.target
     parts: list[Part] = [Charted(climber.chart, densities), FromPrior(target.prior, target.keys)]
     return Mixture(parts, _SHARES)
+
+
+class _SpentError(Exception):
+    """The budget allows no further evaluation."""
 
 
 class LocalSearch:
@@ -151,6 +161,8 @@ class LocalSearch:
             for point, value in zip(points, log_density, strict=True)
             if (climb := self._start(point, float(value))) is not None
         ]
+        for climb in climbs:
+            self._ascend(climb)
         for _ in range(_GENERATIONS):
             if not (active := [climb for climb in climbs if not climb.done]) or not self._generation(active):
                 break
@@ -195,6 +207,49 @@ class LocalSearch:
             if values[best] > value:
                 point, value = point + offsets[best], float(values[best])
         return Climb(point, np.diag(widths**2))
+
+    def _ascend(self, climb: Climb) -> None:
+        """Move to the top of a smooth mode by BFGS, again from where it has led while that is higher by much."""
+        best = self._bfgs(climb)
+        for _ in range(_ASCENTS - 1):
+            if best is None or (again := self._start(climb.mean, best)) is None:
+                return
+            higher = self._bfgs(again)
+            if higher is None or higher < best + _DROP:
+                return
+            climb.mean, climb.covariance, best = again.mean, again.covariance, higher
+
+    def _bfgs(self, climb: Climb) -> float | None:
+        """Move once; return the log density there, ``None`` where the budget has ended or there is none.
+
+        The gradient is one of central differences, in units of the mode's widths as they are known.
+        """
+        n, widths, middle = len(climb.mean), np.sqrt(np.diag(climb.covariance)), climb.mean
+
+        def values(steps: np.ndarray) -> np.ndarray:
+            found = self.evaluated(middle + steps * widths)
+            if found is None:
+                raise _SpentError
+            return np.where(np.isfinite(found), found, _NOWHERE)
+
+        def slope(at: np.ndarray) -> np.ndarray:
+            offsets = _DIFFERENCE * np.eye(n)
+            found = values(np.concatenate([at + offsets, at - offsets])).reshape(2, n)
+            steep: np.ndarray = (found[1] - found[0]) / (2 * _DIFFERENCE)
+            return np.where(np.any(found == _NOWHERE, axis=0), 0.0, steep)
+
+        options = {"maxiter": _ITERATIONS + _ITERATIONS_EACH * n, "gtol": _FLAT}
+        try:
+            top = minimize(lambda at: -values(at[None])[0], np.zeros(n), jac=slope, method="BFGS", options=options)
+        except _SpentError:
+            return None
+        if not np.all(np.isfinite(top.x)):
+            return None
+        climb.mean = middle + top.x * widths
+        covariance = 0.5 * (top.hess_inv + top.hess_inv.T) * np.outer(widths, widths)
+        if np.all(np.isfinite(covariance)) and np.linalg.eigvalsh(covariance)[0] > 0:
+            climb.covariance = covariance
+        return float(-top.fun)
 
     def _generation(self, climbs: list[Climb]) -> bool:
         """One step of every climb; whether the budget allowed it."""
