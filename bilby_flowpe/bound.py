@@ -13,14 +13,16 @@ import torch
 from .conditional.base import ConditionalConfig
 from .conditional.choose import conditional_of
 from .contract import Contract, Match
-from .networks import ConditionalNetwork
+from .networks.base import ConditionalNetwork
 from .priors import Parameters, PriorTransform, within_quantiles
 from .problem import Problem, View
 from .problem.config import FIXED
 from .proposals.charts import PriorChart
 from .proposals.mixture import Mixture, Shares, defensive
 from .proposals.parts import Normal
-from .representation import CoordinateConfig, Coordinates, Pivot, Representation
+from .representation.base import Representation
+from .representation.coordinates import CoordinateConfig, Coordinates
+from .representation.pivot import Pivot
 from .surprise import Null, Surprise
 from .waves.grid import Grid
 
@@ -124,7 +126,7 @@ class BoundPosterior:
         # What simulated data say nothing of, and no network has learnt.
         idle = [key for key in transform.keys if key not in (*model.coordinates.keys, *model.conditional.keys)]
         self._idle = PriorChart(transform, tuple(idle))
-        observed = view.observe()[None]
+        observed = torch.as_tensor(view.observe())[None]
         self.context, self.pivot = model.representation(observed)
         found = model.representation.log_likelihood_found(observed)
         self.log_likelihood_found = None if found is None else float(found[0])
@@ -162,9 +164,10 @@ class BoundPosterior:
             inside &= np.all(within_quantiles(idle), axis=1)
         return drawn, inside & np.isfinite(log_jacobian)
 
-    def encode(self, parameters: Parameters, generator: torch.Generator) -> Parameters:
+    def encode(self, parameters: Parameters, rng: np.random.Generator) -> Parameters:
         """Latent variables drawn by the encoder: :class:`~bilby_flowpe.proposals.charts.LatentChart`."""
         x, log_jacobian = self._to_network(parameters)
+        generator = torch.Generator().manual_seed(int(rng.integers(2**63)))
         z = self.model.network.encode(torch.nan_to_num(x), self.context, generator)
         # Where the network does not reach, any density of z will do, and the prior's part needs one.
         noise = torch.randn(z.shape, generator=generator, dtype=z.dtype)

@@ -5,15 +5,14 @@ from __future__ import annotations
 import time
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
 from bilby.core.result import Result
 from bilby.core.sampler.base_sampler import Sampler
 from bilby.core.utils import check_directory_exists_and_if_not_mkdir, logger, random
 
 from .bands import FILE, save_bands, whitened_bands
-from .bound import BoundPosterior
 from .chain.meter import Meter
 from .coarse_choice import CoarseChoice
 from .conditional.base import Conditional
@@ -32,6 +31,9 @@ from .sampling.weighing import Target
 from .storage.identity import identity_of
 from .storage.ledger import Ledger, remembering
 from .translation.translate import translated
+
+if TYPE_CHECKING:
+    from .bound import BoundPosterior
 
 _UNSEEN_SEED = 2**31 - 1
 _RATIOS_TRIED = 16  # draws from the prior: one with a number is enough
@@ -113,7 +115,7 @@ class Run:
             What came of it, not weighted with ``importance=False``; and what was sampled.
         """
         # Made here, and not once for all: a run that is started anew has the same draws.
-        rng, generator = np.random.default_rng(self.seed), torch.Generator().manual_seed(self.seed)
+        rng = np.random.default_rng(self.seed)
         weighted = self.kwargs["importance"]
         wanted = Wanted(self.kwargs["n_effective"], self.kwargs["n_posterior"], self.kwargs["refine"], self.progress)
         budget = Budget(self.kwargs["max_likelihood_evaluations"], self.kwargs["max_time"])
@@ -131,7 +133,7 @@ class Run:
             self._tell_what_draws(target, bound, source)
             known = replace(KnownOfData.by(bound), searched=self.coarse.searched if coarse else None)
             meter.n_coarse = max(meter.n_coarse, self.coarse.evaluations)
-            event = EventSampler(target, bound, proposal, wanted, budget, generator, rng, known, recentred)
+            event = EventSampler(target, bound, proposal, wanted, budget, rng, known, recentred)
             try:
                 done = event.run() if weighted else event.raw()
             except CoarseLikelihoodError as error:

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 import numpy as np
-import torch
 from bilby.core.utils import logger
 
 from ..conditional.spot_check import PRIOR_CHECKS
@@ -71,8 +70,8 @@ class EventSampler:
         Mixture to begin with, where there is a network; the prior where there is none.
     wanted, budget
         What is asked for, and what may be spent on it.
-    generator, rng
-        Generators.
+    rng
+        Generator.
     known
         What a model tells of the data beforehand; nothing when left out.
     recentred
@@ -91,7 +90,6 @@ class EventSampler:
         proposal: Mixture | None,
         wanted: Wanted,
         budget: Budget,
-        generator: torch.Generator,
         rng: np.random.Generator,
         known: KnownOfData | None = None,
         recentred: Recentred | None = None,
@@ -102,7 +100,7 @@ class EventSampler:
         # What is steered by: pilots, rounds and searches do not evaluate the user's likelihood where a coarse one draws.
         self.steering = target.steering()
         self._batches = CoarseBatches(target, budget, self._drawn, recentred)
-        self.generator, self.rng = generator, rng
+        self.rng = rng
         self.bar = EventBar(target, wanted.progress)
         self.seconds: dict[str, float] = {}
 
@@ -174,17 +172,14 @@ class EventSampler:
         # A coarse likelihood is compared with the user's at every draw that is kept.
         if not self.target.conditional_keys or self.target.coarse or size < 1:
             return
-        # Generators of their own: the draws of a run do not depend on what is compared.
+        # A generator of its own: the draws of a run do not depend on what is compared.
         (rng,) = self.rng.spawn(1)
-        generator = torch.Generator().manual_seed(int(rng.integers(2**31)))
         prior = prior_alone(self.target.prior, self.target.keys)
-        self._timed("comparison", lambda: self.target.draw(prior, size, generator, rng, checks=size))
+        self._timed("comparison", lambda: self.target.draw(prior, size, rng, checks=size))
 
     def _new_refinement(self) -> Refinement:
         wanted, budget = self.wanted.n_effective, self.budget
-        return Refinement(
-            self.steering, self._start, wanted, budget, self.generator, self.rng, self.bar, self.known.searched
-        )
+        return Refinement(self.steering, self._start, wanted, budget, self.rng, self.bar, self.known.searched)
 
     @property
     def _start(self) -> Chart | None:
@@ -264,7 +259,7 @@ class EventSampler:
     def _drawn(self, target: Target, proposal: Mixture, size: int, stage: str) -> WeightedDraws:
         self.bar.stage(stage.capitalize())
         go_on, advance = self.budget.go_on, self.bar.advance
-        weighted = self._timed(stage, lambda: target.draw(proposal, size, self.generator, self.rng, advance, go_on))
+        weighted = self._timed(stage, lambda: target.draw(proposal, size, self.rng, advance, go_on))
         self.bar.drawn(weighted)
         return weighted
 

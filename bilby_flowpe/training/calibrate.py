@@ -54,9 +54,6 @@ _SIMULATIONS, _CHUNK = 8192, 2048
 _RESIDUAL_DRAWS = 64
 _LEAST_EVENTS, _LEAST_NULL = 6, 64  # simulated events, whatever they take: means and tails of fewer say nothing
 
-MEASURING = 0.5
-"""Seconds of the measuring over those of the training, where these are limited; half of them for the surprise."""
-
 
 @dataclass(frozen=True)
 class Calibration:
@@ -283,7 +280,7 @@ def _pilot(bound: BoundPosterior, prior: PriorTransform) -> Mixture:
 def _draw(bound: BoundPosterior, proposal: Mixture, event: Event, draws: int, npool: int) -> WeightedDraws:
     problem, rng = event.problem, event.rng
     target = Target(as_it_stands(problem), problem.has_ratio, bound.conditional, npool)
-    return target.draw(proposal, draws, torch.Generator().manual_seed(int(rng.integers(2**31))), rng)
+    return target.draw(proposal, draws, rng)
 
 
 def _efficiency(weighted: WeightedDraws, shares: Shares | None) -> float:
