@@ -7,6 +7,7 @@ them are made, evenly spread, while these could make the chance of a missed mode
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cached_property
 
 import numpy as np
 from scipy.special import ndtr, ndtri
@@ -19,7 +20,7 @@ from ..proposals.parts import Normal
 from ..verdict.completeness import SHARE, Completeness
 from ..verdict.findings import Thresholds
 from .modes import Modes, find_modes, neighbours
-from .planted import Looked, Weighed, missed, modes_of
+from .planted import PLANTED, Looked, Weighed, missed, modes_of
 from .search import LocalSearch
 from .weighing import Target
 from .weighted import WeightedDraws
@@ -145,6 +146,14 @@ class Looking:
             chance = self._missed(weighted)
         return Completeness(chance if self._modes.complete else 1.0, self._in_words, self._about)
 
+    @cached_property
+    def _centres(self) -> np.ndarray:
+        """Where modes are planted: draws of the prior that were not evaluated."""
+        sample = self._target.prior.sample(PLANTED, self._rng)
+        base, _ = self._chart.forward({key: sample[key] for key in self._chart.keys})
+        places: np.ndarray = ndtr(base)
+        return places
+
     @property
     def _in_words(self) -> str:
         modes = f", which showed {self._count} modes," if self._count > 1 else ""
@@ -178,7 +187,7 @@ class Looking:
         best = max(float(log_likelihood.max(initial=-np.inf)), float(of_prior.max(initial=-np.inf)))
         log_weights = weighted.log_weights
         alive = sound & np.isfinite(log_weights)
-        if not alive.any() or not np.isfinite(best):
+        if not alive.any() or not np.isfinite(best) or not self.draws:
             return 1.0
         top = log_weights.max()
         weights = np.where(alive, np.exp(np.where(alive, log_weights - top, 0.0)), 0.0)
@@ -193,4 +202,4 @@ class Looking:
         looked = Looked(ndtr(self._base), of_prior - best, self._near)
         # The weight of a draw with the likelihood L is (prior / q) L / Z, over the mean.
         over = (log_prior - weighted.draws.log_q)[sound] - log_volume
-        return missed(found, log_volume, looked, Weighed(places[sound], over), SHARE, self.fit, self._rng)
+        return missed(found, log_volume, looked, Weighed(places[sound], over), self._centres, SHARE, self.fit)

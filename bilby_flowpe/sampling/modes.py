@@ -28,7 +28,7 @@ from .weighing import Target
 _NEIGHBOURS, _NEIGHBOURS_EACH = 6, 2  # of a draw, and more for each dimension: on either side along every direction
 _TREE = 8  # dimensions beyond which a tree finds neighbours no faster than all distances do
 _ROWS = 512  # draws whose distances to others are computed at once
-_AMONG = 8192  # points among which neighbours are looked for there
+_AMONG = 4096  # points among which neighbours are looked for there
 _PARTNERS = 3  # better local maxima to which lines are drawn from one: the nearest
 _ON_A_LINE = 6  # points between two draws: a valley a sixth as wide as their distance shows
 _VALLEY = 0.5  # fall of the log likelihood, in nats, that counts: less is nothing to a mode's share

@@ -17,7 +17,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-_PLANTED = 600  # modes: a chance of a hundredth is known to four thousandths
+PLANTED = 600
+"""Modes to plant: a chance of a hundredth is known to four thousandths."""
+
 _LIFTED = 1.0  # nats by which a planted mode has to be above the likelihood at a draw to count as its own
 _STANDS_OUT = 20.0  # weight over the mean that would send a batch back, or be a point that a fit goes to
 _RIDGE = 1e-12
@@ -81,9 +83,9 @@ def missed(
     log_volume: float,
     looked: Looked,
     weighed: Weighed,
+    places: np.ndarray,
     share: float,
     fit: float,
-    rng: np.random.Generator,
 ) -> float:
     """Return the share of planted modes that would not have been seen.
 
@@ -95,33 +97,34 @@ def missed(
         Logarithm of ``Z / L_max``, which is the share of the prior's volume that the posterior fills.
     looked, weighed
         The draws.
+    places
+        Where modes are planted, quantiles of the prior (M, n): draws of the prior other than those that modes were looked for
+        with, in any order.
     share
         Of the evidence, that a planted mode holds.
     fit
         Likelihood of a planted mode over the largest that was found.
-    rng
-        Places the modes.
     """
     n = looked.places.shape[1]
     log_peak = np.log(fit)
     log_volume_planted = np.log(share) + log_volume - log_peak
-    numbers = rng.choice(len(found), size=_PLANTED, p=_normalised([mode.share for mode in found]))
-    unseen = 0
-    for number, mode in enumerate(found):
-        places = looked.places[rng.integers(len(looked.places), size=int(np.sum(numbers == number)))]
-        # Beside a draw, not on it: as far as draws are apart.
-        places = np.clip(places + (rng.random(places.shape) - 0.5) * _spacing(looked.places), 0.0, 1.0)
+    ends = np.rint(np.cumsum([mode.share for mode in found]) / sum(mode.share for mode in found) * len(places)).astype(
+        int
+    )
+    unseen, start = 0, 0
+    for mode, end in zip(found, ends, strict=True):
+        planted, start = places[start:end], end
         root = np.linalg.cholesky(mode.covariance + _RIDGE * np.eye(n))
         log_own = 0.5 * n * np.log(2 * np.pi) + float(np.sum(np.log(np.diag(root))))
         whitening = np.linalg.inv(root) * np.exp((log_own - log_volume_planted) / n)
         together = max(1, _TOGETHER // max(len(looked.places), len(weighed.places)))
-        for start in range(0, len(places), together):
-            some = places[start : start + together]
+        for first in range(0, len(planted), together):
+            some = planted[first : first + together]
             heights = _heights(some, looked.places, whitening, log_peak)
             in_batch = _heights(some, weighed.places, whitening, log_peak) + weighed.log_over
             stands_out = np.any(in_batch > np.log(_STANDS_OUT), axis=1)
             unseen += sum(not (out or _shows(height, looked)) for out, height in zip(stands_out, heights, strict=True))
-    return unseen / _PLANTED
+    return unseen / len(places)
 
 
 def _shows(planted: np.ndarray, looked: Looked) -> bool:
@@ -139,15 +142,6 @@ def _heights(planted: np.ndarray, places: np.ndarray, whitening: np.ndarray, log
     one, other = planted @ whitening.T, places @ whitening.T
     squares = np.sum(one**2, axis=1)[:, None] + np.sum(other**2, axis=1) - 2 * one @ other.T
     return log_peak - 0.5 * squares
-
-
-def _spacing(places: np.ndarray) -> float:
-    """Side of a cube that holds one of the places on average."""
-    return float(len(places) ** (-1 / places.shape[1]))
-
-
-def _normalised(shares: list[float]) -> np.ndarray:
-    return np.asarray(shares) / np.sum(shares)
 
 
 def modes_of(places: np.ndarray, weights: np.ndarray, labels: np.ndarray) -> list[Found]:

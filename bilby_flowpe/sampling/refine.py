@@ -267,17 +267,20 @@ class Refinement:
             self.chart = self.network
         self._beta = self._next_beta()
         self._note(self._beta, self.pool.last_efficiency(), began)
-        if self.looking is not None and self._beta < 1:
-            self._jump(self.looking)
+        if self.looking is not None:
+            self._look(self.looking)
 
-    def _jump(self, looking: Looking) -> None:
-        """A round of the modes that the first one shows: the path is as short as it can be where these are the posterior."""
+    def _look(self, looking: Looking) -> None:
+        """Look for modes among the first round's draws, and draw a round about them.
+
+        Where their normal densities are near enough to the posterior, no path of temperatures is needed.
+        """
         began = time.monotonic()
         base, log_jacobian = self.pool.in_base(self.chart)
         known = np.isfinite(log_jacobian)
         self.bar.stage("Looking for modes")
         looking.look(base, np.where(known, self.pool.log_target - np.where(known, log_jacobian, 0.0), -np.inf))
-        if looking.modes is None or not self._affordable():
+        if looking.modes is None or self._beta >= 1 or not self._affordable():
             return
         self._drawn(about(looking.modes, self.chart, self.target), self.later_draws)
         self._jumped = True
