@@ -278,7 +278,7 @@ class EventSampler:
         if ready and refinement.looking is not None:
             self.bar.stage("Looking for missed modes")
             looking, first = refinement.looking, refinement.round_draws
-            found = self._timed("looking", lambda: looking.complete(weighted, first))
+            found = self._timed("looking", lambda: looking.complete(weighted, proposal, first))
             return found or Completeness(
                 1.0, f"{looking.draws} draws of the prior, which showed another mode", mendable=True
             )

@@ -7,20 +7,22 @@ them are made, evenly spread, while these could make the chance of a missed mode
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-from scipy.special import ndtr, ndtri
+from scipy.special import logsumexp, ndtr, ndtri
 from scipy.stats import qmc
 
 from ..processes.parallel import Progress
 from ..proposals.charts import Chart
 from ..proposals.event_mixture import NormalMixture
+from ..proposals.mixture import Mixture
 from ..proposals.parts import Normal
 from ..verdict.completeness import SHARE, Completeness
 from ..verdict.findings import Thresholds
 from .modes import Modes, find_modes, neighbours
-from .planted import PLANTED, Looked, Weighed, missed, modes_of
+from .planted import PLANTED, STANDS_OUT, Found, Looked, Weighed, missed, modes_of
 from .search import LocalSearch
 from .weighing import Target
 from .weighted import WeightedDraws
@@ -33,7 +35,29 @@ was found. Of few parameters some 1e4 draws show smaller ones, too."""
 _FIRST_MORE = 4096  # evenly spread draws that are added first, a power of two as Sobol's sequence has it
 _MORE = 4  # draws that may be added, over those of the first round, whatever they cost
 _SECONDS = 3.0  # or as many as take no longer, by what draws have cost
+_RIDGE = 1e-6  # of each variance: directions that the draws hardly span
 _HOPE = 3.0  # factor by which the chance that is expected after these may be too large: it is a rough guess
+
+
+@dataclass(frozen=True)
+class _Posterior:
+    """What a batch says of the posterior, in the quantiles of the prior.
+
+    Attributes
+    ----------
+    found
+        Its modes.
+    log_evidence, best
+        Log evidence, and the largest log likelihood.
+    places, log_prior_over
+        Quantiles of its draws, (N, n), and the logarithm of the prior over the proposal there, (N,).
+    """
+
+    found: list[Found]
+    log_evidence: float
+    best: float
+    places: np.ndarray
+    log_prior_over: np.ndarray
 
 
 class Looking:
@@ -67,6 +91,7 @@ class Looking:
         self._base = np.empty((0, self._n))
         self._log_density = np.empty(0)
         self._near = np.empty((0, 0), dtype=int)
+        self._metric = np.eye(self._n)
         self._sobol: qmc.Sobol | None = None
         self._modes = Modes()
 
@@ -88,7 +113,7 @@ class Looking:
         """
         return 1.0 if self._target.problem.obstacle("simulation") is None else _FITS.get(self._n, 1.0)
 
-    def look(self, base: np.ndarray, log_density: np.ndarray) -> bool:
+    def look(self, base: np.ndarray, log_density: np.ndarray) -> None:
         """Look for modes among further draws of the prior, too.
 
         Parameters
@@ -97,35 +122,42 @@ class Looking:
             In the base space of the chart, (N, n).
         log_density
             Logarithm of the posterior's density there, up to a constant, (N,).
-
-        Returns
-        -------
-        bool
-            Whether there are more modes than before.
         """
         sound = np.all(np.isfinite(base), axis=1)
         self._base = np.concatenate([self._base, base[sound]])
         self._log_density = np.concatenate([self._log_density, log_density[sound]])
-        self._near = neighbours(ndtr(self._base))
-        before = self._count
+        self._find()
+
+    def _find(self) -> None:
+        """Look for modes among all draws."""
+        self._near = neighbours(ndtr(self._base) @ self._metric)
         self._modes = find_modes(self._base, self._log_density, self._near, self._climber, self._modes)
-        return self._count > before
 
     @property
     def _count(self) -> int:
         return 0 if self.modes is None else len(self.modes.shares)
 
-    def complete(self, weighted: WeightedDraws, first: int) -> Completeness | None:
-        """How likely it is that a mode was missed; ``None`` where further draws of the prior have shown one.
+    def complete(self, weighted: WeightedDraws, proposal: Mixture, first: int) -> Completeness | None:
+        """How likely it is that a mode was missed; ``None`` where draws of the prior have shown one that the batch lacks.
 
         Parameters
         ----------
         weighted
             A batch of the posterior.
+        proposal
+            What drew it.
         first
             Draws of the first round.
         """
-        chance = self._missed(weighted)
+        posterior = self._posterior(weighted)
+        if posterior is None:
+            return Completeness(1.0, self._in_words)
+        # Neighbours are to be near by the widths of the modes.
+        self._metric = _whitening(posterior.found)
+        self._find()
+        if self._lacking(posterior, proposal):
+            return None
+        chance = self._missed(posterior)
         limit = Thresholds().missed_check
         added = 0
         while chance > limit and self._modes.complete:
@@ -141,9 +173,10 @@ class Looking:
             if found is None:
                 break
             added += more
-            if self.look(base, found):
+            self.look(base, found)
+            if self._lacking(posterior, proposal):
                 return None
-            chance = self._missed(weighted)
+            chance = self._missed(posterior)
         return Completeness(chance if self._modes.complete else 1.0, self._in_words, self._about)
 
     @cached_property
@@ -176,30 +209,51 @@ class Looking:
             self._sobol = qmc.Sobol(self._n, rng=self._rng)
         return ndtri(np.clip(self._sobol.random(size), 1e-12, 1 - 1e-12))
 
-    def _missed(self, weighted: WeightedDraws) -> float:
+    def _lacking(self, posterior: _Posterior, proposal: Mixture) -> bool:
+        """Whether the proposal hardly draws where one of the modes is: weights there would stand out."""
+        if self.modes is None:
+            return False
+        log_density = self._climber.evaluated(self.modes.means)
+        if log_density is None:
+            return False
+        parameters, inside = self._chart.inverse(self.modes.means, self._rng)
+        _, log_jacobian = self._chart.forward(parameters)
+        log_weights = log_density + log_jacobian - proposal.log_prob(parameters) - posterior.log_evidence
+        return bool(np.any(inside & (log_weights > np.log(STANDS_OUT))))
+
+    def _missed(self, posterior: _Posterior) -> float:
         """Share of planted modes that would not have been seen."""
-        base, log_jacobian = self._chart.forward(weighted.draws.parameters)
-        normal = Normal(self._n)
-        sound = np.isfinite(log_jacobian) & np.all(np.isfinite(base), axis=1)
-        log_prior = np.where(sound, normal.log_prob(np.where(sound[:, None], base, 0.0)) + log_jacobian, -np.inf)
-        log_likelihood = np.where(sound, weighted.log_target - np.where(sound, log_prior, 0.0), -np.inf)
-        of_prior = self._log_density - normal.log_prob(self._base)
-        best = max(float(log_likelihood.max(initial=-np.inf)), float(of_prior.max(initial=-np.inf)))
-        log_weights = weighted.log_weights
-        alive = sound & np.isfinite(log_weights)
-        if not alive.any() or not np.isfinite(best) or not self.draws:
-            return 1.0
-        top = log_weights.max()
-        weights = np.where(alive, np.exp(np.where(alive, log_weights - top, 0.0)), 0.0)
-        log_volume = float(np.log(weights.mean()) + top - best)
-        places = ndtr(np.where(sound[:, None], base, 0.0))
-        labels = np.zeros(len(places), dtype=int)
-        if self.modes is not None:
-            labels = np.argmax(self.modes.log_parts(np.where(sound[:, None], base, 0.0)), axis=1)
-        found = modes_of(places[alive], weights[alive] / weights[alive].sum(), labels[alive])
-        if not found:
-            return 1.0
+        of_prior = self._log_density - Normal(self._n).log_prob(self._base)
+        best = max(posterior.best, float(of_prior.max(initial=-np.inf)))
+        log_volume = posterior.log_evidence - best
         looked = Looked(ndtr(self._base), of_prior - best, self._near)
-        # The weight of a draw with the likelihood L is (prior / q) L / Z, over the mean.
-        over = (log_prior - weighted.draws.log_q)[sound] - log_volume
-        return missed(found, log_volume, looked, Weighed(places[sound], over), self._centres, SHARE, self.fit)
+        weighed = Weighed(posterior.places, posterior.log_prior_over - log_volume)
+        return missed(posterior.found, log_volume, looked, weighed, self._centres, SHARE, self.fit)
+
+    def _posterior(self, weighted: WeightedDraws) -> _Posterior | None:
+        """What a batch says of the posterior; ``None`` where it says nothing."""
+        base, log_jacobian = self._chart.forward(weighted.draws.parameters)
+        sound = np.isfinite(log_jacobian) & np.all(np.isfinite(base), axis=1)
+        log_weights = weighted.log_weights[sound]
+        base, alive = base[sound], np.isfinite(log_weights)
+        if not alive.any() or not self.draws:
+            return None
+        log_prior = Normal(self._n).log_prob(base) + log_jacobian[sound]
+        log_over = log_prior - weighted.draws.log_q[sound]
+        weights = np.exp(log_weights[alive] - log_weights[alive].max())
+        labels = np.zeros(int(alive.sum()), dtype=int)
+        if self.modes is not None:
+            labels = np.argmax(self.modes.log_parts(base[alive]), axis=1)
+        found = modes_of(ndtr(base[alive]), weights / weights.sum(), labels)
+        if not found:
+            return None
+        log_evidence = float(logsumexp(log_weights[alive]) - np.log(len(weighted.log_weights)))
+        return _Posterior(found, log_evidence, float(np.max((log_weights - log_over)[alive])), ndtr(base), log_over)
+
+
+def _whitening(found: list[Found]) -> np.ndarray:
+    """Matrix (n, n) by which rows of quantiles are multiplied to have distances in widths of the modes."""
+    covariance = np.average([mode.covariance for mode in found], axis=0, weights=[mode.share for mode in found])
+    size = np.diag(np.diag(covariance)) * _RIDGE + np.eye(len(covariance)) * 1e-300
+    whitening: np.ndarray = np.linalg.inv(np.linalg.cholesky(covariance + size)).T
+    return whitening

@@ -20,8 +20,10 @@ import numpy as np
 PLANTED = 600
 """Modes to plant: a chance of a hundredth is known to four thousandths."""
 
+STANDS_OUT = 20.0
+"""Weight over the mean that would send a batch back, or be a point that a fit goes to."""
+
 _LIFTED = 1.0  # nats by which a planted mode has to be above the likelihood at a draw to count as its own
-_STANDS_OUT = 20.0  # weight over the mean that would send a batch back, or be a point that a fit goes to
 _RIDGE = 1e-12
 _TOGETHER = 4_000_000  # heights that are computed at once, which bounds the memory
 
@@ -122,7 +124,7 @@ def missed(
             some = planted[first : first + together]
             heights = _heights(some, looked.places, whitening, log_peak)
             in_batch = _heights(some, weighed.places, whitening, log_peak) + weighed.log_over
-            stands_out = np.any(in_batch > np.log(_STANDS_OUT), axis=1)
+            stands_out = np.any(in_batch > np.log(STANDS_OUT), axis=1)
             unseen += sum(not (out or _shows(height, looked)) for out, height in zip(stands_out, heights, strict=True))
     return unseen / len(places)
 

@@ -44,13 +44,13 @@ def batch(found: Looking, target: Target, size: int = 4000, seed: int = 7):
     """A batch of the posterior, from the modes that were found."""
     assert found.modes is not None
     proposal = about(found.modes, PriorChart(target.prior, target.keys), target)
-    return target.draw(proposal, 4000, np.random.default_rng(7))
+    return target.draw(proposal, 4000, np.random.default_rng(7)), proposal
 
 
 def test_a_single_normal_mode_is_complete() -> None:
     """Four parameters: modes that fit no better than the best draw are excluded by some 1e4 draws."""
     found, target = looking(toys.correlated_gaussian(4))
-    completeness = found.complete(batch(found, target), first=4000)
+    completeness = found.complete(*batch(found, target), first=4000)
     assert completeness is not None
     assert completeness.chance <= 0.01
     assert found.draws > FEW
@@ -63,7 +63,7 @@ def test_draws_are_not_made_where_they_would_not_do() -> None:
     assert found.modes is not None
     if len(found.modes.shares) < 2:
         pytest.skip("the narrow mode was not met")
-    completeness = found.complete(batch(found, target), first=FEW)
+    completeness = found.complete(*batch(found, target), first=FEW)
     assert completeness is not None
     assert completeness.chance > 0.5
     assert found.draws == FEW
@@ -77,13 +77,13 @@ def test_a_mode_that_further_draws_show_is_told() -> None:
         assert found.modes is not None
         if len(found.modes.shares) == 1:
             break
-    assert found.complete(batch(found, target), first=10 * FEW) is None
+    assert found.complete(*batch(found, target), first=10 * FEW) is None
     assert len(found.modes.shares) == 2
 
 
 def test_a_budget_that_ends_leaves_the_chance_as_it_is() -> None:
     found, target = looking(toys.correlated_gaussian(4), most=4 * FEW)
-    completeness = found.complete(batch(found, target), first=4000)
+    completeness = found.complete(*batch(found, target), first=4000)
     assert completeness is not None
     assert completeness.chance > 0.01
     assert found.draws == FEW
@@ -92,8 +92,8 @@ def test_a_budget_that_ends_leaves_the_chance_as_it_is() -> None:
 def test_a_search_that_was_cut_short_is_not_complete() -> None:
     found, target = looking(toys.correlated_gaussian(4), most=10)
     assert found.modes is None
-    weighted = target.draw(prior_alone(target.prior, target.keys), 4000, np.random.default_rng(0))
-    completeness = found.complete(weighted, first=4000)
+    prior = prior_alone(target.prior, target.keys)
+    completeness = found.complete(target.draw(prior, 4000, np.random.default_rng(0)), prior, first=4000)
     assert completeness is not None and completeness.chance == 1.0
 
 
@@ -125,7 +125,8 @@ def test_modes_are_planted_where_the_prior_is() -> None:
 
 def test_a_posterior_without_any_likelihood_is_not_complete() -> None:
     found, target = looking(toys.correlated_gaussian(2))
-    weighted = target.draw(prior_alone(target.prior, target.keys), 50, np.random.default_rng(0))
+    prior = prior_alone(target.prior, target.keys)
+    weighted = target.draw(prior, 50, np.random.default_rng(0))
     nowhere = dataclasses.replace(weighted, log_weights=np.full(50, -np.inf))
-    completeness = found.complete(nowhere, first=0)
+    completeness = found.complete(nowhere, prior, first=0)
     assert completeness is not None and completeness.chance == 1.0
