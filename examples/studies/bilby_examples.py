@@ -6,10 +6,10 @@
 
 Takes the examples (scripts, and the notebooks of the tutorials) from the source distribution of the installed Bilby, and runs
 each in a process and in a temporary folder of its own. ``bilby.run_sampler`` is replaced there by one that passes everything on
-but the sampler and its settings (``bilby_examples_child.py``): flowpe's defaults stand in their place, or with ``--samplers
-own`` those of the script, if its sampler is dynesty, and dynesty with Bilby's defaults if it is not. What has been run is kept
-in the output folder, a file for each script and sampler, and not run again unless ``--again`` is given. Ends with exit code 1 if a
-script ended with flowpe in an error that is not Bilby's own.
+but the sampler and its settings (``bilby_examples_child.py``). In their place stand flowpe's defaults. With ``--samplers own``
+the script keeps its settings if its sampler is dynesty, and has dynesty with Bilby's defaults if it is not. What has been run
+is kept in the output folder, a file for each script and sampler, and not run again unless ``--again`` is given. The exit
+code is 1 if a script ended with flowpe in an error that is not Bilby's own.
 """
 
 from __future__ import annotations

@@ -29,8 +29,8 @@ HEADER = (
 PAGE = """# Bilby's own examples
 
 Scripts of the folder `examples` in Bilby {bilby}'s source distribution, each run twice: as it is, if its sampler is dynesty
-(with dynesty and Bilby's defaults otherwise, {others}), and with `sampler="flowpe"` and its defaults in the place of the sampler
-and its settings{settings}.
+(with dynesty and Bilby's defaults otherwise, {others}), and with `sampler="flowpe"` and its defaults in the place of the
+sampler and its settings{settings}.
 
 <!-- not run: takes hours -->
 ```bash
