@@ -162,9 +162,10 @@ class BoundPosterior:
             inside &= np.all(within_quantiles(idle), axis=1)
         return drawn, inside & np.isfinite(log_jacobian)
 
-    def encode(self, parameters: Parameters, generator: torch.Generator) -> Parameters:
+    def encode(self, parameters: Parameters, rng: np.random.Generator) -> Parameters:
         """Latent variables drawn by the encoder: :class:`~bilby_flowpe.proposals.charts.LatentChart`."""
         x, log_jacobian = self._to_network(parameters)
+        generator = torch.Generator().manual_seed(int(rng.integers(2**63)))
         z = self.model.network.encode(torch.nan_to_num(x), self.context, generator)
         # Where the network does not reach, any density of z will do, and the prior's part needs one.
         noise = torch.randn(z.shape, generator=generator, dtype=z.dtype)

@@ -7,7 +7,6 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-import torch
 from bilby.core.result import Result
 from bilby.core.sampler.base_sampler import Sampler
 from bilby.core.utils import check_directory_exists_and_if_not_mkdir, logger, random
@@ -113,7 +112,7 @@ class Run:
             What came of it, not weighted with ``importance=False``; and what was sampled.
         """
         # Made here, and not once for all: a run that is started anew has the same draws.
-        rng, generator = np.random.default_rng(self.seed), torch.Generator().manual_seed(self.seed)
+        rng = np.random.default_rng(self.seed)
         weighted = self.kwargs["importance"]
         wanted = Wanted(self.kwargs["n_effective"], self.kwargs["n_posterior"], self.kwargs["refine"], self.progress)
         budget = Budget(self.kwargs["max_likelihood_evaluations"], self.kwargs["max_time"])
@@ -131,7 +130,7 @@ class Run:
             self._tell_what_draws(target, bound, source)
             known = replace(KnownOfData.by(bound), searched=self.coarse.searched if coarse else None)
             meter.n_coarse = max(meter.n_coarse, self.coarse.evaluations)
-            event = EventSampler(target, bound, proposal, wanted, budget, generator, rng, known, recentred)
+            event = EventSampler(target, bound, proposal, wanted, budget, rng, known, recentred)
             try:
                 done = event.run() if weighted else event.raw()
             except CoarseLikelihoodError as error:

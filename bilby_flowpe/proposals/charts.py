@@ -10,7 +10,6 @@ from __future__ import annotations
 from typing import Protocol
 
 import numpy as np
-import torch
 
 from ..priors import Parameters, PriorTransform, within_quantiles
 
@@ -51,7 +50,7 @@ class Chart(Protocol):
 class LatentChart(Chart, Protocol):
     """A chart with latent variables, and their density given the parameters."""
 
-    def encode(self, parameters: Parameters, generator: torch.Generator) -> Parameters:
+    def encode(self, parameters: Parameters, rng: np.random.Generator) -> Parameters:
         """Latent variables drawn from ``q(z | x, y)``, (N,) each."""
         ...
 
@@ -73,10 +72,9 @@ def turned(chart: Chart, parameters: Parameters, how: np.ndarray) -> Parameters:
     return {**parameters, key: (parameters[key] + how * by) % period}
 
 
-def raw_draws(chart: Chart, size: int, generator: torch.Generator, rng: np.random.Generator) -> Parameters:
+def raw_draws(chart: Chart, size: int, rng: np.random.Generator) -> Parameters:
     """What a network draws by itself: of ``size`` draws those inside the prior, latent variables left out."""
-    base = torch.randn(size, dimension(chart), generator=generator).double().numpy()
-    drawn, inside = chart.inverse(base, rng)
+    drawn, inside = chart.inverse(rng.standard_normal((size, dimension(chart))), rng)
     return {key: drawn[key][inside] for key in chart.keys}
 
 

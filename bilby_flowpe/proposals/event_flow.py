@@ -93,9 +93,9 @@ class EventFlow:
         return EventFlow(self._flow, self._whitening, self._base.broadened(width))
 
     @torch.no_grad()
-    def draw(self, size: int, generator: torch.Generator) -> np.ndarray:
+    def draw(self, size: int, rng: np.random.Generator) -> np.ndarray:
         """Draws (size, n)."""
-        white = self._base.draw(size, generator)
+        white = self._base.draw(size, rng)
         if self._flow is not None:
             white = self._flow().transform.inv(torch.as_tensor(white, dtype=torch.float32)).double().numpy()
         return self._whitening.inverse(white)

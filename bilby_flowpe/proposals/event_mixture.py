@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import numpy as np
-import torch
 from scipy.cluster.vq import kmeans2
 from scipy.special import logsumexp
 
@@ -38,10 +37,10 @@ class NormalMixture:
         """Every component broader by this factor."""
         return NormalMixture(self.shares, self.means, self.cholesky * width)
 
-    def draw(self, size: int, generator: torch.Generator) -> np.ndarray:
+    def draw(self, size: int, rng: np.random.Generator) -> np.ndarray:
         """Draws (size, n)."""
-        component = torch.multinomial(torch.as_tensor(self.shares), size, replacement=True, generator=generator).numpy()
-        white = torch.randn(size, self.means.shape[1], generator=generator, dtype=torch.float64).numpy()
+        component = rng.choice(len(self.shares), size=size, p=self.shares / self.shares.sum())
+        white = rng.standard_normal((size, self.means.shape[1]))
         return np.einsum("nij,nj->ni", self.cholesky[component], white) + self.means[component]
 
     def log_prob(self, base: np.ndarray) -> np.ndarray:

@@ -8,7 +8,6 @@ the quantile :math:`u` it is part of an ordinary mode. Draws beyond the edge hav
 from __future__ import annotations
 
 import numpy as np
-import torch
 from scipy.special import ndtr, ndtri
 
 from .event_flow import MOST_POINTS, EventFlow, Whitening, sound_weights, thinned
@@ -31,9 +30,9 @@ class InQuantiles:
     def __init__(self, density: EventFlow) -> None:
         self._density = density
 
-    def draw(self, size: int, generator: torch.Generator) -> np.ndarray:
+    def draw(self, size: int, rng: np.random.Generator) -> np.ndarray:
         """Draws (size, n) of v; infinite beyond an edge."""
-        return ndtri(np.clip(self._density.draw(size, generator), 0.0, 1.0))
+        return ndtri(np.clip(self._density.draw(size, rng), 0.0, 1.0))
 
     def log_prob(self, base: np.ndarray) -> np.ndarray:
         """Log density (N,) at v, (N, n)."""

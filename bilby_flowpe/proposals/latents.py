@@ -14,7 +14,6 @@ from __future__ import annotations
 from typing import cast
 
 import numpy as np
-import torch
 
 from ..priors import Parameters
 from .charts import Chart, LatentChart, turned
@@ -32,13 +31,13 @@ class Encoder:
     def __init__(self, chart: LatentChart) -> None:
         self.chart = chart
 
-    def draw(self, parameters: Parameters, generator: torch.Generator, rng: np.random.Generator) -> Parameters:
+    def draw(self, parameters: Parameters, rng: np.random.Generator) -> Parameters:
         """Latent variables, (N,) each."""
         size = len(next(iter(parameters.values())))
         if self.chart.turn:
             # As proposals on this chart are given the symmetry, z may have been drawn for either copy.
             parameters = turned(self.chart, parameters, rng.integers(2, size=size))
-        return self.chart.encode(parameters, generator)
+        return self.chart.encode(parameters, rng)
 
     def log_prob(self, parameters: Parameters) -> np.ndarray:
         """Log density (N,) of parameters and latent variables."""

@@ -23,7 +23,6 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
-import torch
 from scipy.special import logsumexp
 
 from ..errors import ConfigurationError
@@ -117,9 +116,9 @@ class Mixture:
                 f"shares={list(shares)!r} of the parts {list(self.names)}: give one each, summing to 1"
             )
 
-    def draw(self, size: int, generator: torch.Generator, rng: np.random.Generator) -> Draws:
+    def draw(self, size: int, rng: np.random.Generator) -> Draws:
         """``size`` draws; rows come part by part, which no figure made of them minds."""
-        return self.draw_each(self.allot(size, rng), generator, rng)
+        return self.draw_each(self.allot(size, rng), rng)
 
     def allot(self, size: int, rng: np.random.Generator) -> np.ndarray:
         """How many of ``size`` draws to take from each part, (K,): its share of them, rounded so that the mean is exact."""
@@ -127,7 +126,7 @@ class Mixture:
         upper[-1] = size
         return np.diff(np.minimum(upper, size), prepend=0)
 
-    def draw_each(self, chosen: np.ndarray, generator: torch.Generator, rng: np.random.Generator) -> Draws:
+    def draw_each(self, chosen: np.ndarray, rng: np.random.Generator) -> Draws:
         """So many draws of each part, (K,), part by part."""
         size = int(np.sum(chosen))
         pieces: list[tuple[Parameters, np.ndarray]] = []
@@ -135,7 +134,7 @@ class Mixture:
         for part in self.parts:
             for index in range(len(part.names)):
                 if count := int(chosen[first + index]):
-                    pieces.append(part.draw(index, count, generator, rng))
+                    pieces.append(part.draw(index, count, rng))
             first += len(part.names)
         keys = pieces[0][0].keys()
         parameters = {key: np.concatenate([piece[key] for piece, _ in pieces]) for key in keys}
@@ -213,9 +212,7 @@ def defensive(chart: Chart, transform: PriorTransform, shares: Shares) -> Mixtur
     return on_network(chart, densities, transform, [1 - shares.broad - shares.prior, shares.broad, shares.prior])
 
 
-def marginal_log_prob(
-    mixture: Mixture, parameters: Parameters, samples: int, generator: torch.Generator, rng: np.random.Generator
-) -> np.ndarray:
+def marginal_log_prob(mixture: Mixture, parameters: Parameters, samples: int, rng: np.random.Generator) -> np.ndarray:
     """Log density of the parameters alone, (N,): an estimate over the encoder's draws where there are latent variables.
 
     ``q(x) = E[q(x, z) / q(z | x, y)]`` over ``z ~ q(z | x, y)``; its logarithm is low by half its relative variance.
@@ -224,7 +221,7 @@ def marginal_log_prob(
         return mixture.log_prob(parameters)
     size = len(next(iter(parameters.values())))
     repeated = {key: np.repeat(value, samples) for key, value in parameters.items()}
-    repeated |= mixture.encoder.draw(repeated, generator, rng)
+    repeated |= mixture.encoder.draw(repeated, rng)
     log_ratio = mixture.log_prob(repeated) - mixture.encoder.log_prob(repeated)
     return logsumexp(log_ratio.reshape(size, samples), axis=1) - np.log(samples)
 

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
-import torch
 
 from ..priors import Parameters, PriorTransform
 from .charts import Chart, turned
@@ -20,7 +19,7 @@ _LOG_2PI = float(np.log(2 * np.pi))
 class BaseDensity(Protocol):
     """A density in a chart's base space."""
 
-    def draw(self, size: int, generator: torch.Generator) -> np.ndarray:
+    def draw(self, size: int, rng: np.random.Generator) -> np.ndarray:
         """Draws (size, n)."""
         ...
 
@@ -40,10 +39,9 @@ class Normal:
         """The same, broader by this factor."""
         return Normal(self.features, self.width * width)
 
-    def draw(self, size: int, generator: torch.Generator) -> np.ndarray:
+    def draw(self, size: int, rng: np.random.Generator) -> np.ndarray:
         """See :class:`BaseDensity`."""
-        draws = torch.randn(size, self.features, generator=generator, dtype=torch.float64)
-        return self.width * draws.numpy()
+        return self.width * rng.standard_normal((size, self.features))
 
     def log_prob(self, base: np.ndarray) -> np.ndarray:
         """See :class:`BaseDensity`."""
@@ -62,9 +60,7 @@ class Part(Protocol):
 
     names: tuple[str, ...]
 
-    def draw(
-        self, index: int, size: int, generator: torch.Generator, rng: np.random.Generator
-    ) -> tuple[Parameters, np.ndarray]:
+    def draw(self, index: int, size: int, rng: np.random.Generator) -> tuple[Parameters, np.ndarray]:
         """Draws of part ``index``, and which are inside the prior."""
         ...
 
@@ -91,11 +87,9 @@ class Charted:
         self.names = tuple(densities)
         self._densities = tuple(densities.values())
 
-    def draw(
-        self, index: int, size: int, generator: torch.Generator, rng: np.random.Generator
-    ) -> tuple[Parameters, np.ndarray]:
+    def draw(self, index: int, size: int, rng: np.random.Generator) -> tuple[Parameters, np.ndarray]:
         """See :class:`Part`."""
-        parameters, inside = self.chart.inverse(self._densities[index].draw(size, generator), rng)
+        parameters, inside = self.chart.inverse(self._densities[index].draw(size, rng), rng)
         if self._symmetric:
             parameters = turned(self.chart, parameters, rng.integers(2, size=size))
         return parameters, inside
@@ -137,14 +131,12 @@ class FromPrior:
     def __init__(self, transform: PriorTransform, keys: tuple[str, ...], encoder: Encoder | None = None) -> None:
         self.transform, self.keys, self._encoder = transform, keys, encoder
 
-    def draw(
-        self, index: int, size: int, generator: torch.Generator, rng: np.random.Generator
-    ) -> tuple[Parameters, np.ndarray]:
+    def draw(self, index: int, size: int, rng: np.random.Generator) -> tuple[Parameters, np.ndarray]:
         """See :class:`Part`."""
         sample = self.transform.sample(size, rng)
         parameters = {key: sample[key] for key in self.keys}
         if self._encoder:
-            parameters |= self._encoder.draw(parameters, generator, rng)
+            parameters |= self._encoder.draw(parameters, rng)
         return parameters, np.ones(size, dtype=bool)
 
     def log_prob(self, parameters: Parameters) -> np.ndarray:

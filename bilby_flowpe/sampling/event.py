@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 import numpy as np
-import torch
 from bilby.core.utils import logger
 
 from ..conditional.spot_check import PRIOR_CHECKS
@@ -17,6 +16,7 @@ from ..proposals.charts import Chart, unreached_share
 from ..proposals.mixture import Mixture, prior_alone
 from ..proposals.parts import PRIOR
 from ..verdict import judge
+from ..verdict.completeness import Completeness
 from ..verdict.grade import RANKS
 from .budget import Budget
 from .coarse import CoarseBatches, Recentred
@@ -70,8 +70,8 @@ class EventSampler:
         Mixture to begin with, where there is a network; the prior where there is none.
     wanted, budget
         What is asked for, and what may be spent on it.
-    generator, rng
-        Generators.
+    rng
+        Generator.
     known
         What a model tells of the data beforehand; nothing when left out.
     recentred
@@ -90,7 +90,6 @@ class EventSampler:
         proposal: Mixture | None,
         wanted: Wanted,
         budget: Budget,
-        generator: torch.Generator,
         rng: np.random.Generator,
         known: KnownOfData | None = None,
         recentred: Recentred | None = None,
@@ -101,7 +100,7 @@ class EventSampler:
         # What is steered by: pilots, rounds and searches do not evaluate the user's likelihood where a coarse one draws.
         self.steering = target.steering()
         self._batches = CoarseBatches(target, budget, self._drawn, recentred)
-        self.generator, self.rng = generator, rng
+        self.rng = rng
         self.bar = EventBar(target, wanted.progress)
         self.seconds: dict[str, float] = {}
 
@@ -173,17 +172,14 @@ class EventSampler:
         # A coarse likelihood is compared with the user's at every draw that is kept.
         if not self.target.conditional_keys or self.target.coarse or size < 1:
             return
-        # Generators of their own: the draws of a run do not depend on what is compared.
+        # A generator of its own: the draws of a run do not depend on what is compared.
         (rng,) = self.rng.spawn(1)
-        generator = torch.Generator().manual_seed(int(rng.integers(2**31)))
         prior = prior_alone(self.target.prior, self.target.keys)
-        self._timed("comparison", lambda: self.target.draw(prior, size, generator, rng, checks=size))
+        self._timed("comparison", lambda: self.target.draw(prior, size, rng, checks=size))
 
     def _new_refinement(self) -> Refinement:
         wanted, budget = self.wanted.n_effective, self.budget
-        return Refinement(
-            self.steering, self._start, wanted, budget, self.generator, self.rng, self.bar, self.known.searched
-        )
+        return Refinement(self.steering, self._start, wanted, budget, self.rng, self.bar, self.known.searched)
 
     @property
     def _start(self) -> Chart | None:
@@ -227,7 +223,7 @@ class EventSampler:
                     proposal,
                     refinement=refinement,
                     unfinished=None if ready else refinement.unfinished,
-                    searched=self._searched(refinement, weighted, proposal),
+                    completeness=self._completeness(refinement, weighted, proposal),
                     moved=self._batches.moved,
                 )
             )
@@ -261,7 +257,7 @@ class EventSampler:
     def _drawn(self, target: Target, proposal: Mixture, size: int, stage: str) -> WeightedDraws:
         self.bar.stage(stage.capitalize())
         go_on, advance = self.budget.go_on, self.bar.advance
-        weighted = self._timed(stage, lambda: target.draw(proposal, size, self.generator, self.rng, advance, go_on))
+        weighted = self._timed(stage, lambda: target.draw(proposal, size, self.rng, advance, go_on))
         self.bar.drawn(weighted)
         return weighted
 
@@ -271,12 +267,13 @@ class EventSampler:
         self.seconds[stage] = round(self.seconds.get(stage, 0.0) + time.monotonic() - began, 3)
         return done
 
-    def _searched(self, refinement: Refinement, weighted: WeightedDraws, proposal: Mixture) -> int | None:
-        """Draws of the prior, where modes were looked for with nothing else."""
+    def _completeness(self, refinement: Refinement, weighted: WeightedDraws, proposal: Mixture) -> Completeness | None:
+        """How modes were looked for, where no network knows the posterior."""
         if self.chart is not None or self.known.found is not None:
             return None
         # A batch of the bare prior has looked as well as the first round did.
-        return refinement.prior_draws + (len(weighted.draws) if proposal.names == (PRIOR,) else 0)
+        draws = refinement.prior_draws + (len(weighted.draws) if proposal.names == (PRIOR,) else 0)
+        return Completeness(1.0, f"{draws} draws from the prior")
 
     def _judged(self, batch: FreshBatch) -> Outcome:
         wanted = self.wanted

@@ -105,6 +105,8 @@ def fill_weighted(sampler: Sampler, outcome: Outcome, target: Target, origin: Or
             "floor": FLOOR,
             "lost": weighted.thinned.lost,
         }
+    if outcome.batch.completeness:
+        statistics["completeness"] = outcome.batch.completeness.to_dict()
     if outcome.refinement:
         statistics["refinement"] = outcome.refinement.statistics()
     if outcome.batch.pilot:

@@ -15,6 +15,7 @@ from ..proposals.mixture import Mixture
 from ..proposals.parts import PRIOR
 from ..surprise import RESIDUAL, Surprise, without_simulations
 from ..verdict import Findings, Thresholds, Verdict, judge
+from ..verdict.completeness import Completeness
 from .refine import Refinement
 from .start import Searched
 from .weighing import Target
@@ -64,8 +65,8 @@ class FreshBatch:
         Why the proposal did not become good enough, in words.
     unreached
         Share of the prior that the network cannot reach, where it is relied on.
-    searched
-        Draws of the prior, where modes were looked for with nothing else.
+    completeness
+        How modes were looked for, where no network knows the posterior.
     moved
         How often the reference of a coarse likelihood has moved.
     """
@@ -76,7 +77,7 @@ class FreshBatch:
     refinement: Refinement | None = None
     unfinished: str | None = None
     unreached: float | None = None
-    searched: int | None = None
+    completeness: Completeness | None = None
     moved: int = 0
 
     @property
@@ -166,7 +167,7 @@ def judged(
         closed_form_difference=target.closed_form.largest if target.closed_form.failed else None,
         nan_share=thinned.nan_share if thinned else target.meter.n_nan / max(target.meter.n_likelihood, 1),
         outermost=_outermost(batch, target),
-        searched=batch.searched,
+        completeness=batch.completeness,
         compared=target.closed_form.n_prior_rows if target.conditional_keys and not target.coarse else None,
         surprise=surprise,
         coarse_efficiency=thinned.coarse_efficiency(weighted.log_weights) if thinned and summary.n_finite else None,

@@ -18,7 +18,6 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-import torch
 from bilby.core.utils import logger
 
 from ..importance import effective_sample_size, summarise
@@ -67,8 +66,8 @@ class Refinement:
         Effective draws that the fresh batch should have.
     budget
         What may be spent.
-    generator, rng
-        Generators.
+    rng
+        Generator.
     bar
         Shows the rounds; none is shown when left out.
     searched
@@ -94,14 +93,13 @@ class Refinement:
         network: Chart | None,
         n_effective: int,
         budget: Budget,
-        generator: torch.Generator,
         rng: np.random.Generator,
         bar: EventBar | None = None,
         searched: Searched | None = None,
     ) -> None:
         self.bar = bar or EventBar(target, shown=False)
         self.target, self.network, self.n_effective, self.budget = target, network, n_effective, budget
-        self.generator, self.rng = generator, rng
+        self.rng = rng
         self.rounds: list[Round] = []
         self.pace = CHEAP if target.coarse else DEAR
         self.round_draws = first_draws(len(target.keys))
@@ -303,9 +301,7 @@ class Refinement:
     def _drawn(self, proposal: Mixture, size: int, go_on: Callable[[], bool] | None = None) -> WeightedDraws:
         """A batch, which then counts; the budget says how long it may take where ``go_on`` does not."""
         self.bar.stage(f"Refinement, round {len(self.rounds) + 1}")
-        weighted = self.target.draw(
-            proposal, size, self.generator, self.rng, self.bar.advance, go_on or self.budget.go_on
-        )
+        weighted = self.target.draw(proposal, size, self.rng, self.bar.advance, go_on or self.budget.go_on)
         self.bar.drawn(weighted)
         self.pool.add(weighted, proposal)
         return weighted

@@ -8,7 +8,6 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import numpy as np
-import torch
 
 from ..chain.batch import Batch
 from ..chain.meter import Meter
@@ -137,7 +136,6 @@ class Target:
         self,
         proposal: Mixture,
         size: int,
-        generator: torch.Generator,
         rng: np.random.Generator,
         progress: Progress = None,
         go_on: Callable[[], bool] | None = None,
@@ -151,8 +149,8 @@ class Target:
             What draws.
         size
             Number of draws.
-        generator, rng
-            Generators of the draws, and of what is drawn conditionally.
+        rng
+            Generator of the draws, and of what is drawn conditionally.
         progress
             Title of the progress bar, or what is told the number of rows as they are done; nothing is shown when left out.
         go_on
@@ -176,7 +174,7 @@ class Target:
             compared = checks * (first + count) // size - checks * first // size
             title = f"{progress}, {first + count} of {size} draws" if isinstance(progress, str) else progress
             chosen = np.bincount(parts[first : first + count], minlength=len(proposal.names))
-            blocks.append(self.weigh(proposal.draw_each(chosen, generator, rng), rng, title, compared))
+            blocks.append(self.weigh(proposal.draw_each(chosen, rng), rng, title, compared))
             first += count
             self.meter.seconds_each = (time.monotonic() - began) / first
             self.closed_form.add(blocks[-1].compared, from_prior)

@@ -283,7 +283,7 @@ def _pilot(bound: BoundPosterior, prior: PriorTransform) -> Mixture:
 def _draw(bound: BoundPosterior, proposal: Mixture, event: Event, draws: int, npool: int) -> WeightedDraws:
     problem, rng = event.problem, event.rng
     target = Target(as_it_stands(problem), problem.has_ratio, bound.conditional, npool)
-    return target.draw(proposal, draws, torch.Generator().manual_seed(int(rng.integers(2**31))), rng)
+    return target.draw(proposal, draws, rng)
 
 
 def _efficiency(weighted: WeightedDraws, shares: Shares | None) -> float:

@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 
 from ..bound import BoundPosterior
 from ..errors import ConfigurationError
@@ -136,18 +135,16 @@ def _measure_event(model: TrainedPosterior, problem: Problem, config: CoverageCo
     """One event: that of number ``index``, whatever the model."""
     event = problem.event((config.seed, index))
     rng = np.random.default_rng((config.seed, index, 1))
-    generator = torch.Generator().manual_seed(int(rng.integers(2**31)))
     bound = model.bind_to(event.problem)
     ranks = _Ranks(event, rng)
     ratio = event.problem.has_ratio
-    raw = _raw(bound, Target(as_it_stands(event.problem), ratio, bound.conditional), config, generator, rng)
+    raw = _raw(bound, Target(as_it_stands(event.problem), ratio, bound.conditional), config, rng)
     sampler = EventSampler(
         Target(as_it_stands(event.problem), ratio, bound.conditional),
         bound,
         bound.mixture(),
         Wanted(config.effective, config.evaluations, refine=False),
         Budget(config.evaluations, None),
-        generator,
         rng,
         KnownOfData.by(bound),
     )
@@ -179,16 +176,15 @@ def _raw(
     bound: BoundPosterior,
     target: Target,
     config: CoverageConfig,
-    generator: torch.Generator,
     rng: np.random.Generator,
 ) -> _Raw:
-    drawn = target.draw(flow_alone(bound), min(_WITH_LIKELIHOOD, config.samples), generator, rng)
+    drawn = target.draw(flow_alone(bound), min(_WITH_LIKELIHOOD, config.samples), rng)
     # Outside the prior there is no posterior, and nobody would keep such draws.
     inside = np.isfinite(drawn.log_prior)
     return _Raw(
         {key: value[inside] for key, value in drawn.parameters.items()},
         _log_density(drawn)[inside],
-        raw_draws(bound, config.samples, generator, rng),
+        raw_draws(bound, config.samples, rng),
     )
 
 

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 
 from ..errors import DataError
 from ..importance import kl_from_weights
@@ -162,11 +161,10 @@ def _measure(model: TrainedPosterior, problem: Problem, draws: int, seed: tuple[
     event = problem.event(seed)
     truth, rng, transform, likelihood = event.truth, event.rng, problem.prior, event.problem.likelihood
     bound = model.bind_to(event.problem)
-    generator = torch.Generator().manual_seed(int(rng.integers(2**31)))
     target = Target(as_it_stands(event.problem), event.problem.has_ratio, bound.conditional, npool)
     unreached = unreached_share(bound, transform)
     proposal = bound.mixture()
-    weighted = target.draw(proposal, draws, generator, rng)
+    weighted = target.draw(proposal, draws, rng)
     # As a run that asks for what it gets.
     known = KnownOfData(bound.log_likelihood_found)
     batch = FreshBatch(weighted, proposal, unreached=unreached)
@@ -192,5 +190,5 @@ def _measure(model: TrainedPosterior, problem: Problem, draws: int, seed: tuple[
         kl_weighted=kl_from_weights(weighted.log_weights),
         log_likelihood=log_likelihood,
         log_prior=log_prior,
-        log_q=float(marginal_log_prob(proposal, parameters, _LATENT_DRAWS, generator, rng)[0]),
+        log_q=float(marginal_log_prob(proposal, parameters, _LATENT_DRAWS, rng)[0]),
     )

@@ -86,11 +86,9 @@ class Case:
         return f"{IN_WORDS[most]} is {surprise.scores[most]:.3g}{UNITS[most]}{where}"
 
     @property
-    def mode_missed(self) -> str:
-        """What mode the draws from the prior may have missed, in words."""
-        searched = self.findings.searched or 0
-        # A mode that holds a share s of the prior is missed by n draws with probability exp(-n s): 5% at 3 / n.
-        return f"a mode that fills less than {300 / searched:.1g}% of the prior's volume" if searched > 3 else "a mode"
+    def missed(self) -> float | None:
+        """Probability that a mode was missed, where no network knows the posterior."""
+        return None if self.findings.completeness is None else self.findings.completeness.chance
 
     @property
     def closed_form_over_prior(self) -> str:

@@ -274,12 +274,14 @@ CHECKS = (
         lasting=lambda case: True,
     ),
     Check(
-        'no network is relied on (none knows the likelihood, or `network="none"`) and no template searches',
-        lambda case: case.findings.searched,
-        "no network is relied on, and {value} draws from the prior are all that modes were looked for with: {case.mode_missed} "
-        "may have been missed; compare with another sampler where there could be such{case.closed_form_over_prior}",
-        ALWAYS,
-        check_words="always",
+        "modes that were missed, where no network is relied on: probability that "
+        "[there is one](method.md#modes-that-were-missed) of more than a hundredth of the posterior",
+        lambda case: case.missed,
+        "no network is relied on, and modes were looked for with {case.findings.completeness.looked}: "
+        "{case.findings.completeness.words} (above {limit:g}); compare with another sampler where there could be such"
+        "{case.closed_form_over_prior}",
+        "missed_check",
+        lasting=lambda case: True,
     ),
 )
 """All checks, in the order of the reasons."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ..surprise import Surprise
+from .completeness import Completeness
 
 
 @dataclass(frozen=True)
@@ -43,6 +44,8 @@ class Thresholds:
         Share of the posterior in the last quantiles of a prior, beyond which no draw can lie.
     surprise_check
         Probability, by simulations of the model's own problem, of data as unlike them.
+    missed_check
+        Probability that a mode of more than a hundredth of the posterior was missed, where no network knows the posterior.
     coarse_check
         Least efficiency of the ratio of the likelihood to the coarse one that has drawn. At 0.3 the logarithm of the ratio
         scatters by 1.1, more than another waveform model of the same physics makes of a loud signal: weights undo that, and
@@ -69,6 +72,7 @@ class Thresholds:
     nan_failed: float = 0.05
     outermost_failed: float = 1e-3
     surprise_check: float = 0.005
+    missed_check: float = 0.01
     coarse_check: float = 0.3
     coarse_lost_check: float = 1e-3
 
@@ -98,8 +102,8 @@ class Findings:
         Share of all rows inside the prior for which the likelihood is no number.
     outermost
         The parameter with the largest share of the posterior in the last quantiles of its prior, and that share.
-    searched
-        Draws of the prior, where they are all that modes were looked for with: no network, no search by templates.
+    completeness
+        How modes were looked for, where no network knows the posterior.
     compared
         Draws of the prior at which the closed form of what is drawn conditionally was compared with the likelihood, where
         there is such a closed form.
@@ -120,7 +124,7 @@ class Findings:
     closed_form_difference: float | None = None
     nan_share: float | None = None
     outermost: tuple[str, float] | None = None
-    searched: int | None = None
+    completeness: Completeness | None = None
     compared: int | None = None
     surprise: Surprise | None = None
     coarse_efficiency: float | None = None

@@ -21,7 +21,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from bilby.core.utils import logger
 
 from bilby_flowpe.kinds import inject, problem_of
@@ -106,8 +105,8 @@ SPOILT: dict[str, Spoil] = {
 class Shifted(Normal):
     """A normal base of equal width, moved."""
 
-    def draw(self, size: int, generator: torch.Generator) -> np.ndarray:
-        return super().draw(size, generator) + 0.3
+    def draw(self, size: int, rng: np.random.Generator) -> np.ndarray:
+        return super().draw(size, rng) + 0.3
 
     def log_prob(self, base: np.ndarray) -> np.ndarray:
         return super().log_prob(base - 0.3)
@@ -182,7 +181,6 @@ class Look:
             proposal,
             Wanted(EFFECTIVE, EFFECTIVE, refine=False),
             Budget(BUDGET),
-            torch.Generator().manual_seed(seed[0] * 10 + seed[1]),
             rng,
         )
         outcome = sampler.run()

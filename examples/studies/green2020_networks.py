@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from bilby.core.utils import logger
 from tqdm.auto import tqdm
 
@@ -48,7 +47,7 @@ def has_whole_turn(model: TrainedPosterior) -> bool:
 def mode_of_phase(exact: BoundPosterior, event, transform: PriorTransform, draws: int, seed: int) -> float:
     """One of the two modes of the exact posterior, in radians; the other one is half a turn away."""
     target = Target(as_it_stands(problem_of(event, transform)), True, exact.conditional, 1)
-    weighted = target.draw(exact.mixture(), draws, torch.Generator().manual_seed(seed), np.random.default_rng(seed))
+    weighted = target.draw(exact.mixture(), draws, np.random.default_rng(seed))
     weights = np.exp(weighted.log_weights - weighted.log_weights.max())
     return 0.5 * float(np.angle(np.sum(weights * np.exp(2j * weighted.parameters["phase"]))))
 
@@ -64,8 +63,8 @@ def half_circles(
         event, _ = inject(likelihood, transform, np.random.default_rng((seed, index)))
         mode = mode_of_phase(exact.bind(event, transform), event, transform, 1000, index)
         for name, model in models.items():
-            generator, rng = torch.Generator().manual_seed(index), np.random.default_rng(index)
-            phase = raw_draws(model.bind(event, transform), draws, generator, rng)["phase"]
+            rng = np.random.default_rng(index)
+            phase = raw_draws(model.bind(event, transform), draws, rng)["phase"]
             shares[name].append(float(np.mean(np.cos(phase - mode) > 0)))
     return shares
 

@@ -25,7 +25,6 @@ import bilby
 import matplotlib
 import numpy as np
 import pandas as pd
-import torch
 from bilby.core.prior import PriorDict, Sine
 from bilby.core.result import Result
 from bilby.gw.conversion import (
@@ -143,8 +142,8 @@ def figure_3(arguments: argparse.Namespace) -> None:
     names = {family: arguments.models.format(family) for family in FAMILIES}
     raw = {}
     for family, name in names.items():
-        generator, rng = torch.Generator().manual_seed(arguments.seed), np.random.default_rng(arguments.seed)
-        raw[family] = raw_draws(find_model(name).bind(likelihood, transform), 2 * ROWS, generator, rng)
+        rng = np.random.default_rng(arguments.seed)
+        raw[family] = raw_draws(find_model(name).bind(likelihood, transform), 2 * ROWS, rng)
     exact = weighted(likelihood, priors, names["cvae+"], arguments)
     statistics = exact.meta_data["run_statistics"]
     print(f"CVAE+, weighted: {statistics['verdict']}, efficiency {statistics['efficiency']:.3f}")

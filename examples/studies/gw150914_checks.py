@@ -20,7 +20,6 @@ from typing import Any
 
 import gw150914
 import numpy as np
-import torch
 from bilby.core.utils import logger
 from glitches import burst
 
@@ -130,7 +129,7 @@ class Analyse:
         bound = self.model.bind(event, transform)
         sampler = EventSampler(
             Target(as_it_stands(problem_of(event, transform)), True, bound.conditional), bound, bound.mixture(),
-            Wanted(EFFECTIVE, EFFECTIVE, refine=refine), Budget(evaluations), torch.Generator().manual_seed(index),
+            Wanted(EFFECTIVE, EFFECTIVE, refine=refine), Budget(evaluations),
             np.random.default_rng((index, int(refine))), KnownOfData.by(bound),
         )  # fmt: skip
         return sampler.run()

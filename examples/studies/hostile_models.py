@@ -162,7 +162,7 @@ def attempt(folder: Path, problem: tuple[Any, Any]) -> str:
     try:
         describe_entry(entry(folder, "here"))
         bound = TrainedPosterior.load(folder).bind(likelihood, PriorTransform(priors))
-        bound.mixture().draw(20, torch.Generator().manual_seed(0), np.random.default_rng(0))
+        bound.mixture().draw(20, np.random.default_rng(0))
         bound.surprise()
         return "works"
     except FlowPEError as error:

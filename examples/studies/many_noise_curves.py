@@ -17,7 +17,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
-import torch
 from bilby.core.utils import logger
 from bilby.gw.detector import PowerSpectralDensity
 
@@ -80,8 +79,8 @@ class Measure:
         # Whatever the contract says of the curve: what it would be worth is to be seen.
         bound = BoundPosterior(model, problem_of(event, transform))
         target = Target(as_it_stands(problem_of(event, transform)), True, bound.conditional)
-        generator, rng = torch.Generator().manual_seed(index), np.random.default_rng((32, index))
-        weighted = target.draw(bound.mixture(), self.draws, generator, rng)
+        rng = np.random.default_rng((32, index))
+        weighted = target.draw(bound.mixture(), self.draws, rng)
         return float(summarise(weighted.log_weights).efficiency)
 
 

@@ -18,7 +18,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from bilby.core.utils import logger
 
 from bilby_flowpe.bound import BoundPosterior
@@ -63,7 +62,6 @@ def analyse(
         bound.mixture(),
         Wanted(effective, 2000),
         Budget(500_000),
-        torch.Generator().manual_seed(seed),
         np.random.default_rng(seed),
         KnownOfData(bound.log_likelihood_found),
     )
@@ -79,7 +77,7 @@ def one_event(
     event, _ = inject(likelihood, transform, np.random.default_rng((8, index)))
     bound = BoundPosterior(poor, problem_of(event, transform))
     target = Target(as_it_stands(problem_of(event, transform)), True, bound.conditional, npool)
-    before = target.draw(bound.mixture(), 4000, torch.Generator().manual_seed(index), np.random.default_rng(index))
+    before = target.draw(bound.mixture(), 4000, np.random.default_rng(index))
     start = {"event": index, "efficiency_before": summarise(before.log_weights).efficiency}
     if start["efficiency_before"] >= EASY:
         return start

@@ -18,7 +18,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from bilby.core.prior import Uniform
 from bilby.core.utils import logger
 from bilby.gw.detector import PowerSpectralDensity
@@ -143,7 +142,6 @@ class Analyse:
             bound.mixture(),
             Wanted(EFFECTIVE, EFFECTIVE, refine=False),
             Budget(5 * EFFECTIVE),
-            torch.Generator().manual_seed(index),
             rng,
             KnownOfData.by(bound),
         )

@@ -24,7 +24,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from bilby.core.prior import Uniform
 from bilby.core.utils import logger
 from bilby.gw.detector import PowerSpectralDensity
@@ -207,7 +206,6 @@ def analyse(
         proposal,
         Wanted(EFFECTIVE, 2000, refine),
         Budget(BUDGET if refine else UNREFINED),
-        torch.Generator().manual_seed(seed),
         np.random.default_rng(seed),
         KnownOfData(bound.log_likelihood_found if search else None),
     )

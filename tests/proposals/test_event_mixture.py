@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-import torch
 from scipy.stats import kstest, norm
 
 from bilby_flowpe.proposals.event_mixture import NormalMixture, fit_mixture
@@ -24,7 +23,7 @@ def test_density_is_normalised_and_that_of_the_draws(mixture: NormalMixture) -> 
     grid = np.stack(np.meshgrid(np.linspace(-6, 6, 601), np.linspace(-4, 5, 601), indexing="ij"), axis=-1)
     density = np.exp(mixture.log_prob(grid.reshape(-1, 2)))
     assert density.sum() * (12 / 600) * (9 / 600) == pytest.approx(1, abs=1e-4)
-    draws = mixture.draw(20_000, torch.Generator().manual_seed(1))
+    draws = mixture.draw(20_000, np.random.default_rng(1))
 
     def cdf(x: np.ndarray) -> np.ndarray:
         return SHARES[0] * norm.cdf(x, -3.0, 0.3) + SHARES[1] * norm.cdf(x, 2.0, 0.5)
@@ -32,7 +31,7 @@ def test_density_is_normalised_and_that_of_the_draws(mixture: NormalMixture) -> 
     assert kstest(draws[:, 0], cdf).pvalue > 1e-3
     assert kstest(draws[:, 0] + 0.05, cdf).pvalue < 1e-3
     # -log q of its own draws has the entropy as its mean, whatever the way: density and draws agree.
-    again = mixture.draw(20_000, torch.Generator().manual_seed(2))
+    again = mixture.draw(20_000, np.random.default_rng(2))
     one, other = -mixture.log_prob(draws), -mixture.log_prob(again)
     assert one.mean() == pytest.approx(other.mean(), abs=5 * np.hypot(one.std(), other.std()) / 20_000**0.5)
 
@@ -50,11 +49,11 @@ def fitted(points: np.ndarray, weights: np.ndarray, seed: int) -> tuple[Normal |
 def test_fit_finds_weighted_modes(mixture: NormalMixture) -> None:
     """Points from a broad density, weighted to the mixture."""
     broad = NormalMixture(np.ones(1), np.array([[0.0, 0.5]]), np.array([[[3.0, 0.0], [0.0, 2.0]]]))
-    points = broad.draw(40_000, torch.Generator().manual_seed(4))
+    points = broad.draw(40_000, np.random.default_rng(4))
     weights = np.exp(mixture.log_prob(points) - broad.log_prob(points))
     found, score = fitted(points, weights, 5)
     assert isinstance(found, NormalMixture)
-    draws = found.draw(20_000, torch.Generator().manual_seed(6))
+    draws = found.draw(20_000, np.random.default_rng(6))
     log_weights = mixture.log_prob(draws) - found.log_prob(draws)
     importance = np.exp(log_weights - log_weights.max())
     assert importance.sum() ** 2 / np.sum(importance**2) > 0.9 * 20_000
@@ -70,6 +69,6 @@ def test_too_few_points_make_no_mixture() -> None:
 
 
 def test_the_same_seed_gives_the_same_mixture(mixture: NormalMixture) -> None:
-    points = mixture.draw(2000, torch.Generator().manual_seed(9))
+    points = mixture.draw(2000, np.random.default_rng(9))
     one, other = (fitted(points, np.ones(2000), 10)[0] for _ in range(2))
     np.testing.assert_array_equal(one.means, other.means)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-import torch
 from scipy.integrate import quad
 from scipy.special import ndtr, ndtri
 from scipy.stats import kstest, norm
@@ -30,7 +29,7 @@ def test_density_is_that_of_the_draws() -> None:
     means, cholesky = np.array([[0.0, 0.0], [2.0, 1.0]]), np.array([np.eye(2), 0.5 * np.eye(2)])
     whitening = Whitening(np.array([0.4, 0.5]), np.diag([0.2, 0.05]))
     density = InQuantiles(EventFlow(None, whitening, NormalMixture(np.array([0.5, 0.5]), means, cholesky)))
-    draws = density.draw(20_000, torch.Generator().manual_seed(1))
+    draws = density.draw(20_000, np.random.default_rng(1))
     inside = np.isfinite(draws).all(axis=1)
     # The integral over the prior is the share of draws inside: over the grid in u, whose density takes the prior's Jacobian.
     points = (np.arange(400) + 0.5) / 400

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-import torch
 from bilby.core.prior import Constraint, PowerLaw, PriorDict, Uniform
 from bilby.gw.prior import BBHPriorDict
 from scipy.special import logsumexp
@@ -49,10 +48,6 @@ def transform() -> PriorTransform:
     return PriorTransform(PriorDict({"a": Uniform(-1, 1), "b": Uniform(-1, 1)}))
 
 
-def generators(seed: int = 1) -> tuple[torch.Generator, np.random.Generator]:
-    return torch.Generator().manual_seed(seed), np.random.default_rng(seed)
-
-
 def log_target(parameters: dict, centre: float = 0.0, scale: float = 0.1) -> np.ndarray:
     """Normalised, inside the prior but for a part in 1e10."""
     return norm(centre, scale).logpdf(parameters["a"]) + norm(centre, scale).logpdf(parameters["b"])
@@ -65,7 +60,7 @@ def weights(draws, centre: float = 0.0, scale: float = 0.1) -> np.ndarray:
 def test_density_of_a_mixture_is_normalised_and_is_what_is_drawn(transform: PriorTransform) -> None:
     """E[f / q] over the draws is the integral of f, for any f: the target's is one."""
     mixture = defensive(Shift(0.05), transform, Shares(0.2, 0.1, 2.0))
-    draws = mixture.draw(SIZE, *generators())
+    draws = mixture.draw(SIZE, np.random.default_rng(1))
     summary = summarise(weights(draws))
     assert summary.log_evidence == pytest.approx(0, abs=5 * summary.log_evidence_err)
     uniform = np.where(draws.inside, -np.log(4) - draws.log_q, -np.inf)
@@ -94,7 +89,7 @@ def test_evidence_of_an_exact_flow_does_not_scatter_with_the_number_of_prior_dra
     seeds, size = 300, 5000
     z, pooled = [], []
     for seed in range(seeds):
-        draws = mixture.draw(size, *generators(seed))
+        draws = mixture.draw(size, np.random.default_rng(seed))
         log_w = weights(draws)
         run = summarise(log_w, draws.part)
         z.append(run.log_evidence / run.log_evidence_err)
@@ -106,23 +101,25 @@ def test_evidence_of_an_exact_flow_does_not_scatter_with_the_number_of_prior_dra
 
 
 def test_a_wrong_density_is_found(transform: PriorTransform) -> None:
-    draws = defensive(Shift(), transform, Shares()).draw(SIZE, *generators())
+    draws = defensive(Shift(), transform, Shares()).draw(SIZE, np.random.default_rng(1))
     summary = summarise(weights(draws) + 0.02)
     assert abs(summary.log_evidence) > 5 * summary.log_evidence_err
 
 
 @pytest.mark.parametrize("shares", [Shares(0.05, 0.005), Shares(0.2, 0.05, 2.0), Shares(0.0, 0.0)])
 def test_a_good_flow_loses_no_more_than_the_shares(transform: PriorTransform, shares: Shares) -> None:
-    alone = summarise(weights(flow_alone(Shift()).draw(SIZE, *generators()))).efficiency
-    mixed = summarise(weights(defensive(Shift(), transform, shares).draw(SIZE, *generators()))).efficiency
+    alone = summarise(weights(flow_alone(Shift()).draw(SIZE, np.random.default_rng(1)))).efficiency
+    mixed = summarise(weights(defensive(Shift(), transform, shares).draw(SIZE, np.random.default_rng(1)))).efficiency
     assert alone > 0.999
     assert mixed >= alone * (1 - shares.broad - shares.prior) - 0.005
 
 
 def test_a_narrow_flow_has_no_variance_alone_and_is_cured(transform: PriorTransform) -> None:
     narrow = Shift(scale=0.05)  # k = 1 - 0.05^2 / 0.1^2
-    assert summarise(weights(flow_alone(narrow).draw(SIZE, *generators()))).pareto_k > 0.6
-    cured = summarise(weights(defensive(narrow, transform, Shares(0.2, 0.01, 2.0)).draw(SIZE, *generators())))
+    assert summarise(weights(flow_alone(narrow).draw(SIZE, np.random.default_rng(1)))).pareto_k > 0.6
+    cured = summarise(
+        weights(defensive(narrow, transform, Shares(0.2, 0.01, 2.0)).draw(SIZE, np.random.default_rng(1)))
+    )
     assert cured.pareto_k < 0.5
     assert cured.efficiency > 0.3
     assert cured.log_evidence == pytest.approx(0, abs=5 * cured.log_evidence_err)
@@ -130,7 +127,7 @@ def test_a_narrow_flow_has_no_variance_alone_and_is_cured(transform: PriorTransf
 
 def test_a_missed_mode_shows_in_the_shares(transform: PriorTransform) -> None:
     """Half of the posterior lies where the flow never draws: the prior's part holds it, and the evidence is right."""
-    draws = defensive(Shift(-0.4), transform, Shares(0.05, 0.05)).draw(SIZE, *generators())
+    draws = defensive(Shift(-0.4), transform, Shares(0.05, 0.05)).draw(SIZE, np.random.default_rng(1))
     one, other = (log_target(draws.parameters, centre) for centre in (-0.4, 0.4))
     both = np.where(draws.inside, np.logaddexp(one, other) - np.log(2) - draws.log_q, -np.inf)
     shares = posterior_shares(draws, both, (FLOW, BROAD, PRIOR))
@@ -146,7 +143,7 @@ def test_a_turn_draws_both_copies() -> None:
     chart = Shift(0.3, 0.05)
     chart.turn = ("a", 1.0, 2.0)
     turned = Mixture([Charted(chart, {FLOW: Normal(2)})], [1.0])
-    draws = turned.draw(SIZE, *generators())
+    draws = turned.draw(SIZE, np.random.default_rng(1))
     low = draws.parameters["a"] < 0.8
     assert np.mean(low) == pytest.approx(0.5, abs=5 * 0.5 / SIZE**0.5)
     # Its density at either copy is half of the flow's at the first.
@@ -161,7 +158,7 @@ def test_prior_part_knows_constraints_and_shapes() -> None:
     priors.conversion_function = _order
     transform = PriorTransform(priors)
     part = FromPrior(transform, ("a", "b", "c"))
-    parameters, inside = part.draw(0, 1000, *generators())
+    parameters, inside = part.draw(0, 1000, np.random.default_rng(1))
     assert inside.all()
     assert np.all(parameters["a"] >= parameters["c"])
     np.testing.assert_allclose(part.log_prob(parameters)[:, 0], transform.log_prob(parameters))
@@ -197,7 +194,7 @@ def test_network_is_a_chart(trained_5d: tuple, problem_5d: tuple) -> None:
     assert np.all(np.isfinite(log_jacobian[inside]))
     target = Target(as_it_stands(problem_of(problem_5d[0], transform)), True, bound.conditional)
     alone, mixed = (
-        summarise(target.draw(proposal, 3000, *generators(6)).log_weights)
+        summarise(target.draw(proposal, 3000, np.random.default_rng(6)).log_weights)
         for proposal in (flow_alone(bound), bound.mixture())
     )
     error = np.hypot(alone.log_evidence_err, mixed.log_evidence_err)
@@ -207,7 +204,7 @@ def test_network_is_a_chart(trained_5d: tuple, problem_5d: tuple) -> None:
 
 def test_blocks_put_together(transform: PriorTransform) -> None:
     mixture = defensive(Shift(), transform, Shares())
-    blocks = [mixture.draw(100, *generators(seed)) for seed in (1, 2)]
+    blocks = [mixture.draw(100, np.random.default_rng(seed)) for seed in (1, 2)]
     whole = concatenate(blocks)
     assert len(whole) == 200
     np.testing.assert_array_equal(whole.log_q, np.concatenate([block.log_q for block in blocks]))

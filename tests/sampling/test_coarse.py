@@ -9,7 +9,6 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-import torch
 from bilby.core.result import Result
 
 from bilby_flowpe.processes.parallel import Row
@@ -50,11 +49,9 @@ def sampled(
     refine: bool = True,
 ) -> tuple[EventSampler, Outcome]:
     start = Start()
-    generator, rng = torch.Generator().manual_seed(seed), np.random.default_rng(seed)
+    rng = np.random.default_rng(seed)
     proposal = defensive(start, aim.prior, Shares())
-    event = EventSampler(
-        aim, start, proposal, Wanted(wanted, wanted, refine), Budget(budget), generator, rng, recentred=recentred
-    )
+    event = EventSampler(aim, start, proposal, Wanted(wanted, wanted, refine), Budget(budget), rng, recentred=recentred)
     return event, event.run()
 
 
@@ -108,8 +105,8 @@ def test_the_steering_target_never_calls_the_likelihood() -> None:
     steering = target(Coarse(), likelihood, use_ratio=False).steering()
     assert steering.coarse
     assert steering.steering().steers
-    generator, rng = torch.Generator().manual_seed(1), np.random.default_rng(1)
-    weighted = steering.draw(defensive(Start(), steering.prior, Shares()), 2000, generator, rng)
+    rng = np.random.default_rng(1)
+    weighted = steering.draw(defensive(Start(), steering.prior, Shares()), 2000, rng)
     summary = weighted.summary()
     assert weighted.thinned is None
     assert weighted.by_coarse() is weighted
@@ -127,8 +124,8 @@ def test_the_steering_target_never_calls_the_likelihood() -> None:
 def test_refinement_never_calls_the_likelihood() -> None:
     likelihood = Ridge()
     steering = target(Coarse(), likelihood).steering()
-    generator, rng = torch.Generator().manual_seed(1), np.random.default_rng(1)
-    refinement = Refinement(steering, None, 100, Budget(6000), generator, rng)
+    rng = np.random.default_rng(1)
+    refinement = Refinement(steering, None, 100, Budget(6000), rng)
     refinement.run()
     assert len(refinement.rounds) > 2
     assert likelihood.calls == steering.meter.n_likelihood == 0
@@ -231,10 +228,10 @@ def test_rounds_know_nothing_of_weights_by_the_likelihood(monkeypatch: pytest.Mo
     monkeypatch.setattr(Refinement, "add", lambda self, weighted, q: added.append(weighted) or plain(self, weighted, q))
     monkeypatch.setattr(Refinement, "run", lambda self: True)
     aim, start = target(Coarse(lambda a, b: 0.3 * (a - 1.0) / WIDTH)), Start()
-    generator, rng = torch.Generator().manual_seed(1), np.random.default_rng(1)
+    rng = np.random.default_rng(1)
     proposal = defensive(start, aim.prior, Shares())
-    event = EventSampler(aim, start, proposal, Wanted(100, 100), Budget(10_000), generator, rng)
-    thinned = aim.thinned(Thinning(LOG_Z)).draw(proposal, 1000, generator, rng)
+    event = EventSampler(aim, start, proposal, Wanted(100, 100), Budget(10_000), rng)
+    thinned = aim.thinned(Thinning(LOG_Z)).draw(proposal, 1000, rng)
     event._refined(event._new_refinement(), [(thinned, proposal)])
     assert len(added) > 1
     assert all(weighted.thinned is None for weighted in added)

@@ -6,7 +6,6 @@ import time
 
 import numpy as np
 import pytest
-import torch
 from bilby.core.likelihood import Likelihood
 from bilby.core.prior import Constraint, Gaussian, PriorDict, Uniform
 from scipy.stats import norm
@@ -31,8 +30,8 @@ from tests.sampling.test_refine import LOG_Z, Fast, Start, target
 def sample(likelihood: Fast, start: Start | None, refine: bool = True, budget: int = 200_000, seed: int = 1) -> Outcome:
     aim = target(likelihood)
     proposal = None if start is None else defensive(start, aim.prior, Shares())
-    generator, rng = torch.Generator().manual_seed(seed), np.random.default_rng(seed)
-    return EventSampler(aim, start, proposal, Wanted(2000, 2000, refine), Budget(budget), generator, rng).run()
+    rng = np.random.default_rng(seed)
+    return EventSampler(aim, start, proposal, Wanted(2000, 2000, refine), Budget(budget), rng).run()
 
 
 def right(outcome: Outcome) -> bool:
@@ -56,9 +55,9 @@ def test_surprising_data_are_told_and_no_reason_to_refine() -> None:
         return Surprise(1e-5, {DISTANCE: 1e-5}, {DISTANCE: 300.0})
 
     proposal = defensive(start, aim.prior, Shares())
-    generator, rng = torch.Generator().manual_seed(1), np.random.default_rng(1)
+    rng = np.random.default_rng(1)
     wanted, budget = Wanted(2000, 2000), Budget(200_000)
-    outcome = EventSampler(aim, start, proposal, wanted, budget, generator, rng, KnownOfData(surprise=surprise)).run()
+    outcome = EventSampler(aim, start, proposal, wanted, budget, rng, KnownOfData(surprise=surprise)).run()
     assert outcome.refinement is None
     assert outcome.verdict.grade == "check"
     assert "unlike what likelihood and prior describe" in outcome.verdict.reasons[0]
@@ -89,8 +88,8 @@ def test_without_a_network_no_result_is_better_than_check() -> None:
 def test_a_narrow_mode_that_is_missed_is_no_reliable_result() -> None:
     likelihood, priors, log_evidence = unequal_modes(2, 0.001)
     aim = Target(as_it_stands(problem_of(likelihood, PriorTransform(priors))), use_ratio=False)
-    generator, rng = torch.Generator().manual_seed(1), np.random.default_rng(1)
-    outcome = EventSampler(aim, None, None, Wanted(2000, 2000), Budget(100_000), generator, rng).run()
+    rng = np.random.default_rng(1)
+    outcome = EventSampler(aim, None, None, Wanted(2000, 2000), Budget(100_000), rng).run()
     # Wrong by the missing half, and by its own weights perfectly well.
     assert outcome.summary.log_evidence == pytest.approx(log_evidence - np.log(2), abs=0.1)
     assert judge(outcome.summary).grade == "reliable"
@@ -110,8 +109,8 @@ class Far(Likelihood):
 
 def far(centre: float, priors: PriorDict) -> Outcome:
     aim = Target(as_it_stands(problem_of(Far(centre), PriorTransform(priors))), use_ratio=False)
-    generator, rng = torch.Generator().manual_seed(1), np.random.default_rng(1)
-    return EventSampler(aim, None, None, Wanted(1500, 2000), Budget(60_000), generator, rng).run()
+    rng = np.random.default_rng(1)
+    return EventSampler(aim, None, None, Wanted(1500, 2000), Budget(60_000), rng).run()
 
 
 @pytest.mark.slow
@@ -171,8 +170,8 @@ def test_a_budget_that_ends_before_enough_effective_draws_fails() -> None:
 def test_few_rows_that_were_asked_for_are_no_reason() -> None:
     aim, start = target(Fast((1.0,))), Start(1.02, 0.11)
     proposal = defensive(start, aim.prior, Shares())
-    generator, rng = torch.Generator().manual_seed(1), np.random.default_rng(1)
-    outcome = EventSampler(aim, start, proposal, Wanted(2000, 20), Budget(200_000), generator, rng).run()
+    rng = np.random.default_rng(1)
+    outcome = EventSampler(aim, start, proposal, Wanted(2000, 20), Budget(200_000), rng).run()
     assert outcome.refinement is None
     assert outcome.verdict.grade == "reliable"
     assert len(outcome.rows) == 20
@@ -219,8 +218,8 @@ def test_the_prior_reaches_itself() -> None:
 def test_a_budget_a_little_short_is_spent_on_a_good_network(effective: int, budget: int) -> None:
     aim, start = target(Fast((1.0,))), Start(1.0, 0.1)
     proposal = defensive(start, aim.prior, Shares())
-    generator, rng = torch.Generator().manual_seed(1), np.random.default_rng(1)
-    outcome = EventSampler(aim, start, proposal, Wanted(effective, 2000), Budget(budget), generator, rng).run()
+    rng = np.random.default_rng(1)
+    outcome = EventSampler(aim, start, proposal, Wanted(effective, 2000), Budget(budget), rng).run()
     assert outcome.refinement is None
     assert outcome.summary.efficiency > 0.9
     assert right(outcome)
@@ -250,9 +249,9 @@ class Slow(Fast):
 def test_time_that_is_out_ends_the_run() -> None:
     """A millisecond each: a second holds a thousand; what was drawn first leaves time for the batch that counts."""
     aim = target(Slow((1.0,)))
-    generator, rng = torch.Generator().manual_seed(1), np.random.default_rng(1)
+    rng = np.random.default_rng(1)
     budget = Budget(10**6, seconds=1.0)
-    outcome = EventSampler(aim, None, None, Wanted(2000, 2000), budget, generator, rng).run()
+    outcome = EventSampler(aim, None, None, Wanted(2000, 2000), budget, rng).run()
     assert outcome.verdict.grade == "failed"
     assert "max_time=1 s" in " ".join(outcome.verdict.reasons)
     assert aim.meter.n_likelihood <= 1500
@@ -263,9 +262,9 @@ def test_a_batch_that_time_has_cut_lets_its_parts_scatter() -> None:
     """How many draws came from each part was left to when time ran out."""
     aim = target(Fast((1.0,)))
     proposal = defensive(Start(1.0, 0.1), aim.prior, Shares())
-    generator, rng = torch.Generator().manual_seed(1), np.random.default_rng(1)
-    weighted = aim.draw(proposal, 5000, generator, rng, go_on=lambda: aim.meter.n_likelihood < 300)
+    rng = np.random.default_rng(1)
+    weighted = aim.draw(proposal, 5000, rng, go_on=lambda: aim.meter.n_likelihood < 300)
     assert not weighted.allotted
     assert 300 <= len(weighted.log_weights) < 1000
     assert weighted.summary() == summarise(weighted.log_weights)
-    assert aim.draw(proposal, 500, generator, rng, go_on=lambda: True).allotted
+    assert aim.draw(proposal, 500, rng, go_on=lambda: True).allotted

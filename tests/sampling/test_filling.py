@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-import torch
 from bilby.core.prior import PriorDict, Uniform
 from bilby.core.result import Result
 
@@ -25,9 +24,9 @@ from tests.sampling.test_refine import Fast, Start, target
 def made(n_posterior: int = 200) -> tuple[Any, EventSampler]:
     """A sampler with a result to be filled, and a sampler of its event."""
     aim, start = target(Fast((1.0,))), Start(1.02, 0.11)
-    generator, rng = torch.Generator().manual_seed(1), np.random.default_rng(1)
+    rng = np.random.default_rng(1)
     wanted = Wanted(1000, n_posterior, refine=False)
-    event = EventSampler(aim, start, defensive(start, aim.prior, Shares()), wanted, Budget(50_000), generator, rng)
+    event = EventSampler(aim, start, defensive(start, aim.prior, Shares()), wanted, Budget(50_000), rng)
     sampler = SimpleNamespace(
         result=Result(label="run", outdir="."),
         priors=PriorDict({"a": Uniform(-5, 5)}),

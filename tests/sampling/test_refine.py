@@ -6,7 +6,6 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-import torch
 from bilby.core.likelihood import Likelihood
 from bilby.core.prior import Gaussian, PriorDict, Uniform
 from scipy.stats import norm
@@ -81,13 +80,13 @@ def target(likelihood: Likelihood) -> Target:
 
 def refined(likelihood: Likelihood, start: Start | None, seed: int = 1, most: int = 200_000) -> tuple:
     aim = target(likelihood)
-    generator, rng = torch.Generator().manual_seed(seed), np.random.default_rng(seed)
-    refinement = Refinement(aim, start, 2000, Budget(most), generator, rng)
+    rng = np.random.default_rng(seed)
+    refinement = Refinement(aim, start, 2000, Budget(most), rng)
     if start is not None:
         proposal = defensive(start, aim.prior, Shares())
-        refinement.add(aim.draw(proposal, 1000, generator, rng), proposal)
+        refinement.add(aim.draw(proposal, 1000, rng), proposal)
     ready = refinement.run()
-    batch = aim.draw(refinement.proposal, max(refinement.draws_for(2000), 1), generator, rng)
+    batch = aim.draw(refinement.proposal, max(refinement.draws_for(2000), 1), rng)
     return ready, refinement, batch
 
 
@@ -140,9 +139,7 @@ def test_a_budget_that_ends_is_kept_and_said() -> None:
     assert not ready
     assert refinement.target.meter.n_likelihood <= 6000
     assert len(batch.log_weights) >= 1
-    late = Refinement(
-        target(Fast((1.0,))), None, 100, Budget(10**6, seconds=1e-9), torch.Generator(), np.random.default_rng(0)
-    )
+    late = Refinement(target(Fast((1.0,))), None, 100, Budget(10**6, seconds=1e-9), np.random.default_rng(0))
     assert not late.run()
 
 
@@ -152,14 +149,14 @@ def test_event_flow_is_a_density_and_learns_a_bend() -> None:
     x = rng.standard_normal(4000)
     points = np.stack([x, x**2 + 0.3 * rng.standard_normal(4000)], axis=-1)
     flow = fit_event_flow(points, np.zeros(4000), rng, steps=400)
-    draws = flow.draw(20_000, torch.Generator().manual_seed(1))
+    draws = flow.draw(20_000, np.random.default_rng(1))
     exact = norm.logpdf(draws[:, 0]) + norm.logpdf(draws[:, 1], draws[:, 0] ** 2, 0.3)
     log_weights = exact - flow.log_prob(draws)
     summary = summarise(log_weights)
     assert summary.log_evidence == pytest.approx(0, abs=max(5 * summary.log_evidence_err, 0.02))
     normal = np.cov(points.T)
     cholesky = np.linalg.cholesky(normal)
-    plain = points.mean(axis=0) + Normal(2).draw(20_000, torch.Generator().manual_seed(1)) @ cholesky.T
+    plain = points.mean(axis=0) + Normal(2).draw(20_000, np.random.default_rng(1)) @ cholesky.T
     log_q = (
         Normal(2).log_prob(np.linalg.solve(cholesky, (plain - points.mean(axis=0)).T).T)
         - np.log(np.diag(cholesky)).sum()
@@ -207,7 +204,7 @@ def test_event_flow_of_few_points_is_a_normal() -> None:
     assert np.all(np.isfinite(flow.log_prob(points)))
     heavy = np.full(500, -np.inf)
     heavy[:2] = 0.0
-    assert np.all(np.isfinite(fit_event_flow(rng.standard_normal((500, 2)), heavy, rng, 50).draw(5, torch.Generator())))
+    assert np.all(np.isfinite(fit_event_flow(rng.standard_normal((500, 2)), heavy, rng, 50).draw(5, rng)))
 
 
 # What leads nowhere --------------------------------------------------------------------------------------------------
@@ -220,8 +217,8 @@ def standing_still(monkeypatch: pytest.MonkeyPatch, width: float) -> Refinement:
     monkeypatch.setattr("bilby_flowpe.sampling.refine._STEPS", 5)
     monkeypatch.setattr("bilby_flowpe.sampling.refine._LAST_STEPS", 25)
     aim = target(Fast((1.0,), width))
-    generator, rng = torch.Generator().manual_seed(1), np.random.default_rng(1)
-    return Refinement(aim, None, 100, Budget(40_000), generator, rng)
+    rng = np.random.default_rng(1)
+    return Refinement(aim, None, 100, Budget(40_000), rng)
 
 
 @pytest.mark.training
@@ -241,7 +238,7 @@ def test_a_local_search_takes_a_path_that_stands_still_to_the_posterior(monkeypa
     refinement = standing_still(monkeypatch, 1e-4)
     monkeypatch.setattr(Refinement, "_next_beta", lambda self: 0.01 if self._beta < 1 else 1.0)
     assert refinement.run()
-    summary = refinement.target.draw(refinement.proposal, 500, refinement.generator, refinement.rng).summary()
+    summary = refinement.target.draw(refinement.proposal, 500, refinement.rng).summary()
     assert summary.log_evidence == pytest.approx(LOG_Z, abs=5 * summary.log_evidence_err)
     assert summary.efficiency > 0.3
 
@@ -295,11 +292,11 @@ def test_points_of_a_fit_are_thinned_without_a_bias() -> None:
 def test_the_pool_keeps_the_first_batch_and_the_latest() -> None:
     """And weighs what is left by what has drawn it: the evidence is unbiased whatever is gone."""
     aim = target(Fast((1.0,)))
-    generator, rng = torch.Generator().manual_seed(1), np.random.default_rng(1)
+    rng = np.random.default_rng(1)
     pool, shares = Pool(), np.linspace(0.1, 0.9, 20)
     proposals = [defensive(Start(1.0, 0.1 + 0.02 * i), aim.prior, Shares(prior=float(shares[i]))) for i in range(20)]
     for proposal in proposals:
-        pool.add(aim.draw(proposal, 200, generator, rng), proposal)
+        pool.add(aim.draw(proposal, 200, rng), proposal)
     assert pool.proposals == [proposals[0], *proposals[5:]]
     summary = summarise(pool.log_weights(pool.log_target))
     assert summary.n_draws == 16 * 200

@@ -37,8 +37,7 @@ class Weigher:
         self.likelihood, self.priors = problem
         self.transform = PriorTransform(self.priors)
         self.bound: BoundPosterior = model.bind(self.likelihood, self.transform)
-        generator = torch.Generator().manual_seed(SEED)
-        self.draws: Draws = flow_alone(self.bound).draw(size, generator, np.random.default_rng(SEED))
+        self.draws: Draws = flow_alone(self.bound).draw(size, np.random.default_rng(SEED))
 
     def __call__(self, likelihood: Any = None, use_ratio: bool = True, npool: int = 1) -> WeightedDraws:
         problem = problem_of(likelihood or self.likelihood, self.transform)

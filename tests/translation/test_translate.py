@@ -10,7 +10,6 @@ from typing import Any
 import bilby
 import numpy as np
 import pytest
-import torch
 from bilby.core.likelihood import GaussianLikelihood, Likelihood
 from bilby.core.prior import (
     Constraint,
@@ -107,9 +106,7 @@ class Case:
         self.given, self.priors = FORMS[form](problem[0], copy.deepcopy(problem[1]))
         self.translation = translated(self.given, self.priors)
         self.bound = model.bind(self.translation.problem.likelihood, self.translation.problem.prior)
-        self.draws: Draws = flow_alone(self.bound).draw(
-            SIZE, torch.Generator().manual_seed(SEED), np.random.default_rng(SEED)
-        )
+        self.draws: Draws = flow_alone(self.bound).draw(SIZE, np.random.default_rng(SEED))
 
     def weigh(self, translation: Translated | None = None) -> tuple[Target, WeightedDraws]:
         target = Target(translation or self.translation, True, self.bound.conditional)
@@ -238,7 +235,7 @@ def test_weights_are_bilbys_own_marginal_likelihood(problem_5d: Problem, trained
     priors.convert_floats_to_delta_functions()
     translation = translated(given, priors)
     bound = trained_5d[1].bind(translation.problem.likelihood, translation.problem.prior)
-    draws = flow_alone(bound).draw(SIZE, torch.Generator().manual_seed(SEED), np.random.default_rng(SEED))
+    draws = flow_alone(bound).draw(SIZE, np.random.default_rng(SEED))
     target = Target(translation, True, bound.conditional)
     weighted = target.weigh(draws, np.random.default_rng(SEED))
     parameters = translation.reported(weighted.columns)

@@ -11,6 +11,7 @@ from bilby_flowpe.importance import WeightSummary
 from bilby_flowpe.surprise import DISTANCE, Surprise
 from bilby_flowpe.verdict import Findings, Thresholds, judge
 from bilby_flowpe.verdict.checks import CHECKS, Check
+from bilby_flowpe.verdict.completeness import Completeness
 from tests.weights import good
 
 
@@ -70,9 +71,10 @@ def test_a_budget_that_ended_with_what_was_asked_for_is_no_failure(effective: fl
     assert verdict.mendable == (grade == "failed")
 
 
-@pytest.mark.parametrize("draws", [0, 3])
-def test_hardly_any_draws_from_the_prior_leave_any_mode_open(draws: int) -> None:
-    assert "a mode may have been missed" in judge(good(), findings=Findings(searched=draws)).reasons[0]
+@pytest.mark.parametrize(("chance", "grade"), [(0.0099, "reliable"), (0.011, "check"), (math.nan, "check")])
+def test_a_mode_that_may_have_been_missed(chance: float, grade: str) -> None:
+    found = Completeness(chance, "3000 draws", "no narrower than those found")
+    assert judge(good(), findings=Findings(completeness=found)).grade == grade
 
 
 @pytest.mark.parametrize(
@@ -92,9 +94,9 @@ def test_hardly_any_draws_from_the_prior_leave_any_mode_open(draws: int) -> None
             "a share of 0.5 of the posterior, above 0.001, lies so far out in the tail of the prior of a that",
         ),
         (
-            {"searched": 3000},
+            {"completeness": Completeness(1.0, "3000 draws from the prior")},
             "check",
-            "3000 draws from the prior are all that modes were looked for with: a mode that fills less than 0.1% of",
+            "looked for with 3000 draws from the prior: a mode of more than 1% of the posterior may have been missed",
         ),
         ({"closed_form_difference": 0.2}, "failed", "differs from the likelihood by 0.2"),
     ],
@@ -170,13 +172,6 @@ EVERYTHING = (
         "data hold more than any signal of the prior",
     ),
     (
-        {"searched": 3000, "compared": 300},
-        "no network is relied on, and 3000 draws from the prior are all that modes were looked for with: a mode that fills "
-        "less than 0.1% of the prior's volume may have been missed; compare with another sampler where there could be such; "
-        "the closed form of what is drawn conditionally agreed with the likelihood at 300 of them: a failure in less than "
-        "1% of the prior may have gone unnoticed",
-    ),
-    (
         {"coarse_efficiency": 0.2},
         "the coarse likelihood that has drawn differs from the likelihood: their ratio has an efficiency of 0.2, below 0.3; "
         "use coarse=False",
@@ -191,6 +186,13 @@ EVERYTHING = (
         "the data are unlike what likelihood and prior describe (p-value 1e-05, below 0.005): the distance of the data from "
         "those simulated is 300, in H1 around 60 Hz; the numbers are those of this likelihood, but signal, noise curve or "
         "noise may be other than it says",
+    ),
+    (
+        {"completeness": Completeness(0.2, "3000 draws", "of any place"), "compared": 300},
+        "no network is relied on, and modes were looked for with 3000 draws: a mode of more than 1% of the posterior, of any "
+        "place, may have been missed with a probability of 0.2 (above 0.01); compare with another sampler where there "
+        "could be such; the closed form of what is drawn conditionally agreed with the likelihood at 300 of them: a "
+        "failure in less than 1% of the prior may have gone unnoticed",
     ),
 )  # fmt: skip
 """Figures out of their limits and the reason that each gives, in the order of the reasons."""
