@@ -85,6 +85,8 @@ class Refinement:
         Whether the first round is drawn about the best rows of a search, too.
     prior_draws
         Draws from the prior that the first round has made.
+    hills
+        Of the statistic of a search, where there was one: in every round each keeps its share.
     """
 
     def __init__(
@@ -110,7 +112,10 @@ class Refinement:
         self.chart: Chart = of_prior
         start = start_of(searched, of_prior, target.prior) if searched is not None and network is None else None
         self.from_search = start is not None
-        self.proposal: Mixture = start or prior_alone(target.prior, target.keys)
+        self.proposal: Mixture = prior_alone(target.prior, target.keys) if start is None else start.proposal
+        self.hills = None if start is None else start.hills
+        if self.hills is not None:
+            target.meter.n_coarse += self.hills.templates
         self.nothing = False
         self._stalled: str | None = None
         self._beta = 0.0
@@ -286,8 +291,9 @@ class Refinement:
             edges = fit_in_quantiles(base[usable], log_weights[usable], self.rng, WIDTH)
         self._beta = beta
         in_values = self._tail(self.pool, log_weights)
+        modes = None if self.hills is None else self.hills.density
         self.proposal = round_mixture(
-            self.target, self.pace, self.chart, self.network, beta, flow, self._flows, edges, in_values
+            self.target, self.pace, self.chart, self.network, beta, flow, self._flows, edges, in_values, modes
         )
         self._flows.append((beta, flow))
         wanted = self.later_draws

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from ..proposals.charts import Chart, dimension
 from ..proposals.event_flow import EventFlow
+from ..proposals.event_mixture import NormalMixture
 from ..proposals.event_quantiles import InQuantiles
 from ..proposals.mixture import Mixture
 from ..proposals.parts import BROAD, FLOW, BaseDensity, Charted, FromPrior, Normal, Part
@@ -20,6 +21,7 @@ _BROAD, _START, _PRIOR = (
 )  # shares of the broadened flow, of a network that the path began with, of the prior
 # Share of a mixture in the values of parameters, where the posterior is far out in the tail of their prior.
 _VALUES = 0.4
+_MODES = 0.1  # share of the modes that were found, where there are several
 _COOLED = 0.5  # a hotter flow is of at most this share of the inverse temperature
 
 
@@ -33,6 +35,7 @@ def round_mixture(
     earlier: list[tuple[float, EventFlow]],
     edges: InQuantiles | None,
     in_values: Charted | None,
+    modes: NormalMixture | None = None,
 ) -> Mixture:
     """The event's flow, broadened too, one for the prior's edges, a hotter one, a little of the network and of the prior.
 
@@ -59,6 +62,9 @@ def round_mixture(
         A mixture in quantiles, on a path from the prior.
     in_values
         A mixture in values, where the posterior is far out in the tail of a prior.
+    modes
+        Those that were found among draws of the prior, where there were any: of several each keeps a share, whatever fits
+        make of them.
     """
     # Of a flow that takes its time the mixture beside it is broadened.
     broad = (flow.beside or flow) if pace.beside else flow
@@ -76,6 +82,8 @@ def round_mixture(
         add("mixture in quantiles", edges, pace.edges)
     if hotter := [other for of_other, other in earlier if of_other <= _COOLED * beta]:
         add("hotter flow", hotter[-1], pace.hotter)
+    if modes is not None and len(modes.shares) > 1:
+        add("modes", modes.broadened(WIDTH), _MODES)
     if pace.earlier and earlier and earlier[-1][0] >= 1:
         add("earlier flow", earlier[-1][1], pace.earlier)
     parts: list[Part] = [Charted(chart, densities)]

@@ -1,7 +1,8 @@
 """Where a refinement begins: at a network, at the best rows of a search beside the prior, or at the prior alone.
 
 A search by matched filters tells masses and spins along the orbit; nothing of it enters a weight. What it says is widened, and
-the first round draws from it and from the prior in equal parts, so that a mode elsewhere is met as it is without a search.
+the first round draws from it and from the prior in equal parts. Of the former some are drawn from every hill of the statistic
+(:mod:`.hills`), so that a second mode has its draws however much lower it is.
 """
 
 from __future__ import annotations
@@ -17,8 +18,10 @@ from ..proposals.charts import Chart, unreached_share
 from ..proposals.event_flow import Whitening
 from ..proposals.event_mixture import NormalMixture
 from ..proposals.mixture import Mixture
-from ..proposals.parts import Charted, FromPrior
+from ..proposals.parts import BaseDensity, Charted, FromPrior
 from ..proposals.spin_chart import SpinChart
+from ..waves.coarse.bank import Bank
+from .hills import Hills, find_hills
 from .pool import Pool
 
 TRUSTED = 0.05
@@ -26,7 +29,7 @@ TRUSTED = 0.05
 
 _MISSED, _UNREACHED = 0.05, 0.01  # shares of the posterior and of the prior that a network may miss
 _FAR = -1e6  # log density of a start below which one draw more or less says nothing
-_SHARE = 0.5  # of the first round's draws
+_SHARE, _HILLS = 0.5, 0.15  # of the first round's draws those about the search, and of these those from its hills
 _WIDER = 2.0  # of the rows' standard deviations: parameters that a search does not see move the others
 _EFFECTIVE = 100.0  # rows that the density is made of: some twenty for each of the parameters that a search sees
 _COLDEST = 0.2  # inverse temperature of the rows' weights, at most: they are densest where the search has ended
@@ -45,14 +48,33 @@ class Searched:
         Log likelihood ratios, maximised over all that does not shape the wave, (N,).
     seen
         Parameters that they depend on.
+    bank
+        What tells how modes were looked for, where that is known.
     """
 
     columns: Parameters
     log_ratios: np.ndarray
     seen: tuple[str, ...]
+    bank: Bank | None = None
 
 
-def start_of(searched: Searched, chart: SpinChart, transform: PriorTransform) -> Mixture | None:
+@dataclass(frozen=True)
+class Start:
+    """Where a refinement begins after a search.
+
+    Attributes
+    ----------
+    proposal
+        Of the first round.
+    hills
+        The statistic's, where they are known.
+    """
+
+    proposal: Mixture
+    hills: Hills | None = None
+
+
+def start_of(searched: Searched, chart: SpinChart, transform: PriorTransform) -> Start | None:
     """Return the first round's proposal; ``None`` where the search sees none of the parameters.
 
     Parameters
@@ -75,8 +97,14 @@ def start_of(searched: Searched, chart: SpinChart, transform: PriorTransform) ->
     mean, cholesky = np.zeros(len(seen)), np.eye(len(seen))
     mean[seen] = of_seen.mean
     cholesky[np.ix_(seen, seen)] = _WIDER * of_seen.cholesky
-    density = NormalMixture(np.ones(1), mean[None], cholesky[None])
-    return Mixture([Charted(chart, {"search": density}), FromPrior(transform, chart.keys)], [_SHARE, 1 - _SHARE])
+    densities: dict[str, BaseDensity] = {"search": NormalMixture(np.ones(1), mean[None], cholesky[None])}
+    shares, hills = [_SHARE], None
+    if searched.bank is not None:
+        hills = find_hills(searched.bank, searched.columns, searched.log_ratios, seen, chart, transform)
+    if hills is not None:
+        densities["hills"], shares = hills.density, [_SHARE - _HILLS, _HILLS]
+    proposal = Mixture([Charted(chart, densities), FromPrior(transform, chart.keys)], [*shares, 1 - _SHARE])
+    return Start(proposal, hills)
 
 
 def _tempered(log_ratios: np.ndarray) -> np.ndarray:

@@ -14,23 +14,30 @@ weights of all frequencies in between.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
+from bilby.gw.detector import Interferometer
 from scipy.fft import ifft, next_fast_len
 
 from ...errors import SimulationError
-from ...names import PLACE, TIME
-from ...processes.parallel import Row
+from ...names import DISTANCE, PLACE, TIME
+from ...priors import PriorTransform
+from ...processes.parallel import Row, make_rows
 from ..detectors import Detector
 from .models import Model
 from .summary import DetectorBins
+from .templates import Templates
 
 STEP = 2.0
 """Hz between the frequencies of sums: waves whose best match is at times up to a quarter of a second apart."""
 
-_CANDIDATES = 48  # templates that each wave is filtered with: those that are most like its own template when aligned in time
+_PLANTED = 600  # waves: a chance of one in a hundred is known to four in a thousand
+_PLACES = 12  # on the sky that are tried for each
+_CANDIDATES = (
+    48  # templates that each wave is filtered with: those that are most like its own template when aligned in time
+)
 _PER_STEP = 2  # times, in units of one over the band, are taken so many times as densely
-_BLOCK = 16  # waves that are filtered at once, which bounds the memory
 
 
 class Thinned:
@@ -52,7 +59,9 @@ class Thinned:
     frequencies
         These, in Hz.
     weights
-        Noise weights of each detector, summed about each of them, (K, J).
+        Noise weights of each detector, summed about each of them, over the largest of all, (K, J).
+    largest
+        That one.
     """
 
     def __init__(self, detectors: Sequence[DetectorBins], frequencies: np.ndarray, duration: float) -> None:
@@ -69,7 +78,8 @@ class Thinned:
             of_bins = (np.rint(one.frequencies * duration).astype(int) - bins[0]) // each
             np.add.at(row, np.searchsorted(self._cells, of_bins), one.weights)
         # Shares of power have no unit, and single precision does not hold 1e44.
-        self.weights /= self.weights.max()
+        self.largest = float(self.weights.max())
+        self.weights /= self.largest
         self._size = next_fast_len(_PER_STEP * (int(self._cells[-1]) + 1))
 
     def aligned(self, waves: np.ndarray) -> np.ndarray:
@@ -93,47 +103,111 @@ class Thinned:
         return found / float(np.sum(self.weights * np.abs(seen) ** 2))
 
 
-def matches(
-    thinned: Thinned,
-    bank: np.ndarray,
-    own: np.ndarray,
-    rows: Sequence[Row],
-    model: Model,
-    detectors: Sequence[Detector],
-) -> np.ndarray:
-    """Match of each row's wave to the templates of a bank, (N,); nan where it has no wave.
+@dataclass(frozen=True)
+class Matched:
+    """Waves of the prior, and how well templates match them.
+
+    Attributes
+    ----------
+    matches
+        Largest match of each wave to a template, (N,).
+    loudness
+        Signal-to-noise ratio of each in all detectors at one megaparsec, (N,).
+    weights
+        Density of the prior over that which each wave was drawn from, (N,).
+    """
+
+    matches: np.ndarray
+    loudness: np.ndarray
+    weights: np.ndarray
+
+    def share_below(self, match: float) -> float:
+        """Share of the waves whose match is smaller."""
+        return float(np.mean(self.matches < match))
+
+
+class Planted:
+    """Waves drawn afresh from the prior, as the detectors see them; rows without a wave are left out.
+
+    Loud ones are seen from afar, where there is more room: of several places on the sky one is taken for each wave, with
+    probabilities that go with the cube of the signal-to-noise ratio.
 
     Parameters
     ----------
     thinned
         Frequencies at which waves are taken.
-    bank, own
-        Templates of the bank (B, J), and of the rows themselves, (N, J).
+    templates
+        The rows' own templates at these frequencies, (N, J).
     rows
         All parameters of the waves.
+    places
+        Responses of every detector to either polarisation at some places for each row, (N, P, K, 2).
     model
         What makes the waves.
-    detectors
-        Geometry of the detectors.
+    rng
+        Chooses the places.
     """
-    # Products of templates aligned in time choose the candidates: the maximum over times is taken with these alone.
-    alike = np.abs(thinned.aligned(own).conj() @ thinned.aligned(bank).T)
-    count = min(_CANDIDATES, len(bank))
-    nearest = np.argpartition(-alike, count - 1, axis=1)[:, :count]
-    found = np.full(len(rows), np.nan)
-    for number, row in enumerate(rows):
-        wave = _wave(model, row, thinned.frequencies)
-        if wave is None:
-            continue
-        responses = np.array([_response(detector, row) for detector in detectors])
-        seen = responses @ wave
-        if np.any(seen):
-            seen /= np.max(np.abs(seen))
-            found[number] = np.sqrt(np.max(thinned.shares(bank[nearest[number]], seen)))
-    return found
+
+    def __init__(
+        self,
+        thinned: Thinned,
+        templates: np.ndarray,
+        rows: Sequence[Row],
+        places: np.ndarray,
+        model: Model,
+        rng: np.random.Generator,
+    ) -> None:
+        self._thinned = thinned
+        waves = [_wave(model, row, thinned.frequencies) for row in rows]
+        there = [number for number, wave in enumerate(waves) if wave is not None and np.any(wave)]
+        self._seen = np.empty((len(there), places.shape[2], len(thinned.frequencies)), dtype=np.complex64)
+        self._loudness, self._weights = np.zeros(len(there)), np.zeros(len(there))
+        for index, number in enumerate(there):
+            scale = np.max(np.abs(waves[number]))
+            wave = waves[number] / scale
+            products = np.real(np.einsum("pf,qf,kf->kpq", wave, wave.conj(), thinned.weights))
+            snr = np.sqrt(np.einsum("nkp,kpq,nkq->n", places[number], products, places[number]))
+            cubes = snr**3 / np.sum(snr**3) if np.any(snr > 0) else np.full(len(snr), 1 / len(snr))
+            chosen = int(rng.choice(len(snr), p=cubes))
+            self._seen[index] = places[number, chosen] @ wave
+            distance = float(rows[number].get(DISTANCE, 1.0))
+            self._loudness[index] = snr[chosen] * np.sqrt(thinned.largest) * scale * distance
+            self._weights[index] = 1 / (len(snr) * cubes[chosen]) if cubes[chosen] > 0 else 0.0
+        self._alike = [thinned.aligned(one) for one in (templates[there], *self._seen.transpose(1, 0, 2))]
+
+    @classmethod
+    def of(
+        cls,
+        thinned: Thinned,
+        templates: Templates,
+        transform: PriorTransform,
+        model: Model,
+        interferometers: Sequence[Interferometer],
+        rng: np.random.Generator,
+    ) -> Planted:
+        """Of draws of the prior."""
+        rows = make_rows(transform.fixed, transform.sample(_PLANTED, rng))
+        elsewhere = [rows]
+        if {*PLACE, TIME} <= {*transform.independent_keys(), *transform.fixed}:
+            elsewhere += [make_rows(transform.fixed, transform.sample(_PLANTED, rng)) for _ in range(_PLACES - 1)]
+        detectors = [Detector.from_interferometer(one) for one in interferometers]
+        places = np.array([[_responses(detector, some) for detector in detectors] for some in elsewhere])
+        return cls(thinned, templates(rows), rows, places.transpose(3, 0, 1, 2), model, rng)
+
+    def matched(self, bank: np.ndarray) -> Matched:
+        """How well templates (B, J) match them."""
+        # Products of waves aligned in time choose the candidates: the maximum over times is taken with these alone.
+        to, count = self._thinned.aligned(bank).T, min(_CANDIDATES, len(bank))
+        likeness = np.max([np.abs(one.conj() @ to) for one in self._alike], axis=0)
+        nearest = np.argpartition(-likeness, count - 1, axis=1)[:, :count]
+        shares = [
+            np.max(self._thinned.shares(bank[near], wave)) for near, wave in zip(nearest, self._seen, strict=True)
+        ]
+        return Matched(np.sqrt(shares), self._loudness, self._weights)
 
 
 def _wave(model: Model, row: Row, frequencies: np.ndarray) -> np.ndarray | None:
+    """Both polarisations (2, J); ``None`` where there is no wave."""
     try:
         wave = model(model.parameters(row), frequencies)
     except SimulationError:
@@ -141,7 +215,5 @@ def _wave(model: Model, row: Row, frequencies: np.ndarray) -> np.ndarray | None:
     return wave if wave is not None and np.all(np.isfinite(wave)) else None
 
 
-def _response(detector: Detector, row: Row) -> tuple[float, float]:
-    ra, dec, psi, time = (np.array([row[key]]) for key in (*PLACE, TIME))
-    plus, cross = detector.antenna(ra, dec, psi, time)
-    return float(plus[0]), float(cross[0])
+def _responses(detector: Detector, rows: Sequence[Row]) -> tuple[np.ndarray, np.ndarray]:
+    return detector.antenna(*(np.array([float(row[key]) for row in rows]) for key in (*PLACE, TIME)))
