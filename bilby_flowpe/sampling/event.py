@@ -20,7 +20,7 @@ from ..verdict.completeness import Completeness
 from ..verdict.grade import RANKS
 from .budget import Budget
 from .coarse import CoarseBatches, Recentred
-from .missed import completeness_of
+from .missed import completeness_of, volume_of
 from .outcome import FreshBatch, KnownOfData, Outcome, judged
 from .progress import EventBar
 from .refine import Refinement
@@ -272,10 +272,12 @@ class EventSampler:
         """How modes were looked for, where no network knows the posterior."""
         if self.chart is not None or self.known.found is not None:
             return None
-        searched, hills = self.known.searched, refinement.hills
-        if searched is not None and searched.bank is not None and hills is not None:
-            words = ", ".join(key for key in searched.seen if key in self.target.keys)
-            return completeness_of(searched.bank, hills, weighted, self.target, refinement.prior_draws, words)
+        if (start := refinement.start) is not None:
+            pool = refinement.pool
+            of_rounds = zip(pool.proposals, (len(batch.draws) for batch in pool.batches), strict=True)
+            draws = (*of_rounds, (proposal, len(weighted.draws)))
+            if (looked := start.looked(draws)) is not None:
+                return completeness_of(looked, volume_of(weighted, self.target), self.target.prior)
         # A batch of the bare prior has looked as well as the first round did.
         draws = refinement.prior_draws + (len(weighted.draws) if proposal.names == (PRIOR,) else 0)
         return Completeness(1.0, f"{draws} draws from the prior")

@@ -22,11 +22,11 @@ from ..proposals.event_mixture import NormalMixture
 from ..proposals.spin_chart import SpinChart
 from ..waves.coarse.bank import Bank
 
-_MOST_CLIMBS, _MOST_HILLS = 64, 16
+_MOST_CLIMBS, _MOST_HILLS = 160, 16
 # Of a signal of this much less than the best statistic, templates of the match that all but the second figure of all waves have
 # need not be looked at below their share of it.
-_LESS, _POOREST = 20.0, 0.01
-_NEIGHBOURS, _NEIGHBOURS_EACH = 4, 2  # that a local maximum is higher than, and more for each coordinate
+_LESS, _POOREST = 20.0, 0.003
+_NEIGHBOURS_EACH = 2  # for each coordinate, that a local maximum is higher than
 _STEPS = (2.0, 1.4, 1.0, 0.7)  # of the generations of a climb, in standard deviations of the mode
 _EACH = 16  # rows of a generation
 _DIFFERENCE = 1e-3  # of the prior's standard deviation: derivatives of templates
@@ -56,15 +56,24 @@ class Hills:
         Statistic at the top of each, (K,).
     level
         Statistic above which every local maximum of the bank was climbed.
+    around
+        Largest statistic of the neighbours of each draw of the bank, (B,): what it has to be above to be a local maximum.
+    volume
+        Logarithm of the share of the prior that the largest hill fills, as far as templates tell.
     climbs, templates
-        Their number, and that of the templates that they took.
+        Number of climbs, and of the templates that they took.
+    surface
+        The statistic and the metric over the coordinates that it sees.
     """
 
     density: NormalMixture
     values: np.ndarray
     level: float
+    around: np.ndarray
+    volume: float
     climbs: int
     templates: int
+    surface: Surface
 
 
 @dataclass
@@ -80,7 +89,7 @@ class _Climber:
         return self.value - 0.5 * float(self.place @ self.place)
 
 
-class _Surface:
+class Surface:
     """The statistic and the metric of templates over some coordinates of a chart."""
 
     def __init__(self, bank: Bank, chart: SpinChart, transform: PriorTransform, seen: np.ndarray) -> None:
@@ -128,6 +137,11 @@ class _Surface:
             metric += left @ left.T
         return 2 * max(climber.value, 0.0) * metric + np.eye(n)
 
+    def log_volumes(self, columns: Parameters, value: float) -> np.ndarray:
+        """Logarithm of the share of the prior that a mode of this statistic fills at rows, (N,)."""
+        base = self._chart.forward({key: columns[key] for key in self._chart.keys})[0][:, self.seen]
+        return np.array([_log_volume(place, self.precision(_Climber(place, value))) for place in base])
+
 
 def find_hills(
     bank: Bank, columns: Parameters, ratios: np.ndarray, seen: np.ndarray, chart: SpinChart, transform: PriorTransform
@@ -152,21 +166,23 @@ def find_hills(
     Hills or None
         ``None`` where fewer rows than a hill needs have a statistic.
     """
-    surface, rng = _Surface(bank, chart, transform, seen), np.random.default_rng(_SEED)
+    surface, rng = Surface(bank, chart, transform, seen), np.random.default_rng(_SEED)
     base, log_jacobian = chart.forward({key: columns[key] for key in chart.keys})
     alive = np.isfinite(ratios) & np.isfinite(log_jacobian) & np.all(np.isfinite(base), axis=1)
     base, ratios, drawn = base[alive][:, seen], ratios[alive], (np.arange(len(alive)) < bank.size)[alive]
     n = base.shape[1]
-    around = _NEIGHBOURS + _NEIGHBOURS_EACH * n
+    around = _NEIGHBOURS_EACH * n + 1
     if drawn.sum() <= around:
         return None
     best = _Climber(base[np.argmax(ratios)], float(ratios.max()))
     root = np.linalg.cholesky(surface.precision(best))
-    base, ratios = base[drawn], ratios[drawn]
+    base, ratios, among = base[drawn], ratios[drawn], np.flatnonzero(alive)[drawn]
     _, near = cKDTree(base @ root).query(base @ root, k=around + 1)
-    highest = np.flatnonzero(ratios >= ratios[near].max(axis=1))
+    near_best = np.full(bank.size, np.inf)
+    near_best[among] = ratios[near[:, 1:]].max(axis=1)
+    highest = np.flatnonzero(ratios >= near_best[among])
     highest = highest[np.argsort(-ratios[highest])]
-    floor = max(best.value - _LESS, 0.0) * float(np.quantile(bank.matched.matches, _POOREST)) ** 2
+    floor = max(best.value - _LESS, 0.0) * float(np.quantile(bank.matched.best, _POOREST)) ** 2
     wanted = int(np.sum(ratios[highest] > floor))
     level = floor if wanted <= _MOST_CLIMBS else float(ratios[highest[_MOST_CLIMBS]])
     starts = highest[: min(wanted, _MOST_CLIMBS)]
@@ -184,10 +200,11 @@ def find_hills(
         np.stack([_whole_root(precisions[index], seen) for index in order]),
     )
     values = np.array([tops[index].value for index in order])
-    return Hills(density, values, level, len(climbers), surface.templates)
+    volume = _log_volume(tops[order[0]].place, precisions[order[0]])
+    return Hills(density, values, level, near_best, volume, len(starts), surface.templates, surface)
 
 
-def _climbed(surface: _Surface, climbers: list[_Climber], rng: np.random.Generator) -> list[_Climber]:
+def _climbed(surface: Surface, climbers: list[_Climber], rng: np.random.Generator) -> list[_Climber]:
     """Every climber, some generations later; one that has come near a higher one has left."""
     for step in _STEPS:
         roots = [np.linalg.cholesky(np.linalg.inv(surface.precision(climber))) for climber in climbers]
@@ -219,7 +236,7 @@ def _apart(climbers: list[_Climber], whitening: list[np.ndarray]) -> list[_Climb
     return [climbers[index] for index in kept]
 
 
-def _distinct(surface: _Surface, climbers: list[_Climber]) -> list[_Climber]:
+def _distinct(surface: Surface, climbers: list[_Climber]) -> list[_Climber]:
     """Those between which and every higher one the statistic dips, the highest first."""
     kept: list[_Climber] = []
     for climber in sorted(climbers, key=lambda one: -one.height):
@@ -231,6 +248,13 @@ def _distinct(surface: _Surface, climbers: list[_Climber]) -> list[_Climber]:
                 continue
         kept.append(climber)
     return kept
+
+
+def _log_volume(place: np.ndarray, precision: np.ndarray) -> float:
+    """Of the integral of the standard normal prior times exp(-x^T G x / 2) about a place; the precision is G + 1."""
+    n = len(place)
+    moved = (precision - np.eye(n)) @ np.linalg.solve(precision, place)
+    return float(-0.5 * np.linalg.slogdet(precision)[1] - 0.5 * place @ moved)
 
 
 def _whole(place: np.ndarray, seen: np.ndarray) -> np.ndarray:

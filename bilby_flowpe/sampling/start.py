@@ -22,6 +22,7 @@ from ..proposals.parts import BaseDensity, Charted, FromPrior
 from ..proposals.spin_chart import SpinChart
 from ..waves.coarse.bank import Bank
 from .hills import Hills, find_hills
+from .missed import Looked
 from .pool import Pool
 
 TRUSTED = 0.05
@@ -66,12 +67,27 @@ class Start:
     ----------
     proposal
         Of the first round.
+    searched
+        What was tried.
+    keys
+        Parameters that are drawn.
     hills
         The statistic's, where they are known.
     """
 
     proposal: Mixture
+    searched: Searched
+    keys: tuple[str, ...]
     hills: Hills | None = None
+
+    def looked(self, draws: tuple[tuple[Mixture, int], ...]) -> Looked | None:
+        """What modes were looked for with, where hills are known: with draws of some proposals, too."""
+        bank = self.searched.bank
+        if bank is None or self.hills is None:
+            return None
+        words = ", ".join(key for key in self.searched.seen if key in self.keys)
+        ratios = self.searched.log_ratios[: bank.size]
+        return Looked(bank, ratios, self.hills, self.keys, draws, words)
 
 
 def start_of(searched: Searched, chart: SpinChart, transform: PriorTransform) -> Start | None:
@@ -104,7 +120,7 @@ def start_of(searched: Searched, chart: SpinChart, transform: PriorTransform) ->
     if hills is not None:
         densities["hills"], shares = hills.density, [_SHARE - _HILLS, _HILLS]
     proposal = Mixture([Charted(chart, densities), FromPrior(transform, chart.keys)], [*shares, 1 - _SHARE])
-    return Start(proposal, hills)
+    return Start(proposal, searched, chart.keys, hills)
 
 
 def _tempered(log_ratios: np.ndarray) -> np.ndarray:

@@ -22,7 +22,7 @@ from scipy.fft import ifft, next_fast_len
 
 from ...errors import SimulationError
 from ...names import DISTANCE, PLACE, TIME
-from ...priors import PriorTransform
+from ...priors import Parameters, PriorTransform
 from ...processes.parallel import Row, make_rows
 from ..detectors import Detector
 from .models import Model
@@ -32,11 +32,9 @@ from .templates import Templates
 STEP = 2.0
 """Hz between the frequencies of sums: waves whose best match is at times up to a quarter of a second apart."""
 
-_PLANTED = 600  # waves: a chance of one in a hundred is known to four in a thousand
+_PLANTED = 1000  # waves: some hundred of them carry the weight, and a chance of one in a hundred is to be known
 _PLACES = 12  # on the sky that are tried for each
-_CANDIDATES = (
-    48  # templates that each wave is filtered with: those that are most like its own template when aligned in time
-)
+_CANDIDATES = 48  # templates that each wave is filtered with: those most like it when aligned in time
 _PER_STEP = 2  # times, in units of one over the band, are taken so many times as densely
 
 
@@ -109,21 +107,32 @@ class Matched:
 
     Attributes
     ----------
+    columns
+        Parameters of the waves, (N,) each.
+    candidates
+        Numbers of the templates that are most like each wave, (N, C).
     matches
-        Largest match of each wave to a template, (N,).
+        Match of each wave to these, (N, C).
     loudness
         Signal-to-noise ratio of each in all detectors at one megaparsec, (N,).
     weights
         Density of the prior over that which each wave was drawn from, (N,).
     """
 
+    columns: Parameters
+    candidates: np.ndarray
     matches: np.ndarray
     loudness: np.ndarray
     weights: np.ndarray
 
+    @property
+    def best(self) -> np.ndarray:
+        """Largest match of each wave to a template, (N,)."""
+        return self.matches.max(axis=1)
+
     def share_below(self, match: float) -> float:
-        """Share of the waves whose match is smaller."""
-        return float(np.mean(self.matches < match))
+        """Share of the waves whose largest match is smaller."""
+        return float(np.mean(self.best < match))
 
 
 class Planted:
@@ -138,8 +147,8 @@ class Planted:
         Frequencies at which waves are taken.
     templates
         The rows' own templates at these frequencies, (N, J).
-    rows
-        All parameters of the waves.
+    columns, rows
+        Search parameters of the waves, (N,) each, and all parameters.
     places
         Responses of every detector to either polarisation at some places for each row, (N, P, K, 2).
     model
@@ -152,6 +161,7 @@ class Planted:
         self,
         thinned: Thinned,
         templates: np.ndarray,
+        columns: Parameters,
         rows: Sequence[Row],
         places: np.ndarray,
         model: Model,
@@ -160,6 +170,7 @@ class Planted:
         self._thinned = thinned
         waves = [_wave(model, row, thinned.frequencies) for row in rows]
         there = [number for number, wave in enumerate(waves) if wave is not None and np.any(wave)]
+        self._columns = {key: column[there] for key, column in columns.items()}
         self._seen = np.empty((len(there), places.shape[2], len(thinned.frequencies)), dtype=np.complex64)
         self._loudness, self._weights = np.zeros(len(there)), np.zeros(len(there))
         for index, number in enumerate(there):
@@ -186,13 +197,14 @@ class Planted:
         rng: np.random.Generator,
     ) -> Planted:
         """Of draws of the prior."""
-        rows = make_rows(transform.fixed, transform.sample(_PLANTED, rng))
+        columns = transform.sample(_PLANTED, rng)
+        rows = make_rows(transform.fixed, columns)
         elsewhere = [rows]
         if {*PLACE, TIME} <= {*transform.independent_keys(), *transform.fixed}:
             elsewhere += [make_rows(transform.fixed, transform.sample(_PLANTED, rng)) for _ in range(_PLACES - 1)]
         detectors = [Detector.from_interferometer(one) for one in interferometers]
         places = np.array([[_responses(detector, some) for detector in detectors] for some in elsewhere])
-        return cls(thinned, templates(rows), rows, places.transpose(3, 0, 1, 2), model, rng)
+        return cls(thinned, templates(rows), columns, rows, places.transpose(3, 0, 1, 2), model, rng)
 
     def matched(self, bank: np.ndarray) -> Matched:
         """How well templates (B, J) match them."""
@@ -200,10 +212,9 @@ class Planted:
         to, count = self._thinned.aligned(bank).T, min(_CANDIDATES, len(bank))
         likeness = np.max([np.abs(one.conj() @ to) for one in self._alike], axis=0)
         nearest = np.argpartition(-likeness, count - 1, axis=1)[:, :count]
-        shares = [
-            np.max(self._thinned.shares(bank[near], wave)) for near, wave in zip(nearest, self._seen, strict=True)
-        ]
-        return Matched(np.sqrt(shares), self._loudness, self._weights)
+        shares = [self._thinned.shares(bank[near], wave) for near, wave in zip(nearest, self._seen, strict=True)]
+        matches = np.sqrt(shares) if shares else np.empty((0, count))
+        return Matched(self._columns, nearest, matches, self._loudness, self._weights)
 
 
 def _wave(model: Model, row: Row, frequencies: np.ndarray) -> np.ndarray | None:

@@ -31,7 +31,7 @@ from .summary import DetectorBins, bins_in_band
 from .templates import Templates
 from .terms import terms_from
 
-_DRAWS, _DEAR_DRAWS = 2048, 256  # draws of the prior, and where every template is a wave on all frequencies
+_DRAWS, _DEAR_DRAWS = 4096, 256  # draws of the prior, and where every template is a wave on all frequencies
 _ROUNDS = (0.5, 0.25, 0.12, 0.06, 0.03, 0.015)
 """Steps in the prior's coordinates, in which it has unit variance: from half of the prior down to the width of a loud event."""
 
