@@ -26,12 +26,15 @@ from bilby_flowpe.conditional.closed_form import ExactConditional
 from bilby_flowpe.conditional.coherent import CoherentConditional
 from bilby_flowpe.kinds import problem_of
 from bilby_flowpe.model import find_model
-from bilby_flowpe.networks import build_network, compact
+from bilby_flowpe.networks import compact
+from bilby_flowpe.networks.families import build_network
 from bilby_flowpe.priors import PriorTransform
 from bilby_flowpe.problem import SimulationConfig
 from bilby_flowpe.problems import green2020
 from bilby_flowpe.processes.parallel import make_rows, timed
-from bilby_flowpe.representation import AlignedRepresentation, CoordinateConfig, Coordinates, RepresentationConfig
+from bilby_flowpe.representation import RepresentationConfig
+from bilby_flowpe.representation.aligned import AlignedRepresentation
+from bilby_flowpe.representation.coordinates import CoordinateConfig, Coordinates
 from bilby_flowpe.sampling.weighing import Target
 from bilby_flowpe.storage.folder import write_text
 from bilby_flowpe.training.stream import Stream
@@ -169,12 +172,12 @@ def by_draws() -> Costs:
     raw: tuple[list[float], list[float]] = ([], [])
     weighed: tuple[list[float], list[float]] = ([], [])
     for size in DRAWS:
-        generator, rng = torch.Generator().manual_seed(1), np.random.default_rng(1)
+        rng = np.random.default_rng(1)
         base = rng.standard_normal((size, len(bound.keys) + len(bound.latent)))
         target = Target(as_it_stands(problem_of(likelihood, transform)), True, bound.conditional)
         works = (
             (raw, lambda: bound.inverse(base, rng)),  # noqa: B023
-            (weighed, lambda: target.draw(bound.mixture(), size, generator, rng)),  # noqa: B023
+            (weighed, lambda: target.draw(bound.mixture(), size, rng)),  # noqa: B023
         )
         for (xs, ys), work in works:
             xs.append(size)

@@ -15,7 +15,8 @@ from functools import partial
 
 import torch
 
-from bilby_flowpe.networks import build_network, compact, green2020
+from bilby_flowpe.networks import compact, green2020
+from bilby_flowpe.networks.families import build_network
 from bilby_flowpe.networks.made import AutoregressiveStack, BatchNorm, spline
 
 SERIES = 1024

@@ -38,11 +38,14 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from bilby_flowpe.kinds import problem_of
 from bilby_flowpe.model import find_model
-from bilby_flowpe.networks import NetworkConfig, build_network, compact, green2020
+from bilby_flowpe.networks import NetworkConfig, compact, green2020
+from bilby_flowpe.networks.families import build_network
 from bilby_flowpe.priors import PriorTransform
 from bilby_flowpe.problem import SimulationConfig
 from bilby_flowpe.problems import green2020 as problem
-from bilby_flowpe.representation import AlignedRepresentation, CoordinateConfig, Coordinates, RepresentationConfig
+from bilby_flowpe.representation import RepresentationConfig
+from bilby_flowpe.representation.aligned import AlignedRepresentation
+from bilby_flowpe.representation.coordinates import CoordinateConfig, Coordinates
 from bilby_flowpe.sampling.weighing import Target
 from bilby_flowpe.storage.folder import write_text
 from bilby_flowpe.training.stream import Stream
@@ -208,8 +211,8 @@ def weighing(npool: int, size: int, pairs: int) -> Iterator[Line]:
 
     def ours() -> float:
         target = Target(as_it_stands(problem_of(likelihood, transform)), True, bound.conditional, npool)
-        generator, rng = torch.Generator().manual_seed(1), np.random.default_rng(1)
-        return size / timed(lambda: target.draw(bound.mixture(), size, generator, rng))
+        rng = np.random.default_rng(1)
+        return size / timed(lambda: target.draw(bound.mixture(), size, rng))
 
     rows = [{**transform.fixed, **row} for row in _rows(transform, size)]
     found = paired(ours, lambda: spread_over(likelihood.log_likelihood_ratio, rows, npool), pairs)

@@ -13,14 +13,16 @@ import torch
 from .conditional.base import ConditionalConfig
 from .conditional.choose import conditional_of
 from .contract import Contract, Match
-from .networks import ConditionalNetwork
+from .networks.base import ConditionalNetwork
 from .priors import Parameters, PriorTransform, within_quantiles
 from .problem import Problem, View
 from .problem.config import FIXED
 from .proposals.charts import PriorChart
 from .proposals.mixture import Mixture, Shares, defensive
 from .proposals.parts import Normal
-from .representation import CoordinateConfig, Coordinates, Pivot, Representation
+from .representation.base import Representation
+from .representation.coordinates import CoordinateConfig, Coordinates
+from .representation.pivot import Pivot
 from .surprise import Null, Surprise
 from .waves.grid import Grid
 
@@ -124,7 +126,7 @@ class BoundPosterior:
         # What simulated data say nothing of, and no network has learnt.
         idle = [key for key in transform.keys if key not in (*model.coordinates.keys, *model.conditional.keys)]
         self._idle = PriorChart(transform, tuple(idle))
-        observed = view.observe()[None]
+        observed = torch.as_tensor(view.observe())[None]
         self.context, self.pivot = model.representation(observed)
         found = model.representation.log_likelihood_found(observed)
         self.log_likelihood_found = None if found is None else float(found[0])

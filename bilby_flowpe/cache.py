@@ -7,22 +7,26 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from bilby.core.utils import logger
 from safetensors import safe_open
 
+from . import pytorch
 from .contract import Contract, Match
 from .errors import ConfigurationError, ContractError, ModelError, PriorError
-from .model import SHIPPED, TrainedPosterior
 from .storage.folder import DESCRIPTION, WEIGHTS, reading
+from .storage.shipped import SHIPPED
 from .training.recipe import TrainingConfig, has_learnt
 from .training.settings import Settings, adapted, kind_of
+
+if TYPE_CHECKING:
+    from .model import TrainedPosterior
 
 _CACHE_VARIABLE = "BILBY_FLOWPE_CACHE"
 _LEAST_FREE = 64 * 2**20
@@ -42,7 +46,7 @@ def cache_folder(cache: str | None = None) -> Path:
 
 
 def cached_models(
-    contract: Contract, settings: Settings, cache: str | None = None
+    contract: Contract, settings: Settings, cache: str | None = None, free: Collection[str] = ()
 ) -> Iterator[tuple[Path, TrainedPosterior]]:
     """Models for a problem, the best first: those shipped, and those trained before for at least as long as asked for now.
 
@@ -57,20 +61,28 @@ def cached_models(
         Choices that the model has to share, and the training it must have had.
     cache
         Folder of the models trained before; see :func:`cache_folder`.
+    free
+        Choices, of those in :func:`~bilby_flowpe.training.settings.kind_of`, that the model need not share.
 
     Yields
     ------
     tuple
         Folder and model: those trained for this very problem, then those with ever more differences that importance weights
-        make up for (:meth:`bilby_flowpe.contract.Contract.match` names them); of equals the one trained for longest
-        first. Those refused are left out. A network is read when its turn comes.
+        make up for (:meth:`bilby_flowpe.contract.Contract.match` names them); of equals those of the settings' family first,
+        and of these the one trained for longest. Those refused are left out. A network is read when its turn comes.
     """
     found = [
-        (len(match.corrections), -seconds, folder)
-        for folder, seconds, match in _matches(contract, settings, cache)
+        (len(match.corrections), described.choices["family"] != settings.network.family, -described.seconds, folder)
+        for folder, described, match in _matches(contract, settings, cache, free)
         if not match.refusals
     ]
-    for *_, folder in sorted(found, key=lambda candidate: candidate[:2]):
+    if not found:
+        return
+    pytorch.load()
+    # Here: that no model fits is found out without torch.
+    from .model import TrainedPosterior
+
+    for *_, folder in sorted(found, key=lambda candidate: candidate[:3]):
         model = None
         with _passing_over(folder):
             model = TrainedPosterior.load(folder)
@@ -95,14 +107,17 @@ def nearest_refused(
     return folder.name, match.refusals
 
 
-def _matches(contract: Contract, settings: Settings, cache: str | None) -> list[tuple[Path, float, Match]]:
-    """Every model of the choices asked for and of enough training: folder, seconds trained, and how it matches the problem."""
+def _matches(
+    contract: Contract, settings: Settings, cache: str | None, free: Collection[str] = ()
+) -> list[tuple[Path, _Described, Match]]:
+    """Every model of the choices asked for and of enough training: folder, description, and how it matches the problem."""
     settings = adapted(settings, contract)
+    wanted = _but(settings.kind(), free)
     matches = []
     for folder in _candidates(cache):
         with _passing_over(folder):
             described = _described(folder)
-            if (described.kind, described.choices) != (contract.facts["kind"], settings.kind()):
+            if (described.kind, _but(described.choices, free)) != (contract.facts["kind"], wanted):
                 continue
             if folder.parent != SHIPPED and not described.trained_enough(settings.training):
                 continue
@@ -115,8 +130,13 @@ def _matches(contract: Contract, settings: Settings, cache: str | None) -> list[
             # What is wrong with facts or arrays shows where they are compared.
             with reading(folder):
                 match = own.match(contract, described.tolerance)
-            matches.append((folder, described.seconds, match))
+            matches.append((folder, described, match))
     return matches
+
+
+def _but(choices: Mapping[str, Any], free: Collection[str]) -> dict[str, Any]:
+    """All choices but some."""
+    return {key: value for key, value in choices.items() if key not in free}
 
 
 def new_folder(contract: Contract, settings: Settings, cache: str | None = None) -> Path:

@@ -10,8 +10,8 @@ from typing import Any
 
 from .cache import cache_folder
 from .errors import ModelError
-from .model import SHIPPED, find_model
 from .storage.folder import DESCRIPTION, reading
+from .storage.shipped import SHIPPED, no_such_model
 
 _CARD = "card.md"
 _FIGURES = "| figure | value |"
@@ -77,7 +77,7 @@ def find_folder(model: str) -> tuple[Path, str]:
             return root / model, origin
     folder = Path(model).expanduser()
     if not folder.is_dir():
-        find_model(model)  # says what there is
+        raise no_such_model(model)
     return folder, "folder"
 
 

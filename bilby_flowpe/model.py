@@ -15,16 +15,20 @@ from .bound import BoundPosterior, Trained
 from .conditional.base import ConditionalConfig
 from .contract import Contract
 from .contract.restore import restore_priors
-from .errors import ContractError, ModelError
+from .errors import ContractError
 from .kinds import problem_of
 from .names import DEC, DISTANCE, INCLINATION, PHASE, PSI, RA, TIME
-from .networks import NetworkConfig, build_network
+from .networks import NetworkConfig
+from .networks.families import build_network
 from .priors import PriorTransform
 from .problem import Problem
 from .proposals.mixture import Shares
-from .representation import REPRESENTATIONS, CoordinateConfig, Representation
-from .storage.folder import DESCRIPTION, read_folder, reading, write_folder
+from .representation.base import Representation
+from .representation.coordinates import CoordinateConfig
+from .representation.kinds import REPRESENTATIONS
+from .storage.folder import read_folder, reading, write_folder
 from .storage.schema import check_sizes, check_types
+from .storage.shipped import SHIPPED, no_such_model, shipped_models
 from .storage.versions import versions
 from .surprise import Null
 from .waves.grid import Grid
@@ -32,7 +36,6 @@ from .waves.symmetries import find_symmetries
 
 __all__ = ["TrainedPosterior", "find_model", "shipped_models"]
 
-SHIPPED = Path(__file__).parent / "models"
 _PACKAGES = ("bilby_flowpe", "bilby", "torch", "zuko", "numpy", "lalsuite")
 _COMPLEX = "complex:"
 _WIDEST = 4096  # of parts that a family does without, whose widths no tensor has
@@ -62,7 +65,7 @@ class TrainedPosterior(Trained):
             raise ContractError(
                 "the model was trained for another problem: "
                 + "; ".join(match.refusals)
-                + ". Use a model trained for this one, or leave model out to have one trained"
+                + ". Use a model trained for this one, or leave model out"
             )
         for correction in match.corrections:
             logger.info(f"Corrected by the weights: {correction}")
@@ -124,10 +127,11 @@ class TrainedPosterior(Trained):
                 tensors[f"representation.{_COMPLEX}{key}"] = torch.view_as_real(value)
             else:
                 tensors[f"representation.{key}"] = value
-        tensors |= {f"contract.{key}": torch.as_tensor(value) for key, value in self.contract.arrays.items()}
+        arrays = {key: value.detach().cpu().numpy() for key, value in tensors.items()}
+        arrays |= {f"contract.{key}": np.asarray(value) for key, value in self.contract.arrays.items()}
         if self.null:
-            tensors |= {f"surprise.{key}": torch.as_tensor(value) for key, value in self.null.to_arrays().items()}
-        written = write_folder(Path(folder), tensors, self._description())
+            arrays |= {f"surprise.{key}": np.asarray(value) for key, value in self.null.to_arrays().items()}
+        written = write_folder(Path(folder), arrays, self._description())
         if half:
             self.network.half().float()
         return written
@@ -141,9 +145,9 @@ class TrainedPosterior(Trained):
         ModelError
             If the folder is missing, incomplete, damaged or of a newer version.
         """
-        description, tensors = read_folder(Path(folder))
+        description, arrays = read_folder(Path(folder))
         with reading(Path(folder)):
-            return cls._assemble(description, tensors)
+            return cls._assemble(description, {key: torch.as_tensor(value) for key, value in arrays.items()})
 
     def _description(self) -> dict[str, Any]:
         return {
@@ -254,11 +258,6 @@ def _largest(tensors: dict[str, torch.Tensor]) -> int:
     return max((size for value in tensors.values() for size in value.shape), default=0)
 
 
-def shipped_models() -> list[str]:
-    """Names of the models inside the package."""
-    return sorted(path.name for path in SHIPPED.glob("*") if (path / DESCRIPTION).is_file())
-
-
 def find_model(model: str) -> TrainedPosterior:
     """A shipped model by its name, or any model by its folder.
 
@@ -270,5 +269,5 @@ def find_model(model: str) -> TrainedPosterior:
     if model in shipped_models():
         return TrainedPosterior.load(SHIPPED / model)
     if not Path(model).expanduser().is_dir():
-        raise ModelError(f"model={model!r} is neither a folder nor one of the shipped models {shipped_models()}")
+        raise no_such_model(model)
     return TrainedPosterior.load(model)

@@ -6,31 +6,38 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 from bilby.core.sampler.base_sampler import Sampler
 from bilby.core.utils import check_directory_exists_and_if_not_mkdir, logger
 from safetensors import SafetensorError
 
-from .arguments.table import MODES, OF_THE_MODEL, settings_of
-from .bound import BoundPosterior
+from . import pytorch
+from .arguments.table import AUTO, MODES, OF_THE_MODEL, settings_of
 from .cache import cached_models, check_writable, nearest_refused, new_folder
 from .conditional.base import Conditional
 from .conditional.choose import DrawnBy, closed_form_of
+from .conditional.coherent import CoherentConditional
 from .contract import Contract
 from .errors import ContractError, MemoryLimitError, PriorError, SimulationError
-from .model import TrainedPosterior, find_model
+from .network_choice import words_before_training, words_of_refinement, words_of_stages
 from .networks import compact
+from .pricing import Price, price_of_drawing, price_of_refinement, price_of_training
 from .problem import SimulationConfig
 from .processes.parallel import Row
 from .representation import RepresentationConfig
 from .storage.ledger import Ledger
-from .training.build import train_on
-from .training.calibrate import MEASURING
-from .training.recipe import TrainingConfig, has_learnt
+from .training.recipe import MEASURING, TrainingConfig, has_learnt
 from .training.settings import Settings
 from .translation.translated import Translated
+
+if TYPE_CHECKING:
+    from .bound import BoundPosterior
+    from .model import TrainedPosterior
+
+Chosen = tuple["BoundPosterior | None", str, Conditional | None]
+"""A model that is bound to the data and its name, or none; and what is drawn from its conditional."""
 
 _LEAST_WAVEFORMS = 10_000  # a network that learns from fewer knows these by heart
 _NEAR_MISS = 3  # reasons that refuse a model, up to which it is named before another one is trained
@@ -68,6 +75,8 @@ class ModelChoice:
         self.kwargs = sampler.kwargs
         self.problem = translation.problem
         self.npool, self.progress = int(sampler.npool), self.kwargs["progress"]
+        # Bilby times the likelihood.
+        self._each = float(getattr(sampler, "_log_likelihood_eval_time", None) or np.nan)
         self.seconds: dict[str, float] = {}
         self._scratch = scratch
 
@@ -81,10 +90,10 @@ class ModelChoice:
         self.seconds[stage] = round(self.seconds.get(stage, 0.0) + time.monotonic() - began, 3)
         return done
 
-    def choose(self) -> tuple[BoundPosterior | None, str, Conditional | None]:
+    def choose(self) -> Chosen:
         """Return a model bound to the data and its name, or none; and what is drawn from its conditional.
 
-        A problem that no network can learn is sampled without one; one line in the log says why.
+        A problem that no network can learn is sampled without one. One line in the log says what was chosen and why.
         """
         given = self.kwargs["model"] is not None
         if self.kwargs["network"] == "none" and not given:
@@ -96,9 +105,8 @@ class ModelChoice:
         why = self._obstacle()
         if why is None:
             try:
-                bound, source = self._find_or_train()
-                if bound is not None:
-                    return bound, source, bound.conditional
+                if (chosen := self._named() if given else self._found_or_made()) is not None:
+                    return chosen
                 why = "the network that was trained tells no more than the prior"
             except (PriorError, SimulationError) as error:
                 # What was asked for by name is not replaced by something else.
@@ -111,7 +119,11 @@ class ModelChoice:
             logger.warning(
                 f"Nothing is trained for a {type(self.problem.likelihood).__name__}: ignored are {', '.join(ignored)}"
             )
-        return None, "none", self.conditional_alone(why)
+        if self.kwargs["network"] != AUTO:
+            return None, "none", self.conditional_alone(why)
+        conditional, reasons = self._without_network(why)
+        logger.info(words_of_refinement(self._refining(conditional), None, reasons))
+        return None, "none", conditional
 
     def _obstacle(self) -> str | None:
         """Why nothing can be trained, as far as the likelihood tells; ``None`` where training may be tried."""
@@ -120,20 +132,49 @@ class ModelChoice:
             return f"{translation.no_network}. Such parameters are sampled through their quantiles"
         return translation.obstacle or self.problem.obstacle("simulation")
 
-    def _find_or_train(self) -> tuple[BoundPosterior | None, str]:
-        """A model bound to the data, and its name; no model where a training ended before it had learnt anything."""
-        if self.kwargs["model"] is not None:
-            if ignored := self._changed(*OF_THE_MODEL):
-                logger.warning(f"model={self.kwargs['model']!r} is used as it was trained: {ignored} have no effect")
-            return self._bound(self._timed("model", lambda: find_model(self.kwargs["model"]))), str(
-                self.kwargs["model"]
+    def _named(self) -> Chosen:
+        """The model that was given."""
+        if ignored := self._changed(*OF_THE_MODEL):
+            logger.warning(f"model={self.kwargs['model']!r} is used as it was trained: {ignored} have no effect")
+        bound = self._bound(self._timed("model", lambda: _found(self.kwargs["model"])))
+        return bound, str(self.kwargs["model"]), bound.conditional
+
+    def _found_or_made(self) -> Chosen | None:
+        """A model at hand, else what is cheaper for this event; ``None`` where a training had learnt nothing at its end."""
+        contract, settings = self.problem.describe(), self._settings()
+        if (found := self._timed("model", lambda: self._find(contract, settings))) is not None:
+            price = price_of_drawing(self.kwargs["n_effective"], self._each, self.npool)
+            logger.info(
+                f"Using the model in {found[1]}: where it fits the event, {price.words}; network='none' uses none"
             )
-        contract = self.problem.describe()
-        settings = self._settings()
-        if found := self._timed("model", lambda: self._find(contract, settings)):
-            logger.info(f"Using the model in {found[1]}")
             return found
-        self._announce(contract, settings)
+        if self.kwargs["network"] != AUTO:
+            return self._newly_trained(contract, settings, "No model was trained for this problem yet")
+        if by := self.sampler.announced:
+            return self._newly_trained(contract, settings, words_before_training(by))
+        conditional, reasons = self._without_network()
+        refinement, training = self._refining(conditional), self._training(settings)
+        if training.seconds < refinement.seconds:
+            return self._newly_trained(contract, settings, words_before_training((), refinement))
+        logger.info(words_of_refinement(refinement, training, reasons))
+        return None, "none", conditional
+
+    def _refining(self, conditional: Conditional | None) -> Price:
+        """What a refinement costs."""
+        drawn = len(self.problem.prior.keys) - (len(conditional.keys) if conditional else 0)
+        asked = self.kwargs["n_effective"], self.kwargs["max_likelihood_evaluations"]
+        coarse = bool(self.kwargs["coarse"]) and isinstance(conditional, CoherentConditional)
+        return price_of_refinement(drawn, *asked, self._each, coarse, self.npool)
+
+    def _training(self, settings: Settings) -> Price:
+        """What a training costs, and the draws with what it leads to."""
+        longest, measuring = settings.training.max_time, MEASURING if settings.calibration_events else 0.0
+        count, asked = settings.simulation.n_waveforms, self.kwargs["n_effective"]
+        return price_of_training(count, asked, self._each, longest, measuring, self.npool)
+
+    def _newly_trained(self, contract: Contract, settings: Settings, beginning: str) -> Chosen | None:
+        """A model trained now; ``None`` where the training ended before it had learnt anything."""
+        self._announce(contract, settings, beginning)
         folder = new_folder(contract, settings, self.kwargs["cache"])
         check_writable(folder.parent)
         scratch = self._scratch
@@ -155,7 +196,7 @@ class ModelChoice:
                 "the prior does: it is not kept, and this event is refined from the prior. Give a longer "
                 "training_time, or end other work of this machine"
             )
-            return None, "none"
+            return None
         try:
             model.save(folder)
         except (OSError, SafetensorError) as error:
@@ -164,40 +205,29 @@ class ModelChoice:
                 f"The model cannot be kept as {folder} ({error}): it serves this run, and {checkpoint} the next one under this "
                 "label"
             )
-            return self._bound(model), "not kept"
+            return (bound := self._bound(model)), "not kept", bound.conditional
         checkpoint.unlink(missing_ok=True)
         # Waveforms of the training: the model has learnt them.
         self.ledger.clear()
         logger.info(f"Model kept as {folder}")
-        return self._bound(model), folder.name
+        return (bound := self._bound(model)), folder.name, bound.conditional
 
-    def _announce(self, contract: Contract, settings: Settings) -> None:
+    def _announce(self, contract: Contract, settings: Settings, beginning: str) -> None:
         """Say why a model is trained and how long all of it takes, before it begins."""
         nearest = nearest_refused(contract, settings, self.kwargs["cache"])
         # A model that differs in much is no near miss, and its refusals are a page.
         if nearest and len(nearest[1]) <= _NEAR_MISS:
             name, refusals = nearest
             logger.info(f"The nearest model, {name}, was trained for another problem: " + "; ".join(refusals))
-        training, count = settings.training, settings.simulation.n_waveforms
-        stages = [f"simulating {count} waveforms"]
-        # Bilby times the likelihood; a waveform takes most of it.
-        each = getattr(self.sampler, "_log_likelihood_eval_time", None) or np.nan
-        simulating = count * each / self.npool if self.problem.has_noise_curves else 0.0
-        if np.isfinite(simulating) and simulating > 0:
-            stages[0] += f" ({_in_words(simulating)})"
-        steps = f"{training.max_steps} steps"
-        if training.max_time is None:
-            stages.append(f"training for {steps}")
-        else:
-            most = f" or {steps}" if training.max_steps else ""
-            stages.append(f"training for {_in_words(training.max_time)}{most}")
-            if settings.calibration_events:
-                stages.append(f"measuring the model for about {_in_words(MEASURING * training.max_time)}")
-        message = "No model was trained for this problem yet: " + ", ".join(stages)
-        if training.max_time is not None and np.isfinite(simulating):
-            measuring = MEASURING * training.max_time if settings.calibration_events else 0.0
-            message += f"; in all about {_in_words(simulating + training.max_time + measuring)}"
-        logger.info(f"{message}. The model is kept and reused for every later event of the kind")
+        # Other data than strain are simulated while the network is trained.
+        count = settings.simulation.n_waveforms
+        stages = words_of_stages(
+            count,
+            count * self._each / self.npool if self.problem.has_noise_curves else 0.0,
+            (settings.training.max_time, settings.training.max_steps),
+            MEASURING if settings.calibration_events else 0.0,
+        )
+        logger.info(f"{beginning}: {stages}. The model is kept and reused for every later event of the kind")
 
     def conditional_alone(self, why: str | None = None, tried: Sequence[Row] = ()) -> Conditional | None:
         """What of a gravitational wave needs no network: the rest is refined from the prior for this event alone.
@@ -209,18 +239,25 @@ class ModelChoice:
         tried
             Rows at which the symmetries of the waveform have to hold, beside draws from the prior.
         """
+        conditional, reasons = self._without_network(why, tried)
+        # Where a network was asked for; what draws the parameters is told before they are drawn.
+        if reasons:
+            logger.info(
+                f"No network ({'; '.join(reasons)}): the proposal is refined from the prior, for this event alone"
+            )
+        return conditional
+
+    def _without_network(
+        self, why: str | None = None, tried: Sequence[Row] = ()
+    ) -> tuple[Conditional | None, Sequence[str]]:
+        """What is drawn in closed form; and why there is no network, or why nothing is."""
         conditional, obstacle = None, self.translation.obstacle
         if obstacle is None and self.problem.obstacle("closed form") is None:
             try:
                 conditional = self._in_closed_form(tried)
             except (ContractError, PriorError, SimulationError) as error:
                 obstacle = str(error)
-        # Where a network was asked for; what draws the parameters is told before they are drawn.
-        if reasons := dict.fromkeys(reason for reason in (why, obstacle) if reason):
-            logger.info(
-                f"No network ({'; '.join(reasons)}): the proposal is refined from the prior, for this event alone"
-            )
-        return conditional
+        return conditional, list(dict.fromkeys(reason for reason in (why, obstacle) if reason))
 
     @property
     def drawn_by(self) -> DrawnBy:
@@ -232,6 +269,9 @@ class ModelChoice:
 
     def _trained(self, settings: Settings, checkpoint: Path) -> TrainedPosterior:
         """A model, trained on fewer waveforms than by default where these do not fit into the memory."""
+        pytorch.load()
+        # Here, as in _found: a run without a network does without torch.
+        from .training.build import train_on
 
         def trained(settings: Settings) -> TrainedPosterior:
             return train_on(self.problem, settings, self.npool, checkpoint, self.progress)
@@ -252,11 +292,19 @@ class ModelChoice:
     def _bound(self, model: TrainedPosterior) -> BoundPosterior:
         return self._timed("representation", lambda: model.bind_to(self.problem))
 
-    def _find(self, contract: Contract, settings: Settings) -> tuple[BoundPosterior, str] | None:
+    def _find(self, contract: Contract, settings: Settings) -> Chosen | None:
         """The best model that can be bound to the data; what a conditional draw does not allow shows only there."""
-        for folder, model in cached_models(contract, settings, self.kwargs["cache"]):
+        free: tuple[str, ...] = ()
+        if self.kwargs["network"] == AUTO:
+            free = ("family",)
+            # Where nothing is asked of a training, any will do.
+            if not any(key in OF_THE_MODEL for key in self.sampler.announced):
+                free = ("family", "representation", "psd")
+                settings = replace(settings, training=replace(settings.training, max_steps=1, max_time=None))
+        for folder, model in cached_models(contract, settings, self.kwargs["cache"], free):
             try:
-                return model.bind_to(self.problem), folder.name
+                bound = model.bind_to(self.problem)
+                return bound, folder.name, bound.conditional
             except ContractError as error:
                 logger.info(f"Passing over {folder.name}: {error}")
         return None
@@ -277,6 +325,8 @@ class ModelChoice:
         )
 
 
-def _in_words(seconds: float) -> str:
-    """A time for people: seconds below two minutes, minutes above."""
-    return f"{seconds:.0f} s" if seconds < 120 else f"{seconds / 60:.0f} minutes"
+def _found(model: str) -> TrainedPosterior:
+    pytorch.load()
+    from .model import find_model
+
+    return find_model(model)

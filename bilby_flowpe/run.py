@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from bilby.core.result import Result
@@ -12,7 +13,6 @@ from bilby.core.sampler.base_sampler import Sampler
 from bilby.core.utils import check_directory_exists_and_if_not_mkdir, logger, random
 
 from .bands import FILE, save_bands, whitened_bands
-from .bound import BoundPosterior
 from .chain.meter import Meter
 from .coarse_choice import CoarseChoice
 from .conditional.base import Conditional
@@ -31,6 +31,9 @@ from .sampling.weighing import Target
 from .storage.identity import identity_of
 from .storage.ledger import Ledger, remembering
 from .translation.translate import translated
+
+if TYPE_CHECKING:
+    from .bound import BoundPosterior
 
 _UNSEEN_SEED = 2**31 - 1
 _RATIOS_TRIED = 16  # draws from the prior: one with a number is enough

@@ -10,6 +10,7 @@ from bilby.core.sampler.base_sampler import Sampler, signal_wrapper
 from bilby.core.utils import logger
 
 from .arguments.table import check_arguments, check_npool, default_kwargs, with_parameters
+from .network_choice import announced
 from .prior_checks import require_conditions, require_limits
 from .storage.interruption import deferred
 
@@ -26,8 +27,8 @@ class FlowPE(Sampler):
     """Amortised neural posterior, exactly weighted by the likelihood.
 
     A conditional normalizing flow, trained on simulations from the same likelihood and prior, proposes; the likelihood
-    weighs; a verdict stands on the result. With neither a model given nor one in the cache, one is trained first. Where the
-    network is not near enough, or nobody can simulate from the likelihood, a flow is refined on the event itself.
+    weighs; a verdict stands on the result. With neither a model given nor one in the cache, a proposal is refined on the event
+    itself, or a network is trained first: ``network`` says which. A network that is not near enough is refined, too.
 
     The arguments, declared in :mod:`bilby_flowpe.arguments.table`, are added here as the section of parameters.
     """
@@ -36,6 +37,9 @@ class FlowPE(Sampler):
     abbreviation = "flowpe"
     sampling_seed_key = "sampling_seed"
     default_kwargs = default_kwargs()
+    announced: tuple[str, ...] = ()
+    """Arguments by which a training is asked for, where ``network`` is ``"auto"``."""
+    _given: frozenset[str] = frozenset()
 
     def __init__(self, likelihood: Likelihood, priors: PriorDict, *args: Any, **kwargs: Any) -> None:
         require_limits(priors)
@@ -60,6 +64,7 @@ class FlowPE(Sampler):
         return "bilby_flowpe"
 
     def _translate_kwargs(self, kwargs: dict[str, Any]) -> dict[str, Any]:
+        self._given = frozenset(kwargs)
         kwargs = super()._translate_kwargs(kwargs)
         for key in self.npool_equiv_kwargs:
             if (value := kwargs.pop(key, None)) is not None:
@@ -91,27 +96,23 @@ class FlowPE(Sampler):
         """
         return self._run(calibrated=True)
 
-    def _run(self, calibrated: bool) -> Result:
-        self.kwargs.update(check_arguments(self.kwargs))
+    def _run(self, calibrated: bool, **changes: Any) -> Result:
+        checked = check_arguments(self.kwargs)
+        self.announced = announced(checked, self._given, self.default_kwargs)
+        self.kwargs.update(check_arguments({**checked, **changes}))
         self._npool = check_npool(self.npool)
         return self._load_run()(self, calibrated).run()
 
     def _load_run(self) -> type[Run]:
-        """The class of a run; a signal that comes meanwhile waits.
-
-        Torch that was left half loaded cannot be loaded again, and may end the process with a segmentation fault.
-        """
-        if "torch" not in sys.modules:
-            logger.info("Loading PyTorch, which takes a few seconds")
+        """The class of a run; a signal that comes meanwhile waits, for what was left half loaded cannot be loaded again."""
         with deferred():
-            from .run import Run  # here, so that `import bilby` does not load torch
+            from .run import Run  # here: every use of Bilby imports this module, few run it
         return Run
 
     def _run_test(self) -> Result:
-        """Bilby's test mode: the whole run with a network that is hardly trained and few draws."""
+        """Bilby's test mode: the whole run with few draws, and a network that is hardly trained if the run has one."""
         # A cache of its own: no later run may take this network for a trained one.
         cache = str(Path(self.outdir) / f"{self.abbreviation}_{self.label}" / "test_models")
-        self.kwargs.update(training_time=None, training_steps=20, n_waveforms=500, n_effective=50)
-        self.kwargs.update(max_likelihood_evaluations=1000, refine=False, cache=cache)
+        brief = {"training_time": None, "training_steps": 20, "n_waveforms": 500, "n_effective": 50}
         # What such a network is worth, nobody wants to know.
-        return self._run(calibrated=False)
+        return self._run(calibrated=False, **brief, max_likelihood_evaluations=1000, refine=False, cache=cache)

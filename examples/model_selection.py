@@ -65,6 +65,7 @@ for seed, (name, priors) in enumerate({"spinning": spinning, "not spinning": not
         outdir=OUTDIR,
         label=name.replace(" ", "_"),
         cache=f"{OUTDIR}/models",
+        network="maf",
         training_time=180,
         sampling_seed=seed,  # Errors of one seed would not be independent.
         progress=False,

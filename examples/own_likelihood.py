@@ -95,6 +95,7 @@ for number, (burst, truth) in enumerate(zip(bursts, truths, strict=True)):
         outdir=OUTDIR,
         label=f"burst_{number}",
         cache=f"{OUTDIR}/models",
+        network="maf",
         training_time=120,
         n_waveforms=200_000,  # simulations: without a waveform they are cheap
         sampling_seed=number,

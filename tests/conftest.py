@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from bilby_flowpe.model import TrainedPosterior
     from bilby_flowpe.priors import PriorTransform
-    from bilby_flowpe.simulation import SignalBank
+    from bilby_flowpe.simulation.signal_bank import SignalBank
 
     Problem = tuple[GravitationalWaveTransient, PriorDict]
 

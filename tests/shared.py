@@ -12,7 +12,8 @@ from bilby.gw.waveform_generator import WaveformGenerator
 
 from bilby_flowpe.kinds import problem_of
 from bilby_flowpe.priors import PriorTransform
-from bilby_flowpe.simulation import SignalBank, SimulationConfig
+from bilby_flowpe.simulation import SimulationConfig
+from bilby_flowpe.simulation.signal_bank import SignalBank
 
 N_WAVEFORMS = 400
 """Waveforms of the shared simulators."""

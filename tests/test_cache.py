@@ -16,6 +16,7 @@ import bilby_flowpe.cache as cache
 from bilby_flowpe.cache import cached_models, new_folder
 from bilby_flowpe.contract import Contract
 from bilby_flowpe.errors import ModelError
+from bilby_flowpe.model import TrainedPosterior
 from bilby_flowpe.training.recipe import TrainingConfig
 from bilby_flowpe.training.settings import Settings, kind_of
 
@@ -74,7 +75,7 @@ def loaded(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[str]:
             raise ModelError(f"model={str(folder)!r} is damaged")
         return f"model of {folder.name}"
 
-    monkeypatch.setattr(cache.TrainedPosterior, "load", load)
+    monkeypatch.setattr(TrainedPosterior, "load", load)
     monkeypatch.setattr(cache, "SHIPPED", tmp_path / "shipped")
     return names
 
@@ -198,7 +199,7 @@ def test_an_error_of_the_package_itself_is_not_taken_for_a_damaged_model(
     def broken(folder: Path) -> None:
         raise AttributeError("a slip of the pen")
 
-    monkeypatch.setattr(cache.TrainedPosterior, "load", broken)
+    monkeypatch.setattr(TrainedPosterior, "load", broken)
     with pytest.raises(AttributeError, match="a slip of the pen"):
         best(tmp_path, problem())
 

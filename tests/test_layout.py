@@ -53,8 +53,23 @@ TOGETHER: dict[str, tuple[str, set[str]]] = {
         "all families keep one contract, and are held to it side by side",
         {
             f"networks/{name}.py"
-            for name in ["base", "config", "cvae", "cvae_plus", "gaussian", "latent", "layers", "made", "maf"]
+            for name in [
+                "base",
+                "config",
+                "cvae",
+                "cvae_plus",
+                "families",
+                "gaussian",
+                "latent",
+                "layers",
+                "made",
+                "maf",
+            ]
         },
+    ),
+    "problems/test_closed_forms.py": (
+        "thirty problems, held to the same",
+        {f"problems/{name}.py" for name in ["discrete", "moded", "modes", "plateaus", "ridges", "scales"]},
     ),
     "processes/test_fabric.py": ("a team is tested with processes in it", {"processes/team.py"}),
     "proposals/test_mixture.py": (
@@ -63,7 +78,7 @@ TOGETHER: dict[str, tuple[str, set[str]]] = {
     ),
     "representation/test_align.py": (
         "fitted and applied as one",
-        {"representation/aligned.py", "representation/base.py"},
+        {f"representation/{name}.py" for name in ["aligned", "base", "config", "kinds"]},
     ),
     "representation/test_coordinates.py": ("coordinates are relative to a pivot", {"representation/pivot.py"}),
     "sampling/test_event.py": ("shown while an event is sampled", {"sampling/progress.py"}),
@@ -71,6 +86,7 @@ TOGETHER: dict[str, tuple[str, set[str]]] = {
         "what a refinement is made of",
         {
             "proposals/event_flow.py",
+            "proposals/spline_flow.py",
             "sampling/pace.py",
             "sampling/pool.py",
             "sampling/round_mixture.py",
@@ -93,7 +109,7 @@ TOGETHER: dict[str, tuple[str, set[str]]] = {
         {"simulation/checks.py", "waves/extrinsic.py", "waves/tasks.py"},
     ),
     "test_cli.py": ("commands, run as they are typed", {"catalogue.py", "commands/models.py"}),
-    "test_model.py": ("a model, bound to data", {"bound.py"}),
+    "test_model.py": ("a model, shipped or not, bound to data", {"bound.py", "storage/shipped.py"}),
     "test_sampler.py": ("runs by ``run_sampler``", {"model_choice.py", "run.py"}),
     "test_surprise.py": ("the residual is what surprises", {"waves/residual.py"}),
     "training/test_build.py": ("batches of a whole training", {"training/stream.py"}),
@@ -108,6 +124,7 @@ TOGETHER: dict[str, tuple[str, set[str]]] = {
         "what a problem is translated into",
         {"translation/calibration_errors.py", "translation/translated.py"},
     ),
+    "waves/test_grid.py": ("shifts in time on a grid", {"waves/shifts.py"}),
     "waves/coarse/test_coarse_waves.py": (
         "whole coarse waves, whose nodes are chosen by their error on trials",
         {"waves/coarse/build.py", "waves/coarse/error.py", "waves/coarse/trials.py"},

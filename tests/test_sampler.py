@@ -22,12 +22,12 @@ from bilby.core.result import Result, read_in_result
 from bilby.core.sampler import get_implemented_samplers, get_sampler_class
 
 from bilby_flowpe import cache as cache_module
-from bilby_flowpe import model_choice
 from bilby_flowpe import run as run_module
 from bilby_flowpe.errors import ConfigurationError, ContractError, FlowPEError, ModelError, PriorError
 from bilby_flowpe.model import TrainedPosterior
 from bilby_flowpe.proposals import mixture as proposals
 from bilby_flowpe.sampler import FlowPE
+from bilby_flowpe.training import build
 from bilby_flowpe.waves.filters import Filters
 
 Trained = tuple[Path, TrainedPosterior]
@@ -158,46 +158,6 @@ def python(code: str, **environment: str) -> str:
     return run.stdout
 
 
-@pytest.mark.training
-def test_a_signal_that_comes_while_torch_loads_waits(tmp_path: Path) -> None:
-    """Torch that was left half loaded cannot be loaded again."""
-    code = f"""
-import os, signal, sys
-from bilby.core.likelihood import Likelihood
-from bilby.core.prior import PriorDict, Uniform
-from bilby_flowpe.sampler import FlowPE
-
-class InTheMiddle:
-    def find_spec(self, name, path=None, target=None):
-        if name == "torch.fx":
-            sys.meta_path.remove(self)
-            os.kill(os.getpid(), signal.SIGINT)
-
-sampler = FlowPE(
-    Likelihood(), PriorDict({{"a": Uniform(0, 1)}}), outdir={str(tmp_path)!r}, label="x", soft_init=True, exit_code=5
-)
-sys.meta_path.insert(0, InTheMiddle())
-try:
-    sampler.run_sampler()
-except SystemExit as stop:
-    print("exit code", stop.code)
-import torch
-print("then", torch.ones(2).sum().item())
-"""
-    assert python(code).split() == ["exit", "code", "5", "then", "2.0"]
-
-
-@pytest.mark.training
-def test_bilby_stays_light() -> None:
-    """Neither ``import bilby`` nor loading this plugin among others loads torch."""
-    code = (
-        "import sys, bilby; from bilby.core.sampler import get_implemented_samplers, get_sampler_class;"
-        "get_implemented_samplers(); get_sampler_class('flowpe');"
-        "print(*sorted({'torch', 'zuko'} & set(sys.modules)))"
-    )
-    assert python(code).split() == []
-
-
 # Refusals come before anything long ------------------------------------------------------------------------------------
 
 
@@ -231,7 +191,7 @@ def test_bad_keywords(
     def never(*_: Any, **__: Any) -> None:
         raise AssertionError("work was begun")
 
-    for owner, name in ((model_choice, "train_on"), (run_module, "EventSampler")):
+    for owner, name in ((build, "train_on"), (run_module, "EventSampler")):
         monkeypatch.setattr(owner, name, never)
     with pytest.raises(kind, match=complaint):
         run(**kwargs)
@@ -485,13 +445,13 @@ def test_ratios_to_no_noise_are_refused(run: Runner, tmp_path: Path) -> None:
 def test_a_model_is_trained_once_and_kept(run: Runner, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     cache = tmp_path / "models"
     trained = []
-    plain = model_choice.train_on
+    plain = build.train_on
 
     def counting(*arguments: Any, **kwargs: Any) -> TrainedPosterior:
         trained.append(1)
         return plain(*arguments, **kwargs)
 
-    monkeypatch.setattr(model_choice, "train_on", counting)
+    monkeypatch.setattr(build, "train_on", counting)
     first = run(regression(), label="first", cache=str(cache), **TRAINING)
     (folder,) = cache.iterdir()
     second = run(regression(), label="second", cache=str(cache), **TRAINING)
@@ -512,7 +472,7 @@ def test_interrupted_training_of_another_problem_is_not_gone_on_with(
         checkpoints.append(arguments[3])
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(model_choice, "train_on", interrupted)
+    monkeypatch.setattr(build, "train_on", interrupted)
     for sigma in (0.5, 0.6, 0.5):
         with pytest.raises(KeyboardInterrupt):
             run(regression(sigma), cache=str(tmp_path / "models"), **TRAINING)

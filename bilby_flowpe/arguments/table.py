@@ -18,6 +18,10 @@ from .kinds import COARSE, FLAG, POSITIVE, PSD, SEED, TEXT, WHOLE, Kind, choice,
 
 DRAWN_BY = choice("conditional", "network")
 """Values of an argument that chooses what draws a parameter: its exact conditional, or the network."""
+AUTO = "auto"
+"""Value of ``network`` that leaves the choice between a network and none to what is cheaper."""
+USUAL_FAMILY = "maf"
+"""Family of a network where none is named."""
 
 
 @dataclass(frozen=True)
@@ -66,15 +70,16 @@ ARGUMENTS = (
         None,
         TEXT,
         "folder of a trained model, or the name of a shipped one; left out, a model whose problem this one lies within is "
-        "looked for among the shipped ones and in the cache, and trained if there is none",
+        "looked for among the shipped ones and in the cache",
         optional=True,
     ),
     Argument(
         "network",
-        "maf",
-        choice("gaussian", "maf", "nsf", "cvae", "cvae+", "none"),
-        'family of a network to be trained; `"none"` trains nothing and refines a proposal from the prior, for this event '
-        "alone",
+        AUTO,
+        choice(AUTO, "gaussian", "maf", "nsf", "cvae", "cvae+", "none"),
+        'how the proposal is made where no model fits: `"auto"`, as is [cheaper for one event](guide.md#which-network); a '
+        'family: a network of it is trained, for many events; `"none"`: models are not looked for, and a proposal is refined '
+        "from the prior, for this event alone",
         setting="network.family",
     ),
     Argument(
@@ -153,7 +158,7 @@ ARGUMENTS = (
         600.0,
         POSITIVE,
         "seconds given to a training, simulation of waveforms apart; at least 100 steps are made, in up to three times as "
-        "long. Measuring the model takes about half as long again",
+        'long. Measuring the model takes about half as long again. Given with `network="auto"`, it asks for a training',
         optional=True,
         setting="training.max_time",
     ),
@@ -248,6 +253,8 @@ def settings_of(kwargs: dict[str, Any]) -> dict[str, dict[str, Any]]:
         if argument.setting:
             part, _, field = argument.setting.rpartition(".")
             parts.setdefault(part, {})[field] = kwargs[argument.name]
+    if parts["network"]["family"] == AUTO:
+        parts["network"]["family"] = USUAL_FAMILY
     return parts
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 from bilby.core.utils import get_function_path
@@ -19,12 +19,16 @@ from ..problem import Problem, SimulationConfig
 from ..problem.base import Wanted
 from ..problem.config import FIXED
 from ..processes.parallel import Engine, Row
-from ..simulation import AmortisedBank, AmortisedView, DetectorView, SignalBank
+from ..simulation.detector_view import DetectorView
 from ..simulation.injections import inject_signal
 from ..waves.detectors import Detector, sidereal_time
 from ..waves.grid import Grid
 from ..waves.residual import farthest_off, residual_of
 from .recognise import has_own_frequencies
+
+if TYPE_CHECKING:
+    from ..simulation.amortised import AmortisedBank
+    from ..simulation.signal_bank import SignalBank
 
 
 class GravitationalWave(Problem):
@@ -76,7 +80,12 @@ class GravitationalWave(Problem):
 
     def view(self, grid: Grid | None = None, psd: str = FIXED) -> DetectorView:
         """Whitened strain on the grid, with the noise curves where the network was trained for many."""
-        return DetectorView(self, grid) if psd == FIXED else AmortisedView(self, grid, psd)
+        if psd == FIXED:
+            return DetectorView(self, grid)
+        # Here, as in bank: a run without a network does without torch.
+        from ..simulation.amortised import AmortisedView
+
+        return AmortisedView(self, grid, psd)
 
     def bank(
         self,
@@ -87,6 +96,9 @@ class GravitationalWave(Problem):
         progress: bool = True,
     ) -> SignalBank | AmortisedBank:
         """Signals from stored waveforms, under the likelihood's noise curves or under a family of them."""
+        from ..simulation.amortised import AmortisedBank
+        from ..simulation.signal_bank import SignalBank
+
         config = config or SimulationConfig()
         if config.psd == FIXED:
             return SignalBank(self, config, npool, seed, grid, progress)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import cached_property
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 from bilby.core.likelihood import Analytical1DLikelihood
@@ -16,13 +16,14 @@ from ..problem import Problem, SimulationConfig
 from ..problem.base import Wanted
 from ..problem.config import FIXED
 from ..processes.parallel import Engine, Row
-from ..simulation import AnalyticalSimulator, GaussianSimulator
 from ..simulation.noise import FunctionNoise, Noise
 from ..simulation.noise_kinds import GaussianNoise, known_sigma
-from ..simulation.plain import PlainSimulator
 from ..waves.grid import Grid
 from .behaviour import behaviour
 from .recognise import noise_of, why_not_simulated
+
+if TYPE_CHECKING:
+    from ..simulation.plain import PlainSimulator
 
 
 class NoiseModel(Problem):
@@ -42,6 +43,10 @@ class NoiseModel(Problem):
 
     def view(self, grid: Grid | None = None, psd: str = FIXED) -> PlainSimulator:
         """The data in units of their noise, or on a scale on which it has a size of its own."""
+        # Here: a run without a network does without torch.
+        from ..simulation.analytical import AnalyticalSimulator
+        from ..simulation.gaussian import GaussianSimulator
+
         if self._noise is GaussianNoise and known_sigma(self) is not None:
             return GaussianSimulator(self)
         return AnalyticalSimulator(self._noise(self))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 import numpy as np
 
@@ -12,9 +12,11 @@ from ..problem import Problem, SimulationConfig
 from ..problem.base import Wanted
 from ..problem.config import FIXED
 from ..processes.parallel import Engine, Row
-from ..simulation import GeneralSimulator
 from ..waves.grid import Grid
 from .behaviour import SEED, behaviour
+
+if TYPE_CHECKING:
+    from ..simulation.general import GeneralSimulator
 
 
 class OwnSimulate(Problem):
@@ -36,6 +38,9 @@ class OwnSimulate(Problem):
 
     def view(self, grid: Grid | None = None, psd: str = FIXED) -> GeneralSimulator:
         """The likelihood's ``observed_data``."""
+        # Here, as in bank: a run without a network does without torch.
+        from ..simulation.general import GeneralSimulator
+
         return GeneralSimulator(self, trial=False)
 
     def bank(
@@ -47,6 +52,8 @@ class OwnSimulate(Problem):
         progress: bool = True,
     ) -> GeneralSimulator:
         """Data of the likelihood's ``simulate``, which is tried on a few draws first."""
+        from ..simulation.general import GeneralSimulator
+
         return GeneralSimulator(self)
 
     def inject(self, rng: np.random.Generator) -> tuple[Self, Row]:

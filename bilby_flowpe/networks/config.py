@@ -7,6 +7,9 @@ from typing import Any
 
 from ..errors import ConfigurationError
 
+FAMILY_NAMES = ("cvae", "cvae+", "gaussian", "maf", "nsf")
+"""Names of the families, which are in :mod:`.families`."""
+
 
 @dataclass(frozen=True)
 class NetworkConfig:

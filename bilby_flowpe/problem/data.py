@@ -10,15 +10,17 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
-import torch
 
 from ..priors import Parameters, PriorTransform
 from ..processes.parallel import Row
 from ..waves.extrinsic import Extrinsic
 from ..waves.grid import Grid
+
+if TYPE_CHECKING:
+    import torch
 
 
 @dataclass(frozen=True)
@@ -55,7 +57,7 @@ class View(Protocol):
         """Arrival times at every detector; ``None`` for data that are not strain."""
         ...
 
-    def observe(self) -> torch.Tensor:
+    def observe(self) -> np.ndarray:
         """The likelihood's own data in the form of one simulation, without the batch dimension."""
         ...
 

@@ -1,14 +1,13 @@
-"""One function of many things, in parallel: of parameter rows within bounded memory, or of whole events."""
+"""One function of many parameter rows, in parallel and within bounded memory; of whole events :mod:`.events` has one."""
 
 from __future__ import annotations
 
 import signal
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import Any, Protocol, TypeVar
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, Protocol
 
 import numpy as np
-import torch
 from tqdm.auto import tqdm
 
 from ..storage.ledger import Chunk, check, current, forget_current, key_of
@@ -16,9 +15,6 @@ from .workers import started
 
 Row = dict[str, float]
 """All parameters of one signal, fixed ones included."""
-
-Item = TypeVar("Item")
-Done = TypeVar("Done")
 
 Task = Callable[[Row], np.ndarray | None]
 """Picklable function of one row; ``None`` where it has no value. With a method ``many``, of many rows at once."""
@@ -108,28 +104,6 @@ def evaluate(
     return (np.empty((0,)) if values is None else values[:filled]), good
 
 
-def each(task: Callable[[Item], Done], items: Iterable[Item], npool: int = 1) -> Iterator[Done]:
-    """``task`` of every item, in their order, as they come; with several processes the task is sent to each but once.
-
-    Torch keeps to one thread meanwhile: a forked process that starts others may hang, and one is to give what several do.
-    """
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        if npool <= 1:
-            yield from map(task, items)
-            return
-        with started(npool, _work_one, _initialise_one, task) as workers:
-            yield from workers.imap(items)
-    finally:
-        torch.set_num_threads(threads)
-
-
-def _initialise_one(given: Any) -> None:
-    torch.set_num_threads(1)
-    _initialise(given)
-
-
 def _remembered(task: Task, rows: Sequence[Row], npool: int | Engine) -> Iterator[tuple[int, Chunk]]:
     """All chunks in their order, those that were evaluated before an interruption from the ledger."""
     ledger, starts = current(), range(0, len(rows), CHUNK)
@@ -171,16 +145,17 @@ def _chunks(task: Task, rows: Sequence[Row], starts: Sequence[int], npool: int |
 
 def _initialise(given: Any) -> None:
     global _given
+    settle()
+    _given = given
+
+
+def settle() -> None:
+    """Put a worker's signals in order, and let it forget its parent's ledger."""
     # A forked worker has its parent's handlers, and Bilby's pass over the SIGTERM that ends it: it never would.
     for name, handler in (("SIGTERM", signal.SIG_DFL), ("SIGALRM", signal.SIG_DFL), ("SIGINT", signal.SIG_IGN)):
         if hasattr(signal, name):
             signal.signal(getattr(signal, name), handler)
-    _given = given
     forget_current()
-
-
-def _work_one(item: Any) -> Any:
-    return _given(item)
 
 
 def _work(start: int) -> tuple[int, Packed, float]:

@@ -7,22 +7,21 @@ kept. Held-out points decide. The mixture takes less time by far: where it is as
 
 from __future__ import annotations
 
-import copy
 import math
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
-import zuko
 from scipy.special import logsumexp
 
+from .. import pytorch
 from .event_mixture import NormalMixture, fit_mixture, split
 from .parts import Normal
 
-_TRANSFORMS, _HIDDEN, _BINS = 3, (64, 64), 8
-_BATCH, _CHECK_EVERY, _PATIENCE = 512, 25, 6
+if TYPE_CHECKING:
+    from .spline_flow import SplineFlow
+
 _RIDGE = 1e-9
-_CHUNK = 16_384
 
 MOST_POINTS = 20_000
 """Points of a fit: one of a late round takes no longer than one of an early round."""
@@ -81,7 +80,7 @@ class EventFlow:
 
     def __init__(
         self,
-        flow: zuko.flows.Flow | None,
+        flow: SplineFlow | None,
         whitening: Whitening,
         base: Normal | NormalMixture,
         beside: EventFlow | None = None,
@@ -92,27 +91,20 @@ class EventFlow:
         """The same flow from a broader base."""
         return EventFlow(self._flow, self._whitening, self._base.broadened(width))
 
-    @torch.no_grad()
     def draw(self, size: int, rng: np.random.Generator) -> np.ndarray:
         """Draws (size, n)."""
         white = self._base.draw(size, rng)
         if self._flow is not None:
-            white = self._flow().transform.inv(torch.as_tensor(white, dtype=torch.float32)).double().numpy()
+            white = self._flow.inverse(white)
         return self._whitening.inverse(white)
 
-    @torch.no_grad()
     def log_prob(self, base: np.ndarray) -> np.ndarray:
         """Log density (N,) at (N, n)."""
         finite = np.all(np.isfinite(base), axis=1)
         white = self._whitening(np.where(finite[:, None], base, 0.0))
         log_jacobian = np.zeros(len(white))
         if self._flow is not None:
-            transform = self._flow().transform
-            pieces = [
-                transform.call_and_ladj(piece) for piece in torch.as_tensor(white, dtype=torch.float32).split(_CHUNK)
-            ]
-            white = torch.cat([piece for piece, _ in pieces]).double().numpy()
-            log_jacobian = torch.cat([piece for _, piece in pieces]).double().numpy()
+            white, log_jacobian = self._flow.forward(white)
         return np.where(finite, self._base.log_prob(white) + log_jacobian - self._whitening.log_volume, -np.inf)
 
 
@@ -152,7 +144,11 @@ def fit_event_flow(
     train, test = parts
     base, of_base = fit_mixture(white[train], weights[train], white[test], weights[test], rng)
     if log_density is None or _divergence(base, white[test], weights[test], log_density[alive][kept][test]) > enough:
-        flow, of_flow = _train(white, weights, train, test, rng, steps)
+        pytorch.load()
+        # Here, so that a run whose mixtures are good enough does without torch.
+        from .spline_flow import fit_spline_flow
+
+        flow, of_flow = fit_spline_flow(white, weights, train, test, rng, steps)
         if of_flow > of_base:
             return EventFlow(flow, whitening, normal, EventFlow(None, whitening, base))
     return EventFlow(None, whitening, base)
@@ -194,42 +190,3 @@ def _divergence(base: Normal | NormalMixture, white: np.ndarray, weights: np.nda
     log_ratio = log_density - base.log_prob(white)
     some = weights > 0
     return float(weights[some] @ log_ratio[some] + logsumexp(-log_ratio[some], b=weights[some]))
-
-
-def _train(
-    white: np.ndarray, weights: np.ndarray, train: np.ndarray, test: np.ndarray, rng: np.random.Generator, steps: int
-) -> tuple[zuko.flows.Flow | None, float]:
-    """The flow that held-out points like best, if any, and their mean log density."""
-    seed = int(rng.integers(2**31))
-    x = torch.as_tensor(white, dtype=torch.float32)
-    x_test, w_test = x[test], torch.as_tensor(weights[test] / weights[test].sum(), dtype=torch.float32)
-    probability = weights[train] / weights[train].sum()
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        flow = zuko.flows.NSF(white.shape[1], transforms=_TRANSFORMS, hidden_features=_HIDDEN, bins=_BINS)
-    optimizer = torch.optim.Adam(flow.parameters(), lr=3e-3)
-    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, steps)
-    least, best, since = math.inf, None, 0
-    picks = rng.choice(train, size=(steps, _BATCH), p=probability)
-    for step in range(steps):
-        optimizer.zero_grad(set_to_none=True)
-        loss = -flow().log_prob(x[picks[step]]).mean()
-        if not torch.isfinite(loss):
-            break
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(flow.parameters(), 5.0)
-        optimizer.step()
-        schedule.step()
-        if (step + 1) % _CHECK_EVERY == 0:
-            with torch.no_grad():
-                held_out = float(-(w_test * flow().log_prob(x_test)).sum())
-            if held_out < least:
-                least, best, since = held_out, copy.deepcopy(flow.state_dict()), 0
-            else:
-                since += 1
-                if since >= _PATIENCE:
-                    break
-    if best is None:
-        return None, -math.inf
-    flow.load_state_dict(best)
-    return flow.eval().requires_grad_(False), -least

@@ -1,31 +1,8 @@
-"""From whitened data to a network's context, and from a network's coordinates to parameters."""
+"""From whitened data to a network's context, and from a network's coordinates to parameters.
 
-from .aligned import AlignedRepresentation, SeriesRepresentation
-from .amortised import AmortisedRepresentation
-from .base import Representation, RepresentationConfig
-from .compress import Compressor
-from .coordinates import CoordinateConfig, Coordinates
-from .linear import LinearRepresentation
-from .pivot import Pivot
+All but the choices works with torch, and is imported from its own module; :mod:`.kinds` has the representations by name.
+"""
 
-REPRESENTATIONS: dict[str, type[Representation]] = {
-    "aligned": AlignedRepresentation,
-    "amortised": AmortisedRepresentation,
-    "series": SeriesRepresentation,
-    "linear": LinearRepresentation,
-}
-"""Representations by kind."""
+from .config import KINDS, RepresentationConfig
 
-__all__ = [
-    "REPRESENTATIONS",
-    "AlignedRepresentation",
-    "AmortisedRepresentation",
-    "Compressor",
-    "CoordinateConfig",
-    "Coordinates",
-    "LinearRepresentation",
-    "Pivot",
-    "Representation",
-    "RepresentationConfig",
-    "SeriesRepresentation",
-]
+__all__ = ["KINDS", "RepresentationConfig"]

@@ -16,6 +16,7 @@ from torch import nn
 
 from ..errors import NotFittedError
 from ..waves.grid import Grid
+from ..waves.shifts import time_shift
 from .pivot import Pivot
 
 _CANDIDATES = 384
@@ -85,7 +86,7 @@ class Aligner(nn.Module):
         templates
             How many to choose.
         """
-        centred = signals[:_CANDIDATES] * grid.shift(-arrival[:_CANDIDATES])
+        centred = signals[:_CANDIDATES] * time_shift(grid, -arrival[:_CANDIDATES])
         centred = centred / torch.linalg.vector_norm(centred, dim=-1, keepdim=True).clamp_min(1e-30)
         power = (centred.abs() ** 2).mean(dim=(0, 1)).cumsum(0)
         kept = min(int(torch.searchsorted(power, _POWER_KEPT * power[-1])) + 1, len(grid))
@@ -105,7 +106,7 @@ class Aligner(nn.Module):
         if not self.fitted:
             raise NotFittedError("the aligner has no templates yet: fit it, or load a trained model")
         template, time = self._search(data)
-        shifted = data * self.grid.shift(-time)
+        shifted = data * time_shift(self.grid, -time)
         response = self._response(template, shifted)
         angle, snr = response.angle(), response.abs()
         aligned = _turn(shifted, angle)
@@ -125,7 +126,7 @@ class Aligner(nn.Module):
     def locate(self, data: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Angle and time found in each detector, (N, D) each, of whitened data (N, D, F)."""
         template, time = self._search(data)
-        return self._response(template, data * self.grid.shift(-time)).angle(), time
+        return self._response(template, data * time_shift(self.grid, -time)).angle(), time
 
     def squared_snr(self, data: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
         """Squared signal-to-noise ratio of the best template in each detector, (N, D).
@@ -138,13 +139,13 @@ class Aligner(nn.Module):
             What the templates' power has to be weighted by, (N, D, F).
         """
         template, time = self._search(data)
-        response = self._response(template, data * self.grid.shift(-time))
+        response = self._response(template, data * time_shift(self.grid, -time))
         power = self.templates[template].abs().square()
         return response.abs().square() / (power * weight).sum(dim=-1).clamp_min(1e-30)
 
     def align(self, data: torch.Tensor, angle: torch.Tensor, time: torch.Tensor) -> torch.Tensor:
         """``data`` with ``time`` and ``angle`` taken out."""
-        return _turn(data * self.grid.shift(-time), angle)
+        return _turn(data * time_shift(self.grid, -time), angle)
 
     def _response(self, template: torch.Tensor, shifted: torch.Tensor) -> torch.Tensor:
         """Complex signal-to-noise ratio at time zero, (N, D)."""
@@ -218,7 +219,7 @@ def _spread_out(grid: Grid, signals: torch.Tensor, count: int, step: float) -> l
     """Indices of signals that leave no other far from all of them: greedy, by overlap maximised over time and angle."""
     reach = int(np.ceil(_MATCH_SPAN / step))
     delays = torch.arange(-reach, reach + 1, dtype=torch.float64) * step
-    wheels = grid.shift(-delays)
+    wheels = time_shift(grid, -delays)
 
     def match(index: int) -> torch.Tensor:
         return (signals @ (signals[index].conj() * wheels).T).abs().max(dim=-1).values

@@ -8,8 +8,9 @@ import torch
 from ..problem.data import SignalSource
 from ..waves.grid import Grid
 from .align import Aligner
-from .base import Representation, RepresentationConfig
+from .base import Representation
 from .compress import Compressor
+from .config import RepresentationConfig
 from .pivot import Pivot
 
 _CHUNK = 2048

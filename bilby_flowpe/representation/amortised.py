@@ -15,7 +15,8 @@ from ..errors import ConfigurationError
 from ..problem.data import SignalSource
 from ..waves.grid import Grid
 from .aligned import AlignedRepresentation
-from .base import Representation, RepresentationConfig
+from .base import Representation
+from .config import RepresentationConfig
 from .pivot import Pivot
 
 _BANDS = 48

@@ -21,8 +21,9 @@ import torch
 
 from ..problem import Bank
 from ..problem.data import NoiseSource
-from .base import Representation, RepresentationConfig
+from .base import Representation
 from .compress import Compressor
+from .config import RepresentationConfig
 
 _CHUNK = 2048
 _STEPS = 10

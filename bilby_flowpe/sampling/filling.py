@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from bilby.core.result import Result
@@ -12,7 +12,6 @@ from bilby.core.sampler.base_sampler import Sampler
 from bilby.core.utils import logger
 from pandas import DataFrame
 
-from ..bound import BoundPosterior
 from ..edges import edges_of, in_columns
 from ..importance import normalised_weights
 from ..kinds.recognise import interferometers_of
@@ -25,6 +24,9 @@ from ..verdict.case import Case
 from ..verdict.checks import CLOSED_FORM
 from .outcome import FreshBatch, Outcome
 from .weighing import Target
+
+if TYPE_CHECKING:
+    from ..bound import BoundPosterior
 
 
 @dataclass(frozen=True)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..bound import BoundPosterior
 from ..importance import WeightSummary, equal_weight_rows, normalised_weights
 from ..kinds.recognise import tells_power
 from ..processes.parallel import Row
@@ -20,6 +20,9 @@ from .refine import Refinement
 from .start import Searched
 from .weighing import Target
 from .weighted import WeightedDraws
+
+if TYPE_CHECKING:
+    from ..bound import BoundPosterior
 
 
 @dataclass(frozen=True)

@@ -52,12 +52,12 @@ class AmortisedView(DetectorView):
                 f"psd={psd!r} needs waveforms over the whole segment of {self.duration:g} s: have them simulated anew"
             )
         curves = np.stack([ifo.power_spectral_density_array[self.grid.indices] for ifo in self.interferometers])
-        inside = (self.mask.numpy() > 0) & np.isfinite(curves) & (curves > 0)
+        inside = (self.mask > 0) & np.isfinite(curves) & (curves > 0)
         self.log_curves = np.log(np.where(inside, curves, 1.0))
 
-    def observe(self) -> torch.Tensor:
+    def observe(self) -> np.ndarray:
         """The likelihood's own data and noise curves: (2 D, F) complex64."""
-        return _stack(super().observe(), torch.as_tensor(self.log_curves.astype(np.float32)))
+        return np.concatenate([super().observe(), self.log_curves.astype(np.complex64)])
 
 
 class AmortisedBank:
@@ -88,7 +88,7 @@ class AmortisedBank:
         self.flatten_snr, self.factorised = bank.flatten_snr, bank.factorised
         psd = bank.config.psd
         self.view = AmortisedView(bank.problem, bank.view.grid, psd)
-        self._in_band = self.view.mask.numpy() > 0
+        self._in_band = self.view.mask > 0
         names = [detector.name for detector in self.view.detectors]
         frequencies = self.view.grid.frequencies
         curves = None if psd == AMORTISED else read_curves(psd, names, frequencies)

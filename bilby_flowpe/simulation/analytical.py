@@ -52,9 +52,9 @@ class AnalyticalSimulator(PlainSimulator):
         noise = {key: value for key, value in parameters.items() if key in self.noise.own}
         return torch.as_tensor(self.noise.centre(predictions)), noise
 
-    def observe(self) -> torch.Tensor:
+    def observe(self) -> np.ndarray:
         """The data on the network's scale, (M,) float64."""
-        return torch.as_tensor(self.noise.scaled(self.noise.observed), dtype=torch.float64)
+        return np.asarray(self.noise.scaled(self.noise.observed), dtype=np.float64)
 
     def example(self, row: Row, seed: int) -> np.ndarray | None:
         """Data of one row, (M,); with the noise of a seed, ``None`` where there is no prediction."""

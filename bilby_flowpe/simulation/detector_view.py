@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from typing import Self
 
 import numpy as np
-import torch
 from bilby.gw.detector import Interferometer
 
 from ..priors import Parameters
@@ -39,7 +38,7 @@ class DetectorView:
     duration, start_time : float
         Of the segment, in seconds.
     whiteners : list of Whitener
-    mask : torch.Tensor
+    mask : np.ndarray
         Whether each frequency of the grid is in the likelihood's band of a detector: (D, F) of 0 and 1.
 
     Raises
@@ -71,14 +70,14 @@ class DetectorView:
         other.mask = other._mask()
         return other
 
-    def observe(self) -> torch.Tensor:
+    def observe(self) -> np.ndarray:
         """The likelihood's own data, whitened, as the network sees simulations: (D, F) complex64."""
         series = []
         for interferometer, whitener in zip(self.interferometers, self.whiteners, strict=True):
             # Outside the band the strain may be anything.
             strain = interferometer.frequency_domain_strain
             series.append(self.grid.restrict(np.where(whitener.scale > 0, whitener(strain), 0), self.duration))
-        return torch.as_tensor(np.stack(series)).to(torch.complex64)
+        return np.stack(series).astype(np.complex64)
 
     def arrival(self, parameters: Parameters) -> np.ndarray:
         """Arrival times at every detector, (N, D), in seconds from the start of the grid's stretch.
@@ -106,8 +105,8 @@ class DetectorView:
         """Largest difference of arrival between the first detector and each, in seconds."""
         return tuple(light_travel_time(self.detectors[0], other) for other in self.detectors)
 
-    def _mask(self) -> torch.Tensor:
-        return torch.as_tensor(np.stack([self._band(whitener.scale) for whitener in self.whiteners]))
+    def _mask(self) -> np.ndarray:
+        return np.stack([self._band(whitener.scale) for whitener in self.whiteners])
 
     def _band(self, scale: np.ndarray) -> np.ndarray:
         """Whether each frequency of the grid is in the likelihood's band of a detector: (F,) of 0 and 1, float32."""

@@ -53,9 +53,9 @@ class GaussianSimulator(PlainSimulator):
         """Unit white noise added."""
         return data + torch.randn(data.shape, generator=generator)
 
-    def observe(self) -> torch.Tensor:
+    def observe(self) -> np.ndarray:
         """The data in units of the noise, (M,)."""
-        return torch.as_tensor(np.asarray(self.likelihood.y) / self._sigma, dtype=torch.float32)
+        return (np.asarray(self.likelihood.y) / self._sigma).astype(np.float32)
 
     def inject(self, rng: np.random.Generator) -> tuple[Likelihood, Row]:
         """A copy of the likelihood with new data, and their parameters."""

@@ -68,9 +68,9 @@ class GeneralSimulator(PlainSimulator):
         data = np.stack([self._simulate(row, rng) for row in Rows(self.prior, parameters)])
         return Signals(parameters, torch.as_tensor(data))
 
-    def observe(self) -> torch.Tensor:
+    def observe(self) -> np.ndarray:
         """The likelihood's observed data, (M,) float32."""
-        return torch.as_tensor(self._observed)
+        return self._observed
 
     def example(self, row: Row, seed: int) -> np.ndarray | None:
         """Data of one row, (M,); with the noise of a seed."""

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 import numpy as np
-import torch
 from bilby.core.likelihood import Likelihood
 
 from ..problem import Problem, Signals
 from ..problem.data import NoiseSource
 from ..processes.parallel import Row
+
+if TYPE_CHECKING:
+    import torch
 
 
 class PlainSimulator(ABC):
@@ -38,7 +40,7 @@ class PlainSimulator(ABC):
         return self
 
     @abstractmethod
-    def observe(self) -> torch.Tensor:
+    def observe(self) -> np.ndarray:
         """The likelihood's own data in the form of one simulation, (M,)."""
 
     @abstractmethod

@@ -22,6 +22,7 @@ from ..processes.parallel import Engine, Row, Task, evaluate
 from ..storage.versions import WAVEFORMS, versions
 from ..waves.extrinsic import Extrinsic
 from ..waves.grid import Grid
+from ..waves.shifts import time_shift
 from ..waves.stretch import narrow_band, shorten
 from ..waves.symmetries import find_symmetries
 from ..waves.tasks import PolarisationTask, ResponseTask
@@ -144,7 +145,7 @@ class SignalBank:
     def add_noise(self, data: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
         """White noise of unit variance per real and imaginary part, added in each detector's band."""
         noise = torch.randn(*data.shape, 2, generator=generator, dtype=torch.float32)
-        return data + torch.view_as_complex(noise) * self.view.mask
+        return data + torch.view_as_complex(noise) * torch.as_tensor(self.view.mask)
 
     def example(self, row: Row, seed: int) -> np.ndarray | None:
         """Whitened responses of all detectors to one row, (D, F); noise-free, ``None`` where the waveform fails."""
@@ -280,7 +281,7 @@ class SignalBank:
         signals = amplitudes[:, :, 0, None] * stored[:, :, 0]
         for mode in range(1, stored.shape[2]):
             signals += amplitudes[:, :, mode, None] * stored[:, :, mode]
-        return signals * self.view.grid.shift(self.view.arrival(parameters))
+        return signals * time_shift(self.view.grid, self.view.arrival(parameters))
 
     def _optimal_snr(self, rows: np.ndarray, parameters: Parameters) -> np.ndarray:
         """Signal-to-noise ratios (N,) over all detectors, from stored inner products."""

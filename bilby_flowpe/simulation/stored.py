@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
 
 from ..errors import MemoryLimitError
 from ..priors import Parameters
+
+if TYPE_CHECKING:
+    import torch
 
 _HELD_OUT = 10
 _CHUNK = 4096

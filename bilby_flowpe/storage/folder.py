@@ -20,9 +20,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import torch
+import numpy as np
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.numpy import load_file, save_file
 
 from ..errors import ContractError, ModelError, PriorError
 
@@ -39,7 +39,7 @@ SURPRISE = "surprise.safetensors"
 """File of the tensors whose names begin with ``surprise.``, where there are any."""
 
 
-def write_folder(folder: Path, tensors: dict[str, torch.Tensor], description: dict[str, Any]) -> Path:
+def write_folder(folder: Path, tensors: dict[str, np.ndarray], description: dict[str, Any]) -> Path:
     """Write a model's folder, or replace it; the configuration that an older model was trained with stays.
 
     Parameters
@@ -111,8 +111,8 @@ def alive(process: int) -> bool:
     return True
 
 
-def _write_tensors(tensors: dict[str, torch.Tensor], path: Path) -> None:
-    save_file({key: value.contiguous().clone() for key, value in tensors.items()}, path)
+def _write_tensors(tensors: dict[str, np.ndarray], path: Path) -> None:
+    save_file({key: np.array(value, order="C") for key, value in tensors.items()}, path)
     # Written for its owner alone by safetensors: a cache may be shared.
     path.chmod(0o644)
 
@@ -150,7 +150,7 @@ def write_text(path: Path, text: str) -> Path:
         raise
 
 
-def read_folder(folder: Path) -> tuple[dict[str, Any], dict[str, torch.Tensor]]:
+def read_folder(folder: Path) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
     """Description and tensors of a model's folder.
 
     Raises

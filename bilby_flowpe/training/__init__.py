@@ -1,11 +1,17 @@
 """From Bilby objects to a trained model."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
 from ..networks import NetworkConfig
 from ..representation import RepresentationConfig
 from ..simulation import SimulationConfig
-from .build import train_model
 from .recipe import TrainingConfig
 from .settings import Settings
+
+if TYPE_CHECKING:
+    from .build import train_model
 
 __all__ = [
     "NetworkConfig",
@@ -15,3 +21,12 @@ __all__ = [
     "TrainingConfig",
     "train_model",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    """Import what trains where it is asked for: the settings alone, which every run reads, need no torch."""
+    if name != "train_model":
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from .build import train_model
+
+    return train_model

@@ -20,25 +20,21 @@ from ..conditional.phase import conditional_obstacle
 from ..errors import ConfigurationError, SimulationError
 from ..kinds import problem_of
 from ..model import TrainedPosterior
-from ..networks import build_network
+from ..networks.families import build_network
 from ..problem import Bank, Problem, SimulationConfig
 from ..processes.parallel import Engine
 from ..processes.team import Alone, Team
 from ..proposals.mixture import Shares
-from ..representation import (
-    AlignedRepresentation,
-    AmortisedRepresentation,
-    Compressor,
-    CoordinateConfig,
-    Coordinates,
-    LinearRepresentation,
-    Representation,
-    SeriesRepresentation,
-)
+from ..representation.aligned import AlignedRepresentation, SeriesRepresentation
+from ..representation.amortised import AmortisedRepresentation
+from ..representation.base import Representation
+from ..representation.compress import Compressor
+from ..representation.coordinates import CoordinateConfig, Coordinates
+from ..representation.linear import LinearRepresentation
 from ..simulation.unchanging import unchanging
-from .calibrate import MEASURING, calibrate, calibrated
+from .calibrate import calibrate, calibrated
 from .loop import train
-from .recipe import has_learnt
+from .recipe import MEASURING, has_learnt
 from .settings import Settings, adapted
 from .stream import Stream
 

@@ -54,9 +54,6 @@ _SIMULATIONS, _CHUNK = 8192, 2048
 _RESIDUAL_DRAWS = 64
 _LEAST_EVENTS, _LEAST_NULL = 6, 64  # simulated events, whatever they take: means and tails of fewer say nothing
 
-MEASURING = 0.5
-"""Seconds of the measuring over those of the training, where these are limited; half of them for the surprise."""
-
 
 @dataclass(frozen=True)
 class Calibration:

@@ -25,7 +25,8 @@ from bilby.core.utils import logger
 from tqdm.auto import tqdm
 
 from ..errors import ConfigurationError
-from ..networks import ConditionalNetwork, refreshed_statistics
+from ..networks.base import ConditionalNetwork
+from ..networks.made import refreshed_statistics
 from ..processes.team import Alone, Team
 from ..storage.interruption import deferred
 from .checkpoint import read_checkpoint, write_checkpoint

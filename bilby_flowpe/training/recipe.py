@@ -9,17 +9,21 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import Any, Literal
-
-import torch
+from typing import TYPE_CHECKING, Any, Literal
 
 from ..errors import ConfigurationError
+
+if TYPE_CHECKING:
+    import torch
 
 COLLAPSED = 0.5
 """KL of the validation, in nats, below which the latent space counts as unused.
 
 Training pushes the KL term no further down than ``kl_floor``, 0.2, and so that of a collapsed network ends up around it; those
 of the paper end at 4 to 11 (table III)."""
+
+MEASURING = 0.5
+"""Seconds of the measuring over those of the training, where these are limited; half of them for the surprise."""
 
 _WARM_UP = 0.02
 _LEARNT = 0.05  # nats by which a network that has learnt anything is better than the prior; one step may gain less

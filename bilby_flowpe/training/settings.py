@@ -8,14 +8,13 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-import torch
-
+from .. import pytorch
 from ..conditional.choose import DrawnBy, Mode
 from ..contract import Contract
 from ..errors import ConfigurationError
-from ..networks import FAMILIES, NetworkConfig
+from ..networks import FAMILY_NAMES, NetworkConfig
 from ..problem import SimulationConfig
-from ..representation import REPRESENTATIONS, RepresentationConfig
+from ..representation import KINDS, RepresentationConfig
 from ..simulation.stored import spare_memory
 from .recipe import TrainingConfig
 
@@ -70,21 +69,12 @@ class Settings:
             if (value := getattr(self, name)) not in ("conditional", "network"):
                 raise ConfigurationError(f"{name}={value!r}: choose 'conditional' or 'network'")
         # Names are looked up here, and not only once the waveforms have been simulated.
-        if self.network.family not in FAMILIES:
-            raise ConfigurationError(f"network={self.network.family!r}: choose one of {sorted(FAMILIES)}")
+        if self.network.family not in FAMILY_NAMES:
+            raise ConfigurationError(f"network={self.network.family!r}: choose one of {sorted(FAMILY_NAMES)}")
         _check_width(self.network)
-        if self.representation.kind not in REPRESENTATIONS:
-            raise ConfigurationError(
-                f"representation={self.representation.kind!r}: choose one of {sorted(REPRESENTATIONS)}"
-            )
-        try:
-            torch.empty(1, device=self.training.device)
-        except (RuntimeError, AssertionError) as error:
-            # A build of torch without CUDA tells so by an assertion.
-            raise ConfigurationError(
-                f"device={self.training.device!r} cannot be used here ({str(error).splitlines()[0]}): use 'cpu', or 'cuda' "
-                "where torch finds it"
-            ) from error
+        if self.representation.kind not in KINDS:
+            raise ConfigurationError(f"representation={self.representation.kind!r}: choose one of {sorted(KINDS)}")
+        _check_device(self.training.device)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values, for JSON."""
@@ -139,6 +129,23 @@ def adapted(settings: Settings, contract: Contract) -> Settings:
     if contract.has_noise_curves or settings.representation.kind == "linear":
         return settings
     return replace(settings, representation=replace(settings.representation, kind="linear"))
+
+
+def _check_device(device: str) -> None:
+    """Refuse a device that torch cannot use here."""
+    if device == "cpu":
+        return
+    pytorch.load()
+    # Here: settings are made in every run, and few ask for another device.
+    import torch
+
+    try:
+        torch.empty(1, device=device)
+    except (RuntimeError, AssertionError) as error:
+        # A build of torch without CUDA tells so by an assertion.
+        raise ConfigurationError(
+            f"device={device!r} cannot be used here ({str(error).splitlines()[0]}): use 'cpu', or 'cuda' where torch finds it"
+        ) from error
 
 
 def _check_width(network: NetworkConfig) -> None:

@@ -8,7 +8,8 @@ import numpy as np
 import torch
 
 from ..problem import Bank, Signals
-from ..representation import Coordinates, Representation
+from ..representation.base import Representation
+from ..representation.coordinates import Coordinates
 from .loop import Batch
 
 

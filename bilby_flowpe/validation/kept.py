@@ -11,7 +11,7 @@ from typing import TypeVar
 from tqdm.auto import tqdm
 
 from ..errors import DataError
-from ..processes.parallel import each
+from ..processes.events import each
 from ..storage.folder import write_text
 
 Kept = TypeVar("Kept")

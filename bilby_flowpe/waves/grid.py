@@ -1,4 +1,4 @@
-"""The frequency grid that a network looks at, and time shifts on it.
+"""The frequency grid that a network looks at.
 
 A likelihood may hold seconds of data up to kilohertz of which a signal fills a part. The network's grid is a stretch of
 time and a band of the *whitened* data: what is cut away costs the network a little information and the importance weights,
@@ -11,9 +11,6 @@ import math
 from dataclasses import asdict, dataclass
 
 import numpy as np
-import torch
-
-_BLOCK = 32  # frequencies that share a coarse angle: sines are then taken of F / 32 + 32 angles
 
 
 @dataclass(frozen=True)
@@ -79,24 +76,6 @@ class Grid:
         stretch = np.take(time_series, range(first, first + kept), axis=-1, mode="wrap")
         return np.fft.rfft(stretch, axis=-1)[..., self.indices] * np.sqrt(samples / kept)
 
-    def shift(self, delay: np.ndarray | torch.Tensor) -> torch.Tensor:
-        """Factors ``exp(-2 pi i f delay)`` that move a signal later by ``delay`` seconds: (..., F), complex64.
-
-        Angles are taken in double precision; a block decomposition keeps the number of sines small.
-        """
-        delay = torch.as_tensor(delay, dtype=torch.float64)
-        first, count = self.indices.start, len(self)
-        coarse = torch.arange(0, count + _BLOCK, _BLOCK, dtype=torch.float64) + first
-        fine = torch.arange(_BLOCK, dtype=torch.float64)
-        turn = -2 * torch.pi * self.spacing * delay[..., None]
-        blocks, within = _turned(turn * coarse), _turned(turn * fine)
-        return (blocks[..., :, None] * within[..., None, :]).flatten(-2)[..., :count]
-
     def to_dict(self) -> dict[str, float]:
         """Plain values, for JSON."""
         return asdict(self)
-
-
-def _turned(angle: torch.Tensor) -> torch.Tensor:
-    """``exp(i angle)``, complex64: sines and cosines in vectors, which torch's own polar form does one at a time."""
-    return torch.complex(angle.cos().float(), angle.sin().float())

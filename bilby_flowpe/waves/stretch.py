@@ -10,6 +10,7 @@ from dataclasses import replace
 import numpy as np
 
 from .grid import Grid
+from .shifts import time_shift
 
 # Shares of a signal's squared signal-to-noise ratio that may be cut away: of nearly all signals, and on average.
 BAND_LOSS = (1e-4, 1e-5)
@@ -70,7 +71,7 @@ def shorten(
     samples = round(whole.duration * sampling_frequency)
     spectrum = np.zeros((*signals.shape[:-1], samples // 2 + 1), dtype=np.complex64)
     # Put every merger in the middle of the segment to see how far the signals reach before and after it.
-    spectrum[..., whole.indices] = signals * whole.shift(whole.duration / 2 - arrival).numpy()
+    spectrum[..., whole.indices] = signals * time_shift(whole, whole.duration / 2 - arrival).numpy()
     energy = np.sum(np.fft.irfft(spectrum, n=samples) ** 2, axis=1)
     energy /= energy.sum(axis=-1, keepdims=True)
     reach = [

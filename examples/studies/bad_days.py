@@ -321,8 +321,9 @@ case("data of nothing but zeros, shipped model")(lambda outdir: at_distance(outd
 def precision(outdir: Path) -> str:
     import torch
 
-    from bilby_flowpe.model import SHIPPED, TrainedPosterior
+    from bilby_flowpe.model import TrainedPosterior
     from bilby_flowpe.networks.base import log_normal
+    from bilby_flowpe.storage.shipped import SHIPPED
 
     worst = {}
     for folder in sorted(SHIPPED.iterdir()):

@@ -89,6 +89,7 @@ def main() -> None:
                 outdir=str(arguments.outdir),
                 label=f"{name.replace(' ', '_')}_{run}",
                 cache=str(arguments.outdir / "models"),
+                network="maf",
                 training_time=arguments.training_time,
                 npool=arguments.npool,
                 # Errors of one seed would not be independent.

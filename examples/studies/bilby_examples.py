@@ -143,6 +143,8 @@ def run(script: Path, sampler: str, options: Row, arguments: argparse.Namespace)
 
 def settings(name: str, sampler: str, arguments: argparse.Namespace) -> Row:
     """Arguments of the sampler that takes the place of the script's."""
+    if sampler == "own":
+        return {"sampler": "dynesty", "nlive": 500}
     if sampler == "dynesty":
         return {
             "nlive": arguments.nlive,
@@ -245,7 +247,9 @@ def main() -> None:
     )
     parser.add_argument("--limit", type=float, default=900, help="seconds after which a script is ended")
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--reference", choices=("dynesty",), help="run the scripts with this sampler, too")
+    parser.add_argument(
+        "--reference", choices=("dynesty", "own"), help="run the scripts with this sampler, too; own: as they are"
+    )
     parser.add_argument("--reference-alone", action="store_true", help="run flowpe at another time")
     parser.add_argument("--nlive", type=int, default=500, help="live points of the reference")
     parser.add_argument("--again", action="store_true", help="run what has been run before")

@@ -4,7 +4,8 @@
 
 Started by ``bilby_examples.py``, in the folder of the script. What the script gives to ``bilby.run_sampler`` beside arguments
 of its sampler (likelihood, priors, label, conversion function and so on) goes through unchanged. Bilby's ``fake_sampler``, by
-which a likelihood is evaluated at the samples of a result, is left as it is.
+which a likelihood is evaluated at the samples of a result, is left as it is. With the SAMPLER ``own`` the script keeps
+its sampler and settings if that sampler is dynesty, and has dynesty with Bilby's defaults otherwise.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from __future__ import annotations
 import inspect
 import json
 import math
+import os
 import runpy
 import sys
 import time
@@ -27,13 +29,57 @@ import numpy as np
 KEPT = frozenset(inspect.signature(sampler_module.run_sampler).parameters) - {"sampler", "npool", "clean", "kwargs"}
 """Arguments of ``run_sampler`` that do not belong to a sampler."""
 
+TOLD = frozenset({"nlive", "sample", "naccept", "walks", "dlogz"})
+"""Settings of dynesty that are noted with a run."""
+
 
 def number(value: Any) -> float | None:
     """A float that JSON can hold; infinite and missing values are none."""
     return float(value) if value is not None and math.isfinite(float(value)) else None
 
 
-def figures(result: Any, sampler: str, truth: float | None, seconds: float) -> dict[str, Any]:
+def cpu() -> float:
+    """CPU seconds of this process and of those of its children that have ended."""
+    return sum(os.times()[:4])
+
+
+class Stopwatch:
+    """CPU seconds that functions took, these replaced in place by timed ones.
+
+    Parameters
+    ----------
+    functions
+        Pairs of a class or module and the name of a function in it.
+    """
+
+    def __init__(self, *functions: tuple[Any, str]) -> None:
+        self.seconds = 0.0
+        self._running = False
+        for owner, name in functions:
+            setattr(owner, name, self._timed(getattr(owner, name)))
+
+    def _timed(self, function: Callable[..., Any]) -> Callable[..., Any]:
+        def timed(*positional: Any, **named: Any) -> Any:
+            if self._running:
+                return function(*positional, **named)
+            began, self._running = cpu(), True
+            try:
+                return function(*positional, **named)
+            finally:
+                self.seconds += cpu() - began
+                self._running = False
+
+        return timed
+
+
+def pictures() -> Stopwatch:
+    """A stopwatch for the plots that Bilby makes by itself."""
+    from bilby.core.sampler.dynesty import Dynesty
+
+    return Stopwatch((bilby.core.result.Result, "plot_corner"), (Dynesty, "plot_current_state"))
+
+
+def figures(result: Any, sampler: str, truth: float | None, seconds: dict[str, float]) -> dict[str, Any]:
     """What the table tells of one run."""
     statistics = (result.meta_data or {}).get("run_statistics", {}) if sampler == "flowpe" else {}
     return {
@@ -48,7 +94,9 @@ def figures(result: Any, sampler: str, truth: float | None, seconds: float) -> d
         "log_evidence_err": number(result.log_evidence_err),
         "log_noise_evidence": number(result.log_noise_evidence),
         "truth": truth,
-        "run_seconds": seconds,
+        "sampler": (result.sampler or sampler).lower(),
+        "settings": {key: value for key, value in (result.sampler_kwargs or {}).items() if key in TOLD},
+        **seconds,
     }
 
 
@@ -64,8 +112,11 @@ def closed_form(likelihood: Any, priors: Any) -> float | None:
     return float(-sum(np.log(prior.maximum - prior.minimum) for prior in priors.values()))
 
 
-def replacement(original: Callable[..., Any], sampler: str, options: dict[str, Any], rows: list[dict[str, Any]]) -> Any:
-    """A ``run_sampler`` that calls the original with another sampler, and adds a row to ``rows``."""
+def replacement(
+    original: Callable[..., Any], sampler: str, options: dict[str, Any], keep: Callable[[dict[str, Any]], None]
+) -> Any:
+    """A ``run_sampler`` that calls the original with another sampler, and gives a row of figures to ``keep``."""
+    plots = pictures()
 
     def run_sampler(*positional: Any, **named: Any) -> Any:
         bound = inspect.signature(original).bind(*positional, **named).arguments
@@ -74,17 +125,31 @@ def replacement(original: Callable[..., Any], sampler: str, options: dict[str, A
             return original(**bound, **own)
         # A script may save nothing or plot; a result that is there already would be given back unread.
         kept = {key: value for key, value in bound.items() if key in KEPT}
-        began = time.monotonic()
+        chosen: dict[str, Any] = {"sampler": sampler, **options}
+        if sampler == "own":
+            # One process: waiting for workers costs CPU seconds, too.
+            own = {key: value for key, value in own.items() if key != "npool"}
+            chosen = {**own, "sampler": "dynesty"} if bound.get("sampler", "dynesty") == "dynesty" else options
+        began, drawn, started = cpu(), plots.seconds, time.monotonic()
+
+        def spent() -> dict[str, float]:
+            plotting = plots.seconds - drawn
+            return {
+                "run_seconds": time.monotonic() - started,
+                "run_cpu_seconds": cpu() - began - plotting,
+                "plot_cpu_seconds": plotting,
+            }
+
         try:
-            result = original(**kept, sampler=sampler, npool=1, clean=True, **options)
+            result = original(**kept, npool=1, clean=True, **chosen)
         except Exception:
             # Bilby saves the result before it converts samples: what was sampled is told, whatever came after.
             saved = Path(kept.get("outdir", "outdir")) / f"{kept.get('label', 'label')}_result.json"
             if saved.is_file():
-                rows.append(figures(bilby.read_in_result(str(saved)), sampler, None, time.monotonic() - began))
+                keep(figures(bilby.read_in_result(str(saved)), sampler, None, spent()))
             raise
-        seconds = time.monotonic() - began
-        rows.append(figures(result, sampler, closed_form(bound["likelihood"], result.priors), seconds))
+        seconds = spent()
+        keep(figures(result, sampler, closed_form(bound["likelihood"], result.priors), seconds))
         return result
 
     return run_sampler
@@ -102,7 +167,13 @@ def source_of(script: Path) -> str:
 def main() -> None:
     script, output, sampler, options = Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3], json.loads(sys.argv[4])
     rows: list[dict[str, Any]] = []
-    changed = replacement(sampler_module.run_sampler, sampler, options, rows)
+
+    def keep(row: dict[str, Any]) -> None:
+        """Of a script that is ended before its last run, the runs before are known."""
+        rows.append(row)
+        output.write_text(json.dumps({"rows": rows, "error": None}), encoding="utf-8")
+
+    changed = replacement(sampler_module.run_sampler, sampler, options, keep)
     bilby.run_sampler = bilby.core.sampler.run_sampler = changed
     code = script.with_name(f"{script.stem}_as_run.py")
     code.write_text(source_of(script), encoding="utf-8")

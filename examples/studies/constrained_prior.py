@@ -43,6 +43,7 @@ def main() -> None:
         )
     network = {
         "cache": str(arguments.outdir / "models"),
+        "network": "maf",
         "training_steps": arguments.steps,
         "training_time": None,
         "n_waveforms": 20_000,

@@ -29,10 +29,11 @@ from safetensors.torch import load_file, save_file
 
 from bilby_flowpe.catalogue import describe_entry, entry
 from bilby_flowpe.errors import FlowPEError
-from bilby_flowpe.model import SHIPPED, TrainedPosterior
+from bilby_flowpe.model import TrainedPosterior
 from bilby_flowpe.priors import PriorTransform
 from bilby_flowpe.problems import green2020
 from bilby_flowpe.storage.folder import DESCRIPTION, SURPRISE, WEIGHTS, write_description
+from bilby_flowpe.storage.shipped import SHIPPED
 
 ABSURD: dict[type, tuple[Any, ...]] = {
     int: (-1, 0, 10**12),

@@ -59,6 +59,7 @@ def options_of(name: str, arguments: argparse.Namespace) -> dict[str, Any]:
     if name not in WITH_DATA:
         return {}
     return {
+        "network": "maf",
         "training_time": None,
         "training_steps": arguments.steps,
         "hidden_features": 64,

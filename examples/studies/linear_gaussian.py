@@ -49,6 +49,7 @@ def main() -> None:
             label=f"seed_{seed}",
             outdir=str(arguments.outdir),
             cache=str(arguments.outdir / "models"),
+            network="maf",
             training_steps=arguments.steps,
             training_time=None,
             n_effective=arguments.effective,

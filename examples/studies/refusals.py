@@ -23,9 +23,9 @@ from bilby.gw.likelihood import GravitationalWaveTransient
 from bilby.gw.waveform_generator import WaveformGenerator
 
 from bilby_flowpe.errors import FlowPEError
-from bilby_flowpe.model import SHIPPED
 from bilby_flowpe.problems import DURATION, START_TIME, green2020
 from bilby_flowpe.storage.folder import DESCRIPTION, WEIGHTS
+from bilby_flowpe.storage.shipped import SHIPPED
 
 Problem = tuple[GravitationalWaveTransient, Any]
 

@@ -11,7 +11,7 @@ import pytest
 from bilby_flowpe.importance import summarise
 from bilby_flowpe.kinds import problem_of
 from bilby_flowpe.model import TrainedPosterior
-from bilby_flowpe.networks import FAMILIES
+from bilby_flowpe.networks.families import FAMILIES
 from bilby_flowpe.priors import PriorTransform
 from bilby_flowpe.proposals.mixture import flow_alone, marginal_log_prob
 from bilby_flowpe.sampling.weighing import Target

@@ -20,7 +20,8 @@ from bilby_flowpe.kinds.noise_model import NoiseModel
 from bilby_flowpe.kinds.own_simulate import OwnSimulate
 from bilby_flowpe.priors import PriorTransform
 from bilby_flowpe.problem import Problem
-from bilby_flowpe.simulation import AmortisedView, DetectorView
+from bilby_flowpe.simulation import DetectorView
+from bilby_flowpe.simulation.amortised import AmortisedView
 
 X = np.linspace(0, 1, 9)
 

@@ -25,11 +25,9 @@ from bilby_flowpe.kinds import choose, problem_of
 from bilby_flowpe.kinds.black_box import BlackBox
 from bilby_flowpe.kinds.recognise import why_not_simulated
 from bilby_flowpe.priors import PriorTransform
-from bilby_flowpe.simulation import (
-    AnalyticalSimulator,
-    GaussianSimulator,
-    GeneralSimulator,
-)
+from bilby_flowpe.simulation.analytical import AnalyticalSimulator
+from bilby_flowpe.simulation.gaussian import GaussianSimulator
+from bilby_flowpe.simulation.general import GeneralSimulator
 from bilby_flowpe.simulation.noise_kinds import known_sigma
 
 # Bilby's own property asks for the deprecated attribute.

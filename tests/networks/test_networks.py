@@ -10,17 +10,11 @@ import pytest
 import torch
 
 from bilby_flowpe.errors import ConfigurationError
-from bilby_flowpe.networks import (
-    FAMILIES,
-    ConditionalNetwork,
-    NetworkConfig,
-    build_network,
-    compact,
-    green2020,
-    log_normal,
-    normalising_layers,
-)
+from bilby_flowpe.networks import NetworkConfig, compact, green2020
+from bilby_flowpe.networks.base import ConditionalNetwork, log_normal
+from bilby_flowpe.networks.families import FAMILIES, build_network
 from bilby_flowpe.networks.layers import soft_log_scale
+from bilby_flowpe.networks.made import normalising_layers
 
 CONTEXT = 5
 SMALL = NetworkConfig(

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bilby_flowpe.processes.parallel import Row, each, evaluate
+from bilby_flowpe.processes.parallel import Row, evaluate
 
 ROWS = [{"x": float(i)} for i in range(200)]  # More than three chunks.
 
@@ -73,15 +73,6 @@ def test_progress_is_shown_when_a_title_is_given(capsys):
     shown = capsys.readouterr().err
     assert "Squares" in shown
     assert "3/3" in shown
-
-
-def doubled(number: int) -> int:
-    return 2 * number
-
-
-@pytest.mark.parametrize("npool", [1, 2])
-def test_each_keeps_the_order(npool: int) -> None:
-    assert list(each(doubled, range(9), npool)) == list(range(0, 18, 2))
 
 
 @pytest.mark.training

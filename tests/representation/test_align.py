@@ -7,9 +7,11 @@ import pytest
 import torch
 
 from bilby_flowpe.errors import NotFittedError
-from bilby_flowpe.representation import AlignedRepresentation, RepresentationConfig
+from bilby_flowpe.representation import RepresentationConfig
 from bilby_flowpe.representation.align import Aligner
-from bilby_flowpe.simulation import SignalBank
+from bilby_flowpe.representation.aligned import AlignedRepresentation
+from bilby_flowpe.simulation.signal_bank import SignalBank
+from bilby_flowpe.waves.shifts import time_shift
 
 Fitted = tuple[SignalBank, Aligner]
 
@@ -65,7 +67,7 @@ def test_a_shift_and_a_turn_of_the_data_are_taken_out_exactly(fitted, steps, ang
     data, _ = noisy(simulator)
     step = float(aligner.times[1] - aligner.times[0])
     assert abs(steps) * step < 0.05
-    moved = data * simulator.view.grid.shift(steps * step) * np.exp(1j * angle)
+    moved = data * time_shift(simulator.view.grid, steps * step) * np.exp(1j * angle)
     (aligned, features, pivot), (aligned_moved, features_moved, pivot_moved) = aligner(data), aligner(moved)
     # The filter's output is good to 1e-6 in single precision; the parabola divides its logarithm's differences, of the
     # order of that, by a curvature of the order of a tenth.
@@ -87,7 +89,7 @@ def test_a_shift_by_a_part_of_a_step_is_followed_by_the_parabola(one):
     step = float(aligner.times[1] - aligner.times[0])
     template, reference = aligner._search(data)
     for part in (0.25, 0.5, 0.7):
-        chosen, time = aligner._search(data * simulator.view.grid.shift(part * step))
+        chosen, time = aligner._search(data * time_shift(simulator.view.grid, part * step))
         same = chosen == template  # Between samples another template may come out ahead.
         assert float(same.float().mean()) > 0.8
         # Two samples a cycle of the highest frequency: the logarithm of the peak is a parabola to a few parts in a hundred.
@@ -130,7 +132,7 @@ def test_a_template_is_found_where_it_was_put(one):
     time, angle, snr = rng.uniform(low, high, size), rng.uniform(-np.pi, np.pi, size), rng.uniform(10, 50, size)
     data = (
         aligner.templates[chosen]
-        * simulator.view.grid.shift(time[:, None])
+        * time_shift(simulator.view.grid, time[:, None])
         * torch.as_tensor(snr * np.exp(1j * angle))[:, None, None]
     )
     aligned, features, pivot = aligner(data.to(torch.complex64))
@@ -200,7 +202,7 @@ def test_the_pivot_follows_the_phase_parameter(one):
     order = simulator.symmetries.phase_order
     data = (
         wave.data
-        * simulator.view.grid.shift((start + steps)[:, None])
+        * time_shift(simulator.view.grid, (start + steps)[:, None])
         * torch.as_tensor(np.exp(1j * order * turn))[:, None, None]
     )
     pivot = aligner(data.to(torch.complex64))[2]

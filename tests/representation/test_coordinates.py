@@ -18,7 +18,8 @@ from scipy.stats import kstest, norm
 
 from bilby_flowpe.errors import ConfigurationError
 from bilby_flowpe.priors import PriorTransform
-from bilby_flowpe.representation import CoordinateConfig, Coordinates, Pivot
+from bilby_flowpe.representation.coordinates import CoordinateConfig, Coordinates
+from bilby_flowpe.representation.pivot import Pivot
 
 ALL = ("mass_1", "mass_2", "luminosity_distance", "geocent_time", "phase", "dec", "theta_jn")
 REST = tuple(key for key in ALL if key != "phase")

@@ -19,8 +19,8 @@ from bilby.core.prior import DirichletPriorDict, LogUniform, PriorDict, Uniform
 from scipy.optimize import minimize
 
 from bilby_flowpe.kinds import problem_of
-from bilby_flowpe.representation import LinearRepresentation, RepresentationConfig
-from bilby_flowpe.representation.linear import FittedRepresentation
+from bilby_flowpe.representation import RepresentationConfig
+from bilby_flowpe.representation.linear import FittedRepresentation, LinearRepresentation
 
 # Bilby's own property asks for the deprecated attribute.
 pytestmark = pytest.mark.filterwarnings("ignore:Parameter attribute queried:FutureWarning")
@@ -112,7 +112,7 @@ def test_the_fit_is_the_likelihoods_own(name: str) -> None:
     differences = []
     for seed in range(8):
         event, truth = simulator.inject(np.random.default_rng(seed))
-        data = problem_of(event, simulator.prior).view().observe()[None]
+        data = torch.as_tensor(problem_of(event, simulator.prior).view().observe())[None]
         with torch.no_grad():
             coefficients = representation.compute(data)[0][0, :2].double().numpy()
 

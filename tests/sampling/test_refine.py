@@ -13,7 +13,7 @@ from scipy.stats import norm
 from bilby_flowpe.importance import effective_sample_size, summarise
 from bilby_flowpe.kinds import problem_of
 from bilby_flowpe.priors import PriorTransform
-from bilby_flowpe.proposals import event_flow
+from bilby_flowpe.proposals import event_flow, spline_flow
 from bilby_flowpe.proposals.charts import PriorChart
 from bilby_flowpe.proposals.event_flow import fit_event_flow, thinned
 from bilby_flowpe.proposals.mixture import Shares, defensive
@@ -182,8 +182,8 @@ def test_divergence_is_the_closed_form() -> None:
 @pytest.mark.parametrize("bent", [False, True])
 def test_a_flow_is_trained_only_where_normals_do_not_do(monkeypatch: pytest.MonkeyPatch, bent: bool) -> None:
     trained = []
-    train = event_flow._train
-    monkeypatch.setattr(event_flow, "_train", lambda *arguments: (trained.append(1), train(*arguments))[1])
+    train = spline_flow.fit_spline_flow
+    monkeypatch.setattr(spline_flow, "fit_spline_flow", lambda *arguments: (trained.append(1), train(*arguments))[1])
     rng = np.random.default_rng(6)
     x = rng.standard_normal(3000)
     points = np.stack([x, bent * x**2 + 0.1 * rng.standard_normal(3000)], axis=-1)

@@ -12,9 +12,12 @@ from bilby.gw.detector import PowerSpectralDensity
 
 from bilby_flowpe.errors import DataError
 from bilby_flowpe.kinds import problem_of
-from bilby_flowpe.representation import AmortisedRepresentation, RepresentationConfig
-from bilby_flowpe.simulation import AmortisedBank, SimulationConfig
+from bilby_flowpe.representation import RepresentationConfig
+from bilby_flowpe.representation.amortised import AmortisedRepresentation
+from bilby_flowpe.simulation import SimulationConfig
+from bilby_flowpe.simulation.amortised import AmortisedBank
 from bilby_flowpe.simulation.noise_family import NoiseFamily, read_curves
+from bilby_flowpe.waves.shifts import time_shift
 
 pytestmark = pytest.mark.training  # features are fitted to data of many noise curves
 
@@ -65,7 +68,7 @@ def test_signals_and_noise_are_whitened_by_the_curve_at_hand(simulator: Amortise
     assert torch.allclose(back, plain.data, rtol=1e-3, atol=1e-5 * float(plain.data.abs().max()))
     noisy = simulator.add_noise(drawn.data, torch.Generator().manual_seed(5))
     noise = (noisy - drawn.data)[:, :2]
-    inside = simulator.view.mask.bool()
+    inside = simulator.view.mask > 0
     assert float(noise.real[:, inside].var()) == pytest.approx(1, abs=0.02)
     assert torch.equal(noisy[:, 2:], drawn.data[:, 2:])
 
@@ -77,11 +80,11 @@ def test_what_is_observed_has_its_own_curve(low, transform_hl, simulator: Amorti
             frequency_array=interferometer.frequency_array, psd_array=4 * interferometer.power_spectral_density_array
         )
     other = problem_of(likelihood, transform_hl).view(simulator.view.grid, CONFIG.psd)
-    whitened, log_psd = other.observe().split(2, dim=0)
-    reference, log_reference = simulator.view.observe().split(2, dim=0)
-    inside = simulator.view.mask.bool()
-    assert torch.allclose((log_psd - log_reference).real[inside], torch.tensor(np.log(4.0)).float(), atol=1e-3)
-    assert torch.allclose(whitened[inside], reference[inside] / 2, atol=1e-5)
+    whitened, log_psd = np.split(other.observe(), 2)
+    reference, log_reference = np.split(simulator.view.observe(), 2)
+    inside = simulator.view.mask > 0
+    np.testing.assert_allclose((log_psd - log_reference).real[inside], np.log(4.0), rtol=1e-5, atol=1e-3)
+    np.testing.assert_allclose(whitened[inside], reference[inside] / 2, rtol=1e-5, atol=1e-5)
 
 
 @pytest.fixture(scope="module")
@@ -116,7 +119,7 @@ def test_found_likelihood_is_that_of_the_template(simulator, representation) -> 
     template = aligner.templates[2]
     middle = 0.5 * (aligner.times[0] + aligner.times[-1])
     moved = torch.full(template.shape, 0.7)
-    signal = 30 * template * simulator.view.grid.shift(middle) * torch.exp(-0.5 * moved)
+    signal = 30 * template * time_shift(simulator.view.grid, middle) * torch.exp(-0.5 * moved)
     log_psd = torch.as_tensor(simulator.view.log_curves).float() + moved
     data = torch.cat([signal, log_psd.to(torch.complex64)], dim=0)[None]
     expected = 0.5 * float(signal.abs().square().sum())

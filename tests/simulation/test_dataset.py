@@ -14,8 +14,9 @@ import torch
 
 from bilby_flowpe.errors import DataError
 from bilby_flowpe.kinds import problem_of
-from bilby_flowpe.simulation import SignalBank, SimulationConfig
+from bilby_flowpe.simulation import SimulationConfig
 from bilby_flowpe.simulation.dataset import read_header
+from bilby_flowpe.simulation.signal_bank import SignalBank
 from bilby_flowpe.waves.grid import Grid
 
 pytestmark = pytest.mark.training  # waveforms of four problems, made and read again

@@ -11,7 +11,7 @@ from bilby.core.prior import DeltaFunction, PriorDict, Uniform
 from bilby_flowpe.errors import DataError, SimulationError
 from bilby_flowpe.kinds import problem_of
 from bilby_flowpe.priors import PriorTransform
-from bilby_flowpe.simulation import GaussianSimulator
+from bilby_flowpe.simulation.gaussian import GaussianSimulator
 
 # Bilby's own property asks for the deprecated attribute.
 pytestmark = pytest.mark.filterwarnings("ignore:Parameter attribute queried:FutureWarning")
@@ -45,7 +45,7 @@ def test_gives_the_users_log_likelihood(sigma, more):
     likelihood, transform = problem(sigma, more)
     sigma = 0.5 if more else sigma
     simulator = GaussianSimulator(problem_of(likelihood, transform))
-    data = simulator.observe().double().numpy()
+    data = simulator.observe().astype(float)
     signals = simulator.draw(20, np.random.default_rng(2))
     assert signals.data.dtype == torch.float32
     assert len(signals) == 20

@@ -16,7 +16,9 @@ import torch
 from bilby.core.utils import logger as bilby_logger
 
 from bilby_flowpe.errors import ConfigurationError
-from bilby_flowpe.networks import ConditionalNetwork, NetworkConfig, build_network
+from bilby_flowpe.networks import NetworkConfig
+from bilby_flowpe.networks.base import ConditionalNetwork
+from bilby_flowpe.networks.families import build_network
 from bilby_flowpe.training.loop import Batch, History, train
 from bilby_flowpe.training.recipe import COLLAPSED, TrainingConfig, annealed, green2020_training
 

@@ -218,7 +218,7 @@ def test_a_model_that_is_gone_is_said(run: Path, tmp_path: Path) -> None:
 
 
 def test_a_model_without_coverage(tmp_path: Path) -> None:
-    from bilby_flowpe.model import SHIPPED
+    from bilby_flowpe.storage.shipped import SHIPPED
 
     page = report_model(SHIPPED / MODEL, output=tmp_path / "model.html")
     assert Outline(page.read_text()).fetched == []

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from bilby_flowpe.waves.grid import Grid
+from bilby_flowpe.waves.shifts import time_shift
 from bilby_flowpe.waves.stretch import BAND_LOSS, STRETCH_LOSS, narrow_band, shorten
 
 FS = 512.0
@@ -107,7 +108,7 @@ class TestShorten:
         """Otherwise the frequencies of the grid are not those of the data that were cut."""
         grid = Grid(2.0, 0.0, 20.0, 180.0)
         frequencies = grid.frequencies
-        signals = np.exp(-0.5 * ((frequencies - 100) / 15) ** 2) * grid.shift(1.0).numpy()
+        signals = np.exp(-0.5 * ((frequencies - 100) / 15) ** 2) * time_shift(grid, 1.0).numpy()
         chosen = shorten(
             np.tile(signals, (5, 1, 1)), np.full((5, 1), 1.0), (0.98, 1.02), grid, grid, sampling_frequency
         )

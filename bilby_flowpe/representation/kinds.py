@@ -1,0 +1,16 @@
+"""Representations by the name of their kind."""
+
+from __future__ import annotations
+
+from .aligned import AlignedRepresentation, SeriesRepresentation
+from .amortised import AmortisedRepresentation
+from .base import Representation
+from .linear import LinearRepresentation
+
+REPRESENTATIONS: dict[str, type[Representation]] = {
+    "aligned": AlignedRepresentation,
+    "amortised": AmortisedRepresentation,
+    "series": SeriesRepresentation,
+    "linear": LinearRepresentation,
+}
+"""Representations by kind."""

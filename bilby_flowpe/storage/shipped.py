@@ -1,0 +1,21 @@
+"""The models inside the package."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from ..errors import ModelError
+from .folder import DESCRIPTION
+
+SHIPPED = Path(__file__).parent.parent / "models"
+"""Their folder."""
+
+
+def shipped_models() -> list[str]:
+    """Names of the models inside the package."""
+    return sorted(path.name for path in SHIPPED.glob("*") if (path / DESCRIPTION).is_file())
+
+
+def no_such_model(model: str) -> ModelError:
+    """What is said of a model that is neither a folder nor shipped."""
+    return ModelError(f"model={model!r} is neither a folder nor one of the shipped models {shipped_models()}")
