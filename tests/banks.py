@@ -8,12 +8,17 @@ from functools import cache
 import numpy as np
 
 from bilby_flowpe.priors import PriorTransform
+from bilby_flowpe.proposals.mixture import prior_alone
 from bilby_flowpe.proposals.spin_chart import SpinChart
-from bilby_flowpe.waves.coarse.matches import Matched, Planted
+from bilby_flowpe.sampling.hills import find_hills
+from bilby_flowpe.sampling.missed import Looked
+from bilby_flowpe.waves.coarse.matches import Planted
+from bilby_flowpe.waves.coarse.models import Reading
 from bilby_flowpe.waves.coarse.search import Found, find_reference
 from tests.shared import two_detectors
 
-INTRINSIC = ("chirp_mass", "mass_ratio", "mass_1", "mass_2", "chi_1", "chi_2")
+SIZE, DRAWS, PLANTED = 800, 4000, 200
+INTRINSIC = ("mass_1", "mass_2", "chi_1", "chi_2")
 
 
 @cache
@@ -22,37 +27,34 @@ def searched() -> tuple[Found, PriorTransform, SpinChart]:
     likelihood, priors = two_detectors()
     transform = PriorTransform(priors)
     window = priors["geocent_time"].minimum, priors["geocent_time"].maximum
-    found = find_reference(likelihood, transform, (2,), window, np.random.default_rng(3), draws=600)
-    return found, transform, SpinChart(transform, tuple(key for key in transform.keys if key in INTRINSIC))
+    found = find_reference(likelihood, transform, (2,), window, np.random.default_rng(3), draws=SIZE)
+    return found, transform, SpinChart(transform, INTRINSIC)
 
 
 @cache
 def planted() -> Planted:
-    """Waves of the prior."""
-    likelihood, priors = two_detectors()
+    """Waves of the prior, by the likelihood's own source model on all frequencies."""
+    likelihood, _ = two_detectors()
     found, transform, _ = searched()
+    assert found.bank is not None
+    model, rng = Reading(likelihood.waveform_generator), np.random.default_rng(5)
+    return Planted.of(found.bank.thinned, found.bank.templates, transform, model, likelihood.interferometers, rng)
+
+
+def looked(kept: np.ndarray | None = None) -> Looked | None:
+    """What modes are looked for with by some of the bank's draws alone, (N,) of booleans; by all when left out."""
+    found, transform, chart = searched()
     bank = found.bank
     assert bank is not None
-    rng = np.random.default_rng(5)
-    # The likelihood's own waves, at all frequencies of the data.
-    from bilby_flowpe.waves.coarse.models import Reading
-
-    model = Reading(likelihood.waveform_generator)
-    return Planted.of(bank.thinned, bank.templates, transform, model, likelihood.interferometers, rng)
-
-
-def matched_by(kept: np.ndarray) -> Matched:
-    """How well some of the bank's templates match these waves."""
-    found, *_ = searched()
-    assert found.bank is not None
-    columns = {key: column[: found.bank.size][kept] for key, column in found.columns.items()}
-    return planted().matched(found.bank.waves(columns))
-
-
-def spoilt(kept: np.ndarray) -> Found:
-    """A search with some of its draws alone."""
-    found, *_ = searched()
-    assert found.bank is not None
-    bank = replace(found.bank, size=int(kept.sum()), matched=matched_by(kept))
-    columns = {key: column[: len(kept)][kept] for key, column in found.columns.items()}
-    return replace(found, columns=columns, log_ratios=found.log_ratios[: len(kept)][kept], bank=bank)
+    columns, ratios = found.columns, found.log_ratios
+    if kept is not None:
+        columns = {key: column[: bank.size][kept] for key, column in columns.items()}
+        ratios = ratios[: bank.size][kept]
+        bank = replace(bank, size=int(kept.sum()), matched=planted().matched(bank.waves(columns)))
+    # Fewer waves than a run has, which take less time.
+    bank = replace(bank, matched=bank.matched.first(PLANTED))
+    hills = find_hills(bank, columns, ratios, np.ones(len(INTRINSIC), dtype=bool), chart, transform)
+    if hills is None:
+        return None
+    draws = ((prior_alone(transform, INTRINSIC), DRAWS),)
+    return Looked(bank, ratios[: bank.size], hills, INTRINSIC, draws, "masses and spins")

@@ -275,8 +275,8 @@ class EventSampler:
         if (start := refinement.start) is not None:
             pool = refinement.pool
             of_rounds = zip(pool.proposals, (len(batch.draws) for batch in pool.batches), strict=True)
-            draws = (*of_rounds, (proposal, len(weighted.draws)))
-            if (looked := start.looked(draws)) is not None:
+            drawn = (*of_rounds, (proposal, len(weighted.draws)))
+            if (looked := start.looked(drawn)) is not None:
                 return completeness_of(looked, volume_of(weighted, self.target), self.target.prior)
         # A batch of the bare prior has looked as well as the first round did.
         draws = refinement.prior_draws + (len(weighted.draws) if proposal.names == (PRIOR,) else 0)

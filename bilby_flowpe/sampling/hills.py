@@ -25,7 +25,7 @@ from ..waves.coarse.bank import Bank
 _MOST_CLIMBS, _MOST_HILLS = 160, 16
 # Of a signal of this much less than the best statistic, templates of the match that all but the second figure of all waves have
 # need not be looked at below their share of it.
-_LESS, _POOREST = 20.0, 0.003
+_LESS, _POOREST = 40.0, 0.003
 _NEIGHBOURS_EACH = 2  # for each coordinate, that a local maximum is higher than
 _STEPS = (2.0, 1.4, 1.0, 0.7)  # of the generations of a climb, in standard deviations of the mode
 _EACH = 16  # rows of a generation

@@ -24,7 +24,7 @@ Wide modes are met by draws, narrow ones are loud.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy.special import logsumexp
@@ -46,6 +46,7 @@ _ENOUGH_DRAWS = 5  # draws that a mode needs to have a say in a fit
 _WIDTHS = np.geomspace(0.1, 10.0, 9)  # volumes of modes over those that the metric of templates says
 _SEED = 20261130  # any number: the same noise in every run
 _POWER = 0.98  # of a wave's power: templates do without the rest
+_MOST_MEASURED = 300  # planted modes whose width is measured: where more are not seen, fewer are planted
 _LIFTED = 1.0  # by which a statistic has to be above what it is compared with
 
 
@@ -99,6 +100,9 @@ def completeness_of(looked: Looked, log_volume: float, transform: PriorTransform
     keys = looked.keys
     # At the lowest statistic of any mode, which fills all of the prior, the others would have been seen.
     some = np.flatnonzero(~_lifted(looked, np.full(len(matched.loudness), highest + log_volume)))
+    if len(some) > _MOST_MEASURED:
+        looked = replace(looked, bank=replace(looked.bank, matched=matched.first(int(some[_MOST_MEASURED]))))
+        matched, some = looked.bank.matched, some[:_MOST_MEASURED]
     own = {key: matched.columns[key][some] for key in keys}
     log_prior = FromPrior(transform, keys).log_prob(own)[:, 0]
     # Draws in all of the prior, were it as densely drawn from as at each place.

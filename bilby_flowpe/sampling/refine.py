@@ -113,9 +113,8 @@ class Refinement:
         start = start_of(searched, of_prior, target.prior) if searched is not None and network is None else None
         self.from_search = start is not None
         self.proposal: Mixture = prior_alone(target.prior, target.keys) if start is None else start.proposal
-        self.start = start
-        if start is not None and start.hills is not None:
-            target.meter.n_coarse += start.hills.templates
+        self.start, self.hills = start, None if start is None else start.hills
+        target.meter.n_coarse += 0 if self.hills is None else self.hills.templates
         self.nothing = False
         self._stalled: str | None = None
         self._beta = 0.0
@@ -291,9 +290,7 @@ class Refinement:
             edges = fit_in_quantiles(base[usable], log_weights[usable], self.rng, WIDTH)
         self._beta = beta
         in_values = self._tail(self.pool, log_weights)
-        # In every round each hill of a search's statistic keeps its share.
-        hills = None if self.start is None else self.start.hills
-        modes = None if hills is None else hills.density
+        modes = None if self.hills is None else self.hills.density
         self.proposal = round_mixture(
             self.target, self.pace, self.chart, self.network, beta, flow, self._flows, edges, in_values, modes
         )

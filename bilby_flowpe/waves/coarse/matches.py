@@ -134,6 +134,12 @@ class Matched:
         """Share of the waves whose largest match is smaller."""
         return float(np.mean(self.best < match))
 
+    def first(self, size: int) -> Matched:
+        """Some of the waves alone."""
+        columns = {key: column[:size] for key, column in self.columns.items()}
+        arrays = (self.candidates, self.matches, self.loudness, self.weights)
+        return Matched(columns, *(array[:size] for array in arrays))
+
 
 class Planted:
     """Waves drawn afresh from the prior, as the detectors see them; rows without a wave are left out.
@@ -168,8 +174,9 @@ class Planted:
         rng: np.random.Generator,
     ) -> None:
         self._thinned = thinned
-        waves = [_wave(model, row, thinned.frequencies) for row in rows]
-        there = [number for number, wave in enumerate(waves) if wave is not None and np.any(wave)]
+        tried = [_wave(model, row, thinned.frequencies) for row in rows]
+        waves = {number: wave for number, wave in enumerate(tried) if wave is not None and np.any(wave)}
+        there = [*waves]
         self._columns = {key: column[there] for key, column in columns.items()}
         self._seen = np.empty((len(there), places.shape[2], len(thinned.frequencies)), dtype=np.complex64)
         self._loudness, self._weights = np.zeros(len(there)), np.zeros(len(there))
