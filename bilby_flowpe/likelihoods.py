@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -48,6 +50,9 @@ def called(likelihood: Likelihood, row: Row, use_ratio: bool) -> Any:
         If the likelihood raises.
     """
     try:
+        name = "log_likelihood_ratio" if use_ratio else "log_likelihood"
+        if name not in getattr(likelihood, "__dict__", ()) and _takes_parameters(type(likelihood), name):
+            return getattr(likelihood, name)(parameters=dict(row))
         return _safe_likelihood_call(likelihood, dict(row), use_ratio=use_ratio)
     except FlowPEError:
         raise
@@ -56,6 +61,16 @@ def called(likelihood: Likelihood, row: Row, use_ratio: bool) -> Any:
             f"the likelihood {type(likelihood).__name__} raised {type(error).__name__} ({error}) at {dict(row)}: have it "
             "return -inf where it has no value, or narrow the priors to where it has one"
         ) from error
+
+
+@lru_cache
+def _takes_parameters(kind: type, name: str) -> bool:
+    """Whether a method of a class takes its parameters.
+
+    Bilby looks at the signature in every call, which takes longer than many a likelihood.
+    """
+    method = getattr(kind, name, None)
+    return method is not None and "parameters" in inspect.signature(method).parameters
 
 
 def gives_ratio(likelihood: Likelihood, rows: Sequence[Row]) -> bool:

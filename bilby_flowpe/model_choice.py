@@ -20,7 +20,7 @@ from .conditional.base import Conditional
 from .conditional.choose import DrawnBy, closed_form_of
 from .conditional.coherent import CoherentConditional
 from .contract import Contract
-from .errors import ContractError, MemoryLimitError, PriorError, SimulationError
+from .errors import ContractError, DataError, MemoryLimitError, PriorError, SimulationError
 from .network_choice import words_before_training, words_of_refinement, words_of_stages
 from .networks import compact
 from .pricing import Price, price_of_drawing, price_of_refinement, price_of_training
@@ -111,6 +111,12 @@ class ModelChoice:
             except (PriorError, SimulationError) as error:
                 # What was asked for by name is not replaced by something else.
                 if given or (isinstance(error, MemoryLimitError) and self._changed("n_waveforms")):
+                    raise
+                why = str(error)
+            except DataError as error:
+                # Data that nobody can simulate, such as fractions for counts, have a likelihood all the same; damaged strain is
+                # an error in any case.
+                if given or self.kwargs["network"] != AUTO or self.problem.has_noise_curves:
                     raise
                 why = str(error)
         elif given and (self.translation.obstacle or self.translation.no_network):

@@ -53,6 +53,12 @@ def test_a_likelihood_that_holds_its_parameters() -> None:
     assert LogLikelihood(Holding(), False)(ROW).tolist() == [2.0]
 
 
+def test_a_method_that_is_set_on_the_object_is_the_one_called() -> None:
+    likelihood = Given(3.0)
+    likelihood.log_likelihood = lambda parameters: 7.0  # type: ignore[method-assign]
+    assert LogLikelihood(likelihood, False)(ROW).tolist() == [7.0]
+
+
 def test_not_a_number_is_no_value_and_minus_infinity_is_one() -> None:
     assert LogLikelihood(Given(math.nan), False)(ROW) is None
     assert LogLikelihood(Given(-np.inf), False)(ROW).tolist() == [-np.inf]

@@ -11,13 +11,13 @@ from typing import Any
 import bilby
 import numpy as np
 import pytest
-from bilby.core.likelihood import GaussianLikelihood, Likelihood
-from bilby.core.prior import Gaussian, PriorDict, Uniform
+from bilby.core.likelihood import GaussianLikelihood, Likelihood, Multinomial
+from bilby.core.prior import DirichletPriorDict, Gaussian, PriorDict, Uniform
 from bilby.core.result import Result
 
 from bilby_flowpe import model_choice
 from bilby_flowpe.arguments.table import MODES, OF_THE_MODEL, check_arguments
-from bilby_flowpe.errors import SimulationError
+from bilby_flowpe.errors import DataError, SimulationError
 from bilby_flowpe.network_choice import announced, words_before_training, words_of_refinement, words_of_stages
 from bilby_flowpe.pricing import Price
 from bilby_flowpe.sampler import FlowPE
@@ -186,6 +186,17 @@ def test_a_black_box_is_refined(said: Said) -> None:
     (line,) = said.of_the_choice
     assert line.startswith("No network (")
     assert "a proposal is refined for this event alone, in some 30000 likelihood evaluations, about " in line
+
+
+@pytest.mark.usefixtures("no_training")
+def test_data_that_nobody_can_simulate_are_refined(said: Said) -> None:
+    """Bilby's example of a Multinomial has fractions for its counts."""
+    problem = Multinomial(np.full(3, 100 / 3), n_dimensions=3, base="p"), DirichletPriorDict(n_dim=3, label="p")
+    said(problem)
+    (line,) = said.of_the_choice
+    assert line.startswith("No network (data=[33.3")
+    with pytest.raises(DataError, match="not 3 whole numbers"):
+        said(problem, network="maf")
 
 
 @pytest.mark.usefixtures("no_training")

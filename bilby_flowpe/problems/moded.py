@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from bilby.core.likelihood import Likelihood
 from bilby.core.prior import PriorDict
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 from scipy.special import ndtr
 
 from ..errors import ProblemError
@@ -73,7 +73,7 @@ def of_one_mode(problem: SolvedProblem) -> ModedProblem:
     return ModedProblem(*problem, everything, (1.0,))
 
 
-def between(edges: Sequence[float], values: NDArray[np.float64]) -> NDArray[np.intp]:
+def between(edges: ArrayLike, values: NDArray[np.float64]) -> NDArray[np.intp]:
     """Number of the interval between the ascending ``edges``, the first of which is above none of them."""
     return np.searchsorted(np.asarray(edges), values)
 

@@ -136,7 +136,7 @@ def half_normals(ndim: int) -> ModedProblem:
 
 def corner_modes() -> ModedProblem:
     """A mode of which a corner of the unit cube of 3 dimensions leaves an eighth, beside a whole one of half its width."""
-    return normal_modes([4.0, 1.0], [np.zeros(3), [0.7, 0.6, 0.65]], [[0.1] * 3, [0.05] * 3], 0.0, 1.0)
+    return normal_modes([4.0, 1.0], [[0.0] * 3, [0.7, 0.6, 0.65]], [[0.1] * 3, [0.05] * 3], 0.0, 1.0)
 
 
 def thin_normal() -> ModedProblem:

@@ -16,6 +16,8 @@ from .parts import Normal
 
 _TRIALS = 512
 _LEAST_INSIDE = 0.02
+_AT_EDGE = 2.326  # standard deviations of v at the last hundredth of the quantiles, on either side
+_LEAST_SHARE = 1e-3  # of the weight, at the edges of one parameter: a tenth of a mode that counts
 
 
 class InQuantiles:
@@ -66,6 +68,12 @@ def fit_in_quantiles(
         train, test = parts
         base, _ = fit_mixture(white[train], weights[train], white[test], weights[test], rng)
     return InQuantiles(EventFlow(None, whitening, _filled(base.broadened(width), whitening, rng)))
+
+
+def reaches_edges(points: np.ndarray, log_weights: np.ndarray) -> bool:
+    """Whether an edge of the prior may cut a part of weighted points (N, n) of v."""
+    points, weights = sound_weights(points, log_weights)
+    return bool(np.any(weights @ (np.abs(points) > _AT_EDGE) > _LEAST_SHARE))
 
 
 def _filled(base: Normal | NormalMixture, whitening: Whitening, rng: np.random.Generator) -> Normal | NormalMixture:

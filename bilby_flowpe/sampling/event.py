@@ -224,13 +224,15 @@ class EventSampler:
                     proposal,
                     refinement=refinement,
                     unfinished=None if ready else refinement.unfinished,
-                    completeness=self._completeness(refinement, weighted, proposal),
+                    completeness=self._completeness(refinement, weighted, proposal, ready),
                     moved=self._batches.moved,
                 )
             )
-            outcome, attempts = _better(outcome, latest), attempts + 1
-            # Rounds mend weights; where these are sound, another reason stays, however many are made.
-            sound = judge(latest.summary, self.wanted.n_effective).grade == "reliable"
+            # A batch that lacks a mode is no better than any other, however many effective draws it has.
+            outcome = latest if outcome is not None and _lacks_a_mode(outcome) else _better(outcome, latest)
+            attempts += 1
+            # Rounds mend weights and bring modes; where both are sound, another reason stays, however many are made.
+            sound = judge(latest.summary, self.wanted.n_effective).grade == "reliable" and not _lacks_a_mode(latest)
             if not ready or sound or not outcome.verdict.mendable or attempts == _ATTEMPTS:
                 return outcome
             if proposal.encoder is None:
@@ -268,7 +270,9 @@ class EventSampler:
         self.seconds[stage] = round(self.seconds.get(stage, 0.0) + time.monotonic() - began, 3)
         return done
 
-    def _completeness(self, refinement: Refinement, weighted: WeightedDraws, proposal: Mixture) -> Completeness | None:
+    def _completeness(
+        self, refinement: Refinement, weighted: WeightedDraws, proposal: Mixture, ready: bool
+    ) -> Completeness | None:
         """How modes were looked for, where no network knows the posterior."""
         if self.chart is not None or self.known.found is not None:
             return None
@@ -278,6 +282,13 @@ class EventSampler:
             drawn = (*of_rounds, (proposal, len(weighted.draws)))
             if (looked := start.looked(drawn)) is not None:
                 return completeness_of(looked, volume_of(weighted, self.target), self.target.prior)
+        if ready and refinement.looking is not None:
+            self.bar.stage("Looking for missed modes")
+            looking, first = refinement.looking, refinement.round_draws
+            found = self._timed("looking", lambda: looking.complete(weighted, proposal, first))
+            return found or Completeness(
+                1.0, f"{looking.draws} draws of the prior, which showed another mode", mendable=True
+            )
         # A batch of the bare prior has looked as well as the first round did.
         draws = refinement.prior_draws + (len(weighted.draws) if proposal.names == (PRIOR,) else 0)
         return Completeness(1.0, f"{draws} draws from the prior")
@@ -285,6 +296,12 @@ class EventSampler:
     def _judged(self, batch: FreshBatch) -> Outcome:
         wanted = self.wanted
         return judged(batch, self.target, wanted.n_effective, wanted.n_posterior, self.rng, self.known)
+
+
+def _lacks_a_mode(outcome: Outcome) -> bool:
+    """Whether draws of the prior have shown a mode that the batch has not drawn."""
+    completeness = outcome.batch.completeness
+    return completeness is not None and completeness.mendable
 
 
 def _better(one: Outcome | None, other: Outcome) -> Outcome:

@@ -40,6 +40,8 @@ class Pace:
         Whether rounds go on while weights like theirs would not pass the verdict.
     by_wanted
         Whether later rounds grow with the effective draws wanted.
+    mixture_first
+        Whether a flow is fitted only where a mixture of normals has been tried and is not efficient enough.
     """
 
     enough: float
@@ -55,6 +57,7 @@ class Pace:
     largest: int = 0
     judges: bool = False
     by_wanted: bool = True
+    mixture_first: bool = False
 
     def least_effective(self, dimensions: int) -> float:
         """Effective draws that a fit is made of."""
@@ -73,7 +76,15 @@ class Pace:
 
 
 DEAR = Pace(
-    enough=600.0, enough_each=200.0, near_enough_hot=0.2, settling=3, patience=2, batches=16, edges=0.15, hotter=0.15
+    enough=600.0,
+    enough_each=200.0,
+    near_enough_hot=math.inf,
+    settling=2,
+    patience=2,
+    batches=16,
+    edges=0.15,
+    hotter=0.15,
+    mixture_first=True,
 )
 """Where a draw costs a call of the user's likelihood."""
 

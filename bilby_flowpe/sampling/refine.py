@@ -23,12 +23,14 @@ from bilby.core.utils import logger
 from ..importance import effective_sample_size, summarise
 from ..proposals.charts import Chart
 from ..proposals.event_flow import EventFlow, fit_event_flow
-from ..proposals.event_quantiles import fit_in_quantiles
+from ..proposals.event_quantiles import fit_in_quantiles, reaches_edges
 from ..proposals.mixture import Mixture, prior_alone
 from ..proposals.parts import PRIOR
 from ..proposals.spin_chart import SpinChart
 from ..verdict import judge
 from .budget import Budget, Round
+from .looking import Looking
+from .modes import about
 from .pace import CHEAP, DEAR, first_draws
 from .pool import Pool, tempered
 from .progress import EventBar
@@ -49,7 +51,7 @@ _MOST_ROUNDS = 60
 # Rounds in which the inverse temperature rises by less than this factor, or the efficiency does not rise, stand still: a local
 # search is made, and if there was one the refinement ends.
 _STANDSTILL, _RISE = 3, 1.25
-_HIT = 10.0  # effective draws for each dimension with which a local search has hit the posterior
+_HIT = 20.0  # effective draws for each dimension with which a search has hit the posterior
 _SCANNED = 4  # a search scans one parameter in a round's draws over this and the number of parameters
 
 
@@ -121,6 +123,11 @@ class Refinement:
         self._flows: list[tuple[float, EventFlow]] = []
         self._tail = Tail(target, rng)
         self._searched = False
+        self.looking: Looking | None = None
+        if network is None and searched is None:
+            (own,) = rng.spawn(1)
+            self.looking = Looking(target, of_prior, own, self._leaves_a_batch, self.bar.advance)
+        self._jumped = False
 
     @property
     def started_from(self) -> str:
@@ -148,8 +155,9 @@ class Refinement:
             if not self.rounds or not np.isfinite(self.pool.log_target).any():
                 self.nothing = bool(self.rounds)
                 return False
-            # A first round about a search has no flow of the event's own.
-            if self._beta >= 1 and not self.from_search and self._will_do(self.rounds[-1], stalled=False):
+            # A first round about a search, or about modes, has no density fitted to it yet.
+            fitted = not self.from_search and not self._jumped
+            if self._beta >= 1 and fitted and self._will_do(self.rounds[-1], stalled=False):
                 return True
         best, stalled, settled, path = 0.0, 0, 0, [self._beta]
         while len(self.rounds) < _MOST_ROUNDS:
@@ -263,6 +271,34 @@ class Refinement:
             self.chart = self.network
         self._beta = self._next_beta()
         self._note(self._beta, self.pool.last_efficiency(), began)
+        if self.looking is not None:
+            self._look(self.looking)
+
+    def _look(self, looking: Looking) -> None:
+        """Look for modes among the first round's draws, and draw a round about them.
+
+        Where their normal densities are near enough to the posterior, no path of temperatures is needed.
+        """
+        began = time.monotonic()
+        base, log_jacobian = self.pool.in_base(self.chart)
+        known = np.isfinite(log_jacobian)
+        self.bar.stage("Looking for modes")
+        looking.look(base, np.where(known, self.pool.log_target - np.where(known, log_jacobian, 0.0), -np.inf))
+        if looking.modes is None or self._beta >= 1 or not self._affordable():
+            return
+        self._drawn(about(looking.modes, self.chart, self.target), self.later_draws)
+        self._jumped = True
+        # As many as do for a fit of the posterior itself: where these are there, no path is needed.
+        enough = _HIT * len(self.chart.keys)
+        self._beta = next_temperature(self.pool, self.chart, 0.0, enough, from_above=True)
+        if self._beta < 1:
+            self._beta = self._next_beta()
+        self._note(self._beta, self.pool.last_efficiency(), began)
+
+    def _leaves_a_batch(self, size: int) -> bool:
+        """Whether so many evaluations leave enough for a round and a fresh batch."""
+        left = self.budget.evaluations_left(self.target) - size
+        return self.budget.in_time() and left >= self.later_draws + self.n_effective + self._kept
 
     def _next_beta(self) -> float:
         """The inverse temperature of the next round."""
@@ -276,21 +312,23 @@ class Refinement:
         log_density = tempered(self.pool.start_density(self.chart), self.pool.log_target, beta)
         log_weights = self.pool.log_weights(log_density)
         usable = np.isfinite(log_jacobian)
-        steps = _STEPS if beta < 1 else _LAST_STEPS
+        steps, near_enough = (_STEPS, self.pace.near_enough_hot) if beta < 1 else (_LAST_STEPS, _NEAR_ENOUGH)
+        if beta >= 1 and self.pace.mixture_first and not self._wants_flow:
+            near_enough = np.inf
         flow = fit_event_flow(
             base[usable],
             log_weights[usable],
             self.rng,
             steps,
             log_density[usable] - log_jacobian[usable],
-            self.pace.near_enough_hot if beta < 1 else _NEAR_ENOUGH,
+            near_enough,
         )
         edges = None
-        if self.chart is not self.network:
+        if self.chart is not self.network and reaches_edges(base[usable], log_weights[usable]):
             edges = fit_in_quantiles(base[usable], log_weights[usable], self.rng, WIDTH)
         self._beta = beta
         in_values = self._tail(self.pool, log_weights)
-        modes = None if self.hills is None else self.hills.density
+        modes = self.looking.modes if self.looking is not None else None if self.hills is None else self.hills.density
         self.proposal = round_mixture(
             self.target, self.pace, self.chart, self.network, beta, flow, self._flows, edges, in_values, modes
         )
@@ -302,6 +340,12 @@ class Refinement:
         # The fit takes time: where that ended the budget, one draw makes the round.
         self._drawn(self.proposal, max(1, min(wanted, self.budget.evaluations_left(self.target))))
         return self._note(beta, self.pool.last_efficiency(), began)
+
+    @property
+    def _wants_flow(self) -> bool:
+        """Whether a mixture of normals was not efficient enough at the posterior itself."""
+        fitted = [done for done in self.rounds[1 + self._jumped :] if done.inverse_temperature >= 1]
+        return bool(fitted) and max(done.efficiency for done in fitted) < _GOOD
 
     def _drawn(self, proposal: Mixture, size: int, go_on: Callable[[], bool] | None = None) -> WeightedDraws:
         """A batch, which then counts; the budget says how long it may take where ``go_on`` does not."""
@@ -319,12 +363,8 @@ class Refinement:
         began = time.monotonic()
         before = self.target.meter.n_all
 
-        def go_on(size: int) -> bool:
-            left = self.budget.evaluations_left(self.target) - size
-            return self.budget.in_time() and left >= self.later_draws + self.n_effective + self._kept
-
         self.bar.stage("Local search")
-        climber = LocalSearch(self.target, self.chart, self.rng, go_on, self.bar.advance)
+        climber = LocalSearch(self.target, self.chart, self.rng, self._leaves_a_batch, self.bar.advance)
         scanned = self.round_draws // (_SCANNED * len(self.target.keys))
         proposal = search(self.pool, climber, scanned)
         spent = self.target.meter.n_all - before

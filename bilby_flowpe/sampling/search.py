@@ -17,6 +17,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.optimize import minimize
 from scipy.special import logsumexp, ndtri
 
 from ..importance import effective_sample_size
@@ -38,14 +39,29 @@ _DROP = 2.0  # fall of the log density, in nats, that ends a mode's width
 _EACH, _EACH_DIMENSION = 30, 10  # draws of a generation from one start, and more for each dimension
 _COUNTING = 0.25  # share of a generation's draws that should count in its moments
 _GENERATIONS = 25
+_ITERATIONS, _ITERATIONS_EACH = 10, 3  # of the ascent, and more for each dimension
+_ASCENTS = 4  # in turn, each in the widths where the one before has led
+_DIFFERENCE = 0.1  # step of a difference, in widths of the mode: its curvature changes little in so far
+_FLAT = 0.1  # slope, in nats a width, at which a top is reached: a generation of draws does the rest
+_NOWHERE = -1e30  # log density where there is none: an ascent turns back there
 _ARRIVED = 3  # generations at an inverse temperature of one, after which the mean is that of the mode
 _SHARES, _WIDTH = (0.6, 0.25, 0.15), 2.0  # of what was found, of the same broadened by this factor, and of the prior
 _WORTH = 15.0  # log of the ratio of masses from which on a mode is left out
 
 
 @dataclass
-class _Climb:
-    """One start on its way up: a normal density."""
+class Climb:
+    """One start on its way up: a normal density.
+
+    Attributes
+    ----------
+    mean, covariance
+        In the base space of the chart, (n,) and (n, n).
+    log_mass
+        Logarithm of the integral of what is climbed over the mode, to a factor.
+    arrived
+        Generations at an inverse temperature of one.
+    """
 
     mean: np.ndarray
     covariance: np.ndarray
@@ -79,6 +95,10 @@ def search(pool: Pool, climber: LocalSearch, scanned: int) -> Mixture | None:
     target = climber.target
     parts: list[Part] = [Charted(climber.chart, densities), FromPrior(target.prior, target.keys)]
     return Mixture(parts, _SHARES)
+
+
+class _SpentError(Exception):
+    """The budget allows no further evaluation."""
 
 
 class LocalSearch:
@@ -128,20 +148,27 @@ class LocalSearch:
         points, log_density = points[alive], log_density[alive]
         for _ in range(2):  # a second scan, from what the first one found
             more = self._lines(points[np.argmax(log_density)], scanned)
-            if (values := self._evaluated(more)) is None:
+            if (values := self.evaluated(more)) is None:
                 break
             points, log_density = np.concatenate([points, more]), np.concatenate([log_density, values])
+        starts = _apart(points, log_density)
+        return _mixture(self.climb(points[starts], log_density[starts]))
+
+    def climb(self, points: np.ndarray, log_density: np.ndarray) -> list[Climb]:
+        """Climb from every one of some points (N, n) of known log density (N,); as many as the budget allows."""
         climbs = [
             climb
-            for index in _apart(points, log_density)
-            if (climb := self._start(points[index], log_density[index])) is not None
+            for point, value in zip(points, log_density, strict=True)
+            if (climb := self._start(point, float(value))) is not None
         ]
+        for climb in climbs:
+            self._ascend(climb)
         for _ in range(_GENERATIONS):
             if not (active := [climb for climb in climbs if not climb.done]) or not self._generation(active):
                 break
-        return _mixture(climbs)
+        return climbs
 
-    def _evaluated(self, base: np.ndarray) -> np.ndarray | None:
+    def evaluated(self, base: np.ndarray) -> np.ndarray | None:
         """Log density in the base space, (N,); ``None`` where the budget does not allow it."""
         if not self._go_on(len(base)):
             return None
@@ -162,14 +189,14 @@ class LocalSearch:
             lines[index * count : (index + 1) * count, index] = ndtri(u)
         return lines
 
-    def _start(self, point: np.ndarray, value: float) -> _Climb | None:
+    def _start(self, point: np.ndarray, value: float) -> Climb | None:
         """Widths along every coordinate, twice: the second time from the best point that the first has met."""
         n = len(point)
         steps = _LONGEST * 0.5 ** np.arange(_HALVINGS)
         widths = np.full(n, steps[-1])
         for _ in range(2):
             offsets = np.concatenate([np.outer(np.r_[steps, -steps], row) for row in np.eye(n)])
-            if (values := self._evaluated(point + offsets)) is None:
+            if (values := self.evaluated(point + offsets)) is None:
                 return None
             near = values.reshape(n, 2, _HALVINGS) > value - _DROP
             for index in range(n):
@@ -179,15 +206,58 @@ class LocalSearch:
             best = int(np.argmax(values))
             if values[best] > value:
                 point, value = point + offsets[best], float(values[best])
-        return _Climb(point, np.diag(widths**2))
+        return Climb(point, np.diag(widths**2))
 
-    def _generation(self, climbs: list[_Climb]) -> bool:
+    def _ascend(self, climb: Climb) -> None:
+        """Move to the top of a smooth mode by BFGS, again from where it has led while that is higher by much."""
+        best = self._bfgs(climb)
+        for _ in range(_ASCENTS - 1):
+            if best is None or (again := self._start(climb.mean, best)) is None:
+                return
+            higher = self._bfgs(again)
+            if higher is None or higher < best + _DROP:
+                return
+            climb.mean, climb.covariance, best = again.mean, again.covariance, higher
+
+    def _bfgs(self, climb: Climb) -> float | None:
+        """Move once; return the log density there, ``None`` where the budget has ended or there is none.
+
+        The gradient is one of central differences, in units of the mode's widths as they are known.
+        """
+        n, widths, middle = len(climb.mean), np.sqrt(np.diag(climb.covariance)), climb.mean
+
+        def values(steps: np.ndarray) -> np.ndarray:
+            found = self.evaluated(middle + steps * widths)
+            if found is None:
+                raise _SpentError
+            return np.where(np.isfinite(found), found, _NOWHERE)
+
+        def slope(at: np.ndarray) -> np.ndarray:
+            offsets = _DIFFERENCE * np.eye(n)
+            found = values(np.concatenate([at + offsets, at - offsets])).reshape(2, n)
+            steep: np.ndarray = (found[1] - found[0]) / (2 * _DIFFERENCE)
+            return np.where(np.any(found == _NOWHERE, axis=0), 0.0, steep)
+
+        options = {"maxiter": _ITERATIONS + _ITERATIONS_EACH * n, "gtol": _FLAT}
+        try:
+            top = minimize(lambda at: -values(at[None])[0], np.zeros(n), jac=slope, method="BFGS", options=options)
+        except _SpentError:
+            return None
+        if not np.all(np.isfinite(top.x)):
+            return None
+        climb.mean = middle + top.x * widths
+        covariance = 0.5 * (top.hess_inv + top.hess_inv.T) * np.outer(widths, widths)
+        if np.all(np.isfinite(covariance)) and np.linalg.eigvalsh(covariance)[0] > 0:
+            climb.covariance = covariance
+        return float(-top.fun)
+
+    def _generation(self, climbs: list[Climb]) -> bool:
         """One step of every climb; whether the budget allowed it."""
         size, n = self._each, len(climbs[0].mean)
         roots = [np.linalg.cholesky(climb.covariance) for climb in climbs]
         white = self.rng.standard_normal((len(climbs), size, n))
         points = np.stack([climb.mean + z @ root.T for climb, z, root in zip(climbs, white, roots, strict=True)])
-        if (values := self._evaluated(points.reshape(-1, n))) is None:
+        if (values := self.evaluated(points.reshape(-1, n))) is None:
             return False
         for climb, at, z, root, value in zip(
             climbs, points, white, roots, values.reshape(len(climbs), size), strict=True
@@ -234,7 +304,7 @@ def _apart(points: np.ndarray, log_density: np.ndarray) -> list[int]:
     return chosen
 
 
-def _mixture(climbs: list[_Climb]) -> NormalMixture | None:
+def _mixture(climbs: list[Climb]) -> NormalMixture | None:
     """All modes of some mass, each at least a tenth of an equal share: a mass is known to a factor only."""
     top = max((climb.log_mass for climb in climbs), default=-np.inf)
     kept = [climb for climb in climbs if climb.log_mass > top - _WORTH]

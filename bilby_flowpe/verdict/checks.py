@@ -281,7 +281,7 @@ CHECKS = (
         "{case.findings.completeness.words} (above {limit:g}); compare with another sampler where there could be such"
         "{case.closed_form_over_prior}",
         "missed_check",
-        lasting=lambda case: True,
+        lasting=lambda case: case.findings.completeness is None or not case.findings.completeness.mendable,
     ),
 )
 """All checks, in the order of the reasons."""

@@ -23,11 +23,14 @@ class Completeness:
         How modes were looked for, in words: "3000 draws from the prior".
     about
         Which modes the chance is about, in words: "of the shape of those found". Empty where nothing is known.
+    mendable
+        Whether a mode has been seen that the draws lack: further rounds bring it.
     """
 
     chance: float
     looked: str
     about: str = ""
+    mendable: bool = False
 
     @property
     def words(self) -> str:

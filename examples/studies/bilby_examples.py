@@ -1,14 +1,15 @@
 """Bilby's own example scripts, with nothing but the sampler changed: does each of them end, and with what?
 
     python examples/studies/bilby_examples.py --outdir outdir/bilby_examples
-    python examples/studies/bilby_examples.py --outdir outdir/bilby_examples --only fast_tutorial --reference dynesty
+    python examples/studies/bilby_examples.py --outdir outdir/bilby_examples --only fast_tutorial --samplers flowpe own
     python examples/studies/bilby_examples.py --outdir outdir/bilby_examples --table docs/bilby_examples.md
 
 Takes the examples (scripts, and the notebooks of the tutorials) from the source distribution of the installed Bilby, and runs
 each in a process and in a temporary folder of its own. ``bilby.run_sampler`` is replaced there by one that passes everything on
-but the sampler and its settings (``bilby_examples_child.py``). What has been run is kept in the output folder and not run again
-unless ``--again`` is given. With ``--reference dynesty`` the scripts are run a second time with dynesty, for the evidence to
-compare with. Ends with exit code 1 if a script ended in an error that is not Bilby's own.
+but the sampler and its settings (``bilby_examples_child.py``). In their place stand flowpe's defaults. With ``--samplers own``
+the script keeps its settings if its sampler is dynesty, and has dynesty with Bilby's defaults if it is not. What has been run
+is kept in the output folder, a file for each script and sampler, and not run again unless ``--again`` is given. The exit
+code is 1 if a script ended with flowpe in an error that is not Bilby's own.
 """
 
 from __future__ import annotations
@@ -24,9 +25,12 @@ import subprocess
 import sys
 import tarfile
 import tempfile
+from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
+
+from bilby_examples_table import Row, page
 
 CHILD = Path(__file__).with_name("bilby_examples_child.py")
 ROOT = CHILD.parents[2]
@@ -67,9 +71,12 @@ NOT_OURS = {"marginalized_likelihood": "KeyError: 'time_jitter'"}
 Bilby 2.8.2 looks for the jitter of a marginalised time among the injected parameters, when it converts these after sampling.
 """
 
-HEADER = ("script", "run", "parameters", "CPU seconds", "evaluations", "verdict", "ln Z", "truth or dynesty")
+_LONGEST = 4  # seconds that a script may take for each CPU second of its limit
 
-Row = dict[str, Any]
+SAMPLERS = ("flowpe", "own")
+"""What a script may be run with: flowpe, or its own settings of dynesty."""
+OTHERS: dict[str, Any] = {"sampler": "dynesty", "nlive": 500}
+"""Where a script has neither."""
 
 
 def examples(folder: Path, source: Path | None) -> Path:
@@ -120,19 +127,23 @@ def run(script: Path, sampler: str, options: Row, arguments: argparse.Namespace)
         before = resource.getrusage(resource.RUSAGE_CHILDREN)
         with log.open("w") as printed:
             process = subprocess.Popen(
-                command, cwd=folder, env=environment, stdout=printed, stderr=subprocess.STDOUT, start_new_session=True
-            )
+                ["prlimit", f"--cpu={arguments.limit:.0f}", *command],
+                cwd=folder, env=environment, stdout=printed, stderr=subprocess.STDOUT, start_new_session=True,
+            )  # fmt: skip
             try:
-                code = process.wait(arguments.limit)
+                # A machine that others use gives a script less than a core.
+                code = process.wait(_LONGEST * arguments.limit)
             except subprocess.TimeoutExpired:
                 os.killpg(process.pid, signal.SIGKILL)
                 process.wait()
+                code = None
+            if code in (-signal.SIGKILL, -signal.SIGXCPU):
                 code = None
         after = resource.getrusage(resource.RUSAGE_CHILDREN)
         found = json.loads(output.read_text()) if output.is_file() else {"rows": [], "error": None}
     error = found["error"]
     if code is None:
-        error = f"not at its end after {arguments.limit} s"
+        error = f"not at its end after {arguments.limit:.0f} CPU seconds"
     elif code != 0 and not error:
         error = f"exit code {code}: " + "\n".join(log.read_text(errors="replace").splitlines()[-20:])
     seconds = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
@@ -144,89 +155,31 @@ def run(script: Path, sampler: str, options: Row, arguments: argparse.Namespace)
 def settings(name: str, sampler: str, arguments: argparse.Namespace) -> Row:
     """Arguments of the sampler that takes the place of the script's."""
     if sampler == "own":
-        return {"sampler": "dynesty", "nlive": 500}
-    if sampler == "dynesty":
-        return {
-            "nlive": arguments.nlive,
-            "sample": "acceptance-walk",
-            "naccept": 20,
-            "check_point_plot": False,
-            "print_progress": False,
-        }
-    budget = min(arguments.max_evaluations, DEAR.get(name, arguments.max_evaluations))
-    options: Row = {
-        "n_effective": min(arguments.n_effective, budget),
-        "n_posterior": arguments.n_effective,
-        "max_likelihood_evaluations": budget,
-        "sampling_seed": arguments.seed,
-        "progress": False,
+        return OTHERS
+    options: Row = {"sampling_seed": arguments.seed, "progress": False}
+    if name in DEAR:
+        options |= {"max_likelihood_evaluations": DEAR[name], "n_effective": DEAR[name]}
+    given = {
+        "n_effective": arguments.n_effective,
+        "max_likelihood_evaluations": arguments.max_evaluations,
+        "network": arguments.network,
     }
-    if arguments.max_time:
-        options["max_time"] = arguments.max_time
-    if arguments.network != "default":
-        options["network"] = arguments.network
-    if arguments.training_time:
-        options["training_time"] = arguments.training_time
-    return options
+    return {**{key: value for key, value in given.items() if value is not None}, **options}
 
 
-def value(row: Row) -> str:
-    """The evidence of a run with its error."""
-    if row["log_evidence"] is None:
-        return "not finite"
-    error = row["log_evidence_err"]
-    return f"{row['log_evidence']:.3f} ± {'nan' if error is None else f'{error:.3f}'}"
+def read(outdir: Path, names: Sequence[str]) -> dict[str, dict[str, Row]]:
+    """What has been run, by script and sampler, in the order of the names."""
+    kept: dict[str, dict[str, Row]] = {}
+    for name in names:
+        for sampler in SAMPLERS:
+            if (file := figures_of(outdir, name, sampler)).is_file():
+                kept.setdefault(name, {})[sampler] = json.loads(file.read_text())
+    return kept
 
 
-def lines(name: str, kept: dict[str, Row]) -> list[tuple[str, ...]]:
-    """Rows of the table for one script: one each run of the sampler."""
-    entry, other = kept.get("flowpe", {}), kept.get("dynesty", {})
-    if "skipped" in entry:
-        return [(name, f"not run: {entry['skipped']}", "", "", "", "", "", "")]
-    found: list[tuple[str, ...]] = []
-    references = {row["label"]: row for row in other.get("rows", [])}
-    for index, row in enumerate(entry.get("rows", [])):
-        reference = references.get(row["label"])
-        known = "" if row["truth"] is None else f"{row['truth']:.3f} (closed form)"
-        if not known and reference:
-            known = f"{value(reference)} (dynesty, {reference['evaluations']} evaluations)"
-        seconds = f"{entry['cpu_seconds']:.0f}" if index == 0 else ""
-        cells = (row["label"], str(row["n_parameters"]), seconds, str(row["evaluations"]), str(row["verdict"]))
-        found.append((name if index == 0 else "", *cells, value(row), known))
-    if entry.get("error"):
-        last = str(entry["error"]).strip().splitlines()[-1][:200].replace("|", "/")
-        found.append((name, f"ERROR: {last}", "", f"{entry['cpu_seconds']:.0f}", "", "", "", ""))
-    return found
-
-
-def table(kept: dict[str, dict[str, Row]]) -> str:
-    """The whole table in Markdown."""
-    rows = [
-        HEADER,
-        tuple("---" for _ in HEADER),
-        *(line for name, entry in kept.items() for line in lines(name, entry)),
-    ]
-    return "\n".join("| " + " | ".join(row) + " |" for row in rows)
-
-
-PAGE = """# Bilby's own examples
-
-Every script and notebook of the folder `examples` in Bilby {bilby}'s source distribution, with nothing but the sampler changed:
-
-<!-- not run: takes an hour or more -->
-```bash
-python examples/studies/bilby_examples.py --outdir outdir/bilby_examples --table docs/bilby_examples.md
-```
-
-Settings of `sampler="flowpe"`: {settings}. CPU seconds are those of the whole script on one core, plots and imports included.
-Without a network `check` is the best verdict that a run can have, and `failed` says that the budget ended first. In the last
-column stands the closed form where there is one, and else, for scripts that are cheap enough, dynesty's ln Z with {nlive} live
-points. Likelihoods of {dear} take up to a second each: their budget is 300 evaluations.
-`marginalized_likelihood` ends, after its sampling, in an error of Bilby's own with any sampler: it looks for the jitter of the
-marginalised time among the injected parameters.
-
-{table}
-"""
+def figures_of(outdir: Path, name: str, sampler: str) -> Path:
+    """File of what one script came to with one sampler."""
+    return outdir / f"{name}_{sampler}.json"
 
 
 def main() -> None:
@@ -237,59 +190,55 @@ def main() -> None:
     )
     parser.add_argument("--only", nargs="+", default=[], metavar="NAME", help="run these scripts alone")
     parser.add_argument(
-        "--network", default="none", help="family of a network, or 'default' for what flowpe does by itself"
+        "--samplers", nargs="+", choices=SAMPLERS, default=["flowpe"], help="own: the script's, dynesty"
     )
-    parser.add_argument("--training-time", type=float, help="seconds of a training")
-    parser.add_argument("--n-effective", type=int, default=1000)
-    parser.add_argument("--max-evaluations", type=int, default=60000)
-    parser.add_argument(
-        "--max-time", type=float, default=120, help="most seconds of drawing and weighing, 0 for no limit"
-    )
-    parser.add_argument("--limit", type=float, default=900, help="seconds after which a script is ended")
+    parser.add_argument("--network", help="family of a network, or 'none'; flowpe's default when left out")
+    parser.add_argument("--n-effective", type=int, help="flowpe's default when left out")
+    parser.add_argument("--max-evaluations", type=int, help="flowpe's default when left out")
+    parser.add_argument("--limit", type=float, default=1200, help="CPU seconds after which a script is ended")
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument(
-        "--reference", choices=("dynesty", "own"), help="run the scripts with this sampler, too; own: as they are"
-    )
-    parser.add_argument("--reference-alone", action="store_true", help="run flowpe at another time")
-    parser.add_argument("--nlive", type=int, default=500, help="live points of the reference")
     parser.add_argument("--again", action="store_true", help="run what has been run before")
-    parser.add_argument(
-        "--table", type=Path, help="write a page with the table of all that has been run, and run nothing"
-    )
+    parser.add_argument("--table", type=Path, help="write a page of all that has been run, and run nothing")
     arguments = parser.parse_args()
     arguments.outdir = arguments.outdir.resolve()
     arguments.outdir.mkdir(parents=True, exist_ok=True)
-    memory = arguments.outdir / "figures.json"
-    failed = False
     with tempfile.TemporaryDirectory() as scratch:
         found = scripts(examples(Path(scratch), arguments.source))
-        unknown = set(arguments.only) - {script.stem for script in found}
-        if unknown:
+        names = [script.stem for script in found]
+        if unknown := {*arguments.only} - {*names}:
             parser.error(f"Bilby has no examples of the names {sorted(unknown)}")
         for script in [] if arguments.table else found:
             if arguments.only and script.stem not in arguments.only:
                 continue
-            for sampler in filter(None, ("" if arguments.reference_alone else "flowpe", arguments.reference)):
-                kept = json.loads(memory.read_text()) if memory.is_file() else {}
-                entry = kept.setdefault(script.stem, {})
-                reason = reason_to_skip(script)
-                if reason:
-                    entry["flowpe"] = {"skipped": reason}
-                elif arguments.again or sampler not in entry or "skipped" in entry[sampler]:
-                    entry[sampler] = run(script, sampler, settings(script.stem, sampler, arguments), arguments)
-                memory.write_text(json.dumps({key.stem: kept[key.stem] for key in found if key.stem in kept}, indent=1))
-                failed |= bool(entry.get("flowpe", {}).get("error"))
-                for line in lines(script.stem, entry):
-                    print(" | ".join(line), flush=True)
+            for sampler in arguments.samplers:
+                file = figures_of(arguments.outdir, script.stem, sampler)
+                if reason := reason_to_skip(script):
+                    entry: Row = {"skipped": reason}
+                elif arguments.again or not file.is_file() or "skipped" in json.loads(file.read_text()):
+                    entry = run(script, sampler, settings(script.stem, sampler, arguments), arguments)
+                else:
+                    entry = json.loads(file.read_text())
+                file.write_text(json.dumps(entry, indent=1))
+                print(script.stem, sampler, told(entry), flush=True)
+    kept = read(arguments.outdir, names)
     if arguments.table:
-        kept = json.loads(memory.read_text())
-        used = next(entry["flowpe"]["options"] for entry in kept.values() if "options" in entry.get("flowpe", {}))
-        dear = ", ".join(f"`{name}`" for name in DEAR)
-        said = ", ".join(f"`{key}={value!r}`" for key, value in used.items())
-        page = PAGE.format(bilby=version("bilby"), settings=said, nlive=arguments.nlive, table=table(kept), dear=dear)
-        arguments.table.write_text(page, encoding="utf-8")
-        failed = any(entry.get("flowpe", {}).get("error") for entry in kept.values())
+        others = ", ".join(f"`{key}={value!r}`" for key, value in OTHERS.items() if key != "sampler")
+        arguments.table.write_text(page(kept, version("bilby"), others), encoding="utf-8")
+    failed = any(entry.get("flowpe", {}).get("error") for entry in kept.values())
     sys.exit(failed)
+
+
+def told(entry: Row) -> str:
+    """One line of what a script came to."""
+    if "skipped" in entry:
+        return f"not run: {entry['skipped']}"
+    runs = (
+        f"{row['n_parameters']} parameters, {row['run_cpu_seconds']:.1f} CPU seconds, {row['evaluations']} evaluations, "
+        f"{row['log_evidence']} +- {row['log_evidence_err']}, {row['verdict']}"
+        for row in entry["rows"]
+    )
+    error = [f"ERROR: {str(entry['error']).strip().splitlines()[-1][:200]}"] if entry["error"] else []
+    return f"{entry['cpu_seconds']:.0f} CPU seconds in all; " + "; ".join([*runs, *error])
 
 
 if __name__ == "__main__":

@@ -20,7 +20,7 @@ from bilby.core.sampler import run_sampler
 likelihood = bilby.core.likelihood.AnalyticalMultidimensionalCovariantGaussian([0.0, 0.0], [[0.1, 0.0], [0.0, 0.2]])
 priors = {f"x{i}": bilby.core.prior.Uniform(-5, 5) for i in range(2)}
 result = run_sampler(likelihood, priors, sampler="dynesty", nlive=10, walks=3, label="label", outdir="out", seed=3)
-assert result.sampler == "flowpe"
+print(result.sampler)
 """
 CELL = {"cell_type": "code", "source": ["%matplotlib inline\n", *SCRIPT.splitlines(keepends=True)]}
 NOTEBOOK = {"cells": [{"cell_type": "markdown", "source": ["# words"]}, CELL]}
@@ -39,10 +39,15 @@ def ran(tmp_path_factory: pytest.TempPathFactory) -> tuple[subprocess.CompletedP
     (folder / "tutorials" / "notebook.ipynb").write_text(json.dumps(NOTEBOOK))
     outdir = folder / "outdir"
     command = [sys.executable, str(STUDY), "--outdir", str(outdir), "--source", str(folder)]
-    done = subprocess.run([*command, "--n-effective", "1000"], text=True, capture_output=True, check=False)
+    options = ["--n-effective", "1000", "--network", "none", "--samplers", "flowpe", "own"]
+    done = subprocess.run([*command, *options], text=True, capture_output=True, check=False)
     page = folder / "page.md"
     subprocess.run([*command, "--table", str(page)], check=False)
-    return done, json.loads((outdir / "figures.json").read_text()), page.read_text()
+    kept: dict[str, dict[str, Any]] = {}
+    for file in outdir.glob("*.json"):
+        name, _, sampler = file.stem.rpartition("_")
+        kept.setdefault(name, {})[sampler] = json.loads(file.read_text())
+    return done, kept, page.read_text()
 
 
 def test_every_end_is_told(ran: tuple[subprocess.CompletedProcess[str], dict[str, Any], str]) -> None:
@@ -64,4 +69,8 @@ def test_figures_are_those_of_the_runs(ran: tuple[subprocess.CompletedProcess[st
         assert row["truth"] == pytest.approx(-4.60517, abs=1e-5)
         assert abs(row["log_evidence"] - row["truth"]) < 5 * row["log_evidence_err"] < 0.5
         assert kept[name]["flowpe"]["cpu_seconds"] > 1
-        assert f"| {name} | label | 2 |" in page
+        (other,) = kept[name]["own"]["rows"]
+        assert (row["sampler"], other["sampler"]) == ("flowpe", "dynesty")
+        assert other["settings"]["nlive"] == 10
+        assert f"| {name} | 2 | check | {row['run_cpu_seconds']:.1f} | {other['run_cpu_seconds']:.1f} |" in page
+    assert "Over 2 scripts the CPU seconds of the runs are " in page

@@ -258,7 +258,7 @@ def test_a_local_search_finds_modes_and_their_widths() -> None:
     aim = Target(as_it_stands(problem_of(Sheared(), transform)), use_ratio=False)
     climber = LocalSearch(aim, PriorChart(transform), np.random.default_rng(2), lambda size: True)
     points = np.array([[-1.003, -1.02], [0.498, 0.49], [2.0, 2.0]])
-    log_density = climber._evaluated(points)
+    log_density = climber.evaluated(points)
     found = climber(points, log_density, 50)
     for centre in (-1.0, 0.5):
         near = np.argmin(np.linalg.norm(found.means - centre, axis=1))

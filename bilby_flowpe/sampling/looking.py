@@ -1,0 +1,259 @@
+"""Looking for modes on purpose, where no network and no template knows the posterior.
+
+Draws of the prior show modes (:mod:`.modes`), and planted modes say what they would not have shown (:mod:`.planted`). More of
+them are made, evenly spread, while these could make the chance of a missed mode small enough and cost little.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from scipy.special import logsumexp, ndtr, ndtri
+from scipy.stats import qmc
+
+from ..processes.parallel import Progress
+from ..proposals.charts import Chart
+from ..proposals.event_mixture import NormalMixture
+from ..proposals.mixture import Mixture
+from ..proposals.parts import Normal
+from ..verdict.completeness import SHARE, Completeness
+from ..verdict.findings import Thresholds
+from .modes import Modes, find_modes, neighbours
+from .planted import PLANTED, STANDS_OUT, Found, Looked, Weighed, missed, modes_of
+from .search import LocalSearch
+from .weighing import Target
+from .weighted import WeightedDraws
+
+_FITS = {1: 30.0, 2: 30.0, 3: 10.0}
+"""Likelihood of the modes that a black box is searched for, over the best found, by its number of parameters; 1 for more.
+
+A mode of a hundredth of the posterior that fits as well as the best draw has a hundredth of the volume of a single one that
+was found. Of few parameters some 1e4 draws show smaller ones, too."""
+_FIRST_MORE = 4096  # evenly spread draws that are added first, a power of two as Sobol's sequence has it
+_MORE = 4  # draws that may be added, over those of the first round, whatever they cost
+_SECONDS = 3.0  # or as many as take no longer, by what draws have cost
+_RIDGE = 1e-6  # of each variance: directions that the draws hardly span
+_HOPE = 3.0  # factor by which the chance that is expected after these may be too large: it is a rough guess
+
+
+@dataclass(frozen=True)
+class _Posterior:
+    """What a batch says of the posterior, in the quantiles of the prior.
+
+    Attributes
+    ----------
+    found
+        Its modes.
+    log_evidence, best
+        Log evidence, and the largest log likelihood.
+    places, log_prior_over
+        Quantiles of its draws, (N, n), and the logarithm of the prior over the proposal there, (N,).
+    """
+
+    found: list[Found]
+    log_evidence: float
+    best: float
+    places: np.ndarray
+    log_prior_over: np.ndarray
+
+
+class Looking:
+    """Looks for the modes of one posterior.
+
+    Parameters
+    ----------
+    target
+        The posterior.
+    chart
+        Coordinates in which the prior is a standard normal.
+    rng
+        Source of all randomness.
+    go_on
+        Asked before so many evaluations: whether they may be made.
+    progress
+        Told of evaluations as they are made.
+    """
+
+    def __init__(
+        self,
+        target: Target,
+        chart: Chart,
+        rng: np.random.Generator,
+        go_on: Callable[[int], bool],
+        progress: Progress = None,
+    ) -> None:
+        self._target, self._chart, self._rng, self._go_on = target, chart, rng, go_on
+        self._n = len(chart.keys)
+        self._climber = LocalSearch(target, chart, rng, go_on, progress)
+        self._base = np.empty((0, self._n))
+        self._log_density = np.empty(0)
+        self._near = np.empty((0, 0), dtype=int)
+        self._metric = np.eye(self._n)
+        self._sobol: qmc.Sobol | None = None
+        self._modes = Modes()
+
+    @property
+    def modes(self) -> NormalMixture | None:
+        """The modes that were found, a normal density each; ``None`` before any was."""
+        return self._modes.density
+
+    @property
+    def draws(self) -> int:
+        """Draws of the prior that modes were looked for with."""
+        return len(self._base)
+
+    @property
+    def fit(self) -> float:
+        """Likelihood of the modes that are looked for, over that of the best draw.
+
+        Data with noise tell a parameter everywhere about as well: narrower modes are not to be thought of.
+        """
+        return 1.0 if self._target.problem.obstacle("simulation") is None else _FITS.get(self._n, 1.0)
+
+    def look(self, base: np.ndarray, log_density: np.ndarray) -> None:
+        """Look for modes among further draws of the prior, too.
+
+        Parameters
+        ----------
+        base
+            In the base space of the chart, (N, n).
+        log_density
+            Logarithm of the posterior's density there, up to a constant, (N,).
+        """
+        sound = np.all(np.isfinite(base), axis=1)
+        self._base = np.concatenate([self._base, base[sound]])
+        self._log_density = np.concatenate([self._log_density, log_density[sound]])
+        self._find()
+
+    def _find(self) -> None:
+        """Look for modes among all draws."""
+        self._near = neighbours(ndtr(self._base) @ self._metric)
+        self._modes = find_modes(self._base, self._log_density, self._near, self._climber, self._modes)
+
+    @property
+    def _count(self) -> int:
+        return 0 if self.modes is None else len(self.modes.shares)
+
+    def complete(self, weighted: WeightedDraws, proposal: Mixture, first: int) -> Completeness | None:
+        """How likely it is that a mode was missed; ``None`` where draws of the prior have shown one that the batch lacks.
+
+        Parameters
+        ----------
+        weighted
+            A batch of the posterior.
+        proposal
+            What drew it.
+        first
+            Draws of the first round.
+        """
+        posterior = self._posterior(weighted)
+        if posterior is None:
+            return Completeness(1.0, self._in_words)
+        # Neighbours are to be near by the widths of the modes.
+        self._metric = _whitening(posterior.found)
+        self._find()
+        if self._lacking(posterior, proposal):
+            return None
+        chance = self._missed(posterior)
+        limit = Thresholds().missed_check
+        added = 0
+        while chance > limit and self._modes.complete:
+            more = self.draws if self._sobol is not None else _FIRST_MORE
+            more = 1 << int(np.log2(more))
+            most = max(_MORE * first, self._affordable()) - added
+            # Draws miss independently of each other, about: the chance is a power of their number.
+            expected = chance ** ((self.draws + most) / max(self.draws, 1))
+            if more > most or expected > _HOPE * limit or not self._go_on(more):
+                break
+            base = self._spread(more)
+            found = self._climber.evaluated(base)
+            if found is None:
+                break
+            added += more
+            self.look(base, found)
+            if self._lacking(posterior, proposal):
+                return None
+            chance = self._missed(posterior)
+        return Completeness(chance if self._modes.complete else 1.0, self._in_words, self._about)
+
+    @cached_property
+    def _centres(self) -> np.ndarray:
+        """Where modes are planted: draws of the prior that were not evaluated."""
+        sample = self._target.prior.sample(PLANTED, self._rng)
+        base, _ = self._chart.forward({key: sample[key] for key in self._chart.keys})
+        places: np.ndarray = ndtr(base)
+        return places
+
+    @property
+    def _in_words(self) -> str:
+        modes = f", which showed {self._count} modes," if self._count > 1 else ""
+        return f"{self.draws} draws of the prior{modes} and the batch itself"
+
+    @property
+    def _about(self) -> str:
+        better = "that fits no better than the best draw"
+        if self.fit > 1:
+            better = f"that fits up to {self.fit:.0f} times better than the best draw"
+        return f"of the shape of those found and {better}"
+
+    def _affordable(self) -> int:
+        each = self._target.meter.seconds_each
+        return int(_SECONDS / each) if each > 0 else 0
+
+    def _spread(self, size: int) -> np.ndarray:
+        """Evenly spread draws of the prior in the base space, (size, n): a scrambled Sobol sequence (Owen 1998)."""
+        if self._sobol is None:
+            self._sobol = qmc.Sobol(self._n, rng=self._rng)
+        return ndtri(np.clip(self._sobol.random(size), 1e-12, 1 - 1e-12))
+
+    def _lacking(self, posterior: _Posterior, proposal: Mixture) -> bool:
+        """Whether the proposal hardly draws where one of the modes is: weights there would stand out."""
+        if self.modes is None:
+            return False
+        log_density = self._climber.evaluated(self.modes.means)
+        if log_density is None:
+            return False
+        parameters, inside = self._chart.inverse(self.modes.means, self._rng)
+        _, log_jacobian = self._chart.forward(parameters)
+        log_weights = log_density + log_jacobian - proposal.log_prob(parameters) - posterior.log_evidence
+        return bool(np.any(inside & (log_weights > np.log(STANDS_OUT))))
+
+    def _missed(self, posterior: _Posterior) -> float:
+        """Share of planted modes that would not have been seen."""
+        of_prior = self._log_density - Normal(self._n).log_prob(self._base)
+        best = max(posterior.best, float(of_prior.max(initial=-np.inf)))
+        log_volume = posterior.log_evidence - best
+        looked = Looked(ndtr(self._base), of_prior - best, self._near)
+        weighed = Weighed(posterior.places, posterior.log_prior_over - log_volume)
+        return missed(posterior.found, log_volume, looked, weighed, self._centres, SHARE, self.fit)
+
+    def _posterior(self, weighted: WeightedDraws) -> _Posterior | None:
+        """What a batch says of the posterior; ``None`` where it says nothing."""
+        base, log_jacobian = self._chart.forward(weighted.draws.parameters)
+        sound = np.isfinite(log_jacobian) & np.all(np.isfinite(base), axis=1)
+        log_weights = weighted.log_weights[sound]
+        base, alive = base[sound], np.isfinite(log_weights)
+        if not alive.any() or not self.draws:
+            return None
+        log_prior = Normal(self._n).log_prob(base) + log_jacobian[sound]
+        log_over = log_prior - weighted.draws.log_q[sound]
+        weights = np.exp(log_weights[alive] - log_weights[alive].max())
+        labels = np.zeros(int(alive.sum()), dtype=int)
+        if self.modes is not None:
+            labels = np.argmax(self.modes.log_parts(base[alive]), axis=1)
+        found = modes_of(ndtr(base[alive]), weights / weights.sum(), labels)
+        if not found:
+            return None
+        log_evidence = float(logsumexp(log_weights[alive]) - np.log(len(weighted.log_weights)))
+        return _Posterior(found, log_evidence, float(np.max((log_weights - log_over)[alive])), ndtr(base), log_over)
+
+
+def _whitening(found: list[Found]) -> np.ndarray:
+    """Matrix (n, n) by which rows of quantiles are multiplied to have distances in widths of the modes."""
+    covariance = np.average([mode.covariance for mode in found], axis=0, weights=[mode.share for mode in found])
+    size = np.diag(np.diag(covariance)) * _RIDGE + np.eye(len(covariance)) * 1e-300
+    whitening: np.ndarray = np.linalg.inv(np.linalg.cholesky(covariance + size)).T
+    return whitening

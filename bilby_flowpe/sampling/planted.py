@@ -1,0 +1,172 @@
+r"""How likely it is that a mode was missed: modes are planted in thought, and looked for among the draws that were made.
+
+A planted mode is a normal density in the quantiles of the prior, of the shape of one that was found, anywhere in the prior. It
+holds a share :math:`s` of the posterior's evidence :math:`Z`, and fits the data :math:`f` times as well as the best draw: its
+volume is :math:`V = s Z / (f L_{\max})`, as small as it can be for that. With the likelihood :math:`L + L_{\rm planted}` in the
+place of :math:`L` it is seen
+
+- among draws of the prior, where one that it lifts would be a local maximum among its neighbours (:mod:`.modes`); or
+- in a weighted batch, where it would give a draw a weight that stands out.
+
+The share of those that are not seen is the chance that a mode of this kind was missed. No likelihood is evaluated for it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+PLANTED = 600
+"""Modes to plant: a chance of a hundredth is known to four thousandths."""
+
+STANDS_OUT = 20.0
+"""Weight over the mean that would send a batch back, or be a point that a fit goes to."""
+
+_LIFTED = 1.0  # nats by which a planted mode has to be above the likelihood at a draw to count as its own
+_RIDGE = 1e-12
+_TOGETHER = 4_000_000  # heights that are computed at once, which bounds the memory
+
+
+@dataclass(frozen=True)
+class Found:
+    """A mode that was found, in the quantiles of the prior.
+
+    Attributes
+    ----------
+    share
+        Of the posterior.
+    covariance
+        (n, n).
+    """
+
+    share: float
+    covariance: np.ndarray
+
+
+@dataclass(frozen=True)
+class Looked:
+    """Draws of the prior that modes were looked for with.
+
+    Attributes
+    ----------
+    places
+        Quantiles, (N, n).
+    log_likelihood
+        Relative to the best draw of all, (N,).
+    near
+        Numbers of the neighbours of each, (N, k).
+    """
+
+    places: np.ndarray
+    log_likelihood: np.ndarray
+    near: np.ndarray
+
+
+@dataclass(frozen=True)
+class Weighed:
+    """A batch of the posterior.
+
+    Attributes
+    ----------
+    places
+        Quantiles, (N, n).
+    log_over
+        Logarithm of ``L_max / (Z q)`` in the quantiles, (N,): with a likelihood relative to the best one, the weight over the
+        mean.
+    """
+
+    places: np.ndarray
+    log_over: np.ndarray
+
+
+def missed(
+    found: list[Found],
+    log_volume: float,
+    looked: Looked,
+    weighed: Weighed,
+    places: np.ndarray,
+    share: float,
+    fit: float,
+) -> float:
+    """Return the share of planted modes that would not have been seen.
+
+    Parameters
+    ----------
+    found
+        The modes that were found.
+    log_volume
+        Logarithm of ``Z / L_max``, which is the share of the prior's volume that the posterior fills.
+    looked, weighed
+        The draws.
+    places
+        Where modes are planted, quantiles of the prior (M, n): draws of the prior other than those that modes were looked for
+        with, in any order.
+    share
+        Of the evidence, that a planted mode holds.
+    fit
+        Likelihood of a planted mode over the largest that was found.
+    """
+    n = looked.places.shape[1]
+    log_peak = np.log(fit)
+    log_volume_planted = np.log(share) + log_volume - log_peak
+    ends = np.rint(np.cumsum([mode.share for mode in found]) / sum(mode.share for mode in found) * len(places)).astype(
+        int
+    )
+    unseen, start = 0, 0
+    for mode, end in zip(found, ends, strict=True):
+        planted, start = places[start:end], end
+        root = np.linalg.cholesky(mode.covariance + _RIDGE * np.eye(n))
+        log_own = 0.5 * n * np.log(2 * np.pi) + float(np.sum(np.log(np.diag(root))))
+        whitening = np.linalg.inv(root) * np.exp((log_own - log_volume_planted) / n)
+        together = max(1, _TOGETHER // max(len(looked.places), len(weighed.places)))
+        for first in range(0, len(planted), together):
+            some = planted[first : first + together]
+            heights = _heights(some, looked.places, whitening, log_peak)
+            in_batch = _heights(some, weighed.places, whitening, log_peak) + weighed.log_over
+            stands_out = np.any(in_batch > np.log(STANDS_OUT), axis=1)
+            unseen += sum(not (out or _shows(height, looked)) for out, height in zip(stands_out, heights, strict=True))
+    return unseen / len(places)
+
+
+def _shows(planted: np.ndarray, looked: Looked) -> bool:
+    """Whether a planted mode, of some log likelihood at every draw (N,), makes a local maximum of a draw."""
+    lifted = np.flatnonzero(planted > looked.log_likelihood + _LIFTED)
+    if not len(lifted):
+        return False
+    around = looked.near[lifted]
+    highest = np.maximum(planted[around], looked.log_likelihood[around]).max(axis=1, initial=-np.inf)
+    return bool(np.any(planted[lifted] > highest))
+
+
+def _heights(planted: np.ndarray, places: np.ndarray, whitening: np.ndarray, log_peak: float) -> np.ndarray:
+    """Log likelihood of every planted mode (M, n) at every place (N, n), (M, N)."""
+    one, other = planted @ whitening.T, places @ whitening.T
+    squares = np.sum(one**2, axis=1)[:, None] + np.sum(other**2, axis=1) - 2 * one @ other.T
+    return log_peak - 0.5 * squares
+
+
+def modes_of(places: np.ndarray, weights: np.ndarray, labels: np.ndarray) -> list[Found]:
+    """The modes of weighted draws.
+
+    Parameters
+    ----------
+    places
+        Quantiles, (N, n).
+    weights
+        Which sum to one, (N,).
+    labels
+        Number of the mode that each belongs to, (N,).
+    """
+    found = []
+    for label in np.unique(labels):
+        own = labels == label
+        total = float(weights[own].sum())
+        if total <= 0:
+            continue
+        of_mode = weights[own] / total
+        centred = places[own] - of_mode @ places[own]
+        covariance = (centred * of_mode[:, None]).T @ centred
+        if np.count_nonzero(of_mode) > places.shape[1]:
+            found.append(Found(total, covariance))
+    return found
