@@ -8,7 +8,8 @@ from functools import cache
 import numpy as np
 
 from bilby_flowpe.priors import PriorTransform
-from bilby_flowpe.proposals.mixture import prior_alone
+from bilby_flowpe.proposals.mixture import Mixture, prior_alone
+from bilby_flowpe.proposals.parts import Charted, FromPrior
 from bilby_flowpe.proposals.spin_chart import SpinChart
 from bilby_flowpe.sampling.hills import find_hills
 from bilby_flowpe.sampling.missed import Looked
@@ -56,5 +57,6 @@ def looked(kept: np.ndarray | None = None) -> Looked | None:
     hills = find_hills(bank, columns, ratios, np.ones(len(INTRINSIC), dtype=bool), chart, transform)
     if hills is None:
         return None
-    draws = ((prior_alone(transform, INTRINSIC), DRAWS),)
+    about = Mixture([Charted(chart, {"hills": hills.density}), FromPrior(transform, INTRINSIC)], [0.5, 0.5])
+    draws = ((prior_alone(transform, INTRINSIC), DRAWS), (about, DRAWS))
     return Looked(bank, ratios[: bank.size], hills, INTRINSIC, draws, "masses and spins")

@@ -36,6 +36,7 @@ _SAME, _ON_THE_WAY, _DIP = (
     1.0,
 )  # distance of one hill's tops, points between two, and fall there
 _WIDER = 2.0  # of a mode's standard deviation: parameters that a search does not see move the others
+_OF_A_HILL = 64  # draws
 _WORTH = 15.0  # log of the ratio of masses from which on a hill is left out
 _EQUAL, _TEMPERATURE = (
     0.5,
@@ -58,8 +59,8 @@ class Hills:
         Statistic above which every local maximum of the bank was climbed.
     around
         Largest statistic of the neighbours of each draw of the bank, (B,): what it has to be above to be a local maximum.
-    volume
-        Logarithm of the share of the prior that the largest hill fills, as far as templates tell.
+    volumes
+        Logarithm of the share of the prior that each fills, as far as templates tell, (K,).
     climbs, templates
         Number of climbs, and of the templates that they took.
     surface
@@ -70,10 +71,19 @@ class Hills:
     values: np.ndarray
     level: float
     around: np.ndarray
-    volume: float
+    volumes: np.ndarray
     climbs: int
     templates: int
     surface: Surface
+
+    def drawn(self, index: int) -> Parameters:
+        """Some draws of the mode that would be at a hill, what the statistic does not see as in the prior, (N,) each."""
+        n = len(self.surface.seen)
+        white = np.random.default_rng(_SEED).standard_normal((_OF_A_HILL, n))
+        white[:, self.surface.seen] /= _WIDER
+        base = self.density.means[index] + white @ self.density.cholesky[index].T
+        parameters, inside = self.surface.chart.inverse(base, np.random.default_rng(_SEED))
+        return {key: column[inside] for key, column in parameters.items()}
 
 
 @dataclass
@@ -93,7 +103,7 @@ class Surface:
     """The statistic and the metric of templates over some coordinates of a chart."""
 
     def __init__(self, bank: Bank, chart: SpinChart, transform: PriorTransform, seen: np.ndarray) -> None:
-        self._bank, self._chart, self.seen = bank, chart, seen
+        self._bank, self.chart, self.seen = bank, chart, seen
         self._others = transform.from_median()
         self._weights = bank.thinned.weights.sum(axis=0)
         self.templates = 0
@@ -101,7 +111,7 @@ class Surface:
     def columns(self, places: np.ndarray) -> tuple[Parameters, np.ndarray]:
         base = np.zeros((len(places), len(self.seen)))
         base[:, self.seen] = places
-        parameters, inside = self._chart.inverse(base, np.random.default_rng(_SEED))
+        parameters, inside = self.chart.inverse(base, np.random.default_rng(_SEED))
         filled = {key: np.full(len(places), value) for key, value in self._others.items()}
         return filled | parameters, inside
 
@@ -139,7 +149,7 @@ class Surface:
 
     def log_volumes(self, columns: Parameters, value: float) -> np.ndarray:
         """Logarithm of the share of the prior that a mode of this statistic fills at rows, (N,)."""
-        base = self._chart.forward({key: columns[key] for key in self._chart.keys})[0][:, self.seen]
+        base = self.chart.forward({key: columns[key] for key in self.chart.keys})[0][:, self.seen]
         return np.array([_log_volume(place, self.precision(_Climber(place, value))) for place in base])
 
 
@@ -200,8 +210,8 @@ def find_hills(
         np.stack([_whole_root(precisions[index], seen) for index in order]),
     )
     values = np.array([tops[index].value for index in order])
-    volume = _log_volume(tops[order[0]].place, precisions[order[0]])
-    return Hills(density, values, level, near_best, volume, len(starts), surface.templates, surface)
+    volumes = np.array([_log_volume(tops[index].place, precisions[index]) for index in order])
+    return Hills(density, values, level, near_best, volumes, len(starts), surface.templates, surface)
 
 
 def _climbed(surface: Surface, climbers: list[_Climber], rng: np.random.Generator) -> list[_Climber]:

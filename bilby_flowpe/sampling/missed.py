@@ -31,7 +31,7 @@ from scipy.special import logsumexp
 from scipy.stats import poisson
 
 from ..names import DISTANCE
-from ..priors import PriorTransform
+from ..priors import Parameters, PriorTransform
 from ..proposals.mixture import Mixture
 from ..proposals.parts import FromPrior
 from ..verdict.completeness import SHARE, Completeness
@@ -97,6 +97,10 @@ def completeness_of(looked: Looked, log_volume: float, transform: PriorTransform
     if not np.isfinite(log_volume) or not len(matched.loudness):
         return Completeness(1.0, words)
     highest = float(hills.values.max()) + np.log(SHARE) - _ALLOWANCE
+    if lost := _not_drawn(looked, highest, log_volume, transform):
+        return Completeness(
+            1.0, f"{words}, which hardly drew from {lost} of {len(hills.values)} modes that templates show"
+        )
     keys = looked.keys
     # At the lowest statistic of any mode, which fills all of the prior, the others would have been seen.
     some = np.flatnonzero(~_lifted(looked, np.full(len(matched.loudness), highest + log_volume)))
@@ -104,10 +108,8 @@ def completeness_of(looked: Looked, log_volume: float, transform: PriorTransform
         looked = replace(looked, bank=replace(looked.bank, matched=matched.first(int(some[_MOST_MEASURED]))))
         matched, some = looked.bank.matched, some[:_MOST_MEASURED]
     own = {key: matched.columns[key][some] for key in keys}
-    log_prior = FromPrior(transform, keys).log_prob(own)[:, 0]
-    # Draws in all of the prior, were it as densely drawn from as at each place.
-    density = sum(size * np.exp(proposal.log_prob(own) - log_prior) for proposal, size in looked.draws)
-    smaller = hills.surface.log_volumes(own, float(hills.values.max())) - hills.volume
+    density = _density(looked, own, transform)
+    smaller = hills.surface.log_volumes(own, float(hills.values.max())) - hills.volumes[0]
     chances = []
     for width in _WIDTHS:
         log_ratio, by_draws = np.full(len(matched.loudness), highest - np.log(width)), np.ones(len(matched.loudness))
@@ -118,6 +120,27 @@ def completeness_of(looked: Looked, log_volume: float, transform: PriorTransform
         unseen[some] = ~_lifted(looked, log_ratio)[some]
         chances.append(_share(_weights(matched, log_ratio, transform), by_draws * unseen))
     return Completeness(max(chances), words, f"apart from those found in {looked.words}")
+
+
+def _density(looked: Looked, own: Parameters, transform: PriorTransform) -> np.ndarray:
+    """How many draws there were, were all of the prior as densely drawn from as at rows, (N,)."""
+    log_prior = FromPrior(transform, looked.keys).log_prob(own)[:, 0]
+    total = np.zeros(len(log_prior))
+    for proposal, size in looked.draws:
+        total += size * np.exp(proposal.log_prob(own) - log_prior)
+    return total
+
+
+def _not_drawn(looked: Looked, highest: float, log_volume: float, transform: PriorTransform) -> int:
+    """Number of hills that may be modes of a share that counts, and that no proposal has drawn enough from."""
+    hills, lost = looked.hills, 0
+    for index, value in enumerate(hills.values):
+        smaller = float(hills.volumes[index] - hills.volumes[0])
+        if value < highest - smaller:
+            continue
+        drawn = np.exp(log_volume + smaller) * np.mean(_density(looked, hills.drawn(index), transform))
+        lost += bool(drawn < _ENOUGH_DRAWS)
+    return lost
 
 
 def _share(weights: np.ndarray, missed: np.ndarray) -> float:

@@ -59,9 +59,16 @@ def test_a_level_and_a_statistic_that_hide_modes(whole) -> None:
 def test_draws_meet_wide_modes(whole) -> None:
     """With a level that nothing is above draws of the prior alone are left."""
     blind = replace(whole, hills=replace(whole.hills, level=np.inf))
-    ((prior, _),) = blind.draws
-    assert chance(replace(blind, draws=((prior, 10**9),))) < 0.02
-    assert chance(replace(blind, draws=((prior, 10),))) > 0.99
+    (prior, _), about = blind.draws
+    assert chance(replace(blind, draws=((prior, 10**9), about))) < 0.02
+    assert chance(replace(blind, draws=((prior, 10), about))) > 0.5
+
+
+def test_a_mode_that_templates_show_has_to_be_drawn(whole) -> None:
+    (prior, _), _ = whole.draws
+    completeness = completeness_of(replace(whole, draws=((prior, 10),)), LOG_VOLUME, searched()[1])
+    assert completeness.chance == 1.0
+    assert "hardly drew from" in completeness.looked
 
 
 def test_no_posterior_tells_nothing(whole) -> None:
