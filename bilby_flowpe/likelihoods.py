@@ -6,7 +6,7 @@ import inspect
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from bilby.core.likelihood import Likelihood, _safe_likelihood_call
@@ -51,7 +51,7 @@ def called(likelihood: Likelihood, row: Row, use_ratio: bool) -> Any:
     """
     try:
         name = "log_likelihood_ratio" if use_ratio else "log_likelihood"
-        if name not in getattr(likelihood, "__dict__", ()) and _takes_parameters(type(likelihood), name):
+        if name not in getattr(likelihood, "__dict__", ()) and _takes_parameters(cast(Hashable, type(likelihood)), name):
             return getattr(likelihood, name)(parameters=dict(row))
         return _safe_likelihood_call(likelihood, dict(row), use_ratio=use_ratio)
     except FlowPEError:
