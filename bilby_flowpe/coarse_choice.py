@@ -91,7 +91,7 @@ class CoarseChoice:
     def searched(self) -> Searched | None:
         """All rows that the search has tried, where there was one."""
         found = self._found
-        return None if found is None else Searched(found.columns, found.log_ratios, found.seen)
+        return None if found is None else Searched(found.columns, found.log_ratios, found.seen, found.bank)
 
     @property
     def evaluations(self) -> int:

@@ -129,7 +129,10 @@ TOGETHER: dict[str, tuple[str, set[str]]] = {
         "whole coarse waves, whose nodes are chosen by their error on trials",
         {"waves/coarse/build.py", "waves/coarse/error.py", "waves/coarse/trials.py"},
     ),
-    "waves/coarse/test_search.py": ("what is searched with", {"waves/coarse/templates.py"}),
+    "waves/coarse/test_search.py": (
+        "what is searched with",
+        {"waves/coarse/bank.py", "waves/coarse/statistic.py", "waves/coarse/templates.py"},
+    ),
     "waves/coarse/test_sources.py": ("models are what a source is", {"waves/coarse/models.py"}),
     "waves/coarse/test_summary.py": ("norms are summary data, too", {"waves/coarse/norms.py"}),
     "validation/test_coverage.py": ("events kept while a coverage is measured", {"validation/kept.py"}),

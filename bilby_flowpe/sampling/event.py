@@ -20,6 +20,7 @@ from ..verdict.completeness import Completeness
 from ..verdict.grade import RANKS
 from .budget import Budget
 from .coarse import CoarseBatches, Recentred
+from .missed import completeness_of, volume_of
 from .outcome import FreshBatch, KnownOfData, Outcome, judged
 from .progress import EventBar
 from .refine import Refinement
@@ -275,6 +276,12 @@ class EventSampler:
         """How modes were looked for, where no network knows the posterior."""
         if self.chart is not None or self.known.found is not None:
             return None
+        if (start := refinement.start) is not None:
+            pool = refinement.pool
+            of_rounds = zip(pool.proposals, (len(batch.draws) for batch in pool.batches), strict=True)
+            drawn = (*of_rounds, (proposal, len(weighted.draws)))
+            if (looked := start.looked(drawn)) is not None:
+                return completeness_of(looked, volume_of(weighted, self.target), self.target.prior)
         if ready and refinement.looking is not None:
             self.bar.stage("Looking for missed modes")
             looking, first = refinement.looking, refinement.round_draws

@@ -27,7 +27,7 @@ from .search import LocalSearch
 from .weighing import Target
 from .weighted import WeightedDraws
 
-_FITS = {1: 30.0, 2: 30.0, 3: 10.0}
+_FITS = {1: 20.0, 2: 20.0, 3: 10.0}
 """Likelihood of the modes that a black box is searched for, over the best found, by its number of parameters; 1 for more.
 
 A mode of a hundredth of the posterior that fits as well as the best draw has a hundredth of the volume of a single one that

@@ -87,6 +87,8 @@ class Refinement:
         Whether the first round is drawn about the best rows of a search, too.
     prior_draws
         Draws from the prior that the first round has made.
+    start
+        What a search has found, where there was one.
     """
 
     def __init__(
@@ -112,7 +114,9 @@ class Refinement:
         self.chart: Chart = of_prior
         start = start_of(searched, of_prior, target.prior) if searched is not None and network is None else None
         self.from_search = start is not None
-        self.proposal: Mixture = start or prior_alone(target.prior, target.keys)
+        self.proposal: Mixture = prior_alone(target.prior, target.keys) if start is None else start.proposal
+        self.start, self.hills = start, None if start is None else start.hills
+        target.meter.n_coarse += 0 if self.hills is None else self.hills.templates
         self.nothing = False
         self._stalled: str | None = None
         self._beta = 0.0
@@ -324,7 +328,7 @@ class Refinement:
             edges = fit_in_quantiles(base[usable], log_weights[usable], self.rng, WIDTH)
         self._beta = beta
         in_values = self._tail(self.pool, log_weights)
-        modes = None if self.looking is None else self.looking.modes
+        modes = self.looking.modes if self.looking is not None else None if self.hills is None else self.hills.density
         self.proposal = round_mixture(
             self.target, self.pace, self.chart, self.network, beta, flow, self._flows, edges, in_values, modes
         )

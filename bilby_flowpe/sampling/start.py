@@ -1,7 +1,8 @@
 """Where a refinement begins: at a network, at the best rows of a search beside the prior, or at the prior alone.
 
 A search by matched filters tells masses and spins along the orbit; nothing of it enters a weight. What it says is widened, and
-the first round draws from it and from the prior in equal parts, so that a mode elsewhere is met as it is without a search.
+the first round draws from it and from the prior in equal parts. Of the former some are drawn from every hill of the statistic
+(:mod:`.hills`), so that a second mode has its draws however much lower it is.
 """
 
 from __future__ import annotations
@@ -17,8 +18,11 @@ from ..proposals.charts import Chart, unreached_share
 from ..proposals.event_flow import Whitening
 from ..proposals.event_mixture import NormalMixture
 from ..proposals.mixture import Mixture
-from ..proposals.parts import Charted, FromPrior
+from ..proposals.parts import BaseDensity, Charted, FromPrior
 from ..proposals.spin_chart import SpinChart
+from ..waves.coarse.bank import Bank
+from .hills import Hills, find_hills
+from .missed import Looked
 from .pool import Pool
 
 TRUSTED = 0.05
@@ -26,7 +30,7 @@ TRUSTED = 0.05
 
 _MISSED, _UNREACHED = 0.05, 0.01  # shares of the posterior and of the prior that a network may miss
 _FAR = -1e6  # log density of a start below which one draw more or less says nothing
-_SHARE = 0.5  # of the first round's draws
+_SHARE, _HILLS = 0.5, 0.15  # of the first round's draws those about the search, and of these those from its hills
 _WIDER = 2.0  # of the rows' standard deviations: parameters that a search does not see move the others
 _EFFECTIVE = 100.0  # rows that the density is made of: some twenty for each of the parameters that a search sees
 _COLDEST = 0.2  # inverse temperature of the rows' weights, at most: they are densest where the search has ended
@@ -45,14 +49,48 @@ class Searched:
         Log likelihood ratios, maximised over all that does not shape the wave, (N,).
     seen
         Parameters that they depend on.
+    bank
+        What tells how modes were looked for, where that is known.
     """
 
     columns: Parameters
     log_ratios: np.ndarray
     seen: tuple[str, ...]
+    bank: Bank | None = None
 
 
-def start_of(searched: Searched, chart: SpinChart, transform: PriorTransform) -> Mixture | None:
+@dataclass(frozen=True)
+class Start:
+    """Where a refinement begins after a search.
+
+    Attributes
+    ----------
+    proposal
+        Of the first round.
+    searched
+        What was tried.
+    keys
+        Parameters that are drawn.
+    hills
+        The statistic's, where they are known.
+    """
+
+    proposal: Mixture
+    searched: Searched
+    keys: tuple[str, ...]
+    hills: Hills | None = None
+
+    def looked(self, draws: tuple[tuple[Mixture, int], ...]) -> Looked | None:
+        """What modes were looked for with, where hills are known: with draws of some proposals, too."""
+        bank = self.searched.bank
+        if bank is None or self.hills is None:
+            return None
+        words = ", ".join(key for key in self.searched.seen if key in self.keys)
+        ratios = self.searched.log_ratios[: bank.size]
+        return Looked(bank, ratios, self.hills, self.keys, draws, words)
+
+
+def start_of(searched: Searched, chart: SpinChart, transform: PriorTransform) -> Start | None:
     """Return the first round's proposal; ``None`` where the search sees none of the parameters.
 
     Parameters
@@ -75,8 +113,14 @@ def start_of(searched: Searched, chart: SpinChart, transform: PriorTransform) ->
     mean, cholesky = np.zeros(len(seen)), np.eye(len(seen))
     mean[seen] = of_seen.mean
     cholesky[np.ix_(seen, seen)] = _WIDER * of_seen.cholesky
-    density = NormalMixture(np.ones(1), mean[None], cholesky[None])
-    return Mixture([Charted(chart, {"search": density}), FromPrior(transform, chart.keys)], [_SHARE, 1 - _SHARE])
+    densities: dict[str, BaseDensity] = {"search": NormalMixture(np.ones(1), mean[None], cholesky[None])}
+    shares, hills = [_SHARE], None
+    if searched.bank is not None:
+        hills = find_hills(searched.bank, searched.columns, searched.log_ratios, seen, chart, transform)
+    if hills is not None:
+        densities["hills"], shares = hills.density, [_SHARE - _HILLS, _HILLS]
+    proposal = Mixture([Charted(chart, densities), FromPrior(transform, chart.keys)], [*shares, 1 - _SHARE])
+    return Start(proposal, searched, chart.keys, hills)
 
 
 def _tempered(log_ratios: np.ndarray) -> np.ndarray:

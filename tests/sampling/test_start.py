@@ -23,8 +23,9 @@ def searched(size: int = 2000) -> tuple[Searched, SpinChart, PriorTransform]:
 def test_half_is_drawn_about_the_best_rows_and_half_from_the_prior() -> None:
 
     rows, chart, transform = searched()
-    proposal = start_of(rows, chart, transform)
-    assert proposal is not None
+    start = start_of(rows, chart, transform)
+    assert start is not None
+    proposal = start.proposal
     assert proposal.names == ("search", "prior")
     draws = proposal.draw_each(np.array([2000, 0]), np.random.default_rng(2))
     means = {key: draws.parameters[key][draws.inside].mean() for key in KEYS}

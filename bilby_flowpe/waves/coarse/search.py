@@ -6,38 +6,39 @@ each detector is
 
 .. math:: \max_t \sum_k \max_{|t_k - t| \le T_k} \frac{|z_k(t_k)|^2}{2 N_k} ,
 
-with arrival times no further apart than light travels. The best row is a reference for coarse waves and a start for a
-refinement; it is no detection, and it proves nothing about other modes.
+with arrival times no further apart than light travels. The best row is a reference for coarse waves; the draws of the prior
+are the bank in which other modes are looked for, and waves drawn afresh say what it can see (:mod:`.matches`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from bilby.gw.likelihood import GravitationalWaveTransient
-from scipy.fft import ifft
-from scipy.ndimage import maximum_filter1d
 
 from ...errors import CoarseObstacle
 from ...names import DISTANCE, INCLINATION, PHASE, PLACE, TIME
 from ...priors import Parameters, PriorTransform
 from ...processes.parallel import Row, make_rows
-from ..detectors import Detector, light_travel_time, reach_of
 from ..inner_products import Projection
-from ..matched_filter import steps_around, steps_in
+from .bank import Bank
+from .matches import Matched, Planted, Thinned
 from .sources import source_of
+from .statistic import Statistic
 from .summary import DetectorBins, bins_in_band
 from .templates import Templates
 from .terms import terms_from
 
-_DRAWS, _DEAR_DRAWS = 2048, 256  # draws of the prior, and where every template is a wave on all frequencies
+_DRAWS, _DEAR_DRAWS = 4096, 256  # draws of the prior, and where every template is a wave on all frequencies
 _ROUNDS = (0.5, 0.25, 0.12, 0.06, 0.03, 0.015)
 """Steps in the prior's coordinates, in which it has unit variance: from half of the prior down to the width of a loud event."""
 
 _BEST, _PER_ROUND = 8, 128  # rows that each round starts from, and rows of a round
-_BLOCK = 32  # rows that are filtered at once, which bounds the memory
+# The bank grows by factors of two, up to this size, while waves of a match below the first figure are more than the second
+# share, and the last doubling has brought their number down by the third.
+_LARGEST, _POOR, _FEW, _GAIN = 2**14, 0.7, 0.003, 0.2
 _UNSEEN = (TIME, *PLACE, DISTANCE, PHASE, INCLINATION, "phi_12", "phi_jl")  # what the statistic does not depend on
 _PROBED, _PROBE_SIZE = 4, 64  # draws and frequencies at which the source is tried
 # Of every wave's squared signal-to-noise ratio: a search does without the rest, which high frequencies have.
@@ -64,6 +65,8 @@ class Found:
         What made them.
     seen
         Parameters that the ratios may depend on.
+    bank
+        What tells how modes were looked for; ``None`` where a template is a wave on all frequencies, which takes too long.
     """
 
     reference: Row
@@ -73,6 +76,7 @@ class Found:
     evaluations: int
     words: str
     seen: tuple[str, ...] = ()
+    bank: Bank | None = None
 
 
 def find_reference(
@@ -118,13 +122,23 @@ def find_reference(
     highest = _highest(Templates(likelihood.waveform_generator, terms, probe, probed[0])(sampled), probe, detectors)
     detectors, frequencies = bins_in_band(projections, (chosen.band[0], highest), 1)
     templates = Templates(likelihood.waveform_generator, terms, frequencies, probed[0])
-    statistic = Statistic(likelihood, detectors, frequencies, window, templates)
+    thinned = Thinned(detectors, frequencies, float(likelihood.interferometers.duration))
+    statistic = Statistic(likelihood, detectors, frequencies, window, templates, thinned.kept)
     tried = _Tried(transform, statistic)
     tried.add(transform.sample(draws or (_DEAR_DRAWS if templates.dear else _DRAWS), rng))
+    bank = None
+    # What is measured, or tried beside, does not change the draws of the rounds.
+    (own,) = rng.spawn(1)
+    if not templates.dear:
+        few = Templates(likelihood.waveform_generator, terms, thinned.frequencies, probed[0])
+        planted = Planted.of(thinned, few, transform, chosen.model, likelihood.interferometers, own)
+        matched = tried.grown(planted, own) if draws is None else planted.matched(tried.waves)
+        bank = Bank(tried.size, matched, statistic, few, thinned, transform.fixed)
+        tried.forget_waves()
     moved = np.array([key not in _UNSEEN for key in transform.keys])
     for step in _ROUNDS if moved.any() else ():
         tried.add(tried.around(step * moved, rng))
-    return tried.found(window)
+    return replace(tried.found(window), bank=bank)
 
 
 def _highest(waves: np.ndarray, probe: np.ndarray, detectors: Sequence[DetectorBins]) -> float:
@@ -139,81 +153,6 @@ def _highest(waves: np.ndarray, probe: np.ndarray, detectors: Sequence[DetectorB
     return float(probe[min(int(reached.max()) + 1, len(probe) - 1)])
 
 
-class Statistic:
-    """The log likelihood ratio at the best amplitude, phase and time in each detector.
-
-    Parameters
-    ----------
-    likelihood
-        With its detectors.
-    detectors
-        Their frequencies and data.
-    frequencies
-        Those of all detectors together, (F,).
-    window
-        First and last geocentric time, GPS seconds.
-    templates
-        On these frequencies.
-    """
-
-    def __init__(
-        self,
-        likelihood: GravitationalWaveTransient,
-        detectors: Sequence[DetectorBins],
-        frequencies: np.ndarray,
-        window: tuple[float, float],
-        templates: Templates,
-    ) -> None:
-        self.templates, self._detectors = templates, detectors
-        self._places = [np.searchsorted(frequencies, one.frequencies) for one in detectors]
-        # Data over noise power are of the order of 1e20 and more, whose squares single precision cannot hold.
-        self._units = [float(np.max(np.abs(one.data), initial=0.0)) for one in detectors]
-        self._data = [
-            (one.data / (unit or 1)).astype(np.complex64) for one, unit in zip(detectors, self._units, strict=True)
-        ]
-        duration, start = float(likelihood.interferometers.duration), float(likelihood.interferometers.start_time)
-        # Half as many steps as conditionals take: a maximum need not be interpolated.
-        self._size = steps_in(duration, float(frequencies[-1])) // 2
-        spacing = duration / self._size
-        geometry = tuple(Detector.from_interferometer(ifo) for ifo in likelihood.interferometers)
-        steps = steps_around(window, reach_of(geometry), start, spacing)
-        self._columns = steps % self._size
-        self._times = start + steps * spacing
-        self._reach = [[int(np.ceil(light_travel_time(a, b) / spacing)) for b in geometry] for a in geometry]
-
-    def __call__(self, rows: Sequence[Row]) -> tuple[np.ndarray, np.ndarray]:
-        """Log likelihood ratios (N,) and arrival times in GPS seconds at the loudest detector, (N,)."""
-        blocks = [self._of_block(rows[start : start + _BLOCK]) for start in range(0, len(rows), _BLOCK)]
-        return np.concatenate([values for values, _ in blocks]), np.concatenate([times for _, times in blocks])
-
-    def _of_block(self, rows: Sequence[Row]) -> tuple[np.ndarray, np.ndarray]:
-        waves = self.templates(rows)
-        powers = np.zeros((len(self._detectors), len(rows), len(self._columns)), dtype=np.float32)
-        for power, detector, places, unit, data in zip(
-            powers, self._detectors, self._places, self._units, self._data, strict=True
-        ):
-            if not unit > 0:
-                continue
-            within = waves[:, places]
-            norms = (within.real**2 + within.imag**2) @ detector.weights
-            spectrum = np.zeros((len(rows), self._size), dtype=np.complex64)
-            spectrum[:, detector.bins] = within.conj() * data
-            output = ifft(spectrum, axis=1, norm="forward", overwrite_x=True)[:, self._columns]
-            factor = np.where(norms > 0, unit / np.sqrt(2 * np.maximum(norms, np.finfo(float).tiny)), 0)
-            power[:] = (np.abs(output) * factor[:, None]) ** 2
-        loudest = np.argmax(powers.max(axis=2), axis=0)
-        values, times = np.full(len(rows), -np.inf), np.zeros(len(rows))
-        for number, first in enumerate(loudest):
-            total = powers[first, number].astype(np.float64)
-            for other in range(len(powers)):
-                if other != first:
-                    total += maximum_filter1d(powers[other, number], 2 * self._reach[first][other] + 1)
-            best = int(np.argmax(total))
-            if total[best] > 0:
-                values[number], times[number] = total[best], self._times[best]
-        return values, times
-
-
 class _Tried:
     """All rows of a search, and their values."""
 
@@ -221,13 +160,41 @@ class _Tried:
         self._transform, self._statistic = transform, statistic
         self._pieces: list[Parameters] = []
         self._values, self._times = np.zeros(0), np.zeros(0)
+        self._waves: list[np.ndarray] = []
+
+    @property
+    def size(self) -> int:
+        """Number of rows."""
+        return len(self._values)
+
+    @property
+    def waves(self) -> np.ndarray:
+        """Templates at few frequencies, (N, J)."""
+        self._waves = [np.concatenate(self._waves)]
+        return self._waves[0]
+
+    def grown(self, planted: Planted, rng: np.random.Generator) -> Matched:
+        """Draw further rows of the prior while they improve on how well planted waves are matched; how well they are then."""
+        before, now = None, planted.matched(self.waves)
+        while self.size < _LARGEST and (poor := now.share_below(_POOR)) > _FEW:
+            before = before or planted.matched(self.waves[: self.size // 2])
+            if poor > (1 - _GAIN) * before.share_below(_POOR):
+                break  # what is left is not for want of templates
+            self.add(self._transform.sample(self.size, rng))
+            before, now = now, planted.matched(self.waves)
+        return now
+
+    def forget_waves(self) -> None:
+        """Free the memory of the templates."""
+        self._waves = []
 
     def add(self, columns: Parameters) -> None:
         """Evaluate further rows."""
         if not len(next(iter(columns.values()))):
             return
-        values, times = self._statistic(make_rows(self._transform.fixed, columns))
+        values, times, waves = self._statistic(make_rows(self._transform.fixed, columns))
         self._pieces.append(columns)
+        self._waves.append(waves)
         self._values, self._times = np.append(self._values, values), np.append(self._times, times)
 
     def _columns(self) -> Parameters:

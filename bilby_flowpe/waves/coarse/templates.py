@@ -23,7 +23,7 @@ from .splines import Spline
 from .terms import ByModes, Terms
 
 _POINTS = 72  # frequencies: six hundredths apart in ln f from 20 to 1500 Hz, where a ringdown is twice as wide
-_APPROXIMANT = "IMRPhenomXAS"  # where waves on all frequencies are dear: the (2, 2) mode of any binary is like it
+_APPROXIMANT = "IMRPhenomXAS"  # where waves have several modes or are dear: the (2, 2) mode of any binary is like it
 _SPINS = ("a_1", "a_2", "tilt_1", "tilt_2", "phi_12", "phi_jl")
 
 
@@ -104,7 +104,7 @@ def _model_of(generator: WaveformGenerator, terms: Terms, tried: Row) -> Model:
     if isinstance(terms, ByModes) and isinstance(model, ByFrequency):
         kept = [group for order, group in zip(terms.orders, terms.groups, strict=True) if abs(order) == 2]
         if kept:
-            return _with_modes(model, kept[0])
+            return _usual(generator, tried) or _with_modes(model, kept[0])
     if model.on_bins:
         return _usual(generator, tried) or model
     return model

@@ -1,0 +1,279 @@
+r"""The hills of a search's statistic: where a gravitational wave's posterior can have modes in masses and spins.
+
+The statistic is climbed from draws of the prior at which it is a local maximum among their neighbours, and every hill of its
+own becomes a component that draws. Steps are as long as templates change: with a template's derivatives along each
+coordinate, what phase and time can make good taken off, the statistic l falls by half a unit at a distance of one in the metric
+
+.. math:: G_{ab} = 2 l \, \frac{\mathrm{Re} \langle \partial_a T | \partial_b T \rangle}{\langle T | T \rangle} .
+
+In the base space of the chart the prior is a standard normal: :math:`(G + 1)^{-1}` is the covariance of a mode there. The
+highest local maximum that no climb began at is the *level*: whatever lifts a template above it has been looked at.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.spatial import cKDTree
+
+from ..priors import Parameters, PriorTransform
+from ..proposals.event_mixture import NormalMixture
+from ..proposals.spin_chart import SpinChart
+from ..waves.coarse.bank import Bank
+
+_MOST_CLIMBS, _MOST_HILLS = 160, 16
+# Of a signal of this much less than the best statistic, templates of the match that all but the second figure of all waves have
+# need not be looked at below their share of it.
+_LESS, _POOREST = 40.0, 0.003
+_NEIGHBOURS_EACH = 2  # for each coordinate, that a local maximum is higher than
+_STEPS = (2.0, 1.4, 1.0, 0.7)  # of the generations of a climb, in standard deviations of the mode
+_EACH = 16  # rows of a generation
+_DIFFERENCE = 1e-3  # of the prior's standard deviation: derivatives of templates
+_SAME, _ON_THE_WAY, _DIP = (
+    2.0,
+    (0.2, 0.4, 0.6, 0.8),
+    1.0,
+)  # distance of one hill's tops, points between two, and fall there
+_WIDER = 2.0  # of a mode's standard deviation: parameters that a search does not see move the others
+_OF_A_HILL = 64  # draws
+_WORTH = 15.0  # log of the ratio of masses from which on a hill is left out
+_EQUAL, _TEMPERATURE = (
+    0.5,
+    5.0,
+)  # part of the shares that is the same for all hills; the rest goes with their mass, flattened
+_SEED = 20261130  # any number: the hills of an event are the same in every run
+
+
+@dataclass(frozen=True)
+class Hills:
+    """What climbs have found.
+
+    Attributes
+    ----------
+    density
+        A normal density for each hill, in the base space of the chart; what the statistic does not see is as in the prior.
+    values
+        Statistic at the top of each, (K,).
+    level
+        Statistic above which every local maximum of the bank was climbed.
+    around
+        Largest statistic of the neighbours of each draw of the bank, (B,): what it has to be above to be a local maximum.
+    volumes
+        Logarithm of the share of the prior that each fills, as far as templates tell, (K,).
+    climbs, templates
+        Number of climbs, and of the templates that they took.
+    surface
+        The statistic and the metric over the coordinates that it sees.
+    """
+
+    density: NormalMixture
+    values: np.ndarray
+    level: float
+    around: np.ndarray
+    volumes: np.ndarray
+    climbs: int
+    templates: int
+    surface: Surface
+
+    def drawn(self, index: int) -> Parameters:
+        """Some draws of the mode that would be at a hill, what the statistic does not see as in the prior, (N,) each."""
+        n = len(self.surface.seen)
+        white = np.random.default_rng(_SEED).standard_normal((_OF_A_HILL, n))
+        white[:, self.surface.seen] /= _WIDER
+        base = self.density.means[index] + white @ self.density.cholesky[index].T
+        parameters, inside = self.surface.chart.inverse(base, np.random.default_rng(_SEED))
+        return {key: column[inside] for key, column in parameters.items()}
+
+
+@dataclass
+class _Climber:
+    """A place on its way up, in the coordinates that the statistic sees."""
+
+    place: np.ndarray
+    value: float
+
+    @property
+    def height(self) -> float:
+        """The statistic with the prior."""
+        return self.value - 0.5 * float(self.place @ self.place)
+
+
+class Surface:
+    """The statistic and the metric of templates over some coordinates of a chart."""
+
+    def __init__(self, bank: Bank, chart: SpinChart, transform: PriorTransform, seen: np.ndarray) -> None:
+        self._bank, self.chart, self.seen = bank, chart, seen
+        self._others = transform.from_median()
+        self._weights = bank.thinned.weights.sum(axis=0)
+        self.templates = 0
+
+    def columns(self, places: np.ndarray) -> tuple[Parameters, np.ndarray]:
+        base = np.zeros((len(places), len(self.seen)))
+        base[:, self.seen] = places
+        parameters, inside = self.chart.inverse(base, np.random.default_rng(_SEED))
+        filled = {key: np.full(len(places), value) for key, value in self._others.items()}
+        return filled | parameters, inside
+
+    def __call__(self, places: np.ndarray) -> np.ndarray:
+        """Statistic (N,), -inf outside the prior."""
+        columns, inside = self.columns(places)
+        self.templates += len(places)
+        return np.where(inside, self._bank.ratios(columns), -np.inf)
+
+    def precision(self, climber: _Climber) -> np.ndarray:
+        """Inverse covariance of the mode that would be at a place."""
+        n = len(climber.place)
+        steps = _DIFFERENCE * np.eye(n)
+        waves = self._bank.waves(
+            self.columns(climber.place + np.concatenate([np.zeros((1, n)), steps, -steps]))[0]
+        ).astype(np.complex128)
+        self.templates += len(waves)
+        middle, above, below = waves[0], waves[1 : 1 + n], waves[1 + n :]
+        power = np.where(np.all(np.abs(waves) > 0, axis=0), self._weights * np.abs(middle) ** 2, 0.0)
+        if not power.sum() > 0:
+            return np.eye(n)
+        kept = power > 0
+        power = power[kept] / power.sum()
+        ratio = above[:, kept] / below[:, kept]
+        change = np.stack([np.log(np.abs(ratio)), np.unwrap(np.angle(ratio), axis=1)]) / (2 * _DIFFERENCE)
+        change *= np.sqrt(power)
+        # An amplitude, a phase and a time are free.
+        free = np.stack([np.ones(len(power)), self._bank.thinned.frequencies[kept]]) * np.sqrt(power)
+        metric = np.zeros((n, n))
+        for part, directions in zip(change, (free[:1], free), strict=True):
+            basis = np.linalg.qr(directions.T)[0]
+            left = part - (part @ basis) @ basis.T
+            metric += left @ left.T
+        return 2 * max(climber.value, 0.0) * metric + np.eye(n)
+
+    def log_volumes(self, columns: Parameters, value: float) -> np.ndarray:
+        """Logarithm of the share of the prior that a mode of this statistic fills at rows, (N,)."""
+        base = self.chart.forward({key: columns[key] for key in self.chart.keys})[0][:, self.seen]
+        return np.array([_log_volume(place, self.precision(_Climber(place, value))) for place in base])
+
+
+def find_hills(
+    bank: Bank, columns: Parameters, ratios: np.ndarray, seen: np.ndarray, chart: SpinChart, transform: PriorTransform
+) -> Hills | None:
+    """Climb the statistic from the local maxima of a bank.
+
+    Parameters
+    ----------
+    bank
+        The bank, whose draws of the prior are the first rows.
+    columns, ratios
+        All rows of the search and their statistic, (N,).
+    seen
+        Which coordinates of the chart the statistic depends on, (n,).
+    chart
+        Coordinates in which the prior is a standard normal.
+    transform
+        The prior.
+
+    Returns
+    -------
+    Hills or None
+        ``None`` where fewer rows than a hill needs have a statistic.
+    """
+    surface, rng = Surface(bank, chart, transform, seen), np.random.default_rng(_SEED)
+    base, log_jacobian = chart.forward({key: columns[key] for key in chart.keys})
+    alive = np.isfinite(ratios) & np.isfinite(log_jacobian) & np.all(np.isfinite(base), axis=1)
+    base, ratios, drawn = base[alive][:, seen], ratios[alive], (np.arange(len(alive)) < bank.size)[alive]
+    n = base.shape[1]
+    around = _NEIGHBOURS_EACH * n + 1
+    if drawn.sum() <= around:
+        return None
+    best = _Climber(base[np.argmax(ratios)], float(ratios.max()))
+    root = np.linalg.cholesky(surface.precision(best))
+    base, ratios, among = base[drawn], ratios[drawn], np.flatnonzero(alive)[drawn]
+    _, near = cKDTree(base @ root).query(base @ root, k=around + 1)
+    near_best = np.full(bank.size, np.inf)
+    near_best[among] = ratios[near[:, 1:]].max(axis=1)
+    highest = np.flatnonzero(ratios >= near_best[among])
+    highest = highest[np.argsort(-ratios[highest])]
+    floor = max(best.value - _LESS, 0.0) * float(np.quantile(bank.matched.best, _POOREST)) ** 2
+    wanted = int(np.sum(ratios[highest] > floor))
+    level = floor if wanted <= _MOST_CLIMBS else float(ratios[highest[_MOST_CLIMBS]])
+    starts = highest[: min(wanted, _MOST_CLIMBS)]
+    climbers = [best, *(_Climber(base[start], float(ratios[start])) for start in starts)]
+    tops = _distinct(surface, _climbed(surface, climbers, rng))
+    precisions = [surface.precision(top) for top in tops]
+    masses = np.array([top.height - 0.5 * np.linalg.slogdet(one)[1] for top, one in zip(tops, precisions, strict=True)])
+    order = [int(index) for index in np.argsort(-masses) if masses[index] > masses.max() - _WORTH]
+    level = max([level, *(tops[index].value for index in order[_MOST_HILLS:])])
+    order = order[:_MOST_HILLS]
+    shares = np.exp((masses[order] - masses.max()) / _TEMPERATURE)
+    density = NormalMixture(
+        (1 - _EQUAL) * shares / shares.sum() + _EQUAL / len(order),
+        np.stack([_whole(tops[index].place, seen) for index in order]),
+        np.stack([_whole_root(precisions[index], seen) for index in order]),
+    )
+    values = np.array([tops[index].value for index in order])
+    volumes = np.array([_log_volume(tops[index].place, precisions[index]) for index in order])
+    return Hills(density, values, level, near_best, volumes, len(starts), surface.templates, surface)
+
+
+def _climbed(surface: Surface, climbers: list[_Climber], rng: np.random.Generator) -> list[_Climber]:
+    """Every climber, some generations later; one that has come near a higher one has left."""
+    for step in _STEPS:
+        roots = [np.linalg.cholesky(np.linalg.inv(surface.precision(climber))) for climber in climbers]
+        n = len(climbers[0].place)
+        places = np.stack(
+            [
+                climber.place + step * rng.standard_normal((_EACH, n)) @ root.T
+                for climber, root in zip(climbers, roots, strict=True)
+            ]
+        )
+        values = surface(places.reshape(-1, n)).reshape(len(climbers), _EACH)
+        heights = values - 0.5 * np.sum(places**2, axis=2)
+        for climber, at, value, height in zip(climbers, places, values, heights, strict=True):
+            index = int(np.argmax(height))
+            if height[index] > climber.height:
+                climber.place, climber.value = at[index], float(value[index])
+        climbers = _apart(climbers, [np.linalg.inv(root) for root in roots])
+    return climbers
+
+
+def _apart(climbers: list[_Climber], whitening: list[np.ndarray]) -> list[_Climber]:
+    """Those that are not near a higher one."""
+    kept: list[int] = []
+    for index in sorted(range(len(climbers)), key=lambda number: -climbers[number].height):
+        steps = [climbers[index].place - climbers[other].place for other in kept]
+        near = (np.linalg.norm(whitening[other] @ step) for other, step in zip(kept, steps, strict=True))
+        if not any(distance < _SAME for distance in near):
+            kept.append(index)
+    return [climbers[index] for index in kept]
+
+
+def _distinct(surface: Surface, climbers: list[_Climber]) -> list[_Climber]:
+    """Those between which and every higher one the statistic dips, the highest first."""
+    kept: list[_Climber] = []
+    for climber in sorted(climbers, key=lambda one: -one.height):
+        if kept:
+            along = np.array(_ON_THE_WAY)[:, None]
+            lines = np.concatenate([other.place + along * (climber.place - other.place) for other in kept])
+            heights = (surface(lines) - 0.5 * np.sum(lines**2, axis=1)).reshape(len(kept), -1)
+            if np.any(heights.min(axis=1) > climber.height - _DIP):
+                continue
+        kept.append(climber)
+    return kept
+
+
+def _log_volume(place: np.ndarray, precision: np.ndarray) -> float:
+    """Of the integral of the standard normal prior times exp(-x^T G x / 2) about a place; the precision is G + 1."""
+    n = len(place)
+    moved = (precision - np.eye(n)) @ np.linalg.solve(precision, place)
+    return float(-0.5 * np.linalg.slogdet(precision)[1] - 0.5 * place @ moved)
+
+
+def _whole(place: np.ndarray, seen: np.ndarray) -> np.ndarray:
+    whole = np.zeros(len(seen))
+    whole[seen] = place
+    return whole
+
+
+def _whole_root(precision: np.ndarray, seen: np.ndarray) -> np.ndarray:
+    root = np.eye(len(seen))
+    root[np.ix_(seen, seen)] = _WIDER * np.linalg.cholesky(np.linalg.inv(precision))
+    return root

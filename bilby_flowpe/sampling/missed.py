@@ -1,0 +1,181 @@
+r"""How likely it is that a mode was missed where templates and draws looked for modes.
+
+A mode that holds a share s of the evidence Z, and fills the share V of the prior of what is not drawn conditionally, has the
+likelihood :math:`s Z / V`, averaged over it and over all that is drawn conditionally. The best draw's is :math:`Z / V_0`. What
+that average takes off a likelihood at its best sky position, time, phase, distance and orientation is nearly the same for
+signals of one set of detectors and priors; the statistic of a search is the likelihood at its best. That of the mode is
+therefore
+
+.. math:: l = l_0 + \ln s + \ln(V_0 / V) - \delta ,
+
+with :math:`l_0` the best template's and :math:`\delta` an allowance. The metric of templates (:mod:`.hills`) says how much of
+the prior a mode fills in one place and in another; it may fill up to ten times as much or as little. Waves drawn afresh from
+the prior (:mod:`bilby_flowpe.waves.coarse.matches`) are planted in thought as such modes, each as probable as the prior of its
+distance has it at l. One is missed if
+
+- of the draws of all rounds and of the batch that counts, :math:`n_r` of the density :math:`q_r`, fewer than a few fall into
+  it: a Poisson variable of mean :math:`V \sum_r n_r q_r / \pi`; and
+- it would have made no template of the bank a local maximum that is climbed. A template of match m to it has the statistic
+  :math:`(m \sqrt{2 l} + \sqrt{1 - m^2}\, \nu)^2 / 2`, with a normal :math:`\nu` that is the noise's; this has to be above what
+  the template has in the data, above what its neighbours have, and above the level of the climbs.
+
+Wide modes are met by draws, narrow ones are loud.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from scipy.special import logsumexp
+from scipy.stats import poisson
+
+from ..names import DISTANCE
+from ..priors import Parameters, PriorTransform
+from ..proposals.mixture import Mixture
+from ..proposals.parts import FromPrior
+from ..verdict.completeness import SHARE, Completeness
+from ..waves.coarse.bank import Bank
+from ..waves.coarse.matches import Matched
+from .hills import Hills
+from .weighing import Target
+from .weighted import WeightedDraws
+
+_ALLOWANCE = 3.0  # nats: a sky position or a time that is worse known by this factor, about 20
+_ENOUGH_DRAWS = 5  # draws that a mode needs to have a say in a fit
+_WIDTHS = np.geomspace(0.1, 10.0, 9)  # volumes of modes over those that the metric of templates says
+_SEED = 20261130  # any number: the same noise in every run
+_POWER = 0.98  # of a wave's power: templates do without the rest
+_MOST_MEASURED = 300  # planted modes whose width is measured: where more are not seen, fewer are planted
+_LIFTED = 1.0  # by which a statistic has to be above what it is compared with
+
+
+@dataclass(frozen=True)
+class Looked:
+    """What modes were looked for with.
+
+    Attributes
+    ----------
+    bank
+        Templates drawn from the prior.
+    ratios
+        Their statistic, (B,).
+    hills
+        What climbs from their local maxima have found.
+    keys
+        Parameters that are drawn, the others being drawn conditionally.
+    draws
+        Proposals that have drawn, and their numbers of draws.
+    words
+        Parameters that templates depend on, in words.
+    """
+
+    bank: Bank
+    ratios: np.ndarray
+    hills: Hills
+    keys: tuple[str, ...]
+    draws: tuple[tuple[Mixture, int], ...]
+    words: str
+
+
+def completeness_of(looked: Looked, log_volume: float, transform: PriorTransform) -> Completeness:
+    """Return how likely it is that templates and draws have both missed a mode.
+
+    Parameters
+    ----------
+    looked
+        What modes were looked for with.
+    log_volume
+        Logarithm of the share of the prior that the posterior fills (:func:`volume_of`).
+    transform
+        The prior.
+    """
+    hills = looked.hills
+    draws = sum(size for _, size in looked.draws)
+    words = f"{looked.bank.size} templates, {hills.climbs} climbs from the best of them, and {draws} draws"
+    matched = looked.bank.matched
+    if not np.isfinite(log_volume) or not len(matched.loudness):
+        return Completeness(1.0, words)
+    highest = float(hills.values.max()) + np.log(SHARE) - _ALLOWANCE
+    if lost := _not_drawn(looked, highest, log_volume, transform):
+        return Completeness(
+            1.0, f"{words}, which hardly drew from {lost} of {len(hills.values)} modes that templates show"
+        )
+    keys = looked.keys
+    # At the lowest statistic of any mode, which fills all of the prior, the others would have been seen.
+    some = np.flatnonzero(~_lifted(looked, np.full(len(matched.loudness), highest + log_volume)))
+    if len(some) > _MOST_MEASURED:
+        looked = replace(looked, bank=replace(looked.bank, matched=matched.first(int(some[_MOST_MEASURED]))))
+        matched, some = looked.bank.matched, some[:_MOST_MEASURED]
+    own = {key: matched.columns[key][some] for key in keys}
+    density = _density(looked, own, transform)
+    smaller = hills.surface.log_volumes(own, float(hills.values.max())) - hills.volumes[0]
+    chances = []
+    for width in _WIDTHS:
+        log_ratio, by_draws = np.full(len(matched.loudness), highest - np.log(width)), np.ones(len(matched.loudness))
+        log_ratio[some] -= smaller
+        volume = np.minimum(width * np.exp(log_volume + smaller), 1.0)
+        by_draws[some] = poisson.cdf(_ENOUGH_DRAWS - 1, volume * density)
+        unseen = np.zeros(len(by_draws), dtype=bool)
+        unseen[some] = ~_lifted(looked, log_ratio)[some]
+        chances.append(_share(_weights(matched, log_ratio, transform), by_draws * unseen))
+    return Completeness(max(chances), words, f"apart from those found in {looked.words}")
+
+
+def _density(looked: Looked, own: Parameters, transform: PriorTransform) -> np.ndarray:
+    """How many draws there were, were all of the prior as densely drawn from as at rows, (N,)."""
+    log_prior = FromPrior(transform, looked.keys).log_prob(own)[:, 0]
+    total = np.zeros(len(log_prior))
+    for proposal, size in looked.draws:
+        total += size * np.exp(proposal.log_prob(own) - log_prior)
+    return total
+
+
+def _not_drawn(looked: Looked, highest: float, log_volume: float, transform: PriorTransform) -> int:
+    """Number of hills that may be modes of a share that counts, and that no proposal has drawn enough from."""
+    hills, lost = looked.hills, 0
+    for index, value in enumerate(hills.values):
+        smaller = float(hills.volumes[index] - hills.volumes[0])
+        if value < highest - smaller:
+            continue
+        drawn = np.exp(log_volume + smaller) * np.mean(_density(looked, hills.drawn(index), transform))
+        lost += bool(drawn < _ENOUGH_DRAWS)
+    return lost
+
+
+def _share(weights: np.ndarray, missed: np.ndarray) -> float:
+    """Of planted modes that are missed, by Laplace's rule of succession: none of few is not never."""
+    if not weights.sum() > 0:
+        return 1.0
+    effective = weights.sum() ** 2 / np.sum(weights**2)
+    return float((effective * (weights @ missed) / weights.sum() + 1) / (effective + 2))
+
+
+def _lifted(looked: Looked, log_ratio: np.ndarray) -> np.ndarray:
+    """Which planted modes of log likelihood ratios (N,) would have made a template a local maximum that is climbed, (N,)."""
+    matched, hills = looked.bank.matched, looked.hills
+    snr = np.sqrt(2 * _POWER * np.maximum(log_ratio, 0.0))[:, None]
+    matches = matched.matches
+    noise = np.random.default_rng(_SEED).standard_normal((len(matches), 1))
+    statistic = 0.5 * np.maximum(matches * snr + np.sqrt(np.maximum(1 - matches**2, 0)) * noise, 0) ** 2
+    compared = np.maximum(np.maximum(looked.ratios, hills.around), hills.level)[matched.candidates]
+    return np.any(statistic > compared + _LIFTED, axis=1)
+
+
+def _weights(matched: Matched, log_ratio: np.ndarray, transform: PriorTransform) -> np.ndarray:
+    """How probable the prior has every planted wave at log likelihood ratios (N,), (N,)."""
+    if DISTANCE not in transform.independent_keys():
+        return matched.weights
+    distances = matched.loudness / np.sqrt(2 * np.maximum(log_ratio, 1.0))
+    return matched.weights * distances * np.nan_to_num(transform.priors[DISTANCE].prob(distances))
+
+
+def volume_of(weighted: WeightedDraws, target: Target) -> float:
+    """Logarithm of the share of the prior that the posterior fills: the evidence over the best draw's likelihood."""
+    by_coarse = weighted.by_coarse()
+    log_prior = FromPrior(target.prior, target.keys).log_prob(weighted.draws.parameters)[:, 0]
+    alive = np.isfinite(by_coarse.log_weights) & np.isfinite(log_prior)
+    if not alive.any():
+        return -np.inf
+    best = np.max(by_coarse.log_target[alive] - log_prior[alive])
+    return float(logsumexp(by_coarse.log_weights[alive]) - np.log(len(alive)) - best)

@@ -1,0 +1,237 @@
+r"""How well the templates of a search match waves of the prior: what it can see, measured.
+
+Waves are drawn afresh from the whole prior, with their own spins, modes and orientations, as each detector sees them. A
+template :math:`T` that is filtered with such a wave :math:`h` in place of the data, at the best amplitude, phase and time in
+each detector, finds a share of its power,
+
+.. math:: m^2 = \frac{\sum_k \max_t |\langle T | h_k \rangle|^2 / \langle T | T \rangle_k}{\sum_k \langle h_k | h_k \rangle} ,
+
+and the wave's match to the templates is the largest :math:`m` (the effectualness of a bank). Inner products of two waves that
+fit one another are smooth in frequency: sums over the data's frequencies are taken at steps of some hertz, with the noise
+weights of all frequencies in between.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from bilby.gw.detector import Interferometer
+from scipy.fft import ifft, next_fast_len
+
+from ...errors import SimulationError
+from ...names import DISTANCE, PLACE, TIME
+from ...priors import Parameters, PriorTransform
+from ...processes.parallel import Row, make_rows
+from ..detectors import Detector
+from .models import Model
+from .summary import DetectorBins
+from .templates import Templates
+
+STEP = 2.0
+"""Hz between the frequencies of sums: waves whose best match is at times up to a quarter of a second apart."""
+
+_PLANTED = 1000  # waves: some hundred of them carry the weight, and a chance of one in a hundred is to be known
+_PLACES = 12  # on the sky that are tried for each
+_CANDIDATES = 48  # templates that each wave is filtered with: those most like it when aligned in time
+_PER_STEP = 2  # times, in units of one over the band, are taken so many times as densely
+
+
+class Thinned:
+    """Sums over the frequencies of all detectors at steps of some hertz.
+
+    Parameters
+    ----------
+    detectors
+        Their frequencies and noise weights.
+    frequencies
+        Those of all detectors together, (F,), in Hz.
+    duration
+        Of the data, in seconds.
+
+    Attributes
+    ----------
+    kept
+        Numbers of the frequencies at which waves are taken, (J,).
+    frequencies
+        These, in Hz.
+    weights
+        Noise weights of each detector, summed about each of them, over the largest of all, (K, J).
+    largest
+        That one.
+    """
+
+    def __init__(self, detectors: Sequence[DetectorBins], frequencies: np.ndarray, duration: float) -> None:
+        bins = np.rint(frequencies * duration).astype(int)
+        each = max(1, round(STEP * duration))
+        cells = (bins - bins[0]) // each
+        # Of each cell the frequency in the middle of those that there are.
+        _, first, counts = np.unique(cells, return_index=True, return_counts=True)
+        self.kept = first + counts // 2
+        self.frequencies = frequencies[self.kept]
+        self._cells = cells[self.kept]
+        self.weights = np.zeros((len(detectors), len(self.kept)))
+        for row, one in zip(self.weights, detectors, strict=True):
+            of_bins = (np.rint(one.frequencies * duration).astype(int) - bins[0]) // each
+            np.add.at(row, np.searchsorted(self._cells, of_bins), one.weights)
+        # Shares of power have no unit, and single precision does not hold 1e44.
+        self.largest = float(self.weights.max())
+        self.weights /= self.largest
+        self._size = next_fast_len(_PER_STEP * (int(self._cells[-1]) + 1))
+
+    def aligned(self, waves: np.ndarray) -> np.ndarray:
+        """Waves (N, J) of unit norm in all detectors together, their mean arrival time at zero."""
+        weights = self.weights.sum(axis=0)
+        power = np.abs(waves) ** 2 * weights
+        norms = np.sqrt(power.sum(axis=1, keepdims=True))
+        slopes = np.sum(waves[:, 1:] * waves[:, :-1].conj() * np.sqrt(weights[1:] * weights[:-1]), axis=1)
+        turned = waves * np.exp(-1j * np.angle(slopes)[:, None] * self._cells)
+        return (turned * np.sqrt(weights) / np.where(norms > 0, norms, np.inf)).astype(np.complex64)
+
+    def shares(self, templates: np.ndarray, seen: np.ndarray) -> np.ndarray:
+        """Share of the power of a wave (K, J) that each template (N, J) finds, (N,)."""
+        found = np.zeros(len(templates))
+        for weights, wave in zip(self.weights, seen, strict=True):
+            norms = (np.abs(templates) ** 2) @ weights
+            spectrum = np.zeros((len(templates), self._size), dtype=np.complex64)
+            spectrum[:, self._cells] = templates.conj() * (weights * wave)
+            largest = np.max(np.abs(ifft(spectrum, axis=1, norm="forward", overwrite_x=True)), axis=1)
+            found += np.where(norms > 0, largest**2 / np.where(norms > 0, norms, 1), 0)
+        return found / float(np.sum(self.weights * np.abs(seen) ** 2))
+
+
+@dataclass(frozen=True)
+class Matched:
+    """Waves of the prior, and how well templates match them.
+
+    Attributes
+    ----------
+    columns
+        Parameters of the waves, (N,) each.
+    candidates
+        Numbers of the templates that are most like each wave, (N, C).
+    matches
+        Match of each wave to these, (N, C).
+    loudness
+        Signal-to-noise ratio of each in all detectors at one megaparsec, (N,).
+    weights
+        Density of the prior over that which each wave was drawn from, (N,).
+    """
+
+    columns: Parameters
+    candidates: np.ndarray
+    matches: np.ndarray
+    loudness: np.ndarray
+    weights: np.ndarray
+
+    @property
+    def best(self) -> np.ndarray:
+        """Largest match of each wave to a template, (N,)."""
+        return self.matches.max(axis=1)
+
+    def share_below(self, match: float) -> float:
+        """Share of the waves whose largest match is smaller."""
+        return float(np.mean(self.best < match))
+
+    def first(self, size: int) -> Matched:
+        """Some of the waves alone."""
+        columns = {key: column[:size] for key, column in self.columns.items()}
+        arrays = (self.candidates, self.matches, self.loudness, self.weights)
+        return Matched(columns, *(array[:size] for array in arrays))
+
+
+class Planted:
+    """Waves drawn afresh from the prior, as the detectors see them; rows without a wave are left out.
+
+    Loud ones are seen from afar, where there is more room: of several places on the sky one is taken for each wave, with
+    probabilities that go with the cube of the signal-to-noise ratio.
+
+    Parameters
+    ----------
+    thinned
+        Frequencies at which waves are taken.
+    templates
+        The rows' own templates at these frequencies, (N, J).
+    columns, rows
+        Search parameters of the waves, (N,) each, and all parameters.
+    places
+        Responses of every detector to either polarisation at some places for each row, (N, P, K, 2).
+    model
+        What makes the waves.
+    rng
+        Chooses the places.
+    """
+
+    def __init__(
+        self,
+        thinned: Thinned,
+        templates: np.ndarray,
+        columns: Parameters,
+        rows: Sequence[Row],
+        places: np.ndarray,
+        model: Model,
+        rng: np.random.Generator,
+    ) -> None:
+        self._thinned = thinned
+        tried = [_wave(model, row, thinned.frequencies) for row in rows]
+        waves = {number: wave for number, wave in enumerate(tried) if wave is not None and np.any(wave)}
+        there = [*waves]
+        self._columns = {key: column[there] for key, column in columns.items()}
+        self._seen = np.empty((len(there), places.shape[2], len(thinned.frequencies)), dtype=np.complex64)
+        self._loudness, self._weights = np.zeros(len(there)), np.zeros(len(there))
+        for index, number in enumerate(there):
+            scale = np.max(np.abs(waves[number]))
+            wave = waves[number] / scale
+            products = np.real(np.einsum("pf,qf,kf->kpq", wave, wave.conj(), thinned.weights))
+            snr = np.sqrt(np.einsum("nkp,kpq,nkq->n", places[number], products, places[number]))
+            cubes = snr**3 / np.sum(snr**3) if np.any(snr > 0) else np.full(len(snr), 1 / len(snr))
+            chosen = int(rng.choice(len(snr), p=cubes))
+            self._seen[index] = places[number, chosen] @ wave
+            distance = float(rows[number].get(DISTANCE, 1.0))
+            self._loudness[index] = snr[chosen] * np.sqrt(thinned.largest) * scale * distance
+            self._weights[index] = 1 / (len(snr) * cubes[chosen]) if cubes[chosen] > 0 else 0.0
+        self._alike = [thinned.aligned(one) for one in (templates[there], *self._seen.transpose(1, 0, 2))]
+
+    @classmethod
+    def of(
+        cls,
+        thinned: Thinned,
+        templates: Templates,
+        transform: PriorTransform,
+        model: Model,
+        interferometers: Sequence[Interferometer],
+        rng: np.random.Generator,
+    ) -> Planted:
+        """Of draws of the prior."""
+        columns = transform.sample(_PLANTED, rng)
+        rows = make_rows(transform.fixed, columns)
+        elsewhere = [rows]
+        if {*PLACE, TIME} <= {*transform.independent_keys(), *transform.fixed}:
+            elsewhere += [make_rows(transform.fixed, transform.sample(_PLANTED, rng)) for _ in range(_PLACES - 1)]
+        detectors = [Detector.from_interferometer(one) for one in interferometers]
+        places = np.array([[_responses(detector, some) for detector in detectors] for some in elsewhere])
+        return cls(thinned, templates(rows), columns, rows, places.transpose(3, 0, 1, 2), model, rng)
+
+    def matched(self, bank: np.ndarray) -> Matched:
+        """How well templates (B, J) match them."""
+        # Products of waves aligned in time choose the candidates: the maximum over times is taken with these alone.
+        to, count = self._thinned.aligned(bank).T, min(_CANDIDATES, len(bank))
+        likeness = np.max([np.abs(one.conj() @ to) for one in self._alike], axis=0)
+        nearest = np.argpartition(-likeness, count - 1, axis=1)[:, :count]
+        shares = [self._thinned.shares(bank[near], wave) for near, wave in zip(nearest, self._seen, strict=True)]
+        matches = np.sqrt(shares) if shares else np.empty((0, count))
+        return Matched(self._columns, nearest, matches, self._loudness, self._weights)
+
+
+def _wave(model: Model, row: Row, frequencies: np.ndarray) -> np.ndarray | None:
+    """Both polarisations (2, J); ``None`` where there is no wave."""
+    try:
+        wave = model(model.parameters(row), frequencies)
+    except SimulationError:
+        return None
+    return wave if wave is not None and np.all(np.isfinite(wave)) else None
+
+
+def _responses(detector: Detector, rows: Sequence[Row]) -> tuple[np.ndarray, np.ndarray]:
+    return detector.antenna(*(np.array([float(row[key]) for row in rows]) for key in (*PLACE, TIME)))
