@@ -49,7 +49,8 @@ def batch(found: Looking, target: Target, size: int = 4000, seed: int = 7):
 
 def test_a_single_normal_mode_is_complete() -> None:
     """Four parameters: modes that fit no better than the best draw are excluded by some 1e4 draws."""
-    found, target = looking(toys.correlated_gaussian(4))
+    likelihood = toys.CorrelatedGaussian(np.zeros(4), np.eye(4) * 0.05**2)
+    found, target = looking((likelihood, toys.uniform(likelihood.keys, -1.0, 1.0), 0.0))
     completeness = found.complete(*batch(found, target), first=4000)
     assert completeness is not None
     assert completeness.chance <= 0.01
