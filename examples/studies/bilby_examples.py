@@ -65,10 +65,14 @@ DEAR = {
     "multiband_example": 300,
 }
 """Most evaluations of scripts whose likelihoods take a second: they end with the verdict ``failed``, but they end."""
-NOT_OURS = {"marginalized_likelihood": "KeyError: 'time_jitter'"}
+NOT_OURS = {
+    "marginalized_likelihood": "KeyError: 'time_jitter'",
+    "gaussian_process_george_example": "AttributeError: 'numpy.random._generator.Generator' object has no attribute 'integer'",
+}
 """Scripts that end in an error of Bilby's own, whatever the sampler, and the last line of its traceback.
 
-Bilby 2.8.2 looks for the jitter of a marginalised time among the injected parameters, when it converts these after sampling.
+Bilby 2.8.2 looks for the jitter of a marginalised time among the injected parameters, when it converts these after sampling;
+another script asks NumPy's generator for ``integer`` in the place of ``integers``.
 """
 
 _LONGEST = 4  # seconds that a script may take for each CPU second of its limit

@@ -39,7 +39,8 @@ python examples/studies/bilby_examples.py --outdir outdir/bilby_examples --sampl
 
 CPU seconds are those of one core of a machine that others used. *Of the run* are those of `bilby.run_sampler` without plots,
 conversion of the posterior included; *of the script* are those of the whole process, imports and plots included. A script with
-several runs has a row for each, and their sum below.
+several runs has a row for each, and their sum below. *Below* and *above* stand where dynesty was ended before its last run.
+Where the column of dynesty is empty it was not run, or the script ends in an error of Bilby's own with it.
 
 {summary}
 
@@ -153,7 +154,8 @@ def value(row: Row) -> str:
     if row["log_evidence"] is None:
         return "not finite"
     error = row["log_evidence_err"]
-    return f"{row['log_evidence']:.3f} ± {'nan' if error is None else f'{error:.3f}'}"
+    exact = "" if row["truth"] is None else f" (exact: {row['truth']:.3f})"
+    return f"{row['log_evidence']:.3f} ± {'nan' if error is None else f'{error:.3f}'}{exact}"
 
 
 def off(row: Row, other: Row) -> str:
