@@ -51,7 +51,9 @@ def called(likelihood: Likelihood, row: Row, use_ratio: bool) -> Any:
     """
     try:
         name = "log_likelihood_ratio" if use_ratio else "log_likelihood"
-        if name not in getattr(likelihood, "__dict__", ()) and _takes_parameters(cast(Hashable, type(likelihood)), name):
+        if name not in getattr(likelihood, "__dict__", ()) and _takes_parameters(
+            cast(Hashable, type(likelihood)), name
+        ):
             return getattr(likelihood, name)(parameters=dict(row))
         return _safe_likelihood_call(likelihood, dict(row), use_ratio=use_ratio)
     except FlowPEError:

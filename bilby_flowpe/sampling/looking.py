@@ -34,7 +34,7 @@ A mode of a hundredth of the posterior that fits as well as the best draw has a 
 was found. Of few parameters some 1e4 draws show smaller ones, too."""
 _FIRST_MORE = 4096  # evenly spread draws that are added first, a power of two as Sobol's sequence has it
 _LEAST_MORE = 1024  # fewer would change little
-_MORE = 4  # draws that may be added, over those of the first round, whatever they cost
+_MORE = 1  # draws that may be added, over those of the first round, whatever they cost
 _SECONDS = 3.0  # or as many as take no longer, by what draws have cost
 _RIDGE = 1e-6  # of each variance: directions that the draws hardly span
 _HOPE = 3.0  # factor by which the chance that is expected after these may be too large: it is a rough guess

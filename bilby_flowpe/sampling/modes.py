@@ -29,10 +29,12 @@ _NEIGHBOURS, _NEIGHBOURS_EACH = 6, 2  # of a draw, and more for each dimension: 
 _TREE = 8  # dimensions beyond which a tree finds neighbours no faster than all distances do
 _ROWS = 512  # draws whose distances to others are computed at once
 _AMONG = 4096  # points among which neighbours are looked for there
-_PARTNERS = 3  # better local maxima to which lines are drawn from one: the nearest
-_ON_A_LINE = 6  # points between two draws: a valley a sixth as wide as their distance shows
+_PARTNERS = 2  # better local maxima to which lines are drawn from one: the nearest
+_ON_A_LINE = 5  # points between two draws: a valley a fifth as wide as their distance shows
 _VALLEY = 0.5  # fall of the log likelihood, in nats, that counts: less is nothing to a mode's share
-_MOST_CLIMBS = 48  # an egg box has two dozen modes; beyond that, those of the highest likelihood
+_CLIMBING = 2  # evaluations of all climbs, over the draws: two dozen modes of two parameters take no more
+_LOW, _ALWAYS = 5, 6
+"""Dimensions beyond which draws are so far from modes that lines between them show no valley; maxima climbed there anyway."""
 _NEAR = 2.0  # distance of two means, in standard deviations of either mode, at which they are one
 _LEAST_MASS = 1e-4  # share of all masses below which a mode is left out: a hundredth of one that counts
 _SHARES, _BROADER = (0.5, 0.3, 0.2), 2.0  # of the modes, of the same broadened by this factor, and of the prior
@@ -151,8 +153,10 @@ def find_modes(
     apart = _apart(ndtr(base[maxima]), values[maxima], tops, evaluated)
     if apart is None:
         return Modes(known, complete=False)
-    starts = maxima[apart[:_MOST_CLIMBS]]
-    climbs = climber.climb(base[starts], log_density[starts])
+    if base.shape[1] > _LOW and not known:
+        apart = np.union1d(apart, np.arange(min(_ALWAYS, len(maxima))))
+    starts = maxima[apart]
+    climbs = climber.climb(base[starts], log_density[starts], _CLIMBING * len(base))
     return Modes((*known, *climbs), len(climbs) == len(apart))
 
 

@@ -92,7 +92,7 @@ def missed(
     share: float,
     fit: float,
 ) -> float:
-    """Return the share of planted modes that would not have been seen.
+    """Return the chance that a mode was missed, from the number of planted modes that would not have been seen.
 
     Parameters
     ----------
@@ -129,7 +129,8 @@ def missed(
             in_batch = _heights(some, weighed.places, whitening, log_peak) + weighed.log_over
             drawn = _drawn(in_batch)
             unseen += sum(not (seen or _shows(height, looked)) for seen, height in zip(drawn, heights, strict=True))
-    return unseen / len(places)
+    # The mean of the chance, given so many unseen of so many (Laplace's rule): none unseen of a few is no chance of zero.
+    return (unseen + 1) / (len(places) + 2)
 
 
 def _drawn(log_weights: np.ndarray) -> np.ndarray:

@@ -13,6 +13,7 @@ Nothing of this enters a weight: what comes out is a proposal.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -40,7 +41,7 @@ _EACH, _EACH_DIMENSION = 30, 10  # draws of a generation from one start, and mor
 _COUNTING = 0.25  # share of a generation's draws that should count in its moments
 _GENERATIONS = 25
 _ITERATIONS, _ITERATIONS_EACH = 10, 3  # of the ascent, and more for each dimension
-_ASCENTS = 4  # in turn, each in the widths where the one before has led
+_ASCENTS = 3  # in turn, each in the widths where the one before has led
 _DIFFERENCE = 0.1  # step of a difference, in widths of the mode: its curvature changes little in so far
 _FLAT = 0.1  # slope, in nats a width, at which a top is reached: a generation of draws does the rest
 _NOWHERE = -1e30  # log density where there is none: an ascent turns back there
@@ -128,6 +129,7 @@ class LocalSearch:
     ) -> None:
         self.target, self.chart, self.rng, self._go_on = target, chart, rng, go_on
         self._progress = progress
+        self._spent = 0
         self._each = _EACH + _EACH_DIMENSION * len(chart.keys)
 
     def __call__(self, points: np.ndarray, log_density: np.ndarray, scanned: int) -> NormalMixture | None:
@@ -154,15 +156,23 @@ class LocalSearch:
         starts = _apart(points, log_density)
         return _mixture(self.climb(points[starts], log_density[starts]))
 
-    def climb(self, points: np.ndarray, log_density: np.ndarray) -> list[Climb]:
-        """Climb from every one of some points (N, n) of known log density (N,); as many as the budget allows."""
-        climbs = [
-            climb
-            for point, value in zip(points, log_density, strict=True)
-            if (climb := self._start(point, float(value))) is not None
-        ]
-        for climb in climbs:
+    def climb(self, points: np.ndarray, log_density: np.ndarray, most: float = math.inf) -> list[Climb]:
+        """Climb from some points (N, n) of known log density (N,), in turn, as far as the budget allows.
+
+        Parameters
+        ----------
+        points, log_density
+            Where to start.
+        most
+            Evaluations after which no further climb is begun.
+        """
+        climbs: list[Climb] = []
+        end = self._spent + most
+        for point, value in zip(points, log_density, strict=True):
+            if self._spent > end or (climb := self._start(point, float(value))) is None:
+                break
             self._ascend(climb)
+            climbs.append(climb)
         for _ in range(_GENERATIONS):
             if not (active := [climb for climb in climbs if not climb.done]) or not self._generation(active):
                 break
@@ -172,6 +182,7 @@ class LocalSearch:
         """Log density in the base space, (N,); ``None`` where the budget does not allow it."""
         if not self._go_on(len(base)):
             return None
+        self._spent += len(base)
         parameters, inside = self.chart.inverse(base, self.rng)
         size, zeros = len(base), np.zeros(len(base))
         draws = Draws(parameters, zeros, inside, np.zeros((size, 1)), np.zeros(size, dtype=int), zeros)
@@ -209,18 +220,15 @@ class LocalSearch:
         return Climb(point, np.diag(widths**2))
 
     def _ascend(self, climb: Climb) -> None:
-        """Move to the top of a smooth mode by BFGS, again from where it has led while that is higher by much."""
-        best = self._bfgs(climb)
-        for _ in range(_ASCENTS - 1):
-            if best is None or (again := self._start(climb.mean, best)) is None:
+        """Move to the top of a smooth mode by BFGS; where it has not arrived, again, in the widths that are found there."""
+        for _ in range(_ASCENTS):
+            top = self._bfgs(climb)
+            if top is None or top[1] or (again := self._start(climb.mean, top[0])) is None:
                 return
-            higher = self._bfgs(again)
-            if higher is None or higher < best + _DROP:
-                return
-            climb.mean, climb.covariance, best = again.mean, again.covariance, higher
+            climb.mean, climb.covariance = again.mean, again.covariance
 
-    def _bfgs(self, climb: Climb) -> float | None:
-        """Move once; return the log density there, ``None`` where the budget has ended or there is none.
+    def _bfgs(self, climb: Climb) -> tuple[float, bool] | None:
+        """Move once; return the log density there and whether it is a top, ``None`` where the budget has ended.
 
         The gradient is one of central differences, in units of the mode's widths as they are known.
         """
@@ -249,7 +257,7 @@ class LocalSearch:
         covariance = 0.5 * (top.hess_inv + top.hess_inv.T) * np.outer(widths, widths)
         if np.all(np.isfinite(covariance)) and np.linalg.eigvalsh(covariance)[0] > 0:
             climb.covariance = covariance
-        return float(-top.fun)
+        return float(-top.fun), bool(top.success)
 
     def _generation(self, climbs: list[Climb]) -> bool:
         """One step of every climb; whether the budget allowed it."""
