@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -64,7 +64,7 @@ def called(likelihood: Likelihood, row: Row, use_ratio: bool) -> Any:
 
 
 @lru_cache
-def _takes_parameters(kind: type, name: str) -> bool:
+def _takes_parameters(kind: Hashable, name: str) -> bool:
     """Whether a method of a class takes its parameters.
 
     Bilby looks at the signature in every call, which takes longer than many a likelihood.

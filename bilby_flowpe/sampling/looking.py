@@ -27,12 +27,13 @@ from .search import LocalSearch
 from .weighing import Target
 from .weighted import WeightedDraws
 
-_FITS = {1: 30.0, 2: 30.0, 3: 10.0}
+_FITS = {1: 20.0, 2: 20.0, 3: 10.0}
 """Likelihood of the modes that a black box is searched for, over the best found, by its number of parameters; 1 for more.
 
 A mode of a hundredth of the posterior that fits as well as the best draw has a hundredth of the volume of a single one that
 was found. Of few parameters some 1e4 draws show smaller ones, too."""
 _FIRST_MORE = 4096  # evenly spread draws that are added first, a power of two as Sobol's sequence has it
+_LEAST_MORE = 1024  # fewer would change little
 _MORE = 4  # draws that may be added, over those of the first round, whatever they cost
 _SECONDS = 3.0  # or as many as take no longer, by what draws have cost
 _RIDGE = 1e-6  # of each variance: directions that the draws hardly span
@@ -161,12 +162,11 @@ class Looking:
         limit = Thresholds().missed_check
         added = 0
         while chance > limit and self._modes.complete:
-            more = self.draws if self._sobol is not None else _FIRST_MORE
-            more = 1 << int(np.log2(more))
             most = max(_MORE * first, self._affordable()) - added
+            more = min(max(added, _FIRST_MORE), most)
             # Draws miss independently of each other, about: the chance is a power of their number.
             expected = chance ** ((self.draws + most) / max(self.draws, 1))
-            if more > most or expected > _HOPE * limit or not self._go_on(more):
+            if more < _LEAST_MORE or expected > _HOPE * limit or not self._go_on(more):
                 break
             base = self._spread(more)
             found = self._climber.evaluated(base)

@@ -6,7 +6,7 @@ volume is :math:`V = s Z / (f L_{\max})`, as small as it can be for that. With t
 place of :math:`L` it is seen
 
 - among draws of the prior, where one that it lifts would be a local maximum among its neighbours (:mod:`.modes`); or
-- in a weighted batch, where it would give a draw a weight that stands out.
+- in a weighted batch, where it would give a draw a weight that stands out, or lies where there are draws.
 
 The share of those that are not seen is the chance that a mode of this kind was missed. No likelihood is evaluated for it.
 """
@@ -22,6 +22,9 @@ PLANTED = 600
 
 STANDS_OUT = 20.0
 """Weight over the mean that would send a batch back, or be a point that a fit goes to."""
+
+_DRAWS, _SMALLEST = 10.0, 1e-3
+"""Effective draws on a mode with which it is drawn, and a weight over the mean below which draws are beside it."""
 
 _LIFTED = 1.0  # nats by which a planted mode has to be above the likelihood at a draw to count as its own
 _RIDGE = 1e-12
@@ -124,9 +127,22 @@ def missed(
             some = planted[first : first + together]
             heights = _heights(some, looked.places, whitening, log_peak)
             in_batch = _heights(some, weighed.places, whitening, log_peak) + weighed.log_over
-            stands_out = np.any(in_batch > np.log(STANDS_OUT), axis=1)
-            unseen += sum(not (out or _shows(height, looked)) for out, height in zip(stands_out, heights, strict=True))
+            drawn = _drawn(in_batch)
+            unseen += sum(not (seen or _shows(height, looked)) for seen, height in zip(drawn, heights, strict=True))
     return unseen / len(places)
+
+
+def _drawn(log_weights: np.ndarray) -> np.ndarray:
+    """Whether a batch draws planted modes, (M,), by what these would add to its weights over their mean, (M, N).
+
+    One weight that stands out is noticed; and where several draws are on the mode, it has its share of the result.
+    """
+    highest = log_weights.max(axis=1, initial=-np.inf)
+    weights = np.exp(log_weights - np.where(np.isfinite(highest), highest, 0.0)[:, None])
+    squares = np.sum(weights**2, axis=1)
+    effective = np.sum(weights, axis=1) ** 2 / np.where(squares > 0, squares, 1.0)
+    enough: np.ndarray = (highest > np.log(STANDS_OUT)) | ((highest > np.log(_SMALLEST)) & (effective >= _DRAWS))
+    return enough
 
 
 def _shows(planted: np.ndarray, looked: Looked) -> bool:

@@ -91,3 +91,16 @@ def test_modes_of_weighted_draws() -> None:
 
 def test_a_mode_of_too_few_draws_has_no_shape() -> None:
     assert modes_of(np.zeros((2, 3)), np.full(2, 0.5), np.zeros(2, dtype=int)) == []
+
+
+def test_a_mode_that_draws_lie_on_is_not_missed() -> None:
+    """A batch of the found mode alone: what is planted on it is drawn, and nothing else is."""
+    rng = np.random.default_rng(6)
+    places = 0.5 + WIDTH * rng.standard_normal((20_000, 2))
+    # The density of the batch is that of the posterior, so that the prior over it is Z / L_max over the likelihood.
+    log_over = 0.5 * np.sum(((places - 0.5) / WIDTH) ** 2, axis=1)
+    on_it = 0.5 + 0.5 * WIDTH * rng.standard_normal((200, 2))
+    beside = np.full((200, 2), 0.9)
+    batch = Weighed(places, log_over)
+    assert missed(FOUND, LOG_VOLUME, looked(20), batch, on_it, 0.01, 1.0) < 0.01
+    assert missed(FOUND, LOG_VOLUME, looked(20), batch, beside, 0.01, 1.0) > 0.99
