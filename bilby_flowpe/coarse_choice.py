@@ -80,7 +80,8 @@ class CoarseChoice:
         likelihood, prior, window = self._problem.likelihood, self._problem.prior, conditional.window
         if at is None:
             at = self._reference(orders, window)
-        waves = coarse_waves(likelihood, prior, orders, at, window, self._approximant)
+        others = () if self._found is None else self._found.others
+        waves = coarse_waves(likelihood, prior, orders, at, window, self._approximant, others=others)
         logger.info(
             f"Draws are steered by {waves.terms.model.words} on {len(waves.nodes)} frequencies, which give the log likelihood "
             f"to {waves.error:.2g} near the reference"

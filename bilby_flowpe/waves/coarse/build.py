@@ -52,6 +52,7 @@ def coarse_waves(
     window: tuple[float, float],
     coarse: str | None = None,
     size: int | None = None,
+    others: Sequence[Row] = (),
 ) -> CoarseWaves:
     """Coarse waves for a likelihood, made around a reference.
 
@@ -71,6 +72,8 @@ def coarse_waves(
         Approximant of LALSimulation that is to make the waves in place of the likelihood's own.
     size
         Number of nodes; by the measured error when left out.
+    others
+        Waves far from the reference that fit the data nearly as well: nodes have to do for these, too.
 
     Raises
     ------
@@ -82,7 +85,7 @@ def coarse_waves(
     frame = Frame.of(likelihood, transform, orders, reference, window, coarse, rng)
     if size is not None:
         return frame.made(frame.spline(size))
-    spline, error, offset = _fewest(frame, measured(frame, likelihood, transform, rng))
+    spline, error, offset = _fewest(frame, measured(frame, likelihood, transform, rng, others))
     if not np.hypot(error, offset) <= _WORST:
         raise CoarseObstacle(
             f"coarse waves on {len(spline)} nodes miss the log likelihood by {offset:.2g}, with a scatter of {error:.2g}; at "
@@ -93,14 +96,19 @@ def coarse_waves(
 
 
 def measured(
-    frame: Frame, likelihood: GravitationalWaveTransient, transform: PriorTransform, rng: np.random.Generator
+    frame: Frame,
+    likelihood: GravitationalWaveTransient,
+    transform: PriorTransform,
+    rng: np.random.Generator,
+    others: Sequence[Row] = (),
 ) -> ErrorOfNodes:
-    """What measures the error of nodes: with waves near the reference, and with ones turned about."""
+    """What measures the error of nodes: with waves near the reference, with ones turned about, and with others that fit."""
     rough = frame.made(frame.spline(_FIRST))
     responses = responses_at(likelihood, frame.projections, frame.reference)
     rows, times, log_ratio = near(rough, transform, responses, _TRIALS, rng)
     trials = frame.trials(rows, responses, times)
-    trials += frame.trials(turned(frame.reference, transform, _TRIALS, rng), responses, None, log_ratio)
+    elsewhere = [*turned(frame.reference, transform, _TRIALS, rng), *others]
+    trials += frame.trials(elsewhere, responses, None, log_ratio)
     return ErrorOfNodes(frame.terms, frame.phase, frame.detectors, frame.frequencies, trials)
 
 

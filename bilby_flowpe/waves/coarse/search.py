@@ -39,6 +39,7 @@ _BEST, _PER_ROUND = 8, 128  # rows that each round starts from, and rows of a ro
 # The bank grows by factors of two, up to this size, while waves of a match below the first figure are more than the second
 # share, and the last doubling has brought their number down by the third.
 _LARGEST, _POOR, _FEW, _GAIN = 2**14, 0.7, 0.003, 0.2
+_NEARLY, _FAR, _OTHERS = 12.0, 0.5, 4  # in the statistic; in the prior's coordinates; number of rows that are named
 _UNSEEN = (TIME, *PLACE, DISTANCE, PHASE, INCLINATION, "phi_12", "phi_jl")  # what the statistic does not depend on
 _PROBED, _PROBE_SIZE = 4, 64  # draws and frequencies at which the source is tried
 # Of every wave's squared signal-to-noise ratio: a search does without the rest, which high frequencies have.
@@ -67,6 +68,8 @@ class Found:
         Parameters that the ratios may depend on.
     bank
         What tells how modes were looked for; ``None`` where a template is a wave on all frequencies, which takes too long.
+    others
+        All parameters of rows that fit nearly as well as the best and are far from it.
     """
 
     reference: Row
@@ -77,6 +80,7 @@ class Found:
     words: str
     seen: tuple[str, ...] = ()
     bank: Bank | None = None
+    others: tuple[Row, ...] = ()
 
 
 def find_reference(
@@ -138,7 +142,7 @@ def find_reference(
     moved = np.array([key not in _UNSEEN for key in transform.keys])
     for step in _ROUNDS if moved.any() else ():
         tried.add(tried.around(step * moved, rng))
-    return replace(tried.found(window), bank=bank)
+    return replace(tried.found(window), bank=bank, others=tried.others(moved))
 
 
 def _highest(waves: np.ndarray, probe: np.ndarray, detectors: Sequence[DetectorBins]) -> float:
@@ -208,6 +212,19 @@ class _Tried:
         columns = self._transform.from_unconstrained(starts + steps * rng.standard_normal(starts.shape))
         inside = self._transform.satisfies(columns)
         return {key: column[inside] for key, column in columns.items()}
+
+    def others(self, moved: np.ndarray) -> tuple[Row, ...]:
+        """Rows that fit nearly as well as the best, one after the other the one that is farthest from all before."""
+        columns = self._columns()
+        close = np.flatnonzero(self._values > self._values.max() - _NEARLY)
+        places = self._transform.to_unconstrained({key: column[close] for key, column in columns.items()})[:, moved]
+        apart = np.linalg.norm(places - places[np.argmax(self._values[close])], axis=1)
+        chosen: list[Row] = []
+        while len(chosen) < _OTHERS and apart.max() > _FAR:
+            index = int(np.argmax(apart))
+            chosen.append({**self._transform.fixed, **{key: float(x[close[index]]) for key, x in columns.items()}})
+            apart = np.minimum(apart, np.linalg.norm(places - places[index], axis=1))
+        return tuple(chosen)
 
     def found(self, window: tuple[float, float]) -> Found:
         """The best row and all others."""

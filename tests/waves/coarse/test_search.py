@@ -67,3 +67,17 @@ def test_no_frequency_in_common(make_problem_hl) -> None:
     )
     with pytest.raises(CoarseObstacle, match="498 to 512 Hz"):
         find_reference(likelihood, PriorTransform(priors), (2,), (0.0, 1.0), np.random.default_rng(1))
+
+
+def test_rows_far_from_the_best_are_named(problem_hl, found) -> None:
+    """Coarse waves have to do for them, too."""
+    transform = PriorTransform(problem_hl[1])
+    chosen = [key for key in found.seen if key in found.columns]
+    assert 0 < len(found.others) <= 4
+    columns = {key: np.array([row[key] for row in (found.reference, *found.others)]) for key in transform.keys}
+    moved = [transform.keys.index(key) for key in chosen]
+    places = transform.to_unconstrained(columns)[:, moved]
+    assert found.bank is not None
+    assert np.all(found.bank.ratios(columns) > found.log_ratio - 12 - 1e-6)
+    for number in range(1, len(places)):
+        assert np.linalg.norm(places[:number] - places[number], axis=1).min() > 0.5
