@@ -51,6 +51,11 @@ class Pool:
         if len(self.batches) > self._most:
             self._leave_out(1)
 
+    def leave_out_latest(self) -> None:
+        """Let the latest batch count no longer: where it has missed the posterior, its few heavy weights spoil all others."""
+        self._leave_out(len(self.batches) - 1)
+        self._drawn_from = None
+
     def _leave_out(self, index: int) -> None:
         gone = self._numbers[index]
         del self.batches[index], self.proposals[index], self._numbers[index]

@@ -286,14 +286,23 @@ class Refinement:
         looking.look(base, np.where(known, self.pool.log_target - np.where(known, log_jacobian, 0.0), -np.inf))
         if looking.modes is None or self._beta >= 1 or not self._affordable():
             return
-        self._drawn(about(looking.modes, self.chart, self.target), self.later_draws)
-        self._jumped = True
+        proposal = about(looking.modes, self.chart, self.target)
+        before = self.pool.last_efficiency()
+        self._drawn(proposal, self.later_draws)
+        efficiency = self.pool.last_efficiency()
         # As many as do for a fit of the posterior itself: where these are there, no path is needed.
-        enough = _HIT * len(self.chart.keys)
-        self._beta = next_temperature(self.pool, self.chart, 0.0, enough, from_above=True)
-        if self._beta < 1:
-            self._beta = self._next_beta()
-        self._note(self._beta, self.pool.last_efficiency(), began)
+        beta = next_temperature(self.pool, self.chart, 0.0, _HIT * len(self.chart.keys), from_above=True)
+        if beta < 1:
+            enough = self.pace.least_effective(len(self.chart.keys))
+            beta = next_temperature(self.pool, self.chart, 0.0, enough, from_above=True)
+        if beta > self._beta:
+            self._beta = beta
+        else:
+            self.pool.leave_out_latest()
+        if efficiency > before:
+            self.proposal = proposal
+        self._jumped = True
+        self._note(self._beta, efficiency, began)
 
     def _leaves_a_batch(self, size: int) -> bool:
         """Whether so many evaluations leave enough for a round and a fresh batch."""
