@@ -22,29 +22,24 @@ from bilby.core.utils import logger
 
 from ..importance import effective_sample_size, summarise
 from ..proposals.charts import Chart
-from ..proposals.event_flow import EventFlow, fit_event_flow
-from ..proposals.event_quantiles import fit_in_quantiles, reaches_edges
 from ..proposals.mixture import Mixture, prior_alone
 from ..proposals.parts import PRIOR
 from ..proposals.spin_chart import SpinChart
 from ..verdict import judge
 from .budget import Budget, Round
+from .fits import Fits
 from .looking import Looking
 from .modes import about
 from .pace import CHEAP, DEAR, first_draws
-from .pool import Pool, tempered
+from .pool import Pool
 from .progress import EventBar
-from .round_mixture import WIDTH, round_mixture
 from .search import LocalSearch, search
 from .start import TRUSTED, Searched, start_of, starts_from
-from .tail import Tail
 from .temperature import next_temperature
 from .weighing import Target
 from .weighted import WeightedDraws
 
 _LATEST = 3  # batches whose weights tell how large the one that counts has to be
-_STEPS, _LAST_STEPS = 150, 400  # training steps on the way, and at the posterior itself
-_NEAR_ENOUGH = 0.02  # divergence from the posterior, in nats, at which a mixture of normals needs no flow beside it
 _GOOD = 0.3  # efficiency at which rounds end
 _PROGRESS = 1.15  # factor by which the efficiency has to rise
 _MOST_ROUNDS = 60
@@ -120,8 +115,7 @@ class Refinement:
         self.nothing = False
         self._stalled: str | None = None
         self._beta = 0.0
-        self._flows: list[tuple[float, EventFlow]] = []
-        self._tail = Tail(target, rng)
+        self._fits = Fits(target, self.pace, network, rng)
         self._searched = False
         self.looking: Looking | None = None
         if network is None and searched is None:
@@ -137,7 +131,7 @@ class Refinement:
     @property
     def has_flow(self) -> bool:
         """Whether there is a proposal of the event's own."""
-        return bool(self._flows)
+        return self._fits.made
 
     @property
     def least_evaluations(self) -> int:
@@ -317,31 +311,9 @@ class Refinement:
     def _round(self) -> Round:
         began = time.monotonic()
         beta = self._next_beta()
-        base, log_jacobian = self.pool.in_base(self.chart)
-        log_density = tempered(self.pool.start_density(self.chart), self.pool.log_target, beta)
-        log_weights = self.pool.log_weights(log_density)
-        usable = np.isfinite(log_jacobian)
-        steps, near_enough = (_STEPS, self.pace.near_enough_hot) if beta < 1 else (_LAST_STEPS, _NEAR_ENOUGH)
-        if beta >= 1 and self.pace.mixture_first and not self._wants_flow:
-            near_enough = np.inf
-        flow = fit_event_flow(
-            base[usable],
-            log_weights[usable],
-            self.rng,
-            steps,
-            log_density[usable] - log_jacobian[usable],
-            near_enough,
-        )
-        edges = None
-        if self.chart is not self.network and reaches_edges(base[usable], log_weights[usable]):
-            edges = fit_in_quantiles(base[usable], log_weights[usable], self.rng, WIDTH)
         self._beta = beta
-        in_values = self._tail(self.pool, log_weights)
         modes = self.looking.modes if self.looking is not None else None if self.hills is None else self.hills.density
-        self.proposal = round_mixture(
-            self.target, self.pace, self.chart, self.network, beta, flow, self._flows, edges, in_values, modes
-        )
-        self._flows.append((beta, flow))
+        self.proposal = self._fits(self.pool, self.chart, beta, modes, self._wants_flow)
         wanted = self.later_draws
         if beta >= 1:
             before = sum(done.inverse_temperature >= 1 for done in self.rounds)

@@ -214,8 +214,8 @@ def standing_still(monkeypatch: pytest.MonkeyPatch, width: float) -> Refinement:
     """Rounds of which none raises the inverse temperature."""
     monkeypatch.setattr(Refinement, "_next_beta", lambda self: 0.01)
     # What is fitted on the way does not matter.
-    monkeypatch.setattr("bilby_flowpe.sampling.refine._STEPS", 5)
-    monkeypatch.setattr("bilby_flowpe.sampling.refine._LAST_STEPS", 25)
+    monkeypatch.setattr("bilby_flowpe.sampling.fits._STEPS", 5)
+    monkeypatch.setattr("bilby_flowpe.sampling.fits._LAST_STEPS", 25)
     aim = target(Fast((1.0,), width))
     rng = np.random.default_rng(1)
     return Refinement(aim, None, 100, Budget(40_000), rng)
