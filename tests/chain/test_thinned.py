@@ -23,7 +23,7 @@ SIZE = 6000
 def drawn(rng: np.random.Generator, size: int = SIZE) -> Batch:
     """Rows of a from a normal density around the ridge, b at its reference until it is drawn."""
     a = 1.0 + 1.5 * WIDTH * rng.standard_normal(size)
-    draws = prior_alone(TRANSFORM, ("a",)).draw(size, None, rng)
+    draws = prior_alone(TRANSFORM, ("a",)).draw(size, rng)
     log_q = -0.5 * ((a - 1.0) / (1.5 * WIDTH)) ** 2 - np.log(1.5 * WIDTH * np.sqrt(2 * np.pi))
     return Batch.of(replace(draws, parameters={"a": a}, log_q=log_q), TRANSFORM, {"b": 0.0}, 0)
 
