@@ -56,7 +56,7 @@ class CoarseChoice:
         network
             Whether a network draws all other parameters.
         """
-        if not self._coarse:
+        if not self._coarse or not self._problem.has_noise_curves:
             return None
         try:
             drawing = conditional if self._approximant is None or network else self._of_named

@@ -51,7 +51,8 @@ def words_of_refinement(refinement: Price, training: Price | None, why: Sequence
     reasons = f" ({'; '.join(why)})" if why else ""
     if training is None:
         return f"No network{reasons}: a proposal is refined for this event alone, in {refinement.words}"
-    message = f"network='auto': a proposal is refined for this event alone, in {refinement.words}{reasons}"
+    message = f"network='auto': a proposal is refined for this event alone, in {refinement.words}"
+    message += f", and missed modes are looked for{reasons}"
     longer = f"about {in_words(training.seconds)}" if math.isfinite(training.seconds) else "longer"
     return (
         f"{message}. A network takes {longer} to train, and then serves every event of the kind: for many events give "

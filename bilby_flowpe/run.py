@@ -117,7 +117,8 @@ class Run:
         # Made here, and not once for all: a run that is started anew has the same draws.
         rng = np.random.default_rng(self.seed)
         weighted = self.kwargs["importance"]
-        wanted = Wanted(self.kwargs["n_effective"], self.kwargs["n_posterior"], self.kwargs["refine"], self.progress)
+        asked = (self.kwargs["n_effective"], self.kwargs["n_posterior"], self.kwargs["refine"])
+        wanted = Wanted(*asked, self.progress, self.kwargs["search_time"])
         budget = Budget(self.kwargs["max_likelihood_evaluations"], self.kwargs["max_time"])
         ratio, record, meter = bool(self.sampler.use_ratio), ClosedFormRecord(), Meter()
         failing: list[Row] = []

@@ -76,11 +76,14 @@ def test_every_argument_of_a_training_asks_for_one_but_who_draws_what() -> None:
 def test_the_line_of_a_refinement() -> None:
     line = words_of_refinement(Price(40_000, 9.0), Price(25_000, 903.0))
     assert line == (
-        "network='auto': a proposal is refined for this event alone, in some 40000 likelihood evaluations, about 9 s. A "
-        "network takes about 15 minutes to train, and then serves every event of the kind: for many events give network='maf'"
+        "network='auto': a proposal is refined for this event alone, in some 40000 likelihood evaluations, about 9 s, and "
+        "missed modes are looked for. A network takes about 15 minutes to train, and then serves every event of the kind: "
+        "for many events give network='maf'"
     )
     assert "takes longer to train" in words_of_refinement(Price(40_000, 9.0), Price(25_000, math.nan))
-    assert "evaluations, about 9 s (no symmetry)." in words_of_refinement(Price(1, 9.0), Price(1, 1.0), ["no symmetry"])
+    assert "evaluations, about 9 s, and missed modes are looked for (no symmetry)." in words_of_refinement(
+        Price(1, 9.0), Price(1, 1.0), ["no symmetry"]
+    )
 
 
 def test_the_line_where_nothing_can_be_trained() -> None:

@@ -151,6 +151,13 @@ ARGUMENTS = (
         "by what draws cost so far, so that a seed's result depends on the machine",
         optional=True,
     ),
+    Argument(
+        "search_time",
+        3.0,
+        POSITIVE,
+        "seconds for further draws of the prior that look for [missed modes](method.md#modes-that-were-missed), where no "
+        "network and no template knows the posterior; as many as in the first round are allowed in any case",
+    ),
     Argument("refine", True, FLAG, "refine a proposal that is not efficient enough on this event"),
     Argument("importance", True, FLAG, "`False`: raw draws of the network, marked as such, without evidence"),
     Argument(

@@ -50,12 +50,15 @@ class Wanted:
         Whether a proposal that will not do is refined on the event.
     progress
         Whether to show progress bars.
+    search_time
+        Seconds for draws that look for missed modes.
     """
 
     n_effective: int = 5000
     n_posterior: int = 5000
     refine: bool = True
     progress: bool = False
+    search_time: float = 3.0
 
 
 class EventSampler:
@@ -285,7 +288,7 @@ class EventSampler:
         if ready and refinement.looking is not None:
             self.bar.stage("Looking for missed modes")
             looking, first = refinement.looking, refinement.round_draws
-            found = self._timed("looking", lambda: looking.complete(weighted, proposal, first))
+            found = self._timed("looking", lambda: looking.complete(weighted, proposal, first, self.wanted.search_time))
             return found or Completeness(
                 1.0, f"{looking.draws} draws of the prior, which showed another mode", mendable=True
             )

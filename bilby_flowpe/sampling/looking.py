@@ -33,9 +33,8 @@ _FITS = {1: 20.0, 2: 20.0, 3: 10.0}
 A mode of a hundredth of the posterior that fits as well as the best draw has a hundredth of the volume of a single one that
 was found. Of few parameters some 1e4 draws show smaller ones, too."""
 _FIRST_MORE = 4096  # evenly spread draws that are added first, a power of two as Sobol's sequence has it
+_HOPELESS = 0.9  # chance of a missed mode above which draws that would make it small are too many
 _LEAST_MORE = 1024  # fewer would change little
-_MORE = 1  # draws that may be added, over those of the first round, whatever they cost
-_SECONDS = 3.0  # or as many as take no longer, by what draws have cost
 _RIDGE = 1e-6  # of each variance: directions that the draws hardly span
 _HOPE = 3.0  # factor by which the chance that is expected after these may be too large: it is a rough guess
 
@@ -138,7 +137,7 @@ class Looking:
     def _count(self) -> int:
         return 0 if self.modes is None else len(self.modes.shares)
 
-    def complete(self, weighted: WeightedDraws, proposal: Mixture, first: int) -> Completeness | None:
+    def complete(self, weighted: WeightedDraws, proposal: Mixture, first: int, seconds: float) -> Completeness | None:
         """How likely it is that a mode was missed; ``None`` where draws of the prior have shown one that the batch lacks.
 
         Parameters
@@ -148,36 +147,37 @@ class Looking:
         proposal
             What drew it.
         first
-            Draws of the first round.
+            Draws of the first round, as many as which may be added in any case.
+        seconds
+            Or so many as take no longer, by what draws have cost.
         """
         posterior = self._posterior(weighted)
         if posterior is None:
             return Completeness(1.0, self._in_words)
-        # Neighbours are to be near by the widths of the modes.
-        self._metric = _whitening(posterior.found)
-        self._find()
-        if self._lacking(posterior, proposal):
-            return None
         chance = self._missed(posterior)
         limit = Thresholds().missed_check
         added = 0
         while chance > limit and self._modes.complete:
-            most = max(_MORE * first, self._affordable()) - added
+            most = max(first, self._affordable(seconds)) - added
             more = min(max(added, _FIRST_MORE), most)
             # Draws miss independently of each other, about: the chance is a power of their number.
             expected = chance ** ((self.draws + most) / max(self.draws, 1))
+            # Neighbours are to be near by the widths of the modes.
+            self._metric = _whitening(posterior.found)
             if more < _LEAST_MORE or expected > _HOPE * limit or not self._go_on(more):
                 break
             base = self._spread(more)
             found = self._climber.evaluated(base)
-            if found is None:
+            if found is None or not len(base):
                 break
-            added += more
+            added += len(base)
             self.look(base, found)
             if self._lacking(posterior, proposal):
                 return None
             chance = self._missed(posterior)
-        return Completeness(chance if self._modes.complete else 1.0, self._in_words, self._about)
+        if not self._modes.complete:
+            return Completeness(1.0, f"{self._in_words}, which show more local maxima than were climbed")
+        return Completeness(chance, self._in_words, self._about, remedy=self._remedy(chance, limit))
 
     @cached_property
     def _centres(self) -> np.ndarray:
@@ -199,15 +199,27 @@ class Looking:
             better = f"that fits up to {self.fit:.0f} times better than the best draw"
         return f"of the shape of those found and {better}"
 
-    def _affordable(self) -> int:
+    def _affordable(self, seconds: float) -> int:
         each = self._target.meter.seconds_each
-        return int(_SECONDS / each) if each > 0 else 0
+        return int(seconds / each) if each > 0 else 0
+
+    def _remedy(self, chance: float, limit: float) -> str:
+        """What would exclude such modes, in words; empty where nothing could that there is time for."""
+        if not limit < chance < _HOPELESS:
+            return ""
+        more = self.draws * (np.log(limit) / np.log(chance) - 1)
+        seconds = max(1.0, more * self._target.meter.seconds_each)
+        return f"about {more:.1g} more draws of the prior would exclude it: give search_time={2 * seconds:.1g}"
 
     def _spread(self, size: int) -> np.ndarray:
-        """Evenly spread draws of the prior in the base space, (size, n): a scrambled Sobol sequence (Owen 1998)."""
+        """Evenly spread draws of the prior in the base space, (size, n) or fewer: a scrambled Sobol sequence (Owen 1998).
+
+        Those that a constraint leaves out are no draws of the prior.
+        """
         if self._sobol is None:
             self._sobol = qmc.Sobol(self._n, rng=self._rng)
-        return ndtri(np.clip(self._sobol.random(size), 1e-12, 1 - 1e-12))
+        base = ndtri(np.clip(self._sobol.random(size), 1e-12, 1 - 1e-12))
+        return base[self._chart.inverse(base, self._rng)[1]]
 
     def _lacking(self, posterior: _Posterior, proposal: Mixture) -> bool:
         """Whether the proposal hardly draws where one of the modes is: weights there would stand out."""
@@ -248,7 +260,9 @@ class Looking:
         if not found:
             return None
         log_evidence = float(logsumexp(log_weights[alive]) - np.log(len(weighted.log_weights)))
-        return _Posterior(found, log_evidence, float(np.max((log_weights - log_over)[alive])), ndtr(base), log_over)
+        return _Posterior(
+            found, log_evidence, float(np.max(log_weights[alive] - log_over[alive])), ndtr(base), log_over
+        )
 
 
 def _whitening(found: list[Found]) -> np.ndarray:

@@ -30,7 +30,9 @@ _TREE = 8  # dimensions beyond which a tree finds neighbours no faster than all 
 _ROWS = 512  # draws whose distances to others are computed at once
 _AMONG = 4096  # points among which neighbours are looked for there
 _PARTNERS = 2  # better local maxima to which lines are drawn from one: the nearest
-_ON_A_LINE = 5  # points between two draws: a valley a fifth as wide as their distance shows
+_ON_A_LINE = np.append(0.5 ** np.arange(8, 0, -1), 0.75)
+"""Points between two draws, as parts of the way from the lower one: a narrow mode ends near to it, wherever the other is."""
+
 _VALLEY = 0.5  # fall of the log likelihood, in nats, that counts: less is nothing to a mode's share
 _CLIMBING = 2  # evaluations of all climbs, over the draws: two dozen modes of two parameters take no more
 _LOW, _ALWAYS = 5, 6
@@ -153,11 +155,11 @@ def find_modes(
     apart = _apart(ndtr(base[maxima]), values[maxima], tops, evaluated)
     if apart is None:
         return Modes(known, complete=False)
+    starts = apart
     if base.shape[1] > _LOW and not known:
-        apart = np.union1d(apart, np.arange(min(_ALWAYS, len(maxima))))
-    starts = maxima[apart]
-    climbs = climber.climb(base[starts], log_density[starts], _CLIMBING * len(base))
-    return Modes((*known, *climbs), len(climbs) == len(apart))
+        starts = np.concatenate([apart, np.setdiff1d(np.arange(min(_ALWAYS, len(maxima))), apart)])
+    climbs = climber.climb(base[maxima[starts]], log_density[maxima[starts]], _CLIMBING * len(base))
+    return Modes((*known, *climbs), len(climbs) >= len(apart))
 
 
 def _likelihood(base: np.ndarray, log_density: np.ndarray) -> np.ndarray:
@@ -187,13 +189,12 @@ def _apart(
     belongs = np.zeros(len(places), dtype=bool)
     if pairs:
         lower, higher = np.array(pairs).T
-        steps = np.arange(1, _ON_A_LINE + 1) / (_ON_A_LINE + 1)
-        lines = places[lower][:, None] + steps[:, None] * (others[higher] - places[lower])[:, None]
+        lines = places[lower][:, None] + _ON_A_LINE[:, None] * (others[higher] - places[lower])[:, None]
         found = evaluated(lines.reshape(-1, places.shape[1]))
         if found is None:
             return None
         # Of the two ends of a line the first is the lower one.
-        joined = found.reshape(len(pairs), _ON_A_LINE).min(axis=1) > values[lower] - _VALLEY
+        joined = found.reshape(len(pairs), len(_ON_A_LINE)).min(axis=1) > values[lower] - _VALLEY
         belongs[lower[joined]] = True
     return np.flatnonzero(~belongs)
 

@@ -26,7 +26,10 @@ STANDS_OUT = 20.0
 _DRAWS, _SMALLEST = 10.0, 1e-3
 """Effective draws on a mode with which it is drawn, and a weight over the mean below which draws are beside it."""
 
-_LIFTED = 1.0  # nats by which a planted mode has to be above the likelihood at a draw to count as its own
+_WIDE, _SHELL, _FEW = 2.0, 1.5, 5
+"""Widths from which on the edge of a mode is looked for, in shells each wider by this factor, of so many draws at least."""
+
+_LIFTED = 2.0  # nats by which a planted mode has to be above the likelihood at a draw to count as its own
 _RIDGE = 1e-12
 _TOGETHER = 4_000_000  # heights that are computed at once, which bounds the memory
 
@@ -39,12 +42,13 @@ class Found:
     ----------
     share
         Of the posterior.
-    covariance
-        (n, n).
+    covariance, mean
+        (n, n) and (n,).
     """
 
     share: float
     covariance: np.ndarray
+    mean: np.ndarray
 
 
 @dataclass(frozen=True)
@@ -122,15 +126,38 @@ def missed(
         root = np.linalg.cholesky(mode.covariance + _RIDGE * np.eye(n))
         log_own = 0.5 * n * np.log(2 * np.pi) + float(np.sum(np.log(np.diag(root))))
         whitening = np.linalg.inv(root) * np.exp((log_own - log_volume_planted) / n)
+        of_found = np.linalg.inv(root) * np.exp((log_own - log_volume - np.log(mode.share)) / n)
+        lowest = log_peak - 0.5 * _reach(looked, mode, of_found) ** 2
         together = max(1, _TOGETHER // max(len(looked.places), len(weighed.places)))
         for first in range(0, len(planted), together):
             some = planted[first : first + together]
-            heights = _heights(some, looked.places, whitening, log_peak)
-            in_batch = _heights(some, weighed.places, whitening, log_peak) + weighed.log_over
+            heights = _cut(_heights(some, looked.places, whitening, log_peak), lowest)
+            in_batch = _cut(_heights(some, weighed.places, whitening, log_peak), lowest) + weighed.log_over
             drawn = _drawn(in_batch)
             unseen += sum(not (seen or _shows(height, looked)) for seen, height in zip(drawn, heights, strict=True))
     # The mean of the chance, given so many unseen of so many (Laplace's rule): none unseen of a few is no chance of zero.
     return (unseen + 1) / (len(places) + 2)
+
+
+def _reach(looked: Looked, mode: Found, whitening: np.ndarray) -> float:
+    """Distance from a mode that was found, in its widths, up to which it falls off no faster than twice a normal one.
+
+    What is planted reaches no farther: modes with edges are seen by draws that lie on them alone.
+    """
+    distances = np.linalg.norm((looked.places - mode.mean) @ whitening.T, axis=1)
+    holds = looked.log_likelihood > -(distances**2) - _LIFTED
+    edge = _WIDE
+    while edge < distances.max(initial=0.0):
+        within = (distances >= edge) & (distances < _SHELL * edge)
+        if within.sum() >= _FEW and np.mean(holds[within]) < 0.5:
+            return edge
+        edge *= _SHELL
+    return np.inf
+
+
+def _cut(heights: np.ndarray, lowest: float) -> np.ndarray:
+    """Log likelihoods, -inf below the lowest that a mode reaches."""
+    return np.where(heights >= lowest, heights, -np.inf)
 
 
 def _drawn(log_weights: np.ndarray) -> np.ndarray:
@@ -182,8 +209,9 @@ def modes_of(places: np.ndarray, weights: np.ndarray, labels: np.ndarray) -> lis
         if total <= 0:
             continue
         of_mode = weights[own] / total
-        centred = places[own] - of_mode @ places[own]
+        mean = of_mode @ places[own]
+        centred = places[own] - mean
         covariance = (centred * of_mode[:, None]).T @ centred
         if np.count_nonzero(of_mode) > places.shape[1]:
-            found.append(Found(total, covariance))
+            found.append(Found(total, covariance, mean))
     return found

@@ -169,7 +169,7 @@ class LocalSearch:
         climbs: list[Climb] = []
         end = self._spent + most
         for point, value in zip(points, log_density, strict=True):
-            if self._spent > end or (climb := self._start(point, float(value))) is None:
+            if self._spent > end or (climb := self._start(point, float(value), passes=1)) is None:
                 break
             self._ascend(climb)
             climbs.append(climb)
@@ -200,12 +200,12 @@ class LocalSearch:
             lines[index * count : (index + 1) * count, index] = ndtri(u)
         return lines
 
-    def _start(self, point: np.ndarray, value: float) -> Climb | None:
-        """Widths along every coordinate, twice: the second time from the best point that the first has met."""
+    def _start(self, point: np.ndarray, value: float, passes: int = 2) -> Climb | None:
+        """Widths along every coordinate; of two passes the second is from the best point that the first has met."""
         n = len(point)
         steps = _LONGEST * 0.5 ** np.arange(_HALVINGS)
         widths = np.full(n, steps[-1])
-        for _ in range(2):
+        for _ in range(passes):
             offsets = np.concatenate([np.outer(np.r_[steps, -steps], row) for row in np.eye(n)])
             if (values := self.evaluated(point + offsets)) is None:
                 return None
@@ -276,7 +276,8 @@ class LocalSearch:
                 climb.covariance *= 0.25
                 continue
             beta = _counting(log_ratio, _COUNTING * size)
-            weights = np.exp(beta * (log_ratio - log_ratio.max()))
+            alive = np.isfinite(log_ratio)
+            weights = np.where(alive, np.exp(beta * (np.where(alive, log_ratio, 0.0) - log_ratio.max())), 0.0)
             effective = weights.sum() ** 2 / np.sum(weights**2)
             weights /= weights.sum()
             mean = weights @ at

@@ -91,6 +91,12 @@ class Case:
         return None if self.findings.completeness is None else self.findings.completeness.chance
 
     @property
+    def remedy(self) -> str:
+        """What would exclude a missed mode, as the beginning of a clause; empty where that is not known."""
+        remedy = "" if self.findings.completeness is None else self.findings.completeness.remedy
+        return f"{remedy}, or " if remedy else ""
+
+    @property
     def closed_form_over_prior(self) -> str:
         """At how many draws from the prior the closed form was compared, and what part of the prior that leaves open."""
         compared = self.findings.compared

@@ -275,11 +275,11 @@ CHECKS = (
     ),
     Check(
         "modes that were missed, where no network is relied on: probability that "
-        "[there is one](method.md#modes-that-were-missed) of more than a hundredth of the posterior",
+        "[one](method.md#modes-that-were-missed) of more than a hundredth of the posterior would have gone unnoticed",
         lambda case: case.missed,
         "no network is relied on, and modes were looked for with {case.findings.completeness.looked}: "
-        "{case.findings.completeness.words} (above {limit:g}); compare with another sampler where there could be such"
-        "{case.closed_form_over_prior}",
+        "{case.findings.completeness.words} (above {limit:g}); {case.remedy}compare with another sampler where there could "
+        "be such{case.closed_form_over_prior}",
         "missed_check",
         lasting=lambda case: case.findings.completeness is None or not case.findings.completeness.mendable,
     ),

@@ -1,4 +1,4 @@
-"""How modes were looked for where no network knows the posterior, and how likely it is that one was missed."""
+"""How modes were looked for where no network knows the posterior, and how likely it is that one went unnoticed."""
 
 from __future__ import annotations
 
@@ -17,12 +17,14 @@ class Completeness:
     Attributes
     ----------
     chance
-        Probability that a mode of more than :data:`SHARE` of the posterior was missed, of the modes that ``about`` names; 1
-        where nothing is known of it.
+        Probability that a mode of more than :data:`SHARE` of the posterior, such as ``about`` names, would have gone unnoticed
+        if there was one; 1 where nothing is known of it.
     looked
         How modes were looked for, in words: "3000 draws from the prior".
     about
         Which modes the chance is about, in words: "of the shape of those found". Empty where nothing is known.
+    remedy
+        What would exclude such a mode, in words, where that is known.
     mendable
         Whether a mode has been seen that the draws lack: further rounds bring it.
     """
@@ -31,6 +33,7 @@ class Completeness:
     looked: str
     about: str = ""
     mendable: bool = False
+    remedy: str = ""
 
     @property
     def words(self) -> str:
@@ -38,7 +41,9 @@ class Completeness:
         mode = f"a mode of more than {SHARE:.0%} of the posterior"
         if not self.about:
             return f"{mode} may have been missed"
-        return f"{mode}, {self.about}, may have been missed with a probability of {self.chance:.2g}"
+        return (
+            f"{mode}, {self.about}, would have gone unnoticed, if there is one, with a probability of {self.chance:.2g}"
+        )
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values, for the result."""

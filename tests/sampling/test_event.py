@@ -19,6 +19,7 @@ from bilby_flowpe.proposals.charts import PriorChart, unreached_share
 from bilby_flowpe.proposals.mixture import Shares, defensive
 from bilby_flowpe.sampling.budget import Budget
 from bilby_flowpe.sampling.event import EventSampler, Wanted
+from bilby_flowpe.sampling.looking import Looking
 from bilby_flowpe.sampling.outcome import KnownOfData, Outcome
 from bilby_flowpe.sampling.weighing import Target
 from bilby_flowpe.surprise import DISTANCE, Surprise
@@ -82,7 +83,7 @@ def test_without_a_network_the_chance_of_a_missed_mode_decides() -> None:
     assert completeness is not None and completeness.chance < 0.05
     # Nothing else is the matter.
     assert outcome.verdict.grade == ("check" if completeness.chance > 0.01 else "reliable")
-    assert [reason for reason in outcome.verdict.reasons if "may have been missed" not in reason] == []
+    assert [reason for reason in outcome.verdict.reasons if "would have gone unnoticed" not in reason] == []
 
 
 @pytest.mark.training
@@ -100,8 +101,8 @@ def test_a_narrow_mode_is_found_or_no_reliable_result() -> None:
 @pytest.mark.training
 def test_a_narrow_mode_that_is_missed_is_no_reliable_result(monkeypatch: pytest.MonkeyPatch) -> None:
     """With no draws but those of the first round."""
-    monkeypatch.setattr("bilby_flowpe.sampling.looking._MORE", 0)
-    monkeypatch.setattr("bilby_flowpe.sampling.looking._SECONDS", 0.0)
+    monkeypatch.setattr(Looking, "_affordable", lambda self, seconds: 0)
+    monkeypatch.setattr("bilby_flowpe.sampling.looking._LEAST_MORE", np.inf)
     likelihood, priors, log_evidence = unequal_modes(2, 0.001)
     aim = Target(as_it_stands(problem_of(likelihood, PriorTransform(priors))), use_ratio=False)
     outcome = EventSampler(aim, None, None, Wanted(2000, 2000), Budget(100_000), np.random.default_rng(2)).run()

@@ -51,7 +51,7 @@ def test_a_single_normal_mode_is_complete() -> None:
     """Four parameters: modes that fit no better than the best draw are excluded by some 1e4 draws."""
     likelihood = toys.CorrelatedGaussian(np.zeros(4), np.eye(4) * 0.05**2)
     found, target = looking((likelihood, toys.uniform(likelihood.keys, -1.0, 1.0), 0.0))
-    completeness = found.complete(*batch(found, target), first=4000)
+    completeness = found.complete(*batch(found, target), first=4000, seconds=3.0)
     assert completeness is not None
     assert completeness.chance <= 0.01
     assert found.draws > FEW
@@ -64,7 +64,7 @@ def test_draws_are_not_made_where_they_would_not_do() -> None:
     assert found.modes is not None
     if len(found.modes.shares) < 2:
         pytest.skip("the narrow mode was not met")
-    completeness = found.complete(*batch(found, target), first=FEW)
+    completeness = found.complete(*batch(found, target), first=FEW, seconds=3.0)
     assert completeness is not None
     assert completeness.chance > 0.5
     assert found.draws == FEW
@@ -78,13 +78,13 @@ def test_a_mode_that_further_draws_show_is_told() -> None:
         assert found.modes is not None
         if len(found.modes.shares) == 1:
             break
-    assert found.complete(*batch(found, target), first=10 * FEW) is None
+    assert found.complete(*batch(found, target), first=10 * FEW, seconds=3.0) is None
     assert len(found.modes.shares) == 2
 
 
 def test_a_budget_that_ends_leaves_the_chance_as_it_is() -> None:
     found, target = looking(toys.correlated_gaussian(4), most=4 * FEW)
-    completeness = found.complete(*batch(found, target), first=4000)
+    completeness = found.complete(*batch(found, target), first=4000, seconds=3.0)
     assert completeness is not None
     assert completeness.chance > 0.01
     assert found.draws == FEW
@@ -94,7 +94,7 @@ def test_a_search_that_was_cut_short_is_not_complete() -> None:
     found, target = looking(toys.correlated_gaussian(4), most=10)
     assert found.modes is None
     prior = prior_alone(target.prior, target.keys)
-    completeness = found.complete(target.draw(prior, 4000, np.random.default_rng(0)), prior, first=4000)
+    completeness = found.complete(target.draw(prior, 4000, np.random.default_rng(0)), prior, first=4000, seconds=3.0)
     assert completeness is not None and completeness.chance == 1.0
 
 
@@ -129,5 +129,5 @@ def test_a_posterior_without_any_likelihood_is_not_complete() -> None:
     prior = prior_alone(target.prior, target.keys)
     weighted = target.draw(prior, 50, np.random.default_rng(0))
     nowhere = dataclasses.replace(weighted, log_weights=np.full(50, -np.inf))
-    completeness = found.complete(nowhere, prior, first=0)
+    completeness = found.complete(nowhere, prior, first=0, seconds=3.0)
     assert completeness is not None and completeness.chance == 1.0

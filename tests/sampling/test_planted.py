@@ -22,7 +22,7 @@ def looked(size: int, seed: int = 0) -> Looked:
     return Looked(places, -0.5 * np.sum(((places - 0.5) / WIDTH) ** 2, axis=1), neighbours(places))
 
 
-FOUND = [Found(1.0, np.eye(2) * WIDTH**2)]
+FOUND = [Found(1.0, np.eye(2) * WIDTH**2, np.full(2, 0.5))]
 LOG_VOLUME = math.log(2 * math.pi * WIDTH**2)
 
 
@@ -46,7 +46,7 @@ def test_the_chance_is_that_of_modes_that_are_really_there() -> None:
         centre = rng.random(2)
         lifted = math.log(fit) - 0.5 * np.sum(((draws.places - centre) / width) ** 2, axis=1)
         maxima = local_maxima(np.logaddexp(draws.log_likelihood, lifted), draws.near)
-        seen += bool(np.any(lifted[maxima] > draws.log_likelihood[maxima] + 1))
+        seen += bool(np.any(lifted[maxima] > draws.log_likelihood[maxima] + 2))
     expected = missed(FOUND, LOG_VOLUME, draws, NOTHING, PLACES, 0.01, fit)
     error = math.hypot(math.sqrt(expected * (1 - expected) / trials), math.sqrt(expected * (1 - expected) / 600))
     assert 1 - seen / trials == pytest.approx(expected, abs=4 * error)
@@ -59,7 +59,7 @@ def test_the_chance_is_a_sum_over_holes() -> None:
     floor = -18.0
     draws = Looked(places, np.full(size, floor), neighbours(places))
     width = math.sqrt(0.01 * 2 * math.pi * WIDTH**2 / fit / (2 * math.pi))
-    radius = width * math.sqrt(2 * (-floor - 1))
+    radius = width * math.sqrt(2 * (-floor - 2))
     centres = np.random.default_rng(3).random((20_000, 2))
     hole = float(np.mean(cKDTree(places).query(centres)[0] > radius))
     got = missed(FOUND, LOG_VOLUME, draws, NOTHING, PLACES, 0.01, fit)
@@ -104,3 +104,19 @@ def test_a_mode_that_draws_lie_on_is_not_missed() -> None:
     batch = Weighed(places, log_over)
     assert missed(FOUND, LOG_VOLUME, looked(20), batch, on_it, 0.01, 1.0) < 0.01
     assert missed(FOUND, LOG_VOLUME, looked(20), batch, beside, 0.01, 1.0) > 0.99
+
+
+def test_a_mode_with_an_edge_is_seen_by_draws_on_it_alone() -> None:
+    """Of a likelihood that is flat on a disk and nothing beyond: what is planted has no tails, as deep as the floor may be."""
+    size, radius = 3000, 0.1
+    places = np.random.default_rng(8).random((size, 2))
+    inside = np.linalg.norm(places - 0.5, axis=1) < radius
+    for floor in (-np.inf, -1e5, -50.0):
+        draws = Looked(places, np.where(inside, 0.0, floor), neighbours(places))
+        area = math.pi * radius**2
+        disk = [Found(1.0, np.eye(2) * radius**2 / 4, np.full(2, 0.5))]
+        got = missed(disk, math.log(area), draws, NOTHING, PLACES, 0.01, 1.0)
+        # Draws that lie within twice the width of what is planted, a hundredth of the disk.
+        expected = math.exp(-size * 0.01 * area * 2)
+        assert got > expected
+        assert got > 0.05
