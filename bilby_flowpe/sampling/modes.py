@@ -37,7 +37,7 @@ _VALLEY = 0.5  # fall of the log likelihood, in nats, that counts: less is nothi
 _CLIMBING = 2  # evaluations of all climbs, over the draws: two dozen modes of two parameters take no more
 _LOW, _ALWAYS = 5, 6
 """Dimensions beyond which draws are so far from modes that lines between them show no valley; maxima climbed there anyway."""
-_NEAR = 2.0  # distance of two means, in standard deviations of either mode, at which they are one
+_NEAR = 2.0  # distance of two means, in standard deviations of both modes, at which they are one
 _LEAST_MASS = 1e-4  # share of all masses below which a mode is left out: a hundredth of one that counts
 _SHARES, _BROADER = (0.5, 0.3, 0.2), 2.0  # of the modes, of the same broadened by this factor, and of the prior
 _EDGE = 1e-12  # quantiles are cut here: the normal coordinates of zero and one are infinite
@@ -207,6 +207,6 @@ def about(modes: NormalMixture, chart: Chart, target: Target) -> Mixture:
 
 
 def _same(one: Climb, other: Climb) -> bool:
-    """Whether two climbs ended at one place."""
+    """Whether two climbs ended at one place: by the widths of both, for a mode at an edge of the prior is wide in these coordinates."""
     step = one.mean - other.mean
-    return any(step @ np.linalg.solve(climb.covariance, step) < _NEAR**2 for climb in (one, other))
+    return all(step @ np.linalg.solve(climb.covariance, step) < _NEAR**2 for climb in (one, other))

@@ -145,3 +145,10 @@ def test_what_draws_about_modes_keeps_a_share_of_the_prior() -> None:
     # Its density is bounded from below by the prior's share of it.
     prior = Normal(2).log_prob(base) + log_jacobian
     assert np.all(draws.log_q[draws.inside] > prior[draws.inside] + np.log(0.19))
+
+
+def test_a_wide_mode_beside_a_narrow_one_is_another() -> None:
+    """As at an edge of the prior, where a mode that is cut is wide in these coordinates."""
+    climbs = [Climb(np.zeros(1), np.eye(1) * 0.01, 0.0), Climb(np.full(1, -2.0), np.eye(1) * 4.0, -1.0)]
+    density = Modes(tuple(climbs)).density
+    assert density is not None and len(density.shares) == 2
