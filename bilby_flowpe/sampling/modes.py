@@ -207,6 +207,6 @@ def about(modes: NormalMixture, chart: Chart, target: Target) -> Mixture:
 
 
 def _same(one: Climb, other: Climb) -> bool:
-    """Whether two climbs ended at one place, by the widths of both: a mode at an edge of the prior is wide in these coordinates."""
+    """Whether two climbs ended at one place, by the widths of both: at an edge of the prior a mode is wide here."""
     step = one.mean - other.mean
     return all(step @ np.linalg.solve(climb.covariance, step) < _NEAR**2 for climb in (one, other))
