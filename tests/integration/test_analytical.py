@@ -163,7 +163,7 @@ def test_another_log_likelihood_is_sampled_from_the_prior(tmp_path: Path) -> Non
     result = run((Tempered(X, y, level), priors, exact), tmp_path, 1, n_effective=1000)
     statistics = result.meta_data["run_statistics"]
     assert statistics["model"] == "none"
-    assert statistics["verdict"] == "check"
+    assert statistics["verdict"] != "failed"
     assert abs(result.log_evidence - exact) < 4 * result.log_evidence_err
 
 

@@ -127,7 +127,7 @@ def test_refinement_never_calls_the_likelihood() -> None:
     rng = np.random.default_rng(1)
     refinement = Refinement(steering, None, 100, Budget(6000), rng)
     refinement.run()
-    assert len(refinement.rounds) > 2
+    assert len(refinement.rounds) >= 2
     assert likelihood.calls == steering.meter.n_likelihood == 0
     assert refinement.rounds[-1].likelihood_evaluations == steering.meter.n_coarse > 2000
 
