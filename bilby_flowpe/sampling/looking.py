@@ -6,25 +6,21 @@ them are made, evenly spread, while these could make the chance of a missed mode
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-from scipy.special import logsumexp, ndtr, ndtri
+from scipy.special import logsumexp, ndtr
 from scipy.stats import qmc
 
-from ..processes.parallel import Progress
-from ..proposals.charts import Chart
 from ..proposals.event_mixture import NormalMixture
 from ..proposals.mixture import Mixture
 from ..proposals.parts import Normal
 from ..verdict.completeness import SHARE, Completeness
 from ..verdict.findings import Thresholds
-from .modes import Modes, find_modes, neighbours
+from .modes import Modes, find_modes, in_normals, log_likelihood, neighbours
 from .planted import PLANTED, STANDS_OUT, Found, Looked, Weighed, missed, modes_of
 from .search import LocalSearch
-from .weighing import Target
 from .weighted import WeightedDraws
 
 _FITS = {1: 20.0, 2: 20.0, 3: 10.0}
@@ -65,29 +61,13 @@ class Looking:
 
     Parameters
     ----------
-    target
-        The posterior.
-    chart
-        Coordinates in which the prior is a standard normal.
-    rng
-        Source of all randomness.
-    go_on
-        Asked before so many evaluations: whether they may be made.
-    progress
-        Told of evaluations as they are made.
+    climber
+        Evaluates further draws, and climbs, in coordinates in which the prior is a standard normal.
     """
 
-    def __init__(
-        self,
-        target: Target,
-        chart: Chart,
-        rng: np.random.Generator,
-        go_on: Callable[[int], bool],
-        progress: Progress = None,
-    ) -> None:
-        self._target, self._chart, self._rng, self._go_on = target, chart, rng, go_on
-        self._n = len(chart.keys)
-        self._climber = LocalSearch(target, chart, rng, go_on, progress)
+    def __init__(self, climber: LocalSearch) -> None:
+        self._climber, self._target, self._chart, self._rng = climber, climber.target, climber.chart, climber.rng
+        self._n = len(climber.chart.keys)
         self._base = np.empty((0, self._n))
         self._log_density = np.empty(0)
         self._near = np.empty((0, 0), dtype=int)
@@ -126,10 +106,6 @@ class Looking:
         sound = np.all(np.isfinite(base), axis=1)
         self._base = np.concatenate([self._base, base[sound]])
         self._log_density = np.concatenate([self._log_density, log_density[sound]])
-        self._find()
-
-    def _find(self) -> None:
-        """Look for modes among all draws."""
         self._near = neighbours(ndtr(self._base) @ self._metric)
         self._modes = find_modes(self._base, self._log_density, self._near, self._climber, self._modes)
 
@@ -156,15 +132,15 @@ class Looking:
             return Completeness(1.0, self._in_words)
         chance = self._missed(posterior)
         limit = Thresholds().missed_check
+        # From now on, neighbours are near by the widths of the modes.
+        self._metric = _whitening(posterior.found)
         added = 0
         while chance > limit and self._modes.complete:
             most = max(first, self._affordable(seconds)) - added
             more = min(max(added, _FIRST_MORE), most)
             # Draws miss independently of each other, about: the chance is a power of their number.
             expected = chance ** ((self.draws + most) / max(self.draws, 1))
-            # Neighbours are to be near by the widths of the modes.
-            self._metric = _whitening(posterior.found)
-            if more < _LEAST_MORE or expected > _HOPE * limit or not self._go_on(more):
+            if more < _LEAST_MORE or expected > _HOPE * limit or not self._climber.go_on(more):
                 break
             base = self._spread(more)
             found = self._climber.evaluated(base)
@@ -208,8 +184,8 @@ class Looking:
         if not limit < chance < _HOPELESS:
             return ""
         more = self.draws * (np.log(limit) / np.log(chance) - 1)
-        seconds = max(1.0, more * self._target.meter.seconds_each)
-        return f"about {more:.1g} more draws of the prior would exclude it: give search_time={2 * seconds:.1g}"
+        seconds = max(1.0, 2 * more * self._target.meter.seconds_each)
+        return f"about {_rough(more)} more draws of the prior would exclude it: give search_time={_rough(seconds)}"
 
     def _spread(self, size: int) -> np.ndarray:
         """Evenly spread draws of the prior in the base space, (size, n) or fewer: a scrambled Sobol sequence (Owen 1998).
@@ -218,7 +194,7 @@ class Looking:
         """
         if self._sobol is None:
             self._sobol = qmc.Sobol(self._n, rng=self._rng)
-        base = ndtri(np.clip(self._sobol.random(size), 1e-12, 1 - 1e-12))
+        base = in_normals(self._sobol.random(size))
         return base[self._chart.inverse(base, self._rng)[1]]
 
     def _lacking(self, posterior: _Posterior, proposal: Mixture) -> bool:
@@ -235,7 +211,7 @@ class Looking:
 
     def _missed(self, posterior: _Posterior) -> float:
         """Share of planted modes that would not have been seen."""
-        of_prior = self._log_density - Normal(self._n).log_prob(self._base)
+        of_prior = log_likelihood(self._base, self._log_density)
         best = max(posterior.best, float(of_prior.max(initial=-np.inf)))
         log_volume = posterior.log_evidence - best
         looked = Looked(ndtr(self._base), of_prior - best, self._near)
@@ -263,6 +239,11 @@ class Looking:
         return _Posterior(
             found, log_evidence, float(np.max(log_weights[alive] - log_over[alive])), ndtr(base), log_over
         )
+
+
+def _rough(number: float) -> str:
+    """A number to one digit, as people write it."""
+    return f"{float(f'{number:.1g}'):.0f}"
 
 
 def _whitening(found: list[Found]) -> np.ndarray:

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from scipy.spatial import cKDTree
@@ -21,8 +22,8 @@ from scipy.special import logsumexp, ndtr, ndtri
 from ..proposals.charts import Chart
 from ..proposals.event_mixture import NormalMixture
 from ..proposals.mixture import Mixture
-from ..proposals.parts import BaseDensity, Charted, FromPrior, Normal, Part
-from .search import Climb, LocalSearch
+from ..proposals.parts import Normal
+from .search import Climb, LocalSearch, around
 from .weighing import Target
 
 _NEIGHBOURS, _NEIGHBOURS_EACH = 6, 2  # of a draw, and more for each dimension: on either side along every direction
@@ -39,7 +40,7 @@ _LOW, _ALWAYS = 5, 6
 """Dimensions beyond which draws are so far from modes that lines between them show no valley; maxima climbed there anyway."""
 _NEAR = 2.0  # distance of two means, in standard deviations of both modes, at which they are one
 _LEAST_MASS = 1e-4  # share of all masses below which a mode is left out: a hundredth of one that counts
-_SHARES, _BROADER = (0.5, 0.3, 0.2), 2.0  # of the modes, of the same broadened by this factor, and of the prior
+_SHARES = (0.5, 0.3, 0.2)  # of the modes, of the same broadened, and of the prior
 _EDGE = 1e-12  # quantiles are cut here: the normal coordinates of zero and one are infinite
 
 
@@ -58,7 +59,7 @@ class Modes:
     climbs: tuple[Climb, ...] = ()
     complete: bool = True
 
-    @property
+    @cached_property
     def density(self) -> NormalMixture | None:
         """A normal density for each mode, in the chart's base space; ``None`` where nothing was climbed.
 
@@ -141,15 +142,15 @@ def find_modes(
         What was found among fewer draws: maxima on the slope of a mode that has been climbed need no further climb.
     """
     known = () if before is None else before.climbs
-    values = _likelihood(base, log_density)
+    values = log_likelihood(base, log_density)
     maxima = local_maxima(values, near)
     if not len(maxima):
         return Modes(known)
 
     def evaluated(u: np.ndarray) -> np.ndarray | None:
-        v = ndtri(np.clip(u, _EDGE, 1 - _EDGE))
+        v = in_normals(u)
         found = climber.evaluated(v)
-        return None if found is None else _likelihood(v, found)
+        return None if found is None else log_likelihood(v, found)
 
     tops = ndtr(np.array([climb.mean for climb in known]).reshape(len(known), base.shape[1]))
     apart = _apart(ndtr(base[maxima]), values[maxima], tops, evaluated)
@@ -162,7 +163,13 @@ def find_modes(
     return Modes((*known, *climbs), len(climbs) >= len(apart))
 
 
-def _likelihood(base: np.ndarray, log_density: np.ndarray) -> np.ndarray:
+def in_normals(u: np.ndarray) -> np.ndarray:
+    """Points of the base space at quantiles of the prior."""
+    v: np.ndarray = ndtri(np.clip(u, _EDGE, 1 - _EDGE))
+    return v
+
+
+def log_likelihood(base: np.ndarray, log_density: np.ndarray) -> np.ndarray:
     """Log likelihood at points of the base space: the density less that of the prior."""
     return log_density - Normal(base.shape[1]).log_prob(base)
 
@@ -200,10 +207,8 @@ def _apart(
 
 
 def about(modes: NormalMixture, chart: Chart, target: Target) -> Mixture:
-    """What draws about modes that were found: their densities, broader ones, and the prior."""
-    densities: dict[str, BaseDensity] = {"modes": modes, "broadened modes": modes.broadened(_BROADER)}
-    parts: list[Part] = [Charted(chart, densities), FromPrior(target.prior, target.keys)]
-    return Mixture(parts, _SHARES)
+    """Return what draws about modes that were found."""
+    return around(modes, chart, target, "modes", _SHARES)
 
 
 def _same(one: Climb, other: Climb) -> bool:

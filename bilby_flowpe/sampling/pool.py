@@ -85,6 +85,12 @@ class Pool:
         pieces = [self._on_chart(chart, index) for index in range(len(self.batches))]
         return np.concatenate([base for base, _ in pieces]), np.concatenate([jacobian for _, jacobian in pieces])
 
+    def density_in_base(self, chart: Chart) -> tuple[np.ndarray, np.ndarray]:
+        """Base coordinates of every draw, and the log of the posterior's density in these, up to a constant."""
+        base, log_jacobian = self.in_base(chart)
+        known = np.isfinite(log_jacobian)
+        return base, np.where(known, self.log_target - np.where(known, log_jacobian, 0.0), -np.inf)
+
     def start_density(self, chart: Chart) -> np.ndarray:
         """Log density of a standard normal in the chart's base, at every draw, (N,).
 

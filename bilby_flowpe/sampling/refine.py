@@ -22,6 +22,7 @@ from bilby.core.utils import logger
 
 from ..importance import effective_sample_size, summarise
 from ..proposals.charts import Chart
+from ..proposals.event_mixture import NormalMixture
 from ..proposals.mixture import Mixture, prior_alone
 from ..proposals.parts import PRIOR
 from ..proposals.spin_chart import SpinChart
@@ -120,7 +121,7 @@ class Refinement:
         self.looking: Looking | None = None
         if network is None and searched is None:
             (own,) = rng.spawn(1)
-            self.looking = Looking(target, of_prior, own, self._leaves_a_batch, self.bar.advance)
+            self.looking = Looking(LocalSearch(target, of_prior, own, self._leaves_a_batch, self.bar.advance))
         self._jumped = False
 
     @property
@@ -155,7 +156,7 @@ class Refinement:
                 return True
         best, stalled, settled, path = 0.0, 0, 0, [self._beta]
         while len(self.rounds) < _MOST_ROUNDS:
-            if not self._affordable():
+            if not self._leaves_a_batch():
                 return False
             done = self._round()
             if self._beta < 1:
@@ -246,11 +247,6 @@ class Refinement:
         columns = {key: [done[key] for done in rounds] for key in (rounds[0] if rounds else {})}
         return {"start": self.started_from, "rounds": columns}
 
-    def _affordable(self) -> bool:
-        """Whether another round leaves enough for a fresh batch."""
-        left = self.budget.evaluations_left(self.target)
-        return self.budget.in_time() and left >= self.later_draws + self.n_effective + self._kept
-
     def _first_round(self) -> None:
         """Draws from the prior, and the choice of where the path starts."""
         began = time.monotonic()
@@ -274,11 +270,9 @@ class Refinement:
         Where their normal densities are near enough to the posterior, no path of temperatures is needed.
         """
         began = time.monotonic()
-        base, log_jacobian = self.pool.in_base(self.chart)
-        known = np.isfinite(log_jacobian)
         self.bar.stage("Looking for modes")
-        looking.look(base, np.where(known, self.pool.log_target - np.where(known, log_jacobian, 0.0), -np.inf))
-        if looking.modes is None or self._beta >= 1 or not self._affordable():
+        looking.look(*self.pool.density_in_base(self.chart))
+        if looking.modes is None or self._beta >= 1 or not self._leaves_a_batch():
             return
         proposal = about(looking.modes, self.chart, self.target)
         before = self.pool.last_efficiency()
@@ -298,8 +292,8 @@ class Refinement:
         self._jumped = True
         self._note(self._beta, efficiency, began)
 
-    def _leaves_a_batch(self, size: int) -> bool:
-        """Whether so many evaluations leave enough for a round and a fresh batch."""
+    def _leaves_a_batch(self, size: int = 0) -> bool:
+        """Whether a round and a fresh batch can be afforded after so many evaluations."""
         left = self.budget.evaluations_left(self.target) - size
         return self.budget.in_time() and left >= self.later_draws + self.n_effective + self._kept
 
@@ -310,10 +304,8 @@ class Refinement:
 
     def _round(self) -> Round:
         began = time.monotonic()
-        beta = self._next_beta()
-        self._beta = beta
-        modes = self.looking.modes if self.looking is not None else None if self.hills is None else self.hills.density
-        self.proposal = self._fits(self.pool, self.chart, beta, modes, self._wants_flow)
+        beta = self._beta = self._next_beta()
+        self.proposal = self._fits(self.pool, self.chart, beta, self._modes, self._wants_flow)
         wanted = self.later_draws
         if beta >= 1:
             before = sum(done.inverse_temperature >= 1 for done in self.rounds)
@@ -321,6 +313,13 @@ class Refinement:
         # The fit takes time: where that ended the budget, one draw makes the round.
         self._drawn(self.proposal, max(1, min(wanted, self.budget.evaluations_left(self.target))))
         return self._note(beta, self.pool.last_efficiency(), began)
+
+    @property
+    def _modes(self) -> NormalMixture | None:
+        """Modes that were found, by draws of the prior or by templates."""
+        if self.looking is not None:
+            return self.looking.modes
+        return None if self.hills is None else self.hills.density
 
     @property
     def _wants_flow(self) -> bool:
@@ -343,7 +342,6 @@ class Refinement:
         self._searched = True
         began = time.monotonic()
         before = self.target.meter.n_all
-
         self.bar.stage("Local search")
         climber = LocalSearch(self.target, self.chart, self.rng, self._leaves_a_batch, self.bar.advance)
         scanned = self.round_draws // (_SCANNED * len(self.target.keys))

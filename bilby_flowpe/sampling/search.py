@@ -87,15 +87,17 @@ def search(pool: Pool, climber: LocalSearch, scanned: int) -> Mixture | None:
     scanned
         Points of the scan of one parameter.
     """
-    base, log_jacobian = pool.in_base(climber.chart)
-    known = np.isfinite(log_jacobian)
-    found = climber(base, np.where(known, pool.log_target - np.where(known, log_jacobian, 0.0), -np.inf), scanned)
-    if found is None:
-        return None
-    densities: dict[str, BaseDensity] = {"local search": found, "broadened local search": found.broadened(_WIDTH)}
-    target = climber.target
-    parts: list[Part] = [Charted(climber.chart, densities), FromPrior(target.prior, target.keys)]
-    return Mixture(parts, _SHARES)
+    found = climber(*pool.density_in_base(climber.chart), scanned)
+    return None if found is None else around(found, climber.chart, climber.target, "local search", _SHARES)
+
+
+def around(
+    found: NormalMixture, chart: Chart, target: Target, name: str, shares: tuple[float, float, float]
+) -> Mixture:
+    """What draws about modes that were found: their densities, the same broadened, and the prior, in these shares."""
+    densities: dict[str, BaseDensity] = {name: found, f"broadened {name}": found.broadened(_WIDTH)}
+    parts: list[Part] = [Charted(chart, densities), FromPrior(target.prior, target.keys)]
+    return Mixture(parts, shares)
 
 
 class _SpentError(Exception):
@@ -127,7 +129,7 @@ class LocalSearch:
         go_on: Callable[[int], bool],
         progress: Progress = None,
     ) -> None:
-        self.target, self.chart, self.rng, self._go_on = target, chart, rng, go_on
+        self.target, self.chart, self.rng, self.go_on = target, chart, rng, go_on
         self._progress = progress
         self._spent = 0
         self._each = _EACH + _EACH_DIMENSION * len(chart.keys)
@@ -180,7 +182,7 @@ class LocalSearch:
 
     def evaluated(self, base: np.ndarray) -> np.ndarray | None:
         """Log density in the base space, (N,); ``None`` where the budget does not allow it."""
-        if not self._go_on(len(base)):
+        if not self.go_on(len(base)):
             return None
         self._spent += len(base)
         parameters, inside = self.chart.inverse(base, self.rng)

@@ -15,6 +15,7 @@ from bilby_flowpe.proposals.charts import PriorChart
 from bilby_flowpe.proposals.mixture import prior_alone
 from bilby_flowpe.sampling.looking import Looking
 from bilby_flowpe.sampling.modes import about
+from bilby_flowpe.sampling.search import LocalSearch
 from bilby_flowpe.sampling.weighing import Target
 from bilby_flowpe.translation.translate import translated
 
@@ -33,7 +34,7 @@ def looking(problem: toys.SolvedProblem, seed: int = 1, most: float = np.inf) ->
         left[0] -= size
         return left[0] >= 0
 
-    found = Looking(target, chart, rng, go_on)
+    found = Looking(LocalSearch(target, chart, rng, go_on))
     weighted = target.draw(prior_alone(target.prior, target.keys), FEW, rng)
     base, log_jacobian = chart.forward(weighted.draws.parameters)
     found.look(base, weighted.log_target - log_jacobian)
@@ -131,3 +132,15 @@ def test_a_posterior_without_any_likelihood_is_not_complete() -> None:
     nowhere = dataclasses.replace(weighted, log_weights=np.full(50, -np.inf))
     completeness = found.complete(nowhere, prior, first=0, seconds=3.0)
     assert completeness is not None and completeness.chance == 1.0
+
+
+@pytest.mark.parametrize(
+    ("chance", "words"), [(0.41, "draws of the prior would exclude it: give search_time="), (0.95, "")]
+)
+def test_the_verdict_says_what_would_exclude_a_missed_mode(chance: float, words: str) -> None:
+    found, target = looking(toys.correlated_gaussian(4), most=0)
+    target.meter.seconds_each = 0.02
+    remedy = found._remedy(chance, 0.01)
+    assert words in remedy
+    # ln 0.01 / ln 0.41 is 5.2, so that 4200 more are needed, and twice the 83 seconds are given.
+    assert not words or remedy == "about 4000 more draws of the prior would exclude it: give search_time=200"
