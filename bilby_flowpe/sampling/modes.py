@@ -30,13 +30,13 @@ _NEIGHBOURS, _NEIGHBOURS_EACH = 6, 2  # of a draw, and more for each dimension: 
 _TREE = 8  # dimensions beyond which a tree finds neighbours no faster than all distances do
 _ROWS = 512  # draws whose distances to others are computed at once
 _AMONG = 4096  # points among which neighbours are looked for there
-_PARTNERS = 2  # better local maxima to which lines are drawn from one: the nearest
-_ON_A_LINE = np.append(0.5 ** np.arange(8, 0, -1), 0.75)
+PARTNERS = 2  # better local maxima to which lines are drawn from one: the nearest
+ON_A_LINE = np.append(0.5 ** np.arange(8, 0, -1), 0.75)
 """Points between two draws, as parts of the way from the lower one: a narrow mode ends near to it, wherever the other is."""
 
-_VALLEY = 0.5  # fall of the log likelihood, in nats, that counts: less is nothing to a mode's share
+VALLEY = 0.5  # fall of the log likelihood, in nats, that counts: less is nothing to a mode's share
 _CLIMBING = 2  # evaluations of all climbs, over the draws: two dozen modes of two parameters take no more
-_LOW, _ALWAYS = 5, 6
+LOW, ALWAYS = 5, 6
 """Dimensions beyond which draws are so far from modes that lines between them show no valley; maxima climbed there anyway."""
 _NEAR = 2.0  # distance of two means, in standard deviations of both modes, at which they are one
 _LEAST_MASS = 1e-4  # share of all masses below which a mode is left out: a hundredth of one that counts
@@ -157,8 +157,8 @@ def find_modes(
     if apart is None:
         return Modes(known, complete=False)
     starts = apart
-    if base.shape[1] > _LOW and not known:
-        starts = np.concatenate([apart, np.setdiff1d(np.arange(min(_ALWAYS, len(maxima))), apart)])
+    if base.shape[1] > LOW and not known:
+        starts = np.concatenate([apart, np.setdiff1d(np.arange(min(ALWAYS, len(maxima))), apart)])
     climbs = climber.climb(base[maxima[starts]], log_density[maxima[starts]], _CLIMBING * len(base))
     return Modes((*known, *climbs), len(climbs) >= len(apart))
 
@@ -192,16 +192,16 @@ def _apart(
     pairs: list[tuple[int, int]] = []
     for number in range(len(places)):
         distances = np.linalg.norm(others[: len(tops) + number] - places[number], axis=1)
-        pairs += [(number, int(other)) for other in np.argsort(distances)[:_PARTNERS]]
+        pairs += [(number, int(other)) for other in np.argsort(distances)[:PARTNERS]]
     belongs = np.zeros(len(places), dtype=bool)
     if pairs:
         lower, higher = np.array(pairs).T
-        lines = places[lower][:, None] + _ON_A_LINE[:, None] * (others[higher] - places[lower])[:, None]
+        lines = places[lower][:, None] + ON_A_LINE[:, None] * (others[higher] - places[lower])[:, None]
         found = evaluated(lines.reshape(-1, places.shape[1]))
         if found is None:
             return None
         # Of the two ends of a line the first is the lower one.
-        joined = found.reshape(len(pairs), len(_ON_A_LINE)).min(axis=1) > values[lower] - _VALLEY
+        joined = found.reshape(len(pairs), len(ON_A_LINE)).min(axis=1) > values[lower] - VALLEY
         belongs[lower[joined]] = True
     return np.flatnonzero(~belongs)
 

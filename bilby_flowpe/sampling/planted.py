@@ -5,7 +5,8 @@ holds a share :math:`s` of the posterior's evidence :math:`Z`, and fits the data
 volume is :math:`V = s Z / (f L_{\max})`, as small as it can be for that. With the likelihood :math:`L + L_{\rm planted}` in the
 place of :math:`L` it is seen
 
-- among draws of the prior, where one that it lifts would be a local maximum among its neighbours (:mod:`.modes`); or
+- among draws of the prior, where one that it lifts would be a local maximum among its neighbours, and parted by a valley from
+  those it is held against (:mod:`.modes`), along lines on which the modes found are taken for normal ones; or
 - in a weighted batch, where it would give a draw a weight that stands out, or lies where there are draws.
 
 The share of those that are not seen is the chance that a mode of this kind was missed. No likelihood is evaluated for it.
@@ -13,9 +14,13 @@ The share of those that are not seen is the chance that a mode of this kind was 
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
+
+from .modes import ALWAYS, LOW, ON_A_LINE, PARTNERS, VALLEY, local_maxima
 
 PLANTED = 600
 """Modes to plant: a chance of a hundredth is known to four thousandths."""
@@ -29,6 +34,7 @@ _DRAWS, _SMALLEST = 10.0, 1e-3
 _WIDE, _SHELL, _FEW = 2.0, 1.5, 5
 """Widths from which on the edge of a mode is looked for, in shells each wider by this factor, of so many draws at least."""
 
+_TRIED = 4  # local maxima of one planted mode that are held against better ones
 _LIFTED = 2.0  # nats by which a planted mode has to be above the likelihood at a draw to count as its own
 _RIDGE = 1e-12
 _TOGETHER = 4_000_000  # heights that are computed at once, which bounds the memory
@@ -87,6 +93,47 @@ class Weighed:
     log_over: np.ndarray
 
 
+@dataclass(frozen=True)
+class _Shape:
+    """A shape of normal modes.
+
+    Attributes
+    ----------
+    whitening
+        Matrix (n, n) to their widths.
+    log_peak, lowest
+        Log likelihood at their tops, and that below which they have none.
+    """
+
+    whitening: np.ndarray
+    log_peak: float = 0.0
+    lowest: float = -np.inf
+
+    def heights(self, tops: np.ndarray, places: np.ndarray) -> np.ndarray:
+        """Log likelihood (M, N) of every mode at tops (M, n), at places (N, n)."""
+        one, other = tops @ self.whitening.T, places @ self.whitening.T
+        squares = np.sum(one**2, axis=1)[:, None] + np.sum(other**2, axis=1) - 2 * one @ other.T
+        heights = self.log_peak - 0.5 * squares
+        return np.where(heights >= self.lowest, heights, -np.inf)
+
+
+@dataclass(frozen=True)
+class _Partners:
+    """Tops of modes, and local maxima among draws, that a local maximum is held against.
+
+    Attributes
+    ----------
+    places, values
+        (K, n), and log likelihoods relative to the best draw, (K,).
+    tops
+        How many of them, the first, are tops.
+    """
+
+    places: np.ndarray
+    values: np.ndarray
+    tops: int
+
+
 def missed(
     found: list[Found],
     log_volume: float,
@@ -114,37 +161,35 @@ def missed(
     fit
         Likelihood of a planted mode over the largest that was found.
     """
-    n = looked.places.shape[1]
     log_peak = np.log(fit)
     log_volume_planted = np.log(share) + log_volume - log_peak
     ends = np.rint(np.cumsum([mode.share for mode in found]) / sum(mode.share for mode in found) * len(places)).astype(
         int
     )
+    partners = _partners(looked, found)
+    shapes = [_Shape(_whitening(mode, np.log(mode.share) + log_volume)) for mode in found]
+    known = [(mode.mean, shape) for mode, shape in zip(found, shapes, strict=True)]
+    together = max(1, _TOGETHER // max(len(looked.places), len(weighed.places)))
     unseen, start = 0, 0
-    for mode, end in zip(found, ends, strict=True):
-        planted, start = places[start:end], end
-        root = np.linalg.cholesky(mode.covariance + _RIDGE * np.eye(n))
-        log_own = 0.5 * n * np.log(2 * np.pi) + float(np.sum(np.log(np.diag(root))))
-        whitening = np.linalg.inv(root) * np.exp((log_own - log_volume_planted) / n)
-        of_found = np.linalg.inv(root) * np.exp((log_own - log_volume - np.log(mode.share)) / n)
-        lowest = log_peak - 0.5 * _reach(looked, mode, of_found) ** 2
-        together = max(1, _TOGETHER // max(len(looked.places), len(weighed.places)))
-        for first in range(0, len(planted), together):
-            some = planted[first : first + together]
-            heights = _cut(_heights(some, looked.places, whitening, log_peak), lowest)
-            in_batch = _cut(_heights(some, weighed.places, whitening, log_peak), lowest) + weighed.log_over
-            drawn = _drawn(in_batch)
-            unseen += sum(not (seen or _shows(height, looked)) for seen, height in zip(drawn, heights, strict=True))
+    for mode, own, end in zip(found, shapes, ends, strict=True):
+        tops, start = places[start:end], end
+        lowest = log_peak - 0.5 * _reach(looked, mode, own) ** 2
+        shape = _Shape(_whitening(mode, log_volume_planted), log_peak, lowest)
+        for first in range(0, len(tops), together):
+            some = tops[first : first + together]
+            drawn = _drawn(shape.heights(some, weighed.places) + weighed.log_over)
+            for top, seen, planted in zip(some, drawn, shape.heights(some, looked.places), strict=True):
+                unseen += not (seen or _shows(planted, looked, partners, partial(_highest, [(top, shape), *known])))
     # The mean of the chance, given so many unseen of so many (Laplace's rule): none unseen of a few is no chance of zero.
     return (unseen + 1) / (len(places) + 2)
 
 
-def _reach(looked: Looked, mode: Found, whitening: np.ndarray) -> float:
+def _reach(looked: Looked, mode: Found, shape: _Shape) -> float:
     """Distance from a mode that was found, in its widths, up to which it falls off no faster than twice a normal one.
 
     What is planted reaches no farther: modes with edges are seen by draws that lie on them alone.
     """
-    distances = np.linalg.norm((looked.places - mode.mean) @ whitening.T, axis=1)
+    distances = np.linalg.norm((looked.places - mode.mean) @ shape.whitening.T, axis=1)
     holds = looked.log_likelihood > -(distances**2) - _LIFTED
     edge = _WIDE
     while edge < distances.max(initial=0.0):
@@ -153,11 +198,6 @@ def _reach(looked: Looked, mode: Found, whitening: np.ndarray) -> float:
             return edge
         edge *= _SHELL
     return np.inf
-
-
-def _cut(heights: np.ndarray, lowest: float) -> np.ndarray:
-    """Log likelihoods, -inf below the lowest that a mode reaches."""
-    return np.where(heights >= lowest, heights, -np.inf)
 
 
 def _drawn(log_weights: np.ndarray) -> np.ndarray:
@@ -173,21 +213,50 @@ def _drawn(log_weights: np.ndarray) -> np.ndarray:
     return enough
 
 
-def _shows(planted: np.ndarray, looked: Looked) -> bool:
-    """Whether a planted mode, of some log likelihood at every draw (N,), makes a local maximum of a draw."""
+def _shows(planted: np.ndarray, looked: Looked, partners: _Partners, along: Callable[[np.ndarray], np.ndarray]) -> bool:
+    """Whether a planted mode, of some log likelihood at every draw (N,), makes a local maximum of a draw that is climbed."""
     lifted = np.flatnonzero(planted > looked.log_likelihood + _LIFTED)
     if not len(lifted):
         return False
     around = looked.near[lifted]
     highest = np.maximum(planted[around], looked.log_likelihood[around]).max(axis=1, initial=-np.inf)
-    return bool(np.any(planted[lifted] > highest))
+    maxima = lifted[planted[lifted] > highest]
+    return any(_is_apart(looked.places[index], planted[index], partners, along) for index in maxima[:_TRIED])
 
 
-def _heights(planted: np.ndarray, places: np.ndarray, whitening: np.ndarray, log_peak: float) -> np.ndarray:
-    """Log likelihood of every planted mode (M, n) at every place (N, n), (M, N)."""
-    one, other = planted @ whitening.T, places @ whitening.T
-    squares = np.sum(one**2, axis=1)[:, None] + np.sum(other**2, axis=1) - 2 * one @ other.T
-    return log_peak - 0.5 * squares
+def _is_apart(place: np.ndarray, value: float, partners: _Partners, along: Callable[[np.ndarray], np.ndarray]) -> bool:
+    """Whether a valley parts a local maximum from the better ones next to it, as :mod:`.modes` tries it."""
+    better = np.flatnonzero(partners.values > value)
+    if not len(better):
+        return True
+    if place.size > LOW and np.sum(partners.values[partners.tops :] > value) < ALWAYS:
+        return True
+    distances = np.linalg.norm((partners.places[better] - place), axis=1)
+    nearest = better[np.argsort(distances)[:PARTNERS]]
+    lines = place + ON_A_LINE[:, None] * (partners.places[nearest] - place)[:, None]
+    lowest = along(lines.reshape(-1, place.size)).reshape(len(nearest), -1).min(axis=1)
+    return bool(np.all(lowest <= value - VALLEY))
+
+
+def _highest(modes: Sequence[tuple[np.ndarray, _Shape]], places: np.ndarray) -> np.ndarray:
+    """Log likelihood (N,) at places (N, n), as of modes of known tops and shapes."""
+    return np.max([shape.heights(top[None], places)[0] for top, shape in modes], axis=0)
+
+
+def _partners(looked: Looked, found: list[Found]) -> _Partners:
+    maxima = local_maxima(looked.log_likelihood, looked.near)
+    tops = np.stack([mode.mean for mode in found])
+    values = np.concatenate([np.full(len(tops), np.inf), looked.log_likelihood[maxima]])
+    return _Partners(np.concatenate([tops, looked.places[maxima]]), values, len(tops))
+
+
+def _whitening(mode: Found, log_volume: float) -> np.ndarray:
+    """Matrix (n, n) to widths of a normal density of a mode's shape and of some volume."""
+    n = len(mode.mean)
+    root = np.linalg.cholesky(mode.covariance + _RIDGE * np.eye(n))
+    log_own = 0.5 * n * np.log(2 * np.pi) + float(np.sum(np.log(np.diag(root))))
+    whitening: np.ndarray = np.linalg.inv(root) * np.exp((log_own - log_volume) / n)
+    return whitening
 
 
 def modes_of(places: np.ndarray, weights: np.ndarray, labels: np.ndarray) -> list[Found]:

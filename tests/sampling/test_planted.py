@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from scipy.spatial import cKDTree
 
-from bilby_flowpe.sampling.modes import local_maxima, neighbours
+from bilby_flowpe.sampling.modes import _apart, local_maxima, neighbours
 from bilby_flowpe.sampling.planted import PLANTED, Found, Looked, Weighed, missed, modes_of
 
 PLACES = np.random.default_rng(11).random((PLANTED, 2))
@@ -41,12 +41,21 @@ def test_the_chance_is_that_of_modes_that_are_really_there() -> None:
     rng = np.random.default_rng(5)
     draws, fit, seen = looked(700), 3.0, 0
     width = math.sqrt(0.01 * 2 * math.pi * WIDTH**2 / fit / (2 * math.pi))
-    trials = 400
+    trials, middle = 400, np.full((1, 2), 0.5)
+
     for _ in range(trials):
         centre = rng.random(2)
-        lifted = math.log(fit) - 0.5 * np.sum(((draws.places - centre) / width) ** 2, axis=1)
-        maxima = local_maxima(np.logaddexp(draws.log_likelihood, lifted), draws.near)
-        seen += bool(np.any(lifted[maxima] > draws.log_likelihood[maxima] + 2))
+
+        def log_likelihood(places: np.ndarray, centre: np.ndarray = centre) -> np.ndarray:
+            own = -0.5 * np.sum(((places - 0.5) / WIDTH) ** 2, axis=1)
+            return np.logaddexp(own, math.log(fit) - 0.5 * np.sum(((places - centre) / width) ** 2, axis=1))
+
+        values = log_likelihood(draws.places)
+        maxima = local_maxima(values, draws.near)
+        apart = _apart(draws.places[maxima], values[maxima], middle, log_likelihood)
+        assert apart is not None
+        climbed = maxima[apart]
+        seen += bool(np.any(values[climbed] > draws.log_likelihood[climbed] + 2))
     expected = missed(FOUND, LOG_VOLUME, draws, NOTHING, PLACES, 0.01, fit)
     error = math.hypot(math.sqrt(expected * (1 - expected) / trials), math.sqrt(expected * (1 - expected) / 600))
     assert 1 - seen / trials == pytest.approx(expected, abs=4 * error)
