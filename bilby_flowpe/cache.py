@@ -135,7 +135,7 @@ def _matches(
 
 
 def _but(choices: Mapping[str, Any], free: Collection[str]) -> dict[str, Any]:
-    """All choices but some."""
+    """Return the choices without those named."""
     return {key: value for key, value in choices.items() if key not in free}
 
 

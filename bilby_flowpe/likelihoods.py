@@ -67,7 +67,7 @@ def called(likelihood: Likelihood, row: Row, use_ratio: bool) -> Any:
 
 @lru_cache
 def _takes_parameters(kind: Hashable, name: str) -> bool:
-    """Whether a method of a class takes its parameters.
+    """Tell whether a method of a class has an argument ``parameters``, or reads them from the object.
 
     Bilby looks at the signature in every call, which takes longer than many a likelihood.
     """

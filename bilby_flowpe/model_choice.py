@@ -139,7 +139,7 @@ class ModelChoice:
         return translation.obstacle or self.problem.obstacle("simulation")
 
     def _named(self) -> Chosen:
-        """The model that was given."""
+        """Return the model that the user has named, bound to the data."""
         if ignored := self._changed(*OF_THE_MODEL):
             logger.warning(f"model={self.kwargs['model']!r} is used as it was trained: {ignored} have no effect")
         bound = self._bound(self._timed("model", lambda: _found(self.kwargs["model"])))
@@ -166,14 +166,14 @@ class ModelChoice:
         return None, "none", conditional
 
     def _refining(self, conditional: Conditional | None) -> Price:
-        """What a refinement costs."""
+        """Return the expected cost of a refinement."""
         drawn = len(self.problem.prior.keys) - (len(conditional.keys) if conditional else 0)
         asked = self.kwargs["n_effective"], self.kwargs["max_likelihood_evaluations"]
         coarse = bool(self.kwargs["coarse"]) and isinstance(conditional, CoherentConditional)
         return price_of_refinement(drawn, *asked, self._each, coarse, self.npool)
 
     def _training(self, settings: Settings) -> Price:
-        """What a training costs, and the draws with what it leads to."""
+        """Return the expected cost of a training, and of the draws with the network."""
         longest, measuring = settings.training.max_time, MEASURING if settings.calibration_events else 0.0
         count, asked = settings.simulation.n_waveforms, self.kwargs["n_effective"]
         return price_of_training(count, asked, self._each, longest, measuring, self.npool)
@@ -256,7 +256,7 @@ class ModelChoice:
     def _without_network(
         self, why: str | None = None, tried: Sequence[Row] = ()
     ) -> tuple[Conditional | None, Sequence[str]]:
-        """What is drawn in closed form; and why there is no network, or why nothing is."""
+        """Return what is drawn in closed form, and the reasons why there is no network or no closed form."""
         conditional, obstacle = None, self.translation.obstacle
         if obstacle is None and self.problem.obstacle("closed form") is None:
             try:

@@ -10,20 +10,16 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-_BASE, _EACH, _PAIRS = 20_000, 8_000, 400
-"""Evaluations of a refinement for 5000 effective draws: a constant, times the parameters, times their square.
+_BASE, _EACH, _PAIRS = 20_000, 3_000, 500
+"""Evaluations of a refinement for 5000 effective draws: a constant, more for each parameter, and for their square.
 
-That is 4e4 for two parameters, 9.6e4 for seven and 1.4e5 for ten, as measured on correlated normal posteriors."""
+A straight line takes 2.3e4 for two parameters, correlated normal posteriors 5.6e4 for five and 1.0e5 for ten, with the draws
+that look for missed modes."""
 _USUAL_EFFECTIVE = 5000
 _BATCH = 1.5  # evaluations for each effective draw beyond the usual ones
-_FITS, _FITS_PAIRS = (
-    1.0,
-    0.5,
-)  # seconds of all fits, times the parameters and times their square: 4 s for two, 60 s for ten
-_COARSE_SHARE = 0.6  # draws with coarse waves over evaluations without: their search gives a start
-_COARSE_SECONDS = (
-    1.5e-3  # of a draw with coarse waves: 0.7 ms for aligned spins, 1.5 ms for precession with higher harmonics
-)
+_FITS, _FITS_PAIRS = 0.3, 0.03  # seconds of all fits, times the parameters and times their square: 6 s for ten
+_COARSE_SHARE = 0.8  # draws with coarse waves over evaluations without: their search gives a start
+_COARSE_SECONDS = 1.5e-3  # of a draw with coarse waves that precess and have higher harmonics; 0.7 ms for aligned spins
 _SEARCH = 15.0  # seconds of the search that coarse waves need
 _KEPT = 1.4  # evaluations of the user's likelihood for each effective draw, where coarse waves draw
 _OF_NETWORK = 0.2  # efficiency of a network after ten minutes of training; those measured have 0.2 to 0.9
@@ -31,7 +27,7 @@ _OF_NETWORK = 0.2  # efficiency of a network after ten minutes of training; thos
 
 @dataclass(frozen=True)
 class Price:
-    """What a way to a proposal costs.
+    """Cost of one way to a proposal.
 
     Attributes
     ----------
@@ -46,7 +42,7 @@ class Price:
 
     @property
     def words(self) -> str:
-        """Both, for the log."""
+        """Phrase for the log with the evaluations and, where it is known, the time."""
         known = f", about {in_words(self.seconds)}" if math.isfinite(self.seconds) else ""
         # One digit: the figures are rough.
         return f"some {float(f'{self.evaluations:.0e}'):.0f} likelihood evaluations{known}"

@@ -18,7 +18,7 @@ REFINING = {"n_effective": 5000, "most": 500_000}
     [
         (2, 1e-5, {}, False),
         (15, 1e-3, {}, False),
-        # 2.3e5 evaluations against 7.5e4 simulations and draws, and 900 s of the rest.
+        # 1.8e5 evaluations against 7.5e4 simulations and draws, and 900 s of the rest.
         (15, 3e-3, {}, False),
         (15, 0.1, {}, True),
         # Few parameters take fewer evaluations than a training takes simulations, be they as dear as they will.
@@ -45,9 +45,9 @@ def test_training_pays_where_evaluations_are_many_and_dear(
 
 
 def test_evaluations_grow_with_what_is_asked_for_up_to_the_budget() -> None:
-    counts = [price_of_refinement(parameters, each=1e-3, **REFINING).evaluations for parameters in (2, 7, 10)]
-    # Measured on correlated normal posteriors: 4.0e4, 8.8e4, 1.4e5.
-    assert counts == pytest.approx([4.0e4, 8.8e4, 1.4e5], rel=0.1)
+    counts = [price_of_refinement(parameters, each=1e-3, **REFINING).evaluations for parameters in (2, 5, 10)]
+    # Measured on a straight line and on correlated normal posteriors; the price is a rough one.
+    assert counts == pytest.approx([2.3e4, 5.6e4, 1.0e5], rel=0.25)
     more = price_of_refinement(2, 20_000, 500_000, 1e-3).evaluations
     assert counts[0] < more < price_of_refinement(2, 20_000, 500_000, 1e-3).seconds / 1e-3
     assert price_of_refinement(2, 20_000, 1000, 1e-3).evaluations == 1000

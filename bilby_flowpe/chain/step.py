@@ -41,7 +41,7 @@ class Step(Protocol):
 
     @property
     def coarse(self) -> bool:
-        """Whether an evaluation is one of a coarse likelihood, which the meter counts apart from the user's own."""
+        """Whether the task evaluates a coarse likelihood, which the meter counts apart from the user's likelihood."""
 
     @property
     def reference(self) -> Mapping[str, float]:

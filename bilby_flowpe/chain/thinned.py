@@ -54,7 +54,7 @@ class Thinned:
 
     @property
     def task(self) -> Task:
-        """What the step inside evaluates for each row."""
+        """Function of one row that the step inside evaluates."""
         return self._step.task
 
     def choose(self, batch: Batch, rng: np.random.Generator) -> np.ndarray:

@@ -134,7 +134,7 @@ class CoherentConditional:
         return CoherentBlocks(self._given(likelihood))
 
     def _given(self, likelihood: GravitationalWaveTransient) -> Given:
-        """What a task is made of."""
+        """Arguments of the task that draws."""
         waves = self.waves
         if waves is None:
             orders = self.config.phase_orders or (self.config.phase_order,)

@@ -64,7 +64,7 @@ class ModedProblem:
 
 
 def everything(columns: Columns) -> NDArray[np.intp]:
-    """One region."""
+    """Return the region of a problem that has one alone."""
     return np.zeros(len(next(iter(columns.values()))), dtype=np.intp)
 
 

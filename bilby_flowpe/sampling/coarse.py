@@ -147,7 +147,7 @@ class CoarseBatches:
 
 
 def _part(plan: Plan, share: float) -> Plan:
-    """A share of a batch."""
+    """Draw a share of a batch."""
     return replace(plan, n_draws=int(np.ceil(plan.n_draws * share)))
 
 

@@ -276,7 +276,7 @@ class EventSampler:
     def _completeness(
         self, refinement: Refinement, weighted: WeightedDraws, proposal: Mixture, ready: bool
     ) -> Completeness | None:
-        """How modes were looked for, where no network knows the posterior."""
+        """Tell how modes were looked for; ``None`` where a network knows the posterior."""
         if self.chart is not None or self.known.found is not None:
             return None
         if (start := refinement.start) is not None:

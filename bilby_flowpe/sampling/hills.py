@@ -30,24 +30,21 @@ _NEIGHBOURS_EACH = 2  # for each coordinate, that a local maximum is higher than
 _STEPS = (2.0, 1.4, 1.0, 0.7)  # of the generations of a climb, in standard deviations of the mode
 _EACH = 16  # rows of a generation
 _DIFFERENCE = 1e-3  # of the prior's standard deviation: derivatives of templates
-_SAME, _ON_THE_WAY, _DIP = (
-    2.0,
+_SAME = 2.0  # standard deviations between two places of one hill, at most
+_ON_THE_WAY, _DIP = (
     (0.2, 0.4, 0.6, 0.8),
     1.0,
-)  # distance of one hill's tops, points between two, and fall there
+)  # points between two tops, and the fall of the statistic there that parts them
 _WIDER = 2.0  # of a mode's standard deviation: parameters that a search does not see move the others
 _OF_A_HILL = 64  # draws
 _WORTH = 15.0  # log of the ratio of masses from which on a hill is left out
-_EQUAL, _TEMPERATURE = (
-    0.5,
-    5.0,
-)  # part of the shares that is the same for all hills; the rest goes with their mass, flattened
+_EQUAL, _TEMPERATURE = 0.5, 5.0  # part of the shares that all hills have alike; the rest goes with their flattened mass
 _SEED = 20261130  # any number: the hills of an event are the same in every run
 
 
 @dataclass(frozen=True)
 class Hills:
-    """What climbs have found.
+    """Hills that were found by climbs of the statistic.
 
     Attributes
     ----------
@@ -95,7 +92,7 @@ class _Climber:
 
     @property
     def height(self) -> float:
-        """The statistic with the prior."""
+        """Sum of the statistic and the logarithm of the prior, which is climbed."""
         return self.value - 0.5 * float(self.place @ self.place)
 
 
@@ -215,7 +212,7 @@ def find_hills(
 
 
 def _climbed(surface: Surface, climbers: list[_Climber], rng: np.random.Generator) -> list[_Climber]:
-    """Every climber, some generations later; one that has come near a higher one has left."""
+    """Let every climber climb for some generations; one that comes near a higher one is left out."""
     for step in _STEPS:
         roots = [np.linalg.cholesky(np.linalg.inv(surface.precision(climber))) for climber in climbers]
         n = len(climbers[0].place)
@@ -236,7 +233,7 @@ def _climbed(surface: Surface, climbers: list[_Climber], rng: np.random.Generato
 
 
 def _apart(climbers: list[_Climber], whitening: list[np.ndarray]) -> list[_Climber]:
-    """Those that are not near a higher one."""
+    """Leave out every climber that is near a higher one."""
     kept: list[int] = []
     for index in sorted(range(len(climbers)), key=lambda number: -climbers[number].height):
         steps = [climbers[index].place - climbers[other].place for other in kept]
@@ -247,7 +244,7 @@ def _apart(climbers: list[_Climber], whitening: list[np.ndarray]) -> list[_Climb
 
 
 def _distinct(surface: Surface, climbers: list[_Climber]) -> list[_Climber]:
-    """Those between which and every higher one the statistic dips, the highest first."""
+    """Keep the climbers that a dip of the statistic parts from every higher one, the highest first."""
     kept: list[_Climber] = []
     for climber in sorted(climbers, key=lambda one: -one.height):
         if kept:

@@ -37,7 +37,7 @@ _HOPE = 3.0  # factor by which the chance that is expected after these may be to
 
 @dataclass(frozen=True)
 class _Posterior:
-    """What a batch says of the posterior, in the quantiles of the prior.
+    """The posterior as a weighted batch describes it, in the quantiles of the prior.
 
     Attributes
     ----------
@@ -82,7 +82,7 @@ class Looking:
 
     @property
     def draws(self) -> int:
-        """Draws of the prior that modes were looked for with."""
+        """Number of draws of the prior that modes were looked for with."""
         return len(self._base)
 
     @property
@@ -114,7 +114,7 @@ class Looking:
         return 0 if self.modes is None else len(self.modes.shares)
 
     def complete(self, weighted: WeightedDraws, proposal: Mixture, first: int, seconds: float) -> Completeness | None:
-        """How likely it is that a mode was missed; ``None`` where draws of the prior have shown one that the batch lacks.
+        """Return how likely it is that a mode was missed; ``None`` where draws of the prior show one that the batch lacks.
 
         Parameters
         ----------
@@ -180,7 +180,7 @@ class Looking:
         return int(seconds / each) if each > 0 else 0
 
     def _remedy(self, chance: float, limit: float) -> str:
-        """What would exclude such modes, in words; empty where nothing could that there is time for."""
+        """Say how many more draws, in what time, would exclude such modes; empty where they would be too many."""
         if not limit < chance < _HOPELESS:
             return ""
         more = self.draws * (np.log(limit) / np.log(chance) - 1)
@@ -188,7 +188,7 @@ class Looking:
         return f"about {_rough(more)} more draws of the prior would exclude it: give search_time={_rough(seconds)}"
 
     def _spread(self, size: int) -> np.ndarray:
-        """Evenly spread draws of the prior in the base space, (size, n) or fewer: a scrambled Sobol sequence (Owen 1998).
+        """Draw the prior evenly, by a scrambled Sobol sequence (Owen 1998); base coordinates, (size, n) or fewer.
 
         Those that a constraint leaves out are no draws of the prior.
         """
@@ -210,7 +210,7 @@ class Looking:
         return bool(np.any(inside & (log_weights > np.log(STANDS_OUT))))
 
     def _missed(self, posterior: _Posterior) -> float:
-        """Share of planted modes that would not have been seen."""
+        """Return the chance by planted modes."""
         of_prior = log_likelihood(self._base, self._log_density)
         best = max(posterior.best, float(of_prior.max(initial=-np.inf)))
         log_volume = posterior.log_evidence - best
@@ -219,7 +219,7 @@ class Looking:
         return missed(posterior.found, log_volume, looked, weighed, self._centres, SHARE, self.fit)
 
     def _posterior(self, weighted: WeightedDraws) -> _Posterior | None:
-        """What a batch says of the posterior; ``None`` where it says nothing."""
+        """Describe the posterior by a weighted batch; ``None`` where no draw has weight."""
         base, log_jacobian = self._chart.forward(weighted.draws.parameters)
         sound = np.isfinite(log_jacobian) & np.all(np.isfinite(base), axis=1)
         log_weights = weighted.log_weights[sound]

@@ -52,7 +52,7 @@ _LIFTED = 1.0  # by which a statistic has to be above what it is compared with
 
 @dataclass(frozen=True)
 class Looked:
-    """What modes were looked for with.
+    """Templates, climbs and draws that modes were looked for with.
 
     Attributes
     ----------
@@ -123,7 +123,7 @@ def completeness_of(looked: Looked, log_volume: float, transform: PriorTransform
 
 
 def _density(looked: Looked, own: Parameters, transform: PriorTransform) -> np.ndarray:
-    """How many draws there were, were all of the prior as densely drawn from as at rows, (N,)."""
+    """Return the density of all draws over that of the prior, times their number, at rows, (N,)."""
     log_prior = FromPrior(transform, looked.keys).log_prob(own)[:, 0]
     total = np.zeros(len(log_prior))
     for proposal, size in looked.draws:

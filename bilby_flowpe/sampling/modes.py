@@ -46,7 +46,7 @@ _EDGE = 1e-12  # quantiles are cut here: the normal coordinates of zero and one 
 
 @dataclass(frozen=True)
 class Modes:
-    """What was found.
+    """Modes that were found.
 
     Attributes
     ----------

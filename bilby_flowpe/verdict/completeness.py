@@ -37,7 +37,7 @@ class Completeness:
 
     @property
     def words(self) -> str:
-        """What may have been missed, in words."""
+        """Clause of the verdict: which mode may have been missed, and with what probability."""
         mode = f"a mode of more than {SHARE:.0%} of the posterior"
         if not self.about:
             return f"{mode} may have been missed"

@@ -45,7 +45,7 @@ class Effort:
 
 @dataclass(frozen=True)
 class Given:
-    """What a draw of many rows is made of.
+    """Arguments of a draw of many rows at once.
 
     Attributes
     ----------
