@@ -179,7 +179,7 @@ def no_training(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_one_event_is_refined(said: Said) -> None:
     result = said(straight())
     (line,) = said.of_the_choice
-    assert line.startswith("network='auto': a proposal is refined for this event alone, in some 30000 likelihood")
+    assert line.startswith("network='auto': a proposal is refined for this event alone, in some 20000 likelihood")
     assert result.meta_data["run_statistics"]["model"] == "none"
 
 
@@ -188,7 +188,7 @@ def test_a_black_box_is_refined(said: Said) -> None:
     said((Bell(), PriorDict({"x": Uniform(-1, 1)})))
     (line,) = said.of_the_choice
     assert line.startswith("No network (")
-    assert "a proposal is refined for this event alone, in some 30000 likelihood evaluations, about " in line
+    assert "a proposal is refined for this event alone, in some 20000 likelihood evaluations, about " in line
 
 
 @pytest.mark.usefixtures("no_training")

@@ -30,7 +30,7 @@ REFINING = {"n_effective": 5000, "most": 500_000}
         (15, 0.1, {"training": None}, False),
         (15, 0.1, {"training": 36_000.0}, False),
         # The training itself is not shared by processes.
-        (15, 0.1, {"npool": 16}, True),
+        (15, 0.2, {"npool": 16}, True),
         (15, 0.02, {"npool": 16}, False),
         (15, 0.1, {"most": 50_000}, False),
     ],
