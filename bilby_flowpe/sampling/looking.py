@@ -19,7 +19,7 @@ from ..proposals.parts import Normal
 from ..verdict.completeness import SHARE, Completeness
 from ..verdict.findings import Thresholds
 from .modes import Modes, find_modes, in_normals, log_likelihood, neighbours
-from .planted import PLANTED, STANDS_OUT, Found, Looked, Weighed, missed, modes_of
+from .planted import PLANTED, STANDS_OUT, Found, PriorDraws, Weighed, missed, modes_of
 from .search import LocalSearch
 from .weighted import WeightedDraws
 
@@ -214,7 +214,7 @@ class Looking:
         of_prior = log_likelihood(self._base, self._log_density)
         best = max(posterior.best, float(of_prior.max(initial=-np.inf)))
         log_volume = posterior.log_evidence - best
-        looked = Looked(ndtr(self._base), of_prior - best, self._near)
+        looked = PriorDraws(ndtr(self._base), of_prior - best, self._near)
         weighed = Weighed(posterior.places, posterior.log_prior_over - log_volume)
         return missed(posterior.found, log_volume, looked, weighed, self._centres, SHARE, self.fit)
 

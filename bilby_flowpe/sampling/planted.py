@@ -58,7 +58,7 @@ class Found:
 
 
 @dataclass(frozen=True)
-class Looked:
+class PriorDraws:
     """Draws of the prior that modes were looked for with.
 
     Attributes
@@ -137,7 +137,7 @@ class _Partners:
 def missed(
     found: list[Found],
     log_volume: float,
-    looked: Looked,
+    looked: PriorDraws,
     weighed: Weighed,
     places: np.ndarray,
     share: float,
@@ -163,9 +163,8 @@ def missed(
     """
     log_peak = np.log(fit)
     log_volume_planted = np.log(share) + log_volume - log_peak
-    ends = np.rint(np.cumsum([mode.share for mode in found]) / sum(mode.share for mode in found) * len(places)).astype(
-        int
-    )
+    shares = np.cumsum([mode.share for mode in found])
+    ends = np.rint(shares / shares[-1] * len(places)).astype(int)
     partners = _partners(looked, found)
     shapes = [_Shape(_whitening(mode, np.log(mode.share) + log_volume)) for mode in found]
     known = [(mode.mean, shape) for mode, shape in zip(found, shapes, strict=True)]
@@ -184,7 +183,7 @@ def missed(
     return (unseen + 1) / (len(places) + 2)
 
 
-def _reach(looked: Looked, mode: Found, shape: _Shape) -> float:
+def _reach(looked: PriorDraws, mode: Found, shape: _Shape) -> float:
     """Distance from a mode that was found, in its widths, up to which it falls off no faster than twice a normal one.
 
     What is planted reaches no farther: modes with edges are seen by draws that lie on them alone.
@@ -213,7 +212,9 @@ def _drawn(log_weights: np.ndarray) -> np.ndarray:
     return enough
 
 
-def _shows(planted: np.ndarray, looked: Looked, partners: _Partners, along: Callable[[np.ndarray], np.ndarray]) -> bool:
+def _shows(
+    planted: np.ndarray, looked: PriorDraws, partners: _Partners, along: Callable[[np.ndarray], np.ndarray]
+) -> bool:
     """Whether a planted mode, of some log likelihood at every draw (N,), makes a local maximum of a draw that is climbed."""
     lifted = np.flatnonzero(planted > looked.log_likelihood + _LIFTED)
     if not len(lifted):
@@ -243,7 +244,7 @@ def _highest(modes: Sequence[tuple[np.ndarray, _Shape]], places: np.ndarray) -> 
     return np.max([shape.heights(top[None], places)[0] for top, shape in modes], axis=0)
 
 
-def _partners(looked: Looked, found: list[Found]) -> _Partners:
+def _partners(looked: PriorDraws, found: list[Found]) -> _Partners:
     maxima = local_maxima(looked.log_likelihood, looked.near)
     tops = np.stack([mode.mean for mode in found])
     values = np.concatenate([np.full(len(tops), np.inf), looked.log_likelihood[maxima]])

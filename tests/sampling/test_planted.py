@@ -9,17 +9,17 @@ import pytest
 from scipy.spatial import cKDTree
 
 from bilby_flowpe.sampling.modes import _apart, local_maxima, neighbours
-from bilby_flowpe.sampling.planted import PLANTED, Found, Looked, Weighed, missed, modes_of
+from bilby_flowpe.sampling.planted import PLANTED, Found, PriorDraws, Weighed, missed, modes_of
 
 PLACES = np.random.default_rng(11).random((PLANTED, 2))
 NOTHING = Weighed(np.empty((0, 2)), np.empty(0))
 WIDTH = 0.02
 
 
-def looked(size: int, seed: int = 0) -> Looked:
+def looked(size: int, seed: int = 0) -> PriorDraws:
     """Draws of a square, and the likelihood of a normal mode in its middle."""
     places = np.random.default_rng(seed).random((size, 2))
-    return Looked(places, -0.5 * np.sum(((places - 0.5) / WIDTH) ** 2, axis=1), neighbours(places))
+    return PriorDraws(places, -0.5 * np.sum(((places - 0.5) / WIDTH) ** 2, axis=1), neighbours(places))
 
 
 FOUND = [Found(1.0, np.eye(2) * WIDTH**2, np.full(2, 0.5))]
@@ -66,7 +66,7 @@ def test_the_chance_is_a_sum_over_holes() -> None:
     size, fit = 400, 1.0
     places = np.random.default_rng(2).random((size, 2))
     floor = -18.0
-    draws = Looked(places, np.full(size, floor), neighbours(places))
+    draws = PriorDraws(places, np.full(size, floor), neighbours(places))
     width = math.sqrt(0.01 * 2 * math.pi * WIDTH**2 / fit / (2 * math.pi))
     radius = width * math.sqrt(2 * (-floor - 2))
     centres = np.random.default_rng(3).random((20_000, 2))
@@ -121,7 +121,7 @@ def test_a_mode_with_an_edge_is_seen_by_draws_on_it_alone() -> None:
     places = np.random.default_rng(8).random((size, 2))
     inside = np.linalg.norm(places - 0.5, axis=1) < radius
     for floor in (-np.inf, -1e5, -50.0):
-        draws = Looked(places, np.where(inside, 0.0, floor), neighbours(places))
+        draws = PriorDraws(places, np.where(inside, 0.0, floor), neighbours(places))
         area = math.pi * radius**2
         disk = [Found(1.0, np.eye(2) * radius**2 / 4, np.full(2, 0.5))]
         got = missed(disk, math.log(area), draws, NOTHING, PLACES, 0.01, 1.0)
