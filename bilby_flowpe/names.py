@@ -9,6 +9,7 @@ PLACE = (RA, DEC, PSI)
 
 SKY = (RA, DEC)
 DISTANCE = "luminosity_distance"
+CHIRP_MASS = "chirp_mass"
 INCLINATION = "theta_jn"
 PHASE = "phase"
 TIME_JITTER = "time_jitter"

@@ -119,10 +119,14 @@ class PriorChart:
 
     def inverse(self, base: np.ndarray, rng: np.random.Generator) -> tuple[Parameters, np.ndarray]:
         """See :class:`Chart`; ``rng`` is not needed."""
+        parameters, within = self._parameters(base)
+        inside = within & self.transform.satisfies(parameters)
+        return {key: parameters[key] for key in self.keys}, inside
+
+    def _parameters(self, base: np.ndarray) -> tuple[Parameters, np.ndarray]:
+        """All parameters of the prior, and which rows are within reach of its quantiles."""
         within: np.ndarray = np.all(within_quantiles(base), axis=1)
         v = np.zeros((len(base), self.transform.ndim))
         # What is beyond, infinite too, is outside whatever its parameters: no prior or constraint need bear them.
         v[:, self._columns] = np.where(within[:, None], base, 0.0)
-        parameters = self.transform.from_unconstrained(v)
-        inside = within & self.transform.satisfies(parameters)
-        return {key: parameters[key] for key in self.keys}, inside
+        return self.transform.from_unconstrained(v), within

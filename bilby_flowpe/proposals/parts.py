@@ -86,6 +86,7 @@ class Charted:
         self.chart, self._symmetric = chart, symmetric and chart.turn is not None
         self.names = tuple(densities)
         self._densities = tuple(densities.values())
+        self.densities = dict(densities)
 
     def draw(self, index: int, size: int, rng: np.random.Generator) -> tuple[Parameters, np.ndarray]:
         """See :class:`Part`."""

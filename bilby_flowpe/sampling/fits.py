@@ -6,9 +6,9 @@ import numpy as np
 
 from ..proposals.charts import Chart
 from ..proposals.event_flow import EventFlow, fit_event_flow
-from ..proposals.event_mixture import NormalMixture
 from ..proposals.event_quantiles import fit_in_quantiles, reaches_edges
 from ..proposals.mixture import Mixture
+from ..proposals.parts import Charted
 from .pace import Pace
 from .pool import Pool, tempered
 from .round_mixture import WIDTH, round_mixture
@@ -44,7 +44,7 @@ class Fits:
         """Whether any fit was made."""
         return bool(self._flows)
 
-    def __call__(self, pool: Pool, chart: Chart, beta: float, modes: NormalMixture | None, wants_flow: bool) -> Mixture:
+    def __call__(self, pool: Pool, chart: Chart, beta: float, modes: Charted | None, wants_flow: bool) -> Mixture:
         """Return what draws the next round.
 
         Parameters
@@ -56,7 +56,7 @@ class Fits:
         beta
             Inverse temperature at which they are weighted.
         modes
-            Those that were found, if there were any.
+            Those that were found, if there were several.
         wants_flow
             Whether a mixture of normals was not efficient enough at the posterior itself.
         """

@@ -19,7 +19,8 @@ from scipy.spatial import cKDTree
 
 from ..priors import Parameters, PriorTransform
 from ..proposals.event_mixture import NormalMixture
-from ..proposals.spin_chart import SpinChart
+from ..proposals.parts import FromPrior
+from ..proposals.binary_chart import BinaryChart
 from ..waves.coarse.bank import Bank
 
 _MOST_CLIMBS, _MOST_HILLS = 160, 16
@@ -84,7 +85,7 @@ class Hills:
 
 
 @dataclass
-class _Climber:
+class Climber:
     """A place on its way up, in the coordinates that the statistic sees."""
 
     place: np.ndarray
@@ -99,7 +100,7 @@ class _Climber:
 class Surface:
     """The statistic and the metric of templates over some coordinates of a chart."""
 
-    def __init__(self, bank: Bank, chart: SpinChart, transform: PriorTransform, seen: np.ndarray) -> None:
+    def __init__(self, bank: Bank, chart: BinaryChart, transform: PriorTransform, seen: np.ndarray) -> None:
         self._bank, self.chart, self.seen = bank, chart, seen
         self._others = transform.from_median()
         self._weights = bank.thinned.weights.sum(axis=0)
@@ -118,7 +119,18 @@ class Surface:
         self.templates += len(places)
         return np.where(inside, self._bank.ratios(columns), -np.inf)
 
-    def precision(self, climber: _Climber) -> np.ndarray:
+    def log_targets(self, places: np.ndarray) -> np.ndarray:
+        """Log density of the prior over the coordinates, up to a constant, and the statistic, (2, N); -inf outside the prior."""
+        columns, inside = self.columns(places)
+        self.templates += len(places)
+        ratios = np.where(inside, self._bank.ratios(columns), -np.inf)
+        keys = self.chart.keys
+        own = {key: columns[key] for key in keys}
+        with np.errstate(invalid="ignore"):
+            log_prior = FromPrior(self.chart.transform, keys).log_prob(own)[:, 0] - self.chart.forward(own)[1]
+        return np.stack([np.where(inside & np.isfinite(log_prior), log_prior, -np.inf), ratios])
+
+    def precision(self, climber: Climber) -> np.ndarray:
         """Inverse covariance of the mode that would be at a place."""
         n = len(climber.place)
         steps = _DIFFERENCE * np.eye(n)
@@ -147,11 +159,11 @@ class Surface:
     def log_volumes(self, columns: Parameters, value: float) -> np.ndarray:
         """Logarithm of the share of the prior that a mode of this statistic fills at rows, (N,)."""
         base = self.chart.forward({key: columns[key] for key in self.chart.keys})[0][:, self.seen]
-        return np.array([_log_volume(place, self.precision(_Climber(place, value))) for place in base])
+        return np.array([_log_volume(place, self.precision(Climber(place, value))) for place in base])
 
 
 def find_hills(
-    bank: Bank, columns: Parameters, ratios: np.ndarray, seen: np.ndarray, chart: SpinChart, transform: PriorTransform
+    bank: Bank, columns: Parameters, ratios: np.ndarray, seen: np.ndarray, chart: BinaryChart, transform: PriorTransform
 ) -> Hills | None:
     """Climb the statistic from the local maxima of a bank.
 
@@ -181,7 +193,7 @@ def find_hills(
     around = _NEIGHBOURS_EACH * n + 1
     if drawn.sum() <= around:
         return None
-    best = _Climber(base[np.argmax(ratios)], float(ratios.max()))
+    best = Climber(base[np.argmax(ratios)], float(ratios.max()))
     root = np.linalg.cholesky(surface.precision(best))
     base, ratios, among = base[drawn], ratios[drawn], np.flatnonzero(alive)[drawn]
     _, near = cKDTree(base @ root).query(base @ root, k=around + 1)
@@ -193,7 +205,7 @@ def find_hills(
     wanted = int(np.sum(ratios[highest] > floor))
     level = floor if wanted <= _MOST_CLIMBS else float(ratios[highest[_MOST_CLIMBS]])
     starts = highest[: min(wanted, _MOST_CLIMBS)]
-    climbers = [best, *(_Climber(base[start], float(ratios[start])) for start in starts)]
+    climbers = [best, *(Climber(base[start], float(ratios[start])) for start in starts)]
     tops = _distinct(surface, _climbed(surface, climbers, rng))
     precisions = [surface.precision(top) for top in tops]
     masses = np.array([top.height - 0.5 * np.linalg.slogdet(one)[1] for top, one in zip(tops, precisions, strict=True)])
@@ -211,7 +223,7 @@ def find_hills(
     return Hills(density, values, level, near_best, volumes, len(starts), surface.templates, surface)
 
 
-def _climbed(surface: Surface, climbers: list[_Climber], rng: np.random.Generator) -> list[_Climber]:
+def _climbed(surface: Surface, climbers: list[Climber], rng: np.random.Generator) -> list[Climber]:
     """Let every climber climb for some generations; one that comes near a higher one is left out."""
     for step in _STEPS:
         roots = [np.linalg.cholesky(np.linalg.inv(surface.precision(climber))) for climber in climbers]
@@ -232,7 +244,7 @@ def _climbed(surface: Surface, climbers: list[_Climber], rng: np.random.Generato
     return climbers
 
 
-def _apart(climbers: list[_Climber], whitening: list[np.ndarray]) -> list[_Climber]:
+def _apart(climbers: list[Climber], whitening: list[np.ndarray]) -> list[Climber]:
     """Leave out every climber that is near a higher one."""
     kept: list[int] = []
     for index in sorted(range(len(climbers)), key=lambda number: -climbers[number].height):
@@ -243,9 +255,9 @@ def _apart(climbers: list[_Climber], whitening: list[np.ndarray]) -> list[_Climb
     return [climbers[index] for index in kept]
 
 
-def _distinct(surface: Surface, climbers: list[_Climber]) -> list[_Climber]:
+def _distinct(surface: Surface, climbers: list[Climber]) -> list[Climber]:
     """Keep the climbers that a dip of the statistic parts from every higher one, the highest first."""
-    kept: list[_Climber] = []
+    kept: list[Climber] = []
     for climber in sorted(climbers, key=lambda one: -one.height):
         if kept:
             along = np.array(_ON_THE_WAY)[:, None]

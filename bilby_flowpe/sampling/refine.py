@@ -22,10 +22,9 @@ from bilby.core.utils import logger
 
 from ..importance import effective_sample_size, summarise
 from ..proposals.charts import Chart
-from ..proposals.event_mixture import NormalMixture
 from ..proposals.mixture import Mixture, prior_alone
-from ..proposals.parts import PRIOR
-from ..proposals.spin_chart import SpinChart
+from ..proposals.parts import PRIOR, Charted
+from ..proposals.binary_chart import BinaryChart
 from ..verdict import judge
 from .budget import Budget, Round
 from .fits import Fits
@@ -34,6 +33,7 @@ from .modes import about
 from .pace import CHEAP, DEAR, first_draws
 from .pool import Pool
 from .progress import EventBar
+from .round_mixture import WIDTH
 from .search import LocalSearch, search
 from .start import TRUSTED, Searched, start_of, starts_from
 from .temperature import next_temperature
@@ -106,9 +106,10 @@ class Refinement:
         self.later_draws = self.pace.later_draws(len(target.keys), n_effective)
         self.prior_draws = 0
         self.pool = Pool(self.pace.batches)
-        of_prior = SpinChart(target.prior, target.keys)
-        self.chart: Chart = of_prior
+        of_prior = BinaryChart(target.prior, target.keys)
         start = start_of(searched, of_prior, target.prior) if searched is not None and network is None else None
+        self.chart: Chart = of_prior if start is None else start.chart
+        self._of_prior = of_prior
         self.from_search = start is not None
         self.proposal: Mixture = prior_alone(target.prior, target.keys) if start is None else start.proposal
         self.start, self.hills = start, None if start is None else start.hills
@@ -315,11 +316,12 @@ class Refinement:
         return self._note(beta, self.pool.last_efficiency(), began)
 
     @property
-    def _modes(self) -> NormalMixture | None:
-        """Modes that were found, by draws of the prior or by templates."""
-        if self.looking is not None:
-            return self.looking.modes
-        return None if self.hills is None else self.hills.density
+    def _modes(self) -> Charted | None:
+        """Several modes that were found, by draws of the prior or by templates, as what draws them."""
+        density = self.hills.density if self.hills is not None else self.looking.modes if self.looking is not None else None
+        if density is None or len(density.shares) < 2:
+            return None
+        return Charted(self._of_prior, {"modes": density.broadened(WIDTH)})
 
     @property
     def _wants_flow(self) -> bool:

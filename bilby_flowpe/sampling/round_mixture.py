@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from ..proposals.charts import Chart, dimension
 from ..proposals.event_flow import EventFlow
-from ..proposals.event_mixture import NormalMixture
 from ..proposals.event_quantiles import InQuantiles
 from ..proposals.mixture import Mixture
 from ..proposals.parts import BROAD, FLOW, BaseDensity, Charted, FromPrior, Normal, Part
@@ -35,7 +34,7 @@ def round_mixture(
     earlier: list[tuple[float, EventFlow]],
     edges: InQuantiles | None,
     in_values: Charted | None,
-    modes: NormalMixture | None = None,
+    modes: Charted | None = None,
 ) -> Mixture:
     """The event's flow, broadened too, one for the prior's edges, a hotter one, a little of the network and of the prior.
 
@@ -63,8 +62,7 @@ def round_mixture(
     in_values
         A mixture in values, where the posterior is far out in the tail of a prior.
     modes
-        Those that were found among draws of the prior, where there were any: of several each keeps a share, whatever fits
-        make of them.
+        Several that were found among draws of the prior, broadened: each keeps a share, whatever fits make of them.
     """
     # Of a flow that takes its time the mixture beside it is broadened.
     broad = (flow.beside or flow) if pace.beside else flow
@@ -82,11 +80,15 @@ def round_mixture(
         add("mixture in quantiles", edges, pace.edges)
     if hotter := [other for of_other, other in earlier if of_other <= _COOLED * beta]:
         add("hotter flow", hotter[-1], pace.hotter)
-    if modes is not None and len(modes.shares) > 1:
-        add("modes", modes.broadened(WIDTH), _MODES)
+    if modes is not None and modes.chart is chart:
+        add("modes", modes.densities["modes"], _MODES)
     if pace.earlier and earlier and earlier[-1][0] >= 1:
         add("earlier flow", earlier[-1][1], pace.earlier)
     parts: list[Part] = [Charted(chart, densities)]
+    if modes is not None and modes.chart is not chart:
+        parts.append(modes)
+        shares[0] -= _MODES
+        shares.append(_MODES)
     if in_values is not None:
         parts.append(in_values)
         shares = [*((1 - _VALUES) * share for share in shares), _VALUES * (1 - _PRIOR)]

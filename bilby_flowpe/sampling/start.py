@@ -12,16 +12,20 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import logsumexp
 
+from ..names import CHIRP_MASS
 from ..importance import effective_sample_size
 from ..priors import Parameters, PriorTransform
 from ..proposals.charts import Chart, unreached_share
 from ..proposals.event_flow import Whitening
 from ..proposals.event_mixture import NormalMixture
 from ..proposals.mixture import Mixture
-from ..proposals.parts import BaseDensity, Charted, FromPrior
-from ..proposals.spin_chart import SpinChart
+from ..proposals.parts import Charted, FromPrior, Part
+from ..proposals.binary_chart import BinaryChart
+from ..proposals.leading_chart import LeadingChart, can_lead
 from ..waves.coarse.bank import Bank
-from .hills import Hills, find_hills
+from ..waves.coarse.leading import leading_mass
+from .adapted import adapted, metric_density
+from .hills import Hills, Surface, find_hills
 from .missed import Looked
 from .pool import Pool
 
@@ -35,6 +39,9 @@ _WIDER = 2.0  # of the rows' standard deviations: parameters that a search does 
 _EFFECTIVE = 100.0  # rows that the density is made of: some twenty for each of the parameters that a search sees
 _COLDEST = 0.2  # inverse temperature of the rows' weights, at most: they are densest where the search has ended
 _BISECTIONS = 40
+_NEAR, _FAR_WORTH = 400, 0.05
+_FITS, _WIDER_FIT = 3, 1.5
+_SEED = 20261130
 
 
 @dataclass(frozen=True)
@@ -71,6 +78,8 @@ class Start:
         What was tried.
     keys
         Parameters that are drawn.
+    chart
+        Coordinates of the refinement.
     hills
         The statistic's, where they are known.
     """
@@ -78,6 +87,7 @@ class Start:
     proposal: Mixture
     searched: Searched
     keys: tuple[str, ...]
+    chart: BinaryChart
     hills: Hills | None = None
 
     def looked(self, draws: tuple[tuple[Mixture, int], ...]) -> Looked | None:
@@ -90,7 +100,7 @@ class Start:
         return Looked(bank, ratios, self.hills, self.keys, draws, words)
 
 
-def start_of(searched: Searched, chart: SpinChart, transform: PriorTransform) -> Start | None:
+def start_of(searched: Searched, chart: BinaryChart, transform: PriorTransform) -> Start | None:
     """Return the first round's proposal; ``None`` where the search sees none of the parameters.
 
     Parameters
@@ -109,18 +119,74 @@ def start_of(searched: Searched, chart: SpinChart, transform: PriorTransform) ->
         return None
     log_weights = _tempered(searched.log_ratios[alive])
     weights = np.exp(log_weights - log_weights.max())
-    of_seen = Whitening.of(base[alive][:, seen], weights / weights.sum())
-    mean, cholesky = np.zeros(len(seen)), np.eye(len(seen))
-    mean[seen] = of_seen.mean
-    cholesky[np.ix_(seen, seen)] = _WIDER * of_seen.cholesky
-    densities: dict[str, BaseDensity] = {"search": NormalMixture(np.ones(1), mean[None], cholesky[None])}
-    shares, hills = [_SHARE], None
+    hills = None
     if searched.bank is not None:
         hills = find_hills(searched.bank, searched.columns, searched.log_ratios, seen, chart, transform)
+    own = None if hills is None else _leading(searched, alive, weights, seen, chart, transform)
+    if own is None:
+        of_seen = Whitening.of(base[alive][:, seen], weights / weights.sum())
+        whole = NormalMixture(np.ones(1), of_seen.mean[None], of_seen.cholesky[None])
+        own = chart, _over_all(whole, seen, _WIDER)
+    parts: list[Part] = [Charted(own[0], {"search": own[1]})]
+    shares = [_SHARE]
     if hills is not None:
-        densities["hills"], shares = hills.density, [_SHARE - _HILLS, _HILLS]
-    proposal = Mixture([Charted(chart, densities), FromPrior(transform, chart.keys)], [*shares, 1 - _SHARE])
-    return Start(proposal, searched, chart.keys, hills)
+        parts.append(Charted(chart, {"hills": hills.density}))
+        shares = [_SHARE - _HILLS, _HILLS]
+    proposal = Mixture([*parts, FromPrior(transform, chart.keys)], [*shares, 1 - _SHARE])
+    return Start(proposal, searched, chart.keys, own[0], hills)
+
+
+def _leading(
+    searched: Searched,
+    alive: np.ndarray,
+    weights: np.ndarray,
+    seen: np.ndarray,
+    chart: BinaryChart,
+    transform: PriorTransform,
+) -> tuple[BinaryChart, NormalMixture] | None:
+    """Coordinates with the best-measured phase, and a density in these that is adapted to the statistic."""
+    bank = searched.bank
+    if bank is None or not can_lead(transform, chart.keys) or CHIRP_MASS not in searched.seen:
+        return None
+    rng = np.random.default_rng(_SEED)
+    rows = np.flatnonzero(alive)
+    near = np.unique(rng.choice(rows, _NEAR, p=weights / weights.sum()))
+    far = rng.choice(bank.size, min(_NEAR, bank.size), replace=False)
+    some = np.concatenate([near, far])
+    worth = np.where(np.arange(len(some)) < len(near), 1.0, _FAR_WORTH)
+    best = int(np.argmax(np.where(alive, searched.log_ratios, -np.inf)))
+    reference = {**bank.fixed, **{key: float(column[best]) for key, column in searched.columns.items()}}
+    columns = {key: column[some] for key, column in searched.columns.items()}
+    led, found = chart, None
+    for _ in range(_FITS):
+        leading = leading_mass(bank, columns, worth, reference)
+        if leading is None:
+            return None
+        led = LeadingChart(transform, chart.keys, leading, leading.scale)
+        surface = Surface(bank, led, transform, seen)
+        if found is None:
+            place = led.forward({key: np.array([reference[key]]) for key in led.keys})[0][0, seen]
+            first = metric_density(surface, place, float(searched.log_ratios[best]))
+        else:
+            base, log_jacobian = led.forward({key: columns[key] for key in led.keys})
+            base = base[np.isfinite(log_jacobian)][:, seen]
+            whitening = Whitening.of(base, np.full(len(base), 1 / len(base)))
+            first = NormalMixture(np.ones(1), whitening.mean[None], whitening.cholesky[None])
+        found = adapted(surface, first)
+        print("adapted", found.inverse_temperature, len(found.density.shares), surface.templates, leading.scatter)
+        columns, inside = surface.columns(found.density.broadened(_WIDER_FIT).draw(_NEAR, rng))
+        columns = {key: column[inside] for key, column in columns.items()}
+        worth = np.ones(int(inside.sum()))
+    return led, _over_all(found.density, seen, 1.3)
+
+
+def _over_all(density: NormalMixture, seen: np.ndarray, wider: float) -> NormalMixture:
+    """A density over what a search sees as one over all coordinates, what it does not see as in the prior."""
+    count = len(density.shares)
+    means, cholesky = np.zeros((count, len(seen))), np.tile(np.eye(len(seen)), (count, 1, 1))
+    means[:, seen] = density.means
+    cholesky[np.ix_(np.arange(count), seen, seen)] = wider * density.cholesky
+    return NormalMixture(density.shares, means, cholesky)
 
 
 def _tempered(log_ratios: np.ndarray) -> np.ndarray:

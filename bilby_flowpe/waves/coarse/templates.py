@@ -71,6 +71,20 @@ class Templates:
             whole = np.array(waves)
             largest = np.abs(whole).max(axis=1, keepdims=True)
             return (whole / np.where(largest > 0, largest, 1)).astype(np.complex64)
+        amplitudes, phases = self.smooth(rows)
+        found = np.empty((len(rows), len(self._frequencies)), dtype=np.complex64)
+        # Whole turns go before single precision comes.
+        angles = (phases % (2 * np.pi)).astype(np.float32)
+        np.cos(angles, out=found.real)
+        np.sin(angles, out=found.imag)
+        found *= amplitudes.astype(np.float32)
+        return found
+
+    def smooth(self, rows: Sequence[Row]) -> tuple[np.ndarray, np.ndarray]:
+        """Amplitudes, one at the largest, and phases in radians, without jumps and up to a constant, (N, F) each.
+
+        Not where a template is a wave on all frequencies (:attr:`dear`).
+        """
         pairs = np.array([self._wave(row, self._pairs) for row in rows]).reshape(len(rows), _POINTS, 2)
         slopes = np.angle(pairs[..., 1] * pairs[..., 0].conj()) / self._steps
         amplitudes = np.abs(pairs[..., 0])
@@ -78,13 +92,7 @@ class Templates:
         amplitudes = amplitudes / np.where(largest > 0, largest, 1)
         phases = (slopes * self._points) @ self._integrate.T
         both = self._spline.at(self._places, np.concatenate([amplitudes, phases]))
-        found = np.empty((len(rows), len(self._frequencies)), dtype=np.complex64)
-        # Whole turns go before single precision comes.
-        angles = (both[len(rows) :] % (2 * np.pi)).astype(np.float32)
-        np.cos(angles, out=found.real)
-        np.sin(angles, out=found.imag)
-        found *= both[: len(rows)].astype(np.float32)
-        return found
+        return both[: len(rows)], both[len(rows) :]
 
     def _wave(self, row: Row, frequencies: np.ndarray) -> np.ndarray:
         """The louder polarisation of the wave, (F,); zeros where there is none."""

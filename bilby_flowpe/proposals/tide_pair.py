@@ -1,0 +1,98 @@
+r"""The tides that data tell of, and the rest, in the place of both tidal deformabilities, where the prior is uniform in both pairs.
+
+The phase of a wave depends on the deformabilities through the combination :math:`\tilde\Lambda = A \Lambda_1 + B \Lambda_2` at
+leading order, with A and B functions of the mass ratio (Flanagan and Hinderer 2008). For deformabilities that are uniform from
+zero to :math:`L_1` and :math:`L_2`, with :math:`a = A L_1`, :math:`b = B L_2`, :math:`l` the smaller and :math:`h` the larger of
+these, the cumulative function of :math:`s = \tilde\Lambda` is that of a sum of two uniform variables,
+
+.. math:: F(s) = \frac{s^2}{2 a b} \; (s < l), \quad \frac{s - l / 2}{h} \; (l \le s \le h), \quad
+    1 - \frac{(a + b - s)^2}{2 a b} \; (s > h),
+
+and :math:`\Lambda_1` given :math:`s` is uniform over what the other's range leaves of its own. Both shares are uniform by the
+prior at any mass ratio, so that the map keeps areas.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from bilby.core.prior import Uniform
+
+from ..prior_natures import conditions
+from ..priors import Parameters, PriorTransform
+from ..waves.binary import symmetric_mass_ratio, tide_factors
+
+_KEYS = ("lambda_1", "lambda_2")
+_RATIOS = ("mass_ratio", "symmetric_mass_ratio")
+
+
+class TidePair:
+    """Shares of both deformabilities as those of their leading combination, and of the first deformability given that.
+
+    Parameters
+    ----------
+    needs
+        Name of the mass ratio or the symmetric mass ratio.
+    largest
+        Largest value of both deformabilities.
+    """
+
+    keys = _KEYS
+
+    def __init__(self, needs: str, largest: tuple[float, float]) -> None:
+        self.needs, self._largest = needs, largest
+
+    def _ranges(self, others: Parameters) -> tuple[np.ndarray, np.ndarray]:
+        first, second = tide_factors(symmetric_mass_ratio({self.needs: others[self.needs]}))
+        return first * self._largest[0], second * self._largest[1]
+
+    def forward(self, shares: np.ndarray, others: Parameters) -> np.ndarray:
+        """Shares (2, N) of the combination and of the first given it, at mass ratios."""
+        a, b = self._ranges(others)
+        total = a * shares[0] + b * shares[1]
+        least, most = _first_given(total, a, b)
+        width = most - least
+        given = np.where(width > 0, (shares[0] - least) / np.where(width > 0, width, 1.0), 0.5)
+        return np.stack([_cumulative(total, a, b), np.clip(given, 0.0, 1.0)])
+
+    def inverse(self, shares: np.ndarray, others: Parameters) -> np.ndarray:
+        """The inverse of :meth:`forward`."""
+        a, b = self._ranges(others)
+        total = _quantile(shares[0], a, b)
+        least, most = _first_given(total, a, b)
+        first = least + shares[1] * (most - least)
+        return np.clip(np.stack([first, (total - a * first) / b]), 0.0, 1.0)
+
+
+def tide_pairs(transform: PriorTransform, keys: tuple[str, ...]) -> list[TidePair]:
+    """The pair of deformabilities, where both are among ``keys``, with a mass ratio, and uniform from zero on."""
+    ratios = [key for key in _RATIOS if key in keys and not conditions(transform.priors[key])]
+    if not ({*_KEYS} <= {*keys}) or not ratios or not {*_KEYS} <= {*transform.independent_keys()}:
+        return []
+    first, second = (transform.priors[key] for key in _KEYS)
+    if any(type(one) is not Uniform or one.minimum != 0 for one in (first, second)):
+        return []
+    # Above one the names of the stars are exchanged.
+    if float(transform.priors[ratios[0]].maximum) > (1.0 if ratios[0] == "mass_ratio" else 0.25):
+        return []
+    return [TidePair(ratios[0], (float(first.maximum), float(second.maximum)))]
+
+
+def _first_given(total: np.ndarray, a: np.ndarray, b: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Least and largest share of the first deformability that has this total with some share of the second."""
+    return np.maximum((total - b) / a, 0.0), np.minimum(total / a, 1.0)
+
+
+def _cumulative(total: np.ndarray, a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    low, high, twice = np.minimum(a, b), np.maximum(a, b), 2 * a * b
+    middle = (total - 0.5 * low) / high
+    return np.select([total < low, total <= high], [total**2 / twice, middle], 1 - (a + b - total) ** 2 / twice)
+
+
+def _quantile(share: np.ndarray, a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    low, high, twice = np.minimum(a, b), np.maximum(a, b), 2 * a * b
+    below = low**2 / twice
+    return np.select(
+        [share < below, share <= 1 - below],
+        [np.sqrt(twice * share), share * high + 0.5 * low],
+        a + b - np.sqrt(twice * np.maximum(1 - share, 0.0)),
+    )

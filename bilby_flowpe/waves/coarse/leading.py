@@ -1,0 +1,166 @@
+r"""The chirp mass that keeps the best-measured phase of a long signal, given all other parameters that shape the wave.
+
+A signal of thousands of cycles tells one combination of its parameters far better than any other: that which changes the phase
+as the chirp mass does. With :math:`\Phi(f)` the phase of a non-precessing wave, :math:`p(f)` its share of the squared
+signal-to-noise ratio at each frequency, and
+
+.. math:: \langle a, b \rangle = \sum_f p(f)\, a(f)\, b(f)
+
+after a phase and a time, which are free, were taken off both, this combination is
+:math:`\mu = \langle \partial \Phi / \partial \ln M_c,\, \Phi - \Phi_0 \rangle`. (Post-Newtonian formulas of such combinations:
+Morisaki and Raymond 2020; Lee, Morisaki and Tagoshi 2022. Here the phases are those of the waveform itself.) Given mass ratio,
+spins and tides, :math:`\mu` has the value of a reference at one chirp mass :math:`M^*_c`. Over the part of the prior where the
+posterior can be, its logarithm is a polynomial of low degree in the symmetric mass ratio, the spins along the orbit and the
+tides: it is found for some hundred waves, and fitted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import combinations_with_replacement
+
+import numpy as np
+
+from ...names import CHIRP_MASS
+from ...priors import Parameters
+from ...processes.parallel import Row, make_rows
+from ..binary import SHAPES, variables_of
+from .bank import Bank
+
+_DEGREE = 3
+_STEPS = 5  # of Newton's method, each of which squares the error
+_DIFFERENCE = 1e-6  # of ln M_c
+_FAR = 0.3  # in ln M_c: what is farther from the reference is no neighbour of it
+_RADIANS = 10.0  # root mean square change of the phase that one unit of the coordinate stands for
+_RIDGE = 1e-12
+
+
+@dataclass(frozen=True)
+class LeadingMass:
+    """Logarithm of the chirp mass that keeps the best-measured phase, as a polynomial in other parameters.
+
+    Attributes
+    ----------
+    fixed
+        Values of fixed parameters that it depends on.
+    low, high
+        Range of each of the polynomial's variables where it was fitted, (V,): beyond, it stays as at the edge.
+    powers
+        Of the variables in each term, as their numbers.
+    coefficients
+        One for each term.
+    scale
+        Change of the logarithm that turns the phase by ten radians (root mean square).
+    scatter
+        Root mean square of what the polynomial leaves of the logarithm, over that scale.
+    """
+
+    fixed: Row
+    low: np.ndarray
+    high: np.ndarray
+    powers: tuple[tuple[int, ...], ...]
+    coefficients: np.ndarray
+    scale: float
+    scatter: float
+
+    def __call__(self, columns: Mapping[str, np.ndarray]) -> np.ndarray:
+        """Logarithm of the chirp mass in solar masses, (N,)."""
+        variables = variables_of({**self.fixed, **columns})
+        return self._terms(variables) @ self.coefficients
+
+    def _terms(self, variables: np.ndarray) -> np.ndarray:
+        return _terms(variables, self.low, self.high, self.powers)
+
+
+def _powers(count: int) -> tuple[tuple[int, ...], ...]:
+    return tuple(
+        one for degree in range(_DEGREE + 1) for one in combinations_with_replacement(range(count), degree)
+    )
+
+
+def _terms(variables: np.ndarray, low: np.ndarray, high: np.ndarray, powers: Sequence[tuple[int, ...]]) -> np.ndarray:
+    """Products of the variables, scaled to their range, (N, T)."""
+    width = np.where(high > low, high - low, 1.0)
+    scaled = 2 * (np.clip(variables, low, high) - low) / width - 1
+    return np.stack([np.prod(scaled[:, list(one)], axis=1) for one in powers], axis=1)
+
+
+def leading_mass(bank: Bank, columns: Parameters, weights: np.ndarray, best: Row) -> LeadingMass | None:
+    """Fit the chirp mass that keeps the best-measured phase of a reference.
+
+    Parameters
+    ----------
+    bank
+        Makes templates.
+    columns, weights
+        Search parameters of rows about which the fit has to be good, (N,) each, and how much each counts.
+    best
+        All parameters of the reference.
+
+    Returns
+    -------
+    LeadingMass or None
+        ``None`` where the chirp mass is not searched, or the phases of too few rows can be followed.
+    """
+    fixed = {key: value for key, value in bank.fixed.items() if key in SHAPES}
+    if CHIRP_MASS not in columns:
+        return None
+    rows = make_rows(bank.fixed, columns)
+    measured = _Measured(bank, best)
+    logs, good = measured.solved(rows)
+    variables = variables_of({**fixed, **columns})
+    if not variables.size:
+        return None
+    powers = _powers(variables.shape[1])
+    if good.sum() < 2 * len(powers):
+        return None
+    variables, logs, weights = variables[good], logs[good], np.sqrt(weights[good])
+    low, high = variables.min(axis=0), variables.max(axis=0)
+    design = _terms(variables, low, high, powers) * weights[:, None]
+    gram = design.T @ design
+    coefficients = np.linalg.solve(gram + _RIDGE * np.trace(gram) * np.eye(len(gram)), design.T @ (weights * logs))
+    left = design @ coefficients - weights * logs
+    scatter = float(np.sqrt(np.sum(left**2) / np.sum(weights**2)))
+    return LeadingMass(
+        fixed, low, high, powers, coefficients, measured.scale, scatter / measured.scale
+    )
+
+
+class _Measured:
+    """The best-measured phase of waves relative to that of a reference."""
+
+    def __init__(self, bank: Bank, best: Row) -> None:
+        self._templates = bank.templates
+        self._mass = float(best[CHIRP_MASS])
+        amplitudes, phases = self._templates.smooth([self._at(best, shift) for shift in (0.0, -_DIFFERENCE, _DIFFERENCE)])
+        power = amplitudes[0] ** 2 * bank.thinned.weights.sum(axis=0)
+        self._roots = np.sqrt(power / power.sum())
+        free = np.stack([np.ones(len(power)), bank.thinned.frequencies]) * self._roots
+        self._basis = np.linalg.qr(free.T)[0]
+        self._reference = phases[0]
+        slope = self._free_of((phases[2] - phases[1]) / (2 * _DIFFERENCE))
+        size = float(np.linalg.norm(slope))
+        self._slope, self.scale = slope / size**2, _RADIANS / size
+
+    def _at(self, row: Row, shift: float) -> Row:
+        return {**row, CHIRP_MASS: self._mass * float(np.exp(shift))}
+
+    def _free_of(self, phases: np.ndarray) -> np.ndarray:
+        """Phases (..., F), weighted, without what an overall phase and a time can make."""
+        weighted = phases * self._roots
+        return weighted - (weighted @ self._basis) @ self._basis.T
+
+    def solved(self, rows: Sequence[Row]) -> tuple[np.ndarray, np.ndarray]:
+        """Logarithms of the chirp mass, (N,), and which rows they could be found for."""
+        shifts = np.zeros(len(rows))
+        last = np.full(len(rows), np.inf)
+        for _ in range(_STEPS):
+            amplitudes, phases = self._templates.smooth(
+                [self._at(row, float(shift)) for row, shift in zip(rows, shifts, strict=True)]
+            )
+            last = self._free_of(phases - self._reference) @ self._slope
+            there = np.isfinite(last) & np.any(amplitudes > 0, axis=1)
+            shifts = np.clip(shifts - np.where(there, last, 0.0), -_FAR, _FAR)
+        good = there & (np.abs(last) < 1e-3 * self.scale) & (np.abs(shifts) < _FAR)
+        return np.log(self._mass) + shifts, good
