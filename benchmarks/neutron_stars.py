@@ -27,11 +27,11 @@ from typing import Any
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # read when NumPy is loaded, below
 
-import bilby  # noqa: E402
-import numpy as np  # noqa: E402
-from neutron_star_cases import CASES, LIKELIHOODS, case_of  # noqa: E402
-from real_event import at, read  # noqa: E402
-from real_event_run import cpu_seconds, kish  # noqa: E402
+import bilby
+import numpy as np
+from neutron_star_cases import CASES, LIKELIHOODS, case_of
+from real_event import at, read
+from real_event_run import cpu_seconds, kish
 
 SAVED_EVERY = 60.0  # seconds between two notes of the CPU seconds of a run that may be ended
 WANTED = 5000  # effective draws of the table's ratios
