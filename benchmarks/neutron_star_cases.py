@@ -4,7 +4,8 @@
 - ``gw170817-aligned``: the same with spins along the orbit's axis;
 - ``gw170817-sky``: the place in the sky is known, as that of an optical counterpart is;
 - ``nsbh``: a black hole of 7 solar masses, its spin up to 0.8, with a neutron star of 1.4, 64 s from 20 Hz;
-- ``quiet`` and ``loud``: ``gw170817`` at the ratios 9 and 80.
+- ``quiet`` and ``loud``: ``gw170817`` at the ratios 9 and 80;
+- ``8-s`` to ``256-s``: ``gw170817`` in data of so many seconds, which the signal fills but for its last four.
 
 All are H1, L1 and V1 at their design sensitivities, up to 2048 Hz, with IMRPhenomXP_NRTidalv2. The likelihood is one
 of Bilby's: on the ``full`` grid, ``multiband`` or ``relative`` (relative binning about the truth). All three see the
@@ -25,9 +26,11 @@ from bilby.gw.prior import AlignedSpin, BNSPriorDict, UniformInComponentsChirpMa
 from real_event_cases import Problem, bilby_seed, optimal_snr
 
 LIKELIHOODS = ("full", "multiband", "relative")
+DURATIONS = (8, 16, 32, 64, 128, 256)  # seconds, of the cases that tell how costs grow
 APPROXIMANT = "IMRPhenomXP_NRTidalv2"
 TRIGGER = 1187008882.4
 AFTER = 2.0  # seconds of data that follow the trigger
+BEFORE = 2.0  # seconds of data that come before a signal which fills them
 SAMPLING_FREQUENCY, HIGHEST, REFERENCE = 4096.0, 2048.0, 50.0  # Hz
 DETECTORS = ("H1", "L1", "V1")
 SPIN, DEFORMABILITY = 0.05, 5000.0  # the largest of a neutron star
@@ -55,6 +58,13 @@ class Case:
     approximant: str = APPROXIMANT
 
 
+def lowest_of(duration: float, chirp_mass: float) -> float:
+    """Frequency at which a signal begins that fills the data, by the leading order of its phase."""
+    seconds = chirp_mass * 4.925491e-6  # of the chirp mass, by the gravity and the speed of light
+    return round((5 / (256 * (duration - AFTER - BEFORE))) ** 0.375 * seconds**-0.625 / np.pi, 1)
+
+
+REDSHIFTED = 1.25  # solar masses: the chirp mass of 1.4 + 1.4 at a redshift of 0.025
 CASES = {
     "gw170817": Case(),
     "gw170817-aligned": Case(aligned=True),
@@ -65,6 +75,7 @@ CASES = {
     ),
     "quiet": Case(snr=9.0),
     "loud": Case(snr=80.0),
+    **{f"{seconds}-s": Case(duration=seconds, lowest=lowest_of(seconds, REDSHIFTED)) for seconds in DURATIONS},
 }  # fmt: skip
 
 

@@ -5,10 +5,11 @@
     python benchmarks/neutron_stars.py --table DIR/runs.jsonl
 
 Cases and likelihoods are those of ``neutron_star_cases.py``. A run appends a line of JSON to ``DIR/runs.jsonl``: CPU
-seconds of the whole process, imports and data included, the largest memory of the process and that which Bilby's
-objects took before the run, effective draws, evaluations of the likelihood, evidence, verdict, and the ranks of the
-truth among the draws. ``--table`` prints what files hold, with ratios of CPU seconds at 5000 effective draws and of
-evaluations to the first run of the case, and the divergence of each marginal from that run's.
+seconds of the whole process, imports and data included; those of the run but for the user's likelihood (its
+evaluations times what one takes); the largest memory of the process and that which Bilby's objects took before the
+run; effective draws, evaluations of the likelihood, evidence, verdict, and the ranks of the truth among the draws.
+``--table`` prints what files hold, with ratios of CPU seconds at 5000 effective draws and of evaluations to the first
+run of the case, and the divergence of each marginal from that run's.
 
 ``dynesty`` is Bilby's: its walk of 20 accepted steps, 500 live points. It keeps what it has every five minutes, and a
 run that was ended is taken up by the same command; CPU seconds are those of all its starts.
@@ -30,12 +31,11 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")  # read when NumPy is loaded, belo
 import bilby
 import numpy as np
 from neutron_star_cases import CASES, LIKELIHOODS, case_of
-from real_event import at, read
+from real_event import Run, at, read
 from real_event_run import cpu_seconds, kish
 
 SAVED_EVERY = 60.0  # seconds between two notes of the CPU seconds of a run that may be ended
 WANTED = 5000  # effective draws of the table's ratios
-Run = dict[str, Any]
 
 
 def megabytes() -> float:
@@ -70,6 +70,15 @@ def dynesty(likelihood: Any, priors: Any, truth: dict[str, float], folder: Path,
     return {"result": result, "effective": kish(log_weights), "statistics": {}, "earlier": earlier}
 
 
+def seconds_of(likelihood: Any, truth: dict[str, float], calls: int = 5) -> float:
+    """CPU seconds of one evaluation; each has a phase of its own, for generators keep the last waveform."""
+    likelihood.log_likelihood_ratio(dict(truth))
+    began = cpu_seconds()
+    for step in range(1, 1 + calls):
+        likelihood.log_likelihood_ratio({**truth, "phase": truth["phase"] + 0.1 * step})
+    return (cpu_seconds() - began) / calls
+
+
 def note_seconds(path: Path) -> None:
     """Write the CPU seconds of this process to a file, again and again."""
     while True:
@@ -84,10 +93,12 @@ def run(given: argparse.Namespace) -> Run:
     """Run one, and say what it found."""
     began = time.perf_counter()
     likelihood, priors, truth = case_of(CASES[given.case], given.likelihood, given.data_seed)
+    each = seconds_of(likelihood, truth)
     before, held = cpu_seconds(), megabytes()
     name = f"{given.case}_{given.likelihood}_{given.sampler}{given.tag}"
     found = {"flowpe": flowpe, "dynesty": dynesty}[given.sampler](likelihood, priors, truth, given.outdir / name, given)
     whole, result = cpu_seconds() + found.pop("earlier", 0.0), found.pop("result")
+    evaluations = int(result.num_likelihood_evaluations or 0)
     keys = [key for key in priors if key in result.posterior and not isinstance(priors[key], (int, float))]
     keys = [key for key in keys if not priors[key].is_fixed]
     samples = given.outdir / f"{name}.npz"
@@ -96,7 +107,8 @@ def run(given: argparse.Namespace) -> Run:
         "case": given.case, "likelihood": given.likelihood, "sampler": given.sampler + given.tag, "seed": given.seed,
         "cpu_seconds": whole, "cpu_before": before, "wall_seconds": time.perf_counter() - began,
         "peak_mb": megabytes(), "mb_before": held, "log_bayes_factor": float(result.log_bayes_factor),
-        "error": float(result.log_evidence_err), "evaluations": int(result.num_likelihood_evaluations or 0),
+        "error": float(result.log_evidence_err), "evaluations": evaluations,
+        "likelihood_ms": 1e3 * each, "cpu_without_likelihood": whole - before - each * evaluations,
         "ranks": {key: float(np.mean(result.posterior[key] < truth[key])) for key in keys}, "truth": truth,
         "samples": str(samples), **found,
     }  # fmt: skip
