@@ -39,6 +39,9 @@ _OF_A_FEW_FREQUENCIES = (
     "linear_indices",
     "quadratic_indices",
 )
+_ANY_FREQUENCIES = (source.binary_black_hole_frequency_sequence, source.binary_neutron_star_frequency_sequence)
+"""Source models that have no use for ``minimum_frequency``, and warn of it: their frequencies say where waves begin."""
+_LOWEST, _LOWEST_DEFAULT = "minimum_frequency", 20.0  # Hz: where Bilby's whole waves begin if nothing is said
 _MARGINALISATIONS = ("time", "distance", "phase")
 
 
@@ -94,6 +97,9 @@ def _whole_generator(likelihood: Wave) -> WaveformGenerator:
     given = likelihood.waveform_generator
     whole = _WHOLE.get(given.frequency_domain_source_model)
     arguments = {key: value for key, value in given.waveform_arguments.items() if key not in _OF_A_FEW_FREQUENCIES}
+    lowest = min(float(ifo.minimum_frequency) for ifo in likelihood.interferometers)
+    if given.frequency_domain_source_model in _ANY_FREQUENCIES and lowest != _LOWEST_DEFAULT:
+        arguments.setdefault(_LOWEST, lowest)
     if whole is not None:
         return WaveformGenerator(
             duration=given.duration,

@@ -62,6 +62,23 @@ def test_behind_an_approximation(problem_5d, kind: str) -> None:
         assert short.log_likelihood_ratio(dict(row)) == pytest.approx(exact, abs=0.3)
 
 
+@pytest.mark.parametrize("lowest", [14.0, 31.0])
+def test_whole_waves_begin_where_the_data_do(problem_5d, lowest: float) -> None:
+    """Bilby's begin at 20 Hz unless told otherwise, and frequency sequences are told by their frequencies."""
+    likelihood = copy.deepcopy(problem_5d[0])
+    for interferometer in likelihood.interferometers:
+        interferometer.minimum_frequency = lowest
+    generator = generator_of(likelihood, source.binary_black_hole_frequency_sequence)
+    generator.waveform_arguments.pop("minimum_frequency", None)
+    given = MBGravitationalWaveTransient(likelihood.interferometers, generator, reference_chirp_mass=20.0)
+    plain = plain_likelihood(given)
+    row = rows_near(likelihood, problem_5d[1], 1)[0]
+    wave = plain.waveform_generator.frequency_domain_strain(dict(row))["plus"]
+    assert plain.waveform_generator.frequency_array[np.flatnonzero(wave)[0]] == lowest
+    # As good as multibanding is.
+    assert plain.log_likelihood_ratio(dict(row)) == pytest.approx(given.log_likelihood_ratio(dict(row)), abs=0.3)
+
+
 @pytest.mark.parametrize("which", ["time", "phase", pytest.param("distance", marks=pytest.mark.slow)])
 @pytest.mark.parametrize("kind", ["plain", "multibanded"])
 def test_what_is_integrated_out_is_a_parameter_again(problem_5d, which: str, kind: str, tmp_path: Path) -> None:
