@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from copy import copy
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from bilby.gw.detector import Interferometer
@@ -35,6 +35,7 @@ STEP = 2.0
 _PLANTED = 1000  # waves: some hundred of them carry the weight, and a chance of one in a hundred is to be known
 _PLACES = 12  # on the sky that are tried for each
 _CANDIDATES = 48  # templates that each wave is filtered with: those most like it when aligned in time
+_DENSE, _SPARSE = 96, 4  # frequencies that all are compared at, and every so many-th of the higher ones, to find candidates
 _PER_STEP = 2  # times, in units of one over the band, are taken so many times as densely
 
 
@@ -90,24 +91,30 @@ class Thinned:
         return part, within
 
     def aligned(self, waves: np.ndarray) -> np.ndarray:
-        """Waves (N, J) of unit norm in all detectors together, their mean arrival time at zero."""
-        weights = self.weights.sum(axis=0)
-        power = np.abs(waves) ** 2 * weights
-        norms = np.sqrt(power.sum(axis=1, keepdims=True))
-        slopes = np.sum(waves[:, 1:] * waves[:, :-1].conj() * np.sqrt(weights[1:] * weights[:-1]), axis=1)
-        turned = waves * np.exp(-1j * np.angle(slopes)[:, None] * self._cells)
-        return (turned * np.sqrt(weights) / np.where(norms > 0, norms, np.inf)).astype(np.complex64)
+        """Waves of unit norm in all detectors together, their mean arrival time at zero, from (N, J); fewer at high frequencies."""
+        weights = self.weights.sum(axis=0).astype(np.float32)
+        roots = np.sqrt(weights)
+        slopes = np.einsum("nj,nj,j->n", waves[:, 1:], waves[:, :-1].conj(), roots[1:] * roots[:-1], optimize=True)
+        # What waves that are alike differ by changes slowly at high frequencies.
+        each = np.concatenate([np.arange(min(_DENSE, len(weights))), np.arange(_DENSE, len(weights), _SPARSE)])
+        roots = np.sqrt(np.add.reduceat(weights, each))
+        turns = (np.angle(slopes)[:, None] * self._cells[each]) % (2 * np.pi)
+        turned = waves[:, each] * (np.exp(-1j * turns.astype(np.float32)) * roots)
+        norms = np.sqrt(np.sum(turned.real**2 + turned.imag**2, axis=1, keepdims=True))
+        aligned: np.ndarray = turned / np.where(norms > 0, norms, np.float32(np.inf))
+        return aligned
 
     def shares(self, templates: np.ndarray, seen: np.ndarray) -> np.ndarray:
         """Share of the power of a wave (K, J) that each template (N, J) finds, (N,)."""
         found = np.zeros(len(templates))
         for weights, wave in zip(self.weights, seen, strict=True):
-            norms = (np.abs(templates) ** 2) @ weights
+            norms = (templates.real**2 + templates.imag**2) @ weights
             spectrum = np.zeros((len(templates), self._size), dtype=np.complex64)
             spectrum[:, self._cells] = templates.conj() * (weights * wave)
             largest = np.max(np.abs(ifft(spectrum, axis=1, norm="forward", overwrite_x=True)), axis=1)
             found += np.where(norms > 0, largest**2 / np.where(norms > 0, norms, 1), 0)
-        return found / float(np.sum(self.weights * np.abs(seen) ** 2))
+        power = float(np.sum(self.weights * np.abs(seen) ** 2))
+        return found / power if power > 0 else found
 
 
 @dataclass(frozen=True)
@@ -150,6 +157,14 @@ class Matched:
     def share_below(self, match: float) -> float:
         """Share of the waves whose largest match is smaller."""
         return float(np.mean(self.best < match))
+
+    def joined(self, further: Matched, start: int) -> Matched:
+        """With matches of the same waves to further templates, whose numbers begin with ``start``."""
+        candidates = np.concatenate([self.candidates, further.candidates + start], axis=1)
+        matches = np.concatenate([self.matches, further.matches], axis=1)
+        best = np.argsort(-matches, axis=1)[:, : max(_CANDIDATES, self.matches.shape[1])]
+        both = (np.take_along_axis(one, best, axis=1) for one in (candidates, matches))
+        return replace(self, candidates=next(both), matches=next(both))
 
     def first(self, size: int) -> Matched:
         """Some of the waves alone."""

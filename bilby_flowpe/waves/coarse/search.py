@@ -44,7 +44,7 @@ _LARGEST, _POOR, _FEW, _GAIN = 2**14, 0.7, 0.003, 0.2
 # Templates are filtered from so many times the lowest frequency on, at most, where of so many waves more than this share match
 # none of them at the lower frequencies; two in three fewer cycles each.
 _HIGHER, _AT_MOST, _TO_CHOOSE, _TOO_MANY = 1.6, 5, 160, 0.06
-_LEAST_POWER = 0.3  # of the squared signal-to-noise ratio, which most waves have at the frequencies that are filtered
+_LEAST_POWER = 0.2  # of the squared signal-to-noise ratio, which most waves have at the frequencies that are filtered
 _NEARLY, _FAR, _OTHERS = 12.0, 0.5, 4  # in the statistic; in the prior's coordinates; number of rows that are named
 _UNSEEN = (TIME, *PLACE, DISTANCE, PHASE, INCLINATION, "phi_12", "phi_jl")  # what the statistic does not depend on
 _PROBED, _PROBE_SIZE = 4, 64  # draws and frequencies at which the source is tried
@@ -243,8 +243,9 @@ def _grown(planted: Planted, drawn: _Drawn, lowest: float, may: bool, rng: np.ra
         before = before or planted.matched(drawn.waves[: drawn.size // 2], lowest)
         if poor > (1 - _GAIN) * before.share_below(_POOR):
             break  # what is left is not for want of templates
-        drawn.add(drawn.size, rng)
-        before, now = now, planted.matched(drawn.waves, lowest)
+        size = drawn.size
+        drawn.add(size, rng)
+        before, now = now, now.joined(planted.matched(drawn.waves[size:], lowest), size)
     return now
 
 

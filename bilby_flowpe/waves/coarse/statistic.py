@@ -13,7 +13,7 @@ from scipy.ndimage import maximum_filter1d
 from ...processes.parallel import Row
 from ..detectors import Detector, light_travel_time, reach_of
 from ..matched_filter import steps_around, steps_in
-from .shortened import Piece, Segment, cut, whole
+from .shortened import MARGIN, Piece, Segment, cut, whole
 from .summary import DetectorBins
 from .templates import Shapes, Templates
 
@@ -86,10 +86,8 @@ class Statistic:
         self._within = templates.points >= frequencies[0] * (1 - 1e-9)
         if len(templates.points):
             self._within[max(int(np.argmax(self._within)) - 1, 0)] = True
-        reach = 0.0 if some is None or templates.dear else self._halfwidth(some)
-        self._delay = reach
-        if not reach or self._segment.around(reach) * _SHORTER > size:
-            self._delay = np.inf
+        self._delay = np.inf if some is None or templates.dear else self._halfwidth(some)
+        if not self.shortens:
             self._pieces = [whole(templates, detectors, frequencies, self._segment)]
 
     @property
@@ -117,11 +115,15 @@ class Statistic:
         return np.where(shapes.amplitudes[:, self._within] > 0, delays, np.nan)
 
     def _halfwidth(self, some: Shapes) -> float:
-        """Seconds of delay against its reference that a piece is made for."""
+        """Seconds of delay against its reference that a piece is made for; infinite where pieces would not be short."""
+        spacing = self._segment.spacing
+        most = 0.5 * (self._segment.duration / _SHORTER - self._segment.count * spacing) - MARGIN
+        if most < _LEAST:
+            return np.inf
         delays = self._delays(some)
         with np.errstate(all="ignore"):
             widest = float(np.nanmax(np.nanmax(delays, axis=0) - np.nanmin(delays, axis=0), initial=0.0))
-        return float(np.clip(0.5 * widest / _PIECES, _LEAST, _MOST))
+        return float(np.clip(0.5 * widest / _PIECES, _LEAST, min(_MOST, most)))
 
     def _sorted(self, shapes: Shapes) -> Iterator[tuple[Piece, np.ndarray]]:
         """The pieces of data that templates are filtered with, and the numbers of these templates."""
