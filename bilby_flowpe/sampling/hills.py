@@ -21,7 +21,8 @@ from ..priors import Parameters, PriorTransform
 from ..proposals.event_mixture import NormalMixture
 from ..proposals.parts import FromPrior
 from ..proposals.binary_chart import BinaryChart
-from ..waves.coarse.bank import Bank
+from ..waves.coarse.bank import Bank, Stage
+from ..waves.coarse.metric import metric_of
 
 _MOST_CLIMBS, _MOST_HILLS = 160, 16
 # Of a signal of this much less than the best statistic, templates of the match that all but the second figure of all waves have
@@ -30,6 +31,8 @@ _LESS, _POOREST = 40.0, 0.003
 _NEIGHBOURS_EACH = 2  # for each coordinate, that a local maximum is higher than
 _STEPS = (2.0, 1.4, 1.0, 0.7)  # of the generations of a climb, in standard deviations of the mode
 _EACH = 16  # rows of a generation
+# Where templates are filtered from higher frequencies on at first: generations there, and steps once lower ones are with them.
+_LOWERED, _AFTERWARDS, _EACH_LOWERED = (2.0, 1.0), (1.0, 0.5), 48
 _DIFFERENCE = 1e-3  # of the prior's standard deviation: derivatives of templates
 _SAME = 2.0  # standard deviations between two places of one hill, at most
 _ON_THE_WAY, _DIP = (
@@ -85,7 +88,7 @@ class Hills:
 
 
 @dataclass
-class Climber:
+class _Climber:
     """A place on its way up, in the coordinates that the statistic sees."""
 
     place: np.ndarray
@@ -98,12 +101,11 @@ class Climber:
 
 
 class Surface:
-    """The statistic and the metric of templates over some coordinates of a chart."""
+    """The statistic and the metric of templates over some coordinates of a chart, at one stage of a search."""
 
-    def __init__(self, bank: Bank, chart: BinaryChart, transform: PriorTransform, seen: np.ndarray) -> None:
-        self._bank, self.chart, self.seen = bank, chart, seen
+    def __init__(self, stage: Stage, chart: BinaryChart, transform: PriorTransform, seen: np.ndarray) -> None:
+        self._stage, self.chart, self.seen = stage, chart, seen
         self._others = transform.from_median()
-        self._weights = bank.thinned.weights.sum(axis=0)
         self.templates = 0
 
     def columns(self, places: np.ndarray) -> tuple[Parameters, np.ndarray]:
@@ -117,49 +119,33 @@ class Surface:
         """Statistic (N,), -inf outside the prior."""
         columns, inside = self.columns(places)
         self.templates += len(places)
-        return np.where(inside, self._bank.ratios(columns), -np.inf)
+        return np.where(inside, self._stage.ratios(columns), -np.inf)
 
     def log_targets(self, places: np.ndarray) -> np.ndarray:
         """Log density of the prior over the coordinates, up to a constant, and the statistic, (2, N); -inf outside the prior."""
         columns, inside = self.columns(places)
         self.templates += len(places)
-        ratios = np.where(inside, self._bank.ratios(columns), -np.inf)
+        ratios = np.where(inside, self._stage.ratios(columns), -np.inf)
         keys = self.chart.keys
         own = {key: columns[key] for key in keys}
         with np.errstate(invalid="ignore"):
             log_prior = FromPrior(self.chart.transform, keys).log_prob(own)[:, 0] - self.chart.forward(own)[1]
         return np.stack([np.where(inside & np.isfinite(log_prior), log_prior, -np.inf), ratios])
 
-    def precision(self, climber: Climber) -> np.ndarray:
+    def precision(self, climber: _Climber) -> np.ndarray:
         """Inverse covariance of the mode that would be at a place."""
         n = len(climber.place)
-        steps = _DIFFERENCE * np.eye(n)
-        waves = self._bank.waves(
-            self.columns(climber.place + np.concatenate([np.zeros((1, n)), steps, -steps]))[0]
-        ).astype(np.complex128)
-        self.templates += len(waves)
-        middle, above, below = waves[0], waves[1 : 1 + n], waves[1 + n :]
-        power = np.where(np.all(np.abs(waves) > 0, axis=0), self._weights * np.abs(middle) ** 2, 0.0)
-        if not power.sum() > 0:
-            return np.eye(n)
-        kept = power > 0
-        power = power[kept] / power.sum()
-        ratio = above[:, kept] / below[:, kept]
-        change = np.stack([np.log(np.abs(ratio)), np.unwrap(np.angle(ratio), axis=1)]) / (2 * _DIFFERENCE)
-        change *= np.sqrt(power)
-        # An amplitude, a phase and a time are free.
-        free = np.stack([np.ones(len(power)), self._bank.thinned.frequencies[kept]]) * np.sqrt(power)
-        metric = np.zeros((n, n))
-        for part, directions in zip(change, (free[:1], free), strict=True):
-            basis = np.linalg.qr(directions.T)[0]
-            left = part - (part @ basis) @ basis.T
-            metric += left @ left.T
-        return 2 * max(climber.value, 0.0) * metric + np.eye(n)
+        # Inward, for at the edge of a prior there is nothing beyond.
+        steps = _DIFFERENCE * np.where(climber.place > 0, -1.0, 1.0)
+        places = climber.place + np.concatenate([np.zeros((1, n)), np.diag(steps)])
+        self.templates += len(places)
+        metric = metric_of(self._stage.drawn(self.columns(places)[0]), steps)
+        return np.eye(n) if metric is None else 2 * max(climber.value, 0.0) * metric + np.eye(n)
 
     def log_volumes(self, columns: Parameters, value: float) -> np.ndarray:
         """Logarithm of the share of the prior that a mode of this statistic fills at rows, (N,)."""
         base = self.chart.forward({key: columns[key] for key in self.chart.keys})[0][:, self.seen]
-        return np.array([_log_volume(place, self.precision(Climber(place, value))) for place in base])
+        return np.array([_log_volume(place, self.precision(_Climber(place, value))) for place in base])
 
 
 def find_hills(
@@ -185,28 +171,31 @@ def find_hills(
     Hills or None
         ``None`` where fewer rows than a hill needs have a statistic.
     """
-    surface, rng = Surface(bank, chart, transform, seen), np.random.default_rng(_SEED)
+    surfaces = [Surface(stage, chart, transform, seen) for stage in bank.stages]
+    first, surface, rng = surfaces[0], surfaces[-1], np.random.default_rng(_SEED)
     base, log_jacobian = chart.forward({key: columns[key] for key in chart.keys})
-    alive = np.isfinite(ratios) & np.isfinite(log_jacobian) & np.all(np.isfinite(base), axis=1)
-    base, ratios, drawn = base[alive][:, seen], ratios[alive], (np.arange(len(alive)) < bank.size)[alive]
-    n = base.shape[1]
-    around = _NEIGHBOURS_EACH * n + 1
-    if drawn.sum() <= around:
+    there = np.isfinite(log_jacobian) & np.all(np.isfinite(base), axis=1)
+    base, among = base[:, seen], np.flatnonzero(there[: bank.size] & np.isfinite(bank.values))
+    around = _NEIGHBOURS_EACH * base.shape[1] + 1
+    if len(among) <= around:
         return None
-    best = Climber(base[np.argmax(ratios)], float(ratios.max()))
-    root = np.linalg.cholesky(surface.precision(best))
-    base, ratios, among = base[drawn], ratios[drawn], np.flatnonzero(alive)[drawn]
+    highest_of_all = int(np.argmax(np.where(there, ratios, -np.inf)))
+    best = _Climber(base[highest_of_all], float(ratios[highest_of_all]))
+    root = np.linalg.cholesky(first.precision(best))
+    base, ratios = base[among], bank.values[among]
     _, near = cKDTree(base @ root).query(base @ root, k=around + 1)
     near_best = np.full(bank.size, np.inf)
     near_best[among] = ratios[near[:, 1:]].max(axis=1)
     highest = np.flatnonzero(ratios >= near_best[among])
     highest = highest[np.argsort(-ratios[highest])]
-    floor = max(best.value - _LESS, 0.0) * float(np.quantile(bank.matched.best, _POOREST)) ** 2
+    floor = max(best.value - _LESS, 0.0) * float(np.quantile(bank.matched.found.max(axis=1), _POOREST)) ** 2
     wanted = int(np.sum(ratios[highest] > floor))
     level = floor if wanted <= _MOST_CLIMBS else float(ratios[highest[_MOST_CLIMBS]])
     starts = highest[: min(wanted, _MOST_CLIMBS)]
-    climbers = [best, *(Climber(base[start], float(ratios[start])) for start in starts)]
-    tops = _distinct(surface, _climbed(surface, climbers, rng))
+    climbers = [_Climber(base[start], float(ratios[start])) for start in starts]
+    for before, after in zip(surfaces[:-1], surfaces[1:], strict=True):
+        climbers = _lowered(before, after, climbers, rng)
+    tops = _distinct(surface, _climbed(surface, [best, *climbers], rng))
     precisions = [surface.precision(top) for top in tops]
     masses = np.array([top.height - 0.5 * np.linalg.slogdet(one)[1] for top, one in zip(tops, precisions, strict=True)])
     order = [int(index) for index in np.argsort(-masses) if masses[index] > masses.max() - _WORTH]
@@ -220,12 +209,34 @@ def find_hills(
     )
     values = np.array([tops[index].value for index in order])
     volumes = np.array([_log_volume(tops[index].place, precisions[index]) for index in order])
-    return Hills(density, values, level, near_best, volumes, len(starts), surface.templates, surface)
+    templates = sum(one.templates for one in surfaces)
+    return Hills(density, values, level, near_best, volumes, len(starts), templates, surface)
 
 
-def _climbed(surface: Surface, climbers: list[Climber], rng: np.random.Generator) -> list[Climber]:
+def _lowered(before: Surface, after: Surface, climbers: list[_Climber], rng: np.random.Generator) -> list[_Climber]:
+    """Let every climber climb where templates are filtered from some frequency on, and once they are from a lower one on."""
+    if not climbers:
+        return []
+    climbers = _climbed(before, climbers, rng, _LOWERED)
+    n = len(climbers[0].place)
+    for step in _AFTERWARDS:
+        roots = [np.linalg.cholesky(np.linalg.inv(before.precision(climber))) for climber in climbers]
+        white = rng.standard_normal((len(climbers), _EACH_LOWERED, n))
+        places = np.stack([one.place + step * each @ root.T for one, each, root in zip(climbers, white, roots, strict=True)])
+        places = np.concatenate([np.stack([one.place for one in climbers])[:, None], places], axis=1)
+        values = after(places.reshape(-1, n)).reshape(len(climbers), -1)
+        highest = np.argmax(values - 0.5 * np.sum(places**2, axis=2), axis=1)
+        climbers = [
+            _Climber(at[index], float(value[index])) for at, value, index in zip(places, values, highest, strict=True)
+        ]
+    return climbers
+
+
+def _climbed(
+    surface: Surface, climbers: list[_Climber], rng: np.random.Generator, steps: tuple[float, ...] = _STEPS
+) -> list[_Climber]:
     """Let every climber climb for some generations; one that comes near a higher one is left out."""
-    for step in _STEPS:
+    for step in steps:
         roots = [np.linalg.cholesky(np.linalg.inv(surface.precision(climber))) for climber in climbers]
         n = len(climbers[0].place)
         places = np.stack(
@@ -244,7 +255,7 @@ def _climbed(surface: Surface, climbers: list[Climber], rng: np.random.Generator
     return climbers
 
 
-def _apart(climbers: list[Climber], whitening: list[np.ndarray]) -> list[Climber]:
+def _apart(climbers: list[_Climber], whitening: list[np.ndarray]) -> list[_Climber]:
     """Leave out every climber that is near a higher one."""
     kept: list[int] = []
     for index in sorted(range(len(climbers)), key=lambda number: -climbers[number].height):
@@ -255,9 +266,9 @@ def _apart(climbers: list[Climber], whitening: list[np.ndarray]) -> list[Climber
     return [climbers[index] for index in kept]
 
 
-def _distinct(surface: Surface, climbers: list[Climber]) -> list[Climber]:
+def _distinct(surface: Surface, climbers: list[_Climber]) -> list[_Climber]:
     """Keep the climbers that a dip of the statistic parts from every higher one, the highest first."""
-    kept: list[Climber] = []
+    kept: list[_Climber] = []
     for climber in sorted(climbers, key=lambda one: -one.height):
         if kept:
             along = np.array(_ON_THE_WAY)[:, None]

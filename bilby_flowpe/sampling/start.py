@@ -96,8 +96,7 @@ class Start:
         if bank is None or self.hills is None:
             return None
         words = ", ".join(key for key in self.searched.seen if key in self.keys)
-        ratios = self.searched.log_ratios[: bank.size]
-        return Looked(bank, ratios, self.hills, self.keys, draws, words)
+        return Looked(bank, bank.values, self.hills, self.keys, draws, words)
 
 
 def start_of(searched: Searched, chart: BinaryChart, transform: PriorTransform) -> Start | None:
@@ -159,11 +158,11 @@ def _leading(
     columns = {key: column[some] for key, column in searched.columns.items()}
     led, found = chart, None
     for _ in range(_FITS):
-        leading = leading_mass(bank, columns, worth, reference)
+        leading = leading_mass(bank.stages[-1], columns, worth, reference)
         if leading is None:
             return None
         led = LeadingChart(transform, chart.keys, leading, leading.scale)
-        surface = Surface(bank, led, transform, seen)
+        surface = Surface(bank.stages[-1], led, transform, seen)
         if found is None:
             place = led.forward({key: np.array([reference[key]]) for key in led.keys})[0][0, seen]
             first = metric_density(surface, place, float(searched.log_ratios[best]))

@@ -26,7 +26,8 @@ from ...names import CHIRP_MASS
 from ...priors import Parameters
 from ...processes.parallel import Row, make_rows
 from ..binary import SHAPES, variables_of
-from .bank import Bank
+from .bank import Stage
+from .metric import Drawn
 
 _DEGREE = 3
 _STEPS = 5  # of Newton's method, each of which squares the error
@@ -86,12 +87,12 @@ def _terms(variables: np.ndarray, low: np.ndarray, high: np.ndarray, powers: Seq
     return np.stack([np.prod(scaled[:, list(one)], axis=1) for one in powers], axis=1)
 
 
-def leading_mass(bank: Bank, columns: Parameters, weights: np.ndarray, best: Row) -> LeadingMass | None:
+def leading_mass(stage: Stage, columns: Parameters, weights: np.ndarray, best: Row) -> LeadingMass | None:
     """Fit the chirp mass that keeps the best-measured phase of a reference.
 
     Parameters
     ----------
-    bank
+    stage
         Makes templates.
     columns, weights
         Search parameters of rows about which the fit has to be good, (N,) each, and how much each counts.
@@ -103,11 +104,11 @@ def leading_mass(bank: Bank, columns: Parameters, weights: np.ndarray, best: Row
     LeadingMass or None
         ``None`` where the chirp mass is not searched, or the phases of too few rows can be followed.
     """
-    fixed = {key: value for key, value in bank.fixed.items() if key in SHAPES}
+    fixed = {key: value for key, value in stage.fixed.items() if key in SHAPES}
     if CHIRP_MASS not in columns:
         return None
-    rows = make_rows(bank.fixed, columns)
-    measured = _Measured(bank, best)
+    rows = make_rows(stage.fixed, columns)
+    measured = _Measured(stage, best)
     logs, good = measured.solved(rows)
     variables = variables_of({**fixed, **columns})
     if not variables.size:
@@ -130,21 +131,22 @@ def leading_mass(bank: Bank, columns: Parameters, weights: np.ndarray, best: Row
 class _Measured:
     """The best-measured phase of waves relative to that of a reference."""
 
-    def __init__(self, bank: Bank, best: Row) -> None:
-        self._templates = bank.templates
+    def __init__(self, stage: Stage, best: Row) -> None:
+        self._stage = stage
         self._mass = float(best[CHIRP_MASS])
-        amplitudes, phases = self._templates.smooth([self._at(best, shift) for shift in (0.0, -_DIFFERENCE, _DIFFERENCE)])
-        power = amplitudes[0] ** 2 * bank.thinned.weights.sum(axis=0)
-        self._roots = np.sqrt(power / power.sum())
-        free = np.stack([np.ones(len(power)), bank.thinned.frequencies]) * self._roots
+        drawn = self._drawn([best] * 3, np.array([0.0, -_DIFFERENCE, _DIFFERENCE]))
+        self._roots = np.sqrt(drawn.power[0] / drawn.power[0].sum())
+        free = np.stack([np.ones(len(self._roots)), drawn.frequencies]) * self._roots
         self._basis = np.linalg.qr(free.T)[0]
-        self._reference = phases[0]
-        slope = self._free_of((phases[2] - phases[1]) / (2 * _DIFFERENCE))
+        self._reference = drawn.phases[0]
+        slope = self._free_of((drawn.phases[2] - drawn.phases[1]) / (2 * _DIFFERENCE))
         size = float(np.linalg.norm(slope))
         self._slope, self.scale = slope / size**2, _RADIANS / size
 
-    def _at(self, row: Row, shift: float) -> Row:
-        return {**row, CHIRP_MASS: self._mass * float(np.exp(shift))}
+    def _drawn(self, rows: Sequence[Row], shifts: np.ndarray) -> Drawn:
+        """Templates of rows at chirp masses that are shifted from the reference's."""
+        masses = self._mass * np.exp(shifts)
+        return self._stage.changes([{**row, CHIRP_MASS: float(mass)} for row, mass in zip(rows, masses, strict=True)])
 
     def _free_of(self, phases: np.ndarray) -> np.ndarray:
         """Phases (..., F), weighted, without what an overall phase and a time can make."""
@@ -156,11 +158,9 @@ class _Measured:
         shifts = np.zeros(len(rows))
         last = np.full(len(rows), np.inf)
         for _ in range(_STEPS):
-            amplitudes, phases = self._templates.smooth(
-                [self._at(row, float(shift)) for row, shift in zip(rows, shifts, strict=True)]
-            )
-            last = self._free_of(phases - self._reference) @ self._slope
-            there = np.isfinite(last) & np.any(amplitudes > 0, axis=1)
+            drawn = self._drawn(rows, shifts)
+            last = self._free_of(drawn.phases - self._reference) @ self._slope
+            there = np.isfinite(last) & np.any(drawn.power > 0, axis=1)
             shifts = np.clip(shifts - np.where(there, last, 0.0), -_FAR, _FAR)
         good = there & (np.abs(last) < 1e-3 * self.scale) & (np.abs(shifts) < _FAR)
         return np.log(self._mass) + shifts, good

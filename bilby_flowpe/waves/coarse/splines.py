@@ -48,9 +48,9 @@ class Spline:
         design = BSpline.design_matrix(frequencies, self.knots, 3)
         return design.indices.reshape(-1, 4)[:, 0], design.data.reshape(-1, 4)
 
-    def matrix(self, frequencies: np.ndarray) -> csr_array:
-        """B-splines at frequencies, (F, J), sparse."""
-        return csr_array(BSpline.design_matrix(frequencies, self.knots, 3))
+    def matrix(self, frequencies: np.ndarray, beyond: bool = False) -> csr_array:
+        """B-splines at frequencies, (F, J), sparse; also at some beyond the nodes, where that is said."""
+        return csr_array(BSpline.design_matrix(frequencies, self.knots, 3, extrapolate=beyond))
 
     def at(self, frequencies: np.ndarray, values: np.ndarray) -> np.ndarray:
         """Splines through values (..., J), at frequencies: (..., F)."""
