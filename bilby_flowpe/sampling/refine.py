@@ -48,6 +48,7 @@ _MOST_ROUNDS = 60
 # search is made, and if there was one the refinement ends.
 _STANDSTILL, _RISE = 3, 1.25
 _HIT = 20.0  # effective draws for each dimension with which a search has hit the posterior
+_NEARLY = 10.0  # of a first round about a search: rounds at the posterior itself follow
 _SCANNED = 4  # a search scans one parameter in a round's draws over this and the number of parameters
 
 
@@ -261,6 +262,9 @@ class Refinement:
         if self.network is not None and starts_from(self.network, self.chart, self.pool, self.target.prior):
             self.chart = self.network
         self._beta = self._next_beta()
+        if self.from_search and self.pool.last_efficiency() * len(self.pool.log_target) >= _NEARLY * len(self.chart.keys):
+            # Between the prior and the posterior, where the search has drawn, there are few draws: no path leads through there.
+            self._beta = 1.0
         self._note(self._beta, self.pool.last_efficiency(), began)
         if self.looking is not None:
             self._look(self.looking)

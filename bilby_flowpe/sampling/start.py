@@ -34,12 +34,12 @@ TRUSTED = 0.05
 
 _MISSED, _UNREACHED = 0.05, 0.01  # shares of the posterior and of the prior that a network may miss
 _FAR = -1e6  # log density of a start below which one draw more or less says nothing
-_SHARE, _HILLS = 0.5, 0.15  # of the first round's draws those about the search, and of these those from its hills
+_SHARE, _ADAPTED, _HILLS = 0.5, 0.75, 0.15  # of the first round's draws those about the search, and of these those from its hills
 _WIDER = 2.0  # of the rows' standard deviations: parameters that a search does not see move the others
 _EFFECTIVE = 100.0  # rows that the density is made of: some twenty for each of the parameters that a search sees
 _COLDEST = 0.2  # inverse temperature of the rows' weights, at most: they are densest where the search has ended
 _BISECTIONS = 40
-_NEAR, _FAR_WORTH = 400, 0.05
+_NEAR = 400
 _FITS, _WIDER_FIT = 3, 1.5
 _SEED = 20261130
 
@@ -130,8 +130,9 @@ def start_of(searched: Searched, chart: BinaryChart, transform: PriorTransform) 
     shares = [_SHARE]
     if hills is not None:
         parts.append(Charted(chart, {"hills": hills.density}))
-        shares = [_SHARE - _HILLS, _HILLS]
-    proposal = Mixture([*parts, FromPrior(transform, chart.keys)], [*shares, 1 - _SHARE])
+        share = _SHARE if own[0] is chart else _ADAPTED
+        shares = [share - _HILLS, _HILLS]
+    proposal = Mixture([*parts, FromPrior(transform, chart.keys)], [*shares, 1 - sum(shares)])
     return Start(proposal, searched, chart.keys, own[0], hills)
 
 
@@ -149,10 +150,8 @@ def _leading(
         return None
     rng = np.random.default_rng(_SEED)
     rows = np.flatnonzero(alive)
-    near = np.unique(rng.choice(rows, _NEAR, p=weights / weights.sum()))
-    far = rng.choice(bank.size, min(_NEAR, bank.size), replace=False)
-    some = np.concatenate([near, far])
-    worth = np.where(np.arange(len(some)) < len(near), 1.0, _FAR_WORTH)
+    some = np.unique(rng.choice(np.flatnonzero(alive), _NEAR, p=weights / weights.sum()))
+    worth = np.ones(len(some))
     best = int(np.argmax(np.where(alive, searched.log_ratios, -np.inf)))
     reference = {**bank.fixed, **{key: float(column[best]) for key, column in searched.columns.items()}}
     columns = {key: column[some] for key, column in searched.columns.items()}
@@ -172,7 +171,7 @@ def _leading(
             whitening = Whitening.of(base, np.full(len(base), 1 / len(base)))
             first = NormalMixture(np.ones(1), whitening.mean[None], whitening.cholesky[None])
         found = adapted(surface, first)
-        print("adapted", found.inverse_temperature, len(found.density.shares), surface.templates, leading.scatter)
+        import time; print("adapted", time.process_time(), found.inverse_temperature, len(found.density.shares), surface.templates, leading.scatter)
         columns, inside = surface.columns(found.density.broadened(_WIDER_FIT).draw(_NEAR, rng))
         columns = {key: column[inside] for key, column in columns.items()}
         worth = np.ones(int(inside.sum()))

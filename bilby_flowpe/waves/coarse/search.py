@@ -50,6 +50,8 @@ _UNSEEN = (TIME, *PLACE, DISTANCE, PHASE, INCLINATION, "phi_12", "phi_jl")  # wh
 _PROBED, _PROBE_SIZE = 4, 64  # draws and frequencies at which the source is tried
 # Of every wave's squared signal-to-noise ratio: a search does without the rest, which high frequencies have.
 _POWER = 0.98
+# Tides are at high frequencies, and filters of long data, which are cut short, cost little.
+_LONG, _POWER_OF_LONG = 8.0, 0.9999  # seconds
 _BLOCK = 64  # templates that are made at once, which bounds the memory
 
 
@@ -131,7 +133,8 @@ def find_reference(
     sampled = make_rows(transform.fixed, transform.sample(_PROBE_SIZE, rng))
     terms = terms_from(chosen.model, orders, probed, probe)
     of_band = Templates(likelihood.waveform_generator, terms, probe, probed[0])
-    highest = _highest(of_band.on(Grid(of_band, probe), of_band.shapes(sampled)), probe, detectors)
+    long = float(likelihood.interferometers.duration) > _LONG
+    highest = _highest(of_band.on(Grid(of_band, probe), of_band.shapes(sampled)), probe, detectors, long)
     detectors, frequencies = bins_in_band(projections, (chosen.band[0], highest), 1)
     templates = Templates(likelihood.waveform_generator, terms, frequencies, probed[0])
     some = templates.shapes(sampled)
@@ -249,7 +252,7 @@ def _grown(planted: Planted, drawn: _Drawn, lowest: float, may: bool, rng: np.ra
     return now
 
 
-def _highest(waves: np.ndarray, probe: np.ndarray, detectors: Sequence[DetectorBins]) -> float:
+def _highest(waves: np.ndarray, probe: np.ndarray, detectors: Sequence[DetectorBins], long: bool) -> float:
     """Frequency up to which all of some waves (N, F), given at probed frequencies, have most of their power."""
     power = np.zeros(waves.shape)
     for one in detectors:
@@ -257,7 +260,7 @@ def _highest(waves: np.ndarray, probe: np.ndarray, detectors: Sequence[DetectorB
             power += np.abs(waves) ** 2 * np.interp(probe, one.frequencies, one.weights, left=0.0, right=0.0)
     # Probed frequencies are evenly spaced.
     below = np.cumsum(power, axis=1)
-    reached = np.argmax(below >= _POWER * below[:, -1:], axis=1)
+    reached = np.argmax(below >= (_POWER_OF_LONG if long else _POWER) * below[:, -1:], axis=1)
     return float(probe[min(int(reached.max()) + 1, len(probe) - 1)])
 
 

@@ -169,7 +169,7 @@ class Statistic:
             spectrum[:, piece.bins] = conjugate * data
             output = ifft(spectrum, axis=1, norm="forward", overwrite_x=True)[:, piece.columns]
             factor = np.where(norms > 0, unit / np.sqrt(2 * np.maximum(norms, np.finfo(float).tiny)), 0)
-            power[:] = (np.abs(output) * factor[:, None]) ** 2
+            power[:] = _peaked((np.abs(output) * factor[:, None]) ** 2)
         loudest = np.argmax(powers.max(axis=2), axis=0)
         values, times = np.full(len(waves), -np.inf), np.zeros(len(waves))
         for first in np.unique(loudest):
@@ -183,3 +183,13 @@ class Statistic:
             values[rows] = np.where(highest > 0, highest, -np.inf)
             times[rows] = np.where(highest > 0, self._times[best], 0.0)
         return values, times
+
+
+def _peaked(power: np.ndarray) -> np.ndarray:
+    """Powers (N, T) with each local maximum as high as the parabola through it and its neighbours is."""
+    before, at, after = power[:, :-2], power[:, 1:-1], power[:, 2:]
+    bend = 2 * at - before - after
+    peak = (at >= before) & (at >= after) & (bend > 0)
+    raised = np.divide((after - before) ** 2, 8 * bend, out=np.zeros_like(at), where=peak)
+    at += raised
+    return power
