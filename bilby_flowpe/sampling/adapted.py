@@ -1,8 +1,9 @@
 r"""A normal mixture fitted to the statistic of a search, with templates drawn where the last fit has them: where refinement begins.
 
-Beginning with the normal density that the metric of templates gives at the best row, each generation draws rows, weighs all rows
-by the prior times :math:`e^{\beta l}`, with l the statistic, over the mixture of densities that they were drawn from (Cappé et
-al. 2004), and fits normals to them; the inverse temperature :math:`\beta` rises as far as the effective number of rows allows.
+From a first normal density :math:`q_1`, which the metric of templates gives at the best row, leads a path
+:math:`q_1^{1 - \beta} (\pi e^l)^\beta` to the prior times the exponential of the statistic l. Each generation draws rows, weighs
+all rows by that over the mixture of densities that they were drawn from (Cappé et al. 2004), and fits normals to them;
+:math:`\beta` rises as far as the effective number of rows allows.
 A template costs a fraction of a draw of the posterior. What the statistic does not see stays as in the prior.
 """
 
@@ -38,7 +39,7 @@ class Adapted:
     density
         Normals over the coordinates that the statistic sees.
     inverse_temperature
-        Of the statistic that they were fitted to: one, where enough rows were effective.
+        How far the path was gone: one at its end.
     """
 
     density: NormalMixture
@@ -51,7 +52,7 @@ def metric_density(surface: Surface, place: np.ndarray, value: float) -> NormalM
     return NormalMixture(np.ones(1), place[None], _FIRST_WIDTH * root[None])
 
 
-def adapted(surface: Surface, first: NormalMixture) -> Adapted:
+def adapted(surface: Surface, first: NormalMixture, generations: int = _GENERATIONS) -> Adapted:
     """Return the fit.
 
     Parameters
@@ -60,6 +61,8 @@ def adapted(surface: Surface, first: NormalMixture) -> Adapted:
         The statistic over the coordinates that it sees.
     first
         What the first generation is drawn from.
+    generations
+        Generations, at most.
     """
     rng = np.random.default_rng(_SEED)
     n = first.means.shape[1]
@@ -67,7 +70,7 @@ def adapted(surface: Surface, first: NormalMixture) -> Adapted:
     targets: list[np.ndarray] = []
     densities: list[NormalMixture] = []
     beta, fitted = 0.0, first
-    for _ in range(_GENERATIONS):
+    for _ in range(generations):
         rows = fitted.draw(_EACH, rng)
         drawn.append(rows)
         targets.append(surface.log_targets(rows))
@@ -75,10 +78,13 @@ def adapted(surface: Surface, first: NormalMixture) -> Adapted:
         whole = np.concatenate(drawn)
         log_prior, ratios = np.concatenate(targets, axis=1)
         log_drawn = logsumexp([one.log_prob(whole) for one in densities], axis=0) - np.log(len(densities))
-        beta = _temperature(log_prior - log_drawn, ratios, _ENOUGH * n)
-        log_weights = np.where(np.isfinite(ratios), log_prior + beta * np.nan_to_num(ratios), -np.inf) - log_drawn
-        if not np.isfinite(log_weights).any():
+        log_first, log_target = first.log_prob(whole), log_prior + ratios
+        beta = _temperature(log_first - log_drawn, log_target - log_first, _ENOUGH * n)
+        alive = np.isfinite(log_target)
+        if not alive.any():
             break
+        log_target = np.where(alive, log_target, 0.0)
+        log_weights = np.where(alive, (1 - beta) * log_first + beta * log_target - log_drawn, -np.inf)
         fitted = _fitted(whole, log_weights, rng).broadened(_WIDER)
         if beta >= 1 and effective_sample_size(log_weights[-_EACH:]) > _SETTLED * _EACH:
             break
@@ -90,12 +96,22 @@ def _normalised(log_weights: np.ndarray) -> np.ndarray:
     return weights / weights.sum()
 
 
-def _temperature(log_ratio: np.ndarray, ratios: np.ndarray, enough: float) -> float:
-    """The largest inverse temperature, up to one, at which enough rows are effective; a small one where there is none."""
-    alive = np.isfinite(ratios) & np.isfinite(log_ratio)
+def _temperature(log_start: np.ndarray, log_ratio: np.ndarray, enough: float) -> float:
+    """How far the way from the first density to the statistic is gone: up to one, with enough effective rows; else none.
+
+    Parameters
+    ----------
+    log_start
+        Log of the first density over that which the rows were drawn from, (N,).
+    log_ratio
+        Log of the density at the end of the way over the first one, (N,).
+    enough
+        Effective rows.
+    """
+    alive = np.isfinite(log_ratio) & np.isfinite(log_start)
 
     def effective(beta: float) -> float:
-        return effective_sample_size(np.where(alive, log_ratio + beta * np.where(alive, ratios, 0.0), -np.inf))
+        return effective_sample_size(np.where(alive, log_start + beta * np.where(alive, log_ratio, 0.0), -np.inf))
 
     if effective(1.0) >= enough:
         return 1.0

@@ -40,7 +40,7 @@ _EFFECTIVE = 100.0  # rows that the density is made of: some twenty for each of 
 _COLDEST = 0.2  # inverse temperature of the rows' weights, at most: they are densest where the search has ended
 _BISECTIONS = 40
 _NEAR = 400
-_FITS, _WIDER_FIT = 3, 1.5
+_FITS, _WIDER_FIT = (4, 8, 8), 1.5
 _SEED = 20261130
 
 
@@ -156,7 +156,7 @@ def _leading(
     reference = {**bank.fixed, **{key: float(column[best]) for key, column in searched.columns.items()}}
     columns = {key: column[some] for key, column in searched.columns.items()}
     led, found = chart, None
-    for _ in range(_FITS):
+    for generations in _FITS:
         leading = leading_mass(bank.stages[-1], columns, worth, reference)
         if leading is None:
             return None
@@ -170,7 +170,7 @@ def _leading(
             base = base[np.isfinite(log_jacobian)][:, seen]
             whitening = Whitening.of(base, np.full(len(base), 1 / len(base)))
             first = NormalMixture(np.ones(1), whitening.mean[None], whitening.cholesky[None])
-        found = adapted(surface, first)
+        found = adapted(surface, first, generations)
         import time; print("adapted", time.process_time(), found.inverse_temperature, len(found.density.shares), surface.templates, leading.scatter)
         columns, inside = surface.columns(found.density.broadened(_WIDER_FIT).draw(_NEAR, rng))
         columns = {key: column[inside] for key, column in columns.items()}
