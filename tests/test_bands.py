@@ -8,6 +8,9 @@ import numpy as np
 import pytest
 
 from bilby_flowpe.bands import load_bands, save_bands, whitened_bands
+from bilby_flowpe.waves.excerpt import Excerpt, window_of
+
+from .waves.test_excerpt import ROW, long_problem
 
 
 @pytest.fixture(scope="module")
@@ -56,3 +59,24 @@ def test_data_whose_waveforms_fail_are_still_shown(problem_5d, monkeypatch) -> N
     (band,) = whitened_bands(likelihood, [likelihood.injection_parameters]).values()
     assert "median" not in band
     assert len(band["data"]) == len(band["times"])
+
+
+def test_long_data_are_kept_around_the_end_of_the_signal(monkeypatch) -> None:
+    """And few waves are made on all frequencies, or fewer altogether where there is no other way."""
+    likelihood = long_problem()
+    rows = [{**ROW, "luminosity_distance": distance} for distance in np.linspace(18.0, 22.0, 101)]
+    bands = whitened_bands(likelihood, rows, waveforms=101)
+    window = window_of(likelihood, ROW)
+    monkeypatch.setattr(Excerpt, "of", lambda *given: None)
+    counted = []
+    generate = likelihood.waveform_generator.frequency_domain_strain
+    monkeypatch.setattr(
+        likelihood.waveform_generator, "frequency_domain_strain", lambda row: counted.append(1) or generate(row)
+    )
+    of_whole = whitened_bands(likelihood, rows, waveforms=101)
+    assert len(counted) == 25  # 101 draws at 16 s are 25 at 64 s
+    for name, band in bands.items():
+        assert len(band["times"]) == len(band["data"]) == window.count
+        peak = np.abs(band["median"]).max()
+        for key in ("low", "median", "high"):
+            np.testing.assert_allclose(band[key], of_whole[name][key], atol=0.01 * peak)
