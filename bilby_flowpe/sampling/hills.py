@@ -212,7 +212,9 @@ def _lowered(before: Surface, after: Surface, climbers: list[_Climber], rng: np.
     for step in _AFTERWARDS:
         roots = [np.linalg.cholesky(np.linalg.inv(before.precision(climber))) for climber in climbers]
         white = rng.standard_normal((len(climbers), _EACH_LOWERED, n))
-        places = np.stack([one.place + step * each @ root.T for one, each, root in zip(climbers, white, roots, strict=True)])
+        places = np.stack(
+            [one.place + step * each @ root.T for one, each, root in zip(climbers, white, roots, strict=True)]
+        )
         places = np.concatenate([np.stack([one.place for one in climbers])[:, None], places], axis=1)
         values = after(places.reshape(-1, n)).reshape(len(climbers), -1)
         highest = np.argmax(values - 0.5 * np.sum(places**2, axis=2), axis=1)

@@ -35,7 +35,10 @@ STEP = 2.0
 _PLANTED = 1000  # waves: some hundred of them carry the weight, and a chance of one in a hundred is to be known
 _PLACES = 12  # on the sky that are tried for each
 _CANDIDATES = 48  # templates that each wave is filtered with: those most like it when aligned in time
-_DENSE, _SPARSE = 96, 4  # frequencies that all are compared at, and every so many-th of the higher ones, to find candidates
+_DENSE, _SPARSE = (
+    96,
+    4,
+)  # frequencies that all are compared at, and every so many-th of the higher ones, to find candidates
 _AT_ONCE = 125  # waves that are compared with all templates at once, which bounds the memory
 _PER_STEP = 2  # times, in units of one over the band, are taken so many times as densely
 

@@ -22,8 +22,8 @@ from .summary import DetectorBins
 from .templates import Grid, Templates
 
 MARGIN = 0.5
-"""Seconds around the times that delays reach: waves end sharply where the band begins, and ring there. A statistic of 500 then has
-an error of 0.15 (root mean square), which falls as one over these seconds."""
+"""Seconds around the times that delays reach: waves end sharply where the band begins, and ring there. A statistic of 500 then
+has an error of 0.15 (root mean square), which falls as one over these seconds."""
 
 _BESIDE = 2  # frequencies beyond either end of the band, at which splines go on: data between two of them have both
 
@@ -105,7 +105,10 @@ def whole(templates: Templates, detectors: Sequence[DetectorBins], frequencies: 
     segment
         Steps of time.
     """
-    data, weights = np.zeros((len(detectors), len(frequencies)), dtype=complex), np.zeros((len(detectors), len(frequencies)))
+    data, weights = (
+        np.zeros((len(detectors), len(frequencies)), dtype=complex),
+        np.zeros((len(detectors), len(frequencies))),
+    )
     for row, weight, one in zip(data, weights, detectors, strict=True):
         places = np.searchsorted(frequencies, one.frequencies)
         row[places], weight[places] = one.data, one.weights
