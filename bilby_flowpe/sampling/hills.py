@@ -13,6 +13,7 @@ highest local maximum that no climb began at is the *level*: whatever lifts a te
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from scipy.spatial import cKDTree
@@ -183,7 +184,7 @@ def find_hills(
     level = floor if wanted <= most else float(ratios[highest[most]])
     starts = highest[: min(wanted, most)]
     climbers = [_Climber(base[start], float(ratios[start])) for start in starts]
-    for before, after in zip(surfaces[:-1], surfaces[1:], strict=True):
+    for before, after in pairwise(surfaces):
         climbers = _lowered(before, after, climbers, rng)
     tops = _distinct(surface, _climbed(surface, [best, *climbers], rng))
     precisions = [surface.precision(top) for top in tops]

@@ -95,7 +95,7 @@ class Thinned:
         return part, within
 
     def aligned(self, waves: np.ndarray) -> np.ndarray:
-        """Waves of unit norm in all detectors together, their mean arrival time at zero, from (N, J); fewer at high frequencies."""
+        """Waves (N, J) of unit norm in all detectors together, at zero mean time; at fewer of the high frequencies."""
         weights = self.weights.sum(axis=0).astype(np.float32)
         roots = np.sqrt(weights)
         slopes = np.einsum("nj,nj,j->n", waves[:, 1:], waves[:, :-1].conj(), roots[1:] * roots[:-1], optimize=True)

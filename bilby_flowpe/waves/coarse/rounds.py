@@ -16,7 +16,10 @@ from ...processes.parallel import make_rows
 from .bank import Stage
 from .metric import metric_of
 
-ROUNDS = ((2.0, 8), (1.4, 8), (1.0, 8), (0.7, 8), (0.5, 4), (0.35, 4), (0.25, 4), (0.18, 4))
+ROUNDS = (
+    *((2.0, 8), (1.4, 8), (1.0, 8), (1.0, 8), (0.7, 8), (0.7, 8)),
+    *((0.5, 4), (0.5, 4), (0.35, 4), (0.35, 4), (0.25, 4), (0.18, 4)),
+)
 """Steps of the last rounds, in widths that the posterior has where a template is, and rows that each starts from."""
 
 _PER_ROUND = 128  # rows

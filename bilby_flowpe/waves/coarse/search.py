@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 
 import numpy as np
 from bilby.gw.likelihood import GravitationalWaveTransient
@@ -169,7 +170,7 @@ def find_reference(
     bank = Bank(size, stages[0].values, matched, tuple(one.stage for one in stages), few, thinned, transform.fixed)
     if moved.any():
         around = Around(transform, moved)
-        for before, after in zip(stages[:-1], stages[1:], strict=True):
+        for before, after in pairwise(stages):
             after.follow(before, around, rng)
         last.settle(around, rng)
     evaluations = sum(one.size for one in stages)

@@ -78,8 +78,7 @@ class Statistic:
     ) -> None:
         self.templates, self._detectors = templates, detectors
         duration, start = float(likelihood.interferometers.duration), float(likelihood.interferometers.start_time)
-        # Half as many steps as conditionals take. In pieces of long data maxima are interpolated: loud signals that are known to a
-        # part in 1e4 need more than short ones do.
+        # Half as many steps as conditionals take; in pieces of long data maxima are interpolated.
         size = steps_in(duration, float(frequencies[-1])) // 2
         spacing = duration / size
         geometry = tuple(Detector.from_interferometer(ifo) for ifo in likelihood.interferometers)

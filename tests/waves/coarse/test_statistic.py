@@ -14,7 +14,7 @@ from bilby.gw.source import lal_binary_black_hole
 from bilby.gw.waveform_generator import WaveformGenerator
 
 from bilby_flowpe.priors import PriorTransform
-from bilby_flowpe.waves.coarse import search
+from bilby_flowpe.waves.coarse import matches, search
 from bilby_flowpe.waves.coarse.metric import metric_of
 from bilby_flowpe.waves.coarse.search import Found
 from bilby_flowpe.waves.detectors import Detector, light_travel_time
@@ -84,7 +84,9 @@ def neutron_stars(half_width: float) -> tuple[GravitationalWaveTransient, PriorT
 def searched(half_width: float, draws: int | None) -> Found:
     likelihood, transform = neutron_stars(half_width)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(search, "_POWER", 1.0)  # as waves by hand have it
+        patch.setattr(search, "_POWER_OF_LONG", 1.0)  # as waves by hand have it
+        if draws is not None:
+            patch.setattr(matches, "_PLANTED", 20)
         return search.find_reference(likelihood, transform, (2,), WINDOW, np.random.default_rng(3), draws=draws)
 
 
