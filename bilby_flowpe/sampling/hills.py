@@ -13,6 +13,7 @@ highest local maximum that no climb began at is the *level*: whatever lifts a te
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from scipy.spatial import cKDTree
@@ -32,7 +33,8 @@ _NEIGHBOURS_EACH = 2  # for each coordinate, that a local maximum is higher than
 _STEPS = (2.0, 1.4, 1.0, 0.7)  # of the generations of a climb, in standard deviations of the mode
 _EACH = 16  # rows of a generation
 # Where templates are filtered from higher frequencies on at first: generations there, and steps once lower ones are with them.
-_LOWERED, _AFTERWARDS, _EACH_LOWERED = (2.0, 1.0), (1.0, 0.5), 48
+# Each takes many more templates, and fewer begin.
+_LOWERED, _AFTERWARDS, _EACH_LOWERED, _MOST_LOWERED = (2.0, 1.0), (1.0, 0.5), 32, 40
 _DIFFERENCE = 1e-3  # of the prior's standard deviation: derivatives of templates
 _SAME = 2.0  # standard deviations between two places of one hill, at most
 _ON_THE_WAY, _DIP = (
@@ -190,10 +192,11 @@ def find_hills(
     highest = highest[np.argsort(-ratios[highest])]
     floor = max(best.value - _LESS, 0.0) * float(np.quantile(bank.matched.found.max(axis=1), _POOREST)) ** 2
     wanted = int(np.sum(ratios[highest] > floor))
-    level = floor if wanted <= _MOST_CLIMBS else float(ratios[highest[_MOST_CLIMBS]])
-    starts = highest[: min(wanted, _MOST_CLIMBS)]
+    most = _MOST_CLIMBS if len(surfaces) == 1 else _MOST_LOWERED
+    level = floor if wanted <= most else float(ratios[highest[most]])
+    starts = highest[: min(wanted, most)]
     climbers = [_Climber(base[start], float(ratios[start])) for start in starts]
-    for before, after in zip(surfaces[:-1], surfaces[1:], strict=True):
+    for before, after in pairwise(surfaces):
         climbers = _lowered(before, after, climbers, rng)
     tops = _distinct(surface, _climbed(surface, [best, *climbers], rng))
     precisions = [surface.precision(top) for top in tops]
@@ -222,7 +225,9 @@ def _lowered(before: Surface, after: Surface, climbers: list[_Climber], rng: np.
     for step in _AFTERWARDS:
         roots = [np.linalg.cholesky(np.linalg.inv(before.precision(climber))) for climber in climbers]
         white = rng.standard_normal((len(climbers), _EACH_LOWERED, n))
-        places = np.stack([one.place + step * each @ root.T for one, each, root in zip(climbers, white, roots, strict=True)])
+        places = np.stack(
+            [one.place + step * each @ root.T for one, each, root in zip(climbers, white, roots, strict=True)]
+        )
         places = np.concatenate([np.stack([one.place for one in climbers])[:, None], places], axis=1)
         values = after(places.reshape(-1, n)).reshape(len(climbers), -1)
         highest = np.argmax(values - 0.5 * np.sum(places**2, axis=2), axis=1)

@@ -35,7 +35,11 @@ STEP = 2.0
 _PLANTED = 1000  # waves: some hundred of them carry the weight, and a chance of one in a hundred is to be known
 _PLACES = 12  # on the sky that are tried for each
 _CANDIDATES = 48  # templates that each wave is filtered with: those most like it when aligned in time
-_DENSE, _SPARSE = 96, 4  # frequencies that all are compared at, and every so many-th of the higher ones, to find candidates
+_DENSE, _SPARSE = (
+    96,
+    4,
+)  # frequencies that all are compared at, and every so many-th of the higher ones, to find candidates
+_AT_ONCE = 125  # waves that are compared with all templates at once, which bounds the memory
 _PER_STEP = 2  # times, in units of one over the band, are taken so many times as densely
 
 
@@ -91,7 +95,7 @@ class Thinned:
         return part, within
 
     def aligned(self, waves: np.ndarray) -> np.ndarray:
-        """Waves of unit norm in all detectors together, their mean arrival time at zero, from (N, J); fewer at high frequencies."""
+        """Waves (N, J) of unit norm in all detectors together, at zero mean time; at fewer of the high frequencies."""
         weights = self.weights.sum(axis=0).astype(np.float32)
         roots = np.sqrt(weights)
         slopes = np.einsum("nj,nj,j->n", waves[:, 1:], waves[:, :-1].conj(), roots[1:] * roots[:-1], optimize=True)
@@ -263,9 +267,14 @@ class Planted:
         whole = np.array([np.sum(np.abs(one) ** 2 * self._thinned.weights) for one in self._seen[:count]])
         # Products of waves aligned in time choose the candidates: the maximum over times is taken with these alone.
         to, most = thinned.aligned(bank).T, min(_CANDIDATES, len(bank))
-        alike = (thinned.aligned(one) for one in (own, *seen.transpose(1, 0, 2)))
-        likeness = np.max([np.abs(one.conj() @ to) for one in alike], axis=0)
-        nearest = np.argpartition(-likeness, most - 1, axis=1)[:, :most]
+        alike = [thinned.aligned(one) for one in (own, *seen.transpose(1, 0, 2))]
+        nearest = np.empty((len(own), most), dtype=int)
+        for start in range(0, len(own), _AT_ONCE):
+            block = slice(start, start + _AT_ONCE)
+            likeness = np.zeros((len(own[block]), len(bank)), dtype=np.float32)
+            for one in alike:
+                np.maximum(likeness, np.abs(one[block].conj() @ to), out=likeness)
+            nearest[block] = np.argpartition(-likeness, most - 1, axis=1)[:, :most]
         shares = [thinned.shares(bank[near], wave) for near, wave in zip(nearest, seen, strict=True)]
         matches = np.sqrt(shares) if shares else np.empty((0, most))
         columns = {key: column[:count] for key, column in self._columns.items()}

@@ -16,10 +16,13 @@ from ...processes.parallel import make_rows
 from .bank import Stage
 from .metric import metric_of
 
-ROUNDS = (2.0, 1.4, 1.0, 0.7, 0.5, 0.35)
-"""Steps of the last rounds, in widths that the posterior has where a template is."""
+ROUNDS = (
+    *((2.0, 8), (1.4, 8), (1.0, 8), (1.0, 8), (0.7, 8), (0.7, 8)),
+    *((0.5, 4), (0.5, 4), (0.35, 4), (0.35, 4), (0.25, 4), (0.18, 4)),
+)
+"""Steps of the last rounds, in widths that the posterior has where a template is, and rows that each starts from."""
 
-_BEST, _PER_ROUND = 8, 128  # rows that each round starts from, and rows of a round
+_PER_ROUND = 128  # rows
 _FOLLOWED, _EACH = 96, 8  # rows that are followed to lower frequencies, and rows around each
 # Shares of a template's power that are lost a step away: what the stage before did not tell, and half of it in its own metric.
 _LOST = (0.25, 0.12)
@@ -122,8 +125,8 @@ class Tried:
 
     def settle(self, around: Around, rng: np.random.Generator) -> None:
         """Rounds of smaller and smaller steps around the best rows."""
-        for step in ROUNDS:
-            columns, values = self.best(_BEST)
+        for step, starts in ROUNDS:
+            columns, values = self.best(starts)
             if not len(values):
                 return
             # At a distance of one width the statistic l falls by a half: a share of 1 / (2 l) is lost.

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 
 import numpy as np
 from bilby.gw.likelihood import GravitationalWaveTransient
@@ -50,8 +51,8 @@ _UNSEEN = (TIME, *PLACE, DISTANCE, PHASE, INCLINATION, "phi_12", "phi_jl")  # wh
 _PROBED, _PROBE_SIZE = 4, 64  # draws and frequencies at which the source is tried
 # Of every wave's squared signal-to-noise ratio: a search does without the rest, which high frequencies have.
 _POWER = 0.98
-# Tides are at high frequencies, and filters of long data, which are cut short, cost little.
-_LONG, _POWER_OF_LONG = 8.0, 0.9999  # seconds
+# Long signals are light binaries, whose tides and mergers are at high frequencies.
+_LONG, _POWER_OF_LONG = 16.0, 0.9995  # seconds of data
 _BLOCK = 64  # templates that are made at once, which bounds the memory
 
 
@@ -133,8 +134,9 @@ def find_reference(
     sampled = make_rows(transform.fixed, transform.sample(_PROBE_SIZE, rng))
     terms = terms_from(chosen.model, orders, probed, probe)
     of_band = Templates(likelihood.waveform_generator, terms, probe, probed[0])
-    long = float(likelihood.interferometers.duration) > _LONG
-    highest = _highest(of_band.on(Grid(of_band, probe), of_band.shapes(sampled)), probe, detectors, long)
+    duration = float(likelihood.interferometers.duration)
+    waves = of_band.on(Grid(of_band, probe), of_band.shapes(sampled))
+    compared, highest = (_highest(waves, probe, detectors, power) for power in (_POWER, _powers(duration)))
     detectors, frequencies = bins_in_band(projections, (chosen.band[0], highest), 1)
     templates = Templates(likelihood.waveform_generator, terms, frequencies, probed[0])
     some = templates.shapes(sampled)
@@ -151,7 +153,8 @@ def find_reference(
         for step in _DEAR_ROUNDS if moved.any() else ():
             last.add(_around(last, transform, step * moved, rng))
         return _found(last, transform, window, moved)
-    few = _OnGrid(templates, thinned := Thinned(detectors, frequencies, float(likelihood.interferometers.duration)))
+    thinned = Thinned(*bins_in_band(projections, (chosen.band[0], compared), 1), duration)
+    few = _OnGrid(templates, thinned)
     drawn = _Drawn(transform, templates, few)
     drawn.add(draws or _DRAWS, rng)
     # What is measured, or tried beside, does not change the draws of the rounds.
@@ -167,7 +170,7 @@ def find_reference(
     bank = Bank(size, stages[0].values, matched, tuple(one.stage for one in stages), few, thinned, transform.fixed)
     if moved.any():
         around = Around(transform, moved)
-        for before, after in zip(stages[:-1], stages[1:], strict=True):
+        for before, after in pairwise(stages):
             after.follow(before, around, rng)
         last.settle(around, rng)
     evaluations = sum(one.size for one in stages)
@@ -252,15 +255,20 @@ def _grown(planted: Planted, drawn: _Drawn, lowest: float, may: bool, rng: np.ra
     return now
 
 
-def _highest(waves: np.ndarray, probe: np.ndarray, detectors: Sequence[DetectorBins], long: bool) -> float:
-    """Frequency up to which all of some waves (N, F), given at probed frequencies, have most of their power."""
+def _powers(duration: float) -> float:
+    """Share of every wave's power that is filtered, for so many seconds of data."""
+    return _POWER_OF_LONG if duration >= _LONG else _POWER
+
+
+def _highest(waves: np.ndarray, probe: np.ndarray, detectors: Sequence[DetectorBins], share: float) -> float:
+    """Frequency up to which all of some waves (N, F), given at probed frequencies, have this share of their power."""
     power = np.zeros(waves.shape)
     for one in detectors:
         if len(one.bins):
             power += np.abs(waves) ** 2 * np.interp(probe, one.frequencies, one.weights, left=0.0, right=0.0)
     # Probed frequencies are evenly spaced.
     below = np.cumsum(power, axis=1)
-    reached = np.argmax(below >= (_POWER_OF_LONG if long else _POWER) * below[:, -1:], axis=1)
+    reached = np.argmax(below >= share * below[:, -1:], axis=1)
     return float(probe[min(int(reached.max()) + 1, len(probe) - 1)])
 
 

@@ -17,13 +17,14 @@ from dataclasses import dataclass
 
 import numpy as np
 from scipy.fft import fft, ifft, next_fast_len
+from scipy.interpolate import CubicSpline
 
 from .summary import DetectorBins
 from .templates import Grid, Templates
 
 MARGIN = 0.5
-"""Seconds around the times that delays reach: waves end sharply where the band begins, and ring there. A statistic of 500 then has
-an error of 0.15 (root mean square), which falls as one over these seconds."""
+"""Seconds around the times that delays reach: waves end sharply where the band begins, and ring there. A statistic of 500 then
+has an error of 0.15 (root mean square), which falls as one over these seconds."""
 
 _BESIDE = 2  # frequencies beyond either end of the band, at which splines go on: data between two of them have both
 
@@ -105,7 +106,10 @@ def whole(templates: Templates, detectors: Sequence[DetectorBins], frequencies: 
     segment
         Steps of time.
     """
-    data, weights = np.zeros((len(detectors), len(frequencies)), dtype=complex), np.zeros((len(detectors), len(frequencies)))
+    data, weights = (
+        np.zeros((len(detectors), len(frequencies)), dtype=complex),
+        np.zeros((len(detectors), len(frequencies))),
+    )
     for row, weight, one in zip(data, weights, detectors, strict=True):
         places = np.searchsorted(frequencies, one.frequencies)
         row[places], weight[places] = one.data, one.weights
@@ -135,13 +139,12 @@ def cut(
     bins = np.arange(int(np.floor(min(ends) * span)) - _BESIDE, int(np.ceil(max(ends) * span)) + 1 + _BESIDE)
     grid = Grid(templates, bins / span, slopes)
     data, weights = np.zeros((len(detectors), len(bins)), dtype=complex), np.zeros((len(detectors), len(bins)))
-    phases = templates.phases(slopes)[None]
+    phase = CubicSpline(np.log(templates.points), templates.phases(slopes))
     for row, weight, one in zip(data, weights, detectors, strict=True):
         if not len(one.bins):
             continue
         spectrum = np.zeros(segment.size, dtype=complex)
-        phase = Grid(templates, one.frequencies).joined(phases)[0]
-        spectrum[one.bins] = one.data * np.exp(-1j * phase)
+        spectrum[one.bins] = one.data * np.exp(-1j * phase(np.log(one.frequencies)))
         pulse = ifft(spectrum, norm="forward", overwrite_x=True)
         row[:] = fft(pulse[(start + np.arange(size)) % segment.size], norm="forward")[bins]
         # Shares of the two next frequencies: the sum and the mean frequency stay.

@@ -17,9 +17,14 @@ from .shortened import MARGIN, Piece, Segment, cut, whole
 from .summary import DetectorBins
 from .templates import Shapes, Templates
 
-_AT_ONCE = 400_000  # steps of time of rows that are filtered at once, which bounds the memory and stays near the processor
+_AT_ONCE = (
+    400_000  # steps of time of rows that are filtered at once, which bounds the memory and stays near the processor
+)
 _PIECES = 8  # that the delays of the prior are cut into, where these are long
-_LEAST, _MOST = 0.5, 4.0  # seconds of delay on either side of a piece's reference: a pass over the data against longer filters
+_LEAST, _MOST = (
+    0.5,
+    4.0,
+)  # seconds of delay on either side of a piece's reference: a pass over the data against longer filters
 _SHORTER = 4  # by which a cut has to shorten the data: below it these are taken as they are
 _KEPT = 48  # pieces that are kept, each of a few hundred kilobytes
 
@@ -73,7 +78,7 @@ class Statistic:
     ) -> None:
         self.templates, self._detectors = templates, detectors
         duration, start = float(likelihood.interferometers.duration), float(likelihood.interferometers.start_time)
-        # Half as many steps as conditionals take: a maximum need not be interpolated.
+        # Half as many steps as conditionals take; in pieces of long data maxima are interpolated.
         size = steps_in(duration, float(frequencies[-1])) // 2
         spacing = duration / size
         geometry = tuple(Detector.from_interferometer(ifo) for ifo in likelihood.interferometers)
@@ -169,7 +174,9 @@ class Statistic:
             spectrum[:, piece.bins] = conjugate * data
             output = ifft(spectrum, axis=1, norm="forward", overwrite_x=True)[:, piece.columns]
             factor = np.where(norms > 0, unit / np.sqrt(2 * np.maximum(norms, np.finfo(float).tiny)), 0)
-            power[:] = _peaked((np.abs(output) * factor[:, None]) ** 2)
+            power[:] = (np.abs(output) * factor[:, None]) ** 2
+            if self.shortens:
+                _peaked(power)
         loudest = np.argmax(powers.max(axis=2), axis=0)
         values, times = np.full(len(waves), -np.inf), np.zeros(len(waves))
         for first in np.unique(loudest):
@@ -185,11 +192,9 @@ class Statistic:
         return values, times
 
 
-def _peaked(power: np.ndarray) -> np.ndarray:
-    """Powers (N, T) with each local maximum as high as the parabola through it and its neighbours is."""
-    before, at, after = power[:, :-2], power[:, 1:-1], power[:, 2:]
-    bend = 2 * at - before - after
-    peak = (at >= before) & (at >= after) & (bend > 0)
-    raised = np.divide((after - before) ** 2, 8 * bend, out=np.zeros_like(at), where=peak)
-    at += raised
-    return power
+def _peaked(power: np.ndarray) -> None:
+    """Give local maxima of series (N, T) the height of the parabola through them and their neighbours."""
+    left, middle, right = power[:, :-2], power[:, 1:-1], power[:, 2:]
+    bend = 2 * middle - left - right
+    top = (middle > left) & (middle >= right)
+    middle += np.where(top, (right - left) ** 2 / (8 * np.where(top, bend, 1)), 0)

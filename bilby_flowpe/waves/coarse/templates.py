@@ -8,7 +8,7 @@ the logarithm of the frequency, through some tens of points. The phase is the in
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from dataclasses import dataclass
 
 import numpy as np
 from bilby.gw import source
@@ -28,7 +28,8 @@ _APPROXIMANT = "IMRPhenomXAS"  # where waves have several modes or are dear: the
 _SPINS = ("a_1", "a_2", "tilt_1", "tilt_2", "phi_12", "phi_jl")
 
 
-class Shapes(NamedTuple):
+@dataclass(frozen=True)
+class Shapes:
     """What templates of many rows are made of.
 
     Attributes
@@ -45,7 +46,7 @@ class Shapes(NamedTuple):
     slopes: np.ndarray
     whole: np.ndarray | None = None
 
-    def __getitem__(self, chosen: Any) -> Shapes:  # type: ignore[override]
+    def __getitem__(self, chosen: np.ndarray | slice) -> Shapes:
         """Some of the rows alone."""
         return Shapes(self.amplitudes[chosen], self.slopes[chosen], None if self.whole is None else self.whole[chosen])
 
