@@ -6,11 +6,11 @@ from dataclasses import replace
 from functools import cache
 
 import numpy as np
+from bilby_flowpe.proposals.spin_chart import SpinChart
 
 from bilby_flowpe.priors import PriorTransform
 from bilby_flowpe.proposals.mixture import Mixture, prior_alone
 from bilby_flowpe.proposals.parts import Charted, FromPrior
-from bilby_flowpe.proposals.spin_chart import SpinChart
 from bilby_flowpe.sampling.hills import find_hills
 from bilby_flowpe.sampling.missed import Looked
 from bilby_flowpe.waves.coarse.matches import Planted

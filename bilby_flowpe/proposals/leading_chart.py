@@ -1,7 +1,7 @@
 r"""Coordinates of a binary of many cycles: the best-measured phase in the place of the chirp mass.
 
-The posterior of a long signal is a thin curved sheet in chirp mass, mass ratio and spins. With :math:`M^*_c` the chirp mass that
-keeps the best-measured phase, given all others (:mod:`bilby_flowpe.waves.coarse.leading`),
+The posterior of a long signal is a thin curved sheet in chirp mass, mass ratio and spins. With :math:`M^*_c` the chirp mass
+that keeps the best-measured phase, given all others (:mod:`bilby_flowpe.waves.coarse.leading`),
 
 .. math:: u = \frac{\ln M_c - \ln M^*_c(\text{others})}{\text{scale}}
 

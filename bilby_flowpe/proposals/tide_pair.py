@@ -1,9 +1,10 @@
-r"""The tides that data tell of, and the rest, in the place of both tidal deformabilities, where the prior is uniform in both pairs.
+r"""The tides that data tell of, and the rest, in the place of both deformabilities, where the prior is uniform in both pairs.
 
-The phase of a wave depends on the deformabilities through the combination :math:`\tilde\Lambda = A \Lambda_1 + B \Lambda_2` at
-leading order, with A and B functions of the mass ratio (Flanagan and Hinderer 2008). For deformabilities that are uniform from
-zero to :math:`L_1` and :math:`L_2`, with :math:`a = A L_1`, :math:`b = B L_2`, :math:`l` the smaller and :math:`h` the larger of
-these, the cumulative function of :math:`s = \tilde\Lambda` is that of a sum of two uniform variables,
+The phase of a wave depends on the tidal deformabilities through the combination
+:math:`\tilde\Lambda = A \Lambda_1 + B \Lambda_2` at leading order, with A and B functions of the mass ratio (Flanagan and
+Hinderer 2008). For deformabilities that are uniform from zero to :math:`L_1` and :math:`L_2`, with :math:`a = A L_1`,
+:math:`b = B L_2`, :math:`l` the smaller and :math:`h` the larger of these, the cumulative function of
+:math:`s = \tilde\Lambda` is that of a sum of two uniform variables,
 
 .. math:: F(s) = \frac{s^2}{2 a b} \; (s < l), \quad \frac{s - l / 2}{h} \; (l \le s \le h), \quad
     1 - \frac{(a + b - s)^2}{2 a b} \; (s > h),
@@ -19,10 +20,9 @@ from bilby.core.prior import Uniform
 
 from ..prior_natures import conditions
 from ..priors import Parameters, PriorTransform
-from ..waves.binary import symmetric_mass_ratio, tide_factors
+from ..waves.binary import RATIOS, symmetric_mass_ratio, tide_factors
 
 _KEYS = ("lambda_1", "lambda_2")
-_RATIOS = ("mass_ratio", "symmetric_mass_ratio")
 
 
 class TidePair:
@@ -42,7 +42,7 @@ class TidePair:
         self.needs, self._largest = needs, largest
 
     def _ranges(self, others: Parameters) -> tuple[np.ndarray, np.ndarray]:
-        first, second = tide_factors(symmetric_mass_ratio({self.needs: others[self.needs]}))
+        first, second = tide_factors(symmetric_mass_ratio(others[self.needs], self.needs))
         return first * self._largest[0], second * self._largest[1]
 
     def forward(self, shares: np.ndarray, others: Parameters) -> np.ndarray:
@@ -65,7 +65,7 @@ class TidePair:
 
 def tide_pairs(transform: PriorTransform, keys: tuple[str, ...]) -> list[TidePair]:
     """The pair of deformabilities, where both are among ``keys``, with a mass ratio, and uniform from zero on."""
-    ratios = [key for key in _RATIOS if key in keys and not conditions(transform.priors[key])]
+    ratios = [key for key in RATIOS if key in keys and not conditions(transform.priors[key])]
     if not ({*_KEYS} <= {*keys}) or not ratios or not {*_KEYS} <= {*transform.independent_keys()}:
         return []
     first, second = (transform.priors[key] for key in _KEYS)

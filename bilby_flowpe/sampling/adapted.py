@@ -1,9 +1,9 @@
-r"""A normal mixture fitted to the statistic of a search, with templates drawn where the last fit has them: where refinement begins.
+r"""A normal mixture that is fitted to the statistic of a search, with templates where the last fit has drawn them.
 
 From a first normal density :math:`q_1`, which the metric of templates gives at the best row, leads a path
-:math:`q_1^{1 - \beta} (\pi e^l)^\beta` to the prior times the exponential of the statistic l. Each generation draws rows, weighs
-all rows by that over the mixture of densities that they were drawn from (Cappé et al. 2004), and fits normals to them;
-:math:`\beta` rises as far as the effective number of rows allows.
+:math:`q_1^{1 - \beta} (\pi e^l)^\beta` to the prior times the exponential of the statistic l. Each generation draws rows,
+weighs all rows by that over the mixture of densities that they were drawn from (Cappé et al. 2004), and fits normals to
+them; :math:`\beta` rises as far as the effective number of rows allows. Refinement begins there.
 A template costs a fraction of a draw of the posterior. What the statistic does not see stays as in the prior.
 """
 
@@ -38,12 +38,12 @@ class Adapted:
     ----------
     density
         Normals over the coordinates that the statistic sees.
-    inverse_temperature
+    arrived
         How far the path was gone: one at its end.
     """
 
     density: NormalMixture
-    inverse_temperature: float
+    arrived: float
 
 
 def metric_density(surface: Surface, place: np.ndarray, value: float) -> NormalMixture:

@@ -19,9 +19,9 @@ import numpy as np
 from scipy.spatial import cKDTree
 
 from ..priors import Parameters, PriorTransform
+from ..proposals.binary_chart import BinaryChart
 from ..proposals.event_mixture import NormalMixture
 from ..proposals.parts import FromPrior
-from ..proposals.binary_chart import BinaryChart
 from ..waves.coarse.bank import Bank, Stage
 from ..waves.coarse.metric import metric_of
 
@@ -124,7 +124,7 @@ class Surface:
         return np.where(inside, self._stage.ratios(columns), -np.inf)
 
     def log_targets(self, places: np.ndarray) -> np.ndarray:
-        """Log density of the prior over the coordinates, up to a constant, and the statistic, (2, N); -inf outside the prior."""
+        """Log density of the prior over the coordinates, up to a constant, and the statistic, (2, N); -inf outside."""
         columns, inside = self.columns(places)
         self.templates += len(places)
         ratios = np.where(inside, self._stage.ratios(columns), -np.inf)

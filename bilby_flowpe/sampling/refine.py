@@ -21,10 +21,10 @@ import numpy as np
 from bilby.core.utils import logger
 
 from ..importance import effective_sample_size, summarise
+from ..proposals.binary_chart import BinaryChart
 from ..proposals.charts import Chart
 from ..proposals.mixture import Mixture, prior_alone
 from ..proposals.parts import PRIOR, Charted
-from ..proposals.binary_chart import BinaryChart
 from ..verdict import judge
 from .budget import Budget, Round
 from .fits import Fits
@@ -114,7 +114,9 @@ class Refinement:
         self.from_search = start is not None
         self.proposal: Mixture = prior_alone(target.prior, target.keys) if start is None else start.proposal
         self.start, self.hills = start, None if start is None else start.hills
-        target.meter.n_coarse += 0 if self.hills is None else self.hills.templates
+        target.meter.n_coarse += (0 if self.hills is None else self.hills.templates) + (
+            0 if start is None else start.templates
+        )
         self.nothing = False
         self._stalled: str | None = None
         self._beta = 0.0
@@ -262,7 +264,9 @@ class Refinement:
         if self.network is not None and starts_from(self.network, self.chart, self.pool, self.target.prior):
             self.chart = self.network
         self._beta = self._next_beta()
-        if self.from_search and self.pool.last_efficiency() * len(self.pool.log_target) >= _NEARLY * len(self.chart.keys):
+        if self.from_search and self.pool.last_efficiency() * len(self.pool.log_target) >= _NEARLY * len(
+            self.chart.keys
+        ):
             # Between the prior and the posterior, where the search has drawn, there are few draws: no path leads through there.
             self._beta = 1.0
         self._note(self._beta, self.pool.last_efficiency(), began)
@@ -322,7 +326,9 @@ class Refinement:
     @property
     def _modes(self) -> Charted | None:
         """Several modes that were found, by draws of the prior or by templates, as what draws them."""
-        density = self.hills.density if self.hills is not None else self.looking.modes if self.looking is not None else None
+        density = (
+            self.hills.density if self.hills is not None else self.looking.modes if self.looking is not None else None
+        )
         if density is None or len(density.shares) < 2:
             return None
         return Charted(self._of_prior, {"modes": density.broadened(WIDTH)})

@@ -12,20 +12,17 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import logsumexp
 
-from ..names import CHIRP_MASS
 from ..importance import effective_sample_size
 from ..priors import Parameters, PriorTransform
+from ..proposals.binary_chart import BinaryChart
 from ..proposals.charts import Chart, unreached_share
 from ..proposals.event_flow import Whitening
 from ..proposals.event_mixture import NormalMixture
 from ..proposals.mixture import Mixture
 from ..proposals.parts import Charted, FromPrior, Part
-from ..proposals.binary_chart import BinaryChart
-from ..proposals.leading_chart import LeadingChart, can_lead
 from ..waves.coarse.bank import Bank
-from ..waves.coarse.leading import leading_mass
-from .adapted import adapted, metric_density
-from .hills import Hills, Surface, find_hills
+from .hills import Hills, find_hills
+from .led import Led, led_by, over_all
 from .missed import Looked
 from .pool import Pool
 
@@ -34,14 +31,15 @@ TRUSTED = 0.05
 
 _MISSED, _UNREACHED = 0.05, 0.01  # shares of the posterior and of the prior that a network may miss
 _FAR = -1e6  # log density of a start below which one draw more or less says nothing
-_SHARE, _ADAPTED, _HILLS = 0.5, 0.75, 0.15  # of the first round's draws those about the search, and of these those from its hills
+_SHARE, _ADAPTED, _HILLS = (
+    0.5,
+    0.75,
+    0.15,
+)  # of the first round's draws those about the search, and of these those from its hills
 _WIDER = 2.0  # of the rows' standard deviations: parameters that a search does not see move the others
 _EFFECTIVE = 100.0  # rows that the density is made of: some twenty for each of the parameters that a search sees
 _COLDEST = 0.2  # inverse temperature of the rows' weights, at most: they are densest where the search has ended
 _BISECTIONS = 40
-_NEAR = 400
-_FITS, _WIDER_FIT = (4, 8, 8), 1.5
-_SEED = 20261130
 
 
 @dataclass(frozen=True)
@@ -82,6 +80,8 @@ class Start:
         Coordinates of the refinement.
     hills
         The statistic's, where they are known.
+    templates
+        Number of those that a density was adapted to the statistic with.
     """
 
     proposal: Mixture
@@ -89,6 +89,7 @@ class Start:
     keys: tuple[str, ...]
     chart: BinaryChart
     hills: Hills | None = None
+    templates: int = 0
 
     def looked(self, draws: tuple[tuple[Mixture, int], ...]) -> Looked | None:
         """What modes were looked for with, where hills are known: with draws of some proposals, too."""
@@ -121,70 +122,24 @@ def start_of(searched: Searched, chart: BinaryChart, transform: PriorTransform) 
     hills = None
     if searched.bank is not None:
         hills = find_hills(searched.bank, searched.columns, searched.log_ratios, seen, chart, transform)
-    own = None if hills is None else _leading(searched, alive, weights, seen, chart, transform)
-    if own is None:
+    led = None
+    if searched.bank is not None and hills is not None:
+        log_ratios = np.where(alive, searched.log_ratios, -np.inf)
+        tempered = np.zeros(len(alive))
+        tempered[alive] = weights / weights.sum()
+        led = led_by(searched.bank, searched.columns, log_ratios, tempered, seen, chart, transform)
+    if led is None:
         of_seen = Whitening.of(base[alive][:, seen], weights / weights.sum())
         whole = NormalMixture(np.ones(1), of_seen.mean[None], of_seen.cholesky[None])
-        own = chart, _over_all(whole, seen, _WIDER)
-    parts: list[Part] = [Charted(own[0], {"search": own[1]})]
+        led = Led(chart, over_all(whole, seen, _WIDER), 0, 0.0)
+    parts: list[Part] = [Charted(led.chart, {"search": led.density})]
     shares = [_SHARE]
     if hills is not None:
         parts.append(Charted(chart, {"hills": hills.density}))
-        share = _SHARE if own[0] is chart else _ADAPTED
+        share = _SHARE if led.chart is chart else _ADAPTED
         shares = [share - _HILLS, _HILLS]
     proposal = Mixture([*parts, FromPrior(transform, chart.keys)], [*shares, 1 - sum(shares)])
-    return Start(proposal, searched, chart.keys, own[0], hills)
-
-
-def _leading(
-    searched: Searched,
-    alive: np.ndarray,
-    weights: np.ndarray,
-    seen: np.ndarray,
-    chart: BinaryChart,
-    transform: PriorTransform,
-) -> tuple[BinaryChart, NormalMixture] | None:
-    """Coordinates with the best-measured phase, and a density in these that is adapted to the statistic."""
-    bank = searched.bank
-    if bank is None or not can_lead(transform, chart.keys) or CHIRP_MASS not in searched.seen:
-        return None
-    rng = np.random.default_rng(_SEED)
-    rows = np.flatnonzero(alive)
-    some = np.unique(rng.choice(np.flatnonzero(alive), _NEAR, p=weights / weights.sum()))
-    worth = np.ones(len(some))
-    best = int(np.argmax(np.where(alive, searched.log_ratios, -np.inf)))
-    reference = {**bank.fixed, **{key: float(column[best]) for key, column in searched.columns.items()}}
-    columns = {key: column[some] for key, column in searched.columns.items()}
-    led, found = chart, None
-    for generations in _FITS:
-        leading = leading_mass(bank.stages[-1], columns, worth, reference)
-        if leading is None:
-            return None
-        led = LeadingChart(transform, chart.keys, leading, leading.scale)
-        surface = Surface(bank.stages[-1], led, transform, seen)
-        if found is None:
-            place = led.forward({key: np.array([reference[key]]) for key in led.keys})[0][0, seen]
-            first = metric_density(surface, place, float(searched.log_ratios[best]))
-        else:
-            base, log_jacobian = led.forward({key: columns[key] for key in led.keys})
-            base = base[np.isfinite(log_jacobian)][:, seen]
-            whitening = Whitening.of(base, np.full(len(base), 1 / len(base)))
-            first = NormalMixture(np.ones(1), whitening.mean[None], whitening.cholesky[None])
-        found = adapted(surface, first, generations)
-        import time; print("adapted", time.process_time(), found.inverse_temperature, len(found.density.shares), surface.templates, leading.scatter)
-        columns, inside = surface.columns(found.density.broadened(_WIDER_FIT).draw(_NEAR, rng))
-        columns = {key: column[inside] for key, column in columns.items()}
-        worth = np.ones(int(inside.sum()))
-    return led, _over_all(found.density, seen, 1.3)
-
-
-def _over_all(density: NormalMixture, seen: np.ndarray, wider: float) -> NormalMixture:
-    """A density over what a search sees as one over all coordinates, what it does not see as in the prior."""
-    count = len(density.shares)
-    means, cholesky = np.zeros((count, len(seen))), np.tile(np.eye(len(seen)), (count, 1, 1))
-    means[:, seen] = density.means
-    cholesky[np.ix_(np.arange(count), seen, seen)] = wider * density.cholesky
-    return NormalMixture(density.shares, means, cholesky)
+    return Start(proposal, searched, chart.keys, led.chart, hills, led.templates)
 
 
 def _tempered(log_ratios: np.ndarray) -> np.ndarray:

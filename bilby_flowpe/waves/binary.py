@@ -18,14 +18,14 @@ SHAPES = (
 """Parameters beside the chirp mass that the shape of a non-precessing wave, seen face on, depends on."""
 
 
-def symmetric_mass_ratio(columns: Columns) -> np.ndarray | None:
-    """By either ratio of the masses, (N,); ``None`` where there is none."""
-    if "mass_ratio" in columns:
-        ratio = np.asarray(columns["mass_ratio"], dtype=np.float64)
-        return ratio / (1 + ratio) ** 2
-    if "symmetric_mass_ratio" in columns:
-        return np.asarray(columns["symmetric_mass_ratio"], dtype=np.float64)
-    return None
+RATIOS = ("mass_ratio", "symmetric_mass_ratio")
+"""Either ratio of the masses, the usual one first."""
+
+
+def symmetric_mass_ratio(ratio: np.ndarray | float, name: str) -> np.ndarray:
+    """By either ratio of the masses, one of :data:`RATIOS`, (N,)."""
+    given = np.asarray(ratio, dtype=np.float64)
+    return given / (1 + given) ** 2 if name == "mass_ratio" else given
 
 
 def spin_along_orbit(columns: Columns, number: str) -> np.ndarray | None:
@@ -53,7 +53,8 @@ def tide_factors(symmetric: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 def variables_of(columns: Columns) -> np.ndarray:
     """Symmetric mass ratio, spins along the orbit and tides, as far as they are there, (N, V)."""
-    ratio = symmetric_mass_ratio(columns)
+    there = [name for name in RATIOS if name in columns]
+    ratio = symmetric_mass_ratio(columns[there[0]], there[0]) if there else None
     found = [one for one in (ratio, *(spin_along_orbit(columns, number) for number in "12")) if one is not None]
     if {"lambda_1", "lambda_2"} <= {*columns} and ratio is not None:
         first, second = tide_factors(ratio)

@@ -9,8 +9,8 @@ from bilby.gw.conversion import lambda_1_lambda_2_to_lambda_tilde
 from scipy.stats import kstest
 
 from bilby_flowpe.priors import PriorTransform
-from bilby_flowpe.proposals.charts import PriorChart
 from bilby_flowpe.proposals.binary_chart import BinaryChart
+from bilby_flowpe.proposals.charts import PriorChart
 
 PRIORS = {"a_1": Uniform(0, 0.99), "tilt_1": Sine(), "a_2": Uniform(0, 0.8), "tilt_2": Sine(), "mass": Uniform(3, 4)}
 

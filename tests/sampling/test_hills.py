@@ -7,10 +7,10 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 from bilby.core.prior import PriorDict, Uniform
+from bilby_flowpe.proposals.spin_chart import SpinChart
 from scipy.special import ndtr
 
 from bilby_flowpe.priors import PriorTransform
-from bilby_flowpe.proposals.spin_chart import SpinChart
 from bilby_flowpe.sampling import hills as module
 from bilby_flowpe.sampling.hills import find_hills
 from bilby_flowpe.waves.coarse.metric import Drawn

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 from bilby.core.prior import PriorDict, Uniform
+from bilby_flowpe.proposals.spin_chart import SpinChart
 
 from bilby_flowpe.priors import PriorTransform
-from bilby_flowpe.proposals.spin_chart import SpinChart
 from bilby_flowpe.sampling.start import Searched, start_of
 
 KEYS = ("chirp_mass", "mass_ratio", "theta_jn")

@@ -53,8 +53,8 @@ class LeadingMass:
         One for each term.
     scale
         Change of the logarithm that turns the phase by ten radians (root mean square).
-    scatter
-        Root mean square of what the polynomial leaves of the logarithm, over that scale.
+    radians
+        Root mean square of the phase that the polynomial leaves.
     """
 
     fixed: Row
@@ -63,7 +63,7 @@ class LeadingMass:
     powers: tuple[tuple[int, ...], ...]
     coefficients: np.ndarray
     scale: float
-    scatter: float
+    radians: float
 
     def __call__(self, columns: Mapping[str, np.ndarray]) -> np.ndarray:
         """Logarithm of the chirp mass in solar masses, (N,)."""
@@ -75,9 +75,7 @@ class LeadingMass:
 
 
 def _powers(count: int) -> tuple[tuple[int, ...], ...]:
-    return tuple(
-        one for degree in range(_DEGREE + 1) for one in combinations_with_replacement(range(count), degree)
-    )
+    return tuple(one for degree in range(_DEGREE + 1) for one in combinations_with_replacement(range(count), degree))
 
 
 def _terms(variables: np.ndarray, low: np.ndarray, high: np.ndarray, powers: Sequence[tuple[int, ...]]) -> np.ndarray:
@@ -87,15 +85,15 @@ def _terms(variables: np.ndarray, low: np.ndarray, high: np.ndarray, powers: Seq
     return np.stack([np.prod(scaled[:, list(one)], axis=1) for one in powers], axis=1)
 
 
-def leading_mass(stage: Stage, columns: Parameters, weights: np.ndarray, best: Row) -> LeadingMass | None:
+def leading_mass(stage: Stage, columns: Parameters, best: Row) -> LeadingMass | None:
     """Fit the chirp mass that keeps the best-measured phase of a reference.
 
     Parameters
     ----------
     stage
         Makes templates.
-    columns, weights
-        Search parameters of rows about which the fit has to be good, (N,) each, and how much each counts.
+    columns
+        Search parameters of rows about which the fit has to be good, (N,) each.
     best
         All parameters of the reference.
 
@@ -105,27 +103,21 @@ def leading_mass(stage: Stage, columns: Parameters, weights: np.ndarray, best: R
         ``None`` where the chirp mass is not searched, or the phases of too few rows can be followed.
     """
     fixed = {key: value for key, value in stage.fixed.items() if key in SHAPES}
-    if CHIRP_MASS not in columns:
-        return None
-    rows = make_rows(stage.fixed, columns)
-    measured = _Measured(stage, best)
-    logs, good = measured.solved(rows)
     variables = variables_of({**fixed, **columns})
-    if not variables.size:
+    if CHIRP_MASS not in columns or not variables.size:
         return None
+    measured = _Measured(stage, best)
+    logs, good = measured.solved(make_rows(stage.fixed, columns))
     powers = _powers(variables.shape[1])
     if good.sum() < 2 * len(powers):
         return None
-    variables, logs, weights = variables[good], logs[good], np.sqrt(weights[good])
+    variables, logs = variables[good], logs[good]
     low, high = variables.min(axis=0), variables.max(axis=0)
-    design = _terms(variables, low, high, powers) * weights[:, None]
+    design = _terms(variables, low, high, powers)
     gram = design.T @ design
-    coefficients = np.linalg.solve(gram + _RIDGE * np.trace(gram) * np.eye(len(gram)), design.T @ (weights * logs))
-    left = design @ coefficients - weights * logs
-    scatter = float(np.sqrt(np.sum(left**2) / np.sum(weights**2)))
-    return LeadingMass(
-        fixed, low, high, powers, coefficients, measured.scale, scatter / measured.scale
-    )
+    coefficients = np.linalg.solve(gram + _RIDGE * np.trace(gram) * np.eye(len(gram)), design.T @ logs)
+    scatter = float(np.sqrt(np.mean((design @ coefficients - logs) ** 2)))
+    return LeadingMass(fixed, low, high, powers, coefficients, measured.scale, _RADIANS * scatter / measured.scale)
 
 
 class _Measured:
