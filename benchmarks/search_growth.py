@@ -25,7 +25,7 @@ from neutron_stars_growth import exponent
 
 from bilby_flowpe.names import DISTANCE, INCLINATION, PHASE, PLACE, TIME
 from bilby_flowpe.priors import PriorTransform
-from bilby_flowpe.proposals.spin_chart import SpinChart
+from bilby_flowpe.proposals.binary_chart import BinaryChart
 from bilby_flowpe.sampling.start import Searched, start_of
 from bilby_flowpe.waves.coarse.build import coarse_waves
 from bilby_flowpe.waves.coarse.search import find_reference
@@ -52,7 +52,7 @@ def measure(duration: int, half_width: float) -> dict[str, float]:
     times.append(time.process_time())
     searched = megabytes()
     start_of(
-        Searched(found.columns, found.log_ratios, found.seen, found.bank), SpinChart(transform, shaping), transform
+        Searched(found.columns, found.log_ratios, found.seen, found.bank), BinaryChart(transform, shaping), transform
     )
     times.append(time.process_time())
     coarse_waves(likelihood, transform, (2,), found.reference, window, others=found.others)

@@ -6,9 +6,9 @@ from dataclasses import replace
 from functools import cache
 
 import numpy as np
-from bilby_flowpe.proposals.spin_chart import SpinChart
 
 from bilby_flowpe.priors import PriorTransform
+from bilby_flowpe.proposals.binary_chart import BinaryChart
 from bilby_flowpe.proposals.mixture import Mixture, prior_alone
 from bilby_flowpe.proposals.parts import Charted, FromPrior
 from bilby_flowpe.sampling.hills import find_hills
@@ -23,13 +23,13 @@ INTRINSIC = ("mass_1", "mass_2", "chi_1", "chi_2")
 
 
 @cache
-def searched() -> tuple[Found, PriorTransform, SpinChart]:
+def searched() -> tuple[Found, PriorTransform, BinaryChart]:
     """What a search has found, the prior, and coordinates of what shapes a wave."""
     likelihood, priors = two_detectors()
     transform = PriorTransform(priors)
     window = priors["geocent_time"].minimum, priors["geocent_time"].maximum
     found = find_reference(likelihood, transform, (2,), window, np.random.default_rng(3), draws=SIZE)
-    return found, transform, SpinChart(transform, INTRINSIC)
+    return found, transform, BinaryChart(transform, INTRINSIC)
 
 
 @cache

@@ -46,7 +46,7 @@ class LeadingChart(BinaryChart):
         scale: float,
     ) -> None:
         super().__init__(transform, keys)
-        self._leading, self._scale = leading, scale
+        self._leading, self.scale = leading, scale
         self._column = self.keys.index(CHIRP_MASS)
         self._mass = transform.priors[CHIRP_MASS]
 
@@ -57,8 +57,8 @@ class LeadingChart(BinaryChart):
         v = base[:, self._column]
         with np.errstate(divide="ignore", invalid="ignore"):
             own = self._mass.ln_prob(mass) + self.transform.log_scale[CHIRP_MASS] + 0.5 * v**2 + 0.5 * np.log(2 * np.pi)
-            base[:, self._column] = (np.log(mass) - self._leading(parameters)) / self._scale
-            log_jacobian = log_jacobian - own - np.log(mass * self._scale)
+            base[:, self._column] = (np.log(mass) - self._leading(parameters)) / self.scale
+            log_jacobian = log_jacobian - own - np.log(mass * self.scale)
         return base, np.where(np.isfinite(own), log_jacobian, -np.inf)
 
     def _parameters(self, base: np.ndarray) -> tuple[Parameters, np.ndarray]:
@@ -68,7 +68,7 @@ class LeadingChart(BinaryChart):
         parameters, within = super()._parameters(whole)
         near = np.isfinite(coordinate) & (np.abs(coordinate) < _WIDEST)
         with np.errstate(over="ignore"):
-            mass = np.exp(self._leading(parameters) + np.where(near, coordinate, 0.0) * self._scale)
+            mass = np.exp(self._leading(parameters) + np.where(near, coordinate, 0.0) * self.scale)
         within = within & near & (self._mass.ln_prob(mass) > -np.inf)
         # No constraint has to bear a value that the prior excludes.
         parameters[CHIRP_MASS] = np.where(within, mass, parameters[CHIRP_MASS])

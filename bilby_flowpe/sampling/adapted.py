@@ -81,8 +81,8 @@ def adapted(surface: Surface, first: NormalMixture, generations: int = _GENERATI
         log_first, log_target = first.log_prob(whole), log_prior + ratios
         beta = _temperature(log_first - log_drawn, log_target - log_first, _ENOUGH * n)
         alive = np.isfinite(log_target)
-        if not alive.any():
-            break
+        if alive.sum() < _ENOUGH * n:
+            break  # normals fitted to a few rows that the prior leaves would be narrower and narrower
         log_target = np.where(alive, log_target, 0.0)
         log_weights = np.where(alive, (1 - beta) * log_first + beta * log_target - log_drawn, -np.inf)
         fitted = _fitted(whole, log_weights, rng).broadened(_WIDER)

@@ -31,11 +31,9 @@ TRUSTED = 0.05
 
 _MISSED, _UNREACHED = 0.05, 0.01  # shares of the posterior and of the prior that a network may miss
 _FAR = -1e6  # log density of a start below which one draw more or less says nothing
-_SHARE, _ADAPTED, _HILLS = (
-    0.5,
-    0.75,
-    0.15,
-)  # of the first round's draws those about the search, and of these those from its hills
+# Of the first round's draws those about the search, the same where a density was adapted to it, and of these those from
+# hills; the others are from the prior.
+_SHARE, _ADAPTED, _HILLS = 0.5, 0.75, 0.15
 _WIDER = 2.0  # of the rows' standard deviations: parameters that a search does not see move the others
 _EFFECTIVE = 100.0  # rows that the density is made of: some twenty for each of the parameters that a search sees
 _COLDEST = 0.2  # inverse temperature of the rows' weights, at most: they are densest where the search has ended

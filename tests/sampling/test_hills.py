@@ -7,17 +7,17 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 from bilby.core.prior import PriorDict, Uniform
-from bilby_flowpe.proposals.spin_chart import SpinChart
 from scipy.special import ndtr
 
 from bilby_flowpe.priors import PriorTransform
+from bilby_flowpe.proposals.binary_chart import BinaryChart
 from bilby_flowpe.sampling import hills as module
 from bilby_flowpe.sampling.hills import find_hills
 from bilby_flowpe.waves.coarse.metric import Drawn
 
 KEYS = ("chirp_mass", "mass_ratio", "theta_jn")
 TRANSFORM = PriorTransform(PriorDict({key: Uniform(0, 1) for key in KEYS}))
-CHART = SpinChart(TRANSFORM)
+CHART = BinaryChart(TRANSFORM)
 SEEN = np.array([True, True, False])
 FREQUENCIES = np.linspace(20.0, 100.0, 81)
 TURNS = 2.0  # radians by which a template's phase bends over the band for each unit of a coordinate

@@ -4,20 +4,20 @@ from __future__ import annotations
 
 import numpy as np
 from bilby.core.prior import PriorDict, Uniform
-from bilby_flowpe.proposals.spin_chart import SpinChart
 
 from bilby_flowpe.priors import PriorTransform
+from bilby_flowpe.proposals.binary_chart import BinaryChart
 from bilby_flowpe.sampling.start import Searched, start_of
 
 KEYS = ("chirp_mass", "mass_ratio", "theta_jn")
 
 
-def searched(size: int = 2000) -> tuple[Searched, SpinChart, PriorTransform]:
+def searched(size: int = 2000) -> tuple[Searched, BinaryChart, PriorTransform]:
     """Rows whose ratio depends on two of three parameters."""
     transform = PriorTransform(PriorDict({key: Uniform(0, 1) for key in KEYS}))
     columns = transform.sample(size, np.random.default_rng(1))
     ratios = 100 - 0.5 * ((columns["chirp_mass"] - 0.8) / 0.02) ** 2 - 0.5 * ((columns["mass_ratio"] - 0.3) / 0.1) ** 2
-    return Searched(columns, ratios, KEYS[:2]), SpinChart(transform), transform
+    return Searched(columns, ratios, KEYS[:2]), BinaryChart(transform), transform
 
 
 def test_half_is_drawn_about_the_best_rows_and_half_from_the_prior() -> None:
