@@ -168,7 +168,7 @@ for place in PLACES:
 # The picture
 # -----------
 #
-# A counterpart tells the distance from the inclination no better by itself, but it takes the sky out of the question.
+# Masses, tides, inclination and distance, with lines at the truth.
 
 truth["lambda_tilde"] = conversion.lambda_1_lambda_2_to_lambda_tilde(
     truth["lambda_1"],
