@@ -162,7 +162,7 @@ for place in PLACES:
     )
     for key in ("chirp_mass", "mass_1_source", "mass_2_source", "lambda_tilde", "luminosity_distance", "theta_jn"):
         low, middle, high = np.quantile(result.posterior[key], [0.05, 0.5, 0.95])
-        print(f"  {key:<22}{middle:>10.5g}   [{low:.5g}, {high:.5g}]")
+        print(f"  {key:<22}{middle:>10.6g}   [{low:.6g}, {high:.6g}]")
 
 # %%
 # The picture
