@@ -146,7 +146,15 @@ TOGETHER: dict[str, tuple[str, set[str]]] = {
     ),
     "verdict/test_verdict.py": (
         "every check of the table, and the grade",
-        {"verdict/case.py", "verdict/checks.py", "verdict/completeness.py", "verdict/findings.py", "verdict/grade.py"},
+        {
+            "verdict/case.py",
+            "verdict/check.py",
+            "verdict/checks.py",
+            "verdict/completeness.py",
+            "verdict/findings.py",
+            "verdict/grade.py",
+            "verdict/partial.py",
+        },
     ),
 }
 """Test files that test modules which have none of their own: why they are the place, and which modules."""
