@@ -14,11 +14,13 @@ from __future__ import annotations
 import argparse
 import json
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import bilby
 import numpy as np
+from bilby.core.prior import PriorDict
 from bilby.gw.detector import InterferometerList
 from bilby.gw.prior import UniformSourceFrame
 from real_event_cases import bilby_seed, generator_of, optimal_snr, priors_of, put_injection
@@ -31,8 +33,6 @@ PRECESSING = ("IMRPhenomXPHM", "IMRPhenomXP", "IMRPhenomPv2")
 
 def event(index: int, outdir: Path, effective: int, settings: dict[str, Any], approximant: str) -> dict[str, Any]:
     """Draw, run, rank."""
-    from bilby_flowpe.validation.ranks import rank_of_truth, ranks_of_parameters
-
     priors = priors_of("xphm" if approximant in PRECESSING else "xphm-aligned")
     priors["luminosity_distance"] = UniformSourceFrame(NEAREST, FARTHEST, name="luminosity_distance")
     with bilby_seed(SEED + 2 * index):
@@ -40,6 +40,17 @@ def event(index: int, outdir: Path, effective: int, settings: dict[str, Any], ap
     interferometers, generator = InterferometerList(["H1", "L1"]), generator_of(approximant)
     truth = put_injection(interferometers, generator, drawn, None, SEED + 2 * index + 1)
     likelihood = bilby.gw.GravitationalWaveTransient(interferometers, generator)
+    ratio = optimal_snr(interferometers, generator, truth)
+    return {**judged(index, likelihood, priors, truth, outdir, effective, settings), "snr": ratio}
+
+
+def judged(
+    index: int, likelihood: Any, priors: PriorDict, truth: dict[str, float], outdir: Path, effective: int,
+    settings: dict[str, Any],
+) -> dict[str, Any]:  # fmt: skip
+    """Run, and rank the truth."""
+    from bilby_flowpe.validation.ranks import rank_of_truth, ranks_of_parameters
+
     began = cpu_seconds()
     result = bilby.run_sampler(
         likelihood, priors, sampler="flowpe", network="none", npool=1, n_effective=effective, sampling_seed=index,
@@ -50,8 +61,9 @@ def event(index: int, outdir: Path, effective: int, settings: dict[str, Any], ap
     statistics = result.meta_data["run_statistics"]
     rng = np.random.default_rng((SEED, index))
     posterior = result.posterior
-    draws = {key: posterior[key].to_numpy(dtype=float) for key in priors}
-    ranks = ranks_of_parameters(draws, truth, list(priors), rng)
+    keys = priors.non_fixed_keys
+    draws = {key: posterior[key].to_numpy(dtype=float) for key in keys}
+    ranks = ranks_of_parameters(draws, truth, keys, rng)
     at_truth = float(likelihood.log_likelihood_ratio(dict(truth)))
     ranks["log_likelihood"] = rank_of_truth(
         posterior["log_likelihood"].to_numpy() - likelihood.noise_log_likelihood(), at_truth, rng
@@ -66,8 +78,8 @@ def event(index: int, outdir: Path, effective: int, settings: dict[str, Any], ap
         "pareto_k",
     )
     return {
-        "event": index, "snr": optimal_snr(interferometers, generator, truth), "cpu_seconds": seconds, "ranks": ranks,
-        "truth": truth, "log_bayes_factor": float(result.log_bayes_factor), "error": float(result.log_evidence_err),
+        "event": index, "cpu_seconds": seconds, "ranks": ranks, "truth": truth,
+        "log_bayes_factor": float(result.log_bayes_factor), "error": float(result.log_evidence_err),
         "evaluations": int(result.num_likelihood_evaluations), **{key: statistics.get(key) for key in kept},
     }  # fmt: skip
 
@@ -104,22 +116,34 @@ def report(found: list[dict[str, Any]], picture: Path | None) -> None:
 
 def main() -> None:
     """Do what is not done yet, then report on all."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--outdir", type=Path, default=Path("outdir/real_event_pp"))
-    parser.add_argument("--first", type=int, default=0)
-    parser.add_argument("--events", type=int, default=60)
-    parser.add_argument("--effective", type=int, default=1000)
+    parser = parser_of(__doc__, "outdir/real_event_pp", 60)
     parser.add_argument("--approximant", default="IMRPhenomXPHM", help="spins are aligned where it does not precess")
+    given = parser.parse_args()
+    settings = json.loads(given.settings)
+    shared(given, lambda index: event(index, given.outdir, given.effective, settings, given.approximant))
+
+
+def parser_of(description: str | None, outdir: str, events: int) -> argparse.ArgumentParser:
+    """Of what all such studies are told."""
+    parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--outdir", type=Path, default=Path(outdir))
+    parser.add_argument("--first", type=int, default=0)
+    parser.add_argument("--events", type=int, default=events)
+    parser.add_argument("--effective", type=int, default=1000)
     parser.add_argument("--settings", default="{}", help="more arguments of the sampler, as JSON")
     parser.add_argument("--picture", type=Path)
     parser.add_argument("--report", action="store_true", help="report on what is there, and run nothing")
-    given = parser.parse_args()
+    return parser
+
+
+def shared(given: argparse.Namespace, event: Callable[[int], dict[str, Any]]) -> None:
+    """Do the events that have no file yet, then report on all that have one."""
     given.outdir.mkdir(parents=True, exist_ok=True)
     for index in range(given.first, given.first + given.events):
         path = given.outdir / f"{index:04d}.json"
         if path.exists() or given.report:
             continue
-        one = event(index, given.outdir, given.effective, json.loads(given.settings), given.approximant)
+        one = event(index)
         half = path.with_suffix(".part")
         half.write_text(json.dumps(one, default=float))
         half.rename(path)

@@ -8,6 +8,8 @@ same waveforms all the same: draws are made with the plain one, and weighted by 
 from __future__ import annotations
 
 import copy
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 from bilby.gw import source
@@ -29,6 +31,11 @@ _WHOLE = {
     source.lal_binary_neutron_star_relative_binning: source.lal_binary_neutron_star,
 }
 """Source models that give a few frequencies, and those that give all."""
+_FROM_THE_FIRST = {*_WHOLE} - {
+    source.lal_binary_black_hole_relative_binning,
+    source.lal_binary_neutron_star_relative_binning,
+}
+"""Those that have a wave from the first of their frequencies on. Relative binning multiplies a whole wave."""
 _OF_A_FEW_FREQUENCIES = (
     "fiducial",
     "frequencies",
@@ -39,6 +46,10 @@ _OF_A_FEW_FREQUENCIES = (
     "linear_indices",
     "quadratic_indices",
 )
+_BY_FREQUENCIES = ("frequencies", "frequency_bin_edges", "frequency_nodes")
+"""Where likelihoods of Bilby's write the frequencies that they ask for: multibanding, relative binning, quadrature."""
+_LOWEST, _HIGHEST = "minimum_frequency", "maximum_frequency"
+_LOWEST_DEFAULT = 20.0  # Hz: where Bilby's whole waves begin if nothing is said
 _MARGINALISATIONS = ("time", "distance", "phase")
 
 
@@ -101,7 +112,7 @@ def _whole_generator(likelihood: Wave) -> WaveformGenerator:
             start_time=given.start_time,
             frequency_domain_source_model=whole,
             parameter_conversion=given.parameter_conversion,
-            waveform_arguments=arguments,
+            waveform_arguments=_ends(likelihood, whole) | arguments,
         )
     if len(arguments) < len(given.waveform_arguments):
         raise SimulationError(
@@ -110,6 +121,24 @@ def _whole_generator(likelihood: Wave) -> WaveformGenerator:
             f"{sorted(model.__name__ for model in _WHOLE)}, or a GravitationalWaveTransient"
         )
     return given
+
+
+def _ends(likelihood: Wave, whole: Callable[..., Any]) -> dict[str, float]:
+    """Where whole waves have to begin and end to be those of a few frequencies.
+
+    These begin where the data do, whatever Bilby's default is. Some approximants with tides, those on IMRPhenomXAS and
+    IMRPhenomNSBH, put the end of the signal where the last frequency that they are asked for is below the merger's: another
+    last frequency shifts the whole wave in time, by a millisecond.
+    """
+    ends: dict[str, float] = {}
+    given = likelihood.waveform_generator
+    lowest = min(float(ifo.minimum_frequency) for ifo in likelihood.interferometers)
+    if given.frequency_domain_source_model in _FROM_THE_FIRST and lowest != _LOWEST_DEFAULT:
+        ends[_LOWEST] = lowest
+    asked = next((given.waveform_arguments[key] for key in _BY_FREQUENCIES if key in given.waveform_arguments), None)
+    if asked is not None and whole is source.lal_binary_neutron_star:
+        ends[_HIGHEST] = float(np.max(asked))
+    return ends
 
 
 def lengths_differ(likelihood: GravitationalWaveTransient, row: dict[str, float]) -> bool:

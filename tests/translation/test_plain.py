@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from bilby.core.likelihood import GaussianLikelihood
 from bilby.gw import source
+from bilby.gw.conversion import convert_to_lal_binary_neutron_star_parameters
 from bilby.gw.detector.calibration import CubicSpline
 from bilby.gw.likelihood import (
     BasicGravitationalWaveTransient,
@@ -60,6 +61,47 @@ def test_behind_an_approximation(problem_5d, kind: str) -> None:
         assert plain.log_likelihood_ratio(dict(row)) == exact
         # What the approximations are good to, here: it is their waveforms that are meant.
         assert short.log_likelihood_ratio(dict(row)) == pytest.approx(exact, abs=0.3)
+
+
+@pytest.mark.parametrize("lowest", [14.0, 31.0])
+def test_whole_waves_begin_where_the_data_do(problem_5d, lowest: float) -> None:
+    """Bilby's begin at 20 Hz unless told otherwise, and frequency sequences are told by their frequencies."""
+    likelihood = copy.deepcopy(problem_5d[0])
+    for interferometer in likelihood.interferometers:
+        interferometer.minimum_frequency = lowest
+    generator = generator_of(likelihood, source.binary_black_hole_frequency_sequence)
+    generator.waveform_arguments.pop("minimum_frequency", None)
+    given = MBGravitationalWaveTransient(likelihood.interferometers, generator, reference_chirp_mass=20.0)
+    plain = plain_likelihood(given)
+    row = rows_near(likelihood, problem_5d[1], 1)[0]
+    wave = plain.waveform_generator.frequency_domain_strain(dict(row))["plus"]
+    assert plain.waveform_generator.frequency_array[np.flatnonzero(wave)[0]] == lowest
+    # As good as multibanding is.
+    assert plain.log_likelihood_ratio(dict(row)) == pytest.approx(given.log_likelihood_ratio(dict(row)), abs=0.3)
+
+
+def test_whole_waves_with_tides_end_where_the_few_frequencies_do(problem_5d) -> None:
+    """The last frequency moves waves of IMRPhenomXAS_NRTidalv2 in time, by more than their time is known to."""
+    likelihood = copy.deepcopy(problem_5d[0])
+    for interferometer in likelihood.interferometers:
+        interferometer.minimum_frequency = 100.0
+    generator = generator_of(likelihood, source.binary_neutron_star_frequency_sequence)
+    generator.parameter_conversion = convert_to_lal_binary_neutron_star_parameters
+    generator.waveform_arguments |= {"waveform_approximant": "IMRPhenomXAS_NRTidalv2"}
+    generator.waveform_arguments.pop("minimum_frequency", None)
+    given = MBGravitationalWaveTransient(likelihood.interferometers, generator, reference_chirp_mass=1.1)
+    tides = {"mass_1": 1.45, "mass_2": 1.35, "lambda_1": 400.0, "lambda_2": 600.0, "luminosity_distance": 30.0}
+    row = {**rows_near(likelihood, problem_5d[1], 1)[0], **tides}
+    exact = given.log_likelihood_ratio(dict(row))
+    assert plain_likelihood(given).log_likelihood_ratio(dict(row)) == pytest.approx(exact, abs=0.3)
+    other = plain_likelihood(given)
+    assert (
+        other.waveform_generator.waveform_arguments["maximum_frequency"]
+        > likelihood.interferometers[0].maximum_frequency
+    )
+    # Another end of the same waves is another likelihood.
+    other.waveform_generator.waveform_arguments["maximum_frequency"] = likelihood.interferometers[0].maximum_frequency
+    assert abs(other.log_likelihood_ratio(dict(row)) - exact) > 3
 
 
 @pytest.mark.parametrize("which", ["time", "phase", pytest.param("distance", marks=pytest.mark.slow)])
