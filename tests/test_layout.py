@@ -125,6 +125,7 @@ TOGETHER: dict[str, tuple[str, set[str]]] = {
         "what a problem is translated into",
         {"translation/calibration_errors.py", "translation/translated.py"},
     ),
+    "waves/test_symmetries.py": ("turns with the phase are a symmetry", {"waves/turns.py"}),
     "waves/test_grid.py": ("shifts in time on a grid", {"waves/shifts.py"}),
     "waves/coarse/test_coarse_waves.py": (
         "whole coarse waves, whose nodes are chosen by their error on trials",
