@@ -35,6 +35,7 @@ _ORDER = (
     "own_priors",
     "against_dynesty",
     "real_event",
+    "neutron_stars",
     "pipeline",
     "own_likelihood",
     "model_selection",

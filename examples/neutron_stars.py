@@ -38,11 +38,10 @@ PLACES = sys.argv[1:] or ["searched", "known"]
 # Data
 # ----
 #
-# Bilby's conversion gives the masses that a pipeline would report; 1.4 and 1.4 solar masses are redshifted by the
-# expansion to this distance.
+# Masses are those of the detectors' frame: of two stars of 1.4 solar masses, redshifted from this distance.
 
 bilby.core.utils.random.seed(170817)
-distance = 80.0
+distance = 105.0
 truth = {
     "chirp_mass": 1.2187 * (1 + conversion.luminosity_distance_to_redshift(distance)),
     "mass_ratio": 0.95,
@@ -176,11 +175,17 @@ truth["lambda_tilde"] = conversion.lambda_1_lambda_2_to_lambda_tilde(
     truth["lambda_2"],
     *conversion.chirp_mass_and_mass_ratio_to_component_masses(truth["chirp_mass"], truth["mass_ratio"]),
 )
-keys = ["chirp_mass", "mass_ratio", "lambda_tilde", "theta_jn", "luminosity_distance"]
+labels = {
+    "chirp_mass": r"$\mathcal{M}$ [$M_\odot$]",
+    "mass_ratio": "$q$",
+    "lambda_tilde": r"$\tilde\Lambda$",
+    "theta_jn": r"$\theta_{JN}$",
+    "luminosity_distance": "$d_L$ [Mpc]",
+}
 plot_comparison(
     {f"place {place}": result.posterior for place, result in results.items()},
-    keys,
+    list(labels),
     f"{OUTDIR}/neutron_stars.png",
-    labels={"lambda_tilde": r"$\tilde\Lambda$", **{key: priors[key].latex_label for key in keys if key in priors}},
-    truths={key: truth[key] for key in keys},
+    labels=labels,
+    truths={key: truth[key] for key in labels},
 )

@@ -30,6 +30,7 @@ PICTURES = {
         "real_event": "outdir/real_event/GW150914_corner.png",
         "real_event_whitened": "outdir/real_event/GW150914_whitened.png",
     },
+    "neutron_stars": {"neutron_stars": "outdir/neutron_stars/neutron_stars.png"},
     "pipeline": {"pipeline": "outdir_bilby_pipe/pipeline.png"},
     "own_likelihood": {
         "own_likelihood": "outdir/own_likelihood/own_likelihood.png",
