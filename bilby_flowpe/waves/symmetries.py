@@ -4,7 +4,7 @@ Distance scales the wave. For a waveform of the (2, 2) mode alone the phase turn
 with ``m`` = 2 or -2, and the inclination gives real factors to the face-on wave,
 :math:`h_+ \propto (1 + \cos^2\theta)/2` and :math:`h_\times \propto \cos\theta`, of which :math:`h_\times` may be one
 constant times :math:`h_+` whatever the masses and spins. Nothing of this is assumed: each is checked on draws from the prior to
-:data:`TOLERANCE`, and what does not hold is simulated by the waveform generator itself.
+:data:`.turns.TOLERANCE`, and what does not hold is simulated by the waveform generator itself.
 """
 
 from __future__ import annotations
