@@ -133,9 +133,13 @@ TOGETHER: dict[str, tuple[str, set[str]]] = {
     ),
     "waves/coarse/test_search.py": (
         "what is searched with",
-        {"waves/coarse/bank.py", "waves/coarse/statistic.py", "waves/coarse/templates.py"},
+        {"waves/coarse/bank.py", "waves/coarse/templates.py"},
     ),
     "waves/coarse/test_sources.py": ("models are what a source is", {"waves/coarse/models.py"}),
+    "waves/coarse/test_statistic.py": (
+        "pieces of data, the metric of templates and rounds of a search, by the statistic of whole waves",
+        {"waves/coarse/metric.py", "waves/coarse/rounds.py", "waves/coarse/shortened.py"},
+    ),
     "waves/coarse/test_summary.py": ("norms are summary data, too", {"waves/coarse/norms.py"}),
     "validation/test_coverage.py": ("events kept while a coverage is measured", {"validation/kept.py"}),
     "validation/test_gap.py": ("a card quotes the gap", {"validation/card.py"}),
