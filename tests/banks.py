@@ -51,7 +51,7 @@ def looked(kept: np.ndarray | None = None) -> Looked | None:
     if kept is not None:
         columns = {key: column[: bank.size][kept] for key, column in columns.items()}
         ratios = ratios[: bank.size][kept]
-        bank = replace(bank, size=int(kept.sum()), matched=planted().matched(bank.waves(columns)))
+        bank = replace(bank, size=int(kept.sum()), values=ratios, matched=planted().matched(bank.waves(columns)))
     # Fewer waves than a run has, which take less time.
     bank = replace(bank, matched=bank.matched.first(PLANTED))
     hills = find_hills(bank, columns, ratios, np.ones(len(INTRINSIC), dtype=bool), chart, transform)

@@ -125,6 +125,7 @@ TOGETHER: dict[str, tuple[str, set[str]]] = {
         "what a problem is translated into",
         {"translation/calibration_errors.py", "translation/translated.py"},
     ),
+    "waves/test_symmetries.py": ("turns with the phase are a symmetry", {"waves/turns.py"}),
     "waves/test_grid.py": ("shifts in time on a grid", {"waves/shifts.py"}),
     "waves/coarse/test_coarse_waves.py": (
         "whole coarse waves, whose nodes are chosen by their error on trials",
@@ -132,9 +133,13 @@ TOGETHER: dict[str, tuple[str, set[str]]] = {
     ),
     "waves/coarse/test_search.py": (
         "what is searched with",
-        {"waves/coarse/bank.py", "waves/coarse/statistic.py", "waves/coarse/templates.py"},
+        {"waves/coarse/bank.py", "waves/coarse/templates.py"},
     ),
     "waves/coarse/test_sources.py": ("models are what a source is", {"waves/coarse/models.py"}),
+    "waves/coarse/test_statistic.py": (
+        "pieces of data, the metric of templates and rounds of a search, by the statistic of whole waves",
+        {"waves/coarse/metric.py", "waves/coarse/rounds.py", "waves/coarse/shortened.py"},
+    ),
     "waves/coarse/test_summary.py": ("norms are summary data, too", {"waves/coarse/norms.py"}),
     "validation/test_coverage.py": ("events kept while a coverage is measured", {"validation/kept.py"}),
     "validation/test_gap.py": ("a card quotes the gap", {"validation/card.py"}),
@@ -146,7 +151,15 @@ TOGETHER: dict[str, tuple[str, set[str]]] = {
     ),
     "verdict/test_verdict.py": (
         "every check of the table, and the grade",
-        {"verdict/case.py", "verdict/checks.py", "verdict/completeness.py", "verdict/findings.py", "verdict/grade.py"},
+        {
+            "verdict/case.py",
+            "verdict/check.py",
+            "verdict/checks.py",
+            "verdict/completeness.py",
+            "verdict/findings.py",
+            "verdict/grade.py",
+            "verdict/partial.py",
+        },
     ),
 }
 """Test files that test modules which have none of their own: why they are the place, and which modules."""

@@ -13,6 +13,7 @@ highest local maximum that no climb began at is the *level*: whatever lifts a te
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from scipy.spatial import cKDTree
@@ -20,7 +21,8 @@ from scipy.spatial import cKDTree
 from ..priors import Parameters, PriorTransform
 from ..proposals.event_mixture import NormalMixture
 from ..proposals.spin_chart import SpinChart
-from ..waves.coarse.bank import Bank
+from ..waves.coarse.bank import Bank, Stage
+from ..waves.coarse.metric import metric_of
 
 _MOST_CLIMBS, _MOST_HILLS = 160, 16
 # Of a signal of this much less than the best statistic, templates of the match that all but the second figure of all waves have
@@ -29,6 +31,9 @@ _LESS, _POOREST = 40.0, 0.003
 _NEIGHBOURS_EACH = 2  # for each coordinate, that a local maximum is higher than
 _STEPS = (2.0, 1.4, 1.0, 0.7)  # of the generations of a climb, in standard deviations of the mode
 _EACH = 16  # rows of a generation
+# Where templates are filtered from higher frequencies on at first: generations there, and steps once lower ones are with them.
+# Each takes many more templates, and fewer begin.
+_LOWERED, _AFTERWARDS, _EACH_LOWERED, _MOST_LOWERED = (2.0, 1.0), (1.0, 0.5), 32, 40
 _DIFFERENCE = 1e-3  # of the prior's standard deviation: derivatives of templates
 _SAME = 2.0  # standard deviations between two places of one hill, at most
 _ON_THE_WAY, _DIP = (
@@ -97,12 +102,11 @@ class _Climber:
 
 
 class Surface:
-    """The statistic and the metric of templates over some coordinates of a chart."""
+    """The statistic and the metric of templates over some coordinates of a chart, at one stage of a search."""
 
-    def __init__(self, bank: Bank, chart: SpinChart, transform: PriorTransform, seen: np.ndarray) -> None:
-        self._bank, self.chart, self.seen = bank, chart, seen
+    def __init__(self, stage: Stage, chart: SpinChart, transform: PriorTransform, seen: np.ndarray) -> None:
+        self._stage, self.chart, self.seen = stage, chart, seen
         self._others = transform.from_median()
-        self._weights = bank.thinned.weights.sum(axis=0)
         self.templates = 0
 
     def columns(self, places: np.ndarray) -> tuple[Parameters, np.ndarray]:
@@ -116,33 +120,17 @@ class Surface:
         """Statistic (N,), -inf outside the prior."""
         columns, inside = self.columns(places)
         self.templates += len(places)
-        return np.where(inside, self._bank.ratios(columns), -np.inf)
+        return np.where(inside, self._stage.ratios(columns), -np.inf)
 
     def precision(self, climber: _Climber) -> np.ndarray:
         """Inverse covariance of the mode that would be at a place."""
         n = len(climber.place)
-        steps = _DIFFERENCE * np.eye(n)
-        waves = self._bank.waves(
-            self.columns(climber.place + np.concatenate([np.zeros((1, n)), steps, -steps]))[0]
-        ).astype(np.complex128)
-        self.templates += len(waves)
-        middle, above, below = waves[0], waves[1 : 1 + n], waves[1 + n :]
-        power = np.where(np.all(np.abs(waves) > 0, axis=0), self._weights * np.abs(middle) ** 2, 0.0)
-        if not power.sum() > 0:
-            return np.eye(n)
-        kept = power > 0
-        power = power[kept] / power.sum()
-        ratio = above[:, kept] / below[:, kept]
-        change = np.stack([np.log(np.abs(ratio)), np.unwrap(np.angle(ratio), axis=1)]) / (2 * _DIFFERENCE)
-        change *= np.sqrt(power)
-        # An amplitude, a phase and a time are free.
-        free = np.stack([np.ones(len(power)), self._bank.thinned.frequencies[kept]]) * np.sqrt(power)
-        metric = np.zeros((n, n))
-        for part, directions in zip(change, (free[:1], free), strict=True):
-            basis = np.linalg.qr(directions.T)[0]
-            left = part - (part @ basis) @ basis.T
-            metric += left @ left.T
-        return 2 * max(climber.value, 0.0) * metric + np.eye(n)
+        # Inward, for at the edge of a prior there is nothing beyond.
+        steps = _DIFFERENCE * np.where(climber.place > 0, -1.0, 1.0)
+        places = climber.place + np.concatenate([np.zeros((1, n)), np.diag(steps)])
+        self.templates += len(places)
+        metric = metric_of(self._stage.drawn(self.columns(places)[0]), steps)
+        return np.eye(n) if metric is None else 2 * max(climber.value, 0.0) * metric + np.eye(n)
 
     def log_volumes(self, columns: Parameters, value: float) -> np.ndarray:
         """Logarithm of the share of the prior that a mode of this statistic fills at rows, (N,)."""
@@ -173,28 +161,32 @@ def find_hills(
     Hills or None
         ``None`` where fewer rows than a hill needs have a statistic.
     """
-    surface, rng = Surface(bank, chart, transform, seen), np.random.default_rng(_SEED)
+    surfaces = [Surface(stage, chart, transform, seen) for stage in bank.stages]
+    first, surface, rng = surfaces[0], surfaces[-1], np.random.default_rng(_SEED)
     base, log_jacobian = chart.forward({key: columns[key] for key in chart.keys})
-    alive = np.isfinite(ratios) & np.isfinite(log_jacobian) & np.all(np.isfinite(base), axis=1)
-    base, ratios, drawn = base[alive][:, seen], ratios[alive], (np.arange(len(alive)) < bank.size)[alive]
-    n = base.shape[1]
-    around = _NEIGHBOURS_EACH * n + 1
-    if drawn.sum() <= around:
+    there = np.isfinite(log_jacobian) & np.all(np.isfinite(base), axis=1)
+    base, among = base[:, seen], np.flatnonzero(there[: bank.size] & np.isfinite(bank.values))
+    around = _NEIGHBOURS_EACH * base.shape[1] + 1
+    if len(among) <= around:
         return None
-    best = _Climber(base[np.argmax(ratios)], float(ratios.max()))
-    root = np.linalg.cholesky(surface.precision(best))
-    base, ratios, among = base[drawn], ratios[drawn], np.flatnonzero(alive)[drawn]
+    highest_of_all = int(np.argmax(np.where(there, ratios, -np.inf)))
+    best = _Climber(base[highest_of_all], float(ratios[highest_of_all]))
+    root = np.linalg.cholesky(first.precision(best))
+    base, ratios = base[among], bank.values[among]
     _, near = cKDTree(base @ root).query(base @ root, k=around + 1)
     near_best = np.full(bank.size, np.inf)
     near_best[among] = ratios[near[:, 1:]].max(axis=1)
     highest = np.flatnonzero(ratios >= near_best[among])
     highest = highest[np.argsort(-ratios[highest])]
-    floor = max(best.value - _LESS, 0.0) * float(np.quantile(bank.matched.best, _POOREST)) ** 2
+    floor = max(best.value - _LESS, 0.0) * float(np.quantile(bank.matched.found.max(axis=1), _POOREST)) ** 2
     wanted = int(np.sum(ratios[highest] > floor))
-    level = floor if wanted <= _MOST_CLIMBS else float(ratios[highest[_MOST_CLIMBS]])
-    starts = highest[: min(wanted, _MOST_CLIMBS)]
-    climbers = [best, *(_Climber(base[start], float(ratios[start])) for start in starts)]
-    tops = _distinct(surface, _climbed(surface, climbers, rng))
+    most = _MOST_CLIMBS if len(surfaces) == 1 else _MOST_LOWERED
+    level = floor if wanted <= most else float(ratios[highest[most]])
+    starts = highest[: min(wanted, most)]
+    climbers = [_Climber(base[start], float(ratios[start])) for start in starts]
+    for before, after in pairwise(surfaces):
+        climbers = _lowered(before, after, climbers, rng)
+    tops = _distinct(surface, _climbed(surface, [best, *climbers], rng))
     precisions = [surface.precision(top) for top in tops]
     masses = np.array([top.height - 0.5 * np.linalg.slogdet(one)[1] for top, one in zip(tops, precisions, strict=True)])
     order = [int(index) for index in np.argsort(-masses) if masses[index] > masses.max() - _WORTH]
@@ -208,12 +200,36 @@ def find_hills(
     )
     values = np.array([tops[index].value for index in order])
     volumes = np.array([_log_volume(tops[index].place, precisions[index]) for index in order])
-    return Hills(density, values, level, near_best, volumes, len(starts), surface.templates, surface)
+    templates = sum(one.templates for one in surfaces)
+    return Hills(density, values, level, near_best, volumes, len(starts), templates, surface)
 
 
-def _climbed(surface: Surface, climbers: list[_Climber], rng: np.random.Generator) -> list[_Climber]:
+def _lowered(before: Surface, after: Surface, climbers: list[_Climber], rng: np.random.Generator) -> list[_Climber]:
+    """Let every climber climb where templates are filtered from some frequency on, and once they are from a lower one on."""
+    if not climbers:
+        return []
+    climbers = _climbed(before, climbers, rng, _LOWERED)
+    n = len(climbers[0].place)
+    for step in _AFTERWARDS:
+        roots = [np.linalg.cholesky(np.linalg.inv(before.precision(climber))) for climber in climbers]
+        white = rng.standard_normal((len(climbers), _EACH_LOWERED, n))
+        places = np.stack(
+            [one.place + step * each @ root.T for one, each, root in zip(climbers, white, roots, strict=True)]
+        )
+        places = np.concatenate([np.stack([one.place for one in climbers])[:, None], places], axis=1)
+        values = after(places.reshape(-1, n)).reshape(len(climbers), -1)
+        highest = np.argmax(values - 0.5 * np.sum(places**2, axis=2), axis=1)
+        climbers = [
+            _Climber(at[index], float(value[index])) for at, value, index in zip(places, values, highest, strict=True)
+        ]
+    return climbers
+
+
+def _climbed(
+    surface: Surface, climbers: list[_Climber], rng: np.random.Generator, steps: tuple[float, ...] = _STEPS
+) -> list[_Climber]:
     """Let every climber climb for some generations; one that comes near a higher one is left out."""
-    for step in _STEPS:
+    for step in steps:
         roots = [np.linalg.cholesky(np.linalg.inv(surface.precision(climber))) for climber in climbers]
         n = len(climbers[0].place)
         places = np.stack(

@@ -155,7 +155,7 @@ def _lifted(looked: Looked, log_ratio: np.ndarray) -> np.ndarray:
     """Which planted modes of log likelihood ratios (N,) would have made a template a local maximum that is climbed, (N,)."""
     matched, hills = looked.bank.matched, looked.hills
     snr = np.sqrt(2 * _POWER * np.maximum(log_ratio, 0.0))[:, None]
-    matches = matched.matches
+    matches = matched.found
     noise = np.random.default_rng(_SEED).standard_normal((len(matches), 1))
     statistic = 0.5 * np.maximum(matches * snr + np.sqrt(np.maximum(1 - matches**2, 0)) * noise, 0) ** 2
     compared = np.maximum(np.maximum(looked.ratios, hills.around), hills.level)[matched.candidates]

@@ -86,8 +86,7 @@ class Start:
         if bank is None or self.hills is None:
             return None
         words = ", ".join(key for key in self.searched.seen if key in self.keys)
-        ratios = self.searched.log_ratios[: bank.size]
-        return Looked(bank, ratios, self.hills, self.keys, draws, words)
+        return Looked(bank, bank.values, self.hills, self.keys, draws, words)
 
 
 def start_of(searched: Searched, chart: SpinChart, transform: PriorTransform) -> Start | None:

@@ -13,6 +13,7 @@ from bilby_flowpe.priors import PriorTransform
 from bilby_flowpe.proposals.spin_chart import SpinChart
 from bilby_flowpe.sampling import hills as module
 from bilby_flowpe.sampling.hills import find_hills
+from bilby_flowpe.waves.coarse.metric import Drawn
 
 KEYS = ("chirp_mass", "mass_ratio", "theta_jn")
 TRANSFORM = PriorTransform(PriorDict({key: Uniform(0, 1) for key in KEYS}))
@@ -40,9 +41,9 @@ class TwoSignals:
 
     def __init__(self, size: int = 800) -> None:
         self.size = size
-        self.thinned = SimpleNamespace(weights=np.ones((1, len(FREQUENCIES))), frequencies=FREQUENCIES)
-        self.matched = SimpleNamespace(best=np.full(100, 0.95))
+        self.matched = SimpleNamespace(found=np.full((100, 1), 0.95))
         self.columns = TRANSFORM.sample(size, np.random.default_rng(2))
+        self.values, self.stages = self.ratios(self.columns), (self,)
 
     def ratios(self, columns) -> np.ndarray:
         places = TRANSFORM.to_unconstrained(columns)[:, SEEN]
@@ -51,8 +52,9 @@ class TwoSignals:
         ]  # to second order m^2 = 1 - g
         return np.max(found, axis=0)
 
-    def waves(self, columns) -> np.ndarray:
-        return np.exp(1j * TRANSFORM.to_unconstrained(columns)[:, SEEN] @ shapes()).astype(np.complex64)
+    def drawn(self, columns) -> Drawn:
+        phases = TRANSFORM.to_unconstrained(columns)[:, SEEN] @ shapes()
+        return Drawn(FREQUENCIES, np.zeros(phases.shape), phases, np.ones(phases.shape))
 
 
 def hills_of(bank: TwoSignals):

@@ -13,8 +13,9 @@ weights of all frequencies in between.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from copy import copy
+from dataclasses import dataclass, replace
 
 import numpy as np
 from bilby.gw.detector import Interferometer
@@ -27,7 +28,6 @@ from ...processes.parallel import Row, make_rows
 from ..detectors import Detector
 from .models import Model
 from .summary import DetectorBins
-from .templates import Templates
 
 STEP = 2.0
 """Hz between the frequencies of sums: waves whose best match is at times up to a quarter of a second apart."""
@@ -35,6 +35,11 @@ STEP = 2.0
 _PLANTED = 1000  # waves: some hundred of them carry the weight, and a chance of one in a hundred is to be known
 _PLACES = 12  # on the sky that are tried for each
 _CANDIDATES = 48  # templates that each wave is filtered with: those most like it when aligned in time
+_DENSE, _SPARSE = (
+    96,
+    4,
+)  # frequencies that all are compared at, and every so many-th of the higher ones, to find candidates
+_AT_ONCE = 125  # waves that are compared with all templates at once, which bounds the memory
 _PER_STEP = 2  # times, in units of one over the band, are taken so many times as densely
 
 
@@ -80,25 +85,40 @@ class Thinned:
         self.weights /= self.largest
         self._size = next_fast_len(_PER_STEP * (int(self._cells[-1]) + 1))
 
+    def above(self, lowest: float) -> tuple[Thinned, np.ndarray]:
+        """Those at and above a frequency in Hz, and which they are, (J,) of booleans."""
+        within = self.frequencies >= lowest
+        part = copy(self)
+        part.kept, part.frequencies = self.kept[within], self.frequencies[within]
+        part.weights, part._cells = self.weights[:, within], self._cells[within] - self._cells[within][0]
+        part._size = next_fast_len(_PER_STEP * (int(part._cells[-1]) + 1))
+        return part, within
+
     def aligned(self, waves: np.ndarray) -> np.ndarray:
-        """Waves (N, J) of unit norm in all detectors together, their mean arrival time at zero."""
-        weights = self.weights.sum(axis=0)
-        power = np.abs(waves) ** 2 * weights
-        norms = np.sqrt(power.sum(axis=1, keepdims=True))
-        slopes = np.sum(waves[:, 1:] * waves[:, :-1].conj() * np.sqrt(weights[1:] * weights[:-1]), axis=1)
-        turned = waves * np.exp(-1j * np.angle(slopes)[:, None] * self._cells)
-        return (turned * np.sqrt(weights) / np.where(norms > 0, norms, np.inf)).astype(np.complex64)
+        """Waves (N, J) of unit norm in all detectors together, at zero mean time; at fewer of the high frequencies."""
+        weights = self.weights.sum(axis=0).astype(np.float32)
+        roots = np.sqrt(weights)
+        slopes = np.einsum("nj,nj,j->n", waves[:, 1:], waves[:, :-1].conj(), roots[1:] * roots[:-1], optimize=True)
+        # What waves that are alike differ by changes slowly at high frequencies.
+        each = np.concatenate([np.arange(min(_DENSE, len(weights))), np.arange(_DENSE, len(weights), _SPARSE)])
+        roots = np.sqrt(np.add.reduceat(weights, each))
+        turns = (np.angle(slopes)[:, None] * self._cells[each]) % (2 * np.pi)
+        turned = waves[:, each] * (np.exp(-1j * turns.astype(np.float32)) * roots)
+        norms = np.sqrt(np.sum(turned.real**2 + turned.imag**2, axis=1, keepdims=True))
+        aligned: np.ndarray = turned / np.where(norms > 0, norms, np.float32(np.inf))
+        return aligned
 
     def shares(self, templates: np.ndarray, seen: np.ndarray) -> np.ndarray:
         """Share of the power of a wave (K, J) that each template (N, J) finds, (N,)."""
         found = np.zeros(len(templates))
         for weights, wave in zip(self.weights, seen, strict=True):
-            norms = (np.abs(templates) ** 2) @ weights
+            norms = (templates.real**2 + templates.imag**2) @ weights
             spectrum = np.zeros((len(templates), self._size), dtype=np.complex64)
             spectrum[:, self._cells] = templates.conj() * (weights * wave)
             largest = np.max(np.abs(ifft(spectrum, axis=1, norm="forward", overwrite_x=True)), axis=1)
             found += np.where(norms > 0, largest**2 / np.where(norms > 0, norms, 1), 0)
-        return found / float(np.sum(self.weights * np.abs(seen) ** 2))
+        power = float(np.sum(self.weights * np.abs(seen) ** 2))
+        return found / power if power > 0 else found
 
 
 @dataclass(frozen=True)
@@ -112,11 +132,13 @@ class Matched:
     candidates
         Numbers of the templates that are most like each wave, (N, C).
     matches
-        Match of each wave to these, (N, C).
+        Match of each wave to these, (N, C), as far as they are filtered.
     loudness
         Signal-to-noise ratio of each in all detectors at one megaparsec, (N,).
     weights
         Density of the prior over that which each wave was drawn from, (N,).
+    power
+        Share of each wave's squared signal-to-noise ratio at the frequencies that templates are filtered at, (N,).
     """
 
     columns: Parameters
@@ -124,20 +146,34 @@ class Matched:
     matches: np.ndarray
     loudness: np.ndarray
     weights: np.ndarray
+    power: np.ndarray
 
     @property
     def best(self) -> np.ndarray:
         """Largest match of each wave to a template, (N,)."""
         return self.matches.max(axis=1)
 
+    @property
+    def found(self) -> np.ndarray:
+        """Root of the share of each wave's power that templates find, (N, C): what is not filtered is not found."""
+        return self.matches * np.sqrt(self.power)[:, None]
+
     def share_below(self, match: float) -> float:
         """Share of the waves whose largest match is smaller."""
         return float(np.mean(self.best < match))
 
+    def joined(self, further: Matched, start: int) -> Matched:
+        """With matches of the same waves to further templates, whose numbers begin with ``start``."""
+        candidates = np.concatenate([self.candidates, further.candidates + start], axis=1)
+        matches = np.concatenate([self.matches, further.matches], axis=1)
+        best = np.argsort(-matches, axis=1)[:, : max(_CANDIDATES, self.matches.shape[1])]
+        both = (np.take_along_axis(one, best, axis=1) for one in (candidates, matches))
+        return replace(self, candidates=next(both), matches=next(both))
+
     def first(self, size: int) -> Matched:
         """Some of the waves alone."""
         columns = {key: column[:size] for key, column in self.columns.items()}
-        arrays = (self.candidates, self.matches, self.loudness, self.weights)
+        arrays = (self.candidates, self.matches, self.loudness, self.weights, self.power)
         return Matched(columns, *(array[:size] for array in arrays))
 
 
@@ -191,13 +227,13 @@ class Planted:
             distance = float(rows[number].get(DISTANCE, 1.0))
             self._loudness[index] = snr[chosen] * np.sqrt(thinned.largest) * scale * distance
             self._weights[index] = 1 / (len(snr) * cubes[chosen]) if cubes[chosen] > 0 else 0.0
-        self._alike = [thinned.aligned(one) for one in (templates[there], *self._seen.transpose(1, 0, 2))]
+        self._own = templates[there]
 
     @classmethod
     def of(
         cls,
         thinned: Thinned,
-        templates: Templates,
+        templates: Callable[[Sequence[Row]], np.ndarray],
         transform: PriorTransform,
         model: Model,
         interferometers: Sequence[Interferometer],
@@ -213,15 +249,36 @@ class Planted:
         places = np.array([[_responses(detector, some) for detector in detectors] for some in elsewhere])
         return cls(thinned, templates(rows), columns, rows, places.transpose(3, 0, 1, 2), model, rng)
 
-    def matched(self, bank: np.ndarray) -> Matched:
-        """How well templates (B, J) match them."""
+    def matched(self, bank: np.ndarray, lowest: float = 0.0, count: int | None = None) -> Matched:
+        """How well templates find them.
+
+        Parameters
+        ----------
+        bank
+            Templates at the frequencies of ``thinned``, (B, J).
+        lowest
+            Frequency in Hz below which templates are not filtered.
+        count
+            Number of waves, the first; all when left out.
+        """
+        thinned, within = self._thinned.above(lowest)
+        seen, own, bank = self._seen[:count, :, within], self._own[:count, within], bank[:, within]
+        power = np.array([np.sum(np.abs(one) ** 2 * thinned.weights) for one in seen])
+        whole = np.array([np.sum(np.abs(one) ** 2 * self._thinned.weights) for one in self._seen[:count]])
         # Products of waves aligned in time choose the candidates: the maximum over times is taken with these alone.
-        to, count = self._thinned.aligned(bank).T, min(_CANDIDATES, len(bank))
-        likeness = np.max([np.abs(one.conj() @ to) for one in self._alike], axis=0)
-        nearest = np.argpartition(-likeness, count - 1, axis=1)[:, :count]
-        shares = [self._thinned.shares(bank[near], wave) for near, wave in zip(nearest, self._seen, strict=True)]
-        matches = np.sqrt(shares) if shares else np.empty((0, count))
-        return Matched(self._columns, nearest, matches, self._loudness, self._weights)
+        to, most = thinned.aligned(bank).T, min(_CANDIDATES, len(bank))
+        alike = [thinned.aligned(one) for one in (own, *seen.transpose(1, 0, 2))]
+        nearest = np.empty((len(own), most), dtype=int)
+        for start in range(0, len(own), _AT_ONCE):
+            block = slice(start, start + _AT_ONCE)
+            likeness = np.zeros((len(own[block]), len(bank)), dtype=np.float32)
+            for one in alike:
+                np.maximum(likeness, np.abs(one[block].conj() @ to), out=likeness)
+            nearest[block] = np.argpartition(-likeness, most - 1, axis=1)[:, :most]
+        shares = [thinned.shares(bank[near], wave) for near, wave in zip(nearest, seen, strict=True)]
+        matches = np.sqrt(shares) if shares else np.empty((0, most))
+        columns = {key: column[:count] for key, column in self._columns.items()}
+        return Matched(columns, nearest, matches, self._loudness[:count], self._weights[:count], power / whole)
 
 
 def _wave(model: Model, row: Row, frequencies: np.ndarray) -> np.ndarray | None:

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 
 import numpy as np
 from bilby.gw.likelihood import GravitationalWaveTransient
@@ -23,27 +24,36 @@ from ...names import DISTANCE, INCLINATION, PHASE, PLACE, TIME
 from ...priors import Parameters, PriorTransform
 from ...processes.parallel import Row, make_rows
 from ..inner_products import Projection
-from .bank import Bank
+from .bank import Bank, Stage
 from .matches import Matched, Planted, Thinned
+from .metric import Changes
+from .rounds import Around, Tried
 from .sources import source_of
 from .statistic import Statistic
 from .summary import DetectorBins, bins_in_band
-from .templates import Templates
+from .templates import Grid, Shapes, Templates
 from .terms import terms_from
 
 _DRAWS, _DEAR_DRAWS = 4096, 256  # draws of the prior, and where every template is a wave on all frequencies
-_ROUNDS = (0.5, 0.25, 0.12, 0.06, 0.03, 0.015)
-"""Steps in the prior's coordinates, in which it has unit variance: from half of the prior down to the width of a loud event."""
+_DEAR_ROUNDS, _DEAR_BEST, _DEAR_PER_ROUND = (0.5, 0.25, 0.12, 0.06, 0.03, 0.015), 8, 128
+"""Steps where templates have no metric: in the prior's coordinates, in which it has unit variance, from half of the prior down
+to the width of a loud event; rows that each round starts from, and rows of a round."""
 
-_BEST, _PER_ROUND = 8, 128  # rows that each round starts from, and rows of a round
 # The bank grows by factors of two, up to this size, while waves of a match below the first figure are more than the second
 # share, and the last doubling has brought their number down by the third.
 _LARGEST, _POOR, _FEW, _GAIN = 2**14, 0.7, 0.003, 0.2
+# Templates are filtered from so many times the lowest frequency on, at most, where of so many waves more than this share match
+# none of them at the lower frequencies; two in three fewer cycles each.
+_HIGHER, _AT_MOST, _TO_CHOOSE, _TOO_MANY = 1.6, 5, 160, 0.06
+_LEAST_POWER = 0.2  # of the squared signal-to-noise ratio, which most waves have at the frequencies that are filtered
 _NEARLY, _FAR, _OTHERS = 12.0, 0.5, 4  # in the statistic; in the prior's coordinates; number of rows that are named
 _UNSEEN = (TIME, *PLACE, DISTANCE, PHASE, INCLINATION, "phi_12", "phi_jl")  # what the statistic does not depend on
 _PROBED, _PROBE_SIZE = 4, 64  # draws and frequencies at which the source is tried
 # Of every wave's squared signal-to-noise ratio: a search does without the rest, which high frequencies have.
 _POWER = 0.98
+# Long signals are light binaries, whose tides and mergers are at high frequencies.
+_LONG, _POWER_OF_LONG = 16.0, 0.9995  # seconds of data
+_BLOCK = 64  # templates that are made at once, which bounds the memory
 
 
 @dataclass(frozen=True)
@@ -123,53 +133,84 @@ def find_reference(
     probe = frequencies[np.linspace(0, len(frequencies) - 1, _PROBE_SIZE).astype(int)]
     sampled = make_rows(transform.fixed, transform.sample(_PROBE_SIZE, rng))
     terms = terms_from(chosen.model, orders, probed, probe)
-    highest = _highest(Templates(likelihood.waveform_generator, terms, probe, probed[0])(sampled), probe, detectors)
+    of_band = Templates(likelihood.waveform_generator, terms, probe, probed[0])
+    duration = float(likelihood.interferometers.duration)
+    waves = of_band.on(Grid(of_band, probe), of_band.shapes(sampled))
+    compared, highest = (_highest(waves, probe, detectors, power) for power in (_POWER, _powers(duration)))
     detectors, frequencies = bins_in_band(projections, (chosen.band[0], highest), 1)
     templates = Templates(likelihood.waveform_generator, terms, frequencies, probed[0])
-    thinned = Thinned(detectors, frequencies, float(likelihood.interferometers.duration))
-    statistic = Statistic(likelihood, detectors, frequencies, window, templates, thinned.kept)
-    tried = _Tried(transform, statistic)
-    tried.add(transform.sample(draws or (_DEAR_DRAWS if templates.dear else _DRAWS), rng))
-    bank = None
+    some = templates.shapes(sampled)
+
+    def stage(lowest: float) -> Stage:
+        within = [one.above(lowest) for one in detectors]
+        statistic = Statistic(likelihood, within, frequencies[frequencies >= lowest], window, templates, some)
+        return Stage(lowest, statistic, Changes(templates, within), transform.fixed)
+
+    last = Tried(stage(float(frequencies[0])), transform.keys)
+    moved = np.array([key not in _UNSEEN for key in transform.keys])
+    if templates.dear:
+        last.add(transform.sample(draws or _DEAR_DRAWS, rng))
+        for step in _DEAR_ROUNDS if moved.any() else ():
+            last.add(_around(last, transform, step * moved, rng))
+        return _found(last, transform, window, moved)
+    thinned = Thinned(*bins_in_band(projections, (chosen.band[0], compared), 1), duration)
+    few = _OnGrid(templates, thinned)
+    drawn = _Drawn(transform, templates, few)
+    drawn.add(draws or _DRAWS, rng)
     # What is measured, or tried beside, does not change the draws of the rounds.
     (own,) = rng.spawn(1)
-    if not templates.dear:
-        few = Templates(likelihood.waveform_generator, terms, thinned.frequencies, probed[0])
-        planted = Planted.of(thinned, few, transform, chosen.model, likelihood.interferometers, own)
-        matched = tried.grown(planted, own) if draws is None else planted.matched(tried.waves)
-        bank = Bank(tried.size, matched, statistic, few, thinned, transform.fixed)
-        tried.forget_waves()
-    moved = np.array([key not in _UNSEEN for key in transform.keys])
-    for step in _ROUNDS if moved.any() else ():
-        tried.add(tried.around(step * moved, rng))
-    return replace(tried.found(window), bank=bank, others=tried.others(moved))
+    planted = Planted.of(thinned, few, transform, chosen.model, likelihood.interferometers, own)
+    lowest = _lowest(planted, drawn, last.stage) if draws is None else [last.stage.lowest]
+    stages = [last] if len(lowest) == 1 else [*(Tried(stage(one), transform.keys) for one in lowest[:-1]), last]
+    matched = _grown(planted, drawn, lowest[0], draws is None, own)
+    size = drawn.size
+    for columns, shapes in drawn.pieces:
+        stages[0].put(columns, *stages[0].stage.statistic.of(shapes))
+    bank_columns = stages[0].columns
+    bank = Bank(size, stages[0].values, matched, tuple(one.stage for one in stages), few, thinned, transform.fixed)
+    if moved.any():
+        around = Around(transform, moved)
+        for before, after in pairwise(stages):
+            after.follow(before, around, rng)
+        last.settle(around, rng)
+    evaluations = sum(one.size for one in stages)
+    if len(stages) > 1:
+        # The draws are rows of the search, without a value at all frequencies.
+        columns, values, times = last.columns, last.values, last.times
+        last = Tried(last.stage, transform.keys)
+        last.put(bank_columns, np.full(size, -np.inf), np.zeros(size))
+        last.put(columns, values, times)
+    return replace(_found(last, transform, window, moved), bank=bank, evaluations=evaluations)
 
 
-def _highest(waves: np.ndarray, probe: np.ndarray, detectors: Sequence[DetectorBins]) -> float:
-    """Frequency up to which all of some waves (N, F), given at probed frequencies, have most of their power."""
-    power = np.zeros(waves.shape)
-    for one in detectors:
-        if len(one.bins):
-            power += np.abs(waves) ** 2 * np.interp(probe, one.frequencies, one.weights, left=0.0, right=0.0)
-    # Probed frequencies are evenly spaced.
-    below = np.cumsum(power, axis=1)
-    reached = np.argmax(below >= _POWER * below[:, -1:], axis=1)
-    return float(probe[min(int(reached.max()) + 1, len(probe) - 1)])
+class _OnGrid:
+    """Templates of rows at a few frequencies."""
+
+    def __init__(self, templates: Templates, thinned: Thinned) -> None:
+        self._templates, self._grid = templates, Grid(templates, thinned.frequencies)
+
+    def __call__(self, rows: Sequence[Row]) -> np.ndarray:
+        """Templates (N, J)."""
+        return self.of(self._templates.shapes(rows))
+
+    def of(self, shapes: Shapes) -> np.ndarray:
+        """Templates (N, J) of these shapes."""
+        blocks = [shapes[start : start + _BLOCK] for start in range(0, shapes.size, _BLOCK)]
+        return np.concatenate([self._templates.on(self._grid, block) for block in blocks])
 
 
-class _Tried:
-    """All rows of a search, and their values."""
+class _Drawn:
+    """Draws of the prior, and their templates."""
 
-    def __init__(self, transform: PriorTransform, statistic: Statistic) -> None:
-        self._transform, self._statistic = transform, statistic
-        self._pieces: list[Parameters] = []
-        self._values, self._times = np.zeros(0), np.zeros(0)
+    def __init__(self, transform: PriorTransform, templates: Templates, few: _OnGrid) -> None:
+        self._transform, self._templates, self._few = transform, templates, few
+        self.pieces: list[tuple[Parameters, Shapes]] = []
         self._waves: list[np.ndarray] = []
 
     @property
     def size(self) -> int:
-        """Number of rows."""
-        return len(self._values)
+        """Number of draws."""
+        return sum(shapes.size for _, shapes in self.pieces)
 
     @property
     def waves(self) -> np.ndarray:
@@ -177,74 +218,100 @@ class _Tried:
         self._waves = [np.concatenate(self._waves)]
         return self._waves[0]
 
-    def grown(self, planted: Planted, rng: np.random.Generator) -> Matched:
-        """Draw further rows of the prior while they improve on how well planted waves are matched; how well they are then."""
-        before, now = None, planted.matched(self.waves)
-        while self.size < _LARGEST and (poor := now.share_below(_POOR)) > _FEW:
-            before = before or planted.matched(self.waves[: self.size // 2])
-            if poor > (1 - _GAIN) * before.share_below(_POOR):
-                break  # what is left is not for want of templates
-            self.add(self._transform.sample(self.size, rng))
-            before, now = now, planted.matched(self.waves)
-        return now
+    def add(self, size: int, rng: np.random.Generator) -> None:
+        """Draw further ones."""
+        columns = self._transform.sample(size, rng)
+        shapes = self._templates.shapes(make_rows(self._transform.fixed, columns))
+        self.pieces.append((columns, shapes))
+        self._waves.append(self._few.of(shapes))
 
-    def forget_waves(self) -> None:
-        """Free the memory of the templates."""
-        self._waves = []
 
-    def add(self, columns: Parameters) -> None:
-        """Evaluate further rows."""
-        if not len(next(iter(columns.values()))):
-            return
-        values, times, waves = self._statistic(make_rows(self._transform.fixed, columns))
-        self._pieces.append(columns)
-        self._waves.append(waves)
-        self._values, self._times = np.append(self._values, values), np.append(self._times, times)
+def _lowest(planted: Planted, drawn: _Drawn, stage: Stage) -> list[float]:
+    """Lowest frequencies of the stages of a search, from the one at which draws of the prior are filtered down to the last."""
+    tried = stage.lowest * _HIGHER ** np.arange(_AT_MOST if stage.statistic.shortens else 1)
+    poor: list[float] = []
+    for lowest in tried:
+        matched = planted.matched(drawn.waves, lowest, _TO_CHOOSE)
+        if not len(matched.power) or (poor and np.median(matched.power) < _LEAST_POWER):
+            break
+        poor.append(matched.share_below(_POOR))
+        if poor[-1] <= _TOO_MANY:
+            break
+    # The lowest of those that are as good as the best.
+    good = int(np.argmax(np.array(poor) <= max(_TOO_MANY, min(poor, default=0.0)))) if poor else 0
+    return [float(one) for one in tried[good::-1]]
 
-    def _columns(self) -> Parameters:
-        return {key: np.concatenate([piece[key] for piece in self._pieces]) for key in self._transform.keys}
 
-    def around(self, steps: np.ndarray, rng: np.random.Generator) -> Parameters:
-        """Rows around the best so far, inside the prior."""
-        best = np.argsort(-self._values)[:_BEST]
-        centres = self._transform.to_unconstrained({key: column[best] for key, column in self._columns().items()})
-        starts = centres[np.arange(_PER_ROUND) % len(best)]
-        columns = self._transform.from_unconstrained(starts + steps * rng.standard_normal(starts.shape))
-        inside = self._transform.satisfies(columns)
-        return {key: column[inside] for key, column in columns.items()}
+def _grown(planted: Planted, drawn: _Drawn, lowest: float, may: bool, rng: np.random.Generator) -> Matched:
+    """Draw further rows of the prior while they improve on how well planted waves are matched; how well they are then."""
+    before, now = None, planted.matched(drawn.waves, lowest)
+    while may and drawn.size < _LARGEST and (poor := now.share_below(_POOR)) > _FEW:
+        before = before or planted.matched(drawn.waves[: drawn.size // 2], lowest)
+        if poor > (1 - _GAIN) * before.share_below(_POOR):
+            break  # what is left is not for want of templates
+        size = drawn.size
+        drawn.add(size, rng)
+        before, now = now, now.joined(planted.matched(drawn.waves[size:], lowest), size)
+    return now
 
-    def others(self, moved: np.ndarray) -> tuple[Row, ...]:
-        """Rows that fit nearly as well as the best, one after the other the one that is farthest from all before."""
-        columns = self._columns()
-        close = np.flatnonzero(self._values > self._values.max() - _NEARLY)
-        places = self._transform.to_unconstrained({key: column[close] for key, column in columns.items()})[:, moved]
-        apart = np.linalg.norm(places - places[np.argmax(self._values[close])], axis=1)
-        chosen: list[Row] = []
-        while len(chosen) < _OTHERS and apart.max() > _FAR:
-            index = int(np.argmax(apart))
-            chosen.append({**self._transform.fixed, **{key: float(x[close[index]]) for key, x in columns.items()}})
-            apart = np.minimum(apart, np.linalg.norm(places - places[index], axis=1))
-        return tuple(chosen)
 
-    def found(self, window: tuple[float, float]) -> Found:
-        """The best row and all others."""
-        best = int(np.argmax(self._values))
-        if not np.isfinite(self._values[best]):
-            raise CoarseObstacle(
-                f"none of the {len(self._values)} rows that were tried has a wave in the detectors' bands: check "
-                "minimum_frequency and maximum_frequency of waveforms and detectors, or set coarse=False"
-            )
-        columns = self._columns()
-        reference = {**self._transform.fixed, **{key: float(column[best]) for key, column in columns.items()}}
-        if TIME in columns:
-            reference[TIME] = float(np.clip(self._times[best], *window))
-            columns[TIME] = np.clip(self._times, *window)
-        return Found(
-            reference,
-            float(self._values[best]),
-            columns,
-            self._values,
-            len(self._values),
-            self._statistic.templates.words,
-            tuple(key for key in columns if key not in _UNSEEN),
+def _powers(duration: float) -> float:
+    """Share of every wave's power that is filtered, for so many seconds of data."""
+    return _POWER_OF_LONG if duration >= _LONG else _POWER
+
+
+def _highest(waves: np.ndarray, probe: np.ndarray, detectors: Sequence[DetectorBins], share: float) -> float:
+    """Frequency up to which all of some waves (N, F), given at probed frequencies, have this share of their power."""
+    power = np.zeros(waves.shape)
+    for one in detectors:
+        if len(one.bins):
+            power += np.abs(waves) ** 2 * np.interp(probe, one.frequencies, one.weights, left=0.0, right=0.0)
+    # Probed frequencies are evenly spaced.
+    below = np.cumsum(power, axis=1)
+    reached = np.argmax(below >= share * below[:, -1:], axis=1)
+    return float(probe[min(int(reached.max()) + 1, len(probe) - 1)])
+
+
+def _around(tried: Tried, transform: PriorTransform, steps: np.ndarray, rng: np.random.Generator) -> Parameters:
+    """Rows around the best so far, inside the prior, by steps of its coordinates."""
+    columns, values = tried.best(_DEAR_BEST)
+    if not len(values):
+        return {key: np.zeros(0) for key in transform.keys}
+    starts = transform.to_unconstrained(columns)[np.arange(_DEAR_PER_ROUND) % len(values)]
+    rows = transform.from_unconstrained(starts + steps * rng.standard_normal(starts.shape))
+    inside = transform.satisfies(rows)
+    return {key: column[inside] for key, column in rows.items()}
+
+
+def _others(tried: Tried, transform: PriorTransform, moved: np.ndarray) -> tuple[Row, ...]:
+    """Rows that fit nearly as well as the best, one after the other the one that is farthest from all before."""
+    columns, values = tried.columns, tried.values
+    close = np.flatnonzero(values > values.max() - _NEARLY)
+    places = transform.to_unconstrained({key: column[close] for key, column in columns.items()})[:, moved]
+    apart = np.linalg.norm(places - places[np.argmax(values[close])], axis=1)
+    chosen: list[Row] = []
+    while len(chosen) < _OTHERS and apart.max() > _FAR:
+        index = int(np.argmax(apart))
+        chosen.append({**transform.fixed, **{key: float(x[close[index]]) for key, x in columns.items()}})
+        apart = np.minimum(apart, np.linalg.norm(places - places[index], axis=1))
+    return tuple(chosen)
+
+
+def _found(tried: Tried, transform: PriorTransform, window: tuple[float, float], moved: np.ndarray) -> Found:
+    """The best row and all others."""
+    best = int(np.argmax(tried.values))
+    if not np.isfinite(tried.values[best]):
+        raise CoarseObstacle(
+            f"none of the {tried.size} rows that were tried has a wave in the detectors' bands: check "
+            "minimum_frequency and maximum_frequency of waveforms and detectors, or set coarse=False"
         )
+    columns = dict(tried.columns)
+    reference = {**transform.fixed, **{key: float(column[best]) for key, column in columns.items()}}
+    others = _others(tried, transform, moved)
+    if TIME in columns:
+        reference[TIME] = float(np.clip(tried.times[best], *window))
+        columns[TIME] = np.clip(tried.times, *window)
+    seen = tuple(key for key in columns if key not in _UNSEEN)
+    words = tried.stage.statistic.templates.words
+    value = float(tried.values[best])
+    return Found(reference, value, columns, tried.values, tried.size, words, seen, others=others)

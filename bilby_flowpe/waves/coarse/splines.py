@@ -39,6 +39,7 @@ class Spline:
         self.knots: np.ndarray = made.t
         # B-splines have a support of four intervals: sums over frequencies are made with them.
         self.coefficients: np.ndarray = made.c
+        self._last: tuple[np.ndarray, csr_array] | None = None
 
     def __len__(self) -> int:
         return len(self.nodes)
@@ -48,9 +49,12 @@ class Spline:
         design = BSpline.design_matrix(frequencies, self.knots, 3)
         return design.indices.reshape(-1, 4)[:, 0], design.data.reshape(-1, 4)
 
-    def matrix(self, frequencies: np.ndarray) -> csr_array:
-        """B-splines at frequencies, (F, J), sparse."""
-        return csr_array(BSpline.design_matrix(frequencies, self.knots, 3))
+    def matrix(self, frequencies: np.ndarray, beyond: bool = False) -> csr_array:
+        """B-splines at frequencies, (F, J), sparse; also at some beyond the nodes, where that is said."""
+        # Sums over the same frequencies follow one another, and the matrix takes longer than a sum.
+        if self._last is None or self._last[0] is not frequencies:
+            self._last = frequencies, csr_array(BSpline.design_matrix(frequencies, self.knots, 3, extrapolate=beyond))
+        return self._last[1]
 
     def at(self, frequencies: np.ndarray, values: np.ndarray) -> np.ndarray:
         """Splines through values (..., J), at frequencies: (..., F)."""

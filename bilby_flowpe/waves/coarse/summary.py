@@ -82,6 +82,11 @@ class DetectorBins:
         data = projection.terms(np.ones((1, len(bins))))[0]
         return cls(bins[inside], frequencies[inside], data[inside], projection.weights[inside])
 
+    def above(self, lowest: float) -> DetectorBins:
+        """Those at and above a frequency in Hz."""
+        inside = self.frequencies >= lowest
+        return DetectorBins(self.bins[inside], self.frequencies[inside], self.data[inside], self.weights[inside])
+
 
 def bins_in_band(
     projections: Sequence[Projection], band: tuple[float, float], least: int

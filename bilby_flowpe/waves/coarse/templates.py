@@ -8,6 +8,7 @@ the logarithm of the frequency, through some tens of points. The phase is the in
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from bilby.gw import source
@@ -27,6 +28,60 @@ _APPROXIMANT = "IMRPhenomXAS"  # where waves have several modes or are dear: the
 _SPINS = ("a_1", "a_2", "tilt_1", "tilt_2", "phi_12", "phi_jl")
 
 
+@dataclass(frozen=True)
+class Shapes:
+    """What templates of many rows are made of.
+
+    Attributes
+    ----------
+    amplitudes
+        At the points, over the largest of each row, (N, P); zero where a row has no wave.
+    slopes
+        Derivative of the phase there, in radians per Hz, (N, P).
+    whole
+        Where the source model has waves on the data's frequencies alone: these, (N, F), and no points.
+    """
+
+    amplitudes: np.ndarray
+    slopes: np.ndarray
+    whole: np.ndarray | None = None
+
+    def __getitem__(self, chosen: np.ndarray | slice) -> Shapes:
+        """Some of the rows alone."""
+        return Shapes(self.amplitudes[chosen], self.slopes[chosen], None if self.whole is None else self.whole[chosen])
+
+    @property
+    def size(self) -> int:
+        """Number of rows."""
+        return len(self.amplitudes)
+
+
+class Grid:
+    """Frequencies on which templates are wanted, and a phase that is taken off them.
+
+    Parameters
+    ----------
+    templates
+        Whose points are joined by splines.
+    frequencies
+        In Hz, (F,), within the band of the points or next to it.
+    slopes
+        Derivative of the phase that is taken off, in radians per Hz at the points, (P,); none is taken off when left out.
+    """
+
+    def __init__(self, templates: Templates, frequencies: np.ndarray, slopes: np.ndarray | None = None) -> None:
+        points = templates.points
+        self.frequencies = frequencies
+        self.slopes = np.zeros(len(points)) if slopes is None else slopes
+        self._spline = templates.spline
+        self._matrix = self._spline.matrix(np.log(frequencies), beyond=True) if len(points) else None
+
+    def joined(self, values: np.ndarray) -> np.ndarray:
+        """Splines through values at the points (N, P), on the grid, (N, F)."""
+        joined: np.ndarray = (self._matrix @ (self._spline.coefficients @ values.T)).T
+        return joined
+
+
 class Templates:
     """Makes templates of many rows.
 
@@ -37,22 +92,28 @@ class Templates:
     terms
         What makes coarse waves of it.
     frequencies
-        Those at which templates are wanted, in Hz, (F,).
+        Those of the data in the band of the search, in Hz, (F,).
     tried
         A row at which another approximant is tried in place of waves on all frequencies.
+
+    Attributes
+    ----------
+    points
+        Frequencies between which amplitude and phase are splines, in Hz, (P,); none where a template is a wave on all
+        frequencies.
+    spline
+        Through values at these, in the logarithm of the frequency.
     """
 
     def __init__(self, generator: WaveformGenerator, terms: Terms, frequencies: np.ndarray, tried: Row) -> None:
         self._frequencies = frequencies
         self._model = _model_of(generator, terms, tried)
+        self.points = np.geomspace(frequencies[0], frequencies[-1], _POINTS) if not self._model.on_bins else np.empty(0)
         if not self._model.on_bins:
-            points = np.geomspace(frequencies[0], frequencies[-1], _POINTS)
-            self._pairs = np.stack([points, points + STEP], axis=1).ravel()
-            self._points, self._steps = points, np.diff(self._pairs)[::2]
-            self._spline = Spline(np.log(points))
-            # The last point may be a rounding error beyond the last frequency.
-            self._places = np.minimum(np.log(frequencies), np.log(points[-1]))
-            self._integrate = CubicSpline(np.log(points), np.eye(_POINTS)).antiderivative()(np.log(points))
+            self._pairs = np.stack([self.points, self.points + STEP], axis=1).ravel()
+            self._steps = np.diff(self._pairs)[::2]
+            self.spline = Spline(np.log(self.points))
+            self._integrate = CubicSpline(np.log(self.points), np.eye(_POINTS)).antiderivative()(np.log(self.points))
 
     @property
     def words(self) -> str:
@@ -64,26 +125,33 @@ class Templates:
         """Whether a template is a wave on all frequencies."""
         return self._model.on_bins
 
-    def __call__(self, rows: Sequence[Row]) -> np.ndarray:
-        """Templates (N, F), complex64 and of any amplitude; zero where a row has no wave."""
+    def shapes(self, rows: Sequence[Row]) -> Shapes:
+        """Amplitudes and slopes of the phase of rows."""
         if self._model.on_bins:
-            waves = [self._wave(row, self._frequencies) for row in rows]
-            whole = np.array(waves)
+            whole = np.array([self._wave(row, self._frequencies) for row in rows])
             largest = np.abs(whole).max(axis=1, keepdims=True)
-            return (whole / np.where(largest > 0, largest, 1)).astype(np.complex64)
+            whole = (whole / np.where(largest > 0, largest, 1)).astype(np.complex64)
+            return Shapes(np.empty((len(rows), 0)), np.empty((len(rows), 0)), whole)
         pairs = np.array([self._wave(row, self._pairs) for row in rows]).reshape(len(rows), _POINTS, 2)
-        slopes = np.angle(pairs[..., 1] * pairs[..., 0].conj()) / self._steps
         amplitudes = np.abs(pairs[..., 0])
         largest = amplitudes.max(axis=1, keepdims=True)
-        amplitudes = amplitudes / np.where(largest > 0, largest, 1)
-        phases = (slopes * self._points) @ self._integrate.T
-        both = self._spline.at(self._places, np.concatenate([amplitudes, phases]))
-        found = np.empty((len(rows), len(self._frequencies)), dtype=np.complex64)
+        slopes = np.angle(pairs[..., 1] * pairs[..., 0].conj()) / self._steps
+        return Shapes(amplitudes / np.where(largest > 0, largest, 1), slopes)
+
+    def phases(self, slopes: np.ndarray) -> np.ndarray:
+        """Phases at the points, of slopes there, (..., P), zero at the first."""
+        phases: np.ndarray = (slopes * self.points) @ self._integrate.T
+        return phases
+
+    def on(self, grid: Grid, shapes: Shapes) -> np.ndarray:
+        """Templates (N, F) on a grid, complex64."""
+        both = grid.joined(np.concatenate([shapes.amplitudes, self.phases(shapes.slopes - grid.slopes)]))
+        found = np.empty((shapes.size, len(grid.frequencies)), dtype=np.complex64)
         # Whole turns go before single precision comes.
-        angles = (both[len(rows) :] % (2 * np.pi)).astype(np.float32)
+        angles = (both[shapes.size :] % (2 * np.pi)).astype(np.float32)
         np.cos(angles, out=found.real)
         np.sin(angles, out=found.imag)
-        found *= both[: len(rows)].astype(np.float32)
+        found *= both[: shapes.size].astype(np.float32)
         return found
 
     def _wave(self, row: Row, frequencies: np.ndarray) -> np.ndarray:

@@ -74,6 +74,28 @@ def test_matches_are_those_of_whole_waves(bank) -> None:
     assert matched.loudness[0] == pytest.approx(np.sqrt(power) * rows[0]["luminosity_distance"], rel=0.02)
 
 
+def test_matches_to_parts_of_a_bank_are_those_to_the_whole(bank) -> None:
+    found, *_ = searched()
+    waves = bank.waves({key: column[:200] for key, column in found.columns.items()})
+    whole = planted().matched(waves, count=40)
+    parts = planted().matched(waves[:120], count=40).joined(planted().matched(waves[120:], count=40), 120)
+    assert parts.candidates.shape == whole.candidates.shape
+    # Candidates are chosen by a likeness, the best of them may be another of nearly the same match.
+    assert parts.best == pytest.approx(whole.best, abs=1e-3)
+    assert np.mean(parts.candidates[:, 0] == whole.candidates[np.arange(40), whole.matches.argmax(axis=1)]) > 0.9
+
+
+def test_what_is_not_filtered_is_not_found(bank) -> None:
+    found, *_ = searched()
+    waves = bank.waves({key: column[:100] for key, column in found.columns.items()})
+    above = planted().matched(waves, 60.0, 20)
+    whole = planted().matched(waves, 0.0, 20)
+    assert whole.power == pytest.approx(1)
+    assert np.all((above.power > 0) & (above.power < 1))
+    assert np.all(above.found <= np.sqrt(above.power)[:, None] * (1 + 1e-5))
+    assert above.loudness.tolist() == whole.loudness.tolist()
+
+
 def test_more_templates_match_better(bank) -> None:
     found, *_ = searched()
     columns = {key: column[: bank.size] for key, column in found.columns.items()}

@@ -9,9 +9,8 @@ from bilby.gw.source import lal_binary_black_hole
 from bilby_flowpe.errors import CoarseObstacle
 from bilby_flowpe.priors import PriorTransform
 from bilby_flowpe.waves.coarse.search import find_reference
-from bilby_flowpe.waves.detectors import Detector, light_travel_time
-from bilby_flowpe.waves.matched_filter import MatchedFilters
 from tests.approximations import generator_of
+from tests.waves.coarse.test_statistic import by_hand
 
 CLOSE = 0.02  # of the statistic: templates by splines, and times half a step off
 
@@ -22,19 +21,6 @@ def found(problem_hl):
     window = priors["geocent_time"].minimum, priors["geocent_time"].maximum
     rng = np.random.default_rng(3)
     return find_reference(likelihood, PriorTransform(priors), (2,), window, rng, draws=200)
-
-
-def by_hand(likelihood, row: dict[str, float], window: tuple[float, float]) -> float:
-    """From whole waves: the best pair of times that light allows, within the window at the geocentre and its reach."""
-    filters = MatchedFilters(likelihood)
-    wave = likelihood.waveform_generator.frequency_domain_strain({**row, "theta_jn": 0.0, "phase": 0.0})
-    series, norms = filters(wave, np.arange(filters.size))
-    times = filters.start + np.arange(filters.size) * filters.spacing
-    inside = (times > window[0] - 0.022) & (times < window[1] + 0.022)
-    powers = np.abs(series[:, 0, inside]) ** 2 / (2 * norms[:, 0, 0, None])
-    first, second = (Detector.from_interferometer(ifo) for ifo in likelihood.interferometers)
-    apart = np.abs(times[inside][:, None] - times[inside]) <= light_travel_time(first, second) + filters.spacing
-    return float(np.max(np.where(apart, powers[0][:, None] + powers[1], 0)))
 
 
 def test_the_statistic_is_that_of_whole_waves(problem_hl, found) -> None:

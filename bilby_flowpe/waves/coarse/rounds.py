@@ -1,0 +1,134 @@
+r"""Rounds of a search: rows around the best ones, by steps as long as templates change.
+
+Where all templates are filtered from a higher frequency on, a few thousand cover a wide prior, for most of an inspiral's
+cycles are at its lowest frequencies. The best rows are followed downward in frequency, with steps within what the stage
+before could not tell; at all frequencies steps become as short as the posterior is wide there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from ...priors import Parameters, PriorTransform
+from ...processes.parallel import make_rows
+from .bank import Stage
+from .metric import metric_of
+
+ROUNDS = (
+    *((2.0, 8), (1.4, 8), (1.0, 8), (1.0, 8), (0.7, 8), (0.7, 8)),
+    *((0.5, 4), (0.5, 4), (0.35, 4), (0.35, 4), (0.25, 4), (0.18, 4)),
+)
+"""Steps of the last rounds, in widths that the posterior has where a template is, and rows that each starts from."""
+
+_PER_ROUND = 128  # rows
+_FOLLOWED, _EACH = 96, 8  # rows that are followed to lower frequencies, and rows around each
+# Shares of a template's power that are lost a step away: what the stage before did not tell, and half of it in its own metric.
+_LOST = (0.25, 0.12)
+_DIFFERENCE = 1e-3  # of the prior's standard deviation: derivatives of templates
+
+
+class Around:
+    """Rows around others, inside the prior.
+
+    Parameters
+    ----------
+    transform
+        The prior.
+    moved
+        Which of its coordinates the statistic depends on, (n,).
+    """
+
+    def __init__(self, transform: PriorTransform, moved: np.ndarray) -> None:
+        self._transform, self._moved = transform, moved
+
+    def __call__(
+        self, stage: Stage, columns: Parameters, lost: np.ndarray, each: int, rng: np.random.Generator
+    ) -> Parameters:
+        """Some rows (N each) around each of others, so far from them that a share of the template's power, (N,), is lost.
+
+        No further than the prior is wide: steps are those of a normal posterior of such a metric.
+        """
+        centres = self._transform.to_unconstrained(columns)
+        roots = [self._root(stage, centre, one) for centre, one in zip(centres, lost, strict=True)]
+        white = rng.standard_normal((len(centres), each, int(self._moved.sum())))
+        places = np.repeat(centres[:, None], each, axis=1)
+        places[:, :, self._moved] += np.einsum("nab,neb->nea", np.stack(roots), white)
+        rows = self._transform.from_unconstrained(places.reshape(-1, centres.shape[1]))
+        inside = self._transform.satisfies(rows)
+        return {key: column[inside] for key, column in rows.items()}
+
+    def _root(self, stage: Stage, centre: np.ndarray, lost: float) -> np.ndarray:
+        """Root of the covariance of steps from a place, (n, n)."""
+        n = int(self._moved.sum())
+        # Inward, for at the edge of a prior there is nothing beyond.
+        steps = _DIFFERENCE * np.where(centre[self._moved] > 0, -1.0, 1.0)
+        places = np.repeat(centre[None], 1 + n, axis=0)
+        places[1 + np.arange(n), np.flatnonzero(self._moved)] += steps
+        metric = metric_of(stage.drawn(self._transform.from_unconstrained(places)), steps)
+        precision = np.eye(n) if metric is None else metric / lost + np.eye(n)
+        root: np.ndarray = np.linalg.cholesky(np.linalg.inv(precision))
+        return root
+
+
+class Tried:
+    """Rows of a search, and their values at one stage.
+
+    Parameters
+    ----------
+    stage
+        Which.
+    keys
+        Search parameters.
+    """
+
+    def __init__(self, stage: Stage, keys: Sequence[str]) -> None:
+        self.stage, self._keys = stage, keys
+        self._pieces: list[Parameters] = []
+        self.values, self.times = np.zeros(0), np.zeros(0)
+
+    @property
+    def size(self) -> int:
+        """Number of rows."""
+        return len(self.values)
+
+    @property
+    def columns(self) -> Parameters:
+        """Search parameters of all rows, (N,) each."""
+        self._pieces = [{key: np.concatenate([piece[key] for piece in self._pieces]) for key in self._keys}]
+        return self._pieces[0]
+
+    def add(self, columns: Parameters) -> None:
+        """Evaluate further rows."""
+        if len(next(iter(columns.values()))):
+            self.put(columns, *self.stage.statistic(make_rows(self.stage.fixed, columns)))
+
+    def put(self, columns: Parameters, values: np.ndarray, times: np.ndarray) -> None:
+        """Take rows whose values are known."""
+        self._pieces.append(columns)
+        self.values, self.times = np.append(self.values, values), np.append(self.times, times)
+
+    def best(self, size: int) -> tuple[Parameters, np.ndarray]:
+        """The best rows, the highest first, and their values."""
+        order = np.argsort(-self.values)[:size]
+        order = order[np.isfinite(self.values[order])]
+        return {key: column[order] for key, column in self.columns.items()}, self.values[order]
+
+    def follow(self, before: Tried, around: Around, rng: np.random.Generator) -> None:
+        """Take the best rows of the stage before, and rows about them."""
+        columns, _ = before.best(_FOLLOWED)
+        self.add(columns)
+        for stage, lost in zip((before.stage, self.stage), _LOST, strict=True):
+            self.add(around(stage, columns, np.full(len(next(iter(columns.values()))), lost), _EACH, rng))
+            columns, _ = self.best(_FOLLOWED)
+
+    def settle(self, around: Around, rng: np.random.Generator) -> None:
+        """Rounds of smaller and smaller steps around the best rows."""
+        for step, starts in ROUNDS:
+            columns, values = self.best(starts)
+            if not len(values):
+                return
+            # At a distance of one width the statistic l falls by a half: a share of 1 / (2 l) is lost.
+            lost = step**2 / (2 * np.maximum(values, 1.0))
+            self.add(around(self.stage, columns, lost, _PER_ROUND // len(values), rng))
