@@ -65,9 +65,8 @@ def judged(
     draws = {key: posterior[key].to_numpy(dtype=float) for key in keys}
     ranks = ranks_of_parameters(draws, truth, keys, rng)
     at_truth = float(likelihood.log_likelihood_ratio(dict(truth)))
-    ranks["log_likelihood"] = rank_of_truth(
-        posterior["log_likelihood"].to_numpy() - likelihood.noise_log_likelihood(), at_truth, rng
-    )
+    # Bilby's samplers keep ratios to the likelihood of noise alone.
+    ranks["log_likelihood"] = rank_of_truth(posterior["log_likelihood"].to_numpy(), at_truth, rng)
     kept = (
         "verdict",
         "reasons",

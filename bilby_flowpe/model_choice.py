@@ -8,7 +8,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-import numpy as np
 from bilby.core.sampler.base_sampler import Sampler
 from bilby.core.utils import check_directory_exists_and_if_not_mkdir, logger
 from safetensors import SafetensorError
@@ -23,7 +22,7 @@ from .contract import Contract
 from .errors import ContractError, DataError, MemoryLimitError, PriorError, SimulationError
 from .network_choice import words_before_training, words_of_refinement, words_of_stages
 from .networks import compact
-from .pricing import Price, price_of_drawing, price_of_refinement, price_of_training
+from .pricing import Price, price_of_drawing, price_of_refinement, price_of_training, seconds_of_likelihood
 from .problem import SimulationConfig
 from .processes.parallel import Row
 from .representation import RepresentationConfig
@@ -75,8 +74,7 @@ class ModelChoice:
         self.kwargs = sampler.kwargs
         self.problem = translation.problem
         self.npool, self.progress = int(sampler.npool), self.kwargs["progress"]
-        # Bilby times the likelihood.
-        self._each = float(getattr(sampler, "_log_likelihood_eval_time", None) or np.nan)
+        self._each = seconds_of_likelihood(sampler)
         self.seconds: dict[str, float] = {}
         self._scratch = scratch
 
@@ -101,7 +99,9 @@ class ModelChoice:
                 logger.warning(f"network='none' trains nothing: {ignored} have no effect")
             if not self.kwargs["refine"]:
                 logger.warning("refine=False has no effect: without a network the proposal is made by refinement")
-            return None, "none", self.conditional_alone()
+            conditional = self.conditional_alone()
+            logger.info(words_of_refinement(self._refining(conditional), None, ["network='none'"]))
+            return None, "none", conditional
         why = self._obstacle()
         if why is None:
             try:

@@ -109,6 +109,11 @@ def price_of_training(
     return Price(drawing.evaluations, seconds + drawing.seconds)
 
 
+def seconds_of_likelihood(sampler: object) -> float:
+    """Return the seconds of an evaluation that Bilby's sampler has timed; not a number where it has not."""
+    return float(getattr(sampler, "_log_likelihood_eval_time", None) or math.nan)
+
+
 def in_words(seconds: float) -> str:
     """Return a time for people: seconds below two minutes, minutes below two hours, hours above."""
     if seconds < 120:

@@ -19,6 +19,7 @@ from .conditional.base import Conditional
 from .errors import ConfigurationError
 from .likelihoods import gives_ratio
 from .model_choice import ModelChoice
+from .pricing import seconds_of_likelihood
 from .processes.parallel import Row
 from .proposals.mixture import flow_alone
 from .sampling.budget import Budget
@@ -121,6 +122,8 @@ class Run:
         wanted = Wanted(*asked, self.progress, self.kwargs["search_time"])
         budget = Budget(self.kwargs["max_likelihood_evaluations"], self.kwargs["max_time"])
         ratio, record, meter = bool(self.sampler.use_ratio), ClosedFormRecord(), Meter()
+        if np.isfinite(each := seconds_of_likelihood(self.sampler)):
+            meter.seconds_asked = each / self.npool
         failing: list[Row] = []
         # Raw draws have no weight that would undo what a coarse likelihood gets wrong.
         coarse = weighted and bool(self.kwargs["coarse"])

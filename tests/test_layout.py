@@ -125,6 +125,7 @@ TOGETHER: dict[str, tuple[str, set[str]]] = {
         "what a problem is translated into",
         {"translation/calibration_errors.py", "translation/translated.py"},
     ),
+    "waves/test_symmetries.py": ("turns with the phase are a symmetry", {"waves/turns.py"}),
     "waves/test_grid.py": ("shifts in time on a grid", {"waves/shifts.py"}),
     "waves/coarse/test_coarse_waves.py": (
         "whole coarse waves, whose nodes are chosen by their error on trials",
@@ -150,7 +151,15 @@ TOGETHER: dict[str, tuple[str, set[str]]] = {
     ),
     "verdict/test_verdict.py": (
         "every check of the table, and the grade",
-        {"verdict/case.py", "verdict/checks.py", "verdict/completeness.py", "verdict/findings.py", "verdict/grade.py"},
+        {
+            "verdict/case.py",
+            "verdict/check.py",
+            "verdict/checks.py",
+            "verdict/completeness.py",
+            "verdict/findings.py",
+            "verdict/grade.py",
+            "verdict/partial.py",
+        },
     ),
 }
 """Test files that test modules which have none of their own: why they are the place, and which modules."""

@@ -148,7 +148,8 @@ ARGUMENTS = (
         None,
         POSITIVE,
         "most seconds for drawing, weighing and refining; finding or training a model is apart. Blocks of draws are sized "
-        "by what draws cost so far, so that a seed's result depends on the machine",
+        "by what draws cost so far, so that a seed's result depends on the machine. Where coarse waves draw and time does not "
+        "last for the likelihood at every row, [some rows are not evaluated](method.md#where-time-does-not-last)",
         optional=True,
     ),
     Argument(

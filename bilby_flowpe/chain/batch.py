@@ -121,8 +121,11 @@ class Batch:
         self.compared = joined([self.compared, increment.compared])
         self.n_nan += increment.n_nan
         if increment.thinned is not None:
-            self.thinned = increment.thinned
-            gone = ~increment.thinned.kept
+            thinned = self.thinned = increment.thinned
+            gone = ~thinned.kept
+            if thinned.unevaluated is not None and thinned.log_row is not None:
+                gone &= ~thinned.unevaluated
+                self.log_steps[thinned.unevaluated] -= thinned.log_row[thinned.unevaluated]
             self.log_steps[gone] = self.log_likelihood[gone] = -np.inf
 
     def log_weights(self, rows: np.ndarray, change: np.ndarray | float = 0.0) -> np.ndarray:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from ..processes.parallel import Engine, Progress, Row, Task, evaluate
+
+_KNOWN = 16  # evaluations that tell what one takes
 
 
 @dataclass
@@ -23,13 +26,20 @@ class Meter:
     n_nan
         Likelihoods that were no number.
     seconds_each
-        Seconds that a draw took in the latest batch, with its likelihood and what is drawn conditionally; 0 before any.
+        Seconds that a draw took in the latest batch, with its likelihood and what is drawn conditionally; 0 before any. Where a
+        coarse likelihood draws, without the user's.
+    seconds_asked
+        Seconds that an evaluation of the user's likelihood takes, of all processes together; 0 where that is not known.
+    seconds_spent
+        Seconds that all of these took.
     """
 
     n_likelihood: int = 0
     n_coarse: int = 0
     n_nan: int = 0
     seconds_each: float = 0.0
+    seconds_asked: float = 0.0
+    seconds_spent: float = 0.0
 
     @property
     def n_all(self) -> int:
@@ -56,6 +66,11 @@ class Meter:
         """
         if coarse:
             self.n_coarse += len(rows)
-        else:
-            self.n_likelihood += len(rows)
-        return evaluate(task, rows, npool, progress)
+            return evaluate(task, rows, npool, progress)
+        self.n_likelihood += len(rows)
+        began = time.monotonic()
+        done = evaluate(task, rows, npool, progress)
+        self.seconds_spent += time.monotonic() - began
+        if self.n_likelihood >= _KNOWN:
+            self.seconds_asked = self.seconds_spent / self.n_likelihood
+        return done

@@ -70,16 +70,19 @@ class Thinned:
     def take(
         self, batch: Batch, chosen: np.ndarray, values: np.ndarray, good: np.ndarray, rng: np.random.Generator
     ) -> Increment:
-        """As the step does for the rows kept, over the probability of being kept; the other rows lose their weight."""
+        """As the step does for the rows kept, over the probability of having a row; the other rows lose their weight.
+
+        Where not every row is evaluated, some of the others keep the weight that they have, over that probability.
+        """
         silent = _silent(batch)
         n_asked = len(_asked(silent))
         kept = np.zeros(len(batch.draws), dtype=bool)
         kept[chosen[n_asked:]] = True
         log_coarse = batch.log_weights(np.arange(len(kept)))
-        log_keep = self.thinning.log_keep(log_coarse)
+        log_keep, log_row = self.thinning.log_keep(log_coarse), self.thinning.log_row(log_coarse)
         with np.errstate(invalid="ignore"):  # the likelihood so far of a row without weight is minus infinity
             increment = self._step.take(batch, chosen, values, good, rng)
-        log_weight = increment.log_weight - log_keep[chosen]
+        log_weight = increment.log_weight - log_row[chosen]
         log_weight[:n_asked] = -np.inf
         log_likelihood = batch.log_likelihood[chosen] if increment.log_likelihood is None else increment.log_likelihood
         of_asked, of_kept = np.split(log_likelihood.copy(), [n_asked])
@@ -93,6 +96,8 @@ class Thinned:
             n_lost=rows_each * int(np.sum(of_asked > near)),
             n_nan=rows_each * int(np.sum(~good[:n_asked]))
             + float(np.sum(np.exp(-log_keep[chosen[n_asked:]][~good[n_asked:]]))),
+            log_row=log_row,
+            unevaluated=None if self.thinning.rows is None else _unevaluated(log_coarse, log_keep, log_row, kept, rng),
         )
         log_likelihood = np.concatenate([np.full(n_asked, -np.inf), of_kept])
         return replace(
@@ -102,6 +107,15 @@ class Thinned:
             compared=Comparison(len(of_kept)),
             thinned=thinned,
         )
+
+
+def _unevaluated(
+    log_coarse: np.ndarray, log_keep: np.ndarray, log_row: np.ndarray, kept: np.ndarray, rng: np.random.Generator
+) -> np.ndarray:
+    """Draw which of the rows that are not kept stay all the same, so that all that stay do so as often as ``log_row`` says."""
+    keep, row = np.exp(log_keep), np.exp(log_row)
+    stays = rng.random(len(kept)) * (1.0 - keep) < row - keep
+    return stays & ~kept & np.isfinite(log_coarse)
 
 
 def _silent(batch: Batch) -> np.ndarray:

@@ -8,7 +8,12 @@ from dataclasses import asdict, dataclass, field
 
 import numpy as np
 
+from ..thinning.plan import PRICE
 from .weighing import Target
+
+_RESERVED = (
+    500  # evaluations of the user's likelihood for which steering leaves time: they tell how far a coarse one is off
+)
 
 
 @dataclass(frozen=True)
@@ -49,15 +54,30 @@ class Budget:
         return max(self.likelihood_evaluations - target.meter.n_all, 0)
 
     def draws_in_time(self, target: Target) -> float:
-        """Draws for which there is time, by what draws have cost so far; infinite where time does not matter."""
+        """Draws for which there is time, by what draws have cost so far; infinite where time does not matter.
+
+        With a coarse likelihood, of draws that are not kept.
+        """
         each = target.meter.seconds_each
         return np.inf if self.seconds is None or each <= 0 else self._seconds_left() / each
+
+    def price(self, target: Target) -> float:
+        """Coarse draws that take as long as an evaluation of the user's likelihood; the usual number where it is not known."""
+        meter = target.meter
+        known = self.seconds is not None and meter.seconds_asked > 0 and meter.seconds_each > 0
+        return meter.seconds_asked / meter.seconds_each if known else PRICE
 
     def _by_time(self, target: Target) -> int:
         """By what draws have cost so far; as many as are allowed while nothing is known of that."""
         if self.seconds is None or target.meter.seconds_each <= 0:
             return self.likelihood_evaluations
-        return int(self._seconds_left() / target.meter.seconds_each)
+        return int(max(self._seconds_left() - self._reserved(target), 0.0) / target.meter.seconds_each)
+
+    def _reserved(self, target: Target) -> float:
+        """Seconds that draws which steer leave to evaluations of the user's likelihood."""
+        if not target.coarse or self.seconds is None:
+            return 0.0
+        return min(_RESERVED * target.evaluations_kept * target.meter.seconds_asked, 0.5 * self.seconds)
 
     def _seconds_left(self) -> float:
         return 0.0 if self.seconds is None else max(self.seconds - (time.monotonic() - self.began), 0.0)

@@ -3,6 +3,10 @@
 A trial of some draws tells how the likelihood scatters about the coarse one. Where that is too much, the reference of
 the coarse likelihood moves to the best draw, where the posterior is. The trial decides that alone: what enters the
 answer is drawn afresh, but for small batches, which are drawn again where the reference moves.
+
+Where a budget does not last for the user's likelihood at every row of the posterior, and the coarse likelihood is near enough,
+it is evaluated for some of them (:mod:`bilby_flowpe.thinning.partial`). That is planned before the batch is drawn, by what an
+evaluation has cost so far.
 """
 
 from __future__ import annotations
@@ -15,9 +19,10 @@ from bilby.core.utils import logger
 
 from ..conditional.base import Conditional
 from ..errors import FlowPEError
+from ..pricing import in_words
 from ..processes.parallel import Row
 from ..proposals.mixture import Mixture
-from ..thinning.plan import Plan, plan_batch
+from ..thinning.plan import Plan, plan_batch, plan_partly
 from .budget import Budget
 from .closed_form import SPREAD
 from .outcome import best_row
@@ -28,6 +33,7 @@ _POOR = 0.8  # efficiency of the ratio below which it costs more than a few per 
 _HOPELESS = 0.1  # below it the draws kept are ten times as many as draws of the likelihood's own would have to be
 _MOVES = 2  # of the reference: a third would be at the same place
 _TRIAL, _FEWEST, _MOST = 1 / 16, 64, 300  # draws kept of a trial: share of those of the batch, and bounds
+_NEAR = 0.9  # efficiency of the ratio below which fewer rows that are all evaluated are better than more that are not
 _KNOWN = 32  # draws kept from which on an efficiency near one is told from a poor one
 
 Recentred = Callable[[Row | None], Conditional | None]
@@ -82,6 +88,7 @@ class CoarseBatches:
             If the coarse likelihood will not do.
         """
         plan = self._plan(log_coarse, n_effective)
+        self._tell(plan, n_effective)
         kept = float(np.clip(_TRIAL * plan.n_kept, _FEWEST, _MOST))
         # Of a small batch the trial would be a large part.
         whole = plan.n_kept <= 4 * kept
@@ -91,18 +98,44 @@ class CoarseBatches:
             share = kept / plan.n_kept
             trial, log_coarse = self._looked_at(proposal, plan, "trial", log_coarse, n_effective, share)
             efficiency = max(_efficiency(trial), _HOPELESS) if _known(trial) else 1.0
-            plan = self._plan(log_coarse, int(np.ceil(n_effective / efficiency)))
+            was_partial = plan.partial
+            plan = self._plan(log_coarse, int(np.ceil(n_effective / efficiency)), efficiency >= _NEAR)
+            if plan.partial != was_partial:
+                self._tell(plan, n_effective)
             weighted = self._batch(proposal, plan, "weighing")
             self._require(weighted)
         return weighted, plan.short or len(weighted.log_weights) < plan.n_draws
 
-    def _plan(self, log_coarse: np.ndarray, n_effective: int) -> Plan:
+    def _plan(self, log_coarse: np.ndarray, n_effective: int, near: bool = True) -> Plan:
+        """Plan a batch by what is left of the budget; one that is evaluated partly where the coarse likelihood is ``near``."""
         target, budget = self.target, self.budget
-        most, in_time = budget.left(target), budget.draws_in_time(target)
-        return plan_batch(log_coarse, n_effective, most, in_time, target.evaluations_kept)
+        most, in_time, price = budget.left(target), budget.draws_in_time(target), budget.price(target)
+        plan = plan_batch(log_coarse, n_effective, most, in_time, target.evaluations_kept, price=price)
+        if not plan.short or not near or not target.may_be_partial:
+            return plan
+        return plan_partly(log_coarse, n_effective, most, in_time, price) or plan
+
+    def _tell(self, plan: Plan, n_effective: int) -> None:
+        """Say what the batch will cost, and what a budget leaves of it."""
+        each = self.target.meter.seconds_asked * self.target.evaluations_kept
+
+        def cost(evaluations: float) -> str:
+            known = f", about {in_words(evaluations * each)} at {1e3 * each:.3g} ms" if each > 0 else ""
+            # Two digits: it is a mean, and a trial comes before.
+            return f"about {float(f'{evaluations:.2g}'):.0f} evaluations of the likelihood{known}"
+
+        message = f"{n_effective} effective draws ask for {cost(plan.n_wanted or plan.n_kept)}"
+        if plan.partial:
+            message += (
+                f". The budget has room for {cost(plan.n_kept)}: the other rows of the posterior keep the weight of the coarse "
+                "likelihood, and what they lack is measured by those that are evaluated"
+            )
+        elif plan.short:
+            message += f", and the budget has room for {cost(plan.n_kept)}"
+        logger.info(message)
 
     def _batch(self, proposal: Mixture, plan: Plan, stage: str) -> WeightedDraws:
-        return self._draw(self.target.thinned(plan.thinning), proposal, plan.n_draws, stage)
+        return self._draw(self.target.thinned(plan.thinning), proposal, plan.n_draws, stage).with_mean_ratio()
 
     def _looked_at(
         self, proposal: Mixture, plan: Plan, stage: str, log_coarse: np.ndarray, n_effective: int, share: float
@@ -158,4 +191,4 @@ def _known(weighted: WeightedDraws) -> bool:
 
 
 def _efficiency(weighted: WeightedDraws) -> float:
-    return 0.0 if weighted.thinned is None else weighted.thinned.coarse_efficiency(weighted.log_weights)
+    return 0.0 if weighted.thinned is None else weighted.thinned.coarse_efficiency(weighted.log_evaluated)

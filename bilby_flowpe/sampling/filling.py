@@ -107,6 +107,8 @@ def fill_weighted(sampler: Sampler, outcome: Outcome, target: Target, origin: Or
             "floor": FLOOR,
             "lost": weighted.thinned.lost,
         }
+        if outcome.partial is not None:
+            statistics["coarse"]["partial"] = outcome.partial.to_dict()
     if outcome.batch.completeness:
         statistics["completeness"] = outcome.batch.completeness.to_dict()
     if outcome.refinement:
@@ -117,7 +119,10 @@ def fill_weighted(sampler: Sampler, outcome: Outcome, target: Target, origin: Or
     draws = f"{summary.n_draws} draws, an efficiency of {summary.efficiency:.3g}"
     if weighted.thinned is not None:
         # The efficiency is that of all draws by the coarse likelihood, the effective number that of those kept.
-        draws = f"{weighted.thinned.n_kept} draws kept of {draws} by the coarse likelihood"
+        kept = f"{weighted.thinned.n_kept} draws kept"
+        if (partial := outcome.partial) is not None:
+            kept = f"{partial.n_rows} draws kept, {partial.n_evaluated} of them evaluated,"
+        draws = f"{kept} of {draws} by the coarse likelihood"
     figures = (
         f"{name} {summary.log_evidence:.3f} +- {error:.2g}, {summary.effective_sample_size:.0f} effective of {draws}; "
         f"{target.meter.in_words}"

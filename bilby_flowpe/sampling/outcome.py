@@ -16,6 +16,8 @@ from ..proposals.parts import PRIOR
 from ..surprise import RESIDUAL, Surprise, without_simulations
 from ..verdict import Findings, Thresholds, Verdict, judge
 from ..verdict.completeness import Completeness
+from ..verdict.partial import Partial
+from .partial import partial_of
 from .refine import Refinement
 from .start import Searched
 from .weighing import Target
@@ -105,6 +107,8 @@ class Outcome:
         The verdict.
     surprise
         How unlike those simulated the data are, where that could be told.
+    partial
+        What rows lack that are not evaluated, where there are such.
     """
 
     batch: FreshBatch
@@ -112,6 +116,7 @@ class Outcome:
     rows: np.ndarray
     verdict: Verdict
     surprise: Surprise | None = None
+    partial: Partial | None = None
 
     @property
     def weighted(self) -> WeightedDraws:
@@ -173,11 +178,12 @@ def judged(
         completeness=batch.completeness,
         compared=target.closed_form.n_prior_rows if target.conditional_keys and not target.coarse else None,
         surprise=surprise,
-        coarse_efficiency=thinned.coarse_efficiency(weighted.log_weights) if thinned and summary.n_finite else None,
+        coarse_efficiency=thinned.coarse_efficiency(weighted.log_evaluated) if thinned and summary.n_finite else None,
         coarse_lost=thinned.lost if thinned else None,
+        partial=partial_of(weighted),
     )
     verdict = judge(summary, n_effective=n_effective, findings=findings)
-    return Outcome(batch, summary, rows, verdict, surprise)
+    return Outcome(batch, summary, rows, verdict, surprise, findings.partial)
 
 
 def _surprise(

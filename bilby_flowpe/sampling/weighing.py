@@ -30,6 +30,7 @@ _BLOCK, _TIMED_BLOCK = 20_000, 512  # rows weighed at once, which bounds the mem
 # Where time is limited a block is of the largest power of two of rows that takes no more seconds, of at least so many
 # rows.
 _BLOCK_SECONDS, _LEAST_BLOCK = 1.0, 16
+_KEPT = 0.3  # share of the draws that are evaluated, before a first block has told
 
 
 @dataclass(frozen=True)
@@ -124,6 +125,14 @@ class Target:
         """Evaluations that a draw costs which is kept, beside :attr:`evaluations_each`."""
         return 1 + bool(self.translated.dropped) if self.coarse else 0
 
+    @property
+    def may_be_partial(self) -> bool:
+        """Whether rows can do without the user's likelihood: it is to tell nothing of them but a factor of their weight.
+
+        Errors of the calibration are drawn with it, and of a likelihood that integrates parameters out it tells the value.
+        """
+        return self.coarse and not self.translated.calibration and not self.translated.dropped
+
     def draws_within(self, evaluations: int, from_prior: bool = False) -> int:
         """Return the largest batch that needs at most so many evaluations, its comparisons with the likelihood among them.
 
@@ -167,27 +176,33 @@ class Target:
         parts = rng.permutation(np.repeat(range(len(proposal.names)), proposal.allot(size, rng)))
         from_prior = list(proposal.names) == [PRIOR]
         checks = rows_to_compare(size, from_prior) if checks is None else checks
-        first, began = 0, time.monotonic()
+        first, began, before = 0, time.monotonic(), self.meter.seconds_spent
+        each = self.meter.seconds_each + (_KEPT * self.meter.seconds_asked if self.coarse and not self.steers else 0.0)
         while first < size and not (first and go_on is not None and not go_on()):
-            count = min(_BLOCK if go_on is None else self._block_in_time(), size - first)
+            count = min(_BLOCK if go_on is None else self._block_in_time(each), size - first)
             # As many rows are compared in many blocks as in one: they count as evaluations.
             compared = checks * (first + count) // size - checks * first // size
             title = f"{progress}, {first + count} of {size} draws" if isinstance(progress, str) else progress
             chosen = np.bincount(parts[first : first + count], minlength=len(proposal.names))
             blocks.append(self.weigh(proposal.draw_each(chosen, rng), rng, title, compared))
             first += count
-            self.meter.seconds_each = (time.monotonic() - began) / first
+            each = (time.monotonic() - began) / first
+            of_asked = (self.meter.seconds_spent - before) / first if self.coarse else 0.0
+            self.meter.seconds_each = each - of_asked
             self.closed_form.add(blocks[-1].compared, from_prior)
             if self.raises:
                 self.closed_form.require(self.conditional_keys)
         return WeightedDraws.joined(blocks, allotted=first >= size)
 
-    def _block_in_time(self) -> int:
-        """Rows of a block that takes about a second; a power of two, so that small differences in speed change nothing."""
+    def _block_in_time(self, each: float) -> int:
+        """Rows of a block that takes about a second at so many seconds each.
+
+        A power of two, so that small differences in speed change nothing.
+        """
         least = _LEAST_BLOCK if self.npool == 1 else min(CHUNK * self.npool, _TIMED_BLOCK)
-        if self.meter.seconds_each <= 0:
+        if each <= 0:
             return least
-        rows = _BLOCK_SECONDS / self.meter.seconds_each
+        rows = _BLOCK_SECONDS / each
         return int(np.clip(2 ** np.floor(np.log2(max(rows, 1.0))), least, _TIMED_BLOCK))
 
     def weigh(

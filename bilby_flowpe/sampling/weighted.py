@@ -12,7 +12,8 @@ from ..chain.comparison import Comparison, agrees, joined, spread_where_likely
 from ..importance import WeightSummary, summarise
 from ..priors import Parameters
 from ..proposals.mixture import Draws, concatenate, posterior_shares
-from ..thinning.rows import ThinnedRows, summarise_thinned
+from ..thinning.partial import Missing, log_of_evaluated, summarise_partly
+from ..thinning.rows import ThinnedRows
 
 
 @dataclass(frozen=True)
@@ -100,7 +101,7 @@ class WeightedDraws:
         """What the weights say."""
         parts = self.draws.part if self.allotted else None
         if self.thinned is not None:
-            return summarise_thinned(self.log_weights, self.thinned, parts)
+            return summarise_partly(self.log_weights, self.thinned, parts)
         return summarise(self.log_weights, parts)
 
     def by_coarse(self) -> WeightedDraws:
@@ -109,12 +110,27 @@ class WeightedDraws:
             return self
         return replace(self, log_weights=self.thinned.log_coarse, thinned=None)
 
+    def with_mean_ratio(self) -> WeightedDraws:
+        """The same draws, those that are not evaluated with the mean ratio of the likelihoods in weight and likelihood.
+
+        Themselves where every row is evaluated.
+        """
+        if self.thinned is None or self.thinned.unevaluated is None:
+            return self
+        change = np.where(self.thinned.unevaluated, Missing.of(self.log_weights, self.thinned).log_ratio, 0.0)
+        return replace(self, log_weights=self.log_weights + change, log_likelihood=self.log_likelihood + change)
+
+    @property
+    def log_evaluated(self) -> np.ndarray:
+        """Log weights of the draws whose likelihood was evaluated, over the probability of that, (N,); -inf for the others."""
+        return self.log_weights if self.thinned is None else log_of_evaluated(self.log_weights, self.thinned)
+
     @property
     def coarse_spread(self) -> float:
         """Scatter of the user's log likelihood over the coarse one where the posterior is; zero where that is not known."""
         if self.thinned is None:
             return 0.0
-        log_weights = self.log_weights[self.thinned.kept]
+        log_weights = self.log_evaluated[self.thinned.kept]
         if not len(log_weights):
             return 0.0
         return spread_where_likely(log_weights - self.thinned.log_kept, log_weights)

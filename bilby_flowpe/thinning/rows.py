@@ -30,16 +30,25 @@ class Thinning:
         Log weight from which on every draw is kept; all are where it is minus infinity.
     floor
         Least probability of being kept.
+    rows
+        Who has a row of the posterior, where these are more than can be evaluated (:mod:`.partial`); ``None`` where every
+        row is evaluated.
     """
 
     log_tau: float = -math.inf
     floor: float = FLOOR
+    rows: Thinning | None = None
 
     def log_keep(self, log_coarse: np.ndarray) -> np.ndarray:
         """Log probability of being kept, for draws of these coarse log weights, (N,)."""
         if self.log_tau == -math.inf:
             return np.zeros(len(log_coarse))
         return np.clip(log_coarse - self.log_tau, math.log(self.floor), 0.0)
+
+    def log_row(self, log_coarse: np.ndarray) -> np.ndarray:
+        """Log probability of having a row of the posterior, (N,): never below that of being kept."""
+        kept = self.log_keep(log_coarse)
+        return kept if self.rows is None else np.maximum(self.rows.log_keep(log_coarse), kept)
 
 
 @dataclass(frozen=True)
@@ -61,6 +70,10 @@ class ThinnedRows:
         its best.
     n_nan
         Estimated number of draws inside the prior for which the likelihood is not a number.
+    log_row
+        Log probabilities of having a row of the posterior, evaluated or not, (N,); those of ``log_keep`` when left out.
+    unevaluated
+        Which draws have a row that is not evaluated, (N,) bool (:mod:`.partial`); ``None`` where every row is.
     """
 
     log_coarse: np.ndarray
@@ -69,6 +82,8 @@ class ThinnedRows:
     n_inside: int
     n_lost: float = 0.0
     n_nan: float = 0.0
+    log_row: np.ndarray | None = None
+    unevaluated: np.ndarray | None = None
 
     @classmethod
     def joined(cls, blocks: Sequence[ThinnedRows]) -> ThinnedRows:
@@ -77,6 +92,7 @@ class ThinnedRows:
         def together(name: str) -> np.ndarray:
             return np.concatenate([getattr(block, name) for block in blocks])
 
+        partial = blocks[0].unevaluated is not None
         return cls(
             log_coarse=together("log_coarse"),
             log_keep=together("log_keep"),
@@ -84,6 +100,8 @@ class ThinnedRows:
             n_inside=sum(block.n_inside for block in blocks),
             n_lost=sum(block.n_lost for block in blocks),
             n_nan=sum(block.n_nan for block in blocks),
+            log_row=together("log_row") if partial else None,
+            unevaluated=together("unevaluated") if partial else None,
         )
 
     @property

@@ -34,7 +34,7 @@ from ..kinds.recognise import has_plain_values, is_plain, is_wave, marginalised
 from ..names import DISTANCE, TIME, TIME_JITTER
 from ..prior_checks import idle_constraints
 from ..priors import PriorTransform, copied
-from ..waves.symmetries import TOLERANCE
+from ..waves.turns import TOLERANCE
 from ..waves.waveforms import polarisations
 from .asked import Asked
 from .calibration_errors import CalibrationErrors

@@ -71,6 +71,10 @@ class Case:
         """Probability of data as surprising, where it is known."""
         return None if self.findings.surprise is None else self.findings.surprise.p_value
 
+    def partial(self, name: str) -> float | None:
+        """A figure of rows that are not evaluated, where there are such."""
+        return None if self.findings.partial is None else getattr(self.findings.partial, name)
+
     @property
     def uneven(self) -> bool:
         """Whether the largest weight stands out, so that the tail of the weights matters."""

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from ..surprise import Surprise
 from .completeness import Completeness
+from .partial import Partial
 
 
 @dataclass(frozen=True)
@@ -52,6 +53,14 @@ class Thresholds:
         beyond it few draws show how large the ratio gets.
     coarse_lost_check
         Share of the draws inside the prior at which the coarse likelihood is zero and the likelihood is not.
+    partial_evaluated_check
+        Least number of evaluated draws, where not every row of the posterior is evaluated.
+    partial_efficiency_check
+        Least share of the effective draws that such rows leave, two standard errors below what is measured.
+    partial_shift_check
+        Shift of a mean or of a standard deviation by such rows, in standard deviations, two standard errors above what is
+        measured. A mean that is off by a twentieth has the error of one from 400 effective draws; the divergence of the
+        marginal is 0.001 nat.
     """
 
     pareto_k_check: float = 0.7
@@ -75,6 +84,9 @@ class Thresholds:
     missed_check: float = 0.01
     coarse_check: float = 0.3
     coarse_lost_check: float = 1e-3
+    partial_evaluated_check: int = 200
+    partial_efficiency_check: float = 0.98
+    partial_shift_check: float = 0.05
 
 
 @dataclass(frozen=True)
@@ -113,6 +125,8 @@ class Findings:
         Efficiency of the ratio of the likelihood to the coarse one, where such a one has drawn.
     coarse_lost
         Share of the draws inside the prior that have no weight for the coarse likelihood alone.
+    partial
+        What rows of the posterior lack that are not evaluated, where there are such.
     """
 
     n_posterior: int | None = None
@@ -129,3 +143,4 @@ class Findings:
     surprise: Surprise | None = None
     coarse_efficiency: float | None = None
     coarse_lost: float | None = None
+    partial: Partial | None = None

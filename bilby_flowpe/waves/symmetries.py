@@ -4,13 +4,14 @@ Distance scales the wave. For a waveform of the (2, 2) mode alone the phase turn
 with ``m`` = 2 or -2, and the inclination gives real factors to the face-on wave,
 :math:`h_+ \propto (1 + \cos^2\theta)/2` and :math:`h_\times \propto \cos\theta`, of which :math:`h_\times` may be one
 constant times :math:`h_+` whatever the masses and spins. Nothing of this is assumed: each is checked on draws from the prior to
-:data:`TOLERANCE`, and what does not hold is simulated by the waveform generator itself.
+:data:`.turns.TOLERANCE`, and what does not hold is simulated by the waveform generator itself.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from itertools import islice
 
 import numpy as np
 from bilby.gw.waveform_generator import WaveformGenerator
@@ -19,16 +20,14 @@ from ..errors import SimulationError
 from ..names import DISTANCE, INCLINATION, PHASE, PLACE, TIME
 from ..priors import PriorTransform
 from ..processes.parallel import Row
-from .harmonics import POLARISATIONS, inclination_factors, terms_of
+from .harmonics import POLARISATIONS, inclination_factors
+from .turns import NEARLY, TOLERANCE, phase_orders, same, turn_error
 from .waveforms import Polarisations, polarisations
 
-TOLERANCE = 1e-6
 EXTRINSIC = (TIME, *PLACE)
 _CHECKS = 6  # draws at which each symmetry is tried
 _SEED_OF_MORE = 20261129  # any number: the same draws for the same prior
-_PHASES, _MOST_ORDERS = 16, 8  # phases from which orders up to 8 are told apart, and most orders that are used
 _TURN = 0.7  # radians by which the phase is moved where all symmetries are tried together: no part of a whole turn
-_SMALL = 1e-3  # share of a term that may be left out: the terms choose phases, and waves are made anew at these
 _RATIOS = 128  # draws whose face-on ratio is looked at: few of them may be another way round
 
 
@@ -104,7 +103,9 @@ def find_symmetries(
     rng = np.random.default_rng(20200218)
     draws = transform.sample(4 * _CHECKS, rng)
     rows = [{**transform.fixed, **{key: float(draws[key][i]) for key in transform.keys}} for i in range(4 * _CHECKS)]
-    good = [(row, strain) for row in rows if (strain := polarisations(generator, row)) is not None][:_CHECKS]
+    made = ((row, strain) for row in rows if (strain := polarisations(generator, row)) is not None)
+    # Waves of long signals take long, and megabytes each: no more than are looked at.
+    good = list(islice(made, _CHECKS))
     if len(good) < _CHECKS:
         raise SimulationError(
             f"the waveform generator failed for {4 * _CHECKS - len(good)} of {4 * _CHECKS} draws from the prior: "
@@ -176,16 +177,17 @@ def _tried(
     known = {*transform.fixed, *transform.keys}
 
     def agrees(changes: Mapping[str, float], factors: Mapping[str, complex] | None = None) -> bool:
-        return all(_same(generator, row, strain, changes, factors) for row, strain in good)
+        return all(same(generator, row, strain, changes, factors) for row, strain in good)
 
-    inert = tuple(
-        key for key in EXTRINSIC if key in transform.keys and agrees({key: float(transform.from_median()[key])})
-    )
+    medians = {key: float(transform.from_median()[key]) for key in EXTRINSIC if key in transform.keys}
+    # All at once, as a rule: a wave that they leave alone together is one that each leaves alone.
+    inert = tuple(medians) if agrees(medians) else tuple(key for key in medians if agrees({key: medians[key]}))
     distance = DISTANCE in known and all(
-        _same(generator, row, strain, {DISTANCE: 2 * row[DISTANCE]}, {"plus": 0.5, "cross": 0.5})
-        for row, strain in good
+        same(generator, row, strain, {DISTANCE: 2 * row[DISTANCE]}, {"plus": 0.5, "cross": 0.5}) for row, strain in good
     )
-    order = next((m for m in (2, -2) if PHASE in known and _turns(generator, good, m)), 0)
+    errors = {m: turn_error(generator, good, m) for m in (2, -2)} if PHASE in known else {}
+    order = next((m for m, error in errors.items() if error <= TOLERANCE), 0)
+    nearly = next((m for m, error in errors.items() if error <= NEARLY), 0)
     candidates = good if order and INCLINATION in known else []
     ratios = [ratio for row, _ in candidates if (ratio := _face_on_ratio(generator, row))]
     inclination = len(ratios) == len(good) and all(_inclines(generator, row, strain) for row, strain in good)
@@ -197,7 +199,7 @@ def _tried(
         phase_order=order,
         inclination=inclination,
         cross_ratio=complex(np.round(ratios[0], 9)) if one_ratio else 0j,
-        phase_orders=_phase_orders(generator, good) if PHASE in known and not order else (),
+        phase_orders=() if order or PHASE not in known else (nearly,) if nearly else phase_orders(generator, good),
     )
 
 
@@ -208,61 +210,6 @@ def _one_ratio(
     rows = ({**transform.fixed, **{key: float(draws[key][i]) for key in transform.keys}} for i in range(_RATIOS))
     more = (ratio for row in rows if (ratio := _face_on_ratio(generator, row)) is not None)
     return all(abs(ratio - known[0]) <= TOLERANCE for ratio in (*known, *more))
-
-
-def _same(
-    generator: WaveformGenerator,
-    row: Mapping[str, float],
-    strain: Mapping[str, np.ndarray],
-    changes: Mapping[str, float],
-    factors: Mapping[str, complex] | None = None,
-) -> bool:
-    """Whether changing parameters does no more than multiply the polarisations by ``factors``."""
-    moved = polarisations(generator, {**row, **changes})
-    if moved is None:
-        return False
-    scale = max(float(np.max(np.abs(series))) for series in strain.values())
-    return all(
-        float(np.max(np.abs(moved[mode] - (factors or {}).get(mode, 1.0) * strain[mode]))) <= TOLERANCE * scale
-        for mode in strain
-    )
-
-
-def _turns(generator: WaveformGenerator, good: list[tuple[Row, Polarisations]], order: int) -> bool:
-    return all(
-        _same(generator, row, strain, {PHASE: row[PHASE] + turn}, dict.fromkeys(strain, np.exp(1j * order * turn)))
-        for row, strain in good
-        for turn in (0.3, 1.1)
-    )
-
-
-def _phase_orders(generator: WaveformGenerator, good: list[tuple[Row, Polarisations]]) -> tuple[int, ...]:
-    """Orders m of the terms ``exp(i m phase)`` that make up the wave; none where more than a few would be needed."""
-    phases = 2 * np.pi * np.arange(_PHASES) / _PHASES
-    orders = np.arange(_PHASES) - _PHASES // 2
-    shares = np.zeros(_PHASES)
-    terms = []
-    for row, _ in good:
-        tried = (polarisations(generator, {**row, PHASE: float(phase)}) for phase in phases)
-        made = [np.stack([strain[mode] for mode in POLARISATIONS]) for strain in tried if strain is not None]
-        if len(made) < len(phases):
-            return ()
-        terms.append(terms_of(np.stack(made), orders))
-        peaks = np.abs(terms[-1]).max(axis=(1, 2))
-        shares = np.maximum(shares, peaks / max(peaks.max(), 1e-300))
-    kept = np.flatnonzero(shares > _SMALL)
-    if not 0 < len(kept) <= _MOST_ORDERS:
-        return ()
-    for (row, strain), of_row in zip(good, terms, strict=True):
-        phase = row[PHASE] + 0.3
-        moved = polarisations(generator, {**row, PHASE: phase})
-        if moved is None:
-            return ()
-        wave = np.einsum("m,mpf->pf", np.exp(1j * orders[kept] * phase), of_row[kept])
-        scale = max(float(np.max(np.abs(series))) for series in strain.values())
-        if np.max(np.abs(wave - np.stack([moved[mode] for mode in POLARISATIONS]))) > _PHASES * _SMALL * scale:
-            return ()
-    return tuple(int(order) for order in orders[kept])
 
 
 def _face_on_ratio(generator: WaveformGenerator, row: Mapping[str, float]) -> complex | None:

@@ -93,10 +93,12 @@ def test_every_source_model_gives_waves_at_some_frequencies(approximant: str) ->
     np.testing.assert_allclose(some, expected, rtol=0, atol=3e-3 * np.abs(expected).max())
 
 
-def multibanded(likelihood: bilby.gw.GravitationalWaveTransient, approximant: str, priors: PriorDict) -> Any:
+def multibanded(
+    likelihood: bilby.gw.GravitationalWaveTransient, approximant: str, priors: PriorDict, **changes: bool
+) -> Any:
     waves = generator(source.binary_neutron_star_frequency_sequence, approximant)
     return bilby.gw.likelihood.MBGravitationalWaveTransient(
-        likelihood.interferometers, waves, reference_chirp_mass=priors["chirp_mass"].minimum, priors=priors
+        likelihood.interferometers, waves, reference_chirp_mass=priors["chirp_mass"].minimum, priors=priors, **changes
     )
 
 

@@ -12,6 +12,7 @@ from bilby_flowpe.surprise import DISTANCE, Surprise
 from bilby_flowpe.verdict import Findings, Thresholds, judge
 from bilby_flowpe.verdict.checks import CHECKS, Check
 from bilby_flowpe.verdict.completeness import Completeness
+from bilby_flowpe.verdict.partial import Partial
 from tests.weights import good
 
 
@@ -132,6 +133,9 @@ def test_reasons_put_the_worst_first() -> None:
 
 
 SURPRISE = Surprise(1e-5, {DISTANCE: 1e-5}, {DISTANCE: 300.0}, "in H1 around 60 Hz")
+_PARTIAL = {"partial": Partial(150, 5000, 0.975, 0.97, 0.04, 0.06, "the mean of mass_ratio")}
+_PARTLY = "the budget had room for 150 evaluations of the likelihood for 5000 rows of the posterior: "
+_RAISE = "; raise max_time or max_likelihood_evaluations, or reweight the result"
 EVERYTHING = (
     (
         {"closed_form_difference": 0.2},
@@ -180,6 +184,17 @@ EVERYTHING = (
         {"coarse_lost": 0.01},
         "the coarse likelihood is zero at a share of 0.01 of the draws inside the prior, above 0.001, where the likelihood is "
         "not: weights are blind to what is there; use coarse=False",
+    ),
+    (_PARTIAL, _PARTLY + "fewer than 200 do not tell what the others lack" + _RAISE),
+    (
+        _PARTIAL,
+        _PARTLY + "without the likelihood the others may leave a share of no more than 0.97 of the effective draws (0.975 "
+        "measured), below 0.98" + _RAISE,
+    ),
+    (
+        _PARTIAL,
+        _PARTLY + "without the likelihood of the others the mean of mass_ratio may be off by 0.06 standard deviations (0.04 "
+        "measured), above 0.05" + _RAISE,
     ),
     (
         {"surprise": SURPRISE},

@@ -261,3 +261,21 @@ class TestFailures:
                 return {"plus": np.array([1.0, np.nan]), "cross": np.zeros(2)}
 
         assert polarisations(NotANumber(), {}) is None
+
+
+@pytest.mark.parametrize(("share", "orders"), [(0.0, ()), (1e-5, (2,)), (3e-3, (-1, 2))])
+def test_a_wave_that_turns_nearly_is_a_term_of_one_order(share: float, orders: tuple[int, ...]) -> None:
+    """A wave whose other terms are too small to matter: as found from the waves at many phases, with a tenth of the calls."""
+    calls = []
+
+    def model(frequency_array, phase, mass_1, **kwargs):
+        calls.append(1)
+        wave = mass_1 / (1.0 + frequency_array) * (np.exp(2j * phase) + share * np.exp(-1j * phase))
+        return {"plus": wave, "cross": -1j * wave}
+
+    made = WaveformGenerator(1.0, 128.0, frequency_domain_source_model=model, parameter_conversion=lambda p: (p, []))
+    transform = PriorTransform(PriorDict({"phase": Uniform(0, 2 * np.pi), "mass_1": Uniform(10, 50)}))
+    found = find_symmetries(made, transform)
+    assert found.phase_orders == orders
+    assert found.phase_order == (0 if orders else 2)
+    assert (len(calls) > 100) == (share > 1e-3)

@@ -10,6 +10,7 @@ from bilby.core.prior import DeltaFunction
 from bilby.gw.source import lal_binary_black_hole
 
 from bilby_flowpe.priors import PriorTransform
+from bilby_flowpe.waves.coarse import build
 from bilby_flowpe.waves.coarse.build import coarse_waves
 from bilby_flowpe.waves.coarse.coarse_waves import CoarseWaves
 from bilby_flowpe.waves.harmonics import harmonics
@@ -113,3 +114,17 @@ def test_pickled_is_the_same(make_problem_hl) -> None:
     values, _ = made.waves([reference, {**reference, "mass_1": 30.0}])
     np.testing.assert_array_equal(made.series(values), again.series(values))
     np.testing.assert_array_equal(made.norms(values), again.norms(values))
+
+
+def test_errors_of_long_waves_are_measured_in_single_precision(make_problem_hl, monkeypatch) -> None:
+    """The number of nodes that is chosen is the same, and the error to its last digits that matter."""
+    likelihood, priors = make_problem_hl()
+    reference = {**PriorTransform(priors).fixed, **likelihood.injection_parameters}
+    time = priors["geocent_time"]
+    given = likelihood, PriorTransform(priors), (2,), reference, (time.minimum, time.maximum)
+    short = coarse_waves(*given)
+    monkeypatch.setattr(build, "_LARGE", 0)
+    long = coarse_waves(*given)
+    assert long.n_nodes == short.n_nodes
+    assert long.error == pytest.approx(short.error, abs=1e-4)
+    assert long.error != short.error
