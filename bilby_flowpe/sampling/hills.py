@@ -30,6 +30,7 @@ _MOST_CLIMBS, _MOST_HILLS = 160, 16
 _LESS, _POOREST = 40.0, 0.003
 _NEIGHBOURS_EACH = 2  # for each coordinate, that a local maximum is higher than
 _STEPS = (2.0, 1.4, 1.0, 0.7)  # of the generations of a climb, in standard deviations of the mode
+_MORE_STEPS = (*_STEPS, 1.0, 0.7, 0.7, 0.5, 0.5, 0.35)  # of climbs that began where fewer frequencies are filtered
 _EACH = 16  # rows of a generation
 # Where templates are filtered from higher frequencies on at first: generations there, and steps once lower ones are with them.
 # Each takes many more templates, and fewer begin.
@@ -186,7 +187,8 @@ def find_hills(
     climbers = [_Climber(base[start], float(ratios[start])) for start in starts]
     for before, after in pairwise(surfaces):
         climbers = _lowered(before, after, climbers, rng)
-    tops = _distinct(surface, _climbed(surface, [best, *climbers], rng))
+    steps = _STEPS if len(surfaces) == 1 else _MORE_STEPS
+    tops = _distinct(surface, _climbed(surface, [best, *climbers], rng, steps))
     precisions = [surface.precision(top) for top in tops]
     masses = np.array([top.height - 0.5 * np.linalg.slogdet(one)[1] for top, one in zip(tops, precisions, strict=True)])
     order = [int(index) for index in np.argsort(-masses) if masses[index] > masses.max() - _WORTH]

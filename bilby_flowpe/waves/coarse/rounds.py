@@ -17,7 +17,7 @@ from .bank import Stage
 from .metric import metric_of
 
 ROUNDS = (
-    *((2.0, 8), (1.4, 8), (1.0, 8), (1.0, 8), (0.7, 8), (0.7, 8)),
+    *((3.0, 8), (2.0, 8), (1.4, 8), (1.4, 8), (1.0, 8), (1.0, 8), (0.7, 8), (0.7, 8)),
     *((0.5, 4), (0.5, 4), (0.35, 4), (0.35, 4), (0.25, 4), (0.18, 4)),
 )
 """Steps of the last rounds, in widths that the posterior has where a template is, and rows that each starts from."""
@@ -124,11 +124,25 @@ class Tried:
             columns, _ = self.best(_FOLLOWED)
 
     def settle(self, around: Around, rng: np.random.Generator) -> None:
-        """Rounds of smaller and smaller steps around the best rows."""
+        """Rounds of smaller and smaller steps around the best rows.
+
+        Of rounds with steps narrower than a posterior the best row alone is kept: rows tell a refinement how wide to begin.
+        """
+        narrow = Tried(self.stage, self._keys)
         for step, starts in ROUNDS:
-            columns, values = self.best(starts)
+            rows = narrow if step < 1 else self
+            if rows is narrow and not narrow.size:
+                columns, values = self.best(starts)
+                narrow.put(columns, values, self._times_of(starts))
+            columns, values = rows.best(starts)
             if not len(values):
                 return
             # At a distance of one width the statistic l falls by a half: a share of 1 / (2 l) is lost.
             lost = step**2 / (2 * np.maximum(values, 1.0))
-            self.add(around(self.stage, columns, lost, _PER_ROUND // len(values), rng))
+            rows.add(around(self.stage, columns, lost, _PER_ROUND // len(values), rng))
+        self.put(*narrow.best(1), narrow._times_of(1))
+
+    def _times_of(self, size: int) -> np.ndarray:
+        """Arrival times of the best rows."""
+        order = np.argsort(-self.values)[:size]
+        return self.times[order[np.isfinite(self.values[order])]]
