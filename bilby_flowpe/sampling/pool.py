@@ -13,7 +13,7 @@ from ..importance import effective_sample_size
 from ..priors import Parameters
 from ..proposals.charts import Chart, PriorChart, dimension, turned
 from ..proposals.mixture import Mixture
-from ..proposals.parts import FromPrior, Normal
+from ..proposals.parts import FromPrior, Normal, Part
 from .weighted import WeightedDraws
 
 _MOST_BATCHES = 16  # every proposal's density is evaluated at every draw, which grows with the square of their number
@@ -28,10 +28,12 @@ class Pool:
     ----------
     most
         Batches that are kept.
+    start
+        Density that a path of temperatures begins at; that of a standard normal in the base of a chart when left out.
     """
 
-    def __init__(self, most: int = _MOST_BATCHES) -> None:
-        self._most = most
+    def __init__(self, most: int = _MOST_BATCHES, start: Part | None = None) -> None:
+        self._most, self._start = most, start
         self.batches: list[WeightedDraws] = []
         self.proposals: list[Mixture] = []
         self._numbers: list[int] = []
@@ -39,7 +41,7 @@ class Pool:
         self._densities: dict[tuple[int, int], np.ndarray] = {}
         self._drawn_from: np.ndarray | None = None
         self._charted: dict[tuple[int, int], tuple[np.ndarray, np.ndarray]] = {}
-        self._prior_density: dict[int, np.ndarray] = {}
+        self._start_density: dict[int, np.ndarray] = {}
 
     def add(self, weighted: WeightedDraws, proposal: Mixture) -> None:
         """Let a batch count, drawn from ``proposal``; the oldest but the first makes room for it."""
@@ -61,7 +63,7 @@ class Pool:
         del self.batches[index], self.proposals[index], self._numbers[index]
         self._densities = {key: value for key, value in self._densities.items() if gone not in key}
         self._charted = {key: value for key, value in self._charted.items() if key[1] != gone}
-        self._prior_density.pop(gone, None)
+        self._start_density.pop(gone, None)
 
     @property
     def log_target(self) -> np.ndarray:
@@ -92,12 +94,16 @@ class Pool:
         return base, np.where(known, self.log_target - np.where(known, log_jacobian, 0.0), -np.inf)
 
     def start_density(self, chart: Chart) -> np.ndarray:
-        """Log density of a standard normal in the chart's base, at every draw, (N,).
+        """Log density that a path of temperatures begins at, at every draw, (N,).
 
-        In the prior's coordinates that is the prior, whose own density is exact beyond the last of its quantiles, too.
+        It is that of a standard normal in the chart's base, where no other was given. In the prior's coordinates that is the
+        prior, whose own density is exact beyond the last of its quantiles, too.
         """
+        if self._start is not None:
+            return np.concatenate([self._of_start(self._start, index) for index in range(len(self.batches))])
         if isinstance(chart, PriorChart):
-            return np.concatenate([self._of_prior(chart, index) for index in range(len(self.batches))])
+            prior = FromPrior(chart.transform, chart.keys)
+            return np.concatenate([self._of_start(prior, index) for index in range(len(self.batches))])
         base, log_jacobian = self.in_base(chart)
         return Normal(dimension(chart)).log_prob(base) + log_jacobian
 
@@ -123,12 +129,11 @@ class Pool:
             self._densities[key] = np.where(draws.inside & ~np.isnan(log_prob), log_prob, -np.inf)
         return self._densities[key]
 
-    def _of_prior(self, chart: PriorChart, index: int) -> np.ndarray:
+    def _of_start(self, start: Part, index: int) -> np.ndarray:
         number = self._numbers[index]
-        if number not in self._prior_density:
-            prior = FromPrior(chart.transform, chart.keys)
-            self._prior_density[number] = prior.log_prob(self.batches[index].draws.parameters)[:, 0]
-        return self._prior_density[number]
+        if number not in self._start_density:
+            self._start_density[number] = start.log_prob(self.batches[index].draws.parameters)[:, 0]
+        return self._start_density[number]
 
     def _on_chart(self, chart: Chart, index: int) -> tuple[np.ndarray, np.ndarray]:
         key = (id(chart), self._numbers[index])

@@ -106,10 +106,10 @@ class Refinement:
         self.round_draws = first_draws(len(target.keys))
         self.later_draws = self.pace.later_draws(len(target.keys), n_effective)
         self.prior_draws = 0
-        self.pool = Pool(self.pace.batches)
         of_prior = BinaryChart(target.prior, target.keys)
         start = start_of(searched, of_prior, target.prior) if searched is not None and network is None else None
         self.chart: Chart = of_prior if start is None else start.chart
+        self.pool = Pool(self.pace.batches, None if start is None else start.path)
         self._of_prior = of_prior
         self.from_search = start is not None
         self.proposal: Mixture = prior_alone(target.prior, target.keys) if start is None else start.proposal
@@ -131,6 +131,8 @@ class Refinement:
     @property
     def started_from(self) -> str:
         """What the path to the posterior starts from."""
+        if self.start is not None and self.start.path is not None:
+            return "density that is adapted to the search"
         return "network" if self.chart is self.network else "prior"
 
     @property

@@ -80,6 +80,8 @@ class Start:
         The statistic's, where they are known.
     templates
         Number of those that a density was adapted to the statistic with.
+    path
+        Density that the path of temperatures begins at; the prior, where there is none.
     """
 
     proposal: Mixture
@@ -88,6 +90,7 @@ class Start:
     chart: BinaryChart
     hills: Hills | None = None
     templates: int = 0
+    path: Part | None = None
 
     def looked(self, draws: tuple[tuple[Mixture, int], ...]) -> Looked | None:
         """What modes were looked for with, where hills are known: with draws of some proposals, too."""
@@ -130,14 +133,15 @@ def start_of(searched: Searched, chart: BinaryChart, transform: PriorTransform) 
         of_seen = Whitening.of(base[alive][:, seen], weights / weights.sum())
         whole = NormalMixture(np.ones(1), of_seen.mean[None], of_seen.cholesky[None])
         led = Led(chart, over_all(whole, seen, _WIDER), 0, 0.0)
-    parts: list[Part] = [Charted(led.chart, {"search": led.density})]
+    about = Charted(led.chart, {"search": led.density})
+    parts: list[Part] = [about]
     shares = [_SHARE]
     if hills is not None:
         parts.append(Charted(chart, {"hills": hills.density}))
         share = _SHARE if led.chart is chart else _ADAPTED
         shares = [share - _HILLS, _HILLS]
     proposal = Mixture([*parts, FromPrior(transform, chart.keys)], [*shares, 1 - sum(shares)])
-    return Start(proposal, searched, chart.keys, led.chart, hills, led.templates)
+    return Start(proposal, searched, chart.keys, led.chart, hills, led.templates, None if led.chart is chart else about)
 
 
 def _tempered(log_ratios: np.ndarray) -> np.ndarray:

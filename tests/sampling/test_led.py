@@ -11,7 +11,10 @@ from bilby.core.prior import PriorDict, Uniform
 from bilby_flowpe.priors import Parameters, PriorTransform
 from bilby_flowpe.proposals.binary_chart import BinaryChart
 from bilby_flowpe.proposals.event_mixture import NormalMixture
+from bilby_flowpe.proposals.mixture import Mixture
+from bilby_flowpe.proposals.parts import Charted
 from bilby_flowpe.sampling.led import Led, led_by, over_all
+from bilby_flowpe.sampling.pool import Pool
 from bilby_flowpe.waves.coarse.metric import Drawn
 
 FREQUENCIES = np.geomspace(25.0, 1000.0, 60)
@@ -99,3 +102,23 @@ def test_a_density_over_some_coordinates_is_one_over_all() -> None:
     whole = over_all(some, np.array([True, False, True]), 1.5)
     np.testing.assert_array_equal(whole.means, [[1, 0, 2], [3, 0, 4]])
     np.testing.assert_array_equal(np.diagonal(whole.cholesky, axis1=1, axis2=2), [[1.5, 1, 1.5], [3, 1, 3]])
+
+
+def test_a_path_begins_at_a_density_that_is_given() -> None:
+    found = led(0.01)
+    assert found is not None
+    part = Charted(found.chart, {"search": found.density})
+    proposal = Mixture([part], [1.0])
+    draws = proposal.draw_each(np.array([200]), np.random.default_rng(4))
+    pool = Pool(start=part)
+    # The pool asks for the rows alone.
+    pool.add(SimpleNamespace(draws=draws), proposal)
+    expected = proposal.log_prob(draws.parameters)
+    np.testing.assert_allclose(pool.start_density(found.chart), expected, rtol=1e-12)
+    assert not np.allclose(_without_start(pool).start_density(found.chart), expected)
+
+
+def _without_start(pool: Pool) -> Pool:
+    plain = Pool()
+    plain.add(pool.batches[0], pool.proposals[0])
+    return plain
