@@ -6,6 +6,8 @@ weights; Veach & Guibas 1995).
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from scipy.special import logsumexp
 
@@ -16,6 +18,7 @@ from ..proposals.mixture import Mixture
 from ..proposals.parts import FromPrior, Normal, Part
 from .weighted import WeightedDraws
 
+_LATEST = 3  # batches whose weights tell how large the one that counts has to be
 _MOST_BATCHES = 16  # every proposal's density is evaluated at every draw, which grows with the square of their number
 
 
@@ -106,6 +109,25 @@ class Pool:
             return np.concatenate([self._of_start(prior, index) for index in range(len(self.batches))])
         base, log_jacobian = self.in_base(chart)
         return Normal(dimension(chart)).log_prob(base) + log_jacobian
+
+    def latest_log_weights(self, hot: Sequence[bool]) -> np.ndarray:
+        """Log weights of the latest batch, and of those before it that were drawn for the posterior itself, (N,).
+
+        There are none where a budget has left no round. A single heavy weight of one batch would ask for a much larger one than
+        the next needs; so would those of a first round at the posterior that later ones have left behind. Of the latest, the
+        latest two and so on, the most even are taken.
+
+        Parameters
+        ----------
+        hot
+            Which rounds drew for a temperature above that of the posterior.
+        """
+        latest = [batch.log_weights for batch in self.batches[-_LATEST:]]
+        first = max((number + 1 for number, is_hot in enumerate(hot[-_LATEST:]) if is_hot), default=0)
+        if not latest:
+            return np.empty(0)
+        some = [np.concatenate(latest[start:]) for start in range(min(first, len(latest) - 1), len(latest))]
+        return max(some, key=lambda weights: effective_sample_size(weights) / len(weights))
 
     def last_efficiency(self) -> float:
         """Efficiency of the latest batch alone, by its own proposal."""

@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 from bilby.core.utils import logger
 
-from ..importance import effective_sample_size, summarise
+from ..importance import summarise
 from ..proposals.binary_chart import BinaryChart
 from ..proposals.charts import Chart
 from ..proposals.mixture import Mixture, prior_alone
@@ -40,7 +40,6 @@ from .temperature import next_temperature
 from .weighing import Target
 from .weighted import WeightedDraws
 
-_LATEST = 3  # batches whose weights tell how large the one that counts has to be
 _GOOD = 0.3  # efficiency at which rounds end
 _PROGRESS = 1.15  # factor by which the efficiency has to rise
 _MOST_ROUNDS = 60
@@ -222,19 +221,8 @@ class Refinement:
 
     @property
     def log_weights(self) -> np.ndarray:
-        """Log weights of the latest batch, and of those before it that were drawn for the posterior itself, (N,).
-
-        There are none where a budget has left no round. A single heavy weight of one batch would ask for a much larger one than
-        the next needs; so would those of a first round at the posterior that later ones have left behind. Of the latest, the
-        latest two and so on, the most even are taken.
-        """
-        latest = [batch.log_weights for batch in self.pool.batches[-_LATEST:]]
-        hot = [done.inverse_temperature < 1 for done in self.rounds[-_LATEST:]]
-        first = max((number + 1 for number, is_hot in enumerate(hot) if is_hot), default=0)
-        if not latest:
-            return np.empty(0)
-        some = [np.concatenate(latest[start:]) for start in range(min(first, len(latest) - 1), len(latest))]
-        return max(some, key=lambda weights: effective_sample_size(weights) / len(weights))
+        """Log weights that tell how large the batch that counts has to be, (N,); see :meth:`.pool.Pool.latest_log_weights`."""
+        return self.pool.latest_log_weights([done.inverse_temperature < 1 for done in self.rounds])
 
     def _sound(self) -> bool:
         """Whether the tail of the latest weights is such that a batch of the kind will not be sent back."""
