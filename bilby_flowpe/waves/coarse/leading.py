@@ -100,12 +100,13 @@ def leading_mass(stage: Stage, columns: Parameters, best: Row) -> LeadingMass | 
     Returns
     -------
     LeadingMass or None
-        ``None`` where the chirp mass is not searched, or the phases of too few rows can be followed.
+        ``None`` where the chirp mass, or all else that shapes the wave, is not searched, or the phases of too few rows can
+        be followed.
     """
     fixed = {key: value for key, value in stage.fixed.items() if key in SHAPES}
-    variables = variables_of({**fixed, **columns})
-    if CHIRP_MASS not in columns or not variables.size:
+    if CHIRP_MASS not in columns or not {*SHAPES} & {*columns}:
         return None
+    variables = variables_of({**fixed, **columns})
     measured = _Measured(stage, best)
     logs, good = measured.solved(make_rows(stage.fixed, columns))
     powers = _powers(variables.shape[1])

@@ -28,7 +28,8 @@ def phase(mass: float, ratio: float, spin: float) -> np.ndarray:
 class Stage:
     """Templates of these phases."""
 
-    fixed: dict[str, float] = {}
+    def __init__(self) -> None:
+        self.fixed: dict[str, float] = {}
 
     def changes(self, rows: list[dict[str, Any]]) -> Drawn:
         phases = np.array([phase(row["chirp_mass"], row["mass_ratio"], row["chi_1"]) for row in rows])
@@ -91,3 +92,6 @@ def test_without_a_mass_or_with_few_rows_there_is_none() -> None:
         is None
     )
     assert leading_mass(Stage(), rows(10, 4), BEST) is None
+    alone = Stage()
+    alone.fixed = {"mass_ratio": 0.9, "chi_1": 0.0}
+    assert leading_mass(alone, {"chirp_mass": rows(300, 5)["chirp_mass"]}, BEST) is None
