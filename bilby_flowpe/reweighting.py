@@ -210,8 +210,8 @@ def _verdict(kept: KeptDraws, of_weights: Verdict, new_likelihood: bool) -> Verd
         grades.append("check")
         reasons.insert(
             0,
-            f"{partial['n_rows'] - partial['n_evaluated']} of {partial['n_rows']} rows were not evaluated in the result, and what "
-            "they lack was measured for its prior alone: give the likelihood, too",
+            f"{partial['n_rows'] - partial['n_evaluated']} of {partial['n_rows']} rows were not evaluated in the result, and "
+            "what they lack was measured for its prior alone: give the likelihood, too",
         )
     if new_likelihood and kept.n_without_likelihood:
         grades.append("check")
