@@ -333,6 +333,12 @@ def within_quantiles(v: np.ndarray) -> np.ndarray:
     return np.abs(v) < _EDGE
 
 
+def told_apart(prior: Prior, values: np.ndarray) -> np.ndarray:
+    """Which values (N,) of a prior that depends on nothing are within what its quantiles can tell apart."""
+    u = np.asarray(prior.cdf(values), dtype=np.float64)
+    return within_quantiles(ndtri(np.clip(u, _UNIT_EDGE, 1 - _UNIT_EDGE)))
+
+
 def _distribution(prior: Prior) -> dict[str, Any]:
     """What makes a prior the distribution it is: its arguments less its labels."""
     arguments = prior.get_instantiation_dict()

@@ -27,6 +27,7 @@ from .processes.parallel import evaluate, make_rows
 from .results import Drawn, KeptDraws, error_of_evidence, fill, kept_draws
 from .translation.covers import AnyPrior
 from .verdict import Findings, Verdict, judge
+from .verdict.checks import PARTIAL_WORDS
 from .verdict.grade import RANKS, Grade
 
 __all__ = ["reweight"]
@@ -197,8 +198,21 @@ def _check_ratio(kept: KeptDraws, new: AnyPrior, likelihood: Likelihood) -> None
 
 def _verdict(kept: KeptDraws, of_weights: Verdict, new_likelihood: bool) -> Verdict:
     """The verdict on the new weights, and on the draws: a mode that these miss is missed with any weights of theirs."""
-    reasons = [f"of the run itself: {reason}" for reason in kept.statistics.get("reasons", [])]
-    grades: list[Grade] = [of_weights.grade, kept.statistics.get("verdict", "failed")]
+    said, of_run = list(kept.statistics.get("reasons", [])), kept.statistics.get("verdict", "failed")
+    partial = kept.statistics.get("coarse", {}).get("partial")
+    if new_likelihood and partial:
+        # Every row is evaluated now.
+        left = [reason for reason in said if not reason.startswith(PARTIAL_WORDS)]
+        said, of_run = left, of_run if left or not said else "reliable"
+    reasons = [f"of the run itself: {reason}" for reason in said]
+    grades: list[Grade] = [of_weights.grade, of_run]
+    if partial and not new_likelihood:
+        grades.append("check")
+        reasons.insert(
+            0,
+            f"{partial['n_rows'] - partial['n_evaluated']} of {partial['n_rows']} rows were not evaluated in the result, and "
+            "what they lack was measured for its prior alone: give the likelihood, too",
+        )
     if new_likelihood and kept.n_without_likelihood:
         grades.append("check")
         reasons.insert(

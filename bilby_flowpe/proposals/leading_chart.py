@@ -17,7 +17,7 @@ import numpy as np
 
 from ..names import CHIRP_MASS
 from ..prior_natures import conditions
-from ..priors import Parameters, PriorTransform
+from ..priors import Parameters, PriorTransform, told_apart
 from .binary_chart import BinaryChart
 
 _WIDEST = 1e6  # of the new coordinate: nothing beyond it is told from the prior's ends
@@ -69,7 +69,8 @@ class LeadingChart(BinaryChart):
         near = np.isfinite(coordinate) & (np.abs(coordinate) < _WIDEST)
         with np.errstate(over="ignore"):
             mass = np.exp(self._leading(parameters) + np.where(near, coordinate, 0.0) * self.scale)
-        within = within & near & (self._mass.ln_prob(mass) > -np.inf)
+        # The density is zero beyond the last of the prior's quantiles: what is drawn there counts as outside, too.
+        within = within & near & (self._mass.ln_prob(mass) > -np.inf) & told_apart(self._mass, mass)
         # No constraint has to bear a value that the prior excludes.
         parameters[CHIRP_MASS] = np.where(within, mass, parameters[CHIRP_MASS])
         return parameters, within

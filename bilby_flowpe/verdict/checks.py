@@ -21,8 +21,11 @@ CLOSED_FORM = Check(
 """The check of the closed form, which draws without weights have to pass, too."""
 
 _PARTIAL = "rows of the posterior that are [not evaluated](method.md#where-time-does-not-last), "
+PARTIAL_WORDS = "the budget had room for "
+"""What the reasons of these checks begin with: they end where every row is evaluated."""
+
 _OF_PARTIAL = (
-    "the budget had room for {case.findings.partial.n_evaluated} evaluations of the likelihood for "
+    f"{PARTIAL_WORDS}{{case.findings.partial.n_evaluated}} evaluations of the likelihood for "
     "{case.findings.partial.n_rows} rows of the posterior: "
 )
 _RAISE = "; raise max_time or max_likelihood_evaluations, or reweight the result"

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from bilby.core.prior import Constraint, PriorDict, Uniform
+from bilby.core.prior import Constraint, Gaussian, PriorDict, Uniform
 from bilby.gw.conversion import chirp_mass_and_mass_ratio_to_component_masses as components
 
 from bilby_flowpe.priors import Parameters, PriorTransform
 from bilby_flowpe.proposals.leading_chart import LeadingChart, can_lead
+from bilby_flowpe.proposals.mixture import Mixture
+from bilby_flowpe.proposals.parts import Charted, FromPrior, Normal
 
 SCALE = 1e-3
 
@@ -72,6 +74,19 @@ def test_constraints_are_those_of_the_mass_itself() -> None:
     expected = some.satisfies({**parameters, "chirp_mass": mass}) & (np.abs(mass - 1.2) < 0.01)
     assert 0.05 < inside.mean() < 0.95
     np.testing.assert_array_equal(inside, expected)
+
+
+@pytest.mark.parametrize("mass", [Uniform(1.199, 1.201), Gaussian(1.2, 1e-4)], ids=["edges", "tails"])
+def test_a_draw_inside_has_a_density(mass: Uniform | Gaussian) -> None:
+    """Many draws lie beyond an edge of the prior, or so far out in its tail that quantiles end: weights average to one."""
+    some = PriorTransform(PriorDict({"chirp_mass": mass, "mass_ratio": Uniform(0.3, 1), "chi_1": Uniform(-0.1, 0.1)}))
+    about = Charted(LeadingChart(some, some.keys, leading, SCALE), {"about": Normal(3)})
+    draws = Mixture([about, FromPrior(some, some.keys)], [0.75, 0.25]).draw(20_000, np.random.default_rng(5))
+    inside = {key: column[draws.inside] for key, column in draws.parameters.items()}
+    assert 0.3 < draws.inside.mean() < 0.9
+    assert np.isfinite(about.log_prob(inside)).all()
+    weights = np.exp(some.log_prob(inside) - draws.log_q[draws.inside])
+    assert weights.sum() / len(draws) == pytest.approx(1.0, abs=0.03)
 
 
 def test_a_mass_that_is_tied_does_not_lead() -> None:

@@ -9,6 +9,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from bilby.core.prior import PriorDict, Uniform
 from bilby.core.result import Result
 
 from bilby_flowpe.importance import normalised_weights
@@ -19,7 +20,7 @@ from bilby_flowpe.sampling.coarse import CoarseBatches
 from bilby_flowpe.sampling.filling import Origin, fill_weighted
 from bilby_flowpe.sampling.outcome import Outcome
 from bilby_flowpe.sampling.partial import partial_of
-from tests.coarse_toy import LOG_Z, NOISE, TRANSFORM, WIDTH, Coarse, Ridge, log_ridge, target
+from tests.coarse_toy import HALF, LOG_Z, NOISE, TRANSFORM, WIDTH, Coarse, Ridge, log_ridge, target
 from tests.sampling.test_coarse import sampled
 
 WANTED, BUDGET = 2000, 5000
@@ -148,6 +149,12 @@ def test_reweighting_by_the_same_likelihood_makes_rows_exact() -> None:
     fill_weighted(sampler, outcome, event.target, Origin("none", None, 5, {}, time.monotonic()))
     result.log_noise_evidence = NOISE
     exact = reweight(result, likelihood=likelihood)
+    assert statistics_of(result)["verdict"] == "check"
+    assert statistics_of(exact)["verdict"] == "reliable", statistics_of(exact)["reasons"]
+    narrower = PriorDict({"a": Uniform(1.0, HALF), "b": Uniform(-HALF, HALF)})
+    # What was measured is of the posterior of the prior that was asked for.
+    assert "rows were not evaluated" in statistics_of(reweight(result, priors=narrower))["reasons"][0]
+    assert statistics_of(reweight(result, likelihood=likelihood, priors=narrower))["verdict"] == "reliable"
 
     def off(given: Result) -> float:
         return (np.average(given.nested_samples["a"], weights=given.nested_samples["weights"]) - 1.0) / WIDTH
