@@ -128,6 +128,7 @@ class CoarseChoice:
     def _reference(self, orders: tuple[int, ...], window: tuple[float, float]) -> Row:
         if self._found is None:
             rng = np.random.default_rng(_SEED)
+            logger.info("Looking for the signal with templates of the whole prior: the wider its masses, the longer")
             self._found = find_reference(
                 self._problem.likelihood, self._problem.prior, orders, window, rng, self._approximant
             )

@@ -87,9 +87,12 @@ def fill_weighted(sampler: Sampler, outcome: Outcome, target: Target, origin: Or
         logger.warning(f"Note: {edge}")
     error = error_of_evidence(summary, target.translated.log_normalisation_err)
     if len(outcome.rows) < min(kwargs["n_effective"], kwargs["n_posterior"]):
+        # Where there are fewer effective draws than were asked for, the verdict says what ended the run.
+        enough = summary.effective_sample_size >= kwargs["n_effective"]
+        more = "A larger n_effective gives more; all" if enough else "All"
         logger.info(
             f"Posterior: {len(outcome.rows)} rows, fewer than n_effective={kwargs['n_effective']}, as no draw is taken twice. "
-            f"A larger n_effective gives more; all {summary.n_finite} draws of some weight are in nested_samples"
+            f"{more} {summary.n_finite} draws of some weight are in nested_samples"
         )
     statistics = {
         **_common(outcome.batch, target, origin, outcome.surprise),

@@ -106,8 +106,8 @@ def led_by(
     if found is None or found.arrived < _ARRIVED or reaches_edges(mass[:, [at]], np.zeros(len(mass))):
         return None
     logger.info(
-        "Coordinates: in the place of the chirp mass how far it is from the one that keeps the best-measured phase, which is "
-        f"known to {turns.scatter:.2g} radians as a polynomial in the other parameters"
+        "Coordinates: in the place of the chirp mass stands its distance from the value at which the signal's phase stays "
+        f"as measured, given mass ratio, spins and tides (good to {turns.scatter:.2g} radians of phase)"
     )
     return Led(turns.chart, over_all(found.density, seen, _WIDER), turns.templates, turns.scatter)
 

@@ -8,7 +8,7 @@ from .weighing import Target
 from .weighted import WeightedDraws
 
 _BAR = "{{desc}}: {{n_fmt}} {what}, {{elapsed}}{{postfix}}"
-_WHAT, _OF_BOTH = "likelihood evaluations", "evaluations of the likelihood and the coarse one"
+_WHAT, _OF_BOTH = "likelihood evaluations", "likelihood evaluations, coarse ones included"
 
 
 class EventBar:

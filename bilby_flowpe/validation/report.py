@@ -33,8 +33,11 @@ _KWARGS = (
     "nsteps",
 )
 _LARGE = 1e6
+_DIGITS, _MOST_DIGITS = 5, 12
 _LEAST_ROWS = 50
 _MOST_SHOWN = 11
+# What a conversion function of Bilby's adds to the posterior, and a reader asks for first.
+_DERIVED = ("mass_1_source", "mass_2_source", "chirp_mass_source", "chi_eff", "chi_p", "lambda_tilde")
 
 
 def report_result(
@@ -136,11 +139,13 @@ def _posterior(page: Page, result: Result, other: Result | None) -> None:
         page.text("It has no rows.")
         return
     rows = []
-    for key in keys:
+    derived = [key for key in _DERIVED if key in result.posterior and key not in keys]
+    for key in [*keys, *derived]:
         low, middle, high = np.quantile(result.posterior[key], [0.05, 0.5, 0.95])
-        row = [key, _number(middle), f"{_number(low)} to {_number(high)}"]
+        width = high - low
+        row = [key, _number(middle, width), f"{_number(low, width)} to {_number(high, width)}"]
         if truth:
-            row.append(_number(truth[key]) if key in truth else "")
+            row.append(_number(truth[key], width) if key in truth else "")
         rows.append(row)
     page.table(["parameter", "median", "90% interval", *(["injected"] if truth else [])], rows)
     samples = {result.sampler: result.posterior}
@@ -163,7 +168,7 @@ def _posterior(page: Page, result: Result, other: Result | None) -> None:
             samples,
             shown,
             file,
-            labels={key: result.priors[key].latex_label_with_unit for key in shown},
+            labels={key: result.priors[key].latex_label_with_unit or key for key in shown},
             truths={key: truth[key] for key in shown if key in truth} or None,
             offsets=gps_offsets(result.posterior, shown),
         ),
@@ -272,5 +277,9 @@ def _is_number(value: Any) -> bool:
     return isinstance(value, int | float) and bool(np.isfinite(value))
 
 
-def _number(value: float) -> str:
-    return f"{value:.6f}" if abs(value) > _LARGE else f"{value:.5g}"
+def _number(value: float, width: float) -> str:
+    """A number with so many digits that an interval of this width shows: a chirp mass is known to a part in ten thousand."""
+    if abs(value) > _LARGE:
+        return f"{value:.6f}"
+    more = int(np.ceil(np.log10(abs(value) / width))) if value and width > 0 else 0
+    return f"{value:.{min(max(_DIGITS, more + 3), _MOST_DIGITS)}g}"

@@ -80,6 +80,21 @@ def test_page_on_a_result(run: Path) -> None:
     assert 'name="viewport"' in text
 
 
+def test_derived_parameters_and_narrow_intervals_are_in_the_table(run: Path, tmp_path: Path) -> None:
+    path = tmp_path / "event_result.json"
+    content = json.loads(run.read_text())
+    posterior = content["posterior"]["content"]
+    size = len(posterior["mass_1"])
+    posterior["lambda_tilde"] = [400.0 + i / size for i in range(size)]
+    posterior["chirp_mass_source"] = [1.2 + 1e-6 * i / size for i in range(size)]
+    path.write_text(json.dumps(content))
+    text = report_result(path).read_text()
+    assert "lambda_tilde" in text
+    assert "chi_eff" not in text
+    # Ends of the interval of a millionth are told apart.
+    assert re.search(r"1\.2000000\d+ to 1\.2000009\d+", text)
+
+
 def test_the_same_result_as_a_referee(run: Path, tmp_path: Path) -> None:
     other = json.loads(run.read_text())
     other["sampler"], other["label"] = "dynesty", "other"

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 import numpy as np
+from bilby.core.utils import infer_parameters_from_function
 from bilby.gw import source
 from bilby.gw.waveform_generator import WaveformGenerator
 
@@ -165,9 +166,7 @@ def sequence_of(generator: WaveformGenerator, model: Callable[..., Any], approxi
         arguments |= {APPROXIMANT: approximant, "catch_waveform_errors": True}
     made = TWINS[model]
     name = arguments.get(APPROXIMANT, _DEFAULT_APPROXIMANTS[model])
-    keys = WaveformGenerator(
-        duration=1.0, sampling_frequency=2.0, frequency_domain_source_model=model
-    ).source_parameter_keys
+    keys = infer_parameters_from_function(model)
     return ByFrequency(
         f"{name} through bilby.gw.source.{made.__name__}",
         made,
