@@ -100,7 +100,8 @@ class ModelChoice:
             if not self.kwargs["refine"]:
                 logger.warning("refine=False has no effect: without a network the proposal is made by refinement")
             conditional = self.conditional_alone()
-            logger.info(words_of_refinement(self._refining(conditional), None, ["network='none'"]))
+            price = self._refining(conditional).words
+            logger.info(f"network='none': a proposal is refined for this event alone, in {price}")
             return None, "none", conditional
         why = self._obstacle()
         if why is None:
