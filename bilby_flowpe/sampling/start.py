@@ -31,9 +31,7 @@ TRUSTED = 0.05
 
 _MISSED, _UNREACHED = 0.05, 0.01  # shares of the posterior and of the prior that a network may miss
 _FAR = -1e6  # log density of a start below which one draw more or less says nothing
-# Of the first round's draws those about the search, the same where a density was adapted to it, and of these those from
-# hills; the others are from the prior.
-_SHARE, _ADAPTED, _HILLS = 0.5, 0.75, 0.15
+_SHARE, _HILLS = 0.5, 0.15  # of the first round's draws those about the search, and of these those from its hills
 _WIDER = 2.0  # of the rows' standard deviations: parameters that a search does not see move the others
 _EFFECTIVE = 100.0  # rows that the density is made of: some twenty for each of the parameters that a search sees
 _COLDEST = 0.2  # inverse temperature of the rows' weights, at most: they are densest where the search has ended
@@ -138,9 +136,8 @@ def start_of(searched: Searched, chart: BinaryChart, transform: PriorTransform) 
     shares = [_SHARE]
     if hills is not None:
         parts.append(Charted(chart, {"hills": hills.density}))
-        share = _SHARE if led.chart is chart else _ADAPTED
-        shares = [share - _HILLS, _HILLS]
-    proposal = Mixture([*parts, FromPrior(transform, chart.keys)], [*shares, 1 - sum(shares)])
+        shares = [_SHARE - _HILLS, _HILLS]
+    proposal = Mixture([*parts, FromPrior(transform, chart.keys)], [*shares, 1 - _SHARE])
     return Start(proposal, searched, chart.keys, led.chart, hills, led.templates, None if led.chart is chart else about)
 
 
