@@ -25,7 +25,9 @@ from ..waves.coarse.leading import leading_mass
 from .adapted import Adapted, adapted, metric_density
 from .hills import Surface
 
-_GENERATIONS = (4, 8, 8)  # of each turn: the first is about a curve that is known roughly
+# Generations of each turn: the first is about a curve that is known roughly. Turns end at the third, where the path is gone to
+# its end; after a search that has ended ten units below the largest statistic there are more.
+_GENERATIONS, _LEAST_TURNS = (4, 8, 8, 8, 8, 8, 8, 8), 3
 _ROWS = 400  # about which the phase is found: ten times the terms of the polynomial
 _AROUND = 1.5  # times the standard deviations of the density: its tails count, too
 _WIDER = 1.3  # of the standard deviations in what is drawn: parameters that a search does not see move the others
@@ -94,7 +96,9 @@ def led_by(
     about = {key: column[some] for key, column in columns.items()}
     turns = _Turns(bank, chart, transform, seen, reference, float(log_ratios[best]))
     found = None
-    for generations in _GENERATIONS:
+    for turn, generations in enumerate(_GENERATIONS):
+        if found is not None and found.arrived >= 1 and turn >= _LEAST_TURNS:
+            break
         if (found := turns.made(about, generations)) is None:
             return None
         about, inside = turns.surface.columns(found.density.broadened(_AROUND).draw(_ROWS, rng))
