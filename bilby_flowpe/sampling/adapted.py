@@ -18,7 +18,7 @@ from ..importance import effective_sample_size
 from ..proposals.event_flow import Whitening
 from ..proposals.event_mixture import NormalMixture, fit_mixture, split
 from ..proposals.parts import Normal
-from .hills import Surface, _Climber
+from .hills import Climber, Surface
 
 _GENERATIONS = 8
 _EACH = 384  # rows of a generation
@@ -48,7 +48,7 @@ class Adapted:
 
 def metric_density(surface: Surface, place: np.ndarray, value: float) -> NormalMixture:
     """The normal density that the metric of templates gives at a place (n,) with this statistic, broadened."""
-    root = np.linalg.cholesky(np.linalg.inv(surface.precision(_Climber(place, value))))
+    root = np.linalg.cholesky(np.linalg.inv(surface.precision(Climber(place, value))))
     return NormalMixture(np.ones(1), place[None], _FIRST_WIDTH * root[None])
 
 

@@ -91,7 +91,7 @@ class Hills:
 
 
 @dataclass
-class _Climber:
+class Climber:
     """A place on its way up, in the coordinates that the statistic sees."""
 
     place: np.ndarray
@@ -135,7 +135,7 @@ class Surface:
             log_prior = FromPrior(self.chart.transform, keys).log_prob(own)[:, 0] - self.chart.forward(own)[1]
         return np.stack([np.where(inside & np.isfinite(log_prior), log_prior, -np.inf), ratios])
 
-    def precision(self, climber: _Climber) -> np.ndarray:
+    def precision(self, climber: Climber) -> np.ndarray:
         """Inverse covariance of the mode that would be at a place."""
         n = len(climber.place)
         # Inward, for at the edge of a prior there is nothing beyond.
@@ -148,7 +148,7 @@ class Surface:
     def log_volumes(self, columns: Parameters, value: float) -> np.ndarray:
         """Logarithm of the share of the prior that a mode of this statistic fills at rows, (N,)."""
         base = self.chart.forward({key: columns[key] for key in self.chart.keys})[0][:, self.seen]
-        return np.array([_log_volume(place, self.precision(_Climber(place, value))) for place in base])
+        return np.array([_log_volume(place, self.precision(Climber(place, value))) for place in base])
 
 
 def find_hills(
@@ -183,7 +183,7 @@ def find_hills(
     if len(among) <= around:
         return None
     highest_of_all = int(np.argmax(np.where(there, ratios, -np.inf)))
-    best = _Climber(base[highest_of_all], float(ratios[highest_of_all]))
+    best = Climber(base[highest_of_all], float(ratios[highest_of_all]))
     root = np.linalg.cholesky(first.precision(best))
     base, ratios = base[among], bank.values[among]
     _, near = cKDTree(base @ root).query(base @ root, k=around + 1)
@@ -196,7 +196,7 @@ def find_hills(
     most = _MOST_CLIMBS if len(surfaces) == 1 else _MOST_LOWERED
     level = floor if wanted <= most else float(ratios[highest[most]])
     starts = highest[: min(wanted, most)]
-    climbers = [_Climber(base[start], float(ratios[start])) for start in starts]
+    climbers = [Climber(base[start], float(ratios[start])) for start in starts]
     for before, after in pairwise(surfaces):
         climbers = _lowered(before, after, climbers, rng)
     steps = _STEPS if len(surfaces) == 1 else _MORE_STEPS
@@ -218,7 +218,7 @@ def find_hills(
     return Hills(density, values, level, near_best, volumes, len(starts), templates, surface)
 
 
-def _lowered(before: Surface, after: Surface, climbers: list[_Climber], rng: np.random.Generator) -> list[_Climber]:
+def _lowered(before: Surface, after: Surface, climbers: list[Climber], rng: np.random.Generator) -> list[Climber]:
     """Let every climber climb where templates are filtered from some frequency on, and once they are from a lower one on."""
     if not climbers:
         return []
@@ -234,14 +234,14 @@ def _lowered(before: Surface, after: Surface, climbers: list[_Climber], rng: np.
         values = after(places.reshape(-1, n)).reshape(len(climbers), -1)
         highest = np.argmax(values - 0.5 * np.sum(places**2, axis=2), axis=1)
         climbers = [
-            _Climber(at[index], float(value[index])) for at, value, index in zip(places, values, highest, strict=True)
+            Climber(at[index], float(value[index])) for at, value, index in zip(places, values, highest, strict=True)
         ]
     return climbers
 
 
 def _climbed(
-    surface: Surface, climbers: list[_Climber], rng: np.random.Generator, steps: tuple[float, ...] = _STEPS
-) -> list[_Climber]:
+    surface: Surface, climbers: list[Climber], rng: np.random.Generator, steps: tuple[float, ...] = _STEPS
+) -> list[Climber]:
     """Let every climber climb for some generations; one that comes near a higher one is left out."""
     for step in steps:
         roots = [np.linalg.cholesky(np.linalg.inv(surface.precision(climber))) for climber in climbers]
@@ -262,7 +262,7 @@ def _climbed(
     return climbers
 
 
-def _apart(climbers: list[_Climber], whitening: list[np.ndarray]) -> list[_Climber]:
+def _apart(climbers: list[Climber], whitening: list[np.ndarray]) -> list[Climber]:
     """Leave out every climber that is near a higher one."""
     kept: list[int] = []
     for index in sorted(range(len(climbers)), key=lambda number: -climbers[number].height):
@@ -273,9 +273,9 @@ def _apart(climbers: list[_Climber], whitening: list[np.ndarray]) -> list[_Climb
     return [climbers[index] for index in kept]
 
 
-def _distinct(surface: Surface, climbers: list[_Climber]) -> list[_Climber]:
+def _distinct(surface: Surface, climbers: list[Climber]) -> list[Climber]:
     """Keep the climbers that a dip of the statistic parts from every higher one, the highest first."""
-    kept: list[_Climber] = []
+    kept: list[Climber] = []
     for climber in sorted(climbers, key=lambda one: -one.height):
         if kept:
             along = np.array(_ON_THE_WAY)[:, None]

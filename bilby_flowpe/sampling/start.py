@@ -22,9 +22,9 @@ from ..proposals.mixture import Mixture
 from ..proposals.parts import Charted, FromPrior, Part
 from ..waves.coarse.bank import Bank
 from .hills import Hills, find_hills
-from .led import Led, led_by, over_all
 from .missed import Looked
 from .pool import Pool
+from .search_density import SearchDensity, over_all, search_density
 
 TRUSTED = 0.05
 """Efficiency below which a path does not start from a network, and rounds at the posterior have not arrived."""
@@ -121,24 +121,32 @@ def start_of(searched: Searched, chart: BinaryChart, transform: PriorTransform) 
     hills = None
     if searched.bank is not None:
         hills = find_hills(searched.bank, searched.columns, searched.log_ratios, seen, chart, transform)
-    led = None
+    about_search = None
     if searched.bank is not None and hills is not None:
         log_ratios = np.where(alive, searched.log_ratios, -np.inf)
         tempered = np.zeros(len(alive))
         tempered[alive] = weights / weights.sum()
-        led = led_by(searched.bank, searched.columns, log_ratios, tempered, seen, chart, transform)
-    if led is None:
+        about_search = search_density(searched.bank, searched.columns, log_ratios, tempered, seen, chart, transform)
+    if about_search is None:
         of_seen = Whitening.of(base[alive][:, seen], weights / weights.sum())
         whole = NormalMixture(np.ones(1), of_seen.mean[None], of_seen.cholesky[None])
-        led = Led(chart, over_all(whole, seen, _WIDER), 0, 0.0)
-    about = Charted(led.chart, {"search": led.density})
+        about_search = SearchDensity(chart, over_all(whole, seen, _WIDER), 0, 0.0)
+    about = Charted(about_search.chart, {"search": about_search.density})
     parts: list[Part] = [about]
     shares = [_SHARE]
     if hills is not None:
         parts.append(Charted(chart, {"hills": hills.density}))
         shares = [_SHARE - _HILLS, _HILLS]
     proposal = Mixture([*parts, FromPrior(transform, chart.keys)], [*shares, 1 - _SHARE])
-    return Start(proposal, searched, chart.keys, led.chart, hills, led.templates, None if led.chart is chart else about)
+    return Start(
+        proposal,
+        searched,
+        chart.keys,
+        about_search.chart,
+        hills,
+        about_search.templates,
+        None if about_search.chart is chart else about,
+    )
 
 
 def _tempered(log_ratios: np.ndarray) -> np.ndarray:

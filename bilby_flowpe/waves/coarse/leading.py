@@ -55,6 +55,8 @@ class LeadingMass:
         Change of the logarithm that turns the phase by ten radians (root mean square).
     radians
         Root mean square of the phase that the polynomial leaves.
+    templates
+        Number of those that it took.
     """
 
     fixed: Row
@@ -64,6 +66,7 @@ class LeadingMass:
     coefficients: np.ndarray
     scale: float
     radians: float
+    templates: int = 0
 
     def __call__(self, columns: Mapping[str, np.ndarray]) -> np.ndarray:
         """Logarithm of the chirp mass in solar masses, (N,)."""
@@ -118,14 +121,16 @@ def leading_mass(stage: Stage, columns: Parameters, best: Row) -> LeadingMass | 
     gram = design.T @ design
     coefficients = np.linalg.solve(gram + _RIDGE * np.trace(gram) * np.eye(len(gram)), design.T @ logs)
     scatter = float(np.sqrt(np.mean((design @ coefficients - logs) ** 2)))
-    return LeadingMass(fixed, low, high, powers, coefficients, measured.scale, _RADIANS * scatter / measured.scale)
+    return LeadingMass(
+        fixed, low, high, powers, coefficients, measured.scale, _RADIANS * scatter / measured.scale, measured.templates
+    )
 
 
 class _Measured:
     """The best-measured phase of waves relative to that of a reference."""
 
     def __init__(self, stage: Stage, best: Row) -> None:
-        self._stage = stage
+        self._stage, self.templates = stage, 0
         self._mass = float(best[CHIRP_MASS])
         drawn = self._drawn([best] * 3, np.array([0.0, -_DIFFERENCE, _DIFFERENCE]))
         self._roots = np.sqrt(drawn.power[0] / drawn.power[0].sum())
@@ -139,6 +144,7 @@ class _Measured:
     def _drawn(self, rows: Sequence[Row], shifts: np.ndarray) -> Drawn:
         """Templates of rows at chirp masses that are shifted from the reference's."""
         masses = self._mass * np.exp(shifts)
+        self.templates += len(rows)
         return self._stage.changes([{**row, CHIRP_MASS: float(mass)} for row, mass in zip(rows, masses, strict=True)])
 
     def _free_of(self, phases: np.ndarray) -> np.ndarray:

@@ -13,8 +13,8 @@ from bilby_flowpe.proposals.binary_chart import BinaryChart
 from bilby_flowpe.proposals.event_mixture import NormalMixture
 from bilby_flowpe.proposals.mixture import Mixture
 from bilby_flowpe.proposals.parts import Charted
-from bilby_flowpe.sampling.led import Led, led_by, over_all
 from bilby_flowpe.sampling.pool import Pool
+from bilby_flowpe.sampling.search_density import SearchDensity, over_all, search_density
 from bilby_flowpe.waves.coarse.metric import Drawn
 
 FREQUENCIES = np.geomspace(25.0, 1000.0, 60)
@@ -57,7 +57,7 @@ class Stage:
 STAGE = Stage()
 
 
-def led(half: float) -> Led | None:
+def found_with(half: float) -> SearchDensity | None:
     """About rows near the truth, with a prior of this half width of chirp masses."""
     mass = Uniform(1.2 - half, 1.2 + half)
     priors = {
@@ -74,11 +74,11 @@ def led(half: float) -> Led | None:
     ratios = stage.ratios(columns)
     weights = np.exp(0.05 * (ratios - ratios.max()))
     bank, seen = SimpleNamespace(stages=(stage,), fixed={}), np.array([True, True, True, False])
-    return led_by(bank, columns, ratios, weights / weights.sum(), seen, chart, transform)
+    return search_density(bank, columns, ratios, weights / weights.sum(), seen, chart, transform)
 
 
 def test_draws_have_the_statistic_of_the_posterior() -> None:
-    found, stage = led(0.01), STAGE
+    found, stage = found_with(0.01), STAGE
     assert found is not None
     draws, inside = found.chart.inverse(found.density.draw(2000, np.random.default_rng(2)), np.random.default_rng(3))
     below = stage.ratios({key: np.array([value]) for key, value in TRUTH.items()})[0] - stage.ratios(draws)
@@ -94,7 +94,7 @@ def test_draws_have_the_statistic_of_the_posterior() -> None:
 
 @pytest.mark.parametrize("half", [1e-5, 1e-4])
 def test_an_edge_of_the_prior_that_cuts_the_signal_leaves_the_mass_in_its_place(half: float) -> None:
-    assert led(half) is None
+    assert found_with(half) is None
 
 
 def test_a_density_over_some_coordinates_is_one_over_all() -> None:
@@ -105,7 +105,7 @@ def test_a_density_over_some_coordinates_is_one_over_all() -> None:
 
 
 def test_a_path_begins_at_a_density_that_is_given() -> None:
-    found = led(0.01)
+    found = found_with(0.01)
     assert found is not None
     part = Charted(found.chart, {"search": found.density})
     proposal = Mixture([part], [1.0])

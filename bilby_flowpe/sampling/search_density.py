@@ -36,7 +36,7 @@ _SEED = 20261130  # any number: the same in every run of an event
 
 
 @dataclass(frozen=True)
-class Led:
+class SearchDensity:
     """Coordinates and a density in them.
 
     Attributes
@@ -57,7 +57,7 @@ class Led:
     scatter: float
 
 
-def led_by(
+def search_density(
     bank: Bank,
     columns: Parameters,
     log_ratios: np.ndarray,
@@ -65,7 +65,7 @@ def led_by(
     seen: np.ndarray,
     chart: BinaryChart,
     transform: PriorTransform,
-) -> Led | None:
+) -> SearchDensity | None:
     """Return coordinates with the best-measured phase, and a density that is adapted to the statistic in these.
 
     Parameters
@@ -83,7 +83,7 @@ def led_by(
 
     Returns
     -------
-    Led or None
+    SearchDensity or None
         ``None`` where there is no chirp mass to replace, an edge of its prior cuts the signal, or the density does not become
         one of the statistic.
     """
@@ -113,7 +113,7 @@ def led_by(
         "Coordinates: in the place of the chirp mass stands its distance from the value at which the signal's phase stays "
         f"as measured, given mass ratio, spins and tides (good to {turns.scatter:.2g} radians of phase)"
     )
-    return Led(turns.chart, over_all(found.density, seen, _WIDER), turns.templates, turns.scatter)
+    return SearchDensity(turns.chart, over_all(found.density, seen, _WIDER), turns.templates, turns.scatter)
 
 
 class _Turns:
@@ -145,7 +145,7 @@ class _Turns:
             first = NormalMixture(np.ones(1), whitening.mean[None], whitening.cholesky[None])
         found = adapted(self.surface, first, generations)
         self._density = found.density
-        self.templates += self.surface.templates
+        self.templates += self.surface.templates + leading.templates
         return found
 
 
