@@ -209,7 +209,7 @@ class Run:
         by_closed_form = [key for key in target.prior.keys if key in target.conditional_keys]
         conditional = f"; in closed form, given these: {', '.join(by_closed_form)}" if by_closed_form else ""
         if bound is None:
-            logger.info(f"Proposal: refined from the prior for {', '.join(target.keys)}{conditional}")
+            logger.info(f"Proposal: fitted to this event, round by round, for {', '.join(target.keys)}{conditional}")
             return
         family = bound.model.settings["network"]["family"]
         logger.info(f"Proposal: model {source}, a {family} network for {', '.join(target.keys)}{conditional}")

@@ -232,7 +232,7 @@ def test_a_verdict_has_its_figures_beside_it(tmp_path: Path, lines: list[str]) -
         f"{result.num_likelihood_evaluations} likelihood evaluations",
     ):
         assert figure in verdict
-    assert any(line.startswith("Proposal: refined from the prior for x, y") for line in lines)
+    assert any(line.startswith("Proposal: fitted to this event, round by round, for x, y") for line in lines)
     few = [line for line in lines if "rows, fewer than n_effective=200, as no draw is taken twice" in line]
     assert bool(few) == (len(result.posterior) < 200)
 
