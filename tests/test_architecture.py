@@ -18,7 +18,7 @@ ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = "bilby_flowpe"
 
 ROWS = (
-    {"densities", "errors", "names", "overrides", "plotting", "redshifts"},
+    {"bisection", "densities", "errors", "names", "overrides", "plotting", "redshifts"},
     {"arguments", "edges", "importance", "networks", "open_data", "pricing", "prior_draws", "prior_natures"}
     | {"problems", "storage", "surprise"},
     {"network_choice", "observed", "prior_checks", "priors", "processes", "pytorch", "thinning", "verdict"},

@@ -41,7 +41,7 @@ class Step(Protocol):
 
     @property
     def coarse(self) -> bool:
-        """Whether the task evaluates a coarse likelihood, which the meter counts apart from the user's likelihood."""
+        """Return whether the task evaluates a coarse likelihood; the meter counts these evaluations apart."""
 
     @property
     def reference(self) -> Mapping[str, float]:

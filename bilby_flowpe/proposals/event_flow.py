@@ -91,6 +91,16 @@ class EventFlow:
         """The same flow from a broader base."""
         return EventFlow(self._flow, self._whitening, self._base.broadened(width))
 
+    @property
+    def normals(self) -> NormalMixture:
+        """The density as a mixture of normals in the chart's base space, where there is no flow."""
+        base = self._base
+        if isinstance(base, Normal):
+            n = base.features
+            base = NormalMixture(np.ones(1), np.zeros((1, n)), base.width * np.eye(n)[None])
+        whitening = self._whitening
+        return NormalMixture(base.shares, whitening.inverse(base.means), whitening.cholesky @ base.cholesky)
+
     def draw(self, size: int, rng: np.random.Generator) -> np.ndarray:
         """Draws (size, n)."""
         white = self._base.draw(size, rng)
@@ -106,6 +116,31 @@ class EventFlow:
         if self._flow is not None:
             white, log_jacobian = self._flow.forward(white)
         return np.where(finite, self._base.log_prob(white) + log_jacobian - self._whitening.log_volume, -np.inf)
+
+
+def fit_normals(points: np.ndarray, log_weights: np.ndarray, rng: np.random.Generator, width: float) -> EventFlow:
+    """Fit a mixture of normal densities to weighted points by maximum likelihood.
+
+    Parameters
+    ----------
+    points
+        Coordinates, (N, n).
+    log_weights
+        Their log weights, (N,); -inf for none.
+    rng
+        Source of all randomness.
+    width
+        Factor by which every component is broadened after the fit.
+    """
+    points, weights = sound_weights(points, log_weights)
+    whitening = Whitening.of(points, weights)
+    kept, weights = thinned(weights, MOST_POINTS, rng)
+    white = whitening(points[kept])
+    if (parts := split(weights, rng)) is None:
+        return EventFlow(None, whitening, Normal(white.shape[1], width))
+    train, test = parts
+    base, _ = fit_mixture(white[train], weights[train], white[test], weights[test], rng)
+    return EventFlow(None, whitening, base.broadened(width))
 
 
 def fit_event_flow(

@@ -11,9 +11,6 @@ import numpy as np
 
 from ..priors import Parameters, PriorTransform
 from .charts import PriorChart
-from .event_flow import MOST_POINTS, EventFlow, Whitening, sound_weights, thinned
-from .event_mixture import fit_mixture, split
-from .parts import Normal
 
 FAR = 5.0
 """Standard-normal coordinate of the prior from which on a parameter is drawn by its value; one draw of the prior in two million
@@ -76,28 +73,3 @@ class ValueChart:
             parameters[key] = np.where(within, value, self._locations[key])
             inside = inside & within
         return {key: parameters[key] for key in self.keys}, inside
-
-
-def fit_in_values(points: np.ndarray, log_weights: np.ndarray, rng: np.random.Generator, width: float) -> EventFlow:
-    """Fit to weighted points in the base of a :class:`ValueChart`, by maximum likelihood.
-
-    Parameters
-    ----------
-    points
-        Base coordinates, (N, n).
-    log_weights
-        Their log weights, (N,); -inf for none.
-    rng
-        Source of all randomness.
-    width
-        Factor by which every component is broadened after the fit.
-    """
-    points, weights = sound_weights(points, log_weights)
-    whitening = Whitening.of(points, weights)
-    kept, weights = thinned(weights, MOST_POINTS, rng)
-    white = whitening(points[kept])
-    if (parts := split(weights, rng)) is None:
-        return EventFlow(None, whitening, Normal(white.shape[1], width))
-    train, test = parts
-    base, _ = fit_mixture(white[train], weights[train], white[test], weights[test], rng)
-    return EventFlow(None, whitening, base.broadened(width))

@@ -77,7 +77,7 @@ class LeadingChart(BinaryChart):
 
 
 def can_lead(transform: PriorTransform, keys: tuple[str, ...]) -> bool:
-    """Whether the chirp mass is among the keys, and no condition ties it to another parameter."""
+    """Return whether the chirp mass can be replaced: it is searched, and no condition ties it to another parameter."""
     if CHIRP_MASS not in keys or CHIRP_MASS in transform.by_draws:
         return False
     of_others = {name for key in transform.keys for name in conditions(transform.priors[key])}

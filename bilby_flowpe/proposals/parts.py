@@ -85,12 +85,11 @@ class Charted:
     def __init__(self, chart: Chart, densities: Mapping[str, BaseDensity], symmetric: bool = True) -> None:
         self.chart, self._symmetric = chart, symmetric and chart.turn is not None
         self.names = tuple(densities)
-        self._densities = tuple(densities.values())
         self.densities = dict(densities)
 
     def draw(self, index: int, size: int, rng: np.random.Generator) -> tuple[Parameters, np.ndarray]:
         """See :class:`Part`."""
-        parameters, inside = self.chart.inverse(self._densities[index].draw(size, rng), rng)
+        parameters, inside = self.chart.inverse(self.densities[self.names[index]].draw(size, rng), rng)
         if self._symmetric:
             parameters = turned(self.chart, parameters, rng.integers(2, size=size))
         return parameters, inside
@@ -110,7 +109,7 @@ class Charted:
 
     def _log_prob(self, parameters: Parameters) -> np.ndarray:
         base, log_jacobian = self.chart.forward(parameters)
-        log_prob = np.stack([density.log_prob(base) + log_jacobian for density in self._densities], axis=-1)
+        log_prob = np.stack([density.log_prob(base) + log_jacobian for density in self.densities.values()], axis=-1)
         return np.where(np.isnan(log_prob), -np.inf, log_prob)
 
 

@@ -14,16 +14,15 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import logsumexp
 
+from ..bisection import last_that_holds
 from ..importance import effective_sample_size
-from ..proposals.event_flow import Whitening
-from ..proposals.event_mixture import NormalMixture, fit_mixture, split
-from ..proposals.parts import Normal
+from ..proposals.event_flow import fit_normals
+from ..proposals.event_mixture import NormalMixture
 from .hills import Climber, Surface
 
 _GENERATIONS = 8
 _EACH = 384  # rows of a generation
 _ENOUGH = 20.0  # effective rows for each coordinate, from which normals are fitted
-_BISECTIONS = 40
 _FIRST_WIDTH = 2.0  # of the standard deviations that the metric gives
 _WIDER = 1.2  # of a fitted density's, from one generation to the next
 _SETTLED = 0.3  # efficiency of the latest generation at which no further is drawn
@@ -77,23 +76,19 @@ def adapted(surface: Surface, first: NormalMixture, generations: int = _GENERATI
         densities.append(fitted)
         whole = np.concatenate(drawn)
         log_prior, ratios = np.concatenate(targets, axis=1)
-        log_drawn = logsumexp([one.log_prob(whole) for one in densities], axis=0) - np.log(len(densities))
-        log_first, log_target = first.log_prob(whole), log_prior + ratios
+        log_parts = [one.log_prob(whole) for one in densities]
+        log_drawn = logsumexp(log_parts, axis=0) - np.log(len(densities))
+        log_first, log_target = log_parts[0], log_prior + ratios
         beta = _temperature(log_first - log_drawn, log_target - log_first, _ENOUGH * n)
         alive = np.isfinite(log_target)
         if alive.sum() < _ENOUGH * n:
             break  # normals fitted to a few rows that the prior leaves would be narrower and narrower
         log_target = np.where(alive, log_target, 0.0)
         log_weights = np.where(alive, (1 - beta) * log_first + beta * log_target - log_drawn, -np.inf)
-        fitted = _fitted(whole, log_weights, rng).broadened(_WIDER)
+        fitted = fit_normals(whole, log_weights, rng, _WIDER).normals
         if beta >= 1 and effective_sample_size(log_weights[-_EACH:]) > _SETTLED * _EACH:
             break
     return Adapted(fitted, beta)
-
-
-def _normalised(log_weights: np.ndarray) -> np.ndarray:
-    weights = np.exp(log_weights - log_weights.max())
-    return weights / weights.sum()
 
 
 def _temperature(log_start: np.ndarray, log_ratio: np.ndarray, enough: float) -> float:
@@ -113,25 +108,4 @@ def _temperature(log_start: np.ndarray, log_ratio: np.ndarray, enough: float) ->
     def effective(beta: float) -> float:
         return effective_sample_size(np.where(alive, log_start + beta * np.where(alive, log_ratio, 0.0), -np.inf))
 
-    if effective(1.0) >= enough:
-        return 1.0
-    low, high = 0.0, 1.0
-    for _ in range(_BISECTIONS):
-        middle = 0.5 * (low + high)
-        low, high = (middle, high) if effective(middle) >= enough else (low, middle)
-    return low
-
-
-def _fitted(rows: np.ndarray, log_weights: np.ndarray, rng: np.random.Generator) -> NormalMixture:
-    """Normals fitted to weighted rows, in their own coordinates."""
-    alive = np.isfinite(log_weights)
-    rows, weights = rows[alive], _normalised(log_weights[alive])
-    whitening = Whitening.of(rows, weights)
-    base: Normal | NormalMixture = Normal(rows.shape[1])
-    if (parts := split(weights, rng)) is not None:
-        train, test = parts
-        white = whitening(rows)
-        base, _ = fit_mixture(white[train], weights[train], white[test], weights[test], rng)
-    if not isinstance(base, NormalMixture):
-        return NormalMixture(np.ones(1), whitening.mean[None], whitening.cholesky[None])
-    return NormalMixture(base.shares, whitening.inverse(base.means), whitening.cholesky @ base.cholesky)
+    return 1.0 if effective(1.0) >= enough else last_that_holds(lambda beta: effective(beta) >= enough, 0.0, 1.0)

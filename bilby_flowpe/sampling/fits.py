@@ -41,7 +41,7 @@ class Fits:
 
     @property
     def made(self) -> bool:
-        """Whether any fit was made."""
+        """Return whether any fit was made."""
         return bool(self._flows)
 
     def __call__(self, pool: Pool, chart: Chart, beta: float, modes: Charted | None, wants_flow: bool) -> Mixture:

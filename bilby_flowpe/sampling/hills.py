@@ -112,6 +112,7 @@ class Surface:
         self.templates = 0
 
     def columns(self, places: np.ndarray) -> tuple[Parameters, np.ndarray]:
+        """Parameters at places (N, n), those that are not seen in their middle, and which rows are inside the prior."""
         base = np.zeros((len(places), len(self.seen)))
         base[:, self.seen] = places
         parameters, inside = self.chart.inverse(base, np.random.default_rng(_SEED))

@@ -212,6 +212,9 @@ def about(modes: NormalMixture, chart: Chart, target: Target) -> Mixture:
 
 
 def _same(one: Climb, other: Climb) -> bool:
-    """Whether two climbs ended at one place, by the widths of both: at an edge of the prior a mode is wide here."""
+    """Return whether two climbs ended at the same place, within the widths of both modes.
+
+    Both widths count, for at an edge of the prior one of them can be very wide.
+    """
     step = one.mean - other.mean
     return all(step @ np.linalg.solve(climb.covariance, step) < _NEAR**2 for climb in (one, other))

@@ -215,7 +215,10 @@ def _drawn(log_weights: np.ndarray) -> np.ndarray:
 def _shows(
     planted: np.ndarray, looked: PriorDraws, partners: _Partners, along: Callable[[np.ndarray], np.ndarray]
 ) -> bool:
-    """Whether a planted mode, of some log likelihood at every draw (N,), makes a local maximum of a draw that is climbed."""
+    """Return whether a planted mode would be found.
+
+    With its log likelihood added, (N,) of all draws, some draw becomes a local maximum, and is climbed.
+    """
     lifted = np.flatnonzero(planted > looked.log_likelihood + _LIFTED)
     if not len(lifted):
         return False

@@ -47,7 +47,7 @@ _MOST_ROUNDS = 60
 # search is made, and if there was one the refinement ends.
 _STANDSTILL, _RISE = 3, 1.25
 _HIT = 20.0  # effective draws for each dimension with which a search has hit the posterior
-_NEARLY = 10.0  # of a first round about a search: rounds at the posterior itself follow
+_NEARLY = 10.0  # the same of a first round about a search, which has draws of the prior beside those
 _SCANNED = 4  # a search scans one parameter in a round's draws over this and the number of parameters
 
 
@@ -257,7 +257,7 @@ class Refinement:
         if self.from_search and self.pool.last_efficiency() * len(self.pool.log_target) >= _NEARLY * len(
             self.chart.keys
         ):
-            # Between the prior and the posterior, where the search has drawn, there are few draws: no path leads through there.
+            # The posterior itself was hit: there are fewer draws between it and where a path would begin than at its end.
             self._beta = 1.0
         self._note(self._beta, self.pool.last_efficiency(), began)
         if self.looking is not None:

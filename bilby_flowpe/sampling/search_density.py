@@ -1,4 +1,4 @@
-"""Coordinates and a density for a long signal, by turns: each makes the other better.
+"""Coordinates of a signal and a density in them, by turns: each makes the other better.
 
 The best-measured phase (:mod:`bilby_flowpe.proposals.leading_chart`) is found about the rows of a search; in these coordinates
 normals are adapted to the statistic (:mod:`.adapted`); about draws of these it is found again, where the posterior is and
@@ -47,14 +47,11 @@ class SearchDensity:
         Over all of them, what a search does not see as in the prior.
     templates
         Number of templates that it took.
-    scatter
-        Of the chirp mass about the polynomial for it, in units of the coordinate.
     """
 
     chart: BinaryChart
     density: NormalMixture
-    templates: int
-    scatter: float
+    templates: int = 0
 
 
 def search_density(
@@ -111,9 +108,9 @@ def search_density(
         return None
     logger.info(
         "Coordinates: in the place of the chirp mass stands its distance from the value at which the signal's phase stays "
-        f"as measured, given mass ratio, spins and tides (good to {turns.scatter:.2g} radians of phase)"
+        f"as measured, given mass ratio, spins and tides (good to {turns.radians:.2g} radians of phase)"
     )
-    return SearchDensity(turns.chart, over_all(found.density, seen, _WIDER), turns.templates, turns.scatter)
+    return SearchDensity(turns.chart, over_all(found.density, seen, _WIDER), turns.templates)
 
 
 class _Turns:
@@ -125,7 +122,8 @@ class _Turns:
         self._stage, self._plain, self._transform, self._seen = bank.stages[-1], chart, transform, seen
         self._reference, self._value = reference, value
         self._density: NormalMixture | None = None
-        self.chart, self.scatter, self.templates = chart, np.inf, 0
+        self.chart, self.radians, self.templates = chart, np.inf, 0
+        self.surface = Surface(self._stage, chart, transform, seen)
 
     def made(self, about: Parameters, generations: int) -> Adapted | None:
         """The next density; ``None`` where the phase cannot be found."""
@@ -133,7 +131,7 @@ class _Turns:
         leading = leading_mass(self._stage, about, self._reference)
         if leading is None:
             return None
-        self.chart, self.scatter = LeadingChart(self._transform, keys, leading, leading.scale), leading.radians
+        self.chart, self.radians = LeadingChart(self._transform, keys, leading, leading.scale), leading.radians
         self.surface = Surface(self._stage, self.chart, self._transform, self._seen)
         if self._density is None:
             place, _ = self.chart.forward({key: np.array([self._reference[key]]) for key in keys})

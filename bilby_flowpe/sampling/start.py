@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import logsumexp
 
+from ..bisection import last_that_holds
 from ..importance import effective_sample_size
 from ..priors import Parameters, PriorTransform
 from ..proposals.binary_chart import BinaryChart
@@ -35,7 +36,6 @@ _SHARE, _HILLS = 0.5, 0.15  # of the first round's draws those about the search,
 _WIDER = 2.0  # of the rows' standard deviations: parameters that a search does not see move the others
 _EFFECTIVE = 100.0  # rows that the density is made of: some twenty for each of the parameters that a search sees
 _COLDEST = 0.2  # inverse temperature of the rows' weights, at most: they are densest where the search has ended
-_BISECTIONS = 40
 
 
 @dataclass(frozen=True)
@@ -130,7 +130,7 @@ def start_of(searched: Searched, chart: BinaryChart, transform: PriorTransform) 
     if about_search is None:
         of_seen = Whitening.of(base[alive][:, seen], weights / weights.sum())
         whole = NormalMixture(np.ones(1), of_seen.mean[None], of_seen.cholesky[None])
-        about_search = SearchDensity(chart, over_all(whole, seen, _WIDER), 0, 0.0)
+        about_search = SearchDensity(chart, over_all(whole, seen, _WIDER))
     about = Charted(about_search.chart, {"search": about_search.density})
     parts: list[Part] = [about]
     shares = [_SHARE]
@@ -151,11 +151,8 @@ def start_of(searched: Searched, chart: BinaryChart, transform: PriorTransform) 
 
 def _tempered(log_ratios: np.ndarray) -> np.ndarray:
     """The largest multiple of the log ratios, up to a hot one, whose weights have enough effective rows."""
-    low, high = 0.0, _COLDEST
-    for _ in range(_BISECTIONS):
-        middle = 0.5 * (low + high)
-        low, high = (middle, high) if effective_sample_size(middle * log_ratios) >= _EFFECTIVE else (low, middle)
-    return low * log_ratios
+    beta = last_that_holds(lambda inverse: effective_sample_size(inverse * log_ratios) >= _EFFECTIVE, 0.0, _COLDEST)
+    return beta * log_ratios
 
 
 def starts_from(network: Chart, prior: Chart, pool: Pool, transform: PriorTransform) -> bool:

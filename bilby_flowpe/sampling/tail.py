@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from ..proposals.charts import PriorChart
-from ..proposals.event_values import FAR, ValueChart, fit_in_values
+from ..proposals.event_flow import fit_normals
+from ..proposals.event_values import FAR, ValueChart
 from ..proposals.parts import Charted
 from .pool import Pool
 from .weighing import Target
@@ -57,7 +58,7 @@ class Tail:
             self._charts.append(ValueChart(self.target.prior, self.target.keys, far, middle, spread))
         points, log_jacobian = pool.in_base(self._charts[-1])
         usable = np.isfinite(log_jacobian)
-        density = fit_in_values(points[usable], log_weights[usable], self.rng, _WIDTH)
+        density = fit_normals(points[usable], log_weights[usable], self.rng, _WIDTH)
         return Charted(self._charts[-1], {"mixture in values": density})
 
     def _untied(self) -> tuple[str, ...]:

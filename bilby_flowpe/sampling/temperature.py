@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 
+from ..bisection import last_that_holds
 from ..importance import effective_sample_size
 from ..proposals.charts import Chart
 from .pool import Pool, tempered
 
 _STEP = 2.5  # most by which the inverse temperature rises from one round to the next
 _LEAST, _TRIED = 1e-4, 24  # inverse temperatures that are tried in turn, down to one at which nothing is known
-_BISECTIONS = 40
 
 
 def next_temperature(pool: Pool, chart: Chart, beta: float, enough: float, from_above: bool) -> float:
@@ -47,8 +47,5 @@ def next_temperature(pool: Pool, chart: Chart, beta: float, enough: float, from_
             low = inverse
             break
         high = inverse
-    for _ in range(_BISECTIONS):
-        middle = 0.5 * (low + high)
-        low, high = (middle, high) if effective(middle) >= enough else (low, middle)
     # A pool that is poor even at the present temperature needs more draws, and not another temperature.
-    return low
+    return last_that_holds(lambda inverse: effective(inverse) >= enough, low, high)

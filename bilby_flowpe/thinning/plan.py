@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from ..bisection import last_that_holds
 from ..importance import effective_sample_size
 from .partial import LEAST_EVALUATED
 from .rows import FLOOR, Thinning
@@ -16,7 +17,7 @@ PRICE = 8.0
 """Coarse evaluations that one of the likelihood is worth: XPHM of 4 s 9 to 14 ms against 1.4, XAS 3 against 0.3."""
 _SAFETY = 1.2  # on the effective draws wanted, which scatter
 _MARGIN = 3.0  # standard deviations of the number kept, for which a budget has room
-_BISECTIONS = 60
+_HALVINGS = 60  # of a threshold that ranges over hundreds of nats
 _ROOM = 0.95  # share of the time that is planned for, where it does not last for all rows
 _ABOVE = 1.3  # evaluations planned over the least: time may end a little early
 _MATTERS = 0.98  # share of the effective draws that rows are to have: draws without weight need none
@@ -70,11 +71,11 @@ def choose_thinning(log_coarse: np.ndarray, n_draws: float, n_effective: float, 
     low, high = float(alive.min()), float(alive.max()) - math.log(floor)
     if expected_effective(log_coarse, n_draws, Thinning(high, floor)) >= n_effective:
         return Thinning(high, floor)
-    for _ in range(_BISECTIONS):
-        middle = 0.5 * (low + high)
-        enough = expected_effective(log_coarse, n_draws, Thinning(middle, floor)) >= n_effective
-        low, high = (middle, high) if enough else (low, middle)
-    return Thinning(low, floor)
+
+    def enough(tau: float) -> bool:
+        return expected_effective(log_coarse, n_draws, Thinning(tau, floor)) >= n_effective
+
+    return Thinning(last_that_holds(enough, low, high, _HALVINGS), floor)
 
 
 @dataclass(frozen=True)
@@ -194,11 +195,11 @@ def _keeping(log_coarse: np.ndarray, n_draws: float, wanted: float) -> Thinning:
     floor = min(FLOOR, 0.1 * wanted / n_draws)
     alive = log_coarse[np.isfinite(log_coarse)]
     low, high = float(alive.min()), float(alive.max()) - math.log(floor)
-    for _ in range(_BISECTIONS):
-        middle = 0.5 * (low + high)
-        more = expected_kept(log_coarse, n_draws, Thinning(middle, floor)) >= wanted
-        low, high = (middle, high) if more else (low, middle)
-    return Thinning(low, floor)
+
+    def enough(tau: float) -> bool:
+        return expected_kept(log_coarse, n_draws, Thinning(tau, floor)) >= wanted
+
+    return Thinning(last_that_holds(enough, low, high, _HALVINGS), floor)
 
 
 def _less_margin(most: float) -> float:

@@ -19,7 +19,8 @@ from ..errors import CoarseObstacle, SimulationError
 from ..names import TIME
 from ..processes.parallel import Row
 from .coarse.models import Model
-from .coarse.reference import STEP, face_on
+from .coarse.pairs import FrequencyPairs
+from .coarse.reference import face_on
 from .coarse.sources import source_of
 from .harmonics import POLARISATIONS
 from .whitening import noise_variance
@@ -153,13 +154,11 @@ class Excerpt:
 
 def _kept(model: Model, row: Row, frequencies: np.ndarray) -> np.ndarray:
     """How much of each frequency is kept: all that comes in the last seconds, and nothing that would be folded into them."""
-    parameters = face_on(model.parameters(row))
-    wave = model(parameters, np.stack([frequencies, frequencies + STEP], axis=1).ravel())
+    pairs = FrequencyPairs(frequencies)
+    wave = model(face_on(model.parameters(row)), pairs.both)
     if wave is None:
         return np.ones(len(frequencies))
-    product = wave[0, 1::2] * wave[0, ::2].conj()
-    steps = np.diff(np.stack([frequencies, frequencies + STEP]), axis=0)[0]
-    before = np.where(np.isfinite(product), np.angle(product), 0.0) / (2 * np.pi * steps)
+    before = np.nan_to_num(pairs.slopes(wave[0])) / (2 * np.pi)
     share = np.clip((_GONE - before) / (_GONE - _WHOLE), 0.0, 1.0)
     # An inspiral rises in frequency: what is below a frequency that came too early came earlier.
     share = np.minimum.accumulate(share[::-1])[::-1]

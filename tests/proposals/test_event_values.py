@@ -8,7 +8,8 @@ from bilby.core.prior import Gaussian, PriorDict, TruncatedGaussian, Uniform
 from scipy.stats import norm
 
 from bilby_flowpe.priors import PriorTransform
-from bilby_flowpe.proposals.event_values import ValueChart, fit_in_values
+from bilby_flowpe.proposals.event_flow import fit_normals
+from bilby_flowpe.proposals.event_values import ValueChart
 from bilby_flowpe.proposals.parts import Charted
 
 PRIORS = {"a": TruncatedGaussian(0, 1, -3, 9), "b": Uniform(0, 2), "c": Gaussian(0, 1e-23)}
@@ -52,7 +53,7 @@ def test_a_fit_draws_what_it_was_fitted_to() -> None:
     some = chart(("a", "c"))
     points = np.stack([0.2 * rng.standard_normal(4000) + 0.5, 0.5 * rng.standard_normal(4000),
                        rng.standard_normal(4000)], axis=-1)  # fmt: skip
-    part = Charted(some, {"mixture in values": fit_in_values(points, np.zeros(4000), rng, 1.2)})
+    part = Charted(some, {"mixture in values": fit_normals(points, np.zeros(4000), rng, 1.2)})
     assert part.in_values == ("a", "c")
     parameters, inside = part.draw(0, 20_000, rng)
     base, log_jacobian = some.forward(parameters)

@@ -5,8 +5,7 @@ angular momentum. Its phase :math:`\Psi(f)` is that of the term with :math:`|m| 
 any moment is :math:`|m| / 2` times that of the :math:`|m| = 2` term, then has nearly the phase
 :math:`|m| / 2 \; \Psi(2 f / |m|)`. Only a phase is taken off: a reference amplitude may vanish where waves do not.
 
-The phase is the integral of its derivative, the group delay, which is measured by two calls at frequencies that differ by
-very little. No phase has to be followed over its many turns, however long the signal is.
+The phase is the integral of its derivative, the group delay, which is measured at pairs of frequencies (:mod:`.pairs`).
 """
 
 from __future__ import annotations
@@ -18,10 +17,10 @@ from scipy.interpolate import CubicSpline
 
 from ...processes.parallel import Row
 from .models import Parameters
+from .pairs import FrequencyPairs
 from .terms import Terms
 
 _POINTS = 1500  # frequencies at which the group delay is measured
-STEP = 1e-5  # Hz: group delays up to 5e4 s turn the phase by less than half a turn
 # Of the loudest f |h|: where a wave that is read is fainter, its phase is that of its rounding or its windows.
 _FAINT = 1e-4
 _INCLINED = {"theta_jn": 1.0, "iota": 1.0, "cos_theta_jn": 0.54}  # radians, radians, cosine: no special angle
@@ -124,17 +123,14 @@ def _measured(
     terms: Terms, parameters: Parameters, frequencies: np.ndarray, chosen: int
 ) -> tuple[np.ndarray, np.ndarray] | None:
     """Frequencies and slopes of the phase, by small steps of the frequency."""
-    waves = terms(parameters, np.stack([frequencies, frequencies + STEP], axis=1).ravel())
+    pairs = FrequencyPairs(frequencies)
+    waves = terms(parameters, pairs.both)
     if waves is None:
         return None
-    pairs = waves[chosen].reshape(2, -1, 2)
-    loudest = int(np.argmax(np.sum(np.abs(pairs) ** 2, axis=(1, 2))))
-    product = pairs[loudest, :, 1] * pairs[loudest, :, 0].conj()
-    kept = _whole_part(np.isfinite(product) & (np.abs(product) > 0))
-    if kept is None:
-        return None
-    steps = np.diff(np.stack([frequencies, frequencies + STEP]), axis=0)[0]
-    return frequencies[kept], np.angle(product[kept]) / steps[kept]
+    wave = waves[chosen][int(np.argmax(np.sum(np.abs(waves[chosen]) ** 2, axis=1)))]
+    products = pairs.products(wave)
+    kept = _whole_part(np.isfinite(products) & (np.abs(products) > 0))
+    return None if kept is None else (frequencies[kept], pairs.slopes(wave)[kept])
 
 
 def _read(

@@ -19,7 +19,8 @@ from ...errors import SimulationError
 from ...names import PHASE
 from ...processes.parallel import Row
 from .models import MODES, ByFrequency, Model, sequence_of
-from .reference import STEP, face_on
+from .pairs import FrequencyPairs
+from .reference import face_on
 from .splines import Spline
 from .terms import ByModes, Terms
 
@@ -110,8 +111,7 @@ class Templates:
         self._model = _model_of(generator, terms, tried)
         self.points = np.geomspace(frequencies[0], frequencies[-1], _POINTS) if not self._model.on_bins else np.empty(0)
         if not self._model.on_bins:
-            self._pairs = np.stack([self.points, self.points + STEP], axis=1).ravel()
-            self._steps = np.diff(self._pairs)[::2]
+            self._pairs = FrequencyPairs(self.points)
             self.spline = Spline(np.log(self.points))
             self._integrate = CubicSpline(np.log(self.points), np.eye(_POINTS)).antiderivative()(np.log(self.points))
 
@@ -132,11 +132,10 @@ class Templates:
             largest = np.abs(whole).max(axis=1, keepdims=True)
             whole = (whole / np.where(largest > 0, largest, 1)).astype(np.complex64)
             return Shapes(np.empty((len(rows), 0)), np.empty((len(rows), 0)), whole)
-        pairs = np.array([self._wave(row, self._pairs) for row in rows]).reshape(len(rows), _POINTS, 2)
-        amplitudes = np.abs(pairs[..., 0])
+        waves = np.array([self._wave(row, self._pairs.both) for row in rows]).reshape(len(rows), 2 * _POINTS)
+        amplitudes = np.abs(waves[:, ::2])
         largest = amplitudes.max(axis=1, keepdims=True)
-        slopes = np.angle(pairs[..., 1] * pairs[..., 0].conj()) / self._steps
-        return Shapes(amplitudes / np.where(largest > 0, largest, 1), slopes)
+        return Shapes(amplitudes / np.where(largest > 0, largest, 1), self._pairs.slopes(waves))
 
     def phases(self, slopes: np.ndarray) -> np.ndarray:
         """Phases at the points, of slopes there, (..., P), zero at the first."""
