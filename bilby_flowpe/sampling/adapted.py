@@ -39,10 +39,14 @@ class Adapted:
         Normals over the coordinates that the statistic sees.
     arrived
         How far the path was gone: one at its end.
+    best, value
+        Place of the row with the largest statistic, (n,), and that; -inf where none has one.
     """
 
     density: NormalMixture
     arrived: float
+    best: np.ndarray
+    value: float
 
 
 def metric_density(surface: Surface, place: np.ndarray, value: float) -> NormalMixture:
@@ -88,7 +92,8 @@ def adapted(surface: Surface, first: NormalMixture, generations: int = _GENERATI
         fitted = fit_normals(whole, log_weights, rng, _WIDER).normals
         if beta >= 1 and effective_sample_size(log_weights[-_EACH:]) > _SETTLED * _EACH:
             break
-    return Adapted(fitted, beta)
+    best = int(np.argmax(ratios))
+    return Adapted(fitted, beta, whole[best], float(ratios[best]))
 
 
 def _temperature(log_start: np.ndarray, log_ratio: np.ndarray, enough: float) -> float:

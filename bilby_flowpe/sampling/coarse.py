@@ -155,15 +155,17 @@ class CoarseBatches:
 
     def _moves(self, weighted: WeightedDraws) -> bool:
         """Move the reference to the best draw; whether that was possible."""
-        if self._recentred is None:
-            return False
-        conditional = self._recentred(best_row(weighted, self.target))
+        found = f"The ratio of the likelihood to the coarse one has an efficiency of {_efficiency(weighted):.3g}"
+        return self.move(
+            best_row(weighted, self.target), f"{found}: the coarse likelihood's reference moves to the best draw"
+        )
+
+    def move(self, row: Row, why: str) -> bool:
+        """Move the reference to a row, and say why; whether that was possible."""
+        conditional = None if self._recentred is None else self._recentred(row)
         if conditional is None:
             return False
-        logger.info(
-            f"The ratio of the likelihood to the coarse one has an efficiency of {_efficiency(weighted):.3g}: the coarse "
-            "likelihood's reference moves to the best draw"
-        )
+        logger.info(why)
         self.target = replace(self.target, conditional=conditional)
         self.moved += 1
         return True

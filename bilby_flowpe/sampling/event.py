@@ -183,7 +183,12 @@ class EventSampler:
 
     def _new_refinement(self) -> Refinement:
         wanted, budget = self.wanted.n_effective, self.budget
-        return Refinement(self.steering, self._start, wanted, budget, self.rng, self.bar, self.known.searched)
+        refinement = Refinement(self.steering, self._start, wanted, budget, self.rng, self.bar, self.known.searched)
+        better = None if refinement.start is None else refinement.start.better
+        why = "A wave fits far better than the best of the search: the coarse likelihood's reference moves to it"
+        if better is not None and self._batches.move(better, why):
+            refinement.target = self.steering = self.target.steering()
+        return refinement
 
     @property
     def _start(self) -> Chart | None:

@@ -32,6 +32,7 @@ _ROWS = 400  # about which the phase is found: ten times the terms of the polyno
 _AROUND = 1.5  # times the standard deviations of the density: its tails count, too
 _WIDER = 1.3  # of the standard deviations in what is drawn: parameters that a search does not see move the others
 _ARRIVED = 0.5  # of the path to the statistic: below it the density is of something else
+_FAR_ABOVE = 3.0  # in the statistic: coarse waves about a row that is so far below are not those of the posterior
 _SEED = 20261130  # any number: the same in every run of an event
 
 
@@ -47,11 +48,14 @@ class SearchDensity:
         Over all of them, what a search does not see as in the prior.
     templates
         Number of templates that it took.
+    better
+        All parameters of a row whose statistic is far above that of the best row of the search, where there is one.
     """
 
     chart: BinaryChart
     density: NormalMixture
     templates: int = 0
+    better: Row | None = None
 
 
 def search_density(
@@ -110,7 +114,11 @@ def search_density(
         "Coordinates: in the place of the chirp mass stands its distance from the value at which the signal's phase stays "
         f"as measured, given mass ratio, spins and tides (good to {turns.radians:.2g} radians of phase)"
     )
-    return SearchDensity(turns.chart, over_all(found.density, seen, _WIDER), turns.templates)
+    better = None
+    if found.value > log_ratios[best] + _FAR_ABOVE:
+        at_best, _ = turns.surface.columns(found.best[None])
+        better = {**reference, **{key: float(at_best[key][0]) for key in chart.keys}}
+    return SearchDensity(turns.chart, over_all(found.density, seen, _WIDER), turns.templates, better)
 
 
 class _Turns:

@@ -15,6 +15,7 @@ from scipy.special import logsumexp
 from ..bisection import last_that_holds
 from ..importance import effective_sample_size
 from ..priors import Parameters, PriorTransform
+from ..processes.parallel import Row
 from ..proposals.binary_chart import BinaryChart
 from ..proposals.charts import Chart, unreached_share
 from ..proposals.event_flow import Whitening
@@ -80,6 +81,8 @@ class Start:
         Number of those that a density was adapted to the statistic with.
     path
         Density that the path of temperatures begins at; the prior, where there is none.
+    better
+        All parameters of a wave that fits far better than the best row of the search, where there is one.
     """
 
     proposal: Mixture
@@ -89,6 +92,7 @@ class Start:
     hills: Hills | None = None
     templates: int = 0
     path: Part | None = None
+    better: Row | None = None
 
     def looked(self, draws: tuple[tuple[Mixture, int], ...]) -> Looked | None:
         """What modes were looked for with, where hills are known: with draws of some proposals, too."""
@@ -138,14 +142,9 @@ def start_of(searched: Searched, chart: BinaryChart, transform: PriorTransform) 
         parts.append(Charted(chart, {"hills": hills.density}))
         shares = [_SHARE - _HILLS, _HILLS]
     proposal = Mixture([*parts, FromPrior(transform, chart.keys)], [*shares, 1 - _SHARE])
+    path = None if about_search.chart is chart else about
     return Start(
-        proposal,
-        searched,
-        chart.keys,
-        about_search.chart,
-        hills,
-        about_search.templates,
-        None if about_search.chart is chart else about,
+        proposal, searched, chart.keys, about_search.chart, hills, about_search.templates, path, about_search.better
     )
 
 

@@ -57,8 +57,8 @@ class Stage:
 STAGE = Stage()
 
 
-def found_with(half: float) -> SearchDensity | None:
-    """About rows near the truth, with a prior of this half width of chirp masses."""
+def found_with(half: float, below: float = 0.0) -> SearchDensity | None:
+    """About rows so far below the largest statistic at least, with a prior of this half width of chirp masses."""
     mass = Uniform(1.2 - half, 1.2 + half)
     priors = {
         "chirp_mass": mass,
@@ -72,6 +72,8 @@ def found_with(half: float) -> SearchDensity | None:
     columns["chirp_mass"] = np.clip(1.2 + 2e-4 * rng.standard_normal(size), 1.2 - 0.99 * half, 1.2 + 0.99 * half)
     columns["mass_ratio"] = rng.uniform(0.7, 0.9, size)
     ratios = stage.ratios(columns)
+    some = ratios <= 0.5 * SNR**2 - below
+    columns, ratios = {key: column[some] for key, column in columns.items()}, ratios[some]
     weights = np.exp(0.05 * (ratios - ratios.max()))
     bank, seen = SimpleNamespace(stages=(stage,), fixed={}), np.array([True, True, True, False])
     return search_density(bank, columns, ratios, weights / weights.sum(), seen, chart, transform)
@@ -90,6 +92,15 @@ def test_draws_have_the_statistic_of_the_posterior() -> None:
     assert base[:, 0].std() * found.chart.scale < 0.3 * curve.std()
     # What the search does not see is as in the prior.
     assert base[:, 3].std() == pytest.approx(1.0, abs=0.06)
+
+
+def test_a_wave_that_fits_far_better_than_the_best_row_is_told() -> None:
+    assert found_with(0.01).better is None  # rows near the truth are among those of the search
+    found = found_with(0.01, below=20.0)
+    assert found is not None
+    assert found.better is not None
+    columns = {key: np.array([found.better[key]]) for key in KEYS}
+    assert STAGE.ratios(columns)[0] > 0.5 * SNR**2 - 3.0
 
 
 @pytest.mark.parametrize("half", [1e-5, 1e-4])
