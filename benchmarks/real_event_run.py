@@ -56,9 +56,9 @@ def flowpe(
 ) -> tuple[Any, dict[str, Any]]:
     """This package, nothing trained."""
     settings: dict[str, Any] = {"n_effective": given.effective, "max_likelihood_evaluations": given.evaluations}
-    settings |= json.loads(given.settings)
+    settings |= {"network": "none"} | json.loads(given.settings)
     result = bilby.run_sampler(
-        likelihood, priors, sampler="flowpe", network="none", npool=1, outdir=str(given.outdir / f"{case}_flowpe{given.tag}"),
+        likelihood, priors, sampler="flowpe", npool=1, outdir=str(given.outdir / f"{case}_flowpe{given.tag}"),
         label=case, sampling_seed=given.seed, save=False, resume=False, clean=True, **settings,
     )  # fmt: skip
     statistics = result.meta_data["run_statistics"]

@@ -95,6 +95,11 @@ class CoarseChoice:
         return None if found is None else Searched(found.columns, found.log_ratios, found.seen, found.bank)
 
     @property
+    def reference(self) -> Row | None:
+        """All parameters of the best wave that the search has found, where there was one."""
+        return None if self._found is None else self._found.reference
+
+    @property
     def evaluations(self) -> int:
         """Templates that the search has made."""
         return 0 if self._found is None else self._found.evaluations

@@ -20,6 +20,7 @@ from .conditional.choose import DrawnBy, closed_form_of
 from .conditional.coherent import CoherentConditional
 from .contract import Contract
 from .errors import ContractError, DataError, MemoryLimitError, PriorError, SimulationError
+from .family.shipped import named
 from .network_choice import words_before_training, words_of_refinement, words_of_stages
 from .networks import compact
 from .pricing import Price, price_of_drawing, price_of_refinement, price_of_training, seconds_of_likelihood
@@ -82,7 +83,8 @@ class ModelChoice:
         """Arguments that are not what they are by default."""
         return [key for key in keys if self.kwargs[key] != self.sampler.default_kwargs[key]]
 
-    def _timed(self, stage: str, work: Callable[[], Done]) -> Done:
+    def timed(self, stage: str, work: Callable[[], Done]) -> Done:
+        """Do some work, and count its seconds."""
         began = time.monotonic()
         done = work()
         self.seconds[stage] = round(self.seconds.get(stage, 0.0) + time.monotonic() - began, 3)
@@ -94,6 +96,9 @@ class ModelChoice:
         A problem that no network can learn is sampled without one. One line in the log says what was chosen and why.
         """
         given = self.kwargs["model"] is not None
+        if named(self.kwargs["model"]):
+            # It is bound once a search has found the signal.
+            return None, "none", self.conditional_alone()
         if self.kwargs["network"] == "none" and not given:
             if ignored := self._changed(*(key for key in OF_THE_MODEL if key not in ("network", *MODES))):
                 logger.warning(f"network='none' trains nothing: {ignored} have no effect")
@@ -143,13 +148,13 @@ class ModelChoice:
         """Return the model that the user has named, bound to the data."""
         if ignored := self._changed(*OF_THE_MODEL):
             logger.warning(f"model={self.kwargs['model']!r} is used as it was trained: {ignored} have no effect")
-        bound = self._bound(self._timed("model", lambda: _found(self.kwargs["model"])))
+        bound = self._bound(self.timed("model", lambda: _found(self.kwargs["model"])))
         return bound, str(self.kwargs["model"]), bound.conditional
 
     def _found_or_made(self) -> Chosen | None:
         """A model at hand, else what is cheaper for this event; ``None`` where a training had learnt nothing at its end."""
         contract, settings = self.problem.describe(), self._settings()
-        if (found := self._timed("model", lambda: self._find(contract, settings))) is not None:
+        if (found := self.timed("model", lambda: self._find(contract, settings))) is not None:
             price = price_of_drawing(self.kwargs["n_effective"], self._each, self.npool)
             logger.info(
                 f"Using the model in {found[1]}: where it fits the event, {price.words}; network='none' uses none"
@@ -190,7 +195,7 @@ class ModelChoice:
         checkpoint = scratch / f"training_{folder.name}.ckpt"
         if not self.kwargs["resume"]:
             checkpoint.unlink(missing_ok=True)
-        model = self._timed("training", lambda: self._trained(settings, checkpoint))
+        model = self.timed("training", lambda: self._trained(settings, checkpoint))
         # Imported here: pyplot and corner take seconds to load, and most runs train nothing.
         from .plotting import plot_history
 
@@ -297,7 +302,7 @@ class ModelChoice:
             raise
 
     def _bound(self, model: TrainedPosterior) -> BoundPosterior:
-        return self._timed("representation", lambda: model.bind_to(self.problem))
+        return self.timed("representation", lambda: model.bind_to(self.problem))
 
     def _find(self, contract: Contract, settings: Settings) -> Chosen | None:
         """The best model that can be bound to the data; what a conditional draw does not allow shows only there."""

@@ -12,16 +12,19 @@ from bilby.core.result import Result
 from bilby.core.sampler.base_sampler import Sampler
 from bilby.core.utils import check_directory_exists_and_if_not_mkdir, logger, random
 
+from .arguments.table import AUTO
 from .bands import FILE, save_bands, whitened_bands
 from .chain.meter import Meter
 from .coarse_choice import CoarseChoice
 from .conditional.base import Conditional
-from .errors import ConfigurationError
+from .errors import ConfigurationError, ContractError
+from .family.choice import FamilyChoice
+from .family.shipped import named
 from .likelihoods import gives_ratio
 from .model_choice import ModelChoice
 from .pricing import seconds_of_likelihood
 from .processes.parallel import Row
-from .proposals.mixture import flow_alone
+from .proposals.mixture import Shares, defensive, flow_alone
 from .sampling.budget import Budget
 from .sampling.closed_form import ClosedFormError, ClosedFormRecord
 from .sampling.coarse import CoarseLikelihoodError, Recentred
@@ -35,6 +38,7 @@ from .translation.translate import translated
 
 if TYPE_CHECKING:
     from .bound import BoundPosterior
+    from .family.chart import FamilyChart
 
 _UNSEEN_SEED = 2**31 - 1
 _RATIOS_TRIED = 16  # draws from the prior: one with a number is enough
@@ -57,6 +61,7 @@ class Run:
         self.translation = translated(sampler.likelihood, sampler.priors)
         self.problem = self.translation.problem
         self.seconds: dict[str, float] = {}
+        self.family: str | None = None
         identity = identity_of(sampler.likelihood)
         self.ledger = Ledger(self._scratch / "evaluations", self.kwargs["resume"], identity, keeps=identity is not None)
         self.seed = self._choose_seed()
@@ -93,7 +98,7 @@ class Run:
         # A closed form that failed takes the network with it, which knows nothing of the parameters it left out.
         bound = None if target.closed_form.dropped else bound
         self.seconds = self.choice.seconds | self.seconds
-        origin = Origin(source if bound else "none", bound, self.seed, self.seconds, began)
+        origin = Origin(source if bound else self.family or "none", bound, self.seed, self.seconds, began)
         if isinstance(done, Outcome):
             result = fill_weighted(self.sampler, done, target, origin)
         else:
@@ -131,13 +136,17 @@ class Run:
             recentred = self._recentred(conditional, bound is not None) if coarse else None
             drawing = (recentred and recentred(None)) or conditional
             target = Target(self.translation, ratio, drawing, self.npool, meter, record, raises=weighted)
-            proposal = None
+            proposal, chart = None, bound
             if bound is not None:
                 proposal = bound.mixture() if weighted else flow_alone(bound)
+            of_family = self._of_family(drawing) if bound is None and coarse and not record.dropped else None
+            if of_family is not None:
+                chart, self.family = of_family
+                proposal = defensive(chart, target.prior, Shares())
             self._tell_what_draws(target, bound, source)
             known = replace(KnownOfData.by(bound), searched=self.coarse.searched if coarse else None)
             meter.n_coarse = max(meter.n_coarse, self.coarse.evaluations)
-            event = EventSampler(target, bound, proposal, wanted, budget, rng, known, recentred)
+            event = EventSampler(target, chart, proposal, wanted, budget, rng, known, recentred)
             try:
                 done = event.run() if weighted else event.raw()
             except CoarseLikelihoodError as error:
@@ -163,6 +172,18 @@ class Run:
             finally:
                 self.seconds |= event.seconds
             return done, event.target
+
+    def _of_family(self, drawing: Conditional | None) -> tuple[FamilyChart, str] | None:
+        """A shipped network of a family that serves the problem, bound to the data, and its name; ``None`` without one."""
+        model = self.kwargs["model"] if named(self.kwargs["model"]) else None
+        found = self.coarse.reference
+        if model is None and (self.kwargs["network"] != AUTO or self.kwargs["model"] is not None):
+            return None
+        if drawing is None or drawing.exact or found is None:
+            if model is not None:
+                raise ContractError(f"model={model!r} needs coarse waves, which this run has none of: leave model out")
+            return None
+        return self.choice.timed("view", lambda: FamilyChoice(self.problem, model).of(drawing, found))
 
     def _recentred(self, conditional: Conditional | None, network: bool) -> Recentred | None:
         """What makes the coarse likelihood's conditional, with its reference at a row if one is given."""
@@ -209,7 +230,8 @@ class Run:
         by_closed_form = [key for key in target.prior.keys if key in target.conditional_keys]
         conditional = f"; in closed form, given these: {', '.join(by_closed_form)}" if by_closed_form else ""
         if bound is None:
-            logger.info(f"Proposal: fitted to this event, round by round, for {', '.join(target.keys)}{conditional}")
+            how = "fitted to this event, round by round," if self.family is None else f"network {self.family}"
+            logger.info(f"Proposal: {how} for {', '.join(target.keys)}{conditional}")
             return
         family = bound.model.settings["network"]["family"]
         logger.info(f"Proposal: model {source}, a {family} network for {', '.join(target.keys)}{conditional}")

@@ -24,11 +24,16 @@ from .missed import completeness_of, volume_of
 from .outcome import FreshBatch, KnownOfData, Outcome, judged
 from .progress import EventBar
 from .refine import Refinement
+from .start import network_and_hills
 from .weighing import Target
 from .weighted import WeightedDraws
 
 _HOPELESS = 5.0
 _INEFFICIENT = 0.02
+# With a coarse likelihood: draws for each effective one after a refinement, and what that takes in units of a draw: two rounds of
+# about 3500 draws, and two fits of three seconds, for which a draw of less than a millisecond stands.
+_REFINED, _ROUNDS = 2.0, 13_000
+_OF_PRIOR = 0.005  # share of the prior beside a network
 _PILOT = 500
 _ATTEMPTS = 3
 _SHARE_OF_COMPARISON = 20  # at most a tenth of the budget, of two evaluations a row
@@ -99,6 +104,8 @@ class EventSampler:
         recentred: Recentred | None = None,
     ) -> None:
         self.chart, self.known = chart, known or KnownOfData()
+        # A network of a family is bound to what a search has found, and knows nothing of other modes than that one.
+        self.by_family = chart is not None and self.known.searched is not None and self.known.found is None
         self.proposal = proposal or prior_alone(target.prior, target.keys)
         self.wanted, self.budget = wanted, budget
         # What is steered by: pilots, rounds and searches do not evaluate the user's likelihood where a coarse one draws.
@@ -131,9 +138,15 @@ class EventSampler:
     def _sampled(self) -> Outcome:
         if self.chart is None:
             return self._refined(self._new_refinement(), [])
-        proposal, wanted = self.proposal, self.wanted
+        wanted = self.wanted
         self._compare_over_prior()
-        unreached = unreached_share(self.chart, self.target.prior)
+        refinement = self._new_refinement()
+        if self.by_family:
+            self.proposal = network_and_hills(
+                self.chart, refinement.of_prior, self.target.prior, refinement.hills, _OF_PRIOR
+            )
+        proposal = self.proposal
+        unreached = None if self.by_family else unreached_share(self.chart, self.target.prior)
         # Of a small budget the larger part is for the batch that counts.
         size = min(max(wanted.n_effective // 5, _PILOT), max(self.budget.likelihood_evaluations // 4, 1))
         pilot = self._drawn(self.steering, proposal, size, "pilot")
@@ -141,11 +154,19 @@ class EventSampler:
         left = self.budget.evaluations_left(self.steering)
         needed = draws_needed(summary, wanted.n_effective, maximum=left + 1)
         poor = summary.efficiency < _INEFFICIENT or summary.effective_sample_size < _HOPELESS
-        refinement = self._new_refinement()
+        if self.by_family and self.target.coarse:
+            logger.info(
+                f"The network's efficiency on this event is about {summary.efficiency:.3g}, {self.target.meter.in_words} so far"
+            )
+            if poor:
+                refinement = self._without_network(refinement)
+            poor = poor or needed > _REFINED * wanted.n_effective + _ROUNDS
         # A budget that is a little short buys more from the network than from a few rounds.
         can_refine = wanted.refine and left >= refinement.least_evaluations and self.budget.in_time()
         if can_refine and (poor or needed > left):
-            logger.info(f"The network's efficiency on this event is about {summary.efficiency:.3g}: it is refined")
+            logger.info(
+                f"The network's efficiency on this event is about {summary.efficiency:.3g}: it is refined, which costs less"
+            )
             return self._refined(refinement, [(pilot, proposal)])
         # The pilot only fixes the number: its own luck must not enter the evidence.
         size = max(min(needed, left), 1)
@@ -158,7 +179,13 @@ class EventSampler:
                 self.target, f"with {effective:.0f} effective draws of n_effective={wanted.n_effective}"
             )
         batch = FreshBatch(
-            weighted, proposal, pilot=summary, unfinished=short, unreached=unreached, moved=self._batches.moved
+            weighted,
+            proposal,
+            pilot=summary,
+            unfinished=short,
+            unreached=unreached,
+            completeness=self._completeness(refinement, weighted, proposal, ready=True),
+            moved=self._batches.moved,
         )
         outcome = self._judged(batch)
         enough = self.budget.evaluations_left(self.steering) >= refinement.least_evaluations and self.budget.in_time()
@@ -183,12 +210,22 @@ class EventSampler:
 
     def _new_refinement(self) -> Refinement:
         wanted, budget = self.wanted.n_effective, self.budget
-        refinement = Refinement(self.steering, self._start, wanted, budget, self.rng, self.bar, self.known.searched)
+        network = None if self.by_family else self._start
+        near = self._start if self.by_family else None
+        searched = self.known.searched
+        refinement = Refinement(self.steering, network, wanted, budget, self.rng, self.bar, searched, near)
         better = None if refinement.start is None else refinement.start.better
         why = "A wave fits far better than the best of the search: the coarse likelihood's reference moves to it"
         if better is not None and self._batches.move(better, why):
             refinement.target = self.steering = self.target.steering()
         return refinement
+
+    def _without_network(self, before: Refinement) -> Refinement:
+        """A refinement that begins about the search's best rows: the network hardly draws from the posterior."""
+        wanted, searched = self.wanted.n_effective, self.known.searched
+        return Refinement(
+            self.steering, None, wanted, self.budget, self.rng, self.bar, searched, hills=before.hills
+        )
 
     @property
     def _start(self) -> Chart | None:
@@ -282,7 +319,7 @@ class EventSampler:
         self, refinement: Refinement, weighted: WeightedDraws, proposal: Mixture, ready: bool
     ) -> Completeness | None:
         """Tell how modes were looked for; ``None`` where a network knows the posterior."""
-        if self.chart is not None or self.known.found is not None:
+        if (self.chart is not None and not self.by_family) or self.known.found is not None:
             return None
         if (start := refinement.start) is not None:
             pool = refinement.pool

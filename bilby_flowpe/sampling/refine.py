@@ -28,6 +28,7 @@ from ..proposals.parts import PRIOR, Charted
 from ..verdict import judge
 from .budget import Budget, Round
 from .fits import Fits
+from .hills import Hills
 from .looking import Looking
 from .modes import about
 from .pace import CHEAP, DEAR, first_draws
@@ -70,6 +71,10 @@ class Refinement:
         Shows the rounds; none is shown when left out.
     searched
         Rows of a search, about the best of which half of the first round is drawn; all of it is from the prior when left out.
+    near
+        A network without latent variables, in the coordinates of which the rounds are made in the place of those of a search.
+    hills
+        Of the search's statistic, where they are known already.
 
     Attributes
     ----------
@@ -96,6 +101,8 @@ class Refinement:
         rng: np.random.Generator,
         bar: EventBar | None = None,
         searched: Searched | None = None,
+        near: Chart | None = None,
+        hills: Hills | None = None,
     ) -> None:
         self.bar = bar or EventBar(target, shown=False)
         self.target, self.network, self.n_effective, self.budget = target, network, n_effective, budget
@@ -106,16 +113,18 @@ class Refinement:
         self.later_draws = self.pace.later_draws(len(target.keys), n_effective)
         self.prior_draws = 0
         of_prior = BinaryChart(target.prior, target.keys)
-        start = start_of(searched, of_prior, target.prior) if searched is not None and network is None else None
+        start = None
+        if searched is not None and network is None:
+            start = start_of(searched, of_prior, target.prior, near, hills)
+        self._near = near is not None
         self.chart: Chart = of_prior if start is None else start.chart
         self.pool = Pool(self.pace.batches, None if start is None else start.path)
-        self._of_prior = of_prior
+        self.of_prior = of_prior
         self.from_search = start is not None
         self.proposal: Mixture = prior_alone(target.prior, target.keys) if start is None else start.proposal
         self.start, self.hills = start, None if start is None else start.hills
-        target.meter.n_coarse += (0 if self.hills is None else self.hills.templates) + (
-            0 if start is None else start.templates
-        )
+        made = 0 if self.hills is None or hills is not None else self.hills.templates
+        target.meter.n_coarse += made + (0 if start is None else start.templates)
         self.nothing = False
         self._stalled: str | None = None
         self._beta = 0.0
@@ -131,7 +140,7 @@ class Refinement:
     def started_from(self) -> str:
         """What the path to the posterior starts from."""
         if self.start is not None and self.start.path is not None:
-            return "density that is adapted to the search"
+            return "network" if self._near else "density that is adapted to the search"
         return "network" if self.chart is self.network else "prior"
 
     @property
@@ -321,7 +330,7 @@ class Refinement:
         )
         if density is None or len(density.shares) < 2:
             return None
-        return Charted(self._of_prior, {"modes": density.broadened(WIDTH)})
+        return Charted(self.of_prior, {"modes": density.broadened(WIDTH)})
 
     @property
     def _wants_flow(self) -> bool:

@@ -20,7 +20,7 @@ from ..proposals.binary_chart import BinaryChart
 from ..proposals.charts import Chart, unreached_share
 from ..proposals.event_flow import Whitening
 from ..proposals.event_mixture import NormalMixture
-from ..proposals.mixture import Mixture
+from ..proposals.mixture import Mixture, Shares, defensive
 from ..proposals.parts import Charted, FromPrior, Part
 from ..waves.coarse.bank import Bank
 from .hills import Hills, find_hills
@@ -34,6 +34,7 @@ TRUSTED = 0.05
 _MISSED, _UNREACHED = 0.05, 0.01  # shares of the posterior and of the prior that a network may miss
 _FAR = -1e6  # log density of a start below which one draw more or less says nothing
 _SHARE, _HILLS = 0.5, 0.15  # of the first round's draws those about the search, and of these those from its hills
+_OF_NETWORK, _OF_HILLS = 0.1, 0.1  # shares of the prior beside a network, and of several hills
 _WIDER = 2.0  # of the rows' standard deviations: parameters that a search does not see move the others
 _EFFECTIVE = 100.0  # rows that the density is made of: some twenty for each of the parameters that a search sees
 _COLDEST = 0.2  # inverse temperature of the rows' weights, at most: they are densest where the search has ended
@@ -88,7 +89,7 @@ class Start:
     proposal: Mixture
     searched: Searched
     keys: tuple[str, ...]
-    chart: BinaryChart
+    chart: Chart
     hills: Hills | None = None
     templates: int = 0
     path: Part | None = None
@@ -103,7 +104,13 @@ class Start:
         return Looked(bank, bank.values, self.hills, self.keys, draws, words)
 
 
-def start_of(searched: Searched, chart: BinaryChart, transform: PriorTransform) -> Start | None:
+def start_of(
+    searched: Searched,
+    chart: BinaryChart,
+    transform: PriorTransform,
+    network: Chart | None = None,
+    hills: Hills | None = None,
+) -> Start | None:
     """Return the first round's proposal; ``None`` where the search sees none of the parameters.
 
     Parameters
@@ -114,6 +121,10 @@ def start_of(searched: Searched, chart: BinaryChart, transform: PriorTransform) 
         Coordinates in which the prior is a standard normal.
     transform
         The prior.
+    network
+        A network without latent variables that is bound to the data, in the place of a density that is adapted to the search.
+    hills
+        Of the statistic, where they are known already.
     """
     seen = np.array([key in searched.seen and key not in chart.across for key in chart.keys])
     base, log_jacobian = chart.forward({key: searched.columns[key] for key in chart.keys})
@@ -122,10 +133,12 @@ def start_of(searched: Searched, chart: BinaryChart, transform: PriorTransform) 
         return None
     log_weights = _tempered(searched.log_ratios[alive])
     weights = np.exp(log_weights - log_weights.max())
-    hills = None
-    if searched.bank is not None:
+    if searched.bank is not None and hills is None:
         hills = find_hills(searched.bank, searched.columns, searched.log_ratios, seen, chart, transform)
     about_search = None
+    if network is not None:
+        start = network_and_hills(network, chart, transform, hills, _OF_NETWORK)
+        return Start(start, searched, chart.keys, network, hills, path=start.parts[0])
     if searched.bank is not None and hills is not None:
         log_ratios = np.where(alive, searched.log_ratios, -np.inf)
         tempered = np.zeros(len(alive))
@@ -146,6 +159,34 @@ def start_of(searched: Searched, chart: BinaryChart, transform: PriorTransform) 
     return Start(
         proposal, searched, chart.keys, about_search.chart, hills, about_search.templates, path, about_search.better
     )
+
+
+def network_and_hills(
+    network: Chart, chart: Chart, transform: PriorTransform, hills: Hills | None, of_prior: float
+) -> Mixture:
+    """A network's density, itself and broadened, the hills of the statistic where there are several, and the prior.
+
+    Parameters
+    ----------
+    network
+        A network bound to the data.
+    chart
+        The prior's coordinates.
+    transform
+        The prior.
+    hills
+        Of the statistic.
+    of_prior
+        Share of the prior.
+    """
+    shares, several = Shares(prior=of_prior), hills is not None and len(hills.values) > 1
+    usual = defensive(network, transform, shares)
+    if hills is None or not several or network.latent:
+        return usual
+    flow, prior = usual.parts
+    of_hills = Charted(chart, {"hills": hills.density})
+    left = (1 - _OF_HILLS) * usual.shares
+    return Mixture([flow, of_hills, prior], [*left[:-1], _OF_HILLS, left[-1]])
 
 
 def _tempered(log_ratios: np.ndarray) -> np.ndarray:

@@ -53,7 +53,7 @@ class NoiseFamily:
         self._log_frequency = np.log(np.maximum(frequencies, 1.0) / _PIVOT).astype(np.float32)
         if curves is None:
             self._spread = (_SCALE, _TILT)
-            pools = [reference + _made_up(frequencies, rng) for reference in log_reference]
+            pools = [reference + made_up(frequencies, rng) for reference in log_reference]
         else:
             self._spread = (_JITTER, _JITTER)
             pools = list(curves)
@@ -68,15 +68,15 @@ class NoiseFamily:
         return np.stack(drawn, axis=1)
 
 
-def _made_up(frequencies: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+def made_up(frequencies: np.ndarray, rng: np.random.Generator, pool: int = _POOL) -> np.ndarray:
     """Smooth functions with lines, (pool, F)."""
     place = np.log(np.maximum(frequencies, 1.0))
     place = np.pi * (place - place.min()) / max(float(np.ptp(place)), 1e-9)
-    made = np.zeros((_POOL, len(frequencies)))
+    made = np.zeros((pool, len(frequencies)))
     for wave in range(1, _WAVES + 1):
-        height = rng.normal(0, _SMOOTH * (2 / _WAVES) ** 0.5, (_POOL, 1))
-        made += height * np.cos(wave * place + rng.uniform(0, 2 * np.pi, (_POOL, 1)))
-    for row, lines in enumerate(rng.poisson(_LINES, _POOL)):
+        height = rng.normal(0, _SMOOTH * (2 / _WAVES) ** 0.5, (pool, 1))
+        made += height * np.cos(wave * place + rng.uniform(0, 2 * np.pi, (pool, 1)))
+    for row, lines in enumerate(rng.poisson(_LINES, pool)):
         for _ in range(lines):
             centre = np.exp(rng.uniform(np.log(frequencies[0]), np.log(frequencies[-1])))
             near = np.exp(-0.5 * ((frequencies - centre) / rng.uniform(*_LINE_WIDTH)) ** 2)

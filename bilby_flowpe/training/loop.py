@@ -165,7 +165,13 @@ class _Run:
         self.checkpoint = checkpoint
         groups = network.parameter_groups()
         self.groups = list(groups)
-        self.optimizer = torch.optim.Adam([{"params": group} for group in groups.values()], lr=config.learning_rate)
+        weights = [{"params": group} for group in groups.values()]
+        decay = config.weight_decay
+        self.optimizer: torch.optim.Optimizer = (
+            torch.optim.AdamW(weights, lr=config.learning_rate, weight_decay=decay)
+            if decay
+            else torch.optim.Adam(weights, lr=config.learning_rate)
+        )
         self.average = copy.deepcopy(network).eval().requires_grad_(False)
         self.best = {key: value.clone() for key, value in network.state_dict().items()}
         self.history = History()

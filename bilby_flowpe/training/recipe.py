@@ -71,6 +71,8 @@ class TrainingConfig:
         Decay a step of the moving average of the weights; 0: none.
     clip
         Largest norm of the gradient.
+    weight_decay
+        Share of each weight that a step at the rate of one would take away (AdamW); 0: none.
     device
         Any device torch knows.
     bf16
@@ -102,6 +104,7 @@ class TrainingConfig:
     patience: int = 12
     average: float = 0.998
     clip: float = 5.0
+    weight_decay: float = 0.0
     device: str = "cpu"
     bf16: bool | None = None
     seed: int = 0

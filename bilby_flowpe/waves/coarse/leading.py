@@ -77,8 +77,8 @@ class LeadingMass:
         return _terms(variables, self.low, self.high, self.powers)
 
 
-def _powers(count: int) -> tuple[tuple[int, ...], ...]:
-    return tuple(one for degree in range(_DEGREE + 1) for one in combinations_with_replacement(range(count), degree))
+def _powers(count: int, highest: int) -> tuple[tuple[int, ...], ...]:
+    return tuple(one for degree in range(highest + 1) for one in combinations_with_replacement(range(count), degree))
 
 
 def _terms(variables: np.ndarray, low: np.ndarray, high: np.ndarray, powers: Sequence[tuple[int, ...]]) -> np.ndarray:
@@ -109,13 +109,38 @@ def leading_mass(stage: Stage, columns: Parameters, best: Row) -> LeadingMass | 
     fixed = {key: value for key, value in stage.fixed.items() if key in SHAPES}
     if CHIRP_MASS not in columns or not {*SHAPES} & {*columns}:
         return None
-    variables = variables_of({**fixed, **columns})
-    measured = _Measured(stage, best)
+    measured = Measured(stage, best)
     logs, good = measured.solved(make_rows(stage.fixed, columns))
-    powers = _powers(variables.shape[1])
-    if good.sum() < 2 * len(powers):
+    return fitted_mass(measured, fixed, {key: column[good] for key, column in columns.items()}, logs[good], _DEGREE)
+
+
+def fitted_mass(
+    measured: Measured, fixed: Row, columns: Parameters, logs: np.ndarray, degree: int
+) -> LeadingMass | None:
+    """Fit a polynomial to logarithms of the chirp mass that were found for some rows.
+
+    Parameters
+    ----------
+    measured
+        What they were found with.
+    fixed
+        Parameters of the polynomial that are the same for all rows.
+    columns
+        Other parameters of the rows, (N,) each.
+    logs
+        Logarithms, (N,).
+    degree
+        Of the polynomial.
+
+    Returns
+    -------
+    LeadingMass or None
+        ``None`` where the rows are too few.
+    """
+    variables = variables_of({**fixed, **columns})
+    powers = _powers(variables.shape[1], degree)
+    if len(logs) < 2 * len(powers):
         return None
-    variables, logs = variables[good], logs[good]
     low, high = variables.min(axis=0), variables.max(axis=0)
     design = _terms(variables, low, high, powers)
     gram = design.T @ design
@@ -126,7 +151,7 @@ def leading_mass(stage: Stage, columns: Parameters, best: Row) -> LeadingMass | 
     )
 
 
-class _Measured:
+class Measured:
     """The best-measured phase of waves relative to that of a reference."""
 
     def __init__(self, stage: Stage, best: Row) -> None:
@@ -152,11 +177,23 @@ class _Measured:
         weighted = phases * self._roots
         return weighted - (weighted @ self._basis) @ self._basis.T
 
-    def solved(self, rows: Sequence[Row]) -> tuple[np.ndarray, np.ndarray]:
-        """Logarithms of the chirp mass, (N,), and which rows they could be found for."""
-        shifts = np.zeros(len(rows))
+    def solved(
+        self, rows: Sequence[Row], steps: int = _STEPS, begin: np.ndarray | None = None
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Logarithms of the chirp mass, (N,), and which rows they could be found for.
+
+        Parameters
+        ----------
+        rows
+            Of which all but the chirp mass counts.
+        steps
+            Of Newton's method.
+        begin
+            Logarithms of the chirp mass that it begins at, (N,); that of the reference when left out.
+        """
+        shifts = np.zeros(len(rows)) if begin is None else np.clip(begin - np.log(self._mass), -_FAR, _FAR)
         last = np.full(len(rows), np.inf)
-        for _ in range(_STEPS):
+        for _ in range(steps):
             drawn = self._drawn(rows, shifts)
             last = self._free_of(drawn.phases - self._reference) @ self._slope
             there = np.isfinite(last) & np.any(drawn.power > 0, axis=1)

@@ -1,0 +1,79 @@
+r"""Data of an event about a wave, on the fixed frequencies of the family: the same for any length of data and noise curve.
+
+With the phase :math:`\psi(f)` of a reference and the arrival time :math:`t_d` at a detector, what is left of the data,
+
+.. math:: y_d(f) = 4 \Delta f \, d(f) \, e^{-i \psi(f) + 2 \pi i f t_d} / S_d(f),
+
+varies slowly with the frequency wherever a signal is like the reference; it is summed about fixed points, each frequency shared
+by the two next ones, as the noise weights :math:`4 \Delta f / S_d` are.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from .templates import POINTS
+
+_LOG_POINTS = np.log(POINTS)
+
+
+@dataclass(frozen=True)
+class Binned:
+    """Data about a reference.
+
+    Attributes
+    ----------
+    data
+        Sums of the data of each detector, (D, P) complex, in units of the root of that of the weights.
+    weights
+        Sums of the noise weights, (D, P), in any unit.
+    phases
+        Of the reference at the points, (P,).
+    """
+
+    data: np.ndarray
+    weights: np.ndarray
+    phases: np.ndarray
+
+    @classmethod
+    def of(cls, data: np.ndarray, weights: np.ndarray, phases: np.ndarray) -> Binned:
+        """The same in units in which the largest weight is one: single precision holds no strain."""
+        unit = max(float(weights.max()), np.finfo(float).tiny)
+        return cls(data / np.sqrt(unit), weights / unit, phases)
+
+    def about(self, phases: np.ndarray) -> Binned:
+        """The same data about another wave that is like the reference."""
+        return Binned(self.data * np.exp(-1j * (phases - self.phases)), self.weights, phases)
+
+
+@dataclass(frozen=True)
+class Shares:
+    """Shares of frequencies in the two next points.
+
+    Attributes
+    ----------
+    below
+        The lower of the two points, (F,).
+    upper
+        Share of the upper one, (F,).
+    """
+
+    below: np.ndarray
+    upper: np.ndarray
+
+    @classmethod
+    def of(cls, frequencies: np.ndarray) -> Shares:
+        """Of frequencies in Hz, all within the family's band."""
+        places = np.interp(np.log(frequencies), _LOG_POINTS, np.arange(len(POINTS)))
+        below = np.minimum(places.astype(int), len(POINTS) - 2)
+        return cls(below, places - below)
+
+    def summed(self, values: np.ndarray) -> np.ndarray:
+        """Sums of values (F,) about the points, (P,)."""
+        if np.iscomplexobj(values):
+            return self.summed(values.real) + 1j * self.summed(values.imag)
+        upper = self.upper * values
+        count = len(POINTS)
+        return np.bincount(self.below, values - upper, count) + np.bincount(self.below + 1, upper, count)

@@ -1,0 +1,165 @@
+"""A network of a family on the data of one event: coordinates in which its density is a standard normal."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from bilby.gw.likelihood import GravitationalWaveTransient
+
+from ..names import CHIRP_MASS
+from ..priors import Parameters, PriorTransform, within_quantiles
+from ..processes.parallel import Row
+from ..proposals.charts import PriorChart
+from ..proposals.leading_chart import LeadingChart
+from ..proposals.parts import Normal
+from .coordinates import Leading, Scales, rest_about
+from .masses import Masses
+from .model import FamilyModel
+from .observe import gathered_of
+from .orders import view_by_orders
+from .pivot import Climb
+from .templates import Templates
+from .view import Seen, coherent_view
+
+_FITTED, _DEGREE = 240, 3  # rows about which the best-measured phase is found, and degree of the polynomial
+_AROUND = 1.6  # standard deviations of these rows
+_RESTARTED, _FARTHER = 3, 3.0  # times that a view is taken anew where a wave fits better by more than the second figure
+_SEED = 20261130  # any number: the view of an event is the same in every run
+
+
+class FamilyChart:
+    """A network bound to an event: :class:`~bilby_flowpe.proposals.charts.Chart`.
+
+    Parameters
+    ----------
+    model
+        The network.
+    likelihood
+        With the data.
+    transform
+        The user's prior.
+    keys
+        Parameters to draw, those of the family among them; the others are drawn from their priors.
+    row
+        Parameters of a wave that fits, with the time of its arrival.
+    slots
+        Number of each detector in the family's list.
+    """
+
+    turn = None
+
+    def __init__(
+        self,
+        model: FamilyModel,
+        likelihood: GravitationalWaveTransient,
+        transform: PriorTransform,
+        keys: tuple[str, ...],
+        row: Row,
+        slots: tuple[int, ...],
+    ) -> None:
+        self.model, self.transform, self.keys = model, transform, keys
+        self._masses = Masses.of(keys)
+        family = model.family
+        self._learnt = tuple(key for key in keys if key in family.keys or key in self._masses.keys)
+        self._idle = PriorChart(transform, tuple(key for key in keys if key not in self._learnt))
+        templates = Templates()
+        climb = Climb(templates, family.along)
+        self.seen = _view(model, likelihood, self._masses.row(row), slots, templates, climb)
+        self._scales = Scales.of(family, self.seen)
+        leading = Leading(self.seen, self._scales, templates, climb)
+        rng = np.random.default_rng(_SEED)
+        leading.fit(climb.bodies(rest_about(self._scales, _AROUND, _FITTED, rng)), _DEGREE)
+        self._chart = LeadingChart(family.prior, family.keys, leading, 1.0)
+        self._context = model.context(self.seen.features)[None]
+
+    @property
+    def latent(self) -> tuple[str, ...]:
+        """Names of the network's latent variables."""
+        return tuple(f"latent[{index}]" for index in range(self.model.network.latent))
+
+    def forward(self, parameters: Parameters) -> tuple[np.ndarray, np.ndarray]:
+        """Base coordinates (N, n + d) and ``log |d base / d parameters|`` (N,); -inf outside the family."""
+        s, log_jacobian = self._extended(parameters)
+        base, of_network = self.model.network.to_base(s, self._context)
+        log_jacobian = log_jacobian + of_network.double().numpy()
+        idle, of_idle = self._of_idle(parameters, len(log_jacobian))
+        return np.concatenate([base.double().numpy(), idle], axis=1), log_jacobian + of_idle
+
+    def inverse(self, base: np.ndarray, rng: np.random.Generator) -> tuple[Parameters, np.ndarray]:
+        """Parameters at base coordinates (N, n + d), and which of them are inside the user's prior."""
+        count = len(self.model.family.keys)
+        learnt, idle = np.split(base, [count + len(self.latent)], axis=1)
+        s = self.model.network.from_base(torch.as_tensor(learnt, dtype=torch.float32), self._context)
+        x, z = s[:, :count].double().numpy(), s[:, count:].double().numpy()
+        of_prior = self._scales.from_network(self.model.location + self.model.scale * x)
+        columns, inside = self._chart.inverse(np.nan_to_num(of_prior), rng)
+        inside &= np.all(np.isfinite(of_prior), axis=1)
+        parameters = self._masses.asked(columns)
+        if self._idle.keys:
+            parameters |= self._idle.inverse(idle, rng)[0]
+            inside &= np.all(within_quantiles(idle), axis=1)
+        filled = {key: np.full(len(base), value) for key, value in self.transform.from_median().items()}
+        inside &= np.isfinite(self.transform.log_prob({**filled, **parameters}, self.keys))
+        latent = {key: z[:, index] for index, key in enumerate(self.latent)}
+        return {key: parameters[key] for key in self.keys} | latent, inside
+
+    def encode(self, parameters: Parameters, rng: np.random.Generator) -> Parameters:
+        """Latent variables drawn by the encoder: :class:`~bilby_flowpe.proposals.charts.LatentChart`."""
+        x, log_jacobian = self._to_network(parameters)
+        generator = torch.Generator().manual_seed(int(rng.integers(2**63)))
+        z = self.model.network.encode(torch.nan_to_num(x), self._context, generator)
+        # Where the network does not reach, any density of z will do, and the prior's part needs one.
+        noise = torch.randn(z.shape, generator=generator, dtype=z.dtype)
+        z = torch.where(torch.as_tensor(np.isfinite(log_jacobian))[:, None], z, noise).double()
+        return {key: z[:, index].numpy() for index, key in enumerate(self.latent)}
+
+    def log_encoder(self, parameters: Parameters) -> np.ndarray:
+        """Log density of the latent variables given the parameters, (N,)."""
+        s, log_jacobian = self._extended(parameters)
+        log_prob = self.model.network.log_encoder(torch.nan_to_num(s), self._context).double().numpy()
+        elsewhere = Normal(len(self.latent)).log_prob(np.stack([parameters[key] for key in self.latent], axis=1))
+        return np.where(np.isfinite(log_jacobian), log_prob, elsewhere)
+
+    def _to_network(self, parameters: Parameters) -> tuple[torch.Tensor, np.ndarray]:
+        """The network's coordinates of what it has learnt, (N, n), and their log Jacobian, (N,)."""
+        columns, of_masses = self._masses.of_family(parameters)
+        base, log_jacobian = self._chart.forward({key: columns[key] for key in self.model.family.keys})
+        x = (self._scales.to_network(base) - self.model.location) / self.model.scale
+        log_jacobian = log_jacobian + of_masses - self._scales.log_volume - float(np.sum(np.log(self.model.scale)))
+        there = np.isfinite(log_jacobian) & np.all(np.isfinite(x), axis=1)
+        x = torch.as_tensor(np.where(there[:, None], x, 0.0), dtype=torch.float32)
+        return x, np.where(there, log_jacobian, -np.inf)
+
+    def _extended(self, parameters: Parameters) -> tuple[torch.Tensor, np.ndarray]:
+        """The network's coordinates (x, z), (N, n + d), and the log Jacobian of x, (N,)."""
+        x, log_jacobian = self._to_network(parameters)
+        columns = [torch.as_tensor(parameters[key], dtype=x.dtype)[:, None] for key in self.latent]
+        return torch.cat([x, *columns], dim=-1), log_jacobian
+
+    def _of_idle(self, parameters: Parameters, size: int) -> tuple[np.ndarray, np.ndarray]:
+        if not self._idle.keys:
+            return np.empty((size, 0)), np.zeros(size)
+        return self._idle.forward({key: parameters[key] for key in self._idle.keys})
+
+
+def _view(
+    model: FamilyModel,
+    likelihood: GravitationalWaveTransient,
+    row: Row,
+    slots: tuple[int, ...],
+    templates: Templates,
+    climb: Climb,
+) -> Seen:
+    """View of the event; taken anew about its own wave where that fits far better than the row's."""
+    rng = np.random.default_rng(_SEED)
+    for _ in range(_RESTARTED):
+        gathered, phases = gathered_of(likelihood, row, templates, slots, model.family.highest)
+        start = climb.base(np.array([[row[key] for key in (CHIRP_MASS, "mass_ratio", "chi_1", "chi_2")]]))[0]
+        if model.family.precesses:
+            seen = view_by_orders(gathered, phases, climb, start, rng)
+        else:
+            seen = coherent_view(gathered.about(phases), climb, start, rng)
+        if seen.pivot.moved < _FARTHER:
+            break
+        row = {**row, **dict(zip((CHIRP_MASS, "mass_ratio", "chi_1", "chi_2"), map(float, seen.pivot.body), strict=True))}
+    return seen

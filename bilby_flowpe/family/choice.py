@@ -1,0 +1,131 @@
+"""Choose whether a network of a family serves an event, and bind it to the data."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from bilby.core.utils import logger
+
+from .. import pytorch
+from ..conditional.base import Conditional
+from ..errors import ContractError, SimulationError
+from ..names import CHIRP_MASS, INCLINATION
+from ..problem import Problem
+from ..processes.parallel import Row
+from ..storage.folder import DESCRIPTION
+from .bounds import ALIGNED, FAMILIES, MASS_RATIO, PRECESSING, Family
+from .masses import Masses
+from .shipped import folder_of
+
+if TYPE_CHECKING:
+    from .chart import FamilyChart
+
+_LOWEST = (10.0, 50.0)  # Hz: lowest frequencies of data that networks have seen the like of
+_MOST_DETECTORS = 4
+
+
+class FamilyChoice:
+    """Binds a network of a family.
+
+    Parameters
+    ----------
+    problem
+        The problem that draws are made for.
+    model
+        Name of the network or of the family; the family that fits when left out.
+    """
+
+    def __init__(self, problem: Problem, model: str | None = None) -> None:
+        self._problem, self._model = problem, model
+
+    def of(self, conditional: Conditional, found: Row) -> tuple[FamilyChart, str] | None:
+        """Return a network bound to the data, and its name; ``None`` where none serves the problem.
+
+        Parameters
+        ----------
+        conditional
+            What draws all other parameters.
+        found
+            Parameters of the wave that a search has found.
+
+        Raises
+        ------
+        ContractError
+            If the network that was named does not serve the problem; the message says why.
+        """
+        keys = tuple(key for key in self._problem.prior.keys if key not in conditional.keys)
+        if self._model is None:
+            fits = (family.name for family in FAMILIES.values() if self.obstacle(family, keys, found) is None)
+            if (name := next(fits, None)) is None or not (folder_of(name) / DESCRIPTION).is_file():
+                return None
+        else:
+            name = self._model
+        folder = folder_of(name)
+        pytorch.load()
+        # Here: a run without a network does without torch.
+        from .chart import FamilyChart
+        from .model import FamilyModel
+
+        model = FamilyModel.load(folder)
+        if (obstacle := self.obstacle(model.family, keys, found)) is not None:
+            raise ContractError(f"model={name!r} does not serve this problem: {obstacle}; leave model out")
+        likelihood = self._problem.likelihood
+        detectors = model.family.detectors
+        names = [interferometer.name for interferometer in likelihood.interferometers]
+        slots = tuple(detectors.index(one) if detectors else index for index, one in enumerate(names))
+        try:
+            chart = FamilyChart(model, likelihood, self._problem.prior, keys, found, slots)
+        except (ArithmeticError, SimulationError, ValueError) as error:
+            logger.warning(f"The network {folder.name} cannot be bound to these data ({error}): the run goes on without it")
+            return None
+        return chart, folder.name
+
+    def obstacle(self, family: Family, keys: tuple[str, ...], found: Row) -> str | None:
+        """Why networks of a family do not serve the problem, in words; ``None`` where they do.
+
+        Parameters
+        ----------
+        family
+            Which.
+        keys
+            Parameters that a proposal draws.
+        found
+            Parameters of the wave that a search has found.
+        """
+        pair = Masses.of(keys)
+        learnt = {*pair.keys, *family.keys} - ({CHIRP_MASS, MASS_RATIO} - {*pair.keys})
+        if missing := [key for key in learnt if key not in keys]:
+            return f"it draws {sorted(missing)}, which are not sampled here, are fixed, or are drawn conditionally"
+        others = {*keys} - learnt - {INCLINATION}
+        if others:
+            return f"it knows nothing of {sorted(others)}, which it would have to draw"
+        tied = [key for key in keys if key not in self._problem.prior.independent_keys() and key not in pair.keys]
+        if tied and {*tied} & {*PRECESSING, *ALIGNED}:
+            return f"the priors of {sorted(tied)} depend on other parameters"
+        return self._of_data(family) or self._of_wave(family, pair, found)
+
+    def _of_data(self, family: Family) -> str | None:
+        interferometers = self._problem.likelihood.interferometers
+        names = [interferometer.name for interferometer in interferometers]
+        if family.detectors and (unknown := [name for name in names if name not in family.detectors]):
+            return f"it was trained for {list(family.detectors)}, the data are of {unknown}, too"
+        if len(names) > _MOST_DETECTORS:
+            return f"it was trained for up to {_MOST_DETECTORS} detectors, there are {len(names)}"
+        lowest = min(float(interferometer.minimum_frequency) for interferometer in interferometers)
+        if not _LOWEST[0] <= lowest <= _LOWEST[1]:
+            return f"minimum_frequency is {lowest:g} Hz, it was trained for {_LOWEST[0]:g} to {_LOWEST[1]:g}"
+        return None
+
+    def _of_wave(self, family: Family, pair: Masses, found: Row) -> str | None:
+        row = pair.row(found)
+        low, high = family.chirp_mass
+        if not low < row[CHIRP_MASS] < high:
+            return (
+                f"the best wave has a chirp mass of {row[CHIRP_MASS]:.4g} solar masses, it was trained for {low:g} to {high:g}"
+            )
+        if not row[MASS_RATIO] > family.mass_ratio:
+            return f"the best wave has a mass ratio of {row[MASS_RATIO]:.3g}, it was trained for {family.mass_ratio:.3g} to 1"
+        if max(abs(row[key]) for key in ("chi_1", "chi_2")) >= family.spin or not np.isfinite([*row.values()]).all():
+            return f"the best wave has a spin of {family.spin:g} or more"
+        return None

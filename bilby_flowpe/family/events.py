@@ -1,0 +1,118 @@
+"""Simulated events of a family, as views and coordinates: what networks are trained on.
+
+Signals are even in the logarithm of their signal-to-noise ratio. The data are those of a segment of short length, whatever the
+length of the signal: about a reference wave all that counts varies slowly with the frequency.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from bilby.gw.detector import get_empty_interferometer
+
+from ..waves.detectors import Detector
+from .binned import Binned, Shares
+from .bounds import Family
+from .curves import Curves
+from .pivot import Climb
+from .posterior import Posterior
+from .templates import POINTS, Templates, bodies_of
+from .view import Seen, coherent_view
+
+DETECTORS = ("H1", "L1", "V1")
+_COUNTS, _PROBABILITY = (1, 2, 3), (0.05, 0.45, 0.5)
+_SPACING = 0.25  # Hz
+_USUAL, _USUALLY, _RANGE = 20.0, 0.6, (15.0, 40.0)  # Hz: lowest frequency, and how often it is the usual one
+_HIGHEST = (448.0, 512.0, 896.0, 1024.0, 1792.0, 2048.0)  # Hz: of data of 1024 to 4096 samples a second
+_TIME = 1126259462.0  # any: sky positions are even over the sky
+
+
+@dataclass(frozen=True)
+class Noise:
+    """Noise of an event: weights on the grid.
+
+    Attributes
+    ----------
+    detectors
+        Numbers of the detectors among H1, L1 and V1, (D,).
+    weights
+        :math:`4 \\Delta f / S`, zero outside the band, (D, F).
+    """
+
+    detectors: np.ndarray
+    weights: np.ndarray
+
+
+def noise_of(curves: Curves, frequencies: np.ndarray, rng: np.random.Generator) -> Noise:
+    """Noise of some detectors on evenly spaced frequencies, in a band as users choose it."""
+    detectors = np.sort(rng.choice(3, size=rng.choice(_COUNTS, p=_PROBABILITY), replace=False))
+    lowest = _USUAL if rng.random() < _USUALLY else rng.uniform(*_RANGE)
+    inside = (frequencies >= lowest) & (frequencies <= rng.choice(_HIGHEST))
+    spacing = frequencies[1] - frequencies[0]
+    return Noise(detectors, np.where(inside, 4 * spacing * np.exp(-curves.draw(len(detectors), rng)), 0.0))
+
+
+class Events:
+    """Simulates events of a family of aligned spins.
+
+    Parameters
+    ----------
+    family
+        Which.
+    rng
+        Generator.
+    """
+
+    def __init__(self, family: Family, rng: np.random.Generator) -> None:
+        self.family, self._rng = family, rng
+        self.frequencies = np.arange(POINTS[0], POINTS[-1], _SPACING)
+        self._shares, self._curves = Shares.of(self.frequencies), Curves(self.frequencies, np.random.default_rng(7))
+        self.templates = Templates()
+        self._climb = Climb(self.templates, family.along)
+        self._posterior = Posterior(family, self.templates, self._climb)
+        self._detectors = [Detector.from_interferometer(get_empty_interferometer(name)) for name in DETECTORS]
+
+    def __call__(self) -> list[tuple[Seen, np.ndarray]]:
+        """View of an event and coordinates of draws of its posterior, (K, n); none where they cannot be made."""
+        truth = self.family.prior.sample(1, self._rng)
+        noise = noise_of(self._curves, self.frequencies, self._rng)
+        bodies = bodies_of(truth)
+        amplitudes, phases = self.templates(bodies)
+        start = self._climb.base(bodies)[0]
+        binned = self._binned(noise, amplitudes[0], phases[0])
+        if binned is None:
+            return []
+        seen = coherent_view(binned, self._climb, start, self._rng)
+        coordinates = self._posterior.draws(binned, seen, truth, self._rng)
+        return [] if coordinates is None else [(seen, coordinates)]
+
+    def _binned(self, noise: Noise, amplitudes: np.ndarray, phases: np.ndarray) -> Binned | None:
+        """Data of a signal and noise about the signal's own wave; ``None`` where nothing of it is in the band."""
+        rng = self._rng
+        shape = np.interp(np.log(self.frequencies), np.log(POINTS), amplitudes)
+        responses = self._responses(noise.detectors)
+        strengths = np.abs(responses)[:, None] * shape
+        found = float(np.sum(noise.weights * strengths**2))
+        if not found > 0:
+            return None
+        snr = np.exp(rng.uniform(*np.log(self.family.snr)))
+        roots = np.sqrt(noise.weights)
+        white = rng.standard_normal((2, *roots.shape))
+        data = roots * (roots * strengths * snr / np.sqrt(found) + white[0] + 1j * white[1])
+        return Binned.of(
+            np.stack([self._shares.summed(row) for row in data]),
+            np.stack([self._shares.summed(row) for row in noise.weights]),
+            phases,
+        )
+
+    def _responses(self, detectors: np.ndarray) -> np.ndarray:
+        """Complex amplitudes in detectors of a wave from anywhere, seen from anywhere, (D,)."""
+        rng = self._rng
+        ra, dec = rng.uniform(0, 2 * np.pi, 1), np.arcsin(rng.uniform(-1, 1, 1))
+        psi, cosine = rng.uniform(0, np.pi, 1), rng.uniform(-1, 1)
+        found = []
+        for index in detectors:
+            plus, cross = self._detectors[index].antenna(ra, dec, psi, np.array([_TIME]))
+            found.append(0.5 * (1 + cosine**2) * plus[0] + 1j * cosine * cross[0])
+        return np.array(found)

@@ -1,0 +1,102 @@
+"""A network of a family in a folder: ``weights.safetensors`` and ``model.json``, as other models have them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from ..errors import ModelError
+from ..networks import NetworkConfig
+from ..networks.base import ConditionalNetwork
+from ..networks.families import build_network
+from ..storage.folder import read_folder, reading, write_folder
+from ..storage.versions import versions
+from .bounds import FAMILIES, Family
+from .shipped import KIND, shipped_families
+
+_PACKAGES = ("bilby_flowpe", "bilby", "torch", "zuko", "numpy", "lalsuite")
+_FAR = 8.0  # standard deviations beyond which a feature or a coordinate is taken as this far off
+
+
+@dataclass
+class FamilyModel:
+    """A trained network of a family of binaries.
+
+    Attributes
+    ----------
+    family
+        What it was trained for.
+    network
+        The trained network.
+    feature_mean, feature_scale
+        Standardisation of the features, (C,) each.
+    location, scale
+        Standardisation of the coordinates, (n,) each.
+    history, information
+        Of the training: for people.
+    """
+
+    family: Family
+    network: ConditionalNetwork
+    feature_mean: np.ndarray
+    feature_scale: np.ndarray
+    location: np.ndarray
+    scale: np.ndarray
+    history: dict[str, Any] = field(default_factory=dict)
+    information: dict[str, Any] = field(default_factory=dict)
+
+    def context(self, features: np.ndarray) -> torch.Tensor:
+        """What the network is given for features (..., C)."""
+        standard = (features - self.feature_mean) / self.feature_scale
+        return torch.as_tensor(np.clip(standard, -_FAR, _FAR), dtype=torch.float32)
+
+    def save(self, folder: str | Path) -> Path:
+        """Write the model, its network in half precision; the one in memory is rounded alike.
+
+        Raises
+        ------
+        ModelError
+            If there is something else than a model in the folder: it is not deleted.
+        """
+        self.network.half().float()
+        tensors = {f"network.{key}": value.half().numpy() for key, value in self.network.state_dict().items()}
+        for name in ("feature_mean", "feature_scale", "location", "scale"):
+            tensors[name] = np.asarray(getattr(self, name), dtype=np.float64)
+        description = {
+            "kind": KIND,
+            "family": self.family.name,
+            "network": self.network.config.to_dict(),
+            "history": self.history,
+            "information": {**self.information, "versions": versions(_PACKAGES)},
+        }
+        return write_folder(Path(folder), tensors, description)
+
+    @classmethod
+    def load(cls, folder: str | Path) -> FamilyModel:
+        """Read a model from its folder.
+
+        Raises
+        ------
+        ModelError
+            If the folder is missing, damaged, or of another kind of model.
+        """
+        description, arrays = read_folder(Path(folder))
+        if description.get("kind") != KIND or description.get("family") not in FAMILIES:
+            raise ModelError(f"{folder} is no model of a family of binaries: choose one of {shipped_families()}")
+        with reading(Path(folder)):
+            family = FAMILIES[description["family"]]
+            config = NetworkConfig.from_dict(description["network"])
+            network = build_network(len(family.keys), len(arrays["feature_mean"]), config)
+            network.load_state_dict(
+                {
+                    key.removeprefix("network."): torch.as_tensor(value).float()
+                    for key, value in arrays.items()
+                    if key.startswith("network.")
+                }
+            )
+            standard = (arrays[name] for name in ("feature_mean", "feature_scale", "location", "scale"))
+            return cls(family, network.eval(), *standard, description["history"], description["information"])
