@@ -24,6 +24,7 @@ from .likelihoods import gives_ratio
 from .model_choice import ModelChoice
 from .pricing import seconds_of_likelihood
 from .processes.parallel import Row
+from .proposals.charts import Chart
 from .proposals.mixture import Shares, defensive, flow_alone
 from .sampling.budget import Budget
 from .sampling.closed_form import ClosedFormError, ClosedFormRecord
@@ -136,13 +137,14 @@ class Run:
             recentred = self._recentred(conditional, bound is not None) if coarse else None
             drawing = (recentred and recentred(None)) or conditional
             target = Target(self.translation, ratio, drawing, self.npool, meter, record, raises=weighted)
-            proposal, chart = None, bound
+            proposal = None
+            chart: Chart | None = bound
             if bound is not None:
                 proposal = bound.mixture() if weighted else flow_alone(bound)
             of_family = self._of_family(drawing) if bound is None and coarse and not record.dropped else None
             if of_family is not None:
                 chart, self.family = of_family
-                proposal = defensive(chart, target.prior, Shares())
+                proposal = defensive(of_family[0], target.prior, Shares())
             self._tell_what_draws(target, bound, source)
             known = replace(KnownOfData.by(bound), searched=self.coarse.searched if coarse else None)
             meter.n_coarse = max(meter.n_coarse, self.coarse.evaluations)

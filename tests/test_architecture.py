@@ -31,7 +31,7 @@ ROWS = (
     {"bound", "reweighting", "selection"},
     {"model", "sampling"},
     {"training"},
-    {"cache", "configuration"},
+    {"cache", "configuration", "family"},
     {"catalogue", "coarse_choice", "model_choice"},
     {"run"},
     {"sampler", "validation"},

@@ -161,5 +161,8 @@ def _view(
             seen = coherent_view(gathered.about(phases), climb, start, rng)
         if seen.pivot.moved < _FARTHER:
             break
-        row = {**row, **dict(zip((CHIRP_MASS, "mass_ratio", "chi_1", "chi_2"), map(float, seen.pivot.body), strict=True))}
+        row = {
+            **row,
+            **dict(zip((CHIRP_MASS, "mass_ratio", "chi_1", "chi_2"), map(float, seen.pivot.body), strict=True)),
+        }
     return seen

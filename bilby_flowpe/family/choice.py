@@ -77,7 +77,9 @@ class FamilyChoice:
         try:
             chart = FamilyChart(model, likelihood, self._problem.prior, keys, found, slots)
         except (ArithmeticError, SimulationError, ValueError) as error:
-            logger.warning(f"The network {folder.name} cannot be bound to these data ({error}): the run goes on without it")
+            logger.warning(
+                f"The network {folder.name} cannot be bound to these data ({error}): the run goes on without it"
+            )
             return None
         return chart, folder.name
 
@@ -122,7 +124,8 @@ class FamilyChoice:
         low, high = family.chirp_mass
         if not low < row[CHIRP_MASS] < high:
             return (
-                f"the best wave has a chirp mass of {row[CHIRP_MASS]:.4g} solar masses, it was trained for {low:g} to {high:g}"
+                f"the best wave has a chirp mass of {row[CHIRP_MASS]:.4g} solar masses, "
+                f"it was trained for {low:g} to {high:g}"
             )
         if not row[MASS_RATIO] > family.mass_ratio:
             return f"the best wave has a mass ratio of {row[MASS_RATIO]:.3g}, it was trained for {family.mass_ratio:.3g} to 1"

@@ -1,9 +1,10 @@
 """Coordinates that a network of a family draws in: the prior's, as wide as the posterior is, with the chirp mass replaced.
 
 In the place of the chirp mass is its distance from the one that keeps the best-measured phase, given mass ratio and spins
-(:mod:`bilby_flowpe.waves.coarse.leading`). In training that mass is found for each draw itself, by Newton's method; for an event it is a
-polynomial that is fitted to it about what the network draws. Both are the same but for what the polynomial leaves, which the
-weights know. Of heavy binaries, whose amplitudes tell as much as their phases, it is the one that the metric of templates has.
+(:mod:`bilby_flowpe.waves.coarse.leading`). In training that mass is found for each draw itself, by Newton's method; for an
+event it is a polynomial that is fitted to it about what the network draws. Both are the same but for what the polynomial
+leaves, which the weights know. Of heavy binaries, whose amplitudes tell as much as their phases, it is the one that the metric
+of templates has.
 """
 
 from __future__ import annotations

@@ -30,14 +30,14 @@ _TIME = 1126259462.0  # any: sky positions are even over the sky
 
 @dataclass(frozen=True)
 class Noise:
-    """Noise of an event: weights on the grid.
+    r"""Noise of an event: weights on the grid.
 
     Attributes
     ----------
     detectors
         Numbers of the detectors among H1, L1 and V1, (D,).
     weights
-        :math:`4 \\Delta f / S`, zero outside the band, (D, F).
+        :math:`4 \Delta f / S`, zero outside the band, (D, F).
     """
 
     detectors: np.ndarray

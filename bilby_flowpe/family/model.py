@@ -19,6 +19,7 @@ from .bounds import FAMILIES, Family
 from .shipped import KIND, shipped_families
 
 _PACKAGES = ("bilby_flowpe", "bilby", "torch", "zuko", "numpy", "lalsuite")
+_STANDARD = ("feature_mean", "feature_scale", "location", "scale")
 _FAR = 8.0  # standard deviations beyond which a feature or a coordinate is taken as this far off
 
 
@@ -64,7 +65,7 @@ class FamilyModel:
         """
         self.network.half().float()
         tensors = {f"network.{key}": value.half().numpy() for key, value in self.network.state_dict().items()}
-        for name in ("feature_mean", "feature_scale", "location", "scale"):
+        for name in _STANDARD:
             tensors[name] = np.asarray(getattr(self, name), dtype=np.float64)
         description = {
             "kind": KIND,
@@ -98,5 +99,6 @@ class FamilyModel:
                     if key.startswith("network.")
                 }
             )
-            standard = (arrays[name] for name in ("feature_mean", "feature_scale", "location", "scale"))
-            return cls(family, network.eval(), *standard, description["history"], description["information"])
+            standard: dict[str, Any] = {name: arrays[name] for name in _STANDARD}
+            standard |= {name: description[name] for name in ("history", "information")}
+            return cls(family, network.eval(), **standard)

@@ -16,7 +16,9 @@ from ..waves.inner_products import Projection
 from .orders import Gathered
 from .templates import HIGHEST, LOWEST, POINTS, Templates, bodies_of
 
-_AROUND = 0.08  # seconds about the time of the row that is observed: delays between detectors, and conventions of waveforms
+_AROUND = (
+    0.08  # seconds about the time of the row that is observed: delays between detectors, and conventions of waveforms
+)
 _BESIDE = 2e-3  # seconds beside the light travel time between detectors: noise moves the peak
 _OVERSAMPLED = 4  # steps of time for each of the highest frequency's periods
 
@@ -75,7 +77,7 @@ def gathered_of(
 def _arrivals(
     likelihood: GravitationalWaveTransient, series: Sequence[np.ndarray], times: np.ndarray, about: float
 ) -> np.ndarray:
-    """Arrival time at each detector in seconds from the start, (D,): the loudest about a time, the others within light travel."""
+    """Arrival times in seconds from the start, (D,): at the loudest detector about a time, at others within light travel."""
     geometry = [Detector.from_interferometer(interferometer) for interferometer in likelihood.interferometers]
     period = times[-1] + times[1]
 

@@ -1,9 +1,9 @@
 r"""View of an event that precesses or has higher harmonics: products with every harmonic of the pivot, detector by detector.
 
 A harmonic of order m has, nearly, the phase :math:`\frac{m}{2} \psi(2 f / m)` of the (2, 2) mode's at the same moment, and its
-amplitude there as a shape: about these the data are taken as about the wave itself (:mod:`.view`). Precession mixes the modes of an
-order and turns them slowly, differently for each detector: the detectors' products are kept apart, as their arrival times and
-phases are.
+amplitude there as a shape: about these the data are taken as about the wave itself (:mod:`.view`). Precession mixes the modes
+of an order and turns them slowly, differently for each detector: the detectors' products are kept apart, as their arrival times
+and phases are.
 """
 
 from __future__ import annotations

@@ -1,8 +1,9 @@
 r"""Draws of the posterior that an event's data have by the family's waves, in the network's coordinates.
 
-The likelihood at its best amplitude, phase and time in each detector costs no more than a wave. About the pivot rows are drawn from
-normal densities as wide as the metric says, and wider ones, the chirp mass about that which keeps the best-measured phase; their
-weights are known. A network learns from such draws as from the truth of the event, which is one of them; but there are many.
+The likelihood at its best amplitude, phase and time in each detector costs no more than a wave. About the pivot rows are drawn
+from normal densities as wide as the metric says, and wider ones, the chirp mass about that which keeps the best-measured phase;
+their weights are known. A network learns from such draws as from the truth of the event, which is one of them; but there are
+many.
 """
 
 from __future__ import annotations

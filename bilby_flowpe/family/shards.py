@@ -33,7 +33,8 @@ def make_shard(family: Family, folder: Path, number: int) -> Path:
         return path
     folder.mkdir(parents=True, exist_ok=True)
     events = (PrecessingEvents if family.precesses else Events)(family, np.random.default_rng((20261130, number)))
-    features, coordinates = [], []
+    features: list[np.ndarray] = []
+    coordinates: list[np.ndarray] = []
     while len(features) < SIZE:
         for seen, target in events():
             features.append(seen.features)

@@ -14,6 +14,7 @@ import lalsimulation
 import numpy as np
 from scipy.interpolate import CubicSpline
 
+from ..errors import SimulationError
 from ..names import CHIRP_MASS
 from ..processes.parallel import Row
 from ..waves.binary import spin_along_orbit
@@ -103,8 +104,16 @@ class Waves:
 
 def bodies_of(columns: Mapping[str, np.ndarray]) -> np.ndarray:
     """Chirp mass, mass ratio, and spins along the orbit, (N, 4)."""
-    spins = [spin_along_orbit(columns, number) for number in "12"]
-    return np.stack([np.asarray(columns[key], dtype=float) for key in (CHIRP_MASS, MASS_RATIO)] + spins, axis=1)
+    masses = [np.asarray(columns[key], dtype=float) for key in (CHIRP_MASS, MASS_RATIO)]
+    return np.stack([*masses, *(_spin(columns, number) for number in "12")], axis=1)
+
+
+def _spin(columns: Mapping[str, np.ndarray], number: str) -> np.ndarray:
+    if (found := spin_along_orbit(columns, number)) is None:
+        raise SimulationError(
+            f"waves of a family have spins, and chi_{number} is missing: give it, or a_{number} and tilt_{number}"
+        )
+    return found
 
 
 def row_of(pivot: np.ndarray) -> Row:

@@ -22,7 +22,10 @@ _LEAST_SCALE = 1e-6  # of a feature that is the same in all events
 
 
 class _Rows:
-    """Batches of events, one draw of each, in an order that is drawn anew in every pass: a source of :func:`bilby_flowpe.training.loop.train`."""
+    """Batches of events, one draw of each, in an order that is drawn anew in every pass.
+
+    It is a source of :func:`bilby_flowpe.training.loop.train`.
+    """
 
     def __init__(self, features: torch.Tensor, coordinates: torch.Tensor, rng: np.random.Generator) -> None:
         self._features, self._coordinates, self._rng = features, coordinates, rng

@@ -1,13 +1,13 @@
 r"""What a network of a family sees of an event: numbers that depend neither on the noise curve nor on the length of the data.
 
-About the best wave T of the family (:mod:`.pivot`), with the share p(f) of its squared signal-to-noise ratio at each frequency and
-:math:`F(f)` the sum of all shares below f, the functions :math:`T(f) \, P_j(2 F(f) - 1) \sqrt{2 j + 1}` with Legendre's polynomials
-are orthonormal in the product that the noise weighs, whatever the curve: the products
+About the best wave T of the family (:mod:`.pivot`), with the share p(f) of its squared signal-to-noise ratio at each frequency
+and :math:`F(f)` the sum of all shares below f, the functions :math:`T(f) \, P_j(2 F(f) - 1) \sqrt{2 j + 1}` with Legendre's
+polynomials are orthonormal in the product that the noise weighs, whatever the curve: the products
 
 .. math:: c_{dj} = \langle T P_j, d_d \rangle \sqrt{2 j + 1} / \|T\|_d
 
-of detector d have independent noise of unit variance. Waves that are like T differ from it by a smooth factor, and are told by few
-of them. Where detectors see the same wave (no precession, one harmonic) the coherent sum
+of detector d have independent noise of unit variance. Waves that are like T differ from it by a smooth factor, and are told by
+few of them. Where detectors see the same wave (no precession, one harmonic) the coherent sum
 :math:`c_j = \sum_d \rho_d c_{dj} / \rho` tells of masses and spins what all of them do, and its noise is as white.
 
 Beside these, a view has the wave itself, how well its parameters would be measured (the metric of templates), the quantiles

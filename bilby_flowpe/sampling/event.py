@@ -30,8 +30,8 @@ from .weighted import WeightedDraws
 
 _HOPELESS = 5.0
 _INEFFICIENT = 0.02
-# With a coarse likelihood: draws for each effective one after a refinement, and what that takes in units of a draw: two rounds of
-# about 3500 draws, and two fits of three seconds, for which a draw of less than a millisecond stands.
+# With a coarse likelihood: draws for each effective one after a refinement, and what that takes in units of a draw: two rounds
+# of about 3500 draws, and two fits of three seconds, for which a draw of less than a millisecond stands.
 _REFINED, _ROUNDS = 2.0, 13_000
 _OF_PRIOR = 0.005  # share of the prior beside a network
 _PILOT = 500
@@ -223,9 +223,7 @@ class EventSampler:
     def _without_network(self, before: Refinement) -> Refinement:
         """A refinement that begins about the search's best rows: the network hardly draws from the posterior."""
         wanted, searched = self.wanted.n_effective, self.known.searched
-        return Refinement(
-            self.steering, None, wanted, self.budget, self.rng, self.bar, searched, hills=before.hills
-        )
+        return Refinement(self.steering, None, wanted, self.budget, self.rng, self.bar, searched, hills=before.hills)
 
     @property
     def _start(self) -> Chart | None:

@@ -19,6 +19,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations_with_replacement
+from typing import Protocol
 
 import numpy as np
 
@@ -151,10 +152,18 @@ def fitted_mass(
     )
 
 
+class Waves(Protocol):
+    """What makes waves of rows: a stage of a search, or what a family of binaries has."""
+
+    def changes(self, rows: Sequence[Row], /) -> Drawn:
+        """Waves of rows at a few frequencies."""
+        ...
+
+
 class Measured:
     """The best-measured phase of waves relative to that of a reference."""
 
-    def __init__(self, stage: Stage, best: Row) -> None:
+    def __init__(self, stage: Waves, best: Row) -> None:
         self._stage, self.templates = stage, 0
         self._mass = float(best[CHIRP_MASS])
         drawn = self._drawn([best] * 3, np.array([0.0, -_DIFFERENCE, _DIFFERENCE]))
