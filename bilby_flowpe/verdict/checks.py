@@ -213,10 +213,10 @@ CHECKS = (
         lasting=lambda case: True,
     ),
     Check(
-        "modes that were missed, where no network is relied on: probability that "
+        "modes that were missed, where no network has learnt all of them: probability that "
         "[one](method.md#modes-that-were-missed) of more than a hundredth of the posterior would have gone unnoticed",
         lambda case: case.missed,
-        "no network is relied on, and modes were looked for with {case.findings.completeness.looked}: "
+        "no network has learnt all modes, and modes were looked for with {case.findings.completeness.looked}: "
         "{case.findings.completeness.words} (above {limit:g}); {case.remedy}compare with another sampler where there could "
         "be such{case.closed_form_over_prior}",
         "missed_check",
