@@ -120,7 +120,9 @@ def likelihood(
 SIZES = {"hidden_features": (8,), "embedding_features": 8, "transforms": 2, "gaussian_features": (8,), "latent": 2}
 
 
-def untrained(family: Family, features: int, network: str = "maf", width: float = 1.2, spread: float = 0.3) -> FamilyModel:
+def untrained(
+    family: Family, features: int, network: str = "maf", width: float = 1.2, spread: float = 0.3
+) -> FamilyModel:
     """A network that has learnt nothing: near a normal density as wide as the metric says, and bent by random weights.
 
     Parameters
@@ -134,13 +136,13 @@ def untrained(family: Family, features: int, network: str = "maf", width: float 
     width
         Standard deviation in the network's coordinates.
     spread
-        Standard deviation of what is added to the weights.
+        Standard deviation of what is added to the weights, times the root of their number in a unit.
     """
     torch.manual_seed(5)
     count = len(family.keys)
     built = build_network(count, features, NetworkConfig(family=network, **SIZES))
     with torch.no_grad():
         for parameter in built.parameters():
-            parameter.add_(spread * torch.randn(parameter.shape))
+            parameter.add_(spread * torch.randn(parameter.shape) / parameter.shape[-1] ** 0.5)
     standard = np.zeros(features), np.ones(features)
     return FamilyModel(family, built.eval(), *standard, np.full(count, 0.1), np.full(count, width))

@@ -102,7 +102,9 @@ def test_of_heavy_binaries_the_ridge_stays() -> None:
     bodies = climb().bodies(rest_about(scales, 1.0, 10, np.random.default_rng(5)))
     if not leading.by_phase:
         leading.fit(bodies, 3)
-    np.testing.assert_allclose(leading(dict(zip(KEYS, bodies.T, strict=True))), scales.ridge(climb().base(bodies)[:, 1:]))
+    np.testing.assert_allclose(
+        leading(dict(zip(KEYS, bodies.T, strict=True))), scales.ridge(climb().base(bodies)[:, 1:])
+    )
 
 
 def test_targets_of_truths() -> None:
@@ -111,4 +113,7 @@ def test_targets_of_truths() -> None:
     found = target(ALIGNED, scales, leading, near)
     assert np.all(np.abs(found) < 5)
     far = {**near, "chirp_mass": np.array([90.0])}
-    assert np.all(np.isnan(target(ALIGNED, scales, leading, far))) or np.abs(target(ALIGNED, scales, leading, far)).max() < FAR
+    assert (
+        np.all(np.isnan(target(ALIGNED, scales, leading, far)))
+        or np.abs(target(ALIGNED, scales, leading, far)).max() < FAR
+    )

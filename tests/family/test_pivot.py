@@ -61,7 +61,7 @@ def test_the_grid_of_times_costs_little() -> None:
     spread = np.sqrt(np.average(POINTS**2, weights=power) - np.average(POINTS, weights=power) ** 2)
     # A time that is half a step of 0.25 ms off turns the phases of a wave of this bandwidth.
     most = 0.5 * 12**2 * (2 * np.pi * spread * 1.25e-4) ** 2
-    assert -1e-3 < apart.min() and apart.max() < 1.1 * most
+    assert apart.min() > -1e-3 and apart.max() < 1.1 * most
 
 
 def test_the_root_is_that_of_the_statistic_itself() -> None:

@@ -62,5 +62,7 @@ def test_where_few_rows_have_a_weight_the_truth_is_the_draw() -> None:
     expected = target(ALIGNED, scales, Leading(seen, scales, templates(), climb()), TRUTH)
     np.testing.assert_allclose(found[0], expected[0], atol=1e-6)
     far = {**TRUTH, "mass_ratio": np.array([0.0556]), "chi_1": np.array([-0.98]), "chi_2": np.array([-0.98])}
-    if (none := Posterior(ALIGNED, templates(), climb()).draws(louder, seen, far, np.random.default_rng(1))) is not None:
+    if (
+        none := Posterior(ALIGNED, templates(), climb()).draws(louder, seen, far, np.random.default_rng(1))
+    ) is not None:
         assert np.all(np.isfinite(none))

@@ -38,7 +38,12 @@ def test_amplitudes_and_phases_are_those_of_the_wave(body: np.ndarray) -> None:
 
 def test_columns_of_any_spins_are_those_along_the_orbit() -> None:
     columns = {"chirp_mass": np.array([30.0]), "mass_ratio": np.array([0.5])}
-    tilted = {"a_1": np.array([0.6]), "tilt_1": np.array([np.pi / 3]), "a_2": np.array([0.4]), "tilt_2": np.array([np.pi])}
+    tilted = {
+        "a_1": np.array([0.6]),
+        "tilt_1": np.array([np.pi / 3]),
+        "a_2": np.array([0.4]),
+        "tilt_2": np.array([np.pi]),
+    }
     np.testing.assert_allclose(bodies_of({**columns, **tilted}), [[30, 0.5, 0.3, -0.4]])
     with pytest.raises(SimulationError, match="chi_1 is missing"):
         bodies_of(columns)
