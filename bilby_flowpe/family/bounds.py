@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 from bilby.core.prior import LogUniform, PriorDict, Sine, Uniform
@@ -54,6 +55,15 @@ class Family:
     def precesses(self) -> bool:
         """Whether spins may have any direction."""
         return self.keys == PRECESSING
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values, for JSON."""
+        return {key: list(value) if isinstance(value, tuple) else value for key, value in asdict(self).items()}
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> Family:
+        """The inverse of :meth:`to_dict`."""
+        return cls(**{key: tuple(value) if isinstance(value, list) else value for key, value in values.items()})
 
     @cached_property
     def prior(self) -> PriorTransform:

@@ -11,8 +11,9 @@ from ..priors import Parameters, PriorTransform, within_quantiles
 from ..processes.parallel import Row
 from ..proposals.charts import PriorChart
 from ..proposals.leading_chart import LeadingChart
-from ..proposals.parts import Normal
-from .coordinates import Leading, Scales, rest_about
+from ..proposals.parts import BroadDensity, Normal
+from .binned import Binned
+from .coordinates import Leading, Scales, log_slope, rest_about, squashed, stretched
 from .masses import Masses
 from .model import FamilyModel
 from .observe import gathered_of
@@ -44,6 +45,15 @@ class FamilyChart:
         Parameters of a wave that fits, with the time of its arrival.
     slots
         Number of each detector in the family's list.
+
+    Attributes
+    ----------
+    density
+        In the base space: a standard normal is the network's own.
+    seen, binned
+        View of the event, and its data about the wave of that.
+    templates
+        What makes waves.
     """
 
     turn = None
@@ -62,15 +72,16 @@ class FamilyChart:
         family = model.family
         self._learnt = tuple(key for key in keys if key in family.keys or key in self._masses.keys)
         self._idle = PriorChart(transform, tuple(key for key in keys if key not in self._learnt))
-        templates = Templates()
+        self.templates = templates = Templates()
         climb = Climb(templates, family.along)
-        self.seen = _view(model, likelihood, self._masses.row(row), slots, templates, climb)
+        self.seen, self.binned = _view(model, likelihood, self._masses.row(row), slots, templates, climb)
         self._scales = Scales.of(family, self.seen)
         leading = Leading(self.seen, self._scales, templates, climb)
         rng = np.random.default_rng(_SEED)
         leading.fit(climb.bodies(rest_about(self._scales, _AROUND, _FITTED, rng)), _DEGREE)
         self._chart = LeadingChart(family.prior, family.keys, leading, 1.0)
         self._context = model.context(self.seen.features)[None]
+        self.density: BroadDensity = Normal(len(family.keys) + model.network.latent + len(self._idle.keys))
 
     @property
     def latent(self) -> tuple[str, ...]:
@@ -91,7 +102,7 @@ class FamilyChart:
         learnt, idle = np.split(base, [count + len(self.latent)], axis=1)
         s = self.model.network.from_base(torch.as_tensor(learnt, dtype=torch.float32), self._context)
         x, z = s[:, :count].double().numpy(), s[:, count:].double().numpy()
-        of_prior = self._scales.from_network(self.model.location + self.model.scale * x)
+        of_prior = self._scales.from_network(stretched(self.model.location + self.model.scale * x))
         columns, inside = self._chart.inverse(np.nan_to_num(of_prior), rng)
         inside &= np.all(np.isfinite(of_prior), axis=1)
         parameters = self._masses.asked(columns)
@@ -120,12 +131,17 @@ class FamilyChart:
         elsewhere = Normal(len(self.latent)).log_prob(np.stack([parameters[key] for key in self.latent], axis=1))
         return np.where(np.isfinite(log_jacobian), log_prob, elsewhere)
 
+    def of_family(self, parameters: Parameters) -> Parameters:
+        """The same parameters with chirp mass and mass ratio."""
+        return self._masses.of_family(parameters)[0]
+
     def _to_network(self, parameters: Parameters) -> tuple[torch.Tensor, np.ndarray]:
         """The network's coordinates of what it has learnt, (N, n), and their log Jacobian, (N,)."""
         columns, of_masses = self._masses.of_family(parameters)
         base, log_jacobian = self._chart.forward({key: columns[key] for key in self.model.family.keys})
-        x = (self._scales.to_network(base) - self.model.location) / self.model.scale
-        log_jacobian = log_jacobian + of_masses - self._scales.log_volume - float(np.sum(np.log(self.model.scale)))
+        scaled = self._scales.to_network(base)
+        x = (squashed(scaled) - self.model.location) / self.model.scale
+        log_jacobian = log_jacobian + of_masses + log_slope(scaled) - self._scales.log_volume - float(np.sum(np.log(self.model.scale)))
         there = np.isfinite(log_jacobian) & np.all(np.isfinite(x), axis=1)
         x = torch.as_tensor(np.where(there[:, None], x, 0.0), dtype=torch.float32)
         return x, np.where(there, log_jacobian, -np.inf)
@@ -149,8 +165,8 @@ def _view(
     slots: tuple[int, ...],
     templates: Templates,
     climb: Climb,
-) -> Seen:
-    """View of the event; taken anew about its own wave where that fits far better than the row's."""
+) -> tuple[Seen, Binned]:
+    """View of the event and its data about the wave of it; taken anew about its own wave where that fits far better than the row's."""
     rng = np.random.default_rng(_SEED)
     for _ in range(_RESTARTED):
         gathered, phases = gathered_of(likelihood, row, templates, slots, model.family.highest)
@@ -165,4 +181,4 @@ def _view(
             **row,
             **dict(zip((CHIRP_MASS, "mass_ratio", "chi_1", "chi_2"), map(float, seen.pivot.body), strict=True)),
         }
-    return seen
+    return seen, gathered.about(seen.pivot.phases)

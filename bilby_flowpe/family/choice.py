@@ -64,6 +64,7 @@ class FamilyChoice:
         folder = folder_of(name)
         pytorch.load()
         # Here: a run without a network does without torch.
+        from .adapt import adapt
         from .chart import FamilyChart
         from .model import FamilyModel
 
@@ -76,6 +77,7 @@ class FamilyChoice:
         slots = tuple(detectors.index(one) if detectors else index for index, one in enumerate(names))
         try:
             chart = FamilyChart(model, likelihood, self._problem.prior, keys, found, slots)
+            adapt(chart)
         except (ArithmeticError, SimulationError, ValueError) as error:
             logger.warning(
                 f"The network {folder.name} cannot be bound to these data ({error}): the run goes on without it"

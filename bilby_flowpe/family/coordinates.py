@@ -26,6 +26,7 @@ from .view import Seen
 _STEPS = 4  # of Newton's method, from a place that is near
 _ALIKE = 1.4  # times the width by the whole wave: one by the phase alone that is wider is not of what is measured
 _FOLLOWED = 0.8  # share of the rows
+_BENT = 3.0  # standard deviations, from which on tails are squashed
 FAR = 30.0  # of the coordinate, which has a standard deviation of about one: farther off is what a search has missed
 
 
@@ -157,6 +158,24 @@ class Leading:
         middle = np.array(bodies)
         middle[:, 0] = np.exp(self._scales.log_mass)
         return self._climb.base(middle)[:, 1:]
+
+
+def squashed(scaled: np.ndarray) -> np.ndarray:
+    """What a network learns: coordinates whose far tails, of which there are few draws, are drawn near."""
+    found: np.ndarray = _BENT * np.arcsinh(scaled / _BENT)
+    return found
+
+
+def stretched(squashed: np.ndarray) -> np.ndarray:
+    """The inverse of :func:`squashed`."""
+    found: np.ndarray = _BENT * np.sinh(squashed / _BENT)
+    return found
+
+
+def log_slope(scaled: np.ndarray) -> np.ndarray:
+    """Logarithm of the Jacobian of :func:`squashed`, (N,)."""
+    slope: np.ndarray = -0.5 * np.sum(np.log1p((scaled / _BENT) ** 2), axis=-1)
+    return slope
 
 
 def target(family: Family, scales: Scales, leading: Leading, truths: Parameters) -> np.ndarray:

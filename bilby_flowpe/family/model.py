@@ -15,7 +15,7 @@ from ..networks.base import ConditionalNetwork
 from ..networks.families import build_network
 from ..storage.folder import read_folder, reading, write_folder
 from ..storage.versions import versions
-from .bounds import FAMILIES, Family
+from .bounds import Family
 from .shipped import KIND, shipped_families
 
 _PACKAGES = ("bilby_flowpe", "bilby", "torch", "zuko", "numpy", "lalsuite")
@@ -69,7 +69,7 @@ class FamilyModel:
             tensors[name] = np.asarray(getattr(self, name), dtype=np.float64)
         description = {
             "kind": KIND,
-            "family": self.family.name,
+            "family": self.family.to_dict(),
             "network": self.network.config.to_dict(),
             "history": self.history,
             "information": {**self.information, "versions": versions(_PACKAGES)},
@@ -86,10 +86,10 @@ class FamilyModel:
             If the folder is missing, damaged, or of another kind of model.
         """
         description, arrays = read_folder(Path(folder))
-        if description.get("kind") != KIND or description.get("family") not in FAMILIES:
+        if description.get("kind") != KIND:
             raise ModelError(f"{folder} is no model of a family of binaries: choose one of {shipped_families()}")
         with reading(Path(folder)):
-            family = FAMILIES[description["family"]]
+            family = Family.from_dict(description["family"])
             config = NetworkConfig.from_dict(description["network"])
             network = build_network(len(family.keys), len(arrays["feature_mean"]), config)
             network.load_state_dict(

@@ -14,10 +14,11 @@ from ..networks.families import build_network
 from ..training.loop import Batch, train
 from ..training.recipe import TrainingConfig
 from .bounds import Family
+from .coordinates import squashed
 from .model import FamilyModel
 from .shards import read_shards
 
-_HELD_OUT = 1 / 20  # of the events, the last ones: shards of numbers that no training has seen
+_HELD_OUT = 1 / 20  # of the events, the first ones
 _LEAST_SCALE = 1e-6  # of a feature that is the same in all events
 
 
@@ -72,16 +73,17 @@ def train_family(
         Whether to show a progress bar.
     """
     features, coordinates = read_shards(shards)
-    kept = len(features) - int(_HELD_OUT * len(features))
-    standard = (features[:kept].mean(axis=0), np.maximum(features[:kept].std(axis=0), _LEAST_SCALE))
-    location, scale = coordinates[:kept].mean(axis=(0, 1)), coordinates[:kept].std(axis=(0, 1))
+    held = int(_HELD_OUT * len(features))
+    coordinates = squashed(coordinates)
+    standard = (features[held:].mean(axis=0), np.maximum(features[held:].std(axis=0), _LEAST_SCALE))
+    location, scale = coordinates[held:].mean(axis=(0, 1)), coordinates[held:].std(axis=(0, 1))
     torch.manual_seed(training.seed)
     model = FamilyModel(family, build_network(len(family.keys), features.shape[1], network), *standard, location, scale)
     context = model.context(features)
     targets = torch.as_tensor((coordinates - location) / scale, dtype=torch.float32)
-    validation = Batch(targets[kept:, 0], context[kept:], np.full(len(features) - kept, float(np.sum(np.log(scale)))))
-    source = _Rows(context[:kept], targets[:kept], np.random.default_rng(training.seed))
-    recipe = replace(training, validation_size=len(features) - kept)
+    validation = Batch(targets[:held, 0], context[:held], np.full(held, float(np.sum(np.log(scale)))))
+    source = _Rows(context[held:], targets[held:], np.random.default_rng(training.seed))
+    recipe = replace(training, validation_size=held)
     model.history = train(model.network, [source], validation, recipe, checkpoint, progress).to_dict()
-    model.information = {"n_events": kept, "n_parameters": model.network.n_parameters}
+    model.information = {"n_events": len(features) - held, "n_parameters": model.network.n_parameters}
     return model

@@ -29,7 +29,7 @@ from ..errors import ConfigurationError
 from ..priors import Parameters, PriorTransform
 from .charts import Chart, dimension
 from .latents import Encoder, encoder_of
-from .parts import BROAD, FLOW, BaseDensity, Charted, FromPrior, Normal, Part
+from .parts import BROAD, FLOW, BaseDensity, BroadDensity, Charted, FromPrior, Normal, Part
 
 
 @dataclass(frozen=True)
@@ -195,7 +195,9 @@ def prior_alone(transform: PriorTransform, keys: tuple[str, ...]) -> Mixture:
     return Mixture([FromPrior(transform, keys)], [1.0])
 
 
-def defensive(chart: Chart, transform: PriorTransform, shares: Shares) -> Mixture:
+def defensive(
+    chart: Chart, transform: PriorTransform, shares: Shares, density: BroadDensity | None = None
+) -> Mixture:
     """The flow, a broadened flow and a little prior.
 
     Parameters
@@ -206,9 +208,11 @@ def defensive(chart: Chart, transform: PriorTransform, shares: Shares) -> Mixtur
         The user's prior.
     shares
         Of the mixture.
+    density
+        In the base space; the network's own when left out.
     """
-    size = dimension(chart)
-    densities = {FLOW: Normal(size), BROAD: Normal(size, shares.width)}
+    density = density or Normal(dimension(chart))
+    densities: dict[str, BaseDensity] = {FLOW: density, BROAD: density.broadened(shares.width)}
     return on_network(chart, densities, transform, [1 - shares.broad - shares.prior, shares.broad, shares.prior])
 
 

@@ -28,6 +28,14 @@ class BaseDensity(Protocol):
         ...
 
 
+class BroadDensity(BaseDensity, Protocol):
+    """A density that can be made broader."""
+
+    def broadened(self, width: float) -> BroadDensity:
+        """The same, broader by this factor."""
+        ...
+
+
 @dataclass(frozen=True)
 class Normal:
     """A centred normal of equal width in all of n dimensions."""

@@ -10,6 +10,7 @@ A template costs a fraction of a draw of the posterior. What the statistic does 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 from scipy.special import logsumexp
@@ -27,6 +28,13 @@ _FIRST_WIDTH = 2.0  # of the standard deviations that the metric gives
 _WIDER = 1.2  # of a fitted density's, from one generation to the next
 _SETTLED = 0.3  # efficiency of the latest generation at which no further is drawn
 _SEED = 20261130  # any number: the fit of an event is the same in every run
+
+
+class Targets(Protocol):
+    """What a density is adapted to."""
+
+    def log_targets(self, places: np.ndarray) -> np.ndarray:
+        """Log density of the prior, up to a constant, and the statistic at places (N, n), (2, N); -inf outside."""
 
 
 @dataclass(frozen=True)
@@ -55,7 +63,9 @@ def metric_density(surface: Surface, place: np.ndarray, value: float) -> NormalM
     return NormalMixture(np.ones(1), place[None], _FIRST_WIDTH * root[None])
 
 
-def adapted(surface: Surface, first: NormalMixture, generations: int = _GENERATIONS) -> Adapted:
+def adapted(
+    surface: Targets, first: NormalMixture, generations: int = _GENERATIONS, settled: float = _SETTLED
+) -> Adapted:
     """Return the fit.
 
     Parameters
@@ -66,6 +76,8 @@ def adapted(surface: Surface, first: NormalMixture, generations: int = _GENERATI
         What the first generation is drawn from.
     generations
         Generations, at most.
+    settled
+        Efficiency of the latest generation at which no further is drawn.
     """
     rng = np.random.default_rng(_SEED)
     n = first.means.shape[1]
@@ -90,7 +102,7 @@ def adapted(surface: Surface, first: NormalMixture, generations: int = _GENERATI
         log_target = np.where(alive, log_target, 0.0)
         log_weights = np.where(alive, (1 - beta) * log_first + beta * log_target - log_drawn, -np.inf)
         fitted = fit_normals(whole, log_weights, rng, _WIDER).normals
-        if beta >= 1 and effective_sample_size(log_weights[-_EACH:]) > _SETTLED * _EACH:
+        if beta >= 1 and effective_sample_size(log_weights[-_EACH:]) > settled * _EACH:
             break
     best = int(np.argmax(ratios))
     return Adapted(fitted, beta, whole[best], float(ratios[best]))

@@ -189,7 +189,7 @@ class Refinement:
             stalled = 0 if done.efficiency > _PROGRESS * best else stalled + 1
             best = max(best, done.efficiency)
             # From the prior, small modes have come down the path with a handful of draws: more rounds bring them their share.
-            enough = 1 if self.chart is self.network else self.pace.settling
+            enough = 1 if self._near or self.chart is self.network else self.pace.settling
             sound = stalled >= _STANDSTILL or not self.pace.judges or self._sound()
             if settled >= enough and sound and self._will_do(done, stalled >= self.pace.patience):
                 return True

@@ -180,7 +180,7 @@ def network_and_hills(
         Share of the prior.
     """
     shares, several = Shares(prior=of_prior), hills is not None and len(hills.values) > 1
-    usual = defensive(network, transform, shares)
+    usual = defensive(network, transform, shares, getattr(network, "density", None))
     if hills is None or not several or network.latent:
         return usual
     flow, prior = usual.parts
