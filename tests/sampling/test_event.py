@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 
+import bilby
 import numpy as np
 import pytest
 from bilby.core.likelihood import Likelihood
@@ -13,18 +15,21 @@ from scipy.stats import norm
 from bilby_flowpe.errors import DataError
 from bilby_flowpe.importance import summarise
 from bilby_flowpe.kinds import problem_of
-from bilby_flowpe.priors import PriorTransform
+from bilby_flowpe.priors import Parameters, PriorTransform
 from bilby_flowpe.problems.toys import unequal_modes
+from bilby_flowpe.processes.parallel import make_rows
 from bilby_flowpe.proposals.charts import PriorChart, unreached_share
 from bilby_flowpe.proposals.mixture import Shares, defensive
 from bilby_flowpe.sampling.budget import Budget
 from bilby_flowpe.sampling.event import EventSampler, Wanted
 from bilby_flowpe.sampling.looking import Looking
 from bilby_flowpe.sampling.outcome import KnownOfData, Outcome
+from bilby_flowpe.sampling.start import Searched
 from bilby_flowpe.sampling.weighing import Target
 from bilby_flowpe.surprise import DISTANCE, Surprise
 from bilby_flowpe.translation.translated import as_it_stands
 from bilby_flowpe.verdict import judge
+from tests import coarse_toy
 from tests.sampling.test_refine import LOG_Z, Fast, Start, target
 
 
@@ -284,3 +289,74 @@ def test_a_batch_that_time_has_cut_lets_its_parts_scatter() -> None:
     assert 300 <= len(weighted.log_weights) < 1000
     assert weighted.summary() == summarise(weighted.log_weights)
     assert aim.draw(proposal, 500, rng, go_on=lambda: True).allotted
+
+
+def searched_for(aim: Target, log_ratios: Callable[[Parameters], np.ndarray]) -> KnownOfData:
+    """What a search knows: draws of the prior, and their likelihood."""
+    columns = aim.prior.sample(4000, np.random.default_rng(8))
+    return KnownOfData(searched=Searched(columns, log_ratios(columns), tuple(aim.keys)))
+
+
+def by_family(start: Start, likelihood: Fast, seed: int = 1) -> tuple[EventSampler, Outcome]:
+    aim = target(likelihood)
+    known = searched_for(
+        aim, lambda columns: np.array([likelihood.log_likelihood(row) for row in make_rows({}, columns)])
+    )
+    proposal = defensive(start, aim.prior, Shares())
+    event = EventSampler(aim, start, proposal, Wanted(1000, 1000), Budget(100_000), np.random.default_rng(seed), known)
+    return event, event.run()
+
+
+def test_a_network_that_is_bound_to_what_a_search_found() -> None:
+    """It knows nothing of other modes: the verdict tells how these were looked for, and nothing of what it does not reach."""
+    event, outcome = by_family(Start(1.02, 0.11), Fast((1.0,)))
+    assert event.by_family and outcome.refinement is None
+    assert right(outcome)
+    assert outcome.batch.unreached is None and outcome.batch.completeness is not None
+    # The share of the prior is small beside such a network.
+    assert event.proposal.names == ("flow", "broadened flow", "prior") and event.proposal.shares[-1] == 0.005
+
+
+@pytest.mark.training
+def test_a_refinement_in_the_coordinates_of_a_network_of_a_family() -> None:
+    event, outcome = by_family(Start(1.0, 2.0), Fast((1.0,)))
+    assert outcome.refinement is not None and right(outcome)
+    assert outcome.refinement.started_from == "network" and outcome.refinement.chart is event.chart
+
+
+class OfA:
+    """A network's place taken by a normal density of a; b is drawn by the coarse likelihood."""
+
+    keys, latent, turn = ("a",), (), None
+
+    def __init__(self, centre: float, scale: float) -> None:
+        self.centre, self.scale = centre, scale
+
+    def forward(self, parameters: Parameters) -> tuple[np.ndarray, np.ndarray]:
+        a = parameters["a"]
+        return (a[:, None] - self.centre) / self.scale, np.full(len(a), -np.log(self.scale))
+
+    def inverse(self, base: np.ndarray, rng: np.random.Generator) -> tuple[Parameters, np.ndarray]:
+        a = base[:, 0] * self.scale + self.centre
+        return {"a": a}, np.abs(a) <= coarse_toy.HALF
+
+
+@pytest.mark.parametrize(("centre", "refined"), [(1.0, False), pytest.param(-4.0, True, marks=pytest.mark.training)])
+def test_where_a_network_of_a_family_is_poor_a_run_goes_on_from_the_search(
+    centre: float, refined: bool, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(bilby.core.utils.logger, "propagate", True)
+    aim = coarse_toy.target()
+    start = OfA(centre, 1.2 * coarse_toy.WIDTH)
+    known = searched_for(aim, lambda columns: coarse_toy.log_ridge(columns["a"], 0.5 * columns["a"]))
+    proposal = defensive(start, aim.prior, Shares())
+    event = EventSampler(aim, start, proposal, Wanted(1000, 1000), Budget(100_000), np.random.default_rng(1), known)
+    with caplog.at_level("INFO", logger="bilby"):
+        outcome = event.run()
+    assert "The network's efficiency on this event is about" in caplog.text
+    assert (outcome.refinement is not None) == refined
+    if outcome.refinement is not None:
+        # About the search's best rows, and not in the network's coordinates.
+        assert outcome.refinement.chart is not start and outcome.refinement.from_search
+    summary = outcome.summary
+    assert abs(summary.log_evidence - coarse_toy.LOG_Z) < 4 * summary.log_evidence_err
