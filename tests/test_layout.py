@@ -37,6 +37,7 @@ TOGETHER: dict[str, tuple[str, set[str]]] = {
     ),
     "contract/test_contract.py": ("facts of a contract", {"kinds/behaviour.py", "storage/versions.py"}),
     "contract/test_matching.py": ("priors are one part of a match", {"contract/matching_priors.py"}),
+    "family/test_events.py": ("events of both families", {"family/precessing_events.py"}),
     "kinds/test_choose.py": (
         "all kinds answer the same questions",
         {
