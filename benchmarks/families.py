@@ -20,11 +20,15 @@ whose weights are those under the density of the truths in the place of the prio
 
 In nats, of parameters that the network draws:
 
-- ``loss``: the mean over the posterior of the logarithm of the posterior over the mixture that draws, the network
-  with its defence; it is what the view has lost of the data, and what the network has not learnt of the view (where
-  the efficiency is low, less than that: so few draws do not show all of it);
-- ``loss_at_truth``: the logarithm of the posterior over the network's density at the truth, whose mean over events
-  is the same for the network alone, but for the difference between the prior and the density of the truths.
+- ``loss``: the mean over the posterior of the logarithm of the posterior over the network's own density: what the view
+  has lost of the data, and what the network has not learnt of the view; ``loss_drawn`` is that of the mixture which
+  draws. Where efficiencies are low both are more than is told: so few draws do not show all of them. With latent
+  variables both are of parameters and these together, which is more than that of the parameters alone;
+- ``loss_at_truth``: the logarithm of the posterior over the network's own density at the truth, whose mean over events
+  is that of ``loss``, but for the difference between the prior and the density of the truths.
+
+``efficiency`` is that of the mixture, as a run has it, ``efficiency_network`` that of the network as it was learnt, not
+adapted to the event, with the usual defence; it is reckoned from the same draws.
 """
 
 from __future__ import annotations
@@ -52,9 +56,7 @@ from bilby_flowpe.family.bounds import FAMILIES
 from bilby_flowpe.family.shipped import folder_of
 from bilby_flowpe.names import INCLINATION
 from bilby_flowpe.priors import Parameters
-from bilby_flowpe.proposals.charts import dimension
-from bilby_flowpe.proposals.mixture import Draws
-from bilby_flowpe.proposals.parts import FLOW, Charted, Normal
+from bilby_flowpe.proposals.mixture import Draws, Shares, defensive, flow_alone, marginal_log_prob
 from bilby_flowpe.sampling.event import EventSampler
 
 MODES = ("pilot", "run", "none")
@@ -123,19 +125,35 @@ def measured(event: Event, index: int, done: PilotDone) -> Run:
     chart, weighted, summary = done.sampler.chart, done.weighted, done.weighted.summary()
     keys = list(chart.model.family.keys)
     truth = {key: np.full(REPEATED, event.truth[key]) for key in chart.keys}
-    raw, inside = Charted(chart, {FLOW: Normal(dimension(chart))}).draw(0, RAW, rng)
-    within = np.where(inside, in_range(raw["chirp_mass"], event.drawn_within), -np.inf)
-    log_q, log_p = log_density(chart, truth, rng), log_posterior(done, truth, rng)
-    log_prior = float(done.sampler.target.prior.log_prob(whole_row(done.sampler.target, truth), chart.keys)[0])
-    bars = np.exp(weighted.log_weights - logsumexp(weighted.log_weights))
-    alive = bars > 0
+    raw = flow_alone(chart).draw(RAW, rng)
+    within = np.where(raw.inside, in_range(raw.parameters["chirp_mass"], event.drawn_within), -np.inf)
+    once = {key: value[:1] for key, value in truth.items()}
+    log_q = float(marginal_log_prob(flow_alone(chart), once, REPEATED, rng)[0])
+    log_p = log_posterior(done, truth, rng)
+    log_prior = float(done.sampler.target.prior.log_prob(whole_row(done.sampler.target, once), chart.keys)[0])
     return {
         "efficiency": summary.efficiency, "effective": summary.effective_sample_size, "pareto_k": summary.pareto_k,
-        "snr_found": chart.seen.snr, "unreached": float(np.mean(~inside)),
-        "loss": float(np.sum(bars[alive] * np.log(len(bars) * bars[alive]))),
+        "snr_found": chart.seen.snr, "unreached": float(np.mean(~raw.inside)),
+        **of_network(chart, done.sampler.target.prior, weighted),
         "log_q_truth": log_q, "log_p_truth": log_p, "log_prior_truth": log_prior, "loss_at_truth": log_p - log_q,
-        "ranks_raw": ranks(raw, within, event, [key for key in keys if key in chart.keys], rng),
+        "ranks_raw": ranks(raw.parameters, within, event, [key for key in keys if key in chart.keys], rng),
         "ranks": ranks(weighted.columns, weighted.log_weights + event.log_change(weighted.columns), event, keys, rng),
+    }  # fmt: skip
+
+
+def of_network(chart: Any, prior: Any, weighted: Any) -> Run:
+    """Efficiency of the network as it was learnt and its loss, and the loss of what has drawn; all from the latter's draws."""
+    alive = np.isfinite(weighted.log_weights)
+    log_weights = weighted.log_weights[alive]
+    bars = np.exp(log_weights - logsumexp(log_weights))
+    drawn = {key: value[alive] for key, value in weighted.draws.parameters.items()}
+    # Logarithms of the posterior over what has drawn, and of the posterior itself.
+    over_drawn = log_weights - logsumexp(log_weights) + np.log(len(alive))
+    log_p = over_drawn + weighted.draws.log_q[alive]
+    over_defended = log_p - defensive(chart, prior, Shares()).log_prob(drawn)
+    return {
+        "loss": float(bars @ (log_p - flow_alone(chart).log_prob(drawn))), "loss_drawn": float(bars @ over_drawn),
+        "efficiency_network": float(np.exp(-logsumexp(over_defended, b=bars))),
     }  # fmt: skip
 
 
@@ -143,16 +161,6 @@ def whole_row(target: Any, parameters: Parameters) -> Parameters:
     """The same with medians for all other parameters of the prior."""
     size = len(next(iter(parameters.values())))
     return {key: np.full(size, value) for key, value in target.prior.from_median().items()} | parameters
-
-
-def log_density(chart: Any, truth: Parameters, rng: np.random.Generator) -> float:
-    """Logarithm of the network's density of all that it draws; of one with latent variables its mean over draws of them."""
-    log_encoder: np.ndarray | float = 0.0
-    if chart.latent:
-        truth = truth | chart.encode(truth, rng)
-        log_encoder = chart.log_encoder(truth)
-    log_q = Charted(chart, {FLOW: Normal(dimension(chart))}).log_prob(truth)[:, 0]
-    return float(logsumexp(log_q - log_encoder) - np.log(len(log_q)))
 
 
 def log_posterior(done: PilotDone, truth: Parameters, rng: np.random.Generator) -> float:

@@ -66,11 +66,14 @@ def of_pilots(sets: dict[str, list[Run]]) -> None:
         "efficiency: median": lambda those: figures(those, "efficiency", 50),
         "10th percentile": lambda those: figures(those, "efficiency", 10),
         "worst": lambda those: figures(those, "efficiency", 0),
+        "not adapted: median": lambda those: figures(those, "efficiency_network", 50),
+        "10th percentile ": lambda those: figures(those, "efficiency_network", 10),
         "CPU s: median": lambda those: figures(those, "cpu_seconds", 50),
         "90th percentile": lambda those: figures(those, "cpu_seconds", 90),
         "worst ": lambda those: figures(those, "cpu_seconds", 100),
         "loss, nats: median": lambda those: figures(those, "loss", 50),
         "mean": lambda those: mean_of(those, "loss"),
+        "of what draws: mean": lambda those: mean_of(those, "loss_drawn"),
         "at the truth: median": lambda those: figures(those, "loss_at_truth", 50),
         "mean ": lambda those: mean_of(those, "loss_at_truth"),
     }
@@ -183,7 +186,7 @@ def statistics_of(runs: Sequence[Run]) -> list[Run]:
 
 def numbers(runs: Sequence[Run], key: str) -> np.ndarray:
     found = np.array([one[key] for one in runs if one.get(key) is not None], dtype=float)
-    return found[np.isfinite(found)]
+    return found[~np.isnan(found)]
 
 
 def figures(runs: Sequence[Run], key: str, percentile: float, form: str = "{:.3g}") -> str:
