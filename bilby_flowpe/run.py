@@ -95,6 +95,10 @@ class Run:
             raise ConfigurationError(
                 f"importance=False: a {type(self.problem.likelihood).__name__} has no network and no raw draws: leave it out"
             )
+        if named(self.kwargs["model"]) and not self.kwargs["coarse"]:
+            raise ContractError(
+                f"model={self.kwargs['model']!r} needs coarse waves: leave coarse={self.kwargs['coarse']!r} out, or model"
+            )
         done, target = self._sample(bound, source, conditional)
         # A closed form that failed takes the network with it, which knows nothing of the parameters it left out.
         bound = None if target.closed_form.dropped else bound
@@ -142,6 +146,7 @@ class Run:
             if bound is not None:
                 proposal = bound.mixture() if weighted else flow_alone(bound)
             of_family = self._of_family(drawing) if bound is None and coarse and not record.dropped else None
+            self.family = None
             if of_family is not None:
                 chart, self.family = of_family
                 proposal = defensive(of_family[0], target.prior, Shares())

@@ -1,9 +1,9 @@
 """Adapt a network's density to an event by the family's own statistic, before anything is drawn.
 
-A wave of the family on binned data costs some thirty microseconds, a draw of the posterior a millisecond. A thousand rows that the
-network draws are weighed by the statistic and the user's prior, and normal densities are fitted to them in the network's base
-space, where its own density is a standard normal: what it has not learnt well, and priors that it was not trained with, are made
-good in a twentieth of a second.
+A wave of the family on binned data costs some thirty microseconds, a draw of the posterior a millisecond. A thousand rows that
+the network draws are weighed by the statistic and the user's prior, and normal densities are fitted to them in the network's
+base space, where its own density is a standard normal: what it has not learnt well, and priors that it was not trained with,
+are made good in a twentieth of a second.
 """
 
 from __future__ import annotations

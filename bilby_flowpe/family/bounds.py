@@ -63,7 +63,10 @@ class Family:
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> Family:
         """The inverse of :meth:`to_dict`."""
-        return cls(**{key: tuple(value) if isinstance(value, list) else value for key, value in values.items()})
+        plain: dict[str, Any] = {
+            key: tuple(value) if isinstance(value, list) else value for key, value in values.items()
+        }
+        return cls(**plain)
 
     @cached_property
     def prior(self) -> PriorTransform:

@@ -141,7 +141,13 @@ class FamilyChart:
         base, log_jacobian = self._chart.forward({key: columns[key] for key in self.model.family.keys})
         scaled = self._scales.to_network(base)
         x = (squashed(scaled) - self.model.location) / self.model.scale
-        log_jacobian = log_jacobian + of_masses + log_slope(scaled) - self._scales.log_volume - float(np.sum(np.log(self.model.scale)))
+        log_jacobian = (
+            log_jacobian
+            + of_masses
+            + log_slope(scaled)
+            - self._scales.log_volume
+            - float(np.sum(np.log(self.model.scale)))
+        )
         there = np.isfinite(log_jacobian) & np.all(np.isfinite(x), axis=1)
         x = torch.as_tensor(np.where(there[:, None], x, 0.0), dtype=torch.float32)
         return x, np.where(there, log_jacobian, -np.inf)
@@ -166,7 +172,10 @@ def _view(
     templates: Templates,
     climb: Climb,
 ) -> tuple[Seen, Binned]:
-    """View of the event and its data about the wave of it; taken anew about its own wave where that fits far better than the row's."""
+    """View of the event, and its data about the wave of it.
+
+    Both are taken anew about the view's own wave where that fits far better than the row's.
+    """
     rng = np.random.default_rng(_SEED)
     for _ in range(_RESTARTED):
         gathered, phases = gathered_of(likelihood, row, templates, slots, model.family.highest)

@@ -195,9 +195,7 @@ def prior_alone(transform: PriorTransform, keys: tuple[str, ...]) -> Mixture:
     return Mixture([FromPrior(transform, keys)], [1.0])
 
 
-def defensive(
-    chart: Chart, transform: PriorTransform, shares: Shares, density: BroadDensity | None = None
-) -> Mixture:
+def defensive(chart: Chart, transform: PriorTransform, shares: Shares, density: BroadDensity | None = None) -> Mixture:
     """The flow, a broadened flow and a little prior.
 
     Parameters

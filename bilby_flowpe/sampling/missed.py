@@ -32,7 +32,7 @@ from scipy.stats import poisson
 
 from ..names import DISTANCE
 from ..priors import Parameters, PriorTransform
-from ..proposals.mixture import Mixture
+from ..proposals.mixture import Mixture, marginal_log_prob
 from ..proposals.parts import FromPrior
 from ..verdict.completeness import SHARE, Completeness
 from ..waves.coarse.bank import Bank
@@ -45,6 +45,7 @@ _ALLOWANCE = 3.0  # nats: a sky position or a time that is worse known by this f
 _ENOUGH_DRAWS = 5  # draws that a mode needs to have a say in a fit
 _WIDTHS = np.geomspace(0.1, 10.0, 9)  # volumes of modes over those that the metric of templates says
 _SEED = 20261130  # any number: the same noise in every run
+_LATENT = 8  # draws of the latent variables of each row
 _POWER = 0.98  # of a wave's power: templates do without the rest
 _MOST_MEASURED = 300  # planted modes whose width is measured: where more are not seen, fewer are planted
 _LIFTED = 1.0  # by which a statistic has to be above what it is compared with
@@ -127,7 +128,9 @@ def _density(looked: Looked, own: Parameters, transform: PriorTransform) -> np.n
     log_prior = FromPrior(transform, looked.keys).log_prob(own)[:, 0]
     total = np.zeros(len(log_prior))
     for proposal, size in looked.draws:
-        total += size * np.exp(proposal.log_prob(own) - log_prior)
+        # With latent variables the density of the parameters alone is an estimate, which is low rather than high.
+        log_prob = marginal_log_prob(proposal, own, _LATENT, np.random.default_rng(_SEED))
+        total += size * np.exp(log_prob - log_prior)
     return total
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import numpy as np
 import pytest
 
@@ -18,6 +20,11 @@ def test_the_prior_fills_the_ranges(family: Family) -> None:
     assert abs(np.mean(mass < np.sqrt(np.prod(family.chirp_mass))) - 0.5) < 5 * 0.5 / np.sqrt(2000)
     assert family.mass_ratio < ratio.min() < 0.1 and ratio.max() <= 1
     assert family.precesses == ("tilt_1" in family.keys)
+
+
+def test_a_family_in_plain_values() -> None:
+    for family in FAMILIES.values():
+        assert Family.from_dict(json.loads(json.dumps(family.to_dict()))) == family
 
 
 def test_spins_along_the_orbit_of_a_family_that_precesses() -> None:

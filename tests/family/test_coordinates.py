@@ -9,7 +9,16 @@ import pytest
 
 from bilby_flowpe.family.bounds import ALIGNED as KEYS
 from bilby_flowpe.family.bounds import Family
-from bilby_flowpe.family.coordinates import FAR, Leading, Scales, rest_about, target
+from bilby_flowpe.family.coordinates import (
+    FAR,
+    Leading,
+    Scales,
+    log_slope,
+    rest_about,
+    squashed,
+    stretched,
+    target,
+)
 from bilby_flowpe.family.templates import POINTS
 from tests.family.small import ALIGNED, BODY, FREQUENCIES, PRECESSING, climb, event, red, seen_of, templates, view
 
@@ -105,6 +114,15 @@ def test_of_heavy_binaries_the_ridge_stays() -> None:
     np.testing.assert_allclose(
         leading(dict(zip(KEYS, bodies.T, strict=True))), scales.ridge(climb().base(bodies)[:, 1:])
     )
+
+
+def test_tails_are_drawn_near_and_back() -> None:
+    scaled = np.array([[-28.0, -3.0, 0.1, 9.0], [0.0, 1e-3, 1.0, 29.0]])
+    found = squashed(scaled)
+    np.testing.assert_allclose(stretched(found), scaled, rtol=1e-12)
+    assert np.abs(found).max() < 10 and found[0, 2] == pytest.approx(0.1, rel=1e-3)
+    slopes = (squashed(scaled + 1e-6) - squashed(scaled - 1e-6)) / 2e-6
+    np.testing.assert_allclose(log_slope(scaled), np.sum(np.log(slopes), axis=1), atol=1e-6)
 
 
 def test_targets_of_truths() -> None:

@@ -25,7 +25,7 @@ def test_a_model_that_was_written_is_that_of_the_memory(network: str, tmp_path: 
         assert torch.equal(value, model.network.state_dict()[key])
         # Half precision has eleven binary digits, and no step finer than 6e-8.
         assert torch.allclose(value, before[key], rtol=2**-11, atol=6e-8)
-    assert again.family is PRECESSING and again.history == {"step": [1]}
+    assert again.family == PRECESSING and again.history == {"step": [1]}
     assert again.information["n_events"] == 3 and "bilby_flowpe" in again.information["versions"]
     features = np.random.default_rng(1).standard_normal(12)
     assert torch.equal(again.context(features), model.context(features))
