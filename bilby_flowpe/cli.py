@@ -6,12 +6,12 @@ Nothing large is imported before a command runs: asking for help is answered at 
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 from . import __version__
+from .commands.parsing import AtLeast, add, add_family, add_npool, add_overwrite
 from .errors import FlowPEError
 
 _MISUSED, _INTERRUPTED = 2, 130
@@ -39,6 +39,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
             from .commands import refereeing
 
             run = getattr(refereeing, command)
+        elif command == "family":
+            from .commands import families
+
+            command = f"family {(action := given.pop('action'))}"
+            run = families.ACTIONS[action]
         else:
             from .commands import models
 
@@ -63,10 +68,10 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"bilby_flowpe {__version__}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
 
-    train = _add(commands, "train", "train a model as a configuration file says")
+    train = add(commands, "train", "train a model as a configuration file says")
     _add_config(train)
     train.add_argument("--outdir", type=Path, default=Path("outdir"), help="where its folder goes (default: outdir)")
-    _add_npool(train)
+    add_npool(train)
     _add_dask(train)
     train.add_argument(
         "--fabric",
@@ -79,21 +84,21 @@ def build_parser() -> argparse.ArgumentParser:
         default=True,
         help="go on with an interrupted training of the same problem and settings (default: yes)",
     )
-    _add_overwrite(train)
+    add_overwrite(train)
 
-    simulate = _add(commands, "simulate", "simulate the waveforms of a configuration file into an HDF5 file")
+    simulate = add(commands, "simulate", "simulate the waveforms of a configuration file into an HDF5 file")
     _add_config(simulate)
     simulate.add_argument("--output", type=Path, required=True, metavar="FILE", help="HDF5 file to write")
-    _add_npool(simulate)
+    add_npool(simulate)
     _add_dask(simulate)
-    _add_overwrite(simulate)
+    add_overwrite(simulate)
 
-    _add(commands, "models", "list the models that are shipped or in the cache")
+    add(commands, "models", "list the models that are shipped or in the cache")
 
-    show = _add(commands, "show", "say what a model is for, how it was trained and how good it is")
+    show = add(commands, "show", "say what a model is for, how it was trained and how good it is")
     _add_model(show)
 
-    calibrate = _add(
+    calibrate = add(
         commands,
         "calibrate",
         "measure which defensive mixture a model needs, which noise curves it bears and what its data look like, and keep it",
@@ -106,18 +111,18 @@ def build_parser() -> argparse.ArgumentParser:
         metavar="CONFIG",
         help="configuration file of its problem (default: the one kept with the model, or the paper's problems)",
     )
-    calibrate.add_argument("--events", type=_AtLeast(1), default=64, help="number of simulated events (default: 64)")
-    calibrate.add_argument("--draws", type=_AtLeast(100), default=1000, help="draws for each (default: 1000)")
+    calibrate.add_argument("--events", type=AtLeast(1), default=64, help="number of simulated events (default: 64)")
+    calibrate.add_argument("--draws", type=AtLeast(100), default=1000, help="draws for each (default: 1000)")
     calibrate.add_argument(
         "--null-events",
-        type=_AtLeast(0),
+        type=AtLeast(0),
         default=500,
         help="simulated events that the surprise about data is held against (default: 500; 0: leave it as it is)",
     )
-    calibrate.add_argument("--seed", type=_AtLeast(0), default=0, help="of the events (default: 0)")
-    _add_npool(calibrate)
+    calibrate.add_argument("--seed", type=AtLeast(0), default=0, help="of the events (default: 0)")
+    add_npool(calibrate)
 
-    gap = _add(commands, "gap", "measure a model over fresh events: efficiency, KL to the exact posterior, verdicts")
+    gap = add(commands, "gap", "measure a model over fresh events: efficiency, KL to the exact posterior, verdicts")
     _add_model(gap)
     gap.add_argument(
         "config",
@@ -127,17 +132,17 @@ def build_parser() -> argparse.ArgumentParser:
         help="configuration file of its problem (default: the one kept with the model, or the paper's problems)",
     )
     gap.add_argument(
-        "--injections", type=_AtLeast(0), default=200, help="number of events (default: 200; 0: the loss alone)"
+        "--injections", type=AtLeast(0), default=200, help="number of events (default: 200; 0: the loss alone)"
     )
-    gap.add_argument("--draws", type=_AtLeast(1), default=10_000, help="draws for each (default: 10000)")
-    gap.add_argument("--seed", type=_AtLeast(0), default=1, help="of the events (default: 1)")
+    gap.add_argument("--draws", type=AtLeast(1), default=10_000, help="draws for each (default: 10000)")
+    gap.add_argument("--seed", type=AtLeast(0), default=1, help="of the events (default: 1)")
     gap.add_argument(
         "--waveforms",
-        type=_AtLeast(0),
+        type=AtLeast(0),
         default=20_000,
         help="fresh waveforms for the loss (default: 20000; 0: no loss)",
     )
-    _add_npool(gap)
+    add_npool(gap)
     gap.add_argument(
         "--outdir", type=Path, default=Path("outdir/gap"), help="for events, figures and picture (default: outdir/gap)"
     )
@@ -149,7 +154,7 @@ def build_parser() -> argparse.ArgumentParser:
         help="write the figures into the model's card, COMMAND being what trained it (default: flowpe train config.toml)",
     )
 
-    coverage = _add(
+    coverage = add(
         commands,
         "coverage",
         "p-p plots and tests over fresh events, raw and weighted; several models on the same events",
@@ -158,16 +163,16 @@ def build_parser() -> argparse.ArgumentParser:
         "models", nargs="+", metavar="MODEL", help="names of models that are shipped or in the cache, or folders"
     )
     _add_config_option(coverage)
-    coverage.add_argument("--injections", type=_AtLeast(2), default=1000, help="number of events (default: 1000)")
-    coverage.add_argument("--samples", type=_AtLeast(2), default=10_000, help="raw draws an event (default: 10000)")
+    coverage.add_argument("--injections", type=AtLeast(2), default=1000, help="number of events (default: 1000)")
+    coverage.add_argument("--samples", type=AtLeast(2), default=10_000, help="raw draws an event (default: 10000)")
     coverage.add_argument(
-        "--effective", type=_AtLeast(2), default=300, help="effective weighted draws an event (default: 300)"
+        "--effective", type=AtLeast(2), default=300, help="effective weighted draws an event (default: 300)"
     )
     coverage.add_argument(
-        "--evaluations", type=_AtLeast(2), default=5000, help="most likelihood evaluations for them (default: 5000)"
+        "--evaluations", type=AtLeast(2), default=5000, help="most likelihood evaluations for them (default: 5000)"
     )
-    coverage.add_argument("--seed", type=_AtLeast(0), default=1, help="of the events (default: 1)")
-    _add_npool(coverage)
+    coverage.add_argument("--seed", type=AtLeast(0), default=1, help="of the events (default: 1)")
+    add_npool(coverage)
     coverage.add_argument(
         "--outdir",
         type=Path,
@@ -175,9 +180,7 @@ def build_parser() -> argparse.ArgumentParser:
         help="for events, coverage.json and pp.png (default: outdir/coverage)",
     )
 
-    compare = _add(
-        commands, "compare", "hold results against another sampler's on the same likelihood, priors and data"
-    )
+    compare = add(commands, "compare", "hold results against another sampler's on the same likelihood, priors and data")
     compare.add_argument(
         "model", nargs="?", metavar="MODEL", help="name of a model that is shipped or in the cache, or a folder"
     )
@@ -188,9 +191,9 @@ def build_parser() -> argparse.ArgumentParser:
     compare.add_argument(
         "--referee", default="dynesty", help="named settings, or a sampler of Bilby's (default: dynesty)"
     )
-    compare.add_argument("--injections", type=_AtLeast(1), default=1, help="number of events (default: 1)")
-    compare.add_argument("--seed", type=_AtLeast(0), default=1, help="of the events (default: 1)")
-    _add_npool(compare)
+    compare.add_argument("--injections", type=AtLeast(1), default=1, help="number of events (default: 1)")
+    compare.add_argument("--seed", type=AtLeast(0), default=1, help="of the events (default: 1)")
+    add_npool(compare)
     compare.add_argument(
         "--outdir",
         type=Path,
@@ -198,7 +201,7 @@ def build_parser() -> argparse.ArgumentParser:
         help="for results, comparison.json and pictures (default: outdir/compare)",
     )
 
-    report = _add(commands, "report", "write one page, complete in itself, on a result or a model")
+    report = add(commands, "report", "write one page, complete in itself, on a result or a model")
     report.add_argument("target", metavar="RESULT|MODEL", help="result file of Bilby's, or name or folder of a model")
     report.add_argument("--referee", type=Path, metavar="RESULT", help="another result, to be drawn over a result's")
     report.add_argument(
@@ -207,6 +210,7 @@ def build_parser() -> argparse.ArgumentParser:
     report.add_argument(
         "--output", type=Path, metavar="FILE", help="page to write (default: beside the result, or NAME.html)"
     )
+    add_family(commands)
     return parser
 
 
@@ -218,23 +222,12 @@ def _add_config_option(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def _add(
-    commands: argparse._SubParsersAction[argparse.ArgumentParser], name: str, text: str
-) -> argparse.ArgumentParser:
-    return commands.add_parser(name, help=text, description=text[0].upper() + text[1:] + ".")
-
-
 def _add_config(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("config", type=Path, metavar="CONFIG", help="configuration file, TOML")
 
 
 def _add_model(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("model", metavar="MODEL", help="name of a model that is shipped or in the cache, or a folder")
-
-
-def _add_npool(parser: argparse.ArgumentParser) -> None:
-    cores = os.cpu_count() or 1
-    parser.add_argument("--npool", type=_AtLeast(1), default=cores, help=f"processes (default: {cores}, one a core)")
 
 
 def _add_dask(parser: argparse.ArgumentParser) -> None:
@@ -245,26 +238,6 @@ def _add_dask(parser: argparse.ArgumentParser) -> None:
         metavar="ADDRESS",
         help="make the waveforms on the dask cluster at this address; without one, on a cluster of --npool processes here",
     )
-
-
-def _add_overwrite(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--overwrite", action="store_true", help="replace what is there")
-
-
-class _AtLeast:
-    """Whole numbers from a least one on."""
-
-    def __init__(self, least: int) -> None:
-        self.least = least
-
-    def __call__(self, text: str) -> int:
-        number = int(text)
-        if number < self.least:
-            raise argparse.ArgumentTypeError(f"{text}: give a whole number of at least {self.least}")
-        return number
-
-    def __repr__(self) -> str:
-        return "whole number"
 
 
 if __name__ == "__main__":

@@ -110,7 +110,10 @@ TOGETHER: dict[str, tuple[str, set[str]]] = {
         "what a signal of a bank goes through",
         {"simulation/checks.py", "waves/extrinsic.py", "waves/tasks.py"},
     ),
-    "test_cli.py": ("commands, run as they are typed", {"catalogue.py", "commands/models.py"}),
+    "test_cli.py": (
+        "commands, run as they are typed",
+        {"catalogue.py", "commands/models.py", "commands/parsing.py"},
+    ),
     "test_model.py": ("a model, shipped or not, bound to data", {"bound.py", "storage/shipped.py"}),
     "test_sampler.py": ("runs by ``run_sampler``", {"model_choice.py", "run.py"}),
     "test_surprise.py": ("the residual is what surprises", {"waves/residual.py"}),

@@ -51,7 +51,7 @@ def train(
     path = configured.path.resolve()
     name = path.parent.name if path.name == COPY else path.stem
     folder = outdir / name
-    _check_free(folder, overwrite)
+    check_free(folder, overwrite)
     if file := configured.settings.simulation.file:
         require(file, read_header(file), contract=contract.fingerprint())
     # Named after problem and settings, too: a training of something else is not gone on with.
@@ -226,7 +226,7 @@ def _engine(dask: str | None, npool: int) -> AbstractContextManager[Engine | Non
     return dask_engine(None if dask == "local" else dask, npool)
 
 
-def _check_free(folder: Path, overwrite: bool) -> None:
+def check_free(folder: Path, overwrite: bool) -> None:
     """Before a long training, see that its model can be written."""
     if not folder.exists() or (folder.is_dir() and not any(folder.iterdir())):
         return
