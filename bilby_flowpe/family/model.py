@@ -126,4 +126,8 @@ class FamilyModel:
             )
             standard: dict[str, Any] = {name: arrays[name] for name in _STANDARD}
             standard |= {name: description[name] for name in ("history", "information")}
-            return cls(family, network.eval(), **standard)
+            of_null = {
+                key.removeprefix("surprise."): value for key, value in arrays.items() if key.startswith("surprise.")
+            }
+            null = Null.from_arrays(of_null) if of_null else None
+            return cls(family, network.eval(), **standard, null=null)
