@@ -152,6 +152,8 @@ class Run:
                 proposal = defensive(of_family[0], target.prior, Shares())
             self._tell_what_draws(target, bound, source)
             known = replace(KnownOfData.by(bound), searched=self.coarse.searched if coarse else None)
+            if of_family is not None:
+                known = replace(known, surprise=of_family[0].surprise)
             meter.n_coarse = max(meter.n_coarse, self.coarse.evaluations)
             event = EventSampler(target, chart, proposal, wanted, budget, rng, known, recentred)
             try:

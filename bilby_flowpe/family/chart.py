@@ -12,6 +12,7 @@ from ..processes.parallel import Row
 from ..proposals.charts import PriorChart
 from ..proposals.leading_chart import LeadingChart
 from ..proposals.parts import BroadDensity, Normal
+from ..surprise import Surprise
 from .binned import Binned
 from .coordinates import Leading, Scales, log_slope, rest_about, squashed, stretched
 from .masses import Masses
@@ -130,6 +131,10 @@ class FamilyChart:
         log_prob = self.model.network.log_encoder(torch.nan_to_num(s), self._context).double().numpy()
         elsewhere = Normal(len(self.latent)).log_prob(np.stack([parameters[key] for key in self.latent], axis=1))
         return np.where(np.isfinite(log_jacobian), log_prob, elsewhere)
+
+    def surprise(self, residual: float | None) -> Surprise | None:
+        """How unlike the simulations the data are: :meth:`.model.FamilyModel.surprise`."""
+        return self.model.surprise(self.seen.features, residual)
 
     def of_family(self, parameters: Parameters) -> Parameters:
         """The same parameters with chirp mass and mass ratio."""

@@ -15,6 +15,7 @@ from ..networks.base import ConditionalNetwork
 from ..networks.families import build_network
 from ..storage.folder import read_folder, reading, write_folder
 from ..storage.versions import versions
+from ..surprise import Null, Surprise, without_simulations
 from .bounds import Family
 from .shipped import KIND, shipped_families
 
@@ -39,6 +40,8 @@ class FamilyModel:
         Standardisation of the coordinates, (n,) each.
     history, information
         Of the training: for people.
+    null
+        Of the surprise about an event's view; ``None`` where it was not measured.
     """
 
     family: Family
@@ -49,11 +52,31 @@ class FamilyModel:
     scale: np.ndarray
     history: dict[str, Any] = field(default_factory=dict)
     information: dict[str, Any] = field(default_factory=dict)
+    null: Null | None = None
 
     def context(self, features: np.ndarray) -> torch.Tensor:
         """What the network is given for features (..., C)."""
         standard = (features - self.feature_mean) / self.feature_scale
         return torch.as_tensor(np.clip(standard, -_FAR, _FAR), dtype=torch.float32)
+
+    def surprise(self, features: np.ndarray, residual: float | None) -> Surprise | None:
+        """How unlike those simulated a view is, and how much power the best signal known leaves in the data.
+
+        Parameters
+        ----------
+        features
+            Of the view, (C,).
+        residual
+            As for :func:`bilby_flowpe.surprise.without_simulations`.
+        """
+        of_power = without_simulations(residual)
+        if self.null is None:
+            return of_power
+        of_view = self.null.of(self.context(features).double().numpy(), None, None)
+        if of_power is None:
+            return of_view
+        p_values, scores = of_view.p_values | of_power.p_values, of_view.scores | of_power.scores
+        return Surprise(min(1.0, len(p_values) * min(p_values.values())), p_values, scores)
 
     def save(self, folder: str | Path) -> Path:
         """Write the model, its network in half precision; the one in memory is rounded alike.
@@ -67,6 +90,8 @@ class FamilyModel:
         tensors = {f"network.{key}": value.half().numpy() for key, value in self.network.state_dict().items()}
         for name in _STANDARD:
             tensors[name] = np.asarray(getattr(self, name), dtype=np.float64)
+        if self.null is not None:
+            tensors |= {f"surprise.{key}": np.asarray(value) for key, value in self.null.to_arrays().items()}
         description = {
             "kind": KIND,
             "family": self.family.to_dict(),
@@ -101,4 +126,8 @@ class FamilyModel:
             )
             standard: dict[str, Any] = {name: arrays[name] for name in _STANDARD}
             standard |= {name: description[name] for name in ("history", "information")}
-            return cls(family, network.eval(), **standard)
+            of_null = {
+                key.removeprefix("surprise."): value for key, value in arrays.items() if key.startswith("surprise.")
+            }
+            null = Null.from_arrays(of_null) if of_null else None
+            return cls(family, network.eval(), **standard, null=null)

@@ -11,6 +11,7 @@ import torch
 
 from ..networks import NetworkConfig
 from ..networks.families import build_network
+from ..surprise import Null
 from ..training.loop import Batch, train
 from ..training.recipe import TrainingConfig
 from .bounds import Family
@@ -19,6 +20,9 @@ from .model import FamilyModel
 from .shards import read_shards
 
 _HELD_OUT = 1 / 20  # of the events, the first ones
+_OF_NULL = (
+    16_384  # events, one half of which makes the covariance of the views, the other the distribution of distances
+)
 _LEAST_SCALE = 1e-6  # of a feature that is the same in all events
 
 
@@ -85,5 +89,6 @@ def train_family(
     source = _Rows(context[held:], targets[held:], np.random.default_rng(training.seed))
     recipe = replace(training, validation_size=held)
     model.history = train(model.network, [source], validation, recipe, checkpoint, progress).to_dict()
+    model.null = Null.fit(context[-_OF_NULL:].numpy())
     model.information = {"n_events": len(features) - held, "n_parameters": model.network.n_parameters}
     return model
