@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import ast
 import importlib
 import importlib.util
@@ -114,17 +115,25 @@ def test_all_code_is_in_such_blocks(page: Path) -> None:
     assert not re.search(r"\n\s*\n(    |\t)", text), "an indented block"
 
 
+def within(parser: argparse.ArgumentParser) -> dict[str, argparse.ArgumentParser]:
+    """Commands of a parser, or of one of its commands."""
+    return next((action.choices for action in parser._actions if isinstance(action.choices, dict)), {})
+
+
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_inline_commands_are_those_of_the_parser(page: Path) -> None:
     """Every ```flowpe COMMAND --OPTION```: a command, and an option of it."""
-    (commands,) = (action for action in cli.build_parser()._actions if isinstance(action.choices, dict))
+    commands = within(cli.build_parser())
     for command in re.findall(r"`(flowpe [^`]+)`", page.read_text(encoding="utf-8")):
         words = command.split()
         if words[1].startswith("--") or words[1].isupper():
             continue
-        assert words[1] in commands.choices, command
-        known = commands.choices[words[1]]._option_string_actions
-        for option in (word for word in words[2:] if word.startswith("--")):
+        assert words[1] in commands, command
+        parser, rest = commands[words[1]], words[2:]
+        if rest and rest[0] in (others := within(parser)):
+            parser, rest = others[rest[0]], rest[1:]
+        known = parser._option_string_actions
+        for option in (word for word in rest if word.startswith("--")):
             assert option in known, command
 
 

@@ -20,9 +20,8 @@ from .model import FamilyModel
 from .shards import read_shards
 
 _HELD_OUT = 1 / 20  # of the events, the first ones
-_OF_NULL = (
-    16_384  # events, one half of which makes the covariance of the views, the other the distribution of distances
-)
+# Events of the null of the surprise: one half makes the covariance of the views, the other the distribution of distances.
+_OF_NULL = 16_384
 _LEAST_SCALE = 1e-6  # of a feature that is the same in all events
 
 

@@ -12,6 +12,7 @@ import torch
 from bilby_flowpe.errors import ModelError
 from bilby_flowpe.family.model import FamilyModel
 from bilby_flowpe.storage.folder import DESCRIPTION, WEIGHTS
+from bilby_flowpe.surprise import Null
 from tests.family.small import ALIGNED, PRECESSING, untrained
 
 
@@ -30,6 +31,21 @@ def test_a_model_that_was_written_is_that_of_the_memory(network: str, tmp_path: 
     features = np.random.default_rng(1).standard_normal(12)
     assert torch.equal(again.context(features), model.context(features))
     np.testing.assert_array_equal(again.scale, model.scale)
+
+
+def test_a_view_unlike_the_simulated_ones_is_a_surprise(tmp_path: Path) -> None:
+    model, rng = untrained(ALIGNED, 5), np.random.default_rng(2)
+    assert model.surprise(np.zeros(5), None) is None
+    assert model.surprise(np.zeros(5), 0.0) is not None
+    model.null = Null.fit(rng.standard_normal((2000, 5)))
+    model = FamilyModel.load(model.save(tmp_path / "model"))
+    usual, strange = (model.surprise(np.full(5, size), None) for size in (0.5, 6.0))
+    assert usual is not None and strange is not None
+    assert usual.p_value > 0.1 and strange.p_value < 0.005
+    # With a second figure, of the power that is left in the data, the smaller of both counts, twice.
+    both = model.surprise(np.full(5, 0.5), 8.0)
+    assert both is not None and len(both.p_values) == 2
+    assert both.p_value == min(1.0, 2 * min(both.p_values.values())) < 0.005
 
 
 def test_features_that_are_far_off_are_taken_as_not_so_far() -> None:

@@ -43,6 +43,7 @@ def test_a_network_is_trained_and_can_be_loaded(network: str, tmp_path: Path) ->
     assert model.feature_scale[5] == pytest.approx(1e-6)
     context = model.context(np.full(6, 2.0))
     assert np.all(np.isfinite(context.numpy()))
+    assert model.null is not None
     again = FamilyModel.load(model.save(tmp_path / "model"))
     x = torch.zeros(1, 4 + model.network.latent)
     assert torch.equal(again.network.to_base(x, context[None])[0], model.network.eval().to_base(x, context[None])[0])
