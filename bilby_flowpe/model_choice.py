@@ -20,7 +20,7 @@ from .conditional.choose import DrawnBy, closed_form_of
 from .conditional.coherent import CoherentConditional
 from .contract import Contract
 from .errors import ContractError, DataError, MemoryLimitError, PriorError, SimulationError
-from .family.shipped import named
+from .family.shipped import named, shipped_families
 from .network_choice import words_before_training, words_of_refinement, words_of_stages
 from .networks import compact
 from .pricing import Price, price_of_drawing, price_of_refinement, price_of_training, seconds_of_likelihood
@@ -168,7 +168,8 @@ class ModelChoice:
         refinement, training = self._refining(conditional), self._training(settings)
         if training.seconds < refinement.seconds:
             return self._newly_trained(contract, settings, words_before_training((), refinement))
-        logger.info(words_of_refinement(refinement, training, reasons))
+        families = self.problem.has_noise_curves and bool(self.kwargs["coarse"]) and bool(shipped_families())
+        logger.info(words_of_refinement(refinement, training, reasons, families))
         return None, "none", conditional
 
     def _refining(self, conditional: Conditional | None) -> Price:

@@ -36,7 +36,9 @@ def announced(kwargs: Mapping[str, Any], given: Collection[str], defaults: Mappi
     return tuple(asked)
 
 
-def words_of_refinement(refinement: Price, training: Price | None, why: Sequence[str] = ()) -> str:
+def words_of_refinement(
+    refinement: Price, training: Price | None, why: Sequence[str] = (), families: bool = False
+) -> str:
     """Say that a proposal is refined, what it costs, and how to choose otherwise.
 
     Parameters
@@ -47,11 +49,14 @@ def words_of_refinement(refinement: Price, training: Price | None, why: Sequence
         What a training would cost; ``None`` where there can be none.
     why
         Why there can be none, or why nothing is drawn in closed form.
+    families
+        Whether a shipped network of a family of binaries may serve, which is known once the signal is found.
     """
     reasons = f" ({'; '.join(why)})" if why else ""
     if training is None:
         return f"No network{reasons}: a proposal is refined for this event alone, in {refinement.words}"
-    message = f"network='auto': a proposal is refined for this event alone, in {refinement.words}"
+    first = "a shipped network draws where one serves the signal that is found; else " if families else ""
+    message = f"network='auto': {first}a proposal is refined for this event alone, in {refinement.words}"
     message += f", and missed modes are looked for{reasons}"
     longer = f"about {in_words(training.seconds)}" if math.isfinite(training.seconds) else "longer"
     return (

@@ -6,6 +6,7 @@ import numpy as np
 import torch
 from bilby.gw.likelihood import GravitationalWaveTransient
 
+from ..errors import ModelError
 from ..names import CHIRP_MASS
 from ..priors import Parameters, PriorTransform, within_quantiles
 from ..processes.parallel import Row
@@ -76,6 +77,11 @@ class FamilyChart:
         self.templates = templates = Templates()
         climb = Climb(templates, family.along)
         self.seen, self.binned = _view(model, likelihood, self._masses.row(row), slots, templates, climb)
+        if len(self.seen.features) != len(model.feature_mean):
+            raise ModelError(
+                f"the network was trained on views of {len(model.feature_mean)} numbers, this version makes "
+                f"{len(self.seen.features)}: train it anew"
+            )
         self._scales = Scales.of(family, self.seen)
         leading = Leading(self.seen, self._scales, templates, climb)
         rng = np.random.default_rng(_SEED)

@@ -78,7 +78,11 @@ class FamilyChoice:
         try:
             chart = FamilyChart(model, likelihood, self._problem.prior, keys, found, slots)
             adapt(chart)
-        except (ArithmeticError, SimulationError, ValueError) as error:
+        except (ArithmeticError, SimulationError, np.linalg.LinAlgError) as error:
+            if self._model is not None:
+                raise ContractError(
+                    f"model={name!r} cannot be bound to these data ({error}): leave model out"
+                ) from error
             logger.warning(
                 f"The network {folder.name} cannot be bound to these data ({error}): the run goes on without it"
             )

@@ -76,6 +76,7 @@ class FamilyModel:
         if of_power is None:
             return of_view
         p_values, scores = of_view.p_values | of_power.p_values, of_view.scores | of_power.scores
+        p_values = {key: float(value) for key, value in p_values.items()}
         return Surprise(min(1.0, len(p_values) * min(p_values.values())), p_values, scores)
 
     def save(self, folder: str | Path) -> Path:
