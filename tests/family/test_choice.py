@@ -16,7 +16,7 @@ from bilby.core.prior import ConditionalUniform, PriorDict, Uniform
 from bilby.gw.likelihood import GravitationalWaveTransient
 from bilby.gw.prior import BBHPriorDict, ConditionalPriorDict
 
-from bilby_flowpe.errors import ContractError
+from bilby_flowpe.errors import ContractError, ModelError
 from bilby_flowpe.family import shipped
 from bilby_flowpe.family.bounds import Family
 from bilby_flowpe.family.choice import FamilyChoice
@@ -131,6 +131,14 @@ def test_data_that_a_network_cannot_be_bound_to_are_told(
     monkeypatch.setattr(bilby.core.utils.logger, "propagate", True)
     assert choice(PRIORS["as the family"]).of(BY_CONDITIONAL, TRUTH) is None
     assert "bbh-aligned-maf cannot be bound to these data (singular): the run goes on without it" in caplog.text
+    with pytest.raises(ContractError, match=r"model='bbh-aligned' cannot be bound to these data \(singular\): leave"):
+        choice(PRIORS["as the family"], "bbh-aligned").of(BY_CONDITIONAL, TRUTH)
+
+
+def test_a_network_of_another_versions_views_is_refused(folder: Path) -> None:
+    untrained(ALIGNED, 47).save(folder)
+    with pytest.raises(ModelError, match="trained on views of 47 numbers, this version makes 48: train it anew"):
+        choice(PRIORS["as the family"]).of(BY_CONDITIONAL, TRUTH)
 
 
 def test_a_family_may_be_for_fewer_binaries() -> None:
