@@ -205,9 +205,9 @@ EVERYTHING = (
     (
         {"completeness": Completeness(0.2, "3000 draws", "of any place"), "compared": 300},
         "no network has learnt all modes, and modes were looked for with 3000 draws: a mode of more than 1% of the "
-        "posterior, of any place, would have gone unnoticed, if there is one, with a probability of 0.2 (above 0.01); compare "
-        "with another sampler where there could be such; the closed form of what is drawn conditionally agreed with the likelihood at 300 "
-        "of them: a failure in less than 1% of the prior may have gone unnoticed",
+        "posterior, of any place, would have gone unnoticed, if there is one, with a probability of 0.2 (above 0.01); "
+        "compare with another sampler where there could be such; the closed form of what is drawn conditionally agreed "
+        "with the likelihood at 300 of them: a failure in less than 1% of the prior may have gone unnoticed",
     ),
 )  # fmt: skip
 """Figures out of their limits and the reason that each gives, in the order of the reasons."""
