@@ -13,6 +13,7 @@ from bilby_flowpe.family.model import FamilyModel
 from bilby_flowpe.family.shards import read_shards
 from bilby_flowpe.family.train import _Rows, train_family
 from bilby_flowpe.networks import NetworkConfig
+from bilby_flowpe.training import loop
 from bilby_flowpe.training.recipe import TrainingConfig
 from tests.family.small import ALIGNED, SIZES
 
@@ -47,6 +48,28 @@ def test_a_network_is_trained_and_can_be_loaded(network: str, tmp_path: Path) ->
     again = FamilyModel.load(model.save(tmp_path / "model"))
     x = torch.zeros(1, 4 + model.network.latent)
     assert torch.equal(again.network.to_base(x, context[None])[0], model.network.eval().to_base(x, context[None])[0])
+
+
+@pytest.mark.training
+def test_an_interrupted_training_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder, checkpoint = shards_in(tmp_path / "shards"), tmp_path / "a.ckpt"
+    recipe = TrainingConfig(max_steps=6, max_time=None, batch_size=32, validations=2, checkpoint_every=1e-9, bf16=False)
+    sizes = NetworkConfig(family="maf", **SIZES)
+    whole = train_family(ALIGNED, folder, sizes, recipe, progress=False)
+    step = loop._Run._train_step
+
+    def stop(run: loop._Run, batch: dict, done: float) -> None:
+        if run.step == 3:
+            raise KeyboardInterrupt
+        step(run, batch, done)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(loop._Run, "_train_step", stop)
+        with pytest.raises(KeyboardInterrupt):
+            train_family(ALIGNED, folder, sizes, recipe, checkpoint, progress=False)
+    resumed = train_family(ALIGNED, folder, sizes, recipe, checkpoint, progress=False)
+    assert resumed.history["step"] == whole.history["step"] == [3, 6]
+    assert resumed.history["validation_loss"] == pytest.approx(whole.history["validation_loss"], rel=1e-5)
 
 
 def test_batches_go_through_all_events_in_an_order_of_their_own() -> None:
