@@ -24,8 +24,11 @@ from .pivot import Climb
 from .templates import Templates
 from .view import Seen, coherent_view
 
-_FITTED, _DEGREE = 240, 3  # rows about which the best-measured phase is found, and degree of the polynomial
-_AROUND = 1.6  # standard deviations of these rows
+# Rows about which the best-measured phase is found: draws of the network, which is made wider, and of the metric's normal density,
+# in its standard deviations; and the degree of the polynomial. Of light binaries one of third degree leaves some widths of the
+# posterior.
+_OF_NETWORK, _WIDER, _BESIDE, _AROUND, _DEGREE = 480, 1.2, 160, 1.6, 5
+_EDGE = 5.0  # standard deviations of the prior beyond which no such row lies
 _RESTARTED, _FARTHER = 3, 3.0  # times that a view is taken anew where a wave fits better by more than the second figure
 _SEED = 20261130  # any number: the view of an event is the same in every run
 
@@ -84,11 +87,20 @@ class FamilyChart:
             )
         self._scales = Scales.of(family, self.seen)
         leading = Leading(self.seen, self._scales, templates, climb)
-        rng = np.random.default_rng(_SEED)
-        leading.fit(climb.bodies(rest_about(self._scales, _AROUND, _FITTED, rng)), _DEGREE)
-        self._chart = LeadingChart(family.prior, family.keys, leading, 1.0)
         self._context = model.context(self.seen.features)[None]
+        leading.fit(climb.bodies(self._rest(np.random.default_rng(_SEED))), _DEGREE)
+        self._chart = LeadingChart(family.prior, family.keys, leading, 1.0)
         self.density: BroadDensity = Normal(len(family.keys) + model.network.latent + len(self._idle.keys))
+
+    def _rest(self, rng: np.random.Generator) -> np.ndarray:
+        """Rows of mass ratios and spins where the network draws and beside, for a prior of spins along the orbit, (N, 4)."""
+        network, rest = self.model.network, self._scales.rest
+        base = _WIDER * rng.standard_normal((_OF_NETWORK, network.features + network.latent))
+        drawn = network.from_base(torch.as_tensor(base, dtype=torch.float32), self._context)
+        scaled = stretched(self.model.location + self.model.scale * drawn[:, : network.features].double().numpy())
+        places = np.zeros((_OF_NETWORK, 4))
+        places[:, 1:] = np.clip(self._scales.from_network(np.nan_to_num(scaled))[:, rest], -_EDGE, _EDGE)
+        return np.concatenate([places, rest_about(self._scales, _AROUND, _BESIDE, rng)])
 
     @property
     def latent(self) -> tuple[str, ...]:

@@ -64,7 +64,11 @@ def metric_density(surface: Surface, place: np.ndarray, value: float) -> NormalM
 
 
 def adapted(
-    surface: Targets, first: NormalMixture, generations: int = _GENERATIONS, settled: float = _SETTLED
+    surface: Targets,
+    first: NormalMixture,
+    generations: int = _GENERATIONS,
+    settled: float = _SETTLED,
+    each: int = _EACH,
 ) -> Adapted:
     """Return the fit.
 
@@ -78,6 +82,8 @@ def adapted(
         Generations, at most.
     settled
         Efficiency of the latest generation at which no further is drawn.
+    each
+        Rows of a generation.
     """
     rng = np.random.default_rng(_SEED)
     n = first.means.shape[1]
@@ -86,7 +92,7 @@ def adapted(
     densities: list[NormalMixture] = []
     beta, fitted = 0.0, first
     for _ in range(generations):
-        rows = fitted.draw(_EACH, rng)
+        rows = fitted.draw(each, rng)
         drawn.append(rows)
         targets.append(surface.log_targets(rows))
         densities.append(fitted)
@@ -102,7 +108,7 @@ def adapted(
         log_target = np.where(alive, log_target, 0.0)
         log_weights = np.where(alive, (1 - beta) * log_first + beta * log_target - log_drawn, -np.inf)
         fitted = fit_normals(whole, log_weights, rng, _WIDER).normals
-        if beta >= 1 and effective_sample_size(log_weights[-_EACH:]) > settled * _EACH:
+        if beta >= 1 and effective_sample_size(log_weights[-each:]) > settled * each:
             break
     best = int(np.argmax(ratios))
     return Adapted(fitted, beta, whole[best], float(ratios[best]))
