@@ -16,11 +16,18 @@ from ..proposals.latents import encoder_of
 from ..proposals.parts import FromPrior
 from ..sampling.adapted import adapted
 from .chart import FamilyChart
+from .orders import phases_of_order
 from .pivot import filtered
+from .precessing_templates import ORDERS, PrecessingTemplates, statistic
 from .templates import bodies_of
 
-_GENERATIONS, _EACH, _SETTLED = 4, 768, 0.95  # generations, rows of each, and efficiency at which no further is drawn
+# Generations of rows, rows of each, and efficiency at which no further is drawn. A precessing wave takes 0.4 ms.
+_USUAL, _OF_PRECESSING = (4, 768, 0.95), (16, 768, 0.5)
 _ARRIVED = 0.5  # of the path from the network to the statistic: below it the fit is of something else
+_BEGUN = 0.1  # the same of precessing waves: a fit of part of the path is broader than the posterior, which it may be
+_OF_NETWORK = (
+    0.3  # share of the network itself beside a fit to precessing waves, whose mixtures are freer than detectors'
+)
 _WIDER = 1.05  # of the standard deviations: the statistic is not the posterior
 
 
@@ -29,6 +36,10 @@ class _OfNetwork:
 
     def __init__(self, chart: FamilyChart) -> None:
         self._chart = chart
+        phases = chart.seen.pivot.phases
+        self._precessing = PrecessingTemplates() if chart.model.family.precesses else None
+        orders = (2,) if self._precessing is None else ORDERS
+        self._binned = [chart.gathered.about(phases_of_order(phases, order)[0]) for order in orders]
         self._prior = FromPrior(chart.transform, chart.keys, encoder_of(chart))
 
     def log_targets(self, places: np.ndarray) -> np.ndarray:
@@ -38,18 +49,31 @@ class _OfNetwork:
         with np.errstate(invalid="ignore"):
             log_prior = self._prior.log_prob(parameters)[:, 0] - chart.forward(parameters)[1]
         inside &= np.isfinite(log_prior)
-        bodies = bodies_of(chart.of_family(parameters))
-        bodies[~inside] = chart.seen.pivot.body
-        values = filtered(chart.binned, *chart.templates(bodies)).values
-        return np.stack([np.where(inside, log_prior, -np.inf), np.where(inside, values, -np.inf)])
+        columns = {key: column[inside] for key, column in chart.of_family(parameters).items()}
+        values = np.full(len(places), -np.inf)
+        if self._precessing is None:
+            values[inside] = filtered(self._binned[0], *chart.templates(bodies_of(columns))).values
+        else:
+            values[inside] = statistic(self._binned, self._precessing(columns))
+        return np.stack([np.where(inside, log_prior, -np.inf), values])
 
 
 def adapt(chart: FamilyChart) -> None:
-    """Adapt a chart's density, where the statistic sees all that its network has learnt."""
-    if chart.model.family.precesses:
-        return
+    """Adapt a chart's density."""
     size = dimension(chart)
+    generations, each, settled = _OF_PRECESSING if chart.model.family.precesses else _USUAL
     first = NormalMixture(np.ones(1), np.zeros((1, size)), np.eye(size)[None])
-    found = adapted(_OfNetwork(chart), first, _GENERATIONS, _SETTLED, _EACH)
-    if found.arrived > _ARRIVED:
+    found = adapted(_OfNetwork(chart), first, generations, settled, each)
+    if chart.model.family.precesses:
+        if found.arrived > _BEGUN:
+            chart.density = beside(found.density.broadened(_WIDER), first, _OF_NETWORK)
+    elif found.arrived > _ARRIVED:
         chart.density = found.density.broadened(_WIDER)
+
+
+def beside(one: NormalMixture, other: NormalMixture, share: float) -> NormalMixture:
+    """A mixture of two, the other with a share."""
+    shares = np.concatenate([(1 - share) * one.shares / one.shares.sum(), share * other.shares / other.shares.sum()])
+    return NormalMixture(
+        shares, np.concatenate([one.means, other.means]), np.concatenate([one.cholesky, other.cholesky])
+    )

@@ -14,17 +14,16 @@ from ..proposals.charts import PriorChart
 from ..proposals.leading_chart import LeadingChart
 from ..proposals.parts import BroadDensity, Normal
 from ..surprise import Surprise
-from .binned import Binned
 from .coordinates import Leading, Scales, log_slope, rest_about, squashed, stretched
 from .masses import Masses
 from .model import FamilyModel
 from .observe import gathered_of
-from .orders import view_by_orders
+from .orders import Gathered, view_by_orders
 from .pivot import Climb
 from .templates import Templates
 from .view import Seen, coherent_view
 
-# Rows about which the best-measured phase is found: draws of the network, which is made wider, and of the metric's normal density,
+# Rows about which the best-measured phase is found: draws of the network, made wider, and of the metric's normal density,
 # in its standard deviations; and the degree of the polynomial. Of light binaries one of third degree leaves some widths of the
 # posterior.
 _OF_NETWORK, _WIDER, _BESIDE, _AROUND, _DEGREE = 480, 1.2, 160, 1.6, 5
@@ -55,8 +54,8 @@ class FamilyChart:
     ----------
     density
         In the base space: a standard normal is the network's own.
-    seen, binned
-        View of the event, and its data about the wave of that.
+    seen, gathered
+        View of the event, and its data.
     templates
         What makes waves.
     """
@@ -79,7 +78,7 @@ class FamilyChart:
         self._idle = PriorChart(transform, tuple(key for key in keys if key not in self._learnt))
         self.templates = templates = Templates()
         climb = Climb(templates, family.along)
-        self.seen, self.binned = _view(model, likelihood, self._masses.row(row), slots, templates, climb)
+        self.seen, self.gathered = _view(model, likelihood, self._masses.row(row), slots, templates, climb)
         if len(self.seen.features) != len(model.feature_mean):
             raise ModelError(
                 f"the network was trained on views of {len(model.feature_mean)} numbers, this version makes "
@@ -194,8 +193,8 @@ def _view(
     slots: tuple[int, ...],
     templates: Templates,
     climb: Climb,
-) -> tuple[Seen, Binned]:
-    """View of the event, and its data about the wave of it.
+) -> tuple[Seen, Gathered]:
+    """View of the event, and its data.
 
     Both are taken anew about the view's own wave where that fits far better than the row's.
     """
@@ -213,4 +212,4 @@ def _view(
             **row,
             **dict(zip((CHIRP_MASS, "mass_ratio", "chi_1", "chi_2"), map(float, seen.pivot.body), strict=True)),
         }
-    return seen, gathered.about(seen.pivot.phases)
+    return seen, gathered

@@ -103,14 +103,20 @@ def view_by_orders(
     return seen(binned, pivot, climb.templates, [coherent_products(binned, pivot), of_detectors.ravel()])
 
 
-def _products(gathered: Gathered, pivot: Pivot, order: int, count: int) -> np.ndarray:
-    """Products of each detector with polynomials of one order, at its own arrival time, (D, J) complex."""
+def phases_of_order(phases: np.ndarray, order: int) -> tuple[np.ndarray, np.ndarray]:
+    """Phases of a harmonic at the fixed frequencies by those of the (2, 2) mode, (P,), and where they are known."""
     scale = 0.5 * order
-    shifted = np.log(POINTS / scale)
     # Below the first point the wave is not known.
     known = POINTS / scale >= POINTS[0]
-    phases = scale * CubicSpline(np.log(POINTS), pivot.phases)(shifted)
-    phases[~known] = phases[known][0]
+    found = scale * CubicSpline(np.log(POINTS), phases)(np.log(POINTS / scale))
+    found[~known] = found[known][0]
+    return found, known
+
+
+def _products(gathered: Gathered, pivot: Pivot, order: int, count: int) -> np.ndarray:
+    """Products of each detector with polynomials of one order, at its own arrival time, (D, J) complex."""
+    phases, known = phases_of_order(pivot.phases, order)
+    shifted = np.log(2 * POINTS / order)
     amplitudes = np.where(known, np.interp(shifted, np.log(POINTS), pivot.amplitudes), 0.0)
     binned = gathered.about(phases)
     found = np.zeros((len(binned.data), count), dtype=complex)

@@ -23,7 +23,9 @@ _STEPS = ((2.0, 48, True), (1.0, 40, False), (0.5, 24, False))
 _DIFFERENCE = 1e-3  # of the prior's standard deviation: derivatives of templates
 _REACH, _SPACING = 6e-3, 2.5e-4  # seconds about the arrival time of the reference, and between times that are tried
 _SLIPS = np.arange(-_REACH, _REACH + _SPACING / 2, _SPACING)
-_TURNS = np.exp(2j * np.pi * POINTS[:, None] * _SLIPS).astype(np.complex64)
+TURNS = np.exp(2j * np.pi * POINTS[:, None] * _SLIPS).astype(np.complex64)
+"""Phases of the fixed frequencies at the times that are tried, (P, T)."""
+
 _EDGE = 4.0  # standard deviations of the prior beyond which no centre lies
 
 
@@ -54,7 +56,7 @@ def filtered(binned: Binned, amplitudes: np.ndarray, phases: np.ndarray) -> Filt
     outputs, slips = np.empty((len(phases), count), dtype=complex), np.empty((len(phases), count))
     rows = np.arange(len(phases))
     for index, data in enumerate(binned.data):
-        series = (conjugates * data).astype(np.complex64) @ _TURNS
+        series = (conjugates * data).astype(np.complex64) @ TURNS
         best = np.argmax(series.real**2 + series.imag**2, axis=1)
         outputs[:, index] = series[rows, best] / norms[:, index]
         slips[:, index] = _SLIPS[best]

@@ -9,10 +9,9 @@ from __future__ import annotations
 import lal
 import lalsimulation
 import numpy as np
-from bilby.gw.conversion import bilby_to_lalsimulation_spins
 from bilby.gw.detector import get_empty_interferometer
 
-from ..names import CHIRP_MASS, INCLINATION
+from ..names import CHIRP_MASS
 from ..priors import Parameters
 from ..waves.detectors import Detector
 from .bounds import MASS_RATIO, Family
@@ -21,10 +20,10 @@ from .curves import Curves
 from .events import DETECTORS, Noise, noise_of
 from .orders import Gathered, view_by_orders
 from .pivot import Climb
+from .precessing_templates import APPROXIMANT, spins_of
 from .templates import POINTS, Templates, bodies_of
 from .view import Seen
 
-_APPROXIMANT = "IMRPhenomXPHM"
 _EACH = 3  # events of a wave
 _AROUND, _FITTED, _DEGREE = 1.5, 24, 2  # rows that tell whether the phase can be followed
 _SPACING = 0.5  # Hz: a wave takes as long as it has frequencies
@@ -80,13 +79,10 @@ class PrecessingEvents:
         one = {key: float(column[0]) for key, column in truth.items()}
         heavier = one[CHIRP_MASS] * (1 + one[MASS_RATIO]) ** 0.2 * one[MASS_RATIO] ** -0.6 * lal.MSUN_SI
         phase = self._rng.uniform(0, 2 * np.pi)
-        spins = (one[key] for key in (INCLINATION, "phi_jl", "tilt_1", "tilt_2", "phi_12", "a_1", "a_2"))
-        inclination, *components = bilby_to_lalsimulation_spins(
-            *spins, heavier, heavier * one[MASS_RATIO], _REFERENCE, phase
-        )
+        inclination, *components = spins_of(one, heavier, phase)
         plus, cross = lalsimulation.SimInspiralChooseFDWaveformSequence(
             phase, heavier, heavier * one[MASS_RATIO], *components, _REFERENCE, _DISTANCE, inclination, lal.CreateDict(),
-            lalsimulation.GetApproximantFromString(_APPROXIMANT), self._vector,
+            lalsimulation.GetApproximantFromString(APPROXIMANT), self._vector,
         )  # fmt: skip
         return np.stack([plus.data.data, cross.data.data])
 

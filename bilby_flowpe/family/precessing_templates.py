@@ -1,0 +1,119 @@
+r"""Precessing waves of the family at the fixed frequencies, and what binned data say of them.
+
+Of each order m the mode (m, m) of the frame that turns with the orbit is taken, which precession mixes with others: about the
+phase that it has for spins along the orbit it varies slowly. Two polarisations are seen by each detector in a mixture of its
+own. With :math:`b_m` their products with the data about order m, :math:`G_m` those with each other, and an orbital phase
+:math:`\phi`, the log likelihood ratio at the best mixture is
+
+.. math:: \max_\phi \sum_d \max_t \tfrac12 \, b^\dagger (G + \epsilon)^{-1} b , \quad
+    b = \sum_m e^{-i (m - 2) \phi} b_m(t) , \quad G = \sum_m G_m .
+
+Mixtures are free, and complex, which no place in the sky quite allows: a proposal may be made of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import lal
+import lalsimulation
+import numpy as np
+from bilby.gw.conversion import bilby_to_lalsimulation_spins
+
+from ..names import CHIRP_MASS, INCLINATION
+from ..priors import Parameters
+from .binned import Binned
+from .bounds import MASS_RATIO
+from .pivot import TURNS
+from .templates import POINTS
+
+APPROXIMANT = "IMRPhenomXPHM"
+"""LALSimulation's name of precessing waves."""
+
+_REFERENCE = 20.0  # Hz, at which spins are given
+_DISTANCE = 1e25  # metres: strengths do not count
+ORDERS = (2, 3, 4)
+"""Orders m."""
+
+_PHASES = np.exp(
+    1j * np.linspace(0, 2 * np.pi, 12, endpoint=False)
+)  # of the orbit: half of a step is a quarter of a radian
+_RIDGE = 0.02  # of the larger norm: polarisations that are alike are one
+
+
+def spins_of(one: dict[str, float], heavier: float, phase: float) -> list[float]:
+    """Inclination and components of both spins, as LALSimulation takes them."""
+    angles = (one[key] for key in (INCLINATION, "phi_jl", "tilt_1", "tilt_2", "phi_12", "a_1", "a_2"))
+    return [*bilby_to_lalsimulation_spins(*angles, heavier, heavier * one[MASS_RATIO], _REFERENCE, phase)]
+
+
+class PrecessingTemplates:
+    """Makes waves at the fixed frequencies."""
+
+    def __init__(self) -> None:
+        self._frequencies = lal.CreateREAL8Vector(len(POINTS))
+        self._frequencies.data = POINTS
+        self._approximant = lalsimulation.GetApproximantFromString(APPROXIMANT)
+        self._arguments = [_mode_of(order) for order in ORDERS]
+
+    def __call__(self, columns: Parameters) -> np.ndarray:
+        """Polarisations of each order (N, M, 2, P) of the family's parameters, (N,) each; zero where there is no wave."""
+        count = len(columns[CHIRP_MASS])
+        waves = np.zeros((count, len(ORDERS), 2, len(POINTS)), dtype=complex)
+        for index in range(count):
+            one = {key: float(column[index]) for key, column in columns.items()}
+            try:
+                waves[index] = self._wave(one)
+            except RuntimeError:
+                # The likelihood's own waveform says whether there is one; here the row is left out.
+                continue
+        return np.nan_to_num(waves)
+
+    def _wave(self, one: dict[str, float]) -> np.ndarray:
+        heavier = one[CHIRP_MASS] * (1 + one[MASS_RATIO]) ** 0.2 * one[MASS_RATIO] ** -0.6 * lal.MSUN_SI
+        inclination, *components = spins_of(one, heavier, 0.0)
+        both = [
+            lalsimulation.SimInspiralChooseFDWaveformSequence(
+                0.0, heavier, heavier * one[MASS_RATIO], *components, _REFERENCE, _DISTANCE, inclination, arguments,
+                self._approximant, self._frequencies,
+            )
+            for arguments in self._arguments
+        ]  # fmt: skip
+        return np.stack([np.stack([plus.data.data, cross.data.data]) for plus, cross in both])
+
+
+def _mode_of(order: int) -> object:
+    """Arguments of LALSimulation for the mode (m, m) alone."""
+    arguments, modes = lal.CreateDict(), lalsimulation.SimInspiralCreateModeArray()
+    for sign in (1, -1):
+        lalsimulation.SimInspiralModeArrayActivateMode(modes, order, sign * order)
+    lalsimulation.SimInspiralWaveformParamsInsertModeArray(arguments, modes)
+    return arguments
+
+
+def statistic(orders: Sequence[Binned], waves: np.ndarray) -> np.ndarray:
+    """Log likelihood ratios (N,) of waves (N, M, 2, P) on data about the phase of each order."""
+    largest = np.abs(waves).max(axis=(1, 2, 3), keepdims=True)
+    there = largest[:, 0, 0, 0] > 0
+    scaled = waves / np.where(largest > 0, largest, 1)
+    turns = [scaled[:, index].conj() * np.exp(1j * binned.phases) for index, binned in enumerate(orders)]
+    values = np.zeros((len(_PHASES), len(waves)))
+    for detector in range(len(orders[0].data)):
+        weights = orders[0].weights[detector]
+        products = [
+            (conjugates * binned.data[detector]).astype(np.complex64) @ TURNS
+            for conjugates, binned in zip(turns, orders, strict=True)
+        ]
+        norms = np.einsum("nmip,p,nmjp->nij", scaled.conj(), weights, scaled, optimize=True)
+        trace = np.einsum("nii->n", norms).real
+        norms += (_RIDGE * np.maximum(trace, np.finfo(float).tiny))[:, None, None] * np.eye(2)
+        # With the inverse root the form is a sum of squares.
+        roots = np.linalg.inv(np.linalg.cholesky(norms)).astype(np.complex64)
+        white = [np.matmul(roots, one) for one in products]
+        for index, phase in enumerate(_PHASES):
+            total = sum(
+                (phase.conj() ** (order - 2)).astype(np.complex64) * one
+                for order, one in zip(ORDERS, white, strict=True)
+            )
+            values[index] += 0.5 * np.sum(total.real**2 + total.imag**2, axis=1).max(axis=1)
+    return np.where(there, values.max(axis=0), -np.inf)
