@@ -31,10 +31,23 @@ class Recipe:
     training: TrainingConfig
 
 
-_HIDDEN, _EMBEDDING = (128, 128), 128  # widths: a draw has to cost less than a wave
-_TRANSFORMS = {"maf": 6, "nsf": 6, "cvae+": 3}  # of CVAE+ in each of its three flows
-_DECAY = 0.02  # of the weights: events are many, and seen more than once
-_BATCH = 1024
+_EMBEDDING = 96  # width of the embedding network
+_HIDDEN = {
+    "maf": (96, 96),
+    "nsf": (96, 96),
+    "cvae+": (64, 64),
+}  # widths of the flows: a draw has to cost less than a wave
+_GAUSSIAN = (96, 96)  # widths of the networks that put out a Gaussian
+_TRANSFORMS = {"bbh-aligned": 6, "bbh-precessing": 5}
+_OF_CVAE_PLUS = 3  # transforms in each of its three flows
+_LATENT = 4  # latent variables
+_DECAY = (
+    1.0  # of the weights: with some 1e5 events, each of them seen many times, a hundredth of it learns these by heart
+)
+_RATE, _BATCH, _VALIDATIONS = 2e-3, 512, 30
+_FREE = (
+    2.0  # nats of the KL term that cost nothing: with a fifth of a nat the decoder's flow does without latent variables
+)
 
 
 def recipe(family: str, network: str, minutes: float, device: str = "cpu") -> Recipe:
@@ -62,13 +75,25 @@ def recipe(family: str, network: str, minutes: float, device: str = "cpu") -> Re
         raise ConfigurationError(f"network={network!r}: choose one of {sorted(KINDS)}")
     if not minutes > 0:
         raise ConfigurationError(f"minutes={minutes!r}: give a number above zero")
+    latent = network == "cvae+"
     sizes = NetworkConfig(
         family=network,
-        transforms=_TRANSFORMS[network],
-        hidden_features=_HIDDEN,
+        transforms=_OF_CVAE_PLUS if latent else _TRANSFORMS[family],
+        hidden_features=_HIDDEN[network],
         embedding_features=_EMBEDDING,
-        gaussian_features=_HIDDEN,
+        gaussian_features=_GAUSSIAN,
+        latent=_LATENT,
+        encoder_context=_LATENT,
     )
-    return Recipe(
-        sizes, TrainingConfig(max_time=_MINUTE * minutes, batch_size=_BATCH, weight_decay=_DECAY, device=device)
+    training = TrainingConfig(
+        max_time=_MINUTE * minutes,
+        batch_size=_BATCH,
+        learning_rate=_RATE,
+        weight_decay=_DECAY,
+        validations=_VALIDATIONS,
+        patience=_VALIDATIONS,
+        kl_cycles=2,
+        kl_floor=_FREE,
+        device=device,
     )
+    return Recipe(sizes, training)

@@ -5,13 +5,14 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from bilby_flowpe.family.adapt import adapt
+from bilby_flowpe.family.adapt import adapt, beside
 from bilby_flowpe.family.chart import FamilyChart
 from bilby_flowpe.family.pivot import filtered
 from bilby_flowpe.family.templates import bodies_of
 from bilby_flowpe.importance import summarise
 from bilby_flowpe.priors import Parameters, PriorTransform
 from bilby_flowpe.proposals.charts import dimension
+from bilby_flowpe.proposals.event_mixture import NormalMixture
 from bilby_flowpe.proposals.mixture import Shares, defensive
 from bilby_flowpe.proposals.parts import Normal
 from tests.family.small import ALIGNED, untrained
@@ -21,7 +22,9 @@ from tests.family.test_chart import FEATURES, PRIORS, TRUTH, chart_of, data
 def log_target(chart: FamilyChart, parameters: Parameters) -> np.ndarray:
     """Log of the user's prior and the statistic, made anew."""
     own = {key: parameters[key] for key in chart.keys}
-    values = filtered(chart.binned, *chart.templates(bodies_of(chart.of_family(own)))).values
+    values = filtered(
+        chart.gathered.about(chart.seen.pivot.phases), *chart.templates(bodies_of(chart.of_family(own)))
+    ).values
     return chart.transform.log_prob(own, chart.keys) + values
 
 
@@ -61,8 +64,19 @@ def test_pairs_with_latent_variables_are_adapted() -> None:
     chart.density = Normal(dimension(chart))
 
 
-def test_where_the_statistic_sees_only_a_part_a_density_stays() -> None:
+def test_a_network_stays_beside_what_precessing_waves_say() -> None:
     chart = chart_of("precessing")
-    density = chart.density
     adapt(chart)
-    assert chart.density is density
+    size = dimension(chart)
+    assert isinstance(chart.density, NormalMixture)
+    # The last component is the network's own density, of three draws in ten.
+    assert chart.density.shares[-1] == pytest.approx(0.3)
+    assert not chart.density.means[-1].any() and np.array_equal(chart.density.cholesky[-1], np.eye(size))
+
+
+def test_two_mixtures_keep_their_shares() -> None:
+    one = NormalMixture(np.array([0.25, 0.75]), np.array([[0.0], [4.0]]), np.ones((2, 1, 1)))
+    other = NormalMixture(np.ones(1), np.array([[-6.0]]), np.ones((1, 1, 1)))
+    both, places = beside(one, other, 0.2), np.linspace(-8, 8, 9)[:, None]
+    expected = np.logaddexp(np.log(0.8) + one.log_prob(places), np.log(0.2) + other.log_prob(places))
+    assert both.log_prob(places) == pytest.approx(expected)
