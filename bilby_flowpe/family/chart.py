@@ -102,6 +102,11 @@ class FamilyChart:
         return np.concatenate([places, rest_about(self._scales, _AROUND, _BESIDE, rng)])
 
     @property
+    def can_start(self) -> bool:
+        """Whether a refinement may begin here: not of precessing binaries, where one that begins at a search takes less time."""
+        return not self.latent and not self.model.family.precesses
+
+    @property
     def latent(self) -> tuple[str, ...]:
         """Names of the network's latent variables."""
         return tuple(f"latent[{index}]" for index in range(self.model.network.latent))

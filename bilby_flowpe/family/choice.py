@@ -21,6 +21,9 @@ from .shipped import folder_of
 if TYPE_CHECKING:
     from .chart import FamilyChart
 
+# Families of which a run takes a network that is not named. That of precessing binaries is seldom efficient enough to draw, and
+# rounds of refinement that begin at a search take less time (docs/results.md).
+_BY_ITSELF = ("bbh-aligned",)
 _LOWEST = (10.0, 50.0)  # Hz: lowest frequencies of data that networks have seen the like of
 _MOST_DETECTORS = 4
 
@@ -56,7 +59,7 @@ class FamilyChoice:
         """
         keys = tuple(key for key in self._problem.prior.keys if key not in conditional.keys)
         if self._model is None:
-            fits = (family.name for family in FAMILIES.values() if self.obstacle(family, keys, found) is None)
+            fits = (name for name in _BY_ITSELF if self.obstacle(FAMILIES[name], keys, found) is None)
             if (name := next(fits, None)) is None or not (folder_of(name) / DESCRIPTION).is_file():
                 return None
         else:

@@ -228,7 +228,8 @@ class EventSampler:
     @property
     def _start(self) -> Chart | None:
         """What a refinement may start from: pairs with latent variables are no points of the event's own space."""
-        return None if self.chart is None or self.chart.latent else self.chart
+        may = self.chart is not None and not self.chart.latent and getattr(self.chart, "can_start", True)
+        return self.chart if may else None
 
     def _refined(
         self,
