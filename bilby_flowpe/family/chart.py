@@ -103,7 +103,7 @@ class FamilyChart:
 
     @property
     def can_start(self) -> bool:
-        """Whether a refinement may begin here: not of precessing binaries, where one that begins at a search takes less time."""
+        """Whether a refinement may begin here: of precessing binaries one that begins at a search takes less time."""
         return not self.latent and not self.model.family.precesses
 
     @property
