@@ -14,7 +14,7 @@ from ..conditional.spot_check import PRIOR_CHECKS
 from ..importance import draws_needed, effective_sample_size
 from ..proposals.charts import Chart, unreached_share
 from ..proposals.mixture import Mixture, prior_alone
-from ..proposals.parts import PRIOR
+from ..proposals.parts import PRIOR, AdaptedChart
 from ..verdict import judge
 from ..verdict.completeness import Completeness
 from ..verdict.grade import RANKS
@@ -88,6 +88,8 @@ class EventSampler:
 
     Attributes
     ----------
+    adapted
+        The network, where it is one that serves many problems and knows of one signal alone.
     seconds : dict
         Of each stage.
     """
@@ -104,8 +106,7 @@ class EventSampler:
         recentred: Recentred | None = None,
     ) -> None:
         self.chart, self.known = chart, known or KnownOfData()
-        # A network of a family is bound to what a search has found, and knows nothing of other modes than that one.
-        self.by_family = chart is not None and self.known.searched is not None and self.known.found is None
+        self.adapted = chart if isinstance(chart, AdaptedChart) else None
         self.proposal = proposal or prior_alone(target.prior, target.keys)
         self.wanted, self.budget = wanted, budget
         # What is steered by: pilots, rounds and searches do not evaluate the user's likelihood where a coarse one draws.
@@ -141,12 +142,12 @@ class EventSampler:
         wanted = self.wanted
         self._compare_over_prior()
         refinement = self._new_refinement()
-        if self.by_family:
+        if self.adapted is not None:
             self.proposal = network_and_hills(
-                self.chart, refinement.of_prior, self.target.prior, refinement.hills, _OF_PRIOR
+                self.adapted, refinement.of_prior, self.target.prior, refinement.hills, _OF_PRIOR
             )
         proposal = self.proposal
-        unreached = None if self.by_family else unreached_share(self.chart, self.target.prior)
+        unreached = None if self.adapted else unreached_share(self.chart, self.target.prior)
         # Of a small budget the larger part is for the batch that counts.
         size = min(max(wanted.n_effective // 5, _PILOT), max(self.budget.likelihood_evaluations // 4, 1))
         pilot = self._drawn(self.steering, proposal, size, "pilot")
@@ -154,7 +155,7 @@ class EventSampler:
         left = self.budget.evaluations_left(self.steering)
         needed = draws_needed(summary, wanted.n_effective, maximum=left + 1)
         poor = summary.efficiency < _INEFFICIENT or summary.effective_sample_size < _HOPELESS
-        if self.by_family and self.target.coarse:
+        if self.adapted is not None and self.target.coarse:
             logger.info(
                 f"The network's efficiency on this event is about {summary.efficiency:.3g}, {self.target.meter.in_words} so far"
             )
@@ -210,8 +211,8 @@ class EventSampler:
 
     def _new_refinement(self) -> Refinement:
         wanted, budget = self.wanted.n_effective, self.budget
-        network = None if self.by_family else self._start
-        near = self._start if self.by_family else None
+        network = None if self.adapted else self._start
+        near = self.adapted if self.adapted and self._start else None
         searched = self.known.searched
         refinement = Refinement(self.steering, network, wanted, budget, self.rng, self.bar, searched, near)
         better = None if refinement.start is None else refinement.start.better
@@ -228,7 +229,7 @@ class EventSampler:
     @property
     def _start(self) -> Chart | None:
         """What a refinement may start from: pairs with latent variables are no points of the event's own space."""
-        may = self.chart is not None and not self.chart.latent and getattr(self.chart, "can_start", True)
+        may = self.chart is not None and not self.chart.latent and (self.adapted is None or self.adapted.can_start)
         return self.chart if may else None
 
     def _refined(
@@ -318,7 +319,7 @@ class EventSampler:
         self, refinement: Refinement, weighted: WeightedDraws, proposal: Mixture, ready: bool
     ) -> Completeness | None:
         """Tell how modes were looked for; ``None`` where a network knows the posterior."""
-        if (self.chart is not None and not self.by_family) or self.known.found is not None:
+        if (self.chart is not None and self.adapted is None) or self.known.found is not None:
             return None
         if (start := refinement.start) is not None:
             pool = refinement.pool

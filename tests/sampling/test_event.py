@@ -20,6 +20,7 @@ from bilby_flowpe.problems.toys import unequal_modes
 from bilby_flowpe.processes.parallel import make_rows
 from bilby_flowpe.proposals.charts import PriorChart, unreached_share
 from bilby_flowpe.proposals.mixture import Shares, defensive
+from bilby_flowpe.proposals.parts import Normal
 from bilby_flowpe.sampling.budget import Budget
 from bilby_flowpe.sampling.event import EventSampler, Wanted
 from bilby_flowpe.sampling.looking import Looking
@@ -297,6 +298,12 @@ def searched_for(aim: Target, log_ratios: Callable[[Parameters], np.ndarray]) ->
     return KnownOfData(searched=Searched(columns, log_ratios(columns), tuple(aim.keys)))
 
 
+class Adapted(Start):
+    """The same as a network that serves many problems, which knows of one signal alone."""
+
+    density, can_start = Normal(2), True
+
+
 def by_family(start: Start, likelihood: Fast, seed: int = 1) -> tuple[EventSampler, Outcome]:
     aim = target(likelihood)
     known = searched_for(
@@ -309,8 +316,8 @@ def by_family(start: Start, likelihood: Fast, seed: int = 1) -> tuple[EventSampl
 
 def test_a_network_that_is_bound_to_what_a_search_found() -> None:
     """It knows nothing of other modes: the verdict tells how these were looked for, and nothing of what it does not reach."""
-    event, outcome = by_family(Start(1.02, 0.11), Fast((1.0,)))
-    assert event.by_family and outcome.refinement is None
+    event, outcome = by_family(Adapted(1.02, 0.11), Fast((1.0,)))
+    assert event.adapted is event.chart and outcome.refinement is None
     assert right(outcome)
     assert outcome.batch.unreached is None and outcome.batch.completeness is not None
     # The share of the prior is small beside such a network.
@@ -319,7 +326,7 @@ def test_a_network_that_is_bound_to_what_a_search_found() -> None:
 
 @pytest.mark.training
 def test_a_refinement_in_the_coordinates_of_a_network_of_a_family() -> None:
-    event, outcome = by_family(Start(1.0, 2.0), Fast((1.0,)))
+    event, outcome = by_family(Adapted(1.0, 2.0), Fast((1.0,)))
     assert outcome.refinement is not None and right(outcome)
     assert outcome.refinement.started_from == "network" and outcome.refinement.chart is event.chart
 
@@ -328,6 +335,7 @@ class OfA:
     """A network's place taken by a normal density of a; b is drawn by the coarse likelihood."""
 
     keys, latent, turn = ("a",), (), None
+    density, can_start = Normal(1), True
 
     def __init__(self, centre: float, scale: float) -> None:
         self.centre, self.scale = centre, scale
