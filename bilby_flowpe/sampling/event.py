@@ -156,9 +156,6 @@ class EventSampler:
         needed = draws_needed(summary, wanted.n_effective, maximum=left + 1)
         poor = summary.efficiency < _INEFFICIENT or summary.effective_sample_size < _HOPELESS
         if self.adapted is not None and self.target.coarse:
-            logger.info(
-                f"The network's efficiency on this event is about {summary.efficiency:.3g}, {self.target.meter.in_words} so far"
-            )
             if poor:
                 refinement = self._without_network(refinement)
             poor = poor or needed > _REFINED * wanted.n_effective + _ROUNDS
@@ -166,9 +163,12 @@ class EventSampler:
         can_refine = wanted.refine and left >= refinement.least_evaluations and self.budget.in_time()
         if can_refine and (poor or needed > left):
             logger.info(
-                f"The network's efficiency on this event is about {summary.efficiency:.3g}: it is refined, which costs less"
+                f"The network's efficiency on this event is about {summary.efficiency:.3g}: to refine a proposal costs less than "
+                f"to draw {wanted.n_effective} effective draws from it"
             )
             return self._refined(refinement, [(pilot, proposal)])
+        if self.adapted is not None:
+            logger.info(f"The network's efficiency on this event is about {summary.efficiency:.3g}: it draws")
         # The pilot only fixes the number: its own luck must not enter the evidence.
         size = max(min(needed, left), 1)
         weighted, cut = self._fresh(proposal, size, pilot.log_weights)
