@@ -163,8 +163,8 @@ class EventSampler:
         can_refine = wanted.refine and left >= refinement.least_evaluations and self.budget.in_time()
         if can_refine and (poor or needed > left):
             logger.info(
-                f"The network's efficiency on this event is about {summary.efficiency:.3g}: to refine a proposal costs less than "
-                f"to draw {wanted.n_effective} effective draws from it"
+                f"The network's efficiency on this event is about {summary.efficiency:.3g}: to refine a proposal costs less "
+                f"than to draw {wanted.n_effective} effective draws from it"
             )
             return self._refined(refinement, [(pilot, proposal)])
         if self.adapted is not None:

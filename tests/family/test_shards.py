@@ -73,5 +73,5 @@ def test_shards_of_another_family_are_refused(tmp_path: Path) -> None:
     make_shard(ALIGNED, tmp_path, 1)
     assert len(read_shards(tmp_path, family=ALIGNED)[0]) == 7
     narrower = replace(ALIGNED, chirp_mass=(20.0, 45.0))
-    with pytest.raises(DataError, match="of the family .*5.0, 100.0.*20.0, 45.0"):
+    with pytest.raises(DataError, match=r"of the family .*5.0, 100.0.*20.0, 45.0"):
         read_shards(tmp_path, family=narrower)
