@@ -24,7 +24,7 @@ from .missed import completeness_of, volume_of
 from .outcome import FreshBatch, KnownOfData, Outcome, judged
 from .progress import EventBar
 from .refine import Refinement
-from .start import network_and_hills
+from .start import misses, network_and_hills
 from .weighing import Target
 from .weighted import WeightedDraws
 
@@ -104,8 +104,7 @@ class EventSampler:
         recentred: Recentred | None = None,
     ) -> None:
         self.chart, self.known = chart, known or KnownOfData()
-        # A network of a family is bound to what a search has found, and knows nothing of other modes than that one.
-        self.by_family = chart is not None and self.known.searched is not None and self.known.found is None
+        self.by_family = chart is not None and self.known.of_one_signal
         self.proposal = proposal or prior_alone(target.prior, target.keys)
         self.wanted, self.budget = wanted, budget
         # What is steered by: pilots, rounds and searches do not evaluate the user's likelihood where a coarse one draws.
@@ -158,6 +157,7 @@ class EventSampler:
             logger.info(
                 f"The network's efficiency on this event is about {summary.efficiency:.3g}, {self.target.meter.in_words} so far"
             )
+            poor = poor or misses(self.chart, pilot)
             if poor:
                 refinement = self._without_network(refinement)
             poor = poor or needed > _REFINED * wanted.n_effective + _ROUNDS

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from dataclasses import replace
 
 import bilby
 import numpy as np
@@ -24,7 +25,7 @@ from bilby_flowpe.sampling.budget import Budget
 from bilby_flowpe.sampling.event import EventSampler, Wanted
 from bilby_flowpe.sampling.looking import Looking
 from bilby_flowpe.sampling.outcome import KnownOfData, Outcome
-from bilby_flowpe.sampling.start import Searched
+from bilby_flowpe.sampling.start import Searched, misses
 from bilby_flowpe.sampling.weighing import Target
 from bilby_flowpe.surprise import DISTANCE, Surprise
 from bilby_flowpe.translation.translated import as_it_stands
@@ -294,7 +295,7 @@ def test_a_batch_that_time_has_cut_lets_its_parts_scatter() -> None:
 def searched_for(aim: Target, log_ratios: Callable[[Parameters], np.ndarray]) -> KnownOfData:
     """What a search knows: draws of the prior, and their likelihood."""
     columns = aim.prior.sample(4000, np.random.default_rng(8))
-    return KnownOfData(searched=Searched(columns, log_ratios(columns), tuple(aim.keys)))
+    return KnownOfData(searched=Searched(columns, log_ratios(columns), tuple(aim.keys)), of_one_signal=True)
 
 
 def by_family(start: Start, likelihood: Fast, seed: int = 1) -> tuple[EventSampler, Outcome]:
@@ -315,6 +316,18 @@ def test_a_network_that_is_bound_to_what_a_search_found() -> None:
     assert outcome.batch.unreached is None and outcome.batch.completeness is not None
     # The share of the prior is small beside such a network.
     assert event.proposal.names == ("flow", "broadened flow", "prior") and event.proposal.shares[-1] == 0.005
+
+
+def test_a_network_of_the_problem_beside_a_search_is_none_of_a_family() -> None:
+    """Coarse waves have searched for their reference: the network has learnt all modes, whatever its representation found."""
+    aim = target(Fast((1.0,)))
+    known = replace(searched_for(aim, lambda columns: np.zeros(len(columns[aim.keys[0]]))), of_one_signal=False)
+    start = Start(1.02, 0.11)
+    proposal = defensive(start, aim.prior, Shares())
+    event = EventSampler(aim, start, proposal, Wanted(1000, 1000), Budget(100_000), np.random.default_rng(1), known)
+    outcome = event.run()
+    assert not event.by_family and event.proposal is proposal
+    assert outcome.batch.unreached is not None and outcome.batch.completeness is None
 
 
 @pytest.mark.training
@@ -360,3 +373,25 @@ def test_where_a_network_of_a_family_is_poor_a_run_goes_on_from_the_search(
         assert outcome.refinement.chart is not start and outcome.refinement.from_search
     summary = outcome.summary
     assert abs(summary.log_evidence - coarse_toy.LOG_Z) < 4 * summary.log_evidence_err
+
+
+class Half(OfA):
+    """A network that draws no a below one."""
+
+    def forward(self, parameters: Parameters) -> tuple[np.ndarray, np.ndarray]:
+        base, log_jacobian = super().forward(parameters)
+        return base, np.where(parameters["a"] > 1.0, log_jacobian, -np.inf)
+
+    def inverse(self, base: np.ndarray, rng: np.random.Generator) -> tuple[Parameters, np.ndarray]:
+        parameters, inside = super().inverse(base, rng)
+        return parameters, inside & (parameters["a"] > 1.0)
+
+
+def test_a_network_that_reaches_a_part_of_the_posterior_alone_misses_the_rest() -> None:
+    aim = coarse_toy.target()
+    rng = np.random.default_rng(1)
+    for start, missed in ((Half(1.0, 1.2 * coarse_toy.WIDTH), True), (OfA(1.0, 1.2 * coarse_toy.WIDTH), False)):
+        proposal = defensive(start, aim.prior, Shares(prior=0.2))
+        assert misses(start, aim.draw(proposal, 500, rng)) == missed
+    nothing = replace(aim.draw(proposal, 10, rng), log_weights=np.full(10, -np.inf))
+    assert not misses(start, nothing)
