@@ -33,6 +33,7 @@ _INEFFICIENT = 0.02
 # With a coarse likelihood: draws for each effective one after a refinement, and what that takes in units of a draw: two rounds
 # of about 3500 draws, and two fits of three seconds, for which a draw of less than a millisecond stands.
 _REFINED, _ROUNDS = 2.0, 13_000
+_CUT = 0.01  # share of the posterior beside an edge of a family: no more than that is beyond
 _OF_PRIOR = 0.005  # share of the prior beside a network
 _PILOT = 500
 _ATTEMPTS = 3
@@ -157,7 +158,7 @@ class EventSampler:
             logger.info(
                 f"The network's efficiency on this event is about {summary.efficiency:.3g}, {self.target.meter.in_words} so far"
             )
-            poor = poor or misses(self.chart, pilot)
+            poor = poor or misses(self.chart, pilot) or self._cuts(pilot)
             if poor:
                 refinement = self._without_network(refinement)
             poor = poor or needed > _REFINED * wanted.n_effective + _ROUNDS
@@ -178,6 +179,8 @@ class EventSampler:
             short = self.budget.spent(
                 self.target, f"with {effective:.0f} effective draws of n_effective={wanted.n_effective}"
             )
+        if self.by_family and (misses(self.chart, weighted) or self._cuts(weighted)):
+            unreached = unreached_share(self.chart, self.target.prior)
         batch = FreshBatch(
             weighted,
             proposal,
@@ -193,6 +196,11 @@ class EventSampler:
             return outcome
         logger.info("The network will not do (" + "; ".join(outcome.verdict.reasons) + "): it is refined")
         return self._refined(refinement, [(pilot, proposal), (weighted, proposal)], outcome)
+
+    def _cuts(self, pilot: WeightedDraws) -> bool:
+        """Whether the posterior reaches an edge of the network's family that the prior goes on beyond."""
+        cut = getattr(self.chart, "cut", None)
+        return cut is not None and cut(pilot.draws.parameters, pilot.log_weights) > _CUT
 
     def _compare_over_prior(self) -> None:
         """Compare the closed form of what is drawn conditionally with the likelihood at draws from the whole prior.
