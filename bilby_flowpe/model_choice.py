@@ -20,7 +20,6 @@ from .conditional.choose import DrawnBy, closed_form_of
 from .conditional.coherent import CoherentConditional
 from .contract import Contract
 from .errors import ContractError, DataError, MemoryLimitError, PriorError, SimulationError
-from .family.bounds import FAMILIES
 from .family.shipped import named, shipped_families
 from .network_choice import words_before_training, words_of_refinement, words_of_stages
 from .networks import compact
@@ -29,7 +28,6 @@ from .problem import SimulationConfig
 from .processes.parallel import Row
 from .representation import RepresentationConfig
 from .storage.ledger import Ledger
-from .storage.shipped import no_such_model, shipped_models
 from .training.recipe import MEASURING, TrainingConfig, has_learnt
 from .training.settings import Settings
 from .translation.translated import Translated
@@ -341,8 +339,6 @@ class ModelChoice:
 
 
 def _found(model: str) -> TrainedPosterior:
-    if model not in shipped_models() and not Path(model).expanduser().is_dir():
-        raise no_such_model(model, (*FAMILIES, *shipped_families()))
     pytorch.load()
     from .model import find_model
 

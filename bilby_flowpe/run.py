@@ -150,7 +150,7 @@ class Run:
             self._tell_what_draws(target, bound, source)
             known = replace(KnownOfData.by(bound), searched=self.coarse.searched if coarse else None)
             if of_family is not None:
-                known = replace(known, surprise=of_family[0].surprise, of_one_signal=True)
+                known = replace(known, surprise=of_family[0].surprise)
             meter.n_coarse = max(meter.n_coarse, self.coarse.evaluations)
             event = EventSampler(target, chart, proposal, wanted, budget, rng, known, recentred)
             try:

@@ -12,8 +12,8 @@ Strain is fetched from the Gravitational Wave Open Science Center through gwpy, 
 the files, and the signal is searched for by matched filters, over chirp masses from 4 to 200: its time, and a range of
 chirp masses with a wide margin, are what the priors are put around. Beside them these are Bilby's default ones of a
 binary black hole with aligned spins, or those of a file. Noise curves are estimated from the data on both sides of the
-analysed segment, or read from files that are named. Nothing is trained: a proposal is refined for this event alone;
-``--network maf`` trains a model and keeps it for the next event of the kind.
+analysed segment, or read from files that are named. Nothing is trained: a network that ships
+draws where it serves the signal, else a proposal is refined for this event alone.
 
 .. image:: /images/gallery/real_event.png
    :alt: corner plot of GW150914

@@ -179,7 +179,7 @@ def python(code: str, **environment: str) -> str:
         (
             {"model": "nonsense"},
             ModelError,
-            "model='nonsense' is neither a folder nor .*'bbh-aligned', .*'bbh-aligned-maf'",
+            "model='nonsense' is neither a folder nor",
         ),
         ({"model": "bbh-aligned"}, ContractError, "model='bbh-aligned' "),
         ({"network": "nonsense"}, ConfigurationError, "network='nonsense'"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from pathlib import Path
 
@@ -41,18 +42,34 @@ def make_shard(family: Family, folder: Path, number: int) -> Path:
             coordinates.append(target)
     temporary = path.with_suffix(f".{os.getpid()}.tmp")
     with temporary.open("wb") as file:
-        np.savez(file, features=np.array(features, np.float32), coordinates=np.array(coordinates, np.float32))
+        np.savez(
+            file,
+            family=json.dumps(family.to_dict()),
+            features=np.array(features, np.float32),
+            coordinates=np.array(coordinates, np.float32),
+        )
     temporary.replace(path)
     return path
 
 
-def read_shards(folder: Path, numbers: range | None = None) -> tuple[np.ndarray, np.ndarray]:
+def read_shards(
+    folder: Path, numbers: range | None = None, family: Family | None = None
+) -> tuple[np.ndarray, np.ndarray]:
     """Features (N, C) and coordinates (N, K, n) of K draws each of some shards, all that are there when left out.
+
+    Parameters
+    ----------
+    folder
+        Of all shards.
+    numbers
+        Of those wanted.
+    family
+        Whose events they have to be of, where that is asked.
 
     Raises
     ------
     DataError
-        If there is none.
+        If there is none, or they are of another family.
     """
     paths = sorted(folder.glob("*.npz"))
     if numbers is not None:
@@ -60,5 +77,11 @@ def read_shards(folder: Path, numbers: range | None = None) -> tuple[np.ndarray,
     if not paths:
         raise DataError(f"{folder} holds no shards of simulated events: make some with `flowpe family simulate`")
     pieces = [np.load(path) for path in paths]
+    for path, piece in zip(paths, pieces, strict=True):
+        made_for = json.loads(str(piece["family"])) if "family" in piece.files else None
+        if family is not None and made_for not in (None, family.to_dict()):
+            raise DataError(
+                f"{path} has events of the family {made_for}, not of {family.to_dict()}: give a folder of shards of this one"
+            )
     features, coordinates = (np.concatenate([piece[key] for piece in pieces]) for key in ("features", "coordinates"))
     return features, coordinates

@@ -75,7 +75,7 @@ def train_family(
     progress
         Whether to show a progress bar.
     """
-    features, coordinates = read_shards(shards)
+    features, coordinates = read_shards(shards, family=family)
     held = int(_HELD_OUT * len(features))
     coordinates = squashed(coordinates)
     standard = (features[held:].mean(axis=0), np.maximum(features[held:].std(axis=0), _LEAST_SCALE))

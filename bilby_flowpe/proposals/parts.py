@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 
@@ -33,6 +33,28 @@ class BroadDensity(BaseDensity, Protocol):
 
     def broadened(self, width: float) -> BroadDensity:
         """The same, broader by this factor."""
+        ...
+
+
+@runtime_checkable
+class AdaptedChart(Chart, Protocol):
+    """A network that serves many problems, bound to one signal of an event: it knows nothing of other modes.
+
+    Attributes
+    ----------
+    density
+        What draws in its base space.
+    """
+
+    density: BroadDensity
+
+    @property
+    def can_start(self) -> bool:
+        """Whether a refinement may begin at it."""
+        ...
+
+    def cut(self, parameters: Parameters, log_weights: np.ndarray) -> float:
+        """Largest share of a posterior that lies beside an edge of what the network draws, beyond which the prior goes on."""
         ...
 
 

@@ -14,7 +14,7 @@ from ..conditional.spot_check import PRIOR_CHECKS
 from ..importance import draws_needed, effective_sample_size
 from ..proposals.charts import Chart, unreached_share
 from ..proposals.mixture import Mixture, prior_alone
-from ..proposals.parts import PRIOR
+from ..proposals.parts import PRIOR, AdaptedChart
 from ..verdict import judge
 from ..verdict.completeness import Completeness
 from ..verdict.grade import RANKS
@@ -89,6 +89,8 @@ class EventSampler:
 
     Attributes
     ----------
+    adapted
+        The network, where it is one that serves many problems and knows of one signal alone.
     seconds : dict
         Of each stage.
     """
@@ -105,7 +107,7 @@ class EventSampler:
         recentred: Recentred | None = None,
     ) -> None:
         self.chart, self.known = chart, known or KnownOfData()
-        self.by_family = chart is not None and self.known.of_one_signal
+        self.adapted = chart if isinstance(chart, AdaptedChart) else None
         self.proposal = proposal or prior_alone(target.prior, target.keys)
         self.wanted, self.budget = wanted, budget
         # What is steered by: pilots, rounds and searches do not evaluate the user's likelihood where a coarse one draws.
@@ -141,12 +143,12 @@ class EventSampler:
         wanted = self.wanted
         self._compare_over_prior()
         refinement = self._new_refinement()
-        if self.by_family:
+        if self.adapted is not None:
             self.proposal = network_and_hills(
-                self.chart, refinement.of_prior, self.target.prior, refinement.hills, _OF_PRIOR
+                self.adapted, refinement.of_prior, self.target.prior, refinement.hills, _OF_PRIOR
             )
         proposal = self.proposal
-        unreached = None if self.by_family else unreached_share(self.chart, self.target.prior)
+        unreached = None if self.adapted else unreached_share(self.chart, self.target.prior)
         # Of a small budget the larger part is for the batch that counts.
         size = min(max(wanted.n_effective // 5, _PILOT), max(self.budget.likelihood_evaluations // 4, 1))
         pilot = self._drawn(self.steering, proposal, size, "pilot")
@@ -154,11 +156,8 @@ class EventSampler:
         left = self.budget.evaluations_left(self.steering)
         needed = draws_needed(summary, wanted.n_effective, maximum=left + 1)
         poor = summary.efficiency < _INEFFICIENT or summary.effective_sample_size < _HOPELESS
-        if self.by_family and self.target.coarse:
-            logger.info(
-                f"The network's efficiency on this event is about {summary.efficiency:.3g}, {self.target.meter.in_words} so far"
-            )
-            poor = poor or misses(self.chart, pilot) or self._cuts(pilot)
+        if self.adapted is not None and self.target.coarse:
+            poor = poor or self._misses(pilot)
             if poor:
                 refinement = self._without_network(refinement)
             poor = poor or needed > _REFINED * wanted.n_effective + _ROUNDS
@@ -166,9 +165,12 @@ class EventSampler:
         can_refine = wanted.refine and left >= refinement.least_evaluations and self.budget.in_time()
         if can_refine and (poor or needed > left):
             logger.info(
-                f"The network's efficiency on this event is about {summary.efficiency:.3g}: it is refined, which costs less"
+                f"The network's efficiency on this event is about {summary.efficiency:.3g}: to refine a proposal costs less "
+                f"than to draw {wanted.n_effective} effective draws from it"
             )
             return self._refined(refinement, [(pilot, proposal)])
+        if self.adapted is not None:
+            logger.info(f"The network's efficiency on this event is about {summary.efficiency:.3g}: it draws")
         # The pilot only fixes the number: its own luck must not enter the evidence.
         size = max(min(needed, left), 1)
         weighted, cut = self._fresh(proposal, size, pilot.log_weights)
@@ -179,7 +181,7 @@ class EventSampler:
             short = self.budget.spent(
                 self.target, f"with {effective:.0f} effective draws of n_effective={wanted.n_effective}"
             )
-        if self.by_family and (misses(self.chart, weighted) or self._cuts(weighted)):
+        if self._misses(weighted):
             unreached = unreached_share(self.chart, self.target.prior)
         batch = FreshBatch(
             weighted,
@@ -197,10 +199,11 @@ class EventSampler:
         logger.info("The network will not do (" + "; ".join(outcome.verdict.reasons) + "): it is refined")
         return self._refined(refinement, [(pilot, proposal), (weighted, proposal)], outcome)
 
-    def _cuts(self, pilot: WeightedDraws) -> bool:
-        """Whether the posterior reaches an edge of the network's family that the prior goes on beyond."""
-        cut = getattr(self.chart, "cut", None)
-        return cut is not None and cut(pilot.draws.parameters, pilot.log_weights) > _CUT
+    def _misses(self, weighted: WeightedDraws) -> bool:
+        """Whether a network of a family cannot draw a part of the posterior."""
+        if (network := self.adapted) is None:
+            return False
+        return misses(network, weighted) or network.cut(weighted.draws.parameters, weighted.log_weights) > _CUT
 
     def _compare_over_prior(self) -> None:
         """Compare the closed form of what is drawn conditionally with the likelihood at draws from the whole prior.
@@ -218,8 +221,8 @@ class EventSampler:
 
     def _new_refinement(self) -> Refinement:
         wanted, budget = self.wanted.n_effective, self.budget
-        network = None if self.by_family else self._start
-        near = self._start if self.by_family else None
+        network = None if self.adapted else self._start
+        near = self.adapted if self.adapted and self._start else None
         searched = self.known.searched
         refinement = Refinement(self.steering, network, wanted, budget, self.rng, self.bar, searched, near)
         better = None if refinement.start is None else refinement.start.better
@@ -236,7 +239,7 @@ class EventSampler:
     @property
     def _start(self) -> Chart | None:
         """What a refinement may start from: pairs with latent variables are no points of the event's own space."""
-        may = self.chart is not None and not self.chart.latent and getattr(self.chart, "can_start", True)
+        may = self.chart is not None and not self.chart.latent and (self.adapted is None or self.adapted.can_start)
         return self.chart if may else None
 
     def _refined(
@@ -326,7 +329,7 @@ class EventSampler:
         self, refinement: Refinement, weighted: WeightedDraws, proposal: Mixture, ready: bool
     ) -> Completeness | None:
         """Tell how modes were looked for; ``None`` where a network knows the posterior."""
-        if (self.chart is not None and not self.by_family) or self.known.found is not None:
+        if (self.chart is not None and self.adapted is None) or self.known.found is not None:
             return None
         if (start := refinement.start) is not None:
             pool = refinement.pool

@@ -40,14 +40,11 @@ class KnownOfData:
     surprise
         Says how unlike the simulations the data are, given what power the best draw leaves in them; by that power alone when
         left out (:meth:`bilby_flowpe.bound.BoundPosterior.surprise`).
-    of_one_signal
-        Whether the network is one of a family: bound to the signal that a search has found, it knows of no other mode.
     """
 
     found: float | None = None
     searched: Searched | None = None
     surprise: Callable[[float | None], Surprise | None] | None = None
-    of_one_signal: bool = False
 
     @classmethod
     def by(cls, bound: BoundPosterior | None) -> KnownOfData:

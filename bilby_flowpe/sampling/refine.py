@@ -24,7 +24,7 @@ from ..importance import summarise
 from ..proposals.binary_chart import BinaryChart
 from ..proposals.charts import Chart
 from ..proposals.mixture import Mixture, prior_alone
-from ..proposals.parts import PRIOR, Charted
+from ..proposals.parts import PRIOR, AdaptedChart, Charted
 from ..verdict import judge
 from .budget import Budget, Round
 from .fits import Fits
@@ -101,7 +101,7 @@ class Refinement:
         rng: np.random.Generator,
         bar: EventBar | None = None,
         searched: Searched | None = None,
-        near: Chart | None = None,
+        near: AdaptedChart | None = None,
         hills: Hills | None = None,
     ) -> None:
         self.bar = bar or EventBar(target, shown=False)

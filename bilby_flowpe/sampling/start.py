@@ -21,7 +21,7 @@ from ..proposals.charts import Chart, unreached_share
 from ..proposals.event_flow import Whitening
 from ..proposals.event_mixture import NormalMixture
 from ..proposals.mixture import Mixture, Shares, defensive
-from ..proposals.parts import Charted, FromPrior, Part
+from ..proposals.parts import AdaptedChart, Charted, FromPrior, Part
 from ..waves.coarse.bank import Bank
 from .hills import Hills, find_hills
 from .missed import Looked
@@ -109,7 +109,7 @@ def start_of(
     searched: Searched,
     chart: BinaryChart,
     transform: PriorTransform,
-    network: Chart | None = None,
+    network: AdaptedChart | None = None,
     hills: Hills | None = None,
 ) -> Start | None:
     """Return the first round's proposal; ``None`` where the search sees none of the parameters.
@@ -163,7 +163,7 @@ def start_of(
 
 
 def network_and_hills(
-    network: Chart, chart: Chart, transform: PriorTransform, hills: Hills | None, of_prior: float
+    network: AdaptedChart, chart: Chart, transform: PriorTransform, hills: Hills | None, of_prior: float
 ) -> Mixture:
     """A network's density, itself and broadened, the hills of the statistic where there are several, and the prior.
 
@@ -181,7 +181,7 @@ def network_and_hills(
         Share of the prior.
     """
     shares, several = Shares(prior=of_prior), hills is not None and len(hills.values) > 1
-    usual = defensive(network, transform, shares, getattr(network, "density", None))
+    usual = defensive(network, transform, shares, network.density)
     if hills is None or not several or network.latent:
         return usual
     flow, prior = usual.parts

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from pathlib import Path
 
 from ..errors import ModelError
@@ -17,7 +16,9 @@ def shipped_models() -> list[str]:
     return sorted(path.name for path in SHIPPED.glob("*") if (path / DESCRIPTION).is_file())
 
 
-def no_such_model(model: str, others: Iterable[str] = ()) -> ModelError:
-    """What is said of a model that is neither a folder nor shipped; others that may be named are listed, too."""
-    names = [*shipped_models(), *others]
-    return ModelError(f"model={model!r} is neither a folder nor one of the shipped models {names}")
+def no_such_model(model: str) -> ModelError:
+    """What is said of a model that is neither a folder nor shipped."""
+    return ModelError(
+        f"model={model!r} is neither a folder nor one of the shipped models {shipped_models()}; networks of "
+        "families of binaries, which `flowpe family list` has, serve runs alone"
+    )

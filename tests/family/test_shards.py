@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -66,3 +67,11 @@ def test_a_folder_without_shards_is_told(tmp_path: Path) -> None:
     make_shard(ALIGNED, tmp_path, 1)
     with pytest.raises(DataError, match="no shards"):
         read_shards(tmp_path, range(5, 6))
+
+
+def test_shards_of_another_family_are_refused(tmp_path: Path) -> None:
+    make_shard(ALIGNED, tmp_path, 1)
+    assert len(read_shards(tmp_path, family=ALIGNED)[0]) == 7
+    narrower = replace(ALIGNED, chirp_mass=(20.0, 45.0))
+    with pytest.raises(DataError, match=r"of the family .*5.0, 100.0.*20.0, 45.0"):
+        read_shards(tmp_path, family=narrower)

@@ -21,6 +21,7 @@ from bilby_flowpe.problems.toys import unequal_modes
 from bilby_flowpe.processes.parallel import make_rows
 from bilby_flowpe.proposals.charts import PriorChart, unreached_share
 from bilby_flowpe.proposals.mixture import Shares, defensive
+from bilby_flowpe.proposals.parts import Normal
 from bilby_flowpe.sampling.budget import Budget
 from bilby_flowpe.sampling.event import EventSampler, Wanted
 from bilby_flowpe.sampling.looking import Looking
@@ -295,7 +296,16 @@ def test_a_batch_that_time_has_cut_lets_its_parts_scatter() -> None:
 def searched_for(aim: Target, log_ratios: Callable[[Parameters], np.ndarray]) -> KnownOfData:
     """What a search knows: draws of the prior, and their likelihood."""
     columns = aim.prior.sample(4000, np.random.default_rng(8))
-    return KnownOfData(searched=Searched(columns, log_ratios(columns), tuple(aim.keys)), of_one_signal=True)
+    return KnownOfData(searched=Searched(columns, log_ratios(columns), tuple(aim.keys)))
+
+
+class Adapted(Start):
+    """The same as a network that serves many problems, which knows of one signal alone."""
+
+    density, can_start = Normal(2), True
+
+    def cut(self, parameters: Parameters, log_weights: np.ndarray) -> float:
+        return 0.0
 
 
 def by_family(start: Start, likelihood: Fast, seed: int = 1) -> tuple[EventSampler, Outcome]:
@@ -310,29 +320,17 @@ def by_family(start: Start, likelihood: Fast, seed: int = 1) -> tuple[EventSampl
 
 def test_a_network_that_is_bound_to_what_a_search_found() -> None:
     """It knows nothing of other modes: the verdict tells how these were looked for, and nothing of what it does not reach."""
-    event, outcome = by_family(Start(1.02, 0.11), Fast((1.0,)))
-    assert event.by_family and outcome.refinement is None
+    event, outcome = by_family(Adapted(1.02, 0.11), Fast((1.0,)))
+    assert event.adapted is event.chart and outcome.refinement is None
     assert right(outcome)
     assert outcome.batch.unreached is None and outcome.batch.completeness is not None
     # The share of the prior is small beside such a network.
     assert event.proposal.names == ("flow", "broadened flow", "prior") and event.proposal.shares[-1] == 0.005
 
 
-def test_a_network_of_the_problem_beside_a_search_is_none_of_a_family() -> None:
-    """Coarse waves have searched for their reference: the network has learnt all modes, whatever its representation found."""
-    aim = target(Fast((1.0,)))
-    known = replace(searched_for(aim, lambda columns: np.zeros(len(columns[aim.keys[0]]))), of_one_signal=False)
-    start = Start(1.02, 0.11)
-    proposal = defensive(start, aim.prior, Shares())
-    event = EventSampler(aim, start, proposal, Wanted(1000, 1000), Budget(100_000), np.random.default_rng(1), known)
-    outcome = event.run()
-    assert not event.by_family and event.proposal is proposal
-    assert outcome.batch.unreached is not None and outcome.batch.completeness is None
-
-
 @pytest.mark.training
 def test_a_refinement_in_the_coordinates_of_a_network_of_a_family() -> None:
-    event, outcome = by_family(Start(1.0, 2.0), Fast((1.0,)))
+    event, outcome = by_family(Adapted(1.0, 2.0), Fast((1.0,)))
     assert outcome.refinement is not None and right(outcome)
     assert outcome.refinement.started_from == "network" and outcome.refinement.chart is event.chart
 
@@ -341,6 +339,10 @@ class OfA:
     """A network's place taken by a normal density of a; b is drawn by the coarse likelihood."""
 
     keys, latent, turn = ("a",), (), None
+    density, can_start = Normal(1), True
+
+    def cut(self, parameters: Parameters, log_weights: np.ndarray) -> float:
+        return 0.0
 
     def __init__(self, centre: float, scale: float) -> None:
         self.centre, self.scale = centre, scale

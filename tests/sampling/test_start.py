@@ -11,6 +11,7 @@ from bilby.core.prior import PriorDict, Uniform
 from bilby_flowpe.priors import Parameters, PriorTransform
 from bilby_flowpe.proposals.binary_chart import BinaryChart
 from bilby_flowpe.proposals.event_mixture import NormalMixture
+from bilby_flowpe.proposals.parts import Normal
 from bilby_flowpe.sampling.hills import Hills
 from bilby_flowpe.sampling.start import Searched, network_and_hills, start_of
 
@@ -61,6 +62,7 @@ class Tent:
 
     def __init__(self, chart: BinaryChart, latent: tuple[str, ...] = ()) -> None:
         self._chart, self.latent = chart, latent
+        self.density, self.can_start = Normal(3 + len(latent)), not latent
         self._centre = chart.forward(
             {"chirp_mass": np.array([0.8]), "mass_ratio": np.array([0.3]), "theta_jn": np.array([0.5])}
         )[0]
@@ -71,6 +73,9 @@ class Tent:
 
     def inverse(self, base: np.ndarray, rng: np.random.Generator) -> tuple[Parameters, np.ndarray]:
         return self._chart.inverse(0.2 * base + self._centre, rng)
+
+    def cut(self, parameters: Parameters, log_weights: np.ndarray) -> float:
+        return 0.0
 
     def encode(self, parameters: Parameters, rng: np.random.Generator) -> Parameters:
         return {key: rng.standard_normal(len(parameters["chirp_mass"])) for key in self.latent}
