@@ -95,10 +95,7 @@ class Run:
             raise ConfigurationError(
                 f"importance=False: a {type(self.problem.likelihood).__name__} has no network and no raw draws: leave it out"
             )
-        if named(self.kwargs["model"]) and not self.kwargs["coarse"]:
-            raise ContractError(
-                f"model={self.kwargs['model']!r} needs coarse waves: leave coarse={self.kwargs['coarse']!r} out, or model"
-            )
+        self._check_family(conditional)
         done, target = self._sample(bound, source, conditional)
         # A closed form that failed takes the network with it, which knows nothing of the parameters it left out.
         bound = None if target.closed_form.dropped else bound
@@ -181,6 +178,20 @@ class Run:
             finally:
                 self.seconds |= event.seconds
             return done, event.target
+
+    def _check_family(self, conditional: Conditional | None) -> None:
+        """Refuse a network of a family that was named and cannot draw, before a search looks for the signal."""
+        model, coarse = self.kwargs["model"], self.kwargs["coarse"]
+        if not named(model):
+            return
+        if not coarse:
+            raise ContractError(f"model={model!r} needs coarse waves: leave coarse={coarse!r} out, or model")
+        if not self.problem.has_noise_curves:
+            kind = type(self.problem.likelihood).__name__
+            raise ContractError(f"model={model!r} is for gravitational waves, and not for a {kind}: leave model out")
+        # What an approximant that is named draws conditionally is not known yet.
+        if conditional is not None and not isinstance(coarse, str):
+            FamilyChoice(self.problem, model).check(conditional)
 
     def _of_family(self, drawing: Conditional | None) -> tuple[FamilyChart, str] | None:
         """A shipped network of a family that serves the problem, bound to the data, and its name; ``None`` without one."""

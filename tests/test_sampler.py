@@ -176,7 +176,12 @@ def python(code: str, **environment: str) -> str:
             ConfigurationError,
             "n_effective=200 is more than max_likelihood_evaluations=100",
         ),
-        ({"model": "nonsense"}, ModelError, "model='nonsense' is neither a folder nor"),
+        (
+            {"model": "nonsense"},
+            ModelError,
+            "model='nonsense' is neither a folder nor",
+        ),
+        ({"model": "bbh-aligned"}, ContractError, "model='bbh-aligned' "),
         ({"network": "nonsense"}, ConfigurationError, "network='nonsense'"),
         ({"phase": "nonsense"}, ConfigurationError, "phase='nonsense'"),
         ({"representation": "nonsense"}, ConfigurationError, "representation='nonsense'"),
@@ -218,6 +223,10 @@ def test_other_likelihoods_are_sampled_from_the_prior(run: Runner) -> None:
     assert statistics["verdict"] == "check"
     assert "no network has learnt all modes" in statistics["reasons"][0]
     assert result.posterior["a"].mean() == pytest.approx(0.3, abs=0.02)
+    with pytest.raises(
+        ContractError, match="model='bbh-aligned' is for gravitational waves, and not for a Bump: leave model out"
+    ):
+        run((Bump(), PriorDict({"a": Uniform(0, 1)})), model="bbh-aligned", label="other")
     with pytest.raises(ConfigurationError, match="importance=False: a Bump has no network"):
         run((Bump(), PriorDict({"a": Uniform(0, 1)})), importance=False, label="raw")
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from ..errors import SimulationError
 from ..proposals.charts import dimension
 from ..proposals.event_mixture import NormalMixture
 from ..proposals.latents import encoder_of
@@ -49,6 +50,8 @@ class _OfNetwork:
         with np.errstate(invalid="ignore"):
             log_prior = self._prior.log_prob(parameters)[:, 0] - chart.forward(parameters)[1]
         inside &= np.isfinite(log_prior)
+        if not inside.any():
+            return np.full((2, len(places)), -np.inf)
         columns = {key: column[inside] for key, column in chart.of_family(parameters).items()}
         values = np.full(len(places), -np.inf)
         if self._precessing is None:
@@ -59,11 +62,19 @@ class _OfNetwork:
 
 
 def adapt(chart: FamilyChart) -> None:
-    """Adapt a chart's density."""
+    """Adapt a chart's density.
+
+    Raises
+    ------
+    SimulationError
+        If the network draws nothing that the user's prior has.
+    """
     size = dimension(chart)
     generations, each, settled = _OF_PRECESSING if chart.model.family.precesses else _USUAL
     first = NormalMixture(np.ones(1), np.zeros((1, size)), np.eye(size)[None])
     found = adapted(_OfNetwork(chart), first, generations, settled, each)
+    if not np.isfinite(found.value):
+        raise SimulationError("none of its draws is within the prior")
     if chart.model.family.precesses:
         if found.arrived > _BEGUN:
             chart.density = beside(found.density.broadened(_WIDER), first, _OF_NETWORK)

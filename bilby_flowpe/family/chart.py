@@ -29,6 +29,7 @@ from .view import Seen, coherent_view
 _OF_NETWORK, _WIDER, _BESIDE, _AROUND, _DEGREE = 480, 1.2, 160, 1.6, 5
 _EDGE = 5.0  # standard deviations of the prior beyond which no such row lies
 _RESTARTED, _FARTHER = 3, 3.0  # times that a view is taken anew where a wave fits better by more than the second figure
+_OF_PRIOR = 2000  # draws of the user's prior that tell how far it goes
 _SEED = 20261130  # any number: the view of an event is the same in every run
 
 
@@ -157,6 +158,38 @@ class FamilyChart:
     def surprise(self, residual: float | None) -> Surprise | None:
         """How unlike the simulations the data are: :meth:`.model.FamilyModel.surprise`."""
         return self.model.surprise(self.seen.features, residual)
+
+    def cut(self, parameters: Parameters, log_weights: np.ndarray) -> float:
+        """Largest share of a posterior beside an edge of the family that the user's prior goes on beyond.
+
+        Beside it is nearer than a standard deviation of the posterior, and than the prior goes on: what lies beyond an edge is
+        about as much, and hardly any draw is there.
+
+        Parameters
+        ----------
+        parameters
+            Draws, (N,) each.
+        log_weights
+            Theirs, (N,).
+        """
+        alive = np.isfinite(log_weights)
+        if not alive.any():
+            return 0.0
+        weights = np.exp(log_weights[alive] - log_weights[alive].max())
+        weights /= weights.sum()
+        draws = self.of_family({key: column[alive] for key, column in parameters.items()})
+        prior = self.of_family(self.transform.sample(_OF_PRIOR, np.random.default_rng(_SEED)))
+        shares = [0.0]
+        for key in self.model.family.keys:
+            column, own = draws[key], self.model.family.prior.priors[key]
+            deviation = float(np.sqrt(np.cov(column, aweights=weights))) if len(column) > 1 else 0.0
+            for beyond, inwards in (
+                (own.minimum - prior[key].min(), column - own.minimum),
+                (prior[key].max() - own.maximum, own.maximum - column),
+            ):
+                if beyond > 0:
+                    shares.append(float(weights[inwards < min(deviation, beyond)].sum()))
+        return max(shares)
 
     def of_family(self, parameters: Parameters) -> Parameters:
         """The same parameters with chirp mass and mass ratio."""

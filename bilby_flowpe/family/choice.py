@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -20,6 +21,7 @@ from .shipped import folder_of
 
 if TYPE_CHECKING:
     from .chart import FamilyChart
+    from .model import FamilyModel
 
 # Families of which a run takes a network that is not named. That of precessing binaries is seldom efficient enough to draw, and
 # rounds of refinement that begin at a search take less time (docs/results.md).
@@ -57,7 +59,7 @@ class FamilyChoice:
         ContractError
             If the network that was named does not serve the problem; the message says why.
         """
-        keys = tuple(key for key in self._problem.prior.keys if key not in conditional.keys)
+        keys = self._keys(conditional)
         if self._model is None:
             fits = (name for name in _BY_ITSELF if self.obstacle(FAMILIES[name], keys, found) is None)
             if (name := next(fits, None)) is None or not (folder_of(name) / DESCRIPTION).is_file():
@@ -65,15 +67,12 @@ class FamilyChoice:
         else:
             name = self._model
         folder = folder_of(name)
-        pytorch.load()
+        model = _loaded(folder)
         # Here: a run without a network does without torch.
         from .adapt import adapt
         from .chart import FamilyChart
-        from .model import FamilyModel
 
-        model = FamilyModel.load(folder)
-        if (obstacle := self.obstacle(model.family, keys, found)) is not None:
-            raise ContractError(f"model={name!r} does not serve this problem: {obstacle}; leave model out")
+        self._refuse(self.obstacle(model.family, keys, found))
         likelihood = self._problem.likelihood
         detectors = model.family.detectors
         names = [interferometer.name for interferometer in likelihood.interferometers]
@@ -92,6 +91,27 @@ class FamilyChoice:
             return None
         return chart, folder.name
 
+    def check(self, conditional: Conditional) -> None:
+        """Refuse a network that was named and serves no signal that a search may find: a search can take minutes.
+
+        Raises
+        ------
+        ContractError
+            If it does not serve the problem; the message says why.
+        ModelError
+            If its folder is damaged.
+        """
+        if self._model is not None:
+            family = _loaded(folder_of(self._model)).family
+            self._refuse(self._of_keys(family, self._keys(conditional)) or self._of_data(family))
+
+    def _keys(self, conditional: Conditional) -> tuple[str, ...]:
+        return tuple(key for key in self._problem.prior.keys if key not in conditional.keys)
+
+    def _refuse(self, obstacle: str | None) -> None:
+        if obstacle is not None:
+            raise ContractError(f"model={self._model!r} does not serve this problem: {obstacle}; leave model out")
+
     def obstacle(self, family: Family, keys: tuple[str, ...], found: Row) -> str | None:
         """Why networks of a family do not serve the problem, in words; ``None`` where they do.
 
@@ -104,6 +124,9 @@ class FamilyChoice:
         found
             Parameters of the wave that a search has found.
         """
+        return self._of_keys(family, keys) or self._of_data(family) or self._of_wave(family, Masses.of(keys), found)
+
+    def _of_keys(self, family: Family, keys: tuple[str, ...]) -> str | None:
         pair = Masses.of(keys)
         learnt = {*pair.keys, *family.keys} - ({CHIRP_MASS, MASS_RATIO} - {*pair.keys})
         if missing := [key for key in learnt if key not in keys]:
@@ -114,7 +137,7 @@ class FamilyChoice:
         tied = [key for key in keys if key not in self._problem.prior.independent_keys() and key not in pair.keys]
         if tied and {*tied} & {*PRECESSING, *ALIGNED}:
             return f"the priors of {sorted(tied)} depend on other parameters"
-        return self._of_data(family) or self._of_wave(family, pair, found)
+        return None
 
     def _of_data(self, family: Family) -> str | None:
         interferometers = self._problem.likelihood.interferometers
@@ -141,3 +164,11 @@ class FamilyChoice:
         if max(abs(row[key]) for key in ("chi_1", "chi_2")) >= family.spin or not np.isfinite([*row.values()]).all():
             return f"the best wave has a spin of {family.spin:g} or more"
         return None
+
+
+def _loaded(folder: Path) -> FamilyModel:
+    """The network of a folder."""
+    pytorch.load()
+    from .model import FamilyModel
+
+    return FamilyModel.load(folder)

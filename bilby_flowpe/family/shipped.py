@@ -25,8 +25,8 @@ def shipped_families() -> list[str]:
 
 def folder_of(model: str) -> Path:
     """Folder of a network: by its name, such as ``"bbh-aligned-maf"``, by its family's, or its own."""
-    if _is_family(Path(model)):
-        return Path(model)
+    if _is_family(folder := Path(model).expanduser()):
+        return folder
     return _FOLDER / (model if model in shipped_families() else f"{model}-{USUAL}")
 
 
@@ -34,7 +34,7 @@ def named(model: str | None) -> bool:
     """Return whether a model is one of a family, by its name, that of its family, or its folder."""
     if model is None:
         return False
-    folder = Path(model)
+    folder = Path(model).expanduser()
     if (folder / DESCRIPTION).is_file():
         return _is_family(folder)
     return model in FAMILIES or model in shipped_families()

@@ -53,6 +53,10 @@ class AdaptedChart(Chart, Protocol):
         """Whether a refinement may begin at it."""
         ...
 
+    def cut(self, parameters: Parameters, log_weights: np.ndarray) -> float:
+        """Largest share of a posterior that lies beside an edge of what the network draws, beyond which the prior goes on."""
+        ...
+
 
 @dataclass(frozen=True)
 class Normal:

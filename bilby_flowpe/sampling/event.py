@@ -24,7 +24,7 @@ from .missed import completeness_of, volume_of
 from .outcome import FreshBatch, KnownOfData, Outcome, judged
 from .progress import EventBar
 from .refine import Refinement
-from .start import network_and_hills
+from .start import misses, network_and_hills
 from .weighing import Target
 from .weighted import WeightedDraws
 
@@ -33,6 +33,7 @@ _INEFFICIENT = 0.02
 # With a coarse likelihood: draws for each effective one after a refinement, and what that takes in units of a draw: two rounds
 # of about 3500 draws, and two fits of three seconds, for which a draw of less than a millisecond stands.
 _REFINED, _ROUNDS = 2.0, 13_000
+_CUT = 0.01  # share of the posterior beside an edge of a family: no more than that is beyond
 _OF_PRIOR = 0.005  # share of the prior beside a network
 _PILOT = 500
 _ATTEMPTS = 3
@@ -156,6 +157,7 @@ class EventSampler:
         needed = draws_needed(summary, wanted.n_effective, maximum=left + 1)
         poor = summary.efficiency < _INEFFICIENT or summary.effective_sample_size < _HOPELESS
         if self.adapted is not None and self.target.coarse:
+            poor = poor or self._misses(pilot)
             if poor:
                 refinement = self._without_network(refinement)
             poor = poor or needed > _REFINED * wanted.n_effective + _ROUNDS
@@ -179,6 +181,8 @@ class EventSampler:
             short = self.budget.spent(
                 self.target, f"with {effective:.0f} effective draws of n_effective={wanted.n_effective}"
             )
+        if self._misses(weighted):
+            unreached = unreached_share(self.chart, self.target.prior)
         batch = FreshBatch(
             weighted,
             proposal,
@@ -194,6 +198,12 @@ class EventSampler:
             return outcome
         logger.info("The network will not do (" + "; ".join(outcome.verdict.reasons) + "): it is refined")
         return self._refined(refinement, [(pilot, proposal), (weighted, proposal)], outcome)
+
+    def _misses(self, weighted: WeightedDraws) -> bool:
+        """Whether a network of a family cannot draw a part of the posterior."""
+        if (network := self.adapted) is None:
+            return False
+        return misses(network, weighted) or network.cut(weighted.draws.parameters, weighted.log_weights) > _CUT
 
     def _compare_over_prior(self) -> None:
         """Compare the closed form of what is drawn conditionally with the likelihood at draws from the whole prior.

@@ -27,6 +27,7 @@ from .hills import Hills, find_hills
 from .missed import Looked
 from .pool import Pool
 from .search_density import SearchDensity, over_all, search_density
+from .weighted import WeightedDraws
 
 TRUSTED = 0.05
 """Efficiency below which a path does not start from a network, and rounds at the posterior have not arrived."""
@@ -193,6 +194,25 @@ def _tempered(log_ratios: np.ndarray) -> np.ndarray:
     """The largest multiple of the log ratios, up to a hot one, whose weights have enough effective rows."""
     beta = last_that_holds(lambda inverse: effective_sample_size(inverse * log_ratios) >= _EFFECTIVE, 0.0, _COLDEST)
     return beta * log_ratios
+
+
+def misses(network: Chart, weighted: WeightedDraws) -> bool:
+    """Whether a network cannot draw a part of the posterior, in which rounds in its coordinates could not draw either.
+
+    Parameters
+    ----------
+    network
+        A network bound to the data.
+    weighted
+        Draws of it and of others.
+    """
+    alive = np.isfinite(weighted.log_weights)
+    if not alive.any():
+        return False
+    _, log_jacobian = network.forward({key: column[alive] for key, column in weighted.draws.parameters.items()})
+    log_weights = weighted.log_weights[alive]
+    unreached = log_weights[np.isneginf(log_jacobian)]
+    return bool(len(unreached)) and float(logsumexp(unreached) - logsumexp(log_weights)) > np.log(_MISSED)
 
 
 def starts_from(network: Chart, prior: Chart, pool: Pool, transform: PriorTransform) -> bool:

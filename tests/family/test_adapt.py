@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from bilby.core.prior import Uniform
+from bilby.gw.prior import BBHPriorDict
 
+from bilby_flowpe.errors import SimulationError
 from bilby_flowpe.family.adapt import adapt, beside
 from bilby_flowpe.family.chart import FamilyChart
 from bilby_flowpe.family.pivot import filtered
@@ -16,7 +19,7 @@ from bilby_flowpe.proposals.event_mixture import NormalMixture
 from bilby_flowpe.proposals.mixture import Shares, defensive
 from bilby_flowpe.proposals.parts import Normal
 from tests.family.small import ALIGNED, untrained
-from tests.family.test_chart import FEATURES, PRIORS, TRUTH, chart_of, data
+from tests.family.test_chart import ALONG, FEATURES, OF_FAMILY, PRIORS, TRUTH, chart_of, data
 
 
 def log_target(chart: FamilyChart, parameters: Parameters) -> np.ndarray:
@@ -62,6 +65,15 @@ def test_pairs_with_latent_variables_are_adapted() -> None:
     assert chart.density.log_prob(np.zeros((1, dimension(chart)))).shape == (1,)
     assert after > before
     chart.density = Normal(dimension(chart))
+
+
+def test_a_network_that_draws_nothing_of_the_prior_is_told() -> None:
+    """The family's best wave is of a glitch, say, and the user's prior is elsewhere."""
+    transform = PriorTransform(BBHPriorDict({**OF_FAMILY, **ALONG, "chirp_mass": Uniform(60, 90)}))
+    model = untrained(ALIGNED, FEATURES[ALIGNED.name])
+    chart = FamilyChart(model, data(), transform, transform.keys, TRUTH, (0, 1))
+    with pytest.raises(SimulationError, match="none of its draws is within the prior"):
+        adapt(chart)
 
 
 def test_a_network_stays_beside_what_precessing_waves_say() -> None:

@@ -161,3 +161,17 @@ def test_the_view_is_that_of_the_events_own_wave() -> None:
     assert other.pivot.value > one.pivot.value - 2
     assert len(one.features) == len(seen_of([np.zeros(1968)], 10.0)[1].features) == FEATURES[ALIGNED.name]
     assert one.pivot.body[0] == pytest.approx(BODY[0], rel=0.05)
+
+
+def test_edges_of_a_family_that_cut_a_posterior() -> None:
+    """Of spins up to 0.99 a prior up to one has more; a posterior far from there is none of an edge's."""
+    transform = PriorTransform(BBHPriorDict({**OF_FAMILY, "chi_1": Uniform(-1, 1), "chi_2": Uniform(-0.5, 0.5)}))
+    model = untrained(ALIGNED, FEATURES[ALIGNED.name])
+    chart = FamilyChart(model, data(), transform, transform.keys, TRUTH, (0, 1))
+    near = {key: np.full(100, TRUTH[key]) + 1e-3 * np.linspace(-1, 1, 100) for key in chart.keys}
+    assert chart.cut(near, np.zeros(100)) == 0
+    assert chart.cut(near, np.full(100, -np.inf)) == 0
+    high = {**near, "chi_1": np.linspace(0.89, 0.99, 100)}
+    assert chart.cut(high, np.zeros(100)) == pytest.approx(0.1, abs=0.011)
+    # The prior ends there as well.
+    assert chart_of("as the family").cut(high, np.zeros(100)) == 0

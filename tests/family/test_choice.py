@@ -121,6 +121,17 @@ def test_without_a_network_that_serves_a_run_does_without(folder: Path) -> None:
         choice(PRIORS["precessing"], "bbh-aligned").of(BY_CONDITIONAL, TRUTH)
 
 
+def test_a_network_that_was_named_is_refused_before_a_search(folder: Path) -> None:
+    tides = BBHPriorDict({**OF_FAMILY, **ALONG, "lambda_1": Uniform(0, 500)})
+    with pytest.raises(ContractError, match=r"model='bbh-aligned' does not serve this problem: it knows nothing of"):
+        choice(tides, "bbh-aligned").check(BY_CONDITIONAL)
+    choice(tides).check(BY_CONDITIONAL)
+    choice(PRIORS["as the family"], "bbh-aligned").check(BY_CONDITIONAL)
+    (folder / "weights.safetensors").write_bytes(b"damaged")
+    with pytest.raises(ModelError):
+        choice(PRIORS["as the family"], "bbh-aligned").check(BY_CONDITIONAL)
+
+
 def test_data_that_a_network_cannot_be_bound_to_are_told(
     folder: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:

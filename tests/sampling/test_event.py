@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from dataclasses import replace
 
 import bilby
 import numpy as np
@@ -25,7 +26,7 @@ from bilby_flowpe.sampling.budget import Budget
 from bilby_flowpe.sampling.event import EventSampler, Wanted
 from bilby_flowpe.sampling.looking import Looking
 from bilby_flowpe.sampling.outcome import KnownOfData, Outcome
-from bilby_flowpe.sampling.start import Searched
+from bilby_flowpe.sampling.start import Searched, misses
 from bilby_flowpe.sampling.weighing import Target
 from bilby_flowpe.surprise import DISTANCE, Surprise
 from bilby_flowpe.translation.translated import as_it_stands
@@ -303,6 +304,9 @@ class Adapted(Start):
 
     density, can_start = Normal(2), True
 
+    def cut(self, parameters: Parameters, log_weights: np.ndarray) -> float:
+        return 0.0
+
 
 def by_family(start: Start, likelihood: Fast, seed: int = 1) -> tuple[EventSampler, Outcome]:
     aim = target(likelihood)
@@ -337,6 +341,9 @@ class OfA:
     keys, latent, turn = ("a",), (), None
     density, can_start = Normal(1), True
 
+    def cut(self, parameters: Parameters, log_weights: np.ndarray) -> float:
+        return 0.0
+
     def __init__(self, centre: float, scale: float) -> None:
         self.centre, self.scale = centre, scale
 
@@ -368,3 +375,25 @@ def test_where_a_network_of_a_family_is_poor_a_run_goes_on_from_the_search(
         assert outcome.refinement.chart is not start and outcome.refinement.from_search
     summary = outcome.summary
     assert abs(summary.log_evidence - coarse_toy.LOG_Z) < 4 * summary.log_evidence_err
+
+
+class Half(OfA):
+    """A network that draws no a below one."""
+
+    def forward(self, parameters: Parameters) -> tuple[np.ndarray, np.ndarray]:
+        base, log_jacobian = super().forward(parameters)
+        return base, np.where(parameters["a"] > 1.0, log_jacobian, -np.inf)
+
+    def inverse(self, base: np.ndarray, rng: np.random.Generator) -> tuple[Parameters, np.ndarray]:
+        parameters, inside = super().inverse(base, rng)
+        return parameters, inside & (parameters["a"] > 1.0)
+
+
+def test_a_network_that_reaches_a_part_of_the_posterior_alone_misses_the_rest() -> None:
+    aim = coarse_toy.target()
+    rng = np.random.default_rng(1)
+    for start, missed in ((Half(1.0, 1.2 * coarse_toy.WIDTH), True), (OfA(1.0, 1.2 * coarse_toy.WIDTH), False)):
+        proposal = defensive(start, aim.prior, Shares(prior=0.2))
+        assert misses(start, aim.draw(proposal, 500, rng)) == missed
+    nothing = replace(aim.draw(proposal, 10, rng), log_weights=np.full(10, -np.inf))
+    assert not misses(start, nothing)

@@ -74,6 +74,9 @@ class Tent:
     def inverse(self, base: np.ndarray, rng: np.random.Generator) -> tuple[Parameters, np.ndarray]:
         return self._chart.inverse(0.2 * base + self._centre, rng)
 
+    def cut(self, parameters: Parameters, log_weights: np.ndarray) -> float:
+        return 0.0
+
     def encode(self, parameters: Parameters, rng: np.random.Generator) -> Parameters:
         return {key: rng.standard_normal(len(parameters["chirp_mass"])) for key in self.latent}
 
