@@ -32,6 +32,7 @@ from .sampling.coarse import CoarseLikelihoodError, Recentred
 from .sampling.event import EventSampler, Wanted
 from .sampling.filling import Origin, fill_raw, fill_weighted
 from .sampling.outcome import FreshBatch, KnownOfData, Outcome
+from .sampling.refine import NETWORK
 from .sampling.weighing import Target
 from .storage.identity import identity_of
 from .storage.ledger import Ledger, remembering
@@ -100,6 +101,10 @@ class Run:
         # A closed form that failed takes the network with it, which knows nothing of the parameters it left out.
         bound = None if target.closed_form.dropped else bound
         self.seconds = self.choice.seconds | self.seconds
+        refined = done.refinement if isinstance(done, Outcome) else None
+        if refined is not None and refined.started_from != NETWORK:
+            # It was left: what has drawn is the event's own.
+            self.family = None
         origin = Origin(source if bound else self.family or "none", bound, self.seed, self.seconds, began)
         if isinstance(done, Outcome):
             result = fill_weighted(self.sampler, done, target, origin)

@@ -41,6 +41,9 @@ from .temperature import next_temperature
 from .weighing import Target
 from .weighted import WeightedDraws
 
+NETWORK = "network"
+"""What :attr:`Refinement.started_from` says of one."""
+
 _GOOD = 0.3  # efficiency at which rounds end
 _PROGRESS = 1.15  # factor by which the efficiency has to rise
 _MOST_ROUNDS = 60
@@ -140,8 +143,8 @@ class Refinement:
     def started_from(self) -> str:
         """What the path to the posterior starts from."""
         if self.start is not None and self.start.path is not None:
-            return "network" if self._near else "density that is adapted to the search"
-        return "network" if self.chart is self.network else "prior"
+            return NETWORK if self._near else "density that is adapted to the search"
+        return NETWORK if self.chart is self.network else "prior"
 
     @property
     def has_flow(self) -> bool:
