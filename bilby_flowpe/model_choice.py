@@ -98,6 +98,7 @@ class ModelChoice:
         given = self.kwargs["model"] is not None
         if named(self.kwargs["model"]):
             # It is bound once a search has found the signal.
+            self._say_ignored(*(key for key in OF_THE_MODEL if key not in MODES))
             return None, "none", self.conditional_alone()
         if self.kwargs["network"] == "none" and not given:
             if ignored := self._changed(*(key for key in OF_THE_MODEL if key not in ("network", *MODES))):
@@ -144,10 +145,14 @@ class ModelChoice:
             return f"{translation.no_network}. Such parameters are sampled through their quantiles"
         return translation.obstacle or self.problem.obstacle("simulation")
 
+    def _say_ignored(self, *keys: str) -> None:
+        """Tell which of some arguments were given and have no effect on a model that is named."""
+        if ignored := self._changed(*keys):
+            logger.warning(f"model={self.kwargs['model']!r} is used as it was trained: {ignored} have no effect")
+
     def _named(self) -> Chosen:
         """Return the model that the user has named, bound to the data."""
-        if ignored := self._changed(*OF_THE_MODEL):
-            logger.warning(f"model={self.kwargs['model']!r} is used as it was trained: {ignored} have no effect")
+        self._say_ignored(*OF_THE_MODEL)
         bound = self._bound(self.timed("model", lambda: _found(self.kwargs["model"])))
         return bound, str(self.kwargs["model"]), bound.conditional
 

@@ -25,7 +25,7 @@ from .model_choice import ModelChoice
 from .pricing import seconds_of_likelihood
 from .processes.parallel import Row
 from .proposals.charts import Chart
-from .proposals.mixture import Shares, defensive, flow_alone
+from .proposals.mixture import flow_alone
 from .sampling.budget import Budget
 from .sampling.closed_form import ClosedFormError, ClosedFormRecord
 from .sampling.coarse import CoarseLikelihoodError, Recentred
@@ -63,6 +63,8 @@ class Run:
         self.translation = translated(sampler.likelihood, sampler.priors)
         self.problem = self.translation.problem
         self.seconds: dict[str, float] = {}
+        self._named = self.kwargs["model"] if named(self.kwargs["model"]) else None
+        self._families = FamilyChoice(self.problem, self._named)
         self.family: str | None = None
         identity = identity_of(sampler.likelihood)
         self.ledger = Ledger(self._scratch / "evaluations", self.kwargs["resume"], identity, keeps=identity is not None)
@@ -92,6 +94,11 @@ class Run:
         self.choice.seconds.clear()
         self._check_ratio()
         bound, source, conditional = self.choice.choose()
+        if self._named is not None and not self.kwargs["importance"]:
+            raise ConfigurationError(
+                f"importance=False: model={self._named!r} is adapted to the event by its likelihood, and has no raw draws: "
+                "leave importance out"
+            )
         if bound is None and not self.kwargs["importance"]:
             raise ConfigurationError(
                 f"importance=False: a {type(self.problem.likelihood).__name__} has no network and no raw draws: leave it out"
@@ -151,7 +158,6 @@ class Run:
             self.family = None
             if of_family is not None:
                 chart, self.family = of_family
-                proposal = defensive(of_family[0], target.prior, Shares())
             self._tell_what_draws(target, bound, source)
             known = replace(KnownOfData.by(bound), searched=self.coarse.searched if coarse else None)
             if of_family is not None:
@@ -186,8 +192,8 @@ class Run:
 
     def _check_family(self, conditional: Conditional | None) -> None:
         """Refuse a network of a family that was named and cannot draw, before a search looks for the signal."""
-        model, coarse = self.kwargs["model"], self.kwargs["coarse"]
-        if not named(model):
+        model, coarse = self._named, self.kwargs["coarse"]
+        if model is None:
             return
         if not coarse:
             raise ContractError(f"model={model!r} needs coarse waves: leave coarse={coarse!r} out, or model")
@@ -196,19 +202,18 @@ class Run:
             raise ContractError(f"model={model!r} is for gravitational waves, and not for a {kind}: leave model out")
         # What an approximant that is named draws conditionally is not known yet.
         if conditional is not None and not isinstance(coarse, str):
-            FamilyChoice(self.problem, model).check(conditional)
+            self._families.check(conditional)
 
     def _of_family(self, drawing: Conditional | None) -> tuple[FamilyChart, str] | None:
         """A shipped network of a family that serves the problem, bound to the data, and its name; ``None`` without one."""
-        model = self.kwargs["model"] if named(self.kwargs["model"]) else None
-        found = self.coarse.reference
+        model, found = self._named, self.coarse.reference
         if model is None and (self.kwargs["network"] != AUTO or self.kwargs["model"] is not None):
             return None
         if drawing is None or drawing.exact or found is None:
             if model is not None:
                 raise ContractError(f"model={model!r} needs coarse waves, which this run has none of: leave model out")
             return None
-        return self.choice.timed("view", lambda: FamilyChoice(self.problem, model).of(drawing, found))
+        return self.choice.timed("view", lambda: self._families.of(drawing, found))
 
     def _recentred(self, conditional: Conditional | None, network: bool) -> Recentred | None:
         """What makes the coarse likelihood's conditional, with its reference at a row if one is given."""

@@ -1,4 +1,4 @@
-"""What ``flowpe family`` does: simulate events of a family of binaries, train a network on them, list those that ship."""
+"""Simulate events of a family of binaries, train a network on them, and list those that ship: ``flowpe family``."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the parsers of commands share, and the parser of ``flowpe family``; nothing large is imported."""
+"""Options that several commands have, and the parser of ``flowpe family``; nothing large is imported."""
 
 from __future__ import annotations
 
@@ -11,23 +11,23 @@ Commands = argparse._SubParsersAction
 
 
 def add(commands: Commands[argparse.ArgumentParser], name: str, text: str) -> argparse.ArgumentParser:
-    """A command, and what it does."""
+    """Add a command, and what it does."""
     return commands.add_parser(name, help=text, description=text[0].upper() + text[1:] + ".")
 
 
 def add_npool(parser: argparse.ArgumentParser) -> None:
-    """Number of processes."""
+    """Add the option for the number of processes."""
     cores = os.cpu_count() or 1
     parser.add_argument("--npool", type=AtLeast(1), default=cores, help=f"processes (default: {cores}, one a core)")
 
 
 def add_overwrite(parser: argparse.ArgumentParser) -> None:
-    """Whether what is there is replaced."""
+    """Add the option to replace what is there."""
     parser.add_argument("--overwrite", action="store_true", help="replace what is there")
 
 
 def add_family(commands: Commands[argparse.ArgumentParser]) -> None:
-    """``flowpe family`` and what it has."""
+    """Add ``flowpe family`` and its actions."""
     family = add(
         commands, "family", "networks of families of black-hole binaries, for any noise curve: simulate, train, list"
     )

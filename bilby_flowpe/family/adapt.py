@@ -1,9 +1,9 @@
 """Adapt a network's density to an event by the family's own statistic, before anything is drawn.
 
-A wave of the family on binned data costs some thirty microseconds, a draw of the posterior a millisecond. A thousand rows that
-the network draws are weighed by the statistic and the user's prior, and normal densities are fitted to them in the network's
-base space, where its own density is a standard normal: what it has not learnt well, and priors that it was not trained with,
-are made good in a few tenths of a second.
+A wave of the family on binned data costs some forty microseconds, a draw of the posterior a millisecond. Three thousand rows
+that the network draws are weighed by the statistic and the user's prior, and normal densities are fitted to them in the base
+space of the network, where its own density is a standard normal: what it has not learnt well, and priors that it was not
+trained with, are made good in a few tenths of a second.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ from .pivot import filtered
 from .precessing_templates import ORDERS, PrecessingTemplates, statistic
 from .templates import bodies_of
 
-# Generations of rows, rows of each, and efficiency at which no further is drawn. A precessing wave takes 0.4 ms.
+# Generations of rows, rows of each, and efficiency at which no further is drawn. A precessing wave takes ten times as long.
 _USUAL, _OF_PRECESSING = (4, 768, 0.95), (16, 768, 0.5)
 _ARRIVED = 0.5  # of the path from the network to the statistic: below it the fit is of something else
 _BEGUN = 0.1  # the same of precessing waves: a fit of part of the path is broader than the posterior, which it may be
 _OF_NETWORK = (
-    0.3  # share of the network itself beside a fit to precessing waves, whose mixtures are freer than detectors'
+    0.3  # share of the network itself beside a fit to precessing waves, whose mixtures are freer than real ones
 )
 _WIDER = 1.05  # of the standard deviations: the statistic is not the posterior
 

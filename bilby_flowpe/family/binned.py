@@ -43,10 +43,6 @@ class Binned:
         unit = max(float(weights.max()), np.finfo(float).tiny)
         return cls(data / np.sqrt(unit), weights / unit, phases)
 
-    def about(self, phases: np.ndarray) -> Binned:
-        """The same data about another wave that is like the reference."""
-        return Binned(self.data * np.exp(-1j * (phases - self.phases)), self.weights, phases)
-
 
 @dataclass(frozen=True)
 class Shares:
@@ -65,7 +61,7 @@ class Shares:
 
     @classmethod
     def of(cls, frequencies: np.ndarray) -> Shares:
-        """Of frequencies in Hz, all within the family's band."""
+        """Return the shares of frequencies in Hz, all within the family's band."""
         places = np.interp(np.log(frequencies), _LOG_POINTS, np.arange(len(POINTS)))
         below = np.minimum(places.astype(int), len(POINTS) - 2)
         return cls(below, places - below)

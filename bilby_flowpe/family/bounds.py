@@ -1,4 +1,4 @@
-"""What a family of binaries is: its parameters, and how far these reach."""
+"""Families of binaries: their parameters, and the ranges of these."""
 
 from __future__ import annotations
 

@@ -86,7 +86,7 @@ class FamilyChart:
                 f"{len(self.seen.features)}: train it anew"
             )
         self._scales = Scales.of(family, self.seen)
-        leading = Leading(self.seen, self._scales, templates, climb)
+        leading = Leading(self.seen, self._scales, climb)
         self._context = model.context(self.seen.features)[None]
         leading.fit(climb.bodies(self._rest(np.random.default_rng(_SEED))), _DEGREE)
         self._chart = LeadingChart(family.prior, family.keys, leading, 1.0)

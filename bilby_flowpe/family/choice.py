@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -43,6 +42,7 @@ class FamilyChoice:
 
     def __init__(self, problem: Problem, model: str | None = None) -> None:
         self._problem, self._model = problem, model
+        self._read: dict[str, FamilyModel] = {}
 
     def of(self, conditional: Conditional, found: Row) -> tuple[FamilyChart, str] | None:
         """Return a network bound to the data, and its name; ``None`` where none serves the problem.
@@ -66,14 +66,12 @@ class FamilyChoice:
                 return None
         else:
             name = self._model
-        folder = folder_of(name)
-        model = _loaded(folder)
-        # Here: a run without a network does without torch.
+        model = self._loaded(name)
         from .adapt import adapt
         from .chart import FamilyChart
 
         self._refuse(self.obstacle(model.family, keys, found))
-        likelihood = self._problem.likelihood
+        named, likelihood = folder_of(name).name, self._problem.likelihood
         detectors = model.family.detectors
         names = [interferometer.name for interferometer in likelihood.interferometers]
         slots = tuple(detectors.index(one) if detectors else index for index, one in enumerate(names))
@@ -85,11 +83,9 @@ class FamilyChoice:
                 raise ContractError(
                     f"model={name!r} cannot be bound to these data ({error}): leave model out"
                 ) from error
-            logger.warning(
-                f"The network {folder.name} cannot be bound to these data ({error}): the run goes on without it"
-            )
+            logger.warning(f"The network {named} cannot be bound to these data ({error}): the run goes on without it")
             return None
-        return chart, folder.name
+        return chart, named
 
     def check(self, conditional: Conditional) -> None:
         """Refuse a network that was named and serves no signal that a search may find: a search can take minutes.
@@ -102,8 +98,18 @@ class FamilyChoice:
             If its folder is damaged.
         """
         if self._model is not None:
-            family = _loaded(folder_of(self._model)).family
+            family = self._loaded(self._model).family
             self._refuse(self._of_keys(family, self._keys(conditional)) or self._of_data(family))
+
+    def _loaded(self, name: str) -> FamilyModel:
+        """The network of a name, which is read once."""
+        if name not in self._read:
+            pytorch.load()
+            # Here: a run without a network does without torch.
+            from .model import FamilyModel
+
+            self._read[name] = FamilyModel.load(folder_of(name))
+        return self._read[name]
 
     def _keys(self, conditional: Conditional) -> tuple[str, ...]:
         return tuple(key for key in self._problem.prior.keys if key not in conditional.keys)
@@ -164,11 +170,3 @@ class FamilyChoice:
         if max(abs(row[key]) for key in ("chi_1", "chi_2")) >= family.spin or not np.isfinite([*row.values()]).all():
             return f"the best wave has a spin of {family.spin:g} or more"
         return None
-
-
-def _loaded(folder: Path) -> FamilyModel:
-    """The network of a folder."""
-    pytorch.load()
-    from .model import FamilyModel
-
-    return FamilyModel.load(folder)

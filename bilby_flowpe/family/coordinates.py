@@ -17,10 +17,10 @@ import numpy as np
 from ..names import CHIRP_MASS
 from ..priors import Parameters
 from ..proposals.binary_chart import BinaryChart
-from ..waves.coarse.leading import LeadingMass, Measured, fitted_mass
+from ..waves.coarse.leading import LeadingMass, fitted_mass
 from .bounds import ALIGNED, MASS_RATIO, Family
 from .pivot import Climb
-from .templates import Templates, Waves, bodies_of, row_of
+from .templates import bodies_of, row_of
 from .view import Seen
 
 _STEPS = 4  # of Newton's method, from a place that is near
@@ -108,15 +108,13 @@ class Leading:
         View of the event.
     scales
         Its scales.
-    templates
-        What makes waves.
     climb
         With the coordinates of a prior of spins along the orbit.
     """
 
-    def __init__(self, seen: Seen, scales: Scales, templates: Templates, climb: Climb) -> None:
+    def __init__(self, seen: Seen, scales: Scales, climb: Climb) -> None:
         self._scales, self._climb = scales, climb
-        self._measured = Measured(Waves(templates, seen.weights, {}), row_of(seen.pivot.body))
+        self._measured = seen.measured
         # The scale turns the phase by ten radians.
         self.by_phase = bool(0.1 * self._measured.scale / seen.snr < _ALIKE * scales.unit)
         self._polynomial: LeadingMass | None = None

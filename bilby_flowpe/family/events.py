@@ -20,12 +20,14 @@ from .posterior import Posterior
 from .templates import POINTS, Templates, bodies_of
 from .view import Seen, coherent_view
 
-DETECTORS = ("H1", "L1", "V1")
+_DETECTORS = ("H1", "L1", "V1")
 _COUNTS, _PROBABILITY = (1, 2, 3), (0.05, 0.45, 0.5)
 _SPACING = 0.25  # Hz
 _USUAL, _USUALLY, _RANGE = 20.0, 0.6, (15.0, 40.0)  # Hz: lowest frequency, and how often it is the usual one
 _HIGHEST = (448.0, 512.0, 896.0, 1024.0, 1792.0, 2048.0)  # Hz: of data of 1024 to 4096 samples a second
-_TIME = 1126259462.0  # any: sky positions are even over the sky
+_CURVES_SEED = 7  # any number: the curves that are made up are the same in all shards
+TIME = np.array([1126259462.0])
+"""GPS seconds: any, since sky positions are even over the sky."""
 
 
 @dataclass(frozen=True)
@@ -44,39 +46,78 @@ class Noise:
     weights: np.ndarray
 
 
-def noise_of(curves: Curves, frequencies: np.ndarray, rng: np.random.Generator) -> Noise:
-    """Noise of some detectors on evenly spaced frequencies, in a band as users choose it."""
-    detectors = np.sort(rng.choice(3, size=rng.choice(_COUNTS, p=_PROBABILITY), replace=False))
-    lowest = _USUAL if rng.random() < _USUALLY else rng.uniform(*_RANGE)
-    inside = (frequencies >= lowest) & (frequencies <= rng.choice(_HIGHEST))
-    spacing = frequencies[1] - frequencies[0]
-    return Noise(detectors, np.where(inside, 4 * spacing * np.exp(-curves.draw(len(detectors), rng)), 0.0))
-
-
-class Events:
-    """Simulates events of a family of aligned spins.
+class Simulation:
+    """What simulated events of every family are made with.
 
     Parameters
     ----------
     family
-        Which.
+        Whose events.
     rng
         Generator.
+    spacing
+        Between frequencies of the data, in Hz.
+
+    Attributes
+    ----------
+    frequencies
+        Of the data, in Hz, (F,).
+    templates
+        What makes waves.
+    """
+
+    def __init__(self, family: Family, rng: np.random.Generator, spacing: float) -> None:
+        self.family, self._rng = family, rng
+        self.frequencies = np.arange(POINTS[0], family.highest, spacing)
+        self._curves = Curves(self.frequencies, np.random.default_rng(_CURVES_SEED))
+        self.templates = Templates()
+        self._climb = Climb(self.templates, family.along)
+        self._detectors = [Detector.from_interferometer(get_empty_interferometer(name)) for name in _DETECTORS]
+
+    def noise(self) -> Noise:
+        """Noise of some detectors, in a band as users choose it."""
+        rng, frequencies = self._rng, self.frequencies
+        detectors = np.sort(rng.choice(len(_DETECTORS), size=rng.choice(_COUNTS, p=_PROBABILITY), replace=False))
+        lowest = _USUAL if rng.random() < _USUALLY else rng.uniform(*_RANGE)
+        inside = (frequencies >= lowest) & (frequencies <= rng.choice(_HIGHEST))
+        spacing = frequencies[1] - frequencies[0]
+        return Noise(detectors, np.where(inside, 4 * spacing * np.exp(-self._curves.draw(len(detectors), rng)), 0.0))
+
+    def place(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Right ascension, declination and polarisation angle of a signal from anywhere, (1,) each."""
+        rng = self._rng
+        return rng.uniform(0, 2 * np.pi, 1), np.arcsin(rng.uniform(-1, 1, 1)), rng.uniform(0, np.pi, 1)
+
+    def noisy(self, strains: np.ndarray, noise: Noise) -> np.ndarray | None:
+        """Strains (D, F) of a strength that is drawn, and noise, times the weights; ``None`` where no signal is in the band."""
+        found = float(np.sum(noise.weights * np.abs(strains) ** 2))
+        if not found > 0:
+            return None
+        rng, roots = self._rng, np.sqrt(noise.weights)
+        snr = np.exp(rng.uniform(*np.log(self.family.snr)))
+        white = rng.standard_normal((2, *roots.shape))
+        data: np.ndarray = roots * (roots * strains * snr / np.sqrt(found) + white[0] + 1j * white[1])
+        return data
+
+
+class Events(Simulation):
+    """Simulates events of a family of aligned spins.
+
+    Parameters
+    ----------
+    family, rng
+        As for :class:`Simulation`.
     """
 
     def __init__(self, family: Family, rng: np.random.Generator) -> None:
-        self.family, self._rng = family, rng
-        self.frequencies = np.arange(POINTS[0], POINTS[-1], _SPACING)
-        self._shares, self._curves = Shares.of(self.frequencies), Curves(self.frequencies, np.random.default_rng(7))
-        self.templates = Templates()
-        self._climb = Climb(self.templates, family.along)
+        super().__init__(family, rng, _SPACING)
+        self._shares = Shares.of(self.frequencies)
         self._posterior = Posterior(family, self.templates, self._climb)
-        self._detectors = [Detector.from_interferometer(get_empty_interferometer(name)) for name in DETECTORS]
 
     def __call__(self) -> list[tuple[Seen, np.ndarray]]:
         """View of an event and coordinates of draws of its posterior, (K, n); none where they cannot be made."""
         truth = self.family.prior.sample(1, self._rng)
-        noise = noise_of(self._curves, self.frequencies, self._rng)
+        noise = self.noise()
         bodies = bodies_of(truth)
         amplitudes, phases = self.templates(bodies)
         start = self._climb.base(bodies)[0]
@@ -89,17 +130,10 @@ class Events:
 
     def _binned(self, noise: Noise, amplitudes: np.ndarray, phases: np.ndarray) -> Binned | None:
         """Data of a signal and noise about the signal's own wave; ``None`` where nothing of it is in the band."""
-        rng = self._rng
         shape = np.interp(np.log(self.frequencies), np.log(POINTS), amplitudes)
-        responses = self._responses(noise.detectors)
-        strengths = np.abs(responses)[:, None] * shape
-        found = float(np.sum(noise.weights * strengths**2))
-        if not found > 0:
+        data = self.noisy(np.abs(self._responses(noise.detectors))[:, None] * shape, noise)
+        if data is None:
             return None
-        snr = np.exp(rng.uniform(*np.log(self.family.snr)))
-        roots = np.sqrt(noise.weights)
-        white = rng.standard_normal((2, *roots.shape))
-        data = roots * (roots * strengths * snr / np.sqrt(found) + white[0] + 1j * white[1])
         return Binned.of(
             np.stack([self._shares.summed(row) for row in data]),
             np.stack([self._shares.summed(row) for row in noise.weights]),
@@ -108,11 +142,9 @@ class Events:
 
     def _responses(self, detectors: np.ndarray) -> np.ndarray:
         """Complex amplitudes in detectors of a wave from anywhere, seen from anywhere, (D,)."""
-        rng = self._rng
-        ra, dec = rng.uniform(0, 2 * np.pi, 1), np.arcsin(rng.uniform(-1, 1, 1))
-        psi, cosine = rng.uniform(0, np.pi, 1), rng.uniform(-1, 1)
+        place, cosine = self.place(), self._rng.uniform(-1, 1)
         found = []
         for index in detectors:
-            plus, cross = self._detectors[index].antenna(ra, dec, psi, np.array([_TIME]))
+            plus, cross = self._detectors[index].antenna(*place, TIME)
             found.append(0.5 * (1 + cosine**2) * plus[0] + 1j * cosine * cross[0])
         return np.array(found)

@@ -6,6 +6,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
+from bilby.gw.conversion import (
+    chirp_mass_and_mass_ratio_to_component_masses,
+    chirp_mass_and_mass_ratio_to_total_mass,
+    component_masses_to_chirp_mass,
+    total_mass_and_mass_ratio_to_component_masses,
+)
 
 from ..names import CHIRP_MASS
 from ..priors import Parameters
@@ -17,23 +23,18 @@ _Pair = tuple[np.ndarray, np.ndarray]
 
 
 def _of_components(first: np.ndarray, second: np.ndarray) -> tuple[_Pair, np.ndarray]:
-    mass = (first * second) ** 0.6 / (first + second) ** 0.2
+    mass = component_masses_to_chirp_mass(first, second)
     # In logarithms the map keeps areas.
     return (mass, second / first), np.log(mass) - 2 * np.log(first)
 
 
-def _components(mass: np.ndarray, ratio: np.ndarray) -> _Pair:
-    first = mass * (1 + ratio) ** 0.2 * ratio**-0.6
-    return first, first * ratio
-
-
 def _of_total(total: np.ndarray, ratio: np.ndarray) -> tuple[_Pair, np.ndarray]:
-    mass = total * ratio**0.6 / (1 + ratio) ** 1.2
+    mass = component_masses_to_chirp_mass(*total_mass_and_mass_ratio_to_component_masses(ratio, total))
     return (mass, ratio), np.log(mass) - np.log(total)
 
 
 def _total(mass: np.ndarray, ratio: np.ndarray) -> _Pair:
-    return mass * ratio**-0.6 * (1 + ratio) ** 1.2, ratio
+    return chirp_mass_and_mass_ratio_to_total_mass(mass, ratio), ratio
 
 
 def _same(mass: np.ndarray, ratio: np.ndarray) -> tuple[_Pair, np.ndarray]:
@@ -87,7 +88,7 @@ class Masses:
 
 PAIRS = (
     Masses((CHIRP_MASS, MASS_RATIO), _same, lambda mass, ratio: (mass, ratio)),
-    Masses(("mass_1", "mass_2"), _of_components, _components),
+    Masses(("mass_1", "mass_2"), _of_components, chirp_mass_and_mass_ratio_to_component_masses),
     Masses(("total_mass", MASS_RATIO), _of_total, _total),
 )
 """All pairs that are known."""

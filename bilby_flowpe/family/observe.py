@@ -16,9 +16,7 @@ from ..waves.inner_products import Projection
 from .orders import Gathered
 from .templates import HIGHEST, LOWEST, POINTS, Templates, bodies_of
 
-_AROUND = (
-    0.08  # seconds about the time of the row that is observed: delays between detectors, and conventions of waveforms
-)
+_AROUND = 0.08  # seconds about the time of a row: delays between detectors, and conventions of waveforms
 _BESIDE = 2e-3  # seconds beside the light travel time between detectors: noise moves the peak
 _OVERSAMPLED = 4  # steps of time for each of the highest frequency's periods
 

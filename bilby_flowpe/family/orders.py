@@ -17,7 +17,7 @@ from scipy.interpolate import CubicSpline
 from .binned import Binned, Shares
 from .pivot import Climb, Pivot
 from .templates import POINTS
-from .view import Seen, coherent_products, polynomials, seen
+from .view import Seen, polynomials, seen
 
 ORDERS = ((2, 8), (3, 5), (4, 3), (1, 3))
 """Order m of each harmonic, and number of polynomials."""
@@ -100,7 +100,7 @@ def view_by_orders(
         # The wave itself is seen at each detector's own phase.
         values[: ORDERS[0][1]] *= np.exp(-1j * phase)
         of_detectors[slot] = [1.0, ratio, apart, np.cos(phase), np.sin(phase), *values.real, *values.imag]
-    return seen(binned, pivot, climb.templates, [coherent_products(binned, pivot), of_detectors.ravel()])
+    return seen(binned, pivot, climb.templates, of_detectors.ravel())
 
 
 def phases_of_order(phases: np.ndarray, order: int) -> tuple[np.ndarray, np.ndarray]:

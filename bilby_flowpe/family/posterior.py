@@ -55,7 +55,7 @@ class Posterior:
             Generator.
         """
         scales = Scales.of(self._family, seen)
-        leading = Leading(seen, scales, self._templates, self._climb)
+        leading = Leading(seen, scales, self._climb)
         leading.fit(self._climb.bodies(rest_about(scales, _AROUND, _FITTED, rng)), _DEGREE)
         places = np.concatenate([rest_about(scales, width, size, rng) for width, size in _WIDTHS])
         bodies = self._climb.bodies(places)

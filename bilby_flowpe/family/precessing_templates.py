@@ -18,33 +18,48 @@ from collections.abc import Sequence
 import lal
 import lalsimulation
 import numpy as np
-from bilby.gw.conversion import bilby_to_lalsimulation_spins
+from bilby.gw.conversion import bilby_to_lalsimulation_spins, chirp_mass_and_mass_ratio_to_component_masses
 
 from ..names import CHIRP_MASS, INCLINATION
 from ..priors import Parameters
+from ..processes.parallel import Row
 from .binned import Binned
 from .bounds import MASS_RATIO
 from .pivot import TURNS
-from .templates import POINTS
+from .templates import DISTANCE, POINTS, REFERENCE
 
-APPROXIMANT = "IMRPhenomXPHM"
-"""LALSimulation's name of precessing waves."""
-
-_REFERENCE = 20.0  # Hz, at which spins are given
-_DISTANCE = 1e25  # metres: strengths do not count
+_APPROXIMANT = lalsimulation.GetApproximantFromString("IMRPhenomXPHM")
 ORDERS = (2, 3, 4)
 """Orders m."""
 
-_PHASES = np.exp(
-    1j * np.linspace(0, 2 * np.pi, 12, endpoint=False)
-)  # of the orbit: half of a step is a quarter of a radian
+# Of the orbit: half of a step is a quarter of a radian.
+_PHASES = np.exp(1j * np.linspace(0, 2 * np.pi, 12, endpoint=False))
 _RIDGE = 0.02  # of the larger norm: polarisations that are alike are one
 
 
-def spins_of(one: dict[str, float], heavier: float, phase: float) -> list[float]:
-    """Inclination and components of both spins, as LALSimulation takes them."""
-    angles = (one[key] for key in (INCLINATION, "phi_jl", "tilt_1", "tilt_2", "phi_12", "a_1", "a_2"))
-    return [*bilby_to_lalsimulation_spins(*angles, heavier, heavier * one[MASS_RATIO], _REFERENCE, phase)]
+def polarisations(row: Row, phase: float, frequencies: lal.REAL8Vector, arguments: lal.Dict) -> np.ndarray:
+    """Polarisations (2, F) of a row of the family's parameters.
+
+    Parameters
+    ----------
+    row
+        The parameters.
+    phase
+        At the reference frequency.
+    frequencies
+        In Hz, (F,).
+    arguments
+        LALSimulation's: which modes, for example.
+    """
+    masses = [
+        mass * lal.MSUN_SI for mass in chirp_mass_and_mass_ratio_to_component_masses(row[CHIRP_MASS], row[MASS_RATIO])
+    ]
+    angles = (row[key] for key in (INCLINATION, "phi_jl", "tilt_1", "tilt_2", "phi_12", "a_1", "a_2"))
+    inclination, *spins = bilby_to_lalsimulation_spins(*angles, *masses, REFERENCE, phase)
+    plus, cross = lalsimulation.SimInspiralChooseFDWaveformSequence(
+        phase, *masses, *spins, REFERENCE, DISTANCE, inclination, arguments, _APPROXIMANT, frequencies
+    )
+    return np.stack([plus.data.data, cross.data.data])
 
 
 class PrecessingTemplates:
@@ -53,7 +68,6 @@ class PrecessingTemplates:
     def __init__(self) -> None:
         self._frequencies = lal.CreateREAL8Vector(len(POINTS))
         self._frequencies.data = POINTS
-        self._approximant = lalsimulation.GetApproximantFromString(APPROXIMANT)
         self._arguments = [_mode_of(order) for order in ORDERS]
 
     def __call__(self, columns: Parameters) -> np.ndarray:
@@ -61,28 +75,16 @@ class PrecessingTemplates:
         count = len(columns[CHIRP_MASS])
         waves = np.zeros((count, len(ORDERS), 2, len(POINTS)), dtype=complex)
         for index in range(count):
-            one = {key: float(column[index]) for key, column in columns.items()}
+            row = {key: float(column[index]) for key, column in columns.items()}
             try:
-                waves[index] = self._wave(one)
+                waves[index] = [polarisations(row, 0.0, self._frequencies, one) for one in self._arguments]
             except RuntimeError:
                 # The likelihood's own waveform says whether there is one; here the row is left out.
                 continue
         return np.nan_to_num(waves)
 
-    def _wave(self, one: dict[str, float]) -> np.ndarray:
-        heavier = one[CHIRP_MASS] * (1 + one[MASS_RATIO]) ** 0.2 * one[MASS_RATIO] ** -0.6 * lal.MSUN_SI
-        inclination, *components = spins_of(one, heavier, 0.0)
-        both = [
-            lalsimulation.SimInspiralChooseFDWaveformSequence(
-                0.0, heavier, heavier * one[MASS_RATIO], *components, _REFERENCE, _DISTANCE, inclination, arguments,
-                self._approximant, self._frequencies,
-            )
-            for arguments in self._arguments
-        ]  # fmt: skip
-        return np.stack([np.stack([plus.data.data, cross.data.data]) for plus, cross in both])
 
-
-def _mode_of(order: int) -> object:
+def _mode_of(order: int) -> lal.Dict:
     """Arguments of LALSimulation for the mode (m, m) alone."""
     arguments, modes = lal.CreateDict(), lalsimulation.SimInspiralCreateModeArray()
     for sign in (1, -1):

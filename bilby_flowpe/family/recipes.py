@@ -32,22 +32,15 @@ class Recipe:
 
 
 _EMBEDDING = 96  # width of the embedding network
-_HIDDEN = {
-    "maf": (96, 96),
-    "nsf": (96, 96),
-    "cvae+": (64, 64),
-}  # widths of the flows: a draw has to cost less than a wave
+# Widths of the flows: a draw has to cost less than a wave.
+_HIDDEN = {"maf": (96, 96), "nsf": (96, 96), "cvae+": (64, 64)}
 _GAUSSIAN = (96, 96)  # widths of the networks that put out a Gaussian
 _TRANSFORMS = {"bbh-aligned": 6, "bbh-precessing": 5}
 _OF_CVAE_PLUS = 3  # transforms in each of its three flows
 _LATENT = 4  # latent variables
-_DECAY = (
-    1.0  # of the weights: with some 1e5 events, each of them seen many times, a hundredth of it learns these by heart
-)
+_DECAY = 1.0  # of the weights: with a hundredth of it some 1e4 events, each seen many times, are learnt by heart
 _RATE, _BATCH, _VALIDATIONS = 2e-3, 512, 30
-_FREE = (
-    2.0  # nats of the KL term that cost nothing: with a fifth of a nat the decoder's flow does without latent variables
-)
+_FREE = 2.0  # nats of the KL term that cost nothing: with 0.2 the decoder's flow does without latent variables
 
 
 def recipe(family: str, network: str, minutes: float, device: str = "cpu") -> Recipe:

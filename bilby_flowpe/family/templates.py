@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import lal
 import lalsimulation
 import numpy as np
+from bilby.gw.conversion import chirp_mass_and_mass_ratio_to_component_masses
 from scipy.interpolate import CubicSpline
 
 from ..errors import SimulationError
@@ -26,8 +27,11 @@ LOWEST, HIGHEST = 15.0, 2048.0
 """Band of the family's frequencies, in Hz: below, ground-based data of today tell nothing; above, no black hole does."""
 
 _POINTS = 128  # 4% apart: a delay of 2 ms turns the phase by a third of a radian from one to the next at 600 Hz
-_DISTANCE = 1e25  # metres: amplitudes are taken relative to the largest
-_REFERENCE = 20.0  # Hz; aligned spins are the same at all frequencies
+DISTANCE = 1e25
+"""Of all waves, in metres: amplitudes are taken relative to the largest, or scaled afterwards."""
+
+REFERENCE = 20.0
+"""Frequency in Hz at which spins are given; those along the orbit are the same at all."""
 
 POINTS = np.geomspace(LOWEST, HIGHEST, _POINTS)
 """The fixed frequencies, (P,) in Hz."""
@@ -56,15 +60,17 @@ class Templates:
         bodies
             Chirp mass in solar masses, mass ratio, and both spins along the orbit, (N, 4).
         """
-        waves = np.array([self._wave(*body) for body in bodies]).reshape(len(bodies), 2 * _POINTS)
+        first, second = chirp_mass_and_mass_ratio_to_component_masses(bodies[:, 0], bodies[:, 1])
+        rows = np.column_stack([first * lal.MSUN_SI, second * lal.MSUN_SI, bodies[:, 2:]])
+        waves = np.array([self._wave(*row) for row in rows]).reshape(len(bodies), 2 * _POINTS)
         amplitudes = np.abs(waves[:, ::2])
         phases = self._pairs.slopes(waves) @ self._integral
         return amplitudes / np.maximum(amplitudes.max(axis=1, keepdims=True), np.finfo(float).tiny), phases
 
-    def _wave(self, mass: float, ratio: float, first: float, second: float) -> np.ndarray:
-        heavier = mass * (1 + ratio) ** 0.2 * ratio**-0.6 * lal.MSUN_SI
+    def _wave(self, heavier: float, lighter: float, first: float, second: float) -> np.ndarray:
+        """Of masses in kilograms and spins along the orbit."""
         plus, _ = lalsimulation.SimInspiralChooseFDWaveformSequence(
-            0.0, heavier, heavier * ratio, 0.0, 0.0, first, 0.0, 0.0, second, _REFERENCE, _DISTANCE, 0.0,
+            0.0, heavier, lighter, 0.0, 0.0, first, 0.0, 0.0, second, REFERENCE, DISTANCE, 0.0,
             self._arguments, self._approximant, self._frequencies,
         )  # fmt: skip
         wave: np.ndarray = plus.data.data
@@ -94,7 +100,6 @@ class Waves:
 
     templates: Templates
     weights: np.ndarray
-    fixed: Row
 
     def changes(self, rows: Sequence[Row]) -> Drawn:
         """Waves of rows at the points."""

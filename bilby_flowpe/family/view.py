@@ -47,12 +47,15 @@ class Seen:
         Noise weights of the coherent sum at the points, over the largest, (P,).
     snr
         Signal-to-noise ratio of that wave.
+    measured
+        The best-measured phase about it.
     """
 
     features: np.ndarray
     pivot: Pivot
     weights: np.ndarray
     snr: float
+    measured: Measured
 
 
 def coherent_view(binned: Binned, climb: Climb, start: np.ndarray, rng: np.random.Generator) -> Seen:
@@ -70,11 +73,11 @@ def coherent_view(binned: Binned, climb: Climb, start: np.ndarray, rng: np.rando
         Generator.
     """
     pivot = climb(binned, start, rng)
-    return seen(binned, pivot, climb.templates, [coherent_products(binned, pivot)])
+    return seen(binned, pivot, climb.templates)
 
 
-def seen(binned: Binned, pivot: Pivot, templates: Templates, more: list[np.ndarray]) -> Seen:
-    """What every view has, and more."""
+def seen(binned: Binned, pivot: Pivot, templates: Templates, *more: np.ndarray) -> Seen:
+    """View that has what every view has, and more numbers."""
     ratios = np.abs(pivot.outputs)
     snr = float(max(np.sqrt(np.sum(ratios**2)), _LEAST))
     weights = _coherent_weights(binned, pivot)
@@ -84,22 +87,14 @@ def seen(binned: Binned, pivot: Pivot, templates: Templates, more: list[np.ndarr
     root = np.concatenate([np.log(np.diag(pivot.root)), _correlations(pivot.root)[rows, columns]])
     loudness = np.array([np.log(snr / _LOUD), len(ratios) - 2.0, ratios.max() / snr])
     weights = weights / weights.max()
-    # Widths of the chirp mass by the phase alone, and by the whole wave, less the prior.
-    by_phase = Measured(Waves(templates, weights, {}), row_of(pivot.body)).scale
-    loudness = np.append(loudness, np.log(by_phase))
-    features = np.concatenate([pivot.base, np.log(pivot.body[:1]), loudness, quantiles, root, *more])
-    return Seen(features.astype(np.float32), pivot, weights, snr)
+    measured = Measured(Waves(templates, weights), row_of(pivot.body))
+    loudness = np.append(loudness, np.log(measured.scale))
+    of_wave = [pivot.base, np.log(pivot.body[:1]), loudness, quantiles, root, coherent_products(binned, pivot)]
+    return Seen(np.concatenate([*of_wave, *more]).astype(np.float32), pivot, weights, snr, measured)
 
 
 def _correlations(root: np.ndarray) -> np.ndarray:
     return root / np.sqrt(np.sum(root**2, axis=1, keepdims=True))
-
-
-def _coherent_weights(binned: Binned, pivot: Pivot) -> np.ndarray:
-    """Noise weights at the points as the coherent sum has them, (P,)."""
-    norms = np.maximum(binned.weights @ pivot.amplitudes**2, np.finfo(float).tiny)
-    weights: np.ndarray = (np.abs(pivot.outputs) ** 2 / norms) @ binned.weights
-    return weights
 
 
 def _below(power: np.ndarray) -> np.ndarray:
@@ -118,15 +113,21 @@ def polynomials(power: np.ndarray, count: int) -> np.ndarray:
     return np.where(roots[:, None] > 0, found, 0.0)
 
 
+def _coherent_weights(binned: Binned, pivot: Pivot) -> np.ndarray:
+    """Noise weights at the points as the coherent sum has them, (P,)."""
+    norms = np.maximum(binned.weights @ pivot.amplitudes**2, np.finfo(float).tiny)
+    weights: np.ndarray = (np.abs(pivot.outputs) ** 2 / norms) @ binned.weights
+    return weights
+
+
 def coherent_products(binned: Binned, pivot: Pivot) -> np.ndarray:
     """Products of the coherent sum with the polynomials, real and imaginary parts, (2 J,)."""
     norms = np.sqrt(np.maximum(binned.weights @ pivot.amplitudes**2, np.finfo(float).tiny))
     factors = pivot.amplitudes * np.exp(-1j * (pivot.phases - binned.phases))
-    slips = np.exp(2j * np.pi * POINTS * pivot.slips[:, None] - 1j * np.angle(pivot.outputs)[:, None])
+    turns = np.exp(2j * np.pi * POINTS * pivot.slips[:, None] - 1j * np.angle(pivot.outputs)[:, None])
     ratios = np.abs(pivot.outputs)
-    summed = np.sum((ratios / norms)[:, None] * binned.data * factors * slips, axis=0) / max(
-        np.sqrt(np.sum(ratios**2)), _LEAST
-    )
+    snr = max(np.sqrt(np.sum(ratios**2)), _LEAST)
+    summed = np.sum((ratios / norms)[:, None] * binned.data * factors * turns, axis=0) / snr
     power = _coherent_weights(binned, pivot) * pivot.amplitudes**2
     products = summed @ polynomials(power, _POLYNOMIALS)
     return np.concatenate([products.real, products.imag])

@@ -11,7 +11,7 @@ import numpy as np
 from bilby.core.utils import logger
 
 from ..conditional.spot_check import PRIOR_CHECKS
-from ..importance import draws_needed, effective_sample_size
+from ..importance import WeightSummary, draws_needed, effective_sample_size
 from ..proposals.charts import Chart, unreached_share
 from ..proposals.mixture import Mixture, prior_alone
 from ..proposals.parts import PRIOR, AdaptedChart
@@ -20,6 +20,7 @@ from ..verdict.completeness import Completeness
 from ..verdict.grade import RANKS
 from .budget import Budget
 from .coarse import CoarseBatches, Recentred
+from .hills import Hills
 from .missed import completeness_of, volume_of
 from .outcome import FreshBatch, KnownOfData, Outcome, judged
 from .progress import EventBar
@@ -116,6 +117,7 @@ class EventSampler:
         self.rng = rng
         self.bar = EventBar(target, wanted.progress)
         self.seconds: dict[str, float] = {}
+        self._pilot: WeightSummary | None = None
 
     @property
     def target(self) -> Target:
@@ -142,7 +144,7 @@ class EventSampler:
             return self._refined(self._new_refinement(), [])
         wanted = self.wanted
         self._compare_over_prior()
-        refinement = self._new_refinement()
+        refinement = self._new_refinement(self.adapted)
         if self.adapted is not None:
             self.proposal = network_and_hills(
                 self.adapted, refinement.of_prior, self.target.prior, refinement.hills, _OF_PRIOR
@@ -152,14 +154,14 @@ class EventSampler:
         # Of a small budget the larger part is for the batch that counts.
         size = min(max(wanted.n_effective // 5, _PILOT), max(self.budget.likelihood_evaluations // 4, 1))
         pilot = self._drawn(self.steering, proposal, size, "pilot")
-        summary = pilot.summary()
+        summary = self._pilot = pilot.summary()
         left = self.budget.evaluations_left(self.steering)
         needed = draws_needed(summary, wanted.n_effective, maximum=left + 1)
         poor = summary.efficiency < _INEFFICIENT or summary.effective_sample_size < _HOPELESS
         if self.adapted is not None and self.target.coarse:
             poor = poor or self._misses(pilot)
             if poor:
-                refinement = self._without_network(refinement)
+                refinement = self._new_refinement(None, refinement.hills)
             poor = poor or needed > _REFINED * wanted.n_effective + _ROUNDS
         # A budget that is a little short buys more from the network than from a few rounds.
         can_refine = wanted.refine and left >= refinement.least_evaluations and self.budget.in_time()
@@ -181,19 +183,24 @@ class EventSampler:
             short = self.budget.spent(
                 self.target, f"with {effective:.0f} effective draws of n_effective={wanted.n_effective}"
             )
+        enough = self.budget.evaluations_left(self.steering) >= refinement.least_evaluations and self.budget.in_time()
         if self._misses(weighted):
-            unreached = unreached_share(self.chart, self.target.prior)
+            if wanted.refine and enough:
+                logger.info(
+                    "The network cannot draw a part of the posterior: a proposal is refined about what the search found"
+                )
+                return self._refined(self._new_refinement(None, refinement.hills), [(weighted, proposal)])
+            short = "a part of the posterior lies where the network does not draw: use network='none'"
         batch = FreshBatch(
             weighted,
             proposal,
-            pilot=summary,
+            pilot=self._pilot,
             unfinished=short,
             unreached=unreached,
             completeness=self._completeness(refinement, weighted, proposal, ready=True),
             moved=self._batches.moved,
         )
         outcome = self._judged(batch)
-        enough = self.budget.evaluations_left(self.steering) >= refinement.least_evaluations and self.budget.in_time()
         if not wanted.refine or not outcome.verdict.mendable or not enough:
             return outcome
         logger.info("The network will not do (" + "; ".join(outcome.verdict.reasons) + "): it is refined")
@@ -219,22 +226,25 @@ class EventSampler:
         prior = prior_alone(self.target.prior, self.target.keys)
         self._timed("comparison", lambda: self.target.draw(prior, size, rng, checks=size))
 
-    def _new_refinement(self) -> Refinement:
-        wanted, budget = self.wanted.n_effective, self.budget
+    def _new_refinement(self, near: AdaptedChart | None = None, hills: Hills | None = None) -> Refinement:
+        """A refinement that begins in the coordinates of a network that serves many problems, or at what a search has found.
+
+        Parameters
+        ----------
+        near
+            The network, where there is one; the search counts if no refinement can begin at it.
+        hills
+            Of the search, where they are known.
+        """
+        wanted, budget, searched = self.wanted.n_effective, self.budget, self.known.searched
         network = None if self.adapted else self._start
-        near = self.adapted if self.adapted and self._start else None
-        searched = self.known.searched
-        refinement = Refinement(self.steering, network, wanted, budget, self.rng, self.bar, searched, near)
+        near = near if self._start is not None else None
+        refinement = Refinement(self.steering, network, wanted, budget, self.rng, self.bar, searched, near, hills)
         better = None if refinement.start is None else refinement.start.better
         why = "A wave fits far better than the best of the search: the coarse likelihood's reference moves to it"
         if better is not None and self._batches.move(better, why):
             refinement.target = self.steering = self.target.steering()
         return refinement
-
-    def _without_network(self, before: Refinement) -> Refinement:
-        """A refinement that begins about the search's best rows: the network hardly draws from the posterior."""
-        wanted, searched = self.wanted.n_effective, self.known.searched
-        return Refinement(self.steering, None, wanted, self.budget, self.rng, self.bar, searched, hills=before.hills)
 
     @property
     def _start(self) -> Chart | None:
@@ -277,6 +287,7 @@ class EventSampler:
                 FreshBatch(
                     weighted,
                     proposal,
+                    pilot=self._pilot,
                     refinement=refinement,
                     unfinished=None if ready else refinement.unfinished,
                     completeness=self._completeness(refinement, weighted, proposal, ready),

@@ -63,7 +63,7 @@ class FreshBatch:
     proposal
         What drew them.
     pilot
-        Summary of the pilot batch, if one fixed the number of draws.
+        Summary of the pilot batch, which tells how efficient a network is, if there is one.
     refinement
         The refinement, if there was one.
     unfinished

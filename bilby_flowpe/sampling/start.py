@@ -210,8 +210,12 @@ def misses(network: Chart, weighted: WeightedDraws) -> bool:
     if not alive.any():
         return False
     _, log_jacobian = network.forward({key: column[alive] for key, column in weighted.draws.parameters.items()})
-    log_weights = weighted.log_weights[alive]
-    unreached = log_weights[np.isneginf(log_jacobian)]
+    return _lacks(log_jacobian, weighted.log_weights[alive])
+
+
+def _lacks(log_jacobian: np.ndarray, log_weights: np.ndarray) -> bool:
+    """Whether rows that a chart does not reach, where its log Jacobian (N,) is -inf, have too much of the weight."""
+    unreached = log_weights[np.isneginf(log_jacobian) & np.isfinite(log_weights)]
     return bool(len(unreached)) and float(logsumexp(unreached) - logsumexp(log_weights)) > np.log(_MISSED)
 
 
@@ -232,9 +236,7 @@ def starts_from(network: Chart, prior: Chart, pool: Pool, transform: PriorTransf
     log_weights = pool.log_weights(pool.log_target)
     if unreached_share(network, transform) > _UNREACHED:
         return False
-    _, log_jacobian = pool.in_base(network)
-    unreached = np.isneginf(log_jacobian) & np.isfinite(log_weights)
-    if unreached.any() and logsumexp(log_weights[unreached]) - logsumexp(log_weights) > np.log(_MISSED):
+    if _lacks(pool.in_base(network)[1], log_weights):
         return False
     # A network that hardly hits the posterior may lack a side of it, which no path from there brings back.
     of_network = pool.batches[0].log_weights

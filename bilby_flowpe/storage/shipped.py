@@ -19,6 +19,6 @@ def shipped_models() -> list[str]:
 def no_such_model(model: str) -> ModelError:
     """What is said of a model that is neither a folder nor shipped."""
     return ModelError(
-        f"model={model!r} is neither a folder nor one of the shipped models {shipped_models()}; networks of "
-        "families of binaries, which `flowpe family list` has, serve runs alone"
+        f"model={model!r} is neither a folder nor one of the shipped models {shipped_models()}; those of "
+        "families of binaries, listed by `flowpe family list`, can be given to the sampler alone"
     )

@@ -37,10 +37,3 @@ def test_units_are_left_out() -> None:
     assert other.weights.max() == 1
     silent = Binned.of(0 * data, 0 * weights, phases)
     assert np.all(silent.data == 0) and np.all(silent.weights == 0)
-
-
-def test_data_about_another_wave_and_back() -> None:
-    rng = np.random.default_rng(3)
-    binned = Binned(rng.standard_normal((2, 128)) + 0j, np.ones((2, 128)), np.linspace(0, 50, 128))
-    again = binned.about(np.linspace(0, 49, 128)).about(binned.phases)
-    np.testing.assert_allclose(again.data, binned.data, atol=1e-12)

@@ -33,7 +33,7 @@ def fitted(of_light: bool) -> tuple[Scales, Leading]:
     else:
         _, seen = seen_of([red(FREQUENCIES)], 20.0)
     scales = Scales.of(ALIGNED, seen)
-    return scales, Leading(seen, scales, templates(), climb())
+    return scales, Leading(seen, scales, climb())
 
 
 @pytest.mark.parametrize("family", [ALIGNED, PRECESSING], ids=lambda family: family.name)
@@ -107,7 +107,7 @@ def test_of_heavy_binaries_the_ridge_stays() -> None:
     gathered, phases = event([red(FREQUENCIES)], 8.0, heavy)
     seen = view(gathered.about(phases), heavy)
     scales = Scales.of(ALIGNED, seen)
-    leading = Leading(seen, scales, templates(), climb())
+    leading = Leading(seen, scales, climb())
     bodies = climb().bodies(rest_about(scales, 1.0, 10, np.random.default_rng(5)))
     if not leading.by_phase:
         leading.fit(bodies, 3)

@@ -7,8 +7,7 @@ import pytest
 
 from bilby_flowpe.family import curves as curves_module
 from bilby_flowpe.family.bounds import Family
-from bilby_flowpe.family.curves import Curves
-from bilby_flowpe.family.events import Events, noise_of
+from bilby_flowpe.family.events import Events, Simulation
 from bilby_flowpe.family.precessing_events import PrecessingEvents
 from tests.family.small import ALIGNED, PRECESSING
 
@@ -41,9 +40,8 @@ def test_events_are_views_and_coordinates_that_a_network_can_take(made: type, fa
 
 
 def test_noise_is_in_a_band_that_users_choose() -> None:
-    frequencies = np.arange(15.0, 2048.0, 1.0)
-    curves, rng = Curves(frequencies, np.random.default_rng(7)), np.random.default_rng(8)
-    made = [noise_of(curves, frequencies, rng) for _ in range(60)]
+    simulation = Simulation(ALIGNED, np.random.default_rng(8), spacing=1.0)
+    frequencies, made = simulation.frequencies, [simulation.noise() for _ in range(60)]
     counts = np.array([len(noise.detectors) for noise in made])
     assert {*counts} <= {1, 2, 3} and np.mean(counts > 1) > 0.8
     lowest = [frequencies[np.any(noise.weights > 0, axis=0)][0] for noise in made]

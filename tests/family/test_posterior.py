@@ -35,7 +35,7 @@ def test_draws_have_the_mean_and_the_covariance_of_the_posterior() -> None:
     effective = 1 / np.sum(weights**2)
     assert effective > 500
     scales = Scales.of(ALIGNED, seen)
-    leading = Leading(seen, scales, templates(), climb())
+    leading = Leading(seen, scales, climb())
     coordinates = target(ALIGNED, scales, leading, dict(zip(KEYS, bodies.T, strict=True)))
     there = np.all(np.isfinite(coordinates), axis=1)
     assert weights[there].sum() > 0.999
@@ -59,7 +59,7 @@ def test_where_few_rows_have_a_weight_the_truth_is_the_draw() -> None:
     found = Posterior(ALIGNED, templates(), climb()).draws(louder, seen, TRUTH, np.random.default_rng(1))
     assert found is not None and np.all(found == found[0])
     scales = Scales.of(ALIGNED, seen)
-    expected = target(ALIGNED, scales, Leading(seen, scales, templates(), climb()), TRUTH)
+    expected = target(ALIGNED, scales, Leading(seen, scales, climb()), TRUTH)
     np.testing.assert_allclose(found[0], expected[0], atol=1e-6)
     far = {**TRUTH, "mass_ratio": np.array([0.0556]), "chi_1": np.array([-0.98]), "chi_2": np.array([-0.98])}
     if (

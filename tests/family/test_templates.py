@@ -52,7 +52,7 @@ def test_columns_of_any_spins_are_those_along_the_orbit() -> None:
 
 def test_the_power_is_the_noises_weight() -> None:
     weights = np.linspace(0, 1, len(POINTS))
-    drawn = Waves(templates(), weights, {}).changes([row_of(BODY)])
+    drawn = Waves(templates(), weights).changes([row_of(BODY)])
     amplitudes, phases = templates()(BODY[None])
     np.testing.assert_allclose(drawn.power, weights * amplitudes**2)
     np.testing.assert_allclose(drawn.phases, phases)

@@ -397,3 +397,32 @@ def test_a_network_that_reaches_a_part_of_the_posterior_alone_misses_the_rest() 
         assert misses(start, aim.draw(proposal, 500, rng)) == missed
     nothing = replace(aim.draw(proposal, 10, rng), log_weights=np.full(10, -np.inf))
     assert not misses(start, nothing)
+
+
+class CutAtLast(OfA):
+    """A network whose posterior shows to be cut once there are more draws than those of the pilot."""
+
+    def cut(self, parameters: Parameters, log_weights: np.ndarray) -> float:
+        return float(len(log_weights) > 500)
+
+
+def of_toy(network: OfA, refine: bool) -> Outcome:
+    aim = coarse_toy.target()
+    known = searched_for(aim, lambda columns: coarse_toy.log_ridge(columns["a"], 0.5 * columns["a"]))
+    proposal, wanted = defensive(network, aim.prior, Shares()), Wanted(1000, 1000, refine=refine)
+    return EventSampler(aim, network, proposal, wanted, Budget(100_000), np.random.default_rng(1), known).run()
+
+
+def test_what_a_network_cannot_draw_is_told_where_nothing_may_be_refined() -> None:
+    outcome = of_toy(CutAtLast(1.0, 1.2 * coarse_toy.WIDTH), refine=False)
+    assert outcome.verdict.grade == "check" and outcome.refinement is None
+    assert "where the network does not draw: use network='none'" in outcome.verdict.reasons[0]
+
+
+@pytest.mark.training
+def test_what_a_network_cannot_draw_is_refined_about_the_search() -> None:
+    outcome = of_toy(CutAtLast(1.0, 1.2 * coarse_toy.WIDTH), refine=True)
+    assert outcome.refinement is not None and outcome.refinement.started_from != "network"
+    assert abs(outcome.summary.log_evidence - coarse_toy.LOG_Z) < 4 * outcome.summary.log_evidence_err
+    # How efficient the network was is told, whatever drew in the end.
+    assert outcome.batch.pilot is not None
