@@ -14,7 +14,7 @@ from bilby.core.result import Result
 from bilby.gw.likelihood import GravitationalWaveTransient
 from bilby.gw.prior import BBHPriorDict
 
-from bilby_flowpe.errors import ContractError
+from bilby_flowpe.errors import ConfigurationError, ContractError
 from bilby_flowpe.family import shipped
 from tests.family.small import ALIGNED, MERGER, likelihood, untrained
 from tests.family.test_chart import ALONG, OF_FAMILY
@@ -98,3 +98,12 @@ def test_the_evidence_without_a_network(tmp_path: Path) -> None:
 def test_a_network_that_does_not_serve_is_told_before_any_draw(tmp_path: Path) -> None:
     with pytest.raises(ContractError, match="needs coarse waves: leave coarse=False out, or model"):
         run(tmp_path, model=network(tmp_path), coarse=False)
+
+
+def test_arguments_that_say_nothing_to_a_network_of_a_family_are_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(bilby.core.utils.logger, "propagate", True)
+    with caplog.at_level("WARNING", logger="bilby"), pytest.raises(ConfigurationError, match="has no raw draws"):
+        run(tmp_path, model=network(tmp_path), importance=False, training_time=5.0)
+    assert "is used as it was trained: ['training_time'] have no effect" in caplog.text
