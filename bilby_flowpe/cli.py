@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
+from importlib import import_module
 from pathlib import Path
 
 from . import __version__
@@ -15,7 +16,8 @@ from .commands.parsing import AtLeast, add, add_family, add_npool, add_overwrite
 from .errors import FlowPEError
 
 _MISUSED, _INTERRUPTED = 2, 130
-_REFEREEING = ("coverage", "compare", "report")
+_ROOMS = {"coverage": "refereeing", "compare": "refereeing", "report": "refereeing"}
+"""Module of :mod:`bilby_flowpe.commands` that has the function of a command; ``models`` has the others."""
 _LOCAL = "local"
 
 
@@ -35,19 +37,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     given = vars(build_parser().parse_args(arguments))
     command = given.pop("command")
     try:
-        if command in _REFEREEING:
-            from .commands import refereeing
-
-            run = getattr(refereeing, command)
-        elif command == "family":
+        if command == "family":
             from .commands import families
 
             command = f"family {(action := given.pop('action'))}"
             run = families.ACTIONS[action]
         else:
-            from .commands import models
-
-            run = getattr(models, command)
+            run = getattr(import_module(f".commands.{_ROOMS.get(command, 'models')}", __package__), command)
         run(**given)
     except FlowPEError as error:
         print(f"flowpe {command}: {' '.join(str(error).split())}", file=sys.stderr)

@@ -32,7 +32,7 @@ ROWS = (
     {"model", "sampling"},
     {"training"},
     {"cache", "configuration", "family"},
-    {"catalogue", "coarse_choice", "model_choice"},
+    {"model_list", "coarse_choice", "model_choice"},
     {"run"},
     {"sampler", "validation"},
     {"commands"},

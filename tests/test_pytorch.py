@@ -63,7 +63,7 @@ def loaded(code: str, tmp_path: Path) -> list[str]:
             "assert 'flowpe' in IMPLEMENTED_SAMPLERS\nget_sampler_class('flowpe')",
             id="bilby",
         ),
-        pytest.param("import bilby_flowpe.catalogue", id="the models at hand"),
+        pytest.param("import bilby_flowpe.model_list", id="the models at hand"),
         pytest.param(BLACK_BOX + "run(network='none')", marks=pytest.mark.training, id="a run without a network"),
         pytest.param(
             CURVE + "assert not list(cached_models(contract, Settings()))\nnearest_refused(contract, Settings())",

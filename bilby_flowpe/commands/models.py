@@ -13,11 +13,11 @@ from pathlib import Path
 from bilby.core.utils import logger
 
 from ..cache import new_folder
-from ..catalogue import describe_entry, entry, find_folder, listing
 from ..configuration.file import COPY, read
 from ..errors import ConfigurationError, ModelError
 from ..kinds import problem_of
 from ..model import TrainedPosterior
+from ..model_list import describe_entry, entry, find_folder, listing
 from ..plotting import plot_efficiency, plot_history
 from ..problem import Problem
 from ..problems import green2020

@@ -12,9 +12,9 @@ import numpy as np
 from bilby.core.result import Result
 from bilby.core.utils import logger
 
-from ..catalogue import find_folder
 from ..errors import ConfigurationError
 from ..model import TrainedPosterior
+from ..model_list import find_folder
 from ..plotting import gps_offsets, plot_comparison, plot_pp
 from ..priors import copied
 from ..results import statistics_of

@@ -12,8 +12,8 @@ import numpy as np
 from bilby.core.result import Result
 
 from ..bands import FILE, load_bands
-from ..catalogue import describe_entry, entry, find_folder
 from ..errors import DataError, ModelError
+from ..model_list import describe_entry, entry, find_folder
 from ..plotting import gps_offsets, plot_comparison, plot_history, plot_pp, plot_weights, plot_whitened
 from ..results import is_merged, statistics_of
 from ..surprise import IN_WORDS

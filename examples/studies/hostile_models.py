@@ -27,9 +27,9 @@ import numpy as np
 import torch
 from safetensors.torch import load_file, save_file
 
-from bilby_flowpe.catalogue import describe_entry, entry
 from bilby_flowpe.errors import FlowPEError
 from bilby_flowpe.model import TrainedPosterior
+from bilby_flowpe.model_list import describe_entry, entry
 from bilby_flowpe.priors import PriorTransform
 from bilby_flowpe.problems import green2020
 from bilby_flowpe.storage.folder import DESCRIPTION, SURPRISE, WEIGHTS, write_description

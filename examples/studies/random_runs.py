@@ -22,10 +22,10 @@ import bilby
 import numpy as np
 from bilby.core.utils import logger
 
-from bilby_flowpe.catalogue import find_folder
 from bilby_flowpe.commands.models import problem_for
 from bilby_flowpe.kinds import inject
 from bilby_flowpe.model import TrainedPosterior
+from bilby_flowpe.model_list import find_folder
 from bilby_flowpe.priors import PriorTransform
 from bilby_flowpe.simulation.injections import optimal_snr
 from bilby_flowpe.validation.kept import measured
