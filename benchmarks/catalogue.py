@@ -27,7 +27,10 @@ from bilby.gw.detector import InterferometerList, PowerSpectralDensity
 
 AFTER = 2.0  # seconds of data after the merger
 RATE = 2048.0  # Hz
-GUESS, FACTOR = 0.03, 1.5  # standard deviation of ln chirp mass that a search is off by; range of the prior on either side
+GUESS, FACTOR = (
+    0.03,
+    1.5,
+)  # standard deviation of ln chirp mass that a search is off by; range of the prior on either side
 LIGHT = 15.0  # solar masses: chirp mass in the detectors' frame below which data have 8 s
 WORTH_A_LOOK = 5.0  # optimal signal-to-noise ratio below which none in noise is looked at: 8 would be three sigma away
 CURVE_STEP = 0.125  # Hz
@@ -94,7 +97,10 @@ def write(events: int, outdir: Path, seed: int) -> None:
             trigger = round(1400000000 + 3000 * drawn + float(rng.uniform(0, 1000)), 3)
             row = population.parameters_of(sample, number, trigger + float(rng.uniform(-0.05, 0.05)))
             noise = np.random.default_rng((seed, drawn))
-            if population.optimal_snr(row, population.curves(noise, population.COARSE), population.COARSE) < WORTH_A_LOOK:
+            if (
+                population.optimal_snr(row, population.curves(noise, population.COARSE), population.COARSE)
+                < WORTH_A_LOOK
+            ):
                 continue
             name = f"event_{len(kept):02d}"
             found = _written(folder, name, len(kept), row, trigger, seed * 100_000 + drawn, (seed, drawn), rng)

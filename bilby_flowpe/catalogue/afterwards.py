@@ -6,29 +6,26 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import DataError
-from ..validation.referee import read_result
-from ..validation.report import report_result
 from .child import Stage
 from .event_folder import EventFolder
-from .figures import figures_of
-
-ROW = "row"
-"""Name of the last stage."""
-
-Done = dict[str, dict[str, Any]]
 
 
-def stages(event: EventFolder) -> list[Stage]:
-    """Stages after the analysis."""
-    return [("page", lambda done: _page(event)), (ROW, lambda done: _row(event))]
+def afterwards(event: EventFolder) -> list[Stage]:
+    """Stages after the analysis, of which the row is needed."""
+    return [Stage("page", lambda done: _page(event), needed=False), Stage("row", lambda done: _row(event))]
 
 
 def _page(event: EventFolder) -> dict[str, Any]:
+    from ..validation.report import report_result  # here: it loads what draws
+
     page = report_result(_result(event), output=event.page)
     return {"page": page.name}
 
 
 def _row(event: EventFolder) -> dict[str, Any]:
+    from ..validation.referee import read_result
+    from .figures import figures_of
+
     event.save_row(figures_of(read_result(_result(event))))
     return {}
 

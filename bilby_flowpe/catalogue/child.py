@@ -14,6 +14,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -26,8 +27,24 @@ ELSEWHERE = 78
 """Exit code where another process works on the event."""
 _LONGEST = 300  # characters of an error in the table
 
-Stage = tuple[str, Callable[[dict[str, dict[str, Any]]], dict[str, Any]]]
-"""Name of a stage, and what does it: given what the stages before it left, plain values to be left."""
+
+@dataclass(frozen=True)
+class Stage:
+    """A stage of the work on an event, done once.
+
+    Attributes
+    ----------
+    name
+        Of the stage.
+    work
+        Does it: given what the stages before it left, plain values to be left.
+    needed
+        Whether the event has failed where it fails; what else fails is noted, and done again next time.
+    """
+
+    name: str
+    work: Callable[[dict[str, dict[str, Any]]], dict[str, Any]]
+    needed: bool = True
 
 
 def main(folder: Path) -> int:
@@ -48,23 +65,19 @@ def main(folder: Path) -> int:
 
 
 def work(event: EventFolder, job: Job, attempt: Attempt) -> int:
-    """Do the stages that are not done; of those after the analysis only the row has to succeed."""
+    """Do the stages that are not done."""
     state = event.state()
     state.digest, state.error, state.notes = job.digest, "", {}
     event.save(state)
     module, _, function = job.stages.rpartition(".")
     try:
-        for name, stage in getattr(import_module(module), function)(event, job):
-            _do(event, state, attempt, name, stage)
-        from . import afterwards  # here: what is imported late delays no interruption
-
-        for name, stage in afterwards.stages(event):
+        for stage in getattr(import_module(module), function)(event, job):
             try:
-                _do(event, state, attempt, name, stage)
+                _do(event, state, attempt, stage)
             except Exception as error:
-                if name == afterwards.ROW:
+                if stage.needed:
                     raise
-                state.notes[name] = _said(error)
+                state.notes[stage.name] = _said(error)
                 event.save(state)
     except SystemExit as left:
         if left.code == INTERRUPTED:
@@ -80,13 +93,13 @@ def work(event: EventFolder, job: Job, attempt: Attempt) -> int:
     return 1 if state.error else 0
 
 
-def _do(event: EventFolder, state: State, attempt: Attempt, name: str, stage: Any) -> None:
-    if name in state.done:
+def _do(event: EventFolder, state: State, attempt: Attempt, stage: Stage) -> None:
+    if stage.name in state.done:
         return
-    attempt.stage = name
+    attempt.stage = stage.name
     attempt.write()
-    print(f"{time.strftime('%Y-%m-%d %H:%M:%S')} {event.name}: {name}", flush=True)
-    state.done[name] = stage(state.done)
+    print(f"{time.strftime('%Y-%m-%d %H:%M:%S')} {event.name}: {stage.name}", flush=True)
+    state.done[stage.name] = stage.work(state.done)
     event.save(state)
 
 

@@ -61,7 +61,10 @@ def figures_of(result: Result) -> dict[str, Any]:
         "ln_evidence": _number(result.log_evidence),
         "ln_evidence_error": _number(result.log_evidence_err),
         "ln_bayes_factor": _number(result.log_bayes_factor),
-        "n_evaluations": _number(statistics.get("n_likelihood_evaluations", result.num_likelihood_evaluations)),
+        # Bilby's property raises where there is none.
+        "n_evaluations": _number(
+            statistics.get("n_likelihood_evaluations", getattr(result, "_num_likelihood_evaluations", None))
+        ),
         "n_posterior": len(result.posterior),
     }
     return figures

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import ConfigurationError, DataError
+from .afterwards import afterwards
 from .child import Stage
 from .event_folder import EventFolder, Job
 
@@ -26,14 +27,15 @@ Done = dict[str, dict[str, Any]]
 
 
 def stages(event: EventFolder, job: Job) -> list[Stage]:
-    """Stages of an event: lay out, generate, analyse."""
+    """Stages of an event: lay out, generate, analyse, and what is made of the result."""
     # bilby_pipe looks for its programs, and an ini file names files from where it is run.
     os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"
     os.chdir(job.base)
     return [
-        ("layout", lambda done: _layout(event, job)),
-        ("generation", lambda done: _generate(done)),
-        ("analysis", lambda done: _analyse(event, done)),
+        Stage("layout", lambda done: _layout(event, job)),
+        Stage("generation", _generate),
+        Stage("analysis", lambda done: _analyse(event, done)),
+        *afterwards(event),
     ]
 
 

@@ -45,19 +45,19 @@ class Planned:
 
 
 def plan(
-    folder: Path,
+    where: Path,
     outdir: Path,
     base: Path | None = None,
     npool: int | None = None,
     sampler_kwargs: Mapping[str, Any] | None = None,
-    stages: Mapping[str, str] = STAGES,
+    stages: Mapping[str, str] | None = None,
 ) -> list[Planned]:
     """Every event of a folder of configurations, with what is to be done of it.
 
     Parameters
     ----------
-    folder
-        Of the configurations, or one file.
+    where
+        Folder of the configurations, or one file.
     outdir
         Of the catalogue.
     base
@@ -67,16 +67,15 @@ def plan(
     sampler_kwargs
         Arguments of ``sampler="flowpe"``, before those of the configurations.
     stages
-        By kind of event, dotted name of the function that gives the stages of its analysis.
+        By kind of event, dotted name of the function that gives the stages of its analysis; :data:`STAGES` when left out.
     """
     given = dict(sampler_kwargs or {})
     planned = []
-    for source in find_events(folder, base):
+    for source in find_events(where, base):
         digest = with_arguments(source.digest, given)
-        job = Job(
-            source.name, source.kind, str(source.file), str(source.base), source.settings, digest, stages[source.kind],
-            npool, given,
-        )  # fmt: skip
+        kind = (stages or STAGES)[source.kind]
+        file, folder = str(source.file), str(source.base)
+        job = Job(source.name, source.kind, file, folder, source.settings, digest, kind, npool, given)
         planned.append(Planned(source, EventFolder(outdir.resolve() / _EVENTS / source.name), job))
     return planned
 
@@ -138,8 +137,9 @@ class Watched:
         event = EventFolder(folder)
         if self.stop.exists():
             return event.name
-        with event.log.open("ab") as log:
-            process = subprocess.Popen(
+        with (
+            event.log.open("ab") as log,
+            subprocess.Popen(
                 [sys.executable, "-m", "bilby_flowpe.catalogue.child", str(folder)],
                 stdin=subprocess.PIPE,
                 stdout=log,
@@ -147,7 +147,8 @@ class Watched:
                 # What is typed into the terminal is for this process: it tells its children.
                 start_new_session=True,
                 env={**os.environ, **dict.fromkeys(_THREADS, "1"), "MPLBACKEND": "Agg"},
-            )
+            ) as process,
+        ):
             code = self._waited(process)
         state = event.state()
         if code < 0 and not state.error and not self.stop.exists():

@@ -31,6 +31,7 @@ from ..errors import ConfigurationError, DataError
 from ..observed import OFF_SOURCE, interferometer, noise_curve, read_strain
 from ..open_data import files_of
 from ..trigger import Trigger, search, segment_length
+from .afterwards import afterwards
 from .child import Stage
 from .event_folder import EventFolder, Job
 
@@ -88,8 +89,8 @@ class StrainConfig:
 
 
 def stages(event: EventFolder, job: Job) -> list[Stage]:
-    """Stages of an event: one, the analysis."""
-    return [("analysis", lambda done: _analyse(event, job))]
+    """Stages of an event: the analysis, and what is made of its result."""
+    return [Stage("analysis", lambda done: _analyse(event, job)), *afterwards(event)]
 
 
 def _analyse(event: EventFolder, job: Job) -> dict[str, Any]:

@@ -88,10 +88,10 @@ def table_of(entries: Sequence[Entry]) -> QTable:
     """The table, with units and descriptions; what an event does not have is masked."""
     from astropy.table import MaskedColumn, QTable
 
-    columns = []
-    for name, words in _TEXT.items():
-        values = [_text(entry, name) for entry in entries]
-        columns.append(MaskedColumn(values, name=name, dtype=str, description=words))
+    columns = [
+        MaskedColumn([_text(entry, name) for entry in entries], name=name, dtype=str, description=words)
+        for name, words in _TEXT.items()
+    ]
     for name, (unit, words) in _all_figures().items():
         found = [entry.row.get(name) for entry in entries]
         values = [np.nan if value is None else float(value) for value in found]
