@@ -213,7 +213,7 @@ def run_catalogue(
     events = {one.event.name: one.event for one in planned}
     left = []
     for one in planned:
-        if one.standing in (DONE, CHANGED):
+        if one.standing in (DONE, CHANGED) and not one.event.state().notes:
             continue
         try:
             one.event.prepare(one.job)

@@ -70,7 +70,7 @@ def test_nothing_is_done_twice(tmp_path: Path) -> None:
     assert calls(tmp_path, "a") == ["data", "analysis", "page", "row"]
     # What failed is tried again, from where it failed.
     assert calls(tmp_path, "b") == ["data", "analysis", "analysis"]
-    assert calls(tmp_path, "e") == ["data", "analysis", "page", "row"]
+    assert calls(tmp_path, "e") == ["data", "analysis", "page", "row", "page"]
 
 
 def test_another_configuration_is_not_taken_for_the_one_that_was_run(tmp_path: Path) -> None:
