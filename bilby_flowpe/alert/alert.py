@@ -17,10 +17,8 @@ from bilby.core.prior import PriorDict
 from bilby.core.result import Result
 from bilby.core.utils import logger, random
 from bilby.core.utils.log import env_package_list
-from bilby.gw.conversion import generate_all_bbh_parameters
 from bilby.gw.detector import Interferometer, InterferometerList, PowerSpectralDensity
 from bilby.gw.result import CBCResult
-from pandas import DataFrame
 
 from ..arguments.table import check_arguments, default_kwargs
 from ..errors import ConfigurationError, DataError
@@ -28,6 +26,7 @@ from ..results import statistics_of
 from ..trigger import search, segment_length
 from .clock import Clock
 from .data import Curves, Strain, as_interferometers, cut, strain_of
+from .derived import Derived
 from .problem import EventPriors, least_chirp_mass, likelihood_of
 
 QUICK: dict[str, Any] = {"n_effective": 300, "n_posterior": 300, "progress": False}
@@ -120,6 +119,7 @@ class Alert:
         self.settings = QUICK | self.settings
         check_arguments({**known, **self.settings})
         self._event_priors = EventPriors(self.priors, self.time_window)
+        self._derived = Derived(self._event_priors.priors, self.reference_frequency)
         if self.warm:
             self.warm_up()
 
@@ -191,13 +191,11 @@ class Alert:
                 band = self.minimum_frequency, self.maximum_frequency
                 interferometers = cut(strain, trigger_time, length, band, noise_curves)
         with clock.stage("likelihood"):
-            likelihood = likelihood_of(
-                interferometers, self.waveform, self.minimum_frequency, self.reference_frequency
-            )
+            likelihood = likelihood_of(interferometers, self.waveform, self.minimum_frequency, self.reference_frequency)
         with clock.stage("posterior"), _folder(outdir) as folder, _packages_known():
             result = bilby.run_sampler(
                 likelihood, priors, sampler="flowpe", outdir=str(folder), label=label, save=False, result_class=CBCResult,
-                conversion_function=_derived, **self.settings,
+                conversion_function=self._derived, **self.settings,
             )  # fmt: skip
         said = statistics_of(result)
         return Analysed(result, said["verdict"], tuple(said["reasons"]), clock, trigger_time, chirp_mass)
@@ -208,7 +206,9 @@ class Alert:
         logger.setLevel("ERROR")
         try:
             interferometers = self._simulated()
-            usual = Alert(None, self.waveform, *self._frequencies, warm=False, settings=self.settings | {"n_effective": 50})
+            usual = Alert(
+                None, self.waveform, *self._frequencies, warm=False, settings=self.settings | {"n_effective": 50}
+            )
             usual.analyse(interferometers, _TRIED_AT, chirp_mass=(25.0, 36.0))
         finally:
             logger.setLevel(level)
@@ -236,7 +236,8 @@ class Alert:
             return strain_of(data, trigger_time, detectors)
         if not (isinstance(data, dict) and data):
             raise DataError(
-                f"data of type {type(data).__name__}: give Bilby's interferometers, strain by detector, or a folder of strain files"
+                f"data of type {type(data).__name__}: give Bilby's interferometers, strain by detector, or a folder of strain "
+                "files"
             )
         return _chosen(data, detectors)
 
@@ -255,11 +256,6 @@ def _chosen(data: dict[str, Any] | Strain, detectors: Sequence[str] | None) -> d
     if missing := [name for name in names if name not in data]:
         raise DataError(f"detectors={names}: there are no data of {missing}, only of {sorted(data)}")
     return {name: data[name] for name in names}
-
-
-def _derived(sample: DataFrame, likelihood: Any = None, priors: Any = None, npool: int = 1) -> DataFrame:
-    """Source-frame masses, redshift and effective spins, without what would take a wave for every row."""
-    return generate_all_bbh_parameters(sample)
 
 
 @contextmanager

@@ -124,4 +124,6 @@ def _estimated(
             if stretch is series and before is not series:
                 logger.info(f"{name}: too little strain before the event: its noise curve is of both sides")
             return curve
-    raise DataError(f"{name}: no noise curve from the strain ({failed}): give noise_curves, or more strain before the event")
+    raise DataError(
+        f"{name}: no noise curve from the strain ({failed}): give noise_curves, or more strain before the event"
+    )

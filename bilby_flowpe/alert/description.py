@@ -60,7 +60,9 @@ class EventDescription:
             text = path.read_text(encoding="utf-8")
             table: Any = json.loads(text) if path.suffix == ".json" else tomllib.loads(text)
         except (OSError, ValueError) as error:
-            raise DataError(f"{path.name} cannot be read ({error}): write TOML or JSON, and rename it into place") from error
+            raise DataError(
+                f"{path.name} cannot be read ({error}): write TOML or JSON, and rename it into place"
+            ) from error
         return fill(cls, table, path.name)
 
     @property

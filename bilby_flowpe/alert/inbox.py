@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import json
 import os
-import re
+import signal
+import sys
+import threading
 import time
 import traceback
 from collections.abc import Callable, Iterator
@@ -24,13 +26,10 @@ from bilby.core.utils import logger
 from ..errors import ConfigurationError, DataError, FlowPEError
 from ..storage.folder import alive, write_text
 from .alert import Alert, Analysed
-from .clock import Clock
 from .description import KINDS, NAMES, EventDescription
 
 TIMING, ERROR = "timing.json", "error.json"
 _LOCK = ".flowpe_alert"
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]*")
-"""Names of events: they become names of files."""
 
 Writer = Callable[[Analysed, Path, str], None]
 """Writes something of an event into its folder, given its name."""
@@ -104,16 +103,19 @@ class Inbox:
 
     def work_off(self) -> int:
         """Analyse all events that wait; how many there were."""
-        events = self.waiting()
-        for event in events:
-            self._one(event)
-        return len(events)
+        done = 0
+        while events := self.waiting():
+            # One at a time: what comes meanwhile may have come before the others of a copied folder.
+            self._one(events[0])
+            done += 1
+        return done
 
     def watch(self, every: float) -> None:
         """Analyse events as they come, looking every so many seconds, until a signal ends it."""
+        _listen()
         while True:
-            if not self.work_off():
-                time.sleep(every)
+            self.work_off()
+            time.sleep(every)
 
     @contextmanager
     def held(self) -> Iterator[None]:
@@ -146,12 +148,12 @@ class Inbox:
 
     def _one(self, event: Waiting) -> None:
         """Analyse an event, whatever is wrong with it."""
-        name = event.name if _NAME.fullmatch(event.name) else re.sub(r"[^A-Za-z0-9._+-]", "_", event.name).strip(".") or "event"
+        logger.info(f"{event.name}: analysed now")
         folder = self._outdir / event.name
         folder.mkdir(parents=True, exist_ok=True)
         began = datetime.now(UTC)
         try:
-            analysed = self._analysed(event, folder, name)
+            analysed = self._analysed(event, folder)
         except FlowPEError as error:
             self._failed(event, folder, began, error)
         except Exception as error:
@@ -159,14 +161,19 @@ class Inbox:
             self._failed(event, folder, began, error, traceback.format_exc())
         else:
             self._tell(event, analysed)
-            self._write(folder / TIMING, {"event": event.name, **_times(event, began), **analysed.timing(), **_said(analysed)})
+            said = {"event": event.name, **_times(event, began), **analysed.timing(), **_said(analysed)}
+            self._write(folder / TIMING, said)
+        finally:
+            _listen()
 
-    def _analysed(self, event: Waiting, folder: Path, name: str) -> Analysed:
+    def _analysed(self, event: Waiting, folder: Path) -> Analysed:
         described = EventDescription.read(event.path)
         at = event.path.parent
         strain = at / described.strain
         if not strain.is_dir():
-            raise DataError(f"strain={described.strain!r}: there is no folder {strain}: name the one of the strain files")
+            raise DataError(
+                f"strain={described.strain!r}: there is no folder {strain}: name the one of the strain files"
+            )
         analysed = self._alert.analyse(
             strain,
             described.trigger_time,
@@ -175,14 +182,16 @@ class Inbox:
             described.detectors,
             described.duration,
             folder,
-            name,
+            event.name,
         )
         for stage, write in self._writers.items():
             with analysed.clock.stage(stage):
-                write(analysed, folder, name)
+                write(analysed, folder, event.name)
         return analysed
 
-    def _failed(self, event: Waiting, folder: Path, began: datetime, error: Exception, trace: str | None = None) -> None:
+    def _failed(
+        self, event: Waiting, folder: Path, began: datetime, error: Exception, trace: str | None = None
+    ) -> None:
         logger.error(f"{event.name}: {type(error).__name__}: {error}")
         said: dict[str, Any] = {"event": event.name, "error": type(error).__name__, "message": str(error)}
         if trace is not None:
@@ -196,9 +205,14 @@ class Inbox:
     @staticmethod
     def _tell(event: Waiting, analysed: Analysed) -> None:
         timing = analysed.timing()
-        logger.info(
-            f"{event.name}: {analysed.verdict}, {timing['wall_total']:.1f} s, {timing['cpu_total']:.1f} CPU s"
-        )
+        logger.info(f"{event.name}: {analysed.verdict}, {timing['wall_total']:.1f} s, {timing['cpu_total']:.1f} CPU s")
+
+
+def _listen() -> None:
+    """Have SIGTERM end the process by ``SystemExit``: where a run fails, Bilby leaves handlers of that run behind."""
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def _arrived(path: Path) -> tuple[float, str]:

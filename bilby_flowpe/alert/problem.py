@@ -19,7 +19,10 @@ from ..names import CHIRP_MASS, TIME
 
 USUAL_PRIORS = "aligned_spins_bbh.prior"
 """Bilby's default priors of binary black holes with spins along the orbit's axis."""
-_LIMITS = ("mass_1", "mass_2")  # constraints of the default priors, 5 to 100 solar masses, which would cut other signals
+_LIMITS = (
+    "mass_1",
+    "mass_2",
+)  # constraints of the default priors, 5 to 100 solar masses, which would cut other signals
 
 
 class EventPriors:

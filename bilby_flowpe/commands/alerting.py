@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import signal
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -28,21 +26,25 @@ def alert(
     page: bool,
 ) -> None:
     """Analyse the events of a folder, those that are there and those that come, until a signal ends it."""
+    settings: dict[str, Any] = {"n_effective": effective, "n_posterior": effective, "npool": npool}
+    band = minimum_frequency, maximum_frequency
+    analyst = Alert(priors, waveform, *band, reference_frequency=minimum_frequency, warm=False, settings=settings)
     writers: dict[str, Writer] = {"result": _write_result}
     if page:
         writers["page"] = _write_page
-    settings: dict[str, Any] = {"n_effective": effective, "n_posterior": effective, "npool": npool}
-    try:
-        signal.signal(signal.SIGTERM, _end)
-        box = Inbox(inbox, outdir, Alert(priors, waveform, minimum_frequency, maximum_frequency, warm=False, settings=settings), writers)
-        with box.held():
-            ...
-    except SystemExit:
-        logger.info("Ended by a signal: an event that was being analysed is taken up when the folder is watched again")
-
-
-def _end(number: int, frame: object) -> None:
-    sys.exit(128 + number)
+    box = Inbox(inbox, outdir, analyst, writers)
+    with box.held():
+        try:
+            analyst.warm_up()
+            if once:
+                box.work_off()
+            else:
+                logger.info(f"Watching {inbox}")
+                box.watch(every)
+        except SystemExit:
+            logger.info(
+                "Ended by a signal: an event that was being analysed is taken up when the folder is watched again"
+            )
 
 
 def _write_result(analysed: Analysed, folder: Path, name: str) -> None:
