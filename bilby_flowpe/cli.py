@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from importlib import import_module
 from pathlib import Path
 
@@ -36,6 +36,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         Exit status: 0, or 2 after an error of the package's own, which is printed in one line.
     """
     given = vars(build_parser().parse_args(arguments))
+    run: Callable[..., None]
     command = given.pop("command")
     try:
         if command == "family":

@@ -9,9 +9,8 @@ import numpy as np
 from bilby.core.utils import logger
 from bilby.gw.waveform_generator import WaveformGenerator
 
-from .conditional.base import Conditional
+from .conditional.base import Conditional, TakesCoarseWaves
 from .conditional.choose import DrawnBy, closed_form_of
-from .conditional.coherent import CoherentConditional
 from .errors import CoarseObstacle, ContractError, PriorError, SimulationError
 from .problem import Problem
 from .processes.parallel import Row
@@ -75,7 +74,7 @@ class CoarseChoice:
             return None
 
     def _made(self, conditional: Conditional, at: Row | None) -> Conditional:
-        if not isinstance(conditional, CoherentConditional):
+        if not isinstance(conditional, TakesCoarseWaves):
             raise CoarseObstacle(
                 "they draw where the time and what the sky and the orientation are known by are drawn from their "
                 f"conditional; here these are {list(conditional.keys) or 'none'}, for the others are fixed, tied by the "

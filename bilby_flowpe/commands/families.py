@@ -6,6 +6,7 @@ import hashlib
 import json
 import sys
 import time
+from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -76,7 +77,7 @@ def listing() -> None:
         print("no networks yet: flowpe family simulate, then flowpe family train")
 
 
-ACTIONS = {"simulate": simulate, "train": train, "list": listing}
+ACTIONS: Mapping[str, Callable[..., None]] = {"simulate": simulate, "train": train, "list": listing}
 """Functions by the word after ``flowpe family``."""
 
 
