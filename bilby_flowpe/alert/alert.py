@@ -31,6 +31,8 @@ from .problem import EventPriors, least_chirp_mass, likelihood_of
 
 QUICK: dict[str, Any] = {"n_effective": 300, "n_posterior": 300, "progress": False}
 """Arguments of the sampler that differ from its defaults: 300 effective draws know a median to 0.07 standard deviations."""
+SEARCHED = 5.0, 200.0
+"""Chirp masses in solar masses of a search that gives the range: lighter binaries are a third of the work, and no black holes."""
 _AROUND = 0.25  # seconds on either side of the trigger time within which a search looks
 _TRIED_AT = 1126259462.0  # GPS seconds: of the simulated event that warms up
 _TRIED = {
@@ -206,6 +208,10 @@ class Alert:
         logger.setLevel("ERROR")
         try:
             interferometers = self._simulated()
+            # Imported by the first strain, and made for the first posterior.
+            import gwpy.timeseries  # noqa: F401
+
+            _ = self._derived.redshifts
             usual = Alert(
                 None, self.waveform, *self._frequencies, warm=False, settings=self.settings | {"n_effective": 50}
             )
@@ -244,9 +250,7 @@ class Alert:
     def _searched(self, strain: Strain, trigger_time: float) -> tuple[float, float]:
         """A range of chirp masses of what matched filters find at the trigger time."""
         around = trigger_time - _AROUND, trigger_time + _AROUND
-        found = search(
-            strain, around, minimum_frequency=self.minimum_frequency, maximum_frequency=self.maximum_frequency
-        )
+        found = search(strain, around, SEARCHED, self.minimum_frequency, self.maximum_frequency)
         return found.low, found.high
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -35,18 +37,24 @@ class Derived:
 
     def __init__(self, priors: PriorDict, reference_frequency: float) -> None:
         self._reference_frequency = reference_frequency
-        distance = priors.get(DISTANCE)
-        low, high = (float(getattr(distance, end, np.nan)) for end in ("minimum", "maximum"))
-        self._redshifts = Redshifts(low, high) if 0 <= low < high < np.inf else None
+        self._distance = priors.get(DISTANCE)
+
+    @cached_property
+    def redshifts(self) -> Redshifts | None:
+        """Of the distances of the prior; ``None`` where it has no limits. It takes most of a second to make."""
+        low, high = (float(getattr(self._distance, end, np.nan)) for end in ("minimum", "maximum"))
+        return Redshifts(low, high) if 0 <= low < high < np.inf else None
 
     def __call__(self, sample: DataFrame, likelihood: Any = None, priors: Any = None, npool: int = 1) -> DataFrame:
         """The rows of a posterior with further columns."""
-        table, _ = convert_to_lal_binary_black_hole_parameters(
-            sample.assign(reference_frequency=self._reference_frequency)
-        )
-        table = generate_spin_parameters(generate_mass_parameters(table))
-        if self._redshifts is not None and DISTANCE in table:
-            table["redshift"] = self._redshifts(table[DISTANCE].to_numpy())
+        rows = sample.assign(reference_frequency=self._reference_frequency)
+        table, _ = convert_to_lal_binary_black_hole_parameters(rows)
+        table = generate_mass_parameters(table)
+        # As in Bilby's own: not every prior has spins.
+        with suppress(KeyError):
+            table = generate_spin_parameters(table)
+        if DISTANCE in table and (redshifts := self.redshifts) is not None:
+            table["redshift"] = redshifts(table[DISTANCE].to_numpy())
             for key in _MASSES:
                 table[f"{key}_source"] = table[key] / (1 + table["redshift"])
         return table
