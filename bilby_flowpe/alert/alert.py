@@ -32,7 +32,7 @@ from .problem import EventPriors, least_chirp_mass, likelihood_of
 QUICK: dict[str, Any] = {"n_effective": 300, "n_posterior": 300, "progress": False}
 """Arguments of the sampler that differ from its defaults: 300 effective draws know a median to 0.07 standard deviations."""
 SEARCHED = 5.0, 200.0
-"""Chirp masses in solar masses of a search that gives the range: lighter binaries are a third of the work, and no black holes."""
+"""Chirp masses in solar masses of a search that gives the range: lighter binaries are a third of the work, and not for here."""
 _AROUND = 0.25  # seconds on either side of the trigger time within which a search looks
 _TRIED_AT = 1126259462.0  # GPS seconds: of the simulated event that warms up
 _TRIED = {
