@@ -12,11 +12,12 @@ from importlib import import_module
 from pathlib import Path
 
 from . import __version__
+from .commands.alert_parsing import add_alert
 from .commands.parsing import AtLeast, add, add_family, add_npool, add_overwrite
 from .errors import FlowPEError
 
 _MISUSED, _INTERRUPTED = 2, 130
-_ROOMS = {"coverage": "refereeing", "compare": "refereeing", "report": "refereeing"}
+_ROOMS = {"alert": "alerting", "coverage": "refereeing", "compare": "refereeing", "report": "refereeing"}
 """Module of :mod:`bilby_flowpe.commands` that has the function of a command; ``models`` has the others."""
 _LOCAL = "local"
 
@@ -208,6 +209,7 @@ def build_parser() -> argparse.ArgumentParser:
         "--output", type=Path, metavar="FILE", help="page to write (default: beside the result, or NAME.html)"
     )
     add_family(commands)
+    add_alert(commands)
     return parser
 
 
