@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import bilby
 import bilby.core.sampler as samplers
 import numpy as np
@@ -58,7 +60,7 @@ def test_packages_are_listed_once_and_bilbys_function_is_back(monkeypatch) -> No
 
 
 @pytest.mark.slow
-def test_warm_run_is_the_samplers_own() -> None:
+def test_warm_run_is_the_samplers_own(tmp_path: Path) -> None:
     """The same draws as by ``run_sampler``, given the same problem and seed; a warm-up leaves Bilby's generator as it was."""
     bilby.core.utils.random.seed(7)
     state = bilby.core.utils.random.rng.bit_generator.state
@@ -78,7 +80,7 @@ def test_warm_run_is_the_samplers_own() -> None:
     )  # fmt: skip
     theirs = bilby.run_sampler(
         bilby.gw.GravitationalWaveTransient(data, generator), priors, sampler="flowpe", sampling_seed=5, n_effective=200,
-        n_posterior=300, progress=False, save=False, label="alert", outdir="unused_outdir", resume=False,
+        n_posterior=300, progress=False, save=False, label="alert", outdir=str(tmp_path), resume=False,
     )  # fmt: skip
     assert ours.result.log_evidence == theirs.log_evidence
     assert np.array_equal(ours.result.posterior["chirp_mass"], theirs.posterior["chirp_mass"])
