@@ -12,12 +12,19 @@ from importlib import import_module
 from pathlib import Path
 
 from . import __version__
+from .commands.alert_parsing import add_alert
 from .commands.catalogue_parsing import add_catalogue
 from .commands.parsing import AtLeast, add, add_family, add_npool, add_overwrite
 from .errors import FlowPEError
 
 _MISUSED, _INTERRUPTED = 2, 130
-_ROOMS = {"coverage": "refereeing", "compare": "refereeing", "report": "refereeing", "catalogue": "catalogues"}
+_ROOMS = {
+    "alert": "alerting",
+    "catalogue": "catalogues",
+    "compare": "refereeing",
+    "coverage": "refereeing",
+    "report": "refereeing",
+}
 """Module of :mod:`bilby_flowpe.commands` that has the function of a command; ``models`` has the others."""
 _LOCAL = "local"
 
@@ -210,6 +217,7 @@ def build_parser() -> argparse.ArgumentParser:
     )
     add_catalogue(commands)
     add_family(commands)
+    add_alert(commands)
     return parser
 
 

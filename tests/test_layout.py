@@ -117,7 +117,7 @@ TOGETHER: dict[str, tuple[str, set[str]]] = {
     ),
     "test_cli.py": (
         "commands, run as they are typed",
-        {"model_list.py", "commands/models.py", "commands/parsing.py"},
+        {"model_list.py", "commands/models.py", "commands/parsing.py", "commands/alert_parsing.py"},
     ),
     "test_model.py": ("a model, shipped or not, bound to data", {"bound.py", "storage/shipped.py"}),
     "test_sampler.py": ("runs by ``run_sampler``", {"model_choice.py", "run.py"}),
