@@ -134,7 +134,8 @@ def _written(
         np.savetxt(folder / files[detector], np.column_stack([frequencies, fine]), fmt="%.6e")
     guess = row["chirp_mass"] * np.exp(rng.normal(0, GUESS))
     prior = f"priors/{name}.prior"
-    (folder / prior).write_text(PRIOR.format(low=guess / FACTOR, high=guess * FACTOR))
+    factor = FACTORS[duration == 4]
+    (folder / prior).write_text(PRIOR.format(low=guess / factor, high=guess * factor))
     text = INI.format(
         number=number,
         name=name,

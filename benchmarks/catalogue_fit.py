@@ -4,10 +4,10 @@ The likelihood of the powers is that of the events that were found,
 
 .. math:: \\prod_i \\frac{\\langle p(\\theta | \\Lambda) / \\pi(\\theta) \\rangle_i}{P_\\mathrm{det}(\\Lambda)} ,
 
-with the mean over the weighted draws of event i and the share of binaries that are found by a campaign of simulated ones: nearer than
-those of the population, so that many are found, each with curves of its own and weighted back. A binary of the campaign is
-found by the same rule as an event: the filter of its true wave, phase free, reaches 8 in noise. Redshifts keep their true density.
-The powers are evaluated on a grid with flat priors.
+with the mean over the weighted draws of event i and the share of binaries that are found by a campaign of simulated ones:
+nearer than those of the population, so that many are found, each with curves of its own and weighted back. A binary of the
+campaign is found by the same rule as an event: the filter of its true wave, phase free, reaches 8 in noise. Redshifts keep
+their true density. The powers are evaluated on a grid with flat priors.
 """
 
 from __future__ import annotations
