@@ -13,7 +13,7 @@ from pathlib import Path
 
 from . import __version__
 from .commands.alert_parsing import add_alert
-from .commands.catalogue_parsing import add_catalogue
+from .commands.catalogue_parsing import add_catalogue, add_reprior
 from .commands.parsing import AtLeast, add, add_family, add_npool, add_overwrite
 from .errors import FlowPEError
 
@@ -24,6 +24,7 @@ _ROOMS = {
     "compare": "refereeing",
     "coverage": "refereeing",
     "report": "refereeing",
+    "reprior": "catalogues",
 }
 """Module of :mod:`bilby_flowpe.commands` that has the function of a command; ``models`` has the others."""
 _LOCAL = "local"
@@ -216,6 +217,7 @@ def build_parser() -> argparse.ArgumentParser:
         "--output", type=Path, metavar="FILE", help="page to write (default: beside the result, or NAME.html)"
     )
     add_catalogue(commands)
+    add_reprior(commands)
     add_family(commands)
     add_alert(commands)
     return parser

@@ -5,7 +5,7 @@ coordinates s is one of coordinates p by
 
 .. math:: \pi(p) = \pi(s) \, |\det \partial s / \partial b| \, / \, |\det \partial p / \partial b|
 
-with :math:`b = (m_1, m_2, z)`. Where the redshift is fixed, b are the masses alone.
+with :math:`b = (m_1, m_2, z)`, or the masses alone where the redshift is fixed, or z alone.
 """
 
 from __future__ import annotations
@@ -80,18 +80,23 @@ class Binaries:
         """A coordinate, (N,)."""
         return self._with_gradient(key)[0]
 
-    def log_volume(self, keys: Sequence[str], fixed_redshift: bool) -> np.ndarray:
-        """Logarithm of the determinant of coordinates' derivatives by the base coordinates, (N,)."""
-        size = 2 if fixed_redshift else 3
-        if len(keys) != size:
+    def log_volume(self, keys: Sequence[str]) -> np.ndarray:
+        """Logarithm of the determinant of coordinates' derivatives by the base coordinates that they tell, (N,).
+
+        Parameters
+        ----------
+        keys
+            Two coordinates of masses, one of the distance, or all three.
+        """
+        columns = [*((0, 1) if any(map(is_mass, keys)) else ()), *((2,) if {*keys} & {*DISTANCES} else ())]
+        if len(keys) != len(columns):
             raise PriorError(
-                f"{sorted(keys)} are no {size} coordinates of masses and distance: name two of masses and one of distance"
+                f"{sorted(keys)} are no coordinates of a binary: name two of masses, one of the distance, or all three"
             )
-        rows = np.stack(
-            [np.stack(np.broadcast_arrays(*self._with_gradient(key)[1][:size]), axis=-1) for key in keys], axis=-2
-        )
+        rows = [[self._with_gradient(key)[1][column] for column in columns] for key in keys]
+        matrix = np.stack([np.stack(np.broadcast_arrays(*row), axis=-1) for row in rows], axis=-2)
         with np.errstate(divide="ignore"):
-            return np.log(np.abs(np.linalg.det(rows)))
+            return np.log(np.abs(np.linalg.det(matrix)))
 
     def _with_gradient(self, key: str) -> tuple[np.ndarray, tuple[np.ndarray, np.ndarray, np.ndarray]]:
         first, second, redshift = self.mass_1, self.mass_2, self.redshift
@@ -135,8 +140,8 @@ def redshift_of(parameters: Mapping[str, Any]) -> np.ndarray:
     for key, inverse in _INVERSES.items():
         if key in parameters:
             distance = np.asarray(parameters[key], dtype=np.float64)
-            ends = [float(inverse(end)) for end in (distance.min() / _WIDER, distance.max() * _WIDER)]
-            nodes = np.geomspace(*ends, _NODES)
+            near, far = float(inverse(distance.min() / _WIDER)), float(inverse(distance.max() * _WIDER))
+            nodes = np.geomspace(near, far, _NODES)
             return np.exp(CubicSpline(np.log(_distance(key, nodes)[0]), np.log(nodes))(np.log(distance)))
     raise PriorError(f"none of {list(DISTANCES)} is among {sorted(parameters)}: a source's frame needs a distance")
 

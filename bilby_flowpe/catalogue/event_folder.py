@@ -106,6 +106,11 @@ class EventFolder:
         """Sky map of the event."""
         return self.path / f"{self.name}.fits"
 
+    @property
+    def curves(self) -> Path:
+        """Noise curves of the event."""
+        return self.path / "curves.npz"
+
     def prepare(self, job: Job) -> None:
         """Write down what is to be done; an analysis of another configuration that was not finished is thrown away.
 

@@ -9,7 +9,7 @@ and of the normalised density that they were drawn from.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -17,17 +17,39 @@ from typing import Any
 import bilby
 import h5py
 import numpy as np
-from bilby.core.result import Result
+from bilby.core.result import Result, read_in_result
+from bilby.gw.detector import Interferometer
 from pandas import DataFrame
 
 from .. import __version__
 from ..errors import DataError
 from ..results import KeptDraws, kept_draws, statistics_of
+from .event_folder import DONE
 from .figures import with_derived
+from .table import Entry
 
 FILE = "catalogue.h5"
 """Name of the file beside the table."""
 _PRIOR_ROWS = 2000  # draws of the prior
+
+
+def save_curves(interferometers: Iterable[Interferometer], path: Path) -> Path:
+    """Keep noise curves, frequencies in Hz and values in 1/Hz within the band, for :class:`Published`."""
+    curves: dict[str, Any] = {}
+    for one in interferometers:
+        inside = one.frequency_mask
+        curves[one.name] = np.column_stack([one.frequency_array[inside], one.power_spectral_density_array[inside]])
+    temporary = path.with_name(f".{path.stem}.tmp.npz")
+    np.savez_compressed(temporary, **curves)
+    return temporary.replace(path)
+
+
+def load_curves(path: Path) -> dict[str, np.ndarray]:
+    """Noise curves that were kept, none where there are none."""
+    if not path.is_file():
+        return {}
+    with np.load(path, allow_pickle=False) as file:
+        return {name: file[name] for name in file.files}
 
 
 @dataclass(frozen=True)
@@ -72,6 +94,16 @@ def write_hdf5(events: Sequence[Published], path: Path) -> Path:
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
+
+
+def publish(entries: Iterable[Entry], outdir: Path) -> Path | None:
+    """Write the file of all events of a catalogue that are done; ``None`` where none is, or no file of results is left."""
+    events = []
+    for entry in entries:
+        result = entry.event.result()
+        if entry.status == DONE and result is not None and result.is_file():
+            events.append(Published(entry.event.name, read_in_result(str(result)), load_curves(entry.event.curves)))
+    return write_hdf5(events, outdir / FILE) if events else None
 
 
 def _write_event(group: h5py.Group, event: Published) -> None:
@@ -153,6 +185,20 @@ def _approximant(result: Result) -> str:
     return str(arguments.get("waveform_approximant", "unknown"))
 
 
+def _settings(result: Result) -> dict[str, float]:
+    """Band, reference frequency and frequency step, by PESummary's names, as far as the result tells them."""
+    meta = (result.meta_data or {}).get("likelihood", {})
+    if not isinstance(meta, Mapping):
+        return {}
+    arguments = meta.get("waveform_arguments", {})
+    found = {"f_ref": arguments.get("reference_frequency"), "f_low": arguments.get("minimum_frequency")}
+    if meta.get("duration"):
+        found["delta_f"] = 1 / float(meta["duration"])
+    if meta.get("sampling_frequency"):
+        found["f_final"] = arguments.get("maximum_frequency") or float(meta["sampling_frequency"]) / 2
+    return {key: float(value) for key, value in found.items() if isinstance(value, int | float | np.number)}
+
+
 def _prior_draws(result: Result) -> dict[str, np.ndarray]:
     """Draws of the prior, constraints obeyed."""
     from ..translation.covers import AnyPrior  # here: it loads what translates priors
@@ -185,5 +231,7 @@ def _write_meta(group: h5py.Group, result: Result, statistics: Mapping[str, Any]
     for key, value in figures.items():
         if value is not None:
             sampler.create_dataset(key, data=np.array([float(value)]))
+    for key, value in _settings(result).items():
+        other[key] = np.array([value])
     other["verdict"] = _words(str(statistics.get("verdict", "none")))
     other["run_statistics"] = _words(json.dumps(statistics, default=str))

@@ -22,7 +22,7 @@ from ..errors import DataError, PriorError
 from ..priors import Parameters
 from ..results import kept_draws
 from ..translation.covers import AnyPrior
-from .coordinates import DISTANCES, Binaries, as_arrays, is_mass
+from .coordinates import DISTANCES, Binaries, as_arrays, is_mass, redshift_of
 
 KEYS = ("mass_1", "mass_ratio", "redshift")
 """Parameters of a population of masses and redshifts, by gwpopulation's names."""
@@ -168,14 +168,17 @@ def _of_binaries(
         raise PriorError(
             f"{sorted(names)}: no distance is among what was sampled, {sorted(draws)}: leave the redshift out"
         )
-    binaries = Binaries.of(as_arrays({**fixed, **{key: draws[key] for key in [*masses, *distances]}}))
+    columns = as_arrays({**fixed, **{key: draws[key] for key in [*masses, *distances]}})
+    if wanted_masses:
+        binaries = Binaries.of(columns)
+    else:
+        # Of the distance alone: any masses will do.
+        binaries = Binaries(np.ones(size), np.ones(size), redshift_of(columns))
+        masses = []
     # What the model does not speak of stays as it was sampled.
-    asked = [*(wanted_masses or masses), *(wanted_distances or distances)]
-    given = [*masses, *distances]
-    volume = np.zeros(size)
-    if asked != given:
-        volume = binaries.log_volume(given, not distances) - binaries.log_volume(asked, not distances)
-    replaced = {*(masses if wanted_masses else ()), *(distances if wanted_distances else ())}
+    asked, given = [*wanted_masses, *(wanted_distances or distances)], [*masses, *distances]
+    volume = binaries.log_volume(given) - binaries.log_volume(asked) if asked != given else np.zeros(size)
+    replaced = {*masses, *(distances if wanted_distances else ())}
     return {key: binaries.value(name) for key, name in names.items()}, volume, replaced
 
 

@@ -24,6 +24,7 @@ _TEXT = {
     "status": "done, failed, interrupted, waiting or changed",
     "verdict": "of the run: reliable, check or failed",
     "reason": "first reason of the verdict",
+    "draws": "of a catalogue under another prior: weights, or new",
     "error": "why there is no result, or what of it is missing",
 }
 _FIGURES = {
@@ -31,6 +32,7 @@ _FIGURES = {
     "sky_area_90": ("deg2", "area of the sky with 90% of the posterior"),
     "efficiency": ("", "effective over all draws of the run"),
     "n_effective": ("", "effective draws"),
+    "n_effective_by_weights": ("", "of a catalogue under another prior: effective draws of the weights"),
     "ln_evidence": ("", "natural logarithm of the evidence"),
     "ln_evidence_error": ("", "its standard error"),
     "ln_bayes_factor": ("", "natural logarithm of the evidence, signal over noise alone"),
@@ -81,6 +83,9 @@ def entry_of(event: EventFolder, digest: str | None = None) -> Entry:
     row = (event.row() or {}) if status in (DONE, "changed") else {}
     if "map" in state.done:
         row = row | {key: value for key, value in state.done["map"].items() if key.startswith("sky_area")}
+    if "weights" in state.done:
+        row = row | {"n_effective_by_weights": state.done["weights"]["n_effective"]}
+        row = row | {"draws": state.done.get("analysis", {}).get("draws", "")}
     return Entry(event, status, row | {"cpu_seconds": event.cpu_seconds}, error or notes)
 
 

@@ -41,7 +41,7 @@ def test_volumes_are_those_of_differences(keys: tuple[str, ...]) -> None:
         for key in keys
     ]
     binaries = Binaries(*(np.array([value]) for value in base))
-    assert binaries.log_volume(keys, False)[0] == pytest.approx(np.log(abs(np.linalg.det(slopes))), abs=1e-6)
+    assert binaries.log_volume(keys)[0] == pytest.approx(np.log(abs(np.linalg.det(slopes))), abs=1e-6)
     for key in keys:
         assert binaries.value(key)[0] == pytest.approx(by_bilby(key, *base), rel=1e-6)
 
@@ -88,7 +88,7 @@ def test_what_tells_no_binary() -> None:
     with pytest.raises(PriorError, match="needs a distance"):
         Binaries.of({"mass_1": np.ones(1), "mass_2": np.ones(1)})
     binaries = Binaries(*np.ones((3, 1)))
-    with pytest.raises(PriorError, match="no 3 coordinates"):
-        binaries.log_volume(("mass_1", "redshift"), False)
+    with pytest.raises(PriorError, match="no coordinates of a binary"):
+        binaries.log_volume(("mass_1", "redshift"))
     with pytest.raises(PriorError, match="'chi_eff' is no coordinate"):
         binaries.value("chi_eff")
