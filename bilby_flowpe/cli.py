@@ -13,10 +13,11 @@ from pathlib import Path
 
 from . import __version__
 from .commands.parsing import AtLeast, add, add_family, add_npool, add_overwrite
+from .commands.skymap_parsing import add_skymap
 from .errors import FlowPEError
 
 _MISUSED, _INTERRUPTED = 2, 130
-_ROOMS = {"coverage": "refereeing", "compare": "refereeing", "report": "refereeing"}
+_ROOMS = {"coverage": "refereeing", "compare": "refereeing", "report": "refereeing", "skymap": "skymaps"}
 """Module of :mod:`bilby_flowpe.commands` that has the function of a command; ``models`` has the others."""
 _LOCAL = "local"
 
@@ -206,6 +207,7 @@ def build_parser() -> argparse.ArgumentParser:
     report.add_argument(
         "--output", type=Path, metavar="FILE", help="page to write (default: beside the result, or NAME.html)"
     )
+    add_skymap(commands)
     add_family(commands)
     return parser
 
