@@ -63,8 +63,8 @@ def injected(index: int, given: argparse.Namespace) -> dict[str, Any]:
     (of_rows_alone,) = sky_map(rows).searched_probability(truth["ra"], truth["dec"])
     return {
         "event": index, "network": network, "snr": ratio, "searched_probability": float(searched), "searched_area": float(area),
-        "of_rows": float(of_rows_alone), "area_50": found.area(0.5), "area_90": found.area(0.9), "distance": truth["luminosity_distance"],
-        "mean": mean, "deviation": deviation, "rows": len(result.posterior), "places": len(places.ra),
+        "of_rows": float(of_rows_alone), "area_50": found.area(0.5), "area_90": found.area(0.9),
+        "distance": truth["luminosity_distance"], "mean": mean, "deviation": deviation, "rows": len(result.posterior), "places": len(places.ra),
         "effective_places": places.effective, "verdict": statistics["verdict"],
         "effective": statistics["effective_sample_size"], "cpu_seconds": seconds, "places_seconds": places.seconds,
         "map_cpu_seconds": of_map,
@@ -93,29 +93,20 @@ def injections(given: argparse.Namespace) -> None:
 def report(found: list[dict[str, Any]], picture: Path | None) -> None:
     """P-values of uniform searched probabilities."""
     kept = [one for one in found if one["verdict"] != "failed"]
-    groups = {
-        "all": found,
-        "those not failed": kept,
-        "those of a ratio above 8": [one for one in found if one["snr"] > 8],
-    }
+    groups = {"all": found, "not failed": kept, "ratio above 8": [one for one in found if one["snr"] > 8]}
     groups |= {network: [one for one in kept if one["network"] == network] for network in NETWORKS}
+    kinds = {"weighted places": "searched_probability", "rows": "of_rows"}
     for name, those in groups.items():
-        for kind, key in (("weighted places", "searched_probability"), ("rows", "of_rows")):
+        for kind, key in kinds.items():
             values = np.array([one[key] for one in those])
             if len(values) > 1:
                 within = ", ".join(f"{np.mean(values < level):.3f} within {level:.0%}" for level in (0.5, 0.9))
-                print(
-                    f"{name} ({len(values)}), {kind}: Kolmogorov-Smirnov p-value {kstest(values, 'uniform').pvalue:.3f}; {within}"
-                )
+                p_value = kstest(values, "uniform").pvalue
+                print(f"{name} ({len(values)}), {kind}: Kolmogorov-Smirnov p-value {p_value:.3f}; {within}")
     off = np.array([(one["distance"] - one["mean"]) / one["deviation"] for one in kept])
-    print(
-        f"distances: mean {off.mean():.2f} and standard deviation {off.std():.2f} of the truth less the map's mean over its deviation"
-    )
-    for key, unit in (
-        ("cpu_seconds", "CPU s a run"),
-        ("places_seconds", "s for the places"),
-        ("map_cpu_seconds", "CPU s a map"),
-    ):
+    print(f"true distance less the map's mean, over its deviation: mean {off.mean():.2f}, deviation {off.std():.2f}")
+    words = {"cpu_seconds": "CPU s a run", "places_seconds": "s for the places", "map_cpu_seconds": "CPU s a map"}
+    for key, unit in words.items():
         values = np.array([one[key] for one in found])
         print(f"{unit}: median {np.median(values):.2f}, largest {values.max():.2f}")
     print(f"effective places: median {np.median([one['effective_places'] for one in found]):.0f}")
@@ -124,9 +115,9 @@ def report(found: list[dict[str, Any]], picture: Path | None) -> None:
         from bilby_flowpe.validation.ranks import uniformity
 
         ranks = {
-            "weighted places": {network: np.array([one["searched_probability"] for one in kept if one["network"] == network]) for network in NETWORKS},
-            "rows": {network: np.array([one["of_rows"] for one in kept if one["network"] == network]) for network in NETWORKS},
-        }  # fmt: skip
+            kind: {net: np.array([one[key] for one in kept if one["network"] == net]) for net in NETWORKS}
+            for kind, key in kinds.items()
+        }
         plot_pp(ranks, picture, p_values={kind: uniformity(of_kind) for kind, of_kind in ranks.items()})
 
 
@@ -139,10 +130,8 @@ def made_by_ligo(maker: str, posterior: Any, outdir: Path, name: str) -> tuple[A
     columns = {"ra": "ra", "dec": "dec", "luminosity_distance": "dist", "geocent_time": "time"}
     rows[list(columns)].rename(columns=columns).to_csv(samples, sep=" ", index=False)
     began = time.monotonic()
-    subprocess.run(
-        [maker, str(samples), "--fitsoutname", f"{name}.fits", "--outdir", str(outdir), "--seed", "1", "--instruments", "H1", "L1", "V1", "--objid", name],
-        check=True, capture_output=True,
-    )  # fmt: skip
+    options = ["--fitsoutname", f"{name}.fits", "--outdir", str(outdir), "--seed", "1", "--objid", name]
+    subprocess.run([maker, str(samples), *options], check=True, capture_output=True)
     return read_sky_map(outdir / f"{name}.fits"), time.monotonic() - began
 
 
@@ -196,20 +185,16 @@ def compared(given: argparse.Namespace) -> None:
                 given.maker, dynesty, given.outdir, "ligo_dynesty"
             )
             print(f"rows: {len(posterior)} of flowpe, {len(dynesty)} of dynesty")
-    print(
-        f"{'':<24}{'50%':>8}{'90%':>8}{'searched':>10}{'p':>7}{'distance':>16}{'KL of ours':>12}{'KL to ours':>12}{'JS':>8}{'s':>7}"
-    )
+    columns = ("50%", "90%", "searched", "p", "distance", "deviation", "KL from", "KL to", "JS", "s")
+    print(f"{'':<24}" + "".join(f"{column:>11}" for column in columns))
+    truth = TRUTH["ra"], TRUTH["dec"]
     for name, found in maps.items():
-        (area,), (probability,) = (
-            found.searched_area(TRUTH["ra"], TRUTH["dec"]),
-            found.searched_probability(TRUTH["ra"], TRUTH["dec"]),
-        )
         mean, deviation = found.distance or (np.nan, np.nan)
-        print(
-            f"{name:<24}{found.area(0.5):>8.2f}{found.area(0.9):>8.2f}{area:>10.2f}{probability:>7.3f}{mean:>9.0f} ± {deviation:<4.0f}"
-            f"{divergence(maps['ours'], found):>12.4f}{divergence(found, maps['ours']):>12.4f}"
-            f"{symmetric_divergence(found, maps['ours']):>8.4f}{seconds.get(name, np.nan):>7.2f}"
-        )
+        figures = [found.area(0.5), found.area(0.9), found.searched_area(*truth)[0]]
+        figures += [found.searched_probability(*truth)[0], mean, deviation]
+        figures += [divergence(maps["ours"], found), divergence(found, maps["ours"])]
+        figures += [symmetric_divergence(found, maps["ours"]), seconds.get(name, np.nan)]
+        print(f"{name:<24}" + "".join(f"{figure:>11.4g}" for figure in figures))
     write_sky_map(maps["ours"], given.outdir / "ours.fits")
     plot_sky_map(
         maps["ours"],

@@ -19,6 +19,8 @@ def add_skymap(commands: Commands[argparse.ArgumentParser]) -> None:
         "skymap",
         "make the sky map of a result: multi-order HEALPix with distances, areas, and a picture",
     )
+    # Declinations as -23d22m53s are values, not options; argparse knows that of plain numbers alone.
+    parser._negative_number_matcher = re.compile(r"^-\.?\d")
     parser.add_argument("result", type=Path, metavar="RESULT", help="result file of Bilby's, or a sky map in FITS")
     parser.add_argument(
         "--output", type=Path, metavar="FILE", help="FITS file to write (default: LABEL_skymap.fits beside the result)"

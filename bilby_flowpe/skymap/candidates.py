@@ -64,6 +64,11 @@ class SkyCandidates:
         kept = rng.random(len(self.weight)) * bound < self.weight
         return self._some(kept, np.maximum(self.weight[kept], bound))
 
+    def without_the_weightless(self) -> SkyCandidates:
+        """Those that have a weight; all of them where each has."""
+        some = self.weight > 0
+        return self if some.all() else self._some(some, self.weight[some])
+
     def _some(self, kept: np.ndarray, weight: np.ndarray) -> SkyCandidates:
         """Some of the places, with other weights, (P,)."""
         columns = {name: getattr(self, name)[kept] for name in ("ra", "dec", "distance", "square", "row")}

@@ -58,6 +58,7 @@ class Smooth:
 
 def smoothed(candidates: SkyCandidates) -> Smooth:
     """The density that weighted places are draws of."""
+    candidates = candidates.without_the_weightless()
     effective = candidates.effective
     finest = finest_of(candidates.ra, candidates.dec)
     wanted = [max(share * effective ** (2 / 3), _FEWEST) for share in _SHARES]
