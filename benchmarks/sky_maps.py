@@ -64,7 +64,8 @@ def injected(index: int, given: argparse.Namespace) -> dict[str, Any]:
     return {
         "event": index, "network": network, "snr": ratio, "searched_probability": float(searched), "searched_area": float(area),
         "of_rows": float(of_rows_alone), "area_50": found.area(0.5), "area_90": found.area(0.9),
-        "distance": truth["luminosity_distance"], "mean": mean, "deviation": deviation, "rows": len(result.posterior), "places": len(places.ra),
+        "distance": truth["luminosity_distance"], "mean": mean, "deviation": deviation, "rows": len(result.posterior),
+        "places": len(places.ra),
         "effective_places": places.effective, "verdict": statistics["verdict"],
         "effective": statistics["effective_sample_size"], "cpu_seconds": seconds, "places_seconds": places.seconds,
         "map_cpu_seconds": of_map,

@@ -34,7 +34,8 @@ ROWS = (
     {"cache", "configuration", "family"},
     {"model_list", "coarse_choice", "model_choice"},
     {"run"},
-    {"sampler", "validation"},
+    {"alert", "sampler", "validation"},
+    {"catalogue"},
     {"commands"},
     {"cli"},
 )
