@@ -13,11 +13,18 @@ from pathlib import Path
 
 from . import __version__
 from .commands.alert_parsing import add_alert
+from .commands.catalogue_parsing import add_catalogue
 from .commands.parsing import AtLeast, add, add_family, add_npool, add_overwrite
 from .errors import FlowPEError
 
 _MISUSED, _INTERRUPTED = 2, 130
-_ROOMS = {"alert": "alerting", "coverage": "refereeing", "compare": "refereeing", "report": "refereeing"}
+_ROOMS = {
+    "alert": "alerting",
+    "catalogue": "catalogues",
+    "compare": "refereeing",
+    "coverage": "refereeing",
+    "report": "refereeing",
+}
 """Module of :mod:`bilby_flowpe.commands` that has the function of a command; ``models`` has the others."""
 _LOCAL = "local"
 
@@ -208,6 +215,7 @@ def build_parser() -> argparse.ArgumentParser:
     report.add_argument(
         "--output", type=Path, metavar="FILE", help="page to write (default: beside the result, or NAME.html)"
     )
+    add_catalogue(commands)
     add_family(commands)
     add_alert(commands)
     return parser

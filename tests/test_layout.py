@@ -13,6 +13,10 @@ OTHERS = {"integration", "upstream"}
 """Folders of tests that belong to no module: whole runs, and Bilby's own tests."""
 
 TOGETHER: dict[str, tuple[str, set[str]]] = {
+    "catalogue/test_runner.py": (
+        "what a process of an event does, and what it leaves in its folder",
+        {"catalogue/afterwards.py", "catalogue/child.py", "catalogue/event_folder.py"},
+    ),
     "chain/test_batch.py": ("what a step brings, as the batch takes it", {"chain/increment.py"}),
     "arguments/test_table.py": ("a kind of value is tested by the arguments that have it", {"arguments/kinds.py"}),
     "conditional/test_closed_form.py": ("the contract, by what fulfils it", {"conditional/base.py"}),
@@ -31,6 +35,7 @@ TOGETHER: dict[str, tuple[str, set[str]]] = {
         {"conditional/choose.py", "conditional/blocks/harmonics.py"},
     ),
     "conditional/blocks/test_skies.py": ("a step of the draw of the sky", {"conditional/blocks/arrival_times.py"}),
+    "commands/test_catalogues.py": ("commands, run as they are typed", {"commands/catalogue_parsing.py"}),
     "configuration/test_file.py": (
         "whole files, tables of every kind",
         {"configuration/tables.py", "configuration/transient.py"},

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Sequence
 from html import escape
 from pathlib import Path
 from string import Template
+from typing import NamedTuple
 
 from ..storage.folder import write_text
 
@@ -34,7 +35,7 @@ ul { margin: .4rem 0; padding-left: 1.2rem; }
 .figures div { border: 1px solid var(--line); border-radius: .5rem; padding: .5rem .7rem; }
 .figures span { display: block; color: var(--faint); font-size: .82rem; }
 .figures b { font-weight: 600; font-variant-numeric: tabular-nums; }
-.wide { overflow-x: auto; }
+.wide { overflow-x: auto; margin: .6rem 0; }
 table { border-collapse: collapse; font-size: .92rem; font-variant-numeric: tabular-nums; }
 th, td { text-align: left; padding: .3rem .9rem .3rem 0; border-bottom: 1px solid var(--line); vertical-align: top; }
 th { font-weight: 600; color: var(--faint); }
@@ -57,6 +58,13 @@ $body
 """)
 
 _FAINT = ' class="faint"'
+
+
+class Link(NamedTuple):
+    """A cell of a table that leads to another page."""
+
+    text: str
+    target: str
 
 
 class Page:
@@ -96,10 +104,10 @@ class Page:
         """Lines as they are."""
         self._parts.append(f"<pre>{escape(text)}</pre>")
 
-    def table(self, header: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
+    def table(self, header: Sequence[str], rows: Iterable[Sequence[str | Link]]) -> None:
         """A table; on a narrow screen it can be moved sideways."""
         head = "".join(f"<th>{escape(cell)}</th>" for cell in header)
-        body = "".join("<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in row) + "</tr>" for row in rows)
+        body = "".join("<tr>" + "".join(f"<td>{_cell(cell)}</td>" for cell in row) + "</tr>" for row in rows)
         self._parts.append(f'<div class="wide"><table><tr>{head}</tr>{body}</table></div>')
 
     def picture(self, text: str, draw: Callable[[Path], Path]) -> None:
@@ -113,3 +121,9 @@ class Page:
         """Write the page, whole or not at all."""
         path.parent.mkdir(parents=True, exist_ok=True)
         return write_text(path, _PAGE.substitute(title=escape(self.title), body="\n".join(self._parts)))
+
+
+def _cell(cell: str | Link) -> str:
+    if isinstance(cell, Link):
+        return f'<a href="{escape(cell.target, quote=True)}">{escape(cell.text)}</a>'
+    return escape(cell)
