@@ -15,6 +15,7 @@ from . import __version__
 from .commands.alert_parsing import add_alert, add_notes
 from .commands.catalogue_parsing import add_catalogue
 from .commands.parsing import AtLeast, add, add_family, add_npool, add_overwrite
+from .commands.skymap_parsing import add_skymap
 from .errors import FlowPEError
 
 _MISUSED, _INTERRUPTED = 2, 130
@@ -25,6 +26,7 @@ _ROOMS = {
     "coverage": "refereeing",
     "notes": "noting",
     "report": "refereeing",
+    "skymap": "skymaps",
 }
 """Module of :mod:`bilby_flowpe.commands` that has the function of a command; ``models`` has the others."""
 _LOCAL = "local"
@@ -216,6 +218,7 @@ def build_parser() -> argparse.ArgumentParser:
     report.add_argument(
         "--output", type=Path, metavar="FILE", help="page to write (default: beside the result, or NAME.html)"
     )
+    add_skymap(commands)
     add_catalogue(commands)
     add_family(commands)
     add_alert(commands)

@@ -28,7 +28,7 @@ ROWS = (
     {"simulation"},
     {"kinds"},
     {"conditional", "representation", "translation"},
-    {"bound", "reweighting", "selection"},
+    {"bound", "reweighting", "selection", "skymap"},
     {"model", "sampling"},
     {"training"},
     {"cache", "configuration", "family"},

@@ -34,7 +34,11 @@ TOGETHER: dict[str, tuple[str, set[str]]] = {
         "every choice among the conditionals, and the draw of a block",
         {"conditional/choose.py", "conditional/blocks/harmonics.py"},
     ),
-    "conditional/blocks/test_skies.py": ("a step of the draw of the sky", {"conditional/blocks/arrival_times.py"}),
+    "conditional/blocks/test_skies.py": (
+        "steps of the draw of the sky",
+        {"conditional/blocks/arrival_times.py", "conditional/blocks/arrivals.py"},
+    ),
+    "commands/test_skymaps.py": ("a command and its parser", {"commands/skymap_parsing.py"}),
     "commands/test_catalogues.py": ("commands, run as they are typed", {"commands/catalogue_parsing.py"}),
     "configuration/test_file.py": (
         "whole files, tables of every kind",
