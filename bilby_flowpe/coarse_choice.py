@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from functools import cached_property
 
 import numpy as np
@@ -34,11 +35,17 @@ class CoarseChoice:
         Whether coarse waves are wanted, or the approximant that is to make them.
     drawn_by
         What is asked to draw each parameter.
+
+    Attributes
+    ----------
+    seconds : dict
+        Of the search.
     """
 
     def __init__(self, problem: Problem, coarse: bool | str, drawn_by: DrawnBy | None = None) -> None:
         self._problem, self._coarse, self._drawn_by = problem, coarse, drawn_by or DrawnBy()
         self._found: Found | None = None
+        self.seconds: dict[str, float] = {}
 
     def of(self, conditional: Conditional, at: Row | None = None, network: bool = False) -> Conditional | None:
         """Return what draws with coarse waves; ``None`` where there can be none, which is logged.
@@ -133,7 +140,9 @@ class CoarseChoice:
         if self._found is None:
             rng = np.random.default_rng(_SEED)
             logger.info("Looking for the signal with templates of the whole prior: the wider its masses, the longer")
+            began = time.monotonic()
             self._found = find_reference(
                 self._problem.likelihood, self._problem.prior, orders, window, rng, self._approximant
             )
+            self.seconds["search"] = round(time.monotonic() - began, 3)
         return self._found.reference

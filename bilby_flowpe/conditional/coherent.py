@@ -19,7 +19,6 @@ from __future__ import annotations
 import copy
 from collections.abc import Sequence
 from dataclasses import replace
-from functools import cached_property
 from typing import Any, Self
 
 import numpy as np
@@ -32,7 +31,8 @@ from ..priors import PriorTransform
 from ..processes.parallel import Row, with_seeds
 from ..waves.detectors import Detector
 from ..waves.full_grid import FullWaves
-from .averaged import AveragedLikelihood
+from .amplitudes import Amplitudes, KnownAmplitude
+from .averaged import AveragedLikelihood, SharedAverage
 from .base import ConditionalConfig, ConditionalDraws
 from .blocks.coherent import FEW, USUAL, CoherentBlocks, Effort, Given
 from .blocks.waves import FilteredWaves
@@ -72,6 +72,7 @@ class CoherentConditional:
         self.config, self.keys, self.waves, self.effort = config, config.keys, waves, effort
         closed = tuple(key for key in config.keys if key in (PHASE, DISTANCE))
         self.inner = ExactConditional(replace(config, keys=closed), transform)
+        self._average = SharedAverage(self.inner.amplitudes)
         self.own = tuple(key for key in config.keys if key not in self.inner.keys)
         tied = [key for key in self.own if key not in transform.independent_keys()]
         if tied:
@@ -92,10 +93,15 @@ class CoherentConditional:
                 "it some"
             )
 
-    @cached_property
+    @property
     def averaged(self) -> AveragedLikelihood:
         """Over phase and distance."""
-        return AveragedLikelihood(self.inner.amplitudes)
+        return self._average.table
+
+    @property
+    def amplitudes(self) -> Amplitudes | KnownAmplitude:
+        """Of the distance, the phase being averaged over or known."""
+        return self.inner.amplitudes
 
     def defended(self, share: float) -> CoherentConditional:
         """Return one that draws a share of the distances from their prior."""
@@ -131,9 +137,9 @@ class CoherentConditional:
 
     def task(self, likelihood: GravitationalWaveTransient) -> CoherentBlocks:
         """What draws for one row, of those that :meth:`task_rows` gives."""
-        return CoherentBlocks(self._given(likelihood))
+        return CoherentBlocks(self.given(likelihood))
 
-    def _given(self, likelihood: GravitationalWaveTransient) -> Given:
+    def given(self, likelihood: GravitationalWaveTransient) -> Given:
         """Arguments of the task that draws."""
         waves = self.waves
         if waves is None:
