@@ -12,7 +12,7 @@ from importlib import import_module
 from pathlib import Path
 
 from . import __version__
-from .commands.alert_parsing import add_alert
+from .commands.alert_parsing import add_alert, add_notes
 from .commands.catalogue_parsing import add_catalogue
 from .commands.parsing import AtLeast, add, add_family, add_npool, add_overwrite
 from .commands.skymap_parsing import add_skymap
@@ -24,6 +24,7 @@ _ROOMS = {
     "catalogue": "catalogues",
     "compare": "refereeing",
     "coverage": "refereeing",
+    "notes": "noting",
     "report": "refereeing",
     "skymap": "skymaps",
 }
@@ -221,6 +222,7 @@ def build_parser() -> argparse.ArgumentParser:
     add_catalogue(commands)
     add_family(commands)
     add_alert(commands)
+    add_notes(commands)
     return parser
 
 

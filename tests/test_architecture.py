@@ -23,7 +23,7 @@ ROWS = (
     | {"problems", "storage", "surprise"},
     {"network_choice", "observed", "prior_checks", "priors", "processes", "pytorch", "thinning", "verdict"},
     {"likelihoods", "results", "waves"},
-    {"bands", "contract", "proposals", "trigger"},
+    {"asimov_pipeline", "bands", "contract", "proposals", "trigger"},
     {"chain", "problem"},
     {"simulation"},
     {"kinds"},

@@ -156,6 +156,7 @@ TOGETHER: dict[str, tuple[str, set[str]]] = {
     "waves/coarse/test_summary.py": ("norms are summary data, too", {"waves/coarse/norms.py"}),
     "validation/test_coverage.py": ("events kept while a coverage is measured", {"validation/kept.py"}),
     "validation/test_gap.py": ("a card quotes the gap", {"validation/card.py"}),
+    "validation/test_notes.py": ("the command prints what is tested", {"commands/noting.py"}),
     "validation/test_referee.py": ("one way to a referee's samples", {"validation/marginalised.py"}),
     "validation/test_report.py": ("pages of a report", {"validation/page.py"}),
     "validation/test_validation.py": (
