@@ -35,6 +35,7 @@ ROWS = (
     {"model_list", "coarse_choice", "model_choice"},
     {"run"},
     {"sampler", "validation"},
+    {"noise"},
     {"commands"},
     {"cli"},
 )

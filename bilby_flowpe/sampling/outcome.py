@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..importance import WeightSummary, equal_weight_rows, normalised_weights
-from ..kinds.recognise import tells_power
+from ..kinds.recognise import power_left, tells_power
 from ..processes.parallel import Row
 from ..proposals.mixture import Mixture
 from ..proposals.parts import PRIOR
@@ -193,6 +193,8 @@ def _surprise(
     # What poor draws leave in the data is not the data's: a template may fit better.
     problem = target.problem
     residual = problem.residual(max(best, -np.inf if known.found is None else known.found))
+    if target.translated.obstacle is None and np.isfinite(best):
+        residual = power_left(target.translated.given, _asked_row(batch.weighted, target), residual)
     surprise = known.surprise and known.surprise(residual)
     if surprise is None and summary.effective_sample_size >= Thresholds().effective_failed:
         # The best value is that of the likelihood that was given, which may have nothing to do with power.
@@ -222,6 +224,12 @@ def _best(weighted: WeightedDraws, target: Target) -> float:
     """Largest log likelihood ratio of a draw."""
     noise = 0.0 if target.use_ratio else float(target.translated.asked.noise_log_likelihood())
     return float(np.max(weighted.log_likelihood)) - noise
+
+
+def _asked_row(weighted: WeightedDraws, target: Target) -> Row:
+    """All parameters of the draw of the largest likelihood, as the likelihood asked for takes them."""
+    best = int(np.argmax(weighted.log_likelihood))
+    return target.translated.rows({key: value[best : best + 1] for key, value in weighted.parameters.items()})[0]
 
 
 def best_row(weighted: WeightedDraws, target: Target) -> Row:
