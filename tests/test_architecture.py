@@ -19,7 +19,7 @@ PACKAGE = "bilby_flowpe"
 
 ROWS = (
     {"bisection", "densities", "errors", "names", "overrides", "plotting", "redshifts"},
-    {"arguments", "edges", "importance", "networks", "open_data", "pricing", "prior_draws", "prior_natures"}
+    {"arguments", "edges", "importance", "networks", "noise_scale", "open_data", "pricing", "prior_draws", "prior_natures"}
     | {"problems", "storage", "surprise"},
     {"network_choice", "observed", "prior_checks", "priors", "processes", "pytorch", "thinning", "verdict"},
     {"likelihoods", "results", "waves"},

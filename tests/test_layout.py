@@ -129,6 +129,7 @@ TOGETHER: dict[str, tuple[str, set[str]]] = {
         "what a problem is translated into",
         {"translation/calibration_errors.py", "translation/translated.py"},
     ),
+    "waves/test_noise_scale.py": ("what is measured", {"noise_scale.py"}),
     "waves/test_symmetries.py": ("turns with the phase are a symmetry", {"waves/turns.py"}),
     "waves/test_grid.py": ("shifts in time on a grid", {"waves/shifts.py"}),
     "waves/coarse/test_coarse_waves.py": (

@@ -126,6 +126,11 @@ def power_left(likelihood: Likelihood, row: Mapping[str, float], otherwise: floa
     return own(row) if callable(own) else otherwise
 
 
+def gaussian_curves(likelihood: Likelihood) -> bool:
+    """Whether a likelihood that tells the power in the data has them for Gaussian noise of its curves."""
+    return tells_power(likelihood) and not callable(getattr(likelihood, "power_left", None))
+
+
 def marginalised(likelihood: Likelihood) -> tuple[str, ...]:
     """Parameters of the signal that a likelihood of gravitational waves integrates out; none of any other likelihood."""
     if not is_wave(likelihood):

@@ -31,7 +31,7 @@ def notched(interferometers: Iterable[Interferometer], bands: Mapping[str, Bands
     interferometers
         Left as they are.
     bands
-        First and last frequency in Hz of what is left out, of all detectors or by their names; added to those that are left
+        First and last frequency in Hz of what is left out, both included, of all detectors or by their names; added to those that are left
         out.
 
     Raises
@@ -51,8 +51,11 @@ def notched(interferometers: Iterable[Interferometer], bands: Mapping[str, Bands
                 f"bands of {interferometer.name}: {wrong[0]} is none, give two frequencies above 0, the lower first"
             )
         before = [(one.minimum_frequency, one.maximum_frequency) for one in interferometer.strain_data.notch_list]
+        # Bilby leaves out what lies between the two frequencies, and keeps bins that are one of them.
+        half = 0.5 / float(interferometer.duration)
+        wide = [(max(low - half, half / 2), high + half) for low, high in wanted]
         # A plain list: Bilby 2.8 refuses its own NotchList here.
-        interferometer.strain_data.notch_list = [*before, *wanted]
+        interferometer.strain_data.notch_list = [*before, *wide]
         if not data_mask(interferometer).any():
             raise ConfigurationError(f"bands of {interferometer.name}: {wanted} leave no data; give narrower ones")
     return InterferometerList(found)

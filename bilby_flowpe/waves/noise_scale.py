@@ -17,8 +17,6 @@ is nearly that of a gamma variable of the same mean and variance.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
-from typing import Any
 
 import numpy as np
 from bilby.gw.detector import Interferometer
@@ -27,38 +25,12 @@ from scipy.signal import fftconvolve
 from scipy.stats import gamma
 
 from ..errors import SimulationError
+from ..noise_scale import NoiseScale
 from .waveforms import responses, waveform
 from .whitening import noise_variance
 from .windows import correlations, data_mask
 
 _CHIRP = -5 / 3  # the phase of an inspiral goes with this power of the frequency
-
-
-@dataclass(frozen=True)
-class NoiseScale:
-    """Noise of one detector over its curve, in the band of the signal.
-
-    Attributes
-    ----------
-    factor
-        Of the amplitude; one where the curve is right.
-    scatter
-        Its standard deviation by chance.
-    p_value
-        Probability of a factor as far from one, by chance.
-    low, high
-        Frequencies in Hz between which the middle 90% of the signal's power are.
-    """
-
-    factor: float
-    scatter: float
-    p_value: float
-    low: float
-    high: float
-
-    def to_dict(self) -> dict[str, Any]:
-        """All fields as plain values."""
-        return asdict(self)
 
 
 def noise_scales(likelihood: GravitationalWaveTransient, row: Mapping[str, float]) -> dict[str, NoiseScale]:

@@ -20,7 +20,7 @@ def test_a_notch_leaves_bins_out_of_signal_and_noise() -> None:
     without = GravitationalWaveTransient(notched(ifos, {"L1": [(100, 120)]}), generator())
     assert is_plain(without)
     chosen = ifos[1].frequency_mask & ~without.interferometers[1].frequency_mask
-    assert 36 <= np.sum(chosen) <= 41
+    assert np.sum(chosen) == 41
     lost = np.sum(
         2 * np.abs(ifos[1].frequency_domain_strain) ** 2 / ifos[1].power_spectral_density_array / 2, where=chosen
     )

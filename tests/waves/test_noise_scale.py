@@ -42,6 +42,7 @@ def noise(rng: np.random.Generator, window: np.ndarray) -> np.ndarray:
     return np.fft.rfft(series) * np.sqrt(2 / len(window))
 
 
+@pytest.mark.training
 @pytest.mark.parametrize("roll_off", [0.0, 0.4])
 def test_by_chance_it_is_distributed_as_told(roll_off: float) -> None:
     """Of 1000 stretches of noise, without a fit: mean, scatter, and p-values that are uniform."""
@@ -60,6 +61,7 @@ def test_by_chance_it_is_distributed_as_told(roll_off: float) -> None:
     assert kstest([one.p_value for one in scales], "uniform").statistic < 0.12
 
 
+@pytest.mark.training
 def test_a_fit_takes_away_what_is_reckoned_for_it() -> None:
     """Noise less its projection on the wave, its phase, its time and its chirp."""
     rng, wave, window = np.random.default_rng(5), template(60.0), np.ones(RATE * DURATION)
