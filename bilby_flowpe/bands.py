@@ -1,13 +1,14 @@
-"""Whitened data of every detector, and the band of a posterior's waveforms over them."""
+"""Whitened data of every detector, the band of a posterior's waveforms over them, and their signal-to-noise ratios."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from bilby.gw.detector import Interferometer
 from bilby.gw.likelihood import GravitationalWaveTransient
 
 from .processes.parallel import Row
@@ -18,12 +19,16 @@ from .waves.whitening import whitened
 __all__ = ["Bands", "whitened_bands"]
 
 FILE = "whitened.npz"
+RATIOS = ("optimal_snr", "matched_filter_snr")
+"""Signal-to-noise ratios that are kept with a band, by the names of Bilby's columns without the detector's."""
+
 _FEWEST = 24  # draws of which 5% and 95% quantiles are made, at least
 _QUANTILES = {"low": 0.05, "median": 0.5, "high": 0.95}
 
 Bands = dict[str, dict[str, np.ndarray]]
 """By detector: ``times`` in GPS seconds less ``start``, ``data``, and the waveforms' ``low``, ``median`` and ``high``; all in
-standard deviations of white noise but the first two."""
+standard deviations of white noise but the first two. With them ``optimal_snr`` and ``matched_filter_snr``, a signal-to-noise
+ratio for each waveform used, where these were made on all frequencies."""
 
 
 def whitened_bands(likelihood: GravitationalWaveTransient, rows: Sequence[Row], waveforms: int = 200) -> Bands:
@@ -48,7 +53,8 @@ def whitened_bands(likelihood: GravitationalWaveTransient, rows: Sequence[Row], 
     excerpt = Excerpt.of(likelihood, window, _evenly(rows, waveforms))
     if excerpt is None:
         waveforms = max(int(waveforms * min(LONG / float(likelihood.interferometers.duration), 1.0)), _FEWEST)
-    made = excerpt or _Whole(likelihood, window)
+    whole = _Whole(likelihood, window)
+    made = excerpt or whole
     found = [signals for row in _evenly(rows, waveforms) if (signals := made(row)) is not None]
     bands: Bands = {}
     for number, interferometer in enumerate(likelihood.interferometers):
@@ -63,16 +69,29 @@ def whitened_bands(likelihood: GravitationalWaveTransient, rows: Sequence[Row], 
             curves = np.ascontiguousarray(np.transpose([signals[number] for signals in found]))
             quantiles = np.quantile(curves, list(_QUANTILES.values()), axis=1, overwrite_input=True)
             band |= dict(zip(_QUANTILES, quantiles, strict=True))
+        if whole.ratios:
+            band |= dict(zip(RATIOS, np.transpose([of_row[number] for of_row in whole.ratios]), strict=True))
         bands[interferometer.name] = band
     return bands
 
 
 @dataclass(frozen=True)
 class _Whole:
-    """Whitened signals by waves on all frequencies of the data."""
+    """Whitened signals by waves on all frequencies of the data.
+
+    Attributes
+    ----------
+    likelihood
+        The user's likelihood.
+    window
+        Samples that are kept.
+    ratios
+        Of each wave made, by detector: the optimal signal-to-noise ratio, and the modulus of that of the matched filter.
+    """
 
     likelihood: GravitationalWaveTransient
     window: Window
+    ratios: list[list[tuple[float, float]]] = field(default_factory=list)
 
     def __call__(self, row: Row) -> list[np.ndarray] | None:
         """In the window, of each detector; ``None`` where there is no wave."""
@@ -81,8 +100,15 @@ class _Whole:
             return None
         signals = responses(self.likelihood, polarisations, row)
         detectors = self.likelihood.interferometers
+        pairs = list(zip(detectors, signals, strict=True))
+        self.ratios.append([(_optimal(*pair), float(np.abs(pair[0].matched_filter_snr(pair[1])))) for pair in pairs])
         # Copies: a view would hold the whole series.
-        return [whitened(*pair)[self.window.samples].copy() for pair in zip(detectors, signals, strict=True)]
+        return [whitened(*pair)[self.window.samples].copy() for pair in pairs]
+
+
+def _optimal(interferometer: Interferometer, signal: np.ndarray) -> float:
+    """Optimal signal-to-noise ratio, by Bilby."""
+    return float(np.sqrt(np.real(interferometer.optimal_snr_squared(signal))))
 
 
 def _evenly(rows: Sequence[Row], most: int) -> list[Row]:

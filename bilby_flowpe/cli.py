@@ -7,16 +7,24 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from importlib import import_module
 from pathlib import Path
 
 from . import __version__
+from .commands.alert_parsing import add_alert
+from .commands.noise_parsing import add_noise
 from .commands.parsing import AtLeast, add, add_family, add_npool, add_overwrite
 from .errors import FlowPEError
 
 _MISUSED, _INTERRUPTED = 2, 130
-_ROOMS = {"coverage": "refereeing", "compare": "refereeing", "report": "refereeing"}
+_ROOMS = {
+    "alert": "alerting",
+    "coverage": "refereeing",
+    "compare": "refereeing",
+    "report": "refereeing",
+    "noise": "noises",
+}
 """Module of :mod:`bilby_flowpe.commands` that has the function of a command; ``models`` has the others."""
 _LOCAL = "local"
 
@@ -35,6 +43,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         Exit status: 0, or 2 after an error of the package's own, which is printed in one line.
     """
     given = vars(build_parser().parse_args(arguments))
+    run: Callable[..., None]
     command = given.pop("command")
     try:
         if command == "family":
@@ -207,6 +216,8 @@ def build_parser() -> argparse.ArgumentParser:
         "--output", type=Path, metavar="FILE", help="page to write (default: beside the result, or NAME.html)"
     )
     add_family(commands)
+    add_alert(commands)
+    add_noise(commands)
     return parser
 
 

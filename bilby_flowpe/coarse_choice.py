@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
+import time
 from functools import cached_property
 
 import numpy as np
 from bilby.core.utils import logger
 from bilby.gw.waveform_generator import WaveformGenerator
 
-from .conditional.base import Conditional
+from .conditional.base import Conditional, TakesCoarseWaves
 from .conditional.choose import DrawnBy, closed_form_of
-from .conditional.coherent import CoherentConditional
 from .errors import CoarseObstacle, ContractError, PriorError, SimulationError
 from .problem import Problem
 from .processes.parallel import Row
@@ -35,11 +35,17 @@ class CoarseChoice:
         Whether coarse waves are wanted, or the approximant that is to make them.
     drawn_by
         What is asked to draw each parameter.
+
+    Attributes
+    ----------
+    seconds : dict
+        Of the search.
     """
 
     def __init__(self, problem: Problem, coarse: bool | str, drawn_by: DrawnBy | None = None) -> None:
         self._problem, self._coarse, self._drawn_by = problem, coarse, drawn_by or DrawnBy()
         self._found: Found | None = None
+        self.seconds: dict[str, float] = {}
 
     def of(self, conditional: Conditional, at: Row | None = None, network: bool = False) -> Conditional | None:
         """Return what draws with coarse waves; ``None`` where there can be none, which is logged.
@@ -68,7 +74,7 @@ class CoarseChoice:
             return None
 
     def _made(self, conditional: Conditional, at: Row | None) -> Conditional:
-        if not isinstance(conditional, CoherentConditional):
+        if not isinstance(conditional, TakesCoarseWaves):
             raise CoarseObstacle(
                 "they draw where the time and what the sky and the orientation are known by are drawn from their "
                 f"conditional; here these are {list(conditional.keys) or 'none'}, for the others are fixed, tied by the "
@@ -134,7 +140,9 @@ class CoarseChoice:
         if self._found is None:
             rng = np.random.default_rng(_SEED)
             logger.info("Looking for the signal with templates of the whole prior: the wider its masses, the longer")
+            began = time.monotonic()
             self._found = find_reference(
                 self._problem.likelihood, self._problem.prior, orders, window, rng, self._approximant
             )
+            self.seconds["search"] = round(time.monotonic() - began, 3)
         return self._found.reference

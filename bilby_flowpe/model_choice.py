@@ -15,9 +15,8 @@ from safetensors import SafetensorError
 from . import pytorch
 from .arguments.table import AUTO, MODES, OF_THE_MODEL, settings_of
 from .cache import cached_models, check_writable, nearest_refused, new_folder
-from .conditional.base import Conditional
+from .conditional.base import Conditional, TakesCoarseWaves
 from .conditional.choose import DrawnBy, closed_form_of
-from .conditional.coherent import CoherentConditional
 from .contract import Contract
 from .errors import ContractError, DataError, MemoryLimitError, PriorError, SimulationError
 from .family.shipped import named, shipped_families
@@ -181,7 +180,7 @@ class ModelChoice:
         """Return the expected cost of a refinement."""
         drawn = len(self.problem.prior.keys) - (len(conditional.keys) if conditional else 0)
         asked = self.kwargs["n_effective"], self.kwargs["max_likelihood_evaluations"]
-        coarse = bool(self.kwargs["coarse"]) and isinstance(conditional, CoherentConditional)
+        coarse = bool(self.kwargs["coarse"]) and isinstance(conditional, TakesCoarseWaves)
         return price_of_refinement(drawn, *asked, self._each, coarse, self.npool)
 
     def _training(self, settings: Settings) -> Price:

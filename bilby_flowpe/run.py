@@ -107,7 +107,7 @@ class Run:
         done, target = self._sample(bound, source, conditional)
         # A closed form that failed takes the network with it, which knows nothing of the parameters it left out.
         bound = None if target.closed_form.dropped else bound
-        self.seconds = self.choice.seconds | self.seconds
+        self.seconds = self.choice.seconds | self.coarse.seconds | self.seconds
         refined = done.refinement if isinstance(done, Outcome) else None
         if refined is not None and refined.started_from != NETWORK:
             # It was left: what has drawn is the event's own.

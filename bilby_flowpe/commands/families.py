@@ -6,18 +6,18 @@ import hashlib
 import json
 import sys
 import time
+from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
-from typing import Any
 
-from ..errors import ConfigurationError, ModelError
+from ..errors import ConfigurationError
 from ..family.bounds import FAMILIES, Family
 from ..family.recipes import recipe
 from ..family.shards import SIZE, make_shard
-from ..family.shipped import folder_of, shipped_families
+from ..family.shipped import shipped_families
 from ..family.train import train_family
+from ..family.words import family_of, family_words, network_words
 from ..processes.events import each
-from ..storage.folder import DESCRIPTION
 from .models import check_free
 
 
@@ -61,22 +61,14 @@ def train(
 def listing() -> None:
     """List families, and the networks that ship."""
     for family in FAMILIES.values():
-        (low, high), detectors = family.chirp_mass, ", ".join(family.detectors) or "any"
-        print(
-            f"{family.name}: {', '.join(family.keys)}; chirp mass {low:g} to {high:g} solar masses, mass ratio above "
-            f"{family.mass_ratio:.3g}, spins to {family.spin:g}, detectors: {detectors}"
-        )
-        for name in (one for one in shipped_families() if _said(one).get("family", {}).get("name") == family.name):
-            said, made = _said(name), _said(name).get("information", {})
-            print(
-                f"  {name}: {said.get('network', {}).get('family')} of {made.get('n_parameters', 'unknown')} parameters, "
-                f"trained on {made.get('n_events', 'unknown')} events"
-            )
+        print(family_words(family))
+        for name in (one for one in shipped_families() if family_of(one) == family.name):
+            print(f"  {network_words(name)}")
     if not shipped_families():
         print("no networks yet: flowpe family simulate, then flowpe family train")
 
 
-ACTIONS = {"simulate": simulate, "train": train, "list": listing}
+ACTIONS: Mapping[str, Callable[..., None]] = {"simulate": simulate, "train": train, "list": listing}
 """Functions by the word after ``flowpe family``."""
 
 
@@ -84,12 +76,3 @@ def _family(name: str) -> Family:
     if name not in FAMILIES:
         raise ConfigurationError(f"family={name!r}: choose one of {sorted(FAMILIES)}")
     return FAMILIES[name]
-
-
-def _said(name: str) -> dict[str, Any]:
-    """The description of a network that ships."""
-    path = folder_of(name) / DESCRIPTION
-    try:
-        return dict(json.loads(path.read_text()))
-    except (OSError, ValueError, TypeError) as error:
-        raise ModelError(f"model={name!r}: {DESCRIPTION} cannot be read ({error}): install the package anew") from error

@@ -15,7 +15,9 @@ def add_noise(commands: Commands[argparse.ArgumentParser]) -> None:
         "noise",
         "weigh a result of bilby_pipe by other noise models: evidences, what changes in the posterior, one page",
     )
-    noise.add_argument("result", type=Path, metavar="RESULT", help="OUTDIR/result/LABEL_result.json or .hdf5 of bilby_pipe")
+    noise.add_argument(
+        "result", type=Path, metavar="RESULT", help="OUTDIR/result/LABEL_result.json or .hdf5 of bilby_pipe"
+    )
     noise.add_argument(
         "--config", type=Path, metavar="FILE", help="its complete configuration (default: OUTDIR/*_config_complete.ini)"
     )
@@ -37,11 +39,16 @@ def add_noise(commands: Commands[argparse.ArgumentParser]) -> None:
         help="band in Hz to leave out, as L1:500:508; may be given several times (default: bands that the data show to be off)",
     )
     noise.add_argument(
-        "--refine", action="store_true", help="run the sampler anew under models where the draws of the result do not last"
+        "--refine",
+        action="store_true",
+        help="run the sampler anew under models where the draws of the result do not last",
     )
     add_npool(noise)
     noise.add_argument(
-        "--output", type=Path, metavar="FILE", help="page to write, and .json beside it (default: LABEL_noise.html beside the result)"
+        "--output",
+        type=Path,
+        metavar="FILE",
+        help="page to write, and .json beside it (default: LABEL_noise.html beside the result)",
     )
 
 
@@ -53,5 +60,7 @@ def band(text: str) -> tuple[str, float, float]:
     except ValueError:
         low = high = 0.0
     if not (detector and 0 < low < high):
-        raise argparse.ArgumentTypeError(f"{text}: give a detector and two frequencies in Hz, the lower first, as L1:500:508")
+        raise argparse.ArgumentTypeError(
+            f"{text}: give a detector and two frequencies in Hz, the lower first, as L1:500:508"
+        )
     return detector, low, high

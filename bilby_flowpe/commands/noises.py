@@ -32,7 +32,9 @@ def noise(
     logger.setLevel("WARNING")
     found, run = read_pipe_result(result, config, data)
     if not isinstance(run.likelihood, GravitationalWaveTransient):
-        raise DataError(f"{result}: likelihood {type(run.likelihood).__name__}: only gravitational-wave transients have noise models")
+        raise DataError(
+            f"{result}: likelihood {type(run.likelihood).__name__}: only gravitational-wave transients have noise models"
+        )
     lines: dict[str, list[tuple[float, float]]] | None = None
     if notch:
         lines = {}

@@ -9,6 +9,8 @@ enters a weight it is taken out again, and the exact one put in its place.
 
 from __future__ import annotations
 
+from functools import cached_property
+
 import numpy as np
 
 from .amplitudes import Amplitudes, KnownAmplitude, averaged_over_phase
@@ -66,6 +68,26 @@ class AveragedLikelihood:
         loud = amplitude * kappa
         steep: np.ndarray = loud - 0.5 * amplitude**2 * norm
         return steep - 0.5 * np.log1p(2 * np.pi * loud) if self._over_phase else steep
+
+
+class SharedAverage:
+    """A table that is made when it is first asked for: one for all copies of what holds this.
+
+    Copies that draw with other waves, or a share of the distances from their prior, have the same average.
+
+    Parameters
+    ----------
+    exact
+        The average, exactly.
+    """
+
+    def __init__(self, exact: Amplitudes | KnownAmplitude) -> None:
+        self._exact = exact
+
+    @cached_property
+    def table(self) -> AveragedLikelihood:
+        """The table."""
+        return AveragedLikelihood(self._exact)
 
 
 def _cell(values: np.ndarray, grid: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, Self, runtime_checkable
 
 import numpy as np
 from bilby.gw.likelihood import GravitationalWaveTransient
@@ -17,6 +17,7 @@ from bilby.gw.likelihood import GravitationalWaveTransient
 from ..names import INCLINATION, PLACE
 from ..priors import Parameters
 from ..processes.parallel import Row, Task
+from .blocks.waves import FilteredWaves
 
 
 @dataclass(frozen=True)
@@ -149,3 +150,26 @@ class Conditional(Protocol):
 
         It is no part of a weight; the gap of a network is measured with it.
         """
+
+
+@runtime_checkable
+class TakesCoarseWaves(Conditional, Protocol):
+    """What can draw with coarse waves in the place of the likelihood's own; the class of a conditional does not matter.
+
+    One that wraps another has these members, too, and passes them on: without them a run has no coarse waves and no network of
+    a family, however good the one inside is.
+
+    Attributes
+    ----------
+    config
+        What is drawn.
+    """
+
+    config: ConditionalConfig
+
+    @property
+    def window(self) -> tuple[float, float]:
+        """First and last geocentric time, GPS seconds."""
+
+    def with_waves(self, waves: FilteredWaves) -> Self:
+        """Return one that draws with these waves, and says ``exact = False``."""

@@ -19,7 +19,6 @@ from __future__ import annotations
 import copy
 from collections.abc import Sequence
 from dataclasses import replace
-from functools import cached_property
 from typing import Any, Self
 
 import numpy as np
@@ -32,7 +31,7 @@ from ..priors import PriorTransform
 from ..processes.parallel import Row, with_seeds
 from ..waves.detectors import Detector
 from ..waves.full_grid import FullWaves
-from .averaged import AveragedLikelihood
+from .averaged import AveragedLikelihood, SharedAverage
 from .base import ConditionalConfig, ConditionalDraws
 from .blocks.coherent import FEW, USUAL, CoherentBlocks, Effort, Given
 from .blocks.waves import FilteredWaves
@@ -72,6 +71,7 @@ class CoherentConditional:
         self.config, self.keys, self.waves, self.effort = config, config.keys, waves, effort
         closed = tuple(key for key in config.keys if key in (PHASE, DISTANCE))
         self.inner = ExactConditional(replace(config, keys=closed), transform)
+        self._average = SharedAverage(self.inner.amplitudes)
         self.own = tuple(key for key in config.keys if key not in self.inner.keys)
         tied = [key for key in self.own if key not in transform.independent_keys()]
         if tied:
@@ -92,10 +92,10 @@ class CoherentConditional:
                 "it some"
             )
 
-    @cached_property
+    @property
     def averaged(self) -> AveragedLikelihood:
         """Over phase and distance."""
-        return AveragedLikelihood(self.inner.amplitudes)
+        return self._average.table
 
     def defended(self, share: float) -> CoherentConditional:
         """Return one that draws a share of the distances from their prior."""

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import copy
 from dataclasses import replace
-from functools import cached_property
 
 import numpy as np
 from bilby.gw.likelihood import GravitationalWaveTransient
@@ -21,7 +20,7 @@ from ..errors import ContractError
 from ..names import DISTANCE, PHASE
 from ..priors import PriorTransform
 from .amplitudes import amplitudes_of, at_phase
-from .averaged import AveragedLikelihood
+from .averaged import AveragedLikelihood, SharedAverage
 from .base import ConditionalConfig, ConditionalDraws
 from .blocks.coherent import USUAL, Effort
 from .blocks.harmonics import HarmonicsBlocks
@@ -62,6 +61,7 @@ class HarmonicsConditional(CoherentConditional):
         self.config = config
         distance = tuple(key for key in config.keys if key == DISTANCE)
         self._amplitudes = amplitudes_of(distance, transform, log_likelihood=at_phase)
+        self._average_at_phase = SharedAverage(self._amplitudes)
 
     def defended(self, share: float) -> HarmonicsConditional:
         """Return one that draws a share of the distances from their prior."""
@@ -69,10 +69,10 @@ class HarmonicsConditional(CoherentConditional):
         other._amplitudes = self._amplitudes.defended(share)
         return other
 
-    @cached_property
+    @property
     def averaged_at_phase(self) -> AveragedLikelihood:
         """Over the distance, given the phase."""
-        return AveragedLikelihood(self._amplitudes)
+        return self._average_at_phase.table
 
     def task(self, likelihood: GravitationalWaveTransient) -> HarmonicsBlocks:
         """What draws for many rows, of those that :meth:`task_rows` gives."""

@@ -50,8 +50,8 @@ def noise_models(
     lines
         Bands to leave out, by detector: all models once more for the data without them; none when left out.
     segments, method
-        Of how many independent segments the noise curves were estimated, and how (:class:`.models.EstimatedCurveTransient`); no such
-        model when left out.
+        Of how many independent segments the noise curves were estimated, and how (:class:`.models.EstimatedCurveTransient`);
+        no such model when left out.
 
     Returns
     -------
@@ -102,7 +102,9 @@ def _of_data(
         "Student-t": StudentTTransient(interferometers, generator, **options),
         "hyperbolic": HyperbolicTransient(interferometers, generator, **options),
         "one factor a detector": UncertainScaleTransient(interferometers, generator, **options),
-        "a factor every half octave": UncertainScaleTransient(interferometers, generator, edges=_HALF_OCTAVES, **options),
+        "a factor every half octave": UncertainScaleTransient(
+            interferometers, generator, edges=_HALF_OCTAVES, **options
+        ),
     }
     if segments is not None:
         found[f"curve of {method}"] = EstimatedCurveTransient(interferometers, generator, segments, method, **options)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import contextlib
+import logging
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -10,6 +12,7 @@ from typing import Any
 import bilby
 import numpy as np
 from bilby.core.result import Result
+from bilby.core.utils import logger
 from bilby.gw.likelihood import GravitationalWaveTransient
 from scipy.stats import norm
 
@@ -28,7 +31,7 @@ from .lines import lines_of
 from .quantiles import moved
 
 LEAST_EFFECTIVE = 300.0
-"""Effective draws under another model from which its figures are taken, and below which it is run anew where that is allowed."""
+"""Effective draws under another model, below which its figures are not taken and it is run anew where that is allowed."""
 _PARETO = 0.7  # index of the weights' tail above which their errors are no longer to be trusted (Vehtari et al. 2024)
 _SAME = 1e-3  # of a log likelihood: what a result file and another machine may differ by
 
@@ -154,8 +157,8 @@ def compare(
         Likelihoods by their names, and which data they are of (:class:`.choices.NoiseModel`); those of
         :func:`.choices.noise_models` when left out. Gaussian noise of the same data is added where it is missing.
     refine
-        Arguments of ``bilby.run_sampler`` for models under which the draws do not last: these are run anew, and written beside the
-        result. Nothing is run when left out.
+        Arguments of ``bilby.run_sampler`` for models under which the draws do not last: these are run anew, and written
+        beside the result. Nothing is run when left out.
     npool
         Processes for the likelihoods.
     outdir
@@ -166,8 +169,8 @@ def compare(
     Raises
     ------
     DataError
-        If the result has no weighted draws, or was made with another likelihood, or that is not of Gaussian noise of its curves or
-        integrates parameters out.
+        If the result has no weighted draws, or was made with another likelihood, or that is not of Gaussian noise of its
+        curves or integrates parameters out.
     """
     npool = whole("npool", npool)
     kept, best = _checked(result, likelihood)
@@ -197,13 +200,15 @@ def _checked(result: Result, likelihood: GravitationalWaveTransient) -> tuple[An
         )
     if not gaussian_curves(likelihood):
         raise DataError(
-            f"likelihood={type(likelihood).__name__} has other noise than Gaussian noise of its curves: give the result and the "
+            f"likelihood={type(likelihood).__name__} has other noise than Gaussian noise of its curves: give the result and "
+            "the "
             "likelihood of such a run"
         )
     kept = kept_draws(result)
     if dropped := kept.statistics.get("marginalised"):
         raise DataError(
-            f"the result {result.label!r} is marginalised over {dropped}, which no noise model here can be: run it without, flowpe "
+            f"the result {result.label!r} is marginalised over {dropped}, which no noise model here can be: run it without, "
+            "flowpe "
             "draws these parameters in closed form anyway"
         )
     best = int(np.argmax(kept.column("log_likelihood")))
@@ -212,7 +217,8 @@ def _checked(result: Result, likelihood: GravitationalWaveTransient) -> tuple[An
     value = float(called(likelihood, row, bool(result.use_ratio)))
     if not abs(value - stored) <= _SAME * (1 + abs(stored)):
         raise DataError(
-            f"likelihood={type(likelihood).__name__} has the logarithm {value:.6g} where the result {result.label!r} has {stored:.6g}: "
+            f"likelihood={type(likelihood).__name__} has the logarithm {value:.6g} where the result {result.label!r} has "
+            f"{stored:.6g}: "
             "give the likelihood that the result was made with"
         )
     return kept, row
@@ -223,7 +229,9 @@ def _with_gaussian(models: dict[str, NoiseModel], likelihood: GravitationalWaveT
     ordered: dict[str, NoiseModel] = {}
     for data in dict.fromkeys(model.data for model in models.values()):
         of_data = {name: model for name, model in models.items() if model.data == data}
-        first = next((name for name, model in of_data.items() if type(model.likelihood) is GravitationalWaveTransient), None)
+        first = next(
+            (name for name, model in of_data.items() if type(model.likelihood) is GravitationalWaveTransient), None
+        )
         if first is None:
             some = next(iter(of_data.values())).likelihood
             ordered[f"{GAUSSIAN}, {data}"] = NoiseModel(with_data(likelihood, some.interferometers), data)
@@ -243,7 +251,9 @@ def _weighed(
 ) -> tuple[Result, str]:
     """The result under another likelihood, by its draws or, where these do not last, by a run of its own."""
     slug = "".join(letter if letter.isalnum() else "_" for letter in name)
-    other = reweight(result, likelihood, npool=npool, label=f"{result.label}_{slug}")
+    with _quiet():
+        # The verdict of each reweighted result repeats that of the run.
+        other = reweight(result, likelihood, npool=npool, label=f"{result.label}_{slug}")
     said = statistics_of(other)
     effective, index = float(said["effective_sample_size"]), float(said.get("pareto_k", 0.0))
     if effective >= LEAST_EFFECTIVE and not index > _PARETO:
@@ -256,6 +266,16 @@ def _weighed(
         likelihood, result.priors.copy(), outdir=str(outdir or result.outdir), label=other.label, **arguments
     )
     return fresh, f"run anew ({note})"
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        logger.setLevel(level)
 
 
 def _row(

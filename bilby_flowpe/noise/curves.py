@@ -31,8 +31,8 @@ def notched(interferometers: Iterable[Interferometer], bands: Mapping[str, Bands
     interferometers
         Left as they are.
     bands
-        First and last frequency in Hz of what is left out, both included, of all detectors or by their names; added to those that are left
-        out.
+        First and last frequency in Hz of what is left out, both included, of all detectors or by their names; added to those
+        that are left out.
 
     Raises
     ------

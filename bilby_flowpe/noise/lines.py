@@ -17,8 +17,8 @@ def lines_of(
 ) -> dict[str, list[tuple[float, float]]]:
     """Bands of 8 Hz whose power after a signal is far from that of noise of the curve, neighbours joined.
 
-    They are found in the data that are analysed: to leave them out (:func:`.curves.notched`) makes the data look as likely as the
-    curve allows, which is what it is for, and no test of what is left.
+    They are found in the data that are analysed: to leave them out (:func:`.curves.notched`) makes the data look as likely as
+    the curve allows, which is what it is for, and no test of what is left.
 
     Parameters
     ----------

@@ -197,6 +197,10 @@ class UncertainScaleTransient(NoiseModelTransient):
         bins, power = self._sums(half_power, detector)
         return (self._b + power) / (self._a + bins - 1)
 
+    def power_left(self, parameters: Mapping[str, float]) -> float | None:
+        """Nothing: the factors are fitted to this power, so that it says nothing of the model."""
+        return None
+
     def equivalent(self, half_power: np.ndarray, detector: int) -> np.ndarray:
         factors = self.factors(half_power, detector)
         return half_power / factors[np.unique(self._band[detector], return_inverse=True)[1]]

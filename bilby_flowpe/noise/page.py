@@ -36,12 +36,18 @@ def write_page(comparison: NoiseComparison, path: Path) -> Path:
         page.table(
             ("detector", "amplitude over the curve", "band of 90% of the signal", "p-value"),
             [
-                (name, f"{one.factor:.3f} ± {one.scatter:.3f}", f"{one.low:.0f} to {one.high:.0f} Hz", f"{one.p_value:.2g}")
+                (
+                    name,
+                    f"{one.factor:.3f} ± {one.scatter:.3f}",
+                    f"{one.low:.0f} to {one.high:.0f} Hz",
+                    f"{one.p_value:.2g}",
+                )
                 for name, one in comparison.scales.items()
             ],
         )
         page.text(
-            "All widths of the posterior are wrong by about this factor. It is measured over the whole segment and corrected for its "
+            "All widths of the posterior are wrong by about this factor. It is measured over the whole segment and corrected "
+            "for its "
             "window.",
             faint=True,
         )
@@ -50,15 +56,20 @@ def write_page(comparison: NoiseComparison, path: Path) -> Path:
         page.section(f"Evidences, {data}")
         page.table(_HEAD, [_cells(model) for model in models])
         page.text(
-            "ln B is over Gaussian noise of the curve for these data. Power left: in standard deviations over that of noise of the "
+            "ln B is over Gaussian noise of the curve for these data. Power left: in standard deviations over that of noise "
+            "of the "
             "model; beyond 2.8 it is expected once in two hundred. Evidences of other data are not to be compared with these.",
             faint=True,
         )
         page.section(f"What changes, {data}")
         keys = list(models[0].changes)
-        page.table(("parameter", *(model.name for model in models)), [(key, *(_change(m, key) for m in models)) for key in keys])
+        page.table(
+            ("parameter", *(model.name for model in models)),
+            [(key, *(_change(m, key) for m in models)) for key in keys],
+        )
         page.text(
-            "Shift of the median in standard deviations of the result, and the width over its own (intervals of 68%).", faint=True
+            "Shift of the median in standard deviations of the result, and the width over its own (intervals of 68%).",
+            faint=True,
         )
     return page.write(path)
 
@@ -72,7 +83,8 @@ def said(comparison: NoiseComparison) -> str:
         fits = [model.name for model in models if model.expected]
         told = ", ".join(fits) if fits else "none of them"
         sentences.append(
-            f"With a signal, {data}: the largest evidence has '{best.name}', ln B = {best.log_ratio:.1f} ± {best.log_ratio_err:.1g} "
+            f"With a signal, {data}: the largest evidence has '{best.name}', ln B = {best.log_ratio:.1f} ± "
+            f"{best.log_ratio_err:.1g} "
             f"over Gaussian noise of the curve; the power left is such as is expected under {told}."
         )
     if any(comparison.lines.values()):
@@ -85,7 +97,8 @@ def format_noise(comparison: NoiseComparison) -> str:
     lines = [said(comparison), ""]
     for name, scale in comparison.scales.items():
         lines.append(
-            f"{name}: noise over its curve {scale.factor:.3f} +- {scale.scatter:.3f} in amplitude, {scale.low:.0f} to {scale.high:.0f} "
+            f"{name}: noise over its curve {scale.factor:.3f} +- {scale.scatter:.3f} in amplitude, {scale.low:.0f} to "
+            f"{scale.high:.0f} "
             f"Hz, p-value {scale.p_value:.2g}"
         )
     for data in dict.fromkeys(model.data for model in comparison.models):

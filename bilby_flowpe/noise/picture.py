@@ -16,11 +16,17 @@ from ..waves.waveforms import responses, waveform
 from ..waves.whitening import noise_variance
 from ..waves.windows import data_mask, window_weight
 from .compare import NoiseComparison, UnderModel
-from .densities import Gaussian, Hyperbolic, StudentT
+from .densities import Density, Gaussian, Hyperbolic, StudentT
 from .quantiles import weighted_quantiles
 
 _SHOWN = 3  # parameters whose marginals are drawn: those that change most
 _BINS = 40
+_EXAMPLES: dict[str, Density] = {
+    "Gaussian": Gaussian(),
+    "Student-t, 8": StudentT(8.0),
+    "Student-t, 32": StudentT(32.0),
+    "hyperbolic, 10": Hyperbolic(10.0),
+}
 _FEWEST = 1e-4  # of the bins: where the tail's probability ends in the picture
 
 
@@ -37,7 +43,7 @@ def plot_noise(comparison: NoiseComparison, path: str | Path) -> Path:
     with style.context("default"):
         figure = Figure(figsize=(11, 9), layout="constrained")
         FigureCanvasAgg(figure)
-        rows = figure.subfigures(3, 1, height_ratios=(1, 1, 1))
+        rows = np.ravel(np.array(figure.subfigures(3, 1), dtype=object))
         _power(rows[0], comparison)
         _tail(rows[1], comparison)
         _marginals(rows[2], comparison)
@@ -48,7 +54,8 @@ def plot_noise(comparison: NoiseComparison, path: str | Path) -> Path:
 def _power(figure: Any, comparison: NoiseComparison) -> None:
     axes = figure.subplots(1, 1)
     bands = bands_off(comparison.likelihood, comparison.best)
-    for colour, name in zip(COLOURS, dict.fromkeys(band[2] for band in bands), strict=False):
+    names = [str(one.name) for one in comparison.likelihood.interferometers]
+    for colour, name in zip(COLOURS, names, strict=False):
         own = sorted((band for band in bands if band[2] == name), key=lambda band: band[3])
         middle = [(low + high) / 2 for *_, low, high in own]
         axes.plot(middle, [band[1] for band in own], color=colour, lw=1, marker=".", ms=3, label=name)
@@ -78,18 +85,15 @@ def _tail(figure: Any, comparison: NoiseComparison) -> None:
         share = 1 - np.arange(len(powers)) / len(powers)
         axes.step(powers, share, color="#222222", lw=1.4, where="post", label="data")
         grid = np.geomspace(0.1, max(20.0, powers[-1]), 300)
-        for colour, (label, density) in zip(
-            COLOURS,
-            {
-                "Gaussian": Gaussian(),
-                "Student-t, 8": StudentT(8.0),
-                "Student-t, 32": StudentT(32.0),
-                "hyperbolic, 10": Hyperbolic(10.0),
-            }.items(),
-            strict=False,
-        ):
+        for colour, (label, density) in zip(COLOURS, _EXAMPLES.items(), strict=False):
             axes.plot(grid, np.exp(density.log_survival(grid)), color=colour, lw=1, ls="--", label=label)
-        axes.set(xscale="log", yscale="log", ylim=(_FEWEST, 1.2), xlabel="half power of a frequency bin, whitened")
+        axes.set(
+            xscale="log",
+            yscale="log",
+            xlim=(0.1, None),
+            ylim=(_FEWEST, 1.2),
+            xlabel="half power of a frequency bin, whitened",
+        )
         axes.set_title(f"{detector.name}: share of bins with more power", fontsize=10)
     axes.legend(frameon=False, fontsize=8, loc="upper right")
 

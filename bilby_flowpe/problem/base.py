@@ -1,17 +1,22 @@
 """One inference problem: the user's likelihood and prior, and what the package asks of them.
 
 A :class:`Problem` is made once, by :func:`bilby_flowpe.kinds.problem_of`, which chooses the kind. The rest of the package
-asks the object. The class of a likelihood is looked at in ``kinds/recognise.py`` alone, for the choice of the kind and for
-``translation/``, which finds the form of a problem before it is made.
+asks the object. What the class of a likelihood says is in ``kinds/recognise.py``: for the choice of the kind, for
+``translation/``, which finds the form of a problem before it is made, and for what a result says of it. Whether methods of a
+class are replaced (:mod:`bilby_flowpe.overrides`) is also asked where waves and closed forms are made.
 
 A likelihood need not have a kind of its own: with a method ``simulate(parameters, rng)`` and its ``observed_data`` it is one of
 ``kinds/own_simulate.py``, and another noise of Bilby's one-dimensional likelihoods is a class in
-``simulation/noise_kinds.py``. How to add a kind of problem:
+``simulation/noise_kinds.py`` (and in its ``NOISES``; in ``FITTED`` of ``representation/linear.py``, by its kind).
+
+How to add a kind of problem:
 
 1. Write one file in ``kinds/`` with a subclass of :class:`Problem` that answers :meth:`Problem.describe`, :meth:`Problem.view`,
    :meth:`Problem.bank`, :meth:`Problem.inject` and :meth:`Problem.obstacle`, and has its ``kind``. The facts of its contract
-   say what sort of data they are of (``"kind"``), in words that models keep. Give :meth:`Problem.residual` and
-   :meth:`Problem.farthest_off` only if the data have a power that can be compared with that of noise.
+   say what sort of data they are of (``"kind"``), in words that models keep, and describe the priors
+   (``contract.restore.describe_priors``). Set ``has_noise_curves`` where the data are strain of detectors. Give
+   :meth:`Problem.residual` and :meth:`Problem.farthest_off` only if the data have a power that can be compared with that of
+   noise.
    ``kinds/own_simulate.py`` is the shortest example of a kind that can be simulated.
 2. Put views and banks into ``simulation/``; :mod:`bilby_flowpe.problem.data` says what they must be able to do.
 3. Let ``kinds/choose.py`` recognise the likelihoods that belong to the kind; what is asked of their class goes into

@@ -239,7 +239,9 @@ class EventSampler:
         wanted, budget, searched = self.wanted.n_effective, self.budget, self.known.searched
         network = None if self.adapted else self._start
         near = near if self._start is not None else None
-        refinement = Refinement(self.steering, network, wanted, budget, self.rng, self.bar, searched, near, hills)
+        given = (self.steering, network, wanted, budget, self.rng, self.bar, searched, near, hills)
+        # What a search has found is climbed from.
+        refinement = self._timed("climbs", lambda: Refinement(*given)) if searched else Refinement(*given)
         better = None if refinement.start is None else refinement.start.better
         why = "A wave fits far better than the best of the search: the coarse likelihood's reference moves to it"
         if better is not None and self._batches.move(better, why):
@@ -347,7 +349,8 @@ class EventSampler:
             of_rounds = zip(pool.proposals, (len(batch.draws) for batch in pool.batches), strict=True)
             drawn = (*of_rounds, (proposal, len(weighted.draws)))
             if (looked := start.looked(drawn)) is not None:
-                return completeness_of(looked, volume_of(weighted, self.target), self.target.prior)
+                volume = volume_of(weighted, self.target)
+                return self._timed("completeness", lambda: completeness_of(looked, volume, self.target.prior))
         if ready and refinement.looking is not None:
             self.bar.stage("Looking for missed modes")
             looking, first = refinement.looking, refinement.round_draws

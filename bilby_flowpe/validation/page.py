@@ -34,7 +34,7 @@ ul { margin: .4rem 0; padding-left: 1.2rem; }
 .figures div { border: 1px solid var(--line); border-radius: .5rem; padding: .5rem .7rem; }
 .figures span { display: block; color: var(--faint); font-size: .82rem; }
 .figures b { font-weight: 600; font-variant-numeric: tabular-nums; }
-.wide { overflow-x: auto; }
+.wide { overflow-x: auto; margin: .6rem 0; }
 table { border-collapse: collapse; font-size: .92rem; font-variant-numeric: tabular-nums; }
 th, td { text-align: left; padding: .3rem .9rem .3rem 0; border-bottom: 1px solid var(--line); vertical-align: top; }
 th { font-weight: 600; color: var(--faint); }

@@ -11,16 +11,20 @@ from typing import Any
 import numpy as np
 from bilby.core.result import Result
 
-from ..bands import FILE, load_bands
+from ..bands import FILE, Bands, load_bands
 from ..errors import DataError, ModelError
+from ..family.shipped import named
+from ..family.words import words_of
 from ..model_list import describe_entry, entry, find_folder
 from ..plotting import gps_offsets, plot_comparison, plot_history, plot_pp, plot_weights, plot_whitened
 from ..results import is_merged, statistics_of
 from ..surprise import IN_WORDS
 from .comparison import compare_results, distinct, format_comparison, stored
 from .coverage import KINDS, format_coverage
+from .numbers import interval, number
 from .page import Page
 from .referee import obstacle, read_result, same_problem, thinned
+from .sections import binary, evaluations
 
 _KWARGS = (
     "model",
@@ -32,12 +36,8 @@ _KWARGS = (
     "nwalkers",
     "nsteps",
 )
-_LARGE = 1e6
-_DIGITS, _MOST_DIGITS = 5, 12
 _LEAST_ROWS = 50
 _MOST_SHOWN = 11
-# What a conversion function of Bilby's adds to the posterior, and a reader asks for first.
-_DERIVED = ("mass_1_source", "mass_2_source", "chirp_mass_source", "chi_eff", "chi_p", "lambda_tilde")
 
 
 def report_result(
@@ -80,8 +80,12 @@ def report_result(
     )
     page.figures(_figures(result, statistics))
     _posterior(page, result, other)
+    bands, obstacle_to_bands = _bands(path, result)
+    if len(result.posterior):
+        binary(page, result, bands, _injected(result))
     _weights(page, result, statistics)
-    _waveforms(page, path, result)
+    evaluations(page, result, statistics)
+    _waveforms(page, bands, obstacle_to_bands)
     _surprise(page, statistics)
     name = statistics.get("model")
     if name and name != "none":
@@ -134,18 +138,16 @@ def _figures(result: Result, statistics: Mapping[str, Any]) -> list[tuple[str, s
 def _posterior(page: Page, result: Result, other: Result | None) -> None:
     page.section("Posterior")
     keys = list(result.search_parameter_keys)
-    truth = {key: float(value) for key, value in (result.injection_parameters or {}).items() if _is_number(value)}
+    truth = _injected(result)
     if not len(result.posterior):
         page.text("It has no rows.")
         return
     rows = []
-    derived = [key for key in _DERIVED if key in result.posterior and key not in keys]
-    for key in [*keys, *derived]:
-        low, middle, high = np.quantile(result.posterior[key], [0.05, 0.5, 0.95])
-        width = high - low
-        row = [key, _number(middle, width), f"{_number(low, width)} to {_number(high, width)}"]
+    for key in keys:
+        low, high = np.quantile(result.posterior[key], [0.05, 0.95])
+        row = [key, *interval(result.posterior[key].to_numpy())]
         if truth:
-            row.append(_number(truth[key], width) if key in truth else "")
+            row.append(number(truth[key], high - low) if key in truth else "")
         rows.append(row)
     page.table(["parameter", "median", "90% interval", *(["injected"] if truth else [])], rows)
     samples = {result.sampler: result.posterior}
@@ -200,20 +202,24 @@ def _weights(page: Page, result: Result, statistics: Mapping[str, Any]) -> None:
         page.listing(json.dumps(refinement, indent=1))
 
 
-def _waveforms(page: Page, path: Path, result: Result) -> None:
-    page.section("Data and waveforms")
+def _bands(path: Path, result: Result) -> tuple[Bands, str]:
+    """Whitened data and waveforms that a run has left beside its result; why there are none, where there are not."""
     file = path.parent / f"{result.sampler}_{result.label}" / FILE
     if not file.is_file():
-        page.text(
+        return {}, (
             f"No {file.parent.name}/{FILE} beside the result: a run of flowpe on gravitational-wave data leaves there what "
-            "would be drawn here.",
-            faint=True,
+            "would be drawn here."
         )
-        return
     try:
-        bands = load_bands(file)
+        return load_bands(file), ""
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
-        page.text(f"{file.parent.name}/{FILE} cannot be read: {error}.", faint=True)
+        return {}, f"{file.parent.name}/{FILE} cannot be read: {error}."
+
+
+def _waveforms(page: Page, bands: Bands, missing: str) -> None:
+    page.section("Data and waveforms")
+    if not bands:
+        page.text(missing, faint=True)
         return
     page.picture("Whitened data, and 90% of the posterior's waveforms.", lambda picture: plot_whitened(bands, picture))
 
@@ -232,6 +238,9 @@ def _surprise(page: Page, statistics: Mapping[str, Any]) -> None:
 
 def _model(page: Page, name: str, coverage: Path | None) -> None:
     page.section("Model")
+    if named(name):
+        _family(page, name)
+        return
     try:
         folder, origin = find_folder(name)
         found = entry(folder, origin)
@@ -260,6 +269,18 @@ def _model(page: Page, name: str, coverage: Path | None) -> None:
     )
 
 
+def _family(page: Page, name: str) -> None:
+    """A network that serves a family of binaries."""
+    try:
+        page.listing("\n".join(words_of(name)))
+    except ModelError as error:
+        page.text(f"{error}", faint=True)
+        return
+    page.text(
+        "A network of a family of binaries, which was trained for no noise curve of this event: flowpe family list."
+    )
+
+
 def _run(page: Page, result: Result, statistics: Mapping[str, Any]) -> None:
     page.section("Run")
     rows = [(f"seconds, {stage}", f"{value:.2f}") for stage, value in statistics.get("seconds", {}).items()]
@@ -273,13 +294,10 @@ def _run(page: Page, result: Result, statistics: Mapping[str, Any]) -> None:
     page.table(["", ""], rows)
 
 
+def _injected(result: Result) -> dict[str, float]:
+    """What was injected, where it is a number."""
+    return {key: float(value) for key, value in (result.injection_parameters or {}).items() if _is_number(value)}
+
+
 def _is_number(value: Any) -> bool:
     return isinstance(value, int | float) and bool(np.isfinite(value))
-
-
-def _number(value: float, width: float) -> str:
-    """A number with so many digits that an interval of this width shows: a chirp mass is known to a part in ten thousand."""
-    if abs(value) > _LARGE:
-        return f"{value:.6f}"
-    more = int(np.ceil(np.log10(abs(value) / width))) if value and width > 0 else 0
-    return f"{value:.{min(max(_DIGITS, more + 3), _MOST_DIGITS)}g}"

@@ -6,12 +6,13 @@ A matched filter with the signal's template weighs the power of the whitened noi
 .. math:: f^2 = \frac{1}{2 W_0} \sum_j w_j \, |x_j|^2
 
 is the variance of that filter's output over the data in units of what the curve says: 1 is expected, and all widths of the
-posterior are wrong by the factor f where it is another. cogwheel (Roulet et al. 2022) corrects for f, its ``asd_drift``, which it
-measures in a longer stretch of strain. What is left after the best wave is taken for noise; the parameters fitted have taken a
-part of its power away, which is reckoned with by the amplitude, the phase, the time and the chirp of the wave in the detector.
+posterior are wrong by the factor f where it is another. cogwheel (Roulet et al. 2022) corrects for f, its ``asd_drift``,
+which it measures in a longer stretch of strain. What is left after the best wave is taken for noise; the parameters fitted
+have taken a part of its power away, which is reckoned with by the amplitude, the phase, the time and the chirp of the wave in
+the detector.
 
-With :math:`W_m` of :mod:`.windows`, the variance of :math:`f^2` is :math:`\sum_{jk} w_j w_k |W_{j-k}|^2 / W_0^2`, and its distribution
-is nearly that of a gamma variable of the same mean and variance.
+With :math:`W_m` of :mod:`.windows`, the variance of :math:`f^2` is :math:`\sum_{jk} w_j w_k |W_{j-k}|^2 / W_0^2`, and its
+distribution is nearly that of a gamma variable of the same mean and variance.
 """
 
 from __future__ import annotations

@@ -67,10 +67,12 @@ def test_page_on_a_result(run: Path) -> None:
     text = page.read_text()
     outline = Outline(text)
     assert outline.fetched == []
-    assert outline.headings[:5] == [
+    assert outline.headings[:7] == [
         "event: flowpe",
         "Posterior",
+        "Source and signal",
         "Importance weights",
+        "Evaluations, and the search for modes",
         "Data and waveforms",
         "How unlike what likelihood and prior describe the data are",
     ]

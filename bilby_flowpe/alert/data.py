@@ -1,0 +1,129 @@
+"""The data of an alert as Bilby's interferometers: given as such, or cut from strain around a trigger time."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from bilby.core.utils import logger
+from bilby.gw.detector import Interferometer, InterferometerList, PowerSpectralDensity
+
+from ..errors import DataError
+from ..observed import OFF_SOURCE, interferometer, noise_curve, read_strain
+from ..open_data import files_of
+
+if TYPE_CHECKING:
+    from gwpy.timeseries import TimeSeries
+
+Strain = Mapping[str, "TimeSeries"]
+"""Strain by detector."""
+Curves = Mapping[str, PowerSpectralDensity | str | Path]
+"""Noise curves by detector: Bilby's objects, or files of two columns, frequency in Hz and power spectral density in 1/Hz."""
+
+AFTER = 2.0
+"""Seconds of data after the trigger time, as in Bilby's and bilby_pipe's analyses."""
+_PIECE, _SHORTEST = 4.0, 1.0  # seconds: longest and shortest segments of a noise curve that is estimated
+_ASIDE = 64.0  # seconds after the event that are read, for a noise curve where too little was recorded before
+
+
+def as_interferometers(data: object) -> InterferometerList | None:
+    """Bilby's interferometers, where the data are such; ``None`` for anything else."""
+    if isinstance(data, Interferometer):
+        return InterferometerList([data])
+    if isinstance(data, Sequence) and not isinstance(data, str) and data:
+        return InterferometerList(list(data)) if all(isinstance(one, Interferometer) for one in data) else None
+    return None
+
+
+def strain_of(folder: str | Path, trigger_time: float, detectors: Sequence[str] | None = None) -> dict[str, TimeSeries]:
+    """Strain around a trigger, from files of the Gravitational Wave Open Science Center.
+
+    Parameters
+    ----------
+    folder
+        With the files.
+    trigger_time
+        GPS time in seconds.
+    detectors
+        Their names; all that the files are of when left out.
+
+    Raises
+    ------
+    DataError
+        If there are no data at this time.
+    """
+    names = list(detectors or sorted({file.detector for file in files_of(folder)[0]}))
+    if not names:
+        raise DataError(f"{folder}: no strain file of the open science center there: put the event's strain there")
+    return {name: read_strain(name, trigger_time - OFF_SOURCE, trigger_time + _ASIDE, folder) for name in names}
+
+
+def cut(
+    strain: Strain,
+    trigger_time: float,
+    duration: float,
+    band: tuple[float, float],
+    noise_curves: Curves | None = None,
+) -> InterferometerList:
+    """Interferometers with the data around a trigger, which is two seconds before their end.
+
+    Parameters
+    ----------
+    strain
+        By detector.
+    trigger_time
+        GPS time in seconds.
+    duration
+        Of the data in seconds.
+    band
+        Lowest and highest frequency of the likelihood in Hz.
+    noise_curves
+        By detector; of detectors that are left out the curve is estimated from the strain before the segment.
+
+    Raises
+    ------
+    DataError
+        If the strain does not hold the segment, has gaps in it, or is too short for a noise curve.
+    """
+    start, curves = trigger_time + AFTER - duration, noise_curves or {}
+    if unknown := sorted({*curves} - {*strain}):
+        raise DataError(f"noise_curves has {unknown}, and the strain is of {sorted(strain)}: name the same detectors")
+    made = []
+    for name, series in strain.items():
+        curve = _given(curves[name]) if name in curves else _estimated(name, series, start, duration, band[0])
+        made.append(interferometer(name, series, start, duration, curve, *band))
+    return InterferometerList(made)
+
+
+def _given(curve: PowerSpectralDensity | str | Path) -> PowerSpectralDensity:
+    if isinstance(curve, PowerSpectralDensity):
+        return curve
+    if not Path(curve).is_file():
+        raise DataError(f"noise_curves: there is no file {str(curve)!r}: name one of frequencies and densities")
+    return PowerSpectralDensity(psd_file=str(curve))
+
+
+def _estimated(
+    name: str, series: TimeSeries, start: float, duration: float, minimum_frequency: float
+) -> PowerSpectralDensity:
+    """A noise curve of the strain before a segment, in as long pieces as there are enough of; else of both sides."""
+    first, last = (float(edge) for edge in series.span)
+    before = series.crop(first, start) if first < start < last else series
+    failed: DataError | None = None
+    for stretch in (before, series):
+        piece = min(duration, _PIECE)
+        while piece >= _SHORTEST:
+            try:
+                curve = noise_curve(
+                    stretch, piece, minimum_frequency=minimum_frequency, without=(start, start + duration)
+                )
+            except DataError as error:
+                failed, piece = failed or error, piece / 2
+                continue
+            if stretch is series and before is not series:
+                logger.info(f"{name}: too little strain before the event: its noise curve is of both sides")
+            return curve
+    raise DataError(
+        f"{name}: no noise curve from the strain ({failed}): give noise_curves, or more strain before the event"
+    )

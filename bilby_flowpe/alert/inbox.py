@@ -1,0 +1,237 @@
+"""A folder that events come into: each is analysed once, as it comes, and leaves a folder of its own.
+
+A description (:mod:`.description`) is complete when it appears, for it is written under another name and renamed; the strain
+that it names is complete before. An event is done when its folder has ``timing.json`` or ``error.json``, which are written
+last: one that was interrupted has neither, and is analysed when the inbox is watched again.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+import threading
+import time
+import traceback
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from bilby.core.utils import logger
+
+from ..errors import ConfigurationError, DataError, FlowPEError
+from ..storage.folder import alive, write_text
+from .alert import Alert, Analysed
+from .description import KINDS, NAMES, EventDescription
+
+TIMING, ERROR = "timing.json", "error.json"
+_LOCK = ".flowpe_alert"
+
+Writer = Callable[[Analysed, Path, str], None]
+"""Writes something of an event into its folder, given its name."""
+
+
+@dataclass(frozen=True)
+class Waiting:
+    """An event that has come.
+
+    Attributes
+    ----------
+    name
+        Of the event: that of its folder, or of its description without the ending.
+    path
+        The description.
+    """
+
+    name: str
+    path: Path
+
+
+class Inbox:
+    """Events of one folder, and what becomes of them in another.
+
+    Parameters
+    ----------
+    folder
+        Where events come: as folders with ``event.toml`` or ``event.json``, or as files ``NAME.toml`` or ``NAME.json``.
+    outdir
+        Where each event gets a folder of its name.
+    alert
+        What analyses them.
+    writers
+        What is written of an event, by stage, in this order: the first is the most urgent.
+
+    Raises
+    ------
+    ConfigurationError
+        If there is no such folder, or both are one.
+    """
+
+    def __init__(self, folder: Path, outdir: Path, alert: Alert, writers: dict[str, Writer]) -> None:
+        if not folder.is_dir():
+            raise ConfigurationError(f"{folder}: there is no such folder: make it, and put events there")
+        if folder.resolve() == outdir.resolve():
+            raise ConfigurationError(f"outdir={str(outdir)!r} is the inbox itself: give another folder")
+        self._folder, self._outdir, self._alert, self._writers = folder, outdir, alert, writers
+
+    def waiting(self) -> list[Waiting]:
+        """Events that have come and are not done, those that came first at the beginning."""
+        found: dict[str, Waiting] = {}
+        for path in sorted(self._descriptions(), key=_arrived):
+            own_folder = path.name in NAMES and path.parent != self._folder
+            name = path.parent.name if own_folder else path.stem
+            if name not in found and not self._is_done(name):
+                found[name] = Waiting(name, path)
+        return list(found.values())
+
+    def _descriptions(self) -> Iterator[Path]:
+        for path in self._folder.iterdir():
+            # What is written has a hidden name, or another ending, until it is renamed.
+            if path.name.startswith("."):
+                continue
+            if path.is_dir():
+                yield from (path / name for name in NAMES if (path / name).is_file())
+            elif path.suffix in KINDS:
+                yield path
+
+    def _is_done(self, name: str) -> bool:
+        return any((self._outdir / name / file).is_file() for file in (TIMING, ERROR))
+
+    def work_off(self) -> int:
+        """Analyse all events that wait; how many there were."""
+        done = 0
+        while events := self.waiting():
+            # One at a time: what comes meanwhile may have come before the others of a copied folder.
+            self._one(events[0])
+            done += 1
+        return done
+
+    def watch(self, every: float) -> None:
+        """Analyse events as they come, looking every so many seconds, until a signal ends it."""
+        _listen()
+        while True:
+            self.work_off()
+            time.sleep(every)
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Keep the output folder to this process: two would analyse every event twice.
+
+        Raises
+        ------
+        ConfigurationError
+            If another process that lives has it.
+        """
+        self._outdir.mkdir(parents=True, exist_ok=True)
+        lock = self._outdir / _LOCK
+        for _ in range(2):
+            try:
+                with lock.open("x") as file:
+                    file.write(str(os.getpid()))
+                break
+            except FileExistsError:
+                owner = lock.read_text().strip()
+                if not owner.isdigit() or alive(int(owner)):
+                    raise ConfigurationError(
+                        f"outdir={str(self._outdir)!r} is another flowpe alert's (process {owner or 'unknown'}): end that one, "
+                        f"or give another folder; if there is none, remove {lock}"
+                    ) from None
+                lock.unlink(missing_ok=True)
+        try:
+            yield
+        finally:
+            lock.unlink(missing_ok=True)
+
+    def _one(self, event: Waiting) -> None:
+        """Analyse an event, whatever is wrong with it."""
+        logger.info(f"{event.name}: analysed now")
+        folder = self._outdir / event.name
+        folder.mkdir(parents=True, exist_ok=True)
+        began = datetime.now(UTC)
+        try:
+            analysed = self._analysed(event, folder)
+        except FlowPEError as error:
+            self._failed(event, folder, began, error)
+        except Exception as error:
+            # Whatever it is: the next event must be analysed.
+            self._failed(event, folder, began, error, traceback.format_exc())
+        else:
+            self._tell(event, analysed)
+            said = {"event": event.name, **_times(event, began), **analysed.timing(), **_said(analysed)}
+            self._write(folder / TIMING, said)
+        finally:
+            _listen()
+
+    def _analysed(self, event: Waiting, folder: Path) -> Analysed:
+        described = EventDescription.read(event.path)
+        at = event.path.parent
+        strain = at / described.strain
+        if not strain.is_dir():
+            raise DataError(
+                f"strain={described.strain!r}: there is no folder {strain}: name the one of the strain files"
+            )
+        analysed = self._alert.analyse(
+            strain,
+            described.trigger_time,
+            described.mass_range,
+            described.curves_in(at),
+            described.detectors,
+            described.duration,
+            folder,
+            event.name,
+        )
+        for stage, write in self._writers.items():
+            with analysed.clock.stage(stage):
+                write(analysed, folder, event.name)
+        return analysed
+
+    def _failed(
+        self, event: Waiting, folder: Path, began: datetime, error: Exception, trace: str | None = None
+    ) -> None:
+        logger.error(f"{event.name}: {type(error).__name__}: {error}")
+        said: dict[str, Any] = {"event": event.name, "error": type(error).__name__, "message": str(error)}
+        if trace is not None:
+            said["traceback"] = trace
+        self._write(folder / ERROR, said | _times(event, began))
+
+    @staticmethod
+    def _write(path: Path, said: dict[str, Any]) -> None:
+        write_text(path, json.dumps(said, indent=1) + "\n")
+
+    @staticmethod
+    def _tell(event: Waiting, analysed: Analysed) -> None:
+        timing = analysed.timing()
+        logger.info(f"{event.name}: {analysed.verdict}, {timing['wall_total']:.1f} s, {timing['cpu_total']:.1f} CPU s")
+
+
+def _listen() -> None:
+    """Have SIGTERM end the process by ``SystemExit``: where a run fails, Bilby leaves handlers of that run behind."""
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def _arrived(path: Path) -> tuple[float, str]:
+    try:
+        return path.stat().st_mtime, path.name
+    except OSError:
+        return 0.0, path.name
+
+
+def _times(event: Waiting, began: datetime) -> dict[str, Any]:
+    """When the description came, and when work began and ended, UTC."""
+    came = datetime.fromtimestamp(_arrived(event.path)[0], UTC)
+    return {"came": came.isoformat(), "began": began.isoformat(), "ended": datetime.now(UTC).isoformat()}
+
+
+def _said(analysed: Analysed) -> dict[str, Any]:
+    return {
+        "verdict": analysed.verdict,
+        "reasons": list(analysed.reasons),
+        "trigger_time": analysed.trigger_time,
+        "chirp_mass": None if analysed.chirp_mass is None else list(analysed.chirp_mass),
+    }

@@ -1,0 +1,136 @@
+"""Priors and likelihood of an alert, around the trigger time and what a search knows of the masses."""
+
+from __future__ import annotations
+
+from copy import deepcopy
+from pathlib import Path
+
+import numpy as np
+from bilby.core.prior import Constraint, PriorDict, Uniform
+from bilby.gw.conversion import convert_to_lal_binary_black_hole_parameters
+from bilby.gw.detector import InterferometerList
+from bilby.gw.likelihood import GravitationalWaveTransient
+from bilby.gw.prior import BBHPriorDict
+from bilby.gw.source import lal_binary_black_hole
+from bilby.gw.waveform_generator import WaveformGenerator
+
+from ..errors import ConfigurationError, DataError
+from ..names import CHIRP_MASS, TIME
+
+USUAL_PRIORS = "aligned_spins_bbh.prior"
+"""Bilby's default priors of binary black holes with spins along the orbit's axis."""
+_LIMITS = (
+    "mass_1",
+    "mass_2",
+)  # constraints of the default priors, 5 to 100 solar masses, which would cut other signals
+
+
+class EventPriors:
+    """Priors that are the same for all events, but for the time and the range of chirp masses.
+
+    Parameters
+    ----------
+    priors
+        Bilby's priors without the time, or a prior file; Bilby's default ones of aligned spins when left out.
+    time_window
+        Half the width of the prior of the time at the Earth's centre, around the trigger time, in seconds.
+
+    Raises
+    ------
+    ConfigurationError
+        If the priors have a time, cannot be read, or the window is none.
+    """
+
+    def __init__(self, priors: PriorDict | str | Path | None = None, time_window: float = 0.1) -> None:
+        if not (np.isfinite(time_window) and time_window > 0):
+            raise ConfigurationError(f"time_window={time_window!r}: give seconds, such as 0.1")
+        self._usual, self._window = priors is None, time_window
+        self.priors = self._read(priors)
+        if TIME in self.priors:
+            raise ConfigurationError(
+                f"priors have {TIME}, which is put around the trigger time of every event: leave it out; time_window= says "
+                "how wide it is"
+            )
+
+    @staticmethod
+    def _read(priors: PriorDict | str | Path | None) -> PriorDict:
+        if isinstance(priors, dict):
+            return deepcopy(priors) if isinstance(priors, PriorDict) else BBHPriorDict(dictionary=dict(priors))
+        name = USUAL_PRIORS if priors is None else str(priors)
+        if priors is not None and not Path(name).is_file():
+            raise ConfigurationError(f"priors={name!r}: there is no such file: name a prior file of Bilby's kind")
+        return BBHPriorDict(filename=name)
+
+    def of(self, trigger_time: float, chirp_mass: tuple[float, float] | None = None) -> PriorDict:
+        """Priors of one event.
+
+        Parameters
+        ----------
+        trigger_time
+            GPS time in seconds.
+        chirp_mass
+            Least and largest, in solar masses in the detectors' frame, to which the prior of the chirp mass is cut or
+            widened; that prior as it is when left out. Of Bilby's default priors the limits of the masses themselves are
+            then left out, too.
+
+        Raises
+        ------
+        ConfigurationError
+            If the range is none, or the priors do not sample the chirp mass.
+        """
+        priors = deepcopy(self.priors)
+        priors[TIME] = Uniform(trigger_time - self._window, trigger_time + self._window, name=TIME, unit="s")
+        if chirp_mass is None:
+            return priors
+        low, high = chirp_mass
+        if not 0 < low < high < np.inf:
+            raise ConfigurationError(f"chirp_mass={[low, high]}: give the least and the largest one in solar masses")
+        prior = priors.get(CHIRP_MASS)
+        if prior is None or isinstance(prior, Constraint) or getattr(prior, "is_fixed", False):
+            raise ConfigurationError(f"chirp_mass={[low, high]}: the priors do not sample the chirp mass: leave it out")
+        prior.minimum, prior.maximum = float(low), float(high)
+        if self._usual:
+            for key in _LIMITS:
+                priors.pop(key, None)
+        return priors
+
+
+def least_chirp_mass(priors: PriorDict) -> float:
+    """The least chirp mass that priors allow, in solar masses, from their own limits."""
+    if (prior := priors.get(CHIRP_MASS)) is not None and prior.minimum > 0:
+        return float(prior.minimum)
+    masses = [float(priors[key].minimum) for key in ("mass_1", "mass_2") if key in priors]
+    if len(masses) < 2 or not min(masses) > 0:
+        raise ConfigurationError(
+            "the priors do not say how light a binary can be: give a prior of the chirp mass, or the duration of the data"
+        )
+    first, second = masses
+    return (first * second) ** 0.6 / (first + second) ** 0.2
+
+
+def likelihood_of(
+    interferometers: InterferometerList, waveform: str, minimum_frequency: float, reference_frequency: float
+) -> GravitationalWaveTransient:
+    """Bilby's likelihood of the data, with nothing integrated out.
+
+    Raises
+    ------
+    DataError
+        If the interferometers differ in their times or sampling rates.
+    """
+    for key in ("start_time", "duration", "sampling_frequency"):
+        if len(values := {float(getattr(one, key)) for one in interferometers}) > 1:
+            raise DataError(f"the interferometers differ in {key}, {sorted(values)}: cut all data alike")
+    generator = WaveformGenerator(
+        duration=float(interferometers.duration),
+        sampling_frequency=float(interferometers.sampling_frequency),
+        start_time=float(interferometers.start_time),
+        frequency_domain_source_model=lal_binary_black_hole,
+        parameter_conversion=convert_to_lal_binary_black_hole_parameters,
+        waveform_arguments={
+            "waveform_approximant": waveform,
+            "reference_frequency": reference_frequency,
+            "minimum_frequency": minimum_frequency,
+        },
+    )
+    return GravitationalWaveTransient(interferometers, generator)

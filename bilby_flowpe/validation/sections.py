@@ -1,0 +1,101 @@
+"""Sections of a result's page that are about the signal and about how it was found."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from bilby.core.result import Result
+
+from ..bands import RATIOS, Bands
+from .derived import UNITS, derived_parameters, signal_to_noise
+from .numbers import interval
+from .page import Page
+
+_IN_WORDS = {"optimal_snr": "optimal", "matched_filter_snr": "of the matched filter"}
+
+
+def binary(page: Page, result: Result, bands: Bands, injected: Mapping[str, float]) -> None:
+    """Derived parameters of a compact binary, and its signal-to-noise ratios by detector.
+
+    Parameters
+    ----------
+    page
+        The page.
+    result
+        Bilby's result.
+    bands
+        What the run has kept beside it; may be empty.
+    injected
+        Values of what was injected; may be empty. Derived ones are shown where they are among them.
+    """
+    derived = derived_parameters(result)
+    ratios = signal_to_noise(result, bands)
+    keys = [key for key in derived if key not in result.search_parameter_keys and np.ptp(derived[key]) > 0]
+    if not keys and not ratios:
+        return
+    page.section("Source and signal")
+    if keys:
+        rows = []
+        for key in keys:
+            row = [key, *interval(derived[key].to_numpy()), UNITS.get(key, "")]
+            rows.append([*row, f"{injected[key]:.5g}" if key in injected else ""] if injected else row)
+        page.table(["derived by Bilby", "median", "90% interval", "unit", *(["injected"] if injected else [])], rows)
+    if ratios:
+        header = ["signal-to-noise ratio", *(f"{_IN_WORDS[kind]}, median and 90%" for kind in RATIOS)]
+        page.table(header, [[name, *(_cell(of_one.get(kind)) for kind in RATIOS)] for name, of_one in ratios.items()])
+
+
+def evaluations(page: Page, result: Result, statistics: Mapping[str, Any]) -> None:
+    """How the posterior was found: evaluations of both likelihoods, and how modes were looked for."""
+    rows = _evaluations(result, statistics)
+    completeness = statistics.get("completeness")
+    if not rows and not completeness:
+        return
+    page.section("Evaluations, and the search for modes")
+    if rows:
+        page.table(["", ""], rows)
+    if completeness:
+        page.text(f"Modes were looked for by {completeness['looked']}.")
+        missed = completeness["missed"]
+        about = f", {completeness['about']}," if completeness.get("about") else ""
+        page.text(
+            f"A mode of more than 1% of the posterior{about} would have gone unnoticed, if there is one, with a probability of "
+            f"{missed:.2g}."
+            if missed < 1
+            else "Nothing is known of the probability that a mode was missed."
+        )
+
+
+def _evaluations(result: Result, statistics: Mapping[str, Any]) -> list[tuple[str, str]]:
+    rows: list[tuple[str, str]] = []
+    # Bilby's property raises where there is none.
+    exact = statistics.get("n_likelihood_evaluations", getattr(result, "_num_likelihood_evaluations", None))
+    if exact is not None and np.isfinite(exact):
+        rows.append(("evaluations of the likelihood", f"{exact:.0f}"))
+    if "n_coarse_evaluations" not in statistics:
+        return rows
+    rows.append(("evaluations of the coarse likelihood", f"{statistics['n_coarse_evaluations']:.0f}"))
+    for key, words, form in (
+        ("n_draws", "draws by the coarse likelihood", "{:.0f}"),
+        ("n_kept", "of these kept, and weighed by the likelihood", "{:.0f}"),
+        ("coarse_efficiency", "efficiency of the ratio of the two likelihoods", "{:.4f}"),
+    ):
+        if statistics.get(key) is not None:
+            rows.append((words, form.format(statistics[key])))
+    coarse = statistics.get("coarse") or {}
+    if "source" in coarse:
+        rows.append(("coarse waves", f"{coarse['source']}, on {coarse['nodes']} frequencies"))
+    if "reference_moved" in coarse:
+        rows.append(("times that their reference was moved", f"{coarse['reference_moved']}"))
+    if partial := coarse.get("partial"):
+        rows += [(f"rows that are not evaluated: {key}", f"{value}") for key, value in partial.items()]
+    return rows
+
+
+def _cell(ratios: np.ndarray | None) -> str:
+    if ratios is None:
+        return ""
+    median, of_90 = interval(ratios)
+    return f"{float(median):.1f} ({' to '.join(f'{float(end):.1f}' for end in of_90.split(' to '))})"

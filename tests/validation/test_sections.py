@@ -1,0 +1,83 @@
+"""Sections of a page on the signal and on how it was found."""
+
+from __future__ import annotations
+
+import re
+
+import numpy as np
+from bilby.core.prior import PriorDict, Uniform
+from bilby.core.result import Result
+from pandas import DataFrame
+
+from bilby_flowpe.validation.page import Page
+from bilby_flowpe.validation.sections import binary, evaluations
+
+from .test_derived import ALIGNED, result_of
+
+
+def text_of(page: Page, tmp_path) -> str:
+    """Words of a page, one space between them, tags left out."""
+    body = page.write(tmp_path / "page.html").read_text().split("<body>")[1]
+    return " ".join(re.sub("<[^>]*>", " ", body).split())
+
+
+def test_source_and_signal(tmp_path) -> None:
+    bands = {name: {"optimal_snr": np.full(3, value)} for name, value in (("H1", 12.0), ("L1", 5.0))}
+    page = Page("event")
+    binary(page, result_of(ALIGNED), bands, {"chi_eff": 0.125})
+    text = text_of(page, tmp_path)
+    assert "Source and signal" in text
+    assert re.search(r"chi_eff \S+ \S+ to \S+ 0\.125", text)
+    assert "chirp_mass_source" in text
+    assert "solar masses" in text
+    assert "network 13.0 (13.0 to 13.0)" in text
+    # Search parameters stand in the posterior's own table.
+    assert not re.search(r"\bmass_ratio\b", text)
+
+
+def test_another_problem_has_no_such_section(tmp_path) -> None:
+    page = Page("event")
+    binary(page, result_of({"slope": np.arange(3.0)}), {}, {})
+    evaluations(page, result_of({"slope": np.arange(3.0)}), {})
+    assert text_of(page, tmp_path) == "event"
+
+
+def test_both_kinds_of_evaluations_and_the_search(tmp_path) -> None:
+    statistics = {
+        "n_likelihood_evaluations": 803,
+        "n_coarse_evaluations": 14120,
+        "n_draws": 1330,
+        "n_kept": 740,
+        "coarse_efficiency": 0.99904,
+        "coarse": {"source": "IMRPhenomXAS", "nodes": 32, "reference_moved": 0},
+        "completeness": {"missed": 0.015, "looked": "4096 templates", "about": "of the shape of those found"},
+    }
+    page = Page("event")
+    evaluations(page, result_of(ALIGNED), statistics)
+    text = text_of(page, tmp_path)
+    for words in (
+        "evaluations of the likelihood 803",
+        "evaluations of the coarse likelihood 14120",
+        "0.9990",
+        "IMRPhenomXAS, on 32 frequencies",
+        "Modes were looked for by 4096 templates.",
+        "of the shape of those found, would have gone unnoticed, if there is one, with a probability of 0.015.",
+    ):
+        assert words in text
+
+
+def test_another_samplers_evaluations(tmp_path) -> None:
+    posterior = DataFrame({"slope": np.arange(3.0)})
+    result = Result(
+        label="event", posterior=posterior, priors=PriorDict({"slope": Uniform(0, 3)}), search_parameter_keys=["slope"]
+    )
+    result.num_likelihood_evaluations = 52000
+    page = Page("event")
+    evaluations(page, result, {})
+    assert "evaluations of the likelihood 52000" in text_of(page, tmp_path)
+
+
+def test_a_search_that_knows_nothing_says_so(tmp_path) -> None:
+    page = Page("event")
+    evaluations(page, result_of(ALIGNED), {"completeness": {"missed": 1.0, "looked": "900 draws", "about": ""}})
+    assert "Nothing is known of the probability that a mode was missed." in text_of(page, tmp_path)
