@@ -15,6 +15,7 @@ from ..errors import ConfigurationError
 from ..waves.windows import data_mask, window_weight
 from .densities import positive
 from .models import by_detector
+from .transient import takes_options_of
 
 Bands = Sequence[tuple[float, float]]
 """First and last frequency in Hz of each band."""
@@ -86,6 +87,7 @@ def scaled(interferometers: Iterable[Interferometer], factors: float | Mapping[s
     return InterferometerList(found)
 
 
+@takes_options_of(GravitationalWaveTransient)
 class ScaledNoiseTransient(GravitationalWaveTransient):
     """A transient in Gaussian noise of the curves times known factors, whose values are in the measure of the curves as given.
 

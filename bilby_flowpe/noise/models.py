@@ -12,7 +12,7 @@ from scipy.special import betaln, gammaln, logsumexp
 
 from ..errors import ConfigurationError
 from .densities import Density, Hyperbolic, StudentT, of_segments, positive
-from .transient import NoiseModelTransient
+from .transient import NoiseModelTransient, takes_options_of
 
 
 class _EachBin(NoiseModelTransient):
@@ -32,6 +32,7 @@ class _EachBin(NoiseModelTransient):
         return -choices[best].log_survival(half_power)
 
 
+@takes_options_of(NoiseModelTransient)
 class StudentTTransient(_EachBin):
     r"""A transient in Student-t noise (Roever, Meyer and Christensen 2011): power that varies about the curve, bin by bin.
 
@@ -64,6 +65,7 @@ class StudentTTransient(_EachBin):
         self._densities = [tuple(map(StudentT, values))] * len(self.interferometers)
 
 
+@takes_options_of(NoiseModelTransient)
 class HyperbolicTransient(_EachBin):
     """A transient in hyperbolic noise (Sasli, Karnesis and Stergioulas 2023): a Gaussian core and exponential tails.
 
@@ -96,6 +98,7 @@ class HyperbolicTransient(_EachBin):
         self._densities = [tuple(map(Hyperbolic, values))] * len(self.interferometers)
 
 
+@takes_options_of(NoiseModelTransient)
 class EstimatedCurveTransient(_EachBin):
     """A transient in Gaussian noise whose curve was estimated from segments, integrated over the true curve.
 
@@ -134,6 +137,7 @@ class EstimatedCurveTransient(_EachBin):
         self._densities = [(of_segments(method, numbers[one.name]),) for one in self.interferometers]
 
 
+@takes_options_of(NoiseModelTransient)
 class UncertainScaleTransient(NoiseModelTransient):
     r"""A transient in Gaussian noise whose power is the curve times a factor that is not known, integrated over it.
 

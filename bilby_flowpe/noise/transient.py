@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import copy
+import inspect
 from abc import abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from bilby.core.prior import PriorDict
@@ -20,6 +21,7 @@ from ..waves.waveforms import responses
 from ..waves.whitening import noise_variance
 from ..waves.windows import data_mask, window_weight
 
+_Kind = TypeVar("_Kind")
 _FLAGS = ("time_marginalization", "distance_marginalization", "phase_marginalization", "calibration_marginalization")
 
 
@@ -68,6 +70,28 @@ class Whitened:
         """Half power (B,) of the data less a signal, whose strain is given at all frequencies, (F,)."""
         left = self.data if signal is None else self.data - signal[self.mask] * self.scale
         return (left.real**2 + left.imag**2) / 2
+
+
+def takes_options_of(base: Any) -> Callable[[type[_Kind]], type[_Kind]]:
+    """Name the parameters of a base class's constructor in that of a class that hands them on as ``**options``.
+
+    bilby_pipe gives a likelihood those of its settings that the constructor names, and leaves out the others.
+
+    Parameters
+    ----------
+    base
+        Whose parameters ``**options`` are.
+    """
+
+    def named(kind: type[_Kind]) -> type[_Kind]:
+        constructor: Any = kind.__init__
+        own = [one for one in inspect.signature(constructor).parameters.values() if one.kind is not one.VAR_KEYWORD]
+        known = {one.name for one in own}
+        further = [one for one in inspect.signature(base.__init__).parameters.values() if one.name not in known]
+        constructor.__signature__ = inspect.Signature([*own, *further])
+        return kind
+
+    return named
 
 
 class NoiseModelTransient(GravitationalWaveTransient):

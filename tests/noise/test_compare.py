@@ -27,7 +27,6 @@ from bilby_flowpe.verdict import judge
 
 from .shared import SIGNAL, detectors, generator
 
-
 pytestmark = pytest.mark.training
 
 
