@@ -137,8 +137,17 @@ def _fill_draws(result: Result, drawn: Drawn) -> None:
 
 
 def statistics_of(result: Result) -> dict[str, Any]:
-    """Statistics and verdict of a run of flowpe; empty for another sampler's result."""
-    return (result.meta_data or {}).get(KEY) or {}
+    """Statistics and verdict of a run of flowpe, as it wrote them; empty for another sampler's result."""
+    return _as_written((result.meta_data or {}).get(KEY) or {})
+
+
+def _as_written(value: Any) -> Any:
+    """Lists and Python's numbers for the arrays and numbers of NumPy's that Bilby reads from HDF5."""
+    if isinstance(value, Mapping):
+        return {key: _as_written(item) for key, item in value.items()}
+    if isinstance(value, np.ndarray | np.generic):
+        return value.tolist()
+    return [_as_written(item) for item in value] if isinstance(value, list) else value
 
 
 def is_merged(result: Result) -> bool:

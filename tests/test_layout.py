@@ -13,6 +13,10 @@ OTHERS = {"integration", "upstream"}
 """Folders of tests that belong to no module: whole runs, and Bilby's own tests."""
 
 TOGETHER: dict[str, tuple[str, set[str]]] = {
+    "catalogue/test_runner.py": (
+        "what a process of an event does, and what it leaves in its folder",
+        {"catalogue/afterwards.py", "catalogue/child.py", "catalogue/event_folder.py"},
+    ),
     "chain/test_batch.py": ("what a step brings, as the batch takes it", {"chain/increment.py"}),
     "arguments/test_table.py": ("a kind of value is tested by the arguments that have it", {"arguments/kinds.py"}),
     "conditional/test_closed_form.py": ("the contract, by what fulfils it", {"conditional/base.py"}),
@@ -30,7 +34,12 @@ TOGETHER: dict[str, tuple[str, set[str]]] = {
         "every choice among the conditionals, and the draw of a block",
         {"conditional/choose.py", "conditional/blocks/harmonics.py"},
     ),
-    "conditional/blocks/test_skies.py": ("a step of the draw of the sky", {"conditional/blocks/arrival_times.py"}),
+    "conditional/blocks/test_skies.py": (
+        "steps of the draw of the sky",
+        {"conditional/blocks/arrival_times.py", "conditional/blocks/arrivals.py"},
+    ),
+    "commands/test_skymaps.py": ("a command and its parser", {"commands/skymap_parsing.py"}),
+    "commands/test_catalogues.py": ("commands, run as they are typed", {"commands/catalogue_parsing.py"}),
     "configuration/test_file.py": (
         "whole files, tables of every kind",
         {"configuration/tables.py", "configuration/transient.py"},
@@ -158,6 +167,7 @@ TOGETHER: dict[str, tuple[str, set[str]]] = {
     "waves/coarse/test_summary.py": ("norms are summary data, too", {"waves/coarse/norms.py"}),
     "validation/test_coverage.py": ("events kept while a coverage is measured", {"validation/kept.py"}),
     "validation/test_gap.py": ("a card quotes the gap", {"validation/card.py"}),
+    "validation/test_notes.py": ("the command prints what is tested", {"commands/noting.py"}),
     "validation/test_referee.py": ("one way to a referee's samples", {"validation/marginalised.py"}),
     "validation/test_report.py": ("pages of a report", {"validation/page.py"}),
     "validation/test_validation.py": (

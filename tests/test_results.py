@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 from bilby.core.likelihood import Likelihood
 from bilby.core.prior import PriorDict, Uniform
-from bilby.core.result import Result, ResultList
+from bilby.core.result import Result, ResultList, read_in_result
 from pandas import DataFrame
 
 from bilby_flowpe.importance import summarise
-from bilby_flowpe.results import Drawn, error_of_evidence, fill, is_merged, statistics_of
+from bilby_flowpe.results import KEY, Drawn, error_of_evidence, fill, is_merged, statistics_of
 from bilby_flowpe.selection import bayes_factor
 from bilby_flowpe.verdict import Verdict
 
@@ -145,3 +145,15 @@ def test_a_parameter_may_have_the_name_of_another_column(name: str, tmp_path: Pa
     # The mean of a normal of width 0.1 from 200 rows or more.
     assert abs(result.samples[:, 0].mean() - 0.5) < 5 * 0.1 / np.sqrt(len(result.samples))
     assert result.log_evidence == pytest.approx(np.log(2 * np.pi * 0.1**2), abs=0.2)
+
+
+def test_statistics_are_those_that_were_written_whatever_the_file(tmp_path: Path) -> None:
+    """Bilby reads arrays from HDF5 where lists were written."""
+    said = {"verdict": "check", "reasons": ["few draws"], "refinement": {"rounds": [1, 2], "empty": []}, "seed": 3}
+    priors = PriorDict({"x": Uniform(0, 2)})
+    result = Result("a", str(tmp_path), "flowpe", ["x"], [], [], priors, {}, meta_data={KEY: said})
+    result.posterior = DataFrame({"x": [1.0]})
+    result.save_to_file(extension="hdf5")
+    found = statistics_of(read_in_result(str(tmp_path / "a_result.hdf5")))
+    assert found == said
+    assert type(found["refinement"]["rounds"]) is list

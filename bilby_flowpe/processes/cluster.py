@@ -12,7 +12,7 @@ import threading
 import time
 import uuid
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -25,7 +25,7 @@ from .parallel import Piece, Task, TimedChunk, timed
 __all__ = ["DaskEngine", "dask_engine"]
 
 try:
-    from distributed import Client, Future, KilledWorker, LocalCluster, WorkerPlugin
+    from distributed import Client, Future, KilledWorker, LocalCluster, WorkerPlugin, as_completed
 except ImportError as error:
     raise ConfigurationError("dask.distributed is not installed: pip install bilby_flowpe[dask]") from error
 
@@ -86,13 +86,28 @@ class DaskEngine:
             self._client.cancel(list(under_way))
             self._client.unregister_worker_plugin(plugin.name)
 
+    def each(self, task: Callable[[Any], Any], items: Sequence[Any]) -> Iterator[Any]:
+        """``task`` of every item, as they are done.
+
+        Raises
+        ------
+        SimulationError
+            If workers end over an item, one after the other.
+        """
+        futures = [self._client.submit(task, item, pure=False) for item in items]
+        try:
+            for future in as_completed(futures):
+                yield self._result(future)
+        finally:
+            self._client.cancel(futures)
+
     @property
     def _address(self) -> str:
         # A client that has started has a scheduler, which its own hint does not say.
         scheduler: Any = self._client.scheduler
         return str(scheduler.address)
 
-    def _result(self, future: Future[Any]) -> TimedChunk:
+    def _result(self, future: Future[Any]) -> Any:
         """That of a piece; a cluster without workers is waited for, but not for ever."""
         left_at: float | None = None
         while True:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Sequence
 from html import escape
 from pathlib import Path
 from string import Template
+from typing import NamedTuple
 
 from ..storage.folder import write_text
 
@@ -59,6 +60,13 @@ $body
 _FAINT = ' class="faint"'
 
 
+class Link(NamedTuple):
+    """A cell of a table that leads to another page."""
+
+    text: str
+    target: str
+
+
 class Page:
     """A page that is filled from top to bottom.
 
@@ -96,10 +104,10 @@ class Page:
         """Lines as they are."""
         self._parts.append(f"<pre>{escape(text)}</pre>")
 
-    def table(self, header: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
+    def table(self, header: Sequence[str], rows: Iterable[Sequence[str | Link]]) -> None:
         """A table; on a narrow screen it can be moved sideways."""
         head = "".join(f"<th>{escape(cell)}</th>" for cell in header)
-        body = "".join("<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in row) + "</tr>" for row in rows)
+        body = "".join("<tr>" + "".join(f"<td>{_cell(cell)}</td>" for cell in row) + "</tr>" for row in rows)
         self._parts.append(f'<div class="wide"><table><tr>{head}</tr>{body}</table></div>')
 
     def picture(self, text: str, draw: Callable[[Path], Path]) -> None:
@@ -113,3 +121,9 @@ class Page:
         """Write the page, whole or not at all."""
         path.parent.mkdir(parents=True, exist_ok=True)
         return write_text(path, _PAGE.substitute(title=escape(self.title), body="\n".join(self._parts)))
+
+
+def _cell(cell: str | Link) -> str:
+    if isinstance(cell, Link):
+        return f'<a href="{escape(cell.target, quote=True)}">{escape(cell.text)}</a>'
+    return escape(cell)

@@ -1,0 +1,153 @@
+"""An event from an ini file of bilby_pipe: its own programs lay out the run, generate the data and analyse them."""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import shutil
+import sys
+import zlib
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+from ..errors import ConfigurationError, DataError
+from .afterwards import afterwards
+from .child import Stage
+from .event_folder import EventFolder, Job
+
+_PROGRAMS = {"generation": "bilby_pipe_generation", "analysis": "bilby_pipe_analysis"}
+_MODULES = {"generation": "bilby_pipe.data_generation", "analysis": "bilby_pipe.data_analysis"}
+_SEEDS = 10**6
+_PLOTS = ("calibration", "corner", "marginal", "skymap", "waveform")  # nodes of their own, which are not run
+_NO_ACCOUNT = "none.dev.o4.cbc.pe.bilby"  # bilby_pipe lays nothing out without one; nothing is charged to it
+
+Done = dict[str, dict[str, Any]]
+
+
+def stages(event: EventFolder, job: Job) -> list[Stage]:
+    """Stages of an event: lay out, generate, analyse, and what is made of the result."""
+    # bilby_pipe looks for its programs, and an ini file names files from where it is run.
+    os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"
+    os.chdir(job.base)
+    return [
+        Stage("layout", lambda done: _layout(event, job)),
+        Stage("generation", _generate),
+        Stage("analysis", lambda done: _analyse(event, done)),
+        *afterwards(event),
+    ]
+
+
+def _layout(event: EventFolder, job: Job) -> dict[str, Any]:
+    """Write bilby_pipe's complete configuration and scripts, with flowpe as the sampler; the command of every program."""
+    try:
+        from bilby_pipe import main as pipe
+    except ImportError as error:
+        raise ConfigurationError("bilby_pipe is not installed: pip install bilby_pipe") from error
+    # Layouts that were cut off leave files that bilby_pipe does not write over.
+    shutil.rmtree(event.run, ignore_errors=True)
+    # The nodes repeat what was typed.
+    sys.argv = ["bilby_pipe", job.file]
+    parser = pipe.create_main_parser()
+    args, unknown = pipe.parse_args([job.file], parser)
+    _adapt(args, event, job)
+    inputs = pipe.MainInput(args, unknown)
+    pipe.write_complete_config_file(parser, args, inputs)
+    pipe.generate_dag(inputs)
+    script = Path(inputs.submit_directory) / f"bash_{inputs.label}.sh"
+    return {"complete": os.path.relpath(inputs.complete_ini_file, event.path), **_commands(script)}
+
+
+def _adapt(args: Any, event: EventFolder, job: Job) -> None:
+    """Change what a catalogue decides: sampler, folders, processes; and leave out what it does not run."""
+    from bilby_pipe.utils import convert_string_to_dict
+
+    given = {}
+    text = str(args.sampler_kwargs or "")
+    if str(args.sampler).strip("[]'\" ").lower() == "flowpe" and "{" in text:
+        given = convert_string_to_dict(text)
+    kwargs = {"progress": False, **given, **job.sampler_kwargs}
+    args.sampler, args.sampler_kwargs = "flowpe", str(kwargs)
+    args.outdir = str(event.run)
+    args.accounting = args.accounting or _NO_ACCOUNT
+    # Merged runs have no weights.
+    args.n_parallel = 1
+    args.local = args.submit = args.transfer_files = args.osg = args.coherence_test = args.create_summary = False
+    args.scheduler = "condor"
+    for plot in _PLOTS:
+        setattr(args, f"plot_{plot}", False)
+    args.single_postprocessing_executable = args.postprocessing_executable = None
+    args.final_result = False
+    if job.npool is not None:
+        args.request_cpus = job.npool
+    if args.sampling_seed is None:
+        # The same whenever the event is gone on with, or nothing that was evaluated would be found again.
+        args.sampling_seed = 1 + zlib.crc32(job.name.encode()) % (_SEEDS - 1)
+
+
+def _commands(script: Path) -> dict[str, list[str]]:
+    """The words of generation and analysis, which are one each.
+
+    Raises
+    ------
+    DataError
+        If there are several events in one configuration, or another program analyses.
+    """
+    found: dict[str, list[list[str]]] = {key: [] for key in _PROGRAMS}
+    for line in script.read_text(encoding="utf-8").splitlines():
+        if not line.startswith("    ") or line.lstrip().startswith("echo "):
+            continue
+        words = shlex.split(line)
+        for key, program in _PROGRAMS.items():
+            if words and Path(words[0]).name == program:
+                found[key].append(words[1:])
+    for key, commands in found.items():
+        if len(commands) != 1:
+            raise DataError(
+                f"the configuration has {len(commands)} runs of {_PROGRAMS[key]}, and a catalogue one an event: give each "
+                "event a configuration (n-simulation, gps-tuple and gps-file name several), and no analysis-executable"
+            )
+    return {key: commands[0] for key, commands in found.items()}
+
+
+def _generate(done: Done) -> dict[str, Any]:
+    words = done["layout"]["generation"]
+    _call("generation", words)
+    return {}
+
+
+def _analyse(event: EventFolder, done: Done) -> dict[str, Any]:
+    words = done["layout"]["analysis"]
+    label = words[words.index("--label") + 1]
+    folder = event.run / "result"
+    # A result that a process was killed over; a whole one Bilby takes as it is.
+    for left in _results(folder, label):
+        if not _readable(left):
+            left.unlink()
+    _call("analysis", words)
+    (result,) = _results(folder, label)
+    dump = words[words.index("--data-dump-file") + 1]
+    return {"result": str(result.relative_to(event.path)), "data_dump": os.path.relpath(dump, event.path)}
+
+
+def _call(which: str, words: list[str]) -> None:
+    """Run a program of bilby_pipe's in this process, as its console script does: importing Bilby takes seconds."""
+    sys.argv = [_PROGRAMS[which], *words]
+    import_module(_MODULES[which]).main()
+
+
+def _results(folder: Path, label: str) -> list[Path]:
+    pattern = re.compile(re.escape(f"{label}_result.") + r"(json|json\.gz|hdf5|h5)")
+    return [path for path in folder.glob("*") if pattern.fullmatch(path.name)]
+
+
+def _readable(path: Path) -> bool:
+    from bilby.core.result import read_in_result
+
+    try:
+        read_in_result(str(path))
+    except Exception:
+        # Of the many kinds that a file cut in two raises.
+        return False
+    return True

@@ -1,0 +1,238 @@
+"""All events of a catalogue, a process each: several at once here, or on a dask cluster; what is done is not done again."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+import uuid
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ..errors import DataError
+from .child import ELSEWHERE, INTERRUPTED
+from .event_folder import CHANGED, DONE, EventFolder, Job
+from .sources import PIPE, STRAIN, EventSource, find_events, with_arguments
+from .table import Entry, entry_of, write_page, write_table
+
+STAGES = {PIPE: "bilby_flowpe.catalogue.pipe.stages", STRAIN: "bilby_flowpe.catalogue.strain.stages"}
+"""Function that gives the stages of an analysis, by the kind of event."""
+_LOOK = 0.1  # seconds between two looks at a process
+_PATIENCE = 120.0  # seconds for a process to write down what it has, once it is asked to end
+_THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
+_EVENTS = "events"
+
+
+@dataclass(frozen=True)
+class Planned:
+    """An event, its folder, and the job that would be done there."""
+
+    source: EventSource
+    event: EventFolder
+    job: Job
+
+    @property
+    def standing(self) -> str:
+        """What became of it so far."""
+        return self.event.standing(self.job.digest)
+
+
+def plan(
+    where: Path,
+    outdir: Path,
+    base: Path | None = None,
+    npool: int | None = None,
+    sampler_kwargs: Mapping[str, Any] | None = None,
+    stages: Mapping[str, str] | None = None,
+) -> list[Planned]:
+    """Every event of a folder of configurations, with what is to be done of it.
+
+    Parameters
+    ----------
+    where
+        Folder of the configurations, or one file.
+    outdir
+        Of the catalogue.
+    base
+        Folder from which files are looked for that a configuration names; its own when left out.
+    npool
+        Processes of each event; what its configuration says when left out.
+    sampler_kwargs
+        Arguments of ``sampler="flowpe"``, before those of the configurations.
+    stages
+        By kind of event, dotted name of the function that gives the stages of its analysis; :data:`STAGES` when left out.
+    """
+    given = dict(sampler_kwargs or {})
+    planned = []
+    for source in find_events(where, base):
+        digest = with_arguments(source.digest, given)
+        kind = (stages or STAGES)[source.kind]
+        file, folder = str(source.file), str(source.base)
+        job = Job(source.name, source.kind, file, folder, source.settings, digest, kind, npool, given)
+        planned.append(Planned(source, EventFolder(outdir.resolve() / _EVENTS / source.name), job))
+    return planned
+
+
+class Interruption:
+    """A request to end, as a file: processes on other machines see it, too.
+
+    Parameters
+    ----------
+    outdir
+        Of the catalogue.
+    """
+
+    def __init__(self, outdir: Path) -> None:
+        self.path = outdir / f".stop-{uuid.uuid4().hex}"
+
+    @property
+    def asked(self) -> bool:
+        """Whether it was asked for."""
+        return self.path.exists()
+
+    @contextmanager
+    def by_signals(self) -> Iterator[None]:
+        """Ask for it on SIGINT and SIGTERM; a second signal acts at once."""
+        if threading.current_thread() is not threading.main_thread():
+            yield
+            return
+        before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+
+        def ask(number: int, frame: object) -> None:
+            self.path.touch()
+            for each, handler in before.items():
+                signal.signal(each, handler)
+
+        for number in before:
+            signal.signal(number, ask)
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+            self.path.unlink(missing_ok=True)
+
+
+@dataclass(frozen=True)
+class Watched:
+    """One event's process, from its start to its end; picklable.
+
+    Attributes
+    ----------
+    stop
+        File that asks for an end.
+    """
+
+    stop: Path
+
+    def __call__(self, folder: Path) -> str:
+        """Run the process of an event; its name."""
+        event = EventFolder(folder)
+        if self.stop.exists():
+            return event.name
+        with (
+            event.log.open("ab") as log,
+            subprocess.Popen(
+                [sys.executable, "-m", "bilby_flowpe.catalogue.child", str(folder)],
+                stdin=subprocess.PIPE,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                # What is typed into the terminal is for this process: it tells its children.
+                start_new_session=True,
+                env={**os.environ, **dict.fromkeys(_THREADS, "1"), "MPLBACKEND": "Agg"},
+            ) as process,
+        ):
+            code = self._waited(process)
+        state = event.state()
+        if code < 0 and not state.error and not self.stop.exists():
+            state.error = f"its process was ended by signal {-code} ({signal.strsignal(-code)}): see {event.log.name}"
+            event.save(state)
+        elif code not in (0, 1, INTERRUPTED, ELSEWHERE) and code > 0:
+            state.error = f"its process ended with exit code {code}: see {event.log.name}"
+            event.save(state)
+        return event.name
+
+    def _waited(self, process: subprocess.Popen[bytes]) -> int:
+        asked_at: float | None = None
+        while True:
+            try:
+                return process.wait(_LOOK)
+            except subprocess.TimeoutExpired:
+                if asked_at is None and self.stop.exists():
+                    process.terminate()
+                    asked_at = time.monotonic()
+                elif asked_at is not None and time.monotonic() - asked_at > _PATIENCE:
+                    process.kill()
+
+
+def here(jobs: int) -> Callable[[Callable[[Path], str], Sequence[Path]], Iterator[str]]:
+    """What runs so many events at once on this machine, and gives each when it is done."""
+
+    def each(task: Callable[[Path], str], folders: Sequence[Path]) -> Iterator[str]:
+        with ThreadPoolExecutor(jobs) as threads:
+            for future in as_completed([threads.submit(task, folder) for folder in folders]):
+                yield future.result()
+
+    return each
+
+
+def run_catalogue(
+    planned: Sequence[Planned],
+    outdir: Path,
+    each: Callable[[Callable[[Path], str], Sequence[Path]], Iterator[str]],
+    told: Callable[[list[Entry]], None] | None = None,
+) -> tuple[list[Entry], bool]:
+    """Do what is left to do of every event; table and page are written whenever one ends.
+
+    Parameters
+    ----------
+    planned
+        The events.
+    outdir
+        Of the catalogue.
+    each
+        What runs events: :func:`here`, or the method of that name of a dask engine.
+    told
+        Is given all events as they stand, after each.
+
+    Returns
+    -------
+    entries, interrupted
+        The events as they stand, and whether an end was asked for.
+    """
+    outdir.mkdir(parents=True, exist_ok=True)
+    digests = {one.event.name: one.job.digest for one in planned}
+    entries = {one.event.name: entry_of(one.event, one.job.digest) for one in planned}
+    events = {one.event.name: one.event for one in planned}
+    left = []
+    for one in planned:
+        if one.standing in (DONE, CHANGED) and not one.event.state().notes:
+            continue
+        try:
+            one.event.prepare(one.job)
+        except DataError:
+            continue
+        left.append(one.event.path)
+    stop = Interruption(outdir.resolve())
+    with stop.by_signals():
+        for name in each(Watched(stop.path), left):
+            entries[name] = entry_of(events[name], digests[name])
+            _write(list(entries.values()), outdir)
+            if told:
+                told(list(entries.values()))
+        interrupted = stop.asked
+    found = [entry_of(one.event, one.job.digest) for one in planned]
+    _write(found, outdir)
+    return found, interrupted
+
+
+def _write(entries: Sequence[Entry], outdir: Path) -> None:
+    write_table(entries, outdir)
+    write_page(entries, outdir.resolve())

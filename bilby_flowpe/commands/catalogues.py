@@ -1,0 +1,133 @@
+"""What the commands of ``flowpe`` do that are about many events at once."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from threading import Event, Thread
+from typing import Any
+
+from ..catalogue.event_folder import CHANGED, DONE, EventFolder
+from ..catalogue.runner import Planned, here, plan, run_catalogue
+from ..catalogue.table import PAGE, TABLE, Entry, format_table
+
+_BEAT = 2.0  # seconds between two status lines
+
+
+def catalogue(
+    folder: Path,
+    outdir: Path,
+    base: Path | None,
+    jobs: int | None,
+    npool: int | None,
+    dask: str | None,
+    sampler_kwargs: dict[str, Any],
+    dry_run: bool,
+) -> None:
+    """Analyse every event of a folder of configurations."""
+    planned = plan(folder, outdir, base, npool, sampler_kwargs)
+    at_once = jobs or max((os.cpu_count() or 1) // (npool or 1), 1)
+    if dry_run:
+        _say_plan(planned, at_once, npool)
+        return
+    began = time.monotonic()
+    with _status(planned, sys.stderr.isatty()):
+        if dask is None:
+            entries, interrupted = run_catalogue(planned, outdir, here(at_once), _tell(planned))
+        else:
+            from ..processes.cluster import dask_engine
+
+            with dask_engine(None if dask == "local" else dask, at_once) as engine:
+                entries, interrupted = run_catalogue(planned, outdir, engine.each, _tell(planned))
+    print(format_table(entries))
+    counts = Counter(entry.status for entry in entries)
+    minutes = sum(entry.row["cpu_seconds"] for entry in entries) / 60
+    print(
+        f"{', '.join(f'{count} {word}' for word, count in counts.most_common())}; {minutes:.1f} CPU minutes in all, "
+        f"{(time.monotonic() - began) / 60:.1f} minutes since this command began"
+    )
+    print(f"table: {outdir / TABLE}\npage: {outdir / PAGE}")
+    if interrupted:
+        # Whoever asked for the end is told so by the exit status, as of other commands.
+        raise KeyboardInterrupt
+
+
+def _say_plan(planned: list[Planned], at_once: int, npool: int | None) -> None:
+    for one in planned:
+        done = one.event.state().done
+        doing = {
+            DONE: "nothing: it is done",
+            CHANGED: "nothing: its configuration has changed, see its row in the table",
+        }
+        what = doing.get(one.standing, "analysis, page, row" if not done else f"what is left after {', '.join(done)}")
+        print(f"{one.event.name:<24} {one.job.kind:<11} {one.standing:<12} {what}")
+    left = sum(one.standing not in (DONE, CHANGED) for one in planned)
+    print(f"{len(planned)} events, {left} to do, {at_once} at once, {npool or 'their own number of'} processes each")
+
+
+def _tell(planned: list[Planned]) -> Any:
+    """What says a line about each event that ends."""
+    told = {one.event.name for one in planned if one.standing in (DONE, CHANGED)}
+
+    def tell(entries: list[Entry]) -> None:
+        for entry in entries:
+            if entry.event.name in told or entry.status not in (DONE, "failed"):
+                continue
+            told.add(entry.event.name)
+            said = entry.error or f"{entry.row.get('verdict')}, {entry.row['cpu_seconds']:.0f} CPU s"
+            clear = "\r\x1b[K" if sys.stderr.isatty() else ""
+            print(f"{clear}{len(told)} of {len(planned)}: {entry.event.name}: {said}", file=sys.stderr, flush=True)
+
+    return tell
+
+
+@contextmanager
+def _status(planned: list[Planned], shown: bool) -> Iterator[None]:
+    """A status line on a terminal: how many are done, and at which stage the others are."""
+    ended, began = Event(), time.monotonic()
+    # What was done before this command began says nothing of how long the rest takes.
+    before = sum(one.standing == DONE for one in planned)
+
+    def show() -> None:
+        while not ended.wait(_BEAT):
+            print(
+                f"\r\x1b[K{_line([one.event for one in planned], before, time.monotonic() - began)}",
+                end="",
+                file=sys.stderr,
+            )
+            sys.stderr.flush()
+
+    thread = Thread(target=show, daemon=True)
+    if shown:
+        thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        if shown:
+            thread.join()
+            print("\r\x1b[K", end="", file=sys.stderr, flush=True)
+
+
+def _line(events: list[EventFolder], before: int, seconds: float) -> str:
+    """The status line."""
+    standings = {event.name: event.standing() for event in events}
+    done = sum(standing == DONE for standing in standings.values())
+    failed = sum(standing == "failed" for standing in standings.values())
+    busy = []
+    for event in events:
+        if standings[event.name] != "interrupted":
+            continue
+        attempts = event.attempts()
+        if attempts and event.is_held:
+            busy.append(f"{event.name} {attempts[-1]['stage']} {attempts[-1]['cpu']:.0f} s")
+    line = f"{done} of {len(events)} done, {failed} failed; {', '.join(busy)}"
+    if done > before and seconds > 0:
+        left = (len(events) - done - failed) * seconds / (done - before)
+        line += f"; about {left / 60:.0f} min left"
+    return line[:160]

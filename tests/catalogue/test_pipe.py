@@ -1,0 +1,70 @@
+"""Events from ini files of bilby_pipe."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from importlib.util import find_spec
+from pathlib import Path
+
+import pytest
+
+from bilby_flowpe.catalogue.event_folder import EventFolder
+from bilby_flowpe.catalogue.pipe import _commands
+from bilby_flowpe.errors import DataError
+from bilby_flowpe.results import kept_draws
+
+EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
+
+
+def script(folder: Path, *lines: str) -> Path:
+    path = folder / "bash.sh"
+    path.write_text("#!/usr/bin/env bash\n# a\nif true; then\n" + "".join(f"    {line}\n" for line in lines) + "fi\n")
+    return path
+
+
+def test_commands_of_a_script(tmp_path: Path) -> None:
+    generation = "/bin/bilby_pipe_generation a.ini --label 'a b'"
+    analysis = "/bin/bilby_pipe_analysis a.ini --detectors H1"
+    lines = [f'echo "Running: {generation}"', generation, analysis, "/bin/bilby_result --result x"]
+    found = _commands(script(tmp_path, *lines))
+    assert found == {"generation": ["a.ini", "--label", "a b"], "analysis": ["a.ini", "--detectors", "H1"]}
+    with pytest.raises(DataError, match="2 runs of bilby_pipe_generation"):
+        _commands(script(tmp_path, generation, *lines))
+    with pytest.raises(DataError, match="0 runs of bilby_pipe_analysis"):
+        _commands(script(tmp_path, generation))
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(find_spec("bilby_pipe") is None, reason="bilby_pipe is not installed")
+def test_two_configurations_one_of_them_broken(tmp_path: Path) -> None:
+    """The whole way as it is typed, and once more: the second time nothing is left to do."""
+    import bilby
+
+    (tmp_path / "in" / "examples").mkdir(parents=True)
+    (tmp_path / "in" / "examples" / "bilby_pipe.prior").write_text((EXAMPLES / "bilby_pipe.prior").read_text())
+    ini = (EXAMPLES / "bilby_pipe.ini").read_text()
+    (tmp_path / "in" / "good.ini").write_text(ini)
+    (tmp_path / "in" / "broken.ini").write_text(ini.replace("mass_1: 50", "mass_9: 50"))
+    command = [sys.executable, "-m", "bilby_flowpe.cli", "catalogue", "in", "--outdir", "out", "--jobs", "1"]
+    command += ["--sampler-kwargs", "n_effective=300,n_posterior=500"]
+    environment = {**os.environ, "PYTHONPATH": str(EXAMPLES.parent)}
+    for words in ("1 done, 1 failed", "1 done, 1 failed"):
+        done = subprocess.run(command, cwd=tmp_path, env=environment, text=True, capture_output=True, check=True)
+        assert words in done.stdout
+    assert "mass_ratio" in EventFolder(tmp_path / "out" / "events" / "broken").state().error
+    event = EventFolder(tmp_path / "out" / "events" / "good")
+    assert len(event.attempts()) == 1
+    assert event.page.is_file()
+    result = bilby.read_in_result(str(event.result()))
+    assert result.sampler == "flowpe"
+    assert result.sampler_kwargs["n_effective"] == 300
+    row = event.row()
+    assert row["verdict"] == "reliable"
+    assert row["mass_1_05"] < 50 < row["mass_1_95"]
+    assert row["n_effective"] == pytest.approx(kept_draws(result).statistics["effective_sample_size"])
+    dry = subprocess.run(
+        [*command, "--dry-run"], cwd=tmp_path, env=environment, text=True, capture_output=True, check=True
+    )
+    assert "2 events, 1 to do, 1 at once" in dry.stdout
