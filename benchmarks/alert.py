@@ -78,7 +78,7 @@ def line(name: str, kind: str, found: Any, folder: Path) -> dict[str, Any]:
     result, said = found.result, statistics_of(found.result)
     rows = {key: result.posterior[key].to_numpy().tolist() for key in KEYS}
     (folder / f"{name}_{kind}.json").write_text(json.dumps(rows))
-    sky = getattr(found, "sky_map", None)
+    sky = found.sky_map
     return {
         "event": name,
         "kind": kind,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -47,6 +47,19 @@ class SkyCandidates:
     def effective(self) -> float:
         """Effective number of places: that of the weights (Kish)."""
         return float(1 / np.sum(self.weight**2))
+
+    def merged(self) -> SkyCandidates:
+        """Each place of a row once, with all of its weight, and the mean moments of its distance."""
+        order = np.lexsort((self.dec, self.ra, self.row))
+        columns = np.stack([self.row, self.ra, self.dec])[:, order]
+        first = np.flatnonzero(np.append(True, np.any(columns[:, 1:] != columns[:, :-1], axis=0)))
+        if len(first) == len(order):
+            return self
+        weight = np.add.reduceat(self.weight[order], first)
+        shares = self.weight[order] / np.maximum(np.repeat(weight, np.diff(np.append(first, len(order)))), 1e-300)
+        distance, square = (np.add.reduceat(shares * each[order], first) for each in (self.distance, self.square))
+        found = self._some(order[first], weight)
+        return replace(found, distance=distance, square=square)
 
     def thinned(self, most: int, rng: np.random.Generator) -> SkyCandidates:
         """About ``most`` of the places at most: those of little weight are kept by chance, with a weight that is larger.

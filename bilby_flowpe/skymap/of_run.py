@@ -18,6 +18,7 @@ from .among import Among, CoherentAmong, HarmonicsAmong
 from .candidates import SkyCandidates
 
 _ROWS = 1024  # most rows of the posterior
+_MODES_ROWS = 512  # the same of waves of several modes, which are looked at whole
 _FULL_ROWS = 128  # the same where waves are made on all frequencies of the data, which takes milliseconds each
 _PLACES = 2**16  # places of all rows together
 _FEWEST, _MOST = 64, 256  # places of a row
@@ -78,7 +79,8 @@ def candidates_of_run(
     if not isinstance(conditional, CoherentConditional) or obstacle(conditional, translated, parameters):
         return None
     size = len(parameters[RA])
-    most = _FULL_ROWS if conditional.exact else _ROWS
+    most = _MODES_ROWS if isinstance(conditional, HarmonicsConditional) else _ROWS
+    most = _FULL_ROWS if conditional.exact else most
     taken = np.unique(np.linspace(0, size - 1, min(most, size)).astype(int))
     parameters = {key: column[taken] for key, column in parameters.items()}
     places = int(np.clip(_PLACES // len(taken), _FEWEST, _MOST))
@@ -106,7 +108,8 @@ def candidates_of_run(
         ra=among.ra[numbers].ravel(), dec=among.dec[numbers].ravel(), weight=weights.ravel() / len(numbers),
         distance=mean.ravel(), square=square.ravel(), row=np.repeat(taken[numbers], weights.shape[1]),
     )  # fmt: skip
-    return replace(found.thinned(_KEPT, rng), seconds=time.monotonic() - began)
+    # Of several modes, a place is chosen with repetition, and with several pairs of angles.
+    return replace(found.merged().thinned(_KEPT, rng), seconds=time.monotonic() - began)
 
 
 def _blocks(conditional: CoherentConditional, translated: Translated, places: int) -> CoherentAmong | HarmonicsAmong:

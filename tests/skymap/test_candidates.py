@@ -35,6 +35,17 @@ def test_fewer_places_have_the_same_expectations(many: SkyCandidates) -> None:
     assert np.isin(many.ra[many.weight > np.quantile(many.weight, 0.99)], few.ra).all()
 
 
+def test_a_place_that_is_there_several_times_counts_once() -> None:
+    plain = places(Blob(), 3, 1, 500.0)
+    which, weight = np.array([0, 1, 1, 2, 0]), np.array([0.1, 0.2, 0.3, 0.3, 0.1])
+    columns = {name: getattr(plain, name)[which] for name in ("ra", "dec", "row")}
+    distance = np.array([1.0, 2.0, 4.0, 5.0, 3.0])
+    found = SkyCandidates(**columns, weight=weight, distance=distance, square=distance**2).merged()
+    assert found.weight == pytest.approx([0.2, 0.5, 0.3]) and np.array_equal(found.ra, plain.ra)
+    assert found.distance == pytest.approx([2.0, 3.2, 5.0]) and found.square == pytest.approx([5.0, 11.2, 25.0])
+    assert plain.merged() is plain
+
+
 def test_few_places_stay(many: SkyCandidates) -> None:
     assert many.thinned(20_000, np.random.default_rng(1)) is many
 
