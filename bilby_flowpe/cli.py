@@ -14,6 +14,7 @@ from pathlib import Path
 from . import __version__
 from .commands.alert_parsing import add_alert, add_notes
 from .commands.catalogue_parsing import add_catalogue
+from .commands.noise_parsing import add_noise
 from .commands.parsing import AtLeast, add, add_family, add_npool, add_overwrite
 from .commands.skymap_parsing import add_skymap
 from .errors import FlowPEError
@@ -24,6 +25,7 @@ _ROOMS = {
     "catalogue": "catalogues",
     "compare": "refereeing",
     "coverage": "refereeing",
+    "noise": "noises",
     "notes": "noting",
     "report": "refereeing",
     "skymap": "skymaps",
@@ -222,6 +224,7 @@ def build_parser() -> argparse.ArgumentParser:
     add_catalogue(commands)
     add_family(commands)
     add_alert(commands)
+    add_noise(commands)
     add_notes(commands)
     return parser
 

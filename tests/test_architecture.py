@@ -19,7 +19,17 @@ PACKAGE = "bilby_flowpe"
 
 ROWS = (
     {"bisection", "densities", "errors", "names", "overrides", "plotting", "redshifts"},
-    {"arguments", "edges", "importance", "networks", "open_data", "pricing", "prior_draws", "prior_natures"}
+    {
+        "arguments",
+        "edges",
+        "importance",
+        "networks",
+        "noise_scale",
+        "open_data",
+        "pricing",
+        "prior_draws",
+        "prior_natures",
+    }
     | {"problems", "storage", "surprise"},
     {"network_choice", "observed", "prior_checks", "priors", "processes", "pytorch", "thinning", "verdict"},
     {"likelihoods", "results", "waves"},
@@ -35,7 +45,7 @@ ROWS = (
     {"model_list", "coarse_choice", "model_choice"},
     {"run"},
     {"alert", "sampler", "validation"},
-    {"catalogue"},
+    {"catalogue", "noise"},
     {"commands"},
     {"cli"},
 )

@@ -121,7 +121,13 @@ TOGETHER: dict[str, tuple[str, set[str]]] = {
     ),
     "test_cli.py": (
         "commands, run as they are typed",
-        {"model_list.py", "commands/models.py", "commands/parsing.py", "commands/alert_parsing.py"},
+        {
+            "model_list.py",
+            "commands/models.py",
+            "commands/parsing.py",
+            "commands/alert_parsing.py",
+            "commands/noise_parsing.py",
+        },
     ),
     "test_model.py": ("a model, shipped or not, bound to data", {"bound.py", "storage/shipped.py"}),
     "test_sampler.py": ("runs by ``run_sampler``", {"model_choice.py", "run.py"}),
@@ -138,6 +144,11 @@ TOGETHER: dict[str, tuple[str, set[str]]] = {
         "what a problem is translated into",
         {"translation/calibration_errors.py", "translation/translated.py"},
     ),
+    "noise/test_compare.py": (
+        "what a comparison is made of",
+        {"noise/choices.py", "noise/page.py", "noise/picture.py"},
+    ),
+    "waves/test_noise_scale.py": ("what is measured", {"noise_scale.py"}),
     "waves/test_symmetries.py": ("turns with the phase are a symmetry", {"waves/turns.py"}),
     "waves/test_grid.py": ("shifts in time on a grid", {"waves/shifts.py"}),
     "waves/coarse/test_coarse_waves.py": (
