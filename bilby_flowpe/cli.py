@@ -12,9 +12,11 @@ from importlib import import_module
 from pathlib import Path
 
 from . import __version__
-from .commands.alert_parsing import add_alert
+from .commands.alert_parsing import add_alert, add_notes
 from .commands.catalogue_parsing import add_catalogue, add_reprior
+from .commands.noise_parsing import add_noise
 from .commands.parsing import AtLeast, add, add_family, add_npool, add_overwrite
+from .commands.skymap_parsing import add_skymap
 from .errors import FlowPEError
 
 _MISUSED, _INTERRUPTED = 2, 130
@@ -23,8 +25,11 @@ _ROOMS = {
     "catalogue": "catalogues",
     "compare": "refereeing",
     "coverage": "refereeing",
+    "noise": "noises",
+    "notes": "noting",
     "report": "refereeing",
     "reprior": "catalogues",
+    "skymap": "skymaps",
 }
 """Module of :mod:`bilby_flowpe.commands` that has the function of a command; ``models`` has the others."""
 _LOCAL = "local"
@@ -216,10 +221,13 @@ def build_parser() -> argparse.ArgumentParser:
     report.add_argument(
         "--output", type=Path, metavar="FILE", help="page to write (default: beside the result, or NAME.html)"
     )
+    add_skymap(commands)
     add_catalogue(commands)
     add_reprior(commands)
     add_family(commands)
     add_alert(commands)
+    add_noise(commands)
+    add_notes(commands)
     return parser
 
 

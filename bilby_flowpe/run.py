@@ -26,6 +26,7 @@ from .pricing import seconds_of_likelihood
 from .processes.parallel import Row
 from .proposals.charts import Chart
 from .proposals.mixture import flow_alone
+from .results import statistics_of
 from .sampling.budget import Budget
 from .sampling.closed_form import ClosedFormError, ClosedFormRecord
 from .sampling.coarse import CoarseLikelihoodError, Recentred
@@ -34,6 +35,9 @@ from .sampling.filling import Origin, fill_raw, fill_weighted
 from .sampling.outcome import FreshBatch, KnownOfData, Outcome
 from .sampling.refine import NETWORK
 from .sampling.weighing import Target
+from .skymap.candidates import FILE as PLACES
+from .skymap.candidates import save_candidates
+from .skymap.of_run import candidates_of_run
 from .storage.identity import identity_of
 from .storage.ledger import Ledger, remembering
 from .translation.translate import translated
@@ -43,6 +47,7 @@ if TYPE_CHECKING:
     from .family.chart import FamilyChart
 
 _UNSEEN_SEED = 2**31 - 1
+_SKY_SEED = 31  # tells the generator of a map's places from others of the run's seed
 _RATIOS_TRIED = 16  # draws from the prior: one with a number is enough
 
 
@@ -122,6 +127,11 @@ class Run:
         except Exception as error:
             # A picture is not worth a result.
             logger.warning(f"Whitened data and waveforms were not kept for a report: {error}")
+        try:
+            self._keep_sky(target, done, result)
+        except Exception as error:
+            # A map can be made of the posterior's rows, too.
+            logger.warning(f"Places were not kept for a sky map: {error}")
         return result
 
     def _sample(
@@ -249,6 +259,21 @@ class Run:
         )
         check_directory_exists_and_if_not_mkdir(str(self._scratch))
         save_bands(bands, self._scratch / FILE)
+
+    def _keep_sky(self, target: Target, done: Outcome | FreshBatch, result: Result) -> None:
+        """Beside the result, what a sky map is made of: many places, with weights, for each of some rows of the posterior."""
+        (self._scratch / PLACES).unlink(missing_ok=True)
+        if not isinstance(done, Outcome):
+            return
+        rows = {key: value[done.rows] for key, value in done.weighted.parameters.items()}
+        # A generator of its own: what was drawn stays as it is.
+        rng = np.random.default_rng((self.seed, _SKY_SEED))
+        found = candidates_of_run(target.conditional, target.translated, rows, rng)
+        if found is None:
+            return
+        check_directory_exists_and_if_not_mkdir(str(self._scratch))
+        log_evidence = float(statistics_of(result)["log_evidence"])
+        save_candidates(replace(found, log_evidence=log_evidence), self._scratch / PLACES)
 
     @property
     def _scratch(self) -> Path:

@@ -19,23 +19,33 @@ PACKAGE = "bilby_flowpe"
 
 ROWS = (
     {"bisection", "densities", "errors", "names", "overrides", "plotting", "redshifts"},
-    {"arguments", "edges", "importance", "networks", "open_data", "pricing", "prior_draws", "prior_natures"}
+    {
+        "arguments",
+        "edges",
+        "importance",
+        "networks",
+        "noise_scale",
+        "open_data",
+        "pricing",
+        "prior_draws",
+        "prior_natures",
+    }
     | {"problems", "storage", "surprise"},
     {"network_choice", "observed", "prior_checks", "priors", "processes", "pytorch", "thinning", "verdict"},
     {"likelihoods", "results", "waves"},
-    {"bands", "contract", "proposals", "trigger"},
+    {"asimov_pipeline", "bands", "contract", "proposals", "trigger"},
     {"chain", "problem"},
     {"simulation"},
     {"kinds"},
     {"conditional", "representation", "translation"},
-    {"bound", "reweighting", "selection"},
+    {"bound", "reweighting", "selection", "skymap"},
     {"model", "sampling"},
     {"training"},
     {"cache", "configuration", "family"},
     {"model_list", "coarse_choice", "model_choice"},
     {"run"},
     {"alert", "sampler", "validation"},
-    {"catalogue"},
+    {"catalogue", "noise"},
     {"commands"},
     {"cli"},
 )

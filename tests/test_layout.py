@@ -34,7 +34,11 @@ TOGETHER: dict[str, tuple[str, set[str]]] = {
         "every choice among the conditionals, and the draw of a block",
         {"conditional/choose.py", "conditional/blocks/harmonics.py"},
     ),
-    "conditional/blocks/test_skies.py": ("a step of the draw of the sky", {"conditional/blocks/arrival_times.py"}),
+    "conditional/blocks/test_skies.py": (
+        "steps of the draw of the sky",
+        {"conditional/blocks/arrival_times.py", "conditional/blocks/arrivals.py"},
+    ),
+    "commands/test_skymaps.py": ("a command and its parser", {"commands/skymap_parsing.py"}),
     "commands/test_catalogues.py": ("commands, run as they are typed", {"commands/catalogue_parsing.py"}),
     "configuration/test_file.py": (
         "whole files, tables of every kind",
@@ -117,7 +121,13 @@ TOGETHER: dict[str, tuple[str, set[str]]] = {
     ),
     "test_cli.py": (
         "commands, run as they are typed",
-        {"model_list.py", "commands/models.py", "commands/parsing.py", "commands/alert_parsing.py"},
+        {
+            "model_list.py",
+            "commands/models.py",
+            "commands/parsing.py",
+            "commands/alert_parsing.py",
+            "commands/noise_parsing.py",
+        },
     ),
     "test_model.py": ("a model, shipped or not, bound to data", {"bound.py", "storage/shipped.py"}),
     "test_sampler.py": ("runs by ``run_sampler``", {"model_choice.py", "run.py"}),
@@ -134,6 +144,11 @@ TOGETHER: dict[str, tuple[str, set[str]]] = {
         "what a problem is translated into",
         {"translation/calibration_errors.py", "translation/translated.py"},
     ),
+    "noise/test_compare.py": (
+        "what a comparison is made of",
+        {"noise/choices.py", "noise/page.py", "noise/picture.py"},
+    ),
+    "waves/test_noise_scale.py": ("what is measured", {"noise_scale.py"}),
     "waves/test_symmetries.py": ("turns with the phase are a symmetry", {"waves/turns.py"}),
     "waves/test_grid.py": ("shifts in time on a grid", {"waves/shifts.py"}),
     "waves/coarse/test_coarse_waves.py": (
@@ -152,6 +167,7 @@ TOGETHER: dict[str, tuple[str, set[str]]] = {
     "waves/coarse/test_summary.py": ("norms are summary data, too", {"waves/coarse/norms.py"}),
     "validation/test_coverage.py": ("events kept while a coverage is measured", {"validation/kept.py"}),
     "validation/test_gap.py": ("a card quotes the gap", {"validation/card.py"}),
+    "validation/test_notes.py": ("the command prints what is tested", {"commands/noting.py"}),
     "validation/test_referee.py": ("one way to a referee's samples", {"validation/marginalised.py"}),
     "validation/test_report.py": ("pages of a report", {"validation/page.py"}),
     "validation/test_validation.py": (

@@ -18,11 +18,13 @@ from bilby.core.result import Result
 from bilby.core.utils import logger, random
 from bilby.core.utils.log import env_package_list
 from bilby.gw.detector import Interferometer, InterferometerList, PowerSpectralDensity
+from bilby.gw.likelihood import GravitationalWaveTransient
 from bilby.gw.result import CBCResult
 
 from ..arguments.table import check_arguments, default_kwargs
-from ..errors import ConfigurationError, DataError
+from ..errors import ConfigurationError, DataError, FlowPEError
 from ..results import statistics_of
+from ..skymap import SkyMap, sky_map
 from ..trigger import search, segment_length
 from .clock import Clock
 from .data import Curves, Strain, as_interferometers, cut, strain_of
@@ -57,6 +59,8 @@ class Analysed:
         GPS time in seconds around which the prior was put.
     chirp_mass
         Range of the prior in solar masses, where it was given or searched for.
+    sky_map
+        Sky map with distances; ``None`` where the posterior has no places, which is logged.
     """
 
     result: Result
@@ -65,6 +69,7 @@ class Analysed:
     clock: Clock
     trigger_time: float
     chirp_mass: tuple[float, float] | None = None
+    sky_map: SkyMap | None = None
 
     def timing(self) -> dict[str, Any]:
         """Seconds by stage, and of the sampler's own stages by the wall clock."""
@@ -160,7 +165,7 @@ class Alert:
         Returns
         -------
         Analysed
-            Bilby's result, its verdict, and where the time went.
+            Bilby's result, its verdict, the sky map, and where the time went.
 
         Raises
         ------
@@ -194,13 +199,19 @@ class Alert:
                 interferometers = cut(strain, trigger_time, length, band, noise_curves)
         with clock.stage("likelihood"):
             likelihood = likelihood_of(interferometers, self.waveform, self.minimum_frequency, self.reference_frequency)
-        with clock.stage("posterior"), _folder(outdir) as folder, _packages_known():
-            result = bilby.run_sampler(
-                likelihood, priors, sampler="flowpe", outdir=str(folder), label=label, save=False, result_class=CBCResult,
-                conversion_function=self._derived, **self.settings,
-            )  # fmt: skip
+        with _folder(outdir) as folder:
+            with clock.stage("posterior"), _packages_known():
+                result = self._sampled(likelihood, priors, folder, label)
+            with clock.stage("sky map"):
+                found = _mapped(result, folder)
         said = statistics_of(result)
-        return Analysed(result, said["verdict"], tuple(said["reasons"]), clock, trigger_time, chirp_mass)
+        return Analysed(result, said["verdict"], tuple(said["reasons"]), clock, trigger_time, chirp_mass, found)
+
+    def _sampled(self, likelihood: GravitationalWaveTransient, priors: PriorDict, folder: Path, label: str) -> Result:
+        return bilby.run_sampler(
+            likelihood, priors, sampler="flowpe", outdir=str(folder), label=label, save=False, result_class=CBCResult,
+            conversion_function=self._derived, **self.settings,
+        )  # fmt: skip
 
     def warm_up(self) -> None:
         """Analyse a simulated event of two detectors, and forget it; the state of Bilby's random generator stays as it is."""
@@ -260,6 +271,15 @@ def _chosen(data: dict[str, Any] | Strain, detectors: Sequence[str] | None) -> d
     if missing := [name for name in names if name not in data]:
         raise DataError(f"detectors={names}: there are no data of {missing}, only of {sorted(data)}")
     return {name: data[name] for name in names}
+
+
+def _mapped(result: Result, folder: Path) -> SkyMap | None:
+    """The sky map of a result, from what its run has kept in a folder; a posterior is worth telling without one."""
+    try:
+        return sky_map(result, folder)
+    except FlowPEError as error:
+        logger.warning(f"No sky map: {error}")
+        return None
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""The parser of ``flowpe alert``; nothing large is imported."""
+"""The parsers of ``flowpe alert`` and ``flowpe notes``; nothing large is imported."""
 
 from __future__ import annotations
 
@@ -44,6 +44,13 @@ def add_alert(commands: Commands[argparse.ArgumentParser]) -> None:
     alert.add_argument(
         "--page", action=argparse.BooleanOptionalAction, default=True, help="write a page on each result (default: yes)"
     )
+
+
+def add_notes(commands: Commands[argparse.ArgumentParser]) -> None:
+    """Add ``flowpe notes``."""
+    notes = add(commands, "notes", "tell the verdicts of results in a text, for summarypages --notes of PESummary")
+    notes.add_argument("results", type=Path, nargs="+", metavar="RESULT", help="result file of Bilby's")
+    notes.add_argument("--output", type=Path, metavar="FILE", help="file to write (default: print it)")
 
 
 def _seconds(text: str) -> float:

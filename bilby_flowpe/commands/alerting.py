@@ -9,6 +9,7 @@ from bilby.core.utils import logger
 
 from ..alert.alert import Alert, Analysed
 from ..alert.inbox import Inbox, Writer
+from ..skymap import write_sky_map
 from ..validation.report import report_result
 
 
@@ -29,7 +30,7 @@ def alert(
     settings: dict[str, Any] = {"n_effective": effective, "n_posterior": effective, "npool": npool}
     band = minimum_frequency, maximum_frequency
     analyst = Alert(priors, waveform, *band, reference_frequency=minimum_frequency, warm=False, settings=settings)
-    writers: dict[str, Writer] = {"result": _write_result}
+    writers: dict[str, Writer] = {"FITS": _write_map, "result": _write_result}
     if page:
         writers["page"] = _write_page
     box = Inbox(inbox, outdir, analyst, writers)
@@ -45,6 +46,11 @@ def alert(
             logger.info(
                 "Ended by a signal: an event that was being analysed is taken up when the folder is watched again"
             )
+
+
+def _write_map(analysed: Analysed, folder: Path, name: str) -> None:
+    if analysed.sky_map is not None:
+        write_sky_map(analysed.sky_map, folder / f"{name}_skymap.fits")
 
 
 def _write_result(analysed: Analysed, folder: Path, name: str) -> None:

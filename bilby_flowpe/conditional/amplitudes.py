@@ -166,6 +166,14 @@ class Amplitudes:
         total = (area.sum(axis=1) - 0.5 * (area[:, 0] + area[:, -1])) * steps
         return np.log(total) + peak[:, 0] + self._log_scale
 
+    def distance_moments(self, kappa: np.ndarray, norm: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Means of the distance and of its square, given the data, in Mpc and Mpc^2, (N,) each."""
+        nodes, log_target = self._on_nodes(kappa, norm)
+        shares = np.exp(log_target - log_target.max(axis=1, keepdims=True))
+        total, distance = np.trapezoid(shares, nodes, axis=1), self._reference / nodes
+        mean, square = (np.trapezoid(shares * distance**power, nodes, axis=1) / total for power in (1, 2))
+        return mean, square
+
     def profile(self, norm: np.ndarray) -> Callable[[np.ndarray, np.ndarray], np.ndarray]:
         """Nearly :meth:`log_marginal`, but for constants, of many moduli for each of norms (N,), at a fraction of the cost.
 

@@ -31,6 +31,7 @@ from ..priors import PriorTransform
 from ..processes.parallel import Row, with_seeds
 from ..waves.detectors import Detector
 from ..waves.full_grid import FullWaves
+from .amplitudes import Amplitudes, KnownAmplitude
 from .averaged import AveragedLikelihood, SharedAverage
 from .base import ConditionalConfig, ConditionalDraws
 from .blocks.coherent import FEW, USUAL, CoherentBlocks, Effort, Given
@@ -97,6 +98,11 @@ class CoherentConditional:
         """Over phase and distance."""
         return self._average.table
 
+    @property
+    def amplitudes(self) -> Amplitudes | KnownAmplitude:
+        """Of the distance, the phase being averaged over or known."""
+        return self.inner.amplitudes
+
     def defended(self, share: float) -> CoherentConditional:
         """Return one that draws a share of the distances from their prior."""
         other = copy.copy(self)
@@ -131,9 +137,9 @@ class CoherentConditional:
 
     def task(self, likelihood: GravitationalWaveTransient) -> CoherentBlocks:
         """What draws for one row, of those that :meth:`task_rows` gives."""
-        return CoherentBlocks(self._given(likelihood))
+        return CoherentBlocks(self.given(likelihood))
 
-    def _given(self, likelihood: GravitationalWaveTransient) -> Given:
+    def given(self, likelihood: GravitationalWaveTransient) -> Given:
         """Arguments of the task that draws."""
         waves = self.waves
         if waves is None:

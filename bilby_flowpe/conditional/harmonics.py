@@ -19,7 +19,7 @@ from bilby.gw.likelihood import GravitationalWaveTransient
 from ..errors import ContractError
 from ..names import DISTANCE, PHASE
 from ..priors import PriorTransform
-from .amplitudes import amplitudes_of, at_phase
+from .amplitudes import Amplitudes, KnownAmplitude, amplitudes_of, at_phase
 from .averaged import AveragedLikelihood, SharedAverage
 from .base import ConditionalConfig, ConditionalDraws
 from .blocks.coherent import USUAL, Effort
@@ -74,9 +74,14 @@ class HarmonicsConditional(CoherentConditional):
         """Over the distance, given the phase."""
         return self._average_at_phase.table
 
+    @property
+    def amplitudes(self) -> Amplitudes | KnownAmplitude:
+        """Of the distance, given the phase."""
+        return self._amplitudes
+
     def task(self, likelihood: GravitationalWaveTransient) -> HarmonicsBlocks:
         """What draws for many rows, of those that :meth:`task_rows` gives."""
-        return HarmonicsBlocks(self._given(likelihood), self.averaged_at_phase)
+        return HarmonicsBlocks(self.given(likelihood), self.averaged_at_phase)
 
     def draw(self, products: np.ndarray, rng: np.random.Generator) -> ConditionalDraws:
         """Distances for rows of :meth:`task`, (N, 4 + n), and what was drawn with them."""

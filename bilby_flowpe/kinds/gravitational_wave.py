@@ -15,6 +15,7 @@ from ..contract.geometry import GEOMETRY, describe_geometry
 from ..contract.matching import PSD
 from ..contract.restore import describe_priors, plain
 from ..names import PLACE, TIME
+from ..noise_scale import NoiseScale
 from ..problem import Problem, SimulationConfig
 from ..problem.base import Wanted
 from ..problem.config import FIXED
@@ -23,6 +24,7 @@ from ..simulation.detector_view import DetectorView
 from ..simulation.injections import inject_signal
 from ..waves.detectors import Detector, sidereal_time
 from ..waves.grid import Grid
+from ..waves.noise_scale import noise_scales
 from ..waves.residual import farthest_off, residual_of
 from .recognise import has_own_frequencies
 
@@ -112,6 +114,9 @@ class GravitationalWave(Problem):
 
     def residual(self, log_likelihood_ratio: float) -> float | None:
         return residual_of(self.likelihood, log_likelihood_ratio)
+
+    def noise_scales(self, row: Mapping[str, float]) -> dict[str, NoiseScale]:
+        return noise_scales(self.likelihood, row)
 
     def farthest_off(self, row: Mapping[str, float]) -> str | None:
         return farthest_off(self.likelihood, row)

@@ -7,6 +7,7 @@ its parent's rule would be those of another problem; it is for such a class to s
 from __future__ import annotations
 
 import inspect
+from collections.abc import Mapping
 from typing import TypeAlias
 
 import numpy as np
@@ -101,10 +102,33 @@ def interferometers_of(likelihood: Likelihood) -> list[Interferometer]:
 
 
 def tells_power(likelihood: Likelihood) -> bool:
-    """Whether a likelihood is one of Bilby's own, whose value says how much power the signal leaves in the data."""
+    """Whether a likelihood is one of Bilby's own, whose value says how much power the signal leaves in the data, or says so."""
+    if getattr(type(likelihood), "tells_power", False):
+        return True
     return not replaced(likelihood, type(likelihood), _OF_THE_POWER) and type(likelihood).__module__.startswith(
         "bilby."
     )
+
+
+def power_left(likelihood: Likelihood, row: Mapping[str, float], otherwise: float | None) -> float | None:
+    """Power that a signal leaves in the data, in standard deviations over that of noise as a likelihood has it.
+
+    Parameters
+    ----------
+    likelihood
+        Any; one of other noise than Gaussian noise of its curve has a method of this name (:mod:`bilby_flowpe.noise`).
+    row
+        All parameters of the signal, as the likelihood takes them.
+    otherwise
+        What it is for Gaussian noise.
+    """
+    own = getattr(likelihood, "power_left", None)
+    return own(row) if callable(own) else otherwise
+
+
+def gaussian_curves(likelihood: Likelihood) -> bool:
+    """Whether a likelihood that tells the power in the data has them for Gaussian noise of its curves."""
+    return tells_power(likelihood) and not callable(getattr(likelihood, "power_left", None))
 
 
 def marginalised(likelihood: Likelihood) -> tuple[str, ...]:

@@ -38,6 +38,7 @@ import numpy as np
 from bilby.core.likelihood import Likelihood
 
 from ..contract import Contract
+from ..noise_scale import NoiseScale
 from ..priors import Parameters, PriorTransform
 from ..processes.parallel import Engine, Row, make_rows
 from ..waves.grid import Grid
@@ -157,6 +158,16 @@ class Problem(ABC):
             ``None`` for data that have no power to speak of, and for a ratio that is not finite.
         """
         return None
+
+    def noise_scales(self, row: Mapping[str, float]) -> dict[str, NoiseScale]:
+        """How far the noise of each detector is from its curve in the band of a signal; empty for data without such curves.
+
+        Parameters
+        ----------
+        row
+            All parameters of the signal.
+        """
+        return {}
 
     def farthest_off(self, row: Mapping[str, float]) -> str | None:
         """Say where in the data the power left after a signal is farthest from that of noise; ``None`` if there is no answer.

@@ -114,6 +114,8 @@ def fill_weighted(sampler: Sampler, outcome: Outcome, target: Target, origin: Or
             statistics["coarse"]["partial"] = outcome.partial.to_dict()
     if outcome.batch.completeness:
         statistics["completeness"] = outcome.batch.completeness.to_dict()
+    if outcome.noise_scales:
+        statistics["noise_scale"] = {name: scale.to_dict() for name, scale in outcome.noise_scales.items()}
     if outcome.refinement:
         statistics["refinement"] = outcome.refinement.statistics()
     if outcome.batch.pilot:

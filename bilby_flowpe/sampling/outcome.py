@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ..importance import WeightSummary, equal_weight_rows, normalised_weights
-from ..kinds.recognise import tells_power
+from ..kinds.recognise import gaussian_curves, power_left, tells_power
+from ..noise_scale import NoiseScale
 from ..processes.parallel import Row
 from ..proposals.mixture import Mixture
 from ..proposals.parts import PRIOR
@@ -109,6 +110,8 @@ class Outcome:
         How unlike those simulated the data are, where that could be told.
     partial
         What rows lack that are not evaluated, where there are such.
+    noise_scales
+        How far the noise of each detector is from its curve in the band of the signal, where that can be told.
     """
 
     batch: FreshBatch
@@ -117,6 +120,7 @@ class Outcome:
     verdict: Verdict
     surprise: Surprise | None = None
     partial: Partial | None = None
+    noise_scales: Mapping[str, NoiseScale] = field(default_factory=dict)
 
     @property
     def weighted(self) -> WeightedDraws:
@@ -163,6 +167,7 @@ def judged(
     rows, available = equal_weight_rows(weighted.log_weights, n_posterior, rng)
     best = _best(weighted, target)
     surprise = _surprise(batch, target, summary, best, known)
+    scales = _noise_scales(batch, target, summary)
     thinned = weighted.thinned
     findings = Findings(
         n_posterior=available,
@@ -178,12 +183,13 @@ def judged(
         completeness=batch.completeness,
         compared=target.closed_form.n_prior_rows if target.conditional_keys and not target.coarse else None,
         surprise=surprise,
+        noise_scales=scales if gaussian_curves(target.translated.given) else {},
         coarse_efficiency=thinned.coarse_efficiency(weighted.log_evaluated) if thinned and summary.n_finite else None,
         coarse_lost=thinned.lost if thinned else None,
         partial=partial_of(weighted),
     )
     verdict = judge(summary, n_effective=n_effective, findings=findings)
-    return Outcome(batch, summary, rows, verdict, surprise, findings.partial)
+    return Outcome(batch, summary, rows, verdict, surprise, findings.partial, scales)
 
 
 def _surprise(
@@ -193,6 +199,8 @@ def _surprise(
     # What poor draws leave in the data is not the data's: a template may fit better.
     problem = target.problem
     residual = problem.residual(max(best, -np.inf if known.found is None else known.found))
+    if target.translated.obstacle is None and np.isfinite(best):
+        residual = power_left(target.translated.given, _asked_row(batch.weighted, target), residual)
     surprise = known.surprise and known.surprise(residual)
     if surprise is None and summary.effective_sample_size >= Thresholds().effective_failed:
         # The best value is that of the likelihood that was given, which may have nothing to do with power.
@@ -201,6 +209,15 @@ def _surprise(
     if surprise and surprise.most == RESIDUAL:
         surprise = replace(surprise, where=problem.farthest_off(best_row(batch.weighted, target)))
     return surprise or None
+
+
+def _noise_scales(batch: FreshBatch, target: Target, summary: WeightSummary) -> dict[str, NoiseScale]:
+    """How far the noise is from its curve in the band of the best draw's wave; empty where it is not known well enough."""
+    translated = target.translated
+    known = translated.obstacle is None and tells_power(translated.given)
+    if not known or summary.effective_sample_size < Thresholds().effective_failed:
+        return {}
+    return target.problem.noise_scales(best_row(batch.weighted, target))
 
 
 def _outermost(batch: FreshBatch, target: Target) -> tuple[str, float] | None:
@@ -222,6 +239,12 @@ def _best(weighted: WeightedDraws, target: Target) -> float:
     """Largest log likelihood ratio of a draw."""
     noise = 0.0 if target.use_ratio else float(target.translated.asked.noise_log_likelihood())
     return float(np.max(weighted.log_likelihood)) - noise
+
+
+def _asked_row(weighted: WeightedDraws, target: Target) -> Row:
+    """All parameters of the draw of the largest likelihood, as the likelihood asked for takes them."""
+    best = int(np.argmax(weighted.log_likelihood))
+    return target.translated.rows({key: value[best : best + 1] for key, value in weighted.parameters.items()})[0]
 
 
 def best_row(weighted: WeightedDraws, target: Target) -> Row:

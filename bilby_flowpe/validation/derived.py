@@ -47,12 +47,12 @@ def derived_parameters(result: Result) -> DataFrame:
         The columns of :data:`DERIVED` that there are, a row for each of the posterior's; none for what is no compact binary, or
         where Bilby's conversion does not do.
     """
-    posterior = result.posterior
+    posterior = result.posterior.reset_index(drop=True)
     there = [key for key in DERIVED if key in posterior]
     if len(there) < len(DERIVED) - 1 and {*posterior.columns} & _MASSES and len(posterior):
         convert = generate_all_bns_parameters if {*posterior.columns} & _TIDES else generate_all_bbh_parameters
         try:
-            made = convert(posterior.copy(), priors=result.priors)
+            made = convert(posterior.iloc[_tilted_first(posterior)], priors=result.priors).sort_index()
         except (KeyError, ValueError, TypeError, AttributeError):
             # One mass alone, a distance in units of its own: there is nothing to derive from.
             return posterior[there]
@@ -91,6 +91,18 @@ def signal_to_noise(result: Result, bands: Bands) -> dict[str, dict[str, np.ndar
         for name, ratio in of_kind.items():
             found.setdefault(name, {})[kind] = ratio
     return found
+
+
+def _tilted_first(posterior: DataFrame) -> np.ndarray:
+    """Numbers of the rows, that of the largest spin in the orbital plane first, (N,).
+
+    Bilby 2.8 makes these components whole numbers, which are zero, where the first row has none.
+    """
+    rows = np.arange(len(posterior))
+    if {"a_1", "tilt_1"} <= {*posterior.columns}:
+        first = int(np.argmax(posterior["a_1"] * np.sin(posterior["tilt_1"])))
+        rows = np.concatenate([[first], np.delete(rows, first)])
+    return rows
 
 
 def _numbers(column: Series) -> np.ndarray:

@@ -24,7 +24,7 @@ from .coverage import KINDS, format_coverage
 from .numbers import interval, number
 from .page import Page
 from .referee import obstacle, read_result, same_problem, thinned
-from .sections import binary, evaluations
+from .sections import binary, evaluations, sky
 
 _KWARGS = (
     "model",
@@ -83,6 +83,7 @@ def report_result(
     bands, obstacle_to_bands = _bands(path, result)
     if len(result.posterior):
         binary(page, result, bands, _injected(result))
+        sky(page, path, result, _injected(result))
     _weights(page, result, statistics)
     evaluations(page, result, statistics)
     _waveforms(page, bands, obstacle_to_bands)

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from bilby.core.result import Result
 
 from ..bands import RATIOS, Bands
+from ..errors import ConfigurationError, DataError
+from ..names import DEC, RA
+from ..skymap import sky_map
+from ..skymap.picture import in_words, plot_sky_map
 from .derived import UNITS, derived_parameters, signal_to_noise
 from .numbers import interval
 from .page import Page
@@ -45,6 +50,39 @@ def binary(page: Page, result: Result, bands: Bands, injected: Mapping[str, floa
     if ratios:
         header = ["signal-to-noise ratio", *(f"{_IN_WORDS[kind]}, median and 90%" for kind in RATIOS)]
         page.table(header, [[name, *(_cell(of_one.get(kind)) for kind in RATIOS)] for name, of_one in ratios.items()])
+
+
+def sky(page: Page, path: Path, result: Result, injected: Mapping[str, float]) -> None:
+    """Where on the sky the source is, and how far: the map that ``flowpe skymap`` writes.
+
+    Parameters
+    ----------
+    page
+        The page.
+    path
+        The result's file, beside which a run of flowpe has kept what its map is made of.
+    result
+        Bilby's result.
+    injected
+        Values of what was injected, whose place is marked; may be empty.
+    """
+    searched = {*result.search_parameter_keys} | {*result.posterior}
+    if not {RA, DEC} <= searched or any(np.ptp(result.posterior[key]) == 0 for key in (RA, DEC)):
+        return
+    page.section("Place on the sky")
+    try:
+        found = sky_map(result, path.parent)
+    except (ConfigurationError, DataError) as error:
+        # Without healpy there is none, either.
+        page.text(f"No map: {error}", faint=True)
+        return
+    marks = {"injected": (injected[RA], injected[DEC])} if {RA, DEC} <= {*injected} else {}
+    page.picture(
+        "Mollweide projection; contours are around 50% and 90% of the probability.",
+        lambda picture: plot_sky_map(found, picture, marks, str(result.label)),
+    )
+    page.text(in_words(found))
+    page.text(f"flowpe skymap {path.name} writes it as a multi-order FITS file.", faint=True)
 
 
 def evaluations(page: Page, result: Result, statistics: Mapping[str, Any]) -> None:

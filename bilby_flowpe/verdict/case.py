@@ -90,6 +90,20 @@ class Case:
         return f"{IN_WORDS[most]} is {surprise.scores[most]:.3g}{UNITS[most]}{where}"
 
     @property
+    def noise_p_value(self) -> float | None:
+        """Probability of noise as far from its curve in any detector; not known without figures."""
+        scales = self.findings.noise_scales
+        return min(1.0, len(scales) * min(scale.p_value for scale in scales.values())) if scales else None
+
+    @property
+    def noise_scales(self) -> str:
+        """How far the noise is from its curve in each detector, in words."""
+        return ", ".join(
+            f"{name} {scale.factor:.2f} +- {scale.scatter:.2f} ({scale.low:.0f} to {scale.high:.0f} Hz)"
+            for name, scale in self.findings.noise_scales.items()
+        )
+
+    @property
     def missed(self) -> float | None:
         """Probability that a mode was missed, where no network knows the posterior."""
         return None if self.findings.completeness is None else self.findings.completeness.chance

@@ -213,6 +213,17 @@ CHECKS = (
         lasting=lambda case: True,
     ),
     Check(
+        "noise in the band of the signal over its curve ([drift factor](method.md#noise-near-the-event)), p-value",
+        lambda case: case.noise_p_value,
+        "the noise in the band of the signal is not that of its curve (p-value {value:.2g}, below {limit:g}); amplitude over "
+        "the "
+        "curve: {case.noise_scales}; widths are wrong by this factor, use another curve, or a likelihood of bilby_flowpe.noise "
+        "that takes a factor",
+        "noise_scale_check",
+        least=True,
+        lasting=lambda case: True,
+    ),
+    Check(
         "modes that were missed, where no network has learnt all of them: probability that "
         "[one](method.md#modes-that-were-missed) of more than a hundredth of the posterior would have gone unnoticed",
         lambda case: case.missed,

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
+from ..noise_scale import NoiseScale
 from ..surprise import Surprise
 from .completeness import Completeness
 from .partial import Partial
@@ -45,6 +47,8 @@ class Thresholds:
         Share of the posterior in the last quantiles of a prior, beyond which no draw can lie.
     surprise_check
         Probability, by simulations of the model's own problem, of data as unlike them.
+    noise_scale_check
+        Probability, by chance, of noise in the band of the signal that is as far from its curve in some detector.
     missed_check
         Probability that a mode of more than a hundredth of the posterior was missed, where no network knows the posterior.
     coarse_check
@@ -81,6 +85,7 @@ class Thresholds:
     nan_failed: float = 0.05
     outermost_failed: float = 1e-3
     surprise_check: float = 0.005
+    noise_scale_check: float = 0.005
     missed_check: float = 0.01
     coarse_check: float = 0.3
     coarse_lost_check: float = 1e-3
@@ -121,6 +126,9 @@ class Findings:
         there is such a closed form.
     surprise
         How unlike those simulated the data are.
+    noise_scales
+        How far the noise of each detector is from its curve in the band of the signal, where the likelihood has it for
+        Gaussian noise of that curve.
     coarse_efficiency
         Efficiency of the ratio of the likelihood to the coarse one, where such a one has drawn.
     coarse_lost
@@ -141,6 +149,7 @@ class Findings:
     completeness: Completeness | None = None
     compared: int | None = None
     surprise: Surprise | None = None
+    noise_scales: Mapping[str, NoiseScale] = field(default_factory=dict)
     coarse_efficiency: float | None = None
     coarse_lost: float | None = None
     partial: Partial | None = None

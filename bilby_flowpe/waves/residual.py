@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 import numpy as np
+from bilby.gw.detector import Interferometer
 from bilby.gw.likelihood import GravitationalWaveTransient
 
 from ..errors import SimulationError
@@ -32,12 +33,23 @@ def residual_of(likelihood: GravitationalWaveTransient, log_likelihood_ratio: fl
     """
     if not np.isfinite(log_likelihood_ratio):
         return None
-    moments = [power_moments(data_mask(detector), correlations(detector)) for detector in likelihood.interferometers]
-    expected, variance = np.sum(moments, axis=0)
-    if not variance > 0:
-        return None
     power = -2 * float(likelihood.noise_log_likelihood()) - 2 * log_likelihood_ratio
-    return float((power - expected) / np.sqrt(variance))
+    return standardised(likelihood.interferometers, power)
+
+
+def standardised(interferometers: Iterable[Interferometer], power: float) -> float | None:
+    """Power of whitened data less its expectation for Gaussian noise, in its standard deviations; ``None`` without data.
+
+    Parameters
+    ----------
+    interferometers
+        With the data.
+    power
+        Summed over them.
+    """
+    moments = [power_moments(data_mask(detector), correlations(detector)) for detector in interferometers]
+    expected, variance = np.sum(moments, axis=0)
+    return float((power - expected) / np.sqrt(variance)) if variance > 0 else None
 
 
 def farthest_off(likelihood: GravitationalWaveTransient, row: Mapping[str, float]) -> str | None:

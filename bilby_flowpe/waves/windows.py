@@ -26,6 +26,11 @@ def data_mask(detector: Interferometer) -> np.ndarray:
     return detector.frequency_mask & np.isfinite(detector.power_spectral_density_array)
 
 
+def window_weight(detector: Interferometer) -> float:
+    """Power of noise under the window of a detector's data over that of the likelihood's curve: :math:`W_0`, 1 without one."""
+    return float(detector.strain_data.window_factor) / float(getattr(detector, "_window_power_correction", 1))
+
+
 def correlations(detector: Interferometer) -> np.ndarray:
     """:math:`W_m` from m = 0 to the number of bins less one, of the whitened data of a detector.
 

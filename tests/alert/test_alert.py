@@ -7,11 +7,13 @@ from pathlib import Path
 import bilby
 import bilby.core.sampler as samplers
 import numpy as np
+import pandas as pd
 import pytest
+from bilby.core.result import Result
 from bilby.gw.detector import InterferometerList
 
 from bilby_flowpe.alert import Alert
-from bilby_flowpe.alert.alert import _packages_known
+from bilby_flowpe.alert.alert import _mapped, _packages_known
 from bilby_flowpe.errors import ConfigurationError, DataError
 
 AT = 1126259462.0
@@ -59,6 +61,11 @@ def test_packages_are_listed_once_and_bilbys_function_is_back(monkeypatch) -> No
     assert samplers.env_package_list is before
 
 
+def test_a_posterior_without_places_has_no_map(tmp_path: Path) -> None:
+    made = Result(label="x", outdir=str(tmp_path), sampler="flowpe", posterior=pd.DataFrame({"chirp_mass": [30.0]}))
+    assert _mapped(made, tmp_path) is None
+
+
 @pytest.mark.slow
 def test_warm_run_is_the_samplers_own(tmp_path: Path) -> None:
     """The same draws as by ``run_sampler``, given the same problem and seed; a warm-up leaves Bilby's generator as it was."""
@@ -69,7 +76,8 @@ def test_warm_run_is_the_samplers_own(tmp_path: Path) -> None:
     data = alert._simulated()
     ours = alert.analyse(data, AT, chirp_mass=(25.0, 36.0))
     assert ours.verdict == ours.result.meta_data["run_statistics"]["verdict"]
-    assert {*ours.timing()["cpu"]} == {"priors", "likelihood", "posterior"}
+    assert {*ours.timing()["cpu"]} == {"priors", "likelihood", "posterior", "sky map"}
+    assert 1 < ours.sky_map.area(0.9) < 4000
     priors = alert._event_priors.of(AT, (25.0, 36.0))
     generator = bilby.gw.WaveformGenerator(
         duration=4.0, sampling_frequency=1024.0, start_time=AT - 2,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -32,6 +33,11 @@ def test_a_signal_ends_it_in_order(tmp_path: Path, monkeypatch) -> None:
     monkeypatch.setattr(alerting.Inbox, "watch", ended)
     assert main(["alert", str(tmp_path), "--outdir", str(tmp_path / "out")]) == 0
     assert not (tmp_path / "out" / ".flowpe_alert").exists()
+
+
+def test_no_map_is_written_where_there_is_none(tmp_path: Path) -> None:
+    alerting._write_map(SimpleNamespace(sky_map=None), tmp_path, "x")
+    assert not [*tmp_path.iterdir()]
 
 
 @pytest.mark.parametrize("words", [["--every", "0"], ["--effective", "1"], []])

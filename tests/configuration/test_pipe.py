@@ -187,6 +187,25 @@ def test_the_likelihood_is_that_of_the_run(outdir: Path, tmp_path: Path, monkeyp
 
 @needs_pipe
 @pytest.mark.slow
+def test_a_noise_model_by_its_name(outdir: Path, tmp_path: Path) -> None:
+    """``likelihood-type`` and ``extra-likelihood-kwargs``, as for any likelihood of one's own."""
+    (data,) = (outdir / "data").glob("*.pickle")
+    changed = {
+        "likelihood-type": "bilby_flowpe.noise.StudentTTransient",
+        "extra-likelihood-kwargs": "{nu: 8}",
+        "phase-marginalization": "False",
+        "reference-frame": "H1L1",
+    }
+    lines = (outdir / "small_config_complete.ini").read_text().splitlines()
+    kept = [one for one in lines if one.partition("=")[0].strip() not in changed]
+    (tmp_path / "a.ini").write_text("\n".join([*kept, *(f"{key}={value}" for key, value in changed.items()), ""]))
+    likelihood = read_pipe_run(PipeFiles(tmp_path / "a.ini", data)).likelihood
+    assert likelihood.nu == (8.0,)
+    assert [one.name for one in likelihood.reference_frame] == ["H1", "L1"]
+
+
+@needs_pipe
+@pytest.mark.slow
 def test_one_detector_of_two(outdir: Path) -> None:
     (data,) = (outdir / "data").glob("*.pickle")
     files = PipeFiles(outdir / "small_config_complete.ini", data)

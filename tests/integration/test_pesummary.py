@@ -14,6 +14,7 @@ import pytest
 from bilby.core.result import Result, read_in_result
 
 from bilby_flowpe.problems import green2020
+from bilby_flowpe.validation.notes import notes_of
 
 pesummary = pytest.importorskip("pesummary.io", reason="PESummary is not installed")
 
@@ -79,8 +80,12 @@ def check_file(folder: Path, label: str, result: Result) -> None:
 
 def test_one_result(results: dict[str, Path], tmp_path: Path) -> None:
     """Without ``--gw`` PESummary knows of no particular parameter."""
-    folder, label = tmp_path / "pages", "flowpe_hdf5"
-    summarypages(folder, {label: results[label]})
+    folder, label, notes = tmp_path / "pages", "flowpe_hdf5", tmp_path / "notes.txt"
+    notes.write_text(notes_of([results[label]]))
+    summarypages(folder, {label: results[label]}, "--notes", str(notes))
+    # The verdict on a page of its own; the tables of PESummary's pages have no place for it.
+    (page,) = (folder / "html").glob("*Notes*.html")
+    assert "verdict" in page.read_text()
     check_file(folder, label, read_in_result(str(results[label])))
     # By its own reader, too.
     assert pesummary.read(str(folder / "samples" / "posterior_samples.h5")).labels == [label]

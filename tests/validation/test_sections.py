@@ -5,12 +5,13 @@ from __future__ import annotations
 import re
 
 import numpy as np
+import pytest
 from bilby.core.prior import PriorDict, Uniform
 from bilby.core.result import Result
 from pandas import DataFrame
 
 from bilby_flowpe.validation.page import Page
-from bilby_flowpe.validation.sections import binary, evaluations
+from bilby_flowpe.validation.sections import binary, evaluations, sky
 
 from .test_derived import ALIGNED, result_of
 
@@ -81,3 +82,26 @@ def test_a_search_that_knows_nothing_says_so(tmp_path) -> None:
     page = Page("event")
     evaluations(page, result_of(ALIGNED), {"completeness": {"missed": 1.0, "looked": "900 draws", "about": ""}})
     assert "Nothing is known of the probability that a mode was missed." in text_of(page, tmp_path)
+
+
+def test_the_place_on_the_sky_is_drawn_where_it_was_searched(tmp_path) -> None:
+    pytest.importorskip("healpy")
+    rng = np.random.default_rng(0)
+    places = {"ra": 1.0 + 0.1 * rng.standard_normal(200), "dec": 0.5 + 0.1 * rng.standard_normal(200)}
+    page = Page("event")
+    sky(page, tmp_path / "event_result.json", result_of(places), {"ra": 1.0, "dec": 0.5})
+    written = page.write(tmp_path / "page.html").read_text()
+    assert written.count("data:image/png;base64,") == 1
+    assert "90% area" in written
+
+
+def test_a_known_place_is_not_drawn(tmp_path) -> None:
+    page = Page("event")
+    sky(page, tmp_path / "event_result.json", result_of({"ra": np.ones(60), "dec": np.ones(60)}), {})
+    assert text_of(page, tmp_path) == "event"
+
+
+def test_too_few_rows_are_no_map(tmp_path) -> None:
+    page = Page("event")
+    sky(page, tmp_path / "event_result.json", result_of({"ra": np.arange(3.0), "dec": np.arange(3.0) / 9}), {})
+    assert "No map: " in text_of(page, tmp_path)

@@ -8,6 +8,7 @@ import math
 import pytest
 
 from bilby_flowpe.importance import WeightSummary
+from bilby_flowpe.noise_scale import NoiseScale
 from bilby_flowpe.surprise import DISTANCE, Surprise
 from bilby_flowpe.verdict import Findings, Thresholds, judge
 from bilby_flowpe.verdict.checks import CHECKS, Check
@@ -201,6 +202,12 @@ EVERYTHING = (
         "the data are unlike what likelihood and prior describe (p-value 1e-05, below 0.005): the distance of the data from "
         "those simulated is 300, in H1 around 60 Hz; the numbers are those of this likelihood, but signal, noise curve or "
         "noise may be other than it says",
+    ),
+    (
+        {"noise_scales": {"H1": NoiseScale(1.0, 0.04, 0.9, 31, 240), "L1": NoiseScale(0.8, 0.04, 5e-5, 30, 260)}},
+        "the noise in the band of the signal is not that of its curve (p-value 0.0001, below 0.005); amplitude over the curve: "
+        "H1 1.00 +- 0.04 (31 to 240 Hz), L1 0.80 +- 0.04 (30 to 260 Hz); widths are wrong by this factor, use another curve, "
+        "or a likelihood of bilby_flowpe.noise that takes a factor",
     ),
     (
         {"completeness": Completeness(0.2, "3000 draws", "of any place"), "compared": 300},

@@ -93,11 +93,14 @@ class CoherentBlocks:
         What it is made of.
     """
 
+    _kind = SkyBlocks  # what draws places and times
+    _shares = staticmethod(spread_rows)  # uniform numbers that angles are made of
+
     def __init__(self, given: Given) -> None:
         self.waves, self.effort = given.waves, given.effort
         self._priors, self._averaged, self._phase_known = dict(given.priors), given.averaged, given.phase_known
         of_sky = {key: given.priors[key] for key in (TIME, RA, DEC) if key in given.priors}
-        self._skies = SkyBlocks(given.detectors, of_sky, given.log_scale, given.waves.start, given.waves.spacing)
+        self._skies = self._kind(given.detectors, of_sky, given.log_scale, given.waves.start, given.waves.spacing)
 
     def __call__(self, row: Row) -> np.ndarray | None:
         """One row alone."""
@@ -146,13 +149,17 @@ class CoherentBlocks:
         norms = norms.real
         own = np.maximum(np.einsum("ndpp->ndp", norms), _NOTHING)
         exponents = np.max((series.real**2 + series.imag**2) / (2 * own[..., None]), axis=2)
-        needed = [key for key in (RA, DEC, TIME, PSI) if key not in self._priors]
-        fixed = {key: np.array([row[key] for row in rows]) for key in needed}
+        fixed = self._values(rows)
         skies = self._skies.draw(exponents, self.effort.places, fixed, rng)
         coefficients, angles = self._turns(fixed, len(rows), rng)
         at = at_arrivals(series, skies.arrival)
         averaged = averages_of(at, norms, skies.antenna, coefficients, self._averaged, self._phase_known)
         return CandidateBlock(skies, angles, averaged, averaged + skies.log_ratio[..., None])
+
+    def _values(self, rows: Sequence[Row]) -> dict[str, np.ndarray]:
+        """What candidates take from their rows, (N,) each: what is not drawn."""
+        needed = [key for key in (RA, DEC, TIME, PSI) if key not in self._priors]
+        return {key: np.array([row[key] for row in rows]) for key in needed}
 
     def responses(self, block: CandidateBlock, places: np.ndarray, turns: np.ndarray) -> np.ndarray:
         """What the detectors see of each polarisation, inclination included, for candidates (N, K): (N, D, 2, K)."""
@@ -176,17 +183,21 @@ class CoherentBlocks:
         self, fixed: Mapping[str, np.ndarray], rows: int, rng: np.random.Generator
     ) -> tuple[np.ndarray, dict[str, np.ndarray]]:
         """What polarisation angles and inclinations make of the four terms of a signal, (N, 4, G), and these, (N, G)."""
-        size = self.effort.turns
-        angles = {
-            key: np.asarray(self._priors[key].rescale(spread_rows(rows, size, rng)))
-            if key in self._priors
-            else np.repeat(fixed[key][:, None], size, axis=1)
-            for key in (PSI, *([INCLINATION] if INCLINATION in self._priors else []))
-        }
+        angles = self._angles(fixed, rows, rng)
         one = np.ones(1)
         plus, cross = inclination_factors(angles[INCLINATION]) if INCLINATION in angles else (one, one)
         cosine, sine = np.cos(2 * angles[PSI]), np.sin(2 * angles[PSI])
         return np.stack([plus * cosine, plus * sine, cross * cosine, cross * sine], axis=1), angles
+
+    def _angles(self, fixed: Mapping[str, np.ndarray], rows: int, rng: np.random.Generator) -> dict[str, np.ndarray]:
+        """Polarisation angles and, if drawn, inclinations, (N, G) each."""
+        size = self.effort.turns
+        return {
+            key: np.asarray(self._priors[key].rescale(self._shares(rows, size, rng)))
+            if key in self._priors
+            else np.repeat(fixed[key][:, None], size, axis=1)
+            for key in (PSI, *([INCLINATION] if INCLINATION in self._priors else []))
+        }
 
 
 def with_drawn(rows: Sequence[Row], drawn: Mapping[str, np.ndarray]) -> list[Row]:

@@ -14,7 +14,7 @@ from ..averaged import AveragedLikelihood
 from .candidates import CandidateBlock, choose_rows
 from .coherent import NEIGHBOURS, CoherentBlocks, Given, at_arrivals, with_drawn
 
-_TEMPER = 0.7  # power of the loudest term's weights by which candidates are chosen for the whole wave
+TEMPER = 0.7  # power of the loudest term's weights by which candidates are chosen for the whole wave
 # Phases of a grid: two standard deviations of the phase's conditional apart an even sum is exact to 2%.
 _LEAST_PHASES, _MOST_PHASES, _FINE = 64, 1024, 8
 _AT_ONCE = 2**15  # values whose averages are looked up together: their arrays stay in a processor's cache
@@ -39,17 +39,14 @@ class HarmonicsBlocks(CoherentBlocks):
         """Products and parameters of each wave, (N, 4 + n), and which rows have any, (N,)."""
         size, row = len(rows), np.arange(len(rows))
         series, norms = self.waves.series(values), self.waves.norms(values)
-        loudest = self._loudest(norms)
-        pair = 2 * loudest[:, None] + np.arange(2)
-        of_loudest = norms[row[:, None, None], :, pair[:, :, None], pair[:, None, :]]
-        block = self.candidates(series[row, :, loudest], np.moveaxis(of_loudest, 3, 1), rows, rng)
-        places, turns, log_mean = block.choose(self.effort.whole, rng, _TEMPER)
+        block = self.of_loudest(series, norms, rows, rng)
+        places, turns, log_mean = block.choose(self.effort.whole, rng, TEMPER)
         inner, squares = self._whole(series, norms, block, places, turns)
-        phases = _phases_for(inner, squares)
+        phases = phases_for(inner, squares)
         whole = self._averaged_over(phases, inner, squares)
         # What the whole wave makes of a candidate's weight, over what it was chosen by.
         at = row[:, None], places, turns
-        more = whole - block.averaged[at] + (1 - _TEMPER) * block.log_weights[at]
+        more = whole - block.averaged[at] + (1 - TEMPER) * block.log_weights[at]
         more = np.where(np.isfinite(more), more, -np.inf)
         top = logsumexp(more, axis=1)
         good = block.good & np.isfinite(top)
@@ -64,6 +61,15 @@ class HarmonicsBlocks(CoherentBlocks):
         if (better := self.waves.products(values, whole_rows, np.ones((size, 2)))) is not None:
             kappa, norm = better[:, 0], better[:, 2]
         return np.stack([kappa, norm, log_weight, phase, *drawn.values()], axis=1), good
+
+    def of_loudest(
+        self, series: np.ndarray, norms: np.ndarray, rows: Sequence[Row], rng: np.random.Generator
+    ) -> CandidateBlock:
+        """Candidates of rows by the filters of each one's loudest term, of those of all terms and their norms."""
+        row, loudest = np.arange(len(rows)), self._loudest(norms)
+        pair = 2 * loudest[:, None] + np.arange(2)
+        of_loudest = norms[row[:, None, None], :, pair[:, :, None], pair[:, None, :]]
+        return self.candidates(series[row, :, loudest], np.moveaxis(of_loudest, 3, 1), rows, rng)
 
     def _loudest(self, norms: np.ndarray) -> np.ndarray:
         """Number of the term of the largest norm, (N,)."""
@@ -126,7 +132,7 @@ class HarmonicsBlocks(CoherentBlocks):
         return phase, log_density, kappa, norm
 
 
-def _phases_for(inner: np.ndarray, squares: np.ndarray) -> int:
+def phases_for(inner: np.ndarray, squares: np.ndarray) -> int:
     """Number of phases of a grid that is as fine as the loudest signal asks for: a power of two."""
     own = np.einsum("nkmm->nk", squares).real
     loudness = np.abs(inner).sum(axis=2) / np.sqrt(np.maximum(own, 1e-300))

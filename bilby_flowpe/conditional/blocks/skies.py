@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import lal
 import numpy as np
@@ -24,12 +24,11 @@ from bilby.core.prior import Prior
 from ...names import DEC, RA, TIME
 from ...waves.detectors import Detector, light_travel_time, sidereal_time
 from .arrival_times import ArrivalTimes
+from .arrivals import EVEN, Arrivals, Third
 
-_EVEN = 0.1  # share of the angles around the line that is spread evenly
 _APART = 1e-3  # seconds of light travel between detectors, from which on the cone that they span says something
 _MOST, _ROUNDING = np.array([0.05, 0.95]), 1e-9
 _WIDE = 0.25  # of the whole sky, from which on arrival times find the place better than the prior does
-_LEAST_ROOM = 1e-12
 
 Values = Mapping[str, np.ndarray]
 """Parameters of N rows, (N,) each."""
@@ -81,6 +80,8 @@ class SkyBlocks:
         Seconds between these.
     """
 
+    _shares = staticmethod(spread_rows)  # uniform numbers that places and times are made of
+
     def __init__(
         self,
         detectors: tuple[Detector, ...],
@@ -117,10 +118,7 @@ class SkyBlocks:
         rng
             Generator.
         """
-        if self._by_arrival:
-            ra, dec, time, log_q = self._from_arrival(exponents, size, rng)
-        else:
-            ra, dec, time, log_q = self._from_prior(exponents, size, values, rng)
+        ra, dec, time, log_q = self._places(exponents, size, values, rng)
         log_prior = -log_q
         for key, column in ((TIME, time), (RA, ra), (DEC, dec)):
             if key in self._priors and (self._by_arrival or key == TIME):
@@ -137,9 +135,17 @@ class SkyBlocks:
         inside = np.all((arrival > 1) & (arrival < exponents.shape[-1] - 3), axis=1)
         return Skies(ra, dec, time, arrival, antenna, np.where(inside, log_prior, -np.inf))
 
-    def _from_arrival(self, exponents: np.ndarray, size: int, rng: np.random.Generator) -> tuple[np.ndarray, ...]:
-        """Places and times from arrival times at two detectors and, with more, the angle from the others."""
-        rows, row = len(exponents), np.arange(len(exponents))
+    def _places(
+        self, exponents: np.ndarray, size: int, values: Values, rng: np.random.Generator
+    ) -> tuple[np.ndarray, ...]:
+        """Right ascensions, declinations, geocentric times, and the log density that they are drawn from, (N, M) each."""
+        if self._by_arrival:
+            return self._from_arrival(self._arrivals(exponents), size, rng)
+        return self._from_prior(exponents, size, values, rng)
+
+    def _arrivals(self, exponents: np.ndarray) -> Arrivals:
+        """Which detectors' arrival times say where each row's source is, and their densities."""
+        row = np.arange(len(exponents))
         loudest = exponents.max(axis=2)
         one, other = self._pairs[:, 0], self._pairs[:, 1]
         score = loudest[:, one] + loudest[:, other]
@@ -148,63 +154,51 @@ class SkyBlocks:
         first, second = one[pair], other[pair]
         travel, frames = self._travel[pair][:, None] / self._spacing, self._frames[pair]
         times = ArrivalTimes(exponents[row, first]), ArrivalTimes(exponents[row, second])
-        at_first = times[0].quantile(spread_rows(rows, size, rng))
-        below, above = (times[1].share(at_first + sign * travel) for sign in (-1, 1))
-        room = np.maximum(above - below, _LEAST_ROOM)
-        at_second = times[1].quantile(np.minimum(below + spread_rows(rows, size, rng) * room, 1.0))
-        density = times[0].density(at_first) * times[1].density(at_second)
-        log_q = np.log(density * travel / (room * self._spacing))
-        cosine = np.clip((at_first - at_second) / travel, -1.0, 1.0)
-        angle, log_angle = self._around(exponents, (first, second), at_first, cosine, frames, rng)
-        place = _direction(cosine, angle, frames)
-        time = (
-            self._origin + at_first * self._spacing + np.einsum("nmi,ni->nm", place, self._vertices[first]) / lal.C_SI
-        )
-        dec = np.arcsin(np.clip(place[..., 2], -1.0, 1.0))
-        # The copy within the prior, which spans one turn at most.
-        least = self._priors[RA].minimum
-        ra = least + (np.arctan2(place[..., 1], place[..., 0]) + sidereal_time(time) - least) % (2 * np.pi)
-        return ra, dec, time, log_q + log_angle + np.log(np.maximum(np.cos(dec), _LEAST_ROOM))
-
-    def _around(
-        self,
-        exponents: np.ndarray,
-        pair: tuple[np.ndarray, np.ndarray],
-        at_first: np.ndarray,
-        cosine: np.ndarray,
-        frames: np.ndarray,
-        rng: np.random.Generator,
-    ) -> tuple[np.ndarray, np.ndarray]:
-        """Angles around the line between two detectors and their log density, (N, M) each.
-
-        The arrival time at the loudest of the other detectors is drawn from its filter, and leaves two angles.
-        """
-        rows, size = cosine.shape
-        row, even = np.arange(rows), 2 * np.pi * spread_rows(rows, size, rng)
+        found = Arrivals(first, travel, frames, times, self._spacing)
         if len(self._detectors) < 3:
-            return even, np.full((rows, size), -np.log(2 * np.pi))
-        first, _ = pair
+            return found
         # The delay is linear in the axes of the frame: along the line, and across it as the cosine of an angle.
         levers = -np.einsum("nai,ndi->nda", frames, self._vertices - self._vertices[first][:, None]) / lal.C_SI
         # A detector on the line, or at the site of one of the two, tells nothing of the angle.
         tells = np.hypot(levers[..., 0], levers[..., 1]) > _APART
-        third = np.argmax(np.where(tells, exponents.max(axis=2), -np.inf), axis=1)
-        told = tells[row, third][:, None]
-        times = ArrivalTimes(exponents[row, third])
+        third = np.argmax(np.where(tells, loudest, -np.inf), axis=1)
         lever = levers[row, third][..., None] / self._spacing
-        middle = at_first + lever[:, 2] * cosine
-        reach = np.hypot(lever[:, 0], lever[:, 1]) * np.sqrt(np.maximum(1 - cosine**2, 0.0))
-        reach = np.maximum(reach, _LEAST_ROOM)
-        zero = np.arctan2(lever[:, 1], lever[:, 0])
-        below, above = (times.share(middle + sign * reach) for sign in (-1, 1))
-        room = np.maximum(above - below, _LEAST_ROOM)
-        at_third = times.quantile(np.minimum(below + spread_rows(rows, size, rng) * room, 1.0))
+        return replace(found, third=Third(tells[row, third][:, None], lever, ArrivalTimes(exponents[row, third])))
+
+    def _from_arrival(self, arrivals: Arrivals, size: int, rng: np.random.Generator) -> tuple[np.ndarray, ...]:
+        """Places and times from arrival times at two detectors and, with more, the angle from the others."""
+        rows, travel, frames = len(arrivals.first), arrivals.travel, arrivals.frames
+        at_first = arrivals.times[0].quantile(self._shares(rows, size, rng))
+        below, room = arrivals.room(at_first)
+        at_second = arrivals.times[1].quantile(np.minimum(below + self._shares(rows, size, rng) * room, 1.0))
+        cosine = np.clip((at_first - at_second) / travel, -1.0, 1.0)
+        angle = self._around(arrivals, at_first, cosine, rng)
+        place = _direction(cosine, angle, frames)
+        vertices = self._vertices[arrivals.first]
+        time = self._origin + at_first * self._spacing + np.einsum("nmi,ni->nm", place, vertices) / lal.C_SI
+        dec = np.arcsin(np.clip(place[..., 2], -1.0, 1.0))
+        # The copy within the prior, which spans one turn at most.
+        least = self._priors[RA].minimum
+        ra = least + (np.arctan2(place[..., 1], place[..., 0]) + sidereal_time(time) - least) % (2 * np.pi)
+        return ra, dec, time, arrivals.log_density(at_first, at_second, cosine, angle, dec)
+
+    def _around(
+        self, arrivals: Arrivals, at_first: np.ndarray, cosine: np.ndarray, rng: np.random.Generator
+    ) -> np.ndarray:
+        """Angles around the line between two detectors, (N, M).
+
+        The arrival time at the loudest of the other detectors is drawn from its filter, and leaves two angles.
+        """
+        rows, size = cosine.shape
+        even, third = 2 * np.pi * self._shares(rows, size, rng), arrivals.third
+        if third is None:
+            return even
+        middle, reach = third.span(at_first, cosine)
+        below, room = third.room(middle, reach)
+        at_third = third.times.quantile(np.minimum(below + self._shares(rows, size, rng) * room, 1.0))
         turn = np.arccos(np.clip((at_third - middle) / reach, -1.0, 1.0))
-        angle = zero + np.where(rng.random((rows, size)) < 0.5, turn, -turn)
-        angle = np.where((rng.random((rows, size)) < _EVEN) | ~told, even, angle) % (2 * np.pi)
-        slope = reach * np.abs(np.sin(angle - zero))
-        density = times.density(middle + reach * np.cos(angle - zero)) * slope / (2 * room)
-        return angle, np.log(np.where(told, (1 - _EVEN) * density + _EVEN / (2 * np.pi), 1 / (2 * np.pi)))
+        angle = third.zero + np.where(rng.random((rows, size)) < 0.5, turn, -turn)
+        return np.where((rng.random((rows, size)) < EVEN) | ~third.told, even, angle) % (2 * np.pi)
 
     def _from_prior(
         self, exponents: np.ndarray, size: int, values: Values, rng: np.random.Generator
@@ -212,7 +206,7 @@ class SkyBlocks:
         """Places from their prior, or as they are known, and the time from one detector; the density is that of the time."""
         rows = len(exponents)
         ra, dec = (
-            np.asarray(self._priors[key].rescale(spread_rows(rows, size, rng)))
+            np.asarray(self._priors[key].rescale(self._shares(rows, size, rng)))
             if key in self._priors
             else np.broadcast_to(values[key][:, None], (rows, size))
             for key in (RA, DEC)
@@ -221,7 +215,7 @@ class SkyBlocks:
             return ra, dec, np.broadcast_to(values[TIME][:, None], (rows, size)), np.zeros((rows, size))
         loudest = np.argmax(exponents.max(axis=2), axis=1)
         times = ArrivalTimes(exponents[np.arange(rows), loudest])
-        at_first = times.quantile(spread_rows(rows, size, rng))
+        at_first = times.quantile(self._shares(rows, size, rng))
         arrival = self._origin + at_first * self._spacing
         # The delay is that at the time of the arrival: it moves by 1e-9 s in between.
         delay = np.empty((rows, size))

@@ -1,0 +1,111 @@
+"""The noise models that a result is compared under, where none are named."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from bilby.gw.detector import InterferometerList
+from bilby.gw.likelihood import GravitationalWaveTransient
+
+from .curves import Bands, notched
+from .models import EstimatedCurveTransient, HyperbolicTransient, StudentTTransient, UncertainScaleTransient
+
+GAUSSIAN = "Gaussian, curve as given"
+ALL = "all data"
+_HALF_OCTAVES = tuple(16 * 2 ** (half / 2) for half in range(1, 16))
+"""Hz: from 23 to 2900, edges of bands each of which has a factor of its own."""
+
+
+@dataclass(frozen=True)
+class NoiseModel:
+    """A likelihood, and which data it is of.
+
+    Attributes
+    ----------
+    likelihood
+        Of the noise model.
+    data
+        In words: models of the same data have evidences that can be compared.
+    """
+
+    likelihood: GravitationalWaveTransient
+    data: str = ALL
+
+
+def noise_models(
+    likelihood: GravitationalWaveTransient,
+    lines: Mapping[str, Bands] | None = None,
+    segments: float | Mapping[str, float] | None = None,
+    method: str = "median",
+) -> dict[str, NoiseModel]:
+    """Gaussian noise of the curve, Student-t and hyperbolic noise, and curves that are uncertain.
+
+    Parameters
+    ----------
+    likelihood
+        With data, waveforms and frame; nothing integrated out.
+    lines
+        Bands to leave out, by detector: all models once more for the data without them; none when left out.
+    segments, method
+        Of how many independent segments the noise curves were estimated, and how (:class:`.models.EstimatedCurveTransient`);
+        no such model when left out.
+
+    Returns
+    -------
+    dict
+        Models by their names.
+    """
+    data = {ALL: likelihood.interferometers}
+    if lines and any(lines.values()):
+        data[f"without {in_words(lines)}"] = notched(likelihood.interferometers, lines)
+    found: dict[str, NoiseModel] = {}
+    for words, interferometers in data.items():
+        suffix = "" if words == ALL else ", lines left out"
+        for name, made in _of_data(likelihood, interferometers, segments, method).items():
+            found[name + suffix] = NoiseModel(made, words)
+    return found
+
+
+def in_words(lines: Mapping[str, Bands]) -> str:
+    """Bands by detector."""
+    return ", ".join(f"{name} {low:g}-{high:g} Hz" for name, bands in lines.items() for low, high in bands)
+
+
+def with_data(
+    likelihood: GravitationalWaveTransient, interferometers: InterferometerList
+) -> GravitationalWaveTransient:
+    """A plain likelihood with other data; itself where these are its own."""
+    if interferometers is likelihood.interferometers:
+        return likelihood
+    other = copy.copy(likelihood)
+    other.interferometers = interferometers
+    other._noise_log_likelihood_value = None
+    return other
+
+
+def _of_data(
+    likelihood: GravitationalWaveTransient,
+    interferometers: InterferometerList,
+    segments: float | Mapping[str, float] | None,
+    method: str,
+) -> dict[str, GravitationalWaveTransient]:
+    generator = likelihood.waveform_generator
+    options: dict[str, Any] = {
+        "reference_frame": likelihood.reference_frame,
+        "time_reference": likelihood.time_reference,
+    }
+    found: dict[str, GravitationalWaveTransient] = {
+        GAUSSIAN: with_data(likelihood, interferometers),
+        "Student-t": StudentTTransient(interferometers, generator, **options),
+        "hyperbolic": HyperbolicTransient(interferometers, generator, **options),
+        "one factor a detector": UncertainScaleTransient(interferometers, generator, **options),
+        "a factor every half octave": UncertainScaleTransient(
+            interferometers, generator, edges=_HALF_OCTAVES, **options
+        ),
+    }
+    if segments is not None:
+        found[f"curve of {method}"] = EstimatedCurveTransient(interferometers, generator, segments, method, **options)
+    return found

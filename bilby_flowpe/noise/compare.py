@@ -1,0 +1,327 @@
+"""One result under several noise models, by its own weighted draws: evidences, what changes, and where draws do not last."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import bilby
+import numpy as np
+from bilby.core.result import Result
+from bilby.core.utils import logger
+from bilby.gw.likelihood import GravitationalWaveTransient
+from scipy.stats import norm
+
+from ..arguments.kinds import whole
+from ..errors import DataError
+from ..kinds.recognise import gaussian_curves, power_left
+from ..likelihoods import called
+from ..noise_scale import NoiseScale
+from ..results import kept_draws, statistics_of
+from ..reweighting import reweight
+from ..translation.covers import AnyPrior
+from ..waves.noise_scale import noise_scales
+from ..waves.residual import residual_of
+from .choices import GAUSSIAN, NoiseModel, noise_models, with_data
+from .lines import lines_of
+from .quantiles import moved
+
+LEAST_EFFECTIVE = 300.0
+"""Effective draws under another model, below which its figures are not taken and it is run anew where that is allowed."""
+_PARETO = 0.7  # index of the weights' tail above which their errors are no longer to be trusted (Vehtari et al. 2024)
+_SAME = 1e-3  # of a log likelihood: what a result file and another machine may differ by
+
+
+@dataclass(frozen=True)
+class UnderModel:
+    """A result under one noise model.
+
+    Attributes
+    ----------
+    name, data
+        The model, and which data it is of: evidences of the same data can be compared.
+    log_noise
+        Logarithm of the density of the data, if they are noise alone.
+    log_evidence, log_evidence_err
+        The same if there is a signal, and its standard error.
+    log_noise_ratio
+        ``log_noise`` over that of Gaussian noise of the curve, for the same data.
+    log_ratio, log_ratio_err
+        The same with a signal; the error is that of a ratio by the same draws, or of independent runs.
+    effective
+        Effective draws.
+    residual
+        Power left in the data after the best wave, in standard deviations over that of noise of this model.
+    p_value
+        Of noise of this model to be as far off.
+    changes
+        Of each parameter: shift of its median in standard deviations, and its width over that of the result, by 68% intervals.
+    note
+        Why figures are not to be trusted, or what was run anew; empty where draws were enough.
+    result
+        The result under this model.
+    """
+
+    name: str
+    data: str
+    log_noise: float
+    log_evidence: float
+    log_evidence_err: float
+    log_noise_ratio: float
+    log_ratio: float
+    log_ratio_err: float
+    effective: float
+    residual: float | None
+    p_value: float | None
+    changes: dict[str, tuple[float, float]]
+    note: str
+    result: Result = field(repr=False)
+
+    @property
+    def log_bayes_factor(self) -> float:
+        """Signal over noise alone, under this model."""
+        return self.log_evidence - self.log_noise
+
+    @property
+    def expected(self) -> bool:
+        """Whether the power left is such as noise of this model has; not so where it is not known."""
+        return self.p_value is not None and self.p_value >= 0.005
+
+    def to_dict(self) -> dict[str, Any]:
+        """All figures as plain values."""
+        values = {key: value for key, value in vars(self).items() if key != "result"}
+        return {**values, "log_bayes_factor": self.log_bayes_factor}
+
+
+@dataclass(frozen=True)
+class NoiseComparison:
+    """A result under several noise models.
+
+    Attributes
+    ----------
+    label
+        Of the result.
+    models
+        The result under each; of each data set Gaussian noise of the curve comes first.
+    lines
+        Bands that were found to be off, or given, by detector.
+    scales
+        Noise over its curve in the band of the signal, by detector.
+    likelihood
+        The plain likelihood, for pictures.
+    best
+        All parameters of the best draw.
+    """
+
+    label: str
+    models: tuple[UnderModel, ...]
+    lines: dict[str, list[tuple[float, float]]]
+    scales: dict[str, NoiseScale]
+    likelihood: GravitationalWaveTransient = field(repr=False)
+    best: dict[str, float] = field(repr=False)
+
+    def to_dict(self) -> dict[str, Any]:
+        """All figures as plain values."""
+        return {
+            "label": self.label,
+            "lines": self.lines,
+            "noise_scale": {name: asdict(scale) for name, scale in self.scales.items()},
+            "models": [model.to_dict() for model in self.models],
+        }
+
+
+def compare(
+    result: Result,
+    likelihood: GravitationalWaveTransient,
+    models: Mapping[str, NoiseModel] | None = None,
+    refine: Mapping[str, Any] | None = None,
+    npool: int = 1,
+    outdir: str | Path | None = None,
+    lines: Mapping[str, list[tuple[float, float]]] | None = None,
+    segments: float | None = None,
+    method: str = "median",
+) -> NoiseComparison:
+    """Weigh the draws of a result by several noise models.
+
+    Parameters
+    ----------
+    result
+        Of ``sampler="flowpe"``, weighted, with the likelihood below.
+    likelihood
+        That of the result, with Gaussian noise of known curves, nothing integrated out.
+    models
+        Likelihoods by their names, and which data they are of (:class:`.choices.NoiseModel`); those of
+        :func:`.choices.noise_models` when left out. Gaussian noise of the same data is added where it is missing.
+    refine
+        Arguments of ``bilby.run_sampler`` for models under which the draws do not last: these are run anew, and written
+        beside the result. Nothing is run when left out.
+    npool
+        Processes for the likelihoods.
+    outdir
+        Where runs go that are made anew.
+    lines, segments, method
+        Of :func:`.choices.noise_models`: bands to leave out, found in the data when left out, and what the noise curves are of.
+
+    Raises
+    ------
+    DataError
+        If the result has no weighted draws, or was made with another likelihood, or that is not of Gaussian noise of its
+        curves or integrates parameters out.
+    """
+    npool = whole("npool", npool)
+    kept, best = _checked(result, likelihood)
+    found = dict(lines) if lines is not None else lines_of(likelihood, best)
+    chosen = dict(models) if models is not None else noise_models(likelihood, found, segments, method)
+    rows: list[UnderModel] = []
+    plain: dict[str, UnderModel] = {}
+    for name, model in _with_gaussian(chosen, likelihood).items():
+        if model.likelihood is likelihood:
+            other, note = result, ""
+        else:
+            other, note = _weighed(result, model.likelihood, name, refine, npool, outdir)
+        base = plain.get(model.data)
+        row = _row(name, model, other, note, base, kept.table["weights"].to_numpy(), result)
+        if base is None:
+            plain[model.data] = row
+        rows.append(row)
+    scales = noise_scales(likelihood, best)
+    return NoiseComparison(str(result.label), tuple(rows), found, scales, likelihood, best)
+
+
+def _checked(result: Result, likelihood: GravitationalWaveTransient) -> tuple[Any, dict[str, float]]:
+    """The kept draws and all parameters of the best of them."""
+    if not isinstance(likelihood, GravitationalWaveTransient):
+        raise DataError(
+            f"likelihood={type(likelihood).__name__}: give Bilby's GravitationalWaveTransient, with the data of the result"
+        )
+    if not gaussian_curves(likelihood):
+        raise DataError(
+            f"likelihood={type(likelihood).__name__} has other noise than Gaussian noise of its curves: give the result and "
+            "the "
+            "likelihood of such a run"
+        )
+    kept = kept_draws(result)
+    if dropped := kept.statistics.get("marginalised"):
+        raise DataError(
+            f"the result {result.label!r} is marginalised over {dropped}, which no noise model here can be: run it without, "
+            "flowpe "
+            "draws these parameters in closed form anyway"
+        )
+    best = int(np.argmax(kept.column("log_likelihood")))
+    row = {**AnyPrior(result.priors).fixed, **{key: float(value[best]) for key, value in kept.parameters.items()}}
+    stored = float(kept.column("log_likelihood")[best])
+    value = float(called(likelihood, row, bool(result.use_ratio)))
+    if not abs(value - stored) <= _SAME * (1 + abs(stored)):
+        raise DataError(
+            f"likelihood={type(likelihood).__name__} has the logarithm {value:.6g} where the result {result.label!r} has "
+            f"{stored:.6g}: "
+            "give the likelihood that the result was made with"
+        )
+    return kept, row
+
+
+def _with_gaussian(models: dict[str, NoiseModel], likelihood: GravitationalWaveTransient) -> dict[str, NoiseModel]:
+    """Gaussian noise of every data set first: what the others are held against."""
+    ordered: dict[str, NoiseModel] = {}
+    for data in dict.fromkeys(model.data for model in models.values()):
+        of_data = {name: model for name, model in models.items() if model.data == data}
+        first = next(
+            (name for name, model in of_data.items() if type(model.likelihood) is GravitationalWaveTransient), None
+        )
+        if first is None:
+            some = next(iter(of_data.values())).likelihood
+            ordered[f"{GAUSSIAN}, {data}"] = NoiseModel(with_data(likelihood, some.interferometers), data)
+        else:
+            ordered[first] = of_data.pop(first)
+        ordered |= of_data
+    return ordered
+
+
+def _weighed(
+    result: Result,
+    likelihood: GravitationalWaveTransient,
+    name: str,
+    refine: Mapping[str, Any] | None,
+    npool: int,
+    outdir: str | Path | None,
+) -> tuple[Result, str]:
+    """The result under another likelihood, by its draws or, where these do not last, by a run of its own."""
+    slug = "".join(letter if letter.isalnum() else "_" for letter in name)
+    with _quiet():
+        # The verdict of each reweighted result repeats that of the run.
+        other = reweight(result, likelihood, npool=npool, label=f"{result.label}_{slug}")
+    said = statistics_of(other)
+    effective, index = float(said["effective_sample_size"]), float(said.get("pareto_k", 0.0))
+    if effective >= LEAST_EFFECTIVE and not index > _PARETO:
+        return other, ""
+    note = f"draws do not last: {effective:.0f} effective, tail index {index:.2f}"
+    if refine is None:
+        return other, f"{note}; run it anew for figures to be trusted"
+    arguments = {"sampler": "flowpe", "npool": npool, **refine}
+    fresh = bilby.run_sampler(
+        likelihood, result.priors.copy(), outdir=str(outdir or result.outdir), label=other.label, **arguments
+    )
+    return fresh, f"run anew ({note})"
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        logger.setLevel(level)
+
+
+def _row(
+    name: str, model: NoiseModel, other: Result, note: str, base: UnderModel | None, weights: np.ndarray, result: Result
+) -> UnderModel:
+    noise = float(model.likelihood.noise_log_likelihood())
+    evidence, error = float(other.log_evidence), float(other.log_evidence_err)
+    ratio = noise_ratio = ratio_err = 0.0
+    if base is not None:
+        ratio, noise_ratio = evidence - base.log_evidence, noise - base.log_noise
+        anew = "anew (" in note or "anew (" in base.note
+        ratio_err = float(np.hypot(error, base.log_evidence_err)) if anew else _paired(base.result, other)
+    residual = _residual(model.likelihood, other)
+    return UnderModel(
+        name=name,
+        data=model.data,
+        log_noise=noise,
+        log_evidence=evidence,
+        log_evidence_err=error,
+        log_noise_ratio=noise_ratio,
+        log_ratio=ratio,
+        log_ratio_err=ratio_err,
+        effective=float(statistics_of(other)["effective_sample_size"]),
+        residual=residual,
+        p_value=None if residual is None else float(2 * norm.sf(abs(residual))),
+        changes=moved(result, other),
+        note=note,
+        result=other,
+    )
+
+
+def _paired(one: Result, other: Result) -> float:
+    """Standard error of the logarithm of a ratio of evidences by the same draws."""
+    first, second = one.nested_samples, other.nested_samples
+    key = max(one.search_parameter_keys, key=lambda name: first[name].nunique())
+    before = dict(zip(first[key], first["weights"], strict=True))
+    after = dict(zip(second[key], second["weights"], strict=True))
+    draws = {*before} | {*after}
+    return float(np.sqrt(sum((after.get(draw, 0.0) - before.get(draw, 0.0)) ** 2 for draw in draws)))
+
+
+def _residual(likelihood: GravitationalWaveTransient, other: Result) -> float | None:
+    table = other.nested_samples
+    best = int(np.argmax(table["log_likelihood"].to_numpy()))
+    row = {**AnyPrior(other.priors).fixed, **{key: float(table[key].iloc[best]) for key in other.search_parameter_keys}}
+    plain = None
+    if gaussian_curves(likelihood):
+        plain = residual_of(likelihood, float(likelihood.log_likelihood_ratio(dict(row))))
+    return power_left(likelihood, row, plain)

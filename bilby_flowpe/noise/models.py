@@ -1,0 +1,232 @@
+"""Likelihoods of transients in noise that is not Gaussian, or of a curve that is not known exactly."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, cast
+
+import numpy as np
+from bilby.gw.detector import Interferometer, InterferometerList
+from bilby.gw.waveform_generator import WaveformGenerator
+from scipy.special import betaln, gammaln, logsumexp
+
+from ..errors import ConfigurationError
+from .densities import Density, Hyperbolic, StudentT, of_segments, positive
+from .transient import NoiseModelTransient, takes_options_of
+
+
+class _EachBin(NoiseModelTransient):
+    """Bins are independent, given which of some densities is that of a detector."""
+
+    _densities: list[tuple[Density, ...]]
+
+    def log_density(self, half_power: np.ndarray, detector: int) -> float:
+        choices = self._densities[detector]
+        weight = self._whitened[detector].weight
+        values = [weight * float(np.sum(density.log_density(half_power))) for density in choices]
+        return float(logsumexp(values)) - float(np.log(len(values)))
+
+    def equivalent(self, half_power: np.ndarray, detector: int) -> np.ndarray:
+        choices = self._densities[detector]
+        best = int(np.argmax([np.sum(density.log_density(half_power)) for density in choices]))
+        return -choices[best].log_survival(half_power)
+
+
+@takes_options_of(NoiseModelTransient)
+class StudentTTransient(_EachBin):
+    r"""A transient in Student-t noise (Roever, Meyer and Christensen 2011): power that varies about the curve, bin by bin.
+
+    Parameters
+    ----------
+    interferometers, waveform_generator
+        As of Bilby's likelihood.
+    nu
+        Degrees of freedom: the fewer, the heavier the tails. Several values are summed over with equal probabilities,
+        detector by detector, so that the data decide.
+    **options
+        Others of :class:`.NoiseModelTransient`.
+
+    Raises
+    ------
+    ConfigurationError, DataError
+        Of :class:`.NoiseModelTransient`, and for ``nu`` that is not above zero.
+    """
+
+    def __init__(
+        self,
+        interferometers: InterferometerList | list[Interferometer],
+        waveform_generator: WaveformGenerator,
+        nu: float | Sequence[float] = (4.0, 8.0, 16.0, 32.0, 64.0, 128.0),
+        **options: Any,
+    ) -> None:
+        values = _values("nu", nu)
+        super().__init__(interferometers, waveform_generator, **options)
+        self.nu = values
+        self._densities = [tuple(map(StudentT, values))] * len(self.interferometers)
+
+
+@takes_options_of(NoiseModelTransient)
+class HyperbolicTransient(_EachBin):
+    """A transient in hyperbolic noise (Sasli, Karnesis and Stergioulas 2023): a Gaussian core and exponential tails.
+
+    Parameters
+    ----------
+    interferometers, waveform_generator
+        As of Bilby's likelihood.
+    shape
+        Twice the half power at which the tails begin; several values are summed over with equal probabilities, detector by
+        detector.
+    **options
+        Others of :class:`.NoiseModelTransient`.
+
+    Raises
+    ------
+    ConfigurationError, DataError
+        Of :class:`.NoiseModelTransient`, and for ``shape`` that is not above zero.
+    """
+
+    def __init__(
+        self,
+        interferometers: InterferometerList | list[Interferometer],
+        waveform_generator: WaveformGenerator,
+        shape: float | Sequence[float] = (1.0, 3.0, 10.0, 30.0, 100.0, 300.0),
+        **options: Any,
+    ) -> None:
+        values = _values("shape", shape)
+        super().__init__(interferometers, waveform_generator, **options)
+        self.shape = values
+        self._densities = [tuple(map(Hyperbolic, values))] * len(self.interferometers)
+
+
+@takes_options_of(NoiseModelTransient)
+class EstimatedCurveTransient(_EachBin):
+    """A transient in Gaussian noise whose curve was estimated from segments, integrated over the true curve.
+
+    Each bin of the true curve is unknown by what the estimate leaves open, with the prior 1/S (Talbot and Thrane 2020). That
+    is what ``method`` over independent segments as long as the data makes of it; where an estimate was smoothed over
+    frequencies, more segments stand behind it, and where its segments overlap, fewer.
+
+    Parameters
+    ----------
+    interferometers, waveform_generator
+        As of Bilby's likelihood, with the estimates as noise curves.
+    segments
+        Number of independent segments, or one a detector by its name.
+    method
+        ``"median"`` or ``"mean"`` over segments, its bias taken out.
+    **options
+        Others of :class:`.NoiseModelTransient`.
+
+    Raises
+    ------
+    ConfigurationError, DataError
+        Of :class:`.NoiseModelTransient`, for an unknown method, less than one segment, and detectors without a number.
+    """
+
+    def __init__(
+        self,
+        interferometers: InterferometerList | list[Interferometer],
+        waveform_generator: WaveformGenerator,
+        segments: float | Mapping[str, float],
+        method: str = "median",
+        **options: Any,
+    ) -> None:
+        super().__init__(interferometers, waveform_generator, **options)
+        numbers = by_detector("segments", segments, [one.name for one in self.interferometers])
+        self.segments, self.method = numbers, method
+        self._densities = [(of_segments(method, numbers[one.name]),) for one in self.interferometers]
+
+
+@takes_options_of(NoiseModelTransient)
+class UncertainScaleTransient(NoiseModelTransient):
+    r"""A transient in Gaussian noise whose power is the curve times a factor that is not known, integrated over it.
+
+    The factor of each detector, or of each band of one, has an inverse-gamma prior of mean 1, under which the integral is
+
+    .. math:: \ln \int s^{-n} e^{-P/s}\, p(s)\, ds = a \ln b + \ln \Gamma(a + n) - \ln \Gamma(a) - (a + n) \ln (b + P),
+
+    of n bins with the sum P of half powers.
+
+    Parameters
+    ----------
+    interferometers, waveform_generator
+        As of Bilby's likelihood.
+    spread
+        Standard deviation of the factor in the prior.
+    edges
+        Frequencies in Hz between which factors are independent; one factor for all when left out.
+    **options
+        Others of :class:`.NoiseModelTransient`.
+
+    Raises
+    ------
+    ConfigurationError, DataError
+        Of :class:`.NoiseModelTransient`, for ``spread`` that is not above zero and for edges that do not rise.
+    """
+
+    def __init__(
+        self,
+        interferometers: InterferometerList | list[Interferometer],
+        waveform_generator: WaveformGenerator,
+        spread: float = 0.3,
+        edges: Sequence[float] = (),
+        **options: Any,
+    ) -> None:
+        self.spread, self.edges = positive("spread", spread), tuple(map(float, edges))
+        if not np.all(np.isfinite(self.edges)) or any(np.diff(self.edges) <= 0):
+            raise ConfigurationError(f"edges={edges!r}: give frequencies in Hz that rise, or none")
+        super().__init__(interferometers, waveform_generator, **options)
+        self._a = 2 + 1 / self.spread**2
+        self._b = self._a - 1
+        self._band = [
+            np.searchsorted(self.edges, ifo.frequency_array[one.mask], side="right")
+            for ifo, one in zip(self.interferometers, self._whitened, strict=True)
+        ]
+
+    def _sums(self, half_power: np.ndarray, detector: int) -> tuple[np.ndarray, np.ndarray]:
+        """Independent bins and their half power by band, weighted by the window."""
+        band, weight = self._band[detector], self._whitened[detector].weight
+        bins = weight * np.bincount(band)
+        return bins[bins > 0], weight * np.bincount(band, half_power)[bins > 0]
+
+    def log_density(self, half_power: np.ndarray, detector: int) -> float:
+        bins, power = self._sums(half_power, detector)
+        a, b = self._a, self._b
+        # In an order that keeps its digits for a narrow prior, whose a is large.
+        log = gammaln(bins) - betaln(a, bins) - bins * np.log(b) - (a + bins) * np.log1p(power / b)
+        return float(np.sum(log))
+
+    def factors(self, half_power: np.ndarray, detector: int) -> np.ndarray:
+        """Posterior means of the factors of a detector, by band, given the half powers of its bins."""
+        bins, power = self._sums(half_power, detector)
+        return (self._b + power) / (self._a + bins - 1)
+
+    def power_left(self, parameters: Mapping[str, float]) -> float | None:
+        """Nothing: the factors are fitted to this power, so that it says nothing of the model."""
+        return None
+
+    def equivalent(self, half_power: np.ndarray, detector: int) -> np.ndarray:
+        factors = self.factors(half_power, detector)
+        return half_power / factors[np.unique(self._band[detector], return_inverse=True)[1]]
+
+
+def _values(name: str, given: float | Sequence[float]) -> tuple[float, ...]:
+    """One number above zero, or several."""
+    if isinstance(given, (list, tuple, np.ndarray)) and len(given):
+        return tuple(positive(name, value) for value in given)
+    return (positive(name, cast(float, given)),)
+
+
+def by_detector(name: str, given: float | Mapping[str, float], detectors: Sequence[str]) -> dict[str, float]:
+    """One number a detector.
+
+    Raises
+    ------
+    ConfigurationError
+        If a detector has none.
+    """
+    if not isinstance(given, Mapping):
+        return dict.fromkeys(detectors, given)
+    if missing := [detector for detector in detectors if detector not in given]:
+        raise ConfigurationError(f"{name}={dict(given)!r}: give a number for {missing}, too, or one number for all")
+    return {detector: given[detector] for detector in detectors}

@@ -1,0 +1,131 @@
+"""One page on a result under several noise models, and the same as lines of text."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from ..validation.page import Page
+from .choices import in_words
+from .compare import NoiseComparison, UnderModel
+from .picture import plot_noise
+
+_HEAD = (
+    "noise model", "ln B, noise alone", "ln B, with a signal", "ln B, signal to noise", "power left", "effective draws", "",
+)  # fmt: skip
+
+
+def write_page(comparison: NoiseComparison, path: Path) -> Path:
+    """Write the page.
+
+    Parameters
+    ----------
+    comparison
+        A result under several models.
+    path
+        Of the page.
+    """
+    page = Page(f"{comparison.label}: noise")
+    page.text(said(comparison))
+    page.picture(
+        "Above: power left after the best wave over that of noise of the curve. Middle: how the power of frequency bins is "
+        "distributed, and what some densities expect. Below: the parameters that change most.",
+        lambda file: plot_noise(comparison, file),
+    )
+    if comparison.scales:
+        page.section("Noise in the band of the signal")
+        page.table(
+            ("detector", "amplitude over the curve", "band of 90% of the signal", "p-value"),
+            [
+                (
+                    name,
+                    f"{one.factor:.3f} ± {one.scatter:.3f}",
+                    f"{one.low:.0f} to {one.high:.0f} Hz",
+                    f"{one.p_value:.2g}",
+                )
+                for name, one in comparison.scales.items()
+            ],
+        )
+        page.text(
+            "All widths of the posterior are wrong by about this factor. It is measured over the whole segment and corrected "
+            "for its "
+            "window.",
+            faint=True,
+        )
+    for data in dict.fromkeys(model.data for model in comparison.models):
+        models = [model for model in comparison.models if model.data == data]
+        page.section(f"Evidences, {data}")
+        page.table(_HEAD, [_cells(model) for model in models])
+        page.text(
+            "ln B is over Gaussian noise of the curve for these data. Power left: in standard deviations over that of noise "
+            "of the "
+            "model; beyond 2.8 it is expected once in two hundred. Evidences of other data are not to be compared with these.",
+            faint=True,
+        )
+        page.section(f"What changes, {data}")
+        keys = list(models[0].changes)
+        page.table(
+            ("parameter", *(model.name for model in models)),
+            [(key, *(_change(m, key) for m in models)) for key in keys],
+        )
+        page.text(
+            "Shift of the median in standard deviations of the result, and the width over its own (intervals of 68%).",
+            faint=True,
+        )
+    return page.write(path)
+
+
+def said(comparison: NoiseComparison) -> str:
+    """What came of it, in sentences."""
+    sentences = []
+    for data in dict.fromkeys(model.data for model in comparison.models):
+        models = [model for model in comparison.models if model.data == data]
+        best = max(models, key=lambda model: model.log_evidence)
+        fits = [model.name for model in models if model.expected]
+        told = ", ".join(fits) if fits else "none of them"
+        sentences.append(
+            f"With a signal, {data}: the largest evidence has '{best.name}', ln B = {best.log_ratio:.1f} ± "
+            f"{best.log_ratio_err:.1g} "
+            f"over Gaussian noise of the curve; the power left is such as is expected under {told}."
+        )
+    if any(comparison.lines.values()):
+        sentences.append(f"Bands that are off by more than chance: {in_words(comparison.lines)}.")
+    return " ".join(sentences)
+
+
+def format_noise(comparison: NoiseComparison) -> str:
+    """A table of the models, as text."""
+    lines = [said(comparison), ""]
+    for name, scale in comparison.scales.items():
+        lines.append(
+            f"{name}: noise over its curve {scale.factor:.3f} +- {scale.scatter:.3f} in amplitude, {scale.low:.0f} to "
+            f"{scale.high:.0f} "
+            f"Hz, p-value {scale.p_value:.2g}"
+        )
+    for data in dict.fromkeys(model.data for model in comparison.models):
+        lines += ["", data, f"{'':32s}{'noise':>10s}{'signal':>18s}{'S:N':>9s}{'power':>8s}{'eff.':>7s}"]
+        for model in comparison.models:
+            if model.data == data:
+                ratio = f"{model.log_ratio:.2f} +- {model.log_ratio_err:.2g}"
+                power = "" if model.residual is None else f"{model.residual:.1f}"
+                lines.append(
+                    f"{model.name[:31]:32s}{model.log_noise_ratio:10.1f}{ratio:>18s}{model.log_bayes_factor:9.2f}{power:>8s}"
+                    f"{model.effective:7.0f}  {model.note}"
+                )
+    return "\n".join(lines)
+
+
+def _cells(model: UnderModel) -> tuple[str, ...]:
+    return (
+        model.name,
+        f"{model.log_noise_ratio:.1f}",
+        f"{model.log_ratio:.2f} ± {model.log_ratio_err:.2g}",
+        f"{model.log_bayes_factor:.2f} ± {model.log_evidence_err:.2g}",
+        "" if model.residual is None else f"{model.residual:.1f}",
+        f"{model.effective:.0f}",
+        model.note,
+    )
+
+
+def _change(model: UnderModel, key: str) -> str:
+    shift, width = model.changes.get(key, (float("nan"), float("nan")))
+    return f"{shift:+.2f}, {width:.2f}"

@@ -1,0 +1,20 @@
+"""Sky maps with distances, as alerts of gravitational waves have them.
+
+:func:`sky_map` makes one of a result, of any of Bilby's samplers; :func:`write_sky_map` and :func:`read_sky_map` are for files,
+:func:`bilby_flowpe.skymap.picture.plot_sky_map` for pictures.
+"""
+
+from .candidates import SkyCandidates
+from .fits import read_sky_map, write_sky_map
+from .map import SkyMap, divergence, symmetric_divergence
+from .of_result import sky_map
+
+__all__ = [
+    "SkyCandidates",
+    "SkyMap",
+    "divergence",
+    "read_sky_map",
+    "sky_map",
+    "symmetric_divergence",
+    "write_sky_map",
+]

@@ -1,0 +1,147 @@
+"""The sky map of a result: from the candidates that its run has kept, or from its rows."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from bilby.core.result import Result
+from bilby.core.utils import logger
+
+from ..errors import DataError
+from ..names import DEC, DISTANCE, RA, TIME
+from ..results import is_merged, statistics_of
+from .candidates import FILE, SkyCandidates, load_candidates, of_rows
+from .map import SkyMap
+from .smooth import smoothed
+
+_FEWEST = 50  # rows
+
+
+def sky_map(result: Result | str | Path | SkyCandidates, folder: str | Path | None = None) -> SkyMap:
+    """Make the sky map of a posterior, with distances.
+
+    A run of flowpe that drew the sky given the wave has kept weighted places beside its result, of many for each row of the
+    posterior; the map is made of these. Of any other result, of whichever sampler, it is made of the posterior's rows.
+
+    Parameters
+    ----------
+    result
+        Bilby's result, its file, or weighted places.
+    folder
+        Where the result's file lies, if it is given as an object and was not saved to its own ``outdir``.
+
+    Raises
+    ------
+    DataError
+        If the result has no right ascension and declination, or too few rows.
+    """
+    began = time.monotonic()
+    if isinstance(result, SkyCandidates):
+        return SkyMap.of(smoothed(result), {})
+    if isinstance(result, str | Path):
+        folder = Path(result).parent if folder is None else folder
+        result = _read(Path(result))
+    candidates = candidates_of(result, Path(folder or result.outdir or "."))
+    found = SkyMap.of(smoothed(candidates))
+    seconds = time.monotonic() - began + candidates.seconds
+    header = {**_header(result), "RUNTIME": (round(seconds, 3), "[s] Time to make this map of the posterior")}
+    if found.distance is not None:
+        header["DISTMEAN"] = (round(found.distance[0], 4), "[Mpc] Posterior mean of the luminosity distance")
+        header["DISTSTD"] = (round(found.distance[1], 4), "[Mpc] Posterior standard deviation of it")
+    made = "weighted places for each row" if len(np.unique(candidates.row)) < len(candidates.row) else "rows"
+    header["HISTORY"] = f"Of {made} of the posterior of {result.label}: {candidates.effective:.0f} effective places"
+    return SkyMap(found.cells, found.density, found.mu, found.sigma, found.norm, header)
+
+
+def candidates_of(result: Result, folder: Path) -> SkyCandidates:
+    """Weighted places of a result: those that its run has kept in a folder beside it, or its rows.
+
+    Parameters
+    ----------
+    result
+        The result.
+    folder
+        Where its file lies.
+
+    Raises
+    ------
+    DataError
+        If it has no right ascension and declination, or too few rows.
+    """
+    kept = _kept(result, folder)
+    if kept is not None:
+        return kept
+    posterior = result.posterior
+    if missing := [key for key in (RA, DEC) if key not in posterior]:
+        raise DataError(
+            f"the result {result.label!r} has no {missing} in its posterior: give one whose sky position was sampled, with "
+            "Bilby's names"
+        )
+    ra, dec = (posterior[key].to_numpy(dtype=np.float64) for key in (RA, DEC))
+    if len(posterior) < _FEWEST or np.ptp(ra) == np.ptp(dec) == 0:
+        raise DataError(
+            f"the result {result.label!r} has {len(np.unique(ra))} different places on the sky, and a map needs {_FEWEST}: "
+            "give a larger posterior of a source whose place is not fixed"
+        )
+    distance = posterior[DISTANCE].to_numpy(dtype=np.float64) if DISTANCE in posterior else None
+    return of_rows(ra, dec, distance)
+
+
+def _kept(result: Result, folder: Path) -> SkyCandidates | None:
+    file = folder / f"{result.sampler}_{result.label}" / FILE
+    if not file.is_file():
+        return None
+    try:
+        found = load_candidates(file)
+    except (OSError, ValueError, KeyError, EOFError) as error:
+        logger.warning(f"{file} cannot be read ({error}): the map is made of the posterior's rows")
+        return None
+    said = statistics_of(result).get("log_evidence")
+    if is_merged(result) or said is None or not np.isclose(found.log_evidence, said, rtol=1e-12, atol=1e-9):
+        logger.info(f"{file} is of another run: the map is made of the posterior's rows")
+        return None
+    return found
+
+
+def _read(path: Path) -> Result:
+    from bilby.core.result import read_in_result
+
+    try:
+        return read_in_result(str(path))
+    except Exception as error:
+        raise DataError(f"result={str(path)!r} cannot be read ({error}): give a result file of Bilby's") from error
+
+
+def _header(result: Result) -> dict[str, Any]:
+    """What the standard's header says of the event."""
+    found: dict[str, Any] = {"OBJECT": (str(result.label)[:60], "Unique identifier for this event")}
+    if names := _detectors(result):
+        found["INSTRUME"] = (",".join(names), "Instruments that triggered this event")
+    if TIME in result.posterior:
+        gps = float(np.median(result.posterior[TIME]))
+        found["DATE-OBS"] = (_utc(gps).isoformat(timespec="microseconds"), "UTC date of the observation")
+        found["MJD-OBS"] = (_mjd(gps), "Modified Julian date of the observation")
+    if result.log_bayes_factor is not None and np.isfinite(result.log_bayes_factor):
+        found["LOGBSN"] = (float(result.log_bayes_factor), "Log Bayes factor: signal vs. noise")
+    return found
+
+
+def _detectors(result: Result) -> list[str]:
+    said = (result.meta_data or {}).get("likelihood") or {}
+    interferometers = said.get("interferometers") if isinstance(said, dict) else None
+    return sorted(str(name) for name in interferometers) if interferometers else []
+
+
+def _utc(gps: float) -> Any:
+    from astropy.time import Time
+
+    return Time(gps, format="gps").utc.to_datetime()
+
+
+def _mjd(gps: float) -> float:
+    from astropy.time import Time
+
+    return float(Time(gps, format="gps").utc.mjd)
