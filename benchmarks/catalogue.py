@@ -27,10 +27,8 @@ from bilby.gw.detector import InterferometerList, PowerSpectralDensity
 
 AFTER = 2.0  # seconds of data after the merger
 RATE = 2048.0  # Hz
-GUESS, FACTOR = (
-    0.03,
-    1.5,
-)  # standard deviation of ln chirp mass that a search is off by; range of the prior on either side
+GUESS = 0.03  # standard deviation of ln chirp mass that a search is off by
+FACTORS = 1.3, 1.5  # range of the prior's chirp mass on either side of the guess: of light binaries, and of all others
 LIGHT = 15.0  # solar masses: chirp mass in the detectors' frame below which data have 8 s
 WORTH_A_LOOK = 5.0  # optimal signal-to-noise ratio below which none in noise is looked at: 8 would be three sigma away
 CURVE_STEP = 0.125  # Hz

@@ -203,9 +203,11 @@ def write_page(entries: Sequence[Entry], outdir: Path, title: str = "Catalogue")
         row, event = entry.row, entry.event
         link = f"{event.path.relative_to(outdir).as_posix()}/{event.page.name}"
         name: str | Link = Link(event.name, link) if event.page.is_file() else event.name
+        area = _short(row.get("sky_area_90"), ".0f")
         rows.append(
             [name, row.get("verdict") or entry.status, *(_interval(row, key) for key in _SHOWN),
-             _short(row.get("sky_area_90"), ".0f"), _short(row.get("ln_bayes_factor"), ".1f"),
+             Link(area, f"{event.path.relative_to(outdir).as_posix()}/{event.map.name}") if event.map.is_file() else area,
+             _short(row.get("ln_bayes_factor"), ".1f"),
              _short(row.get("n_effective"), ".0f"), _short(row["cpu_seconds"], ".0f"),
              entry.error or str(row.get("reason", ""))]
         )  # fmt: skip

@@ -128,6 +128,9 @@ def test_weights_suffice(made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyP
         assert result.log_evidence == pytest.approx(expected, abs=4 * result.log_evidence_err)
         assert entry_of(event).row["draws"] == "weights"
         assert isinstance(result.priors["luminosity_distance"], PowerLaw)
+        # Nothing of the sky was sampled, which is no error.
+        assert event.state().done["map"]["map"] is None
+        assert not event.state().notes
 
 
 def test_beyond_the_old_prior_there_are_new_draws_only(
