@@ -98,7 +98,7 @@ class Cells:
         return np.searchsorted(self.start, finest, side="right") - 1
 
 
-def split(finest: np.ndarray, weight: np.ndarray, most: float, deepest: int = 12) -> Cells:
+def split(finest: np.ndarray, weight: np.ndarray, most: float, deepest: int = 12, shallowest: int = 0) -> Cells:
     """Cells that are split into four while there are more than so many effective points in them.
 
     Parameters
@@ -111,6 +111,8 @@ def split(finest: np.ndarray, weight: np.ndarray, most: float, deepest: int = 12
         Most effective points of a cell.
     deepest
         Order that is not split; order 12 is 50 arc seconds wide.
+    shallowest
+        Least order of a cell, however few points are in it.
     """
     ascending = np.argsort(finest)
     finest, weight = finest[ascending], weight[ascending]
@@ -121,8 +123,7 @@ def split(finest: np.ndarray, weight: np.ndarray, most: float, deepest: int = 12
         shift = 2 * (FINEST - order)
         low, high = (np.searchsorted(finest, edge << shift) for edge in (pixel, pixel + 1))
         full = (below[high] - below[low]) / below[-1] * effective > most
-        if order == deepest:
-            full[:] = False
+        full = (full | (order < shallowest)) & (order < deepest)
         starts.append(pixel[~full] << shift)
         orders.append(np.full(int(np.sum(~full)), order))
         pixel = (4 * pixel[full][:, None] + np.arange(4)).ravel()

@@ -30,6 +30,7 @@ _PER_CELL = 12.0  # of k in a cell: cells of half a kernel's width
 _REACH = 3.0  # standard deviations of a kernel
 _RING = 8  # places around each one at which cells are as small as at it, _AROUND standard deviations away
 _AROUND = 2.0
+_SHALLOWEST = 4  # least order of a cell, 3.7 degrees: maps of all the sky look smooth
 _WIDEST = 0.5  # radians: standard deviation of a kernel
 
 
@@ -81,7 +82,8 @@ def _tried(
     weight = candidates.weight
     width = np.sqrt(places / (SKY_AREA * effective * _first_density(finest, weight, places, before)))
     width = np.minimum(width, _WIDEST)
-    cells = split(*_with_rings(candidates, finest, width), places / _PER_CELL * (1 + _RING))
+    points, shares = _with_rings(candidates, finest, width)
+    cells = split(points, shares, places / _PER_CELL * (1 + _RING), shallowest=_SHALLOWEST)
     number = cells.numbers(finest)
     known = np.isfinite(candidates.distance)
 
@@ -91,21 +93,21 @@ def _tried(
     mass = summed(weight)
     full = np.flatnonzero(mass > 0)
     of_cell = summed(weight * width)[full] / mass[full]
-    shares = _kernels(cells, full, of_cell)
+    kernels = _kernels(cells, full, of_cell)
     if before is None:
         # The density of a first pass is smoother than that of the cells.
-        density = (mass[full] @ shares)[full] / cells.area[full]
+        density = (mass[full] @ kernels)[full] / cells.area[full]
         of_cell = np.minimum(np.sqrt(places / (SKY_AREA * density * effective)), _WIDEST)
-        shares = _kernels(cells, full, of_cell)
-    probability = mass[full] @ shares
+        kernels = _kernels(cells, full, of_cell)
+    probability = mass[full] @ kernels
     own = summed(weight**2)[full] / mass[full]
-    others = (probability[full] - own * shares[np.arange(len(full)), full].A1) / (1 - own)
+    others = (probability[full] - own * kernels[np.arange(len(full)), full].A1) / (1 - own)
     score = float(np.sum(mass[full] * np.log(np.maximum(others, 1e-12 * cells.area[full]) / cells.area[full])))
     floor = 1 / (1 + effective)
     moments = []
-    of_known = summed(weight * known)[full] @ shares
+    of_known = summed(weight * known)[full] @ kernels
     for column in (candidates.distance, candidates.square):
-        total = summed(weight * np.where(known, column, 0.0))[full] @ shares
+        total = summed(weight * np.where(known, column, 0.0))[full] @ kernels
         moments.append(np.where(of_known > 0, total / np.where(of_known > 0, of_known, 1.0), np.nan))
     probability = (1 - floor) * probability + floor * cells.area / SKY_AREA
     return Smooth(cells, probability, moments[0], moments[1], places), score

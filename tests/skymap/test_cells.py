@@ -41,9 +41,14 @@ def test_weights_count_by_their_effective_number() -> None:
 
 
 def test_cells_are_not_deeper_than_asked() -> None:
-    assert (
-        split(np.full(100, finest_of(np.array([1.0]), np.array([0.5]))[0]), np.ones(100), 2, deepest=6).order.max() == 6
-    )
+    one = finest_of(np.array([1.0]), np.array([0.5]))
+    assert split(np.repeat(one, 100), np.ones(100), 2, deepest=6).order.max() == 6
+
+
+def test_cells_are_as_small_as_asked(some) -> None:
+    finest, _ = some
+    cells = split(finest, np.ones(3000), 20, shallowest=3)
+    assert cells.covers and cells.order.min() == 3
 
 
 def test_numbers_of_the_scheme_and_back(some) -> None:
