@@ -3,8 +3,8 @@
     python benchmarks/noise_models.py --events 20 --outdir outdir/noise_models
     python benchmarks/noise_models.py --outdir outdir/noise_models --summary
 
-Two kinds, ``--events`` of each. ``student``: Student-t noise of four degrees of freedom on the design curve. ``curve``: Gaussian
-noise, a noise curve that is the median of 15 segments, bin by bin, and a line of 2 Hz with 30 times the curve's power in L1,
+Two kinds, ``--events`` of each. ``student``: Student-t noise of four degrees of freedom on the design curve. ``curve``:
+Gaussian noise, a noise curve that is the median of 15 segments, bin by bin, and a line of 2 Hz in L1 of 30 times its power,
 somewhere between 60 and 300 Hz. H1 and L1, 4 s, 20 to 512 Hz, IMRPhenomXAS with aligned spins, truths of the prior. Each
 event is run with the plain likelihood and weighed by the others, run anew where its draws do not last. A JSON line an event,
 in ``events.jsonl``; what is there already is not done again.

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from functools import cached_property
+from typing import TypeAlias
 
 import numpy as np
 from bilby.core.utils import logger
+from bilby.gw.likelihood import GravitationalWaveTransient
 from bilby.gw.waveform_generator import WaveformGenerator
 
 from .conditional.base import Conditional, TakesCoarseWaves
@@ -21,6 +24,8 @@ from .waves.coarse.sources import named_generator
 from .waves.coarse.turned import TurnedWaves
 from .waves.symmetries import find_symmetries
 
+Near: TypeAlias = Callable[[Row], GravitationalWaveTransient]
+"""A plain likelihood for all parameters of a signal."""
 _SEED = 20261130  # any number: the search of an event is the same in every run
 
 
@@ -35,6 +40,8 @@ class CoarseChoice:
         Whether coarse waves are wanted, or the approximant that is to make them.
     drawn_by
         What is asked to draw each parameter.
+    near
+        The plain likelihood that is nearest to the one asked for, near a row; that of the problem when left out.
 
     Attributes
     ----------
@@ -42,8 +49,11 @@ class CoarseChoice:
         Of the search.
     """
 
-    def __init__(self, problem: Problem, coarse: bool | str, drawn_by: DrawnBy | None = None) -> None:
+    def __init__(
+        self, problem: Problem, coarse: bool | str, drawn_by: DrawnBy | None = None, near: Near | None = None
+    ) -> None:
         self._problem, self._coarse, self._drawn_by = problem, coarse, drawn_by or DrawnBy()
+        self._near = near or (lambda row: problem.likelihood)
         self._found: Found | None = None
         self.seconds: dict[str, float] = {}
 
@@ -83,11 +93,11 @@ class CoarseChoice:
             )
         config, known = conditional.config, conditional.config.phase_known
         orders = self._orders if known else config.phase_orders or (config.phase_order,)
-        likelihood, prior, window = self._problem.likelihood, self._problem.prior, conditional.window
+        prior, window = self._problem.prior, conditional.window
         if at is None:
             at = self._reference(orders, window)
         others = () if self._found is None else self._found.others
-        waves = coarse_waves(likelihood, prior, orders, at, window, self._approximant, others=others)
+        waves = coarse_waves(self._near(at), prior, orders, at, window, self._approximant, others=others)
         logger.info(
             f"Draws are steered by {waves.terms.model.words} on {len(waves.nodes)} frequencies, which give the log likelihood "
             f"to {waves.error:.2g} near the reference"

@@ -77,7 +77,8 @@ class Run:
         self.npool = int(sampler.npool)
         self.progress = self.kwargs["progress"]
         self.choice = ModelChoice(sampler, self.translation, self.ledger, self._scratch, calibrated)
-        self.coarse = CoarseChoice(self.problem, self.kwargs["coarse"], self.choice.drawn_by)
+        near = self.translation.plain_near if self.translation.steers else None
+        self.coarse = CoarseChoice(self.problem, self.kwargs["coarse"], self.choice.drawn_by, near)
 
     def run(self) -> Result:
         """Run, with all evaluations kept for a run that goes on after an interruption."""

@@ -14,6 +14,8 @@ from ..errors import ConfigurationError
 from .densities import Density, Hyperbolic, StudentT, of_segments, positive
 from .transient import NoiseModelTransient, takes_options_of
 
+_STEP = 1e-3  # of a half power: for its derivative
+
 
 class _EachBin(NoiseModelTransient):
     """Bins are independent, given which of some densities is that of a detector."""
@@ -27,9 +29,18 @@ class _EachBin(NoiseModelTransient):
         return float(logsumexp(values)) - float(np.log(len(values)))
 
     def equivalent(self, half_power: np.ndarray, detector: int) -> np.ndarray:
+        return -self._likeliest(half_power, detector).log_survival(half_power)
+
+    def slope(self, half_power: np.ndarray, detector: int) -> np.ndarray:
+        density = self._likeliest(half_power, detector)
+        step = _STEP * (1 + half_power)
+        low = np.maximum(half_power - step, 0)
+        high = half_power + step
+        return (density.log_density(low) - density.log_density(high)) / (high - low)
+
+    def _likeliest(self, half_power: np.ndarray, detector: int) -> Density:
         choices = self._densities[detector]
-        best = int(np.argmax([np.sum(density.log_density(half_power)) for density in choices]))
-        return -choices[best].log_survival(half_power)
+        return choices[int(np.argmax([np.sum(density.log_density(half_power)) for density in choices]))]
 
 
 @takes_options_of(NoiseModelTransient)
@@ -206,8 +217,11 @@ class UncertainScaleTransient(NoiseModelTransient):
         return None
 
     def equivalent(self, half_power: np.ndarray, detector: int) -> np.ndarray:
+        return half_power * self.slope(half_power, detector)
+
+    def slope(self, half_power: np.ndarray, detector: int) -> np.ndarray:
         factors = self.factors(half_power, detector)
-        return half_power / factors[np.unique(self._band[detector], return_inverse=True)[1]]
+        return np.asarray(1 / factors[np.unique(self._band[detector], return_inverse=True)[1]])
 
 
 def _values(name: str, given: float | Sequence[float]) -> tuple[float, ...]:

@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 from bilby.core.prior import PriorDict
-from bilby.gw.detector import Interferometer, InterferometerList
+from bilby.gw.detector import Interferometer, InterferometerList, PowerSpectralDensity
 from bilby.gw.likelihood import GravitationalWaveTransient
 from bilby.gw.waveform_generator import WaveformGenerator
 
@@ -22,6 +22,7 @@ from ..waves.whitening import noise_variance
 from ..waves.windows import data_mask, window_weight
 
 _Kind = TypeVar("_Kind")
+_LEAST_WEIGHT = 1e-6  # of a bin, over that in Gaussian noise: a noise curve has to be finite
 _FLAGS = ("time_marginalization", "distance_marginalization", "phase_marginalization", "calibration_marginalization")
 
 
@@ -170,6 +171,10 @@ class NoiseModelTransient(GravitationalWaveTransient):
     def equivalent(self, half_power: np.ndarray, detector: int) -> np.ndarray:
         """Half powers (B,) as improbable in Gaussian noise of the curve: minus the logarithm of the tail's probability."""
 
+    @abstractmethod
+    def slope(self, half_power: np.ndarray, detector: int) -> np.ndarray:
+        """Minus the derivative of the logarithm of the density by each half power, (B,): 1 for Gaussian noise."""
+
     def noise_log_likelihood(self) -> float:
         """Logarithm of the density of the data without a signal."""
         if self._noise_log_likelihood_value is None:
@@ -223,6 +228,30 @@ class NoiseModelTransient(GravitationalWaveTransient):
         for number, (one, signal) in enumerate(zip(self._whitened, signals, strict=True)):
             power += 2 * one.weight * float(np.sum(self.equivalent(one.half_power(signal), number)))
         return standardised(self.interferometers, power)
+
+    def curves_near(self, parameters: Mapping[str, float]) -> InterferometerList:
+        """Noise curves under which the Gaussian likelihood has nearly the values of this one, near a signal.
+
+        A bin whose power is a fluke of heavy tails counts for little, as it does here. What they are for is to draw with.
+
+        Parameters
+        ----------
+        parameters
+            All of a signal that is near the data's.
+        """
+        found = []
+        powers = self.half_powers(parameters)
+        for number, (given, one) in enumerate(zip(self.interferometers, self._whitened, strict=True)):
+            weight = np.maximum(self.slope(powers[number], number), _LEAST_WEIGHT)
+            # Information on a signal is the mean of u w^2, and what the weights alone would leave is that of u w.
+            weight *= np.sum(powers[number] * weight**2) / np.sum(powers[number] * weight)
+            frequencies = given.frequency_array
+            curve = given.power_spectral_density.get_power_spectral_density_array(frequencies).copy()
+            curve[one.mask] /= weight
+            own = copy.copy(given)
+            own.power_spectral_density = PowerSpectralDensity(frequencies, psd_array=curve)
+            found.append(own)
+        return InterferometerList(found)
 
     def half_powers(self, parameters: Mapping[str, float] | None = None) -> list[np.ndarray]:
         """Half powers (B,) of the data of each detector, less a signal where one is given."""

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from bilby.core.likelihood import Likelihood
+from bilby.gw.likelihood import GravitationalWaveTransient
 
 from ..names import TIME, TIME_JITTER
 from ..priors import Parameters
@@ -76,6 +78,23 @@ class Translated:
     def log_normalisation_err(self) -> float:
         """Standard error of the prior's normalisation, in its logarithm, where Monte Carlo found it."""
         return float(np.hypot(self.problem.prior.log_normalisation_err, self.log_cover_err))
+
+    @property
+    def steers(self) -> bool:
+        """Whether the likelihood asked for says which plain one is nearest to it near a signal (:mod:`bilby_flowpe.noise`)."""
+        return self.corrects and self.obstacle is None and callable(getattr(self.asked, "curves_near", None))
+
+    def plain_near(self, row: Row) -> GravitationalWaveTransient:
+        """The plain likelihood that is nearest to the one asked for: that which draws are made with, under other noise curves.
+
+        Parameters
+        ----------
+        row
+            All parameters of a signal, as draws are made of them.
+        """
+        asked: Any = self.asked
+        curves = asked.curves_near(dict(self.rows({key: np.array([value]) for key, value in row.items()})[0]))
+        return GravitationalWaveTransient(curves, self.problem.likelihood.waveform_generator)
 
     def rows(self, columns: Parameters) -> Sequence[Row]:
         """One dictionary a draw for :attr:`asked`."""

@@ -117,3 +117,37 @@ def test_bilbys_conversion_takes_them() -> None:
     ours = StudentTTransient(detectors(), generator(), nu=5)
     converted = bilby.gw.conversion.generate_all_bbh_parameters(dict(SIGNAL), likelihood=ours, priors=None)
     assert converted["H1_optimal_snr"] > 0
+
+
+def test_slopes_of_gaussian_noise_are_one_and_of_others_those_of_calculus() -> None:
+    u = np.array([0.0, 0.3, 2.0, 50.0])
+    student = StudentTTransient(detectors(), generator(), nu=4.0)
+    np.testing.assert_allclose(student.slope(u, 0), 1.5 / (1 + u / 2), rtol=2e-3)
+    hyperbolic = HyperbolicTransient(detectors(), generator(), shape=3.0)
+    np.testing.assert_allclose(hyperbolic.slope(u, 0), 1 / np.sqrt(1 + 2 * u / 3), rtol=2e-3)
+    np.testing.assert_allclose(StudentTTransient(detectors(), generator(), nu=1e9).slope(u, 0), 1, rtol=1e-5)
+
+
+@pytest.mark.parametrize("window", [1.0, 0.875])
+def test_near_a_signal_the_plain_likelihood_of_other_curves_is_nearly_this_one(window: float) -> None:
+    """In Student-t noise of few degrees of freedom: by how much the log likelihoods differ about the signal."""
+    ifos = detectors(noise=StudentT(4.0), window=window)
+    ours = StudentTTransient(ifos, generator(), nu=4.0)
+    near = GravitationalWaveTransient(ours.curves_near(SIGNAL), generator())
+    plain = GravitationalWaveTransient(ifos, generator())
+    rng = np.random.default_rng(1)
+    rows = [
+        {**SIGNAL, "chirp_mass": 30 + 0.5 * x, "geocent_time": SIGNAL["geocent_time"] + 0.0005 * y}
+        for x, y in rng.normal(size=(30, 2))
+    ]
+    wanted = np.array([ours.log_likelihood_ratio(row) for row in rows])
+    off = {
+        name: np.std(np.array([likelihood.log_likelihood_ratio(row) for row in rows]) - wanted)
+        for name, likelihood in (("near", near), ("plain", plain))
+    }
+    assert off["near"] < 0.5 * off["plain"]
+    assert off["near"] < 0.3 * np.std(wanted)
+    # Data and curves given stay as they were.
+    assert StudentTTransient(ifos, generator(), nu=4.0).log_likelihood_ratio(SIGNAL) == ours.log_likelihood_ratio(
+        SIGNAL
+    )
