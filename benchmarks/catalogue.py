@@ -27,10 +27,8 @@ from bilby.gw.detector import InterferometerList, PowerSpectralDensity
 
 AFTER = 2.0  # seconds of data after the merger
 RATE = 2048.0  # Hz
-GUESS, FACTOR = (
-    0.03,
-    1.5,
-)  # standard deviation of ln chirp mass that a search is off by; range of the prior on either side
+GUESS = 0.03  # standard deviation of ln chirp mass that a search is off by
+FACTORS = 1.3, 1.5  # range of the prior's chirp mass on either side of the guess: of light binaries, and of all others
 LIGHT = 15.0  # solar masses: chirp mass in the detectors' frame below which data have 8 s
 WORTH_A_LOOK = 5.0  # optimal signal-to-noise ratio below which none in noise is looked at: 8 would be three sigma away
 CURVE_STEP = 0.125  # Hz
@@ -134,7 +132,8 @@ def _written(
         np.savetxt(folder / files[detector], np.column_stack([frequencies, fine]), fmt="%.6e")
     guess = row["chirp_mass"] * np.exp(rng.normal(0, GUESS))
     prior = f"priors/{name}.prior"
-    (folder / prior).write_text(PRIOR.format(low=guess / FACTOR, high=guess * FACTOR))
+    factor = FACTORS[duration == 4]
+    (folder / prior).write_text(PRIOR.format(low=guess / factor, high=guess * factor))
     text = INI.format(
         number=number,
         name=name,

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from . import __version__
 from .commands.alert_parsing import add_alert, add_notes
-from .commands.catalogue_parsing import add_catalogue
+from .commands.catalogue_parsing import add_catalogue, add_reprior
 from .commands.noise_parsing import add_noise
 from .commands.parsing import AtLeast, add, add_family, add_npool, add_overwrite
 from .commands.skymap_parsing import add_skymap
@@ -28,6 +28,7 @@ _ROOMS = {
     "noise": "noises",
     "notes": "noting",
     "report": "refereeing",
+    "reprior": "catalogues",
     "skymap": "skymaps",
 }
 """Module of :mod:`bilby_flowpe.commands` that has the function of a command; ``models`` has the others."""
@@ -222,6 +223,7 @@ def build_parser() -> argparse.ArgumentParser:
     )
     add_skymap(commands)
     add_catalogue(commands)
+    add_reprior(commands)
     add_family(commands)
     add_alert(commands)
     add_noise(commands)

@@ -13,6 +13,10 @@ OTHERS = {"integration", "upstream"}
 """Folders of tests that belong to no module: whole runs, and Bilby's own tests."""
 
 TOGETHER: dict[str, tuple[str, set[str]]] = {
+    "catalogue/test_reprior.py": (
+        "weights, new draws and stored draws of one toy, held against the same integrals",
+        {"catalogue/hdf5.py", "catalogue/reweighted.py"},
+    ),
     "catalogue/test_runner.py": (
         "what a process of an event does, and what it leaves in its folder",
         {"catalogue/afterwards.py", "catalogue/child.py", "catalogue/event_folder.py"},

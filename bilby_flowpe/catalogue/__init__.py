@@ -1,1 +1,31 @@
-"""Many events in one go: from configurations to results, maps and pages, one table, one file, and other priors later."""
+"""Many events in one go: from configurations to results, maps and pages, one table, one file, and other priors later.
+
+:func:`reweighted` gives a catalogue another prior or a population, :func:`population_tables` its posteriors to gwpopulation,
+:func:`write_hdf5` and :func:`read_draws` are for one file of all events.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import Any
+
+_PLACES = {
+    "Published": "hdf5",
+    "population_tables": "population",
+    "read_draws": "hdf5",
+    "reweighted": "reweighted",
+    "write_hdf5": "hdf5",
+}
+
+__all__ = ["Published", "population_tables", "read_draws", "reweighted", "write_hdf5"]
+
+
+def __getattr__(name: str) -> Any:
+    # Loaded where it is asked for: the process of an event imports this package, too.
+    if name not in _PLACES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f".{_PLACES[name]}", __name__), name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -9,10 +9,28 @@ from ..errors import DataError
 from .child import Stage
 from .event_folder import EventFolder
 
+_AREAS = (50, 90)  # per cent of the posterior
+
 
 def afterwards(event: EventFolder) -> list[Stage]:
     """Stages after the analysis, of which the row is needed."""
-    return [Stage("page", lambda done: _page(event), needed=False), Stage("row", lambda done: _row(event))]
+    return [
+        Stage("map", lambda done: _map(event), needed=False),
+        Stage("page", lambda done: _page(event), needed=False),
+        Stage("row", lambda done: _row(event)),
+    ]
+
+
+def _map(event: EventFolder) -> dict[str, Any]:
+    """Write the sky map; its areas are figures of the table. Of a result that does not tell the sky there is none."""
+    from ..skymap import sky_map, write_sky_map
+
+    try:
+        found = sky_map(_result(event))
+    except DataError as error:
+        return {"map": None, "why": str(error)}
+    write_sky_map(found, event.map)
+    return {"map": event.map.name, **{f"sky_area_{share}": float(found.area(share / 100)) for share in _AREAS}}
 
 
 def _page(event: EventFolder) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from bilby.core.utils import logger
 from pandas import DataFrame
 
 from ..results import statistics_of
+from .coordinates import is_mass
 
 PARAMETERS = {
     "mass_1": "solMass",
@@ -72,15 +73,13 @@ def figures_of(result: Result) -> dict[str, Any]:
 
 def with_derived(posterior: DataFrame) -> DataFrame:
     """A posterior with masses of both frames, effective spins and redshift, by Bilby's conversions where they were missing."""
-    if all(key in posterior for key in PARAMETERS if key != "network_snr") or not len(posterior):
+    whole = all(key in posterior for key in PARAMETERS if key != "network_snr")
+    if whole or not len(posterior) or not any(map(is_mass, posterior)):
         return posterior
-    from bilby.gw import conversion
+    from bilby.gw.conversion import generate_all_bbh_parameters  # here: a posterior of a run through bilby_pipe has all
 
     try:
-        table, _ = conversion.convert_to_lal_binary_black_hole_parameters(posterior.copy())
-        table = conversion.generate_mass_parameters(table)
-        table = conversion.generate_spin_parameters(table)
-        return conversion.generate_source_frame_parameters(table)
+        return generate_all_bbh_parameters(posterior.copy())
     except Exception as error:
         # Of a problem that is no binary: the table then has what the posterior has.
         logger.warning(f"Masses and spins were not derived ({type(error).__name__}: {error})")

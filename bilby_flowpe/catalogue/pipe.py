@@ -128,7 +128,17 @@ def _analyse(event: EventFolder, done: Done) -> dict[str, Any]:
     _call("analysis", words)
     (result,) = _results(folder, label)
     dump = words[words.index("--data-dump-file") + 1]
+    _keep_curves(event, dump)
     return {"result": str(result.relative_to(event.path)), "data_dump": os.path.relpath(dump, event.path)}
+
+
+def _keep_curves(event: EventFolder, dump: str) -> None:
+    """Keep the noise curves of the data: the file of a catalogue has them."""
+    from bilby_pipe.utils import DataDump
+
+    from .hdf5 import save_curves  # here: an event that is interrupted before has no use for it
+
+    save_curves(DataDump.from_pickle(dump).interferometers, event.curves)
 
 
 def _call(which: str, words: list[str]) -> None:

@@ -34,6 +34,7 @@ from ..trigger import Trigger, search, segment_length
 from .afterwards import afterwards
 from .child import Stage
 from .event_folder import EventFolder, Job
+from .hdf5 import save_curves
 
 _WHOLE = 6.0, 100.0  # solar masses: chirp masses of the prior where a search finds nothing at a given time
 _AFTER = 2.0  # seconds of data after the event
@@ -94,8 +95,10 @@ def stages(event: EventFolder, job: Job) -> list[Stage]:
 
 
 def _analyse(event: EventFolder, job: Job) -> dict[str, Any]:
+    event.run.mkdir(parents=True, exist_ok=True)
     likelihood, priors = problem_of(job)
     config = config_of(job)
+    save_curves(likelihood.interferometers, event.curves)
     kwargs = {"progress": False, "sampling_seed": zlib.crc32(job.name.encode()) % _SEEDS, "npool": job.npool or 1}
     bilby.run_sampler(
         likelihood,

@@ -47,7 +47,40 @@ def add_catalogue(commands: Commands[argparse.ArgumentParser]) -> None:
         "--sampler-kwargs", type=keywords, default={}, metavar="KEY=VALUE,...",
         help="arguments of sampler=flowpe, before those of the configurations, such as n_effective=300,n_posterior=1000",
     )  # fmt: skip
+    parser.add_argument(
+        "--renew",
+        action="store_true",
+        help="make maps, pages and rows of events that are done anew: by a newer version",
+    )
     parser.add_argument("--dry-run", action="store_true", help="say what would be done, and do nothing")
+
+
+def add_reprior(commands: Commands[argparse.ArgumentParser]) -> None:
+    """Add ``flowpe reprior``."""
+    parser = add(
+        commands, "reprior", "put a catalogue under another prior: by weights, and by new draws where these are few"
+    )
+    parser.add_argument("catalogue", type=Path, metavar="CATALOGUE", help="outdir of flowpe catalogue")
+    parser.add_argument(
+        "--prior", type=one_prior, action="append", default=[], metavar="KEY=PRIOR",
+        help="prior in the place of each event's, as in a prior file; several times, or never: more draws under the same prior",
+    )  # fmt: skip
+    parser.add_argument("--outdir", type=Path, required=True, help="of the new catalogue")
+    parser.add_argument(
+        "--least", type=float, default=100.0,
+        help="effective number below which an event has new draws (default: 100; 0: none has)",
+    )  # fmt: skip
+    parser.add_argument("--n-effective", type=AtLeast(1), help="that new runs aim at (default: as the old ones)")
+    parser.add_argument("--jobs", type=AtLeast(1), help="events at once (default: one a core)")
+    parser.add_argument("--npool", type=AtLeast(1), help="processes of each new run (default: 1)")
+
+
+def one_prior(text: str) -> tuple[str, str]:
+    """Parameter and prior of ``KEY=PRIOR``."""
+    key, equals, prior = text.partition("=")
+    if not equals or not key.strip().isidentifier() or not prior.strip():
+        raise argparse.ArgumentTypeError(f"{text}: give KEY=PRIOR, as luminosity_distance=PowerLaw(2,100,5000)")
+    return key.strip(), prior.strip()
 
 
 def keywords(text: str) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from threading import Event, Thread
 from typing import Any
 
 from ..catalogue.event_folder import CHANGED, DONE, EventFolder
+from ..catalogue.hdf5 import publish
 from ..catalogue.runner import Planned, here, plan, run_catalogue
 from ..catalogue.table import PAGE, TABLE, Entry, format_table
 
@@ -27,6 +28,7 @@ def catalogue(
     npool: int | None,
     dask: str | None,
     sampler_kwargs: dict[str, Any],
+    renew: bool,
     dry_run: bool,
 ) -> None:
     """Analyse every event of a folder of configurations."""
@@ -35,15 +37,38 @@ def catalogue(
     if dry_run:
         _say_plan(planned, at_once, npool)
         return
+    for one in planned if renew else ():
+        one.event.renew()
+    if dask is None:
+        _run(planned, outdir, here(at_once))
+        return
+    from ..processes.cluster import dask_engine
+
+    with dask_engine(None if dask == "local" else dask, at_once) as engine:
+        _run(planned, outdir, engine.each)
+
+
+def reprior(
+    catalogue: Path,
+    prior: list[tuple[str, str]],
+    outdir: Path,
+    least: float,
+    n_effective: int | None,
+    jobs: int | None,
+    npool: int | None,
+) -> None:
+    """Put a catalogue under another prior."""
+    from ..catalogue.reprior import plan_reprior
+
+    planned = plan_reprior(catalogue, dict(prior), outdir, least, n_effective, npool)
+    _run(planned, outdir, here(jobs or max((os.cpu_count() or 1) // (npool or 1), 1)))
+
+
+def _run(planned: list[Planned], outdir: Path, each: Any) -> None:
+    """Run events, and say what came of them."""
     began = time.monotonic()
     with _status(planned, sys.stderr.isatty()):
-        if dask is None:
-            entries, interrupted = run_catalogue(planned, outdir, here(at_once), _tell(planned))
-        else:
-            from ..processes.cluster import dask_engine
-
-            with dask_engine(None if dask == "local" else dask, at_once) as engine:
-                entries, interrupted = run_catalogue(planned, outdir, engine.each, _tell(planned))
+        entries, interrupted = run_catalogue(planned, outdir, each, _tell(planned))
     print(format_table(entries))
     counts = Counter(entry.status for entry in entries)
     minutes = sum(entry.row["cpu_seconds"] for entry in entries) / 60
@@ -55,6 +80,8 @@ def catalogue(
     if interrupted:
         # Whoever asked for the end is told so by the exit status, as of other commands.
         raise KeyboardInterrupt
+    if path := publish(entries, outdir):
+        print(f"results: {path}")
 
 
 def _say_plan(planned: list[Planned], at_once: int, npool: int | None) -> None:
