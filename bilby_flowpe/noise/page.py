@@ -6,7 +6,7 @@ from pathlib import Path
 
 from ..validation.page import Page
 from .choices import in_words
-from .compare import NoiseComparison, UnderModel
+from .compared import NoiseComparison, UnderModel
 from .picture import plot_noise
 
 _HEAD = (

@@ -17,9 +17,9 @@ from scipy.stats import norm
 
 from bilby_flowpe.errors import DataError
 from bilby_flowpe.importance import equal_weight_rows, summarise
-from bilby_flowpe.noise import StudentTTransient, notched
+from bilby_flowpe.noise import StudentTTransient, compare, notched
 from bilby_flowpe.noise.choices import GAUSSIAN, NoiseModel, noise_models
-from bilby_flowpe.noise.compare import NoiseComparison, compare
+from bilby_flowpe.noise.compared import NoiseComparison
 from bilby_flowpe.noise.densities import StudentT
 from bilby_flowpe.noise.page import format_noise, write_page
 from bilby_flowpe.results import Drawn, fill
