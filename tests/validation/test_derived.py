@@ -98,3 +98,12 @@ def test_ratios_kept_beside_a_result_are_used_where_the_posterior_has_none() -> 
     ratios = signal_to_noise(result_of(ALIGNED), {"H1": band, "L1": {"data": np.zeros(4)}})
     assert [*ratios] == ["H1"]
     np.testing.assert_array_equal(ratios["H1"]["optimal_snr"], [7.0])
+
+
+def test_many_rows_are_thinned_where_they_have_to_be_converted() -> None:
+    many = {key: np.repeat(column, 1000) for key, column in ALIGNED.items()}
+    derived = derived_parameters(result_of(many))
+    assert len(derived) == 1000
+    few = derived_parameters(result_of(ALIGNED))
+    np.testing.assert_allclose(np.unique(derived["chi_eff"].round(12)), np.unique(few["chi_eff"].round(12)))
+    assert len(derived_parameters(result_of({**many, "redshift": np.full(3000, 0.1)}))) == 3000
