@@ -76,9 +76,12 @@ def fit(outdir: Path, injections: int, seed: int) -> None:
     log = np.full((len(ALPHAS), len(BETAS)), -np.inf)
     variances = np.full(log.shape, np.inf)
     limits = {"mmin": population.LIGHTEST, "mmax": population.HEAVIEST, "rate_index": 0.0}
-    for i, alpha in enumerate(ALPHAS):
-        for j, beta in enumerate(BETAS):
-            log[i, j], variances[i, j] = likelihood.ln_likelihood_and_variance({"alpha": alpha, "beta": beta, **limits})
+    # Draws outside the population's limits have a density of zero, whose logarithm warns.
+    with np.errstate(divide="ignore"):
+        for i, alpha in enumerate(ALPHAS):
+            for j, beta in enumerate(BETAS):
+                powers = {"alpha": alpha, "beta": beta, **limits}
+                log[i, j], variances[i, j] = likelihood.ln_likelihood_and_variance(powers)
     log = np.where(np.isfinite(log), log, -np.inf)
     weights = np.exp(log - log.max())
     best = np.unravel_index(np.argmax(log), log.shape)

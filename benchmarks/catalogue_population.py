@@ -8,6 +8,7 @@ one filter over the data of all detectors, the binary's own wave, has a signal-t
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import bilby
@@ -112,13 +113,23 @@ def parameters_of(sample: Sample, number: int, time: float) -> dict[str, float]:
     return {**row, "geocent_time": time}
 
 
+@lru_cache(maxsize=8)
+def _base(name: str, frequencies: bytes) -> np.ndarray:
+    return published(name, np.frombuffer(frequencies))
+
+
+@lru_cache(maxsize=8)
+def _detector(name: str) -> Any:
+    return get_empty_interferometer(name)
+
+
 def curves(rng: np.random.Generator, frequencies: np.ndarray) -> dict[str, np.ndarray]:
     """A noise curve of each detector, (F,): the published one with a scale, a tilt, a smooth function and lines of its own."""
     inside = np.clip(frequencies, 10.0, None)
     found = {}
     for name, base in DETECTORS.items():
         change = rng.normal(0, SCALE) + rng.normal(0, TILT) * np.log(inside / _PIVOT)
-        found[name] = np.exp(published(base, inside) + change + made_up(inside, rng, 1)[0])
+        found[name] = np.exp(_base(base, inside.tobytes()) + change + made_up(inside, rng, 1)[0])
     return found
 
 
@@ -130,7 +141,7 @@ def optimal_snr(row: dict[str, float], densities: dict[str, np.ndarray], frequen
     inside = (frequencies >= LOWEST) & (frequencies <= HIGHEST)
     total = 0.0
     for name, density in densities.items():
-        detector = get_empty_interferometer(name)
+        detector = _detector(name)
         signal = sum(
             wave[mode] * detector.antenna_response(row["ra"], row["dec"], row["geocent_time"], row["psi"], mode)
             for mode in ("plus", "cross")

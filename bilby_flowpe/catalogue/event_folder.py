@@ -18,6 +18,8 @@ from ..storage.folder import write_text
 _JOB, _STATE, _ROW, _LOG, _LOCK, _ATTEMPTS = "job.json", "state.json", "row.json", "log.txt", "lock", "attempts"
 BEAT = 5.0
 """Seconds after which a process that works on an event writes down what it took."""
+AFTERWARDS = ("map", "page", "row")
+"""Stages after the analysis."""
 DONE, FAILED, STARTED, WAITING, CHANGED = "done", "failed", "interrupted", "waiting", "changed"
 """What became of an event. ``changed``: its configuration is another one than its result was made with."""
 
@@ -145,6 +147,13 @@ class EventFolder:
     def save(self, state: State) -> None:
         """Write down what was done."""
         write_text(self.path / _STATE, json.dumps(asdict(state), indent=1) + "\n")
+
+    def renew(self) -> None:
+        """Take back what was made of a result, so that it is made again."""
+        state = self.state()
+        if "analysis" in state.done:
+            state.done = {name: left for name, left in state.done.items() if name not in AFTERWARDS}
+            self.save(state)
 
     def row(self) -> dict[str, Any] | None:
         """Row of the table, if the event is done."""

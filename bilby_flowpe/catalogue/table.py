@@ -188,28 +188,32 @@ def write_page(entries: Sequence[Entry], outdir: Path, title: str = "Catalogue")
         "Medians and 90% intervals of the posteriors; masses are those of the source's frame, in solar masses. All columns "
         f"are in {TABLE}."
     )
-    header = [
-        "event",
-        "verdict",
-        *(_SHORT[key] for key in _SHOWN),
-        "90% area [deg2]",
-        "ln B",
-        "n_eff",
-        "CPU s",
-        "remark",
-    ]
-    rows = []
-    for entry in entries:
-        row, event = entry.row, entry.event
-        link = f"{event.path.relative_to(outdir).as_posix()}/{event.page.name}"
-        name: str | Link = Link(event.name, link) if event.page.is_file() else event.name
-        area = _short(row.get("sky_area_90"), ".0f")
-        rows.append(
-            [name, row.get("verdict") or entry.status, *(_interval(row, key) for key in _SHOWN),
-             Link(area, f"{event.path.relative_to(outdir).as_posix()}/{event.map.name}") if event.map.is_file() else area,
-             _short(row.get("ln_bayes_factor"), ".1f"),
-             _short(row.get("n_effective"), ".0f"), _short(row["cpu_seconds"], ".0f"),
-             entry.error or str(row.get("reason", ""))]
-        )  # fmt: skip
-    page.table(header, rows)
+    header = ["event", "verdict", *(_SHORT[key] for key in _SHOWN), "90% [deg2]", "ln B", "n_eff", "CPU s"]
+    page.table(header, [_cells(entry, outdir) for entry in entries], kind="rows")
+    remarks = [(entry.event.name, entry.error or str(entry.row.get("reason", ""))) for entry in entries]
+    if any(remark for _, remark in remarks):
+        page.section("Remarks")
+        page.text("Errors, what of an event is missing, and first reasons of verdicts.", faint=True)
+    for name, remark in remarks:
+        if remark:
+            page.text(f"{name}: {remark}")
     return page.write(outdir / PAGE)
+
+
+def _cells(entry: Entry, outdir: Path) -> list[str | Link]:
+    """Cells of an event's row on the page."""
+    row, event = entry.row, entry.event
+    folder = event.path.relative_to(outdir).as_posix()
+    name: str | Link = Link(event.name, f"{folder}/{event.page.name}") if event.page.is_file() else event.name
+    area: str | Link = _short(row.get("sky_area_90"), ".3g")
+    if area and event.map.is_file():
+        area = Link(str(area), f"{folder}/{event.map.name}")
+    figures = [_interval(row, key) for key in _SHOWN]
+    rest = (("ln_bayes_factor", ".1f"), ("n_effective", ".0f"), ("cpu_seconds", ".0f"))
+    return [
+        name,
+        row.get("verdict") or entry.status,
+        *figures,
+        area,
+        *(_short(row.get(key), form) for key, form in rest),
+    ]

@@ -47,6 +47,11 @@ def add_catalogue(commands: Commands[argparse.ArgumentParser]) -> None:
         "--sampler-kwargs", type=keywords, default={}, metavar="KEY=VALUE,...",
         help="arguments of sampler=flowpe, before those of the configurations, such as n_effective=300,n_posterior=1000",
     )  # fmt: skip
+    parser.add_argument(
+        "--renew",
+        action="store_true",
+        help="make maps, pages and rows of events that are done anew: by a newer version",
+    )
     parser.add_argument("--dry-run", action="store_true", help="say what would be done, and do nothing")
 
 

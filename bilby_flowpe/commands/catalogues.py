@@ -28,6 +28,7 @@ def catalogue(
     npool: int | None,
     dask: str | None,
     sampler_kwargs: dict[str, Any],
+    renew: bool,
     dry_run: bool,
 ) -> None:
     """Analyse every event of a folder of configurations."""
@@ -36,6 +37,8 @@ def catalogue(
     if dry_run:
         _say_plan(planned, at_once, npool)
         return
+    for one in planned if renew else ():
+        one.event.renew()
     if dask is None:
         _run(planned, outdir, here(at_once))
         return

@@ -40,6 +40,7 @@ table { border-collapse: collapse; font-size: .92rem; font-variant-numeric: tabu
 th, td { text-align: left; padding: .3rem .9rem .3rem 0; border-bottom: 1px solid var(--line); vertical-align: top; }
 th { font-weight: 600; color: var(--faint); }
 th, td:not(:first-child) { white-space: nowrap; }
+.rows table { font-size: .84rem; } .rows th, .rows td { padding-right: .6rem; }
 img { max-width: 100%; height: auto; display: block; margin: .6rem 0; }
 pre { font-size: .82rem; line-height: 1.4; overflow-x: auto; background: #f4f6f8; padding: .7rem .9rem; border-radius: .5rem; }
 .faint { color: var(--faint); font-size: .9rem; }
@@ -47,6 +48,7 @@ pre { font-size: .82rem; line-height: 1.4; overflow-x: auto; background: #f4f6f8
   body { padding: .6rem .8rem 3rem; }
   table { font-size: .8rem; } th, td { padding-right: .5rem; }
   th, td, td:not(:first-child) { white-space: normal; overflow-wrap: anywhere; }
+  .rows th, .rows td, .rows td:not(:first-child) { white-space: nowrap; overflow-wrap: normal; padding-right: .8rem; }
   pre { white-space: pre-wrap; overflow-wrap: anywhere; font-size: .75rem; }
 }
 </style>
@@ -104,11 +106,11 @@ class Page:
         """Lines as they are."""
         self._parts.append(f"<pre>{escape(text)}</pre>")
 
-    def table(self, header: Sequence[str], rows: Iterable[Sequence[str | Link]]) -> None:
-        """A table; on a narrow screen it can be moved sideways."""
+    def table(self, header: Sequence[str], rows: Iterable[Sequence[str | Link]], kind: str = "") -> None:
+        """A table, wider than the screen it can be moved sideways; of the kind ``"rows"`` no cell is broken on a narrow one."""
         head = "".join(f"<th>{escape(cell)}</th>" for cell in header)
         body = "".join("<tr>" + "".join(f"<td>{_cell(cell)}</td>" for cell in row) + "</tr>" for row in rows)
-        self._parts.append(f'<div class="wide"><table><tr>{head}</tr>{body}</table></div>')
+        self._parts.append(f'<div class="wide {kind}"><table><tr>{head}</tr>{body}</table></div>')
 
     def picture(self, text: str, draw: Callable[[Path], Path]) -> None:
         """A picture that ``draw`` writes to the path it is given; ``text`` says what it shows."""

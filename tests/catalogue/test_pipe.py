@@ -50,9 +50,9 @@ def test_two_configurations_one_of_them_broken(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "bilby_flowpe.cli", "catalogue", "in", "--outdir", "out", "--jobs", "1"]
     command += ["--sampler-kwargs", "n_effective=300,n_posterior=500"]
     environment = {**os.environ, "PYTHONPATH": str(EXAMPLES.parent)}
-    for words in ("1 done, 1 failed", "1 done, 1 failed"):
+    for _ in range(2):
         done = subprocess.run(command, cwd=tmp_path, env=environment, text=True, capture_output=True, check=True)
-        assert words in done.stdout
+        assert "1 done" in done.stdout and "1 failed" in done.stdout
     assert "mass_ratio" in EventFolder(tmp_path / "out" / "events" / "broken").state().error
     event = EventFolder(tmp_path / "out" / "events" / "good")
     assert len(event.attempts()) == 1

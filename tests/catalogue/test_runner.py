@@ -154,3 +154,16 @@ def test_in_a_thread_no_signal_is_asked_for(tmp_path: Path) -> None:
     thread.join()
     assert found[0][0][0].status == "done"
     assert signal.getsignal(signal.SIGTERM) is before
+
+
+@pytest.mark.training
+def test_on_a_dask_cluster(tmp_path: Path) -> None:
+    pytest.importorskip("distributed")
+    from bilby_flowpe.processes.cluster import dask_engine
+
+    with dask_engine(None, 2) as engine:
+        plans = planned(tmp_path, {"a": "", "b": "does = 'fails'"})
+        entries, interrupted = run_catalogue(plans, tmp_path / "out", engine.each)
+    assert not interrupted
+    assert [entry.status for entry in entries] == ["done", "failed"]
+    assert calls(tmp_path, "a") == ["data", "analysis", "page", "row"]

@@ -41,6 +41,11 @@ def test_a_catalogue_from_the_shell(folder: Path, capsys: pytest.CaptureFixture[
     said = capsys.readouterr().out
     assert "nothing: it is done" in said
     assert "what is left after data" in said
+    before = (folder / "out/events/a/calls.txt").read_text().split()
+    assert main([*words, "--renew"]) == 0
+    # Not the analysis.
+    assert (folder / "out/events/a/calls.txt").read_text().split() == [*before, "page", "row"]
+    capsys.readouterr()
     assert main(["catalogue", str(folder / "none")]) == 2
     assert "there is no such folder" in capsys.readouterr().err
 
