@@ -36,6 +36,7 @@ QUICK: dict[str, Any] = {"n_effective": 300, "n_posterior": 300, "progress": Fal
 SEARCHED = 5.0, 200.0
 """Chirp masses in solar masses of a search that gives the range: lighter binaries are a third of the work, and not for here."""
 _AROUND = 0.25  # seconds on either side of the trigger time within which a search looks
+_ACROSS = 0.022  # seconds that light takes from a detector to the Earth's centre, at most
 _TRIED_AT = 1126259462.0  # GPS seconds: of the simulated event that warms up
 _TRIED = {
     "chirp_mass": 30.0, "mass_ratio": 0.8, "chi_1": 0.1, "chi_2": 0.0, "luminosity_distance": 800.0, "theta_jn": 0.6,
@@ -174,6 +175,10 @@ class Alert:
         """
         if not np.isfinite(trigger_time):
             raise DataError(f"trigger_time={trigger_time!r}: give GPS seconds")
+        if duration is not None and not 0 < duration < np.inf:
+            raise DataError(f"duration={duration!r}: give seconds, such as 4, or leave it out")
+        if detectors is not None and not len(detectors):
+            raise DataError("detectors=[]: name some, or leave it out for all")
         clock = Clock()
         ready = as_interferometers(data)
         if ready is not None:
@@ -183,6 +188,7 @@ class Alert:
                 )
             kept = _chosen({one.name: one for one in ready}, detectors)
             interferometers = InterferometerList(list(kept.values()))
+            self._check_within(interferometers, trigger_time)
             with clock.stage("priors"):
                 priors = self._event_priors.of(trigger_time, chirp_mass)
         else:
@@ -193,10 +199,11 @@ class Alert:
                     chirp_mass = self._searched(strain, trigger_time)
             with clock.stage("priors"):
                 priors = self._event_priors.of(trigger_time, chirp_mass)
-            length = duration or segment_length(least_chirp_mass(priors), self.minimum_frequency)
+            if duration is None:
+                duration = segment_length(least_chirp_mass(priors), self.minimum_frequency)
             with clock.stage("noise curves"):
                 band = self.minimum_frequency, self.maximum_frequency
-                interferometers = cut(strain, trigger_time, length, band, noise_curves)
+                interferometers = cut(strain, trigger_time, duration, band, noise_curves)
         with clock.stage("likelihood"):
             likelihood = likelihood_of(interferometers, self.waveform, self.minimum_frequency, self.reference_frequency)
         with _folder(outdir) as folder:
@@ -247,6 +254,17 @@ class Alert:
         ).waveform_generator
         interferometers.inject_signal(waveform_generator=generator, parameters=dict(_TRIED))
         return interferometers
+
+    def _check_within(self, interferometers: InterferometerList, trigger_time: float) -> None:
+        """The signal has to end within the data: times are cyclic in them, and others would be taken for some within."""
+        around = self.time_window + _ACROSS
+        for one in interferometers:
+            first, last = float(one.start_time), float(one.start_time + one.duration)
+            if not first + around <= trigger_time <= last - around:
+                raise DataError(
+                    f"trigger_time={trigger_time!r}: {one.name} has data from {first:.15g} to {last:.15g}, which have to hold "
+                    f"{around:g} s on either side of it"
+                )
 
     def _strain(self, data: Any, trigger_time: float, detectors: Sequence[str] | None) -> Strain:
         if isinstance(data, str | Path):

@@ -24,7 +24,7 @@ from typing import Any
 from bilby.core.utils import logger
 
 from ..errors import ConfigurationError, DataError, FlowPEError
-from ..storage.folder import alive, write_text
+from ..storage.folder import write_text
 from .alert import Alert, Analysed
 from .description import KINDS, NAMES, EventDescription
 
@@ -77,6 +77,7 @@ class Inbox:
         if folder.resolve() == outdir.resolve():
             raise ConfigurationError(f"outdir={str(outdir)!r} is the inbox itself: give another folder")
         self._folder, self._outdir, self._alert, self._writers = folder, outdir, alert, writers
+        self._lost: set[str] = set()  # of which not even an error could be written
 
     def waiting(self) -> list[Waiting]:
         """Events that have come and are not done, those that came first at the beginning."""
@@ -99,7 +100,7 @@ class Inbox:
                 yield path
 
     def _is_done(self, name: str) -> bool:
-        return any((self._outdir / name / file).is_file() for file in (TIMING, ERROR))
+        return name in self._lost or any((self._outdir / name / file).is_file() for file in (TIMING, ERROR))
 
     def work_off(self) -> int:
         """Analyse all events that wait; how many there were."""
@@ -119,37 +120,51 @@ class Inbox:
 
     @contextmanager
     def held(self) -> Iterator[None]:
-        """Keep the output folder to this process: two would analyse every event twice.
+        """Keep the output folder to this process: two would analyse every event twice. Its end, however it comes, frees it.
 
         Raises
         ------
         ConfigurationError
             If another process that lives has it.
         """
+        import fcntl
+
         self._outdir.mkdir(parents=True, exist_ok=True)
-        lock = self._outdir / _LOCK
-        for _ in range(2):
+        # Kept when it is freed: whoever waits for a file that is removed would hold another one.
+        with (self._outdir / _LOCK).open("a+") as file:
             try:
-                with lock.open("x") as file:
-                    file.write(str(os.getpid()))
-                break
-            except FileExistsError:
-                owner = lock.read_text().strip()
-                if not owner.isdigit() or alive(int(owner)):
-                    raise ConfigurationError(
-                        f"outdir={str(self._outdir)!r} is another flowpe alert's (process {owner or 'unknown'}): end that one, "
-                        f"or give another folder; if there is none, remove {lock}"
-                    ) from None
-                lock.unlink(missing_ok=True)
-        try:
-            yield
-        finally:
-            lock.unlink(missing_ok=True)
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError:
+                file.seek(0)
+                owner = file.read().strip() or "unknown"
+                raise ConfigurationError(
+                    f"outdir={str(self._outdir)!r} is another flowpe alert's (process {owner}): end that one, or give "
+                    "another folder"
+                ) from None
+            file.truncate(0)
+            file.write(str(os.getpid()))
+            file.flush()
+            try:
+                yield
+            finally:
+                file.truncate(0)
 
     def _one(self, event: Waiting) -> None:
-        """Analyse an event, whatever is wrong with it."""
+        """Analyse an event, whatever is wrong with it, or with its folder."""
         logger.info(f"{event.name}: analysed now")
-        folder = self._outdir / event.name
+        try:
+            self._into(event, self._outdir / event.name)
+        except OSError as error:
+            self._lost.add(event.name)
+            logger.error(
+                f"{event.name}: nothing can be written of it ({error}): make room for {self._outdir / event.name}; it is taken "
+                "up when the folder is watched again"
+            )
+        finally:
+            _listen()
+
+    def _into(self, event: Waiting, folder: Path) -> None:
+        """Analyse an event, and leave in its folder what came of it."""
         folder.mkdir(parents=True, exist_ok=True)
         began = datetime.now(UTC)
         try:
@@ -163,8 +178,6 @@ class Inbox:
             self._tell(event, analysed)
             said = {"event": event.name, **_times(event, began), **analysed.timing(), **_said(analysed)}
             self._write(folder / TIMING, said)
-        finally:
-            _listen()
 
     def _analysed(self, event: Waiting, folder: Path) -> Analysed:
         described = EventDescription.read(event.path)

@@ -113,6 +113,8 @@ def likelihood_of(
 ) -> GravitationalWaveTransient:
     """Bilby's likelihood of the data, with nothing integrated out.
 
+    Waves begin at the least frequency that is looked at in any detector: below their own they are zero.
+
     Raises
     ------
     DataError
@@ -130,7 +132,7 @@ def likelihood_of(
         waveform_arguments={
             "waveform_approximant": waveform,
             "reference_frequency": reference_frequency,
-            "minimum_frequency": minimum_frequency,
+            "minimum_frequency": min(minimum_frequency, *(float(one.minimum_frequency) for one in interferometers)),
         },
     )
     return GravitationalWaveTransient(interferometers, generator)

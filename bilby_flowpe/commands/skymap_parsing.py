@@ -9,7 +9,7 @@ from pathlib import Path
 
 from .parsing import Commands, add
 
-_SEXAGESIMAL = re.compile(r"^([+-]?)(\d+)[h:d°](\d+)[m:']?([\d.]*)[s\"]?$")
+_SEXAGESIMAL = re.compile(r"^([+-]?)(\d{1,3})([h:d°])([0-5]?\d)(?:m|'|$|:(?=\d))(?:([0-5]?\d(?:\.\d*)?)[s\"]?)?$")
 
 
 def add_skymap(commands: Commands[argparse.ArgumentParser]) -> None:
@@ -51,12 +51,17 @@ def angle(text: str, hours: bool) -> float:
     text
         As it was typed.
     hours
-        Whether the first number of three is one of hours.
+        Whether the first number of three is one of hours, where it does not say what it is.
+
+    Raises
+    ------
+    ValueError
+        If it is no angle.
     """
     if match := _SEXAGESIMAL.match(text.strip()):
-        sign, first, minutes, seconds = match.groups()
+        sign, first, unit, minutes, seconds = match.groups()
         value = float(first) + float(minutes) / 60 + float(seconds or 0) / 3600
-        value *= (15 if hours else 1) * (-1 if sign == "-" else 1)
-    else:
-        value = float(text)
+        value *= (15 if unit == "h" or (unit == ":" and hours) else 1) * (-1 if sign == "-" else 1)
+    elif not math.isfinite(value := float(text)):
+        raise ValueError(f"{text} is no angle")
     return math.radians(value)

@@ -91,11 +91,19 @@ class SkyCandidates:
 
 
 def of_rows(ra: np.ndarray, dec: np.ndarray, distance: np.ndarray | None = None) -> SkyCandidates:
-    """Places of equal weight: the rows of a posterior, in radians, with distances in Mpc where there are some."""
+    """Places of equal weight: the rows of a posterior, in radians, with distances in Mpc where there are some.
+
+    A row that is there several times, as resampling and chains that stay leave them, is one place of so much more weight:
+    its copies are no draws of their own, and would be taken for a source that is well known.
+    """
     size = len(ra)
     own = np.full(size, np.nan) if distance is None else np.asarray(distance, dtype=np.float64)
     ra, dec = np.asarray(ra, dtype=np.float64) % (2 * np.pi), np.asarray(dec, dtype=np.float64)
-    return SkyCandidates(ra, dec, np.full(size, 1 / size), own, own**2, np.arange(size))
+    rows = np.stack([ra, dec, np.where(np.isfinite(own), own, -1.0)])  # not a number is unlike itself
+    _, first, counts = np.unique(rows, axis=1, return_index=True, return_counts=True)
+    order = np.argsort(first)
+    first, counts = first[order], counts[order]
+    return SkyCandidates(ra[first], dec[first], counts / size, own[first], own[first] ** 2, first)
 
 
 def save_candidates(candidates: SkyCandidates, path: Path) -> Path:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -55,10 +56,15 @@ def write_sky_map(found: SkyMap, path: str | Path) -> Path:
         "DATE": (datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S"), "UTC of file creation"),
     }
     for key, value in {**said, **found.header}.items():
-        table.header[key] = value
+        table.header[key] = tuple(map(_plain, value)) if isinstance(value, tuple) else _plain(value)
     temporary = path.with_name(f".tmp.{path.name}")
     fits.HDUList([fits.PrimaryHDU(), table]).writeto(temporary, overwrite=True)
     return temporary.replace(path)
+
+
+def _plain(value: Any) -> Any:
+    """What a header can hold: text of printable ASCII characters, others being question marks."""
+    return re.sub(r"[^ -~]", "?", value) if isinstance(value, str) else value
 
 
 def read_sky_map(path: str | Path) -> SkyMap:

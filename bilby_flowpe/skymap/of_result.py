@@ -81,6 +81,10 @@ def candidates_of(result: Result, folder: Path) -> SkyCandidates:
             "Bilby's names"
         )
     ra, dec = (posterior[key].to_numpy(dtype=np.float64) for key in (RA, DEC))
+    if not (np.isfinite(ra).all() and np.isfinite(dec).all() and np.all(np.abs(dec) <= np.pi / 2)):
+        raise DataError(
+            f"the result {result.label!r} has places that are none, not finite or beyond a pole: leave these rows out"
+        )
     if len(posterior) < _FEWEST or np.ptp(ra) == np.ptp(dec) == 0:
         raise DataError(
             f"the result {result.label!r} has {len(np.unique(ra))} different places on the sky, and a map needs {_FEWEST}: "
@@ -120,8 +124,8 @@ def _header(result: Result) -> dict[str, Any]:
     found: dict[str, Any] = {"OBJECT": (str(result.label)[:60], "Unique identifier for this event")}
     if names := _detectors(result):
         found["INSTRUME"] = (",".join(names), "Instruments that triggered this event")
-    if TIME in result.posterior:
-        gps = float(np.median(result.posterior[TIME]))
+    gps = float(np.median(result.posterior[TIME])) if TIME in result.posterior else np.nan
+    if np.isfinite(gps):
         found["DATE-OBS"] = (_utc(gps).isoformat(timespec="microseconds"), "UTC date of the observation")
         found["MJD-OBS"] = (_mjd(gps), "Modified Julian date of the observation")
     if result.log_bayes_factor is not None and np.isfinite(result.log_bayes_factor):

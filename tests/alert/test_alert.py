@@ -19,6 +19,12 @@ from bilby_flowpe.errors import ConfigurationError, DataError
 AT = 1126259462.0
 
 
+def of_zeros() -> InterferometerList:
+    made = InterferometerList(["H1"])
+    made[0].strain_data.set_from_zero_noise(2048, 4.0, AT - 2)
+    return made
+
+
 @pytest.fixture(scope="module")
 def cold() -> Alert:
     return Alert(warm=False)
@@ -44,6 +50,10 @@ def test_settings_are_checked_before_anything_is_loaded(changes, words: str) -> 
         (InterferometerList(["H1"]), {"trigger_time": np.nan}, "give GPS seconds"),
         (InterferometerList(["H1"]), {"duration": 4.0}, "are for strain"),
         (InterferometerList(["H1"]), {"detectors": ["V1"]}, r"no data of \['V1'\], only of \['H1'\]"),
+        (of_zeros(), {"trigger_time": AT + 500}, r"H1 has data from \d+ to \d+, which have to hold 0.122 s"),
+        (of_zeros(), {"trigger_time": AT + 1.95}, "on either side of it"),
+        ("nowhere", {"duration": 0.0}, "duration=0.0: give seconds"),
+        ("nowhere", {"detectors": []}, r"detectors=\[\]: name some"),
         (5, {}, "data of type int"),
         ({}, {}, "data of type dict"),
     ],

@@ -143,11 +143,23 @@ def test_one_process_holds_the_output(folders) -> None:
     mine, other = box(folders, Analyst()), box(folders, Analyst())
     with mine.held(), pytest.raises(ConfigurationError, match=f"process {os.getpid()}"), other.held():
         pass
-    # One that was killed holds nothing: no process has so high a number.
-    (folders[1] / ".flowpe_alert").write_text(str(2**22 + 1))
-    with other.held():
-        pass
-    assert not (folders[1] / ".flowpe_alert").exists()
+    # One that was killed holds nothing, also where this process, in a container that was started again, has its number.
+    for number in (2**22 + 1, os.getpid()):
+        (folders[1] / ".flowpe_alert").write_text(str(number))
+        with other.held():
+            pass
+
+
+def test_an_event_whose_folder_cannot_be_written_does_not_end_the_watch(folders) -> None:
+    inbox, out = folders
+    out.mkdir()
+    (out / "a").write_text("a file is in the way")
+    (out / "b" / "error.json").mkdir(parents=True)
+    for number, name in enumerate("abc"):
+        put(inbox, f"{name}.json", "junk" if name == "b" else '{"trigger_time": 5}', number)
+    watched = box(folders, Analyst())
+    assert watched.work_off() == 3 and (out / "c" / "timing.json").is_file()
+    assert watched.waiting() == []
 
 
 def test_folders_are_checked(folders) -> None:

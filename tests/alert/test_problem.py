@@ -78,5 +78,19 @@ def test_likelihood_of_unlike_data() -> None:
     assert generator.waveform_arguments == {
         "waveform_approximant": "IMRPhenomXAS",
         "reference_frequency": 30.0,
-        "minimum_frequency": 25.0,
+        "minimum_frequency": 20.0,
     }
+
+
+def test_waves_begin_where_the_data_do() -> None:
+    pair = InterferometerList(["H1", "L1"])
+    for one, lowest in zip(pair, (10.0, 30.0), strict=True):
+        one.strain_data.set_from_zero_noise(1024, 4.0, AT)
+        one.minimum_frequency = lowest
+    truth = {
+        "chirp_mass": 30.0, "mass_ratio": 0.8, "chi_1": 0.0, "chi_2": 0.0, "luminosity_distance": 800.0, "theta_jn": 0.6,
+        "phase": 1.0,
+    }  # fmt: skip
+    generator = likelihood_of(pair, "IMRPhenomXAS", 20.0, 20.0).waveform_generator
+    wave, frequencies = generator.frequency_domain_strain(truth)["plus"], generator.frequency_array
+    assert abs(wave[(frequencies >= 10) & (frequencies < 20)]).min() > 0

@@ -19,10 +19,19 @@ from tests.skymap.toys import Blob
     [
         ("197.45", True, 197.45), ("13h09m48.08s", True, 197.450333), ("13:09:48.08", True, 197.450333),
         ("-23d22m53.3s", False, -23.381472), ("-0:30:00", False, -0.5), ("-23.38", False, -23.38),
+        ("197d27m00s", True, 197.45), ("197°27'", True, 197.45), ("13h09m", True, 197.25), ("13:09", True, 197.25),
     ],
 )  # fmt: skip
 def test_angles(text: str, hours: bool, degrees: float) -> None:
     assert np.degrees(angle(text, hours)) == pytest.approx(degrees, abs=1e-6)
+
+
+@pytest.mark.parametrize(
+    "text", ["13h75m", "13:0948", "12:30.5", "13h09m48.1.2s", "13h9m61s", "nan", "inf", "h", "13:"]
+)
+def test_what_is_no_angle(text: str) -> None:
+    with pytest.raises(ValueError):
+        angle(text, hours=True)
 
 
 @pytest.fixture(scope="module")

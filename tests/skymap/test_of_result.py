@@ -11,7 +11,7 @@ from bilby.core.result import Result
 from pandas import DataFrame
 
 from bilby_flowpe.errors import DataError
-from bilby_flowpe.skymap import sky_map
+from bilby_flowpe.skymap import read_sky_map, sky_map, write_sky_map
 from bilby_flowpe.skymap.candidates import FILE, save_candidates
 from bilby_flowpe.skymap.of_result import candidates_of
 
@@ -51,6 +51,26 @@ def test_of_rows_of_another_sampler() -> None:
     )
 
 
+@pytest.mark.parametrize("times", [2, 5])
+def test_a_row_that_is_there_several_times_counts_once(times: int) -> None:
+    once, several = result_of(), result_of()
+    several.posterior = several.posterior.loc[several.posterior.index.repeat(times)].reset_index(drop=True)
+    assert sky_map(several).area(0.9) == pytest.approx(sky_map(once).area(0.9), rel=1e-6)
+    # Drawn with repetition from 200, it is as well known as of these.
+    rows, of_200 = np.random.default_rng(3).choice(200, 4000), result_of()
+    of_200.posterior, several.posterior = once.posterior.iloc[:200], once.posterior.iloc[rows].reset_index(drop=True)
+    for share in (0.5, 0.9):
+        assert sky_map(several).area(share) == pytest.approx(sky_map(of_200).area(share), rel=0.05)
+
+
+def test_names_beyond_ascii_and_times_that_are_none(tmp_path: Path) -> None:
+    result = result_of()
+    result.label = "événement\n1"
+    result.posterior["geocent_time"] = np.nan
+    again = read_sky_map(write_sky_map(sky_map(result), tmp_path / "map.fits"))
+    assert again.header["OBJECT"] == "?v?nement?1" and "DATE-OBS" not in again.header
+
+
 def test_of_what_the_run_has_kept(tmp_path: Path) -> None:
     result = result_of(sampler="flowpe", log_evidence=10.0)
     kept = places(Blob(ra=1.0), 3000, 2, 700.0)
@@ -77,6 +97,11 @@ def test_results_without_a_sky_are_told() -> None:
     result.posterior = result.posterior.drop(columns="dec")
     with pytest.raises(DataError, match=r"has no \['dec'\]"):
         sky_map(result)
+    for key, value in (("ra", np.nan), ("dec", 2.0)):
+        result = result_of()
+        result.posterior.loc[3, key] = value
+        with pytest.raises(DataError, match="not finite or beyond a pole"):
+            sky_map(result)
     with pytest.raises(DataError, match="20 different places"):
         sky_map(result_of(20))
     result = result_of()
