@@ -7,7 +7,7 @@ from pathlib import Path
 import bilby
 import numpy as np
 import pytest
-from bilby.core.prior import Gaussian, PowerLaw, PriorDict, TruncatedGaussian
+from bilby.core.prior import DeltaFunction, Gaussian, PowerLaw, PriorDict, TruncatedGaussian
 
 from bilby_flowpe.catalogue import reprior
 from bilby_flowpe.catalogue.child import work
@@ -80,10 +80,25 @@ def test_what_cannot_be_reweighted(made: Path, tmp_path: Path) -> None:
         reweighted(made, {"redshift": FLAT})
     with pytest.raises(PriorError, match="is no prior of Bilby's"):
         changed(priors(), {"x": "Uniforn(0, 1)"})
+    with pytest.raises(PriorError, match="is no prior: give one"):
+        changed(priors(), {"x": 0.3})
+    with pytest.raises(PriorError, match="priors search for"):
+        reweighted(made, {"x": "0.3"})
     with pytest.raises(DataError, match="no result there"):
         reweighted(tmp_path, {"x": FLAT})
     with pytest.raises(DataError, match="is the catalogue itself"):
         plan_reprior(made, {}, made)
+
+
+def test_a_fixed_value_is_not_changed_by_weights(made: Path) -> None:
+    """Likelihoods are of the value that was fixed."""
+    result = bilby.read_in_result(str(results_of(made)["near"]))
+    result.priors["y"] = DeltaFunction(0.3, "y")
+    assert reweighted([result], {"y": "0.3"})[0].n_effective > 100
+    with pytest.raises(PriorError, match="fix the same values"):
+        reweighted([result], {"y": "0.4"})
+    with pytest.raises(PriorError, match="priors search for"):
+        reweighted([result], {"y": "Uniform(0, 1)"})
 
 
 def done(planned: list[reprior.Planned]) -> dict[str, EventFolder]:
