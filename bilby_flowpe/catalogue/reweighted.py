@@ -125,7 +125,8 @@ def reweighted(
             with np.errstate(divide="ignore"):
                 log_ratio = np.log(np.asarray(population(values), dtype=np.float64)) - log_density
         else:
-            new, old = AnyPrior(changed(result.priors, priors or {})), AnyPrior(result.priors)
+            asked = changed(result.priors, priors or {})
+            new, old = AnyPrior(kept.searched(asked)), AnyPrior(kept.searched(result.priors))
             _check_same_search(name, new, old)
             log_ratio = new.log_prob(kept.parameters) - log_prior
             beyond = new.share_beyond(old, _PRIOR_DRAWS, np.random.default_rng(_SEED))
