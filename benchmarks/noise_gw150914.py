@@ -16,8 +16,7 @@ from typing import Any
 import bilby
 from real_event_cases import case_of
 
-from bilby_flowpe.noise import notched
-from bilby_flowpe.noise.compare import compare
+from bilby_flowpe.noise import compare, notched
 from bilby_flowpe.noise.page import format_noise, write_page
 
 

@@ -26,9 +26,8 @@ from bilby.gw.detector import InterferometerList, PowerSpectralDensity
 from real_event_cases import priors_of
 from scipy.stats import kstest
 
-from bilby_flowpe.noise import EstimatedCurveTransient, HyperbolicTransient, StudentTTransient, notched
+from bilby_flowpe.noise import EstimatedCurveTransient, HyperbolicTransient, StudentTTransient, compare, notched
 from bilby_flowpe.noise.choices import GAUSSIAN, NoiseModel
-from bilby_flowpe.noise.compare import compare
 from bilby_flowpe.noise.densities import Gaussian, OfMedian, StudentT
 from bilby_flowpe.noise.lines import lines_of
 

@@ -148,9 +148,9 @@ TOGETHER: dict[str, tuple[str, set[str]]] = {
         "what a problem is translated into",
         {"translation/calibration_errors.py", "translation/translated.py"},
     ),
-    "noise/test_compare.py": (
+    "noise/test_comparing.py": (
         "what a comparison is made of",
-        {"noise/choices.py", "noise/page.py", "noise/picture.py"},
+        {"noise/choices.py", "noise/compared.py", "noise/page.py", "noise/picture.py"},
     ),
     "waves/test_noise_scale.py": ("what is measured", {"noise_scale.py"}),
     "waves/test_symmetries.py": ("turns with the phase are a symmetry", {"waves/turns.py"}),

@@ -11,7 +11,7 @@ from bilby.gw.likelihood import GravitationalWaveTransient
 
 from ..configuration.pipe import read_pipe_result
 from ..errors import DataError
-from ..noise.compare import compare
+from ..noise import compare
 from ..noise.page import format_noise, write_page
 from ..storage.folder import write_text
 from ..validation.comparison import plain

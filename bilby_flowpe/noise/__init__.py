@@ -4,6 +4,7 @@ They are subclasses of Bilby's ``GravitationalWaveTransient``. flowpe draws for 
 data, its closed forms and coarse waves, and weighs every draw by them.
 """
 
+from .comparing import compare
 from .curves import ScaledNoiseTransient, notched, scaled
 from .models import EstimatedCurveTransient, HyperbolicTransient, StudentTTransient, UncertainScaleTransient
 from .transient import NoiseModelTransient
@@ -15,6 +16,7 @@ __all__ = [
     "ScaledNoiseTransient",
     "StudentTTransient",
     "UncertainScaleTransient",
+    "compare",
     "notched",
     "scaled",
 ]

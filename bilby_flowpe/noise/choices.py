@@ -14,7 +14,7 @@ from .curves import Bands, notched
 from .models import EstimatedCurveTransient, HyperbolicTransient, StudentTTransient, UncertainScaleTransient
 
 GAUSSIAN = "Gaussian, curve as given"
-ALL = "all data"
+ALL, LEFT_OUT = "all data", "lines left out"
 _HALF_OCTAVES = tuple(16 * 2 ** (half / 2) for half in range(1, 16))
 """Hz: from 23 to 2900, edges of bands each of which has a factor of its own."""
 
@@ -60,10 +60,10 @@ def noise_models(
     """
     data = {ALL: likelihood.interferometers}
     if lines and any(lines.values()):
-        data[f"without {in_words(lines)}"] = notched(likelihood.interferometers, lines)
+        data[LEFT_OUT] = notched(likelihood.interferometers, lines)
     found: dict[str, NoiseModel] = {}
     for words, interferometers in data.items():
-        suffix = "" if words == ALL else ", lines left out"
+        suffix = "" if words == ALL else f", {LEFT_OUT}"
         for name, made in _of_data(likelihood, interferometers, segments, method).items():
             found[name + suffix] = NoiseModel(made, words)
     return found

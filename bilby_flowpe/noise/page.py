@@ -6,7 +6,7 @@ from pathlib import Path
 
 from ..validation.page import Page
 from .choices import in_words
-from .compare import NoiseComparison, UnderModel
+from .compared import NoiseComparison, UnderModel
 from .picture import plot_noise
 
 _HEAD = (
@@ -77,18 +77,22 @@ def write_page(comparison: NoiseComparison, path: Path) -> Path:
 def said(comparison: NoiseComparison) -> str:
     """What came of it, in sentences."""
     sentences = []
+    if any(comparison.lines.values()):
+        sentences.append(f"Bands that are off by more than chance: {in_words(comparison.lines)}.")
     for data in dict.fromkeys(model.data for model in comparison.models):
         models = [model for model in comparison.models if model.data == data]
         best = max(models, key=lambda model: model.log_evidence)
         fits = [model.name for model in models if model.expected]
-        told = ", ".join(fits) if fits else "none of them"
-        sentences.append(
-            f"With a signal, {data}: the largest evidence has '{best.name}', ln B = {best.log_ratio:.1f} ± "
-            f"{best.log_ratio_err:.1g} "
-            f"over Gaussian noise of the curve; the power left is such as is expected under {told}."
+        told = " and ".join(fits) if fits else "none of them"
+        odds = (
+            "has"
+            if best is models[0]
+            else f"has, by ln B = {best.log_ratio:.2f} ± {best.log_ratio_err:.1g} over Gaussian noise,"
         )
-    if any(comparison.lines.values()):
-        sentences.append(f"Bands that are off by more than chance: {in_words(comparison.lines)}.")
+        sentences.append(
+            f"{data.capitalize()}: the largest evidence with a signal {odds} '{best.name}'; the power left is what is expected "
+            f"under {told}."
+        )
     return " ".join(sentences)
 
 

@@ -15,7 +15,7 @@ from ..waves.residual import bands_off
 from ..waves.waveforms import responses, waveform
 from ..waves.whitening import noise_variance
 from ..waves.windows import data_mask, window_weight
-from .compare import NoiseComparison, UnderModel
+from .compared import NoiseComparison, UnderModel
 from .densities import Density, Gaussian, Hyperbolic, StudentT
 from .quantiles import weighted_quantiles
 

@@ -15,7 +15,7 @@ from bilby.core.likelihood import Likelihood
 from bilby_flowpe.cli import build_parser, main
 from bilby_flowpe.commands import noises
 from bilby_flowpe.commands.noise_parsing import band
-from bilby_flowpe.noise.compare import NoiseComparison
+from bilby_flowpe.noise.compared import NoiseComparison
 
 
 def test_bands_are_read() -> None:
