@@ -131,7 +131,9 @@ class EventFolder:
         if state.digest and state.digest != job.digest:
             with self.locked() as free:
                 if not free:
-                    raise DataError(f"{self.path}: a process works on another configuration of {job.name}: let it end first")
+                    raise DataError(
+                        f"{self.path}: a process works on another configuration of {job.name}: let it end first"
+                    )
                 shutil.rmtree(self.run, ignore_errors=True)
                 self.save(State(job.digest))
         write_text(self.path / _JOB, json.dumps(asdict(job), indent=1) + "\n")
