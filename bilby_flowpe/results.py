@@ -11,13 +11,14 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from bilby.core.prior import PriorDict
 from bilby.core.result import Result
 from bilby.core.utils import logger
 from pandas import DataFrame
 
-from .errors import DataError
+from .errors import DataError, PriorError
 from .importance import WeightSummary, normalised_weights
-from .priors import Parameters
+from .priors import Parameters, copied
 from .verdict import Verdict
 
 KEY = "run_statistics"
@@ -202,6 +203,26 @@ class KeptDraws:
             return max(int(weighed - self.statistics["n_finite"]), 0)
         of_zero = weighed - self.statistics["n_finite"]
         return max(int(of_zero - self.statistics.get("n_outside_prior", 0)), 0)
+
+    def searched(self, priors: PriorDict) -> PriorDict:
+        """Priors without those of parameters that the likelihood has integrated out: Bilby's conversion puts these back.
+
+        Raises
+        ------
+        PriorError
+            If one of these is another one: the likelihood is of its old prior.
+        """
+        dropped = [key for key in self.statistics.get("marginalised", ()) if key in priors and key not in self.keys]
+        dropped = [key for key in dropped if not priors[key].is_fixed]
+        if other := [key for key in dropped if priors[key] != (self.result.priors or {}).get(key)]:
+            raise PriorError(
+                f"the likelihood of the result {self.result.label!r} is marginalised over {other}, under the prior of its run: "
+                "run it without this marginalisation, flowpe draws these parameters in closed form anyway"
+            )
+        own = copied(priors)
+        for key in dropped:
+            del own[key]
+        return own
 
     def column(self, name: str) -> np.ndarray:
         """A column of the table, (N,)."""

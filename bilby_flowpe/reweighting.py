@@ -87,7 +87,7 @@ def reweight(
     if likelihood is not None and not isinstance(likelihood, Likelihood):
         raise DataError(f"likelihood={likelihood!r}: give a likelihood of Bilby's, or leave it out")
     kept = kept_draws(result)
-    new = AnyPrior(result.priors if priors is None else priors)
+    new = AnyPrior(kept.searched(result.priors if priors is None else priors))
     _check(kept, new, likelihood, priors is not None, seed)
     values = _values(kept, new, likelihood, priors is not None, npool)
     log_weights = kept.log_weights(values.log_ratio)
@@ -170,7 +170,7 @@ def _check(kept: KeptDraws, new: AnyPrior, likelihood: Likelihood | None, new_pr
 
 def _check_priors(kept: KeptDraws, new: AnyPrior, same_likelihood: bool, seed: int) -> None:
     """Refuse priors that fix other values than the likelihoods are of, or allow what has no draws."""
-    old, label = AnyPrior(kept.result.priors), kept.result.label
+    old, label = AnyPrior(kept.searched(kept.result.priors)), kept.result.label
     if same_likelihood and new.fixed != old.fixed:
         raise PriorError(
             f"priors fix {new.fixed}, those of the result {label!r} {old.fixed}, and its likelihoods are of these: fix the "

@@ -11,7 +11,7 @@ import bilby
 import numpy as np
 import pytest
 from bilby.core.likelihood import GaussianLikelihood, Likelihood
-from bilby.core.prior import Gaussian, MultivariateGaussian, MultivariateGaussianDist, PriorDict, Uniform
+from bilby.core.prior import Gaussian, MultivariateGaussian, MultivariateGaussianDist, PowerLaw, PriorDict, Uniform
 from bilby.core.result import Result, ResultList
 from bilby.core.result import reweight as bilbys_reweight
 from scipy.stats import multivariate_normal, norm
@@ -137,6 +137,21 @@ def test_draws_without_a_value_count_for_nothing(result: Result) -> None:
     share = np.sum(table["weights"][table["m"] > 0.8])
     assert half.log_evidence == pytest.approx(result.log_evidence + np.log(share), abs=1e-9)
     assert half.posterior["m"].min() > 0.8
+
+
+def test_priors_of_what_was_integrated_out_are_put_back_by_bilby(result: Result) -> None:
+    """Bilby's conversion puts them back into the result; there are no draws of them."""
+    marginal = copy.copy(result)
+    marginal.priors = result.priors.copy()
+    marginal.priors["luminosity_distance"] = PowerLaw(2, 100, 3000, name="luminosity_distance")
+    statistics = {**result.meta_data["run_statistics"], "marginalised": ["luminosity_distance"]}
+    marginal.meta_data = {"run_statistics": statistics}
+    same = reweight(marginal, priors=marginal.priors.copy())
+    assert same.log_evidence == pytest.approx(result.log_evidence, abs=1e-6)
+    other = marginal.priors.copy()
+    other["luminosity_distance"] = PowerLaw(2, 100, 1500, name="luminosity_distance")
+    with pytest.raises(PriorError, match="marginalised over"):
+        reweight(marginal, priors=other)
 
 
 def test_likelihoods_of_other_marginalisations_are_refused(result: Result) -> None:

@@ -119,7 +119,7 @@ class EventFolder:
         Raises
         ------
         DataError
-            If there is a result of another configuration.
+            If there is a result of another configuration, or a process works on another one.
         """
         if self.standing(job.digest) == CHANGED:
             raise DataError(
@@ -129,8 +129,13 @@ class EventFolder:
         state = self.state()
         self.path.mkdir(parents=True, exist_ok=True)
         if state.digest and state.digest != job.digest:
-            shutil.rmtree(self.run, ignore_errors=True)
-            self.save(State(job.digest))
+            with self.locked() as free:
+                if not free:
+                    raise DataError(
+                        f"{self.path}: a process works on another configuration of {job.name}: let it end first"
+                    )
+                shutil.rmtree(self.run, ignore_errors=True)
+                self.save(State(job.digest))
         write_text(self.path / _JOB, json.dumps(asdict(job), indent=1) + "\n")
 
     def job(self) -> Job:

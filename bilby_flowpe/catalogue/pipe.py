@@ -21,7 +21,10 @@ _PROGRAMS = {"generation": "bilby_pipe_generation", "analysis": "bilby_pipe_anal
 _MODULES = {"generation": "bilby_pipe.data_generation", "analysis": "bilby_pipe.data_analysis"}
 _SEEDS = 10**6
 _PLOTS = ("calibration", "corner", "marginal", "skymap", "waveform")  # nodes of their own, which are not run
+_NO_ARGUMENTS = ("", "none", "default", "fasttest")  # sampler-kwargs that name none of flowpe's
 _NO_ACCOUNT = "none.dev.o4.cbc.pe.bilby"  # bilby_pipe lays nothing out without one; nothing is charged to it
+
+_OUTDIR = "OUTDIR"  # in the place of its name
 
 Done = dict[str, dict[str, Any]]
 
@@ -56,7 +59,7 @@ def _layout(event: EventFolder, job: Job) -> dict[str, Any]:
     pipe.write_complete_config_file(parser, args, inputs)
     pipe.generate_dag(inputs)
     script = Path(inputs.submit_directory) / f"bash_{inputs.label}.sh"
-    return {"complete": os.path.relpath(inputs.complete_ini_file, event.path), **_commands(script)}
+    return {"complete": os.path.relpath(inputs.complete_ini_file, event.path), **_commands(script, event.run)}
 
 
 def _adapt(args: Any, event: EventFolder, job: Job) -> None:
@@ -65,8 +68,10 @@ def _adapt(args: Any, event: EventFolder, job: Job) -> None:
 
     given = {}
     text = str(args.sampler_kwargs or "")
-    if str(args.sampler).strip("[]'\" ").lower() == "flowpe" and "{" in text:
-        given = convert_string_to_dict(text)
+    of_flowpe = str(args.sampler).strip("[]'\" ").lower() == "flowpe"
+    if of_flowpe and text.strip("'\" ").lower() not in _NO_ARGUMENTS:
+        # As bilby_pipe reads them: what it refuses is refused.
+        given = convert_string_to_dict(text, "sampler-kwargs")
     kwargs = {"progress": False, **given, **job.sampler_kwargs}
     args.sampler, args.sampler_kwargs = "flowpe", str(kwargs)
     args.outdir = str(event.run)
@@ -86,8 +91,15 @@ def _adapt(args: Any, event: EventFolder, job: Job) -> None:
         args.sampling_seed = 1 + zlib.crc32(job.name.encode()) % (_SEEDS - 1)
 
 
-def _commands(script: Path) -> dict[str, list[str]]:
+def _commands(script: Path, outdir: Path) -> dict[str, list[str]]:
     """The words of generation and analysis, which are one each.
+
+    Parameters
+    ----------
+    script
+        That bilby_pipe has written. It quotes nothing.
+    outdir
+        Of the run, in whose name there may be spaces.
 
     Raises
     ------
@@ -98,7 +110,9 @@ def _commands(script: Path) -> dict[str, list[str]]:
     for line in script.read_text(encoding="utf-8").splitlines():
         if not line.startswith("    ") or line.lstrip().startswith("echo "):
             continue
-        words = shlex.split(line)
+        for name in (str(outdir), os.path.relpath(outdir)):
+            line = line.replace(f" {name}/", f" {_OUTDIR}/")
+        words = [re.sub(f"^{_OUTDIR}/", lambda _: f"{outdir}/", word) for word in shlex.split(line)]
         for key, program in _PROGRAMS.items():
             if words and Path(words[0]).name == program:
                 found[key].append(words[1:])

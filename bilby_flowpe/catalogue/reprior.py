@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import shutil
 import zlib
 from collections.abc import Mapping
 from pathlib import Path
@@ -93,8 +94,17 @@ def _weigh(event: EventFolder, job: Job) -> dict[str, Any]:
     from ..reweighting import reweight  # here: a catalogue is planned without
     from ..validation.referee import read_result
 
-    old = read_result(_result_of(EventFolder(Path(job.settings["event"]))))
+    before = EventFolder(Path(job.settings["event"]))
+    old = read_result(_result_of(before))
+    if dropped := sorted({*statistics_of(old).get("marginalised", ())} & {*job.settings["changes"]}):
+        # New draws would have the likelihood integrated over the old prior.
+        raise DataError(
+            f"the likelihood of {event.name} is marginalised over {', '.join(dropped)}, under the prior of its run: run it "
+            "without this marginalisation, flowpe draws these parameters in closed form anyway"
+        )
     event.run.mkdir(parents=True, exist_ok=True)
+    if before.curves.is_file():
+        shutil.copyfile(before.curves, event.curves)
     priors = changed(old.priors, job.settings["changes"])
     try:
         result = reweight(old, priors=priors, label=event.name)

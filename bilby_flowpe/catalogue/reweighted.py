@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from bilby.core.prior import PriorDict
+from bilby.core.prior import Prior, PriorDict
 from bilby.core.result import Result, read_in_result
 from pandas import DataFrame
 
@@ -111,7 +111,7 @@ def reweighted(
     ConfigurationError
         If neither priors nor a population is given, or both.
     PriorError
-        If a parameter was not sampled, or a population's parameters cannot be told from what was.
+        If a parameter was not sampled, or would not be, or a population's parameters cannot be told from what was.
     """
     if (priors is None) == (population is None):
         raise ConfigurationError("priors and population: give one of them")
@@ -125,7 +125,9 @@ def reweighted(
             with np.errstate(divide="ignore"):
                 log_ratio = np.log(np.asarray(population(values), dtype=np.float64)) - log_density
         else:
-            new, old = AnyPrior(changed(result.priors, priors or {})), AnyPrior(result.priors)
+            asked = changed(result.priors, priors or {})
+            new, old = AnyPrior(kept.searched(asked)), AnyPrior(kept.searched(result.priors))
+            _check_same_search(name, new, old)
             log_ratio = new.log_prob(kept.parameters) - log_prior
             beyond = new.share_beyond(old, _PRIOR_DRAWS, np.random.default_rng(_SEED))
         # Where the prior was zero no draw is, and none counts.
@@ -157,9 +159,23 @@ def changed(priors: PriorDict, changes: Mapping[str, Any]) -> PriorDict:
                 raise PriorError(
                     f"priors[{key!r}]={prior!r} is no prior of Bilby's ({error}): write it as in a prior file"
                 ) from error
+        if not isinstance(prior, Prior):
+            raise PriorError(f"priors[{key!r}]={prior!r} is no prior: give one of Bilby's, or its text")
         prior.name = prior.name or key
         new[key] = prior
     return new
+
+
+def _check_same_search(name: str, new: AnyPrior, old: AnyPrior) -> None:
+    """Refuse priors under which other parameters are fixed, or at other values: likelihoods are of those of the run."""
+    if {*new.keys} != {*old.keys}:
+        raise PriorError(
+            f"priors search for {sorted(new.keys)}, the draws of {name!r} are of {sorted(old.keys)}: give priors of these"
+        )
+    if new.fixed != old.fixed:
+        raise PriorError(
+            f"priors fix {new.fixed}, those of {name!r} {old.fixed}, and its likelihoods are of these: fix the same values"
+        )
 
 
 def _named(catalogue: Path | Mapping[str, Result] | Iterable[Result]) -> Iterable[tuple[str, Result]]:

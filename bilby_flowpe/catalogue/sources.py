@@ -118,7 +118,9 @@ def _of_toml(file: Path, base: Path | None) -> list[EventSource]:
 def _digest(text: str, base: Path) -> str:
     """SHA-256 of a configuration and of the files that words of it name."""
     digest = hashlib.sha256(text.encode())
-    for word in sorted({*re.findall(r"[^\s,:{}\[\]()'\"=]+", text)}):
+    # Names of files may have spaces in them.
+    words = {*re.findall(r"[^\s,:{}\[\]()'\"=]+", text), *map(str.strip, re.findall(r"[^\n,:{}\[\]()'\"=]+", text))}
+    for word in sorted(words):
         path = base / word
         try:
             if path.is_file() and path.stat().st_size <= _LARGEST:

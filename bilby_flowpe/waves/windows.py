@@ -28,6 +28,8 @@ def data_mask(detector: Interferometer) -> np.ndarray:
 
 def window_weight(detector: Interferometer) -> float:
     """Power of noise under the window of a detector's data over that of the likelihood's curve: :math:`W_0`, 1 without one."""
+    # The factor is set when a time series is first transformed.
+    _ = detector.frequency_domain_strain
     return float(detector.strain_data.window_factor) / float(getattr(detector, "_window_power_correction", 1))
 
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from argparse import Namespace
 from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
 
-from bilby_flowpe.catalogue.event_folder import EventFolder
-from bilby_flowpe.catalogue.pipe import _commands
+from bilby_flowpe.catalogue.event_folder import EventFolder, Job
+from bilby_flowpe.catalogue.pipe import _adapt, _commands
 from bilby_flowpe.errors import DataError
 from bilby_flowpe.results import kept_draws
 
@@ -28,12 +29,41 @@ def test_commands_of_a_script(tmp_path: Path) -> None:
     generation = "/bin/bilby_pipe_generation a.ini --label 'a b'"
     analysis = "/bin/bilby_pipe_analysis a.ini --detectors H1"
     lines = [f'echo "Running: {generation}"', generation, analysis, "/bin/bilby_result --result x"]
-    found = _commands(script(tmp_path, *lines))
+    found = _commands(script(tmp_path, *lines), tmp_path)
     assert found == {"generation": ["a.ini", "--label", "a b"], "analysis": ["a.ini", "--detectors", "H1"]}
     with pytest.raises(DataError, match="2 runs of bilby_pipe_generation"):
-        _commands(script(tmp_path, generation, *lines))
+        _commands(script(tmp_path, generation, *lines), tmp_path)
     with pytest.raises(DataError, match="0 runs of bilby_pipe_analysis"):
-        _commands(script(tmp_path, generation))
+        _commands(script(tmp_path, generation), tmp_path)
+
+
+def test_commands_of_a_folder_with_spaces_in_its_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """bilby_pipe names files from where it is run, and quotes nothing."""
+    monkeypatch.chdir(tmp_path)
+    outdir = tmp_path / "my runs" / "it's"
+    for name in (str(outdir), "my runs/it's"):
+        words = f"{name}/a.ini --data-dump-file {name}/data/x.pickle"
+        lines = [f"/bin/bilby_pipe_generation {words}", f"/bin/bilby_pipe_analysis {words}"]
+        expected = [f"{outdir}/a.ini", "--data-dump-file", f"{outdir}/data/x.pickle"]
+        assert _commands(script(tmp_path, *lines), outdir) == {"generation": expected, "analysis": expected}
+
+
+@pytest.mark.skipif(find_spec("bilby_pipe") is None, reason="bilby_pipe is not installed")
+def test_arguments_of_the_sampler_are_read_as_bilby_pipe_reads_them(tmp_path: Path) -> None:
+    from bilby_pipe.utils import BilbyPipeError
+
+    job = Job("a", "bilby_pipe", "", "", {}, "", "", None, {"n_posterior": 7})
+
+    def adapted(sampler: str, text: str | None) -> str:
+        args = Namespace(sampler=sampler, sampler_kwargs=text, accounting=None, sampling_seed=1)
+        _adapt(args, EventFolder(tmp_path), job)
+        return str(args.sampler_kwargs)
+
+    assert "'n_effective': 300" in adapted("flowpe", "{n_effective=300, n_posterior=5}")
+    for sampler, text in (("flowpe", None), ("flowpe", "Default"), ("dynesty", "{nlive: 500}")):
+        assert adapted(sampler, text) == "{'progress': False, 'n_posterior': 7}"
+    with pytest.raises(BilbyPipeError, match="sampler-kwargs"):
+        adapted("flowpe", "n_effective=300")
 
 
 @pytest.mark.slow

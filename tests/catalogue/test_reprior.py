@@ -7,12 +7,12 @@ from pathlib import Path
 import bilby
 import numpy as np
 import pytest
-from bilby.core.prior import Gaussian, PowerLaw, PriorDict, TruncatedGaussian
+from bilby.core.prior import DeltaFunction, Gaussian, PowerLaw, PriorDict, TruncatedGaussian
 
 from bilby_flowpe.catalogue import reprior
 from bilby_flowpe.catalogue.child import work
 from bilby_flowpe.catalogue.event_folder import EventFolder
-from bilby_flowpe.catalogue.hdf5 import Published, read_draws, write_hdf5
+from bilby_flowpe.catalogue.hdf5 import Published, load_curves, read_draws, write_hdf5
 from bilby_flowpe.catalogue.reprior import plan_reprior
 from bilby_flowpe.catalogue.reweighted import changed, results_of, reweighted
 from bilby_flowpe.catalogue.table import entry_of, table_of
@@ -80,10 +80,25 @@ def test_what_cannot_be_reweighted(made: Path, tmp_path: Path) -> None:
         reweighted(made, {"redshift": FLAT})
     with pytest.raises(PriorError, match="is no prior of Bilby's"):
         changed(priors(), {"x": "Uniforn(0, 1)"})
+    with pytest.raises(PriorError, match="is no prior: give one"):
+        changed(priors(), {"x": 0.3})
+    with pytest.raises(PriorError, match="priors search for"):
+        reweighted(made, {"x": "0.3"})
     with pytest.raises(DataError, match="no result there"):
         reweighted(tmp_path, {"x": FLAT})
     with pytest.raises(DataError, match="is the catalogue itself"):
         plan_reprior(made, {}, made)
+
+
+def test_a_fixed_value_is_not_changed_by_weights(made: Path) -> None:
+    """Likelihoods are of the value that was fixed."""
+    result = bilby.read_in_result(str(results_of(made)["near"]))
+    result.priors["y"] = DeltaFunction(0.3, "y")
+    assert reweighted([result], {"y": "0.3"})[0].n_effective > 100
+    with pytest.raises(PriorError, match="fix the same values"):
+        reweighted([result], {"y": "0.4"})
+    with pytest.raises(PriorError, match="priors search for"):
+        reweighted([result], {"y": "Uniform(0, 1)"})
 
 
 def done(planned: list[reprior.Planned]) -> dict[str, EventFolder]:
@@ -131,6 +146,26 @@ def test_weights_suffice(made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyP
         # Nothing of the sky was sampled, which is no error.
         assert event.state().done["map"]["map"] is None
         assert not event.state().notes
+
+
+def test_noise_curves_are_those_of_the_old_catalogue(made: Path, tmp_path: Path) -> None:
+    for name in MEASURED:
+        np.savez_compressed(made / "events" / name / "curves.npz", H1=np.ones((3, 2)))
+    events = done(plan_reprior(made, {"luminosity_distance": FLAT}, tmp_path / "flat", least=0))
+    assert [load_curves(event.curves)["H1"].shape for event in events.values()] == [(3, 2)] * 2
+
+
+def test_a_prior_that_the_likelihood_has_integrated_over(made: Path, tmp_path: Path) -> None:
+    """New draws would be of the likelihood's own prior, under the name of the new one."""
+    old = catalogue(tmp_path / "old", {"near": 800.0})
+    path = results_of(old)["near"]
+    result = bilby.read_in_result(str(path))
+    result.meta_data["run_statistics"]["marginalised"] = ["luminosity_distance"]
+    result.save_to_file(filename=str(path), extension="hdf5", overwrite=True)
+    (planned,) = plan_reprior(old, {"luminosity_distance": FLAT}, tmp_path / "new")
+    planned.event.prepare(planned.job)
+    assert work(planned.event, planned.job, planned.event.attempt()) == 1
+    assert "is marginalised over luminosity_distance" in planned.event.state().error
 
 
 def test_beyond_the_old_prior_there_are_new_draws_only(

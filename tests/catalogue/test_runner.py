@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from astropy.table import Table
 
-from bilby_flowpe.catalogue.event_folder import EventFolder
+from bilby_flowpe.catalogue.event_folder import EventFolder, State
 from bilby_flowpe.catalogue.runner import Planned, here, plan, run_catalogue
 from bilby_flowpe.errors import DataError
 
@@ -142,6 +142,23 @@ def test_an_event_of_another_catalogue_is_left_to_it(tmp_path: Path) -> None:
         entries, _ = run_catalogue(plans, tmp_path / "out", here(1))
     assert entries[0].status == "waiting"
     assert calls(tmp_path, "a") == []
+
+
+def test_another_configuration_does_not_take_the_run_of_a_process_away(tmp_path: Path) -> None:
+    """A second command with other arguments leaves what the first one works on."""
+    first = planned(tmp_path, {"a": ""})[0]
+    first.event.prepare(first.job)
+    first.event.save(State(first.job.digest, {"data": {}}))
+    first.event.run.mkdir()
+    second = planned(tmp_path, {"a": ""}, sampler_kwargs={"n_effective": 3})
+    with first.event.locked():
+        run_catalogue(second, tmp_path / "out", here(1))
+        assert first.event.run.is_dir()
+        assert first.event.job() == first.job
+        assert first.event.state().digest == first.job.digest
+        with pytest.raises(DataError, match="a process works on another configuration"):
+            second[0].event.prepare(second[0].job)
+    assert run_catalogue(second, tmp_path / "out", here(1))[0][0].status == "done"
 
 
 def test_in_a_thread_no_signal_is_asked_for(tmp_path: Path) -> None:

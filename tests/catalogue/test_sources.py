@@ -26,13 +26,13 @@ def test_configurations_of_both_kinds(tmp_path: Path) -> None:
 
 def test_the_digest_is_of_all_that_is_named(tmp_path: Path) -> None:
     ini = tmp_path / "a.ini"
-    ini.write_text("prior-file = my.prior\npsd-dict = {H1:curves/h1.txt, L1:aLIGO}")
+    ini.write_text("prior-file = my.prior\npsd-dict = {H1:curves/h1.txt, L1:aLIGO}\ngps-file = my times.txt")
     (tmp_path / "curves").mkdir()
     digests = [find_events(tmp_path)[0].digest]
-    for file in (tmp_path / "my.prior", tmp_path / "curves" / "h1.txt", ini):
+    for file in (tmp_path / "my.prior", tmp_path / "curves" / "h1.txt", tmp_path / "my times.txt", ini):
         file.write_text((file.read_text() if file.exists() else "") + "\n# new")
         digests.append(find_events(tmp_path)[0].digest)
-    assert len({*digests}) == 4
+    assert len({*digests}) == 5
     (tmp_path / "other.txt").write_text("")
     assert find_events(tmp_path)[0].digest == digests[-1]
     assert with_arguments("1", {}) == "1" != with_arguments("1", {"n_effective": 3}) != with_arguments("1", {"seed": 3})
