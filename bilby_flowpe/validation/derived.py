@@ -48,8 +48,8 @@ def derived_parameters(result: Result) -> DataFrame:
     Returns
     -------
     DataFrame
-        The columns of :data:`DERIVED` that there are, a row for each of the posterior's, or, where nothing is derived yet, for a
-        thousand of them, evenly spaced; none for what is no compact binary, or where Bilby's conversion does not do.
+        The columns of :data:`DERIVED` that there are: a row for each of the posterior's, or, where nothing is derived yet, for
+        a thousand of them, evenly spaced. None for what is no compact binary, or where Bilby's conversion does not do.
     """
     posterior = result.posterior.reset_index(drop=True)
     there = [key for key in DERIVED if key in posterior]
