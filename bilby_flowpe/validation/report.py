@@ -25,7 +25,7 @@ from .derived import SAMPLED_UNITS, is_binary
 from .numbers import interval, number
 from .page import Page
 from .referee import obstacle, read_result, same_problem, thinned
-from .sections import binary, evaluations, sky
+from .sections import binary, evaluations, noise, sky
 
 _KWARGS = (
     "model",
@@ -89,6 +89,7 @@ def report_result(
     evaluations(page, result, statistics)
     _waveforms(page, bands, obstacle_to_bands)
     _surprise(page, statistics)
+    noise(page, path, result, statistics)
     name = statistics.get("model")
     if name and name != "none":
         _model(page, str(name), coverage)

@@ -85,6 +85,48 @@ def sky(page: Page, path: Path, result: Result, injected: Mapping[str, float]) -
     page.text(f"flowpe skymap {path.name} writes it as a multi-order FITS file.", faint=True)
 
 
+def noise(page: Page, path: Path, result: Result, statistics: Mapping[str, Any]) -> None:
+    """How far the noise is from its curves in the band of the signal, and where other noise models are.
+
+    Parameters
+    ----------
+    page
+        The page.
+    path
+        The result's file, beside which ``flowpe noise`` writes its page.
+    result
+        Bilby's result.
+    statistics
+        What the run said of itself.
+    """
+    scales = statistics.get("noise_scale")
+    other = path.with_name(f"{result.label}_noise.html")
+    if not scales and not other.is_file():
+        return
+    page.section("Noise in the band of the signal")
+    if scales:
+        page.table(
+            ["detector", "band of the signal [Hz]", "noise over its curve (amplitude)", "p-value"],
+            [
+                (
+                    name,
+                    f"{of_one['low']:.0f} to {of_one['high']:.0f}",
+                    f"{of_one['factor']:.3f} ± {of_one['scatter']:.3f}",
+                    f"{of_one['p_value']:.2g}",
+                )
+                for name, of_one in scales.items()
+            ],
+        )
+        page.text(
+            "A factor of 1 is expected, with the scatter given; where it is another, the widths of the posterior are wrong by "
+            "it."
+        )
+    if other.is_file():
+        page.text(f"The same draws under other noise models: {other.name}, beside the result.")
+    else:
+        page.text(f"flowpe noise {path.name} weighs the same draws by other noise models.", faint=True)
+
+
 def evaluations(page: Page, result: Result, statistics: Mapping[str, Any]) -> None:
     """How the posterior was found: evaluations of both likelihoods, and how modes were looked for."""
     rows = _evaluations(result, statistics)

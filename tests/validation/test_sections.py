@@ -11,7 +11,7 @@ from bilby.core.result import Result
 from pandas import DataFrame
 
 from bilby_flowpe.validation.page import Page
-from bilby_flowpe.validation.sections import binary, evaluations, sky
+from bilby_flowpe.validation.sections import binary, evaluations, noise, sky
 
 from .test_derived import ALIGNED, result_of
 
@@ -105,3 +105,23 @@ def test_too_few_rows_are_no_map(tmp_path) -> None:
     page = Page("event")
     sky(page, tmp_path / "event_result.json", result_of({"ra": np.arange(3.0), "dec": np.arange(3.0) / 9}), {})
     assert "No map: " in text_of(page, tmp_path)
+
+
+def test_noise_in_the_band_of_the_signal_and_the_page_of_other_models(tmp_path) -> None:
+    scale = {"factor": 1.0681, "scatter": 0.02, "p_value": 0.0008, "low": 31.0, "high": 240.0}
+    path = tmp_path / "event_result.json"
+    page = Page("event")
+    noise(page, path, result_of(ALIGNED), {"noise_scale": {"H1": scale}})
+    text = text_of(page, tmp_path)
+    assert "H1 31 to 240 1.068 ± 0.020 0.0008" in text
+    assert "flowpe noise event_result.json weighs" in text
+    (tmp_path / "event_noise.html").write_text("a page")
+    page = Page("event")
+    noise(page, path, result_of(ALIGNED), {})
+    assert "under other noise models: event_noise.html" in text_of(page, tmp_path)
+
+
+def test_no_noise_curves_no_section(tmp_path) -> None:
+    page = Page("event")
+    noise(page, tmp_path / "event_result.json", result_of({"slope": np.arange(3.0)}), {})
+    assert text_of(page, tmp_path) == "event"
