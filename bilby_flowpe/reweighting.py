@@ -9,7 +9,7 @@ said of the first result stays true of the second. A prior that reaches beyond t
 from __future__ import annotations
 
 import copy
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 import numpy as np
 from bilby.core.likelihood import Likelihood
@@ -19,14 +19,14 @@ from bilby.core.result import Result
 from .arguments.kinds import check_seed, whole
 from .arguments.table import check_npool
 from .errors import ConfigurationError, DataError, PriorError
-from .importance import equal_weight_rows, summarise
+from .importance import WeightSummary, equal_weight_rows, summarise
 from .kinds.recognise import marginalised
 from .likelihoods import LogLikelihood, gives_ratio
 from .priors import Parameters
 from .processes.parallel import evaluate, make_rows
 from .results import Drawn, KeptDraws, error_of_evidence, fill, kept_draws
 from .translation.covers import AnyPrior
-from .verdict import Findings, Verdict, judge
+from .verdict import Findings, Thresholds, Verdict, judge
 from .verdict.checks import PARTIAL_WORDS
 from .verdict.grade import RANKS, Grade
 
@@ -92,9 +92,9 @@ def reweight(
     values = _values(kept, new, likelihood, priors is not None, npool)
     log_weights = kept.log_weights(values.log_ratio)
     rows, available = equal_weight_rows(log_weights, n_posterior, np.random.default_rng(seed))
-    summary = summarise(log_weights)
+    summary = _summary(kept, log_weights)
     findings = Findings(n_posterior=available, nan_share=values.nan_share)
-    verdict = _verdict(kept, judge(summary, findings=findings), likelihood is not None)
+    verdict = _verdict(kept, judge(summary, _asked(result), findings), likelihood is not None)
     table = kept.table.assign(log_likelihood=values.log_likelihood, log_prior=values.log_prior)
     samples = np.ascontiguousarray(table[list(kept.keys)].to_numpy())
     drawn = Drawn(table, samples, rows, log_weights, summary, error_of_evidence(summary, new.log_normalisation_err))
@@ -194,6 +194,37 @@ def _check_ratio(kept: KeptDraws, new: AnyPrior, likelihood: Likelihood) -> None
             f"likelihood={type(likelihood).__name__} has no likelihood of noise alone, and the result {kept.result.label!r} "
             "was run with use_ratio=True: give another, or run without"
         )
+
+
+@dataclass(frozen=True)
+class _OfKept(WeightSummary):
+    """Weights of draws that were thinned: those that were not kept have no weight for that alone.
+
+    Attributes
+    ----------
+    n_kept
+        Draws that were kept.
+    """
+
+    n_kept: int = 0
+
+    @property
+    def n_weighed(self) -> int:
+        """Draws that could have a weight."""
+        return self.n_kept
+
+
+def _summary(kept: KeptDraws, log_weights: np.ndarray) -> WeightSummary:
+    summary = summarise(log_weights)
+    if "n_kept" not in kept.statistics:
+        return summary
+    return _OfKept(**asdict(summary), n_kept=int(kept.statistics["n_kept"]))
+
+
+def _asked(result: Result) -> int | None:
+    """Effective draws that are enough: as many as the run was asked for, where these are fewer than the usual number."""
+    asked = (result.sampler_kwargs or {}).get("n_effective")
+    return int(asked) if asked is not None and asked < Thresholds().effective_check else None
 
 
 def _verdict(kept: KeptDraws, of_weights: Verdict, new_likelihood: bool) -> Verdict:

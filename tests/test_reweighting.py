@@ -18,6 +18,7 @@ from scipy.stats import multivariate_normal, norm
 
 from bilby_flowpe.errors import ConfigurationError, DataError, PriorError
 from bilby_flowpe.problems import green2020
+from bilby_flowpe.results import kept_draws
 from bilby_flowpe.reweighting import reweight
 
 X = np.linspace(-1, 1, 25)
@@ -298,3 +299,30 @@ def test_refusals(result: Result) -> None:
     bare.meta_data = {}
     with pytest.raises(DataError, match="no weighted draws"):
         reweight(bare)
+
+
+def thinned(result: Result, asked: int, rows: int = 400) -> Result:
+    """The first rows, as those that were kept of ten times as many draws."""
+    found = copy.deepcopy(result)
+    found.nested_samples = found.nested_samples.iloc[:rows].reset_index(drop=True)
+    found.meta_data["run_statistics"] |= {"n_draws": 10 * rows, "n_kept": rows, "n_finite": rows, "n_outside_prior": 0}
+    found.sampler_kwargs = {**found.sampler_kwargs, "n_effective": asked}
+    return found
+
+
+@pytest.mark.training
+def test_draws_that_were_thinned_are_still_so_afterwards(result: Result) -> None:
+    """Draws that were not kept are neither weights of zero nor draws without a likelihood, however often it is reweighted."""
+    once = reweight(thinned(result, 300))
+    assert kept_draws(once).n_without_likelihood == 0
+    again = reweight(once, likelihood=GaussianLikelihood(X, Y, line, sigma=0.3))
+    assert not any("had no likelihood" in reason for reason in again.meta_data["run_statistics"]["reasons"])
+    assert again.meta_data["run_statistics"]["n_kept"] == 400
+
+
+@pytest.mark.training
+@pytest.mark.parametrize(("asked", "told"), [(300, False), (3000, True)])
+def test_as_many_effective_draws_as_were_asked_for_are_enough(result: Result, asked: int, told: bool) -> None:
+    statistics = reweight(thinned(result, asked)).meta_data["run_statistics"]
+    assert 300 < statistics["effective_sample_size"] <= 400
+    assert any(reason.startswith("the number of effective draws") for reason in statistics["reasons"]) is told

@@ -27,15 +27,20 @@ _TEXT = {
     "draws": "of a catalogue under another prior: weights, or new",
     "error": "why there is no result, or what of it is missing",
 }
+_FURTHER = {
+    **dict.fromkeys(("mass_1", "mass_2", "chirp_mass"), ", of the detectors' frame"),
+    **dict.fromkeys(("mass_1_source", "mass_2_source", "chirp_mass_source"), ", of the source's frame"),
+    "network_snr": ", matched filter",
+}
 _FIGURES = {
     "sky_area_50": ("deg2", "area of the sky with half of the posterior"),
     "sky_area_90": ("deg2", "area of the sky with 90% of the posterior"),
-    "efficiency": ("", "effective over all draws of the run"),
+    "efficiency": ("", "effective draws of the run over all draws"),
     "n_effective": ("", "effective draws"),
     "n_effective_by_weights": ("", "of a catalogue under another prior: effective draws of the weights"),
     "ln_evidence": ("", "natural logarithm of the evidence"),
     "ln_evidence_error": ("", "its standard error"),
-    "ln_bayes_factor": ("", "natural logarithm of the evidence, signal over noise alone"),
+    "ln_bayes_factor": ("", "natural logarithm of the Bayes factor, signal over noise alone"),
     "n_evaluations": ("", "evaluations of the likelihood"),
     "n_posterior": ("", "rows of the posterior"),
     "cpu_seconds": ("s", "of all processes that have worked on the event"),
@@ -124,7 +129,7 @@ def _all_figures() -> dict[str, tuple[str, str]]:
     found = {}
     for key, unit in PARAMETERS.items():
         for suffix in QUANTILES:
-            found[key + suffix] = unit, f"{words[suffix]} of {key}"
+            found[key + suffix] = unit, f"{words[suffix]} of {key}{_FURTHER.get(key, '')}"
     return found | _FIGURES
 
 

@@ -91,10 +91,11 @@ def _say_plan(planned: list[Planned], at_once: int, npool: int | None) -> None:
             DONE: "nothing: it is done",
             CHANGED: "nothing: its configuration has changed, see its row in the table",
         }
-        what = doing.get(one.standing, "analysis, page, row" if not done else f"what is left after {', '.join(done)}")
+        what = doing.get(one.standing, "everything" if not done else f"what is left after {', '.join(done)}")
         print(f"{one.event.name:<24} {one.job.kind:<11} {one.standing:<12} {what}")
     left = sum(one.standing not in (DONE, CHANGED) for one in planned)
-    print(f"{len(planned)} events, {left} to do, {at_once} at once, {npool or 'their own number of'} processes each")
+    each = f"{npool} processes each" if npool else "as many processes each as its configuration says"
+    print(f"{len(planned)} events, {left} to do, {at_once} at once, {each}")
 
 
 def _tell(planned: list[Planned]) -> Any:

@@ -11,7 +11,7 @@ from bilby.core.result import Result
 from ..errors import ConfigurationError
 from ..names import DEC, RA
 from ..skymap import SkyMap, divergence, read_sky_map, sky_map, symmetric_divergence, write_sky_map
-from ..skymap.picture import in_words, plot_sky_map
+from ..skymap.picture import area_in_words, in_words, plot_sky_map
 from ..validation.referee import read_result
 from .skymap_parsing import angle
 
@@ -33,6 +33,8 @@ def skymap(
         found, name = sky_map(from_file, result.parent), str(from_file.label)
         marks |= _injected(from_file)
         print(f"sky map: {write_sky_map(found, output or result.with_name(f'{name}_skymap.fits'))}")
+        made = str(found.header["HISTORY"])
+        print(f"made {made[0].lower()}{made[1:]}")
     print(in_words(found))
     for words, place in marks.items():
         _print_mark(found, words, place)
@@ -71,4 +73,4 @@ def _print_mark(found: SkyMap, words: str, place: tuple[float, float]) -> None:
         (mean,), (deviation,) = found.distance_at(*place)
         if np.isfinite(mean):
             distance = f", distance there {mean:.0f} ± {deviation:.0f} Mpc"
-    print(f"{words}: searched probability {probability:.3f}, searched area {area:.3g} deg²{distance}")
+    print(f"{words}: searched probability {probability:.3f}, searched area {area_in_words(area)} deg²{distance}")

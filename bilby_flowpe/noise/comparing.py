@@ -22,6 +22,7 @@ from ..likelihoods import called
 from ..results import kept_draws, statistics_of
 from ..reweighting import reweight
 from ..translation.covers import AnyPrior
+from ..verdict import Thresholds
 from ..waves.noise_scale import noise_scales
 from ..waves.residual import residual_of
 from .choices import GAUSSIAN, NoiseModel, noise_models, with_data
@@ -157,11 +158,13 @@ def _weighed(
         other = reweight(result, likelihood, npool=npool, label=f"{result.label}_{slug}")
     said = statistics_of(other)
     effective, index = float(said["effective_sample_size"]), float(said.get("pareto_k", 0.0))
-    if effective >= LEAST_EFFECTIVE and not index > _PARETO:
+    # The tail counts where one weight stands out, as it does for the verdict.
+    even = float(said["largest_weight"]) * said.get("n_kept", said["n_draws"]) <= Thresholds().even_weight
+    if effective >= LEAST_EFFECTIVE and (even or not index > _PARETO):
         return other, ""
-    note = f"draws do not last: {effective:.0f} effective, tail index {index:.2f}"
+    note = f"too few draws of weight: {effective:.0f} effective, Pareto k {index:.2f}"
     if refine is None:
-        return other, f"{note}; run it anew for figures to be trusted"
+        return other, f"{note}; not to be trusted without --refine"
     arguments = {"sampler": "flowpe", "npool": npool, **refine}
     fresh = bilby.run_sampler(
         likelihood, result.priors.copy(), outdir=str(outdir or result.outdir), label=other.label, **arguments

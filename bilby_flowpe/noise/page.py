@@ -13,6 +13,11 @@ _HEAD = (
     "noise model", "ln B, noise alone", "ln B, with a signal", "ln B, signal to noise", "power left", "effective draws", "",
 )  # fmt: skip
 
+_COLUMNS = (
+    "noise, signal: ln B over Gaussian noise of the curve, for the data as noise alone and with a signal; S/N: ln B of a",
+    "signal against none; power: left after the best wave, in standard deviations from what is expected; eff.: effective draws",
+)
+
 
 def write_page(comparison: NoiseComparison, path: Path) -> Path:
     """Write the page.
@@ -46,19 +51,20 @@ def write_page(comparison: NoiseComparison, path: Path) -> Path:
             ],
         )
         page.text(
-            "All widths of the posterior are wrong by about this factor. It is measured over the whole segment and corrected "
-            "for its "
-            "window.",
+            "A factor that differs from one by more than its error says that the noise is not as loud as its curve: above one, "
+            "the posterior is too narrow by about this factor, below one too wide. It is measured over the whole segment and "
+            "corrected for its window.",
             faint=True,
         )
     for data in dict.fromkeys(model.data for model in comparison.models):
         models = [model for model in comparison.models if model.data == data]
         page.section(f"Evidences, {data}")
-        page.table(_HEAD, [_cells(model) for model in models])
+        page.table(_HEAD, [_cells(model) for model in models], kind="rows")
         page.text(
-            "ln B is over Gaussian noise of the curve for these data. Power left: in standard deviations over that of noise "
-            "of the "
-            "model; beyond 2.8 it is expected once in two hundred. Evidences of other data are not to be compared with these.",
+            "The first two columns of ln B compare each model with Gaussian noise of the given curve, above zero in favour of "
+            "the model: for the data as noise alone, and as noise with a signal. The third is that of a signal against none, "
+            "under the model. Power left: in standard deviations over that of noise of the model; beyond 2.8 it is expected "
+            "once in two hundred. Evidences of other data are not to be compared with these.",
             faint=True,
         )
         page.section(f"What changes, {data}")
@@ -66,6 +72,7 @@ def write_page(comparison: NoiseComparison, path: Path) -> Path:
         page.table(
             ("parameter", *(model.name for model in models)),
             [(key, *(_change(m, key) for m in models)) for key in keys],
+            kind="rows",
         )
         page.text(
             "Shift of the median in standard deviations of the result, and the width over its own (intervals of 68%).",
@@ -83,15 +90,15 @@ def said(comparison: NoiseComparison) -> str:
         models = [model for model in comparison.models if model.data == data]
         best = max(models, key=lambda model: model.log_evidence)
         fits = [model.name for model in models if model.expected]
-        told = " and ".join(fits) if fits else "none of them"
+        told = "; ".join(fits) if fits else "none of the models"
         odds = (
             "has"
             if best is models[0]
             else f"has, by ln B = {best.log_ratio:.2f} ± {best.log_ratio_err:.1g} over Gaussian noise,"
         )
         sentences.append(
-            f"{data.capitalize()}: the largest evidence with a signal {odds} '{best.name}'; the power left is what is expected "
-            f"under {told}."
+            f"{data.capitalize()}: the largest evidence with a signal {odds} '{best.name}'. The power left after the best "
+            f"wave is as expected under: {told}."
         )
     return " ".join(sentences)
 
@@ -106,16 +113,16 @@ def format_noise(comparison: NoiseComparison) -> str:
             f"Hz, p-value {scale.p_value:.2g}"
         )
     for data in dict.fromkeys(model.data for model in comparison.models):
-        lines += ["", data, f"{'':32s}{'noise':>10s}{'signal':>18s}{'S:N':>9s}{'power':>8s}{'eff.':>7s}"]
+        lines += ["", data, f"{'':32s}{'noise':>10s}{'signal':>18s}{'S/N':>9s}{'power':>8s}{'eff.':>7s}"]
         for model in comparison.models:
             if model.data == data:
                 ratio = f"{model.log_ratio:.2f} +- {model.log_ratio_err:.2g}"
                 power = "" if model.residual is None else f"{model.residual:.1f}"
                 lines.append(
                     f"{model.name[:31]:32s}{model.log_noise_ratio:10.1f}{ratio:>18s}{model.log_bayes_factor:9.2f}{power:>8s}"
-                    f"{model.effective:7.0f}  {model.note}"
+                    f"{model.effective:7.0f}  {model.note}".rstrip()
                 )
-    return "\n".join(lines)
+    return "\n".join([*lines, "", *_COLUMNS])
 
 
 def _cells(model: UnderModel) -> tuple[str, ...]:

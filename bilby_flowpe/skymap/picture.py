@@ -16,7 +16,7 @@ from ..plotting import COLOURS
 from ..waves.detectors import direction
 from .map import SkyMap
 
-__all__ = ["in_words", "plot_sky_map"]
+__all__ = ["area_in_words", "in_words", "plot_sky_map"]
 
 LEVELS = (0.5, 0.9)
 _PIXELS = 900, 450  # of the whole sky, right ascension and declination
@@ -70,14 +70,15 @@ def plot_sky_map(
 
 def in_words(found: SkyMap) -> str:
     """Areas and distance of a map."""
-    areas = ", ".join(f"{level:.0%} area {_area(found.area(level))} deg²" for level in LEVELS)
+    areas = ", ".join(f"{level:.0%} area {area_in_words(found.area(level))} deg²" for level in LEVELS)
     if found.distance is None:
         return areas
     mean, deviation = found.distance
     return f"{areas}; distance {mean:.0f} ± {deviation:.0f} Mpc"
 
 
-def _area(area: float) -> str:
+def area_in_words(area: float) -> str:
+    """An area in square degrees, to three digits or to one."""
     return f"{area:.0f}" if area >= 100 else f"{area:.3g}"
 
 
@@ -136,7 +137,7 @@ def _near(axes: Any, found: SkyMap, marks: Mapping[str, tuple[float, float]]) ->
     axes.set_xlabel("degrees east", fontsize=9)
     axes.set_ylabel("degrees north", fontsize=9)
     hours, minutes = divmod(round((ra_centre % (2 * np.pi)) * 12 * 60 / np.pi), 60)
-    axes.set_title(f"about {hours % 24}h{minutes:02d}m, {np.degrees(dec_centre):+.1f}°", fontsize=9)
+    axes.set_title(f"centred on {hours % 24}h{minutes:02d}m, {np.degrees(dec_centre):+.1f}°", fontsize=9)
     axes.tick_params(labelsize=8)
 
 

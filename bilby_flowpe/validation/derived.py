@@ -25,12 +25,34 @@ DERIVED = (
 UNITS = {key: "solar masses" for key in DERIVED if "mass" in key and key != "mass_ratio"}
 """Units of those that have one."""
 
-_MOST = (
-    1000  # rows to derive from: Bilby's conversions take 2 ms a row, and a median of so many is known to 4% of a width
-)
+# Rows to derive from: Bilby's conversions take 2 ms a row, and a median of so many is known to 4% of a standard deviation.
+_MOST = 1000
+
+SAMPLED_UNITS = {
+    **dict.fromkeys(("chirp_mass", "mass_1", "mass_2", "total_mass"), "solar masses, detector frame"),
+    **UNITS,
+    **dict.fromkeys(("luminosity_distance", "comoving_distance"), "Mpc"),
+    **dict.fromkeys(
+        ("theta_jn", "psi", "phase", "ra", "dec", "tilt_1", "tilt_2", "phi_12", "phi_jl", "azimuth", "zenith"),
+        "radians",
+    ),
+    "geocent_time": "s, GPS",
+}
+"""Units of parameters of gravitational waves."""
 
 _TIDES = {"lambda_1", "lambda_2", "lambda_tilde", "lambda_symmetric"}
 _MASSES = {"mass_1", "mass_2", "chirp_mass", "total_mass", "mass_1_source", "mass_2_source", "chirp_mass_source"}
+
+
+def is_binary(result: Result) -> bool:
+    """Whether the posterior is of a compact binary: it has masses by Bilby's names.
+
+    Parameters
+    ----------
+    result
+        Bilby's result.
+    """
+    return bool({*result.posterior.columns} & _MASSES)
 
 
 def derived_parameters(result: Result) -> DataFrame:

@@ -21,6 +21,7 @@ from ..results import is_merged, statistics_of
 from ..surprise import IN_WORDS
 from .comparison import compare_results, distinct, format_comparison, stored
 from .coverage import KINDS, format_coverage
+from .derived import SAMPLED_UNITS, is_binary
 from .numbers import interval, number
 from .page import Page
 from .referee import obstacle, read_result, same_problem, thinned
@@ -144,14 +145,17 @@ def _posterior(page: Page, result: Result, other: Result | None) -> None:
     if not len(result.posterior):
         page.text("It has no rows.")
         return
+    units = {key: SAMPLED_UNITS.get(key, "") for key in keys} if is_binary(result) else {}
     rows = []
     for key in keys:
         low, high = np.quantile(result.posterior[key], [0.05, 0.95])
-        row = [key, *interval(result.posterior[key].to_numpy())]
+        row = [key, *interval(result.posterior[key].to_numpy()), *([units[key]] if units else [])]
         if truth:
             row.append(number(truth[key], high - low) if key in truth else "")
         rows.append(row)
-    page.table(["parameter", "median", "90% interval", *(["injected"] if truth else [])], rows)
+    page.table(
+        ["parameter", "median", "90% interval", *(["unit"] if units else []), *(["injected"] if truth else [])], rows
+    )
     samples = {result.sampler: result.posterior}
     if other is not None:
         first, second = distinct(result, other)

@@ -134,7 +134,7 @@ def test_where_draws_do_not_last_it_is_said_and_mended(
     most = GravitationalWaveTransient(notched(plain.interferometers, [(21, 150)]), generator())
     models = {"without most": NoiseModel(most, "without 21 to 150 Hz")}
     (left,) = compare(result, plain, models).models
-    assert left.note.startswith("draws do not last") and "anew" in left.note
+    assert left.note.startswith("too few draws") and "--refine" in left.note
     asked: dict[str, Any] = {}
 
     def run_sampler(likelihood: Any, given: Any, **options: Any) -> Result:
