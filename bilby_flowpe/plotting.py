@@ -347,7 +347,8 @@ def plot_weights(weights: np.ndarray, n_draws: int, path: str | Path, title: str
     right.set(
         xlabel="share of the draws, largest weights first", ylabel="share of the weight", xlim=(0, 1), ylim=(0, 1)
     )
-    right.legend(frameon=False, loc="lower right")
+    # As in the p-p plots: gwpy, once imported, draws thick lines in all legends, and no dashes.
+    right.legend(frameon=False, loc="lower right", handlelength=2.0, handler_map=None)
     if title:
         figure.suptitle(title)
     figure.savefig(path, dpi=130)

@@ -53,7 +53,8 @@ def plan_reprior(
     outdir
         Of the new catalogue.
     least
-        Effective number below which an event has new draws; 0: none has.
+        Effective number below which an event has new draws, as it has where the verdict on the weights is ``failed``; 0: none
+        has.
     n_effective
         That its run aims at; that of the old run when left out.
     npool
@@ -114,13 +115,29 @@ def _weigh(event: EventFolder, job: Job) -> dict[str, Any]:
         return {"result": None, "n_effective": 0.0, "why": str(error)}
     result.outdir = str(event.run)
     result.save_to_file(extension="hdf5", overwrite=True)
-    number = float(statistics_of(result)["effective_sample_size"])
-    return {"result": f"{event.run.name}/{event.name}_result.hdf5", "n_effective": number}
+    said = statistics_of(result)
+    number = float(said["effective_sample_size"])
+    # A long tail or one large weight: no number of effective draws makes such weights do.
+    failed = said["verdict"] == "failed" and job.settings["least"] > 0
+    return {"result": f"{event.run.name}/{event.name}_result.hdf5", "n_effective": number, "failed": failed}
+
+
+def weights_do(weights: Mapping[str, Any], least: float) -> bool:
+    """Return whether an event's weights serve under the new prior, so that no new draws are needed.
+
+    Parameters
+    ----------
+    weights
+        What the stage of the weights gave.
+    least
+        Effective number below which they do not.
+    """
+    return weights["result"] is not None and weights["n_effective"] >= least and not weights.get("failed", False)
 
 
 def _analyse(event: EventFolder, job: Job, weights: dict[str, Any]) -> dict[str, Any]:
     """Hand on the weights' result, or run the event under the new priors."""
-    if weights["n_effective"] >= job.settings["least"] and weights["result"] is not None:
+    if weights_do(weights, job.settings["least"]):
         return {"result": weights["result"], "draws": "weights"}
     import bilby
 

@@ -13,7 +13,7 @@ from bilby_flowpe.catalogue import reprior
 from bilby_flowpe.catalogue.child import work
 from bilby_flowpe.catalogue.event_folder import EventFolder
 from bilby_flowpe.catalogue.hdf5 import Published, load_curves, read_draws, write_hdf5
-from bilby_flowpe.catalogue.reprior import plan_reprior
+from bilby_flowpe.catalogue.reprior import plan_reprior, weights_do
 from bilby_flowpe.catalogue.reweighted import changed, results_of, reweighted
 from bilby_flowpe.catalogue.table import entry_of, table_of
 from bilby_flowpe.errors import ConfigurationError, DataError, PriorError
@@ -214,3 +214,18 @@ def test_changed_priors_are_copies() -> None:
     new = changed(old, {"x": "Uniform(0, 0.5)"})
     assert (old["x"].maximum, new["x"].maximum) == (1, 0.5)
     assert isinstance(new, PriorDict)
+
+
+@pytest.mark.parametrize(
+    ("weights", "least", "they_do"),
+    [
+        ({"result": "a", "n_effective": 320.0, "failed": False}, 100.0, True),
+        ({"result": "a", "n_effective": 320.0, "failed": True}, 100.0, False),
+        ({"result": "a", "n_effective": 99.0, "failed": False}, 100.0, False),
+        ({"result": None, "n_effective": 0.0}, 0.0, False),
+        ({"result": "a", "n_effective": 320.0}, 0.0, True),
+    ],
+    ids=["enough", "a long tail", "too few", "beyond the old prior", "kept by an older version"],
+)
+def test_when_weights_do(weights: dict, least: float, they_do: bool) -> None:
+    assert weights_do(weights, least) is they_do
