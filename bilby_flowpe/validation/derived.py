@@ -75,7 +75,8 @@ def derived_parameters(result: Result) -> DataFrame:
     """
     posterior = result.posterior.reset_index(drop=True)
     there = [key for key in DERIVED if key in posterior]
-    if not there:
+    # What is searched may be among them; where the source's frame is there, a conversion function was.
+    if not {"redshift", "chirp_mass_source", "mass_1_source"} & {*there}:
         rows = np.unique(np.linspace(0, len(posterior) - 1, min(len(posterior), _MOST)).astype(int))
         posterior = posterior.iloc[rows].reset_index(drop=True)
     if len(there) < len(DERIVED) - 1 and {*posterior.columns} & _MASSES and len(posterior):
