@@ -174,6 +174,7 @@ def test_in_a_thread_no_signal_is_asked_for(tmp_path: Path) -> None:
 
 
 @pytest.mark.training
+@pytest.mark.slow
 def test_on_a_dask_cluster(tmp_path: Path) -> None:
     pytest.importorskip("distributed")
     from bilby_flowpe.processes.cluster import dask_engine
