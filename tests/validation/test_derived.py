@@ -10,6 +10,7 @@ from bilby.core.prior import PriorDict, Uniform
 from bilby.core.result import Result
 from pandas import DataFrame
 
+from bilby_flowpe.validation import derived as derived_module
 from bilby_flowpe.validation.derived import derived_parameters, signal_to_noise
 
 
@@ -100,10 +101,10 @@ def test_ratios_kept_beside_a_result_are_used_where_the_posterior_has_none() -> 
     np.testing.assert_array_equal(ratios["H1"]["optimal_snr"], [7.0])
 
 
-def test_many_rows_are_thinned_where_they_have_to_be_converted() -> None:
-    many = {key: np.repeat(column, 1000) for key, column in ALIGNED.items()}
-    derived = derived_parameters(result_of(many))
-    assert len(derived) == 1000
+def test_many_rows_are_thinned_where_they_have_to_be_converted(monkeypatch) -> None:
+    monkeypatch.setattr(derived_module, "_MOST", 5)
+    many = {key: np.repeat(column, 4) for key, column in ALIGNED.items()}
+    assert len(derived_parameters(result_of(many))) == 5
     few = derived_parameters(result_of(ALIGNED))
-    np.testing.assert_allclose(np.unique(derived["chi_eff"].round(12)), np.unique(few["chi_eff"].round(12)))
-    assert len(derived_parameters(result_of({**many, "redshift": np.full(3000, 0.1)}))) == 3000
+    assert {*derived_parameters(result_of(many))["chi_eff"].round(9)} <= {*few["chi_eff"].round(9)}
+    assert len(derived_parameters(result_of({**many, "redshift": np.full(12, 0.1)}))) == 12
