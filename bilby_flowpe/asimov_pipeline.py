@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from asimov.pipeline import Pipeline
-from bilby.core.result import read_in_result
 from bilby_pipe.asimov.asimov import Bilby
 
+from .result_files import read_result
 from .results import statistics_of
 
 _SAMPLER = "flowpe"
@@ -64,7 +64,7 @@ class FlowPE(Bilby):
         """The verdict of every final result, in words; none before there is one."""
         found = []
         for path in self.samples(absolute=True) if self.production.rundir else []:
-            said = statistics_of(read_in_result(path))
+            said = statistics_of(read_result(path))
             if "verdict" in said:
                 reasons = "".join(f"; {reason}" for reason in said.get("reasons", ()))
                 found.append(f"flowpe, {Path(path).name}: {said['verdict']}{reasons}")

@@ -22,7 +22,7 @@ from scipy.stats import gamma
 from .errors import DataError
 from .open_data import fetched, from_files, stretches
 
-__all__ = ["OFF_SOURCE", "interferometer", "noise_curve", "read_strain"]
+__all__ = ["OFF_SOURCE", "finest_noise_curve", "interferometer", "noise_curve", "read_strain"]
 
 if TYPE_CHECKING:
     from gwpy.timeseries import TimeSeries
@@ -30,6 +30,9 @@ if TYPE_CHECKING:
 Method = Literal["welch", "median"]
 OFF_SOURCE = 128.0
 """Seconds of data before an event from which a noise curve is estimated, unless said otherwise."""
+# Seconds of the segments of a noise curve, tried from the first to the second: a quarter of a hertz tells lines from their
+# surroundings, and bins wider than a hertz would smear the steep curve at 20 Hz.
+_LONGEST, _SHORTEST = 4.0, 1.0
 _FEWEST = 8  # segments of a noise curve: fewer scatter by more than a third each
 _MANY = 30  # segments from which each bin stands for itself: it then scatters by a quarter or less
 _SMOOTHED = 4.0  # Hz: of a bin's surroundings, where there are fewer
@@ -141,6 +144,39 @@ def noise_curve(
     if not np.all(values[inside] > 0):
         raise DataError("the noise curve is not positive everywhere: the strain is no noise of a detector")
     return PowerSpectralDensity(frequency_array=frequencies, psd_array=values)
+
+
+def finest_noise_curve(
+    strain: TimeSeries,
+    longest: float,
+    truncation: float | None = None,
+    minimum_frequency: float = 20.0,
+    without: tuple[float, float] | None = None,
+) -> PowerSpectralDensity:
+    """Estimate a noise power spectral density from segments as long as the strain has enough of: :func:`noise_curve`.
+
+    Parameters
+    ----------
+    strain, truncation, minimum_frequency, without
+        As of :func:`noise_curve`.
+    longest
+        Duration in seconds to begin with: 4 at most. It is halved while there are too few segments, down to 1 s.
+
+    Raises
+    ------
+    DataError
+        If there are too few of the shortest segments, or the spectrum is not positive.
+    """
+    duration = min(longest, _LONGEST)
+    while True:
+        try:
+            return noise_curve(
+                strain, duration, truncation=truncation, minimum_frequency=minimum_frequency, without=without
+            )
+        except DataError:
+            if duration <= _SHORTEST:
+                raise
+            duration /= 2
 
 
 def _periodograms(values: np.ndarray, rate: float, size: int, alpha: float) -> np.ndarray:

@@ -83,19 +83,11 @@ def found(arguments: argparse.Namespace, trigger: float | None, detectors: list[
 
 def curve_of(arguments: argparse.Namespace, detector: str, strain, segment: tuple[float, float]):
     """The noise curve of a file, or from the data beside the segment, in as long pieces as give eight of them at least."""
-    from bilby_flowpe.errors import DataError
-    from bilby_flowpe.observed import noise_curve
+    from bilby_flowpe.observed import finest_noise_curve
 
     if arguments.noise_curves:
         return bilby.gw.detector.PowerSpectralDensity(psd_file=str(arguments.noise_curves / f"PSD_{detector}.txt"))
-    piece = min(arguments.duration, 4.0)
-    while True:
-        try:
-            return noise_curve(strain, piece, truncation=arguments.truncation, without=segment)
-        except DataError:
-            if piece <= 1:
-                raise
-            piece /= 2
+    return finest_noise_curve(strain, arguments.duration, truncation=arguments.truncation, without=segment)
 
 
 def interferometers(arguments: argparse.Namespace, trigger: float, detectors: list[str]):

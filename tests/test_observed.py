@@ -10,7 +10,7 @@ from bilby.gw.detector import PowerSpectralDensity
 from gwpy.timeseries import TimeSeries
 
 from bilby_flowpe.errors import DataError
-from bilby_flowpe.observed import interferometer, noise_curve, read_strain
+from bilby_flowpe.observed import finest_noise_curve, interferometer, noise_curve, read_strain
 from tests.strain import write_strain
 
 RATE, LENGTH, START = 2048, 256, 1126259000.0
@@ -91,6 +91,20 @@ def test_what_is_refused(strain: TimeSeries) -> None:
         interferometer("H1", gap, START + 98, 4.0, psd)
     with pytest.raises(DataError, match="not positive everywhere"):
         noise_curve(TimeSeries(np.zeros(RATE * 32), sample_rate=RATE), 4.0)
+
+
+@pytest.mark.parametrize(("seconds", "duration"), [(32, 4.0), (12, 2.0), (5, 1.0)])
+def test_segments_of_a_noise_curve_are_as_long_as_there_are_enough_of(
+    strain: TimeSeries, seconds: int, duration: float
+) -> None:
+    short = strain.crop(START, START + seconds)
+    found = finest_noise_curve(short, 8.0)
+    np.testing.assert_array_equal(found.psd_array, noise_curve(short, duration).psd_array)
+
+
+def test_too_little_strain_for_the_shortest_segments(strain: TimeSeries) -> None:
+    with pytest.raises(DataError, match="1 s segments"):
+        finest_noise_curve(strain.crop(START, START + 4), 4.0)
 
 
 def test_gaps_are_left_out_of_a_noise_curve(strain: TimeSeries) -> None:

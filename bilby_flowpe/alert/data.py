@@ -10,7 +10,7 @@ from bilby.core.utils import logger
 from bilby.gw.detector import Interferometer, InterferometerList, PowerSpectralDensity
 
 from ..errors import DataError
-from ..observed import OFF_SOURCE, interferometer, noise_curve, read_strain
+from ..observed import OFF_SOURCE, finest_noise_curve, interferometer, read_strain
 from ..open_data import files_of
 
 if TYPE_CHECKING:
@@ -23,7 +23,6 @@ Curves = Mapping[str, PowerSpectralDensity | str | Path]
 
 AFTER = 2.0
 """Seconds of data after the trigger time, as in Bilby's and bilby_pipe's analyses."""
-_PIECE, _SHORTEST = 4.0, 1.0  # seconds: longest and shortest segments of a noise curve that is estimated
 _ASIDE = 64.0  # seconds after the event that are read, for a noise curve where too little was recorded before
 
 
@@ -110,20 +109,14 @@ def _estimated(
     """A noise curve of the strain before a segment, in as long pieces as there are enough of; else of both sides."""
     first, last = (float(edge) for edge in series.span)
     before = series.crop(first, start) if first < start < last else series
-    failed: DataError | None = None
-    for stretch in (before, series):
-        piece = min(duration, _PIECE)
-        while piece >= _SHORTEST:
-            try:
-                curve = noise_curve(
-                    stretch, piece, minimum_frequency=minimum_frequency, without=(start, start + duration)
-                )
-            except DataError as error:
-                failed, piece = failed or error, piece / 2
-                continue
-            if stretch is series and before is not series:
-                logger.info(f"{name}: too little strain before the event: its noise curve is of both sides")
-            return curve
-    raise DataError(
-        f"{name}: no noise curve from the strain ({failed}): give noise_curves, or more strain before the event"
-    )
+    segment = start, start + duration
+    try:
+        return finest_noise_curve(before, duration, minimum_frequency=minimum_frequency, without=segment)
+    except DataError:
+        logger.info(f"{name}: too little strain before the event for its noise curve: both sides are taken")
+    try:
+        return finest_noise_curve(series, duration, minimum_frequency=minimum_frequency, without=segment)
+    except DataError as error:
+        raise DataError(
+            f"{name}: no noise curve from the strain ({error}): give noise_curves, or more strain before the event"
+        ) from error

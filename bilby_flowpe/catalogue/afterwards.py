@@ -41,7 +41,7 @@ def _page(event: EventFolder) -> dict[str, Any]:
 
 
 def _row(event: EventFolder) -> dict[str, Any]:
-    from ..validation.referee import read_result
+    from ..result_files import read_result
     from .figures import figures_of
 
     event.save_row(figures_of(read_result(_result(event))))

@@ -17,12 +17,13 @@ from typing import Any
 import bilby
 import h5py
 import numpy as np
-from bilby.core.result import Result, read_in_result
+from bilby.core.result import Result
 from bilby.gw.detector import Interferometer
 from pandas import DataFrame
 
 from .. import __version__
 from ..errors import DataError
+from ..result_files import read_result
 from ..results import KeptDraws, kept_draws, statistics_of
 from .event_folder import DONE
 from .figures import with_derived
@@ -102,7 +103,7 @@ def publish(entries: Iterable[Entry], outdir: Path) -> Path | None:
     for entry in entries:
         result = entry.event.result()
         if entry.status == DONE and result is not None and result.is_file():
-            events.append(Published(entry.event.name, read_in_result(str(result)), load_curves(entry.event.curves)))
+            events.append(Published(entry.event.name, read_result(result), load_curves(entry.event.curves)))
     return write_hdf5(events, outdir / FILE) if events else None
 
 

@@ -167,11 +167,10 @@ def _results(folder: Path, label: str) -> list[Path]:
 
 
 def _readable(path: Path) -> bool:
-    from bilby.core.result import read_in_result
+    from ..result_files import read_result
 
     try:
-        read_in_result(str(path))
-    except Exception:
-        # Of the many kinds that a file cut in two raises.
+        read_result(path)
+    except DataError:
         return False
     return True

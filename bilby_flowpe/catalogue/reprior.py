@@ -91,9 +91,9 @@ def stages(event: EventFolder, job: Job) -> list[Stage]:
 
 def _weigh(event: EventFolder, job: Job) -> dict[str, Any]:
     """The old draws under the new priors; no result where these reach beyond the old ones."""
+    from ..result_files import read_result
     from ..results import statistics_of
     from ..reweighting import reweight  # here: a catalogue is planned without
-    from ..validation.referee import read_result
 
     before = EventFolder(Path(job.settings["event"]))
     old = read_result(_result_of(before))
@@ -141,7 +141,7 @@ def _analyse(event: EventFolder, job: Job, weights: dict[str, Any]) -> dict[str,
         return {"result": weights["result"], "draws": "weights"}
     import bilby
 
-    from ..validation.referee import read_result
+    from ..result_files import read_result
 
     old = EventFolder(Path(job.settings["event"]))
     path = _result_of(old)

@@ -15,12 +15,13 @@ from typing import Any
 
 import numpy as np
 from bilby.core.prior import Prior, PriorDict
-from bilby.core.result import Result, read_in_result
+from bilby.core.result import Result
 from pandas import DataFrame
 
 from ..errors import ConfigurationError, DataError, PriorError
 from ..importance import WeightSummary, summarise
 from ..priors import copied
+from ..result_files import read_result
 from ..results import kept_draws
 from ..translation.covers import AnyPrior
 from .event_folder import EventFolder
@@ -180,7 +181,7 @@ def _check_same_search(name: str, new: AnyPrior, old: AnyPrior) -> None:
 
 def _named(catalogue: Path | Mapping[str, Result] | Iterable[Result]) -> Iterable[tuple[str, Result]]:
     if isinstance(catalogue, str | Path):
-        return ((name, read_in_result(str(path))) for name, path in results_of(Path(catalogue)).items())
+        return ((name, read_result(path)) for name, path in results_of(Path(catalogue)).items())
     if isinstance(catalogue, Mapping):
         return catalogue.items()
     results: Iterable[Any] = catalogue

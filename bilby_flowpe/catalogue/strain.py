@@ -28,7 +28,7 @@ from gwpy.timeseries import TimeSeries
 
 from ..configuration.tables import fill
 from ..errors import ConfigurationError, DataError
-from ..observed import OFF_SOURCE, interferometer, noise_curve, read_strain
+from ..observed import OFF_SOURCE, finest_noise_curve, interferometer, read_strain
 from ..open_data import files_of
 from ..trigger import Trigger, search, segment_length
 from .afterwards import afterwards
@@ -41,7 +41,6 @@ _AFTER = 2.0  # seconds of data after the event
 _BESIDE = 64.0  # seconds on either side of a known time that a search looks at
 _AROUND = 0.25  # seconds on either side of a known time within which the signal ends
 _TIME = 0.1  # seconds on either side of the event that the prior of its time has
-_PIECE = 4.0, 1.0  # seconds of the pieces that a noise curve is estimated from: at most, and at least
 _SEEDS = 2**31 - 1
 
 
@@ -230,12 +229,4 @@ def _curve(
     """The noise curve of a file, or from the data beside the segment, in as long pieces as there are enough of."""
     if config.noise_curves is not None:
         return PowerSpectralDensity(psd_file=str(base / config.noise_curves / f"PSD_{detector}.txt"))
-    longest, shortest = _PIECE
-    piece = min(segment[1] - segment[0], longest)
-    while True:
-        try:
-            return noise_curve(strain, piece, truncation=config.truncation, without=segment)
-        except DataError:
-            if piece <= shortest:
-                raise
-            piece /= 2
+    return finest_noise_curve(strain, segment[1] - segment[0], truncation=config.truncation, without=segment)

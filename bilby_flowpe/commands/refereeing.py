@@ -17,11 +17,12 @@ from ..model import TrainedPosterior
 from ..model_list import find_folder
 from ..plotting import gps_offsets, plot_comparison, plot_pp
 from ..priors import copied
+from ..result_files import RESULTS, read_result
 from ..results import statistics_of
 from ..storage.folder import write_text
 from ..validation.comparison import compare_results, distinct, format_comparison, plain
 from ..validation.coverage import KINDS, CoverageConfig, format_coverage, measure_coverage, ranks_of, summarise_coverage
-from ..validation.referee import RESULTS, obstacle, read_result, run_referee, same_problem, settings_of, thinned
+from ..validation.referee import obstacle, run_referee, same_problem, settings_of, thinned
 from ..validation.report import report_model, report_result
 from .models import digest, problem_for
 

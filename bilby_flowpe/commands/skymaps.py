@@ -10,9 +10,9 @@ from bilby.core.result import Result
 
 from ..errors import ConfigurationError
 from ..names import DEC, RA
+from ..result_files import read_result
 from ..skymap import SkyMap, divergence, read_sky_map, sky_map, symmetric_divergence, write_sky_map
 from ..skymap.picture import area_in_words, in_words, plot_sky_map
-from ..validation.referee import read_result
 from .skymap_parsing import angle
 
 _FITS = (".fits", ".fit", ".fits.gz", ".fit.gz")

@@ -24,6 +24,7 @@ from bilby.core.prior import PriorDict
 from bilby.core.result import Result
 
 from ..errors import ConfigurationError, DataError
+from ..result_files import read_result
 
 __all__ = ["PipeFiles", "PipeRun", "find_pipe_files", "read_pipe_result", "read_pipe_run"]
 
@@ -195,7 +196,7 @@ def read_pipe_result(
     path = Path(result_file)
     if not path.is_file():
         raise DataError(f"{path}: no such file; name a result of Bilby's, JSON or HDF5")
-    result = bilby.read_in_result(str(path))
+    result = read_result(path)
     files = find_pipe_files(path, result, configuration, data)
     detectors = (result.meta_data or {}).get("likelihood", {}).get("interferometers", {})
     return result, read_pipe_run(files, [str(name) for name in detectors] or None)

@@ -12,6 +12,7 @@ from bilby.core.utils import logger
 
 from ..errors import DataError
 from ..names import DEC, DISTANCE, RA, TIME
+from ..result_files import read_result
 from ..results import is_merged, statistics_of
 from .candidates import FILE, SkyCandidates, load_candidates, of_rows
 from .map import SkyMap
@@ -43,7 +44,7 @@ def sky_map(result: Result | str | Path | SkyCandidates, folder: str | Path | No
         return SkyMap.of(smoothed(result), {})
     if isinstance(result, str | Path):
         folder = Path(result).parent if folder is None else folder
-        result = _read(Path(result))
+        result = read_result(result)
     candidates = candidates_of(result, Path(folder or result.outdir or "."))
     found = SkyMap.of(smoothed(candidates))
     seconds = time.monotonic() - began + candidates.seconds
@@ -108,15 +109,6 @@ def _kept(result: Result, folder: Path) -> SkyCandidates | None:
         logger.info(f"{file} is of another run: the map is made of the posterior's rows")
         return None
     return found
-
-
-def _read(path: Path) -> Result:
-    from bilby.core.result import read_in_result
-
-    try:
-        return read_in_result(str(path))
-    except Exception as error:
-        raise DataError(f"result={str(path)!r} cannot be read ({error}): give a result file of Bilby's") from error
 
 
 def _header(result: Result) -> dict[str, Any]:

@@ -12,8 +12,8 @@ from textwrap import fill, indent
 
 from bilby.core.result import Result
 
+from ..result_files import read_result
 from ..results import is_merged, statistics_of
-from .referee import read_result
 
 _WIDTH = 100  # characters of a line: PESummary does not break them
 _MARGIN = "    "

@@ -12,7 +12,7 @@ import bilby
 import numpy as np
 from bilby.core.likelihood import Likelihood
 from bilby.core.prior import PriorDict
-from bilby.core.result import FileLoadError, Result, read_in_result
+from bilby.core.result import Result
 from bilby.core.sampler.base_sampler import SamplerNotInstalledError
 
 from ..errors import ConfigurationError, DataError
@@ -57,10 +57,6 @@ REFEREES: Mapping[str, Mapping[str, Any]] = {
     "emcee": {"sampler": "emcee", "nwalkers": 200, "iterations": 6000, "nburn": 3000},
 }
 """Named settings of referees; ``marginalise`` is what Bilby's likelihood integrates out, and draws for the result."""
-
-_READ = {".json": "json", ".json.gz": "json", ".hdf5": "hdf5", ".h5": "hdf5"}
-RESULTS = tuple(_READ)
-"""How the names of result files end."""
 
 _LEAST_TIMES = 20
 _AGREEMENT = 1e-6
@@ -204,38 +200,3 @@ def same_problem(result: Result, referee: Result) -> None:
     first, second = (float(one.log_noise_evidence) for one in (result, referee))
     if math.isfinite(first) and math.isfinite(second) and abs(first - second) > _AGREEMENT * max(1.0, abs(first)):
         raise DataError(f"the results are of other data: log noise evidences {first:.6f} and {second:.6f}")
-
-
-def read_result(path: str | Path) -> Result:
-    """A Bilby result from its file.
-
-    Raises
-    ------
-    DataError
-        If there is none, or it lacks what a result is looked at for; pickles, which may run anything, are not opened.
-    """
-    named = next((name for name in _READ if Path(path).name.endswith(name)), None)
-    if named is None:
-        raise DataError(f"result={str(path)!r} is none of {', '.join(_READ)}: save the result as JSON or HDF5")
-    try:
-        result = read_in_result(str(path), extension=_READ[named], gzip=named.endswith(".gz"))
-        _check(result)
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, FileLoadError) as error:
-        raise DataError(f"result={str(path)!r} cannot be read ({error}): give a result file of Bilby's") from error
-    return result
-
-
-def _check(result: Result) -> None:
-    """See that what pages and comparisons look at is there."""
-    keys = list(result.search_parameter_keys)
-    if missing := [key for key in keys if key not in result.posterior or key not in result.priors]:
-        raise ValueError(f"posterior or priors lack {missing}")
-    if not np.isfinite(result.posterior[keys].to_numpy(dtype=np.float64)).all():
-        raise ValueError("the posterior is not finite")
-    for value in (result.log_evidence, result.log_evidence_err, result.log_noise_evidence):
-        float(value)
-    statistics = statistics_of(result)
-    if not isinstance(statistics, Mapping):
-        raise TypeError("run_statistics are no table")
-    if not isinstance(result.label, str) or Path(result.label).name != result.label:
-        raise ValueError(f"label {result.label!r} is no name of a file")

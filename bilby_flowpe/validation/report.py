@@ -17,6 +17,7 @@ from ..family.shipped import named
 from ..family.words import words_of
 from ..model_list import describe_entry, entry, find_folder
 from ..plotting import gps_offsets, plot_comparison, plot_history, plot_pp, plot_weights, plot_whitened
+from ..result_files import read_result
 from ..results import is_merged, statistics_of
 from ..surprise import IN_WORDS
 from .comparison import compare_results, distinct, format_comparison, stored
@@ -24,7 +25,7 @@ from .coverage import KINDS, format_coverage
 from .derived import SAMPLED_UNITS, is_binary
 from .numbers import interval, number
 from .page import Page
-from .referee import obstacle, read_result, same_problem, thinned
+from .referee import obstacle, same_problem, thinned
 from .sections import binary, evaluations, noise, sky
 
 _KWARGS = (

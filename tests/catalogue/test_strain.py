@@ -36,7 +36,7 @@ def quiet(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
     monkeypatch.setattr(strain, "read_strain", read)
     monkeypatch.setattr(strain, "interferometer", made)
-    monkeypatch.setattr(strain, "noise_curve", lambda *_, **__: None)
+    monkeypatch.setattr(strain, "finest_noise_curve", lambda *_, **__: None)
     monkeypatch.setattr(strain, "search", lambda *_, **__: Trigger(1000.01239, 20.0, {"H1": 9.0}, 15.0, 27.0))
     return asked
 

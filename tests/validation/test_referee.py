@@ -23,7 +23,6 @@ from bilby_flowpe.validation.marginalised import marginalised, reconstructed
 from bilby_flowpe.validation.referee import (
     REFEREES,
     obstacle,
-    read_result,
     run_referee,
     same_problem,
     settings_of,
@@ -106,21 +105,6 @@ def test_results_of_one_problem_pass() -> None:
 def test_results_of_other_problems_are_refused(change: dict, word: str) -> None:
     with pytest.raises(DataError, match=word):
         same_problem(result(), result(**change))
-
-
-def test_files_that_are_none(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="cannot be read"):
-        read_result(tmp_path / "missing.json")
-    for name in ("a.pkl", "b.PKL", "c.pkl.gz", "d.Pickle", "e.pickle.gz", "f.json.pkl", "g"):
-        evil = tmp_path / name
-        evil.write_bytes(f"cos\nsystem\n(S'touch {tmp_path / 'ran'}'\ntR.".encode())
-        with pytest.raises(DataError, match="save the result as JSON or HDF5"):
-            read_result(evil)
-    assert not (tmp_path / "ran").exists()
-    text = tmp_path / "text.json"
-    text.write_text("no json")
-    with pytest.raises(DataError, match="cannot be read"):
-        read_result(text)
 
 
 def test_a_referee_that_is_not_installed_is_said(problem_5d, tmp_path: Path, monkeypatch) -> None:
