@@ -11,6 +11,7 @@ import numpy as np
 from bilby.gw.detector import Interferometer
 from bilby.gw.likelihood import GravitationalWaveTransient
 
+from .binaries import MATCHED, OPTIMAL
 from .processes.parallel import Row
 from .waves.excerpt import LONG, Excerpt, Window, window_of
 from .waves.waveforms import responses, waveform
@@ -19,8 +20,8 @@ from .waves.whitening import whitened
 __all__ = ["Bands", "whitened_bands"]
 
 FILE = "whitened.npz"
-RATIOS = ("optimal_snr", "matched_filter_snr")
-"""Signal-to-noise ratios that are kept with a band, by the names of Bilby's columns without the detector's."""
+RATIOS = (OPTIMAL, MATCHED)
+"""Signal-to-noise ratios that are kept with a band; that of the matched filter is complex."""
 
 _FEWEST = 24  # draws of which 5% and 95% quantiles are made, at least
 _QUANTILES = {"low": 0.05, "median": 0.5, "high": 0.95}
@@ -70,7 +71,8 @@ def whitened_bands(likelihood: GravitationalWaveTransient, rows: Sequence[Row], 
             quantiles = np.quantile(curves, list(_QUANTILES.values()), axis=1, overwrite_input=True)
             band |= dict(zip(_QUANTILES, quantiles, strict=True))
         if whole.ratios:
-            band |= dict(zip(RATIOS, np.transpose([of_row[number] for of_row in whole.ratios]), strict=True))
+            optimal, matched = zip(*(of_row[number] for of_row in whole.ratios), strict=True)
+            band |= {OPTIMAL: np.array(optimal), MATCHED: np.array(matched)}
         bands[interferometer.name] = band
     return bands
 
@@ -86,12 +88,12 @@ class _Whole:
     window
         Samples that are kept.
     ratios
-        Of each wave made, by detector: the optimal signal-to-noise ratio, and the modulus of that of the matched filter.
+        Of each wave made, by detector: the optimal signal-to-noise ratio, and that of the matched filter.
     """
 
     likelihood: GravitationalWaveTransient
     window: Window
-    ratios: list[list[tuple[float, float]]] = field(default_factory=list)
+    ratios: list[list[tuple[float, complex]]] = field(default_factory=list)
 
     def __call__(self, row: Row) -> list[np.ndarray] | None:
         """In the window, of each detector; ``None`` where there is no wave."""
@@ -101,7 +103,7 @@ class _Whole:
         signals = responses(self.likelihood, polarisations, row)
         detectors = self.likelihood.interferometers
         pairs = list(zip(detectors, signals, strict=True))
-        self.ratios.append([(_optimal(*pair), float(np.abs(pair[0].matched_filter_snr(pair[1])))) for pair in pairs])
+        self.ratios.append([(_optimal(*pair), complex(pair[0].matched_filter_snr(pair[1]))) for pair in pairs])
         # Copies: a view would hold the whole series.
         return [whitened(*pair)[self.window.samples].copy() for pair in pairs]
 
@@ -120,7 +122,7 @@ def save_bands(bands: Bands, path: Path) -> Path:
     """Write to a file, whole or not at all."""
     temporary = path.with_name(f".{path.stem}.tmp.npz")
     arrays: Mapping[str, Any] = {
-        f"{name}/{key}": value if key in ("start", "times") else value.astype(np.float32)
+        f"{name}/{key}": value if key in ("start", "times") or np.iscomplexobj(value) else value.astype(np.float32)
         for name, band in bands.items()
         for key, value in band.items()
     }

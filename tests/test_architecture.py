@@ -21,6 +21,7 @@ ROWS = (
     {"bisection", "densities", "errors", "names", "overrides", "plotting", "redshifts"},
     {
         "arguments",
+        "binaries",
         "edges",
         "importance",
         "networks",

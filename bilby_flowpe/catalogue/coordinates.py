@@ -23,26 +23,19 @@ from bilby.gw.conversion import (
 from bilby.gw.cosmology import get_cosmology
 from scipy.interpolate import CubicSpline
 
+from ..binaries import MASSES, SOURCE, is_mass
 from ..errors import PriorError
 from ..priors import Parameters
 
-MASSES = ("mass_1", "mass_2", "chirp_mass", "total_mass", "mass_ratio", "symmetric_mass_ratio")
-"""Coordinates of masses; with ``_source`` in the frame of the source, but for the ratios."""
 DISTANCES = ("luminosity_distance", "comoving_distance", "redshift")
 """Coordinates of the distance."""
 _INVERSES = {
     "luminosity_distance": luminosity_distance_to_redshift,
     "comoving_distance": comoving_distance_to_redshift,
 }
-_SOURCE = "_source"
 _WIDER = 1.01  # of the range of a spline
 _NODES = 400  # of a spline in logarithms, which is then good to 1e-10
 _FLAT = 1e-9  # of the curvature: what rounding leaves of none
-
-
-def is_mass(key: str) -> bool:
-    """Whether a parameter is a coordinate of masses."""
-    return key.removesuffix(_SOURCE) in MASSES
 
 
 @dataclass(frozen=True)
@@ -64,8 +57,8 @@ class Binaries:
         """
         redshift = redshift_of(parameters)
         detected = {
-            key.removesuffix(_SOURCE): np.asarray(value, dtype=np.float64)
-            * (1 + redshift if key.endswith(_SOURCE) else 1.0)
+            key.removesuffix(SOURCE): np.asarray(value, dtype=np.float64)
+            * (1 + redshift if key.endswith(SOURCE) else 1.0)
             for key, value in parameters.items()
             if is_mass(key)
         }
@@ -104,7 +97,7 @@ class Binaries:
         if key in DISTANCES:
             value, slope = _distance(key, redshift)
             return value, (zero, zero, slope)
-        name = key.removesuffix(_SOURCE)
+        name = key.removesuffix(SOURCE)
         if name not in MASSES:
             raise PriorError(f"{key!r} is no coordinate of masses or distance: give some of {[*MASSES, *DISTANCES]}")
         if name == "mass_1":
@@ -121,7 +114,7 @@ class Binaries:
         else:
             value = (first * second) ** 0.6 / total**0.2
             by_first, by_second = value * (0.6 / first - 0.2 / total), value * (0.6 / second - 0.2 / total)
-        if not key.endswith(_SOURCE):
+        if not key.endswith(SOURCE):
             return value, (by_first, by_second, zero)
         stretch = 1 + redshift
         return value / stretch, (by_first / stretch, by_second / stretch, -value / stretch**2)

@@ -6,11 +6,10 @@ from typing import Any
 
 import numpy as np
 from bilby.core.result import Result
-from bilby.core.utils import logger
 from pandas import DataFrame
 
+from ..binaries import MATCHED, OPTIMAL, network_snr, with_derived
 from ..results import statistics_of
-from .coordinates import is_mass
 
 PARAMETERS = {
     "mass_1": "solMass",
@@ -30,7 +29,6 @@ PARAMETERS = {
 the matched-filter signal-to-noise ratio of each draw's wave in all detectors together."""
 QUANTILES = {"": 0.5, "_05": 0.05, "_95": 0.95}
 """What follows the name of a parameter, and the quantile of its posterior."""
-_MATCHED, _OPTIMAL = "_matched_filter_snr", "_optimal_snr"
 
 
 def figures_of(result: Result) -> dict[str, Any]:
@@ -47,7 +45,7 @@ def figures_of(result: Result) -> dict[str, Any]:
         Keys as the columns of the table (:mod:`.table`).
     """
     statistics = statistics_of(result)
-    posterior = with_derived(result.posterior)
+    posterior = with_derived(result.posterior, result.priors)
     figures: dict[str, Any] = {
         "verdict": statistics.get("verdict", "none"),
         "reason": next(iter(statistics.get("reasons", [])), ""),
@@ -71,39 +69,19 @@ def figures_of(result: Result) -> dict[str, Any]:
     return figures
 
 
-def with_derived(posterior: DataFrame) -> DataFrame:
-    """A posterior with masses of both frames, effective spins and redshift, by Bilby's conversions where they were missing."""
-    whole = all(key in posterior for key in PARAMETERS if key != "network_snr")
-    if whole or not len(posterior) or not any(map(is_mass, posterior)):
-        return posterior
-    from bilby.gw.conversion import generate_all_bbh_parameters  # here: a posterior of a run through bilby_pipe has all
-
-    try:
-        return generate_all_bbh_parameters(posterior.copy())
-    except Exception as error:
-        # Of a problem that is no binary: the table then has what the posterior has.
-        logger.warning(f"Masses and spins were not derived ({type(error).__name__}: {error})")
-        return posterior
-
-
-def network_snr(posterior: DataFrame) -> np.ndarray | None:
-    r"""Matched-filter signal-to-noise ratio of each wave in all detectors, (N,); ``None`` where the posterior has none.
-
-    With the complex ratio :math:`\rho_k = \langle d_k | h_k \rangle / \langle h_k | h_k \rangle^{1/2}` and the optimal one
-    :math:`o_k = \langle h_k | h_k \rangle^{1/2}` of detector k it is
-    :math:`|\sum_k \rho_k o_k| / (\sum_k o_k^2)^{1/2}`: one filter over the data of all detectors.
-    """
-    names = [key.removesuffix(_MATCHED) for key in posterior if key.endswith(_MATCHED)]
-    names = [name for name in names if f"{name}{_OPTIMAL}" in posterior]
+def _of_network(posterior: DataFrame) -> np.ndarray | None:
+    """Matched-filter signal-to-noise ratio of all detectors together, (N,); ``None`` where the posterior has none."""
+    names = [key.removesuffix(MATCHED) for key in posterior if key.endswith(f"_{MATCHED}")]
+    names = [name for name in names if f"{name}{OPTIMAL}" in posterior]
     if not names:
         return None
-    matched = np.stack([np.asarray(posterior[f"{name}{_MATCHED}"], dtype=complex) for name in names])
-    optimal = np.stack([np.asarray(posterior[f"{name}{_OPTIMAL}"], dtype=float) for name in names])
-    return np.abs(np.sum(matched * optimal, axis=0)) / np.sqrt(np.sum(optimal**2, axis=0))
+    return network_snr(
+        *(np.stack([posterior[f"{name}{kind}"].to_numpy() for name in names]) for kind in (MATCHED, OPTIMAL))
+    )
 
 
 def _values(posterior: DataFrame, key: str) -> np.ndarray | None:
-    values = network_snr(posterior) if key == "network_snr" else posterior.get(key)
+    values = _of_network(posterior) if key == "network_snr" else posterior.get(key)
     if values is None or not len(values):
         return None
     values = np.asarray(values, dtype=float)

@@ -22,11 +22,11 @@ from bilby.gw.detector import Interferometer
 from pandas import DataFrame
 
 from .. import __version__
+from ..binaries import with_derived
 from ..errors import DataError
 from ..result_files import read_result
 from ..results import KeptDraws, kept_draws, statistics_of
 from .event_folder import DONE
-from .figures import with_derived
 from .table import Entry
 
 FILE = "catalogue.h5"

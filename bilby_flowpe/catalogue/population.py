@@ -18,11 +18,12 @@ from bilby.core.prior import ConditionalPriorDict, Constraint, JointPrior, Prior
 from bilby.core.result import Result
 from pandas import DataFrame
 
+from ..binaries import is_mass
 from ..errors import DataError, PriorError
 from ..priors import Parameters
 from ..results import kept_draws
 from ..translation.covers import AnyPrior
-from .coordinates import DISTANCES, Binaries, as_arrays, is_mass, redshift_of
+from .coordinates import DISTANCES, Binaries, as_arrays, redshift_of
 
 KEYS = ("mass_1", "mass_ratio", "redshift")
 """Parameters of a population of masses and redshifts, by gwpopulation's names."""

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 from bilby.core.result import Result
-from bilby.gw.conversion import generate_all_bbh_parameters, generate_all_bns_parameters
 from pandas import DataFrame, Series
 
 from ..bands import RATIOS, Bands
+from ..binaries import MATCHED, OPTIMAL, is_mass, network_snr, with_derived
 
 DERIVED = (
     "chirp_mass_source",
@@ -25,9 +25,6 @@ DERIVED = (
 UNITS = {key: "solar masses" for key in DERIVED if "mass" in key and key != "mass_ratio"}
 """Units of those that have one."""
 
-# Rows to derive from: Bilby's conversions take 2 ms a row, and a median of so many is known to 4% of a standard deviation.
-_MOST = 1000
-
 SAMPLED_UNITS = {
     **dict.fromkeys(("chirp_mass", "mass_1", "mass_2", "total_mass"), "solar masses, detector frame"),
     **UNITS,
@@ -40,8 +37,7 @@ SAMPLED_UNITS = {
 }
 """Units of parameters of gravitational waves."""
 
-_TIDES = {"lambda_1", "lambda_2", "lambda_tilde", "lambda_symmetric"}
-_MASSES = {"mass_1", "mass_2", "chirp_mass", "total_mass", "mass_1_source", "mass_2_source", "chirp_mass_source"}
+_NETWORK = "network"
 
 
 def is_binary(result: Result) -> bool:
@@ -52,15 +48,13 @@ def is_binary(result: Result) -> bool:
     result
         Bilby's result.
     """
-    return bool({*result.posterior.columns} & _MASSES)
+    return any(map(is_mass, result.posterior))
 
 
 def derived_parameters(result: Result) -> DataFrame:
     """Return derived parameters of a posterior of a compact binary.
 
-    Those that the posterior has, as a conversion function has made them, are taken as they are; others are made by
-    :func:`bilby.gw.conversion.generate_all_bbh_parameters`, or by that of neutron stars where there are tides, with Bilby's
-    cosmology.
+    Those that the posterior has, as a conversion function has made them, are taken as they are.
 
     Parameters
     ----------
@@ -70,25 +64,13 @@ def derived_parameters(result: Result) -> DataFrame:
     Returns
     -------
     DataFrame
-        The columns of :data:`DERIVED` that there are: a row for each of the posterior's, or, where nothing is derived yet, for
-        a thousand of them, evenly spaced. None for what is no compact binary, or where Bilby's conversion does not do.
+        The columns of :data:`DERIVED` that there are, a row for each of the posterior's. None for what is no compact binary, or
+        where Bilby's conversions do not do (:func:`bilby_flowpe.binaries.with_derived`).
     """
-    posterior = result.posterior.reset_index(drop=True)
-    there = [key for key in DERIVED if key in posterior]
-    # What is searched may be among them; where the source's frame is there, a conversion function was.
-    if not {"redshift", "chirp_mass_source", "mass_1_source"} & {*there}:
-        rows = np.unique(np.linspace(0, len(posterior) - 1, min(len(posterior), _MOST)).astype(int))
-        posterior = posterior.iloc[rows].reset_index(drop=True)
-    if len(there) < len(DERIVED) - 1 and {*posterior.columns} & _MASSES and len(posterior):
-        convert = generate_all_bns_parameters if {*posterior.columns} & _TIDES else generate_all_bbh_parameters
-        try:
-            made = convert(posterior.iloc[_tilted_first(posterior)], priors=result.priors).sort_index()
-        except (KeyError, ValueError, TypeError, AttributeError):
-            # One mass alone, a distance in units of its own: there is nothing to derive from.
-            return posterior[there]
-        posterior = made.assign(**{key: posterior[key] for key in there})
-    found = [key for key in DERIVED if key in posterior and np.all(np.isfinite(_numbers(posterior[key])))]
-    return posterior[found]
+    posterior = result.posterior
+    if not all(key in posterior for key in DERIVED if key != "lambda_tilde"):
+        posterior = with_derived(posterior, result.priors)
+    return posterior[[key for key in DERIVED if key in posterior and np.all(np.isfinite(_numbers(posterior[key])))]]
 
 
 def signal_to_noise(result: Result, bands: Bands) -> dict[str, dict[str, np.ndarray]]:
@@ -104,35 +86,29 @@ def signal_to_noise(result: Result, bands: Bands) -> dict[str, dict[str, np.ndar
     Returns
     -------
     dict
-        Of each detector, and of ``network`` (the square root of the sum of the squares) where there are several:
-        ``optimal_snr`` and ``matched_filter_snr``, (N,) each, those there are.
+        Of each detector, and of ``network`` where there are several: ``optimal_snr``, of the network the square root of the sum
+        of the squares, and the modulus of ``matched_filter_snr``, of the network that of one filter over all data
+        (:func:`bilby_flowpe.binaries.network_snr`), (N,) each, those there are.
     """
     columns = {str(key) for key in result.posterior}
     found: dict[str, dict[str, np.ndarray]] = {}
     for kind in RATIOS:
         names = sorted(key.removesuffix(f"_{kind}") for key in columns if key.endswith(f"_{kind}"))
-        names = [name for name in names if name != "network"]
-        if names:
-            of_kind = {name: np.abs(result.posterior[f"{name}_{kind}"].to_numpy()) for name in names}
-        else:
-            of_kind = {name: np.asarray(band[kind]) for name, band in bands.items() if kind in band}
-        if len(of_kind) > 1:
-            of_kind["network"] = np.sqrt(sum(ratio**2 for ratio in of_kind.values()))
+        names = [name for name in names if name != _NETWORK]
+        of_kind = {name: result.posterior[f"{name}_{kind}"].to_numpy() for name in names} or {
+            name: np.asarray(band[kind]) for name, band in bands.items() if kind in band
+        }
         for name, ratio in of_kind.items():
             found.setdefault(name, {})[kind] = ratio
-    return found
-
-
-def _tilted_first(posterior: DataFrame) -> np.ndarray:
-    """Numbers of the rows, that of the largest spin in the orbital plane first, (N,).
-
-    Bilby 2.8 makes these components whole numbers, which are zero, where the first row has none.
-    """
-    rows = np.arange(len(posterior))
-    if {"a_1", "tilt_1"} <= {*posterior.columns}:
-        first = int(np.argmax(posterior["a_1"] * np.sin(posterior["tilt_1"])))
-        rows = np.concatenate([[first], np.delete(rows, first)])
-    return rows
+    both = [of_one for of_one in found.values() if {*RATIOS} <= of_one.keys()]
+    optimal = [of_one[OPTIMAL] for of_one in found.values() if OPTIMAL in of_one]
+    if len(optimal) > 1:
+        found[_NETWORK] = {OPTIMAL: np.sqrt(np.sum(np.square(optimal), axis=0))}
+    if len(both) > 1:
+        found[_NETWORK][MATCHED] = network_snr(
+            *(np.stack([of_one[kind] for of_one in both]) for kind in (MATCHED, OPTIMAL))
+        )
+    return {name: {kind: np.abs(ratio) for kind, ratio in of_one.items()} for name, of_one in found.items()}
 
 
 def _numbers(column: Series) -> np.ndarray:

@@ -21,9 +21,9 @@ def test_columns_are_bilbys() -> None:
         assert np.allclose(ours[key], theirs[key], rtol=1e-7), key
 
 
-def test_distances_without_limits_have_no_redshift() -> None:
+def test_distances_without_limits_are_converted_by_bilby() -> None:
     priors = bilby.core.prior.PriorDict({"luminosity_distance": bilby.core.prior.Gaussian(400, 50)})
     rows = pd.DataFrame({"chirp_mass": [30.0], "mass_ratio": [0.5], "luminosity_distance": [400.0]})
     table = Derived(priors, 20.0)(rows)
-    assert "redshift" not in table and table["mass_1"][0] > table["mass_2"][0]
+    assert table["redshift"][0] == pytest.approx(bilby.gw.conversion.luminosity_distance_to_redshift(400.0), rel=1e-9)
     assert table["total_mass"][0] == pytest.approx(table["mass_1"][0] * 1.5)

@@ -5,10 +5,11 @@ from __future__ import annotations
 import bilby
 import numpy as np
 import pytest
+from bilby.core.prior import PriorDict
 from bilby.core.result import Result
 from pandas import DataFrame
 
-from bilby_flowpe.catalogue.figures import PARAMETERS, figures_of, network_snr, with_derived
+from bilby_flowpe.catalogue.figures import PARAMETERS, figures_of
 from bilby_flowpe.results import KEY
 
 
@@ -26,7 +27,7 @@ def posterior(size: int = 400) -> DataFrame:
 
 
 def result(table: DataFrame, **statistics: object) -> Result:
-    made = Result(label="a", outdir=".", sampler="flowpe", meta_data={KEY: statistics})
+    made = Result(label="a", outdir=".", sampler="flowpe", meta_data={KEY: statistics}, priors=PriorDict())
     made.posterior = table
     made.log_evidence, made.log_evidence_err, made.log_bayes_factor = -100.0, 0.1, 20.0
     return made
@@ -53,23 +54,15 @@ def test_figures_are_those_of_the_posterior() -> None:
 
 def test_what_has_no_masses_or_no_rows_has_no_figures_of_them() -> None:
     toy = DataFrame({"x": [1.0, 2.0]})
-    assert with_derived(toy) is toy
     for table in (toy, posterior(0)):
         figures = figures_of(result(table))
         assert all(figures[key] is None for key in PARAMETERS)
         assert figures["verdict"] == "none"
 
 
-def test_the_ratio_of_the_network_is_that_of_one_filter() -> None:
-    """Against sums over the data themselves."""
-    rng = np.random.default_rng(2)
-    waves = rng.standard_normal((2, 64)) + 1j * rng.standard_normal((2, 64))
-    data = waves + 0.3 * (rng.standard_normal((2, 64)) + 1j * rng.standard_normal((2, 64)))
-    norms = np.sum(np.abs(waves) ** 2, axis=1)
-    inner = np.sum(waves.conj() * data, axis=1)
+def test_the_ratio_of_the_network_needs_both_of_a_detector() -> None:
     table = DataFrame(
-        {f"{name}_matched_filter_snr": [inner[i] / norms[i] ** 0.5] for i, name in enumerate(("H1", "L1"))}
-        | {f"{name}_optimal_snr": [norms[i] ** 0.5] for i, name in enumerate(("H1", "L1"))}
+        {"H1_matched_filter_snr": [3j, 4.0], "H1_optimal_snr": [5.0, 5.0], "L1_matched_filter_snr": [9j, 9.0]}
     )
-    assert network_snr(table) == pytest.approx(abs(np.vdot(waves, data)) / np.linalg.norm(waves))
-    assert network_snr(DataFrame({"H1_matched_filter_snr": [1j]})) is None
+    assert figures_of(result(table))["network_snr"] == pytest.approx(3.5)
+    assert figures_of(result(table[["L1_matched_filter_snr"]]))["network_snr"] is None
