@@ -27,7 +27,14 @@ def posterior(size: int = 400) -> DataFrame:
 
 
 def result(table: DataFrame, **statistics: object) -> Result:
-    made = Result(label="a", outdir=".", sampler="flowpe", meta_data={KEY: statistics}, priors=PriorDict())
+    made = Result(
+        label="a",
+        outdir=".",
+        sampler="flowpe",
+        meta_data={KEY: statistics},
+        priors=PriorDict(),
+        search_parameter_keys=[],
+    )
     made.posterior = table
     made.log_evidence, made.log_evidence_err, made.log_bayes_factor = -100.0, 0.1, 20.0
     return made
