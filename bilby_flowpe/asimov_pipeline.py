@@ -57,7 +57,7 @@ class FlowPE(Bilby):
         return {"progress": False, **super().get_sampler_kwargs()}
 
     def html(self) -> str:
-        """What asimov's pages show of an analysis: bilby_pipe's part, and the verdict with its reasons."""
+        """Return what asimov's pages show of an analysis: bilby_pipe's part, and the verdict with its reasons."""
         return str(super().html()) + "".join(f"<p>{html.escape(words)}</p>" for words in self.verdicts())
 
     def verdicts(self) -> list[str]:

@@ -107,6 +107,24 @@ class WeightSummary:
         return dataclasses.asdict(self)
 
 
+@dataclasses.dataclass(frozen=True)
+class KeptSummary(WeightSummary):
+    """What the weights of draws say of which some were kept by chance, and the others have no weight for that alone.
+
+    Attributes
+    ----------
+    n_kept
+        Draws that were kept.
+    """
+
+    n_kept: int = 0
+
+    @property
+    def n_weighed(self) -> int:
+        """Draws that could have a weight."""
+        return self.n_kept
+
+
 def summarise(log_weights: ArrayLike, parts: ArrayLike | None = None) -> WeightSummary:
     """Evidence, its error, and the diagnostics of a set of independent importance weights.
 

@@ -19,7 +19,7 @@ from bilby.core.result import Result
 from .arguments.kinds import check_seed, whole
 from .arguments.table import check_npool
 from .errors import ConfigurationError, DataError, PriorError
-from .importance import WeightSummary, equal_weight_rows, summarise
+from .importance import KeptSummary, WeightSummary, equal_weight_rows, summarise
 from .kinds.recognise import marginalised
 from .likelihoods import LogLikelihood, gives_ratio
 from .priors import Parameters
@@ -196,29 +196,11 @@ def _check_ratio(kept: KeptDraws, new: AnyPrior, likelihood: Likelihood) -> None
         )
 
 
-@dataclass(frozen=True)
-class _OfKept(WeightSummary):
-    """Weights of draws that were thinned: those that were not kept have no weight for that alone.
-
-    Attributes
-    ----------
-    n_kept
-        Draws that were kept.
-    """
-
-    n_kept: int = 0
-
-    @property
-    def n_weighed(self) -> int:
-        """Draws that could have a weight."""
-        return self.n_kept
-
-
 def _summary(kept: KeptDraws, log_weights: np.ndarray) -> WeightSummary:
     summary = summarise(log_weights)
     if "n_kept" not in kept.statistics:
         return summary
-    return _OfKept(**asdict(summary), n_kept=int(kept.statistics["n_kept"]))
+    return KeptSummary(**asdict(summary), n_kept=int(kept.statistics["n_kept"]))
 
 
 def _asked(result: Result) -> int | None:

@@ -46,7 +46,7 @@ _TRIED = {
 
 @dataclass(frozen=True)
 class Analysed:
-    """What came of an event.
+    """Result of an event, and where the time went.
 
     Attributes
     ----------

@@ -1,4 +1,4 @@
-"""What is told of an event beside its strain: a small TOML or JSON file."""
+"""Description of an event beside its strain: a small TOML or JSON file with trigger time and search information."""
 
 from __future__ import annotations
 

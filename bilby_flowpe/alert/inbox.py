@@ -175,9 +175,10 @@ class Inbox:
             # Whatever it is: the next event must be analysed.
             self._failed(event, folder, began, error, traceback.format_exc())
         else:
+            missing = self._written(event, folder, analysed)
             self._tell(event, analysed)
             said = {"event": event.name, **_times(event, began), **analysed.timing(), **_said(analysed)}
-            self._write(folder / TIMING, said)
+            self._write(folder / TIMING, said | ({"missing": missing} if missing else {}))
 
     def _analysed(self, event: Waiting, folder: Path) -> Analysed:
         described = EventDescription.read(event.path)
@@ -197,10 +198,22 @@ class Inbox:
             folder,
             event.name,
         )
-        for stage, write in self._writers.items():
-            with analysed.clock.stage(stage):
-                write(analysed, folder, event.name)
         return analysed
+
+    def _written(self, event: Waiting, folder: Path, analysed: Analysed) -> dict[str, str]:
+        """Write what is made of an event, the most urgent first; what could not be made, and why, by stage."""
+        missing = {}
+        for stage, write in self._writers.items():
+            try:
+                with analysed.clock.stage(stage):
+                    write(analysed, folder, event.name)
+            except OSError:
+                raise
+            except Exception as error:
+                # A page is not worth a posterior.
+                logger.error(f"{event.name}: no {stage}: {type(error).__name__}: {error}\n{traceback.format_exc()}")
+                missing[stage] = f"{type(error).__name__}: {error}"
+        return missing
 
     def _failed(
         self, event: Waiting, folder: Path, began: datetime, error: Exception, trace: str | None = None

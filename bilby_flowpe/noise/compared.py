@@ -9,6 +9,7 @@ from bilby.core.result import Result
 from bilby.gw.likelihood import GravitationalWaveTransient
 
 from ..noise_scale import NoiseScale
+from ..verdict import Thresholds
 
 
 @dataclass(frozen=True)
@@ -35,8 +36,12 @@ class UnderModel:
         Of noise of this model to be as far off.
     changes
         Of each parameter: shift of its median in standard deviations, and its width over that of the result, by 68% intervals.
+    enough
+        Whether the draws last under this model, or it was run anew, so that the figures can be trusted.
+    anew
+        Whether it was run anew.
     note
-        Why figures are not to be trusted, or what was run anew; empty where draws were enough.
+        Why figures are not to be trusted, or why it was run anew, in words; empty where the result's own draws last.
     result
         The result under this model.
     """
@@ -53,6 +58,8 @@ class UnderModel:
     residual: float | None
     p_value: float | None
     changes: dict[str, tuple[float, float]]
+    enough: bool
+    anew: bool
     note: str
     result: Result = field(repr=False)
 
@@ -64,7 +71,7 @@ class UnderModel:
     @property
     def expected(self) -> bool:
         """Whether the power left is such as noise of this model has; not so where it is not known."""
-        return self.p_value is not None and self.p_value >= 0.005
+        return self.p_value is not None and self.p_value >= Thresholds().surprise_check
 
     def to_dict(self) -> dict[str, Any]:
         """All figures as plain values."""

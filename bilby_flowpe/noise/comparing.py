@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import logging
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +33,6 @@ from .quantiles import moved
 
 LEAST_EFFECTIVE = 300.0
 """Effective draws under another model, below which its figures are not taken and it is run anew where that is allowed."""
-_PARETO = 0.7  # index of the weights' tail above which their errors are no longer to be trusted (Vehtari et al. 2024)
 _SAME = 1e-3  # of a log likelihood: what a result file and another machine may differ by
 
 
@@ -75,18 +75,17 @@ def compare(
         curves or integrates parameters out.
     """
     npool = whole("npool", npool)
-    kept, best = _checked(result, likelihood)
+    best = _checked(result, likelihood)
     found = dict(lines) if lines is not None else lines_of(likelihood, best)
     chosen = dict(models) if models is not None else noise_models(likelihood, found, segments, method)
     rows: list[UnderModel] = []
     plain: dict[str, UnderModel] = {}
     for name, model in _with_gaussian(chosen, likelihood).items():
-        if model.likelihood is likelihood:
-            other, note = result, ""
-        else:
-            other, note = _weighed(result, model.likelihood, name, refine, npool, outdir)
+        found_under = _Found(result)
+        if model.likelihood is not likelihood:
+            found_under = _weighed(result, model.likelihood, name, refine, npool, outdir)
         base = plain.get(model.data)
-        row = _row(name, model, other, note, base, kept.table["weights"].to_numpy(), result)
+        row = _row(name, model, found_under, base, result)
         if base is None:
             plain[model.data] = row
         rows.append(row)
@@ -94,8 +93,8 @@ def compare(
     return NoiseComparison(str(result.label), tuple(rows), found, scales, likelihood, best)
 
 
-def _checked(result: Result, likelihood: GravitationalWaveTransient) -> tuple[Any, dict[str, float]]:
-    """The kept draws and all parameters of the best of them."""
+def _checked(result: Result, likelihood: GravitationalWaveTransient) -> dict[str, float]:
+    """All parameters of the best draw, of a result that the likelihood is that of."""
     if not isinstance(likelihood, GravitationalWaveTransient):
         raise DataError(
             f"likelihood={type(likelihood).__name__}: give Bilby's GravitationalWaveTransient, with the data of the result"
@@ -103,15 +102,13 @@ def _checked(result: Result, likelihood: GravitationalWaveTransient) -> tuple[An
     if not gaussian_curves(likelihood):
         raise DataError(
             f"likelihood={type(likelihood).__name__} has other noise than Gaussian noise of its curves: give the result and "
-            "the "
-            "likelihood of such a run"
+            "the likelihood of such a run"
         )
     kept = kept_draws(result)
     if dropped := kept.statistics.get("marginalised"):
         raise DataError(
             f"the result {result.label!r} is marginalised over {dropped}, which no noise model here can be: run it without, "
-            "flowpe "
-            "draws these parameters in closed form anyway"
+            "flowpe draws these parameters in closed form anyway"
         )
     best = int(np.argmax(kept.column("log_likelihood")))
     row = {**AnyPrior(result.priors).fixed, **{key: float(value[best]) for key, value in kept.parameters.items()}}
@@ -120,10 +117,9 @@ def _checked(result: Result, likelihood: GravitationalWaveTransient) -> tuple[An
     if not abs(value - stored) <= _SAME * (1 + abs(stored)):
         raise DataError(
             f"likelihood={type(likelihood).__name__} has the logarithm {value:.6g} where the result {result.label!r} has "
-            f"{stored:.6g}: "
-            "give the likelihood that the result was made with"
+            f"{stored:.6g}: give the likelihood that the result was made with"
         )
-    return kept, row
+    return row
 
 
 def _with_gaussian(models: dict[str, NoiseModel], likelihood: GravitationalWaveTransient) -> dict[str, NoiseModel]:
@@ -143,6 +139,16 @@ def _with_gaussian(models: dict[str, NoiseModel], likelihood: GravitationalWaveT
     return ordered
 
 
+@dataclass(frozen=True)
+class _Found:
+    """A result under a noise model, and how it came about: as the fields of :class:`.compared.UnderModel`."""
+
+    result: Result
+    enough: bool = True
+    anew: bool = False
+    note: str = ""
+
+
 def _weighed(
     result: Result,
     likelihood: GravitationalWaveTransient,
@@ -150,26 +156,27 @@ def _weighed(
     refine: Mapping[str, Any] | None,
     npool: int,
     outdir: str | Path | None,
-) -> tuple[Result, str]:
-    """The result under another likelihood, by its draws or, where these do not last, by a run of its own."""
+) -> _Found:
+    """Weigh the result by another likelihood, or, where its draws do not last, run it under that where this is allowed."""
     slug = "".join(letter if letter.isalnum() else "_" for letter in name)
     with _quiet():
         # The verdict of each reweighted result repeats that of the run.
         other = reweight(result, likelihood, npool=npool, label=f"{result.label}_{slug}")
     said = statistics_of(other)
     effective, index = float(said["effective_sample_size"]), float(said.get("pareto_k", 0.0))
+    limits = Thresholds()
     # The tail counts where one weight stands out, as it does for the verdict.
-    even = float(said["largest_weight"]) * said.get("n_kept", said["n_draws"]) <= Thresholds().even_weight
-    if effective >= LEAST_EFFECTIVE and (even or not index > _PARETO):
-        return other, ""
+    even = float(said["largest_weight"]) * said.get("n_kept", said["n_draws"]) <= limits.even_weight
+    if effective >= LEAST_EFFECTIVE and (even or not index > limits.pareto_k_check):
+        return _Found(other)
     note = f"too few draws of weight: {effective:.0f} effective, Pareto k {index:.2f}"
     if refine is None:
-        return other, f"{note}; not to be trusted without --refine"
+        return _Found(other, enough=False, note=f"{note}; not to be trusted without --refine")
     arguments = {"sampler": "flowpe", "npool": npool, **refine}
     fresh = bilby.run_sampler(
         likelihood, result.priors.copy(), outdir=str(outdir or result.outdir), label=other.label, **arguments
     )
-    return fresh, f"run anew ({note})"
+    return _Found(fresh, anew=True, note=f"run anew ({note})")
 
 
 @contextlib.contextmanager
@@ -182,15 +189,14 @@ def _quiet() -> Iterator[None]:
         logger.setLevel(level)
 
 
-def _row(
-    name: str, model: NoiseModel, other: Result, note: str, base: UnderModel | None, weights: np.ndarray, result: Result
-) -> UnderModel:
+def _row(name: str, model: NoiseModel, found: _Found, base: UnderModel | None, result: Result) -> UnderModel:
+    other = found.result
     noise = float(model.likelihood.noise_log_likelihood())
     evidence, error = float(other.log_evidence), float(other.log_evidence_err)
     ratio = noise_ratio = ratio_err = 0.0
     if base is not None:
         ratio, noise_ratio = evidence - base.log_evidence, noise - base.log_noise
-        anew = "anew (" in note or "anew (" in base.note
+        anew = found.anew or base.anew
         ratio_err = float(np.hypot(error, base.log_evidence_err)) if anew else _paired(base.result, other)
     residual = _residual(model.likelihood, other)
     return UnderModel(
@@ -206,7 +212,9 @@ def _row(
         residual=residual,
         p_value=None if residual is None else float(2 * norm.sf(abs(residual))),
         changes=moved(result, other),
-        note=note,
+        enough=found.enough,
+        anew=found.anew,
+        note=found.note,
         result=other,
     )
 

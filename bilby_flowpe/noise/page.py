@@ -109,8 +109,7 @@ def format_noise(comparison: NoiseComparison) -> str:
     for name, scale in comparison.scales.items():
         lines.append(
             f"{name}: noise over its curve {scale.factor:.3f} +- {scale.scatter:.3f} in amplitude, {scale.low:.0f} to "
-            f"{scale.high:.0f} "
-            f"Hz, p-value {scale.p_value:.2g}"
+            f"{scale.high:.0f} Hz, p-value {scale.p_value:.2g}"
         )
     for data in dict.fromkeys(model.data for model in comparison.models):
         lines += ["", data, f"{'':32s}{'noise':>10s}{'signal':>18s}{'S/N':>9s}{'power':>8s}{'eff.':>7s}"]

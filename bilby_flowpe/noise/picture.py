@@ -99,7 +99,7 @@ def _tail(figure: Any, comparison: NoiseComparison) -> None:
 
 
 def _marginals(figure: Any, comparison: NoiseComparison) -> None:
-    trusted = [model for model in comparison.models if "do not last" not in model.note or "anew" in model.note[:9]]
+    trusted = [model for model in comparison.models if model.enough]
     keys = _most_changed(trusted)
     panels = np.atleast_1d(figure.subplots(1, max(len(keys), 1)))
     for axes, key in zip(panels, keys, strict=False):

@@ -123,8 +123,8 @@ class NoiseModelTransient(GravitationalWaveTransient):
     """
 
     tells_power = True
-    _noise_log_likelihood_value: float | None
     """Says to a run how much power a signal leaves, by :meth:`power_left`."""
+    _noise_log_likelihood_value: float | None
 
     def __init__(
         self,

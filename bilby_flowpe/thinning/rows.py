@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import logsumexp
 
-from ..importance import LEAST_EFFECTIVE, WeightSummary, effective_sample_size, summarise, variance_within
+from ..importance import LEAST_EFFECTIVE, KeptSummary, effective_sample_size, summarise, variance_within
 
 FLOOR = 0.01
 """Least probability with which a draw is kept: :math:`r_0`.
@@ -149,7 +149,7 @@ class ThinnedRows:
 
 
 @dataclass(frozen=True)
-class ThinnedSummary(WeightSummary):
+class ThinnedSummary(KeptSummary):
     r"""What the weights of thinned draws say.
 
     ``efficiency`` is that of the proposal: the effective share of all draws by their coarse weights. The effective
@@ -158,10 +158,8 @@ class ThinnedSummary(WeightSummary):
 
     Attributes
     ----------
-    n_kept
-        Draws for which the likelihood was evaluated.
     kept_efficiency
-        Effective share of these, from 0 to 1.
+        Effective share of the draws kept, for which the likelihood was evaluated, from 0 to 1.
     coarse_efficiency
         See :meth:`ThinnedRows.coarse_efficiency`.
     by_differences
@@ -169,15 +167,9 @@ class ThinnedSummary(WeightSummary):
         otherwise.
     """
 
-    n_kept: int = 0
     kept_efficiency: float = 0.0
     coarse_efficiency: float = 0.0
     by_differences: bool = True
-
-    @property
-    def n_weighed(self) -> int:
-        """Draws that could have a weight."""
-        return self.n_kept
 
 
 def summarise_thinned(log_weights: np.ndarray, thinned: ThinnedRows, parts: np.ndarray | None = None) -> ThinnedSummary:

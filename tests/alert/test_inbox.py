@@ -150,6 +150,23 @@ def test_one_process_holds_the_output(folders) -> None:
             pass
 
 
+def test_a_page_that_cannot_be_made_costs_no_posterior(folders) -> None:
+    inbox, out = folders
+    put(inbox, "one.json")
+
+    def page(analysed, folder: Path, name: str) -> None:
+        raise ValueError("no font")
+
+    def result(analysed, folder: Path, name: str) -> None:
+        (folder / f"{name}_result.json").write_text("{}")
+
+    Inbox(*folders, Analyst(), {"page": page, "result": result}).work_off()
+    said = json.loads((out / "one" / "timing.json").read_text())
+    assert said["missing"] == {"page": "ValueError: no font"}
+    assert (out / "one" / "one_result.json").is_file()
+    assert not (out / "one" / "error.json").exists()
+
+
 def test_an_event_whose_folder_cannot_be_written_does_not_end_the_watch(folders) -> None:
     inbox, out = folders
     out.mkdir()

@@ -135,6 +135,7 @@ def test_where_draws_do_not_last_it_is_said_and_mended(
     models = {"without most": NoiseModel(most, "without 21 to 150 Hz")}
     (left,) = compare(result, plain, models).models
     assert left.note.startswith("too few draws") and "--refine" in left.note
+    assert not left.enough and not left.anew
     asked: dict[str, Any] = {}
 
     def run_sampler(likelihood: Any, given: Any, **options: Any) -> Result:
@@ -144,6 +145,7 @@ def test_where_draws_do_not_last_it_is_said_and_mended(
     monkeypatch.setattr(bilby, "run_sampler", run_sampler)
     (mended,) = compare(result, plain, models, refine={"n_effective": 700}, outdir=tmp_path).models
     assert mended.note.startswith("run anew")
+    assert mended.enough and mended.anew
     assert asked["likelihood"] is most
     assert (asked["sampler"], asked["n_effective"], asked["outdir"]) == ("flowpe", 700, str(tmp_path))
     assert asked["label"] == "run_without_most"
