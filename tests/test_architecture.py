@@ -35,7 +35,7 @@ ROWS = (
     {"network_choice", "observed", "prior_checks", "priors", "processes", "pytorch", "thinning", "verdict"},
     {"likelihoods", "results", "waves"},
     {"bands", "contract", "proposals", "result_files", "trigger"},
-    {"asimov_pipeline", "chain", "problem"},
+    {"asimov_pipeline", "chain", "problem", "strain_event"},
     {"simulation"},
     {"kinds"},
     {"conditional", "representation", "translation"},

@@ -189,7 +189,7 @@ def _likelihood(old: EventFolder, result: Path) -> Any:
         return read_pipe_result(result)[1].likelihood
     from . import strain
 
-    return strain.problem_of(job)[0]
+    return strain.strain_event(job).likelihood
 
 
 def _result_of(event: EventFolder) -> Path:

@@ -1,0 +1,83 @@
+"""Events from strain: what is left out is found, and what is given is taken."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import bilby
+import numpy as np
+import pytest
+
+from bilby_flowpe import strain_event
+from bilby_flowpe.errors import DataError
+from bilby_flowpe.strain_event import StrainConfig, StrainEvent, event_from_strain
+from bilby_flowpe.trigger import Trigger, segment_length
+
+
+def of(**settings: Any) -> StrainEvent:
+    return event_from_strain("S1", StrainConfig(**settings), Path("/"))
+
+
+@pytest.fixture
+def quiet(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """No strain is read: data of design noise, and a search that finds a signal."""
+    asked: list[str] = []
+
+    def read(name: str, *_: object) -> str:
+        asked.append(name)
+        return name
+
+    def made(name: str, _: object, start: float, duration: float, psd: object, low: float, high: float) -> object:
+        bilby.core.utils.random.seed(1)
+        ifo = bilby.gw.detector.get_empty_interferometer(name)
+        ifo.minimum_frequency, ifo.maximum_frequency = low, high
+        ifo.set_strain_data_from_power_spectral_density(2 * high, duration, start)
+        return ifo
+
+    monkeypatch.setattr(strain_event, "read_strain", read)
+    monkeypatch.setattr(strain_event, "interferometer", made)
+    monkeypatch.setattr(strain_event, "finest_noise_curve", lambda *_, **__: None)
+    monkeypatch.setattr(strain_event, "search", lambda *_, **__: Trigger(1000.01239, 20.0, {"H1": 9.0}, 15.0, 27.0))
+    return asked
+
+
+def test_what_is_left_out_is_found(quiet: list[str]) -> None:
+    found = of(data_dir="data", detectors=("H1", "L1"), maximum_frequency=256)
+    likelihood, priors = found.likelihood, found.priors
+    assert found.trigger_time == 1000.012
+    assert found.signal is not None and found.signal.chirp_mass == 20.0
+    assert quiet == ["H1", "L1"] * 2
+    assert (priors["chirp_mass"].minimum, priors["chirp_mass"].maximum) == (15.0, 27.0)
+    assert "mass_1" not in priors
+    assert priors["geocent_time"].minimum == pytest.approx(999.912)
+    # As long as the lightest signal of the prior needs.
+    assert likelihood.interferometers.duration == segment_length(15.0) == 8
+    assert likelihood.interferometers.start_time == pytest.approx(1000.012 + 2 - 8)
+    assert np.isfinite(likelihood.log_likelihood_ratio(priors.sample()))
+
+
+def test_what_is_given_is_taken(quiet: list[str]) -> None:
+    found = of(trigger_time=2000.0, detectors=("L1",), chirp_mass=(8, 12), duration=8, maximum_frequency=256)
+    likelihood, priors = found.likelihood, found.priors
+    assert (found.trigger_time, found.signal) == (2000.0, None)
+    assert quiet == ["L1"]
+    assert priors["chirp_mass"].maximum == 12
+    assert likelihood.interferometers.duration == 8
+    assert likelihood.waveform_generator.waveform_arguments["waveform_approximant"] == "IMRPhenomPv2"
+
+
+def test_no_signal(quiet: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    def none(*_: object, **__: object) -> None:
+        raise DataError("nothing there")
+
+    monkeypatch.setattr(strain_event, "search", none)
+    with pytest.raises(DataError, match="no signal is found in H1: give trigger_time"):
+        of(data_dir="data", detectors=("H1",))
+    priors = of(data_dir="data", detectors=("H1",), trigger_time=2000.0, maximum_frequency=256).priors
+    assert (priors["chirp_mass"].minimum, priors["chirp_mass"].maximum) == (6.0, 100.0)
+
+
+def test_a_folder_without_strain(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="no strain file"):
+        of(data_dir=str(tmp_path))
