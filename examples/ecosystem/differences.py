@@ -1,0 +1,119 @@
+"""Differences between a run of flowpe and its reference, in units of their errors; every example here keeps and prints them.
+
+A value stands beside a reference: a closed form, without an error, or another sampler's result. Means of a posterior
+have the error of a mean of so many independent draws, its standard deviation over the square root of the effective
+number of draws, on both sides.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import sys
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass, field
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+FOLDER = Path(os.environ.get("FLOWPE_ECOSYSTEM", "outdir/ecosystem"))
+"""Where examples keep what they found, a JSON file each."""
+
+LIMIT = 4.0
+"""Differences above so many standard deviations fail: chance has one in 16,000, and an example compares a dozen values."""
+
+
+@dataclass(frozen=True)
+class Difference:
+    """A value beside its reference, each with the standard deviation of its error (0 for a closed form)."""
+
+    quantity: str
+    value: float
+    error: float
+    reference: float
+    reference_error: float = 0.0
+
+    @property
+    def sigma(self) -> float:
+        """The difference in units of both errors; infinite where two values without an error differ."""
+        error, difference = math.hypot(self.error, self.reference_error), self.value - self.reference
+        return difference / error if error > 0 else math.copysign(math.inf, difference) if difference else 0.0
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """What one example found: a line of the table in ``docs/ecosystem.md`` for each difference."""
+
+    package: str
+    run: str
+    """What was run, in some words."""
+    reference: str
+    """What the values are held against."""
+    differences: Sequence[Difference]
+    mind: str = ""
+    """What a user of both packages has to mind."""
+    figures: dict[str, float] = field(default_factory=dict)
+    """Other figures, like CPU seconds and evaluations of both sides."""
+
+
+def effective_number(result: Any) -> float:
+    """Return the effective number of draws of a Bilby result: of its weights where it has some, else of distinct rows.
+
+    flowpe says it itself; nested sampling keeps ``nested_samples`` with ``weights``; rows of a chain are taken to be
+    independent, which Bilby thins them to.
+    """
+    statistics = (result.meta_data or {}).get("run_statistics", {})
+    if result.sampler == "flowpe" and "n_effective" in statistics:
+        return float(statistics["n_effective"])
+    nested = getattr(result, "nested_samples", None)
+    if nested is not None and "weights" in nested:
+        weights = np.asarray(nested["weights"], dtype=float)
+        return float(weights.sum() ** 2 / np.sum(weights**2))
+    return float(len(result.posterior.drop_duplicates()))
+
+
+def evidence(result: Any, reference: Any, name: str = "ln Z") -> Difference:
+    """Compare the log evidences of two results; the reference may be a number, a closed form."""
+    if isinstance(reference, (int, float)):
+        return Difference(name, float(result.log_evidence), float(result.log_evidence_err), float(reference))
+    return Difference(
+        name,
+        *(float(one) for one in (result.log_evidence, result.log_evidence_err)),
+        *(float(one) for one in (reference.log_evidence, reference.log_evidence_err)),
+    )
+
+
+def means(result: Any, reference: Any, keys: Iterable[str]) -> list[Difference]:
+    """Compare the posterior means of the parameters ``keys`` of two results."""
+
+    def of(one: Any, key: str) -> tuple[float, float]:
+        values = np.asarray(one.posterior[key], dtype=float)
+        return float(values.mean()), float(values.std() / math.sqrt(effective_number(one)))
+
+    return [Difference(f"mean of {key}", *of(result, key), *of(reference, key)) for key in keys]
+
+
+def keep(comparison: Comparison, file: str) -> None:
+    """Print a comparison, keep it as JSON under the example's name, and exit with 1 where a value differs by too much.
+
+    ``file`` is the ``__file__`` of the example. Versions of the package, Bilby and flowpe are kept beside the values.
+    """
+    rows = [{**asdict(one), "sigma": one.sigma} for one in comparison.differences]
+    names = (comparison.package, "bilby", "bilby_flowpe")
+    kept = {**asdict(comparison), "differences": rows, "versions": {name: version(name) for name in names}}
+    FOLDER.mkdir(parents=True, exist_ok=True)
+    (FOLDER / f"{Path(file).stem}.json").write_text(json.dumps(kept, indent=1) + "\n")
+    print(f"{comparison.package} {version(comparison.package)}: {comparison.run}, against {comparison.reference}")
+    for one in comparison.differences:
+        print(
+            f"  {one.quantity}: {one.value:.6g} +- {one.error:.2g}, reference {one.reference:.6g} +- "
+            f"{one.reference_error:.2g}: {one.sigma:+.2f} sigma"
+        )
+    for name, figure in comparison.figures.items():
+        print(f"  {name}: {figure:.6g}")
+    far = [one.quantity for one in comparison.differences if not abs(one.sigma) <= LIMIT]
+    if far:
+        sys.exit(f"more than {LIMIT:g} sigma from the reference: {', '.join(far)}")
