@@ -1,0 +1,52 @@
+"""The count of riddles, on samples that have some and samples that have none."""
+
+from __future__ import annotations
+
+import ast
+import importlib.util
+import sys
+from pathlib import Path
+
+import pytest
+
+spec = importlib.util.spec_from_file_location("plain_words", Path(__file__).parent / "plain_words.py")
+assert spec is not None and spec.loader is not None
+plain_words = importlib.util.module_from_spec(spec)
+sys.modules["plain_words"] = plain_words
+spec.loader.exec_module(plain_words)
+
+
+@pytest.mark.parametrize("text", ["Of both generators.", "What a draw costs, in seconds.", "The priors.", "Write it."])
+def test_a_summary_that_has_to_be_read_twice_is_found(text):
+    assert plain_words.unclear(text)
+
+
+def test_a_whole_sentence_is_not():
+    assert not plain_words.unclear("Return the state of both random generators.\n\nOf NumPy and torch.")
+
+
+def test_docstrings_of_fields_count():
+    source = '"""A module about draws."""\nX = 1\n"""What X is."""\nclass A:\n    y: int\n    """Of y."""\n    def f(self):\n        """Do."""\n'
+    found = [one.text for one in plain_words.docstrings(Path("x.py"), ast.parse(source))]
+    assert sorted(found) == sorted(["A module about draws.", "What X is.", "Of y.", "Do."])
+
+
+@pytest.mark.parametrize(
+    ("source", "enough"),
+    [
+        ("_A = 3", False),
+        ("_A = 3  # rows", False),
+        ("_A = 3  # it is a small one that has always been so", False),
+        ("_A = 3  # rows of a table: more of them are not printed on one page", True),
+        ('_A = (1.0, 2.0)\n"""Seconds before and after a merger, the light travel time of the Earth."""', True),
+        ("# Hz: detectors are calibrated from here on upwards.\n_A = 10.0", True),
+    ],
+)
+def test_constants_have_unit_and_reason(source, enough):
+    (found,) = plain_words.constants(Path("x.py"), ast.parse(source), source.split("\n"))
+    assert plain_words.explained(found) == enough
+
+
+@pytest.mark.parametrize("source", ["_A = 'text'", "_A = Choice(3)", "lower = 3", "_A = True"])
+def test_what_is_no_number_is_no_constant(source):
+    assert not list(plain_words.constants(Path("x.py"), ast.parse(source), source.split("\n")))
