@@ -26,7 +26,10 @@ def test_a_whole_sentence_is_not():
 
 
 def test_docstrings_of_fields_count():
-    source = '"""A module about draws."""\nX = 1\n"""What X is."""\nclass A:\n    y: int\n    """Of y."""\n    def f(self):\n        """Do."""\n'
+    source = (
+        '"""A module about draws."""\nX = 1\n"""What X is."""\n'
+        'class A:\n    y: int\n    """Of y."""\n    def f(self):\n        """Do."""\n'
+    )
     found = [one.text for one in plain_words.docstrings(Path("x.py"), ast.parse(source))]
     assert sorted(found) == sorted(["A module about draws.", "What X is.", "Of y.", "Do."])
 
@@ -34,12 +37,12 @@ def test_docstrings_of_fields_count():
 @pytest.mark.parametrize(
     ("source", "enough"),
     [
-        ("_A = 3", False),
-        ("_A = 3  # rows", False),
-        ("_A = 3  # it is a small one that has always been so", False),
-        ("_A = 3  # rows of a table: more of them are not printed on one page", True),
-        ('_A = (1.0, 2.0)\n"""Seconds before and after a merger, the light travel time of the Earth."""', True),
-        ("# Hz: detectors are calibrated from here on upwards.\n_A = 10.0", True),
+        ("_AN = 3", False),
+        ("_AN = 3  # rows", False),
+        ("_AN = 3  # it is a small one that has always been so", False),
+        ("_AN = 3  # rows of a table: more of them are not printed on one page", True),
+        ('_AN = (1.0, 2.0)\n"""Seconds before and after a merger, the light travel time of the Earth."""', True),
+        ("# Hz: detectors are calibrated from here on upwards.\n_AN = 10.0", True),
     ],
 )
 def test_constants_have_unit_and_reason(source, enough):
@@ -47,6 +50,6 @@ def test_constants_have_unit_and_reason(source, enough):
     assert plain_words.explained(found) == enough
 
 
-@pytest.mark.parametrize("source", ["_A = 'text'", "_A = Choice(3)", "lower = 3", "_A = True"])
+@pytest.mark.parametrize("source", ["_AN = 'text'", "_AN = Choice(3)", "lower = 3", "_AN = True"])
 def test_what_is_no_number_is_no_constant(source):
     assert not list(plain_words.constants(Path("x.py"), ast.parse(source), source.split("\n")))
