@@ -77,7 +77,7 @@ ARGUMENTS = (
         "network",
         AUTO,
         choice(AUTO, "gaussian", "maf", "nsf", "cvae", "cvae+", "none"),
-        'how the proposal is made where no model fits: `"auto"`, as is [cheaper for one event](guide.md#which-network); a '
+        'how the proposal is made where no model fits: `"auto"`, as is [cheaper for one event](networks.md#which-network); a '
         'family: a network of it is trained, for many events; `"none"`: models are not looked for, and a proposal is refined '
         "from the prior, for this event alone",
         setting="network.family",
