@@ -1,4 +1,4 @@
-r"""Thinning: draws weighed by a cheap likelihood, of which only some are weighed by the dear one.
+r"""Thinning: all draws are weighed by a cheap likelihood, and only some of them by the expensive one.
 
 Draw :math:`i` of :math:`N` has the weight :math:`v_i` by the coarse likelihood :math:`L_c`. It is kept with probability
 
