@@ -54,7 +54,7 @@ class Shares:
     def __post_init__(self) -> None:
         if not (self.broad >= 0 and self.prior >= 0 and self.broad + self.prior < 1):
             raise ConfigurationError(
-                f"shares broad={self.broad!r}, prior={self.prior!r}: give shares that sum to below 1"
+                f"shares broad={self.broad!r}, prior={self.prior!r}: give shares of at least 0 whose sum is below 1"
             )
         if not (np.isfinite(self.width) and self.width >= 1):
             raise ConfigurationError(f"width={self.width!r}: give a number of at least 1")
@@ -115,7 +115,7 @@ class Mixture:
         self.names = tuple(name for part in self.parts for name in part.names)
         if len(self.shares) != len(self.names) or not np.isclose(self.shares.sum(), 1) or np.any(self.shares < 0):
             raise ConfigurationError(
-                f"shares={list(shares)!r} of the parts {list(self.names)}: give one each, summing to 1"
+                f"shares={list(shares)!r} for the parts {list(self.names)}: give one share for each, with a sum of 1"
             )
 
     def draw(self, size: int, rng: np.random.Generator) -> Draws:

@@ -1,4 +1,7 @@
-"""Parts of a mixture: densities on a chart, and the prior.\nEach can draw, and can evaluate its density anywhere."""
+"""Parts of a mixture: densities on a chart, and the prior.
+
+Each can draw, and can evaluate its density anywhere.
+"""
 
 from __future__ import annotations
 
