@@ -137,7 +137,7 @@ class TestTrain:
         (tmp_path / "tiny").mkdir()
         (tmp_path / "tiny" / "thesis.tex").write_text("years of work")
         assert main([*words, str(tmp_path), "--overwrite"]) == 2
-        assert "holds something that is no model" in capsys.readouterr().err
+        assert "contains something other than a model" in capsys.readouterr().err
 
     def test_waveforms_of_another_problem_are_refused(self, trained, tmp_path, capsys):
         config = tmp_path / "other.toml"

@@ -115,7 +115,7 @@ class Mixture:
         self.names = tuple(name for part in self.parts for name in part.names)
         if len(self.shares) != len(self.names) or not np.isclose(self.shares.sum(), 1) or np.any(self.shares < 0):
             raise ConfigurationError(
-                f"shares={list(shares)!r} for the parts {list(self.names)}: give one share for each, with a sum of 1"
+                f"shares={list(shares)!r} for the parts {list(self.names)}: give each a share, summing to 1"
             )
 
     def draw(self, size: int, rng: np.random.Generator) -> Draws:

@@ -270,7 +270,7 @@ class _Builder:
         """Return ``keys`` without those that do not change the data, which are drawn from their priors."""
         if idle := unchanging(self.bank, keys):
             logger.info(
-                f"{list(idle)} do not change the simulated data: they are drawn from their priors, and the network does not learn them"
+                f"{list(idle)} do not change the simulated data: they are drawn from their priors instead of being learnt"
             )
         learnt = tuple(key for key in keys if key not in idle)
         if not learnt:
