@@ -123,7 +123,7 @@ def test_steering_leaves_time_for_evaluations() -> None:
 def test_what_the_log_and_the_result_say(caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.INFO, logger="bilby"):
         event, outcome = sampled(target(), budget=BUDGET, wanted=WANTED, refine=False)
-    assert f"{WANTED} effective draws ask for about " in caplog.text
+    assert f"{WANTED} effective draws need about " in caplog.text
     assert "The budget has room for about " in caplog.text
     sampler = SimpleNamespace(
         result=Result(label="run", outdir="."),
