@@ -4,13 +4,13 @@ Parameters of a signal that have a known density given the others need no step o
 :class:`bilby_flowpe.conditional.base.Conditional` draws them, within the step :mod:`bilby_flowpe.conditional.step`
 (``docs/house.md`` tells how to add one). To add a step:
 
-1. Write a class with the members of :class:`Step`. ``reference`` names the parameters that it draws, with the values that they
-   have until then; the proposal draws all others of the prior. ``task`` is a picklable function of one row of parameters, which
-   worker processes run; ``rows`` makes its rows; ``take`` turns its values into draws and into the change of the log weight. A
-   step that evaluates nothing inherits from :class:`WithoutTask`. A step with a likelihood takes the one so far,
-   ``batch.log_likelihood``, out of the weight again.
-2. Place it in the chain (:func:`bilby_flowpe.sampling.chain.steps_of`). A step sees what the steps before it have drawn.
-3. Test it alone: the mean of ``exp(log_weight)`` over its draws is the integral that it stands for.
+1. Write a class with the members of :class:`Step`. ``reference`` names the parameters that it draws, with their values until
+   then; the proposal draws all other parameters of the prior. ``task`` is a picklable function of one row of parameters, which
+   worker processes run; ``rows`` makes its rows; ``take`` converts its values to draws and to the change of the log weight. A
+   step that evaluates nothing inherits from :class:`WithoutTask`. A step with a new likelihood has to subtract the former one,
+   ``batch.log_likelihood``, from the log weight.
+2. Place it in the chain (:func:`bilby_flowpe.sampling.chain.steps_of`). A step has access to all earlier draws.
+3. Test it alone: the mean of ``exp(log_weight)`` over its draws has to be the integral that it represents.
    ``tests/translation/test_steps.py`` has examples.
 """
 

@@ -78,7 +78,7 @@ class Pivot:
     body
         Chirp mass, mass ratio and spins along the orbit, (4,).
     base
-        The same in the prior's coordinates, (4,).
+        These parameters in the prior's coordinates, (4,).
     root
         Lower Cholesky factor of the posterior's covariance there, by the metric, (4, 4).
     amplitudes, phases

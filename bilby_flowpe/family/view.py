@@ -105,7 +105,7 @@ def _correlations(root: np.ndarray) -> np.ndarray:
 
 
 def _below(power: np.ndarray) -> np.ndarray:
-    """Return the share of the power below each point, with half of its own, (P,)."""
+    """Return the share of the power below each point, with half of the point's own, (P,)."""
     below: np.ndarray = (np.cumsum(power) - 0.5 * power) / power.sum()
     return below
 

@@ -113,7 +113,7 @@ def fit_mixture(
     effective = weights.sum() ** 2 / np.sum(weights**2)
     picked = rng.choice(len(points), size=min(_MOST_POINTS, len(points)), p=weights / weights.sum())
     for components in _COMPONENTS:
-        # A component needs a few effective points in every direction: four are asked for.
+        # A component needs a few effective points in every direction: four are required.
         if effective < 4 * components * points.shape[1]:
             break
         mixture = _maximise(points[picked], components, effective, rng)

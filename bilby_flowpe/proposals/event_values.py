@@ -30,7 +30,7 @@ class ValueChart:
     keys
         Parameters of the proposal.
     in_values
-        Those of them that are given by their values; no condition or constraint may tie them to others.
+        Parameters that are given by their values; no condition or constraint may tie them to others.
     locations, scales
         Shift and divisor of these values, so that no unit of a parameter is too small or too large for the fit.
     """

@@ -13,11 +13,11 @@ with the statistic :math:`l_0` of the best template and an allowance :math:`\del
 smaller. Waves drawn anew from the prior (:mod:`bilby_flowpe.waves.coarse.matches`) are used as such planted modes, each
 with the probability that the prior of its distance has at l. A planted mode is missed if
 
-- of the draws of all rounds and of the batch that counts, :math:`n_r` of the density :math:`q_r`, fewer than a few fall into
-  it: a Poisson variable of mean :math:`V \sum_r n_r q_r / \pi`; and
-- it would have made no template of the bank a local maximum that is climbed. A template of match m to it has the statistic
-  :math:`(m \sqrt{2 l} + \sqrt{1 - m^2}\, \nu)^2 / 2`, with a normal :math:`\nu` that is the noise's; this has to be above what
-  the template has in the data, above what its neighbours have, and above the level of the climbs.
+- fewer than a few draws are in it, of those of all rounds and of the final batch, :math:`n_r` with the density :math:`q_r`:
+  their number is a Poisson variable of mean :math:`V \sum_r n_r q_r / \pi`; and
+- it would have made no template of the bank a local maximum that is climbed. A template with a match m to the planted mode has
+  the statistic :math:`(m \sqrt{2 l} + \sqrt{1 - m^2}\, \nu)^2 / 2`, with a normal variable :math:`\nu` for the noise. This has
+  to be above the template's statistic in the data, above that of its neighbours, and above the level of the climbs.
 
 Wide modes are found by draws, narrow ones are loud.
 """

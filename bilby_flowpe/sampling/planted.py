@@ -5,9 +5,9 @@ the prior. It holds a share :math:`s` of the posterior's evidence :math:`Z`, and
 as the best draw. Its volume is therefore :math:`V = s Z / (f L_{\max})`, the smallest one possible. With the likelihood
 :math:`L + L_{\rm planted}` in place of :math:`L`, it is seen
 
-- among draws of the prior, where one that it lifts would be a local maximum among its neighbours, and parted by a valley from
-  those it is held against (:mod:`.modes`), along lines on which the modes found are taken for normal ones; or
-- in a weighted batch, where it would give a draw a weight that stands out, or lies where there are draws.
+- among draws of the prior, if a draw that it lifts would be a local maximum among its neighbours, separated by a valley from
+  those with which it is compared (:mod:`.modes`), along lines on which the modes found are assumed to be normal; or
+- in a weighted batch, if it would give a draw a weight that stands out, or if there are draws on it.
 
 The share of planted modes that are not seen is the probability that a mode of this kind was missed. No likelihood is
 evaluated for this.

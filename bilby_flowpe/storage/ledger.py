@@ -102,7 +102,7 @@ class Ledger:
             try:
                 self._loaded = path, _read(path)[1]
             except _DAMAGED as error:
-                logger.warning(f"{path} cannot be read ({error}): evaluated anew")
+                logger.warning(f"{path} cannot be read ({error}): its rows are evaluated again")
                 self._index = {key: where for key, where in self._index.items() if where[0] != path}
                 return None
         return self._loaded[1][place]
@@ -183,7 +183,7 @@ class Ledger:
             try:
                 keys = _read(path, keys_alone=True)[0]
             except _DAMAGED as error:
-                logger.warning(f"{path} cannot be read ({error}): evaluated anew")
+                logger.warning(f"{path} cannot be read ({error}): its rows are evaluated again")
                 continue
             self._index |= {key: (path, place) for place, key in enumerate(keys)}
 

@@ -109,7 +109,7 @@ def calibrate(
     null_events: int = 500,
     seconds: float | None = None,
 ) -> Calibration:
-    """Measure a model on fresh events of its own problem.
+    """Measure a model on newly simulated events of its own problem.
 
     Parameters
     ----------

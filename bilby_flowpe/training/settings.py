@@ -42,12 +42,12 @@ class Settings:
         ``"conditional"``: the phase is drawn from its exact conditional if the waveform allows it; ``"network"``: it is
         one of the network's parameters, as in the paper.
     distance
-        The same choice for the distance, and for the inclination if a single detector measures only a combination of
+        This choice for the distance, and for the inclination if a single detector measures only a combination of
         the two; ``"conditional"`` requires that the phase is conditional, too.
     time
-        The same choice for the geocentric time, if its prior is independent of other parameters and fits into the data.
+        This choice for the geocentric time, if its prior is independent of other parameters and fits into the data.
     sky
-        The same choice for sky position, polarisation angle and, for a pure (2, 2) mode, inclination, if there are
+        This choice for sky position, polarisation angle and, for a pure (2, 2) mode, inclination, if there are
         several detectors or the place is not known; ``"conditional"`` requires that phase and time are conditional,
         too.
     fold_phase

@@ -35,7 +35,7 @@ _FROM_THE_FIRST = {*_WHOLE} - {
     source.lal_binary_black_hole_relative_binning,
     source.lal_binary_neutron_star_relative_binning,
 }
-"""Those whose waves start at the first of their frequencies; relative binning multiplies a whole wave."""
+"""Source models whose waves start at the first of their frequencies; relative binning multiplies a whole wave."""
 _OF_A_FEW_FREQUENCIES = (
     "fiducial",
     "frequencies",

@@ -3,19 +3,20 @@
 Networks know one form of a problem: a plain gravitational-wave likelihood (:mod:`.plain`), right ascension, declination
 and geocentric time, and priors of one parameter each. Other forms are translated to it:
 
-- Parameters that the likelihood integrates out are drawn as all others, and left out of what comes back: what remains has the
-  marginal posterior, and the evidence is the same.
-- Sky and time in a detector's frame are those of the sky (:mod:`.frames`).
+- Parameters that the likelihood integrates out are drawn like all others, and left out of the result: the remaining ones have
+  the marginal posterior, and the evidence is the same.
+- Sky and time in a detector's frame are converted to those of the sky (:mod:`.frames`).
 - Joint priors are covered by independent ones (:mod:`.covers`).
-- Parameters without a density of their own, discrete ones above all, are sampled through their quantiles (:mod:`.quantiles`).
-- Masses in the source's frame are drawn in the detectors' frame (:mod:`.source_masses`).
+- Parameters without a density, mainly discrete ones, are sampled through their quantiles (:mod:`.quantiles`).
+- Source-frame masses are drawn in the detector frame (:mod:`.source_masses`).
 - Calibration parameters are drawn given the wave (:mod:`.recalibration`).
-- A likelihood with values of its own (approximations, calibration, any subclass) gives the weights, the plain one the proposal.
+- If a likelihood differs from the plain one (approximations, calibration, any subclass), it gives the weights, and the plain
+  one is used for the proposal.
 
-What changes a density enters the weight of every draw, as a step of it (:mod:`.steps`).
+Every change of a density is included in the weight of each draw, as a step (:mod:`.steps`).
 
-A gravitational-wave likelihood that has no such form is sampled as it stands, as any other function of its parameters:
-:attr:`.translated.Translated.obstacle` says why.
+A gravitational-wave likelihood without such a form is sampled like any other function of its parameters;
+:attr:`.translated.Translated.obstacle` has the reason.
 """
 
 from __future__ import annotations
