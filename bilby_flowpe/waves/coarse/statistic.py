@@ -17,9 +17,8 @@ from .shortened import MARGIN, Piece, Segment, cut, whole
 from .summary import DetectorBins
 from .templates import Shapes, Templates
 
-_AT_ONCE = (
-    400_000  # steps of time of rows that are filtered at once, which bounds the memory and stays near the processor
-)
+# Steps of time of rows that are filtered at once, which bounds the memory and stays near the processor
+_AT_ONCE = 400_000
 _PIECES = 8  # that the delays of the prior are cut into, where these are long
 _LEAST, _MOST = (
     0.5,
