@@ -29,7 +29,7 @@ from .whitening import noise_variance
 BEFORE, AFTER = 1.5, 0.3
 LONG = 16.0  # seconds: only a window is kept of data longer than this; shorter data are kept whole
 _PERIOD = 4.0  # seconds, the shortest period: about twice the window that is kept
-# Seconds before the end: frequencies that come later than the first are kept, earlier than the second left out, tapered between.
+# Seconds before the end: frequencies later than the first are kept, those earlier than the second left out, tapered in between.
 _WHOLE, _GONE = 2.0, 3.5
 _TRIED = 2  # rows at which the source model is tested: each takes waveforms of the whole, long data
 
