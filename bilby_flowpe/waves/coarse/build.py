@@ -231,8 +231,8 @@ class Frame:
         if memory > _MOST_MEMORY:
             raise CoarseObstacle(
                 f"summary data of {count} detectors, {len(orders)} terms, {len(spline)} nodes and {self.steps.count} time "
-                f"steps need {memory / 2**20:.0f} MiB, but at most {_MOST_MEMORY / 2**20:.0f} MiB are used: narrow the prior of "
-                "the time, or set coarse=False"
+                f"steps need {memory / 2**20:.0f} MiB, but at most {_MOST_MEMORY / 2**20:.0f} MiB are used: narrow the prior "
+                "of the time, or set coarse=False"
             )
         phases = [self.phases(one.frequencies) for one in self.detectors]
         weights = np.empty((len(orders), len(spline), count, self.steps.count), dtype=np.complex64)
