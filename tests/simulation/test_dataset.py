@@ -149,7 +149,7 @@ class TestRefusals:
             text = json.dumps({**json.loads(opened["header"][0]), "format": 2}).encode()
             del opened["header"]
             opened.create_dataset("header", data=np.array([text]))
-        with pytest.raises(DataError, match="has format 2, this version reads 1"):
+        with pytest.raises(DataError, match="has format 2, but this version of flowpe reads format 1"):
             load(problem, newer)
 
     def test_damage(self, stored, tmp_path):

@@ -242,7 +242,7 @@ def test_what_bilby_gives_no_weight_to_is_not_simulated(noise: Callable[[], Nois
         (
             lambda: of_line(PoissonNoise, COUNTS, function=lambda x, slope, offset: slope),
             LINE,
-            "func=<lambda> gives a float: a PoissonLikelihood takes a numpy array",
+            "func=<lambda> returns a float: a PoissonLikelihood needs a numpy array",
         ),
         (
             lambda: of_line(StudentTNoise, more={"nu": Uniform(-1, 9)}),
