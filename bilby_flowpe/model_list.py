@@ -6,12 +6,15 @@ import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from .cache import cache_folder
 from .errors import ModelError
 from .storage.folder import DESCRIPTION, reading
 from .storage.shipped import SHIPPED, no_such_model
+
+if TYPE_CHECKING:
+    from .model import TrainedPosterior
 
 _CARD = "card.md"
 _FIGURES = "| figure | value |"
@@ -79,6 +82,34 @@ def find_folder(model: str) -> tuple[Path, str]:
     if not folder.is_dir():
         raise no_such_model(model)
     return folder, "folder"
+
+
+def load_model(model: str | Path) -> TrainedPosterior:
+    """Read a trained model: one that ships, one of the cache, or any folder.
+
+    Parameters
+    ----------
+    model
+        A name that ``flowpe models`` lists, or a folder that :meth:`~bilby_flowpe.model.TrainedPosterior.save` has written.
+
+    Returns
+    -------
+    TrainedPosterior
+
+    Raises
+    ------
+    ModelError
+        If there is no such model, or its folder is incomplete or damaged.
+
+    Examples
+    --------
+    >>> model = load_model("green2020-5d-maf")
+    >>> model.conditional.keys  # what the network need not learn: drawn in closed form, given the wave
+    ('phase', 'luminosity_distance', 'geocent_time')
+    """
+    from .model import TrainedPosterior
+
+    return TrainedPosterior.load(find_folder(str(model))[0])
 
 
 def models() -> Iterator[Entry | ModelError]:

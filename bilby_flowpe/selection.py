@@ -65,6 +65,12 @@ def bayes_factor(one: Result, other: Result) -> BayesFactor:
     ------
     DataError
         If one has no evidence, or the evidences of noise alone are not the same: the data differ then.
+
+    Examples
+    --------
+    >>> factor = bayes_factor(narrower, result)
+    >>> print(f"ln B = {factor.log:.2f} +- {factor.error:.2f}")
+    ln B = 0.69 +- 0.0...
     """
     for result in (one, other):
         if result.log_evidence is None or not np.isfinite(float(result.log_evidence)):

@@ -137,7 +137,7 @@ class TestTrain:
         (tmp_path / "tiny").mkdir()
         (tmp_path / "tiny" / "thesis.tex").write_text("years of work")
         assert main([*words, str(tmp_path), "--overwrite"]) == 2
-        assert "holds something that is no model" in capsys.readouterr().err
+        assert "holds something that is not a model" in capsys.readouterr().err
 
     def test_waveforms_of_another_problem_are_refused(self, trained, tmp_path, capsys):
         config = tmp_path / "other.toml"
@@ -226,7 +226,7 @@ class TestModels:
         model.contract.facts["duration"] = 2.0
         folder = model.save(tmp_path / "other")
         assert main(["gap", str(folder), *GAP]) == 2
-        assert "give the configuration it was trained with" in capsys.readouterr().err
+        assert "give the configuration that it was trained with" in capsys.readouterr().err
 
     def test_a_card_without_events_is_refused(self, trained_5d, capsys):
         assert main(["gap", str(trained_5d[0]), "--injections", "0", "--card"]) == 2

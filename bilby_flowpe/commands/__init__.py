@@ -1,1 +1,1 @@
-"""What the commands of ``flowpe`` do."""
+"""Functions of the commands of ``flowpe``, and the parsers of some."""

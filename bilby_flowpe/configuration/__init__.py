@@ -1,1 +1,1 @@
-"""Configuration files, TOML, made into Bilby objects and settings."""
+"""Configuration files (TOML), and the Bilby objects and settings made from them."""

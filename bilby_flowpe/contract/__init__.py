@@ -1,4 +1,4 @@
-"""What a model was trained for, as plain data, and how it is held against what the model is asked to analyse."""
+"""Descriptions of the problem that a model was trained for, and their comparison with a problem to analyse."""
 
 from .contract import Contract
 from .matching import Match

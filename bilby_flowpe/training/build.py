@@ -66,6 +66,11 @@ def train_model(
     ------
     SimulationError, PriorError, ConfigurationError
         If the problem cannot be simulated, has unusable priors, or the settings do not fit it.
+
+    Examples
+    --------
+    >>> model = train_model(likelihood, priors, settings, progress=False)
+    >>> folder = model.save("models/mine")
     """
     return train_on(problem_of(likelihood, priors), settings, npool, checkpoint, progress, engine, team)
 

@@ -1,4 +1,4 @@
-"""The verdict: one word on a set of importance weights, and every reason for it in words."""
+"""The verdict: a grade for a set of importance weights, with every reason in words."""
 
 from .findings import Findings, Thresholds
 from .grade import Verdict, judge

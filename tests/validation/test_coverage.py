@@ -103,7 +103,7 @@ def test_other_priors_are_other_events(problem_5d, tmp_path: Path) -> None:
 def test_models_of_one_name_are_refused(tmp_path: Path, capsys) -> None:
     folders = [find_model("green2020-5d-maf").save(tmp_path / name / "m") for name in "ab"]
     assert main(["coverage", *map(str, folders), "--outdir", str(tmp_path / "out")]) == 2
-    assert "their folders have one name" in capsys.readouterr().err
+    assert "two folders have the same name" in capsys.readouterr().err
 
 
 @pytest.mark.training
