@@ -29,7 +29,7 @@ _NODES, _COARSE_NODES, _FEW_NODES, _MODULI = 257, 65, 33, 64
 _NORM_STEP = 0.02
 # Standard deviations of the likelihood that nodes cover to either side: exp(-32) of its maximum is left out
 _WIDTHS = 8.0
-_QUANTILES = 129  # of the prior, at which it is looked at whether the conditional lies elsewhere than the likelihood
+_QUANTILES = 129  # quantiles of the prior at which it is tested whether the prior moves the conditional off the likelihood
 _LEFT_OUT = 1e-6  # share of a conditional that may lie beyond the nodes: a thousandth of any evidence's error
 _REACH = 40.0  # in log density below the maximum, to which a range that is searched for reaches: exp(-40) of the height
 _TABLE = 4001  # nodes, evenly spaced in the log of the distance, at which the prior is tabulated, once for each prior

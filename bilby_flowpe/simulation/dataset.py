@@ -93,7 +93,7 @@ def write(path: str | Path, header: Header, bank: StoredWaveforms, start_time: f
     try:
         # The latest layout has checksums of its own structure, too.
         with h5py.File(temporary, "w", libver="latest") as file:
-            file.attrs["content"] = "waveforms stored by bilby_flowpe: what they are is said in 'header', JSON"
+            file.attrs["content"] = "waveforms stored by bilby_flowpe, described by the JSON text 'header'"
             file.create_dataset("header", data=np.array([text]), chunks=(1,), fletcher32=True)
             for key, value in _relative(bank.parameters, start_time).items():
                 rows = min(len(value), _BLOCK // 8)
@@ -226,7 +226,7 @@ def spot_check(path: str | Path, bank: StoredWaveforms, task: Task, rows: Sequen
     """
     for index in map(int, np.linspace(0, len(bank) - 1, _SPOTS)):
         made, stored = task(rows[index]), bank.waveforms[index].numpy()
-        # Not "larger than": what is not a number is refused, too.
+        # Not "larger than", so that values that are not numbers are refused, too.
         if made is None or not np.max(np.abs(made - stored)) <= _SPOT_TOLERANCE * np.max(np.abs(made)):
             raise DataError(
                 f"waveform {index} in file={str(path)!r} differs from that of this waveform generator and these detectors "
