@@ -171,7 +171,14 @@ def _constrained(priors: Mapping[str, Any], parameters: Mapping[str, np.ndarray]
 
 def _natural(key: str, prior: Any) -> tuple[float, float]:
     """Bounds that are not of choice, not a number where there are none."""
-    name = getattr(prior, "name", None) or key
+    return natural_bounds(getattr(prior, "name", None) or key)
+
+
+def natural_bounds(name: str) -> tuple[float, float]:
+    """Return the bounds that a quantity of a binary has by itself, NaN where it has none.
+
+    The number of the body at the end of a name does not count.
+    """
     if name.startswith(("cos_", "sin_")):
         return -1.0, 1.0
     stem = name.rstrip("0123456789").rstrip("_")
