@@ -148,7 +148,9 @@ def test_data_that_a_network_cannot_be_bound_to_are_told(
 
 def test_a_network_of_another_versions_views_is_refused(folder: Path) -> None:
     untrained(ALIGNED, 47).save(folder)
-    with pytest.raises(ModelError, match="trained on views of 47 numbers, this version makes 48: train the network again"):
+    with pytest.raises(
+        ModelError, match="trained on views of 47 numbers, this version makes 48: train the network again"
+    ):
         choice(PRIORS["as the family"]).of(BY_CONDITIONAL, TRUTH)
 
 
