@@ -29,7 +29,9 @@ _NODES, _COARSE_NODES, _FEW_NODES, _MODULI = 257, 65, 33, 64
 _NORM_STEP = 0.02
 # Standard deviations of the likelihood that nodes cover to either side: exp(-32) of its maximum is left out
 _WIDTHS = 8.0
-_QUANTILES = 129  # quantiles of the prior at which it is tested whether the prior moves the conditional off the likelihood
+_QUANTILES = (
+    129  # quantiles of the prior at which it is tested whether the prior moves the conditional off the likelihood
+)
 _LEFT_OUT = 1e-6  # share of a conditional that may lie beyond the nodes: a thousandth of any evidence's error
 _REACH = 40.0  # in log density below the maximum, to which a range that is searched for reaches: exp(-40) of the height
 _TABLE = 4001  # nodes, evenly spaced in the log of the distance, at which the prior is tabulated, once for each prior
@@ -78,8 +80,6 @@ class KnownAmplitude:
     def log_marginal(self, kappa: np.ndarray, norm: np.ndarray) -> np.ndarray:
         """Return the log likelihood ratio at amplitude one; see :meth:`Amplitudes.log_marginal`."""
         return self.log_likelihood(np.ones_like(kappa), kappa, norm)
-
-    log_marginal_coarse = log_marginal
 
     def profile(self, norm: np.ndarray) -> Callable[[np.ndarray, np.ndarray], np.ndarray]:
         """Return a function that evaluates the log likelihood ratio at amplitude one; see :meth:`Amplitudes.profile`."""
@@ -161,19 +161,6 @@ class Amplitudes:
     def log_marginal(self, kappa: np.ndarray, norm: np.ndarray) -> np.ndarray:
         """Return the log likelihood ratio averaged over the prior, (N,), for moduli and squared norms (N,)."""
         return self._log_integral(kappa, norm, _NODES) + self._log_scale
-
-    def log_marginal_coarse(self, kappa: np.ndarray, norm: np.ndarray) -> np.ndarray:
-        """Return the same as :meth:`log_marginal`, faster and less exactly, from a sum over fewer nodes."""
-        lowest, highest = self._ends(kappa, norm)
-        # Even in the logarithm: a quiet signal's amplitudes are those of the prior, steep towards the farthest distances.
-        log_nodes = np.log(lowest)[:, None] + np.log(highest / lowest)[:, None] * np.linspace(0, 1, _FEW_NODES)
-        nodes = np.exp(log_nodes)
-        log_target = self._log_prior(nodes) + self.log_likelihood(nodes, kappa[:, None], norm[:, None]) + log_nodes
-        peak = log_target.max(axis=1, keepdims=True)
-        area = np.exp(log_target - peak)
-        steps = (log_nodes[:, -1] - log_nodes[:, 0]) / (_FEW_NODES - 1)
-        total = (area.sum(axis=1) - 0.5 * (area[:, 0] + area[:, -1])) * steps
-        return np.log(total) + peak[:, 0] + self._log_scale
 
     def distance_moments(self, kappa: np.ndarray, norm: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return the mean distance in Mpc and the mean squared distance in Mpc^2 given the data, (N,) each."""
