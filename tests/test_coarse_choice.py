@@ -60,7 +60,7 @@ def test_where_there_are_none(problem, caplog: pytest.LogCaptureFixture) -> None
         with caplog.at_level(logging.INFO, logger="bilby"):
             assert CoarseChoice(problem, coarse).of(conditional) is None
         assert len(caplog.records) == 1
-        assert "No coarse waves" in caplog.text
+        assert "No coarse waveforms are used" in caplog.text
         assert said in caplog.text
 
 

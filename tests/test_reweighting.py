@@ -281,7 +281,7 @@ def test_a_likelihood_of_no_number_at_all(result: Result, value: Any) -> None:
         def log_likelihood(self, parameters: dict | None = None) -> Any:
             return value
 
-    with pytest.raises(DataError, match="has to be one real number"):
+    with pytest.raises(DataError, match="let it return one real number"):
         reweight(result, likelihood=Odd())
 
 

@@ -514,7 +514,7 @@ def test_no_room_for_a_model_is_said_before_it_is_trained(
     run: Runner, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(cache_module, "_LEAST_FREE", 2**62)
-    with pytest.raises(ConfigurationError, match="MiB free, and a model may take"):
+    with pytest.raises(ConfigurationError, match="MiB free, but a model may need"):
         run(regression(), cache=str(tmp_path / "models"), **TRAINING)
 
 

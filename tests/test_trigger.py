@@ -48,7 +48,7 @@ def test_no_signal_is_none() -> None:
         search(noise, (START + 10, START + 12), (30.0, 60.0), maximum_frequency=512.0)
     with pytest.raises(DataError, match="no strain in common"):
         search(noise, (START + 40, START + 41), (30.0, 60.0), maximum_frequency=512.0)
-    with pytest.raises(DataError, match="nothing up to maximum_frequency=1024"):
+    with pytest.raises(DataError, match="does not reach maximum_frequency=1024"):
         search(noise)
 
 

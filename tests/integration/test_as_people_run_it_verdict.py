@@ -324,5 +324,5 @@ def test_the_whole_time_is_announced_and_the_nearest_model_named(tmp_path: Path,
     assert any(line.startswith("Proposal: model ") and "a maf network for slope, intercept" in line for line in lines)
     lines.clear()
     run(tmp_path, likelihood, {**priors, "intercept": -0.2}, **quick)
-    named = next(line for line in lines if line.startswith("The nearest model, "))
+    named = next(line for line in lines if line.startswith("The model closest to this problem, "))
     assert "intercept" in named
