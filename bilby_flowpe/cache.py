@@ -71,7 +71,8 @@ def cached_models(
     tuple
         Folder and model: first those trained for exactly this problem, then those with more and more differences that
         importance weights correct (:meth:`bilby_flowpe.contract.Contract.match` names them). Among equals, the family of the
-        settings comes first, then the longest training. Models that do not fit are left out. A network is read only when it is reached.
+        settings comes first, then the longest training. Models that do not fit are left out. A network is read only when it is
+        reached.
     """
     found = [
         (len(match.corrections), described.choices["family"] != settings.network.family, -described.seconds, folder)

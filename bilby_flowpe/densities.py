@@ -10,7 +10,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-_TINY = 1e-300  # replaces zero, which has no logarithm
+# Smallest number that replaces a zero weight or density, which has no logarithm; it is within the range of doubles.
+_TINY = 1e-300
 
 
 @dataclass(frozen=True)

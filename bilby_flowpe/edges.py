@@ -22,9 +22,9 @@ from scipy.stats import norm
 # Number of bins between the 5% and the 95% quantile of a marginal: one bin is the width within which draws are "at the edge".
 _BINS = 10
 # Fraction of its maximum that the density needs at an edge to be reported: a normal curve cut there has 1.6% of its
-# area beyond, and less would be noise to the user.
+# area beyond, and less is not worth a remark.
 _SHARE = 0.1
-# Largest difference of the cumulative distributions of posterior and prior for which the data count as uninformative.
+# Largest difference of the cumulative probability of posterior and prior for which the data count as uninformative.
 _TOLD = 0.1
 # Least number of distinct values from which a density can be estimated.
 _FEWEST_VALUES = 50

@@ -1,8 +1,8 @@
 r"""A prior as its draws show it: the cumulative distribution and the density that belong to ``rescale``.
 
 Nested samplers use only ``rescale`` of a prior. A user's prior may have only Bilby's approximate ``cdf``, a sum over 1000
-points of the density; and the density of a table with few points is not that of its draws. Here ``rescale`` is inverted numerically,
-and the density is :math:`du/dx` along it.
+points of the density; and the density of a table with few points is not that of its draws. Here ``rescale`` is inverted
+numerically, and the density is :math:`du/dx` along it.
 """
 
 from __future__ import annotations

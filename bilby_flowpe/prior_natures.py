@@ -2,9 +2,9 @@
 
 Bilby's nested samplers draw only by ``rescale``, and so does this package: the evidence is an average over these draws. Most
 priors have a ``cdf`` that inverts ``rescale`` and a ``prob`` that is the slope of this ``cdf``. They are *plain*. In other
-priors the ``cdf`` is missing or approximate, or the density differs from that of the draws: they are replaced by the distribution of
-their draws (:mod:`.prior_draws`). If that is not possible either, because several quantiles have the same value (a discrete
-parameter), or because a prior takes numbers but no arrays, the *quantile* is sampled instead of the parameter
+priors the ``cdf`` is missing or approximate, or the density differs from that of the draws: they are replaced by the
+distribution of their draws (:mod:`.prior_draws`). If that is not possible either, because several quantiles have the same value
+(a discrete parameter), or because a prior takes numbers but no arrays, the *quantile* is sampled instead of the parameter
 (:mod:`.translation.quantiles`).
 """
 

@@ -53,7 +53,7 @@ def test_where_there_are_none(problem, caplog: pytest.LogCaptureFixture) -> None
     assert not caplog.records
     closed = conditional_of(ConditionalConfig(("phase", "luminosity_distance"), 2), problem.prior)
     for coarse, conditional, said in (
-        (True, closed, "here these are ['phase', 'luminosity_distance']"),
+        (True, closed, "here it draws ['phase', 'luminosity_distance']"),
         ("NoSuchApproximant", plain, "NoSuchApproximant"),
     ):
         caplog.clear()

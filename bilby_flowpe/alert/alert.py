@@ -151,7 +151,7 @@ class Alert:
         outdir: str | Path | None = None,
         label: str = "alert",
     ) -> Analysed:
-        """Analyse an event.
+        """Analyse an event, and return its result, sky map and timing.
 
         Parameters
         ----------

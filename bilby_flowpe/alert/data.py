@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from gwpy.timeseries import TimeSeries
 
 Strain = Mapping[str, "TimeSeries"]
-"""Strain by detector."""
+"""Strain by detector, as gwpy's time series."""
 Curves = Mapping[str, PowerSpectralDensity | str | Path]
 """Noise PSDs by detector: Bilby's objects, or files of two columns, frequency in Hz and power spectral density in 1/Hz."""
 

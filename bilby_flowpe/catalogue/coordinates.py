@@ -37,7 +37,7 @@ _INVERSES = {
 _WIDER = 1.01
 # Number of nodes of a spline in logarithms, which is then good to a relative 1e-10.
 _NODES = 400
-# Largest curvature density Ok0 that counts as none: what rounding leaves of zero.
+# Largest curvature density Ok0 (a number without unit) that counts as zero: rounding leaves less.
 _FLAT = 1e-9
 
 

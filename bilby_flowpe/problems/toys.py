@@ -32,7 +32,7 @@ _CORRELATION = 0.8
 # Half width of the box, distance of the shells' centres from the middle, radius and width of the shells: the numbers of
 # Feroz and Hobson (2008).
 _SHELL_BOX, _SHELL_CENTRE, _SHELL_RADIUS, _SHELL_WIDTH = 6.0, 3.5, 2.0, 0.1
-# Side of the box of the egg-box problem: five half periods of the cosine.
+# Side of the box of the egg-box problem: five half periods of the cosine, so that 18 modes of two dimensions are in it.
 _EGG_BOX = 10 * math.pi
 # Middles of the two unequal modes, the same number in every parameter: 8 widths of the wider mode apart.
 _MODES = (-0.4, 0.45)

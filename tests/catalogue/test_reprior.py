@@ -183,7 +183,7 @@ def test_beyond_the_old_prior_there_are_new_draws_only(
     (planned, *_) = plan_reprior(made, wide, tmp_path / "refused", least=0)
     planned.event.prepare(planned.job)
     assert work(planned.event, planned.job, planned.event.attempt()) == 1
-    assert "lies where those of the result" in planned.event.state().error
+    assert "lies outside those of the result" in planned.event.state().error
 
 
 def test_draws_of_the_file_give_back_the_evidence_and_their_density(made: Path, tmp_path: Path) -> None:
