@@ -182,7 +182,14 @@ def _constrained(priors: Mapping[str, Any], parameters: Mapping[str, np.ndarray]
 
 def _natural(key: str, prior: Any) -> tuple[float, float]:
     """Return the natural bounds of a quantity, not a number if there are none."""
-    name = getattr(prior, "name", None) or key
+    return natural_bounds(getattr(prior, "name", None) or key)
+
+
+def natural_bounds(name: str) -> tuple[float, float]:
+    """Return the natural bounds of a quantity of a binary, not a number if there are none.
+
+    The number of the body at the end of a name is ignored.
+    """
     if name.startswith(("cos_", "sin_")):
         return -1.0, 1.0
     stem = name.rstrip("0123456789").rstrip("_")

@@ -8,18 +8,15 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ParamSpec
 
-import corner
 import numpy as np
 from matplotlib import style
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter
 from scipy.stats import binom, norm
 
 __all__ = [
-    "gps_offsets",
-    "plot_comparison",
+    "own_style",
     "plot_efficiency",
     "plot_history",
     "plot_pp",
@@ -29,17 +26,11 @@ __all__ = [
 
 _Arguments = ParamSpec("_Arguments")
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
-# Fractions of the posterior that the contours enclose: half, and 90%, which the field usually states.
-_LEVELS = (0.5, 0.9)
-# Number of bins of the marginal histograms: fine enough for a narrow mode, coarse enough for a few thousand rows.
-_BINS = 40
-# Values above this are GPS times in seconds, whose whole seconds are subtracted on an axis.
-_LARGE = 1e6
 # Number of entries above which a legend is put beside its panel: a longer one would cover the curves.
 _LONG_LEGEND = 9
 
 
-def _own_style(plot: Callable[_Arguments, Path]) -> Callable[_Arguments, Path]:
+def own_style(plot: Callable[_Arguments, Path]) -> Callable[_Arguments, Path]:
     """Plot in matplotlib's default style, whatever style other packages have set."""
 
     @functools.wraps(plot)
@@ -50,7 +41,7 @@ def _own_style(plot: Callable[_Arguments, Path]) -> Callable[_Arguments, Path]:
     return wrapped
 
 
-@_own_style
+@own_style
 def plot_history(history: Mapping[str, Any], path: str | Path) -> Path:
     """Plot training and validation loss against steps, with a second axis in the paper's units.
 
@@ -92,97 +83,7 @@ def plot_history(history: Mapping[str, Any], path: str | Path) -> Path:
     return Path(path)
 
 
-@_own_style
-def plot_comparison(
-    samples: Mapping[str, Mapping[str, np.ndarray]],
-    keys: Sequence[str],
-    path: str | Path,
-    labels: Mapping[str, str] | None = None,
-    truths: Mapping[str, float] | None = None,
-    offsets: Mapping[str, float] | None = None,
-    title: str | None = None,
-) -> Path:
-    """Make a corner plot of one or several posteriors, with 50% and 90% regions.
-
-    Parameters
-    ----------
-    samples
-        Equal-weight samples by name of the posterior and parameter.
-    keys
-        Parameters to show.
-    path
-        Picture to write.
-    labels
-        Axis labels by parameter.
-    truths
-        True values by parameter.
-    offsets
-        Value to subtract from a parameter, such as a GPS time; the label mentions it.
-    title
-        Line above the picture.
-    """
-    labels, offsets = labels or {}, offsets or {}
-    shift = np.array([offsets.get(key, 0.0) for key in keys])
-    tables = {
-        name: np.stack([np.asarray(table[key]) for key in keys], axis=-1) - shift for name, table in samples.items()
-    }
-    everything = np.concatenate(list(tables.values()))
-    ranges = [_padded(column) for column in everything.T]
-    figure = Figure(figsize=(2.1 * len(keys) + 1.0,) * 2)
-    FigureCanvasAgg(figure)
-    coloured = dict(zip(tables, itertools.cycle(COLOURS), strict=False))
-    for name, table in tables.items():
-        corner.corner(
-            table,
-            fig=figure,
-            color=coloured[name],
-            bins=_BINS,
-            smooth=0.8,
-            levels=_LEVELS,
-            range=ranges,
-            labels=[_label(key, labels, offsets) for key in keys],
-            plot_datapoints=False,
-            plot_density=False,
-            no_fill_contours=True,
-            hist_kwargs={"density": True, "color": coloured[name]},
-            truths=None if truths is None else [truths.get(key, np.nan) - offsets.get(key, 0.0) for key in keys],
-            truth_color="#555555",
-            label_kwargs={"fontsize": 12},
-            labelpad=0.06,
-            max_n_ticks=4,
-        )
-    # Panels are listed row by row: these are the ones on the diagonal.
-    for index, axis in enumerate(figure.axes[:: len(keys) + 1]):
-        heights = [np.histogram(table[:, index], _BINS, ranges[index], density=True)[0] for table in tables.values()]
-        # corner sets the height of a panel by the first posterior only.
-        axis.set_ylim(0, 1.1 * float(np.max(heights)))
-    handles = [Line2D([], [], color=colour, label=name) for name, colour in coloured.items()]
-    if truths is not None:
-        handles.append(Line2D([], [], color="#555555", label="injected"))
-    figure.legend(handles=handles, loc="upper right", bbox_to_anchor=(0.97, 0.95), frameon=False, fontsize=13)
-    if title:
-        figure.suptitle(title, fontsize=13)
-    figure.savefig(path, dpi=100)
-    return Path(path)
-
-
-def gps_offsets(table: Mapping[str, np.ndarray], keys: Sequence[str]) -> dict[str, float]:
-    """Return offsets for :func:`plot_comparison` of parameters as large as GPS times: their whole seconds."""
-    return {key: float(np.floor(np.min(table[key]))) for key in keys if np.min(np.abs(table[key])) > _LARGE}
-
-
-def _padded(column: np.ndarray) -> tuple[float, float]:
-    low, high = np.quantile(column, [0.0005, 0.9995])
-    margin = 0.05 * (high - low) or 1e-9
-    return float(low - margin), float(high + margin)
-
-
-def _label(key: str, labels: Mapping[str, str], offsets: Mapping[str, float]) -> str:
-    label = labels.get(key, key.replace("_", " "))
-    return f"{label} - {offsets[key]:.15g}" if key in offsets else label
-
-
-@_own_style
+@own_style
 def plot_efficiency(events: Sequence[Any], path: str | Path, title: str | None = None) -> Path:
     """Plot sample efficiency against signal-to-noise ratio, one dot per event.
 
@@ -222,7 +123,7 @@ def plot_efficiency(events: Sequence[Any], path: str | Path, title: str | None =
     return Path(path)
 
 
-@_own_style
+@own_style
 def plot_pp(
     panels: Mapping[str, Mapping[str, np.ndarray]],
     path: str | Path,
@@ -273,7 +174,7 @@ def plot_pp(
     return Path(path)
 
 
-@_own_style
+@own_style
 def plot_whitened(
     bands: Mapping[str, Mapping[str, np.ndarray]],
     path: str | Path,
@@ -321,7 +222,7 @@ def plot_whitened(
     return Path(path)
 
 
-@_own_style
+@own_style
 def plot_weights(weights: np.ndarray, n_draws: int, path: str | Path, title: str | None = None) -> Path:
     """Plot importance weights relative to their mean: a histogram, and the fraction of the total of the largest ones.
 

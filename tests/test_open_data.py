@@ -66,7 +66,10 @@ def test_bad_seconds_are_not_used(
     expected = NOISE.copy()
     expected[20 * RATE : 22 * RATE] = np.nan
     np.testing.assert_array_equal(read.value, expected)
-    assert f"the data quality bit {name} is not set from {START + 20} to {START + 22}: this strain is not used" in caplog.text
+    assert (
+        f"the data quality bit {name} is not set from {START + 20} to {START + 22}: this strain is not used"
+        in caplog.text
+    )
     with pytest.raises(DataError, match=rf"unusable by its data quality, from {START + 20} to {START + 22}"):
         interferometer("H1", read, START + 18, 4.0, noise_curve(read, 4.0), 20.0, 512.0)
     interferometer("H1", read, START + 10, 4.0, noise_curve(read, 4.0), 20.0, 512.0)

@@ -78,7 +78,7 @@ ARGUMENTS = (
         AUTO,
         choice(AUTO, "gaussian", "maf", "nsf", "cvae", "cvae+", "none"),
         'how the proposal is made if no trained model fits. `"auto"` chooses what is [cheaper for one '
-        "event](guide.md#which-network). The name of a family trains a network of that family, which can then be used for "
+        "event](networks.md#which-network). The name of a family trains a network of that family, which can then be used for "
         'many events. `"none"` does not search for a trained model: the proposal starts from the prior and is refined for '
         "this event alone",
         setting="network.family",

@@ -12,10 +12,11 @@ import numpy as np
 from bilby.core.result import Result
 from bilby.core.utils import logger
 
+from ..corner_plot import bounds_of, gps_offsets, labels_of, plot_comparison, shown_first
 from ..errors import ConfigurationError
 from ..model import TrainedPosterior
 from ..model_list import find_folder
-from ..plotting import gps_offsets, plot_comparison, plot_pp
+from ..plotting import plot_pp
 from ..priors import copied
 from ..result_files import RESULTS, read_result
 from ..results import statistics_of
@@ -156,14 +157,15 @@ def _compared(ours: Result, other: Result, name: str, label: str, outdir: Path) 
     first, second = distinct(ours, other)
     comparison = compare_results(ours, other, np.random.default_rng(0))
     print(format_comparison(comparison, second, first), flush=True)
-    keys = ours.search_parameter_keys
+    keys = shown_first(ours.search_parameter_keys)
     plot_comparison(
         {second: other.posterior, first: ours.posterior},
         keys,
         outdir / f"{label}.png",
-        labels={key: ours.priors[key].latex_label_with_unit for key in keys},
+        labels=labels_of(ours.priors, keys),
         truths=ours.injection_parameters,
         offsets=gps_offsets(ours.posterior, keys),
+        bounds=bounds_of(ours.priors),
     )
     return {"referee": name, "verdict": statistics.get("verdict"), **comparison}
 

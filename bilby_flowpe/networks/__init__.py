@@ -1,4 +1,4 @@
-"""Conditional densities, one family a file; what they are made of (:mod:`.families` and all that it imports) needs torch."""
+"""Conditional densities, one family in each file; :mod:`.families` and the modules that it imports need torch."""
 
 from __future__ import annotations
 

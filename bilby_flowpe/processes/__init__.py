@@ -1,1 +1,1 @@
-"""Many processes: workers of this machine, of a dask cluster, or of one training."""
+"""Parallel processes: workers of this machine, of a dask cluster, or of a training."""

@@ -1,1 +1,1 @@
-"""Exact densities to draw from, on charts of the parameters, and their mixtures."""
+"""Proposal densities on charts of the parameters, and mixtures of them; all densities are exact."""

@@ -1,1 +1,1 @@
-"""One event sampled: draws weighed, a proposal refined where it must be, and what it all came to."""
+"""Sampling of one event: draws are weighed, a proposal is refined if necessary, and the outcome is judged."""

@@ -1,1 +1,1 @@
-"""What is kept on disk: folders written whole or not at all, what an interrupted run had paid for, digests and versions."""
+"""Files on disk: folders written completely or not at all, evaluations of interrupted runs, digests and versions."""

@@ -1,4 +1,4 @@
-"""From Bilby objects to a trained model."""
+"""Training of a model for Bilby's likelihood and priors."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    """Import what trains where it is asked for: the settings alone, which every run reads, need no torch."""
+    """Import :func:`train_model` only when it is used: the settings, which every run reads, need no torch."""
     if name != "train_model":
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     from .build import train_model

@@ -1,1 +1,1 @@
-"""Other forms of a problem, translated into the one that draws are made for, with exact weights."""
+"""Translation of a problem to the form that is used for drawing, with exact weights."""

@@ -12,11 +12,12 @@ import numpy as np
 from bilby.core.result import Result
 
 from ..bands import FILE, Bands, load_bands
+from ..corner_plot import bounds_of, gps_offsets, labels_of, plot_comparison, shown_first
 from ..errors import DataError, ModelError
 from ..family.shipped import named
 from ..family.words import words_of
 from ..model_list import describe_entry, entry, find_folder
-from ..plotting import gps_offsets, plot_comparison, plot_history, plot_pp, plot_weights, plot_whitened
+from ..plotting import plot_history, plot_pp, plot_weights, plot_whitened
 from ..result_files import read_result
 from ..results import is_merged, statistics_of
 from ..surprise import IN_WORDS
@@ -40,8 +41,6 @@ _KWARGS = (
 )
 # Number of posterior rows below which no corner plot is made: contours of fewer rows are noise.
 _LEAST_ROWS = 50
-# Largest number of parameters in a corner plot: with more, its panels are too small to read.
-_MOST_SHOWN = 11
 
 
 def report_result(
@@ -167,9 +166,9 @@ def _posterior(page: Page, result: Result, other: Result | None) -> None:
         else:
             other = thinned(other)
             samples = {second: other.posterior, first: result.posterior}
-    shown = keys[:_MOST_SHOWN]
+    shown = shown_first(keys)
     if len(shown) < len(keys):
-        page.text(f"Not shown in the corner plot: {', '.join(keys[_MOST_SHOWN:])}.", faint=True)
+        page.text(f"Not shown in the picture: {', '.join(key for key in keys if key not in shown)}.", faint=True)
     if min(len(table) for table in samples.values()) < _LEAST_ROWS:
         page.text(f"There is no corner plot for fewer than {_LEAST_ROWS} rows.", faint=True)
         return
@@ -179,9 +178,10 @@ def _posterior(page: Page, result: Result, other: Result | None) -> None:
             samples,
             shown,
             file,
-            labels={key: result.priors[key].latex_label_with_unit or key for key in shown},
+            labels=labels_of(result.priors, shown),
             truths={key: truth[key] for key in shown if key in truth} or None,
             offsets=gps_offsets(result.posterior, shown),
+            bounds=bounds_of(result.priors),
         ),
     )
     if len(samples) > 1:

@@ -243,4 +243,4 @@ def test_a_model_without_coverage(tmp_path: Path) -> None:
 
 def test_a_referee_belongs_to_a_result(run: Path, capsys) -> None:
     assert main(["report", MODEL, "--referee", str(run)]) == 2
-    assert "belongs to a result" in capsys.readouterr().err
+    assert "can only be given with a result file" in capsys.readouterr().err
