@@ -147,7 +147,7 @@ class TestTrain:
             )
         )
         assert main(["train", str(config), "--outdir", str(tmp_path)]) == 2
-        assert "holds waveforms of another problem: contract." in capsys.readouterr().err
+        assert "contains waveforms of another problem: contract." in capsys.readouterr().err
 
     def test_errors_are_one_line(self, tmp_path, capsys):
         config = tmp_path / "bad.toml"

@@ -31,9 +31,9 @@ class Recipe:
     training: TrainingConfig
 
 
-_EMBEDDING = (
-    96  # Width of the embedding network in units: a wider one learns more, but trains slower and makes larger files.
-)
+_EMBEDDING = 96
+"""Width of the embedding network in units: a wider one learns more, but trains slower and makes larger files."""
+
 # Widths of the flows: a draw has to be cheaper than a wave.
 _HIDDEN = {"maf": (96, 96), "nsf": (96, 96), "cvae+": (64, 64)}
 _GAUSSIAN = (96, 96)  # widths of the layers of networks that return the moments of a Gaussian

@@ -29,9 +29,7 @@ _FITS = {1: 20.0, 2: 20.0, 3: 10.0}
 
 For more parameters it is 1. A mode with a hundredth of the posterior that fits as well as the best draw has a hundredth
 of the volume of a single one that was found. With few parameters, some 1e4 draws show smaller ones, too.
-
-A mode of a hundredth of the posterior that fits as well as the best draw has a hundredth of the volume of a single one that
-was found. Of few parameters some 1e4 draws show smaller ones, too."""
+"""
 _FIRST_MORE = 4096  # evenly spread draws that are added first: a power of two, as required by Sobol's sequence
 _HOPELESS = 0.9  # chance of a missed mode above which too many draws would be needed to make it small
 _LEAST_MORE = 1024  # Least number of draws that are added: fewer would change the chance little.

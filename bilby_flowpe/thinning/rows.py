@@ -14,9 +14,9 @@ from ..importance import LEAST_EFFECTIVE, KeptSummary, effective_sample_size, su
 FLOOR = 0.01
 """Least probability with which a draw is kept: :math:`r_0`.
 
-A coarse likelihood may be wrong where it says that nothing is. Of 40000 draws, a region that holds one in 130 of them
-has three kept by this floor on average, and is seen in 95 of 100 runs; the price is 400 evaluations at most, beside
-some 5000.
+A coarse likelihood may be wrong where it is very small. Of 40000 draws, a region with one in 130 of them has three draws
+kept by this least probability on average, and is seen in 95 of 100 runs. The price is at most 400 evaluations, in
+addition to some 5000.
 """
 
 

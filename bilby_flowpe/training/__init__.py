@@ -1,4 +1,8 @@
-"""Training of a model for Bilby's likelihood and priors."""
+"""Training of a model for Bilby's likelihood and priors.
+
+To read first: :func:`.build.train_on`, the stages of a training; :mod:`.loop`, the training of the network; and
+:mod:`.calibrate`, what is measured of the result. All choices are in :mod:`.settings` and :mod:`.recipe`.
+"""
 
 from __future__ import annotations
 

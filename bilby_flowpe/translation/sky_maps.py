@@ -29,7 +29,7 @@ which bounds the memory of the table."""
 
 _FINEST = 1024  # subdivisions of a finely split pixel: its parts are small beside the smallest cells
 _NEXT_TO_NOTHING = 1e-6  # total probability of the pixels that are left out of the table
-_ANYWHERE = 0.0001
+_ANYWHERE = 1e-4
 """Share of the draws that may lie anywhere on the sky, so that wherever the map has some probability, its cover has
 some, too."""
 
@@ -38,7 +38,7 @@ _POINTS = 3  # points in a cell, in each direction, at which the map is looked u
 _SPREAD = 0.05
 # Table of distances: its steps, the most probable pixels it is averaged over (more would take longer), standard
 # deviations beyond the mean at which it ends, and the share that is uniform, so that no distance is out of reach.
-_NODES, _MOST_PIXELS, _FAR, _EVEN = 1000, 4000, 6.0, 0.1  # of the distribution of distances
+_NODES, _MOST_PIXELS, _FAR, _EVEN = 1000, 4000, 6.0, 0.1
 
 
 class SkyMap:

@@ -65,5 +65,7 @@ def test_priors_with_features_narrower_than_the_nodes_are_refused() -> None:
     distances = np.linspace(100, 2000, 20_001)
     comb = np.where(np.arange(20_001) % 200 < 4, 1.0, 1e-6)
     transform = PriorTransform(PriorDict({DISTANCE: Interped(distances, comb, 100, 2000)}))
-    with pytest.raises(ContractError, match="too narrow for that: have a model trained with distance='network'"):
+    with pytest.raises(
+        ContractError, match="too narrow for that: use a smoother prior, or train a model with distance='network'"
+    ):
         amplitudes_of((DISTANCE,), transform)

@@ -192,7 +192,7 @@ def test_noise_of_a_gaussian_likelihood_that_is_known() -> None:
     assert sigma(None, sigma=Uniform(0, 1)) is None
     assert sigma(0.5, sigma=Uniform(0, 1)) is None
     for wrong in (0.0, np.inf, np.nan):
-        with pytest.raises(SimulationError, match=f"sigma={wrong}: the GaussianLikelihood takes finite numbers"):
+        with pytest.raises(SimulationError, match=f"sigma={wrong} of the GaussianLikelihood is not allowed"):
             sigma(wrong)
 
 

@@ -1,1 +1,1 @@
-"""Coarse waves: each harmonic on some tens of frequencies, with summary data that take the place of the whole spectra."""
+"""Coarse waves: each harmonic at some tens of frequencies, with summary data that take the place of the whole spectra."""
