@@ -102,7 +102,7 @@ def test_the_same_result_as_a_referee(run: Path, tmp_path: Path) -> None:
     other["sampler"], other["label"] = "dynesty", "other"
     (tmp_path / "other_result.json").write_text(json.dumps(other))
     page = report_result(run, referee=tmp_path / "other_result.json", output=tmp_path / "both.html")
-    assert "Against dynesty" in Outline(page.read_text()).headings
+    assert "Comparison with dynesty" in Outline(page.read_text()).headings
 
 
 def test_another_samplers_result_has_no_verdict(run: Path, tmp_path: Path) -> None:
@@ -168,15 +168,15 @@ def test_results_with_hardly_any_rows_have_a_page(run: Path, tmp_path: Path, row
     posterior = json.loads(run.read_text())["posterior"]
     content = {key: column[:rows] for key, column in posterior["content"].items()}
     text = report_result(changed(run, tmp_path, posterior=posterior | {"content": content})).read_text()
-    assert ("It has no rows" if rows == 0 else "rows are not drawn") in text
+    assert ("The posterior has no rows" if rows == 0 else "There is no corner plot for fewer than") in text
     assert "Importance weights" in text
 
 
 def test_two_results_of_one_sampler_are_told_apart(run: Path, tmp_path: Path) -> None:
     other = changed(run, tmp_path, label="other")
     text = report_result(run, referee=other, output=tmp_path / "both.html").read_text()
-    assert "Against flowpe, other" in text
-    assert "flowpe, event less flowpe, other" in text
+    assert "Comparison with flowpe, other" in text
+    assert "flowpe, event minus flowpe, other" in text
 
 
 @pytest.mark.parametrize(
