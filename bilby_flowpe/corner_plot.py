@@ -30,7 +30,8 @@ _SMOOTHING = (
 _ROWS = 5000  # samples of a posterior by default, to which the smoothing refers
 _LARGE = 1e6  # values above it are GPS times, whose ticks have too many digits
 _OUTSIDE = 0.0005  # fraction of the samples beyond each end of an axis: single ones far away would make it too long
-_MARGIN = 0.05  # of the range on either side, so that a posterior does not touch the frame
+# Margin on either side of an axis, as a fraction of its range, so that a posterior does not touch the frame.
+_MARGIN = 0.05
 
 SYMBOLS = {
     "chirp_mass": r"$\mathcal{M}$ [$M_\odot$]",
@@ -159,10 +160,10 @@ def plot_comparison(
             labelpad=0.06,
             max_n_ticks=4,
         )
-    # Row by row: every so many is one of the diagonal.
+    # Panels are listed row by row: these are the ones on the diagonal.
     for index, axis in enumerate(figure.axes[:: len(keys) + 1]):
         heights = [np.histogram(table[:, index], _BINS, ends[index], density=True)[0] for table in tables.values()]
-        # corner leaves a panel at the height of what was drawn first.
+        # corner sets the height of a panel by the first posterior only.
         axis.set_ylim(0, 1.1 * float(np.max(heights)))
     handles = [Line2D([], [], color=colour, label=name) for name, colour in coloured.items()]
     if truths is not None:

@@ -1,4 +1,4 @@
-"""Pictures of trainings and results."""
+"""Plots of trainings and of results."""
 
 from __future__ import annotations
 
@@ -26,11 +26,12 @@ __all__ = [
 
 _Arguments = ParamSpec("_Arguments")
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
-_LONG_LEGEND = 9  # entries
+# Number of entries above which a legend is put beside its panel: a longer one would cover the curves.
+_LONG_LEGEND = 9
 
 
 def own_style(plot: Callable[_Arguments, Path]) -> Callable[_Arguments, Path]:
-    """Draw in matplotlib's own style, whatever other packages made of it."""
+    """Plot in matplotlib's default style, whatever style other packages have set."""
 
     @functools.wraps(plot)
     def wrapped(*args: _Arguments.args, **kwargs: _Arguments.kwargs) -> Path:
@@ -42,14 +43,14 @@ def own_style(plot: Callable[_Arguments, Path]) -> Callable[_Arguments, Path]:
 
 @own_style
 def plot_history(history: Mapping[str, Any], path: str | Path) -> Path:
-    """Training and validation loss against steps, the paper's units on an axis of their own.
+    """Plot training and validation loss against steps, with a second axis in the paper's units.
 
-    Below it the KL term, where there is one.
+    A second panel has the KL term, if there is one.
 
     Parameters
     ----------
     history
-        As a trained model carries it.
+        History of a trained model.
     path
         Picture to write.
     """
@@ -84,7 +85,7 @@ def plot_history(history: Mapping[str, Any], path: str | Path) -> Path:
 
 @own_style
 def plot_efficiency(events: Sequence[Any], path: str | Path, title: str | None = None) -> Path:
-    """Sample efficiency against signal-to-noise ratio, one dot an event.
+    """Plot sample efficiency against signal-to-noise ratio, one dot per event.
 
     Parameters
     ----------
@@ -130,7 +131,7 @@ def plot_pp(
     p_values: Mapping[str, Mapping[str, float]] | None = None,
     columns: int = 2,
 ) -> Path:
-    """P-p plots: share of events whose truth lies below each rank, with bands of chance at 1, 2 and 3 sigma.
+    """Make p-p plots: fraction of events whose truth lies below each rank, with bands of chance at 1, 2 and 3 sigma.
 
     Parameters
     ----------
@@ -139,11 +140,11 @@ def plot_pp(
     path
         Picture to write.
     labels
-        Of statistics, for the legend.
+        Labels of statistics, for the legend.
     p_values
-        By title and statistic, for the legend.
+        p-values by title and statistic, for the legend.
     columns
-        Panels in a row.
+        Number of panels in a row.
     """
     rows = -(-len(panels) // columns)
     crowded = any(len(ranks) > _LONG_LEGEND for ranks in panels.values())
@@ -165,7 +166,7 @@ def plot_pp(
             axes.plot(grid, curve, color=colour, ls=line, lw=1.1, label=f"{(labels or {}).get(key, key)}{chance}")
         axes.set_title(title, fontsize=10)
         axes.set(xlim=(0, 1), ylim=(0, 1), xlabel="rank of the truth", ylabel="share of events below")
-        # Long ones would lie on the curves.
+        # A long legend would cover the curves.
         beside = {"loc": "center left", "bbox_to_anchor": (1.0, 0.5)} if crowded else {"loc": "upper left"}
         # gwpy, once imported, draws thick lines in all legends, and no dashes; with no map it does not.
         axes.legend(frameon=False, fontsize=8, handlelength=2.0, handler_map=None, **beside)
@@ -182,12 +183,12 @@ def plot_whitened(
     after: float = 0.06,
     title: str | None = None,
 ) -> Path:
-    """Whitened data of every detector with the 90% band of the posterior's waveforms over it.
+    """Plot the whitened data of every detector with the 90% band of the posterior's waveforms.
 
     Parameters
     ----------
     bands
-        Of :func:`bilby_flowpe.bands.whitened_bands`.
+        Bands of :func:`bilby_flowpe.bands.whitened_bands`.
     path
         Picture to write.
     around
@@ -223,14 +224,14 @@ def plot_whitened(
 
 @own_style
 def plot_weights(weights: np.ndarray, n_draws: int, path: str | Path, title: str | None = None) -> Path:
-    """Importance weights over their mean: how many of each size, and what share of the total the largest hold.
+    """Plot importance weights relative to their mean: a histogram, and the fraction of the total of the largest ones.
 
     Parameters
     ----------
     weights
-        Those above zero, in any unit.
+        Weights above zero, in any unit.
     n_draws
-        Number of draws, those without weight included.
+        Number of draws, including those without weight.
     path
         Picture to write.
     title

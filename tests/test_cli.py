@@ -173,7 +173,7 @@ class TestSimulate:
         with h5py.File(output) as one, h5py.File(trained / "tiny.hdf5") as other:
             assert (one["waveforms"][:] == other["waveforms"][:]).all()
         assert main(words) == 2
-        assert "is there already" in capsys.readouterr().err
+        assert "exists already" in capsys.readouterr().err
         assert main([*words, "--overwrite"]) == 0
 
 

@@ -514,7 +514,7 @@ def test_no_room_for_a_model_is_said_before_it_is_trained(
     run: Runner, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(cache_module, "_LEAST_FREE", 2**62)
-    with pytest.raises(ConfigurationError, match="MiB free, and a model may take"):
+    with pytest.raises(ConfigurationError, match="MiB free, but a model may need"):
         run(regression(), cache=str(tmp_path / "models"), **TRAINING)
 
 
@@ -556,5 +556,5 @@ print("evidences", one.log_evidence, two.log_evidence)
 @pytest.mark.parametrize("prior", [Uniform(math.nan, 80), Uniform(20, math.nan), DeltaFunction(math.nan)])
 def test_limits_that_are_no_numbers_are_refused_before_bilby_draws_from_them(prior: object) -> None:
     priors = PriorDict({"a": prior, "b": Uniform(0, 1)})
-    with pytest.raises(PriorError, match=r"priors\['a'\]=.* no number"):
+    with pytest.raises(PriorError, match=r"priors\['a'\]=.* not a number"):
         FlowPE(Likelihood(), priors, outdir="outdir", label="label", soft_init=True)

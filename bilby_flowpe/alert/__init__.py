@@ -1,4 +1,4 @@
-"""Alerts: a process that stays warm, and turns the strain around a trigger into a posterior and a sky map within seconds."""
+"""Alerts: a process that stays ready, and makes posterior and sky map from the strain around a trigger within seconds."""
 
 from .alert import Alert, Analysed
 from .description import EventDescription

@@ -114,7 +114,7 @@ class WaveformConfig:
     arguments: dict[str, Any] = field(default_factory=dict)
 
     def waveform_arguments(self) -> dict[str, Any]:
-        """Return Bilby's ``waveform_arguments``."""
+        """Return the ``waveform_arguments`` of Bilby's waveform generator."""
         named = {
             "waveform_approximant": self.approximant,
             **{key: getattr(self, key) for key in ("reference_frequency", "minimum_frequency", "maximum_frequency")},

@@ -1,6 +1,6 @@
 """The kinds of problems, one file each, and the choice among them.
 
-How to add one is said in :mod:`bilby_flowpe.problem.base`.
+:mod:`bilby_flowpe.problem.base` says how to add one.
 """
 
 from .choose import choose, inject, problem_of

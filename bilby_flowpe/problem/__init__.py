@@ -1,4 +1,4 @@
-"""What a problem is, and what every kind of problem answers; the kinds are in :mod:`bilby_flowpe.kinds`."""
+"""Problems, and the questions that every kind of problem answers; the kinds are in :mod:`bilby_flowpe.kinds`."""
 
 from .base import Event, Problem
 from .config import SimulationConfig

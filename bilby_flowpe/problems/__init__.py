@@ -1,6 +1,6 @@
-"""Problems as plain Bilby objects: those of Green, Simpson and Gair (2020).
+"""The problems of Green, Simpson and Gair (2020), as plain Bilby objects.
 
-In modules of their own, ``toys``, ``constrained`` and ``conjugate``, are others whose evidence is a closed form.
+The modules ``toys``, ``constrained`` and ``conjugate`` have other problems, whose evidence is known exactly.
 """
 
 from .paper import (

@@ -1,4 +1,4 @@
-"""How far a posterior is from a reference or from the exact one."""
+"""Measures of the distance between a posterior and a reference, or the exact posterior; reports about results and models."""
 
 from __future__ import annotations
 

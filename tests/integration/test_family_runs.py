@@ -96,7 +96,7 @@ def test_the_evidence_without_a_network(tmp_path: Path) -> None:
 
 
 def test_a_network_that_does_not_serve_is_told_before_any_draw(tmp_path: Path) -> None:
-    with pytest.raises(ContractError, match="needs coarse waves: leave coarse=False out, or model"):
+    with pytest.raises(ContractError, match="needs coarse waveforms: leave coarse=False out, or model"):
         run(tmp_path, model=network(tmp_path), coarse=False)
 
 

@@ -111,7 +111,7 @@ def test_another_log_likelihood_is_another_likelihood(bilby: type[Likelihood]) -
     ]
     for kind in kinds:
         likelihood = of(kind(bilby), bilby)
-        said = f"is a {bilby.__name__} with another log_likelihood, so that nobody knows how its data come about"
+        said = f"is a {bilby.__name__} with another log_likelihood, so that its data cannot be simulated as usual"
         assert choose(likelihood) is BlackBox
         assert said in why_not_simulated(likelihood)
         with pytest.raises(SimulationError, match=f"{said}: give it a method simulate"):

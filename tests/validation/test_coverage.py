@@ -87,7 +87,7 @@ def test_a_line_that_was_cut_off_is_done_again(problem_5d, tmp_path: Path) -> No
 def test_events_of_another_kind_are_refused(problem_5d, tmp_path: Path) -> None:
     log = tmp_path / "events.jsonl"
     log.write_text('{"snr": 3}\n')
-    with pytest.raises(DataError, match="holds no events of this kind"):
+    with pytest.raises(DataError, match="has lines that are not such events"):
         measure_coverage(find_model("green2020-5d-maf"), problem_of(*problem_5d), 2, FEW, 1, log, progress=False)
 
 
