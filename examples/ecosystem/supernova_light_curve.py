@@ -96,7 +96,7 @@ figures["ln Z of every second point of the grid, minus that of all"] = float(
 figures["CPU seconds of the grid"] = time.process_time() - cpu
 figures["evaluations of the grid"] = float(len(values))
 
-draws = result.meta_data["run_statistics"]["effective_sample_size"]
+draws = min(result.meta_data["run_statistics"]["effective_sample_size"], len(result.posterior))
 differences = [Difference("ln Z", float(result.log_evidence), float(result.log_evidence_err), float(log_evidence))]
 for key, column in zip(("aa", "bb", *times), (amplitudes, backgrounds, *values.T), strict=True):
     drawn = result.posterior[key]
