@@ -59,8 +59,8 @@ truth = {
     "mass_ratio": 0.6,
     "chi_1": 0.4,
     "chi_2": 0.2,
-    "luminosity_distance": 2.0e5,
-    "inclination": 0.8,
+    "luminosity_distance": 1.2e5,
+    "inclination": 1.2,
     "reference_phase": 1.3,
     "ecliptic_longitude": 1.375,
     "ecliptic_latitude": -0.6,
@@ -77,7 +77,7 @@ Uniform, Sine = bilby.core.prior.Uniform, bilby.core.prior.Sine
 priors = bilby.core.prior.PriorDict(
     truth
     | {
-        "luminosity_distance": Uniform(5e4, 4e5),
+        "luminosity_distance": Uniform(5e4, 3e5),
         "inclination": Sine(),
         "reference_phase": Uniform(0, np.pi, boundary="periodic"),
         "coalescence_time": Uniform(truth["coalescence_time"] - 3, truth["coalescence_time"] + 3),
@@ -121,7 +121,7 @@ angles = np.abs(np.angle(after[loud] / before[loud]))
 figures["largest error of the turn by twice the phase"] = float(np.max(np.abs(angles - 0.6)))
 inclinations = np.linspace(0, np.pi, INCLINATIONS)
 times = np.linspace(priors["coalescence_time"].minimum, priors["coalescence_time"].maximum, TIMES)
-distances = np.linspace(5e4, 4e5, DISTANCES)
+distances = np.linspace(5e4, 3e5, DISTANCES)
 scale = truth["luminosity_distance"] / distances
 of_noise = -0.5 * np.sum(step * np.abs(observed) ** 2)
 logs = np.empty((INCLINATIONS, TIMES, DISTANCES))
