@@ -22,7 +22,14 @@ FIXED = {
     **{key: 0.0 for key in ("a_1", "a_2", "tilt_1", "tilt_2", "phi_12", "phi_jl")},
     **{"mass_ratio": 0.8, "theta_jn": 0.5, "psi": 0.7, "ra": 1.4, "dec": -0.9},
 }
-TRUTH = {**FIXED, "chirp_mass": 28.0, "dchi_2": 0.05, "luminosity_distance": 900.0, "phase": 1.0, "geocent_time": TRIGGER}
+TRUTH = {
+    **FIXED,
+    "chirp_mass": 28.0,
+    "dchi_2": 0.05,
+    "luminosity_distance": 900.0,
+    "phase": 1.0,
+    "geocent_time": TRIGGER,
+}
 ORIGIN = {"geocent_time": TRIGGER}  # from where means are counted
 HALF_WIDTH = 0.0025  # seconds around the trigger that the prior of the time allows
 
