@@ -6,6 +6,7 @@ import inspect
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from inspect import getattr_static
 from typing import Any, cast
 
 import numpy as np
@@ -42,7 +43,9 @@ class LogLikelihood:
 def called(likelihood: Likelihood, row: Row, use_ratio: bool) -> Any:
     """What a likelihood gives for a row.
 
-    Bilby's own way to call it is taken, whether it takes its parameters or, as older ones do, holds them.
+    Bilby's own way to call it is taken, whether it takes its parameters or, as older ones do, holds them. The ratio that
+    Bilby's base class makes of an older one's log likelihood is at the parameters which that one holds, whichever they are: it
+    holds those of the row by then.
 
     Raises
     ------
@@ -51,6 +54,8 @@ def called(likelihood: Likelihood, row: Row, use_ratio: bool) -> Any:
     """
     try:
         name = "log_likelihood_ratio" if use_ratio else "log_likelihood"
+        if use_ratio and _has_ratio_of_held(likelihood):
+            likelihood.parameters.update(row)
         if name not in getattr(likelihood, "__dict__", ()) and _takes_parameters(
             cast(Hashable, type(likelihood)), name
         ):
@@ -63,6 +68,21 @@ def called(likelihood: Likelihood, row: Row, use_ratio: bool) -> Any:
             f"the likelihood {type(likelihood).__name__} raised {type(error).__name__} ({error}) at {dict(row)}: have it "
             "return -inf where it has no value, or narrow the priors to where it has one"
         ) from error
+
+
+def _has_ratio_of_held(likelihood: Likelihood) -> bool:
+    """Tell whether a ratio is Bilby's own, of a log likelihood that reads its parameters from the object."""
+    held, kind = getattr(likelihood, "__dict__", ()), cast(Hashable, type(likelihood))
+    if "log_likelihood_ratio" in held or not _has_bilbys_ratio(kind):
+        return False
+    if "log_likelihood" in held:
+        return "parameters" not in inspect.signature(likelihood.log_likelihood).parameters
+    return not _takes_parameters(kind, "log_likelihood")
+
+
+@lru_cache
+def _has_bilbys_ratio(kind: Hashable) -> bool:
+    return getattr_static(kind, "log_likelihood_ratio", None) is Likelihood.log_likelihood_ratio
 
 
 @lru_cache

@@ -6,6 +6,7 @@ import copy
 import pickle
 
 import numpy as np
+import pytest
 from bilby.core.likelihood import Likelihood
 from bilby.core.prior import (
     Categorical,
@@ -52,6 +53,19 @@ def priors() -> ConditionalPriorDict:
 class Sum(Likelihood):
     def log_likelihood(self, parameters: dict) -> float:
         return -parameters["x"] - parameters["y"] - parameters["k"] - parameters["s"] - parameters["offset"]
+
+
+class HeldSum(Likelihood):
+    """Holds its parameters, as likelihoods of older versions of Bilby do."""
+
+    def __init__(self) -> None:
+        super().__init__({})
+
+    def log_likelihood(self) -> float:
+        return Sum().log_likelihood(self.parameters)
+
+    def noise_log_likelihood(self) -> float:
+        return 3.0
 
 
 def test_plain_priors_have_none() -> None:
@@ -101,6 +115,16 @@ def test_likelihood_is_that_of_the_values() -> None:
         assert asked_likelihood(problem, False).task(row)[0] == Sum().log_likelihood(row)
         assert problem.problem.likelihood.log_likelihood({**of_quantiles, "offset": 10.0}) == Sum().log_likelihood(row)
     assert "k: it has values of finite probability" in problem.no_network
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_a_likelihood_that_holds_its_parameters_is_that_of_the_values() -> None:
+    problem = translated(HeldSum(), priors()).problem
+    row = {**{key: 0.5 for key in problem.prior.keys}, **problem.prior.fixed}
+    assert problem.likelihood.log_likelihood_ratio(row) == problem.likelihood.log_likelihood(row) - 3.0
+    assert problem.likelihood.log_likelihood_ratio(
+        {**row, "quantile of k": 0.9}
+    ) != problem.likelihood.log_likelihood_ratio(row)
 
 
 def test_constraints_are_on_the_values() -> None:
