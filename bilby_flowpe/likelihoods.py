@@ -6,7 +6,6 @@ import inspect
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from inspect import getattr_static
 from typing import Any, cast
 
 import numpy as np
@@ -43,9 +42,8 @@ class LogLikelihood:
 def called(likelihood: Likelihood, row: Row, use_ratio: bool) -> Any:
     """What a likelihood gives for a row.
 
-    Bilby's own way to call it is taken, whether it takes its parameters or, as older ones do, holds them. The ratio that
-    Bilby's base class makes of an older one's log likelihood is at the parameters which that one holds, whichever they are: it
-    holds those of the row by then.
+    Whether it takes its parameters or, as older ones do, holds them. To those whose ratio is Bilby's own, which takes
+    parameters, Bilby would not give any to hold, and every row would have the likelihood of the first.
 
     Raises
     ------
@@ -54,11 +52,10 @@ def called(likelihood: Likelihood, row: Row, use_ratio: bool) -> Any:
     """
     try:
         name = "log_likelihood_ratio" if use_ratio else "log_likelihood"
-        if use_ratio and _has_ratio_of_held(likelihood):
+        kind = cast(Hashable, type(likelihood))
+        if use_ratio and _holds_parameters(likelihood):
             likelihood.parameters.update(row)
-        if name not in getattr(likelihood, "__dict__", ()) and _takes_parameters(
-            cast(Hashable, type(likelihood)), name
-        ):
+        if name not in getattr(likelihood, "__dict__", ()) and _takes_parameters(kind, name):
             return getattr(likelihood, name)(parameters=dict(row))
         return _safe_likelihood_call(likelihood, dict(row), use_ratio=use_ratio)
     except FlowPEError:
@@ -70,19 +67,11 @@ def called(likelihood: Likelihood, row: Row, use_ratio: bool) -> Any:
         ) from error
 
 
-def _has_ratio_of_held(likelihood: Likelihood) -> bool:
-    """Tell whether a ratio is Bilby's own, of a log likelihood that reads its parameters from the object."""
-    held, kind = getattr(likelihood, "__dict__", ()), cast(Hashable, type(likelihood))
-    if "log_likelihood_ratio" in held or not _has_bilbys_ratio(kind):
-        return False
-    if "log_likelihood" in held:
+def _holds_parameters(likelihood: Likelihood) -> bool:
+    """Tell whether a log likelihood, of a class or set on the object, reads its parameters from the object."""
+    if "log_likelihood" in getattr(likelihood, "__dict__", ()):
         return "parameters" not in inspect.signature(likelihood.log_likelihood).parameters
-    return not _takes_parameters(kind, "log_likelihood")
-
-
-@lru_cache
-def _has_bilbys_ratio(kind: Hashable) -> bool:
-    return getattr_static(kind, "log_likelihood_ratio", None) is Likelihood.log_likelihood_ratio
+    return not _takes_parameters(cast(Hashable, type(likelihood)), "log_likelihood")
 
 
 @lru_cache

@@ -22,6 +22,7 @@ from bilby.core.prior.analytical import WeightedDiscreteValues
 from bilby.core.prior.slabspike import SlabSpikePrior
 from scipy.special import ndtr
 
+from bilby_flowpe.likelihoods import LogLikelihood
 from bilby_flowpe.priors import PriorTransform
 from bilby_flowpe.translation.covers import AnyPrior
 from bilby_flowpe.translation.quantiles import OfQuantiles, quantiles_of
@@ -55,17 +56,14 @@ class Sum(Likelihood):
         return -parameters["x"] - parameters["y"] - parameters["k"] - parameters["s"] - parameters["offset"]
 
 
-class HeldSum(Likelihood):
+class Holding(Likelihood):
     """Holds its parameters, as likelihoods of older versions of Bilby do."""
 
-    def __init__(self) -> None:
-        super().__init__({})
-
     def log_likelihood(self) -> float:
-        return Sum().log_likelihood(self.parameters)
+        return self.parameters["x"] + self.parameters["k"]
 
     def noise_log_likelihood(self) -> float:
-        return 3.0
+        return 0.0
 
 
 def test_plain_priors_have_none() -> None:
@@ -118,13 +116,11 @@ def test_likelihood_is_that_of_the_values() -> None:
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
-def test_a_likelihood_that_holds_its_parameters_is_that_of_the_values() -> None:
-    problem = translated(HeldSum(), priors()).problem
-    row = {**{key: 0.5 for key in problem.prior.keys}, **problem.prior.fixed}
-    assert problem.likelihood.log_likelihood_ratio(row) == problem.likelihood.log_likelihood(row) - 3.0
-    assert problem.likelihood.log_likelihood_ratio(
-        {**row, "quantile of k": 0.9}
-    ) != problem.likelihood.log_likelihood_ratio(row)
+@pytest.mark.parametrize("use_ratio", [False, True])
+def test_a_likelihood_that_holds_its_parameters_is_given_the_values(use_ratio: bool) -> None:
+    problem = translated(Holding(), PriorDict({"x": Uniform(0, 3), "k": Categorical(4)}))
+    given = LogLikelihood(problem.problem.likelihood, use_ratio)
+    assert [given({"x": 1.0, "quantile of k": quantile})[0] for quantile in (0.1, 0.9)] == [1.0, 4.0]
 
 
 def test_constraints_are_on_the_values() -> None:
