@@ -42,8 +42,8 @@ class LogLikelihood:
 def called(likelihood: Likelihood, row: Row, use_ratio: bool) -> Any:
     """Return what a likelihood gives for a row.
 
-    It is called as Bilby calls it, whether it takes its parameters as an argument or, as older ones do, stores them. An older one
-    whose ratio is inherited from Bilby, which takes parameters, would never be given any to store: every row would have the
+    It is called as Bilby calls it, whether it takes its parameters as an argument or, as older ones do, stores them. An older
+    one whose ratio is inherited from Bilby, which takes parameters, would never be given any to store: every row would have the
     likelihood of the first.
 
     Raises

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import importlib.util
+import re
 import sys
 from pathlib import Path
 
@@ -53,3 +54,24 @@ def test_constants_have_unit_and_reason(source, enough):
 @pytest.mark.parametrize("source", ["_AN = 'text'", "_AN = Choice(3)", "lower = 3", "_AN = True"])
 def test_what_is_no_number_is_no_constant(source):
     assert not list(plain_words.constants(Path("x.py"), ast.parse(source), source.split("\n")))
+
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+def test_the_package_has_no_riddles_left() -> None:
+    """As ``python tests/plain_words.py --list docstrings`` and ``constants`` would print."""
+    texts, numbers = plain_words.read(ROOT)
+    assert [one for one in texts if plain_words.unclear(one.text)] == []
+    assert [one for one in numbers if not plain_words.explained(one)] == []
+
+
+@pytest.mark.parametrize(
+    "init", sorted((ROOT / "bilby_flowpe").rglob("*/__init__.py")), ids=lambda one: one.parent.name
+)
+def test_a_package_says_what_to_read_first(init: Path) -> None:
+    """And each module that it names in this way is there."""
+    words = ast.get_docstring(ast.parse(init.read_text(encoding="utf-8"))) or ""
+    assert "o read first" in words or "Read first" in words, init
+    for name in re.findall(r":\w+:`~?\.(\w+)", words):
+        assert (init.parent / f"{name}.py").exists() or (init.parent / name).is_dir(), f"{init}: {name}"

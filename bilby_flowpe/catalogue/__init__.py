@@ -2,6 +2,12 @@
 
 :func:`reweighted` puts a catalogue under another prior or a population, :func:`population_tables` makes tables for
 gwpopulation, and :func:`write_hdf5` and :func:`read_draws` write and read one file with all events.
+
+To read first: :mod:`.runner`, which starts a process for each event; :mod:`.child`, what that process does; and
+:mod:`.event_folder`, what it leaves behind.
+
+To add a column to the table, add a figure to :mod:`.figures`; to add another source of events, follow
+:mod:`.sources`.
 """
 
 from __future__ import annotations

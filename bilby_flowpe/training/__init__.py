@@ -2,6 +2,9 @@
 
 To read first: :func:`.build.train_on`, the stages of a training; :mod:`.loop`, the training of the network; and
 :mod:`.calibrate`, what is measured of the result. All choices are in :mod:`.settings` and :mod:`.recipe`.
+
+To add a choice, add a field to the dataclass in :mod:`.settings` or :mod:`.recipe` that it belongs to:
+configurations, models and checks follow.
 """
 
 from __future__ import annotations

@@ -239,7 +239,7 @@ def _log_density(dist: BaseJointPriorDist, rows: np.ndarray) -> np.ndarray:
 
 
 def _normals(dist: MultivariateGaussianDist) -> list[tuple[np.ndarray, np.ndarray, Any]]:
-    """Of each mode the mean, the widths, and a normal of widths one with its correlations.
+    """Mean, widths and correlated unit normal of each mode.
 
     SciPy takes an eigenvalue below 2e-10 of the largest for zero, as those of Mpc and milliseconds are in one covariance.
     """
