@@ -66,9 +66,9 @@ def effective_number(result: Any) -> float:
     independent, which Bilby thins them to.
     """
     statistics = (result.meta_data or {}).get("run_statistics", {})
-    if result.sampler == "flowpe" and "n_effective" in statistics:
-        return float(statistics["n_effective"])
-    nested = getattr(result, "nested_samples", None)
+    if result.sampler == "flowpe" and "effective_sample_size" in statistics:
+        return float(statistics["effective_sample_size"])
+    nested = getattr(result, "_nested_samples", None)  # the property raises where there are none
     if nested is not None and "weights" in nested:
         weights = np.asarray(nested["weights"], dtype=float)
         return float(weights.sum() ** 2 / np.sum(weights**2))

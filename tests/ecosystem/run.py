@@ -117,11 +117,14 @@ MARKS = re.compile(
 )
 
 
-def write_table() -> None:
-    """Write the table into the page, from the values that are kept."""
+def page(text: str) -> str:
+    """The text of the page with the table of the values that are kept."""
     values = [json.loads(file.read_text()) for file in sorted(VALUES.glob("*.json"))]
     values.sort(key=lambda one: one["package"].lower())
-    PAGE.write_text(MARKS.sub(lambda _: table(values), PAGE.read_text()))
+    made, count = MARKS.subn(lambda _: table(values), text)
+    if count != 1:
+        raise ValueError(f"{PAGE} has {count} places for the table, not one, between the marks of its values")
+    return made
 
 
 def main() -> int:
@@ -136,7 +139,7 @@ def main() -> int:
     if unknown:
         parser.error(f"no such example: {', '.join(sorted(unknown))} (there are {', '.join(known)})")
     if arguments.table:
-        write_table()
+        PAGE.write_text(page(PAGE.read_text()))
         return 0
     chosen = {name: known[name] for name in arguments.names or known}
     if arguments.list:
