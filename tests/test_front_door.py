@@ -61,3 +61,13 @@ def test_a_name_that_is_not_there_is_told() -> None:
 
 def test_all_names_are_listed() -> None:
     assert set(bilby_flowpe.__all__) <= set(dir(bilby_flowpe))
+
+
+def test_a_lazy_name_stays_what_it_is() -> None:
+    """A module of the same name would take the place of a function once it was imported."""
+    import bilby_flowpe.catalogue as catalogue
+
+    for package in (bilby_flowpe, catalogue):
+        for name in package.__all__:
+            assert callable(getattr(package, name)), name
+            assert callable(getattr(package, name)), name

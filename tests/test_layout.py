@@ -15,7 +15,7 @@ OTHERS = {"integration", "upstream"}
 TOGETHER: dict[str, tuple[str, set[str]]] = {
     "catalogue/test_reprior.py": (
         "weights, new draws and stored draws of one toy, held against the same integrals",
-        {"catalogue/hdf5.py", "catalogue/reweighted.py"},
+        {"catalogue/hdf5.py", "catalogue/other_priors.py"},
     ),
     "catalogue/test_runner.py": (
         "what a process of an event does, and what it leaves in its folder",

@@ -19,7 +19,7 @@ _PLACES = {
     "Published": "hdf5",
     "population_tables": "population",
     "read_draws": "hdf5",
-    "reweighted": "reweighted",
+    "reweighted": "other_priors",
     "write_hdf5": "hdf5",
 }
 

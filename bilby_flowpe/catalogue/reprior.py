@@ -20,7 +20,7 @@ from ..errors import DataError, PriorError
 from .afterwards import afterwards
 from .child import Stage
 from .event_folder import EventFolder, Job
-from .reweighted import EVENTS, changed, results_of
+from .other_priors import EVENTS, changed, results_of
 from .runner import Planned
 from .sources import PIPE, EventSource
 

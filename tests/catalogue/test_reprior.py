@@ -13,8 +13,8 @@ from bilby_flowpe.catalogue import reprior
 from bilby_flowpe.catalogue.child import work
 from bilby_flowpe.catalogue.event_folder import EventFolder
 from bilby_flowpe.catalogue.hdf5 import Published, load_curves, read_draws, write_hdf5
+from bilby_flowpe.catalogue.other_priors import changed, results_of, reweighted
 from bilby_flowpe.catalogue.reprior import plan_reprior, weights_do
-from bilby_flowpe.catalogue.reweighted import changed, results_of, reweighted
 from bilby_flowpe.catalogue.table import entry_of, table_of
 from bilby_flowpe.errors import ConfigurationError, DataError, PriorError
 from bilby_flowpe.results import kept_draws, statistics_of
