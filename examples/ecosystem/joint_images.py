@@ -5,8 +5,8 @@ a suffix: ``geocent_time^(2)``. Here two images share distance and phase of the 
 has its arrival time; the second has a magnification relative to the first, and a type (minimum, saddle or maximum).
 
 A sum of likelihoods is none of Bilby's transients, so that flowpe must not draw anything in closed form; the type is
-one of three numbers under a prior of hanabi's own. The reference is a numerical integral over all six parameters, which the
-suffixes make easy: given distance and phase, the times are independent of each other.
+one of three numbers under a prior of hanabi's own, of which these data leave one. The reference is a numerical integral over
+all six parameters, which the suffixes make easy: given distance and phase, the times are independent of each other.
 """
 
 import time
@@ -26,8 +26,8 @@ SHARED = {
     **{key: 0.0 for key in ("a_1", "a_2", "tilt_1", "tilt_2", "phi_12", "phi_jl")},
     **{"chirp_mass": 28.0, "mass_ratio": 0.8, "theta_jn": 0.5, "psi": 0.7, "ra": 1.4, "dec": -0.9},
 }
-DISTANCE, PHASE, MAGNIFICATION, TYPE = 2500.0, 1.0, 0.7, 2  # what the data hold
-NEAREST, FARTHEST, LARGEST = 500.0, 8000.0, 4.0  # bounds of the priors of distance (Mpc) and magnification
+DISTANCE, PHASE, MAGNIFICATION, TYPE = 1500.0, 1.0, 0.7, 2  # what the data hold
+NEAREST, FARTHEST, LARGEST = 500.0, 4000.0, 4.0  # bounds of the priors of distance (Mpc) and magnification
 
 
 def single(image: int) -> bilby.gw.GravitationalWaveTransient:
@@ -123,7 +123,6 @@ def integral(likelihoods: list[bilby.gw.GravitationalWaveTransient]) -> tuple[fl
     return float(log_evidence), {
         "luminosity_distance": float(posterior.sum(axis=(0, 2)) @ distances),
         "relative_magnification^(2)": float(posterior.sum(axis=(0, 1)) @ magnification),
-        "image_type^(2)": float(posterior.sum(axis=(1, 2)) @ [1, 2, 3]),
     }
 
 
