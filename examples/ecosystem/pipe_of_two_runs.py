@@ -1,0 +1,101 @@
+"""A whole analysis by bilby_pipe: an ini file, simulated noise with a signal, two runs in parallel, and their merger.
+
+bilby_pipe is started as its users start it (``bilby_pipe pipe.ini --local``) with ``sampler = flowpe``. What it has merged
+is held against two references on the same data: flowpe without bilby_pipe (``bilby.run_sampler`` with the likelihood and
+priors of the run, read back from its files) and dynesty, Bilby's default. A black-hole binary in one detector has three
+unknown parameters, so that dynesty takes a minute.
+"""
+
+import os
+import resource
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import bilby
+from differences import Comparison, evidence, keep, means
+
+from bilby_flowpe.configuration.pipe import read_pipe_result
+
+OUTDIR = Path("outdir/pipe_of_two_runs")
+KEYS = ["mass_ratio", "luminosity_distance", "geocent_time"]
+PRIOR = """
+mass_ratio = Uniform(name='mass_ratio', minimum=0.3, maximum=1)
+chirp_mass = 28.0
+luminosity_distance = PowerLaw(name='luminosity_distance', alpha=2, minimum=300, maximum=2000, unit='Mpc')
+geocent_time = Uniform(name='geocent_time', minimum=1126259462.3, maximum=1126259462.5)
+phase = Uniform(name='phase', minimum=0, maximum=2 * np.pi, boundary='periodic')
+chi_1 = 0
+chi_2 = 0
+theta_jn = 0.4
+ra = 1.375
+dec = -1.2108
+psi = 2.659
+"""
+INI = """
+label = pair
+outdir = {outdir}
+detectors = [H1]
+duration = 4
+sampling-frequency = 1024
+trigger-time = 1126259462.4
+gaussian-noise = True
+generation-seed = 5
+injection-dict = {{chirp_mass: 28.0, mass_ratio: 0.8, luminosity_distance: 900, geocent_time: 1126259462.41, phase: 1.3, a_1: 0, a_2: 0, tilt_1: 0, tilt_2: 0, phi_12: 0, phi_jl: 0, theta_jn: 0.4, ra: 1.375, dec: -1.2108, psi: 2.659}}
+waveform-approximant = IMRPhenomD
+reference-frequency = 20
+prior-file = {prior}
+sampler = flowpe
+sampler-kwargs = {{network: none, progress: False}}
+sampling-seed = 3
+n-parallel = 2
+request-cpus = 1
+result-format = json
+"""  # noqa: E501 (one line of an ini file is one setting)
+
+shutil.rmtree(OUTDIR, ignore_errors=True)
+OUTDIR.mkdir(parents=True)
+prior, ini = OUTDIR / "pair.prior", OUTDIR / "pair.ini"
+prior.write_text(PRIOR)
+ini.write_text(INI.format(outdir=OUTDIR / "pipe", prior=prior))
+programs = Path(sys.executable).parent
+path = f"{programs}{os.pathsep}{os.environ['PATH']}"
+subprocess.run(["bilby_pipe", str(ini), "--local"], check=True, env={**os.environ, "PATH": path})
+used = resource.getrusage(resource.RUSAGE_CHILDREN)
+figures = {"CPU seconds, bilby_pipe with two runs of flowpe": used.ru_utime + used.ru_stime}
+
+(merged_file,) = (OUTDIR / "pipe" / "result").glob("*merge_result.json")
+merged = bilby.read_in_result(str(merged_file))
+parts = [str(file) for file in sorted((OUTDIR / "pipe" / "result").glob("*par?_result.json"))]
+first, run = read_pipe_result(parts[0])
+second = bilby.read_in_result(parts[1])
+figures |= {"evaluations, first of two": float(first.num_likelihood_evaluations)}
+for sampler, settings in {
+    "flowpe": {"network": "none", "progress": False},
+    "dynesty": {"nlive": 500, "naccept": 20},
+}.items():
+    began = time.process_time()
+    alone = bilby.run_sampler(
+        run.likelihood,
+        run.priors.copy(),
+        sampler=sampler,
+        sampling_seed=8,
+        outdir=str(OUTDIR / sampler),
+        label=sampler,
+        clean=True,
+        **settings,
+    )
+    figures |= {
+        f"CPU seconds, {sampler} alone": time.process_time() - began,
+        f"evaluations, {sampler} alone": float(alone.num_likelihood_evaluations),
+    }
+    print(sampler, alone.log_bayes_factor, alone.log_evidence_err)
+    if sampler == "flowpe":
+        direct = alone
+print([(x.log_bayes_factor, x.log_evidence_err, len(x.posterior)) for x in (first, second, merged, direct, alone)])
+for a, b in ((merged, direct), (merged, alone)):
+    for d in [evidence(a, b), *means(a, b, KEYS)]:
+        print(d, d.sigma)
+print(figures)
