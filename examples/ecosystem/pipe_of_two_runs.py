@@ -40,8 +40,9 @@ INI = """
 label = pair
 outdir = {outdir}
 detectors = [H1]
-duration = 4
-sampling-frequency = 1024
+duration = 2
+post-trigger-duration = 0.5
+sampling-frequency = 512
 trigger-time = 1126259462.4
 gaussian-noise = True
 generation-seed = 5
@@ -50,7 +51,7 @@ waveform-approximant = IMRPhenomD
 reference-frequency = 20
 prior-file = {prior}
 sampler = flowpe
-sampler-kwargs = {{network: none, progress: False}}
+sampler-kwargs = {{network: none, n_effective: 2000, n_posterior: 2000, progress: False}}
 sampling-seed = 3
 n-parallel = 2
 request-cpus = 1
@@ -76,8 +77,8 @@ second = bilby.read_in_result(parts[1])
 figures |= {"evaluations, first of two": float(first.num_likelihood_evaluations)}
 differences = []
 for sampler, settings in {
-    "flowpe": {"network": "none", "progress": False},
-    "dynesty": {"nlive": 500, "naccept": 20},
+    "flowpe": {"network": "none", "n_effective": 2000, "n_posterior": 2000, "progress": False},
+    "dynesty": {"nlive": 300, "naccept": 10},
 }.items():
     began = time.process_time()
     alone = bilby.run_sampler(
