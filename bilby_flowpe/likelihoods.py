@@ -42,7 +42,8 @@ class LogLikelihood:
 def called(likelihood: Likelihood, row: Row, use_ratio: bool) -> Any:
     """What a likelihood gives for a row.
 
-    Bilby's own way to call it is taken, whether it takes its parameters or, as older ones do, holds them.
+    Whether it takes its parameters or, as older ones do, holds them. To those whose ratio is Bilby's own, which takes
+    parameters, Bilby would not give any to hold, and every row would have the likelihood of the first.
 
     Raises
     ------
@@ -51,9 +52,10 @@ def called(likelihood: Likelihood, row: Row, use_ratio: bool) -> Any:
     """
     try:
         name = "log_likelihood_ratio" if use_ratio else "log_likelihood"
-        if name not in getattr(likelihood, "__dict__", ()) and _takes_parameters(
-            cast(Hashable, type(likelihood)), name
-        ):
+        kind = cast(Hashable, type(likelihood))
+        if use_ratio and _holds_parameters(likelihood):
+            likelihood.parameters.update(row)
+        if name not in getattr(likelihood, "__dict__", ()) and _takes_parameters(kind, name):
             return getattr(likelihood, name)(parameters=dict(row))
         return _safe_likelihood_call(likelihood, dict(row), use_ratio=use_ratio)
     except FlowPEError:
@@ -63,6 +65,13 @@ def called(likelihood: Likelihood, row: Row, use_ratio: bool) -> Any:
             f"the likelihood {type(likelihood).__name__} raised {type(error).__name__} ({error}) at {dict(row)}: have it "
             "return -inf where it has no value, or narrow the priors to where it has one"
         ) from error
+
+
+def _holds_parameters(likelihood: Likelihood) -> bool:
+    """Tell whether a log likelihood, of a class or set on the object, reads its parameters from the object."""
+    if "log_likelihood" in getattr(likelihood, "__dict__", ()):
+        return "parameters" not in inspect.signature(likelihood.log_likelihood).parameters
+    return not _takes_parameters(cast(Hashable, type(likelihood)), "log_likelihood")
 
 
 @lru_cache

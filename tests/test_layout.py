@@ -199,6 +199,7 @@ WITHOUT = {"errors.py": "classes without code", "names.py": "names of parameters
 OF_NO_MODULE = {
     "test_architecture.py": "which module may import which",
     "test_docs.py": "links, commands and code of the documentation",
+    "test_ecosystem.py": "how runs inside other packages are judged, and the page that says so",
     "test_hostile_input.py": "priors, arguments and data that nobody should give",
     "test_house_figures.py": "the script that counts how the package is built",
     "test_layout.py": "this file",

@@ -39,6 +39,9 @@ class Holding(Likelihood):
     def log_likelihood(self) -> float:
         return 2 * self.parameters["x"]
 
+    def noise_log_likelihood(self) -> float:
+        return 100.0
+
 
 ROW = {"x": 1.0}
 
@@ -49,8 +52,22 @@ def test_value(use_ratio: bool, expected: float) -> None:
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
-def test_a_likelihood_that_holds_its_parameters() -> None:
-    assert LogLikelihood(Holding(), False)(ROW).tolist() == [2.0]
+@pytest.mark.parametrize("use_ratio, expected", [(False, 2.0), (True, -98.0)])
+def test_a_likelihood_that_holds_its_parameters(use_ratio: bool, expected: float) -> None:
+    assert LogLikelihood(Holding(), use_ratio)(ROW).tolist() == [expected]
+
+
+def test_a_method_on_the_object_that_holds_its_parameters_is_given_those_of_the_row() -> None:
+    class Plain(Likelihood):
+        def log_likelihood(self, parameters: dict) -> float:
+            return 0.0
+
+        def noise_log_likelihood(self) -> float:
+            return 100.0
+
+    likelihood = Plain({})
+    likelihood.log_likelihood = lambda: 2 * likelihood.parameters["x"]  # type: ignore[method-assign, assignment]
+    assert [LogLikelihood(likelihood, True)({"x": x}).tolist() for x in (1.0, 5.0)] == [[-98.0], [-90.0]]
 
 
 def test_a_method_that_is_set_on_the_object_is_the_one_called() -> None:

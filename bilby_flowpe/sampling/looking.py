@@ -6,6 +6,7 @@ them are made, evenly spread, while these could make the chance of a missed mode
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -194,7 +195,10 @@ class Looking:
         """
         if self._sobol is None:
             self._sobol = qmc.Sobol(self._n, rng=self._rng)
-        base = in_normals(self._sobol.random(size))
+        with warnings.catch_warnings():
+            # How many there are depends on the time that is left: any number is even enough to look for modes.
+            warnings.filterwarnings("ignore", "The balance properties of Sobol", UserWarning)
+            base = in_normals(self._sobol.random(size))
         return base[self._chart.inverse(base, self._rng)[1]]
 
     def _lacking(self, posterior: _Posterior, proposal: Mixture) -> bool:

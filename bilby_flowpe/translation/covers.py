@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from inspect import getattr_static
 from itertools import combinations
+from typing import Any
 
 import numpy as np
 from bilby.core.prior import Gaussian, JointPrior, MultivariateGaussianDist, Prior, PriorDict, TruncatedGaussian
@@ -214,9 +215,21 @@ def _log_density(dist: BaseJointPriorDist, rows: np.ndarray) -> np.ndarray:
     # Bilby's own leaves out the weights of the modes, unlike its draws, does not know what bounds cut off, and goes row by
     # row.
     shares = np.log(np.asarray(dist.weights, dtype=np.float64) / np.sum(dist.weights)) - np.log(_within(dist))
-    modes = [multivariate_normal(mu, cov).logpdf(rows) for mu, cov in zip(dist.mus, dist.covs, strict=True)]
+    modes = [normal.logpdf((rows - mu) / widths) - np.sum(np.log(widths)) for mu, widths, normal in _normals(dist)]
     terms = [share + np.atleast_1d(mode) for share, mode in zip(shares, modes, strict=True)]
     return logsumexp(terms, axis=0)
+
+
+def _normals(dist: MultivariateGaussianDist) -> list[tuple[np.ndarray, np.ndarray, Any]]:
+    """Of each mode the mean, the widths, and a normal of widths one with its correlations.
+
+    SciPy takes an eigenvalue below 2e-10 of the largest for zero, as those of Mpc and milliseconds are in one covariance.
+    """
+    normals = []
+    for mu, cov in zip(np.asarray(dist.mus, dtype=np.float64), np.asarray(dist.covs, dtype=np.float64), strict=True):
+        widths = np.sqrt(np.diag(cov))
+        normals.append((mu, widths, multivariate_normal(cov=cov / np.outer(widths, widths), seed=_SEED)))
+    return normals
 
 
 def _within(dist: MultivariateGaussianDist) -> np.ndarray:
@@ -225,8 +238,7 @@ def _within(dist: MultivariateGaussianDist) -> np.ndarray:
     if np.all(np.isinf(low)) and np.all(np.isinf(high)):
         return np.ones(len(dist.mus))
     within = [
-        multivariate_normal(mu, cov, seed=_SEED).cdf(high, lower_limit=low)
-        for mu, cov in zip(dist.mus, dist.covs, strict=True)
+        normal.cdf((high - mu) / widths, lower_limit=(low - mu) / widths) for mu, widths, normal in _normals(dist)
     ]
     if not min(within) > _LEAST_WITHIN:
         raise PriorError(
@@ -253,10 +265,13 @@ def _sample_gaussian(dist: MultivariateGaussianDist) -> Parameters:
     low, high = np.array([dist.bounds[key] for key in dist.names], dtype=np.float64).T
     shares = np.asarray(dist.weights, dtype=np.float64) / np.sum(dist.weights)
     pieces = []
-    for mu, cov, size, share in zip(dist.mus, dist.covs, rng.multinomial(_COVERED, shares), within, strict=True):
+    sizes = rng.multinomial(_COVERED, shares)
+    for (mu, widths, normal), size, share in zip(_normals(dist), sizes, within, strict=True):
         missing = int(size)
         while missing > 0:
-            draws = rng.multivariate_normal(mu, cov, size=int(1.2 * missing / share) + 8)
+            draws = mu + widths * rng.multivariate_normal(
+                np.zeros(len(mu)), normal.cov, size=int(1.2 * missing / share) + 8
+            )
             inside = draws[np.all((draws >= low) & (draws <= high), axis=1)][:missing]
             pieces.append(inside)
             missing -= len(inside)

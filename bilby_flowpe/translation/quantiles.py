@@ -24,6 +24,7 @@ from bilby.core.likelihood import Likelihood
 from bilby.core.prior import DeltaFunction, JointPrior, PriorDict, Uniform
 from bilby.gw.likelihood import GravitationalWaveTransient
 
+from ..likelihoods import called
 from ..names import DEC, DISTANCE, INCLINATION, PHASE, PSI, RA, TIME
 from ..prior_natures import Nature, conditions, log_density, natures, rescaled
 from ..priors import Parameters, copied, in_order, search_keys
@@ -139,11 +140,11 @@ class OfQuantiles(Likelihood):
 
     def log_likelihood(self, parameters: dict[str, Any]) -> float:
         """Of the parameters that belong to the quantiles."""
-        return float(self.given.log_likelihood(_row_back(self.quantiles, parameters)))
+        return float(called(self.given, _row_back(self.quantiles, parameters), use_ratio=False))
 
     def log_likelihood_ratio(self, parameters: dict[str, Any]) -> float:
         """The same, as a ratio to noise alone."""
-        return float(self.given.log_likelihood_ratio(_row_back(self.quantiles, parameters)))
+        return float(called(self.given, _row_back(self.quantiles, parameters), use_ratio=True))
 
     def noise_log_likelihood(self) -> float:
         """Of noise alone."""

@@ -59,6 +59,13 @@ def test_a_single_normal_mode_is_complete() -> None:
     assert "that fits no better than the best draw" in completeness.about
 
 
+@pytest.mark.filterwarnings("error")
+def test_any_number_of_draws_is_spread_without_a_warning() -> None:
+    likelihood = toys.CorrelatedGaussian(np.zeros(2), np.eye(2) * 0.05**2)
+    found, _ = looking((likelihood, toys.uniform(likelihood.keys, -1.0, 1.0), 0.0))
+    assert found._spread(100).shape == (100, 2)
+
+
 def test_draws_are_not_made_where_they_would_not_do() -> None:
     """Modes as small as the narrow one cannot be excluded by any number of draws that there is time for."""
     found, target = looking(toys.unequal_modes(3, 0.01), seed=2)

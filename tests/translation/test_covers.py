@@ -42,6 +42,19 @@ def test_density_is_the_closed_form() -> None:
     np.testing.assert_allclose(covers.log_ratio(draws) + of_cover, expected, atol=1e-9)
 
 
+@pytest.mark.parametrize("bounds", [None, [(-1e4, 1e4), (-1.0, 1.0)]])
+def test_widths_of_far_apart_units_are_no_singular_covariance(bounds: list[tuple[float, float]] | None) -> None:
+    """Hundreds of Mpc and a millisecond in one covariance, for which SciPy raises."""
+    scale = np.array([300.0, 1e-3])
+    covs = np.outer(scale, scale) * [[1.0, 0.6], [0.6, 1.0]]
+    covers = Covers(joint(mus=[[0.0, 0.0]], covs=[covs], **({"bounds": bounds} if bounds else {})))
+    draws = PriorTransform(covers.priors).sample(500, np.random.default_rng(0))
+    of_cover = sum(covers.priors[key].ln_prob(draws[key]) for key in "ab")
+    unit = multivariate_normal(cov=[[1.0, 0.6], [0.6, 1.0]])
+    expected = unit.logpdf(np.stack([draws["a"], draws["b"]], axis=-1) / scale) - np.sum(np.log(scale))
+    np.testing.assert_allclose(covers.log_ratio(draws) + of_cover, expected, atol=1e-6)
+
+
 def test_cover_is_wider_than_the_marginals() -> None:
     covers = Covers(joint())
     assert set(covers.priors) == {"a", "b"}

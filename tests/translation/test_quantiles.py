@@ -6,6 +6,7 @@ import copy
 import pickle
 
 import numpy as np
+import pytest
 from bilby.core.likelihood import Likelihood
 from bilby.core.prior import (
     Categorical,
@@ -21,6 +22,7 @@ from bilby.core.prior.analytical import WeightedDiscreteValues
 from bilby.core.prior.slabspike import SlabSpikePrior
 from scipy.special import ndtr
 
+from bilby_flowpe.likelihoods import LogLikelihood
 from bilby_flowpe.priors import PriorTransform
 from bilby_flowpe.translation.covers import AnyPrior
 from bilby_flowpe.translation.quantiles import OfQuantiles, quantiles_of
@@ -52,6 +54,16 @@ def priors() -> ConditionalPriorDict:
 class Sum(Likelihood):
     def log_likelihood(self, parameters: dict) -> float:
         return -parameters["x"] - parameters["y"] - parameters["k"] - parameters["s"] - parameters["offset"]
+
+
+class Holding(Likelihood):
+    """Holds its parameters, as likelihoods of older versions of Bilby do."""
+
+    def log_likelihood(self) -> float:
+        return self.parameters["x"] + self.parameters["k"]
+
+    def noise_log_likelihood(self) -> float:
+        return 0.0
 
 
 def test_plain_priors_have_none() -> None:
@@ -101,6 +113,14 @@ def test_likelihood_is_that_of_the_values() -> None:
         assert asked_likelihood(problem, False).task(row)[0] == Sum().log_likelihood(row)
         assert problem.problem.likelihood.log_likelihood({**of_quantiles, "offset": 10.0}) == Sum().log_likelihood(row)
     assert "k: it has values of finite probability" in problem.no_network
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+@pytest.mark.parametrize("use_ratio", [False, True])
+def test_a_likelihood_that_holds_its_parameters_is_given_the_values(use_ratio: bool) -> None:
+    problem = translated(Holding(), PriorDict({"x": Uniform(0, 3), "k": Categorical(4)}))
+    given = LogLikelihood(problem.problem.likelihood, use_ratio)
+    assert [given({"x": 1.0, "quantile of k": quantile})[0] for quantile in (0.1, 0.9)] == [1.0, 4.0]
 
 
 def test_constraints_are_on_the_values() -> None:

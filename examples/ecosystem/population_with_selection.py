@@ -1,0 +1,152 @@
+"""gwpopulation: the masses of a population of binaries, with selection effects, with and without evidences.
+
+Twenty binaries were seen above a threshold. Primary masses follow a power law of slope ``alpha``, mass ratios one of
+slope ``beta``. gwpopulation's ``HyperparameterLikelihood`` averages the population model over samples of each binary's
+posterior, and over injections that were found. It refuses points where these averages are too uncertain, with the
+lowest number that a float can hold instead of minus infinity. Nothing can be simulated from such a likelihood: flowpe
+refines a proposal from the prior.
+
+Without ``ln_evidences`` the evidence of noise alone is not a number, so that only a Bayes factor can be had; with them
+there is an evidence, as well. The reference is the integral over a grid of both parameters.
+"""
+
+import time
+
+import bilby
+import numpy as np
+import pandas as pd
+from differences import Comparison, Difference, keep
+from gwpopulation.hyperpe import HyperparameterLikelihood, Model
+from gwpopulation.models.mass import power_law_primary_mass_ratio
+from gwpopulation.vt import ResamplingVT
+
+LOWEST, HIGHEST = 5.0, 80.0
+"""Lightest and heaviest black holes of the population, in solar masses."""
+EVENTS, SAMPLES, INJECTIONS = 20, 300, 20_000
+POINTS = 101
+"""Points of the grid along each parameter; the sum is compared with that of every second point."""
+rng = np.random.default_rng(5)
+fixed = {"mmin": LOWEST, "mmax": HIGHEST}
+
+
+def drawn(size, alpha, beta):
+    """Draw masses and mass ratios of a population."""
+
+    def power(low, high, slope):
+        edges = low ** (slope + 1), high ** (slope + 1)
+        return (edges[0] + rng.uniform(size=size) * (edges[1] - edges[0])) ** (1 / (slope + 1))
+
+    mass = power(LOWEST, HIGHEST, -alpha)
+    return {"mass_1": mass, "mass_ratio": power(LOWEST / mass, 1.0, beta)}
+
+
+def log_density(data, alpha, beta):
+    """The log density of these draws."""
+    return np.log(power_law_primary_mass_ratio(data, alpha=alpha, beta=beta, **fixed))
+
+
+def found(data):
+    """Which binaries are loud enough, at distances uniform in volume; round numbers in the place of a detector."""
+    distance = rng.uniform(size=len(data["mass_1"])) ** (1 / 3)
+    chirp = data["mass_1"] * data["mass_ratio"] ** 0.6 / (1 + data["mass_ratio"]) ** 0.2
+    return chirp ** (5 / 6) / distance + rng.normal(size=len(distance)) > 12
+
+
+binaries = drawn(5000, 2.3, 1.5)
+posteriors = []
+for event in np.flatnonzero(found(binaries))[:EVENTS]:
+    trials = drawn(50_000, 2.0, 0.5)  # the prior of the samples
+    near = np.exp(
+        -0.5 * (np.log(trials["mass_1"] / binaries["mass_1"][event]) / 0.1) ** 2
+        - 0.5 * ((trials["mass_ratio"] - binaries["mass_ratio"][event]) / 0.2) ** 2
+    )
+    rows = rng.choice(len(near), SAMPLES, p=near / near.sum())
+    samples = {key: values[rows] for key, values in trials.items()}
+    posteriors.append(pd.DataFrame({**samples, "ln_prior": log_density(samples, 2.0, 0.5)}))
+
+injections = drawn(INJECTIONS, 2.0, 0.5)
+heard = found(injections)
+injections = {key: values[heard] for key, values in injections.items()}
+injections |= {"ln_prior": log_density(injections, 2.0, 0.5), "total_generated": INJECTIONS}
+
+
+def likelihood_with(ln_evidences):
+    """The likelihood; a model keeps its last values whatever the data, so that events and injections have one each."""
+    return HyperparameterLikelihood(
+        posteriors,
+        Model([power_law_primary_mass_ratio]),
+        ln_evidences=ln_evidences,
+        selection_function=ResamplingVT(Model([power_law_primary_mass_ratio]), injections, n_events=EVENTS),
+        maximum_uncertainty=1.0,
+    )
+
+
+Uniform = bilby.core.prior.Uniform
+priors = bilby.core.prior.PriorDict({"alpha": Uniform(-1, 6), "beta": Uniform(-3, 9), **fixed})
+likelihood = likelihood_with(None)
+cpu = time.process_time()
+axes = [np.linspace(priors[key].minimum, priors[key].maximum, POINTS) for key in ("alpha", "beta")]
+surface = np.array(
+    [[likelihood.log_likelihood_ratio({"alpha": a, "beta": b, **fixed}) for b in axes[1]] for a in axes[0]]
+)
+highest = surface.max()
+weights = np.exp(surface - highest)
+
+
+def mean_over(weights, step=1):
+    """The mean over the box by the trapezoidal rule, with every point or every second one."""
+    points = weights[::step, ::step]
+    return float(np.trapezoid(np.trapezoid(points, axis=1), axis=0) / (len(points) - 1) ** 2)
+
+
+log_bayes_factor = highest + np.log(mean_over(weights))
+expected = {
+    "alpha": mean_over(weights * axes[0][:, None]) / mean_over(weights),
+    "beta": mean_over(weights * axes[1]) / mean_over(weights),
+}
+figures = {
+    "CPU seconds of the grid": time.process_time() - cpu,
+    "evaluations of the grid": float(POINTS**2),
+    "share of the grid refused for its uncertainty": float(np.mean(surface < -1e300)),
+    "ln BF of every second point of the grid, minus that of all": float(
+        highest + np.log(mean_over(weights, 2)) - log_bayes_factor
+    ),
+}
+
+differences = []
+ln_evidences = rng.normal(-8000, 10, EVENTS)
+for seed, (name, evidences) in enumerate({"without evidences": None, "with evidences": ln_evidences}.items()):
+    cpu = time.process_time()
+    result = bilby.run_sampler(
+        likelihood=likelihood_with(evidences),
+        priors=priors,
+        sampler="flowpe",
+        outdir="outdir/population",
+        label=name.replace(" ", "_"),
+        sampling_seed=3 + seed,
+        progress=False,
+        clean=True,
+    )
+    figures[f"CPU seconds of flowpe {name}"] = time.process_time() - cpu
+    figures[f"evaluations of flowpe {name}"] = float(result.num_likelihood_evaluations)
+    error = float(result.log_evidence_err)
+    differences.append(Difference(f"ln BF, {name}", float(result.log_bayes_factor), error, float(log_bayes_factor)))
+    if evidences is not None:
+        total = float(log_bayes_factor + evidences.sum())
+        differences.append(Difference(f"ln Z, {name}", float(result.log_evidence), error, total))
+    draws = min(result.meta_data["run_statistics"]["effective_sample_size"], len(result.posterior))
+    for key, value in expected.items():
+        column = result.posterior[key]
+        differences.append(Difference(f"mean of {key}, {name}", column.mean(), column.std() / draws**0.5, value))
+
+keep(
+    Comparison(
+        "gwpopulation",
+        "20 binaries with selection effects, two hyperparameters",
+        "grid of both parameters",
+        differences,
+        mind="events and injections need a model each; the limit of the uncertainty is one of the variance",
+        figures=figures,
+    ),
+    __file__,
+)
