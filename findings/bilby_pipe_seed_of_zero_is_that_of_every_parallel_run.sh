@@ -9,7 +9,7 @@
 # are made to show, says nothing.
 #
 # Seen (bilby_pipe 1.10.1, bilby 2.8.2, Python 3.11), seeds in the commands of the three runs:
-#   sampling-seed = 1: 1 2 3
+#   sampling-seed = 1: 1 2 3  (the configuration that each reads has sampling-seed=1)
 #   sampling-seed = 0: none (the configuration that each reads has sampling-seed=0)
 #
 # Exits with 1 when that changes.
@@ -48,9 +48,11 @@ prior-file = pair.prior
 sampler = dynesty
 sampling-seed = $seed
 n-parallel = 3
+n-simulation = 1
+accounting = none.of.these
 INI
     bilby_pipe pair.ini > log 2>&1
-    seeds=$(grep -h -o -e '--sampling-seed [0-9]*' out$seed/submit/bash_*.sh | cut -d' ' -f2 | tr '\n' ' ' || true)
+    seeds=$(grep -h -o -e '--sampling-seed [0-9]*' out$seed/submit/bash_*.sh | cut -d" " -f2 | uniq | tr '\n' ' ' || true)
     kept=$(grep -h '^sampling-seed' out$seed/*_config_complete.ini)
     echo "sampling-seed = $seed: ${seeds:-none} (the configuration that each reads has $kept)"
     declare "seeds_$seed=$seeds"

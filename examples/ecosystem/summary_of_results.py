@@ -103,7 +103,9 @@ for key in (*SEARCHED, *DERIVED):
     # The same rows, so that chance has no part: a thousandth of the width is allowed (redshifts are interpolated).
     width = float(np.std(derived[key]))
     differences.append(
-        Difference(f"mean of {key}", float(samples[key].mean()), width / 1000, float(derived[key].mean()))
+        Difference(
+            f"mean of {key}", float(samples[RENAMED.get(key, key)].mean()), width / 1000, float(derived[key].mean())
+        )
     )
 
 keep(
