@@ -1,11 +1,13 @@
 #!/usr/bin/env bash
-# bilby_pipe 1.10.1 (GWpy 4.1.0, SciPy 1.16.3): noise weighed by the curve that its default settings estimate has three to four percent more power than noise of that curve.
+# bilby_pipe 1.10.1 (GWpy 4.1.0, SciPy 1.16.3): noise weighed by the curve that its default settings estimate has three to four percent more power
+# than noise of that curve.
 #
 # One would guess: the default estimate (a median of 63 half-overlapping segments, 32 times the data's duration) has the right mean, so the mean of
-# |d|^2 / S, which likelihoods are made of, is one. The estimate's mean is right; its inverse is what enters, and the mean of an inverse is larger by the
-# estimate's relative variance, and a median has twice the variance of a mean. So signal-to-noise ratios are two percent high and
-# posteriors two percent narrow; the power of noise of four seconds to 1024 Hz comes out 130 above its expected 4000, whose own spread is 63, so that a test of a
-# residual for Gaussian noise, or a comparison of log likelihoods with their expected values, finds what is none of the data's. A mean of 32 segments without overlap has the same excess (one over 31).
+# |d|^2 / S, which likelihoods are made of, is one. The estimate's mean is right; its inverse is what enters, and the mean of an inverse is larger by
+# the estimate's relative variance, and a median has twice the variance of a mean. So signal-to-noise ratios are two percent high and posteriors two
+# percent narrow; the power of noise of four seconds to 1024 Hz comes out 130 above its expected 4000, whose own spread is 63, so that a test of a
+# residual for Gaussian noise, or a comparison of log likelihoods with their expected values, finds what is none of the data's. A mean of 32 segments
+# without overlap has the same excess (one over 31).
 #
 # Seen (Python 3.11), white noise of known curve, 4 s of data, 128 s for the curve:
 #   defaults: 32 x the duration (at most 1024 s), overlap 0.5, median, Tukey ramps of 0.4 s

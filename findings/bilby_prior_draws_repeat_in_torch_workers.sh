@@ -1,10 +1,12 @@
 #!/usr/bin/env bash
-# Bilby 2.8.2 and PyTorch 2.13.0: parameters drawn from Bilby's priors in the workers of a `DataLoader` are the same in every worker, and the same again in every epoch.
+# Bilby 2.8.2 and PyTorch 2.13.0: parameters drawn from Bilby's priors in the workers of a `DataLoader` are the same in every worker, and the same
+# again in every epoch.
 #
-# One would guess: PyTorch gives each worker and each epoch its own seed, for Python's `random`, for NumPy's and for its own. So it does, for NumPy's global
-# state. Bilby draws from a `numpy.random.Generator` of its own, in its module, which each forked worker copies as it stands in the parent, at each epoch
-# anew. A network that is trained on simulations drawn in workers sees as many different ones as one worker draws in one epoch: the training set is smaller by
-# the number of workers times the number of epochs, and the loss on "fresh" data is one on data that were seen. A `worker_init_fn` that calls `bilby.core.utils.random.seed` helps.
+# One would guess: PyTorch gives each worker and each epoch its own seed, for Python's `random`, for NumPy's and for its own. So it does, for NumPy's
+# global state. Bilby draws from a `numpy.random.Generator` of its own, in its module, which each forked worker copies as it stands in the parent, at
+# each epoch anew. A network that is trained on simulations drawn in workers sees as many different ones as one worker draws in one epoch: the
+# training set is smaller by the number of workers times the number of epochs, and the loss on "fresh" data is one on data that were seen. A
+# `worker_init_fn` that calls `bilby.core.utils.random.seed` helps.
 #
 # Seen (Python 3.11), two workers of four rows each, two epochs; how many different values there are among sixteen draws:
 #   Bilby's prior 4, numpy.random 16, torch.rand 16

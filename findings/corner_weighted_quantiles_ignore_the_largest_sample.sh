@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
 # corner 2.3.0 and dynesty 3.1.0: weighted quantiles leave out the weight of the largest sample, and are not those of the mirrored samples.
 #
-# One would guess: the median of 0 with weight 0.001 and 1 with weight 0.999 is near 1, as NumPy's weighted quantile says, and quantiles of -x are those of x with
-# the other sign. Both libraries interpolate between sums of the weights before each sample: the last weight is in none of them, whatever it is,
-# and each sample's weight lies between it and the next. So titles and lines of a corner plot of few effective samples (importance
+# One would guess: the median of 0 with weight 0.001 and 1 with weight 0.999 is near 1, as NumPy's weighted quantile says, and quantiles of -x are
+# those of x with the other sign. Both libraries interpolate between sums of the weights before each sample: the last weight is in none of them,
+# whatever it is, and each sample's weight lies between it and the next. So titles and lines of a corner plot of few effective samples (importance
 # weights, a late stage of nested sampling) move down, by the largest weights; a dominating weight at the upper edge of a prior is not seen at all.
 #
 # Seen (Python 3.11), medians of x and minus medians of -x:

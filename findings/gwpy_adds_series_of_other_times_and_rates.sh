@@ -1,10 +1,12 @@
 #!/usr/bin/env bash
-# GWpy 4.1.0: the sum of two series goes index by index, also where they start at other times or have other sampling rates, and has the times of the first.
+# GWpy 4.1.0: the sum of two series goes index by index, also where they start at other times or have other sampling rates, and has the times of the
+# first.
 #
-# One would guess: a series that knows its times refuses to be added to one of other times, as that of PyCBC 2.11.0 does ("different epoch", "different delta_t"), or adds where they
-# overlap, as `inject` does. Units are looked at, times are not: a signal that starts a hundred seconds after the noise lands at its start, one of 2048 Hz in noise of
-# 4096 Hz at twice its frequencies, and `noise + signal` is not even `signal + noise`. Frequency series go the same way: a difference or a ratio of
-# two noise curves of other resolutions is one of unlike frequencies, where they happen to have the same length.
+# One would guess: a series that knows its times refuses to be added to one of other times, as that of PyCBC 2.11.0 does ("different epoch",
+# "different delta_t"), or adds where they overlap, as `inject` does. Units are looked at, times are not: a signal that starts a hundred seconds after
+# the noise lands at its start, one of 2048 Hz in noise of 4096 Hz at twice its frequencies, and `noise + signal` is not even `signal + noise`.
+# Frequency series go the same way: a difference or a ratio of two noise curves of other resolutions is one of unlike frequencies, where they happen
+# to have the same length.
 #
 # Seen (Python 3.11):
 #   start 100 s later: sum 2 from 0 to 8 s, the other way round from 100 to 108 s

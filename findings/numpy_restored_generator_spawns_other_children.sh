@@ -1,11 +1,12 @@
 #!/usr/bin/env bash
-# NumPy 2.3.5 (SciPy 1.16.3): a generator whose saved state is put back draws the same numbers again, but spawns other children, and so do SciPy's Sobol points.
+# NumPy 2.3.5 (SciPy 1.16.3): a generator whose saved state is put back draws the same numbers again, but spawns other children, and so do SciPy's
+# Sobol points.
 #
-# One would guess: `generator.bit_generator.state` is all that a checkpoint has to keep; whoever puts it back goes on as if nothing had happened. It holds
-# for numbers drawn from the generator itself. What is spawned from it comes from its seed sequence and a count of children, which are in no state:
-# after a restart, workers (`spawn`) and quasi-random points (`scipy.stats.qmc` spawns from the generator that it is given) are those of
-# another seed, or, in the same process, of the next child; a resumed run is not the run that was interrupted, and no number drawn shows it. A pickled generator keeps both. NumPy's
-# developers say that this is meant (https://github.com/numpy/numpy/issues/27882).
+# One would guess: `generator.bit_generator.state` is all that a checkpoint has to keep; whoever puts it back goes on as if nothing had happened. It
+# holds for numbers drawn from the generator itself. What is spawned from it comes from its seed sequence and a count of children, which are in no
+# state: after a restart, workers (`spawn`) and quasi-random points (`scipy.stats.qmc` spawns from the generator that it is given) are those of
+# another seed, or, in the same process, of the next child; a resumed run is not the run that was interrupted, and no number drawn shows it. A pickled
+# generator keeps both. NumPy's developers say that this is meant (https://github.com/numpy/numpy/issues/27882).
 #
 # Seen (Python 3.11), the original, a new generator with its state, and a pickled copy:
 #   original: drawn 0.6524, drawn by a child 0.4031, first Sobol point 0.5196

@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
 # PyCBC 2.11.0: strain that is downsampled with `method="ldas"`, the choice of its searches and inference, arrives one sample of the old rate early.
 #
-# One would guess: three ways of downsampling (PyCBC's two, GWpy's) give the same series in the band, at the same times, to a fraction of a percent. The filter
-# of `ldas` is symmetric, and its delay is taken out, but for one sample too many: 0.244 ms at 4096 Hz, 0.061 ms at 16384 Hz, whatever the new rate. A
-# quarter of a millisecond is as long as light takes for 73 km, and as wide as the arrival time of a loud signal. Data of one rate for all detectors move
-# together (a bias of the time alone); those of different rates (public files have 4096 or 16384 Hz) move against each other, by up to 0.18 ms, and with them the place in the sky.
-# And of a sine just beyond the new Nyquist frequency, `ldas` and GWpy let a seventh fold in. The function behind it filters in `highpass_fir` and `lowpass_fir`, too
-# (https://github.com/gwastro/pycbc/issues/4858).
+# One would guess: three ways of downsampling (PyCBC's two, GWpy's) give the same series in the band, at the same times, to a fraction of a percent.
+# The filter of `ldas` is symmetric, and its delay is taken out, but for one sample too many: 0.244 ms at 4096 Hz, 0.061 ms at 16384 Hz, whatever the
+# new rate. A quarter of a millisecond is as long as light takes for 73 km, and as wide as the arrival time of a loud signal. Data of one rate for all
+# detectors move together (a bias of the time alone); those of different rates (public files have 4096 or 16384 Hz) move against each other, by up to
+# 0.18 ms, and with them the place in the sky. And of a sine just beyond the new Nyquist frequency, `ldas` and GWpy let a seventh fold in. The
+# function behind it filters in `highpass_fir` and `lowpass_fir`, too (https://github.com/gwastro/pycbc/issues/4858).
 #
 # Seen (gwpy 4.1.0, scipy 1.16.3, Python 3.11), sines of amplitude one, amplitude and how much earlier it is after downsampling:
 #   4096 -> 2048 Hz, sine of 100 Hz: ldas 1.001 0.244 ms; butterworth 1.000 0.000 ms; gwpy 1.002 0.000 ms

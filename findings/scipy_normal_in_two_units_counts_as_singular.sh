@@ -1,11 +1,12 @@
 #!/usr/bin/env bash
-# SciPy 1.16.3: a normal distribution of two independent parameters whose widths differ by more than a factor 67000 is refused as singular, or loses the narrow one.
+# SciPy 1.16.3: a normal distribution of two independent parameters whose widths differ by more than a factor 67000 is refused as singular, or loses
+# the narrow one.
 #
 # One would guess: a diagonal covariance with positive entries is positive definite, whatever the units. An eigenvalue below 2.2e-10 of the largest
 # counts as zero. Widths of 300 Mpc in distance and 1 ms in time, as a posterior of a binary has, are 9e4 and 1e-6, and NumPy's own Cholesky
 # decomposition takes them. `multivariate_normal` raises; with `allow_singular=True`, the usual cure, it returns the density of the distance alone,
-# the same ten sigma away in time, and minus infinity further off. A Fisher matrix or a Gaussian fit of a posterior has to be scaled first
-# (Bilby's MultivariateGaussianDist does). Others have met it: https://github.com/scipy/scipy/issues/24718.
+# the same ten sigma away in time, and minus infinity further off. A Fisher matrix or a Gaussian fit of a posterior has to be scaled first (Bilby's
+# MultivariateGaussianDist does). Others have met it: https://github.com/scipy/scipy/issues/24718.
 #
 # Seen (Python 3.11), log density at the mean, 10 ms away (10 sigma) and 100 ms away:
 #   as it is: LinAlgError

@@ -1,11 +1,12 @@
 #!/usr/bin/env bash
-# SciPy 1.16.3: whether a degenerate `multivariate_normal` contains its own draws depends on the units: in milliseconds it does, in seconds it does not.
+# SciPy 1.16.3: whether a degenerate `multivariate_normal` contains its own draws depends on the units: in milliseconds it does, in seconds it does
+# not.
 #
-# One would guess: with `allow_singular=True` draws of the distribution have a finite density, and a change of units adds a constant. What lies outside of
-# the plane by more than a bound counts as impossible; the bound is reckoned from the variances (2.2e-7 of the largest), and compared with a distance, which has the
-# unit of a width. Draws lie beside the plane by rounding, about 1e-8 of a width. So for widths of one all draws are inside, and for widths of 1e-3
-# most have minus infinity. For times in seconds (milliseconds wide) or strain (1e-23) a proposal that is drawn from and evaluated
-# loses its draws, without a warning; the same in milliseconds works.
+# One would guess: with `allow_singular=True` draws of the distribution have a finite density, and a change of units adds a constant. What lies
+# outside of the plane by more than a bound counts as impossible; the bound is reckoned from the variances (2.2e-7 of the largest), and compared with
+# a distance, which has the unit of a width. Draws lie beside the plane by rounding, about 1e-8 of a width. So for widths of one all draws are inside,
+# and for widths of 1e-3 most have minus infinity. For times in seconds (milliseconds wide) or strain (1e-23) a proposal that is drawn from and
+# evaluated loses its draws, without a warning; the same in milliseconds works.
 #
 # Seen (Python 3.11), two parameters whose correlation is one; share of a thousand own draws with a density of zero:
 #   width 1000: 0.00

@@ -9,18 +9,25 @@ from __future__ import annotations
 
 import multiprocessing
 import pickle
+import sys
 import traceback
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from functools import cache
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from multiprocessing.reduction import ForkingPickler
 from typing import Any
 
+from bilby.core.utils import logger
+
 from ..errors import WorkerError
 from ..storage.interruption import deferred
 
 _PATIENCE = 5.0  # seconds for a process to end
+
+_THREADED = {"jax": "JAX"}
+"""Packages that have threads from their first computation on, by the names of their modules."""
 
 
 class Workers:
@@ -108,6 +115,7 @@ def started(npool: int, work: Callable[[Any], Any], initialise: Callable[[Any], 
     given
         A forked process has it as it is, others are sent it.
     """
+    _warn_of_threads(tuple(name for module, name in _THREADED.items() if module in sys.modules))
     processes: dict[Connection, BaseProcess] = {}
     try:
         # What a signal's handler raises in the middle of a fork is lost.
@@ -135,6 +143,16 @@ def started(npool: int, work: Callable[[Any], Any], initialise: Callable[[Any], 
                 if process.is_alive():
                     process.kill()
                     process.join()
+
+
+@cache
+def _warn_of_threads(names: tuple[str, ...]) -> None:
+    """Say once that forked processes may wait for ever for threads that they do not have."""
+    if names and multiprocessing.get_start_method() == "fork":
+        logger.warning(
+            f"{' and '.join(names)} is loaded, whose threads a forked process does not have: where the likelihood uses it, "
+            "worker processes may wait for ever. Use npool=1, or multiprocessing.set_start_method('spawn') before the run"
+        )
 
 
 def _serve(

@@ -7,11 +7,13 @@ import signal
 import subprocess
 import sys
 import time
+import types
 from pathlib import Path
 
 import pytest
 
 from bilby_flowpe.errors import WorkerError
+from bilby_flowpe.processes import workers
 from bilby_flowpe.processes.workers import started
 
 GIVEN: list[int] = []
@@ -118,3 +120,17 @@ def test_nothing_is_left_when_the_parent_is_killed(tmp_path: Path) -> None:
     while any(map(there, workers)) and time.monotonic() < deadline:
         time.sleep(0.05)
     assert not any(map(there, workers))
+
+
+def test_threads_that_a_fork_loses_are_told_once(monkeypatch, caplog):
+    """As with a likelihood in JAX: its parent has computed with it, and its forked workers would wait for ever."""
+    workers._warn_of_threads.cache_clear()
+    monkeypatch.setitem(sys.modules, "jax", types.ModuleType("jax"))
+    monkeypatch.setattr(workers.multiprocessing, "get_start_method", lambda: "fork")
+    with caplog.at_level("WARNING", logger="bilby"):
+        for _ in range(2):
+            with started(0, shifted, keep, 0):
+                pass
+    assert caplog.text.count("JAX is loaded") == 1
+    assert "npool=1" in caplog.text
+    workers._warn_of_threads.cache_clear()
