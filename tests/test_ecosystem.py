@@ -39,16 +39,19 @@ def test_a_difference_is_in_units_of_both_errors(numbers, sigma):
     assert differences.Difference("x", *numbers).sigma == pytest.approx(sigma)
 
 
-def test_nested_samples_count_by_their_weights_and_flowpe_by_its_own_word():
+def test_draws_count_by_weights_or_their_own_word_and_no_more_than_rows():
     table = DataFrame({"x": np.arange(4.0)})
     nested = SimpleNamespace(
         sampler="dynesty", posterior=table, meta_data=None, _nested_samples=DataFrame({"weights": [1.0, 1.0, 0.0, 0.0]})
     )
-    ours = SimpleNamespace(
-        sampler="flowpe", posterior=table, meta_data={"run_statistics": {"effective_sample_size": 300.0}}
+    ours, more = (
+        SimpleNamespace(
+            sampler="flowpe", posterior=table, meta_data={"run_statistics": {"effective_sample_size": number}}
+        )
+        for number in (3.0, 300.0)
     )
     chain = SimpleNamespace(sampler="emcee", posterior=DataFrame({"x": [1.0, 1.0, 2.0]}), meta_data={})
-    assert [differences.effective_number(one) for one in (nested, ours, chain)] == [2.0, 300.0, 2.0]
+    assert [differences.effective_number(one) for one in (nested, ours, more, chain)] == [2.0, 3.0, 4.0, 2.0]
 
 
 @pytest.mark.parametrize("value", [5.0, math.nan])

@@ -6,11 +6,13 @@ density of the data, and the posterior is normal.
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
+from pathlib import Path
 
 import bilby
 import numpy as np
-from differences import Difference, effective_number
+from differences import Comparison, Difference, effective_number, keep
 from scipy.stats import multivariate_normal
 
 KEYS = ("c0", "c1", "c2", "c3")
@@ -62,3 +64,31 @@ def held_against(result, closed: Closed, of: str = "", keys: tuple[str, ...] = K
             value = float(np.mean(result.posterior[key]))
             found.append(Difference(f"mean of {key}{of}", value, float(width / np.sqrt(number)), float(mean)))
     return found
+
+
+def refereed(package: str, sampler: str, file: str, run: str, **settings) -> None:
+    """Run flowpe and another of Bilby's samplers on the problem, and keep both beside the closed form.
+
+    The referee's own differences are kept, too: a sampler that is wrong on this problem is no referee of another.
+    """
+    closed, figures, differences = closed_form(), {}, []
+    for name, arguments in {"flowpe": {"progress": False}, sampler: settings}.items():
+        likelihood, priors = problem()
+        began = time.process_time()
+        result = bilby.run_sampler(
+            likelihood,
+            priors,
+            sampler=name,
+            sampling_seed=7,
+            outdir=f"outdir/{Path(file).stem}",
+            label=name,
+            clean=True,
+            **arguments,
+        )
+        figures[f"CPU seconds, {name}"] = time.process_time() - began
+        number = result._num_likelihood_evaluations  # the property raises where a sampler tells none
+        if number is not None:
+            figures[f"evaluations, {name}"] = float(number)
+        figures[f"error of ln Z, {name}"] = float(result.log_evidence_err)
+        differences += held_against(result, closed, f" ({name})", ("c0", "c3"))
+    keep(Comparison(package, run, "closed form", differences, figures=figures), file)

@@ -63,16 +63,17 @@ def effective_number(result: Any) -> float:
     """Return the effective number of draws of a Bilby result: of its weights where it has some, else of distinct rows.
 
     flowpe says it itself; nested sampling keeps ``nested_samples`` with ``weights``; rows of a chain are taken to be
-    independent, which Bilby thins them to.
+    independent, which Bilby thins them to. A mean of rows knows no more than so many rows, where these are fewer.
     """
+    rows = float(len(result.posterior.drop_duplicates()))
     statistics = (result.meta_data or {}).get("run_statistics", {})
     if result.sampler == "flowpe" and "effective_sample_size" in statistics:
-        return float(statistics["effective_sample_size"])
+        return min(float(statistics["effective_sample_size"]), rows)
     nested = getattr(result, "_nested_samples", None)  # the property raises where there are none
     if nested is not None and "weights" in nested:
         weights = np.asarray(nested["weights"], dtype=float)
-        return float(weights.sum() ** 2 / np.sum(weights**2))
-    return float(len(result.posterior.drop_duplicates()))
+        return min(float(weights.sum() ** 2 / np.sum(weights**2)), rows)
+    return rows
 
 
 def evidence(result: Any, reference: Any, name: str = "ln Z") -> Difference:

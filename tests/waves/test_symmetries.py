@@ -85,6 +85,16 @@ def wrapped(change: Callable[[dict, np.ndarray, dict], dict | None], *more: str)
     return model
 
 
+def turned_on_the_way(strain: dict, frequencies: np.ndarray, parameters: dict) -> dict:
+    """Polarisations that turn into each other with the frequency, as where space tells left from right."""
+    angle = 1e-3 * frequencies
+    plus, cross = strain["plus"], strain["cross"]
+    return {
+        "plus": plus * np.cos(angle) - cross * np.sin(angle),
+        "cross": cross * np.cos(angle) + plus * np.sin(angle),
+    }
+
+
 def distance_distorted(strain: dict, frequencies: np.ndarray, parameters: dict) -> dict:
     """A wave whose shape depends on the distance, by one part in ten thousand."""
     distortion = 1 + 1e-4 * parameters["luminosity_distance"] / 1000 * frequencies / 100
@@ -232,6 +242,12 @@ class TestLies:
         assert not found.distance
         assert "luminosity_distance" not in found.cheap_keys
         assert found.phase_order == 2  # The rest holds still.
+
+    def test_polarisations_that_turn_into_each_other(self):
+        found = find_symmetries(generator(model=wrapped(turned_on_the_way)), PriorTransform(priors()))
+        assert (found.inclination, found.cross_ratio) == (False, 0)
+        assert found.distance
+        assert found.phase_order == 2
 
     def test_time_that_matters(self):
         found = find_symmetries(generator(model=wrapped(time_dependent, "geocent_time")), PriorTransform(priors()))
