@@ -108,7 +108,8 @@ def fill(
     result.num_likelihood_evaluations = n_likelihood
     said = {
         **(summary.to_dict() if summary else {"n_draws": len(drawn.table)}),
-        "n_posterior": len(drawn.rows),
+        # No name here may contain "posterior": PESummary takes such a place in its files for a table of samples.
+        "n_equal_weight": len(drawn.rows),
         "n_likelihood_evaluations": n_likelihood,
         "importance_weighted": summary is not None,
         "verdict": verdict.grade,

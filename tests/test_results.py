@@ -108,7 +108,7 @@ def test_raw_draws_fill_a_result() -> None:
     with pytest.raises(ValueError, match="no stored nested samples"):
         _ = result.nested_samples
     statistics = statistics_of(result)
-    assert (statistics["n_draws"], statistics["n_posterior"], statistics["importance_weighted"]) == (3, 2, False)
+    assert (statistics["n_draws"], statistics["n_equal_weight"], statistics["importance_weighted"]) == (3, 2, False)
     assert "log_evidence" not in statistics
 
 

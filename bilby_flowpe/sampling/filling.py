@@ -99,7 +99,7 @@ def fill_weighted(sampler: Sampler, outcome: Outcome, target: Target, origin: Or
         "log_evidence_err": error,
         "edges": in_columns(edges),
         "n_nan_likelihoods": target.meter.n_nan,
-        "posterior_shares": weighted.shares(outcome.proposal.names),
+        "part_shares": weighted.shares(outcome.proposal.names),
     }
     if target.meter.n_coarse:
         statistics["n_coarse_evaluations"] = target.meter.n_coarse

@@ -204,7 +204,9 @@ def _weights(page: Page, result: Result, statistics: Mapping[str, Any]) -> None:
         "trusted, unless no weight is large.",
         lambda file: plot_weights(nested["weights"].to_numpy(), statistics["n_draws"], file),
     )
-    if shares := statistics.get("posterior_shares"):
+    if shares := statistics.get(
+        "part_shares", statistics.get("posterior_shares")
+    ):  # the second name is of older results
         page.table(["part of the proposal", "share of the posterior"], [(k, f"{v:.4f}") for k, v in shares.items()])
     if refinement := statistics.get("refinement"):
         page.text("The proposal was refined on this event:")
