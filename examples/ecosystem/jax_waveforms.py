@@ -9,8 +9,8 @@ The reference needs no sampler and no JAX: the posterior of chirp mass, distance
 lalsimulation, in double precision. At one chirp mass the log likelihood at amplitude s and phase p is
 ``s Re(z exp(-2ip)) - s^2 r / 2`` with two inner products z and r.
 
-Run it where the package is installed, ``python examples/ecosystem/jax_waveforms.py``, or in an environment of its own,
-``python tests/ecosystem/run.py jax_waveforms``.
+Run it by ``python examples/ecosystem/jax_waveforms.py`` where the package is installed,
+or in an environment of its own by ``python tests/ecosystem/run.py jax_waveforms``.
 """
 
 from __future__ import annotations

@@ -8,8 +8,8 @@ A sum of likelihoods is none of Bilby's transients, so that flowpe must not draw
 one of three numbers under a prior of hanabi's own, of which these data leave one. The reference is a numerical integral over
 all six parameters, which the suffixes make easy: given distance and phase, the times are independent of each other.
 
-Run it where the package is installed, ``python examples/ecosystem/joint_images.py``, or in an environment of its own,
-``python tests/ecosystem/run.py joint_images``.
+Run it by ``python examples/ecosystem/joint_images.py`` where the package is installed,
+or in an environment of its own by ``python tests/ecosystem/run.py joint_images``.
 """
 
 import time

@@ -5,8 +5,8 @@ Carlo. Bilby knows it as ``sampler="aspire"`` (package aspire-bilby), and it tak
 flowpe can do the same with its own weighted draws (``bilby_flowpe.reweighting``), without a further evaluation where
 only the prior is another. Both are held against the closed form of a cubic with normal priors.
 
-Run it where the package is installed, ``python examples/ecosystem/moved_by_another_sampler.py``, or in an environment of its own,
-``python tests/ecosystem/run.py moved_by_another_sampler``.
+Run it by ``python examples/ecosystem/moved_by_another_sampler.py`` where the package is installed,
+or in an environment of its own by ``python tests/ecosystem/run.py moved_by_another_sampler``.
 """
 
 import time

@@ -5,8 +5,8 @@ is held against two references on the same data: flowpe without bilby_pipe (``bi
 priors of the run, read back from its files) and dynesty, Bilby's default. A black-hole binary in one detector has three
 unknown parameters, so that dynesty takes a minute.
 
-Run it where the package is installed, ``python examples/ecosystem/pipe_of_two_runs.py``, or in an environment of its own,
-``python tests/ecosystem/run.py pipe_of_two_runs``.
+Run it by ``python examples/ecosystem/pipe_of_two_runs.py`` where the package is installed,
+or in an environment of its own by ``python tests/ecosystem/run.py pipe_of_two_runs``.
 """
 
 import os

@@ -8,8 +8,8 @@ The likelihood is one of golum's own, no subclass of Bilby's transient, and flow
 is a step function of the delay, for golum tabulates it at the samples of the data. The reference is the integral over
 all three parameters: a sum over steps and Morse factors, and the trapezium rule for the magnification.
 
-Run it where the package is installed, ``python examples/ecosystem/second_image.py``, or in an environment of its own,
-``python tests/ecosystem/run.py second_image``.
+Run it by ``python examples/ecosystem/second_image.py`` where the package is installed,
+or in an environment of its own by ``python tests/ecosystem/run.py second_image``.
 """
 
 import contextlib

@@ -6,8 +6,8 @@ probability of every place, and the distance are known. flowpe runs on it as on 
 file as alerts have it, and ligo.skymap reads the file: its areas, probabilities and moments of the distance are held
 against the closed form.
 
-Run it where the package is installed, ``python examples/ecosystem/sky_map_read_by_others.py``, or in an environment of its own,
-``python tests/ecosystem/run.py sky_map_read_by_others``.
+Run it by ``python examples/ecosystem/sky_map_read_by_others.py`` where the package is installed,
+or in an environment of its own by ``python tests/ecosystem/run.py sky_map_read_by_others``.
 """
 
 import time
