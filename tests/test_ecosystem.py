@@ -33,7 +33,12 @@ run = load("tests/ecosystem/run.py")
 
 @pytest.mark.parametrize(
     ("numbers", "sigma"),
-    [((3.0, 0.3, 2.0, 0.4), 2.0), ((1.0, 0.0, 1.0, 0.0), 0.0), ((1.0, 0.0, 2.0, 0.0), -math.inf)],
+    [
+        ((3.0, 0.3, 2.0, 0.4), 2.0),
+        ((1.0, 0.0, 1.0, 0.0), 0.0),
+        ((1.0, 0.0, 2.0, 0.0), -math.inf),
+        ((1.0, math.inf, 2.0, 0.0), math.inf),
+    ],
 )
 def test_a_difference_is_in_units_of_both_errors(numbers, sigma):
     assert differences.Difference("x", *numbers).sigma == pytest.approx(sigma)

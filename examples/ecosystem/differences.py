@@ -38,8 +38,10 @@ class Difference:
 
     @property
     def sigma(self) -> float:
-        """The difference in units of both errors; infinite where two values without an error differ."""
+        """The difference in units of both errors; infinite where two values without an error differ, or no error is known."""
         error, difference = math.hypot(self.error, self.reference_error), self.value - self.reference
+        if math.isinf(error):  # a run with one effective draw, which any value would agree with
+            return math.inf
         return difference / error if error > 0 else math.copysign(math.inf, difference) if difference else 0.0
 
 
