@@ -17,8 +17,8 @@ To add a noise model:
 4. For ``flowpe noise``, add it to ``_of_data`` in :mod:`.choices`, with a default for every argument.
 5. Tests: ``DENSITIES``, limits and refusals in ``tests/noise/test_densities.py``, ``NEARLY_GAUSSIAN`` and the constructors in
    ``test_transient.py``, ``test_bad_arguments`` in ``test_models.py``, the names in ``test_comparing.py``.
-6. Documentation: the table under "Other noise" in ``docs/method.md``, the remedies in ``docs/real_events.md``, and a kind of noise
-   in ``benchmarks/noise_models.py`` with a number in ``docs/results.md``.
+6. Documentation: the table under "Other noise" in ``docs/method.md``, the remedies in ``docs/real_events.md``, and a kind of
+   noise in ``benchmarks/noise_models.py`` with a number in ``docs/results.md``.
 """
 
 from .comparing import compare

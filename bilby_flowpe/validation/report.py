@@ -244,7 +244,10 @@ def _surprise(page: Page, statistics: Mapping[str, Any]) -> None:
         return
     page.table(
         ["figure", "value", "p-value"],
-        [(IN_WORDS[key], f"{surprise['scores'][key]:.3g}", p_value_in_words(p)) for key, p in surprise["p_values"].items()],
+        [
+            (IN_WORDS[key], f"{surprise['scores'][key]:.3g}", p_value_in_words(p))
+            for key, p in surprise["p_values"].items()
+        ],
     )
     page.text(f"All together: p-value {p_value_in_words(surprise['p_value'])}.")
 

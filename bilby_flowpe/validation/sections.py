@@ -127,7 +127,9 @@ def noise(page: Page, path: Path, result: Result, statistics: Mapping[str, Any])
     elif any(path.resolve().parent.parent.glob("*_config_complete.ini")):  # a result of bilby_pipe
         page.text(f"flowpe noise {path.name} compares other noise models on the same draws.", faint=True)
     else:
-        page.text("bilby_flowpe.noise.compare(result, likelihood) compares other noise models on the same draws.", faint=True)
+        page.text(
+            "bilby_flowpe.noise.compare(result, likelihood) compares other noise models on the same draws.", faint=True
+        )
 
 
 def evaluations(page: Page, result: Result, statistics: Mapping[str, Any]) -> None:

@@ -129,7 +129,9 @@ class Case:
         """Clause on how many draws from the prior compared the closed form, and which fraction of the prior stays unchecked."""
         compared = self.findings.compared
         if compared is None:
-            coarse = "; the draws of this search were weighed by the coarse likelihood only, which may not see all modes"
+            coarse = (
+                "; the draws of this search were weighed by the coarse likelihood only, which may not see all modes"
+            )
             return "" if self.findings.coarse_efficiency is None else coarse
         if not compared:
             return (

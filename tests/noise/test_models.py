@@ -1,8 +1,8 @@
 """Noise models: closed forms against quadrature, choices summed over, bad arguments."""
 
-from __future__ from pathlib import Path
+from __future__ import annotations
 
-import annotations
+from pathlib import Path
 
 import numpy as np
 import pytest
