@@ -218,8 +218,8 @@ CHECKS = (
         "noise in the band of the signal compared with its PSD ([drift factor](method.md#noise-near-the-event)), p-value",
         lambda case: case.noise_p_value,
         "the noise in the band of the signal does not follow its PSD (p-value {case.noise_p_value_words}, required {limit:g}); "
-        "amplitude relative to the PSD: {case.noise_scales}; widths of the posterior are wrong by this factor: use another PSD, or a "
-        "likelihood of bilby_flowpe.noise with a free factor of the noise",
+        "amplitude relative to the PSD: {case.noise_scales}; widths of the posterior are wrong by this factor: "
+        "use another PSD, or a likelihood of bilby_flowpe.noise with a free factor of the noise",
         "noise_scale_check",
         least=True,
         lasting=lambda case: True,
