@@ -158,7 +158,7 @@ class Looking:
         if not self._modes.complete:
             return Completeness(
                 1.0,
-                f"{self._in_words}, which show more local maxima than could be examined, so that no probability can be given",
+                f"{self._in_words}, which show more local maxima than could be examined: no probability can be given",
             )
         return Completeness(chance, self._in_words, self._about, remedy=self._remedy(chance, limit))
 
