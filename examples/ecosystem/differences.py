@@ -78,8 +78,16 @@ def effective_number(result: Any) -> float:
     return rows
 
 
+def usable(result: Any) -> None:
+    """End the example where flowpe itself says that a result is not to be used: its errors mean nothing then."""
+    statistics = (getattr(result, "meta_data", None) or {}).get("run_statistics", {})
+    if statistics.get("verdict") == "failed":
+        sys.exit(f"the run {result.label!r} has failed: {'; '.join(statistics.get('reasons', []))}")
+
+
 def evidence(result: Any, reference: Any, name: str = "ln Z") -> Difference:
     """Compare the log evidences of two results; the reference may be a number, a closed form."""
+    usable(result)
     if isinstance(reference, (int, float)):
         return Difference(name, float(result.log_evidence), float(result.log_evidence_err), float(reference))
     return Difference(
