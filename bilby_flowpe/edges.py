@@ -99,8 +99,8 @@ class Edge:
         )
         return (
             f"the posterior of {self.parameter} piles up at the {self.side} edge {self.value:.8g} of its prior: its density "
-            f"there is {largest}, and a normal curve fitted to it has {self.beyond:.2g} of its area beyond; widen this prior "
-            "unless something else bounds it"
+            f"there is {largest}, and a normal curve fitted to it has {100 * self.beyond:.2g}% of its area beyond; "
+            "widen this prior unless something else bounds it"
         )
 
 

@@ -19,7 +19,8 @@ from .conditional.base import Conditional, TakesCoarseWaves
 from .conditional.choose import DrawnBy, closed_form_of
 from .contract import Contract
 from .errors import ContractError, DataError, MemoryLimitError, PriorError, SimulationError
-from .family.shipped import named, shipped_families
+from .family.choice import taken_by_itself
+from .family.shipped import named
 from .network_choice import words_before_training, words_of_refinement, words_of_stages
 from .networks import compact
 from .pricing import Price, price_of_drawing, price_of_refinement, price_of_training, seconds_of_likelihood
@@ -174,7 +175,9 @@ class ModelChoice:
         refinement, training = self._refining(conditional), self._training(settings)
         if training.seconds < refinement.seconds:
             return self._newly_trained(contract, settings, words_before_training((), refinement))
-        families = self.problem.has_noise_curves and bool(self.kwargs["coarse"]) and bool(shipped_families())
+        families = (
+            self.problem.has_noise_curves and bool(self.kwargs["coarse"]) and taken_by_itself(self.problem.prior.keys)
+        )
         logger.info(words_of_refinement(refinement, training, reasons, families))
         return None, "none", conditional
 

@@ -27,6 +27,7 @@ from scipy.special import ndtr
 
 from .errors import DataError
 
+_LEAST_P = 1e-6  # probability below which only the bound is printed: a normal tail has no meaning that far out
 RESIDUAL, DISTANCE, LOUDNESS = "residual", "distance", "loudness"
 IN_WORDS = {
     RESIDUAL: "the power left in the data after the best waveform",
@@ -34,6 +35,11 @@ IN_WORDS = {
     LOUDNESS: "the loudness of the signal",
 }
 UNITS = {RESIDUAL: " standard deviations from that of noise", DISTANCE: "", LOUDNESS: ""}
+
+
+def p_value_in_words(p_value: float) -> str:
+    """Return a p-value with two digits, or the bound that it is below."""
+    return f"below {_LEAST_P:g}" if p_value < _LEAST_P else f"{p_value:.2g}"
 
 
 @dataclass(frozen=True)

@@ -120,6 +120,7 @@ def main() -> None:
     parser.add_argument("--waveforms", type=int, default=50_000)
     parser.add_argument("--effective", type=int, default=5000, help="effective draws to aim at")
     parser.add_argument("--cache", help="folder of the models trained on demand")
+    parser.add_argument("--seed", type=int, help="of the sampling; another one has to give the same evidence")
     parser.add_argument("--npool", type=int, default=os.cpu_count() or 1)
     parser.add_argument("--outdir", type=Path, default=Path("outdir/real_event"))
     arguments = parser.parse_args()
@@ -134,6 +135,7 @@ def main() -> None:
     training = {"training_time": arguments.training_time, "n_waveforms": arguments.waveforms, "cache": arguments.cache}
     result = bilby.run_sampler(
         likelihood, event.priors, sampler="flowpe", network=arguments.network, npool=arguments.npool,
+        sampling_seed=arguments.seed,
         n_effective=arguments.effective, outdir=str(arguments.outdir), **(training if arguments.network != "none" else {}),
         label=arguments.name, result_class=bilby.gw.result.CBCResult,
         conversion_function=bilby.gw.conversion.generate_all_bbh_parameters,

@@ -197,3 +197,15 @@ def test_there_is_one_version() -> None:
     citation = re.search(r"^version: (\S+)$", (ROOT / "CITATION.cff").read_text(encoding="utf-8"), re.MULTILINE)
     newest = re.search(r"^## \[.*?(\d+\.\d+\.\d+)", (ROOT / "CHANGELOG.md").read_text(encoding="utf-8"), re.MULTILINE)
     assert citation and newest and citation[1] == newest[1] == __version__
+
+
+def test_the_configuration_on_the_page_is_that_of_the_file() -> None:
+    """Each line of the first block of settings in docs/real_events.md, in the order of the file."""
+    page = (ROOT / "docs" / "real_events.md").read_text(encoding="utf-8")
+    file = (ROOT / "examples" / "bilby_pipe_precessing.ini").read_text(encoding="utf-8")
+    first = next(body for _, language, body in blocks(ROOT / "docs" / "real_events.md") if language == "ini")
+    settings = [line for line in file.splitlines() if line and not line.startswith("#")]
+    assert [line for line in first.splitlines() if line] == settings
+    # What the page says to write for local files stands in the file as comments.
+    second = [body for _, language, body in blocks(ROOT / "docs" / "real_events.md") if language == "ini"][1]
+    assert all(f"# {line}" in file for line in second.splitlines() if line), page

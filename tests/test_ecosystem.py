@@ -33,7 +33,12 @@ run = load("tests/ecosystem/run.py")
 
 @pytest.mark.parametrize(
     ("numbers", "sigma"),
-    [((3.0, 0.3, 2.0, 0.4), 2.0), ((1.0, 0.0, 1.0, 0.0), 0.0), ((1.0, 0.0, 2.0, 0.0), -math.inf)],
+    [
+        ((3.0, 0.3, 2.0, 0.4), 2.0),
+        ((1.0, 0.0, 1.0, 0.0), 0.0),
+        ((1.0, 0.0, 2.0, 0.0), -math.inf),
+        ((1.0, math.inf, 2.0, 0.0), math.inf),
+    ],
 )
 def test_a_difference_is_in_units_of_both_errors(numbers, sigma):
     assert differences.Difference("x", *numbers).sigma == pytest.approx(sigma)
@@ -80,3 +85,10 @@ def test_the_page_has_the_values_kept():
 def test_a_page_without_a_place_for_the_table_is_told():
     with pytest.raises(ValueError, match="0 places for the table"):
         run.page("# Inside other packages")
+
+
+def test_a_run_that_says_that_it_failed_is_no_value():
+    meta = {"run_statistics": {"verdict": "failed", "reasons": ["few draws"]}}
+    result = SimpleNamespace(label="run", meta_data=meta, log_evidence=-42.0, log_evidence_err=5.0)
+    with pytest.raises(SystemExit, match="the run 'run' has failed: few draws"):
+        differences.evidence(result, -42.8)

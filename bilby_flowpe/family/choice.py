@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -30,6 +31,15 @@ _LOWEST = (10.0, 50.0)
 _MOST_DETECTORS = 4
 """Largest number of detectors: training has up to three, one more is allowed, and weights correct what the network
 draws."""
+
+
+def taken_by_itself(keys: Iterable[str]) -> bool:
+    """Return whether ``network="auto"`` may use a shipped network for problems with these sampled parameters."""
+    sampled = {*keys}
+    return any(
+        {*FAMILIES[name].keys} - {CHIRP_MASS, MASS_RATIO} <= sampled and (folder_of(name) / DESCRIPTION).is_file()
+        for name in _BY_ITSELF
+    )
 
 
 class FamilyChoice:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from ..surprise import p_value_in_words
 from ..validation.page import Page
 from .choices import in_words
 from .compared import NoiseComparison, UnderModel
@@ -45,7 +46,7 @@ def write_page(comparison: NoiseComparison, path: Path) -> Path:
                     name,
                     f"{one.factor:.3f} ± {one.scatter:.3f}",
                     f"{one.low:.0f} to {one.high:.0f} Hz",
-                    f"{one.p_value:.2g}",
+                    p_value_in_words(one.p_value),
                 )
                 for name, one in comparison.scales.items()
             ],
@@ -109,16 +110,17 @@ def format_noise(comparison: NoiseComparison) -> str:
     for name, scale in comparison.scales.items():
         lines.append(
             f"{name}: the noise is {scale.factor:.3f} +- {scale.scatter:.3f} times its curve in amplitude, {scale.low:.0f} "
-            f"to {scale.high:.0f} Hz, p-value {scale.p_value:.2g}"
+            f"to {scale.high:.0f} Hz, p-value {p_value_in_words(scale.p_value)}"
         )
     for data in dict.fromkeys(model.data for model in comparison.models):
-        lines += ["", data, f"{'':32s}{'noise':>10s}{'signal':>18s}{'S/N':>9s}{'power':>8s}{'eff.':>7s}"]
+        wide = 2 + max(len(model.name) for model in comparison.models)
+        lines += ["", data, f"{'':{wide}s}{'noise':>10s}{'signal':>18s}{'S/N':>9s}{'power':>8s}{'eff.':>7s}"]
         for model in comparison.models:
             if model.data == data:
                 ratio = f"{model.log_ratio:.2f} +- {model.log_ratio_err:.2g}"
                 power = "" if model.residual is None else f"{model.residual:.1f}"
                 lines.append(
-                    f"{model.name[:31]:32s}{model.log_noise_ratio:10.1f}{ratio:>18s}{model.log_bayes_factor:9.2f}{power:>8s}"
+                    f"{model.name:{wide}s}{model.log_noise_ratio:10.1f}{ratio:>18s}{model.log_bayes_factor:9.2f}{power:>8s}"
                     f"{model.effective:7.0f}  {model.note}".rstrip()
                 )
     return "\n".join([*lines, "", *_COLUMNS])

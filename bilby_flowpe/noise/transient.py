@@ -168,7 +168,7 @@ class NoiseModelTransient(GravitationalWaveTransient):
 
     @abstractmethod
     def equivalent(self, half_power: np.ndarray, detector: int) -> np.ndarray:
-        """Return half powers (B,) that are as improbable in Gaussian noise: minus the log probability of the tail."""
+        """Return for each bin (B,) the half power that Gaussian noise exceeds with the same probability, -ln P(u' > u)."""
 
     @abstractmethod
     def slope(self, half_power: np.ndarray, detector: int) -> np.ndarray:

@@ -26,7 +26,7 @@ from ..storage.interruption import deferred
 
 _PATIENCE = 5.0  # seconds in which a process has to end after SIGTERM; then it is killed
 
-_THREADED = {"jax": "JAX"}
+_THREADED = {"jax": "JAX", "taichi": "Taichi"}
 """Packages that have threads from their first computation on, by the names of their modules."""
 
 
@@ -165,6 +165,9 @@ def _serve(
 ) -> None:
     for other in inherited:
         other.close()
+    if "torch" in sys.modules:
+        # A forked process would wait forever for the threads with which its parent has computed.
+        sys.modules["torch"].set_num_threads(1)
     initialise(given)
     while True:
         try:

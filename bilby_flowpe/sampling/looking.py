@@ -156,7 +156,10 @@ class Looking:
                 return None
             chance = self._missed(posterior)
         if not self._modes.complete:
-            return Completeness(1.0, f"{self._in_words}, which show more local maxima than were climbed")
+            return Completeness(
+                1.0,
+                f"{self._in_words}, which show more local maxima than could be examined: no probability can be given",
+            )
         return Completeness(chance, self._in_words, self._about, remedy=self._remedy(chance, limit))
 
     @cached_property

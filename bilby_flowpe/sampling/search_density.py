@@ -113,7 +113,7 @@ def search_density(
     if found is None or found.arrived < _ARRIVED or reaches_edges(mass[:, [at]], np.zeros(len(mass))):
         return None
     logger.info(
-        "Coordinates: the chirp mass is replaced by its distance from the value that keeps the best-measured phase, "
+        "Coordinates: the chirp mass is sampled relative to the value that keeps the phase which the data measure best, "
         f"given mass ratio, spins and tides (accurate to {turns.radians:.2g} radians of phase)"
     )
     better = None

@@ -52,8 +52,9 @@ def sky_map(result: Result | str | Path | SkyCandidates, folder: str | Path | No
     if found.distance is not None:
         header["DISTMEAN"] = (round(found.distance[0], 4), "[Mpc] Posterior mean of the luminosity distance")
         header["DISTSTD"] = (round(found.distance[1], 4), "[Mpc] Posterior standard deviation of it")
-    made = "weighted places for each row" if len(np.unique(candidates.row)) < len(candidates.row) else "rows"
-    header["HISTORY"] = f"Of {made} of the posterior of {result.label}: {candidates.effective:.0f} effective places"
+    kept = len(np.unique(candidates.row)) < len(candidates.row)
+    made = "sky positions that the run has kept" if kept else "rows of the posterior"
+    header["HISTORY"] = f"Made from {candidates.effective:.0f} effective {made}; result {result.label}"
     return SkyMap(found.cells, found.density, found.mu, found.sigma, found.norm, header)
 
 

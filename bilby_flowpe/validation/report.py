@@ -20,7 +20,7 @@ from ..model_list import describe_entry, entry, find_folder
 from ..plotting import plot_history, plot_pp, plot_weights, plot_whitened
 from ..result_files import read_result
 from ..results import is_merged, statistics_of
-from ..surprise import IN_WORDS
+from ..surprise import IN_WORDS, p_value_in_words
 from .comparison import compare_results, distinct, format_comparison, stored
 from .coverage import KINDS, format_coverage
 from .derived import SAMPLED_UNITS, is_binary
@@ -136,7 +136,7 @@ def _figures(result: Result, statistics: Mapping[str, Any]) -> list[tuple[str, s
     if "seconds" in statistics:
         figures.append(("seconds", f"{statistics['seconds'].get('total', float('nan')):.1f}"))
     if "surprise" in statistics:
-        figures.append(("p-value of the data", f"{statistics['surprise']['p_value']:.2g}"))
+        figures.append(("p-value of the data", p_value_in_words(statistics["surprise"]["p_value"])))
     return figures
 
 
@@ -244,9 +244,12 @@ def _surprise(page: Page, statistics: Mapping[str, Any]) -> None:
         return
     page.table(
         ["figure", "value", "p-value"],
-        [(IN_WORDS[key], f"{surprise['scores'][key]:.3g}", f"{p:.3g}") for key, p in surprise["p_values"].items()],
+        [
+            (IN_WORDS[key], f"{surprise['scores'][key]:.3g}", p_value_in_words(p))
+            for key, p in surprise["p_values"].items()
+        ],
     )
-    page.text(f"All together: p-value {surprise['p_value']:.3g}.")
+    page.text(f"All together: p-value {p_value_in_words(surprise['p_value'])}.")
 
 
 def _model(page: Page, name: str, coverage: Path | None) -> None:

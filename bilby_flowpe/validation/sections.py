@@ -14,6 +14,7 @@ from ..errors import ConfigurationError, DataError
 from ..names import DEC, RA
 from ..skymap import sky_map
 from ..skymap.picture import in_words, plot_sky_map
+from ..surprise import p_value_in_words
 from .derived import UNITS, derived_parameters, signal_to_noise
 from .numbers import interval
 from .page import Page
@@ -112,19 +113,23 @@ def noise(page: Page, path: Path, result: Result, statistics: Mapping[str, Any])
                     name,
                     f"{of_one['low']:.0f} to {of_one['high']:.0f}",
                     f"{of_one['factor']:.3f} ± {of_one['scatter']:.3f}",
-                    f"{of_one['p_value']:.2g}",
+                    p_value_in_words(of_one["p_value"]),
                 )
                 for name, of_one in scales.items()
             ],
         )
         page.text(
-            "A factor of 1 is expected, within the scatter given. If it differs, the widths of the posterior are wrong by this "
-            "factor."
+            "A factor of 1 is expected, within the scatter given. Above one there is more noise than the curve says, and the "
+            "posterior is too narrow by this factor; below one it is too wide."
         )
     if other.is_file():
         page.text(f"{other.name}, beside the result, compares other noise models on the same draws.")
-    else:
+    elif any(path.resolve().parent.parent.glob("*_config_complete.ini")):  # a result of bilby_pipe
         page.text(f"flowpe noise {path.name} compares other noise models on the same draws.", faint=True)
+    else:
+        page.text(
+            "bilby_flowpe.noise.compare(result, likelihood) compares other noise models on the same draws.", faint=True
+        )
 
 
 def evaluations(page: Page, result: Result, statistics: Mapping[str, Any]) -> None:

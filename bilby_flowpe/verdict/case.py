@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 
 from ..importance import WeightSummary
-from ..surprise import IN_WORDS, UNITS
+from ..surprise import IN_WORDS, UNITS, p_value_in_words
 from .findings import Findings, Thresholds
 
 
@@ -71,6 +71,16 @@ class Case:
         """Probability that data of the model are at least as surprising as these, where it is known."""
         return None if self.findings.surprise is None else self.findings.surprise.p_value
 
+    @property
+    def p_value_words(self) -> str:
+        """The p-value of the data, or the bound that it is below; "unknown" where it is not known."""
+        return "unknown" if self.p_value is None else p_value_in_words(self.p_value)
+
+    @property
+    def noise_p_value_words(self) -> str:
+        """The p-value of the noise, or the bound that it is below; "unknown" where nothing was measured."""
+        return "unknown" if self.noise_p_value is None else p_value_in_words(self.noise_p_value)
+
     def partial(self, name: str) -> float | None:
         """Return one of the figures about rows that were not evaluated; ``None`` where all rows were."""
         return None if self.findings.partial is None else getattr(self.findings.partial, name)
@@ -119,7 +129,9 @@ class Case:
         """Clause on how many draws from the prior compared the closed form, and which fraction of the prior stays unchecked."""
         compared = self.findings.compared
         if compared is None:
-            coarse = "; these draws were weighed by the coarse likelihood only, which may not see all modes"
+            coarse = (
+                "; the draws of this search were weighed by the coarse likelihood only, which may not see all modes"
+            )
             return "" if self.findings.coarse_efficiency is None else coarse
         if not compared:
             return (

@@ -207,7 +207,7 @@ CHECKS = (
     Check(
         "data unlike what likelihood and prior describe ([surprise](method.md#surprise)), p-value",
         lambda case: case.p_value,
-        "the data are unlike what likelihood and prior describe (p-value {value:.2g}, below {limit:g}): "
+        "the data are unlike what likelihood and prior describe (p-value {case.p_value_words}, required {limit:g}): "
         "{case.most_surprising}; the result is correct for this likelihood, but signal, PSD or noise may differ from what it "
         "assumes",
         "surprise_check",
@@ -217,9 +217,9 @@ CHECKS = (
     Check(
         "noise in the band of the signal compared with its PSD ([drift factor](method.md#noise-near-the-event)), p-value",
         lambda case: case.noise_p_value,
-        "the noise in the band of the signal does not follow its PSD (p-value {value:.2g}, below {limit:g}); amplitude "
-        "relative to the PSD: {case.noise_scales}; widths of the posterior are wrong by this factor: use another PSD, or a "
-        "likelihood of bilby_flowpe.noise with a free factor of the noise",
+        "the noise in the band of the signal does not follow its PSD (p-value {case.noise_p_value_words}, required {limit:g}); "
+        "amplitude relative to the PSD: {case.noise_scales}; widths of the posterior are wrong by this factor: "
+        "use another PSD, or a likelihood of bilby_flowpe.noise with a free factor of the noise",
         "noise_scale_check",
         least=True,
         lasting=lambda case: True,

@@ -38,8 +38,10 @@ class Difference:
 
     @property
     def sigma(self) -> float:
-        """The difference in units of both errors; infinite where two values without an error differ."""
+        """The difference in units of both errors; infinite where two values without an error differ, or no error is known."""
         error, difference = math.hypot(self.error, self.reference_error), self.value - self.reference
+        if math.isinf(error):  # a run with one effective draw, which any value would agree with
+            return math.inf
         return difference / error if error > 0 else math.copysign(math.inf, difference) if difference else 0.0
 
 
@@ -76,8 +78,16 @@ def effective_number(result: Any) -> float:
     return rows
 
 
+def usable(result: Any) -> None:
+    """End the example where flowpe itself says that a result is not to be used: its errors mean nothing then."""
+    statistics = (getattr(result, "meta_data", None) or {}).get("run_statistics", {})
+    if statistics.get("verdict") == "failed":
+        sys.exit(f"the run {result.label!r} has failed: {'; '.join(statistics.get('reasons', []))}")
+
+
 def evidence(result: Any, reference: Any, name: str = "ln Z") -> Difference:
     """Compare the log evidences of two results; the reference may be a number, a closed form."""
+    usable(result)
     if isinstance(reference, (int, float)):
         return Difference(name, float(result.log_evidence), float(result.log_evidence_err), float(reference))
     return Difference(

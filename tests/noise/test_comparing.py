@@ -75,7 +75,7 @@ def result(plain: GravitationalWaveTransient) -> Result:
 @pytest.fixture(scope="module")
 def compared(plain: GravitationalWaveTransient, result: Any) -> NoiseComparison:
     every = noise_models(plain, {"L1": [(300, 320)]}, segments=31)
-    assert len(every) == 12
+    assert {GAUSSIAN, "Student-t", "curve of median", "Student-t, lines left out"} < set(every)
     models = {name: model for name, model in every.items() if name.startswith((GAUSSIAN, "Student-t"))}
     return compare(result, plain, models, lines={"L1": [(300, 320)]})
 

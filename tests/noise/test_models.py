@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from scipy.integrate import quad
@@ -91,3 +93,22 @@ def test_segments_of_each_detector() -> None:
 def test_bad_arguments(make, word: str) -> None:
     with pytest.raises(ConfigurationError, match=word):
         make(detectors(), generator())
+
+
+def test_every_noise_model_is_offered_and_described():
+    """What the recipe in the docstring of ``bilby_flowpe.noise`` asks of a new one, and nothing else would notice."""
+    import bilby_flowpe.noise as noise
+    from bilby_flowpe.noise import models
+    from bilby_flowpe.noise.transient import NoiseModelTransient
+
+    found = {
+        name
+        for name, one in vars(models).items()
+        if isinstance(one, type) and issubclass(one, NoiseModelTransient) and not name.startswith("_")
+    } - {"NoiseModelTransient"}
+    root = Path(noise.__file__).parents[2]
+    remedies = (root / "docs" / "real_events.md").read_text(encoding="utf-8")
+    assert len(found) >= 4
+    for name in found:
+        assert name in noise.__all__, f"{name}: export it in bilby_flowpe/noise/__init__.py"
+        assert name in remedies, f"{name}: say in docs/real_events.md for which noise it is"

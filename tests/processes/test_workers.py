@@ -11,6 +11,7 @@ import types
 from pathlib import Path
 
 import pytest
+import torch
 
 from bilby_flowpe.errors import WorkerError
 from bilby_flowpe.processes import workers
@@ -49,6 +50,10 @@ def refuse(item: int) -> int:
 
 def unsendable(item: int) -> object:
     return lambda: item
+
+
+def threads_of_torch(item: int) -> int:
+    return torch.get_num_threads()
 
 
 def divide(item: int) -> float:
@@ -122,15 +127,28 @@ def test_nothing_is_left_when_the_parent_is_killed(tmp_path: Path) -> None:
     assert not any(map(there, workers))
 
 
-def test_threads_that_a_fork_loses_are_told_once(monkeypatch, caplog):
+@pytest.mark.parametrize(("module", "name"), [("jax", "JAX"), ("taichi", "Taichi")])
+def test_threads_that_a_fork_loses_are_told_once(module, name, monkeypatch, caplog):
     """As with a likelihood in JAX: its parent has computed with it, and its forked workers would wait for ever."""
     workers._warn_of_threads.cache_clear()
-    monkeypatch.setitem(sys.modules, "jax", types.ModuleType("jax"))
+    monkeypatch.setitem(sys.modules, module, types.ModuleType(module))
     monkeypatch.setattr(workers.multiprocessing, "get_start_method", lambda: "fork")
     with caplog.at_level("WARNING", logger="bilby"):
         for _ in range(2):
             with started(0, shifted, keep, 0):
                 pass
-    assert caplog.text.count("JAX is loaded") == 1
+    assert caplog.text.count(f"{name} is loaded") == 1
     assert "npool=1" in caplog.text
     workers._warn_of_threads.cache_clear()
+
+
+def test_a_likelihood_in_torch_has_one_thread_in_a_worker() -> None:
+    """With more, a forked worker would wait forever for threads with which its parent has computed."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        with started(1, threads_of_torch, keep, 0) as found:
+            assert list(found.imap([0])) == [1]
+        assert torch.get_num_threads() == 2
+    finally:
+        torch.set_num_threads(before)

@@ -47,7 +47,7 @@ def test_of_rows_of_another_sampler() -> None:
         57982.528524, abs=1e-5
     )
     assert header["DISTMEAN"] == pytest.approx(500, rel=0.02) and header["HISTORY"].startswith(
-        "Of rows of the posterior"
+        "Made from 400 effective rows of the posterior"
     )
 
 

@@ -114,7 +114,14 @@ def test_noise_in_the_band_of_the_signal_and_the_page_of_other_models(tmp_path) 
     noise(page, path, result_of(ALIGNED), {"noise_scale": {"H1": scale}})
     text = text_of(page, tmp_path)
     assert "H1 31 to 240 1.068 ± 0.020 0.0008" in text
-    assert "flowpe noise event_result.json compares" in text
+    # The command reads runs of bilby_pipe; for others there is the function.
+    assert "bilby_flowpe.noise.compare(result, likelihood) compares" in text and "flowpe noise" not in text
+    of_pipe = tmp_path / "result" / "event_result.json"
+    of_pipe.parent.mkdir()
+    (tmp_path / "event_config_complete.ini").touch()
+    page = Page("event")
+    noise(page, of_pipe, result_of(ALIGNED), {"noise_scale": {"H1": scale}})
+    assert "flowpe noise event_result.json compares" in text_of(page, tmp_path)
     (tmp_path / "event_noise.html").write_text("a page")
     page = Page("event")
     noise(page, path, result_of(ALIGNED), {})

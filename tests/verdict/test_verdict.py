@@ -199,14 +199,15 @@ EVERYTHING = (
     ),
     (
         {"surprise": SURPRISE},
-        "the data are unlike what likelihood and prior describe (p-value 1e-05, below 0.005): the distance of the data from "
+        "the data are unlike what likelihood and prior describe (p-value 1e-05, required 0.005): the distance of the data from "
         "those simulated is 300, in H1 around 60 Hz; the result is correct for this likelihood, but signal, PSD or noise "
         "may differ from what it assumes",
     ),
     (
         {"noise_scales": {"H1": NoiseScale(1.0, 0.04, 0.9, 31, 240), "L1": NoiseScale(0.8, 0.04, 5e-5, 30, 260)}},
-        "the noise in the band of the signal does not follow its PSD (p-value 0.0001, below 0.005); amplitude relative to the "
-        "PSD: H1 1.00 +- 0.04 (31 to 240 Hz), L1 0.80 +- 0.04 (30 to 260 Hz); widths of the posterior are wrong by this "
+        "the noise in the band of the signal does not follow its PSD (p-value 0.0001, required 0.005); amplitude "
+        "relative to the PSD: H1 1.00 +- 0.04 (31 to 240 Hz), L1 0.80 +- 0.04 (30 to 260 Hz); "
+        "widths of the posterior are wrong by this "
         "factor: use another PSD, or a likelihood of bilby_flowpe.noise with a free factor of the noise",
     ),
     (
