@@ -101,7 +101,6 @@ TOGETHER: dict[str, tuple[str, set[str]]] = {
         {
             "proposals/event_flow.py",
             "proposals/spline_flow.py",
-            "sampling/fits.py",
             "sampling/pace.py",
             "sampling/pool.py",
             "sampling/round_mixture.py",

@@ -45,6 +45,9 @@ class Pace:
         Whether later rounds grow with the effective draws wanted.
     mixture_first
         Whether a flow is fitted only after a mixture of normals has been tried and was not efficient enough.
+    reaching
+        Shares of a flow and a mixture in quantiles that are fitted to a tempered posterior, on a path from the prior
+        that has no hotter flow; ``None`` for neither.
     """
 
     enough: float
@@ -61,6 +64,7 @@ class Pace:
     judges: bool = False
     by_wanted: bool = True
     mixture_first: bool = False
+    reaching: tuple[float, float] | None = None
 
     def least_effective(self, dimensions: int) -> float:
         """Return the number of effective draws for a fit."""
@@ -88,6 +92,7 @@ DEAR = Pace(
     edges=0.15,
     hotter=0.15,
     mixture_first=True,
+    reaching=(0.1, 0.05),
 )
 """Settings if a draw costs a call of the user's likelihood."""
 

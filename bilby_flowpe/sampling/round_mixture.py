@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from ..proposals.charts import Chart, dimension
 from ..proposals.event_flow import EventFlow
 from ..proposals.event_quantiles import InQuantiles
@@ -22,6 +24,27 @@ _MODES = 0.1  # share of the modes that were found, if there are several
 _COOLED = 0.5  # factor on a flow's inverse temperature that gives the largest one of a hotter flow
 
 
+@dataclass(frozen=True)
+class Reaching:
+    """Densities fitted to a tempered posterior, which draw in tails that a fit of the posterior falls short of.
+
+    Attributes
+    ----------
+    flow
+        In the base space of the path's chart.
+    edges
+        In the quantiles of the prior.
+    """
+
+    flow: EventFlow
+    edges: InQuantiles
+
+
+def has_hotter(earlier: list[tuple[float, EventFlow]], beta: float) -> bool:
+    """Return whether one of the earlier flows is hot enough to be drawn from next to one of this inverse temperature."""
+    return any(of_other <= _COOLED * beta for of_other, _ in earlier)
+
+
 def round_mixture(
     target: Target,
     pace: Pace,
@@ -33,6 +56,7 @@ def round_mixture(
     edges: InQuantiles | None,
     in_values: Charted | None,
     modes: Charted | None = None,
+    reaching: Reaching | None = None,
 ) -> Mixture:
     """Return the mixture of a flow, a broadened one, one for edges, a hotter one, and a little of the network and prior.
 
@@ -61,6 +85,8 @@ def round_mixture(
         A mixture in values, if the posterior is far out in the tail of a prior.
     modes
         Several modes found among draws of the prior, broadened: each keeps a share, whatever later fits do.
+    reaching
+        Fits of a tempered posterior, if no earlier flow is hot enough.
     """
     # If flows are slow to evaluate, the mixture next to the flow is broadened instead.
     broad = (flow.beside or flow) if pace.beside else flow
@@ -76,6 +102,11 @@ def round_mixture(
         add("normal mixture", flow.beside, pace.beside)
     if edges is not None:
         add("mixture in quantiles", edges, pace.edges)
+    if reaching is not None and pace.reaching is not None:
+        of_flow, of_edges = pace.reaching
+        add("tempered flow", reaching.flow, of_flow)
+        if edges is None:
+            add("tempered mixture in quantiles", reaching.edges, of_edges)
     if hotter := [other for of_other, other in earlier if of_other <= _COOLED * beta]:
         add("hotter flow", hotter[-1], pace.hotter)
     if modes is not None and modes.chart is chart:

@@ -264,7 +264,7 @@ def check_verdict(result: Result) -> None:
     assert statistics["reasons"]
     if statistics["verdict"] == "failed":
         assert any("max_likelihood_evaluations" in reason for reason in statistics["reasons"]), statistics["reasons"]
-        words = ("differs from the likelihood", "no number (NaN)", "outside the prior")
+        words = ("differs from the likelihood", "not a number (NaN)", "outside the prior")
         assert not [reason for reason in statistics["reasons"] if any(word in reason for word in words)]
 
 

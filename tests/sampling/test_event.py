@@ -169,7 +169,7 @@ def test_a_likelihood_that_is_no_number_is_counted() -> None:
 
     outcome = sample(Half((1.0,)), Start(1.0, 0.1))
     assert outcome.verdict.grade == "failed"
-    assert "no number (NaN)" in outcome.verdict.reasons[0]
+    assert "not a number (NaN)" in outcome.verdict.reasons[0]
 
 
 def test_an_infinite_likelihood_is_refused_with_its_row() -> None:
