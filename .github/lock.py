@@ -40,7 +40,7 @@ def digests(name: str, version: str) -> list[str]:
 
 
 def _folded(filename: str, normal: str) -> str:
-    """The file's name with that of its project without hyphens."""
+    """Return the file's name with that of its project without hyphens."""
     pattern = "[-_.]".join(map(re.escape, normal.split("-")))
     return re.sub(f"^{pattern}-", normal.replace("-", "_") + "-", filename, flags=re.IGNORECASE)
 

@@ -1,4 +1,4 @@
-"""flowpe as a pipeline of asimov: bilby_pipe's own, with the settings that flowpe wants where a project names none.
+"""flowpe as a pipeline of asimov: that of bilby_pipe, with settings for flowpe where a project names none.
 
 asimov finds it by the entry point ``flowpe`` of the group ``asimov.pipelines``; nothing else imports this module, which needs
 asimov and bilby_pipe.
@@ -18,31 +18,31 @@ from .results import statistics_of
 
 _SAMPLER = "flowpe"
 _MARGINALISED = ("distance", "phase", "time")
-# Of Liquid, in which templates are written, the value false is as good as none: then "True" would stand for the distance.
+# In Liquid, the language of the templates, the value false counts as missing, and the default for the distance is "True".
 _NOT = "False"
 
 
 class FlowPE(Bilby):
-    """``pipeline: flowpe`` of an analysis.
+    """An analysis with ``pipeline: flowpe``.
 
-    An analysis is configured as one of ``pipeline: bilby``, by the same template. What differs where the project's ledger says
-    nothing: one run in place of two, nothing marginalised (flowpe draws these parameters in closed form, and a table of the
-    distance takes a minute), and no settings of dynesty.
+    An analysis is configured as one of ``pipeline: bilby``, by the same template. Only defaults differ, for settings that the
+    project's ledger leaves out: one run instead of two, no marginalisation (flowpe draws these parameters in closed form, and a
+    table of the distance takes a minute), and no settings of dynesty.
 
     Parameters
     ----------
     production, category
-        As asimov gives them.
+        Arguments of asimov's pipelines.
     """
 
     name = _SAMPLER
 
     def __init__(self, production: Any, category: str | None = None) -> None:
-        # Bilby's own accepts no other name of a pipeline than its own.
+        # The pipeline of Bilby accepts only its own name.
         Pipeline.__init__(self, production, category)
 
     def before_config(self, dryrun: bool = False) -> None:
-        """Fill in what the ledger leaves out; the sampler is flowpe, whatever the project's usual one is."""
+        """Fill in settings that the ledger leaves out; the sampler is flowpe, whatever the project's usual one is."""
         super().before_config(dryrun)
         meta = self.production.meta
         sampler = meta.setdefault("sampler", {})
@@ -53,15 +53,15 @@ class FlowPE(Bilby):
             marginalised[key] = str(marginalised.get(key, _NOT))
 
     def get_sampler_kwargs(self) -> dict[str, Any]:
-        """Arguments of the sampler: never empty, for the template would put those of dynesty there."""
+        """Return the arguments of the sampler, which are never empty: the template would insert those of dynesty."""
         return {"progress": False, **super().get_sampler_kwargs()}
 
     def html(self) -> str:
-        """Return what asimov's pages show of an analysis: bilby_pipe's part, and the verdict with its reasons."""
+        """Return the part of asimov's page about an analysis: that of bilby_pipe, and the verdict with its reasons."""
         return str(super().html()) + "".join(f"<p>{html.escape(words)}</p>" for words in self.verdicts())
 
     def verdicts(self) -> list[str]:
-        """The verdict of every final result, in words; none before there is one."""
+        """Return the verdict of every final result, in words; an empty list if there is no result."""
         found = []
         for path in self.samples(absolute=True) if self.production.rundir else []:
             said = statistics_of(read_result(path))

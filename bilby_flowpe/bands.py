@@ -1,4 +1,4 @@
-"""Whitened data of every detector, the band of a posterior's waveforms over them, and their signal-to-noise ratios."""
+"""Whitened data of every detector, with the band of the posterior's waveforms and their signal-to-noise ratios."""
 
 from __future__ import annotations
 
@@ -21,23 +21,26 @@ __all__ = ["Bands", "whitened_bands"]
 
 FILE = "whitened.npz"
 RATIOS = (OPTIMAL, MATCHED)
-"""Signal-to-noise ratios that are kept with a band; that of the matched filter is complex."""
+"""Names of the signal-to-noise ratios that are kept with a band; that of the matched filter is complex."""
 
-_FEWEST = 24  # draws of which 5% and 95% quantiles are made, at least
+# Least number of draws from which 5% and 95% quantiles are made.
+_FEWEST = 24
+# Quantiles of the waveforms that bound the band: the central 90% and the median.
 _QUANTILES = {"low": 0.05, "median": 0.5, "high": 0.95}
 
 Bands = dict[str, dict[str, np.ndarray]]
-"""By detector: ``times`` in GPS seconds less ``start``, ``data``, and the waveforms' ``low``, ``median`` and ``high``; all in
-standard deviations of white noise but the first two. With them ``optimal_snr`` and ``matched_filter_snr``, a signal-to-noise
-ratio for each waveform used, where these were made on all frequencies."""
+"""Arrays by detector: ``start`` in GPS seconds and ``times`` in seconds from it; ``data``, and the waveforms' ``low``,
+``median`` and ``high``, in standard deviations of white noise; ``optimal_snr`` and ``matched_filter_snr`` of each waveform,
+if waveforms were made on all frequencies."""
 
 
 def whitened_bands(likelihood: GravitationalWaveTransient, rows: Sequence[Row], waveforms: int = 200) -> Bands:
-    """The band that 90% of a posterior's waveforms lie in, sample by sample.
+    """Return the band that contains 90% of a posterior's waveforms at every time, with the whitened data.
 
-    Of data of more than 16 s the window from 1.5 s before to 0.3 s after the end of the signal is kept, which costs as much for
-    any length of data. Frequencies that come more than 2 s before the end are left out of these waveforms, which is not seen in
-    a window that short. Where a source model has to be called on all frequencies of long data, fewer draws are used.
+    For data longer than 16 s, only the window from 1.5 s before to 0.3 s after the end of the signal is kept; the cost then
+    does not depend on the length of the data. Frequencies that arrive more than 2 s before the end are left out of these
+    waveforms, which does not show in such a short window. If a source model has to be called on all frequencies of long data,
+    fewer draws are used.
 
     Parameters
     ----------
@@ -46,7 +49,7 @@ def whitened_bands(likelihood: GravitationalWaveTransient, rows: Sequence[Row], 
     rows
         Equal-weight draws, fixed parameters included.
     waveforms
-        Most draws used; they are taken evenly.
+        Largest number of draws that are used; they are chosen at even distances.
     """
     if not len(rows):
         return {}
@@ -66,7 +69,7 @@ def whitened_bands(likelihood: GravitationalWaveTransient, rows: Sequence[Row], 
             "data": whitened(interferometer, interferometer.frequency_domain_strain)[window.samples],
         }
         if found:
-            # Columns of few numbers each, which are next to each other, are sorted in a third of the time.
+            # Contiguous columns of few numbers are sorted in a third of the time.
             curves = np.ascontiguousarray(np.transpose([signals[number] for signals in found]))
             quantiles = np.quantile(curves, list(_QUANTILES.values()), axis=1, overwrite_input=True)
             band |= dict(zip(_QUANTILES, quantiles, strict=True))
@@ -79,7 +82,7 @@ def whitened_bands(likelihood: GravitationalWaveTransient, rows: Sequence[Row], 
 
 @dataclass(frozen=True)
 class _Whole:
-    """Whitened signals by waves on all frequencies of the data.
+    """Whitened signals from waveforms on all frequencies of the data.
 
     Attributes
     ----------
@@ -88,7 +91,7 @@ class _Whole:
     window
         Samples that are kept.
     ratios
-        Of each wave made, by detector: the optimal signal-to-noise ratio, and that of the matched filter.
+        Optimal and matched-filter signal-to-noise ratio of each waveform, by detector.
     """
 
     likelihood: GravitationalWaveTransient
@@ -96,7 +99,7 @@ class _Whole:
     ratios: list[list[tuple[float, complex]]] = field(default_factory=list)
 
     def __call__(self, row: Row) -> list[np.ndarray] | None:
-        """In the window, of each detector; ``None`` where there is no wave."""
+        """Return the signal in the window, for each detector; ``None`` if there is no waveform."""
         polarisations = waveform(self.likelihood.waveform_generator, row)
         if polarisations is None:
             return None
@@ -104,22 +107,22 @@ class _Whole:
         detectors = self.likelihood.interferometers
         pairs = list(zip(detectors, signals, strict=True))
         self.ratios.append([(_optimal(*pair), complex(pair[0].matched_filter_snr(pair[1]))) for pair in pairs])
-        # Copies: a view would hold the whole series.
+        # Copies, because a view would keep the whole series in memory.
         return [whitened(*pair)[self.window.samples].copy() for pair in pairs]
 
 
 def _optimal(interferometer: Interferometer, signal: np.ndarray) -> float:
-    """Optimal signal-to-noise ratio, by Bilby."""
+    """Return the optimal signal-to-noise ratio, computed by Bilby."""
     return float(np.sqrt(np.real(interferometer.optimal_snr_squared(signal))))
 
 
 def _evenly(rows: Sequence[Row], most: int) -> list[Row]:
-    """Some of the rows, evenly spaced."""
+    """Return some of the rows, evenly spaced."""
     return [rows[i] for i in np.unique(np.linspace(0, len(rows) - 1, min(most, len(rows))).astype(int))]
 
 
 def save_bands(bands: Bands, path: Path) -> Path:
-    """Write to a file, whole or not at all."""
+    """Write bands to a file, whole or not at all."""
     temporary = path.with_name(f".{path.stem}.tmp.npz")
     arrays: Mapping[str, Any] = {
         f"{name}/{key}": value if key in ("start", "times") or np.iscomplexobj(value) else value.astype(np.float32)
@@ -131,12 +134,12 @@ def save_bands(bands: Bands, path: Path) -> Path:
 
 
 def load_bands(path: Path) -> Bands:
-    """The inverse of :func:`save_bands`.
+    """Read bands from a file of :func:`save_bands`.
 
     Raises
     ------
     ValueError, OSError
-        If the file is none of those.
+        If the file is not one of these.
     """
     bands: Bands = {}
     with np.load(path, allow_pickle=False) as arrays:
@@ -144,5 +147,5 @@ def load_bands(path: Path) -> Bands:
             detector, key = name.rsplit("/", 1)
             bands.setdefault(detector, {})[key] = arrays[name]
     if not bands or any({"start", "times", "data"} - set(band) for band in bands.values()):
-        raise ValueError("it holds no whitened data")
+        raise ValueError("it has no whitened data")
     return bands

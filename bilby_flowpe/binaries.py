@@ -1,8 +1,8 @@
-r"""What is derived from a posterior of a compact binary: masses, effective spins, redshift, signal-to-noise ratio.
+r"""Derived quantities of a posterior of a compact binary: masses, effective spins, redshift, signal-to-noise ratio.
 
-The conversions are Bilby's own, but for two things. Redshifts of many rows are taken from a spline, for Bilby takes two
-milliseconds for each. And the row of the largest spin in the orbital plane comes first: Bilby 2.8 gives all rows whole numbers
-for these components, which are zero, where the first row has none.
+The conversions are Bilby's own, with two exceptions. Redshifts of many rows are taken from a spline, because Bilby takes two
+milliseconds for each. And the row with the largest spin in the orbital plane is put first: if the first row has no such spin,
+Bilby 2.8 makes the components of all rows whole numbers, which are zero.
 """
 
 from __future__ import annotations
@@ -27,16 +27,18 @@ from .names import DISTANCE
 from .redshifts import Redshifts
 
 MASSES = ("mass_1", "mass_2", "chirp_mass", "total_mass", "mass_ratio", "symmetric_mass_ratio")
-"""Coordinates of masses; with ``_source`` in the frame of the source, but for the ratios."""
+"""Coordinates of masses; with ``_source`` they are in the source frame, except for the ratios."""
 SOURCE = "_source"
 MATCHED, OPTIMAL = "matched_filter_snr", "optimal_snr"
-"""Signal-to-noise ratios by the names of Bilby's columns without the detector's."""
+"""Names of signal-to-noise ratios in Bilby's columns, without the detector."""
 
 _TIDES = {"lambda_1", "lambda_2", "lambda_tilde", "lambda_symmetric"}
+# Columns of the Cartesian components of both spins, which only make sense with a reference frequency: numbers 1 and 2
+# are the stars.
 _COMPONENTS = ("iota", "phi_1", "phi_2", *(f"spin_{star}{axis}" for star in (1, 2) for axis in "xyz"))
-_ANY_FREQUENCY = 50.0  # Hz, Bilby's default: effective spins do not depend on where spins are told
+_ANY_FREQUENCY = 50.0  # Hz, Bilby's default; effective spins do not depend on the reference frequency
 _REDSHIFT = "redshift"
-_MANY = 400  # rows from which a spline of redshifts, of as many nodes, is sooner made than they
+_MANY = 400  # rows above which a spline of redshifts, with as many nodes, takes less time than the rows
 
 
 def is_mass(key: str) -> bool:
@@ -55,18 +57,18 @@ def with_derived(
     Parameters
     ----------
     posterior
-        Rows with Bilby's names; what is there stays as it is.
+        Rows with Bilby's names; existing columns are not changed.
     priors
-        Those of the run, for parameters that are fixed.
+        Priors of the run, for parameters that are fixed.
     reference_frequency
-        At which spins are told, in Hz; without it their Cartesian components are left out.
+        Reference frequency of the spins, in Hz; without it their Cartesian components are left out.
     redshifts
-        As a function of the distance, where it is known; made as it is needed otherwise.
+        Redshift as a function of the distance, if it was made already; by default it is made when needed.
 
     Returns
     -------
     DataFrame
-        ``posterior`` itself where it is of no binary, has no rows, or Bilby's conversions do not do.
+        ``posterior`` itself if it is not of a binary, has no rows, or Bilby's conversions fail.
     """
     if not len(posterior) or not any(map(is_mass, posterior)):
         return posterior
@@ -75,7 +77,7 @@ def with_derived(
     try:
         made = _converted(rows, priors, reference_frequency or _ANY_FREQUENCY, redshifts)
     except (KeyError, ValueError, TypeError, AttributeError):
-        # One mass alone, or a distance in units of its own: there is nothing to derive from.
+        # Only one mass, or a distance in other units: nothing can be derived.
         return posterior
     if reference_frequency is None:
         made = made.drop(columns=["reference_frequency", *_COMPONENTS], errors="ignore")
@@ -84,7 +86,7 @@ def with_derived(
 
 
 def network_snr(matched: np.ndarray, optimal: np.ndarray) -> np.ndarray:
-    r"""Matched-filter signal-to-noise ratio of waves in all detectors together, (N,).
+    r"""Return the matched-filter signal-to-noise ratio of waveforms in all detectors together, (N,).
 
     With the complex ratio :math:`\rho_k = \langle d_k | h_k \rangle / \langle h_k | h_k \rangle^{1/2}` and the optimal one
     :math:`o_k = \langle h_k | h_k \rangle^{1/2}` of detector k it is
@@ -101,7 +103,7 @@ def network_snr(matched: np.ndarray, optimal: np.ndarray) -> np.ndarray:
 def _converted(
     rows: DataFrame, priors: Mapping[str, Prior] | None, reference_frequency: float, redshifts: Redshifts | None
 ) -> DataFrame:
-    """Rows with all that Bilby's conversions give, in its order."""
+    """Return the rows with all quantities that Bilby's conversions give, in its order."""
     made = rows.assign(reference_frequency=reference_frequency)
     if priors is not None:
         made = fill_from_fixed_priors(made, priors)
@@ -109,7 +111,7 @@ def _converted(
     convert = convert_to_lal_binary_neutron_star_parameters if tides else convert_to_lal_binary_black_hole_parameters
     made, _ = convert(made)
     made = generate_mass_parameters(made)
-    # As in Bilby's own: not every prior has spins.
+    # As in Bilby's own function: not every prior has spins.
     with suppress(KeyError):
         made = generate_spin_parameters(made)
     if tides:
@@ -132,7 +134,7 @@ def _redshifts_of(distance: np.ndarray, given: Redshifts | None) -> np.ndarray:
 
 
 def _tilted_first(rows: DataFrame) -> np.ndarray:
-    """Numbers of the rows, that of the largest spin in the orbital plane first, (N,)."""
+    """Return the numbers of the rows, (N,), that of the largest spin in the orbital plane first."""
     in_plane = np.zeros(len(rows))
     for star in (1, 2):
         if {f"a_{star}", f"tilt_{star}"} <= {*rows.columns}:

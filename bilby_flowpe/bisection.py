@@ -1,4 +1,4 @@
-"""The last value at which a condition holds, by halving."""
+"""Bisection: the last value at which a condition holds."""
 
 from __future__ import annotations
 
@@ -6,16 +6,16 @@ from collections.abc import Callable
 
 
 def last_that_holds(holds: Callable[[float], bool], low: float, high: float, halvings: int = 40) -> float:
-    """Return the largest value up to which a condition holds, to 1e-12 of the range unless asked for otherwise.
+    """Return the largest value up to which a condition holds, to 1e-12 of the range by default.
 
     Parameters
     ----------
     holds
-        The condition: it holds below some value, and not above.
+        Condition that holds below some value, and not above it.
     low, high
-        A value at which it is taken to hold, and one at which it does not.
+        A value at which the condition is assumed to hold, and one at which it is not.
     halvings
-        Of the range.
+        Number of times that the range is halved.
     """
     for _ in range(halvings):
         middle = 0.5 * (low + high)

@@ -1,4 +1,4 @@
-"""A trained posterior's parts, and these bound to the data of one event: a chart for proposals."""
+"""The parts of a trained posterior, and their application to the data of one event: a chart for proposals."""
 
 from __future__ import annotations
 
@@ -29,14 +29,14 @@ from .waves.grid import Grid
 
 @dataclass
 class Trained:
-    """What a trained posterior is made of: everything that turns data into draws.
+    """Parts of a trained posterior: everything that turns data into draws.
 
     Attributes
     ----------
     contract
-        What it was trained for.
+        Description of the problem that it was trained for.
     grid
-        The network's grid; ``None`` for data that are no gravitational waves.
+        Frequency grid of the network; ``None`` for data that are not gravitational waves.
     kind
         Kind of representation.
     representation, network
@@ -46,19 +46,19 @@ class Trained:
     location, scale, time_scale
         Standardisation of the coordinates.
     conditional
-        What is drawn from its exact conditional.
+        Parameters that are drawn from their exact conditional.
     flatten_snr
-        Whether quiet signals were thinned out in training: raw draws then follow another prior than the user's.
+        Tells whether there were fewer quiet signals in training: raw draws then follow another prior than the user's.
     shares
-        Of the defensive mixture.
+        Fractions of the defensive mixture.
     settings
-        The configuration it was trained with.
+        Settings of the training.
     history
-        Of the training.
+        History of the training.
     information
-        Name, versions, times: for people.
+        Name, versions and times, for people to read.
     null
-        Of the surprise about an event's data; ``None`` where it was not measured.
+        Null distribution of the surprise about an event's data; ``None`` if it was not measured.
     """
 
     contract: Contract
@@ -80,29 +80,29 @@ class Trained:
 
     @property
     def psd(self) -> str:
-        """Which noise curves it was trained for: :attr:`.simulation.SimulationConfig.psd`."""
+        """PSDs that it was trained for: :attr:`.simulation.SimulationConfig.psd`."""
         return str(self.settings.get("simulation", {}).get("psd", FIXED))
 
     def view(self, problem: Problem) -> View:
-        """The data of a problem as the network sees them."""
+        """Return the data of a problem as the network sees them."""
         return problem.view(self.grid, self.psd)
 
 
 class BoundPosterior:
-    """A trained posterior and the data of one event.
+    """A trained posterior, applied to the data of one event.
 
     Parameters
     ----------
     model
         The trained posterior.
     problem
-        The event.
+        Problem with the data of the event.
     training
-        The prior trained with, where it is not the user's.
+        Prior of the training, if it is not the user's.
     match
-        What the contract found.
+        Result of the comparison of the contracts.
     view
-        Its data as the network sees them, if these are at hand.
+        The data as the network sees them, if they were made already.
     """
 
     def __init__(
@@ -123,7 +123,7 @@ class BoundPosterior:
         self.coordinates.location, self.coordinates.scale = model.location, model.scale
         self.coordinates.time_scale = model.time_scale
         self.conditional = conditional_of(model.conditional, transform)
-        # What simulated data say nothing of, and no network has learnt.
+        # Parameters that do not change simulated data, and that no network has learnt.
         idle = [key for key in transform.keys if key not in (*model.coordinates.keys, *model.conditional.keys)]
         self._idle = PriorChart(transform, tuple(idle))
         observed = torch.as_tensor(view.observe())[None]
@@ -133,7 +133,7 @@ class BoundPosterior:
 
     @property
     def keys(self) -> tuple[str, ...]:
-        """The network's parameters, and those that it draws from their priors."""
+        """Parameters of the network, and those that are drawn from their priors."""
         return (*self.model.coordinates.keys, *self._idle.keys)
 
     @property
@@ -142,7 +142,7 @@ class BoundPosterior:
         return tuple(f"latent[{index}]" for index in range(self.model.network.latent))
 
     def forward(self, parameters: Parameters) -> tuple[np.ndarray, np.ndarray]:
-        """Base coordinates of the network and their log Jacobian: :class:`~bilby_flowpe.proposals.charts.Chart`."""
+        """Return base coordinates of the network and their log Jacobian: :class:`~bilby_flowpe.proposals.charts.Chart`."""
         s, log_jacobian = self._extended(parameters)
         base, of_network = self.model.network.to_base(s, self.context)
         log_jacobian = of_network.double().numpy() + log_jacobian - self.coordinates.log_copies
@@ -152,7 +152,10 @@ class BoundPosterior:
         return np.concatenate([base.double().numpy(), idle], axis=1), log_jacobian + of_idle
 
     def inverse(self, base: np.ndarray, rng: np.random.Generator) -> tuple[Parameters, np.ndarray]:
-        """Parameters at base coordinates, and which are inside the prior; ``rng`` throws the coins of the folded ones."""
+        """Return the parameters at base coordinates, and which of them are inside the prior.
+
+        For folded parameters ``rng`` chooses one of the copies.
+        """
         learnt = len(self.model.coordinates.keys)
         base, idle = np.split(base, [learnt + len(self.latent)], axis=1)
         s = self.model.network.from_base(torch.as_tensor(base, dtype=torch.float32), self.context)
@@ -165,16 +168,16 @@ class BoundPosterior:
         return drawn, inside & np.isfinite(log_jacobian)
 
     def encode(self, parameters: Parameters, rng: np.random.Generator) -> Parameters:
-        """Latent variables drawn by the encoder: :class:`~bilby_flowpe.proposals.charts.LatentChart`."""
+        """Draw latent variables by the encoder: :class:`~bilby_flowpe.proposals.charts.LatentChart`."""
         x, log_jacobian = self._to_network(parameters)
         generator = torch.Generator().manual_seed(int(rng.integers(2**63)))
         z = self.model.network.encode(torch.nan_to_num(x), self.context, generator)
-        # Where the network does not reach, any density of z will do, and the prior's part needs one.
+        # Where the network does not reach, the prior part of the mixture still needs a density of z; any density will do.
         noise = torch.randn(z.shape, generator=generator, dtype=z.dtype)
         return self._columns(torch.where(torch.as_tensor(np.isfinite(log_jacobian))[:, None], z, noise))
 
     def log_encoder(self, parameters: Parameters) -> np.ndarray:
-        """Log density of the latent variables given the parameters, (N,)."""
+        """Return the log density of the latent variables given the parameters, (N,)."""
         s, log_jacobian = self._extended(parameters)
         log_prob = self.model.network.log_encoder(torch.nan_to_num(s), self.context).double().numpy()
         elsewhere = Normal(len(self.latent)).log_prob(np.stack([parameters[key] for key in self.latent], axis=1))
@@ -185,7 +188,7 @@ class BoundPosterior:
         return self.coordinates.to_network(self._turned(parameters, -self._turned_by), self._pivots(size))
 
     def _extended(self, parameters: Parameters) -> tuple[torch.Tensor, np.ndarray]:
-        """The network's coordinates (x, z), (N, n + d), and the log Jacobian of x, (N,)."""
+        """Return the network's coordinates (x, z), (N, n + d), and the log Jacobian of x, (N,)."""
         x, log_jacobian = self._to_network(parameters)
         columns = [torch.as_tensor(parameters[key], dtype=x.dtype)[:, None] for key in self.latent]
         return torch.cat([x, *columns], dim=-1), log_jacobian
@@ -201,30 +204,30 @@ class BoundPosterior:
 
     @staticmethod
     def _turned(parameters: Parameters, angle: float) -> Parameters:
-        """Right ascensions at another sidereal time: the detectors see the sky alike."""
+        """Shift right ascensions to another sidereal time, at which the detectors see the same sky."""
         if not angle or "ra" not in parameters:
             return parameters
         return {**parameters, "ra": (parameters["ra"] + angle) % (2 * np.pi)}
 
     @property
     def turn(self) -> tuple[str, float, float] | None:
-        """Both modes of an unfolded phase are drawn alike, whether the network found both or not."""
+        """Symmetry of an unfolded phase: both of its modes are drawn with equal probability, whatever the network found."""
         config = self.model.coordinates
         unfolded = "phase" in config.keys and config.phase_order != 0 and not config.fold_phase
         return ("phase", np.pi, 2 * np.pi) if unfolded and config.phase_order % 2 == 0 else None
 
     def surprise(self, residual: float | None = None) -> Surprise | None:
-        """How unlike the simulations the data are; ``None`` where the model does not know.
+        """Return how much the data differ from simulated ones; ``None`` if the model has no null distribution.
 
         Parameters
         ----------
         residual
-            Of the data and the best draw (:func:`bilby_flowpe.waves.residual.residual_of`).
+            Residual of the data and the best draw (:func:`bilby_flowpe.waves.residual.residual_of`).
         """
         if self.model.null is None:
             return None
         return self.model.null.of(self.context[0].double().numpy(), self.log_likelihood_found, residual)
 
     def mixture(self) -> Mixture:
-        """The defensive mixture that this model was found to need."""
+        """Return the defensive mixture that this model was found to need."""
         return defensive(self, self.transform, self.model.shares)

@@ -1,4 +1,4 @@
-"""Models trained before: shipped with the package, or kept in the user's cache."""
+"""Trained models: those shipped with the package, and those in the user's cache."""
 
 from __future__ import annotations
 
@@ -29,11 +29,13 @@ if TYPE_CHECKING:
     from .model import TrainedPosterior
 
 _CACHE_VARIABLE = "BILBY_FLOWPE_CACHE"
+# Free bytes that a disk needs before a training: 64 MiB, many times a shipped model of at most 4 MiB, for larger
+# networks and the temporary copy.
 _LEAST_FREE = 64 * 2**20
 
 
 def cache_folder(cache: str | None = None) -> Path:
-    """Folder of the models trained before: ``cache``, else the environment's ``BILBY_FLOWPE_CACHE``, else the user's cache."""
+    """Return the folder of the cache: ``cache``, else the environment's ``BILBY_FLOWPE_CACHE``, else the user's cache."""
     chosen = cache or os.environ.get(_CACHE_VARIABLE)
     try:
         if chosen:
@@ -41,35 +43,36 @@ def cache_folder(cache: str | None = None) -> Path:
         return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "bilby_flowpe"
     except RuntimeError as error:
         raise ConfigurationError(
-            f"cache={chosen!r}: {error} Give cache, or set {_CACHE_VARIABLE}, a folder named in full"
+            f"cache={chosen!r}: {error} Give cache, or set {_CACHE_VARIABLE}, as the full path of a folder"
         ) from error
 
 
 def cached_models(
     contract: Contract, settings: Settings, cache: str | None = None, free: Collection[str] = ()
 ) -> Iterator[tuple[Path, TrainedPosterior]]:
-    """Models for a problem, the best first: those shipped, and those trained before for at least as long as asked for now.
+    """Return the models for a problem, the best first: those shipped, and those in the cache that were trained for long enough.
 
-    A contract does not tell everything: a model may still refuse the likelihood when it is bound to it, and the next one is
-    then to be tried.
+    A contract does not describe everything: a model may still raise an error when it is applied to the likelihood, and the
+    next one should then be tried.
 
     Parameters
     ----------
     contract
-        Of the problem.
+        Contract of the problem.
     settings
-        Choices that the model has to share, and the training it must have had.
+        Choices that the model has to share, and the least training that it must have had.
     cache
-        Folder of the models trained before; see :func:`cache_folder`.
+        Folder of the cache; see :func:`cache_folder`.
     free
-        Choices, of those in :func:`~bilby_flowpe.training.settings.kind_of`, that the model need not share.
+        Choices in :func:`~bilby_flowpe.training.settings.kind_of` that the model need not share.
 
     Yields
     ------
     tuple
-        Folder and model: those trained for this very problem, then those with ever more differences that importance weights
-        make up for (:meth:`bilby_flowpe.contract.Contract.match` names them); of equals those of the settings' family first,
-        and of these the one trained for longest. Those refused are left out. A network is read when its turn comes.
+        Folder and model: first those trained for exactly this problem, then those with more and more differences that
+        importance weights correct (:meth:`bilby_flowpe.contract.Contract.match` names them). Among equals, the family of the
+        settings comes first, then the longest training. Models that do not fit are left out. A network is read only when it is
+        reached.
     """
     found = [
         (len(match.corrections), described.choices["family"] != settings.network.family, -described.seconds, folder)
@@ -79,7 +82,7 @@ def cached_models(
     if not found:
         return
     pytorch.load()
-    # Here: that no model fits is found out without torch.
+    # Imported here: torch is not needed to find that no model fits.
     from .model import TrainedPosterior
 
     for *_, folder in sorted(found, key=lambda candidate: candidate[:3]):
@@ -93,7 +96,7 @@ def cached_models(
 def nearest_refused(
     contract: Contract, settings: Settings, cache: str | None = None
 ) -> tuple[str, tuple[str, ...]] | None:
-    """Return the name and the refusals of the model that refuses this problem for the fewest reasons.
+    """Return the model that does not fit this problem for the fewest reasons: its name, and the reasons.
 
     Parameters
     ----------
@@ -110,7 +113,7 @@ def nearest_refused(
 def _matches(
     contract: Contract, settings: Settings, cache: str | None, free: Collection[str] = ()
 ) -> list[tuple[Path, _Described, Match]]:
-    """Every model of the choices asked for and of enough training: folder, description, and how it matches the problem."""
+    """Return every model with the requested choices and enough training: folder, description, and its match."""
     settings = adapted(settings, contract)
     wanted = _but(settings.kind(), free)
     matches = []
@@ -122,12 +125,10 @@ def _matches(
             if folder.parent != SHIPPED and not described.trained_enough(settings.training):
                 continue
             if not described.has_learnt:
-                logger.info(
-                    f"Passing over the model in {folder}: its training ended before it knew more than the prior"
-                )
+                logger.info(f"Ignoring the model in {folder}: its training ended before it knew more than the prior")
                 continue
             own = _contract(folder, described.facts)
-            # What is wrong with facts or arrays shows where they are compared.
+            # Damaged facts or arrays show when they are compared.
             with reading(folder):
                 match = own.match(contract, described.tolerance)
             matches.append((folder, described, match))
@@ -135,20 +136,20 @@ def _matches(
 
 
 def _but(choices: Mapping[str, Any], free: Collection[str]) -> dict[str, Any]:
-    """Return the choices without those named."""
+    """Return the choices without those named in ``free``."""
     return {key: value for key, value in choices.items() if key not in free}
 
 
 def new_folder(contract: Contract, settings: Settings, cache: str | None = None) -> Path:
-    """Where in the cache a model of this contract and these settings belongs."""
-    # The fingerprint has no order, the detectors have.
+    """Return the folder in the cache for a model of this contract and these settings."""
+    # The fingerprint does not depend on the order of detectors, but a model does.
     order = list(contract.facts.get("detectors", []))
     text = json.dumps([contract.fingerprint(), order, settings.to_dict()], sort_keys=True)
     return cache_folder(cache) / hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 def check_writable(folder: Path) -> None:
-    """Before a long training, see that its model can be kept.
+    """Check, before a long training, that its model can be written.
 
     Raises
     ------
@@ -162,12 +163,12 @@ def check_writable(folder: Path) -> None:
         free = shutil.disk_usage(folder).free
     except OSError as error:
         raise ConfigurationError(
-            f"cache={str(folder)!r} cannot be written to ({error.strerror}): give a folder that can"
+            f"cache={str(folder)!r} cannot be written to ({error.strerror}): give a writable folder"
         ) from error
     if free < _LEAST_FREE:
         raise ConfigurationError(
-            f"cache={str(folder)!r} is on a disk with {free / 2**20:.3g} MiB free, and a model may take "
-            f"{_LEAST_FREE / 2**20:.0f}: give another folder, or make room"
+            f"cache={str(folder)!r} is on a disk with {free / 2**20:.3g} MiB free, but a model may need "
+            f"{_LEAST_FREE / 2**20:.0f} MiB: give another folder, or free some space"
         )
 
 
@@ -179,11 +180,11 @@ def _candidates(cache: str | None) -> Iterator[Path]:
 
 @contextmanager
 def _passing_over(folder: Path) -> Iterator[None]:
-    """Damaged and outdated models are no errors here, but told; an error of another kind is a mistake of this package's."""
+    """Log damaged and outdated models as warnings, without ending; errors of any other type are mistakes of this package."""
     try:
         yield
     except (ContractError, ModelError, PriorError, OSError) as error:
-        logger.warning(f"Passing over the model in {folder}: {error}")
+        logger.warning(f"Ignoring the model in {folder}: {error}")
 
 
 @dataclass(frozen=True)
@@ -195,15 +196,15 @@ class _Described:
     kind
         Kind of the data that it was trained for.
     choices
-        Choices that make one model another.
+        Choices that distinguish one model from another.
     facts
         Facts of its contract.
     tolerance
-        Difference of the noise curves that it tolerates.
+        Largest difference of the PSDs that the model tolerates.
     limits, made
-        Steps and seconds that its training was given, and that it took.
+        Steps and seconds that its training was allowed, and those that it took.
     has_learnt
-        Whether it knows more than the prior.
+        Tells whether it knows more than the prior.
     """
 
     kind: str
@@ -220,20 +221,20 @@ class _Described:
         return self.made[1]
 
     def trained_enough(self, asked: TrainingConfig) -> bool:
-        """Return whether the model was trained for as long as is asked for, in steps or in seconds."""
+        """Return whether the model was trained for as long as requested, in steps or in seconds."""
         wanted = _limits(asked.max_steps, asked.max_time)
         made_one = any(np.isfinite(limit) and made >= limit for made, limit in zip(self.made, wanted, strict=True))
-        # Given as much, it may have stopped early.
+        # With the same limits, it may have stopped early.
         return made_one or all(given >= limit for given, limit in zip(self.limits, wanted, strict=True))
 
 
 def _described(folder: Path) -> _Described:
-    """Read what a model's folder says of it.
+    """Read the description of a model from its folder.
 
     Raises
     ------
     ModelError
-        If anything of it is missing or is not what it should be.
+        If any part of it is missing or wrong.
     """
     with reading(folder):
         described = json.loads((folder / DESCRIPTION).read_text())
@@ -254,10 +255,10 @@ def _contract(folder: Path, facts: dict[str, Any]) -> Contract:
     """Contract of a model, without reading the network."""
     prefix = "contract."
     with reading(folder), safe_open(folder / WEIGHTS, framework="np") as file:
-        names = [name for name in file.keys() if name.startswith(prefix)]  # noqa: SIM118, it is no dictionary
+        names = [name for name in file.keys() if name.startswith(prefix)]  # noqa: SIM118, it is not a dictionary
         return Contract(facts, {name.removeprefix(prefix): file.get_tensor(name) for name in names})
 
 
 def _limits(steps: float | None, seconds: float | None) -> tuple[float, float]:
-    """Limits of a training in steps and seconds, infinite where there is none."""
+    """Return the limits of a training in steps and seconds, infinite if there is none."""
     return np.inf if steps is None else float(steps), np.inf if seconds is None else float(seconds)

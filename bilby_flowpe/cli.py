@@ -1,6 +1,6 @@
 """The command ``flowpe``: train, simulate, list, show, measure and compare models from a shell.
 
-Nothing large is imported before a command runs: asking for help is answered at once.
+Large packages are imported only when a command runs, so that ``--help`` is answered at once.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from .commands.parsing import AtLeast, add, add_family, add_npool, add_overwrite
 from .commands.skymap_parsing import add_skymap
 from .errors import FlowPEError
 
+# Exit status of the process: 2 after wrong use, as argparse has it, and 130 after an interrupt, as shells have it.
 _MISUSED, _INTERRUPTED = 2, 130
 _ROOMS = {
     "alert": "alerting",
@@ -31,17 +32,17 @@ _ROOMS = {
     "reprior": "catalogues",
     "skymap": "skymaps",
 }
-"""Module of :mod:`bilby_flowpe.commands` that has the function of a command; ``models`` has the others."""
+"""Module of :mod:`bilby_flowpe.commands` that has the function of a command; all other commands are in ``models``."""
 _LOCAL = "local"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run a command.
+    """Run a command and return its exit status.
 
     Parameters
     ----------
     arguments
-        Words of the command line; those that the process was started with when left out.
+        Words of the command line; by default those that the process was started with.
 
     Returns
     -------
@@ -64,7 +65,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"flowpe {command}: {' '.join(str(error).split())}", file=sys.stderr)
         return _MISUSED
     except OSError as error:
-        # Files that are none, folders that cannot be written: the system's own words name them.
+        # Missing files and folders that cannot be written: the message of the system names them.
         print(f"flowpe {command}: {error}", file=sys.stderr)
         return _MISUSED
     except KeyboardInterrupt:
@@ -74,45 +75,52 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def build_parser() -> argparse.ArgumentParser:
-    """The parser of all commands; each one's options are the keyword arguments of its function."""
-    parser = argparse.ArgumentParser(prog="flowpe", description="Neural posteriors for Bilby, exactly weighted.")
+    """Return the parser of all commands; the options of each are the keyword arguments of its function."""
+    parser = argparse.ArgumentParser(
+        prog="flowpe", description="Neural posteriors for Bilby, weighted by the exact likelihood."
+    )
     parser.add_argument("--version", action="version", version=f"bilby_flowpe {__version__}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
 
-    train = add(commands, "train", "train a model as a configuration file says")
+    train = add(commands, "train", "train a model for the problem in a configuration file")
     _add_config(train)
-    train.add_argument("--outdir", type=Path, default=Path("outdir"), help="where its folder goes (default: outdir)")
+    train.add_argument(
+        "--outdir",
+        type=Path,
+        default=Path("outdir"),
+        help="folder in which the model's folder is made (default: outdir)",
+    )
     add_npool(train)
     _add_dask(train)
     train.add_argument(
         "--fabric",
         action="store_true",
-        help="train together with the other processes that torchrun or srun started (lightning-fabric)",
+        help="train in all processes that torchrun or srun has started, with lightning-fabric",
     )
     train.add_argument(
         "--resume",
         action=argparse.BooleanOptionalAction,
         default=True,
-        help="go on with an interrupted training of the same problem and settings (default: yes)",
+        help="continue an interrupted training of the same problem and settings (default: yes)",
     )
     add_overwrite(train)
 
-    simulate = add(commands, "simulate", "simulate the waveforms of a configuration file into an HDF5 file")
+    simulate = add(commands, "simulate", "simulate the waveforms for a training and write them to an HDF5 file")
     _add_config(simulate)
     simulate.add_argument("--output", type=Path, required=True, metavar="FILE", help="HDF5 file to write")
     add_npool(simulate)
     _add_dask(simulate)
     add_overwrite(simulate)
 
-    add(commands, "models", "list the models that are shipped or in the cache")
+    add(commands, "models", "list all shipped models and those in the cache")
 
-    show = add(commands, "show", "say what a model is for, how it was trained and how good it is")
+    show = add(commands, "show", "show which problems a model is for, how it was trained and how good it is")
     _add_model(show)
 
     calibrate = add(
         commands,
         "calibrate",
-        "measure which defensive mixture a model needs, which noise curves it bears and what its data look like, and keep it",
+        "tune the proposal mixture of a model, measure its PSD tolerance and how its data scatter, and store them with it",
     )
     _add_model(calibrate)
     calibrate.add_argument(
@@ -123,17 +131,22 @@ def build_parser() -> argparse.ArgumentParser:
         help="configuration file of its problem (default: the one kept with the model, or the paper's problems)",
     )
     calibrate.add_argument("--events", type=AtLeast(1), default=64, help="number of simulated events (default: 64)")
-    calibrate.add_argument("--draws", type=AtLeast(100), default=1000, help="draws for each (default: 1000)")
+    calibrate.add_argument("--draws", type=AtLeast(100), default=1000, help="draws for each event (default: 1000)")
     calibrate.add_argument(
         "--null-events",
         type=AtLeast(0),
         default=500,
-        help="simulated events that the surprise about data is held against (default: 500; 0: leave it as it is)",
+        help="number of simulated events that show how usual data look; a run compares its data with them "
+        "(default: 500; 0: keep those of the model)",
     )
-    calibrate.add_argument("--seed", type=AtLeast(0), default=0, help="of the events (default: 0)")
+    calibrate.add_argument("--seed", type=AtLeast(0), default=0, help="seed of the events (default: 0)")
     add_npool(calibrate)
 
-    gap = add(commands, "gap", "measure a model over fresh events: efficiency, KL to the exact posterior, verdicts")
+    gap = add(
+        commands,
+        "gap",
+        "measure a model on new simulated events: efficiency, divergence from the exact posterior (KL), verdicts",
+    )
     _add_model(gap)
     gap.add_argument(
         "config",
@@ -143,83 +156,105 @@ def build_parser() -> argparse.ArgumentParser:
         help="configuration file of its problem (default: the one kept with the model, or the paper's problems)",
     )
     gap.add_argument(
-        "--injections", type=AtLeast(0), default=200, help="number of events (default: 200; 0: the loss alone)"
+        "--injections", type=AtLeast(0), default=200, help="number of events (default: 200; 0: measure the loss only)"
     )
-    gap.add_argument("--draws", type=AtLeast(1), default=10_000, help="draws for each (default: 10000)")
-    gap.add_argument("--seed", type=AtLeast(0), default=1, help="of the events (default: 1)")
+    gap.add_argument("--draws", type=AtLeast(1), default=10_000, help="draws for each event (default: 10000)")
+    gap.add_argument("--seed", type=AtLeast(0), default=1, help="seed of the events (default: 1)")
     gap.add_argument(
         "--waveforms",
         type=AtLeast(0),
         default=20_000,
-        help="fresh waveforms for the loss (default: 20000; 0: no loss)",
+        help="number of new waveforms on which the loss is measured (default: 20000; 0: do not measure it)",
     )
     add_npool(gap)
     gap.add_argument(
-        "--outdir", type=Path, default=Path("outdir/gap"), help="for events, figures and picture (default: outdir/gap)"
+        "--outdir",
+        type=Path,
+        default=Path("outdir/gap"),
+        help="folder for events, figures and picture (default: outdir/gap)",
     )
     gap.add_argument(
         "--card",
         nargs="?",
         const="flowpe train config.toml",
         metavar="COMMAND",
-        help="write the figures into the model's card, COMMAND being what trained it (default: flowpe train config.toml)",
+        help="write the figures into the model's card, and COMMAND as the one that trained the model "
+        "(default: flowpe train config.toml)",
     )
 
     coverage = add(
         commands,
         "coverage",
-        "p-p plots and tests over fresh events, raw and weighted; several models on the same events",
+        "make p-p plots and tests on new simulated events, for raw and weighted draws; several models get the same events",
     )
     coverage.add_argument(
         "models", nargs="+", metavar="MODEL", help="names of models that are shipped or in the cache, or folders"
     )
     _add_config_option(coverage)
     coverage.add_argument("--injections", type=AtLeast(2), default=1000, help="number of events (default: 1000)")
-    coverage.add_argument("--samples", type=AtLeast(2), default=10_000, help="raw draws an event (default: 10000)")
+    coverage.add_argument("--samples", type=AtLeast(2), default=10_000, help="raw draws per event (default: 10000)")
     coverage.add_argument(
-        "--effective", type=AtLeast(2), default=300, help="effective weighted draws an event (default: 300)"
+        "--effective", type=AtLeast(2), default=300, help="effective number of weighted draws per event (default: 300)"
     )
     coverage.add_argument(
-        "--evaluations", type=AtLeast(2), default=5000, help="most likelihood evaluations for them (default: 5000)"
+        "--evaluations",
+        type=AtLeast(2),
+        default=5000,
+        help="largest number of likelihood evaluations for them (default: 5000)",
     )
-    coverage.add_argument("--seed", type=AtLeast(0), default=1, help="of the events (default: 1)")
+    coverage.add_argument("--seed", type=AtLeast(0), default=1, help="seed of the events (default: 1)")
     add_npool(coverage)
     coverage.add_argument(
         "--outdir",
         type=Path,
         default=Path("outdir/coverage"),
-        help="for events, coverage.json and pp.png (default: outdir/coverage)",
+        help="folder for events, coverage.json and pp.png (default: outdir/coverage)",
     )
 
-    compare = add(commands, "compare", "hold results against another sampler's on the same likelihood, priors and data")
+    compare = add(
+        commands, "compare", "compare results with those of another sampler on the same likelihood, priors and data"
+    )
     compare.add_argument(
         "model", nargs="?", metavar="MODEL", help="name of a model that is shipped or in the cache, or a folder"
     )
     _add_config_option(compare)
     compare.add_argument(
-        "--results", type=Path, nargs=2, metavar=("RESULT", "REFEREE"), help="two result files instead of runs"
+        "--results",
+        type=Path,
+        nargs=2,
+        metavar=("RESULT", "REFEREE"),
+        help="compare two result files, without new runs",
     )
     compare.add_argument(
-        "--referee", default="dynesty", help="named settings, or a sampler of Bilby's (default: dynesty)"
+        "--referee",
+        default="dynesty",
+        help="sampler of Bilby's to compare with, or the name of settings for one (default: dynesty)",
     )
     compare.add_argument("--injections", type=AtLeast(1), default=1, help="number of events (default: 1)")
-    compare.add_argument("--seed", type=AtLeast(0), default=1, help="of the events (default: 1)")
+    compare.add_argument("--seed", type=AtLeast(0), default=1, help="seed of the events (default: 1)")
     add_npool(compare)
     compare.add_argument(
         "--outdir",
         type=Path,
         default=Path("outdir/compare"),
-        help="for results, comparison.json and pictures (default: outdir/compare)",
+        help="folder for results, comparison.json and pictures (default: outdir/compare)",
     )
 
-    report = add(commands, "report", "write one page, complete in itself, on a result or a model")
-    report.add_argument("target", metavar="RESULT|MODEL", help="result file of Bilby's, or name or folder of a model")
-    report.add_argument("--referee", type=Path, metavar="RESULT", help="another result, to be drawn over a result's")
+    report = add(commands, "report", "write an HTML page about a result or a model, in one file")
     report.add_argument(
-        "--coverage", type=Path, metavar="FILE", help="coverage.json of flowpe coverage, for its p-p plots"
+        "target", metavar="RESULT|MODEL", help="a result file of Bilby's, or the name or folder of a model"
     )
     report.add_argument(
-        "--output", type=Path, metavar="FILE", help="page to write (default: beside the result, or NAME.html)"
+        "--referee", type=Path, metavar="RESULT", help="result file of another sampler, to be plotted over this result"
+    )
+    report.add_argument(
+        "--coverage",
+        type=Path,
+        metavar="FILE",
+        help="coverage.json written by flowpe coverage; its p-p plots are added",
+    )
+    report.add_argument(
+        "--output", type=Path, metavar="FILE", help="page to write (default: beside the result; NAME.html for a model)"
     )
     add_skymap(commands)
     add_catalogue(commands)
@@ -240,7 +275,7 @@ def _add_config_option(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_config(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("config", type=Path, metavar="CONFIG", help="configuration file, TOML")
+    parser.add_argument("config", type=Path, metavar="CONFIG", help="configuration file (TOML)")
 
 
 def _add_model(parser: argparse.ArgumentParser) -> None:
@@ -253,7 +288,8 @@ def _add_dask(parser: argparse.ArgumentParser) -> None:
         nargs="?",
         const=_LOCAL,
         metavar="ADDRESS",
-        help="make the waveforms on the dask cluster at this address; without one, on a cluster of --npool processes here",
+        help="make the waveforms on the dask cluster at this address; without an address, on a local cluster of --npool "
+        "processes",
     )
 
 

@@ -1,4 +1,4 @@
-"""Choose whether a run draws with coarse waves, and find the reference that they are made around."""
+"""The choice whether a run draws with coarse waveforms, and the reference around which they are made."""
 
 from __future__ import annotations
 
@@ -25,28 +25,29 @@ from .waves.coarse.turned import TurnedWaves
 from .waves.symmetries import find_symmetries
 
 Near: TypeAlias = Callable[[Row], GravitationalWaveTransient]
-"""A plain likelihood for all parameters of a signal."""
-_SEED = 20261130  # any number: the search of an event is the same in every run
+"""Function that returns a plain likelihood for all parameters of a signal."""
+# Seed of the search, so that the search of an event is the same in every run; its value does not matter.
+_SEED = 20261130
 
 
 class CoarseChoice:
-    """Makes what draws with coarse waves, for one event.
+    """Maker of a conditional that draws with coarse waveforms, for one event.
 
     Parameters
     ----------
     problem
-        The problem that draws are made for.
+        Problem for which draws are made.
     coarse
-        Whether coarse waves are wanted, or the approximant that is to make them.
+        Tells whether coarse waveforms should be used, or names the approximant that makes them.
     drawn_by
-        What is asked to draw each parameter.
+        Requested way to draw each parameter.
     near
-        The plain likelihood that is nearest to the one asked for, near a row; that of the problem when left out.
+        Function that returns the plain likelihood closest to the user's, near a row; by default that of the problem.
 
     Attributes
     ----------
     seconds : dict
-        Of the search.
+        Seconds of the search.
     """
 
     def __init__(
@@ -58,38 +59,38 @@ class CoarseChoice:
         self.seconds: dict[str, float] = {}
 
     def of(self, conditional: Conditional, at: Row | None = None, network: bool = False) -> Conditional | None:
-        """Return what draws with coarse waves; ``None`` where there can be none, which is logged.
+        """Return a conditional that draws with coarse waveforms; ``None`` if that is not possible, which is logged.
 
-        It draws the same parameters, but for an approximant that is named: where no network has learnt the others, the
-        symmetries of its waves count, for the likelihood's own waves weigh draws and make none.
+        It draws the same parameters as ``conditional``. If an approximant is named and no network draws the other parameters,
+        the symmetries of that approximant decide instead, because the likelihood's own waveforms then weigh draws only.
 
         Parameters
         ----------
         conditional
-            What draws with the likelihood's own waves.
+            Conditional that draws with the likelihood's own waveforms.
         at
-            Parameters of the reference; those of the best wave that a search finds when left out.
+            Parameters of the reference; by default those of the best waveform that a search finds.
         network
-            Whether a network draws all other parameters.
+            Tells whether a network draws all other parameters.
         """
         if not self._coarse or not self._problem.has_noise_curves:
             return None
         try:
             drawing = conditional if self._approximant is None or network else self._of_named
             return self._made(drawing, at)
-        # Of the last ones waves and priors are the cause, which a run without coarse waves may do with.
+        # The last two may come from waveforms and priors with which a run without coarse waveforms still works.
         except (CoarseObstacle, ContractError, PriorError, SimulationError) as obstacle:
             say = logger.info if self._approximant is None else logger.warning
-            say(f"No coarse waves: {obstacle}")
+            say(f"No coarse waveforms are used: {obstacle}")
             return None
 
     def _made(self, conditional: Conditional, at: Row | None) -> Conditional:
         if not isinstance(conditional, TakesCoarseWaves):
             raise CoarseObstacle(
-                "they draw where the time and what the sky and the orientation are known by are drawn from their "
-                f"conditional; here these are {list(conditional.keys) or 'none'}, for the others are fixed, tied by the "
-                "prior, asked to be drawn otherwise (phase='network' and its like), or shape the wave. Where the wave does not "
-                "turn with the phase, coarse= may name an approximant that does, such as 'IMRPhenomXPHM'"
+                "they need the time, sky position and orientation to be drawn from their conditional; here it draws "
+                f"{list(conditional.keys) or 'nothing'}, because the others are fixed, connected by the prior, drawn in "
+                "another way on request (such as phase='network'), or change the shape of the waveform. If the waveform has no "
+                "simple dependence on the phase, coarse= may name an approximant that has, such as 'IMRPhenomXPHM'"
             )
         config, known = conditional.config, conditional.config.phase_known
         orders = self._orders if known else config.phase_orders or (config.phase_order,)
@@ -99,25 +100,25 @@ class CoarseChoice:
         others = () if self._found is None else self._found.others
         waves = coarse_waves(self._near(at), prior, orders, at, window, self._approximant, others=others)
         logger.info(
-            f"Draws are steered by {waves.terms.model.words} on {len(waves.nodes)} frequencies, which give the log likelihood "
-            f"to {waves.error:.2g} near the reference"
+            f"Draws are made with {waves.terms.model.words} at {len(waves.nodes)} frequencies, which give the log likelihood "
+            f"with an error of {waves.error:.2g} near the reference"
         )
         return conditional.with_waves(TurnedWaves(waves) if known else waves)
 
     @property
     def searched(self) -> Searched | None:
-        """All rows that the search has tried, where there was one."""
+        """All rows that the search has tried, if there was one."""
         found = self._found
         return None if found is None else Searched(found.columns, found.log_ratios, found.seen, found.bank)
 
     @property
     def reference(self) -> Row | None:
-        """All parameters of the best wave that the search has found, where there was one."""
+        """All parameters of the best waveform that the search has found, if there was one."""
         return None if self._found is None else self._found.reference
 
     @property
     def evaluations(self) -> int:
-        """Templates that the search has made."""
+        """Number of templates that the search has made."""
         return 0 if self._found is None else self._found.evaluations
 
     @property
@@ -131,25 +132,25 @@ class CoarseChoice:
 
     @cached_property
     def _of_named(self) -> Conditional:
-        """What the named approximant's symmetries allow to draw."""
+        """Conditional that the symmetries of the named approximant allow."""
         try:
             return closed_form_of(self._problem, self._drawn_by, generator=self._generator)
         except SimulationError as error:
             raise CoarseObstacle(
-                f"coarse={self._coarse!r} has no waves for these priors ({error}): name another approximant, such as "
+                f"coarse={self._coarse!r} has no waveforms for these priors ({error}): name another approximant, such as "
                 "'IMRPhenomXPHM', which takes spins of any direction, or leave it out"
             ) from error
 
     @cached_property
     def _orders(self) -> tuple[int, ...]:
-        """Of the terms of a wave whose phase is known."""
+        """Orders of the terms of a waveform whose phase is known."""
         symmetries = find_symmetries(self._generator, self._problem.prior)
         return symmetries.phase_orders or (symmetries.phase_order,)
 
     def _reference(self, orders: tuple[int, ...], window: tuple[float, float]) -> Row:
         if self._found is None:
             rng = np.random.default_rng(_SEED)
-            logger.info("Looking for the signal with templates of the whole prior: the wider its masses, the longer")
+            logger.info("Searching for the signal with templates of the whole prior; wide priors of masses take longer")
             began = time.monotonic()
             self._found = find_reference(
                 self._problem.likelihood, self._problem.prior, orders, window, rng, self._approximant

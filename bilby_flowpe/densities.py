@@ -1,7 +1,7 @@
-"""Densities of one variable, drawn from by inverting their cumulative function.
+"""Densities of one variable, from which values are drawn by inverting the cumulative function.
 
-:class:`Cells` is constant in cells of any width, :class:`EvenCells` in equal cells of many rows at once. Densities that are
-linear between nodes, one in each row, are drawn from by :func:`draw_linear` and evaluated by :func:`linear_density`.
+:class:`Cells` is constant in cells of any width, :class:`EvenCells` in equal cells, for many rows at once. For densities that
+are linear between nodes, one in each row, :func:`draw_linear` draws and :func:`linear_density` evaluates.
 """
 
 from __future__ import annotations
@@ -10,7 +10,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-_TINY = 1e-300  # in the place of zero, whose logarithm is none
+# Smallest number that replaces a zero weight or density, which has no logarithm; it is within the range of doubles.
+_TINY = 1e-300
 
 
 @dataclass(frozen=True)
@@ -20,11 +21,11 @@ class Cells:
     Attributes
     ----------
     edges
-        Ascending, (J + 1,).
+        Edges of the cells, ascending, (J + 1,).
     heights
         Density in each cell, (J,).
     below
-        Share of the mass below each edge, (J + 1,).
+        Fraction of the mass below each edge, (J + 1,).
     """
 
     edges: np.ndarray
@@ -33,7 +34,7 @@ class Cells:
 
     @classmethod
     def of(cls, edges: np.ndarray, log_heights: np.ndarray, even: float = 0.0) -> Cells:
-        """The density proportional to ``exp(log_heights)`` in the cells, with a share ``even`` spread over all of them."""
+        """Make the density proportional to ``exp(log_heights)`` in the cells, with a fraction ``even`` spread over all."""
         widths = np.diff(edges)
         masses = np.exp(log_heights - log_heights.max()) * widths
         masses = (1 - even) * masses / masses.sum() + even * widths / widths.sum()
@@ -42,15 +43,15 @@ class Cells:
         return cls(edges, np.diff(below) / widths, below)
 
     def quantile(self, shares: np.ndarray) -> np.ndarray:
-        """Where so much of the mass lies below, (N,)."""
+        """Return the values below which these fractions of the mass lie, (N,)."""
         return np.interp(shares, self.below, self.edges)
 
     def share(self, places: np.ndarray) -> np.ndarray:
-        """Share of the mass below, (N,)."""
+        """Return the fraction of the mass below each value, (N,)."""
         return np.interp(places, self.edges, self.below)
 
     def log_density(self, places: np.ndarray) -> np.ndarray:
-        """Log density, (N,); -inf outside."""
+        """Return the log density, (N,); -inf outside the cells."""
         cell = np.searchsorted(self.edges, places, side="right") - 1
         inside = (cell >= 0) & (cell < len(self.heights))
         heights = self.heights[np.clip(cell, 0, len(self.heights) - 1)]
@@ -58,7 +59,10 @@ class Cells:
 
 
 def spread(size: int, rng: np.random.Generator) -> np.ndarray:
-    """Shares in random order of which each of ``size`` equal pieces of [0, 1) holds one, (size,): each alone is uniform."""
+    """Return stratified uniform numbers in random order, (size,): one in each of ``size`` equal pieces of [0, 1).
+
+    Each number alone is uniform on [0, 1).
+    """
     return (rng.permutation(size) + rng.random(size)) / size
 
 
@@ -71,7 +75,7 @@ class EvenCells:
     heights
         Density in each cell, (N, J).
     cumulative
-        Share of the mass below each edge, (N, J + 1).
+        Fraction of the mass below each edge, (N, J + 1).
     """
 
     heights: np.ndarray
@@ -79,7 +83,7 @@ class EvenCells:
 
     @classmethod
     def of(cls, masses: np.ndarray, even: float) -> EvenCells:
-        """Of masses (N, J) up to a constant of each row, with a share ``even`` spread over all cells; even where all are 0."""
+        """Make densities from masses (N, J), with a fraction ``even`` spread over all cells; rows without mass are uniform."""
         cells = masses.shape[1]
         total = masses.sum(axis=1, keepdims=True)
         spread = np.full_like(masses, 1 / cells)
@@ -89,14 +93,14 @@ class EvenCells:
         return cls(shares * cells, cumulative)
 
     def below(self, places: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Share of the mass below a place of each row, and the density there, (N,) each."""
+        """Return the fraction of the mass below a value of each row, and the density there, (N,) each."""
         rows, cells = np.arange(len(places)), self.heights.shape[1]
         cell = np.clip((places * cells).astype(int), 0, cells - 1)
         density = self.heights[rows, cell]
         return self.cumulative[rows, cell] + density * (places - self._edges[cell]), density
 
     def quantile(self, shares: np.ndarray) -> np.ndarray:
-        """Where so much of the mass of each row lies below, (N,)."""
+        """Return the value of each row below which this fraction of its mass lies, (N,)."""
         rows, cells = np.arange(len(shares)), self.heights.shape[1]
         cell = np.clip((self.cumulative <= shares[:, None]).sum(axis=1) - 1, 0, cells - 1)
         within = (shares - self.cumulative[rows, cell]) / self.heights[rows, cell]
@@ -113,14 +117,14 @@ def cells_of(masses: np.ndarray, wanted: np.ndarray) -> tuple[np.ndarray, np.nda
     Parameters
     ----------
     masses
-        Of the cells, (N, J).
+        Masses of the cells, (N, J).
     wanted
         Cumulative mass, (N,).
 
     Returns
     -------
     cell, share
-        Number of the cell, and the share of its mass that lies below that value, (N,) each.
+        Number of the cell, and the fraction of its mass that lies below that value, (N,) each.
     """
     below = np.cumsum(masses, axis=1)
     cell = np.minimum((below <= wanted[:, None]).sum(axis=1), masses.shape[1] - 1)
@@ -135,11 +139,11 @@ def draw_linear(nodes: np.ndarray, log_target: np.ndarray, shares: np.ndarray) -
     Parameters
     ----------
     nodes
-        Evenly spaced in each row, ascending, (N, K).
+        Nodes of each row, ascending and evenly spaced, (N, K).
     log_target
         Logarithm of the density there, up to a constant of each row, (N, K).
     shares
-        Uniform on [0, 1): the share of the density below the draw, (N,).
+        Uniform numbers on [0, 1): the fraction of the mass below the draw, (N,).
 
     Returns
     -------
@@ -152,7 +156,7 @@ def draw_linear(nodes: np.ndarray, log_target: np.ndarray, shares: np.ndarray) -
     cell, share = cells_of(mass, shares * total)
     rows = np.arange(len(nodes))
     left, right, area = height[rows, cell], height[rows, cell + 1], mass[rows, cell]
-    # Root of the quadratic in a form that is stable where the two heights agree.
+    # Root of the quadratic in a form that is stable if the two heights are equal.
     place = np.minimum(share * area / np.maximum(left + np.sqrt(left**2 + share * (right**2 - left**2)), _TINY), 1.0)
     spacing = (nodes[:, -1] - nodes[:, 0]) / (nodes.shape[1] - 1)
     # At the very end of a cell rounding may leave nothing, or less.
@@ -161,14 +165,14 @@ def draw_linear(nodes: np.ndarray, log_target: np.ndarray, shares: np.ndarray) -
 
 
 def linear_density(nodes: np.ndarray, log_target: np.ndarray, places: np.ndarray) -> np.ndarray:
-    """Evaluate the normalised densities that :func:`draw_linear` draws from, (N,); they are 0 beyond the nodes.
+    """Evaluate the normalised densities that :func:`draw_linear` draws from, (N,); they are zero outside the nodes.
 
     Parameters
     ----------
     nodes, log_target
-        As of :func:`draw_linear`; the nodes may lie unevenly.
+        Arguments of :func:`draw_linear`; the nodes may be unevenly spaced.
     places
-        One for each row, (N,).
+        Value for each row, (N,).
     """
     densities = np.empty(len(places))
     for row, place in enumerate(places):

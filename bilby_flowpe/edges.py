@@ -1,10 +1,10 @@
-"""Which marginals of a posterior pile up at an edge of their prior, and by how much.
+"""Marginals of a posterior that pile up at an edge of their prior.
 
-A prior that ends where the likelihood does not cuts the posterior, with perfect weights: draws cannot tell what lies
-beyond. What they can tell is the density of the posterior at the edge, over its largest. It is said of every parameter,
-and of every constrained quantity, whose edge is one of choice: not of periodic parameters, and not of bounds that
-nature has, a mass ratio of 1 or a spin of 0. An edge is the user's to choose: it is no reason against a result, but for
-another look at the prior.
+If a prior ends where the likelihood does not, it cuts the posterior although all weights are right: draws cannot tell what
+lies beyond. They can tell the density of the posterior at the edge, relative to its maximum. This is reported for every
+parameter and every constrained quantity whose edge is a choice: not for periodic parameters, and not for natural bounds such
+as a mass ratio of 1 or a spin of 0. The edge is the user's choice: it is not a reason against the result, but for another
+look at the prior.
 """
 
 from __future__ import annotations
@@ -19,13 +19,22 @@ from bilby.core.utils import logger
 from scipy.optimize import minimize
 from scipy.stats import norm
 
-_BINS = 10  # from the 5% to the 95% quantile of a marginal: their width is what "at the edge" means
-_SHARE = 0.1  # of its largest that the density has at an edge where it is said: a normal one would have 1.6% beyond
-_TOLD = 0.1  # largest difference of the cumulative distributions of posterior and prior, below which data tell nothing
-_FEWEST_VALUES = 50  # distinct ones: fewer are no density
-_FITTED = 2000  # values that a normal curve is fitted to
-_NEAR = 0.021  # within which an edge is a natural bound: spins end at 0.99 or 0.98
+# Number of bins between the 5% and the 95% quantile of a marginal: one bin is the width within which draws are "at the edge".
+_BINS = 10
+# Fraction of its maximum that the density needs at an edge to be reported: a normal curve cut there has 1.6% of its
+# area beyond, and less is not worth a remark.
+_SHARE = 0.1
+# Largest difference of the cumulative probability of posterior and prior for which the data count as uninformative.
+_TOLD = 0.1
+# Least number of distinct values from which a density can be estimated.
+_FEWEST_VALUES = 50
+# Number of values to which a normal curve is fitted: enough for the rough area beyond an edge.
+_FITTED = 2000
+# Largest distance within which an edge counts as a natural bound: priors of spins end at 0.99 or 0.98; relative where
+# bounds are multiples of pi.
+_NEAR = 0.021
 
+# Natural bounds of ratios and spin magnitudes, from 0 to 1.
 _UNIT = (0.0, 1.0)
 _NATURAL: dict[str, tuple[float, float]] = {
     "mass_ratio": _UNIT,
@@ -54,8 +63,8 @@ _NATURAL: dict[str, tuple[float, float]] = {
     "phi_jl": (0.0, 2 * np.pi),
     "time_jitter": (-np.inf, np.inf),
 }
-"""Bounds that quantities of a binary have by themselves, by name without the number of the body; not a number for none,
-and infinite where every edge is one."""
+"""Natural bounds of quantities of a binary, by name without the number of the body; not a number: no bound; infinite:
+every edge counts as natural."""
 
 
 @dataclass(frozen=True)
@@ -65,16 +74,16 @@ class Edge:
     Attributes
     ----------
     parameter
-        A sampled parameter, or a constrained quantity.
+        Name of a sampled parameter, or of a constrained quantity.
     side
-        Which edge.
+        Side of the prior on which the edge is.
     value
-        Where it is.
+        Value of the edge.
     density, density_err
-        Of the posterior within a tenth of its width of the edge, over its largest, and the error of that.
+        Density of the posterior within a tenth of its width from the edge, relative to its maximum, and the error of that.
     beyond
-        Share of a normal curve, fitted to the marginal between its edges, that lies beyond this one: how much of the
-        posterior a wider prior would add there, roughly.
+        Fraction of a normal curve, fitted to the marginal between its edges, that lies beyond this edge: roughly how much of
+        the posterior a wider prior would add there.
     """
 
     parameter: str
@@ -85,30 +94,32 @@ class Edge:
     beyond: float
 
     def __str__(self) -> str:
-        largest = "largest" if self.density >= 1 else f"{self.density:.2f} +- {self.density_err:.2f} of its largest"
+        largest = (
+            "at its maximum" if self.density >= 1 else f"{self.density:.2f} +- {self.density_err:.2f} of its maximum"
+        )
         return (
             f"the posterior of {self.parameter} piles up at the {self.side} edge {self.value:.8g} of its prior: its density "
-            f"there is {largest}, and a normal curve like it has {self.beyond:.2g} of its area beyond; widen this prior if "
-            "nothing else bounds it"
+            f"there is {largest}, and a normal curve fitted to it has {self.beyond:.2g} of its area beyond; widen this prior "
+            "unless something else bounds it"
         )
 
 
 def in_columns(edges: Sequence[Edge]) -> dict[str, list[Any]]:
-    """All edges as plain values, a list for each field: Bilby's HDF5 files take no list of dictionaries."""
+    """Return all edges as plain values, a list for each field: Bilby's HDF5 files cannot store a list of dictionaries."""
     return {field.name: [getattr(edge, field.name) for edge in edges] for field in fields(Edge)}
 
 
 def edges_of(priors: Mapping[str, Any], parameters: Mapping[str, np.ndarray], weights: np.ndarray) -> list[Edge]:
-    """All marginals that pile up at an edge of their prior, the most important first.
+    """Return all marginals that pile up at an edge of their prior, the most important first.
 
     Parameters
     ----------
     priors
-        Bilby's. Limits that depend on other parameters, those of conditional priors, are not looked at.
+        Bilby's priors. Limits that depend on other parameters, those of conditional priors, are not checked.
     parameters
-        Draws of the posterior, an array (N,) each.
+        Draws of the posterior, (N,) each.
     weights
-        Of the draws, (N,); they sum to one.
+        Weights of the draws, (N,), with a sum of one.
     """
     values = dict(parameters) | _constrained(priors, parameters)
     found: list[Edge] = []
@@ -118,13 +129,13 @@ def edges_of(priors: Mapping[str, Any], parameters: Mapping[str, np.ndarray], we
         try:
             found += _edges_of_one(key, prior, np.asarray(values[key], dtype=np.float64), weights)
         except (ArithmeticError, TypeError, ValueError) as error:
-            # A note is not worth a result.
+            # An error of this remark must not lose the result.
             logger.info(f"Whether the posterior of {key} piles up at an edge of its prior is not known: {error}")
     return sorted(found, key=lambda entry: -entry.beyond)
 
 
 def _edges_of_one(key: str, prior: Any, values: np.ndarray, weights: np.ndarray) -> list[Edge]:
-    """Edges of choice that one marginal piles up at."""
+    """Return the edges, not natural bounds, at which one marginal piles up."""
     low, high = float(prior.minimum), float(prior.maximum)
     natural = _natural(key, prior)
     ends: tuple[tuple[Literal["lower", "upper"], float, float], ...] = (
@@ -140,14 +151,14 @@ def _edges_of_one(key: str, prior: Any, values: np.ndarray, weights: np.ndarray)
         if not np.isfinite(edge) or _is_natural(edge, bound):
             continue
         density, error = _at_edge(values, weights, edge, low, high)
-        # Beyond its own error, too.
+        # The excess has to be larger than its error, too.
         if density - 2 * error > _SHARE and _informed(prior, values, weights):
             found.append(Edge(key, side, edge, density, error, _beyond(values, weights, edge, low, high)))
     return found
 
 
 def _looked_at(prior: Any) -> bool:
-    """Return whether a prior has limits of its own, and not those of other parameters."""
+    """Return whether a prior has limits of its own, which do not depend on other parameters."""
     limits: tuple[Any, Any] = getattr(prior, "minimum", None), getattr(prior, "maximum", None)
     numbers = all(isinstance(limit, (int, float, np.number)) for limit in limits)
     periodic = getattr(prior, "boundary", None) in ("periodic", "reflective")
@@ -156,7 +167,7 @@ def _looked_at(prior: Any) -> bool:
 
 
 def _constrained(priors: Mapping[str, Any], parameters: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """Quantities with a constraint, as the prior's conversion makes them; none where it cannot."""
+    """Return the quantities with a constraint, by the prior's conversion function; none if that fails."""
     wanted = [key for key, prior in priors.items() if isinstance(prior, Constraint)]
     if not wanted or not isinstance(priors, PriorDict):
         return {}
@@ -164,14 +175,21 @@ def _constrained(priors: Mapping[str, Any], parameters: Mapping[str, np.ndarray]
     fixed = {key: np.full(size, prior.peak) for key, prior in priors.items() if isinstance(prior, DeltaFunction)}
     try:
         converted = priors.conversion_function({**fixed, **parameters})
-    except Exception:  # a user's own function may want anything; the run went by it row by row
+    except Exception:  # a user's function may raise anything for arrays; the run called it row by row
         return {}
     return {key: np.asarray(converted[key]) for key in wanted if np.shape(converted.get(key)) == (size,)}
 
 
 def _natural(key: str, prior: Any) -> tuple[float, float]:
-    """Bounds that are not of choice, not a number where there are none."""
-    name = getattr(prior, "name", None) or key
+    """Return the natural bounds of a quantity, not a number if there are none."""
+    return natural_bounds(getattr(prior, "name", None) or key)
+
+
+def natural_bounds(name: str) -> tuple[float, float]:
+    """Return the natural bounds of a quantity of a binary, not a number if there are none.
+
+    The number of the body at the end of a name is ignored.
+    """
     if name.startswith(("cos_", "sin_")):
         return -1.0, 1.0
     stem = name.rstrip("0123456789").rstrip("_")
@@ -183,11 +201,11 @@ def _is_natural(edge: float, bound: float) -> bool:
 
 
 def _at_edge(values: np.ndarray, weights: np.ndarray, edge: float, low: float, high: float) -> tuple[float, float]:
-    """Density next to an edge over the largest anywhere, and its error."""
+    """Return the density next to an edge relative to the maximum, and its error."""
     first, last = _quantiles(values, weights, 0.05, 0.95)
     width = (last - first) / _BINS
     if not width > 0:
-        # All in one place: against the edge or not.
+        # All values are the same: they are at the edge or not.
         return float(np.sum(weights[np.abs(values - edge) <= np.spacing(abs(edge))])), 0.0
     # Bins are counted from the edge, so that the first one ends there.
     index = np.floor(np.abs(values - edge) / width).astype(int)
@@ -198,12 +216,12 @@ def _at_edge(values: np.ndarray, weights: np.ndarray, edge: float, low: float, h
 
 
 def _informed(prior: Any, values: np.ndarray, weights: np.ndarray) -> bool:
-    """Return whether the posterior is narrower than the prior; one that equals the prior always reaches its edges."""
+    """Return whether the posterior differs from the prior; a posterior like the prior always reaches its edges."""
     if isinstance(prior, Constraint):
         return True
     try:
         quantiles = np.asarray(prior.cdf(values), dtype=np.float64)
-    except Exception:  # a user's prior need not have one
+    except Exception:  # a user's prior may have no cdf
         return True
     order = np.argsort(quantiles)
     total = np.cumsum(weights[order])
@@ -211,7 +229,10 @@ def _informed(prior: Any, values: np.ndarray, weights: np.ndarray) -> bool:
 
 
 def _beyond(values: np.ndarray, weights: np.ndarray, edge: float, low: float, high: float) -> float:
-    """Area beyond an edge of the normal curve that fits the values best, with what it has between the edges as one."""
+    """Return the area beyond an edge of the normal curve that fits the values best.
+
+    The area is in units of the curve's whole area; only the part between the edges is fitted.
+    """
     rng = np.random.default_rng(0)
     chosen = rng.choice(values, size=_FITTED, p=weights / weights.sum())
     centre, scale = float(np.mean(chosen)), float(np.std(chosen))
@@ -225,7 +246,7 @@ def _beyond(values: np.ndarray, weights: np.ndarray, edge: float, low: float, hi
         inside = _log_area(*((ends - mean) / width))
         return float(np.mean(0.5 * ((standard - mean) / width) ** 2) + shape[1] + inside)
 
-    # Values that fall off like an exponential have their peak infinitely far away: that far is far enough.
+    # For an exponential the peak of the normal curve is infinitely far away: the bounds are far enough.
     fit = minimize(minus_log_likelihood, [0.0, 0.0], bounds=[(-30, 30), (-3, 3)], method="L-BFGS-B")
     mean, width = fit.x[0], np.exp(fit.x[1])
     away = ((edge - centre) / scale - mean) / width
@@ -233,7 +254,7 @@ def _beyond(values: np.ndarray, weights: np.ndarray, edge: float, low: float, hi
 
 
 def _log_area(first: float, last: float) -> float:
-    """Logarithm of the area of a normal curve between two points."""
+    """Return the logarithm of the area of a normal curve between two points."""
     if first > 0:
         first, last = -last, -first
     upper, lower = norm.logcdf(last), norm.logcdf(first)

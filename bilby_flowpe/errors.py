@@ -1,4 +1,4 @@
-"""Every error that this package raises on purpose: each names the parameter, its value and the way out."""
+"""Errors that this package raises on purpose: each names the parameter, its value and the way out."""
 
 __all__ = [
     "CoarseObstacle",
@@ -33,12 +33,12 @@ class SimulationError(FlowPEError, ValueError):
 
 
 class MemoryLimitError(SimulationError):
-    """What a training would hold does not fit into the memory.
+    """The data of a training do not fit into the memory.
 
     Attributes
     ----------
     most
-        Waveforms that would fit; 0 where not even an empty bank leaves the room that a training needs.
+        Number of waveforms that would fit; 0 if there is not enough memory even without waveforms.
     """
 
     def __init__(self, message: str, most: int = 0) -> None:
@@ -47,7 +47,7 @@ class MemoryLimitError(SimulationError):
 
 
 class DataError(FlowPEError, ValueError):
-    """The observed data cannot be analysed (not finite, no noise curve, another band)."""
+    """The observed data cannot be analysed (not finite, no PSD, another band)."""
 
 
 class NotFittedError(FlowPEError, RuntimeError):
@@ -59,7 +59,7 @@ class ConfigurationError(FlowPEError, ValueError):
 
 
 class WorkerError(FlowPEError, RuntimeError):
-    """A worker process was killed, or gave what cannot be sent."""
+    """A worker process was killed, or returned an object that cannot be sent."""
 
 
 class ContractError(FlowPEError, ValueError):
@@ -71,4 +71,4 @@ class ModelError(FlowPEError, ValueError):
 
 
 class CoarseObstacle(FlowPEError, ValueError):
-    """There are no coarse waves for this likelihood and prior."""
+    """Coarse waveforms cannot be made for this likelihood and prior."""

@@ -1,4 +1,4 @@
-r"""Importance weights and what they say: evidence, effective sample size, tail, equal-weight draw.
+r"""Importance weights and their summary: evidence, effective sample size, tail, equal-weight draws.
 
 Rows :math:`x_i` are drawn independently from a proposal :math:`q`, and :math:`w_i = \pi(x_i) L(x_i) / q(x_i)`. Then
 :math:`\mathrm{E}[w] = Z`, so the mean weight over *all* rows, those of zero weight included, is an unbiased evidence,
@@ -13,17 +13,17 @@ order (the delta method) gives, in nats,
 .. math:: \sigma_{\ln Z} = \sqrt{(1 / \epsilon - 1) / N}, \qquad
           \mathrm{E}[\ln \bar w] - \ln Z \simeq -(1 / \epsilon - 1) / (2 N) = -\sigma_{\ln Z}^2 / 2.
 
-Where the rows come from the parts of a mixture, in numbers :math:`n_k` that were fixed beforehand, the mean is as unbiased and
-scatters less, by the variances :math:`s_k^2` within the parts alone (of their rows and one of the mean weight):
+If the rows come from the parts of a mixture, in numbers :math:`n_k` that were fixed beforehand, the mean is still unbiased and
+scatters less. Only the variances :math:`s_k^2` within the parts count (of their rows, and one more of the mean weight):
 
 .. math:: \sigma_{\ln Z}^2 = \frac{\sum_k n_k s_k^2}{(N \bar w)^2} .
 
-Both are expansions in :math:`1 / \mathrm{ESS}`. With fewer than ``LEAST_EFFECTIVE`` effective draws they end: a single weight
-that outweighs all others gives :math:`\sigma_{\ln Z} \to 1` wherever :math:`Z` is. No error can be given there: it
-is infinite.
+Both are expansions in :math:`1 / \mathrm{ESS}`. With fewer than ``LEAST_EFFECTIVE`` effective draws they are not valid: a
+single weight that dominates all others gives :math:`\sigma_{\ln Z} \to 1`, whatever :math:`Z` is. No error can be given
+then: it is set to infinity.
 
-All of this trusts the weights to have a variance. The shape :math:`\hat k` of a generalised Pareto law fitted to the
-largest weights tells whether they have: moments of order :math:`1 / k` and above are infinite (Vehtari et al. 2024,
+All of this assumes that the weights have a variance. The shape :math:`\hat k` of a generalised Pareto distribution, fitted to
+the largest weights, tells whether they have: moments of order :math:`1 / k` and above are infinite (Vehtari et al. 2024,
 JMLR 25, 72). Nothing here sees a mode of the posterior that the proposal never drew.
 """
 
@@ -49,42 +49,48 @@ __all__ = [
 ]
 
 ZERO_WEIGHT = -1e300
-"""Log-weights below this are zero weights: Bilby returns about -1.8e308 where a waveform failed."""
+"""Log-weight below which a weight counts as zero: Bilby returns about -1.8e308 for a waveform that failed."""
 
 MINIMUM_TAIL_DRAWS = 25
-"""A Pareto fit needs five tail values, a fifth of the draws: with fewer draws of non-zero weight, k is infinite."""
+"""Least number of draws of non-zero weight for a Pareto fit, which needs five tail values, a fifth of the draws.
+
+With fewer draws, k is infinite.
+"""
 
 LEAST_EFFECTIVE = 10.0
-"""Effective draws below which no error of the log-evidence can be given: the relative error of the mean weight is about
-a third there, and the next order of the expansion a tenth of that; fewer weights vouch for nothing but themselves."""
+"""Effective draws below which no error of the log-evidence can be given.
+
+The relative error of the mean weight is then about a third, and the next order of the expansion a tenth of that; fewer weights
+tell nothing about the others.
+"""
 
 EQUAL_WEIGHT_K = -1.0
-"""Pareto k of weights that have no tail, all equal but for rounding: finite, and that of a bounded, uniform law."""
+"""Pareto k of weights without a tail, which are equal except for rounding: the finite value of a bounded, uniform law."""
 
 _NO_TAIL = 1e-6  # spread in log-weight, median to largest, that is rounding (float32 densities) and not a tail
 
 
 @dataclasses.dataclass(frozen=True)
 class WeightSummary:
-    r"""What a set of importance weights says about the evidence and about itself.
+    r"""Summary of a set of importance weights: the evidence, and the quality of the weights.
 
     Attributes
     ----------
     n_draws
-        Rows drawn, those of zero weight included.
+        Number of rows drawn, including those of zero weight.
     n_finite
-        Rows of non-zero weight.
+        Number of rows of non-zero weight.
     log_evidence, log_evidence_err, log_evidence_bias
-        Logarithm of the mean weight, its standard error and its expected bias, in nats. Error and bias are infinite where they
+        Logarithm of the mean weight, its standard error and its expected bias, in nats. Error and bias are infinite if they
         cannot be given: below ``LEAST_EFFECTIVE`` effective draws.
     effective_sample_size
         Kish's number of effective draws, :math:`(\sum w)^2 / \sum w^2`.
     efficiency
-        The same over ``n_draws``, from 0 to 1.
+        Effective draws divided by ``n_draws``, from 0 to 1.
     pareto_k
-        Shape of the upper tail of the weights; infinite where no tail can be fitted, as with too few rows of weight.
+        Shape of the upper tail of the weights; infinite if no tail can be fitted, as with too few rows of non-zero weight.
     largest_weight
-        Share of the total weight that the largest one holds, from 0 to 1.
+        Largest weight as a fraction of the total weight, from 0 to 1.
     """
 
     n_draws: int
@@ -99,54 +105,54 @@ class WeightSummary:
 
     @property
     def n_weighed(self) -> int:
-        """Draws that could have a weight: all of them, unless they were thinned."""
+        """Number of draws that could have a weight: all of them, unless they were thinned."""
         return self.n_draws
 
     def to_dict(self) -> dict[str, float | int]:
-        """All fields as plain ``int`` and ``float``; infinities, of failed runs only, as :mod:`json` writes them."""
+        """Return all fields as plain ``int`` and ``float``; infinities, of failed runs only, as :mod:`json` writes them."""
         return dataclasses.asdict(self)
 
 
 @dataclasses.dataclass(frozen=True)
 class KeptSummary(WeightSummary):
-    """What the weights of draws say of which some were kept by chance, and the others have no weight for that alone.
+    """Summary of the weights of draws that were kept by chance; draws that were not kept have no weight for that reason only.
 
     Attributes
     ----------
     n_kept
-        Draws that were kept.
+        Number of draws that were kept.
     """
 
     n_kept: int = 0
 
     @property
     def n_weighed(self) -> int:
-        """Draws that could have a weight."""
+        """Number of draws that could have a weight."""
         return self.n_kept
 
 
 def summarise(log_weights: ArrayLike, parts: ArrayLike | None = None) -> WeightSummary:
-    """Evidence, its error, and the diagnostics of a set of independent importance weights.
+    """Return evidence, its error, and the diagnostics of a set of independent importance weights.
 
     Parameters
     ----------
     log_weights
-        Natural logarithm of the unnormalised weights, shape (n,). Minus infinity, or anything below ``ZERO_WEIGHT``, is
-        a draw of zero weight: it counts in the mean.
+        Natural logarithm of the unnormalised weights, shape (n,). Minus infinity, or any value below ``ZERO_WEIGHT``, is
+        a draw of zero weight, which counts in the mean.
     parts
-        Which part of the proposal each row is from, whole numbers from 0, shape (n,), where their numbers were fixed
-        beforehand.
+        Part of the proposal from which each row comes, whole numbers from 0, shape (n,), if the number of rows of each part
+        was fixed beforehand.
 
     Returns
     -------
     WeightSummary
-        Where no row has weight: evidence minus infinity, its error and Pareto k infinite, no effective draws. So few effective
-        draws that no error can be given, a single one above all, have an infinite error too.
+        If no row has weight: evidence minus infinity, its error and Pareto k infinite, no effective draws. If there are too few
+        effective draws for an error, in particular a single one, the error is infinite, too.
 
     Raises
     ------
     DataError
-        If ``log_weights`` is not a non-empty vector, or has NaN or plus infinity in it.
+        If ``log_weights`` is not a vector, is empty, or contains NaN or plus infinity.
     """
     log_w = _checked(log_weights)
     n = log_w.size
@@ -177,14 +183,14 @@ def summarise(log_weights: ArrayLike, parts: ArrayLike | None = None) -> WeightS
 
 
 def variance_within(w: NDArray[np.float64], parts: NDArray[np.intp]) -> float:
-    """Variance of the sum of weights whose numbers from each part are fixed."""
-    # And a row of the mean weight: a few rows without weight, or a single one, would be thought not to scatter.
+    """Return the variance of the sum of weights if the number of rows from each part is fixed."""
+    # One row of the mean weight is added: a few rows without weight, or a single row, would seem not to scatter.
     rows = [np.append(w[parts == part], w.mean()) for part in np.unique(parts)]
     return float(sum((row.size - 1) * np.var(row, ddof=1) for row in rows))
 
 
 def effective_sample_size(log_weights: ArrayLike) -> float:
-    """Kish's number of effective draws; 0 where no row has weight.
+    """Return Kish's number of effective draws; 0 if no row has weight.
 
     Raises
     ------
@@ -200,28 +206,27 @@ def effective_sample_size(log_weights: ArrayLike) -> float:
 
 
 def draws_needed(pilot: WeightSummary, n_effective: int, *, maximum: int, safety: float = 1.2) -> int:
-    """Size of the fresh batch that should hold ``n_effective`` effective draws.
+    """Return the size of the new batch that should contain ``n_effective`` effective draws.
 
-    A pilot flatters: it is small enough to have missed the rare large weights, by which its efficiency is up to three
-    times that of a large batch. It therefore only sets a size, once, beforehand; evidence, efficiency and verdict come
-    from the fresh batch, drawn whole. (To stop as soon as the effective number is reached is biased: that is before the
-    large weight comes.)
+    A pilot batch is small and may miss rare large weights: its efficiency can be up to three times that of a large batch.
+    It therefore only determines a size, once, beforehand; evidence, efficiency and verdict come from the whole new batch.
+    (Stopping as soon as the effective number is reached would be biased: it stops before a large weight is drawn.)
 
     Parameters
     ----------
     pilot
         Summary of the pilot batch.
     n_effective
-        Effective draws wanted.
+        Requested number of effective draws.
     maximum
-        Most draws affordable; wins over everything else, and is the answer where the pilot found no weight.
+        Largest number of draws. It limits the result in all cases, and is the result if the pilot found no weight.
     safety
         Factor on the number of draws, at least 1.
 
     Returns
     -------
     int
-        Number of draws, at least ``n_effective`` where ``maximum`` allows it.
+        Number of draws, at least ``n_effective`` if ``maximum`` allows it.
 
     Raises
     ------
@@ -229,16 +234,16 @@ def draws_needed(pilot: WeightSummary, n_effective: int, *, maximum: int, safety
         If ``n_effective`` or ``maximum`` is below 1, or ``safety`` is below 1 or not finite.
     """
     if n_effective < 1 or maximum < 1:
-        raise ConfigurationError(f"n_effective={n_effective} and maximum={maximum} must both be at least 1")
+        raise ConfigurationError(f"n_effective={n_effective} and maximum={maximum}: give at least 1 for both")
     if not 1.0 <= safety < math.inf:
-        raise ConfigurationError(f"safety={safety} must be finite and at least 1")
+        raise ConfigurationError(f"safety={safety}: give a finite number of at least 1")
     if pilot.efficiency <= 0.0:
         return int(maximum)
     return int(min(math.ceil(max(safety * n_effective / pilot.efficiency, n_effective)), maximum))
 
 
 def normalised_weights(log_weights: ArrayLike) -> NDArray[np.float64]:
-    """Weights that sum to 1, shape (n,).
+    """Return weights that sum to 1, shape (n,).
 
     Raises
     ------
@@ -247,7 +252,9 @@ def normalised_weights(log_weights: ArrayLike) -> NDArray[np.float64]:
     """
     log_w = _checked(log_weights)
     if log_w.max() == -np.inf:
-        raise DataError(f"all {log_w.size} log-weights are zero weights: there is nothing to normalise")
+        raise DataError(
+            f"all {log_w.size} weights are zero and cannot be normalised: give at least one draw with weight"
+        )
     w = np.exp(log_w - log_w.max())
     return w / w.sum()
 
@@ -255,32 +262,34 @@ def normalised_weights(log_weights: ArrayLike) -> NDArray[np.float64]:
 CLIPPED_SCATTER = 0.2
 """Error that :func:`rejection_sample` may make, in units of the sampling scatter of what it returns."""
 
+# Number of halvings of the range from 0 to 1 of the bound: its width is then below the rounding of a double, 2**-53.
 _BISECTIONS = 60
 
 
 def rejection_sample(
     log_weights: ArrayLike, rng: np.random.Generator, clipped_scatter: float = CLIPPED_SCATTER
 ) -> NDArray[np.intp]:
-    r"""Rows that are equal-weight draws of the posterior, no row twice.
+    r"""Return rows that are equal-weight draws of the posterior, without any row twice.
 
-    Each row is kept with probability weight over a bound, and surely where the weight is larger. With the largest weight
-    for a bound the draw is exact and often very short. A smaller one cuts a share of the total weight off the largest
-    weights, which is the error in total variation; it is lowered as long as that share stays below ``clipped_scatter``
-    times :math:`1/\sqrt n`, the sampling scatter of the n rows kept. The weighted rows themselves are never clipped.
+    Each row is kept with a probability of its weight over a bound, and always if the weight is larger. If the bound is the
+    largest weight, the draw is exact, but often has very few rows. A smaller bound cuts a fraction of the total weight off
+    the largest weights, which is the error in total variation. The bound is lowered as long as this fraction stays below
+    ``clipped_scatter`` times :math:`1/\sqrt n`, the sampling scatter of the n rows kept. The weighted rows themselves are
+    never clipped.
 
     Parameters
     ----------
     log_weights
         As in :func:`summarise`, shape (n,).
     rng
-        Source of the random numbers.
+        Random generator.
     clipped_scatter
-        0 for exact rejection against the largest weight.
+        Allowed error, see above; 0 for exact rejection against the largest weight.
 
     Returns
     -------
     numpy.ndarray
-        Row indices in ascending order; empty where no row has weight.
+        Row indices in ascending order; empty if no row has weight.
 
     Raises
     ------
@@ -296,12 +305,12 @@ def rejection_sample(
     if peak == -np.inf:
         return np.empty(0, dtype=np.intp)
     weights = np.exp(log_w - peak)
-    # random() is below 1, so the largest weight always stays and a zero weight never does.
+    # random() is below 1, so that the largest weight is always kept, and a zero weight never.
     return np.flatnonzero(rng.random(weights.size) < weights / _bound(weights, clipped_scatter))
 
 
 def equal_weight_rows(log_weights: ArrayLike, most: int, rng: np.random.Generator) -> tuple[NDArray[np.intp], int]:
-    """At most ``most`` rows of :func:`rejection_sample`, in ascending order, and how many there were."""
+    """Return at most ``most`` rows of :func:`rejection_sample`, in ascending order, and how many there were."""
     rows = rejection_sample(log_weights, rng)
     if len(rows) <= most:
         return rows, len(rows)
@@ -309,10 +318,10 @@ def equal_weight_rows(log_weights: ArrayLike, most: int, rng: np.random.Generato
 
 
 def _bound(weights: NDArray[np.float64], clipped_scatter: float) -> float:
-    """Smallest bound whose error stays within the scatter allowed, for weights of which the largest is 1."""
+    """Return the smallest bound whose error stays within the allowed scatter; the largest weight has to be 1."""
     total = weights.sum()
     low, high = 0.0, 1.0
-    # A lower bound cuts more off and keeps more rows, which scatter less: there is one crossing.
+    # A lower bound cuts more off and keeps more rows, which scatter less: both change monotonically, and cross once.
     for _ in range(_BISECTIONS if clipped_scatter else 0):
         middle = 0.5 * (low + high)
         kept = np.minimum(weights / middle, 1.0).sum()
@@ -325,11 +334,11 @@ def _bound(weights: NDArray[np.float64], clipped_scatter: float) -> float:
 
 
 def kl_from_weights(log_weights: ArrayLike) -> float:
-    r"""Kullback-Leibler divergence of the proposal from the posterior, in nats.
+    r"""Return the Kullback-Leibler divergence of the proposal from the posterior, in nats.
 
-    Estimates :math:`\mathrm{KL}(p \| q) = \mathrm{E}_p[\ln p / q]` by :math:`\sum_i \bar w_i \ln(N \bar w_i)`, with
-    weights :math:`\bar w` normalised to sum 1. It lies between 0 and :math:`\ln N`, is precise where the efficiency is
-    good, too small where it is not, and blind to what was never drawn.
+    It estimates :math:`\mathrm{KL}(p \| q) = \mathrm{E}_p[\ln p / q]` by :math:`\sum_i \bar w_i \ln(N \bar w_i)`, with
+    weights :math:`\bar w` that sum to 1. The estimate lies between 0 and :math:`\ln N`. It is precise if the efficiency is
+    good, too small otherwise, and does not see modes that were never drawn.
 
     Parameters
     ----------
@@ -339,7 +348,7 @@ def kl_from_weights(log_weights: ArrayLike) -> float:
     Returns
     -------
     float
-        The estimate; infinite where no row has weight.
+        The estimate; infinite if no row has weight.
 
     Raises
     ------
@@ -355,10 +364,10 @@ def kl_from_weights(log_weights: ArrayLike) -> float:
 
 
 def _checked(log_weights: ArrayLike) -> NDArray[np.float64]:
-    """Float64 copy with zero weights as minus infinity; raises on what is no log-weight."""
+    """Return a float64 copy with zero weights as minus infinity; raise an error for values that are not log-weights."""
     log_w = np.array(log_weights, dtype=np.float64)
     if log_w.ndim != 1 or log_w.size == 0:
-        raise DataError(f"log-weights must be a vector of at least one row, got shape {log_w.shape}")
+        raise DataError(f"log-weights of shape {log_w.shape}: give a vector of at least one row")
     n_nan, n_inf = int(np.isnan(log_w).sum()), int(np.isposinf(log_w).sum())
     if n_nan or n_inf:
         raise DataError(
@@ -370,7 +379,7 @@ def _checked(log_weights: ArrayLike) -> NDArray[np.float64]:
 
 
 def _pareto_k(log_w: NDArray[np.float64]) -> float:
-    """Pareto k of the non-zero weights; zero weights lie in the other tail and do not change it."""
+    """Return the Pareto k of the non-zero weights; zero weights are in the other tail and do not change it."""
     log_w = log_w[log_w > -np.inf]
     if log_w.size < MINIMUM_TAIL_DRAWS:
         return math.inf
@@ -383,7 +392,7 @@ def _pareto_k(log_w: NDArray[np.float64]) -> float:
             # psislw takes log-likelihoods, whose negatives are the log-weights. (pareto_khat(log_weights=True) of
             # arviz-stats 0.8 fits the logarithms themselves.)
             k = float(array_stats.psislw(-log_w, r_eff=1.0)[1])
-    except FloatingPointError:  # all but the largest few weights underflow: unchecked, the fit would answer 0.05
+    except FloatingPointError:  # all but the largest few weights underflow: without this check the fit would give 0.05
         return math.inf
     except ValueError:  # "All tail values are the same": bounded weights
         return EQUAL_WEIGHT_K

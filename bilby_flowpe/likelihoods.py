@@ -17,38 +17,39 @@ from .processes.parallel import Row
 
 @dataclass
 class LogLikelihood:
-    """Task: the user's log likelihood of one row; picklable."""
+    """Task that evaluates the user's log likelihood of one row; it can be pickled."""
 
     likelihood: Likelihood
     use_ratio: bool
 
     def __call__(self, row: Row) -> np.ndarray | None:
-        """``None`` where it is not a number."""
+        """Return the log likelihood of a row; ``None`` if it is not a number."""
         given = called(self.likelihood, row, self.use_ratio)
         try:
             value = float(given)
         except (TypeError, ValueError) as error:
             raise DataError(
-                f"the log likelihood of {type(self.likelihood).__name__} is {given!r} at {row}: it has to be one real number"
+                f"the log likelihood of {type(self.likelihood).__name__} is {given!r} at {row}: let it return one real number"
             ) from error
         if value == np.inf:
             raise DataError(
-                f"the log likelihood is infinite at {row}: no weight can be made of it; mend the likelihood there, or narrow "
-                "the prior"
+                f"the log likelihood is infinite at {row}, so that the draw has no weight: correct the likelihood there, or "
+                "narrow the prior"
             )
         return None if np.isnan(value) else np.array([value])
 
 
 def called(likelihood: Likelihood, row: Row, use_ratio: bool) -> Any:
-    """What a likelihood gives for a row.
+    """Return what a likelihood gives for a row.
 
-    Whether it takes its parameters or, as older ones do, holds them. To those whose ratio is Bilby's own, which takes
-    parameters, Bilby would not give any to hold, and every row would have the likelihood of the first.
+    It is called as Bilby calls it, whether it takes its parameters as an argument or, as older ones do, stores them. An older
+    one whose ratio is inherited from Bilby, which takes parameters, would never be given any to store: every row would have the
+    likelihood of the first.
 
     Raises
     ------
     SimulationError
-        If the likelihood raises.
+        If the likelihood raises an error.
     """
     try:
         name = "log_likelihood_ratio" if use_ratio else "log_likelihood"
@@ -60,9 +61,9 @@ def called(likelihood: Likelihood, row: Row, use_ratio: bool) -> Any:
         return _safe_likelihood_call(likelihood, dict(row), use_ratio=use_ratio)
     except FlowPEError:
         raise
-    except Exception as error:  # of any kind: the likelihood is the user's own
+    except Exception as error:  # the user's likelihood may raise anything
         raise SimulationError(
-            f"the likelihood {type(likelihood).__name__} raised {type(error).__name__} ({error}) at {dict(row)}: have it "
+            f"the likelihood {type(likelihood).__name__} raised {type(error).__name__} ({error}) at {dict(row)}: let it "
             "return -inf where it has no value, or narrow the priors to where it has one"
         ) from error
 
@@ -78,15 +79,15 @@ def _holds_parameters(likelihood: Likelihood) -> bool:
 def _takes_parameters(kind: Hashable, name: str) -> bool:
     """Tell whether a method of a class has an argument ``parameters``, or reads them from the object.
 
-    Bilby looks at the signature in every call, which takes longer than many a likelihood.
+    Bilby inspects the signature in every call, which takes longer than some likelihoods.
     """
     method = getattr(kind, name, None)
     return method is not None and "parameters" in inspect.signature(method).parameters
 
 
 def gives_ratio(likelihood: Likelihood, rows: Sequence[Row]) -> bool:
-    """Whether the ratio to the likelihood of noise alone is a number at any of some rows.
+    """Return whether the ratio to the likelihood of noise alone is a number for any of some rows.
 
-    The likelihood of noise alone need not be one: a ratio may be all that a likelihood knows.
+    The likelihood of noise alone need not be a number: some likelihoods only give a ratio.
     """
     return any(not np.isnan(float(called(likelihood, row, use_ratio=True))) for row in rows)

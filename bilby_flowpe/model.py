@@ -1,4 +1,4 @@
-"""A trained posterior: one folder of ``weights.safetensors`` and ``model.json``, never a pickle."""
+"""Trained models: one folder with ``weights.safetensors`` and ``model.json``, without any pickle."""
 
 from __future__ import annotations
 
@@ -38,25 +38,27 @@ __all__ = ["TrainedPosterior", "find_model", "shipped_models"]
 
 _PACKAGES = ("bilby_flowpe", "bilby", "torch", "zuko", "numpy", "lalsuite")
 _COMPLEX = "complex:"
-_WIDEST = 4096  # of parts that a family does without, whose widths no tensor has
+# Largest width in the description of a network's part that the family does not use, and that no tensor can confirm;
+# larger ones count as damage.
+_WIDEST = 4096
 
 
 class TrainedPosterior(Trained):
-    """A trained posterior that can be bound to data, written to a folder and read from one."""
+    """A trained posterior that can be applied to data, written to a folder and read from one."""
 
     def bind(self, likelihood: Likelihood, priors: PriorDict | PriorTransform) -> BoundPosterior:
-        """Ready the model for the data of ``likelihood``; see :meth:`bind_to`."""
+        """Apply the model to the data of ``likelihood``; see :meth:`bind_to`."""
         return self.bind_to(problem_of(likelihood, priors))
 
     def bind_to(self, problem: Problem) -> BoundPosterior:
-        """Ready the model for the data of a problem.
+        """Apply the model to the data of a problem.
 
         Raises
         ------
         ContractError
-            If the model was trained for a problem that this one does not lie within; the message lists every reason.
+            If this problem does not lie within the one that the model was trained for; the message lists every reason.
         """
-        # Unusable data are told first: the contract would call them another problem.
+        # Errors of unusable data come first: the contract would call them another problem.
         view = self.view(problem)
         asked = problem.describe()
         with reading():
@@ -84,7 +86,7 @@ class TrainedPosterior(Trained):
         return BoundPosterior(self, problem, training, match, view)
 
     def _check_symmetries(self, problem: Problem) -> None:
-        """Another waveform has to allow what is drawn conditionally."""
+        """Check that another waveform allows the parameters that are drawn conditionally."""
         found = find_symmetries(problem.likelihood.waveform_generator, problem.prior)
         coherent, ratio = self.conditional.coherent, complex(*self.conditional.cross_ratio)
         of_phase = (found.phase_order, found.phase_orders)
@@ -94,12 +96,12 @@ class TrainedPosterior(Trained):
             INCLINATION: found.inclination and (coherent or found.cross_ratio == ratio),
             **{key: key in found.inert for key in (TIME, PSI, RA, DEC)},
         }
-        # Of a key that is not among these it is not known what it rests on.
+        # For any other key, the symmetry that it needs is not known.
         missing = [key for key in self.conditional.keys if not holds.get(key, False)]
         if missing:
             raise ContractError(
                 f"this model draws {list(self.conditional.keys)} from their exact conditional, which this waveform does not "
-                f"allow for {missing}: have a model trained for it, or use one with phase='network'"
+                f"allow for {missing}: use a model that was trained for this waveform, or one with phase='network'"
             )
 
     def save(self, folder: str | Path, half: bool = True) -> Path:
@@ -108,15 +110,15 @@ class TrainedPosterior(Trained):
         Parameters
         ----------
         folder
-            Where to; an older model there is replaced, the configuration that it was trained with stays.
+            Folder of the model; an older model there is replaced, but its configuration file stays.
         half
-            Whether the network's weights go to half precision. The model in memory is rounded alike, so that it stays the
-            one that was written.
+            Write the network's weights in half precision. The model in memory is rounded in the same way, so that it equals
+            the one that was written.
 
         Raises
         ------
         ModelError
-            If there is something else than a model in ``folder``: it is not deleted.
+            If ``folder`` has other files than those of a model; they are not deleted.
         """
         tensors = {
             f"network.{key}": value.half() if half and value.is_floating_point() else value
@@ -184,7 +186,7 @@ class TrainedPosterior(Trained):
             if name.startswith(_COMPLEX):
                 name, value = name.removeprefix(_COMPLEX), torch.view_as_complex(value)
             if not torch.isfinite(value).all():
-                raise ValueError(f"{key} has entries that are no numbers")
+                raise ValueError(f"{key} has entries that are not numbers")
             groups[group][name] = value
         coordinates = dict(description["coordinates"])
         location, scale = (np.asarray(coordinates.pop(key), dtype=np.float64) for key in ("location", "scale"))
@@ -207,7 +209,7 @@ class TrainedPosterior(Trained):
         shares, of_network = Shares(**description.get("shares", {})), NetworkConfig.from_dict(description["network"])
         for read in (config, conditional, shares, of_network, *([grid] if grid else [])):
             check_types(read)
-        # Every size is that of some tensor, or a number of parts that have tensors.
+        # Every size is a dimension of some tensor, or a number of parts that have tensors.
         in_representation = {key: value for key, value in description["representation"].items() if key != "noise"}
         in_network = {key: value for key, value in of_network.to_dict().items() if key != "family"}
         check_sizes(in_representation, _largest(groups["representation"]))
@@ -216,7 +218,7 @@ class TrainedPosterior(Trained):
             max(_largest(tensors), _WIDEST),
         )
         check_sizes({key: in_network[key] for key in ("transforms", "embedding_blocks")}, len(groups["network"]))
-        # Each kind's ``empty`` takes the grid or the nothing that it was trained with.
+        # The ``empty`` of each kind takes the grid of its training, or ``None``.
         kind: Any = REPRESENTATIONS[description["kind"]]
         representation: Representation = kind.empty(grid, description["representation"])
         representation.load_state_dict(groups["representation"])
@@ -226,7 +228,7 @@ class TrainedPosterior(Trained):
             else None
         )
         if null is not None and len(null.location) != representation.features:
-            raise ValueError("the null of the surprise is that of another representation")
+            raise ValueError("the null distribution of the surprise belongs to another representation")
         network = build_network(len(config.keys), description["context"], of_network)
         network.load_state_dict(
             {key: value.float() if value.is_floating_point() else value for key, value in groups["network"].items()}
@@ -254,17 +256,17 @@ class TrainedPosterior(Trained):
 
 
 def _largest(tensors: dict[str, torch.Tensor]) -> int:
-    """The largest size of a dimension."""
+    """Return the largest dimension of all tensors."""
     return max((size for value in tensors.values() for size in value.shape), default=0)
 
 
 def find_model(model: str) -> TrainedPosterior:
-    """A shipped model by its name, or any model by its folder.
+    """Read a shipped model by its name, or any model by its folder.
 
     Raises
     ------
     ModelError
-        If there is neither.
+        If there is no such model or folder.
     """
     if model in shipped_models():
         return TrainedPosterior.load(SHIPPED / model)

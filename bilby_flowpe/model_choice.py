@@ -1,4 +1,4 @@
-"""The model of a run: the one that was named, one at hand that fits, one trained on the spot, or none."""
+"""The model of a run: the one that was named, an existing one that fits, a newly trained one, or none."""
 
 from __future__ import annotations
 
@@ -36,35 +36,37 @@ if TYPE_CHECKING:
     from .model import TrainedPosterior
 
 Chosen = tuple["BoundPosterior | None", str, Conditional | None]
-"""A model that is bound to the data and its name, or none; and what is drawn from its conditional."""
+"""A model bound to the data, or none; its name; and the conditional of parameters drawn in closed form."""
 
-_LEAST_WAVEFORMS = 10_000  # a network that learns from fewer knows these by heart
-_NEAR_MISS = 3  # reasons that refuse a model, up to which it is named before another one is trained
-_NO_MEMORY = ("not enough memory", "allocate memory", "out of memory")  # as torch says it
+_LEAST_WAVEFORMS = 10_000  # a network that is trained on fewer memorises them
+# Largest number of reasons against a model for which it is mentioned before another one is trained: a user may remove
+# so few by a change of the problem.
+_NEAR_MISS = 3
+_NO_MEMORY = ("not enough memory", "allocate memory", "out of memory")  # words of torch's error
 
 Done = TypeVar("Done")
 
 
 class ModelChoice:
-    """Finds or trains the model of a run, or decides that there is none.
+    """The model of a run: finds one, trains one, or decides that there is none.
 
     Parameters
     ----------
     sampler
-        With likelihood, priors and checked arguments.
+        Sampler with likelihood, priors and checked arguments.
     translation
-        The problem in the form that models know.
+        Problem in the form that models know.
     ledger
-        Of what was evaluated; waveforms of a training are taken out of it.
+        Ledger of evaluations; the waveforms of a training are removed from it.
     scratch
-        Folder of what a run writes beside its result.
+        Folder for files that a run writes beside its result.
     calibrated
-        Whether a model that is trained is measured on simulated events.
+        Measure a newly trained model on simulated events.
 
     Attributes
     ----------
     seconds : dict
-        Of each stage.
+        Seconds of each stage.
     """
 
     def __init__(
@@ -79,24 +81,24 @@ class ModelChoice:
         self._scratch = scratch
 
     def _changed(self, *keys: str) -> list[str]:
-        """Arguments that are not what they are by default."""
+        """Return the arguments that differ from their defaults."""
         return [key for key in keys if self.kwargs[key] != self.sampler.default_kwargs[key]]
 
     def timed(self, stage: str, work: Callable[[], Done]) -> Done:
-        """Do some work, and count its seconds."""
+        """Call a function, and count its seconds."""
         began = time.monotonic()
         done = work()
         self.seconds[stage] = round(self.seconds.get(stage, 0.0) + time.monotonic() - began, 3)
         return done
 
     def choose(self) -> Chosen:
-        """Return a model bound to the data and its name, or none; and what is drawn from its conditional.
+        """Return a model bound to the data and its name, or none; and the conditional of parameters drawn in closed form.
 
-        A problem that no network can learn is sampled without one. One line in the log says what was chosen and why.
+        A problem that no network can learn is sampled without one. One line of the log says what was chosen and why.
         """
         given = self.kwargs["model"] is not None
         if named(self.kwargs["model"]):
-            # It is bound once a search has found the signal.
+            # It is applied to the data when a search has found the signal.
             self._say_ignored(*(key for key in OF_THE_MODEL if key not in MODES))
             return None, "none", self.conditional_alone()
         if self.kwargs["network"] == "none" and not given:
@@ -115,13 +117,13 @@ class ModelChoice:
                     return chosen
                 why = "the network that was trained tells no more than the prior"
             except (PriorError, SimulationError) as error:
-                # What was asked for by name is not replaced by something else.
+                # A model or number that the user gave is not replaced by another one.
                 if given or (isinstance(error, MemoryLimitError) and self._changed("n_waveforms")):
                     raise
                 why = str(error)
             except DataError as error:
-                # Data that nobody can simulate, such as fractions for counts, have a likelihood all the same; damaged strain is
-                # an error in any case.
+                # Data that cannot be simulated, such as fractions for counts, may still have a likelihood; damaged strain is
+                # always an error.
                 if given or self.kwargs["network"] != AUTO or self.problem.has_noise_curves:
                     raise
                 why = str(error)
@@ -129,7 +131,7 @@ class ModelChoice:
             raise SimulationError(f"model={self.kwargs['model']!r} cannot be used: {why}")
         if ignored := self._changed("model", *(key for key in OF_THE_MODEL if key not in MODES)):
             logger.warning(
-                f"Nothing is trained for a {type(self.problem.likelihood).__name__}: ignored are {', '.join(ignored)}"
+                f"No network is trained for a {type(self.problem.likelihood).__name__}: {', '.join(ignored)} have no effect"
             )
         if self.kwargs["network"] != AUTO:
             return None, "none", self.conditional_alone(why)
@@ -138,30 +140,30 @@ class ModelChoice:
         return None, "none", conditional
 
     def _obstacle(self) -> str | None:
-        """Why nothing can be trained, as far as the likelihood tells; ``None`` where training may be tried."""
+        """Return why no network can be trained, as far as the likelihood tells; ``None`` if training can be tried."""
         translation = self.translation
         if translation.no_network:
             return f"{translation.no_network}. Such parameters are sampled through their quantiles"
         return translation.obstacle or self.problem.obstacle("simulation")
 
     def _say_ignored(self, *keys: str) -> None:
-        """Tell which of some arguments were given and have no effect on a model that is named."""
+        """Log which of some arguments were given, but have no effect on a named model."""
         if ignored := self._changed(*keys):
             logger.warning(f"model={self.kwargs['model']!r} is used as it was trained: {ignored} have no effect")
 
     def _named(self) -> Chosen:
-        """Return the model that the user has named, bound to the data."""
+        """Return the model that the user has named, applied to the data."""
         self._say_ignored(*OF_THE_MODEL)
         bound = self._bound(self.timed("model", lambda: _found(self.kwargs["model"])))
         return bound, str(self.kwargs["model"]), bound.conditional
 
     def _found_or_made(self) -> Chosen | None:
-        """A model at hand, else what is cheaper for this event; ``None`` where a training had learnt nothing at its end."""
+        """Return an existing model, else what is cheaper for this event; ``None`` if a training has learnt nothing."""
         contract, settings = self.problem.describe(), self._settings()
         if (found := self.timed("model", lambda: self._find(contract, settings))) is not None:
             price = price_of_drawing(self.kwargs["n_effective"], self._each, self.npool)
             logger.info(
-                f"Using the model in {found[1]}: where it fits the event, {price.words}; network='none' uses none"
+                f"Using the model {found[1]}: if it fits the event, {price.words}; network='none' would not use it"
             )
             return found
         if self.kwargs["network"] != AUTO:
@@ -190,13 +192,13 @@ class ModelChoice:
         return price_of_training(count, asked, self._each, longest, measuring, self.npool)
 
     def _newly_trained(self, contract: Contract, settings: Settings, beginning: str) -> Chosen | None:
-        """A model trained now; ``None`` where the training ended before it had learnt anything."""
+        """Train a model; return ``None`` if the training ended before it had learnt anything."""
         self._announce(contract, settings, beginning)
         folder = new_folder(contract, settings, self.kwargs["cache"])
         check_writable(folder.parent)
         scratch = self._scratch
         check_directory_exists_and_if_not_mkdir(str(scratch))
-        # Named after problem and settings: an interrupted training of something else is not gone on with.
+        # The name depends on problem and settings, so that an interrupted training of something else is not continued.
         checkpoint = scratch / f"training_{folder.name}.ckpt"
         if not self.kwargs["resume"]:
             checkpoint.unlink(missing_ok=True)
@@ -205,38 +207,40 @@ class ModelChoice:
         from .plotting import plot_history
 
         plot_history(model.history, scratch / "training.png")
-        # In Bilby's test mode nobody expects it to have learnt anything.
+        # In Bilby's test mode a network need not have learnt anything.
         if self.calibrated and not has_learnt(model.history, model.information):
             checkpoint.unlink(missing_ok=True)
             logger.warning(
-                f"The training made {model.history['step'][-1]} steps, and the network tells no more of the parameters than "
-                "the prior does: it is not kept, and this event is refined from the prior. Give a longer "
-                "training_time, or end other work of this machine"
+                f"The training made {model.history['step'][-1]} steps, and the network tells no more about the parameters "
+                "than the prior: it is not kept, and the proposal of this event is refined from the prior. Give a longer "
+                "training_time, or end other work on this machine"
             )
             return None
         try:
             model.save(folder)
         except (OSError, SafetensorError) as error:
-            # The training was paid for: this event is analysed, and the checkpoint stays.
+            # The training must not be lost: this event is analysed, and the checkpoint stays.
             logger.warning(
-                f"The model cannot be kept as {folder} ({error}): it serves this run, and {checkpoint} the next one under this "
-                "label"
+                f"The model cannot be kept as {folder} ({error}): this run uses it, and the next run with this label continues "
+                f"from {checkpoint}"
             )
             return (bound := self._bound(model)), "not kept", bound.conditional
         checkpoint.unlink(missing_ok=True)
-        # Waveforms of the training: the model has learnt them.
+        # The waveforms of the training are no longer needed.
         self.ledger.clear()
         logger.info(f"Model kept as {folder}")
         return (bound := self._bound(model)), folder.name, bound.conditional
 
     def _announce(self, contract: Contract, settings: Settings, beginning: str) -> None:
-        """Say why a model is trained and how long all of it takes, before it begins."""
+        """Log why a model is trained and how long all stages take, before the training begins."""
         nearest = nearest_refused(contract, settings, self.kwargs["cache"])
-        # A model that differs in much is no near miss, and its refusals are a page.
+        # A model that differs in many ways is no help, and its reasons fill a page.
         if nearest and len(nearest[1]) <= _NEAR_MISS:
             name, refusals = nearest
-            logger.info(f"The nearest model, {name}, was trained for another problem: " + "; ".join(refusals))
-        # Other data than strain are simulated while the network is trained.
+            logger.info(
+                f"The model closest to this problem, {name}, was trained for another one: " + "; ".join(refusals)
+            )
+        # Data other than strain are simulated during the training.
         count = settings.simulation.n_waveforms
         stages = words_of_stages(
             count,
@@ -244,20 +248,20 @@ class ModelChoice:
             (settings.training.max_time, settings.training.max_steps),
             MEASURING if settings.calibration_events else 0.0,
         )
-        logger.info(f"{beginning}: {stages}. The model is kept and reused for every later event of the kind")
+        logger.info(f"{beginning}: {stages}. The model is kept, and used again for later events of this kind")
 
     def conditional_alone(self, why: str | None = None, tried: Sequence[Row] = ()) -> Conditional | None:
-        """What of a gravitational wave needs no network: the rest is refined from the prior for this event alone.
+        """Return the conditional of parameters that need no network; all others are refined from the prior for this event.
 
         Parameters
         ----------
         why
-            Why there is no network, where one was asked for.
+            Reason why there is no network although one was requested.
         tried
-            Rows at which the symmetries of the waveform have to hold, beside draws from the prior.
+            Rows at which the symmetries of the waveform have to hold, in addition to draws from the prior.
         """
         conditional, reasons = self._without_network(why, tried)
-        # Where a network was asked for; what draws the parameters is told before they are drawn.
+        # Log it if a network was requested, before any draws are made.
         if reasons:
             logger.info(
                 f"No network ({'; '.join(reasons)}): the proposal is refined from the prior, for this event alone"
@@ -278,16 +282,16 @@ class ModelChoice:
 
     @property
     def drawn_by(self) -> DrawnBy:
-        """What is asked to draw each parameter."""
+        """Requested way to draw each parameter."""
         return DrawnBy(**{key: self.kwargs[key] for key in MODES})
 
     def _in_closed_form(self, tried: Sequence[Row]) -> Conditional:
         return closed_form_of(self.problem, self.drawn_by, tried)
 
     def _trained(self, settings: Settings, checkpoint: Path) -> TrainedPosterior:
-        """A model, trained on fewer waveforms than by default where these do not fit into the memory."""
+        """Train a model, on fewer waveforms than by default if these do not fit into the memory."""
         pytorch.load()
-        # Here, as in _found: a run without a network does without torch.
+        # Imported here, as in _found: a run without a network does not need torch.
         from .training.build import train_on
 
         def trained(settings: Settings) -> TrainedPosterior:
@@ -303,18 +307,20 @@ class ModelChoice:
             return trained(replace(settings, simulation=simulation))
         except (MemoryError, RuntimeError) as error:
             if isinstance(error, MemoryError) or any(words in str(error) for words in _NO_MEMORY):
-                raise MemoryLimitError(f"the training ran out of memory ({str(error).strip()[:200]})") from error
+                raise MemoryLimitError(
+                    f"the training ran out of memory ({str(error).strip()[:200]}): lower n_waveforms"
+                ) from error
             raise
 
     def _bound(self, model: TrainedPosterior) -> BoundPosterior:
         return self.timed("representation", lambda: model.bind_to(self.problem))
 
     def _find(self, contract: Contract, settings: Settings) -> Chosen | None:
-        """The best model that can be bound to the data; what a conditional draw does not allow shows only there."""
+        """Return the best model that can be applied to the data; some obstacles only show then."""
         free: tuple[str, ...] = ()
         if self.kwargs["network"] == AUTO:
             free = ("family",)
-            # Where nothing is asked of a training, any will do.
+            # If no argument of a training was given, any model will do.
             if not any(key in OF_THE_MODEL for key in self.sampler.announced):
                 free = ("family", "representation", "psd")
                 settings = replace(settings, training=replace(settings.training, max_steps=1, max_time=None))
@@ -323,11 +329,11 @@ class ModelChoice:
                 bound = model.bind_to(self.problem)
                 return bound, folder.name, bound.conditional
             except ContractError as error:
-                logger.info(f"Passing over {folder.name}: {error}")
+                logger.info(f"Ignoring the model {folder.name}: {error}")
         return None
 
     def _settings(self) -> Settings:
-        """The settings of a training, as the arguments say."""
+        """Return the settings of a training that the arguments give."""
         parts = settings_of(self.kwargs)
         width = (parts["network"]["hidden_features"],) * 2
         network = compact(parts["network"]["family"])

@@ -1,4 +1,4 @@
-"""The models at hand, those shipped and those in the cache, in words."""
+"""Lists and descriptions of the models that are shipped or in the cache."""
 
 from __future__ import annotations
 
@@ -6,12 +6,15 @@ import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from .cache import cache_folder
 from .errors import ModelError
 from .storage.folder import DESCRIPTION, reading
 from .storage.shipped import SHIPPED, no_such_model
+
+if TYPE_CHECKING:
+    from .model import TrainedPosterior
 
 _CARD = "card.md"
 _FIGURES = "| figure | value |"
@@ -21,18 +24,18 @@ _COLUMNS = ("name", "from", "detectors", "network", "efficiency", "parameters")
 
 @dataclass(frozen=True)
 class Entry:
-    """One model.
+    """Description of a trained model.
 
     Attributes
     ----------
     folder
-        Its folder.
+        Folder of the model.
     origin
         ``"shipped"``, ``"cached"`` or ``"folder"``.
     description
-        Its ``model.json``.
+        Content of its ``model.json``.
     figures
-        Those of its card, by name; empty if it has none.
+        Figures on its card, by name; empty if it has no card.
     """
 
     folder: Path
@@ -42,30 +45,30 @@ class Entry:
 
 
 def entry(folder: Path, origin: str) -> Entry:
-    """What is known of the model in a folder, its weights left where they are.
+    """Return the description of the model in a folder, without reading its weights.
 
     Raises
     ------
     ModelError
-        If there is none, or its description cannot be read.
+        If there is no model, or its description cannot be read.
     """
     try:
         description = json.loads((folder / DESCRIPTION).read_text())
         for key in ("contract", "network", "settings", "history", "information"):
             if not isinstance(description[key], dict):
-                raise TypeError(f"{key} is no table")
+                raise TypeError(f"{key} is not a table")
         priors = description["contract"]["priors"]
         if not isinstance(priors, dict):
-            raise TypeError("contract.priors is no table")
+            raise TypeError("contract.priors is not a table")
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise ModelError(
-            f"model={str(folder)!r}: {DESCRIPTION} cannot be read ({error}); train the model anew"
+            f"model={str(folder)!r}: {DESCRIPTION} cannot be read ({error}); train the model again"
         ) from error
     return Entry(folder, origin, description, _figures(folder / _CARD))
 
 
 def find_folder(model: str) -> tuple[Path, str]:
-    """Folder of a model, given as it is or by name, and whether it is shipped, cached or neither.
+    """Return the folder of a model, given by folder or name, and whether it is shipped, cached or neither.
 
     Raises
     ------
@@ -81,8 +84,36 @@ def find_folder(model: str) -> tuple[Path, str]:
     return folder, "folder"
 
 
+def load_model(model: str | Path) -> TrainedPosterior:
+    """Read a trained model: one that ships, one of the cache, or any folder.
+
+    Parameters
+    ----------
+    model
+        A name that ``flowpe models`` lists, or a folder that :meth:`~bilby_flowpe.model.TrainedPosterior.save` has written.
+
+    Returns
+    -------
+    TrainedPosterior
+
+    Raises
+    ------
+    ModelError
+        If there is no such model, or its folder is incomplete or damaged.
+
+    Examples
+    --------
+    >>> model = load_model("green2020-5d-maf")
+    >>> model.conditional.keys  # what the network need not learn: drawn in closed form, given the wave
+    ('phase', 'luminosity_distance', 'geocent_time')
+    """
+    from .model import TrainedPosterior
+
+    return TrainedPosterior.load(find_folder(str(model))[0])
+
+
 def models() -> Iterator[Entry | ModelError]:
-    """Every model shipped or cached; the error in place of one that cannot be read."""
+    """Yield every model that is shipped or in the cache, or the error of one that cannot be read."""
     for root, origin in _roots():
         for path in sorted(root.glob(f"*/{DESCRIPTION}")):
             try:
@@ -92,11 +123,11 @@ def models() -> Iterator[Entry | ModelError]:
 
 
 def listing() -> str:
-    """A table of every model, a line each."""
+    """Return a table of all models, one line each."""
     rows, broken = [_COLUMNS], []
     for found in models():
         if isinstance(found, ModelError):
-            broken.append(f"passed over: {found}")
+            broken.append(f"ignored: {found}")
             continue
         contract, information = found.description["contract"], found.description["information"]
         rows.append(
@@ -117,12 +148,12 @@ def listing() -> str:
 
 
 def describe_entry(found: Entry) -> str:
-    """A model in words: what it is for, what it is, how it was trained, how good it was found to be.
+    """Return a description of a model: which problem it is for, its network, its training, and how good it is.
 
     Raises
     ------
     ModelError
-        If its description lacks something.
+        If its description is incomplete.
     """
     lines = [f"{found.folder.name} ({found.origin}: {found.folder})"]
     with reading(found.folder):
@@ -144,7 +175,7 @@ def _roots() -> tuple[tuple[Path, str], ...]:
 
 
 def _figures(card: Path) -> dict[str, str]:
-    """The table of figures in a model's card."""
+    """Return the table of figures on a model's card."""
     if not card.is_file():
         return {}
     figures: dict[str, str] = {}
@@ -181,9 +212,9 @@ def _problem(contract: Mapping[str, Any]) -> list[str]:
         if isinstance(prior, Mapping)
     ]
     if "sidereal_time" in contract:
-        lines.append(f"at the sidereal time {contract['sidereal_time']:g} rad alone")
+        lines.append(f"only at the sidereal time {contract['sidereal_time']:g} rad")
     elif contract.get("antenna"):
-        lines.append("at any GPS time at which the detectors see the same; times count from the segment's start")
+        lines.append("at any GPS time with the same antenna response; times count from the segment's start")
     return lines
 
 

@@ -1,4 +1,4 @@
-"""Bilby's names of the parameters of a compact binary, written once."""
+"""Bilby's names of the parameters of a compact binary, in one place."""
 
 from __future__ import annotations
 
@@ -12,6 +12,5 @@ DISTANCE = "luminosity_distance"
 CHIRP_MASS = "chirp_mass"
 INCLINATION = "theta_jn"
 PHASE = "phase"
-TIME_JITTER = "time_jitter"
 TIME_JITTER = "time_jitter"
 """Shift of the grid of times in a likelihood that averages over the time, in seconds."""

@@ -1,7 +1,7 @@
-"""``network="auto"``: by which arguments a user asks for a training, and what the log says of the choice.
+"""Choice of ``network="auto"``: the arguments by which a user requests a training, and the words of the log.
 
-One event is assumed, so that no network is trained unless that is cheaper than refining (:mod:`.pricing`). A user who has a
-catalogue says so by an argument that only a training uses, or by naming a family.
+One event is assumed, so that no network is trained unless that is cheaper than a refinement (:mod:`.pricing`). A user with many
+events says so by an argument that only a training uses, or by naming a family.
 """
 
 from __future__ import annotations
@@ -17,21 +17,21 @@ _LIMITS = ("training_time", "training_steps")
 
 
 def announced(kwargs: Mapping[str, Any], given: Collection[str], defaults: Mapping[str, Any]) -> tuple[str, ...]:
-    """Return the arguments by which a training is asked for, where ``network`` is ``"auto"``.
+    """Return the arguments that request a training, if ``network`` is ``"auto"``.
 
     Parameters
     ----------
     kwargs
         Checked arguments.
     given
-        Names of those that the user gave, be it with the default's value.
+        Names of the arguments that the user gave, even with their default value.
     defaults
-        Of all arguments.
+        Defaults of all arguments.
     """
     asked = [key for key in _LIMITS if key in given and kwargs[key] is not None]
     others = [key for key in OF_THE_MODEL if key not in (*_LIMITS, *MODES, "network")]
     asked += [key for key in others if kwargs[key] != defaults[key]]
-    # Raw draws are a network's, and where nothing may be refined one has to draw.
+    # Raw draws need a network, and so does a run without refinement.
     asked += [f"{key}=False" for key in ("importance", "refine") if not kwargs[key]]
     return tuple(asked)
 
@@ -44,36 +44,36 @@ def words_of_refinement(
     Parameters
     ----------
     refinement
-        What it costs.
+        Expected cost of the refinement.
     training
-        What a training would cost; ``None`` where there can be none.
+        Expected cost of a training; ``None`` if none is possible.
     why
-        Why there can be none, or why nothing is drawn in closed form.
+        Reasons why no training is possible, or why no parameter is drawn in closed form.
     families
-        Whether a shipped network of a family of binaries may serve, which is known once the signal is found.
+        Tells whether a shipped network of a family of binaries may be used, which is known when the signal is found.
     """
     reasons = f" ({'; '.join(why)})" if why else ""
     if training is None:
         return f"No network{reasons}: a proposal is refined for this event alone, in {refinement.words}"
-    first = "a shipped network draws where one serves the signal that is found; else " if families else ""
+    first = "a shipped network draws if one serves the signal that is found; else " if families else ""
     message = f"network='auto': {first}a proposal is refined for this event alone, in {refinement.words}"
     message += f", and missed modes are looked for{reasons}"
     longer = f"about {in_words(training.seconds)}" if math.isfinite(training.seconds) else "longer"
     return (
-        f"{message}. A network takes {longer} to train, and then serves every event of the kind: for many events give "
-        f"network='{USUAL_FAMILY}'"
+        f"{message}. A network takes {longer} to train, and can then be used for all events of this kind: for many events "
+        f"give network='{USUAL_FAMILY}'"
     )
 
 
 def words_before_training(by: Sequence[str], refinement: Price | None = None) -> str:
-    """Say why a network is trained where ``network="auto"`` left it open; the stages of the training follow.
+    """Say why a network is trained although ``network="auto"`` left it open; the stages of the training follow.
 
     Parameters
     ----------
     by
-        Arguments that ask for it.
+        Arguments that request it.
     refinement
-        What it would cost to refine instead, where no argument asks for a training.
+        Expected cost of a refinement instead, if no argument requests a training.
     """
     chosen = f"network='auto': a network ({USUAL_FAMILY}) is trained"
     if by:
@@ -91,12 +91,12 @@ def words_of_stages(
     Parameters
     ----------
     n_waveforms, simulating
-        Simulations, and seconds of all of them: none where they are made while the network is trained, not a number where
-        the price of one is not known.
+        Number of simulations, and seconds of all of them: zero if they are made during the training, not a number if the
+        time of one is not known.
     limits
-        Most seconds and most steps of the training.
+        Largest number of seconds and of steps of the training.
     measuring
-        Seconds of measuring the model over those of the training.
+        Ratio of the time for measuring the model to that of the training.
     """
     longest, steps = limits
     stages = [f"simulating {n_waveforms} waveforms"]

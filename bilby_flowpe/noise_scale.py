@@ -1,4 +1,4 @@
-"""How far the noise near an event is from its curve: what is known of one detector."""
+"""Ratio of the noise near an event to its PSD, for one detector."""
 
 from __future__ import annotations
 
@@ -8,18 +8,18 @@ from typing import Any
 
 @dataclass(frozen=True)
 class NoiseScale:
-    """Noise of one detector over its curve, in the band of the signal.
+    """Ratio of the noise of one detector to its PSD, in the band of the signal.
 
     Attributes
     ----------
     factor
-        Of the amplitude; one where the curve is right.
+        Ratio of the amplitudes; one if the PSD is right.
     scatter
-        Its standard deviation by chance.
+        Standard deviation of the factor by chance.
     p_value
         Probability of a factor as far from one, by chance.
     low, high
-        Frequencies in Hz between which the middle 90% of the signal's power are.
+        Frequencies in Hz between which the central 90% of the signal's power lie.
     """
 
     factor: float
@@ -29,5 +29,5 @@ class NoiseScale:
     high: float
 
     def to_dict(self) -> dict[str, Any]:
-        """All fields as plain values."""
+        """Return all fields as plain values."""
         return asdict(self)

@@ -1,8 +1,8 @@
-"""Strain and data quality of the Gravitational Wave Open Science Center, from files or fetched.
+"""Strain and data quality of the Gravitational Wave Open Science Center, from files or downloaded.
 
-Which detector, which times and which sampling rate a file holds is read from its content; names of files mean nothing,
-but that of several versions of the same data the last one by name counts (``V2`` after ``V1``). Samples that no file
-has, and seconds that the data quality calls unusable, are not-a-number (NaN) in what is returned.
+Detector, times and sampling rate of a file are read from its content. File names have no meaning, except that of several
+versions of the same data the last one by name is used (``V2`` after ``V1``). Samples that no file has, and seconds that the
+data quality calls unusable, are not-a-number (NaN) in the strain that is returned.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ if TYPE_CHECKING:
     from gwpy.timeseries import StateVector, TimeSeries
 
 UNUSABLE = {"DATA": "data present", "CBC_CAT1": "cbc cat1"}
-"""Bits without which a second is not used, and the words by which their descriptions are known: no data, or data that
-the search for compact binaries calls bad beyond use."""
-_DOUBTFUL = {"CBC_CAT2": "cbc cat2", "NO_CBC_HW_INJ": "no cbc injections"}  # told, and used all the same
+"""Data-quality bits that a second needs to be used, and the words in their descriptions: without them there are no data, or
+data that searches for compact binaries do not use."""
+_DOUBTFUL = {"CBC_CAT2": "cbc cat2", "NO_CBC_HW_INJ": "no cbc injections"}  # logged, but used
 _QUALITY = (
     {"path": "quality/simple", "value_dataset": "DQmask", "bits_dataset": "DQDescriptions"},
     {"path": "quality/injections", "value_dataset": "Injmask", "bits_dataset": "InjDescriptions"},
@@ -36,20 +36,20 @@ Span = tuple[float, float]
 
 @dataclass(frozen=True)
 class File:
-    """A file of strain.
+    """Description of a file of strain.
 
     Attributes
     ----------
     path
-        Where it is.
+        Path of the file.
     detector
-        Whose strain it holds, by its own description.
+        Detector, by the description in the file.
     start
         GPS time of the first sample in seconds.
     rate
         Sampling rate in Hz.
     samples
-        Their number.
+        Number of samples.
     """
 
     path: Path
@@ -65,7 +65,7 @@ class File:
 
 
 def files_of(folder: str | Path) -> tuple[list[File], list[str]]:
-    """All strain files of a folder, and what the others are that could have been some, in words.
+    """Return all strain files of a folder, and a message for every other file that could have been one.
 
     Raises
     ------
@@ -73,7 +73,7 @@ def files_of(folder: str | Path) -> tuple[list[File], list[str]]:
         If there is no such folder.
     """
     if not Path(folder).is_dir():
-        raise DataError(f"{folder}: there is no such folder: name the one that holds the strain files")
+        raise DataError(f"{folder}: there is no such folder: name the folder of the strain files")
     found, others = [], []
     for path in sorted(path for kind in _KINDS for path in Path(folder).glob(kind)):
         try:
@@ -84,18 +84,18 @@ def files_of(folder: str | Path) -> tuple[list[File], list[str]]:
 
 
 def from_files(detector: str, start: float, end: float, folder: str | Path, sample_rate: float = 4096) -> TimeSeries:
-    """Strain of a detector between two GPS times, from all files of a folder that have some of it.
+    """Return the strain of a detector between two GPS times, from all files of a folder that have a part of it.
 
     Parameters
     ----------
     detector
         ``"H1"``, ``"L1"``, ``"V1"`` ...
     start, end
-        In seconds.
+        GPS times in seconds.
     folder
-        With the files.
+        Folder with the files.
     sample_rate
-        In Hz: of several rates, that with the most of the wanted data is read, and of equal ones that which is nearest to this.
+        Sampling rate in Hz. If there are several rates, the one with most of the data is read; among equals, the nearest.
 
     Raises
     ------
@@ -107,13 +107,14 @@ def from_files(detector: str, start: float, end: float, folder: str | Path, samp
     aside = "".join(f"; {other}" for other in others)
     if not mine:
         held = sorted({file.detector for file in files})
-        what = f"its strain files are of {', '.join(held)}" if held else "no file there is one of strain"
-        raise DataError(f"{folder}: no strain of {detector}: {what}{aside}")
+        what = f"its strain files are of {', '.join(held)}" if held else "there is no file of strain"
+        raise DataError(f"{folder}: no strain of {detector}: {what}; give its files{aside}")
     overlapping = [file for file in mine if file.start < end and file.end > start]
     if not overlapping:
         spans = ", ".join(f"{file.start:.15g} to {file.end:.15g}" for file in mine)
         raise DataError(
-            f"{folder}: no file of {detector} has data between {start:.15g} and {end:.15g}, only from {spans}{aside}"
+            f"{folder}: no file of {detector} has data between {start:.15g} and {end:.15g}, only from {spans}; give files of "
+            f"that time{aside}"
         )
     by_rate: dict[float, list[File]] = {}
     for file in overlapping:
@@ -129,41 +130,41 @@ def from_files(detector: str, start: float, end: float, folder: str | Path, samp
 
 
 def fetched(detector: str, start: float, end: float, sample_rate: int = 4096) -> TimeSeries:
-    """Strain of a detector between two GPS times, fetched by gwpy.
+    """Download the strain of a detector between two GPS times, with gwpy.
 
     Raises
     ------
     DataError
-        If it cannot be.
+        If that fails.
     """
     from gwpy.timeseries import StateVector, TimeSeries
 
     try:
         strain = TimeSeries.fetch_open_data(detector, start, end, sample_rate=sample_rate)
-    except Exception as error:  # of the many kinds that a network has
+    except Exception as error:  # a download may raise many kinds of errors
         raise DataError(
-            f"the public strain of {detector} from {start} to {end} cannot be fetched ({type(error).__name__}: {error}): "
-            "download it from gwosc.org and name its folder"
+            f"the public strain of {detector} from {start} to {end} cannot be downloaded ({type(error).__name__}: {error}): "
+            "download it from gwosc.org by hand, and name its folder"
         ) from error
     try:
         quality = StateVector.fetch_open_data(detector, start, end)
     except Exception as error:
         logger.warning(
-            f"{detector}: data quality cannot be fetched and is not looked at ({type(error).__name__}: {error})"
+            f"{detector}: the data quality cannot be downloaded and is not checked ({type(error).__name__}: {error})"
         )
         return strain
     return _without_bad_seconds(detector, strain, [quality])
 
 
 def stretches(strain: TimeSeries, where: np.ndarray) -> list[Span]:
-    """GPS times of the stretches in which ``where``, one entry a sample, is true."""
+    """Return the GPS times of the stretches in which ``where``, with one entry per sample, is true."""
     edges = np.flatnonzero(np.diff(np.concatenate(([0], np.asarray(where, dtype=np.int8), [0]))))
     first, rate = float(strain.span[0]), float(strain.sample_rate.value)
     return [(first + low / rate, first + high / rate) for low, high in edges.reshape(-1, 2)]
 
 
 def _described(path: Path) -> File:
-    """What a file says of itself."""
+    """Read the description of a file."""
     import h5py
 
     with h5py.File(path, "r") as file:
@@ -173,14 +174,14 @@ def _described(path: Path) -> File:
             path,
             name.decode() if isinstance(name, bytes) else str(name),
             float(strain.attrs["Xstart"]),
-            # A rate is a whole number; its inverse in the file need not be exact.
+            # A rate is a whole number, but its inverse in the file may be rounded.
             float(np.round(1 / float(strain.attrs["Xspacing"]), 6)),
             int(strain.shape[0]),
         )
 
 
 def _joined(files: Sequence[File], start: float, end: float) -> TimeSeries:
-    """Strain of files of one detector and rate, from the first to the last sample of the wanted stretch that there is."""
+    """Join the strain of files of one detector and rate, from the first to the last available sample of the stretch."""
     import h5py
     from gwpy.timeseries import StateVector, TimeSeries
 
@@ -188,14 +189,14 @@ def _joined(files: Sequence[File], start: float, end: float) -> TimeSeries:
     for file in files:
         if abs((file.start - origin) * rate - round((file.start - origin) * rate)) > 1e-3:
             raise DataError(
-                f"{file.path} and {files[0].path}: samples of {detector} are a part of a sample apart and cannot be joined: "
-                "leave one of them out"
+                f"{file.path} and {files[0].path}: samples of {detector} are shifted by a fraction of a sample and cannot be "
+                "joined: leave one of the files out"
             )
     low = int(np.ceil((max(start, min(file.start for file in files)) - origin) * rate - 1e-6))
     high = int(np.floor((min(end, max(file.end for file in files)) - origin) * rate + 1e-6))
     values = np.full(max(high - low, 0), np.nan)
     qualities: list[StateVector] = []
-    # The last by name first: what it has is not overwritten.
+    # Read the last file by name first: its samples are not overwritten.
     for file in sorted(files, key=lambda one: one.path.name, reverse=True):
         offset = round((file.start - origin) * rate)
         first, last = max(low, offset), min(high, offset + file.samples)
@@ -209,13 +210,13 @@ def _joined(files: Sequence[File], start: float, end: float) -> TimeSeries:
             try:
                 qualities.append(StateVector.read(file.path, format="hdf5.gwosc", **names))
             except (OSError, KeyError, ValueError) as error:
-                logger.warning(f"{file.path}: {names['path']} cannot be read and is not looked at ({error})")
+                logger.warning(f"{file.path}: {names['path']} cannot be read and is not checked ({error})")
     series = TimeSeries(values, t0=origin + low / rate, sample_rate=rate, name=detector)
     return _without_bad_seconds(detector, series, qualities)
 
 
 def _without_bad_seconds(detector: str, strain: TimeSeries, qualities: Iterable[StateVector]) -> TimeSeries:
-    """The strain with not-a-number in seconds that the data quality calls unusable; what it calls doubtful is logged."""
+    """Return the strain with not-a-number in seconds of unusable data quality; doubtful seconds are logged."""
     strain = strain.copy()
     times = np.asarray(strain.times.value)
     bad: dict[str, np.ndarray] = {}
@@ -226,19 +227,21 @@ def _without_bad_seconds(detector: str, strain: TimeSeries, qualities: Iterable[
                 missing = _seconds_without(quality, words, times)
                 noted[name] = noted.get(name, np.zeros(len(times), dtype=bool)) | missing
     for name, where in bad.items():
-        # A gap has no data by itself: nothing is taken away.
+        # A gap has no data anyway: nothing is removed there.
         if lost := stretches(strain, where & np.isfinite(strain.value)):
-            logger.warning(f"{detector}: the data quality bit {name} is not set {_said(lost)}: not used")
+            logger.warning(f"{detector}: the data quality bit {name} is not set {_said(lost)}: this strain is not used")
     for name, where in doubtful.items():
         if told := stretches(strain, where & np.isfinite(strain.value)):
-            logger.warning(f"{detector}: the data quality bit {name} is not set {_said(told)}: used all the same")
+            logger.warning(
+                f"{detector}: the data quality bit {name} is not set {_said(told)}: this strain is used nevertheless"
+            )
     for where in bad.values():
         strain.value[where] = np.nan
     return strain
 
 
 def _seconds_without(quality: StateVector, words: str, times: np.ndarray) -> np.ndarray:
-    """Which times lie in a second in which the bit of this description is not set; none where there is no such bit."""
+    """Return which times are in a second without the bit of this description; none if there is no such bit."""
     bits: list[Any] = [index for index, bit in enumerate(quality.bits or ()) if bit and words in str(bit).lower()]
     if not bits:
         return np.zeros(len(times), dtype=bool)

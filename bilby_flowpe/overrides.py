@@ -1,8 +1,8 @@
-"""Find out whether a class, or one object of it, replaces methods of a class of Bilby's.
+"""Detection of methods that a subclass, or one object, replaces.
 
-Short cuts of this package stand for what Bilby's own methods compute. A subclass that has such a method of its own computes
-something else, and so does a single object on which a function was set (``likelihood.log_likelihood_ratio = ...``, as is done
-to temper a likelihood or to add a cut).
+Short cuts of this package compute what Bilby's own methods compute. A subclass that replaces such a method computes something
+else, and so does a single object on which a function was set (``likelihood.log_likelihood_ratio = ...``, for example to temper
+a likelihood or to add a cut).
 """
 
 from __future__ import annotations
@@ -12,14 +12,14 @@ from inspect import getattr_static
 
 
 def replaced(thing: object, base: type, names: Iterable[str]) -> list[str]:
-    """Return those of ``names`` that an object or its class defines otherwise than ``base`` does.
+    """Return those of ``names`` that an object or its class defines differently from ``base``.
 
     Parameters
     ----------
     thing
         An object.
     base
-        The class whose methods the short cut stands for.
+        Class whose methods the short cut replaces.
     names
         Attributes of ``base``.
     """

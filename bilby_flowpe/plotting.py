@@ -1,4 +1,4 @@
-"""Pictures of trainings and results."""
+"""Plots of trainings and of results."""
 
 from __future__ import annotations
 
@@ -8,18 +8,15 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ParamSpec
 
-import corner
 import numpy as np
 from matplotlib import style
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter
 from scipy.stats import binom, norm
 
 __all__ = [
-    "gps_offsets",
-    "plot_comparison",
+    "own_style",
     "plot_efficiency",
     "plot_history",
     "plot_pp",
@@ -29,14 +26,12 @@ __all__ = [
 
 _Arguments = ParamSpec("_Arguments")
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
-_LEVELS = (0.5, 0.9)
-_BINS = 40
-_LARGE = 1e6
-_LONG_LEGEND = 9  # entries
+# Number of entries above which a legend is put beside its panel: a longer one would cover the curves.
+_LONG_LEGEND = 9
 
 
-def _own_style(plot: Callable[_Arguments, Path]) -> Callable[_Arguments, Path]:
-    """Draw in matplotlib's own style, whatever other packages made of it."""
+def own_style(plot: Callable[_Arguments, Path]) -> Callable[_Arguments, Path]:
+    """Plot in matplotlib's default style, whatever style other packages have set."""
 
     @functools.wraps(plot)
     def wrapped(*args: _Arguments.args, **kwargs: _Arguments.kwargs) -> Path:
@@ -46,16 +41,16 @@ def _own_style(plot: Callable[_Arguments, Path]) -> Callable[_Arguments, Path]:
     return wrapped
 
 
-@_own_style
+@own_style
 def plot_history(history: Mapping[str, Any], path: str | Path) -> Path:
-    """Training and validation loss against steps, the paper's units on an axis of their own.
+    """Plot training and validation loss against steps, with a second axis in the paper's units.
 
-    Below it the KL term, where there is one.
+    A second panel has the KL term, if there is one.
 
     Parameters
     ----------
     history
-        As a trained model carries it.
+        History of a trained model.
     path
         Picture to write.
     """
@@ -88,99 +83,9 @@ def plot_history(history: Mapping[str, Any], path: str | Path) -> Path:
     return Path(path)
 
 
-@_own_style
-def plot_comparison(
-    samples: Mapping[str, Mapping[str, np.ndarray]],
-    keys: Sequence[str],
-    path: str | Path,
-    labels: Mapping[str, str] | None = None,
-    truths: Mapping[str, float] | None = None,
-    offsets: Mapping[str, float] | None = None,
-    title: str | None = None,
-) -> Path:
-    """Corner plot of one or several posteriors over each other, with 50% and 90% regions.
-
-    Parameters
-    ----------
-    samples
-        Equal-weight samples by name of the posterior and parameter.
-    keys
-        Parameters to show.
-    path
-        Picture to write.
-    labels
-        Axis labels by parameter.
-    truths
-        True values by parameter.
-    offsets
-        What to subtract of a parameter, such as a GPS time; the label says so.
-    title
-        Line above the picture.
-    """
-    labels, offsets = labels or {}, offsets or {}
-    shift = np.array([offsets.get(key, 0.0) for key in keys])
-    tables = {
-        name: np.stack([np.asarray(table[key]) for key in keys], axis=-1) - shift for name, table in samples.items()
-    }
-    everything = np.concatenate(list(tables.values()))
-    ranges = [_padded(column) for column in everything.T]
-    figure = Figure(figsize=(2.1 * len(keys) + 1.0,) * 2)
-    FigureCanvasAgg(figure)
-    coloured = dict(zip(tables, itertools.cycle(COLOURS), strict=False))
-    for name, table in tables.items():
-        corner.corner(
-            table,
-            fig=figure,
-            color=coloured[name],
-            bins=_BINS,
-            smooth=0.8,
-            levels=_LEVELS,
-            range=ranges,
-            labels=[_label(key, labels, offsets) for key in keys],
-            plot_datapoints=False,
-            plot_density=False,
-            no_fill_contours=True,
-            hist_kwargs={"density": True, "color": coloured[name]},
-            truths=None if truths is None else [truths.get(key, np.nan) - offsets.get(key, 0.0) for key in keys],
-            truth_color="#555555",
-            label_kwargs={"fontsize": 12},
-            labelpad=0.06,
-            max_n_ticks=4,
-        )
-    # Row by row: every so many is one of the diagonal.
-    for index, axis in enumerate(figure.axes[:: len(keys) + 1]):
-        heights = [np.histogram(table[:, index], _BINS, ranges[index], density=True)[0] for table in tables.values()]
-        # corner leaves a panel at the height of what was drawn first.
-        axis.set_ylim(0, 1.1 * float(np.max(heights)))
-    handles = [Line2D([], [], color=colour, label=name) for name, colour in coloured.items()]
-    if truths is not None:
-        handles.append(Line2D([], [], color="#555555", label="injected"))
-    figure.legend(handles=handles, loc="upper right", bbox_to_anchor=(0.97, 0.95), frameon=False, fontsize=13)
-    if title:
-        figure.suptitle(title, fontsize=13)
-    figure.savefig(path, dpi=100)
-    return Path(path)
-
-
-def gps_offsets(table: Mapping[str, np.ndarray], keys: Sequence[str]) -> dict[str, float]:
-    """What to subtract for :func:`plot_comparison` of parameters as large as GPS times: their whole seconds."""
-    return {key: float(np.floor(np.min(table[key]))) for key in keys if np.min(np.abs(table[key])) > _LARGE}
-
-
-def _padded(column: np.ndarray) -> tuple[float, float]:
-    low, high = np.quantile(column, [0.0005, 0.9995])
-    margin = 0.05 * (high - low) or 1e-9
-    return float(low - margin), float(high + margin)
-
-
-def _label(key: str, labels: Mapping[str, str], offsets: Mapping[str, float]) -> str:
-    label = labels.get(key, key.replace("_", " "))
-    return f"{label} - {offsets[key]:.15g}" if key in offsets else label
-
-
-@_own_style
+@own_style
 def plot_efficiency(events: Sequence[Any], path: str | Path, title: str | None = None) -> Path:
-    """Sample efficiency against signal-to-noise ratio, one dot an event.
+    """Plot sample efficiency against signal-to-noise ratio, one dot per event.
 
     Parameters
     ----------
@@ -218,7 +123,7 @@ def plot_efficiency(events: Sequence[Any], path: str | Path, title: str | None =
     return Path(path)
 
 
-@_own_style
+@own_style
 def plot_pp(
     panels: Mapping[str, Mapping[str, np.ndarray]],
     path: str | Path,
@@ -226,7 +131,7 @@ def plot_pp(
     p_values: Mapping[str, Mapping[str, float]] | None = None,
     columns: int = 2,
 ) -> Path:
-    """P-p plots: share of events whose truth lies below each rank, with bands of chance at 1, 2 and 3 sigma.
+    """Make p-p plots: fraction of events whose truth lies below each rank, with bands of chance at 1, 2 and 3 sigma.
 
     Parameters
     ----------
@@ -235,11 +140,11 @@ def plot_pp(
     path
         Picture to write.
     labels
-        Of statistics, for the legend.
+        Labels of statistics, for the legend.
     p_values
-        By title and statistic, for the legend.
+        p-values by title and statistic, for the legend.
     columns
-        Panels in a row.
+        Number of panels in a row.
     """
     rows = -(-len(panels) // columns)
     crowded = any(len(ranks) > _LONG_LEGEND for ranks in panels.values())
@@ -261,7 +166,7 @@ def plot_pp(
             axes.plot(grid, curve, color=colour, ls=line, lw=1.1, label=f"{(labels or {}).get(key, key)}{chance}")
         axes.set_title(title, fontsize=10)
         axes.set(xlim=(0, 1), ylim=(0, 1), xlabel="rank of the truth", ylabel="share of events below")
-        # Long ones would lie on the curves.
+        # A long legend would cover the curves.
         beside = {"loc": "center left", "bbox_to_anchor": (1.0, 0.5)} if crowded else {"loc": "upper left"}
         # gwpy, once imported, draws thick lines in all legends, and no dashes; with no map it does not.
         axes.legend(frameon=False, fontsize=8, handlelength=2.0, handler_map=None, **beside)
@@ -269,7 +174,7 @@ def plot_pp(
     return Path(path)
 
 
-@_own_style
+@own_style
 def plot_whitened(
     bands: Mapping[str, Mapping[str, np.ndarray]],
     path: str | Path,
@@ -278,12 +183,12 @@ def plot_whitened(
     after: float = 0.06,
     title: str | None = None,
 ) -> Path:
-    """Whitened data of every detector with the 90% band of the posterior's waveforms over it.
+    """Plot the whitened data of every detector with the 90% band of the posterior's waveforms.
 
     Parameters
     ----------
     bands
-        Of :func:`bilby_flowpe.bands.whitened_bands`.
+        Bands of :func:`bilby_flowpe.bands.whitened_bands`.
     path
         Picture to write.
     around
@@ -317,16 +222,16 @@ def plot_whitened(
     return Path(path)
 
 
-@_own_style
+@own_style
 def plot_weights(weights: np.ndarray, n_draws: int, path: str | Path, title: str | None = None) -> Path:
-    """Importance weights over their mean: how many of each size, and what share of the total the largest hold.
+    """Plot importance weights relative to their mean: a histogram, and the fraction of the total of the largest ones.
 
     Parameters
     ----------
     weights
-        Those above zero, in any unit.
+        Weights above zero, in any unit.
     n_draws
-        Number of draws, those without weight included.
+        Number of draws, including those without weight.
     path
         Picture to write.
     title

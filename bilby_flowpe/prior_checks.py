@@ -1,4 +1,4 @@
-"""What is refused of priors, or told, before anything is made of them."""
+"""Checks of priors, with errors or remarks, before anything is made from them."""
 
 from __future__ import annotations
 
@@ -13,21 +13,21 @@ from .prior_natures import conditions, drawn_at, number_or_nan
 
 
 def require_limits(priors: Mapping[str, Prior]) -> None:
-    """Refuse limits and fixed values that are no numbers: Bilby would look for draws between them for ever.
+    """Raise an error for limits and fixed values that are not numbers: Bilby would look for draws between them for ever.
 
     Raises
     ------
     PriorError
-        Naming the parameter.
+        If there is one; it names the parameter.
     """
     for key, prior in priors.items():
         limits = [getattr(prior, name, None) for name in ("minimum", "maximum", "peak")]
         if any(isinstance(limit, float) and np.isnan(limit) for limit in limits):
-            raise PriorError(f"priors[{key!r}]={prior!r} has a limit or value that is no number: give it one")
+            raise PriorError(f"priors[{key!r}]={prior!r} has a limit or value that is not a number: give a number")
 
 
 def idle_constraints(priors: PriorDict, sample: Mapping[str, np.ndarray]) -> list[str]:
-    """Constraints on quantities that no conversion function makes; Bilby ignores them."""
+    """Return constraints on quantities that no conversion function computes, which Bilby ignores."""
     constraints = [key for key, prior in priors.items() if isinstance(prior, Constraint)]
     if not constraints:
         return []
@@ -36,7 +36,7 @@ def idle_constraints(priors: PriorDict, sample: Mapping[str, np.ndarray]) -> lis
 
 
 def require_conditions(priors: Mapping[str, Prior]) -> None:
-    """Refuse condition functions that fail for numbers: no sampler can draw from them.
+    """Raise an error for condition functions that fail for numbers: no sampler can draw from them.
 
     Raises
     ------

@@ -1,8 +1,8 @@
-r"""A prior as its draws have it: the cumulative distribution and the density that belong to ``rescale``.
+r"""A prior as its draws show it: the cumulative distribution and the density that belong to ``rescale``.
 
-Nested samplers ask a prior for ``rescale`` alone. A prior of one's own may have no other ``cdf`` than Bilby's stand-in, a sum
-over 1000 points of the density, and the density of a table with few points is not that of its draws. Here ``rescale`` is
-inverted numerically, and the density is :math:`du/dx` along it.
+Nested samplers use only ``rescale`` of a prior. A user's prior may have only Bilby's approximate ``cdf``, a sum over 1000
+points of the density; and the density of a table with few points is not that of its draws. Here ``rescale`` is inverted
+numerically, and the density is :math:`du/dx` along it.
 """
 
 from __future__ import annotations
@@ -13,11 +13,15 @@ import numpy as np
 from bilby.core.prior import Prior
 from scipy.special import ndtr
 
-_FARTHEST, _NODES = 8.2, 4097  # coordinates between which rescale is tabulated as a first guess, and their number
-_EDGE = 1e-15  # share of the prior that is not told from its end
+_FARTHEST, _NODES = (
+    8.2,
+    4097,
+)  # standard-normal coordinates between which rescale is tabulated as a first guess, and their number
+_EDGE = 1e-15  # fraction of the prior at either end that cannot be distinguished from the end
+# Largest number of iterations of the inversion: a third of them are halvings, which alone narrow a node's cell by 1e8.
 _ITERATIONS = 80
-_STEP = 1e-3  # in the standard-normal coordinate, of the derivative
-_SHORTEST = 1e4  # least step, in units of the last decimal of the values
+_STEP = 1e-3  # step of the derivative, in the standard-normal coordinate
+_SHORTEST = 1e4  # least step of the derivative, in units of the last decimal of the values
 
 
 class ByDraws(Prior):
@@ -26,9 +30,9 @@ class ByDraws(Prior):
     Parameters
     ----------
     given
-        The prior that is drawn from. Its ``rescale`` takes arrays and rises with the quantile.
+        Prior from which values are drawn. Its ``rescale`` takes arrays and increases with the quantile.
     has_density
-        Whether its ``prob`` belongs to the draws; if not, the slope of ``rescale`` takes its place.
+        Tells whether its ``prob`` is the density of the draws; if not, the slope of ``rescale`` is used.
     """
 
     exact = True
@@ -45,37 +49,37 @@ class ByDraws(Prior):
             boundary=given.boundary,
         )
         self._v = np.linspace(-_FARTHEST, _FARTHEST, _NODES)
-        # Rounding may put two neighbours of many nodes in the wrong order.
+        # Rounding may put two neighbouring nodes in the wrong order.
         self._x = np.maximum.accumulate(self._at(self._v))
 
     def __repr__(self) -> str:
         return f"ByDraws({type(self.given).__name__})"
 
     def get_instantiation_dict(self) -> dict[str, Any]:
-        """Arguments of the prior that is drawn from."""
+        """Return the arguments of the prior from which values are drawn."""
         return self.given.get_instantiation_dict()
 
     def rescale(self, val: Any) -> Any:
-        """Values at quantiles, of the prior itself."""
+        """Return the values at quantiles, by the prior itself."""
         return self.given.rescale(val)
 
     def cdf(self, val: Any) -> Any:
-        """Quantiles at values, by inverting ``rescale``."""
+        """Return the quantiles of values, by inverting ``rescale``."""
         x = np.atleast_1d(np.asarray(val, dtype=np.float64))
         u = np.where(x < self._x[0], 0.0, np.where(x > self._x[-1], 1.0, ndtr(self._inverse(x))))
         return u if np.ndim(val) else float(u[0])
 
     def prob(self, val: Any) -> Any:
-        """Density of the draws."""
+        """Return the density of the draws."""
         return np.exp(self.ln_prob(val))
 
     def ln_prob(self, val: Any) -> Any:
-        """Log density of the draws; -inf beyond the last value that is drawn."""
+        """Return the log density of the draws; -inf beyond the last value that can be drawn."""
         if self.has_density:
             return self.given.ln_prob(val)
         x = np.atleast_1d(np.asarray(val, dtype=np.float64))
         v = self._inverse(x)
-        # Both ends of the step within the prior, and far enough apart for the difference to have digits.
+        # Both ends of the step are within the prior, and far enough apart for an accurate difference.
         step = np.full(x.shape, _STEP)
         for _ in range(8):
             low, high = np.maximum(v - step, -_FARTHEST), np.minimum(v + step, _FARTHEST)
@@ -93,7 +97,7 @@ class ByDraws(Prior):
         return np.asarray(self.given.rescale(np.clip(ndtr(v), _EDGE, 1 - _EDGE)), dtype=np.float64)
 
     def _inverse(self, x: np.ndarray) -> np.ndarray:
-        """Standard-normal coordinates of values, by secants and halvings in turn between two nodes."""
+        """Return the standard-normal coordinates of values, by alternating secants and halvings between two nodes."""
         cell = np.clip(np.searchsorted(self._x, x, side="right") - 1, 0, _NODES - 2)
         low, high = self._v[cell].copy(), self._v[cell + 1].copy()
         below, above = self._x[cell] - x, self._x[cell + 1] - x

@@ -1,10 +1,11 @@
-"""What a prior's draws are, and whether its cumulative distribution and its density are those of the draws.
+"""Natures of priors: whether their cumulative distribution and density are those of their draws.
 
-Bilby's nested samplers draw by ``rescale`` alone, and so do we: the evidence is an average over these draws. Most priors have a
-``cdf`` that inverts ``rescale`` and a ``prob`` that is the slope of this ``cdf``. They are *plain*. Of others the ``cdf`` is
-missing or a stand-in, or the density is another one than that of the draws: they are replaced by what their draws alone say
-(:mod:`.prior_draws`). Where not even that is possible, as several quantiles have the same value (a discrete parameter), or as a
-prior takes numbers but no arrays, the *quantile* is sampled in place of the parameter (:mod:`.translation.quantiles`).
+Bilby's nested samplers draw only by ``rescale``, and so does this package: the evidence is an average over these draws. Most
+priors have a ``cdf`` that inverts ``rescale`` and a ``prob`` that is the slope of this ``cdf``. They are *plain*. In other
+priors the ``cdf`` is missing or approximate, or the density differs from that of the draws: they are replaced by the
+distribution of their draws (:mod:`.prior_draws`). If that is not possible either, because several quantiles have the same value
+(a discrete parameter), or because a prior takes numbers but no arrays, the *quantile* is sampled instead of the parameter
+(:mod:`.translation.quantiles`).
 """
 
 from __future__ import annotations
@@ -22,19 +23,29 @@ from bilby.core.prior.slabspike import SlabSpikePrior
 
 from .errors import PriorError
 
+# Number of cells in which the density is compared with the draws: as many as are needed to see a narrow feature, and the
+# least that show the density.
 _CELLS, _FEWEST_CELLS = 8192, 20
-_END = 5e-4  # share of a prior at either end that is not looked at
-_TAIL = 0.02  # share of a prior at either end that the factor between its densities is not taken from
+_END = 5e-4  # fraction of a prior at either end that is not examined
+_TAIL = 0.02  # fraction of a prior at either end that is not used for the factor between its densities
 _CELL = 100  # least width of a cell, in units of the last decimal: GPS times have seven of them
+# Probability at either end at which values are examined, as one draw in three millions reaches; and the largest value
+# whose square is a number.
 _FAR_OUT, _TOO_LARGE = 3e-7, 1e150
-_CDF_TOLERANCE = 1e-8  # Bilby's tabulated priors keep 2e-10
-_DENSITY_TOLERANCE = 0.01  # of the logarithm, over 90% of the cells; Bilby's cosmological priors keep 1.2e-3
-_SAME_DENSITY = 1e-4  # what tabulated priors and the quadrature are good for
-_SAME_VALUE = 1e-9  # relative difference of one value and the same in an array
+_CDF_TOLERANCE = 1e-8  # largest error of a quantile; Bilby's tabulated priors have 2e-10
+_DENSITY_TOLERANCE = (
+    0.01  # largest range of the log ratio over 90% of the cells; Bilby's cosmological priors have 1.2e-3
+)
+# Smallest log of the factor between two densities that is corrected: tabulated priors and the quadrature have such
+# errors themselves.
+_SAME_DENSITY = 1e-4
+_SAME_VALUE = 1e-9  # largest relative difference between a value alone and in an array
 _ROWS, _CONDITIONS = (
     24,
     4,
 )  # rows at which arrays are compared with numbers, and at which a conditional prior is examined
+# Seed of the random quantiles at which priors are examined, so that a prior has the same nature in every run; its value
+# does not matter.
 _SEED = 20200218
 _ERRORS = (ArithmeticError, AttributeError, LookupError, RuntimeError, TypeError, ValueError, NotImplementedError)
 
@@ -43,20 +54,21 @@ Parameters = Mapping[str, Any]
 
 @dataclass(frozen=True)
 class Nature:
-    """How a prior can be used.
+    """The way in which a prior can be used.
 
     Attributes
     ----------
     how
-        ``"plain"``: as it is. ``"draws"``: by its draws, which can be inverted. ``"quantile"``: by its draws, which cannot.
+        ``"plain"``: unchanged. ``"draws"``: by its draws, which can be inverted. ``"quantile"``: by its draws, which cannot be
+        inverted.
     reason
-        Why it is not plain, in words.
+        Reason why it is not plain, in words.
     log_scale
-        Logarithm of the factor from the density as Bilby gives it to the slope of the cumulative distribution; of plain ones.
+        Logarithm of the factor from Bilby's density to the slope of the cumulative distribution, for plain priors.
     has_density
-        Whether ``ln_prob`` belongs to the draws.
+        Tells whether ``ln_prob`` is the density of the draws.
     by_rows
-        Whether ``rescale`` has to be called with one number after the other.
+        Tells whether ``rescale`` has to be called with one number at a time.
     """
 
     how: Literal["plain", "draws", "quantile"] = "plain"
@@ -68,7 +80,7 @@ class Nature:
 
 @dataclass
 class _Given:
-    """A conditional prior at one set of values of what it is conditional on."""
+    """A conditional prior at one set of values of the parameters that it depends on."""
 
     prior: Prior
     required: Parameters = field(default_factory=dict)
@@ -84,20 +96,20 @@ class _Given:
 
 
 def told(key: str, prior: Prior) -> str:
-    """A prior in words. Of one whose ``repr`` fails, the name of its class: its attributes may have other names."""
+    """Return a prior as text: its ``repr``, or the name of its class if that fails because attributes have other names."""
     try:
         return f"priors[{key!r}]={prior!r}"
-    except Exception:  # of any kind: an argument may be what it cannot divide by
+    except Exception:  # a user's prior may raise anything
         return f"priors[{key!r}]={type(prior).__name__}"
 
 
 def conditions(prior: Prior) -> list[str]:
-    """Parameters that a prior is conditional on."""
+    """Return the parameters on which a prior is conditional."""
     return list(getattr(prior, "required_variables", None) or [])
 
 
 def rescaled(prior: Prior, u: np.ndarray, required: Parameters, by_rows: bool) -> np.ndarray:
-    """Values (N,) of a prior at quantiles (N,), given those of what it is conditional on, (N,) each or one number."""
+    """Return the values (N,) of a prior at quantiles (N,), given the parameters that it depends on, (N,) each or one number."""
     if not by_rows:
         return np.asarray(prior.rescale(u, **required), dtype=np.float64)
     rows = zip(u.tolist(), _rows(required, len(u)), strict=True)
@@ -105,7 +117,7 @@ def rescaled(prior: Prior, u: np.ndarray, required: Parameters, by_rows: bool) -
 
 
 def log_density(prior: Prior, x: np.ndarray, required: Parameters, by_rows: bool) -> np.ndarray:
-    """Log density (N,) as Bilby gives it."""
+    """Return Bilby's log density (N,)."""
     if not by_rows:
         return np.broadcast_to(np.asarray(prior.ln_prob(x, **required), dtype=np.float64), np.shape(x))
     rows = zip(x.tolist(), _rows(required, len(x)), strict=True)
@@ -113,21 +125,21 @@ def log_density(prior: Prior, x: np.ndarray, required: Parameters, by_rows: bool
 
 
 def natures(priors: Mapping[str, Prior], order: Sequence[str], fixed: Mapping[str, float]) -> dict[str, Nature]:
-    """The nature of every prior.
+    """Return the nature of every prior.
 
     Parameters
     ----------
     priors
-        Bilby priors; a copy of them is evaluated, for conditional ones remember what they were asked last.
+        Bilby priors; a copy of them is evaluated, because conditional ones remember their last arguments.
     order
-        Search parameters, each after those that it is conditional on.
+        Search parameters, each after those on which it is conditional.
     fixed
         Values of the fixed parameters.
 
     Raises
     ------
     PriorError
-        Naming the prior that is improper, part of a joint one, or fails.
+        If a prior is improper, part of a joint prior, or fails; it names the prior.
     """
     rng = np.random.default_rng(_SEED)
     sample: dict[str, np.ndarray] = {}
@@ -142,7 +154,7 @@ def natures(priors: Mapping[str, Prior], order: Sequence[str], fixed: Mapping[st
                     "distribution: use independent or conditional priors for the parameters of this distribution"
                 )
             if getattr(prior, "exact", False):
-                # One of our own, made so; conditional on what is drawn before.
+                # A prior of this package, which is plain; it may be conditional on earlier parameters.
                 required = {name: sample[name] for name in conditions(prior)}
                 found[key], sample[key] = Nature(), rescaled(prior, shares, required, by_rows=False)
                 continue
@@ -154,19 +166,19 @@ def natures(priors: Mapping[str, Prior], order: Sequence[str], fixed: Mapping[st
 
 
 def nature_of(key: str, prior: Prior) -> Nature:
-    """The nature of a prior that is conditional on nothing.
+    """Return the nature of a prior that is not conditional.
 
     Raises
     ------
     PriorError
-        If it is improper, or fails.
+        If the prior is improper, or fails.
     """
     with _evaluating(key, prior):
         return _nature(told(key, prior), _Given(prior))
 
 
 def drawn_at(key: str, prior: Prior, share: float, row: dict[str, float]) -> float:
-    """Value of a conditional prior at a quantile.
+    """Return the value of a conditional prior at a quantile.
 
     Raises
     ------
@@ -175,22 +187,22 @@ def drawn_at(key: str, prior: Prior, share: float, row: dict[str, float]) -> flo
     """
     try:
         return _number(prior.rescale(share, **row))
-    except Exception as error:  # of any kind, of a function of the user's
+    except Exception as error:  # a user's function may raise anything
         raise PriorError(
             f"priors[{key!r}], a {type(prior).__name__}, cannot be drawn from at {row}: its condition function or rescale "
-            f"raises {type(error).__name__}: {error}; mend it"
+            f"raises {type(error).__name__}: {error}; correct it"
         ) from error
 
 
 def _of_conditional(key: str, prior: Prior, shares: np.ndarray, required: Parameters) -> Nature:
-    """The nature of a conditional prior, from several values of what it is conditional on."""
+    """Return the nature of a conditional prior, from several values of the parameters that it depends on."""
     rows = list(_rows(required, len(shares)))
     values = [drawn_at(key, prior, share, row) for share, row in zip(shares.tolist(), rows, strict=True)]
     x = np.array(values)
     if not _agree(lambda: prior.rescale(shares, **required), x):
         return Nature(
             "quantile",
-            "its condition function takes numbers and no arrays, so that it is evaluated row by row",
+            "its condition function takes numbers but no arrays, so that it is evaluated row by row",
             has_density=_examined(key, prior, rows).has_density,
             by_rows=True,
         )
@@ -205,12 +217,12 @@ def _of_conditional(key: str, prior: Prior, shares: np.ndarray, required: Parame
             whole = False
     nature = _examined(key, prior, rows)
     if nature.how == "plain" and not whole:
-        return Nature("quantile", "its cdf or density takes numbers and no arrays", has_density=False)
+        return Nature("quantile", "its cdf or density takes numbers but no arrays", has_density=False)
     return nature
 
 
 def _examined(key: str, prior: Prior, rows: list[dict[str, float]]) -> Nature:
-    """The nature of a conditional prior, none of whose sets of conditions may be worse than plain."""
+    """Return the nature of a conditional prior: plain only if it is plain for all examined conditions."""
     for row in rows[:_CONDITIONS]:
         nature = _nature(f"priors[{key!r}], a {type(prior).__name__} at {row},", _Given(prior, row))
         if nature.how != "plain" or nature.log_scale:
@@ -236,15 +248,15 @@ def _nature(said: str, prior: _Given) -> Nature:
         values = one_by_one
     if not np.all(np.isfinite(values[1:3])):
         raise PriorError(f"{said} has the quantiles {values[1:3]} at 0.25 and 0.75: use a proper prior")
-    # Squares of what is drawn have to be numbers, too.
+    # Squares of the draws have to be numbers, too.
     if not np.all(np.abs(values) < _TOO_LARGE):
         raise PriorError(
-            f"{said}: one draw in {1 / _FAR_OUT:.0e} reaches {np.max(np.abs(values)):.3g}; use a prior whose draws are numbers "
-            "that can be reckoned with"
+            f"{said}: one draw in {1 / _FAR_OUT:.0e} reaches {np.max(np.abs(values)):.3g}, whose square is not a number; use a "
+            "prior of smaller values"
         )
     if not takes_arrays:
         return Nature(
-            "quantile", "its rescale takes numbers and no arrays", has_density=_has_density(prior, values), by_rows=True
+            "quantile", "its rescale takes numbers but no arrays", has_density=_has_density(prior, values), by_rows=True
         )
     if values[1] == values[2] and values[0] == values[3]:
         raise PriorError(f"{said} has the same value at all its quantiles, {values[1]}: fix the parameter to it")
@@ -257,22 +269,22 @@ def _nature(said: str, prior: _Given) -> Nature:
     quantiles = np.linspace(_END, 1 - _END, cells + 1)
     x = prior.rescale(quantiles)
     if np.any(np.diff(x) < 0):
-        return Nature("quantile", "its rescale does not rise with the quantile", has_density=_has_density(prior, x))
+        return Nature("quantile", "its rescale does not increase with the quantile", has_density=_has_density(prior, x))
     log_density = _log_density(prior, x)
-    # A spike between two quantiles that are looked at is one all the same.
+    # A spike between two examined quantiles counts, too.
     if np.any(np.diff(x) == 0) or np.any(log_density == np.inf):
         return Nature("quantile", "several quantiles have the same value", has_density=_has_density(prior, x))
     return _held_against_draws(prior, quantiles, x, spacing)
 
 
 def _held_against_draws(prior: _Given, quantiles: np.ndarray, x: np.ndarray, spacing: float) -> Nature:
-    """The nature of a prior whose draws rise with the quantile, from its cdf and its density there."""
+    """Return the nature of a prior whose draws increase with the quantile, by comparing its cdf and density with them."""
     width = np.diff(x)
     middle = 0.5 * (x[1:] + x[:-1])
     share = np.diff(quantiles)
     with np.errstate(all="ignore"):
         ratio = np.log(share / width) - _log_density(prior, middle)
-        # A gap in the support, or a kink, spoils a cell.
+        # A gap in the support, or a kink, makes a cell unusable.
         ratio = np.where(np.isnan(ratio), np.inf, ratio)
         low, central, high = np.quantile(ratio, [0.05, 0.5, 0.95])
         rounding = 2 * spacing / np.median(width)
@@ -289,19 +301,19 @@ def _held_against_draws(prior: _Given, quantiles: np.ndarray, x: np.ndarray, spa
         inverts = False
     if not inverts:
         return Nature("draws", "its cdf does not invert rescale")
-    # Times are rounded by a good part of a cell: of many in a row the ends alone matter.
-    # In the tails a cell is wide, and its middle does not stand for it.
+    # Times are rounded by a large part of a cell, but in a sum over many neighbours only the ends matter.
+    # In the tails a cell is wide, and its middle does not represent it.
     inner = (quantiles[:-1] >= _TAIL) & (quantiles[1:] <= 1 - _TAIL)
     sound = inner & (np.abs(ratio - central) < 0.5)
     if not sound.any():
         return Nature()
     scale = float(np.log(share[sound].sum() / np.sum((share * np.exp(-ratio))[sound])))
-    # The middles of n cells are good for some n**-2.
+    # The midpoint rule with n cells has an error of about n**-2.
     return Nature(log_scale=scale if abs(scale) > max(_SAME_DENSITY, 5 / len(share) ** 2) else 0.0)
 
 
 def _log_density(prior: _Given, x: np.ndarray) -> np.ndarray:
-    """Of a prior at values (N,), NaN where it has none."""
+    """Return the log density of a prior at values (N,), NaN where it has none."""
     with np.errstate(all="ignore"):
         try:
             found = prior.ln_prob(x)
@@ -311,14 +323,14 @@ def _log_density(prior: _Given, x: np.ndarray) -> np.ndarray:
 
 
 def _has_density(prior: _Given, x: np.ndarray) -> bool:
-    """Whether a prior gives probabilities of values."""
+    """Return whether a prior gives probabilities of values."""
     few = np.asarray(x)[:: max(1, len(x) // 8)]
     found = np.array([number_or_nan(prior.ln_prob, value) for value in few.tolist()])
     return not bool(np.isnan(found).any())
 
 
 def _rows(required: Parameters, size: int) -> Iterator[dict[str, float]]:
-    """What a prior is conditional on, one row after the other."""
+    """Yield the parameters on which a prior is conditional, one row after the other."""
     columns = {
         name: np.broadcast_to(np.asarray(value, dtype=np.float64), (size,)).tolist() for name, value in required.items()
     }
@@ -330,10 +342,10 @@ def _number(value: Any) -> float:
 
 
 def number_or_nan(function: Any, value: float) -> float:
-    """What a function gives for a number; NaN where it fails."""
+    """Return what a function gives for a number; NaN if it fails."""
     try:
         return _number(function(value))
-    except Exception:  # of any kind, of a function of the user's: the caller judges
+    except Exception:  # a user's function may raise anything: the caller decides
         return float("nan")
 
 
@@ -342,23 +354,23 @@ def _close(one: np.ndarray, other: np.ndarray) -> bool:
 
 
 def _agree(evaluate: Any, one_by_one: np.ndarray) -> bool:
-    """Whether what a function gives for arrays is what it gives one by one."""
+    """Return whether a function gives the same for arrays as for single numbers."""
     try:
         with np.errstate(all="ignore"):
             whole = np.asarray(evaluate(), dtype=np.float64)
-    except Exception:  # of any kind, of a function of the user's: it is then called one by one
+    except Exception:  # a user's function may raise anything: it is then called one by one
         return False
     return whole.shape == one_by_one.shape and _close(whole, one_by_one)
 
 
 @contextmanager
 def _evaluating(key: str, prior: Prior) -> Iterator[None]:
-    """The errors of a prior that cannot be evaluated, those of its own ``repr`` too, as one that names it."""
+    """Turn the errors of a prior that cannot be evaluated, including those of its ``repr``, into one that names it."""
     try:
         yield
     except PriorError:
         raise
     except _ERRORS as error:
         raise PriorError(
-            f"{told(key, prior)} has no usable rescale, cdf and prob ({type(error).__name__}: {error}): mend it"
+            f"{told(key, prior)} has no usable rescale, cdf and prob ({type(error).__name__}: {error}): correct it"
         ) from error

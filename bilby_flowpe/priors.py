@@ -6,7 +6,7 @@ a Gaussian tail, the prior becomes a standard normal, and a draw can never leave
 Constraints are part of the prior. Two masses of the same prior with ``mass_ratio`` below one are an ordered pair, for which
 a coordinate exists that satisfies the constraint: with ``F`` the common cumulative distribution, :math:`F(m_1)^2` and
 :math:`F(m_2)/F(m_1)` are independent and uniform. Any other constraint gives zero probability outside, and the prior is
-normalised over what it leaves, as Bilby's nested samplers do in effect.
+normalised over the allowed region, as in effect by Bilby's nested samplers.
 """
 
 from __future__ import annotations
@@ -31,16 +31,19 @@ from .redshifts import Redshifts
 Parameters = dict[str, np.ndarray]
 """Columns of parameter values, one array of shape (N,) for each key."""
 
+# Draws of the prior that measure which fraction the constraints leave: an error of 0.2% at one half, 5% at a
+# thousandth.
 _NORMALISATION_DRAWS = 400_000
-# Where constraints are dear: so many draws are tried, and above so many seconds for these, fewer count.
+# For slow constraints: number of draws that are timed, the seconds for these above which fewer draws are used, and how many.
 _TRIED, _SLOW, _FEW_NORMALISATION_DRAWS = 64, 0.03, 10_000
+# Distance of a quantile from 0 and 1 within which it is clipped: closer ones have no digits left in a double near 1.
 _UNIT_EDGE = 1e-15
-# Coordinates from which on rescale and cdf do not tell one value from another, and hardly do.
+# Standard-normal coordinates beyond which rescale and cdf cannot distinguish values, and beyond which they hardly can.
 _EDGE, _OUTERMOST = float(-ndtri(_UNIT_EDGE)) - 1e-6, 7.5
 
 
 def copied(priors: PriorDict) -> PriorDict:
-    """A copy that converts as the original does: Bilby's own copy falls back on the class's conversion function."""
+    """Return a copy that converts as the original does: Bilby's own copy uses the conversion function of the class."""
     copy_of = priors.copy()
     if getattr(priors.conversion_function, "__self__", None) is not priors:
         copy_of.conversion_function = priors.conversion_function
@@ -48,7 +51,7 @@ def copied(priors: PriorDict) -> PriorDict:
 
 
 def in_order(priors: PriorDict, keys: Sequence[str]) -> list[str]:
-    """Search parameters, each after those that its prior is conditional on."""
+    """Return the search parameters, each after those on which its prior is conditional."""
     left, order = list(keys), []
     while left:
         ready = [key for key in left if not {*conditions(priors[key])} & {*left}]
@@ -59,7 +62,7 @@ def in_order(priors: PriorDict, keys: Sequence[str]) -> list[str]:
 
 
 def search_keys(priors: PriorDict) -> tuple[str, ...]:
-    """Parameters that are neither fixed nor constraints."""
+    """Return the parameters that are neither fixed nor constraints."""
     return tuple(
         key
         for key, prior in priors.items()
@@ -68,34 +71,35 @@ def search_keys(priors: PriorDict) -> tuple[str, ...]:
 
 
 class PriorTransform:
-    """Maps between a :class:`bilby.core.prior.PriorDict` and standard-normal coordinates.
+    """Map between a :class:`bilby.core.prior.PriorDict` and standard-normal coordinates.
 
     Parameters
     ----------
     priors
-        Bilby priors; kept as they are, never changed.
+        Bilby priors, which are never changed.
 
     Attributes
     ----------
     given : bilby.core.prior.PriorDict
-        The priors, a copy.
+        A copy of the priors.
     priors : bilby.core.prior.PriorDict
-        Those that are drawn from: the same, but for the ones in ``by_draws``.
+        Priors from which values are drawn: the same, except for those in ``by_draws``.
     keys : tuple of str
         Search parameters, in the order of the coordinates.
     fixed : dict
         Values of the fixed parameters.
     ordered_pair : tuple of str or None
-        Larger and smaller member of a pair held in order by a coordinate of its own.
+        Larger and smaller member of a pair that a coordinate keeps in order.
     log_normalisation : float
-        What to add to the sum of one-dimensional log priors to normalise the joint prior.
+        Number to add to the sum of one-dimensional log priors to normalise the joint prior.
     log_normalisation_err : float
-        Its standard error, where constraints have to be counted by Monte Carlo.
+        Standard error of that, if the volume of constraints is counted by Monte Carlo.
     log_scale : dict
-        What to add to each one-dimensional log prior to normalise it. Bilby's ``prob`` of some narrowed priors (sine, cosine)
-        is not the derivative of their ``cdf``, which nested samplers go by.
+        Number to add to each one-dimensional log prior to normalise it. Bilby's ``prob`` of some narrowed priors (sine,
+        cosine) is not the derivative of their ``cdf``, which nested samplers use.
     by_draws : dict
-        Parameters of priors that are replaced by what their draws say (:mod:`.prior_draws`), and why, in words.
+        Parameters whose priors are replaced by the distribution of their draws (:mod:`.prior_draws`), and the reasons, in
+        words.
 
     Raises
     ------
@@ -110,14 +114,16 @@ class PriorTransform:
         self.fixed = {key: float(prior.peak) for key, prior in priors.items() if isinstance(prior, DeltaFunction)}
         self.constraints = tuple(key for key, prior in priors.items() if isinstance(prior, Constraint))
         if not self.keys:
-            raise PriorError(f"priors={list(priors)}: every parameter is fixed, there is nothing to sample")
+            raise PriorError(
+                f"priors={list(priors)}: every parameter is fixed: give at least one parameter a prior to sample"
+            )
         self._order = in_order(priors, self.keys)
         found = natures(self.priors, self._order, self.fixed)
         for key in self.keys:
             if found[key].how == "quantile":
                 raise PriorError(
-                    f"{told(key, priors[key])}: {found[key].reason}; such a prior can be sampled by run_sampler "
-                    "without a network, and serves nothing else"
+                    f"{told(key, priors[key])}: {found[key].reason}; use run_sampler without a network, which is the only "
+                    "way to sample such a prior"
                 )
         self.log_scale = {key: found[key].log_scale for key in self.keys}
         self.by_draws = {key: found[key].reason for key in self.keys if found[key].how == "draws"}
@@ -136,13 +142,13 @@ class PriorTransform:
         return len(self.keys)
 
     def from_unconstrained(self, v: np.ndarray) -> Parameters:
-        """Parameters at standard-normal coordinates ``v`` of shape (N, ndim)."""
+        """Return the parameters at standard-normal coordinates ``v`` of shape (N, ndim)."""
         u = np.clip(ndtr(np.asarray(v, dtype=np.float64)), _UNIT_EDGE, 1 - _UNIT_EDGE).T.copy()
         if self.ordered_pair:
             larger, smaller = (self.keys.index(key) for key in self.ordered_pair)
             u[larger] = np.sqrt(u[larger])
             u[smaller] *= u[larger]
-        # Not PriorDict.rescale: for conditional dictionaries, and so all of Bilby's CBC ones, it confuses arrays.
+        # PriorDict.rescale fails for arrays in conditional dictionaries, and so in all of Bilby's CBC ones.
         sample: Parameters = {}
         for key in self._order:
             required = self._required(key, sample)
@@ -150,7 +156,7 @@ class PriorTransform:
         return {key: sample[key] for key in self.keys}
 
     def to_unconstrained(self, parameters: Mapping[str, np.ndarray]) -> np.ndarray:
-        """Coordinates (N, ndim) of ``parameters``: the inverse of :meth:`from_unconstrained`."""
+        """Return the coordinates (N, ndim) of ``parameters``: the inverse of :meth:`from_unconstrained`."""
         sample = {key: np.asarray(parameters[key], dtype=np.float64) for key in self.keys}
         cdf = [self.priors[key].cdf(sample[key], **self._required(key, sample)) for key in self.keys]
         u = np.stack([np.asarray(column, dtype=np.float64) for column in cdf])
@@ -161,7 +167,7 @@ class PriorTransform:
         return ndtri(np.clip(u, _UNIT_EDGE, 1 - _UNIT_EDGE)).T
 
     def sample(self, size: int, rng: np.random.Generator) -> Parameters:
-        """``size`` draws from the constrained prior; Bilby's global generator is left alone."""
+        """Return ``size`` draws from the constrained prior; Bilby's global generator is not used."""
         pieces: list[Parameters] = []
         missing = size
         while missing > 0:
@@ -172,11 +178,11 @@ class PriorTransform:
         return {key: np.concatenate([piece[key] for piece in pieces]) for key in self.keys}
 
     def from_median(self) -> dict[str, float]:
-        """Parameters at the middle of every coordinate."""
+        """Return the parameters at the middle of every coordinate."""
         return {key: float(value[0]) for key, value in self.from_unconstrained(np.zeros((1, self.ndim))).items()}
 
     def satisfies(self, parameters: Mapping[str, np.ndarray]) -> np.ndarray:
-        """Which rows (N,) satisfy every constraint."""
+        """Return which rows (N,) satisfy every constraint."""
         size = len(next(iter(parameters.values())))
         if not self.constraints:
             return np.ones(size, dtype=bool)
@@ -184,19 +190,19 @@ class PriorTransform:
         return np.broadcast_to(np.asarray(probability) > 0, (size,))
 
     def log_prob(self, parameters: Mapping[str, np.ndarray], keys: Sequence[str] | None = None) -> np.ndarray:
-        """Normalised log prior density (N,) of the search parameters; -inf outside the support.
+        """Return the normalised log prior density (N,) of the search parameters; -inf outside the support.
 
-        The constraint's share of the volume is included, so that the evidence is that of a normalised prior.
+        The fraction of the volume that constraints leave is included, so that the evidence is that of a normalised prior.
 
         Parameters
         ----------
         parameters
             All search parameters, (N,) each.
         keys
-            Those whose density is wanted, all when left out; the others must be independent of them.
+            Parameters whose density is computed, by default all; the others must be independent of them.
         """
         sample = {key: np.asarray(parameters[key], dtype=np.float64) for key in self.keys}
-        # Bilby's own joint density counts the constraints once more by Monte Carlo: sum the factors ourselves.
+        # Bilby's own joint density counts the constraints again by Monte Carlo, so the factors are summed here.
         with np.errstate(divide="ignore", invalid="ignore"):
             terms = [
                 self.priors[key].ln_prob(sample[key], **self._required(key, sample)) + self.log_scale[key]
@@ -208,10 +214,10 @@ class PriorTransform:
         return np.where(self.satisfies(sample), log_prob + self.log_normalisation, -np.inf)
 
     def log_jacobian(self, parameters: Mapping[str, np.ndarray], v: np.ndarray, keys: Sequence[str]) -> np.ndarray:
-        """``log |dv/dx|`` (N,) of the coordinates of ``keys``: prior density over standard-normal density.
+        """Return ``log |dv/dx|`` (N,) of the coordinates of ``keys``: prior density over standard-normal density.
 
-        Members of an ordered pair go together. Constraints that no coordinate satisfies do not enter. -inf beyond the last
-        quantile that a cumulative distribution tells from the end: there the coordinates are not one to one.
+        Members of an ordered pair go together. Other constraints do not enter. It is -inf beyond the last quantile that a
+        cumulative distribution can distinguish from the end, where the coordinates are not one to one.
         """
         sample = {key: np.asarray(parameters[key], dtype=np.float64) for key in self.keys}
         total = np.zeros(len(v))
@@ -225,18 +231,18 @@ class PriorTransform:
         return total
 
     def outermost(self, parameters: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-        """Which rows (N,) lie in the last 3e-14 of the prior of each parameter, hardly within reach of its quantiles."""
+        """Return which rows (N,) lie in the outermost 3e-14 of the prior of each parameter, which quantiles hardly reach."""
         beyond = np.abs(self.to_unconstrained(parameters)) > _OUTERMOST
         return {key: beyond[:, index] for index, key in enumerate(self.keys)}
 
     def moments(self, rng: np.random.Generator, size: int = 200_000) -> dict[str, tuple[float, float]]:
-        """Prior mean and standard deviation of each search parameter, by sampling."""
+        """Return prior mean and standard deviation of each search parameter, by sampling."""
         draws = self.sample(size, rng)
         return {key: (float(np.mean(value)), float(np.std(value))) for key, value in draws.items()}
 
     @functools.cached_property
     def _redshifts(self) -> Redshifts | None:
-        """For Bilby's conversions of masses in the source's frame, which find the redshift themselves where it is not given."""
+        """Redshifts for Bilby's conversions of source-frame masses, which compute them slowly if they are not given."""
         named = {*self.keys, *self.fixed, *self.constraints}
         conversion = getattr(self.priors, "conversion_function", None)
         bilbys = str(getattr(conversion, "__module__", "")).startswith("bilby.")
@@ -247,20 +253,20 @@ class PriorTransform:
         return Redshifts(low, high) if 0 <= low < high < np.inf else None
 
     def _to_convert(self, parameters: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-        """A copy for the priors' conversion function, which may change it, with the redshift where that saves time."""
+        """Return a copy for the priors' conversion function, which may change it, with the redshift if that saves time."""
         if self._redshifts is None:
             return dict(parameters)
         return {**parameters, "redshift": self._redshifts(np.asarray(parameters[DISTANCE], dtype=np.float64))}
 
     @functools.cached_property
     def _tied(self) -> set[str]:
-        """Search parameters that constraints or conditions tie to others."""
+        """Search parameters that constraints or conditions connect with others."""
         return set(self.keys) - set(self.independent_keys())
 
     def independent_keys(self) -> tuple[str, ...]:
-        """Search parameters that no constraint and no condition ties to another one.
+        """Return the search parameters that no constraint and no condition connects with another one.
 
-        Constraints are arbitrary functions: whether one depends on a parameter is found by moving that parameter alone.
+        Constraints are arbitrary functions: whether one depends on a parameter is found by changing that parameter alone.
         """
         tied: set[str] = set(self.ordered_pair or ())
         for key in self.keys:
@@ -270,7 +276,7 @@ class PriorTransform:
         return tuple(key for key in self.keys if key not in tied)
 
     def _constrained(self) -> set[str]:
-        """Search parameters that constraints depend on."""
+        """Return the search parameters on which constraints depend."""
         found: set[str] = set()
         if self.constraints:
             rng = np.random.default_rng(0)
@@ -283,7 +289,7 @@ class PriorTransform:
         return found
 
     def tied_to_others(self, keys: Collection[str]) -> list[str]:
-        """Which of some search parameters are tied by a constraint or a condition to any that is not among them."""
+        """Return which of some search parameters a constraint or a condition connects with any that is not among them."""
         of_others = {name for key in self.keys if key not in keys for name in conditions(self.priors[key])}
         on_others = {key for key in keys if {*conditions(self.priors[key])} - {*keys, *self.fixed}}
         tied = {key for key in keys if key in of_others or key in on_others}
@@ -291,7 +297,7 @@ class PriorTransform:
         return sorted(tied | (constrained & {*keys}))
 
     def _required(self, key: str, sample: Mapping[str, np.ndarray]) -> dict[str, np.ndarray | float]:
-        """Values of what the prior of ``key`` is conditional on."""
+        """Return the values of the parameters on which the prior of ``key`` is conditional."""
         return {name: sample[name] if name in sample else self.fixed[name] for name in conditions(self.priors[key])}
 
     def _find_ordered_pair(self) -> tuple[str, str] | None:
@@ -302,13 +308,13 @@ class PriorTransform:
         first, second = (self.priors[key] for key in pair)
         if type(first) is not type(second) or conditions(first) or not _same_distribution(first, second):
             return None
-        # The conversion function says what the ratio is, or that there is none: then Bilby does not constrain the pair.
+        # If the conversion function computes no ratio, Bilby does not constrain the pair.
         draws = self.from_unconstrained(np.random.default_rng(0).standard_normal((256, self.ndim)))
         disordered = draws[pair[0]] < draws[pair[1]]
         return None if np.any(self.satisfies(draws) & disordered) else pair
 
     def _accepted_fraction(self) -> tuple[float, int]:
-        """Share of the coordinates' volume that the constraints leave, and the number of draws it was counted on."""
+        """Return the fraction of the coordinates' volume that constraints leave, and the number of draws that were counted."""
         if not self.constraints:
             return 1.0, _NORMALISATION_DRAWS
         rng = np.random.default_rng(20200218)
@@ -316,36 +322,38 @@ class PriorTransform:
         began = time.process_time()
         self.satisfies(self.from_unconstrained(v[:_TRIED]))
         if (seconds := time.process_time() - began) > _SLOW:
-            # Bilby's redshift of a distance, for one, takes 2 ms each: the error grows, and is part of the evidence's.
+            # Bilby's redshift of a distance, for example, takes 2 ms: the error is larger then, and part of the evidence's.
             size = _FEW_NORMALISATION_DRAWS
-            logger.info(f"The constraints take {seconds / _TRIED:.1g} s a draw: {size} draws normalise the prior")
+            logger.info(
+                f"The constraints take {seconds / _TRIED:.1g} s per draw: only {size} draws normalise the prior"
+            )
         fraction = float(np.mean(self.satisfies(self.from_unconstrained(v[:size]))))
         if fraction < 1e-4:
             raise PriorError(
-                f"constraints {list(self.constraints)} leave a share of {fraction:.1e} of the prior's volume: "
+                f"constraints {list(self.constraints)} leave a fraction of {fraction:.1e} of the prior's volume: "
                 "narrow the priors of the search parameters to the region that satisfies them"
             )
         return fraction, size
 
 
 def within_quantiles(v: np.ndarray) -> np.ndarray:
-    """Where standard-normal coordinates are within what the quantiles of a prior can tell apart."""
+    """Return where standard-normal coordinates are within the range that the quantiles of a prior can distinguish."""
     return np.abs(v) < _EDGE
 
 
 def told_apart(prior: Prior, values: np.ndarray) -> np.ndarray:
-    """Which values (N,) of a prior that depends on nothing are within what its quantiles can tell apart."""
+    """Return which values (N,) of an unconditional prior are within the range that its quantiles can distinguish."""
     u = np.asarray(prior.cdf(values), dtype=np.float64)
     return within_quantiles(ndtri(np.clip(u, _UNIT_EDGE, 1 - _UNIT_EDGE)))
 
 
 def _distribution(prior: Prior) -> dict[str, Any]:
-    """What makes a prior the distribution it is: its arguments less its labels."""
+    """Return the arguments that determine the distribution of a prior: all except its labels."""
     arguments = prior.get_instantiation_dict()
     return {key: value for key, value in arguments.items() if key not in ("name", "latex_label", "unit", "boundary")}
 
 
 def _same_distribution(first: Prior, second: Prior) -> bool:
-    """Whether all arguments agree, those that are arrays (tabulated priors) element by element."""
+    """Return whether all arguments of two priors agree; arrays (tabulated priors) are compared element by element."""
     one, other = _distribution(first), _distribution(second)
     return one.keys() == other.keys() and all(np.array_equal(one[key], other[key]) for key in one)

@@ -1,6 +1,6 @@
-"""PyTorch, loaded where a network is first bound to data or trained, or a flow first fitted.
+"""PyTorch, which is loaded when a network is first used or trained, or a flow is first fitted.
 
-It takes about a second to load and some 200 MiB of memory; most runs without a network do without.
+It takes about a second to load and some 200 MiB of memory; most runs without a network do not need it.
 """
 
 from __future__ import annotations
@@ -13,9 +13,9 @@ from .storage.interruption import deferred
 
 
 def load() -> None:
-    """Load it, if it is not yet; a signal that comes meanwhile waits.
+    """Load PyTorch, if it is not loaded yet; signals during that time are deferred.
 
-    What was left half loaded cannot be loaded again, and may end the process with a segmentation fault.
+    A partly loaded PyTorch cannot be loaded again, and may end the process with a segmentation fault.
     """
     if "zuko" in sys.modules:
         return
@@ -23,4 +23,4 @@ def load() -> None:
         logger.info("Loading PyTorch, which takes a few seconds")
     with deferred():
         import torch  # noqa: F401
-        import zuko  # noqa: F401, which this package never uses without the other
+        import zuko  # noqa: F401, which this package never uses without torch

@@ -1,4 +1,4 @@
-"""Redshifts of luminosity distances from a spline: Bilby's own conversion takes two milliseconds each."""
+"""Redshifts of luminosity distances by a spline, because Bilby's own conversion takes two milliseconds each."""
 
 from __future__ import annotations
 
@@ -6,17 +6,19 @@ import numpy as np
 from bilby.gw.conversion import luminosity_distance_to_redshift
 from scipy.interpolate import CubicSpline
 
-_NODES = 400  # over the distances: a cubic spline in the logarithms is then good to 1e-10
-_NEAREST = 1e-6  # of the largest distance, for priors that begin at zero
+# Number of nodes over the distances: a cubic spline in the logarithms then has a relative error of 1e-10.
+_NODES = 400
+# Smallest distance of the spline as a fraction of the largest, for priors that begin at zero.
+_NEAREST = 1e-6
 
 
 class Redshifts:
-    """Redshift as a function of the luminosity distance, in Bilby's default cosmology, as its conversions have it.
+    """Redshift as a function of the luminosity distance, in Bilby's default cosmology.
 
     Parameters
     ----------
     nearest, farthest
-        Distances in Mpc between which it is wanted.
+        Smallest and largest distance in Mpc.
     """
 
     def __init__(self, nearest: float, farthest: float) -> None:
@@ -26,5 +28,5 @@ class Redshifts:
         self._spline = CubicSpline(np.log(nodes), np.log(redshifts))
 
     def __call__(self, distance: np.ndarray) -> np.ndarray:
-        """Redshift at distances in Mpc, (N,); beyond an end, of that end."""
+        """Return the redshifts at distances in Mpc, (N,); outside the range that of the nearer end."""
         return np.exp(self._spline(np.log(np.clip(distance, *self.ends))))

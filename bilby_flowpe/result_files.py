@@ -1,4 +1,4 @@
-"""Results of Bilby from their files, whichever sampler they are of."""
+"""Readers of Bilby's result files, of any sampler."""
 
 from __future__ import annotations
 
@@ -13,20 +13,22 @@ from .results import statistics_of
 
 _READ = {".json": "json", ".json.gz": "json", ".hdf5": "hdf5", ".h5": "hdf5"}
 RESULTS = tuple(_READ)
-"""How the names of result files end."""
+"""Endings of the names of result files."""
 
 
 def read_result(path: str | Path) -> Result:
-    """A Bilby result from its file.
+    """Read a Bilby result from its file.
 
     Raises
     ------
     DataError
-        If there is none, or it lacks what a result is looked at for; pickles, which may run anything, are not opened.
+        If there is no result, or it is incomplete; pickles, which may run any code, are not opened.
     """
     named = next((name for name in _READ if Path(path).name.endswith(name)), None)
     if named is None:
-        raise DataError(f"result={str(path)!r} is none of {', '.join(_READ)}: save the result as JSON or HDF5")
+        raise DataError(
+            f"result={str(path)!r} does not end in one of {', '.join(_READ)}: save the result as JSON or HDF5"
+        )
     try:
         result = read_in_result(str(path), extension=_READ[named], gzip=named.endswith(".gz"))
         _check(result)
@@ -36,7 +38,7 @@ def read_result(path: str | Path) -> Result:
 
 
 def _check(result: Result) -> None:
-    """See that what pages and comparisons look at is there."""
+    """Check that a result has everything that pages and comparisons need."""
     keys = list(result.search_parameter_keys)
     if missing := [key for key in keys if key not in result.posterior or key not in result.priors]:
         raise ValueError(f"posterior or priors lack {missing}")
@@ -46,6 +48,6 @@ def _check(result: Result) -> None:
         float(value)
     statistics = statistics_of(result)
     if not isinstance(statistics, Mapping):
-        raise TypeError("run_statistics are no table")
+        raise TypeError("run_statistics are not a table")
     if not isinstance(result.label, str) or Path(result.label).name != result.label:
-        raise ValueError(f"label {result.label!r} is no name of a file")
+        raise ValueError(f"label {result.label!r} cannot be the name of a file")

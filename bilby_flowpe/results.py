@@ -1,7 +1,7 @@
-"""Fill Bilby's result, and read from it what a run said of itself.
+"""Functions that fill Bilby's result, and that read the statistics which a run has written into it.
 
-The sampler, weighted or not, and :func:`bilby_flowpe.reweighting.reweight` fill a result by :func:`fill`, which alone writes
-``meta_data["run_statistics"]``.
+The sampler, weighted or not, and :func:`bilby_flowpe.reweighting.reweight` fill a result by :func:`fill`; only this function
+writes ``meta_data["run_statistics"]``.
 """
 
 from __future__ import annotations
@@ -23,28 +23,28 @@ from .verdict import Verdict
 
 KEY = "run_statistics"
 NOT_PARAMETERS = ("weights", "log_likelihood", "log_prior")
-"""Columns of a table of draws that are no parameters."""
+"""Columns of a table of draws that are not parameters."""
 
 
 @dataclass(frozen=True)
 class Drawn:
-    """Draws as a result holds them.
+    """Draws in the form in which a result stores them.
 
     Attributes
     ----------
     table
-        One row a draw: its parameters, ``log_likelihood`` and ``log_prior``. Draws of zero weight may be missing at its end.
+        One row per draw: its parameters, ``log_likelihood`` and ``log_prior``. Draws of zero weight may be missing at the end.
     samples
-        The parameters alone, (N, D), in the order of the result's search parameters: one of them may have the name of another
-        column of the table.
+        Only the parameters, (N, D), in the order of the result's search parameters, because one of them may have the name of
+        another column of the table.
     rows
-        Numbers of the rows that the posterior is made of.
+        Numbers of the rows that form the posterior.
     log_weights
-        Of every draw, those missing in the table included, (N,); ``None`` where draws are not weighted.
+        Log weights of all draws, including those missing in the table, (N,); ``None`` if draws are not weighted.
     summary
-        Summary of the weights; ``None`` where there are none.
+        Summary of the weights; ``None`` if there are none.
     log_evidence_err
-        Error of the log evidence; not a number where there is no evidence.
+        Error of the log evidence; not a number if there is no evidence.
     """
 
     table: DataFrame
@@ -56,15 +56,14 @@ class Drawn:
 
 
 def error_of_evidence(summary: WeightSummary, log_normalisation_err: float) -> float:
-    """Error of the log evidence, from the weights and from the normalisation of the prior.
+    """Return the error of the log evidence, from the weights and from the normalisation of the prior.
 
     Parameters
     ----------
     summary
         Summary of the weights.
     log_normalisation_err
-        Error of the logarithm of the prior's normalisation, where constraints or a joint density were integrated by Monte
-        Carlo.
+        Error of the log normalisation of the prior, if constraints or a joint density were integrated by Monte Carlo.
     """
     return float(np.hypot(summary.log_evidence_err, log_normalisation_err))
 
@@ -77,25 +76,25 @@ def fill(
     statistics: Mapping[str, Any],
     figures: str = "",
 ) -> Result:
-    """Fill a result with draws and with what a run says of itself, and log the verdict.
+    """Fill a result with draws and with the statistics of a run, and log the verdict.
 
-    The log evidence is that of the weights, not a number without weights; where the likelihood was a ratio it is that of the
-    ratio, and the caller adds that of noise alone.
+    The log evidence is that of the weights, and not a number without weights. If the likelihood was a ratio, it is that of
+    the ratio, and the caller adds that of noise alone.
 
     Parameters
     ----------
     result
         The result, changed in place.
     drawn
-        The draws.
+        Draws, in the form of the result.
     verdict
-        The verdict on them.
+        Verdict on the draws.
     n_likelihood
-        Likelihood evaluations that were spent.
+        Number of likelihood evaluations.
     statistics
-        What else the run says of itself; entries here go before those of the same name that are made here from the weights.
+        Further statistics of the run; they replace entries of the same name that are made here from the weights.
     figures
-        Figures that the verdict rests on, in words, for the log.
+        Figures on which the verdict is based, in words, for the log.
 
     Returns
     -------
@@ -109,7 +108,8 @@ def fill(
     result.num_likelihood_evaluations = n_likelihood
     said = {
         **(summary.to_dict() if summary else {"n_draws": len(drawn.table)}),
-        "n_posterior": len(drawn.rows),
+        # No name here may contain "posterior": PESummary takes such a place in its files for a table of samples.
+        "n_equal_weight": len(drawn.rows),
         "n_likelihood_evaluations": n_likelihood,
         "importance_weighted": summary is not None,
         "verdict": verdict.grade,
@@ -124,7 +124,7 @@ def fill(
 
 
 def _fill_draws(result: Result, drawn: Drawn) -> None:
-    """Fill in the rows of the posterior, and the weighted draws where there are weights."""
+    """Fill in the rows of the posterior, and the weighted draws if there are weights."""
     table = drawn.table
     posterior = table.iloc[drawn.rows]
     result.samples = drawn.samples[drawn.rows]
@@ -138,12 +138,12 @@ def _fill_draws(result: Result, drawn: Drawn) -> None:
 
 
 def statistics_of(result: Result) -> dict[str, Any]:
-    """Statistics and verdict of a run of flowpe, as it wrote them; empty for another sampler's result."""
+    """Return statistics and verdict of a run of flowpe, as it wrote them; empty for a result of another sampler."""
     return _as_written((result.meta_data or {}).get(KEY) or {})
 
 
 def _as_written(value: Any) -> Any:
-    """Lists and Python's numbers for the arrays and numbers of NumPy's that Bilby reads from HDF5."""
+    """Replace NumPy's arrays and numbers, which Bilby reads from HDF5, by lists and Python's numbers."""
     if isinstance(value, Mapping):
         return {key: _as_written(item) for key, item in value.items()}
     if isinstance(value, np.ndarray | np.generic):
@@ -152,27 +152,27 @@ def _as_written(value: Any) -> Any:
 
 
 def is_merged(result: Result) -> bool:
-    """Whether a result was merged from several runs: Bilby keeps the statistics and the verdict of the first of them."""
+    """Return whether a result was merged from several runs: Bilby then keeps statistics and verdict of the first one."""
     said = statistics_of(result).get("log_evidence")
     if said is None or not np.isfinite(said):
         return False
-    # A run's own is one of the two, by whether likelihoods were ratios.
+    # In a run's own result it is one of these two, depending on whether likelihoods were ratios.
     own = [float(value) for value in (result.log_evidence, result.log_bayes_factor)]
     return not np.any(np.isclose(own, said, rtol=1e-12, atol=1e-9))
 
 
 @dataclass(frozen=True)
 class KeptDraws:
-    """The weighted draws that a result keeps.
+    """Weighted draws that a result contains.
 
     Attributes
     ----------
     result
-        The result.
+        Result with the draws.
     statistics
-        What its run said of itself.
+        Statistics of its run.
     table
-        A row for each draw of non-zero weight.
+        Table with a row for each draw of non-zero weight.
     """
 
     result: Result
@@ -181,23 +181,23 @@ class KeptDraws:
 
     @property
     def keys(self) -> tuple[str, ...]:
-        """Parameters of the draws."""
+        """Names of the parameters of the draws."""
         return tuple(key for key in self.table if key not in NOT_PARAMETERS)
 
     @property
     def parameters(self) -> Parameters:
-        """Parameters of the draws, (N,) each."""
+        """Values of the parameters of the draws, (N,) each."""
         return {key: self.table[key].to_numpy(dtype=np.float64) for key in self.keys}
 
     @property
     def n_draws(self) -> int:
-        """Number of all draws, those of zero weight included."""
+        """Number of all draws, including those of zero weight."""
         return int(self.statistics["n_draws"])
 
     @property
     def n_without_likelihood(self) -> int:
-        """Draws inside the prior that had no likelihood, the rows of which no result keeps."""
-        # Of thinned draws those that were not kept have no row either, but a likelihood.
+        """Number of draws inside the prior that had no likelihood; no result keeps their rows."""
+        # Draws that thinning did not keep have no row either, but a likelihood.
         weighed = self.statistics.get("n_kept", self.statistics["n_draws"])
         if "n_kept" in self.statistics:
             return max(int(weighed - self.statistics["n_finite"]), 0)
@@ -205,19 +205,19 @@ class KeptDraws:
         return max(int(of_zero - self.statistics.get("n_outside_prior", 0)), 0)
 
     def searched(self, priors: PriorDict) -> PriorDict:
-        """Priors without those of parameters that the likelihood has integrated out: Bilby's conversion puts these back.
+        """Return the priors without those of parameters that the likelihood integrates out, which Bilby's conversion restores.
 
         Raises
         ------
         PriorError
-            If one of these is another one: the likelihood is of its old prior.
+            If one of these priors has changed: the likelihood is integrated over the old one.
         """
         dropped = [key for key in self.statistics.get("marginalised", ()) if key in priors and key not in self.keys]
         dropped = [key for key in dropped if not priors[key].is_fixed]
         if other := [key for key in dropped if priors[key] != (self.result.priors or {}).get(key)]:
             raise PriorError(
                 f"the likelihood of the result {self.result.label!r} is marginalised over {other}, under the prior of its run: "
-                "run it without this marginalisation, flowpe draws these parameters in closed form anyway"
+                "run it again without this marginalisation; flowpe draws these parameters in closed form anyway"
             )
         own = copied(priors)
         for key in dropped:
@@ -225,11 +225,11 @@ class KeptDraws:
         return own
 
     def column(self, name: str) -> np.ndarray:
-        """A column of the table, (N,)."""
+        """Return a column of the table, (N,)."""
         return self.table[name].to_numpy()
 
     def log_weights(self, log_ratio: np.ndarray) -> np.ndarray:
-        """Log weights of all draws, each changed by ``log_ratio``, (N,); rows of zero weight were drawn, and count."""
+        """Return the log weights of all draws, each changed by ``log_ratio``, (N,); draws of zero weight are included."""
         log_weights = np.full(self.n_draws, -np.inf)
         with np.errstate(divide="ignore"):
             log_weights[: len(self.table)] = (
@@ -244,14 +244,14 @@ def kept_draws(result: Result) -> KeptDraws:
     Raises
     ------
     DataError
-        If there are none: another sampler's result, raw draws, or a merged result.
+        If there are none: for another sampler's result, raw draws, or a merged result.
     """
     statistics, merged = statistics_of(result), is_merged(result)
-    # Bilby's property raises where there are none.
+    # Bilby's property raises an error if there are none.
     table = getattr(result, "_nested_samples", None)
     if table is None or not statistics.get("importance_weighted") or "log_prior" not in table:
         raise DataError(
             f"the result {result.label!r} of {result.sampler} has no weighted draws of flowpe: give one of a run with "
-            "importance=True" + (", not one that was merged: reweight its runs, and merge these" if merged else "")
+            "importance=True" + (", not a merged one: reweight the single runs, and merge them then" if merged else "")
         )
     return KeptDraws(result, statistics, table)

@@ -1,9 +1,9 @@
 r"""The same data under another likelihood or prior, by the weighted draws of a run.
 
-With weights :math:`w` of one posterior, :math:`w' = w \, L' \pi' / (L \pi)` are those of another: its evidence, its posterior
-and a verdict on both come at one evaluation of the new likelihood for each draw of non-zero weight, and none for a new prior.
-The draws are those of the first posterior's proposal: where the second lies in its tails, the verdict says so, and what was
-said of the first result stays true of the second. A prior that reaches beyond the first one is refused: no draw is there.
+With weights :math:`w` of one posterior, :math:`w' = w \, L' \pi' / (L \pi)` are the weights of another. They give its evidence,
+its posterior and a verdict on both. This takes one evaluation of the new likelihood for each draw of non-zero weight, and none
+for a new prior. The draws are those for the first posterior: if the second one lies in their tails, the verdict says so, and
+all reasons of the first verdict remain. A prior that reaches beyond the first one is an error, because there are no draws.
 """
 
 from __future__ import annotations
@@ -32,9 +32,11 @@ from .verdict.grade import RANKS, Grade
 
 __all__ = ["reweight"]
 
-_PRIOR_DRAWS = 20_000  # a share of 1.5e-4 of the prior is found with a probability of 95%
-_RATIOS_TRIED = 16  # draws of which one with a ratio is enough
-_WITHOUT_VALUE = 1e-3  # of the weight: what the error of an evidence does not show
+_PRIOR_DRAWS = 20_000  # draws that find a fraction of 1.5e-4 of the prior with a probability of 95%
+_RATIOS_TRIED = 16  # number of draws at which a ratio is looked for; one is enough
+_WITHOUT_VALUE = (
+    1e-3  # largest fraction of the weight without a likelihood: it does not show within the error of an evidence
+)
 
 
 def reweight(
@@ -46,31 +48,31 @@ def reweight(
     seed: int = 0,
     label: str | None = None,
 ) -> Result:
-    """A result under another likelihood, another prior, or both.
+    """Return a result under another likelihood, another prior, or both.
 
     Parameters
     ----------
     result
-        Of ``sampler="flowpe"``, weighted.
+        Weighted result of ``sampler="flowpe"``.
     likelihood
-        The other likelihood; that of the result when left out.
+        New likelihood; by default that of the result.
     priors
-        The other priors of the same parameters; those of the result when left out. Draws exist where the old ones allow.
+        New priors of the same parameters; by default those of the result. There are only draws where the old priors allow them.
     npool
-        Processes for the likelihood.
+        Number of processes for the likelihood.
     n_posterior
-        Most equal-weight rows.
+        Largest number of equal-weight rows.
     seed
-        Of their choice.
+        Seed of the choice of these rows.
     label
-        Of the new result; the old one and ``_reweighted`` when left out.
+        Label of the new result; by default the old one followed by ``_reweighted``.
 
     Returns
     -------
     Result
-        A new one, with its own evidence, weighted draws, posterior and verdict. The error of the evidence is that of
-        independent draws, which is too large where the run's own is very small. The posterior has the search parameters and the
-        fixed ones; derived ones are for a conversion function to add.
+        A new result, with evidence, weighted draws, posterior and verdict. The error of the evidence is that of independent
+        draws, which is too large if the run's own error is very small. The posterior has the search parameters and the fixed
+        ones; a conversion function can add derived ones.
 
     Raises
     ------
@@ -80,8 +82,14 @@ def reweight(
     PriorError
         If the priors search for other parameters, fix other values without a likelihood, or reach beyond those of the result.
     ConfigurationError
-        If ``npool`` or ``n_posterior`` is no whole number of at least one, ``seed`` none, or the new likelihood has no ratio to
-        noise where that of the result had.
+        If ``npool`` or ``n_posterior`` is not a whole number of at least one, ``seed`` is not valid, or the new likelihood has
+        no ratio to noise although that of the result had one.
+
+    Examples
+    --------
+    >>> narrower = reweight(result, priors=priors_half_as_wide)
+    >>> print(f"{narrower.log_evidence - result.log_evidence:.2f}")  # ln 2: both hold the whole posterior
+    0.69
     """
     npool, n_posterior, seed = check_npool(npool), whole("n_posterior", n_posterior), check_seed("seed", seed)
     if likelihood is not None and not isinstance(likelihood, Likelihood):
@@ -122,13 +130,13 @@ class _Values:
     Attributes
     ----------
     log_likelihood, log_prior
-        The new ones, or those of the result where they stay.
+        New values, or those of the result if they do not change.
     log_ratio
-        Logarithm of new likelihood times prior over the old.
+        Logarithm of the ratio of new to old likelihood times prior.
     n_likelihood
-        Likelihood evaluations that were spent.
+        Number of likelihood evaluations.
     nan_share
-        Share of these that are no numbers.
+        Fraction of these that are not numbers.
     """
 
     log_likelihood: np.ndarray
@@ -155,10 +163,11 @@ def _values(kept: KeptDraws, new: AnyPrior, likelihood: Likelihood | None, new_p
 
 
 def _check(kept: KeptDraws, new: AnyPrior, likelihood: Likelihood | None, new_priors: bool, seed: int) -> None:
-    """Refuse a likelihood or prior that the draws cannot be weighted by."""
+    """Raise an error for a likelihood or prior with which the draws cannot be weighted."""
     if {*new.keys} != {*kept.keys}:
         raise PriorError(
-            f"priors search for {sorted(new.keys)}, the draws are of {sorted(kept.keys)}: give priors of these parameters"
+            f"the priors search for {sorted(new.keys)}, but the draws are of {sorted(kept.keys)}: give priors of "
+            "these parameters"
         )
     if likelihood is not None:
         _check_marginalisation(kept, likelihood)
@@ -169,30 +178,30 @@ def _check(kept: KeptDraws, new: AnyPrior, likelihood: Likelihood | None, new_pr
 
 
 def _check_priors(kept: KeptDraws, new: AnyPrior, same_likelihood: bool, seed: int) -> None:
-    """Refuse priors that fix other values than the likelihoods are of, or allow what has no draws."""
+    """Raise an error for priors that fix other values than those of the likelihoods, or that reach where no draws are."""
     old, label = AnyPrior(kept.searched(kept.result.priors)), kept.result.label
     if same_likelihood and new.fixed != old.fixed:
         raise PriorError(
-            f"priors fix {new.fixed}, those of the result {label!r} {old.fixed}, and its likelihoods are of these: fix the "
-            "same values, or give the likelihood, too"
+            f"the priors fix {new.fixed}, but the likelihoods of the result {label!r} were evaluated at {old.fixed}: fix these "
+            "values, or give the likelihood, too"
         )
     beyond = new.share_beyond(old, _PRIOR_DRAWS, np.random.default_rng(seed))
     if beyond > 0:
         raise PriorError(
-            f"{beyond:.3g} of the new priors lies where those of the result {label!r} allow nothing and no draw is: give "
-            "priors inside them, or run the sampler with the new ones"
+            f"a fraction of {beyond:.3g} of the new priors lies outside those of the result {label!r}, where there are no "
+            "draws: give priors inside them, or run the sampler with the new ones"
         )
 
 
 def _check_ratio(kept: KeptDraws, new: AnyPrior, likelihood: Likelihood) -> None:
-    """Refuse a likelihood without a ratio to noise alone, where the result is of such ratios."""
+    """Raise an error for a likelihood without a ratio to noise alone, if the result was made with such ratios."""
     if not kept.result.use_ratio:
         return
     few = {key: value[:_RATIOS_TRIED] for key, value in kept.parameters.items()}
     if not gives_ratio(likelihood, make_rows(new.fixed, few)):
         raise ConfigurationError(
             f"likelihood={type(likelihood).__name__} has no likelihood of noise alone, and the result {kept.result.label!r} "
-            "was run with use_ratio=True: give another, or run without"
+            "was run with use_ratio=True: give another likelihood, or run the sampler without use_ratio"
         )
 
 
@@ -204,17 +213,17 @@ def _summary(kept: KeptDraws, log_weights: np.ndarray) -> WeightSummary:
 
 
 def _asked(result: Result) -> int | None:
-    """Effective draws that are enough: as many as the run was asked for, where these are fewer than the usual number."""
+    """Return the requested number of effective draws, if it is smaller than the usual limit of the verdict."""
     asked = (result.sampler_kwargs or {}).get("n_effective")
     return int(asked) if asked is not None and asked < Thresholds().effective_check else None
 
 
 def _verdict(kept: KeptDraws, of_weights: Verdict, new_likelihood: bool) -> Verdict:
-    """The verdict on the new weights, and on the draws: a mode that these miss is missed with any weights of theirs."""
+    """Return the verdict on the new weights and on the draws: a mode without draws is missing with any weights."""
     said, of_run = list(kept.statistics.get("reasons", [])), kept.statistics.get("verdict", "failed")
     partial = kept.statistics.get("coarse", {}).get("partial")
     if new_likelihood and partial:
-        # Every row is evaluated now.
+        # All rows are evaluated now.
         left = [reason for reason in said if not reason.startswith(PARTIAL_WORDS)]
         said, of_run = left, of_run if left or not said else "reliable"
     reasons = [f"of the run itself: {reason}" for reason in said]
@@ -224,20 +233,20 @@ def _verdict(kept: KeptDraws, of_weights: Verdict, new_likelihood: bool) -> Verd
         reasons.insert(
             0,
             f"{partial['n_rows'] - partial['n_evaluated']} of {partial['n_rows']} rows were not evaluated in the result, and "
-            "what they lack was measured for its prior alone: give the likelihood, too",
+            "the effect of this was measured under its own prior only: give the likelihood, too",
         )
     if new_likelihood and kept.n_without_likelihood:
         grades.append("check")
         reasons.insert(
             0,
-            f"{kept.n_without_likelihood} of {kept.n_draws} draws had no likelihood in the result and are not kept there: what "
-            "the new one allows of them is missing",
+            f"{kept.n_without_likelihood} of {kept.n_draws} draws had no likelihood in the result and are not kept there: "
+            "those that the new likelihood allows are missing",
         )
     return Verdict(max(grades, key=RANKS.__getitem__), (*of_weights.reasons, *reasons))
 
 
 def _set_evidences(result: Result, log_evidence: float) -> None:
-    """Set evidence and Bayes factor from the evidence of the weights, which is a Bayes factor where these are of ratios."""
+    """Set evidence and Bayes factor from the evidence of the weights, which is a Bayes factor if likelihoods are ratios."""
     result.log_evidence = result.log_bayes_factor = log_evidence
     if result.use_ratio:
         result.log_evidence = log_evidence + result.log_noise_evidence
@@ -246,20 +255,20 @@ def _set_evidences(result: Result, log_evidence: float) -> None:
 
 
 def _check_marginalisation(kept: KeptDraws, likelihood: Likelihood) -> None:
-    """Values of likelihoods that integrate different parameters out are no ratio of the same thing."""
+    """Raise an error if the two likelihoods integrate over different parameters: their ratio has no meaning then."""
     theirs = marginalised(likelihood)
     ours = kept.statistics.get("marginalised", [])
     if {*theirs} != {*ours}:
         raise DataError(
-            f"likelihood={type(likelihood).__name__} is marginalised over {sorted(theirs)}, that of the result over "
-            f"{sorted(ours)}: give one that is marginalised over the same parameters"
+            f"likelihood={type(likelihood).__name__} is marginalised over {sorted(theirs)}, but that of the result over "
+            f"{sorted(ours)}: give a likelihood that is marginalised over the same parameters"
         )
 
 
 def _evaluated(
     likelihood: Likelihood, use_ratio: bool, fixed: dict[str, float], sample: Parameters, npool: int
 ) -> tuple[np.ndarray, float]:
-    """Log likelihoods (N,), and the share of them that are no numbers."""
+    """Return log likelihoods (N,), and the fraction of them that are not numbers."""
     rows = make_rows(fixed, sample)
     values, good = evaluate(LogLikelihood(likelihood, use_ratio), rows, npool, None)
     log_likelihood = np.full(len(rows), -np.inf)
@@ -269,12 +278,13 @@ def _evaluated(
 
 
 def _difference(new: np.ndarray, old: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """``new - old``, and minus infinity where there is no old value: such a draw counts for nothing."""
+    """Return ``new - old``, and minus infinity if there is no old value: such a draw gets no weight."""
     known = np.isfinite(old)
     share = float(np.sum(weights[~known]))
     if share > _WITHOUT_VALUE:
         raise DataError(
-            f"{np.sum(~known)} draws of {share:.3g} of the weight have no finite log_likelihood in the result: run it again"
+            f"{np.sum(~known)} draws with a fraction of {share:.3g} of the weight have no finite log_likelihood in the result: "
+            "run the sampler again"
         )
     difference = np.full(len(new), -np.inf)
     difference[known] = new[known] - old[known]

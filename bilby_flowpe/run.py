@@ -1,4 +1,4 @@
-"""One run of the sampler: find or train a model, bind it to the data, sample the event, fill Bilby's result."""
+"""One run of the sampler: find or train a model, apply it to the data, sample the event, fill Bilby's result."""
 
 from __future__ import annotations
 
@@ -46,20 +46,21 @@ if TYPE_CHECKING:
     from .bound import BoundPosterior
     from .family.chart import FamilyChart
 
+# Number of different seeds of a run without a given seed: they fit every random generator.
 _UNSEEN_SEED = 2**31 - 1
-_SKY_SEED = 31  # tells the generator of a map's places from others of the run's seed
-_RATIOS_TRIED = 16  # draws from the prior: one with a number is enough
+_SKY_SEED = 31  # number that distinguishes the generator of a sky map's positions from others with the run's seed
+_RATIOS_TRIED = 16  # number of draws from the prior at which a ratio is looked for; one is enough
 
 
 class Run:
-    """One run, stage by stage.
+    """One run of the sampler, in stages.
 
     Parameters
     ----------
     sampler
-        With likelihood, priors and checked arguments.
+        Sampler with likelihood, priors and checked arguments.
     calibrated
-        Whether a model that is trained is measured on simulated events.
+        Measure a newly trained model on simulated events.
     """
 
     def __init__(self, sampler: Sampler, calibrated: bool = True) -> None:
@@ -81,7 +82,7 @@ class Run:
         self.coarse = CoarseChoice(self.problem, self.kwargs["coarse"], self.choice.drawn_by, near)
 
     def run(self) -> Result:
-        """Run, with all evaluations kept for a run that goes on after an interruption."""
+        """Run the sampler, and keep all evaluations so that an interrupted run can continue."""
         result = remembering(self.ledger, self._result)
         self.ledger.finish()
         return result
@@ -89,7 +90,7 @@ class Run:
     def _choose_seed(self) -> int:
         seed: int | None = self.kwargs["sampling_seed"]
         if seed is None:
-            # That of the run that was interrupted; else it follows Bilby's generator, seeded or not.
+            # The seed of the interrupted run; otherwise one from Bilby's generator, seeded or not.
             seed = int(random.rng.integers(_UNSEEN_SEED)) if self.ledger.seed is None else self.ledger.seed
         self.ledger.seed = seed
         return seed
@@ -107,16 +108,17 @@ class Run:
             )
         if bound is None and not self.kwargs["importance"]:
             raise ConfigurationError(
-                f"importance=False: a {type(self.problem.likelihood).__name__} has no network and no raw draws: leave it out"
+                f"importance=False: a {type(self.problem.likelihood).__name__} has no network and no raw draws: leave "
+                "importance out"
             )
         self._check_family(conditional)
         done, target = self._sample(bound, source, conditional)
-        # A closed form that failed takes the network with it, which knows nothing of the parameters it left out.
+        # If the closed form failed, the network cannot be used either: it does not know the parameters that are left.
         bound = None if target.closed_form.dropped else bound
         self.seconds = self.choice.seconds | self.coarse.seconds | self.seconds
         refined = done.refinement if isinstance(done, Outcome) else None
         if refined is not None and refined.started_from != NETWORK:
-            # It was left: what has drawn is the event's own.
+            # The network was left: the draws come from the event's own proposal.
             self.family = None
         origin = Origin(source if bound else self.family or "none", bound, self.seed, self.seconds, began)
         if isinstance(done, Outcome):
@@ -126,26 +128,26 @@ class Run:
         try:
             self._keep_bands(target, done)
         except Exception as error:
-            # A picture is not worth a result.
+            # An error of a plot must not lose the result.
             logger.warning(f"Whitened data and waveforms were not kept for a report: {error}")
         try:
             self._keep_sky(target, done, result)
         except Exception as error:
-            # A map can be made of the posterior's rows, too.
-            logger.warning(f"Places were not kept for a sky map: {error}")
+            # A map can be made from the posterior's rows, too.
+            logger.warning(f"Sky positions were not kept for a sky map: {error}")
         return result
 
     def _sample(
         self, bound: BoundPosterior | None, source: str, conditional: Conditional | None
     ) -> tuple[Outcome | FreshBatch, Target]:
-        """Sample the event; where a closed form fails, again without what is drawn by it, starting from the prior.
+        """Sample the event; if a closed form fails, sample again from the prior, without the parameters drawn by it.
 
         Returns
         -------
         outcome or batch, target
-            What came of it, not weighted with ``importance=False``; and what was sampled.
+            Outcome, not weighted with ``importance=False``; and the target that was sampled.
         """
-        # Made here, and not once for all: a run that is started anew has the same draws.
+        # Made here, so that a repeated run of this function has the same draws.
         rng = np.random.default_rng(self.seed)
         weighted = self.kwargs["importance"]
         asked = (self.kwargs["n_effective"], self.kwargs["n_posterior"], self.kwargs["refine"])
@@ -155,7 +157,7 @@ class Run:
         if np.isfinite(each := seconds_of_likelihood(self.sampler)):
             meter.seconds_asked = each / self.npool
         failing: list[Row] = []
-        # Raw draws have no weight that would undo what a coarse likelihood gets wrong.
+        # Raw draws have no weights, which would correct the errors of a coarse likelihood.
         coarse = weighted and bool(self.kwargs["coarse"])
         while True:
             recentred = self._recentred(conditional, bound is not None) if coarse else None
@@ -178,7 +180,7 @@ class Run:
             try:
                 done = event.run() if weighted else event.raw()
             except CoarseLikelihoodError as error:
-                logger.warning(f"{error}: the run goes on without the coarse likelihood, as with coarse=False")
+                logger.warning(f"{error}: the run continues without the coarse likelihood, as with coarse=False")
                 coarse, meter.seconds_each = False, 0.0
                 continue
             except ClosedFormError as error:
@@ -186,15 +188,15 @@ class Run:
                 conditional = self.choice.conditional_alone(str(error), failing)
                 left = conditional.keys if conditional else ()
                 if {*left} >= {*target.conditional_keys}:
-                    # The symmetries hold there, and the likelihood differs all the same: it alone can tell.
+                    # The symmetries hold there, but the likelihood still differs: only the likelihood can be used.
                     conditional, left = None, ()
                 dropped = tuple(key for key in target.conditional_keys if key not in left)
                 logger.warning(
-                    f"{error}: the run goes on from the prior, without drawing {list(dropped)} conditionally, which takes more "
-                    "likelihood evaluations"
+                    f"{error}: the run continues from the prior, without drawing {list(dropped)} conditionally, which takes "
+                    "more likelihood evaluations"
                 )
                 record = ClosedFormRecord(dropped=(*record.dropped, *dropped))
-                # Draws may take longer now, or less long.
+                # Draws may now take a different time.
                 bound, meter.seconds_each = None, 0.0
                 continue
             finally:
@@ -202,38 +204,40 @@ class Run:
             return done, event.target
 
     def _check_family(self, conditional: Conditional | None) -> None:
-        """Refuse a network of a family that was named and cannot draw, before a search looks for the signal."""
+        """Raise an error if a named network of a family cannot be used, before a search for the signal."""
         model, coarse = self._named, self.kwargs["coarse"]
         if model is None:
             return
         if not coarse:
-            raise ContractError(f"model={model!r} needs coarse waves: leave coarse={coarse!r} out, or model")
+            raise ContractError(f"model={model!r} needs coarse waveforms: leave coarse={coarse!r} out, or model")
         if not self.problem.has_noise_curves:
             kind = type(self.problem.likelihood).__name__
             raise ContractError(f"model={model!r} is for gravitational waves, and not for a {kind}: leave model out")
-        # What an approximant that is named draws conditionally is not known yet.
+        # The parameters that a named approximant draws conditionally are not known yet.
         if conditional is not None and not isinstance(coarse, str):
             self._families.check(conditional)
 
     def _of_family(self, drawing: Conditional | None) -> tuple[FamilyChart, str] | None:
-        """A shipped network of a family that serves the problem, bound to the data, and its name; ``None`` without one."""
+        """Return a shipped network of a family that serves the problem, applied to the data, and its name; or ``None``."""
         model, found = self._named, self.coarse.reference
         if model is None and (self.kwargs["network"] != AUTO or self.kwargs["model"] is not None):
             return None
         if drawing is None or drawing.exact or found is None:
             if model is not None:
-                raise ContractError(f"model={model!r} needs coarse waves, which this run has none of: leave model out")
+                raise ContractError(
+                    f"model={model!r} needs coarse waveforms, which this run does not have: leave model out"
+                )
             return None
         return self.choice.timed("view", lambda: self._families.of(drawing, found))
 
     def _recentred(self, conditional: Conditional | None, network: bool) -> Recentred | None:
-        """What makes the coarse likelihood's conditional, with its reference at a row if one is given."""
+        """Return a function that makes the coarse likelihood's conditional, with its reference at a row if one is given."""
         if conditional is None:
             return None
         return lambda row: self.coarse.of(conditional, row, network)
 
     def _check_ratio(self) -> None:
-        """Refuse ``use_ratio=True`` where the ratio to the likelihood of noise alone is no number anywhere."""
+        """Raise an error for ``use_ratio=True`` if the ratio to the likelihood of noise alone is nowhere a number."""
         translation = self.translation
         if not self.sampler.use_ratio:
             return
@@ -242,14 +246,14 @@ class Run:
         rows = translation.rows({**draws, **medians})
         if not gives_ratio(translation.asked, rows):
             raise ConfigurationError(
-                f"use_ratio=True: a {type(translation.asked).__name__} has no likelihood of noise alone, its log likelihood "
-                f"ratio is not a number for {_RATIOS_TRIED} draws from the prior: leave it out"
+                f"use_ratio=True: a {type(translation.asked).__name__} has no likelihood of noise alone; its log likelihood "
+                f"ratio is not a number for {_RATIOS_TRIED} draws from the prior: leave use_ratio out"
             )
 
     def _keep_bands(self, target: Target, done: Outcome | FreshBatch) -> None:
-        """Beside the result, what a report draws: whitened data and waveforms, which a result file does not hold."""
+        """Write whitened data and waveforms beside the result, for a report; a result file does not contain them."""
         likelihood = self.problem.likelihood
-        # Not those of an earlier run under the same label.
+        # Remove those of an earlier run with the same label.
         (self._scratch / FILE).unlink(missing_ok=True)
         rows = done.rows
         obstacle = self.translation.obstacle or self.choice.problem.obstacle("own frequencies")
@@ -262,12 +266,12 @@ class Run:
         save_bands(bands, self._scratch / FILE)
 
     def _keep_sky(self, target: Target, done: Outcome | FreshBatch, result: Result) -> None:
-        """Beside the result, what a sky map is made of: many places, with weights, for each of some rows of the posterior."""
+        """Write the data for a sky map beside the result: many weighted positions for each of some rows of the posterior."""
         (self._scratch / PLACES).unlink(missing_ok=True)
         if not isinstance(done, Outcome):
             return
         rows = {key: value[done.rows] for key, value in done.weighted.parameters.items()}
-        # A generator of its own: what was drawn stays as it is.
+        # A separate generator, so that all other draws do not change.
         rng = np.random.default_rng((self.seed, _SKY_SEED))
         found = candidates_of_run(target.conditional, target.translated, rows, rng)
         if found is None:
@@ -278,11 +282,11 @@ class Run:
 
     @property
     def _scratch(self) -> Path:
-        """Folder of what a run writes beside its result."""
+        """Folder for files that a run writes beside its result."""
         return Path(self.sampler.outdir) / f"{self.sampler.abbreviation}_{self.sampler.label}"
 
     def _tell_what_draws(self, target: Target, bound: BoundPosterior | None, source: str) -> None:
-        """Say what in truth draws the parameters: Bilby has printed the arguments, which a model that is given overrules."""
+        """Log which proposal draws the parameters: Bilby has logged the arguments, which a given model may replace."""
         by_closed_form = [key for key in target.prior.keys if key in target.conditional_keys]
         conditional = f"; in closed form, given these: {', '.join(by_closed_form)}" if by_closed_form else ""
         if bound is None:

@@ -1,4 +1,4 @@
-"""``bilby.run_sampler(likelihood, priors, sampler="flowpe")``."""
+"""The sampler for ``bilby.run_sampler(likelihood, priors, sampler="flowpe")``."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ if TYPE_CHECKING:
 
 @with_parameters
 class FlowPE(Sampler):
-    """Amortised neural posterior, exactly weighted by the likelihood.
+    """Amortised neural posterior, weighted by the exact likelihood.
 
-    A conditional normalizing flow, trained on simulations from the same likelihood and prior, proposes; the likelihood
-    weighs; a verdict stands on the result. With neither a model given nor one in the cache, a proposal is refined on the event
-    itself, or a network is trained first: ``network`` says which. A network that is not near enough is refined, too.
+    A conditional normalizing flow, trained on simulations from the same likelihood and prior, proposes draws; the likelihood
+    weighs them; and every result has a verdict. If no model is given or found in the cache, a proposal is refined for the
+    event, or a network is trained first, as ``network`` says. A network whose efficiency is too low is refined, too.
 
     The arguments, declared in :mod:`bilby_flowpe.arguments.table`, are added here as the section of parameters.
     """
@@ -38,7 +38,7 @@ class FlowPE(Sampler):
     sampling_seed_key = "sampling_seed"
     default_kwargs = default_kwargs()
     announced: tuple[str, ...] = ()
-    """Arguments by which a training is asked for, where ``network`` is ``"auto"``."""
+    """Arguments of this run that request a training, if ``network`` is ``"auto"``."""
     _given: frozenset[str] = frozenset()
 
     def __init__(self, likelihood: Likelihood, priors: PriorDict, *args: Any, **kwargs: Any) -> None:
@@ -48,19 +48,19 @@ class FlowPE(Sampler):
         self._warn_of_a_finished_result()
 
     def _warn_of_a_finished_result(self) -> None:
-        """Bilby hands over a finished result of the same label and parameters, whatever the sampler and its arguments."""
-        # From a configuration file arguments may come as text.
+        """Warn if Bilby will return a finished result of the same label and parameters instead of a new run."""
+        # Arguments from a configuration file may be text.
         resume = str(self.kwargs.get("resume", True)).lower() != "false"
         if self.cached_result is not None and not resume:
             logger.warning(
-                f"resume=False, but Bilby has found the finished result of label={self.label!r} in {self.outdir} and hands it "
-                "over, whatever the arguments: nothing is sampled. For a new run give clean=True or another label, or remove "
+                f"resume=False, but Bilby has found the finished result of label={self.label!r} in {self.outdir} and returns "
+                "it, whatever the arguments are: nothing is sampled. For a new run give clean=True or another label, or remove "
                 "that result"
             )
 
     @property
     def external_sampler_name(self) -> str:
-        """Module that has to be importable."""
+        """Name of the module that has to be importable."""
         return "bilby_flowpe"
 
     def _translate_kwargs(self, kwargs: dict[str, Any]) -> dict[str, Any]:
@@ -73,14 +73,14 @@ class FlowPE(Sampler):
 
     @classmethod
     def get_expected_outputs(cls, outdir: str | None = None, label: str | None = None) -> tuple[list[str], list[str]]:
-        """Files and folders that a run writes beside its result: the folder of what an interruption leaves."""
+        """Return the files and folders that a run writes beside its result: the folder for interrupted runs."""
         return [], [str(Path(outdir or ".") / f"{cls.abbreviation}_{label}") + "/"]
 
     def write_current_state(self) -> None:
-        """Nothing to do: training and evaluations are kept on the way out, whatever ends the run."""
+        """Do nothing: training and evaluations are kept whenever a run ends."""
 
     def write_current_state_and_exit(self, signum: int | None = None, frame: Any = None) -> None:
-        """Exit on a signal; Bilby's own, given several processes, does so only where it knows their pool."""
+        """Exit on a signal; with several processes, Bilby's own method exits only if it knows their pool."""
         self._log_interruption(signum=signum)
         self.write_current_state()
         sys.exit(self.exit_code)
@@ -92,7 +92,7 @@ class FlowPE(Sampler):
         Raises
         ------
         FlowPEError
-            With a message that names what to change, before anything long is started.
+            If an argument, the likelihood or the priors have to be changed; it is raised before any long computation.
         """
         return self._run(calibrated=True)
 
@@ -104,15 +104,15 @@ class FlowPE(Sampler):
         return self._load_run()(self, calibrated).run()
 
     def _load_run(self) -> type[Run]:
-        """The class of a run; a signal that comes meanwhile waits, for what was left half loaded cannot be loaded again."""
+        """Return the class of a run; signals are deferred meanwhile, as partly loaded modules cannot be loaded again."""
         with deferred():
-            from .run import Run  # here: every use of Bilby imports this module, few run it
+            from .run import Run  # imported here: every use of Bilby imports this module, but few run it
         return Run
 
     def _run_test(self) -> Result:
-        """Bilby's test mode: the whole run with few draws, and a network that is hardly trained if the run has one."""
-        # A cache of its own: no later run may take this network for a trained one.
+        """Run Bilby's test mode: the whole run with few draws, and a hardly trained network if the run has one."""
+        # A separate cache: no later run may use this network as a trained one.
         cache = str(Path(self.outdir) / f"{self.abbreviation}_{self.label}" / "test_models")
         brief = {"training_time": None, "training_steps": 20, "n_waveforms": 500, "n_effective": 50}
-        # What such a network is worth, nobody wants to know.
+        # Such a network is not measured.
         return self._run(calibrated=False, **brief, max_likelihood_evaluations=1000, refine=False, cache=cache)

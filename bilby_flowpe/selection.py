@@ -1,9 +1,9 @@
-r"""Two models of one data set, by their evidences.
+r"""Comparison of two models of the same data, by their evidences.
 
-Errors of two evidences are added in quadrature as far as the runs are independent. What both runs share is not: draws of one
-seed, or of one run that was reweighted (their errors are then added up, an upper bound), and the share of the prior that
-constraints leave: where the same priors and the same error are found in both results, it was counted by the same numbers and
-drops out of the ratio.
+Errors of two evidences are added in quadrature if the runs are independent. They are not, if both runs have the same seed, or
+if one is the other reweighted: the errors are then added linearly, which is an upper bound. Nor is the fraction of the prior
+that constraints leave: if both results have the same priors and the same error of it, it was counted with the same random
+numbers and cancels in the ratio.
 """
 
 from __future__ import annotations
@@ -20,25 +20,27 @@ from .results import is_merged, statistics_of
 
 __all__ = ["BayesFactor", "bayes_factor"]
 
+# Largest relative difference of two log noise evidences for which the data count as the same: what rounding in
+# different files leaves.
 _SAME_DATA = 1e-6
 
 
 @dataclass(frozen=True)
 class BayesFactor:
-    """Odds of one model over another, of equal prior odds.
+    """Odds of one model over another, for equal prior odds.
 
     Attributes
     ----------
     log
-        Natural logarithm.
+        Natural logarithm of the odds.
     error
-        Its standard error, or an upper bound of it.
+        Standard error of the logarithm, or an upper bound of it.
     shared
-        Error that both evidences have alike, and the ratio has not.
+        Error that both evidences share, and that cancels in the ratio.
     one_seed
-        Whether both runs had one seed, or may have had, as merged ones: ``error`` is then the sum of the two runs' own.
+        Tells whether both runs had the same seed, or, if merged, may have had: ``error`` is then the sum of both errors.
     verdicts
-        Of the two runs, ``None`` of another sampler's; of merged runs that of the first.
+        Verdicts of the two runs, ``None`` for another sampler; for merged runs that of the first.
     """
 
     log: float
@@ -49,12 +51,12 @@ class BayesFactor:
 
     @property
     def usable(self) -> bool:
-        """Whether neither run has failed."""
+        """Tells whether both numbers are finite and neither run has failed."""
         return "failed" not in self.verdicts and bool(np.isfinite(self.log) and np.isfinite(self.error))
 
 
 def bayes_factor(one: Result, other: Result) -> BayesFactor:
-    """Evidence of ``one`` over that of ``other``.
+    """Return the evidence of ``one`` over that of ``other``.
 
     Parameters
     ----------
@@ -64,7 +66,13 @@ def bayes_factor(one: Result, other: Result) -> BayesFactor:
     Raises
     ------
     DataError
-        If one has no evidence, or the evidences of noise alone are not the same: the data differ then.
+        If one has no evidence, or the evidences of noise alone differ, which means that the data differ.
+
+    Examples
+    --------
+    >>> factor = bayes_factor(narrower, result)
+    >>> print(f"ln B = {factor.log:.2f} +- {factor.error:.2f}")
+    ln B = 0.69 +- 0.0...
     """
     for result in (one, other):
         if result.log_evidence is None or not np.isfinite(float(result.log_evidence)):
@@ -72,18 +80,18 @@ def bayes_factor(one: Result, other: Result) -> BayesFactor:
                 f"the result {result.label!r} has no evidence (log_evidence={result.log_evidence}): run it weighted"
             )
         if result.log_evidence_err is None:
-            raise DataError(f"the result {result.label!r} has no error of its evidence: run it anew")
+            raise DataError(f"the result {result.label!r} has no error of its evidence: run it again")
         if result.priors is None:
-            raise DataError(f"the result {result.label!r} has no priors: run it anew")
+            raise DataError(f"the result {result.label!r} has no priors: run it again")
     noise = [math.nan if (value := result.log_noise_evidence) is None else float(value) for result in (one, other)]
     if np.all(np.isfinite(noise)) and not abs(noise[0] - noise[1]) <= _SAME_DATA * (1 + abs(noise[0])):
         raise DataError(
-            f"log_noise_evidence={noise[0]:.6f} of {one.label!r} and {noise[1]:.6f} of {other.label!r}: the data or the noise "
-            "curves are not the same, and the evidences cannot be compared"
+            f"log_noise_evidence={noise[0]:.6f} of {one.label!r} and {noise[1]:.6f} of {other.label!r}: the data or the PSDs "
+            "differ, and the evidences cannot be compared: give results of the same data"
         )
     (own, counted), (own_other, counted_other) = _errors(one), _errors(other)
     same_constraints = _constrained(one.priors) == _constrained(other.priors)
-    # To rounding, the same share was left by the same numbers.
+    # Equal within rounding: the same fraction was counted with the same random numbers.
     alike = same_constraints and bool(np.isclose(counted, counted_other, rtol=1e-6, atol=0))
     shared = counted if alike else 0.0
     rest = 0.0 if shared else float(np.hypot(counted, counted_other))
@@ -100,7 +108,7 @@ def bayes_factor(one: Result, other: Result) -> BayesFactor:
 
 
 def _may_share_draws(one: Result, other: Result) -> bool:
-    """Whether two results of flowpe have one seed; of merged ones nobody knows all."""
+    """Return whether two results of flowpe have the same seed; for merged ones not all seeds are known."""
     seeds = [statistics_of(result).get("seed") for result in (one, other)]
     if None in seeds:
         return False
@@ -108,14 +116,14 @@ def _may_share_draws(one: Result, other: Result) -> bool:
 
 
 def _errors(result: Result) -> tuple[float, float]:
-    """Error of the draws, and of the count of what constraints leave."""
+    """Return the error of the draws, and that of the fraction which constraints leave."""
     total = float(result.log_evidence_err)
     own = total if is_merged(result) else float(statistics_of(result).get("log_evidence_err", total))
     return own, float(np.sqrt(max(total**2 - own**2, 0.0)))
 
 
 def _constrained(priors: PriorDict) -> dict[str, str]:
-    """Constraints, in words, and with them all priors that they may be of."""
+    """Return the constraints as text, with all priors that they may depend on."""
     if not any(isinstance(prior, Constraint) for prior in priors.values()):
         return {}
     return {key: repr(prior) for key, prior in priors.items() if "mass" in key or isinstance(prior, Constraint)}

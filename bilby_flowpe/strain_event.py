@@ -1,7 +1,7 @@
-"""An event from measured strain: Bilby's likelihood and priors of a name and, where wanted, a folder of strain files.
+"""An event from measured strain: Bilby's likelihood and priors, from a name and, if wanted, a folder of strain files.
 
-What the settings leave out is found: the time and the detectors by asking the Gravitational Wave Open Science Center or from
-the files, the range of chirp masses by a search of the data, the noise curves from the strain beside the event.
+Settings that are left out are found: the time and the detectors from the Gravitational Wave Open Science Center or from the
+files, the range of chirp masses by a search of the data, the PSDs from the strain around the event.
 """
 
 from __future__ import annotations
@@ -23,39 +23,39 @@ from .observed import OFF_SOURCE, finest_noise_curve, interferometer, read_strai
 from .open_data import files_of
 from .trigger import Trigger, search, segment_length
 
-_WHOLE = 6.0, 100.0  # solar masses: chirp masses of the prior where a search finds nothing at a given time
+_WHOLE = 6.0, 100.0  # solar masses: chirp masses of the prior if a search finds no signal at a given time
 _AFTER = 2.0  # seconds of data after the event
-_BESIDE = 64.0  # seconds on either side of a known time that a search looks at
+_BESIDE = 64.0  # seconds on either side of a known time that a search uses
 _AROUND = 0.25  # seconds on either side of a known time within which the signal ends
-_TIME = 0.1  # seconds on either side of the event that the prior of its time has
+_TIME = 0.1  # half width in seconds of the prior of the time
 
 
 @dataclass(frozen=True)
 class StrainConfig:
-    """Keys of a table of an event.
+    """Settings of an event: the keys of its table.
 
     Attributes
     ----------
     trigger_time
-        GPS time in seconds; the open science center's, or what a search of all data in ``data_dir`` finds, when left out.
+        GPS time in seconds; by default that of the open science center, or of a search of all data in ``data_dir``.
     detectors
-        Bilby's names; those of the files, or the open science center's, when left out.
+        Bilby's names of the detectors; by default those of the files, or of the open science center.
     data_dir
-        Folder of strain files; fetched when left out.
+        Folder of strain files; by default the strain is downloaded.
     noise_curves
-        Folder of noise curves ``PSD_H1.txt`` and so on; estimated from the strain beside the event when left out.
+        Folder of files with PSDs, ``PSD_H1.txt`` and so on; by default PSDs are estimated from the strain around the event.
     duration
-        Seconds of data; those of the lightest signal of the prior when left out.
+        Seconds of data; by default those of the lightest signal of the prior.
     minimum_frequency, maximum_frequency
         Band in Hz.
     truncation
-        Seconds that the whitening filter is cut to; not at all when left out.
+        Length in seconds to which the whitening filter is cut; by default it is not cut.
     waveform
-        Approximant.
+        Waveform approximant of LALSimulation.
     prior_file
-        Of Bilby's kind; its default one of aligned spins, the chirp mass around what a search finds, when left out.
+        Prior file as Bilby reads it; by default Bilby's with aligned spins, and chirp masses around those of a search.
     chirp_mass
-        Least and largest of the prior, in solar masses in the detectors' frame.
+        Least and largest chirp mass of the prior, in solar masses in the detectors' frame.
     sampler_kwargs
         Arguments of ``sampler="flowpe"``.
     """
@@ -81,11 +81,11 @@ class StrainEvent:
     Attributes
     ----------
     likelihood, priors
-        Bilby's.
+        Likelihood and priors, as Bilby's objects.
     trigger_time
-        GPS time in seconds around which the prior of the time is put.
+        GPS time in seconds at the centre of the prior of the time.
     signal
-        What a search of the data has found; ``None`` where it found nothing, or none was needed.
+        Signal that a search of the data has found; ``None`` if it found nothing, or was not needed.
     """
 
     likelihood: GravitationalWaveTransient
@@ -95,23 +95,23 @@ class StrainEvent:
 
 
 def event_from_strain(name: str, config: StrainConfig, base: Path = Path()) -> StrainEvent:
-    """Likelihood and priors of an event; what its settings leave out is found.
+    """Make likelihood and priors of an event, and find the settings that are left out.
 
     Parameters
     ----------
     name
-        Of the event, as the open science center has it where that is asked.
+        Name of the event; that of the open science center, if its data are used.
     config
-        Settings.
+        Settings of the event.
     base
-        Folder from which files are looked for that the settings name.
+        Folder to which file names in the settings are relative.
 
     Raises
     ------
     DataError
-        If there is no strain, or no signal is found where none is named.
+        If there is no strain, or no signal is found although no time is given.
     ConfigurationError
-        If the open science center would have to be asked, and cannot be.
+        If the open science center is needed, and cannot be reached.
     """
     trigger, detectors = _given_or_known(name, config, base)
     file = "aligned_spins_bbh.prior" if config.prior_file is None else str(base / config.prior_file)
@@ -121,13 +121,13 @@ def event_from_strain(name: str, config: StrainConfig, base: Path = Path()) -> S
         signal = _found(config, base, trigger, detectors)
         if trigger is None:
             if signal is None:
-                raise DataError(f"event={name!r}: no signal is found in {', '.join(detectors)}: give trigger_time")
+                raise DataError(f"event={name!r}: no signal was found in {', '.join(detectors)}: give trigger_time")
             trigger = round(signal.time, 3)
         if chirp_mass is None and config.prior_file is None:
             chirp_mass = _WHOLE if signal is None else (signal.low, signal.high)
     if chirp_mass is not None:
         priors["chirp_mass"] = UniformInComponentsChirpMass(*chirp_mass, name="chirp_mass")
-        # Bilby's limits on the masses themselves, 5 and 100, would cut lighter and heavier signals.
+        # Bilby's limits of the component masses, 5 and 100, would exclude lighter and heavier signals.
         for key in ("mass_1", "mass_2"):
             priors.pop(key, None)
     if "geocent_time" not in priors:
@@ -150,28 +150,31 @@ def event_from_strain(name: str, config: StrainConfig, base: Path = Path()) -> S
 
 
 def _given_or_known(name: str, config: StrainConfig, base: Path) -> tuple[float | None, list[str]]:
-    """GPS time and detectors: as given, or as the open science center has them, or, of files alone, no time and theirs."""
+    """Return GPS time and detectors: the given ones, those of the open science center, or for files only the detectors."""
     trigger, detectors = config.trigger_time, list(config.detectors or ())
     if config.data_dir is not None and not detectors:
         detectors = sorted({file.detector for file in files_of(base / config.data_dir)[0]})
         if not detectors:
-            raise DataError(f"data_dir={config.data_dir!r}: no strain file of the open science center there")
+            raise DataError(
+                f"data_dir={config.data_dir!r}: there is no strain file of the open science center: put the event's "
+                "strain there"
+            )
     if config.data_dir is not None or (trigger is not None and detectors):
         return trigger, detectors
     try:
         from gwosc import datasets
 
         return trigger or float(datasets.event_gps(name)), detectors or sorted(datasets.event_detectors(name))
-    except Exception as error:  # of the many kinds that a network has
+    except Exception as error:  # a download may raise many kinds of errors
         raise ConfigurationError(
-            f"event={name!r}: the open science center cannot be asked ({type(error).__name__}): give trigger_time and "
+            f"event={name!r}: the open science center cannot be reached ({type(error).__name__}): give trigger_time and "
             "detectors, or data_dir with files of strain"
         ) from error
 
 
 def _found(config: StrainConfig, base: Path, trigger: float | None, detectors: list[str]) -> Trigger | None:
-    """The signal, by a search of the data."""
-    # All that files have; of data that are fetched, what a search needs.
+    """Return the signal that a search of the data finds, if there is one."""
+    # All data of files; of data that are downloaded, only what a search needs.
     start, end = (0.0, 1e10) if trigger is None else (trigger - _BESIDE, trigger + _BESIDE)
     strains = {name: _read(config, base, name, start, end) for name in detectors}
     around = None if trigger is None else (trigger - _AROUND, trigger + _AROUND)
@@ -189,7 +192,7 @@ def _read(config: StrainConfig, base: Path, detector: str, start: float, end: fl
 def _interferometers(
     config: StrainConfig, base: Path, trigger: float, detectors: list[str], duration: float
 ) -> InterferometerList:
-    """The data of all detectors, the event two seconds before their end."""
+    """Return the data of all detectors, which end two seconds after the event."""
     start = trigger + _AFTER - duration
     beside = max(OFF_SOURCE, 16 * duration)
     made = []
@@ -204,7 +207,7 @@ def _interferometers(
 def _curve(
     config: StrainConfig, base: Path, detector: str, strain: TimeSeries, segment: tuple[float, float]
 ) -> PowerSpectralDensity:
-    """The noise curve of a file, or from the data beside the segment, in as long pieces as there are enough of."""
+    """Read the PSD from a file, or estimate it from the data around the segment, in pieces as long as possible."""
     if config.noise_curves is not None:
         return PowerSpectralDensity(psd_file=str(base / config.noise_curves / f"PSD_{detector}.txt"))
     return finest_noise_curve(strain, segment[1] - segment[0], truncation=config.truncation, without=segment)

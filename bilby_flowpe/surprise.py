@@ -1,20 +1,19 @@
-r"""How unlike the simulations an event's data are: a score, and its distribution over simulated events.
+r"""Surprise: how much an event's data differ from simulated ones, as a score with its distribution over simulations.
 
-Weights tell whether draws follow the user's posterior; they cannot tell whether the likelihood belongs to the data. Three
-figures look for that:
+Weights tell whether draws follow the user's posterior; they cannot tell whether the likelihood describes the data. Three
+figures test that:
 
-- the **residual**: power of the whitened data after the best waveform known is taken out, that of a draw or a template,
-  :math:`R = \langle d | d \rangle - 2 \max \ln \Lambda`, less its expectation for Gaussian noise, in its standard
-  deviations. Both are those of noise under the window of the data (:mod:`bilby_flowpe.waves.windows`); without a window they
-  are n and :math:`\sqrt{2 n}`, for n real numbers of data. A glitch, a line, a noise curve that is wrong, or a signal
-  that no waveform of the prior matches leave power behind, or too little.
+- the **residual**: power of the whitened data after the best known waveform, of a draw or a template, is subtracted,
+:math:`R = \langle d | d \rangle - 2 \max \ln \Lambda`, minus its expectation for Gaussian noise, in its standard
+deviations. Both are those of noise under the window of the data (:mod:`bilby_flowpe.waves.windows`); without a window they
+are n and :math:`\sqrt{2 n}`, for n real numbers of data. A glitch, a line, a wrong PSD, or a signal that no waveform of the
+prior matches leave too much power, or too little.
 - the **distance** of the representation from those of simulated data: squared, in units of their covariance.
-- the **loudness**: the best log likelihood ratio that a bank of templates finds. No signal is quieter than any of the prior's.
+- the **loudness**: the best log likelihood ratio that a bank of templates finds, compared with signals of the prior.
 
-Each has a p-value from its distribution over simulations of the model's own problem, and the least of them, times their
-number (Bonferroni), is the event's. Without a model there is the residual alone, which is nearly normal by itself. What
-signals within the prior and Gaussian noise can look like is not found: a glitch like a black hole, a signal from just
-beyond the prior.
+Each has a p-value from its distribution over simulations of the model's own problem. The smallest of them, times their number
+(Bonferroni), is that of the event. Without a model there is only the residual, which is nearly normal. Data that look like a
+signal of the prior in Gaussian noise are not found, such as a glitch like a black hole, or a signal just outside the prior.
 """
 
 from __future__ import annotations
@@ -39,18 +38,18 @@ UNITS = {RESIDUAL: " standard deviations from that of noise", DISTANCE: "", LOUD
 
 @dataclass(frozen=True)
 class Surprise:
-    """What is surprising about an event.
+    """Surprise of the data of one event.
 
     Attributes
     ----------
     p_value
-        Of the event, from all figures together.
+        p-value of the event, from all figures together.
     p_values
-        Of each figure.
+        p-value of each figure.
     scores
-        The figures themselves.
+        Values of the figures.
     where
-        Where in the data the power left is farthest from what noise has, in words, if that was looked for.
+        Part of the data whose remaining power differs most from that of noise, in words, if it was determined.
     """
 
     p_value: float
@@ -60,11 +59,11 @@ class Surprise:
 
     @property
     def most(self) -> str:
-        """The most surprising figure."""
+        """Name of the most surprising figure."""
         return min(self.p_values, key=lambda key: np.nan_to_num(self.p_values[key], nan=-1.0))
 
     def to_dict(self) -> dict[str, Any]:
-        """All fields as plain values."""
+        """Return all fields as plain values."""
         return asdict(self)
 
 
@@ -77,9 +76,9 @@ class Null:
     location, precision
         Mean (C,) of the representation of simulated data, and inverse of its covariance (C, C).
     distances, loudness
-        Of simulated data, in ascending order; those of loudness may be empty.
+        Values of simulated data, in ascending order; those of loudness may be empty.
     residuals
-        Of simulated events; may be empty.
+        Residuals of simulated events; may be empty.
     """
 
     location: np.ndarray
@@ -90,21 +89,21 @@ class Null:
 
     @classmethod
     def fit(cls, contexts: np.ndarray, loudness: np.ndarray | None = None, residuals: np.ndarray | None = None) -> Null:
-        """From simulations: one half makes mean and covariance, the other the distances, which are then of new data.
+        """Estimate the distribution from simulations: mean and covariance from one half, distances from the other.
 
         Parameters
         ----------
         contexts
             Representations (M, C) of simulated data.
         loudness
-            Log likelihood ratios found in them, (M,).
+            Log likelihood ratios found in these data, (M,).
         residuals
-            Of simulated events, (E,); no number where an event has none. A single one tells nothing, and is left out.
+            Residuals of simulated events, (E,); not a number if an event has none. A single one is useless, and left out.
 
         Raises
         ------
         DataError
-            If there are less than four simulations to a number of the representation.
+            If there are fewer than four simulations per number of the representation.
         """
         features = contexts.shape[1]
         if len(contexts) < 4 * features:
@@ -112,7 +111,7 @@ class Null:
         first, second = np.array_split(contexts.astype(np.float64), 2)
         location = first.mean(axis=0)
         covariance = np.atleast_2d(np.cov(first, rowvar=False))
-        # A feature that never changes must not be infinitely surprising for a rounding error.
+        # A feature that never changes must not be infinitely surprising because of rounding.
         covariance += 1e-6 * np.trace(covariance) / features * np.eye(features)
         precision = np.linalg.inv(covariance)
         known = np.zeros(0) if residuals is None else np.asarray(residuals, dtype=np.float64)
@@ -126,16 +125,16 @@ class Null:
         )
 
     def of(self, context: np.ndarray, found: float | None, residual: float | None) -> Surprise:
-        """Surprise of one event.
+        """Return the surprise of one event.
 
         Parameters
         ----------
         context
-            Representation of its data, (C,).
+            Representation of the data, (C,).
         found
-            Log likelihood ratio found in them, if there was a search.
+            Log likelihood ratio found in the data, if there was a search.
         residual
-            :func:`bilby_flowpe.waves.residual.residual_of` of its data and the best signal known, if that can be had.
+            :func:`bilby_flowpe.waves.residual.residual_of` of the data and the best known signal, if it is known.
         """
         scores = {DISTANCE: float(_squared(context[None] - self.location, self.precision)[0])}
         p_values = {DISTANCE: _tail(self.distances, scores[DISTANCE])[1]}
@@ -144,27 +143,27 @@ class Null:
             p_values[LOUDNESS] = min(1.0, 2 * float(np.min(_tail(self.loudness, found))))
         if residual is not None and len(self.residuals) > 1:
             scores[RESIDUAL] = float(residual)
-            # Sums over many numbers: their own scatter tells the tails better than the few largest.
+            # Residuals are sums over many numbers: a normal tail is more accurate than the few largest simulated ones.
             z = (residual - self.residuals.mean()) / self.residuals.std(ddof=1)
             p_values[RESIDUAL] = float(2 * ndtr(-abs(z)))
-        # A figure that is no number is no reason for calm: it stays one, and no test holds it for likely.
+        # A figure that is not a number must not pass: it stays NaN, and no test accepts it.
         least = float(np.min(list(p_values.values())))
         return Surprise(least if np.isnan(least) else min(1.0, len(p_values) * least), p_values, scores)
 
     def to_arrays(self) -> dict[str, np.ndarray]:
-        """What is stored with a model."""
-        # The precision spans many orders of magnitude; of samples the first digits are enough.
+        """Return the arrays that are stored with a model."""
+        # The precision spans many orders of magnitude; samples need only the first digits.
         exact = {name: getattr(self, name) for name in ("location", "precision")}
         return exact | {name: getattr(self, name).astype(np.float32) for name in ("distances", "loudness", "residuals")}
 
     @classmethod
     def from_arrays(cls, arrays: Mapping[str, np.ndarray]) -> Null:
-        """The inverse of :meth:`to_arrays`.
+        """Make the distribution from arrays of :meth:`to_arrays`.
 
         Raises
         ------
         DataError
-            If the arrays are none that it can have written.
+            If the arrays cannot come from it.
         """
         null = cls(**{name: np.asarray(array, dtype=np.float64) for name, array in arrays.items()})
         features = len(np.atleast_1d(null.location))
@@ -178,26 +177,28 @@ class Null:
             and (len(null.residuals) == 0 or null.residuals.std() > 0)
         )
         if not sound:
-            raise DataError("the null of the surprise has arrays of wrong shapes or values")
+            raise DataError(
+                "the null distribution of the surprise has arrays of wrong shapes or values: train the model again"
+            )
         return null
 
 
 def without_simulations(residual: float | None) -> Surprise | None:
-    """Surprise where no simulations are at hand: by the residual, a sum over so many numbers that it is as good as normal.
+    """Return the surprise without simulations: by the residual, a sum over so many numbers that it is nearly normal.
 
-    The parameters that were fitted take as many numbers' power away, which is left out of account: of thousands of
-    numbers it is less than a tenth of a standard deviation.
+    Each fitted parameter removes the power of one number, which is neglected: for thousands of numbers it is less than a
+    tenth of a standard deviation.
 
     Parameters
     ----------
     residual
-        Power left in the data after the best signal known (:meth:`bilby_flowpe.problem.Problem.residual`), of a likelihood
-        whose logarithm says what that power is (:func:`bilby_flowpe.kinds.recognise.tells_power`).
+        Power left in the data after the best known signal (:meth:`bilby_flowpe.problem.Problem.residual`), of a likelihood
+        whose value tells that power (:func:`bilby_flowpe.kinds.recognise.tells_power`).
 
     Returns
     -------
     Surprise or None
-        ``None`` where there is no residual.
+        ``None`` if there is no residual.
     """
     if residual is None:
         return None
@@ -210,7 +211,7 @@ def _squared(away: np.ndarray, precision: np.ndarray) -> np.ndarray:
 
 
 def _tail(null: np.ndarray, value: float) -> tuple[float, float]:
-    """Share of the null at or below, and at or above a value, which counts as one of them."""
+    """Return the fractions of the null at or below, and at or above a value, which counts as one of them."""
     if np.isnan(value):
         return np.nan, np.nan
     below = np.searchsorted(null, value, side="right")

@@ -1,13 +1,13 @@
-r"""Where in measured strain a compact binary's signal is, and about how heavy the binary is: a matched-filter search.
+r"""Matched-filter search for a compact binary's signal in measured strain, with a rough range of its mass.
 
-Templates :math:`h` are waves of equal masses without spin, over all chirp masses. With the noise curve S of a detector, the
+Templates :math:`h` are waveforms of equal masses without spin, over all chirp masses. With the PSD S of a detector, the
 signal-to-noise ratio of a template that ends at t is
 
 .. math:: \rho(t) = \left| 4 \int \frac{\tilde d \, \tilde h^*}{S} e^{2 \pi i f t} df \right| \Big/
    \left( 4 \int \frac{|\tilde h|^2}{S} df \right)^{1/2} ,
 
-by one Fourier transform. Detectors see a signal within the time that light takes between them: their squares add up. This is no
-detection: it finds a signal that is there, so that priors can be put around it.
+by one Fourier transform. Detectors see a signal within the light-travel time between them: their squares add up. This is not a
+detection: it finds a signal that is known to be there, so that priors can be put around it.
 """
 
 from __future__ import annotations
@@ -33,33 +33,36 @@ if TYPE_CHECKING:
     from gwpy.timeseries import TimeSeries
 
 CHIRP_MASSES = (4.0, 200.0)
-"""Least and largest chirp mass searched for, in solar masses as the detectors see them."""
-_SPACING = 0.05, 30.0  # of templates in ln(chirp mass), and solar masses from which it holds; lighter ones are closer
-_SEGMENT = 2.0  # seconds of a segment of the noise curve
-_SETTLED = 1.0  # seconds at either end of the data, or of a gap, where a filter has not all of its data
+"""Least and largest chirp mass of the search, in solar masses in the detectors' frame."""
+_SPACING = (
+    0.05,
+    30.0,
+)  # of templates in ln(chirp mass), and solar masses above which it holds; lighter templates are closer
+_SEGMENT = 2.0  # seconds of a segment for the PSD
+_SETTLED = 1.0  # seconds at either end of the data, or beside a gap, where a filter lacks a part of its data
 _PADDING = 32.0  # seconds after the data, for the longest template: 22 s for 4 solar masses from 20 Hz
-_TIMING = 0.005  # seconds that arrival times are off by at most, beside the light's way
-_LIKELY = 15.0  # log likelihood ratio down to which a template's mass is within the range
+_TIMING = 0.005  # largest error in seconds of arrival times, besides the light-travel time
+_LIKELY = 15.0  # log likelihood ratio below the best within which a template's mass belongs to the range
 _WIDER = 0.5, 20.0
-"""Part that the range is made wider by on either side, and the chirp mass in solar masses from which it is: templates have
-no spins and equal masses, which moves the chirp mass of a signal of many cycles less."""
+"""Fraction by which the range is widened on either side, and the chirp mass in solar masses above which it is that much:
+templates have no spins and equal masses, which shifts the chirp mass of a signal with many cycles less."""
 _SUN = 4.925491e-6  # G M / c^3 of the Sun in seconds
 
 
 @dataclass(frozen=True)
 class Trigger:
-    """A signal that was found.
+    """A signal found by the search.
 
     Attributes
     ----------
     time
-        GPS time of its end in seconds, in the mean of the detectors.
+        GPS time of its end in seconds, averaged over the detectors.
     chirp_mass
-        Of the best template, in solar masses in the detectors' frame.
+        Chirp mass of the best template, in solar masses in the detectors' frame.
     snr
         Signal-to-noise ratio by detector.
     low, high
-        Range of chirp masses that a signal of this loudness can have, with a margin.
+        Range of chirp masses of a signal of this loudness, with a margin.
     """
 
     time: float
@@ -70,19 +73,19 @@ class Trigger:
 
     @property
     def network_snr(self) -> float:
-        """Of all detectors together."""
+        """Signal-to-noise ratio of all detectors together."""
         return float(np.sqrt(sum(value**2 for value in self.snr.values())))
 
 
 def segment_length(chirp_mass: float, minimum_frequency: float = 20.0) -> float:
-    """Seconds of data, a power of two, that hold a signal from its lowest frequency to two seconds after its end.
+    """Return the seconds of data, a power of two, that contain a signal until two seconds after its end.
 
     Parameters
     ----------
     chirp_mass
-        In solar masses, in the detectors' frame.
+        Chirp mass in solar masses, in the detectors' frame.
     minimum_frequency
-        In Hz.
+        Lowest frequency of the signal in Hz.
     """
     # Time to coalescence at leading order.
     signal = 5 / 256 * (np.pi * minimum_frequency) ** (-8 / 3) * (_SUN * chirp_mass) ** (-5 / 3)
@@ -97,20 +100,20 @@ def search(
     maximum_frequency: float = 1024.0,
     least_snr: float = 8.0,
 ) -> Trigger:
-    """The loudest signal that all detectors have seen.
+    """Find the loudest signal that all detectors have seen.
 
     Parameters
     ----------
     strain
-        By detector; not-a-number (NaN) is a gap. Sixteen seconds at least.
+        Strain by detector, at least sixteen seconds; not-a-number (NaN) is a gap.
     around
-        GPS times in seconds between which the signal ends; anywhere in the data when left out.
+        GPS times in seconds between which the signal ends; by default anywhere in the data.
     chirp_masses
-        Least and largest, in solar masses in the detectors' frame.
+        Least and largest chirp mass, in solar masses in the detectors' frame.
     minimum_frequency, maximum_frequency
         Band in Hz.
     least_snr
-        Of all detectors together: a quieter signal is none.
+        Smallest signal-to-noise ratio, of all detectors together, that counts as a signal.
 
     Raises
     ------
@@ -123,7 +126,7 @@ def search(
     low, high = (first, last) if around is None else (max(first, around[0]), min(last, around[1]))
     if not high - low > 0:
         raise DataError(
-            f"{', '.join(strain)} have no strain in common between {low:.15g} and {high:.15g}: look elsewhere"
+            f"{', '.join(strain)} have no strain in common between {low:.15g} and {high:.15g}: choose another time"
         )
     rate = 2 * maximum_frequency
     grid = low + np.arange(int((high - low) * rate)) / rate
@@ -146,19 +149,19 @@ def search(
     if trigger.network_snr < least_snr:
         raise DataError(
             f"no signal is found in {', '.join(strain)} between {low:.15g} and {high:.15g}: the loudest has a "
-            f"signal-to-noise ratio of {trigger.network_snr:.1f}, below {least_snr:g}: say where and how heavy it is"
+            f"signal-to-noise ratio of {trigger.network_snr:.1f}, below {least_snr:g}: give its time and chirp mass"
         )
     return trigger
 
 
 class _Filter:
-    """The data of a detector, over the noise curve."""
+    """Data of a detector, divided by its PSD, for matched filters."""
 
     def __init__(self, name: str, series: TimeSeries, minimum_frequency: float, maximum_frequency: float) -> None:
         rate = float(series.sample_rate.value)
         if rate < 2 * maximum_frequency:
             raise DataError(
-                f"{name}: strain of {rate:g} Hz has nothing up to maximum_frequency={maximum_frequency:g}: lower it"
+                f"{name}: strain sampled at {rate:g} Hz does not reach maximum_frequency={maximum_frequency:g}: lower it"
             )
         gaps = ~np.isfinite(series.value)
         curve = noise_curve(series, _SEGMENT, minimum_frequency=minimum_frequency)
@@ -173,13 +176,13 @@ class _Filter:
         self.curve = curve.get_power_spectral_density_array(self.frequencies)[self.inside]
         self.data = spectrum[self.inside] / self.curve
         self.band = minimum_frequency, maximum_frequency
-        # Where the filter has all of its data, at its own rate.
+        # Samples at which the filter has all of its data.
         times = self.start + np.arange(round(self.duration * self.rate)) / self.rate
         index = np.floor((times - self.start) * rate).astype(int)
         self.settled = np.where(index < len(taper), taper[np.minimum(index, len(taper) - 1)], 0.0) == 1
 
     def __call__(self, chirp_mass: float) -> np.ndarray:
-        """Signal-to-noise ratio for an end at each sample."""
+        """Return the signal-to-noise ratio for an end of the signal at each sample."""
         mass = chirp_mass * 2**0.2
         wave = lal_binary_black_hole(
             self.frequencies, mass, mass, 500.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0,
@@ -190,7 +193,7 @@ class _Filter:
         norm = 4 * np.sum(np.abs(template) ** 2 / self.curve) / self.duration
         full = np.zeros(round(self.duration * self.rate), dtype=complex)
         full[np.flatnonzero(self.inside)] = self.data * np.conj(template)
-        # The inverse transform is over 1 / N of the sum over frequencies, of which the step is 1 / duration.
+        # NumPy's inverse transform divides the sum over frequencies by N; the frequency step is 1 / duration.
         overlap = 4 * np.abs(np.fft.ifft(full)) * len(full) / self.duration
         return np.where(self.settled, overlap / np.sqrt(norm), 0.0)
 
@@ -201,7 +204,7 @@ def _loudest(
     grid: np.ndarray,
     delays: Callable[[str, str], float],
 ) -> tuple[float, dict[str, float]]:
-    """When a template fits best in all detectors, as the mean of their times, and its ratios."""
+    """Return when a template fits best in all detectors, as the mean of their times, and its signal-to-noise ratios."""
     names = list(snr)
     on_grid, rate = {}, filters[names[0]].rate
     for name in names:
@@ -224,13 +227,13 @@ def _loudest(
 
 
 def _near(entry: tuple[float, dict[str, float]], time: float) -> float:
-    """Squared signal-to-noise ratio of a template, if it found the same signal: within a tenth of a second."""
+    """Return the squared signal-to-noise ratio of a template, if it found the same signal: within a tenth of a second."""
     when, snr = entry
     return sum(value**2 for value in snr.values()) if abs(when - time) < 0.1 else 0.0
 
 
 def _masses(low: float, high: float) -> np.ndarray:
-    """Chirp masses of the templates: as many as the signals' cycles ask for, which go with its power of -5/3."""
+    """Return the chirp masses of the templates: as dense as the number of cycles requires, which goes with mass^(-5/3)."""
     step, from_mass = _SPACING
     masses = [low]
     while masses[-1] < high:
@@ -239,13 +242,13 @@ def _masses(low: float, high: float) -> np.ndarray:
 
 
 def _light_travel_times(names: list[str]) -> Callable[[str, str], float]:
-    """Seconds that light takes between two of these detectors."""
+    """Return a function that gives the seconds that light takes between two of these detectors."""
     detectors = {name: Detector.from_interferometer(get_empty_interferometer(name)) for name in names}
     return lambda one, other: light_travel_time(detectors[one], detectors[other])
 
 
 def _tapered(gaps: np.ndarray, length: int) -> np.ndarray:
-    """One where there are data, falling to zero over so many samples before either end and each gap."""
+    """Return a window: one where there are data, falling to zero over so many samples before either end and each gap."""
     taper = np.where(gaps, 0.0, 1.0)
     rise = get_window("hann", 2 * length)[:length]
     edges = np.flatnonzero(np.diff(np.concatenate(([1], gaps.astype(int), [1]))))

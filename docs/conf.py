@@ -21,7 +21,7 @@ extensions = [
 exclude_patterns = ["build", "images/gallery/*.txt"]
 html_theme = "furo"
 html_title = f"{project} {version}"
-myst_enable_extensions = ["dollarmath", "amsmath", "colon_fence", "attrs_block"]
+myst_enable_extensions = ["dollarmath", "amsmath", "colon_fence", "attrs_block", "deflist"]
 myst_heading_anchors = 3
 # Formulae of the API are written for raw docstrings.
 napoleon_google_docstring = False

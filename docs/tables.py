@@ -19,13 +19,13 @@ PAGE = Path(__file__).parent / "usage.md"
 
 
 def table(head: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
-    """A table in Markdown."""
+    """Return a table in Markdown."""
     lines = [head, ["---" for _ in head], *rows]
     return "\n".join(f"| {' | '.join(cells)} |".replace("|  |", "| |") for cells in lines) + "\n"
 
 
 def default(value: Any) -> str:
-    """A default as people write it."""
+    """Return a default as people write it."""
     if value is None:
         return "none"
     if isinstance(value, str):
@@ -34,19 +34,19 @@ def default(value: Any) -> str:
 
 
 def of_arguments() -> str:
-    """The sampler's arguments."""
+    """Return the table of the sampler's arguments."""
     rows = [[f"`{one.name}`", default(one.default), words(one.words, one.kind.choices)] for one in ARGUMENTS]
     return table(["argument", "default", "what it does"], rows)
 
 
 def words(text: str, choices: tuple[str, ...]) -> str:
-    """What an argument does, and the values that it may have where the words do not name all."""
+    """Say what an argument does, and the values that it may have where the words do not name all."""
     named = all(f'"{choice}"' in text for choice in choices) or set(choices) == {"conditional", "network"}
     return text if named else f"{text}; one of {', '.join(default(choice) for choice in choices)}"
 
 
 def of_checks() -> str:
-    """The checks of a verdict."""
+    """Return the table of the checks of a verdict."""
     return table(["figure", "`check`", "`failed`"], [check.in_docs() for check in CHECKS])
 
 
@@ -54,14 +54,14 @@ TABLES = {"arguments": of_arguments, "checks": of_checks}
 
 
 def block(name: str) -> re.Pattern[str]:
-    """What stands on the page between the marks of a table."""
+    """Return the pattern of what stands on the page between the marks of a table."""
     return re.compile(
         rf"(?<=<!-- {name}: python docs/tables.py --write -->\n\n).*?(?=\n<!-- end of {name} -->)", re.DOTALL
     )
 
 
 def filled(page: str) -> str:
-    """The page with all tables as they are now."""
+    """Return the page with all tables as they are now."""
     for name, made in TABLES.items():
         rows = made()
         page, count = block(name).subn(lambda _, rows=rows: rows, page)

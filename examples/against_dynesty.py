@@ -22,7 +22,7 @@ same posterior differ by. Evidences may differ by their errors; dynesty's is the
 import bilby
 import numpy as np
 
-from bilby_flowpe.plotting import plot_comparison
+from bilby_flowpe.corner_plot import bounds_of, plot_comparison
 from bilby_flowpe.problems import START_TIME, green2020
 from bilby_flowpe.validation import compare_results, format_comparison
 
@@ -33,6 +33,14 @@ from bilby_flowpe.validation import compare_results, format_comparison
 # Twice the same call but for the name of the sampler, and the number of live points that dynesty is told.
 
 likelihood, priors = green2020(parameters=5, seed=20)
+
+
+def cost(name: str, result: bilby.core.result.Result) -> str:
+    """What a result has taken, for the legend of the picture."""
+    seconds = (
+        result.sampling_time.total_seconds() if hasattr(result.sampling_time, "total_seconds") else result.sampling_time
+    )
+    return f"{name}: {seconds:.0f} s, {result.num_likelihood_evaluations:,} evaluations"
 
 
 def main() -> None:
@@ -49,12 +57,12 @@ def main() -> None:
     print(format_comparison(compare_results(ours, theirs, np.random.default_rng(0)), "dynesty"))
     keys = ours.search_parameter_keys
     plot_comparison(
-        {"dynesty": theirs.posterior, "flowpe": ours.posterior},
+        {cost("dynesty", theirs): theirs.posterior, cost("flowpe", ours): ours.posterior},
         keys,
         "outdir/against_dynesty/against_dynesty.png",
-        labels={key: priors[key].latex_label_with_unit for key in keys},
         truths=likelihood.injection_parameters,
         offsets={"geocent_time": START_TIME},
+        bounds=bounds_of(priors),
     )
 
 

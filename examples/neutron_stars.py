@@ -26,7 +26,7 @@ from bilby.core.prior import Cosine, PowerLaw, Sine, Uniform
 from bilby.gw import conversion, source
 from bilby.gw.prior import BNSPriorDict, UniformInComponentsChirpMass, UniformInComponentsMassRatio
 
-from bilby_flowpe.plotting import plot_comparison
+from bilby_flowpe.corner_plot import plot_comparison
 
 OUTDIR = "outdir/neutron_stars"
 TRIGGER = 1_187_008_882.4
@@ -183,17 +183,10 @@ for place, result in results.items():
     rows = result.nested_samples.sample(20_000, replace=True, weights="weights", random_state=1)
     drawn[f"place {place}"] = rows.assign(lambda_tilde=tides(rows))
 truth["lambda_tilde"] = tides(truth)
-labels = {
-    "chirp_mass": r"$\mathcal{M}$ [$M_\odot$]",
-    "mass_ratio": "$q$",
-    "lambda_tilde": r"$\tilde\Lambda$",
-    "theta_jn": r"$\theta_{JN}$",
-    "luminosity_distance": "$d_L$ [Mpc]",
-}
+keys = ["chirp_mass", "mass_ratio", "lambda_tilde", "theta_jn", "luminosity_distance"]
 plot_comparison(
     drawn,
-    list(labels),
+    keys,
     f"{OUTDIR}/neutron_stars.png",
-    labels=labels,
-    truths={key: truth[key] for key in labels},
+    truths={key: truth[key] for key in keys},
 )

@@ -29,7 +29,7 @@ import numpy as np
 from bilby.core.prior import LogUniform, PriorDict, Uniform
 from scipy.special import gammaln
 
-from bilby_flowpe.plotting import plot_comparison
+from bilby_flowpe.corner_plot import plot_comparison
 
 OUTDIR = "outdir/own_likelihood"
 

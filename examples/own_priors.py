@@ -25,7 +25,7 @@ import numpy as np
 from bilby.core.prior import PowerLaw, Sine, Uniform
 from bilby.gw.prior import AlignedSpin, BBHPriorDict, UniformInComponentsChirpMass, UniformInComponentsMassRatio
 
-from bilby_flowpe.plotting import plot_comparison
+from bilby_flowpe.corner_plot import bounds_of, plot_comparison
 
 OUTDIR = "outdir/own_priors"
 TRIGGER = 1_264_316_116.0
@@ -121,6 +121,6 @@ plot_comparison(
     {name: result.posterior for name, result in results.items()},
     keys,
     f"{OUTDIR}/own_priors.png",
-    labels={key: priors[key].latex_label for key in keys},
+    bounds=bounds_of(priors),
 )
 print(f"losses of the training: {OUTDIR}/flowpe_first/training.png")

@@ -23,7 +23,7 @@ from pathlib import Path
 
 import bilby
 
-from bilby_flowpe.plotting import gps_offsets, plot_comparison
+from bilby_flowpe.corner_plot import bounds_of, gps_offsets, plot_comparison
 
 OUTDIR = Path("outdir_bilby_pipe")
 
@@ -69,7 +69,7 @@ plot_comparison(
     posteriors,
     keys,
     OUTDIR / "pipeline.png",
-    labels={key: results["merge"].priors[key].latex_label_with_unit for key in keys},
+    bounds=bounds_of(results["merge"].priors),
     truths=results["merge"].injection_parameters,
     offsets=gps_offsets(results["merge"].posterior, keys),
 )

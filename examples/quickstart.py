@@ -22,7 +22,7 @@ import time
 import bilby
 import numpy as np
 
-from bilby_flowpe.plotting import plot_comparison
+from bilby_flowpe.corner_plot import bounds_of, plot_comparison
 from bilby_flowpe.problems import START_TIME, green2020
 
 # %%
@@ -78,8 +78,8 @@ picture = plot_comparison(
     {"flowpe": result.posterior},
     keys,
     "outdir/quickstart/quickstart.png",
-    labels={key: priors[key].latex_label_with_unit for key in keys},
     truths=truth,
     offsets={"geocent_time": START_TIME},
+    bounds=bounds_of(priors),
 )
 print(f"corner plot                  {picture}")

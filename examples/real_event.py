@@ -124,8 +124,9 @@ def main() -> None:
     parser.add_argument("--outdir", type=Path, default=Path("outdir/real_event"))
     arguments = parser.parse_args()
     from bilby_flowpe.bands import whitened_bands
+    from bilby_flowpe.corner_plot import bounds_of, plot_comparison
     from bilby_flowpe.observed import read_strain
-    from bilby_flowpe.plotting import plot_comparison, plot_whitened
+    from bilby_flowpe.plotting import plot_whitened
     from bilby_flowpe.validation import report_result
 
     event = event_of(arguments)
@@ -147,7 +148,13 @@ def main() -> None:
     bands = whitened_bands(likelihood, result.posterior.to_dict("records"))
     plot_whitened(bands, Path(f"{stem}_whitened.png"), trigger, title=arguments.name)
     keys = [key for key in SHOWN if key in result.posterior]
-    plot_comparison({"flowpe": result.posterior}, path=Path(f"{stem}_corner.png"), keys=keys, title=arguments.name)
+    plot_comparison(
+        {"flowpe": result.posterior},
+        keys,
+        Path(f"{stem}_corner.png"),
+        title=arguments.name,
+        bounds=bounds_of(event.priors),
+    )
     strains = {
         ifo.name: read_strain(ifo.name, trigger - 8, trigger + 8, arguments.data_dir)
         for ifo in likelihood.interferometers

@@ -32,7 +32,17 @@ ROWS = (
         "prior_natures",
     }
     | {"problems", "storage", "surprise"},
-    {"network_choice", "observed", "prior_checks", "priors", "processes", "pytorch", "thinning", "verdict"},
+    {
+        "corner_plot",
+        "network_choice",
+        "observed",
+        "prior_checks",
+        "priors",
+        "processes",
+        "pytorch",
+        "thinning",
+        "verdict",
+    },
     {"likelihoods", "results", "waves"},
     {"bands", "contract", "proposals", "result_files", "trigger"},
     {"asimov_pipeline", "chain", "problem", "strain_event"},

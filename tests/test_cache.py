@@ -181,7 +181,7 @@ def test_the_next_best_stands_in_for_a_damaged_one(tmp_path: Path, caplog: pytes
     finally:
         logger.removeHandler(caplog.handler)
     for name in ("a_damaged", "c_empty", "d_untrained"):
-        assert f"Passing over the model in {tmp_path / name}" in caplog.text
+        assert f"Ignoring the model in {tmp_path / name}" in caplog.text
 
 
 def test_folders_tell_the_order_of_the_detectors(tmp_path: Path) -> None:
@@ -220,9 +220,7 @@ def test_whatever_is_wrong_with_a_description_the_model_is_passed_over(
         assert best(tmp_path, problem()) == "b_wide"
     finally:
         logger.removeHandler(caplog.handler)
-    assert (
-        f"Passing over the model in {tmp_path / 'a_spoilt'}: model='{tmp_path / 'a_spoilt'}' is damaged" in caplog.text
-    )
+    assert f"Ignoring the model in {tmp_path / 'a_spoilt'}: model='{tmp_path / 'a_spoilt'}' is damaged" in caplog.text
 
 
 def test_training_that_is_enough(tmp_path: Path) -> None:

@@ -137,7 +137,7 @@ class TestTrain:
         (tmp_path / "tiny").mkdir()
         (tmp_path / "tiny" / "thesis.tex").write_text("years of work")
         assert main([*words, str(tmp_path), "--overwrite"]) == 2
-        assert "holds something that is no model" in capsys.readouterr().err
+        assert "holds something that is not a model" in capsys.readouterr().err
 
     def test_waveforms_of_another_problem_are_refused(self, trained, tmp_path, capsys):
         config = tmp_path / "other.toml"
@@ -147,7 +147,7 @@ class TestTrain:
             )
         )
         assert main(["train", str(config), "--outdir", str(tmp_path)]) == 2
-        assert "holds waveforms of another problem: contract." in capsys.readouterr().err
+        assert "contains waveforms of another problem: contract." in capsys.readouterr().err
 
     def test_errors_are_one_line(self, tmp_path, capsys):
         config = tmp_path / "bad.toml"
@@ -173,7 +173,7 @@ class TestSimulate:
         with h5py.File(output) as one, h5py.File(trained / "tiny.hdf5") as other:
             assert (one["waveforms"][:] == other["waveforms"][:]).all()
         assert main(words) == 2
-        assert "is there already" in capsys.readouterr().err
+        assert "exists already" in capsys.readouterr().err
         assert main([*words, "--overwrite"]) == 0
 
 
@@ -226,7 +226,7 @@ class TestModels:
         model.contract.facts["duration"] = 2.0
         folder = model.save(tmp_path / "other")
         assert main(["gap", str(folder), *GAP]) == 2
-        assert "give the configuration it was trained with" in capsys.readouterr().err
+        assert "give the configuration that it was trained with" in capsys.readouterr().err
 
     def test_a_card_without_events_is_refused(self, trained_5d, capsys):
         assert main(["gap", str(trained_5d[0]), "--injections", "0", "--card"]) == 2

@@ -53,14 +53,14 @@ def test_where_there_are_none(problem, caplog: pytest.LogCaptureFixture) -> None
     assert not caplog.records
     closed = conditional_of(ConditionalConfig(("phase", "luminosity_distance"), 2), problem.prior)
     for coarse, conditional, said in (
-        (True, closed, "here these are ['phase', 'luminosity_distance']"),
+        (True, closed, "here it draws ['phase', 'luminosity_distance']"),
         ("NoSuchApproximant", plain, "NoSuchApproximant"),
     ):
         caplog.clear()
         with caplog.at_level(logging.INFO, logger="bilby"):
             assert CoarseChoice(problem, coarse).of(conditional) is None
         assert len(caplog.records) == 1
-        assert "No coarse waves" in caplog.text
+        assert "No coarse waveforms are used" in caplog.text
         assert said in caplog.text
 
 

@@ -123,7 +123,7 @@ def test_no_weight_at_all() -> None:
     assert judge(run).grade == "failed"
     assert rejection_sample([-np.inf, -np.inf], np.random.default_rng(0)).size == 0
     assert kl_from_weights([-np.inf, -np.inf]) == math.inf
-    with pytest.raises(DataError, match="nothing to normalise"):
+    with pytest.raises(DataError, match="cannot be normalised"):
         normalised_weights([-np.inf, -np.inf])
 
 

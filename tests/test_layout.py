@@ -15,7 +15,7 @@ OTHERS = {"integration", "upstream"}
 TOGETHER: dict[str, tuple[str, set[str]]] = {
     "catalogue/test_reprior.py": (
         "weights, new draws and stored draws of one toy, held against the same integrals",
-        {"catalogue/hdf5.py", "catalogue/reweighted.py"},
+        {"catalogue/hdf5.py", "catalogue/other_priors.py"},
     ),
     "catalogue/test_runner.py": (
         "what a process of an event does, and what it leaves in its folder",
@@ -200,9 +200,11 @@ OF_NO_MODULE = {
     "test_architecture.py": "which module may import which",
     "test_docs.py": "links, commands and code of the documentation",
     "test_ecosystem.py": "how runs inside other packages are judged, and the page that says so",
+    "test_front_door.py": "names and examples of the package itself",
     "test_hostile_input.py": "priors, arguments and data that nobody should give",
     "test_house_figures.py": "the script that counts how the package is built",
     "test_layout.py": "this file",
+    "test_plain_words.py": "the script that counts unclear docstrings and unexplained constants",
     "test_same_answers.py": "the script that compares the answers of two commits",
     "test_supply_chain.py": "versions and licences of what is depended on",
 }

@@ -83,7 +83,7 @@ def test_not_a_number_is_no_value_and_minus_infinity_is_one() -> None:
 
 @pytest.mark.parametrize("answer", [None, "much", np.zeros(2)])
 def test_what_is_no_real_number_is_told(answer: Any) -> None:
-    with pytest.raises(DataError, match=r"of Given is .* at \{'x': 1.0\}: it has to be one real number"):
+    with pytest.raises(DataError, match=r"of Given is .* at \{'x': 1.0\}: let it return one real number"):
         LogLikelihood(Given(answer), False)(ROW)
 
 

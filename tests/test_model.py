@@ -144,7 +144,7 @@ def test_failing_write_leaves_the_old_model(
 
 def test_other_folders_are_not_deleted(trained_5d: Trained, tmp_path: Path) -> None:
     (tmp_path / "thesis.tex").write_text("years of work")
-    with pytest.raises(ModelError, match="holds something that is no model"):
+    with pytest.raises(ModelError, match="contains something other than a model"):
         trained_5d[1].save(tmp_path)
     assert (tmp_path / "thesis.tex").exists()
     (tmp_path / "empty").mkdir()

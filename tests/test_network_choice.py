@@ -77,8 +77,8 @@ def test_the_line_of_a_refinement() -> None:
     line = words_of_refinement(Price(40_000, 9.0), Price(25_000, 903.0))
     assert line == (
         "network='auto': a proposal is refined for this event alone, in some 40000 likelihood evaluations, about 9 s, and "
-        "missed modes are looked for. A network takes about 15 minutes to train, and then serves every event of the kind: "
-        "for many events give network='maf'"
+        "missed modes are looked for. A network takes about 15 minutes to train, and can then be used for all events of "
+        "this kind: for many events give network='maf'"
     )
     assert "takes longer to train" in words_of_refinement(Price(40_000, 9.0), Price(25_000, math.nan))
     assert "evaluations, about 9 s, and missed modes are looked for (no symmetry)." in words_of_refinement(
@@ -240,9 +240,7 @@ def test_a_model_at_hand_of_any_family_is_used(said: Said) -> None:
     (folder,) = (said.folder / "models").iterdir()
     result = said(straight())
     (line,) = said.of_the_choice
-    assert line.startswith(
-        f"Using the model in {folder.name}: where it fits the event, some 1000 likelihood evaluations"
-    )
+    assert line.startswith(f"Using the model {folder.name}: if it fits the event, some 1000 likelihood evaluations")
     assert result.meta_data["run_statistics"]["model"] == folder.name
     assert said(straight(), network="none").meta_data["run_statistics"]["model"] == "none"
 

@@ -66,7 +66,10 @@ def test_bad_seconds_are_not_used(
     expected = NOISE.copy()
     expected[20 * RATE : 22 * RATE] = np.nan
     np.testing.assert_array_equal(read.value, expected)
-    assert f"the data quality bit {name} is not set from {START + 20} to {START + 22}: not used" in caplog.text
+    assert (
+        f"the data quality bit {name} is not set from {START + 20} to {START + 22}: this strain is not used"
+        in caplog.text
+    )
     with pytest.raises(DataError, match=rf"unusable by its data quality, from {START + 20} to {START + 22}"):
         interferometer("H1", read, START + 18, 4.0, noise_curve(read, 4.0), 20.0, 512.0)
     interferometer("H1", read, START + 10, 4.0, noise_curve(read, 4.0), 20.0, 512.0)
@@ -80,13 +83,13 @@ def test_doubtful_seconds_are_told_and_used(
     quality[3] &= ~(1 << 2)
     write_strain(tmp_path / "a.hdf5", "H1", START, NOISE, RATE, quality)
     np.testing.assert_array_equal(from_files("H1", START, START + 32, tmp_path).value, NOISE)
-    assert f"CBC_CAT2 is not set from {START + 3} to {START + 4}: used all the same" in caplog.text
+    assert f"CBC_CAT2 is not set from {START + 3} to {START + 4}: this strain is used nevertheless" in caplog.text
 
 
 def test_what_cannot_be_read_is_named(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="there is no such folder"):
         from_files("H1", START, START + 1, tmp_path / "none")
-    with pytest.raises(DataError, match="no file there is one of strain"):
+    with pytest.raises(DataError, match="there is no file of strain"):
         from_files("H1", START, START + 1, tmp_path)
     (tmp_path / "H1.hdf5").write_bytes(b"no strain")
     with pytest.raises(DataError, match=r"no strain of H1.*H1.hdf5 cannot be read as strain"):
@@ -95,7 +98,7 @@ def test_what_cannot_be_read_is_named(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=rf"no file of H1 has data.*only from {START} to {START + 32}"):
         from_files("H1", START + 40, START + 50, tmp_path)
     write_strain(tmp_path / "b.hdf5", "H1", START + 32.0003, NOISE, RATE)
-    with pytest.raises(DataError, match="a part of a sample apart"):
+    with pytest.raises(DataError, match="shifted by a fraction of a sample"):
         from_files("H1", START, START + 50, tmp_path)
 
 

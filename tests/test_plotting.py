@@ -9,14 +9,9 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from matplotlib.colors import to_rgb
-from matplotlib.figure import Figure
-from matplotlib.image import imread
 
 from bilby_flowpe.bands import whitened_bands
 from bilby_flowpe.plotting import (
-    COLOURS,
-    plot_comparison,
     plot_efficiency,
     plot_history,
     plot_pp,
@@ -44,11 +39,6 @@ def history(losses: list[float]) -> dict:
     }
 
 
-def samples(seed: int, size: int = 2000) -> dict[str, np.ndarray]:
-    rng = np.random.default_rng(seed)
-    return {"mass_1": rng.normal(60, 3, size), "geocent_time": rng.normal(1126259462.7, 1e-3, size)}
-
-
 def is_picture(path: Path) -> bool:
     return path.read_bytes().startswith(PNG) and path.stat().st_size > 5000
 
@@ -65,37 +55,6 @@ def test_history_with_latent_variables(tmp_path: Path) -> None:
     assert is_picture(path)
     without = plot_history({**history([3.0, 2.0, 1.0]), "validation_kl": []}, tmp_path / "without.png")
     assert path.stat().st_size > without.stat().st_size
-
-
-def test_comparison(tmp_path: Path) -> None:
-    keys = ["mass_1", "geocent_time"]
-    path = plot_comparison({"one": samples(1), "other": samples(2)}, keys, tmp_path / "plain.png")
-    assert is_picture(path)
-    path = plot_comparison(
-        {"one": samples(1)},
-        keys,
-        str(tmp_path / "full.png"),
-        labels={"mass_1": "$m_1$"},
-        truths={"mass_1": 60.0, "geocent_time": 1126259462.7},
-        offsets={"geocent_time": 1126259462.0},
-        title="A title",
-    )
-    assert is_picture(path)
-
-
-def test_comparison_with_some_truths(tmp_path: Path) -> None:
-    keys = ["mass_1", "geocent_time"]
-    assert is_picture(plot_comparison({"one": samples(1)}, keys, tmp_path / "some.png", truths={"mass_1": 60.0}))
-
-
-@pytest.mark.training
-def test_every_posterior_is_in_the_picture(tmp_path: Path) -> None:
-    tables = {f"number {seed}": samples(seed) for seed in range(len(COLOURS) + 1)}
-    for count in (1, 4, len(COLOURS) + 1):
-        chosen = dict(list(tables.items())[:count])
-        picture = imread(plot_comparison(chosen, ["mass_1", "geocent_time"], tmp_path / f"{count}.png"))
-        found = [bool(np.any(np.all(np.abs(picture[..., :3] - to_rgb(colour)) < 0.01, axis=-1))) for colour in COLOURS]
-        assert found == [index < count for index in range(len(COLOURS))]
 
 
 def test_efficiency(tmp_path: Path) -> None:
@@ -128,17 +87,3 @@ def test_pp_has_a_panel_a_title(tmp_path: Path) -> None:
 @pytest.mark.parametrize("weights", [np.ones(3), np.array([1e-30, 1.0, 2.0])])
 def test_weights_alike_and_of_all_sizes(weights: np.ndarray, tmp_path: Path) -> None:
     assert is_picture(plot_weights(weights, 5, tmp_path / "weights.png", "A title"))
-
-
-def test_the_higher_of_two_posteriors_fits_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Its panel is as high as the narrower one wants, in whichever order they come."""
-    rng = np.random.default_rng(5)
-    wide, narrow = {"x": rng.normal(0, 1, 2000)}, {"x": rng.normal(0, 0.1, 2000)}
-    drawn: list[Figure] = []
-    monkeypatch.setattr(Figure, "savefig", lambda figure, *args, **kwargs: drawn.append(figure))
-    for tables in ({"wide": wide, "narrow": narrow}, {"narrow": narrow, "wide": wide}):
-        plot_comparison(tables, ["x"], tmp_path / "none.png")
-    for figure in drawn:
-        (axis,) = figure.axes
-        highest = max(float(patch.get_xy()[:, 1].max()) for patch in axis.patches)
-        assert highest > 2 and axis.get_ylim() == pytest.approx((0, 1.1 * highest))

@@ -98,7 +98,7 @@ def test_through_the_quantile(name: str) -> None:
     [
         (Drawn(lambda u: np.inf * np.asarray(u)), "proper prior"),
         (Drawn(lambda u: 0.5 + 0 * np.asarray(u)), "fix the parameter"),
-        (Drawn(lambda u: 1e200 * np.asarray(u)), "reckoned with"),
+        (Drawn(lambda u: 1e200 * np.asarray(u)), "use a prior of smaller values"),
     ],
     ids=["infinite", "one value", "too large"],
 )

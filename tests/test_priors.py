@@ -446,7 +446,7 @@ class TestErrors:
             {"x": Uniform(0, 1), "y": Uniform(0, 1), "total": Constraint(1.999, 2)}, conversion_function=total
         )
         # The corner's share is 0.001^2 / 2.
-        with pytest.raises(PriorError, match=r"\['total'\] leave a share of"):
+        with pytest.raises(PriorError, match=r"\['total'\] leave a fraction of"):
             PriorTransform(priors)
 
 

@@ -96,7 +96,7 @@ def test_weighted_draws_fill_a_result() -> None:
     assert result.num_likelihood_evaluations == 7
     assert result.meta_data["own"] == 1
     assert statistics_of(result) == {
-        **summary.to_dict(), "n_posterior": 1, "n_likelihood_evaluations": 7, "importance_weighted": True,
+        **summary.to_dict(), "n_equal_weight": 1, "n_likelihood_evaluations": 7, "importance_weighted": True,
         "verdict": "check", "reasons": ["few rows"], "edges": {}, "log_evidence_err": 0.2,
     }  # fmt: skip
 
@@ -108,7 +108,7 @@ def test_raw_draws_fill_a_result() -> None:
     with pytest.raises(ValueError, match="no stored nested samples"):
         _ = result.nested_samples
     statistics = statistics_of(result)
-    assert (statistics["n_draws"], statistics["n_posterior"], statistics["importance_weighted"]) == (3, 2, False)
+    assert (statistics["n_draws"], statistics["n_equal_weight"], statistics["importance_weighted"]) == (3, 2, False)
     assert "log_evidence" not in statistics
 
 

@@ -161,11 +161,11 @@ def test_likelihoods_of_other_marginalisations_are_refused(result: Result) -> No
     over_phase = bilby.gw.GravitationalWaveTransient(
         plain.interferometers, plain.waveform_generator, phase_marginalization=True, priors=priors.copy()
     )
-    with pytest.raises(DataError, match=r"marginalised over \['phase'\], that of the result over \[\]"):
+    with pytest.raises(DataError, match=r"marginalised over \['phase'\], but that of the result over \[\]"):
         reweight(result, likelihood=over_phase)
     marginal = copy.copy(result)
     marginal.meta_data = {"run_statistics": {**result.meta_data["run_statistics"], "marginalised": ["phase"]}}
-    with pytest.raises(DataError, match=r"over \[\], that of the result over \['phase'\]"):
+    with pytest.raises(DataError, match=r"over \[\], but that of the result over \['phase'\]"):
         reweight(marginal, likelihood=plain)
 
 
@@ -200,7 +200,7 @@ def test_a_prior_that_reaches_beyond_is_refused(measured_briefly: None, tmp_path
         save=False,
     )  # fmt: skip
     for wider in (Uniform(0, 2), Gaussian(1, 1)):
-        with pytest.raises(PriorError, match="lies where those of the result 'half' allow nothing"):
+        with pytest.raises(PriorError, match="lies outside those of the result 'half'"):
             reweight(inside, priors=PriorDict({"mu": wider}))
     narrower = reweight(inside, priors=PriorDict({"mu": Uniform(0.5, 1)}))
     exact = np.log(2 * (norm.cdf(1, 1, 0.3) - norm.cdf(0.5, 1, 0.3)))
@@ -267,7 +267,7 @@ def test_merged_results_and_other_things_are_refused_in_words(result: Result) ->
     merged = ResultList([copy.copy(result), copy.copy(result)]).combine()
     merged.log_evidence += 0.1
     merged.log_bayes_factor += 0.1
-    with pytest.raises(DataError, match="reweight its runs, and merge these"):
+    with pytest.raises(DataError, match="reweight the single runs, and merge these"):
         reweight(merged)
     with pytest.raises(ConfigurationError, match="seed='q'"):
         reweight(result, seed="q")
@@ -281,7 +281,7 @@ def test_a_likelihood_of_no_number_at_all(result: Result, value: Any) -> None:
         def log_likelihood(self, parameters: dict | None = None) -> Any:
             return value
 
-    with pytest.raises(DataError, match="has to be one real number"):
+    with pytest.raises(DataError, match="let it return one real number"):
         reweight(result, likelihood=Odd())
 
 

@@ -80,5 +80,5 @@ def test_refusals() -> None:
     nothing.log_evidence = None
     with pytest.raises(DataError, match="no evidence"):
         bayes_factor(nothing, made(-1.0, 0.1))
-    with pytest.raises(DataError, match="not the same"):
+    with pytest.raises(DataError, match="the data or the PSDs differ"):
         bayes_factor(made(-1.0, 0.1), made(-1.0, 0.1, noise=-901.0))

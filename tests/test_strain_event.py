@@ -72,7 +72,7 @@ def test_no_signal(quiet: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
         raise DataError("nothing there")
 
     monkeypatch.setattr(strain_event, "search", none)
-    with pytest.raises(DataError, match="no signal is found in H1: give trigger_time"):
+    with pytest.raises(DataError, match="no signal was found in H1: give trigger_time"):
         of(data_dir="data", detectors=("H1",))
     priors = of(data_dir="data", detectors=("H1",), trigger_time=2000.0, maximum_frequency=256).priors
     assert (priors["chirp_mass"].minimum, priors["chirp_mass"].maximum) == (6.0, 100.0)

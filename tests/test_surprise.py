@@ -185,7 +185,9 @@ def test_a_line_is_found_where_it_is(make_problem_hl) -> None:
     detector.set_strain_data_from_frequency_domain_strain(
         strain, sampling_frequency=1024.0, duration=4.0, start_time=detector.start_time
     )
-    assert farthest_off(likelihood, likelihood.injection_parameters) == "farthest off in L1 between 332 and 339.75 Hz"
+    assert (
+        farthest_off(likelihood, likelihood.injection_parameters) == "largest deviation in L1 between 332 and 339.75 Hz"
+    )
     # A signal of another loudness is missed where it was loud.
     quiet = {**likelihood.injection_parameters, "luminosity_distance": 5000.0}
     likelihood, _ = make_problem_hl()
@@ -205,7 +207,9 @@ def test_what_is_left_out_is_not_looked_at(make_problem_hl) -> None:
         strain, sampling_frequency=1024.0, duration=4.0, start_time=detector.start_time
     )
     detector.strain_data.notch_list = [(180.0, 230.0)]
-    assert farthest_off(likelihood, likelihood.injection_parameters).startswith("farthest off in H1 between 100 and")
+    assert farthest_off(likelihood, likelihood.injection_parameters).startswith(
+        "largest deviation in H1 between 100 and"
+    )
 
 
 def windowed(likelihood, excess: float, rng: np.random.Generator) -> None:
@@ -247,7 +251,7 @@ def test_a_line_in_windowed_noise_is_named_with_its_neighbours(make_problem_hl) 
     detector.strain_data.set_from_time_domain_strain(
         series, sampling_frequency=detector.sampling_frequency, duration=detector.duration
     )
-    assert farthest_off(likelihood, quiet).startswith("farthest off in L1 between 332 and 339.75 Hz")
+    assert farthest_off(likelihood, quiet).startswith("largest deviation in L1 between 332 and 339.75 Hz")
 
 
 def test_no_noise_is_said(make_problem_hl) -> None:
@@ -255,7 +259,7 @@ def test_no_noise_is_said(make_problem_hl) -> None:
     for detector in likelihood.interferometers:
         detector.set_strain_data_from_zero_noise(detector.sampling_frequency, detector.duration, detector.start_time)
     quiet = {**likelihood.injection_parameters, "luminosity_distance": 1e9}
-    assert farthest_off(likelihood, quiet) == "the data hold hardly any noise"
+    assert farthest_off(likelihood, quiet) == "the data contain hardly any noise"
 
 
 def test_a_likelihood_of_ones_own_has_no_normal_residual(make_problem_hl) -> None:

@@ -1,4 +1,4 @@
-"""A process that stays warm: strain in, posterior and sky map out."""
+"""A process that stays ready for events: it takes strain, and gives posterior and sky map."""
 
 from __future__ import annotations
 
@@ -32,12 +32,21 @@ from .derived import Derived
 from .problem import EventPriors, least_chirp_mass, likelihood_of
 
 QUICK: dict[str, Any] = {"n_effective": 300, "n_posterior": 300, "progress": False}
-"""Arguments of the sampler that differ from its defaults: 300 effective draws know a median to 0.07 standard deviations."""
+"""Arguments of the sampler that differ from its defaults: 300 effective draws determine a median to 0.07 sigma."""
 SEARCHED = 5.0, 200.0
-"""Chirp masses in solar masses of a search that gives the range: lighter binaries are a third of the work, and not for here."""
-_AROUND = 0.25  # seconds on either side of the trigger time within which a search looks
-_ACROSS = 0.022  # seconds that light takes from a detector to the Earth's centre, at most
-_TRIED_AT = 1126259462.0  # GPS seconds: of the simulated event that warms up
+"""Range of chirp masses, in solar masses, of the search that finds the range of the prior.
+
+Lighter binaries would make up a third of the work, and are left out here.
+
+Lighter binaries would cost half as much work again; they are left out here.
+"""
+# Seconds on either side of the trigger time within which a search looks.
+_AROUND = 0.25
+# Seconds that light takes from a detector to the Earth's centre, at most.
+_ACROSS = 0.022
+# GPS time in seconds of the simulated event that warms up.
+_TRIED_AT = 1126259462.0
+# Parameters of the simulated event that warms up: any signal that the default priors allow; masses are solar masses.
 _TRIED = {
     "chirp_mass": 30.0, "mass_ratio": 0.8, "chi_1": 0.1, "chi_2": 0.0, "luminosity_distance": 800.0, "theta_jn": 0.6,
     "psi": 1.0, "phase": 1.0, "ra": 1.4, "dec": -1.2, "geocent_time": _TRIED_AT,
@@ -46,22 +55,22 @@ _TRIED = {
 
 @dataclass(frozen=True)
 class Analysed:
-    """Result of an event, and where the time went.
+    """Result of an event, with the time that each stage took.
 
     Attributes
     ----------
     result
-        Bilby's.
+        Bilby's result.
     verdict, reasons
-        Its verdict, and every reason.
+        Verdict on the result, and every reason.
     clock
-        Where the time went.
+        Seconds of each stage.
     trigger_time
-        GPS time in seconds around which the prior was put.
+        GPS time in seconds at the centre of the prior of the time.
     chirp_mass
-        Range of the prior in solar masses, where it was given or searched for.
+        Range of the prior in solar masses, if it was given or found by a search.
     sky_map
-        Sky map with distances; ``None`` where the posterior has no places, which is logged.
+        Sky map with distances; ``None`` if the posterior has no sky positions, which is logged.
     """
 
     result: Result
@@ -73,32 +82,32 @@ class Analysed:
     sky_map: SkyMap | None = None
 
     def timing(self) -> dict[str, Any]:
-        """Seconds by stage, and of the sampler's own stages by the wall clock."""
+        """Return the seconds of each stage, and of the sampler's own stages by the wall clock."""
         return {**self.clock.to_dict(), "stages_of_the_sampler": dict(statistics_of(self.result).get("seconds", {}))}
 
 
 @dataclass
 class Alert:
-    """Analyses one event after the other, with everything that does not depend on the event made beforehand.
+    """Analysis of one event after the other, with everything prepared that does not depend on the event.
 
-    Construction imports what is needed, loads PyTorch and the network, and analyses a small simulated event, so that
-    libraries have their tables and code is in memory.
+    Construction imports all modules, loads PyTorch and the network, and analyses a small simulated event, so that libraries
+    have made their tables and code is in memory.
 
     Parameters
     ----------
     priors
-        Bilby's priors, all but that of the time, or a prior file; Bilby's default ones of binary black holes with aligned
-        spins when left out.
+        Bilby's priors without that of the time, or a prior file; by default Bilby's for black-hole binaries with aligned
+        spins.
     waveform
-        Approximant of LALSimulation.
+        Waveform approximant of LALSimulation.
     minimum_frequency, maximum_frequency, reference_frequency
-        Band of the data, and where spins are told, in Hz.
+        Band of the data, and reference frequency of the spins, in Hz.
     time_window
         Half the width of the prior of the time, around the trigger time, in seconds.
     warm
-        Whether to warm up at once; else the first event takes longer.
+        Warm up at construction; otherwise the first event takes longer.
     settings
-        Arguments of ``sampler="flowpe"`` (:mod:`bilby_flowpe.arguments.table`), in place of those of :data:`QUICK`.
+        Arguments of ``sampler="flowpe"`` (:mod:`bilby_flowpe.arguments.table`), which replace those of :data:`QUICK`.
 
     Raises
     ------
@@ -118,12 +127,12 @@ class Alert:
     def __post_init__(self) -> None:
         if not 0 < self.minimum_frequency < self.maximum_frequency:
             raise ConfigurationError(
-                f"minimum_frequency={self.minimum_frequency}, maximum_frequency={self.maximum_frequency}: the first has to be "
-                "the lower one, and positive"
+                f"minimum_frequency={self.minimum_frequency}, maximum_frequency={self.maximum_frequency}: give two frequencies "
+                "above zero in Hz, the lower one as minimum_frequency"
             )
         known = {**default_kwargs(), "npool": 1}
         if unknown := sorted({*self.settings} - {*known}):
-            raise ConfigurationError(f"settings has unknown keys {unknown}: it knows {sorted(known)}")
+            raise ConfigurationError(f"settings has unknown keys {unknown}: choose from {sorted(known)}")
         self.settings = QUICK | self.settings
         check_arguments({**known, **self.settings})
         self._event_priors = EventPriors(self.priors, self.time_window)
@@ -142,31 +151,31 @@ class Alert:
         outdir: str | Path | None = None,
         label: str = "alert",
     ) -> Analysed:
-        """Analyse an event.
+        """Analyse an event, and return its result, sky map and timing.
 
         Parameters
         ----------
         data
-            Bilby's interferometers, with data and noise curves; strain by detector (gwpy's time series); or a folder of
-            strain files of the Gravitational Wave Open Science Center.
+            Bilby's interferometers, with data and PSDs; strain by detector (gwpy's time series); or a folder of strain files
+            of the Gravitational Wave Open Science Center.
         trigger_time
             GPS time of the signal's end in seconds.
         chirp_mass
-            Least and largest chirp mass of the prior, in solar masses in the detectors' frame. When left out, a matched-filter
-            search of strain gives the range, and interferometers are analysed with the prior as it is.
+            Least and largest chirp mass of the prior, in solar masses in the detectors' frame. By default, a matched-filter
+            search of strain finds the range, while interferometers are analysed with the prior unchanged.
         noise_curves
-            By detector, for strain alone: Bilby's objects, or files. Estimated from the strain before the event when left out.
+            PSDs by detector, only for strain: Bilby's objects, or files. By default estimated from the strain before the event.
         detectors
-            Names of those to analyse; all when left out.
+            Names of the detectors to analyse; by default all.
         duration
-            Of the data in seconds, for strain alone; that of the lightest signal of the prior when left out.
+            Duration of the data in seconds, only for strain; by default that of the lightest signal of the prior.
         outdir, label
-            Folder that the run keeps its own files in, and name of the run; a temporary folder when left out.
+            Folder in which the run keeps its files, by default a temporary one; and name of the run.
 
         Returns
         -------
         Analysed
-            Bilby's result, its verdict, the sky map, and where the time went.
+            Bilby's result, its verdict, the sky map, and the seconds of each stage.
 
         Raises
         ------
@@ -174,17 +183,18 @@ class Alert:
             If data, trigger time or search information cannot be used.
         """
         if not np.isfinite(trigger_time):
-            raise DataError(f"trigger_time={trigger_time!r}: give GPS seconds")
+            raise DataError(f"trigger_time={trigger_time!r}: give a GPS time in seconds")
         if duration is not None and not 0 < duration < np.inf:
             raise DataError(f"duration={duration!r}: give seconds, such as 4, or leave it out")
         if detectors is not None and not len(detectors):
-            raise DataError("detectors=[]: name some, or leave it out for all")
+            raise DataError("detectors=[]: name at least one detector, or leave it out to use all")
         clock = Clock()
         ready = as_interferometers(data)
         if ready is not None:
             if noise_curves is not None or duration is not None:
                 raise DataError(
-                    "noise_curves= and duration= are for strain: Bilby's interferometers have their own, leave them out"
+                    "noise_curves= and duration= can only be given with strain: Bilby's interferometers have "
+                    "both, leave them out"
                 )
             kept = _chosen({one.name: one for one in ready}, detectors)
             interferometers = InterferometerList(list(kept.values()))
@@ -221,12 +231,12 @@ class Alert:
         )  # fmt: skip
 
     def warm_up(self) -> None:
-        """Analyse a simulated event of two detectors, and forget it; the state of Bilby's random generator stays as it is."""
+        """Analyse a simulated event of two detectors, and discard it; Bilby's random generator keeps its state."""
         state, level = random.rng.bit_generator.state, logger.level
         logger.setLevel("ERROR")
         try:
             interferometers = self._simulated()
-            # Imported by the first strain, and made for the first posterior.
+            # The first strain would import gwpy, and the first posterior would make the table of redshifts.
             import gwpy.timeseries  # noqa: F401
 
             _ = self._derived.redshifts
@@ -237,7 +247,7 @@ class Alert:
         finally:
             logger.setLevel(level)
             random.rng.bit_generator.state = state
-        logger.info("Warm: PyTorch, the network and the waveforms are loaded")
+        logger.info("Ready: PyTorch, the network and the waveforms are loaded")
 
     @property
     def _frequencies(self) -> tuple[float, float, float]:
@@ -256,14 +266,14 @@ class Alert:
         return interferometers
 
     def _check_within(self, interferometers: InterferometerList, trigger_time: float) -> None:
-        """The signal has to end within the data: times are cyclic in them, and others would be taken for some within."""
+        """Check that the signal ends within the data: times are cyclic there, and one outside would be taken for another."""
         around = self.time_window + _ACROSS
         for one in interferometers:
             first, last = float(one.start_time), float(one.start_time + one.duration)
             if not first + around <= trigger_time <= last - around:
                 raise DataError(
-                    f"trigger_time={trigger_time!r}: {one.name} has data from {first:.15g} to {last:.15g}, which have to hold "
-                    f"{around:g} s on either side of it"
+                    f"trigger_time={trigger_time!r}: {one.name} has data from {first:.15g} to {last:.15g}: give data with at "
+                    f"least {around:g} s on either side of the trigger"
                 )
 
     def _strain(self, data: Any, trigger_time: float, detectors: Sequence[str] | None) -> Strain:
@@ -277,22 +287,22 @@ class Alert:
         return _chosen(data, detectors)
 
     def _searched(self, strain: Strain, trigger_time: float) -> tuple[float, float]:
-        """A range of chirp masses of what matched filters find at the trigger time."""
+        """Return the range of chirp masses that a matched-filter search finds at the trigger time."""
         around = trigger_time - _AROUND, trigger_time + _AROUND
         found = search(strain, around, SEARCHED, self.minimum_frequency, self.maximum_frequency)
         return found.low, found.high
 
 
 def _chosen(data: dict[str, Any] | Strain, detectors: Sequence[str] | None) -> dict[str, Any]:
-    """Data of the detectors that are named."""
+    """Return the data of the detectors that are named."""
     names = list(data) if detectors is None else list(detectors)
     if missing := [name for name in names if name not in data]:
-        raise DataError(f"detectors={names}: there are no data of {missing}, only of {sorted(data)}")
+        raise DataError(f"detectors={names}: there are no data of {missing}: choose from {sorted(data)}")
     return {name: data[name] for name in names}
 
 
 def _mapped(result: Result, folder: Path) -> SkyMap | None:
-    """The sky map of a result, from what its run has kept in a folder; a posterior is worth telling without one."""
+    """Return the sky map of a result, or nothing: a posterior is useful without one."""
     try:
         return sky_map(result, folder)
     except FlowPEError as error:
@@ -314,7 +324,7 @@ _packages = cache(env_package_list)
 
 @contextmanager
 def _packages_known() -> Iterator[None]:
-    """Have Bilby list the installed packages once: it starts pip for every run, which takes about a second."""
+    """Let Bilby list the installed packages only once: it starts pip for every run, which takes about a second."""
     before = samplers.env_package_list
     samplers.env_package_list = _packages
     try:

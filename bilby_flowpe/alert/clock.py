@@ -1,4 +1,4 @@
-"""Where the time of an event goes: seconds by the wall clock, and seconds of the processors, stage by stage."""
+"""Time that the analysis of an event takes: seconds of wall clock and of CPU, stage by stage."""
 
 from __future__ import annotations
 
@@ -8,22 +8,23 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+# Decimal places of the seconds that are written: milliseconds.
 _DIGITS = 3
 
 
 def cpu_seconds() -> float:
-    """CPU seconds of this process, and of those that it has started and waited for."""
+    """Return the CPU seconds of this process, and of the processes that it has started and waited for."""
     used = os.times()
     return used.user + used.system + used.children_user + used.children_system
 
 
 class Clock:
-    """Counts the seconds of stages that follow one another.
+    """Counter of the seconds of stages that follow one another.
 
     Attributes
     ----------
     stages : dict
-        By stage, in order, ``(wall, cpu)`` in seconds.
+        ``(wall, cpu)`` in seconds by stage, in order.
     """
 
     def __init__(self) -> None:
@@ -31,7 +32,7 @@ class Clock:
 
     @contextmanager
     def stage(self, name: str) -> Iterator[None]:
-        """Count what is done inside under this name, also where it fails."""
+        """Count the time of the block under this name, also where the block fails."""
         wall, cpu = time.monotonic(), cpu_seconds()
         try:
             yield
@@ -40,7 +41,7 @@ class Clock:
             self.stages[name] = before[0] + time.monotonic() - wall, before[1] + cpu_seconds() - cpu
 
     def to_dict(self) -> dict[str, Any]:
-        """Seconds of each stage and of all together, by the wall clock and of the processors."""
+        """Return the seconds of each stage and of all together, by the wall clock and of the CPU."""
         walls, cpus = ({name: both[which] for name, both in self.stages.items()} for which in (0, 1))
         return {
             "wall": {name: round(value, _DIGITS) for name, value in walls.items()},

@@ -1,4 +1,4 @@
-"""The conversion function of alerts: derived parameters of a posterior, without what would take a waveform for every row."""
+"""The conversion function of alerts: derived parameters of a posterior, without any that need a waveform for every row."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from ..redshifts import Redshifts
 
 
 class Derived:
-    """A conversion function for ``run_sampler``: masses, effective spins, redshift and masses of the source's frame.
+    """A conversion function for ``run_sampler``: masses, effective spins, redshift and source-frame masses.
 
-    Bilby's own would compute signal-to-noise ratios, too, by a waveform for every row.
+    Bilby's own function also computes signal-to-noise ratios, which takes a waveform for every row.
 
     Parameters
     ----------
     priors
-        Which say between which distances redshifts are wanted.
+        Priors, which give the range of distances.
     reference_frequency
-        At which spins are told, in Hz.
+        Reference frequency of the spins, in Hz.
     """
 
     def __init__(self, priors: PriorDict, reference_frequency: float) -> None:
@@ -33,7 +33,7 @@ class Derived:
 
     @cached_property
     def redshifts(self) -> Redshifts | None:
-        """Redshift of the distances of the prior; ``None`` where the prior has no limits. It takes most of a second to make."""
+        """Redshifts of the distances of the prior; ``None`` if the prior has no limits. To make it takes most of a second."""
         low, high = (float(getattr(self._distance, end, np.nan)) for end in ("minimum", "maximum"))
         return Redshifts(low, high) if 0 <= low < high < np.inf else None
 

@@ -1,4 +1,4 @@
-"""Description of an event beside its strain: a small TOML or JSON file with trigger time and search information."""
+"""Description of an event besides its strain: a small TOML or JSON file with trigger time and search information."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ..configuration.tables import fill
 from ..errors import DataError
 
 NAMES = ("event.toml", "event.json")
-"""Names of the description in a folder of an event's own."""
+"""Names of the description in the folder of an event."""
 KINDS = (".toml", ".json")
 
 
@@ -25,17 +25,17 @@ class EventDescription:
     trigger_time
         GPS time in seconds at which the signal ends, within ``time_window`` of the truth.
     strain
-        Folder of the strain files, from the description's own folder on; that folder itself when left out.
+        Folder of the strain files, relative to the folder of the description; by default that folder.
     detectors
-        Names of the detectors to analyse; all that there is strain of when left out.
+        Names of the detectors to analyse; by default all that have strain.
     chirp_mass
-        Least and largest chirp mass of the prior, in solar masses in the detectors' frame; from a matched-filter search of the
-        strain when left out.
+        Least and largest chirp mass of the prior, in solar masses in the detectors' frame; by default found by a matched-filter
+        search of the strain.
     noise_curves
-        Files of noise curves by detector, from the description's own folder on; estimated from the strain before the event
-        when left out.
+        Files of PSDs by detector, relative to the folder of the description; by default PSDs are estimated from the strain
+        before the event.
     duration
-        Of the data in seconds; that of the lightest signal of the prior when left out.
+        Duration of the data in seconds; by default that of the lightest signal of the prior.
     """
 
     trigger_time: float
@@ -47,12 +47,12 @@ class EventDescription:
 
     @classmethod
     def read(cls, path: Path) -> EventDescription:
-        """Read a file.
+        """Read the description from a file.
 
         Raises
         ------
         DataError
-            If it cannot be read.
+            If the file cannot be read.
         ConfigurationError
             If a key is missing, unknown, or of another type.
         """
@@ -61,25 +61,26 @@ class EventDescription:
             table: Any = json.loads(text) if path.suffix == ".json" else tomllib.loads(text)
         except (OSError, ValueError) as error:
             raise DataError(
-                f"{path.name} cannot be read ({error}): write TOML or JSON, and rename it into place"
+                f"{path.name} cannot be read ({error}): write TOML or JSON under another name, and rename the file when it is "
+                "complete"
             ) from error
         return fill(cls, table, path.name)
 
     @property
     def mass_range(self) -> tuple[float, float] | None:
-        """The range of chirp masses.
+        """Least and largest chirp mass in solar masses; ``None`` if they are not given.
 
         Raises
         ------
         DataError
-            If it is not two numbers.
+            If there are not two numbers.
         """
         if self.chirp_mass is None:
             return None
         if len(self.chirp_mass) != 2:
-            raise DataError(f"chirp_mass={list(self.chirp_mass)}: give the least and the largest one")
+            raise DataError(f"chirp_mass={list(self.chirp_mass)}: give two numbers, the least and the largest")
         return self.chirp_mass[0], self.chirp_mass[1]
 
     def curves_in(self, folder: Path) -> dict[str, Path] | None:
-        """Noise curves, their paths taken from a folder on."""
+        """Return the files of PSDs, with paths relative to a folder."""
         return None if self.noise_curves is None else {key: folder / name for key, name in self.noise_curves.items()}

@@ -1,8 +1,8 @@
-"""A folder that events come into: each is analysed once, as it comes, and leaves a folder of its own.
+"""A folder into which events are put: each is analysed once, as it comes, and gets a folder for its results.
 
-A description (:mod:`.description`) is complete when it appears, for it is written under another name and renamed; the strain
-that it names is complete before. An event is done when its folder has ``timing.json`` or ``error.json``, which are written
-last: one that was interrupted has neither, and is analysed when the inbox is watched again.
+A description (:mod:`.description`) is complete when it appears, because it is written under another name and then renamed; the
+strain that it names has to be complete before. An event is done when its folder has ``timing.json`` or ``error.json``, which
+are written last: an event that was interrupted has neither, and is analysed when the folder is watched again.
 """
 
 from __future__ import annotations
@@ -32,19 +32,19 @@ TIMING, ERROR = "timing.json", "error.json"
 _LOCK = ".flowpe_alert"
 
 Writer = Callable[[Analysed, Path, str], None]
-"""Writes something of an event into its folder, given its name."""
+"""Function that writes a part of the results of an event into its folder, given the name of the event."""
 
 
 @dataclass(frozen=True)
 class Waiting:
-    """An event that has come.
+    """An event that waits for its analysis.
 
     Attributes
     ----------
     name
-        Of the event: that of its folder, or of its description without the ending.
+        Name of the event: that of its folder, or of its description without the ending.
     path
-        The description.
+        File of the description.
     """
 
     name: str
@@ -52,23 +52,24 @@ class Waiting:
 
 
 class Inbox:
-    """Events of one folder, and what becomes of them in another.
+    """Events of one folder, and their results in another.
 
     Parameters
     ----------
     folder
-        Where events come: as folders with ``event.toml`` or ``event.json``, or as files ``NAME.toml`` or ``NAME.json``.
+        Folder into which events are put: as folders with ``event.toml`` or ``event.json``, or as files ``NAME.toml`` or
+        ``NAME.json``.
     outdir
-        Where each event gets a folder of its name.
+        Folder in which each event gets a folder of its name.
     alert
-        What analyses them.
+        The analysis of an event.
     writers
-        What is written of an event, by stage, in this order: the first is the most urgent.
+        Functions that write the results of an event, by stage, in this order: the most urgent one first.
 
     Raises
     ------
     ConfigurationError
-        If there is no such folder, or both are one.
+        If there is no such folder, or if both are the same.
     """
 
     def __init__(self, folder: Path, outdir: Path, alert: Alert, writers: dict[str, Writer]) -> None:
@@ -77,10 +78,10 @@ class Inbox:
         if folder.resolve() == outdir.resolve():
             raise ConfigurationError(f"outdir={str(outdir)!r} is the inbox itself: give another folder")
         self._folder, self._outdir, self._alert, self._writers = folder, outdir, alert, writers
-        self._lost: set[str] = set()  # of which not even an error could be written
+        self._lost: set[str] = set()  # events of which not even an error could be written
 
     def waiting(self) -> list[Waiting]:
-        """Events that have come and are not done, those that came first at the beginning."""
+        """Return the events that are not done, those that came first at the beginning."""
         found: dict[str, Waiting] = {}
         for path in sorted(self._descriptions(), key=_arrived):
             own_folder = path.name in NAMES and path.parent != self._folder
@@ -91,7 +92,7 @@ class Inbox:
 
     def _descriptions(self) -> Iterator[Path]:
         for path in self._folder.iterdir():
-            # What is written has a hidden name, or another ending, until it is renamed.
+            # A file that is being written has a hidden name, or another ending, until it is renamed.
             if path.name.startswith("."):
                 continue
             if path.is_dir():
@@ -103,16 +104,16 @@ class Inbox:
         return name in self._lost or any((self._outdir / name / file).is_file() for file in (TIMING, ERROR))
 
     def work_off(self) -> int:
-        """Analyse all events that wait; how many there were."""
+        """Analyse all events that wait, and return how many there were."""
         done = 0
         while events := self.waiting():
-            # One at a time: what comes meanwhile may have come before the others of a copied folder.
+            # One at a time: an event that appears meanwhile may be older than the others, if a folder is copied.
             self._one(events[0])
             done += 1
         return done
 
     def watch(self, every: float) -> None:
-        """Analyse events as they come, looking every so many seconds, until a signal ends it."""
+        """Analyse events as they come, looking for new ones every ``every`` seconds, until a signal ends the process."""
         _listen()
         while True:
             self.work_off()
@@ -120,17 +121,19 @@ class Inbox:
 
     @contextmanager
     def held(self) -> Iterator[None]:
-        """Keep the output folder to this process: two would analyse every event twice. Its end, however it comes, frees it.
+        """Lock the output folder for this process: two processes would analyse every event twice.
+
+        The lock ends with the process, even if that is killed.
 
         Raises
         ------
         ConfigurationError
-            If another process that lives has it.
+            If another running process has locked the folder.
         """
         import fcntl
 
         self._outdir.mkdir(parents=True, exist_ok=True)
-        # Kept when it is freed: whoever waits for a file that is removed would hold another one.
+        # The file stays: a process that waits for a removed file would lock another one.
         with (self._outdir / _LOCK).open("a+") as file:
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -138,8 +141,8 @@ class Inbox:
                 file.seek(0)
                 owner = file.read().strip() or "unknown"
                 raise ConfigurationError(
-                    f"outdir={str(self._outdir)!r} is another flowpe alert's (process {owner}): end that one, or give "
-                    "another folder"
+                    f"outdir={str(self._outdir)!r} is used by another flowpe alert (process {owner}): end that process, or "
+                    "give another folder"
                 ) from None
             file.truncate(0)
             file.write(str(os.getpid()))
@@ -150,21 +153,21 @@ class Inbox:
                 file.truncate(0)
 
     def _one(self, event: Waiting) -> None:
-        """Analyse an event, whatever is wrong with it, or with its folder."""
-        logger.info(f"{event.name}: analysed now")
+        """Analyse an event; errors of the event or of its folder do not end the process."""
+        logger.info(f"{event.name}: the analysis begins")
         try:
             self._into(event, self._outdir / event.name)
         except OSError as error:
             self._lost.add(event.name)
             logger.error(
-                f"{event.name}: nothing can be written of it ({error}): make room for {self._outdir / event.name}; it is taken "
-                "up when the folder is watched again"
+                f"{event.name}: its results cannot be written ({error}): make {self._outdir / event.name} writable; the event "
+                "is analysed when the folder is watched again"
             )
         finally:
             _listen()
 
     def _into(self, event: Waiting, folder: Path) -> None:
-        """Analyse an event, and leave in its folder what came of it."""
+        """Analyse an event, and write the results into its folder."""
         folder.mkdir(parents=True, exist_ok=True)
         began = datetime.now(UTC)
         try:
@@ -172,7 +175,7 @@ class Inbox:
         except FlowPEError as error:
             self._failed(event, folder, began, error)
         except Exception as error:
-            # Whatever it is: the next event must be analysed.
+            # Any error is caught, so that the next event is analysed.
             self._failed(event, folder, began, error, traceback.format_exc())
         else:
             missing = self._written(event, folder, analysed)
@@ -186,7 +189,7 @@ class Inbox:
         strain = at / described.strain
         if not strain.is_dir():
             raise DataError(
-                f"strain={described.strain!r}: there is no folder {strain}: name the one of the strain files"
+                f"strain={described.strain!r}: there is no folder {strain}: name the folder of the strain files"
             )
         analysed = self._alert.analyse(
             strain,
@@ -201,7 +204,7 @@ class Inbox:
         return analysed
 
     def _written(self, event: Waiting, folder: Path, analysed: Analysed) -> dict[str, str]:
-        """Write what is made of an event, the most urgent first; what could not be made, and why, by stage."""
+        """Write the results of an event, the most urgent first; return the reason for each stage that could not be written."""
         missing = {}
         for stage, write in self._writers.items():
             try:
@@ -210,7 +213,7 @@ class Inbox:
             except OSError:
                 raise
             except Exception as error:
-                # A page is not worth a posterior.
+                # An error of a page or a map must not lose the posterior.
                 logger.error(f"{event.name}: no {stage}: {type(error).__name__}: {error}\n{traceback.format_exc()}")
                 missing[stage] = f"{type(error).__name__}: {error}"
         return missing
@@ -235,7 +238,7 @@ class Inbox:
 
 
 def _listen() -> None:
-    """Have SIGTERM end the process by ``SystemExit``: where a run fails, Bilby leaves handlers of that run behind."""
+    """Let SIGTERM end the process by ``SystemExit``: if a run fails, Bilby leaves its own handlers behind."""
     if threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
         signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -249,7 +252,7 @@ def _arrived(path: Path) -> tuple[float, str]:
 
 
 def _times(event: Waiting, began: datetime) -> dict[str, Any]:
-    """When the description came, and when work began and ended, UTC."""
+    """Return when the description came, and when the work began and ended, in UTC."""
     came = datetime.fromtimestamp(_arrived(event.path)[0], UTC)
     return {"came": came.isoformat(), "began": began.isoformat(), "ended": datetime.now(UTC).isoformat()}
 

@@ -1,4 +1,4 @@
-"""Priors and likelihood of an alert, around the trigger time and what a search knows of the masses."""
+"""Priors and likelihood of an alert, around the trigger time and the chirp masses that a search found."""
 
 from __future__ import annotations
 
@@ -18,27 +18,27 @@ from ..errors import ConfigurationError, DataError
 from ..names import CHIRP_MASS, TIME
 
 USUAL_PRIORS = "aligned_spins_bbh.prior"
-"""Bilby's default priors of binary black holes with spins along the orbit's axis."""
+"""Bilby's default priors of black-hole binaries with spins along the orbital axis."""
 _LIMITS = (
     "mass_1",
     "mass_2",
-)  # constraints of the default priors, 5 to 100 solar masses, which would cut other signals
+)  # constraints of the default priors, 5 to 100 solar masses, which would exclude other signals
 
 
 class EventPriors:
-    """Priors that are the same for all events, but for the time and the range of chirp masses.
+    """Priors that are the same for all events, except for the time and the range of chirp masses.
 
     Parameters
     ----------
     priors
-        Bilby's priors without the time, or a prior file; Bilby's default ones of aligned spins when left out.
+        Bilby's priors without the time, or a prior file; by default Bilby's with aligned spins.
     time_window
         Half the width of the prior of the time at the Earth's centre, around the trigger time, in seconds.
 
     Raises
     ------
     ConfigurationError
-        If the priors have a time, cannot be read, or the window is none.
+        If the priors have a time, cannot be read, or the window is not positive.
     """
 
     def __init__(self, priors: PriorDict | str | Path | None = None, time_window: float = 0.1) -> None:
@@ -48,8 +48,8 @@ class EventPriors:
         self.priors = self._read(priors)
         if TIME in self.priors:
             raise ConfigurationError(
-                f"priors have {TIME}, which is put around the trigger time of every event: leave it out; time_window= says "
-                "how wide it is"
+                f"priors have {TIME}, which is set around the trigger time of every event: leave it out; time_window= sets "
+                "its half width"
             )
 
     @staticmethod
@@ -58,25 +58,25 @@ class EventPriors:
             return deepcopy(priors) if isinstance(priors, PriorDict) else BBHPriorDict(dictionary=dict(priors))
         name = USUAL_PRIORS if priors is None else str(priors)
         if priors is not None and not Path(name).is_file():
-            raise ConfigurationError(f"priors={name!r}: there is no such file: name a prior file of Bilby's kind")
+            raise ConfigurationError(f"priors={name!r}: there is no such file: name a prior file as Bilby reads it")
         return BBHPriorDict(filename=name)
 
     def of(self, trigger_time: float, chirp_mass: tuple[float, float] | None = None) -> PriorDict:
-        """Priors of one event.
+        """Return the priors of one event.
 
         Parameters
         ----------
         trigger_time
             GPS time in seconds.
         chirp_mass
-            Least and largest, in solar masses in the detectors' frame, to which the prior of the chirp mass is cut or
-            widened; that prior as it is when left out. Of Bilby's default priors the limits of the masses themselves are
-            then left out, too.
+            Least and largest chirp mass, in solar masses in the detectors' frame, which replace the limits of its prior; by
+            default the prior is not changed. With a range, the limits of the component masses in Bilby's default priors are
+            left out, too.
 
         Raises
         ------
         ConfigurationError
-            If the range is none, or the priors do not sample the chirp mass.
+            If the range is not valid, or the priors do not sample the chirp mass.
         """
         priors = deepcopy(self.priors)
         priors[TIME] = Uniform(trigger_time - self._window, trigger_time + self._window, name=TIME, unit="s")
@@ -84,10 +84,14 @@ class EventPriors:
             return priors
         low, high = chirp_mass
         if not 0 < low < high < np.inf:
-            raise ConfigurationError(f"chirp_mass={[low, high]}: give the least and the largest one in solar masses")
+            raise ConfigurationError(
+                f"chirp_mass={[low, high]}: give the least and the largest chirp mass in solar masses"
+            )
         prior = priors.get(CHIRP_MASS)
         if prior is None or isinstance(prior, Constraint) or getattr(prior, "is_fixed", False):
-            raise ConfigurationError(f"chirp_mass={[low, high]}: the priors do not sample the chirp mass: leave it out")
+            raise ConfigurationError(
+                f"chirp_mass={[low, high]}: the priors do not sample the chirp mass: leave chirp_mass out"
+            )
         prior.minimum, prior.maximum = float(low), float(high)
         if self._usual:
             for key in _LIMITS:
@@ -96,13 +100,13 @@ class EventPriors:
 
 
 def least_chirp_mass(priors: PriorDict) -> float:
-    """The least chirp mass that priors allow, in solar masses, from their own limits."""
+    """Return the least chirp mass that the limits of the priors allow, in solar masses."""
     if (prior := priors.get(CHIRP_MASS)) is not None and prior.minimum > 0:
         return float(prior.minimum)
     masses = [float(priors[key].minimum) for key in ("mass_1", "mass_2") if key in priors]
     if len(masses) < 2 or not min(masses) > 0:
         raise ConfigurationError(
-            "the priors do not say how light a binary can be: give a prior of the chirp mass, or the duration of the data"
+            "the priors do not limit the masses from below: give a prior of the chirp mass, or the duration of the data"
         )
     first, second = masses
     return (first * second) ** 0.6 / (first + second) ** 0.2
@@ -111,9 +115,9 @@ def least_chirp_mass(priors: PriorDict) -> float:
 def likelihood_of(
     interferometers: InterferometerList, waveform: str, minimum_frequency: float, reference_frequency: float
 ) -> GravitationalWaveTransient:
-    """Bilby's likelihood of the data, with nothing integrated out.
+    """Make Bilby's likelihood of the data, without any marginalisation.
 
-    Waves begin at the least frequency that is looked at in any detector: below their own they are zero.
+    Waveforms begin at the lowest frequency that any detector uses: below its minimum frequency a waveform is zero.
 
     Raises
     ------
@@ -122,7 +126,7 @@ def likelihood_of(
     """
     for key in ("start_time", "duration", "sampling_frequency"):
         if len(values := {float(getattr(one, key)) for one in interferometers}) > 1:
-            raise DataError(f"the interferometers differ in {key}, {sorted(values)}: cut all data alike")
+            raise DataError(f"the interferometers differ in {key}, {sorted(values)}: give all of them the same")
     generator = WaveformGenerator(
         duration=float(interferometers.duration),
         sampling_frequency=float(interferometers.sampling_frequency),

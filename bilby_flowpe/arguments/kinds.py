@@ -11,24 +11,27 @@ import numpy as np
 
 from ..errors import ConfigurationError
 
-_LARGEST_SEED = 2**63 - 1  # the generators of NumPy and torch take no larger ones
-_LONGEST = 1000  # characters; most file systems take names of 255, and paths of 4096
+# Largest seed that the generators of NumPy and torch take: a whole number of 63 bits.
+_LARGEST_SEED = 2**63 - 1
+# Largest number of characters in a text. Most file systems take names of 255 characters and paths of 4096, so that
+# longer texts would end in an error of the system without the argument's name.
+_LONGEST = 1000
 _TRUTH = {"true": True, "false": False}
 
 
 @dataclass(frozen=True)
 class Kind:
-    """Values that an argument may have.
+    """Kind of value that an argument may have.
 
     Attributes
     ----------
     words
-        The kind in the words of NumPy's docstrings.
+        Name of the kind, as NumPy's docstrings write it.
     check
         Takes the argument's name and a value, and gives the value in its proper type, or raises
         :class:`~bilby_flowpe.errors.ConfigurationError`.
     choices
-        All values, where they can be listed.
+        All permitted values, where they can be listed.
     """
 
     words: str
@@ -37,7 +40,7 @@ class Kind:
 
 
 def choice(*choices: str) -> Kind:
-    """Make the kind of an argument that is one of some words."""
+    """Make the kind of an argument that takes one of several words."""
 
     def check(key: str, value: Any) -> str:
         if not isinstance(value, str) or value not in choices:
@@ -49,7 +52,7 @@ def choice(*choices: str) -> Kind:
 
 
 def whole(key: str, value: Any, least: int = 1) -> int:
-    """Return a whole number of at least ``least``, refused by its name otherwise."""
+    """Return a value as a whole number of at least ``least``; raise an error that names the argument otherwise."""
     wanted = f"a whole number of at least {least}"
     number = _number(key, value, wanted)
     if not (np.isfinite(number) and number.is_integer() and number >= least):
@@ -58,7 +61,7 @@ def whole(key: str, value: Any, least: int = 1) -> int:
 
 
 def check_seed(key: str, value: Any) -> int:
-    """Return a seed, refused by its name otherwise."""
+    """Return a value as a seed; raise an error that names the argument otherwise."""
     seed = whole(key, value, least=0)
     if seed > _LARGEST_SEED:
         raise ConfigurationError(f"{key}={value!r}: give a whole number from 0 to {_LARGEST_SEED}")
@@ -66,7 +69,7 @@ def check_seed(key: str, value: Any) -> int:
 
 
 def is_none(value: Any) -> bool:
-    """Return whether a value is ``None``, or says so in a configuration file."""
+    """Return whether a value is ``None``, or the word ``none`` of a configuration file."""
     return value is None or (isinstance(value, str) and value.lower() == "none")
 
 

@@ -1,8 +1,8 @@
-"""The sampler's keyword arguments: declared once, in :data:`ARGUMENTS`, and checked before anything long is started.
+"""The sampler's keyword arguments: declared once, in :data:`ARGUMENTS`, and checked before any long computation.
 
-Defaults, checks, the documentation of the sampler, the table in docs/usage.md and the settings of a training follow from that
-table. Values may come from a configuration file that knows only strings: what is clearly a number or a truth value is taken as
-one.
+Defaults, checks, the documentation of the sampler, the table in docs/usage.md and the settings of a training are made from that
+table. Values may come from a configuration file, which knows only strings: a string that is clearly a number or a truth value
+is converted.
 """
 
 from __future__ import annotations
@@ -17,32 +17,32 @@ from ..errors import ConfigurationError
 from .kinds import COARSE, FLAG, POSITIVE, PSD, SEED, TEXT, WHOLE, Kind, choice, is_none, whole
 
 DRAWN_BY = choice("conditional", "network")
-"""Values of an argument that chooses what draws a parameter: its exact conditional, or the network."""
+"""Kind of an argument that chooses how a parameter is drawn: from its exact conditional, or by the network."""
 AUTO = "auto"
-"""Value of ``network`` that leaves the choice between a network and none to what is cheaper."""
+"""Value of ``network`` that chooses the cheaper way: with a network or without one."""
 USUAL_FAMILY = "maf"
-"""Family of a network where none is named."""
+"""Family of networks that is trained where no family is named."""
 
 
 @dataclass(frozen=True)
 class Argument:
-    """Declare one keyword argument of ``sampler="flowpe"``.
+    """Declaration of one keyword argument of ``sampler="flowpe"``.
 
     Attributes
     ----------
     name, default
-        Its name and default.
+        Name and default value of the argument.
     kind
-        Values that it may have.
+        Kind of value that it takes.
     words
-        What it does, in Markdown.
+        Explanation of the argument, in Markdown.
     optional
-        Whether it may be ``None``.
+        Tells whether the value may be ``None``.
     setting
-        Field of :class:`bilby_flowpe.training.settings.Settings` that it sets, such as ``"training.device"``, where only a
-        training uses it.
+        Field of :class:`bilby_flowpe.training.settings.Settings` that it sets, such as ``"training.device"``; empty for an
+        argument that a run without a training uses.
     of_bilby
-        Whether Bilby's base class has it already, and its default.
+        Tells whether Bilby's base class has this argument, with its default, already.
     """
 
     name: str
@@ -54,7 +54,7 @@ class Argument:
     of_bilby: bool = False
 
     def checked(self, value: Any) -> Any:
-        """Return a value of the proper type.
+        """Return a value, converted to the type of this argument.
 
         Raises
         ------
@@ -69,114 +69,144 @@ ARGUMENTS = (
         "model",
         None,
         TEXT,
-        "folder of a trained model, or the name of a shipped one; left out, a model whose problem this one lies within is "
-        "looked for among the shipped ones and in the cache",
+        "folder of a trained model, or the name of a shipped one. Without it, the shipped models and the cache are searched "
+        "for a model whose priors, detectors and waveform include those of this problem",
         optional=True,
     ),
     Argument(
         "network",
         AUTO,
         choice(AUTO, "gaussian", "maf", "nsf", "cvae", "cvae+", "none"),
-        'how the proposal is made where no model fits: `"auto"`, as is [cheaper for one event](guide.md#which-network); a '
-        'family: a network of it is trained, for many events; `"none"`: models are not looked for, and a proposal is refined '
-        "from the prior, for this event alone",
+        'how the proposal is made if no trained model fits. `"auto"` chooses what is [cheaper for one '
+        "event](networks.md#which-network). The name of a family trains a network of that family, which can then be used for "
+        'many events. `"none"` does not search for a trained model: the proposal starts from the prior and is refined for '
+        "this event alone",
         setting="network.family",
     ),
     Argument(
         "phase",
         "conditional",
         DRAWN_BY,
-        'draw the phase from its exact conditional where that is possible; `"network"`: by the network',
+        '`"conditional"` draws the phase from its exact distribution given all other parameters, where that is possible; '
+        '`"network"` draws it by the network',
         setting="phase",
     ),
     Argument(
         "distance",
         "conditional",
         DRAWN_BY,
-        "the same of the distance, and of the inclination where one detector makes one number of both",
+        "the same choice for the distance; with one detector for the inclination, too, because both then act as one number",
         setting="distance",
     ),
-    Argument("time", "conditional", DRAWN_BY, "the same of the geocentric time", setting="time"),
+    Argument("time", "conditional", DRAWN_BY, "the same choice for the geocentric time", setting="time"),
     Argument(
         "sky",
         "conditional",
         DRAWN_BY,
-        "the same of sky position, polarisation angle and inclination, where they are searched",
+        "the same choice for sky position, polarisation angle and inclination, if they are sampled",
         setting="sky",
     ),
     Argument(
         "coarse",
         True,
         COARSE,
-        "search and draw by [a coarse likelihood](method.md#coarse-likelihoods-and-thinning) where one can be made, and "
-        "evaluate the likelihood for some of the draws only; `False` or `None`: for all; or the name of a waveform "
-        "approximant that searches in the place of a slower one",
+        "`True` searches and draws with a cheaper [coarse likelihood](method.md#coarse-likelihoods-and-thinning) where one "
+        "can be made, and evaluates your likelihood for some of the draws only. `False` or `None` evaluates it for all draws. "
+        "The name of a waveform approximant uses this approximant for the search, in place of a slower one",
         optional=True,
     ),
     Argument(
         "psd",
         "fixed",
         PSD,
-        'noise curves of a network to be trained: `"fixed"` for the likelihood\'s, `"amortised"` for a family around them, '
-        "or a folder of noise curves, `*H1*.txt` and so on",
+        'noise power spectral densities (PSDs) that a network is trained for: `"fixed"` for those of the likelihood, '
+        '`"amortised"` for random variations around them, or a folder of files with PSDs, named `*H1*.txt` and so on',
         setting="simulation.psd",
     ),
     Argument(
         "fold_phase",
         True,
         FLAG,
-        'with `phase="network"`: show the network half a turn of the phase, where the other half is the same',
+        'with `phase="network"`: train the network on half of the range of the phase, if a phase shifted by pi gives the '
+        "same data",
         setting="fold_phase",
     ),
     Argument(
         "representation",
         "aligned",
         choice("aligned", "series"),
-        'what a network to be trained is shown; `"series"`: the whitened time series as it is, as in the paper',
+        'form of the data that a network is trained on. `"aligned"`: shifted to the arrival time of a first guess, and '
+        'compressed; `"series"`: the whitened time series unchanged, as in the paper',
         setting="representation.kind",
     ),
-    Argument("n_effective", 5000, WHOLE, "effective samples to aim at"),
-    Argument("n_posterior", 5000, WHOLE, "largest number of equal-weight posterior samples"),
+    Argument("n_effective", 5000, WHOLE, "effective number of samples at which a run ends"),
+    Argument(
+        "n_posterior",
+        5000,
+        WHOLE,
+        "largest number of equal-weight posterior samples; if the weights are uneven there are fewer",
+    ),
     Argument(
         "max_likelihood_evaluations",
         500_000,
         WHOLE,
-        "most likelihood evaluations, refinement and those of a coarse likelihood included",
+        "largest number of likelihood evaluations, including those of the refinement and of a coarse likelihood",
     ),
     Argument(
         "max_time",
         None,
         POSITIVE,
-        "most seconds for drawing, weighing and refining; finding or training a model is apart. Blocks of draws are sized "
-        "by what draws cost so far, so that a seed's result depends on the machine. Where coarse waves draw and time does not "
-        "last for the likelihood at every row, [some rows are not evaluated](method.md#where-time-does-not-last)",
+        "largest number of seconds for drawing, weighing and refining; finding or training a model is not included. The "
+        "number of draws then depends on the speed of the machine, and so does the result of a given seed. With a coarse "
+        "likelihood, time may be too short to evaluate your likelihood for every draw: [some draws are then left "
+        "out](method.md#where-time-does-not-last)",
         optional=True,
     ),
     Argument(
         "search_time",
         3.0,
         POSITIVE,
-        "seconds for further draws of the prior that look for [missed modes](method.md#modes-that-were-missed), where no "
-        "network and no template knows the posterior; as many as in the first round are allowed in any case",
+        "seconds for further draws from the prior that look for [missed modes](method.md#modes-that-were-missed), in runs "
+        "without a network and without templates. As many draws as in the first round are made in any case",
     ),
-    Argument("refine", True, FLAG, "refine a proposal that is not efficient enough on this event"),
-    Argument("importance", True, FLAG, "`False`: raw draws of the network, marked as such, without evidence"),
+    Argument("refine", True, FLAG, "adapt the proposal to this event if its efficiency is too low"),
+    Argument(
+        "importance",
+        True,
+        FLAG,
+        "weigh the draws by the likelihood. `False` returns the network's draws unweighted, marked as such and without an "
+        "evidence",
+    ),
     Argument(
         "training_time",
         600.0,
         POSITIVE,
-        "seconds given to a training, simulation of waveforms apart; at least 100 steps are made, in up to three times as "
-        'long. Measuring the model takes about half as long again. Given with `network="auto"`, it asks for a training',
+        "seconds that a training may take. Simulating the waveforms comes on top, and measuring the finished model takes "
+        "about half as long again. At least 100 steps are made, even if they take up to three times as long. With "
+        '`network="auto"`, giving this argument asks for a training',
         optional=True,
         setting="training.max_time",
     ),
-    Argument("training_steps", None, WHOLE, "most steps of a training", optional=True, setting="training.max_steps"),
-    Argument("n_waveforms", 50_000, WHOLE, "waveforms simulated for a training", setting="simulation.n_waveforms"),
+    Argument(
+        "training_steps",
+        None,
+        WHOLE,
+        "largest number of steps of a training",
+        optional=True,
+        setting="training.max_steps",
+    ),
+    Argument(
+        "n_waveforms",
+        50_000,
+        WHOLE,
+        "number of waveforms that are simulated for a training",
+        setting="simulation.n_waveforms",
+    ),
     Argument(
         "hidden_features",
         256,
         WHOLE,
-        "width of the two hidden layers of each transform, or Gaussian, of a network to be trained",
+        "number of units in each of the two hidden layers, in every transform or Gaussian of a network that is trained",
         setting="network.hidden_features",
     ),
     Argument(
@@ -186,30 +216,38 @@ ARGUMENTS = (
         "cache",
         None,
         TEXT,
-        "folder of the models trained on demand; else `$BILBY_FLOWPE_CACHE`, else `~/.cache/bilby_flowpe`",
+        "folder for models that runs have trained. Without it, `$BILBY_FLOWPE_CACHE` is used if it is set, else "
+        "`~/.cache/bilby_flowpe`",
         optional=True,
     ),
-    Argument("device", "cpu", TEXT, "device of a training", setting="training.device"),
-    Argument("npool", 1, WHOLE, "processes for waveforms and likelihoods", of_bilby=True),
+    Argument("device", "cpu", TEXT, 'device of a training, such as `"cuda"`', setting="training.device"),
+    Argument("npool", 1, WHOLE, "number of processes for waveforms and likelihoods", of_bilby=True),
     Argument(
-        "sampling_seed", None, SEED, "seed; for a given model the result does not depend on `npool`", optional=True
+        "sampling_seed",
+        None,
+        SEED,
+        "seed of the random numbers; with a given model the result does not depend on `npool`",
+        optional=True,
     ),
     Argument(
         "resume",
         True,
         FLAG,
-        "whether a run that was [interrupted](#when-a-run-is-interrupted) goes on with what it had simulated, trained and "
-        "evaluated",
+        "continue an [interrupted](#when-a-run-is-interrupted) run with what it had simulated, trained and evaluated; "
+        "`False` starts again",
     ),
     Argument(
-        "progress", True, FLAG, "progress bars; of an event one, with stage, likelihood evaluations and efficiency"
+        "progress",
+        True,
+        FLAG,
+        "show progress bars; the bar of an event shows stage, likelihood evaluations and efficiency",
     ),
 )
 """All keyword arguments of the sampler."""
 
 _OWN = tuple(argument for argument in ARGUMENTS if not argument.of_bilby)
 OF_THE_MODEL = tuple(argument.name for argument in ARGUMENTS if argument.setting)
-"""Arguments that only a training uses."""
+"""Names of the arguments that only a training uses."""
 MODES = tuple(argument.name for argument in ARGUMENTS if argument.kind is DRAWN_BY)
 """Names of the arguments that choose between the exact conditional and the network."""
 
@@ -220,7 +258,7 @@ def default_kwargs() -> dict[str, Any]:
 
 
 def check_arguments(kwargs: dict[str, Any]) -> dict[str, Any]:
-    """Return a copy of the sampler's keyword arguments, each of its proper type.
+    """Return a copy of the sampler's keyword arguments, each converted to its type.
 
     Raises
     ------
@@ -239,12 +277,12 @@ def check_arguments(kwargs: dict[str, Any]) -> dict[str, Any]:
 
 
 def check_npool(value: Any) -> int:
-    """Return the number of processes; ``None`` is one."""
+    """Return the number of processes; ``None`` means one."""
     return 1 if value is None else whole("npool", value)
 
 
 def settings_of(kwargs: dict[str, Any]) -> dict[str, dict[str, Any]]:
-    """Return what the arguments set of a training, by part of its settings.
+    """Return the settings of a training that the arguments set, by part.
 
     Parameters
     ----------
@@ -254,7 +292,7 @@ def settings_of(kwargs: dict[str, Any]) -> dict[str, dict[str, Any]]:
     Returns
     -------
     dict
-        Fields and values of ``simulation``, ``network``, ``training`` and so on; under ``""`` those of no part.
+        Fields and values by part: ``simulation``, ``network``, ``training`` and so on; under ``""`` those outside all parts.
     """
     parts: dict[str, dict[str, Any]] = {}
     for argument in ARGUMENTS:

@@ -1,7 +1,13 @@
-"""Many events in one go: from configurations to results, maps and pages, one table, one file, and other priors later.
+"""Catalogues: many events from configurations to results, sky maps and pages, one table, one file; other priors later.
 
-:func:`reweighted` gives a catalogue another prior or a population, :func:`population_tables` its posteriors to gwpopulation,
-:func:`write_hdf5` and :func:`read_draws` are for one file of all events.
+:func:`reweighted` puts a catalogue under another prior or a population, :func:`population_tables` makes tables for
+gwpopulation, and :func:`write_hdf5` and :func:`read_draws` write and read one file with all events.
+
+To read first: :mod:`.runner`, which starts a process for each event; :mod:`.child`, what that process does; and
+:mod:`.event_folder`, what it leaves behind.
+
+To add a column to the table, add a figure to :mod:`.figures`; to add another source of events, follow
+:mod:`.sources`.
 """
 
 from __future__ import annotations
@@ -13,7 +19,7 @@ _PLACES = {
     "Published": "hdf5",
     "population_tables": "population",
     "read_draws": "hdf5",
-    "reweighted": "reweighted",
+    "reweighted": "other_priors",
     "write_hdf5": "hdf5",
 }
 
@@ -21,7 +27,7 @@ __all__ = ["Published", "population_tables", "read_draws", "reweighted", "write_
 
 
 def __getattr__(name: str) -> Any:
-    # Loaded where it is asked for: the process of an event imports this package, too.
+    # Loaded when it is used: the process of an event imports this package, too.
     if name not in _PLACES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return getattr(import_module(f".{_PLACES[name]}", __name__), name)

@@ -1,4 +1,4 @@
-"""What is made of a result: the report and the row of the table."""
+"""Stages after the analysis of an event: the sky map, the report and the row of the table."""
 
 from __future__ import annotations
 
@@ -9,11 +9,12 @@ from ..errors import DataError
 from .child import Stage
 from .event_folder import EventFolder
 
-_AREAS = (50, 90)  # per cent of the posterior
+# Credible levels of the sky areas in the table, in per cent: those that sky maps usually state.
+_AREAS = (50, 90)
 
 
 def afterwards(event: EventFolder) -> list[Stage]:
-    """Stages after the analysis, of which the row is needed."""
+    """Return the stages after the analysis; an event without a row has failed."""
     return [
         Stage("map", lambda done: _map(event), needed=False),
         Stage("page", lambda done: _page(event), needed=False),
@@ -22,7 +23,7 @@ def afterwards(event: EventFolder) -> list[Stage]:
 
 
 def _map(event: EventFolder) -> dict[str, Any]:
-    """Write the sky map; its areas are figures of the table. Of a result that does not tell the sky there is none."""
+    """Write the sky map, and return its areas for the table; results without sky positions have no map."""
     from ..skymap import sky_map, write_sky_map
 
     try:
@@ -34,7 +35,7 @@ def _map(event: EventFolder) -> dict[str, Any]:
 
 
 def _page(event: EventFolder) -> dict[str, Any]:
-    from ..validation.report import report_result  # here: it loads what draws
+    from ..validation.report import report_result  # imported here: it loads plotting packages
 
     page = report_result(_result(event), output=event.page)
     return {"page": page.name}
@@ -52,6 +53,6 @@ def _result(event: EventFolder) -> Path:
     result = event.result()
     if result is None or not result.is_file():
         raise DataError(
-            f"{result}: the result of {event.name} is not there any more: remove {event.path} to run it anew"
+            f"{result}: the result of {event.name} has been removed: remove {event.path}, too, to run it again"
         )
     return result

@@ -1,8 +1,8 @@
-"""The process of one event: ``python -m bilby_flowpe.catalogue.child FOLDER``, stage after stage, from where it was left.
+"""The process of one event: ``python -m bilby_flowpe.catalogue.child FOLDER`` does all stages that are not done.
 
-It reads what is to be done from the event's folder and writes there what was done. Where the process that started it is gone,
-it ends itself as a signal would end it. Whatever ends it, a stage that was done is not done again, and an analysis goes on from
-the evaluations that were kept.
+It reads its job from the event's folder and writes there which stages are done. If the process that started it has ended, it
+ends as after a signal. In all cases, a stage that is done is not repeated, and an interrupted analysis continues with the
+likelihood evaluations that were kept.
 """
 
 from __future__ import annotations
@@ -22,24 +22,26 @@ from typing import Any
 from .event_folder import BEAT, Attempt, EventFolder, Job, State
 
 INTERRUPTED = 77
-"""Exit code of a process that was interrupted and can go on: the one of bilby_pipe."""
+"""Exit code of a process that was interrupted and can continue, as in bilby_pipe."""
 ELSEWHERE = 78
-"""Exit code where another process works on the event."""
-_LONGEST = 300  # characters of an error in the table
+"""Exit code of a process that found another process working on the event; any number that nothing else uses."""
+# Largest number of characters of an error in the table, to keep its lines readable.
+_LONGEST = 300
 
 
 @dataclass(frozen=True)
 class Stage:
-    """A stage of the work on an event, done once.
+    """A stage of the work on an event, which is done once.
 
     Attributes
     ----------
     name
-        Of the stage.
+        Name of the stage.
     work
-        Does it: given what the stages before it left, plain values to be left.
+        Function that does the work; it takes the values that earlier stages returned, and returns plain values to keep.
     needed
-        Whether the event has failed where it fails; what else fails is noted, and done again next time.
+        Tells whether the event has failed if the stage fails; the failure of another stage is noted, and the stage repeated
+        next time.
     """
 
     name: str
@@ -48,7 +50,7 @@ class Stage:
 
 
 def main(folder: Path) -> int:
-    """Do what is left to do of an event; the exit code: 0, 1 after an error, :data:`INTERRUPTED` or :data:`ELSEWHERE`."""
+    """Do all stages of an event that are not done; return 0, 1 after an error, :data:`INTERRUPTED` or :data:`ELSEWHERE`."""
     event = EventFolder(folder)
     with event.locked() as free:
         if not free:
@@ -65,7 +67,7 @@ def main(folder: Path) -> int:
 
 
 def work(event: EventFolder, job: Job, attempt: Attempt) -> int:
-    """Do the stages that are not done."""
+    """Do the stages that are not done, and return the exit code."""
     state = event.state()
     state.digest, state.error, state.notes = job.digest, "", {}
     event.save(state)
@@ -82,7 +84,7 @@ def work(event: EventFolder, job: Job, attempt: Attempt) -> int:
     except SystemExit as left:
         if left.code == INTERRUPTED:
             return INTERRUPTED
-        # argparse, of bilby_pipe: it has printed what is wrong.
+        # The argument parser of bilby_pipe has printed the error.
         state.error = f"{attempt.stage}: {_last_line(event.log) or f'exit code {left.code}'}"[:_LONGEST]
     except Exception as error:
         import traceback
@@ -104,12 +106,12 @@ def _do(event: EventFolder, state: State, attempt: Attempt, stage: Stage) -> Non
 
 
 def _leave(number: int, frame: object) -> None:
-    """Leave as bilby_pipe does, so that what is open is closed on the way out."""
+    """End the process as bilby_pipe does, so that open files are closed."""
     sys.exit(INTERRUPTED)
 
 
 def _watch(attempt: Attempt) -> None:
-    """Write down what it takes, and end this process when nobody holds the other end of its input any more."""
+    """Write down the time used so far, and end this process when the process that started it has ended."""
     while True:
         ready, _, _ = select.select([0], [], [], BEAT)
         if ready and not os.read(0, 1):
@@ -119,7 +121,7 @@ def _watch(attempt: Attempt) -> None:
 
 
 def _said(error: BaseException) -> str:
-    """An error in one line."""
+    """Return an error as one line of text."""
     return " ".join(f"{type(error).__name__}: {error}".split())
 
 

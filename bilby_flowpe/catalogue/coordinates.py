@@ -1,4 +1,4 @@
-r"""Masses of both frames, mass ratios, distances and redshifts: values, and how volumes change from some of them to others.
+r"""Masses of both frames, mass ratios, distances and redshifts: their values, and the changes of volume between them.
 
 All are functions of the component masses :math:`m_1, m_2` in the detectors' frame and of the redshift z. A density of
 coordinates s is one of coordinates p by
@@ -33,9 +33,12 @@ _INVERSES = {
     "luminosity_distance": luminosity_distance_to_redshift,
     "comoving_distance": comoving_distance_to_redshift,
 }
-_WIDER = 1.01  # of the range of a spline
-_NODES = 400  # of a spline in logarithms, which is then good to 1e-10
-_FLAT = 1e-9  # of the curvature: what rounding leaves of none
+# Factor by which the range of a spline is wider than the values, so that rounding leaves no value outside.
+_WIDER = 1.01
+# Number of nodes of a spline in logarithms, which is then good to a relative 1e-10.
+_NODES = 400
+# Largest curvature density Ok0 (a number without unit) that counts as zero: rounding leaves less.
+_FLAT = 1e-9
 
 
 @dataclass(frozen=True)
@@ -48,12 +51,12 @@ class Binaries:
 
     @classmethod
     def of(cls, parameters: Mapping[str, Any]) -> Binaries:
-        """From any two coordinates of masses and one of the distance.
+        """Make binaries from any two coordinates of the masses and one of the distance.
 
         Raises
         ------
         PriorError
-            If they are not there.
+            If such coordinates are missing.
         """
         redshift = redshift_of(parameters)
         detected = {
@@ -65,16 +68,16 @@ class Binaries:
         filled = generate_component_masses(dict(detected), require_add=False)
         if "mass_1" not in filled or "mass_2" not in filled:
             raise PriorError(
-                f"masses: {sorted(detected)} do not tell both component masses: two coordinates are needed"
+                f"masses: {sorted(detected)} do not determine both component masses: give two of {list(MASSES)}"
             )
         return cls(filled["mass_1"], filled["mass_2"], redshift)
 
     def value(self, key: str) -> np.ndarray:
-        """A coordinate, (N,)."""
+        """Return a coordinate, (N,)."""
         return self._with_gradient(key)[0]
 
     def log_volume(self, keys: Sequence[str]) -> np.ndarray:
-        """Logarithm of the determinant of coordinates' derivatives by the base coordinates that they tell, (N,).
+        """Return the log of the determinant of the coordinates' derivatives by the base coordinates, (N,).
 
         Parameters
         ----------
@@ -84,7 +87,7 @@ class Binaries:
         columns = [*((0, 1) if any(map(is_mass, keys)) else ()), *((2,) if {*keys} & {*DISTANCES} else ())]
         if len(keys) != len(columns):
             raise PriorError(
-                f"{sorted(keys)} are no coordinates of a binary: name two of masses, one of the distance, or all three"
+                f"{sorted(keys)} are not coordinates of a binary: name two of the masses, one of the distance, or all three"
             )
         rows = [[self._with_gradient(key)[1][column] for column in columns] for key in keys]
         matrix = np.stack([np.stack(np.broadcast_arrays(*row), axis=-1) for row in rows], axis=-2)
@@ -99,7 +102,7 @@ class Binaries:
             return value, (zero, zero, slope)
         name = key.removesuffix(SOURCE)
         if name not in MASSES:
-            raise PriorError(f"{key!r} is no coordinate of masses or distance: give some of {[*MASSES, *DISTANCES]}")
+            raise PriorError(f"{key!r} is not a coordinate of masses or distance: give some of {[*MASSES, *DISTANCES]}")
         if name == "mass_1":
             value, by_first, by_second = first, zero + 1.0, zero
         elif name == "mass_2":
@@ -121,12 +124,12 @@ class Binaries:
 
 
 def redshift_of(parameters: Mapping[str, Any]) -> np.ndarray:
-    """Redshifts of a coordinate of the distance, (N,), in Bilby's cosmology.
+    """Return the redshifts of a coordinate of the distance, (N,), in Bilby's cosmology.
 
     Raises
     ------
     PriorError
-        If there is none.
+        If there is no coordinate of the distance.
     """
     if "redshift" in parameters:
         return np.asarray(parameters["redshift"], dtype=np.float64)
@@ -136,11 +139,11 @@ def redshift_of(parameters: Mapping[str, Any]) -> np.ndarray:
             near, far = float(inverse(distance.min() / _WIDER)), float(inverse(distance.max() * _WIDER))
             nodes = np.geomspace(near, far, _NODES)
             return np.exp(CubicSpline(np.log(_distance(key, nodes)[0]), np.log(nodes))(np.log(distance)))
-    raise PriorError(f"none of {list(DISTANCES)} is among {sorted(parameters)}: a source's frame needs a distance")
+    raise PriorError(f"the source frame needs a distance: give one of {list(DISTANCES)}, besides {sorted(parameters)}")
 
 
 def _distance(key: str, redshift: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """A coordinate of the distance in Mpc, and its derivative by the redshift."""
+    """Return a coordinate of the distance in Mpc, and its derivative by the redshift."""
     if key == "redshift":
         return redshift, np.ones_like(redshift)
     cosmology = get_cosmology()
@@ -149,7 +152,7 @@ def _distance(key: str, redshift: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     along = _comoving(redshift)
     if key == "comoving_distance":
         return along, slope
-    # Across the line of sight distances are those along it, but for the curvature of space.
+    # Without curvature of space, the transverse distance is the one along the line of sight.
     if abs(curvature := float(cosmology.Ok0)) > _FLAT:
         root = np.sqrt(abs(curvature)) / cosmology.hubble_distance.to_value("Mpc")
         across = (np.sinh if curvature > 0 else np.sin)(root * along) / root
@@ -160,7 +163,7 @@ def _distance(key: str, redshift: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _comoving(redshift: np.ndarray) -> np.ndarray:
-    """Comoving distances along the line of sight in Mpc, of many redshifts by a spline: each is an integral."""
+    """Return comoving distances along the line of sight in Mpc, for many redshifts by a spline: each one is an integral."""
     if redshift.size <= _NODES or not redshift.min() > 0:
         return _exact_comoving(redshift)
     nodes = np.geomspace(redshift.min() / _WIDER, redshift.max() * _WIDER, _NODES)
@@ -172,7 +175,7 @@ def _exact_comoving(redshift: np.ndarray) -> np.ndarray:
 
 
 def as_arrays(parameters: Mapping[str, Any]) -> Parameters:
-    """Parameters as arrays of one length, (N,) each."""
+    """Return parameters as arrays of one length, (N,) each."""
     names = list(parameters)
     return dict(
         zip(names, np.broadcast_arrays(*(np.asarray(parameters[key], dtype=np.float64) for key in names)), strict=True)

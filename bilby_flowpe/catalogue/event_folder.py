@@ -1,4 +1,4 @@
-"""The folder of one event of a catalogue: what is to be done, what was done, and what it took."""
+"""The folder of one event of a catalogue: its job, the stages that are done, and the time used."""
 
 from __future__ import annotations
 
@@ -17,29 +17,29 @@ from ..storage.folder import write_text
 
 _JOB, _STATE, _ROW, _LOG, _LOCK, _ATTEMPTS = "job.json", "state.json", "row.json", "log.txt", "lock", "attempts"
 BEAT = 5.0
-"""Seconds after which a process that works on an event writes down what it took."""
+"""Seconds after which a process that works on an event writes down the time used so far."""
 AFTERWARDS = ("map", "page", "row")
-"""Stages after the analysis."""
+"""Names of the stages after the analysis."""
 DONE, FAILED, STARTED, WAITING, CHANGED = "done", "failed", "interrupted", "waiting", "changed"
-"""What became of an event. ``changed``: its configuration is another one than its result was made with."""
+"""States of an event. ``changed``: its result was made with another configuration than the present one."""
 
 
 @dataclass(frozen=True)
 class Job:
-    """What is to be done of an event.
+    """Description of the work on an event.
 
     Attributes
     ----------
     name, kind, file, base, settings
-        As of :class:`.sources.EventSource`, paths as text.
+        Attributes of :class:`.sources.EventSource`, with paths as text.
     digest
-        Of configuration, files that it names, and ``sampler_kwargs``.
+        Digest of the configuration, the files that it names, and ``sampler_kwargs``.
     stages
-        Dotted name of the function that gives the stages of its analysis.
+        Dotted name of the function that returns the stages of its analysis.
     npool
-        Processes of its sampler; ``None`` for what its configuration says.
+        Number of processes of its sampler; ``None``: as its configuration says.
     sampler_kwargs
-        Arguments of ``sampler="flowpe"`` that go before those of its configuration.
+        Arguments of ``sampler="flowpe"`` that replace those of its configuration.
     """
 
     name: str
@@ -55,18 +55,18 @@ class Job:
 
 @dataclass
 class State:
-    """What was done of an event.
+    """Progress of the work on an event.
 
     Attributes
     ----------
     digest
-        Of the job that it is of.
+        Digest of the job.
     done
-        Stages that were done, and what each left: plain values.
+        Stages that are done, and the plain values that each returned.
     error
-        Of the last attempt, in one line; empty without one.
+        Error of the last attempt, in one line; empty if there was none.
     notes
-        What went wrong without ending the event, by stage.
+        Errors of stages whose failure does not fail the event, by stage.
     """
 
     digest: str = ""
@@ -76,12 +76,12 @@ class State:
 
 
 class EventFolder:
-    """The folder of an event.
+    """The folder of an event of a catalogue.
 
     Parameters
     ----------
     path
-        The folder; made where it is first written to.
+        Path of the folder, which is made when the first file is written.
     """
 
     def __init__(self, path: Path) -> None:
@@ -95,36 +95,36 @@ class EventFolder:
 
     @property
     def run(self) -> Path:
-        """Folder of the analysis: what bilby_pipe and Bilby write."""
+        """Folder of the analysis, with the files of bilby_pipe and Bilby."""
         return self.path / "run"
 
     @property
     def page(self) -> Path:
-        """Report of the event."""
+        """Report on the event, an HTML page."""
         return self.path / f"{self.name}.html"
 
     @property
     def map(self) -> Path:
-        """Sky map of the event."""
+        """Sky map of the event, a FITS file."""
         return self.path / f"{self.name}.fits"
 
     @property
     def curves(self) -> Path:
-        """Noise curves of the event."""
+        """Noise PSDs of the event, a NumPy file."""
         return self.path / "curves.npz"
 
     def prepare(self, job: Job) -> None:
-        """Write down what is to be done; an analysis of another configuration that was not finished is thrown away.
+        """Write down the job; an unfinished analysis of another configuration is removed.
 
         Raises
         ------
         DataError
-            If there is a result of another configuration, or a process works on another one.
+            If there is a result of another configuration, or a process is working on another one.
         """
         if self.standing(job.digest) == CHANGED:
             raise DataError(
                 f"{self.path}: the configuration of {job.name} has changed since it was run: remove this folder to run it "
-                "anew, or give another outdir"
+                "again, or give another outdir"
             )
         state = self.state()
         self.path.mkdir(parents=True, exist_ok=True)
@@ -132,52 +132,52 @@ class EventFolder:
             with self.locked() as free:
                 if not free:
                     raise DataError(
-                        f"{self.path}: a process works on another configuration of {job.name}: let it end first"
+                        f"{self.path}: a process is working on another configuration of {job.name}: let it end first"
                     )
                 shutil.rmtree(self.run, ignore_errors=True)
                 self.save(State(job.digest))
         write_text(self.path / _JOB, json.dumps(asdict(job), indent=1) + "\n")
 
     def job(self) -> Job:
-        """What is to be done."""
+        """Return the job of the event."""
         return Job(**json.loads((self.path / _JOB).read_text(encoding="utf-8")))
 
     def state(self) -> State:
-        """What was done; of a folder that is not there, or a file that was damaged, nothing."""
+        """Return the progress; no progress if the folder is missing or the file is damaged."""
         try:
             return State(**json.loads((self.path / _STATE).read_text(encoding="utf-8")))
         except (OSError, ValueError, TypeError):
             return State()
 
     def save(self, state: State) -> None:
-        """Write down what was done."""
+        """Write down the progress."""
         write_text(self.path / _STATE, json.dumps(asdict(state), indent=1) + "\n")
 
     def renew(self) -> None:
-        """Take back what was made of a result, so that it is made again."""
+        """Mark the stages after the analysis as not done, so that they are repeated."""
         state = self.state()
         if "analysis" in state.done:
             state.done = {name: left for name, left in state.done.items() if name not in AFTERWARDS}
             self.save(state)
 
     def row(self) -> dict[str, Any] | None:
-        """Row of the table, if the event is done."""
+        """Return the row of the table, if the event is done."""
         try:
             return json.loads((self.path / _ROW).read_text(encoding="utf-8"))
         except (OSError, ValueError):
             return None
 
     def save_row(self, row: dict[str, Any]) -> None:
-        """Write the row of the table."""
+        """Write the row of the table to its file."""
         write_text(self.path / _ROW, json.dumps(row, indent=1) + "\n")
 
     def result(self) -> Path | None:
-        """Result file, if there is one."""
+        """Return the path of the result file, if there is one."""
         left = self.state().done.get("analysis")
         return self.path / left["result"] if left else None
 
     def standing(self, digest: str | None = None) -> str:
-        """What became of the event; with the digest of a job, also whether that is another one."""
+        """Return the state of the event; with the digest of a job, also whether the configuration has changed."""
         state = self.state()
         if digest is not None and "analysis" in state.done and state.digest != digest:
             return CHANGED
@@ -189,7 +189,7 @@ class EventFolder:
 
     @contextmanager
     def locked(self) -> Iterator[bool]:
-        """Hold the event for this process; gives whether no other has it. The end of a process frees what it held."""
+        """Lock the event for this process, and tell whether that was possible; the lock ends with the process."""
         import fcntl
 
         with (self.path / _LOCK).open("w") as file:
@@ -202,16 +202,16 @@ class EventFolder:
 
     @property
     def is_held(self) -> bool:
-        """Whether a process has written down within the last seconds what it takes: it works on the event."""
+        """Tells whether a process is working on the event: it has written down its time within the last seconds."""
         newest = max((path.stat().st_mtime for path in (self.path / _ATTEMPTS).glob("*.json")), default=0.0)
         return time.time() - newest < 3 * BEAT
 
     def attempt(self) -> Attempt:
-        """What this process takes, written down while it runs."""
+        """Return a record of the time that this process uses, written while it runs."""
         return Attempt(self.path / _ATTEMPTS)
 
     def attempts(self) -> list[dict[str, Any]]:
-        """Of every process that has worked on the event: ``stage``, ``cpu`` and ``wall`` in seconds, the last one last."""
+        """Return ``stage``, ``cpu`` and ``wall`` in seconds of every process that worked on the event, the last one last."""
         found = []
         for path in sorted((self.path / _ATTEMPTS).glob("*.json")):
             try:
@@ -222,17 +222,17 @@ class EventFolder:
 
     @property
     def cpu_seconds(self) -> float:
-        """CPU seconds of all processes that have worked on the event, their own processes included."""
+        """CPU seconds of all processes that have worked on the event, including the processes that they started."""
         return float(sum(attempt["cpu"] for attempt in self.attempts()))
 
 
 class Attempt:
-    """What a process takes, in a file of its own.
+    """Record of the time that a process uses, in a file of its own.
 
     Parameters
     ----------
     folder
-        Of all attempts.
+        Folder of all attempts.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -242,7 +242,7 @@ class Attempt:
         self.stage = ""
 
     def write(self) -> None:
-        """Write down stage and seconds until now."""
+        """Write down the stage and the seconds used until now."""
         import resource
 
         spent = [resource.getrusage(of) for of in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]

@@ -1,4 +1,4 @@
-"""One event in figures: medians and 90% intervals, signal-to-noise ratio, weights, evidence."""
+"""Figures of one event: medians and 90% intervals, signal-to-noise ratio, weights, evidence."""
 
 from __future__ import annotations
 
@@ -25,24 +25,27 @@ PARAMETERS = {
     "redshift": "",
     "network_snr": "",
 }
-"""Parameters of the table and their units, by astropy's names: masses without ``source`` are the detectors'. ``network_snr`` is
-the matched-filter signal-to-noise ratio of each draw's wave in all detectors together."""
+"""Parameters of the table and their units, by astropy's names.
+
+Masses without ``source`` are in the detectors' frame. ``network_snr`` is the matched-filter signal-to-noise ratio of each
+draw's waveform in all detectors together.
+"""
 QUANTILES = {"": 0.5, "_05": 0.05, "_95": 0.95}
-"""What follows the name of a parameter, and the quantile of its posterior."""
+"""Endings of column names, and the quantile of the posterior that each stands for."""
 
 
 def figures_of(result: Result) -> dict[str, Any]:
-    """The figures of a result: plain values, ``None`` where there are none.
+    """Return the figures of a result as plain values, ``None`` for figures that it does not have.
 
     Parameters
     ----------
     result
-        Of flowpe, or of another sampler, which has no verdict.
+        Result of flowpe, or of another sampler, which has no verdict.
 
     Returns
     -------
     dict
-        Keys as the columns of the table (:mod:`.table`).
+        Figures by the names of the table's columns (:mod:`.table`).
     """
     statistics = statistics_of(result)
     posterior = with_derived(result.posterior, result.priors)
@@ -60,7 +63,7 @@ def figures_of(result: Result) -> dict[str, Any]:
         "ln_evidence": _number(result.log_evidence),
         "ln_evidence_error": _number(result.log_evidence_err),
         "ln_bayes_factor": _number(result.log_bayes_factor),
-        # Bilby's property raises where there is none.
+        # Bilby's property raises an error if there is no number.
         "n_evaluations": _number(
             statistics.get("n_likelihood_evaluations", getattr(result, "_num_likelihood_evaluations", None))
         ),
@@ -70,7 +73,7 @@ def figures_of(result: Result) -> dict[str, Any]:
 
 
 def _of_network(posterior: DataFrame) -> np.ndarray | None:
-    """Matched-filter signal-to-noise ratio of all detectors together, (N,); ``None`` where the posterior has none."""
+    """Return the matched-filter signal-to-noise ratio of all detectors together, (N,); ``None`` if the posterior has none."""
     names = [key.removesuffix(MATCHED) for key in posterior if key.endswith(f"_{MATCHED}")]
     names = [name for name in names if f"{name}{OPTIMAL}" in posterior]
     if not names:

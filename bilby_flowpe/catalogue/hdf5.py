@@ -1,9 +1,9 @@
-"""A catalogue in one HDF5 file, laid out as PESummary's files and those of public catalogues are.
+"""A catalogue in one HDF5 file, with the layout of PESummary's files and of public catalogues.
 
-A group for every event: ``posterior_samples``, a table; ``priors/samples``, draws of the prior, and ``priors/analytic``, its
-densities in words; ``approximant``; ``psds`` where the noise curves are known; ``meta_data`` of the sampler. PESummary reads
-these. One table more is for another prior later: ``draws``, all weighted draws with the logarithms of likelihood, prior, weight
-and of the normalised density that they were drawn from.
+Every event has a group with ``posterior_samples``, a table; ``priors/samples``, draws from the prior, and ``priors/analytic``,
+its densities in words; ``approximant``; ``psds`` if the noise PSDs are known; and ``meta_data`` of the sampler. PESummary
+reads these. One more table, ``draws``, allows another prior later: it has all weighted draws with the logarithms of likelihood,
+prior, weight and of the normalised density that they were drawn from.
 """
 
 from __future__ import annotations
@@ -30,12 +30,13 @@ from .event_folder import DONE
 from .table import Entry
 
 FILE = "catalogue.h5"
-"""Name of the file beside the table."""
-_PRIOR_ROWS = 2000  # draws of the prior
+"""Name of the file, which is written beside the table."""
+# Number of draws from the prior in the file: enough for PESummary's plots of the prior.
+_PRIOR_ROWS = 2000
 
 
 def save_curves(interferometers: Iterable[Interferometer], path: Path) -> Path:
-    """Keep noise curves, frequencies in Hz and values in 1/Hz within the band, for :class:`Published`."""
+    """Write noise PSDs within the band, frequencies in Hz and values in 1/Hz, for :class:`Published`."""
     curves: dict[str, Any] = {}
     for one in interferometers:
         inside = one.frequency_mask
@@ -46,7 +47,7 @@ def save_curves(interferometers: Iterable[Interferometer], path: Path) -> Path:
 
 
 def load_curves(path: Path) -> dict[str, np.ndarray]:
-    """Noise curves that were kept, none where there are none."""
+    """Read noise PSDs that were written; an empty dictionary if there is no file."""
     if not path.is_file():
         return {}
     with np.load(path, allow_pickle=False) as file:
@@ -55,14 +56,14 @@ def load_curves(path: Path) -> dict[str, np.ndarray]:
 
 @dataclass(frozen=True)
 class Published:
-    """An event as the file has it.
+    """An event as it is written to the file.
 
     Attributes
     ----------
     name
-        Of the event, and of its group.
+        Name of the event, and of its group.
     result
-        With weighted draws or not.
+        Result of the event, with or without weighted draws.
     curves
         Noise power spectral densities by detector: frequencies in Hz and values in 1/Hz, (F, 2).
     """
@@ -73,16 +74,16 @@ class Published:
 
 
 def write_hdf5(events: Sequence[Published], path: Path) -> Path:
-    """Write the file, whole or not at all.
+    """Write the file with all events, whole or not at all.
 
     Raises
     ------
     DataError
-        If there is no event, or two have one name.
+        If there is no event, or two have the same name.
     """
     names = [event.name for event in events]
     if not names or len({*names}) < len(names):
-        raise DataError(f"events={names}: give one at least, each with a name of its own")
+        raise DataError(f"events={names}: give at least one event, and each a different name")
     temporary = path.with_name(f".{path.name}.tmp")
     try:
         with h5py.File(temporary, "w") as file:
@@ -98,7 +99,7 @@ def write_hdf5(events: Sequence[Published], path: Path) -> Path:
 
 
 def publish(entries: Iterable[Entry], outdir: Path) -> Path | None:
-    """Write the file of all events of a catalogue that are done; ``None`` where none is, or no file of results is left."""
+    """Write the file with all finished events of a catalogue; return ``None`` if there are none, or no result file is left."""
     events = []
     for entry in entries:
         result = entry.event.result()
@@ -131,11 +132,11 @@ def _write_event(group: h5py.Group, event: Published) -> None:
 
 
 def draws_of(kept: KeptDraws) -> DataFrame:
-    r"""All draws of non-zero weight with what another prior or likelihood needs.
+    r"""Return all draws of non-zero weight, with everything that another prior or likelihood needs.
 
     Columns are the parameters, ``log_likelihood`` and ``log_prior`` as the result has them, ``log_weight``, the logarithm of
     the weight whose mean over all draws is the evidence, and ``log_proposal``, :math:`\ln q = \ln L + \ln \pi - \ln w`: the
-    normalised density that the draw came from. Of draws by a coarse likelihood it contains the probability of having been kept.
+    normalised density that the draw came from. For draws by a coarse likelihood it includes the probability of being kept.
     """
     table = kept.table
     log_weight = kept.log_weights(np.zeros(len(table)))[: len(table)]
@@ -146,27 +147,27 @@ def draws_of(kept: KeptDraws) -> DataFrame:
 
 
 def read_draws(path: Path, name: str) -> tuple[DataFrame, int]:
-    """The weighted draws of an event of a file (:func:`draws_of`), and the number of all draws, those of zero weight included.
+    """Return the weighted draws of an event in a file (:func:`draws_of`), and the number of all draws, with zero weights.
 
     Raises
     ------
     DataError
-        If the file has none of this event.
+        If the file has no weighted draws of this event.
     """
     with h5py.File(path, "r") as file:
         if name not in file or "draws" not in file[name]:
-            raise DataError(f"{path}: no weighted draws of {name!r} there, but of {sorted(file)}")
+            raise DataError(f"{path}: it has no weighted draws of {name!r}: choose from the events {sorted(file)}")
         dataset = file[name]["draws"]
         return DataFrame.from_records(dataset[()]), int(dataset.attrs["n_draws"])
 
 
 def _words(text: str) -> np.ndarray:
-    """A text as PESummary has it: an array of one."""
+    """Return a text in PESummary's form: an array of one."""
     return np.array([text.encode()])
 
 
 def _table(table: DataFrame) -> np.ndarray:
-    """Numbers of a table, as records; complex columns become their absolute values."""
+    """Return the numbers of a table as records; complex columns become their absolute values."""
     columns = {}
     for key in table:
         values = np.asarray(table[key])
@@ -187,7 +188,7 @@ def _approximant(result: Result) -> str:
 
 
 def _settings(result: Result) -> dict[str, float]:
-    """Band, reference frequency and frequency step, by PESummary's names, as far as the result tells them."""
+    """Return band, reference frequency and frequency step by PESummary's names, as far as the result has them."""
     meta = (result.meta_data or {}).get("likelihood", {})
     if not isinstance(meta, Mapping):
         return {}
@@ -201,8 +202,8 @@ def _settings(result: Result) -> dict[str, float]:
 
 
 def _prior_draws(result: Result) -> dict[str, np.ndarray]:
-    """Draws of the prior, constraints obeyed."""
-    from ..translation.covers import AnyPrior  # here: it loads what translates priors
+    """Return draws from the prior that obey its constraints."""
+    from ..translation.covers import AnyPrior  # imported here: it loads the translation of priors
 
     if result.priors is None:
         return {}
@@ -217,7 +218,7 @@ def _prior_draws(result: Result) -> dict[str, np.ndarray]:
 
 
 def _write_meta(group: h5py.Group, result: Result, statistics: Mapping[str, Any]) -> None:
-    """Figures of the sampler as numbers, by PESummary's names, and all of ``run_statistics`` as JSON."""
+    """Write figures of the sampler as numbers, by PESummary's names, and all of ``run_statistics`` as JSON."""
     sampler, other = group.create_group("sampler"), group.create_group("meta_data")
     sampler["pe_algorithm"] = _words(str(result.sampler))
     spent = ("efficiency", "effective_sample_size", "n_likelihood_evaluations")

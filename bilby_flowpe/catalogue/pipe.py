@@ -1,4 +1,4 @@
-"""An event from an ini file of bilby_pipe: its own programs lay out the run, generate the data and analyse them."""
+"""An event from an ini file of bilby_pipe, whose own programs prepare the run, generate the data and analyse them."""
 
 from __future__ import annotations
 
@@ -19,19 +19,20 @@ from .event_folder import EventFolder, Job
 
 _PROGRAMS = {"generation": "bilby_pipe_generation", "analysis": "bilby_pipe_analysis"}
 _MODULES = {"generation": "bilby_pipe.data_generation", "analysis": "bilby_pipe.data_analysis"}
+# Number of different sampling seeds: names of events are mapped to seeds below it, which fit every random generator.
 _SEEDS = 10**6
-_PLOTS = ("calibration", "corner", "marginal", "skymap", "waveform")  # nodes of their own, which are not run
-_NO_ARGUMENTS = ("", "none", "default", "fasttest")  # sampler-kwargs that name none of flowpe's
-_NO_ACCOUNT = "none.dev.o4.cbc.pe.bilby"  # bilby_pipe lays nothing out without one; nothing is charged to it
+_PLOTS = ("calibration", "corner", "marginal", "skymap", "waveform")  # they have nodes of their own, which are not run
+_NO_ARGUMENTS = ("", "none", "default", "fasttest")  # values of sampler-kwargs without an argument of flowpe
+_NO_ACCOUNT = "none.dev.o4.cbc.pe.bilby"  # bilby_pipe requires an accounting tag; nothing is charged to it
 
-_OUTDIR = "OUTDIR"  # in the place of its name
+_OUTDIR = "OUTDIR"  # placeholder for its name
 
 Done = dict[str, dict[str, Any]]
 
 
 def stages(event: EventFolder, job: Job) -> list[Stage]:
-    """Stages of an event: lay out, generate, analyse, and what is made of the result."""
-    # bilby_pipe looks for its programs, and an ini file names files from where it is run.
+    """Return the stages of an event: prepare, generate, analyse, and those after the analysis."""
+    # bilby_pipe searches its programs in PATH, and file names in an ini file are relative to the working folder.
     os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"
     os.chdir(job.base)
     return [
@@ -43,14 +44,14 @@ def stages(event: EventFolder, job: Job) -> list[Stage]:
 
 
 def _layout(event: EventFolder, job: Job) -> dict[str, Any]:
-    """Write bilby_pipe's complete configuration and scripts, with flowpe as the sampler; the command of every program."""
+    """Write bilby_pipe's configuration and scripts, with flowpe as the sampler; return the command of every program."""
     try:
         from bilby_pipe import main as pipe
     except ImportError as error:
-        raise ConfigurationError("bilby_pipe is not installed: pip install bilby_pipe") from error
-    # Layouts that were cut off leave files that bilby_pipe does not write over.
+        raise ConfigurationError("bilby_pipe is not installed: install it with pip install bilby_pipe") from error
+    # An interrupted preparation leaves files that bilby_pipe does not overwrite.
     shutil.rmtree(event.run, ignore_errors=True)
-    # The nodes repeat what was typed.
+    # The nodes repeat the command line.
     sys.argv = ["bilby_pipe", job.file]
     parser = pipe.create_main_parser()
     args, unknown = pipe.parse_args([job.file], parser)
@@ -63,20 +64,20 @@ def _layout(event: EventFolder, job: Job) -> dict[str, Any]:
 
 
 def _adapt(args: Any, event: EventFolder, job: Job) -> None:
-    """Change what a catalogue decides: sampler, folders, processes; and leave out what it does not run."""
+    """Set sampler, folders and processes as the catalogue needs them, and switch off everything that it does not run."""
     from bilby_pipe.utils import convert_string_to_dict
 
     given = {}
     text = str(args.sampler_kwargs or "")
     of_flowpe = str(args.sampler).strip("[]'\" ").lower() == "flowpe"
     if of_flowpe and text.strip("'\" ").lower() not in _NO_ARGUMENTS:
-        # As bilby_pipe reads them: what it refuses is refused.
+        # Read as bilby_pipe reads them, with its errors.
         given = convert_string_to_dict(text, "sampler-kwargs")
     kwargs = {"progress": False, **given, **job.sampler_kwargs}
     args.sampler, args.sampler_kwargs = "flowpe", str(kwargs)
     args.outdir = str(event.run)
     args.accounting = args.accounting or _NO_ACCOUNT
-    # Merged runs have no weights.
+    # Runs that bilby_pipe merges lose their weights.
     args.n_parallel = 1
     args.local = args.submit = args.transfer_files = args.osg = args.coherence_test = args.create_summary = False
     args.scheduler = "condor"
@@ -87,19 +88,19 @@ def _adapt(args: Any, event: EventFolder, job: Job) -> None:
     if job.npool is not None:
         args.request_cpus = job.npool
     if args.sampling_seed is None:
-        # The same whenever the event is gone on with, or nothing that was evaluated would be found again.
+        # A continued event needs the same seed, or its earlier evaluations would not be found.
         args.sampling_seed = 1 + zlib.crc32(job.name.encode()) % (_SEEDS - 1)
 
 
 def _commands(script: Path, outdir: Path) -> dict[str, list[str]]:
-    """The words of generation and analysis, which are one each.
+    """Return the words of the commands for generation and analysis, of which there has to be one each.
 
     Parameters
     ----------
     script
-        That bilby_pipe has written. It quotes nothing.
+        Script that bilby_pipe has written, without any quotes.
     outdir
-        Of the run, in whose name there may be spaces.
+        Folder of the run; its name may contain spaces.
 
     Raises
     ------
@@ -119,8 +120,9 @@ def _commands(script: Path, outdir: Path) -> dict[str, list[str]]:
     for key, commands in found.items():
         if len(commands) != 1:
             raise DataError(
-                f"the configuration has {len(commands)} runs of {_PROGRAMS[key]}, and a catalogue one an event: give each "
-                "event a configuration (n-simulation, gps-tuple and gps-file name several), and no analysis-executable"
+                f"the configuration has {len(commands)} runs of {_PROGRAMS[key]}, but a catalogue needs one per event: give "
+                "each event a configuration of its own (n-simulation, gps-tuple and gps-file make several), without "
+                "analysis-executable"
             )
     return {key: commands[0] for key, commands in found.items()}
 
@@ -135,7 +137,7 @@ def _analyse(event: EventFolder, done: Done) -> dict[str, Any]:
     words = done["layout"]["analysis"]
     label = words[words.index("--label") + 1]
     folder = event.run / "result"
-    # A result that a process was killed over; a whole one Bilby takes as it is.
+    # Remove a result that is damaged because a process was killed; Bilby takes a complete one as it is.
     for left in _results(folder, label):
         if not _readable(left):
             left.unlink()
@@ -147,16 +149,16 @@ def _analyse(event: EventFolder, done: Done) -> dict[str, Any]:
 
 
 def _keep_curves(event: EventFolder, dump: str) -> None:
-    """Keep the noise curves of the data: the file of a catalogue has them."""
+    """Write the noise PSDs of the data to a file, for the HDF5 file of the catalogue."""
     from bilby_pipe.utils import DataDump
 
-    from .hdf5 import save_curves  # here: an event that is interrupted before has no use for it
+    from .hdf5 import save_curves  # imported here: an event that is interrupted before does not need it
 
     save_curves(DataDump.from_pickle(dump).interferometers, event.curves)
 
 
 def _call(which: str, words: list[str]) -> None:
-    """Run a program of bilby_pipe's in this process, as its console script does: importing Bilby takes seconds."""
+    """Run a program of bilby_pipe in this process, as its console script does: importing Bilby again would take seconds."""
     sys.argv = [_PROGRAMS[which], *words]
     import_module(_MODULES[which]).main()
 

@@ -1,12 +1,11 @@
-r"""A catalogue for population models: tables of posteriors with the density of the sampling prior in the model's parameters.
+r"""Tables of a catalogue for population models: posteriors, with the density of the sampling prior in the model's parameters.
 
-A population model has a density of masses and redshifts of sources, and of spins; a run has sampled others, such as chirp mass
-and luminosity distance. What :mod:`gwpopulation` wants beside every draw is the density of the run's prior in the model's own
-parameters,
+A population model is a density of source masses, redshifts and spins; a run has sampled other parameters, such as chirp mass
+and luminosity distance. For every draw, :mod:`gwpopulation` needs the density of the run's prior in the model's own parameters,
 
 .. math:: \pi(p) = \pi(\theta_\mathrm{model}) \, \left|\frac{\partial \theta_\mathrm{model}}{\partial p}\right| ,
 
-with the sampled parameters that stand for those of the model. The priors of all others the model leaves as they are.
+with those sampled parameters that correspond to the model's. All other parameters keep their priors.
 """
 
 from __future__ import annotations
@@ -33,25 +32,26 @@ _SPINS = {
     **{f"chi_{i}": (f"chi_{i}",) for i in (1, 2)},
     **{f"cos_tilt_{i}": (f"cos_tilt_{i}", f"tilt_{i}") for i in (1, 2)},
 }
-"""Spins of a population model, and what a run may have sampled in their place."""
+"""Spins of a population model, and the parameters that a run may have sampled for each."""
 
 Population = Callable[[Parameters], np.ndarray]
-"""Density of a population, (N,), of its parameters, (N,) each."""
+"""Function that gives the density of a population, (N,), from its parameters, (N,) each."""
 
 
 def population_tables(results: Iterable[Result], keys: Sequence[str] = KEYS, weighted: bool = True) -> list[DataFrame]:
-    """Posteriors of events as :class:`gwpopulation.hyperpe.HyperparameterLikelihood` takes them.
+    """Return posteriors of events in the form that :class:`gwpopulation.hyperpe.HyperparameterLikelihood` takes.
 
     Parameters
     ----------
     results
-        One of each event; weighted ones of flowpe, unless ``weighted=False``.
+        One result per event; weighted results of flowpe, unless ``weighted=False``.
     keys
         Parameters of the population model by gwpopulation's names: ``mass_1``, ``mass_2``, ``chirp_mass`` and ``total_mass``
         are those of the source's frame; ``mass_ratio``, ``redshift``, ``a_1``, ``cos_tilt_1``, ``chi_1`` and so on.
     weighted
-        Whether the rows are all weighted draws, each with the prior divided by its weight over the mean weight: the mean of the
-        model's density over ``prior`` is then the weighted one. Else equal-weight rows of the posterior, which are fewer.
+        ``True``: the rows are all weighted draws, and ``prior`` is divided by the weight relative to the mean weight, so that
+        the mean of the model's density over ``prior`` is the weighted mean. ``False``: the equal-weight rows of the posterior,
+        which are fewer.
 
     Returns
     -------
@@ -63,7 +63,7 @@ def population_tables(results: Iterable[Result], keys: Sequence[str] = KEYS, wei
     DataError
         If a result has no weighted draws, or no rows.
     PriorError
-        If the sampled parameters do not tell those of the model.
+        If the sampled parameters do not determine those of the model.
     """
     tables = []
     for result in results:
@@ -76,7 +76,7 @@ def population_tables(results: Iterable[Result], keys: Sequence[str] = KEYS, wei
 
 
 def _draws(result: Result, weighted: bool) -> tuple[Parameters, np.ndarray, np.ndarray]:
-    """Draws, the logarithms of their prior, and weights of sum one."""
+    """Return draws, the logarithms of their prior, and weights of sum one."""
     if weighted:
         kept = kept_draws(result)
         there = kept.column("weights") > 0
@@ -84,7 +84,7 @@ def _draws(result: Result, weighted: bool) -> tuple[Parameters, np.ndarray, np.n
         return draws, kept.column("log_prior")[there], kept.column("weights")[there] / kept.column("weights").sum()
     posterior = result.posterior
     if not len(posterior) or "log_prior" not in posterior:
-        raise DataError(f"the posterior of {result.label!r} has no rows with log_prior: give another result")
+        raise DataError(f"the posterior of {result.label!r} has no rows with log_prior: give a result that has them")
     draws = {key: posterior[key].to_numpy(dtype=np.float64) for key in result.search_parameter_keys}
     return draws, posterior["log_prior"].to_numpy(), np.full(len(posterior), 1 / len(posterior))
 
@@ -92,28 +92,28 @@ def _draws(result: Result, weighted: bool) -> tuple[Parameters, np.ndarray, np.n
 def sampling_density(
     priors: PriorDict, draws: Parameters, log_prior: np.ndarray, keys: Sequence[str] = KEYS
 ) -> tuple[Parameters, np.ndarray]:
-    """A population model's parameters of draws, and the logarithm of the prior's density in these.
+    """Return a population model's parameters of draws, and the log of the prior's density in these parameters.
 
     Parameters
     ----------
     priors
-        That were sampled from.
+        Priors of the run.
     draws
-        Of the search parameters, (N,) each.
+        Search parameters, (N,) each.
     log_prior
         Logarithm of their normalised prior density, (N,).
     keys
-        Of the population model.
+        Parameters of the population model.
 
     Returns
     -------
     values, log_density
-        By gwpopulation's names, and the density, (N,).
+        Parameters by gwpopulation's names, and the log density, (N,).
 
     Raises
     ------
     PriorError
-        If the sampled parameters do not tell those of the model, or a prior binds them to other parameters.
+        If the sampled parameters do not determine those of the model, or a prior connects them with other parameters.
     """
     names = {key: f"{key}_source" if key in _OF_SOURCES else key for key in keys}
     values, volume, replaced = _of_binaries(
@@ -124,11 +124,11 @@ def sampling_density(
             continue
         if key not in _SPINS:
             raise PriorError(
-                f"{key!r} is no parameter of a population that the prior's density is known of: {_known()}"
+                f"{key!r} is not a population parameter for which the density of the prior is known: {_known()}"
             )
         sampled = next((name for name in _SPINS[key] if name in draws), None)
         if sampled is None:
-            raise PriorError(f"{key!r}: none of {list(_SPINS[key])} was sampled, but {sorted(draws)}: leave it out")
+            raise PriorError(f"{key!r}: none of {list(_SPINS[key])} was sampled, only {sorted(draws)}: leave it out")
         values[key] = draws[sampled] if sampled == key else np.cos(draws[sampled])
         if sampled != key:
             # d tilt / d cos(tilt)
@@ -149,7 +149,7 @@ def _is_binary(name: str) -> bool:
 def _of_binaries(
     names: Mapping[str, str], priors: PriorDict, draws: Parameters
 ) -> tuple[Parameters, np.ndarray, set[str]]:
-    """Masses and redshifts of the model, the change of volume to them, and the sampled parameters that they replace."""
+    """Return masses and redshifts of the model, the change of volume to them, and the sampled parameters that they replace."""
     size = len(next(iter(draws.values())))
     if not names:
         return {}, np.zeros(size), set()
@@ -163,20 +163,18 @@ def _of_binaries(
     wanted_distances = [name for name in names.values() if name in DISTANCES]
     if wanted_masses and len(wanted_masses) != len(masses):
         raise PriorError(
-            f"{sorted(names)}: the run has sampled {masses}: name as many masses of the population, or none"
+            f"{sorted(names)}: the run has sampled the masses {masses}: name as many masses of the population, or none"
         )
     if len(wanted_distances) > len(distances):
-        raise PriorError(
-            f"{sorted(names)}: no distance is among what was sampled, {sorted(draws)}: leave the redshift out"
-        )
+        raise PriorError(f"{sorted(names)}: no distance was sampled, only {sorted(draws)}: leave the redshift out")
     columns = as_arrays({**fixed, **{key: draws[key] for key in [*masses, *distances]}})
     if wanted_masses:
         binaries = Binaries.of(columns)
     else:
-        # Of the distance alone: any masses will do.
+        # Only the distance matters here: any masses will do.
         binaries = Binaries(np.ones(size), np.ones(size), redshift_of(columns))
         masses = []
-    # What the model does not speak of stays as it was sampled.
+    # Parameters that the model does not contain stay as they were sampled.
     asked, given = [*wanted_masses, *(wanted_distances or distances)], [*masses, *distances]
     volume = binaries.log_volume(given) - binaries.log_volume(asked) if asked != given else np.zeros(size)
     replaced = {*masses, *(distances if wanted_distances else ())}
@@ -184,12 +182,12 @@ def _of_binaries(
 
 
 def log_density_of(priors: PriorDict, draws: Parameters, log_prior: np.ndarray, keys: set[str]) -> np.ndarray:
-    """Logarithm of the density of some of the search parameters, (N,); what constraints normalise counts as the masses'.
+    """Return the log density of some of the search parameters, (N,); the normalisation by constraints counts for the masses.
 
     Raises
     ------
     PriorError
-        If a prior binds these to others.
+        If a prior connects these parameters with others.
     """
     if not keys:
         return np.zeros(len(log_prior))
@@ -201,12 +199,12 @@ def log_density_of(priors: PriorDict, draws: Parameters, log_prior: np.ndarray, 
         crossing = (bound - keys) if key in keys else (bound & keys)
         if crossing:
             raise PriorError(
-                f"the prior of {key!r} is one with that of {sorted(crossing)}: what a population says of one alone cannot be "
-                "told apart: sample with priors of their own"
+                f"the prior of {key!r} depends on that of {sorted(crossing)}, so that a population cannot replace one alone: "
+                "sample with independent priors"
             )
     density = _without_constraints(priors, draws, [key for key in draws if key in keys])
     if any(isinstance(prior, Constraint) for prior in priors.values()) and any(map(is_mass, keys)):
-        # The same for every draw, but for rounding.
+        # It is the same for every draw, except for rounding.
         density = density + np.median(log_prior - _without_constraints(priors, draws, list(draws)))
     return density
 

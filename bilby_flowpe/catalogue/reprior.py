@@ -1,8 +1,8 @@
-"""A catalogue under another prior: by weights where these leave enough draws, and by new draws where they do not.
+"""A catalogue under another prior: by new weights, and by new runs for events with too few effective draws.
 
-The events of the new catalogue are those of the old one, with the same stages, table and page: the weights first, and a run
-under the new prior for those whose effective number is below a bound, or whose new prior reaches beyond the old one. It can be
-interrupted, and goes on, as any catalogue.
+The new catalogue has the events of the old one, with the same stages, table and page. Weights are computed first. Events whose
+effective number of draws is then below a bound, or whose new prior reaches beyond the old one, are run under the new prior. As
+any catalogue, it can be interrupted and continued.
 """
 
 from __future__ import annotations
@@ -20,14 +20,15 @@ from ..errors import DataError, PriorError
 from .afterwards import afterwards
 from .child import Stage
 from .event_folder import EventFolder, Job
-from .reweighted import EVENTS, changed, results_of
+from .other_priors import EVENTS, changed, results_of
 from .runner import Planned
 from .sources import PIPE, EventSource
 
 KIND = "reprior"
-"""Kind of the events."""
+"""Name of this kind of events."""
 STAGES = "bilby_flowpe.catalogue.reprior.stages"
-"""Function that gives their stages."""
+"""Dotted name of the function that returns their stages."""
+# Number of different sampling seeds: digests of jobs are mapped to seeds below it, which fit every random generator.
 _SEEDS = 2**31 - 1
 
 Done = dict[str, dict[str, Any]]
@@ -42,25 +43,26 @@ def plan_reprior(
     npool: int | None = None,
     stages: str = STAGES,
 ) -> list[Planned]:
-    """Every event of a catalogue under other priors.
+    """Plan the work on every event of a catalogue under other priors.
 
     Parameters
     ----------
     catalogue
-        Outdir of ``flowpe catalogue``.
+        Folder that ``flowpe catalogue`` has written.
     changes
-        Priors by parameter, as in a prior file, in the place of those of each event; none: more draws under the same prior.
+        Priors by parameter, as in a prior file, which replace those of each event; if empty, events get more draws under the
+        same prior.
     outdir
-        Of the new catalogue.
+        Folder of the new catalogue.
     least
-        Effective number below which an event has new draws, as it has where the verdict on the weights is ``failed``; 0: none
-        has.
+        Effective number of draws below which an event is run again, as it is if the verdict on the weights is ``failed``; 0: no
+        event is.
     n_effective
-        That its run aims at; that of the old run when left out.
+        Effective number of draws for new runs; by default that of the old run.
     npool
-        Processes of such a run.
+        Number of processes of a new run.
     stages
-        Function that gives the stages.
+        Dotted name of the function that returns the stages.
 
     Raises
     ------
@@ -68,7 +70,7 @@ def plan_reprior(
         If there is no result, or ``outdir`` is the catalogue itself.
     """
     if outdir.resolve() == catalogue.resolve():
-        raise DataError(f"outdir={str(outdir)!r} is the catalogue itself: give another one")
+        raise DataError(f"outdir={str(outdir)!r} is the catalogue itself: give another folder")
     planned = []
     for name in results_of(catalogue):
         old = EventFolder(catalogue.resolve() / EVENTS / name)
@@ -81,7 +83,7 @@ def plan_reprior(
 
 
 def stages(event: EventFolder, job: Job) -> list[Stage]:
-    """Stages of an event: the weights, new draws where they are needed, and what is made of the result."""
+    """Return the stages of an event: weights, a new run if needed, and those after the analysis."""
     return [
         Stage("weights", lambda done: _weigh(event, job)),
         Stage("analysis", lambda done: _analyse(event, job, done["weights"])),
@@ -90,18 +92,18 @@ def stages(event: EventFolder, job: Job) -> list[Stage]:
 
 
 def _weigh(event: EventFolder, job: Job) -> dict[str, Any]:
-    """The old draws under the new priors; no result where these reach beyond the old ones."""
+    """Weigh the old draws under the new priors; there is no result if these reach beyond the old ones."""
     from ..result_files import read_result
     from ..results import statistics_of
-    from ..reweighting import reweight  # here: a catalogue is planned without
+    from ..reweighting import reweight  # imported here: planning a catalogue does not need it
 
     before = EventFolder(Path(job.settings["event"]))
     old = read_result(_result_of(before))
     if dropped := sorted({*statistics_of(old).get("marginalised", ())} & {*job.settings["changes"]}):
-        # New draws would have the likelihood integrated over the old prior.
+        # New draws would have a likelihood that is integrated over the old prior.
         raise DataError(
             f"the likelihood of {event.name} is marginalised over {', '.join(dropped)}, under the prior of its run: run it "
-            "without this marginalisation, flowpe draws these parameters in closed form anyway"
+            "again without this marginalisation; flowpe draws these parameters in closed form anyway"
         )
     event.run.mkdir(parents=True, exist_ok=True)
     if before.curves.is_file():
@@ -117,26 +119,26 @@ def _weigh(event: EventFolder, job: Job) -> dict[str, Any]:
     result.save_to_file(extension="hdf5", overwrite=True)
     said = statistics_of(result)
     number = float(said["effective_sample_size"])
-    # A long tail or one large weight: no number of effective draws makes such weights do.
+    # Weights with a long tail, or with one large weight, are not enough, whatever their effective number.
     failed = said["verdict"] == "failed" and job.settings["least"] > 0
     return {"result": f"{event.run.name}/{event.name}_result.hdf5", "n_effective": number, "failed": failed}
 
 
 def weights_do(weights: Mapping[str, Any], least: float) -> bool:
-    """Return whether an event's weights serve under the new prior, so that no new draws are needed.
+    """Return whether the weights of an event are good enough under the new prior, so that no new run is needed.
 
     Parameters
     ----------
     weights
-        What the stage of the weights gave.
+        Values that the stage of the weights returned.
     least
-        Effective number below which they do not.
+        Effective number of draws below which they are not.
     """
     return weights["result"] is not None and weights["n_effective"] >= least and not weights.get("failed", False)
 
 
 def _analyse(event: EventFolder, job: Job, weights: dict[str, Any]) -> dict[str, Any]:
-    """Hand on the weights' result, or run the event under the new priors."""
+    """Take the result of the weights, or run the event under the new priors."""
     if weights_do(weights, job.settings["least"]):
         return {"result": weights["result"], "draws": "weights"}
     import bilby
@@ -175,13 +177,13 @@ def _analyse(event: EventFolder, job: Job, weights: dict[str, Any]) -> dict[str,
 
 
 def _likelihood(old: EventFolder, result: Path) -> Any:
-    """The likelihood of an event of the old catalogue; of one under another prior, that of the one behind it."""
+    """Return the likelihood of an event of the old catalogue; if that one was reweighted, too, of the catalogue behind it."""
     job = old.job()
     while job.kind == KIND:
         old = EventFolder(Path(job.settings["event"]))
         job = old.job()
         result = _result_of(old)
-    # Where files are looked for that its configuration names.
+    # File names in its configuration are relative to this folder.
     os.chdir(job.base)
     if job.kind == PIPE:
         from ..configuration.pipe import read_pipe_result
@@ -195,5 +197,5 @@ def _likelihood(old: EventFolder, result: Path) -> Any:
 def _result_of(event: EventFolder) -> Path:
     result = event.result()
     if result is None or not result.is_file():
-        raise DataError(f"{event.path}: the result of {event.name} is not there any more")
+        raise DataError(f"{event.path}: the result of {event.name} has been removed: run the event again")
     return result

@@ -1,4 +1,4 @@
-"""All events of a catalogue, a process each: several at once here, or on a dask cluster; what is done is not done again."""
+"""Run all events of a catalogue, one process each, on this machine or a dask cluster; finished events are not repeated."""
 
 from __future__ import annotations
 
@@ -23,16 +23,18 @@ from .sources import PIPE, STRAIN, EventSource, find_events, with_arguments
 from .table import Entry, entry_of, write_page, write_table
 
 STAGES = {PIPE: "bilby_flowpe.catalogue.pipe.stages", STRAIN: "bilby_flowpe.catalogue.strain.stages"}
-"""Function that gives the stages of an analysis, by the kind of event."""
-_LOOK = 0.1  # seconds between two looks at a process
-_PATIENCE = 120.0  # seconds for a process to write down what it has, once it is asked to end
+"""Dotted name of the function that returns the stages of an analysis, by the kind of event."""
+# Seconds between two looks at a process: short beside a stage, long beside the cost of a look.
+_LOOK = 0.1
+# Seconds that a process has to write down its evaluations after it is asked to end; then it is killed.
+_PATIENCE = 120.0
 _THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
 _EVENTS = "events"
 
 
 @dataclass(frozen=True)
 class Planned:
-    """An event, its folder, and the job that would be done there."""
+    """An event, its folder, and the job planned there."""
 
     source: EventSource
     event: EventFolder
@@ -40,7 +42,7 @@ class Planned:
 
     @property
     def standing(self) -> str:
-        """What became of it so far."""
+        """State of the event so far."""
         return self.event.standing(self.job.digest)
 
 
@@ -52,22 +54,22 @@ def plan(
     sampler_kwargs: Mapping[str, Any] | None = None,
     stages: Mapping[str, str] | None = None,
 ) -> list[Planned]:
-    """Every event of a folder of configurations, with what is to be done of it.
+    """Plan the work on every event of a folder of configurations.
 
     Parameters
     ----------
     where
         Folder of the configurations, or one file.
     outdir
-        Of the catalogue.
+        Folder of the catalogue.
     base
-        Folder from which files are looked for that a configuration names; its own when left out.
+        Folder to which file names in a configuration are relative; by default the folder of the configuration.
     npool
-        Processes of each event; what its configuration says when left out.
+        Number of processes for each event; by default as its configuration says.
     sampler_kwargs
-        Arguments of ``sampler="flowpe"``, before those of the configurations.
+        Arguments of ``sampler="flowpe"``, which replace those of the configurations.
     stages
-        By kind of event, dotted name of the function that gives the stages of its analysis; :data:`STAGES` when left out.
+        Dotted name of the function that returns the stages of an analysis, by kind of event; by default :data:`STAGES`.
     """
     given = dict(sampler_kwargs or {})
     planned = []
@@ -81,12 +83,12 @@ def plan(
 
 
 class Interruption:
-    """A request to end, as a file: processes on other machines see it, too.
+    """A request to end, in the form of a file, which processes on other machines see, too.
 
     Parameters
     ----------
     outdir
-        Of the catalogue.
+        Folder of the catalogue.
     """
 
     def __init__(self, outdir: Path) -> None:
@@ -94,12 +96,12 @@ class Interruption:
 
     @property
     def asked(self) -> bool:
-        """Whether it was asked for."""
+        """Tells whether the end was requested."""
         return self.path.exists()
 
     @contextmanager
     def by_signals(self) -> Iterator[None]:
-        """Ask for it on SIGINT and SIGTERM; a second signal acts at once."""
+        """Request the end on SIGINT and SIGTERM; a second signal acts at once."""
         if threading.current_thread() is not threading.main_thread():
             yield
             return
@@ -122,18 +124,18 @@ class Interruption:
 
 @dataclass(frozen=True)
 class Watched:
-    """One event's process, from its start to its end; picklable.
+    """Runner of one event's process, from its start to its end; it can be pickled.
 
     Attributes
     ----------
     stop
-        File that asks for an end.
+        File whose existence requests the end.
     """
 
     stop: Path
 
     def __call__(self, folder: Path) -> str:
-        """Run the process of an event; its name."""
+        """Run the process of an event, and return the event's name."""
         event = EventFolder(folder)
         if self.stop.exists():
             return event.name
@@ -144,7 +146,7 @@ class Watched:
                 stdin=subprocess.PIPE,
                 stdout=log,
                 stderr=subprocess.STDOUT,
-                # What is typed into the terminal is for this process: it tells its children.
+                # Signals of the terminal go to this process only, which passes them on.
                 start_new_session=True,
                 env={**os.environ, **dict.fromkeys(_THREADS, "1"), "MPLBACKEND": "Agg"},
             ) as process,
@@ -173,7 +175,7 @@ class Watched:
 
 
 def here(jobs: int) -> Callable[[Callable[[Path], str], Sequence[Path]], Iterator[str]]:
-    """What runs so many events at once on this machine, and gives each when it is done."""
+    """Return a function that runs so many events at the same time on this machine, and yields each when it is done."""
 
     def each(task: Callable[[Path], str], folders: Sequence[Path]) -> Iterator[str]:
         with ThreadPoolExecutor(jobs) as threads:
@@ -189,23 +191,23 @@ def run_catalogue(
     each: Callable[[Callable[[Path], str], Sequence[Path]], Iterator[str]],
     told: Callable[[list[Entry]], None] | None = None,
 ) -> tuple[list[Entry], bool]:
-    """Do what is left to do of every event; table and page are written whenever one ends.
+    """Do all that is left to do for every event; table and page are written whenever an event ends.
 
     Parameters
     ----------
     planned
         The events.
     outdir
-        Of the catalogue.
+        Folder of the catalogue.
     each
-        What runs events: :func:`here`, or the method of that name of a dask engine.
+        Function that runs events: of :func:`here`, or the method ``each`` of a dask engine.
     told
-        Is given all events as they stand, after each.
+        Function that is called with all events, as they stand, after each event.
 
     Returns
     -------
     entries, interrupted
-        The events as they stand, and whether an end was asked for.
+        The events as they stand, and whether an end was requested.
     """
     outdir.mkdir(parents=True, exist_ok=True)
     digests = {one.event.name: one.job.digest for one in planned}

@@ -1,4 +1,4 @@
-"""Which events a catalogue has: configuration files of bilby_pipe, and tables of a TOML file that name strain."""
+"""Events of a catalogue: configuration files of bilby_pipe, and tables of a TOML file that name strain."""
 
 from __future__ import annotations
 
@@ -15,30 +15,32 @@ from ..errors import ConfigurationError, DataError
 from ..storage.folder import file_digest
 
 PIPE, STRAIN = "bilby_pipe", "strain"
-"""Kinds of events: an ini file of bilby_pipe; a table of a TOML file."""
+"""Kinds of events: an ini file of bilby_pipe, or a table of a TOML file."""
 _EVENTS, _DEFAULTS = "events", "defaults"
-_LARGEST = 50e6  # bytes of a file that is part of a digest: of larger ones, which are strain, the name counts
+# Largest size in bytes of a file whose content is part of a digest. Larger files are strain, which takes long to read:
+# only their name counts.
+_LARGEST = 50e6
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]*")
 
 
 @dataclass(frozen=True)
 class EventSource:
-    """Where an event comes from.
+    """Source of an event: its configuration.
 
     Attributes
     ----------
     name
-        Of the event, and of its folder: the name of the ini file without its ending, or of the table.
+        Name of the event, and of its folder: that of the ini file without its ending, or of the table.
     kind
         :data:`PIPE` or :data:`STRAIN`.
     file
         Configuration file, absolute.
     base
-        Folder from which files that the configuration names are looked for.
+        Folder to which file names in the configuration are relative.
     settings
         Keys of the table; empty for an ini file.
     digest
-        Of the configuration and the files that it names.
+        Digest of the configuration and of the files that it names.
     """
 
     name: str
@@ -50,21 +52,21 @@ class EventSource:
 
 
 def find_events(where: Path, base: Path | None = None) -> list[EventSource]:
-    """Every event of a folder, or of one file, in the order of their names.
+    """Return every event of a folder, or of one file, in the order of their names.
 
     Parameters
     ----------
     where
         Folder with ``*.ini`` and ``*.toml`` files, or one such file.
     base
-        Folder from which files that a configuration names are looked for; that of the configuration when left out.
+        Folder to which file names in a configuration are relative; by default the folder of the configuration.
 
     Raises
     ------
     DataError
         If there is no such folder, or no event in it.
     ConfigurationError
-        If a TOML file cannot be read, or two events have one name.
+        If a TOML file cannot be read, or two events have the same name.
     """
     if not where.exists():
         raise DataError(f"folder={str(where)!r}: there is no such folder: give one with ini files of bilby_pipe")
@@ -80,11 +82,11 @@ def find_events(where: Path, base: Path | None = None) -> list[EventSource]:
     names = [event.name for event in found]
     if twice := sorted({name for name in names if names.count(name) > 1}):
         raise ConfigurationError(
-            f"folder={str(where)!r}: several events are named {', '.join(twice)}: give each its own"
+            f"folder={str(where)!r}: several events are named {', '.join(twice)}: give each a different name"
         )
     if wrong := [name for name in names if not _NAME.fullmatch(name)]:
         raise ConfigurationError(
-            f"event={wrong[0]!r} of {str(where)!r} names a folder: use letters, digits and the characters . _ + - alone"
+            f"event={wrong[0]!r} of {str(where)!r} will be the name of a folder: use only letters, digits and . _ + -"
         )
     if not found:
         raise DataError(f"folder={str(where)!r} has no event: give one with ini files of bilby_pipe, or a TOML file")
@@ -92,17 +94,17 @@ def find_events(where: Path, base: Path | None = None) -> list[EventSource]:
 
 
 def _of_toml(file: Path, base: Path | None) -> list[EventSource]:
-    """Events of the tables ``[events.NAME]``, the keys of ``[defaults]`` beneath each."""
+    """Return the events of the tables ``[events.NAME]``, with the keys of ``[defaults]`` as defaults."""
     try:
         content = tomllib.loads(file.read_text(encoding="utf-8"))
     except tomllib.TOMLDecodeError as error:
-        raise ConfigurationError(f"{file}: is no TOML file ({error})") from error
+        raise ConfigurationError(f"{file} is not a TOML file ({error})") from error
     events = content.pop(_EVENTS, None)
     defaults = content.pop(_DEFAULTS, {})
     if content or not isinstance(events, dict) or not isinstance(defaults, dict):
         raise ConfigurationError(
             f"{file}: give a table [events.NAME] for every event and, if wanted, [defaults]"
-            + (f"; {', '.join(content)} is neither" if content else "")
+            + (f"; remove {', '.join(content)}" if content else "")
         )
     found = []
     for name, table in events.items():
@@ -116,9 +118,9 @@ def _of_toml(file: Path, base: Path | None) -> list[EventSource]:
 
 
 def _digest(text: str, base: Path) -> str:
-    """SHA-256 of a configuration and of the files that words of it name."""
+    """Return the SHA-256 digest of a configuration and of the files that it names."""
     digest = hashlib.sha256(text.encode())
-    # Names of files may have spaces in them.
+    # File names may contain spaces.
     words = {*re.findall(r"[^\s,:{}\[\]()'\"=]+", text), *map(str.strip, re.findall(r"[^\n,:{}\[\]()'\"=]+", text))}
     for word in sorted(words):
         path = base / word
@@ -126,13 +128,13 @@ def _digest(text: str, base: Path) -> str:
             if path.is_file() and path.stat().st_size <= _LARGEST:
                 digest.update(f"{word} {file_digest(path)}".encode())
         except OSError:
-            # A word that no file can be named by.
+            # The word cannot be a file name.
             continue
     return digest.hexdigest()
 
 
 def with_arguments(digest: str, sampler_kwargs: Mapping[str, Any]) -> str:
-    """Digest of a configuration and of arguments of the sampler that the command gave beside it."""
+    """Return the digest of a configuration together with arguments of the sampler that the command gave."""
     if not sampler_kwargs:
         return digest
     return hashlib.sha256(f"{digest} {json.dumps(sampler_kwargs, sort_keys=True, default=str)}".encode()).hexdigest()

@@ -1,12 +1,12 @@
-"""An event from strain of the open science center: a name and, where wanted, a folder of files; all else has a default.
+"""An event from strain of the open science center: a name and, if wanted, a folder of files; all else has defaults.
 
 ::
 
     [defaults]
-    data_dir = "strain"          # left out, the strain is fetched
+    data_dir = "strain"          # default: the strain is downloaded
 
     [events.GW150914]
-    trigger_time = 1126259462.4  # left out, the open science center's, or what a search of the files finds
+    trigger_time = 1126259462.4  # default: that of the open science center, or of a search of the files
 
 The keys are the fields of :class:`bilby_flowpe.strain_event.StrainConfig`.
 """
@@ -27,11 +27,12 @@ from .child import Stage
 from .event_folder import EventFolder, Job
 from .hdf5 import save_curves
 
+# Number of different sampling seeds: names of events are mapped to seeds below it, which fit every random generator.
 _SEEDS = 2**31 - 1
 
 
 def stages(event: EventFolder, job: Job) -> list[Stage]:
-    """Stages of an event: the analysis, and what is made of its result."""
+    """Return the stages of an event: the analysis, and those after it."""
     return [Stage("analysis", lambda done: _analyse(event, job)), *afterwards(event)]
 
 
@@ -56,15 +57,15 @@ def _analyse(event: EventFolder, job: Job) -> dict[str, Any]:
 
 
 def config_of(job: Job) -> StrainConfig:
-    """Settings of an event, checked."""
+    """Return the settings of an event, checked."""
     config = fill(StrainConfig, job.settings, f"events.{job.name}")
     if config.chirp_mass is not None and len(config.chirp_mass) != 2:
         raise ConfigurationError(
-            f"events.{job.name} chirp_mass={list(config.chirp_mass)}: give the least and the largest"
+            f"events.{job.name} chirp_mass={list(config.chirp_mass)}: give two numbers, the least and the largest"
         )
     return config
 
 
 def strain_event(job: Job) -> StrainEvent:
-    """Likelihood and priors of an event."""
+    """Return likelihood and priors of an event."""
     return event_from_strain(job.name, config_of(job), Path(job.base))

@@ -1,4 +1,4 @@
-"""The table of a catalogue: a row an event, as an ECSV file, on the terminal, and as a page that links the events' own."""
+"""The table of a catalogue, one row per event: as an ECSV file, on the terminal, and as a page with links to the events."""
 
 from __future__ import annotations
 
@@ -18,32 +18,32 @@ if TYPE_CHECKING:
     from astropy.table import QTable
 
 TABLE, PAGE = "catalogue.ecsv", "catalogue.html"
-"""Names of the files."""
+"""Names of the file with the table, and of the page."""
 _TEXT = {
-    "event": "name of its configuration",
+    "event": "name of the configuration",
     "status": "done, failed, interrupted, waiting or changed",
-    "verdict": "of the run: reliable, check or failed",
+    "verdict": "verdict on the run: reliable, check or failed",
     "reason": "first reason of the verdict",
-    "draws": "of a catalogue under another prior: weights, or new",
-    "error": "why there is no result, or what of it is missing",
+    "draws": "in a catalogue under another prior: weights, or new",
+    "error": "why there is no result, or which part of it is missing",
 }
 _FURTHER = {
-    **dict.fromkeys(("mass_1", "mass_2", "chirp_mass"), ", of the detectors' frame"),
-    **dict.fromkeys(("mass_1_source", "mass_2_source", "chirp_mass_source"), ", of the source's frame"),
+    **dict.fromkeys(("mass_1", "mass_2", "chirp_mass"), ", in the detectors' frame"),
+    **dict.fromkeys(("mass_1_source", "mass_2_source", "chirp_mass_source"), ", in the source frame"),
     "network_snr": ", matched filter",
 }
 _FIGURES = {
     "sky_area_50": ("deg2", "area of the sky with half of the posterior"),
     "sky_area_90": ("deg2", "area of the sky with 90% of the posterior"),
-    "efficiency": ("", "effective draws of the run over all draws"),
+    "efficiency": ("", "effective draws of the run divided by all draws"),
     "n_effective": ("", "effective draws"),
-    "n_effective_by_weights": ("", "of a catalogue under another prior: effective draws of the weights"),
+    "n_effective_by_weights": ("", "in a catalogue under another prior: effective draws of the weights"),
     "ln_evidence": ("", "natural logarithm of the evidence"),
-    "ln_evidence_error": ("", "its standard error"),
-    "ln_bayes_factor": ("", "natural logarithm of the Bayes factor, signal over noise alone"),
+    "ln_evidence_error": ("", "standard error of ln_evidence"),
+    "ln_bayes_factor": ("", "natural logarithm of the Bayes factor, signal versus noise"),
     "n_evaluations": ("", "evaluations of the likelihood"),
     "n_posterior": ("", "rows of the posterior"),
-    "cpu_seconds": ("s", "of all processes that have worked on the event"),
+    "cpu_seconds": ("s", "CPU time of all processes that have worked on the event"),
 }
 _SHOWN = ("mass_1_source", "mass_2_source", "chi_eff", "luminosity_distance", "network_snr")
 _SHORT = {
@@ -57,18 +57,18 @@ _SHORT = {
 
 @dataclass(frozen=True)
 class Entry:
-    """An event as the table has it.
+    """An event as it stands in the table.
 
     Attributes
     ----------
     event
-        Its folder.
+        Folder of the event.
     status
-        What became of it.
+        State of the event.
     row
-        Its figures; empty where there are none.
+        Figures of the event; empty if there are none.
     error
-        One line, or nothing.
+        Error in one line, or an empty text.
     """
 
     event: EventFolder
@@ -78,7 +78,7 @@ class Entry:
 
 
 def entry_of(event: EventFolder, digest: str | None = None) -> Entry:
-    """An event as it stands."""
+    """Return the entry of an event as it stands."""
     state = event.state()
     status = event.standing(digest)
     error = state.error
@@ -95,7 +95,7 @@ def entry_of(event: EventFolder, digest: str | None = None) -> Entry:
 
 
 def table_of(entries: Sequence[Entry]) -> QTable:
-    """The table, with units and descriptions; what an event does not have is masked."""
+    """Return the table, with units and descriptions; missing values are masked."""
     from astropy.table import MaskedColumn, QTable
 
     columns = [
@@ -114,11 +114,11 @@ def table_of(entries: Sequence[Entry]) -> QTable:
 
 
 def write_table(entries: Sequence[Entry], outdir: Path) -> Path:
-    """Write the ECSV file, whole or not at all."""
+    """Write the ECSV file with the table, whole or not at all."""
     from astropy.table import Table
 
     temporary = outdir / f".{TABLE}.tmp"
-    # Plain columns with units: every reader of ECSV has these.
+    # Plain columns with units, which every reader of ECSV understands.
     table = table_of(entries)
     Table(table).write(temporary, format="ascii.ecsv", overwrite=True)
     return temporary.replace(outdir / TABLE)
@@ -142,7 +142,7 @@ def _text(entry: Entry, name: str) -> str:
 
 
 def format_table(entries: Sequence[Entry]) -> str:
-    """The table as lines for a terminal: an event a line, its median and half of what its 90% interval spans on either side."""
+    """Return the table as text for a terminal: one line per event, with medians and the ends of their 90% intervals."""
     header = ["event", "verdict", *(_SHORT[key] for key in _SHOWN), "ln B", "n_eff", "CPU s"]
     rows = [header]
     for entry in entries:
@@ -176,7 +176,7 @@ def _short(value: float | None, form: str) -> str:
 
 
 def write_page(entries: Sequence[Entry], outdir: Path, title: str = "Catalogue") -> Path:
-    """Write the page: figures of all, and a row an event with a link to its page."""
+    """Write the page: figures of all events, and one row per event with a link to its page."""
     page = Page(title)
     verdicts = [entry.row.get("verdict") for entry in entries]
     counts = [(word, verdicts.count(word)) for word in ("reliable", "check", "failed") if word in verdicts]
@@ -190,7 +190,7 @@ def write_page(entries: Sequence[Entry], outdir: Path, title: str = "Catalogue")
         ]
     )
     page.text(
-        "Medians and 90% intervals of the posteriors; masses are those of the source's frame, in solar masses. All columns "
+        "Medians and 90% intervals of the posteriors; masses are in the source frame, in solar masses. All columns "
         f"are in {TABLE}."
     )
     header = ["event", "verdict", *(_SHORT[key] for key in _SHOWN), "90% [deg2]", "ln B", "n_eff", "CPU s"]
@@ -198,7 +198,7 @@ def write_page(entries: Sequence[Entry], outdir: Path, title: str = "Catalogue")
     remarks = [(entry.event.name, entry.error or str(entry.row.get("reason", ""))) for entry in entries]
     if any(remark for _, remark in remarks):
         page.section("Remarks")
-        page.text("Errors, what of an event is missing, and first reasons of verdicts.", faint=True)
+        page.text("Errors, missing parts of results, and first reasons of verdicts.", faint=True)
     for name, remark in remarks:
         if remark:
             page.text(f"{name}: {remark}")
@@ -206,7 +206,7 @@ def write_page(entries: Sequence[Entry], outdir: Path, title: str = "Catalogue")
 
 
 def _cells(entry: Entry, outdir: Path) -> list[str | Link]:
-    """Cells of an event's row on the page."""
+    """Return the cells of an event's row on the page."""
     row, event = entry.row, entry.event
     folder = event.path.relative_to(outdir).as_posix()
     name: str | Link = Link(event.name, f"{folder}/{event.page.name}") if event.page.is_file() else event.name

@@ -18,36 +18,36 @@ from .increment import Increment
 
 @dataclass
 class Batch:
-    """What is known of N rows after the steps taken so far.
+    """State of N rows after the steps taken so far.
 
     Attributes
     ----------
     draws
-        What the proposal drew.
+        Draws of the proposal.
     prior
-        The prior that the draws are of.
+        The prior whose parameters are drawn.
     columns
-        All parameters, (N,) each; those that a later step draws have its reference values.
+        All parameters, (N,) each; those that a later step draws have their reference values.
     log_prior_of_rest
-        Log prior of what the proposal drew, (N,); -inf outside the prior.
+        Log prior of the parameters that the proposal drew, (N,); -inf outside the prior.
     log_likelihood
-        (N,), by the latest step that gave one; zero before any, -inf outside the prior.
+        Log likelihood by the latest step that gave one, (N,); zero before any, -inf outside the prior.
     log_steps
         Sum of the steps' changes of the log weight, (N,); -inf for a row without weight.
     log_prior_change
-        What the steps have added to the log prior that is reported, (N,).
+        Sum of the steps' changes of the log prior that is reported, (N,).
     without_value
         Rows inside the prior for which the task of a step gave no value, (N,) bool.
     drawn_by_steps
         Parameters that steps may draw.
     checks
-        Rows at which the closed form of a step is compared with the likelihood.
+        Number of rows at which the closed form of a step is compared with the likelihood.
     compared
-        All comparisons so far.
+        Results of all comparisons so far.
     n_nan
         Rows inside the prior for which a likelihood is not a number.
     thinned
-        Which rows were kept, where a step has thinned them.
+        Which rows were kept, if a step has thinned them.
     """
 
     draws: Draws
@@ -66,7 +66,7 @@ class Batch:
 
     @classmethod
     def of(cls, draws: Draws, prior: PriorTransform, reference: Mapping[str, float], checks: int) -> Batch:
-        """Begin with what the proposal drew, and the reference values of what the steps will draw."""
+        """Start a batch from draws of a proposal and the reference values of the parameters that the steps will draw."""
         size = len(draws)
         # Latent variables of a network are not parameters of the prior.
         own = {key: value.copy() for key, value in draws.parameters.items() if key in prior.keys}
@@ -83,12 +83,12 @@ class Batch:
 
     @property
     def alive(self) -> np.ndarray:
-        """Numbers of the rows that still have a weight."""
+        """Indices of the rows that still have a weight."""
         return np.flatnonzero(self.log_steps > ZERO_WEIGHT)
 
     @property
     def with_value(self) -> np.ndarray:
-        """Numbers of the rows inside the prior for which the tasks so far gave a value."""
+        """Indices of the rows inside the prior for which the tasks so far gave a value."""
         return np.flatnonzero((self.log_prior_of_rest > -np.inf) & ~self.without_value)
 
     @property
@@ -97,19 +97,19 @@ class Batch:
         return {key: value for key, value in self.columns.items() if key in self.prior.keys}
 
     def parameters_of(self, rows: np.ndarray) -> Parameters:
-        """The parameters of the prior at some rows."""
+        """Return the parameters of the prior at some rows."""
         return {key: value[rows] for key, value in self.parameters.items()}
 
     def add(self, chosen: np.ndarray, increment: Increment) -> None:
-        """Take what a step brings for the chosen rows.
+        """Add the result of a step for the chosen rows.
 
         Raises
         ------
         ContractError
-            If it draws a parameter that no step has a reference value of: the proposal may have drawn it, too.
+            If the step draws a parameter that is in no step's reference: the proposal may have drawn it, too.
         """
         if unknown := [key for key in increment.columns if key not in self.drawn_by_steps]:
-            raise ContractError(f"a step draws {unknown}, which are not in its reference: name them there")
+            raise ContractError(f"a step draws {unknown}, which its reference does not name: add them to it")
         for key, column in increment.columns.items():
             self.columns[key][chosen] = column
         if increment.log_likelihood is not None:
@@ -129,7 +129,7 @@ class Batch:
             self.log_steps[gone] = self.log_likelihood[gone] = -np.inf
 
     def log_weights(self, rows: np.ndarray, change: np.ndarray | float = 0.0) -> np.ndarray:
-        """Log weights of some rows after a further change, (M,); -inf where there is none."""
+        """Return the log weights of some rows after a further change, (M,); -inf for rows without weight."""
         log_steps = self.log_steps[rows] + change
         log_weights = np.full(len(rows), -np.inf)
         weighty = log_steps > ZERO_WEIGHT
@@ -140,6 +140,6 @@ class Batch:
         return log_weights
 
     def log_prior(self) -> np.ndarray:
-        """Log prior of all parameters of the prior, with what the steps have added to it, (N,)."""
+        """Return the log prior of all its parameters, with the changes by the steps, (N,)."""
         of_all = np.where(self.draws.inside, self.prior.log_prob(self.parameters), -np.inf)
         return of_all + self.log_prior_change

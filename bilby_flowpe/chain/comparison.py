@@ -1,4 +1,4 @@
-"""Compare the closed form of conditionally drawn parameters with the likelihood: what a batch has shown."""
+"""Comparison of the closed form of conditionally drawn parameters with the likelihood, for one batch."""
 
 from __future__ import annotations
 
@@ -10,28 +10,30 @@ import numpy as np
 from ..importance import effective_sample_size, normalised_weights
 from ..processes.parallel import Row
 
-_TOLERANCE = 1e-3  # of the log likelihood: far below the Monte Carlo error of any evidence
-# Symmetries are checked, and a detector's response is known, to a few 1e-6 of a signal. That enters <d|h> and <h|h> / 2, each
-# of about the log likelihood's size: up to 1e-5 of it. In units of the tolerance:
+_TOLERANCE = 1e-3  # tolerated difference of log likelihoods, in nats: far below the Monte Carlo error of any evidence
+# Relative part of the tolerance, in units of _TOLERANCE. Symmetries are checked, and a detector's response is known, to
+# a few 1e-6 of a signal. This error enters <d|h> and <h|h> / 2, each of about the size of the log likelihood: up to
+# 1e-5 of it.
 _SLOPE = 1e-5 / _TOLERANCE
-_EFFECTIVE = 30.0  # effective draws from which on a spread is known to a fifth
+_EFFECTIVE = 30.0  # effective draws from which on a standard deviation is known to a fifth of itself
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """Closed form and likelihood at some rows of one batch.
+    """Closed form and likelihood compared at some rows of one batch.
 
     Attributes
     ----------
     n_rows
-        Rows compared.
+        Number of rows compared.
     largest
         Largest difference of the log likelihoods, divided by ``1 + 0.01 |log likelihood|``; infinite where the closed form is
         not a number.
     failing
-        The rows that differ, with all parameters.
+        The rows that differ by more than the tolerance, with all parameters.
     spread
-        Scatter of the likelihood asked for over the one drawn with, where these are two: see :func:`spread_where_likely`.
+        If the user's likelihood differs from the one used to propose, the scatter of their log ratio: see
+        :func:`spread_where_likely`.
     """
 
     n_rows: int = 0
@@ -56,20 +58,20 @@ def agrees(difference: float) -> bool:
 
 
 def scaled_differences(closed_form: np.ndarray, likelihood: np.ndarray) -> np.ndarray:
-    """Return the differences of two log likelihoods in the scale in which :func:`agrees` takes them."""
+    """Return the differences of two log likelihoods, scaled as :func:`agrees` expects them."""
     with np.errstate(invalid="ignore"):
         return np.abs(likelihood - closed_form) / (1.0 + _SLOPE * np.abs(likelihood))
 
 
 def spread_where_likely(correction: np.ndarray, log_weights: np.ndarray) -> float:
-    """Standard deviation of the log correction over the posterior; zero where too few draws have weight to tell.
+    """Return the standard deviation of the log correction over the posterior; zero if too few draws have weight to tell.
 
     Parameters
     ----------
     correction
-        Logarithm of the likelihood asked for over the one drawn with, (N,).
+        Logarithm of the user's likelihood over the one used to propose, (N,).
     log_weights
-        Log weights by the likelihood asked for, (N,).
+        Log weights by the user's likelihood, (N,).
     """
     alive = np.isfinite(log_weights) & np.isfinite(correction)
     if not alive.any() or effective_sample_size(log_weights[alive]) < _EFFECTIVE:

@@ -1,4 +1,4 @@
-"""What one step brings to the weight."""
+"""Result of one step of the weight."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from .comparison import Comparison
 
 @dataclass(frozen=True)
 class Increment:
-    """What a step brings, for the M rows that it was taken for.
+    """Result of one step, for the M rows that it was taken for.
 
     Attributes
     ----------
@@ -22,17 +22,17 @@ class Increment:
     columns
         Parameters drawn, (M,) each.
     log_likelihood
-        The log likelihood of the rows from this step on, (M,); ``None`` where the step leaves it as it is.
+        The log likelihood of the rows from this step on, (M,); ``None`` if the step does not change it.
     log_prior
         Change of the log prior that is reported with each row, (M,).
     without_value
-        Rows for which the task gave no value, (M,) bool; ``None`` where the step leaves that as it is.
+        Rows for which the task gave no value, (M,) bool; ``None`` if the step does not change this.
     n_nan
         Rows inside the prior for which the likelihood is not a number.
     compared
-        Comparison of a closed form with the likelihood, where the step makes one.
+        Comparison of a closed form with the likelihood, if the step makes one.
     thinned
-        Which rows of the whole batch were kept, where the step thins: the others lose their weight.
+        Which rows of the whole batch were kept, if the step thins them; the others lose their weight.
     """
 
     log_weight: np.ndarray
@@ -46,7 +46,7 @@ class Increment:
 
 
 def filled(values: np.ndarray, good: np.ndarray, fill: np.ndarray | float = -np.inf) -> np.ndarray:
-    """Spread values of the good rows over all rows, (M,), the others as ``fill`` has them."""
+    """Fill an array with ``fill``, and its good rows with the given values, (M,)."""
     whole = np.array(np.broadcast_to(fill, good.shape), dtype=np.float64)
     whole[good] = values
     return whole

@@ -1,4 +1,4 @@
-"""Count what a run evaluates."""
+"""Counter of likelihood evaluations and of their time."""
 
 from __future__ import annotations
 
@@ -10,28 +10,28 @@ import numpy as np
 
 from ..processes.parallel import Engine, Progress, Row, Task, evaluate
 
-_KNOWN = 16  # evaluations that tell what one takes
+_KNOWN = 16  # evaluations after which the mean time of one is taken as known
 
 
 @dataclass
 class Meter:
-    """Evaluations of a run.
+    """Numbers and times of the evaluations of a run.
 
     Attributes
     ----------
     n_likelihood
-        Evaluations of the user's likelihood so far, and of what stands for it exactly.
+        Evaluations so far of the user's likelihood, and of closed forms that are equal to it.
     n_coarse
         Evaluations of a coarse likelihood so far.
     n_nan
-        Likelihoods that were no number.
+        Likelihood values that were not a number.
     seconds_each
-        Seconds that a draw took in the latest batch, with its likelihood and what is drawn conditionally; 0 before any. Where a
-        coarse likelihood draws, without the user's.
+        Wall-clock seconds per draw in the latest batch, with its likelihood and conditional draws; 0 before the first
+        batch. With a coarse likelihood, the time of the user's likelihood is not included.
     seconds_asked
-        Seconds that an evaluation of the user's likelihood takes, of all processes together; 0 where that is not known.
+        Wall-clock seconds per evaluation of the user's likelihood, with all processes at work; 0 while not known.
     seconds_spent
-        Seconds that all of these took.
+        Wall-clock seconds of all evaluations of the user's likelihood.
     """
 
     n_likelihood: int = 0
@@ -43,24 +43,24 @@ class Meter:
 
     @property
     def n_all(self) -> int:
-        """Evaluations of both kinds: what a budget bounds."""
+        """Evaluations of both likelihoods together, the number that a budget limits."""
         return self.n_likelihood + self.n_coarse
 
     @property
     def in_words(self) -> str:
-        """Phrase that says how many evaluations were made, of each likelihood."""
+        """Phrase with the number of evaluations of each likelihood."""
         coarse = f" and {self.n_coarse} of the coarse likelihood" if self.n_coarse else ""
         return f"{self.n_likelihood} likelihood evaluations{coarse}"
 
     def evaluate(
         self, task: Task, rows: Sequence[Row], npool: int | Engine = 1, progress: Progress = None, coarse: bool = False
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Run a task for every row and count the rows; as :func:`bilby_flowpe.processes.parallel.evaluate`.
+        """Evaluate a task for every row, as :func:`bilby_flowpe.processes.parallel.evaluate` does, and count the rows.
 
         Parameters
         ----------
         task, rows, npool, progress
-            As there.
+            As in that function.
         coarse
             Whether these are evaluations of a coarse likelihood.
         """

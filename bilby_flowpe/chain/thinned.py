@@ -1,11 +1,11 @@
-"""Step of the weight: the user's likelihood for some of the draws, in the place of a coarse one that all of them have.
+"""Step of the weight that evaluates the user's likelihood for some of the draws of a coarse likelihood.
 
-What is exact and what is not: every draw that has a weight by the coarse likelihood may be kept, and its weight is
-then exact on average (:mod:`bilby_flowpe.thinning`), however wrong the coarse likelihood is. A draw for which that
-likelihood fails, or is zero, has no weight: nothing is left to correct. The user's likelihood is asked at a few of
-these, which tells apart where it is not a number, where it is as good as zero, too, and where the coarse likelihood
-has lost a part of the posterior. The latter is reported, as far as these rows show it: what the coarse likelihood
-would have drawn has its reference value in them.
+Every draw with a weight by the coarse likelihood may be kept, and its weight is then exact on average
+(:mod:`bilby_flowpe.thinning`), however wrong the coarse likelihood is. A draw for which the coarse likelihood fails, or
+is zero, has no weight that could be corrected. The user's likelihood is evaluated at a few of these draws, to
+distinguish three cases: it is not a number, it is practically zero, too, or the coarse likelihood has lost a part of
+the posterior. The last case is reported, as far as these rows show it: parameters that the coarse likelihood would have
+drawn have their reference values in them.
 """
 
 from __future__ import annotations
@@ -23,25 +23,28 @@ from .comparison import Comparison
 from .increment import Increment
 from .step import Step
 
-# Share of the rows without a coarse weight that are asked, and bounds of their number.
+# Share of the rows without a coarse weight at which the user's likelihood is evaluated, and bounds of their number.
 _ASKED, _FEWEST, _MOST = 0.01, 8, 64
-# A row this far in log likelihood below the best one kept is no part of the posterior: in fifteen dimensions that is
-# where one draw in a million is.
+# Nats below the best log likelihood of the rows that are kept from which on a row is not part of the posterior: in
+# fifteen dimensions, one draw of the posterior in a million is so far below.
 _FAR = 30.0
 
 
 class Thinned:
-    """Step around another one that puts the likelihood asked for in the place of the one so far: it is taken for some rows.
+    """Step around another one, which it takes for a random selection of the rows.
+
+    The step inside replaces the coarse likelihood by the user's.
 
     Parameters
     ----------
     step
-        The step; it has to choose among the rows that have a weight.
+        The step inside; it has to choose among the rows that have a weight.
     thinning
-        Who is kept.
+        Probabilities with which rows are kept.
     """
 
-    evaluations = 0  # they are a share of the draws, known when a batch is planned: bilby_flowpe.thinning.plan
+    # counted when a batch is planned (bilby_flowpe.thinning.plan), because only a share of the rows is evaluated
+    evaluations = 0
     coarse = False
 
     def __init__(self, step: Step, thinning: Thinning) -> None:
@@ -58,21 +61,22 @@ class Thinned:
         return self._step.task
 
     def choose(self, batch: Batch, rng: np.random.Generator) -> np.ndarray:
-        """Choose a few rows without a coarse weight, then those that are kept."""
+        """Choose a few rows without a coarse weight, followed by the rows that are kept."""
         alive = batch.alive
         keep = np.exp(self.thinning.log_keep(batch.log_weights(alive)))
         return np.concatenate([_asked(_silent(batch)), alive[rng.random(len(alive)) < keep]])
 
     def rows(self, batch: Batch, chosen: np.ndarray, rng: np.random.Generator) -> Sequence[Row]:
-        """Those of the step."""
+        """Return the rows of the step inside."""
         return self._step.rows(batch, chosen, rng)
 
     def take(
         self, batch: Batch, chosen: np.ndarray, values: np.ndarray, good: np.ndarray, rng: np.random.Generator
     ) -> Increment:
-        """As the step does for the rows kept, over the probability of having a row; the other rows lose their weight.
+        """Take the step inside for the rows that are kept, and divide by the probability of having a row of the posterior.
 
-        Where not every row is evaluated, some of the others keep the weight that they have, over that probability.
+        The other rows lose their weight. If not every row is evaluated, some of the others keep their coarse weight
+        over that probability.
         """
         silent = _silent(batch)
         n_asked = len(_asked(silent))
@@ -112,19 +116,19 @@ class Thinned:
 def _unevaluated(
     log_coarse: np.ndarray, log_keep: np.ndarray, log_row: np.ndarray, kept: np.ndarray, rng: np.random.Generator
 ) -> np.ndarray:
-    """Draw which of the rows that are not kept stay all the same, so that all that stay do so as often as ``log_row`` says."""
+    """Choose which unevaluated rows stay, so that rows stay altogether with the probability ``log_row``."""
     keep, row = np.exp(log_keep), np.exp(log_row)
     stays = rng.random(len(kept)) * (1.0 - keep) < row - keep
     return stays & ~kept & np.isfinite(log_coarse)
 
 
 def _silent(batch: Batch) -> np.ndarray:
-    """Numbers of the rows inside the prior for which the likelihood so far failed, or is zero."""
+    """Return the indices of the rows inside the prior for which the likelihood so far failed or is zero."""
     without = batch.without_value | ~(batch.log_likelihood > ZERO_WEIGHT)
     return np.flatnonzero((batch.log_prior_of_rest > -np.inf) & without)
 
 
 def _asked(silent: np.ndarray) -> np.ndarray:
-    """Some of these rows, evenly spaced."""
+    """Choose some of these rows, evenly spaced."""
     size = min(len(silent), int(np.clip(np.ceil(_ASKED * len(silent)), _FEWEST, _MOST)))
     return silent[np.linspace(0, len(silent) - 1, size).astype(int)] if size else silent

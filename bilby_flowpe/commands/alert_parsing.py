@@ -1,4 +1,4 @@
-"""The parsers of ``flowpe alert`` and ``flowpe notes``; nothing large is imported."""
+"""Parsers of ``flowpe alert`` and ``flowpe notes``; large packages are not imported."""
 
 from __future__ import annotations
 
@@ -9,20 +9,20 @@ from .parsing import AtLeast, Commands, add
 
 
 def add_alert(commands: Commands[argparse.ArgumentParser]) -> None:
-    """Add ``flowpe alert``."""
+    """Add the command ``flowpe alert`` to a parser."""
     alert = add(
         commands,
         "alert",
-        "stay warm, watch a folder, and turn the strain of each event into posterior, sky map and page",
+        "stay ready, watch a folder, and make posterior, sky map and page from the strain of each new event",
     )
-    alert.add_argument("inbox", type=Path, metavar="INBOX", help="folder that events come into")
+    alert.add_argument("inbox", type=Path, metavar="INBOX", help="folder into which events are put")
     alert.add_argument(
         "--outdir",
         type=Path,
         default=Path("outdir/alert"),
-        help="a folder each event goes there (default: outdir/alert)",
+        help="folder in which each event gets a folder of its own (default: outdir/alert)",
     )
-    alert.add_argument("--once", action="store_true", help="analyse the events that are there, and end")
+    alert.add_argument("--once", action="store_true", help="analyse the events that are there now, then end")
     alert.add_argument(
         "--every", type=_seconds, default=0.5, metavar="SECONDS", help="how often to look for new events (default: 0.5)"
     )
@@ -30,26 +30,36 @@ def add_alert(commands: Commands[argparse.ArgumentParser]) -> None:
         "--priors",
         type=Path,
         metavar="FILE",
-        help="prior file of Bilby's kind, without the time (default: Bilby's of binary black holes with aligned spins)",
+        help="prior file as Bilby reads it, without the time (default: Bilby's for black-hole binaries with aligned spins)",
     )
     alert.add_argument(
-        "--waveform", default="IMRPhenomXAS", help="approximant of LALSimulation (default: IMRPhenomXAS)"
+        "--waveform", default="IMRPhenomXAS", help="waveform approximant of LALSimulation (default: IMRPhenomXAS)"
     )
-    alert.add_argument("--minimum-frequency", type=float, default=20.0, help="in Hz (default: 20)")
-    alert.add_argument("--maximum-frequency", type=float, default=1024.0, help="in Hz (default: 1024)")
+    alert.add_argument("--minimum-frequency", type=float, default=20.0, help="lowest frequency, in Hz (default: 20)")
     alert.add_argument(
-        "--effective", type=AtLeast(2), default=300, help="effective draws, and most rows of a posterior (default: 300)"
+        "--maximum-frequency", type=float, default=1024.0, help="highest frequency, in Hz (default: 1024)"
     )
-    alert.add_argument("--npool", type=AtLeast(1), default=1, help="processes for waves and likelihoods (default: 1)")
     alert.add_argument(
-        "--page", action=argparse.BooleanOptionalAction, default=True, help="write a page on each result (default: yes)"
+        "--effective",
+        type=AtLeast(2),
+        default=300,
+        help="effective number of draws to reach, and largest number of posterior samples (default: 300)",
+    )
+    alert.add_argument(
+        "--npool", type=AtLeast(1), default=1, help="processes for waveforms and likelihoods (default: 1)"
+    )
+    alert.add_argument(
+        "--page",
+        action=argparse.BooleanOptionalAction,
+        default=True,
+        help="write an HTML page about each result (default: yes)",
     )
 
 
 def add_notes(commands: Commands[argparse.ArgumentParser]) -> None:
-    """Add ``flowpe notes``."""
-    notes = add(commands, "notes", "tell the verdicts of results in a text, for summarypages --notes of PESummary")
-    notes.add_argument("results", type=Path, nargs="+", metavar="RESULT", help="result file of Bilby's")
+    """Add the command ``flowpe notes`` to a parser."""
+    notes = add(commands, "notes", "write the verdicts of results as a text, for summarypages --notes of PESummary")
+    notes.add_argument("results", type=Path, nargs="+", metavar="RESULT", help="a result file of Bilby's")
     notes.add_argument("--output", type=Path, metavar="FILE", help="file to write (default: print it)")
 
 

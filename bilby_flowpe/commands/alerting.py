@@ -1,4 +1,4 @@
-"""What ``flowpe alert`` does: watch a folder, and analyse each event as it comes."""
+"""The command ``flowpe alert``: watch a folder, and analyse each event as it comes."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def alert(
     npool: int,
     page: bool,
 ) -> None:
-    """Analyse the events of a folder, those that are there and those that come, until a signal ends it."""
+    """Analyse the events that are in a folder and those that come into it, until a signal ends the process."""
     settings: dict[str, Any] = {"n_effective": effective, "n_posterior": effective, "npool": npool}
     band = minimum_frequency, maximum_frequency
     analyst = Alert(priors, waveform, *band, reference_frequency=minimum_frequency, warm=False, settings=settings)
@@ -44,7 +44,7 @@ def alert(
                 box.watch(every)
         except SystemExit:
             logger.info(
-                "Ended by a signal: an event that was being analysed is taken up when the folder is watched again"
+                "Ended by a signal. An event that was being analysed will be analysed when the folder is watched again"
             )
 
 

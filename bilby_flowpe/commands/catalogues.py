@@ -1,4 +1,4 @@
-"""What the commands of ``flowpe`` do that are about many events at once."""
+"""The commands ``flowpe catalogue`` and ``flowpe reprior``, which treat many events at once."""
 
 from __future__ import annotations
 
@@ -17,7 +17,8 @@ from ..catalogue.hdf5 import publish
 from ..catalogue.runner import Planned, here, plan, run_catalogue
 from ..catalogue.table import PAGE, TABLE, Entry, format_table
 
-_BEAT = 2.0  # seconds between two status lines
+# Seconds between two status lines: often enough to look alive, seldom enough to cost nothing beside the events.
+_BEAT = 2.0
 
 
 def catalogue(
@@ -57,7 +58,7 @@ def reprior(
     jobs: int | None,
     npool: int | None,
 ) -> None:
-    """Put a catalogue under another prior."""
+    """Change the prior of a catalogue."""
     from ..catalogue.reprior import plan_reprior
 
     planned = plan_reprior(catalogue, dict(prior), outdir, least, n_effective, npool)
@@ -65,7 +66,7 @@ def reprior(
 
 
 def _run(planned: list[Planned], outdir: Path, each: Any) -> None:
-    """Run events, and say what came of them."""
+    """Run events, and print what came of them."""
     began = time.monotonic()
     with _status(planned, sys.stderr.isatty()):
         entries, interrupted = run_catalogue(planned, outdir, each, _tell(planned))
@@ -78,7 +79,7 @@ def _run(planned: list[Planned], outdir: Path, each: Any) -> None:
     )
     print(f"table: {outdir / TABLE}\npage: {outdir / PAGE}")
     if interrupted:
-        # Whoever asked for the end is told so by the exit status, as of other commands.
+        # The exit status says that the command was interrupted, as for other commands.
         raise KeyboardInterrupt
     if path := publish(entries, outdir):
         print(f"results: {path}")
@@ -99,7 +100,7 @@ def _say_plan(planned: list[Planned], at_once: int, npool: int | None) -> None:
 
 
 def _tell(planned: list[Planned]) -> Any:
-    """What says a line about each event that ends."""
+    """Return a function that prints a line about each event that ends."""
     told = {one.event.name for one in planned if one.standing in (DONE, CHANGED)}
 
     def tell(entries: list[Entry]) -> None:
@@ -116,7 +117,7 @@ def _tell(planned: list[Planned]) -> Any:
 
 @contextmanager
 def _status(planned: list[Planned], shown: bool) -> Iterator[None]:
-    """A status line on a terminal: how many are done, and at which stage the others are."""
+    """Show a status line on a terminal: how many events are done, and at which stage the others are."""
     ended, began = Event(), time.monotonic()
     # What was done before this command began says nothing of how long the rest takes.
     before = sum(one.standing == DONE for one in planned)
@@ -143,7 +144,7 @@ def _status(planned: list[Planned], shown: bool) -> Iterator[None]:
 
 
 def _line(events: list[EventFolder], before: int, seconds: float) -> str:
-    """The status line."""
+    """Return the status line."""
     standings = {event.name: event.standing() for event in events}
     done = sum(standing == DONE for standing in standings.values())
     failed = sum(standing == "failed" for standing in standings.values())

@@ -1,4 +1,4 @@
-"""Simulate events of a family of binaries, train a network on them, and list those that ship: ``flowpe family``."""
+"""The command ``flowpe family``: simulate events of a family of binaries, train a network on them, list shipped networks."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from .models import check_free
 
 
 def simulate(name: str, folder: Path, shards: range, npool: int) -> None:
-    """Make those of some shards that are not in the folder yet."""
+    """Simulate those of the given shards that are not in the folder yet."""
     family, began = _family(name), time.monotonic()
     for path in each(partial(make_shard, family, folder), shards, min(npool, len(shards))):
         print(f"shard: {path}, after {time.monotonic() - began:.0f} s", flush=True)
@@ -43,7 +43,7 @@ def train(
     family, made = _family(name), recipe(name, network, minutes, device)
     check_free(folder, overwrite)
     if checkpoint is None:
-        # Named after what is trained, too: a training of something else is not gone on with.
+        # The name depends on what is trained, so that a training of something else is not continued by mistake.
         said = [family.to_dict(), made.network.to_dict(), sorted(path.name for path in shards.glob("*.npz"))]
         digest = hashlib.sha256(json.dumps(said).encode()).hexdigest()[:8]
         checkpoint = folder.with_name(f"{folder.name}.{digest}.ckpt")

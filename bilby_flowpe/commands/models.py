@@ -1,4 +1,4 @@
-"""What the commands of ``flowpe`` do."""
+"""The commands of ``flowpe`` that make, list, show and measure models."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def train(
     dask: str | None = None,
     fabric: bool = False,
 ) -> None:
-    """Train a model as a configuration says; it is written to the folder of its name in ``outdir``."""
+    """Train a model for the problem of a configuration, and write it to the folder of its name in ``outdir``."""
     configured = read(config)
     problem = configured.problem()
     contract = problem.describe()
@@ -54,7 +54,7 @@ def train(
     check_free(folder, overwrite)
     if file := configured.settings.simulation.file:
         require(file, read_header(file), contract=contract.fingerprint())
-    # Named after problem and settings, too: a training of something else is not gone on with.
+    # The name depends on problem and settings, so that a training of something else is not continued by mistake.
     checkpoint = outdir / f"{name}.{new_folder(contract, configured.settings).name[:8]}.ckpt"
     outdir.mkdir(parents=True, exist_ok=True)
     team = _team(fabric, configured.settings.training.device)
@@ -91,10 +91,10 @@ def train(
 
 
 def simulate(config: Path, output: Path, npool: int, overwrite: bool, dask: str | None = None) -> None:
-    """Simulate the waveforms of a configuration into an HDF5 file."""
+    """Simulate the waveforms of a configuration, and write them to an HDF5 file."""
     began = time.monotonic()
     if output.exists() and not overwrite:
-        raise ConfigurationError(f"output={str(output)!r} is there already: give another name, or --overwrite")
+        raise ConfigurationError(f"output={str(output)!r} exists already: give another name, or --overwrite")
     configured = read(config)
     problem = configured.problem()
     contract = problem.describe()
@@ -110,8 +110,8 @@ def simulate(config: Path, output: Path, npool: int, overwrite: bool, dask: str 
         )
     if (signals := bank.signals) is None:
         raise ConfigurationError(
-            f"config={str(config)!r} is not of gravitational waves: its data are simulated anew for every batch, no file is "
-            "needed"
+            f"config={str(config)!r} is not a problem of gravitational waves: its data are simulated again for every batch, "
+            "and no file is needed"
         )
     signals.save(output, contract.fingerprint())
     ledger.clear()
@@ -128,19 +128,19 @@ def simulate(config: Path, output: Path, npool: int, overwrite: bool, dask: str 
 
 
 def models() -> None:
-    """List the models at hand."""
+    """Print a list of all shipped models and those in the cache."""
     print(listing())
 
 
 def show(model: str) -> None:
-    """Say what a model is."""
+    """Print which problems a model is for, how it was trained and how good it is."""
     print(describe_entry(entry(*find_folder(model))))
 
 
 def calibrate(
     model: str, config: Path | None, events: int, draws: int, null_events: int, seed: int, npool: int
 ) -> None:
-    """Measure the defensive mixture, the tolerance in the noise curve and the null of the surprise; write them to the model."""
+    """Tune the proposal mixture of a model, measure its PSD tolerance and how its data scatter, and store them with it."""
     logger.setLevel("WARNING")
     folder, _ = find_folder(model)
     trained = TrainedPosterior.load(folder)
@@ -161,9 +161,9 @@ def gap(
     outdir: Path,
     card: str | None,
 ) -> None:
-    """Measure a model: its loss on waveforms never seen, and its efficiency, divergence and verdicts over fresh events."""
+    """Measure a model's loss on new waveforms, and its efficiency, divergence and verdicts on new simulated events."""
     if card and not injections:
-        raise ConfigurationError("injections=0 leaves nothing for the card: give at least 1, or leave out --card")
+        raise ConfigurationError("injections=0 leaves no figures for the card: give at least 1, or leave out --card")
     logger.setLevel("WARNING")
     folder, _ = find_folder(model)
     trained = TrainedPosterior.load(folder)
@@ -171,7 +171,7 @@ def gap(
     loss = None
     if waveforms:
         loss = fresh_loss(trained, problem, waveforms, npool=npool)
-        print(f"loss on {loss.rows} waveforms never seen, in standardised parameters: {loss}")
+        print(f"loss on {loss.rows} new waveforms, in standardised parameters: {loss}")
     if injections == 0:
         return
     outdir.mkdir(parents=True, exist_ok=True)
@@ -191,7 +191,7 @@ def gap(
     print(f"bias of ln Z: {summary['log_evidence_bias']:.2e}; lowest loss possible: {summary['lowest_loss']:.3f} nat")
     print(f"verdicts: {summary['verdicts']}")
     for index, event, truth in worst_events(events, problem, seed):
-        # GPS times with all that a double has.
+        # GPS times need all digits of a double.
         values = ", ".join(
             f"{key} {value:.7f}" if value > 1e6 else f"{key} {value:.5g}" for key, value in truth.items()
         )
@@ -203,7 +203,7 @@ def gap(
 
 
 def digest(model: TrainedPosterior, problem: Problem) -> str:
-    """Names a log of events after what it holds: another model, or problem, must not go on with it."""
+    """Return a digest of model and problem, for the name of a log, so that no other model or problem continues it."""
     shares, null = model.shares.to_dict(), None if model.null is None else float(model.null.distances.sum())
     described = [model.history, model.location.tolist(), shares, null, problem.describe().fingerprint()]
     return hashlib.sha256(json.dumps(described).encode()).hexdigest()[:8]
@@ -218,7 +218,7 @@ def _team(fabric: bool, device: str) -> Team:
 
 
 def _engine(dask: str | None, npool: int) -> AbstractContextManager[Engine | None]:
-    """What makes the waveforms in the place of processes here, if anything."""
+    """Return the dask engine that makes the waveforms, or nothing where processes of this machine do."""
     if dask is None:
         return nullcontext()
     from ..processes.cluster import dask_engine
@@ -227,17 +227,19 @@ def _engine(dask: str | None, npool: int) -> AbstractContextManager[Engine | Non
 
 
 def check_free(folder: Path, overwrite: bool) -> None:
-    """Before a long training, see that its model can be written."""
+    """Check, before a long training, that its model can be written."""
     if not folder.exists() or (folder.is_dir() and not any(folder.iterdir())):
         return
     if not (folder / DESCRIPTION).is_file():
-        raise ModelError(f"folder={str(folder)!r} holds something that is no model: give another --outdir")
+        raise ModelError(f"folder={str(folder)!r} holds something that is not a model: give another --outdir")
     if not overwrite:
-        raise ModelError(f"folder={str(folder)!r} holds a model already: give another --outdir, or --overwrite")
+        raise ModelError(
+            f"folder={str(folder)!r} holds a model already: give another --outdir, or --overwrite to replace it"
+        )
 
 
 def problem_for(model: TrainedPosterior, folder: Path, config: Path | None) -> Problem:
-    """The problem that a model is for: the configuration given or kept with it, else one of the paper's."""
+    """Return the problem that a model is for: by the given configuration, the one kept with it, or one of the paper's."""
     if config is None and (folder / COPY).is_file():
         config = folder / COPY
     if config is not None:
@@ -247,16 +249,17 @@ def problem_for(model: TrainedPosterior, folder: Path, config: Path | None) -> P
         if not model.contract.differences(problem.describe()):
             return problem
     raise ConfigurationError(
-        f"model={str(folder)!r} is not of the paper's problems and has no {COPY}: give the configuration it was trained with"
+        f"model={str(folder)!r} is not for the paper's problems and has no {COPY}: give the configuration that it was "
+        "trained with"
     )
 
 
 def _peak(of_children: bool = False) -> float:
-    """Largest memory in GiB of this process, or of any of its children; not a number where the system does not tell."""
+    """Return the largest memory, in GiB, of this process or of any of its children; not a number where it is unknown."""
     try:
         import resource
     except ImportError:
         return float("nan")
     usage = resource.getrusage(resource.RUSAGE_CHILDREN if of_children else resource.RUSAGE_SELF)
-    # Kilobytes, but for macOS.
+    # The unit is kilobytes; on macOS bytes.
     return usage.ru_maxrss * (1 if sys.platform == "darwin" else 1024) / 2**30

@@ -1,4 +1,4 @@
-"""What ``flowpe noise`` does."""
+"""The command ``flowpe noise``: compare noise models on a result of bilby_pipe."""
 
 from __future__ import annotations
 
@@ -28,12 +28,13 @@ def noise(
     npool: int,
     output: Path | None,
 ) -> None:
-    """Weigh a result of bilby_pipe by several noise models; write a page and a table."""
+    """Weigh a result of bilby_pipe under several noise models, and write a page and a table."""
     logger.setLevel("WARNING")
     found, run = read_pipe_result(result, config, data)
     if not isinstance(run.likelihood, GravitationalWaveTransient):
         raise DataError(
-            f"{result}: likelihood {type(run.likelihood).__name__}: only gravitational-wave transients have noise models"
+            f"{result}: its likelihood is {type(run.likelihood).__name__}; noise models can be compared for "
+            "GravitationalWaveTransient only"
         )
     lines: dict[str, list[tuple[float, float]]] | None = None
     if notch:

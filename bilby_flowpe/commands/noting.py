@@ -1,4 +1,4 @@
-"""What ``flowpe notes`` does: verdicts of results as a text, for PESummary."""
+"""The command ``flowpe notes``: verdicts of results as a text, for PESummary."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ..validation.notes import notes_of
 
 
 def notes(results: list[Path], output: Path | None) -> None:
-    """Write verdict, reasons and figures of results into a file, or print them."""
+    """Write verdict, reasons and figures of results to a file, or print them."""
     logger.setLevel("WARNING")
     text = notes_of(results)
     if output is None:

@@ -1,4 +1,4 @@
-"""What the commands of ``flowpe`` do that hold models and results against the truth, or against others."""
+"""The commands that compare models and results with the truth, or with other results: coverage, compare, report."""
 
 from __future__ import annotations
 
@@ -12,10 +12,11 @@ import numpy as np
 from bilby.core.result import Result
 from bilby.core.utils import logger
 
+from ..corner_plot import bounds_of, gps_offsets, labels_of, plot_comparison, shown_first
 from ..errors import ConfigurationError
 from ..model import TrainedPosterior
 from ..model_list import find_folder
-from ..plotting import gps_offsets, plot_comparison, plot_pp
+from ..plotting import plot_pp
 from ..priors import copied
 from ..result_files import RESULTS, read_result
 from ..results import statistics_of
@@ -26,6 +27,7 @@ from ..validation.referee import obstacle, run_referee, same_problem, settings_o
 from ..validation.report import report_model, report_result
 from .models import digest, problem_for
 
+# Decimal places of the ranks that are written: finer than a rank among some thousand draws is known.
 _DIGITS = 4
 
 
@@ -40,7 +42,7 @@ def coverage(
     npool: int,
     outdir: Path,
 ) -> None:
-    """P-p plots and tests of models over the same fresh events."""
+    """Make p-p plots and tests of models on the same new simulated events."""
     logger.setLevel("WARNING")
     settings = CoverageConfig(samples, effective, evaluations, seed)
     folders = [find_folder(model)[0] for model in models]
@@ -50,9 +52,9 @@ def coverage(
         problems.append((folder.resolve().name, trained, problem_for(trained, folder, config)))
     names = [name for name, *_ in problems]
     if len(set(names)) < len(names):
-        raise ConfigurationError(f"models={names}: their folders have one name; give each another")
+        raise ConfigurationError(f"models={names}: two folders have the same name; rename one of them")
     if len({tuple(problem.prior.given) for *_, problem in problems}) > 1:
-        logger.warning("The models are of different problems: each has its own events")
+        logger.warning("The models are for different problems: each gets events of its own")
     outdir.mkdir(parents=True, exist_ok=True)
     summaries, panels, p_values = {}, {}, {}
     labels: dict[str, str] = {}
@@ -63,7 +65,7 @@ def coverage(
         events = measure_coverage(trained, problem, injections, settings, npool, log, sys.stderr.isatty(), name)
         summary = summarise_coverage(events)
         ranks = {kind: ranks_of(events, kind) for kind in KINDS}
-        # With the ranks themselves, for whoever draws them again.
+        # The ranks themselves are kept, so that they can be plotted again.
         rounded = {
             kind: {key: np.round(column, _DIGITS).tolist() for key, column in columns.items()}
             for kind, columns in ranks.items()
@@ -74,7 +76,7 @@ def coverage(
         for kind in KINDS:
             title = f"{name}, {kind}"
             if kind == "raw" and drawn:
-                # Such draws have used the likelihood: no network's own.
+                # Such draws have used the likelihood; they do not come from the network alone.
                 title += f"\n(exact conditional: {', '.join(priors[key].latex_label for key in drawn)})"
             panels[title] = ranks[kind]
             p_values[title] = summary[kind]["parameters"] | summary[kind]["joint"]
@@ -100,9 +102,9 @@ def compare(
     npool: int,
     outdir: Path,
 ) -> None:
-    """Hold results against another sampler's: two files, or runs of both on the same simulated events."""
+    """Compare results with another sampler's: two files, or runs of both on the same simulated events."""
     if (model is None) == (results is None):
-        raise ConfigurationError("model and results: give a MODEL to run, or --results with two files, one of them")
+        raise ConfigurationError("model and --results: give either a MODEL to run, or --results with two files")
     outdir.mkdir(parents=True, exist_ok=True)
     comparisons = {}
     if results is not None:
@@ -120,7 +122,7 @@ def compare(
             likelihood.injection_parameters = truth
             label = f"{folder.resolve().name}_{named}_seed{seed}_{index}"
             other = run_referee(referee, likelihood, priors, outdir, f"{label}_{referee}", npool, seed + index)
-            # An older result of this label may be another model's. (Bilby's clean=True would outlast this run.)
+            # An older result of this label may belong to another model. (Bilby's clean=True would stay set after this run.)
             for old in outdir.glob(f"{label}_flowpe_result.*"):
                 old.unlink()
             ours = bilby.run_sampler(
@@ -144,7 +146,7 @@ def _write(comparisons: dict[str, Any], outdir: Path) -> None:
 
 
 def _compared(ours: Result, other: Result, name: str, label: str, outdir: Path) -> dict[str, Any]:
-    """Figures and picture of one pair; of a referee that is not to be believed why not, and nothing else."""
+    """Return figures of one pair of results, and plot it; for an unusable referee result, return only the reason."""
     same_problem(ours, other)
     statistics = statistics_of(ours)
     print(f"{label}: {ours.sampler}'s verdict: {statistics.get('verdict', 'none')}", flush=True)
@@ -155,25 +157,28 @@ def _compared(ours: Result, other: Result, name: str, label: str, outdir: Path) 
     first, second = distinct(ours, other)
     comparison = compare_results(ours, other, np.random.default_rng(0))
     print(format_comparison(comparison, second, first), flush=True)
-    keys = ours.search_parameter_keys
+    keys = shown_first(ours.search_parameter_keys)
     plot_comparison(
         {second: other.posterior, first: ours.posterior},
         keys,
         outdir / f"{label}.png",
-        labels={key: ours.priors[key].latex_label_with_unit for key in keys},
+        labels=labels_of(ours.priors, keys),
         truths=ours.injection_parameters,
         offsets=gps_offsets(ours.posterior, keys),
+        bounds=bounds_of(ours.priors),
     )
     return {"referee": name, "verdict": statistics.get("verdict"), **comparison}
 
 
 def report(target: str, referee: Path | None, coverage: Path | None, output: Path | None) -> None:
-    """Write a page on a result, given as a file, or a model."""
+    """Write a page about a result, given as a file, or about a model."""
     path = Path(target)
     if path.is_file() or path.name.endswith(RESULTS):
         page = report_result(path, referee, coverage, output)
     elif referee is not None:
-        raise ConfigurationError(f"referee={str(referee)!r} belongs to a result, and target={target!r} is no file")
+        raise ConfigurationError(
+            f"referee={str(referee)!r} can only be given with a result file, and target={target!r} is not a file"
+        )
     else:
         page = report_model(find_folder(target)[0], coverage, output)
     print(f"page: {page}")

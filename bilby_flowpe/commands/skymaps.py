@@ -1,4 +1,4 @@
-"""What ``flowpe skymap`` does."""
+"""The command ``flowpe skymap``: make a sky map of a result, or read one."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _FITS = (".fits", ".fit", ".fits.gz", ".fit.gz")
 def skymap(
     result: Path, output: Path | None, mark: Sequence[Sequence[str]], picture: Path | None, against: Path | None
 ) -> None:
-    """Make a sky map of a result, write it, and print areas and distance; of a map that is there, print and draw."""
+    """Make and write the sky map of a result, or read one; print its areas and distance, and plot it."""
     marks = {f"{ra} {dec}": _place(ra, dec) for ra, dec in mark}
     other = None if against is None else read_sky_map(against)
     if result.name.endswith(_FITS):
@@ -52,10 +52,11 @@ def _place(ra: str, dec: str) -> tuple[float, float]:
         place = angle(ra, hours=True), angle(dec, hours=False)
     except ValueError as error:
         raise ConfigurationError(
-            f"--mark {ra} {dec}: {error}: give degrees, as 197.45 -23.38, or hours and degrees, as 13h09m48s -23d22m53s"
+            f"--mark {ra} {dec}: {error}: give degrees, such as 197.45 -23.38, or hours and degrees, such as 13h09m48s "
+            "-23d22m53s"
         ) from error
     if not abs(place[1]) <= np.pi / 2:
-        raise ConfigurationError(f"--mark {ra} {dec}: a declination is between -90 and 90 degrees")
+        raise ConfigurationError(f"--mark {ra} {dec}: give a declination between -90 and 90 degrees")
     return place
 
 

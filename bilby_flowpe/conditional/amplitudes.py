@@ -1,9 +1,9 @@
-r"""Amplitudes of a signal of known shape: what the prior of the distance allows, and their density given the data.
+r"""Amplitudes of a signal of known shape: their prior, from that of the distance, and their density given the data.
 
 A signal is :math:`s` times one at a reference distance, :math:`d \propto 1/s`; modulus :math:`\kappa` of the reference's inner
 product with the data and its squared norm :math:`N` say how likely every amplitude is. Densities are piecewise linear on nodes
-that cover the conditional; draws are weighted by what they were drawn from, so that the nodes' coarseness costs efficiency and
-no exactness.
+that cover the conditional. The weight contains the density that was drawn from, so that coarse nodes make the sampling less
+efficient, but the result stays exact.
 """
 
 from __future__ import annotations
@@ -21,39 +21,50 @@ from ..names import DISTANCE, INCLINATION
 from ..priors import Parameters, PriorTransform
 from ..waves.effective_distance import ANGLES, EffectiveDistance, nearest
 
+# Numbers of nodes. 257 are for drawing and weighing: 16 in a standard deviation of the likelihood, which they cover to eight of
+# these on either side. 65 (for a profile) and 33 are faster, for densities that steer draws and need not be exact. Between 64
+# moduli, evenly spaced in their logarithm, the smooth part of a profile is interpolated.
 _NODES, _COARSE_NODES, _FEW_NODES, _MODULI = 257, 65, 33, 64
+# Step of ln N at which a profile's smooth part is tabulated: smaller steps cost time, larger ones efficiency
 _NORM_STEP = 0.02
+# Standard deviations of the likelihood that nodes cover to either side: exp(-32) of its maximum is left out
 _WIDTHS = 8.0
-_QUANTILES = 129  # of the prior, at which it is looked at whether the conditional lies elsewhere than the likelihood
+_QUANTILES = (
+    129  # quantiles of the prior at which it is tested whether the prior moves the conditional off the likelihood
+)
 _LEFT_OUT = 1e-6  # share of a conditional that may lie beyond the nodes: a thousandth of any evidence's error
-_REACH = 40.0  # of the log of a conditional below its top, in the range that is found for it
-_TABLE = 4001
-_BLOCK = 4096
+_REACH = 40.0  # in log density below the maximum, to which a range that is searched for reaches: exp(-40) of the height
+_TABLE = 4001  # nodes, evenly spaced in the log of the distance, at which the prior is tabulated, once for each prior
+_BLOCK = 4096  # rows whose nodes are in memory together: 8 MiB for each array of 257 nodes a row
+# Smallest value of a norm or density: it keeps logarithms and ratios finite, far below any real value
 _NOTHING = 1e-300
-_RESOLVED = 0.002  # of a prior's mass, by the trapezoidal rule on the nodes
+_RESOLVED = 0.002  # by which the prior's mass on the nodes, by the trapezoidal rule, may differ from one
 
 OfAmplitude = Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray]
-"""Log likelihood ratio of amplitudes, moduli of inner products and squared norms."""
+"""Log likelihood ratio as a function of amplitudes, moduli of inner products and squared norms."""
 
 
 def averaged_over_phase(amplitude: np.ndarray, kappa: np.ndarray, norm: np.ndarray) -> np.ndarray:
-    """Log likelihood ratio of a signal ``amplitude`` times the reference, averaged over a uniform phase."""
+    """Return the log likelihood ratio of ``amplitude`` times the reference signal, averaged over a uniform phase."""
     loud = amplitude * kappa
     return np.log(i0e(loud)) + loud - amplitude**2 * norm / 2
 
 
 def at_phase(amplitude: np.ndarray, kappa: np.ndarray, norm: np.ndarray) -> np.ndarray:
-    """Log likelihood ratio of a signal ``amplitude`` times the reference; ``kappa`` is the real part of its inner product."""
+    """Return the log likelihood ratio of ``amplitude`` times the reference signal at a known phase.
+
+    ``kappa`` is the real part of the reference signal's inner product with the data.
+    """
     return amplitude * (kappa - 0.5 * amplitude * norm)
 
 
 class KnownAmplitude:
-    """The one amplitude of a signal whose distance is known, or drawn by others.
+    """The single amplitude of a signal whose distance is fixed or drawn by the proposal.
 
     Parameters
     ----------
     log_likelihood
-        Of amplitude, modulus and squared norm.
+        Log likelihood ratio as a function of amplitude, modulus and squared norm.
     """
 
     reference: Mapping[str, float] = {}
@@ -63,45 +74,43 @@ class KnownAmplitude:
         self.log_likelihood = log_likelihood
 
     def defended(self, share: float) -> KnownAmplitude:
-        """Return the same: there is no other amplitude to draw."""
+        """Return this object unchanged, as there is no other amplitude to draw."""
         return self
 
     def log_marginal(self, kappa: np.ndarray, norm: np.ndarray) -> np.ndarray:
-        """As :meth:`Amplitudes.log_marginal`."""
+        """Return the log likelihood ratio at amplitude one; see :meth:`Amplitudes.log_marginal`."""
         return self.log_likelihood(np.ones_like(kappa), kappa, norm)
 
-    log_marginal_coarse = log_marginal
-
     def profile(self, norm: np.ndarray) -> Callable[[np.ndarray, np.ndarray], np.ndarray]:
-        """As :meth:`Amplitudes.profile`."""
+        """Return a function that evaluates the log likelihood ratio at amplitude one; see :meth:`Amplitudes.profile`."""
         norm = np.maximum(norm, _NOTHING)
         return lambda kappa, which: self.log_likelihood(np.ones_like(kappa), kappa, norm[which])
 
     def draw(
         self, kappa: np.ndarray, norm: np.ndarray, rng: np.random.Generator
     ) -> tuple[np.ndarray, Parameters, np.ndarray]:
-        """As :meth:`Amplitudes.draw`."""
+        """Return amplitudes of one, which need no correction of the weight; see :meth:`Amplitudes.draw`."""
         return np.ones(len(kappa)), {}, np.zeros(len(kappa))
 
 
 class Amplitudes:
-    """Amplitudes relative to that at the median of the prior of the distance.
+    """Density of the amplitude relative to the signal at the median distance of the prior.
 
     Parameters
     ----------
     distance
         Prior of the luminosity distance, in Mpc.
     log_scale
-        What normalises the priors' density.
+        Logarithm of the factor that normalises the prior densities.
     effective
-        Where distance and inclination act through one number.
+        Effective distance, if distance and inclination act through one number.
     log_likelihood
-        Of amplitude, modulus and squared norm.
+        Log likelihood ratio as a function of amplitude, modulus and squared norm.
 
     Attributes
     ----------
     reference
-        Distance that the inner products are wanted at.
+        Distance in Mpc, by name, at which the inner products are to be computed.
     """
 
     def __init__(
@@ -131,13 +140,13 @@ class Amplitudes:
         below = np.concatenate([[0.0], np.cumsum((slope[1:] + slope[:-1]) * np.diff(np.exp(self._log_table)))])
         shares = np.linspace(0, 1, _QUANTILES) * below[-1]
         self._quantiles = np.exp(np.interp(shares, below, self._log_table))
-        # Eight widths of the likelihood are worth 32 of the logarithm: a prior that gives back less than half moves nothing.
+        # The log likelihood falls by 32 over eight widths: a prior that varies by less than half of that cannot move the range.
         self._even = bool(np.ptp(self._log_prior_table) < _WIDTHS**2 / 4)
 
     def defended(self, share: float) -> Amplitudes:
-        """Return amplitudes a share of which is drawn from the prior.
+        """Return a copy that draws the fraction ``share`` of its amplitudes from the prior.
 
-        Where another likelihood weighs the draws, it may want distances out of their reach.
+        Another likelihood that weighs the draws may have posterior mass at distances that this density hardly ever draws.
         """
         other = copy.copy(self)
         other._prior_share = share
@@ -145,29 +154,16 @@ class Amplitudes:
 
     @property
     def range(self) -> tuple[float, float]:
-        """Least and largest amplitude that the prior allows."""
+        """Smallest and largest amplitude that the prior allows."""
         lowest, highest = np.exp(self._log_table[[0, -1]])
         return float(lowest), float(highest)
 
     def log_marginal(self, kappa: np.ndarray, norm: np.ndarray) -> np.ndarray:
-        """Log likelihood ratio averaged over the prior, of moduli and squared norms (N,)."""
+        """Return the log likelihood ratio averaged over the prior, (N,), for moduli and squared norms (N,)."""
         return self._log_integral(kappa, norm, _NODES) + self._log_scale
 
-    def log_marginal_coarse(self, kappa: np.ndarray, norm: np.ndarray) -> np.ndarray:
-        """As :meth:`log_marginal`, on few nodes."""
-        lowest, highest = self._ends(kappa, norm)
-        # Even in the logarithm: a quiet signal's amplitudes are those of the prior, steep towards the farthest distances.
-        log_nodes = np.log(lowest)[:, None] + np.log(highest / lowest)[:, None] * np.linspace(0, 1, _FEW_NODES)
-        nodes = np.exp(log_nodes)
-        log_target = self._log_prior(nodes) + self.log_likelihood(nodes, kappa[:, None], norm[:, None]) + log_nodes
-        peak = log_target.max(axis=1, keepdims=True)
-        area = np.exp(log_target - peak)
-        steps = (log_nodes[:, -1] - log_nodes[:, 0]) / (_FEW_NODES - 1)
-        total = (area.sum(axis=1) - 0.5 * (area[:, 0] + area[:, -1])) * steps
-        return np.log(total) + peak[:, 0] + self._log_scale
-
     def distance_moments(self, kappa: np.ndarray, norm: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Means of the distance and of its square, given the data, in Mpc and Mpc^2, (N,) each."""
+        """Return the mean distance in Mpc and the mean squared distance in Mpc^2 given the data, (N,) each."""
         nodes, log_target = self._on_nodes(kappa, norm)
         shares = np.exp(log_target - log_target.max(axis=1, keepdims=True))
         total, distance = np.trapezoid(shares, nodes, axis=1), self._reference / nodes
@@ -175,10 +171,10 @@ class Amplitudes:
         return mean, square
 
     def profile(self, norm: np.ndarray) -> Callable[[np.ndarray, np.ndarray], np.ndarray]:
-        """Nearly :meth:`log_marginal`, but for constants, of many moduli for each of norms (N,), at a fraction of the cost.
+        """Return a fast approximation of :meth:`log_marginal`, up to a constant, for many moduli and each norm of (N,).
 
-        The likelihood at the best amplitude takes the steep part; what is left is interpolated between a few moduli, and is
-        that of a norm nearby. The function takes moduli and the numbers of their norms, of shapes that go together.
+        The steep part is the likelihood at the best amplitude. The rest is interpolated between a few moduli, and is computed
+        for a nearby norm. The function takes moduli and indices of their norms, whose shapes can be broadcast.
         """
         norm = np.maximum(norm, _NOTHING)
         lowest, highest = self.range
@@ -206,13 +202,13 @@ class Amplitudes:
     def draw(
         self, kappa: np.ndarray, norm: np.ndarray, rng: np.random.Generator
     ) -> tuple[np.ndarray, Parameters, np.ndarray]:
-        """One amplitude for each modulus and squared norm, (N,) each.
+        """Draw one amplitude for each modulus and squared norm, (N,) each.
 
         Returns
         -------
         amplitude, parameters, log_ratio
-            (N,) each: distances, and inclinations where they act together; the last is the logarithm of their prior over the
-            density drawn from, -inf outside the prior.
+            (N,) each. The parameters are distances in Mpc, and inclinations where both act as one; ``log_ratio`` is the
+            logarithm of their prior over the density drawn from, -inf outside the prior.
         """
         amplitude, log_density = self._draw(kappa, norm, rng)
         effective = self._reference / amplitude
@@ -233,20 +229,20 @@ class Amplitudes:
         return np.log(area) + peak[:, 0]
 
     def _on_nodes(self, kappa: np.ndarray, norm: np.ndarray, size: int = _NODES) -> tuple[np.ndarray, np.ndarray]:
-        """Amplitudes (N, nodes) that cover the conditional and its unnormalised log density at them."""
+        """Return amplitudes (N, nodes) that cover the conditional, and its unnormalised log density at them."""
         low, high = self._ends(kappa, norm)
         nodes = low[:, None] + (high - low)[:, None] * np.linspace(0, 1, size)
         return nodes, self._log_prior(nodes) + self.log_likelihood(nodes, kappa[:, None], norm[:, None])
 
     def _ends(self, kappa: np.ndarray, norm: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Amplitudes (N,) between which all but a millionth of the conditional lies."""
+        """Return lowest and highest amplitudes, (N,) each, between which all but a millionth of the conditional lies."""
         lowest, highest = self.range
         width = 1 / np.sqrt(np.maximum(norm, _NOTHING))
         centre = np.clip(kappa * width**2, lowest, highest)
         low, high = np.maximum(centre - _WIDTHS * width, lowest), np.minimum(centre + _WIDTHS * width, highest)
         if self._even:
             return low, high
-        # A prior that is narrow, or falls steeply, has its say about where the conditional lies.
+        # A prior that is narrow, or falls steeply, moves the conditional away from the likelihood.
         of_nodes = self.log_likelihood(self._quantiles, kappa[:, None], norm[:, None])
         outside = (self._quantiles < low[:, None]) | (self._quantiles > high[:, None])
         log_outside = logsumexp(np.where(outside, of_nodes, -np.inf), axis=1) - np.log(len(self._quantiles))
@@ -257,7 +253,7 @@ class Amplitudes:
         return low, high
 
     def _around_the_mass(self, low: float, high: float, kappa: float, norm: float) -> tuple[float, float]:
-        """Range of one conditional, found on the prior's quantiles and the likelihood's own range, and closed in on twice."""
+        """Return the range of one conditional: first from the prior's quantiles and the likelihood's range, then finer."""
         nodes = np.unique(np.concatenate([self._quantiles, np.linspace(low, high, _FEW_NODES)]))
         for _ in range(3):
             log_target = self._log_prior(nodes) + self.log_likelihood(nodes, np.array(kappa), np.array(norm))
@@ -271,7 +267,7 @@ class Amplitudes:
         return np.interp(np.log(amplitude), self._log_table, self._log_prior_table)
 
     def _draw(self, kappa: np.ndarray, norm: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-        """Draws and their log density, (N,) each, from the density that is linear between the nodes."""
+        """Draw amplitudes from the density that is linear between the nodes; return them and their log density, (N,) each."""
         pieces = [
             draw_linear(*self._on_nodes(kappa[block], norm[block]), rng.random(len(kappa[block])))
             for block in (slice(first, first + _BLOCK) for first in range(0, len(kappa), _BLOCK))
@@ -282,7 +278,7 @@ class Amplitudes:
     def _with_prior(
         self, kappa: np.ndarray, norm: np.ndarray, draws: np.ndarray, log_density: np.ndarray, rng: np.random.Generator
     ) -> tuple[np.ndarray, np.ndarray]:
-        """A share of the amplitudes from their prior."""
+        """Replace a random fraction of the amplitudes by draws from their prior, and return the log density of the mixture."""
         edges, share = np.exp(self._log_table), self._prior_share
         cells = Cells.of(edges, 0.5 * (self._log_prior_table[1:] + self._log_prior_table[:-1]))
         replaced = np.flatnonzero(rng.random(len(draws)) < share)
@@ -300,18 +296,18 @@ def amplitudes_of(
     response: tuple[float, float] | None = None,
     log_likelihood: OfAmplitude = averaged_over_phase,
 ) -> Amplitudes | KnownAmplitude:
-    """Of the distance, and the inclination if they act through one number, where they are among the keys.
+    """Return the density of the amplitude by the parameters that are drawn: distance, and inclination if both act as one.
 
     Parameters
     ----------
     keys
-        What is drawn from its conditional.
+        Names of the parameters drawn from their conditional.
     transform
         The user's prior.
     response
-        Of the only detector, where the inclination is among the keys.
+        Antenna response of the only detector, where the inclination is among the keys.
     log_likelihood
-        Of amplitude, modulus and squared norm.
+        Log likelihood ratio as a function of amplitude, modulus and squared norm.
 
     Raises
     ------
@@ -325,19 +321,22 @@ def amplitudes_of(
         if not resolved(transform, key):
             raise ContractError(
                 f"this model draws {key} from its exact conditional, but its prior {transform.priors[key]!r} has features "
-                "too narrow for that: have a model trained with distance='network'"
+                "too narrow for that: use a smoother prior, or train a model with distance='network'"
             )
     distance, log_scale = transform.priors[DISTANCE], sum(transform.log_scale[key] for key in drawn)
     effective = None
     if INCLINATION in keys:
         if response is None:
-            raise ContractError(f"keys={list(keys)}: the inclination needs the response of the one detector there is")
+            raise ContractError(
+                f"keys={list(keys)}: the inclination can only be drawn with the antenna response of a single detector, "
+                "but response=None was given"
+            )
         effective = EffectiveDistance(distance, transform.priors[INCLINATION], response)
     return Amplitudes(distance, log_scale, effective, log_likelihood)
 
 
 def resolved(transform: PriorTransform, key: str) -> bool:
-    """Whether the prior of distance or inclination is smooth on the scale of the nodes: what is between is never drawn."""
+    """Tell whether the nodes resolve the prior of distance or inclination; features between nodes would never be drawn."""
     prior, log_scale = transform.priors[key], transform.log_scale[key]
     if key == DISTANCE:
         ends = nearest(prior), prior.maximum

@@ -1,12 +1,12 @@
-r"""The time drawn by what the data say of it, given everything that shapes the signal.
+r"""The arrival time, drawn from its density given the data and everything that shapes the signal.
 
 One waveform and one Fourier transform give the inner product with the data at every time,
 
 .. math:: z(\tau) = \sum_D 4 \, \Delta f \sum_f \overline{h_D(f)} \, d_D(f) \, e^{2 \pi i f \tau} / S_D(f) ,
 
-and with it the likelihood, averaged over the phase, as a function of the time. The time is drawn from it, times the prior and
-at the amplitude that suits it best where the distance is drawn, too; the inner products at that time are then made in the
-ordinary way. What is drawn from needs no more than to be known: its coarseness costs efficiency and no exactness.
+and with it the likelihood, averaged over the phase (and the distance, if it is drawn, too), as a function of the time. The time
+is drawn from this likelihood times the prior. The inner products at that time are then computed as the likelihood does it. The
+density drawn from is an approximation, but it is known: that makes the sampling less efficient, but the result stays exact.
 """
 
 from __future__ import annotations
@@ -27,36 +27,39 @@ from ..waves.inner_products import InnerProducts
 from ..waves.matched_filter import steps_in
 
 SHARE = "share_of_time"
-_REACH = 30.0  # of the logarithm of the density below its top
-_MARGIN = 3
+_REACH = 30.0  # in log density below the maximum, to which nodes reach: exp(-30) of the height is left out
+_MARGIN = 3  # time steps that are computed beyond either end of the prior, for interpolation by cubic splines
+# Fewest cells between nodes, and cells in a time step: the density drawn from is linear in each of them.
 _NODES, _NODES_PER_CELL = 256, 4
-_FRACTIONS = np.linspace(0.0, 1.0, 33)
-_FLOOR = -100.0  # of the log prior
+_FRACTIONS = np.linspace(0.0, 1.0, 33)  # fractions of the largest modulus at which negligible densities are sought
+_FLOOR = -100.0  # smallest log prior of a node: lower or infinite values would break the interpolation between nodes
 _PRIOR_SHARE = 1e-3  # of times drawn from the prior: whatever the likelihood makes of the signal, none is out of reach
-_STEPS = 2**18  # of all rows that are computed together
+_STEPS = 2**18  # time steps of all rows that are computed together: a complex array of them takes 4 MiB
 
 Profile = Callable[[np.ndarray], Callable[[np.ndarray, np.ndarray], np.ndarray]]
-"""Of squared norms (N,): a function from moduli of inner products and the numbers of their norms to log likelihoods, rising."""
+"""Function of squared norms (N,) that returns a rising function: log likelihoods of moduli of inner products, each with the
+index of its norm.
+"""
 
 
 class TimedProducts:
-    """Task: a time, drawn, and the inner products there, ``[re, im, norm, time, log density]``; picklable.
+    """Task that draws an arrival time and returns ``[re, im, norm, time, log density]``, the inner products being at that time.
 
-    Rows have all parameters, a time in the prior's window and, as :data:`SHARE`, the share of the density below the time to be
-    drawn.
+    Rows have all parameters, a time in the prior's window and, as :data:`SHARE`, the cumulative probability of the time that is
+    to be drawn. The task can be pickled for worker processes.
 
     Parameters
     ----------
     likelihood
         The user's likelihood.
     prior
-        Of the geocentric time, of bounded support.
+        Prior of the geocentric time in GPS seconds, with finite bounds.
     profile
-        Log likelihood of the inner products at the reference amplitude.
+        Log likelihood of the inner products at the reference distance, up to a constant.
     log_scale
-        What normalises the prior's density.
+        Logarithm of the factor that normalises the prior density.
     place
-        Right ascension, declination and polarisation angle, where they are fixed.
+        Right ascension, declination and polarisation angle in radians, where they are fixed.
     phase_known
         Whether the phase is that of a row: the likelihood is then a function of the real part of the inner product, and not
         of its modulus.
@@ -86,21 +89,21 @@ class TimedProducts:
         self._offsets = steps * self._spacing
         # One step beyond either end is needed for interpolation, and none further may be drawn.
         allowed = np.abs(self._offsets) <= self._half + self._spacing
-        # Beyond this floor, within a prior that has gaps, the prior's own share of the draws does.
+        # Where the prior is lower than this, as in the gaps of some priors, draws from the prior itself take over.
         floored = np.maximum(self._log_prior_at(self._offsets), _FLOOR)
         self._log_prior = np.where(allowed, floored, -np.inf)
 
     def __call__(self, row: Row) -> np.ndarray | None:
-        """``None`` where the waveform fails or is not a number."""
+        """Return the products of one row, or ``None`` where the waveform fails or is not a number."""
         return self.many([row])[0]
 
     def many(self, rows: Sequence[Row]) -> list[np.ndarray | None]:
-        """Of many rows, in less time: each as it is alone."""
+        """Return the products of many rows at once, in less time; each result is the same as for that row alone."""
         step = max(1, _STEPS // self._size)
         return [value for first in range(0, len(rows), step) for value in self._some(rows[first : first + step])]
 
     def on_nodes(self, row: Row) -> tuple[np.ndarray, np.ndarray]:
-        """Times that cover the density, (K,), and the inner products there, (K, 3)."""
+        """Return times that cover the density, (K,), and the inner products at them, (K, 3)."""
         row = {**row, TIME: self.middle}
         wave = self.products.polarisations(row)
         if wave is None:
@@ -148,7 +151,7 @@ class TimedProducts:
         return [of_row if np.all(np.isfinite(of_row)) else None for of_row in products]
 
     def _outputs(self, waves: Sequence[Wave], rows: Sequence[Row]) -> tuple[np.ndarray, np.ndarray]:
-        """Filter outputs at every step from the middle, (N, K), and squared norms, (N,).
+        """Return filter outputs at every time step around the prior's middle, (N, K), and squared norms, (N,).
 
         An output is the squared modulus of the inner product, or its real part where the phase is known.
         """
@@ -162,7 +165,7 @@ class TimedProducts:
         return outputs if self._phase_known else np.sqrt(np.maximum(outputs, 0.0))
 
     def _draw(self, offsets: np.ndarray, log_density: np.ndarray, shares: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """A time for each density (N, K) and the logarithm of what it was drawn from."""
+        """Draw a time from each density (N, K); return times and the log density that they were drawn from, (N,) each."""
         rest = (shares - _PRIOR_SHARE) / (1 - _PRIOR_SHARE)
         drawn, of_drawn = draw_linear(offsets, log_density, np.maximum(rest, 0.0))
         density = np.exp(of_drawn)
@@ -175,11 +178,14 @@ class TimedProducts:
         return times, np.log((1 - _PRIOR_SHARE) * density + _PRIOR_SHARE * prior)
 
     def _densities(self, outputs: np.ndarray, norms: np.ndarray) -> list[tuple[np.ndarray, np.ndarray, np.ndarray]]:
-        """Rows, offsets of nodes from the prior's middle, and the log density there, (N, K) each, by numbers of nodes."""
+        """Return the log density on nodes, in groups of rows that need equally many nodes.
+
+        A group has row numbers (N,), offsets of the nodes from the middle of the prior in seconds, and log densities, (N, K).
+        """
         profile = self._profile(norms)
         steps = outputs.shape[1]
         log_density = np.full(outputs.shape, -np.inf)
-        # Where the likelihood is hopeless next to its top, as far as the priors of the two can differ, it is not computed.
+        # Where the likelihood is negligible next to its maximum, whatever the priors of the two times, it is not computed.
         rows, columns = np.nonzero(outputs >= self._cut(profile, outputs)[:, None])
         log_density[rows, columns] = self._log_prior[columns] + profile(self._kappa(outputs[rows, columns]), rows)
         near = log_density > log_density.max(axis=1, keepdims=True) - _REACH
@@ -210,7 +216,7 @@ class TimedProducts:
         return np.asarray(self._prior.ln_prob(times))
 
     def _cut(self, profile: Callable[[np.ndarray, np.ndarray], np.ndarray], outputs: np.ndarray) -> np.ndarray:
-        """Outputs (N,) below which the density is out of reach of its top."""
+        """Return the filter output of each row, (N,), below which the density is negligible next to its maximum."""
         allowed = np.isfinite(self._log_prior)
         kappa = self._kappa(outputs[:, allowed])
         high = kappa.max(axis=1)[:, None]
@@ -218,18 +224,18 @@ class TimedProducts:
         levels = low + (high - low) * _FRACTIONS
         values = profile(levels, np.arange(len(outputs))[:, None])
         hopeless = values < values[:, -1:] - _REACH - np.ptp(self._log_prior[allowed])
-        # The largest of these; none is hopeless where the first is not, as profiles rise.
+        # The largest of these; none is negligible where the first is not, as profiles rise.
         cut: np.ndarray = np.where(hopeless, levels, low).max(axis=1)
         return cut if self._phase_known else cut**2
 
 
 def _modes_of(waves: Sequence[Wave]) -> list[str]:
-    """Names of all polarisations, in one order whatever the waves are: sums are then the same to the last bit."""
+    """Return the names of all polarisations in a fixed order, so that sums are the same to the last bit."""
     return sorted({mode for wave in waves for mode in wave}, reverse=True)
 
 
 def _on_spline(filtered: np.ndarray, rows: np.ndarray, places: np.ndarray) -> np.ndarray:
-    """Cubic splines of coefficients (M, K), those of ``rows`` (N, 1), at places (N, J) in units of their steps."""
+    """Evaluate cubic splines of coefficients (M, K), those of ``rows`` (N, 1), at places (N, J) in units of their steps."""
     cell = np.floor(places).astype(int)
     right = places - cell
     left = 1 - right

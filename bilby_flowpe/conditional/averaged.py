@@ -1,10 +1,10 @@
-r"""The likelihood averaged over phase and distance, of many inner products at once.
+r"""The likelihood averaged over phase and distance, for many inner products at once.
 
 Where the phase is known it is averaged over the distance alone, and the real part of the inner product takes the place of the
 modulus. It is a function of two numbers, the modulus :math:`\kappa` of the inner product and the squared norm :math:`N` of the
-signal at the reference distance. What is left of its logarithm beside nearly the likelihood at the best amplitude is smooth in
-:math:`\ln (\kappa/N)` and :math:`\ln N`, and is interpolated in a table. That is for choosing, not for weighing: where a value
-enters a weight it is taken out again, and the exact one put in its place.
+signal at the reference distance. Its logarithm minus an approximation of the log likelihood at the best amplitude is smooth in
+:math:`\ln (\kappa/N)` and :math:`\ln N`, and is interpolated in a table. The table serves to choose candidates: where its
+values enter a weight, they are divided out again and replaced by exact ones.
 """
 
 from __future__ import annotations
@@ -15,20 +15,22 @@ import numpy as np
 
 from .amplitudes import Amplitudes, KnownAmplitude, averaged_over_phase
 
+# Nodes of the table in either direction: more of them take longer to compute, fewer make the choice of candidates less exact.
 _AMPLITUDES, _NORMS = 129, 129
 _QUIET, _LOUD = 1e-2, 1e4  # signal-to-noise ratios that the table covers, at the nearest and at the reference distance
-_LEAST = 1e-5
-_MARGIN = 8.0  # of the best amplitude beyond the nearest and the farthest distance
+_LEAST = 1e-5  # smallest signal-to-noise ratio at the reference distance in the table, which bounds its range for wide priors
+_MARGIN = 8.0  # factor by which the table's best amplitudes go beyond those of the nearest and the farthest distance
+# Smallest value of a norm or amplitude: it keeps logarithms and ratios finite, far below any real value
 _NOTHING = 1e-300
 
 
 class AveragedLikelihood:
-    """Table of the log likelihood averaged over phase and, where it is drawn conditionally, distance.
+    """Table of the log likelihood averaged over phase and, if it is drawn conditionally, distance.
 
     Parameters
     ----------
     exact
-        The average, exactly.
+        Computes the exact averages, which the table is made of.
     """
 
     def __init__(self, exact: Amplitudes | KnownAmplitude) -> None:
@@ -47,7 +49,7 @@ class AveragedLikelihood:
             self._table[:, column] = exact.log_marginal(kappa, same) - self._steep(kappa, same)
 
     def __call__(self, kappa: np.ndarray, norm: np.ndarray) -> np.ndarray:
-        """Log likelihood ratios of moduli and squared norms of one shape."""
+        """Return averaged log likelihood ratios of moduli and squared norms, which have one shape."""
         norm = np.maximum(norm, _NOTHING)
         if not self._with_distance:
             return self._exact.log_marginal(kappa, norm)
@@ -63,7 +65,7 @@ class AveragedLikelihood:
         return self._steep(kappa, norm) + left + right * (opposite - left)
 
     def _steep(self, kappa: np.ndarray, norm: np.ndarray) -> np.ndarray:
-        """Nearly, at the best amplitude that the distances allow: the average over the phase by its limits, not by Bessel's."""
+        """Return the steep part of the log likelihood: that at the best amplitude, and a limit of its average over phases."""
         amplitude = np.clip(kappa / norm, *self._ends)
         loud = amplitude * kappa
         steep: np.ndarray = loud - 0.5 * amplitude**2 * norm
@@ -71,14 +73,14 @@ class AveragedLikelihood:
 
 
 class SharedAverage:
-    """A table that is made when it is first asked for: one for all copies of what holds this.
+    """Table of the averaged likelihood, made when it is first needed and shared by all copies of a conditional.
 
-    Copies that draw with other waves, or a share of the distances from their prior, have the same average.
+    Copies that draw with other waves, or a fraction of the distances from their prior, have the same average.
 
     Parameters
     ----------
     exact
-        The average, exactly.
+        Computes the exact averages, which the table is made of.
     """
 
     def __init__(self, exact: Amplitudes | KnownAmplitude) -> None:
@@ -86,12 +88,12 @@ class SharedAverage:
 
     @cached_property
     def table(self) -> AveragedLikelihood:
-        """The table."""
+        """The table itself, computed at first access."""
         return AveragedLikelihood(self._exact)
 
 
 def _cell(values: np.ndarray, grid: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Cells of an even grid, and the places in them from 0 to 1; beyond an end, that end."""
+    """Return the cells of an evenly spaced grid and the places in them, from 0 to 1; values beyond an end count as that end."""
     places = np.clip((values - grid[0]) / (grid[1] - grid[0]), 0.0, len(grid) - 1.0)
     cell = np.minimum(places.astype(np.int64), len(grid) - 2)
     return cell, places - cell

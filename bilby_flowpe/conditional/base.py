@@ -1,4 +1,4 @@
-"""What draws parameters given those that the proposal draws: the contract, and which parameters these are.
+"""Protocol of conditionals, which draw parameters given those that the proposal draws, and the configuration of one.
 
 A run has one conditional. One that draws further parameters wraps the one that there is, as
 :class:`.coherent.CoherentConditional` wraps :class:`.closed_form.ExactConditional`. How another one is added, and what it has
@@ -22,24 +22,24 @@ from .blocks.waves import FilteredWaves
 
 @dataclass(frozen=True)
 class ConditionalConfig:
-    r"""What is drawn from its exact conditional.
+    r"""Names of the parameters drawn from their exact conditional, and the symmetries of the waveform that this rests on.
 
     Attributes
     ----------
     keys
-        Empty, or the phase; with it, or given its fixed value, the distance and the time; with the phase distance and
-        inclination, too. Sky position and polarisation angle, and the inclination without a ``response``, are drawn coherently
-        (:mod:`bilby_flowpe.conditional.coherent`).
+        Names of the parameters that are drawn; empty if there are none. Distance and time need the phase among them, or a fixed
+        phase. With a ``response`` the inclination is drawn together with the distance. Sky position and polarisation angle, and
+        the inclination without a ``response``, are chosen among candidates (:mod:`bilby_flowpe.conditional.coherent`).
     phase_order
-        ``m`` of a signal that turns as ``exp(i m phase)``; 0 where nothing is drawn conditionally, or there are several.
+        ``m`` of a signal proportional to ``exp(i m phase)``; 0 where nothing is drawn conditionally, or there are several.
     response
-        :math:`F_+` and :math:`F_\times` of the only detector, where the inclination is among the keys.
+        :math:`F_+` and :math:`F_\times` of the only detector, where the inclination is drawn together with the distance.
     cross_ratio
         Real and imaginary part of :math:`h_\times / h_+` face on.
     phase_orders
-        All ``m`` of a signal that is a sum of terms that turn so (:mod:`bilby_flowpe.conditional.harmonics`).
+        All ``m`` of a signal that is a sum of terms ``exp(i m phase)`` (:mod:`bilby_flowpe.conditional.harmonics`).
     phase_known
-        Whether the phase is fixed: all others are then drawn given its value, and nothing is averaged over it.
+        True if the phase is fixed: all others are then drawn given its value, without an average over the phase.
     """
 
     keys: tuple[str, ...] = ()
@@ -51,33 +51,33 @@ class ConditionalConfig:
 
     @property
     def coherent(self) -> bool:
-        """Whether sky, polarisation angle, inclination or harmonics are drawn by their candidates, not in closed form."""
+        """True if sky position, polarisation angle, inclination or harmonics are chosen among candidates."""
         return bool({*PLACE} & {*self.keys} or self.phase_orders) or (
             INCLINATION in self.keys and self.response is None
         )
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain values, for JSON."""
+        """Return the configuration as plain values, for JSON."""
         values = asdict(self)
         return {key: list(value) if isinstance(value, tuple) else value for key, value in values.items()}
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> ConditionalConfig:
-        """The inverse of :meth:`to_dict`."""
+        """Restore a configuration from the output of :meth:`to_dict`."""
         sequences = {key: tuple(value) for key, value in values.items() if isinstance(value, list)}
         return cls(**{**values, **sequences})
 
 
 @dataclass(frozen=True)
 class ConditionalDraws:
-    """Draws of the conditional parameters and what they are worth.
+    """Draws of the conditional parameters, with their likelihoods and weights.
 
     Attributes
     ----------
     parameters
-        Those of :attr:`ConditionalConfig.keys`, (N,) each.
+        Parameters of :attr:`ConditionalConfig.keys` by name, (N,) each.
     log_likelihood_ratio
-        With them, (N,).
+        Log likelihood ratio at these parameters, (N,).
     log_weight
         Logarithm of their prior times the likelihood ratio over the density they were drawn from, (N,); -inf outside
         the prior. Its exponential averages to the likelihood ratio averaged over their prior.
@@ -89,38 +89,38 @@ class ConditionalDraws:
 
 
 class Exact:
-    """Base of a conditional whose likelihood is the user's own."""
+    """Base class of conditionals whose likelihood is the user's own."""
 
     @property
     def exact(self) -> bool:
-        """It is."""
+        """True, as this conditional uses the user's own likelihood."""
         return True
 
     def describe(self) -> dict[str, Any]:
-        """Nothing is to be said."""
+        """Return an empty description, as there is no coarse likelihood to describe."""
         return {}
 
 
 class Conditional(Protocol):
-    """What draws the conditional parameters of one problem.
+    """Protocol of a class that draws the conditional parameters of one problem.
 
     A row counts as one evaluation, however many waveforms :meth:`task` makes of it.
 
     Attributes
     ----------
     keys
-        Names of these.
+        Names of the conditional parameters.
     reference
-        Their values in a row until they are drawn.
+        Values that these have in a row until they are drawn.
     """
 
     keys: tuple[str, ...]
 
     @property
     def exact(self) -> bool:
-        """Whether its likelihood is the user's own.
+        """True if the likelihood in its weights is the user's own, False if it is a coarse one.
 
-        One that is not is a coarse likelihood: it steers, and the user's own is evaluated for those draws that are kept
+        A coarse likelihood decides which draws are kept; the user's own likelihood is evaluated for these
         (:mod:`bilby_flowpe.chain.thinned`).
         """
 
@@ -128,48 +128,51 @@ class Conditional(Protocol):
     def reference(self) -> dict[str, float]: ...
 
     def defended(self, share: float) -> Conditional:
-        """Return one that draws a share of the distances from their prior: another likelihood weighs them.
+        """Return a copy that draws a fraction of the distances from their prior, for use where another likelihood weighs them.
 
-        Where the distance is not among the keys it is the same one.
+        If the distance is not among the keys, nothing changes.
         """
 
     def task(self, likelihood: GravitationalWaveTransient) -> Task:
-        """What makes the products that :meth:`draw` takes, of one row; picklable, for worker processes."""
+        """Return the task that computes the products of one row for :meth:`draw`; it can be pickled for worker processes."""
 
     def task_rows(self, rows: Sequence[Row], rng: np.random.Generator) -> Sequence[Row]:
-        """Rows of all parameters at the reference, with what a row's own draws need."""
+        """Return rows of all parameters at their reference values, with what each row's own draws need."""
 
     def draw(self, products: np.ndarray, rng: np.random.Generator) -> ConditionalDraws:
-        """One draw for each row of products; what normalises its prior (``PriorTransform.log_scale``) is in its weight."""
+        """Draw the parameters once for each row of products.
+
+        The weight contains the normalisation of the prior (``PriorTransform.log_scale``).
+        """
 
     def describe(self) -> dict[str, Any]:
-        """What a result says of a coarse likelihood: plain values; nothing of an exact one."""
+        """Return a description of a coarse likelihood for the result, as plain values; an empty one if it is exact."""
 
     def log_average(self, likelihood: GravitationalWaveTransient, row: Row) -> float:
-        """Log likelihood ratio averaged over the prior of the conditional parameters, the others as in ``row``.
+        """Return the log likelihood ratio averaged over the conditional parameters' prior, the others as in ``row``.
 
-        It is no part of a weight; the gap of a network is measured with it.
+        No weight contains it; the gap of a network is measured with it.
         """
 
 
 @runtime_checkable
 class TakesCoarseWaves(Conditional, Protocol):
-    """What can draw with coarse waves in the place of the likelihood's own; the class of a conditional does not matter.
+    """Protocol of conditionals that can draw with coarse waves in place of the likelihood's own.
 
-    One that wraps another has these members, too, and passes them on: without them a run has no coarse waves and no network of
-    a family, however good the one inside is.
+    It is enough to have these members, whatever the class. A conditional that wraps another one has to pass them on: without
+    them a run cannot use coarse waves or a network of a family.
 
     Attributes
     ----------
     config
-        What is drawn.
+        Names of the parameters that are drawn, and symmetries of the waveform.
     """
 
     config: ConditionalConfig
 
     @property
     def window(self) -> tuple[float, float]:
-        """First and last geocentric time, GPS seconds."""
+        """First and last geocentric time of the prior, in GPS seconds."""
 
     def with_waves(self, waves: FilteredWaves) -> Self:
-        """Return one that draws with these waves, and says ``exact = False``."""
+        """Return a copy that draws with these coarse waves and has ``exact = False``."""

@@ -1,4 +1,4 @@
-"""Choose which parameters of a gravitational-wave problem are drawn from their conditional, and what draws them."""
+"""Choose which parameters of a gravitational wave are drawn from their conditional, and the class that draws them."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ Mode = Literal["conditional", "network"]
 
 @dataclass(frozen=True)
 class DrawnBy:
-    """What is to draw each: its conditional wherever that is possible, or the network.
+    """For each parameter, the user's choice of what draws it: its conditional, wherever possible, or the network.
 
     Attributes
     ----------
@@ -44,16 +44,16 @@ class DrawnBy:
 def conditional_config(
     extrinsic: Extrinsic, duration: float, drawn_by: DrawnBy, response: tuple[float, float] | None
 ) -> ConditionalConfig:
-    """Phase, distance, inclination, time and sky as far as asked for and possible.
+    """Return the parameters that are drawn conditionally: phase, distance, inclination, time and sky, as far as possible.
 
     Parameters
     ----------
     extrinsic
-        Knows prior, detectors and symmetries.
+        Prior, detectors and symmetries of the waveform.
     duration
-        Of the data, in seconds.
+        Duration of the data in seconds.
     drawn_by
-        What is asked for.
+        The user's choice for each parameter.
     response
         Antenna response of the only detector, where distance and inclination act through one number.
     """
@@ -66,10 +66,10 @@ def conditional_config(
     independent = transform.independent_keys()
     with_time = drawn_by.time == "conditional" and _time_is_free(extrinsic, duration, independent)
     if orders and not with_time and not known:
-        # Several modes are drawn beside places and times, or not at all.
+        # The phase of several modes is drawn together with places and times, or not at all.
         return ConditionalConfig()
     keys, ratio = [] if known else [PHASE], 0j
-    # Where the phase is known the inclination, which turns it, does not act through one number with the distance.
+    # Where the phase is known, the inclination, which changes it, does not act through one number with the distance.
     response = None if known else response
     # With one detector distance and inclination go together.
     amplitude = (DISTANCE,) if response is None else (DISTANCE, INCLINATION)
@@ -83,7 +83,7 @@ def conditional_config(
             acts = (*symmetries.inert, *((INCLINATION,) if symmetries.inclination else ()))
             keys += [key for key in (INCLINATION, PSI, RA, DEC) if key in acts and key in independent]
     while {*transform.keys} <= {*keys}:
-        # The network needs one at least.
+        # The network needs at least one parameter.
         keys.pop()
     if known:
         return ConditionalConfig(tuple(keys), phase_known=bool(keys))
@@ -94,14 +94,14 @@ def conditional_config(
 
 
 def single_response(extrinsic: Extrinsic, any_angle: bool) -> tuple[float, float] | None:
-    """Antenna response of the only detector, where distance and inclination act through one number.
+    """Return the antenna response of a single detector, if distance and inclination act through one number.
 
     Parameters
     ----------
     extrinsic
-        Knows prior, detectors and symmetries.
+        Prior, detectors and symmetries of the waveform.
     any_angle
-        Whether signals that differ by an angle alone count as the same.
+        True if signals that differ by a constant phase alone count as the same.
     """
     if not (extrinsic.symmetries.cross_ratio and extrinsic.reflects_inclination(any_angle)):
         return None
@@ -109,7 +109,7 @@ def single_response(extrinsic: Extrinsic, any_angle: bool) -> tuple[float, float
 
 
 def _time_is_free(extrinsic: Extrinsic, duration: float, independent: tuple[str, ...]) -> bool:
-    """Whether the time shifts the signal and does no more, within a window shorter than the data."""
+    """Tell whether the time does nothing but shift the signal, within a window shorter than the data."""
     if TIME not in independent or TIME not in extrinsic.symmetries.inert:
         return False
     prior = extrinsic.transform.priors[TIME]
@@ -117,7 +117,7 @@ def _time_is_free(extrinsic: Extrinsic, duration: float, independent: tuple[str,
 
 
 def conditional_of(config: ConditionalConfig, transform: PriorTransform) -> Conditional:
-    """What draws the conditional parameters of ``config``."""
+    """Return the object that draws the conditional parameters of ``config``."""
     if config.phase_orders:
         return HarmonicsConditional(config, transform)
     return (CoherentConditional if config.coherent else ExactConditional)(config, transform)
@@ -126,20 +126,20 @@ def conditional_of(config: ConditionalConfig, transform: PriorTransform) -> Cond
 def closed_form_of(
     problem: Problem, drawn_by: DrawnBy, tried: Sequence[Row] = (), generator: WaveformGenerator | None = None
 ) -> Conditional:
-    """What draws the conditional parameters of a gravitational wave, by the symmetries of its waveform.
+    """Return the object that draws the conditional parameters of a gravitational wave, by its waveform's symmetries.
 
     Parameters
     ----------
     problem
-        The problem.
+        Likelihood and prior of a gravitational wave.
     drawn_by
-        What is asked for.
+        The user's choice for each parameter.
     tried
         Rows at which the symmetries have to hold, beside draws from the prior.
     generator
         Waveform generator whose symmetries count; that of the likelihood when left out.
     """
-    # On the whole grid: a smaller one would serve a network alone, and take some hundred waveforms to find.
+    # On all frequencies: a smaller grid would only help a network, and finding it takes some hundred waveforms.
     view, prior = DetectorView(problem), problem.prior
     symmetries = find_symmetries(generator or problem.likelihood.waveform_generator, prior, tried)
     extrinsic = Extrinsic(prior, view.detectors, symmetries)

@@ -1,16 +1,16 @@
 r"""Phase, distance, inclination and time, drawn from their exact conditional.
 
-The phase is one (:mod:`bilby_flowpe.waves.inner_products`). The amplitude is another: with :math:`h = s\,h_0`, the same two
-inner products give the likelihood, averaged over the phase, at every amplitude,
+The phase is drawn from a von Mises density (:mod:`bilby_flowpe.conditional.phase`). With :math:`h = s\,h_0`, the same two inner
+products give the likelihood, averaged over the phase, at every amplitude,
 
 .. math:: L(s) = I_0(s \kappa) \, e^{-s^2 \langle h_0, h_0 \rangle / 2}, \qquad \kappa = |\langle h_0, d \rangle| ,
 
-so that the distance :math:`d \propto 1/s` can be drawn from :math:`\pi(d) L(s)` at no further call. Where one detector sees a
-pure (2, 2) signal, distance and inclination act through one effective distance
-(:mod:`bilby_flowpe.waves.effective_distance`): it is drawn instead, then the inclination given it. The time comes first of all
-(:mod:`bilby_flowpe.conditional.arrival`), from one more Fourier transform. Densities are piecewise linear on a grid that covers
-the conditional; draws are weighted by what they were drawn from, so that the grid's coarseness costs efficiency and no
-exactness.
+so that the distance :math:`d \propto 1/s` can be drawn from :math:`\pi(d) L(s)` without further waveforms. Where one detector
+sees a pure (2, 2) signal, distance and inclination act through one effective distance
+(:mod:`bilby_flowpe.waves.effective_distance`): it is drawn instead, then the inclination given it. The time is drawn before all
+others (:mod:`bilby_flowpe.conditional.arrival`), from one more Fourier transform. Densities are piecewise linear on a grid that
+covers the conditional. The weight contains the density that was drawn from, so that a coarse grid makes the sampling less
+efficient, but the result stays exact.
 """
 
 from __future__ import annotations
@@ -36,19 +36,19 @@ from .phase import conditional_obstacle
 
 
 class ExactConditional(Exact):
-    """Draws the conditional parameters of one problem.
+    """Conditional that draws the phase, distance, inclination and time of one problem in closed form.
 
     Parameters
     ----------
     config
-        Which ones.
+        Names of the parameters that are drawn, and symmetries of the waveform.
     transform
-        The user's prior, which may be another than the one trained with.
+        The user's prior, which may differ from the one that a model was trained with.
 
     Raises
     ------
     ContractError
-        If the prior ties them to other parameters, or that of the phase is not uniform over its turn.
+        If a prior ties the parameters to others, or the prior of the phase is not uniform from 0 to 2 pi.
     """
 
     def __init__(self, config: ConditionalConfig, transform: PriorTransform) -> None:
@@ -67,7 +67,8 @@ class ExactConditional(Exact):
         self._time: Any = transform.priors[TIME] if TIME in config.keys else None
         if self._time is not None and not np.isfinite(self._time.maximum - self._time.minimum):
             raise ContractError(
-                f"this model draws {TIME} from its exact conditional, but its prior {self._time!r} has no bounds: give it some"
+                f"this model draws {TIME} from its exact conditional, but its prior {self._time!r} has no bounds: give it a "
+                "finite minimum and maximum"
             )
         of_amplitude = at_phase if config.phase_known else averaged_over_phase
         self.amplitudes = amplitudes_of(config.keys, transform, config.response, of_amplitude)
@@ -75,32 +76,32 @@ class ExactConditional(Exact):
         self._place = {key: fixed[key] for key in PLACE} if {*PLACE} <= fixed.keys() else None
 
     def defended(self, share: float) -> ExactConditional:
-        """Return one that draws a share of the distances from their prior."""
+        """Return a copy that draws a fraction of the distances from their prior."""
         other = copy.copy(self)
         other.amplitudes = self.amplitudes.defended(share)
         return other
 
     @property
     def reference(self) -> dict[str, float]:
-        """Values of the conditional parameters for which the inner products are wanted."""
+        """Values of the conditional parameters at which the inner products are computed."""
         values: dict[str, float] = {PHASE: 0.0, INCLINATION: 0.0, **self.amplitudes.reference}
         if TIME in self.keys:
             values[TIME] = float(0.5 * (self._time.minimum + self._time.maximum))
         return {key: values[key] for key in self.keys}
 
     def task(self, likelihood: GravitationalWaveTransient) -> Task:
-        """What computes the products that :meth:`draw` takes, of the rows that :meth:`task_rows` gives."""
+        """Return the task that computes the products that :meth:`draw` takes, from rows of :meth:`task_rows`."""
         known = self.config.phase_known
         return InnerProducts(likelihood, own_phase=known) if TIME not in self.keys else self._timed(likelihood)
 
     def task_rows(self, rows: Sequence[Row], rng: np.random.Generator) -> Sequence[Row]:
-        """Rows of all parameters at the reference, with what a row's own draw of the time needs."""
+        """Return rows of all parameters at their reference values, with a random number if the time is drawn."""
         if TIME not in self.keys:
             return rows
         return [{**row, SHARE: share} for row, share in zip(rows, rng.random(len(rows)).tolist(), strict=True)]
 
     def log_average(self, likelihood: GravitationalWaveTransient, row: Row) -> float:
-        """Log likelihood ratio averaged over the prior of the conditional parameters, the others as in ``row``."""
+        """Return the log likelihood ratio averaged over the prior of the conditional parameters, the others as in ``row``."""
         row = {**row, **self.reference}
         if TIME not in self.keys:
             inner = InnerProducts(likelihood, own_phase=self.config.phase_known)(row)
@@ -113,11 +114,11 @@ class ExactConditional(Exact):
         return float(np.log(np.trapezoid(np.exp(log_density - peak), times)) + peak)
 
     def log_prior_of_time(self, times: np.ndarray) -> np.ndarray:
-        """Of geocentric times, (N,)."""
+        """Return the log prior density of geocentric times, (N,)."""
         return np.asarray(self._time.ln_prob(times)) + self._log_scale[TIME]
 
     def draw(self, products: np.ndarray, rng: np.random.Generator) -> ConditionalDraws:
-        """One draw for each row of products, (N, 3 or 5), as :meth:`task` gives them."""
+        """Draw the parameters once for each row of products, (N, 3 or 5), as :meth:`task` returns them."""
         inner, norm = products[:, 0] + 1j * products[:, 1], products[:, 2]
         kappa, angle = self._kappa(products), np.angle(inner)
         amplitude, parameters, log_ratio = self.amplitudes.draw(kappa, norm, rng)
@@ -142,16 +143,16 @@ class ExactConditional(Exact):
         )
 
     def log_marginal(self, products: np.ndarray) -> np.ndarray:
-        """Log likelihood ratio averaged over the prior of the conditional parameters, (N,), of rows (N, 3)."""
+        """Return the log likelihood ratio averaged over the conditional parameters' prior, (N,), for rows (N, 3)."""
         return self.amplitudes.log_marginal(self._kappa(products), products[:, 2])
 
     def _kappa(self, products: np.ndarray) -> np.ndarray:
-        """Modulus of the inner products, (N,), or their real part where the phase is known."""
+        """Return the modulus of the inner products, (N,), or their real part where the phase is known."""
         return products[:, 0] if self.config.phase_known else np.hypot(products[:, 0], products[:, 1])
 
     def _timed(self, likelihood: GravitationalWaveTransient) -> TimedProducts:
-        # In another frame of the sky, or with another detector's time, the place turns with the time; a subclass may have
-        # a place of its own.
+        # In another sky frame, or with the time at a detector, the sky position depends on the time; a subclass may use another
+        # position.
         plain = likelihood.reference_frame == "sky" and "geocent" in likelihood.time_reference
         plain = plain and not replaced(likelihood, GravitationalWaveTransient, ["get_sky_frame_parameters"])
         place = self._place if plain else None
@@ -160,9 +161,10 @@ class ExactConditional(Exact):
         )
 
     def _turn(self, theta: np.ndarray) -> np.ndarray:
-        """Angle that the inclination adds to the signal's, relative to face on."""
+        """Return the phase that the inclination adds to the detector's signal, relative to face on."""
         if self.config.response is None:
             raise ContractError(
-                "the inclination turns the phase as one detector's response says, which is not known here"
+                "the inclination changes the phase by an amount that depends on the detector's antenna response, but "
+                "response=None: make the conditional with the response of the single detector"
             )
         return phase_seen(theta, self.config.response, complex(*self.config.cross_ratio))

@@ -1,10 +1,11 @@
-r"""All that does not shape the wave, drawn by how coherently the detectors saw it.
+r"""All parameters that do not shape the wave, drawn by how coherently the detectors saw it.
 
-Given what shapes the wave, its matched filters :math:`z_{kp}(t)`, of polarisation p in detector k, and its squared norms say
-all that the data know of sky, polarisation angle, inclination (of a pure (2, 2) mode), time, distance and phase. So each
-waveform gets a few hundred candidates of place and time (:mod:`.blocks.skies`), each of these some tens of polarisation angle
-and inclination from their priors, phase and distance being averaged over in closed form, and one is chosen by its weight
-:math:`w_c = \pi(c) \bar L(c) / q(c)`. The mean of the weights estimates the likelihood of the waveform without bias, so that
+Given the parameters that shape the wave, its matched filters :math:`z_{kp}(t)`, of polarisation p in detector k, and squared
+norms contain all information of the data on sky position, polarisation angle, inclination (of a pure (2, 2) mode), time,
+distance and phase. So each waveform gets about a hundred candidates of sky position and time (:mod:`.blocks.skies`), each of
+them some tens of polarisation angles and inclinations from their priors, phase and distance being averaged over in closed form,
+and one is chosen by its weight :math:`w_c = \pi(c) \bar L(c) / q(c)`. The mean of the weights is an unbiased estimate of the
+waveform's likelihood, so that
 
 .. math:: \frac{1}{C} \sum_c w_c \cdot \frac{\bar L_{\rm exact}(\hat c)}{\bar L(\hat c)}
 
@@ -38,28 +39,28 @@ from .blocks.coherent import FEW, USUAL, CoherentBlocks, Effort, Given
 from .blocks.waves import FilteredWaves
 from .closed_form import ExactConditional
 
-_AVERAGES = 64
+_AVERAGES = 64  # draws that the average of a likelihood is estimated from: its error falls as the root of this number
 
 
 class CoherentConditional:
-    """Draws all of an event's parameters that do not shape its wave.
+    """Conditional that draws all parameters of an event that do not shape its wave.
 
     Parameters
     ----------
     config
-        Which ones: phase and time or distance as in :class:`.closed_form.ExactConditional`, and of sky position,
-        polarisation angle and inclination those that are searched.
+        Names of the parameters that are drawn: the time, phase and distance as in :class:`.closed_form.ExactConditional`, and
+        of sky position, polarisation angle and inclination those that are searched.
     transform
         The user's prior.
     waves
-        Coarse waves to draw with; those of the likelihood that is to be drawn for when left out.
+        Coarse waves to draw with; the likelihood's own waves by default.
     effort
-        How many candidates are looked at for a wave.
+        Number of candidates for each wave.
 
     Raises
     ------
     ContractError
-        If the prior ties them to other parameters, has no bounds for the time, or is not uniform over the phase's turn.
+        If a prior ties the parameters to others, the time has no bounds, or the phase is not uniform from 0 to 2 pi.
     """
 
     def __init__(
@@ -84,63 +85,63 @@ class CoherentConditional:
         self._log_scale = {key: transform.log_scale[key] for key in self.own}
         if TIME not in self._priors:
             raise ContractError(
-                f"this model draws {list(self.own)} from their conditional, but not {TIME}, without which they have none: "
-                "have a model trained with time='conditional'"
+                f"this model draws {list(self.own)} from their conditional, which needs {TIME} to be drawn with them, but "
+                "it is not: train a model with time='conditional'"
             )
         if not np.isfinite(self._priors[TIME].maximum - self._priors[TIME].minimum):
             raise ContractError(
                 f"this model draws {TIME} from its conditional, but its prior {self._priors[TIME]!r} has no bounds: give "
-                "it some"
+                "it a finite minimum and maximum"
             )
 
     @property
     def averaged(self) -> AveragedLikelihood:
-        """Over phase and distance."""
+        """Likelihood averaged over phase and distance, as a table."""
         return self._average.table
 
     @property
     def amplitudes(self) -> Amplitudes | KnownAmplitude:
-        """Of the distance, the phase being averaged over or known."""
+        """Density of the amplitude given the data, with the phase averaged over or known."""
         return self.inner.amplitudes
 
     def defended(self, share: float) -> CoherentConditional:
-        """Return one that draws a share of the distances from their prior."""
+        """Return a copy that draws a fraction of the distances from their prior."""
         other = copy.copy(self)
         other.inner = self.inner.defended(share)
         return other
 
     @property
     def reference(self) -> dict[str, float]:
-        """Values of the conditional parameters that a row is to have."""
+        """Values of the conditional parameters that rows have until these are drawn."""
         middle = {key: float(0.5 * (prior.minimum + prior.maximum)) for key, prior in self._priors.items()}
         return {**self.inner.reference, **middle, **({INCLINATION: 0.0} if INCLINATION in self.own else {})}
 
     @property
     def window(self) -> tuple[float, float]:
-        """First and last geocentric time, GPS."""
+        """First and last geocentric time of the prior, in GPS seconds."""
         return float(self._priors[TIME].minimum), float(self._priors[TIME].maximum)
 
     @property
     def exact(self) -> bool:
-        """Whether the likelihood of a draw is the user's: not that of coarse waves."""
+        """True if the likelihood of a draw is the user's, False if it is that of coarse waves."""
         return self.waves is None
 
     def describe(self) -> dict[str, Any]:
-        """What a result says of coarse waves: plain values; nothing without."""
+        """Return a description of the coarse waves for the result, as plain values; an empty one without such waves."""
         return {} if self.waves is None else self.waves.describe()
 
     def with_waves(self, waves: FilteredWaves) -> Self:
-        """Return one that draws with coarse waves, and fewer candidates."""
+        """Return a copy that draws with coarse waves and fewer candidates."""
         other = copy.copy(self)
         other.waves, other.effort = waves, FEW
         return other
 
     def task(self, likelihood: GravitationalWaveTransient) -> CoherentBlocks:
-        """What draws for one row, of those that :meth:`task_rows` gives."""
+        """Return the task that draws for rows of :meth:`task_rows`."""
         return CoherentBlocks(self.given(likelihood))
 
     def given(self, likelihood: GravitationalWaveTransient) -> Given:
-        """Arguments of the task that draws."""
+        """Return everything that the task is made of."""
         waves = self.waves
         if waves is None:
             orders = self.config.phase_orders or (self.config.phase_order,)
@@ -150,11 +151,11 @@ class CoherentConditional:
         return Given(waves, detectors, self._priors, self._log_scale, self.averaged, self.effort, known)
 
     def task_rows(self, rows: Sequence[Row], rng: np.random.Generator) -> Sequence[Row]:
-        """Rows of all parameters at the reference, each with a seed of its own."""
+        """Return rows of all parameters at their reference values, each with a random seed."""
         return with_seeds(rows, rng)
 
     def draw(self, products: np.ndarray, rng: np.random.Generator) -> ConditionalDraws:
-        """Phase and distance for rows of :meth:`task`, (N, 4 + n), and what was drawn with them."""
+        """Draw phase and distance for products of :meth:`task`, (N, 4 + n), and return all that was drawn."""
         drawn = self.inner.draw(products[:, :3], rng)
         own = {key: products[:, 4 + index] for index, key in enumerate(self.own)}
         parameters = {**drawn.parameters, **own}
@@ -165,7 +166,7 @@ class CoherentConditional:
         )
 
     def log_average(self, likelihood: GravitationalWaveTransient, row: Row) -> float:
-        """Log likelihood ratio averaged over the prior of the conditional parameters: an estimate from many candidates."""
+        """Estimate, from many candidates, the log likelihood ratio averaged over the prior of the conditional parameters."""
         rng = np.random.default_rng(0)
         rows = self.task_rows([{**row, **self.reference}] * _AVERAGES, rng)
         drawn = [value for value in self.task(likelihood).many(rows) if value is not None]

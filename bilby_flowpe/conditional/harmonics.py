@@ -1,11 +1,12 @@
-r"""Waves of several modes: the phase on a grid, everything else as it is drawn for one.
+r"""Conditional of waves of several modes: the phase is drawn on a grid, all else as for waves of one mode.
 
-A wave whose modes turn as :math:`h(\phi) = \sum_m c_m e^{i m \phi}` is known at every phase from as many calls as it has
-modes. Places, times and orientations are found with the loudest mode alone (:mod:`bilby_flowpe.conditional.coherent`); for a
-few of them, chosen by their weights, the likelihood of the whole wave is averaged over the distance at each phase of a grid,
-and over the phases. One of these is chosen by what that average says more than the loudest mode did, the phase is drawn from
-its grid, the waveform is made once more at that phase, and the distance drawn from its exact conditional. Each choice is undone
-in the weight, so that modes that were left out in searching cost efficiency and no exactness.
+A wave :math:`h(\phi) = \sum_m c_m e^{i m \phi}` is known at every phase from as many waveform calls as it has modes. Sky
+positions, times and orientations are found with the loudest mode alone (:mod:`bilby_flowpe.conditional.coherent`). For a few of
+them, chosen by their weights, the likelihood of the whole wave is averaged over the distance at each phase of a grid, and over
+the phases. One of these is chosen by the ratio of that average to the likelihood of the loudest mode, the phase is drawn from
+its grid, the waveform is computed once more at that phase, and the distance is drawn from its exact conditional. The
+probability of each choice is divided out in the weight: searching with one mode makes the sampling less efficient, but the
+result stays exact.
 """
 
 from __future__ import annotations
@@ -30,21 +31,21 @@ from .phase import conditional_obstacle
 
 
 class HarmonicsConditional(CoherentConditional):
-    """Draws all of an event's parameters that do not shape its wave, of a wave of several modes.
+    """Conditional that draws all parameters of an event that do not shape its wave, for waves of several modes.
 
     Parameters
     ----------
     config
-        As of :class:`.coherent.CoherentConditional`, with :attr:`.conditional.base.ConditionalConfig.phase_orders`.
+        As for :class:`.coherent.CoherentConditional`, with :attr:`.conditional.base.ConditionalConfig.phase_orders`.
     transform
         The user's prior.
     waves, effort
-        As of :class:`.coherent.CoherentConditional`.
+        As for :class:`.coherent.CoherentConditional`.
 
     Raises
     ------
     ContractError
-        If the prior ties them to other parameters, has no bounds for the time, or is not uniform over the phase's turn.
+        If a prior ties the parameters to others, the time has no bounds, or the phase is not uniform from 0 to 2 pi.
     """
 
     def __init__(
@@ -64,27 +65,27 @@ class HarmonicsConditional(CoherentConditional):
         self._average_at_phase = SharedAverage(self._amplitudes)
 
     def defended(self, share: float) -> HarmonicsConditional:
-        """Return one that draws a share of the distances from their prior."""
+        """Return a copy that draws a fraction of the distances from their prior."""
         other = copy.copy(self)
         other._amplitudes = self._amplitudes.defended(share)
         return other
 
     @property
     def averaged_at_phase(self) -> AveragedLikelihood:
-        """Over the distance, given the phase."""
+        """Likelihood averaged over the distance at a given phase, as a table."""
         return self._average_at_phase.table
 
     @property
     def amplitudes(self) -> Amplitudes | KnownAmplitude:
-        """Of the distance, given the phase."""
+        """Density of the amplitude given the data and the phase."""
         return self._amplitudes
 
     def task(self, likelihood: GravitationalWaveTransient) -> HarmonicsBlocks:
-        """What draws for many rows, of those that :meth:`task_rows` gives."""
+        """Return the task that draws for rows of :meth:`task_rows`."""
         return HarmonicsBlocks(self.given(likelihood), self.averaged_at_phase)
 
     def draw(self, products: np.ndarray, rng: np.random.Generator) -> ConditionalDraws:
-        """Distances for rows of :meth:`task`, (N, 4 + n), and what was drawn with them."""
+        """Draw distances for products of :meth:`task`, (N, 4 + n), and return all that was drawn."""
         kappa, norm = products[:, 0], products[:, 1]
         amplitude, drawn, log_ratio = self._amplitudes.draw(kappa, norm, rng)
         log_likelihood = at_phase(amplitude, kappa, norm)

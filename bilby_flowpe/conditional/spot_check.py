@@ -1,9 +1,9 @@
-"""Compare the closed form of conditionally drawn parameters with the likelihood, at some rows of every batch.
+"""Comparison of the closed form of conditionally drawn parameters with the likelihood, at some rows of every batch.
 
 Phase, distance, time and sky position are drawn from densities in closed form, and the weights contain the likelihood of that
-closed form. It holds as long as the waveform reacts to these parameters as it did when its symmetries were tried. A waveform
-that reacts otherwise in some part of the prior makes the weights wrong there, so every batch of a run is compared at many rows,
-half of them spread evenly over the draws, half chosen by weight.
+closed form. It holds as long as the waveform depends on these parameters as it did when its symmetries were tested. A waveform
+that behaves differently in some part of the prior makes the weights wrong there, so many rows of every batch of a run are
+compared, half of them spread evenly over the draws, half chosen by weight.
 
 A part of the prior that holds a share ``p`` of the rows compared is missed with probability ``(1 - p)**n``; with n rows, parts
 above ``3 / n`` are found in 95 of 100 cases.
@@ -24,30 +24,30 @@ from ..problem import Problem
 from ..processes.parallel import Row
 
 PRIOR_CHECKS = 300
-"""Rows from the prior that a run compares, once: a part of one per cent of the prior is found in 95 of 100 runs."""
-_EVERY = 20  # one draw in so many is compared, which adds five per cent to the evaluations
-_EVERY_OF_PRIOR = 6  # the same of the first draws of a run from the prior: nothing else is known of most of the prior
-_FEWEST, _MOST = 16, 256  # rows of one batch that are compared: enough to see a share of 1%, and a bounded price
-_WITHOUT_VALUE = 8  # rows without inner products whose own likelihood is asked for: is it zero, or not a number?
+"""Rows from the prior that a run compares once: they find a fault in 1% of the prior in 95 of 100 runs."""
+_EVERY = 20  # one draw in 20 is compared, which adds five per cent to the evaluations
+_EVERY_OF_PRIOR = 6  # one in 6 of a run's first draws, from the prior: these are the only ones in most of the prior
+_FEWEST, _MOST = 16, 256  # rows of one batch that are compared: 256 see a share of about 1%, and bound the cost
+_WITHOUT_VALUE = 8  # rows without inner products at which the likelihood is evaluated: is it zero, or not a number?
 
 
 def rows_to_compare(size: int, from_prior: bool = False) -> int:
-    """Return how many rows of a batch of ``size`` draws are compared; of draws from the prior alone they are more."""
+    """Return how many rows of a batch of ``size`` draws are compared; more if the draws are from the prior."""
     rows = min(max(size // _EVERY, _FEWEST), _MOST)
     return max(rows, min(size // _EVERY_OF_PRIOR, PRIOR_CHECKS)) if from_prior else rows
 
 
 def draws_within(evaluations: int, from_prior: bool = False) -> int:
-    """Return the largest batch whose draws and comparisons together need at most so many evaluations."""
+    """Return the largest batch whose draws and comparisons together need at most ``evaluations`` evaluations."""
     every, most = (_EVERY_OF_PRIOR, PRIOR_CHECKS) if from_prior else (_EVERY, _MOST)
     return max(min(evaluations - _FEWEST, evaluations * every // (every + 1)), evaluations - most, 0)
 
 
 class SpotCheck:
-    """Step: compare the log likelihood that the step before gave with the likelihood's own; no weight changes.
+    """Step that compares the log likelihood of the step before with the user's likelihood, and changes no weight.
 
-    Where the step before had no value the waveform failed, and the likelihood is zero, or the likelihood is not a number. A few
-    such rows are asked, and say how many of all are of the second sort.
+    A row without a value in the step before is one whose waveform failed, so that the likelihood is zero, or one whose
+    likelihood is not a number. The likelihood is evaluated at a few such rows to estimate how many are not a number.
 
     Parameters
     ----------
@@ -56,7 +56,7 @@ class SpotCheck:
     """
 
     coarse = False
-    evaluations = 0  # they are a share of the draws: draws_within
+    evaluations = 0  # the evaluations are a fraction of the draws, counted by draws_within
     reference: Mapping[str, float] = MappingProxyType({})
 
     def __init__(self, problem: Problem) -> None:
@@ -64,19 +64,19 @@ class SpotCheck:
         self.task = LogLikelihood(problem.likelihood, use_ratio=True)
 
     def choose(self, batch: Batch, rng: np.random.Generator) -> np.ndarray:
-        """Choose a few rows without a value, then those to compare."""
+        """Choose a few rows without a value, then the rows to compare."""
         asked, made = self._asked(batch), batch.with_value
         picked = _pick(batch.log_weights(made), min(batch.checks - len(asked), len(made))) if len(made) else made
         return np.concatenate([asked, made[picked] if len(made) else made])
 
     def rows(self, batch: Batch, chosen: np.ndarray, rng: np.random.Generator) -> Sequence[Row]:
-        """Rows of all parameters as they were drawn."""
+        """Return rows of all parameters as they were drawn."""
         return self._problem.rows(batch.parameters_of(chosen))
 
     def take(
         self, batch: Batch, chosen: np.ndarray, values: np.ndarray, good: np.ndarray, rng: np.random.Generator
     ) -> Increment:
-        """Compare, and change no weight."""
+        """Compare the log likelihoods of the chosen rows, and leave all weights unchanged."""
         own = filled(values[:, 0] if good.any() else np.empty(0), good, np.nan)
         n_asked = len(self._asked(batch))
         n_nan = round(int(batch.without_value.sum()) * int(np.sum(~good[:n_asked])) / n_asked) if n_asked else 0
@@ -93,12 +93,14 @@ class SpotCheck:
 
     @staticmethod
     def _asked(batch: Batch) -> np.ndarray:
-        """The first rows without a value: of the rows to compare, half at most."""
+        """Return the first few rows without a value, at most half of the rows to compare."""
         return np.flatnonzero(batch.without_value)[: min(_WITHOUT_VALUE, (batch.checks + 1) // 2)]
 
 
 def _pick(log_weights: np.ndarray, size: int) -> np.ndarray:
-    """Row numbers: half evenly spaced over the draws, half at evenly spaced quantiles of the weights, the heaviest among them.
+    """Return row numbers: half evenly spaced over the draws, half at evenly spaced quantiles of the weights.
+
+    The row of the largest weight is among them.
 
     No random numbers are used, so that the draws of a run do not depend on how many rows are compared.
     """

@@ -1,4 +1,4 @@
-"""A configuration file, TOML, made into Bilby's objects and the settings of a training.
+"""A configuration file (TOML), and the Bilby objects and training settings made from it.
 
 ::
 
@@ -36,7 +36,7 @@ from .tables import check_keys, convert, fill
 from .transient import DataConfig, WaveformConfig, make_likelihood, make_priors
 
 COPY = CONFIGURATION
-"""Name of the configuration's copy in the folder of a model."""
+"""Name of the copy of the configuration in the folder of a model."""
 
 _PACKAGED = {"green2020": green2020}
 _OWN = ("priors", "data", "waveform")
@@ -44,18 +44,18 @@ _OWN = ("priors", "data", "waveform")
 
 @dataclass(frozen=True)
 class Configured:
-    """What a configuration file describes.
+    """Content of a configuration file, as objects.
 
     Attributes
     ----------
     likelihood, priors
-        Bilby's objects; the likelihood holds no data of interest.
+        Bilby's objects; the data in the likelihood are not used.
     settings
-        Of the training.
+        Settings of the training.
     path
         The configuration file.
     files
-        Prior file and noise curves that it names.
+        Prior file and files of noise PSDs that it names.
     """
 
     likelihood: Likelihood
@@ -65,11 +65,11 @@ class Configured:
     files: tuple[Path, ...] = ()
 
     def problem(self) -> Problem:
-        """Make the problem of likelihood and priors."""
+        """Return the problem of likelihood and priors."""
         return problem_of(self.likelihood, self.priors)
 
     def copy_into(self, folder: Path) -> None:
-        """Put the configuration, with the files that it names, into the folder of a model."""
+        """Copy the configuration, with the files that it names, into the folder of a model."""
         for source, name in ((self.path, COPY), *((file, file.name) for file in self.files)):
             target = folder / name
             if target.exists() and target.samefile(source):
@@ -85,13 +85,13 @@ def read(path: str | Path) -> Configured:
     Parameters
     ----------
     path
-        The file. Files that it names are looked for from its folder on, and by their bare name beside it.
+        The file. File names in it are relative to its folder; a file is also found by its bare name in that folder.
 
     Raises
     ------
     ConfigurationError
-        If the file is missing or is no TOML; for an unknown key, a missing table, a value of another type, and for what
-        Bilby cannot make of them.
+        If the file is missing or is not TOML; for an unknown key, a missing table, a value of another type, and for values
+        that Bilby does not accept.
     """
     path = Path(path).expanduser()
     try:
@@ -99,7 +99,7 @@ def read(path: str | Path) -> Configured:
     except OSError as error:
         raise ConfigurationError(f"config={str(path)!r} cannot be read ({error.strerror}): give a TOML file") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ConfigurationError(f"config={str(path)!r} is no TOML: {error}") from error
+        raise ConfigurationError(f"config={str(path)!r} is not a TOML file: {error}") from error
     hints = get_type_hints(Settings)
     check_keys(values, (*hints, *_OWN, "problem", "parameters", "seed", "preset"), str(path))
     settings = _settings(values, hints, path)
@@ -110,7 +110,7 @@ def read(path: str | Path) -> Configured:
 
 
 def _settings(values: Mapping[str, Any], hints: Mapping[str, Any], path: Path) -> Settings:
-    """Every table that is a dataclass of the settings, and every plain setting."""
+    """Return the settings: every table that is a dataclass of the settings, and every plain setting."""
     bases = _preset(values)
     chosen = {
         name: fill(hint, values[name], name, bases.get(name))
@@ -123,7 +123,9 @@ def _settings(values: Mapping[str, Any], hints: Mapping[str, Any], path: Path) -
     if "seed" in values:
         seed = convert(values["seed"], int, "seed")
         if values.get("training", {}).get("seed", seed) != seed:
-            raise ConfigurationError(f"seed={seed} and [training] seed={settings.training.seed}: give one of them")
+            raise ConfigurationError(
+                f"seed={seed} and [training] seed={settings.training.seed} differ: give one of them only"
+            )
         settings = replace(settings, training=replace(settings.training, seed=seed))
     if settings.simulation.file:
         file = str((path.parent / Path(settings.simulation.file).expanduser()).absolute())
@@ -132,7 +134,7 @@ def _settings(values: Mapping[str, Any], hints: Mapping[str, Any], path: Path) -
 
 
 def _preset(values: Mapping[str, Any]) -> dict[str, Any]:
-    """What the tables [network] and [training] start from."""
+    """Return the values that the tables [network] and [training] start from."""
     table = values.get("network", {})
     family = table.get("family", "maf") if isinstance(table, Mapping) else "maf"
     match values.get("preset", "compact"):
@@ -153,40 +155,42 @@ def _packaged(values: Mapping[str, Any]) -> tuple[Likelihood, PriorDict]:
         )
     if clash := [name for name in _OWN if name in values]:
         raise ConfigurationError(f"problem={values['problem']!r} has priors and data of its own: leave out {clash}")
-    # What is simulated in its data plays no part.
+    # The data simulated in it are not used.
     return _PACKAGED[values["problem"]](convert(values.get("parameters", 5), int, "parameters"), seed=0)
 
 
 def _described(values: Mapping[str, Any], settings: Settings, path: Path) -> Configured:
-    """The problem of the tables [priors], [data] and [waveform]."""
+    """Return the problem of the tables [priors], [data] and [waveform]."""
     if missing := [name for name in _OWN if name not in values]:
         raise ConfigurationError(
-            f"{path} lacks the tables {missing}: give them, or problem = one of {sorted(_PACKAGED)} instead"
+            f"{path} lacks the tables {missing}: add them, or give problem = one of {sorted(_PACKAGED)} instead"
         )
     if "parameters" in values:
-        raise ConfigurationError("parameters belongs to a packaged problem: give problem, too, or leave it out")
+        raise ConfigurationError(
+            f"parameters={values['parameters']!r} belongs to a packaged problem: give problem, too, or leave it out"
+        )
     data = fill(DataConfig, values["data"], "data")
     waveform = fill(WaveformConfig, values["waveform"], "waveform")
     table = values["priors"]
     if not isinstance(table, Mapping):
-        raise ConfigurationError(f"priors={table!r}: make it a table [priors], with file = ... or a prior a line")
+        raise ConfigurationError(f"priors={table!r}: make it a table [priors], with file = ... or one prior per line")
     prior_name = convert(table["file"], str, "[priors] file") if "file" in table else None
     prior_file = _find(prior_name, path.parent) if prior_name else None
-    # What is not found is left to Bilby, which has noise curves and priors of its own.
+    # Names that are not found are left to Bilby, which has PSDs and priors of its own.
     curves = {name: found for name in (*data.psd.values(), *data.asd.values()) if (found := _find(name, path.parent))}
     files = tuple(dict.fromkeys((*curves.values(), *([prior_file] if prior_file else []))))
     if len({file.name for file in files}) < len(files):
-        raise ConfigurationError(f"{path} names two files of the same bare name: rename one, {sorted(map(str, files))}")
+        raise ConfigurationError(f"{path} names two files of the same bare name, {sorted(map(str, files))}: rename one")
     likelihood = make_likelihood(data, waveform, curves)
     priors = make_priors(table, str(prior_file) if prior_file else prior_name)
     return Configured(likelihood, priors, settings, path, files)
 
 
 def _find(name: str, folder: Path) -> Path | None:
-    """A file named in a configuration; in the folder of a model it has been copied beside it."""
+    """Return the path of a file named in a configuration; in the folder of a model, the file was copied beside it."""
     given = folder / Path(name).expanduser()
     found = next((path.resolve() for path in (given, folder / given.name) if path.is_file()), None)
-    # Bilby would take it, and the model's copy of the configuration be of no use elsewhere.
+    # Bilby would read the file in the working folder, and the model's copy of the configuration would not work elsewhere.
     if found is None and Path(name).is_file():
-        raise ConfigurationError(f"{name!r} is looked for in the folder of the configuration, {folder}: put it there")
+        raise ConfigurationError(f"{name!r} is not in the folder of the configuration, {folder}: put it there")
     return found

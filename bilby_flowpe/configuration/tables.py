@@ -1,6 +1,6 @@
-"""Tables of a configuration file made into dataclasses, every key and type checked.
+"""Dataclasses made from the tables of a configuration file, with every key and type checked.
 
-The fields of a dataclass say which keys a table has and of which type: whatever is documented there can be configured.
+The fields of a dataclass are the keys of a table, with their types: every documented field can be configured.
 """
 
 from __future__ import annotations
@@ -26,18 +26,18 @@ _PLAIN = {
 
 
 def fill(kind: type[Config], table: Any, name: str, base: Config | None = None) -> Config:
-    """An instance of the dataclass ``kind`` with the values of a table.
+    """Make an instance of the dataclass ``kind`` from the values of a table.
 
     Parameters
     ----------
     kind
-        The dataclass; fields left out of the table keep their defaults.
+        The dataclass; fields that the table leaves out keep their defaults.
     table
         Values by field.
     name
-        Of the table, for messages.
+        Name of the table, for messages.
     base
-        Where fields left out of the table are taken from instead.
+        Instance that gives the fields which the table leaves out, instead of the defaults.
 
     Raises
     ------
@@ -50,30 +50,30 @@ def fill(kind: type[Config], table: Any, name: str, base: Config | None = None) 
     check_keys(table, hints, f"[{name}]")
     required = [field.name for field in fields(kind) if field.default is MISSING and field.default_factory is MISSING]
     if base is None and (missing := [key for key in required if key not in table]):
-        raise ConfigurationError(f"[{name}] lacks {missing}: give them")
+        raise ConfigurationError(f"[{name}] lacks the keys {missing}: add them")
     values = {key: convert(value, hints[key], f"[{name}] {key}") for key, value in table.items()}
     return kind(**values) if base is None else replace(base, **values)
 
 
 def check_keys(table: Iterable[str], known: Iterable[str], where: str) -> None:
-    """Refuse keys that nobody would look at.
+    """Raise an error for keys that have no meaning.
 
     Raises
     ------
     ConfigurationError
-        Naming them and the valid ones.
+        If there are unknown keys; it names them and the valid ones.
     """
     if unknown := sorted(set(table) - set(known)):
-        raise ConfigurationError(f"{where} has unknown keys {unknown}: it knows {sorted(known)}")
+        raise ConfigurationError(f"{where} has unknown keys {unknown}: choose from {sorted(known)}")
 
 
 def convert(value: Any, hint: Any, name: str) -> Any:
-    """``value`` of a configuration file as the type ``hint``; the text ``none`` where nothing is allowed.
+    """Convert ``value`` of a configuration file to the type ``hint``; the text ``none`` means ``None`` where that is allowed.
 
     Raises
     ------
     ConfigurationError
-        If it is of another type.
+        If the value is of another type.
     """
     try:
         return _convert(value, hint)
@@ -99,7 +99,7 @@ def _convert(value: Any, hint: Any) -> Any:
 
 
 def _first_of(value: Any, hints: tuple[Any, ...]) -> Any:
-    """``value`` as the first of several types that it can be."""
+    """Return ``value`` as the first of several types that it can have."""
     if types.NoneType in hints and value in ("none", None):
         return None
     for hint in hints:
@@ -116,7 +116,7 @@ def _plain(value: Any, hint: Any) -> Any:
     number = isinstance(value, int | float) and not isinstance(value, bool)
     if hint is float and number:
         return float(value)
-    # 1e6 is a whole number to whoever writes it.
+    # People write 1e6 for a whole number.
     if hint is int and number and float(value).is_integer():
         return int(value)
     if hint in (bool, str) and isinstance(value, hint):

@@ -1,6 +1,6 @@
-"""A gravitational-wave likelihood and its priors from plain values, as a configuration file has them.
+"""A gravitational-wave likelihood and its priors, made from the plain values of a configuration file.
 
-The interferometers hold no data: they say which detectors, band and noise a model is for.
+The interferometers hold no data: they define the detectors, band and noise that a model is for.
 """
 
 from __future__ import annotations
@@ -23,28 +23,28 @@ from .tables import check_keys
 
 _DEFAULT_PRIORS = "bilby.gw.prior.BBHPriorDict"
 _RESERVED = ("file", "dictionary")
-"""Keys of the priors' table that are no parameters."""
+"""Keys of the table of priors that are not parameters."""
 
 
 @dataclass(frozen=True)
 class DataConfig:
-    """The data that a model is for.
+    """Description of the data that a model is for.
 
     Attributes
     ----------
     detectors
-        Bilby's names.
+        Names of the detectors, as in Bilby.
     duration, sampling_frequency
-        In seconds and Hz.
+        Duration in seconds and sampling frequency in Hz.
     minimum_frequency, maximum_frequency
-        Band in Hz, one for all or by detector; the detector's own, and the Nyquist frequency at most, when left out.
+        Band in Hz, one for all or by detector; by default that of the detector, up to the Nyquist frequency at most.
     start_time
-        GPS time in seconds at which the segment starts; or else
+        GPS time in seconds at which the segment starts; alternatively give
     trigger_time, post_trigger_duration
         GPS time of the signal and the seconds of data after it.
     psd, asd
-        By detector, file of the power (amplitude) spectral density, one of Bilby's own or a path; Bilby's choice for the
-        detector when left out.
+        File of the power (amplitude) spectral density by detector, a name of Bilby's or a path; by default Bilby's choice
+        for the detector.
     """
 
     detectors: tuple[str, ...]
@@ -66,37 +66,39 @@ class DataConfig:
                 raise ConfigurationError(f"[data] {name}={getattr(self, name)!r}: give a number above zero")
         if not float(self.duration * self.sampling_frequency).is_integer():
             raise ConfigurationError(
-                f"[data] duration={self.duration!r} s at sampling_frequency={self.sampling_frequency!r} Hz is no whole number "
-                "of samples: change one of them"
+                f"[data] duration={self.duration!r} s at sampling_frequency={self.sampling_frequency!r} Hz is not a whole "
+                "number of samples: change one of them"
             )
         if (self.start_time is None) == (self.trigger_time is None):
-            raise ConfigurationError("[data] needs start_time or trigger_time: give one of them")
+            raise ConfigurationError(
+                f"[data] start_time={self.start_time!r} and trigger_time={self.trigger_time!r}: give one of the two"
+            )
 
     @property
     def start(self) -> float:
         """GPS time in seconds at which the segment starts."""
         if self.start_time is not None:
             return self.start_time
-        # Without the one there is the other.
+        # One of the two is always given.
         return cast(float, self.trigger_time) + self.post_trigger_duration - self.duration
 
 
 @dataclass(frozen=True)
 class WaveformConfig:
-    """The waveform.
+    """Description of the waveform that a model is for.
 
     Attributes
     ----------
     approximant
         ``waveform_approximant`` of Bilby's source models.
     reference_frequency, minimum_frequency, maximum_frequency
-        Arguments of these names, in Hz; the source model's own when left out.
+        Waveform arguments of these names, in Hz; by default those of the source model.
     source_model
-        Dotted name of a function.
+        Dotted name of the function of the source model.
     domain
-        Of the source model.
+        Domain of the source model.
     parameter_conversion, generator
-        Dotted names of Bilby's or other ones; Bilby's defaults when left out.
+        Dotted names of functions or classes, Bilby's or others; by default Bilby's defaults.
     arguments
         Any other waveform arguments.
     """
@@ -112,7 +114,7 @@ class WaveformConfig:
     arguments: dict[str, Any] = field(default_factory=dict)
 
     def waveform_arguments(self) -> dict[str, Any]:
-        """What Bilby calls by this name."""
+        """Return the ``waveform_arguments`` of Bilby's waveform generator."""
         named = {
             "waveform_approximant": self.approximant,
             **{key: getattr(self, key) for key in ("reference_frequency", "minimum_frequency", "maximum_frequency")},
@@ -123,20 +125,20 @@ class WaveformConfig:
 def make_likelihood(
     data: DataConfig, waveform: WaveformConfig, curves: Mapping[str, Path]
 ) -> GravitationalWaveTransient:
-    """The likelihood.
+    """Make the likelihood from the descriptions of data and waveform.
 
     Parameters
     ----------
     data, waveform
-        What to analyse with what.
+        Descriptions of the data and of the waveform.
     curves
-        Paths of the noise curves named in ``data`` that are no files of Bilby's own.
+        Paths of the PSDs named in ``data`` that are not files of Bilby.
 
     Raises
     ------
     ConfigurationError
-        For a detector that Bilby does not know, a band that the data do not have, an unreadable noise curve or a name that
-        cannot be imported.
+        For a detector that Bilby does not know, a band that the data do not have, an unreadable PSD or a name that cannot be
+        imported.
     """
     interferometers = _interferometers(data)
     names = [interferometer.name for interferometer in interferometers]
@@ -163,14 +165,14 @@ def make_likelihood(
 
 
 def make_priors(table: Mapping[str, Any], file: str | None) -> PriorDict:
-    """The priors.
+    """Make the priors from a table and a prior file.
 
     Parameters
     ----------
     table
         ``dictionary``, the dotted name of a class, and parameters, each as in Bilby's prior files or a number to fix it.
     file
-        Prior file, a path or one of Bilby's own; the table's parameters take the place of those of the same name.
+        Prior file, a path or a name of Bilby's; parameters of the table replace those of the same name in the file.
 
     Raises
     ------
@@ -183,10 +185,10 @@ def make_priors(table: Mapping[str, Any], file: str | None) -> PriorDict:
         where = f"[priors] {key}={value!r}"
         if isinstance(value, bool) or not isinstance(value, str | int | float):
             raise ConfigurationError(f"{where}: give a text such as 'Uniform(10, 80)', or a number")
-        # Bilby drops the last character, whatever it is.
+        # Bilby drops the last character without a check.
         if isinstance(value, str) and "(" in value and not value.endswith(")"):
             raise ConfigurationError(f"{where}: give a text such as 'Uniform(10, 80)', with its closing bracket")
-        # One by one first, for an error that names the culprit.
+        # Each prior is first read alone, so that an error names the right one.
         _read_priors(partial(PriorDict, {key: value}), where)
     if file is None:
         return _read_priors(lambda: kind(dictionary=entries), "[priors]")
@@ -195,12 +197,12 @@ def make_priors(table: Mapping[str, Any], file: str | None) -> PriorDict:
 
 
 def imported(name: str, where: str) -> Any:
-    """What a dotted name stands for.
+    """Import the object that a dotted name stands for.
 
     Raises
     ------
     ConfigurationError
-        If it cannot be imported.
+        If the object cannot be imported.
     """
     module, _, attribute = name.rpartition(".")
     try:
@@ -244,24 +246,26 @@ def _set_noise(interferometer: detector.Interferometer, data: DataConfig, curves
             curve = PowerSpectralDensity(**{f"{key}_file": str(curves.get(file, file))})
         except (OSError, ValueError, IndexError) as error:
             raise ConfigurationError(
-                f"[data] {key}.{interferometer.name}={file!r} cannot be read ({error}): give two columns, or the name of "
-                "one of Bilby's own noise curves"
+                f"[data] {key}.{interferometer.name}={file!r} cannot be read ({error}): give a file with two columns, or the "
+                "name of one of Bilby's PSDs"
             ) from error
         if not np.all(np.isfinite(curve.frequency_array)):
-            raise ConfigurationError(f"[data] {key}.{interferometer.name}={file!r}: its frequencies are not finite")
+            raise ConfigurationError(
+                f"[data] {key}.{interferometer.name}={file!r}: its frequencies are not finite; give a file of numbers"
+            )
         interferometer.power_spectral_density = curve
 
 
 def _read_priors(read: Callable[[], PriorDict], where: str) -> PriorDict:
     try:
         priors = read()
-    # Bilby looks up classes and evaluates arguments: any error may come of a slip of the pen.
+    # Bilby looks up classes and evaluates arguments: a typing error may raise any exception.
     except Exception as error:
         raise ConfigurationError(
             f"{where} cannot be read ({type(error).__name__}: {error}): write it as Bilby does"
         ) from error
     if unread := {key: value for key, value in priors.items() if not isinstance(value, Prior)}:
         raise ConfigurationError(
-            f"{where}: {unread} are no priors: write them as Bilby does, such as 'Uniform(10, 80)'"
+            f"{where}: {unread} are not priors: write them as Bilby does, such as 'Uniform(10, 80)'"
         )
     return priors

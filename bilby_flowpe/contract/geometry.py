@@ -1,4 +1,4 @@
-"""Where detectors stand and how their arms lie, where the sky is searched: described, and held against another description."""
+"""Positions and orientations of detectors, where the sky is searched: their description, and its comparison with another."""
 
 from __future__ import annotations
 
@@ -12,25 +12,31 @@ from ..waves.detectors import Detector
 from .matching_priors import Finding
 
 GEOMETRY = "geometry"
-_RESPONSE_TOLERANCE = 1e-3  # of a detector tensor's entries: as of an antenna response
-_PLACE_TOLERANCE = 15e3  # metres: 5e-5 s of light travel, as of a delay
-_INDICES = np.triu_indices(3)  # a tensor is symmetric
+# Largest difference of the entries of a detector tensor, relative to an antenna response of 1; as in matching.py.
+# Largest difference of the entries of a detector tensor, relative to an antenna response of 1; as in matching.py.
+_RESPONSE_TOLERANCE = 1e-3
+# Largest distance in metres: light takes 5e-5 s for it, the tolerance of a delay in matching.py.
+# Largest distance in metres: light takes 5e-5 s for it, the tolerance of a delay in matching.py.
+_PLACE_TOLERANCE = 15e3
+# Indices of the upper triangle of a detector tensor, which is symmetric: 6 numbers instead of 9.
+# Indices of the upper triangle of a detector tensor, which is symmetric: 6 numbers instead of 9.
+_INDICES = np.triu_indices(3)
 
 Place = dict[str, list[float]]
 
 
 def describe_geometry(interferometers: Iterable[Interferometer]) -> dict[str, Place]:
-    """Position from the Earth's centre in metres, and detector tensor, of each interferometer."""
+    """Return position in metres from the Earth's centre, and detector tensor, of each interferometer."""
     return {interferometer.name: _place(interferometer) for interferometer in interferometers}
 
 
 def match_geometry(trained: dict[str, Any], asked: dict[str, Any]) -> Iterator[Finding]:
-    """Detectors that stand or lie otherwise than those trained with.
+    """Find the detectors whose position or orientation differs from those of the training.
 
     Parameters
     ----------
     trained, asked
-        Facts of both contracts. A contract without this entry knows detectors by name: they are Bilby's own.
+        Facts of both contracts. A contract without this entry names the detectors only: they are those of Bilby.
     """
     if GEOMETRY not in asked:
         return
@@ -40,7 +46,9 @@ def match_geometry(trained: dict[str, Any], asked: dict[str, Any]) -> Iterator[F
             continue
         before = _usual(name) if known is None else known.get(name)
         if before is None:
-            yield Finding(True, f"{GEOMETRY}.{name}: not known of the training; have a model trained for this detector")
+            yield Finding(
+                True, f"{GEOMETRY}.{name}: not known in the training; use a model that was trained for this detector"
+            )
             continue
         moved = float(np.linalg.norm(np.subtract(now["vertex"], before["vertex"])))
         turned = float(np.max(np.abs(np.subtract(now["tensor"], before["tensor"]))))
@@ -48,8 +56,8 @@ def match_geometry(trained: dict[str, Any], asked: dict[str, Any]) -> Iterator[F
         if not (moved <= _PLACE_TOLERANCE and turned <= _RESPONSE_TOLERANCE):
             yield Finding(
                 True,
-                f"{GEOMETRY}.{name}: {moved / 1e3:.3g} km from where it was trained with, entries of its tensor {turned:.3g} "
-                "off; give the detector that was trained with, or have a model trained for this one",
+                f"{GEOMETRY}.{name}: {moved / 1e3:.3g} km from its position in the training, entries of its tensor differ by "
+                f"{turned:.3g}; use the detector of the training, or a model that was trained for this one",
             )
 
 
@@ -62,7 +70,7 @@ def _place(interferometer: Interferometer) -> Place:
 
 
 def _usual(name: str) -> Place | None:
-    """Of the detector that Bilby has under a name; ``None`` where it has none."""
+    """Return the description of Bilby's detector with a name; ``None`` where there is none."""
     try:
         return _place(get_empty_interferometer(name))
     except (ValueError, OSError):

@@ -1,4 +1,4 @@
-"""A problem held against the one that a model was trained for: every difference, and whether weights make up for it."""
+"""Comparison of a problem with the one that a model was trained for: every difference, and whether weights correct it."""
 
 from __future__ import annotations
 
@@ -17,10 +17,20 @@ _OF_THE_PRIORS = ("priors", "fixed", "constraints")
 BEHAVIOUR = "values of the model"
 PSD = "power_spectral_density."
 _CORRECTED = ("model", "model_arguments")
+# Largest relative difference of two values that count as equal. Values that went through a text file with seven digits
+# still pass; a value changed on purpose does not.
 _RELATIVE_TOLERANCE = 1e-6
+# Largest difference of the antenna responses F+ and Fx, numbers between -1 and 1, that counts as none: the amplitude is
+# then off by a thousandth at most. The Earth's rotation changes a response by this in some 10 seconds.
 _RESPONSE_TOLERANCE = 1e-3
+# Largest difference, in seconds, of a detector's delay from the geocentre that counts as none. The Earth's rotation
+# changes a delay by up to 1.5e-6 s per second; a larger tolerance would shift arrival times against the training.
 _DELAY_TOLERANCE = 5e-5
+# Smallest shift of the right ascension, in radians, that is applied: 2 arcseconds, which the Earth turns in 0.14 s, and
+# no sky map shows.
 _TURN_TOLERANCE = 1e-5
+# Largest root mean square of the difference of ln PSD for which two PSDs count as the same; a larger one is reported,
+# since weights correct it.
 _SAME_PSD = 1e-6
 
 Described = tuple[dict[str, Any], dict[str, np.ndarray]]
@@ -29,18 +39,18 @@ Described = tuple[dict[str, Any], dict[str, np.ndarray]]
 
 @dataclass(frozen=True)
 class Match:
-    """How well a model fits what it is asked to analyse.
+    """Result of the comparison of a model with a problem to analyse.
 
     Attributes
     ----------
     refusals
         Why the model must not be used, one message each; empty if it may.
     corrections
-        Differences that importance weights make up for, one message each.
+        Differences that importance weights correct, one message each.
     sidereal_shift
-        What to add to a right ascension of the training to have one of the asked problem, radians in [-pi, pi).
+        Shift, in radians in [-pi, pi), from a right ascension of the training to one of the problem to analyse.
     other_priors
-        Whether priors or constraints are not those trained with: the model's coordinates are then those of
+        Tells whether priors or constraints differ from those of the training: the model's coordinates are then made from
         :func:`~bilby_flowpe.contract.restore.restore_priors`.
     """
 
@@ -51,14 +61,14 @@ class Match:
 
 
 def match(trained: Described, asked: Described, psd_tolerance: float) -> Match:
-    """Whether a model that was trained for one problem may be used for another.
+    """Tell whether a model that was trained for one problem may be used for another.
 
     Parameters
     ----------
     trained, asked
         Facts and arrays of each, as a :class:`~bilby_flowpe.contract.Contract` has them.
     psd_tolerance
-        Largest :func:`psd_distance` of a detector's noise curve that the model bears.
+        Largest :func:`psd_distance` of a detector's PSD that the model tolerates.
     """
     (before, _), (now, _) = trained, asked
     if before["kind"] != now["kind"]:
@@ -74,7 +84,7 @@ def match(trained: Described, asked: Described, psd_tolerance: float) -> Match:
         *turned,
         *_match_arrays(_arrays(trained, behaviour=False), _arrays(asked, behaviour=False), psd_tolerance),
     ]
-    # Answers to the same questions alone can be compared.
+    # The function values can only be compared if both were taken at the same points.
     if same_priors and not any(finding.refused for finding in found):
         found += _match_arrays(_arrays(trained, behaviour=True), _arrays(asked, behaviour=True), psd_tolerance)
     return Match(
@@ -86,7 +96,7 @@ def match(trained: Described, asked: Described, psd_tolerance: float) -> Match:
 
 
 def psd_distance(trained: np.ndarray, asked: np.ndarray) -> float:
-    """Root mean square over frequencies of the logarithm of the ratio of two noise curves.
+    """Return the root mean square, over frequencies, of the logarithm of the ratio of two PSDs.
 
     Parameters
     ----------
@@ -106,21 +116,24 @@ def psd_distance(trained: np.ndarray, asked: np.ndarray) -> float:
 
 
 def _match_parameters(trained: dict[str, Any], asked: dict[str, Any]) -> Iterator[Finding]:
-    """Search parameters and fixed ones."""
+    """Compare search parameters and fixed parameters."""
     for key in sorted({*trained["priors"]} - {*asked["priors"]}):
         entry, now = trained["priors"][key], "missing"
         if key in asked["fixed"]:
             now = f"fixed to {asked['fixed'][key]!r}"
         elif key in PLACE and "antenna" in asked:
             now = "fixed"
-        yield Finding(True, f"priors.{key}: {now}, trained with {show(entry)}; give {key} a prior inside this one")
+        yield Finding(True, f"priors.{key}: {now}, trained with {show(entry)}; give {key} a prior inside that one")
     for key in sorted({*asked["priors"]} - {*trained["priors"]}):
-        before, way_out = "trained without it", f"leave {key} out"
+        before, way_out = "but the model was trained without it", f"leave {key} out"
         if key in trained["fixed"]:
-            before, way_out = f"trained with {trained['fixed'][key]!r}", f"fix {key} to {trained['fixed'][key]!r}"
+            before, way_out = (
+                f"but the model was trained with {trained['fixed'][key]!r}",
+                f"fix {key} to {trained['fixed'][key]!r}",
+            )
         elif key in PLACE and "antenna" in trained:
-            before, way_out = "trained with a fixed sky position", f"fix {', '.join(PLACE)}"
-        yield Finding(True, f"priors.{key}: {show(asked['priors'][key])} is asked for, {before}; {way_out}")
+            before, way_out = "but the model was trained with a fixed sky position", f"fix {', '.join(PLACE)}"
+        yield Finding(True, f"priors.{key}: {show(asked['priors'][key])} is given, {before}; {way_out}")
     searched = {*trained["priors"], *asked["priors"]}
     held, wanted = ({k: v for k, v in facts["fixed"].items() if k not in searched} for facts in (trained, asked))
     for message in compare("fixed", held, wanted):
@@ -129,7 +142,7 @@ def _match_parameters(trained: dict[str, Any], asked: dict[str, Any]) -> Iterato
 
 
 def _match_settings(trained: dict[str, Any], asked: dict[str, Any], same_priors: bool) -> Iterator[Finding]:
-    """Every fact but those of the priors; unknown ones have to be equal."""
+    """Compare every fact except those of the priors; unknown facts have to be equal."""
     for key in sorted({*trained, *asked} - {*_OF_THE_PRIORS, GEOMETRY}):
         if key not in trained or key not in asked:
             yield from _refused(compare("", *({key: facts[key]} if key in facts else {} for facts in (trained, asked))))
@@ -140,8 +153,8 @@ def _match_settings(trained: dict[str, Any], asked: dict[str, Any], same_priors:
         elif key == "waveform":
             yield from _match_waveform(trained[key], asked[key])
         elif key != "sidereal_time":
-            # What simulates something of its own is known to itself alone, but for the form of the data.
-            # Under other names, or with other arguments, their answers can be compared where the priors are the same.
+            # Facts of a user's own simulator have no meaning here, except the form of the data.
+            # If names or arguments differ, function values can be compared, provided that the priors are the same.
             allowed = same_priors and (key in _CORRECTED or (trained["kind"] == "simulator" and key != "shape"))
             yield from _refused(compare(key, trained[key], asked[key]), not allowed)
 
@@ -175,13 +188,13 @@ def _match_antenna(trained: dict[str, list[float]], asked: dict[str, list[float]
             now, before = ("F+ {:.4f}, Fx {:.4f}, delay {:.6f} s".format(*seen[name]) for seen in (asked, trained))
             yield Finding(
                 True,
-                f"antenna.{name}: {now}, trained with {before}; choose the sky position, or the GPS time, at which the "
-                "detectors see what was trained with",
+                f"antenna.{name}: {now}, trained with {before}; choose a sky position, or a GPS time, with the antenna "
+                "response of the training",
             )
 
 
 def _match_sidereal_time(trained: dict[str, Any], asked: dict[str, Any]) -> tuple[list[Finding], float]:
-    """What is found, and the turn of the right ascension."""
+    """Return the findings, and the shift of the right ascension in radians."""
     before, now = trained.get("sidereal_time"), asked.get("sidereal_time")
     if before is None or now is None:
         return [], 0.0
@@ -190,12 +203,12 @@ def _match_sidereal_time(trained: dict[str, Any], asked: dict[str, Any]) -> tupl
         return [], 0.0
     said = f"sidereal_time: {now:.6f}, trained with {before:.6f}"
     if all(_whole_turn(facts["priors"].get(RA)) for facts in (trained, asked)):
-        return [Finding(False, f"{said}: ra is turned by {shift:.6f}")], shift
+        return [Finding(False, f"{said}: ra is shifted by {shift:.6f}")], shift
     priors = ", ".join(
         f"{show(facts['priors'].get('ra', facts['fixed'].get('ra')))} {when}"
         for facts, when in ((asked, "now"), (trained, "in training"))
     )
-    return [Finding(True, f"{said}; ra can be turned only where its prior is Uniform(0, 2 pi): it is {priors}")], 0.0
+    return [Finding(True, f"{said}; ra can be shifted only if its prior is Uniform(0, 2 pi), but it is {priors}")], 0.0
 
 
 def _whole_turn(entry: dict[str, Any] | None) -> bool:
@@ -208,7 +221,7 @@ def _whole_turn(entry: dict[str, Any] | None) -> bool:
 
 
 def _arrays(described: Described, behaviour: bool) -> dict[str, np.ndarray]:
-    """What a user's function gives, or all else."""
+    """Return the values of a user's function, or all other arrays."""
     return {name: array for name, array in described[1].items() if (name == BEHAVIOUR) == behaviour}
 
 
@@ -218,7 +231,7 @@ def _match_arrays(
     for name in sorted({*trained, *asked}):
         before, now = trained.get(name), asked.get(name)
         if before is None or now is None:
-            yield Finding(True, f"{name}: {'given' if before is None else 'missing'}, unlike in training")
+            yield Finding(True, f"{name}: {'given' if before is None else 'missing'}, unlike in the training")
         elif before.shape != now.shape:
             yield Finding(True, f"{name}: {now.shape} values, trained with {before.shape}")
         elif name.startswith(PSD):
@@ -232,22 +245,22 @@ def _match_psd(name: str, trained: np.ndarray, asked: np.ndarray, tolerance: flo
         used = [f"{int(np.sum(_used(curve)))} of {len(curve)}" for curve in (asked, trained)]
         yield Finding(
             True,
-            f"{name}: finite at {used[0]} frequencies, trained with {used[1]}, not the same ones at {int(np.sum(odd))}; "
-            "leave out the frequencies that were left out in training",
+            f"{name}: finite at {used[0]} frequencies, trained with {used[1]}; they differ at {int(np.sum(odd))} frequencies; "
+            "leave out the same frequencies as in the training",
         )
         return
     distance = psd_distance(trained, asked)
-    said = f"{name}: ln S differs from the one trained with by {distance:.3g} (root mean square)"
+    said = f"{name}: ln PSD differs from the one trained with by {distance:.3g} (root mean square)"
     if distance <= _SAME_PSD:
         return
     if distance <= tolerance:
-        yield Finding(False, f"{said}, up to {tolerance:.3g} is borne")
+        yield Finding(False, f"{said}; the model tolerates up to {tolerance:.3g}")
     else:
-        yield Finding(True, f"{said}, only {tolerance:.3g} is borne; use a noise curve nearer to that one")
+        yield Finding(True, f"{said}; the model tolerates only {tolerance:.3g}: use a PSD closer to that one")
 
 
 def _used(curve: np.ndarray) -> np.ndarray:
-    """Frequencies (F,) of a noise curve that are not left out."""
+    """Return which frequencies (F,) of a PSD are not left out."""
     return np.isfinite(curve) & (curve > 0)
 
 

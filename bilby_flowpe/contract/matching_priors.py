@@ -1,4 +1,4 @@
-"""Priors held against those that a model was trained with, and any plain values against others, in words."""
+"""Comparison of priors with those that a model was trained with, and of any plain values, in words."""
 
 from __future__ import annotations
 
@@ -11,22 +11,28 @@ from bilby.core.prior import Prior
 from ..errors import PriorError
 from .restore import QUANTILES, SHOWN, is_conditional, is_time, restore_prior, restore_priors, show
 
-_REACH = 1e-15  # draws come no closer to either end of the prior: its coordinates end there
+# Probability at either end of a prior that no draw reaches: the unconstrained coordinates end there, at 8 sigma.
+# Probability at either end of a prior that no draw reaches: the unconstrained coordinates end there, at 8 sigma.
+_REACH = 1e-15
+# Largest relative difference of two numbers that count as equal. Numbers that went through a text file with seven
+# digits still pass; a number changed on purpose does not.
 _RELATIVE_TOLERANCE = 1e-6
+# Largest difference in seconds of two times that count as equal, however large the times are: a GPS time of 1e9 s in a
+# text file with 15 digits is rounded to a microsecond.
 _TIME_TOLERANCE = 5e-6
 
 
 class Finding(NamedTuple):
-    """A difference between what is asked and what was trained for."""
+    """A difference between the problem to analyse and the one trained for."""
 
     refused: bool
     message: str
 
 
 def match_priors(trained: dict[str, Any], asked: dict[str, Any]) -> Iterator[Finding]:
-    """Hold the priors and constraints of two contracts' facts against each other, parameter by parameter.
+    """Compare the priors and constraints of two contracts, parameter by parameter.
 
-    What lies inside the training prior is corrected by weights, provided that the training prior can be rebuilt.
+    Weights correct a prior that lies inside the training prior, provided that the training prior can be rebuilt.
     """
     found = [
         finding
@@ -41,7 +47,8 @@ def match_priors(trained: dict[str, Any], asked: dict[str, Any]) -> Iterator[Fin
             restore_priors(trained, 0.0)
         except PriorError as error:
             yield Finding(
-                True, f"the priors differ from those trained with, and {error}; give exactly the priors trained with"
+                True,
+                f"the priors differ from those of the training, and {error}; give exactly the priors of the training",
             )
 
 
@@ -51,13 +58,13 @@ def _match_prior(key: str, trained: dict[str, Any], asked: dict[str, Any]) -> It
         return
     said = f"{path}: {show(asked)}, trained with {show(trained)}"
     if is_conditional(trained) or is_conditional(asked):
-        yield Finding(True, f"{said}; a conditional prior has to be the one trained with")
+        yield Finding(True, f"{said}; a conditional prior has to be exactly the one of the training")
         return
     try:
         known = restore_prior(key, trained)
         low, high, quantiles = _extent(key, asked)
     except PriorError as error:
-        yield Finding(True, f"{said}, and {error}; give exactly the prior trained with")
+        yield Finding(True, f"{said}, and {error}; give exactly the prior of the training")
         return
     rtol, atol = (0.0, _TIME_TOLERANCE) if is_time(key) else (_RELATIVE_TOLERANCE, 0.0)
     wider = False
@@ -76,15 +83,15 @@ def _match_prior(key: str, trained: dict[str, Any], asked: dict[str, Any]) -> It
     if len(unseen):
         yield Finding(
             True,
-            f"{said}, which is without mass at {unseen[0]:.9g}, where the one asked for has some; give {key} a prior "
-            "without mass there",
+            f"{said}, which is without mass at {unseen[0]:.9g}, where the given prior has some; give {key} a prior without "
+            "mass there",
         )
     else:
         yield Finding(False, said)
 
 
 def _extent(key: str, entry: dict[str, Any]) -> tuple[float, float, np.ndarray]:
-    """Minimum, maximum and quantiles of a prior."""
+    """Return minimum, maximum and quantiles of a prior."""
     if "quantiles" in entry:
         return entry["minimum"], entry["maximum"], np.array(entry["quantiles"])
     prior = restore_prior(key, entry)
@@ -92,7 +99,7 @@ def _extent(key: str, entry: dict[str, Any]) -> tuple[float, float, np.ndarray]:
 
 
 def _unseen(trained: Prior, values: np.ndarray) -> np.ndarray:
-    """Those of ``values`` that a model in the coordinates of ``trained`` never draws."""
+    """Return those of ``values`` that a model in the coordinates of ``trained`` never draws."""
     values = values[(values >= trained.minimum) & (values <= trained.maximum)]
     with np.errstate(all="ignore"):
         density, share = np.asarray(trained.prob(values)), np.asarray(trained.cdf(values))
@@ -100,14 +107,14 @@ def _unseen(trained: Prior, values: np.ndarray) -> np.ndarray:
 
 
 def _match_constraints(trained: dict[str, Any], asked: dict[str, Any]) -> Iterator[Finding]:
-    # Without constraints there is no conversion to speak of.
+    # The conversion function matters only if there are constraints.
     for name in ("conversion_function", "conversion_module") if trained and asked else ():
         for message in compare(f"constraints.{name}", trained.get(name), asked.get(name)):
-            yield Finding(True, f"{message}; use the conversion function trained with")
+            yield Finding(True, f"{message}; use the conversion function of the training")
     for key in sorted({*trained, *asked} - {"conversion_function", "conversion_module"}):
         path = f"constraints.{key}"
         if key not in trained:
-            yield Finding(False, f"{path}: {show(asked[key])} is asked for, trained without it")
+            yield Finding(False, f"{path}: {show(asked[key])} is given, but the model was trained without it")
             continue
         inside = _interval(key, trained[key]["minimum"], trained[key]["maximum"])
         if key not in asked:
@@ -130,12 +137,12 @@ def _interval(key: str, low: float, high: float) -> str:
 
 
 def compare(path: str, trained: Any, asked: Any) -> Iterator[str]:
-    """Where two nested plain values differ, in words; numbers up to a relative 1e-6, times up to microseconds."""
+    """Tell in words where two nested plain values differ; numbers by more than a relative 1e-6, times by microseconds."""
     if isinstance(trained, dict) and isinstance(asked, dict):
         for key in sorted({*trained, *asked}):
             below = f"{path}.{key}" if path else key
             if key not in trained:
-                yield f"{below}: {show(asked[key])} is asked for, trained without it"
+                yield f"{below}: {show(asked[key])} is given, but the model was trained without it"
             elif key not in asked:
                 yield f"{below}: missing, trained with {show(trained[key])}"
             else:
@@ -149,7 +156,7 @@ def compare(path: str, trained: Any, asked: Any) -> Iterator[str]:
             for index, pair in enumerate(zip(trained, asked, strict=True))
             for difference in compare(f"{path}[{index}]", *pair)
         ]
-        # Of a table the first few say enough.
+        # The first few differences of a table are enough.
         yield from found[:SHOWN]
         if len(found) > SHOWN:
             yield f"{path}: {len(found) - SHOWN} more values differ"

@@ -1,8 +1,8 @@
-"""Priors as plain data: said in a contract, and made Bilby's objects again.
+"""Priors as plain data: described in a contract, and rebuilt as Bilby's objects.
 
-A model's coordinates are those of the prior that it was trained with. Another prior inside it can be analysed with the same
-model, its weights tell the two apart; the training prior then has to be rebuilt from what the contract says of it. Times
-count from the start of the segment.
+A model's coordinates are those of the prior that it was trained with. Another prior inside that one can be analysed with the
+same model, because weights correct the difference; the training prior then has to be rebuilt from its description in the
+contract. Times are counted from the start of the segment.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _DICTIONARIES = {
     for kind in (PriorDict, gw.CBCPriorDict, gw.BBHPriorDict, gw.BNSPriorDict)
 }
 _EDGES = ("minimum", "maximum")
-# Arguments, next to the edges, that say where a prior of these kinds lies: those of a time move with the segment.
+# Arguments, besides the edges, that give the location of priors of these classes: those of a time move with the segment.
 _LOCATIONS = {
     **dict.fromkeys(("Gaussian", "Normal", "TruncatedGaussian", "TruncatedNormal", "StudentT", "Logistic"), ("mu",)),
     **dict.fromkeys(("Cauchy", "Lorentzian"), ("alpha",)),
@@ -38,18 +38,22 @@ _LOCATIONS = {
     "Interped": ("xx",),
 }
 SHOWN = 3
-"""Values of a list or of a table that are said; of longer ones only how many there are."""
+"""Number of values up to which messages show a list or a table; longer ones are abbreviated, to keep messages short."""
 
 QUANTILES = (np.arange(1000) + 0.5) / 1000
+"""Probabilities of the quantiles that describe a prior which cannot be rebuilt.
+
+Their number, 1000, is enough to show every gap in the prior's mass of more than a thousandth.
+"""
 
 
 def describe_priors(transform: PriorTransform, start: float, without: tuple[str, ...] = ()) -> dict[str, Any]:
-    """What a contract says of the priors.
+    """Return the description of the priors in a contract.
 
     Parameters
     ----------
     transform
-        The priors.
+        Priors to describe.
     start
         GPS time in seconds from which times are counted.
     without
@@ -58,7 +62,7 @@ def describe_priors(transform: PriorTransform, start: float, without: tuple[str,
     Returns
     -------
     dict
-        ``priors`` and ``fixed`` by parameter, ``constraints`` with their conversion function; JSON's own types only.
+        ``priors`` and ``fixed`` by parameter, ``constraints`` with their conversion function; JSON's types only.
     """
     return {
         "priors": {key: _describe(key, transform.priors[key], start) for key in transform.keys},
@@ -72,7 +76,7 @@ def describe_priors(transform: PriorTransform, start: float, without: tuple[str,
 
 
 def plain(value: Any) -> Any:
-    """``value`` in JSON's own types: arrays in full, priors described, functions by their name, which outlives the process."""
+    """Return ``value`` in JSON's types: arrays in full, priors described, functions by name, which outlives the process."""
 
     def convert(other: Any) -> Any:
         if isinstance(other, np.ndarray | np.generic):
@@ -85,7 +89,7 @@ def plain(value: Any) -> Any:
 
 
 def is_time(key: str) -> bool:
-    """Whether a parameter is a GPS time."""
+    """Return whether a parameter is a GPS time."""
     return key.endswith("_time")
 
 
@@ -94,18 +98,18 @@ def _describe(key: str, prior: Prior, start: float = 0.0) -> dict[str, Any]:
         prior = prior.given
     kind, arguments = type(prior), prior.get_instantiation_dict()
     if isinstance(prior, FromFile):
-        # The table itself: the file may be gone, or another one, when the prior is wanted again.
+        # The table itself is kept: the file may be gone, or have changed, when the prior is rebuilt.
         kind, arguments = Interped, {name: getattr(prior, name) for name in ("xx", "yy", *_EDGES)}
     entry = {name: value for name, value in arguments.items() if name not in _LABELS}
     own = known = _class(kind.__name__) is kind
     if isinstance(prior, gw.Cosmological):
-        # To these the name is no label: it says which of the distances is meant.
+        # For these priors the name is not a label: it says which of the distances is meant.
         known = own and isinstance(entry["cosmology"], str)
         entry |= {"name": prior.name} if prior.name != key else {}
     if hasattr(prior, "required_variables"):
         entry["required_variables"] = list(prior.required_variables)
     elif not known:
-        # What it covers: such a prior cannot be made again to be asked.
+        # Such a prior cannot be rebuilt, so its range and quantiles are kept.
         entry |= {"minimum": prior.minimum, "maximum": prior.maximum, "quantiles": prior.rescale(QUANTILES)}
     if not own:
         entry["module"] = kind.__module__
@@ -125,7 +129,7 @@ def _describe_constraints(transform: PriorTransform) -> dict[str, Any]:
 
 
 def _moved(key: str, kind: str, arguments: dict[str, Any], shift: float) -> dict[str, Any]:
-    """``arguments`` with those that say where a time is moved by ``shift``; exact, as GPS times are close to each other."""
+    """Return ``arguments`` with the locations of a time shifted by ``shift``; exact, as GPS times are close to each other."""
     if not shift or not is_time(key):
         return arguments
     names = (*_EDGES, "quantiles", *_LOCATIONS.get(kind, ()))
@@ -133,7 +137,7 @@ def _moved(key: str, kind: str, arguments: dict[str, Any], shift: float) -> dict
 
 
 def _class(name: str) -> type[Prior] | None:
-    """Bilby's prior of this name."""
+    """Return Bilby's prior class of this name."""
     found = getattr(core, name, None) or getattr(gw, name, None)
     return found if isinstance(found, type) and issubclass(found, Prior) else None
 
@@ -142,12 +146,12 @@ def _class(name: str) -> type[Prior] | None:
 
 
 def restore_priors(facts: dict[str, Any], start: float, extra_fixed: Mapping[str, float] | None = None) -> PriorDict:
-    """The priors that a contract was made of.
+    """Rebuild the priors that a contract describes.
 
     Parameters
     ----------
     facts
-        Of a contract: ``priors``, ``fixed`` and ``constraints``.
+        Facts of a contract: ``priors``, ``fixed`` and ``constraints``.
     start
         GPS time in seconds from which times are counted.
     extra_fixed
@@ -156,17 +160,17 @@ def restore_priors(facts: dict[str, Any], start: float, extra_fixed: Mapping[str
     Returns
     -------
     PriorDict
-        Of which a :class:`~bilby_flowpe.priors.PriorTransform` gives the coordinates trained in. Labels and boundaries are
-        not kept.
+        Priors whose :class:`~bilby_flowpe.priors.PriorTransform` has the coordinates of the training. Labels and boundaries
+        are not kept.
 
     Raises
     ------
     PriorError
-        If one cannot be rebuilt, being no prior of Bilby's own, conditional or joint; if the constraints' conversion
-        function is not one of Bilby's dictionaries; or if ``extra_fixed`` fixes a search parameter.
+        If a prior cannot be rebuilt because it is not Bilby's own, or is conditional or joint; if the conversion function
+        of the constraints does not belong to one of Bilby's dictionaries; or if ``extra_fixed`` fixes a search parameter.
     """
     if searched := {key: value for key, value in (extra_fixed or {}).items() if key in facts["priors"]}:
-        raise PriorError(f"extra_fixed={searched}: these are search parameters in training, leave them out")
+        raise PriorError(f"extra_fixed={searched}: these are search parameters in the training, leave them out")
     priors = {key: restore_prior(key, entry, start) for key, entry in facts["priors"].items()}
     constraints = dict(facts["constraints"])
     conversion, module = (constraints.pop(f"conversion_{name}", None) for name in ("function", "module"))
@@ -178,27 +182,27 @@ def restore_priors(facts: dict[str, Any], start: float, extra_fixed: Mapping[str
     if conversion not in _DICTIONARIES or module:
         raise PriorError(
             f"conversion_function={'.'.join(filter(None, (module, str(conversion))))} of the constraints "
-            f"{list(constraints)} cannot be rebuilt: it is none of {sorted(_DICTIONARIES)}"
+            f"{list(constraints)} cannot be rebuilt: it is not one of {sorted(_DICTIONARIES)}"
         )
     return _DICTIONARIES[conversion](dictionary=priors)
 
 
 def restore_prior(key: str, entry: dict[str, Any], start: float = 0.0) -> Prior:
-    """The prior of one parameter; see :func:`restore_priors`."""
+    """Rebuild the prior of one parameter; see :func:`restore_priors`."""
     kind = _class(entry["class"])
     said = f"priors[{key!r}]={show(entry)} cannot be rebuilt"
     if is_conditional(entry):
         raise PriorError(f"{said}: it is conditional on other parameters")
     if kind is None or "module" in entry or issubclass(kind, JointPrior):
-        raise PriorError(f"{said}: it is no one-dimensional prior of Bilby's own")
+        raise PriorError(f"{said}: it is not one of Bilby's one-dimensional priors")
     if issubclass(kind, gw.Cosmological) and entry.get("cosmology") not in get_available_cosmologies():
-        raise PriorError(f"{said}: its cosmology has no name that Bilby knows")
+        raise PriorError(f"{said}: Bilby does not know its cosmology")
     arguments = {name: _restore_value(key, value) for name, value in entry.items() if name not in _NOT_ARGUMENTS}
     if "name" in infer_args_from_method(kind.__init__):
         arguments.setdefault("name", key or None)
     try:
         return kind(**_moved(key, entry["class"], arguments, start))
-    # Whatever Bilby has against arguments that another version of it wrote, or that were text to begin with.
+    # Bilby may raise any error for arguments that another version of it wrote, or that were text in the file.
     except Exception as error:
         raise PriorError(f"{said}: {type(error).__name__}: {error}") from error
 
@@ -210,13 +214,13 @@ def _restore_value(key: str, value: Any) -> Any:
 
 
 def is_conditional(entry: dict[str, Any]) -> bool:
-    """Whether a prior depends on other parameters."""
+    """Return whether a prior depends on other parameters."""
     named = entry["class"].startswith(("Conditional", "Dirichlet"))
     return named or "required_variables" in entry or "condition_func" in entry
 
 
 def show(value: Any) -> str:
-    """A prior, or any plain value, in few words."""
+    """Return a short text for a prior or any plain value."""
     if isinstance(value, dict) and "class" in value:
         arguments = (f"{name}={show(other)}" for name, other in value.items() if name not in _NOT_ARGUMENTS)
         return f"{value['class']}({', '.join(arguments)})"

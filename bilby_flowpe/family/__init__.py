@@ -1,5 +1,6 @@
-"""Networks that serve all binary black holes of a family: any noise curve, any length of data.
+"""Networks for all binary black holes of a family, with any noise curve and any length of data.
 
-To read first: :mod:`.view`, what a network sees of an event; :mod:`.coordinates`, what it draws; :mod:`.events`, what it is
-trained on.
+To read first: :mod:`.view`, the data that a network sees; :mod:`.coordinates`, the coordinates that it draws; and
+:mod:`.events`, the simulations on which it is trained. To add a family, add its ranges to :data:`.bounds.FAMILIES` and
+the size of its networks to :mod:`.recipes`.
 """

@@ -1,9 +1,9 @@
-"""Adapt a network's density to an event by the family's own statistic, before anything is drawn.
+"""Adaptation of a network's density to an event, by a statistic of the family's own waves, before anything is drawn.
 
-A wave of the family on binned data costs some forty microseconds, a draw of the posterior a millisecond. Three thousand rows
-that the network draws are weighed by the statistic and the user's prior, and normal densities are fitted to them in the base
-space of the network, where its own density is a standard normal: what it has not learnt well, and priors that it was not
-trained with, are made good in a few tenths of a second.
+A wave of the family on binned data takes some forty microseconds, a draw of the posterior a millisecond. Three thousand
+rows from the network are weighed by the statistic and the user's prior, and normal densities are fitted to them in the
+base space of the network, where its own density is a standard normal. In a few tenths of a second this corrects what
+the network has not learnt well, and priors other than those of its training.
 """
 
 from __future__ import annotations
@@ -22,18 +22,22 @@ from .pivot import filtered
 from .precessing_templates import ORDERS, PrecessingTemplates, statistic
 from .templates import bodies_of
 
-# Generations of rows, rows of each, and efficiency at which no further is drawn. A precessing wave takes ten times as long.
+# Largest number of generations of rows, rows of each, and efficiency at which no further generation is drawn. A
+# precessing wave takes ten times as long as an aligned one.
 _USUAL, _OF_PRECESSING = (4, 768, 0.95), (16, 768, 0.5)
-_ARRIVED = 0.5  # of the path from the network to the statistic: below it the fit is of something else
-_BEGUN = 0.1  # the same of precessing waves: a fit of part of the path is broader than the posterior, which it may be
-_OF_NETWORK = (
-    0.3  # share of the network itself beside a fit to precessing waves, whose mixtures are freer than real ones
-)
-_WIDER = 1.05  # of the standard deviations: the statistic is not the posterior
+# share of the path from the network to the statistic below which the fit is not used: it is too far from the posterior
+_ARRIVED = 0.5
+# the same for precessing waves: a fit after part of the path is broader than the posterior, which does no harm
+_BEGUN = 0.1
+_OF_NETWORK = 0.3
+"""Share of the network beside a fit to precessing waves: the fit may draw too little, as its statistic allows any
+mixture of polarisations."""
+
+_WIDER = 1.05  # factor on the standard deviations of the fit, because the statistic is not exactly the posterior
 
 
 class _OfNetwork:
-    """The statistic and the user's prior over a network's base space, as :func:`bilby_flowpe.sampling.adapted.adapted` asks."""
+    """The statistic and the user's prior over a network's base space, for :func:`bilby_flowpe.sampling.adapted.adapted`."""
 
     def __init__(self, chart: FamilyChart) -> None:
         self._chart = chart
@@ -44,7 +48,7 @@ class _OfNetwork:
         self._prior = FromPrior(chart.transform, chart.keys, encoder_of(chart))
 
     def log_targets(self, places: np.ndarray) -> np.ndarray:
-        """Log density of the prior over the base space, up to a constant, and the statistic, (2, N); -inf outside."""
+        """Return the log density of the prior in the base space, up to a constant, and the statistic, (2, N); -inf outside."""
         chart = self._chart
         parameters, inside = chart.inverse(places, np.random.default_rng(0))
         with np.errstate(invalid="ignore"):
@@ -62,12 +66,12 @@ class _OfNetwork:
 
 
 def adapt(chart: FamilyChart) -> None:
-    """Adapt a chart's density.
+    """Adapt the density of a chart to its event, in place.
 
     Raises
     ------
     SimulationError
-        If the network draws nothing that the user's prior has.
+        If no draw of the network is within the user's prior.
     """
     size = dimension(chart)
     generations, each, settled = _OF_PRECESSING if chart.model.family.precesses else _USUAL
@@ -83,7 +87,7 @@ def adapt(chart: FamilyChart) -> None:
 
 
 def beside(one: NormalMixture, other: NormalMixture, share: float) -> NormalMixture:
-    """A mixture of two, the other with a share."""
+    """Return a mixture of two mixtures, in which the second one has the given share."""
     shares = np.concatenate([(1 - share) * one.shares / one.shares.sum(), share * other.shares / other.shares.sum()])
     return NormalMixture(
         shares, np.concatenate([one.means, other.means]), np.concatenate([one.cholesky, other.cholesky])

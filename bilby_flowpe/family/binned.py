@@ -1,11 +1,14 @@
-r"""Data of an event about a wave, on the fixed frequencies of the family: the same for any length of data and noise curve.
+r"""Data of an event relative to a wave, on the fixed frequencies of the family.
 
-With the phase :math:`\psi(f)` of a reference and the arrival time :math:`t_d` at a detector, what is left of the data,
+These are the same for any length of data and any noise curve.
+
+With the phase :math:`\psi(f)` of a reference wave and the arrival time :math:`t_d` at a detector, the remaining factor
+of the data,
 
 .. math:: y_d(f) = 4 \Delta f \, d(f) \, e^{-i \psi(f) + 2 \pi i f t_d} / S_d(f),
 
-varies slowly with the frequency wherever a signal is like the reference; it is summed about fixed points, each frequency shared
-by the two next ones, as the noise weights :math:`4 \Delta f / S_d` are.
+varies slowly with frequency if a signal is similar to the reference. It is summed around fixed points, where each
+frequency is shared between the two nearest points, and so are the noise weights :math:`4 \Delta f / S_d`.
 """
 
 from __future__ import annotations
@@ -21,16 +24,16 @@ _LOG_POINTS = np.log(POINTS)
 
 @dataclass(frozen=True)
 class Binned:
-    """Data about a reference.
+    """Data relative to a reference wave, on the fixed frequencies.
 
     Attributes
     ----------
     data
-        Sums of the data of each detector, (D, P) complex, in units of the root of that of the weights.
+        Sums of the data of each detector, (D, P) complex, in the unit of the square root of the weights.
     weights
         Sums of the noise weights, (D, P), in any unit.
     phases
-        Of the reference at the points, (P,).
+        Phases of the reference at the points, (P,).
     """
 
     data: np.ndarray
@@ -39,19 +42,19 @@ class Binned:
 
     @classmethod
     def of(cls, data: np.ndarray, weights: np.ndarray, phases: np.ndarray) -> Binned:
-        """The same in units in which the largest weight is one: single precision holds no strain."""
+        """Make binned data in units in which the largest weight is one, because strain is too small for single precision."""
         unit = max(float(weights.max()), np.finfo(float).tiny)
         return cls(data / np.sqrt(unit), weights / unit, phases)
 
 
 @dataclass(frozen=True)
 class Shares:
-    """Shares of frequencies in the two next points.
+    """Shares of frequencies in their two nearest points.
 
     Attributes
     ----------
     below
-        The lower of the two points, (F,).
+        Index of the lower of the two points, (F,).
     upper
         Share of the upper one, (F,).
     """
@@ -61,13 +64,13 @@ class Shares:
 
     @classmethod
     def of(cls, frequencies: np.ndarray) -> Shares:
-        """Return the shares of frequencies in Hz, all within the family's band."""
+        """Return the shares for frequencies in Hz, all within the family's band."""
         places = np.interp(np.log(frequencies), _LOG_POINTS, np.arange(len(POINTS)))
         below = np.minimum(places.astype(int), len(POINTS) - 2)
         return cls(below, places - below)
 
     def summed(self, values: np.ndarray) -> np.ndarray:
-        """Sums of values (F,) about the points, (P,)."""
+        """Sum values (F,) around the points, (P,)."""
         if np.iscomplexobj(values):
             return self.summed(values.real) + 1j * self.summed(values.imag)
         upper = self.upper * values

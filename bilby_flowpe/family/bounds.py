@@ -1,4 +1,4 @@
-"""Families of binaries: their parameters, and the ranges of these."""
+"""Families of binaries: their parameters and ranges."""
 
 from __future__ import annotations
 
@@ -20,26 +20,26 @@ PRECESSING = (CHIRP_MASS, MASS_RATIO, "a_1", "a_2", "tilt_1", "tilt_2", "phi_12"
 
 @dataclass(frozen=True)
 class Family:
-    """Ranges of a family.
+    """A family of binaries, defined by ranges of its parameters.
 
     Attributes
     ----------
     name
-        Of the family.
+        Name of the family.
     keys
-        Parameters that a network of it draws.
+        Parameters that a network of the family draws.
     chirp_mass
-        Least and largest, in solar masses, as detectors see it.
+        Least and largest detector-frame chirp mass, in solar masses.
     mass_ratio
-        Least.
+        Least mass ratio.
     spin
-        Largest magnitude.
+        Largest spin magnitude.
     snr
-        Least and largest signal-to-noise ratio of what networks are trained on.
+        Least and largest signal-to-noise ratio of the training data.
     detectors
-        Names of the detectors among which each event has some; any, if there are none.
+        Names of the detectors, some of which each event has; empty for any detectors.
     highest
-        Frequency in Hz up to which data are looked at.
+        Highest frequency of the data that is used, in Hz.
     """
 
     name: str
@@ -53,16 +53,16 @@ class Family:
 
     @property
     def precesses(self) -> bool:
-        """Whether spins may have any direction."""
+        """True if spins may have any direction."""
         return self.keys == PRECESSING
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain values, for JSON."""
+        """Return plain values for JSON."""
         return {key: list(value) if isinstance(value, tuple) else value for key, value in asdict(self).items()}
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> Family:
-        """The inverse of :meth:`to_dict`."""
+        """Make a family from the values of :meth:`to_dict`."""
         plain: dict[str, Any] = {
             key: tuple(value) if isinstance(value, list) else value for key, value in values.items()
         }
@@ -70,7 +70,7 @@ class Family:
 
     @cached_property
     def prior(self) -> PriorTransform:
-        """Prior of what networks are trained on: Bilby's defaults, but for a chirp mass that is even in its logarithm."""
+        """Prior of the training: Bilby's defaults, except for a chirp mass that is uniform in its logarithm."""
         masses = {
             CHIRP_MASS: LogUniform(*self.chirp_mass),
             MASS_RATIO: UniformInComponentsMassRatio(self.mass_ratio, 1.0),
@@ -81,7 +81,7 @@ class Family:
 
     @cached_property
     def along(self) -> PriorTransform:
-        """The same for spins along the orbit."""
+        """Prior of the same ranges for spins along the orbit."""
         return Family(self.name, ALIGNED, self.chirp_mass, self.mass_ratio, self.spin).prior
 
     def _along(self) -> dict[str, object]:
@@ -100,4 +100,4 @@ FAMILIES = {
         Family("bbh-precessing", PRECESSING, detectors=("H1", "L1", "V1"), highest=1024.0),
     )
 }
-"""Families by name."""
+"""Families of binaries by their names."""

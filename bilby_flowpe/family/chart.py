@@ -1,4 +1,4 @@
-"""A network of a family on the data of one event: coordinates in which its density is a standard normal."""
+"""A network of a family, bound to the data of one event: a chart in which its density is a standard normal."""
 
 from __future__ import annotations
 
@@ -23,42 +23,44 @@ from .pivot import Climb
 from .templates import Templates
 from .view import Seen, coherent_view
 
-# Rows about which the best-measured phase is found: draws of the network, made wider, and of the metric's normal density,
-# in its standard deviations; and the degree of the polynomial. Of light binaries one of third degree leaves some widths of the
-# posterior.
+# Rows at which the best-measured phase is fitted: draws of the network and the factor by which they are widened, draws
+# of the metric's normal density and their width in its standard deviations; and the degree of the polynomial. For light
+# binaries, a polynomial of third degree is wrong by some widths of the posterior.
 _OF_NETWORK, _WIDER, _BESIDE, _AROUND, _DEGREE = 480, 1.2, 160, 1.6, 5
 _EDGE = 5.0  # standard deviations of the prior beyond which no such row lies
-_RESTARTED, _FARTHER = 3, 3.0  # times that a view is taken anew where a wave fits better by more than the second figure
-_OF_PRIOR = 2000  # draws of the user's prior that tell how far it goes
+# Number of times that a view is made again, if a wave fits better than the row's by more than the second number, in
+# nats.
+_RESTARTED, _FARTHER = 3, 3.0
+_OF_PRIOR = 2000  # draws of the user's prior by which its range is estimated
 _SEED = 20261130  # any number: the view of an event is the same in every run
 
 
 class FamilyChart:
-    """A network bound to an event: :class:`~bilby_flowpe.proposals.charts.Chart`.
+    """A network bound to an event; a :class:`~bilby_flowpe.proposals.charts.Chart`.
 
     Parameters
     ----------
     model
         The network.
     likelihood
-        With the data.
+        The likelihood, with the data of the event.
     transform
         The user's prior.
     keys
-        Parameters to draw, those of the family among them; the others are drawn from their priors.
+        Parameters of the proposal, those of the family among them; the others are drawn from their priors.
     row
         Parameters of a wave that fits, with the time of its arrival.
     slots
-        Number of each detector in the family's list.
+        Index of each detector in the family's list.
 
     Attributes
     ----------
     density
-        In the base space: a standard normal is the network's own.
+        Density in the base space; a standard normal is the network's own.
     seen, gathered
         View of the event, and its data.
     templates
-        What makes waves.
+        Object that makes waves.
     """
 
     turn = None
@@ -83,7 +85,7 @@ class FamilyChart:
         if len(self.seen.features) != len(model.feature_mean):
             raise ModelError(
                 f"the network was trained on views of {len(model.feature_mean)} numbers, this version makes "
-                f"{len(self.seen.features)}: train it anew"
+                f"{len(self.seen.features)}: train the network again"
             )
         self._scales = Scales.of(family, self.seen)
         leading = Leading(self.seen, self._scales, climb)
@@ -93,7 +95,7 @@ class FamilyChart:
         self.density: BroadDensity = Normal(len(family.keys) + model.network.latent + len(self._idle.keys))
 
     def _rest(self, rng: np.random.Generator) -> np.ndarray:
-        """Rows of mass ratios and spins where the network draws and beside, for a prior of spins along the orbit, (N, 4)."""
+        """Return rows (N, 4) of mass ratios and aligned spins, from draws of the network and from near the pivot."""
         network, rest = self.model.network, self._scales.rest
         base = _WIDER * rng.standard_normal((_OF_NETWORK, network.features + network.latent))
         drawn = network.from_base(torch.as_tensor(base, dtype=torch.float32), self._context)
@@ -104,7 +106,7 @@ class FamilyChart:
 
     @property
     def can_start(self) -> bool:
-        """Whether a refinement may begin here: of precessing binaries one that begins at a search takes less time."""
+        """True if a refinement may begin here; for precessing binaries, starting from a search takes less time."""
         return not self.latent and not self.model.family.precesses
 
     @property
@@ -113,7 +115,7 @@ class FamilyChart:
         return tuple(f"latent[{index}]" for index in range(self.model.network.latent))
 
     def forward(self, parameters: Parameters) -> tuple[np.ndarray, np.ndarray]:
-        """Base coordinates (N, n + d) and ``log |d base / d parameters|`` (N,); -inf outside the family."""
+        """Return base coordinates (N, n + d) and ``log |d base / d parameters|`` (N,), -inf outside the family."""
         s, log_jacobian = self._extended(parameters)
         base, of_network = self.model.network.to_base(s, self._context)
         log_jacobian = log_jacobian + of_network.double().numpy()
@@ -121,7 +123,7 @@ class FamilyChart:
         return np.concatenate([base.double().numpy(), idle], axis=1), log_jacobian + of_idle
 
     def inverse(self, base: np.ndarray, rng: np.random.Generator) -> tuple[Parameters, np.ndarray]:
-        """Parameters at base coordinates (N, n + d), and which of them are inside the user's prior."""
+        """Return the parameters at base coordinates (N, n + d), and a mask of the rows inside the user's prior."""
         count = len(self.model.family.keys)
         learnt, idle = np.split(base, [count + len(self.latent)], axis=1)
         s = self.model.network.from_base(torch.as_tensor(learnt, dtype=torch.float32), self._context)
@@ -139,38 +141,39 @@ class FamilyChart:
         return {key: parameters[key] for key in self.keys} | latent, inside
 
     def encode(self, parameters: Parameters, rng: np.random.Generator) -> Parameters:
-        """Latent variables drawn by the encoder: :class:`~bilby_flowpe.proposals.charts.LatentChart`."""
+        """Draw latent variables by the encoder, as specified in :class:`~bilby_flowpe.proposals.charts.LatentChart`."""
         x, log_jacobian = self._to_network(parameters)
         generator = torch.Generator().manual_seed(int(rng.integers(2**63)))
         z = self.model.network.encode(torch.nan_to_num(x), self._context, generator)
-        # Where the network does not reach, any density of z will do, and the prior's part needs one.
+        # Out of the network's reach, any density of z is valid; draws of the prior need one.
         noise = torch.randn(z.shape, generator=generator, dtype=z.dtype)
         z = torch.where(torch.as_tensor(np.isfinite(log_jacobian))[:, None], z, noise).double()
         return {key: z[:, index].numpy() for index, key in enumerate(self.latent)}
 
     def log_encoder(self, parameters: Parameters) -> np.ndarray:
-        """Log density of the latent variables given the parameters, (N,)."""
+        """Return the log density of the latent variables given the parameters, (N,)."""
         s, log_jacobian = self._extended(parameters)
         log_prob = self.model.network.log_encoder(torch.nan_to_num(s), self._context).double().numpy()
         elsewhere = Normal(len(self.latent)).log_prob(np.stack([parameters[key] for key in self.latent], axis=1))
         return np.where(np.isfinite(log_jacobian), log_prob, elsewhere)
 
     def surprise(self, residual: float | None) -> Surprise | None:
-        """How unlike the simulations the data are: :meth:`.model.FamilyModel.surprise`."""
+        """Return how unlike the simulations the data are: :meth:`.model.FamilyModel.surprise`."""
         return self.model.surprise(self.seen.features, residual)
 
     def cut(self, parameters: Parameters, log_weights: np.ndarray) -> float:
-        """Largest share of a posterior beside an edge of the family that the user's prior goes on beyond.
+        """Return the largest share of a posterior next to an edge of the family beyond which the user's prior goes on.
 
-        Beside it is nearer than a standard deviation of the posterior, and than the prior goes on: what lies beyond an edge is
-        about as much, and hardly any draw is there.
+        Draws are next to an edge if they are nearer than one standard deviation of the posterior, and nearer than the
+        prior's extension beyond it. About the same share of the posterior is then beyond the edge, where the network
+        hardly draws.
 
         Parameters
         ----------
         parameters
-            Draws, (N,) each.
+            Draws of the posterior, (N,) each.
         log_weights
-            Theirs, (N,).
+            Log weights of the draws, (N,).
         """
         alive = np.isfinite(log_weights)
         if not alive.any():
@@ -192,11 +195,11 @@ class FamilyChart:
         return max(shares)
 
     def of_family(self, parameters: Parameters) -> Parameters:
-        """The same parameters with chirp mass and mass ratio."""
+        """Return the same parameters with chirp mass and mass ratio."""
         return self._masses.of_family(parameters)[0]
 
     def _to_network(self, parameters: Parameters) -> tuple[torch.Tensor, np.ndarray]:
-        """The network's coordinates of what it has learnt, (N, n), and their log Jacobian, (N,)."""
+        """Return the network's coordinates of the learnt parameters, (N, n), and their log Jacobian, (N,)."""
         columns, of_masses = self._masses.of_family(parameters)
         base, log_jacobian = self._chart.forward({key: columns[key] for key in self.model.family.keys})
         scaled = self._scales.to_network(base)
@@ -213,7 +216,7 @@ class FamilyChart:
         return x, np.where(there, log_jacobian, -np.inf)
 
     def _extended(self, parameters: Parameters) -> tuple[torch.Tensor, np.ndarray]:
-        """The network's coordinates (x, z), (N, n + d), and the log Jacobian of x, (N,)."""
+        """Return the network's coordinates (x, z), (N, n + d), and the log Jacobian of x, (N,)."""
         x, log_jacobian = self._to_network(parameters)
         columns = [torch.as_tensor(parameters[key], dtype=x.dtype)[:, None] for key in self.latent]
         return torch.cat([x, *columns], dim=-1), log_jacobian
@@ -232,9 +235,9 @@ def _view(
     templates: Templates,
     climb: Climb,
 ) -> tuple[Seen, Gathered]:
-    """View of the event, and its data.
+    """Make the view of the event, and its data.
 
-    Both are taken anew about the view's own wave where that fits far better than the row's.
+    Both are made again around the view's own wave if that fits far better than the wave of the row.
     """
     rng = np.random.default_rng(_SEED)
     for _ in range(_RESTARTED):

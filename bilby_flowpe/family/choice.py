@@ -1,4 +1,4 @@
-"""Choose whether a network of a family serves an event, and bind it to the data."""
+"""Choice of a network of a family for an event, and its binding to the data."""
 
 from __future__ import annotations
 
@@ -22,22 +22,25 @@ if TYPE_CHECKING:
     from .chart import FamilyChart
     from .model import FamilyModel
 
-# Families of which a run takes a network that is not named. That of precessing binaries is seldom efficient enough to draw, and
-# rounds of refinement that begin at a search take less time (docs/results.md).
+# Families whose networks are used by default. The network of precessing binaries is seldom efficient enough, and rounds
+# of refinement that start from a search take less time (docs/results.md).
 _BY_ITSELF = ("bbh-aligned",)
-_LOWEST = (10.0, 50.0)  # Hz: lowest frequencies of data that networks have seen the like of
+# lowest and highest minimum frequency of data in Hz for which networks are used, about the range of their training
+_LOWEST = (10.0, 50.0)
 _MOST_DETECTORS = 4
+"""Largest number of detectors: training has up to three, one more is allowed, and weights correct what the network
+draws."""
 
 
 class FamilyChoice:
-    """Binds a network of a family.
+    """Finds a network of a family for an event, and binds it.
 
     Parameters
     ----------
     problem
-        The problem that draws are made for.
+        The problem in the form that is used for drawing.
     model
-        Name of the network or of the family; the family that fits when left out.
+        Name of a network or a family; by default, the family that fits.
     """
 
     def __init__(self, problem: Problem, model: str | None = None) -> None:
@@ -45,19 +48,19 @@ class FamilyChoice:
         self._read: dict[str, FamilyModel] = {}
 
     def of(self, conditional: Conditional, found: Row) -> tuple[FamilyChart, str] | None:
-        """Return a network bound to the data, and its name; ``None`` where none serves the problem.
+        """Return a network bound to the data, and its name; ``None`` if none serves the problem.
 
         Parameters
         ----------
         conditional
-            What draws all other parameters.
+            Conditional that draws all other parameters.
         found
-            Parameters of the wave that a search has found.
+            Parameters of the wave that a search found.
 
         Raises
         ------
         ContractError
-            If the network that was named does not serve the problem; the message says why.
+            If the network requested by name does not serve the problem; the message says why.
         """
         keys = self._keys(conditional)
         if self._model is None:
@@ -88,7 +91,7 @@ class FamilyChoice:
         return chart, named
 
     def check(self, conditional: Conditional) -> None:
-        """Refuse a network that was named and serves no signal that a search may find: a search can take minutes.
+        """Raise an error early if the network requested by name serves no signal of this problem: a search may take minutes.
 
         Raises
         ------
@@ -102,10 +105,10 @@ class FamilyChoice:
             self._refuse(self._of_keys(family, self._keys(conditional)) or self._of_data(family))
 
     def _loaded(self, name: str) -> FamilyModel:
-        """The network of a name, which is read once."""
+        """Return the network of a name, which is read from disk only once."""
         if name not in self._read:
             pytorch.load()
-            # Here: a run without a network does without torch.
+            # Imported here, so that a run without a network needs no torch.
             from .model import FamilyModel
 
             self._read[name] = FamilyModel.load(folder_of(name))
@@ -119,16 +122,16 @@ class FamilyChoice:
             raise ContractError(f"model={self._model!r} does not serve this problem: {obstacle}; leave model out")
 
     def obstacle(self, family: Family, keys: tuple[str, ...], found: Row) -> str | None:
-        """Why networks of a family do not serve the problem, in words; ``None`` where they do.
+        """Return the reason, in words, why networks of a family do not serve the problem; ``None`` if they do.
 
         Parameters
         ----------
         family
-            Which.
+            The family.
         keys
-            Parameters that a proposal draws.
+            Parameters of the proposal.
         found
-            Parameters of the wave that a search has found.
+            Parameters of the wave that a search found.
         """
         return self._of_keys(family, keys) or self._of_data(family) or self._of_wave(family, Masses.of(keys), found)
 
@@ -139,7 +142,7 @@ class FamilyChoice:
             return f"it draws {sorted(missing)}, which are not sampled here, are fixed, or are drawn conditionally"
         others = {*keys} - learnt - {INCLINATION}
         if others:
-            return f"it knows nothing of {sorted(others)}, which it would have to draw"
+            return f"it has not learnt {sorted(others)}, which it would have to draw"
         tied = [key for key in keys if key not in self._problem.prior.independent_keys() and key not in pair.keys]
         if tied and {*tied} & {*PRECESSING, *ALIGNED}:
             return f"the priors of {sorted(tied)} depend on other parameters"
@@ -151,10 +154,10 @@ class FamilyChoice:
         if family.detectors and (unknown := [name for name in names if name not in family.detectors]):
             return f"it was trained for {list(family.detectors)}, the data are of {unknown}, too"
         if len(names) > _MOST_DETECTORS:
-            return f"it was trained for up to {_MOST_DETECTORS} detectors, there are {len(names)}"
+            return f"it can be used for up to {_MOST_DETECTORS} detectors, there are {len(names)}"
         lowest = min(float(interferometer.minimum_frequency) for interferometer in interferometers)
         if not _LOWEST[0] <= lowest <= _LOWEST[1]:
-            return f"minimum_frequency is {lowest:g} Hz, it was trained for {_LOWEST[0]:g} to {_LOWEST[1]:g}"
+            return f"minimum_frequency is {lowest:g} Hz, it can be used for {_LOWEST[0]:g} to {_LOWEST[1]:g} Hz"
         return None
 
     def _of_wave(self, family: Family, pair: Masses, found: Row) -> str | None:

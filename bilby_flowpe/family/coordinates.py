@@ -1,10 +1,10 @@
-"""Coordinates that a network of a family draws in: the prior's, as wide as the posterior is, with the chirp mass replaced.
+"""Coordinates in which a network of a family draws: those of the prior, scaled to the posterior's width.
 
-In the place of the chirp mass is its distance from the one that keeps the best-measured phase, given mass ratio and spins
-(:mod:`bilby_flowpe.waves.coarse.leading`). In training that mass is found for each draw itself, by Newton's method; for an
-event it is a polynomial that is fitted to it about what the network draws. Both are the same but for what the polynomial
-leaves, which the weights know. Of heavy binaries, whose amplitudes tell as much as their phases, it is the one that the metric
-of templates has.
+The chirp mass is replaced by its distance from the one that keeps the best-measured phase, given mass ratio and spins
+(:mod:`bilby_flowpe.waves.coarse.leading`). In training, that mass is found for each draw by Newton's method; for an
+event, by a polynomial fitted near the draws of the network. The two differ only by the error of the polynomial, which
+the weights take into account. For heavy binaries, whose amplitudes tell as much as their phases, that mass is given by
+the metric of templates.
 """
 
 from __future__ import annotations
@@ -23,11 +23,17 @@ from .pivot import Climb
 from .templates import bodies_of, row_of
 from .view import Seen
 
-_STEPS = 4  # of Newton's method, from a place that is near
-_ALIKE = 1.4  # times the width by the whole wave: one by the phase alone that is wider is not of what is measured
-_FOLLOWED = 0.8  # share of the rows
-_BENT = 3.0  # standard deviations, from which on tails are squashed
-FAR = 30.0  # of the coordinate, which has a standard deviation of about one: farther off is what a search has missed
+_STEPS = 4  # steps of Newton's method, which starts near the solution and converges in two or three
+# factor on the width from the whole wave; if the width from the phase alone is larger, amplitudes matter, and the phase
+# is not used
+_ALIKE = 1.4
+_FOLLOWED = 0.8
+"""Least share of the rows at which the phase has to be followed; otherwise a polynomial through the rest could be far
+off."""
+
+_BENT = 3.0  # standard deviations beyond which tails are compressed
+# largest coordinate, in units of about one standard deviation; a posterior farther away was missed by the search
+FAR = 30.0
 
 
 @dataclass(frozen=True)
@@ -37,15 +43,15 @@ class Scales:
     Attributes
     ----------
     mass
-        Column of the chirp mass.
+        Index of the chirp mass.
     rest
-        Columns of mass ratio and spins along the orbit, (3,).
+        Indices of mass ratio and spins along the orbit, (3,).
     unit
-        Standard deviation of ln chirp mass, all else known.
+        Standard deviation of ln chirp mass for given other parameters.
     centre, root
-        Place of the wave in the other columns, and lower root of their covariance.
+        Place of the wave in the other coordinates, and the lower Cholesky factor of their covariance.
     slopes
-        Change of ln chirp mass with these columns along the ridge of the posterior, (3,).
+        Change of ln chirp mass with these coordinates along the ridge of the posterior, (3,).
     log_mass
         Logarithm of the chirp mass of the wave.
     """
@@ -60,12 +66,12 @@ class Scales:
 
     @classmethod
     def of(cls, family: Family, seen: Seen) -> Scales:
-        """Of the event of a view, for the coordinates of a family's prior."""
+        """Make the scales for the view of an event, for the coordinates of a family's prior."""
         keys, pivot = family.prior.keys, seen.pivot
         along = ("a_1", "a_2") if family.precesses else ("chi_1", "chi_2")
         rest = np.array([keys.index(key) for key in (MASS_RATIO, *along)])
         covariance = pivot.root @ pivot.root.T
-        # Of the logarithm of the mass, which is even between its bounds, by its coordinate.
+        # The logarithm of the mass is uniform between its bounds; this is its derivative by the coordinate.
         slope = (
             np.log(family.chirp_mass[1] / family.chirp_mass[0]) * np.exp(-0.5 * pivot.base[0] ** 2) / np.sqrt(2 * np.pi)
         )
@@ -75,24 +81,24 @@ class Scales:
         return cls(keys.index(CHIRP_MASS), rest, unit, pivot.base[1:], root, slopes, float(np.log(pivot.body[0])))
 
     def ridge(self, rest: np.ndarray) -> np.ndarray:
-        """Logarithm of the chirp mass on the ridge, (N,), at places in the other columns, (N, 3)."""
+        """Return the log of the chirp mass on the ridge, (N,), at places in the other coordinates, (N, 3)."""
         found: np.ndarray = self.log_mass + (rest - self.centre) @ self.slopes
         return found
 
     @property
     def log_volume(self) -> float:
-        """Logarithm of the Jacobian of :meth:`to_network`, negative: what a unit of each coordinate covers."""
+        """Log of the Jacobian of the inverse of :meth:`to_network`: the volume that a unit of each coordinate covers."""
         return float(np.log(self.unit) + np.sum(np.log(np.diag(self.root))))
 
     def to_network(self, base: np.ndarray) -> np.ndarray:
-        """The network's coordinates (N, n) of those of the prior, with ln chirp mass less the leading one in its column."""
+        """Return the network's coordinates (N, n) for the prior's, with ln chirp mass minus the leading one in its column."""
         scaled = np.array(base)
         scaled[:, self.mass] = base[:, self.mass] / self.unit
         scaled[:, self.rest] = np.linalg.solve(self.root, (base[:, self.rest] - self.centre).T).T
         return scaled
 
     def from_network(self, scaled: np.ndarray) -> np.ndarray:
-        """The inverse of :meth:`to_network`."""
+        """Return the prior's coordinates (N, n); the inverse of :meth:`to_network`."""
         base = np.array(scaled)
         base[:, self.mass] = scaled[:, self.mass] * self.unit
         base[:, self.rest] = scaled[:, self.rest] @ self.root.T + self.centre
@@ -107,27 +113,27 @@ class Leading:
     seen
         View of the event.
     scales
-        Its scales.
+        Scales of the event.
     climb
-        With the coordinates of a prior of spins along the orbit.
+        Object with the coordinates of a prior of aligned spins.
     """
 
     def __init__(self, seen: Seen, scales: Scales, climb: Climb) -> None:
         self._scales, self._climb = scales, climb
         self._measured = seen.measured
-        # The scale turns the phase by ten radians.
+        # The scale changes the phase by ten radians.
         self.by_phase = bool(0.1 * self._measured.scale / seen.snr < _ALIKE * scales.unit)
         self._polynomial: LeadingMass | None = None
 
     def exact(self, bodies: np.ndarray, begin: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray]:
-        """Logarithms of it for chirp masses (not looked at), mass ratios and spins (N, 4), (N,), and where it was found.
+        """Return logs of that mass, (N,), for rows (N, 4) of chirp mass (ignored), mass ratio and spins, and a mask of success.
 
         Parameters
         ----------
         bodies
-            Rows.
+            Rows, (N, 4).
         begin
-            Logarithms that Newton's method begins at, (N,); those on the ridge when left out.
+            Logarithms at which Newton's method begins, (N,); by default those on the ridge.
         """
         ridge = self._scales.ridge(self._rest(bodies))
         if not self.by_phase:
@@ -136,7 +142,7 @@ class Leading:
         return self._measured.solved(rows, _STEPS, ridge if begin is None else begin)
 
     def fit(self, bodies: np.ndarray, degree: int) -> None:
-        """Fit a polynomial about rows (N, 4); where the phase cannot be followed at most of them, the ridge stays."""
+        """Fit a polynomial to rows (N, 4); if the phase cannot be followed at most of them, the ridge is used."""
         if not self.by_phase:
             return
         logs, good = self.exact(bodies)
@@ -146,7 +152,7 @@ class Leading:
         self.by_phase = self._polynomial is not None
 
     def __call__(self, columns: Mapping[str, np.ndarray]) -> np.ndarray:
-        """Logarithm of it, (N,), for columns of the family's parameters: that of the polynomial, once there is one."""
+        """Return the log of that mass, (N,), for columns of the family's parameters, by the polynomial once it is fitted."""
         bodies = bodies_of({**columns, CHIRP_MASS: np.full(len(columns[MASS_RATIO]), np.exp(self._scales.log_mass))})
         if self._polynomial is None:
             return self._scales.ridge(self._rest(bodies))
@@ -159,32 +165,32 @@ class Leading:
 
 
 def squashed(scaled: np.ndarray) -> np.ndarray:
-    """What a network learns: coordinates whose far tails, of which there are few draws, are drawn near."""
+    """Compress the far tails of coordinates, which have few draws, before a network learns them."""
     found: np.ndarray = _BENT * np.arcsinh(scaled / _BENT)
     return found
 
 
 def stretched(squashed: np.ndarray) -> np.ndarray:
-    """The inverse of :func:`squashed`."""
+    """Undo the compression of :func:`squashed`."""
     found: np.ndarray = _BENT * np.sinh(squashed / _BENT)
     return found
 
 
 def log_slope(scaled: np.ndarray) -> np.ndarray:
-    """Logarithm of the Jacobian of :func:`squashed`, (N,)."""
+    """Return the log of the Jacobian of :func:`squashed`, (N,)."""
     slope: np.ndarray = -0.5 * np.sum(np.log1p((scaled / _BENT) ** 2), axis=-1)
     return slope
 
 
 def target(family: Family, scales: Scales, leading: Leading, truths: Parameters) -> np.ndarray:
-    """The network's coordinates of parameters, (N, n); not finite where the phase cannot be followed.
+    """Return the network's coordinates of parameters, (N, n); not finite where the phase cannot be followed.
 
     Parameters
     ----------
     family
-        Whose parameters.
+        Family of the parameters.
     scales, leading
-        Of the event.
+        Scales of the event, and its leading chirp mass.
     truths
         Parameters, (N,) each.
     """
@@ -198,7 +204,7 @@ def target(family: Family, scales: Scales, leading: Leading, truths: Parameters)
 
 
 def rest_about(scales: Scales, width: float, size: int, rng: np.random.Generator) -> np.ndarray:
-    """Rows about the pivot in the coordinates of a prior of spins along the orbit, their mass in the middle, (N, 4)."""
+    """Draw rows near the pivot in the coordinates of a prior of aligned spins, with the mass in the middle, (N, 4)."""
     places = np.zeros((size, 4))
     places[:, 1:] = scales.centre + width * rng.standard_normal((size, 3)) @ scales.root.T
     return places

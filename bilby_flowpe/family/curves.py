@@ -1,4 +1,4 @@
-"""Noise curves that networks of a family are trained on: published ones of the first runs to design, and changes of these."""
+"""Noise curves for training networks of families: published ones, from the first runs to design, and changes of these."""
 
 from __future__ import annotations
 
@@ -27,21 +27,24 @@ _LALSIMULATION = (
 )
 _HELD_OUT = ("aLIGO_mid_asd", "aLIGO175MpcT1800545", "aLIGOAdVO4T1800545", "AdVDesignSensitivityP1200087")
 _POOL = 1024
-_SCALE, _TILT = 0.35, 0.3  # standard deviations: of ln S, of its slope in ln f
-_PIVOT = 100.0  # Hz, about which a tilt turns
-_STEP = 0.25  # Hz, of the grid on which analytical curves are made
-_HARDLY = 60.0  # in ln S above the least: no less sensitive is told from none
+"""Number of random changes of curves that are made in advance and chosen from: more would need more memory and time."""
+
+# standard deviations of ln S, about 40% of S, and of its slope in ln f
+_SCALE, _TILT = 0.35, 0.3
+_PIVOT = 100.0  # frequency in Hz at which a tilt changes nothing
+_STEP = 0.25  # step in Hz of the grid on which analytical curves are computed
+_HARDLY = 60.0  # difference of ln S from its minimum beyond which frequencies count as without sensitivity
 
 
 def published(name: str, frequencies: np.ndarray) -> np.ndarray:
-    """Logarithm of a published noise curve, (F,): a file of Bilby's, or a function of LALSimulation's.
+    """Return the log of a published noise curve, (F,), from a file of Bilby or a function of LALSimulation.
 
     Parameters
     ----------
     name
-        Of the file without its ending, or of the function.
+        Name of the file without its ending, or of the function.
     frequencies
-        In Hz, (F,).
+        Frequencies in Hz, (F,).
     """
     path = Path(bilby.gw.detector.__file__).parent / "noise_curves" / f"{name}.txt"
     if path.is_file():
@@ -60,7 +63,7 @@ def _curves(names: tuple[str, ...], first: float, last: float, size: int) -> np.
 
 
 def all_published(frequencies: np.ndarray, held_out: bool) -> np.ndarray:
-    """Logarithms of the curves that networks are trained on, or of those held out, (K, F), on evenly spaced frequencies."""
+    """Return logs of the training curves, or of those held out, (K, F), on evenly spaced frequencies."""
     names = _HELD_OUT if held_out else (*_BILBY, *_LALSIMULATION)
     return _curves(names, float(frequencies[0]), float(frequencies[-1]), len(frequencies))
 
@@ -71,9 +74,9 @@ class Curves:
     Parameters
     ----------
     frequencies
-        In Hz, evenly spaced, (F,).
+        Frequencies in Hz, evenly spaced, (F,).
     rng
-        Of what is made up.
+        Random generator of the changes.
     """
 
     def __init__(self, frequencies: np.ndarray, rng: np.random.Generator) -> None:
@@ -82,9 +85,9 @@ class Curves:
         self._tilts = np.log(frequencies / _PIVOT)
 
     def draw(self, size: int, rng: np.random.Generator) -> np.ndarray:
-        """Logarithms of curves, (size, F)."""
+        """Draw logs of noise curves, (size, F)."""
         curves = self._published[rng.integers(len(self._published), size=size)]
-        # One in four is as published: lines and bumps are in all others.
+        # One in four is a published curve, up to its scale; all others have a tilt, bumps and lines.
         changed = rng.random((size, 1)) < 0.75
         curves = curves + np.where(changed, self._made_up[rng.integers(_POOL, size=size)], 0.0)
         scale, tilt = rng.normal(0, _SCALE, (size, 1)), rng.normal(0, _TILT, (size, 1))

@@ -1,7 +1,7 @@
-"""Simulated events of a family, as views and coordinates: what networks are trained on.
+"""Simulated events of a family, as views and coordinates: the training data of its networks.
 
-Signals are even in the logarithm of their signal-to-noise ratio. The data are those of a segment of short length, whatever the
-length of the signal: about a reference wave all that counts varies slowly with the frequency.
+The signal-to-noise ratio is uniform in its logarithm. The data are those of a short segment, whatever the length of the
+signal, because relative to a reference wave everything that matters varies slowly with frequency.
 """
 
 from __future__ import annotations
@@ -22,22 +22,27 @@ from .view import Seen, coherent_view
 
 _DETECTORS = ("H1", "L1", "V1")
 _COUNTS, _PROBABILITY = (1, 2, 3), (0.05, 0.45, 0.5)
-_SPACING = 0.25  # Hz
-_USUAL, _USUALLY, _RANGE = 20.0, 0.6, (15.0, 40.0)  # Hz: lowest frequency, and how often it is the usual one
-_HIGHEST = (448.0, 512.0, 896.0, 1024.0, 1792.0, 2048.0)  # Hz: of data of 1024 to 4096 samples a second
+_SPACING = 0.25
+"""Step of the data's frequencies in Hz: small beside the scale on which the data vary relative to a reference wave, for
+a 4 s segment."""
+
+# Hz: the usual minimum frequency, the share of events that have it, and the range of all others
+_USUAL, _USUALLY, _RANGE = 20.0, 0.6, (15.0, 40.0)
+# Hz: maximum frequencies for data of 1024 to 4096 samples a second
+_HIGHEST = (448.0, 512.0, 896.0, 1024.0, 1792.0, 2048.0)
 _CURVES_SEED = 7  # any number: the curves that are made up are the same in all shards
 TIME = np.array([1126259462.0])
-"""GPS seconds: any, since sky positions are even over the sky."""
+"""GPS seconds of all events; any time would do, because sky positions are uniform over the sky."""
 
 
 @dataclass(frozen=True)
 class Noise:
-    r"""Noise of an event: weights on the grid.
+    r"""Noise weights of an event on the grid of frequencies.
 
     Attributes
     ----------
     detectors
-        Numbers of the detectors among H1, L1 and V1, (D,).
+        Indices of the detectors among H1, L1 and V1, (D,).
     weights
         :math:`4 \Delta f / S`, zero outside the band, (D, F).
     """
@@ -47,23 +52,23 @@ class Noise:
 
 
 class Simulation:
-    """What simulated events of every family are made with.
+    """Parts of a simulation that all families share: noise curves, detectors and places on the sky.
 
     Parameters
     ----------
     family
-        Whose events.
+        Family of the events.
     rng
-        Generator.
+        Random generator.
     spacing
-        Between frequencies of the data, in Hz.
+        Step between frequencies of the data, in Hz.
 
     Attributes
     ----------
     frequencies
-        Of the data, in Hz, (F,).
+        Frequencies of the data, in Hz, (F,).
     templates
-        What makes waves.
+        Object that makes waves.
     """
 
     def __init__(self, family: Family, rng: np.random.Generator, spacing: float) -> None:
@@ -75,7 +80,7 @@ class Simulation:
         self._detectors = [Detector.from_interferometer(get_empty_interferometer(name)) for name in _DETECTORS]
 
     def noise(self) -> Noise:
-        """Noise of some detectors, in a band as users choose it."""
+        """Draw the noise of some detectors, in a band as users choose it."""
         rng, frequencies = self._rng, self.frequencies
         detectors = np.sort(rng.choice(len(_DETECTORS), size=rng.choice(_COUNTS, p=_PROBABILITY), replace=False))
         lowest = _USUAL if rng.random() < _USUALLY else rng.uniform(*_RANGE)
@@ -84,12 +89,12 @@ class Simulation:
         return Noise(detectors, np.where(inside, 4 * spacing * np.exp(-self._curves.draw(len(detectors), rng)), 0.0))
 
     def place(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Right ascension, declination and polarisation angle of a signal from anywhere, (1,) each."""
+        """Draw right ascension, declination and polarisation angle of a signal from anywhere, (1,) each."""
         rng = self._rng
         return rng.uniform(0, 2 * np.pi, 1), np.arcsin(rng.uniform(-1, 1, 1)), rng.uniform(0, np.pi, 1)
 
     def noisy(self, strains: np.ndarray, noise: Noise) -> np.ndarray | None:
-        """Strains (D, F) of a strength that is drawn, and noise, times the weights; ``None`` where no signal is in the band."""
+        """Scale strains (D, F) to a random strength, add noise, apply the weights; ``None`` without a signal in the band."""
         found = float(np.sum(noise.weights * np.abs(strains) ** 2))
         if not found > 0:
             return None
@@ -106,7 +111,7 @@ class Events(Simulation):
     Parameters
     ----------
     family, rng
-        As for :class:`Simulation`.
+        As in :class:`Simulation`.
     """
 
     def __init__(self, family: Family, rng: np.random.Generator) -> None:
@@ -115,7 +120,7 @@ class Events(Simulation):
         self._posterior = Posterior(family, self.templates, self._climb)
 
     def __call__(self) -> list[tuple[Seen, np.ndarray]]:
-        """View of an event and coordinates of draws of its posterior, (K, n); none where they cannot be made."""
+        """Simulate an event: its view, and coordinates of draws of its posterior, (K, n); an empty list if that fails."""
         truth = self.family.prior.sample(1, self._rng)
         noise = self.noise()
         bodies = bodies_of(truth)
@@ -129,7 +134,7 @@ class Events(Simulation):
         return [] if coordinates is None else [(seen, coordinates)]
 
     def _binned(self, noise: Noise, amplitudes: np.ndarray, phases: np.ndarray) -> Binned | None:
-        """Data of a signal and noise about the signal's own wave; ``None`` where nothing of it is in the band."""
+        """Return data of a signal and noise relative to the signal's own wave; ``None`` without a signal in the band."""
         shape = np.interp(np.log(self.frequencies), np.log(POINTS), amplitudes)
         data = self.noisy(np.abs(self._responses(noise.detectors))[:, None] * shape, noise)
         if data is None:
@@ -141,7 +146,7 @@ class Events(Simulation):
         )
 
     def _responses(self, detectors: np.ndarray) -> np.ndarray:
-        """Complex amplitudes in detectors of a wave from anywhere, seen from anywhere, (D,)."""
+        """Draw complex amplitudes in the detectors of a wave with random direction and orientation, (D,)."""
         place, cosine = self.place(), self._rng.uniform(-1, 1)
         found = []
         for index in detectors:

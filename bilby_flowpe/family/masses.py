@@ -1,4 +1,4 @@
-"""Pairs of mass parameters that users sample in, and those of the families: chirp mass and mass ratio."""
+"""Pairs of mass parameters that users sample in, and their conversion to chirp mass and mass ratio."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _Pair = tuple[np.ndarray, np.ndarray]
 
 def _of_components(first: np.ndarray, second: np.ndarray) -> tuple[_Pair, np.ndarray]:
     mass = component_masses_to_chirp_mass(first, second)
-    # In logarithms the map keeps areas.
+    # In logarithms the map preserves areas.
     return (mass, second / first), np.log(mass) - 2 * np.log(first)
 
 
@@ -43,16 +43,16 @@ def _same(mass: np.ndarray, ratio: np.ndarray) -> tuple[_Pair, np.ndarray]:
 
 @dataclass(frozen=True)
 class Masses:
-    """A pair of mass parameters.
+    """A pair of mass parameters, with its conversion to chirp mass and mass ratio.
 
     Attributes
     ----------
     keys
-        Their names.
+        Names of the two parameters.
     to_family
-        Chirp mass and mass ratio of them, and the logarithm of the Jacobian.
+        Function that returns chirp mass and mass ratio, and the log of the Jacobian.
     from_family
-        The inverse.
+        The inverse of this function.
     """
 
     keys: tuple[str, str]
@@ -61,26 +61,26 @@ class Masses:
 
     @classmethod
     def of(cls, keys: tuple[str, ...]) -> Masses:
-        """The pair among some keys; that of the family where there is no other."""
+        """Return the pair that is among some keys; that of the family if there is no other."""
         return next((pair for pair in PAIRS if {*pair.keys} <= {*keys}), PAIRS[0])
 
     def of_family(self, parameters: Parameters) -> tuple[Parameters, np.ndarray]:
-        """Parameters with chirp mass and mass ratio, and the logarithm of the Jacobian, (N,)."""
+        """Return parameters with chirp mass and mass ratio, and the log of the Jacobian, (N,)."""
         with np.errstate(divide="ignore", invalid="ignore"):
             (mass, ratio), log_jacobian = self.to_family(*(np.asarray(parameters[key]) for key in self.keys))
         return {**parameters, CHIRP_MASS: mass, MASS_RATIO: ratio}, log_jacobian
 
     def asked(self, columns: Parameters) -> Parameters:
-        """Parameters with this pair in the place of chirp mass and mass ratio."""
+        """Return parameters with this pair in place of chirp mass and mass ratio."""
         pair = self.from_family(columns[CHIRP_MASS], columns[MASS_RATIO])
         others = {key: value for key, value in columns.items() if key not in (CHIRP_MASS, MASS_RATIO)}
         return others | dict(zip(self.keys, pair, strict=True))
 
     def row(self, row: Row) -> Row:
-        """A row with chirp mass, mass ratio, and spins along the orbit."""
+        """Return a row with chirp mass, mass ratio, and spins along the orbit."""
         columns, _ = self.of_family({key: np.array([value]) for key, value in row.items()})
         spins = {f"chi_{number}": spin_along_orbit(columns, number) for number in "12"}
-        # A search from outside the family begins at its edge.
+        # A wave from outside the family is replaced by one at its edge.
         ratio = np.minimum(columns[MASS_RATIO], 1 / columns[MASS_RATIO])
         found = {**columns, MASS_RATIO: ratio, **{key: value for key, value in spins.items() if value is not None}}
         return {key: float(value[0]) for key, value in found.items()}

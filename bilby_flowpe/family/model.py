@@ -1,4 +1,4 @@
-"""A network of a family in a folder: ``weights.safetensors`` and ``model.json``, as other models have them."""
+"""A network of a family in a folder: ``weights.safetensors`` and ``model.json``, as for other models."""
 
 from __future__ import annotations
 
@@ -21,7 +21,8 @@ from .shipped import KIND, shipped_families
 
 _PACKAGES = ("bilby_flowpe", "bilby", "torch", "zuko", "numpy", "lalsuite")
 _STANDARD = ("feature_mean", "feature_scale", "location", "scale")
-_FAR = 8.0  # standard deviations beyond which a feature or a coordinate is taken as this far off
+# standard deviations from the mean at which features are cut off: far ones would take the network out of its training
+_FAR = 8.0
 
 
 @dataclass
@@ -31,7 +32,7 @@ class FamilyModel:
     Attributes
     ----------
     family
-        What it was trained for.
+        Family that it was trained for.
     network
         The trained network.
     feature_mean, feature_scale
@@ -39,9 +40,9 @@ class FamilyModel:
     location, scale
         Standardisation of the coordinates, (n,) each.
     history, information
-        Of the training: for people.
+        Records of the training, for users.
     null
-        Of the surprise about an event's view; ``None`` where it was not measured.
+        Null distribution of the surprise about an event's view; ``None`` if it was not measured.
     """
 
     family: Family
@@ -55,19 +56,19 @@ class FamilyModel:
     null: Null | None = None
 
     def context(self, features: np.ndarray) -> torch.Tensor:
-        """What the network is given for features (..., C)."""
+        """Return the input of the network for features (..., C): standardised, and without extreme values."""
         standard = (features - self.feature_mean) / self.feature_scale
         return torch.as_tensor(np.clip(standard, -_FAR, _FAR), dtype=torch.float32)
 
     def surprise(self, features: np.ndarray, residual: float | None) -> Surprise | None:
-        """How unlike those simulated a view is, and how much power the best signal known leaves in the data.
+        """Return how unlike the simulations a view is, and how much power the best known signal leaves in the data.
 
         Parameters
         ----------
         features
-            Of the view, (C,).
+            Features of the view, (C,).
         residual
-            As for :func:`bilby_flowpe.surprise.without_simulations`.
+            As in :func:`bilby_flowpe.surprise.without_simulations`.
         """
         of_power = without_simulations(residual)
         if self.null is None:
@@ -80,12 +81,12 @@ class FamilyModel:
         return Surprise(min(1.0, len(p_values) * min(p_values.values())), p_values, scores)
 
     def save(self, folder: str | Path) -> Path:
-        """Write the model, its network in half precision; the one in memory is rounded alike.
+        """Write the model, with its network in half precision; the network in memory is rounded in the same way.
 
         Raises
         ------
         ModelError
-            If there is something else than a model in the folder: it is not deleted.
+            If the folder contains something other than a model, which is not deleted.
         """
         self.network.half().float()
         tensors = {f"network.{key}": value.half().numpy() for key, value in self.network.state_dict().items()}
@@ -113,7 +114,7 @@ class FamilyModel:
         """
         description, arrays = read_folder(Path(folder))
         if description.get("kind") != KIND:
-            raise ModelError(f"{folder} is no model of a family of binaries: choose one of {shipped_families()}")
+            raise ModelError(f"{folder} is not a model of a family of binaries: choose one of {shipped_families()}")
         with reading(Path(folder)):
             family = Family.from_dict(description["family"])
             config = NetworkConfig.from_dict(description["network"])

@@ -1,4 +1,4 @@
-"""The data of an event as the view of a family takes them: about a wave of the family, at its arrival in each detector."""
+"""Data of an event for the view of a family: relative to a wave of the family, at its arrival in each detector."""
 
 from __future__ import annotations
 
@@ -16,9 +16,10 @@ from ..waves.inner_products import Projection
 from .orders import Gathered
 from .templates import HIGHEST, LOWEST, POINTS, Templates, bodies_of
 
-_AROUND = 0.08  # seconds about the time of a row: delays between detectors, and conventions of waveforms
-_BESIDE = 2e-3  # seconds beside the light travel time between detectors: noise moves the peak
-_OVERSAMPLED = 4  # steps of time for each of the highest frequency's periods
+# seconds around the time of a row that are searched: delays between detectors, and conventions of waveforms
+_AROUND = 0.08
+_BESIDE = 2e-3  # seconds added to the light travel time between detectors, because noise moves the peak
+_OVERSAMPLED = 4  # steps of time in each period of the highest frequency
 
 
 def gathered_of(
@@ -28,20 +29,20 @@ def gathered_of(
     slots: Sequence[int],
     highest: float = HIGHEST,
 ) -> tuple[Gathered, np.ndarray]:
-    """Data about the wave of a row, and that wave's phases at the fixed frequencies, (P,).
+    """Return data relative to the wave of a row, and that wave's phases at the fixed frequencies, (P,).
 
     Parameters
     ----------
     likelihood
-        Whose data.
+        The likelihood, with the data.
     row
         Parameters of a wave that fits, with the time of its arrival.
     templates
-        What makes waves.
+        Object that makes waves.
     slots
-        Number of each detector in the family's list.
+        Index of each detector in the family's list.
     highest
-        Frequency up to which data are taken, in Hz.
+        Highest frequency of the data that is used, in Hz.
     """
     columns = {key: np.array([value]) for key, value in row.items()}
     amplitudes, phases = templates(bodies_of(columns))
@@ -75,7 +76,7 @@ def gathered_of(
 def _arrivals(
     likelihood: GravitationalWaveTransient, series: Sequence[np.ndarray], times: np.ndarray, about: float
 ) -> np.ndarray:
-    """Arrival times in seconds from the start, (D,): at the loudest detector about a time, at others within light travel."""
+    """Return arrival times in seconds from the start, (D,), at the loudest detector and within light travel at the others."""
     geometry = [Detector.from_interferometer(interferometer) for interferometer in likelihood.interferometers]
     period = times[-1] + times[1]
 

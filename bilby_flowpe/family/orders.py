@@ -1,9 +1,9 @@
-r"""View of an event that precesses or has higher harmonics: products with every harmonic of the pivot, detector by detector.
+r"""View of an event with precession or higher harmonics: products with all harmonics of the pivot, for each detector.
 
-A harmonic of order m has, nearly, the phase :math:`\frac{m}{2} \psi(2 f / m)` of the (2, 2) mode's at the same moment, and its
-amplitude there as a shape: about these the data are taken as about the wave itself (:mod:`.view`). Precession mixes the modes
-of an order and turns them slowly, differently for each detector: the detectors' products are kept apart, as their arrival times
-and phases are.
+A harmonic of order m has nearly the phase :math:`\frac{m}{2} \psi(2 f / m)`, where :math:`\psi` is the phase of the (2,
+2) mode at the same moment, and the amplitude of that mode at this moment as its shape. The data are taken relative to
+these, as relative to the wave itself in :mod:`.view`. Precession mixes the modes of an order and changes their phases
+slowly, differently for each detector. Products, arrival times and phases of the detectors are therefore kept separate.
 """
 
 from __future__ import annotations
@@ -22,27 +22,27 @@ from .view import Seen, polynomials, seen
 ORDERS = ((2, 8), (3, 5), (4, 3), (1, 3))
 """Order m of each harmonic, and number of polynomials."""
 
-_SLOTS = 3  # detectors
-_APART = 0.01  # seconds: unit of delays between detectors
-_LOUD = 20.0  # signal-to-noise ratio: unit of those of detectors
+_SLOTS = 3  # Largest number of detectors in a view, those of the family of precessing binaries: H1, L1 and V1.
+_APART = 0.01  # unit of delays between detectors in seconds: about their size, so that features are near one
+_LOUD = 20.0  # unit of the detectors' signal-to-noise ratios: about their size, so that features are near one
 
 
 @dataclass(frozen=True)
 class Gathered:
-    """Data of an event on frequencies of their own, less the arrival times of a reference.
+    """Data of an event on its own frequencies, with the arrival times of a reference removed.
 
     Attributes
     ----------
     frequencies
-        Of each detector, in Hz, (F,).
+        Frequencies of each detector, in Hz, (F,).
     data
-        Times the noise weights, (F,) complex, in any unit.
+        Data times the noise weights, (F,) complex, in any unit.
     weights
         Noise weights, (F,), in the square of this unit.
     slots
-        Number of each detector in the family's list.
+        Index of each detector in the family's list.
     delays
-        Arrival times that were taken off, in seconds, (D,).
+        Arrival times that were removed, in seconds, (D,).
     """
 
     frequencies: Sequence[np.ndarray]
@@ -52,7 +52,7 @@ class Gathered:
     delays: np.ndarray
 
     def about(self, phases: np.ndarray) -> Binned:
-        """Data about a wave whose phases at the fixed frequencies are given, (P,)."""
+        """Bin the data relative to a wave with given phases at the fixed frequencies, (P,)."""
         spline = CubicSpline(np.log(POINTS), phases)
         sums, weights = [], []
         for frequencies, data, weight in zip(self.frequencies, self.data, self.weights, strict=True):
@@ -65,20 +65,20 @@ class Gathered:
 def view_by_orders(
     gathered: Gathered, phases: np.ndarray, climb: Climb, start: np.ndarray, rng: np.random.Generator
 ) -> Seen:
-    """View of an event about every harmonic.
+    """Make the view of an event relative to all harmonics.
 
     Parameters
     ----------
     gathered
-        Its data.
+        Data of the event.
     phases
-        Of a wave that is like the signal, at the fixed frequencies, (P,).
+        Phases of a wave that is similar to the signal, at the fixed frequencies, (P,).
     climb
-        Finds the pivot.
+        Object that finds the pivot.
     start
-        Where from, in the prior's coordinates of spins along the orbit, (4,).
+        Place from which it climbs, in the coordinates of the prior of aligned spins, (4,).
     rng
-        Generator.
+        Random generator.
     """
     binned = gathered.about(phases)
     pivot = climb(binned, start, rng)
@@ -97,16 +97,16 @@ def view_by_orders(
         apart = (arrivals[index] - arrivals[loudest]) / _APART
         ratio = np.abs(pivot.outputs[index]) / _LOUD
         values = together[index].copy()
-        # The wave itself is seen at each detector's own phase.
+        # The wave itself is taken at each detector's own phase.
         values[: ORDERS[0][1]] *= np.exp(-1j * phase)
         of_detectors[slot] = [1.0, ratio, apart, np.cos(phase), np.sin(phase), *values.real, *values.imag]
     return seen(binned, pivot, climb.templates, of_detectors.ravel())
 
 
 def phases_of_order(phases: np.ndarray, order: int) -> tuple[np.ndarray, np.ndarray]:
-    """Phases of a harmonic at the fixed frequencies by those of the (2, 2) mode, (P,), and where they are known."""
+    """Return phases of a harmonic at the fixed frequencies from those of the (2, 2) mode, (P,), and where they are known."""
     scale = 0.5 * order
-    # Below the first point the wave is not known.
+    # The wave is unknown below the first point.
     known = POINTS / scale >= POINTS[0]
     found = scale * CubicSpline(np.log(POINTS), phases)(np.log(POINTS / scale))
     found[~known] = found[known][0]
@@ -114,7 +114,7 @@ def phases_of_order(phases: np.ndarray, order: int) -> tuple[np.ndarray, np.ndar
 
 
 def _products(gathered: Gathered, pivot: Pivot, order: int, count: int) -> np.ndarray:
-    """Products of each detector with polynomials of one order, at its own arrival time, (D, J) complex."""
+    """Return products of each detector with polynomials of one order, at its own arrival time, (D, J) complex."""
     phases, known = phases_of_order(pivot.phases, order)
     shifted = np.log(2 * POINTS / order)
     amplitudes = np.where(known, np.interp(shifted, np.log(POINTS), pivot.amplitudes), 0.0)

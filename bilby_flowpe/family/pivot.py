@@ -1,8 +1,8 @@
-r"""The wave that an event's view is taken about: the best one within the family's prior, found in the binned data.
+r"""The pivot, the wave that an event's view is relative to: the best one within the family's prior, found in binned data.
 
-Steps are as long as the posterior is wide by the metric of templates. The first centre after the start is drawn by weight and
-not the best: what the view is about then depends on the data, and hardly on where the search for it began (in training, the
-truth, which a network must not be told).
+Steps are as long as the posterior is wide, by the metric of templates. The first centre after the start is drawn by
+weight instead of being the best one. The pivot then depends on the data, and hardly on the start of the search, which
+in training is the truth that a network must not see.
 """
 
 from __future__ import annotations
@@ -18,11 +18,16 @@ from .binned import Binned
 from .templates import POINTS, Templates, drawn
 
 _STEPS = ((2.0, 48, True), (1.0, 40, False), (0.5, 24, False))
-"""Standard deviations of each generation, its rows, and whether the next centre is drawn by weight."""
+"""Step in standard deviations for each generation, its number of rows, and whether the next centre is drawn by weight."""
 
-_DIFFERENCE = 1e-3  # of the prior's standard deviation: derivatives of templates
-_REACH, _SPACING = 6e-3, 2.5e-4  # seconds about the arrival time of the reference, and between times that are tried
+# step of the derivatives of templates, in standard deviations of the prior: small beside any posterior, far above
+# rounding
+_DIFFERENCE = 1e-3
+# seconds around the arrival time of the reference that are tried, and the step between them
+_REACH, _SPACING = 6e-3, 2.5e-4
 _SLIPS = np.arange(-_REACH, _REACH + _SPACING / 2, _SPACING)
+"""Times that are tried, in seconds from the arrival time of the reference, at the spacing above."""
+
 TURNS = np.exp(2j * np.pi * POINTS[:, None] * _SLIPS).astype(np.complex64)
 """Phases of the fixed frequencies at the times that are tried, (P, T)."""
 
@@ -31,16 +36,17 @@ _EDGE = 4.0  # standard deviations of the prior beyond which no centre lies
 
 @dataclass(frozen=True)
 class Filtered:
-    """Templates on binned data.
+    """Templates filtered with binned data.
 
     Attributes
     ----------
     values
         Log likelihood ratios at the best amplitude, phase and time in each detector, (N,).
     outputs
-        Complex outputs over the template's norm at these times, (N, D): signal-to-noise ratios.
+        Complex outputs over the template's norm at these times, (N, D), whose absolute values are signal-to-noise
+        ratios.
     slips
-        Times at which they are, in seconds from those of the reference, (N, D).
+        These times, in seconds from those of the reference, (N, D).
     """
 
     values: np.ndarray
@@ -49,7 +55,7 @@ class Filtered:
 
 
 def filtered(binned: Binned, amplitudes: np.ndarray, phases: np.ndarray) -> Filtered:
-    """Filter binned data with templates of some amplitudes and phases, (N, P) each."""
+    """Filter binned data with templates of given amplitudes and phases, (N, P) each."""
     conjugates = amplitudes * np.exp(-1j * (phases - binned.phases))
     norms = np.sqrt(np.maximum(amplitudes**2 @ binned.weights.T, np.finfo(float).tiny))
     count = len(binned.data)
@@ -65,24 +71,24 @@ def filtered(binned: Binned, amplitudes: np.ndarray, phases: np.ndarray) -> Filt
 
 @dataclass(frozen=True)
 class Pivot:
-    """The wave that a view is taken about.
+    """The wave that a view is relative to.
 
     Attributes
     ----------
     body
-        Chirp mass, mass ratio, spins along the orbit, (4,).
+        Chirp mass, mass ratio and spins along the orbit, (4,).
     base
-        The same in the prior's coordinates, (4,).
+        These parameters in the prior's coordinates, (4,).
     root
-        Lower root of the covariance of the posterior there, as the metric has it, (4, 4).
+        Lower Cholesky factor of the posterior's covariance there, by the metric, (4, 4).
     amplitudes, phases
-        Of the wave, (P,).
+        Amplitudes and phases of the wave, (P,).
     value
         Its log likelihood ratio.
     outputs, slips
-        As of :class:`Filtered`, (D,).
+        As in :class:`Filtered`, (D,).
     moved
-        By how much its value is above that of where the search began.
+        Increase of the log likelihood ratio from the start of the search.
     """
 
     body: np.ndarray
@@ -97,14 +103,14 @@ class Pivot:
 
 
 class Climb:
-    """Finds pivots.
+    """Search of the pivot by a climb from a start.
 
     Parameters
     ----------
     templates
-        What makes waves.
+        Object that makes waves.
     prior
-        Of chirp mass, mass ratio, and spins along the orbit.
+        Prior of chirp mass, mass ratio, and spins along the orbit.
     """
 
     def __init__(self, templates: Templates, prior: PriorTransform) -> None:
@@ -112,17 +118,17 @@ class Climb:
         self._order = [self._chart.keys.index(key) for key in ("chirp_mass", "mass_ratio", "chi_1", "chi_2")]
 
     def bodies(self, base: np.ndarray) -> np.ndarray:
-        """Chirp mass, mass ratio and spins at places in the prior's coordinates, (N, 4)."""
+        """Return chirp mass, mass ratio and spins at places in the prior's coordinates, (N, 4)."""
         columns, _ = self._chart.inverse(base, np.random.default_rng(0))
         return np.stack([columns[self._chart.keys[index]] for index in self._order], axis=1)
 
     def base(self, bodies: np.ndarray) -> np.ndarray:
-        """The inverse of :meth:`bodies`."""
+        """Return places in the prior's coordinates; the inverse of :meth:`bodies`."""
         columns = {self._chart.keys[index]: bodies[:, number] for number, index in enumerate(self._order)}
         return self._chart.forward(columns)[0]
 
     def root(self, binned: Binned, place: np.ndarray, value: float) -> np.ndarray:
-        """Lower root of the covariance of a normal posterior at a place, (4, 4)."""
+        """Return the lower Cholesky factor of the covariance of a normal posterior at a place, (4, 4)."""
         steps = _DIFFERENCE * np.where(place > 0, -1.0, 1.0)
         places = np.concatenate([place[None], place + np.diag(steps)])
         power = np.sum(binned.weights, axis=0)
@@ -132,7 +138,7 @@ class Climb:
         return root
 
     def __call__(self, binned: Binned, start: np.ndarray, rng: np.random.Generator) -> Pivot:
-        """Climb from a start, in the prior's coordinates, (4,)."""
+        """Climb from a start, in the prior's coordinates, (4,), and return the pivot."""
         centre = np.clip(start, -_EDGE, _EDGE)
         begun = value = float(filtered(binned, *self.templates(self.bodies(centre[None]))).values[0])
         root = self.root(binned, centre, value)

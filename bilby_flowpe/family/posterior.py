@@ -1,9 +1,9 @@
-r"""Draws of the posterior that an event's data have by the family's waves, in the network's coordinates.
+r"""Draws of the posterior of an event under the family's waves, in the network's coordinates.
 
-The likelihood at its best amplitude, phase and time in each detector costs no more than a wave. About the pivot rows are drawn
-from normal densities as wide as the metric says, and wider ones, the chirp mass about that which keeps the best-measured phase;
-their weights are known. A network learns from such draws as from the truth of the event, which is one of them; but there are
-many.
+The likelihood at its best amplitude, phase and time in each detector is as cheap as a wave. Rows are drawn near the
+pivot, from normal densities as wide as the metric says, and from wider ones, with the chirp mass near that which keeps
+the best-measured phase; their weights are known. A network can learn from such draws as well as from the truth of the
+event, which is itself a draw of the posterior; but there are many of them.
 """
 
 from __future__ import annotations
@@ -19,40 +19,46 @@ from .pivot import Climb, filtered
 from .templates import Templates
 from .view import Seen
 
-_WIDTHS = ((1.0, 72), (1.6, 56), (3.0, 32))  # standard deviations, and rows of each
-_FITTED, _DEGREE = 36, 2  # rows about which the phase is found, and degree of the polynomial
-_AROUND = 1.5  # standard deviations of these rows
+_WIDTHS = ((1.0, 72), (1.6, 56), (3.0, 32))  # widths in standard deviations, and number of rows of each
+_FITTED, _DEGREE = 36, 2  # number of rows at which the phase is fitted, and degree of the polynomial
+_AROUND = 1.5
+"""Spread of these rows in standard deviations of the posterior: wider, so that the polynomial holds in its tails."""
+
 _DRAWS = 24
-_EFFECTIVE = 5.0  # rows below which the truth is a better draw
+"""Draws kept of each event: training takes one of them at a time, and more would repeat the few effective rows."""
+
+_EFFECTIVE = 5.0  # effective rows below which the truth is used instead
 
 
 class Posterior:
-    """Draws from posteriors of aligned spins.
+    """Draws from the posteriors of events with aligned spins.
 
     Parameters
     ----------
     family
-        Of the binaries.
+        Family of the binaries.
     templates
-        What makes waves.
+        Object that makes waves.
     climb
-        With the prior's coordinates.
+        Object with the prior's coordinates.
     """
 
     def __init__(self, family: Family, templates: Templates, climb: Climb) -> None:
         self._family, self._templates, self._climb = family, templates, climb
 
     def draws(self, binned: Binned, seen: Seen, truth: Parameters, rng: np.random.Generator) -> np.ndarray | None:
-        """Coordinates of draws, (K, n): the truth alone where few rows have a weight; ``None`` where nothing can be followed.
+        """Return coordinates of draws, (K, n); the truth only if few rows have a weight.
+
+        The result is ``None`` if the phase cannot be followed.
 
         Parameters
         ----------
         binned, seen
             Data and view of the event.
         truth
-            Its parameters, (1,) each.
+            Parameters of the event, (1,) each.
         rng
-            Generator.
+            Random generator.
         """
         scales = Scales.of(self._family, seen)
         leading = Leading(seen, scales, self._climb)

@@ -1,7 +1,7 @@
-"""Simulated events of a family whose spins have any direction: views and coordinates, some of each wave.
+"""Simulated events of a family with spins in any direction: views and coordinates, several events for each wave.
 
-A wave takes as long as all else of an event: each is seen from several places in the sky, at several strengths, under several
-noise curves.
+Making a wave takes as long as everything else. Each is therefore observed from several places in the sky, at several
+strengths, with several noise curves.
 """
 
 from __future__ import annotations
@@ -18,18 +18,22 @@ from .precessing_templates import polarisations
 from .templates import bodies_of
 from .view import Seen
 
-_EACH = 3  # events of a wave
-_AROUND, _FITTED, _DEGREE = 1.5, 24, 2  # rows that tell whether the phase can be followed
-_SPACING = 0.5  # Hz: a wave takes as long as it has frequencies
+_EACH = 3
+"""Events made of each wave: a wave takes as long as all else, and more events of the same wave would teach little that
+is new."""
+
+# spread in standard deviations, number and polynomial degree of rows that show whether the phase can be followed
+_AROUND, _FITTED, _DEGREE = 1.5, 24, 2
+_SPACING = 0.5  # step of the frequencies in Hz: the time for a wave is proportional to the number of its frequencies
 
 
 class PrecessingEvents(Simulation):
-    """Simulates events.
+    """Simulates events of a family of precessing spins.
 
     Parameters
     ----------
     family, rng
-        As for :class:`.events.Simulation`.
+        As in :class:`.events.Simulation`.
     """
 
     def __init__(self, family: Family, rng: np.random.Generator) -> None:
@@ -38,7 +42,7 @@ class PrecessingEvents(Simulation):
         self._vector.data = self.frequencies
 
     def __call__(self) -> list[tuple[Seen, np.ndarray]]:
-        """Views and coordinates of events that share a wave; fewer where some cannot be made."""
+        """Simulate views and coordinates of events that share a wave; fewer if some of them fail."""
         truth = self.family.prior.sample(1, self._rng)
         bodies = bodies_of(truth)
         phases = self.templates(bodies)[1][0]
@@ -59,12 +63,12 @@ class PrecessingEvents(Simulation):
         return made
 
     def _wave(self, truth: Parameters) -> np.ndarray:
-        """Polarisations (2, F)."""
+        """Return the polarisations of a wave, (2, F)."""
         row = {key: float(column[0]) for key, column in truth.items()}
         return polarisations(row, self._rng.uniform(0, 2 * np.pi), self._vector, lal.CreateDict())
 
     def _gathered(self, noise: Noise, wave: np.ndarray) -> Gathered | None:
-        """Data of a wave from somewhere and noise; ``None`` where nothing of it is in the band."""
+        """Return data of a wave from a random direction with noise; ``None`` without a signal in the band."""
         ra, dec, psi = self.place()
         seen_by = [self._detectors[index] for index in noise.detectors]
         responses = np.array([np.concatenate(one.antenna(ra, dec, psi, TIME)) for one in seen_by])

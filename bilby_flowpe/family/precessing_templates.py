@@ -1,14 +1,14 @@
-r"""Precessing waves of the family at the fixed frequencies, and what binned data say of them.
+r"""Precessing waves of the family at the fixed frequencies, and a statistic of them for binned data.
 
-Of each order m the mode (m, m) of the frame that turns with the orbit is taken, which precession mixes with others: about the
-phase that it has for spins along the orbit it varies slowly. Two polarisations are seen by each detector in a mixture of its
-own. With :math:`b_m` their products with the data about order m, :math:`G_m` those with each other, and an orbital phase
-:math:`\phi`, the log likelihood ratio at the best mixture is
+For each order m, the mode (m, m) in the co-precessing frame is taken, which precession mixes with others. Relative to
+the phase that it has for spins along the orbit, it varies slowly. Each detector sees its own mixture of the two
+polarisations. With :math:`b_m` the products of the polarisations with the data relative to order m, :math:`G_m` those
+with each other, and an orbital phase :math:`\phi`, the log likelihood ratio at the best mixture is
 
 .. math:: \max_\phi \sum_d \max_t \tfrac12 \, b^\dagger (G + \epsilon)^{-1} b , \quad
     b = \sum_m e^{-i (m - 2) \phi} b_m(t) , \quad G = \sum_m G_m .
 
-Mixtures are free, and complex, which no place in the sky quite allows: a proposal may be made of it.
+The mixtures are free and complex, more than any place in the sky allows; this is good enough for a proposal.
 """
 
 from __future__ import annotations
@@ -30,26 +30,28 @@ from .templates import DISTANCE, POINTS, REFERENCE
 
 _APPROXIMANT = lalsimulation.GetApproximantFromString("IMRPhenomXPHM")
 ORDERS = (2, 3, 4)
-"""Orders m."""
+"""Orders m of the harmonics: those whose modes (m, m) IMRPhenomXPHM has."""
 
-# Of the orbit: half of a step is a quarter of a radian.
+# Phases of the orbit that are tried: half of a step is a quarter of a radian.
 _PHASES = np.exp(1j * np.linspace(0, 2 * np.pi, 12, endpoint=False))
-_RIDGE = 0.02  # of the larger norm: polarisations that are alike are one
+_RIDGE = 0.02
+"""Share of the trace of the polarisations' products added to their diagonal: two nearly equal polarisations then count
+as one."""
 
 
 def polarisations(row: Row, phase: float, frequencies: lal.REAL8Vector, arguments: lal.Dict) -> np.ndarray:
-    """Polarisations (2, F) of a row of the family's parameters.
+    """Return the polarisations (2, F) for a row of the family's parameters.
 
     Parameters
     ----------
     row
-        The parameters.
+        Parameters of the family, and of the inclination.
     phase
-        At the reference frequency.
+        Orbital phase at the reference frequency, in radians.
     frequencies
-        In Hz, (F,).
+        Frequencies in Hz, (F,).
     arguments
-        LALSimulation's: which modes, for example.
+        Arguments of LALSimulation, for example the modes.
     """
     masses = [
         mass * lal.MSUN_SI for mass in chirp_mass_and_mass_ratio_to_component_masses(row[CHIRP_MASS], row[MASS_RATIO])
@@ -63,7 +65,7 @@ def polarisations(row: Row, phase: float, frequencies: lal.REAL8Vector, argument
 
 
 class PrecessingTemplates:
-    """Makes waves at the fixed frequencies."""
+    """Makes precessing waves at the fixed frequencies."""
 
     def __init__(self) -> None:
         self._frequencies = lal.CreateREAL8Vector(len(POINTS))
@@ -71,7 +73,7 @@ class PrecessingTemplates:
         self._arguments = [_mode_of(order) for order in ORDERS]
 
     def __call__(self, columns: Parameters) -> np.ndarray:
-        """Polarisations of each order (N, M, 2, P) of the family's parameters, (N,) each; zero where there is no wave."""
+        """Return polarisations of each order (N, M, 2, P) for the family's parameters, (N,) each; zero if a wave fails."""
         count = len(columns[CHIRP_MASS])
         waves = np.zeros((count, len(ORDERS), 2, len(POINTS)), dtype=complex)
         for index in range(count):
@@ -79,13 +81,13 @@ class PrecessingTemplates:
             try:
                 waves[index] = [polarisations(row, 0.0, self._frequencies, one) for one in self._arguments]
             except RuntimeError:
-                # The likelihood's own waveform says whether there is one; here the row is left out.
+                # The likelihood's own waveform decides whether there is a wave; here the row is left out.
                 continue
         return np.nan_to_num(waves)
 
 
 def _mode_of(order: int) -> lal.Dict:
-    """Arguments of LALSimulation for the mode (m, m) alone."""
+    """Return LALSimulation's arguments for the mode (m, m) alone."""
     arguments, modes = lal.CreateDict(), lalsimulation.SimInspiralCreateModeArray()
     for sign in (1, -1):
         lalsimulation.SimInspiralModeArrayActivateMode(modes, order, sign * order)
@@ -94,7 +96,7 @@ def _mode_of(order: int) -> lal.Dict:
 
 
 def statistic(orders: Sequence[Binned], waves: np.ndarray) -> np.ndarray:
-    """Log likelihood ratios (N,) of waves (N, M, 2, P) on data about the phase of each order."""
+    """Return log likelihood ratios (N,) of waves (N, M, 2, P) for data relative to the phase of each order."""
     largest = np.abs(waves).max(axis=(1, 2, 3), keepdims=True)
     there = largest[:, 0, 0, 0] > 0
     scaled = waves / np.where(largest > 0, largest, 1)
@@ -109,7 +111,7 @@ def statistic(orders: Sequence[Binned], waves: np.ndarray) -> np.ndarray:
         norms = np.einsum("nmip,p,nmjp->nij", scaled.conj(), weights, scaled, optimize=True)
         trace = np.einsum("nii->n", norms).real
         norms += (_RIDGE * np.maximum(trace, np.finfo(float).tiny))[:, None, None] * np.eye(2)
-        # With the inverse root the form is a sum of squares.
+        # With the inverse Cholesky factor, the quadratic form is a sum of squares.
         roots = np.linalg.inv(np.linalg.cholesky(norms)).astype(np.complex64)
         white = [np.matmul(roots, one) for one in products]
         for index, phase in enumerate(_PHASES):

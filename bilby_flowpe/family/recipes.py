@@ -1,4 +1,4 @@
-"""How the networks that ship are made: sizes and recipes, in one place."""
+"""Recipes of the shipped networks: their sizes and the settings of their training."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from ..training.recipe import TrainingConfig
 from .bounds import FAMILIES
 
 KINDS = ("maf", "nsf", "cvae+")
-"""Kinds of networks that there are recipes for."""
+"""Kinds of networks for which there is a recipe."""
 
-_MINUTE = 60.0  # seconds
+_MINUTE = 60.0  # Seconds in a minute: training times are given in minutes.
 
 
 @dataclass(frozen=True)
@@ -22,25 +22,31 @@ class Recipe:
     Attributes
     ----------
     network
-        Sizes.
+        Sizes of the network.
     training
-        Rates, batches and budget.
+        Learning rates, batches and budget.
     """
 
     network: NetworkConfig
     training: TrainingConfig
 
 
-_EMBEDDING = 96  # width of the embedding network
-# Widths of the flows: a draw has to cost less than a wave.
+_EMBEDDING = 96
+"""Width of the embedding network in units: a wider one learns more, but trains slower and makes larger files."""
+
+# Widths of the flows: a draw has to be cheaper than a wave.
 _HIDDEN = {"maf": (96, 96), "nsf": (96, 96), "cvae+": (64, 64)}
-_GAUSSIAN = (96, 96)  # widths of the networks that put out a Gaussian
+_GAUSSIAN = (96, 96)  # widths of the layers of networks that return the moments of a Gaussian
 _TRANSFORMS = {"bbh-aligned": 6, "bbh-precessing": 5}
-_OF_CVAE_PLUS = 3  # transforms in each of its three flows
-_LATENT = 4  # latent variables
-_DECAY = 1.0  # of the weights: with a hundredth of it some 1e4 events, each seen many times, are learnt by heart
-_RATE, _BATCH, _VALIDATIONS = 2e-3, 512, 30
-_FREE = 2.0  # nats of the KL term that cost nothing: with 0.2 the decoder's flow does without latent variables
+"""Transforms of a flow: each costs time in every draw, above all with the nine parameters of precessing binaries."""
+
+_OF_CVAE_PLUS = 3
+"""Transforms in each of the three flows of CVAE+: few, because every draw passes two of these flows."""
+
+_LATENT = 4  # Number of latent variables of CVAE+, as many as the parameters of aligned spins.
+_DECAY = 1.0  # weight decay; with a hundredth of it, some 1e4 events, each used many times, are overfitted
+_RATE, _BATCH, _VALIDATIONS = 2e-3, 512, 30  # Learning rate, events in a batch, and validations in a training.
+_FREE = 2.0  # nats of the KL term that cost nothing; with 0.2, the decoder's flow ignores the latent variables
 
 
 def recipe(family: str, network: str, minutes: float, device: str = "cpu") -> Recipe:
@@ -53,14 +59,14 @@ def recipe(family: str, network: str, minutes: float, device: str = "cpu") -> Re
     network
         Kind of the network, one of :data:`KINDS`.
     minutes
-        How long to train.
+        Duration of the training in minutes.
     device
-        Any that torch knows.
+        Any device that torch knows.
 
     Raises
     ------
     ConfigurationError
-        If there is no such family, no recipe of the kind, or no time.
+        If there is no such family, no recipe for this kind, or no time.
     """
     if family not in FAMILIES:
         raise ConfigurationError(f"family={family!r}: choose one of {sorted(FAMILIES)}")

@@ -1,4 +1,4 @@
-"""Simulated events on disk: shards that are made once, by any number of processes, and read by trainings."""
+"""Simulated events on disk, in shards that any number of processes make once and that trainings read."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ from .events import Events
 from .precessing_events import PrecessingEvents
 
 SIZE = 2000
-"""Events of a shard: half a minute of one core for aligned spins."""
+"""Events of a shard, which take half a minute of one core for aligned spins."""
 
 
 def make_shard(family: Family, folder: Path, number: int) -> Path:
-    """Make a shard unless it is there: its number is its seed.
+    """Make a shard unless it exists; its number is its seed.
 
     Parameters
     ----------
     family
-        Whose events.
+        Family of the events.
     folder
-        Of all shards.
+        Folder of all shards.
     number
-        Of this one.
+        Number of this shard.
     """
     path = folder / f"{number:06d}.npz"
     if path.is_file():
@@ -55,27 +55,27 @@ def make_shard(family: Family, folder: Path, number: int) -> Path:
 def read_shards(
     folder: Path, numbers: range | None = None, family: Family | None = None
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Features (N, C) and coordinates (N, K, n) of K draws each of some shards, all that are there when left out.
+    """Read features (N, C) and coordinates (N, K, n) of K draws for each event, from some or all shards.
 
     Parameters
     ----------
     folder
-        Of all shards.
+        Folder of all shards.
     numbers
-        Of those wanted.
+        Numbers of the shards; all of them by default.
     family
-        Whose events they have to be of, where that is asked.
+        Family of which the events have to be, if given.
 
     Raises
     ------
     DataError
-        If there is none, or they are of another family.
+        If there are no shards, or their events are of another family.
     """
     paths = sorted(folder.glob("*.npz"))
     if numbers is not None:
         paths = [path for path in paths if int(path.stem) in numbers]
     if not paths:
-        raise DataError(f"{folder} holds no shards of simulated events: make some with `flowpe family simulate`")
+        raise DataError(f"{folder} contains no shards of simulated events: make some with `flowpe family simulate`")
     pieces = [np.load(path) for path in paths]
     for path, piece in zip(paths, pieces, strict=True):
         made_for = json.loads(str(piece["family"])) if "family" in piece.files else None

@@ -1,4 +1,4 @@
-"""The networks of families inside the package, by name; nothing is loaded."""
+"""Names and folders of the networks of families inside the package; nothing is loaded here."""
 
 from __future__ import annotations
 
@@ -10,28 +10,28 @@ from ..storage.shipped import SHIPPED
 from .bounds import FAMILIES
 
 USUAL = "maf"
-"""Kind of network that is used where none is named."""
+"""Kind of network that is used by default."""
 
 KIND = "family"
-"""What the description of such a network says of its kind."""
+"""Entry ``kind`` in the description of such a network."""
 
 _FOLDER = SHIPPED / "families"
 
 
 def shipped_families() -> list[str]:
-    """Names of the networks."""
+    """Return the names of the shipped networks."""
     return sorted(path.parent.name for path in _FOLDER.glob(f"*/{DESCRIPTION}"))
 
 
 def folder_of(model: str) -> Path:
-    """Folder of a network: by its name, such as ``"bbh-aligned-maf"``, by its family's, or its own."""
+    """Return the folder of a network, given its name, such as ``"bbh-aligned-maf"``, the name of its family, or the folder."""
     if _is_family(folder := Path(model).expanduser()):
         return folder
     return _FOLDER / (model if model in shipped_families() else f"{model}-{USUAL}")
 
 
 def named(model: str | None) -> bool:
-    """Return whether a model is one of a family, by its name, that of its family, or its folder."""
+    """Return whether a model is a network of a family, given its name, that of its family, or its folder."""
     if model is None:
         return False
     folder = Path(model).expanduser()
@@ -41,7 +41,7 @@ def named(model: str | None) -> bool:
 
 
 def _is_family(folder: Path) -> bool:
-    """Whether a folder holds a network of a family; what is wrong with a folder is told where it is read."""
+    """Return whether a folder has a network of a family; errors in it are reported later, when it is read."""
     try:
         description = json.loads((folder / DESCRIPTION).read_text())
     except (OSError, ValueError):

@@ -1,7 +1,8 @@
 """Non-precessing waves of the family at fixed frequencies: amplitude and phase of the (2, 2) mode, seen face on.
 
-They serve the view of an event alone, and no weight: a few per cent of a radian will do. LALSimulation is called directly,
-for a thousand such waves are made in a second or two and Bilby's conversion of parameters takes longer than a wave.
+They are used for the view of an event only, and for no weight, so that an error of a few hundredths of a radian is
+tolerable. LALSimulation is called directly, because a thousand such waves take a second or two, and Bilby's conversion
+of parameters takes longer than a wave.
 """
 
 from __future__ import annotations
@@ -24,24 +25,24 @@ from ..waves.coarse.pairs import FrequencyPairs
 from .bounds import MASS_RATIO
 
 LOWEST, HIGHEST = 15.0, 2048.0
-"""Band of the family's frequencies, in Hz: below, ground-based data of today tell nothing; above, no black hole does."""
+"""Band of the family's frequencies, in Hz: ground-based detectors see little below it, and no black hole above it."""
 
-_POINTS = 128  # 4% apart: a delay of 2 ms turns the phase by a third of a radian from one to the next at 600 Hz
+_POINTS = 128  # points, 4% apart: a delay of 2 ms changes the phase by a third of a radian between two points at 600 Hz
 DISTANCE = 1e25
-"""Of all waves, in metres: amplitudes are taken relative to the largest, or scaled afterwards."""
+"""Distance of all waves in metres; any would do, because amplitudes are used relative to the largest or scaled later."""
 
 REFERENCE = 20.0
-"""Frequency in Hz at which spins are given; those along the orbit are the same at all."""
+"""Frequency in Hz at which spins are given; spins along the orbit do not depend on it."""
 
 POINTS = np.geomspace(LOWEST, HIGHEST, _POINTS)
 """The fixed frequencies, (P,) in Hz."""
 
 APPROXIMANT = "IMRPhenomXAS"
-"""LALSimulation's name of the waves."""
+"""Name of the waveform model in LALSimulation."""
 
 
 class Templates:
-    """Makes waves at :data:`POINTS`."""
+    """Makes waves at the fixed frequencies :data:`POINTS`."""
 
     def __init__(self) -> None:
         self._pairs = FrequencyPairs(POINTS)
@@ -53,7 +54,7 @@ class Templates:
         self._integral = POINTS[:, None] * matrix.T
 
     def __call__(self, bodies: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Amplitudes over the largest, and phases in radians that are zero at the first point, (N, P) each.
+        """Return amplitudes over the largest, and phases in radians, zero at the first point, (N, P) each.
 
         Parameters
         ----------
@@ -68,7 +69,7 @@ class Templates:
         return amplitudes / np.maximum(amplitudes.max(axis=1, keepdims=True), np.finfo(float).tiny), phases
 
     def _wave(self, heavier: float, lighter: float, first: float, second: float) -> np.ndarray:
-        """Of masses in kilograms and spins along the orbit."""
+        """Return the wave for masses in kilograms and spins along the orbit, (2 P,)."""
         plus, _ = lalsimulation.SimInspiralChooseFDWaveformSequence(
             0.0, heavier, lighter, 0.0, 0.0, first, 0.0, 0.0, second, REFERENCE, DISTANCE, 0.0,
             self._arguments, self._approximant, self._frequencies,
@@ -78,16 +79,16 @@ class Templates:
 
 
 def drawn(templates: Templates, bodies: np.ndarray, weights: np.ndarray) -> Drawn:
-    """Waves for a metric or a leading mass: :class:`~bilby_flowpe.waves.coarse.metric.Drawn`.
+    """Return waves for a metric or a leading mass, as :class:`~bilby_flowpe.waves.coarse.metric.Drawn`.
 
     Parameters
     ----------
     templates
-        What makes them.
+        Object that makes waves.
     bodies
-        As for :meth:`Templates.__call__`, (N, 4).
+        As in :meth:`Templates.__call__`, (N, 4).
     weights
-        Noise weights about the points, (P,).
+        Noise weights at the points, (P,).
     """
     amplitudes, phases = templates(bodies)
     with np.errstate(divide="ignore"):
@@ -96,19 +97,19 @@ def drawn(templates: Templates, bodies: np.ndarray, weights: np.ndarray) -> Draw
 
 @dataclass(frozen=True)
 class Waves:
-    """Waves of rows under the noise of an event, as :mod:`bilby_flowpe.waves.coarse.leading` asks for them."""
+    """Waves of rows with the noise of an event, in the form that :mod:`bilby_flowpe.waves.coarse.leading` uses."""
 
     templates: Templates
     weights: np.ndarray
 
     def changes(self, rows: Sequence[Row]) -> Drawn:
-        """Waves of rows at the points."""
+        """Return waves of rows at the points."""
         columns = {key: np.array([row[key] for row in rows]) for key in rows[0]}
         return drawn(self.templates, bodies_of(columns), self.weights)
 
 
 def bodies_of(columns: Mapping[str, np.ndarray]) -> np.ndarray:
-    """Chirp mass, mass ratio, and spins along the orbit, (N, 4)."""
+    """Return chirp mass, mass ratio, and spins along the orbit, (N, 4)."""
     masses = [np.asarray(columns[key], dtype=float) for key in (CHIRP_MASS, MASS_RATIO)]
     return np.stack([*masses, *(_spin(columns, number) for number in "12")], axis=1)
 
@@ -122,5 +123,5 @@ def _spin(columns: Mapping[str, np.ndarray], number: str) -> np.ndarray:
 
 
 def row_of(pivot: np.ndarray) -> Row:
-    """Chirp mass, mass ratio and spins along the orbit (4,) by name."""
+    """Return chirp mass, mass ratio and spins along the orbit, (4,), by their names."""
     return dict(zip((CHIRP_MASS, MASS_RATIO, "chi_1", "chi_2"), map(float, pivot), strict=True))

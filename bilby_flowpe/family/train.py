@@ -1,4 +1,4 @@
-"""Train a network of a family on simulated events that are on disk."""
+"""Training of a network of a family on simulated events that are on disk."""
 
 from __future__ import annotations
 
@@ -19,16 +19,17 @@ from .coordinates import squashed
 from .model import FamilyModel
 from .shards import read_shards
 
-_HELD_OUT = 1 / 20  # of the events, the first ones
-# Events of the null of the surprise: one half makes the covariance of the views, the other the distribution of distances.
+_HELD_OUT = 1 / 20  # share of the events that is held out, the first ones
+# Events for the null distribution of the surprise: one half gives the covariance of views, the other the distribution
+# of distances.
 _OF_NULL = 16_384
-_LEAST_SCALE = 1e-6  # of a feature that is the same in all events
+_LEAST_SCALE = 1e-6  # least standard deviation of a feature, for features that are equal in all events
 
 
 class _Rows:
-    """Batches of events, one draw of each, in an order that is drawn anew in every pass.
+    """A source of batches of events, with one draw of each, in a new random order in every pass.
 
-    It is a source of :func:`bilby_flowpe.training.loop.train`.
+    Used by :func:`bilby_flowpe.training.loop.train`.
     """
 
     def __init__(self, features: torch.Tensor, coordinates: torch.Tensor, rng: np.random.Generator) -> None:
@@ -60,18 +61,18 @@ def train_family(
     checkpoint: Path | None = None,
     progress: bool = True,
 ) -> FamilyModel:
-    """Train a network.
+    """Train a network of a family on shards of simulated events.
 
     Parameters
     ----------
     family
-        What it is to serve.
+        Family that the network serves.
     shards
         Folder of simulated events (:func:`.shards.make_shard`).
     network, training
-        Sizes, and recipe.
+        Sizes, and recipe of the training.
     checkpoint
-        File to write from time to time, and to resume from.
+        File that is written from time to time, and from which a training resumes.
     progress
         Whether to show a progress bar.
     """

@@ -12,7 +12,7 @@ from .shipped import folder_of
 
 
 def family_words(family: Family) -> str:
-    """Say which binaries a family has: its parameters and their ranges, in one line."""
+    """Describe the binaries of a family in one line: its parameters and their ranges."""
     (low, high), detectors = family.chirp_mass, ", ".join(family.detectors) or "any"
     return (
         f"{family.name}: {', '.join(family.keys)}; chirp mass {low:g} to {high:g} solar masses, mass ratio above "
@@ -21,7 +21,7 @@ def family_words(family: Family) -> str:
 
 
 def network_words(name: str) -> str:
-    """Say of what kind a network is and what it was trained on, in one line.
+    """Describe the kind of a network and its training in one line.
 
     Raises
     ------
@@ -37,18 +37,18 @@ def network_words(name: str) -> str:
 
 
 def family_of(name: str) -> str:
-    """Name of the family that a network is of; empty where its description does not say."""
+    """Return the name of the family of a network; empty if its description does not have it."""
     return str(description_of(name).get("family", {}).get("name", ""))
 
 
 def words_of(name: str) -> list[str]:
-    """Lines on a network and on its family."""
+    """Describe a network and its family, one line for each."""
     family = FAMILIES.get(family_of(name))
     return [network_words(name), *([] if family is None else [family_words(family)])]
 
 
 def description_of(name: str) -> dict[str, Any]:
-    """The description of a network, by its name or its folder.
+    """Read the description of a network, by its name or its folder.
 
     Raises
     ------

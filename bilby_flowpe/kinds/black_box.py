@@ -1,4 +1,4 @@
-"""Likelihoods that are functions of their parameters and no more: nothing is known of how their data come about."""
+"""Likelihoods that are only functions of their parameters: it is not known how their data are generated."""
 
 from __future__ import annotations
 
@@ -16,12 +16,15 @@ from .recognise import why_not_simulated
 
 
 class BlackBox(Problem):
-    """Any other likelihood, and its prior. It is sampled without a network; what needs simulated data is refused."""
+    """A problem with any other likelihood.
+
+    It is sampled without a network. Methods that need simulated data raise an error.
+    """
 
     kind = "black box"
 
     def describe(self) -> NoReturn:
-        """Refuse: no model can be trained.
+        """Raise an error: no model can be trained for this likelihood.
 
         Raises
         ------
@@ -31,7 +34,7 @@ class BlackBox(Problem):
         raise SimulationError(f"{why_not_simulated(self.likelihood)}: use another sampler")
 
     def view(self, grid: Grid | None = None, psd: str = FIXED) -> NoReturn:
-        """Refuse, as :meth:`describe`."""
+        """Raise an error, as :meth:`describe` does."""
         self._refuse()
 
     def bank(
@@ -42,11 +45,11 @@ class BlackBox(Problem):
         grid: Grid | None = None,
         progress: bool = True,
     ) -> NoReturn:
-        """Refuse, as :meth:`describe`."""
+        """Raise an error, as :meth:`describe` does."""
         self._refuse()
 
     def inject(self, rng: np.random.Generator) -> NoReturn:
-        """Refuse, as :meth:`describe`."""
+        """Raise an error, as :meth:`describe` does."""
         self._refuse()
 
     def obstacle(self, wanted: Wanted) -> str | None:

@@ -1,4 +1,4 @@
-"""The one place where the kind of a problem is chosen, from the user's likelihood."""
+"""Choice of the kind of a problem from the user's likelihood."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from .recognise import has_simulate, is_transient, noise_of
 
 
 def problem_of(likelihood: Likelihood, priors: PriorDict | PriorTransform) -> Problem:
-    """Make the problem of Bilby's objects.
+    """Make the problem of a likelihood and its priors.
 
     Parameters
     ----------
     likelihood
         The user's likelihood.
     priors
-        The user's priors, or their transform where it was made already.
+        The user's priors, or their transform if it was made already.
 
     Raises
     ------
@@ -36,7 +36,10 @@ def problem_of(likelihood: Likelihood, priors: PriorDict | PriorTransform) -> Pr
 
 
 def choose(likelihood: Likelihood) -> type[Problem]:
-    """The kind of a likelihood.
+    """Return the kind of problem of a likelihood.
+
+    A method ``simulate`` of the user's own has precedence over what is known of Bilby's likelihoods, except for gravitational
+    waves.
 
     A ``simulate`` of the user's own goes before what is known of Bilby's likelihoods, but for gravitational waves.
     """
@@ -55,7 +58,7 @@ def inject(
     Parameters
     ----------
     likelihood, priors
-        Bilby's objects; the likelihood is left as it is.
+        Bilby's objects; the likelihood is not changed.
     rng
         Random generator.
 

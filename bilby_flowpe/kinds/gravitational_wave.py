@@ -1,4 +1,4 @@
-"""Signals of compact binaries in the strain of detectors: Bilby's ``GravitationalWaveTransient``."""
+"""Signals of compact binaries in detector strain: Bilby's ``GravitationalWaveTransient``."""
 
 from __future__ import annotations
 
@@ -34,14 +34,14 @@ if TYPE_CHECKING:
 
 
 class GravitationalWave(Problem):
-    """A likelihood of a transient in interferometers, whatever approximations it makes, and its prior."""
+    """A problem with a likelihood of a transient in interferometers, with or without approximations."""
 
     likelihood: GravitationalWaveTransient
     kind = "gravitational wave"
     has_noise_curves = True
 
     def describe(self) -> Contract:
-        """Describe priors, detectors, noise curves and waveform, with times from the start of the segment."""
+        """Describe priors, detectors, noise PSDs and waveform, with times counted from the start of the segment."""
         likelihood, fixed = self.likelihood, self.prior.fixed
         start = float(likelihood.interferometers.start_time)
         generator = likelihood.waveform_generator
@@ -81,10 +81,10 @@ class GravitationalWave(Problem):
         return Contract(facts, arrays)
 
     def view(self, grid: Grid | None = None, psd: str = FIXED) -> DetectorView:
-        """Whitened strain on the grid, with the noise curves where the network was trained for many."""
+        """Return the whitened strain on the grid, with the PSDs if the network was trained for many of them."""
         if psd == FIXED:
             return DetectorView(self, grid)
-        # Here, as in bank: a run without a network does without torch.
+        # Imported here, as in bank: a run without a network does not need torch.
         from ..simulation.amortised import AmortisedView
 
         return AmortisedView(self, grid, psd)
@@ -97,18 +97,18 @@ class GravitationalWave(Problem):
         grid: Grid | None = None,
         progress: bool = True,
     ) -> SignalBank | AmortisedBank:
-        """Signals from stored waveforms, under the likelihood's noise curves or under a family of them."""
+        """Return a source of signals from stored waveforms, under the likelihood's PSDs or under random ones."""
         from ..simulation.amortised import AmortisedBank
         from ..simulation.signal_bank import SignalBank
 
         config = config or SimulationConfig()
         if config.psd == FIXED:
             return SignalBank(self, config, npool, seed, grid, progress)
-        # Frequencies of the data and of the noise curves are the same ones over the whole segment alone.
+        # Data and PSDs have the same frequencies only over the whole segment.
         return AmortisedBank(SignalBank(self, replace(config, shorten=False), npool, seed, grid, progress))
 
     def inject(self, rng: np.random.Generator) -> tuple[Self, Row]:
-        """A signal of the prior in Gaussian noise of the likelihood's curves."""
+        """Simulate a signal of the prior in Gaussian noise of the likelihood's PSDs."""
         likelihood, truth = inject_signal(self, rng)
         return self.with_likelihood(likelihood), truth
 
@@ -124,13 +124,13 @@ class GravitationalWave(Problem):
     def obstacle(self, wanted: Wanted) -> str | None:
         if wanted == "own frequencies" and not has_own_frequencies(self.likelihood):
             return (
-                f"a {type(self.likelihood).__name__} has the waveform on a reduced basis, in bands or bins, and not at the "
-                "data's own frequencies"
+                f"a {type(self.likelihood).__name__} evaluates the waveform on a reduced basis, in bands or in bins, and not "
+                "at the frequencies of the data"
             )
         return None
 
     def _antenna(self, start: float) -> dict[str, list[float]]:
-        """Response and delay of each detector in the middle of the time's prior, at the fixed sky position."""
+        """Return response and delay of each detector at the fixed sky position, in the middle of the prior of the time."""
         fixed = self.prior.fixed
         time = {**self.prior.from_median(), **fixed}.get(TIME, start)
         ra, dec, psi = (np.array([fixed[key]]) for key in PLACE)
@@ -139,6 +139,6 @@ class GravitationalWave(Problem):
             detector = Detector.from_interferometer(interferometer)
             plus, cross = detector.antenna(ra, dec, psi, np.array([time]))
             delay = detector.delay(ra, dec, np.array([time]))
-            # Rounded to what a GPS time in double precision fixes.
+            # A GPS time in double precision does not determine more digits.
             seen[interferometer.name] = [round(float(value[0]), 6) for value in (plus, cross, delay)]
         return seen

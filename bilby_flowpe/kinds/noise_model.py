@@ -1,4 +1,4 @@
-"""Bilby's own likelihoods of plain data, whose noise is known in kind: Gaussian, Poisson, exponential and others."""
+"""Bilby's own likelihoods of plain data whose kind of noise is known: Gaussian, Poisson, exponential and others."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ if TYPE_CHECKING:
 
 
 class NoiseModel(Problem):
-    """One of Bilby's likelihoods of plain data, or a subclass that leaves its values alone, and its prior."""
+    """A problem with one of Bilby's likelihoods of plain data, or with a subclass that has the same values."""
 
     kind = "noise model"
 
     def describe(self) -> Contract:
-        """Describe priors, the function of the parameters, abscissae and noise."""
+        """Describe priors, the function of the parameters, its abscissae and the noise."""
         noise = self._noise
         if noise is GaussianNoise and (sigma := known_sigma(self)) is not None:
             facts, arrays = self._function()
@@ -42,8 +42,8 @@ class NoiseModel(Problem):
         return self._with_noise(noise(self))
 
     def view(self, grid: Grid | None = None, psd: str = FIXED) -> PlainSimulator:
-        """The data in units of their noise, or on a scale on which it has a size of its own."""
-        # Here: a run without a network does without torch.
+        """Return the data in units of their noise, or on a scale of a size that fits the network."""
+        # Imported here: a run without a network does not need torch.
         from ..simulation.analytical import AnalyticalSimulator
         from ..simulation.gaussian import GaussianSimulator
 
@@ -59,11 +59,11 @@ class NoiseModel(Problem):
         grid: Grid | None = None,
         progress: bool = True,
     ) -> PlainSimulator:
-        """Predictions of the likelihood's function, and noise as the likelihood takes it to be."""
+        """Return a source of predictions of the likelihood's function, with the noise that the likelihood assumes."""
         return self.view()
 
     def inject(self, rng: np.random.Generator) -> tuple[Self, Row]:
-        """A prediction for a draw from the prior, and noise around it."""
+        """Simulate data: the prediction for a draw from the prior, with noise."""
         likelihood, truth = self.view().inject(rng)
         return self.with_likelihood(likelihood), truth
 
@@ -77,7 +77,7 @@ class NoiseModel(Problem):
         return noise
 
     def _with_noise(self, noise: Noise) -> Contract:
-        """Describe data whose noise is not white, or not known."""
+        """Describe data whose noise is not white, or has unknown parameters."""
         facts, arrays = self._function() if isinstance(noise, FunctionNoise) else ({}, {})
         return Contract(
             {
@@ -91,7 +91,7 @@ class NoiseModel(Problem):
         )
 
     def _function(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
-        """Facts and arrays of a function of the parameters and its abscissae."""
+        """Return facts and arrays that describe the function of the parameters and its abscissae."""
         likelihood: Analytical1DLikelihood = self.likelihood
         facts = {"model": get_function_path(likelihood.func), "model_arguments": plain(likelihood.kwargs)}
         x = _numbers(likelihood.x)
@@ -105,7 +105,7 @@ class NoiseModel(Problem):
 
 
 def _numbers(x: Any) -> np.ndarray | None:
-    """Abscissae as finite numbers; a function may take anything else: names, columns, complex numbers, nothing."""
+    """Return abscissae as finite numbers; ``None`` for anything else that a function may take, such as names or columns."""
     try:
         x = np.ravel(x)
         x = x.astype(float) if x.dtype.kind != "c" else x

@@ -1,4 +1,4 @@
-"""Likelihoods that say by a method ``simulate`` of their own how their data come about."""
+"""Likelihoods with a method ``simulate`` of their own, which generates their data."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 class OwnSimulate(Problem):
-    """Any likelihood with ``simulate(parameters, rng)`` and ``observed_data``, and its prior."""
+    """A problem with any likelihood that has ``simulate(parameters, rng)`` and ``observed_data``."""
 
     kind = "own simulate"
 
@@ -37,8 +37,8 @@ class OwnSimulate(Problem):
         return Contract(facts, behaviour(lambda row: likelihood.simulate(row, np.random.default_rng(SEED)), self.prior))
 
     def view(self, grid: Grid | None = None, psd: str = FIXED) -> GeneralSimulator:
-        """The likelihood's ``observed_data``."""
-        # Here, as in bank: a run without a network does without torch.
+        """Return the likelihood's ``observed_data`` as a network sees them."""
+        # Imported here, as in bank: a run without a network does not need torch.
         from ..simulation.general import GeneralSimulator
 
         return GeneralSimulator(self, trial=False)
@@ -51,13 +51,13 @@ class OwnSimulate(Problem):
         grid: Grid | None = None,
         progress: bool = True,
     ) -> GeneralSimulator:
-        """Data of the likelihood's ``simulate``, which is tried on a few draws first."""
+        """Return a source of data of the likelihood's ``simulate``, after a trial on a few draws."""
         from ..simulation.general import GeneralSimulator
 
         return GeneralSimulator(self)
 
     def inject(self, rng: np.random.Generator) -> tuple[Self, Row]:
-        """Data of the likelihood's ``simulate`` for a draw from the prior."""
+        """Simulate data with the likelihood's ``simulate`` for a draw from the prior."""
         likelihood, truth = self.view().inject(rng)
         return self.with_likelihood(likelihood), truth
 

@@ -1,4 +1,4 @@
-"""Sizes and choices of a network, and the two presets: the paper's networks, and smaller ones for a CPU."""
+"""Sizes and choices of a network, with two presets: the paper's networks, and smaller ones for a CPU."""
 
 from __future__ import annotations
 
@@ -8,42 +8,43 @@ from typing import Any
 from ..errors import ConfigurationError
 
 FAMILY_NAMES = ("cvae", "cvae+", "gaussian", "maf", "nsf")
-"""Names of the families, which are in :mod:`.families`."""
+"""Names of the families, which are defined in :mod:`.families`."""
 
 
 @dataclass(frozen=True)
 class NetworkConfig:
-    """Sizes and choices of a network; each family reads those that it has a use for.
+    """Sizes and choices of a network; each family reads those that it needs.
 
     Attributes
     ----------
     family
         ``"gaussian"``, ``"maf"``, ``"nsf"``, ``"cvae"`` or ``"cvae+"``.
     transforms
-        Number of autoregressive transforms (MADE units), ``"cvae+"``: of each of its three flows.
+        Number of autoregressive transforms (MADE units); for ``"cvae+"``, in each of its three flows.
     hidden_features
         Widths of the hidden layers of each transform.
     embedding_features
-        Width of the embedding network's residual stream, also of the context handed to the parts; ``None``: no embedding
-        network, the data go into every part as they are.
+        Width of the embedding network's residual stream, and of the context that it gives to the other parts; ``None``
+        means no embedding network, so that every part reads the data directly.
     embedding_blocks
-        Number of its residual blocks.
+        Number of residual blocks of the embedding network.
     bins
-        Bins of the splines (``"nsf"`` alone).
+        Number of bins of the splines (only ``"nsf"``).
     gaussian_features
-        Widths of the hidden layers of each network that puts out a Gaussian (``"gaussian"``, ``"cvae"``, ``"cvae+"``).
+        Widths of the hidden layers of each network that returns the moments of a Gaussian (``"gaussian"``, ``"cvae"``,
+        ``"cvae+"``).
     latent
         Dimension of the latent space (``"cvae"``, ``"cvae+"``).
     encoder_context
-        Dimension of h, which the Gaussian encoder puts out for the encoder's flow (``"cvae+"``).
+        Dimension of h, which the Gaussian encoder returns for the encoder's flow (``"cvae+"``).
     batch_norm
-        Whether flows normalise over the batch between their transforms and before the base.
+        Whether flows have batch normalisation between their transforms and before the base.
     encoder_flow, prior_flow
         Whether encoder and prior have a flow after their Gaussian (``"cvae+"``; the paper's ablations).
     encoder_flow_sees_data
-        Whether the encoder's flow is conditioned on the data, too, and not on x and h alone (``"cvae+"``).
+        Whether the encoder's flow is conditioned on the data, in addition to x and h (``"cvae+"``).
     freeze_prior
-        Whether the Gaussian of the prior stays as it was initialised (``"cvae+"``).
+        Whether the Gaussian of the prior keeps its initial weights (``"cvae+"``).
     """
 
     family: str = "maf"
@@ -82,40 +83,42 @@ class NetworkConfig:
             raise ConfigurationError(f"embedding_blocks={self.embedding_blocks!r}: give 0 or more")
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain values, for JSON."""
+        """Return plain values for JSON."""
         return {key: list(value) if isinstance(value, tuple) else value for key, value in asdict(self).items()}
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> NetworkConfig:
-        """The inverse of :meth:`to_dict`; fields that did not exist yet when it was written take their defaults."""
+        """Make a configuration from the values of :meth:`to_dict`; fields missing in older files take their defaults."""
         sequences = {key: tuple(value) for key, value in values.items() if isinstance(value, list)}
         return cls(**{**values, **sequences})
 
 
 def compact(family: str = "maf") -> NetworkConfig:
-    """Sizes for a CPU: the parts share one embedding network, and the three flows of CVAE+ have three transforms each."""
+    """Return sizes for a CPU: one embedding network for all parts, and three transforms in each flow of CVAE+."""
     return NetworkConfig(family=family, transforms=3 if family == "cvae+" else 6)
 
 
 def green2020(family: str, parameters: int = 5) -> NetworkConfig:
-    """Sizes of the paper, sections III B and IV, without an embedding network.
+    """Return the sizes of the paper, sections III B and IV, without an embedding network.
 
     Parameters
     ----------
     family
-        As in :class:`NetworkConfig`. The paper gives no sizes of the Gaussian baseline, which takes those of a part of the
-        CVAE, nor of ``"nsf"``, which takes the MAF's.
+        As in :class:`NetworkConfig`. The paper gives no sizes for the Gaussian baseline, which takes those of a part of
+        the CVAE, nor for ``"nsf"``, which takes those of the MAF.
     parameters
-        Of the problem: 5 or 8. For 8, the paper doubles latent space, units and encoder context, and freezes the Gaussian
-        of the prior; it trained CVAE+ alone.
+        Number of parameters of the problem: 5 or 8. For 8, the paper doubles latent space, transforms and encoder
+        context, and freezes the Gaussian of the prior; it trained CVAE+ only.
 
     Raises
     ------
     ConfigurationError
-        If the paper has no problem of so many parameters.
+        If the paper has no problem with this number of parameters.
     """
     if parameters not in (5, 8):
-        raise ConfigurationError(f"parameters={parameters!r}: the paper's problems have 5 or 8")
+        raise ConfigurationError(
+            f"parameters={parameters!r}: the paper has problems with 5 or 8 parameters, give one of these"
+        )
     large = parameters == 8
     return NetworkConfig(
         family=family,

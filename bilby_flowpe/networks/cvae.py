@@ -1,4 +1,4 @@
-"""The conditional variational autoencoder of section II B: encoder, prior and decoder are diagonal Gaussians."""
+"""The conditional variational autoencoder of section II B; encoder, prior and decoder are diagonal Gaussians."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ from .layers import FeedForward, soft_log_scale
 
 
 class DiagonalGaussian(nn.Module):
-    """A diagonal Gaussian of k columns, as a network makes it of its conditions.
+    """A diagonal Gaussian of k columns, whose moments a network computes from conditions.
 
     Parameters
     ----------
     columns
-        Number k.
+        Number k of columns.
     rows, shared
-        Numbers of conditions: those that differ from row to row, and those of an event.
+        Numbers of conditions: those that differ from row to row, and those of the whole event.
     hidden
         Widths of the hidden layers.
     extra
-        Number of further outputs.
+        Number of further outputs of the network.
     """
 
     def __init__(self, columns: int, rows: int, shared: int, hidden: Sequence[int], extra: int = 0) -> None:
@@ -35,32 +35,32 @@ class DiagonalGaussian(nn.Module):
     def moments(
         self, rows: torch.Tensor | None, shared: torch.Tensor
     ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-        """Mean and logarithm of the standard deviation, (N, k) each, and the further outputs."""
+        """Return mean and logarithm of the standard deviation, (N, k) each, and the further outputs."""
         mean, log_scale, extra = self.network(rows, shared).split(self.sizes, dim=-1)
         return mean, soft_log_scale(log_scale), extra
 
     def to_base(
         self, value: torch.Tensor, rows: torch.Tensor | None, shared: torch.Tensor
     ) -> tuple[torch.Tensor, torch.Tensor]:
-        """Standardised value, and the log Jacobian."""
+        """Return the standardised value and the log Jacobian."""
         mean, log_scale, _ = self.moments(rows, shared)
         return (value - mean) * (-log_scale).exp(), -log_scale.sum(dim=-1).expand(len(value))
 
     def from_base(self, base: torch.Tensor, rows: torch.Tensor | None, shared: torch.Tensor) -> torch.Tensor:
-        """The inverse."""
+        """Return the value at base coordinates; the inverse of :meth:`to_base`."""
         mean, log_scale, _ = self.moments(rows, shared)
         return mean + log_scale.exp() * base
 
     def draw(
         self, base: torch.Tensor, rows: torch.Tensor | None, shared: torch.Tensor
     ) -> tuple[torch.Tensor, torch.Tensor]:
-        """Value at a base, and ``log |d value / d base|``."""
+        """Return the value at base coordinates and ``log |d value / d base|``."""
         mean, log_scale, _ = self.moments(rows, shared)
         return mean + log_scale.exp() * base, log_scale.sum(dim=-1).expand(len(base))
 
 
 class CVAE(LatentNetwork):
-    """Three diagonal Gaussians."""
+    """The conditional variational autoencoder, made of three diagonal Gaussians."""
 
     def __init__(self, features: int, context: int, config: NetworkConfig) -> None:
         super().__init__(features, context, config)

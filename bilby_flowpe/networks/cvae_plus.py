@@ -1,7 +1,7 @@
 r"""CVAE+, section II D: the three Gaussians of the CVAE, each followed by autoregressive flows.
 
-- Encoder :math:`q(z|x,y)`: an *inverse* autoregressive flow, which training draws from in a single pass, conditioned on x and
-  on an output h of the Gaussian encoder, not on y (which, the paper suspects, would overpower x).
+- Encoder :math:`q(z|x,y)`: an *inverse* autoregressive flow, from which training draws in a single pass. It is conditioned
+  on x and an output h of the Gaussian encoder, but not on y (which, the paper suspects, would dominate over x).
 - Prior :math:`p(z|y)`: a masked autoregressive flow conditioned on y.
 - Decoder :math:`p(x|z,y)`: a masked autoregressive flow conditioned on y and z.
 """
@@ -18,14 +18,14 @@ from .made import AutoregressiveStack
 
 
 class FlowAfterGaussian(nn.Module):
-    """A density that a flow and then a diagonal Gaussian standardise, both of the same conditions.
+    """A density that is standardised by a flow and then by a diagonal Gaussian, with the same conditions.
 
     Parameters
     ----------
     gaussian
-        The Gaussian, next to the base.
+        The Gaussian, on the side of the base.
     flow
-        Its single pass leads from the value to the Gaussian's coordinates.
+        The flow, whose single pass leads from the value to the Gaussian's coordinates.
     """
 
     def __init__(self, gaussian: DiagonalGaussian, flow: AutoregressiveStack) -> None:
@@ -35,25 +35,25 @@ class FlowAfterGaussian(nn.Module):
     def to_base(
         self, value: torch.Tensor, rows: torch.Tensor | None, shared: torch.Tensor
     ) -> tuple[torch.Tensor, torch.Tensor]:
-        """Base and log Jacobian, in a single pass."""
+        """Return base coordinates and log Jacobian, in a single pass."""
         middle, of_flow = self.flow(value, rows, shared)
         base, of_gaussian = self.gaussian.to_base(middle, rows, shared)
         return base, of_flow + of_gaussian
 
     def from_base(self, base: torch.Tensor, rows: torch.Tensor | None, shared: torch.Tensor) -> torch.Tensor:
-        """The inverse, by inversion of the flow."""
+        """Return the value at base coordinates, by inversion of the flow."""
         return self.flow.invert(self.gaussian.from_base(base, rows, shared), rows, shared)
 
 
 class InverseFlowEncoder(nn.Module):
-    """A Gaussian encoder, which puts out h, too, followed by an inverse autoregressive flow conditioned on x and h.
+    """A Gaussian encoder with an additional output h, followed by an inverse autoregressive flow conditioned on x and h.
 
     Parameters
     ----------
     gaussian
-        Conditioned on x and the data.
+        The Gaussian, conditioned on x and the data.
     flow
-        Its single pass leads from the Gaussian's coordinates to z.
+        The flow, whose single pass leads from the Gaussian's coordinates to z.
     sees_data
         Whether the flow is conditioned on the data, too.
     """
@@ -63,19 +63,19 @@ class InverseFlowEncoder(nn.Module):
         self.gaussian, self.flow, self.sees_data = gaussian, flow, sees_data
 
     def draw(self, base: torch.Tensor, rows: torch.Tensor, shared: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """The latent variables at a base, in a single pass, and ``log |dz / d base|``."""
+        """Return the latent variables at base coordinates and ``log |dz / d base|``, in a single pass."""
         mean, log_scale, h = self.gaussian.moments(rows, shared)
         z, of_flow = self.flow(mean + log_scale.exp() * base, *self._conditions(rows, h, shared))
         return z, of_flow + log_scale.sum(dim=-1)
 
     def from_base(self, base: torch.Tensor, rows: torch.Tensor, shared: torch.Tensor) -> torch.Tensor:
-        """The latent variables at a base."""
+        """Return the latent variables at base coordinates."""
         return self.draw(base, rows, shared)[0]
 
     def to_base(
         self, value: torch.Tensor, rows: torch.Tensor, shared: torch.Tensor
     ) -> tuple[torch.Tensor, torch.Tensor]:
-        """Base and log Jacobian at any z: by inversion of the flow, which carries no gradients."""
+        """Return base coordinates and log Jacobian at any z, by inversion of the flow and therefore without gradients."""
         mean, log_scale, h = self.gaussian.moments(rows, shared)
         conditions = self._conditions(rows, h, shared)
         middle = self.flow.invert(value, *conditions)
@@ -89,7 +89,7 @@ class InverseFlowEncoder(nn.Module):
 
 
 class CVAEPlus(LatentNetwork):
-    """Three Gaussians with their flows."""
+    """The CVAE+ network: three Gaussians, each with an autoregressive flow."""
 
     def __init__(self, features: int, context: int, config: NetworkConfig) -> None:
         super().__init__(features, context, config)

@@ -1,4 +1,4 @@
-"""Network families by name, and the network that a configuration describes."""
+"""Classes of networks by the name of their family, and the network for a configuration."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ FAMILIES: dict[str, type[ConditionalNetwork]] = {
     "cvae": CVAE,
     "cvae+": CVAEPlus,
 }
-"""Network families by name."""
+"""Classes of networks by the name of their family."""
 
 
 def build_network(features: int, context: int, config: NetworkConfig) -> ConditionalNetwork:
-    """The network that ``config`` describes.
+    """Build the network that a configuration describes.
 
     Raises
     ------
     ConfigurationError
-        If no family has that name.
+        If there is no family of that name.
     """
     if config.family not in FAMILIES:
         raise ConfigurationError(f"network={config.family!r}: choose one of {sorted(FAMILIES)}")

@@ -1,4 +1,4 @@
-r"""The baseline: a normal density whose mean and covariance a network makes of the data.
+r"""The baseline network: a normal density with mean and covariance computed from the data.
 
 Section II A, equation 3, with :math:`\Sigma(y) = A(y) A(y)^\top` and A lower triangular with a positive diagonal. The base
 coordinates are :math:`u = A^{-1} (x - \mu)`.
@@ -14,7 +14,7 @@ from .layers import FeedForward, soft_log_scale
 
 
 class GaussianNetwork(ConditionalNetwork):
-    """One multivariate normal density."""
+    """A multivariate normal density given the data."""
 
     below: torch.Tensor
 
@@ -25,7 +25,7 @@ class GaussianNetwork(ConditionalNetwork):
         self.register_buffer("below", torch.tril_indices(features, features, -1), persistent=False)
 
     def _mean_and_factor(self, context: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-        """Mean (N, n), Cholesky factor A (N, n, n) and the logarithm of its diagonal (N, n)."""
+        """Return mean (N, n), Cholesky factor A (N, n, n) and the logarithm of its diagonal (N, n)."""
         n = self.features
         mean, log_diagonal, lower = self.moments(None, self.embedding(context)).split([n, n, n * (n - 1) // 2], dim=-1)
         log_diagonal = soft_log_scale(log_diagonal)
@@ -40,6 +40,6 @@ class GaussianNetwork(ConditionalNetwork):
 
     @torch.no_grad()
     def from_base(self, base: torch.Tensor, context: torch.Tensor) -> torch.Tensor:
-        """``x = mu + A u``."""
+        """Return ``x = mu + A u`` at base coordinates u."""
         mean, factor, _ = self._mean_and_factor(context)
         return mean + (factor * base[:, None, :]).sum(dim=-1)

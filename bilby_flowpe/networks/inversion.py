@@ -1,10 +1,10 @@
 r"""Inversion of a MADE unit that computes every hidden unit once.
 
-Equation 18 is recursive: :math:`x_i` needs the network's outputs at :math:`x_{1:i-1}`, and so a unit of n columns is usually
-inverted by n whole passes. But a hidden unit that sees the first k columns is final once these are known. With the hidden units
-sorted by that number, its *level*, step k computes the units of level k alone, from those of the levels up to k, through dense
-blocks of the masked matrices: less than one pass in all. What nothing but the event's conditions reaches, level 0, is the same
-for every row and goes into the biases.
+Equation 18 is recursive: :math:`x_i` needs the network's outputs at :math:`x_{1:i-1}`. A unit of n columns is therefore
+usually inverted by n whole passes. But a hidden unit that depends on the first k columns has its final value once these
+are known. With the hidden units sorted by that number, their *level*, step k computes only the units of level k, from
+those of the levels up to k, through dense blocks of the masked matrices: less than one pass in all. Level 0 depends on
+the event's conditions only; it is the same for every row and is added to the biases.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ class _Layer:
     columns: list[int]
 
     def of(self, level: int) -> tuple[torch.Tensor, slice]:
-        """The block of one level, and its rows."""
+        """Return the block of one level, and its rows."""
         rows = slice(self.ends[level - 1] if level else 0, self.ends[level])
         return self.weight[rows, : self.columns[level]], rows
 
@@ -102,7 +102,7 @@ class UnitInverse:
         self.layers.append(_Layer(weight[outputs].contiguous(), ends, known))
 
     def __call__(self, y: torch.Tensor, conditions: torch.Tensor | None) -> torch.Tensor:
-        """Columns x (n, N) of columns y (n, N), given the conditions (r, N) of each."""
+        """Invert columns y (n, N), given the conditions (r, N) of each column; returns x (n, N)."""
         size, y = y.shape[1], y[self.order]
         buffers = [y.new_empty(1 + self.rows + self.features, size)]
         buffers += [y.new_empty(1 + len(layer.weight), size) for layer in self.layers[:-1]]
@@ -120,7 +120,7 @@ class UnitInverse:
         return x[self.back]
 
     def _outputs(self, level: int, buffers: list[torch.Tensor]) -> torch.Tensor:
-        """Outputs (count * total, N or 1) of a level, once its hidden units are in the buffers."""
+        """Return outputs (count * total, N or 1) of a level, after writing its hidden units into the buffers."""
         *hidden, last = self.layers
         for i, layer in enumerate(hidden):
             weight, rows = layer.of(level)
@@ -133,7 +133,7 @@ class UnitInverse:
 
 
 def _in_place(activation: nn.Module) -> Callable[[torch.Tensor], torch.Tensor]:
-    """An activation that overwrites its argument."""
+    """Return a version of an activation that overwrites its argument."""
     if isinstance(activation, nn.ReLU):
         return torch.relu_
     return lambda values: values.copy_(activation(values))

@@ -1,11 +1,12 @@
-r"""What the families with latent variables share: the variational bound, and densities of the pair (x, z).
+r"""Base class of the families with latent variables: the variational bound, and densities of the pair (x, z).
 
 The posterior :math:`\int p(x|z,y)\,p(z|y)\,dz` (equation 10) is not tractable. Training minimises the bound of equation 14,
 
 .. math:: E_{q(z|x,y)} [-\log p(x|z,y)] + E_{q(z|x,y)} [\log q(z|x,y) - \log p(z|y)],
 
-the reconstruction and the KL term, both by one draw of z from the encoder q. The joint density :math:`p(z|y)\,p(x|z,y)` is
-tractable, and with base coordinates of z under the prior and of x under the decoder it becomes a standard normal.
+the reconstruction and the KL term, both estimated with one draw of z from the encoder q. The joint density
+:math:`p(z|y)\,p(x|z,y)` is tractable. In base coordinates of z under the prior and of x under the decoder it is a
+standard normal.
 """
 
 from __future__ import annotations
@@ -18,8 +19,9 @@ import torch
 from .base import ConditionalNetwork, log_normal
 from .config import NetworkConfig
 
-_ROWS = 1 << 14
+_ROWS = 1 << 14  # Pairs (x, z) that are evaluated at once in an estimate, which bounds the memory that it needs.
 _FIXED_SEED = 20
+"""Seed of the latent draws where none is given; any number, so that two evaluations use the same draws."""
 
 
 class ConditionalDensity(Protocol):
@@ -28,26 +30,26 @@ class ConditionalDensity(Protocol):
     def to_base(
         self, value: torch.Tensor, rows: torch.Tensor | None, shared: torch.Tensor
     ) -> tuple[torch.Tensor, torch.Tensor]:
-        """Base (N, k) and ``log |d base / d value|`` (N,), given conditions ``rows`` (N, r) and ``shared`` (1 or N, C)."""
+        """Return base (N, k) and ``log |d base / d value|`` (N,) for conditions ``rows`` (N, r) and ``shared`` (1 or N, C)."""
 
     def from_base(self, base: torch.Tensor, rows: torch.Tensor | None, shared: torch.Tensor) -> torch.Tensor:
-        """The inverse of :meth:`to_base`."""
+        """Return the value at base coordinates; the inverse of :meth:`to_base`."""
 
 
 class Encoder(Protocol):
-    """A density of z that is drawn from in training; conditions ``rows`` are x."""
+    """A density of z that can be sampled in training; its conditions ``rows`` are x."""
 
     def to_base(
         self, value: torch.Tensor, rows: torch.Tensor, shared: torch.Tensor
     ) -> tuple[torch.Tensor, torch.Tensor]:
-        """As of a :class:`ConditionalDensity`."""
+        """Return base coordinates and log Jacobian, as specified in :class:`ConditionalDensity`."""
 
     def draw(self, base: torch.Tensor, rows: torch.Tensor, shared: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """Value (N, k) at a base (N, k), with gradients, and ``log |d value / d base|`` (N,): equation 15."""
+        """Return the value (N, k) at base coordinates, with gradients, and ``log |d value / d base|`` (N,): equation 15."""
 
 
 class LatentNetwork(ConditionalNetwork):
-    """Encoder q(z | x, y), prior p(z | y) and decoder p(x | z, y), which a family adds as modules of these names."""
+    """A network of encoder q(z | x, y), prior p(z | y) and decoder p(x | z, y), which a family sets as attributes."""
 
     encoder: Encoder
     prior: ConditionalDensity
@@ -60,9 +62,9 @@ class LatentNetwork(ConditionalNetwork):
     def loss_terms(
         self, x: torch.Tensor, context: torch.Tensor, generator: torch.Generator | None = None
     ) -> dict[str, torch.Tensor]:
-        """``"reconstruction"`` and ``"kl"``, (N,) each, by one draw of z a row."""
+        """Return ``"reconstruction"`` and ``"kl"``, (N,) each, estimated with one draw of z for each row."""
         if generator is None and not self.training:
-            # Two validations differ by the weights alone, and so do two calls with the same weights not at all.
+            # Two validations then differ only by the weights, and two calls with the same weights agree exactly.
             generator = torch.Generator().manual_seed(_FIXED_SEED)
         noise = torch.randn(len(x), self.latent, generator=generator, dtype=x.dtype).to(x.device)
         log_joint, log_encoder = self._terms(x, self.embedding(context), noise)
@@ -76,26 +78,26 @@ class LatentNetwork(ConditionalNetwork):
         samples: int = 1000,
         generator: torch.Generator | None = None,
     ) -> torch.Tensor:
-        """An *estimate* of ``log q(x | y)`` by importance sampling of z.
+        """Estimate ``log q(x | y)`` by importance sampling of z.
 
-        The mean over draws ``z ~ q(z|x,y)`` of ``p(x|z,y) p(z|y) / q(z|x,y)`` is unbiased (equation 11); its logarithm is too
-        low by half its relative variance. With one sample it is, in the mean, minus the loss.
+        The mean over draws ``z ~ q(z|x,y)`` of ``p(x|z,y) p(z|y) / q(z|x,y)`` is unbiased (equation 11); its logarithm
+        is too low by half of its relative variance. With one sample it is, on average, minus the loss.
 
         Parameters
         ----------
         x
-            (N, n).
+            Coordinates, (N, n).
         context
-            (N, C), or (1, C) of one event.
+            Contexts, (N, C), or (1, C) of one event.
         samples
-            Draws of z a row.
+            Draws of z for each row.
         generator
-            Of the draws; without one they are always the same.
+            Generator of the draws; without one they are always the same.
 
         Returns
         -------
         torch.Tensor
-            (N,).
+            Estimates, (N,).
         """
         generator = generator or torch.Generator().manual_seed(_FIXED_SEED)
         shared = self.embedding(context).expand(len(x), -1)
@@ -113,7 +115,7 @@ class LatentNetwork(ConditionalNetwork):
     def _terms(
         self, x: torch.Tensor, shared: torch.Tensor, noise: torch.Tensor
     ) -> tuple[tuple[torch.Tensor, torch.Tensor], torch.Tensor]:
-        """``log p(z|y)`` and ``log p(x|z,y)``, and ``log q(z|x,y)``, at the z of the encoder's base ``noise`` (N, d)."""
+        """Return (``log p(z|y)``, ``log p(x|z,y)``) and ``log q(z|x,y)`` at the z of the encoder's base ``noise`` (N, d)."""
         z, log_jacobian = self.encoder.draw(noise, x, shared)
         return self._log_joint(x, z, shared), log_normal(noise) - log_jacobian
 
@@ -131,7 +133,7 @@ class LatentNetwork(ConditionalNetwork):
 
     @torch.no_grad()
     def from_base(self, base: torch.Tensor, context: torch.Tensor) -> torch.Tensor:
-        """First z from the prior, then x from the decoder: the paper's way of drawing (section III B 1)."""
+        """Return s at base coordinates: first z by the prior, then x by the decoder, as the paper does (section III B 1)."""
         of_x, of_z = base.split([self.features, self.latent], dim=-1)
         shared = self.embedding(context)
         z = self.prior.from_base(of_z, None, shared)
@@ -139,13 +141,13 @@ class LatentNetwork(ConditionalNetwork):
 
     @torch.no_grad()
     def encode(self, x: torch.Tensor, context: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
-        """Latent variables (N, d) drawn from q(z | x, y)."""
+        """Draw latent variables (N, d) from q(z | x, y)."""
         noise = torch.randn(len(x), self.latent, generator=generator, dtype=torch.float32).to(x)
         return self.encoder.draw(noise, x, self.embedding(context))[0]
 
     @torch.no_grad()
     def log_encoder(self, s: torch.Tensor, context: torch.Tensor) -> torch.Tensor:
-        """``log q(z | x, y)`` (N,) of any rows s; an inverse autoregressive flow is inverted for it."""
+        """Return ``log q(z | x, y)`` (N,) for any rows s; an inverse autoregressive flow has to be inverted for it."""
         x, z = s.split([self.features, self.latent], dim=-1)
         base, log_jacobian = self.encoder.to_base(z, x, self.embedding(context))
         return log_normal(base) + log_jacobian

@@ -1,7 +1,7 @@
-"""Layers shared by the families: what runs in full precision, the embedding network, and networks of two kinds of input.
+"""Layers shared by the families: layers in full precision, the embedding network, and networks with two kinds of inputs.
 
-Under autocast to bfloat16 only products between hidden layers are rounded. What enters and what leaves a network keeps
-float32: coordinates and shifts need more than three digits.
+Under autocast to bfloat16, only products between hidden layers are rounded. Inputs and outputs of a network keep
+float32, because coordinates and shifts need more than three digits.
 """
 
 from __future__ import annotations
@@ -17,15 +17,17 @@ from torch import nn
 from zuko.nn import Linear, MaskedLinear
 
 BLOCK = 2048
-"""Rows that are drawn at once: what lives between the layers then stays within the processor's cache."""
+"""Rows that are drawn at once: the values between the layers then fit into the processor's cache."""
 
 _WIDEST = math.log(1e4)
+"""Natural logarithm of the largest scale, 1e4: standard deviations stay within 1e-4 and 1e4, so that no single step of
+training can make a density infinite."""
 
 _SomeModule = TypeVar("_SomeModule", bound=nn.Module)
 
 
 def keep_precision(module: _SomeModule) -> _SomeModule:
-    """Make the first and last linear layer of a sequential module compute in float32 whatever the autocast."""
+    """Make the first and last linear layer of a sequential module compute in float32, even under autocast."""
     layers = [layer for layer in module.modules() if type(layer) in _PRECISE]
     for layer in {layers[0], layers[-1]}:
         layer.__class__ = _PRECISE[type(layer)]
@@ -50,31 +52,31 @@ class _PreciseUnmaskedLinear(Linear):
             return super().forward(x.to(self.weight.dtype))
 
 
-# With a single coordinate there is nothing to mask, and zuko takes a linear layer of its own.
+# For a single coordinate there is nothing to mask, and zuko uses its own unmasked linear layer.
 _PRECISE = {nn.Linear: _PreciseLinear, MaskedLinear: _PreciseMaskedLinear, Linear: _PreciseUnmaskedLinear}
 
 
 def effective_weight(layer: nn.Linear | Linear) -> torch.Tensor:
-    """Weight (out, in) of a linear layer, zero where it is masked."""
+    """Return the weight (out, in) of a linear layer, zero where it is masked."""
     return layer.mask * layer.weight if isinstance(layer, MaskedLinear) else layer.weight
 
 
 def first_layer(layer: nn.Linear | Linear, rows: torch.Tensor | None, shared: torch.Tensor | None) -> torch.Tensor:
-    """A linear layer of the inputs ``cat(rows, shared)`` in float32.
+    """Apply a linear layer to the inputs ``cat(rows, shared)`` in float32.
 
     Parameters
     ----------
     layer
-        With in = r + C inputs and H outputs.
+        The layer, with r + C inputs and H outputs.
     rows
         Inputs (N, r) that differ from row to row, or ``None`` for r = 0.
     shared
-        Inputs (N, C), or (1, C) for one event: their share of the sum is then computed once. ``None`` for C = 0.
+        Inputs (N, C), or (1, C) for one event, whose contribution is then computed only once. ``None`` for C = 0.
 
     Returns
     -------
     torch.Tensor
-        (N, H), or (1, H) where nothing differs from row to row.
+        Outputs, (N, H), or (1, H) if no input differs from row to row.
     """
     weight, bias = effective_weight(layer), layer.bias
     with torch.autocast(weight.device.type, enabled=False):
@@ -87,17 +89,17 @@ def first_layer(layer: nn.Linear | Linear, rows: torch.Tensor | None, shared: to
 
 
 def soft_log_scale(value: torch.Tensor) -> torch.Tensor:
-    """``value``, bent so that the scale stays between 1e-4 and 1e4: no single step can make a density infinite."""
+    """Bend ``value`` so that its exponential stays between 1e-4 and 1e4: no single step can make a density infinite."""
     return value / (1 + value.abs() / _WIDEST)
 
 
 class FeedForward(nn.Module):
-    """Feed-forward network (equations 4 to 6) of inputs that differ from row to row and of those of one event.
+    """Feed-forward network (equations 4 to 6) of inputs that differ from row to row and inputs of one event.
 
     Parameters
     ----------
     rows
-        Number r of inputs that differ.
+        Number r of inputs that differ from row to row.
     shared
         Number C of inputs that may be shared by all rows.
     hidden
@@ -115,11 +117,11 @@ class FeedForward(nn.Module):
         self.layers = keep_precision(nn.Sequential(*layers[:-1]))
 
     def forward(self, rows: torch.Tensor | None, shared: torch.Tensor) -> torch.Tensor:
-        """Outputs (N, O) of ``rows`` (N, r) and ``shared`` (N, C) or (1, C); (1, O) without rows of an event."""
+        """Return outputs (N, O) for ``rows`` (N, r) and ``shared`` (N, C) or (1, C); (1, O) for one event without rows."""
         if rows is None or torch.is_grad_enabled() or len(rows) <= BLOCK:
             return self._outputs(rows, shared)
         shared_pieces = shared.split(BLOCK) if len(shared) > 1 else repeat(shared)
-        # The last piece of rows ends it.
+        # The zip ends with the last piece of rows.
         return torch.cat([self._outputs(*piece) for piece in zip(rows.split(BLOCK), shared_pieces, strict=False)])
 
     def _outputs(self, rows: torch.Tensor | None, shared: torch.Tensor) -> torch.Tensor:
@@ -143,14 +145,14 @@ class _ResidualBlock(nn.Module):
 
 
 class Embedding(nn.Sequential):
-    """Residual network from the representation's features to the context of the flow.
+    """Residual network from the features of the representation to the context of the flow.
 
     Parameters
     ----------
     features
         Number of inputs.
     width
-        Width of the residual stream and of the output; ``None``: the features go through as they are.
+        Width of the residual stream and of the output; ``None`` passes the features on unchanged.
     blocks
         Number of residual blocks.
     """

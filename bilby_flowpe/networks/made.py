@@ -1,9 +1,9 @@
 r"""Stacks of MADE units, the autoregressive flows of the paper's section II C.
 
-A unit maps x to u by equation 19, :math:`u_i = [x_i - \mu_i(x_{1:i-1})] \exp(-\alpha_i(x_{1:i-1}))`, in a single pass, or by a
-spline in its place. Read from the data to the base that makes a masked autoregressive flow, whose density is cheap and whose
-draws are recursive; read from the base to the latent space it makes an inverse autoregressive flow, the other way round. The
-units are zuko's.
+A unit maps x to u by equation 19, :math:`u_i = [x_i - \mu_i(x_{1:i-1})] \exp(-\alpha_i(x_{1:i-1}))`, in a single pass;
+a spline may take the place of this affine map. Used from the data to the base, units make a masked autoregressive flow,
+whose density is cheap and whose draws are recursive. Used from the base to the latent space, they make an inverse
+autoregressive flow, for which it is the other way round. The units are those of zuko.
 """
 
 from __future__ import annotations
@@ -24,10 +24,12 @@ from .inversion import UnitInverse
 from .layers import BLOCK, first_layer, keep_precision
 
 _SLOPE = 1e-3
+"""Least slope at the knots of a spline, a pure number, and zuko's default: a smaller value allows steeper splines, whose
+inverse is less precise."""
 
 
 def spline(bins: int) -> dict[str, Any]:
-    """Options of a unit whose map is a rational-quadratic spline of so many bins."""
+    """Return the options of a unit whose map is a rational-quadratic spline with ``bins`` bins."""
     return {
         "univariate": partial(MonotonicRQSTransform, slope=_SLOPE),
         "shapes": [(bins,), (bins,), (bins - 1,)],
@@ -37,7 +39,8 @@ def spline(bins: int) -> dict[str, Any]:
 class BatchNorm(nn.Module):
     r"""Batch normalisation as an invertible layer: :math:`y = (x - m) / \sqrt{v + \epsilon} \cdot e^\gamma + \beta`.
 
-    In training m and v are those of the batch; in evaluation those that :func:`refreshed_statistics` has set.
+    In training, m and v are the moments of the batch; in evaluation they are the ones set by
+    :func:`refreshed_statistics`.
 
     Parameters
     ----------
@@ -58,7 +61,7 @@ class BatchNorm(nn.Module):
         self.moments: list[torch.Tensor] | None = None
 
     def forward(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """Rows y (N, k) of x (N, k) and ``log |dy/dx|``, a number that all rows share."""
+        """Return rows y (N, k) for x (N, k) and ``log |dy/dx|``, which is the same for all rows."""
         mean, variance = self.mean, self.variance
         if self.training:
             mean, variance = x.mean(dim=0), x.var(dim=0, correction=0)
@@ -68,12 +71,12 @@ class BatchNorm(nn.Module):
         return (x - mean) * log_scale.exp() + self.beta, log_scale.sum()
 
     def invert(self, y: torch.Tensor) -> torch.Tensor:
-        """The inverse of an evaluation, for columns (k, N)."""
+        """Return x for columns y (k, N), with the moments that evaluation uses."""
         log_scale = self.log_gamma - 0.5 * (self.variance + self.epsilon).log()
         return (y - self.beta[:, None]) * (-log_scale).exp()[:, None] + self.mean[:, None]
 
     def settle(self, average: Callable[[Sequence[torch.Tensor]], None] = lambda tensors: None) -> None:
-        """Take the moments gathered over equally large batches, if there were any."""
+        """Set the moments to the mean over equally large batches, if any were gathered."""
         if not self.moments:
             return
         moments = torch.stack(self.moments).mean(dim=0)
@@ -85,7 +88,7 @@ class BatchNorm(nn.Module):
 
 
 def normalising_layers(network: nn.Module) -> list[BatchNorm]:
-    """The batch-normalisation layers of a network."""
+    """Return the batch-normalisation layers of a network."""
     return [module for module in network.modules() if isinstance(module, BatchNorm)]
 
 
@@ -93,21 +96,21 @@ def normalising_layers(network: nn.Module) -> list[BatchNorm]:
 def refreshed_statistics(
     network: nn.Module, average: Callable[[Sequence[torch.Tensor]], None] = lambda tensors: None
 ) -> Iterator[bool]:
-    """Set the moments of batch normalisation to those over all batches that pass in the meantime.
+    """Set the moments of batch normalisation to those of all batches that pass through the network in the context.
 
-    As in training, every layer sees what the layers before it made with the moments of the batch at hand.
+    As in training, every layer sees the output of the layers before it with the moments of the current batch.
 
     Parameters
     ----------
     network
-        With layers or without.
+        The network, with or without such layers.
     average
-        Averages tensors, in place, over the processes that see batches of their own.
+        Function that averages tensors, in place, over processes with different batches.
 
     Yields
     ------
     bool
-        Whether there are any such layers.
+        Whether the network has any such layers.
     """
     layers, before = normalising_layers(network), network.training
     network.train()
@@ -124,26 +127,26 @@ def refreshed_statistics(
 
 
 class AutoregressiveStack(nn.Module):
-    """Units of alternating order, with batch normalisation on the side of the base if wanted.
+    """A stack of MADE units of alternating order, optionally with batch normalisation on the base side of each unit.
 
     Parameters
     ----------
     features
         Number k of columns that are mapped.
     rows
-        Number r of conditions that differ from row to row: latent variables, say.
+        Number r of conditions that differ from row to row, for example latent variables.
     shared
-        Number C of conditions that the rows of one event share: the data.
+        Number C of conditions that all rows of one event share: the data.
     transforms
         Number of units.
     hidden_features
-        Widths of the hidden layers of each.
+        Widths of the hidden layers of each unit.
     batch_norm
         Whether there are layers of batch normalisation between the units and before the base.
     from_base
-        Whether the single pass leads from the base, as in an inverse autoregressive flow.
+        Whether the single pass starts from the base, as in an inverse autoregressive flow.
     unit
-        Options of zuko's transform: affine where there are none.
+        Options of zuko's transform, which is affine without any.
     """
 
     def __init__(
@@ -174,12 +177,12 @@ class AutoregressiveStack(nn.Module):
     def forward(
         self, x: torch.Tensor, rows: torch.Tensor | None, shared: torch.Tensor | None
     ) -> tuple[torch.Tensor, torch.Tensor]:
-        """The single pass.
+        """Map rows in a single pass, and return the log Jacobian.
 
         Parameters
         ----------
         x
-            (N, k).
+            Rows, (N, k).
         rows
             Conditions (N, r), ``None`` for r = 0.
         shared
@@ -202,12 +205,12 @@ class AutoregressiveStack(nn.Module):
 
     @torch.no_grad()
     def invert(self, y: torch.Tensor, rows: torch.Tensor | None, shared: torch.Tensor | None) -> torch.Tensor:
-        """The x (N, k) whose single pass in evaluation gives y (N, k); conditions as in :meth:`forward`.
+        """Return x (N, k) whose single pass in evaluation gives y (N, k); conditions as in :meth:`forward`.
 
-        What depends on an event's conditions alone is computed once.
+        Quantities that depend on the conditions of an event only are computed once.
         """
         if shared is not None and len(shared) != 1:
-            # Data that differ from row to row are nothing but further rows.
+            # Data that differ from row to row are treated as further conditions of the rows.
             rows, shared = shared if rows is None else torch.cat([rows, shared], dim=-1), None
         width = 0 if rows is None else rows.shape[-1]
         with torch.autocast(y.device.type, enabled=False):
@@ -226,7 +229,7 @@ class AutoregressiveStack(nn.Module):
             return out
 
     def _layers(self) -> list[nn.Module]:
-        """Units and normalisations in the order of the single pass: the latter on the base's side of each unit."""
+        """Return units and normalisations in the order of the single pass, each normalisation on the base side of its unit."""
         if not self.norms:
             return list(self.units)
         pairs = [
@@ -238,7 +241,7 @@ class AutoregressiveStack(nn.Module):
 def _map(
     unit: MaskedAutoregressiveTransform, x: torch.Tensor, rows: torch.Tensor | None, shared: torch.Tensor | None
 ) -> Any:
-    """The univariate maps of a unit's columns at x."""
+    """Return the univariate maps of a unit's columns at x."""
     hyper = list(unit.hyper)
     inputs = [part for part in (x if isinstance(unit.hyper, MaskedMLP) else None, rows) if part is not None]
     values = first_layer(hyper[0], torch.cat(inputs, dim=-1) if inputs else None, shared)

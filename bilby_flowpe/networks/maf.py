@@ -1,7 +1,7 @@
 r"""Autoregressive flows: the masked autoregressive flow of the paper, and neural spline flows.
 
-With :math:`u = f^{-1}(x; y)` the loss is the cross entropy of the paper's equation 21,
-:math:`-\log N(u; 0, 1) - \log |\det \partial u / \partial x|`, whose expectation over simulations is least where
+With :math:`u = f^{-1}(x; y)`, the loss is the cross entropy of the paper's equation 21,
+:math:`-\log N(u; 0, 1) - \log |\det \partial u / \partial x|`, whose expectation over simulations is least if
 :math:`q(x|y)` is the posterior. All transforms see the data through one embedding network, if there is one.
 """
 
@@ -19,7 +19,7 @@ _FORMER = "flow.transform.transforms."
 
 
 class AutoregressiveFlow(ConditionalNetwork):
-    """A stack of affine or spline units from the data to a standard normal."""
+    """A flow of affine or spline units from the data to a standard normal."""
 
     def __init__(self, features: int, context: int, config: NetworkConfig) -> None:
         super().__init__(features, context, config)
@@ -40,12 +40,12 @@ class AutoregressiveFlow(ConditionalNetwork):
 
     @torch.no_grad()
     def from_base(self, base: torch.Tensor, context: torch.Tensor) -> torch.Tensor:
-        """The flow's inverse."""
+        """Return x at base coordinates, by inversion of the flow."""
         return self.flow.invert(base, None, self.embedding(context))
 
 
 def _read_former_names(network: torch.nn.Module, state: dict[str, torch.Tensor], prefix: str, *_: Any) -> None:
-    """Weights written while the flow was one of zuko's whole, which had a base density with buffers of its own."""
+    """Rename weights in files of older versions, in which the flow was a whole zuko flow with buffers of a base density."""
     former = f"{prefix}{_FORMER}"
     for key in [key for key in state if key.startswith(former)]:
         state[f"{prefix}flow.units.{key.removeprefix(former)}"] = state.pop(key)

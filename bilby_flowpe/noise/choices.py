@@ -1,4 +1,4 @@
-"""The noise models that a result is compared under, where none are named."""
+"""Noise models that a result is compared under by default."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ from .models import EstimatedCurveTransient, HyperbolicTransient, StudentTTransi
 GAUSSIAN = "Gaussian, curve as given"
 ALL, LEFT_OUT = "all data", "lines left out"
 _HALF_OCTAVES = tuple(16 * 2 ** (half / 2) for half in range(1, 16))
-"""Hz: from 23 to 2900, edges of bands each of which has a factor of its own."""
+"""Edges in Hz, from 23 to 2900, of the bands that have one factor each: half octaves follow smooth errors of a noise curve."""
 
 
 @dataclass(frozen=True)
 class NoiseModel:
-    """A likelihood, and which data it is of.
+    """A likelihood, and the data that it is for.
 
     Attributes
     ----------
     likelihood
-        Of the noise model.
+        Likelihood of the noise model.
     data
-        In words: models of the same data have evidences that can be compared.
+        Description of the data: only evidences of models with the same data can be compared.
     """
 
     likelihood: GravitationalWaveTransient
@@ -41,17 +41,18 @@ def noise_models(
     segments: float | Mapping[str, float] | None = None,
     method: str = "median",
 ) -> dict[str, NoiseModel]:
-    """Gaussian noise of the curve, Student-t and hyperbolic noise, and curves that are uncertain.
+    """Make the default noise models: Gaussian, Student-t and hyperbolic noise, and curves that are uncertain.
 
     Parameters
     ----------
     likelihood
-        With data, waveforms and frame; nothing integrated out.
+        Likelihood with data, waveforms and frame, which is not marginalised over any parameter.
     lines
-        Bands to leave out, by detector: all models once more for the data without them; none when left out.
+        Bands to leave out, by detector: all models are made a second time for the data without them. By default no band is left
+        out.
     segments, method
-        Of how many independent segments the noise curves were estimated, and how (:class:`.models.EstimatedCurveTransient`);
-        no such model when left out.
+        Number of independent segments from which the noise curves were estimated, and the method
+        (:class:`.models.EstimatedCurveTransient`); there is no such model by default.
 
     Returns
     -------
@@ -70,14 +71,14 @@ def noise_models(
 
 
 def in_words(lines: Mapping[str, Bands]) -> str:
-    """Bands by detector."""
+    """Describe the bands of every detector."""
     return ", ".join(f"{name} {low:g}-{high:g} Hz" for name, bands in lines.items() for low, high in bands)
 
 
 def with_data(
     likelihood: GravitationalWaveTransient, interferometers: InterferometerList
 ) -> GravitationalWaveTransient:
-    """A plain likelihood with other data; itself where these are its own."""
+    """Return a plain likelihood with other data; the likelihood itself if these are its own."""
     if interferometers is likelihood.interferometers:
         return likelihood
     other = copy.copy(likelihood)

@@ -1,4 +1,4 @@
-"""What a result is under several noise models."""
+"""Result of a comparison of noise models."""
 
 from __future__ import annotations
 
@@ -19,29 +19,31 @@ class UnderModel:
     Attributes
     ----------
     name, data
-        The model, and which data it is of: evidences of the same data can be compared.
+        Names of the model and of its data: only evidences of the same data can be compared.
     log_noise
         Logarithm of the density of the data, if they are noise alone.
     log_evidence, log_evidence_err
         The same if there is a signal, and its standard error.
     log_noise_ratio
-        ``log_noise`` over that of Gaussian noise of the curve, for the same data.
+        ``log_noise`` minus that of Gaussian noise of the curve, for the same data.
     log_ratio, log_ratio_err
-        The same with a signal; the error is that of a ratio by the same draws, or of independent runs.
+        ``log_evidence`` minus that of Gaussian noise of the curve, and its standard error, either for the same draws or for
+        independent runs.
     effective
-        Effective draws.
+        Number of effective draws.
     residual
-        Power left in the data after the best wave, in standard deviations over that of noise of this model.
+        Power left in the data after the best wave, in standard deviations above that of noise of this model.
     p_value
-        Of noise of this model to be as far off.
+        Probability that noise of this model deviates at least as much.
     changes
-        Of each parameter: shift of its median in standard deviations, and its width over that of the result, by 68% intervals.
+        For each parameter: shift of its median in standard deviations, and its width over that of the result, by 68% intervals.
     enough
-        Whether the draws last under this model, or it was run anew, so that the figures can be trusted.
+        True if enough draws are left under this model, or the sampler was run again, so that the figures can be trusted.
     anew
-        Whether it was run anew.
+        True if the sampler was run again with this model.
     note
-        Why figures are not to be trusted, or why it was run anew, in words; empty where the result's own draws last.
+        Reason why figures should not be trusted, or why the sampler was run again; empty if enough of the result's draws are
+        left.
     result
         The result under this model.
     """
@@ -65,16 +67,16 @@ class UnderModel:
 
     @property
     def log_bayes_factor(self) -> float:
-        """Signal over noise alone, under this model."""
+        """Log Bayes factor of a signal over noise alone, under this model."""
         return self.log_evidence - self.log_noise
 
     @property
     def expected(self) -> bool:
-        """Whether the power left is such as noise of this model has; not so where it is not known."""
+        """True if the power left is as expected for noise of this model; False also where it is not known."""
         return self.p_value is not None and self.p_value >= Thresholds().surprise_check
 
     def to_dict(self) -> dict[str, Any]:
-        """All figures as plain values."""
+        """Return all figures as plain values."""
         values = {key: value for key, value in vars(self).items() if key != "result"}
         return {**values, "log_bayes_factor": self.log_bayes_factor}
 
@@ -86,13 +88,13 @@ class NoiseComparison:
     Attributes
     ----------
     label
-        Of the result.
+        Label of the result.
     models
-        The result under each; of each data set Gaussian noise of the curve comes first.
+        The result under each model; for each data set, Gaussian noise of the curve comes first.
     lines
-        Bands that were found to be off, or given, by detector.
+        Bands whose power deviates from the curve, as found in the data or as given, by detector.
     scales
-        Noise over its curve in the band of the signal, by detector.
+        Ratio of the noise to its curve in the band of the signal, by detector.
     likelihood
         The plain likelihood, for pictures.
     best
@@ -107,7 +109,7 @@ class NoiseComparison:
     best: dict[str, float] = field(repr=False)
 
     def to_dict(self) -> dict[str, Any]:
-        """All figures as plain values."""
+        """Return all figures as plain values."""
         return {
             "label": self.label,
             "lines": self.lines,

@@ -1,4 +1,4 @@
-"""One result under several noise models, by its own weighted draws: evidences, what changes, and where draws do not last."""
+"""Comparison of a result under several noise models, by weighting its draws: evidences and changes of the posterior."""
 
 from __future__ import annotations
 
@@ -32,8 +32,8 @@ from .lines import lines_of
 from .quantiles import moved
 
 LEAST_EFFECTIVE = 300.0
-"""Effective draws under another model, below which its figures are not taken and it is run anew where that is allowed."""
-_SAME = 1e-3  # of a log likelihood: what a result file and another machine may differ by
+"""Effective draws under another model, below which the draws are too few and the sampler is run again, if that is allowed."""
+_SAME = 1e-3  # relative and absolute difference of a log likelihood allowed between a result file and another machine
 
 
 def compare(
@@ -47,32 +47,33 @@ def compare(
     segments: float | None = None,
     method: str = "median",
 ) -> NoiseComparison:
-    """Weigh the draws of a result by several noise models.
+    """Weight the draws of a result by several noise models.
 
     Parameters
     ----------
     result
-        Of ``sampler="flowpe"``, weighted, with the likelihood below.
+        Weighted result of ``sampler="flowpe"`` with the likelihood below.
     likelihood
-        That of the result, with Gaussian noise of known curves, nothing integrated out.
+        Likelihood of the result, with Gaussian noise of known curves, not marginalised over any parameter.
     models
-        Likelihoods by their names, and which data they are of (:class:`.choices.NoiseModel`); those of
-        :func:`.choices.noise_models` when left out. Gaussian noise of the same data is added where it is missing.
+        Likelihoods with their data (:class:`.choices.NoiseModel`) by name; those of :func:`.choices.noise_models` by default.
+        Gaussian noise of the same data is added where it is missing.
     refine
-        Arguments of ``bilby.run_sampler`` for models under which the draws do not last: these are run anew, and written
-        beside the result. Nothing is run when left out.
+        Arguments of ``bilby.run_sampler`` for models under which too few draws are left: the sampler is run again with these
+        models, and the results are written next to the given one. By default nothing is run.
     npool
-        Processes for the likelihoods.
+        Number of processes that evaluate likelihoods.
     outdir
-        Where runs go that are made anew.
+        Folder of the results of new runs.
     lines, segments, method
-        Of :func:`.choices.noise_models`: bands to leave out, found in the data when left out, and what the noise curves are of.
+        As for :func:`.choices.noise_models`: bands to leave out, which are found in the data by default, and the estimate that
+        the noise curves are from.
 
     Raises
     ------
     DataError
-        If the result has no weighted draws, or was made with another likelihood, or that is not of Gaussian noise of its
-        curves or integrates parameters out.
+        If the result has no weighted draws, was made with another likelihood, or the likelihood is marginalised or does not
+        assume Gaussian noise of its curves.
     """
     npool = whole("npool", npool)
     best = _checked(result, likelihood)
@@ -94,21 +95,21 @@ def compare(
 
 
 def _checked(result: Result, likelihood: GravitationalWaveTransient) -> dict[str, float]:
-    """All parameters of the best draw, of a result that the likelihood is that of."""
+    """Check that the likelihood belongs to the result, and return all parameters of the best draw."""
     if not isinstance(likelihood, GravitationalWaveTransient):
         raise DataError(
             f"likelihood={type(likelihood).__name__}: give Bilby's GravitationalWaveTransient, with the data of the result"
         )
     if not gaussian_curves(likelihood):
         raise DataError(
-            f"likelihood={type(likelihood).__name__} has other noise than Gaussian noise of its curves: give the result and "
-            "the likelihood of such a run"
+            f"likelihood={type(likelihood).__name__} does not assume Gaussian noise of its curves: give the result and the "
+            "likelihood of a run that does"
         )
     kept = kept_draws(result)
     if dropped := kept.statistics.get("marginalised"):
         raise DataError(
-            f"the result {result.label!r} is marginalised over {dropped}, which no noise model here can be: run it without, "
-            "flowpe draws these parameters in closed form anyway"
+            f"the result {result.label!r} is marginalised over {dropped}, which the noise models here do not support: run it "
+            "without marginalisation; flowpe draws these parameters in closed form anyway"
         )
     best = int(np.argmax(kept.column("log_likelihood")))
     row = {**AnyPrior(result.priors).fixed, **{key: float(value[best]) for key, value in kept.parameters.items()}}
@@ -116,14 +117,14 @@ def _checked(result: Result, likelihood: GravitationalWaveTransient) -> dict[str
     value = float(called(likelihood, row, bool(result.use_ratio)))
     if not abs(value - stored) <= _SAME * (1 + abs(stored)):
         raise DataError(
-            f"likelihood={type(likelihood).__name__} has the logarithm {value:.6g} where the result {result.label!r} has "
-            f"{stored:.6g}: give the likelihood that the result was made with"
+            f"the log likelihood of the best draw is {value:.6g} by likelihood={type(likelihood).__name__}, but {stored:.6g} "
+            f"in the result {result.label!r}: give the likelihood that the result was made with"
         )
     return row
 
 
 def _with_gaussian(models: dict[str, NoiseModel], likelihood: GravitationalWaveTransient) -> dict[str, NoiseModel]:
-    """Gaussian noise of every data set first: what the others are held against."""
+    """Put Gaussian noise of every data set first, as the model that others are compared with."""
     ordered: dict[str, NoiseModel] = {}
     for data in dict.fromkeys(model.data for model in models.values()):
         of_data = {name: model for name, model in models.items() if model.data == data}
@@ -141,7 +142,7 @@ def _with_gaussian(models: dict[str, NoiseModel], likelihood: GravitationalWaveT
 
 @dataclass(frozen=True)
 class _Found:
-    """A result under a noise model, and how it came about: as the fields of :class:`.compared.UnderModel`."""
+    """A result under a noise model, with the fields of :class:`.compared.UnderModel` on how it was obtained."""
 
     result: Result
     enough: bool = True
@@ -157,26 +158,26 @@ def _weighed(
     npool: int,
     outdir: str | Path | None,
 ) -> _Found:
-    """Weigh the result by another likelihood, or, where its draws do not last, run it under that where this is allowed."""
+    """Weight the result by another likelihood, or run the sampler with it if too few draws are left and that is allowed."""
     slug = "".join(letter if letter.isalnum() else "_" for letter in name)
     with _quiet():
-        # The verdict of each reweighted result repeats that of the run.
+        # The verdict of each reweighted result would only repeat that of the run.
         other = reweight(result, likelihood, npool=npool, label=f"{result.label}_{slug}")
     said = statistics_of(other)
     effective, index = float(said["effective_sample_size"]), float(said.get("pareto_k", 0.0))
     limits = Thresholds()
-    # The tail counts where one weight stands out, as it does for the verdict.
+    # As for the verdict, the tail index only counts if one weight stands out.
     even = float(said["largest_weight"]) * said.get("n_kept", said["n_draws"]) <= limits.even_weight
     if effective >= LEAST_EFFECTIVE and (even or not index > limits.pareto_k_check):
         return _Found(other)
-    note = f"too few draws of weight: {effective:.0f} effective, Pareto k {index:.2f}"
+    note = f"too few effective draws: {effective:.0f}, Pareto k {index:.2f}"
     if refine is None:
-        return _Found(other, enough=False, note=f"{note}; not to be trusted without --refine")
+        return _Found(other, enough=False, note=f"{note}; do not trust this row without --refine")
     arguments = {"sampler": "flowpe", "npool": npool, **refine}
     fresh = bilby.run_sampler(
         likelihood, result.priors.copy(), outdir=str(outdir or result.outdir), label=other.label, **arguments
     )
-    return _Found(fresh, anew=True, note=f"run anew ({note})")
+    return _Found(fresh, anew=True, note=f"run again ({note})")
 
 
 @contextlib.contextmanager
@@ -220,7 +221,7 @@ def _row(name: str, model: NoiseModel, found: _Found, base: UnderModel | None, r
 
 
 def _paired(one: Result, other: Result) -> float:
-    """Standard error of the logarithm of a ratio of evidences by the same draws."""
+    """Return the standard error of the log ratio of two evidences from the same draws."""
     first, second = one.nested_samples, other.nested_samples
     key = max(one.search_parameter_keys, key=lambda name: first[name].nunique())
     before = dict(zip(first[key], first["weights"], strict=True))

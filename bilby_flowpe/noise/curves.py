@@ -1,4 +1,4 @@
-"""Data with bands left out, and noise curves times a factor: interferometers for any likelihood."""
+"""Data with bands left out, and noise curves multiplied by a factor: interferometers for any likelihood."""
 
 from __future__ import annotations
 
@@ -22,34 +22,36 @@ Bands = Sequence[tuple[float, float]]
 
 
 def notched(interferometers: Iterable[Interferometer], bands: Mapping[str, Bands] | Bands) -> InterferometerList:
-    """The same data without some bands, for any likelihood: Bilby's own notches.
+    """Return the same data without some bands, for any likelihood, by Bilby's own notches.
 
-    Evidences of likelihoods of these data are to be compared among themselves only: the data left out are in none of them,
-    neither with a signal nor without.
+    Evidences for these data can only be compared with each other: the data left out enter none of them, neither with a signal
+    nor without.
 
     Parameters
     ----------
     interferometers
-        Left as they are.
+        Interferometers with data, which are not changed.
     bands
-        First and last frequency in Hz of what is left out, both included, of all detectors or by their names; added to those
-        that are left out.
+        First and last frequency in Hz of each band to leave out, both included, for all detectors or by their names. They are
+        added to existing notches.
 
     Raises
     ------
     ConfigurationError
-        If a band does not rise, a detector of that name is not there, or nothing would be left.
+        If the first frequency of a band is not below the last, a detector is unknown, or no data would be left.
     """
     found = [_own_copy(interferometer) for interferometer in interferometers]
     names = [interferometer.name for interferometer in found]
     by_name = dict(bands) if isinstance(bands, Mapping) else dict.fromkeys(names, bands)
     if unknown := sorted({*by_name} - {*names}):
-        raise ConfigurationError(f"bands: no detector {unknown} among {names}: give bands by these names")
+        raise ConfigurationError(
+            f"bands name the detectors {unknown}, but the data have {names}: give bands by these names"
+        )
     for interferometer in found:
         wanted = [(float(low), float(high)) for low, high in by_name.get(interferometer.name, ())]
         if wrong := [band for band in wanted if not 0 < band[0] < band[1] < np.inf]:
             raise ConfigurationError(
-                f"bands of {interferometer.name}: {wrong[0]} is none, give two frequencies above 0, the lower first"
+                f"bands of {interferometer.name}: {wrong[0]} is not a band; give two frequencies in Hz above 0, the lower first"
             )
         before = [(one.minimum_frequency, one.maximum_frequency) for one in interferometer.strain_data.notch_list]
         # Bilby leaves out what lies between the two frequencies, and keeps bins that are one of them.
@@ -58,19 +60,21 @@ def notched(interferometers: Iterable[Interferometer], bands: Mapping[str, Bands
         # A plain list: Bilby 2.8 refuses its own NotchList here.
         interferometer.strain_data.notch_list = [*before, *wide]
         if not data_mask(interferometer).any():
-            raise ConfigurationError(f"bands of {interferometer.name}: {wanted} leave no data; give narrower ones")
+            raise ConfigurationError(
+                f"bands of {interferometer.name}: without {wanted} no data are left; give narrower bands"
+            )
     return InterferometerList(found)
 
 
 def scaled(interferometers: Iterable[Interferometer], factors: float | Mapping[str, float]) -> InterferometerList:
-    """The same data under noise curves times a factor.
+    """Return the same data with noise curves multiplied by a factor.
 
     Parameters
     ----------
     interferometers
-        Left as they are.
+        Interferometers with data, which are not changed.
     factors
-        Of the power, one for all or one a detector by its name.
+        Factors of the power: one for all detectors, or one for each by its name.
 
     Raises
     ------
@@ -89,19 +93,19 @@ def scaled(interferometers: Iterable[Interferometer], factors: float | Mapping[s
 
 @takes_options_of(GravitationalWaveTransient)
 class ScaledNoiseTransient(GravitationalWaveTransient):
-    """A transient in Gaussian noise of the curves times known factors, whose values are in the measure of the curves as given.
+    """A transient in Gaussian noise of the curves times known factors, with evidences comparable to those of the given curves.
 
-    That is Bilby's likelihood of :func:`scaled` data, but for a constant, by which its evidences can be compared with those of
+    This is Bilby's likelihood of :func:`scaled` data plus a constant, with which its evidences can be compared with those of
     likelihoods of the curves as given.
 
     Parameters
     ----------
     interferometers, waveform_generator
-        As of Bilby's likelihood.
+        As for Bilby's likelihood.
     factors
-        Of the power of each detector, by its name, or one for all.
+        Factors of the power of each detector, by its name, or one for all.
     **options
-        Others of Bilby's likelihood, marginalisations included.
+        Other arguments of Bilby's likelihood, marginalisations included.
 
     Raises
     ------
@@ -125,7 +129,7 @@ class ScaledNoiseTransient(GravitationalWaveTransient):
         )
 
     def noise_log_likelihood(self) -> float:
-        """Bilby's own, and what the factors make of the measure."""
+        """Return Bilby's value plus the logarithm by which the factors change the unit of the data's density."""
         return float(super().noise_log_likelihood() + self._log_measure)
 
 

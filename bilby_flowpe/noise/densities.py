@@ -24,58 +24,58 @@ from ..errors import ConfigurationError
 
 
 class Density(Protocol):
-    """Density of the half power of whitened noise."""
+    """Protocol of densities of the half power of whitened noise."""
 
     def log_density(self, half_power: np.ndarray) -> np.ndarray:
-        """Logarithm of the density at each half power, same shape."""
+        """Return the logarithm of the density at each half power, in the same shape."""
         ...
 
     def log_survival(self, half_power: np.ndarray) -> np.ndarray:
-        """Logarithm of the probability of more than each half power, same shape."""
+        """Return the logarithm of the probability of a larger half power than each, in the same shape."""
         ...
 
     def draw(self, size: int, rng: np.random.Generator) -> np.ndarray:
-        """Independent half powers, (size,)."""
+        """Draw independent half powers, (size,)."""
         ...
 
 
 def positive(name: str, value: float, least: float = 0.0) -> float:
-    """A finite number above ``least``.
+    """Return ``value`` as a number, which has to be finite and above ``least``.
 
     Raises
     ------
     ConfigurationError
-        If it is none.
+        If the value is not such a number.
     """
     try:
         number = float(value)
     except (TypeError, ValueError):
         number = np.nan
     if not (np.isfinite(number) and number > least):
-        raise ConfigurationError(f"{name}={value!r}: give a finite number above {least:g}")
+        raise ConfigurationError(f"{name}={value!r} is not allowed: give a finite number above {least:g}")
     return number
 
 
 @dataclass(frozen=True)
 class Gaussian:
-    """Gaussian noise of the likelihood's curve: Bilby's own likelihood."""
+    """Gaussian noise of the likelihood's curve, as in Bilby's own likelihood."""
 
     def log_density(self, half_power: np.ndarray) -> np.ndarray:
-        """Minus the half power."""
+        """Return minus the half power, the log density."""
         return -half_power
 
     def log_survival(self, half_power: np.ndarray) -> np.ndarray:
-        """Minus the half power."""
+        """Return minus the half power, the log probability of more."""
         return -half_power
 
     def draw(self, size: int, rng: np.random.Generator) -> np.ndarray:
-        """Exponentially distributed numbers."""
+        """Draw exponentially distributed half powers, (size,)."""
         return rng.exponential(size=size)
 
 
 @dataclass(frozen=True)
 class StudentT:
-    r"""Student-t noise: Gaussian noise whose power in each bin varies about the curve, unknown.
+    r"""Student-t noise: Gaussian noise whose power in each bin varies around the curve by an unknown factor.
 
     :math:`p(u) = (1 + 2u/\nu)^{-\nu/2 - 1}`. The curve is the scale of the distribution: the mean power is
     :math:`\nu / (\nu - 2)` of it. Of a mean over N independent segments it is the predictive density with :math:`\nu = 2N`.
@@ -83,7 +83,7 @@ class StudentT:
     Attributes
     ----------
     nu
-        Degrees of freedom; Gaussian noise as they become many.
+        Degrees of freedom; the limit of many is Gaussian noise.
     """
 
     nu: float
@@ -92,15 +92,15 @@ class StudentT:
         positive("nu", self.nu)
 
     def log_density(self, half_power: np.ndarray) -> np.ndarray:
-        """See the class."""
+        """Return the log density of each half power."""
         return -(self.nu / 2 + 1) * np.log1p(2 / self.nu * half_power)
 
     def log_survival(self, half_power: np.ndarray) -> np.ndarray:
-        """See the class."""
+        """Return the log probability of more than each half power."""
         return -self.nu / 2 * np.log1p(2 / self.nu * half_power)
 
     def draw(self, size: int, rng: np.random.Generator) -> np.ndarray:
-        """Exponential numbers over a chi-squared variable's share of its mean."""
+        """Draw exponential numbers divided by a chi-squared variable over its mean, (size,)."""
         return rng.exponential(size=size) * self.nu / rng.chisquare(self.nu, size)
 
 
@@ -113,7 +113,7 @@ class Hyperbolic:
     Attributes
     ----------
     shape
-        :math:`\zeta`, the half power at which the tails begin, times two; Gaussian noise as it becomes large.
+        :math:`\zeta`, twice the half power at which the tails begin; the limit of a large value is Gaussian noise.
     """
 
     shape: float
@@ -122,21 +122,21 @@ class Hyperbolic:
         positive("shape", self.shape)
 
     def _beyond(self, half_power: np.ndarray) -> np.ndarray:
-        r""":math:`\sqrt{\zeta (\zeta + 2u)} - \zeta`, without the loss of digits at small u."""
+        r"""Return :math:`\sqrt{\zeta (\zeta + 2u)} - \zeta`, without loss of digits at small u."""
         zeta = self.shape
         return 2 * zeta * half_power / (np.sqrt(zeta * (zeta + 2 * half_power)) + zeta)
 
     def log_density(self, half_power: np.ndarray) -> np.ndarray:
-        """See the class."""
+        """Return the log density of each half power."""
         return np.log(self.shape) - np.log1p(self.shape) - self._beyond(half_power)
 
     def log_survival(self, half_power: np.ndarray) -> np.ndarray:
-        """See the class."""
+        """Return the log probability of more than each half power."""
         beyond = self._beyond(half_power)
         return np.log1p(beyond / (1 + self.shape)) - beyond
 
     def draw(self, size: int, rng: np.random.Generator) -> np.ndarray:
-        r"""By the excess of :math:`\sqrt{\zeta(\zeta + 2u)}`, a mixture of two gamma variables."""
+        r"""Draw half powers through the excess of :math:`\sqrt{\zeta(\zeta + 2u)}`, a mixture of two gamma variables."""
         zeta = self.shape
         excess = rng.gamma(np.where(rng.random(size) < zeta / (1 + zeta), 1.0, 2.0))
         return excess * (excess + 2 * zeta) / (2 * zeta)
@@ -144,7 +144,7 @@ class Hyperbolic:
 
 @dataclass(frozen=True)
 class OfMedian:
-    r"""Gaussian noise whose curve was estimated by the median of N independent segments, integrated over the true curve.
+    r"""Gaussian noise whose curve is the median of N independent segments, integrated over the true curve.
 
     The median M of N powers in units of their expectation, over its own expectation :math:`\alpha`, is the estimate over the
     true curve. With the prior :math:`1/S` of the latter, :math:`p(u) = \langle (M/\alpha)\, e^{-u M / \alpha} \rangle`, whose
@@ -155,7 +155,7 @@ class OfMedian:
     Attributes
     ----------
     segments
-        N. A number that is not whole (segments that overlap count as fewer) is taken as an odd one.
+        Number of segments N. A number that is not whole (segments that overlap count as fewer) is used as if it were odd.
     """
 
     segments: float
@@ -169,11 +169,11 @@ class OfMedian:
 
     @property
     def bias(self) -> float:
-        """Expectation of the median over that of the powers, which estimates of noise curves are divided by."""
+        """Expectation of the median over that of the powers, by which estimates of noise curves are divided."""
         return float(self._slope(np.zeros(1))[0])
 
     def _log_transform(self, t: np.ndarray) -> np.ndarray:
-        """Logarithm of the Laplace transform, 0 at t = 0."""
+        """Return the logarithm of the Laplace transform, which is 0 at t = 0."""
         if self._even:
             m = self.segments / 2
             return betaln(m + 1 + t, m) - betaln(m + 1, m) - np.log1p(t / (2 * m))
@@ -181,7 +181,7 @@ class OfMedian:
         return betaln(m + t, m) - betaln(m, m)
 
     def _slope(self, t: np.ndarray) -> np.ndarray:
-        """Minus the derivative of that logarithm: the expectation of the median, given that the power is beyond t."""
+        """Return minus the derivative of that logarithm: the expected median, given that the power exceeds t."""
         if self._even:
             m = self.segments / 2
             return digamma(2 * m + 1 + t) - digamma(m + 1 + t) + 1 / (2 * m + t)
@@ -189,16 +189,16 @@ class OfMedian:
         return digamma(2 * m + t) - digamma(m + t)
 
     def log_density(self, half_power: np.ndarray) -> np.ndarray:
-        """See the class."""
+        """Return the log density of each half power."""
         t = half_power / self.bias
         return self._log_transform(t) + np.log(self._slope(t) / self.bias)
 
     def log_survival(self, half_power: np.ndarray) -> np.ndarray:
-        """See the class."""
+        """Return the log probability of more than each half power."""
         return self._log_transform(half_power / self.bias)
 
     def draw(self, size: int, rng: np.random.Generator) -> np.ndarray:
-        """By the definition, from whole numbers of segments: a power over the median of as many, its bias taken out.
+        """Draw half powers by the definition: a power over the median of N others, corrected for its bias.
 
         Raises
         ------
@@ -206,27 +206,31 @@ class OfMedian:
             If the number of segments is not whole.
         """
         if not float(self.segments).is_integer():
-            raise ConfigurationError(f"segments={self.segments}: draws are of a whole number of segments")
+            raise ConfigurationError(
+                f"segments={self.segments} is not a whole number: noise can only be drawn for a whole number of segments"
+            )
         medians = np.median(rng.exponential(size=(size, int(self.segments))), axis=1)
         return rng.exponential(size=size) * self.bias / medians
 
 
 def of_segments(method: str, segments: float) -> Density:
-    """Density of noise under a curve that was estimated from N independent segments.
+    """Return the density of noise under a curve that was estimated from N independent segments.
 
     Parameters
     ----------
     method
-        ``"mean"`` (Welch's) or ``"median"``, over segments.
+        How segments were averaged: ``"mean"`` (Welch's method) or ``"median"``.
     segments
-        Their number.
+        Number of segments.
 
     Raises
     ------
     ConfigurationError
-        If the method is another one, or the number is not at least 1.
+        If the method is another one, or the number is below 1.
     """
     if method not in ("mean", "median"):
-        raise ConfigurationError(f"method={method!r}: give 'mean' or 'median', by which segments were averaged")
+        raise ConfigurationError(
+            f"method={method!r} is not known: give 'mean' or 'median', whichever the segments of the curve were averaged with"
+        )
     number = positive("segments", segments, 0.999)
     return StudentT(2 * number) if method == "mean" else OfMedian(number)

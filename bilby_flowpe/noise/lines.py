@@ -1,4 +1,4 @@
-"""Bands in which the data hold more or less than noise of the curve, after the best wave: lines above all."""
+"""Bands in which the data contain more or less power than noise of the curve, after the best wave; mostly lines."""
 
 from __future__ import annotations
 
@@ -9,30 +9,30 @@ from bilby.gw.likelihood import GravitationalWaveTransient
 from ..waves.residual import bands_off
 
 FAR = 5.0
-"""Standard deviations from which a band counts: of hundreds, chance reaches 3.5."""
+"""Standard deviations from which on a band counts as off: among hundreds of bands, chance reaches about 3.5."""
 
 
 def lines_of(
     likelihood: GravitationalWaveTransient, parameters: Mapping[str, float], far: float = FAR
 ) -> dict[str, list[tuple[float, float]]]:
-    """Bands of 8 Hz whose power after a signal is far from that of noise of the curve, neighbours joined.
+    """Return bands of 8 Hz whose power after a signal is far from that of noise of the curve, neighbours joined.
 
-    They are found in the data that are analysed: to leave them out (:func:`.curves.notched`) makes the data look as likely as
-    the curve allows, which is what it is for, and no test of what is left.
+    They are found in the data that are analysed. Leaving them out (:func:`.curves.notched`) therefore makes the rest look as
+    the curve predicts: this is its purpose, but the power left is then no test of the noise model.
 
     Parameters
     ----------
     likelihood
-        With data and curves, in whose sense noise is Gaussian.
+        Likelihood with data and noise curves, which assumes Gaussian noise.
     parameters
-        All of the best signal known.
+        All parameters of the best signal that is known.
     far
-        Standard deviations from which a band counts.
+        Standard deviations from which on a band counts as off.
 
     Returns
     -------
     dict
-        First and last frequency in Hz of each band, in ascending order, by detector; empty where there is none.
+        First and last frequency in Hz of each band, in ascending order, by detector; empty if there is none.
     """
     found: dict[str, list[tuple[float, float]]] = {}
     for off, _, name, low, high in sorted(bands_off(likelihood, parameters), key=lambda band: band[3]):

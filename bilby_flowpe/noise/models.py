@@ -1,4 +1,4 @@
-"""Likelihoods of transients in noise that is not Gaussian, or of a curve that is not known exactly."""
+"""Likelihoods of transients in noise that is not Gaussian, or whose curve is not known exactly."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from ..errors import ConfigurationError
 from .densities import Density, Hyperbolic, StudentT, of_segments, positive
 from .transient import NoiseModelTransient, takes_options_of
 
-_STEP = 1e-3  # of a half power: for its derivative
+_STEP = 1e-3  # step of the half power u for a derivative, times 1 + u: the error is of the order of its square
 
 
 class _EachBin(NoiseModelTransient):
-    """Bins are independent, given which of some densities is that of a detector."""
+    """Noise with independent bins, whose density is one of several for each detector."""
 
     _densities: list[tuple[Density, ...]]
 
@@ -45,22 +45,22 @@ class _EachBin(NoiseModelTransient):
 
 @takes_options_of(NoiseModelTransient)
 class StudentTTransient(_EachBin):
-    r"""A transient in Student-t noise (Roever, Meyer and Christensen 2011): power that varies about the curve, bin by bin.
+    r"""A transient in Student-t noise (Roever, Meyer and Christensen 2011), whose power varies around the curve bin by bin.
 
     Parameters
     ----------
     interferometers, waveform_generator
-        As of Bilby's likelihood.
+        As for Bilby's likelihood.
     nu
         Degrees of freedom: the fewer, the heavier the tails. Several values are summed over with equal probabilities,
-        detector by detector, so that the data decide.
+        separately for each detector, so that the data decide.
     **options
-        Others of :class:`.NoiseModelTransient`.
+        Other arguments of :class:`.NoiseModelTransient`.
 
     Raises
     ------
     ConfigurationError, DataError
-        Of :class:`.NoiseModelTransient`, and for ``nu`` that is not above zero.
+        As for :class:`.NoiseModelTransient`, and if ``nu`` is not above zero.
     """
 
     def __init__(
@@ -83,17 +83,17 @@ class HyperbolicTransient(_EachBin):
     Parameters
     ----------
     interferometers, waveform_generator
-        As of Bilby's likelihood.
+        As for Bilby's likelihood.
     shape
-        Twice the half power at which the tails begin; several values are summed over with equal probabilities, detector by
-        detector.
+        Twice the half power at which the tails begin. Several values are summed over with equal probabilities, separately for
+        each detector.
     **options
-        Others of :class:`.NoiseModelTransient`.
+        Other arguments of :class:`.NoiseModelTransient`.
 
     Raises
     ------
     ConfigurationError, DataError
-        Of :class:`.NoiseModelTransient`, and for ``shape`` that is not above zero.
+        As for :class:`.NoiseModelTransient`, and if ``shape`` is not above zero.
     """
 
     def __init__(
@@ -113,25 +113,25 @@ class HyperbolicTransient(_EachBin):
 class EstimatedCurveTransient(_EachBin):
     """A transient in Gaussian noise whose curve was estimated from segments, integrated over the true curve.
 
-    Each bin of the true curve is unknown by what the estimate leaves open, with the prior 1/S (Talbot and Thrane 2020). That
-    is what ``method`` over independent segments as long as the data makes of it; where an estimate was smoothed over
-    frequencies, more segments stand behind it, and where its segments overlap, fewer.
+    Each bin of the true curve is known up to the error of the estimate, with the prior 1/S (Talbot and Thrane 2020). The
+    estimate is assumed to be the ``method`` over independent segments as long as the data. An estimate that was smoothed over
+    frequencies counts as one from more segments, one from overlapping segments as one from fewer.
 
     Parameters
     ----------
     interferometers, waveform_generator
-        As of Bilby's likelihood, with the estimates as noise curves.
+        As for Bilby's likelihood, with the estimates as noise curves.
     segments
-        Number of independent segments, or one a detector by its name.
+        Number of independent segments, for all detectors or for each by its name.
     method
-        ``"median"`` or ``"mean"`` over segments, its bias taken out.
+        How segments were averaged: ``"median"``, corrected for its bias, or ``"mean"``.
     **options
-        Others of :class:`.NoiseModelTransient`.
+        Other arguments of :class:`.NoiseModelTransient`.
 
     Raises
     ------
     ConfigurationError, DataError
-        Of :class:`.NoiseModelTransient`, for an unknown method, less than one segment, and detectors without a number.
+        As for :class:`.NoiseModelTransient`, and for an unknown method, less than one segment, or a detector without a number.
     """
 
     def __init__(
@@ -150,29 +150,29 @@ class EstimatedCurveTransient(_EachBin):
 
 @takes_options_of(NoiseModelTransient)
 class UncertainScaleTransient(NoiseModelTransient):
-    r"""A transient in Gaussian noise whose power is the curve times a factor that is not known, integrated over it.
+    r"""A transient in Gaussian noise whose power is the curve times an unknown factor, which is integrated over.
 
     The factor of each detector, or of each band of one, has an inverse-gamma prior of mean 1, under which the integral is
 
     .. math:: \ln \int s^{-n} e^{-P/s}\, p(s)\, ds = a \ln b + \ln \Gamma(a + n) - \ln \Gamma(a) - (a + n) \ln (b + P),
 
-    of n bins with the sum P of half powers.
+    for n bins whose half powers have the sum P.
 
     Parameters
     ----------
     interferometers, waveform_generator
-        As of Bilby's likelihood.
+        As for Bilby's likelihood.
     spread
         Standard deviation of the factor in the prior.
     edges
-        Frequencies in Hz between which factors are independent; one factor for all when left out.
+        Frequencies in Hz that separate bands with independent factors; by default there is one factor for all frequencies.
     **options
-        Others of :class:`.NoiseModelTransient`.
+        Other arguments of :class:`.NoiseModelTransient`.
 
     Raises
     ------
     ConfigurationError, DataError
-        Of :class:`.NoiseModelTransient`, for ``spread`` that is not above zero and for edges that do not rise.
+        As for :class:`.NoiseModelTransient`, and if ``spread`` is not above zero or the edges do not increase.
     """
 
     def __init__(
@@ -185,7 +185,7 @@ class UncertainScaleTransient(NoiseModelTransient):
     ) -> None:
         self.spread, self.edges = positive("spread", spread), tuple(map(float, edges))
         if not np.all(np.isfinite(self.edges)) or any(np.diff(self.edges) <= 0):
-            raise ConfigurationError(f"edges={edges!r}: give frequencies in Hz that rise, or none")
+            raise ConfigurationError(f"edges={edges!r} are not allowed: give increasing frequencies in Hz, or none")
         super().__init__(interferometers, waveform_generator, **options)
         self._a = 2 + 1 / self.spread**2
         self._b = self._a - 1
@@ -195,7 +195,7 @@ class UncertainScaleTransient(NoiseModelTransient):
         ]
 
     def _sums(self, half_power: np.ndarray, detector: int) -> tuple[np.ndarray, np.ndarray]:
-        """Independent bins and their half power by band, weighted by the window."""
+        """Return numbers of independent bins and their half power by band, weighted by the window."""
         band, weight = self._band[detector], self._whitened[detector].weight
         bins = weight * np.bincount(band)
         return bins[bins > 0], weight * np.bincount(band, half_power)[bins > 0]
@@ -203,17 +203,17 @@ class UncertainScaleTransient(NoiseModelTransient):
     def log_density(self, half_power: np.ndarray, detector: int) -> float:
         bins, power = self._sums(half_power, detector)
         a, b = self._a, self._b
-        # In an order that keeps its digits for a narrow prior, whose a is large.
+        # This order of terms keeps its digits for a narrow prior, whose a is large.
         log = gammaln(bins) - betaln(a, bins) - bins * np.log(b) - (a + bins) * np.log1p(power / b)
         return float(np.sum(log))
 
     def factors(self, half_power: np.ndarray, detector: int) -> np.ndarray:
-        """Posterior means of the factors of a detector, by band, given the half powers of its bins."""
+        """Return posterior means of a detector's factors, by band, given the half powers of its bins."""
         bins, power = self._sums(half_power, detector)
         return (self._b + power) / (self._a + bins - 1)
 
     def power_left(self, parameters: Mapping[str, float]) -> float | None:
-        """Nothing: the factors are fitted to this power, so that it says nothing of the model."""
+        """Return ``None``, as the factors are fitted to this power, which therefore does not test the model."""
         return None
 
     def equivalent(self, half_power: np.ndarray, detector: int) -> np.ndarray:
@@ -225,14 +225,14 @@ class UncertainScaleTransient(NoiseModelTransient):
 
 
 def _values(name: str, given: float | Sequence[float]) -> tuple[float, ...]:
-    """One number above zero, or several."""
+    """Return one number above zero, or several, as a tuple."""
     if isinstance(given, (list, tuple, np.ndarray)) and len(given):
         return tuple(positive(name, value) for value in given)
     return (positive(name, cast(float, given)),)
 
 
 def by_detector(name: str, given: float | Mapping[str, float], detectors: Sequence[str]) -> dict[str, float]:
-    """One number a detector.
+    """Return one number for each detector, by its name.
 
     Raises
     ------
@@ -242,5 +242,7 @@ def by_detector(name: str, given: float | Mapping[str, float], detectors: Sequen
     if not isinstance(given, Mapping):
         return dict.fromkeys(detectors, given)
     if missing := [detector for detector in detectors if detector not in given]:
-        raise ConfigurationError(f"{name}={dict(given)!r}: give a number for {missing}, too, or one number for all")
+        raise ConfigurationError(
+            f"{name}={dict(given)!r} has no number for {missing}: add one for each of them, or give one number for all"
+        )
     return {detector: given[detector] for detector in detectors}

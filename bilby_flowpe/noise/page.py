@@ -10,30 +10,30 @@ from .compared import NoiseComparison, UnderModel
 from .picture import plot_noise
 
 _HEAD = (
-    "noise model", "ln B, noise alone", "ln B, with a signal", "ln B, signal to noise", "power left", "effective draws", "",
+    "noise model", "ln B, noise alone", "ln B, with a signal", "ln B, signal vs noise", "power left", "effective draws", "",
 )  # fmt: skip
 
 _COLUMNS = (
-    "noise, signal: ln B over Gaussian noise of the curve, for the data as noise alone and with a signal; S/N: ln B of a",
-    "signal against none; power: left after the best wave, in standard deviations from what is expected; eff.: effective draws",
+    "noise, signal: ln B relative to Gaussian noise of the curve, for the data as noise alone and with a signal; S/N: ln B of",
+    "a signal vs none; power: left after the best wave, in standard deviations from its expectation; eff.: effective draws",
 )
 
 
 def write_page(comparison: NoiseComparison, path: Path) -> Path:
-    """Write the page.
+    """Write the page as one HTML file.
 
     Parameters
     ----------
     comparison
         A result under several models.
     path
-        Of the page.
+        Path of the file to write.
     """
     page = Page(f"{comparison.label}: noise")
     page.text(said(comparison))
     page.picture(
-        "Above: power left after the best wave over that of noise of the curve. Middle: how the power of frequency bins is "
-        "distributed, and what some densities expect. Below: the parameters that change most.",
+        "Above: ratio of the power left after the best wave to that of noise of the curve. Middle: distribution of the power "
+        "of frequency bins, in the data and by some densities. Below: the parameters that change most.",
         lambda file: plot_noise(comparison, file),
     )
     if comparison.scales:
@@ -51,9 +51,9 @@ def write_page(comparison: NoiseComparison, path: Path) -> Path:
             ],
         )
         page.text(
-            "A factor that differs from one by more than its error says that the noise is not as loud as its curve: above one, "
-            "the posterior is too narrow by about this factor, below one too wide. It is measured over the whole segment and "
-            "corrected for its window.",
+            "A factor that differs from one by more than its error means that the noise is louder or quieter than its curve: "
+            "above one, the posterior is too narrow by about this factor, below one too wide. It is measured over the whole "
+            "segment and corrected for its window.",
             faint=True,
         )
     for data in dict.fromkeys(model.data for model in comparison.models):
@@ -61,10 +61,10 @@ def write_page(comparison: NoiseComparison, path: Path) -> Path:
         page.section(f"Evidences, {data}")
         page.table(_HEAD, [_cells(model) for model in models], kind="rows")
         page.text(
-            "The first two columns of ln B compare each model with Gaussian noise of the given curve, above zero in favour of "
-            "the model: for the data as noise alone, and as noise with a signal. The third is that of a signal against none, "
-            "under the model. Power left: in standard deviations over that of noise of the model; beyond 2.8 it is expected "
-            "once in two hundred. Evidences of other data are not to be compared with these.",
+            "The first two columns of ln B compare each model with Gaussian noise of the given curve: for the data as noise "
+            "alone, and as noise with a signal. Positive values favour the model. The third compares a signal with no "
+            "signal, under the model. Power left: in standard deviations above that of noise of the model; chance exceeds "
+            "2.8 in one of two hundred cases. Do not compare these evidences with those of other data.",
             faint=True,
         )
         page.section(f"What changes, {data}")
@@ -75,17 +75,17 @@ def write_page(comparison: NoiseComparison, path: Path) -> Path:
             kind="rows",
         )
         page.text(
-            "Shift of the median in standard deviations of the result, and the width over its own (intervals of 68%).",
+            "Shift of the median in standard deviations of the result, and width relative to the result (intervals of 68%).",
             faint=True,
         )
     return page.write(path)
 
 
 def said(comparison: NoiseComparison) -> str:
-    """What came of it, in sentences."""
+    """Return the conclusions of the comparison in sentences."""
     sentences = []
     if any(comparison.lines.values()):
-        sentences.append(f"Bands that are off by more than chance: {in_words(comparison.lines)}.")
+        sentences.append(f"Bands whose power deviates by more than chance: {in_words(comparison.lines)}.")
     for data in dict.fromkeys(model.data for model in comparison.models):
         models = [model for model in comparison.models if model.data == data]
         best = max(models, key=lambda model: model.log_evidence)
@@ -98,18 +98,18 @@ def said(comparison: NoiseComparison) -> str:
         )
         sentences.append(
             f"{data.capitalize()}: the largest evidence with a signal {odds} '{best.name}'. The power left after the best "
-            f"wave is as expected under: {told}."
+            f"wave is as expected under these models: {told}."
         )
     return " ".join(sentences)
 
 
 def format_noise(comparison: NoiseComparison) -> str:
-    """A table of the models, as text."""
+    """Return the table of the models as text."""
     lines = [said(comparison), ""]
     for name, scale in comparison.scales.items():
         lines.append(
-            f"{name}: noise over its curve {scale.factor:.3f} +- {scale.scatter:.3f} in amplitude, {scale.low:.0f} to "
-            f"{scale.high:.0f} Hz, p-value {scale.p_value:.2g}"
+            f"{name}: the noise is {scale.factor:.3f} +- {scale.scatter:.3f} times its curve in amplitude, {scale.low:.0f} "
+            f"to {scale.high:.0f} Hz, p-value {scale.p_value:.2g}"
         )
     for data in dict.fromkeys(model.data for model in comparison.models):
         lines += ["", data, f"{'':32s}{'noise':>10s}{'signal':>18s}{'S/N':>9s}{'power':>8s}{'eff.':>7s}"]

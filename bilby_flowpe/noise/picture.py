@@ -1,4 +1,4 @@
-"""A picture of the noise near an event, and of a posterior under several noise models."""
+"""Picture of the noise near an event, and of a posterior under several noise models."""
 
 from __future__ import annotations
 
@@ -19,26 +19,26 @@ from .compared import NoiseComparison, UnderModel
 from .densities import Density, Gaussian, Hyperbolic, StudentT
 from .quantiles import weighted_quantiles
 
-_SHOWN = 3  # parameters whose marginals are drawn: those that change most
-_BINS = 40
+_SHOWN = 3  # parameters whose marginals are shown, as many as fit side by side: those that change most
+_BINS = 40  # edges of histogram bins, some twenty of them over the width of a posterior: wide enough for weighted draws
 _EXAMPLES: dict[str, Density] = {
     "Gaussian": Gaussian(),
     "Student-t, 8": StudentT(8.0),
     "Student-t, 32": StudentT(32.0),
     "hyperbolic, 10": Hyperbolic(10.0),
 }
-_FEWEST = 1e-4  # of the bins: where the tail's probability ends in the picture
+_FEWEST = 1e-4  # fraction of the frequency bins at which the picture of the tail ends
 
 
 def plot_noise(comparison: NoiseComparison, path: str | Path) -> Path:
-    """Draw the power left over frequency, the tail of its distribution, and marginals under each model.
+    """Draw the power left as a function of frequency, the tail of its distribution, and marginals under each model.
 
     Parameters
     ----------
     comparison
         A result under several models.
     path
-        Picture to write.
+        Path of the picture to write.
     """
     with style.context("default"):
         figure = Figure(figsize=(11, 9), layout="constrained")
@@ -120,7 +120,7 @@ def _marginals(figure: Any, comparison: NoiseComparison) -> None:
 
 
 def _most_changed(models: list[UnderModel]) -> list[str]:
-    """Parameters whose medians or widths change most under any model."""
+    """Return the parameters whose medians or widths change most under any model."""
     largest: dict[str, float] = {}
     for model in models:
         for key, (shift, width) in model.changes.items():

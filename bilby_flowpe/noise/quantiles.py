@@ -1,4 +1,4 @@
-"""What changes in a posterior from one set of weights to another."""
+"""Changes of a posterior from one set of weights to another."""
 
 from __future__ import annotations
 
@@ -7,18 +7,18 @@ from bilby.core.result import Result
 from pandas import DataFrame
 
 _LEVELS = 0.16, 0.5, 0.84
-"""Ends of an interval of 68%, and the median."""
+"""Quantile levels: the median, and the ends of the interval of 68%, which is one standard deviation for a normal density."""
 
 
 def weighted_quantiles(values: np.ndarray, weights: np.ndarray, levels: tuple[float, ...] = _LEVELS) -> np.ndarray:
-    """Quantiles of weighted draws, half of a draw's weight on either side of it.
+    """Return quantiles of weighted draws, with half of a draw's weight on either side of it.
 
     Parameters
     ----------
     values, weights
-        Of the draws, (N,).
+        Values and weights of the draws, (N,) each.
     levels
-        Between 0 and 1.
+        Quantile levels between 0 and 1.
     """
     order = np.argsort(values)
     below = np.cumsum(weights[order])
@@ -26,7 +26,7 @@ def weighted_quantiles(values: np.ndarray, weights: np.ndarray, levels: tuple[fl
 
 
 def moved(one: Result, other: Result) -> dict[str, tuple[float, float]]:
-    """Shift of each parameter's median in standard deviations of ``one``, and the ratio of the widths, by 68% intervals."""
+    """Return the shift of each parameter's median in standard deviations of ``one``, and the ratio of the 68% widths."""
     changes = {}
     for key in one.search_parameter_keys:
         before, after = (_quantiles(result.nested_samples, key) for result in (one, other))

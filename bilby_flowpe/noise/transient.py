@@ -22,24 +22,24 @@ from ..waves.whitening import noise_variance
 from ..waves.windows import data_mask, window_weight
 
 _Kind = TypeVar("_Kind")
-_LEAST_WEIGHT = 1e-6  # of a bin, over that in Gaussian noise: a noise curve has to be finite
+_LEAST_WEIGHT = 1e-6  # smallest weight of a bin relative to Gaussian noise, which keeps the noise curve finite
 _FLAGS = ("time_marginalization", "distance_marginalization", "phase_marginalization", "calibration_marginalization")
 
 
 @dataclass(frozen=True)
 class Whitened:
-    """The data of one detector as a density of noise sees them.
+    """Whitened data of one detector.
 
     Attributes
     ----------
     mask
-        Frequency bins that hold data, (F,).
+        Frequency bins that contain data, (F,).
     data
-        Whitened numbers of these, (B,), of unit variance each in the real and the imaginary part where the curve is right.
+        Whitened data of these bins, (B,), with real and imaginary parts of unit variance each if the curve is right.
     scale
-        By which strain is multiplied for that, (B,).
+        Factor by which strain is multiplied to whiten it, (B,).
     weight
-        For how many independent numbers one counts: the mean square of the window (:mod:`bilby_flowpe.waves.windows`).
+        Number of independent bins that one bin counts as: the mean square of the window (:mod:`bilby_flowpe.waves.windows`).
     """
 
     mask: np.ndarray
@@ -54,34 +54,34 @@ class Whitened:
         Raises
         ------
         DataError
-            If its noise curve is not positive in the band, or there are no data.
+            If the noise curve is not positive in the band, or there are no data.
         """
         mask = data_mask(interferometer)
         variance = noise_variance(interferometer, mask)
         if not mask.any() or not np.all(variance > 0):
             raise DataError(
-                f"{interferometer.name}: no data in the band, or a noise curve that is not positive there: give a curve that "
-                "covers minimum_frequency to maximum_frequency, and leave some of it in"
+                f"{interferometer.name} has no data in the band, or a noise curve that is not positive there: give a curve "
+                "that covers minimum_frequency to maximum_frequency, and do not notch out all of the band"
             )
         weight = window_weight(interferometer)
         scale = 1 / np.sqrt(variance * weight)
         return cls(mask, interferometer.frequency_domain_strain[mask] * scale, scale, weight)
 
     def half_power(self, signal: np.ndarray | None = None) -> np.ndarray:
-        """Half power (B,) of the data less a signal, whose strain is given at all frequencies, (F,)."""
+        """Return the half power (B,) of the data minus a signal, which is given at all frequencies, (F,)."""
         left = self.data if signal is None else self.data - signal[self.mask] * self.scale
         return (left.real**2 + left.imag**2) / 2
 
 
 def takes_options_of(base: Any) -> Callable[[type[_Kind]], type[_Kind]]:
-    """Name the parameters of a base class's constructor in that of a class that hands them on as ``**options``.
+    """Return a decorator that names a base class's parameters in a constructor that passes them on as ``**options``.
 
-    bilby_pipe gives a likelihood those of its settings that the constructor names, and leaves out the others.
+    bilby_pipe passes a likelihood only those of its settings that the constructor names.
 
     Parameters
     ----------
     base
-        Whose parameters ``**options`` are.
+        Class whose constructor takes ``**options``.
     """
 
     def named(kind: type[_Kind]) -> type[_Kind]:
@@ -96,34 +96,33 @@ def takes_options_of(base: Any) -> Callable[[type[_Kind]], type[_Kind]]:
 
 
 class NoiseModelTransient(GravitationalWaveTransient):
-    """A transient in noise of another kind than Gaussian noise of a known curve: base of all such likelihoods.
+    """Base class of transients in noise that is not Gaussian noise of a known curve.
 
-    Parameters and data are those of Bilby's ``GravitationalWaveTransient``, and it is used as that is, with any sampler. Its
-    values are logarithms of densities in the measure in which the Gaussian's is Bilby's own value
-    (:mod:`bilby_flowpe.noise.densities`), so that evidences of different noise models, and Bilby's, can be compared as long as
-    data, noise curves and frequency bins are the same.
+    Parameters and data are those of Bilby's ``GravitationalWaveTransient``, and it can be used with any sampler. Its values are
+    log densities in the units in which Gaussian noise has Bilby's own value (:mod:`bilby_flowpe.noise.densities`). So evidences
+    of different noise models, and Bilby's, can be compared as long as data, noise curves and frequency bins are the same.
 
-    Data that were multiplied by a window have correlated bins of less power. Each bin's power is compared with its own
-    expectation, and counts for as much of an independent one as the window leaves, by which the Gaussian limit is Bilby's
-    value for any window.
+    Data that were multiplied by a window have correlated bins of less power. Each bin's power is compared with its expectation
+    under the window, and counts as a fraction of an independent bin, so that the Gaussian limit is Bilby's value for any
+    window.
 
     Parameters
     ----------
     interferometers, waveform_generator, priors, reference_frame, time_reference
-        As of Bilby's likelihood.
+        As for Bilby's likelihood.
     time_marginalization, distance_marginalization, phase_marginalization, calibration_marginalization
-        There for their names' sake: nothing has a closed-form integral under such noise.
+        Accepted for compatibility, but only as False: under such noise there are no closed-form integrals.
 
     Raises
     ------
     ConfigurationError
-        If a marginalisation is asked for.
+        If a marginalisation is switched on.
     DataError
         If there are no data, or no noise curve for them.
     """
 
     tells_power = True
-    """Says to a run how much power a signal leaves, by :meth:`power_left`."""
+    """Tells a run that :meth:`power_left` knows how much power a signal leaves in the data."""
     _noise_log_likelihood_value: float | None
 
     def __init__(
@@ -142,9 +141,9 @@ class NoiseModelTransient(GravitationalWaveTransient):
         for name, value in zip(_FLAGS, given, strict=True):
             if value:
                 raise ConfigurationError(
-                    f"{name}={value!r}: a {type(self).__name__} integrates nothing out, since its noise is not Gaussian of a "
-                    "known curve: leave it out; sampler='flowpe' draws phase, distance and time by the Gaussian's closed form, "
-                    "and weights by this likelihood"
+                    f"{name}={value!r}: a {type(self).__name__} cannot be marginalised, since its noise is not Gaussian "
+                    f"noise of a known curve: leave {name} out; sampler='flowpe' draws phase, distance and time in closed "
+                    "form for Gaussian noise, and weights the draws by this likelihood"
                 )
         super().__init__(
             interferometers,
@@ -157,26 +156,26 @@ class NoiseModelTransient(GravitationalWaveTransient):
 
     @abstractmethod
     def log_density(self, half_power: np.ndarray, detector: int) -> float:
-        """Logarithm of the density of all data of a detector, in which a bin counts by the window's weight.
+        """Return the log density of all data of a detector, in which each bin counts by the window's weight.
 
         Parameters
         ----------
         half_power
-            Of its bins, (B,).
+            Half powers of the detector's bins, (B,).
         detector
-            Its number.
+            Number of the detector.
         """
 
     @abstractmethod
     def equivalent(self, half_power: np.ndarray, detector: int) -> np.ndarray:
-        """Half powers (B,) as improbable in Gaussian noise of the curve: minus the logarithm of the tail's probability."""
+        """Return half powers (B,) that are as improbable in Gaussian noise: minus the log probability of the tail."""
 
     @abstractmethod
     def slope(self, half_power: np.ndarray, detector: int) -> np.ndarray:
-        """Minus the derivative of the logarithm of the density by each half power, (B,): 1 for Gaussian noise."""
+        """Return minus the derivative of the log density with respect to each half power, (B,): 1 for Gaussian noise."""
 
     def noise_log_likelihood(self) -> float:
-        """Logarithm of the density of the data without a signal."""
+        """Return the log density of the data without a signal."""
         if self._noise_log_likelihood_value is None:
             self._noise_log_likelihood_value = float(
                 sum(self.log_density(one.half_power(), number) for number, one in enumerate(self._whitened))
@@ -184,12 +183,12 @@ class NoiseModelTransient(GravitationalWaveTransient):
         return float(self._noise_log_likelihood_value)
 
     def log_likelihood_ratio(self, parameters: Mapping[str, float] | None = None) -> float:
-        """Logarithm of the density of the data with a signal over that without, as of Bilby's likelihood.
+        """Return the log density of the data with a signal minus that without, as for Bilby's likelihood.
 
         Parameters
         ----------
         parameters
-            All of the signal.
+            All parameters of the signal.
         """
         signals = self._signals(parameters)
         if signals is None:
@@ -199,7 +198,7 @@ class NoiseModelTransient(GravitationalWaveTransient):
         return float(found - self.noise_log_likelihood())
 
     def compute_per_detector_log_likelihood(self, parameters: dict[str, Any] | None = None) -> dict[str, Any]:
-        """Ratio of each detector, added to the parameters under Bilby's names."""
+        """Add the log likelihood ratio of each detector to the parameters, under Bilby's names."""
         parameters = dict(self.parameters if parameters is None else parameters)
         signals = self._signals(parameters)
         for number, (one, interferometer) in enumerate(zip(self._whitened, self.interferometers, strict=True)):
@@ -212,14 +211,14 @@ class NoiseModelTransient(GravitationalWaveTransient):
         return parameters
 
     def power_left(self, parameters: Mapping[str, float]) -> float | None:
-        """Power left in the data after a signal, in standard deviations over that of noise of this kind.
+        """Return the power left in the data after a signal, in standard deviations above that of noise of this kind.
 
-        The power of each bin is taken for that of Gaussian noise which is as improbable; ``None`` where there is no waveform.
+        The power of each bin is replaced by one that is as improbable in Gaussian noise. ``None`` if there is no waveform.
 
         Parameters
         ----------
         parameters
-            All of the signal.
+            All parameters of the signal.
         """
         signals = self._signals(parameters)
         if signals is None:
@@ -230,20 +229,20 @@ class NoiseModelTransient(GravitationalWaveTransient):
         return standardised(self.interferometers, power)
 
     def curves_near(self, parameters: Mapping[str, float]) -> InterferometerList:
-        """Noise curves under which the Gaussian likelihood has nearly the values of this one, near a signal.
+        """Return data with noise curves under which the Gaussian likelihood nearly equals this one, near a signal.
 
-        A bin whose power is a fluke of heavy tails counts for little, as it does here. What they are for is to draw with.
+        Bins of very large power, which heavy tails explain, count little in both. These data serve to draw samples with.
 
         Parameters
         ----------
         parameters
-            All of a signal that is near the data's.
+            All parameters of a signal that is near the data's.
         """
         found = []
         powers = self.half_powers(parameters)
         for number, (given, one) in enumerate(zip(self.interferometers, self._whitened, strict=True)):
             weight = np.maximum(self.slope(powers[number], number), _LEAST_WEIGHT)
-            # Information on a signal is the mean of u w^2, and what the weights alone would leave is that of u w.
+            # The information on a signal is the mean of u w^2; weights w alone would give the mean of u w.
             weight *= np.sum(powers[number] * weight**2) / np.sum(powers[number] * weight)
             frequencies = given.frequency_array
             curve = given.power_spectral_density.get_power_spectral_density_array(frequencies).copy()
@@ -254,7 +253,7 @@ class NoiseModelTransient(GravitationalWaveTransient):
         return InterferometerList(found)
 
     def half_powers(self, parameters: Mapping[str, float] | None = None) -> list[np.ndarray]:
-        """Half powers (B,) of the data of each detector, less a signal where one is given."""
+        """Return the half powers (B,) of each detector's data, minus a signal if one is given."""
         signals = None if parameters is None else self._signals(parameters)
         if signals is None:
             return [one.half_power() for one in self._whitened]
@@ -262,6 +261,6 @@ class NoiseModelTransient(GravitationalWaveTransient):
 
     def _signals(self, parameters: Mapping[str, float] | None) -> list[np.ndarray] | None:
         row = copy.copy(dict(self.parameters if parameters is None else parameters))
-        # The generator adds what it converts; the responses are of the row as it was given.
+        # The generator adds converted parameters to its argument; the responses use the row as it was given.
         waves = self.waveform_generator.frequency_domain_strain(dict(row))
         return None if waves is None else responses(self, waves, row)

@@ -1,30 +1,30 @@
-"""One inference problem: the user's likelihood and prior, and what the package asks of them.
+"""Inference problems: the user's likelihood and prior, and the questions that the package asks about them.
 
 A :class:`Problem` is made once, by :func:`bilby_flowpe.kinds.problem_of`, which chooses the kind. The rest of the package
-asks the object. What the class of a likelihood says is in ``kinds/recognise.py``: for the choice of the kind, for
-``translation/``, which finds the form of a problem before it is made, and for what a result says of it. Whether methods of a
-class are replaced (:mod:`bilby_flowpe.overrides`) is also asked where waves and closed forms are made.
+asks the object. Questions that the class of a likelihood answers are in ``kinds/recognise.py``: they are asked to choose the
+kind, in ``translation/``, which finds the form of a problem before it is made, and for the description in a result. Whether
+methods of a class are replaced (:mod:`bilby_flowpe.overrides`) is also asked where waves and closed forms are made.
 
-A likelihood need not have a kind of its own: with a method ``simulate(parameters, rng)`` and its ``observed_data`` it is one of
-``kinds/own_simulate.py``, and another noise of Bilby's one-dimensional likelihoods is a class in
-``simulation/noise_kinds.py`` (and in its ``NOISES``; in ``FITTED`` of ``representation/linear.py``, by its kind).
+A new likelihood seldom needs a new kind: with a method ``simulate(parameters, rng)`` and ``observed_data`` it belongs to
+``kinds/own_simulate.py``. Another noise of Bilby's one-dimensional likelihoods is a class in ``simulation/noise_kinds.py``
+(to be listed in ``NOISES`` there, and by its kind in ``FITTED`` of ``representation/linear.py``).
 
 How to add a kind of problem:
 
 1. Write one file in ``kinds/`` with a subclass of :class:`Problem` that answers :meth:`Problem.describe`, :meth:`Problem.view`,
    :meth:`Problem.bank`, :meth:`Problem.inject` and :meth:`Problem.obstacle`, and has its ``kind``. The facts of its contract
-   say what sort of data they are of (``"kind"``), in words that models keep, and describe the priors
-   (``contract.restore.describe_priors``). Set ``has_noise_curves`` where the data are strain of detectors. Give
+   name the sort of data (``"kind"``), in words that models keep, and describe the priors
+   (``contract.restore.describe_priors``). Set ``has_noise_curves`` if the data are strain of detectors. Give
    :meth:`Problem.residual` and :meth:`Problem.farthest_off` only if the data have a power that can be compared with that of
    noise.
    ``kinds/own_simulate.py`` is the shortest example of a kind that can be simulated.
-2. Put views and banks into ``simulation/``; :mod:`bilby_flowpe.problem.data` says what they must be able to do.
-3. Let ``kinds/choose.py`` recognise the likelihoods that belong to the kind; what is asked of their class goes into
-   ``kinds/recognise.py``.
+2. Put views and banks into ``simulation/``; :mod:`bilby_flowpe.problem.data` says which methods they need.
+3. Let ``kinds/choose.py`` recognise the likelihoods that belong to the kind; questions about their class go into
+``kinds/recognise.py``.
 4. Add an example to ``tests/kinds/test_choose.py``, which asks every kind the same questions, and the file to
    ``tests/test_layout.py``.
 
-What is drawn in closed form is that of gravitational waves: another kind says in :meth:`Problem.obstacle` that it has none.
+Only gravitational waves have parameters that are drawn in closed form: any other kind says so in :meth:`Problem.obstacle`.
 """
 
 from __future__ import annotations
@@ -46,23 +46,23 @@ from .config import FIXED, SimulationConfig
 from .data import Bank, View
 
 Wanted = Literal["simulation", "closed form", "own frequencies"]
-"""What may not be possible for a problem: see :meth:`Problem.obstacle`."""
+"""Task that may be impossible for a problem: see :meth:`Problem.obstacle`."""
 
 
 @dataclass(frozen=True, eq=False)
 class Problem(ABC):
-    """A likelihood and a prior. Frozen: another likelihood makes another problem.
+    """A likelihood and a prior, frozen: another likelihood makes another problem.
 
     Attributes
     ----------
     likelihood
-        The likelihood that draws are made with.
+        Likelihood by which draws are made.
     prior
-        Its prior, ready to be transformed, sampled and evaluated.
+        Prior, ready to be transformed, sampled and evaluated.
     kind
         Name of the kind of problem.
     has_noise_curves
-        Whether the data are strain of detectors, whose noise has a power spectral density.
+        Tells whether the data are strain of detectors, whose noise has a power spectral density.
     """
 
     likelihood: Likelihood
@@ -73,29 +73,29 @@ class Problem(ABC):
 
     @abstractmethod
     def describe(self) -> Contract:
-        """Describe the problem, for a model to be held against.
+        """Describe the problem, so that a model can be compared with it.
 
         Raises
         ------
         SimulationError
-            If no model can be trained for it.
+            If no model can be trained for this problem.
         """
 
     @abstractmethod
     def view(self, grid: Grid | None = None, psd: str = FIXED) -> View:
-        """Show the data of the likelihood as a network sees them.
+        """Return the data of the likelihood as a network sees them.
 
         Parameters
         ----------
         grid
-            Frequencies that the network sees; all of the data when left out. Other data than strain have no use for it.
+            Frequencies that the network sees; by default all of the data. Only used for strain.
         psd
-            Which noise curves the network was trained for: :attr:`.SimulationConfig.psd`.
+            PSDs that the network was trained for: :attr:`.SimulationConfig.psd`.
 
         Raises
         ------
         SimulationError, DataError
-            If a network cannot be shown these data.
+            If these data cannot be given to a network.
         """
 
     @abstractmethod
@@ -112,15 +112,15 @@ class Problem(ABC):
         Parameters
         ----------
         config
-            Sizes and choices; data other than strain have no use for these and for all that follows.
+            Sizes and choices; this and all further arguments are only used for strain.
         npool
-            Processes for the waveforms, or what makes them elsewhere.
+            Number of processes for the waveforms, or an engine that makes them elsewhere.
         seed
             Seed of the waveforms' parameters.
         grid
-            Frequencies of the data; chosen from the signals when left out.
+            Frequencies of the data; by default chosen from the signals.
         progress
-            Whether to show a progress bar.
+            Show a progress bar.
 
         Raises
         ------
@@ -130,13 +130,13 @@ class Problem(ABC):
 
     @abstractmethod
     def inject(self, rng: np.random.Generator) -> tuple[Self, Row]:
-        """Simulate an event: parameters from the prior, data from the likelihood's own noise.
+        """Simulate an event: parameters from the prior, data with the noise of the likelihood.
 
         Returns
         -------
         problem, parameters
             The problem with these data and the same prior, and the true parameters, fixed ones included. The likelihood of
-            this problem stays as it is.
+            this problem is not changed.
 
         Raises
         ------
@@ -145,22 +145,22 @@ class Problem(ABC):
         """
 
     def residual(self, log_likelihood_ratio: float) -> float | None:
-        """Power that a signal leaves in the data, in standard deviations over its expectation for Gaussian noise.
+        """Return the power that a signal leaves in the data, in standard deviations above its expectation for Gaussian noise.
 
         Parameters
         ----------
         log_likelihood_ratio
-            Of the best signal known.
+            Log likelihood ratio of the best known signal.
 
         Returns
         -------
         float or None
-            ``None`` for data that have no power to speak of, and for a ratio that is not finite.
+            ``None`` for data whose power has no meaning, and for a ratio that is not finite.
         """
         return None
 
     def noise_scales(self, row: Mapping[str, float]) -> dict[str, NoiseScale]:
-        """How far the noise of each detector is from its curve in the band of a signal; empty for data without such curves.
+        """Return the ratio of the noise of each detector to its PSD in the band of a signal; empty for data without PSDs.
 
         Parameters
         ----------
@@ -170,7 +170,7 @@ class Problem(ABC):
         return {}
 
     def farthest_off(self, row: Mapping[str, float]) -> str | None:
-        """Say where in the data the power left after a signal is farthest from that of noise; ``None`` if there is no answer.
+        """Say where in the data the power left after a signal differs most from that of noise; ``None`` if there is no answer.
 
         Parameters
         ----------
@@ -187,21 +187,21 @@ class Problem(ABC):
         ----------
         wanted
             ``"simulation"``: to simulate data, and train a network. ``"closed form"``: to draw some parameters from their
-            exact conditional. ``"own frequencies"``: to have the waveform at every frequency
-            of the data, which the exact conditional of the time asks for.
+            exact conditional. ``"own frequencies"``: to have the waveform at every frequency of the data, which the exact
+            conditional of the time needs.
         """
 
     @property
     def has_ratio(self) -> bool:
-        """Whether the likelihood of noise alone is known, so that its ratio can be had from the likelihood and vice versa."""
+        """Tells whether the likelihood of noise alone is known, so that likelihood and likelihood ratio can be converted."""
         return bool(np.isfinite(float(self.likelihood.noise_log_likelihood())))
 
     def with_likelihood(self, likelihood: Likelihood) -> Self:
-        """The problem of other data: a likelihood of the same kind and the same prior."""
+        """Return the problem of other data: a likelihood of the same kind, and the same prior."""
         return replace(self, likelihood=likelihood)
 
     def rows(self, parameters: Parameters) -> list[Row]:
-        """One dictionary a draw, fixed parameters included: what Bilby's own functions take."""
+        """Return one dictionary per draw, fixed parameters included, as Bilby's functions take them."""
         return make_rows(self.prior.fixed, parameters)
 
     def event(self, seed: Sequence[int]) -> Event:
@@ -210,14 +210,14 @@ class Problem(ABC):
         return Event(*self.inject(rng), rng)
 
     def events(self, count: int, *seed: int) -> Iterator[Event]:
-        """Simulate events one by one: number ``i`` is that of the seed ``(first, i, *others)``.
+        """Simulate events one by one; event number ``i`` has the seed ``(first, i, *others)``.
 
         Parameters
         ----------
         count
             Number of events.
         seed
-            A number, and further ones that tell streams of events from each other.
+            A number, and further ones that distinguish streams of events.
         """
         first, *others = seed
         for index in range(count):
@@ -226,16 +226,16 @@ class Problem(ABC):
 
 @dataclass(frozen=True)
 class Event:
-    """A simulated event.
+    """A simulated event, with its truth.
 
     Attributes
     ----------
     problem
-        With the data of the event.
+        Problem with the data of the event.
     truth
-        All its parameters, fixed ones included.
+        All parameters of the event, fixed ones included.
     rng
-        The generator that made it, in the state after that.
+        Random generator, in the state after the simulation of the event.
     """
 
     problem: Problem

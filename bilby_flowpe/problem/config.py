@@ -1,4 +1,4 @@
-"""How training data of a gravitational-wave transient are made."""
+"""Settings for the simulation of training data of a gravitational-wave transient."""
 
 from __future__ import annotations
 
@@ -8,34 +8,36 @@ from typing import Literal
 Path = Literal["auto", "factorised", "general"]
 
 FIXED, AMORTISED = "fixed", "amortised"
-"""Values of :attr:`SimulationConfig.psd` that are not folders."""
+"""Values of :attr:`SimulationConfig.psd` that are not folders: the likelihood's PSDs, or random variations of them."""
 
 
 @dataclass(frozen=True)
 class SimulationConfig:
-    """How training data are made.
+    """Settings for the simulation of training data.
 
     Attributes
     ----------
     n_waveforms
-        Waveforms kept (with the general path: whole simulations).
+        Number of waveforms that are stored (with the general path: of whole simulations).
     path
-        ``"factorised"``, ``"general"``, or ``"auto"`` for the first where the checks allow it.
+        How signals are made: ``"factorised"``, from polarisations; ``"general"``, by the likelihood's own functions; or
+        ``"auto"``, factorised if checks of the waveform allow it.
     flatten_snr
-        Whether quiet signals are thinned out in training (the weights undo it); ``None`` does so where more than a quarter
-        of the prior's signals are below a signal-to-noise ratio of 6.
+        Reduce the number of quiet signals in training (weights correct it); ``None`` does so if more than a quarter of the
+        prior's signals are below a signal-to-noise ratio of 6.
     reduce_grid
-        Whether the network sees only the stretch of time and the band that the signals fill.
+        Show the network only the stretch of time and the band that the signals fill.
     shorten
-        Whether that is a stretch of time, too, or the band alone.
+        Reduce the stretch of time, too; ``False`` reduces the band only.
     psd
-        ``"fixed"``: all simulations have the likelihood's noise curves. ``"amortised"``: each has curves of its own, of a
-        family around these (:mod:`bilby_flowpe.simulation.noise_family`). A folder: curves from the files in it.
+        ``"fixed"``: all simulations have the likelihood's PSDs. ``"amortised"``: each simulation has other PSDs, random
+        variations of these (:mod:`bilby_flowpe.simulation.noise_family`). A folder: PSDs from the files in it.
     redraw
-        Whether what needs no new waveform is drawn anew for every batch. ``False``: each stored waveform keeps its own
-        distance, time, phase and so on, and the noise alone is fresh, as in Green et al. (2020), section III A.
+        Draw all parameters that need no new waveform again for every batch. ``False``: each stored waveform keeps its
+        distance, time, phase and so on, and only the noise is new, as in Green et al. (2020), section III A.
     file
-        Waveforms of :meth:`bilby_flowpe.simulation.SignalBank.save` to use instead of new ones; their number is the file's.
+        File of :meth:`bilby_flowpe.simulation.SignalBank.save` whose waveforms are used instead of new ones; they are used
+        all.
     """
 
     n_waveforms: int = 50_000

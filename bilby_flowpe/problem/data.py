@@ -1,8 +1,8 @@
-"""Data as a network meets them: a view of those observed, and a bank that training data come from.
+"""Data for a network: a view of the observed data, and a bank that gives training data.
 
-A bank draws parameters from the prior and gives, for each, the noise-free data in units of the noise: whitened, so that noise
-is standard normal in every real number of it. The network sees data only so, in training by :meth:`Source.draw` and
-:meth:`Source.add_noise`, and at the end by :meth:`View.observe`.
+A bank draws parameters from the prior and gives, for each draw, the noise-free data in units of the noise: they are whitened,
+so that the noise is standard normal in every real number. The network sees only such data, in training by
+:meth:`Source.draw` and :meth:`Source.add_noise`, and in a run by :meth:`View.observe`.
 """
 
 from __future__ import annotations
@@ -33,8 +33,8 @@ class Signals:
         Search parameters, (N,) each.
     data
         Whitened noise-free data: (N, D, F) complex64 for gravitational waves (D detectors, F frequencies, unit noise
-        variance per real and imaginary part), (N, M) float32 for real data. Where the noise depends on the parameters it is in
-        the data already, (N, M) float32 or float64.
+        variance per real and imaginary part), (N, M) float32 for real data. If the noise depends on the parameters, the data
+        contain it already, (N, M) float32 or float64.
     """
 
     parameters: Parameters
@@ -45,7 +45,7 @@ class Signals:
 
 
 class View(Protocol):
-    """The data of one likelihood in the form of simulations."""
+    """The data of one likelihood, in the form of simulations."""
 
     @property
     def grid(self) -> Grid | None:
@@ -54,16 +54,16 @@ class View(Protocol):
 
     @property
     def arrival(self) -> Callable[[Parameters], np.ndarray] | None:
-        """Arrival times at every detector; ``None`` for data that are not strain."""
+        """Function that gives the arrival times at every detector; ``None`` for data that are not strain."""
         ...
 
     def observe(self) -> np.ndarray:
-        """The likelihood's own data in the form of one simulation, without the batch dimension."""
+        """Return the likelihood's own data in the form of one simulation, without the batch dimension."""
         ...
 
 
 class StrainView(View, Protocol):
-    """Strain of detectors as a network sees it."""
+    """The strain of detectors, as a network sees it."""
 
     @property
     def grid(self) -> Grid:
@@ -82,34 +82,36 @@ class StrainView(View, Protocol):
 
     @property
     def log_curves(self) -> np.ndarray | None:
-        """Logarithm of the noise curves, (D, F), where they are shown with the strain."""
+        """Logarithm of the PSDs, (D, F), if the network sees them with the strain."""
         ...
 
     def arrival(self, parameters: Parameters) -> np.ndarray:
-        """Arrival times at every detector, (N, D), in seconds from the start of the grid's stretch."""
+        """Return the arrival times at every detector, (N, D), in seconds from the start of the grid's stretch."""
         ...
 
     def arrival_range(self) -> tuple[float, float]:
-        """Earliest and latest arrival that the prior allows, in the same seconds."""
+        """Return earliest and latest arrival that the prior allows, in the same seconds."""
         ...
 
     def light_travel_times(self) -> tuple[float, ...]:
-        """Largest difference of arrival between the first detector and each, in seconds."""
+        """Return the largest difference of arrival between the first detector and each, in seconds."""
         ...
 
 
 class Source(Protocol):
-    """Source of training data."""
+    """Source of noise-free training data and of noise."""
 
     def draw(self, size: int, rng: np.random.Generator, held_out: bool = False) -> Signals:
-        """``size`` draws from the training distribution, without noise.
+        """Return ``size`` draws from the training distribution, without noise.
+
+        Draws that are held out share no waveform with the others.
 
         Those held out share no waveform with the others.
         """
         ...
 
     def add_noise(self, data: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
-        """``data`` with the noise that the likelihood assumes, of the same shape."""
+        """Return ``data`` with the noise that the likelihood assumes, of the same shape."""
         ...
 
 
@@ -119,9 +121,9 @@ class Bank(Source, Protocol):
     Attributes
     ----------
     prior
-        What parameters are drawn from.
+        Prior from which parameters are drawn.
     flatten_snr
-        Whether quiet signals are thinned out, so that draws do not follow the prior.
+        Tells whether there are fewer quiet signals, so that draws do not follow the prior.
     """
 
     prior: PriorTransform
@@ -134,16 +136,16 @@ class Bank(Source, Protocol):
 
     @property
     def known_noise(self) -> NoiseSource | None:
-        """The bank as one of predictions with noise of a known kind around them; ``None`` for other data."""
+        """The bank itself, if its data are predictions with a known kind of noise; ``None`` for other data."""
         ...
 
     @property
     def signals(self) -> SignalSource | None:
-        """The bank as one of signals in detectors; ``None`` for other data."""
+        """The bank itself, if its data are signals in detectors; ``None`` for other data."""
         ...
 
     def example(self, row: Row, seed: int) -> np.ndarray | None:
-        """Data of one row; noise that comes with them is that of the seed. ``None`` where there are none."""
+        """Return the data of one row, with noise of the seed if the data contain noise; ``None`` if there are no data."""
         ...
 
 
@@ -153,9 +155,9 @@ class SignalSource(Bank, Protocol):
     Attributes
     ----------
     extrinsic
-        What is done to signals by algebra.
+        Changes of signals that are made by algebra.
     factorised
-        Whether signals are made by algebra from stored polarisations.
+        Tells whether signals are made by algebra from stored polarisations.
     """
 
     extrinsic: Extrinsic
@@ -173,11 +175,11 @@ class SignalSource(Bank, Protocol):
 
     @property
     def n_training(self) -> int:
-        """How many of them are not held out."""
+        """Number of stored waveforms that are not held out."""
         ...
 
     def under_own_curves(self) -> SignalSource:
-        """The same signals under the likelihood's own noise curves alone."""
+        """Return the same signals under the likelihood's PSDs only."""
         ...
 
     def save(self, path: str | Path, contract: str) -> Path:
@@ -194,16 +196,16 @@ class SignalSource(Bank, Protocol):
 
 
 class NoiseSource(Source, Protocol):
-    """Source of data whose noise is known in kind, and comes with every draw.
+    """Source of data whose kind of noise is known, and included in every draw.
 
     Attributes
     ----------
     kind
-        Name of the noise.
+        Name of the kind of noise.
     """
 
     kind: str
 
     def noise_free(self, size: int, rng: np.random.Generator) -> tuple[torch.Tensor, Parameters]:
-        """Predictions, (size, M) float64, and parameters of the noise, (size,) each."""
+        """Return predictions, (size, M) float64, and parameters of the noise, (size,) each."""
         ...

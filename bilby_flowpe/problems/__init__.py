@@ -1,6 +1,12 @@
-"""Problems as plain Bilby objects: those of Green, Simpson and Gair (2020).
+"""The problems of Green, Simpson and Gair (2020), as plain Bilby objects.
 
-In modules of their own, ``toys``, ``constrained`` and ``conjugate``, are others whose evidence is a closed form.
+The modules ``toys``, ``constrained`` and ``conjugate`` have other problems, whose evidence is known exactly.
+
+To read first: :mod:`.paper`, the problems of the paper; :mod:`.closed_forms`, thirty problems with known evidence;
+and :mod:`.toys`, small ones.
+
+To add a problem of known evidence, give a function of likelihood, priors and exact evidence, and name it in
+:mod:`.closed_forms`, so that all tests of the evidence include it.
 """
 
 from .paper import (

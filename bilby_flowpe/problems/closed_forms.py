@@ -1,4 +1,4 @@
-"""Thirty problems of known evidence and known modes, by name: of 1 to 20 dimensions, and one to two dozen modes."""
+"""Thirty problems of known evidence and known modes, by name: 1 to 20 dimensions, and one to two dozen modes."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from .moded import ModedProblem, of_one_mode
 from .toys import correlated_gaussian
 
 NEVER_MET = "widths_100_to_1_2d"
-"""The problem with a mode that no affordable number of draws of the prior meets: 1e-6 of a square."""
+"""Name of the problem with a mode in 1e-6 of a square, which no affordable number of draws from the prior meets."""
 
 CLOSED_FORMS: Mapping[str, Callable[[], ModedProblem]] = {
     "normal_1d": lambda: of_one_mode(correlated_gaussian(1)),
@@ -46,4 +46,4 @@ CLOSED_FORMS: Mapping[str, Callable[[], ModedProblem]] = {
     "counted_cycles_2d": discrete.counted_cycles,
     "constrained_2d": lambda: of_one_mode(constrained_gaussian()),
 }
-"""By what each is, and its number of parameters."""
+"""Functions that make the problems, by a name that says what each is, with its number of parameters."""

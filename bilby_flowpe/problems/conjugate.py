@@ -1,7 +1,7 @@
 r"""Data with conjugate priors: problems of Bilby's own likelihoods whose evidence is a closed form.
 
-Each function draws data from a fixed signal and gives a likelihood, priors and the exact log-evidence in nats. Bilby's plain
-objects: any sampler takes them.
+Each function draws data from a fixed signal and gives a likelihood, priors and the exact log-evidence in nats. They are plain
+Bilby objects, for any sampler.
 """
 
 from __future__ import annotations
@@ -15,35 +15,37 @@ from scipy.stats import multivariate_normal
 
 from .toys import SolvedProblem
 
+# Shape and scale of the gamma prior of a rate, in events per unit of time: broad, with mean 6 and deviation 3.5.
 _SHAPE, _SCALE = 3.0, 2.0
+# True rate of the simulated data, in events per unit of time: a value well inside the prior.
 _RATE = 4.2
 _LINE, _NOISE = (0.8, -0.4), 0.5
 
 
 def straight_line(x: NDArray[np.float64], slope: float, intercept: float) -> NDArray[np.float64]:
-    """Model of :func:`linear_regression`."""
+    """Return the model of :func:`linear_regression`: slope times ``x`` plus intercept."""
     return slope * x + intercept
 
 
 def counts_expected(x: NDArray[np.float64], rate: float) -> NDArray[np.float64]:
-    """Model of :func:`poisson_counts`: the rate times the exposures ``x``."""
+    """Return the model of :func:`poisson_counts`: the rate times the exposures ``x``."""
     return rate * x
 
 
 def mean_waiting_time(x: NDArray[np.float64], rate: float) -> NDArray[np.float64]:
-    """Model of :func:`waiting_times`: one over the rate, for each of ``x``."""
+    """Return the model of :func:`waiting_times`: one over the rate, for each of ``x``."""
     return np.full(len(x), 1.0 / rate)
 
 
 def linear_regression(size: int = 50, seed: int = 0) -> SolvedProblem:
-    """A straight line through points of known normal noise, slope and intercept normal a priori.
+    """Make a straight line through points with known normal noise; slope and intercept have normal priors.
 
     Parameters
     ----------
     size
         Number of points.
     seed
-        Of the data.
+        Seed of the data.
 
     Returns
     -------
@@ -61,7 +63,7 @@ def linear_regression(size: int = 50, seed: int = 0) -> SolvedProblem:
 
 
 def poisson_counts(size: int = 30, seed: int = 0) -> SolvedProblem:
-    r"""Counts of a constant rate in intervals of different length, the rate gamma distributed a priori.
+    r"""Make counts of a constant rate in intervals of different length; the rate has a gamma prior.
 
     Returns
     -------
@@ -78,12 +80,12 @@ def poisson_counts(size: int = 30, seed: int = 0) -> SolvedProblem:
 
 
 def waiting_times(size: int = 40, seed: int = 0) -> SolvedProblem:
-    """Exponentially distributed times of a constant rate, gamma distributed a priori.
+    """Make exponentially distributed waiting times of a constant rate; the rate has a gamma prior.
 
     Returns
     -------
     tuple
-        Likelihood, priors, exact log-evidence: that of :func:`poisson_counts` with as many events as times, in their sum.
+        Likelihood, priors, exact log-evidence: that of :func:`poisson_counts` with one event per time, in the sum of times.
     """
     times = np.random.default_rng(seed).exponential(1.0 / _RATE, size)
     likelihood = ExponentialLikelihood(np.arange(size, dtype=float), times, mean_waiting_time)
@@ -95,6 +97,6 @@ def _of_the_rate() -> PriorDict:
 
 
 def _log_gamma_integral(events: int, time: float) -> float:
-    """Logarithm of the integral of ``rate**events * exp(-rate * time)`` over the prior of the rate."""
+    """Return the logarithm of the integral of ``rate**events * exp(-rate * time)`` over the prior of the rate."""
     shape = _SHAPE + events
     return float(gammaln(shape) - gammaln(_SHAPE) - _SHAPE * np.log(_SCALE) - shape * np.log(time + 1.0 / _SCALE))

@@ -15,25 +15,27 @@ from scipy.special import ndtr
 
 from .toys import CorrelatedGaussian, SolvedProblem, Values, uniform
 
+# Range of the uniform priors of both parameters; with the bounds of the product, it makes the strip thin.
 _MASSES = (5.0, 50.0)
+# Bounds of the product of both parameters: with a > b they leave 8% of the square.
 _PRODUCT = (400.0, 600.0)
 
 
 def with_difference_and_product(parameters: Mapping[str, Values]) -> dict[str, Values]:
-    """``parameters`` with ``difference`` (a - b) and ``product`` (a b), for the constraints."""
+    """Return ``parameters`` with ``difference`` (a - b) and ``product`` (a b), for the constraints."""
     a, b = parameters["a"], parameters["b"]
     return {**parameters, "difference": a - b, "product": a * b}
 
 
 def two_lines(x: NDArray[np.float64], a: float, b: float) -> NDArray[np.float64]:
-    """Mean of the data of ``constrained_gaussian(simulates=True)``: a line and a parabola, of heights a and b at 1."""
+    """Return the mean of the data of ``constrained_gaussian(simulates=True)``: ``a x + b x**2``."""
     return a * x + b * x**2
 
 
 def constrained_gaussian(simulates: bool = False) -> SolvedProblem:
-    """Normal likelihood of a and b, uniform from 5 to 50, under ``a > b`` and ``400 < a b < 600``.
+    """Make a normal likelihood of a and b, uniform from 5 to 50, under ``a > b`` and ``400 < a b < 600``.
 
-    The constraints leave 8% of the square, a thin bent strip with a corner next to which the likelihood is highest.
+    The constraints leave 8% of the square: a thin bent strip. The likelihood is highest beside one of its corners.
 
     Parameters
     ----------
@@ -45,8 +47,8 @@ def constrained_gaussian(simulates: bool = False) -> SolvedProblem:
     -------
     tuple
         Likelihood, priors with their conversion function, and the log-evidence by quadrature to 1e-10. It is that of the
-        prior normalised over what the constraints leave. Samplers that merely give no weight to what they forbid find
-        the log of the share left less.
+        prior normalised over the allowed region. Samplers that only give zero weight to the forbidden region find a
+        log-evidence that is lower by the log of the allowed fraction.
     """
     if simulates:
         x = np.linspace(0.05, 2.0, 40)
@@ -74,12 +76,12 @@ def constrained_gaussian(simulates: bool = False) -> SolvedProblem:
 
 
 def share_left() -> float:
-    """Share of the square that the constraints of :func:`constrained_gaussian` leave."""
+    """Return the fraction of the square that the constraints of :func:`constrained_gaussian` leave."""
     return _over_strip(lambda a, b1, b2: b2 - b1) / (_MASSES[1] - _MASSES[0]) ** 2
 
 
 def _over_strip(integrand: Callable[[float, float, float], float]) -> float:
-    """Integral over a of ``integrand(a, least b, largest b)``, in pieces between which the edges of b are smooth."""
+    """Integrate ``integrand(a, least b, largest b)`` over a, in pieces between which the edges of b are smooth."""
     low, high = _MASSES
     edges = [math.sqrt(_PRODUCT[0]), math.sqrt(_PRODUCT[1]), high]
     total = 0.0
@@ -97,7 +99,7 @@ def _over_strip(integrand: Callable[[float, float, float], float]) -> float:
 def _normal_between(
     a: float, b1: float, b2: float, mean: NDArray[np.floating], covariance: NDArray[np.floating]
 ) -> float:
-    """Density of a times the probability of ``b1 < b < b2`` given it."""
+    """Return the density of a times the probability of ``b1 < b < b2`` given a."""
     slope = covariance[0, 1] / covariance[0, 0]
     centre, width = mean[1] + slope * (a - mean[0]), math.sqrt(covariance[1, 1] - slope * covariance[0, 1])
     density = math.exp(-0.5 * (a - mean[0]) ** 2 / covariance[0, 0]) / math.sqrt(2 * math.pi * covariance[0, 0])

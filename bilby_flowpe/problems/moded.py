@@ -1,4 +1,4 @@
-"""A problem of which not only the evidence is known, but also which share of the posterior lies in which region."""
+"""Problems with known evidence and known shares of the posterior in each of their modes or regions."""
 
 from __future__ import annotations
 
@@ -16,29 +16,31 @@ from ..errors import ProblemError
 from .toys import SolvedProblem, Values
 
 Columns = Mapping[str, NDArray[np.float64]]
-"""A column of values for each parameter, all of one length."""
+"""Values of each parameter, in arrays of one length."""
 
 FOUND = 0.5
-"""A region is found where at least this part of its exact share is in the draws. Chance alone hardly loses half of a share of
-2%: five thousand draws have 100 +- 10 rows there."""
+"""Fraction of its exact share that a region needs among the draws to count as found.
+
+Chance alone hardly loses half of a share of 2%: 5000 draws have 100 +- 10 rows there.
+"""
 
 
 @dataclass(frozen=True)
 class ModedProblem:
-    """Plain Bilby objects, their exact evidence, and the exact shares of the posterior in the regions of a partition.
+    """Plain Bilby objects with the exact evidence, and the exact shares of the posterior in the regions of a partition.
 
-    The regions are the modes where there are several; pieces of equal posterior mass of a ring or a ridge; or everything.
+    The regions are the modes, if there are several; or pieces of equal posterior mass of a ring or a ridge; or everything.
 
     Attributes
     ----------
     likelihood, priors
-        For any Bilby sampler.
+        Likelihood and priors, for any Bilby sampler.
     log_evidence
-        Exact, of the normalised prior, in nats.
+        Exact log-evidence of the normalised prior, in nats.
     mode_of
-        Number of the region, from 0, that each row of the columns lies in, (N,).
+        Function that gives the number of the region, from 0, in which each row of the columns lies, (N,).
     shares
-        Share of the posterior in each region.
+        Fraction of the posterior in each region.
     """
 
     likelihood: Likelihood
@@ -53,7 +55,7 @@ class ModedProblem:
         return self.likelihood, self.priors, self.log_evidence
 
     def found(self, columns: Columns) -> NDArray[np.float64]:
-        """Share of the rows in each region."""
+        """Return the fraction of the rows in each region."""
         modes = self.mode_of(columns)
         return np.bincount(modes, minlength=len(self.shares)) / max(len(modes), 1)
 
@@ -64,38 +66,38 @@ class ModedProblem:
 
 
 def everything(columns: Columns) -> NDArray[np.intp]:
-    """Return the region of a problem that has one alone."""
+    """Return region 0 for every row, for a problem with only one region."""
     return np.zeros(len(next(iter(columns.values()))), dtype=np.intp)
 
 
 def of_one_mode(problem: SolvedProblem) -> ModedProblem:
-    """A problem of one mode, which nobody can lose."""
+    """Make a problem of one mode, which cannot be missed."""
     return ModedProblem(*problem, everything, (1.0,))
 
 
 def between(edges: ArrayLike, values: NDArray[np.float64]) -> NDArray[np.intp]:
-    """Number of the interval between the ascending ``edges``, the first of which is above none of them."""
+    """Return, for each value, the number of the interval between ascending ``edges``; values below the first edge have 0."""
     return np.searchsorted(np.asarray(edges), values)
 
 
 def names(ndim: int) -> tuple[str, ...]:
-    """x0, x1 and so on."""
+    """Return the names x0, x1 and so on."""
     return tuple(f"x{i}" for i in range(ndim))
 
 
 def point(parameters: Mapping[str, Values], keys: Sequence[str]) -> NDArray[np.float64]:
-    """Numbers to a vector (D,), or columns to rows (N, D); a few microseconds for one point."""
+    """Return numbers as a vector (D,), or columns as rows (N, D); it takes a few microseconds for one point."""
     return np.array([parameters[key] for key in keys]).T
 
 
 def normal_between(low: NDArray[np.float64] | float, high: NDArray[np.float64] | float) -> NDArray[np.float64]:
-    """Probability of a standard normal variable between two numbers, exact to rounding of one."""
+    """Return the probability of a standard normal variable between two numbers, with an error of rounding only."""
     probability: NDArray[np.float64] = ndtr(high) - ndtr(low)
     return probability
 
 
 def check_range(name: str, value: float, least: float, most: float = math.inf) -> None:
-    """Refuse a value outside a range.
+    """Raise an error for a value outside a range.
 
     Raises
     ------
@@ -103,4 +105,4 @@ def check_range(name: str, value: float, least: float, most: float = math.inf) -
         If ``value`` is outside.
     """
     if not least <= value <= most:
-        raise ProblemError(f"{name}={value} must be from {least:g} to {most:g}")
+        raise ProblemError(f"{name}={value}: give a value from {least:g} to {most:g}")

@@ -18,7 +18,8 @@ from scipy.stats import chi2, ncx2, ortho_group
 from .moded import Columns, ModedProblem, check_range, everything, names, normal_between, point
 from .toys import CorrelatedGaussian, Values, eggbox, spike_and_slab, unequal_modes, uniform
 
-_SPIKE_RADIUS = 5.0  # in widths of the spike: what is nearer than that is its region
+# Radius of the spike's region in widths of the spike: all but 2e-5 of a spike in three dimensions is inside.
+_SPIKE_RADIUS = 5.0
 
 
 class NormalModes(Likelihood):
@@ -27,9 +28,9 @@ class NormalModes(Likelihood):
     Parameters
     ----------
     weights
-        Shape (K,).
+        Weights of the densities, (K,).
     middles, widths
-        Shape (K, D).
+        Middles and widths of the densities, (K, D).
     """
 
     def __init__(self, weights: ArrayLike, middles: ArrayLike, widths: ArrayLike) -> None:
@@ -45,30 +46,30 @@ class NormalModes(Likelihood):
         )
 
     def terms(self, parameters: Mapping[str, Values]) -> NDArray[np.float64]:
-        """Log of every weighted density at ``parameters``, (K,) or (N, K)."""
+        """Return the log of every weighted density at ``parameters``, (K,) or (N, K)."""
         white = (point(parameters, self.keys)[..., None, :] - self.middles) / self.widths
         log_terms: NDArray[np.float64] = self._log_norm - 0.5 * np.einsum("...kd,...kd->...k", white, white)
         return log_terms
 
     def log_likelihood(self, parameters: Mapping[str, Values]) -> Values:
-        """Log likelihood at ``parameters``."""
+        """Return the log likelihood at ``parameters``."""
         terms = self.terms(parameters)
         highest = terms.max(axis=-1)
         log_sum: Values = highest + np.log(np.exp(terms - highest[..., None]).sum(axis=-1))
         return log_sum
 
     def mode_of(self, columns: Columns) -> NDArray[np.intp]:
-        """Which density is the highest, (N,)."""
+        """Return the number of the highest density for each row, (N,)."""
         return np.argmax(self.terms(columns), axis=-1)
 
 
 def normal_modes(weights: ArrayLike, middles: ArrayLike, widths: ArrayLike, low: float, high: float) -> ModedProblem:
-    """Normal modes in a box, apart from one another.
+    """Make normal modes in a box, apart from one another.
 
     Parameters
     ----------
     weights, middles, widths
-        As :class:`NormalModes` takes them: (K,), (K, D) and something that fits the latter.
+        Arguments of :class:`NormalModes`: (K,), (K, D) and anything that broadcasts to (K, D).
     low, high
         Ends of the box in every parameter.
     """
@@ -85,14 +86,14 @@ def normal_modes(weights: ArrayLike, middles: ArrayLike, widths: ArrayLike, low:
 
 
 def two_modes(ndim: int, larger: float = 0.5) -> ModedProblem:
-    """Two normal modes of width 0.3 in a box of side 10, their middles 20 widths apart, whatever the dimension.
+    """Make two normal modes of width 0.3 in a box of side 10; their middles are 20 widths apart in any dimension.
 
     Parameters
     ----------
     ndim
         Number of parameters.
     larger
-        Share of the first.
+        Fraction of the posterior in the first mode.
 
     Raises
     ------
@@ -106,7 +107,7 @@ def two_modes(ndim: int, larger: float = 0.5) -> ModedProblem:
 
 
 def eight_modes() -> ModedProblem:
-    """Eight modes of widths from 0.2 to 0.5 and shares from 6 to 19%, at every other corner of a cube of 4 dimensions."""
+    """Make eight modes of widths from 0.2 to 0.5 and shares from 6 to 19%, at every other corner of a 4-dimensional cube."""
     corners = np.array([corner for corner in product((-1.0, 1.0), repeat=4) if math.prod(corner) > 0])
     steps = np.arange(8)
     return normal_modes(
@@ -119,28 +120,28 @@ def eight_modes() -> ModedProblem:
 
 
 def many_modes() -> ModedProblem:
-    """Twenty-four modes in a square of side 20, in no order, of widths from 0.15 to 0.4 and shares from 2.5 to 6%."""
+    """Make 24 modes in a square of side 20, in no order, of widths from 0.15 to 0.4 and shares from 2.5 to 6%."""
     rng = np.random.default_rng(24)
     lattice = np.array(list(product(np.linspace(-8.0, 8.0, 6), np.linspace(-7.5, 7.5, 4))))
     widths = np.geomspace(0.15, 0.4, 24)[rng.permutation(24)]
     weights = np.linspace(1.0, 2.4, 24)[rng.permutation(24)]
-    middles = lattice + rng.uniform(-0.3, 0.3, lattice.shape)  # 2.6 apart at least: more than 3 widths from any border
+    middles = lattice + rng.uniform(-0.3, 0.3, lattice.shape)  # at least 2.6 apart: more than 3 widths from any border
     return normal_modes(weights / weights.sum(), middles, widths[:, None], -10.0, 10.0)
 
 
 def half_normals(ndim: int) -> ModedProblem:
-    """A mode at a corner of the unit cube, half of it left in every parameter, widths from 0.02 to 0.5."""
+    """Make a mode at a corner of the unit cube, cut in half in every parameter, of widths from 0.02 to 0.5."""
     check_range("ndim", ndim, 1)
     return normal_modes([1.0], [np.zeros(ndim)], np.geomspace(0.02, 0.5, ndim), 0.0, 1.0)
 
 
 def corner_modes() -> ModedProblem:
-    """A mode of which a corner of the unit cube of 3 dimensions leaves an eighth, beside a whole one of half its width."""
+    """Make a mode of which a corner of the 3-dimensional unit cube leaves an eighth, and a whole one of half its width."""
     return normal_modes([4.0, 1.0], [[0.0] * 3, [0.7, 0.6, 0.65]], [[0.1] * 3, [0.05] * 3], 0.0, 1.0)
 
 
 def thin_normal() -> ModedProblem:
-    """A normal density in 4 dimensions, of width 0.001 in two directions and 0.1 in two, all of them oblique to the box."""
+    """Make a normal density in 4 dimensions, of width 0.001 in two directions and 0.1 in two, all oblique to the box."""
     turned = ortho_group.rvs(4, random_state=4)
     covariance = turned * np.array([1e-3, 1e-3, 0.1, 0.1]) ** 2 @ turned.T
     likelihood = CorrelatedGaussian([0.1, -0.2, 0.05, 0.15], covariance)
@@ -148,7 +149,10 @@ def thin_normal() -> ModedProblem:
 
 
 def modes_of_two_widths(ndim: int, narrow: float) -> ModedProblem:
-    """:func:`.toys.unequal_modes`: region 1 is all within ten widths of the narrow mode in the first parameter, 0 the rest."""
+    """Make :func:`.toys.unequal_modes`, with two regions.
+
+    Region 1 is everything within ten widths of the narrow mode in the first parameter, region 0 the rest.
+    """
     likelihood, priors, log_evidence = unequal_modes(ndim, narrow)
     wide, middle = likelihood.middles
     reach = 10 * narrow
@@ -161,7 +165,7 @@ def modes_of_two_widths(ndim: int, narrow: float) -> ModedProblem:
 
 
 def spike_on_slab(ndim: int = 3, narrow: float = 0.01) -> ModedProblem:
-    """:func:`.toys.spike_and_slab`, region 1 the ball of five widths of the spike about its middle."""
+    """Make :func:`.toys.spike_and_slab`; region 1 is the ball of five widths of the spike about its middle."""
     likelihood, priors, log_evidence = spike_and_slab(ndim, narrow)
     slab, middle = likelihood.middles
     radius = _SPIKE_RADIUS * narrow
@@ -176,7 +180,7 @@ def spike_on_slab(ndim: int = 3, narrow: float = 0.01) -> ModedProblem:
 
 
 def eggs(ndim: int = 2) -> ModedProblem:
-    """:func:`.toys.eggbox`, a region for each mode: the tops of the waves, whole ones and what the edges leave of others.
+    """Make :func:`.toys.eggbox`, with a region for each mode, whole or cut by the edges.
 
     In each parameter the box is cut at the odd multiples of pi into 6 pieces, two of them half as wide as the others. A
     cell has a mode where the cosines of its pieces have a positive product; all cells without one are the last region.
@@ -191,7 +195,7 @@ def eggs(ndim: int = 2) -> ModedProblem:
         return np.asarray(number[np.ravel_multi_index(tuple(pieces.T), (6,) * ndim)])
 
     halves = np.prod(np.where((cells == 0) | (cells == 5), 0.5, 1.0), axis=1)
-    # Whole cells with a mode, and whole cells without one, hold the same masses each.
+    # All whole cells with a mode have the same mass, and so do all whole cells without one.
     nodes = (np.arange(256) + 0.5) * math.pi / 256 - 0.5 * math.pi
     cosines = np.cos(nodes)
     grid = cosines

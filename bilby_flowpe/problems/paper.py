@@ -2,8 +2,8 @@ r"""The problems of Green, Simpson and Gair (2020) as plain Bilby objects.
 
 The paper observes the plus polarisation in one detector. In Bilby's terms that is a source straight above the detector with
 its polarisation along the arms, so that :math:`F_+ = 1` and :math:`F_\\times = 0`: fixed ``ra``, ``dec`` and ``psi``, and an
-ordinary :class:`bilby.gw.likelihood.GravitationalWaveTransient`. Nothing here is particular to this package: the objects can
-be handed to any Bilby sampler.
+ordinary :class:`bilby.gw.likelihood.GravitationalWaveTransient`. Nothing here is particular to this package: any Bilby sampler
+can use the objects.
 """
 
 from __future__ import annotations
@@ -21,26 +21,26 @@ from bilby.gw.waveform_generator import WaveformGenerator
 from ..errors import ProblemError
 
 START_TIME = 1126259462.0
-"""GPS time at which the one-second segment starts."""
+"""GPS time in seconds at which the one-second segment starts; any time would do."""
 
 DURATION = 1.0
-"""Of the segment, in seconds."""
+"""Duration of the segment in seconds, as in the paper."""
 
 SAMPLING_FREQUENCY = 1024.0
-"""In Hz."""
+"""Sampling frequency of the data in Hz, as in the paper."""
 
 MINIMUM_FREQUENCY = 20.0
-"""Of the likelihood, in Hz."""
+"""Lowest frequency of the likelihood in Hz, as in the paper."""
 
 REFERENCE_FREQUENCY = 20.0
-"""Of spins and phase, in Hz."""
+"""Reference frequency of spins and phase in Hz: the lowest frequency of the data."""
 
 PSD_FILE = "aLIGO_ZERO_DET_high_P_psd.txt"
-"""Noise curve, among those that come with Bilby."""
+"""Name of the file with the noise PSD, among those of Bilby."""
 
 
 def overhead(interferometer: Interferometer, time: float) -> dict[str, float]:
-    r"""Sky position and polarisation angle for which ``interferometer`` sees the plus polarisation alone.
+    r"""Return sky position and polarisation angle for which ``interferometer`` sees only the plus polarisation.
 
     Parameters
     ----------
@@ -61,7 +61,7 @@ def overhead(interferometer: Interferometer, time: float) -> dict[str, float]:
     gmst = lal.GreenwichMeanSiderealTime(lal.LIGOTimeGPS(float(time)))
     ra = float((np.arctan2(zenith[1], zenith[0]) + gmst) % (2 * np.pi))
     dec = float(np.arcsin(zenith[2]))
-    # F+ turns as cos(2 psi) and sin(2 psi) about the line of sight: two evaluations fix its maximum.
+    # F+ varies with psi as a sum of cos(2 psi) and sin(2 psi): two evaluations determine its maximum.
     at_zero, at_eighth = (interferometer.antenna_response(ra, dec, time, psi, "plus") for psi in (0.0, np.pi / 4))
     psi = float((0.5 * np.arctan2(at_eighth, at_zero)) % np.pi)
     return {"ra": ra, "dec": dec, "psi": psi}
@@ -70,21 +70,22 @@ def overhead(interferometer: Interferometer, time: float) -> dict[str, float]:
 def green2020(
     parameters: int = 5, injection: Mapping[str, float] | None = None, seed: int | None = None, detector: str = "H1"
 ) -> tuple[GravitationalWaveTransient, PriorDict]:
-    """Likelihood and priors of the paper's five- or eight-parameter problem, around one simulated signal.
+    """Make likelihood and priors of the paper's five- or eight-parameter problem, around one simulated signal.
 
-    One second of data at 1024 Hz from 20 Hz upwards, IMRPhenomPv2, Gaussian noise of the Advanced LIGO zero-detuned
-    high-power curve (paper, sections III A and IV). The signal is kept as ``likelihood.injection_parameters``.
+    The data are one second at 1024 Hz from 20 Hz upwards, with the waveform IMRPhenomPv2 and Gaussian noise of the Advanced
+    LIGO zero-detuned high-power PSD (paper, sections III A and IV). The signal is kept as
+    ``likelihood.injection_parameters``.
 
     Parameters
     ----------
     parameters
         5 (no spins, face on) or 8 (aligned spins and inclination).
     injection
-        The signal's search parameters; drawn from the prior when left out. Fixed parameters need not be given.
+        Search parameters of the signal; by default drawn from the prior. Fixed parameters need not be given.
     seed
-        Seed of the signal drawn and of the noise. Bilby's global generator is left alone.
+        Seed of the signal and of the noise. Bilby's global generator is not used.
     detector
-        Name of the interferometer, which only fixes where overhead is.
+        Name of the interferometer, which only determines the sky position overhead.
 
     Returns
     -------
@@ -128,7 +129,7 @@ def green2020(
 
 
 def green2020_priors(parameters: int, interferometer: Interferometer) -> PriorDict:
-    """The paper's prior (equation 22 and section IV), the sky position fixed above ``interferometer``.
+    """Make the paper's prior (equation 22 and section IV), with the sky position fixed above ``interferometer``.
 
     Raises
     ------
@@ -137,10 +138,10 @@ def green2020_priors(parameters: int, interferometer: Interferometer) -> PriorDi
     """
     if parameters not in (5, 8):
         raise ProblemError(
-            f"parameters={parameters!r}: the paper has problems of 5 and of 8 parameters, choose one of them"
+            f"parameters={parameters!r}: the paper has problems with 5 and with 8 parameters: give 5 or 8"
         )
     sky = overhead(interferometer, START_TIME + 0.75)
-    # The paper's time is the one at the detector; overhead, the signal gets there before it gets to the geocentre.
+    # The paper's time is that at the detector; a signal from overhead arrives there before it arrives at the geocentre.
     delay = float(interferometer.time_delay_from_geocenter(sky["ra"], sky["dec"], START_TIME + 0.75))
     priors = BBHPriorDict(dictionary={})
     priors["mass_1"] = Uniform(35, 80, name="mass_1", latex_label="$m_1$", unit="$M_{\\odot}$")
@@ -172,7 +173,7 @@ def _fixed(priors: PriorDict) -> dict[str, float]:
 
 
 def _draw(priors: PriorDict, rng: np.random.Generator) -> dict[str, float]:
-    """One draw from the constrained prior by a generator of our own."""
+    """Draw once from the constrained prior, by a generator of this package."""
     keys = _search_keys(priors)
     while True:
         values = dict(zip(keys, map(float, priors.rescale(keys, rng.uniform(size=len(keys)))), strict=True))
@@ -181,7 +182,7 @@ def _draw(priors: PriorDict, rng: np.random.Generator) -> dict[str, float]:
 
 
 def _complete(priors: PriorDict, injection: Mapping[str, float]) -> dict[str, float]:
-    """``injection`` with the fixed values merged in, after a check of every name and value."""
+    """Return ``injection`` with the fixed values, after a check of every name and value."""
     keys = _search_keys(priors)
     missing = [key for key in keys if key not in injection]
     if missing:
@@ -192,24 +193,28 @@ def _complete(priors: PriorDict, injection: Mapping[str, float]) -> dict[str, fl
             if not np.isfinite(priors[key].ln_prob(value)):
                 prior = priors[key]
                 raise ProblemError(
-                    f"injection {key}={value!r} is outside its prior, {prior.minimum} to {prior.maximum}"
+                    f"injection {key}={value!r} is outside its prior: give a value from {prior.minimum} to {prior.maximum}"
                 )
         elif key not in complete:
-            raise ProblemError(f"injection has {key}={value!r}, which is no parameter of this problem: it has {keys}")
+            raise ProblemError(
+                f"injection has {key}={value!r}, which is not a parameter of this problem: give only {keys}"
+            )
         elif not np.isclose(value, complete[key], rtol=0, atol=1e-9):
-            raise ProblemError(f"injection {key}={value!r}, but this problem fixes it to {complete[key]!r}")
+            raise ProblemError(
+                f"injection {key}={value!r}, but this problem fixes it to {complete[key]!r}: leave it out"
+            )
         else:
             continue
         complete[key] = float(value)
     if not np.all(priors.evaluate_constraints(dict(complete))):
         raise ProblemError(
-            f"injection mass_1={complete['mass_1']!r}, mass_2={complete['mass_2']!r}: mass_1 must be the larger one"
+            f"injection mass_1={complete['mass_1']!r}, mass_2={complete['mass_2']!r}: give the larger mass as mass_1"
         )
     return complete
 
 
 def _set_gaussian_noise(interferometer: Interferometer, rng: np.random.Generator) -> None:
-    """Give the interferometer coloured noise drawn from ``rng`` (Bilby's own way draws from its global generator)."""
+    """Give the interferometer coloured noise drawn from ``rng`` (Bilby itself draws from its global generator)."""
     frequencies = np.arange(int(DURATION * SAMPLING_FREQUENCY / 2) + 1) / DURATION
     asd = interferometer.power_spectral_density.get_power_spectral_density_array(frequencies) ** 0.5
     noise = rng.standard_normal(len(frequencies)) + 1j * rng.standard_normal(len(frequencies))

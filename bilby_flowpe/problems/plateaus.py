@@ -1,4 +1,4 @@
-"""Flat likelihoods: plateaus that fall steeply all around, and a top hat upon a slope."""
+"""Flat likelihoods: plateaus that fall steeply on all sides, and a top hat on a slope."""
 
 from __future__ import annotations
 
@@ -13,20 +13,21 @@ from scipy.special import gammaln, logsumexp
 from .moded import Columns, ModedProblem, everything, names, point
 from .toys import Values, uniform
 
-_FALL = 0.005  # distance outside a plateau over which the likelihood falls by a factor e
+# Distance outside a plateau over which the likelihood falls by a factor e: a hundredth of the larger radii.
+_FALL = 0.005
 
 
 class Plateaus(Likelihood):
-    """Highest of several balls: each constant inside its radius and falling exponentially outside.
+    """Maximum of several balls: each is constant inside its radius and falls exponentially outside.
 
     Parameters
     ----------
     centres
-        Shape (K, D).
+        Centres of the balls, (K, D).
     radii, log_heights
-        Of each, shape (K,).
+        Radius and logarithm of the height of each ball, (K,).
     fall
-        Distance outside over which the likelihood falls by a factor e.
+        Distance outside a ball over which the likelihood falls by a factor e.
     """
 
     def __init__(self, centres: ArrayLike, radii: ArrayLike, log_heights: ArrayLike, fall: float = _FALL) -> None:
@@ -36,23 +37,23 @@ class Plateaus(Likelihood):
         self.keys = names(self.centres.shape[1])
 
     def levels(self, parameters: Mapping[str, Values]) -> NDArray[np.float64]:
-        """Log likelihood of each ball, (K,) or (N, K)."""
+        """Return the log likelihood of each ball, (K,) or (N, K)."""
         away = point(parameters, self.keys)[..., None, :] - self.centres
         outside = np.sqrt(np.einsum("...kd,...kd->...k", away, away)) - self.radii
         levels: NDArray[np.float64] = self.log_heights - np.maximum(outside, 0.0) / self.fall
         return levels
 
     def log_likelihood(self, parameters: Mapping[str, Values]) -> Values:
-        """Log likelihood at ``parameters``."""
+        """Return the log likelihood at ``parameters``."""
         highest: Values = self.levels(parameters).max(axis=-1)
         return highest
 
     def mode_of(self, columns: Columns) -> NDArray[np.intp]:
-        """Which ball is the highest, (N,)."""
+        """Return the number of the highest ball for each row, (N,)."""
         return np.argmax(self.levels(columns), axis=-1)
 
     def log_masses(self) -> NDArray[np.float64]:
-        r"""Log integral of each ball over all space: its volume, and that of the fall outside, in closed form.
+        r"""Return the log integral of each ball over all space: its volume and its fall outside, in closed form.
 
         With :math:`S_D` the area of the unit sphere, R the radius and f the fall, the latter is
         :math:`S_D \int_0^\infty (R + t)^{D-1} e^{-t/f} dt`, a sum over the powers of t.
@@ -70,14 +71,14 @@ class Plateaus(Likelihood):
 
 
 class TopHatOnSlope(Likelihood):
-    """Exponential slope in the first parameter of the unit square, and a constant more inside a rectangle.
+    """Exponential slope in the first parameter of the unit square, with a constant added inside a rectangle.
 
     Parameters
     ----------
     slope
-        Of the log likelihood in x0.
+        Slope of the log likelihood in x0.
     low, high
-        Corners of the rectangle, (2,) each.
+        Lower and upper corner of the rectangle, (2,) each.
     log_height
         Logarithm of the constant.
     """
@@ -88,7 +89,7 @@ class TopHatOnSlope(Likelihood):
         self.low, self.high = np.asarray(low, dtype=np.float64), np.asarray(high, dtype=np.float64)
 
     def log_likelihood(self, parameters: Mapping[str, Values]) -> Values:
-        """Log likelihood at ``parameters``."""
+        """Return the log likelihood at ``parameters``."""
         of_point = point(parameters, self.keys)
         inside = np.all((of_point > self.low) & (of_point < self.high), axis=-1)
         values: Values = np.logaddexp(self.slope * of_point[..., 0], np.where(inside, self.log_height, -np.inf))
@@ -96,14 +97,17 @@ class TopHatOnSlope(Likelihood):
 
 
 def plateau() -> ModedProblem:
-    """A ball of radius 0.5 in a box of side 2 in 3 dimensions; at the box's nearest edge the likelihood is e^-60."""
+    """Make a ball of radius 0.5 in a 3-dimensional box of side 2; at the nearest edge of the box the likelihood is e^-60."""
     likelihood = Plateaus([[0.1, -0.2, 0.0]], [0.5], [0.0])
     log_evidence = float(likelihood.log_masses()[0]) - 3 * math.log(2.0)
     return ModedProblem(likelihood, uniform(likelihood.keys, -1.0, 1.0), log_evidence, everything, (1.0,))
 
 
 def two_plateaus() -> ModedProblem:
-    """Two discs in a square of side 2, of 65 and 35% of the posterior: the smaller is a fifth as wide and 13 times as high."""
+    """Make two discs in a square of side 2, with 65 and 35% of the posterior.
+
+    The smaller is a fifth as wide and 13 times as high.
+    """
     radii, shares = np.array([0.4, 0.08]), np.array([0.65, 0.35])
     centres = [[-0.4, -0.3], [0.5, 0.6]]
     log_heights = np.log(shares) - Plateaus(centres, radii, np.zeros(2)).log_masses()
@@ -117,7 +121,7 @@ def two_plateaus() -> ModedProblem:
 
 
 def top_hat_on_slope() -> ModedProblem:
-    """A rectangle of a fiftieth of the unit square holds half of the posterior, the slope outside it the rest."""
+    """Make a rectangle with a fiftieth of the unit square and half of the posterior, on a slope with the other half."""
     slope, low, high = 3.0, np.array([0.3, 0.6]), np.array([0.5, 0.7])
     area = float(np.prod(high - low))
     of_slope = math.expm1(slope) / slope

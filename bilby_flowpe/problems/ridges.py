@@ -16,19 +16,22 @@ from scipy.special import ndtri
 from .moded import Columns, ModedProblem, between, check_range, names, normal_between, point
 from .toys import GaussianShells, Values, gaussian_shells, uniform
 
+# Number of pieces into which a ridge or ring is cut: each has an eighth of the posterior, and none is small enough to
+# be missed by chance.
 _PIECES = 8
+# Logarithm of 2 pi, in nats, for the normalisation of normal densities.
 _LOG_2PI = math.log(2 * math.pi)
 
 
 class Bananas(Likelihood):
-    """Pairs of parameters, x standard normal and y normal about its square, a pair like another.
+    """Pairs of parameters: in each, x is standard normal and y normal about the square of x.
 
     Parameters
     ----------
     ndim
         Number of parameters, even: x0 and x1 are the first pair.
     width
-        Of y about the square of x.
+        Standard deviation of y about the square of x.
     """
 
     def __init__(self, ndim: int, width: float) -> None:
@@ -37,7 +40,7 @@ class Bananas(Likelihood):
         self._log_norm = -0.5 * ndim * _LOG_2PI - 0.5 * ndim * math.log(width)
 
     def log_likelihood(self, parameters: Mapping[str, Values]) -> Values:
-        """Log likelihood at ``parameters``."""
+        """Return the log likelihood at ``parameters``."""
         of_point = point(parameters, self.keys)
         x, y = of_point[..., 0::2], of_point[..., 1::2]
         log_density: Values = self._log_norm - 0.5 * (x**2 + ((y - x**2) / self.width) ** 2).sum(axis=-1)
@@ -45,7 +48,7 @@ class Bananas(Likelihood):
 
 
 class StraightRidge(Likelihood):
-    """Neighbouring parameters differ by normal deviates alone.
+    """Parameters of which each differs from the next by a normal deviate.
 
     Parameters
     ----------
@@ -61,21 +64,21 @@ class StraightRidge(Likelihood):
         self._log_norm = -(ndim - 1) * (0.5 * _LOG_2PI + math.log(width))
 
     def log_likelihood(self, parameters: Mapping[str, Values]) -> Values:
-        """Log likelihood at ``parameters``."""
+        """Return the log likelihood at ``parameters``."""
         steps = np.diff(point(parameters, self.keys), axis=-1) / self.width
         log_density: Values = self._log_norm - 0.5 * (steps**2).sum(axis=-1)
         return log_density
 
 
 def bananas(ndim: int = 2, width: float = 0.1) -> ModedProblem:
-    """Thin curved ridges y = x^2 from -3 to 3, cut into eight pieces of equal mass along the first.
+    """Make thin curved ridges y = x^2 from -3 to 3, cut into eight pieces of equal mass along the first.
 
     Parameters
     ----------
     ndim
         Number of parameters, even.
     width
-        Of y about the square of x.
+        Standard deviation of y about the square of x.
 
     Raises
     ------
@@ -97,7 +100,7 @@ def bananas(ndim: int = 2, width: float = 0.1) -> ModedProblem:
 
 
 def straight_ridge(width: float = 0.01) -> ModedProblem:
-    """A thin ridge along the diagonal of the unit cube of 3 dimensions, from corner to corner, cut into eight pieces.
+    """Make a thin ridge along the diagonal of the 3-dimensional unit cube, from corner to corner, cut into eight pieces.
 
     Parameters
     ----------
@@ -107,7 +110,7 @@ def straight_ridge(width: float = 0.01) -> ModedProblem:
     likelihood = StraightRidge(3, width)
 
     def density(middle: float) -> float:
-        """Of the parameter in the middle, the others integrated out."""
+        """Return the density of the parameter in the middle, with the others integrated out."""
         return float(normal_between(-middle / width, (1.0 - middle) / width)) ** 2
 
     edges = np.linspace(0.0, 1.0, _PIECES + 1)
@@ -126,16 +129,16 @@ def straight_ridge(width: float = 0.01) -> ModedProblem:
 
 
 def ring(width: float = 0.01) -> ModedProblem:
-    """A thin ring of radius 0.7 in a square of side 2.4, off the middle, cut into eight sectors.
+    """Make a thin ring of radius 0.7 in a square of side 2.4, off its middle, cut into eight sectors.
 
     Parameters
     ----------
     width
-        Of the ring, normal across.
+        Standard deviation of the radius.
     """
     centre, radius, end = np.array([0.2, -0.1]), 0.7, 1.2
     likelihood = GaussianShells([centre], radius, width)
-    # Exact but for what lies at negative radii: the mean radius of a normal density across is its middle.
+    # Exact except for the mass at negative radii: the mean radius is the middle of the normal density.
     log_evidence = math.log(2 * math.pi * radius) - 2 * math.log(2 * end)
 
     def mode_of(columns: Columns) -> NDArray[np.intp]:
@@ -149,7 +152,7 @@ def ring(width: float = 0.01) -> ModedProblem:
 
 
 def shells(ndim: int = 2) -> ModedProblem:
-    """:func:`.toys.gaussian_shells`, each of the two in two halves."""
+    """Make :func:`.toys.gaussian_shells`, each of the two shells in two halves."""
     likelihood, priors, log_evidence = gaussian_shells(ndim)
 
     def mode_of(columns: Columns) -> NDArray[np.intp]:

@@ -17,12 +17,12 @@ from .toys import Values, uniform
 
 
 class Scales(Likelihood):
-    """Log-normal in ``rate``, normal in ``distance`` and ``offset``, all normalised.
+    """Log-normal likelihood in ``rate``, normal in ``distance`` and ``offset``, all normalised.
 
     Parameters
     ----------
     middles, widths
-        Of the logarithm of the rate, the distance and the offset.
+        Middles and widths of the logarithm of the rate, of the distance and of the offset.
     """
 
     def __init__(self, middles: Sequence[float], widths: Sequence[float]) -> None:
@@ -31,7 +31,7 @@ class Scales(Likelihood):
         self._log_norm = -sum(0.5 * math.log(2 * math.pi) + math.log(width) for width in self.widths)
 
     def log_likelihood(self, parameters: Mapping[str, Values]) -> Values:
-        """Log likelihood at ``parameters``."""
+        """Return the log likelihood at ``parameters``."""
         values = (np.log(parameters["rate"]), parameters["distance"], parameters["offset"])
         total: Values = self._log_norm - 0.5 * sum(
             ((value - middle) / width) ** 2
@@ -41,12 +41,12 @@ class Scales(Likelihood):
 
 
 class HeavyTails(Likelihood):
-    """Product of Student's densities.
+    """Product of Student's t densities.
 
     Parameters
     ----------
     degrees, middles, scales
-        Of each parameter's, (D,).
+        Degrees of freedom, middle and scale of each density, (D,).
     """
 
     def __init__(self, degrees: Sequence[float], middles: Sequence[float], scales: Sequence[float]) -> None:
@@ -63,14 +63,14 @@ class HeavyTails(Likelihood):
         )
 
     def log_likelihood(self, parameters: Mapping[str, Values]) -> Values:
-        """Log likelihood at ``parameters``."""
+        """Return the log likelihood at ``parameters``."""
         scaled = (point(parameters, self.keys) - self.middles) / self.scales
         total: Values = self._log_norm - 0.5 * ((self.degrees + 1) * np.log1p(scaled**2 / self.degrees)).sum(axis=-1)
         return total
 
 
 def scales() -> ModedProblem:
-    """A rate log-uniform over eight decades, a distance of a power law, an offset normal a priori."""
+    """Make a rate with a log-uniform prior over 8 decades, a distance with a power law, and an offset with a normal prior."""
     end = 10.0
     likelihood = Scales((math.log(3.0), 4.0, 0.5), (0.2, 0.3, 0.1))
     priors = PriorDict({"rate": LogUniform(1e-4, 1e4), "distance": PowerLaw(2, 0.0, end), "offset": Gaussian(0.0, 1.0)})
@@ -85,7 +85,7 @@ def scales() -> ModedProblem:
 
 
 def heavy_tails() -> ModedProblem:
-    """Student's densities of 1, 2 and 4 degrees of freedom and scale 0.05 in a box of side 20.
+    """Make Student's t densities of 1, 2 and 4 degrees of freedom and scale 0.05, in a box of side 20.
 
     The regions are the lower tail, the core and the upper tail of the first parameter, which is a Cauchy density.
     """

@@ -1,8 +1,8 @@
-r"""Plain Bilby problems without data or simulator, their evidences known.
+r"""Plain Bilby problems without data or simulator, with known evidence.
 
-Each function gives a likelihood, priors and the exact log-evidence in nats, of the *normalised* prior. The likelihoods are
-black boxes, nothing but a density; they take numbers or arrays of one shape. Nothing here is particular to this package: the
-objects can be handed to any Bilby sampler.
+Each function returns a likelihood, priors and the exact log-evidence in nats, of the *normalised* prior. The likelihoods are
+densities only; they take numbers or arrays of one shape. Nothing here is particular to this package: any Bilby sampler can use
+the objects.
 """
 
 from __future__ import annotations
@@ -23,14 +23,21 @@ SolvedProblem = tuple[Likelihood, PriorDict, float]
 """Likelihood, priors and exact log-evidence in nats."""
 
 Values = NDArray[np.float64] | float
-"""One number, or an array of them."""
+"""A number, or an array of numbers."""
 
+# Half width of the box of the normal density: it ends 8 standard deviations or more from the mean.
 _BOX = 12.0
+# Correlation of neighbouring parameters: strong, but without a thin ridge.
 _CORRELATION = 0.8
+# Half width of the box, distance of the shells' centres from the middle, radius and width of the shells: the numbers of
+# Feroz and Hobson (2008).
 _SHELL_BOX, _SHELL_CENTRE, _SHELL_RADIUS, _SHELL_WIDTH = 6.0, 3.5, 2.0, 0.1
+# Side of the box of the egg-box problem: five half periods of the cosine, so that 18 modes of two dimensions are in it.
 _EGG_BOX = 10 * math.pi
-_MODES = (-0.4, 0.45)  # middles of the unequal ones, in every parameter
-_CONCENTRIC = (0.0, 0.1)  # of slab and spike
+# Middles of the two unequal modes, the same number in every parameter: 8 widths of the wider mode apart.
+_MODES = (-0.4, 0.45)
+# Middles of slab and spike, the same number in every parameter: the spike is one width of the slab off its middle.
+_CONCENTRIC = (0.0, 0.1)
 
 
 class CorrelatedGaussian(Likelihood):
@@ -39,9 +46,9 @@ class CorrelatedGaussian(Likelihood):
     Parameters
     ----------
     mean, covariance
-        Shapes (D,) and (D, D).
+        Mean (D,) and covariance (D, D).
     keys
-        Names of the D parameters; x0, x1 and so on when left out.
+        Names of the D parameters; by default x0, x1 and so on.
     """
 
     def __init__(self, mean: ArrayLike, covariance: ArrayLike, keys: Sequence[str] | None = None) -> None:
@@ -53,20 +60,20 @@ class CorrelatedGaussian(Likelihood):
         self._log_norm = -np.sum(np.log(np.diag(factor))) - 0.5 * self.mean.size * math.log(2 * math.pi)
 
     def log_likelihood(self, parameters: Mapping[str, Values]) -> Values:
-        """Log density at ``parameters``."""
+        """Return the log density at ``parameters``."""
         white = (_point(parameters, self.keys) - self.mean) @ self._whiten.T
         return self._log_norm - 0.5 * np.sum(white**2, axis=-1)
 
 
 class GaussianShells(Likelihood):
-    """Sum of thin spherical shells, each normal across and unnormalised along.
+    """Sum of thin spherical shells, each normal across, and not normalised along the sphere.
 
     Parameters
     ----------
     centres
-        Shape (number of shells, D).
+        Centres of the shells, (number of shells, D).
     radius, width
-        Of every shell.
+        Radius and width of every shell.
     """
 
     def __init__(self, centres: ArrayLike, radius: float, width: float) -> None:
@@ -75,17 +82,17 @@ class GaussianShells(Likelihood):
         self.keys = _names(self.centres.shape[1])
 
     def log_likelihood(self, parameters: Mapping[str, Values]) -> Values:
-        """Log likelihood at ``parameters``."""
+        """Return the log likelihood at ``parameters``."""
         distance = np.linalg.norm(_point(parameters, self.keys)[..., None, :] - self.centres, axis=-1)
         across = -0.5 * ((distance - self.radius) / self.width) ** 2
-        # By hand: a fifth of the time of scipy's logsumexp on a handful of numbers.
+        # Written out: for a few numbers it takes a fifth of the time of scipy's logsumexp.
         highest = across.max(axis=-1)
         log_sum: Values = highest + np.log(np.sum(np.exp(across - highest[..., None]), axis=-1))
         return log_sum - math.log(self.width) - 0.5 * math.log(2 * math.pi)
 
 
 class UnequalModes(Likelihood):
-    """Mean of two normal densities of different widths, their middles the same number in every parameter."""
+    """Mean of two normal densities of different widths; their middles are the same number in every parameter."""
 
     def __init__(self, ndim: int, widths: tuple[float, float], middles: tuple[float, float] = _MODES) -> None:
         super().__init__()
@@ -93,7 +100,7 @@ class UnequalModes(Likelihood):
         self.widths, self.middles = widths, middles
 
     def log_likelihood(self, parameters: Mapping[str, Values]) -> Values:
-        """Log likelihood at ``parameters``."""
+        """Return the log likelihood at ``parameters``."""
         point = _point(parameters, self.keys)
         modes = [
             -0.5 * np.sum(((point - middle) / width) ** 2, axis=-1)
@@ -105,7 +112,7 @@ class UnequalModes(Likelihood):
 
 
 class EggBox(Likelihood):
-    """``(2 + prod_i cos(x_i / 2))**5``: equal modes on a checkerboard.
+    """Likelihood with equal modes on a checkerboard: log L = ``(2 + prod_i cos(x_i / 2))**5``.
 
     Parameters
     ----------
@@ -118,13 +125,13 @@ class EggBox(Likelihood):
         self.keys = _names(ndim)
 
     def log_likelihood(self, parameters: Mapping[str, Values]) -> Values:
-        """Log likelihood at ``parameters``."""
+        """Return the log likelihood at ``parameters``."""
         product: Values = np.prod(np.cos(0.5 * _point(parameters, self.keys)), axis=-1)
         return (2.0 + product) ** 5
 
 
 def correlated_gaussian(ndim: int) -> SolvedProblem:
-    """Normal density in a wide box: neighbours correlated by 0.8, widths over a decade, off the middle.
+    """Make a normal density in a wide box: neighbours correlated by 0.8, widths over a decade, off the middle.
 
     Parameters
     ----------
@@ -151,7 +158,7 @@ def correlated_gaussian(ndim: int) -> SolvedProblem:
 
 
 def gaussian_shells(ndim: int = 2) -> SolvedProblem:
-    """Two far shells of radius 2 and width 0.1 in a box of side 12 (Feroz and Hobson 2008).
+    """Make two separate shells of radius 2 and width 0.1 in a box of side 12 (Feroz and Hobson 2008).
 
     Parameters
     ----------
@@ -186,14 +193,14 @@ def gaussian_shells(ndim: int = 2) -> SolvedProblem:
 
 
 def unequal_modes(ndim: int = 3, narrow: float = 0.01) -> SolvedProblem:
-    """Two far normal modes of equal weight in the box of side 2, one of width 0.1 and one much narrower.
+    """Make two separate normal modes of equal weight in the box of side 2, one of width 0.1 and one much narrower.
 
     Parameters
     ----------
     ndim
         Number of parameters.
     narrow
-        Width of the narrower mode, which draws from the prior hardly ever meet.
+        Width of the narrower mode, which draws from the prior almost never meet.
 
     Returns
     -------
@@ -212,7 +219,7 @@ def unequal_modes(ndim: int = 3, narrow: float = 0.01) -> SolvedProblem:
 
 
 def spike_and_slab(ndim: int = 3, narrow: float = 0.01) -> SolvedProblem:
-    """A narrow normal density upon a slope of one of width 0.1, of equal weight, in the box of side 2.
+    """Make a narrow normal density on the slope of one of width 0.1, with equal weight, in the box of side 2.
 
     Parameters
     ----------
@@ -237,7 +244,7 @@ def spike_and_slab(ndim: int = 3, narrow: float = 0.01) -> SolvedProblem:
 
 
 def eggbox(ndim: int = 2) -> SolvedProblem:
-    """Egg box on [0, 10 pi] in every parameter: 18 equal modes in 2 dimensions, some cut by the edges.
+    """Make the egg-box problem on [0, 10 pi] in every parameter: 18 equal modes in 2 dimensions, some cut by the edges.
 
     Parameters
     ----------
@@ -256,7 +263,7 @@ def eggbox(ndim: int = 2) -> SolvedProblem:
     """
     _check_ndim(ndim, 1, 3)
     likelihood = EggBox(ndim)
-    # Each of the five half waves gives the same values of the cosine; the trapezium rule is spectrally exact on one.
+    # The cosine has the same values in each of the five half periods; the trapezium rule is spectrally exact on one.
     nodes = np.linspace(0.0, 2 * math.pi, 129)
     log_weight = np.full(nodes.size, -math.log(nodes.size - 1))
     log_weight[[0, -1]] -= math.log(2.0)
@@ -276,10 +283,10 @@ def _point(parameters: Mapping[str, Values], keys: Sequence[str]) -> NDArray[np.
 
 
 def uniform(keys: Sequence[str], low: float, high: float) -> PriorDict:
-    """Priors of one box."""
+    """Return the uniform priors of a box."""
     return PriorDict({key: Uniform(low, high, name=key) for key in keys})
 
 
 def _check_ndim(ndim: int, least: int, most: int) -> None:
     if not least <= ndim <= most:
-        raise ProblemError(f"ndim={ndim} must be from {least} to {most}")
+        raise ProblemError(f"ndim={ndim}: give a number from {least} to {most}")

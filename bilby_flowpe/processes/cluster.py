@@ -1,7 +1,7 @@
-"""Waveforms made by the workers of a dask cluster, on this machine or on many.
+"""Waveforms computed by the workers of a dask cluster, on one or many machines.
 
-Rows go out in pieces and come back in their order, so that the number of workers changes nothing. A worker that dies costs the
-pieces it had: dask gives them to others.
+Rows are sent in pieces and returned in their order, so that the number of workers does not change the result. If a
+worker dies, dask gives its pieces to other workers.
 """
 
 from __future__ import annotations
@@ -29,23 +29,24 @@ try:
 except ImportError as error:
     raise ConfigurationError("dask.distributed is not installed: pip install bilby_flowpe[dask]") from error
 
-_AHEAD = 8  # pieces a worker's thread that are under way
-_WAIT = 60.0  # seconds for the first worker
-_POLL, _PATIENCE = 30.0, 1800.0  # seconds between looks at a silent cluster, and without any worker
+_AHEAD = 8  # pieces in progress for each worker thread: enough that no thread waits for the next one
+_WAIT = 60.0  # seconds to wait for the first worker, and for an answer of the scheduler: a cluster may just be starting
+# seconds between two looks at a silent cluster, and without any worker after which a run gives up
+_POLL, _PATIENCE = 30.0, 1800.0
 
 
 class DaskEngine:
-    """Runs a task for pieces of rows on a cluster.
+    """An engine that evaluates a task for pieces of rows on a dask cluster.
 
     Parameters
     ----------
     client
-        Of a cluster.
+        Client of the cluster.
 
     Raises
     ------
     ConfigurationError
-        If no worker comes within a minute.
+        If no worker is there within a minute.
     """
 
     def __init__(self, client: Client) -> None:
@@ -58,18 +59,18 @@ class DaskEngine:
             ) from error
 
     def run(self, function: Callable[[], Any]) -> dict[str, Any]:
-        """What a function gives on every worker, by its address."""
+        """Run a function on every worker and return the results by the workers' addresses."""
         return self._client.run(function)
 
     def imap(self, task: Task, pieces: Iterator[Piece]) -> Iterator[TimedChunk]:
-        """``task`` of the rows of every piece, in order.
+        """Evaluate ``task`` for the rows of every piece, in order.
 
         Raises
         ------
         SimulationError
-            If the task cannot be sent, its pieces end one worker after the other, or no worker is left for long.
+            If the task cannot be sent, a piece kills one worker after the other, or there is no worker for a long time.
         ConfigurationError
-            If a worker has other versions of the packages that waveforms depend on.
+            If a worker has different versions of the packages on which waveforms depend.
         """
         plugin = _Carrier(task)
         self._client.register_plugin(plugin)
@@ -77,7 +78,7 @@ class DaskEngine:
         try:
             for piece in pieces:
                 under_way.append(self._client.submit(_work, plugin.name, piece, pure=False))
-                # Counted anew: workers come and go.
+                # Counted each time, because workers come and go.
                 if len(under_way) >= _AHEAD * max(1, sum(self._client.nthreads().values())):
                     yield self._result(under_way.popleft())
             while under_way:
@@ -87,12 +88,12 @@ class DaskEngine:
             self._client.unregister_worker_plugin(plugin.name)
 
     def each(self, task: Callable[[Any], Any], items: Sequence[Any]) -> Iterator[Any]:
-        """``task`` of every item, as they are done.
+        """Evaluate ``task`` for every item; results come in the order in which they are ready.
 
         Raises
         ------
         SimulationError
-            If workers end over an item, one after the other.
+            If an item kills one worker after the other.
         """
         futures = [self._client.submit(task, item, pure=False) for item in items]
         try:
@@ -103,26 +104,26 @@ class DaskEngine:
 
     @property
     def _address(self) -> str:
-        # A client that has started has a scheduler, which its own hint does not say.
+        # A started client has a scheduler, which its type hint does not tell.
         scheduler: Any = self._client.scheduler
         return str(scheduler.address)
 
     def _result(self, future: Future[Any]) -> Any:
-        """That of a piece; a cluster without workers is waited for, but not for ever."""
+        """Return the result of a piece, and wait for workers if there are none, but not forever."""
         left_at: float | None = None
         while True:
             try:
                 return future.result(timeout=_POLL)
             except KilledWorker as error:
                 raise SimulationError(
-                    f"dask: a piece of rows ended every worker that had it ({error}): see the workers' logs; run again, what "
-                    "was made is kept"
+                    f"dask: every worker that evaluated a certain piece of rows died ({error}): see the workers' logs, and run "
+                    "again; finished pieces are kept"
                 ) from error
             except TimeoutError:
                 if self._client.status != "running":
                     raise SimulationError(
-                        f"dask: the scheduler at {self._address} is gone ({self._client.status}): start one and run again, "
-                        "what was made is kept"
+                        f"dask: the scheduler at {self._address} is gone ({self._client.status}): start one and run again; "
+                        "finished pieces are kept"
                     ) from None
                 if self._client.nthreads():
                     left_at = None
@@ -130,15 +131,16 @@ class DaskEngine:
                 left_at = left_at or time.monotonic()
                 if time.monotonic() - left_at > _PATIENCE:
                     raise SimulationError(
-                        f"dask: no worker for {_PATIENCE:.0f} s: start some and run again, what was made is kept"
+                        f"dask: no worker for {_PATIENCE:.0f} s: start some and run again; finished pieces are kept"
                     ) from None
                 logger.warning(f"dask: no worker is left at {self._address}: waiting for one")
 
 
 class _Carrier(WorkerPlugin):
-    """Brings a task to every worker, to those that join later, too.
+    """Sends a task to every worker, also to those that join later.
 
-    It travels pickled, and each thread has its own copy: waveform generators remember their last call.
+    The task is sent pickled, and each thread unpickles its own copy, because waveform generators remember their last
+    call.
     """
 
     def __init__(self, task: Task) -> None:
@@ -148,8 +150,8 @@ class _Carrier(WorkerPlugin):
             self._pickled = pickle.dumps(task)
         except (pickle.PicklingError, AttributeError, TypeError) as error:
             raise SimulationError(
-                f"dask: what makes the waveforms cannot be sent to the workers ({error}): define your own functions and "
-                "classes in a module that can be imported"
+                f"dask: the functions that make the waveforms cannot be sent to the workers ({error}): define your own "
+                "functions and classes in a module that can be imported"
             ) from error
         self._tasks: dict[int, Task] = {}
 
@@ -160,7 +162,7 @@ class _Carrier(WorkerPlugin):
         _carried.pop(self.name, None)
 
     def task(self) -> Task:
-        """The copy of this thread."""
+        """Return this thread's copy of the task."""
         thread = threading.get_ident()
         if thread not in self._tasks:
             self._check_versions()
@@ -168,7 +170,7 @@ class _Carrier(WorkerPlugin):
                 self._tasks[thread] = pickle.loads(self._pickled)
             except (ImportError, AttributeError) as error:
                 raise SimulationError(
-                    f"dask: a worker cannot load what makes the waveforms ({error}): install the module there, too"
+                    f"dask: a worker cannot load the functions that make the waveforms ({error}): install their module there"
                 ) from error
         return self._tasks[thread]
 
@@ -186,25 +188,25 @@ _carried: dict[str, _Carrier] = {}
 
 def _work(name: str, piece: Piece) -> TimedChunk | None:
     carrier = _carried.get(name)
-    # Its engine has ended: nobody asks for this piece any more.
+    # Without a carrier its engine has ended, and nothing waits for this piece.
     return None if carrier is None else timed(carrier.task(), piece)
 
 
 @contextmanager
 def dask_engine(address: str | None, npool: int) -> Iterator[DaskEngine]:
-    """An engine on the cluster at an address, or on one of ``npool`` processes that is started here and ended after.
+    """Start an engine on the cluster at an address, or on a local one of ``npool`` processes that ends with the context.
 
     Parameters
     ----------
     address
-        Of a scheduler, such as ``tcp://host:8786``.
+        Address of a scheduler, for example ``tcp://host:8786``.
     npool
-        Processes of a cluster here.
+        Number of processes of a local cluster.
 
     Raises
     ------
     ConfigurationError
-        If nothing answers at the address.
+        If no scheduler answers at the address.
     """
     if address is None:
         with (

@@ -1,4 +1,4 @@
-"""One function of whole events, in parallel: what networks are measured with."""
+"""Parallel evaluation of one function for whole events, used to measure networks."""
 
 from __future__ import annotations
 
@@ -13,13 +13,14 @@ from .workers import started
 Item = TypeVar("Item")
 Done = TypeVar("Done")
 
-_task: Any = None  # a worker's
+_task: Any = None  # the task of a worker process
 
 
 def each(task: Callable[[Item], Done], items: Iterable[Item], npool: int = 1) -> Iterator[Done]:
-    """``task`` of every item, in their order, as they come; with several processes the task is sent to each but once.
+    """Evaluate ``task`` for every item, in order; several processes receive the task only once.
 
-    Torch keeps to one thread meanwhile: a forked process that starts others may hang, and one is to give what several do.
+    Torch uses a single thread meanwhile, because a forked process that starts further threads may hang. The results are
+    the same for any number of processes.
     """
     threads = torch.get_num_threads()
     torch.set_num_threads(1)

@@ -1,6 +1,6 @@
-"""Several processes, on one machine or many, as lightning-fabric starts or finds them.
+"""Processes that train together, on one or many machines, as started or found by lightning-fabric.
 
-``torchrun``, ``srun`` and the like start the processes; fabric reads from the environment which one it is in.
+``torchrun``, ``srun`` and similar commands start the processes; fabric reads from the environment which one it runs in.
 """
 
 from __future__ import annotations
@@ -23,17 +23,17 @@ Value = TypeVar("Value")
 
 
 class FabricTeam:
-    """The processes that were started with this one.
+    """The processes that were started together with this one.
 
     Parameters
     ----------
     accelerator
-        ``"cpu"``, ``"cuda"`` or what else fabric knows.
+        ``"cpu"``, ``"cuda"`` or any other name that fabric knows.
 
     Raises
     ------
     ConfigurationError
-        If the accelerator is not to be had here.
+        If the accelerator is not available on this machine.
     """
 
     def __init__(self, accelerator: str = "cpu") -> None:
@@ -63,16 +63,16 @@ class FabricTeam:
     def average(self, tensors: Sequence[torch.Tensor]) -> None:
         if self.size == 1 or not tensors:
             return
-        # One message for all: a network has hundreds of small tensors.
+        # One message for all tensors, because a network has hundreds of small ones.
         flat = torch.cat([tensor.reshape(-1) for tensor in tensors])
-        # Of a tensor a tensor, which fabric's own hint does not say.
+        # The result for a tensor is a tensor, which fabric's type hint does not tell.
         mean: Any = self._fabric.all_reduce(flat, reduce_op="mean")
         for tensor, piece in zip(tensors, mean.split([tensor.numel() for tensor in tensors]), strict=True):
             tensor.copy_(piece.view_as(tensor))
 
 
 def _started() -> tuple[int, int]:
-    """Processes on this machine, and machines."""
+    """Return the number of processes on this machine, and the number of machines."""
     if TorchElasticEnvironment.detect():
         here = int(os.environ["LOCAL_WORLD_SIZE"])
         return here, max(1, int(os.environ["WORLD_SIZE"]) // here)

@@ -1,4 +1,4 @@
-"""One function of many parameter rows, in parallel and within bounded memory; of whole events :mod:`.events` has one."""
+"""Parallel evaluation of one function for many parameter rows, with bounded memory; for whole events see :mod:`.events`."""
 
 from __future__ import annotations
 
@@ -14,51 +14,52 @@ from ..storage.ledger import Chunk, check, current, forget_current, key_of
 from .workers import started
 
 Row = dict[str, float]
-"""All parameters of one signal, fixed ones included."""
+"""All parameters of one signal, fixed ones included, by name."""
 
 Task = Callable[[Row], np.ndarray | None]
-"""Picklable function of one row; ``None`` where it has no value. With a method ``many``, of many rows at once."""
+"""Picklable function of one row, which returns ``None`` if it has no value; a method ``many`` takes many rows at once."""
 
 Progress = str | Callable[[int], None] | None
-"""Title of a progress bar, or what is told of every few rows that are done; ``None`` for neither."""
+"""Title of a progress bar, or a function that is called with the number of finished rows; ``None`` for neither."""
 
 Piece = tuple[int, Sequence[Row]]
-"""Number of the first row, and some rows."""
+"""Index of the first row, and some consecutive rows."""
 
 TimedChunk = tuple[int, Chunk, float]
-"""Number of the first row, values, and the seconds that they took."""
+"""Index of the first row, values, and the seconds that they took."""
 
 
 class Engine(Protocol):
-    """Runs a task for many pieces of rows elsewhere."""
+    """Evaluates a task for many pieces of rows, for example on a cluster."""
 
     def imap(self, task: Task, pieces: Iterator[Piece]) -> Iterator[TimedChunk]:
-        """``task`` of the rows of every piece, in their order."""
+        """Evaluate ``task`` for the rows of every piece, in their order."""
 
 
 CHUNK = 64
-"""Rows that a process evaluates at once."""
-_SEED, _LARGEST_SEED = "seed of this row", 2**53  # a name that no parameter has
-_given: Any = None  # a worker's task, and the rows where it has them
+"""Rows in a chunk, which one process evaluates at once: so many that sending them takes little time beside evaluating them."""
+# name of the seed in a row, which no parameter has, and its range: whole numbers that a float holds exactly
+_SEED, _LARGEST_SEED = "seed of this row", 2**53
+_given: Any = None  # the task of a worker process, and its rows if it has them
 
 Packed = tuple[np.ndarray, np.ndarray]
 """Which rows of a chunk have a value, and these values."""
 
 
 def make_rows(fixed: Row, columns: Mapping[str, np.ndarray]) -> list[Row]:
-    """One dictionary a draw, fixed parameters included: what Bilby's own functions take."""
+    """Make one dictionary for each draw, fixed parameters included, as Bilby's own functions expect."""
     plain = {key: value.tolist() for key, value in columns.items()}
     size = len(next(iter(plain.values())))
     return [{**fixed, **{key: column[i] for key, column in plain.items()}} for i in range(size)]
 
 
 def with_seeds(rows: Sequence[Row], rng: np.random.Generator) -> list[Row]:
-    """Rows with a seed each, for tasks that draw: whichever process has a row, it draws the same."""
+    """Add a seed to each row, for tasks that draw: the draws of a row do not depend on the process."""
     return [{**row, _SEED: seed} for row, seed in zip(rows, rng.random(len(rows)).tolist(), strict=True)]
 
 
 def seeded(row: Row) -> tuple[np.random.Generator, Row]:
-    """A row's own generator, and the row without its seed."""
+    """Return the random generator of a row, and the row without its seed."""
     row = dict(row)
     return np.random.default_rng(int(row.pop(_SEED) * _LARGEST_SEED)), row
 
@@ -66,23 +67,24 @@ def seeded(row: Row) -> tuple[np.random.Generator, Row]:
 def evaluate(
     task: Task, rows: Sequence[Row], npool: int | Engine = 1, progress: Progress = None
 ) -> tuple[np.ndarray, np.ndarray]:
-    """``task`` of every row.
+    """Evaluate ``task`` for every row.
 
     Parameters
     ----------
     task
-        Gives arrays of one shape.
+        Returns arrays of a single shape.
     rows
-        Parameters.
+        Rows of parameters.
     npool
-        Number of processes, or what runs the task elsewhere.
+        Number of processes, or an engine that evaluates the task elsewhere.
     progress
-        Title of the progress bar, or what is told the number of rows as they are done; nothing is shown when left out.
+        Title of a progress bar, or a function that is called with the number of rows as they finish; without it,
+        nothing is shown.
 
     Returns
     -------
     values, good
-        Arrays of the rows that have a value, (M, ...), empty if there are none, and which rows these are, (N,) bool.
+        Arrays of the rows that have a value, (M, ...), empty if there are none, and a mask of these rows, (N,) bool.
     """
     good = np.zeros(len(rows), dtype=bool)
     values: np.ndarray | None = None
@@ -105,7 +107,7 @@ def evaluate(
 
 
 def _remembered(task: Task, rows: Sequence[Row], npool: int | Engine) -> Iterator[tuple[int, Chunk]]:
-    """All chunks in their order, those that were evaluated before an interruption from the ledger."""
+    """Yield all chunks in their order; those that were evaluated before an interruption come from the ledger."""
     ledger, starts = current(), range(0, len(rows), CHUNK)
     if ledger is None:
         for start, results, _ in _chunks(task, rows, starts, npool):
@@ -137,7 +139,7 @@ def _chunks(task: Task, rows: Sequence[Row], starts: Sequence[int], npool: int |
     if npool <= 1 or len(starts) <= 1:
         yield from (timed(task, piece) for piece in pieces)
         return
-    # A forked worker has the rows; what goes to and fro is where a chunk begins, and one array.
+    # A forked worker has the rows; only the index of a chunk and one array are exchanged.
     with started(npool, _work, _initialise, (task, rows)) as workers:
         for start, packed, seconds in workers.imap(starts, ahead=2):
             yield start, _unpacked(packed), seconds
@@ -150,8 +152,8 @@ def _initialise(given: Any) -> None:
 
 
 def settle() -> None:
-    """Put a worker's signals in order, and let it forget its parent's ledger."""
-    # A forked worker has its parent's handlers, and Bilby's pass over the SIGTERM that ends it: it never would.
+    """Set a worker's signal handlers, and detach it from its parent's ledger."""
+    # A forked worker inherits its parent's handlers; Bilby's would ignore the SIGTERM that has to end the worker.
     for name, handler in (("SIGTERM", signal.SIG_DFL), ("SIGALRM", signal.SIG_DFL), ("SIGINT", signal.SIG_IGN)):
         if hasattr(signal, name):
             signal.signal(getattr(signal, name), handler)
@@ -170,13 +172,13 @@ def _packed(chunk: Chunk) -> Packed:
 
 def _unpacked(packed: Packed) -> Chunk:
     good, stored = packed
-    # Of values without a shape iteration gives scalars.
+    # Iteration over values without a shape gives scalars.
     values = iter(stored)
     return [np.asarray(next(values)) if there else None for there in good]
 
 
 def timed(task: Task, piece: Piece) -> TimedChunk:
-    """``task`` of every row of a piece, by its ``many`` where it has one."""
+    """Evaluate ``task`` for every row of a piece, by its method ``many`` if it has one, and measure the time."""
     start, rows = piece
     began = time.perf_counter()
     many = getattr(task, "many", None)

@@ -1,4 +1,4 @@
-"""One process alone, or one of several that train a network together."""
+"""A single process, or several that train a network together."""
 
 from __future__ import annotations
 
@@ -12,32 +12,32 @@ Value = TypeVar("Value")
 
 
 class Team(Protocol):
-    """What the processes of a training say to one another."""
+    """Communication between the processes of a training."""
 
     @property
     def rank(self) -> int:
-        """Number of this process."""
+        """Index of this process."""
 
     @property
     def size(self) -> int:
-        """How many there are."""
+        """Number of processes in the team."""
 
     @property
     def device(self) -> torch.device | None:
-        """Where this one computes; ``None``: as the recipe says."""
+        """Device of this process; ``None`` means that of the training's recipe."""
 
     def broadcast(self, value: Value) -> Value:
-        """The value of the first process, picklable."""
+        """Return the value of the first process; it has to be picklable."""
 
     def gather(self, value: Value) -> list[Value]:
-        """The values of all, in their order, picklable."""
+        """Return the values of all processes, in their order; they have to be picklable."""
 
     def average(self, tensors: Sequence[torch.Tensor]) -> None:
-        """Put the average over all processes in the place of each tensor."""
+        """Replace each tensor by its average over all processes."""
 
 
 class Alone:
-    """A team of one."""
+    """A team of this process alone."""
 
     rank, size, device = 0, 1, None
 

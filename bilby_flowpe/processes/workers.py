@@ -1,8 +1,8 @@
-"""Processes that do one thing to many items.
+"""Worker processes that apply one function to many items.
 
-:class:`multiprocessing.pool.Pool` has threads of its own, one of which turns in a circle while results come in, and waits for
-ever for a worker that was killed. Here there is no thread, a worker's death is an error, and workers whose parent is gone end
-by themselves.
+The pool of :class:`multiprocessing.pool.Pool` has threads, one of which is busy while results arrive, and it waits
+forever for a worker that was killed. Here there are no threads, the death of a worker is an error, and workers end by
+themselves when their parent is gone.
 """
 
 from __future__ import annotations
@@ -24,34 +24,35 @@ from bilby.core.utils import logger
 from ..errors import WorkerError
 from ..storage.interruption import deferred
 
-_PATIENCE = 5.0  # seconds for a process to end
+_PATIENCE = 5.0  # seconds in which a process has to end after SIGTERM; then it is killed
 
 _THREADED = {"jax": "JAX"}
 """Packages that have threads from their first computation on, by the names of their modules."""
 
 
 class Workers:
-    """Started processes; :func:`started` makes and ends them."""
+    """Running worker processes, which :func:`started` starts and ends."""
 
     def __init__(self, processes: dict[Connection, BaseProcess]) -> None:
         self._processes = processes
 
     def imap(self, items: Iterable[Any], ahead: int = 1) -> Iterator[Any]:
-        """What the workers make of every item, in the items' order.
+        """Yield the results of the workers for all items, in the order of the items.
 
         Parameters
         ----------
         items
-            Asked for as they are needed.
+            Items, taken when they are needed.
         ahead
-            Items that one worker has at a time; more than one for small items alone, which a pipe takes at once.
+            Items that one worker has at a time; more than one only for small items, which fit into the buffer of a
+            pipe.
 
         Raises
         ------
         WorkerError
             If a worker is killed.
         Exception
-            Whatever a worker raised.
+            Any exception that a worker raised.
         """
         numbered = enumerate(items)
         under_way = dict.fromkeys(self._processes, 0)
@@ -60,7 +61,7 @@ class Workers:
         for connection in [connection for _ in range(ahead) for connection in self._processes]:
             under_way[connection] += self._feed(connection, numbered)
         while busy := [connection for connection, items_there in under_way.items() if items_there]:
-            # Of the connections waited for, which wait's own hint does not say.
+            # These are connections, which the type hint of wait does not tell.
             ready: list[Any] = wait(busy)
             for connection in ready:
                 number, value, error = self._received(connection)
@@ -73,7 +74,7 @@ class Workers:
                     following += 1
 
     def _feed(self, connection: Connection, numbered: Iterator[tuple[int, Any]]) -> int:
-        """Send the next item, if there is one; how many were sent."""
+        """Send the next item, if there is one, and return how many were sent."""
         following = next(numbered, None)
         if following is None:
             return 0
@@ -95,34 +96,34 @@ class Workers:
         process = self._processes[connection]
         process.join(1.0)
         return WorkerError(
-            f"a worker process ended before its work did (exit code {process.exitcode}; -9 is what a machine does that has "
-            "no memory left): use fewer processes (npool), or find what killed it"
+            f"a worker process ended before its work was done (exit code {process.exitcode}; -9 often means that the machine "
+            "ran out of memory): use fewer processes (npool), or find out what ended it"
         )
 
 
 @contextmanager
 def started(npool: int, work: Callable[[Any], Any], initialise: Callable[[Any], None], given: Any) -> Iterator[Workers]:
-    """Workers that were given something once and do some work on what comes; a signal waits while they are started or ended.
+    """Start workers, give an object to each, and let them process items; signals are deferred during start and end.
 
     Parameters
     ----------
     npool
         Number of processes.
     work
-        Of an item.
+        Function of one item.
     initialise
-        Called first, with ``given``.
+        Function that each worker calls first, with ``given``.
     given
-        A forked process has it as it is, others are sent it.
+        Object for all workers: a forked process inherits it, other processes receive it pickled.
     """
     _warn_of_threads(tuple(name for module, name in _THREADED.items() if module in sys.modules))
     processes: dict[Connection, BaseProcess] = {}
     try:
-        # What a signal's handler raises in the middle of a fork is lost.
+        # An exception that a signal handler raises in the middle of a fork would be lost.
         with deferred():
             for _ in range(npool):
                 ours, theirs = multiprocessing.Pipe()
-                # A forked worker that kept the parent's ends of the pipes would not notice that the parent is gone.
+                # A forked worker with the parent's ends of the pipes would not notice the parent's death.
                 forked = multiprocessing.get_start_method() == "fork"
                 inherited = [ours, *processes] if forked else []
                 process: BaseProcess = multiprocessing.Process(
@@ -138,7 +139,7 @@ def started(npool: int, work: Callable[[Any], Any], initialise: Callable[[Any], 
                 process.terminate()
                 connection.close()
             for process in processes.values():
-                # A signal that comes in a process's first moments may be lost.
+                # A signal in the first moments of a process may be lost.
                 process.join(_PATIENCE)
                 if process.is_alive():
                     process.kill()
@@ -178,7 +179,7 @@ def _serve(
 
 
 def _answer(number: int, work: Callable[[Any], Any], item: Any) -> bytes:
-    """Number, value and error, pickled; an error that cannot be made again on the other side goes as its text."""
+    """Pickle number, value and error; an error that cannot be unpickled is replaced by its text."""
     value, error = None, None
     try:
         value = work(item)

@@ -1,7 +1,7 @@
-"""The prior's coordinates of a binary, with what data tell of first in the place of pairs of its parameters.
+"""Chart of a binary's parameters in which spins and tides are replaced by the combinations that data measure best.
 
-Spins (:mod:`.spin_pair`) and tides (:mod:`.tide_pair`) have pairs of coordinates of their own in which the prior is a standard
-normal as it is in all others.
+Spins (:mod:`.spin_pair`) and tides (:mod:`.tide_pair`) are replaced by pairs of new coordinates. The prior is a
+standard normal density in these, as it is in all other coordinates.
 """
 
 from __future__ import annotations
@@ -16,7 +16,8 @@ from .charts import PriorChart
 from .spin_pair import spin_pairs
 from .tide_pair import tide_pairs
 
-_LEAST, _EDGE = 1e-300, 1e-16  # shares nearer than this to 0 or 1 are not told from these
+# quantile shares are clipped to [_LEAST, 1 - _EDGE], because ndtri is infinite at 0 and at 1
+_LEAST, _EDGE = 1e-300, 1e-16
 
 
 class Pair(Protocol):
@@ -24,33 +25,33 @@ class Pair(Protocol):
 
     @property
     def keys(self) -> tuple[str, str]:
-        """The two parameters."""
+        """Names of the two parameters."""
 
     @property
     def needs(self) -> str | None:
-        """Another parameter that the map depends on."""
+        """Name of another parameter that the map depends on; ``None`` if there is none."""
 
     def forward(self, shares: np.ndarray, others: Parameters) -> np.ndarray:
-        """Shares (2, N) of what data tell of first, and of the rest."""
+        """Return the shares (2, N) of the well-measured combination and of the remaining one, for shares of the parameters."""
 
     def inverse(self, shares: np.ndarray, others: Parameters) -> np.ndarray:
-        """Shares (2, N) of the parameters."""
+        """Return the shares (2, N) of the two parameters; the inverse of :meth:`forward`."""
 
 
 class BinaryChart(PriorChart):
-    """The prior's own coordinates, but for spins and tides: a standard normal in the base is the prior.
+    """Chart with the prior's own coordinates, except for spins and tides; a standard normal in the base space is the prior.
 
     Parameters
     ----------
     transform
         The user's prior.
     keys
-        Parameters wanted, all when left out; the others must be independent of them.
+        Parameters of the chart, all of them by default; the parameters left out must be independent of these.
 
     Attributes
     ----------
     across
-        Parameters in the place of which is what data hardly tell of: the second of each pair.
+        Parameters that are replaced by poorly measured combinations: the second parameter of each pair.
     """
 
     def __init__(self, transform: PriorTransform, keys: tuple[str, ...] | None = None) -> None:
@@ -60,7 +61,7 @@ class BinaryChart(PriorChart):
         self._pairs = [([self.keys.index(key) for key in pair.keys], pair) for pair in pairs]
 
     def forward(self, parameters: Parameters) -> tuple[np.ndarray, np.ndarray]:
-        """See :class:`.charts.Chart`."""
+        """Compute base coordinates and log Jacobian, as specified in :class:`.charts.Chart`."""
         v, log_jacobian = super().forward(parameters)
         for columns, pair in self._pairs:
             of_pair = v[:, columns]
@@ -74,7 +75,7 @@ class BinaryChart(PriorChart):
         return parameters, reached & within
 
     def _paired(self, base: np.ndarray) -> np.ndarray:
-        """The prior's own coordinates."""
+        """Convert base coordinates (N, n) to the prior's own coordinates."""
         v = np.array(base)
         for columns, pair in self._pairs:
             others = {} if pair.needs is None else {pair.needs: self._value(pair.needs, base)}
@@ -82,7 +83,7 @@ class BinaryChart(PriorChart):
         return v
 
     def _value(self, key: str, base: np.ndarray) -> np.ndarray:
-        """A parameter that depends on no other, (N,)."""
+        """Return the values (N,) of a parameter that depends on no other."""
         share = np.clip(ndtr(base[:, self.keys.index(key)]), _EDGE, 1 - _EDGE)
         return np.asarray(self.transform.priors[key].rescale(share), dtype=np.float64)
 

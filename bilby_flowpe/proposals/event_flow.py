@@ -1,8 +1,9 @@
 """A small flow fitted to weighted points: the posterior of one event, in the base space of a chart.
 
-Points are whitened by their weighted mean and covariance. A spline flow learns what is left, and a mixture of normal densities
-beside it, for modes apart; where few points carry the weight, and either would learn them by heart, the whitened normal is
-kept. Held-out points decide. The mixture takes less time by far: where it is as good as any can be, it is kept.
+Points are whitened by their weighted mean and covariance. Then a mixture of normal densities, which handles separate
+modes, and a spline flow are fitted; held-out points decide between them. If few points carry the weight, so that either
+fit would overfit, the whitened normal density is kept. A mixture is far quicker to fit than a flow: if it is already as
+good as required, no flow is fitted.
 """
 
 from __future__ import annotations
@@ -21,20 +22,20 @@ from .parts import Normal
 if TYPE_CHECKING:
     from .spline_flow import SplineFlow
 
-_RIDGE = 1e-9
+_RIDGE = 1e-9  # Share of each variance added to the diagonal: the Cholesky factor exists even if points lie in a plane.
 
 MOST_POINTS = 20_000
-"""Points of a fit: one of a late round takes no longer than one of an early round."""
+"""Largest number of points in a fit, so that a fit in a late round, with many points, takes no longer than in an early one."""
 
 
 @dataclass(frozen=True)
 class Whitening:
-    """Affine map to coordinates of zero mean and unit covariance.
+    """Affine map to coordinates with zero mean and unit covariance.
 
     Attributes
     ----------
     mean, cholesky
-        (n,), and lower triangular (n, n).
+        Weighted mean, (n,), and lower triangular Cholesky factor of the covariance, (n, n).
     """
 
     mean: np.ndarray
@@ -42,7 +43,7 @@ class Whitening:
 
     @classmethod
     def of(cls, points: np.ndarray, weights: np.ndarray) -> Whitening:
-        """By the moments of points (N, n) of weights (N,) that sum to one."""
+        """Make the whitening from the moments of points (N, n) with weights (N,) that sum to one."""
         mean = weights @ points
         centred = points - mean
         covariance = (centred * weights[:, None]).T @ centred
@@ -51,31 +52,31 @@ class Whitening:
 
     @property
     def log_volume(self) -> float:
-        """Log Jacobian of the inverse."""
+        """Log Jacobian of the inverse map."""
         return float(np.sum(np.log(np.diag(self.cholesky))))
 
     def __call__(self, points: np.ndarray) -> np.ndarray:
-        """Points (N, n), whitened."""
+        """Whiten points (N, n)."""
         return np.linalg.solve(self.cholesky, (points - self.mean).T).T
 
     def inverse(self, white: np.ndarray) -> np.ndarray:
-        """The inverse."""
+        """Return the points (N, n) of whitened ones."""
         return white @ self.cholesky.T + self.mean
 
 
 class EventFlow:
-    """A whitened spline flow; :class:`~bilby_flowpe.proposals.parts.BaseDensity`.
+    """A spline flow on whitened points; a :class:`~bilby_flowpe.proposals.parts.BaseDensity`.
 
     Parameters
     ----------
     flow
-        Flow in the whitened space; ``None`` for the base itself.
+        Flow in the whitened space; ``None`` if the base density is used without a flow.
     whitening
-        From the chart's base space.
+        Map from the chart's base space to the whitened space.
     base
         Density that the flow starts from.
     beside
-        The mixture of normals that was fitted to the same points, where the flow is another.
+        If there is a flow, the mixture of normals that was fitted to the same points.
     """
 
     def __init__(
@@ -88,12 +89,12 @@ class EventFlow:
         self._flow, self._whitening, self._base, self.beside = flow, whitening, base, beside
 
     def broadened(self, width: float) -> EventFlow:
-        """The same flow from a broader base."""
+        """Return the same flow with a base density broader by the factor ``width``."""
         return EventFlow(self._flow, self._whitening, self._base.broadened(width))
 
     @property
     def normals(self) -> NormalMixture:
-        """The density as a mixture of normals in the chart's base space, where there is no flow."""
+        """The density as a mixture of normals in the chart's base space; meant for a density without a flow."""
         base = self._base
         if isinstance(base, Normal):
             n = base.features
@@ -102,14 +103,14 @@ class EventFlow:
         return NormalMixture(base.shares, whitening.inverse(base.means), whitening.cholesky @ base.cholesky)
 
     def draw(self, size: int, rng: np.random.Generator) -> np.ndarray:
-        """Draws (size, n)."""
+        """Draw ``size`` points of the chart's base space, (size, n)."""
         white = self._base.draw(size, rng)
         if self._flow is not None:
             white = self._flow.inverse(white)
         return self._whitening.inverse(white)
 
     def log_prob(self, base: np.ndarray) -> np.ndarray:
-        """Log density (N,) at (N, n)."""
+        """Return the log density (N,) at points (N, n)."""
         finite = np.all(np.isfinite(base), axis=1)
         white = self._whitening(np.where(finite[:, None], base, 0.0))
         log_jacobian = np.zeros(len(white))
@@ -126,7 +127,7 @@ def fit_normals(points: np.ndarray, log_weights: np.ndarray, rng: np.random.Gene
     points
         Coordinates, (N, n).
     log_weights
-        Their log weights, (N,); -inf for none.
+        Log weights of the points, (N,); -inf for none.
     rng
         Source of all randomness.
     width
@@ -151,22 +152,22 @@ def fit_event_flow(
     log_density: np.ndarray | None = None,
     enough: float = 0.0,
 ) -> EventFlow:
-    """Fit to weighted points by maximum likelihood.
+    """Fit a mixture of normals, or a flow if that is better, to weighted points by maximum likelihood.
 
     Parameters
     ----------
     points
         Base coordinates, (N, n).
     log_weights
-        Their log weights, (N,); -inf for none.
+        Log weights of the points, (N,); -inf for none.
     rng
         Source of all randomness.
     steps
-        Most training steps.
+        Largest number of training steps.
     log_density
-        Log density at the points, (N,), up to a constant.
+        Log of the true density at the points, (N,), up to a constant.
     enough
-        A mixture whose divergence from this density is no larger, in nats, is kept without a look at flows.
+        Divergence in nats up to which a mixture is accepted without fitting a flow.
     """
     alive = _alive(points, log_weights)
     points, weights = sound_weights(points, log_weights)
@@ -180,7 +181,7 @@ def fit_event_flow(
     base, of_base = fit_mixture(white[train], weights[train], white[test], weights[test], rng)
     if log_density is None or _divergence(base, white[test], weights[test], log_density[alive][kept][test]) > enough:
         pytorch.load()
-        # Here, so that a run whose mixtures are good enough does without torch.
+        # Imported here, so that a run in which mixtures are good enough needs no torch.
         from .spline_flow import fit_spline_flow
 
         flow, of_flow = fit_spline_flow(white, weights, train, test, rng, steps)
@@ -194,7 +195,7 @@ def _alive(points: np.ndarray, log_weights: np.ndarray) -> np.ndarray:
 
 
 def sound_weights(points: np.ndarray, log_weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Finite points (M, n) of some weight, and their weights (M,), which sum to one."""
+    """Return the finite points (M, n) with non-zero weight, and their weights (M,), which are truncated and sum to one."""
     alive = _alive(points, log_weights)
     points, weights = points[alive], np.exp(log_weights[alive] - log_weights[alive].max())
     # A single point must not become the whole posterior (truncated importance sampling, Ionides 2008).
@@ -203,10 +204,10 @@ def sound_weights(points: np.ndarray, log_weights: np.ndarray) -> tuple[np.ndarr
 
 
 def thinned(weights: np.ndarray, most: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-    """Indices of about ``most`` points at most, and weights under which they stand for all (priority sampling).
+    """Choose about ``most`` points, at most, and weights with which they represent all points (priority sampling).
 
-    A point of weight w stays with probability min(1, w / c), with the larger of w and c for its new weight: sums over the
-    points keep their mean, and heavy points always stay.
+    A point of weight w is kept with probability min(1, w / c), and its new weight is the larger of w and c. Sums over
+    the points keep their mean, and heavy points are always kept.
     """
     if len(weights) <= most:
         return np.arange(len(weights)), weights
@@ -220,7 +221,7 @@ def thinned(weights: np.ndarray, most: int, rng: np.random.Generator) -> tuple[n
 
 
 def _divergence(base: Normal | NormalMixture, white: np.ndarray, weights: np.ndarray, log_density: np.ndarray) -> float:
-    """Of ``base`` from the density, in nats, by weighted points of the latter: E[ln p / q] + ln E[q / p]."""
+    """Return the divergence in nats of ``base`` from a density with weighted points: E[ln p / q] + ln E[q / p]."""
     weights = weights / weights.sum()
     log_ratio = log_density - base.log_prob(white)
     some = weights > 0

@@ -1,8 +1,9 @@
-r"""A mixture of normal densities in the quantiles of the prior, fitted to weighted points, for what the prior's edges cut.
+r"""A mixture of normal densities in the quantiles of the prior, for posteriors cut by an edge of the prior.
 
-Where a mode is cut by an edge, the posterior in the standard-normal coordinate :math:`v = \Phi^{-1}(u)` falls off like the
-prior, and what is fitted to points, with normal tails, falls short of it: refinement would lose such a mode round by round. In
-the quantile :math:`u` it is part of an ordinary mode. Draws beyond the edge have no weight, and cost no likelihood evaluation.
+If an edge of the prior cuts a mode, the posterior in the standard-normal coordinate :math:`v = \Phi^{-1}(u)` falls off
+like the prior. A mixture of normals fitted to points there falls off faster, and refinement would lose the mode round
+by round. In the quantile :math:`u`, the posterior is a part of an ordinary mode. Draws beyond the edge have no weight
+and cost no likelihood evaluation.
 """
 
 from __future__ import annotations
@@ -15,48 +16,53 @@ from .event_mixture import NormalMixture, fit_mixture, split
 from .parts import Normal
 
 _TRIALS = 512
+"""Draws of each component to measure its share inside the prior: a share of 2% is known to a third of itself."""
+
 _LEAST_INSIDE = 0.02
-_AT_EDGE = 2.326  # standard deviations of v at the last hundredth of the quantiles, on either side
-_LEAST_SHARE = 1e-3  # of the weight, at the edges of one parameter: a tenth of a mode that counts
+"""Least share of a component assumed inside the prior: 10 of 512 draws; with fewer the correction would be noise."""
+
+_AT_EDGE = 2.326  # standard deviations of v beyond which one hundredth of the prior lies, on either side
+# share of the posterior weight at the edges of one parameter from which it counts: a tenth of a mode that counts
+_LEAST_SHARE = 1e-3
 
 
 class InQuantiles:
-    """A density in u as one in v; :class:`~bilby_flowpe.proposals.parts.BaseDensity`.
+    """A density in u, used as a density in v; a :class:`~bilby_flowpe.proposals.parts.BaseDensity`.
 
     Parameters
     ----------
     density
-        In u.
+        Density in the quantiles u.
     """
 
     def __init__(self, density: EventFlow) -> None:
         self._density = density
 
     def draw(self, size: int, rng: np.random.Generator) -> np.ndarray:
-        """Draws (size, n) of v; infinite beyond an edge."""
+        """Draw ``size`` values of v, (size, n); they are infinite beyond an edge of the prior."""
         return ndtri(np.clip(self._density.draw(size, rng), 0.0, 1.0))
 
     def log_prob(self, base: np.ndarray) -> np.ndarray:
-        """Log density (N,) at v, (N, n)."""
+        """Return the log density (N,) at values of v, (N, n)."""
         return self._density.log_prob(ndtr(base)) + Normal(base.shape[1]).log_prob(base)
 
 
 def fit_in_quantiles(
     points: np.ndarray, log_weights: np.ndarray, rng: np.random.Generator, width: float
 ) -> InQuantiles:
-    """Fit to weighted points by maximum likelihood.
+    """Fit a mixture of normals in the quantiles to weighted points by maximum likelihood.
 
     Parameters
     ----------
     points
         Values of v, (N, n).
     log_weights
-        Their log weights, (N,); -inf for none.
+        Log weights of the points, (N,); -inf for none.
     rng
         Source of all randomness.
     width
-        Factor by which every component is broadened after the fit. Half a normal mode has longer tails than the whole one that
-        is fitted to it.
+        Factor by which every component is broadened after the fit: half of a normal mode has longer tails than the
+        whole normal density that is fitted to it.
     """
     points, weights = sound_weights(points, log_weights)
     u = ndtr(points)
@@ -71,13 +77,13 @@ def fit_in_quantiles(
 
 
 def reaches_edges(points: np.ndarray, log_weights: np.ndarray) -> bool:
-    """Whether an edge of the prior may cut a part of weighted points (N, n) of v."""
+    """Return whether an edge of the prior may cut the posterior of weighted points (N, n) of v."""
     points, weights = sound_weights(points, log_weights)
     return bool(np.any(weights @ (np.abs(points) > _AT_EDGE) > _LEAST_SHARE))
 
 
 def _filled(base: Normal | NormalMixture, whitening: Whitening, rng: np.random.Generator) -> Normal | NormalMixture:
-    """Shares by which each component has the part of the draws *inside* that it was fitted with, and not of all draws."""
+    """Raise the share of each component by what it draws outside the prior, so that it keeps its fitted share *inside*."""
     if isinstance(base, Normal):
         return base
     white = rng.standard_normal((_TRIALS, base.means.shape[1]))

@@ -1,8 +1,9 @@
-r"""A mixture of normal densities in the values of some parameters, for a posterior far out in the tail of its prior.
+r"""A mixture of normal densities in the values of some parameters, for posteriors far out in the tail of the prior.
 
-A quantile :math:`u` near one is known to 1e-16, and so is its distance from one: seven standard deviations out in a normal
-prior a step of :math:`u` is a sizeable step of the parameter, and beyond eight there is none. The prior's *density* is exact
-there. In the parameter itself the posterior is an ordinary mode, and normal densities fitted to it draw as far out as it goes.
+A quantile :math:`u` near one is known to 1e-16, and so is its distance from one. Seven standard deviations out in a
+normal prior, the smallest step of :math:`u` is a considerable step of the parameter, and beyond eight nothing can be
+resolved. The prior's *density* is exact there. In the parameter itself the posterior is an ordinary mode, and normal
+densities fitted to it can draw as far out as it extends.
 """
 
 from __future__ import annotations
@@ -13,12 +14,14 @@ from ..priors import Parameters, PriorTransform
 from .charts import PriorChart
 
 FAR = 5.0
-"""Standard-normal coordinate of the prior from which on a parameter is drawn by its value; one draw of the prior in two million
-lies beyond it."""
+"""Standard-normal coordinate of the prior from which on a parameter is drawn by its value.
+
+Only one prior draw in two million lies beyond it.
+"""
 
 
 class ValueChart:
-    """Some parameters by their values, shifted and scaled, the others in the prior's coordinates.
+    """Chart with some parameters by their values, shifted and scaled, and the others in the prior's coordinates.
 
     Parameters
     ----------
@@ -27,9 +30,9 @@ class ValueChart:
     keys
         Parameters of the proposal.
     in_values
-        Those of them that are given by their values; nothing ties them to others.
+        Parameters that are given by their values; no condition or constraint may tie them to others.
     locations, scales
-        What these are shifted and divided by, so that no unit is too small or too large for the fit.
+        Shift and divisor of these values, so that no unit of a parameter is too small or too large for the fit.
     """
 
     latent: tuple[str, ...] = ()
@@ -50,7 +53,7 @@ class ValueChart:
         self._chart = PriorChart(transform, self._others) if self._others else None
 
     def forward(self, parameters: Parameters) -> tuple[np.ndarray, np.ndarray]:
-        """See :class:`~bilby_flowpe.proposals.charts.Chart`."""
+        """Compute base coordinates and log Jacobian, as specified in :class:`~bilby_flowpe.proposals.charts.Chart`."""
         size = len(parameters[self.keys[0]])
         base, log_jacobian = np.empty((size, len(self.keys))), np.zeros(size)
         if self._chart is not None:
@@ -61,7 +64,7 @@ class ValueChart:
         return base, log_jacobian
 
     def inverse(self, base: np.ndarray, rng: np.random.Generator) -> tuple[Parameters, np.ndarray]:
-        """See :class:`~bilby_flowpe.proposals.charts.Chart`; what is beyond the end of a prior is outside."""
+        """Compute parameters, as specified in :class:`~bilby_flowpe.proposals.charts.Chart`."""
         parameters: Parameters = {}
         inside = np.ones(len(base), dtype=bool)
         if self._chart is not None:
@@ -69,7 +72,7 @@ class ValueChart:
         for key in self.in_values:
             value = self._locations[key] + self._scales[key] * base[:, self.keys.index(key)]
             within = self.transform.priors[key].ln_prob(value) > -np.inf
-            # No likelihood has to bear a value that the prior excludes.
+            # Replaced, because a likelihood need not accept a value that the prior excludes.
             parameters[key] = np.where(within, value, self._locations[key])
             inside = inside & within
         return {key: parameters[key] for key in self.keys}, inside

@@ -1,12 +1,12 @@
-r"""Coordinates of a binary of many cycles: the best-measured phase in the place of the chirp mass.
+r"""Chart for binaries of many cycles: the best-measured phase replaces the chirp mass.
 
 The posterior of a long signal is a thin curved sheet in chirp mass, mass ratio and spins. With :math:`M^*_c` the chirp mass
 that keeps the best-measured phase, given all others (:mod:`bilby_flowpe.waves.coarse.leading`),
 
 .. math:: u = \frac{\ln M_c - \ln M^*_c(\text{others})}{\text{scale}}
 
-takes the place of the chirp mass. The sheet is flat in it, however good or bad :math:`M^*_c` is the map is one to one, and its
-Jacobian is that of the chirp mass alone.
+takes the place of the chirp mass. The sheet is flat in this coordinate. However good or bad :math:`M^*_c` is, the map
+is one to one, and its Jacobian is that of the chirp mass alone.
 """
 
 from __future__ import annotations
@@ -20,22 +20,23 @@ from ..prior_natures import conditions
 from ..priors import Parameters, PriorTransform, told_apart
 from .binary_chart import BinaryChart
 
-_WIDEST = 1e6  # of the new coordinate: nothing beyond it is told from the prior's ends
+_WIDEST = 1e6  # largest new coordinate, in units of its scale: a chirp mass beyond it counts as outside the prior
 
 
 class LeadingChart(BinaryChart):
-    """Coordinates in which the chirp mass is replaced; the prior is a standard normal in all others.
+    """Chart in which the chirp mass is replaced; the prior is a standard normal in all other coordinates.
 
     Parameters
     ----------
     transform
         The user's prior.
     keys
-        Parameters wanted, with the chirp mass.
+        Parameters of the chart, with the chirp mass among them.
     leading
-        Logarithm of the chirp mass that keeps the best-measured phase, (N,), by columns of the others.
+        Function of columns of the other parameters: logarithm of the chirp mass that keeps the best-measured phase,
+        (N,).
     scale
-        Change of the logarithm that is a unit of the coordinate.
+        Change of the logarithm of the chirp mass that is one unit of the coordinate.
     """
 
     def __init__(
@@ -51,7 +52,7 @@ class LeadingChart(BinaryChart):
         self._mass = transform.priors[CHIRP_MASS]
 
     def forward(self, parameters: Parameters) -> tuple[np.ndarray, np.ndarray]:
-        """See :class:`.charts.Chart`."""
+        """Compute base coordinates and log Jacobian, as specified in :class:`.charts.Chart`."""
         mass = np.asarray(parameters[CHIRP_MASS], dtype=np.float64)
         base, log_jacobian = super().forward(parameters)
         v = base[:, self._column]
@@ -69,15 +70,15 @@ class LeadingChart(BinaryChart):
         near = np.isfinite(coordinate) & (np.abs(coordinate) < _WIDEST)
         with np.errstate(over="ignore"):
             mass = np.exp(self._leading(parameters) + np.where(near, coordinate, 0.0) * self.scale)
-        # The density is zero beyond the last of the prior's quantiles: what is drawn there counts as outside, too.
+        # The density is zero beyond the last quantile of the prior: draws from there count as outside, too.
         within = within & near & (self._mass.ln_prob(mass) > -np.inf) & told_apart(self._mass, mass)
-        # No constraint has to bear a value that the prior excludes.
+        # Replaced, because a constraint need not accept a value that the prior excludes.
         parameters[CHIRP_MASS] = np.where(within, mass, parameters[CHIRP_MASS])
         return parameters, within
 
 
 def can_lead(transform: PriorTransform, keys: tuple[str, ...]) -> bool:
-    """Return whether the chirp mass can be replaced: it is searched, and no condition ties it to another parameter."""
+    """Return whether the chirp mass can be replaced: it is sampled, and no condition ties it to another parameter."""
     if CHIRP_MASS not in keys or CHIRP_MASS in transform.by_draws:
         return False
     of_others = {name for key in transform.keys for name in conditions(transform.priors[key])}

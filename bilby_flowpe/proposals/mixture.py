@@ -1,19 +1,20 @@
-r"""Proposals: exact densities to draw from, and their defensive mixture.
+r"""Proposals with exact densities, and their defensive mixture.
 
-Weights cannot see what was never drawn, and have no variance where the proposal's tails are too thin. The proposal is
-therefore a mixture,
+Importance weights cannot show what was never drawn, and their variance is infinite if the proposal's tails are too
+thin. The proposal is therefore a mixture,
 
 .. math:: q(x) = \sum_k a_k q_k(x),
 
-of the network's flow, the same flow from a broader base, and a little of the prior (Hesterberg 1995, Technometrics 37, 185).
-Every draw is weighted by the whole of ``q``, so that the weights are bounded by those of each part over its share, and a
-part of share ``a`` costs at most a share ``a`` of the efficiency. How many draws are from each part is not left to chance but
-for what rounding leaves (Owen and Zhou 2000, JASA 95, 135): where the flow is near the posterior, draws of the prior have no
-weight, and their number would be most of what the evidence scatters by. How much of the posterior falls to each part,
+of the network's flow, the same flow with a broader base, and a little of the prior (Hesterberg 1995, Technometrics 37,
+185). Every draw is weighted by the whole of ``q``, so that a weight is at most its weight under one part over that
+part's share, and a part of share ``a`` costs at most a share ``a`` of the efficiency. The number of draws from each
+part is its expected number, rounded at random (Owen and Zhou 2000, JASA 95, 135): where the flow is near the posterior,
+draws of the prior have no weight, and a random number of them would be most of the scatter of the evidence. The share
+of the posterior that falls to each part,
 
 .. math:: R_k = \sum_i \bar w_i \, a_k q_k(x_i) / q(x_i) ,
 
-tells where the posterior is: with the flow, in its tails, or where the flow does not draw at all.
+shows where the posterior is: with the flow, in its tails, or where the flow does not draw at all.
 """
 
 from __future__ import annotations
@@ -34,16 +35,16 @@ from .parts import BROAD, FLOW, BaseDensity, BroadDensity, Charted, FromPrior, N
 
 @dataclass(frozen=True)
 class Shares:
-    """Shares of the defensive mixture.
+    """Shares of the parts of the defensive mixture.
 
     Attributes
     ----------
     broad
-        Share of the flow from a broader base.
+        Share of the flow with a broader base.
     prior
         Share of the prior.
     width
-        Standard deviation of the broader base.
+        Standard deviation of the broader base, relative to that of the flow's own base.
     """
 
     broad: float = 0.05
@@ -53,26 +54,27 @@ class Shares:
     def __post_init__(self) -> None:
         if not (self.broad >= 0 and self.prior >= 0 and self.broad + self.prior < 1):
             raise ConfigurationError(
-                f"shares broad={self.broad!r}, prior={self.prior!r}: give shares that sum to below 1"
+                f"shares broad={self.broad!r}, prior={self.prior!r}: give shares of at least 0 whose sum is below 1"
             )
         if not (np.isfinite(self.width) and self.width >= 1):
             raise ConfigurationError(f"width={self.width!r}: give a number of at least 1")
 
     def to_dict(self) -> dict[str, float]:
-        """Plain values, for JSON."""
+        """Return plain values for JSON."""
         return asdict(self)
 
 
 @dataclass(frozen=True)
 class Draws:
-    """Draws from a proposal.
+    """Draws from a proposal, with their densities.
 
     Attributes
     ----------
     parameters
-        The proposal's parameters, (N,) each, latent variables included; those that are drawn conditionally are not among them.
+        Parameters that the proposal draws, latent variables included, (N,) each; those that are drawn conditionally are
+        not among them.
     log_q
-        Log density in these parameters, (N,); +inf where not inside.
+        Log density of the proposal in these parameters, (N,); +inf outside the prior.
     inside
         Which rows are inside the prior, (N,).
     log_parts
@@ -95,16 +97,16 @@ class Draws:
 
 
 class Mixture:
-    """Draws from a mixture with fixed shares.
+    """A mixture of densities with fixed shares, as a proposal.
 
     Parameters
     ----------
     parts
-        What is mixed.
+        Densities that are mixed.
     shares
         Share of each part, in the order of the parts' names; they sum to one.
     encoder
-        Of the latent variables, where the parts draw some.
+        Density of the latent variables given the parameters, if the parts draw any.
     """
 
     def __init__(self, parts: Sequence[Part], shares: Sequence[float], encoder: Encoder | None = None) -> None:
@@ -113,21 +115,21 @@ class Mixture:
         self.names = tuple(name for part in self.parts for name in part.names)
         if len(self.shares) != len(self.names) or not np.isclose(self.shares.sum(), 1) or np.any(self.shares < 0):
             raise ConfigurationError(
-                f"shares={list(shares)!r} of the parts {list(self.names)}: give one each, summing to 1"
+                f"shares={list(shares)!r} for the parts {list(self.names)}: give each a share, summing to 1"
             )
 
     def draw(self, size: int, rng: np.random.Generator) -> Draws:
-        """``size`` draws; rows come part by part, which no figure made of them minds."""
+        """Draw ``size`` samples; rows are ordered by part, which matters to no result."""
         return self.draw_each(self.allot(size, rng), rng)
 
     def allot(self, size: int, rng: np.random.Generator) -> np.ndarray:
-        """How many of ``size`` draws to take from each part, (K,): its share of them, rounded so that the mean is exact."""
+        """Return how many of ``size`` draws to take from each part, (K,): its share, rounded at random with the exact mean."""
         upper = np.floor(np.cumsum(self.shares) * size + rng.random()).astype(int)
         upper[-1] = size
         return np.diff(np.minimum(upper, size), prepend=0)
 
     def draw_each(self, chosen: np.ndarray, rng: np.random.Generator) -> Draws:
-        """So many draws of each part, (K,), part by part."""
+        """Draw ``chosen[k]`` samples from each part k; rows are ordered by part."""
         size = int(np.sum(chosen))
         pieces: list[tuple[Parameters, np.ndarray]] = []
         first = 0
@@ -152,31 +154,31 @@ class Mixture:
         )
 
     def log_parts(self, parameters: Parameters) -> np.ndarray:
-        """Log of share times density of every part, (N, K)."""
+        """Return the log of share times density for every part, (N, K)."""
         with np.errstate(divide="ignore"):
             log_parts = np.concatenate([part.log_prob(parameters) for part in self.parts], axis=1)
             return log_parts + np.log(self.shares)
 
     def log_prob(self, parameters: Parameters) -> np.ndarray:
-        """Log density, (N,)."""
+        """Return the log density of the mixture, (N,)."""
         return logsumexp(self.log_parts(parameters), axis=1)
 
 
 def on_network(
     chart: Chart, densities: Mapping[str, BaseDensity], transform: PriorTransform | None, shares: Sequence[float]
 ) -> Mixture:
-    """Densities on the chart of a network and, last, the prior.
+    """Return the mixture of densities on the chart of a network and, as its last part, the prior.
 
     Parameters
     ----------
     chart
         A network bound to the data of an event.
     densities
-        In its base space, by name.
+        Densities in the chart's base space, by name.
     transform
-        The user's prior; without one the densities are all there is, as they are, without the chart's symmetry.
+        The user's prior. Without it, the mixture has the densities only, and the chart's symmetry is not applied.
     shares
-        Of each.
+        Share of each density, and of the prior.
     """
     encoder = encoder_of(chart)
     parts: list[Part] = [Charted(chart, densities, symmetric=transform is not None)]
@@ -186,17 +188,17 @@ def on_network(
 
 
 def flow_alone(chart: Chart) -> Mixture:
-    """The flow as it is."""
+    """Return the network's flow alone as a proposal, without broadening, prior or symmetry."""
     return on_network(chart, {FLOW: Normal(dimension(chart))}, None, [1.0])
 
 
 def prior_alone(transform: PriorTransform, keys: tuple[str, ...]) -> Mixture:
-    """The user's prior of the parameters wanted."""
+    """Return the user's prior of the given parameters as a proposal."""
     return Mixture([FromPrior(transform, keys)], [1.0])
 
 
 def defensive(chart: Chart, transform: PriorTransform, shares: Shares, density: BroadDensity | None = None) -> Mixture:
-    """The flow, a broadened flow and a little prior.
+    """Return the defensive mixture of the flow, the broadened flow and a little of the prior.
 
     Parameters
     ----------
@@ -205,9 +207,9 @@ def defensive(chart: Chart, transform: PriorTransform, shares: Shares, density: 
     transform
         The user's prior.
     shares
-        Of the mixture.
+        Shares of the parts.
     density
-        In the base space; the network's own when left out.
+        Density in the base space; the network's own standard normal by default.
     """
     density = density or Normal(dimension(chart))
     densities: dict[str, BaseDensity] = {FLOW: density, BROAD: density.broadened(shares.width)}
@@ -215,9 +217,10 @@ def defensive(chart: Chart, transform: PriorTransform, shares: Shares, density: 
 
 
 def marginal_log_prob(mixture: Mixture, parameters: Parameters, samples: int, rng: np.random.Generator) -> np.ndarray:
-    """Log density of the parameters alone, (N,): an estimate over the encoder's draws where there are latent variables.
+    """Return the log density of the parameters alone, (N,), estimated over draws of the encoder if there are latent variables.
 
-    ``q(x) = E[q(x, z) / q(z | x, y)]`` over ``z ~ q(z | x, y)``; its logarithm is low by half its relative variance.
+    It uses ``q(x) = E[q(x, z) / q(z | x, y)]`` over ``z ~ q(z | x, y)``. The logarithm is too low by half of the
+    estimate's relative variance.
     """
     if mixture.encoder is None:
         return mixture.log_prob(parameters)
@@ -229,7 +232,7 @@ def marginal_log_prob(mixture: Mixture, parameters: Parameters, samples: int, rn
 
 
 def posterior_shares(draws: Draws, log_weights: np.ndarray, names: Sequence[str]) -> dict[str, float]:
-    """Share of the posterior that falls to each part, by name; empty where no row has weight."""
+    """Return the share of the posterior that falls to each part, by name; empty if no row has weight."""
     alive = np.isfinite(log_weights)
     if not alive.any():
         return {}
@@ -240,7 +243,7 @@ def posterior_shares(draws: Draws, log_weights: np.ndarray, names: Sequence[str]
 
 
 def concatenate(blocks: Sequence[Any]) -> Draws:
-    """Draws of one mixture put together."""
+    """Concatenate draws of one mixture."""
     keys = blocks[0].parameters
     columns = {
         name: np.concatenate([getattr(block, name) for block in blocks])

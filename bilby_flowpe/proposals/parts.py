@@ -1,4 +1,7 @@
-"""Parts of a mixture: densities on a chart, and the prior; each draws, and gives its density anywhere."""
+"""Parts of a mixture: densities on a chart, and the prior.
+
+Each can draw, and can evaluate its density anywhere.
+"""
 
 from __future__ import annotations
 
@@ -14,17 +17,18 @@ from .latents import Encoder
 
 FLOW, BROAD, PRIOR = "flow", "broadened flow", "prior"
 _LOG_2PI = float(np.log(2 * np.pi))
+"""natural logarithm of 2 pi: half of it normalises a normal density in each dimension"""
 
 
 class BaseDensity(Protocol):
     """A density in a chart's base space."""
 
     def draw(self, size: int, rng: np.random.Generator) -> np.ndarray:
-        """Draws (size, n)."""
+        """Draw ``size`` points, (size, n)."""
         ...
 
     def log_prob(self, base: np.ndarray) -> np.ndarray:
-        """Log density (N,) at (N, n)."""
+        """Return the log density (N,) at points (N, n)."""
         ...
 
 
@@ -32,75 +36,75 @@ class BroadDensity(BaseDensity, Protocol):
     """A density that can be made broader."""
 
     def broadened(self, width: float) -> BroadDensity:
-        """The same, broader by this factor."""
+        """Return the same density, broader by the factor ``width``."""
         ...
 
 
 @runtime_checkable
 class AdaptedChart(Chart, Protocol):
-    """A network that serves many problems, bound to one signal of an event: it knows nothing of other modes.
+    """A network for many problems, bound to one signal of an event; other modes are unknown to it.
 
     Attributes
     ----------
     density
-        What draws in its base space.
+        Density that is used in its base space.
     """
 
     density: BroadDensity
 
     @property
     def can_start(self) -> bool:
-        """Whether a refinement may begin at it."""
+        """True if a refinement may start from this network."""
         ...
 
     def cut(self, parameters: Parameters, log_weights: np.ndarray) -> float:
-        """Largest share of a posterior that lies beside an edge of what the network draws, beyond which the prior goes on."""
+        """Return the largest share of a posterior at an edge of what the network draws, with more of the prior beyond."""
         ...
 
 
 @dataclass(frozen=True)
 class Normal:
-    """A centred normal of equal width in all of n dimensions."""
+    """A centred normal density of equal width in all n dimensions."""
 
     features: int
     width: float = 1.0
 
     def broadened(self, width: float) -> Normal:
-        """The same, broader by this factor."""
+        """Return the same density, broader by the factor ``width``."""
         return Normal(self.features, self.width * width)
 
     def draw(self, size: int, rng: np.random.Generator) -> np.ndarray:
-        """See :class:`BaseDensity`."""
+        """Draw points, as specified in :class:`BaseDensity`."""
         return self.width * rng.standard_normal((size, self.features))
 
     def log_prob(self, base: np.ndarray) -> np.ndarray:
-        """See :class:`BaseDensity`."""
+        """Return the log density, as specified in :class:`BaseDensity`."""
         scaled = np.sum((base / self.width) ** 2, axis=1)
         return -0.5 * scaled - self.features * (np.log(self.width) + 0.5 * _LOG_2PI)
 
 
 class Part(Protocol):
-    """Some parts of a mixture that are evaluated together.
+    """One or more parts of a mixture that are evaluated together.
 
     Attributes
     ----------
     names
-        One name a part, K of them.
+        Names of the K parts.
     """
 
     names: tuple[str, ...]
 
     def draw(self, index: int, size: int, rng: np.random.Generator) -> tuple[Parameters, np.ndarray]:
-        """Draws of part ``index``, and which are inside the prior."""
+        """Draw ``size`` samples of part ``index``, with a mask of the rows inside the prior."""
         ...
 
     def log_prob(self, parameters: Parameters) -> np.ndarray:
-        """Log densities of all parts, (N, K)."""
+        """Return the log densities of all parts, (N, K)."""
         ...
 
 
 class Charted:
-    """Densities in the base space of one chart.
+    """Densities in the base space of one chart, as parts of a mixture.
 
     Parameters
     ----------
@@ -109,7 +113,7 @@ class Charted:
     densities
         Densities in its base space, by name.
     symmetric
-        Whether draws are given the chart's symmetry, if it has one.
+        Whether the chart's symmetry, if it has one, is applied to draws and densities.
     """
 
     def __init__(self, chart: Chart, densities: Mapping[str, BaseDensity], symmetric: bool = True) -> None:
@@ -118,14 +122,14 @@ class Charted:
         self.densities = dict(densities)
 
     def draw(self, index: int, size: int, rng: np.random.Generator) -> tuple[Parameters, np.ndarray]:
-        """See :class:`Part`."""
+        """Draw samples, as specified in :class:`Part`."""
         parameters, inside = self.chart.inverse(self.densities[self.names[index]].draw(size, rng), rng)
         if self._symmetric:
             parameters = turned(self.chart, parameters, rng.integers(2, size=size))
         return parameters, inside
 
     def log_prob(self, parameters: Parameters) -> np.ndarray:
-        """See :class:`Part`."""
+        """Return log densities, as specified in :class:`Part`."""
         log_prob = self._log_prob(parameters)
         if not self._symmetric:
             return log_prob
@@ -134,7 +138,7 @@ class Charted:
 
     @property
     def in_values(self) -> tuple[str, ...]:
-        """Parameters that are drawn by their values, as far out as the prior goes."""
+        """Parameters that are drawn by their values, as far out as the prior extends."""
         return getattr(self.chart, "in_values", ())
 
     def _log_prob(self, parameters: Parameters) -> np.ndarray:
@@ -144,16 +148,16 @@ class Charted:
 
 
 class FromPrior:
-    """The user's prior.
+    """The user's prior, as a part of a mixture.
 
     Parameters
     ----------
     transform
         The prior.
     keys
-        Parameters wanted; the others must be independent of them.
+        Parameters of the proposal; the others must be independent of them.
     encoder
-        Of the latent variables that the proposal has beside them, if any.
+        Density of the latent variables that the proposal has beside them, if any.
     """
 
     names: tuple[str, ...] = (PRIOR,)
@@ -162,7 +166,7 @@ class FromPrior:
         self.transform, self.keys, self._encoder = transform, keys, encoder
 
     def draw(self, index: int, size: int, rng: np.random.Generator) -> tuple[Parameters, np.ndarray]:
-        """See :class:`Part`."""
+        """Draw samples, as specified in :class:`Part`."""
         sample = self.transform.sample(size, rng)
         parameters = {key: sample[key] for key in self.keys}
         if self._encoder:
@@ -170,7 +174,7 @@ class FromPrior:
         return parameters, np.ones(size, dtype=bool)
 
     def log_prob(self, parameters: Parameters) -> np.ndarray:
-        """See :class:`Part`."""
+        """Return log densities, as specified in :class:`Part`."""
         size = len(parameters[self.keys[0]])
         others = {key: value for key, value in self.transform.from_median().items() if key not in self.keys}
         filled = {**{key: np.full(size, value) for key, value in others.items()}, **parameters}

@@ -1,13 +1,14 @@
-r"""Spins along and across the orbit in the place of magnitudes and tilts, where the prior is uniform in both pairs.
+r"""Spins along and across the orbit in place of magnitudes and tilts, for priors that are uniform in both pairs.
 
-Data tell of the component :math:`z = a \cos\theta` of a spin along the orbital angular momentum far more than of its magnitude
-:math:`a` or tilt :math:`\theta` alone: in these, the posterior is a curved sheet. For a magnitude that is uniform up to
-:math:`a_{\max}` and a direction that is isotropic, with :math:`\alpha = a / a_{\max}` and :math:`x = \alpha \cos\theta`,
+Data constrain the component :math:`z = a \cos\theta` of a spin along the orbital angular momentum far better than its
+magnitude :math:`a` or tilt :math:`\theta`: in these two, the posterior is a curved sheet. For a magnitude that is
+uniform up to :math:`a_{\max}` and an isotropic direction, with :math:`\alpha = a / a_{\max}` and
+:math:`x = \alpha \cos\theta`,
 
 .. math:: F(x) = \tfrac12 + \tfrac12 \mathrm{sgn}(x)\, |x| (1 - \ln |x|), \qquad F(\alpha | x) = 1 - \frac{\ln \alpha}{\ln |x|}
 
-are the cumulative functions of :math:`x` and of :math:`\alpha` given it. These two shares take the place of those of magnitude
-and tilt: the prior is uniform in both pairs, so that the map between them keeps areas.
+are the cumulative distributions of :math:`x`, and of :math:`\alpha` given :math:`x`. These two shares replace those of
+magnitude and tilt. The prior is uniform in both pairs, so that the map between them preserves areas.
 """
 
 from __future__ import annotations
@@ -19,16 +20,16 @@ from scipy.special import lambertw
 from ..priors import Parameters, PriorTransform
 
 _PAIRS = (("a_1", "tilt_1"), ("a_2", "tilt_2"))
-_LEAST = 1e-300  # shares nearer than this to 0 are not told from it
+_LEAST = 1e-300  # smallest share; a smaller one is set to this, because its logarithm would be infinite
 
 
 class SpinPair:
-    """Shares of a spin's magnitude and tilt as those of its component along the orbit, and of the magnitude given that.
+    """Map of the shares of a magnitude and tilt to those of the component along the orbit and of the magnitude given it.
 
     Parameters
     ----------
     keys
-        Of magnitude and tilt.
+        Names of magnitude and tilt.
     """
 
     needs = None
@@ -37,7 +38,7 @@ class SpinPair:
         self.keys = keys
 
     def forward(self, shares: np.ndarray, others: Parameters) -> np.ndarray:
-        """Shares (2, N) of the component along the orbit and of the magnitude given it; nothing else is needed."""
+        """Return shares (2, N) of the component along the orbit and of the magnitude given it; ``others`` is not used."""
         magnitude, cosine = shares[0], 1 - 2 * shares[1]
         along = magnitude * cosine
         size = np.maximum(np.abs(along), _LEAST)
@@ -47,7 +48,7 @@ class SpinPair:
         return np.stack([share, np.where(size < 1, across, 0.5)])
 
     def inverse(self, shares: np.ndarray, others: Parameters) -> np.ndarray:
-        """The inverse of :meth:`forward`."""
+        """Return shares (2, N) of magnitude and tilt; the inverse of :meth:`forward`."""
         share, across = shares
         below = np.clip(np.abs(2 * share - 1), 0.0, 1.0)
         # x (1 - ln x) = y has the solution ln x = 1 + W(-y / e) on the lower branch of Lambert's function.
@@ -58,7 +59,7 @@ class SpinPair:
 
 
 def spin_pairs(transform: PriorTransform, keys: tuple[str, ...]) -> list[SpinPair]:
-    """Pairs among ``keys`` whose magnitude is uniform from zero on, and whose direction has no preference."""
+    """Return the pairs among ``keys`` whose magnitude is uniform from zero and whose direction is isotropic."""
     return [SpinPair(pair) for pair in _PAIRS if {*pair} <= {*keys} and _isotropic(transform, *pair)]
 
 

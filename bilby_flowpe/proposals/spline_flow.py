@@ -1,4 +1,4 @@
-"""A small spline flow, fitted to whitened points: the part of an event's flow that needs torch."""
+"""A small spline flow fitted to whitened points; the part of an event's flow that needs torch."""
 
 from __future__ import annotations
 
@@ -9,18 +9,21 @@ import numpy as np
 import torch
 import zuko
 
+# Size of the flow: transforms, units of its hidden layers, bins of each spline. Small, because it is fitted to one
+# event in seconds.
 _TRANSFORMS, _HIDDEN, _BINS = 3, (64, 64), 8
+# Points in a batch, steps between checks on held-out points, and checks without improvement after which training stops.
 _BATCH, _CHECK_EVERY, _PATIENCE = 512, 25, 6
-_CHUNK = 16_384
+_CHUNK = 16_384  # Points that pass through the flow at once: this bounds the memory that they need.
 
 
 class SplineFlow:
-    """A bijection between whitened points and a base space in which they are about standard normal.
+    """A bijection between whitened points and a base space in which they are nearly standard normal.
 
     Parameters
     ----------
     flow
-        As zuko has it.
+        The flow, as zuko implements it.
     """
 
     def __init__(self, flow: zuko.flows.Flow) -> None:
@@ -28,7 +31,7 @@ class SplineFlow:
 
     @torch.no_grad()
     def forward(self, white: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Base points (N, n) of whitened ones, and the log Jacobian, (N,)."""
+        """Return the base points (N, n) of whitened ones, and the log Jacobian, (N,)."""
         transform = self._flow().transform
         pieces = [transform.call_and_ladj(piece) for piece in torch.as_tensor(white, dtype=torch.float32).split(_CHUNK)]
         base, log_jacobian = (torch.cat(parts).double().numpy() for parts in zip(*pieces, strict=True))
@@ -36,32 +39,32 @@ class SplineFlow:
 
     @torch.no_grad()
     def inverse(self, base: np.ndarray) -> np.ndarray:
-        """Whitened points of base ones, (N, n)."""
+        """Return the whitened points of base points, (N, n)."""
         return self._flow().transform.inv(torch.as_tensor(base, dtype=torch.float32)).double().numpy()
 
 
 def fit_spline_flow(
     white: np.ndarray, weights: np.ndarray, train: np.ndarray, test: np.ndarray, rng: np.random.Generator, steps: int
 ) -> tuple[SplineFlow | None, float]:
-    """Fit to weighted points by maximum likelihood.
+    """Fit a spline flow to weighted points by maximum likelihood.
 
     Parameters
     ----------
     white
         Points of about zero mean and unit covariance, (N, n).
     weights
-        Theirs, (N,).
+        Weights of the points, (N,).
     train, test
         Indices of the points to fit to, and of those to hold out.
     rng
         Source of all randomness.
     steps
-        Most training steps.
+        Largest number of training steps.
 
     Returns
     -------
     flow, log_density
-        The flow that held-out points like best, if any, and their mean log density.
+        The flow with the highest mean log density on held-out points, ``None`` if there is none, and that density.
     """
     seed = int(rng.integers(2**31))
     x = torch.as_tensor(white, dtype=torch.float32)

@@ -1,4 +1,4 @@
-r"""The tides that data tell of, and the rest, in the place of both deformabilities, where the prior is uniform in both pairs.
+r"""The well-measured tidal combination and a remaining one in place of two deformabilities, for uniform priors.
 
 The phase of a wave depends on the tidal deformabilities through the combination
 :math:`\tilde\Lambda = A \Lambda_1 + B \Lambda_2` at leading order, with A and B functions of the mass ratio (Flanagan and
@@ -9,8 +9,8 @@ Hinderer 2008). For deformabilities that are uniform from zero to :math:`L_1` an
 .. math:: F(s) = \frac{s^2}{2 a b} \; (s < l), \quad \frac{s - l / 2}{h} \; (l \le s \le h), \quad
     1 - \frac{(a + b - s)^2}{2 a b} \; (s > h),
 
-and :math:`\Lambda_1` given :math:`s` is uniform over what the other's range leaves of its own. Both shares are uniform by the
-prior at any mass ratio, so that the map keeps areas.
+and :math:`\Lambda_1` given :math:`s` is uniform over the range that is compatible with :math:`s`. By the prior, both
+shares are uniform at any mass ratio, so that the map preserves areas.
 """
 
 from __future__ import annotations
@@ -26,12 +26,12 @@ _KEYS = ("lambda_1", "lambda_2")
 
 
 class TidePair:
-    """Shares of both deformabilities as those of their leading combination, and of the first deformability given that.
+    """Map from shares of both deformabilities to shares of their leading combination and of the first one given that.
 
     Parameters
     ----------
     needs
-        Name of the mass ratio or the symmetric mass ratio.
+        Name of the mass-ratio parameter, symmetric or not.
     largest
         Largest value of both deformabilities.
     """
@@ -46,7 +46,7 @@ class TidePair:
         return first * self._largest[0], second * self._largest[1]
 
     def forward(self, shares: np.ndarray, others: Parameters) -> np.ndarray:
-        """Shares (2, N) of the combination and of the first given it, at mass ratios."""
+        """Return shares (2, N) of the combination and of the first deformability given it, at given mass ratios."""
         a, b = self._ranges(others)
         total = a * shares[0] + b * shares[1]
         least, most = _first_given(total, a, b)
@@ -55,7 +55,7 @@ class TidePair:
         return np.stack([_cumulative(total, a, b), np.clip(given, 0.0, 1.0)])
 
     def inverse(self, shares: np.ndarray, others: Parameters) -> np.ndarray:
-        """The inverse of :meth:`forward`."""
+        """Return shares (2, N) of both deformabilities; the inverse of :meth:`forward`."""
         a, b = self._ranges(others)
         total = _quantile(shares[0], a, b)
         least, most = _first_given(total, a, b)
@@ -64,21 +64,21 @@ class TidePair:
 
 
 def tide_pairs(transform: PriorTransform, keys: tuple[str, ...]) -> list[TidePair]:
-    """The pair of deformabilities, where both are among ``keys``, with a mass ratio, and uniform from zero on."""
+    """Return the pair of deformabilities if both, and a mass ratio, are among ``keys``, and both are uniform from zero."""
     ratios = [key for key in RATIOS if key in keys and not conditions(transform.priors[key])]
     if not ({*_KEYS} <= {*keys}) or not ratios or not {*_KEYS} <= {*transform.independent_keys()}:
         return []
     first, second = (transform.priors[key] for key in _KEYS)
     if any(type(one) is not Uniform or one.minimum != 0 for one in (first, second)):
         return []
-    # Above one the names of the stars are exchanged.
+    # Mass ratios above one would exchange the names of the two stars.
     if float(transform.priors[ratios[0]].maximum) > (1.0 if ratios[0] == "mass_ratio" else 0.25):
         return []
     return [TidePair(ratios[0], (float(first.maximum), float(second.maximum)))]
 
 
 def _first_given(total: np.ndarray, a: np.ndarray, b: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Least and largest share of the first deformability that has this total with some share of the second."""
+    """Return the least and largest share of the first deformability that can have this total with some share of the second."""
     return np.maximum((total - b) / a, 0.0), np.minimum(total / a, 1.0)
 
 

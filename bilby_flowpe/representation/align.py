@@ -19,19 +19,19 @@ from ..waves.grid import Grid
 from ..waves.shifts import time_shift
 from .pivot import Pivot
 
-_CANDIDATES = 384
-_POWER_KEPT = 0.99
-_PADDING = 0.01
-_MATCH_SPAN = 0.012
+_CANDIDATES = 384  # signals among which templates are chosen: more take longer, and a handful is chosen
+_POWER_KEPT = 0.99  # fraction of the signals' power at the frequencies that the search uses; fewer of these are faster
+_PADDING = 0.01  # seconds that are searched beyond the times that the prior allows, so that noise may shift a maximum
+_MATCH_SPAN = 0.012  # seconds by which two templates may be shifted against each other for their overlap
 
 
 class Aligner(nn.Module):
-    """Finds the pivot and brings every detector's signal to time zero and angle zero.
+    """Finds the pivot, and shifts and rotates every detector's signal to time zero and angle zero.
 
     Parameters
     ----------
     grid
-        The grid of the data.
+        Frequencies of the data.
     detectors
         Number of detectors, D.
     templates
@@ -60,7 +60,7 @@ class Aligner(nn.Module):
 
     @property
     def features(self) -> int:
-        """Number of features: log signal-to-noise of each detector, the pivot's time, times and angles relative to it."""
+        """Number of features: each detector's log signal-to-noise ratio, the pivot's time, relative times and angles."""
         detectors = self.templates.shape[1]
         return detectors + 1 + 3 * (detectors - 1)
 
@@ -69,22 +69,22 @@ class Aligner(nn.Module):
         cls, grid: Grid, signals: torch.Tensor, arrival: np.ndarray, window: tuple[float, float], reach: tuple[float, ...],
         templates: int,
     ) -> Aligner:  # fmt: skip
-        """Choose templates among signals.
+        """Choose templates among signals, and make the aligner.
 
         Parameters
         ----------
         grid
-            The grid of the data.
+            Frequencies of the data.
         signals
             Noise-free whitened signals, (N, D, F).
         arrival
             Their arrival times in seconds from the start of the grid, (N, D).
         window
-            Earliest and latest arrival that the prior allows.
+            Earliest and latest arrival that the prior allows, in seconds from the start of the grid.
         reach
             Light-travel time from the first detector to each, in seconds.
         templates
-            How many to choose.
+            Number of templates to choose.
         """
         centred = signals[:_CANDIDATES] * time_shift(grid, -arrival[:_CANDIDATES])
         centred = centred / torch.linalg.vector_norm(centred, dim=-1, keepdim=True).clamp_min(1e-30)
@@ -102,9 +102,9 @@ class Aligner(nn.Module):
         return aligner
 
     def forward(self, data: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, Pivot]:
-        """Aligned data (N, D, F), features (N, C) and pivot of whitened data (N, D, F)."""
+        """Return aligned data (N, D, F), features (N, C) and the pivot of whitened data (N, D, F)."""
         if not self.fitted:
-            raise NotFittedError("the aligner has no templates yet: fit it, or load a trained model")
+            raise NotFittedError("the aligner has no templates yet: fit the representation, or load a trained model")
         template, time = self._search(data)
         shifted = data * time_shift(self.grid, -time)
         response = self._response(template, shifted)
@@ -124,19 +124,19 @@ class Aligner(nn.Module):
         return aligned, features, Pivot(time[:, 0], angle[:, 0].double())
 
     def locate(self, data: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """Angle and time found in each detector, (N, D) each, of whitened data (N, D, F)."""
+        """Return the angle and the time found in each detector, (N, D) each, for whitened data (N, D, F)."""
         template, time = self._search(data)
         return self._response(template, data * time_shift(self.grid, -time)).angle(), time
 
     def squared_snr(self, data: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
-        """Squared signal-to-noise ratio of the best template in each detector, (N, D).
+        """Return the squared signal-to-noise ratio of the best template in each detector, (N, D).
 
         Parameters
         ----------
         data
             Whitened data times the square root of ``weight``, (N, D, F).
         weight
-            What the templates' power has to be weighted by, (N, D, F).
+            Weights of the templates' power, (N, D, F).
         """
         template, time = self._search(data)
         response = self._response(template, data * time_shift(self.grid, -time))
@@ -144,22 +144,22 @@ class Aligner(nn.Module):
         return response.abs().square() / (power * weight).sum(dim=-1).clamp_min(1e-30)
 
     def align(self, data: torch.Tensor, angle: torch.Tensor, time: torch.Tensor) -> torch.Tensor:
-        """``data`` with ``time`` and ``angle`` taken out."""
+        """Return ``data`` shifted back by ``time`` and rotated back by ``angle``."""
         return _turn(data * time_shift(self.grid, -time), angle)
 
     def _response(self, template: torch.Tensor, shifted: torch.Tensor) -> torch.Tensor:
-        """Complex signal-to-noise ratio at time zero, (N, D)."""
+        """Return the complex signal-to-noise ratio at time zero, (N, D)."""
         return torch.linalg.vecdot(self.templates[template], shifted)
 
     def _search(self, data: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """Best template (N,) and interpolated time (N, D)."""
+        """Search for the best template (N,) and its interpolated time in each detector (N, D)."""
         power = self._matched_filter_power(data)
         size, _, detectors, times = power.shape
         total = power[:, :, 0]
         for other in range(1, detectors):
             reach = int(self.reach[other])
             total = total + nn.functional.max_pool1d(power[:, :, other], 2 * reach + 1, stride=1, padding=reach)
-        # numpy's takes a tenth of the time of torch's.
+        # NumPy's argmax takes a tenth of the time of torch's.
         best = torch.from_numpy(total.flatten(1).numpy().argmax(axis=1))
         template, pivot = best // times, best % times
         rows = torch.arange(size)
@@ -171,7 +171,7 @@ class Aligner(nn.Module):
         return template, self._interpolate(power, torch.stack(found, dim=1))
 
     def _matched_filter_power(self, data: torch.Tensor) -> torch.Tensor:
-        """Squared signal-to-noise ratio of each template and time, (N, K, D, T)."""
+        """Return the squared signal-to-noise ratio of each template and time, (N, K, D, T)."""
         if self._filters is None:
             self._filters = self._real_filters()
         size, templates, times = len(data), len(self.templates), len(self.times)
@@ -183,9 +183,9 @@ class Aligner(nn.Module):
         return power
 
     def _real_filters(self) -> torch.Tensor:
-        """What real and imaginary parts of data are multiplied by for those of the series, (D, 2 F, 2 K T).
+        """Return the matrix from real and imaginary parts of data to those of the filter outputs, (D, 2 F, 2 K T).
 
-        One product of real matrices takes half the time of one of complex ones, and leaves two halves to be squared.
+        A product of real matrices takes half the time of one of complex matrices.
         """
         frequencies = torch.as_tensor(self.grid.frequencies[: self.kept])
         turn = 2 * torch.pi * frequencies[:, None] * self.times
@@ -196,7 +196,7 @@ class Aligner(nn.Module):
         return parts.permute(2, 3, 5, 0, 1, 4).flatten(3, 5).flatten(1, 2).contiguous()
 
     def _interpolate(self, power: torch.Tensor, index: torch.Tensor) -> torch.Tensor:
-        """Time of the peak of the parabola through the logarithm at three samples, (N, D) in seconds."""
+        """Return the time of the maximum of the parabola through the logarithm at three samples, (N, D), in seconds."""
         inner = index.clamp(1, power.shape[-1] - 2)
         low, mid, high = (
             power.gather(-1, (inner + step)[..., None])[..., 0].double().clamp_min(1e-30).log() for step in (-1, 0, 1)
@@ -207,7 +207,7 @@ class Aligner(nn.Module):
 
 
 def _forget_filters(aligner: Aligner, _: object) -> None:
-    """Templates have been loaded: what was computed from older ones is void."""
+    """Discard filters that were computed from older templates, once others have been loaded."""
     aligner._filters = None
 
 
@@ -216,7 +216,10 @@ def _turn(data: torch.Tensor, angle: torch.Tensor) -> torch.Tensor:
 
 
 def _spread_out(grid: Grid, signals: torch.Tensor, count: int, step: float) -> list[int]:
-    """Indices of signals that leave no other far from all of them: greedy, by overlap maximised over time and angle."""
+    """Choose indices of signals such that no other is far from all of them, by a greedy search.
+
+    The distance is one minus the overlap, maximised over time and angle.
+    """
     reach = int(np.ceil(_MATCH_SPAN / step))
     delays = torch.arange(-reach, reach + 1, dtype=torch.float64) * step
     wheels = time_shift(grid, -delays)

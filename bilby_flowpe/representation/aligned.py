@@ -13,18 +13,18 @@ from .compress import Compressor
 from .config import RepresentationConfig
 from .pivot import Pivot
 
-_CHUNK = 2048
+_CHUNK = 2048  # signals that are drawn at once, which bounds the memory; as many score the compression
 
 
 class AlignedRepresentation(Representation):
-    """Matched-filter alignment, then compression on the span of the aligned signals.
+    """Matched-filter alignment, followed by compression on the span of the aligned signals.
 
     Parameters
     ----------
     aligner, compressor
-        Its two parts.
+        Alignment and compression.
     with_angle
-        Whether the pivot's angle itself is a feature: needed where the phase is not a free turn of the signal.
+        True if the pivot's angle is a feature, which is needed unless a change of the phase only rotates the signal.
     """
 
     def __init__(self, aligner: Aligner, compressor: Compressor, with_angle: bool) -> None:
@@ -42,7 +42,7 @@ class AlignedRepresentation(Representation):
         rng: np.random.Generator,
         generator: torch.Generator,
     ) -> AlignedRepresentation:
-        """Choose templates, basis, location and scale on simulations."""
+        """Choose templates, basis, location and scale from simulations."""
         first = bank.draw(max(_CHUNK, 512), rng)
         aligner = Aligner.fit(
             bank.view.grid,
@@ -66,14 +66,14 @@ class AlignedRepresentation(Representation):
 
     @classmethod
     def empty(cls, grid: Grid, sizes: dict[str, int]) -> AlignedRepresentation:
-        """One to load trained buffers into."""
+        """Make a representation of the same shape, into which trained buffers are loaded."""
         detectors = sizes["detectors"]
         aligner = Aligner(grid, detectors, sizes["templates"], sizes["times"], sizes["kept"])
         compressor = Compressor(detectors, 2 * len(grid), sizes["components"])
         return cls(aligner, compressor, bool(sizes["with_angle"]))
 
     def sizes(self) -> dict[str, int]:
-        """Sizes for :meth:`empty`."""
+        """Return the sizes that :meth:`empty` needs."""
         return {
             "detectors": self.compressor.basis.shape[0],
             "templates": len(self.aligner.templates),
@@ -84,7 +84,7 @@ class AlignedRepresentation(Representation):
         }
 
     def compute(self, data: torch.Tensor) -> tuple[torch.Tensor, Pivot]:
-        """Compressed aligned data and what the alignment found, (N, C), and the pivot."""
+        """Return compressed aligned data with the results of the alignment, (N, C), and the pivot."""
         aligned, found, pivot = self.aligner(data)
         columns = [self.compressor(aligned), found]
         if self.with_angle:
@@ -93,18 +93,18 @@ class AlignedRepresentation(Representation):
 
     @torch.no_grad()
     def log_likelihood_found(self, data: torch.Tensor) -> np.ndarray:
-        """Half the squared signal-to-noise ratio of the best template, all detectors."""
+        """Return half the squared signal-to-noise ratio of the best template, summed over detectors, (N,)."""
         _, found, _ = self.aligner(data)
         return 0.5 * torch.exp(2 * found[:, : self.compressor.basis.shape[0]]).sum(dim=-1).double().numpy()
 
 
 class SeriesRepresentation(Representation):
-    """The whitened time series itself, as the paper feeds its networks (section III A).
+    """The whitened time series itself, which the paper feeds to its networks (section III A).
 
     Parameters
     ----------
     grid
-        The grid of the data.
+        Frequencies of the data.
     detectors
         Number of detectors.
     """
@@ -117,22 +117,22 @@ class SeriesRepresentation(Representation):
 
     @classmethod
     def fit(cls, bank: SignalSource, rng: np.random.Generator, generator: torch.Generator) -> SeriesRepresentation:
-        """Location and scale on simulations."""
+        """Choose location and scale from simulations."""
         representation = cls(bank.view.grid, len(bank.view.detectors))
         representation.standardise(bank.add_noise(bank.draw(_CHUNK, rng).data, generator))
         return representation
 
     @classmethod
     def empty(cls, grid: Grid, sizes: dict[str, int]) -> SeriesRepresentation:
-        """One to load trained buffers into."""
+        """Make a representation of the same shape, into which trained buffers are loaded."""
         return cls(grid, sizes["detectors"])
 
     def sizes(self) -> dict[str, int]:
-        """Sizes for :meth:`empty`."""
+        """Return the sizes that :meth:`empty` needs."""
         return {"detectors": self.features // self.samples}
 
     def compute(self, data: torch.Tensor) -> tuple[torch.Tensor, None]:
-        """Time series (N, D samples) with unit-variance noise, and no pivot."""
+        """Return time series (N, D samples) with noise of unit variance, and no pivot."""
         spectrum = torch.zeros(*data.shape[:-1], self.samples // 2 + 1, dtype=torch.complex64)
         spectrum[..., self.grid_indices] = data.to(torch.complex64)
         return torch.fft.irfft(spectrum, n=self.samples, norm="ortho").flatten(1) * 2**-0.5, None

@@ -1,12 +1,12 @@
-r"""Distance and inclination in one detector: coordinates in which the data speak of one of them only.
+r"""Coordinates of distance and inclination in one detector, of which the data only constrain one.
 
-One detector sees a pure (2, 2) signal with the amplitude :math:`a(\theta) / d`, and with the phase drawn apart nothing else
-depends on the two. So let :math:`e = d / a(\theta)` be the effective distance, and take as coordinates the prior's cumulative
-distribution of ``e`` and that of the (folded) inclination given ``e``: the posterior of the second is its prior, and the long
-curved ridge of the two parameters is gone.
+One detector sees a pure (2, 2) signal with the amplitude :math:`a(\theta) / d`, and if the phase is drawn separately nothing
+else depends on the two. So let :math:`e = d / a(\theta)` be the effective distance, and take as coordinates the prior's
+cumulative distribution of ``e`` and that of the inclination given ``e``, folded at a right angle. The posterior of the second
+is its prior, and the long curved ridge of the two parameters is gone.
 
 The cumulative distributions are sums over nodes in inclination. They make a bijection whose Jacobian is known exactly, however
-coarse the nodes; a small uniform share keeps every inclination within reach.
+coarse the nodes; a small uniform fraction of the density keeps every inclination possible.
 """
 
 from __future__ import annotations
@@ -18,14 +18,15 @@ from scipy.special import ndtr, ndtri
 from ..densities import EvenCells
 from ..waves.effective_distance import amplitude_seen
 
-_NODES = 65
+_NODES = 65  # nodes of the inclination: more take longer, with fewer the second coordinate is less exactly normal
+# Fraction of the conditional density of the inclination that is uniform, so that none is impossible
 _UNIFORM_SHARE = 1e-3
-_EDGE = 1e-15
-_LOG_2PI = np.log(2 * np.pi)
-_TABLE = 4001
-_ROOT_STEPS = 60
-_ROOT_TOLERANCE = 1e-13
-_ROUNDING = 1e-8
+_EDGE = 1e-15  # smallest distance of a probability from 0 and 1, so that its normal quantile is finite
+_LOG_2PI = np.log(2 * np.pi)  # twice the constant term of a normal density's logarithm, in nats
+_TABLE = 4001  # nodes, evenly spaced in the log of the effective distance, at which the inverse starts
+_ROOT_STEPS = 60  # most steps of Newton's method and bisection, enough for bisection alone to reach rounding
+_ROOT_TOLERANCE = 1e-13  # largest error of the cumulative probability of an inverse, near the rounding error
+_ROUNDING = 1e-8  # relative distance beyond the bounds of the prior that counts as rounding
 
 
 class AmplitudeCoordinates:
@@ -55,11 +56,11 @@ class AmplitudeCoordinates:
         self._table_unit = self._effective_cdf(self._table)
 
     def amplitude(self, theta: np.ndarray) -> np.ndarray:
-        r"""Amplitude :math:`a(\theta)` that the detector sees, relative to a face-on source with :math:`F_+ = 1`."""
+        r"""Return the amplitude :math:`a(\theta)` in the detector, relative to a face-on source with :math:`F_+ = 1`."""
         return amplitude_seen(theta, self.response)
 
     def forward(self, distance: np.ndarray, theta: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Coordinates of effective distance and inclination, and ``log |d coordinates / d (distance, theta)|``: (N,) each."""
+        """Return both coordinates and ``log |d coordinates / d (distance, theta)|``, (N,) each."""
         seen = self.amplitude(theta)
         effective = distance / seen
         unit = np.clip(self._effective_cdf(effective), _EDGE, 1 - _EDGE)
@@ -82,7 +83,10 @@ class AmplitudeCoordinates:
     def inverse(
         self, first: np.ndarray, second: np.ndarray, rng: np.random.Generator
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Distance, inclination and which of them are inside the prior of the distance; ``rng`` throws the coin of the fold."""
+        """Return distance, inclination, and which rows are inside the prior of the distance, (N,) each.
+
+        ``rng`` chooses the copy of a folded inclination.
+        """
         effective = self._effective(ndtr(first))
         folded = self._angle(self._cells(effective).quantile(ndtr(second)))
         theta = np.where(rng.integers(2, size=len(folded)) == 1, np.pi - folded, folded)
@@ -92,7 +96,7 @@ class AmplitudeCoordinates:
         return np.where(inside, np.clip(distance, low, high), distance), theta, inside
 
     def _angle(self, share: np.ndarray) -> np.ndarray:
-        """Inclination below a right angle with a ``share`` of the folded prior below it."""
+        """Return the inclination below a right angle at which the folded prior's cumulative probability is ``share``."""
         return np.asarray(self.inclination.rescale(share / 2))
 
     def _folded_share(self, theta: np.ndarray) -> np.ndarray:
@@ -105,17 +109,17 @@ class AmplitudeCoordinates:
         return self._node_density(effective) @ self._node_weight
 
     def _node_density(self, effective: np.ndarray) -> np.ndarray:
-        """Density of the effective distance for an inclination at each node, (N, nodes)."""
+        """Return the density of the effective distance for an inclination at each node, (N, nodes)."""
         of_distance = np.asarray(self.distance.prob(effective[:, None] * self._node_amplitude))
         return of_distance * self._node_amplitude
 
     def _cells(self, effective: np.ndarray) -> EvenCells:
-        """Conditional distributions of the folded share, of effective distances (N,)."""
+        """Return conditional distributions of the folded share, given effective distances (N,)."""
         at_nodes = self._node_density(effective)
         return EvenCells.of(0.5 * (at_nodes[:, 1:] + at_nodes[:, :-1]), _UNIFORM_SHARE)
 
     def _effective(self, unit: np.ndarray) -> np.ndarray:
-        """Inverse of :meth:`_effective_cdf`: a table, then Newton's method, or bisection where that leaves the bracket."""
+        """Invert :meth:`_effective_cdf` by a table and Newton's method, or bisection where a step leaves the bracket."""
         cell = np.clip(np.searchsorted(self._table_unit, unit) - 1, 0, _TABLE - 2)
         low, high = self._table[cell], self._table[cell + 1]
         effective: np.ndarray = np.clip(np.interp(unit, self._table_unit, self._table), low, high)

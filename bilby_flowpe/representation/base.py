@@ -1,4 +1,4 @@
-"""From whitened data to the network's context: what every representation gives."""
+"""Base class of representations, which turn whitened data into a network's context."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from .pivot import Pivot
 
 
 class Representation(nn.Module):
-    """Base of all representations: standardises the features that subclasses compute.
+    """Base class of all representations, which standardises the features that subclasses compute.
 
     Parameters
     ----------
@@ -31,32 +31,32 @@ class Representation(nn.Module):
 
     @property
     def features(self) -> int:
-        """Number of features given to the network."""
+        """Number of features that the network is given."""
         return len(self.location)
 
     def sizes(self) -> dict[str, int]:
-        """What it takes, beside the grid, to build an empty one of the same shape."""
-        raise NotImplementedError(f"{type(self).__name__} has no sizes")
+        """Return the sizes that, with the grid, are needed to make an empty representation of the same shape."""
+        raise NotImplementedError(f"{type(self).__name__} does not define sizes(): override it in the subclass")
 
     def compute(self, data: torch.Tensor) -> tuple[torch.Tensor, Pivot | None]:
-        """Raw features (N, C) and pivot, if the representation has one, of whitened data."""
-        raise NotImplementedError(f"{type(self).__name__} defines no features")
+        """Return raw features (N, C) of whitened data, and the pivot if the representation has one."""
+        raise NotImplementedError(f"{type(self).__name__} does not define compute(): override it in the subclass")
 
     def standardise(self, data: torch.Tensor) -> None:
-        """Take location and scale from the features of noisy training ``data``."""
+        """Choose location and scale from the features of noisy training ``data``."""
         features, _ = self.compute(data)
         self.location.copy_(features.mean(dim=0))
         self.scale.copy_(features.std(dim=0).clamp_min(1e-6))
         self.standardised.fill_(True)
 
     def log_likelihood_found(self, data: torch.Tensor) -> np.ndarray | None:
-        """Log likelihood ratios (N,) of the best signals that a search of data (N, ...) finds; ``None`` without one."""
+        """Return log likelihood ratios (N,) of the best signals found in data (N, ...), or ``None`` without a search."""
         return None
 
     @torch.no_grad()
     def forward(self, data: torch.Tensor) -> tuple[torch.Tensor, Pivot | None]:
-        """Standardised features (N, C) float32 and pivot of whitened data (N, ...)."""
+        """Return standardised features (N, C) float32 and the pivot of whitened data (N, ...)."""
         if not self.standardised:
-            raise NotFittedError("the representation was not fitted: train a model, or load one")
+            raise NotFittedError("the representation has not been fitted: train a model, or load a trained one")
         features, pivot = self.compute(data)
         return (features - self.location) / self.scale, pivot

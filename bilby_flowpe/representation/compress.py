@@ -1,7 +1,7 @@
-"""Compression on the span of the signals: with white noise a sufficient statistic.
+"""Compression on the span of the signals, which for white noise is a sufficient statistic.
 
-The number of components is chosen by what held-out signals lose of their squared signal-to-noise ratio, the largest loss
-deciding, and the losses are kept with the model.
+The number of components is chosen by the largest loss of squared signal-to-noise ratio among held-out signals. The losses are
+stored with the model.
 """
 
 from __future__ import annotations
@@ -13,12 +13,12 @@ from ..errors import NotFittedError
 
 
 class Compressor(nn.Module):
-    """Projects each detector's data on a real orthonormal basis.
+    """Projection of each detector's data on a real orthonormal basis.
 
     Parameters
     ----------
     detectors, numbers, components
-        Sizes: D detectors, real numbers in the data of each (two a frequency), K components kept.
+        Number of detectors D, of real numbers in the data of each (two for each frequency), and of components K.
     """
 
     basis: torch.Tensor
@@ -40,7 +40,7 @@ class Compressor(nn.Module):
 
     @classmethod
     def fit(cls, signals: torch.Tensor, held_out: torch.Tensor, tolerance: float, maximum: int) -> Compressor:
-        """Basis of aligned, noise-free ``signals``.
+        """Choose the basis from aligned, noise-free ``signals``.
 
         Parameters
         ----------
@@ -49,7 +49,7 @@ class Compressor(nn.Module):
         tolerance
             Largest loss of squared signal-to-noise ratio allowed on any held-out signal.
         maximum
-            Largest number of components a detector.
+            Largest number of components for each detector.
         """
         samples, trial = _real(signals), _real(held_out)
         detectors = samples.shape[1]
@@ -71,9 +71,11 @@ class Compressor(nn.Module):
         return compressor
 
     def forward(self, data: torch.Tensor) -> torch.Tensor:
-        """Coefficients (N, D K) of complex data (N, D, F) or real data (N, D, M)."""
+        """Return coefficients (N, D K) of complex data (N, D, F) or real data (N, D, M)."""
         if not self.fitted:
-            raise NotFittedError("the basis is empty: fit the representation, or load a trained model")
+            raise NotFittedError(
+                "the basis of the compression is empty: fit the representation, or load a trained model"
+            )
         return torch.einsum("ndf,dfk->ndk", _real(data), self.basis).flatten(1)
 
 

@@ -1,4 +1,4 @@
-"""What a network is shown of the data: the choices, without the parts that need torch."""
+"""Configuration of a representation, without the parts that need torch."""
 
 from __future__ import annotations
 
@@ -8,28 +8,28 @@ from typing import Literal, get_args
 Kind = Literal["aligned", "amortised", "series", "linear"]
 
 KINDS: tuple[str, ...] = get_args(Kind)
-"""Names of the representations, which are in :mod:`.kinds`."""
+"""Names of the representations, which :mod:`.kinds` maps to classes."""
 
 
 @dataclass(frozen=True)
 class RepresentationConfig:
-    """What the network is shown.
+    """Choices that determine what the network is shown of the data.
 
     Attributes
     ----------
     kind
-        ``"aligned"``: matched-filter alignment and compression, the default for gravitational waves. ``"amortised"``:
-        the same with the noise curve, what ``psd="amortised"`` goes with. ``"series"``: the
-        whitened time series as it is, as in Green et al. (2020), for comparison. ``"linear"``: compression alone, for data
-        without an arrival time, the default for any other likelihood.
+        ``"aligned"``: matched-filter alignment and compression, the default for gravitational waves. ``"amortised"``: the same
+        with the noise curve, for ``psd="amortised"``. ``"series"``: the whitened time series as it is, as in Green et al.
+        (2020), for comparison. ``"linear"``: compression alone, for data without an arrival time, the default for all other
+        likelihoods.
     templates
-        Templates of the matched filter.
+        Number of templates of the matched filter.
     tolerance
-        Squared signal-to-noise ratio that the compression may lose on any held-out signal.
+        Squared signal-to-noise ratio that any held-out signal may lose by the compression.
     max_components
-        Largest number of components a detector.
+        Largest number of components for each detector.
     n_fit
-        Signals used for fitting.
+        Number of signals used for fitting.
     """
 
     kind: Kind = "aligned"

@@ -1,9 +1,10 @@
-r"""The coordinates that a network's density lives in.
+r"""Coordinates in which a network's density is defined.
 
-Most parameters enter through the prior (:mod:`bilby_flowpe.priors`). The arrival time enters as its difference to the
-pivot's, compressed by an inverse hyperbolic sine so that a quiet signal whose peak was missed stays within reach; the phase,
-where the network has it, as its difference to the pivot's phase. A parameter under an exact reflection or half turn is
-folded: the network sees one copy, a fair coin chooses the copy of each draw, and the density gets a factor one half.
+Most parameters are transformed by the prior (:mod:`bilby_flowpe.priors`). The arrival time is replaced by its difference from
+the pivot's, compressed by an inverse hyperbolic sine so that a quiet signal whose peak was missed remains possible; the phase,
+if the network has it, by its difference from the pivot's phase. If the data stay the same under a reflection of a parameter,
+or under a change of the phase by pi, the parameter is folded: the network sees one copy, the copy of each draw is chosen at
+random, and the density gets a factor one half.
 """
 
 from __future__ import annotations
@@ -23,33 +24,33 @@ from .amplitude import AmplitudeCoordinates
 from .pivot import Pivot
 
 Arrival = Callable[[Parameters], np.ndarray]
-"""Arrival times (N, D) in seconds from the start of the grid."""
+"""Function that returns arrival times (N, D) in seconds from the start of the grid."""
 
-_LOG_2PI = np.log(2 * np.pi)
-_FIXED_POINT_STEPS = 3
-_FAR_TIME = 1000.0  # seconds: what GPS times can be reckoned with
-_FAR = 30.0  # of a coordinate that is standard normal, or the inverse hyperbolic sine of a time
+_LOG_2PI = np.log(2 * np.pi)  # twice the constant term of a normal density's logarithm, in nats
+_FIXED_POINT_STEPS = 3  # steps from arrival to geocentric time: each reduces the error by a factor of a million
+_FAR_TIME = 1000.0  # seconds from the pivot, besides ten widths of the prior, beyond which a draw is rejected
+_FAR = 30.0  # units of a standardised coordinate beyond which a draw is rejected: no parameter value is so far out
 
 
 @dataclass(frozen=True)
 class CoordinateConfig:
-    """Which coordinates are used.
+    """Choice of a network's coordinates.
 
     Attributes
     ----------
     keys
         Parameters of the network's density, in order; the others are drawn in another way.
     relative_time
-        Whether the arrival time is taken relative to the pivot.
+        True if the arrival time is relative to the pivot.
     phase_order
-        ``m`` of a signal that turns as ``exp(i m phase)`` where the phase is among the keys and relative to the pivot's
-        angle, else 0.
+        ``m`` of a signal proportional to ``exp(i m phase)`` if the phase is among the keys and relative to the pivot's angle,
+        else 0.
     fold_phase
-        Whether the phase is folded to a half turn.
+        True if the phase is folded to a range of pi.
     folded
-        Other parameters under an exact reflection of their prior.
+        Other parameters that are folded, since the data do not change if they are reflected in their prior.
     response
-        Antenna response of the only detector, for the joint coordinates of distance and inclination
+        Antenna response of the single detector, for the joint coordinates of distance and inclination
         (:mod:`bilby_flowpe.representation.amplitude`); the inclination is then folded.
     """
 
@@ -61,13 +62,13 @@ class CoordinateConfig:
     response: tuple[float, float] | None = None
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain values, for JSON."""
+        """Return the configuration as plain values, for JSON."""
         response = list(self.response) if self.response else None
         return {**asdict(self), "keys": list(self.keys), "folded": list(self.folded), "response": response}
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> CoordinateConfig:
-        """The inverse of :meth:`to_dict`."""
+        """Restore a configuration from the output of :meth:`to_dict`."""
         response = tuple(values["response"]) if values["response"] else None
         return cls(**{**values, "keys": tuple(values["keys"]), "folded": tuple(values["folded"]), "response": response})
 
@@ -82,12 +83,12 @@ class Coordinates:
     config
         Choice of coordinates.
     arrival
-        Function giving arrival times, needed for a time relative to the pivot.
+        Function that returns arrival times, needed for a time relative to the pivot.
 
     Attributes
     ----------
     location, scale : ndarray
-        Standardisation, (n,) each.
+        Mean and standard deviation by which coordinates are standardised, (n,) each.
     time_scale : float
         Width in seconds inside which the time coordinate is linear.
     """
@@ -95,11 +96,15 @@ class Coordinates:
     def __init__(self, transform: PriorTransform, config: CoordinateConfig, arrival: Arrival | None = None) -> None:
         if config.relative_time:
             if arrival is None:
-                raise ConfigurationError("relative_time=True needs a simulator that knows arrival times")
+                raise ConfigurationError(
+                    "relative_time=True needs arrival times, which these data do not have: set relative_time=False"
+                )
             self.arrival: Arrival = arrival
         unknown = [key for key in config.keys if key not in transform.keys]
         if unknown:
-            raise ConfigurationError(f"keys={list(config.keys)}: {unknown} are not among the search parameters")
+            raise ConfigurationError(
+                f"keys={list(config.keys)}: {unknown} are not among the search parameters {list(transform.keys)}"
+            )
         self.transform = transform
         self.config = config
         self.time_scale = 1.0
@@ -116,7 +121,7 @@ class Coordinates:
 
     @property
     def period(self) -> float:
-        """Range of the relative phase."""
+        """Range of the relative phase in radians."""
         return np.pi if self.config.fold_phase else 2 * np.pi
 
     @property
@@ -126,7 +131,7 @@ class Coordinates:
         return float(np.log(2.0)) * folds
 
     def standardise(self, parameters: Parameters, pivot: Pivot | None) -> None:
-        """Take location and scale from training draws."""
+        """Choose location and scale from training draws."""
         if self.config.relative_time:
             difference = self._time_difference(parameters, pivot)
             self.time_scale = float(4 * 1.4826 * np.median(np.abs(difference - np.median(difference)))) or 1.0
@@ -134,7 +139,7 @@ class Coordinates:
         self.location, self.scale = raw.mean(axis=0), np.maximum(raw.std(axis=0), 1e-9)
 
     def to_network(self, parameters: Parameters, pivot: Pivot | None) -> tuple[torch.Tensor, np.ndarray]:
-        """Coordinates (N, n) float32 and ``log |d coordinates / d parameters|`` (N,), copies not counted."""
+        """Return coordinates (N, n) float32 and ``log |d coordinates / d parameters|`` (N,), not counting copies."""
         raw, log_jacobian = self._raw(parameters, pivot)
         standardised = (raw - self.location) / self.scale
         return torch.as_tensor(standardised, dtype=torch.float32), log_jacobian - np.sum(np.log(self.scale))
@@ -142,13 +147,13 @@ class Coordinates:
     def from_network(
         self, theta: torch.Tensor, pivot: Pivot | None, rng: np.random.Generator
     ) -> tuple[Parameters, np.ndarray, np.ndarray]:
-        """Parameters of coordinates (N, n), which rows are inside the prior (N,), and ``log |d coordinates / d parameters|``.
+        """Return parameters, a mask of rows inside the prior (N,), and ``log |d coordinates / d parameters|`` (N,).
 
-        ``rng`` throws the coins of the folded parameters.
+        ``rng`` chooses the copies of folded parameters.
         """
         raw = theta.double().numpy() * self.scale + self.location
         size = len(raw)
-        # Far out in the tails of a broadened flow: nothing that a parameter could be.
+        # Draws far out in the tails of a broadened flow correspond to no value of a parameter.
         sound = np.all(np.abs(raw) < _FAR, axis=1)
         raw = np.where(sound[:, None], raw, 0.0)
         v = np.zeros((size, self.transform.ndim))
@@ -182,12 +187,12 @@ class Coordinates:
         return kept, inside, log_jacobian - np.sum(np.log(self.scale))
 
     def _place(self, parameters: Parameters, wanted: np.ndarray) -> np.ndarray:
-        """Set the geocentric time for arrivals ``wanted`` at the first detector; which rows fall inside the prior."""
+        """Set the geocentric time for arrivals ``wanted`` at the first detector, and tell which rows are inside the prior."""
         prior = self.transform.priors[TIME]
         middle = 0.5 * (prior.minimum + prior.maximum)
         trial = {**parameters, TIME: np.full(len(wanted), middle)}
         for _ in range(_FIXED_POINT_STEPS):
-            # The delay turns with the Earth: a correction of parts in a million a step.
+            # The delay changes with the Earth's rotation, by parts in a million of the time: each step corrects for it.
             trial[TIME] = trial[TIME] + wanted - self.arrival(trial)[:, 0]
         parameters[TIME] = trial[TIME]
         return (trial[TIME] >= prior.minimum) & (trial[TIME] <= prior.maximum)
@@ -196,13 +201,13 @@ class Coordinates:
         return self.arrival(parameters)[:, 0] - _known(pivot).time.numpy()
 
     def _phase_centre(self, pivot: Pivot | None) -> np.ndarray:
-        """Middle of the relative phase's range; unfolded, the two modes then lie a quarter turn on either side."""
+        """Return the middle of the relative phase's range; without folding, the two modes are pi / 2 on either side."""
         return _known(pivot).phase(self.config.phase_order) + (0.0 if self.config.fold_phase else np.pi / 2)
 
     def _raw(
         self, parameters: Parameters, pivot: Pivot | None, known: np.ndarray | None = None
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Coordinates before standardisation (computed unless ``known``) and their log Jacobian."""
+        """Return coordinates before standardisation (computed unless ``known``) and their log Jacobian."""
         size = len(parameters[self.config.keys[0]])
         median = self.transform.from_median()
         filled = {key: parameters[key] if key in parameters else np.full(size, median[key]) for key in median}
@@ -237,7 +242,7 @@ class Coordinates:
 
 
 def _known(pivot: Pivot | None) -> Pivot:
-    """What coordinates are relative to."""
+    """Return the pivot, or raise an error if there is none although coordinates are relative to it."""
     if pivot is None:
         raise ConfigurationError("relative_time=True and phase_order need a pivot: use representation='aligned'")
     return pivot

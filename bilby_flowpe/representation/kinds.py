@@ -1,4 +1,4 @@
-"""Representations by the name of their kind."""
+"""Classes of representations by the name of their kind."""
 
 from __future__ import annotations
 
@@ -13,4 +13,4 @@ REPRESENTATIONS: dict[str, type[Representation]] = {
     "series": SeriesRepresentation,
     "linear": LinearRepresentation,
 }
-"""Representations by kind."""
+"""Class of the representation for each kind."""

@@ -1,14 +1,14 @@
-r"""Representation of data without an arrival time: what they say along the span of the model's predictions.
+r"""Representation of data without an arrival time: their projection on the span of the model's predictions.
 
-In white noise of known size the projection on the span is all that the likelihood sees of the data:
-:class:`LinearRepresentation`. Other noise asks for more, :class:`FittedRepresentation`: the most likely point of the span, and
-how well it fits. A bank that knows such noise has ``noise_free``; on its scale every datum carries the same information
-about its own prediction, whatever that is. With an orthonormal basis B one step of Fisher scoring is then
+In white noise of known size the likelihood depends on the data only through the projection on the span
+(:class:`LinearRepresentation`). Other noise needs more (:class:`FittedRepresentation`): the most likely point of the span, and
+how well it fits. A bank that knows such noise has a method ``noise_free``; on its scale every datum has the same information
+about its prediction, whatever that is. With an orthonormal basis B one step of Fisher scoring is then
 
 .. math:: c \leftarrow c + \frac{B^\top s(u, B c) - c / v}{1 + 1 / v}, \qquad s = \partial_\mu \ln p(u | \mu) / I ,
 
-with no equations to solve: I is the information of a datum, and v / I the variance of a coefficient over the prior. The step is
-cut where it moves a prediction by more than the noise.
+with no equations to solve: I is the information of a datum, and v / I the variance of a coefficient over the prior. A step that
+changes a prediction by more than the noise is shortened.
 """
 
 from __future__ import annotations
@@ -25,15 +25,16 @@ from .base import Representation
 from .compress import Compressor
 from .config import RepresentationConfig
 
-_CHUNK = 2048
-_STEPS = 10
-_OUTSIDE = 5.0  # units of the noise from the range of the predictions to where data can do no more harm
-_LEAST_ROOT = 0.1  # of a predicted count, twice: below it the score has a pole
-_LEAST_SQUARE = 1e-6
-_LARGEST = 1e15  # whose square single precision holds
-_ROUNDING = 1e-6  # share of a squared signal-to-noise ratio that single precision does not tell from nothing
-_SMALL_NOISE = 0.05  # quantile
-_SHAPES = (0.1, 0.5, 0.9)  # quantiles
+_CHUNK = 2048  # simulations that are drawn at once, which bounds the memory; as many score the compression
+_STEPS = 10  # steps of Fisher scoring: more take longer, fewer may stop before the most likely point
+_OUTSIDE = 5.0  # units of the noise beyond the range of the predictions, at which wild data are clipped
+_LEAST_ROOT = 0.1  # smallest value of twice the root of a predicted count, since the score has a pole at zero
+_LEAST_SQUARE = 1e-6  # smallest mean square of residuals in units of the noise, so that its logarithm is finite
+_LARGEST = 1e15  # largest absolute value of the data, whose square single precision can represent
+_ROUNDING = 1e-6  # fraction of a squared signal-to-noise ratio below the rounding error of single precision
+# Quantile of the noise's size over the prior that is the unit of the data: small noise needs fine predictions
+_SMALL_NOISE = 0.05
+_SHAPES = (0.1, 0.5, 0.9)  # quantiles of the degrees of freedom over the prior, for which statistics are computed
 
 
 class LinearRepresentation(Representation):
@@ -55,7 +56,7 @@ class LinearRepresentation(Representation):
     def fit(
         cls, bank: Bank, config: RepresentationConfig, rng: np.random.Generator, generator: torch.Generator
     ) -> LinearRepresentation:
-        """Basis, location and scale on simulations; with the statistics of the noise where the bank knows its kind."""
+        """Choose basis, location and scale from simulations, with statistics of the noise if its kind is known."""
         if (known := bank.known_noise) is not None:
             return FITTED[known.kind].fitted(known, config, rng)
         signals = torch.cat([bank.draw(_CHUNK, rng).data for _ in range(_chunks(config))])
@@ -66,23 +67,23 @@ class LinearRepresentation(Representation):
 
     @classmethod
     def empty(cls, grid: None, sizes: dict[str, Any]) -> LinearRepresentation:
-        """One to load trained buffers into."""
+        """Make a representation of the same shape, into which trained buffers are loaded."""
         compressor = Compressor(1, sizes["numbers"], sizes["components"])
         if "noise" in sizes:
             return FITTED[sizes["noise"]](compressor, sizes["noise"], sizes["shapes"])
         return cls(compressor)
 
     def sizes(self) -> dict[str, Any]:
-        """Sizes for :meth:`empty`."""
+        """Return the sizes that :meth:`empty` needs."""
         return {"numbers": self.compressor.basis.shape[1], "components": self.compressor.basis.shape[2]}
 
     def compute(self, data: torch.Tensor) -> tuple[torch.Tensor, None]:
-        """Coefficients (N, K), and no pivot."""
+        """Return coefficients (N, K), and no pivot."""
         return self.compressor(data.flatten(1)[:, None]), None
 
 
 class FittedRepresentation(LinearRepresentation, ABC):
-    """Likeliest point of the affine span of the model's predictions, and statistics of what it leaves of the data.
+    """Most likely point of the affine span of the model's predictions, and statistics of the residuals.
 
     Subclasses define :meth:`score` and :meth:`statistics`.
 
@@ -91,9 +92,9 @@ class FittedRepresentation(LinearRepresentation, ABC):
     compressor
         The span, around the mean of the predictions, in units of the noise.
     noise
-        Kind of the noise.
+        Name of the kind of noise.
     shapes
-        How many shapes of the noise the statistics look at.
+        Number of shapes of the noise for which statistics are computed.
     """
 
     steps: ClassVar[int] = _STEPS
@@ -118,7 +119,7 @@ class FittedRepresentation(LinearRepresentation, ABC):
 
     @classmethod
     def fitted(cls, bank: NoiseSource, config: RepresentationConfig, rng: np.random.Generator) -> FittedRepresentation:
-        """Span, location and scale on simulations."""
+        """Choose span, location and scale from simulations."""
         drawn = [bank.noise_free(_CHUNK, rng) for _ in range(_chunks(config))]
         noise = {key: np.concatenate([parameters[key] for _, parameters in drawn]) for key in drawn[0][1]}
         unit, shapes = cls.scale_and_shapes(noise)
@@ -137,16 +138,16 @@ class FittedRepresentation(LinearRepresentation, ABC):
 
     @staticmethod
     def scale_and_shapes(noise: dict[str, np.ndarray]) -> tuple[float, np.ndarray]:
-        """Unit of the data, and shapes of the noise to look at, from values of the noise's own parameters over the prior."""
+        """Return the unit of the data, and the shapes of the noise to use, from noise parameters drawn from the prior."""
         return 1.0, np.ones(1)
 
     def sizes(self) -> dict[str, Any]:
         return {**super().sizes(), "noise": self.noise, "shapes": len(self.shapes)}
 
     def compute(self, data: torch.Tensor) -> tuple[torch.Tensor, None]:
-        """Coefficients and statistics (N, K + S), and no pivot."""
+        """Return coefficients and statistics (N, K + S), and no pivot."""
         u = ((data.flatten(1) - self.centre) / self.unit).clamp(-_LARGEST, _LARGEST).float()
-        # One wild number would carry the first projection too far away to come back.
+        # A single wild datum would carry the first projection too far away to return.
         near = torch.clamp(u, self.low, self.high) if self.wild else u
         basis = self.compressor.basis[0]
         coefficients, variance = near @ basis, self.variance * self.information
@@ -159,26 +160,26 @@ class FittedRepresentation(LinearRepresentation, ABC):
 
     @property
     def information(self) -> torch.Tensor | float:
-        """Of a datum about its own prediction."""
+        """Fisher information of a datum about its own prediction."""
         return 1.0
 
     @abstractmethod
     def score(self, u: torch.Tensor, mean: torch.Tensor) -> torch.Tensor:
-        """Derivative of the log likelihood of each datum (N, M) by its prediction, over its information."""
+        """Return the derivative of each datum's log likelihood (N, M) by its prediction, divided by its information."""
 
     @abstractmethod
     def statistics(self, u: torch.Tensor, mean: torch.Tensor) -> torch.Tensor:
-        """What is left of the data (N, M) where ``mean`` is predicted, in S numbers, (N, S)."""
+        """Return S statistics of the residuals of data (N, M) about the prediction ``mean``: (N, S)."""
 
 
 class FitInGaussian(FittedRepresentation):
-    """Normal noise of unknown size: the projection, and the logarithm of the power next to it."""
+    """Normal noise of unknown size: the projection, and the logarithm of the power of the residuals."""
 
     steps = 0
 
     @staticmethod
     def scale_and_shapes(noise: dict[str, np.ndarray]) -> tuple[float, np.ndarray]:
-        """Noise that is small for the prior decides how much of the predictions is seen."""
+        """Return a unit as small as noise that is small for the prior, by which predictions are resolved."""
         return float(np.quantile(np.abs(noise["sigma"]), _SMALL_NOISE)), np.ones(1)
 
     def score(self, u: torch.Tensor, mean: torch.Tensor) -> torch.Tensor:
@@ -189,7 +190,7 @@ class FitInGaussian(FittedRepresentation):
 
 
 class FitOfCounts(FittedRepresentation):
-    """Counts, as twice their square roots; of a prediction in the same form every count carries unit information."""
+    """Counts, as twice their square roots: relative to predictions in the same form every count has unit information."""
 
     def score(self, u: torch.Tensor, mean: torch.Tensor) -> torch.Tensor:
         root = mean + self.centre.float()
@@ -217,7 +218,7 @@ class FitOfLogarithms(FittedRepresentation):
 
 
 class FitInStudentT(FittedRepresentation):
-    """Student's t noise; its shape shows in the likelihood of what is left, for a few degrees of freedom."""
+    """Student-t noise, whose shape shows in the likelihood of the residuals for a few degrees of freedom."""
 
     wild = True
 
@@ -227,7 +228,7 @@ class FitInStudentT(FittedRepresentation):
 
     @property
     def nu(self) -> torch.Tensor:
-        """Degrees of freedom in the middle of those looked at."""
+        """Degrees of freedom in the middle of those used for the statistics."""
         return self.shapes[len(self.shapes) // 2]
 
     @property
@@ -250,7 +251,7 @@ FITTED: dict[str, type[FittedRepresentation]] = {
     "exponential": FitOfLogarithms,
     "student-t": FitInStudentT,
 }
-"""By kind of noise."""
+"""Class of the representation for each kind of noise."""
 
 
 def _chunks(config: RepresentationConfig) -> int:
@@ -258,6 +259,9 @@ def _chunks(config: RepresentationConfig) -> int:
 
 
 def _compressor(flat: torch.Tensor, config: RepresentationConfig, least: float = 0.0) -> Compressor:
-    """Of signals (N, 1, M); the last chunk scores the basis, which may lose a share of ``least`` in any case."""
+    """Fit a compressor to signals (N, 1, M), of which the last chunk scores the basis.
+
+    The basis may lose a fraction ``least`` of the squared norm in any case.
+    """
     tolerance = max(config.tolerance, least * float(flat[-_CHUNK:].square().sum(dim=-1).max()))
     return Compressor.fit(flat[:-_CHUNK], flat[-_CHUNK:], tolerance, min(config.max_components, flat.shape[-1]))

@@ -1,10 +1,11 @@
-r"""A normal mixture that is fitted to the statistic of a search, with templates where the last fit has drawn them.
+r"""A mixture of normal densities, adapted to the statistic of a search in a few generations of templates.
 
-From a first normal density :math:`q_1`, which the metric of templates gives at the best row, leads a path
-:math:`q_1^{1 - \beta} (\pi e^l)^\beta` to the prior times the exponential of the statistic l. Each generation draws rows,
-weighs all rows by that over the mixture of densities that they were drawn from (Cappé et al. 2004), and fits normals to
-them; :math:`\beta` rises as far as the effective number of rows allows. Refinement begins there.
-A template costs a fraction of a draw of the posterior. What the statistic does not see stays as in the prior.
+From a first normal density :math:`q_1`, given by the metric of templates at the best row, a path
+:math:`q_1^{1 - \beta} (\pi e^l)^\beta` leads to the prior times the exponential of the statistic l. Each generation
+draws rows, weighs all rows so far by this density over the mixture of densities that they were drawn from (Cappé et al.
+2004), and fits normal densities to them; :math:`\beta` increases as far as the effective number of rows allows.
+Refinement starts from the result. A template costs a fraction of a draw of the posterior. Coordinates that do not
+affect the statistic keep their prior.
 """
 
 from __future__ import annotations
@@ -21,34 +22,37 @@ from ..proposals.event_flow import fit_normals
 from ..proposals.event_mixture import NormalMixture
 from .hills import Climber, Surface
 
-_GENERATIONS = 8
-_EACH = 384  # rows of a generation
-_ENOUGH = 20.0  # effective rows for each coordinate, from which normals are fitted
-_FIRST_WIDTH = 2.0  # of the standard deviations that the metric gives
-_WIDER = 1.2  # of a fitted density's, from one generation to the next
-_SETTLED = 0.3  # efficiency of the latest generation at which no further is drawn
+_GENERATIONS = 8  # Largest number of generations, which limits the templates; the efficiency below ends them earlier.
+_EACH = 384
+"""Rows drawn in each generation: a fit has to have twenty effective rows for each of a handful of coordinates."""
+
+_ENOUGH = 20.0  # effective rows for each coordinate from which on normal densities are fitted
+# factor on the standard deviations that the metric gives, so that the first density covers the signal
+_FIRST_WIDTH = 2.0
+_WIDER = 1.2  # factor on the standard deviations of a fit for the next generation, so that its tails are covered
+_SETTLED = 0.3  # efficiency of the latest generation at which no further one is drawn
 _SEED = 20261130  # any number: the fit of an event is the same in every run
 
 
 class Targets(Protocol):
-    """What a density is adapted to."""
+    """The prior and the statistic to which a density is adapted."""
 
     def log_targets(self, places: np.ndarray) -> np.ndarray:
-        """Log density of the prior, up to a constant, and the statistic at places (N, n), (2, N); -inf outside."""
+        """Return the log density of the prior, up to a constant, and the statistic at places (N, n), (2, N); -inf outside."""
 
 
 @dataclass(frozen=True)
 class Adapted:
-    """A fit of the statistic.
+    """A mixture of normal densities that was adapted to the statistic.
 
     Attributes
     ----------
     density
-        Normals over the coordinates that the statistic sees.
+        Mixture over the coordinates that affect the statistic.
     arrived
-        How far the path was gone: one at its end.
+        Inverse temperature that was reached, 1 at the end of the path.
     best, value
-        Place of the row with the largest statistic, (n,), and that; -inf where none has one.
+        Place of the row with the largest statistic, (n,), and its value; -inf if no row has one.
     """
 
     density: NormalMixture
@@ -58,7 +62,7 @@ class Adapted:
 
 
 def metric_density(surface: Surface, place: np.ndarray, value: float) -> NormalMixture:
-    """The normal density that the metric of templates gives at a place (n,) with this statistic, broadened."""
+    """Return the normal density that the metric of templates gives at a place (n,) with this statistic, broadened."""
     root = np.linalg.cholesky(np.linalg.inv(surface.precision(Climber(place, value))))
     return NormalMixture(np.ones(1), place[None], _FIRST_WIDTH * root[None])
 
@@ -70,20 +74,20 @@ def adapted(
     settled: float = _SETTLED,
     each: int = _EACH,
 ) -> Adapted:
-    """Return the fit.
+    """Adapt a mixture of normal densities to the statistic, starting from a first density.
 
     Parameters
     ----------
     surface
-        The statistic over the coordinates that it sees.
+        Prior and statistic as functions of the coordinates.
     first
-        What the first generation is drawn from.
+        Density from which the first generation is drawn.
     generations
-        Generations, at most.
+        Largest number of generations.
     settled
-        Efficiency of the latest generation at which no further is drawn.
+        Efficiency of the latest generation at which no further one is drawn.
     each
-        Rows of a generation.
+        Rows drawn in each generation.
     """
     rng = np.random.default_rng(_SEED)
     n = first.means.shape[1]
@@ -104,7 +108,7 @@ def adapted(
         beta = _temperature(log_first - log_drawn, log_target - log_first, _ENOUGH * n)
         alive = np.isfinite(log_target)
         if alive.sum() < _ENOUGH * n:
-            break  # normals fitted to a few rows that the prior leaves would be narrower and narrower
+            break  # normals fitted to the few rows inside the prior would become narrower and narrower
         log_target = np.where(alive, log_target, 0.0)
         log_weights = np.where(alive, (1 - beta) * log_first + beta * log_target - log_drawn, -np.inf)
         fitted = fit_normals(whole, log_weights, rng, _WIDER).normals
@@ -115,16 +119,16 @@ def adapted(
 
 
 def _temperature(log_start: np.ndarray, log_ratio: np.ndarray, enough: float) -> float:
-    """How far the way from the first density to the statistic is gone: up to one, with enough effective rows; else none.
+    """Return the largest inverse temperature, up to one, with enough effective rows; zero if none has.
 
     Parameters
     ----------
     log_start
-        Log of the first density over that which the rows were drawn from, (N,).
+        Log of the first density over that from which the rows were drawn, (N,).
     log_ratio
-        Log of the density at the end of the way over the first one, (N,).
+        Log of the density at the end of the path over the first one, (N,).
     enough
-        Effective rows.
+        Effective rows that are enough.
     """
     alive = np.isfinite(log_ratio) & np.isfinite(log_start)
 

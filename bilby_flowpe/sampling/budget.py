@@ -1,4 +1,4 @@
-"""What a run may spend, in likelihood evaluations and in seconds, and what a round of refinement has spent."""
+"""Budget of a run, in likelihood evaluations and in seconds, and the cost of a round of refinement."""
 
 from __future__ import annotations
 
@@ -11,23 +11,23 @@ import numpy as np
 from ..thinning.plan import PRICE
 from .weighing import Target
 
-_RESERVED = (
-    500  # evaluations of the user's likelihood for which steering leaves time: they tell how far a coarse one is off
-)
+_RESERVED = 500
+"""Evaluations of the user's likelihood for which steering leaves time: enough to measure how far a coarse likelihood is
+off."""
 
 
 @dataclass(frozen=True)
 class Budget:
-    """What a run may spend.
+    """Limits of a run, in likelihood evaluations and in seconds.
 
     Attributes
     ----------
     likelihood_evaluations
-        Most likelihood evaluations, those of a coarse likelihood among them.
+        Largest number of likelihood evaluations, those of a coarse likelihood included.
     seconds
-        Most seconds from ``began`` on; ``None`` for any.
+        Largest number of seconds since ``began``; ``None`` for no limit.
     began
-        Of :func:`time.monotonic`.
+        Start of the run, by :func:`time.monotonic`.
     """
 
     likelihood_evaluations: int
@@ -35,11 +35,11 @@ class Budget:
     began: float = field(default_factory=time.monotonic)
 
     def evaluations_left(self, target: Target, from_prior: bool = False) -> int:
-        """Draws that may still be made by the number of evaluations and by the time that are left.
+        """Return the number of draws that may still be made within the remaining evaluations and time.
 
-        A draw takes two evaluations where another likelihood draws than the one that weighs, one more where the likelihood
-        integrates parameters out and is told beside each row; some rows are evaluated once more, to compare what is drawn
-        conditionally with the likelihood.
+        A draw takes two evaluations if the user's likelihood differs from the one used to propose, and one more if the
+        likelihood integrates parameters out and its value is reported for each row. Some rows are evaluated once more,
+        to compare a closed form with the likelihood.
         """
         return min(self._by_number(target, from_prior), self._by_time(target))
 
@@ -47,34 +47,35 @@ class Budget:
         return target.draws_within(self.left(target), from_prior)
 
     def left(self, target: Target) -> int:
-        """Evaluations that may still be made, of the user's likelihood and of a coarse one together.
+        """Return how many evaluations remain, of the user's likelihood and of a coarse one together.
 
-        A coarse one is never the dearer: what is bounded is bounded in any case.
+        A coarse evaluation is never more expensive than one of the user's likelihood, so that the cost is limited in
+        any case.
         """
         return max(self.likelihood_evaluations - target.meter.n_all, 0)
 
     def draws_in_time(self, target: Target) -> float:
-        """Draws for which there is time, by what draws have cost so far; infinite where time does not matter.
+        """Return how many draws there is time for, by the time of draws so far; infinite without a time limit.
 
-        With a coarse likelihood, of draws that are not kept.
+        With a coarse likelihood, these are draws that are not kept.
         """
         each = target.meter.seconds_each
         return np.inf if self.seconds is None or each <= 0 else self._seconds_left() / each
 
     def price(self, target: Target) -> float:
-        """Coarse draws that take as long as an evaluation of the user's likelihood; the usual number where it is not known."""
+        """Return how many coarse draws take as long as one user's likelihood; a usual number if it was not measured."""
         meter = target.meter
         known = self.seconds is not None and meter.seconds_asked > 0 and meter.seconds_each > 0
         return meter.seconds_asked / meter.seconds_each if known else PRICE
 
     def _by_time(self, target: Target) -> int:
-        """By what draws have cost so far; as many as are allowed while nothing is known of that."""
+        """Return how many draws there is time for; as many as allowed while no time is known."""
         if self.seconds is None or target.meter.seconds_each <= 0:
             return self.likelihood_evaluations
         return int(max(self._seconds_left() - self._reserved(target), 0.0) / target.meter.seconds_each)
 
     def _reserved(self, target: Target) -> float:
-        """Seconds that draws which steer leave to evaluations of the user's likelihood."""
+        """Return the seconds that steering draws leave to evaluations of the user's likelihood."""
         if not target.coarse or self.seconds is None:
             return 0.0
         return min(_RESERVED * target.evaluations_kept * target.meter.seconds_asked, 0.5 * self.seconds)
@@ -84,42 +85,42 @@ class Budget:
 
     @property
     def go_on(self) -> Callable[[], bool] | None:
-        """What a batch asks between its blocks; ``None`` where time does not matter."""
+        """Function that tells between blocks of a batch whether there is time left; ``None`` without a time limit."""
         return None if self.seconds is None else self.in_time
 
     def first_half(self) -> Callable[[], bool] | None:
-        """Like :attr:`go_on`, for a stage that is to leave half of the time from now on to others."""
+        """Return a function like :attr:`go_on`, for a stage that has to leave half of the remaining time to others."""
         if self.seconds is None:
             return None
         end = 0.5 * self._seconds_left()
         return lambda: self._seconds_left() > end
 
     def spent(self, target: Target, when: str = "before the proposal was good enough") -> str:
-        """Message that says which budget ended, and when."""
+        """Return a message saying which budget ran out, and when."""
         which = f"max_likelihood_evaluations={self.likelihood_evaluations} ({target.meter.n_all} made)"
         if self.seconds is not None and self._by_time(target) <= self._by_number(target):
             which = f"max_time={self.seconds:g} s"
         return f"the budget {which} ended {when}: raise it"
 
     def in_time(self) -> bool:
-        """Whether there is time left."""
+        """Return whether there is time left."""
         return self.seconds is None or self._seconds_left() > 0
 
 
 @dataclass(frozen=True)
 class Round:
-    """One round, for logs and statistics.
+    """Figures of a round of refinement, for logs and statistics.
 
     Attributes
     ----------
     inverse_temperature
-        Of the weights that the round's flow was fitted to.
+        Inverse temperature of the weights to which the round's flow was fitted.
     efficiency
-        Of the round's own draws, as draws of the posterior.
+        Efficiency of the round's own draws, as draws of the posterior.
     likelihood_evaluations
-        All made so far, those of a coarse likelihood among them.
+        Evaluations made so far, those of a coarse likelihood included.
     seconds
-        Of this round.
+        Duration of this round.
     """
 
     inverse_temperature: float
@@ -128,5 +129,5 @@ class Round:
     seconds: float
 
     def to_dict(self) -> dict[str, float]:
-        """Plain values, for JSON."""
+        """Return plain values for JSON."""
         return asdict(self)

@@ -1,4 +1,4 @@
-"""The steps of one run's weight, in their order."""
+"""Choice and order of the steps of a run's weight."""
 
 from __future__ import annotations
 
@@ -14,8 +14,10 @@ from ..thinning.rows import Thinning
 from ..translation.steps import AskedPrior, OfNoiseAlone, OverDrawn, asked_likelihood
 from ..translation.translated import Translated
 
-_FROM_PRIOR = 0.05  # share of distances from their prior, where the likelihood drawn with is not the one asked for
-_FROM_PRIOR_COARSE = 0.02  # the same where the two are as near as the coarse likelihood comes
+# share of distances drawn from their prior if the user's likelihood differs from the one used to propose: ROQ,
+# calibration, ...
+_FROM_PRIOR = 0.05
+_FROM_PRIOR_COARSE = 0.02  # the same share if the two are as close as a coarse likelihood is to the user's
 
 
 def steps_of(
@@ -25,24 +27,25 @@ def steps_of(
     thinning: Thinning | None = None,
     steering: bool = False,
 ) -> tuple[Step, ...]:
-    """The chain from what a proposal draws to the weight by the prior and likelihood asked for.
+    """Return the chain of steps from a proposal's draws to the weight by the user's prior and likelihood.
 
-    Its first step gives a likelihood: that of the closed form of what is drawn conditionally, or the one asked for. Where both
-    are needed the latter is the last step, for the rows that have a weight by then; for some of them where the likelihood drawn
-    with is a coarse one.
+    Its first step gives a likelihood: that of the closed form of the parameters drawn conditionally, or the user's. If
+    both are needed, the user's likelihood is the last step, for the rows that still have a weight; for a random
+    selection of them if the likelihood used to propose is a coarse one.
 
     Parameters
     ----------
     translated
-        The problem, as draws are made for it.
+        The problem in the form that is used for drawing.
     conditional
-        What draws parameters in closed form, where there are such.
+        Conditional that draws parameters in closed form, if there are any.
     use_ratio
         Whether likelihoods are given as ratios to that of noise alone.
     thinning
-        For which rows the likelihood asked for takes the place of a coarse one; for all when left out.
+        Rows for which the user's likelihood replaces a coarse one; all rows by default.
     steering
-        Whether the chain ends before: weights are those of the coarse likelihood, and steer only.
+        Whether the chain ends before that step: weights are those of the coarse likelihood, and are used for steering
+        only.
 
     Raises
     ------
@@ -56,7 +59,7 @@ def steps_of(
     exact, problem = conditional.exact, translated.problem
     if translated.corrects or not exact:
         conditional = conditional.defended(_FROM_PRIOR if translated.corrects else _FROM_PRIOR_COARSE)
-    # Where every row that is kept is weighed by the likelihood itself, there is nothing to compare.
+    # If every row that is kept is weighed by the user's likelihood, there is nothing to compare.
     check: list[Step] = [SpotCheck(problem)] if exact else []
     drawn: list[Step] = [DrawnConditionally(conditional, problem), *check]
     noise: list[Step] = [] if use_ratio else [OfNoiseAlone(problem.likelihood)]

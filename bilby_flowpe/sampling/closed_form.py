@@ -1,7 +1,7 @@
-"""What the comparisons of the closed form with the likelihood came to, over a whole run.
+"""Comparisons of the closed form with the user's likelihood, over a whole run.
 
-One failure anywhere counts: the run is then repeated without the conditionals that fail at these rows. Which rows are compared,
-and how, is in :mod:`bilby_flowpe.conditional.spot_check`.
+One failure anywhere counts: the run is then repeated without the conditionals that fail at these rows.
+:mod:`bilby_flowpe.conditional.spot_check` decides which rows are compared, and how.
 """
 
 from __future__ import annotations
@@ -16,10 +16,11 @@ from ..chain.comparison import Comparison, agrees
 from ..errors import FlowPEError
 from ..processes.parallel import Row
 
-# Of the log of the likelihood asked for over the one drawn with, where the posterior is. Approximations and calibration errors
-# stay below one; a draw by another likelihood is three standard deviations of its log weight off, and hardly any has weight.
+# Scatter, in nats, of the log of the user's likelihood over the one used to propose, where the posterior is.
+# Approximations and calibration errors stay below one. With a larger scatter, the log weights of draws differ by more
+# than three, and hardly any draw has weight.
 SPREAD = 3.0
-_KEPT = 8  # failing rows that are kept: the symmetries are tried again at each
+_KEPT = 8  # failing rows that are kept: the symmetries are tested again at each of them
 
 
 class ClosedFormError(FlowPEError):
@@ -28,23 +29,23 @@ class ClosedFormError(FlowPEError):
 
 @dataclass
 class ClosedFormRecord:
-    """All comparisons of a run.
+    """Results of all comparisons of a run.
 
     Attributes
     ----------
     n_rows
-        Rows compared so far.
+        Number of rows compared so far.
     n_prior_rows
-        Of these, rows drawn from the prior.
+        Number of these rows that were drawn from the prior.
     largest
         Largest difference of the log likelihoods, divided by ``1 + 0.01 |log likelihood|``.
     failing
         Some rows at which the difference is above the tolerance, with all parameters.
     spread
-        Largest scatter of the likelihood asked for, over the one drawn with, in a batch: see
+        Largest scatter, in a batch, of the log of the user's likelihood over the one used to propose: see
         :func:`bilby_flowpe.chain.comparison.spread_where_likely`.
     dropped
-        Parameters that are no longer drawn conditionally, as their closed form failed in this run.
+        Parameters that are no longer drawn conditionally, because their closed form failed in this run.
     """
 
     n_rows: int = 0
@@ -56,21 +57,21 @@ class ClosedFormRecord:
 
     @property
     def failed(self) -> bool:
-        """Whether any row of the run differed."""
+        """True if any row of the run differed by more than the tolerance."""
         return not agrees(self.largest)
 
     def require(self, keys: Sequence[str]) -> None:
-        """Refuse to go on where the closed form does not hold, or belongs to another likelihood than the one asked for.
+        """Raise an error if the closed form does not hold, or if it belongs to a likelihood too different from the user's.
 
         Parameters
         ----------
         keys
-            What is drawn conditionally.
+            Parameters that are drawn conditionally.
 
         Raises
         ------
         ClosedFormError
-            Saying by how much they differ.
+            If it does not; the message says by how much they differ.
         """
         if self.failed:
             where = f" at {self.failing[0]}" if self.failing else ""
@@ -80,11 +81,11 @@ class ClosedFormRecord:
         if self.spread > SPREAD:
             raise ClosedFormError(
                 f"the log likelihood differs from that of the plain GravitationalWaveTransient by a scatter of "
-                f"{self.spread:.3g} where the posterior is: the closed form of {list(keys)} belongs to the latter"
+                f"{self.spread:.3g} where the posterior is: the closed form of {list(keys)} is not valid for it"
             )
 
     def add(self, other: Comparison, from_prior: bool = False) -> None:
-        """Count the rows of one batch."""
+        """Add the comparisons of one batch."""
         self.n_rows += other.n_rows
         self.n_prior_rows += other.n_rows if from_prior else 0
         self.largest = float(np.max([self.largest, other.largest]))

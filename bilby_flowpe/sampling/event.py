@@ -1,4 +1,4 @@
-"""From a proposal to an outcome, for one event: pilot, fresh batch, and refinement where that is not enough."""
+"""Sampling of one event from a proposal to an outcome: pilot, final batch, and refinement if these are not enough."""
 
 from __future__ import annotations
 
@@ -29,36 +29,42 @@ from .start import misses, network_and_hills
 from .weighing import Target
 from .weighted import WeightedDraws
 
-_HOPELESS = 5.0
+_HOPELESS = 5.0  # Effective draws of the pilot below which its efficiency is too uncertain to plan a batch from it.
 _INEFFICIENT = 0.02
-# With a coarse likelihood: draws for each effective one after a refinement, and what that takes in units of a draw: two rounds
-# of about 3500 draws, and two fits of three seconds, for which a draw of less than a millisecond stands.
+"""Efficiency of a network below which refinement is cheaper: 1000 draws of the network would hold 20 effective ones."""
+
+# With a coarse likelihood: draws for each effective one after a refinement, and the cost of the refinement in units of
+# a draw: two rounds of about 3500 draws, and two fits of three seconds, each as long as several thousand draws of less
+# than a millisecond.
 _REFINED, _ROUNDS = 2.0, 13_000
-_CUT = 0.01  # share of the posterior beside an edge of a family: no more than that is beyond
-_OF_PRIOR = 0.005  # share of the prior beside a network
-_PILOT = 500
+_CUT = 0.01  # share of the posterior next to an edge of a family; about as much may lie beyond the edge
+_OF_PRIOR = 0.005  # share of the prior in a proposal with a network
+_PILOT = 500  # Least number of draws of a pilot: an efficiency of 2% is then known to a third of itself.
 _ATTEMPTS = 3
-_SHARE_OF_COMPARISON = 20  # at most a tenth of the budget, of two evaluations a row
+"""Largest number of final batches: if three refinements have not been enough, further ones are unlikely to be."""
+
+# a comparison may take 1/20 of the budget in rows: a tenth of it, at two evaluations for each row
+_SHARE_OF_COMPARISON = 20
 
 Done = TypeVar("Done")
 
 
 @dataclass(frozen=True)
 class Wanted:
-    """What is asked of a run.
+    """Options of a run, as set by the user.
 
     Attributes
     ----------
     n_effective
-        Effective draws to aim at.
+        Number of effective draws to aim at.
     n_posterior
-        Most equal-weight rows.
+        Largest number of equal-weight rows.
     refine
-        Whether a proposal that will not do is refined on the event.
+        Whether a proposal that is not good enough is refined for the event.
     progress
         Whether to show progress bars.
     search_time
-        Seconds for draws that look for missed modes.
+        Seconds for additional draws that look for missed modes.
     """
 
     n_effective: int = 5000
@@ -78,22 +84,22 @@ class EventSampler:
     chart
         A network bound to the event's data; ``None`` to start from the prior.
     proposal
-        Mixture to begin with, where there is a network; the prior where there is none.
+        Mixture to begin with, if there is a network; otherwise the prior is used.
     wanted, budget
-        What is asked for, and what may be spent on it.
+        Options and limits of the run.
     rng
-        Generator.
+        Random generator.
     known
-        What a model tells of the data beforehand; nothing when left out.
+        Information on the data from a model; none by default.
     recentred
-        Moves the reference of a coarse likelihood to a row, where one draws; it stays where it is when left out.
+        Function that moves the reference of a coarse likelihood to a row; without it, the reference does not move.
 
     Attributes
     ----------
     adapted
-        The network, where it is one that serves many problems and knows of one signal alone.
+        The network, if it is one for many problems, which knows one signal only.
     seconds : dict
-        Of each stage.
+        Duration of each stage.
     """
 
     def __init__(
@@ -111,7 +117,7 @@ class EventSampler:
         self.adapted = chart if isinstance(chart, AdaptedChart) else None
         self.proposal = proposal or prior_alone(target.prior, target.keys)
         self.wanted, self.budget = wanted, budget
-        # What is steered by: pilots, rounds and searches do not evaluate the user's likelihood where a coarse one draws.
+        # The target for steering: pilots, rounds and searches use the coarse likelihood only, if there is one.
         self.steering = target.steering()
         self._batches = CoarseBatches(target, budget, self._drawn, recentred)
         self.rng = rng
@@ -121,11 +127,11 @@ class EventSampler:
 
     @property
     def target(self) -> Target:
-        """The posterior; with a coarse likelihood whose reference has moved, that with the latest one."""
+        """The posterior; if the reference of a coarse likelihood has moved, with the latest reference."""
         return self._batches.target
 
     def raw(self) -> FreshBatch:
-        """Draws of the proposal as they are, weighed for what is drawn conditionally, and not judged."""
+        """Return draws of the proposal without weights or verdict; parameters drawn conditionally are drawn from theirs."""
         stage = "conditionals" if self.target.conditional_keys else "likelihoods"
         try:
             return FreshBatch(self._drawn(self.target, self.proposal, self.wanted.n_posterior, stage), self.proposal)
@@ -133,7 +139,7 @@ class EventSampler:
             self.bar.close()
 
     def run(self) -> Outcome:
-        """Weighted draws, with a verdict."""
+        """Return weighted draws with a verdict."""
         try:
             return self._sampled()
         finally:
@@ -151,7 +157,7 @@ class EventSampler:
             )
         proposal = self.proposal
         unreached = None if self.adapted else unreached_share(self.chart, self.target.prior)
-        # Of a small budget the larger part is for the batch that counts.
+        # Most of a small budget is for the final batch.
         size = min(max(wanted.n_effective // 5, _PILOT), max(self.budget.likelihood_evaluations // 4, 1))
         pilot = self._drawn(self.steering, proposal, size, "pilot")
         summary = self._pilot = pilot.summary()
@@ -163,17 +169,18 @@ class EventSampler:
             if poor:
                 refinement = self._new_refinement(None, refinement.hills)
             poor = poor or needed > _REFINED * wanted.n_effective + _ROUNDS
-        # A budget that is a little short buys more from the network than from a few rounds.
+        # With a budget that is slightly too small, the network gives more effective draws than a few rounds would.
         can_refine = wanted.refine and left >= refinement.least_evaluations and self.budget.in_time()
         if can_refine and (poor or needed > left):
             logger.info(
-                f"The network's efficiency on this event is about {summary.efficiency:.3g}: to refine a proposal costs less "
-                f"than to draw {wanted.n_effective} effective draws from it"
+                f"The network's efficiency on this event is about {summary.efficiency:.3g}: refining a proposal costs less "
+                f"than drawing {wanted.n_effective} effective samples from it"
             )
             return self._refined(refinement, [(pilot, proposal)])
         if self.adapted is not None:
-            logger.info(f"The network's efficiency on this event is about {summary.efficiency:.3g}: it draws")
-        # The pilot only fixes the number: its own luck must not enter the evidence.
+            logger.info(f"The network's efficiency on this event is about {summary.efficiency:.3g}: its draws are used")
+        # The pilot only determines the number of draws: if it also entered the evidence, its chance deviations would
+        # bias it.
         size = max(min(needed, left), 1)
         weighted, cut = self._fresh(proposal, size, pilot.log_weights)
         cut = cut or needed > left
@@ -187,7 +194,7 @@ class EventSampler:
         if self._misses(weighted):
             if wanted.refine and enough:
                 logger.info(
-                    "The network cannot draw a part of the posterior: a proposal is refined about what the search found"
+                    "The network cannot draw a part of the posterior: a proposal is refined from the result of the search"
                 )
                 return self._refined(self._new_refinement(None, refinement.hills), [(weighted, proposal)])
             short = "a part of the posterior lies where the network does not draw: use network='none'"
@@ -203,44 +210,47 @@ class EventSampler:
         outcome = self._judged(batch)
         if not wanted.refine or not outcome.verdict.mendable or not enough:
             return outcome
-        logger.info("The network will not do (" + "; ".join(outcome.verdict.reasons) + "): it is refined")
+        logger.info(
+            "The network is not good enough (" + "; ".join(outcome.verdict.reasons) + "): it is refined for this event"
+        )
         return self._refined(refinement, [(pilot, proposal), (weighted, proposal)], outcome)
 
     def _misses(self, weighted: WeightedDraws) -> bool:
-        """Whether a network of a family cannot draw a part of the posterior."""
+        """Return whether a network of a family cannot draw a part of the posterior."""
         if (network := self.adapted) is None:
             return False
         return misses(network, weighted) or network.cut(weighted.draws.parameters, weighted.log_weights) > _CUT
 
     def _compare_over_prior(self) -> None:
-        """Compare the closed form of what is drawn conditionally with the likelihood at draws from the whole prior.
+        """Compare the closed form of parameters drawn conditionally with the likelihood, at draws from the whole prior.
 
-        A network was trained on signals of the same symmetries, and hardly draws where the closed form sees no signal.
+        A network was trained on signals with the same symmetries, and hardly draws where the closed form sees no
+        signal.
         """
         size = min(PRIOR_CHECKS, self.budget.likelihood_evaluations // _SHARE_OF_COMPARISON)
         # A coarse likelihood is compared with the user's at every draw that is kept.
         if not self.target.conditional_keys or self.target.coarse or size < 1:
             return
-        # A generator of its own: the draws of a run do not depend on what is compared.
+        # A separate generator, so that the draws of a run do not depend on what is compared.
         (rng,) = self.rng.spawn(1)
         prior = prior_alone(self.target.prior, self.target.keys)
         self._timed("comparison", lambda: self.target.draw(prior, size, rng, checks=size))
 
     def _new_refinement(self, near: AdaptedChart | None = None, hills: Hills | None = None) -> Refinement:
-        """A refinement that begins in the coordinates of a network that serves many problems, or at what a search has found.
+        """Make a refinement that starts in the coordinates of a network for many problems, or from the result of a search.
 
         Parameters
         ----------
         near
-            The network, where there is one; the search counts if no refinement can begin at it.
+            The network, if there is one; if no refinement can start from it, the search is used.
         hills
-            Of the search, where they are known.
+            Hills of the search's statistic, if they are known.
         """
         wanted, budget, searched = self.wanted.n_effective, self.budget, self.known.searched
         network = None if self.adapted else self._start
         near = near if self._start is not None else None
         given = (self.steering, network, wanted, budget, self.rng, self.bar, searched, near, hills)
-        # What a search has found is climbed from.
+        # Making a refinement climbs from the results of a search, which takes time.
         refinement = self._timed("climbs", lambda: Refinement(*given)) if searched else Refinement(*given)
         better = None if refinement.start is None else refinement.start.better
         why = "A wave fits far better than the best of the search: the coarse likelihood's reference moves to it"
@@ -250,7 +260,7 @@ class EventSampler:
 
     @property
     def _start(self) -> Chart | None:
-        """What a refinement may start from: pairs with latent variables are no points of the event's own space."""
+        """Network from which a refinement may start; pairs with latent variables are not points of the event's own space."""
         may = self.chart is not None and not self.chart.latent and (self.adapted is None or self.adapted.can_start)
         return self.chart if may else None
 
@@ -260,31 +270,31 @@ class EventSampler:
         known: list[tuple[WeightedDraws, Mixture]],
         before: Outcome | None = None,
     ) -> Outcome:
-        """Rounds of refinement, then a fresh batch; again while that falls short and the budget lasts.
+        """Run rounds of refinement and draw a final batch, and repeat while the batch is not good enough and the budget lasts.
 
         Parameters
         ----------
         refinement
-            A new one.
+            A new refinement.
         known
-            Draws made already, and what drew them.
+            Draws already made, and their proposals.
         before
-            Outcome to return where the budget allows no better one.
+            Outcome to return if the budget allows no better one.
         """
         for weighted, proposal in known if self._start is not None else []:
             refinement.add(weighted.by_coarse(), proposal)
         outcome, attempts = before, 0
         while True:
             ready = self._timed("refinement", refinement.run)
-            # Draws from the bare prior are no better than what the network had.
+            # Draws from the bare prior are not better than those of the network.
             proposal = refinement.proposal if refinement.has_flow or self.chart is None or ready else self.proposal
             size = refinement.draws_for(self.wanted.n_effective)
             if size < 1 and outcome is not None:
                 return outcome
             weighted, _ = self._fresh(proposal, max(size, 1), refinement.log_weights)
-            # Rounds that follow steer by the coarse likelihood as it is now.
+            # Further rounds use the present coarse likelihood.
             refinement.target = self.steering
-            # What the network cannot reach is left out: a refinement begins with draws from the prior.
+            # What the network cannot reach does not count here, because a refinement starts with draws from the prior.
             latest = self._judged(
                 FreshBatch(
                     weighted,
@@ -296,10 +306,10 @@ class EventSampler:
                     moved=self._batches.moved,
                 )
             )
-            # A batch that lacks a mode is no better than any other, however many effective draws it has.
+            # A batch that lacks a mode is replaced by any other, however many effective draws it has.
             outcome = latest if outcome is not None and _lacks_a_mode(outcome) else _better(outcome, latest)
             attempts += 1
-            # Rounds mend weights and bring modes; where both are sound, another reason stays, however many are made.
+            # Rounds improve weights and add modes; if both are fine, any other reason of the verdict would remain.
             sound = judge(latest.summary, self.wanted.n_effective).grade == "reliable" and not _lacks_a_mode(latest)
             if not ready or sound or not outcome.verdict.mendable or attempts == _ATTEMPTS:
                 return outcome
@@ -307,16 +317,17 @@ class EventSampler:
                 refinement.add(weighted.by_coarse(), proposal)
 
     def _fresh(self, proposal: Mixture, size: int, log_weights: np.ndarray) -> tuple[WeightedDraws, bool]:
-        """The batch that counts, and whether a budget has made it smaller than it should be.
+        """Draw the final batch, and return whether a budget has made it smaller than wanted.
 
         Parameters
         ----------
         proposal
-            What draws.
+            Proposal.
         size
-            Number of draws, where no coarse likelihood draws.
+            Number of draws, if there is no coarse likelihood.
         log_weights
-            Log weights of draws of the proposal made before, which tell how many draws are needed with a coarse likelihood.
+            Log weights of earlier draws of this proposal; with a coarse likelihood, the number of draws is planned from
+            them.
         """
         if not self.target.coarse:
             weighted = self._drawn(self.target, proposal, size, "weighing")
@@ -341,7 +352,7 @@ class EventSampler:
     def _completeness(
         self, refinement: Refinement, weighted: WeightedDraws, proposal: Mixture, ready: bool
     ) -> Completeness | None:
-        """Tell how modes were looked for; ``None`` where a network knows the posterior."""
+        """Return how likely it is that a mode was missed; ``None`` if a network knows the posterior."""
         if (self.chart is not None and self.adapted is None) or self.known.found is not None:
             return None
         if (start := refinement.start) is not None:
@@ -358,7 +369,7 @@ class EventSampler:
             return found or Completeness(
                 1.0, f"{looking.draws} draws of the prior, which showed another mode", mendable=True
             )
-        # A batch of the bare prior has looked as well as the first round did.
+        # A batch drawn from the prior only has looked for modes as well as the first round.
         draws = refinement.prior_draws + (len(weighted.draws) if proposal.names == (PRIOR,) else 0)
         return Completeness(1.0, f"{draws} draws from the prior")
 
@@ -368,13 +379,13 @@ class EventSampler:
 
 
 def _lacks_a_mode(outcome: Outcome) -> bool:
-    """Whether draws of the prior have shown a mode that the batch has not drawn."""
+    """Return whether draws of the prior have shown a mode that the batch has not drawn."""
     completeness = outcome.batch.completeness
     return completeness is not None and completeness.mendable
 
 
 def _better(one: Outcome | None, other: Outcome) -> Outcome:
-    """The outcome of the better grade, of equal ones that with more effective draws."""
+    """Return the outcome of the better grade, or of equal grades the one with more effective draws."""
     if one is None:
         return other
     first, second = ((-RANKS[o.verdict.grade], o.summary.effective_sample_size) for o in (one, other))

@@ -1,4 +1,4 @@
-"""Fill Bilby's result from the draws of a run, weighted or as a network made them."""
+"""Bilby's result, filled from the draws of a run with or without weights."""
 
 from __future__ import annotations
 
@@ -31,20 +31,20 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Origin:
-    """Where the draws of a run come from.
+    """Origin of a run's draws: model, seed and times.
 
     Attributes
     ----------
     model
         Name of the model.
     bound
-        The model, bound to the data; ``None`` where the proposal was refined from the prior.
+        The model, bound to the data; ``None`` if the proposal was refined from the prior.
     seed
         Seed of the run.
     seconds
         Seconds of each stage.
     began
-        When the run began, by :func:`time.monotonic`.
+        Start of the run, by :func:`time.monotonic`.
     """
 
     model: str
@@ -54,7 +54,7 @@ class Origin:
     began: float
 
     def statistics(self) -> dict[str, Any]:
-        """Plain values, for the result."""
+        """Return plain values for the result."""
         bound = self.bound
         return {
             "model": self.model,
@@ -75,9 +75,9 @@ def fill_weighted(sampler: Sampler, outcome: Outcome, target: Target, origin: Or
     outcome
         The draws and their verdict.
     target
-        What was sampled.
+        The posterior that was sampled.
     origin
-        Where the draws come from.
+        Origin of the draws.
     """
     weighted, summary, kwargs = outcome.weighted, outcome.summary, sampler.kwargs
     asked = target.asked(weighted)
@@ -87,19 +87,19 @@ def fill_weighted(sampler: Sampler, outcome: Outcome, target: Target, origin: Or
         logger.warning(f"Note: {edge}")
     error = error_of_evidence(summary, target.translated.log_normalisation_err)
     if len(outcome.rows) < min(kwargs["n_effective"], kwargs["n_posterior"]):
-        # Where there are fewer effective draws than were asked for, the verdict says what ended the run.
+        # If there are fewer effective draws than wanted, the verdict says what ended the run.
         enough = summary.effective_sample_size >= kwargs["n_effective"]
         more = "A larger n_effective gives more; all" if enough else "All"
         logger.info(
             f"Posterior: {len(outcome.rows)} rows, fewer than n_effective={kwargs['n_effective']}, as no draw is taken twice. "
-            f"{more} {summary.n_finite} draws of some weight are in nested_samples"
+            f"{more} {summary.n_finite} draws of non-zero weight are in nested_samples"
         )
     statistics = {
         **_common(outcome.batch, target, origin, outcome.surprise),
         "log_evidence_err": error,
         "edges": in_columns(edges),
         "n_nan_likelihoods": target.meter.n_nan,
-        "posterior_shares": weighted.shares(outcome.proposal.names),
+        "part_shares": weighted.shares(outcome.proposal.names),
     }
     if target.meter.n_coarse:
         statistics["n_coarse_evaluations"] = target.meter.n_coarse
@@ -123,7 +123,7 @@ def fill_weighted(sampler: Sampler, outcome: Outcome, target: Target, origin: Or
     name = "ln Bayes factor" if target.use_ratio else "ln evidence"
     draws = f"{summary.n_draws} draws, an efficiency of {summary.efficiency:.3g}"
     if weighted.thinned is not None:
-        # The efficiency is that of all draws by the coarse likelihood, the effective number that of those kept.
+        # The efficiency is that of all draws by the coarse likelihood; the effective number is that of the kept draws.
         kept = f"{weighted.thinned.n_kept} draws kept"
         if (partial := outcome.partial) is not None:
             kept = f"{partial.n_rows} draws kept, {partial.n_evaluated} of them evaluated,"
@@ -137,7 +137,7 @@ def fill_weighted(sampler: Sampler, outcome: Outcome, target: Target, origin: Or
 
 
 def fill_raw(sampler: Sampler, batch: FreshBatch, target: Target, origin: Origin) -> Result:
-    """Fill Bilby's result from a network's draws as they are; those without a finite weight are left out.
+    """Fill Bilby's result from a network's draws without weights; draws of zero or invalid density are left out.
 
     Parameters
     ----------
@@ -146,7 +146,7 @@ def fill_raw(sampler: Sampler, batch: FreshBatch, target: Target, origin: Origin
     batch
         The draws.
     """
-    # Raw draws are not compared with the data; how unusual these are by themselves is known all the same.
+    # Raw draws are not compared with the data, but how unusual the data are is known.
     surprise = origin.bound.surprise() if origin.bound else None
     drawn = Drawn(*_drawn(target, *target.asked(batch.weighted)), batch.rows)
     figures = f"{len(drawn.rows)} raw draws, {target.meter.in_words}"
@@ -157,7 +157,7 @@ def fill_raw(sampler: Sampler, batch: FreshBatch, target: Target, origin: Origin
 
 
 def _raw_verdict(batch: FreshBatch, target: Target, origin: Origin) -> Verdict:
-    """The verdict on draws without weights: what they lack, and whether a closed form failed."""
+    """Return the verdict on draws without weights: why they are approximate, or that a closed form failed."""
     reasons = ["raw network draws: not weighted by the likelihood, no evidence"]
     if drawn := list(target.conditional_keys):
         reasons.append(f"{drawn} were drawn from their exact conditional, which uses the likelihood")
@@ -165,7 +165,7 @@ def _raw_verdict(batch: FreshBatch, target: Target, origin: Origin) -> Verdict:
         reasons.append("the network was trained on a prior that is flatter in signal-to-noise ratio than the user's")
     reasons += target.translated.raw_reasons
     findings = Findings(closed_form_difference=target.closed_form.largest if target.closed_form.failed else None)
-    # Other checks are of weights, and of what is known beside them.
+    # All other checks concern weights.
     failure = CLOSED_FORM.reason(Case(batch.weighted.summary(), findings, Thresholds()))
     return Verdict("failed", (failure.words, *reasons)) if failure else Verdict("check", tuple(reasons))
 
@@ -173,7 +173,7 @@ def _raw_verdict(batch: FreshBatch, target: Target, origin: Origin) -> Verdict:
 def _drawn(
     target: Target, parameters: Parameters, log_likelihood: np.ndarray, log_prior: np.ndarray
 ) -> tuple[DataFrame, np.ndarray]:
-    """The draws as the user asked for them: a table with log likelihood and log prior, and the parameters alone, (N, D)."""
+    """Return the draws in the user's parameters: a table with log likelihood and log prior, and an array (N, D)."""
     keys = target.translated.keys
     samples = np.stack([parameters[key] for key in keys], axis=-1)
     table = DataFrame(samples, columns=list(keys)).assign(log_likelihood=log_likelihood, log_prior=log_prior)
@@ -181,10 +181,10 @@ def _drawn(
 
 
 def _common(batch: FreshBatch, target: Target, origin: Origin, surprise: Surprise | None) -> dict[str, Any]:
-    """What a run says of itself, whether its draws are weighted or not."""
+    """Return the statistics that all runs have, with weighted or raw draws."""
     closed_form = target.closed_form.to_dict()
     if target.coarse:
-        # Rows kept have the user's own likelihood, and coarse_efficiency says how far the coarse one is from it.
+        # Kept rows have the user's own likelihood, and coarse_efficiency tells how far the coarse one differs from it.
         closed_form["largest_difference"] = None
     statistics = {
         **origin.statistics(),

@@ -1,4 +1,4 @@
-"""What a round of refinement fits to the draws so far: a flow, or a mixture of normals, and what helps where it falls short."""
+"""Fits of a round of refinement to all draws so far: a flow or a mixture of normals, and parts for edges and tails."""
 
 from __future__ import annotations
 
@@ -15,19 +15,21 @@ from .round_mixture import WIDTH, round_mixture
 from .tail import Tail
 from .weighing import Target
 
-_STEPS, _LAST_STEPS = 150, 400  # training steps on the way, and at the posterior itself
-_NEAR_ENOUGH = 0.02  # divergence from the posterior, in nats, at which a mixture of normals needs no flow beside it
+# largest numbers of training steps of a flow, on the path and at the posterior itself, where a good fit matters more
+_STEPS, _LAST_STEPS = 150, 400
+# divergence from the posterior, in nats, up to which a mixture of normals needs no flow: it costs about 2% of the draws
+_NEAR_ENOUGH = 0.02
 
 
 class Fits:
-    """The fits of one refinement, in turn.
+    """The fits of one refinement, one after the other.
 
     Parameters
     ----------
     target
         The posterior.
     pace
-        How the refinement goes on.
+        Settings of the refinement's rounds.
     network
         A network that is bound to the event's data, if there is one.
     rng
@@ -41,22 +43,22 @@ class Fits:
 
     @property
     def made(self) -> bool:
-        """Return whether any fit was made."""
+        """True if any fit was made."""
         return bool(self._flows)
 
     def __call__(self, pool: Pool, chart: Chart, beta: float, modes: Charted | None, wants_flow: bool) -> Mixture:
-        """Return what draws the next round.
+        """Fit the draws so far and return the proposal of the next round.
 
         Parameters
         ----------
         pool
-            All draws.
+            All draws so far.
         chart
-            Where the path starts from.
+            Chart in which the path of temperatures starts.
         beta
-            Inverse temperature at which they are weighted.
+            Inverse temperature for which the draws are weighted.
         modes
-            Those that were found, if there were several.
+            Modes that were found, if there are several.
         wants_flow
             Whether a mixture of normals was not efficient enough at the posterior itself.
         """

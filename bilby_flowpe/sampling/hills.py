@@ -1,13 +1,15 @@
-r"""The hills of a search's statistic: where a gravitational wave's posterior can have modes in masses and spins.
+r"""The hills of a search's statistic: possible modes of a gravitational wave's posterior in masses and spins.
 
-The statistic is climbed from draws of the prior at which it is a local maximum among their neighbours, and every hill of its
-own becomes a component that draws. Steps are as long as templates change: with a template's derivatives along each
-coordinate, what phase and time can make good taken off, the statistic l falls by half a unit at a distance of one in the metric
+The statistic is climbed from all draws of the prior at which it is a local maximum among neighbours, and every separate
+hill becomes a component of a proposal. Steps are scaled to the change of templates: with the derivatives of a template
+along each coordinate, minus what phase and time can compensate, the statistic l decreases by half a unit at a distance
+of one in the metric
 
 .. math:: G_{ab} = 2 l \, \frac{\mathrm{Re} \langle \partial_a T | \partial_b T \rangle}{\langle T | T \rangle} .
 
-In the base space of the chart the prior is a standard normal: :math:`(G + 1)^{-1}` is the covariance of a mode there. The
-highest local maximum that no climb began at is the *level*: whatever lifts a template above it has been looked at.
+In the base space of the chart, the prior is a standard normal, and :math:`(G + 1)^{-1}` is the covariance of a mode
+there. The highest local maximum from which no climb started is called the *level*: any template above it has been
+examined.
 """
 
 from __future__ import annotations
@@ -25,50 +27,58 @@ from ..proposals.parts import FromPrior
 from ..waves.coarse.bank import Bank, Stage
 from ..waves.coarse.metric import metric_of
 
+# Largest numbers of climbs and of hills, which limit the templates needed and the components of the proposal.
 _MOST_CLIMBS, _MOST_HILLS = 160, 16
-# Of a signal of this much less than the best statistic, templates of the match that all but the second figure of all waves have
-# need not be looked at below their share of it.
+# Local maxima are climbed if they could belong to a signal that is weaker than the best statistic by the first number,
+# and whose match with its best template is above the quantile given by the second number.
 _LESS, _POOREST = 40.0, 0.003
-_NEIGHBOURS_EACH = 2  # for each coordinate, that a local maximum is higher than
-_STEPS = (2.0, 1.4, 1.0, 0.7)  # of the generations of a climb, in standard deviations of the mode
-_MORE_STEPS = (*_STEPS, 1.0, 0.7, 0.7, 0.5, 0.5, 0.35)  # of climbs that began where fewer frequencies are filtered
-_EACH = 16  # rows of a generation
-# Where templates are filtered from higher frequencies on at first: generations there, and steps once lower ones are with them.
-# Each takes many more templates, and fewer begin.
+_NEIGHBOURS_EACH = 2  # neighbours for each coordinate above which a local maximum has to be
+_STEPS = (2.0, 1.4, 1.0, 0.7)  # steps of the generations of a climb, in standard deviations of the mode
+_MORE_STEPS = (*_STEPS, 1.0, 0.7, 0.7, 0.5, 0.5, 0.35)
+"""Steps, in standard deviations of the mode, for climbs that start with fewer frequencies and so farther from the
+top."""
+
+_EACH = 16  # Rows drawn around a climber in a generation: the best of them is its next place.
+# If templates are filtered from higher frequencies first: steps of the generations there, steps once lower frequencies
+# are added, rows of each of the latter, and the largest number of climbs, which is lower because each takes many more
+# templates.
 _LOWERED, _AFTERWARDS, _EACH_LOWERED, _MOST_LOWERED = (2.0, 1.0), (1.0, 0.5), 32, 40
-_DIFFERENCE = 1e-3  # of the prior's standard deviation: derivatives of templates
-_SAME = 2.0  # standard deviations between two places of one hill, at most
-_ON_THE_WAY, _DIP = (
-    (0.2, 0.4, 0.6, 0.8),
-    1.0,
-)  # points between two tops, and the fall of the statistic there that parts them
-_WIDER = 2.0  # of a mode's standard deviation: parameters that a search does not see move the others
-_OF_A_HILL = 64  # draws
-_WORTH = 15.0  # log of the ratio of masses from which on a hill is left out
-_EQUAL, _TEMPERATURE = 0.5, 5.0  # part of the shares that all hills have alike; the rest goes with their flattened mass
+# step for derivatives of templates, in standard deviations of the prior: far below the widths of modes
+_DIFFERENCE = 1e-3
+_SAME = 2.0  # distance in standard deviations up to which two places count as the same hill
+_ON_THE_WAY, _DIP = ((0.2, 0.4, 0.6, 0.8), 1.0)
+"""Points between two tops, as parts of the way, and the decrease of the statistic there, in nats, that separates two
+hills."""
+
+_WIDER = 2.0  # factor on a mode's standard deviations, because parameters that the search ignores shift the others
+_OF_A_HILL = 64  # Draws of a hill that estimate how densely it has been drawn from: enough for a mean.
+_WORTH = 15.0  # nats of log mass below the largest one at which a hill is left out: its mass is below 1e-6 of that
+# part of the shares that is equal for all hills, and the temperature by which masses are flattened for the rest
+_EQUAL, _TEMPERATURE = 0.5, 5.0
 _SEED = 20261130  # any number: the hills of an event are the same in every run
 
 
 @dataclass(frozen=True)
 class Hills:
-    """Hills that were found by climbs of the statistic.
+    """Hills of the statistic that were found by climbs.
 
     Attributes
     ----------
     density
-        A normal density for each hill, in the base space of the chart; what the statistic does not see is as in the prior.
+        A normal density for each hill, in the base space of the chart; coordinates that do not affect the statistic
+        keep their prior.
     values
-        Statistic at the top of each, (K,).
+        Statistic at the top of each hill, (K,).
     level
         Statistic above which every local maximum of the bank was climbed.
     around
-        Largest statistic of the neighbours of each draw of the bank, (B,): what it has to be above to be a local maximum.
+        Largest statistic among the neighbours of each draw of the bank, (B,), above which it is a local maximum.
     volumes
-        Logarithm of the share of the prior that each fills, as far as templates tell, (K,).
+        Log of the share of the prior that each hill fills, by the metric of templates, (K,).
     climbs, templates
-        Number of climbs, and of the templates that they took.
+        Number of climbs, and of the templates that they needed.
     surface
-        The statistic and the metric over the coordinates that it sees.
+        The statistic and the metric over the coordinates that affect it.
     """
 
     density: NormalMixture
@@ -81,7 +91,7 @@ class Hills:
     surface: Surface
 
     def drawn(self, index: int) -> Parameters:
-        """Some draws of the mode that would be at a hill, what the statistic does not see as in the prior, (N,) each."""
+        """Draw from the mode at a hill, (N,) each; coordinates that do not affect the statistic are as in the prior."""
         n = len(self.surface.seen)
         white = np.random.default_rng(_SEED).standard_normal((_OF_A_HILL, n))
         white[:, self.surface.seen] /= _WIDER
@@ -92,14 +102,14 @@ class Hills:
 
 @dataclass
 class Climber:
-    """A place on its way up, in the coordinates that the statistic sees."""
+    """A climb's present place, in the coordinates that affect the statistic."""
 
     place: np.ndarray
     value: float
 
     @property
     def height(self) -> float:
-        """Sum of the statistic and the logarithm of the prior, which is climbed."""
+        """Sum of the statistic and the log prior, which is maximised."""
         return self.value - 0.5 * float(self.place @ self.place)
 
 
@@ -112,7 +122,7 @@ class Surface:
         self.templates = 0
 
     def columns(self, places: np.ndarray) -> tuple[Parameters, np.ndarray]:
-        """Parameters at places (N, n), those that are not seen in their middle, and which rows are inside the prior."""
+        """Return parameters at places (N, n), with the median of all others, and a mask of the rows inside the prior."""
         base = np.zeros((len(places), len(self.seen)))
         base[:, self.seen] = places
         parameters, inside = self.chart.inverse(base, np.random.default_rng(_SEED))
@@ -120,13 +130,13 @@ class Surface:
         return filled | parameters, inside
 
     def __call__(self, places: np.ndarray) -> np.ndarray:
-        """Statistic (N,), -inf outside the prior."""
+        """Return the statistic (N,), -inf outside the prior."""
         columns, inside = self.columns(places)
         self.templates += len(places)
         return np.where(inside, self._stage.ratios(columns), -np.inf)
 
     def log_targets(self, places: np.ndarray) -> np.ndarray:
-        """Log density of the prior over the coordinates, up to a constant, and the statistic, (2, N); -inf outside."""
+        """Return the log density of the prior, up to a constant, and the statistic, (2, N); -inf outside."""
         columns, inside = self.columns(places)
         self.templates += len(places)
         ratios = np.where(inside, self._stage.ratios(columns), -np.inf)
@@ -137,9 +147,9 @@ class Surface:
         return np.stack([np.where(inside & np.isfinite(log_prior), log_prior, -np.inf), ratios])
 
     def precision(self, climber: Climber) -> np.ndarray:
-        """Inverse covariance of the mode that would be at a place."""
+        """Return the inverse covariance of a mode at a place."""
         n = len(climber.place)
-        # Inward, for at the edge of a prior there is nothing beyond.
+        # Steps go inwards, because there is nothing beyond the edge of a prior.
         steps = _DIFFERENCE * np.where(climber.place > 0, -1.0, 1.0)
         places = climber.place + np.concatenate([np.zeros((1, n)), np.diag(steps)])
         self.templates += len(places)
@@ -147,7 +157,7 @@ class Surface:
         return np.eye(n) if metric is None else 2 * max(climber.value, 0.0) * metric + np.eye(n)
 
     def log_volumes(self, columns: Parameters, value: float) -> np.ndarray:
-        """Logarithm of the share of the prior that a mode of this statistic fills at rows, (N,)."""
+        """Return the log of the share of the prior that a mode with this statistic would fill at each row, (N,)."""
         base = self.chart.forward({key: columns[key] for key in self.chart.keys})[0][:, self.seen]
         return np.array([_log_volume(place, self.precision(Climber(place, value))) for place in base])
 
@@ -155,16 +165,16 @@ class Surface:
 def find_hills(
     bank: Bank, columns: Parameters, ratios: np.ndarray, seen: np.ndarray, chart: BinaryChart, transform: PriorTransform
 ) -> Hills | None:
-    """Climb the statistic from the local maxima of a bank.
+    """Climb the statistic from the local maxima of a bank of templates.
 
     Parameters
     ----------
     bank
         The bank, whose draws of the prior are the first rows.
     columns, ratios
-        All rows of the search and their statistic, (N,).
+        All rows of the search, and their statistic, (N,).
     seen
-        Which coordinates of the chart the statistic depends on, (n,).
+        Mask of the chart's coordinates that affect the statistic, (n,).
     chart
         Coordinates in which the prior is a standard normal.
     transform
@@ -173,7 +183,7 @@ def find_hills(
     Returns
     -------
     Hills or None
-        ``None`` where fewer rows than a hill needs have a statistic.
+        ``None`` if fewer rows than needed have a statistic.
     """
     surfaces = [Surface(stage, chart, transform, seen) for stage in bank.stages]
     first, surface, rng = surfaces[0], surfaces[-1], np.random.default_rng(_SEED)
@@ -220,7 +230,7 @@ def find_hills(
 
 
 def _lowered(before: Surface, after: Surface, climbers: list[Climber], rng: np.random.Generator) -> list[Climber]:
-    """Let every climber climb where templates are filtered from some frequency on, and once they are from a lower one on."""
+    """Climb with templates filtered from a higher frequency on, and then with those from a lower one."""
     if not climbers:
         return []
     climbers = _climbed(before, climbers, rng, _LOWERED)
@@ -243,7 +253,7 @@ def _lowered(before: Surface, after: Surface, climbers: list[Climber], rng: np.r
 def _climbed(
     surface: Surface, climbers: list[Climber], rng: np.random.Generator, steps: tuple[float, ...] = _STEPS
 ) -> list[Climber]:
-    """Let every climber climb for some generations; one that comes near a higher one is left out."""
+    """Climb for some generations, and leave out climbers that come close to a higher one."""
     for step in steps:
         roots = [np.linalg.cholesky(np.linalg.inv(surface.precision(climber))) for climber in climbers]
         n = len(climbers[0].place)
@@ -264,7 +274,7 @@ def _climbed(
 
 
 def _apart(climbers: list[Climber], whitening: list[np.ndarray]) -> list[Climber]:
-    """Leave out every climber that is near a higher one."""
+    """Leave out every climber that is close to a higher one."""
     kept: list[int] = []
     for index in sorted(range(len(climbers)), key=lambda number: -climbers[number].height):
         steps = [climbers[index].place - climbers[other].place for other in kept]
@@ -275,7 +285,7 @@ def _apart(climbers: list[Climber], whitening: list[np.ndarray]) -> list[Climber
 
 
 def _distinct(surface: Surface, climbers: list[Climber]) -> list[Climber]:
-    """Keep the climbers that a dip of the statistic parts from every higher one, the highest first."""
+    """Keep the climbers that a dip of the statistic separates from every higher one, the highest first."""
     kept: list[Climber] = []
     for climber in sorted(climbers, key=lambda one: -one.height):
         if kept:
@@ -289,7 +299,7 @@ def _distinct(surface: Surface, climbers: list[Climber]) -> list[Climber]:
 
 
 def _log_volume(place: np.ndarray, precision: np.ndarray) -> float:
-    """Of the integral of the standard normal prior times exp(-x^T G x / 2) about a place; the precision is G + 1."""
+    """Return the log of the standard normal prior's integral times exp(-x^T G x / 2) about a place; precision is G + 1."""
     n = len(place)
     moved = (precision - np.eye(n)) @ np.linalg.solve(precision, place)
     return float(-0.5 * np.linalg.slogdet(precision)[1] - 0.5 * place @ moved)

@@ -1,7 +1,8 @@
-"""Looking for modes on purpose, where no network and no template knows the posterior.
+"""Search for missed modes, for posteriors that neither a network nor templates know.
 
-Draws of the prior show modes (:mod:`.modes`), and planted modes say what they would not have shown (:mod:`.planted`). More of
-them are made, evenly spread, while these could make the chance of a missed mode small enough and cost little.
+Modes are found among draws of the prior (:mod:`.modes`). Planted modes show which modes these draws would have missed
+(:mod:`.planted`). More evenly spread draws are added as long as they could make the chance of a missed mode small
+enough, and cost little.
 """
 
 from __future__ import annotations
@@ -25,20 +26,21 @@ from .search import LocalSearch
 from .weighted import WeightedDraws
 
 _FITS = {1: 20.0, 2: 20.0, 3: 10.0}
-"""Likelihood of the modes that a black box is searched for, over the best found, by its number of parameters; 1 for more.
+"""Likelihood, relative to the best one found, of the modes that are looked for in a black box, by number of parameters.
 
-A mode of a hundredth of the posterior that fits as well as the best draw has a hundredth of the volume of a single one that
-was found. Of few parameters some 1e4 draws show smaller ones, too."""
-_FIRST_MORE = 4096  # evenly spread draws that are added first, a power of two as Sobol's sequence has it
-_HOPELESS = 0.9  # chance of a missed mode above which draws that would make it small are too many
-_LEAST_MORE = 1024  # fewer would change little
-_RIDGE = 1e-6  # of each variance: directions that the draws hardly span
-_HOPE = 3.0  # factor by which the chance that is expected after these may be too large: it is a rough guess
+For more parameters it is 1. A mode with a hundredth of the posterior that fits as well as the best draw has a hundredth
+of the volume of a single one that was found. With few parameters, some 1e4 draws show smaller ones, too.
+"""
+_FIRST_MORE = 4096  # evenly spread draws that are added first: a power of two, as required by Sobol's sequence
+_HOPELESS = 0.9  # chance of a missed mode above which too many draws would be needed to make it small
+_LEAST_MORE = 1024  # Least number of draws that are added: fewer would change the chance little.
+_RIDGE = 1e-6  # share of each variance added to it, for directions that the draws hardly span
+_HOPE = 3.0  # factor by which the chance expected after more draws may be too large: the expectation is a rough guess
 
 
 @dataclass(frozen=True)
 class _Posterior:
-    """The posterior as a weighted batch describes it, in the quantiles of the prior.
+    """The posterior as described by a weighted batch, in the quantiles of the prior.
 
     Attributes
     ----------
@@ -47,7 +49,7 @@ class _Posterior:
     log_evidence, best
         Log evidence, and the largest log likelihood.
     places, log_prior_over
-        Quantiles of its draws, (N, n), and the logarithm of the prior over the proposal there, (N,).
+        Quantiles of its draws, (N, n), and the log of the prior over the proposal at them, (N,).
     """
 
     found: list[Found]
@@ -58,7 +60,7 @@ class _Posterior:
 
 
 class Looking:
-    """Looks for the modes of one posterior.
+    """Search for the modes of one posterior among draws of the prior.
 
     Parameters
     ----------
@@ -78,31 +80,32 @@ class Looking:
 
     @property
     def modes(self) -> NormalMixture | None:
-        """The modes that were found, a normal density each; ``None`` before any was."""
+        """The modes that were found, as a normal density for each; ``None`` if there are none."""
         return self._modes.density
 
     @property
     def draws(self) -> int:
-        """Number of draws of the prior that modes were looked for with."""
+        """Number of draws of the prior among which modes were looked for."""
         return len(self._base)
 
     @property
     def fit(self) -> float:
         """Likelihood of the modes that are looked for, over that of the best draw.
 
-        Data with noise tell a parameter everywhere about as well: narrower modes are not to be thought of.
+        With simulated noise, data constrain a parameter about equally well everywhere, so that much narrower modes are
+        not expected.
         """
         return 1.0 if self._target.problem.obstacle("simulation") is None else _FITS.get(self._n, 1.0)
 
     def look(self, base: np.ndarray, log_density: np.ndarray) -> None:
-        """Look for modes among further draws of the prior, too.
+        """Look for modes again, with further draws of the prior.
 
         Parameters
         ----------
         base
-            In the base space of the chart, (N, n).
+            Draws in the base space of the chart, (N, n).
         log_density
-            Logarithm of the posterior's density there, up to a constant, (N,).
+            Log density of the posterior there, up to a constant, (N,).
         """
         sound = np.all(np.isfinite(base), axis=1)
         self._base = np.concatenate([self._base, base[sound]])
@@ -115,31 +118,31 @@ class Looking:
         return 0 if self.modes is None else len(self.modes.shares)
 
     def complete(self, weighted: WeightedDraws, proposal: Mixture, first: int, seconds: float) -> Completeness | None:
-        """Return how likely it is that a mode was missed; ``None`` where draws of the prior show one that the batch lacks.
+        """Return how likely it is that a mode was missed; ``None`` if draws of the prior show one that the batch lacks.
 
         Parameters
         ----------
         weighted
             A batch of the posterior.
         proposal
-            What drew it.
+            Proposal of the batch.
         first
-            Draws of the first round, as many as which may be added in any case.
+            Number of draws of the first round, as many as which may be added in any case.
         seconds
-            Or so many as take no longer, by what draws have cost.
+            Seconds for further draws, if more fit into this time.
         """
         posterior = self._posterior(weighted)
         if posterior is None:
             return Completeness(1.0, self._in_words)
         chance = self._missed(posterior)
         limit = Thresholds().missed_check
-        # From now on, neighbours are near by the widths of the modes.
+        # From here on, distances between neighbours are measured in widths of the modes.
         self._metric = _whitening(posterior.found)
         added = 0
         while chance > limit and self._modes.complete:
             most = max(first, self._affordable(seconds)) - added
             more = min(max(added, _FIRST_MORE), most)
-            # Draws miss independently of each other, about: the chance is a power of their number.
+            # Draws miss a mode nearly independently: the chance is a power of their number.
             expected = chance ** ((self.draws + most) / max(self.draws, 1))
             if more < _LEAST_MORE or expected > _HOPE * limit or not self._climber.go_on(more):
                 break
@@ -158,7 +161,7 @@ class Looking:
 
     @cached_property
     def _centres(self) -> np.ndarray:
-        """Where modes are planted: draws of the prior that were not evaluated."""
+        """Places at which modes are planted: draws of the prior that were not evaluated."""
         sample = self._target.prior.sample(PLANTED, self._rng)
         base, _ = self._chart.forward({key: sample[key] for key in self._chart.keys})
         places: np.ndarray = ndtr(base)
@@ -181,7 +184,7 @@ class Looking:
         return int(seconds / each) if each > 0 else 0
 
     def _remedy(self, chance: float, limit: float) -> str:
-        """Say how many more draws, in what time, would exclude such modes; empty where they would be too many."""
+        """Return how many further draws, in what time, would exclude such modes; empty if these would be too many."""
         if not limit < chance < _HOPELESS:
             return ""
         more = self.draws * (np.log(limit) / np.log(chance) - 1)
@@ -189,9 +192,9 @@ class Looking:
         return f"about {_rough(more)} more draws of the prior would exclude it: give search_time={_rough(seconds)}"
 
     def _spread(self, size: int) -> np.ndarray:
-        """Draw the prior evenly, by a scrambled Sobol sequence (Owen 1998); base coordinates, (size, n) or fewer.
+        """Draw the prior evenly with a scrambled Sobol sequence (Owen 1998); base coordinates, (size, n) or fewer.
 
-        Those that a constraint leaves out are no draws of the prior.
+        Draws that violate a constraint are left out, because they are not draws of the prior.
         """
         if self._sobol is None:
             self._sobol = qmc.Sobol(self._n, rng=self._rng)
@@ -202,7 +205,7 @@ class Looking:
         return base[self._chart.inverse(base, self._rng)[1]]
 
     def _lacking(self, posterior: _Posterior, proposal: Mixture) -> bool:
-        """Whether the proposal hardly draws where one of the modes is: weights there would stand out."""
+        """Return whether the proposal hardly draws at one of the modes, so that weights there would stand out."""
         if self.modes is None:
             return False
         log_density = self._climber.evaluated(self.modes.means)
@@ -214,7 +217,7 @@ class Looking:
         return bool(np.any(inside & (log_weights > np.log(STANDS_OUT))))
 
     def _missed(self, posterior: _Posterior) -> float:
-        """Return the chance by planted modes."""
+        """Return the chance of a missed mode, estimated with planted modes."""
         of_prior = log_likelihood(self._base, self._log_density)
         best = max(posterior.best, float(of_prior.max(initial=-np.inf)))
         log_volume = posterior.log_evidence - best
@@ -223,7 +226,7 @@ class Looking:
         return missed(posterior.found, log_volume, looked, weighed, self._centres, SHARE, self.fit)
 
     def _posterior(self, weighted: WeightedDraws) -> _Posterior | None:
-        """Describe the posterior by a weighted batch; ``None`` where no draw has weight."""
+        """Describe the posterior by a weighted batch; ``None`` if no draw has weight."""
         base, log_jacobian = self._chart.forward(weighted.draws.parameters)
         sound = np.isfinite(log_jacobian) & np.all(np.isfinite(base), axis=1)
         log_weights = weighted.log_weights[sound]
@@ -246,12 +249,12 @@ class Looking:
 
 
 def _rough(number: float) -> str:
-    """A number to one digit, as people write it."""
+    """Format a number with one significant digit."""
     return f"{float(f'{number:.1g}'):.0f}"
 
 
 def _whitening(found: list[Found]) -> np.ndarray:
-    """Matrix (n, n) by which rows of quantiles are multiplied to have distances in widths of the modes."""
+    """Return the matrix (n, n) that converts rows of quantiles to units of the modes' widths."""
     covariance = np.average([mode.covariance for mode in found], axis=0, weights=[mode.share for mode in found])
     size = np.diag(np.diag(covariance)) * _RIDGE + np.eye(len(covariance)) * 1e-300
     whitening: np.ndarray = np.linalg.inv(np.linalg.cholesky(covariance + size)).T

@@ -1,25 +1,25 @@
-r"""How likely it is that a mode was missed where templates and draws looked for modes.
+r"""Probability that both templates and draws have missed a mode.
 
-A mode that holds a share s of the evidence Z, and fills the share V of the prior of what is not drawn conditionally, has the
-likelihood :math:`s Z / V`, averaged over it and over all that is drawn conditionally. The best draw's is :math:`Z / V_0`. What
-that average takes off a likelihood at its best sky position, time, phase, distance and orientation is nearly the same for
-signals of one set of detectors and priors; the statistic of a search is the likelihood at its best. That of the mode is
-therefore
+A mode that holds a share s of the evidence Z, and fills the share V of the prior of the parameters that are not drawn
+conditionally, has the likelihood :math:`s Z / V`, averaged over the mode and over all parameters that are drawn
+conditionally. The best draw has :math:`Z / V_0`. The ratio of this average to the likelihood at the best sky position,
+time, phase, distance and orientation is nearly the same for all signals with the same detectors and priors; the
+statistic of a search is the likelihood at its best. That of the mode is therefore
 
 .. math:: l = l_0 + \ln s + \ln(V_0 / V) - \delta ,
 
-with :math:`l_0` the best template's and :math:`\delta` an allowance. The metric of templates (:mod:`.hills`) says how much of
-the prior a mode fills in one place and in another; it may fill up to ten times as much or as little. Waves drawn afresh from
-the prior (:mod:`bilby_flowpe.waves.coarse.matches`) are planted in thought as such modes, each as probable as the prior of its
-distance has it at l. One is missed if
+with the statistic :math:`l_0` of the best template and an allowance :math:`\delta`. The metric of templates
+(:mod:`.hills`) gives the ratio of the volumes of a mode at two places; the true volume may be up to ten times larger or
+smaller. Waves drawn anew from the prior (:mod:`bilby_flowpe.waves.coarse.matches`) are used as such planted modes, each
+with the probability that the prior of its distance has at l. A planted mode is missed if
 
-- of the draws of all rounds and of the batch that counts, :math:`n_r` of the density :math:`q_r`, fewer than a few fall into
-  it: a Poisson variable of mean :math:`V \sum_r n_r q_r / \pi`; and
-- it would have made no template of the bank a local maximum that is climbed. A template of match m to it has the statistic
-  :math:`(m \sqrt{2 l} + \sqrt{1 - m^2}\, \nu)^2 / 2`, with a normal :math:`\nu` that is the noise's; this has to be above what
-  the template has in the data, above what its neighbours have, and above the level of the climbs.
+- fewer than a few draws are in it, of those of all rounds and of the final batch, :math:`n_r` with the density :math:`q_r`:
+  their number is a Poisson variable of mean :math:`V \sum_r n_r q_r / \pi`; and
+- it would have made no template of the bank a local maximum that is climbed. A template with a match m to the planted mode has
+  the statistic :math:`(m \sqrt{2 l} + \sqrt{1 - m^2}\, \nu)^2 / 2`, with a normal variable :math:`\nu` for the noise. This has
+  to be above the template's statistic in the data, above that of its neighbours, and above the level of the climbs.
 
-Wide modes are met by draws, narrow ones are loud.
+Wide modes are found by draws, narrow ones are loud.
 """
 
 from __future__ import annotations
@@ -41,34 +41,35 @@ from .hills import Hills
 from .weighing import Target
 from .weighted import WeightedDraws
 
-_ALLOWANCE = 3.0  # nats: a sky position or a time that is worse known by this factor, about 20
-_ENOUGH_DRAWS = 5  # draws that a mode needs to have a say in a fit
-_WIDTHS = np.geomspace(0.1, 10.0, 9)  # volumes of modes over those that the metric of templates says
+_ALLOWANCE = 3.0  # nats: room for a sky position or a time that is worse known by this factor, about 20
+_ENOUGH_DRAWS = 5  # draws that a mode needs to influence a fit
+_WIDTHS = np.geomspace(0.1, 10.0, 9)  # factors on the volume of a mode by the metric of templates
 _SEED = 20261130  # any number: the same noise in every run
-_LATENT = 8  # draws of the latent variables of each row
-_POWER = 0.98  # of a wave's power: templates do without the rest
-_MOST_MEASURED = 300  # planted modes whose width is measured: where more are not seen, fewer are planted
-_LIFTED = 1.0  # by which a statistic has to be above what it is compared with
+_LATENT = 8  # draws of the latent variables for each row
+_POWER = 0.98  # share of a wave's power that templates use
+_MOST_MEASURED = 300  # planted modes whose width is measured; if more are not seen, fewer are planted
+_LIFTED = 1.0
+"""Nats by which a statistic has to be above all that it is compared with: room for small errors of both values."""
 
 
 @dataclass(frozen=True)
 class Looked:
-    """Templates, climbs and draws that modes were looked for with.
+    """Templates, climbs and draws with which modes were looked for.
 
     Attributes
     ----------
     bank
         Templates drawn from the prior.
     ratios
-        Their statistic, (B,).
+        Statistic of the templates, (B,).
     hills
-        What climbs from their local maxima have found.
+        Result of the climbs from their local maxima.
     keys
-        Parameters that are drawn, the others being drawn conditionally.
+        Parameters that the proposal draws; all others are drawn conditionally.
     draws
-        Proposals that have drawn, and their numbers of draws.
+        Proposals, and the number of draws of each.
     words
-        Parameters that templates depend on, in words.
+        Names of the parameters on which templates depend.
     """
 
     bank: Bank
@@ -80,14 +81,14 @@ class Looked:
 
 
 def completeness_of(looked: Looked, log_volume: float, transform: PriorTransform) -> Completeness:
-    """Return how likely it is that templates and draws have both missed a mode.
+    """Return how likely it is that both templates and draws have missed a mode.
 
     Parameters
     ----------
     looked
-        What modes were looked for with.
+        Templates, climbs and draws with which modes were looked for.
     log_volume
-        Logarithm of the share of the prior that the posterior fills (:func:`volume_of`).
+        Log of the share of the prior that the posterior fills (:func:`volume_of`).
     transform
         The prior.
     """
@@ -100,10 +101,11 @@ def completeness_of(looked: Looked, log_volume: float, transform: PriorTransform
     highest = float(hills.values.max()) + np.log(SHARE) - _ALLOWANCE
     if lost := _not_drawn(looked, highest, log_volume, transform):
         return Completeness(
-            1.0, f"{words}, which hardly drew from {lost} of {len(hills.values)} modes that templates show"
+            1.0, f"{words}, hardly any of which are at {lost} of {len(hills.values)} modes that templates show"
         )
     keys = looked.keys
-    # At the lowest statistic of any mode, which fills all of the prior, the others would have been seen.
+    # Waves that are seen even with the lowest possible statistic, that of a mode filling the whole prior, need no
+    # width.
     some = np.flatnonzero(~_lifted(looked, np.full(len(matched.loudness), highest + log_volume)))
     if len(some) > _MOST_MEASURED:
         looked = replace(looked, bank=replace(looked.bank, matched=matched.first(int(some[_MOST_MEASURED]))))
@@ -128,14 +130,14 @@ def _density(looked: Looked, own: Parameters, transform: PriorTransform) -> np.n
     log_prior = FromPrior(transform, looked.keys).log_prob(own)[:, 0]
     total = np.zeros(len(log_prior))
     for proposal, size in looked.draws:
-        # With latent variables the density of the parameters alone is an estimate, which is low rather than high.
+        # With latent variables, the density of the parameters is an estimate, which is rather too low.
         log_prob = marginal_log_prob(proposal, own, _LATENT, np.random.default_rng(_SEED))
         total += size * np.exp(log_prob - log_prior)
     return total
 
 
 def _not_drawn(looked: Looked, highest: float, log_volume: float, transform: PriorTransform) -> int:
-    """Number of hills that may be modes of a share that counts, and that no proposal has drawn enough from."""
+    """Return the number of hills that may be modes with a relevant share, and from which no proposal has drawn enough."""
     hills, lost = looked.hills, 0
     for index, value in enumerate(hills.values):
         smaller = float(hills.volumes[index] - hills.volumes[0])
@@ -147,7 +149,7 @@ def _not_drawn(looked: Looked, highest: float, log_volume: float, transform: Pri
 
 
 def _share(weights: np.ndarray, missed: np.ndarray) -> float:
-    """Of planted modes that are missed, by Laplace's rule of succession: none of few is not never."""
+    """Return the share of planted modes that are missed, by Laplace's rule of succession, which is never zero."""
     if not weights.sum() > 0:
         return 1.0
     effective = weights.sum() ** 2 / np.sum(weights**2)
@@ -155,7 +157,7 @@ def _share(weights: np.ndarray, missed: np.ndarray) -> float:
 
 
 def _lifted(looked: Looked, log_ratio: np.ndarray) -> np.ndarray:
-    """Which planted modes of log likelihood ratios (N,) would have made a template a local maximum that is climbed, (N,)."""
+    """Return which planted modes of log likelihood ratios (N,) would have made a template a climbed local maximum, (N,)."""
     matched, hills = looked.bank.matched, looked.hills
     snr = np.sqrt(2 * _POWER * np.maximum(log_ratio, 0.0))[:, None]
     matches = matched.found
@@ -166,7 +168,7 @@ def _lifted(looked: Looked, log_ratio: np.ndarray) -> np.ndarray:
 
 
 def _weights(matched: Matched, log_ratio: np.ndarray, transform: PriorTransform) -> np.ndarray:
-    """How probable the prior has every planted wave at log likelihood ratios (N,), (N,)."""
+    """Return the prior probability of every planted wave at log likelihood ratios (N,), up to a constant, (N,)."""
     if DISTANCE not in transform.independent_keys():
         return matched.weights
     distances = matched.loudness / np.sqrt(2 * np.maximum(log_ratio, 1.0))
@@ -174,7 +176,7 @@ def _weights(matched: Matched, log_ratio: np.ndarray, transform: PriorTransform)
 
 
 def volume_of(weighted: WeightedDraws, target: Target) -> float:
-    """Logarithm of the share of the prior that the posterior fills: the evidence over the best draw's likelihood."""
+    """Return the log of the share of the prior that the posterior fills: the evidence over the best draw's likelihood."""
     by_coarse = weighted.by_coarse()
     log_prior = FromPrior(target.prior, target.keys).log_prob(weighted.draws.parameters)[:, 0]
     alive = np.isfinite(by_coarse.log_weights) & np.isfinite(log_prior)

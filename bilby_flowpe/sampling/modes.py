@@ -1,12 +1,12 @@
-r"""Modes among draws of the prior: local maxima, and whether a valley lies between two of them.
+r"""Modes among draws of the prior: local maxima, and the valleys that separate them.
 
-A draw whose likelihood is above that of all its neighbours is a local maximum of what the draws show (topographical search:
-Törn and Viitanen 1994). Two of these belong to one mode unless the likelihood falls below both somewhere on the straight line
-between them (the hill-valley test: Ursem 1999; Maree et al. 2018, GECCO). From every one that is apart from all better ones
-a mode is climbed (:mod:`.search`), which tells its place, widths and mass. Distances and lines are those of the prior's
-quantiles, in which the posterior's density is the likelihood.
+A draw whose likelihood is above that of all its neighbours is a local maximum (topographical search: Törn and Viitanen
+1994). Two of these belong to one mode unless the likelihood falls below both somewhere on the straight line between
+them (the hill-valley test: Ursem 1999; Maree et al. 2018, GECCO). From each one that is separated from all better ones,
+a mode is climbed (:mod:`.search`), which measures its place, widths and mass. Distances and lines are those of the
+prior's quantiles, in which the posterior's density is the likelihood.
 
-Nothing of this enters a weight: modes found are drawn from, with a least share each, whatever later fits make of them.
+No weight depends on this: modes that were found keep a least share of the proposal, whatever later fits do.
 """
 
 from __future__ import annotations
@@ -26,34 +26,36 @@ from ..proposals.parts import Normal
 from .search import Climb, LocalSearch, around
 from .weighing import Target
 
-_NEIGHBOURS, _NEIGHBOURS_EACH = 6, 2  # of a draw, and more for each dimension: on either side along every direction
-_TREE = 8  # dimensions beyond which a tree finds neighbours no faster than all distances do
-_ROWS = 512  # draws whose distances to others are computed at once
-_AMONG = 4096  # points among which neighbours are looked for there
-PARTNERS = 2  # better local maxima to which lines are drawn from one: the nearest
+# neighbours of a draw, and additional ones for each dimension: some on either side in every direction
+_NEIGHBOURS, _NEIGHBOURS_EACH = 6, 2
+_TREE = 8  # dimensions above which a tree finds neighbours no faster than computing all distances does
+_ROWS = 512  # draws whose distances to all others are computed at once, which bounds the memory
+_AMONG = 4096  # points among which neighbours are looked for in that case
+PARTNERS = 2  # better local maxima, the nearest ones, to which lines are drawn from each
 ON_A_LINE = np.append(0.5 ** np.arange(8, 0, -1), 0.75)
-"""Points between two draws, as parts of the way from the lower one: a narrow mode ends near to it, wherever the other is."""
+"""Points between two draws, as parts of the way from the lower one, close to which a narrow mode ends."""
 
-VALLEY = 0.5  # fall of the log likelihood, in nats, that counts: less is nothing to a mode's share
-_CLIMBING = 2  # evaluations of all climbs, over the draws: two dozen modes of two parameters take no more
+# decrease of the log likelihood, in nats, that counts as a valley: a smaller one hardly changes a mode's share
+VALLEY = 0.5
+_CLIMBING = 2  # evaluations of all climbs, over the number of draws: two dozen modes of two parameters need no more
 LOW, ALWAYS = 5, 6
-"""Dimensions beyond which draws are so far from modes that lines between them show no valley; maxima climbed there anyway."""
-_NEAR = 2.0  # distance of two means, in standard deviations of both modes, at which they are one
-_LEAST_MASS = 1e-4  # share of all masses below which a mode is left out: a hundredth of one that counts
-_SHARES = (0.5, 0.3, 0.2)  # of the modes, of the same broadened, and of the prior
-_EDGE = 1e-12  # quantiles are cut here: the normal coordinates of zero and one are infinite
+"""Dimensions above which draws are too far from modes to show valleys, and the number of maxima climbed in that case."""
+_NEAR = 2.0  # distance of two means, in standard deviations of both modes, up to which they are the same mode
+_LEAST_MASS = 1e-4  # share of the total mass below which a mode is left out: a hundredth of a mode that counts
+_SHARES = (0.5, 0.3, 0.2)  # shares of the modes, of the broadened modes, and of the prior
+_EDGE = 1e-12  # quantiles are clipped here, because the normal coordinates of 0 and 1 are infinite
 
 
 @dataclass(frozen=True)
 class Modes:
-    """Modes that were found.
+    """Modes that were found among draws of the prior.
 
     Attributes
     ----------
     climbs
-        From every local maximum that a valley parts from all better ones.
+        Climbs from every local maximum that a valley separates from all better ones.
     complete
-        Whether every local maximum was held against better ones, and climbed where it had to be: not where a budget has ended.
+        Whether every local maximum was compared with better ones, and climbed if necessary; false if a budget ended.
     """
 
     climbs: tuple[Climb, ...] = ()
@@ -61,9 +63,10 @@ class Modes:
 
     @cached_property
     def density(self) -> NormalMixture | None:
-        """A normal density for each mode, in the chart's base space; ``None`` where nothing was climbed.
+        """Mixture of a normal density for each mode, in the chart's base space; ``None`` if nothing was climbed.
 
-        Shares are one half of the modes' masses, which a climb knows to a factor only, and one half equal ones.
+        Half of the shares follows the masses of the modes, which a climb measures only to a factor; the other half is
+        equal.
         """
         kept: list[Climb] = []
         for climb in sorted(self.climbs, key=lambda climb: -climb.log_mass):
@@ -80,9 +83,9 @@ class Modes:
 
 
 def neighbours(places: np.ndarray) -> np.ndarray:
-    """Numbers of the nearest other points (N, k) of points (N, n); in many dimensions of the nearest among some of them.
+    """Return indices of the nearest other points (N, k) of points (N, n); in many dimensions, the nearest of some of them.
 
-    There, neighbours are hardly nearer to each other than any other points, of whatever number.
+    In many dimensions, neighbours are hardly nearer than any other points, however many there are.
     """
     size, n = places.shape
     count = min(_NEIGHBOURS + _NEIGHBOURS_EACH * n, size - 1)
@@ -99,23 +102,23 @@ def neighbours(places: np.ndarray) -> np.ndarray:
     rows = []
     for start in range(0, size, _ROWS):
         distances = squares - 2 * single[start : start + _ROWS] @ others.T
-        # A point is no neighbour of its own.
+        # A point is not its own neighbour.
         distances[some[None] == np.arange(start, min(start + _ROWS, size))[:, None]] = np.inf
         rows.append(some[np.argpartition(distances, count, axis=1)[:, :count]])
     return np.concatenate(rows)
 
 
 def local_maxima(values: np.ndarray, near: np.ndarray) -> np.ndarray:
-    """Numbers of the points whose value is above that of all their neighbours, the best first.
+    """Return the indices of the points whose value is above that of all their neighbours, the best first.
 
-    Of equal values one counts as the higher one, so that a plateau has a maximum, too.
+    Of equal values, one counts as higher, so that a plateau has a maximum, too.
 
     Parameters
     ----------
     values
-        (N,); -inf for none.
+        Values, (N,); -inf for none.
     near
-        Neighbours of each, (N, k).
+        Indices of the neighbours of each point, (N, k).
     """
     rank = np.empty(len(values), dtype=int)
     rank[np.argsort(values, kind="stable")] = np.arange(len(values))
@@ -126,20 +129,20 @@ def local_maxima(values: np.ndarray, near: np.ndarray) -> np.ndarray:
 def find_modes(
     base: np.ndarray, log_density: np.ndarray, near: np.ndarray, climber: LocalSearch, before: Modes | None = None
 ) -> Modes:
-    """Look for modes among draws of the prior.
+    """Find modes among draws of the prior, and climb them.
 
     Parameters
     ----------
     base
         Draws in the base space of the climber's chart, in which the prior is a standard normal, (N, n).
     log_density
-        Logarithm of the posterior's density there, up to a constant, (N,).
+        Log density of the posterior there, up to a constant, (N,).
     near
-        Neighbours of each in the quantiles, (N, k).
+        Indices of the neighbours of each, in the quantiles, (N, k).
     climber
         Evaluates further points, and climbs.
     before
-        What was found among fewer draws: maxima on the slope of a mode that has been climbed need no further climb.
+        Modes found among fewer draws: maxima on the slope of a mode that was climbed need no further climb.
     """
     known = () if before is None else before.climbs
     values = log_likelihood(base, log_density)
@@ -164,29 +167,29 @@ def find_modes(
 
 
 def in_normals(u: np.ndarray) -> np.ndarray:
-    """Points of the base space at quantiles of the prior."""
+    """Return points of the base space at quantiles of the prior."""
     v: np.ndarray = ndtri(np.clip(u, _EDGE, 1 - _EDGE))
     return v
 
 
 def log_likelihood(base: np.ndarray, log_density: np.ndarray) -> np.ndarray:
-    """Log likelihood at points of the base space: the density less that of the prior."""
+    """Return the log likelihood at points of the base space: the log density minus that of the prior."""
     return log_density - Normal(base.shape[1]).log_prob(base)
 
 
 def _apart(
     places: np.ndarray, values: np.ndarray, tops: np.ndarray, evaluated: Callable[[np.ndarray], np.ndarray | None]
 ) -> np.ndarray | None:
-    """Numbers of the maxima, the best first, that a valley parts from all better ones; ``None`` where a budget ended.
+    """Return the maxima that a valley separates from all better ones, as indices; ``None`` if a budget ended.
 
     Parameters
     ----------
     places, values
-        Of local maxima, the best first: quantiles (M, n) and log likelihoods (M,).
+        Quantiles (M, n) and log likelihoods (M,) of local maxima, the best first.
     tops
-        Quantiles of modes that have been climbed, (K, n).
+        Quantiles of modes that were climbed, (K, n).
     evaluated
-        Gives log likelihoods.
+        Function that returns log likelihoods.
     """
     others = np.concatenate([tops, places])
     pairs: list[tuple[int, int]] = []
@@ -200,21 +203,21 @@ def _apart(
         found = evaluated(lines.reshape(-1, places.shape[1]))
         if found is None:
             return None
-        # Of the two ends of a line the first is the lower one.
+        # The first end of a line is the lower one.
         joined = found.reshape(len(pairs), len(ON_A_LINE)).min(axis=1) > values[lower] - VALLEY
         belongs[lower[joined]] = True
     return np.flatnonzero(~belongs)
 
 
 def about(modes: NormalMixture, chart: Chart, target: Target) -> Mixture:
-    """Return what draws about modes that were found."""
+    """Return a proposal that draws at the modes that were found."""
     return around(modes, chart, target, "modes", _SHARES)
 
 
 def _same(one: Climb, other: Climb) -> bool:
     """Return whether two climbs ended at the same place, within the widths of both modes.
 
-    Both widths count, for at an edge of the prior one of them can be very wide.
+    Both widths are used, because at an edge of the prior one of them can be very large.
     """
     step = one.mean - other.mean
     return all(step @ np.linalg.solve(climb.covariance, step) < _NEAR**2 for climb in (one, other))

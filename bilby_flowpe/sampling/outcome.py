@@ -1,4 +1,4 @@
-"""What a run came to: a batch of weighted draws, its equal-weight rows and the verdict on it."""
+"""Outcome of a run: a batch of weighted draws, its equal-weight rows and its verdict."""
 
 from __future__ import annotations
 
@@ -30,17 +30,17 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class KnownOfData:
-    """What a model tells of the data before anything is drawn.
+    """Information on the data from a model, before anything is drawn.
 
     Attributes
     ----------
     found
-        Log likelihood ratio of the best signal that a search found in the data, if there was one.
+        Log likelihood ratio of the best signal that a search found in the data, if there was a search.
     searched
-        Rows that a search has tried, where there was one.
+        Rows that a search tried, if there was a search.
     surprise
-        Says how unlike the simulations the data are, given what power the best draw leaves in them; by that power alone when
-        left out (:meth:`bilby_flowpe.bound.BoundPosterior.surprise`).
+        Function that returns how unlike the simulations the data are, given the power that the best draw leaves in
+        them. Without it, only that power is used (:meth:`bilby_flowpe.bound.BoundPosterior.surprise`).
     """
 
     found: float | None = None
@@ -49,32 +49,32 @@ class KnownOfData:
 
     @classmethod
     def by(cls, bound: BoundPosterior | None) -> KnownOfData:
-        """What a model bound to the data tells; nothing without a model."""
+        """Return the information of a model bound to the data; none without a model."""
         return cls() if bound is None else cls(bound.log_likelihood_found, surprise=bound.surprise)
 
 
 @dataclass(frozen=True)
 class FreshBatch:
-    """A fresh batch of draws, and how its proposal came about.
+    """A final batch of draws, and the origin of its proposal.
 
     Attributes
     ----------
     weighted
         The draws.
     proposal
-        What drew them.
+        Their proposal.
     pilot
-        Summary of the pilot batch, which tells how efficient a network is, if there is one.
+        Summary of the pilot batch, which measures the efficiency of a network, if there is one.
     refinement
         The refinement, if there was one.
     unfinished
-        Why the proposal did not become good enough, in words.
+        Reason, in words, why the proposal did not become good enough.
     unreached
-        Share of the prior that the network cannot reach, where it is relied on.
+        Share of the prior that the network cannot reach, if it is relied on.
     completeness
-        How modes were looked for, where no network knows the posterior.
+        How likely it is that a mode was missed, if no network knows the posterior.
     moved
-        How often the reference of a coarse likelihood has moved.
+        Number of moves of a coarse likelihood's reference.
     """
 
     weighted: WeightedDraws
@@ -88,30 +88,30 @@ class FreshBatch:
 
     @property
     def rows(self) -> np.ndarray:
-        """Numbers of the draws of non-zero weight."""
+        """Indices of the draws of non-zero weight."""
         return np.flatnonzero(np.isfinite(self.weighted.log_weights))
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """Weighted draws and what is known of them.
+    """Weighted draws and all that is known about them.
 
     Attributes
     ----------
     batch
-        The draws that the result is made of, and how their proposal came about.
+        The draws of the result, and the origin of their proposal.
     summary
         Summary of their weights.
     rows
-        Numbers of the equal-weight rows.
+        Indices of the equal-weight rows.
     verdict
         The verdict.
     surprise
-        How unlike those simulated the data are, where that could be told.
+        How unlike the simulations the data are, if that is known.
     partial
-        What rows lack that are not evaluated, where there are such.
+        Effect of rows that are not evaluated, if there are any.
     noise_scales
-        How far the noise of each detector is from its curve in the band of the signal, where that can be told.
+        Ratio of the noise in each detector to its curve, in the band of the signal, if that is known.
     """
 
     batch: FreshBatch
@@ -124,12 +124,12 @@ class Outcome:
 
     @property
     def weighted(self) -> WeightedDraws:
-        """The draws that the result is made of."""
+        """The draws of the result."""
         return self.batch.weighted
 
     @property
     def proposal(self) -> Mixture:
-        """What drew them."""
+        """Proposal of these draws."""
         return self.batch.proposal
 
     @property
@@ -153,13 +153,13 @@ def judged(
     batch
         The batch.
     target
-        What was sampled.
+        The posterior that was sampled.
     n_effective, n_posterior
-        Effective draws wanted, and most equal-weight rows.
+        Number of effective draws wanted, and largest number of equal-weight rows.
     rng
-        Generator of the rows.
+        Random generator of the rows.
     known
-        What is known of the data beforehand.
+        Information on the data from a model.
     """
     known = known or KnownOfData()
     weighted, names = batch.weighted, batch.proposal.names
@@ -172,7 +172,7 @@ def judged(
     findings = Findings(
         n_posterior=available,
         outside=weighted.n_outside / len(weighted.log_weights),
-        # A prior that is the whole proposal disagrees with nothing.
+        # A proposal that consists of the prior only cannot disagree with the prior.
         prior_part=weighted.shares(names).get(PRIOR) if len(names) > 1 else None,
         missing_log_likelihood=None if known.found is None else known.found - best,
         unfinished=batch.unfinished,
@@ -195,15 +195,15 @@ def judged(
 def _surprise(
     batch: FreshBatch, target: Target, summary: WeightSummary, best: float, known: KnownOfData
 ) -> Surprise | None:
-    """How unlike those simulated the data are; by the power left in them alone where there is no model."""
-    # What poor draws leave in the data is not the data's: a template may fit better.
+    """Return how unlike the simulations the data are, or, without a model, how unusual the power left in them is."""
+    # If draws are poor, their residual is not that of the data: a template may fit better.
     problem = target.problem
     residual = problem.residual(max(best, -np.inf if known.found is None else known.found))
     if target.translated.obstacle is None and np.isfinite(best):
         residual = power_left(target.translated.given, _asked_row(batch.weighted, target), residual)
     surprise = known.surprise and known.surprise(residual)
     if surprise is None and summary.effective_sample_size >= Thresholds().effective_failed:
-        # The best value is that of the likelihood that was given, which may have nothing to do with power.
+        # The best value is that of the user's likelihood, which may have no relation to power.
         given = target.translated.given if target.translated.obstacle is None else None
         surprise = without_simulations(residual) if given is not None and tells_power(given) else None
     if surprise and surprise.most == RESIDUAL:
@@ -212,7 +212,7 @@ def _surprise(
 
 
 def _noise_scales(batch: FreshBatch, target: Target, summary: WeightSummary) -> dict[str, NoiseScale]:
-    """How far the noise is from its curve in the band of the best draw's wave; empty where it is not known well enough."""
+    """Return the ratio of the noise to its curve in the band of the best wave; empty if that is not known well enough."""
     translated = target.translated
     known = translated.obstacle is None and tells_power(translated.given)
     if not known or summary.effective_sample_size < Thresholds().effective_failed:
@@ -221,14 +221,14 @@ def _noise_scales(batch: FreshBatch, target: Target, summary: WeightSummary) -> 
 
 
 def _outermost(batch: FreshBatch, target: Target) -> tuple[str, float] | None:
-    """The parameter with the largest share of the posterior at the ends of its prior's quantiles, and that share."""
+    """Return the parameter with most of the posterior at the outermost quantiles of its prior, and that share."""
     weighted = batch.weighted
     alive = np.isfinite(weighted.log_weights)
     if not alive.any():
         return None
     weights = normalised_weights(weighted.log_weights[alive])
     beyond = target.prior.outermost({key: value[alive] for key, value in weighted.parameters.items()})
-    # What is drawn by its value has no last quantile.
+    # A parameter that is drawn by its value has no last quantile.
     by_value = {key for part in batch.proposal.parts for key in getattr(part, "in_values", ())}
     by_value |= {*target.conditional_keys}
     shares = {key: float(weights[rows].sum()) for key, rows in beyond.items() if key not in by_value}
@@ -236,18 +236,18 @@ def _outermost(batch: FreshBatch, target: Target) -> tuple[str, float] | None:
 
 
 def _best(weighted: WeightedDraws, target: Target) -> float:
-    """Largest log likelihood ratio of a draw."""
+    """Return the largest log likelihood ratio of any draw."""
     noise = 0.0 if target.use_ratio else float(target.translated.asked.noise_log_likelihood())
     return float(np.max(weighted.log_likelihood)) - noise
 
 
 def _asked_row(weighted: WeightedDraws, target: Target) -> Row:
-    """All parameters of the draw of the largest likelihood, as the likelihood asked for takes them."""
+    """Return all parameters of the draw with the largest likelihood, for the user's likelihood."""
     best = int(np.argmax(weighted.log_likelihood))
     return target.translated.rows({key: value[best : best + 1] for key, value in weighted.parameters.items()})[0]
 
 
 def best_row(weighted: WeightedDraws, target: Target) -> Row:
-    """All parameters of the draw of the largest likelihood."""
+    """Return all parameters of the draw with the largest likelihood."""
     best = int(np.argmax(weighted.log_likelihood))
     return target.problem.rows({key: value[best : best + 1] for key, value in weighted.parameters.items()})[0]

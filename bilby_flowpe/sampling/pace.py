@@ -1,8 +1,8 @@
-"""How a refinement goes on: draws of a round, what a rise of the temperature asks for, shares of what draws, and when it ends.
+"""Settings of the rounds of a refinement: draws of each, rise of the temperature, shares of the parts, and when it ends.
 
-There are two paces. Where a draw costs a call of the user's likelihood, fits are made as good as its draws allow. Where a
-coarse likelihood draws, a draw costs less than its part of a fit: temperatures rise on fewer draws, and rounds at the posterior
-itself are large.
+There are two sets. If a draw costs a call of the user's likelihood, fits are made as good as its draws allow. With a
+coarse likelihood, a draw is cheaper than its part of a fit: temperatures rise with fewer draws, and rounds at the
+posterior itself are large.
 """
 
 from __future__ import annotations
@@ -10,38 +10,41 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-_ROUND, _ROUND_EACH = 2000, 500  # draws of the first round, in which modes are met or not, and more for each dimension
-# Later rounds need as many as a fit does, and no more than twice what is asked for.
+# draws of the first round, in which modes have to be found, and additional ones for each dimension
+_ROUND, _ROUND_EACH = 2000, 500
+# Draws of later rounds: those that a fit needs, at least and for each dimension, and at most twice the effective draws
+# wanted.
 _LATER, _LATER_EACH, _LATER_WANTED = 500, 250, 2
 
 
 @dataclass(frozen=True)
 class Pace:
-    """Figures of a pace.
+    """Settings of the rounds of a refinement.
 
     Attributes
     ----------
     enough, enough_each
-        Effective draws that a fit is made of, at least and for each dimension: the inverse temperature rises as far.
+        Effective draws for a fit, at least and for each dimension; the inverse temperature rises as far as these
+        remain.
     near_enough_hot
-        Divergence from the tempered posterior, in nats, at which a mixture of normals needs no flow beside it on the way.
+        Divergence from the tempered posterior, in nats, up to which a mixture of normals needs no flow, on the path.
     settling
-        Rounds at the posterior itself, at least, on a path from the prior.
+        Least number of rounds at the posterior itself, on a path from the prior.
     patience
-        Rounds there without a rise of the efficiency, after which the latest will do.
+        Rounds there without a rise of the efficiency, after which the latest proposal is accepted.
     batches
-        Batches that the pool keeps: every proposal's density is evaluated at every draw.
+        Batches that the pool keeps; every proposal's density is evaluated at every draw.
     edges, hotter, earlier, beside
-        Shares of a mixture in quantiles, of a hotter flow, of the flow of the round before, and of a mixture of normals beside
-        a flow.
+        Shares of a mixture in quantiles, of a hotter flow, of the previous round's flow, and of a mixture of normals
+        next to a flow.
     largest
-        Rounds at the posterior grow up to so many times the first round.
+        Rounds at the posterior grow up to this multiple of the first round.
     judges
-        Whether rounds go on while weights like theirs would not pass the verdict.
+        Whether rounds continue while weights like theirs would not pass the verdict.
     by_wanted
         Whether later rounds grow with the effective draws wanted.
     mixture_first
-        Whether a flow is fitted only where a mixture of normals has been tried and is not efficient enough.
+        Whether a flow is fitted only after a mixture of normals has been tried and was not efficient enough.
     """
 
     enough: float
@@ -60,16 +63,16 @@ class Pace:
     mixture_first: bool = False
 
     def least_effective(self, dimensions: int) -> float:
-        """Effective draws that a fit is made of."""
+        """Return the number of effective draws for a fit."""
         return max(self.enough, self.enough_each * dimensions)
 
     def later_draws(self, dimensions: int, n_effective: int) -> int:
-        """Draws of a round on the way to the posterior."""
+        """Return the number of draws of a round on the way to the posterior."""
         of_fit = _LATER + _LATER_EACH * dimensions
         return min(first_draws(dimensions), max(of_fit, _LATER_WANTED * n_effective)) if self.by_wanted else of_fit
 
     def draws_at_posterior(self, dimensions: int, n_effective: int, before: int) -> int:
-        """Draws of a round at the posterior itself, after some that were ``before`` it there."""
+        """Return the number of draws of a round at the posterior itself, after ``before`` earlier ones."""
         if not self.largest:
             return self.later_draws(dimensions, n_effective)
         return first_draws(dimensions) * min(1 + before // 2, self.largest)
@@ -86,7 +89,7 @@ DEAR = Pace(
     hotter=0.15,
     mixture_first=True,
 )
-"""Where a draw costs a call of the user's likelihood."""
+"""Settings if a draw costs a call of the user's likelihood."""
 
 CHEAP = Pace(
     enough=300.0,
@@ -103,9 +106,9 @@ CHEAP = Pace(
     judges=True,
     by_wanted=False,
 )
-"""Where coarse waves draw. With a mixture and an earlier flow beside the latest there is less for the others to make good."""
+"""Settings for coarse waves; a mixture and an earlier flow next to the latest leave less to the other parts."""
 
 
 def first_draws(dimensions: int) -> int:
-    """Draws of the first round."""
+    """Return the number of draws of the first round."""
     return _ROUND + _ROUND_EACH * dimensions

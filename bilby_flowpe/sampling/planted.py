@@ -1,15 +1,16 @@
-r"""How likely it is that a mode was missed: modes are planted in thought, and looked for among the draws that were made.
+r"""Probability that a mode was missed, measured with planted modes among the draws that were made.
 
-A planted mode is a normal density in the quantiles of the prior, of the shape of one that was found, anywhere in the prior. It
-holds a share :math:`s` of the posterior's evidence :math:`Z`, and fits the data :math:`f` times as well as the best draw: its
-volume is :math:`V = s Z / (f L_{\max})`, as small as it can be for that. With the likelihood :math:`L + L_{\rm planted}` in the
-place of :math:`L` it is seen
+A planted mode is a normal density in the quantiles of the prior, with the shape of a mode that was found, anywhere in
+the prior. It holds a share :math:`s` of the posterior's evidence :math:`Z`, and fits the data :math:`f` times as well
+as the best draw. Its volume is therefore :math:`V = s Z / (f L_{\max})`, the smallest one possible. With the likelihood
+:math:`L + L_{\rm planted}` in place of :math:`L`, it is seen
 
-- among draws of the prior, where one that it lifts would be a local maximum among its neighbours, and parted by a valley from
-  those it is held against (:mod:`.modes`), along lines on which the modes found are taken for normal ones; or
-- in a weighted batch, where it would give a draw a weight that stands out, or lies where there are draws.
+- among draws of the prior, if a draw that it lifts would be a local maximum among its neighbours, separated by a valley from
+  those with which it is compared (:mod:`.modes`), along lines on which the modes found are assumed to be normal; or
+- in a weighted batch, if it would give a draw a weight that stands out, or if there are draws on it.
 
-The share of those that are not seen is the chance that a mode of this kind was missed. No likelihood is evaluated for it.
+The share of planted modes that are not seen is the probability that a mode of this kind was missed. No likelihood is
+evaluated for this.
 """
 
 from __future__ import annotations
@@ -23,21 +24,24 @@ import numpy as np
 from .modes import ALWAYS, LOW, ON_A_LINE, PARTNERS, VALLEY, local_maxima
 
 PLANTED = 600
-"""Modes to plant: a chance of a hundredth is known to four thousandths."""
+"""Number of planted modes: a probability of a hundredth is known to four thousandths."""
 
 STANDS_OUT = 20.0
-"""Weight over the mean that would send a batch back, or be a point that a fit goes to."""
+"""Weight over the mean that would make a batch be rejected, or attract a fit."""
 
 _DRAWS, _SMALLEST = 10.0, 1e-3
-"""Effective draws on a mode with which it is drawn, and a weight over the mean below which draws are beside it."""
+"""Effective draws with which a mode counts as drawn, and weight over the mean below which draws are not on it."""
 
 _WIDE, _SHELL, _FEW = 2.0, 1.5, 5
-"""Widths from which on the edge of a mode is looked for, in shells each wider by this factor, of so many draws at least."""
+"""Widths from which on the edge of a mode is looked for, factor between shells, and least number of draws in a shell."""
 
-_TRIED = 4  # local maxima of one planted mode that are held against better ones
-_LIFTED = 2.0  # nats by which a planted mode has to be above the likelihood at a draw to count as its own
+_TRIED = 4  # local maxima of one planted mode that are compared with better ones
+_LIFTED = 2.0  # nats by which a planted mode has to be above a draw's likelihood for the draw to belong to it
 _RIDGE = 1e-12
-_TOGETHER = 4_000_000  # heights that are computed at once, which bounds the memory
+"""Variance added in each direction, in squared quantiles of the prior: far below any mode's, for the Cholesky
+factor."""
+
+_TOGETHER = 4_000_000  # log likelihoods that are computed at once, which bounds the memory
 
 
 @dataclass(frozen=True)
@@ -47,9 +51,9 @@ class Found:
     Attributes
     ----------
     share
-        Of the posterior.
+        Share of the posterior.
     covariance, mean
-        (n, n) and (n,).
+        Covariance, (n, n), and mean, (n,).
     """
 
     share: float
@@ -59,16 +63,16 @@ class Found:
 
 @dataclass(frozen=True)
 class PriorDraws:
-    """Draws of the prior that modes were looked for with.
+    """Draws of the prior among which modes were looked for.
 
     Attributes
     ----------
     places
         Quantiles, (N, n).
     log_likelihood
-        Relative to the best draw of all, (N,).
+        Log likelihoods relative to the best draw of all, (N,).
     near
-        Numbers of the neighbours of each, (N, k).
+        Indices of the neighbours of each draw, (N, k).
     """
 
     places: np.ndarray
@@ -78,15 +82,15 @@ class PriorDraws:
 
 @dataclass(frozen=True)
 class Weighed:
-    """A batch of the posterior.
+    """A weighted batch of the posterior.
 
     Attributes
     ----------
     places
         Quantiles, (N, n).
     log_over
-        Logarithm of ``L_max / (Z q)`` in the quantiles, (N,): with a likelihood relative to the best one, the weight over the
-        mean.
+        Logarithm of ``L_max / (Z q)`` in the quantiles, (N,); plus the log likelihood relative to the best one, it is
+        the log of the weight over the mean.
     """
 
     places: np.ndarray
@@ -95,14 +99,14 @@ class Weighed:
 
 @dataclass(frozen=True)
 class _Shape:
-    """A shape of normal modes.
+    """The shape of a normal mode in the quantiles.
 
     Attributes
     ----------
     whitening
-        Matrix (n, n) to their widths.
+        Matrix (n, n) that converts to units of its widths.
     log_peak, lowest
-        Log likelihood at their tops, and that below which they have none.
+        Log likelihood at its top, and the value below which it is cut off.
     """
 
     whitening: np.ndarray
@@ -110,7 +114,7 @@ class _Shape:
     lowest: float = -np.inf
 
     def heights(self, tops: np.ndarray, places: np.ndarray) -> np.ndarray:
-        """Log likelihood (M, N) of every mode at tops (M, n), at places (N, n)."""
+        """Return the log likelihood (M, N) of a mode at each of the tops (M, n), at places (N, n)."""
         one, other = tops @ self.whitening.T, places @ self.whitening.T
         squares = np.sum(one**2, axis=1)[:, None] + np.sum(other**2, axis=1) - 2 * one @ other.T
         heights = self.log_peak - 0.5 * squares
@@ -119,14 +123,14 @@ class _Shape:
 
 @dataclass(frozen=True)
 class _Partners:
-    """Tops of modes, and local maxima among draws, that a local maximum is held against.
+    """Tops of modes, and local maxima among draws, with which a local maximum is compared.
 
     Attributes
     ----------
     places, values
-        (K, n), and log likelihoods relative to the best draw, (K,).
+        Places, (K, n), and log likelihoods relative to the best draw, (K,).
     tops
-        How many of them, the first, are tops.
+        Number of tops, which come first.
     """
 
     places: np.ndarray
@@ -143,23 +147,23 @@ def missed(
     share: float,
     fit: float,
 ) -> float:
-    """Return the chance that a mode was missed, from the number of planted modes that would not have been seen.
+    """Return the probability that a mode was missed, from the number of planted modes that would not have been seen.
 
     Parameters
     ----------
     found
         The modes that were found.
     log_volume
-        Logarithm of ``Z / L_max``, which is the share of the prior's volume that the posterior fills.
+        Logarithm of ``Z / L_max``, the share of the prior's volume that the posterior fills.
     looked, weighed
-        The draws.
+        Draws of the prior, and the weighted batch.
     places
-        Where modes are planted, quantiles of the prior (M, n): draws of the prior other than those that modes were looked for
-        with, in any order.
+        Quantiles (M, n) of the places where modes are planted: draws of the prior other than those among which modes
+        were looked for, in any order.
     share
-        Of the evidence, that a planted mode holds.
+        Share of the evidence that a planted mode holds.
     fit
-        Likelihood of a planted mode over the largest that was found.
+        Likelihood of a planted mode over the largest one that was found.
     """
     log_peak = np.log(fit)
     log_volume_planted = np.log(share) + log_volume - log_peak
@@ -179,14 +183,14 @@ def missed(
             drawn = _drawn(shape.heights(some, weighed.places) + weighed.log_over)
             for top, seen, planted in zip(some, drawn, shape.heights(some, looked.places), strict=True):
                 unseen += not (seen or _shows(planted, looked, partners, partial(_highest, [(top, shape), *known])))
-    # The mean of the chance, given so many unseen of so many (Laplace's rule): none unseen of a few is no chance of zero.
+    # The mean of the probability given these numbers (Laplace's rule): if none of a few is unseen, it is not zero.
     return (unseen + 1) / (len(places) + 2)
 
 
 def _reach(looked: PriorDraws, mode: Found, shape: _Shape) -> float:
-    """Distance from a mode that was found, in its widths, up to which it falls off no faster than twice a normal one.
+    """Return the distance from a mode, in its widths, up to which it falls off no faster than a normal density twice as steep.
 
-    What is planted reaches no farther: modes with edges are seen by draws that lie on them alone.
+    Planted modes are cut off there: a mode with edges is seen only by draws that lie on it.
     """
     distances = np.linalg.norm((looked.places - mode.mean) @ shape.whitening.T, axis=1)
     holds = looked.log_likelihood > -(distances**2) - _LIFTED
@@ -200,9 +204,9 @@ def _reach(looked: PriorDraws, mode: Found, shape: _Shape) -> float:
 
 
 def _drawn(log_weights: np.ndarray) -> np.ndarray:
-    """Whether a batch draws planted modes, (M,), by what these would add to its weights over their mean, (M, N).
+    """Return whether a batch draws each planted mode, (M,), given its additions to the weights over their mean, (M, N).
 
-    One weight that stands out is noticed; and where several draws are on the mode, it has its share of the result.
+    A single weight that stands out is noticed. If several draws are on the mode, it has its share of the result.
     """
     highest = log_weights.max(axis=1, initial=-np.inf)
     weights = np.exp(log_weights - np.where(np.isfinite(highest), highest, 0.0)[:, None])
@@ -217,7 +221,7 @@ def _shows(
 ) -> bool:
     """Return whether a planted mode would be found.
 
-    With its log likelihood added, (N,) of all draws, some draw becomes a local maximum, and is climbed.
+    With its log likelihood, (N,) of all draws, added, some draw has to become a local maximum that would be climbed.
     """
     lifted = np.flatnonzero(planted > looked.log_likelihood + _LIFTED)
     if not len(lifted):
@@ -229,7 +233,7 @@ def _shows(
 
 
 def _is_apart(place: np.ndarray, value: float, partners: _Partners, along: Callable[[np.ndarray], np.ndarray]) -> bool:
-    """Whether a valley parts a local maximum from the better ones next to it, as :mod:`.modes` tries it."""
+    """Return whether a valley separates a local maximum from the nearest better ones, tested as in :mod:`.modes`."""
     better = np.flatnonzero(partners.values > value)
     if not len(better):
         return True
@@ -243,7 +247,7 @@ def _is_apart(place: np.ndarray, value: float, partners: _Partners, along: Calla
 
 
 def _highest(modes: Sequence[tuple[np.ndarray, _Shape]], places: np.ndarray) -> np.ndarray:
-    """Log likelihood (N,) at places (N, n), as of modes of known tops and shapes."""
+    """Return the log likelihood (N,) at places (N, n) of modes with known tops and shapes."""
     return np.max([shape.heights(top[None], places)[0] for top, shape in modes], axis=0)
 
 
@@ -255,7 +259,7 @@ def _partners(looked: PriorDraws, found: list[Found]) -> _Partners:
 
 
 def _whitening(mode: Found, log_volume: float) -> np.ndarray:
-    """Matrix (n, n) to widths of a normal density of a mode's shape and of some volume."""
+    """Return the matrix (n, n) to the widths of a normal density with a mode's shape and a given volume."""
     n = len(mode.mean)
     root = np.linalg.cholesky(mode.covariance + _RIDGE * np.eye(n))
     log_own = 0.5 * n * np.log(2 * np.pi) + float(np.sum(np.log(np.diag(root))))
@@ -264,16 +268,16 @@ def _whitening(mode: Found, log_volume: float) -> np.ndarray:
 
 
 def modes_of(places: np.ndarray, weights: np.ndarray, labels: np.ndarray) -> list[Found]:
-    """The modes of weighted draws.
+    """Describe the modes of weighted draws by share, covariance and mean.
 
     Parameters
     ----------
     places
         Quantiles, (N, n).
     weights
-        Which sum to one, (N,).
+        Weights, which sum to one, (N,).
     labels
-        Number of the mode that each belongs to, (N,).
+        Index of the mode to which each draw belongs, (N,).
     """
     found = []
     for label in np.unique(labels):

@@ -1,7 +1,7 @@
-"""All draws that a refinement has made, and the densities that they were drawn from.
+"""All draws of a refinement, and the densities from which they were drawn.
 
-Draws of several proposals count as draws of the mixture of these, in the shares in which they were made (deterministic mixture
-weights; Veach & Guibas 1995).
+Draws of several proposals count as draws of their mixture, with shares in proportion to their numbers (deterministic
+mixture weights; Veach & Guibas 1995).
 """
 
 from __future__ import annotations
@@ -18,21 +18,23 @@ from ..proposals.mixture import Mixture
 from ..proposals.parts import FromPrior, Normal, Part
 from .weighted import WeightedDraws
 
-_LATEST = 3  # batches whose weights tell how large the one that counts has to be
-_MOST_BATCHES = 16  # every proposal's density is evaluated at every draw, which grows with the square of their number
+_LATEST = 3  # batches from whose weights the size of the final batch is planned
+# most batches kept: every proposal's density is evaluated at every draw, a cost that grows with the square of their
+# number
+_MOST_BATCHES = 16
 
 
 class Pool:
-    """The draws of the latest rounds, and of the first; densities and base coordinates are computed once for each.
+    """The draws of the latest rounds and of the first one; densities and base coordinates are computed only once.
 
-    A batch that is left out goes with the proposal that drew it: the mixture of the others has drawn what is left.
+    A batch is removed together with its proposal, so that the remaining draws are those of the remaining mixture.
 
     Parameters
     ----------
     most
-        Batches that are kept.
+        Number of batches that are kept.
     start
-        Density that a path of temperatures begins at; that of a standard normal in the base of a chart when left out.
+        Density at which a path of temperatures starts; by default, a standard normal in the base of a chart.
     """
 
     def __init__(self, most: int = _MOST_BATCHES, start: Part | None = None) -> None:
@@ -47,7 +49,7 @@ class Pool:
         self._start_density: dict[int, np.ndarray] = {}
 
     def add(self, weighted: WeightedDraws, proposal: Mixture) -> None:
-        """Let a batch count, drawn from ``proposal``; the oldest but the first makes room for it."""
+        """Add a batch drawn from ``proposal``, and remove the oldest one but the first if there are too many."""
         self.batches.append(weighted)
         self.proposals.append(proposal)
         self._numbers.append(self._added)
@@ -57,7 +59,7 @@ class Pool:
             self._leave_out(1)
 
     def leave_out_latest(self) -> None:
-        """Let the latest batch count no longer: where it has missed the posterior, its few heavy weights spoil all others."""
+        """Remove the latest batch: if it has missed the posterior, its few heavy weights would spoil all others."""
         self._leave_out(len(self.batches) - 1)
         self._drawn_from = None
 
@@ -70,15 +72,15 @@ class Pool:
 
     @property
     def log_target(self) -> np.ndarray:
-        """Prior times likelihood of every draw, (N,)."""
+        """Log of prior times likelihood for every draw, (N,)."""
         return np.concatenate([batch.log_target for batch in self.batches])
 
     def column(self, key: str) -> np.ndarray:
-        """One parameter of every draw, (N,)."""
+        """Return one parameter of every draw, (N,)."""
         return np.concatenate([batch.draws.parameters[key] for batch in self.batches])
 
     def log_weights(self, log_density: np.ndarray) -> np.ndarray:
-        """Log weights for a density given at every draw, (N,)."""
+        """Return log weights for a density given at every draw, (N,)."""
         if self._drawn_from is None:
             self._drawn_from = self._mixed()
         drawn_from = self._drawn_from
@@ -86,21 +88,21 @@ class Pool:
         return np.where(alive, log_density - np.where(alive, drawn_from, 0.0), -np.inf)
 
     def in_base(self, chart: Chart) -> tuple[np.ndarray, np.ndarray]:
-        """Base coordinates of every draw and their log Jacobian."""
+        """Return base coordinates of every draw and their log Jacobian."""
         pieces = [self._on_chart(chart, index) for index in range(len(self.batches))]
         return np.concatenate([base for base, _ in pieces]), np.concatenate([jacobian for _, jacobian in pieces])
 
     def density_in_base(self, chart: Chart) -> tuple[np.ndarray, np.ndarray]:
-        """Base coordinates of every draw, and the log of the posterior's density in these, up to a constant."""
+        """Return base coordinates of every draw, and the log density of the posterior in them, up to a constant."""
         base, log_jacobian = self.in_base(chart)
         known = np.isfinite(log_jacobian)
         return base, np.where(known, self.log_target - np.where(known, log_jacobian, 0.0), -np.inf)
 
     def start_density(self, chart: Chart) -> np.ndarray:
-        """Log density that a path of temperatures begins at, at every draw, (N,).
+        """Return the log density at which a path of temperatures starts, for every draw, (N,).
 
-        It is that of a standard normal in the chart's base, where no other was given. In the prior's coordinates that is the
-        prior, whose own density is exact beyond the last of its quantiles, too.
+        By default it is a standard normal in the chart's base. In the prior's coordinates this is the prior, whose own
+        density is exact beyond the last of its quantiles, too.
         """
         if self._start is not None:
             return np.concatenate([self._of_start(self._start, index) for index in range(len(self.batches))])
@@ -111,16 +113,16 @@ class Pool:
         return Normal(dimension(chart)).log_prob(base) + log_jacobian
 
     def latest_log_weights(self, hot: Sequence[bool]) -> np.ndarray:
-        """Log weights of the latest batch, and of those before it that were drawn for the posterior itself, (N,).
+        """Return log weights of the latest batch, and of earlier ones drawn for the posterior itself, (N,).
 
-        There are none where a budget has left no round. A single heavy weight of one batch would ask for a much larger one than
-        the next needs; so would those of a first round at the posterior that later ones have left behind. Of the latest, the
-        latest two and so on, the most even are taken.
+        The result is empty if a budget has left no round. A single heavy weight of one batch, or the weights of a first
+        round at the posterior, would lead to a much larger batch than needed. Of the latest batch, the latest two and
+        so on, those with the most even weights are used.
 
         Parameters
         ----------
         hot
-            Which rounds drew for a temperature above that of the posterior.
+            Whether each round was drawn for a temperature above that of the posterior.
         """
         latest = [batch.log_weights for batch in self.batches[-_LATEST:]]
         first = max((number + 1 for number, is_hot in enumerate(hot[-_LATEST:]) if is_hot), default=0)
@@ -130,12 +132,12 @@ class Pool:
         return max(some, key=lambda weights: effective_sample_size(weights) / len(weights))
 
     def last_efficiency(self) -> float:
-        """Efficiency of the latest batch alone, by its own proposal."""
+        """Return the efficiency of the latest batch alone, for its own proposal."""
         latest = self.batches[-1]
         return effective_sample_size(latest.log_weights) / len(latest.log_weights)
 
     def _mixed(self) -> np.ndarray:
-        """Log density of all proposals together, in proportion to their draws, at every draw, (N,)."""
+        """Return the log density of all proposals together, in proportion to their draws, at every draw, (N,)."""
         counts = np.array([len(batch.draws) for batch in self.batches], dtype=np.float64)
         columns = [
             np.concatenate([self._density(which, index) for index in range(len(self.batches))])
@@ -163,7 +165,7 @@ class Pool:
             parameters = self.batches[index].draws.parameters
             base, log_jacobian = _soundly(chart, parameters)
             if chart.turn:
-                # Of two copies the one that the start knows better.
+                # Of the two mirror images, the one with the higher density at the start is used.
                 copy, of_copy = _soundly(chart, turned(chart, parameters, np.ones(len(base))))
                 normal = Normal(dimension(chart))
                 better = normal.log_prob(copy) + of_copy > normal.log_prob(base) + log_jacobian
@@ -173,14 +175,14 @@ class Pool:
 
 
 def _soundly(chart: Chart, parameters: Parameters) -> tuple[np.ndarray, np.ndarray]:
-    """Base coordinates, zero where they are no numbers, and log Jacobian, -inf there."""
+    """Return base coordinates and log Jacobian, with zero and -inf where they are not finite."""
     base, log_jacobian = chart.forward(parameters)
     sound = np.isfinite(log_jacobian) & np.all(np.isfinite(base), axis=1)
     return np.where(sound[:, None], base, 0.0), np.where(sound, log_jacobian, -np.inf)
 
 
 def tempered(log_start: np.ndarray, log_target: np.ndarray, beta: float) -> np.ndarray:
-    """``(1 - beta) log_start + beta log_target``, -inf where either is and has a share."""
+    """Return ``(1 - beta) log_start + beta log_target``; -inf if a term that contributes is -inf."""
     if beta >= 1:
         return log_target
     alive = np.isfinite(log_start) & np.isfinite(log_target)

@@ -1,4 +1,4 @@
-"""One progress bar for an event: the stage, the likelihood evaluations so far, and what the latest draws were worth."""
+"""Progress bar of an event: the stage, the likelihood evaluations so far, and the efficiency of the latest draws."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ _WHAT, _OF_BOTH = "likelihood evaluations", "likelihood evaluations, coarse ones
 
 
 class EventBar:
-    """Shows how far the sampling of an event is, in a terminal or a notebook.
+    """Progress bar for the sampling of an event, in a terminal or a notebook.
 
     Parameters
     ----------
     target
-        The posterior, which counts its likelihood evaluations.
+        The posterior, whose likelihood evaluations are counted.
     shown
         Whether to show anything.
     """
@@ -27,9 +27,9 @@ class EventBar:
         self._bar: tqdm | None = None
 
     def stage(self, name: str) -> None:
-        """Begin a stage of the run."""
+        """Start a stage of the run."""
         if self._shown and self._bar is None:
-            # How many evaluations it will take in the end nobody knows.
+            # The total number of evaluations is not known in advance.
             bar = _BAR.format(what=_OF_BOTH if self._target.coarse else _WHAT)
             self._bar = tqdm(total=None, bar_format=bar, initial=self._target.meter.n_all)
         if self._bar is not None:
@@ -41,7 +41,7 @@ class EventBar:
             self._bar.update(evaluations)
 
     def drawn(self, weighted: WeightedDraws) -> None:
-        """Tell what a batch came to, and how many evaluations there were in truth."""
+        """Show the efficiency of a batch, and correct the number of evaluations."""
         if self._bar is None:
             return
         self._bar.n = self._target.meter.n_all
@@ -51,7 +51,7 @@ class EventBar:
         )
 
     def close(self) -> None:
-        """End the bar; another stage begins a new one."""
+        """Close the bar; another stage opens a new one."""
         if self._bar is not None:
             self._bar.close()
             self._bar = None

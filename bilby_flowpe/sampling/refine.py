@@ -1,14 +1,14 @@
-r"""Refinement: a proposal for one event, made better round by round from its own weighted draws.
+r"""Refinement: a proposal for one event, improved round by round from its own weighted draws.
 
-From a start :math:`b(x)` (a network, or the prior) to the posterior :math:`p(x) \propto \pi(x) L(x)` leads a path
-:math:`b^{1 - \beta} p^\beta`. In every round the inverse temperature :math:`\beta` rises as far as the draws made so far allow,
-a small flow (:mod:`.event_flow`) is fitted to all of these, weighted for that :math:`\beta`, and draws the next round.
-All draws of all rounds count, weighted by the mixture that they were drawn from,
+A path :math:`b^{1 - \beta} p^\beta` leads from a start :math:`b(x)` (a network, or the prior) to the posterior
+:math:`p(x) \propto \pi(x) L(x)`. In every round, the inverse temperature :math:`\beta` rises as far as the draws so far
+allow. A small flow (:mod:`.event_flow`) is fitted to all of these, weighted for this :math:`\beta`, and draws the next
+round. All draws of all rounds are used, weighted by the mixture from which they were drawn,
 
 .. math:: w_i = \frac{b(x_i)^{1 - \beta} \, p(x_i)^\beta}{\sum_r (N_r / N) \, q_r(x_i)} .
 
-These weights train and steer only. Evidence and posterior come from a fresh batch of the last proposal, whose shares are
-fixed before it is drawn.
+These weights are used for fits and steering only. Evidence and posterior come from new draws of the last proposal,
+whose shares are fixed before it is drawn.
 """
 
 from __future__ import annotations
@@ -42,21 +42,22 @@ from .weighing import Target
 from .weighted import WeightedDraws
 
 NETWORK = "network"
-"""What :attr:`Refinement.started_from` says of one."""
+"""Value of :attr:`Refinement.started_from` for a network."""
 
-_GOOD = 0.3  # efficiency at which rounds end
-_PROGRESS = 1.15  # factor by which the efficiency has to rise
-_MOST_ROUNDS = 60
-# Rounds in which the inverse temperature rises by less than this factor, or the efficiency does not rise, stand still: a local
-# search is made, and if there was one the refinement ends.
+_GOOD = 0.3  # Efficiency at which rounds end: a larger value costs more rounds, a smaller one a larger final batch.
+_PROGRESS = 1.15  # factor by which the efficiency has to rise for a round to count as progress
+_MOST_ROUNDS = 60  # Largest number of rounds, a safeguard: usually a path stands still, or the budget ends, before.
+# Rounds without progress, and the factor by which the inverse temperature has to rise within these: otherwise a local
+# search is made, and if there was one already, the refinement ends.
 _STANDSTILL, _RISE = 3, 1.25
-_HIT = 20.0  # effective draws for each dimension with which a search has hit the posterior
-_NEARLY = 10.0  # the same of a first round about a search, which has draws of the prior beside those
-_SCANNED = 4  # a search scans one parameter in a round's draws over this and the number of parameters
+_HIT = 20.0  # effective draws for each dimension with which a search has found the posterior itself
+_NEARLY = 10.0  # the same for a first round about a search, which has draws of the prior, too
+# a search scans one parameter at as many points as a round has draws, over this number and the number of parameters
+_SCANNED = 4
 
 
 class Refinement:
-    """Rounds of one event; :attr:`proposal` is the latest proposal.
+    """Rounds of refinement for one event; :attr:`proposal` is the latest proposal.
 
     Parameters
     ----------
@@ -65,34 +66,35 @@ class Refinement:
     network
         A network without latent variables that is bound to the event's data, if there is one.
     n_effective
-        Effective draws that the fresh batch should have.
+        Number of effective draws that the final batch should have.
     budget
-        What may be spent.
+        Limits of the run.
     rng
-        Generator.
+        Random generator.
     bar
-        Shows the rounds; none is shown when left out.
+        Progress bar; none is shown by default.
     searched
-        Rows of a search, about the best of which half of the first round is drawn; all of it is from the prior when left out.
+        Rows of a search; half of the first round is drawn near the best of these. Without them, all of it is drawn from
+        the prior.
     near
-        A network without latent variables, in the coordinates of which the rounds are made in the place of those of a search.
+        A network without latent variables in whose coordinates rounds are made, in place of those of a search.
     hills
-        Of the search's statistic, where they are known already.
+        Hills of the search's statistic, if they are known already.
 
     Attributes
     ----------
     nothing
-        Whether no draw at all had a likelihood above zero.
+        True if no draw had a likelihood above zero.
     pace
-        How it goes on.
+        Settings of the rounds.
     round_draws, later_draws
-        Draws of the first round and of a later one.
+        Number of draws of the first round and of a later one.
     from_search
-        Whether the first round is drawn about the best rows of a search, too.
+        Whether the first round is partly drawn near the best rows of a search.
     prior_draws
-        Draws from the prior that the first round has made.
+        Number of draws from the prior in the first round.
     start
-        What a search has found, where there was one.
+        Start from the result of a search, if there was one.
     """
 
     def __init__(
@@ -141,33 +143,33 @@ class Refinement:
 
     @property
     def started_from(self) -> str:
-        """What the path to the posterior starts from."""
+        """Start of the path to the posterior, in words."""
         if self.start is not None and self.start.path is not None:
             return NETWORK if self._near else "density that is adapted to the search"
         return NETWORK if self.chart is self.network else "prior"
 
     @property
     def has_flow(self) -> bool:
-        """Whether there is a proposal of the event's own."""
+        """True if a proposal was fitted to the event."""
         return self._fits.made
 
     @property
     def least_evaluations(self) -> int:
-        """Likelihood evaluations below which it is not worth while: a few rounds and a batch."""
+        """Least number of likelihood evaluations for which a refinement is worthwhile: a few rounds and a batch."""
         return int(self.round_draws + 3 * self.later_draws + self.n_effective + self._kept)
 
     def add(self, weighted: WeightedDraws, proposal: Mixture) -> None:
-        """Let draws made elsewhere count."""
+        """Add draws that were made elsewhere."""
         self.pool.add(weighted, proposal)
 
     def run(self) -> bool:
-        """Rounds until the proposal will do; whether it does, or the budget ended first."""
+        """Run rounds until the proposal is good enough; return whether it is, or false if the budget ended first."""
         if not self.rounds:
             self._first_round()
             if not self.rounds or not np.isfinite(self.pool.log_target).any():
                 self.nothing = bool(self.rounds)
                 return False
-            # A first round about a search, or about modes, has no density fitted to it yet.
+            # After a first round about a search or about modes, no density is fitted yet.
             fitted = not self.from_search and not self._jumped
             if self._beta >= 1 and fitted and self._will_do(self.rounds[-1], stalled=False):
                 return True
@@ -183,7 +185,7 @@ class Refinement:
                 if not self._found_by_search():
                     self._stalled = (
                         f"stands still at an inverse temperature of {self._beta:.3g}, for {_STANDSTILL} rounds and after a "
-                        "local search: the posterior is narrower, or in more pieces, than its draws can find"
+                        "local search: the posterior is narrower, or has more separate modes, than its draws can find"
                     )
                     return False
                 path = [self._beta]
@@ -191,7 +193,7 @@ class Refinement:
             settled += 1
             stalled = 0 if done.efficiency > _PROGRESS * best else stalled + 1
             best = max(best, done.efficiency)
-            # From the prior, small modes have come down the path with a handful of draws: more rounds bring them their share.
+            # On a path from the prior, small modes have only a handful of draws: more rounds give them their share.
             enough = 1 if self._near or self.chart is self.network else self.pace.settling
             sound = stalled >= _STANDSTILL or not self.pace.judges or self._sound()
             if settled >= enough and sound and self._will_do(done, stalled >= self.pace.patience):
@@ -200,8 +202,8 @@ class Refinement:
                 stalled = 0
             if stalled >= 6:
                 self._stalled = (
-                    f"reaches an efficiency of {best:.3g} and no more, too low for n_effective={self.n_effective} within the "
-                    "budget: raise it, or ask for fewer"
+                    f"reaches an efficiency of {best:.3g} at most, too low for n_effective={self.n_effective} within the "
+                    "budget: raise the budget, or lower n_effective"
                 )
                 return False
         self._stalled = f"reaches an efficiency of {best:.3g} in {len(self.rounds)} rounds"
@@ -209,18 +211,18 @@ class Refinement:
 
     @property
     def unfinished(self) -> str:
-        """Why the proposal did not become good enough, in words."""
+        """Reason, in words, why the proposal did not become good enough."""
         if self.nothing:
             return (
-                f"none of {self.prior_draws} draws from the prior has a likelihood above zero: narrow the prior to where "
-                "there is one"
+                f"none of {self.prior_draws} draws from the prior has a likelihood above zero: narrow the prior to "
+                "the region where it is not zero"
             )
         if self._stalled:
             return f"the refinement {self._stalled}"
         return self.budget.spent(self.target)
 
     def _will_do(self, done: Round, stalled: bool) -> bool:
-        """Whether a fresh batch of the last proposal is affordable, and further rounds would hardly pay."""
+        """Return whether a final batch of the last proposal is affordable, and further rounds would hardly pay off."""
         needed = 1.2 * self.n_effective / max(done.efficiency, 1e-12)
         if needed + self._kept > self.budget.evaluations_left(self.target):
             return False
@@ -228,35 +230,35 @@ class Refinement:
 
     @property
     def _kept(self) -> float:
-        """Evaluations of the user's likelihood that a fresh batch by a coarse one takes."""
+        """Evaluations of the user's likelihood that a final batch by a coarse likelihood takes."""
         return 1.2 * self.n_effective * self.target.evaluations_kept
 
     @property
     def log_weights(self) -> np.ndarray:
-        """Log weights that tell how large the batch that counts has to be, (N,); see :meth:`.pool.Pool.latest_log_weights`."""
+        """Log weights from which the final batch is planned, (N,); see :meth:`.pool.Pool.latest_log_weights`."""
         return self.pool.latest_log_weights([done.inverse_temperature < 1 for done in self.rounds])
 
     def _sound(self) -> bool:
-        """Whether the tail of the latest weights is such that a batch of the kind will not be sent back."""
+        """Return whether the latest weights have a tail with which a batch would be accepted."""
         return judge(summarise(self.log_weights), n_effective=1).grade == "reliable"
 
     def draws_for(self, n_effective: int) -> int:
-        """Size of the fresh batch, from the last round's efficiency."""
+        """Return the size of the final batch, by the last round's efficiency."""
         if self.nothing:
             return min(1, self.budget.evaluations_left(self.target))
         efficiency = max(self.rounds[-1].efficiency, 1e-12) if self.rounds else 1.0
         return int(min(np.ceil(1.2 * n_effective / efficiency), self.budget.evaluations_left(self.target)))
 
     def statistics(self) -> dict[str, Any]:
-        """Plain values, for the result; the rounds by column, for Bilby's HDF5 files take no list of dictionaries."""
+        """Return plain values for the result; rounds are columns, as Bilby's HDF5 files allow no lists of dictionaries."""
         rounds = [done.to_dict() for done in self.rounds]
         columns = {key: [done[key] for done in rounds] for key in (rounds[0] if rounds else {})}
         return {"start": self.started_from, "rounds": columns}
 
     def _first_round(self) -> None:
-        """Draws from the prior, and the choice of where the path starts."""
+        """Draw from the prior, and choose where the path starts."""
         began = time.monotonic()
-        # Of a budget or a time that ends here half is for the batch that counts.
+        # If the budget is nearly spent, half of the rest is for the final batch.
         left = self.budget.evaluations_left(self.target, from_prior=True)
         size = min(self.round_draws, max(left // 2, 1), left)
         if size == 0:
@@ -269,16 +271,17 @@ class Refinement:
         if self.from_search and self.pool.last_efficiency() * len(self.pool.log_target) >= _NEARLY * len(
             self.chart.keys
         ):
-            # The posterior itself was hit: there are fewer draws between it and where a path would begin than at its end.
+            # The search has found the posterior itself: there are more draws at the end of a path than between its
+            # ends.
             self._beta = 1.0
         self._note(self._beta, self.pool.last_efficiency(), began)
         if self.looking is not None:
             self._look(self.looking)
 
     def _look(self, looking: Looking) -> None:
-        """Look for modes among the first round's draws, and draw a round about them.
+        """Look for modes among the first round's draws, and draw a round at them.
 
-        Where their normal densities are near enough to the posterior, no path of temperatures is needed.
+        If their normal densities are close enough to the posterior, no path of temperatures is needed.
         """
         began = time.monotonic()
         self.bar.stage("Looking for modes")
@@ -289,7 +292,7 @@ class Refinement:
         before = self.pool.last_efficiency()
         self._drawn(proposal, self.later_draws)
         efficiency = self.pool.last_efficiency()
-        # As many as do for a fit of the posterior itself: where these are there, no path is needed.
+        # As many draws as a fit of the posterior itself needs: with these, no path is needed.
         beta = next_temperature(self.pool, self.chart, 0.0, _HIT * len(self.chart.keys), from_above=True)
         if beta < 1:
             enough = self.pace.least_effective(len(self.chart.keys))
@@ -304,12 +307,12 @@ class Refinement:
         self._note(self._beta, efficiency, began)
 
     def _leaves_a_batch(self, size: int = 0) -> bool:
-        """Whether a round and a fresh batch can be afforded after so many evaluations."""
+        """Return whether a round and a final batch can be afforded after ``size`` further evaluations."""
         left = self.budget.evaluations_left(self.target) - size
         return self.budget.in_time() and left >= self.later_draws + self.n_effective + self._kept
 
     def _next_beta(self) -> float:
-        """The inverse temperature of the next round."""
+        """Return the inverse temperature of the next round."""
         enough = self.pace.least_effective(len(self.chart.keys))
         return next_temperature(self.pool, self.chart, self._beta, enough, self.from_search)
 
@@ -321,13 +324,13 @@ class Refinement:
         if beta >= 1:
             before = sum(done.inverse_temperature >= 1 for done in self.rounds)
             wanted = self.pace.draws_at_posterior(len(self.target.keys), self.n_effective, before)
-        # The fit takes time: where that ended the budget, one draw makes the round.
+        # The fit takes time: if that ended the budget, the round has one draw.
         self._drawn(self.proposal, max(1, min(wanted, self.budget.evaluations_left(self.target))))
         return self._note(beta, self.pool.last_efficiency(), began)
 
     @property
     def _modes(self) -> Charted | None:
-        """Several modes that were found, by draws of the prior or by templates, as what draws them."""
+        """Parts that draw at the modes found by draws of the prior or by templates, if there are several."""
         density = (
             self.hills.density if self.hills is not None else self.looking.modes if self.looking is not None else None
         )
@@ -337,12 +340,12 @@ class Refinement:
 
     @property
     def _wants_flow(self) -> bool:
-        """Whether a mixture of normals was not efficient enough at the posterior itself."""
+        """True if a mixture of normals was not efficient enough at the posterior itself."""
         fitted = [done for done in self.rounds[1 + self._jumped :] if done.inverse_temperature >= 1]
         return bool(fitted) and max(done.efficiency for done in fitted) < _GOOD
 
     def _drawn(self, proposal: Mixture, size: int, go_on: Callable[[], bool] | None = None) -> WeightedDraws:
-        """A batch, which then counts; the budget says how long it may take where ``go_on`` does not."""
+        """Draw a batch and add it to the pool; ``go_on``, or the budget, tells how long it may take."""
         self.bar.stage(f"Refinement, round {len(self.rounds) + 1}")
         weighted = self.target.draw(proposal, size, self.rng, self.bar.advance, go_on or self.budget.go_on)
         self.bar.drawn(weighted)
@@ -350,7 +353,7 @@ class Refinement:
         return weighted
 
     def _found_by_search(self) -> bool:
-        """A round of what a local search finds, once; whether there was one."""
+        """Run a local search, once, and draw a round from its result; return whether there was one."""
         if self._searched or self.chart is self.network:
             return False
         self._searched = True
@@ -362,13 +365,13 @@ class Refinement:
         proposal = search(self.pool, climber, scanned)
         spent = self.target.meter.n_all - before
         logger.info(
-            f"The refinement gains nothing: a local search from its best draws has made {spent} likelihood evaluations "
+            f"The refinement makes no progress: a local search from its best draws made {spent} likelihood evaluations "
             f"and found {'a narrow mode, or several' if proposal else 'nothing'}"
         )
         if proposal is None:
             return False
         self._drawn(proposal, min(self.later_draws, self.budget.evaluations_left(self.target)))
-        # Small steps of the temperature have led nowhere; what was hit is the posterior itself.
+        # Small steps of the temperature have led nowhere; the search found the posterior itself.
         effective = self.pool.last_efficiency() * len(self.pool.batches[-1].draws)
         self._beta = 1.0 if effective >= _HIT * len(self.chart.keys) else self._next_beta()
         self._note(self._beta, self.pool.last_efficiency(), began)

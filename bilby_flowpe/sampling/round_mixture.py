@@ -1,4 +1,4 @@
-"""What draws a round of refinement: the event's flow, and what makes good where it falls short."""
+"""Proposal of a round of refinement: the event's flow, and further parts where it may draw too little."""
 
 from __future__ import annotations
 
@@ -11,17 +11,15 @@ from .pace import Pace
 from .weighing import Target
 
 WIDTH = 1.5
-"""Factor by which a broadened density is wider."""
+"""Factor on the widths of a broadened density."""
 
-_BROAD, _START, _PRIOR = (
-    0.1,
-    0.05,
-    0.02,
-)  # shares of the broadened flow, of a network that the path began with, of the prior
-# Share of a mixture in the values of parameters, where the posterior is far out in the tail of their prior.
+_BROAD, _START, _PRIOR = (0.1, 0.05, 0.02)
+"""Shares of the broadened flow, of a network at which the path started, and of the prior."""
+
+# Share of a mixture in the values of parameters, if the posterior is far out in the tail of their prior.
 _VALUES = 0.4
-_MODES = 0.1  # share of the modes that were found, where there are several
-_COOLED = 0.5  # a hotter flow is of at most this share of the inverse temperature
+_MODES = 0.1  # share of the modes that were found, if there are several
+_COOLED = 0.5  # factor on a flow's inverse temperature that gives the largest one of a hotter flow
 
 
 def round_mixture(
@@ -36,17 +34,17 @@ def round_mixture(
     in_values: Charted | None,
     modes: Charted | None = None,
 ) -> Mixture:
-    """The event's flow, broadened too, one for the prior's edges, a hotter one, a little of the network and of the prior.
+    """Return the mixture of a flow, a broadened one, one for edges, a hotter one, and a little of the network and prior.
 
-    What a flow loses on the way, the end of a long ridge or a side mode, a hotter one still draws: it has the weights to show
-    it.
+    A hotter flow still draws what a flow loses on the path, such as the end of a long ridge or a side mode, and so the
+    weights show it.
 
     Parameters
     ----------
     target
         The posterior.
     pace
-        Says the shares.
+        Settings of the rounds, with the shares.
     chart
         Coordinates of the flow.
     network
@@ -54,17 +52,17 @@ def round_mixture(
     beta
         Inverse temperature of the flow.
     flow
-        The latest.
+        The latest flow.
     earlier
-        Inverse temperatures and flows of the rounds before.
+        Inverse temperatures and flows of earlier rounds.
     edges
         A mixture in quantiles, on a path from the prior.
     in_values
-        A mixture in values, where the posterior is far out in the tail of a prior.
+        A mixture in values, if the posterior is far out in the tail of a prior.
     modes
-        Several that were found among draws of the prior, broadened: each keeps a share, whatever fits make of them.
+        Several modes found among draws of the prior, broadened: each keeps a share, whatever later fits do.
     """
-    # Of a flow that takes its time the mixture beside it is broadened.
+    # If flows are slow to evaluate, the mixture next to the flow is broadened instead.
     broad = (flow.beside or flow) if pace.beside else flow
     densities: dict[str, BaseDensity] = {FLOW: flow, BROAD: broad.broadened(WIDTH)}
     shares = [1 - _BROAD - _PRIOR, _BROAD]

@@ -1,14 +1,15 @@
-r"""Where to look when draws find nothing: along lines through the best draw, and uphill from the best ones.
+r"""Local search for narrow modes: along lines through the best draw, and uphill from the best ones.
 
-A posterior may be a needle: the frequency of a long sinusoid is known to a small share of the distance between two frequencies
-that any draw of the prior tries. Weights then rest on the one or two best draws, and a path of temperatures ends. Here
+A posterior may be very narrow: the frequency of a long sinusoid is known to a small share of the distance between two
+frequencies that draws of the prior try. Weights then rest on one or two draws, and a path of temperatures ends. In this
+case
 
-1. every parameter alone is moved through the quantiles of its prior, from the best draw on;
-2. from the best points found, apart from each other, steps of every size along each coordinate tell how wide the mode is there;
+1. each parameter is moved through the quantiles of its prior, starting from the best draw;
+2. at the best points found, apart from each other, steps of every size along each coordinate measure the widths of the mode;
 3. a normal density of these widths draws some points; weighted by :math:`(p / q)^\beta`, with the inverse temperature at which
-   a quarter of them counts, they give the next mean and covariance, until :math:`\beta = 1`.
+   a quarter of them is effective, they give the next mean and covariance, until :math:`\beta = 1`.
 
-Nothing of this enters a weight: what comes out is a proposal.
+No weight depends on this: the result is a proposal.
 """
 
 from __future__ import annotations
@@ -30,38 +31,39 @@ from ..proposals.parts import BaseDensity, Charted, FromPrior, Part
 from .pool import Pool
 from .weighing import Target
 
-_STARTS = 4  # modes that are climbed at once
+_STARTS = 4  # largest number of modes that are climbed at once
 _APART = 0.05  # least distance between two starts, in standard deviations of the prior
-_LONGEST, _HALVINGS = (
-    4.0,
-    14,
-)  # steps along a coordinate: from this many prior standard deviations down by factors of two
-_DROP = 2.0  # fall of the log density, in nats, that ends a mode's width
-_EACH, _EACH_DIMENSION = 30, 10  # draws of a generation from one start, and more for each dimension
-_COUNTING = 0.25  # share of a generation's draws that should count in its moments
-_GENERATIONS = 25
-_ITERATIONS, _ITERATIONS_EACH = 10, 3  # of the ascent, and more for each dimension
-_ASCENTS = 3  # in turn, each in the widths where the one before has led
-_DIFFERENCE = 0.1  # step of a difference, in widths of the mode: its curvature changes little in so far
-_FLAT = 0.1  # slope, in nats a width, at which a top is reached: a generation of draws does the rest
-_NOWHERE = -1e30  # log density where there is none: an ascent turns back there
-_ARRIVED = 3  # generations at an inverse temperature of one, after which the mean is that of the mode
-_SHARES, _WIDTH = (0.6, 0.25, 0.15), 2.0  # of what was found, of the same broadened by this factor, and of the prior
-_WORTH = 15.0  # log of the ratio of masses from which on a mode is left out
+_LONGEST, _HALVINGS = (4.0, 14)
+"""Longest step along a coordinate, in standard deviations of the prior, and how often it is halved."""
+
+_DROP = 2.0  # decrease of the log density, in nats, at which the width of a mode ends
+_EACH, _EACH_DIMENSION = 30, 10  # draws of a generation for one start, and additional ones for each dimension
+_COUNTING = 0.25  # share of effective draws in a generation, for its moments
+_GENERATIONS = 25  # Largest number of generations, which limits the cost of a climb that does not arrive.
+# largest number of iterations of an ascent, and additional ones for each dimension
+_ITERATIONS, _ITERATIONS_EACH = 10, 3
+_ASCENTS = 3  # ascents, one after the other, each in units of the widths at the end of the one before
+_DIFFERENCE = 0.1  # step of a finite difference, in widths of the mode, over which its curvature hardly changes
+_FLAT = 0.1  # slope, in nats for each width, at which a top is reached: a generation of draws does the rest
+_NOWHERE = -1e30  # log density used where there is none, so that an ascent turns back
+_ARRIVED = 3  # generations at an inverse temperature of one after which the mean is that of the mode
+# shares of the modes, of the broadened modes and of the prior, and the factor of the broadening
+_SHARES, _WIDTH = (0.6, 0.25, 0.15), 2.0
+_WORTH = 15.0  # nats of log mass below the largest one at which a mode is left out: its mass is below 1e-6 of that
 
 
 @dataclass
 class Climb:
-    """One start on its way up: a normal density.
+    """A climb from one start, described by a normal density.
 
     Attributes
     ----------
     mean, covariance
-        In the base space of the chart, (n,) and (n, n).
+        Mean, (n,), and covariance, (n, n), in the base space of the chart.
     log_mass
-        Logarithm of the integral of what is climbed over the mode, to a factor.
+        Log of the integral of the density over the mode, accurate to a factor.
     arrived
-        Generations at an inverse temperature of one.
+        Number of generations at an inverse temperature of one.
     """
 
     mean: np.ndarray
@@ -71,21 +73,21 @@ class Climb:
 
     @property
     def done(self) -> bool:
-        """Whether it is where it should be: a first generation at the mode may have come from one side of it."""
+        """True if the climb has arrived: after one generation, the draws may still be on one side of the mode."""
         return self.arrived >= _ARRIVED
 
 
 def search(pool: Pool, climber: LocalSearch, scanned: int) -> Mixture | None:
-    """A proposal of the modes that a local search finds from a pool's draws, broadened too, and of the prior.
+    """Return a proposal of the modes that a local search finds from a pool's draws; ``None`` if it finds none.
 
     Parameters
     ----------
     pool
         Draws made so far.
     climber
-        The search.
+        The local search.
     scanned
-        Points of the scan of one parameter.
+        Number of points in the scan of one parameter.
     """
     found = climber(*pool.density_in_base(climber.chart), scanned)
     return None if found is None else around(found, climber.chart, climber.target, "local search", _SHARES)
@@ -94,7 +96,7 @@ def search(pool: Pool, climber: LocalSearch, scanned: int) -> Mixture | None:
 def around(
     found: NormalMixture, chart: Chart, target: Target, name: str, shares: tuple[float, float, float]
 ) -> Mixture:
-    """What draws about modes that were found: their densities, the same broadened, and the prior, in these shares."""
+    """Return a proposal for modes: their densities, broadened ones, and the prior, with the given shares."""
     densities: dict[str, BaseDensity] = {name: found, f"broadened {name}": found.broadened(_WIDTH)}
     parts: list[Part] = [Charted(chart, densities), FromPrior(target.prior, target.keys)]
     return Mixture(parts, shares)
@@ -105,7 +107,7 @@ class _SpentError(Exception):
 
 
 class LocalSearch:
-    """Finds narrow modes in the base space of a chart.
+    """Search for narrow modes in the base space of a chart.
 
     Parameters
     ----------
@@ -116,9 +118,9 @@ class LocalSearch:
     rng
         Source of all randomness.
     go_on
-        Asked before every batch of so many evaluations: whether they may be made.
+        Function that is asked before every batch of evaluations whether they may be made.
     progress
-        Told of the evaluations as they are made.
+        Function that is called with the number of evaluations as they are made.
     """
 
     def __init__(
@@ -135,7 +137,7 @@ class LocalSearch:
         self._each = _EACH + _EACH_DIMENSION * len(chart.keys)
 
     def __call__(self, points: np.ndarray, log_density: np.ndarray, scanned: int) -> NormalMixture | None:
-        """Modes near the best of some points, or ``None`` if the budget allows no search.
+        """Return modes near the best of some points; ``None`` if the budget allows no search.
 
         Parameters
         ----------
@@ -144,13 +146,13 @@ class LocalSearch:
         log_density
             Log density there, up to a constant, (N,).
         scanned
-            Points of the scan of one parameter.
+            Number of points in the scan of one parameter.
         """
         alive = np.isfinite(log_density)
         if not alive.any():
             return None
         points, log_density = points[alive], log_density[alive]
-        for _ in range(2):  # a second scan, from what the first one found
+        for _ in range(2):  # a second scan starts from the best point of the first
             more = self._lines(points[np.argmax(log_density)], scanned)
             if (values := self.evaluated(more)) is None:
                 break
@@ -159,14 +161,14 @@ class LocalSearch:
         return _mixture(self.climb(points[starts], log_density[starts]))
 
     def climb(self, points: np.ndarray, log_density: np.ndarray, most: float = math.inf) -> list[Climb]:
-        """Climb from some points (N, n) of known log density (N,), in turn, as far as the budget allows.
+        """Climb from points (N, n) with known log density (N,), as far as the budget allows.
 
         Parameters
         ----------
         points, log_density
-            Where to start.
+            Points to start from, and their log density.
         most
-            Evaluations after which no further climb is begun.
+            Number of evaluations after which no further climb starts.
         """
         climbs: list[Climb] = []
         end = self._spent + most
@@ -181,7 +183,7 @@ class LocalSearch:
         return climbs
 
     def evaluated(self, base: np.ndarray) -> np.ndarray | None:
-        """Log density in the base space, (N,); ``None`` where the budget does not allow it."""
+        """Return the log density in the base space, (N,); ``None`` if the budget does not allow it."""
         if not self.go_on(len(base)):
             return None
         self._spent += len(base)
@@ -194,7 +196,7 @@ class LocalSearch:
         return np.where(alive, weighted.log_weights - np.where(alive, log_jacobian, 0.0), -np.inf)
 
     def _lines(self, point: np.ndarray, count: int) -> np.ndarray:
-        """One parameter after the other moved through the quantiles of its prior, the others as they are."""
+        """Move one parameter after the other through the quantiles of its prior, with all others fixed."""
         n = len(point)
         lines = np.repeat(point[None], n * count, axis=0)
         for index in range(n):
@@ -203,7 +205,7 @@ class LocalSearch:
         return lines
 
     def _start(self, point: np.ndarray, value: float, passes: int = 2) -> Climb | None:
-        """Widths along every coordinate; of two passes the second is from the best point that the first has met."""
+        """Measure the widths along every coordinate; a second pass starts from the best point of the first."""
         n = len(point)
         steps = _LONGEST * 0.5 ** np.arange(_HALVINGS)
         widths = np.full(n, steps[-1])
@@ -213,7 +215,7 @@ class LocalSearch:
                 return None
             near = values.reshape(n, 2, _HALVINGS) > value - _DROP
             for index in range(n):
-                # From the shortest step on, as far as the density holds, on the better side.
+                # From the shortest step on, as far as the density stays high, on the better side.
                 held = [int(np.argmin(np.r_[side[::-1], False])) for side in near[index]]
                 widths[index] = steps[-max(max(held), 1)]
             best = int(np.argmax(values))
@@ -222,7 +224,7 @@ class LocalSearch:
         return Climb(point, np.diag(widths**2))
 
     def _ascend(self, climb: Climb) -> None:
-        """Move to the top of a smooth mode by BFGS; where it has not arrived, again, in the widths that are found there."""
+        """Move to the top of a smooth mode by BFGS, and repeat in units of the new widths if it has not arrived."""
         for _ in range(_ASCENTS):
             top = self._bfgs(climb)
             if top is None or top[1] or (again := self._start(climb.mean, top[0])) is None:
@@ -230,9 +232,9 @@ class LocalSearch:
             climb.mean, climb.covariance = again.mean, again.covariance
 
     def _bfgs(self, climb: Climb) -> tuple[float, bool] | None:
-        """Move once; return the log density there and whether it is a top, ``None`` where the budget has ended.
+        """Run BFGS once, and return the log density and whether it is a top; ``None`` if the budget ended.
 
-        The gradient is one of central differences, in units of the mode's widths as they are known.
+        The gradient is computed by central differences, in units of the mode's widths.
         """
         n, widths, middle = len(climb.mean), np.sqrt(np.diag(climb.covariance)), climb.mean
 
@@ -262,7 +264,7 @@ class LocalSearch:
         return float(-top.fun), bool(top.success)
 
     def _generation(self, climbs: list[Climb]) -> bool:
-        """One step of every climb; whether the budget allowed it."""
+        """Make one generation of every climb, and return whether the budget allowed it."""
         size, n = self._each, len(climbs[0].mean)
         roots = [np.linalg.cholesky(climb.covariance) for climb in climbs]
         white = self.rng.standard_normal((len(climbs), size, n))
@@ -284,7 +286,7 @@ class LocalSearch:
             weights /= weights.sum()
             mean = weights @ at
             scatter = ((at - mean) * weights[:, None]).T @ (at - mean)
-            # As many draws of the last covariance keep a few points from spanning less than all directions.
+            # A weight of n + 2 draws for the last covariance keeps it positive definite if there are few points.
             climb.covariance = (effective * scatter + (n + 2) * climb.covariance) / (effective + n + 2)
             climb.mean, climb.arrived = mean, climb.arrived + (beta >= 1)
             climb.log_mass = float(logsumexp(log_ratio) - np.log(size))
@@ -292,7 +294,7 @@ class LocalSearch:
 
 
 def _counting(log_ratio: np.ndarray, wanted: float) -> float:
-    """The largest power of the weights, up to 1, with as many effective draws."""
+    """Return the largest power of the weights, up to 1, with ``wanted`` effective draws."""
     alive = log_ratio[np.isfinite(log_ratio)]
     if effective_sample_size(alive) >= wanted:
         return 1.0
@@ -304,7 +306,7 @@ def _counting(log_ratio: np.ndarray, wanted: float) -> float:
 
 
 def _apart(points: np.ndarray, log_density: np.ndarray) -> list[int]:
-    """The best points, none near another."""
+    """Return indices of the best points that are not close to each other."""
     chosen: list[int] = []
     for index in np.argsort(-log_density):
         near = [np.linalg.norm(points[index] - points[other]) < _APART for other in chosen]
@@ -316,7 +318,7 @@ def _apart(points: np.ndarray, log_density: np.ndarray) -> list[int]:
 
 
 def _mixture(climbs: list[Climb]) -> NormalMixture | None:
-    """All modes of some mass, each at least a tenth of an equal share: a mass is known to a factor only."""
+    """Return the modes with enough mass, each with at least a tenth of an equal share, because masses are uncertain."""
     top = max((climb.log_mass for climb in climbs), default=-np.inf)
     kept = [climb for climb in climbs if climb.log_mass > top - _WORTH]
     if not np.isfinite(top) or not kept:

@@ -1,8 +1,8 @@
-"""Coordinates of a signal and a density in them, by turns: each makes the other better.
+"""Coordinates for a signal and a density in them, improved in turns.
 
-The best-measured phase (:mod:`bilby_flowpe.proposals.leading_chart`) is found about the rows of a search; in these coordinates
-normals are adapted to the statistic (:mod:`.adapted`); about draws of these it is found again, where the posterior is and
-nowhere else, and so on.
+The best-measured phase (:mod:`bilby_flowpe.proposals.leading_chart`) is found near the rows of a search. In the
+coordinates that follow from it, normal densities are adapted to the statistic (:mod:`.adapted`). Near draws of these,
+the phase is found again, now where the posterior is, and so on.
 """
 
 from __future__ import annotations
@@ -25,31 +25,33 @@ from ..waves.coarse.leading import leading_mass
 from .adapted import Adapted, adapted, metric_density
 from .hills import Surface
 
-# Generations of each turn: the first is about a curve that is known roughly. Turns end at the third, where the path is gone to
-# its end; after a search that has ended ten units below the largest statistic there are more.
+# Largest number of generations in each turn; in the first one, the phase is known roughly. Turns end after the third if
+# the path has reached its end; after a search that ended ten units below the largest statistic, there are more.
 _GENERATIONS, _LEAST_TURNS = (4, 8, 8, 8, 8, 8, 8, 8), 3
-_ROWS = 400  # about which the phase is found: ten times the terms of the polynomial
-_AROUND = 1.5  # times the standard deviations of the density: its tails count, too
-_WIDER = 1.3  # of the standard deviations in what is drawn: parameters that a search does not see move the others
-_ARRIVED = 0.5  # of the path to the statistic: below it the density is of something else
-_FAR_ABOVE = 3.0  # in the statistic: coarse waves about a row that is so far below are not those of the posterior
+_ROWS = 400  # rows at which the phase is fitted: ten times the number of terms of the polynomial
+_AROUND = 1.5  # factor on the standard deviations of the density for these rows, because its tails matter, too
+# factor on the standard deviations of the result, because parameters that a search ignores shift the others
+_WIDER = 1.3
+_ARRIVED = 0.5  # Inverse temperature, or share of the path to the statistic, below which the density is not used.
+# nats of the statistic: coarse waves about a row that is so far below the best are not accurate for the posterior
+_FAR_ABOVE = 3.0
 _SEED = 20261130  # any number: the same in every run of an event
 
 
 @dataclass(frozen=True)
 class SearchDensity:
-    """Coordinates and a density in them.
+    """Coordinates, and a density in them that is adapted to the statistic.
 
     Attributes
     ----------
     chart
         The coordinates.
     density
-        Over all of them, what a search does not see as in the prior.
+        Density over all coordinates; those that do not affect the statistic keep their prior.
     templates
-        Number of templates that it took.
+        Number of templates that were needed.
     better
-        All parameters of a row whose statistic is far above that of the best row of the search, where there is one.
+        All parameters of a row whose statistic is far above that of the best row of the search, if there is one.
     """
 
     chart: BinaryChart
@@ -67,16 +69,16 @@ def search_density(
     chart: BinaryChart,
     transform: PriorTransform,
 ) -> SearchDensity | None:
-    """Return coordinates with the best-measured phase, and a density that is adapted to the statistic in these.
+    """Return coordinates with the best-measured phase, and a density that is adapted to the statistic in them.
 
     Parameters
     ----------
     bank
-        What tells the statistic.
+        Bank, which computes the statistic.
     columns, log_ratios, weights
         Rows of the search, (N,) each, their statistic, and tempered weights, which sum to one.
     seen
-        Which coordinates the statistic depends on, (n,).
+        Mask of the coordinates that affect the statistic, (n,).
     chart
         The prior's coordinates.
     transform
@@ -85,8 +87,8 @@ def search_density(
     Returns
     -------
     SearchDensity or None
-        ``None`` where there is no chirp mass to replace, an edge of its prior cuts the signal, or the density does not become
-        one of the statistic.
+        ``None`` if no chirp mass can be replaced, an edge of its prior cuts the signal, or the density does not reach
+        the statistic.
     """
     if not can_lead(transform, chart.keys) or not seen[chart.keys.index(CHIRP_MASS)]:
         return None
@@ -111,8 +113,8 @@ def search_density(
     if found is None or found.arrived < _ARRIVED or reaches_edges(mass[:, [at]], np.zeros(len(mass))):
         return None
     logger.info(
-        "Coordinates: in the place of the chirp mass stands its distance from the value at which the signal's phase stays "
-        f"as measured, given mass ratio, spins and tides (good to {turns.radians:.2g} radians of phase)"
+        "Coordinates: the chirp mass is replaced by its distance from the value that keeps the best-measured phase, "
+        f"given mass ratio, spins and tides (accurate to {turns.radians:.2g} radians of phase)"
     )
     better = None
     if found.value > log_ratios[best] + _FAR_ABOVE:
@@ -122,7 +124,7 @@ def search_density(
 
 
 class _Turns:
-    """Makes coordinates about rows, and a density in these."""
+    """Makes coordinates from rows, and a density in these coordinates."""
 
     def __init__(
         self, bank: Bank, chart: BinaryChart, transform: PriorTransform, seen: np.ndarray, reference: Row, value: float
@@ -134,7 +136,7 @@ class _Turns:
         self.surface = Surface(self._stage, chart, transform, seen)
 
     def made(self, about: Parameters, generations: int) -> Adapted | None:
-        """The next density; ``None`` where the phase cannot be found."""
+        """Make the next density; ``None`` if the phase cannot be found."""
         keys = self._plain.keys
         leading = leading_mass(self._stage, about, self._reference)
         if leading is None:
@@ -156,7 +158,7 @@ class _Turns:
 
 
 def over_all(density: NormalMixture, seen: np.ndarray, wider: float) -> NormalMixture:
-    """A density over what a search sees as one over all coordinates, broadened; what it does not see is as in the prior."""
+    """Extend a density to all coordinates, broadened; coordinates that do not affect the statistic keep their prior."""
     count = len(density.shares)
     means, cholesky = np.zeros((count, len(seen))), np.tile(np.eye(len(seen)), (count, 1, 1))
     means[:, seen] = density.means

@@ -1,8 +1,8 @@
-"""Where a refinement begins: at a network, at the best rows of a search beside the prior, or at the prior alone.
+"""Start of a refinement: a network, the best rows of a search together with the prior, or the prior alone.
 
-A search by matched filters tells masses and spins along the orbit; nothing of it enters a weight. What it says is widened, and
-the first round draws from it and from the prior in equal parts. Of the former some are drawn from every hill of the statistic
-(:mod:`.hills`), so that a second mode has its draws however much lower it is.
+A search by matched filters measures masses and spins along the orbit; no weight depends on it. Its result is widened,
+and the first round is drawn half from it and half from the prior. Some of the former draws are made at every hill of
+the statistic (:mod:`.hills`), so that a second mode has draws even if it is much lower.
 """
 
 from __future__ import annotations
@@ -30,15 +30,17 @@ from .search_density import SearchDensity, over_all, search_density
 from .weighted import WeightedDraws
 
 TRUSTED = 0.05
-"""Efficiency below which a path does not start from a network, and rounds at the posterior have not arrived."""
+"""Efficiency below which a path does not start from a network, and rounds at the posterior have not succeeded."""
 
 _MISSED, _UNREACHED = 0.05, 0.01  # shares of the posterior and of the prior that a network may miss
-_FAR = -1e6  # log density of a start below which one draw more or less says nothing
-_SHARE, _HILLS = 0.5, 0.15  # of the first round's draws those about the search, and of these those from its hills
-_OF_NETWORK, _OF_HILLS = 0.1, 0.1  # shares of the prior beside a network, and of several hills
-_WIDER = 2.0  # of the rows' standard deviations: parameters that a search does not see move the others
-_EFFECTIVE = 100.0  # rows that the density is made of: some twenty for each of the parameters that a search sees
-_COLDEST = 0.2  # inverse temperature of the rows' weights, at most: they are densest where the search has ended
+_FAR = -1e6  # least log density of a start, in nats: below it, single draws would dominate the mean
+# share of the first round's draws near the search, and share of all draws that comes from its hills
+_SHARE, _HILLS = 0.5, 0.15
+_OF_NETWORK, _OF_HILLS = 0.1, 0.1  # shares of the prior and of several hills in a proposal with a network
+_WIDER = 2.0  # factor on the rows' standard deviations, because parameters that a search ignores shift the others
+# effective rows from which the density is made: some twenty for each parameter that affects the statistic
+_EFFECTIVE = 100.0
+_COLDEST = 0.2  # largest inverse temperature of the rows' weights: rows are densest where the search has ended
 
 
 @dataclass(frozen=True)
@@ -48,13 +50,13 @@ class Searched:
     Attributes
     ----------
     columns
-        Search parameters, (N,) each.
+        Sampled parameters, (N,) each.
     log_ratios
-        Log likelihood ratios, maximised over all that does not shape the wave, (N,).
+        Log likelihood ratios, maximised over all parameters that do not shape the wave, (N,).
     seen
-        Parameters that they depend on.
+        Parameters on which they depend.
     bank
-        What tells how modes were looked for, where that is known.
+        Bank of templates, from which the chance of a missed mode can be computed, if there is one.
     """
 
     columns: Parameters
@@ -65,26 +67,26 @@ class Searched:
 
 @dataclass(frozen=True)
 class Start:
-    """Where a refinement begins after a search.
+    """Start of a refinement after a search.
 
     Attributes
     ----------
     proposal
-        Of the first round.
+        Proposal of the first round.
     searched
-        What was tried.
+        Rows that the search tried.
     keys
         Parameters that are drawn.
     chart
         Coordinates of the refinement.
     hills
-        The statistic's, where they are known.
+        Hills of the statistic, if they are known.
     templates
-        Number of those that a density was adapted to the statistic with.
+        Number of templates with which a density was adapted to the statistic.
     path
-        Density that the path of temperatures begins at; the prior, where there is none.
+        Density at which the path of temperatures starts; ``None`` for the prior.
     better
-        All parameters of a wave that fits far better than the best row of the search, where there is one.
+        All parameters of a wave that fits far better than the best row of the search, if there is one.
     """
 
     proposal: Mixture
@@ -97,7 +99,7 @@ class Start:
     better: Row | None = None
 
     def looked(self, draws: tuple[tuple[Mixture, int], ...]) -> Looked | None:
-        """What modes were looked for with, where hills are known: with draws of some proposals, too."""
+        """Return templates, climbs and draws with which modes were looked for; ``None`` if hills are not known."""
         bank = self.searched.bank
         if bank is None or self.hills is None:
             return None
@@ -112,20 +114,21 @@ def start_of(
     network: AdaptedChart | None = None,
     hills: Hills | None = None,
 ) -> Start | None:
-    """Return the first round's proposal; ``None`` where the search sees none of the parameters.
+    """Return the start of a refinement from a search; ``None`` if none of the parameters affects the search.
 
     Parameters
     ----------
     searched
-        What was tried.
+        Rows that the search tried.
     chart
         Coordinates in which the prior is a standard normal.
     transform
         The prior.
     network
-        A network without latent variables that is bound to the data, in the place of a density that is adapted to the search.
+        A network without latent variables that is bound to the data, in place of a density that is adapted to the
+        search.
     hills
-        Of the statistic, where they are known already.
+        Hills of the statistic, if they are known already.
     """
     seen = np.array([key in searched.seen and key not in chart.across for key in chart.keys])
     base, log_jacobian = chart.forward({key: searched.columns[key] for key in chart.keys})
@@ -165,7 +168,7 @@ def start_of(
 def network_and_hills(
     network: AdaptedChart, chart: Chart, transform: PriorTransform, hills: Hills | None, of_prior: float
 ) -> Mixture:
-    """A network's density, itself and broadened, the hills of the statistic where there are several, and the prior.
+    """Return the mixture of a network's density, the same broadened, several hills of the statistic, and the prior.
 
     Parameters
     ----------
@@ -176,7 +179,7 @@ def network_and_hills(
     transform
         The prior.
     hills
-        Of the statistic.
+        Hills of the statistic.
     of_prior
         Share of the prior.
     """
@@ -191,20 +194,20 @@ def network_and_hills(
 
 
 def _tempered(log_ratios: np.ndarray) -> np.ndarray:
-    """The largest multiple of the log ratios, up to a hot one, whose weights have enough effective rows."""
+    """Return the largest multiple of the log ratios, up to a hot one, for which enough rows are effective."""
     beta = last_that_holds(lambda inverse: effective_sample_size(inverse * log_ratios) >= _EFFECTIVE, 0.0, _COLDEST)
     return beta * log_ratios
 
 
 def misses(network: Chart, weighted: WeightedDraws) -> bool:
-    """Whether a network cannot draw a part of the posterior, in which rounds in its coordinates could not draw either.
+    """Return whether a network cannot draw a part of the posterior; then, neither could rounds in its coordinates.
 
     Parameters
     ----------
     network
         A network bound to the data.
     weighted
-        Draws of it and of others.
+        Draws of the network and of other parts.
     """
     alive = np.isfinite(weighted.log_weights)
     if not alive.any():
@@ -214,13 +217,13 @@ def misses(network: Chart, weighted: WeightedDraws) -> bool:
 
 
 def _lacks(log_jacobian: np.ndarray, log_weights: np.ndarray) -> bool:
-    """Whether rows that a chart does not reach, where its log Jacobian (N,) is -inf, have too much of the weight."""
+    """Return whether rows out of a chart's reach, with a log Jacobian (N,) of -inf, have too much of the weight."""
     unreached = log_weights[np.isneginf(log_jacobian) & np.isfinite(log_weights)]
     return bool(len(unreached)) and float(logsumexp(unreached) - logsumexp(log_weights)) > np.log(_MISSED)
 
 
 def starts_from(network: Chart, prior: Chart, pool: Pool, transform: PriorTransform) -> bool:
-    """Whether a path starts from the network: not if it misses part of the posterior, or the prior is nearer to that.
+    """Return whether a path starts from the network: not if it misses part of the posterior, or the prior is closer to it.
 
     Parameters
     ----------
@@ -229,7 +232,7 @@ def starts_from(network: Chart, prior: Chart, pool: Pool, transform: PriorTransf
     prior
         Coordinates in which the prior is a standard normal.
     pool
-        Draws of both, those of the network first.
+        Draws of both, with those of the network first.
     transform
         The prior.
     """
@@ -238,11 +241,11 @@ def starts_from(network: Chart, prior: Chart, pool: Pool, transform: PriorTransf
         return False
     if _lacks(pool.in_base(network)[1], log_weights):
         return False
-    # A network that hardly hits the posterior may lack a side of it, which no path from there brings back.
+    # A network that hardly draws the posterior may lack a side of it, which no path from there would find.
     of_network = pool.batches[0].log_weights
     if effective_sample_size(of_network) < TRUSTED * len(of_network):
         return False
-    # The start that gives the posterior, as far as it is known, the higher density.
+    # The start that gives the known posterior the higher density is used.
     alive = np.isfinite(log_weights)
     if not alive.any():
         return False

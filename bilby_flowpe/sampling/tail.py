@@ -1,4 +1,4 @@
-"""The part of a refinement's proposal that draws far out in the tail of a prior, by the values of parameters."""
+"""The part of a proposal that draws far out in the tail of a prior, by the values of parameters."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from ..proposals.parts import Charted
 from .pool import Pool
 from .weighing import Target
 
-_LEAST_SHARE = 0.02  # of the posterior beyond FAR, from which a parameter is drawn by its value
-_WIDTH = 1.2
+_LEAST_SHARE = 0.02  # share of the posterior beyond FAR from which on a parameter is drawn by its value
+_WIDTH = 1.2  # Factor on the standard deviations of the fit, so that its tails cover those of the posterior.
 
 
 class Tail:
@@ -30,11 +30,11 @@ class Tail:
         self.target, self.rng = target, rng
         self._quantiles = PriorChart(target.prior, target.keys)
         self._free: tuple[str, ...] | None = None
-        # The pool knows charts by identity: each is kept.
+        # The pool identifies charts by identity, so that each is kept.
         self._charts: list[ValueChart] = []
 
     def __call__(self, pool: Pool, log_weights: np.ndarray) -> Charted | None:
-        """The part, fitted to the pool's draws under these weights; ``None`` where no parameter is far out."""
+        """Fit the part to the pool's weighted draws; ``None`` if no parameter is far out."""
         base, _ = pool.in_base(self._quantiles)
         alive = np.isfinite(log_weights)
         if not alive.any():

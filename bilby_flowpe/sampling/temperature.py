@@ -1,4 +1,4 @@
-"""How far the inverse temperature of a refinement may rise: as far as the draws made so far keep enough effective ones."""
+"""Choice of the next inverse temperature of a refinement: the largest with which enough draws are effective."""
 
 from __future__ import annotations
 
@@ -9,26 +9,27 @@ from ..importance import effective_sample_size
 from ..proposals.charts import Chart
 from .pool import Pool, tempered
 
-_STEP = 2.5  # most by which the inverse temperature rises from one round to the next
-_LEAST, _TRIED = 1e-4, 24  # inverse temperatures that are tried in turn, down to one at which nothing is known
+_STEP = 2.5  # largest factor by which the inverse temperature rises from one round to the next
+# least inverse temperature that is tried, at which the data hardly matter, and number of values that are tried in turn
+_LEAST, _TRIED = 1e-4, 24
 
 
 def next_temperature(pool: Pool, chart: Chart, beta: float, enough: float, from_above: bool) -> float:
-    """The largest inverse temperature at which the pool still has enough effective draws.
+    """Return the largest inverse temperature at which the pool still has enough effective draws.
 
     Parameters
     ----------
     pool
         All draws.
     chart
-        Where the path starts from.
+        Chart in which the path starts.
     beta
-        Inverse temperature of the round before; zero before any.
+        Inverse temperature of the round before; zero in the first round.
     enough
-        Effective draws, of which half of all draws are enough in any case.
+        Effective draws that are enough; half of all draws are enough in any case.
     from_above
-        Whether temperatures are tried in turn first: with draws of a search among them the effective number need not fall as
-        the inverse temperature rises.
+        Whether values are tried one after the other, from above: with draws of a search among them, the effective
+        number need not decrease as the inverse temperature rises.
     """
     log_start, log_target = pool.start_density(chart), pool.log_target
     enough = min(enough, 0.5 * len(log_target))
@@ -36,7 +37,7 @@ def next_temperature(pool: Pool, chart: Chart, beta: float, enough: float, from_
     def effective(inverse: float) -> float:
         return effective_sample_size(pool.log_weights(tempered(log_start, log_target, inverse)))
 
-    # Small steps, whatever the draws made so far say: they know nothing of what they have not met.
+    # Steps are small, whatever the draws so far say, because these know nothing of regions that they have not reached.
     high = min(1.0, _STEP * beta) if beta else 1.0
     if effective(high) >= enough:
         return high
@@ -47,5 +48,5 @@ def next_temperature(pool: Pool, chart: Chart, beta: float, enough: float, from_
             low = inverse
             break
         high = inverse
-    # A pool that is poor even at the present temperature needs more draws, and not another temperature.
+    # A pool that is poor even at the present temperature needs more draws, and no other temperature.
     return last_that_holds(lambda inverse: effective(inverse) >= enough, low, high)

@@ -26,35 +26,35 @@ from .chain import steps_of
 from .closed_form import ClosedFormRecord
 from .weighted import WeightedDraws
 
-_BLOCK, _TIMED_BLOCK = 20_000, 512  # rows weighed at once, which bounds the memory; fewer where time is limited
-# Where time is limited a block is of the largest power of two of rows that takes no more seconds, of at least so many
-# rows.
+# rows weighed at once, which bounds the memory, and the largest number if time is limited
+_BLOCK, _TIMED_BLOCK = 20_000, 512
+# Seconds and least number of rows of a block if time is limited; the number of rows is then a power of two.
 _BLOCK_SECONDS, _LEAST_BLOCK = 1.0, 16
-_KEPT = 0.3  # share of the draws that are evaluated, before a first block has told
+_KEPT = 0.3  # share of the draws that is evaluated, assumed before a first block has measured it
 
 
 @dataclass(frozen=True)
 class Target:
-    """The posterior to be sampled: the user's likelihood and prior, and what is drawn in closed form.
+    """The posterior to be sampled: the user's likelihood and prior, and the parameters that are drawn in closed form.
 
     Attributes
     ----------
     translated
-        The problem, in the form in which draws are made for it.
+        The problem in the form that is used for drawing.
     use_ratio
         Whether likelihoods are given as ratios to that of noise alone.
     conditional
-        What is drawn from its exact conditional, given the proposal's parameters; nothing where it is ``None``.
+        Draws parameters from their exact conditional, given the proposal's parameters; ``None`` for none.
     npool
-        Processes.
+        Number of processes.
     meter
-        Counts evaluations.
+        Counter of evaluations.
     closed_form
-        All comparisons of the closed form with the likelihood so far.
+        Results of all comparisons of the closed form with the likelihood.
     raises
         Whether :meth:`draw` stops at the first batch in which the closed form fails.
     thinning
-        For which draws the user's likelihood is evaluated, where the conditional's is a coarse one.
+        Draws for which the user's likelihood is evaluated, if the conditional's likelihood is a coarse one.
     steers
         Whether weights are those of the coarse likelihood, and the user's is never evaluated.
     """
@@ -76,28 +76,28 @@ class Target:
 
     @property
     def coarse(self) -> bool:
-        """Whether draws are made with a coarse likelihood."""
+        """True if draws are made with a coarse likelihood."""
         return self.conditional is not None and bool(self.conditional.keys) and not self.conditional.exact
 
     def steering(self) -> Target:
-        """The same posterior by the coarse likelihood alone, for pilots, refinement and search; itself without one.
+        """Return the same posterior by the coarse likelihood only, for pilots, refinement and search; itself if there is none.
 
         Weights of the two must not be mixed.
         """
         return replace(self, steers=True) if self.coarse else self
 
     def thinned(self, thinning: Thinning) -> Target:
-        """The same posterior, the user's likelihood being evaluated for the draws that are kept."""
+        """Return the same posterior with another choice of the draws for which the user's likelihood is evaluated."""
         return replace(self, thinning=thinning)
 
     @property
     def problem(self) -> Problem:
-        """The problem that draws are made for."""
+        """The problem in the form that is used for drawing."""
         return self.translated.problem
 
     @property
     def prior(self) -> PriorTransform:
-        """The prior that draws are made of."""
+        """The prior that is used for drawing."""
         return self.problem.prior
 
     @property
@@ -113,30 +113,31 @@ class Target:
 
     @property
     def evaluations_each(self) -> int:
-        """Evaluations that a draw costs, with the one that tells the value of a likelihood that integrates parameters out.
+        """Evaluations for each draw, with the one that a likelihood needs for its value if it integrates parameters out.
 
-        With a coarse likelihood that is one of its own; those of the user's likelihood are for the draws kept:
+        With a coarse likelihood, this is one coarse evaluation; those of the user's likelihood are for kept draws only:
         :attr:`evaluations_kept`.
         """
         return sum(step.evaluations for step in self.steps) + (0 if self.coarse else bool(self.translated.dropped))
 
     @property
     def evaluations_kept(self) -> int:
-        """Evaluations that a draw costs which is kept, beside :attr:`evaluations_each`."""
+        """Evaluations of the user's likelihood for a draw that is kept, in addition to :attr:`evaluations_each`."""
         return 1 + bool(self.translated.dropped) if self.coarse else 0
 
     @property
     def may_be_partial(self) -> bool:
-        """Whether rows can do without the user's likelihood: it is to tell nothing of them but a factor of their weight.
+        """True if rows can be used without the user's likelihood, which then affects only a factor of their weight.
 
-        Errors of the calibration are drawn with it, and of a likelihood that integrates parameters out it tells the value.
+        This is not so if calibration errors are drawn with it, or if it integrates parameters out and has to be
+        reported.
         """
         return self.coarse and not self.translated.calibration and not self.translated.dropped
 
     def draws_within(self, evaluations: int, from_prior: bool = False) -> int:
-        """Return the largest batch that needs at most so many evaluations, its comparisons with the likelihood among them.
+        """Return the largest batch that needs at most ``evaluations``, comparisons with the likelihood included.
 
-        With a coarse likelihood, of draws that are not kept.
+        With a coarse likelihood, these are draws that are not kept.
         """
         draws = evaluations // self.evaluations_each
         return draws_within(draws, from_prior) if self.conditional_keys and not self.coarse else draws
@@ -150,27 +151,28 @@ class Target:
         go_on: Callable[[], bool] | None = None,
         checks: int | None = None,
     ) -> WeightedDraws:
-        """``size`` draws with their weights, in blocks of bounded memory.
+        """Draw ``size`` samples with their weights, in blocks of bounded memory.
 
         Parameters
         ----------
         proposal
-            What draws.
+            Proposal.
         size
             Number of draws.
         rng
-            Generator of the draws, and of what is drawn conditionally.
+            Random generator of the draws, and of conditional draws.
         progress
-            Title of the progress bar, or what is told the number of rows as they are done; nothing is shown when left out.
+            Title of a progress bar, or a function that is called with the number of rows as they finish; nothing is
+            shown by default.
         go_on
-            Asked before every block but the first: whether there is time for another.
+            Function that is asked before every block but the first whether there is time for another.
         checks
-            Rows at which the closed form is compared with the likelihood, where they are not the usual share of ``size``.
+            Number of rows at which the closed form is compared with the likelihood, if not the usual share of ``size``.
 
         Raises
         ------
         ClosedFormError
-            If the closed form fails at one of them and :attr:`raises` is set.
+            If the closed form fails at one of these rows and :attr:`raises` is set.
         """
         blocks: list[WeightedDraws] = []
         parts = rng.permutation(np.repeat(range(len(proposal.names)), proposal.allot(size, rng)))
@@ -180,7 +182,7 @@ class Target:
         each = self.meter.seconds_each + (_KEPT * self.meter.seconds_asked if self.coarse and not self.steers else 0.0)
         while first < size and not (first and go_on is not None and not go_on()):
             count = min(_BLOCK if go_on is None else self._block_in_time(each), size - first)
-            # As many rows are compared in many blocks as in one: they count as evaluations.
+            # As many rows are compared in many blocks as in one, because comparisons count as evaluations.
             compared = checks * (first + count) // size - checks * first // size
             title = f"{progress}, {first + count} of {size} draws" if isinstance(progress, str) else progress
             chosen = np.bincount(parts[first : first + count], minlength=len(proposal.names))
@@ -195,9 +197,9 @@ class Target:
         return WeightedDraws.joined(blocks, allotted=first >= size)
 
     def _block_in_time(self, each: float) -> int:
-        """Rows of a block that takes about a second at so many seconds each.
+        """Return the number of rows in a block that takes about a second at ``each`` seconds for a row.
 
-        A power of two, so that small differences in speed change nothing.
+        It is a power of two, so that small differences in speed change nothing.
         """
         least = _LEAST_BLOCK if self.npool == 1 else min(CHUNK * self.npool, _TIMED_BLOCK)
         if each <= 0:
@@ -210,21 +212,22 @@ class Target:
     ) -> WeightedDraws:
         r"""Weigh draws: :math:`\log w = \log \pi(x) + \log e(z | x) - \log q(x, z) + \sum_s \Delta_s`.
 
-        The first terms are of what the proposal drew, with the latent variables z of a network that has some; each of the
-        :attr:`steps` draws parameters given those that are there, or replaces one factor of the posterior by another
-        (:mod:`bilby_flowpe.chain`).
+        The first terms are those of the parameters that the proposal drew, with latent variables z if a network has
+        some. Each of the :attr:`steps` draws parameters given those already there, or replaces one factor of the
+        posterior by another (:mod:`bilby_flowpe.chain`).
 
         Parameters
         ----------
         draws
-            What was drawn.
+            Draws of the proposal.
         rng
-            Generator of what the steps draw.
+            Random generator of the steps.
         progress
-            Title of the progress bar, or what is told the number of rows as they are done; nothing is shown when left out.
+            Title of a progress bar, or a function that is called with the number of rows as they finish; nothing is
+            shown by default.
         checks
-            Rows for which the closed form of the conditionals is compared with the user's own likelihood; the usual share
-            when left out.
+            Number of rows at which the closed form of the conditionals is compared with the user's own likelihood; the
+            usual share by default.
         """
         before = self.meter.n_likelihood
         reference = {key: value for step in self.steps for key, value in step.reference.items()}
@@ -239,7 +242,7 @@ class Target:
         return WeightedDraws.of(batch, self.meter.n_likelihood - before)
 
     def asked(self, weighted: WeightedDraws) -> tuple[Parameters, np.ndarray, np.ndarray]:
-        """What was asked for: parameters, log likelihood and log prior, (N,) each.
+        """Return the user's parameters, log likelihood and log prior, (N,) each.
 
         A likelihood that integrates parameters out is evaluated for this, at every draw of non-zero weight.
         """

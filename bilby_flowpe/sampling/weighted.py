@@ -1,4 +1,4 @@
-"""Draws with their weights."""
+"""Draws of a proposal with their weights."""
 
 from __future__ import annotations
 
@@ -18,31 +18,31 @@ from ..thinning.rows import ThinnedRows
 
 @dataclass(frozen=True)
 class WeightedDraws:
-    """Draws with everything known of them.
+    """Draws of a proposal, with weights, likelihoods and priors.
 
     Attributes
     ----------
     draws
-        The proposal's own.
+        Draws of the proposal.
     parameters
-        All search parameters of the problem that draws are made for, (N,) each.
+        All sampled parameters of the problem that is used for drawing, (N,) each.
     columns
-        These, and what steps have drawn beside them: errors of the calibration.
+        These, and further parameters that steps have drawn: calibration errors.
     log_weights
-        Logarithm of prior times likelihood over proposal, -inf for a row outside the prior, (N,).
+        Log of prior times likelihood over proposal, -inf for a row outside the prior, (N,).
     log_likelihood, log_prior
-        Of each row, in the units that the user asked for, (N,).
+        Log likelihood and log prior of each row, in the user's units, (N,).
     n_likelihood
-        Likelihood evaluations spent.
+        Number of likelihood evaluations.
     n_outside
-        Rows outside the prior.
+        Number of rows outside the prior.
     compared
-        Log likelihoods from the conditionals' closed form and the user's own, compared at some rows.
+        Comparison of the conditionals' closed form with the user's likelihood, at some rows.
     allotted
-        Whether the numbers of draws from the proposal's parts were fixed beforehand, and all of them made.
+        Whether the numbers of draws from the proposal's parts were fixed beforehand, and all of them were made.
     thinned
-        Coarse weights, and which draws were kept, where the user's likelihood was evaluated for some of them only: the others
-        have no weight then.
+        Coarse weights, and which draws were kept, if the user's likelihood was evaluated for some only; the others have
+        no weight.
     """
 
     draws: Draws
@@ -59,7 +59,7 @@ class WeightedDraws:
 
     @classmethod
     def of(cls, batch: Batch, n_likelihood: int) -> WeightedDraws:
-        """The rows of a batch, after the last step."""
+        """Make weighted draws from the rows of a batch, after the last step."""
         log_prior = batch.log_prior()
         return cls(
             draws=batch.draws,
@@ -76,7 +76,7 @@ class WeightedDraws:
 
     @classmethod
     def joined(cls, blocks: Sequence[WeightedDraws], allotted: bool) -> WeightedDraws:
-        """Several blocks of one batch."""
+        """Join several blocks of one batch."""
 
         def together(name: str) -> np.ndarray:
             return np.concatenate([getattr(block, name) for block in blocks])
@@ -98,22 +98,22 @@ class WeightedDraws:
         )
 
     def summary(self) -> WeightSummary:
-        """What the weights say."""
+        """Summarise the weights: evidence, effective draws and tail."""
         parts = self.draws.part if self.allotted else None
         if self.thinned is not None:
             return summarise_partly(self.log_weights, self.thinned, parts)
         return summarise(self.log_weights, parts)
 
     def by_coarse(self) -> WeightedDraws:
-        """The same draws with their weights by the coarse likelihood, which steer; themselves where nothing was thinned."""
+        """Return the same draws with their coarse weights, for steering; unchanged if nothing was thinned."""
         if self.thinned is None:
             return self
         return replace(self, log_weights=self.thinned.log_coarse, thinned=None)
 
     def with_mean_ratio(self) -> WeightedDraws:
-        """The same draws, those that are not evaluated with the mean ratio of the likelihoods in weight and likelihood.
+        """Multiply likelihood and weight of unevaluated draws by the mean ratio of the likelihoods.
 
-        Themselves where every row is evaluated.
+        The draws are unchanged if every row is evaluated.
         """
         if self.thinned is None or self.thinned.unevaluated is None:
             return self
@@ -122,12 +122,12 @@ class WeightedDraws:
 
     @property
     def log_evaluated(self) -> np.ndarray:
-        """Log weights of the draws whose likelihood was evaluated, over the probability of that, (N,); -inf for the others."""
+        """Log weights of the evaluated draws, over the probability of being evaluated, (N,); -inf for the others."""
         return self.log_weights if self.thinned is None else log_of_evaluated(self.log_weights, self.thinned)
 
     @property
     def coarse_spread(self) -> float:
-        """Scatter of the user's log likelihood over the coarse one where the posterior is; zero where that is not known."""
+        """Scatter of the user's log likelihood over the coarse one where the posterior is; zero if it is not known."""
         if self.thinned is None:
             return 0.0
         log_weights = self.log_evaluated[self.thinned.kept]
@@ -142,18 +142,19 @@ class WeightedDraws:
 
     @property
     def spot_check_failed(self) -> bool:
-        """Whether the closed form disagrees with the user's likelihood."""
+        """True if the closed form disagrees with the user's likelihood."""
         return not agrees(self.spot_difference)
 
     @property
     def log_target(self) -> np.ndarray:
-        """Logarithm of prior times likelihood in the proposal's parameters, times the encoder's density, (N,).
+        """Log of prior times likelihood in the proposal's parameters, times the encoder's density, (N,).
 
-        Where parameters were drawn conditionally it is an estimate of their average, exact but for the conditional's grid.
+        If parameters were drawn conditionally, it is an estimate of their average, which is exact except for the
+        conditional's grid.
         """
         alive = np.isfinite(self.log_weights)
         return np.where(alive, self.log_weights + np.where(alive, self.draws.log_q, 0.0), -np.inf)
 
     def shares(self, names: Sequence[str]) -> dict[str, float]:
-        """Share of the posterior that falls to each part of the proposal."""
+        """Return the share of the posterior that falls to each part of the proposal."""
         return posterior_shares(self.draws, self.log_weights, names)

@@ -1,7 +1,11 @@
-"""Simulated data: views of a likelihood's own data, and banks that training data come from.
+"""Simulated data: views of a likelihood's own data, and banks from which training data are drawn.
 
-Begin with :mod:`.signal_bank` for gravitational waves, :mod:`.noise` for Bilby's other likelihoods and :mod:`.general` for
-likelihoods with a ``simulate`` of their own. What simulates works with torch, and is imported from its own module.
+Read first :mod:`.signal_bank` for gravitational waves, :mod:`.noise` for Bilby's other likelihoods (and how another kind of
+noise is added), and :mod:`.general` for likelihoods with their own ``simulate``. The simulators need torch and are therefore
+imported from their own modules.
+
+To add noise of another kind, write a class in :mod:`.noise_kinds` that draws it and gives its log density, and name
+the likelihood that has it in :mod:`bilby_flowpe.kinds.recognise`.
 """
 
 from ..problem import Signals, SimulationConfig

@@ -1,8 +1,9 @@
-"""Gravitational-wave data under many noise curves: each simulation comes with the one that its noise was drawn from.
+"""Gravitational-wave data under many noise curves: each simulation comes with the curve of its noise.
 
-The first D rows of its data are whitened by the curve, as those of a fixed one are; the other D are the logarithm of the curve.
-Both are the likelihood's own for an event. Signals are stored whitened by the likelihood's curve and go from there, which needs
-no waveform: the network sees all of the segment, in which frequencies of the data and of the noise curve are the same ones.
+The first D rows of the data are strain whitened by the curve, as for a fixed curve; the other D are the logarithm of the
+curve. For an event, both are the likelihood's own. Signals are stored whitened by the likelihood's curve and rescaled to other
+curves, which needs no waveform. For this the network is shown the whole segment, so that data and noise curve have the same
+frequencies.
 """
 
 from __future__ import annotations
@@ -23,14 +24,14 @@ from .signal_bank import SignalBank
 
 
 class AmortisedView(DetectorView):
-    """Strain and noise curves of a likelihood: (2 D, F) complex64, of the second D rows the real part counts.
+    """Strain and noise curves of a likelihood: (2 D, F) complex64, where the second D rows are real.
 
     Parameters
     ----------
     problem, grid
-        As of :class:`DetectorView`.
+        As for :class:`DetectorView`.
     psd
-        :attr:`.SimulationConfig.psd`, for the message.
+        :attr:`.SimulationConfig.psd`, named in an error message.
 
     Attributes
     ----------
@@ -49,19 +50,20 @@ class AmortisedView(DetectorView):
         super().__init__(problem, grid)
         if not np.isclose(self.grid.duration, self.duration):
             raise SimulationError(
-                f"psd={psd!r} needs waveforms over the whole segment of {self.duration:g} s: have them simulated anew"
+                f"psd={psd!r} needs waveforms over the whole segment of {self.duration:g} s, but the stored ones are "
+                "shorter: simulate them again"
             )
         curves = np.stack([ifo.power_spectral_density_array[self.grid.indices] for ifo in self.interferometers])
         inside = (self.mask > 0) & np.isfinite(curves) & (curves > 0)
         self.log_curves = np.log(np.where(inside, curves, 1.0))
 
     def observe(self) -> np.ndarray:
-        """The likelihood's own data and noise curves: (2 D, F) complex64."""
+        """Return the likelihood's own data and noise curves: (2 D, F) complex64."""
         return np.concatenate([super().observe(), self.log_curves.astype(np.complex64)])
 
 
 class AmortisedBank:
-    """The signals of a bank under noise curves of a family.
+    """Signals of a bank under noise curves of a family.
 
     Parameters
     ----------
@@ -71,7 +73,7 @@ class AmortisedBank:
     Attributes
     ----------
     family : NoiseFamily
-        Of noise curves.
+        Source of noise curves.
 
     Raises
     ------
@@ -97,25 +99,25 @@ class AmortisedBank:
 
     @property
     def signals(self) -> AmortisedBank:
-        """Itself: the data are signals in detectors."""
+        """The bank itself, as its data are signals in detectors."""
         return self
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """Shape of the stored waveforms: :attr:`SignalBank.shape`."""
+        """Shape of the stored waveforms, as :attr:`SignalBank.shape`."""
         return self.bank.shape
 
     @property
     def n_training(self) -> int:
-        """How many of them are not held out."""
+        """Number of stored waveforms that are used for training and not held out."""
         return self.bank.n_training
 
     def under_own_curves(self) -> SignalBank:
-        """The same signals under the likelihood's own curves alone."""
+        """Return the same signals under the likelihood's own curves alone."""
         return self.bank
 
     def draw(self, size: int, rng: np.random.Generator, held_out: bool = False) -> Signals:
-        """Signals as of :meth:`SignalBank.draw`, (size, 2 D, F); every row has a noise curve of its own."""
+        """Draw signals as :meth:`SignalBank.draw` does, (size, 2 D, F), each with its own noise curve."""
         signals = self.bank.draw(size, rng, held_out)
         own = self.view.log_curves
         log_psd = np.where(self._in_band, self.family.draw(size, rng), own).astype(np.float32)
@@ -123,16 +125,16 @@ class AmortisedBank:
         return Signals(signals.parameters, _stack(signals.data * scale, torch.as_tensor(log_psd)))
 
     def add_noise(self, data: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
-        """White noise for the whitened rows; the curves stay."""
+        """Add white noise to the whitened rows, and leave the curves unchanged."""
         whitened, log_psd = data.split(len(self.view.detectors), dim=1)
         return torch.cat([self.bank.add_noise(whitened, generator), log_psd], dim=1)
 
     def example(self, row: Row, seed: int) -> np.ndarray | None:
-        """Responses of all detectors to one row, whitened by the likelihood's own curves: :meth:`SignalBank.example`."""
+        """Return the responses to one row, whitened by the likelihood's own curves; see :meth:`SignalBank.example`."""
         return self.bank.example(row, seed)
 
     def save(self, path: str | Path, contract: str) -> Path:
-        """Write the stored waveforms: :meth:`SignalBank.save`."""
+        """Write the stored waveforms; see :meth:`SignalBank.save`."""
         return self.bank.save(path, contract)
 
 

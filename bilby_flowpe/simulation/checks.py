@@ -1,4 +1,4 @@
-"""What a gravitational-wave likelihood must be to be simulated, and what keeps the factorised path from being taken."""
+"""Conditions for simulating a gravitational-wave likelihood, and for the faster factorised path."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from ..waves.symmetries import EXTRINSIC, Symmetries
 
 
 def check_likelihood(problem: Problem) -> None:
-    """Refuse a problem of gravitational waves that cannot be simulated or analysed.
+    """Raise an error if a problem of gravitational waves cannot be simulated or analysed.
 
     Raises
     ------
@@ -29,28 +29,30 @@ def check_likelihood(problem: Problem) -> None:
     marginalised = list(likelihood.marginalized_parameters)
     if marginalised:
         raise SimulationError(
-            f"the likelihood is marginalised over {marginalised}: give the one without, flowpe draws these parameters "
-            "itself (the phase from its exact conditional)"
+            f"the likelihood is marginalised over {marginalised}: give the same likelihood without marginalisation; flowpe "
+            "draws these parameters itself (the phase from its exact conditional)"
         )
     for name, wanted in (("reference_frame", "sky"), ("time_reference", "geocent")):
         if (given := getattr(likelihood, name)) != wanted:
             raise SimulationError(
-                f"the likelihood has {name}={given!r}: give one with {name}={wanted!r} and priors to match"
+                f"the likelihood has {name}={given!r}: give a likelihood with {name}={wanted!r}, and priors of its parameters"
             )
     prior = transform.priors.get("geocent_time")
     if getattr(prior, "required_variables", None):
-        raise SimulationError("the prior of geocent_time is conditional: give it a prior of its own")
+        raise SimulationError(
+            "the prior of geocent_time is conditional: give it a prior that depends on no other parameter"
+        )
     if prior is not None and not np.all(np.isfinite([prior.minimum, prior.maximum])):
-        raise SimulationError(f"priors['geocent_time']={prior!r} has no finite range: use a truncated one")
+        raise SimulationError(f"priors['geocent_time']={prior!r} has no finite range: give it a minimum and a maximum")
     for interferometer in likelihood.interferometers:
         if not np.all(np.isfinite(interferometer.frequency_domain_strain[interferometer.frequency_mask])):
-            raise DataError(f"{interferometer.name}: the strain is not finite; repair or replace the data")
+            raise DataError(f"the strain of {interferometer.name} is not finite: repair or replace the data")
 
 
 def factorisation_obstacle(
     transform: PriorTransform, symmetries: Symmetries, interferometers: Sequence[Interferometer]
 ) -> str | None:
-    """Why the factorised path cannot be taken, if so."""
+    """Return the reason why the factorised path cannot be taken, or ``None`` if it can."""
     known = {*transform.keys, *transform.fixed}
     if not {*EXTRINSIC} <= known:
         return f"the priors lack {sorted({*EXTRINSIC} - known)}"

@@ -1,7 +1,8 @@
-"""Stored waveforms to and from HDF5, with all that is needed to know what they are.
+"""Reading and writing of stored waveforms as HDF5, with everything that is needed to recognise them.
 
-A file holds ``waveforms``, ``parameters`` (times from the start of the segment) and ``header``, JSON with the contract, the
-grid, the symmetries, the configuration, the seed and the versions. Every block has a checksum, so that damage is noticed.
+A file contains ``waveforms``, ``parameters`` (times counted from the start of the segment) and ``header``, JSON with the
+contract, the grid, the symmetries, the configuration, the seed and the versions. Every block has a checksum, so that damage is
+noticed.
 """
 
 from __future__ import annotations
@@ -23,21 +24,23 @@ from ..waves.grid import Grid
 from .stored import StoredWaveforms
 
 FORMAT = 1
-"""Version of the file's layout; another one is refused."""
+"""Version of the file layout; files of other versions are refused."""
 
-_BLOCK = 2**20
-_ROWS = 8192
-_TOLERANCE = 1e-6
-# The contract writes its arrays with six digits: the last one may be rounded otherwise on another machine.
+_BLOCK = 2**20  # bytes of a block with a checksum of its own, the size of HDF5's cache of blocks
+_ROWS = 8192  # waveforms that are written at once, which bounds the memory
+_TOLERANCE = 1e-6  # relative difference of two numbers that count as the same, far above rounding errors
+# Relative difference of numbers in the text of a contract, which has six digits: the last may be rounded differently elsewhere.
 _TEXT_TOLERANCE = 2e-5
-_SHOWN = 5
-_SPOTS = 4
+_SHOWN = 5  # number of differences that an error message names at most, to keep it readable
+_SPOTS = 4  # waveforms of a file that are computed again: enough to notice another generator, in a few waveform calls
+# Largest deviation of these, relative to their loudest value: above the rounding of single precision, far below another
+# waveform.
 _SPOT_TOLERANCE = 1e-4
 
 
 @dataclass(frozen=True)
 class Header:
-    """What the waveforms of a file are.
+    """Description of the waveforms in a file.
 
     Attributes
     ----------
@@ -46,17 +49,17 @@ class Header:
     grid
         Frequencies of the waveforms.
     factorised
-        Whether they are polarisations, to be moved and scaled, or responses of the detectors.
+        True if they are polarisations, to be shifted and scaled, False if they are responses of the detectors.
     symmetries
         :meth:`bilby_flowpe.waves.symmetries.Symmetries.to_dict` of the waveform generator.
     config
         The configuration they were simulated with.
     seed
-        Of their parameters.
+        Seed of their parameters.
     versions
-        Of the packages that made them.
+        Versions of the packages that computed them.
     n_waveforms
-        How many there are.
+        Number of waveforms.
     """
 
     contract: str
@@ -70,14 +73,14 @@ class Header:
 
 
 def write(path: str | Path, header: Header, bank: StoredWaveforms, start_time: float) -> Path:
-    """Write stored waveforms, under a temporary name first.
+    """Write stored waveforms to a file, under a temporary name first.
 
     Parameters
     ----------
     path
         File to write; an older one is replaced.
     header
-        What they are.
+        Description of the waveforms.
     bank
         The waveforms, written a few at a time.
     start_time
@@ -90,7 +93,7 @@ def write(path: str | Path, header: Header, bank: StoredWaveforms, start_time: f
     try:
         # The latest layout has checksums of its own structure, too.
         with h5py.File(temporary, "w", libver="latest") as file:
-            file.attrs["content"] = "waveforms stored by bilby_flowpe: what they are is said in 'header', JSON"
+            file.attrs["content"] = "waveforms stored by bilby_flowpe, described by the JSON text 'header'"
             file.create_dataset("header", data=np.array([text]), chunks=(1,), fletcher32=True)
             for key, value in _relative(bank.parameters, start_time).items():
                 rows = min(len(value), _BLOCK // 8)
@@ -108,7 +111,7 @@ def write(path: str | Path, header: Header, bank: StoredWaveforms, start_time: f
 
 
 def read_header(path: str | Path) -> Header:
-    """What the waveforms of a file are.
+    """Read the description of the waveforms in a file.
 
     Raises
     ------
@@ -117,32 +120,35 @@ def read_header(path: str | Path) -> Header:
     """
     path = Path(path).expanduser()
     if not path.is_file():
-        raise DataError(f"file={str(path)!r} is not there: write it by `flowpe simulate`")
+        raise DataError(f"file={str(path)!r} does not exist: write it by `flowpe simulate`")
     try:
         with h5py.File(path) as file:
             values = json.loads(file["header"][0])
             version = values.pop("format")
             header = Header(**{**values, "grid": Grid(**values["grid"])}) if version == FORMAT else None
     except (OSError, KeyError, ValueError, TypeError, AttributeError) as error:
-        raise DataError(f"file={str(path)!r} is damaged or holds no waveforms ({error}): simulate them anew") from error
+        raise DataError(
+            f"file={str(path)!r} is damaged or contains no waveforms ({error}): simulate them again"
+        ) from error
     if header is None:
         raise DataError(
-            f"file={str(path)!r} has format {version!r}, this version reads {FORMAT}: simulate the waveforms anew"
+            f"file={str(path)!r} has format {version!r}, but this version of flowpe reads format {FORMAT}: simulate the "
+            "waveforms again"
         )
     return header
 
 
 def read(path: str | Path, header: Header, start_time: float) -> StoredWaveforms:
-    """The waveforms of a file.
+    """Read the waveforms of a file.
 
     Parameters
     ----------
     path
         The file.
     header
-        What :func:`read_header` found in it.
+        Description of the waveforms, read by :func:`read_header`.
     start_time
-        GPS time in seconds of the segment's start that times are to be counted from.
+        GPS time in seconds of the segment's start, to which times in the file are added.
 
     Raises
     ------
@@ -156,32 +162,32 @@ def read(path: str | Path, header: Header, start_time: float) -> StoredWaveforms
             values = np.empty(file["waveforms"].shape, dtype=np.complex64)
             file["waveforms"].read_direct(values)
     except (OSError, KeyError, ValueError, TypeError) as error:
-        raise DataError(f"file={str(path)!r} is damaged ({error}): simulate the waveforms anew") from error
+        raise DataError(f"file={str(path)!r} is damaged ({error}): simulate the waveforms again") from error
     lengths = {len(values), header.n_waveforms, *(len(value) for value in parameters.values())}
     if len(lengths) != 1 or values.shape[-1] != len(header.grid):
         raise DataError(
             f"file={str(path)!r} is damaged (waveforms {values.shape} for a grid of {len(header.grid)}, numbers of rows "
-            f"{sorted(lengths)}): simulate the waveforms anew"
+            f"{sorted(lengths)}): simulate the waveforms again"
         )
     return StoredWaveforms(torch.as_tensor(values), _relative(parameters, -start_time))
 
 
 def require(path: str | Path, header: Header, **asked: Any) -> None:
-    """Refuse waveforms that are not what is asked for.
+    """Raise an error if waveforms are not those that are needed.
 
     Parameters
     ----------
     path
-        The file, for the message.
+        The file, named in the message.
     header
-        What is in it.
+        Description of the waveforms in it.
     asked
-        Wanted values of some of the header's attributes, in plain values; ``contract`` as JSON.
+        Values that some of the header's attributes must have, as plain values; ``contract`` as JSON.
 
     Raises
     ------
     DataError
-        Naming what differs.
+        If something differs, which the message names.
     """
     found: list[str] = []
     for name, wanted in asked.items():
@@ -195,46 +201,46 @@ def require(path: str | Path, header: Header, **asked: Any) -> None:
     if found:
         more = f"; {len(found) - _SHOWN} more" if len(found) > _SHOWN else ""
         raise DataError(
-            f"file={str(path)!r} holds waveforms of another problem: {'; '.join(found[:_SHOWN])}{more}. Simulate them anew"
+            f"file={str(path)!r} contains waveforms of another problem: {'; '.join(found[:_SHOWN])}{more}. Simulate them again"
         )
 
 
 def spot_check(path: str | Path, bank: StoredWaveforms, task: Task, rows: Sequence[Row]) -> None:
-    """Make a few of the waveforms anew.
+    """Compute a few of the waveforms again and compare them with the stored ones.
 
     Parameters
     ----------
     path
-        The file, for the message.
+        The file, named in the message.
     bank
-        What was in it.
+        Waveforms of the file.
     task
-        Makes a waveform of one row.
+        Computes the waveform of one row.
     rows
         All parameters of each waveform.
 
     Raises
     ------
     DataError
-        If one is not what ``task`` makes.
+        If a waveform differs from that of ``task``.
     """
     for index in map(int, np.linspace(0, len(bank) - 1, _SPOTS)):
         made, stored = task(rows[index]), bank.waveforms[index].numpy()
-        # Not "larger than": what is not a number is refused, too.
+        # Not "larger than", so that values that are not numbers are refused, too.
         if made is None or not np.max(np.abs(made - stored)) <= _SPOT_TOLERANCE * np.max(np.abs(made)):
             raise DataError(
-                f"file={str(path)!r}: waveform {index} is not what this waveform generator and these detectors give for its "
-                "parameters: simulate the waveforms anew"
+                f"waveform {index} in file={str(path)!r} differs from that of this waveform generator and these detectors "
+                "for the same parameters: simulate the waveforms again"
             )
 
 
 def _relative(parameters: Parameters, start_time: float) -> Parameters:
-    """``parameters`` with times counted from ``start_time``."""
+    """Return ``parameters`` with times counted from ``start_time``."""
     return {key: value - start_time if key.endswith("_time") else value for key, value in parameters.items()}
 
 
 def _differences(path: str, stored: Any, asked: Any) -> Iterator[str]:
-    """Where two nested plain values are not the same, numbers up to rounding."""
+    """Iterate over descriptions of the differences between two nested plain values, up to rounding of numbers."""
     if isinstance(stored, dict) and isinstance(asked, dict):
         for key in sorted({*stored, *asked}):
             yield from _differences(f"{path}.{key}", stored.get(key), asked.get(key))
@@ -244,7 +250,7 @@ def _differences(path: str, stored: Any, asked: Any) -> Iterator[str]:
             for index, pair in enumerate(zip(stored, asked, strict=True))
             for difference in _differences(f"{path}[{index}]", *pair)
         ]
-        # Of a noise curve the first value says enough.
+        # One value of a noise curve is enough for the message.
         yield from found[:1]
         if len(found) > 1:
             yield f"{len(found) - 1} more values of {path} differ"

@@ -1,4 +1,4 @@
-"""The strain of detectors as a network sees it: whitened, on a grid of frequencies."""
+"""Strain of detectors as a network is shown it: whitened, on a grid of frequencies."""
 
 from __future__ import annotations
 
@@ -17,29 +17,31 @@ from ..waves.grid import Grid
 from ..waves.whitening import Whitener
 from .checks import check_likelihood
 
-_DELAYS = 4096  # draws from the prior that say how far apart arrivals at the detectors can be
+_DELAYS = 4096  # draws from the prior of the sky by which the range of arrival times at the detectors is known
 
 
 class DetectorView:
-    """The data of a gravitational-wave likelihood, and where signals of its prior arrive in them.
+    """Data of a gravitational-wave likelihood, and arrival times of the prior's signals in them.
 
     Parameters
     ----------
     problem
-        The problem; of its likelihood detectors, noise curves and strain are looked at, not the waveform.
+        The problem; detectors, noise curves and strain of its likelihood are used, but not the waveform.
     grid
-        What the network sees; all frequencies of the data when left out.
+        Frequencies that a network is shown; all frequencies of the data by default.
 
     Attributes
     ----------
     interferometers : list
-        Bilby's own.
+        Bilby's interferometers.
     detectors : tuple of Detector
+        Geometry of each interferometer.
     duration, start_time : float
-        Of the segment, in seconds.
+        Duration of the segment and GPS time of its start, in seconds.
     whiteners : list of Whitener
+        Whitening filter of each interferometer.
     mask : np.ndarray
-        Whether each frequency of the grid is in the likelihood's band of a detector: (D, F) of 0 and 1.
+        1 for frequencies of the grid in the likelihood's band of a detector, 0 for others, (D, F).
 
     Raises
     ------
@@ -64,14 +66,14 @@ class DetectorView:
         self.mask = self._mask()
 
     def on(self, grid: Grid) -> Self:
-        """The same view on another grid."""
+        """Return the same view on another grid."""
         other = copy.copy(self)
         other.grid = grid
         other.mask = other._mask()
         return other
 
     def observe(self) -> np.ndarray:
-        """The likelihood's own data, whitened, as the network sees simulations: (D, F) complex64."""
+        """Return the likelihood's own data, whitened, in the form of simulations: (D, F) complex64."""
         series = []
         for interferometer, whitener in zip(self.interferometers, self.whiteners, strict=True):
             # Outside the band the strain may be anything.
@@ -80,7 +82,7 @@ class DetectorView:
         return np.stack(series).astype(np.complex64)
 
     def arrival(self, parameters: Parameters) -> np.ndarray:
-        """Arrival times at every detector, (N, D), in seconds from the start of the grid's stretch.
+        """Return arrival times at every detector, (N, D), in seconds from the start of the grid's stretch.
 
         The large GPS numbers cancel in double precision before anything else is done.
         """
@@ -90,7 +92,7 @@ class DetectorView:
         return since_start[:, None] + np.stack(np.broadcast_arrays(*delays), axis=-1)
 
     def arrival_range(self) -> tuple[float, float]:
-        """Earliest and latest arrival that the prior allows, in seconds from the start of the grid's stretch."""
+        """Return the earliest and latest arrival that the prior allows, in seconds from the start of the grid's stretch."""
         if "geocent_time" in self.prior.fixed:
             low = high = self.prior.fixed["geocent_time"]
         else:
@@ -102,21 +104,21 @@ class DetectorView:
         return low - origin + float(delays.min()), high - origin + float(delays.max())
 
     def light_travel_times(self) -> tuple[float, ...]:
-        """Largest difference of arrival between the first detector and each, in seconds."""
+        """Return the largest difference of arrival times between the first detector and each, in seconds."""
         return tuple(light_travel_time(self.detectors[0], other) for other in self.detectors)
 
     def _mask(self) -> np.ndarray:
         return np.stack([self._band(whitener.scale) for whitener in self.whiteners])
 
     def _band(self, scale: np.ndarray) -> np.ndarray:
-        """Whether each frequency of the grid is in the likelihood's band of a detector: (F,) of 0 and 1, float32."""
+        """Return 1 for frequencies of the grid in the likelihood's band of a detector, 0 for others: (F,) float32."""
         whole = np.arange(len(scale)) / self.duration
         share: np.ndarray = np.interp(self.grid.frequencies, whole, (scale > 0).astype(float))
         return share.round().astype(np.float32)
 
 
 def _whole_grid(interferometers: Sequence[Interferometer], duration: float) -> Grid:
-    """All frequencies of the data, and all of their time."""
+    """Return a grid of all frequencies of the data over their whole duration."""
     highest = max(ifo.maximum_frequency for ifo in interferometers)
     return Grid(
         duration=duration,

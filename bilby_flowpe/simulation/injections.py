@@ -1,4 +1,4 @@
-"""Fresh simulated strain: a signal of the prior in the likelihood's own noise."""
+"""Fresh simulated strain: a signal drawn from the prior in noise of the likelihood's own curves."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from ..processes.parallel import Row
 from ..waves.waveforms import polarisations, responses, waveform
 from ..waves.whitening import noise_variance
 
+# Draws from the prior before it is given up to find a waveform: fails by chance only if most draws have none
 _TRIALS = 100
 
 
@@ -23,9 +24,9 @@ def inject_signal(problem: Problem, rng: np.random.Generator) -> tuple[Gravitati
     Parameters
     ----------
     problem
-        Its likelihood, which is left as it is, says which detectors, band, noise and waveform; its prior the parameters.
+        The problem. Its likelihood, which is not changed, gives detectors, band, noise and waveform, its prior the parameters.
     rng
-        Random generator.
+        Generator of random numbers.
 
     Returns
     -------
@@ -48,7 +49,7 @@ def inject_signal(problem: Problem, rng: np.random.Generator) -> tuple[Gravitati
 def draw_signal(problem: Problem, rng: np.random.Generator) -> tuple[Row, dict[str, np.ndarray]]:
     """Draw the signal that :func:`inject_signal` puts into the data, given a generator in the same state.
 
-    Where there is no waveform there is no likelihood, and no event.
+    Draws without a waveform are skipped, as they have no likelihood.
 
     Returns
     -------
@@ -65,13 +66,13 @@ def draw_signal(problem: Problem, rng: np.random.Generator) -> tuple[Row, dict[s
         if (signal := polarisations(generator, parameters)) is not None:
             return parameters, signal
     raise SimulationError(
-        f"the waveform generator failed for {_TRIALS} draws from the prior, {parameters} the last of them: narrow the priors "
+        f"the waveform generator failed for {_TRIALS} draws from the prior, the last of them {parameters}: narrow the priors "
         "to where it works"
     )
 
 
 def optimal_snr(likelihood: GravitationalWaveTransient, parameters: Row) -> float:
-    """Signal-to-noise ratio of a signal over all detectors, were the filter its own shape; 0 where there is no waveform."""
+    """Return the optimal signal-to-noise ratio of a signal over all detectors; 0 where there is no waveform."""
     if (waves := waveform(likelihood.waveform_generator, parameters)) is None:
         return 0.0
     seen = zip(likelihood.interferometers, responses(likelihood, waves, parameters), strict=True)
@@ -79,16 +80,16 @@ def optimal_snr(likelihood: GravitationalWaveTransient, parameters: Row) -> floa
 
 
 def put_data(likelihood: GravitationalWaveTransient, index: int, strain: np.ndarray) -> None:
-    """Give one detector other data; what the likelihood remembers of the old ones is forgotten.
+    """Replace the data of one detector, and discard what the likelihood has computed from the old ones.
 
     Parameters
     ----------
     likelihood
-        Changed in place.
+        Likelihood, which is changed in place.
     index
-        Of the detector.
+        Index of the detector.
     strain
-        Frequency domain, (F,), in 1/Hz.
+        Strain in the frequency domain, (F,), in 1/Hz.
     """
     interferometer = likelihood.interferometers[index]
     interferometer.set_strain_data_from_frequency_domain_strain(
@@ -101,7 +102,7 @@ def put_data(likelihood: GravitationalWaveTransient, index: int, strain: np.ndar
 
 
 def _noise(interferometer: Interferometer, rng: np.random.Generator) -> np.ndarray:
-    """Noise as the likelihood assumes it, inside the band."""
+    """Draw noise as the likelihood assumes it, inside the band."""
     mask = interferometer.frequency_mask
     variance = np.where(mask, noise_variance(interferometer), 0)
     white = rng.standard_normal(len(mask)) + 1j * rng.standard_normal(len(mask))

@@ -1,8 +1,11 @@
-"""How a likelihood takes its data to come about: a prediction of each datum, and noise of a known kind around it.
+"""Noise models of Bilby's likelihoods: how each assumes its data were generated, around a prediction of each datum.
 
-A :class:`Noise` says what the likelihood predicts, how data scatter around that, and on which scale noise has a size of its
-own, whatever is predicted. The scale is a fixed function of the data alone, on which the network sees them; the likelihood
-never does. Bilby's likelihoods have theirs in :mod:`.noise_kinds`.
+A :class:`Noise` defines what the likelihood predicts, how data scatter around the prediction, and a scale on which the noise
+has about the same size whatever is predicted. The scale is a fixed function of the data alone; the network is shown data on
+this scale, the likelihood is not. :mod:`.noise_kinds` has one class for each of Bilby's likelihoods.
+
+To add one, write a subclass of :class:`Noise` (or :class:`FunctionNoise`, for a function of the parameters) in
+:mod:`.noise_kinds`, and add it to :data:`.noise_kinds.NOISES`.
 """
 
 from __future__ import annotations
@@ -22,7 +25,7 @@ _REAL = "biuf"
 
 
 class Noise(ABC):
-    """One of Bilby's likelihoods as a source of data.
+    """One of Bilby's likelihoods as a source of simulated data.
 
     Parameters
     ----------
@@ -36,16 +39,16 @@ class Noise(ABC):
     kind
         Name of the noise.
     of
-        Bilby's class.
+        Bilby's class of the likelihood.
     own
-        Parameters that are the noise's own.
+        Names of the parameters of the noise.
     attribute
-        Where the likelihood keeps its data, M numbers of any shape.
+        Attribute in which the likelihood keeps its data, M numbers of any shape.
 
     Raises
     ------
     SimulationError
-        If the priors lack a parameter that the likelihood asks for.
+        If the priors lack a parameter that the likelihood needs.
     DataError
         If the data are not finite real numbers.
     """
@@ -59,10 +62,14 @@ class Noise(ABC):
         self.problem, self.likelihood, self.prior = problem, problem.likelihood, problem.prior
         name = self.of.__name__
         if missing := [key for key in self.needed() if key not in {*self.prior.keys, *self.prior.fixed}]:
-            raise SimulationError(f"priors lack {missing}, which the {name} asks for: give each a prior or a value")
+            raise SimulationError(
+                f"the priors lack {missing}, which the {name} needs: give each a prior or a fixed value"
+            )
         data = self.observed
         if data.dtype.kind not in _REAL or not np.all(np.isfinite(data)):
-            raise DataError(f"the data {self.attribute} of the {name} are not finite real numbers: repair them")
+            raise DataError(
+                f"the data {self.attribute} of the {name} are not finite real numbers: repair or leave out these data"
+            )
 
     @property
     def observed(self) -> np.ndarray:
@@ -76,44 +83,44 @@ class Noise(ABC):
 
     @abstractmethod
     def needed(self) -> tuple[str, ...]:
-        """Parameters that the priors must have."""
+        """Return the names of the parameters that the priors must have."""
 
     @abstractmethod
     def prediction(self, row: Row) -> np.ndarray | None:
-        """What is predicted of each datum, (M,); ``None`` where the likelihood is zero, or no number, whatever the data.
+        """Return the prediction of each datum, (M,), or ``None`` if the likelihood is zero or undefined for any data.
 
         Raises
         ------
         SimulationError
-            Where Bilby's likelihood raises an error.
+            If Bilby's likelihood would raise an error.
         """
 
     @abstractmethod
     def draw(self, predictions: np.ndarray, parameters: Parameters, rng: np.random.Generator) -> np.ndarray:
-        """Data (N, M) around ``predictions`` (N, M), with the noise that all ``parameters``, (N,) each, say."""
+        """Draw data (N, M) around ``predictions`` (N, M), with the noise for ``parameters``, (N,) each."""
 
     def scaled(self, data: np.ndarray) -> np.ndarray:
-        """Data (..., M) on the network's scale."""
+        """Return data (..., M) on the network's scale."""
         return data
 
     def centre(self, predictions: np.ndarray) -> np.ndarray:
-        """Predictions (..., M) on that scale."""
+        """Return predictions (..., M) on the network's scale."""
         return self.scaled(predictions)
 
     def put(self, likelihood: Likelihood, data: np.ndarray) -> None:
-        """Give another likelihood of the kind new data (M,)."""
+        """Put new data (M,) into another likelihood of the same kind."""
         setattr(likelihood, self.attribute, data.reshape(self.shape))
 
     def known(self) -> Row:
-        """The noise's own parameters that the likelihood knows; those of the priors go before them."""
+        """Return the noise parameters that the likelihood knows; values in the priors take precedence."""
         return {}
 
     def facts(self) -> dict[str, Any]:
-        """What a contract says of the noise."""
+        """Return the description of the noise for a contract."""
         return {}
 
     def arrays(self) -> dict[str, np.ndarray]:
-        """What a contract says of the noise datum by datum, (M,) each."""
+        """Return the description of the noise for each datum, (M,) each, for a contract."""
         return {}
 
 
@@ -130,40 +137,43 @@ class FunctionNoise(Noise):
         return self.each(value) if np.all(np.isfinite(value := self.value(row))) else None
 
     def value(self, row: Row) -> Any:
-        """That of the user's function, called as the likelihood does."""
+        """Return the value of the user's function, called as the likelihood does."""
         likelihood = self.likelihood
         return likelihood.func(likelihood.x, **likelihood.model_parameters(parameters=row), **likelihood.kwargs)
 
     def each(self, value: Any) -> np.ndarray:
-        """``value`` of the function datum by datum, (M,)."""
+        """Return ``value`` of the function for each datum, (M,)."""
         return np.ravel(for_each(value, self.shape, f"func={self.likelihood.func.__name__}"))
 
 
 def for_each(value: Any, shape: tuple[int, ...], name: str) -> np.ndarray:
-    """``value`` as one number for each datum, of their ``shape``.
+    """Return ``value`` as one number for each datum, in the shape of the data.
 
     Raises
     ------
     SimulationError
-        If it is none, or ``shape`` has no room for it.
+        If the value is not a number or its shape does not fit.
     """
     try:
         return np.broadcast_to(np.asarray(value, dtype=np.float64), shape)
     except (TypeError, ValueError) as error:
         raise SimulationError(
-            f"{name} gives values of shape {np.shape(value)}, the data have {shape}: give one real number for each datum"
+            f"{name} has values of shape {np.shape(value)}, but the data have the shape {shape}: give one real number for "
+            "each datum"
         ) from error
 
 
 def sizes_of_noise(sigma: Any, shape: tuple[int, ...], of: type[Likelihood]) -> np.ndarray:
-    """A likelihood's known ``sigma`` as one number for each datum, of their ``shape``.
+    """Return a likelihood's known ``sigma`` as one number for each datum, in the shape of the data.
 
     Raises
     ------
     SimulationError
-        If it is unknown, zero, not finite or of another shape.
+        If ``sigma`` is unknown, zero, not finite or of another shape.
     """
     sizes = np.full(shape, np.nan) if sigma is None else for_each(sigma, shape, "sigma")
     if not np.all(np.isfinite(sizes) & (sizes != 0)):
-        raise SimulationError(f"sigma={sigma!r}: the {of.__name__} takes finite numbers other than zero here")
+        raise SimulationError(
+            f"sigma={sigma!r} of the {of.__name__} is not allowed: give finite numbers other than zero"
+        )
     return sizes

@@ -1,12 +1,12 @@
-r"""A family of noise curves around that of a likelihood, for networks that are to serve many.
+r"""Family of noise curves around those of a likelihood, for networks that serve many noise curves.
 
-Either the curves of a folder, or made up: the logarithm of the curve plus a scale, a tilt, a smooth random function and a few
-lines,
+The curves come from a folder, or are made up: the logarithm of the likelihood's curve plus a scale, a tilt, a smooth random
+function and a few lines,
 
 .. math:: \ln S(f) = \ln S_0(f) + a + b \ln(f / 100\,\mathrm{Hz}) + \sum_w c_w \cos(w\,x(f) + \delta_w) + \sum_l h_l\, e^{-(f -
     f_l)^2 / 2 s_l^2},
 
-each detector its own. A pool of curves is made once; every draw is one of them with a scale and a tilt of its own.
+independently for each detector. A pool of curves is made once; every draw is one of them with a new scale and tilt.
 """
 
 from __future__ import annotations
@@ -18,29 +18,29 @@ import numpy as np
 
 from ..errors import DataError
 
-_POOL = 2048
+_POOL = 2048  # curves in the pool of each detector: more take longer to make, fewer repeat more often
 _SCALE, _TILT, _SMOOTH = 0.35, 0.3, 0.25  # standard deviations: of ln S, of its slope in ln f, of the smooth function
-_WAVES = 6
-_LINES = 4.0  # mean number of lines, each of
-_LINE_HEIGHT, _LINE_WIDTH = (1.0, 6.0), (0.3, 3.0)  # in ln S, and in Hz
-_JITTER = 0.05  # scale and tilt of curves from files
-_PIVOT = 100.0
-_FEWEST = 2
+_WAVES = 6  # cosine terms of the smooth function: the shortest has three periods over the band in ln f
+_LINES = 4.0  # mean number of lines in a curve
+_LINE_HEIGHT, _LINE_WIDTH = (1.0, 6.0), (0.3, 3.0)  # range of the lines' heights in ln S, and of their widths in Hz
+_JITTER = 0.05  # standard deviation of the scale and the tilt of curves from files, so that no two draws are the same
+_PIVOT = 100.0  # Hz: frequency at which a tilt changes nothing, in the middle of the detectors' band
+_FEWEST = 2  # fewest curves of a detector in a folder: a single one is no family
 
 
 class NoiseFamily:
-    """Draws logarithms of noise curves.
+    """Source of random noise curves, by their logarithms.
 
     Parameters
     ----------
     frequencies
-        In Hz, (F,).
+        Frequencies in Hz, (F,).
     log_reference
-        Logarithm of the likelihood's own curves, (D, F), in 1/Hz.
+        Logarithm of the likelihood's own curves in 1/Hz, (D, F).
     rng
-        Source of the pool.
+        Generator of random numbers for the pool.
     curves
-        Logarithms of known curves of each detector, (K, F) each; made up when left out.
+        Logarithms of known curves of each detector, (K, F) each; by default curves are made up.
     """
 
     def __init__(
@@ -60,7 +60,7 @@ class NoiseFamily:
         self._pools = [np.asarray(pool, dtype=np.float32) for pool in pools]
 
     def draw(self, size: int, rng: np.random.Generator) -> np.ndarray:
-        """Logarithms of curves, (N, D, F) float32."""
+        """Draw logarithms of curves, (N, D, F) float32."""
         drawn = []
         for pool in self._pools:
             scale, tilt = (rng.normal(0, spread, (size, 1)).astype(np.float32) for spread in self._spread)
@@ -69,7 +69,7 @@ class NoiseFamily:
 
 
 def made_up(frequencies: np.ndarray, rng: np.random.Generator, pool: int = _POOL) -> np.ndarray:
-    """Smooth functions with lines, (pool, F)."""
+    """Draw smooth functions with lines, (pool, F)."""
     place = np.log(np.maximum(frequencies, 1.0))
     place = np.pi * (place - place.min()) / max(float(np.ptp(place)), 1e-9)
     made = np.zeros((pool, len(frequencies)))
@@ -85,29 +85,29 @@ def made_up(frequencies: np.ndarray, rng: np.random.Generator, pool: int = _POOL
 
 
 def read_curves(folder: str | Path, detectors: Sequence[str], frequencies: np.ndarray) -> list[np.ndarray]:
-    """Logarithms of the noise curves ``*H1*.txt`` and so on of a folder, (K, F) a detector.
+    """Read the logarithms of noise curves ``*H1*.txt`` and so on in a folder, (K, F) for each detector.
 
     Parameters
     ----------
     folder
         Files of two columns, frequency in Hz and power spectral density in 1/Hz.
     detectors
-        Names.
+        Names of the detectors.
     frequencies
-        In Hz.
+        Frequencies in Hz, (F,).
 
     Raises
     ------
     DataError
-        If a detector has less than two, or one is not a positive curve over these frequencies.
+        If a detector has fewer than two curves, or a curve is not positive over these frequencies.
     """
     curves = []
     for detector in detectors:
         files = sorted(Path(folder).glob(f"*{detector}*.txt"))
         if len(files) < _FEWEST:
             raise DataError(
-                f"psd={str(folder)!r} has {len(files)} noise curves *{detector}*.txt: give at least {_FEWEST}, or "
-                "psd='amortised' for a family that is made up"
+                f"the folder psd={str(folder)!r} has {len(files)} noise curves *{detector}*.txt: give at least {_FEWEST}, or "
+                "psd='amortised' for a family of made-up curves"
             )
         curves.append(np.stack([_read(path, frequencies) for path in files]))
     return curves
@@ -117,13 +117,19 @@ def _read(path: Path, frequencies: np.ndarray) -> np.ndarray:
     try:
         known, values = np.loadtxt(path, unpack=True)
     except (ValueError, OSError) as error:
-        raise DataError(f"{path} is no noise curve of two columns ({error})") from error
+        raise DataError(
+            f"{path} is not a noise curve of two columns ({error}): give frequencies in Hz and power spectral density in 1/Hz"
+        ) from error
     if known.min() > frequencies[0] or known.max() < frequencies[-1] - 1:
         raise DataError(
-            f"{path} goes from {known.min():g} to {known.max():g} Hz, the data from {frequencies[0]:g} to {frequencies[-1]:g}"
+            f"the noise curve {path} covers {known.min():g} to {known.max():g} Hz, but the data {frequencies[0]:g} to "
+            f"{frequencies[-1]:g} Hz: give a curve that covers the data"
         )
     rising = np.argsort(known)
     curve = np.interp(frequencies, known[rising], values[rising])
     if not (np.all(np.isfinite(curve)) and np.all(curve > 0)):
-        raise DataError(f"{path} is not positive and finite between {frequencies[0]:g} and {frequencies[-1]:g} Hz")
+        raise DataError(
+            f"the noise curve {path} is not positive and finite between {frequencies[0]:g} and {frequencies[-1]:g} Hz: "
+            "repair or remove it"
+        )
     return np.log(curve)

@@ -1,6 +1,7 @@
-"""The noise of Bilby's own likelihoods of plain data, one class each.
+"""Noise of Bilby's own likelihoods of plain data, one class for each.
 
-On the network's scale counts stand by their square roots, exponential data by their logarithms, all others as they are.
+On the network's scale, counts are replaced by their square roots and exponential data by their logarithms; others are
+unchanged.
 """
 
 from __future__ import annotations
@@ -24,12 +25,12 @@ from ..processes.parallel import Row
 from .noise import FunctionNoise, Noise, sizes_of_noise
 
 _TINY = float(np.finfo(np.float64).tiny)
-_LARGEST = 1e300
-_MOST_COUNTS = 2.0**62  # beyond it numpy draws none
+_LARGEST = 1e300  # largest value of a datum, which leaves room below the largest number of double precision
+_MOST_COUNTS = 2.0**62  # largest rate of counts: NumPy draws no Poisson numbers of larger rates
 
 
 class GaussianNoise(FunctionNoise):
-    """Normal noise of unknown standard deviation; by one that is known data are whitened (:mod:`.gaussian`)."""
+    """Normal noise of unknown standard deviation; data with a known one are whitened in :mod:`.gaussian`."""
 
     kind, of, own = "gaussian", GaussianLikelihood, ("sigma",)
 
@@ -37,20 +38,23 @@ class GaussianNoise(FunctionNoise):
         return super().prediction(row) if row["sigma"] else None
 
     def draw(self, predictions: np.ndarray, parameters: Parameters, rng: np.random.Generator) -> np.ndarray:
-        # Bilby takes a negative one for its absolute value, and so does this.
+        # A negative sigma counts as its absolute value, as in Bilby.
         return predictions + parameters["sigma"][:, None] * rng.standard_normal(predictions.shape)
 
 
 class PoissonNoise(FunctionNoise):
-    """Counts of what happens at a rate. Bilby raises an error where one is negative, and gives no weight to one of zero."""
+    """Poisson counts of events at a predicted rate.
+
+    Bilby raises an error for a negative rate, and the likelihood of a rate of zero is zero.
+    """
 
     kind, of = "poisson", PoissonLikelihood
 
     def prediction(self, row: Row) -> np.ndarray | None:
         rate = self.value(row)
-        said = f"func={self.likelihood.func.__name__} gives"
+        said = f"func={self.likelihood.func.__name__} returns"
         if not isinstance(rate, np.ndarray):
-            raise SimulationError(f"{said} a {type(rate).__name__}: a PoissonLikelihood takes a numpy array of rates")
+            raise SimulationError(f"{said} a {type(rate).__name__}: a PoissonLikelihood needs a numpy array of rates")
         if np.any(wrong := (rate < 0) | ((rate > _MOST_COUNTS) & np.isfinite(rate))):
             raise SimulationError(
                 f"{said} a rate of {rate[wrong][0]:.3g} for {row}: narrow the priors to where rates are positive and below "
@@ -69,7 +73,7 @@ class PoissonNoise(FunctionNoise):
 
 
 class ExponentialNoise(FunctionNoise):
-    """Exponentially distributed data of a predicted mean; Bilby gives no weight to one that is not positive."""
+    """Exponentially distributed data of a predicted mean; the likelihood is zero if the mean is not positive."""
 
     kind, of = "exponential", ExponentialLikelihood
 
@@ -86,7 +90,7 @@ class ExponentialNoise(FunctionNoise):
 
 
 class StudentTNoise(FunctionNoise):
-    """Student's t around the prediction. Its scale is the likelihood's: Bilby reads none from the parameters."""
+    """Student-t noise around the prediction, of the likelihood's own scale, which Bilby never reads from the parameters."""
 
     kind, of, own = "student-t", StudentTLikelihood, ("nu",)
 
@@ -102,7 +106,7 @@ class StudentTNoise(FunctionNoise):
         nu = {**self.known(), **row}["nu"]
         if not nu > 0:
             raise SimulationError(
-                f"nu={nu!r}: a StudentTLikelihood takes positive degrees of freedom, narrow the prior"
+                f"nu={nu!r}: a StudentTLikelihood needs positive degrees of freedom; narrow the prior of nu"
             )
         return super().prediction(row)
 
@@ -123,7 +127,7 @@ class StudentTNoise(FunctionNoise):
 
 
 class MultinomialNoise(Noise):
-    """How often each of several things happened, of a fixed total; the last probability is what the others leave."""
+    """Numbers of events in several classes with a fixed total; the last probability follows from the others."""
 
     kind, of, attribute = "multinomial", Multinomial, "data"
     likelihood: Multinomial
@@ -132,7 +136,8 @@ class MultinomialNoise(Noise):
         super().__init__(problem)
         if np.any(self.observed < 0) or np.any(self.observed % 1) or self.shape != (self.likelihood.n,):
             raise DataError(
-                f"data={self.likelihood.data} of the Multinomial are not {self.likelihood.n} whole numbers of things"
+                f"data={self.likelihood.data} of the Multinomial are not {self.likelihood.n} whole numbers from zero on: "
+                "give the count of every class"
             )
         self.total = int(self.observed.sum())
 
@@ -155,7 +160,7 @@ class MultinomialNoise(Noise):
 
     def put(self, likelihood: Likelihood, data: np.ndarray) -> None:
         super().put(likelihood, data)
-        # The likelihood remembers the noise evidence of the data that it was made with.
+        # The likelihood has stored the noise evidence of the data that it was made with.
         likelihood._nll = None
 
     def facts(self) -> dict[str, Any]:
@@ -163,7 +168,7 @@ class MultinomialNoise(Noise):
 
 
 def known_sigma(problem: Problem) -> np.ndarray | None:
-    """Known noise of a GaussianLikelihood, one number for each datum; ``None`` where the priors have to tell."""
+    """Return the known noise level of a GaussianLikelihood for each datum, or ``None`` if it is a parameter."""
     likelihood, prior = problem.likelihood, problem.prior
     # A fixed parameter of this name takes the place of the likelihood's own, as it does in the likelihood.
     sigma = prior.fixed.get("sigma", likelihood.sigma)
@@ -173,14 +178,14 @@ def known_sigma(problem: Problem) -> np.ndarray | None:
 
 
 def _finite(data: np.ndarray) -> np.ndarray:
-    """Within double precision: tails of few degrees of freedom go beyond it."""
+    """Return the data clipped to double precision, which tails of few degrees of freedom exceed."""
     return np.clip(data, -_LARGEST, _LARGEST)
 
 
 def _anscombe(counts: np.ndarray) -> np.ndarray:
-    """Twice the square roots of counts and three eighths: their variance is about one where they are not few."""
+    """Return twice the square root of counts plus 3/8, whose variance is about one unless counts are few."""
     return 2 * np.sqrt(counts + 0.375)
 
 
 NOISES: tuple[type[Noise], ...] = (GaussianNoise, PoissonNoise, ExponentialNoise, StudentTNoise, MultinomialNoise)
-"""All of them."""
+"""All kinds of noise, one class for each."""

@@ -1,4 +1,4 @@
-"""What data that are not strain have in common: they are shown as they are simulated."""
+"""Base class of simulators for data that are not strain, which a network is shown as they are simulated."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ if TYPE_CHECKING:
 
 
 class PlainSimulator(ABC):
-    """A view of a likelihood's data and a bank of training data in one.
+    """View of a likelihood's data and bank of training data in one object.
 
     Parameters
     ----------
     problem
-        A problem of data that are not strain.
+        A problem whose data are not strain.
     """
 
     grid = None
@@ -36,25 +36,25 @@ class PlainSimulator(ABC):
 
     @property
     def view(self) -> Self:
-        """Itself: there is nothing else to be shown."""
+        """The simulator itself, as there is no separate view."""
         return self
 
     @abstractmethod
     def observe(self) -> np.ndarray:
-        """The likelihood's own data in the form of one simulation, (M,)."""
+        """Return the likelihood's own data in the form of one simulation, (M,)."""
 
     @abstractmethod
     def draw(self, size: int, rng: np.random.Generator, held_out: bool = False) -> Signals:
-        """``size`` simulations, (size, M): new ones each time."""
+        """Draw new simulations, (size, M)."""
 
     def add_noise(self, data: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
-        """``data`` as they are: their noise came with them."""
+        """Return ``data`` unchanged, as they contain their noise."""
         return data
 
     @abstractmethod
     def example(self, row: Row, seed: int) -> np.ndarray | None:
-        """Data of one row, (M,); noise that comes with them is that of the seed. ``None`` where there are none."""
+        """Return the data of one row, (M,), with the noise of the seed if they contain any, or ``None`` if there are none."""
 
     @abstractmethod
     def inject(self, rng: np.random.Generator) -> tuple[Likelihood, Row]:
-        """A copy of the likelihood with new data, and their parameters."""
+        """Return a copy of the likelihood with new data, and their parameters."""

@@ -1,4 +1,4 @@
-"""Rows of parameters as Bilby's functions take them, made when they are asked for."""
+"""Rows of parameters in the form that Bilby's functions take, made when they are needed."""
 
 from __future__ import annotations
 
@@ -11,11 +11,12 @@ from ..errors import SimulationError
 from ..priors import Parameters, PriorTransform
 from ..processes.parallel import Row
 
-_MOST_TRIED, _LEAST_TRIED = 100, 10_000  # draws for each one wanted, and draws at all, before it is given up
+# Draws for each row that is needed, and fewest draws in total, after which the search for possible rows is given up.
+_MOST_TRIED, _LEAST_TRIED = 100, 10_000
 
 
 class Rows(Sequence[Row]):
-    """One dictionary a draw, fixed parameters included.
+    """One dictionary for each draw, with fixed parameters included.
 
     A million dictionaries take a gigabyte: they are made a slice at a time.
 
@@ -50,28 +51,28 @@ class Rows(Sequence[Row]):
 def possible_rows(
     transform: PriorTransform, size: int, rng: np.random.Generator, predict: Callable[[Row], np.ndarray | None]
 ) -> tuple[Parameters, np.ndarray]:
-    """Draws from the prior for which data are predicted.
+    """Draw parameters from the prior for which data are predicted.
 
     Parameters
     ----------
     transform
         The prior.
     size
-        How many, N.
+        Number of draws, N.
     rng
-        Random generator.
+        Generator of random numbers.
     predict
-        What is predicted for one row, (M,); ``None`` for a row to be passed over, to which the likelihood gives no weight.
+        Function that returns the prediction for one row, (M,), or ``None`` for a row to skip, whose likelihood is zero.
 
     Returns
     -------
     parameters, predictions
-        (N,) each, and (N, M).
+        Search parameters, (N,) each, and predictions, (N, M).
 
     Raises
     ------
     SimulationError
-        If next to nothing is predicted over the whole prior.
+        If there are hardly any predictions over the whole prior.
     """
     kept: list[Parameters] = []
     predictions: list[np.ndarray] = []
@@ -79,8 +80,8 @@ def possible_rows(
     while len(predictions) < size:
         if tried > max(_MOST_TRIED * size, _LEAST_TRIED):
             raise SimulationError(
-                f"the likelihood is zero, or no number, for {tried - len(predictions)} of {tried} draws from the prior: narrow "
-                "the priors to where data can be predicted"
+                f"the likelihood is zero or not a number for {tried - len(predictions)} of {tried} draws from the prior: "
+                "narrow the priors to where data can be predicted"
             )
         wanted = size - len(predictions)
         parameters = transform.sample(wanted, rng)

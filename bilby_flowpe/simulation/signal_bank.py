@@ -1,9 +1,10 @@
 """Training data for a gravitational-wave transient, from the user's own waveform generator and interferometers.
 
-Two ways give the same signals. The *general* one draws every parameter, asks the generator for the polarisations and each
-interferometer for its response. The *factorised* one calls the generator for what needs it alone (masses and spins, as a
-rule) and does distance, phase, inclination, time, sky and polarisation angle by algebra on stored waveforms, drawn anew for
-every batch, so that this part of the training set has no end (unless a fixed set is asked for).
+There are two ways to the same signals. The *general* path draws every parameter, and calls the generator for the polarisations
+and each interferometer for its response. The *factorised* path calls the generator only for parameters that need it (usually
+masses and spins). It applies distance, phase, inclination, time, sky position and polarisation angle by algebra to stored
+waveforms. These parameters are drawn again for every batch, so that this part of the training set is unlimited (unless a fixed
+set is configured).
 """
 
 from __future__ import annotations
@@ -32,52 +33,54 @@ from .detector_view import DetectorView
 from .rows import Rows
 from .stored import StoredWaveforms, check_memory
 
-_PILOT = 256  # signals of the prior by which frequencies and stretch of the grid are chosen
-# Signal-to-noise ratios between which a flattened prior is flat: nothing is learnt from quieter signals, and there are hardly
-# louder ones. Of so many candidates one is kept, by its ratio.
+_PILOT = 256  # pilot signals drawn from the prior, by which band and stretch of the grid are chosen
+# Range of signal-to-noise ratios in which a flattened prior is flat: nothing is learnt from quieter signals, and louder ones
+# are rare. One of eight candidates is kept, with a probability by its ratio.
 _FLAT_SNR, _CANDIDATES = (6.0, 80.0), 8
-# Draws at which the symmetries of simulated waveforms are tried together, and most of them: 1% of the cost of the waveforms,
-# and a part of 1.2% of the prior is found in 95 of 100 cases.
+# One draw in 200, and at most 256, at which the symmetries of simulated waveforms are tested together: this costs 1% of the
+# waveforms, and finds a fault in 1.2% of the prior in 95 of 100 cases.
 _TRIED_EACH, _TRIED = 200, 256
 
 
 class SignalBank:
-    """Signals from stored waveforms.
+    """Signals in detectors, made from stored waveforms.
 
     Parameters
     ----------
     problem
         A problem of gravitational waves.
     config
-        Sizes and choices.
+        Number of waveforms and choices of the simulation.
     npool
-        Processes for the waveforms, or what makes them elsewhere.
+        Number of processes that compute the waveforms, or an engine that does so elsewhere.
     seed
         Seed of the waveforms' parameters.
     grid
-        Grid to use; chosen from the signals when left out.
+        Grid to use; chosen from pilot signals by default.
     progress
-        Whether to show a progress bar.
+        True to show a progress bar.
 
     Attributes
     ----------
     view : DetectorView
         The likelihood's own data in the form of the signals.
     symmetries : Symmetries
-        What holds of the waveforms, as far as it was tried.
+        Symmetries of the waveforms that hold at all draws tested.
     extrinsic : Extrinsic
-        What is done by algebra.
+        Parameters that are applied by algebra.
     factorised : bool
-        Which of the two paths is taken.
+        True if the factorised path is taken, False for the general one.
     flatten_snr : bool
+        True if signals are drawn with a flat distribution of signal-to-noise ratios.
     stored : StoredWaveforms
+        The stored waveforms with their parameters.
 
     Raises
     ------
     SimulationError
-        If the likelihood is marginalised, the waveforms fail, or the path asked for cannot be taken.
+        If the likelihood is marginalised, the waveforms fail, or the configured path cannot be taken.
     DataError
-        If the strain or the power spectral density is not usable, or ``config.file`` is damaged or of another problem.
+        If the strain or the power spectral density is not usable, or ``config.file`` is damaged or for another problem.
     """
 
     known_noise = None
@@ -111,7 +114,7 @@ class SignalBank:
 
     @property
     def signals(self) -> SignalBank:
-        """Itself: the data are signals in detectors."""
+        """The bank itself, as its data are signals in detectors."""
         return self
 
     @property
@@ -121,15 +124,15 @@ class SignalBank:
 
     @property
     def n_training(self) -> int:
-        """How many of them are not held out."""
+        """Number of stored waveforms that are used for training and not held out."""
         return self.stored.n_training
 
     def under_own_curves(self) -> SignalBank:
-        """Itself: the noise has the likelihood's own curves."""
+        """Return this object, as its noise has the likelihood's own curves."""
         return self
 
     def draw(self, size: int, rng: np.random.Generator, held_out: bool = False) -> Signals:
-        """``size`` whitened signals without noise, (size, D, F) complex64, with their parameters.
+        """Draw whitened signals without noise, (size, D, F) complex64, with their parameters.
 
         The last tenth of the waveforms is held out.
         """
@@ -143,12 +146,12 @@ class SignalBank:
         return Signals(parameters, self._signals(rows[kept], parameters))
 
     def add_noise(self, data: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
-        """White noise of unit variance per real and imaginary part, added in each detector's band."""
+        """Add white noise of unit variance per real and imaginary part, in each detector's band."""
         noise = torch.randn(*data.shape, 2, generator=generator, dtype=torch.float32)
         return data + torch.view_as_complex(noise) * torch.as_tensor(self.view.mask)
 
     def example(self, row: Row, seed: int) -> np.ndarray | None:
-        """Whitened responses of all detectors to one row, (D, F); noise-free, ``None`` where the waveform fails."""
+        """Return whitened noise-free responses of all detectors to one row, (D, F), or ``None`` where the waveform fails."""
         return self._response_task()(row)
 
     def save(self, path: str | Path, contract: str) -> Path:
@@ -174,7 +177,7 @@ class SignalBank:
         return dataset.write(path, header, self.stored, self.view.start_time)
 
     def _choose_grid(self, rng: np.random.Generator) -> Grid:
-        """The grid that pilot signals need, of the whole one that is viewed so far."""
+        """Choose the part of the whole grid that is needed by pilot signals drawn from the prior."""
         whole = self.view.grid
         if not self.config.reduce_grid:
             return whole
@@ -190,10 +193,10 @@ class SignalBank:
     def _choose_path(self) -> None:
         obstacle = factorisation_obstacle(self.prior, self.symmetries, self.view.interferometers)
         if self.config.path == "factorised" and obstacle:
-            raise SimulationError(f"path='factorised' cannot be taken: {obstacle}; use path='general'")
+            raise SimulationError(f"path='factorised' cannot be taken, as {obstacle}: use path='general'")
         self.factorised = self.config.path != "general" and obstacle is None
         if not self.factorised:
-            logger.info(f"Simulating by the general path: {obstacle or 'as asked for'}")
+            logger.info(f"Simulating by the general path: {obstacle or 'this path was configured'}.")
         cheap = set(self.prior.independent_keys()) if self.factorised and self.config.redraw else set()
         self._redrawn = tuple(key for key in self.symmetries.cheap_keys if key in cheap)
 
@@ -205,7 +208,7 @@ class SignalBank:
         return StoredWaveforms(torch.as_tensor(values), {key: value[good] for key, value in draws.items()})
 
     def _read(self, file: str, header: dataset.Header) -> StoredWaveforms:
-        """The waveforms of a file, a few of them made anew to see that they are those of this problem."""
+        """Read the waveforms of a file, and compute a few of them again to check that they belong to this problem."""
         dataset.require(
             file,
             header,
@@ -227,8 +230,8 @@ class SignalBank:
         values, good = evaluate(task, Rows(self.prior, draws), npool, progress)
         if np.mean(good) < 0.5:
             raise SimulationError(
-                f"the waveform generator failed for {np.sum(~good)} of {len(good)} draws from the prior: narrow the priors of "
-                f"{list(self.prior.keys)} to where it works"
+                f"the waveform generator failed for {np.sum(~good)} of {len(good)} draws from the prior: narrow the priors "
+                f"of {list(self.prior.keys)} to where it works"
             )
         return values, good
 
@@ -243,7 +246,9 @@ class SignalBank:
                 np.mean(self._optimal_snr(*self._draw_parameters(4096, rng)) < _FLAT_SNR[0]) > 0.25
             )
         if flatten and not self.factorised:
-            raise SimulationError("flatten_snr=True needs the factorised path: leave it out")
+            raise SimulationError(
+                "flatten_snr=True needs the factorised path, which is not taken: leave flatten_snr out"
+            )
         return flatten
 
     def _task(self) -> Task:
@@ -284,6 +289,6 @@ class SignalBank:
         return signals * time_shift(self.view.grid, self.view.arrival(parameters))
 
     def _optimal_snr(self, rows: np.ndarray, parameters: Parameters) -> np.ndarray:
-        """Signal-to-noise ratios (N,) over all detectors, from stored inner products."""
+        """Return signal-to-noise ratios (N,) over all detectors, from stored inner products."""
         amplitudes = self.extrinsic.amplitudes(parameters)
         return np.sqrt(np.einsum("ndp,ndpq,ndq->n", amplitudes, self._products[rows], amplitudes.conj()).real)

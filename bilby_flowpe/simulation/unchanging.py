@@ -1,7 +1,7 @@
-"""Parameters that do not change simulated data, found by trying.
+"""Parameters that do not change simulated data, found by tests on draws.
 
-A network can learn no more of such a parameter than its prior. A likelihood may depend on it all the same: one with glitches or
-calibration of its own, whose data are simulated by the waveform alone.
+A network can only learn the prior of such a parameter. A likelihood may still depend on it: for example one with its own model
+of glitches or calibration, whose data are simulated from the waveform alone.
 """
 
 from __future__ import annotations
@@ -13,19 +13,19 @@ import numpy as np
 from ..problem import Bank
 from .rows import Rows
 
-_TRIED = 8  # pairs of draws from the prior: data have to be the same, number by number, for each
+_TRIED = 8  # pairs of draws from the prior at which data have to be exactly the same
 
 
 def unchanging(bank: Bank, keys: Sequence[str]) -> tuple[str, ...]:
-    """Those of ``keys`` that change nothing in the data simulated, for any of a few draws from the prior.
+    """Return those of ``keys`` that do not change the simulated data for any of a few draws from the prior.
 
     Parameters
     ----------
     bank
-        Makes the data.
+        Simulates the data.
     keys
-        Search parameters; those that constraints or conditional priors tie to others are left out, as they cannot be moved
-        alone.
+        Names of search parameters. Those that constraints or conditional priors tie to others are left out, as they cannot be
+        changed alone.
     """
     transform = bank.prior
     free = {*transform.independent_keys()}

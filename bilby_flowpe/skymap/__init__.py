@@ -1,7 +1,13 @@
 """Sky maps with distances, as alerts of gravitational waves have them.
 
-:func:`sky_map` makes one of a result, of any of Bilby's samplers; :func:`write_sky_map` and :func:`read_sky_map` are for files,
-:func:`bilby_flowpe.skymap.picture.plot_sky_map` for pictures.
+:func:`sky_map` makes the map of a result of any of Bilby's samplers, :func:`write_sky_map` and :func:`read_sky_map` write and
+read files, and :func:`bilby_flowpe.skymap.picture.plot_sky_map` draws a picture. To understand how a map is made, read first
+:mod:`.among` (weighted positions of a run), :mod:`.smooth` (from positions to a density) and :mod:`.map` (the map itself).
+
+To read first: :mod:`.map`, the map and what is read off it; :mod:`.among`, the weighted places of a run; and
+:mod:`.smooth`, how places become a density.
+
+To add a file format, write a reader and a writer beside those of :mod:`.fits`.
 """
 
 from .candidates import SkyCandidates

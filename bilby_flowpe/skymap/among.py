@@ -1,33 +1,33 @@
-r"""Many places for each row of a posterior, weighted so that all of them together are draws of the posterior.
+r"""Many sky positions for each row of a posterior, weighted so that all of them together are draws of the posterior.
 
-A row is a draw of the posterior, so that its place, time and angles :math:`x_0` are one of their density given the wave,
-:math:`p(x) \propto \pi(x) L(x)`, L being the likelihood averaged over phase and distance. It is put among further candidates
-:math:`x_1, \dots`, drawn independently from a density q; candidates are then weighted by :math:`w_i = \pi(x_i) L(x_i) /
-q(x_i)`, the own one included. With a number n drawn evenly for the place of the own one in the list, all of it together has
-the density
+A row is a draw of the posterior, so that its place, time and angles :math:`x_0` are a draw of their density given the wave,
+:math:`p(x) \propto \pi(x) L(x)`, L being the likelihood averaged over phase and distance. This "own" candidate is put among
+further ones :math:`x_1, \dots`, drawn independently from a density q; all of them are then weighted by :math:`w_i = \pi(x_i)
+L(x_i) / q(x_i)`. If the position n of the own one in the list is drawn at random, the list with n has the density
 
 .. math:: p(x_n) \prod_{i \ne n} q(x_i) \propto w_n \prod_i q(x_i) ,
 
-so that, given the list, the own one is each of its members with probability :math:`w_n / \sum_i w_i`. Averages over the
-normalised weights are therefore those over the posterior, for any number of candidates, without bias, and of less variance
-(Rao and Blackwell). This is the step of iterated sampling importance resampling (Andrieu, Doucet and Holenstein 2010, Journal
-of the Royal Statistical Society B 72, 269; Andrieu, Lee and Vihola 2018, Bernoulli 24, 842).
+so that, given the list, each of its members is the own one with probability :math:`w_n / \sum_i w_i`. Averages over the
+normalised weights are therefore unbiased averages over the posterior for any number of candidates, and have less variance (Rao
+and Blackwell). This is the step of iterated sampling importance resampling (Andrieu, Doucet and Holenstein 2010, Journal of the
+Royal Statistical Society B 72, 269; Andrieu, Lee and Vihola 2018, Bernoulli 24, 842).
 
-Here a candidate is one of M places and times with one of G pairs of angles, all pairs being looked at. The same holds of such
-a grid: the own place is one of the M, the own angles one of the G, angles being drawn from their prior, and the density of
-everything is :math:`w_{mg}` times that of independent draws. The draws of a run have their candidates spread evenly, one in
-each of many pieces of equal probability; these would have to be spread with the own one in its piece. They are independent
-here, which needs no more than q at the own place, and more of them are taken.
+Here a candidate is one of M places and times with one of G pairs of angles, and all combinations are weighted. The same holds
+for such a grid: the own place is one of the M, the own angles are one of the G, angles are drawn from their prior, and the
+density of everything is :math:`w_{mg}` times that of independent draws. In a run, candidates are stratified: one in each of
+many pieces of equal probability. Then the own one would have to stand for its piece. Here they are independent, which only
+needs q at the own place, and there are more of them.
 
-A wave of several modes is looked at whole for K candidates alone, chosen with repetition by a power of the loudest mode's
-weights, :math:`v_j`. The own one is put into the first of the K, the others are drawn as they are in a run, from the list with
-the own one in it. With :math:`W_k` the weight of the whole wave over :math:`v_{j_k}` the density of everything is :math:`W_k`,
-k being the own one's number, times :math:`\sum_j v_j` and that of independent draws. So the K weights, normalised, are the
-probabilities again.
+For a wave of several modes, the whole wave is only evaluated for K candidates, chosen with repetition by a power of the
+loudest mode's weights, :math:`v_j`. The own one is the first of the K, the others are drawn as in a run, from the list that
+includes the own one. With :math:`W_k` the weight of the whole wave divided by :math:`v_{j_k}`, the density of everything is
+:math:`W_k`, where k is the number of the own one, times :math:`\sum_j v_j` and the density of independent draws. So the K
+normalised weights are again the probabilities.
 
-What is approximate: L is interpolated in a table (to 0.01 of its logarithm), and is the coarse likelihood's where the run has
-drawn with one. Candidates are then weighted by that, and the own ones are the exact posterior's, so that the map is between
-the two; a coarse likelihood is wrong by some hundredths of the logarithm, and mostly by the same for all places.
+Two things are approximate. L is interpolated in a table (to 0.01 in its logarithm). And it is the coarse likelihood if the run
+has drawn with one: candidates are then weighted by the coarse likelihood, while the own ones are draws of the exact posterior,
+so that the map is between the two. A coarse likelihood is wrong by some hundredths in its logarithm, mostly the same at all
+places.
 """
 
 from __future__ import annotations
@@ -51,25 +51,25 @@ _AT_ONCE = 2**15  # values whose averages are looked up together: their arrays s
 
 
 def independent(rows: int, size: int, rng: np.random.Generator) -> np.ndarray:
-    """Uniform numbers (N, M)."""
+    """Draw independent uniform numbers (N, M)."""
     return rng.random((rows, size))
 
 
 @dataclass(frozen=True)
 class Among:
-    """Candidates of N rows, K each, the row's own the first.
+    """Candidates of N rows, K each, with the row's own position first.
 
     Attributes
     ----------
     ra, dec, time
-        Places in radians and geocentric GPS times, (N, K).
+        Sky positions in radians and geocentric GPS times, (N, K) each.
     log_weights
-        Up to a constant of each row, (N, K); the sum over the angles of one place.
+        Log weights up to a constant of each row, summed over the angles of one place, (N, K).
     kappa, norm
-        Inner product (its modulus, or real part where the phase is known) and squared norm at the reference distance, for
-        one pair of angles, and phase, of each place, drawn by their weights, (N, K).
+        Inner product (its modulus, or real part where the phase is known) and squared norm at the reference distance, (N, K)
+        each. They are for one pair of angles, and one phase, at each place, drawn by their weights.
     good
-        Which rows have a wave and a candidate of some weight, (N,).
+        Mask of rows that have a wave and a candidate of nonzero weight, (N,).
     """
 
     ra: np.ndarray
@@ -82,14 +82,14 @@ class Among:
 
 
 class OwnSkies(SkyBlocks):
-    """Draws places independently of each other, and puts a row's own before them."""
+    """Generator that draws sky positions independently of each other, and puts a row's own before them."""
 
     _shares = staticmethod(independent)
 
     def _places(
         self, exponents: np.ndarray, size: int, values: Values, rng: np.random.Generator
     ) -> tuple[np.ndarray, ...]:
-        """As of the base class, the first of a row being its own."""
+        """Draw positions as the base class does, but start each row with its own."""
         fresh = super()._places(exponents, size - 1, values, rng)
         own = [values[key][:, None] for key in (RA, DEC, TIME)]
         return tuple(
@@ -97,9 +97,9 @@ class OwnSkies(SkyBlocks):
         )
 
     def log_q(self, exponents: np.ndarray, ra: np.ndarray, dec: np.ndarray, time: np.ndarray) -> np.ndarray:
-        """Log density that places and times are drawn from, at given ones, (N, M)."""
+        """Return the log density from which places and times are drawn, at given ones, (N, M)."""
         if not self._by_arrival:
-            # Places are drawn from their prior: theirs is the one factor that is left out of both.
+            # Places are drawn from their prior, a factor that is left out of both prior and density.
             loudest = np.argmax(exponents.max(axis=2), axis=1)
             times = ArrivalTimes(exponents[np.arange(len(exponents)), loudest])
             delay = np.empty(time.shape)
@@ -118,7 +118,7 @@ class OwnSkies(SkyBlocks):
 
 
 class _Kept:
-    """An average over phase and distance that remembers what it was of."""
+    """An average over phase and distance that remembers its arguments."""
 
     def __init__(self, average: Average) -> None:
         self._average = average
@@ -129,19 +129,19 @@ class _Kept:
         return self._average(kappa, norm)
 
     def taken(self) -> tuple[np.ndarray, np.ndarray]:
-        """Inner products and squared norms since the last time."""
+        """Return the inner products and squared norms since the last call, and forget them."""
         kappa, norm = (np.concatenate(column) for column in zip(*self.seen, strict=True))
         self.seen.clear()
         return kappa, norm
 
 
 class CoherentAmong(CoherentBlocks):
-    """Candidates of rows whose waves turn as a whole with the phase.
+    """Generator of candidates for rows whose waves are proportional to ``exp(i m phase)``.
 
     Parameters
     ----------
     given
-        As of the base class; the effort says how many candidates there are, the own ones included.
+        As for the base class; the effort has the number of candidates, the own ones included.
     """
 
     _kind = OwnSkies
@@ -151,16 +151,17 @@ class CoherentAmong(CoherentBlocks):
         super().__init__(replace(given, averaged=_Kept(given.averaged)))  # type: ignore[arg-type]
 
     def among(self, references: Sequence[Row], rows: Sequence[Row], rng: np.random.Generator) -> Among:
-        """Candidates for draws of the posterior.
+        """Draw candidates for rows of the posterior.
 
         Parameters
         ----------
         references
-            All parameters of every row, those that are drawn conditionally at their reference: of these the waves are made.
+            All parameters of every row, with those that are drawn conditionally at their reference values; waves are computed
+            from these.
         rows
             The same rows as they were drawn.
         rng
-            Generator.
+            Generator of random numbers.
         """
         values, good = self.waves.waves(references)
         series, norms = self.waves.series(values), self.waves.norms(values)
@@ -177,12 +178,12 @@ class CoherentAmong(CoherentBlocks):
         return Among(skies.ra, skies.dec, skies.time, log_weights, kappa, norm, block.good)
 
     def _values(self, rows: Sequence[Row]) -> dict[str, np.ndarray]:
-        """Place, time and angles of the rows, whether they are drawn or not."""
+        """Return sky position, time and angles of the rows, whether these are drawn or not."""
         keys = (RA, DEC, TIME, PSI, *([INCLINATION] if INCLINATION in self._priors else []))
         return {key: np.array([row[key] for row in rows]) for key in keys}
 
     def _angles(self, fixed: Values, rows: int, rng: np.random.Generator) -> dict[str, np.ndarray]:
-        """As of the base class, the first of a row being its own."""
+        """Draw angles as the base class does, but start each row with its own."""
         angles = {key: np.array(column) for key, column in super()._angles(fixed, rows, rng).items()}
         for key, column in angles.items():
             column[:, 0] = fixed[key]
@@ -190,12 +191,12 @@ class CoherentAmong(CoherentBlocks):
 
 
 class HarmonicsAmong(HarmonicsBlocks, CoherentAmong):
-    """Candidates of rows whose waves have several modes.
+    """Generator of candidates for rows whose waves have several modes.
 
     Parameters
     ----------
     given
-        As of :class:`CoherentAmong`; ``whole`` of the effort is the number of candidates, the own one included.
+        As for :class:`CoherentAmong`; ``whole`` of the effort is the number of candidates, the own one included.
     at_phase
         The likelihood averaged over the distance, given the phase.
     """
@@ -219,7 +220,7 @@ class HarmonicsAmong(HarmonicsBlocks, CoherentAmong):
     def _at_drawn_phase(
         self, inner: np.ndarray, squares: np.ndarray, rng: np.random.Generator
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Log likelihood averaged over phase and distance, and inner product and norm at a phase of its share, (N, K) each."""
+        """Return the log likelihood averaged over phase and distance, and products at a drawn phase, (N, K) each."""
         shape = inner.shape[:2]
         phases = np.arange(count := phases_for(inner, squares)) * 2 * np.pi / count
         found = np.empty((3, *shape))
@@ -234,7 +235,7 @@ class HarmonicsAmong(HarmonicsBlocks, CoherentAmong):
 
 
 def summed_over(log_weights: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-    """Logarithm of sums over the last axis, and a number along it drawn by its share, (N, M) each of (N, M, G)."""
+    """Return the log of sums over the last axis, and an index along it drawn by its weight: (N, M) each from (N, M, G)."""
     top = log_weights.max(axis=2)
     top = np.where(np.isfinite(top), top, 0.0)
     below = np.cumsum(np.exp(log_weights - top[..., None]), axis=2)

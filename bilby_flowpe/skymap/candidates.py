@@ -1,4 +1,4 @@
-"""Places on the sky with weights and moments of the distance: what a map is made of, and what a run keeps for one."""
+"""Sky positions with weights and moments of the distance, which a map is made of and which a run stores."""
 
 from __future__ import annotations
 
@@ -10,28 +10,28 @@ from typing import Any
 import numpy as np
 
 FILE = "sky.npz"
-"""Name of the file in the folder that a run leaves beside its result."""
+"""Name of the file in the folder that a run leaves next to its result."""
 
 
 @dataclass(frozen=True)
 class SkyCandidates:
-    """P weighted places of a posterior, of independent rows.
+    """P weighted sky positions of a posterior, from independent rows.
 
     Attributes
     ----------
     ra, dec
-        In radians, (P,).
+        Right ascension and declination in radians, (P,) each.
     weight
-        Sums to one, (P,).
+        Weights, which sum to one, (P,).
     distance, square
-        Mean of the luminosity distance, and of its square, given the place, in Mpc and Mpc^2, (P,); not a number where it is
-        not known.
+        Mean of the luminosity distance, and of its square, given the position, in Mpc and Mpc^2, (P,) each; NaN where it is not
+        known.
     row
-        Number of the posterior's row that a place belongs to, (P,).
+        Number of the posterior's row that a position belongs to, (P,).
     log_evidence
-        Of the run, which tells whether a result is this run's; not a number where there is none.
+        Log evidence of the run, by which it is recognised whether a result is of this run; NaN if there is none.
     seconds
-        Seconds that the candidates took.
+        Computing time of the candidates in seconds.
     """
 
     ra: np.ndarray
@@ -45,11 +45,11 @@ class SkyCandidates:
 
     @property
     def effective(self) -> float:
-        """Effective number of places: that of the weights (Kish)."""
+        """Effective number of positions, by Kish's formula for their weights."""
         return float(1 / np.sum(self.weight**2))
 
     def merged(self) -> SkyCandidates:
-        """Each place of a row once, with all of its weight, and the mean moments of its distance."""
+        """Return each position of a row once, with its total weight and the mean moments of its distance."""
         order = np.lexsort((self.dec, self.ra, self.row))
         columns = np.stack([self.row, self.ra, self.dec])[:, order]
         first = np.flatnonzero(np.append(True, np.any(columns[:, 1:] != columns[:, :-1], axis=0)))
@@ -62,13 +62,13 @@ class SkyCandidates:
         return replace(found, distance=distance, square=square)
 
     def thinned(self, most: int, rng: np.random.Generator) -> SkyCandidates:
-        """About ``most`` of the places at most: those of little weight are kept by chance, with a weight that is larger.
+        """Return at most about ``most`` of the positions: a random part of those with little weight, whose weight is raised.
 
-        Expectations stay as they are.
+        Expectation values stay the same on average.
         """
         if len(self.weight) <= most:
             return self
-        # The bound below which a weight is raised to it, or lost: it leaves so many places on average.
+        # Weights below this bound are raised to it or dropped at random; on average ``most`` positions are left.
         ascending = np.sort(self.weight)
         below, above = np.cumsum(ascending), len(ascending) - 1 - np.arange(len(ascending))
         with np.errstate(divide="ignore", invalid="ignore"):
@@ -78,12 +78,12 @@ class SkyCandidates:
         return self._some(kept, np.maximum(self.weight[kept], bound))
 
     def without_the_weightless(self) -> SkyCandidates:
-        """Those that have a weight; all of them where each has."""
+        """Return the positions of nonzero weight; all of them if each has one."""
         some = self.weight > 0
         return self if some.all() else self._some(some, self.weight[some])
 
     def _some(self, kept: np.ndarray, weight: np.ndarray) -> SkyCandidates:
-        """Some of the places, with other weights, (P,)."""
+        """Return some of the positions, with other weights, (P,)."""
         columns = {name: getattr(self, name)[kept] for name in ("ra", "dec", "distance", "square", "row")}
         return SkyCandidates(
             weight=weight / weight.sum(), log_evidence=self.log_evidence, seconds=self.seconds, **columns
@@ -91,10 +91,10 @@ class SkyCandidates:
 
 
 def of_rows(ra: np.ndarray, dec: np.ndarray, distance: np.ndarray | None = None) -> SkyCandidates:
-    """Places of equal weight: the rows of a posterior, in radians, with distances in Mpc where there are some.
+    """Make positions of equal weight from the rows of a posterior, in radians, with distances in Mpc if there are any.
 
-    A row that is there several times, as resampling and chains that stay leave them, is one place of so much more weight:
-    its copies are no draws of their own, and would be taken for a source that is well known.
+    A row that occurs several times, as after resampling or in chains that stay at a point, becomes one position of a larger
+    weight: its copies are not independent draws, and would look like a well-localised source.
     """
     size = len(ra)
     own = np.full(size, np.nan) if distance is None else np.asarray(distance, dtype=np.float64)
@@ -107,7 +107,7 @@ def of_rows(ra: np.ndarray, dec: np.ndarray, distance: np.ndarray | None = None)
 
 
 def save_candidates(candidates: SkyCandidates, path: Path) -> Path:
-    """Write to a file, whole or not at all; places are good to a twentieth of an arc second."""
+    """Write positions to a file, whole or not at all; they are exact to a twentieth of an arcsecond."""
     temporary = path.with_name(f".{path.stem}.tmp.npz")
     arrays: Mapping[str, Any] = {
         field.name: np.asarray(getattr(candidates, field.name), dtype=_KEPT.get(field.name, np.float32))
@@ -121,12 +121,12 @@ _KEPT = {"row": np.int32, "log_evidence": np.float64}
 
 
 def load_candidates(path: Path) -> SkyCandidates:
-    """The inverse of :func:`save_candidates`.
+    """Read positions from a file of :func:`save_candidates`.
 
     Raises
     ------
     ValueError, OSError, KeyError
-        If the file is none of those.
+        If the file was not written by that function.
     """
     with np.load(path, allow_pickle=False) as arrays:
         found = {field.name: arrays[field.name] for field in fields(SkyCandidates)}

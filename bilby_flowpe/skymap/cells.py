@@ -1,8 +1,8 @@
 """Cells of a multi-order map: pixels of HEALPix's nested scheme, of several sizes, that cover the sky.
 
-A pixel of order o is one of 12 times 4^o, and has a range of those of the finest order, :data:`FINEST`, for its own. Cells are
-kept by the first of these, in ascending order (Gorski et al. 2005, arXiv:astro-ph/0409513; Fernique et al. 2014, the MOC
-standard of the International Virtual Observatory Alliance).
+There are 12 times 4^o pixels of order o, each of which contains a range of pixels of the finest order, :data:`FINEST`. Cells
+are stored by the first pixel of this range, in ascending order (Gorski et al. 2005, arXiv:astro-ph/0409513; Fernique et al.
+2014, the MOC standard of the International Virtual Observatory Alliance).
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ import numpy as np
 from ..errors import ConfigurationError
 
 FINEST = 29
-"""The finest order, whose pixels are 0.4 milliarcseconds wide."""
-SKY_AREA = 4 * np.pi
+"""Finest order of pixels, the highest that 64-bit numbers allow: they are 0.4 milliarcseconds wide."""
+SKY_AREA = 4 * np.pi  # steradians: the solid angle of the whole sky
 
 
 def healpix() -> Any:
-    """The library healpy.
+    """Return the library healpy.
 
     Raises
     ------
@@ -31,12 +31,14 @@ def healpix() -> Any:
     try:
         import healpy
     except ImportError as error:
-        raise ConfigurationError(f"a sky map needs healpy ({error}): pip install 'bilby_flowpe[skymap]'") from error
+        raise ConfigurationError(
+            f"a sky map needs the package healpy ({error}): install it by pip install 'bilby_flowpe[skymap]'"
+        ) from error
     return healpy
 
 
 def finest_of(ra: np.ndarray, dec: np.ndarray) -> np.ndarray:
-    """Numbers of the finest pixels of places in radians, (N,)."""
+    """Return the numbers of the finest pixels at places in radians, (N,)."""
     ra, dec = np.asarray(ra, dtype=np.float64), np.asarray(dec, dtype=np.float64)
     return healpix().ang2pix(2**FINEST, np.pi / 2 - dec, ra % (2 * np.pi), nest=True)
 
@@ -48,7 +50,7 @@ class Cells:
     Attributes
     ----------
     start
-        First pixel of the finest order, ascending, (C,).
+        First pixel of the finest order in each cell, ascending, (C,).
     order
         Order of each cell, (C,).
     """
@@ -58,7 +60,7 @@ class Cells:
 
     @classmethod
     def of_uniq(cls, uniq: np.ndarray) -> tuple[Cells, np.ndarray]:
-        """Cells by their numbers in the scheme NUNIQ, and which of these numbers each one is."""
+        """Make cells from their numbers in the scheme NUNIQ; return them and the index of each in these numbers."""
         uniq = np.asarray(uniq, dtype=np.int64)
         # 4^(order + 1) <= uniq < 4^(order + 2), exactly: a logarithm of large numbers would round.
         order = np.searchsorted(4 ** np.arange(1, FINEST + 2, dtype=np.int64), uniq, side="right") - 1
@@ -68,23 +70,23 @@ class Cells:
 
     @property
     def covers(self) -> bool:
-        """Whether they cover the sky, each place once."""
+        """True if the cells cover the sky, each place once."""
         ends = self.start + (1 << (2 * (FINEST - self.order)))
         return bool(self.start[0] == 0 and ends[-1] == 12 << (2 * FINEST) and np.all(ends[:-1] == self.start[1:]))
 
     @property
     def pixel(self) -> np.ndarray:
-        """Number of each among those of its order, (C,)."""
+        """Number of each cell among the pixels of its order, (C,)."""
         return self.start >> (2 * (FINEST - self.order))
 
     @property
     def uniq(self) -> np.ndarray:
-        """Number of each in the scheme NUNIQ, which says the order, too, (C,)."""
+        """Number of each cell in the scheme NUNIQ, which contains the order, too, (C,)."""
         return self.pixel + 4 ** (self.order + 1)
 
     @cached_property
     def area(self) -> np.ndarray:
-        """In steradians, (C,)."""
+        """Area of each cell in steradians, (C,)."""
         return SKY_AREA / 12 / 4.0**self.order
 
     @cached_property
@@ -94,25 +96,25 @@ class Cells:
         return phi, np.pi / 2 - theta
 
     def numbers(self, finest: np.ndarray) -> np.ndarray:
-        """Numbers of the cells that finest pixels (N,) are in."""
+        """Return the numbers of the cells that contain the finest pixels (N,)."""
         return np.searchsorted(self.start, finest, side="right") - 1
 
 
 def split(finest: np.ndarray, weight: np.ndarray, most: float, deepest: int = 12, shallowest: int = 0) -> Cells:
-    """Cells that are split into four while there are more than so many effective points in them.
+    """Make cells by splitting each into four while it contains more effective points than allowed.
 
     Parameters
     ----------
     finest
         Finest pixels of the points, (N,).
     weight
-        Their weights, (N,): of a cell, the effective number is its weight times that of all points.
+        Weights of the points, (N,). The effective number in a cell is its share of the weight times that of all points.
     most
-        Most effective points of a cell.
+        Largest effective number of points in a cell.
     deepest
-        Order that is not split; order 12 is 50 arc seconds wide.
+        Highest order, whose cells are not split further; cells of order 12 are 50 arcseconds wide.
     shallowest
-        Least order of a cell, however few points are in it.
+        Lowest order of a cell, however few points are in it.
     """
     ascending = np.argsort(finest)
     finest, weight = finest[ascending], weight[ascending]

@@ -1,4 +1,4 @@
-"""Sky maps in files: multi-order HEALPix in FITS, as alerts of gravitational waves have them, and flat maps to be read."""
+"""Files of sky maps: multi-order HEALPix in FITS, as in alerts of gravitational waves; flat maps can be read, too."""
 
 from __future__ import annotations
 
@@ -28,9 +28,9 @@ def write_sky_map(found: SkyMap, path: str | Path) -> Path:
     Parameters
     ----------
     found
-        The map; its header is written with what the format asks for.
+        The map; its header is written together with the entries that the format requires.
     path
-        File to write; ``.gz`` at its end compresses it.
+        File to write; it is compressed if its name ends in ``.gz``.
     """
     from astropy.io import fits
 
@@ -63,7 +63,7 @@ def write_sky_map(found: SkyMap, path: str | Path) -> Path:
 
 
 def _plain(value: Any) -> Any:
-    """What a header can hold: text of printable ASCII characters, others being question marks."""
+    """Return text with printable ASCII characters only, as a header allows; others become question marks."""
     return re.sub(r"[^ -~]", "?", value) if isinstance(value, str) else value
 
 
@@ -73,7 +73,7 @@ def read_sky_map(path: str | Path) -> SkyMap:
     Raises
     ------
     DataError
-        If the file is none, or its cells do not cover the sky.
+        If the file is not a sky map, or its cells do not cover the sky.
     """
     from astropy.io import fits
 
@@ -84,7 +84,9 @@ def read_sky_map(path: str | Path) -> SkyMap:
             columns = {name.upper(): np.asarray(table.data[name]) for name in table.columns.names}
             header = dict(table.header)
     except (OSError, StopIteration, TypeError) as error:
-        raise DataError(f"file={str(path)!r} is no FITS file with a table ({error}): give a sky map") from error
+        raise DataError(
+            f"file={str(path)!r} is not a FITS file with a table ({error}): give the file of a sky map"
+        ) from error
     ordering = str(header.get("ORDERING", "")).upper()
     if ordering == "NUNIQ" and {"UNIQ", "PROBDENSITY"} <= columns.keys():
         cells, order = Cells.of_uniq(columns["UNIQ"])
@@ -97,11 +99,13 @@ def read_sky_map(path: str | Path) -> SkyMap:
         density = probability[order] / cells.area
     else:
         raise DataError(
-            f"file={str(path)!r} has ORDERING={ordering!r} and columns {sorted(columns)}: give a multi-order map (NUNIQ, with "
-            "UNIQ and PROBDENSITY) or a flat one (NESTED or RING, with PROB)"
+            f"file={str(path)!r} has ORDERING={ordering!r} and columns {sorted(columns)}, which cannot be read: give a "
+            "multi-order map (NUNIQ, with UNIQ and PROBDENSITY) or a flat one (NESTED or RING, with PROB)"
         )
     if not cells.covers:
-        raise DataError(f"file={str(path)!r}: its cells do not cover the sky once: give a map of the whole sky")
+        raise DataError(
+            f"the cells of file={str(path)!r} do not cover the sky exactly once: give a map of the whole sky"
+        )
     kept = {key: value for key, value in header.items() if key not in _OWN and not _STRUCTURE.match(key)}
     if not {*_DISTANCES} <= columns.keys():
         return SkyMap(cells, density, header=kept)
@@ -115,11 +119,12 @@ _STRUCTURE = re.compile(
 
 
 def _flat(probability: np.ndarray, ordering: str, path: Path) -> tuple[Cells, np.ndarray]:
-    """Cells of a flat map, and which of its pixels each one is."""
+    """Return the cells of a flat map, and the index of each in its pixels."""
     order = round(np.log2(max(len(probability) / 12, 1)) / 2)
     if len(probability) != 12 * 4**order:
         raise DataError(
-            f"file={str(path)!r} has {len(probability)} pixels, which is no power of four times 12: give another"
+            f"file={str(path)!r} has {len(probability)} pixels, which is not 12 times a power of four: give a complete "
+            "HEALPix map"
         )
     numbers = np.arange(len(probability), dtype=np.int64)
     which = numbers if ordering == "NESTED" else healpix().nest2ring(2**order, numbers)

@@ -1,4 +1,4 @@
-"""A sky map: probability and distance in cells of several sizes, and what is read off it."""
+"""Sky map: probability and distance in cells of several sizes, with areas, levels and divergences."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from .cells import Cells, finest_of
 from .smooth import Smooth
 
 SQUARE_DEGREES = (180 / np.pi) ** 2
-"""In a steradian."""
+"""Number of square degrees in a steradian."""
 
 
 @dataclass(frozen=True)
@@ -28,10 +28,10 @@ class SkyMap:
     density
         Probability per steradian, (C,).
     mu, sigma, norm
-        Parameters of the distance's density (:mod:`.ansatz`), (C,); infinity, one and zero where none is known. ``None`` of a
-        map without distances.
+        Parameters of the distance's density (:mod:`.ansatz`), (C,) each; infinity, one and zero where the distance is not
+        known. ``None`` for a map without distances.
     header
-        What else a file's header says, by its keyword.
+        Further entries of a file's header, by keyword.
     """
 
     cells: Cells
@@ -43,7 +43,7 @@ class SkyMap:
 
     @classmethod
     def of(cls, smooth: Smooth, header: dict[str, Any] | None = None) -> SkyMap:
-        """The map of a smooth density."""
+        """Make the map of a smooth density."""
         density = smooth.probability / smooth.cells.area
         if not np.isfinite(smooth.distance).any():
             return cls(smooth.cells, density, header=header or {})
@@ -52,51 +52,54 @@ class SkyMap:
 
     @property
     def probability(self) -> np.ndarray:
-        """Of each cell, (C,)."""
+        """Probability of each cell, (C,)."""
         return self.density * self.cells.area
 
     @cached_property
     def _level(self) -> np.ndarray:
-        """Probability of all that is denser than each cell, and of half the cells as dense, (C,)."""
+        """Probability of everything that is denser than each cell, plus half of the probability at its density, (C,)."""
         values, which = np.unique(-self.density, return_inverse=True)
         of_value = np.bincount(which, self.probability, minlength=len(values))
         return (np.cumsum(of_value) - 0.5 * of_value)[which]
 
     def searched_probability(self, ra: Any, dec: Any) -> np.ndarray:
-        """Probability that is searched, from the densest cells on, before places in radians are found, (N,).
+        """Return the probability that is searched, from the densest cells on, before places in radians are found, (N,).
 
-        Uniform from 0 to 1 over sources that are drawn from the posteriors' priors.
+        For sources drawn from the priors of the posteriors it is uniformly distributed from 0 to 1.
         """
         return self._level[self._numbers(ra, dec)]
 
     def searched_area(self, ra: Any, dec: Any) -> np.ndarray:
-        """Area that is searched before places in radians are found, in square degrees, (N,); half of the last cell counts."""
+        """Return the area in square degrees that is searched before places in radians are found, (N,).
+
+        Half of the last cell counts.
+        """
         numbers = self._numbers(ra, dec)
         denser = self.density[None, :] > self.density[numbers][:, None]
         same = self.density[None, :] == self.density[numbers][:, None]
         return (denser + 0.5 * same) @ self.cells.area * SQUARE_DEGREES
 
     def area(self, share: float) -> float:
-        """Area of the smallest region of so much probability, in square degrees.
+        """Return the area of the smallest region that has this probability, in square degrees.
 
         Raises
         ------
         DataError
-            If the share is no probability.
+            If the share is not a probability.
         """
         if not 0 <= share <= 1:
-            raise DataError(f"share={share!r} is no probability: give a number from 0 to 1")
+            raise DataError(f"share={share!r} is not a probability: give a number from 0 to 1")
         order = np.argsort(-self.density)
         below = np.concatenate([[0.0], np.cumsum(self.probability[order])])
         area = np.concatenate([[0.0], np.cumsum(self.cells.area[order])])
         return float(np.interp(share * below[-1], below, area) * SQUARE_DEGREES)
 
     def density_at(self, ra: Any, dec: Any) -> np.ndarray:
-        """Probability per steradian at places in radians, (N,)."""
+        """Return the probability per steradian at places in radians, (N,)."""
         return self.density[self._numbers(ra, dec)]
 
     def distance_at(self, ra: Any, dec: Any) -> tuple[np.ndarray, np.ndarray]:
-        """Mean and standard deviation of the distance at places in radians, in Mpc, (N,) each."""
+        """Return mean and standard deviation of the distance at places in radians, in Mpc, (N,) each."""
         if self.mu is None or self.sigma is None:
             raise DataError("the map has no distances: give one with DISTMU, DISTSIGMA and DISTNORM")
         numbers = self._numbers(ra, dec)
@@ -121,9 +124,12 @@ class SkyMap:
         return float(ra[densest]), float(dec[densest])
 
     def flat(self, order: int) -> np.ndarray:
-        """Probability per steradian in the pixels of one order, nested, averaged where cells are smaller, (12 * 4^order,)."""
+        """Return the probability per steradian in all pixels of one order, nested, (12 * 4^order,).
+
+        It is averaged where cells are smaller than these pixels.
+        """
         if order > _FLATTEST:
-            raise DataError(f"order={order}: a flat map has order {_FLATTEST} at most")
+            raise DataError(f"order={order} is too large for a flat map: give an order of at most {_FLATTEST}")
         size = 12 * 4**order
         pixel = self.cells.start >> (2 * (29 - order))
         small = self.cells.order >= order
@@ -139,13 +145,13 @@ class SkyMap:
         return self.cells.numbers(finest_of(np.atleast_1d(ra), np.atleast_1d(dec)))
 
 
-_FLATTEST = 10
+_FLATTEST = 10  # highest order of a flat map, which then has 1.3e7 pixels and takes 100 MB
 
 
 def divergence(first: SkyMap, second: SkyMap) -> float:
-    """Kullback and Leibler's divergence of the first map from the second, in nat.
+    """Return the Kullback-Leibler divergence of the first map from the second, in nat.
 
-    It is infinite where the second has no probability and the first has some.
+    It is infinite if the first map has probability somewhere where the second has none.
     """
     edges = np.union1d(first.cells.start, second.cells.start)
     areas = np.diff(np.append(edges, 12 << 58)).astype(np.float64) / float(12 << 58) * 4 * np.pi
@@ -156,7 +162,7 @@ def divergence(first: SkyMap, second: SkyMap) -> float:
 
 
 def symmetric_divergence(first: SkyMap, second: SkyMap) -> float:
-    """Jensen and Shannon's divergence of two maps, in nat: from 0 to 0.693, finite for any two."""
+    """Return the Jensen-Shannon divergence of two maps, in nat: from 0 to 0.693, finite for any two maps."""
     edges = np.union1d(first.cells.start, second.cells.start)
     areas = np.diff(np.append(edges, 12 << 58)).astype(np.float64) / float(12 << 58) * 4 * np.pi
     pair = [each.density[each.cells.numbers(edges)] for each in (first, second)]

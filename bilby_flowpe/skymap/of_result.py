@@ -1,4 +1,4 @@
-"""The sky map of a result: from the candidates that its run has kept, or from its rows."""
+"""Sky map of a result, made of the weighted positions that its run has stored, or of its rows."""
 
 from __future__ import annotations
 
@@ -18,21 +18,21 @@ from .candidates import FILE, SkyCandidates, load_candidates, of_rows
 from .map import SkyMap
 from .smooth import smoothed
 
-_FEWEST = 50  # rows
+_FEWEST = 50  # fewest rows of a posterior: a density estimated from fewer says little about the posterior
 
 
 def sky_map(result: Result | str | Path | SkyCandidates, folder: str | Path | None = None) -> SkyMap:
     """Make the sky map of a posterior, with distances.
 
-    A run of flowpe that drew the sky given the wave has kept weighted places beside its result, of many for each row of the
-    posterior; the map is made of these. Of any other result, of whichever sampler, it is made of the posterior's rows.
+    A run of flowpe that drew the sky position given the wave stores weighted positions next to its result, many for each row of
+    the posterior; the map is made from these. For any other result, of whichever sampler, it is made from the posterior's rows.
 
     Parameters
     ----------
     result
-        Bilby's result, its file, or weighted places.
+        Bilby's result, its file, or weighted positions.
     folder
-        Where the result's file lies, if it is given as an object and was not saved to its own ``outdir``.
+        Folder of the result's file, if the result is given as an object and was not saved to its own ``outdir``.
 
     Raises
     ------
@@ -58,19 +58,19 @@ def sky_map(result: Result | str | Path | SkyCandidates, folder: str | Path | No
 
 
 def candidates_of(result: Result, folder: Path) -> SkyCandidates:
-    """Weighted places of a result: those that its run has kept in a folder beside it, or its rows.
+    """Return weighted positions of a result: those that its run has stored in a folder next to it, or its rows.
 
     Parameters
     ----------
     result
         The result.
     folder
-        Where its file lies.
+        Folder of the result's file.
 
     Raises
     ------
     DataError
-        If it has no right ascension and declination, or too few rows.
+        If the result has no right ascension and declination, or too few rows.
     """
     kept = _kept(result, folder)
     if kept is not None:
@@ -78,18 +78,18 @@ def candidates_of(result: Result, folder: Path) -> SkyCandidates:
     posterior = result.posterior
     if missing := [key for key in (RA, DEC) if key not in posterior]:
         raise DataError(
-            f"the result {result.label!r} has no {missing} in its posterior: give one whose sky position was sampled, with "
-            "Bilby's names"
+            f"the posterior of the result {result.label!r} has no columns {missing}: give a result whose sky position was "
+            "sampled, with Bilby's names of parameters"
         )
     ra, dec = (posterior[key].to_numpy(dtype=np.float64) for key in (RA, DEC))
     if not (np.isfinite(ra).all() and np.isfinite(dec).all() and np.all(np.abs(dec) <= np.pi / 2)):
         raise DataError(
-            f"the result {result.label!r} has places that are none, not finite or beyond a pole: leave these rows out"
+            f"the result {result.label!r} has sky positions that are not finite or beyond a pole: leave these rows out"
         )
     if len(posterior) < _FEWEST or np.ptp(ra) == np.ptp(dec) == 0:
         raise DataError(
-            f"the result {result.label!r} has {len(np.unique(ra))} different places on the sky, and a map needs {_FEWEST}: "
-            "give a larger posterior of a source whose place is not fixed"
+            f"the result {result.label!r} has {len(np.unique(ra))} different sky positions, but a map needs {_FEWEST}: give "
+            "a larger posterior of a source whose sky position is not fixed"
         )
     distance = posterior[DISTANCE].to_numpy(dtype=np.float64) if DISTANCE in posterior else None
     return of_rows(ra, dec, distance)
@@ -102,17 +102,17 @@ def _kept(result: Result, folder: Path) -> SkyCandidates | None:
     try:
         found = load_candidates(file)
     except (OSError, ValueError, KeyError, EOFError) as error:
-        logger.warning(f"{file} cannot be read ({error}): the map is made of the posterior's rows")
+        logger.warning(f"{file} cannot be read ({error}): the sky map is made from the posterior's rows instead")
         return None
     said = statistics_of(result).get("log_evidence")
     if is_merged(result) or said is None or not np.isclose(found.log_evidence, said, rtol=1e-12, atol=1e-9):
-        logger.info(f"{file} is of another run: the map is made of the posterior's rows")
+        logger.info(f"{file} belongs to another run: the sky map is made from the posterior's rows instead")
         return None
     return found
 
 
 def _header(result: Result) -> dict[str, Any]:
-    """What the standard's header says of the event."""
+    """Return the entries on the event that the format's header has."""
     found: dict[str, Any] = {"OBJECT": (str(result.label)[:60], "Unique identifier for this event")}
     if names := _detectors(result):
         found["INSTRUME"] = (",".join(names), "Instruments that triggered this event")

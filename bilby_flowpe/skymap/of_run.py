@@ -1,4 +1,4 @@
-"""The candidates of a run, made anew once it has drawn: its draws are not touched."""
+"""Weighted sky positions of a run, computed after sampling, which they do not change."""
 
 from __future__ import annotations
 
@@ -17,63 +17,63 @@ from ..translation.translated import Translated
 from .among import Among, CoherentAmong, HarmonicsAmong
 from .candidates import SkyCandidates
 
-_ROWS = 1024  # most rows of the posterior
-_MODES_ROWS = 512  # the same of waves of several modes, which are looked at whole
-_FULL_ROWS = 128  # the same where waves are made on all frequencies of the data, which takes milliseconds each
-_PLACES = 2**16  # places of all rows together
-_FEWEST, _MOST = 64, 256  # places of a row
-_TURNS, _WHOLE = 16, 48
-_KEPT = 40_000  # places that are kept: a megabyte
-_BLOCK = 64  # rows at once
-_SECONDS = 5.0  # after which no further rows are taken: waves that are dear
-_GRID = 48  # nodes of the table of distances, along each axis
-_OF_WEIGHT = 1e-6  # of a row: places below it are left out of the range of the table
+_ROWS = 1024  # most rows of the posterior that get candidates: more take longer, and improve the map little
+_MODES_ROWS = 512  # most rows for waves of several modes, each of which takes longer
+_FULL_ROWS = 128  # most rows where waves are computed on all frequencies of the data, which takes milliseconds each
+_PLACES = 2**16  # candidate positions of all rows together, which bounds time and memory
+_FEWEST, _MOST = 64, 256  # candidate positions of a row: more for a posterior of few rows
+_TURNS, _WHOLE = 16, 48  # pairs of angles for each position, and candidates of a row for which all modes are summed
+_KEPT = 40_000  # positions that are stored: a file of about a megabyte
+_BLOCK = 64  # rows that are computed at once, which bounds the memory
+_SECONDS = 5.0  # seconds after which no further rows are computed, for slow waveforms
+_GRID = 48  # nodes of the table of distances along each axis: more take longer, and are more exact
+_OF_WEIGHT = 1e-6  # weight of a position in its row, below which it does not count for the range of the table
 
 
 def obstacle(conditional: Conditional | None, translated: Translated, parameters: Parameters) -> str | None:
-    """Why there are no candidates of a run, in words; ``None`` where there are.
+    """Return the reason why a run has no weighted positions, or ``None`` if it has.
 
     Parameters
     ----------
     conditional
-        What the run has drawn with.
+        Conditional that the run has drawn with.
     translated
-        The problem.
+        The problem in the form that the run has drawn for.
     parameters
-        Rows of its posterior, as draws are made for it.
+        Rows of the posterior in this form.
     """
     if not isinstance(conditional, CoherentConditional) or not {RA, DEC} <= {*conditional.keys}:
-        return "the sky was not drawn given the wave"
+        return "the sky position was not drawn from its conditional given the wave"
     if translated.corrects:
-        return "the likelihood asked for is another one than that which draws are made with"
+        return "the user's likelihood differs from the one that draws are made with"
     if translated.calibration:
-        return "errors of the calibration are drawn after the sky"
+        return "calibration errors are drawn after the sky position"
     if not len(parameters[RA]):
-        return "there are no rows"
+        return "the posterior has no rows"
     if translated.forms:
-        # A prior of the place itself is put in; one that ties it to what is averaged over cannot be.
+        # A prior of the sky position alone is corrected for; one that ties it to parameters that are averaged over cannot be.
         averaged = [key for key in (PHASE, DISTANCE, PSI, INCLINATION) if key in conditional.keys]
         moved = {key: np.roll(column, 1) if key in averaged else column for key, column in parameters.items()}
         if not np.allclose(translated.forms.log_ratio(parameters), translated.forms.log_ratio(moved)):
-            return f"the prior asked for ties the place, or the wave, to some of {averaged}"
+            return f"the user's prior ties the sky position, or the wave, to some of {averaged}"
     return None
 
 
 def candidates_of_run(
     conditional: Conditional | None, translated: Translated, parameters: Parameters, rng: np.random.Generator
 ) -> SkyCandidates | None:
-    """Candidates for rows of a posterior (:mod:`.among`); ``None`` where :func:`obstacle` finds one, or no row has any.
+    """Compute weighted positions for rows of a posterior (:mod:`.among`), or return ``None`` if :func:`obstacle` forbids it.
 
     Parameters
     ----------
     conditional
-        What the run has drawn with.
+        Conditional that the run has drawn with.
     translated
-        The problem.
+        The problem in the form that the run has drawn for.
     parameters
-        Rows of the posterior, as draws are made for it; they are taken evenly.
+        Rows of the posterior in this form, of which evenly spaced ones are used.
     rng
-        Generator.
+        Generator of random numbers.
     """
     began = time.monotonic()
     if not isinstance(conditional, CoherentConditional) or obstacle(conditional, translated, parameters):
@@ -108,7 +108,7 @@ def candidates_of_run(
         ra=among.ra[numbers].ravel(), dec=among.dec[numbers].ravel(), weight=weights.ravel() / len(numbers),
         distance=mean.ravel(), square=square.ravel(), row=np.repeat(taken[numbers], weights.shape[1]),
     )  # fmt: skip
-    # Of several modes, a place is chosen with repetition, and with several pairs of angles.
+    # For waves of several modes, positions are chosen with repetition, and with several pairs of angles.
     return replace(found.merged().thinned(_KEPT, rng), seconds=time.monotonic() - began)
 
 
@@ -127,7 +127,7 @@ def _joined(made: list[Among]) -> Among:
 
 
 def _log_prior_ratio(translated: Translated, parameters: Parameters, among: Among) -> np.ndarray:
-    """Logarithm of the prior asked for over that drawn from, but for a constant of each row, (N, K)."""
+    """Return the log ratio of the user's prior to the prior drawn from, up to a constant of each row, (N, K)."""
     shape = among.ra.shape
     if not translated.forms:
         return np.zeros(shape)
@@ -138,7 +138,7 @@ def _log_prior_ratio(translated: Translated, parameters: Parameters, among: Amon
 
 
 def _distances(translated: Translated, parameters: Parameters) -> np.ndarray:
-    """The rows' own distances, (N,); not a number where there are none."""
+    """Return the rows' own distances in Mpc, (N,); NaN if there are none."""
     if DISTANCE in parameters:
         return parameters[DISTANCE]
     return np.full(len(parameters[RA]), translated.problem.prior.fixed.get(DISTANCE, np.nan))
@@ -147,7 +147,7 @@ def _distances(translated: Translated, parameters: Parameters) -> np.ndarray:
 def _moments(
     amplitudes: Amplitudes | KnownAmplitude, kappa: np.ndarray, norm: np.ndarray, counts: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Means of the distance and of its square given the data, by a table over what counts; one where it is not drawn."""
+    """Return the means of the distance and of its square given the data, from a table; one where it is not drawn."""
     if not isinstance(amplitudes, Amplitudes):
         return np.ones(kappa.shape), np.ones(kappa.shape)
     # In signal-to-noise ratio and logarithm of the norm the logarithm of the mean is nearly straight.

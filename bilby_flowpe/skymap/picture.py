@@ -1,4 +1,4 @@
-"""A picture of a sky map: the whole sky in Mollweide's projection, and a close view where the source is in a small part."""
+"""Picture of a sky map: the whole sky in Mollweide's projection, and a close view if the source is in a small part."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from .map import SkyMap
 
 __all__ = ["area_in_words", "in_words", "plot_sky_map"]
 
-LEVELS = (0.5, 0.9)
-_PIXELS = 900, 450  # of the whole sky, right ascension and declination
-_CLOSE = 320  # of the close view, along each axis
-_SMALL = 400.0  # square degrees: a 90% region below it is shown closely, too
-_MARGIN = 1.6  # of the close view's radius over that of the region
-_WIDEST = np.radians(35.0)  # radius of a close view
+LEVELS = (0.5, 0.9)  # probabilities of the regions that are outlined, as in public alerts
+_PIXELS = 900, 450  # pixels of the whole sky along right ascension and declination: 0.4 degrees wide
+_CLOSE = 320  # pixels of the close view along each axis, which is four inches wide
+_SMALL = 400.0  # square degrees: 90% regions smaller than this get a close view, too
+_MARGIN = 1.6  # ratio of the close view's radius to that of the region
+_WIDEST = np.radians(35.0)  # radians: largest radius of a close view, beyond which its tangent plane distorts too much
 
 
 def plot_sky_map(
@@ -32,16 +32,16 @@ def plot_sky_map(
     marks: Mapping[str, tuple[float, float]] | None = None,
     title: str = "",
 ) -> Path:
-    """Draw a map: its density, the regions of 50% and 90%, and places that are marked.
+    """Draw a map: its density, the regions of 50% and 90%, and marked places.
 
     Parameters
     ----------
     found
         The map.
     path
-        Picture to write.
+        Path of the picture to write.
     marks
-        Right ascension and declination in radians, by what is said of them.
+        Places to mark: right ascension and declination in radians, by their label.
     title
         First line above the picture; areas and distance are in the second.
     """
@@ -69,7 +69,7 @@ def plot_sky_map(
 
 
 def in_words(found: SkyMap) -> str:
-    """Areas and distance of a map."""
+    """Describe the areas and the distance of a map."""
     areas = ", ".join(f"{level:.0%} area {area_in_words(found.area(level))} deg²" for level in LEVELS)
     if found.distance is None:
         return areas
@@ -78,12 +78,12 @@ def in_words(found: SkyMap) -> str:
 
 
 def area_in_words(area: float) -> str:
-    """An area in square degrees, to three digits or to one."""
+    """Format an area in square degrees, with three digits, or without decimals from 100 on."""
     return f"{area:.0f}" if area >= 100 else f"{area:.3g}"
 
 
 def _whole(axes: Any, found: SkyMap, marks: Mapping[str, tuple[float, float]]) -> None:
-    """The whole sky, right ascension in hours growing to the left."""
+    """Draw the whole sky, with right ascension in hours growing to the left."""
     across = np.linspace(-np.pi, np.pi, _PIXELS[0] + 1)
     up = np.linspace(-np.pi / 2, np.pi / 2, _PIXELS[1] + 1)
     middle = [0.5 * (edges[1:] + edges[:-1]) for edges in (across, up)]
@@ -101,10 +101,10 @@ def _whole(axes: Any, found: SkyMap, marks: Mapping[str, tuple[float, float]]) -
 
 
 def _near(axes: Any, found: SkyMap, marks: Mapping[str, tuple[float, float]]) -> None:
-    """The part of the sky with 90% of the probability around its densest place, in the tangent plane, in degrees."""
+    """Draw the 90% region around the densest place, in the tangent plane, in degrees."""
     ra, dec = found.cells.centres
     vectors, densest = direction(ra, dec), int(np.argmax(found.density))
-    # The part of the region that is near the densest place: another part may lie elsewhere on the sky.
+    # Only the part of the region near the densest place: other parts may lie elsewhere on the sky.
     centre = vectors[densest]
     some = (found.searched_probability(ra, dec) < LEVELS[1]) & (vectors @ centre > np.cos(2 * _WIDEST))
     weight = found.probability[some]

@@ -1,11 +1,12 @@
-"""From weighted places to a smooth density on the sky, with moments of the distance.
+"""Smooth density on the sky from weighted positions, with moments of the distance.
 
-Places are counted in cells that hold a few of them each, and every cell's share is spread over its neighbours by a Gaussian
-kernel, as wide as the density there asks for: within two of its standard deviations lie, on average, k effective places
-(Breiman, Meisel and Purcell 1977, Technometrics 19, 135; Abramson 1982, Annals of Statistics 10, 1217). The shares that a cell
-gives sum to its own, so that nothing is lost at the edge of the cells. k is chosen among a few by how probable each place is by
-the others (Habbema, Hermans and van den Broek 1974). What so many places cannot tell, one of so many plus one, is spread evenly
-over the sky.
+Positions are counted in cells that contain a few of them each, and the probability of every cell is spread over its neighbours
+by a Gaussian kernel. Its width follows the density: within two of its standard deviations there are, on average, k effective
+positions (Breiman, Meisel and Purcell 1977, Technometrics 19, 135; Abramson 1982, Annals of Statistics 10, 1217). The
+probability that a cell spreads sums to its own, so that nothing is lost at the edges. k is chosen among a few values by
+cross-validation: how probable each position is by the others (Habbema, Hermans and van den Broek 1974). A fraction 1 / (n + 1)
+of the probability, with n the effective number of positions, is spread evenly over the sky, since so many positions cannot
+exclude it.
 """
 
 from __future__ import annotations
@@ -20,34 +21,31 @@ from ..waves.detectors import direction
 from .candidates import SkyCandidates
 from .cells import SKY_AREA, Cells, finest_of, split
 
-_SHARES = (
-    0.4,
-    0.15,
-    0.06,
-)  # of the effective number to the power 2/3: numbers k of places that are tried, in this order
-_FEWEST = 6.0  # of k
-_PER_CELL = 12.0  # of k in a cell: cells of half a kernel's width
-_REACH = 3.0  # standard deviations of a kernel
-_RING = 8  # places around each one at which cells are as small as at it, _AROUND standard deviations away
-_AROUND = 2.0
-_SHALLOWEST = 4  # least order of a cell, 3.7 degrees: maps of all the sky look smooth
-_WIDEST = 0.5  # radians: standard deviation of a kernel
+# Numbers k that are tried, in this order, as factors of the effective number of positions to the power 2/3.
+_SHARES = (0.4, 0.15, 0.06)
+_FEWEST = 6.0  # smallest value of k, below which a kernel would follow single positions
+_PER_CELL = 12.0  # ratio of k to the positions in a cell: cells are half as wide as a kernel
+_REACH = 3.0  # standard deviations of a kernel beyond which it is cut off
+_RING = 8  # points around each position, _AROUND standard deviations away, at which cells are made as small as at the position
+_AROUND = 2.0  # standard deviations of the kernel between a position and its ring
+_SHALLOWEST = 4  # lowest order of a cell, 3.7 degrees wide, so that maps of the whole sky look smooth
+_WIDEST = 0.5  # radians: largest standard deviation of a kernel
 
 
 @dataclass(frozen=True)
 class Smooth:
-    """A density on the sky.
+    """A density on the sky, with moments of the distance.
 
     Attributes
     ----------
     cells
-        Cells.
+        Cells that cover the sky.
     probability
-        Of each, (C,); sums to one.
+        Probability of each cell, (C,); they sum to one.
     distance, square
-        Mean of the distance, and of its square, in each, (C,); not a number where there is none.
+        Mean of the distance in Mpc, and of its square, in each cell, (C,) each; NaN where the distance is not known.
     places
-        k, effective places within two standard deviations of a kernel.
+        Effective number k of positions within two standard deviations of a kernel.
     """
 
     cells: Cells
@@ -58,7 +56,7 @@ class Smooth:
 
 
 def smoothed(candidates: SkyCandidates) -> Smooth:
-    """The density that weighted places are draws of."""
+    """Estimate the density that weighted positions are draws of."""
     candidates = candidates.without_the_weightless()
     effective = candidates.effective
     finest = finest_of(candidates.ra, candidates.dec)
@@ -75,9 +73,11 @@ def smoothed(candidates: SkyCandidates) -> Smooth:
 def _tried(
     candidates: SkyCandidates, finest: np.ndarray, effective: float, places: float, before: Smooth | None
 ) -> tuple[Smooth, float]:
-    """The density by kernels of so many places, and the mean of its logarithm at each place by the others.
+    """Estimate the density by kernels of ``places`` effective positions, and score it at each position by the others.
 
-    The kernels' widths are those of the density before, or of a first pass.
+    The score is the mean of the logarithm.
+
+    The widths of the kernels follow from the density ``before``, or from that of a first pass.
     """
     weight = candidates.weight
     width = np.sqrt(places / (SKY_AREA * effective * _first_density(finest, weight, places, before)))
@@ -95,7 +95,7 @@ def _tried(
     of_cell = summed(weight * width)[full] / mass[full]
     kernels = _kernels(cells, full, of_cell)
     if before is None:
-        # The density of a first pass is smoother than that of the cells.
+        # The density of this first pass is smoother than that of the cells.
         density = (mass[full] @ kernels)[full] / cells.area[full]
         of_cell = np.minimum(np.sqrt(places / (SKY_AREA * density * effective)), _WIDEST)
         kernels = _kernels(cells, full, of_cell)
@@ -114,7 +114,7 @@ def _tried(
 
 
 def _first_density(finest: np.ndarray, weight: np.ndarray, places: float, before: Smooth | None) -> np.ndarray:
-    """Density at each place, (P,), nearly: that of cells of about so many places where there is none before."""
+    """Return an approximate density at each position, (P,): the one before, or that of cells of about ``places`` positions."""
     if before is not None:
         return (before.probability / before.cells.area)[before.cells.numbers(finest)]
     cells = split(finest, weight, places)
@@ -123,7 +123,7 @@ def _first_density(finest: np.ndarray, weight: np.ndarray, places: float, before
 
 
 def _with_rings(candidates: SkyCandidates, finest: np.ndarray, width: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Places with some around each, as finest pixels, and their weights."""
+    """Return positions together with some around each, as finest pixels, and their weights."""
     angle = 2 * np.pi * np.arange(_RING) / _RING
     vectors = direction(candidates.ra, candidates.dec)
     pole = np.where(np.abs(vectors[:, 2:]) < 0.9, [[0.0, 0.0, 1.0]], [[1.0, 0.0, 0.0]])
@@ -141,7 +141,7 @@ def _with_rings(candidates: SkyCandidates, finest: np.ndarray, width: np.ndarray
 
 
 def _kernels(cells: Cells, full: np.ndarray, width: np.ndarray) -> csr_matrix:
-    """What share of each cell of some, (F,), goes to every cell: (F, C)."""
+    """Return the fraction of the probability of some cells, (F,), that is spread to every cell: (F, C)."""
     vectors = direction(*cells.centres)
     near = cKDTree(vectors).query_ball_point(vectors[full], _REACH * width, return_sorted=False)
     sizes = np.array([len(one) for one in near])

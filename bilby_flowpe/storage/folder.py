@@ -1,8 +1,9 @@
-"""A model's folder, written whole or not at all.
+"""The folder of a model, which is written completely or not at all.
 
-Tensors are in ``weights.safetensors``, all else in ``model.json``. What may be measured again without touching the weights,
-the null of the surprise, has a small file of its own. The description carries the SHA-256 of every file, itself included, and
-what is read is held against them: a file that was cut short, mixed up with another model's or changed makes no wrong posterior.
+Tensors are in ``weights.safetensors``, everything else in ``model.json``. The null distribution of the surprise, which
+may be measured again without changing the weights, has its own small file. The description has the SHA-256 of every
+file, including its own, and all files are checked against these: a file that is truncated, changed, or from another
+model is refused.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ from safetensors.numpy import load_file, save_file
 from ..errors import ContractError, ModelError, PriorError
 
 FORMAT = 2
-"""Version of the folder's layout; a newer one is refused. The first had no digests."""
+"""Version of the folder's layout; a newer one is refused. Version 1 had no digests."""
 
 WEIGHTS, DESCRIPTION, CONFIGURATION = "weights.safetensors", "model.json", "config.toml"
 _DIGESTS = "sha256"
@@ -36,27 +37,27 @@ _STRUCTURAL = (
     ArithmeticError, AttributeError, LookupError, MemoryError, OSError, RuntimeError, SafetensorError, TypeError, ValueError,
 )  # fmt: skip
 SURPRISE = "surprise.safetensors"
-"""File of the tensors whose names begin with ``surprise.``, where there are any."""
+"""Name of the file for tensors whose names begin with ``surprise.``, if there are any."""
 
 
 def write_folder(folder: Path, tensors: dict[str, np.ndarray], description: dict[str, Any]) -> Path:
-    """Write a model's folder, or replace it; the configuration that an older model was trained with stays.
+    """Write or replace the folder of a model; the configuration file of a replaced model is kept.
 
     Parameters
     ----------
     folder
-        Where to.
+        The folder.
     tensors, description
-        What it holds; plain values in the description.
+        Contents of the folder; the description has plain values only.
 
     Raises
     ------
     ModelError
-        If there is something else than a model in ``folder``: it is not deleted.
+        If ``folder`` contains something other than a model, which is not deleted.
     """
     folder = folder.expanduser()
     if folder.exists() and not (folder / DESCRIPTION).is_file() and not (folder.is_dir() and not any(folder.iterdir())):
-        raise ModelError(f"folder={str(folder)!r} holds something that is no model: give a new folder")
+        raise ModelError(f"folder={str(folder)!r} contains something other than a model: give a new folder")
     folder.parent.mkdir(parents=True, exist_ok=True)
     _sweep(folder)
     prefix = f".{folder.name}.{_host()}-{os.getpid()}."
@@ -72,7 +73,7 @@ def write_folder(folder: Path, tensors: dict[str, np.ndarray], description: dict
             shutil.copy2(folder / CONFIGURATION, temporary / CONFIGURATION)
         temporary.chmod(0o755)
         if folder.exists():
-            # Renamed aside first: whatever happens, one whole model is there.
+            # Renamed first, so that one complete model exists at any time.
             folder.replace(aside)
         temporary.replace(folder)
         shutil.rmtree(aside, ignore_errors=True)
@@ -87,44 +88,44 @@ def _host() -> str:
 
 
 def _sweep(folder: Path) -> None:
-    """Remove what processes of this machine that were killed while they wrote this folder have left."""
+    """Remove temporary folders of processes on this machine that were killed while they wrote this folder."""
     for left in folder.parent.glob(f".{glob.escape(folder.name)}.{_host()}-*"):
         number = left.name.rpartition(f"{_host()}-")[2].partition(".")[0]
         if not number.isdigit() or alive(int(number)):
             continue
         if left.name.endswith(_OLD) and not folder.exists():
-            # Killed between the two renames: the older model is whole.
+            # Killed between the two renames: the older model is complete.
             left.replace(folder)
         else:
             shutil.rmtree(left, ignore_errors=True)
 
 
 def alive(process: int) -> bool:
-    """Whether a process of this machine runs."""
+    """Return whether a process of this machine is running."""
     try:
         os.kill(process, 0)
     except ProcessLookupError:
         return False
     except OSError:
-        # Another user's.
+        # A process of another user.
         return True
     return True
 
 
 def _write_tensors(tensors: dict[str, np.ndarray], path: Path) -> None:
     save_file({key: np.array(value, order="C") for key, value in tensors.items()}, path)
-    # Written for its owner alone by safetensors: a cache may be shared.
+    # Safetensors makes files readable for their owner only, but a cache may be shared.
     path.chmod(0o644)
 
 
 def file_digest(path: Path) -> str:
-    """SHA-256 of a file, in hexadecimal digits."""
+    """Return the SHA-256 of a file in hexadecimal digits."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def write_description(folder: Path, description: dict[str, Any]) -> Path:
-    """Write the description of the tensors that are in ``folder``, with their digests and its own."""
+    """Write the description of the tensors in ``folder``, with the digests of all files."""
     digests = {name: file_digest(folder / name) for name in (WEIGHTS, SURPRISE) if (folder / name).is_file()}
     others = {key: value for key, value in description.items() if key not in ("format", _DIGESTS)}
     whole = {"format": FORMAT, _DIGESTS: digests, **others}
@@ -133,14 +134,14 @@ def write_description(folder: Path, description: dict[str, Any]) -> Path:
 
 
 def _own_digest(description: dict[str, Any]) -> str:
-    """SHA-256 of all that a description says but this."""
+    """Return the SHA-256 of a description without this digest itself."""
     others = {name: digest for name, digest in description[_DIGESTS].items() if name != DESCRIPTION}
     text = json.dumps({**description, _DIGESTS: others}, sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()
 
 
 def write_text(path: Path, text: str) -> Path:
-    """Write a file, whole or not at all."""
+    """Write a text file completely or not at all."""
     temporary = path.with_name(f".{path.name}.tmp")
     try:
         temporary.write_text(text, encoding="utf-8")
@@ -151,7 +152,7 @@ def write_text(path: Path, text: str) -> Path:
 
 
 def read_folder(folder: Path) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
-    """Description and tensors of a model's folder.
+    """Read description and tensors from the folder of a model.
 
     Raises
     ------
@@ -191,17 +192,17 @@ def _check_digests(folder: Path, description: dict[str, Any]) -> None:
         found[SURPRISE] = file_digest(folder / SURPRISE)
     for name, digest in found.items():
         if digests[name] != digest:
-            raise ValueError(f"{name} has the SHA-256 {digest}, and {digests[name]} in {DESCRIPTION}")
+            raise ValueError(f"{name} has the SHA-256 {digest}, but {digests[name]} is expected by {DESCRIPTION}")
 
 
 @contextmanager
 def reading(folder: Path | None = None) -> Iterator[None]:
-    """What was read from a model's folder, the errors of its structure those of a model.
+    """Turn errors in the structure of a model's folder into a :class:`ModelError` within the context.
 
     Raises
     ------
     ModelError
-        In the place of what a missing, mistaken or monstrous entry raises where it is used.
+        Instead of the error that a missing, wrong or oversized entry raises where it is used.
     """
     try:
         yield

@@ -1,11 +1,11 @@
-"""What makes a likelihood the one it is: the user's own code and the data, in a digest that outlives the process.
+"""Identity of a likelihood: a digest of the user's code and data that is the same in every process.
 
-What an interrupted run evaluated is not to be taken for the values of another likelihood. A few rows made anew do not see a
-change that acts in a corner of the prior; the code itself does. Libraries are known by their versions elsewhere, and are left
-out.
+Evaluations of an interrupted run must not be used for a different likelihood. Evaluating a few rows again does not
+detect a change that acts in a corner of the prior only; the code itself does. Libraries are left out, because their
+versions are checked elsewhere.
 
-A likelihood may hold anything. What cannot be read (an open file, a generator, an object whose attributes raise) makes the
-digest unavailable, never the run: :func:`identity_of` then gives ``None``.
+A likelihood may contain anything. If some part cannot be read (an open file, a generator, an object whose attributes
+raise errors), there is no digest, and :func:`identity_of` returns ``None``; the run itself goes on.
 """
 
 from __future__ import annotations
@@ -27,22 +27,27 @@ from bilby.core.utils import logger
 from bilby.gw.detector import Interferometer
 
 _DEPTH = 4
-_STATE = ("parameters",)  # what evaluations leave behind
+"""Levels of attributes that are read: a likelihood's arrays and functions lie within these; deeper ones cost time and
+are seldom the user's."""
+
+_STATE = ("parameters",)  # attributes that change with every evaluation
 _PLAIN = (bool, int, float, complex, str, bytes, bytearray, range, slice, type(None))
 _DATA = (*_PLAIN, np.ndarray, np.generic, Mapping, list, tuple, set, frozenset, functools.partial)
 _GENERATORS = (np.random.Generator, np.random.BitGenerator, np.random.RandomState, random.Random)
-# Their state is what evaluations leave behind, or nothing that a value depends on: the type says enough.
+# The type of these objects is enough: their state changes with evaluations, or does not affect any value.
 _NAMED_ONLY = (ModuleType, BuiltinFunctionType, type(Lock()), type(RLock()), *_GENERATORS)
-_PROTOCOL = 4  # of pickle: what an object without attributes says of itself
+_PROTOCOL = 4
+"""Version of the pickle protocol for objects without attributes: a fixed one, so that digests do not depend on Python's
+default."""
 
 
 def identity_of(likelihood: Any) -> str | None:
-    """Digest of a likelihood's own code, and of what it holds: numbers, texts, arrays, functions, strain and noise curves.
+    """Return a digest of a likelihood's own code and contents: numbers, texts, arrays, functions, strain and noise curves.
 
     Returns
     -------
     str or None
-        ``None`` where something that it holds cannot be read; one line in the log says what.
+        ``None`` if some part cannot be read; a line in the log names it.
     """
     reader = _Reader()
     digest = hashlib.sha256()
@@ -50,9 +55,9 @@ def identity_of(likelihood: Any) -> str | None:
         for piece in reader.pieces(likelihood, _DEPTH):
             digest.update(piece)
             digest.update(b"|")
-    except Exception as error:  # of any kind: of a property, a module or an extension of the user's
+    except Exception as error:  # any exception: it may come from a property, a module or an extension of the user
         logger.info(
-            f"A run that is interrupted cannot be resumed: {reader.place} of the likelihood cannot be read "
+            f"If this run is interrupted, it cannot be resumed: {reader.place} of the likelihood cannot be read "
             f"({type(error).__name__}: {_said(error)})"
         )
         return None
@@ -60,27 +65,28 @@ def identity_of(likelihood: Any) -> str | None:
 
 
 class _Reader:
-    """Reads a likelihood piece by piece, and knows where it is."""
+    """Reads a likelihood piece by piece, and keeps track of the place."""
 
     def __init__(self) -> None:
-        # By identity, and how deep each was read; with the objects, as the identity of one that is gone may be another's.
+        # By id, with the depth of reading. The objects are kept too, because the id of a deleted object may be used
+        # again.
         self._seen: dict[int, tuple[Any, int]] = {}
         self._path: list[str] = []
 
     @property
     def place(self) -> str:
-        """Where reading stopped, as attributes and keys."""
+        """Place where reading stopped, as attributes and keys."""
         return ".".join(self._path) or "the whole"
 
     @contextmanager
     def _at(self, name: str) -> Iterator[None]:
         self._path.append(name)
-        # Not in a finally: where an exception passes, the place is to be told.
+        # Not in a finally block: after an exception, the place has to remain known.
         yield
         self._path.pop()
 
     def pieces(self, thing: Any, depth: int) -> Iterator[bytes]:
-        """What is to be digested, in an order of its own."""
+        """Yield the bytes to be digested, in a reproducible order."""
         kind = type(thing)
         if issubclass(kind, _PLAIN):
             yield repr(thing).encode(errors="surrogatepass")
@@ -101,7 +107,7 @@ class _Reader:
         elif issubclass(kind, list | tuple):
             yield from self._members(thing, depth)
         elif issubclass(kind, set | frozenset):
-            # Their order is another one in every process.
+            # The order of a set differs between processes.
             yield from sorted(b"|".join(self.pieces(member, depth - 1)) for member in thing)
         elif issubclass(kind, FunctionType):
             yield from self._function(thing, depth)
@@ -130,7 +136,7 @@ class _Reader:
             yield array.tobytes()
 
     def _interferometer(self, detector: Interferometer, depth: int) -> Iterator[bytes]:
-        """Place, arms, calibration and data; one that is the reference of times has no data."""
+        """Yield place, arms, calibration and data of a detector; one that serves only as time reference has no data."""
         yield str(detector.name).encode()
         for array in (detector.geometry.vertex, detector.geometry.detector_tensor):
             yield np.asarray(array).tobytes()
@@ -149,7 +155,8 @@ class _Reader:
         if issubclass(kind, IOBase):
             raise TypeError("what is in an open file may change")
         if not (held := _held(thing)):
-            # Of what has no attributes, what it gives to be copied by; what has nothing to give cannot be read.
+            # Objects without attributes are read by what they return for copying; an object that returns nothing cannot
+            # be read.
             reduce = copyreg.dispatch_table.get(kind)
             given = thing.__reduce_ex__(_PROTOCOL) if reduce is None else reduce(thing)
             yield from [given.encode()] if isinstance(given, str) else self._members(map(_listed, given), depth)
@@ -157,7 +164,7 @@ class _Reader:
         if (detectors := held.get("_interferometers")) is not None:
             held["interferometers"] = list(detectors)
         for name in sorted(held):
-            # Of what is private, functions and data; numbers there are mostly what evaluations leave behind.
+            # Of private attributes, only functions and arrays are read; private numbers mostly change with evaluations.
             private = name.startswith("_") and not isinstance(held[name], FunctionType | np.ndarray)
             if not private and name not in _STATE:
                 yield name.encode()
@@ -185,7 +192,7 @@ class _Reader:
         for cell in function.__closure__ or ():
             yield from self.pieces(_content(cell), depth - 1)
         for name in function.__code__.co_names:
-            # Helpers and constants beside it, as far as they are the user's.
+            # Helper functions and constants in the same module, as far as they are the user's.
             value = function.__globals__.get(name)
             if issubclass(type(value), _DATA) or _own(_module_of(value)):
                 with self._at(name):
@@ -193,7 +200,7 @@ class _Reader:
 
 
 def _held(thing: Any) -> dict[str, Any]:
-    """Attributes of an object, in slots or in a dictionary."""
+    """Return the attributes of an object, from its slots and its dictionary."""
     held = {}
     for base in type(thing).__mro__:
         slots = vars(base).get("__slots__", ())
@@ -206,18 +213,18 @@ def _held(thing: Any) -> dict[str, Any]:
 
 
 def _listed(part: Any) -> Any:
-    """What is iterated over once, as a list: members of a queue."""
+    """Return an iterator as a list, for example the members of a queue; other values are unchanged."""
     return list(part) if isinstance(part, Iterator) else part
 
 
 def _module_of(value: Any) -> str | None:
-    """Module that a function or class, or else the class of a value, is of."""
+    """Return the name of the module of a function or class, or of the class of any other value."""
     code = value if issubclass(type(value), FunctionType | type) else type(value)
     return code.__module__
 
 
 def _said(error: Exception) -> str:
-    """What an exception says; it may be one that raises when it is asked."""
+    """Return the text of an exception, even if it raises an error when it is converted."""
     try:
         return str(error)
     except Exception:
@@ -231,7 +238,7 @@ def _of_code(code: CodeType) -> Iterator[bytes]:
         if isinstance(constant, CodeType):
             yield from _of_code(constant)
         elif not isinstance(constant, frozenset):
-            # The order of a set is another one in every process.
+            # The order of a set differs between processes.
             yield repr(constant).encode()
 
 
@@ -243,8 +250,8 @@ def _content(cell: Any) -> Any:
 
 
 def _own(module: str | None) -> bool:
-    """Whether a module is the user's: neither of Python nor of an installed package; what is of no module is the user's."""
-    # Whoever runs the process (python, pytest, a command): what is defined there is the user's.
+    """Return whether a module is the user's own: it belongs neither to Python nor to an installed package, or is unknown."""
+    # Whatever runs the process (python, pytest, a command), definitions in its main module are the user's.
     if module is None or module == "__main__":
         return True
     root = module.partition(".")[0]

@@ -1,4 +1,4 @@
-"""Signals that wait until what must not be cut in two is done."""
+"""Signals that are deferred until a critical piece of work is done."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ _CAUGHT = tuple(getattr(signal, name) for name in _NAMES if hasattr(signal, name
 
 @contextmanager
 def deferred() -> Iterator[Callable[[], bool]]:
-    """Keep signals that ask for an end waiting; the first of them is delivered, to whoever handles it, on leaving.
+    """Defer signals that ask the process to end; the first of them is raised when the context ends.
 
     Yields
     ------
     callable
-        Whether one has come. In threads other than the main one none ever does.
+        Returns whether a signal has come. In threads other than the main one there are none.
     """
     if threading.current_thread() is not threading.main_thread():
         yield lambda: False
         return
     came: list[int] = []
-    # A handler that was not set from Python could not be put back.
+    # A handler that was not set from Python could not be restored.
     before = {number: handler for number in _CAUGHT if (handler := signal.getsignal(number)) is not None}
     owner = os.getpid()
 
@@ -33,7 +33,7 @@ def deferred() -> Iterator[Callable[[], bool]]:
         if os.getpid() == owner:
             came.append(number)
             return
-        # A process forked in the meantime, before it has handlers of its own: what is sent to it is to end it.
+        # This is a process forked in the meantime, without its own handlers yet: a signal to it has to end it.
         signal.signal(number, signal.SIG_DFL)
         os.kill(os.getpid(), number)
 

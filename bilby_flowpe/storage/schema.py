@@ -1,7 +1,7 @@
-"""Whether values that were read from a file are what a dataclass declares, and of a size that is no mistake.
+"""Checks that values from a file have the types that a dataclass declares, and reasonable sizes.
 
-JSON keeps no types: a number may come back as text, and a width as a million millions. Either is told here, before anything of
-that size is made.
+JSON does not keep types: a number may be read as text, and a width may be absurdly large. Both are detected here,
+before any object of that size is made.
 """
 
 from __future__ import annotations
@@ -15,37 +15,37 @@ from typing import Any
 
 
 def check_types(values: Any) -> None:
-    """See that the fields of a dataclass are of the types that it declares.
+    """Check that the fields of a dataclass have their declared types.
 
     Parameters
     ----------
     values
-        A dataclass whose fields are numbers, text, ``None`` or tuples of them. Whole numbers do for others, which have to be
-        finite.
+        A dataclass whose fields are numbers, text, ``None`` or tuples of these. Whole numbers are accepted for floats,
+        which have to be finite.
 
     Raises
     ------
     TypeError
-        Naming the field, its value and its type.
+        If a field has another type; the message names the field, its value and its type.
     """
     hints = typing.get_type_hints(type(values))
     for field in fields(values):
         value = getattr(values, field.name)
         if not _is(value, hints[field.name]):
-            raise TypeError(f"{field.name}={value!r} is no {hints[field.name]}")
+            raise TypeError(f"{field.name}={value!r} is not of the type {hints[field.name]}")
 
 
 def check_sizes(sizes: Mapping[str, Any], largest: int) -> None:
-    """See that whole numbers lie between zero and ``largest``; ``None`` is no size.
+    """Check that whole numbers lie between zero and ``largest``; ``None`` is skipped.
 
     Raises
     ------
     TypeError, ValueError
-        Naming the size and its value.
+        If one does not; the message names the size and its value.
     """
     for name, value in _numbers(sizes):
         if not isinstance(value, int):
-            raise TypeError(f"{name}={value!r} is no whole number")
+            raise TypeError(f"{name}={value!r} is not a whole number")
         if not 0 <= value <= largest:
             raise ValueError(f"{name}={value!r} is not between 0 and {largest}")
 

@@ -1,4 +1,4 @@
-"""Versions of installed packages: a model, a file of waveforms and a cluster say what made their numbers."""
+"""Versions of installed packages, recorded with models, files of waveforms and clusters."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ from collections.abc import Iterable
 from importlib import metadata
 
 WAVEFORMS = ("bilby_flowpe", "bilby", "lalsuite", "numpy")
-"""Packages that waveforms depend on."""
+"""Names of the packages on which waveforms depend."""
 
 
 def versions(packages: Iterable[str]) -> dict[str, str]:
-    """Version of every package; ``"not installed"`` of those that are not."""
+    """Return the version of every package; ``"not installed"`` for missing ones."""
     found = {}
     for package in packages:
         try:

@@ -1,20 +1,21 @@
-r"""Partial evaluation: rows of the posterior of which the likelihood is evaluated for some only.
+r"""Partial evaluation: the likelihood is evaluated for some rows of the posterior only.
 
-Where time or evaluations do not last for all rows, draw :math:`i` has a row with probability :math:`r_i` and is evaluated with
-probability :math:`p_i \le r_i`. With the ratio :math:`\rho_i = L_i / L_{c,i}` of the likelihoods, and :math:`\beta` its mean, a
-row weighs :math:`\rho_i v_i / r_i` where it is evaluated and :math:`\beta v_i / r_i` where it is not: there its weight lacks
-the factor :math:`g_i = \rho_i / \beta`. The evidence is that of the evaluated draws by differences, as ever, and lacks nothing.
+If time or evaluations do not last for all rows, draw :math:`i` has a row with probability :math:`r_i` and is evaluated
+with probability :math:`p_i \le r_i`. With the ratio :math:`\rho_i = L_i / L_{c,i}` of the likelihoods, and
+:math:`\beta` its mean, a row has the weight :math:`\rho_i v_i / r_i` if it is evaluated and :math:`\beta v_i / r_i` if
+it is not. In the latter case its weight lacks the factor :math:`g_i = \rho_i / \beta`. The evidence is estimated from
+the evaluated draws by differences, as always, and lacks nothing.
 
-What the lack does is measured by the evaluated draws, each of which stands for :math:`1 / p_i` draws, of which the share
-:math:`1 - p_i / r_i` of rows is not evaluated. With :math:`a_i = (v_i / p_i)(1 - p_i / r_i) / \sum_j v_j` and sums over the
-evaluated ones,
+The effect of the missing factors is measured on the evaluated draws. Each represents :math:`1 / p_i` draws, of whose
+rows the share :math:`1 - p_i / r_i` is not evaluated. With :math:`a_i = (v_i / p_i)(1 - p_i / r_i) / \sum_j v_j` and
+sums over the evaluated draws,
 
 .. math:: \varepsilon = \frac{1}{1 + \sum_i a_i (g_i - 1)^2} , \qquad
     \delta_f = \sum_i a_i (g_i - 1) \, (f_i - \bar f) / \sigma_f
 
-are the share of effective draws that is left, and how far the mean of any function f of the parameters lies from that of the
-posterior, in its standard deviations. No :math:`\delta_f` is above :math:`\sqrt{1 / \varepsilon - 1}`. Looked at are every
-parameter and its square, whose mean is the spread of the marginal.
+are the share of effective draws that remains, and the shift of the mean of any function f of the parameters from that
+of the posterior, in its standard deviations. No :math:`\delta_f` is larger than :math:`\sqrt{1 / \varepsilon - 1}`.
+Every parameter is examined, and its square, whose mean is the width of the marginal.
 """
 
 from __future__ import annotations
@@ -28,11 +29,11 @@ from ..importance import summarise
 from .rows import ThinnedRows, ThinnedSummary, summarise_thinned
 
 LEAST_EVALUATED = 200
-"""Evaluated draws from which on the scatter of the likelihoods' ratio is known well enough: to a tenth where it is normal."""
+"""Evaluated draws from which on the scatter of the likelihood ratio is known well enough: to a tenth if it is normal."""
 
 
 def log_of_evaluated(log_weights: np.ndarray, thinned: ThinnedRows) -> np.ndarray:
-    """Log weights of the draws that are evaluated, over the probability of being so, (N,); -inf for all others."""
+    """Return log weights of the evaluated draws, over the probability of being evaluated, (N,); -inf for all others."""
     if thinned.unevaluated is None or thinned.log_row is None:
         return log_weights
     return np.where(thinned.kept, log_weights + thinned.log_row - thinned.log_keep, -np.inf)
@@ -40,16 +41,16 @@ def log_of_evaluated(log_weights: np.ndarray, thinned: ThinnedRows) -> np.ndarra
 
 @dataclass(frozen=True)
 class Missing:
-    """What rows lack that are not evaluated, as far as the evaluated ones tell.
+    """The factors that the weights of unevaluated rows lack, as estimated from the evaluated ones.
 
     Attributes
     ----------
     rows
-        Numbers of the evaluated draws, (K,).
+        Indices of the evaluated draws, (K,).
     shares
-        What each of them stands for among the rows that are not evaluated, as a share of the posterior: a, (K,).
+        Share of the posterior, in rows that are not evaluated, that each of them represents: a, (K,).
     factors
-        The factor g that their weights would lack, (K,).
+        The factor g that the weights of such rows lack, (K,).
     log_ratio
         Logarithm of the mean ratio of the likelihoods; -inf where no evaluated draw has a weight.
     """
@@ -61,7 +62,7 @@ class Missing:
 
     @classmethod
     def of(cls, log_weights: np.ndarray, thinned: ThinnedRows) -> Missing:
-        """Tell it from the log weights of all draws, (N,), of which those that are not evaluated do not matter."""
+        """Estimate the factors from log weights of all draws, (N,); those of draws that are not evaluated are ignored."""
         if thinned.log_row is None:
             raise TypeError("rows that are thinned partly have their probabilities log_row: none were given")
         rows = np.flatnonzero(thinned.kept)
@@ -86,34 +87,34 @@ class Missing:
 
     @property
     def efficiency(self) -> float:
-        """Share of the effective draws that is left, from 0 to 1."""
+        """Share of the effective draws that remains, from 0 to 1."""
         return 1.0 / (1.0 + self.scatter[0])
 
     def shift(self, values: np.ndarray, weights: np.ndarray, spread: bool = False) -> tuple[float, float]:
-        """How far the mean of a parameter is off, in its standard deviations, and the standard error of that.
+        """Return the shift of the mean of a parameter, in its standard deviations, and the standard error of the shift.
 
         Parameters
         ----------
         values
-            Of all draws, (N,).
+            Values of the parameter for all draws, (N,).
         weights
-            Of the rows, normalised, (N,).
+            Normalised weights of the rows, (N,).
         spread
-            Whether the standard deviation of the parameter is asked for, relative to itself, and not its mean.
+            If true, return the relative change of the parameter's standard deviation in place of the shift of its mean.
         """
         mean = float(weights @ values)
         deviation = math.sqrt(max(float(weights @ (values - mean) ** 2), 0.0))
         if not deviation > 0:
             return 0.0, 0.0
         scaled = (values[self.rows] - mean) / deviation
-        # A standard deviation changes by half of what its square does.
+        # A standard deviation changes by half of the relative change of its square.
         terms = self.shares * (self.factors - 1.0) * (0.5 * (scaled**2 - 1.0) if spread else scaled)
         return float(terms.sum()), float(np.sqrt(np.sum(terms**2)))
 
 
 @dataclass(frozen=True)
 class PartialSummary(ThinnedSummary):
-    """What the weights of rows say that are not all evaluated; see :func:`summarise_partly`.
+    """Summary of weights of rows that are not all evaluated; see :func:`summarise_partly`.
 
     Attributes
     ----------
@@ -130,17 +131,17 @@ class PartialSummary(ThinnedSummary):
 
 
 def summarise_partly(log_weights: np.ndarray, thinned: ThinnedRows, parts: np.ndarray | None = None) -> ThinnedSummary:
-    """As :func:`.rows.summarise_thinned`, of rows that need not all be evaluated.
+    """Summarise weights as :func:`.rows.summarise_thinned` does, for rows that need not all be evaluated.
 
-    Evidence, its error and the coarse efficiency are those of the evaluated draws; the number of effective draws is that of all
-    rows, times the share that the missing factor leaves.
+    Evidence, its error and the coarse efficiency are estimated from the evaluated draws. The number of effective draws
+    is that of all rows, times the share that remains in spite of the missing factor.
 
     Parameters
     ----------
     log_weights
         Log weights of all draws, -inf for those without a row, (N,).
     thinned, parts
-        As there.
+        As in that function.
     """
     if thinned.unevaluated is None or thinned.log_row is None:
         return summarise_thinned(log_weights, thinned, parts)

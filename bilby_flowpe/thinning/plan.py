@@ -1,4 +1,4 @@
-"""How many draws to make by a coarse likelihood, and which of them to keep, decided from draws made before."""
+"""Number of draws to make by a coarse likelihood, and choice of those to keep, planned from earlier draws."""
 
 from __future__ import annotations
 
@@ -12,29 +12,35 @@ from ..importance import effective_sample_size
 from .partial import LEAST_EVALUATED
 from .rows import FLOOR, Thinning
 
-_FACTORS = (1.0, 1.15, 1.3, 1.5, 1.75, 2.0, 2.5, 3.0, 4.0)  # draws, over the least number that would do, that are tried
+# numbers of draws that are tried, over the least number that would be enough
+_FACTORS = (1.0, 1.15, 1.3, 1.5, 1.75, 2.0, 2.5, 3.0, 4.0)
 PRICE = 8.0
-"""Coarse evaluations that one of the likelihood is worth: XPHM of 4 s 9 to 14 ms against 1.4, XAS 3 against 0.3."""
-_SAFETY = 1.2  # on the effective draws wanted, which scatter
-_MARGIN = 3.0  # standard deviations of the number kept, for which a budget has room
-_HALVINGS = 60  # of a threshold that ranges over hundreds of nats
-_ROOM = 0.95  # share of the time that is planned for, where it does not last for all rows
-_ABOVE = 1.3  # evaluations planned over the least: time may end a little early
-_MATTERS = 0.98  # share of the effective draws that rows are to have: draws without weight need none
-_BELOW = 0.98  # evaluations over rows, at most: with more every row can be evaluated
+"""Coarse evaluations that take as long as one of the likelihood, within the measured range.
+
+For signals of 4 s, IMRPhenomXPHM takes 9 to 14 ms, and 1.4 ms coarse; IMRPhenomXAS 3 ms, and 0.3 ms coarse.
+"""
+_SAFETY = 1.2  # factor on the number of effective draws that is planned, because the number that results scatters
+# standard deviations of the number of kept draws for which a budget leaves room: about one batch in 700 needs more
+_MARGIN = 3.0
+# halvings of an interval of hundreds of nats in the search of a threshold: enough for full double precision
+_HALVINGS = 60
+_ROOM = 0.95  # share of the remaining time that is planned for, if it does not last for all rows
+_ABOVE = 1.3  # evaluations planned, over the least number that is needed: time may end a little early
+_MATTERS = 0.98  # share of the effective draws that rows are to represent: draws of nearly no weight need no row
+_BELOW = 0.98  # most evaluations over the number of rows: with more, every row can be evaluated
 
 
 def expected_effective(log_coarse: np.ndarray, n_draws: float, thinning: Thinning) -> float:
-    r"""Effective draws to be expected of a thinned batch: :math:`(\sum v)^2 / \sum (v^2 / r)`.
+    r"""Return the number of effective draws to be expected of a thinned batch: :math:`(\sum v)^2 / \sum (v^2 / r)`.
 
     Parameters
     ----------
     log_coarse
         Coarse log weights of draws of the same proposal, (M,).
     n_draws
-        Size of the batch.
+        Number of draws in the batch.
     thinning
-        Who is to be kept.
+        Probabilities with which draws are kept.
     """
     alive = log_coarse[np.isfinite(log_coarse)]
     if not len(alive):
@@ -44,15 +50,15 @@ def expected_effective(log_coarse: np.ndarray, n_draws: float, thinning: Thinnin
 
 
 def expected_kept(log_coarse: np.ndarray, n_draws: float, thinning: Thinning) -> float:
-    """Draws that will be kept of a batch of ``n_draws``, on average; parameters as in :func:`expected_effective`."""
+    """Return how many of ``n_draws`` will be kept on average; parameters as in :func:`expected_effective`."""
     alive = log_coarse[np.isfinite(log_coarse)]
     return n_draws / len(log_coarse) * float(np.exp(thinning.log_keep(alive)).sum())
 
 
 def choose_thinning(log_coarse: np.ndarray, n_draws: float, n_effective: float, floor: float = FLOOR) -> Thinning:
-    """The thinning that keeps the fewest draws of which ``n_effective`` effective ones are to be expected.
+    """Choose the thinning that keeps the fewest draws of which ``n_effective`` effective ones are expected.
 
-    Where not even all draws are as many, all are kept.
+    If even all draws have fewer effective ones, all are kept.
 
     Parameters
     ----------
@@ -61,13 +67,14 @@ def choose_thinning(log_coarse: np.ndarray, n_draws: float, n_effective: float, 
     n_effective
         Effective draws wanted.
     floor
-        Least probability of being kept.
+        Least probability with which a draw is kept.
     """
     everyone = Thinning(floor=floor)
     alive = log_coarse[np.isfinite(log_coarse)]
     if not len(alive) or expected_effective(log_coarse, n_draws, everyone) <= n_effective:
         return everyone
-    # Between the threshold that keeps all and the one above which all are kept by the floor alone.
+    # The threshold lies between the one that keeps all and the one above which all draws are kept with the least
+    # probability.
     low, high = float(alive.min()), float(alive.max()) - math.log(floor)
     if expected_effective(log_coarse, n_draws, Thinning(high, floor)) >= n_effective:
         return Thinning(high, floor)
@@ -80,20 +87,20 @@ def choose_thinning(log_coarse: np.ndarray, n_draws: float, n_effective: float, 
 
 @dataclass(frozen=True)
 class Plan:
-    """Size of a thinned batch.
+    """Size and thinning of a batch.
 
     Attributes
     ----------
     n_draws
-        Draws by the coarse likelihood.
+        Number of draws by the coarse likelihood.
     thinning
-        Who is kept.
+        Probabilities with which draws are kept.
     n_kept
-        Draws that will be kept, on average.
+        Number of draws that will be kept, on average.
     short
-        Whether a budget allows fewer than were wanted.
+        Whether a budget allows fewer draws than wanted.
     n_wanted
-        Draws that would be kept, on average, were it not for a budget.
+        Number of draws that would be kept, on average, without a budget.
     """
 
     n_draws: int
@@ -104,7 +111,7 @@ class Plan:
 
     @property
     def partial(self) -> bool:
-        """Whether not every row of the posterior is evaluated."""
+        """True if only some rows of the posterior are evaluated."""
         return self.thinning.rows is not None
 
 
@@ -117,10 +124,10 @@ def plan_batch(
     floor: float = FLOOR,
     price: float = PRICE,
 ) -> Plan:
-    """The cheapest batch that should hold ``n_effective`` effective draws, as far as a budget allows it.
+    """Plan the cheapest batch that should hold ``n_effective`` effective draws, within a budget.
 
-    The more draws are made, the fewer have to be kept. An evaluation of the likelihood is taken for eight coarse ones,
-    whatever the times measured: a run has the same draws on every machine.
+    The more draws are made, the fewer have to be kept. One evaluation of the likelihood is counted as eight coarse
+    ones, whatever the measured times, so that a run has the same draws on every machine.
 
     Parameters
     ----------
@@ -129,15 +136,15 @@ def plan_batch(
     n_effective
         Effective draws wanted.
     most
-        Most evaluations, of both kinds together.
+        Largest number of evaluations, of both likelihoods together.
     in_time
-        Draws by the coarse likelihood alone for which there is time.
+        Number of draws by the coarse likelihood alone for which there is time.
     each
-        Evaluations that a draw takes that is kept.
+        Number of evaluations of the user's likelihood for a draw that is kept.
     floor
-        Least probability of being kept.
+        Least probability with which a draw is kept.
     price
-        Coarse draws that take as long as an evaluation of the likelihood, by which ``in_time`` is held.
+        Coarse draws that take as long as an evaluation of the likelihood; used to compare with ``in_time``.
     """
     share = effective_sample_size(log_coarse) / len(log_coarse) if len(log_coarse) else 0.0
     if share <= 0:
@@ -159,9 +166,10 @@ def plan_batch(
 def plan_partly(
     log_coarse: np.ndarray, n_effective: int, most: int, in_time: float = math.inf, price: float = PRICE
 ) -> Plan | None:
-    """The batch that should hold ``n_effective`` effective draws, of which as many are evaluated as a budget allows.
+    """Plan a batch that should hold ``n_effective`` effective draws, of which as many are evaluated as a budget allows.
 
-    Draws are the fewest that have so many effective ones by the coarse likelihood. All that matter have a row of the posterior.
+    The number of draws is the least that has so many effective ones by the coarse likelihood. All draws that matter get
+    a row of the posterior.
 
     Parameters
     ----------
@@ -171,7 +179,8 @@ def plan_partly(
     Returns
     -------
     Plan or None
-        ``None`` where a budget has no room for half of the draws and for enough evaluations to tell what the others lack.
+        ``None`` if the budget has no room for half of the draws, together with enough evaluations to measure what the
+        other rows lack.
     """
     share = effective_sample_size(log_coarse) / len(log_coarse) if len(log_coarse) else 0.0
     if share <= 0:
@@ -191,7 +200,7 @@ def plan_partly(
 
 
 def _keeping(log_coarse: np.ndarray, n_draws: float, wanted: float) -> Thinning:
-    """The thinning that keeps so many draws on average, a tenth of them by the floor at most."""
+    """Choose the thinning that keeps ``wanted`` draws on average, at most a tenth of them by the least probability."""
     floor = min(FLOOR, 0.1 * wanted / n_draws)
     alive = log_coarse[np.isfinite(log_coarse)]
     low, high = float(alive.min()), float(alive.max()) - math.log(floor)
@@ -203,11 +212,14 @@ def _keeping(log_coarse: np.ndarray, n_draws: float, wanted: float) -> Thinning:
 
 
 def _less_margin(most: float) -> float:
-    """The mean of a number whose scatter is its root that stays within ``most``."""
+    """Return the mean of a number that stays within ``most`` if its standard deviation is the root of the mean."""
     return (math.sqrt(_MARGIN**2 + 4.0 * max(most, 0.0)) - _MARGIN) ** 2 / 4.0
 
 
 def _affordable(mean: float, spread: float, most: float) -> float:
-    """The part of a batch whose cost, a mean and a spread that grows as the root of the part, is within ``most``."""
+    """Return the part of a batch whose cost stays within ``most``.
+
+    The cost has a mean in proportion to the part and a spread in proportion to its root.
+    """
     root = (math.sqrt(spread**2 + 4.0 * mean * most) - spread) / (2.0 * mean)
     return root**2

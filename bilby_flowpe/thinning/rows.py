@@ -1,4 +1,4 @@
-"""Which draws are kept, and what the weights of those that were say of evidence and posterior."""
+"""Choice of the draws that are kept, and evidence and posterior from their weights."""
 
 from __future__ import annotations
 
@@ -14,25 +14,25 @@ from ..importance import LEAST_EFFECTIVE, KeptSummary, effective_sample_size, su
 FLOOR = 0.01
 """Least probability with which a draw is kept: :math:`r_0`.
 
-A coarse likelihood may be wrong where it says that nothing is. Of 40000 draws, a region that holds one in 130 of them
-has three kept by this floor on average, and is seen in 95 of 100 runs; the price is 400 evaluations at most, beside
-some 5000.
+A coarse likelihood may be wrong where it is very small. Of 40000 draws, a region with one in 130 of them has three draws
+kept by this least probability on average, and is seen in 95 of 100 runs. The price is at most 400 evaluations, in
+addition to some 5000.
 """
 
 
 @dataclass(frozen=True)
 class Thinning:
-    """Who is kept.
+    """Probabilities with which draws are kept.
 
     Attributes
     ----------
     log_tau
-        Log weight from which on every draw is kept; all are where it is minus infinity.
+        Log weight above which every draw is kept; all draws are kept if it is minus infinity.
     floor
-        Least probability of being kept.
+        Least probability with which a draw is kept.
     rows
-        Who has a row of the posterior, where these are more than can be evaluated (:mod:`.partial`); ``None`` where every
-        row is evaluated.
+        Thinning that decides which draws get a row of the posterior, if these are more than can be evaluated
+        (:mod:`.partial`); ``None`` if every row is evaluated.
     """
 
     log_tau: float = -math.inf
@@ -40,40 +40,39 @@ class Thinning:
     rows: Thinning | None = None
 
     def log_keep(self, log_coarse: np.ndarray) -> np.ndarray:
-        """Log probability of being kept, for draws of these coarse log weights, (N,)."""
+        """Return the log probability of being kept, for draws of given coarse log weights, (N,)."""
         if self.log_tau == -math.inf:
             return np.zeros(len(log_coarse))
         return np.clip(log_coarse - self.log_tau, math.log(self.floor), 0.0)
 
     def log_row(self, log_coarse: np.ndarray) -> np.ndarray:
-        """Log probability of having a row of the posterior, (N,): never below that of being kept."""
+        """Return the log probability of having a row of the posterior, (N,), which is never below that of being kept."""
         kept = self.log_keep(log_coarse)
         return kept if self.rows is None else np.maximum(self.rows.log_keep(log_coarse), kept)
 
 
 @dataclass(frozen=True)
 class ThinnedRows:
-    """What the thinning of N draws came to.
+    """Result of the thinning of N draws.
 
     Attributes
     ----------
     log_coarse
-        Log weights by the coarse likelihood, -inf where there is none, (N,).
+        Log weights by the coarse likelihood, -inf if there is none, (N,).
     log_keep
         Log probabilities with which the draws were kept, (N,).
     kept
-        Which were kept, (N,) bool.
+        Which draws were kept, (N,) bool.
     n_inside
-        Draws inside the prior.
+        Number of draws inside the prior.
     n_lost
-        Estimated number of draws to which the coarse likelihood gives no weight, though the likelihood is not far from
-        its best.
+        Estimated number of draws without weight by the coarse likelihood whose likelihood is not far from the best one.
     n_nan
         Estimated number of draws inside the prior for which the likelihood is not a number.
     log_row
-        Log probabilities of having a row of the posterior, evaluated or not, (N,); those of ``log_keep`` when left out.
+        Log probabilities of having a row of the posterior, evaluated or not, (N,); equal to ``log_keep`` by default.
     unevaluated
-        Which draws have a row that is not evaluated, (N,) bool (:mod:`.partial`); ``None`` where every row is.
+        Which draws have a row that is not evaluated, (N,) bool (:mod:`.partial`); ``None`` if every row is evaluated.
     """
 
     log_coarse: np.ndarray
@@ -87,7 +86,7 @@ class ThinnedRows:
 
     @classmethod
     def joined(cls, blocks: Sequence[ThinnedRows]) -> ThinnedRows:
-        """Several blocks of one batch."""
+        """Join several blocks of one batch."""
 
         def together(name: str) -> np.ndarray:
             return np.concatenate([getattr(block, name) for block in blocks])
@@ -106,12 +105,12 @@ class ThinnedRows:
 
     @property
     def n_kept(self) -> int:
-        """Draws kept."""
+        """Number of draws that were kept."""
         return int(np.count_nonzero(self.kept))
 
     @property
     def log_kept(self) -> np.ndarray:
-        """Logarithm of coarse weight over probability of the draws that were kept, (K,)."""
+        """Logarithm of coarse weight over probability, for the draws that were kept, (K,)."""
         return self.log_coarse[self.kept] - self.log_keep[self.kept]
 
     @property
@@ -125,14 +124,14 @@ class ThinnedRows:
         return self.n_nan / max(self.n_inside, 1)
 
     def log_unthinned(self, log_weights: np.ndarray) -> np.ndarray:
-        """Log weights that the draws would have if all were kept, (N,): by the coarse likelihood where they are not."""
+        """Return the log weights that draws would have without thinning, (N,): coarse ones for those that are not kept."""
         return np.where(self.kept, log_weights + self.log_keep, self.log_coarse)
 
     def coarse_efficiency(self, log_weights: np.ndarray) -> float:
-        r"""Effective share of the kept draws, as draws by the coarse likelihood weighed by the dear one: from 0 to 1.
+        r"""Return the efficiency of the kept draws when the coarse likelihood is replaced by the user's, from 0 to 1.
 
-        That is :math:`(\sum u \rho)^2 / (\sum u \sum u \rho^2)` with :math:`u = v / r` and :math:`\rho = L / L_c`; one where
-        the likelihoods differ by a constant factor, zero where no draw has a weight.
+        It is :math:`(\sum u \rho)^2 / (\sum u \sum u \rho^2)` with :math:`u = v / r` and :math:`\rho = L / L_c`: one if
+        the likelihoods differ by a constant factor, zero if no draw has a weight.
 
         Parameters
         ----------
@@ -143,28 +142,28 @@ class ThinnedRows:
         alive = np.isfinite(log_w)
         if not alive.any():
             return 0.0
-        # In logarithms: the likelihoods may be further apart than numbers reach.
+        # In logarithms, because the ratio of the likelihoods may exceed the range of floating-point numbers.
         squares = logsumexp(2.0 * log_w[alive] - log_u[alive])
         return float(np.exp(2.0 * logsumexp(log_w[alive]) - logsumexp(log_u) - squares))
 
 
 @dataclass(frozen=True)
 class ThinnedSummary(KeptSummary):
-    r"""What the weights of thinned draws say.
+    r"""Summary of the weights of thinned draws.
 
     ``efficiency`` is that of the proposal: the effective share of all draws by their coarse weights. The effective
-    number and the largest weight are those of the weights of the draws kept, of which the posterior is made; the tail is
-    that of all draws, by the coarse likelihood where they are not kept; evidence and error are from differences.
+    number and the largest weight are those of the kept draws, which make the posterior. The tail index is that of all
+    draws, by the coarse likelihood for those that are not kept. Evidence and its error are estimated from differences.
 
     Attributes
     ----------
     kept_efficiency
-        Effective share of the draws kept, for which the likelihood was evaluated, from 0 to 1.
+        Effective share, from 0 to 1, of the kept draws, for which the likelihood was evaluated.
     coarse_efficiency
         See :meth:`ThinnedRows.coarse_efficiency`.
     by_differences
-        Whether the evidence is from differences: their mean is above zero. It is from the weights of the kept draws
-        otherwise.
+        Whether the evidence is estimated from differences, which requires that their mean is positive; otherwise it is
+        estimated from the weights of the kept draws.
     """
 
     kept_efficiency: float = 0.0
@@ -173,16 +172,16 @@ class ThinnedSummary(KeptSummary):
 
 
 def summarise_thinned(log_weights: np.ndarray, thinned: ThinnedRows, parts: np.ndarray | None = None) -> ThinnedSummary:
-    """Evidence by differences, its error, and the diagnostics of the draws that were kept.
+    """Summarise the weights of thinned draws: evidence by differences, its error, and diagnostics of the kept draws.
 
     Parameters
     ----------
     log_weights
         Log weights of all draws, -inf for those not kept, (N,).
     thinned
-        What the thinning came to.
+        Result of the thinning.
     parts
-        Which part of the proposal each draw is from, where their numbers were fixed beforehand, (N,).
+        Part of the proposal that each draw is from, if the number of draws of each part was fixed beforehand, (N,).
     """
     of_kept = summarise(log_weights, parts)
     n, n_kept = of_kept.n_draws, thinned.n_kept
@@ -202,7 +201,8 @@ def summarise_thinned(log_weights: np.ndarray, thinned: ThinnedRows, parts: np.n
         log_evidence_err=math.sqrt(variance),
         effective_sample_size=of_kept.effective_sample_size,
         efficiency=effective_sample_size(thinned.log_coarse) / n,
-        # Weights of draws kept by chance are all alike, which is no tail: the tail is that of the weights before thinning.
+        # Weights of draws kept by chance are all equal and show no tail, so the tail index is that of the weights
+        # before thinning.
         pareto_k=summarise(thinned.log_unthinned(log_weights)).pareto_k,
         largest_weight=of_kept.largest_weight,
         log_evidence_bias=0.0 - 0.5 * variance,
@@ -214,11 +214,11 @@ def summarise_thinned(log_weights: np.ndarray, thinned: ThinnedRows, parts: np.n
 
 
 def difference_terms(log_weights: np.ndarray, thinned: ThinnedRows) -> tuple[np.ndarray, float]:
-    """The terms whose mean is the evidence, (N,), which may be negative, and the logarithm of their unit."""
+    """Return terms (N,) whose mean is the evidence, some of which may be negative, and the logarithm of their unit."""
     finite = log_weights[np.isfinite(log_weights)]
     log_scale = float(finite.max()) if len(finite) else 0.0
     coarse = thinned.log_coarse
-    # Each in its own unit: the likelihoods may be apart by more than numbers can hold.
+    # Each in its own unit, because the likelihoods may differ by more than floating-point numbers can hold.
     top = float(coarse.max(initial=-np.inf))
     v = np.exp(coarse - (top if math.isfinite(top) else 0.0))
     w, keep = np.exp(log_weights - log_scale), np.exp(thinned.log_keep)
@@ -230,7 +230,7 @@ def difference_terms(log_weights: np.ndarray, thinned: ThinnedRows) -> tuple[np.
 
 
 def _regression(w: np.ndarray, u: np.ndarray, keep: np.ndarray) -> float:
-    """The factor of coarse weights that leaves the least noise of the thinning; zero where there is none to be left."""
+    """Return the factor of coarse weights that leaves the least noise of the thinning; zero if there is no such noise."""
     noise = (1.0 - keep) * u
     square = float(noise @ u)
     return float(noise @ w) / square if square > 0 else 0.0

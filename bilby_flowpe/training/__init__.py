@@ -1,4 +1,11 @@
-"""From Bilby objects to a trained model."""
+"""Training of a model for Bilby's likelihood and priors.
+
+To read first: :func:`.build.train_on`, the stages of a training; :mod:`.loop`, the training of the network; and
+:mod:`.calibrate`, what is measured of the result. All choices are in :mod:`.settings` and :mod:`.recipe`.
+
+To add a choice, add a field to the dataclass in :mod:`.settings` or :mod:`.recipe` that it belongs to:
+configurations, models and checks follow.
+"""
 
 from __future__ import annotations
 
@@ -24,7 +31,7 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    """Import what trains where it is asked for: the settings alone, which every run reads, need no torch."""
+    """Import :func:`train_model` only when it is used: the settings, which every run reads, need no torch."""
     if name != "train_model":
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     from .build import train_model

@@ -1,4 +1,4 @@
-"""From Bilby objects to a trained model."""
+"""Stages of a training, from Bilby's likelihood and priors to a trained model."""
 
 from __future__ import annotations
 
@@ -54,9 +54,9 @@ def train_model(
     Parameters
     ----------
     likelihood, priors
-        The user's Bilby objects; the data in the likelihood are not looked at.
+        The user's Bilby objects; the data in the likelihood are not used.
     settings, npool, checkpoint, progress, engine, team
-        As of :func:`train_on`.
+        As in :func:`train_on`.
 
     Returns
     -------
@@ -66,6 +66,11 @@ def train_model(
     ------
     SimulationError, PriorError, ConfigurationError
         If the problem cannot be simulated, has unusable priors, or the settings do not fit it.
+
+    Examples
+    --------
+    >>> model = train_model(likelihood, priors, settings, progress=False)
+    >>> folder = model.save("models/mine")
     """
     return train_on(problem_of(likelihood, priors), settings, npool, checkpoint, progress, engine, team)
 
@@ -84,21 +89,22 @@ def train_on(
     Parameters
     ----------
     problem
-        The problem; the data in its likelihood are not looked at.
+        The problem; the data in its likelihood are not used.
     settings
-        All choices.
+        All choices that make a model.
     npool
-        Processes for the waveforms.
+        Number of processes for the waveforms.
     checkpoint
-        File to write to while training and to resume from.
+        File that is written during training, and from which an interrupted training resumes.
     progress
         Whether to show progress bars.
     engine
-        What makes the waveforms in the place of processes here, such as a :class:`~bilby_flowpe.processes.cluster.DaskEngine`.
+        Computes the waveforms in place of local processes, for example a
+        :class:`~bilby_flowpe.processes.cluster.DaskEngine`.
     team
-        The processes that train together, such as a :class:`~bilby_flowpe.processes.fabric.FabricTeam`; each calls this
-        function, and the first one alone measures the model. With a ``checkpoint``, which has to be on a disk that all see, one
-        makes the waveforms for all.
+        The processes that train together, for example a :class:`~bilby_flowpe.processes.fabric.FabricTeam`. Each of
+        them calls this function; only the first one measures the model. With a ``checkpoint``, which has to be on a
+        disk that all can read, one process makes the waveforms for all.
 
     Returns
     -------
@@ -115,7 +121,7 @@ def train_on(
 
 
 class _Builder:
-    """The stages of making a model, in order."""
+    """The stages of making a model, in their order."""
 
     def __init__(
         self,
@@ -154,8 +160,8 @@ class _Builder:
             torch.manual_seed(settings.training.seed)
             network = build_network(len(config.keys), representation.features, settings.network)
         logger.info(
-            f"Training a {settings.network.family} of {network.n_parameters} parameters on {list(config.keys)}; "
-            f"{representation.features} features"
+            f"Training a network ({settings.network.family}, {network.n_parameters} weights) for {list(config.keys)} from "
+            f"{representation.features} features of the data"
         )
         history = train(
             network,
@@ -188,11 +194,12 @@ class _Builder:
         )
         if not settings.calibration_events or self.team.rank > 0 or not has_learnt(model.history, model.information):
             return model
-        # Where the training was given seconds, the measuring is, too: a share of them.
+        # If the training was limited to some seconds, so is the measuring: to a share of them.
         budget = settings.training.max_time and MEASURING * settings.training.max_time
         logger.info(
-            f"Measuring the model on up to {settings.calibration_events} simulated events, and what its data look like on "
-            f"up to {settings.null_events}" + (f", for about {budget:.0f} s" if budget else "")
+            f"Measuring the model: its efficiency on up to {settings.calibration_events} simulated events, and how unlike "
+            f"each other its data are on up to {settings.null_events}"
+            + (f", for about {budget:.0f} s" if budget else "")
         )
         measured = calibrate(
             model,
@@ -207,7 +214,7 @@ class _Builder:
         return calibrated(model, measured)
 
     def _simulated(self, checkpoint: Path | None) -> Bank:
-        """The source of training data, its waveforms made by one process for all."""
+        """Return the source of training data; with a checkpoint, one process makes the waveforms for all."""
 
         def make(config: SimulationConfig) -> Bank:
             shown = self.progress and self.team.rank == 0
@@ -223,7 +230,7 @@ class _Builder:
             signals.save(shared, self.contract.fingerprint())
         if not self.team.broadcast(signals is not None):
             return bank or make(config)
-        # All read it, the first one, too: the same numbers in the same order everywhere.
+        # All processes read the file, the first one too, so that all have the same numbers in the same order.
         bank = make(replace(config, file=str(shared)))
         self.team.gather(None)
         if self.team.rank == 0:
@@ -231,7 +238,7 @@ class _Builder:
         return bank
 
     def _choose_coordinates(self) -> tuple[CoordinateConfig, ConditionalConfig]:
-        """Coordinates of the network, and what is drawn from its exact conditional."""
+        """Choose coordinates of the network, and the parameters that are drawn from their exact conditional."""
         keys, settings, signals = self.prior.keys, self.settings, self.bank.signals
         if signals is None:
             return CoordinateConfig(self._learnt(keys)), ConditionalConfig()
@@ -241,12 +248,12 @@ class _Builder:
         conditional = settings.phase == "conditional" and obstacle is None
         aligned = settings.representation.kind in ("aligned", "amortised")
         reflects = signals.factorised and extrinsic.reflects_inclination(any_angle=conditional)
-        # One detector: distance and inclination act through one number, and have coordinates of their own.
+        # With one detector, distance and inclination act through a single number, and have their own coordinates.
         response = single_response(extrinsic, conditional) if signals.factorised else None
         free = obstacle is None
         drawn = conditional_config(extrinsic, signals.view.duration, settings.modes(), response)
         if settings.phase == "conditional" and "phase" in keys and "phase" not in drawn.keys:
-            logger.info(f"The phase stays in the network: {obstacle or 'the time does, too'}")
+            logger.info(f"The phase is learnt by the network: {obstacle or 'the time is learnt, too'}")
         if "theta_jn" in drawn.keys:
             reflects = False
         if {"theta_jn", "luminosity_distance"} & {*drawn.keys}:
@@ -265,10 +272,10 @@ class _Builder:
         return config, drawn
 
     def _learnt(self, keys: Sequence[str]) -> tuple[str, ...]:
-        """``keys`` without those of which data say nothing: these are drawn from their priors."""
+        """Return ``keys`` without those that do not change the data, which are drawn from their priors."""
         if idle := unchanging(self.bank, keys):
             logger.info(
-                f"{list(idle)} do not change the simulated data: they are not learnt, but drawn from their priors"
+                f"{list(idle)} do not change the simulated data: they are drawn from their priors instead of being learnt"
             )
         learnt = tuple(key for key in keys if key not in idle)
         if not learnt:
@@ -282,7 +289,8 @@ class _Builder:
             return LinearRepresentation.fit(self.bank, config, rng, generator)
         if signals is None:
             raise ConfigurationError(f"representation kind={config.kind!r} needs gravitational-wave data: use 'linear'")
-        # A free turn of the signal carries no news; where the phase acts otherwise, the angle found does.
+        # If the phase of the signal is free, the angle found in the alignment carries no information; otherwise it
+        # does.
         free = conditional_obstacle(self.prior, signals.extrinsic.symmetries.phase_order) is None
         representation: AmortisedRepresentation | AlignedRepresentation
         match config.kind:
@@ -295,8 +303,8 @@ class _Builder:
                 aligned = representation.aligned
         compressor = aligned.compressor
         logger.info(
-            f"{compressor.features} components keep all of the held-out signals' squared signal-to-noise ratio but "
-            f"{float(compressor.worst_loss):.2g} at worst, {float(compressor.mean_loss):.2g} on average"
+            f"The data are compressed to {compressor.features} components, which lose {float(compressor.mean_loss):.2g} of the "
+            f"squared signal-to-noise ratio of held-out signals on average, {float(compressor.worst_loss):.2g} at worst"
         )
         return representation
 
@@ -321,12 +329,12 @@ class _Builder:
 
 
 def _loss_of_prior(x: np.ndarray) -> float:
-    """Loss, in the units of training, of a normal density that knows the mean and covariance of the parameters and no data."""
+    """Return the training loss of a normal density with the parameters' mean and covariance, without any data."""
     covariance = np.atleast_2d(np.cov(x.T))
     return float(0.5 * (x.shape[1] * (1 + np.log(2 * np.pi)) + np.linalg.slogdet(covariance)[1]))
 
 
 def _compressor(representation: Representation) -> Compressor | None:
-    """That of aligned data, whatever else is shown with them."""
+    """Return the compressor of aligned data, ``None`` if there is none."""
     aligned = representation.aligned if isinstance(representation, AmortisedRepresentation) else representation
     return aligned.compressor if isinstance(aligned, AlignedRepresentation) else None

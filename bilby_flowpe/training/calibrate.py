@@ -1,17 +1,18 @@
-r"""What a trained model is found to need and to bear, measured on simulated events.
+r"""Measurements on simulated events: mixture shares, null distribution and noise-curve tolerance of a trained model.
 
-**Shares of the defensive mixture.** Draws of a pilot mixture over the flow, several broadened flows and the prior give, for
-any other mixture :math:`q_a` of these, the efficiency that it would have had,
+**Shares of the defensive mixture.** Draws of a pilot mixture of the flow, several broadened flows and the prior give,
+for any other mixture :math:`q_a` of these, the efficiency that it would have had,
 
 .. math:: \epsilon_a = \frac{(\sum_i w_i)^2}{N \sum_i w_i^2 \, q(x_i) / q_a(x_i)}, \qquad w_i = \pi L / q ,
 
-so that one set of likelihoods decides between all candidates.
+so that one set of likelihood evaluations decides between all candidates.
 
-**Surprise.** Simulated data are put through the representation, and simulated events sampled with a few draws: what
-:mod:`bilby_flowpe.surprise` compares an event with.
+**Surprise.** Simulated data are put through the representation, and simulated events are sampled with a few draws. This
+gives the null distribution with which :mod:`bilby_flowpe.surprise` compares an event.
 
-**Tolerance in the noise curve.** Events with another noise curve, :math:`\ln S` moved by a smooth random function of known
-root mean square, are analysed as they are. The tolerance is the largest move at which half of the efficiency is left.
+**Tolerance in the noise curve.** Events with another noise curve, whose :math:`\ln S` is changed by a smooth random
+function of known rms, are analysed with the model. The tolerance is the largest change at which half of the efficiency
+remains.
 """
 
 from __future__ import annotations
@@ -43,32 +44,53 @@ from ..surprise import Null
 from ..translation.translated import as_it_stands
 
 WIDTHS = (1.5, 2.0, 3.0)
+"""Candidate standard deviations of the broadened flow, relative to the flow's own; they span a slight to a threefold
+widening."""
+
 BROAD_SHARES = (0.005, 0.02, 0.1)
+"""Candidate shares of the broadened flow; a share costs at most as much of the efficiency, so that they reach up to a
+tenth."""
+
 PRIOR_SHARE = 0.002
+"""Share of the prior in every candidate mixture: it bounds the weights and costs at most 0.2% of the efficiency."""
+
 MOVES = (0.1, 0.2, 0.4, 0.8)
-FAR_MOVES = (1.2, 1.6)  # beside them, of models for many noise curves
+"""Rms changes of ln S, each a factor of two larger than the one before, at which the efficiency is measured."""
+
+FAR_MOVES = (1.2, 1.6)  # further rms changes of ln S, for models trained for many noise curves
 _PILOT = (0.55, 0.1, 0.1, 0.1, 0.15)
+"""Shares of the pilot mixture: the flow, its three broadened versions and the prior. Every part has enough draws to
+judge any candidate mixture of them."""
+
+# Events and draws of each with which the noise-curve tolerance is measured: enough for a median efficiency.
 _PSD_EVENTS, _PSD_DRAWS = 8, 300
 _WAVES = 4
+"""Cosine terms of the random change of ln S: a scale and three waves over the band, so that the change is smooth."""
+
+# Simulations for the null distribution of the features (more for many features), and how many are made at once.
 _SIMULATIONS, _CHUNK = 8192, 2048
 _RESIDUAL_DRAWS = 64
-_LEAST_EVENTS, _LEAST_NULL = 6, 64  # simulated events, whatever they take: means and tails of fewer say nothing
+"""Draws for each simulated event to find a good fit: the residual needs the best likelihood, and no posterior."""
+
+# least numbers of simulated events, however long they take: means and tails of fewer would be meaningless
+_LEAST_EVENTS, _LEAST_NULL = 6, 64
 
 
 @dataclass(frozen=True)
 class Calibration:
-    """What was measured.
+    """Measured properties of a model.
 
     Attributes
     ----------
     shares
-        The mixture whose mean efficiency was best.
+        The mixture with the best mean efficiency.
     psd_tolerance
-        Root mean square of ``ln S`` over that trained with, up to which half of the efficiency is left.
+        Largest rms difference of ``ln S`` from the curve of the training up to which half of the efficiency remains.
     table
-        Mean and 10th percentile of the efficiency of each candidate, and of the flow alone; median efficiency of each move.
+        Mean and 10th percentile of the efficiency of each candidate, and of the flow alone; median efficiency for each
+        change of the noise curve.
     null
-        Of the surprise about an event's data; ``None`` where it was not measured.
+        Null distribution of the surprise about an event's data; ``None`` if it was not measured.
     """
 
     shares: Shares
@@ -87,24 +109,25 @@ def calibrate(
     null_events: int = 500,
     seconds: float | None = None,
 ) -> Calibration:
-    """Measure a model on fresh events of its own problem.
+    """Measure a model on newly simulated events of its own problem.
 
     Parameters
     ----------
     model
-        The model; left as it is.
+        The model; it is not changed.
     problem
-        Its problem; the data do not matter.
+        The model's problem; its data do not matter.
     events, draws
-        Numbers.
+        Number of events, and number of draws for each of them.
     seed
-        Of events and draws.
+        Seed of events and draws.
     npool
-        Processes.
+        Number of processes.
     null_events
         Simulated events for the residuals of the surprise; 0 to measure no surprise.
     seconds
-        Where time matters, how much of it there is: fewer events are simulated where all would take longer, but a least number.
+        Time in seconds that the measurements may take; fewer events are simulated if all would take longer, but at
+        least a few.
     """
     began = time.monotonic()
     candidates = [Shares(broad, PRIOR_SHARE, width) for width in WIDTHS for broad in BROAD_SHARES]
@@ -139,7 +162,7 @@ def calibrate(
 
 
 def _affordable(model: TrainedPosterior, problem: Problem, seed: int, seconds: float, most: int) -> int:
-    """Events for residuals that so many seconds of one process hold, by what two of them take."""
+    """Return how many events for residuals can be simulated in ``seconds`` of one process, from the time of two of them."""
     if not problem.has_noise_curves:
         return most
     residual, began = _Residual(model, problem, seed), time.monotonic()
@@ -156,24 +179,25 @@ def measure_null(
     seed: int = 0,
     npool: int = 1,
 ) -> Null:
-    """What data of the model's own problem look like.
+    """Measure the null distribution of the surprise: data of simulated events of the model's own problem.
 
     Parameters
     ----------
     model
-        The model; left as it is.
+        The model; it is not changed.
     problem
-        Its problem; the data do not matter.
+        The model's problem; its data do not matter.
     events
-        Simulated events for the residuals.
+        Number of simulated events for the residuals.
     seed
-        Of all that is drawn.
+        Seed of all random numbers.
     npool
-        Processes.
+        Number of processes.
     """
     rng, generator = np.random.default_rng((seed, 3)), torch.Generator().manual_seed(seed)
     size = max(_SIMULATIONS, 8 * model.representation.features)
-    # Events come from the prior as it is: quiet ones may have been thinned out in training, and must not surprise.
+    # Events are drawn from the unmodified prior: training may have had fewer quiet events, and these must not be a
+    # surprise.
     config = SimulationConfig(n_waveforms=size, flatten_snr=False, psd=model.psd)
     bank = problem.bank(config, npool, seed, model.grid, progress=False)
     contexts: list[np.ndarray] = []
@@ -185,7 +209,7 @@ def measure_null(
             found.append(loudest)
     residuals = None
     if problem.has_noise_curves:
-        # By rows, which a run that is interrupted keeps: an event is one.
+        # As rows of a task, so that an interrupted run can keep them: one row is one event.
         rows = [{"event": float(index)} for index in range(events)]
         residuals = evaluate(_Residual(model, problem, seed), rows, npool)[0][:, 0]
     loudness = np.concatenate(found) if found else None
@@ -194,7 +218,7 @@ def measure_null(
 
 @dataclass
 class _Residual:
-    """Task: power left in the data of one simulated event after the best of a few draws; picklable."""
+    """Task that returns the power left in the data of one simulated event after the best of a few draws; picklable."""
 
     model: TrainedPosterior
     problem: Problem
@@ -202,7 +226,7 @@ class _Residual:
 
     def __call__(self, row: Row) -> np.ndarray:
         threads = torch.get_num_threads()
-        # A forked process that starts other threads may hang.
+        # A forked process that starts further threads may hang.
         torch.set_num_threads(1)
         try:
             return np.array([self._residual(int(row["event"]))])
@@ -219,16 +243,16 @@ class _Residual:
 
 
 def moved_psd(likelihood: GravitationalWaveTransient, move: float, rng: np.random.Generator) -> None:
-    """Give every detector a noise curve whose logarithm is moved by a smooth function, a scale included.
+    """Multiply the noise curve of every detector by a smooth random function, a constant factor included.
 
     Parameters
     ----------
     likelihood
-        Changed in place.
+        The likelihood, which is changed in place.
     move
-        Root mean square of the change over the detector's band.
+        Rms change of ln S over the detector's band.
     rng
-        Source of the function.
+        Source of randomness for the function.
     """
     for interferometer in likelihood.interferometers:
         frequencies, mask = interferometer.frequency_array, interferometer.frequency_mask
@@ -251,7 +275,7 @@ def _psd_tolerance(model: TrainedPosterior, problem: Problem, seed: int, npool: 
         for index, event in enumerate(problem.events(_PSD_EVENTS, seed, 2)):
             if move:
                 moved_psd(event.problem.likelihood, move, event.rng)
-                # The same signal and the same white noise, coloured by the other curve.
+                # The same signal and the same white noise, coloured by the changed curve.
                 event = replace(event, problem=event.problem.event((seed, index, 2)).problem)
             bound = BoundPosterior(model, event.problem)
             weighted = _draw(bound, bound.mixture(), event, _PSD_DRAWS, npool)
@@ -261,7 +285,7 @@ def _psd_tolerance(model: TrainedPosterior, problem: Problem, seed: int, npool: 
 
 
 def borne(medians: dict[str, float]) -> float:
-    """The largest move of :data:`MOVES` up to which, each one before it included, half of the efficiency at 0 is left."""
+    """Return the largest of :data:`MOVES` up to which at least half of the efficiency at no change remains."""
     tolerance = 0.0
     for move in (move for move in (*MOVES, *FAR_MOVES) if f"{move:g}" in medians):
         if medians[f"{move:g}"] < 0.5 * medians["0"]:
@@ -271,7 +295,7 @@ def borne(medians: dict[str, float]) -> float:
 
 
 def _pilot(bound: BoundPosterior, prior: PriorTransform) -> Mixture:
-    """The flow, the flow at every width, and the prior."""
+    """Return the pilot mixture: the flow, the flow at every width, and the prior."""
     size = dimension(bound)
     widths = {f"{BROAD} {width:g}": Normal(size, width) for width in WIDTHS}
     return on_network(bound, {FLOW: Normal(size), **widths}, prior, _PILOT)
@@ -284,14 +308,15 @@ def _draw(bound: BoundPosterior, proposal: Mixture, event: Event, draws: int, np
 
 
 def _efficiency(weighted: WeightedDraws, shares: Shares | None) -> float:
-    """Efficiency that a mixture of the pilot's parts would have had; of the flow alone without shares."""
+    """Return the efficiency that a mixture of the parts would have had; of the flow alone if ``shares`` is ``None``."""
     alive = np.isfinite(weighted.log_weights)
     if not alive.any():
         return 0.0
     log_w, log_q = weighted.log_weights, weighted.draws.log_q
     parts = weighted.draws.log_parts - np.log(_PILOT)
     if shares is None:
-        # Its own draws alone: where others went, its tails are too thin for its weights to have a variance.
+        # Only its own draws count: in the region of other draws, its tails are too thin for a finite variance of its
+        # weights.
         own = weighted.draws.part == 0
         log_flow = np.where(alive[own], log_w[own] + np.where(alive[own], log_q[own] - parts[own, 0], 0), -np.inf)
         return effective_sample_size(log_flow) / max(own.sum(), 1)
@@ -307,7 +332,7 @@ def _efficiency(weighted: WeightedDraws, shares: Shares | None) -> float:
 
 
 def calibrated(model: TrainedPosterior, calibration: Calibration) -> TrainedPosterior:
-    """The model with what was measured; the table goes with it."""
+    """Return the model with the measured properties and their table."""
     information = {
         **model.information,
         "psd_tolerance": calibration.psd_tolerance,
@@ -318,7 +343,7 @@ def calibrated(model: TrainedPosterior, calibration: Calibration) -> TrainedPost
 
 
 def describe_calibration(calibration: Calibration) -> Sequence[str]:
-    """Lines for people."""
+    """Describe the measurements in lines of text."""
     table = calibration.table
     lines = [f"flow alone: mean efficiency {table['flow alone'][0]:.4f}, 10th percentile {table['flow alone'][1]:.4f}"]
     lines += [
@@ -329,8 +354,8 @@ def describe_calibration(calibration: Calibration) -> Sequence[str]:
     lines.append(f"chosen: {calibration.shares}")
     if "noise curves" in table:
         moves = ", ".join(f"{move}: {median:.3f}" for move, median in table["noise curves"].items())
-        lines.append(f"median efficiency at rms ln S: {moves}; tolerance {calibration.psd_tolerance:g}")
+        lines.append(f"median efficiency by rms change of ln S: {moves}; tolerance {calibration.psd_tolerance:g}")
     if null := calibration.null:
         events = f", {len(null.residuals)} events" if len(null.residuals) else ""
-        lines.append(f"surprise: against {len(null.distances)} simulations{events}")
+        lines.append(f"surprise: compared with {len(null.distances)} simulations{events}")
     return lines

@@ -1,11 +1,11 @@
-"""The training loop: a stream of simulations in, the best weights and a history out.
+"""The training loop: from a stream of simulations to the best weights and a history.
 
-The loss is the paper's (equation 9, with latent variables equation 14), on batches that are never seen twice. Learning rates
-and the weight of the KL term follow the recipe over whichever budget runs out first, steps or seconds; an exponential moving
-average of the weights is what is validated and kept.
+The loss is the paper's (equation 9, with latent variables equation 14), on batches that are never used twice. Learning
+rates and the weight of the KL term follow the recipe over the budget, steps or seconds, whichever ends first. An
+exponential moving average of the weights is validated and kept.
 
-A batch is made of shards, each from a source of its own, and the gradient is their average. Several processes share the shards
-among them, so that their number changes nothing but the order of a sum.
+A batch consists of shards, each with its own source, and the gradient is their average. Several processes share the
+shards among them, so that the number of processes changes only the order of a sum.
 """
 
 from __future__ import annotations
@@ -33,14 +33,17 @@ from .checkpoint import read_checkpoint, write_checkpoint
 from .prefetch import Prefetcher, halved_threads
 from .recipe import COLLAPSED, TrainingConfig, annealed
 
-_MINUTE = 60.0
-_SHARD = 1_000_003  # between the seeds of two shards' noise
+_MINUTE = 60.0  # Seconds in a minute, the unit of times in messages.
+# difference between the seeds of the noise of two shards: a prime, so that the seeds of different trainings rarely
+# coincide
+_SHARD = 1_000_003
 _VALIDATION_SEED = 1
+"""Seed of the latent draws in validations; any number, so that validations differ by the weights alone."""
 
 
 @dataclass(frozen=True)
 class Batch:
-    """Training pairs.
+    """A batch of training pairs.
 
     Attributes
     ----------
@@ -49,8 +52,8 @@ class Batch:
     context
         Features of the data, (N, C).
     paper_offset
-        What turns ``-log q(x)`` of each row into the paper's units, (N,): parameters of zero mean and unit variance over
-        the prior.
+        Term that converts ``-log q(x)`` of each row to the paper's units, (N,): parameters with zero mean and unit
+        variance over the prior.
     """
 
     x: torch.Tensor
@@ -59,7 +62,7 @@ class Batch:
 
 
 class Source(Protocol):
-    """Gives fresh batches of the size asked for; its state goes into checkpoints."""
+    """A source of fresh batches of a given size, whose state can be saved in checkpoints."""
 
     def __call__(self, size: int) -> Batch: ...
 
@@ -70,20 +73,20 @@ class Source(Protocol):
 
 @dataclass
 class History:
-    """What happened in training, one entry a validation.
+    """Record of a training, with one entry for each validation.
 
     Attributes
     ----------
     step, seconds, learning_rate
-        Progress.
+        Steps made, seconds spent and learning rate.
     train_loss, validation_loss
-        In the network's own coordinates, in nats.
+        Losses in the network's own coordinates, in nats.
     validation_loss_paper
-        In parameters of zero mean and unit variance over the prior.
+        Loss for parameters with zero mean and unit variance over the prior, in nats.
     train_reconstruction, train_kl, validation_reconstruction, validation_kl
-        The two terms of the loss of families with latent variables; empty for others.
+        The two terms of the loss for families with latent variables; empty for others.
     best
-        Index of the weights kept.
+        Index of the validation whose weights were kept.
     """
 
     step: list[int] = field(default_factory=list)
@@ -99,7 +102,7 @@ class History:
     best: int = -1
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain values, for JSON."""
+        """Return plain values for JSON."""
         return asdict(self)
 
 
@@ -112,29 +115,30 @@ def train(
     progress: bool = True,
     team: Team | None = None,
 ) -> History:
-    """Train ``network`` in place; it is left with the best weights.
+    """Train ``network`` in place and leave it with the best weights.
 
     Parameters
     ----------
     network
-        What to train.
+        The network.
     sources
-        One for each shard of a batch, the same in every process.
+        A source for each shard of a batch, the same in every process.
     validation
         Held-out rows.
     config
         The recipe.
     checkpoint
-        File to write from time to time, at the end, and when a signal comes; and to resume from.
+        File that is written from time to time, at the end, and when a signal arrives, and from which a training
+        resumes.
     progress
         Whether to show a progress bar.
     team
-        The processes that train together; this one alone when left out.
+        The processes that train together; only this process by default.
 
     Raises
     ------
     ConfigurationError
-        If the shards cannot be shared evenly.
+        If the shards cannot be shared evenly among the processes.
     """
     return _Run(network, sources, validation, config, checkpoint, team or Alone())(progress)
 
@@ -195,7 +199,10 @@ class _Run:
         return self.history
 
     def _make_batch(self) -> Ahead:
-        """Shards of a batch and the state of their sources after it: batches made ahead must not count as seen."""
+        """Make the shards of a batch, and return them with the state of their sources after it.
+
+        The state is kept with the batch, because batches made ahead must not count as used.
+        """
         made = {shard: source(self.rows) for shard, source in self.sources.items()}
         return made, {shard: source.state() for shard, source in self.sources.items()}
 
@@ -212,7 +219,7 @@ class _Run:
             while (done := self._progress()) < 1.0:
                 with deferred() as asked_to_end:
                     self._train_step(self._next(stream), done)
-                    # One clock for all.
+                    # All processes use the clock of the first.
                     now = time.monotonic()
                     due_on_disk = asked_to_end() or now - saved > self.config.checkpoint_every
                     self.spent, due_on_disk = self.team.broadcast((now - began, due_on_disk))
@@ -231,7 +238,10 @@ class _Run:
                     break
 
     def _due(self) -> float:
-        """Progress at which the next validation is due; not a running sum, so that a resumed training has the same."""
+        """Return the progress at which the next validation is due.
+
+        It is not a running sum, so that a resumed training has the same validations.
+        """
         return (len(self.history.step) + 1) / self.config.validations
 
     def _progress(self) -> float:
@@ -258,13 +268,13 @@ class _Run:
             for name, mean in means.items():
                 self.losses.setdefault(name, []).append(mean)
         self.step += 1
-        # A young average follows closely, or the random start would linger in it.
+        # At first, the average follows closely, or the random initial weights would stay in it for long.
         decay = min(self.config.average, (1 + self.step) / (10 + self.step))
         with torch.no_grad():
             torch._foreach_lerp_(list(self.average.parameters()), list(self.network.parameters()), 1 - decay)
 
     def _average_gradients(self) -> None:
-        """Over all processes; one that left out a term of the loss has no gradient of some weights."""
+        """Average the gradients over all processes, even if one left out a loss term and has no gradient of some weights."""
         if self.team.size == 1:
             return
         weights = list(self.network.parameters())
@@ -283,7 +293,7 @@ class _Run:
 
     @torch.no_grad()
     def _refresh(self, stream: Prefetcher[Ahead]) -> None:
-        """Batch normalisation takes the moments of fresh data before its weights are scored (section III B 2)."""
+        """Set the moments of batch normalisation by fresh data before the averaged weights are validated (section III B 2)."""
         with refreshed_statistics(self.average, self.team.average) as needed:
             for _ in range(self.config.norm_batches if needed else 0):
                 for shard, piece in self._next(stream).items():
@@ -292,7 +302,7 @@ class _Run:
     @torch.no_grad()
     def _validate(self, bar: tqdm) -> None:
         self.average.eval()
-        # The same draws of the latent variables every time: validations differ by the weights alone.
+        # The same draws of the latent variables every time, so that validations differ by the weights alone.
         noise = torch.Generator().manual_seed(_VALIDATION_SEED)
         pieces = [
             self.average.loss_terms(x.to(self.device), context.to(self.device), noise)
@@ -314,7 +324,7 @@ class _Run:
             getattr(history, f"validation_{name}").append(float(np.mean(terms[name])))
         history.validation_loss.append(loss)
         history.validation_loss_paper.append(paper)
-        # A loss that is not a number is never the best, and any number is better than one.
+        # A loss that is not a number is never the best, and any number is better than such a loss.
         least = history.validation_loss[history.best] if history.best >= 0 else math.nan
         if history.best < 0 or loss < least or (math.isnan(least) and not math.isnan(loss)):
             history.best = len(history.step) - 1
@@ -323,17 +333,17 @@ class _Run:
         self.losses = {name: values[-200:] for name, values in self.losses.items()}
 
     def _look_for_collapse(self) -> None:
-        """Tell when the latent variables say nothing of x (section II D 1)."""
+        """Warn if the latent variables carry no information about x (section II D 1)."""
         history = self.history
         if history.validation_kl and history.validation_kl[history.best] < COLLAPSED:
             logger.warning(
                 f"The latent space has collapsed: a KL term of {history.validation_kl[history.best]:.2f} nat over the "
-                f"validation, below {COLLAPSED}. The network does without its latent variables; train longer, with more "
+                f"validation, below {COLLAPSED}. The network ignores its latent variables; train longer, with more "
                 "kl_cycles, or use network='maf'"
             )
 
     def _save(self) -> None:
-        """The first process writes, for all."""
+        """Write a checkpoint, in the first process for all."""
         losses = self.team.gather(self.losses)
         streams = [(self.states[shard], self.noise[shard].get_state()) for shard in self.shards]
         everywhere = self.team.gather(dict(zip(self.shards, streams, strict=True)))
@@ -373,7 +383,7 @@ class _Run:
 
 
 def _averaged(losses: list[dict[str, list[float]]]) -> dict[str, list[float]]:
-    """Those of several processes, step by step."""
+    """Average the recorded losses of several processes, step by step."""
     return {name: np.mean([one[name] for one in losses], axis=0).tolist() for name in losses[0]}
 
 
@@ -384,7 +394,7 @@ _BAR = "{desc}: {percentage:3.0f}%|{bar}| {elapsed}<{remaining}{postfix}"
 
 
 def _bf16_pays(device: torch.device) -> bool:
-    """Whether matrix products in bfloat16 are clearly faster than in float32 on this device."""
+    """Return whether matrix products in bfloat16 are clearly faster than in float32 on this device."""
     seconds = []
     for dtype in (torch.float32, torch.bfloat16):
         a, b = torch.randn(1024, 512, device=device).to(dtype), torch.randn(512, 512, device=device).to(dtype)

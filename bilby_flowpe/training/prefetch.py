@@ -1,7 +1,7 @@
-"""Batches made ahead: simulation on one half of the cores while the network trains on the other.
+"""Batches made ahead: one half of the cores simulates while the network trains on the other half.
 
-Two teams of threads that each have their own cores waste less time waiting for one another than one team that does
-everything in turn.
+Two teams of threads with their own cores waste less time waiting for each other than one team that alternates between
+the two tasks.
 """
 
 from __future__ import annotations
@@ -17,16 +17,18 @@ import torch
 Item = TypeVar("Item")
 
 _AHEAD = 4
-_POLL = 0.2
+"""Batches made ahead: enough that the training rarely waits for a slow one, few enough to need little memory."""
+
+_POLL = 0.2  # Seconds between two looks whether the thread is to end while its queue is full; closing may take as long.
 
 
 class Prefetcher(Generic[Item]):
-    """Calls ``make`` in a thread of its own, a few items ahead, in order.
+    """Calls ``make`` in a separate thread, a few items ahead, in order.
 
     Parameters
     ----------
     make
-        Makes the next item; nothing else may use what it uses while the thread runs.
+        Makes the next item; nothing else may use its objects while the thread runs.
     """
 
     def __init__(self, make: Callable[[], Item]) -> None:
@@ -37,14 +39,14 @@ class Prefetcher(Generic[Item]):
         self._thread.start()
 
     def next(self) -> Item:
-        """The next item; what ``make`` raised is raised here."""
+        """Return the next item, or raise the exception that ``make`` raised."""
         item = self._ready.get()
         if isinstance(item, BaseException):
             raise item
         return item
 
     def close(self) -> None:
-        """End the thread; items made and not taken are dropped."""
+        """End the thread and drop the items that were not taken."""
         self._stop.set()
         self._thread.join()
 
@@ -66,7 +68,7 @@ class Prefetcher(Generic[Item]):
 
 @contextmanager
 def halved_threads() -> Iterator[None]:
-    """Torch's operations on half of the threads they had, one at least."""
+    """Let torch's operations use half of their threads, but at least one."""
     before = torch.get_num_threads()
     torch.set_num_threads(max(1, before // 2))
     try:

@@ -1,6 +1,6 @@
-"""How a network is trained: budget, learning rates and the weight of the KL term as functions of progress.
+"""Recipe of a training: budget, learning rates and the weight of the KL term as functions of progress.
 
-Progress is the share of the budget that is spent. The stream of simulations has no epochs of its own: an epoch is one of
+Progress is the share of the budget that is spent. The stream of simulations has no epochs: an epoch is one of
 ``epochs`` equal shares of the budget.
 """
 
@@ -17,73 +17,76 @@ if TYPE_CHECKING:
     import torch
 
 COLLAPSED = 0.5
-"""KL of the validation, in nats, below which the latent space counts as unused.
+"""KL term of the validation, in nats, below which the latent space counts as unused.
 
-Training pushes the KL term no further down than ``kl_floor``, 0.2, and so that of a collapsed network ends up around it; those
-of the paper end at 4 to 11 (table III)."""
+Training does not push the KL term below ``kl_floor``, 0.2, so that a collapsed network ends near that value; the
+paper's networks end at 4 to 11 (table III)."""
 
 MEASURING = 0.5
-"""Seconds of the measuring over those of the training, where these are limited; half of them for the surprise."""
+"""Time for measuring a model over the training time, if that is limited in seconds; half of it is for the surprise."""
 
 _WARM_UP = 0.02
-_LEARNT = 0.05  # nats by which a network that has learnt anything is better than the prior; one step may gain less
-_OVERTIME = 3.0  # times max_time at which a training ends, whether it has made its least number of steps or not
-_PAIRS, _BATCH = 900_000, 512
+"""Share of the training over which the learning rate rises at the start: a large first step could ruin the weights."""
+
+_LEARNT = 0.05  # nats by which a network that has learnt anything is better than the prior; a single step may gain less
+_OVERTIME = 3.0  # factor on max_time at which a training ends, whether it has made its least number of steps or not
+_PAIRS, _BATCH = 900_000, 512  # Training pairs of an epoch and pairs of a batch in the paper (section III B).
 
 
 @dataclass(frozen=True)
 class TrainingConfig:
-    """How a network is trained.
+    """Settings of a training: budget, batches, learning rates and precision.
 
     Attributes
     ----------
     max_steps, max_time
-        Budget in steps and in seconds; whichever ends first. At least one is needed.
+        Budget in steps and in seconds; the training ends with the first of the two. At least one has to be given.
     least_steps
-        Steps that a training limited by seconds makes even where it takes longer, up to three times as long: on a busy machine
-        the seconds may hold next to none.
+        Steps that a training limited in seconds makes in any case, up to three times as long: on a busy machine few
+        steps may fit into the given time.
     batch_size
-        Rows a step.
+        Rows in each step.
     learning_rate
         Highest learning rate.
     gaussian_learning_rate
-        That of the networks that put out a Gaussian; ``None``: the same.
+        Learning rate of the networks that return the moments of a Gaussian; ``None`` takes ``learning_rate``.
     schedule
-        ``"cosine"``: the learning rate rises for a moment and falls as half a cosine; ``"halving"``: it is halved every
+        ``"cosine"``: the learning rate rises briefly and then falls as half a cosine; ``"halving"``: it is halved every
         ``halve_every`` epochs.
     epochs
-        Equal parts of the budget.
+        Number of equal parts of the budget.
     halve_every
         Epochs after which the learning rate is halved.
     kl_cycle, kl_cycles
-        Multipliers of the KL term, one an epoch, and how often they are gone through before the term counts in full.
+        Multipliers of the KL term, one for each epoch of a cycle, and the number of cycles before the term counts in
+        full.
     kl_floor
-        The KL term is left out where its mean over the batch is below this.
+        The KL term is left out if its mean over the batch is below this value, in nats.
     norm_batches
-        Fresh batches, taken before each validation, whose moments batch normalisation takes.
+        Fresh batches before each validation from which batch normalisation takes its moments.
     validation_size
-        Held-out rows.
+        Number of held-out rows.
     validations
-        How often they are scored over the whole training.
+        Number of validations over the whole training.
     patience
         Validations without improvement after which training stops.
     average
-        Decay a step of the moving average of the weights; 0: none.
+        Decay of the moving average of the weights in one step; 0 for no average.
     clip
         Largest norm of the gradient.
     weight_decay
-        Share of each weight that a step at the rate of one would take away (AdamW); 0: none.
+        Share of each weight that a step at a learning rate of one would take away (AdamW); 0 for none.
     device
-        Any device torch knows.
+        Any device that torch knows.
     bf16
-        Autocast to bfloat16; ``None`` measures whether it is faster.
+        Whether to use autocast to bfloat16; ``None`` measures whether it is faster.
     seed
-        Of initial weights, simulations and noise.
+        Seed of initial weights, simulations and noise.
     checkpoint_every
         Seconds between checkpoints.
     shards
-        Equal parts of a batch, each from a stream of its own, that several processes share among them: a multiple of their
-        number. The same number gives the same training, on one process or several, up to rounding.
+        Equal parts of a batch, each from its own stream, that several processes share among them: a multiple of their
+        number. The same number of shards gives the same training, in one process or several, up to rounding.
     """
 
     max_steps: int | None = None
@@ -140,19 +143,19 @@ class TrainingConfig:
             ("kl_floor", [self.kl_floor]),
         ):
             if not all(value >= 0 for value in values):
-                raise ConfigurationError(f"{name}={getattr(self, name)!r}: give nothing below zero")
+                raise ConfigurationError(f"{name}={getattr(self, name)!r}: give no value below zero")
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain values, for JSON."""
+        """Return plain values for JSON."""
         return {key: list(value) if isinstance(value, tuple) else value for key, value in asdict(self).items()}
 
     def progress(self, step: int, seconds: float) -> float:
-        """Share of the budget that so many steps in so many seconds have spent; 1 or more at its end.
+        """Return the share of the budget that is spent; it is 1 or more at the end.
 
         Parameters
         ----------
         step, seconds
-            Made and spent so far.
+            Steps made and seconds spent so far.
         """
         shares = [0.0]
         if self.max_steps is not None:
@@ -163,12 +166,12 @@ class TrainingConfig:
         return max(shares)
 
     def learning_rate_at(self, done: float, group: str = "flow") -> float:
-        """Learning rate of a group of parameters at a progress from 0 to 1.
+        """Return the learning rate of a group of parameters at a progress from 0 to 1.
 
         Parameters
         ----------
         done
-            Progress.
+            Progress, the share of the budget that is spent.
         group
             ``"flow"`` or ``"gaussian"``.
         """
@@ -181,42 +184,42 @@ class TrainingConfig:
         return rate * warm * (0.5 + 0.5 * math.cos(math.pi * min(done, 1.0))) + 1e-7
 
     def kl_multiplier(self, done: float) -> float:
-        """Multiplier of the KL term at a progress from 0 to 1."""
+        """Return the multiplier of the KL term at a progress from 0 to 1."""
         epoch = self._epoch(done)
         if epoch >= self.kl_cycles * len(self.kl_cycle):
             return 1.0
         return self.kl_cycle[epoch % len(self.kl_cycle)]
 
     def _epoch(self, done: float) -> int:
-        # The last moment belongs to the last epoch, and rounding does not put off the next one.
+        # The last moment belongs to the last epoch, and rounding must not delay the next one.
         return min(int(done * self.epochs + 1e-9), self.epochs - 1)
 
 
 def has_learnt(history: Mapping[str, Any], information: Mapping[str, Any]) -> bool:
-    """Whether a network tells more of held-out parameters than a normal density that never saw their data.
+    """Return whether a network predicts held-out parameters better than a normal density that ignores the data.
 
     Parameters
     ----------
     history
-        Of a training, as plain values.
+        History of a training, as plain values.
     information
-        What is known of the model; without ``"loss_of_prior"`` nothing is held against it.
+        Information about the model; without ``"loss_of_prior"`` the network counts as trained.
     """
     losses, of_prior = history.get("validation_loss"), information.get("loss_of_prior")
     return not losses or of_prior is None or bool(losses[history["best"]] < of_prior - _LEARNT)
 
 
 def annealed(terms: Mapping[str, torch.Tensor], multiplier: float, floor: float) -> torch.Tensor:
-    """What training minimises: the mean of the terms, the KL term multiplied, or left out below its floor.
+    """Combine the terms of the loss: their means are added, with the KL term multiplied, or left out below its floor.
 
     Parameters
     ----------
     terms
-        Of the loss, (N,) each.
+        Terms of the loss, (N,) each.
     multiplier
-        Of the term ``"kl"``.
+        Multiplier of the term ``"kl"``.
     floor
-        Mean below which that term is ignored: it would only press the latent space into disuse.
+        Mean of the KL term below which it is ignored: it would only push the latent space into disuse.
     """
     means = {name: rows.mean() for name, rows in terms.items()}
     kl = means.pop("kl", None)
@@ -226,14 +229,15 @@ def annealed(terms: Mapping[str, torch.Tensor], multiplier: float, floor: float)
 
 
 def green2020_training(family: str, **changes: Any) -> TrainingConfig:
-    """The paper's training (section III B): 250 epochs of 0.9e6 pairs in batches of 512, without an average of the weights.
+    """Return the paper's training (section III B): 250 epochs of 0.9e6 pairs in batches of 512, without averaged weights.
 
     Parameters
     ----------
     family
-        Of the network; nothing but ``"cvae+"`` has parameters of both kinds, at 1e-4 (Gaussians) and 4e-4 (flows).
+        Family of the network; only ``"cvae+"`` has both kinds of parameters, with learning rates 1e-4 (Gaussians) and
+        4e-4 (flows).
     changes
-        Fields to set otherwise.
+        Fields with other values than in the paper.
     """
     paper = {
         "max_steps": 250 * math.ceil(_PAIRS / _BATCH),

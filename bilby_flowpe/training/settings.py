@@ -1,4 +1,4 @@
-"""All choices that make a model, checked before anything is simulated for it."""
+"""All choices that make a model, checked before any simulation."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from ..representation import KINDS, RepresentationConfig
 from ..simulation.stored import spare_memory
 from .recipe import TrainingConfig
 
-_BYTES = 20  # of a weight in training: itself, its gradient, two moments, its average
+_BYTES = 20  # bytes for each weight in training: itself, its gradient, two moments and its average, 4 bytes each
 
 
 _CHOICES = tuple(choice.name for choice in fields(DrawnBy))
@@ -31,25 +31,27 @@ class Settings:
     Attributes
     ----------
     simulation, representation, network, training
-        Those of each stage.
+        Choices of each stage.
     calibration_events
-        Simulated events on which shares of the defensive mixture and the tolerance in the noise curve are measured; with 0
-        the usual shares, no tolerance and no surprise.
+        Number of simulated events on which mixture shares and the noise-curve tolerance are measured. With 0, the
+        default shares are used, and there is no tolerance and no surprise.
     null_events
-        Simulated events that the surprise about an event's data is held against; with 0 there is none.
+        Number of simulated events with which the surprise about an event's data is compared; with 0 there is no
+        surprise.
     phase
-        ``"conditional"``: the phase is drawn from its exact conditional wherever the waveform allows it; ``"network"``: it is
+        ``"conditional"``: the phase is drawn from its exact conditional if the waveform allows it; ``"network"``: it is
         one of the network's parameters, as in the paper.
     distance
-        The same of the distance, and of the inclination where one detector makes one number of both; ``"conditional"`` goes
-        together with that of the phase.
+        This choice for the distance, and for the inclination if a single detector measures only a combination of
+        the two; ``"conditional"`` requires that the phase is conditional, too.
     time
-        The same of the geocentric time, where its prior is one of its own and fits into the data.
+        This choice for the geocentric time, if its prior is independent of other parameters and fits into the data.
     sky
-        The same of sky position, polarisation angle and, of a pure (2, 2) mode, inclination, where more than one detector or
-        more than a known place asks for it; ``"conditional"`` goes together with that of phase and time.
+        This choice for sky position, polarisation angle and, for a pure (2, 2) mode, inclination, if there are
+        several detectors or the place is not known; ``"conditional"`` requires that phase and time are conditional,
+        too.
     fold_phase
-        With ``phase="network"``: whether the network sees the phase folded to a half turn, where that is exact.
+        With ``phase="network"``: whether the network sees the phase folded to half a turn, if that is exact.
     """
 
     simulation: SimulationConfig = field(default_factory=SimulationConfig)
@@ -68,7 +70,7 @@ class Settings:
         for name in _CHOICES:
             if (value := getattr(self, name)) not in ("conditional", "network"):
                 raise ConfigurationError(f"{name}={value!r}: choose 'conditional' or 'network'")
-        # Names are looked up here, and not only once the waveforms have been simulated.
+        # Names are checked here, before the waveforms are simulated.
         if self.network.family not in FAMILY_NAMES:
             raise ConfigurationError(f"network={self.network.family!r}: choose one of {sorted(FAMILY_NAMES)}")
         _check_width(self.network)
@@ -77,27 +79,27 @@ class Settings:
         _check_device(self.training.device)
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain values, for JSON."""
+        """Return plain values for JSON."""
         return json.loads(json.dumps(asdict(self)))
 
     def modes(self) -> DrawnBy:
-        """What is to draw which parameters."""
+        """Return which parameters are drawn by a conditional and which by the network."""
         return DrawnBy(**{name: getattr(self, name) for name in _CHOICES})
 
     def kind(self) -> dict[str, Any]:
-        """The choices that make one model another: those that a model from the cache has to share."""
+        """Return the choices that make one model another, which a model from the cache has to share."""
         return kind_of(self.to_dict())
 
 
 def kind_of(described: dict[str, Any]) -> dict[str, Any]:
-    """Return what :meth:`Settings.kind` gives, of the plain values of settings; those of older models may lack some."""
+    """Return the result of :meth:`Settings.kind` for settings as plain values, of which older models may lack some."""
     kind = {
         "family": described["network"]["family"],
         "phase": described["phase"],
-        # Before there was a choice, the network had it.
+        # Older models had no such choice: the network has these parameters.
         "distance": described.get("distance", "network"),
         "time": described.get("time", "network"),
-        # Packaged models of that age know the place: nothing is left to choose.
+        # Packaged models of that age were trained for a known place, so that nothing is left to choose.
         "sky": described.get("sky", "conditional"),
         "representation": described["representation"]["kind"],
         "psd": described["simulation"].get("psd", "fixed"),
@@ -106,9 +108,9 @@ def kind_of(described: dict[str, Any]) -> dict[str, Any]:
 
 
 def adapted(settings: Settings, contract: Contract) -> Settings:
-    """Settings as the problem needs them: data that are no gravitational waves have but one representation.
+    """Adapt settings to a problem: data other than gravitational waves have only one representation.
 
-    Many noise curves have one of their own, too.
+    Models for many noise curves have their own representation, too.
     """
     amortised = settings.simulation.psd != "fixed"
     if amortised and settings.simulation.psd != "amortised" and not Path(settings.simulation.psd).is_dir():
@@ -132,24 +134,24 @@ def adapted(settings: Settings, contract: Contract) -> Settings:
 
 
 def _check_device(device: str) -> None:
-    """Refuse a device that torch cannot use here."""
+    """Raise an error if torch cannot use a device on this machine."""
     if device == "cpu":
         return
     pytorch.load()
-    # Here: settings are made in every run, and few ask for another device.
+    # Imported here, because settings are made in every run, and few use another device.
     import torch
 
     try:
         torch.empty(1, device=device)
     except (RuntimeError, AssertionError) as error:
-        # A build of torch without CUDA tells so by an assertion.
+        # A build of torch without CUDA reports this by an assertion.
         raise ConfigurationError(
             f"device={device!r} cannot be used here ({str(error).splitlines()[0]}): use 'cpu', or 'cuda' where torch finds it"
         ) from error
 
 
 def _check_width(network: NetworkConfig) -> None:
-    """Refuse a network that would not fit into the memory, before anything is simulated for it."""
+    """Raise an error if a network would not fit into memory, before any simulation."""
     available = spare_memory()
     for name in ("hidden_features", "gaussian_features"):
         widths = getattr(network, name)

@@ -1,4 +1,4 @@
-"""Training pairs without end: signals, noise, features and coordinates, from one pair of generators."""
+"""Endless training pairs: signals, noise, features and coordinates, from one pair of random generators."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from .loop import Batch
 
 
 class Stream:
-    """A source of batches.
+    """A source of training batches.
 
     Parameters
     ----------
     bank, representation, coordinates
-        What makes them.
+        Objects that make signals, features and coordinates.
     rng, generator
-        Of parameters, and of noise.
+        Random generators of parameters, and of noise.
     paper_constant
-        What turns a loss in the network's coordinates into the paper's units, the same for all rows.
+        Term that converts a loss in the network's coordinates to the paper's units, the same for all rows.
     """
 
     def __init__(
@@ -39,19 +39,19 @@ class Stream:
         self._rng, self._generator, self.paper_constant = rng, generator, paper_constant
 
     def __call__(self, size: int, held_out: bool = False) -> Batch:
-        """``size`` rows."""
+        """Make a batch of ``size`` rows."""
         signals, context, pivot = self.simulated(size, held_out)
         x, log_jacobian = self._coordinates.to_network(signals.parameters, pivot)
         return Batch(x, context, self.paper_constant - log_jacobian)
 
     def simulated(self, size: int, held_out: bool = False) -> tuple[Signals, torch.Tensor, Any]:
-        """Signals, the features of their data, and the pivots."""
+        """Return ``size`` signals, the features of their data, and the pivots."""
         signals = self._bank.draw(size, self._rng, held_out)
         context, pivot = self._representation(self._bank.add_noise(signals.data, self._generator))
         return signals, context, pivot
 
     def shards(self, count: int, seed: int) -> list[Stream]:
-        """Itself, and others with generators of their own."""
+        """Return ``count`` streams: this one, and others with their own random generators."""
         others = [
             Stream(
                 self._bank,
@@ -66,10 +66,10 @@ class Stream:
         return [self, *others]
 
     def state(self) -> dict[str, Any]:
-        """Of both generators."""
+        """Return the state of the NumPy and torch random generators."""
         return {"numpy": self._rng.bit_generator.state, "torch": self._generator.get_state()}
 
     def set_state(self, state: dict[str, Any]) -> None:
-        """The inverse of :meth:`state`."""
+        """Set the state of both random generators, as returned by :meth:`state`."""
         self._rng.bit_generator.state = state["numpy"]
         self._generator.set_state(state["torch"])

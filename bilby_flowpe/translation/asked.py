@@ -1,4 +1,4 @@
-"""What the user asks for: Bilby's own objects, before it is known in which form draws can be made for them."""
+"""The user's problem: Bilby's own objects, before it is known in which form it can be sampled."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from ..problem import Problem
 
 @dataclass(frozen=True)
 class Asked:
-    """A likelihood and priors as they are given. The priors need not have one-dimensional quantiles yet.
+    """A likelihood and priors as the user gave them; the priors need not have one-dimensional quantiles.
 
     Attributes
     ----------
     likelihood, priors
-        The user's.
+        The user's likelihood and priors.
     """
 
     likelihood: Any
@@ -31,7 +31,7 @@ class Asked:
 
     @property
     def keys(self) -> tuple[str, ...]:
-        """The search parameters."""
+        """Names of the sampled parameters."""
         return tuple(
             key
             for key, prior in self.priors.items()
@@ -45,36 +45,36 @@ class Asked:
 
     @property
     def calibration_keys(self) -> Sequence[str]:
-        """Parameters of the calibration of a gravitational-wave likelihood."""
+        """Names of the calibration parameters of a gravitational-wave likelihood."""
         calibrated = (ifo for ifo in self.likelihood.interferometers if is_calibrated(ifo))
         prefixes = tuple(ifo.calibration_model.prefix for ifo in calibrated)
         return [key for key in self.priors if prefixes and key.startswith(prefixes)]
 
     def problem(self) -> Problem:
-        """The problem of these objects as they stand.
+        """Make a problem of these objects without any translation.
 
         Raises
         ------
         PriorError
-            If the priors cannot be drawn from so.
+            If the priors cannot be sampled in this form.
         """
         return problem_of(self.likelihood, self.priors)
 
     def with_dropped(self, dropped: Sequence[str]) -> PriorDict:
-        """The priors with those of the parameters that the likelihood integrates out.
+        """Return the priors together with those of the parameters that the likelihood integrates out.
 
         Raises
         ------
         PriorError
-            If the likelihood keeps no prior of one of these.
+            If the likelihood has no prior of one of these.
         """
         likelihood, plain = self.likelihood, copied(self.priors)
         for key in dropped:
             prior = likelihood.priors.get(key) if likelihood.priors is not None else None
             if not isinstance(prior, Prior) or isinstance(prior, DeltaFunction):
                 raise PriorError(
-                    f"the likelihood is marginalised over {key!r} but keeps no prior of it ({prior!r}): give it the priors "
-                    "when it is made"
+                    f"the likelihood is marginalised over {key!r} but has no prior of it ({prior!r}): pass the priors to "
+                    "the likelihood when you make it"
                 )
             plain[key] = prior
         if TIME in dropped:

@@ -1,4 +1,4 @@
-"""Errors of the calibration that are searched: drawn given the wave, and weighed by the likelihood."""
+"""Calibration errors as sampled parameters: drawn given the wave, and weighed by the likelihood."""
 
 from __future__ import annotations
 
@@ -12,31 +12,31 @@ from ..errors import PriorError
 from ..prior_natures import nature_of
 from ..priors import Parameters
 
-_INNER = (0.1, 0.9)  # quantiles between which the prior of an error has to have a width
+_INNER = (0.1, 0.9)  # quantiles that must differ for the prior of an error to have a width
 
 
 @dataclass(frozen=True)
 class CalibrationErrors:
-    """The errors that are searched; none by default.
+    """The calibration errors that are sampled; none by default.
 
     Attributes
     ----------
     priors
-        Of each.
+        Prior of each error.
     log_scale
-        What normalises the density of each.
+        Log of the factor that normalises the prior density of each error.
     """
 
     priors: Mapping[str, Prior] = field(default_factory=dict)
     log_scale: Mapping[str, float] = field(default_factory=dict)
 
     def __bool__(self) -> bool:
-        """Whether there are any."""
+        """Return whether any calibration errors are sampled."""
         return bool(self.priors)
 
     @property
     def reference(self) -> dict[str, float]:
-        """The medians of the priors."""
+        """Medians of the priors."""
         return {key: float(prior.rescale(0.5)) for key, prior in self.priors.items()}
 
     def with_log_prior(self, columns: Parameters, log_prior: np.ndarray) -> np.ndarray:
@@ -52,9 +52,9 @@ class CalibrationErrors:
         Parameters
         ----------
         priors
-            Changed in place.
+            Priors, changed in place.
         keys
-            Parameters of the calibration.
+            Names of the calibration parameters.
 
         Raises
         ------
@@ -65,15 +65,15 @@ class CalibrationErrors:
         searched = {key: prior for key, prior in taken.items() if not isinstance(prior, DeltaFunction)}
         for key, prior in searched.items():
             if isinstance(prior, Constraint) or getattr(prior, "required_variables", None) or hasattr(prior, "dist"):
-                raise PriorError(f"priors[{key!r}]={prior!r}: give a calibration parameter a prior of its own")
+                raise PriorError(f"priors[{key!r}]={prior!r}: give a calibration parameter an independent prior")
         return cls(searched, {key: _log_scale_of(key, prior) for key, prior in searched.items()})
 
 
 def _log_scale_of(key: str, prior: Prior) -> float:
-    """What normalises the density of an error: of those that are numbers of curves, or have an atom, nothing."""
+    """Return the log normalisation of an error's density; zero for indices of curves and for densities with a spike."""
     if isinstance(prior, DiscreteValues | SlabSpikePrior):
         return 0.0
     low, high = (float(prior.rescale(share)) for share in _INNER)
     if not low < high:
-        raise PriorError(f"priors[{key!r}]={prior!r} has no width: fix it, to {low!r}")
+        raise PriorError(f"priors[{key!r}]={prior!r} has no width: fix the parameter to {low!r}")
     return nature_of(key, prior).log_scale

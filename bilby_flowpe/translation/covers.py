@@ -1,8 +1,8 @@
 r"""Joint priors: drawn from independent priors that cover them, and weighted back.
 
-A joint prior (:class:`bilby.core.prior.JointPrior`) has a density but no coordinates of one parameter each, in which networks
-and refinement work. In its place stand independent priors, wider than its marginals; every draw is weighted by the density of
-the joint prior over theirs, and the evidence is that of the joint prior.
+A joint prior (:class:`bilby.core.prior.JointPrior`) has a density, but no coordinates of one parameter each, which
+networks and refinement need. It is replaced by independent priors that are wider than its marginals. Every draw is
+weighted by the density of the joint prior over theirs, and the evidence is that of the joint prior.
 """
 
 from __future__ import annotations
@@ -27,47 +27,63 @@ from .quantiles import quantiles_of
 from .sky_maps import SkyMap
 
 _COVERED = 5000
+"""Draws of a joint prior from which mean and width of its cover are estimated, and with which its density is
+compared."""
+
 _DRAWS = 50_000
-_WIDER = 2.0  # of a standard deviation: the ratio of the densities then falls off in the tails
+"""Draws of the cover by which the joint density is normalised: its integral is known to about 1% even if only 1 in 5
+counts."""
+
+_WIDER = 2.0  # factor on each standard deviation of the cover: the ratio of the densities then falls off in the tails
 _LEAST_EFFECTIVE = 1000.0
+"""Effective draws of the cover below which it counts as too poor: with 1000, the normalisation is known to 3%."""
+
 _SIGMAS = 5.0
-_FARTHEST = 3.0  # of the Kolmogorov-Smirnov statistic, over that of chance: a probability of 3e-8 each
+"""Standard errors by which an integral may differ from one by chance: about one correct density in two million is
+further off."""
+
+# allowed Kolmogorov-Smirnov distance, over that expected by chance: a probability of 3e-8 for each comparison
+_FARTHEST = 3.0
 _LEAST_WITHIN = 1e-3
-_SEED = 20200218
-_ROUNDING = 1e-9  # of the bounds of a sky map
+"""Least probability of a Gaussian within the bounds: with less, a draw inside would take more than 1000 trials."""
+
+_SEED = 20200218  # Seed of all draws here; any number, so that the normalisation is the same in every run.
+_ROUNDING = 1e-9  # relative rounding of the bounds of a sky map, in radians
 
 
 class Covers:
-    """The joint priors of a dictionary, and independent ones in their place.
+    """The joint priors of a dictionary, and independent priors that replace them.
 
     Parameters
     ----------
     priors
-        With joint priors among them.
+        Priors with joint priors among them.
 
     Attributes
     ----------
     priors : PriorDict
-        One prior for every parameter of a joint prior; of a sky map (:mod:`.sky_maps`), right ascension depends on declination.
+        One prior for every parameter of a joint prior; for a sky map (:mod:`.sky_maps`), right ascension depends on
+        declination.
     log_normalisation_err : float
-        Standard error of the logarithm of what normalises densities that are not Gaussian, found by Monte Carlo.
+        Standard error of the logarithm of the normalisation of densities that are not Gaussian, which is found by Monte
+        Carlo.
 
     Raises
     ------
     PriorError
-        If not all parameters of a joint prior are there, or independent priors do not cover it: its density is then too
-        intricate.
+        If parameters of a joint prior are missing, or independent priors do not cover it because its density is too
+        complicated.
     """
 
     def __init__(self, priors: PriorDict) -> None:
         self._dists: list[BaseJointPriorDist] = []
         for key, prior in priors.items():
-            # Read back from a file, or copied one by one, the members of one joint prior have an equal one each.
+            # After reading from a file or copying, each member of a joint prior has its own, equal distribution object.
             if isinstance(prior, JointPrior) and not any(_same(prior.dist, dist) for dist in self._dists):
                 if missing := [name for name in prior.dist.names if not _is_of(priors.get(name), prior.dist)]:
                     raise PriorError(
-                        f"priors[{key!r}] is part of a joint prior of {prior.dist.names}, but {missing} have none of it: add "
-                        "them"
+                        f"priors[{key!r}] is part of a joint prior of {prior.dist.names}, but {missing} are not part of it: "
+                        "add their priors from the same joint prior"
                     )
                 self._dists.append(prior.dist)
         self._maps = [SkyMap(dist) if isinstance(dist, HealPixMapPriorDist) else None for dist in self._dists]
@@ -85,26 +101,27 @@ class Covers:
         self.log_normalisation_err = float(np.linalg.norm([error for _, error in scales]))
 
     def replaced(self, priors: PriorDict) -> PriorDict:
-        """A copy of ``priors`` with the independent ones in the place of the joint ones."""
+        """Return a copy of ``priors`` with independent priors in place of the joint ones."""
         plain = copied(priors)
-        # One by one: a dictionary of conditional priors keeps their order by what is set, and not by what is updated.
+        # One by one: a dictionary of conditional priors updates their order for each item that is set, but not in
+        # update().
         for key, prior in self.priors.items():
             plain[key] = prior
         return plain
 
     def back(self, parameters: Parameters) -> Parameters:
-        """Return the parameters as they are: another prior is not another parameter."""
+        """Return the parameters unchanged, because only the prior differs."""
         return parameters
 
     def log_ratio(self, plain: Parameters, asked: Parameters | None = None) -> np.ndarray:
-        """Log density (N,) of the joint priors over that of the independent ones; ``asked`` are the same parameters."""
+        """Return the log density (N,) of the joint priors over that of the independent ones; ``asked`` is not used."""
         each = zip(self._dists, self._maps, self._scales, strict=True)
         terms = (self._of_one(dist, sky, plain) + scale for dist, sky, scale in each)
         return sum(terms, start=np.zeros(1))
 
     def _of_one(self, dist: BaseJointPriorDist, sky: SkyMap | None, parameters: Parameters) -> np.ndarray:
         rows = np.stack([np.asarray(parameters[key], dtype=np.float64) for key in dist.names], axis=-1)
-        # Bilby's own look at the bounds ends at the first parameter that has a row beyond them.
+        # Bilby's own check of the bounds stops at the first parameter with a row outside of them.
         low, high = np.array([dist.bounds[key] for key in dist.names], dtype=np.float64).T
         inside = np.all((rows >= low) & (rows <= high), axis=1)
         log_ratio = np.full(len(rows), -np.inf)
@@ -117,7 +134,7 @@ class Covers:
 
 
 class AnyPrior:
-    """The density of priors, joint ones among them.
+    """The density of priors, with or without joint priors.
 
     Parameters
     ----------
@@ -127,16 +144,17 @@ class AnyPrior:
     Attributes
     ----------
     keys : tuple of str
-        Search parameters.
+        Sampled parameters.
     fixed : dict
-        Values of the fixed ones.
+        Values of the fixed parameters.
     log_normalisation_err : float
-        Standard error of what constraints leave of the prior, and of what normalises joint densities, in their logarithm.
+        Standard error, in the logarithm, of the share of the prior that constraints leave and of the normalisation of
+        joint densities.
 
     Raises
     ------
     PriorError
-        Of :class:`Covers` and :class:`.PriorTransform`.
+        As in :class:`Covers` and :class:`.PriorTransform`.
     """
 
     def __init__(self, priors: PriorDict) -> None:
@@ -151,19 +169,19 @@ class AnyPrior:
         )
 
     def log_prob(self, parameters: Parameters) -> np.ndarray:
-        """Normalised log density (N,) of the search parameters.
+        """Return the normalised log density (N,) of the sampled parameters.
 
         Raises
         ------
         PriorError
-            If a prior has none that belongs to its draws.
+            If a prior has no density that agrees with its draws.
         """
         self._require_densities()
         log_prob = self._transform.log_prob(parameters)
         return log_prob + self._covers.log_ratio(parameters) if self._covers else log_prob
 
     def share_beyond(self, other: AnyPrior, size: int, rng: np.random.Generator) -> float:
-        """Share of this prior, of ``size`` draws, where ``other``, of the same parameters, has no density."""
+        """Return the share of this prior, estimated by ``size`` draws, in which ``other`` has no density."""
         self._require_densities()
         draws = self._transform.sample(size, rng)
         weights = np.exp(self._covers.log_ratio(draws)) if self._covers else np.ones(size)
@@ -174,13 +192,13 @@ class AnyPrior:
         if self._quantiles:
             said = "; ".join(f"priors[{key!r}]: {reason}" for key, reason in self._quantiles.reasons.items())
             raise PriorError(
-                f"{said}: such a prior has no density to reweight by; reweight to another likelihood alone, or run the sampler "
-                "with the new priors"
+                f"{said}: such a prior has no density to reweight by; change the likelihood only, or run the sampler with "
+                "the new priors"
             )
 
 
 def has_joint(priors: PriorDict) -> bool:
-    """Whether there is a joint prior among the priors."""
+    """Return whether any prior is a joint prior."""
     return any(isinstance(prior, JointPrior) for prior in priors.values())
 
 
@@ -193,7 +211,7 @@ def _is_of(prior: Prior | None, dist: BaseJointPriorDist) -> bool:
 
 
 def _is_gaussian(dist: BaseJointPriorDist) -> bool:
-    """Whether it is Bilby's own: a subclass may have another density."""
+    """Return whether a distribution is Bilby's own Gaussian: a subclass may have another density."""
     return isinstance(dist, MultivariateGaussianDist) and all(
         getattr_static(type(dist), name) is getattr_static(MultivariateGaussianDist, name)
         for name in ("ln_prob", "prob", "rescale", "sample", "_ln_prob", "_rescale", "_sample")
@@ -201,19 +219,19 @@ def _is_gaussian(dist: BaseJointPriorDist) -> bool:
 
 
 def _is_whole_sky(dist: HealPixMapPriorDist) -> bool:
-    """Whether the bounds leave all of a map; the distances of one are cut off somewhere."""
+    """Return whether the bounds include a whole sky map; one with distances is always cut off somewhere."""
     (left, right), (low, high) = (dist.bounds[key] for key in dist.names[:2])
     return not dist.distance and right - left >= 2 * np.pi - _ROUNDING and high - low >= np.pi - _ROUNDING
 
 
 def _log_density(dist: BaseJointPriorDist, rows: np.ndarray) -> np.ndarray:
-    """Log density (N,) of rows (N, K) within the bounds."""
+    """Return the log density (N,) of rows (N, K) within the bounds."""
     if not len(rows):
         return np.zeros(0)
     if not _is_gaussian(dist):
         return np.atleast_1d(dist.ln_prob(rows))
-    # Bilby's own leaves out the weights of the modes, unlike its draws, does not know what bounds cut off, and goes row by
-    # row.
+    # Bilby's own density ignores the weights of the modes, unlike its draws, and the bounds, and takes one row at a
+    # time.
     shares = np.log(np.asarray(dist.weights, dtype=np.float64) / np.sum(dist.weights)) - np.log(_within(dist))
     modes = [normal.logpdf((rows - mu) / widths) - np.sum(np.log(widths)) for mu, widths, normal in _normals(dist)]
     terms = [share + np.atleast_1d(mode) for share, mode in zip(shares, modes, strict=True)]
@@ -221,7 +239,7 @@ def _log_density(dist: BaseJointPriorDist, rows: np.ndarray) -> np.ndarray:
 
 
 def _normals(dist: MultivariateGaussianDist) -> list[tuple[np.ndarray, np.ndarray, Any]]:
-    """Of each mode the mean, the widths, and a normal of widths one with its correlations.
+    """Mean, widths and correlated unit normal of each mode.
 
     SciPy takes an eigenvalue below 2e-10 of the largest for zero, as those of Mpc and milliseconds are in one covariance.
     """
@@ -233,7 +251,10 @@ def _normals(dist: MultivariateGaussianDist) -> list[tuple[np.ndarray, np.ndarra
 
 
 def _within(dist: MultivariateGaussianDist) -> np.ndarray:
-    """Probability of each mode within the bounds: Bilby draws a mode first, and then again until it is inside."""
+    """Return the probability of each mode within the bounds.
+
+    Bilby first chooses a mode, and then draws from it until a draw is inside.
+    """
     low, high = np.array([dist.bounds[key] for key in dist.names], dtype=np.float64).T
     if np.all(np.isinf(low)) and np.all(np.isinf(high)):
         return np.ones(len(dist.mus))
@@ -242,17 +263,17 @@ def _within(dist: MultivariateGaussianDist) -> np.ndarray:
     ]
     if not min(within) > _LEAST_WITHIN:
         raise PriorError(
-            f"the joint prior of {dist.names}: of one of its Gaussians {min(within):.2g} lie within the bounds {dist.bounds}: "
-            "widen them, or leave that one out"
+            f"the joint prior of {dist.names}: only {min(within):.2g} of one of its Gaussians lies within the bounds "
+            f"{dist.bounds}: widen the bounds, or leave that Gaussian out"
         )
     return np.asarray(within)
 
 
 def _sample(dist: BaseJointPriorDist) -> Parameters:
     if _is_gaussian(dist):
-        # Where little is within the bounds, Bilby's draws, one by one, go on for ever.
+        # If little of a mode is within the bounds, Bilby's draws, one at a time, would take forever.
         return _sample_gaussian(dist)
-    # Not rescale: of many rows it gives all from one mode.
+    # Not with rescale, which takes all of many rows from one mode.
     dist.sample(size=_COVERED)
     sample = {key: np.asarray(dist.current_sample[key], dtype=np.float64) for key in dist.names}
     dist.reset_sampled()
@@ -260,7 +281,7 @@ def _sample(dist: BaseJointPriorDist) -> Parameters:
 
 
 def _sample_gaussian(dist: MultivariateGaussianDist) -> Parameters:
-    """As Bilby's own draws: a mode by its weight, and of that until one is within the bounds."""
+    """Draw as Bilby does: choose a mode by its weight, and draw from it until a draw is within the bounds."""
     within, rng = _within(dist), np.random.default_rng(_SEED)
     low, high = np.array([dist.bounds[key] for key in dist.names], dtype=np.float64).T
     shares = np.asarray(dist.weights, dtype=np.float64) / np.sum(dist.weights)
@@ -283,7 +304,9 @@ def _cover(dist: BaseJointPriorDist, sample: Parameters) -> dict[str, Gaussian |
     for key, column in sample.items():
         low, high = (float(edge) for edge in dist.bounds[key])
         if not np.all(np.isfinite(column)) or not np.ptp(column) > 0:
-            raise PriorError(f"the joint prior of {dist.names} gives no two finite draws of {key!r}: mend it")
+            raise PriorError(
+                f"the joint prior of {dist.names} does not give finite, differing draws of {key!r}: correct its sample()"
+            )
         mu, sigma = float(np.mean(column)), _WIDER * float(np.std(column))
         if np.isfinite([low, high]).all():
             covers[key] = TruncatedGaussian(mu, sigma, low, high, name=key)
@@ -295,23 +318,23 @@ def _cover(dist: BaseJointPriorDist, sample: Parameters) -> dict[str, Gaussian |
 def _log_scale(
     dist: BaseJointPriorDist, sample: Parameters | None, draws: Parameters, log_ratio: np.ndarray
 ) -> tuple[float, float]:
-    """What normalises the joint density, of its ratio to a normalised one whose draws cover it, and the error of that."""
+    """Return the log of the normalisation of a joint density, and its error, from its ratio to a cover's density."""
     ratio = np.exp(log_ratio)
     mean, error = float(np.mean(ratio)), float(np.std(ratio) / np.sqrt(len(ratio)))
     effective = np.sum(ratio) ** 2 / np.sum(ratio**2) if mean > 0 else 0.0
     if not effective >= _LEAST_EFFECTIVE:
         raise PriorError(
-            f"the joint prior of {dist.names} is not covered by independent ones: {effective:.0f} of {len(ratio)} draws count; "
-            "use independent or conditional priors for these parameters"
+            f"the joint prior of {dist.names} cannot be covered by independent ones (of {len(ratio)} draws, {effective:.0f} "
+            "are effective): use independent or conditional priors for these parameters"
         )
     weights = ratio / np.sum(ratio)
     allowed = _FARTHEST * np.sqrt(1 / _COVERED + 1 / effective)
-    # Bilby's draws of a sky map are smeared, and its density is made here.
+    # Not for sky maps: Bilby's draws of them are smeared, and their density is computed here.
     for name, column, other in _projections(sample, draws) if sample else ():
         if not (distance := _distance(column, other, weights)) <= allowed:
             raise PriorError(
-                f"the joint prior of {dist.names}: its density and its draws have other distributions of {name}, by "
-                f"{distance:.3g} where chance makes {allowed:.3g} (Kolmogorov-Smirnov): mend it, so that they agree"
+                f"the joint prior of {dist.names}: its density and its draws have different distributions of {name}: the "
+                f"Kolmogorov-Smirnov distance is {distance:.3g}, and chance allows {allowed:.3g}; correct one of the two"
             )
     normal = abs(mean - 1) <= _SIGMAS * error
     whole = isinstance(dist, HealPixMapPriorDist) and _is_whole_sky(dist)
@@ -326,7 +349,7 @@ def _log_scale(
 
 
 def _projections(sample: Parameters, draws: Parameters) -> Iterator[tuple[str, np.ndarray, np.ndarray]]:
-    """Every parameter, and of every pair sum and difference, which know of correlations."""
+    """Yield every parameter, and sums and differences of all pairs, which are sensitive to correlations."""
     for key in sample:
         yield repr(key), sample[key], draws[key]
     for one, other in combinations(sample, 2):
@@ -339,7 +362,7 @@ def _projections(sample: Parameters, draws: Parameters) -> Iterator[tuple[str, n
 
 
 def _distance(sample: np.ndarray, draws: np.ndarray, weights: np.ndarray) -> float:
-    """Largest distance of the distribution of a sample from that of weighted draws."""
+    """Return the largest distance between the distribution of a sample and that of weighted draws."""
     order = np.argsort(draws)
     cumulative = np.cumsum(weights[order])
     column = np.sort(sample)
@@ -350,7 +373,7 @@ def _distance(sample: np.ndarray, draws: np.ndarray, weights: np.ndarray) -> flo
 
 @contextmanager
 def _own_numbers() -> Iterator[None]:
-    """Bilby's generator at a fixed state, and afterwards at the one it had: joint priors draw from it."""
+    """Set Bilby's random generator, from which joint priors draw, to a fixed state, and restore it at the end."""
     bits = random.rng.bit_generator
     kept = bits.state
     bits.state = type(bits)(_SEED).state

@@ -1,4 +1,4 @@
-"""Other forms of a prior: from the parameters drawn to those that were asked for, and the change of density."""
+"""Forms of a prior: maps from the drawn parameters to the user's, with the change of density."""
 
 from __future__ import annotations
 
@@ -12,46 +12,46 @@ from .quantiles import Quantiles
 
 
 class Form(Protocol):
-    """One change of parameters, or of their prior.
+    """A change of parameters, or of their prior.
 
-    Sky and time in a detector's frame (:mod:`.frames`), masses of the source's frame (:mod:`.source_masses`) and joint priors
-    (:mod:`.covers`) are forms.
+    Sky and time in a detector's frame (:mod:`.frames`), masses in the source frame (:mod:`.source_masses`) and joint
+    priors (:mod:`.covers`) are forms.
     """
 
     def back(self, parameters: Parameters) -> Parameters:
-        """Parameters (N,) asked for, from those that draws are made in."""
+        """Return the user's parameters (N,) for drawn ones."""
 
     def log_ratio(self, plain: Parameters, asked: Parameters) -> np.ndarray:
-        """Log density (N,) that the prior asked for has in the drawn parameters, over that of the prior drawn from."""
+        """Return the log density (N,) of the user's prior in the drawn parameters, over that of the drawn prior."""
 
 
 @dataclass(frozen=True)
 class Forms:
-    """All forms of one problem, in the order in which they lead back to what was asked.
+    """All forms of a problem, in the order in which they lead back to the user's parameters.
 
     Attributes
     ----------
     forms
-        Those that change a density.
+        Forms that change a density.
     quantiles
-        What is sampled through its quantiles, which changes no weight; last of all.
+        Parameters that are sampled through their quantiles, which changes no weight; applied last.
     """
 
     forms: tuple[Form, ...] = ()
     quantiles: Quantiles | None = None
 
     def __bool__(self) -> bool:
-        """Whether any density changes."""
+        """Return whether any form changes a density."""
         return bool(self.forms)
 
     def back(self, parameters: Parameters) -> Parameters:
-        """Parameters as the likelihood that was given has them, (N,) each."""
+        """Return the user's parameters, (N,) each, for drawn ones."""
         for form in self.forms:
             parameters = form.back(parameters)
         return self.quantiles.back(parameters) if self.quantiles else parameters
 
     def log_ratio(self, parameters: Parameters) -> np.ndarray:
-        """Log density (N,) of the prior asked for over that of the prior drawn from, in the latter's parameters."""
+        """Return the log density (N,) of the user's prior over that of the drawn prior, in the drawn parameters."""
         log_ratio = np.zeros(len(next(iter(parameters.values()))))
         for form in self.forms:
             asked = form.back(parameters)

@@ -1,8 +1,9 @@
-r"""Sky and time as asked for (angles to a pair of detectors, time at one), and as networks know them.
+r"""Sky and time in the user's frame (angles to a pair of detectors, time at a detector), and in that of networks.
 
-Networks know right ascension, declination and geocentric time. Both sets of parameters say the same, and a density turns from
-one to the other by :math:`\sin(\mathrm{zenith}) \, d\mathrm{zenith} \, d\mathrm{azimuth} = \cos(\mathrm{dec}) \, d\mathrm{dec}
-\, d\mathrm{ra}`; the Earth's turn while the wave passes it changes times by parts in a million, which is left out.
+Networks know right ascension, declination and geocentric time. Both sets of parameters are equivalent, and a density is
+converted by :math:`\sin(\mathrm{zenith}) \, d\mathrm{zenith} \, d\mathrm{azimuth} = \cos(\mathrm{dec}) \, d\mathrm{dec}
+\, d\mathrm{ra}`. The rotation of the Earth during the passage of the wave changes times by parts in a million, which is
+neglected.
 """
 
 from __future__ import annotations
@@ -20,28 +21,28 @@ from ..priors import Parameters, PriorTransform, copied
 from ..waves.detectors import Detector, direction, sidereal_time
 
 _ANGLES = ("zenith", "azimuth")
-_LIGHT_TRAVEL = 0.0214  # seconds from the Earth's centre to its surface, and a little more
+_LIGHT_TRAVEL = 0.0214  # seconds that light travels from the Earth's centre to its surface, rounded up
 
 
 class Frame:
-    """Turns parameters and densities from one frame into the other.
+    """Converts parameters and densities from one frame to the other.
 
-    Where the priors lack a parameter of the frame and have that of the sky instead, the likelihood takes the latter, as Bilby's
-    does: priors of right ascension and declination with ``reference_frame="H1L1"``, or of the geocentric time with
-    ``time_reference="H1"``.
+    If the priors lack a parameter of the frame and have that of the sky instead, the likelihood takes the latter, as
+    Bilby does: for example priors of right ascension and declination with ``reference_frame="H1L1"``, or of the
+    geocentric time with ``time_reference="H1"``.
 
     Parameters
     ----------
     likelihood
-        With ``reference_frame`` and ``time_reference``.
+        A likelihood with ``reference_frame`` and ``time_reference``.
     priors
-        In its parameters.
+        Priors of its parameters.
 
     Raises
     ------
     SimulationError
-        If one of its own parameters of sky or time has a conditional, constrained or unbounded prior, or a fixed value while
-        what it is tied to is searched.
+        If a parameter of sky or time has a conditional, constrained or unbounded prior, or is fixed while a parameter
+        that it depends on is sampled.
     """
 
     def __init__(self, likelihood: GravitationalWaveTransient, priors: PriorDict) -> None:
@@ -66,7 +67,7 @@ class Frame:
         return tuple(key for key in self._own if key not in self._fixed)
 
     def plain_priors(self, priors: PriorDict) -> PriorDict:
-        """``priors`` with right ascension, declination and geocentric time, which cover what was asked for."""
+        """Return ``priors`` with right ascension, declination and geocentric time, whose ranges cover those of the user's."""
         plain = copied(priors)
         for key in self._own:
             plain.pop(key, None)
@@ -75,7 +76,7 @@ class Frame:
         return plain
 
     def back(self, parameters: Parameters) -> Parameters:
-        """Parameters (N,) in the frame asked for."""
+        """Return the parameters (N,) in the user's frame."""
         known = {
             **self._fixed,
             **{key: prior.peak for key, prior in self._known.items() if prior.is_fixed},
@@ -84,7 +85,8 @@ class Frame:
         ra, dec, geocentric = (np.asarray(known[key], dtype=np.float64) for key in (*SKY, TIME))
         asked, time = {key: value for key, value in parameters.items() if key not in self._known}, geocentric
         if self._detector:
-            # The delay is that at the time of the arrival: it moves by 3e-8 s in between, a tenth of what GPS times resolve.
+            # The delay is that at the time of arrival: within it, it changes by 3e-8 s, a tenth of the resolution of
+            # GPS times.
             time = geocentric + self._detector.delay(ra, dec, geocentric)
             asked[self._time] = time
         if self._pair is not None:
@@ -92,7 +94,7 @@ class Frame:
         return {key: value for key, value in asked.items() if key not in self._fixed}
 
     def log_ratio(self, plain: Parameters, asked: Parameters) -> np.ndarray:
-        """Log density (N,) that the prior asked for has in the plain parameters, over that of the plain prior."""
+        """Return the log density (N,) of the user's prior in the plain parameters, over that of the plain prior."""
         if self._asked is None:
             return np.zeros(1)
         log_ratio = self._asked.log_prob({key: asked[key] for key in self._searched})
@@ -107,11 +109,11 @@ class Frame:
     def _check(self, transform: PriorTransform) -> None:
         for key in sorted({*self._own, self._time}):
             if key not in {*transform.keys, *self._fixed}:
-                raise SimulationError(f"priors lack {key!r}, which the likelihood's frame asks for: give it a prior")
+                raise SimulationError(f"priors lack {key!r}, which the likelihood's frame requires: give it a prior")
         tied = [key for key in self._searched if key not in transform.independent_keys()]
         if tied:
             raise SimulationError(
-                f"the priors of {tied} are conditional or tied by a constraint: give them priors of their own"
+                f"the priors of {tied} are conditional or tied by a constraint: give them independent priors"
             )
         where = _ANGLES if self._pair is not None else SKY
         fixed = [key for key in where if key in self._fixed]
@@ -131,7 +133,7 @@ class Frame:
                 raise SimulationError(f"priors[{self._time!r}]={prior!r} has no finite range: use a truncated one")
 
     def _plain_only(self, transform: PriorTransform) -> PriorDict:
-        """Priors of the plain parameters that take the place of those asked for."""
+        """Return priors of the plain parameters that replace those of the user's."""
         priors = {}
         if self._pair is not None:
             priors = {RA: Uniform(0, 2 * np.pi, name=RA, boundary="periodic"), DEC: Cosine(name=DEC)}
@@ -150,7 +152,7 @@ class Frame:
         return PriorDict(priors)
 
     def _geocentric(self, detector: Detector, time: float) -> float:
-        """Of a time at the reference detector, at the fixed sky position."""
+        """Return the geocentric time of an arrival time at the reference detector, for the fixed sky position."""
         ra, dec = (np.array([self._fixed[key]]) for key in SKY)
         return time - float(detector.delay(ra, dec, np.array([time]))[0])
 
@@ -160,13 +162,13 @@ class Frame:
 
 
 def needs_frame(likelihood: Likelihood) -> bool:
-    """Whether a likelihood's parameters of sky or time are others than right ascension, declination and geocentric time."""
+    """Return whether a likelihood's sky or time parameters differ from right ascension, declination and geocentric time."""
     frame, time = frame_of(likelihood)
     return frame != "sky" or time != "geocent"
 
 
 def _rotation(pair: object) -> np.ndarray:
-    """Matrix (3, 3) whose columns are the axes of the pair's frame in that of the Earth, by Bilby's own conversion."""
+    """Return the matrix (3, 3) whose columns are the axes of the pair's frame in that of the Earth, by Bilby's conversion."""
     axes = ((np.pi / 2, 0.0), (np.pi / 2, np.pi / 2), (0.0, 0.0))
     columns = []
     for zenith, azimuth in axes:

@@ -1,12 +1,12 @@
-"""Whether Bilby integrates parameters out as the integral of its waveform would.
+"""Checks whether Bilby's marginalisation is equal to the integral of the likelihood over the parameter.
 
-Its integral over the phase is that of a pure (2, 2) mode; its sum over times goes by a grid and a jitter that has to cover one
-step of it. Where that is another problem than the likelihood without marginalisation poses, the one cannot be weighted by the
-other, and a marginalised likelihood is sampled as it stands.
+Bilby's integral over the phase is that of a pure (2, 2) mode; its sum over times uses a grid, with a jitter that has to
+cover one step of the grid. If the result is not the integral of the likelihood without marginalisation, the one cannot
+be weighted by the other, and the marginalised likelihood is sampled as an arbitrary function of its parameters.
 
-The sum takes the antenna response at the start of the data, and the prior of the time, for a likelihood on the data's own
-frequencies, one step late. In a few seconds of data and for a uniform prior this says the same; where it does not,
-:class:`AtOneTime` gives what the sum has at one time.
+The sum takes the antenna response at the start of the data. For a likelihood on the data's own frequencies, it takes
+the prior of the time one step late. In a few seconds of data and for a uniform prior this makes no difference;
+otherwise :class:`AtOneTime` returns the term of the sum at one time.
 """
 
 from __future__ import annotations
@@ -25,10 +25,13 @@ from ..kinds.recognise import has_relative_bins
 from ..names import TIME, TIME_JITTER
 from ..problem import Problem
 
-_ROWS = 4
-_LONGEST = 8.0  # seconds: the Earth turns by less than 6e-4 radians
-_ROUNDING = 1e-6
+_ROWS = 4  # Draws from the prior at which a waveform is checked: any would show another dependence on the phase.
+# seconds of data up to which one antenna response is enough: the Earth rotates by less than 6e-4 radians
+_LONGEST = 8.0
+_ROUNDING = 1e-6  # Relative rounding of a time step: no jitter is refused for the last digits of its range.
 _TURN_TOLERANCE = 1e-3
+"""Relative difference of log likelihoods up to which a waveform rotates like a pure (2, 2) mode: above numerical noise,
+and far below the effect of other modes."""
 
 
 def check_marginalisation(
@@ -36,21 +39,21 @@ def check_marginalisation(
     problem: Problem,
     jitter: Prior | None,
 ) -> None:
-    """Tell a marginalised likelihood that is not the integral of one without.
+    """Check that a marginalised likelihood is the integral of the likelihood without marginalisation.
 
     Parameters
     ----------
     given
         The marginalised likelihood.
     problem
-        The likelihood without, of whole waveforms, and the prior of all parameters.
+        The likelihood without marginalisation, with whole waveforms, and the prior of all parameters.
     jitter
-        The prior of the time's jitter, if there is one.
+        The prior of the time jitter, if there is one.
 
     Raises
     ------
     SimulationError
-        Naming what differs.
+        If it is not; the message names the difference.
     """
     obstacles = []
     if "geocent_time" in given.marginalized_parameters:
@@ -61,20 +64,20 @@ def check_marginalisation(
         raise SimulationError(
             f"the likelihood is marginalised over {list(given.marginalized_parameters)}, and "
             + "; ".join(obstacles)
-            + ": without this marginalisation flowpe draws these parameters itself"
+            + ": switch this marginalisation off, flowpe draws these parameters itself"
         )
 
 
 @dataclass(frozen=True)
 class Jitter:
-    """The jitter of the times that a time-marginalised likelihood sums over.
+    """The jitter of the times over which a time-marginalised likelihood sums.
 
     Attributes
     ----------
     prior
-        Of the jitter.
+        Prior of the jitter.
     first, step
-        First of the times, and their distance, in seconds.
+        First of the times, and the step between them, in seconds.
     """
 
     prior: Prior
@@ -83,26 +86,26 @@ class Jitter:
 
     @classmethod
     def in_(cls, likelihood: GravitationalWaveTransient, prior: Prior) -> Jitter:
-        """The jitter of a time-marginalised likelihood."""
+        """Make the jitter of a time-marginalised likelihood."""
         return cls(prior, float(likelihood._times[0]), float(likelihood._delta_tc))
 
     def of(self, time: np.ndarray) -> np.ndarray:
-        """Distance of times (N,) from the nearest of those that the likelihood sums over."""
+        """Return the distance of times (N,) to the nearest one over which the likelihood sums."""
         return (time - self.first + self.step / 2) % self.step - self.step / 2
 
 
 class AtOneTime(Likelihood):
-    """A time-marginalised likelihood before its sum over times: a function of the geocentric time, too.
+    """A time-marginalised likelihood before its sum over times: also a function of the geocentric time.
 
-    Averaged over the prior of the time that :meth:`plain_prior` gives, it is the marginalised likelihood averaged over the
-    prior of the jitter, exactly.
+    Averaged over the prior of the time that :meth:`plain_prior` returns, it is exactly the marginalised likelihood
+    averaged over the prior of the jitter.
 
     Parameters
     ----------
     given
         The likelihood, with a jitter that covers one step of its times.
     jitter
-        The prior of the jitter.
+        Prior of the jitter.
     """
 
     def __init__(self, given: GravitationalWaveTransient, jitter: Prior) -> None:
@@ -111,18 +114,19 @@ class AtOneTime(Likelihood):
         self._prior = given.priors[TIME]
         self._times, self._step = np.asarray(given._times, dtype=np.float64), float(given._delta_tc)
         self._start = float(given.interferometers.start_time)
-        # The first of the likelihood's spectra is of no delay; where the first of its times is one step, they are all late.
+        # The first spectrum of the likelihood has no delay; if its first time is one step later, all its times are
+        # late.
         late = bool(np.isclose(self._times[0] - self._start, self._step, rtol=1e-3))
         self._late = self._step if late else 0.0
         self._plain = Uniform(self._prior.minimum - self._late, self._prior.maximum - self._late, name=TIME)
         self.interferometers = given.interferometers
 
     def plain_prior(self) -> Prior:
-        """The prior of the time that draws are made with: it covers all times that the sum has."""
+        """Return the prior of the time for drawing, which covers all times of the sum."""
         return copy.deepcopy(self._plain)
 
     def log_likelihood_ratio(self, parameters: dict[str, float] | None = None) -> float:
-        """What one time has of the sum, over the prior of the time."""
+        """Return the term of the sum at one time, over the prior of the time."""
         row: dict[str, Any] = dict(parameters or {})
         time = row[TIME] + self._late
         number = round((time - self._times[0]) / self._step)
@@ -136,17 +140,17 @@ class AtOneTime(Likelihood):
         return value + float(self._jitter.ln_prob(off)) - log_density
 
     def log_likelihood(self, parameters: dict[str, float] | None = None) -> float:
-        """With the likelihood of noise alone."""
+        """Return the log likelihood ratio plus the log likelihood of noise alone."""
         return self.log_likelihood_ratio(parameters) + self.noise_log_likelihood()
 
     def noise_log_likelihood(self) -> float:
-        """The same as of the marginalised likelihood."""
+        """Return the log likelihood of noise alone, the same as that of the marginalised likelihood."""
         return float(self._one.noise_log_likelihood())
 
 
 @dataclass
 class _Window:
-    """The prior of the time as Bilby's sum asks for it, within half a step of one time."""
+    """The prior of the time within half a step of one time, with the interface that Bilby's sum uses."""
 
     prior: Prior
     middle: float
@@ -161,12 +165,12 @@ class _Window:
         return self.middle + self.half
 
     def prob(self, times: np.ndarray) -> np.ndarray:
-        """The whole prior's density."""
+        """Return the density of the whole prior."""
         return np.asarray(self.prior.prob(times))
 
 
 def needs_one_time(given: GravitationalWaveTransient) -> bool:
-    """Whether the sum over times says something else than an integral with the antenna response of each time."""
+    """Return whether the sum over times differs from an integral with the antenna response at each time."""
     if TIME not in given.marginalized_parameters:
         return False
     return float(given.interferometers.duration) > _LONGEST or not isinstance(given.priors[TIME], Uniform)
@@ -180,7 +184,7 @@ def _of_the_time(given: GravitationalWaveTransient, jitter: Prior | None) -> lis
     if has_relative_bins(given):
         found.append("its relative binning is around a signal at the start of the data")
     if jitter is None or isinstance(jitter, DeltaFunction):
-        found.append("its sum over times has no time_jitter and skips what is between them")
+        found.append("its sum over times has no time_jitter, and leaves out the times between its steps")
     elif given._delta_tc > (jitter.maximum - jitter.minimum) * (1 + _ROUNDING):
         found.append(
             f"its time_jitter covers {jitter.maximum - jitter.minimum:.3g} s of the {given._delta_tc:.3g} s between the times "
@@ -190,7 +194,7 @@ def _of_the_time(given: GravitationalWaveTransient, jitter: Prior | None) -> lis
 
 
 def covers_a_step(given: GravitationalWaveTransient, jitter: Prior | None) -> bool:
-    """Whether the jitter takes every time between those that a likelihood sums over."""
+    """Return whether the jitter covers all times between those over which a likelihood sums."""
     return TIME in given.marginalized_parameters and not _of_the_time(given, jitter)
 
 
@@ -199,7 +203,7 @@ def _of_the_phase(problem: Problem) -> list[str]:
     halves = (prior.maximum - prior.minimum) / np.pi
     if not isinstance(prior, Uniform) or not np.isclose(halves, round(halves)) or round(halves) < 1:
         return [
-            f"the prior of the phase, {prior!r}, is not uniform over whole periods of half a turn, as its integral is"
+            f"the prior of the phase, {prior!r}, is not uniform over a multiple of pi, as its integral over the phase assumes"
         ]
     for row in problem.rows(problem.prior.sample(_ROWS, np.random.default_rng(20200218))):
         values = [
@@ -208,5 +212,7 @@ def _of_the_phase(problem: Problem) -> list[str]:
         ]
         away = max(abs(values[4] - values[0]), abs(values[0] + values[2] - values[1] - values[3]))
         if not away <= _TURN_TOLERANCE * (1 + abs(values[0])):
-            return ["its waveform does not turn with the phase as a pure (2, 2) mode, as its integral does"]
+            return [
+                "its waveform does not depend on the phase like a pure (2, 2) mode, as its integral over the phase assumes"
+            ]
     return []

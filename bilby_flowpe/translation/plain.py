@@ -1,8 +1,8 @@
-"""The plain likelihood that stands behind another: whole spectra, no marginalisation, no calibration.
+"""The plain likelihood behind another: whole spectra, no marginalisation, no calibration errors.
 
-Networks learn from signals at every frequency of the data. A likelihood that takes a short cut (reduced-order quadrature,
-multibanding, relative binning), integrates parameters out or allows for calibration errors is one of the same data and the
-same waveforms all the same: draws are made with the plain one, and weighted by the likelihood that was given.
+Networks learn from signals at every frequency of the data. A likelihood may use a short cut (reduced-order quadrature,
+multibanding, relative binning), integrate parameters out or include calibration errors; its data and waveforms are the
+same. Draws are made with the plain likelihood, and weighted by the user's.
 """
 
 from __future__ import annotations
@@ -30,12 +30,12 @@ _WHOLE = {
     source.binary_neutron_star_frequency_sequence: source.lal_binary_neutron_star,
     source.lal_binary_neutron_star_relative_binning: source.lal_binary_neutron_star,
 }
-"""Source models that give a few frequencies, and those that give all."""
+"""Source models that return a few frequencies, and the corresponding ones that return all."""
 _FROM_THE_FIRST = {*_WHOLE} - {
     source.lal_binary_black_hole_relative_binning,
     source.lal_binary_neutron_star_relative_binning,
 }
-"""Those that have a wave from the first of their frequencies on. Relative binning multiplies a whole wave."""
+"""Source models whose waves start at the first of their frequencies; relative binning multiplies a whole wave."""
 _OF_A_FEW_FREQUENCIES = (
     "fiducial",
     "frequencies",
@@ -47,24 +47,24 @@ _OF_A_FEW_FREQUENCIES = (
     "quadratic_indices",
 )
 _BY_FREQUENCIES = ("frequencies", "frequency_bin_edges", "frequency_nodes")
-"""Where likelihoods of Bilby's write the frequencies that they ask for: multibanding, relative binning, quadrature."""
+"""Waveform arguments with the frequencies of Bilby's likelihoods: multibanding, relative binning, quadrature."""
 _LOWEST, _HIGHEST = "minimum_frequency", "maximum_frequency"
-_LOWEST_DEFAULT = 20.0  # Hz: where Bilby's whole waves begin if nothing is said
+_LOWEST_DEFAULT = 20.0  # Hz at which Bilby's whole waves begin by default
 _MARGINALISATIONS = ("time", "distance", "phase")
 
 
 def plain_likelihood(likelihood: Wave) -> GravitationalWaveTransient:
-    """The plain likelihood of the same interferometers and waveforms; ``likelihood`` itself where it is one.
+    """Return the plain likelihood of the same interferometers and waveforms; ``likelihood`` itself if it is plain.
 
     Parameters
     ----------
     likelihood
-        Any of gravitational waves.
+        Any gravitational-wave likelihood.
 
     Raises
     ------
     SimulationError
-        If its waveforms are not of whole spectra, and their source model is none of those known to have a whole one.
+        If its waveforms have no whole spectra, and no source model with whole spectra is known for its own.
     """
     interferometers = likelihood.interferometers
     if is_plain(likelihood):
@@ -74,18 +74,18 @@ def plain_likelihood(likelihood: Wave) -> GravitationalWaveTransient:
 
 
 def unmarginalised(likelihood: Wave, but: tuple[str, ...] = ()) -> Wave:
-    """The likelihood with the parameters of the signal that it integrates out as parameters again.
+    """Return the likelihood as a function of the signal parameters that it integrates out.
 
     Parameters
     ----------
     likelihood
-        Any of gravitational waves.
+        Any gravitational-wave likelihood.
     but
-        Marginalisations that stay, of ``"time"``, ``"distance"`` and ``"phase"``.
+        Marginalisations that are kept: any of ``"time"``, ``"distance"`` and ``"phase"``.
     """
     if not marginalised(likelihood):
         return likelihood
-    # What a likelihood has set up (quadrature weights, bands, fiducial waveforms) serves both.
+    # The precomputed parts (quadrature weights, bands, fiducial waveforms) are valid for both.
     other = copy.copy(likelihood)
     for name in (name for name in _MARGINALISATIONS if name not in but):
         setattr(other, f"{name}_marginalization", False)
@@ -117,17 +117,17 @@ def _whole_generator(likelihood: Wave) -> WaveformGenerator:
     if len(arguments) < len(given.waveform_arguments):
         raise SimulationError(
             f"likelihood={type(likelihood).__name__} has waveforms of a few frequencies from the source model "
-            f"{given.frequency_domain_source_model!r}, of which no whole one is known: give a likelihood with one of "
-            f"{sorted(model.__name__ for model in _WHOLE)}, or a GravitationalWaveTransient"
+            f"{given.frequency_domain_source_model!r}, for which no model of all frequencies is known: give a likelihood "
+            f"with one of {sorted(model.__name__ for model in _WHOLE)}, or a GravitationalWaveTransient"
         )
     return given
 
 
 def _ends(likelihood: Wave, whole: Callable[..., Any]) -> dict[str, float]:
-    """Where whole waves have to begin and end to be those of a few frequencies.
+    """Return waveform arguments with which whole waves begin and end where those of a few frequencies do.
 
-    These begin where the data do, whatever Bilby's default is. Some approximants with tides, those on IMRPhenomXAS and
-    IMRPhenomNSBH, put the end of the signal where the last frequency that they are asked for is below the merger's: another
+    They begin where the data do, whatever Bilby's default is. Some approximants with tides, those based on IMRPhenomXAS
+    and IMRPhenomNSBH, place the end of the signal at the last requested frequency if this is below the merger: another
     last frequency shifts the whole wave in time, by a millisecond.
     """
     ends: dict[str, float] = {}
@@ -142,7 +142,7 @@ def _ends(likelihood: Wave, whole: Callable[..., Any]) -> dict[str, float]:
 
 
 def lengths_differ(likelihood: GravitationalWaveTransient, row: dict[str, float]) -> bool:
-    """Whether the waveform of one set of parameters does not cover the frequencies of the data."""
+    """Return whether the waveform for one set of parameters does not cover the frequencies of the data."""
     polarisations = waveform(likelihood.waveform_generator, row)
     size = len(likelihood.interferometers.frequency_array)
     return polarisations is not None and any(np.shape(series) != (size,) for series in polarisations.values())

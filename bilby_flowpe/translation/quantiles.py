@@ -1,15 +1,15 @@
 r"""Parameters that are sampled through the quantiles of their priors.
 
-Bilby's priors are maps from a quantile :math:`u`, uniform between 0 and 1, to the parameter, ``x = rescale(u)``. A discrete
-parameter has an interval of :math:`u` for each of its values, a spike an interval for itself. No density of :math:`x` is needed
-if :math:`u` is sampled in its place: its prior is uniform, its likelihood is that of :math:`x(u)`, and
+Bilby's priors are maps from a quantile :math:`u`, uniform between 0 and 1, to the parameter, ``x = rescale(u)``. For a
+discrete parameter, each value has an interval of :math:`u`; so has a spike. No density of :math:`x` is needed if
+:math:`u` is sampled instead: its prior is uniform, its likelihood is that of :math:`x(u)`, and
 
 .. math:: Z = \int_0^1 L(x(u)) \, du ,
 
-which is what nested samplers compute. What comes back is :math:`x`, with the log prior that Bilby gives it.
+as computed by nested samplers. The result has :math:`x`, with Bilby's own log prior.
 
-A prior that is conditional on such a parameter is sampled through its quantile, too, so that conditions and constraints are
-those of the user's own parameters.
+A prior that is conditional on such a parameter is sampled through its quantile, too, so that conditions and constraints
+refer to the user's own parameters.
 """
 
 from __future__ import annotations
@@ -29,17 +29,19 @@ from ..names import DEC, DISTANCE, INCLINATION, PHASE, PSI, RA, TIME
 from ..prior_natures import Nature, conditions, log_density, natures, rescaled
 from ..priors import Parameters, copied, in_order, search_keys
 
-_STEP = 1e-6  # in the quantile, of the derivative that gives a density of the draws
+# step of the quantile for the derivative that gives the density of the draws: small beside the range of 1, far above
+# rounding
+_STEP = 1e-6
 _OUTSIDE_THE_WAVE = (RA, DEC, PSI, TIME, DISTANCE, INCLINATION, PHASE)
 
 
 class Quantiles:
-    """The quantiles that take the place of parameters.
+    """The quantiles that replace parameters.
 
     Parameters
     ----------
     priors
-        Bilby's, with no joint prior among them.
+        Bilby's priors, without joint priors.
     found
         Natures of the priors that are sampled through their quantiles.
 
@@ -57,13 +59,13 @@ class Quantiles:
 
     @property
     def reasons(self) -> dict[str, str]:
-        """Why each parameter is sampled through its quantile, in words."""
+        """Reason, in words, why each parameter is sampled through its quantile."""
         return {key: nature.reason for key, nature in self._natures.items()}
 
     def replaced(self, priors: PriorDict) -> PriorDict:
-        """A copy of ``priors`` with the quantiles in the place of the parameters."""
+        """Return a copy of ``priors`` with the quantiles in place of the parameters."""
         plain = copied(priors)
-        # Those that are conditional on others first: a dictionary of conditional priors looks for what is missing.
+        # Conditional priors are removed first, because a dictionary of conditional priors looks for missing parameters.
         for key in reversed(self.names):
             plain.pop(key)
         for name in self.names.values():
@@ -72,7 +74,7 @@ class Quantiles:
         return plain
 
     def back(self, parameters: Parameters) -> Parameters:
-        """Parameters asked for, (N,) each, from those with quantiles among them."""
+        """Return the user's parameters, (N,) each, for parameters with quantiles among them."""
         found = {key: value for key, value in parameters.items() if key not in self.names.values()}
         for key, prior in self._priors.items():
             u = np.asarray(parameters[self.names[key]], dtype=np.float64)
@@ -80,9 +82,9 @@ class Quantiles:
         return found
 
     def log_prior(self, parameters: Parameters) -> np.ndarray:
-        """Log prior (N,) of the parameters in the place of the quantiles, Bilby's own; by the draws where there is none.
+        """Return Bilby's log prior (N,) of the parameters behind the quantiles; by the density of the draws if it has none.
 
-        Bilby's ``ln_prob`` is the logarithm of a probability for a discrete parameter, and infinite at a spike.
+        Bilby's ``ln_prob`` is the log of a probability for a discrete parameter, and infinite at a spike.
         """
         values = self.back(parameters)
         total = np.zeros(len(next(iter(values.values()))))
@@ -103,7 +105,7 @@ class Quantiles:
 
 
 class _Converted:
-    """A conversion function that knows quantiles; picklable where the function is."""
+    """A conversion function for samples with quantiles; picklable if the original function is."""
 
     def __init__(self, quantiles: Quantiles, convert: Callable[[Any], Any]) -> None:
         self._quantiles, self._convert = quantiles, convert
@@ -114,7 +116,7 @@ class _Converted:
 
 @dataclass
 class _WithQuantiles:
-    """A parameter conversion of a waveform generator, of rows with quantiles; picklable."""
+    """A parameter conversion of a waveform generator, for rows with quantiles; picklable."""
 
     quantiles: Quantiles
     convert: Callable[..., Any]
@@ -131,7 +133,7 @@ class OfQuantiles(Likelihood):
     given
         The likelihood of the parameters.
     quantiles
-        From the ones to the others.
+        Quantiles and the parameters that they replace.
     """
 
     def __init__(self, given: Likelihood, quantiles: Quantiles) -> None:
@@ -139,32 +141,32 @@ class OfQuantiles(Likelihood):
         self.given, self.quantiles = given, quantiles
 
     def log_likelihood(self, parameters: dict[str, Any]) -> float:
-        """Of the parameters that belong to the quantiles."""
+        """Return the log likelihood of the parameters behind the quantiles."""
         return float(called(self.given, _row_back(self.quantiles, parameters), use_ratio=False))
 
     def log_likelihood_ratio(self, parameters: dict[str, Any]) -> float:
-        """The same, as a ratio to noise alone."""
+        """Return the log likelihood ratio of the parameters behind the quantiles."""
         return float(called(self.given, _row_back(self.quantiles, parameters), use_ratio=True))
 
     def noise_log_likelihood(self) -> float:
-        """Of noise alone."""
+        """Return the log likelihood of noise alone."""
         return float(self.given.noise_log_likelihood())
 
 
 def quantiles_of(priors: PriorDict, without: Collection[str] = ()) -> Quantiles | None:
-    """What has to be sampled through quantiles, if anything.
+    """Find the parameters that have to be sampled through quantiles; ``None`` if there are none.
 
     Parameters
     ----------
     priors
-        Bilby's; joint ones are left alone, and so is what is conditional on them.
+        Bilby's priors; joint priors, and priors conditional on them, are not changed.
     without
-        Parameters to leave alone.
+        Parameters that are not changed.
     """
     left_alone = {*without, *(key for key in priors if isinstance(priors[key], JointPrior))}
     order = []
     for key in in_order(priors, search_keys(priors)):
-        # What is conditional on a joint prior is refused later on, by name.
+        # A prior that is conditional on a joint prior is refused later, with its name.
         if left_alone & {key, *conditions(priors[key])}:
             left_alone.add(key)
         else:
@@ -181,12 +183,12 @@ def quantiles_of(priors: PriorDict, without: Collection[str] = ()) -> Quantiles 
 
 
 def shapes_the_wave_alone(quantiles: Quantiles) -> bool:
-    """Whether quantiles enter a gravitational wave through its source model, and nowhere else."""
+    """Return whether quantiles affect a gravitational wave through its source model only."""
     return not {*quantiles.names} & {*_OUTSIDE_THE_WAVE}
 
 
 def wave_of_quantiles(likelihood: GravitationalWaveTransient, quantiles: Quantiles) -> GravitationalWaveTransient:
-    """A copy of a likelihood whose source model is given the parameters that belong to quantiles."""
+    """Return a copy of a likelihood whose source model gets the parameters behind the quantiles."""
     other = copy.copy(likelihood)
     other.waveform_generator = copy.copy(likelihood.waveform_generator)
     other.waveform_generator.parameter_conversion = _WithQuantiles(
@@ -196,7 +198,7 @@ def wave_of_quantiles(likelihood: GravitationalWaveTransient, quantiles: Quantil
 
 
 def _row_back(quantiles: Quantiles, row: dict[str, Any]) -> dict[str, Any]:
-    """One row, with parameters in the place of quantiles."""
+    """Return one row with parameters in place of quantiles."""
     if not {*quantiles.names.values()} <= {*row}:
         return row
     found = quantiles.back({key: np.atleast_1d(value) for key, value in row.items() if _is_number(value)})

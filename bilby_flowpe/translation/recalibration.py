@@ -1,11 +1,12 @@
-r"""Errors of the calibration, drawn given the wave.
+r"""Calibration errors, drawn given the wave.
 
-A detector sees :math:`C(f) h(f)`, and errors have normal coordinates :math:`u`, in which their prior is a standard normal one.
-For small errors the factor is :math:`C_0 + \sum_p u_p D_p(f)`, and the log likelihood ratio is quadratic in them: with the
-residual :math:`r = d - C_0 h` its gradient is :math:`\mathrm{Re} \langle D_p h, r \rangle` and its curvature
-:math:`\mathrm{Re} \langle D_p h, D_q h \rangle`. So the errors, given the wave, are nearly normal. From that density they are
-drawn, a share of rows from their priors, and the user's own likelihood weighs what was drawn: what is not linear costs
-efficiency and no exactness. No density of a prior is asked for, and no draw is outside of one.
+A detector records :math:`C(f) h(f)`. The errors have normal coordinates :math:`u`, in which their prior is a standard
+normal density. For small errors the factor is :math:`C_0 + \sum_p u_p D_p(f)`, and the log likelihood ratio is
+quadratic in them: with the residual :math:`r = d - C_0 h` its gradient is :math:`\mathrm{Re} \langle D_p h, r \rangle`
+and its curvature :math:`\mathrm{Re} \langle D_p h, D_q h \rangle`. Given the wave, the errors are therefore nearly
+normal. They are drawn from this density, and for a share of rows from their priors; the user's own likelihood weighs
+the draws. Nonlinear effects cost efficiency, but the weights stay exact. No density of a prior is needed, and no draw
+is outside the prior.
 """
 
 from __future__ import annotations
@@ -28,22 +29,25 @@ from ..waves.waveforms import waveform
 from ..waves.whitening import noise_weight
 
 _FROM_PRIOR = 0.1
-_LEAST = 1e-15  # of a prior's mass below a draw, and above it
+"""Share of rows whose errors are drawn from their priors: it bounds weights at ten times those of the prior, and costs
+at most a tenth of the efficiency."""
+
+_LEAST = 1e-15  # least probability of the prior below a draw and above it: quantiles of exactly 0 and 1 may be infinite
 
 
 class CalibrationDraw:
-    """Task: errors of the calibration for a row, ``[log likelihood, log prior over density, *errors]``; picklable.
+    """Task that draws calibration errors for a row: ``[log likelihood, log prior over density, *errors]``; picklable.
 
     Parameters
     ----------
     asked
-        The user's likelihood, which weighs.
+        The user's likelihood, which gives the weight.
     plain
-        The one without calibration, of the same detectors and data.
+        The likelihood without calibration errors, for the same detectors and data.
     priors
-        Of the errors that are searched.
+        Priors of the sampled errors.
     fixed
-        Values of all that is fixed, other errors among it.
+        Values of all fixed parameters, fixed errors included.
     use_ratio
         Whether likelihoods are given as ratios to that of noise alone.
     """
@@ -64,7 +68,7 @@ class CalibrationDraw:
         ]
 
     def __call__(self, row: Row) -> np.ndarray | None:
-        """``None`` where the likelihood is not a number."""
+        """Draw errors for a row and evaluate the likelihood; return ``None`` if it is not a number."""
         rng, row = seeded(row)
         from_prior, u = rng.random() < _FROM_PRIOR, rng.standard_normal(len(self._priors))
         log_ratio = 0.0
@@ -73,7 +77,7 @@ class CalibrationDraw:
             if not from_prior:
                 u = mean + solve_triangular(factor, u, lower=True, trans="T")
             away = factor.T @ (u - mean)
-            # Of two normal densities with the same constant.
+            # Both are normal densities with the same constant, which is left out.
             log_prior, log_normal = -0.5 * u @ u, np.sum(np.log(np.diag(factor))) - 0.5 * away @ away
             log_ratio = log_prior - np.logaddexp(np.log1p(-_FROM_PRIOR) + log_normal, np.log(_FROM_PRIOR) + log_prior)
         errors = _errors(self._priors, u)
@@ -81,7 +85,7 @@ class CalibrationDraw:
         return None if value is None else np.array([value[0], log_ratio, *errors.values()])
 
     def _normal(self, row: Row) -> tuple[np.ndarray, np.ndarray] | None:
-        """Mean of the coordinates and Cholesky factor of their inverse covariance; ``None`` where the waveform fails."""
+        """Return mean and Cholesky factor of the inverse covariance of the coordinates; ``None`` if the waveform fails."""
         plain = self._plain
         waves = waveform(plain.waveform_generator, row)
         if waves is None:
@@ -101,18 +105,18 @@ class CalibrationDraw:
 
 @dataclass(frozen=True)
 class _Linear:
-    """A detector's calibration about the medians of its priors.
+    """A detector's calibration, linearised at the medians of the priors.
 
     Attributes
     ----------
     places
-        Numbers of its errors among all, (p,).
+        Indices of its errors among all, (p,).
     mask
-        Of the frequencies in its band.
+        Mask of the frequencies in its band.
     factor
-        At the medians, (F,).
+        Calibration factor at the medians, (F,).
     slopes
-        By its coordinates, from one standard deviation below to one above, (p, F).
+        Derivatives of the factor by the coordinates, from one standard deviation below to one above the median, (p, F).
     data, inverse
         Strain, and the weight of each frequency in an inner product, (F,).
     """
@@ -127,9 +131,9 @@ class _Linear:
     @classmethod
     def of(cls, calibrated: Interferometer, bare: Interferometer, priors: Mapping[str, Prior], fixed: Row) -> _Linear:
         mask = bare.frequency_mask
-        # A copy: models remember the errors that they were asked for last.
+        # A copy, because models remember their last errors.
         frequencies, model = bare.frequency_array[mask], copy.deepcopy(calibrated.calibration_model)
-        # Curves that are numbered have no slope: which one it is is left to the prior.
+        # Curves chosen by an index have no derivative: the index is drawn from the prior.
         places = [
             place
             for place, (key, prior) in enumerate(priors.items())
@@ -151,7 +155,7 @@ class _Linear:
         )
 
     def terms(self, response: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Gradient (p,) and curvature (p, p) for a response without calibration errors, (F,)."""
+        """Return gradient (p,) and curvature (p, p) for a response without calibration errors, (F,)."""
         residual = self.data - self.factor * response
         gradient = (self.slopes.conj() @ (response.conj() * self.inverse * residual)).real
         weight = self.inverse * (response.real**2 + response.imag**2)
@@ -160,6 +164,6 @@ class _Linear:
 
 
 def _errors(priors: Mapping[str, Prior], u: np.ndarray) -> Row:
-    """Errors of coordinates (n,)."""
+    """Return the errors at normal coordinates (n,)."""
     shares = np.clip(ndtr(u), _LEAST, 1 - _LEAST)
     return {key: float(prior.rescale(share)) for (key, prior), share in zip(priors.items(), shares, strict=True)}

@@ -1,12 +1,14 @@
 r"""Sky maps in HEALPix pixels as priors of right ascension and declination.
 
-A map gives a probability :math:`p_k` to each pixel k of area :math:`A`, so that the density in right ascension and declination
-is :math:`p_k \cos\delta / A`. Bilby's density leaves out :math:`\cos\delta`, and is that of the first row for all rows. Bilby's
-draws are smeared over a square of twice a pixel's side, and another one each time. Here the density is that of the map.
+A map gives a probability :math:`p_k` to each pixel k of area :math:`A`, so that the density in right ascension and
+declination is :math:`p_k \cos\delta / A`. Bilby's density leaves out :math:`\cos\delta`, and uses the first row's pixel
+for all rows. Bilby's draws are smeared over a square of twice a pixel's side, differently each time. Here the density
+is that of the map.
 
-Draws are made from a table of right ascensions in bands of declination: the declination from its marginal distribution, the
-right ascension from that of its band. Its cells are smaller than pixels, or as small as memory allows, and each is given a
-little of its neighbours' and of the whole sky's, so that no pixel is out of reach. What the table is off by is in the weights.
+Draws are made from a table of right ascensions in bands of declination: the declination from its marginal distribution,
+the right ascension from that of its band. The cells of the table are smaller than pixels, or as small as memory allows.
+Each cell gets a little of its neighbours' probability and of a uniform one, so that every pixel can be drawn.
+Differences between table and map are corrected by the weights.
 """
 
 from __future__ import annotations
@@ -21,32 +23,36 @@ from bilby.gw.prior import HealPixMapPriorDist
 from ..errors import PriorError
 from ..priors import Parameters
 
-_PER_SIDE, _MOST_BANDS = (
-    6,
-    768,
-)  # bands for each of HEALPix's subdivisions (twice as many as pixels have), and their number
-_FINEST = 1024  # subdivisions at which pixels are small beside the smallest cells
-_NEXT_TO_NOTHING = 1e-6  # probability of all the pixels that are left out of the table
-_ANYWHERE = (
-    1e-4  # share of the draws that may lie anywhere: where a map has any probability, there is some of its cover
-)
-_POINTS = 3  # points in a cell and direction at which the map is looked up
-_SPREAD = 0.05  # share of a cell that its neighbours have
-_NODES, _MOST_PIXELS, _FAR, _EVEN = 1000, 4000, 6.0, 0.1  # of the distribution of distances
+_PER_SIDE, _MOST_BANDS = (6, 768)
+"""Declination bands for each HEALPix subdivision, twice the number of pixel rows, and the largest number of bands,
+which bounds the memory of the table."""
+
+_FINEST = 1024  # subdivisions of a finely split pixel: its parts are small beside the smallest cells
+_NEXT_TO_NOTHING = 1e-6  # total probability of the pixels that are left out of the table
+_ANYWHERE = 1e-4
+"""Share of the draws that may lie anywhere on the sky, so that wherever the map has some probability, its cover has
+some, too."""
+
+_POINTS = 3  # points in a cell, in each direction, at which the map is looked up
+# share of a cell's probability that is given to its neighbours, so that the borders of pixels are covered
+_SPREAD = 0.05
+# Table of distances: its steps, the most probable pixels it is averaged over (more would take longer), standard
+# deviations beyond the mean at which it ends, and the share that is uniform, so that no distance is out of reach.
+_NODES, _MOST_PIXELS, _FAR, _EVEN = 1000, 4000, 6.0, 0.1
 
 
 class SkyMap:
-    """A map, and priors that cover it.
+    """A sky map, and priors that cover it.
 
     Parameters
     ----------
     dist
-        Bilby's, of right ascension, declination and, perhaps, distance, in this order.
+        Bilby's distribution of right ascension, declination and, optionally, distance, in this order.
 
     Attributes
     ----------
     priors : dict
-        Of declination, of right ascension given it, and of distance.
+        Priors of declination, of right ascension given declination, and of distance.
 
     Raises
     ------
@@ -70,7 +76,7 @@ class SkyMap:
             self.priors[distance] = Stepped(edges, masses, name=distance)
 
     def log_density(self, rows: np.ndarray) -> np.ndarray:
-        """Log density (N,) of rows (N, 2 or 3), each of its own pixel."""
+        """Return the log density (N,) of rows (N, 2 or 3), each from its own pixel."""
         ra, dec = rows[:, 0], rows[:, 1]
         pixel = self._healpy.ang2pix(self._dist.nside, np.clip(0.5 * np.pi - dec, 0.0, np.pi), ra)
         with np.errstate(divide="ignore", invalid="ignore"):
@@ -80,7 +86,7 @@ class SkyMap:
         return np.where(np.isnan(log_density), -np.inf, log_density)
 
     def log_cover(self, rows: np.ndarray) -> np.ndarray:
-        """Log density (N,) of :attr:`priors` at rows."""
+        """Return the log density (N,) of :attr:`priors` at rows."""
         ra, dec = self.names[:2]
         log_density: np.ndarray = self.priors[dec].ln_prob(rows[:, 1]) + self.priors[ra].ln_prob(
             rows[:, 0], **{dec: rows[:, 1]}
@@ -90,7 +96,7 @@ class SkyMap:
         return log_density
 
     def sample(self, size: int, rng: np.random.Generator) -> Parameters:
-        """Right ascensions and declinations of the map itself, to 1e-3 of a pixel, whatever the bounds."""
+        """Draw right ascensions and declinations of the map itself, precise to 1e-3 of a pixel, without the bounds."""
         pixel = rng.choice(len(self._probability), size=size, p=self._probability)
         finer = min(2**10, 2**29 // self._dist.nside)
         nested = self._healpy.ring2nest(self._dist.nside, pixel) * finer**2 + rng.integers(finer**2, size=size)
@@ -98,7 +104,7 @@ class SkyMap:
         return {self.names[0]: phi, self.names[1]: 0.5 * np.pi - theta}
 
     def _table(self, ra: np.ndarray, dec: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Edges of right ascension and declination, and the probability of each cell, (declinations, right ascensions)."""
+        """Return edges of right ascension and declination, and the probabilities of cells, (declinations, right ascensions)."""
         nside = self._dist.nside
         low, high = max(float(dec[0]), -0.5 * np.pi), min(float(dec[1]), 0.5 * np.pi)
         left, right = float(ra[0]), min(float(ra[1]), float(ra[0]) + 2 * np.pi)
@@ -116,7 +122,8 @@ class SkyMap:
                     pixel = self._healpy.ang2pix(nside, theta[:, None], phi)
                     table += self._probability[pixel] * np.sin(theta)[:, None]
         else:
-            # Of pixels that are not small beside the cells the parts are counted; of those that hold next to nothing, none.
+            # Pixels that are not small beside the cells are split into parts, which are counted; pixels with nearly no
+            # probability are left out.
             order = np.argsort(-self._probability)
             held = np.searchsorted(np.cumsum(self._probability[order]), 1 - _NEXT_TO_NOTHING) + 1
             pixel = order[:held]
@@ -139,7 +146,7 @@ class SkyMap:
         return ra_edges, dec_edges, (1 - _ANYWHERE) * table + _ANYWHERE * evenly / evenly.sum()
 
     def _of_distance(self, distance: np.ndarray, pixel: np.ndarray) -> np.ndarray:
-        """Density of distances given pixels; none where a map has none."""
+        """Return the density of distances given pixels; zero where the map has none."""
         mu, sigma, norm = (np.asarray(getattr(self._dist, name))[pixel] for name in ("distmu", "distsigma", "distnorm"))
         known = np.isfinite(mu) & (mu > 0) & (sigma > 0)
         z = (distance - np.where(known, mu, 0.0)) / np.where(known, sigma, 1.0)
@@ -147,11 +154,11 @@ class SkyMap:
         return np.where(known & (distance > 0), density, 0.0)
 
     def _distances(self, bounds: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Edges and probabilities of a table of distances, of the whole map and wider."""
+        """Return edges and probabilities of a table of distances for the whole map, wider than its own."""
         mu, sigma = (np.asarray(getattr(self._dist, name), dtype=np.float64) for name in ("distmu", "distsigma"))
         pixels = np.flatnonzero(np.isfinite(mu) & (mu > 0) & (sigma > 0) & (self._probability > 0))
         if not len(pixels):
-            raise PriorError(f"the sky map {self._dist.hp_file!r} has no distances: use one of the sky alone")
+            raise PriorError(f"the sky map {self._dist.hp_file!r} has no distances: use it for the sky position only")
         low = max(float(bounds[0]), 0.0)
         high = min(float(bounds[1]), float(np.max(mu[pixels] + _FAR * sigma[pixels])))
         edges = np.linspace(low, high, _NODES + 1)
@@ -168,20 +175,20 @@ class SkyMap:
 
 
 class Stepped(Prior):
-    """A density of steps.
+    """A prior with a piecewise constant density.
 
     Parameters
     ----------
     edges
-        Of the steps, (N + 1,).
+        Edges of the pieces, (N + 1,).
     masses
-        Probability of each step, (N,).
+        Probability of each piece, (N,).
     name
         See :class:`bilby.core.prior.Prior`.
     """
 
     exact = True
-    """Its ``cdf`` and ``prob`` are those of its draws."""
+    """Declares that ``cdf`` and ``prob`` agree with the draws."""
 
     def __init__(self, edges: np.ndarray, masses: np.ndarray, name: str | None = None) -> None:
         super().__init__(name=name, minimum=float(edges[0]), maximum=float(edges[-1]))
@@ -191,19 +198,19 @@ class Stepped(Prior):
         self._below /= self._below[-1]
 
     def _scaled(self, x: Any) -> Any:
-        """The variable in which the density is even within a step."""
+        """Return the variable in which the density is constant within a piece."""
         return x
 
     def _unscaled(self, s: Any) -> Any:
         return s
 
     def get_instantiation_dict(self) -> dict[str, Any]:
-        """What tells it from another one."""
+        """Return values that distinguish this prior from another."""
         table = np.concatenate([self._edges, self._masses])
         return {"digest": hashlib.sha256(table.round(12).tobytes()).hexdigest()}
 
     def rescale(self, val: Any) -> Any:
-        """Values at quantiles."""
+        """Return values at quantiles."""
         cell = np.clip(np.searchsorted(self._below, val, side="right") - 1, 0, len(self._masses) - 1)
         width = np.diff(self._below)[cell]
         share = np.where(width > 0, (val - self._below[cell]) / np.where(width > 0, width, 1.0), 0.0)
@@ -211,15 +218,15 @@ class Stepped(Prior):
         return np.clip(self._unscaled(s), self.minimum, self.maximum)
 
     def cdf(self, val: Any) -> Any:
-        """Quantiles at values."""
+        """Return quantiles at values."""
         return np.interp(self._scaled(np.clip(val, self.minimum, self.maximum)), self._edges, self._below)
 
     def prob(self, val: Any) -> Any:
-        """Density."""
+        """Return the density at values."""
         return np.exp(self.ln_prob(val))
 
     def ln_prob(self, val: Any) -> Any:
-        """Log density."""
+        """Return the log density at values."""
         s = self._scaled(np.clip(val, self.minimum, self.maximum))
         cell = np.clip(np.searchsorted(self._edges, s, side="right") - 1, 0, len(self._masses) - 1)
         with np.errstate(divide="ignore"):
@@ -227,12 +234,12 @@ class Stepped(Prior):
         return np.where(self.is_in_prior_range(val), log_density, -np.inf)
 
     def _log_slope(self, val: Any) -> Any:
-        """Logarithm of the derivative of the scaled variable."""
+        """Return the log of the derivative of the scaled variable."""
         return 0.0
 
 
 class DeclinationOfTable(Stepped):
-    """A density that is even over the sphere within bands of declination."""
+    """A prior that is uniform over the sphere within bands of declination."""
 
     def _scaled(self, x: Any) -> Any:
         return np.sin(x)
@@ -245,7 +252,7 @@ class DeclinationOfTable(Stepped):
 
 
 class RightAscensionOfTable(Prior):
-    """A density of steps for each band of declination.
+    """A prior with a piecewise constant density for each band of declination.
 
     Parameters
     ----------
@@ -268,19 +275,19 @@ class RightAscensionOfTable(Prior):
         self.required_variables = [dec]
         self._dec_edges, self._left, self._width = dec_edges, float(ra_edges[0]), float(ra_edges[1] - ra_edges[0])
         bands = table.sum(axis=1, keepdims=True)
-        # Bands that nothing is drawn from may have any right ascension.
+        # In bands without any probability, right ascension is uniform.
         self._rows = np.where(bands > 0, table / np.where(bands > 0, bands, 1.0), 1.0 / table.shape[1])
         below = np.cumsum(self._rows, axis=1)
         self._below = np.concatenate([np.zeros((len(below), 1)), below / below[:, -1:]], axis=1)
-        # One rising column of numbers for all bands: its entries are looked up at once.
+        # One increasing array for all bands, so that the entries of many rows are found at once.
         self._all = (self._below + np.arange(len(below))[:, None]).ravel()
 
     def get_instantiation_dict(self) -> dict[str, Any]:
-        """What tells it from another one."""
+        """Return values that distinguish this prior from another."""
         return {"digest": hashlib.sha256(self._below.round(12).tobytes()).hexdigest()}
 
     def rescale(self, val: Any, **required: Any) -> Any:
-        """Right ascensions at quantiles, in the bands of the declinations."""
+        """Return right ascensions at quantiles, in the bands of the declinations."""
         band = self._band(required)
         val = np.clip(np.asarray(val, dtype=np.float64), 0.0, 1.0 - 1e-12)
         size = self._below.shape[1]
@@ -291,17 +298,17 @@ class RightAscensionOfTable(Prior):
         return np.clip(self._left + self._width * (cell + np.clip(share, 0.0, 1.0)), self.minimum, self.maximum)
 
     def cdf(self, val: Any, **required: Any) -> Any:
-        """Quantiles at right ascensions."""
+        """Return quantiles at right ascensions."""
         band = self._band(required)
         cell, within = self._cell(val)
         return (1 - within) * self._below[band, cell] + within * self._below[band, cell + 1]
 
     def prob(self, val: Any, **required: Any) -> Any:
-        """Density."""
+        """Return the density at right ascensions."""
         return np.exp(self.ln_prob(val, **required))
 
     def ln_prob(self, val: Any, **required: Any) -> Any:
-        """Log density."""
+        """Return the log density at right ascensions."""
         band = self._band(required)
         cell, _ = self._cell(val)
         with np.errstate(divide="ignore"):
@@ -319,7 +326,7 @@ class RightAscensionOfTable(Prior):
 
 
 def _spread(table: np.ndarray, turns: bool) -> np.ndarray:
-    """A table with a share of each cell given to its neighbours; ``turns`` if the last column lies next to the first."""
+    """Give a share of each cell to its neighbours; ``turns`` means that the last column is next to the first."""
     around = np.zeros_like(table)
     padded = np.pad(table, ((1, 1), (0, 0)))
     padded = np.pad(padded, ((0, 0), (1, 1)), mode="wrap" if turns else "constant")

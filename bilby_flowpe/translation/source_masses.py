@@ -1,12 +1,13 @@
-r"""Draw masses of the source's frame in the detectors' frame, where the distance changes nothing but the amplitude of a wave.
+r"""Source-frame masses, drawn in the detector frame, where the distance changes only the amplitude of a wave.
 
-A prior of ``chirp_mass_source`` or ``mass_1_source`` makes the masses that a detector sees, :math:`m = (1 + z(d)) \, m_s`, move
-with the distance, so that the distance cannot be drawn in closed form. At fixed :math:`m` it can. So the masses are drawn in
-the detectors' frame, from a prior that covers all that source masses and distances allow, and each draw is weighted by
+With a prior of ``chirp_mass_source`` or ``mass_1_source``, the masses that a detector sees,
+:math:`m = (1 + z(d)) \, m_s`, change with the distance, so that the distance cannot be drawn in closed form. At fixed
+:math:`m` it can. The masses are therefore drawn in the detector frame, from a prior that covers all values that source
+masses and distances allow, and each draw is weighted by
 
 .. math:: \frac{\pi_s(m / (1 + z)) \, (1 + z)^{-n}}{\pi(m)}
 
-for n masses, a constraint's share of either prior included.
+for n masses. Each prior includes the share that its constraints leave.
 """
 
 from __future__ import annotations
@@ -23,27 +24,27 @@ from ..problem import Problem
 from ..redshifts import Redshifts
 from ..waves.waveforms import polarisations
 
-SOURCE = "_source"  # how Bilby's names of masses in the source's frame end
+SOURCE = "_source"  # suffix of Bilby's names of source-frame masses
 _MASSES = ("mass_1", "mass_2", "chirp_mass", "total_mass")
-# Draws at which the waveform is tried, and how far it may be off: Bilby finds redshifts to 1e-8 by iteration, which turns the
-# phase of a light binary by some 1e-5.
+# Draws at which the waveform is checked, and its largest relative difference: Bilby finds redshifts to 1e-8 by
+# iteration, which changes the phase of a light binary by some 1e-5 radians.
 _ROWS, _TOLERANCE = 4, 1e-4
 
 
 class SourceMasses:
-    """Turns masses and their density from the source's frame into that of the detectors, and back.
+    """Converts masses and their density from the source frame to the detector frame, and back.
 
     Parameters
     ----------
     transform
-        The prior, some masses of which are in the source's frame.
+        The prior, with some masses in the source frame.
 
     Attributes
     ----------
     keys : tuple of str
-        These masses.
+        Names of these masses.
     redshift : Redshifts
-        Of luminosity distances.
+        Redshifts of luminosity distances.
     """
 
     def __init__(self, transform: PriorTransform) -> None:
@@ -53,7 +54,7 @@ class SourceMasses:
         self.redshift = Redshifts(float(distance.minimum), float(distance.maximum))
 
     def plain_priors(self, priors: PriorDict) -> PriorDict:
-        """``priors`` with masses in the detectors' frame, which cover those of the source's frame at all distances."""
+        """Return ``priors`` with detector-frame masses, which cover those of the source frame at all distances."""
         plain = copied(priors)
         nearest, farthest = 1 + self.redshift(np.array(self.redshift.ends))
         for key in self.keys:
@@ -63,7 +64,7 @@ class SourceMasses:
         return plain
 
     def back(self, parameters: Parameters) -> Parameters:
-        """Parameters (N,) with masses in the source's frame."""
+        """Return parameters (N,) with masses in the source frame."""
         scale = 1 + self.redshift(np.asarray(parameters[DISTANCE], dtype=np.float64))
         asked = dict(parameters)
         for key in self.keys:
@@ -71,7 +72,7 @@ class SourceMasses:
         return asked
 
     def log_ratio(self, plain: Parameters, asked: Parameters) -> np.ndarray:
-        """Log density (N,) that the prior asked for has in the plain parameters, over that of the plain prior."""
+        """Return the log density (N,) of the user's prior in the plain parameters, over that of the plain prior."""
         scale = 1 + self.redshift(np.asarray(plain[DISTANCE], dtype=np.float64))
         of_plain = self._plain.log_prob({key: plain[key] for key in self._plain.keys})
         of_asked = self._asked.log_prob({key: asked[key] for key in self._asked.keys})
@@ -82,10 +83,10 @@ class SourceMasses:
 
 
 def source_masses(transform: PriorTransform) -> tuple[str, ...]:
-    """Return the searched masses in the source's frame that can be drawn in the detectors' frame instead.
+    """Return the sampled source-frame masses that can be drawn in the detector frame instead.
 
-    There are none where the distance is fixed or another parameter gives it, where a mass has a conditional or unbounded prior,
-    and where the priors name the same mass in both frames.
+    There are none if the distance is fixed or follows from another parameter, if a mass has a conditional or unbounded
+    prior, or if the priors name the same mass in both frames.
     """
     keys = tuple(f"{mass}{SOURCE}" for mass in _MASSES if f"{mass}{SOURCE}" in transform.keys)
     named = {*transform.keys, *transform.fixed, *transform.constraints}
@@ -95,13 +96,13 @@ def source_masses(transform: PriorTransform) -> tuple[str, ...]:
         prior = transform.priors[key]
         if getattr(prior, "required_variables", None) or not np.all(np.isfinite([prior.minimum, prior.maximum])):
             return ()
-    # Another prior may be conditional on what would be gone.
+    # Another prior may be conditional on a mass that would be removed.
     tied = {name for prior in transform.priors.values() for name in getattr(prior, "required_variables", [])}
     return () if tied & {*keys} else keys
 
 
 def can_be_drawn_in_the_detectors_frame(problem: Problem) -> bool:
-    """Whether the waveform of masses in the source's frame is that of the redshifted masses, tried on draws from the prior."""
+    """Return whether waveforms depend on source-frame masses through redshifted ones only, tested on draws from the prior."""
     transform, generator = problem.prior, problem.likelihood.waveform_generator
     if not source_masses(transform):
         return False

@@ -1,7 +1,7 @@
-"""Steps of the weight that lead from the problem that draws are made for to the one that was asked.
+"""Steps of the weight that lead from the problem for drawing to the user's problem.
 
-The likelihood that draws are made with may be another one than that which was asked for, and so may the prior; where nothing is
-drawn in closed form, the likelihood asked for is the first step and may be the only one.
+Likelihood and prior that are used for drawing may differ from the user's. If nothing is drawn in closed form, the
+user's likelihood is the first step and may be the only one.
 """
 
 from __future__ import annotations
@@ -25,12 +25,12 @@ from .translated import Translated
 
 
 class AskedLikelihood:
-    """Step: evaluate the likelihood asked for, and put it in the place of the one so far.
+    """Step that evaluates the user's likelihood and replaces the one so far.
 
     Parameters
     ----------
     translated
-        The problem, as draws are made for it.
+        The problem in the form that is used for drawing.
     use_ratio
         Whether likelihoods are given as ratios to that of noise alone.
     """
@@ -47,25 +47,25 @@ class AskedLikelihood:
         return batch.alive
 
     def rows(self, batch: Batch, chosen: np.ndarray, rng: np.random.Generator) -> Sequence[Row]:
-        """Rows of the parameters asked for."""
+        """Return rows of the user's parameters."""
         return self._translated.rows(batch.parameters_of(chosen)) if len(chosen) else []
 
     def take(
         self, batch: Batch, chosen: np.ndarray, values: np.ndarray, good: np.ndarray, rng: np.random.Generator
     ) -> Increment:
-        """Change the weight by the ratio of the likelihoods; a row for which it is not a number has no weight."""
+        """Change the weight by the ratio of the likelihoods; a row for which it is not a number loses its weight."""
         log_likelihood = filled(values[:, 0] if good.any() else values, good)
         log_weight = log_likelihood - batch.log_likelihood[chosen]
         return Increment(log_weight, log_likelihood=log_likelihood, n_nan=int(np.sum(~good)))
 
 
 class AskedWithCalibration(AskedLikelihood):
-    """Step: draw errors of the calibration given the wave, and evaluate the likelihood asked for with them.
+    """Step that draws calibration errors given the wave, and evaluates the user's likelihood with them.
 
     Parameters
     ----------
     translated
-        The problem, as draws are made for it, with errors of the calibration.
+        The problem in the form that is used for drawing, with calibration errors.
     use_ratio
         Whether likelihoods are given as ratios to that of noise alone.
     """
@@ -77,7 +77,7 @@ class AskedWithCalibration(AskedLikelihood):
         self.task = CalibrationDraw(translated.asked, plain, errors.priors, translated.fixed, use_ratio)
 
     def rows(self, batch: Batch, chosen: np.ndarray, rng: np.random.Generator) -> Sequence[Row]:
-        """Rows with the plain likelihood's names of sky and time beside those asked for, and a seed each."""
+        """Return rows with the plain likelihood's names of sky and time as well as the user's, each with a seed."""
         plain = self._translated.problem.rows(batch.parameters_of(chosen)) if len(chosen) else []
         asked = super().rows(batch, chosen, rng)
         return with_seeds([{**one, **other} for one, other in zip(plain, asked, strict=True)], rng)
@@ -85,7 +85,7 @@ class AskedWithCalibration(AskedLikelihood):
     def take(
         self, batch: Batch, chosen: np.ndarray, values: np.ndarray, good: np.ndarray, rng: np.random.Generator
     ) -> Increment:
-        """As :meth:`AskedLikelihood.take`, times prior over density of the errors drawn."""
+        """Change the weight as :meth:`AskedLikelihood.take` does, times prior over density of the errors drawn."""
         increment = super().take(batch, chosen, values, good, rng)
         if not good.any():
             return increment
@@ -100,15 +100,15 @@ class AskedWithCalibration(AskedLikelihood):
 
 
 class OverDrawn:
-    """Step around another one that puts the likelihood asked for in the place of the one that draws were made with.
+    """Step around another one that replaces the likelihood used for drawing by the user's.
 
-    Where the two differ by much, the closed form of the draws is that of another likelihood: the spread of their ratio is kept,
-    as a comparison.
+    If the two differ much, the closed form used for drawing belongs to another likelihood: the scatter of their log
+    ratio is recorded as a comparison.
 
     Parameters
     ----------
     step
-        The step.
+        The step inside.
     """
 
     def __init__(self, step: Step) -> None:
@@ -118,13 +118,13 @@ class OverDrawn:
 
     @property
     def task(self) -> Task:
-        """That of the step."""
+        """Task of the step inside."""
         return self._step.task
 
     def take(
         self, batch: Batch, chosen: np.ndarray, values: np.ndarray, good: np.ndarray, rng: np.random.Generator
     ) -> Increment:
-        """As the step does, with the spread of what it changes."""
+        """Take the step inside, and record the scatter of the change."""
         increment = self._step.take(batch, chosen, values, good, rng)
         change = increment.log_weight
         spread = spread_where_likely(change, batch.log_weights(chosen, change)) if len(chosen) else 0.0
@@ -132,12 +132,12 @@ class OverDrawn:
 
 
 class AskedPrior(WithoutTask):
-    """Step: the prior asked for over the one that draws were made with.
+    """Step that replaces the prior used for drawing by the user's.
 
     Parameters
     ----------
     forms
-        From the parameters drawn to those asked for.
+        Maps from the drawn parameters to the user's.
     """
 
     def __init__(self, forms: Forms) -> None:
@@ -146,18 +146,18 @@ class AskedPrior(WithoutTask):
     def take(
         self, batch: Batch, chosen: np.ndarray, values: np.ndarray, good: np.ndarray, rng: np.random.Generator
     ) -> Increment:
-        """Change weight and log prior by the ratio of the densities, in the parameters that were drawn."""
+        """Change weight and log prior by the ratio of the densities, in the drawn parameters."""
         log_ratio = self._forms.log_ratio(batch.parameters)
         return Increment(log_ratio, log_prior=log_ratio)
 
 
 class OfNoiseAlone(WithoutTask):
-    """Step: from the likelihood ratio to the likelihood itself.
+    """Step from the likelihood ratio to the likelihood itself.
 
     Parameters
     ----------
     likelihood
-        The likelihood that draws were made with.
+        The likelihood that is used for drawing.
     """
 
     def __init__(self, likelihood: Likelihood) -> None:
@@ -176,5 +176,5 @@ class OfNoiseAlone(WithoutTask):
 
 
 def asked_likelihood(translated: Translated, use_ratio: bool) -> AskedLikelihood:
-    """The step that evaluates the likelihood asked for."""
+    """Return the step that evaluates the user's likelihood."""
     return (AskedWithCalibration if translated.calibration else AskedLikelihood)(translated, use_ratio)

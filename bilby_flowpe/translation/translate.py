@@ -1,21 +1,22 @@
-"""From the problem asked to the plain one that networks know, and back with exact weights.
+"""Translation of the user's problem to the plain form that networks know, and back with exact weights.
 
-Networks know one form of a problem: a plain gravitational-wave likelihood (:mod:`.plain`), right ascension, declination and
-geocentric time, priors of one parameter each. Other forms are turned into it:
+Networks know one form of a problem: a plain gravitational-wave likelihood (:mod:`.plain`), right ascension, declination
+and geocentric time, and priors of one parameter each. Other forms are translated to it:
 
-- Parameters that the likelihood integrates out are drawn as all others, and left out of what comes back: what remains has the
-  marginal posterior, and the evidence is the same.
-- Sky and time in a detector's frame are those of the sky (:mod:`.frames`).
+- Parameters that the likelihood integrates out are drawn like all others, and left out of the result: the remaining ones have
+  the marginal posterior, and the evidence is the same.
+- Sky and time in a detector's frame are converted to those of the sky (:mod:`.frames`).
 - Joint priors are covered by independent ones (:mod:`.covers`).
-- Parameters without a density of their own, discrete ones above all, are sampled through their quantiles (:mod:`.quantiles`).
-- Masses in the source's frame are drawn in the detectors' frame (:mod:`.source_masses`).
+- Parameters without a density, mainly discrete ones, are sampled through their quantiles (:mod:`.quantiles`).
+- Source-frame masses are drawn in the detector frame (:mod:`.source_masses`).
 - Calibration parameters are drawn given the wave (:mod:`.recalibration`).
-- A likelihood with values of its own (approximations, calibration, any subclass) gives the weights, the plain one the proposal.
+- If a likelihood differs from the plain one (approximations, calibration, any subclass), it gives the weights, and the plain
+  one is used for the proposal.
 
-What changes a density enters the weight of every draw, as a step of it (:mod:`.steps`).
+Every change of a density is included in the weight of each draw, as a step (:mod:`.steps`).
 
-A gravitational-wave likelihood that has no such form is sampled as it stands, as any other function of its parameters:
-:attr:`.translated.Translated.obstacle` says why.
+A gravitational-wave likelihood without such a form is sampled like any other function of its parameters;
+:attr:`.translated.Translated.obstacle` has the reason.
 """
 
 from __future__ import annotations
@@ -47,16 +48,16 @@ from .quantiles import OfQuantiles, Quantiles, quantiles_of, shapes_the_wave_alo
 from .source_masses import SOURCE, SourceMasses, can_be_drawn_in_the_detectors_frame
 from .translated import Translated, as_it_stands
 
-_ROWS = 4  # draws from the prior at which a wave is tried
+_ROWS = 4  # draws from the prior at which a waveform is checked: any would show another dependence on the distance
 
 
 def translated(likelihood: Likelihood, priors: PriorDict) -> Translated:
-    """The problem as draws are made for it.
+    """Translate a problem to the form that is used for drawing.
 
     Raises
     ------
     PriorError
-        If the priors cannot be drawn from, whatever the likelihood is.
+        If the priors cannot be sampled, whatever the likelihood is.
     """
     found = _translated(Asked(likelihood, priors))
     _tell(found.problem.prior)
@@ -69,23 +70,23 @@ def _translated(given: Asked) -> Translated:
     if not is_wave(likelihood):
         return _of_any_likelihood(given, every)
     if every and (calibration := given.calibration_keys):
-        # Drawn in a way of its own, unless other quantiles have the likelihood sampled as it stands.
+        # It is drawn given the wave, unless other quantiles require that the likelihood is sampled as it is.
         quantiles = every if quantiles_of(priors, without=calibration) else None
     try:
         same = is_plain(likelihood) and not (quantiles or has_joint(priors))
         if same and _source_masses(likelihood, priors) is None:
             return as_it_stands(given.problem())
-        # Other forms of a wave are sampled as they are: what stands behind them need not know of quantiles.
+        # Other forms of a wave are sampled as they are: the plain likelihood behind them may not accept quantiles.
         if quantiles and not (is_plain(likelihood) and shapes_the_wave_alone(quantiles)):
             return _of_any_likelihood(given, quantiles)
         return _of_a_wave(given, quantiles)
     except (SimulationError, PriorError) as error:
-        # Its value is a function of the parameters all the same.
+        # Its value is a function of the parameters in any case.
         return replace(_of_any_likelihood(given, every), obstacle=str(error))
 
 
 def _of_any_likelihood(given: Asked, quantiles: Quantiles | None) -> Translated:
-    """A likelihood as a function of its parameters; joint priors and quantiles are all that is turned into another form."""
+    """Translate a likelihood as a function of its parameters; only joint priors and quantiles are translated."""
     likelihood, priors = given.likelihood, given.priors
     if not (quantiles or has_joint(priors)):
         return as_it_stands(given.problem())
@@ -108,14 +109,15 @@ def _of_any_likelihood(given: Asked, quantiles: Quantiles | None) -> Translated:
 
 
 def _of_a_wave(given: Asked, quantiles: Quantiles | None) -> Translated:
-    """A likelihood of gravitational waves, in the form that networks know.
+    """Translate a gravitational-wave likelihood to the form that networks know.
 
     Raises
     ------
     SimulationError
-        If the likelihood has no plain form, or Bilby's way to integrate parameters out is not the integral of its waveform.
+        If the likelihood has no plain form, or Bilby's marginalisation is not the integral of its waveform.
     PriorError
-        If a parameter that is integrated out has no prior with the likelihood, or calibration parameters are tied to others.
+        If the likelihood has no prior of a parameter that is integrated out, or calibration parameters are tied to
+        others.
     """
     likelihood, keys = given.likelihood, given.keys
     dropped, jitter = marginalised(likelihood), given.priors.get(TIME_JITTER)
@@ -163,7 +165,7 @@ def _of_a_wave(given: Asked, quantiles: Quantiles | None) -> Translated:
 
 
 def _covered(priors: PriorDict) -> tuple[PriorDict, Covers | None]:
-    """Priors with independent ones in the place of joint ones, and what covers these."""
+    """Return priors with independent ones in place of joint ones, and the object that covers these."""
     if not has_joint(priors):
         return priors, None
     covers = Covers(priors)
@@ -171,12 +173,12 @@ def _covered(priors: PriorDict) -> tuple[PriorDict, Covers | None]:
 
 
 def _independent(priors: PriorDict, covers: Covers | None) -> PriorTransform:
-    """The prior that draws are made of; parameters of a joint prior may not be tied to others."""
+    """Return the prior for drawing; no other parameter may be tied to those of a joint prior."""
     transform = PriorTransform(priors)
     if covers and (tied := transform.tied_to_others(covers.priors)):
         raise PriorError(
             f"{tied} have a joint prior and are tied to others, by a constraint or a conditional prior: give them "
-            "independent priors, or leave out what ties them"
+            "independent priors, or leave out the constraint or condition"
         )
     return transform
 
@@ -195,18 +197,18 @@ def _raw_reasons(
     frame: Frame | None = None,
     corrects: bool = False,
 ) -> tuple[str, ...]:
-    """What draws that are not weighted lack."""
+    """Return reasons, in words, why draws without weights are only approximate."""
     said = {
         "joint priors are replaced by wider, independent ones": covers,
-        "calibration parameters follow their conditional only nearly": calibration,
-        "priors of sky and time in the detector's frame are no more than bounds": frame,
+        "calibration parameters are drawn from an approximate conditional": calibration,
+        "priors of sky and time in the detector's frame only set bounds": frame,
         "the network knows the plain likelihood, not the one given": corrects,
     }
     return tuple(reason for reason, holds in said.items() if holds)
 
 
 def _source_masses(likelihood: GravitationalWaveTransient, priors: PriorDict) -> SourceMasses | None:
-    """The frame in which masses of the source's frame can be drawn, where the priors have such and the waveform allows."""
+    """Return the map of source-frame masses, if the priors have such masses and the waveform allows it."""
     if not any(key.endswith(SOURCE) for key in priors):
         return None
     problem = problem_of(likelihood, priors)
@@ -214,9 +216,9 @@ def _source_masses(likelihood: GravitationalWaveTransient, priors: PriorDict) ->
 
 
 def _check_distance(found: Translated) -> None:
-    """Refuse a likelihood that integrates over the distance of a wave that is not inversely proportional to it.
+    """Raise an error if a likelihood integrates over the distance of a wave that is not inversely proportional to it.
 
-    Bilby's integral scales the wave at one distance; masses of the source's frame are converted at that one.
+    Bilby's integral scales the wave from one distance; masses of the source frame are converted at that one.
     """
     draws = found.problem.prior.sample(_ROWS, np.random.default_rng(20200218))
     medians = {key: np.full(_ROWS, value) for key, value in found.calibration.reference.items()}
@@ -246,11 +248,13 @@ def _check_waveforms(found: Translated) -> None:
 
 
 def _tell(transform: PriorTransform) -> None:
-    """Warn of what in the priors is not taken as it is given."""
+    """Warn about priors that are not used as they are given."""
     for key, reason in transform.by_draws.items():
-        logger.warning(f"priors[{key!r}]: {reason}. Draws, log prior and evidence go by rescale, as in nested samplers")
+        logger.warning(
+            f"priors[{key!r}]: {reason}. Draws, log prior and evidence use its rescale(), as in nested samplers"
+        )
     if idle := idle_constraints(transform.priors, transform.sample(4, np.random.default_rng(0))):
         logger.warning(
-            f"The priors constrain {idle}, but the conversion function of the priors makes no such quantity: as in other "
-            "samplers, nothing is constrained by that. Give PriorDict(..., conversion_function=...) a function that makes it"
+            f"The priors constrain {idle}, but the conversion function of the priors does not compute it: as in other "
+            "samplers, this has no effect. Give PriorDict(..., conversion_function=...) a function that computes it"
         )

@@ -1,4 +1,4 @@
-"""A problem as draws are made for it, and the way back to what was asked."""
+"""A problem in the form that is used for drawing, and the way back to the user's problem."""
 
 from __future__ import annotations
 
@@ -21,37 +21,37 @@ from .marginalisation import Jitter
 
 @dataclass(frozen=True)
 class Translated:
-    """A problem in the form in which draws are made for it.
+    """A problem in the form that is used for drawing.
 
     Attributes
     ----------
     problem
-        The problem that draws are made for.
+        The problem that is used for drawing.
     given
         The user's own likelihood.
     asked
         The likelihood that gives the weights: the user's own, with nothing integrated out.
     keys, fixed
-        Search parameters asked for, and values of fixed ones.
+        The user's sampled parameters, and values of fixed ones.
     forms
-        From the parameters drawn to those asked for.
+        Maps from the drawn parameters to the user's.
     calibration
-        Errors of the calibration that are drawn given the wave.
+        Calibration errors that are drawn given the wave.
     corrects
-        Whether ``asked`` gives other values than the likelihood that draws are made with.
+        Whether ``asked`` has values other than the likelihood that is used for drawing.
     dropped
         Parameters that ``given`` integrates out.
     jitter
-        The jitter of a time-marginalised likelihood, where it is searched.
+        The jitter of a time-marginalised likelihood, if it is sampled.
     raw_reasons
-        What draws that are not weighted lack, in words.
+        Reasons, in words, why draws without weights are only approximate.
     obstacle
-        Why a likelihood of gravitational waves is sampled as it stands, with no network and nothing in closed form, in
-        words; ``None`` where it is not.
+        Reason, in words, why a gravitational-wave likelihood is sampled as it is, without a network and with nothing in
+        closed form; ``None`` if it is not.
     no_network
-        Why no network can be used, in words; empty where one can.
+        Reason, in words, why no network can be used; empty if one can.
     log_cover_err
-        Standard error of what normalises joint priors, in its logarithm.
+        Standard error of the log normalisation of joint priors.
     """
 
     problem: Problem
@@ -71,44 +71,44 @@ class Translated:
 
     @property
     def is_asked(self) -> bool:
-        """Whether the problem is analysed as it was asked."""
+        """True if the problem is analysed in the user's own form."""
         return self.problem.likelihood is self.given and self.keys == self.problem.prior.keys and not self.forms
 
     @property
     def log_normalisation_err(self) -> float:
-        """Standard error of the prior's normalisation, in its logarithm, where Monte Carlo found it."""
+        """Standard error of the log normalisation of the prior, as far as it was found by Monte Carlo."""
         return float(np.hypot(self.problem.prior.log_normalisation_err, self.log_cover_err))
 
     @property
     def steers(self) -> bool:
-        """Whether the likelihood asked for says which plain one is nearest to it near a signal (:mod:`bilby_flowpe.noise`)."""
+        """True if the user's likelihood can return the nearest plain likelihood near a signal (:mod:`bilby_flowpe.noise`)."""
         return self.corrects and self.obstacle is None and callable(getattr(self.asked, "curves_near", None))
 
     def plain_near(self, row: Row) -> GravitationalWaveTransient:
-        """The plain likelihood that is nearest to the one asked for: that which draws are made with, under other noise curves.
+        """Return the plain likelihood, with other noise curves, that is nearest to the user's; it is used for drawing.
 
         Parameters
         ----------
         row
-            All parameters of a signal, as draws are made of them.
+            All parameters of a signal, in the form that is used for drawing.
         """
         asked: Any = self.asked
         curves = asked.curves_near(dict(self.rows({key: np.array([value]) for key, value in row.items()})[0]))
         return GravitationalWaveTransient(curves, self.problem.likelihood.waveform_generator)
 
     def rows(self, columns: Parameters) -> Sequence[Row]:
-        """One dictionary a draw for :attr:`asked`."""
+        """Make one dictionary for each draw, for the likelihood :attr:`asked`."""
         return make_rows(self.fixed, self.forms.back(columns))
 
     def reported(self, columns: Parameters) -> Parameters:
-        """The search parameters asked for, (N,) each, from all that was drawn."""
+        """Return the user's sampled parameters, (N,) each, from all drawn ones."""
         asked = self.forms.back(columns)
         if self.jitter:
             asked = {**asked, TIME_JITTER: self.jitter.of(columns[TIME])}
         return {key: asked[key] for key in self.keys}
 
     def log_prior(self, columns: Parameters, log_prior: np.ndarray) -> np.ndarray:
-        """Log density (N,) of the prior asked for, from that of the parameters drawn."""
+        """Return the log density (N,) of the user's prior, from that of the drawn parameters."""
         log_prior, prior = self.calibration.with_log_prior(columns, log_prior), self.problem.prior
         for key in self.dropped:
             log_prior = log_prior - prior.priors[key].ln_prob(columns[key]) - prior.log_scale[key]
@@ -121,5 +121,5 @@ class Translated:
 
 
 def as_it_stands(problem: Problem) -> Translated:
-    """Return a problem that is analysed as it is asked."""
+    """Return a problem that is analysed in the user's own form."""
     return Translated(problem, problem.likelihood, problem.likelihood, problem.prior.keys, problem.prior.fixed)

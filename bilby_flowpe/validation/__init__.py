@@ -1,4 +1,10 @@
-"""How far a posterior is from a reference or from the exact one."""
+"""Measures of the distance between a posterior and a reference, or the exact posterior; reports about results and models.
+
+To read first: :mod:`.comparison`, two results side by side; :mod:`.coverage`, calibration over simulated events; and
+:mod:`.report`, the page of a result.
+
+To add a section to the page, write a function in :mod:`.sections`, and call it in :mod:`.report`.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The model card: what a trained model is for, how it was made, and how good it was found to be."""
+"""The model card: which problems a trained model is for, how it was made, and how good it was found to be."""
 
 from __future__ import annotations
 
@@ -24,15 +24,15 @@ def write_card(
     Parameters
     ----------
     folder
-        The model's folder.
+        Folder of the model.
     model
         The model in it.
     gap
         Figures of :func:`bilby_flowpe.validation.gap.summarise_gap`, with ``draws`` and ``seed``.
     commands
-        The commands that trained and measured it, under ``train`` and ``measure``.
+        Commands that trained and measured the model, under ``train`` and ``measure``.
     loss
-        That on simulations from waveforms never seen, if it was measured.
+        Loss on simulations from new waveforms, if it was measured.
     """
     history, information, facts = model.history, model.information, model.contract.facts
     best = history["best"]
@@ -52,7 +52,7 @@ def write_card(
         "## What it was trained for",
         "",
         "A model serves every problem that lies within this one: narrower or other priors inside these, another waveform, "
-        f"another noise curve within a root mean square of {information.get('psd_tolerance', 0.0):g} in its logarithm.",
+        f"another PSD whose logarithm differs by a root mean square of up to {information.get('psd_tolerance', 0.0):g}.",
         "",
         "```json",
         json.dumps(facts, indent=1),
@@ -72,14 +72,15 @@ def write_card(
         "",
         "## What it draws from",
         "",
-        f"The flow, a share of {model.shares.broad:g} of it from a base {model.shares.width:g} times as wide, and a share of "
-        f"{model.shares.prior:g} of the prior, chosen by measurement (`information.calibration` in {DESCRIPTION}).",
+        f"The flow, a fraction of {model.shares.broad:g} of its draws from a base {model.shares.width:g} times as wide, and a "
+        f"fraction of {model.shares.prior:g} from the prior; they were tuned by measurement (`information.calibration` in "
+        f"{DESCRIPTION}).",
         "",
         "## How good it is",
         "",
         f"`{commands['measure']}`",
         "",
-        f"Over {gap['events']} fresh injections from the prior, {gap['draws']} draws each, seed {gap['seed']}:",
+        f"Over {gap['events']} new injections from the prior, {gap['draws']} draws each, seed {gap['seed']}:",
         "",
         "| figure | value |",
         "| --- | --- |",
@@ -100,7 +101,7 @@ def write_card(
 def _loss(loss: FreshLoss | None) -> list[str]:
     if loss is None:
         return []
-    return [f"| loss on {loss.rows} waveforms never seen, in standardised parameters | {loss} |"]
+    return [f"| loss on {loss.rows} new waveforms, in standardised parameters | {loss} |"]
 
 
 def _kl(figures: Mapping[str, Any]) -> str:

@@ -1,4 +1,4 @@
-"""Two results of the same likelihood, priors and data, side by side."""
+"""Comparison of two results of the same likelihood, priors and data."""
 
 from __future__ import annotations
 
@@ -16,21 +16,23 @@ from .neighbours import two_way_kl
 
 
 def compare_results(result: Result, referee: Result, rng: np.random.Generator) -> dict[str, Any]:
-    """Divergence of each marginal posterior and of the joint ones, each with its floor, evidences, and costs.
+    """Compare two results: divergences of marginal and joint posteriors with their floors, evidences, and costs.
+
+    The floor of a divergence is the value that samples of one distribution give by chance.
 
     Parameters
     ----------
     result, referee
         Bilby results with equal-weight posteriors.
     rng
-        Generator of the floors' random halves and deals.
+        Random generator, for the floors.
 
     Returns
     -------
     dict
         Plain values: ``marginals`` by parameter, ``joint`` of :func:`bilby_flowpe.validation.neighbours.two_way_kl` (forward:
-        result to referee) or why it cannot be had under ``unavailable``, ``evidence``, ``cost`` of both, and
-        ``break_even``: from how many events on a training pays, where there was one and it does.
+        result to referee), or the reason why there is none under ``unavailable``; ``evidence``; ``cost`` of both; and
+        ``break_even``: the number of events from which a training saves time, if there was one and it does.
     """
     cost = {"flowpe": _cost(result), "referee": _cost(referee)}
     keys = [key for key in result.search_parameter_keys if key in referee.posterior]
@@ -45,14 +47,14 @@ def compare_results(result: Result, referee: Result, rng: np.random.Generator) -
 
 
 def delta_log_evidence(lnz1: float, err1: float, lnz2: float, err2: float) -> dict[str, float]:
-    """Difference of two log-evidences and its significance.
+    """Return the difference of two log-evidences and its significance.
 
     Parameters
     ----------
     lnz1, lnz2
         Log-evidences in nats.
     err1, err2
-        Their standard errors, independent.
+        Standard errors of these, which are taken as independent.
 
     Returns
     -------
@@ -65,16 +67,16 @@ def delta_log_evidence(lnz1: float, err1: float, lnz2: float, err2: float) -> di
         If an evidence is not finite, or an error negative or NaN.
     """
     if not (math.isfinite(lnz1) and math.isfinite(lnz2)):
-        raise DataError(f"log-evidences {lnz1} and {lnz2} must both be finite to be compared")
+        raise DataError(f"log-evidences {lnz1} and {lnz2}: both must be finite to be compared")
     if not (err1 >= 0.0 and err2 >= 0.0):
-        raise DataError(f"errors {err1} and {err2} of the log-evidences must not be negative or NaN")
+        raise DataError(f"errors {err1} and {err2} of the log-evidences: give numbers that are not negative or NaN")
     delta, sigma = float(lnz1) - float(lnz2), math.hypot(err1, err2)
     n_sigma = delta / sigma if sigma > 0.0 else math.copysign(math.inf, delta) if delta else 0.0
     return {"delta": delta, "sigma": sigma, "n_sigma": n_sigma}
 
 
 def distinct(result: Result, referee: Result) -> tuple[str, str]:
-    """Names of two results that tell them apart: of their samplers, with their labels where these are one."""
+    """Return names that distinguish two results: those of their samplers, with their labels if the samplers are the same."""
     if result.sampler != referee.sampler:
         return str(result.sampler), str(referee.sampler)
     if result.label != referee.label:
@@ -83,7 +85,7 @@ def distinct(result: Result, referee: Result) -> tuple[str, str]:
 
 
 def plain(value: Any) -> Any:
-    """The same with ``None`` for numbers that JSON does not have."""
+    """Return the value with ``None`` for numbers that JSON does not have."""
     if isinstance(value, Mapping):
         return {key: plain(item) for key, item in value.items()}
     if isinstance(value, float) and not math.isfinite(value):
@@ -92,7 +94,7 @@ def plain(value: Any) -> Any:
 
 
 def format_comparison(comparison: Mapping[str, Any], referee: str, name: str = "flowpe") -> str:
-    """A table of :func:`compare_results` for people; ``referee`` and ``name`` are what the two are called."""
+    """Return a table of :func:`compare_results` as text; ``name`` and ``referee`` are the names of the two results."""
     lines = [f"{'parameter':<22}{'JSD [nat]':>12}{'floor, median':>16}{'floor, 90%':>14}{'split halves, 90%':>20}"]
     for key, row in comparison["marginals"].items():
         lines.append(
@@ -115,7 +117,7 @@ def format_comparison(comparison: Mapping[str, Any], referee: str, name: str = "
     lines.append(
         f"ln Z: {evidence['unavailable']}"
         if "unavailable" in evidence
-        else f"ln Z, {name} less {referee}: {evidence['delta']:+.3f} +- {evidence['sigma']:.3f}, "
+        else f"ln Z, {name} minus {referee}: {evidence['delta']:+.3f} +- {evidence['sigma']:.3f}, "
         f"{abs(evidence['n_sigma']):.2f} sigma"
     )
     for which, label in (("flowpe", name), ("referee", referee)):
@@ -124,10 +126,10 @@ def format_comparison(comparison: Mapping[str, Any], referee: str, name: str = "
         lines.append(
             f"{label}: {cost['n_likelihood_evaluations']:.3g} likelihood evaluations, {cost['seconds']:.1f} s{training}, "
             f"{cost['n_posterior']} posterior samples; {cost['n_effective']:.0f} effective, "
-            f"{cost['effective_per_second']:.3g} a second, {cost['effective_per_evaluation']:.3g} an evaluation"
+            f"{cost['effective_per_second']:.3g} per second, {cost['effective_per_evaluation']:.3g} per evaluation"
         )
     if comparison["break_even"] is not None:
-        lines.append(f"the training pays from {comparison['break_even']} events on")
+        lines.append(f"the training saves time from {comparison['break_even']} events on")
     return "\n".join(lines)
 
 
@@ -140,7 +142,7 @@ def _joint(result: Result, referee: Result, keys: Sequence[str], rng: np.random.
     try:
         return two_way_kl(result.posterior, referee.posterior, keys, rng, periodic=periodic)
     except DataError as error:
-        # Chains and resampled posteriors repeat rows, which marginals bear.
+        # Chains and resampled posteriors repeat rows, which only matters for the joint divergence.
         return {"unavailable": str(error)}
 
 
@@ -154,12 +156,12 @@ def _cost(result: Result) -> dict[str, float]:
     )
     try:
         evaluations = float(result.num_likelihood_evaluations)
-    except ValueError:  # Bilby's way of saying that nobody counted
+    except ValueError:  # Bilby raises this if evaluations were not counted
         evaluations = float(statistics.get("nlikelihood") or np.nan)
     if not evaluations > 0 and (walkers := stored(result, "walkers")) is not None:
-        # An ensemble sampler asks for one likelihood a step and walker.
+        # An ensemble sampler evaluates one likelihood per step and walker.
         evaluations = float(np.shape(walkers)[0] * np.shape(walkers)[1])
-    # What was trained on the way serves every later event of the kind: told apart.
+    # A model that was trained in the run serves later events, too: its time is stated separately.
     seconds = float(seconds) - float(stages.get("training", 0.0))
     effective = _effective(result)
     return {
@@ -174,7 +176,7 @@ def _cost(result: Result) -> dict[str, float]:
 
 
 def stored(result: Result, name: str) -> Any:
-    """What a result holds under a name; ``None`` where it has none, for which Bilby raises."""
+    """Return an attribute of a result; ``None`` if it has none, for which Bilby raises an error."""
     try:
         return getattr(result, name)
     except ValueError:
@@ -182,7 +184,7 @@ def stored(result: Result, name: str) -> Any:
 
 
 def _effective(result: Result) -> float:
-    """Effective draws: of the weights, where a result has some (Kish), else the rows of its posterior."""
+    """Return the effective number of draws: by the weights if a result has some (Kish), else the rows of its posterior."""
     nested = stored(result, "nested_samples")
     if nested is None or "weights" not in nested:
         return float(len(result.posterior))
@@ -197,12 +199,12 @@ def _evidence(result: Result, referee: Result) -> dict[str, Any]:
             result.log_evidence, result.log_evidence_err, referee.log_evidence, referee.log_evidence_err
         )
     except DataError as error:
-        # Ensemble samplers have none.
+        # Ensemble samplers have no evidence.
         return {"unavailable": str(error)}
 
 
 def _break_even(ours: Mapping[str, float], referees: Mapping[str, float]) -> int | None:
-    """Least number of events for which training and analysing takes no longer than the referee; ``None`` if it never pays."""
+    """Return the least number of events for which training and analysing takes no longer than the referee, if there is one."""
     saved = referees["seconds"] - ours["seconds"]
     if not ours["training_seconds"] or not saved > 0:
         return None

@@ -1,7 +1,7 @@
-"""Coverage: whether, over simulated events, the truth is where posteriors say that it is.
+"""Coverage: tests, over simulated events, whether the truth lies where posteriors say that it is.
 
-For every event a model draws by itself (raw), and as a user gets it (weighted); ranks of the truth (:mod:`.ranks`) go into
-p-p plots and tests. Several models are tried on the same events.
+For every event, draws are made by the model alone (raw), and as a user gets them (weighted). Ranks of the truth
+(:mod:`.ranks`) are used in p-p plots and tests. Several models are tested on the same events.
 """
 
 from __future__ import annotations
@@ -32,22 +32,26 @@ from .kept import measured
 from .ranks import DENSITY, DISTANCE, JOINT, combined, rank_of_distance, rank_of_truth, ranks_of_parameters, uniformity
 
 KINDS = ("raw", "weighted")
+# Number of raw draws per event for statistics that cost likelihood evaluations: a rank among 200 is fine enough for
+# tests over a thousand events, and costs less than the weighted draws.
 _WITH_LIKELIHOOD = 200
+# Number of rows below which a rank is mostly chance; such events are counted in a remark.
 _FEW = 10
 
 
 @dataclass(frozen=True)
 class EventCoverage:
-    """One event and one model.
+    """Coverage of one event by one model.
 
     Attributes
     ----------
     raw, weighted
         Ranks of the truth, by parameter and :data:`~bilby_flowpe.validation.ranks.JOINT`.
     rows_raw, rows
-        Rows that the ranks are made of, raw and weighted: without any they are chance alone, which no test can tell from right.
+        Numbers of rows from which the ranks were made, raw and weighted: without rows a rank is pure chance, which passes
+        every test.
     efficiency, verdict
-        Of the weighted draws.
+        Efficiency and verdict of the weighted draws.
     """
 
     raw: dict[str, float]
@@ -60,19 +64,19 @@ class EventCoverage:
 
 @dataclass(frozen=True)
 class CoverageConfig:
-    """How events are looked at.
+    """Settings for the draws of each event.
 
     Attributes
     ----------
     samples
-        Raw draws an event. What costs likelihood evaluations has 200: parameters that are drawn from their exact conditional,
-        and the joint statistics.
+        Raw draws per event. There are only 200 for parameters that are drawn from their exact conditional and for the joint
+        statistics, which cost likelihood evaluations.
     effective
-        Effective weighted draws to aim at.
+        Effective number of weighted draws to reach.
     evaluations
-        Most likelihood evaluations for them.
+        Largest number of likelihood evaluations for them.
     seed
-        Of the events.
+        Seed of the events.
     """
 
     samples: int = 10_000
@@ -88,7 +92,7 @@ class CoverageConfig:
 
 @dataclass
 class _Measure:
-    """Task: one event of one model; picklable."""
+    """Task that measures one event with one model; it can be pickled."""
 
     model: TrainedPosterior
     problem: Problem
@@ -108,31 +112,31 @@ def measure_coverage(
     progress: bool = True,
     title: str = "Events",
 ) -> list[EventCoverage]:
-    """Ranks of the truth over ``injections`` fresh events, the same ones for every model.
+    """Return ranks of the truth over ``injections`` new simulated events, which are the same for every model.
 
     Parameters
     ----------
     model
         A trained model.
     problem
-        Its problem; the data do not matter.
+        Problem of the model; its data are not used.
     injections
         Number of events.
     config
-        How they are looked at.
+        Settings for the draws.
     npool
-        Processes, an event each; the figures do not depend on it.
+        Number of processes, each for one event; the results do not depend on it.
     log
-        File with a line for each event, written as they come; events found there are not done again.
+        File with a line for each event, written as events are done; events found there are not repeated.
     progress, title
-        Whether to show a progress bar, and its title.
+        Show a progress bar, and its title.
     """
     task = _Measure(model, problem, config or CoverageConfig())
     return measured(task, injections, EventCoverage, log, npool, progress, title)
 
 
 def _measure_event(model: TrainedPosterior, problem: Problem, config: CoverageConfig, index: int) -> EventCoverage:
-    """One event: that of number ``index``, whatever the model."""
+    """Measure the event of number ``index``, which is the same for every model."""
     event = problem.event((config.seed, index))
     rng = np.random.default_rng((config.seed, index, 1))
     bound = model.bind_to(event.problem)
@@ -165,7 +169,7 @@ def _measure_event(model: TrainedPosterior, problem: Problem, config: CoverageCo
 
 @dataclass(frozen=True)
 class _Raw:
-    """Raw draws with all parameters and their density, and more of what needs no likelihood."""
+    """Raw draws with all parameters and their density, and more draws of parameters that need no likelihood."""
 
     parameters: Parameters
     log_density: np.ndarray
@@ -179,7 +183,7 @@ def _raw(
     rng: np.random.Generator,
 ) -> _Raw:
     drawn = target.draw(flow_alone(bound), min(_WITH_LIKELIHOOD, config.samples), rng)
-    # Outside the prior there is no posterior, and nobody would keep such draws.
+    # Outside the prior the posterior is zero, and such draws are not kept.
     inside = np.isfinite(drawn.log_prior)
     return _Raw(
         {key: value[inside] for key, value in drawn.parameters.items()},
@@ -189,12 +193,12 @@ def _raw(
 
 
 def _log_density(weighted: WeightedDraws) -> np.ndarray:
-    """Of the posterior, unnormalised."""
+    """Return the log density of the posterior, unnormalised."""
     return weighted.log_likelihood + weighted.log_prior
 
 
 class _Ranks:
-    """Ranks of one event's truth."""
+    """Ranks of the truth of one event."""
 
     def __init__(self, event: Event, rng: np.random.Generator) -> None:
         prior, truth = event.problem.prior, event.truth
@@ -220,7 +224,7 @@ class _Ranks:
 
 
 def summarise_coverage(events: Sequence[EventCoverage]) -> dict[str, Any]:
-    """Figures over events, plain values: p-values by parameter, combined, and of the joint tests, raw and weighted."""
+    """Return figures over events: p-values by parameter, combined, and of the joint tests, raw and weighted."""
     summary: dict[str, Any] = {"events": len(events)}
     for kind in KINDS:
         ranks = ranks_of(events, kind)
@@ -230,7 +234,7 @@ def summarise_coverage(events: Sequence[EventCoverage]) -> dict[str, Any]:
             "parameters": parameters,
             "combined": combined(parameters),
             "joint": {key: p_values[key] for key in JOINT},
-            # What the least of as many tests is to be held against a level of.
+            # The smallest p-value, corrected for the number of tests (Bonferroni).
             "least_times_tests": float(min(1.0, len(p_values) * min(p_values.values()))),
         }
     grades = [event.verdict for event in events]
@@ -245,16 +249,16 @@ def summarise_coverage(events: Sequence[EventCoverage]) -> dict[str, Any]:
 
 
 def ranks_of(events: Sequence[EventCoverage], kind: str) -> dict[str, np.ndarray]:
-    """Ranks of all events, by statistic; ``kind`` is one of :data:`KINDS`."""
+    """Return the ranks of all events, by statistic; ``kind`` is one of :data:`KINDS`."""
     return {key: np.array([getattr(event, kind)[key] for event in events]) for key in getattr(events[0], kind)}
 
 
 def format_coverage(name: str, summary: Mapping[str, Any]) -> str:
-    """A table of :func:`summarise_coverage` for people."""
+    """Return a table of :func:`summarise_coverage` as text."""
     lines = [f"{name}: {summary['events']} events, verdicts {summary['verdicts']}"]
     if any(few := summary["events_without_rows"].values()):
         lines.append(
-            f"  events with less than {_FEW} rows, whose ranks are mostly chance: {dict(zip(KINDS, few, strict=True))}"
+            f"  events with fewer than {_FEW} rows, whose ranks are mostly chance: {dict(zip(KINDS, few, strict=True))}"
         )
     lines.append(f"  {'p-value':<22}" + "".join(f"{kind:>12}" for kind in KINDS))
     rows = [*summary["raw"]["parameters"], *JOINT]

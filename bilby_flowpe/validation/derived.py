@@ -1,4 +1,4 @@
-"""Parameters of a compact binary that a reader asks for first, derived from a posterior by Bilby's own conversion functions."""
+"""Derived parameters of a compact binary, computed from a posterior by Bilby's conversion functions."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ DERIVED = (
     "chi_p",
     "lambda_tilde",
 )
-"""Bilby's names, in the order in which they are told."""
+"""Bilby's names of the derived parameters, in the order in which they are shown."""
 
 UNITS = {key: "solar masses" for key in DERIVED if "mass" in key and key != "mass_ratio"}
-"""Units of those that have one."""
+"""Units of those derived parameters that have one."""
 
 SAMPLED_UNITS = {
     **dict.fromkeys(("chirp_mass", "mass_1", "mass_2", "total_mass"), "solar masses, detector frame"),
@@ -41,7 +41,7 @@ _NETWORK = "network"
 
 
 def is_binary(result: Result) -> bool:
-    """Whether the posterior is of a compact binary: it has masses by Bilby's names.
+    """Return whether the posterior is of a compact binary: whether it has masses by Bilby's names.
 
     Parameters
     ----------
@@ -54,7 +54,7 @@ def is_binary(result: Result) -> bool:
 def derived_parameters(result: Result) -> DataFrame:
     """Return derived parameters of a posterior of a compact binary.
 
-    Those that the posterior has, as a conversion function has made them, are taken as they are.
+    Derived parameters that the posterior already has, from a conversion function, are not changed.
 
     Parameters
     ----------
@@ -64,8 +64,8 @@ def derived_parameters(result: Result) -> DataFrame:
     Returns
     -------
     DataFrame
-        The columns of :data:`DERIVED` that there are, a row for each of the posterior's. None for what is no compact binary, or
-        where Bilby's conversions do not do (:func:`bilby_flowpe.binaries.with_derived`).
+        The available columns of :data:`DERIVED`, with a row for each row of the posterior. There are none if the source is not
+        a compact binary, or if Bilby's conversions fail (:func:`bilby_flowpe.binaries.with_derived`).
     """
     posterior = result.posterior
     if not all(key in posterior for key in DERIVED if key != "lambda_tilde"):
@@ -74,21 +74,21 @@ def derived_parameters(result: Result) -> DataFrame:
 
 
 def signal_to_noise(result: Result, bands: Bands) -> dict[str, dict[str, np.ndarray]]:
-    """Return signal-to-noise ratios of posterior rows, by detector, and of the network.
+    """Return signal-to-noise ratios of the posterior rows, by detector and for the network.
 
     Parameters
     ----------
     result
-        Bilby's result; columns like ``H1_optimal_snr`` are used where its posterior has them.
+        Bilby's result; columns such as ``H1_optimal_snr`` are used if its posterior has them.
     bands
-        What a run has kept beside it, which has the ratios of some of its rows; may be empty.
+        Waveform bands that the run has kept beside the result, with the ratios of some rows; may be empty.
 
     Returns
     -------
     dict
-        Of each detector, and of ``network`` where there are several: ``optimal_snr``, of the network the square root of the sum
-        of the squares, and the modulus of ``matched_filter_snr``, of the network that of one filter over all data
-        (:func:`bilby_flowpe.binaries.network_snr`), (N,) each, those there are.
+        For each detector, and for ``network`` if there are several: ``optimal_snr`` (of the network: the square root of the sum
+        of squares) and the modulus of ``matched_filter_snr`` (of the network: that of one filter over all data,
+        :func:`bilby_flowpe.binaries.network_snr`), (N,) each, as far as they are known.
     """
     columns = {str(key) for key in result.posterior}
     found: dict[str, dict[str, np.ndarray]] = {}
@@ -112,6 +112,6 @@ def signal_to_noise(result: Result, bands: Bands) -> dict[str, dict[str, np.ndar
 
 
 def _numbers(column: Series) -> np.ndarray:
-    """Values of a column; not a number where it holds something else."""
+    """Return the values of a column; not a number if they are something else."""
     values = column.to_numpy()
     return values if np.issubdtype(values.dtype, np.number) else np.full(len(values), np.nan)

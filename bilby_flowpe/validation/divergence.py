@@ -1,8 +1,8 @@
-r"""Distance of networks from the exact posterior, over simulated events.
+r"""Divergence of networks from the exact posterior, over simulated events.
 
-Over simulated events, the forward divergence :math:`\mathrm{KL}(p \| q)` in nats of a
-network's density q from the exact posterior p, by two estimators: from the weighted draws (precise, blind to what was
-never drawn) and at the true parameters (noisy, sees missed modes).
+It is the forward divergence :math:`\mathrm{KL}(p \| q)` in nats of a network's density q from the exact posterior p. There
+are two estimators: from the weighted draws (precise, but modes that were never drawn go unnoticed) and at the true
+parameters (noisy, but it sees missed modes).
 """
 
 from __future__ import annotations
@@ -28,11 +28,11 @@ class KLSummary:
     estimator
         ``weighted`` or ``truth``.
     mean, standard_error, median
-        Over events; the error is infinite for a single event or an infinite mean.
+        Mean over events, its error and the median; the error is infinite for a single event or an infinite mean.
     n_events
         Number of events.
     log_evidence_bias
-        Mean expected bias of log Z over events, if known. ``truth`` is too large by minus this.
+        Mean over events of the expected bias of log Z, if known. The estimator ``truth`` is too large by minus this value.
     """
 
     estimator: Literal["weighted", "truth"]
@@ -43,12 +43,12 @@ class KLSummary:
     log_evidence_bias: float | None = None
 
     def to_dict(self) -> dict[str, str | float | int | None]:
-        """All fields as plain values."""
+        """Return all fields as plain values."""
         return dataclasses.asdict(self)
 
 
 def kl_weighted(log_weights: Iterable[ArrayLike]) -> KLSummary:
-    r"""KL to the exact posterior from every event's weighted draws, :math:`\sum_i \bar w_i \ln (N \bar w_i)`.
+    r"""Return the divergence from the exact posterior, by the weighted draws: :math:`\sum_i \bar w_i \ln (N \bar w_i)`.
 
     Parameters
     ----------
@@ -58,7 +58,7 @@ def kl_weighted(log_weights: Iterable[ArrayLike]) -> KLSummary:
     Returns
     -------
     KLSummary
-        Infinite where an event has no draw of non-zero weight.
+        The divergence is infinite if an event has no draw of non-zero weight.
 
     Raises
     ------
@@ -74,7 +74,7 @@ def kl_weighted(log_weights: Iterable[ArrayLike]) -> KLSummary:
 def log_posterior_at_truth(
     log_likelihood: ArrayLike, log_prior: ArrayLike, log_evidence: ArrayLike
 ) -> NDArray[np.float64]:
-    r"""Exact log posterior density at the true parameters, :math:`\ln L + \ln \pi - \ln Z`, shape (n_events,).
+    r"""Return the exact log posterior density at the true parameters, :math:`\ln L + \ln \pi - \ln Z`, shape (n_events,).
 
     Minus its mean over events is the lowest loss that any network can reach, in the coordinates of ``log_prior``.
 
@@ -86,7 +86,7 @@ def log_posterior_at_truth(
     arrays = _per_event(log_likelihood=log_likelihood, log_prior=log_prior, log_evidence=log_evidence)
     for name, values in arrays.items():
         if bad := int(np.sum(~np.isfinite(values))):
-            raise DataError(f"{name} is not finite for {bad} of {values.size} events")
+            raise DataError(f"{name} is not finite for {bad} of {values.size} events: leave these events out")
     return arrays["log_likelihood"] + arrays["log_prior"] - arrays["log_evidence"]
 
 
@@ -97,15 +97,15 @@ def kl_truth(
     log_q: ArrayLike,
     log_evidence_bias: ArrayLike | None = None,
 ) -> KLSummary:
-    """KL to the exact posterior from one true parameter vector an event: the mean of log p(x*|y) - log q(x*|y).
+    """Return the divergence from the exact posterior at the truth: the mean of log p(x*|y) - log q(x*|y) over events.
 
-    Its mean is right only where truths come from the prior and data from the likelihood's own noise.
+    Its expectation is right only if truths come from the prior, and data from the noise that the likelihood assumes.
 
     Parameters
     ----------
     log_likelihood, log_prior, log_evidence
-        At each event's truth, shape (n_events,), nats. Evidence in the same convention as the likelihood (both ratios,
-        or neither).
+        Values at the truth of each event, shape (n_events,), in nats. The evidence has to be a ratio if the likelihood is
+        one.
     log_q
         Log-density of the network at the truth, shape (n_events,), in the coordinates of ``log_prior``. Minus infinity,
         a truth that the network excludes, makes the divergence infinite.
@@ -125,7 +125,7 @@ def kl_truth(
     log_p = log_posterior_at_truth(log_likelihood, log_prior, log_evidence)
     q = _per_event(log_p=log_p, log_q=log_q)["log_q"]
     if bad := int(np.sum(np.isnan(q) | np.isposinf(q))):
-        raise DataError(f"log_q is NaN or plus infinity for {bad} of {q.size} events")
+        raise DataError(f"log_q is NaN or plus infinity for {bad} of {q.size} events: leave these events out")
     bias = None
     if log_evidence_bias is not None:
         bias = _per_event(log_p=log_p, log_evidence_bias=log_evidence_bias)["log_evidence_bias"]
@@ -133,11 +133,11 @@ def kl_truth(
 
 
 def _per_event(**arrays: ArrayLike) -> dict[str, NDArray[np.float64]]:
-    """Vectors of one length over events, or an error that names their shapes."""
+    """Return the arrays as vectors of one length, or raise an error that names their shapes."""
     out = {name: np.atleast_1d(np.asarray(values, dtype=np.float64)) for name, values in arrays.items()}
     shapes = {name: values.shape for name, values in out.items()}
     if len(set(shapes.values())) != 1 or any(len(shape) != 1 for shape in shapes.values()):
-        raise DataError(f"one figure an event is needed, got shapes {shapes}")
+        raise DataError(f"arrays of shapes {shapes}: give vectors of one length, with one number per event")
     return out
 
 
@@ -145,7 +145,7 @@ def _over_events(
     estimator: Literal["weighted", "truth"], kl: NDArray[np.float64], bias: NDArray[np.float64] | None
 ) -> KLSummary:
     if kl.size == 0:
-        raise DataError("there are no events to average over")
+        raise DataError("there are no events to average over: give at least one")
     known = kl.size > 1 and bool(np.all(np.isfinite(kl)))
     return KLSummary(
         estimator=estimator,

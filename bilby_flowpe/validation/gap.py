@@ -1,4 +1,4 @@
-"""How far a model is from exact over many fresh events: efficiency, KL to the exact posterior, verdicts."""
+"""Difference of a model from the exact posterior, over many new simulated events: efficiency, divergence, verdicts."""
 
 from __future__ import annotations
 
@@ -24,29 +24,30 @@ from ..waves.inner_products import InnerProducts
 from .divergence import KLSummary, kl_truth, log_posterior_at_truth
 from .kept import measured
 
+# Number of draws of latent variables that estimate a network's density at the truth: more scatter less and take longer.
 _LATENT_DRAWS = 1000
 
 
 @dataclass(frozen=True)
 class EventGap:
-    """One event.
+    """Figures of one event.
 
     Attributes
     ----------
     snr
-        Optimal signal-to-noise ratio of the signal, all detectors.
+        Optimal signal-to-noise ratio of the signal in all detectors together.
     efficiency, effective_sample_size, pareto_k, largest_weight
-        Of the weights.
+        Figures of the weights.
     log_evidence, log_evidence_err, log_evidence_bias
-        Of the weights; the last is the expected bias of log Z.
+        Log evidence by the weights, its error, and its expected bias.
     verdict
-        Grade that a run with these draws would have by all that speaks of the draws; the surprise about the data is left out,
-        which on a model's own problem is chance.
+        Grade that a run with these draws would have by all checks of the draws. The check of the data is left out: on a
+        model's own problem it only fails by chance.
     kl_weighted
-        KL divergence of the network from the exact posterior, by the weights; of pairs with latent variables, which is no
-        smaller than that of the parameters.
+        Divergence of the network from the exact posterior, by the weights. With latent variables it is that of pairs of
+        parameters and latent variables, which is not smaller than that of the parameters.
     log_likelihood, log_prior, log_q
-        At the true parameters: likelihood (averaged over what is drawn conditionally), prior, network.
+        Values at the true parameters: likelihood (averaged over parameters drawn conditionally), prior, network.
     """
 
     snr: float
@@ -74,24 +75,24 @@ def measure_gap(
     log: Path | None = None,
     progress: bool = True,
 ) -> list[EventGap]:
-    """Weigh ``draws`` draws for each of ``injections`` fresh events.
+    """Weigh ``draws`` draws for each of ``injections`` new simulated events.
 
     Parameters
     ----------
     model
         A trained model.
     problem
-        The problem, of gravitational waves, that it was trained for; the data in it do not matter.
+        The problem of gravitational waves that the model was trained for; the data in it are not used.
     injections, draws
-        Numbers.
+        Numbers of events, and of draws for each.
     seed
-        Each event has a generator of its own, so that any part of the events can be repeated.
+        Seed of the events; each event has its own random generator, so that any part of the events can be repeated.
     npool
-        Processes.
+        Number of processes.
     log
-        File with a line for each event, written as they come; events found there are not done again.
+        File with a line for each event, written as events are done; events found there are not repeated.
     progress
-        Whether to show a progress bar.
+        Show a progress bar.
     """
 
     def measure(index: int) -> EventGap:
@@ -101,7 +102,7 @@ def measure_gap(
 
 
 def summarise_gap(events: Sequence[EventGap]) -> dict[str, Any]:
-    """Figures over events, plain values: quantiles of the efficiency, KL by both estimators, verdicts."""
+    """Return figures over events as plain values: quantiles of the efficiency, divergences by both estimators, verdicts."""
     efficiency = np.array([event.efficiency for event in events])
     weighted = np.array([event.kl_weighted for event in events])
     bias = float(np.mean([event.log_evidence_bias for event in events]))
@@ -134,7 +135,7 @@ def summarise_gap(events: Sequence[EventGap]) -> dict[str, Any]:
 def worst_events(
     events: Sequence[EventGap], problem: Problem, seed: int, count: int = 3
 ) -> list[tuple[int, EventGap, dict[str, float]]]:
-    """Number, figures and true parameters of the events of the lowest efficiencies, the lowest first."""
+    """Return number, figures and true parameters of the events with the lowest efficiencies, the lowest first."""
     order = np.argsort([event.efficiency for event in events], kind="stable")[:count]
     truths = [problem.event((seed, int(index))).truth for index in order]
     return [
@@ -144,16 +145,18 @@ def worst_events(
 
 
 def at_truth(task: Task, truth: Row) -> np.ndarray:
-    """What a task gives at the parameters of a simulated event.
+    """Return the value of a task at the parameters of a simulated event.
 
     Raises
     ------
     DataError
-        If that is nothing.
+        If there is no value.
     """
     value = task(truth)
     if value is None:
-        raise DataError(f"the likelihood is no number at the truth of a simulated event: {truth}")
+        raise DataError(
+            f"the likelihood is not a number at the truth of a simulated event, {truth}: check likelihood and priors there"
+        )
     return value
 
 
@@ -165,7 +168,7 @@ def _measure(model: TrainedPosterior, problem: Problem, draws: int, seed: tuple[
     unreached = unreached_share(bound, transform)
     proposal = bound.mixture()
     weighted = target.draw(proposal, draws, rng)
-    # As a run that asks for what it gets.
+    # The verdict is that of a run that requests as many draws as there are.
     known = KnownOfData(bound.log_likelihood_found)
     batch = FreshBatch(weighted, proposal, unreached=unreached)
     outcome = judged(batch, target, 1, draws, np.random.default_rng(seed), known)

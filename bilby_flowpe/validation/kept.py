@@ -1,4 +1,4 @@
-"""Measurements of many events, one by one, kept in a file as they come: what was done is not done again."""
+"""Measurements of many events, kept in a file as they are done, so that none is repeated."""
 
 from __future__ import annotations
 
@@ -26,27 +26,27 @@ def measured(
     progress: bool = True,
     title: str = "Events",
 ) -> list[Kept]:
-    """``task`` of the events 0 to ``total``, those in the log as they were.
+    """Return the values of ``task`` for the events 0 to ``total``; events in the log are not repeated.
 
     Parameters
     ----------
     task
-        Of one event's number; picklable.
+        Function of the number of an event; it has to be picklable.
     total
         Number of events.
     kind
-        What the task gives: a dataclass, or a dictionary, of plain values.
+        Type of the values: a dataclass, or a dictionary, of plain values.
     log
-        File with a line for each event, written as they come.
+        File with a line for each event, written as events are done.
     npool
-        Processes, an event each.
+        Number of processes, each for one event.
     progress, title
-        Whether to show a progress bar, and its title.
+        Show a progress bar, and its title.
 
     Raises
     ------
     DataError
-        If the log holds something else.
+        If the log has other content.
     """
     events = read_lines(log, kind)[:total]
     coming = each(task, range(len(events), total), npool)
@@ -60,21 +60,23 @@ def measured(
 
 
 def read_lines(path: Path | None, kind: type[Kept]) -> list[Kept]:
-    """What a measurement kept line by line, JSON, before it was interrupted; a last line that was cut off is left out.
+    """Return the values that a measurement has written as lines of JSON; an incomplete last line is removed.
 
     Raises
     ------
     DataError
-        If the file holds something else.
+        If the file has other content.
     """
     if path is None or not path.exists():
         return []
     text = path.read_text(encoding="utf-8")
     whole, _, cut = text.rpartition("\n")
     if cut:
-        # The next line goes where it began.
+        # The next line replaces the incomplete one.
         write_text(path, whole + "\n" if whole else "")
     try:
         return [kind(**json.loads(line)) for line in whole.splitlines() if line.strip()]
     except (ValueError, TypeError) as error:
-        raise DataError(f"file={str(path)!r} holds no events of this kind ({error}): give another outdir") from error
+        raise DataError(
+            f"file={str(path)!r} has lines that are not such events ({error}): give another outdir"
+        ) from error

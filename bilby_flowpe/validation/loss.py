@@ -1,4 +1,4 @@
-"""The loss of a trained model on simulations from waveforms that it has never seen."""
+"""The loss of a trained model on simulations from new waveforms."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import torch
 from ..model import TrainedPosterior
 from ..problem import Problem, SimulationConfig
 
+# Number of simulations that go through the network at once, to limit the memory.
 _CHUNK = 2048
 
 
@@ -20,16 +21,16 @@ class FreshLoss:
     Attributes
     ----------
     mean, standard_error
-        Of the loss in the paper's units: parameters of zero mean and unit variance over the prior, those that the network
-        has (paper, table III); the factor one half of every fold is counted. With latent variables an upper bound of the
-        cross entropy.
+        Mean and error of the loss in the paper's units: for parameters of zero mean and unit variance over the prior, of which
+        only those of the network count (paper, table III). The factor one half of every folded parameter is included. With
+        latent variables it is an upper bound of the cross entropy.
     kl
-        Of that, the mean KL term of a network with latent variables; ``None`` for others.
+        Mean KL term in the loss of a network with latent variables; ``None`` for others.
     rows
         Number of simulations.
     infinite
-        Of these, how many have a loss beyond single precision: a network of affine flows that is hardly trained may scale a
-        parameter by more than that. They are left out of the figures, and said.
+        Number of simulations with a loss beyond single precision: an affine flow that is hardly trained may scale a parameter
+        by more than that. They are left out of the figures, and mentioned.
     """
 
     mean: float
@@ -51,20 +52,20 @@ def fresh_loss(
     seed: int = 1,
     npool: int = 1,
 ) -> FreshLoss:
-    """Loss of a model over fresh simulations, the same ones for the same seed.
+    """Return the loss of a model over new simulations, which are the same for the same seed.
 
     Parameters
     ----------
     model
         A trained model.
     problem
-        Its problem.
+        Problem of the model.
     size
-        Number of simulations, each from a waveform of its own.
+        Number of simulations, each from another waveform.
     seed
-        Another one than the model was trained with.
+        Seed; it has to differ from that of the training.
     npool
-        Processes.
+        Number of processes.
     """
     config = SimulationConfig(n_waveforms=size, flatten_snr=False, psd=model.psd)
     bank = problem.bank(config, npool, seed, grid=model.grid, progress=False)
@@ -72,7 +73,7 @@ def fresh_loss(
     rng, generator = np.random.default_rng(seed), torch.Generator().manual_seed(seed)
     moments = problem.prior.moments(np.random.default_rng(seed))
     constant = bound.coordinates.log_copies - sum(np.log(moments[key][1]) for key in model.coordinates.keys)
-    # Latent variables, too, are drawn alike for every model.
+    # Latent variables have the same random numbers for every model.
     noise = torch.Generator().manual_seed(seed)
     losses, kl = [], []
     for begin in range(0, size, _CHUNK):

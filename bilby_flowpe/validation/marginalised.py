@@ -1,7 +1,7 @@
-"""A referee's road to the same posterior with fewer parameters to walk in: some integrated out, and drawn afterwards.
+"""Reference runs with some parameters integrated out, which are reconstructed afterwards.
 
-Bilby's own likelihood does both. Evidences stay the same, and so does the posterior, as long as the integral is that of the
-waveform (:mod:`bilby_flowpe.translation.marginalisation`).
+The sampler then has fewer parameters to explore. Bilby's own likelihood does both. Evidence and posterior stay the same, as
+long as the integral is right for the waveform (:mod:`bilby_flowpe.translation.marginalisation`).
 """
 
 from __future__ import annotations
@@ -26,7 +26,9 @@ from ..priors import copied
 from ..problem import Problem
 from ..translation.marginalisation import check_marginalisation
 
-_LONG_WINDOW = 0.1  # seconds
+# Shortest window of times, in seconds, for which the detectors' frame is used: several times the 21 ms that light takes
+# from a detector to the Earth's centre.
+_LONG_WINDOW = 0.1
 _NAMES = {"phase": "phase", "distance": "luminosity_distance"}
 
 
@@ -36,35 +38,37 @@ def marginalised(
     outdir: Path,
     detector_frame: bool = False,
 ) -> tuple[GravitationalWaveTransient, PriorDict]:
-    """The same problem with parameters integrated out.
+    """Return the same problem with some parameters integrated out.
 
     Parameters
     ----------
     problem
-        The problem; left as it is.
+        The problem, which is not changed.
     kinds
         ``"phase"``, ``"distance"`` or both.
     outdir
-        For the table of the integral over distances, which takes a minute to make.
+        Folder for the table of the integral over distances, which takes a minute to make.
     detector_frame
-        Whether to sample the sky as the first two detectors see it, and the time at the first, where what is asked for is the
-        whole sky and a window of times that is long next to the Earth's radius: a chain walks there more easily. The density
-        and the evidence are the same but for sources within a light-travel time of the window's ends.
+        Sample the sky in the frame of the first two detectors, and the time at the first, if the prior covers the whole sky and
+        a window of times that is long compared with the light-travel time of the Earth's radius: chains move more easily there.
+        Density and evidence are the same, except for sources within a light-travel time of the window's ends.
 
     Raises
     ------
     SimulationError
-        If the likelihood is no plain one of gravitational waves, a parameter is not searched, or the integral is not that of
-        its waveform.
+        If the likelihood is not a plain one of gravitational waves, a parameter is not searched, or the integral is not right
+        for its waveform.
     """
     likelihood, priors, searched = problem.likelihood, copied(problem.prior.given), problem.prior
     if not is_plain(likelihood):
         raise SimulationError(
             f"likelihood={type(likelihood).__name__}: only a plain GravitationalWaveTransient can be marginalised for a "
-            "referee; take one that samples all parameters"
+            "referee; choose a referee that samples all parameters"
         )
     if missing := [_NAMES[kind] for kind in kinds if _NAMES[kind] not in searched.keys]:
-        raise SimulationError(f"priors do not search {missing}, which the referee integrates out: take another referee")
+        raise SimulationError(
+            f"priors do not search {missing}, which the referee integrates out: choose another referee"
+        )
     outdir.mkdir(parents=True, exist_ok=True)
     # One table for each prior of the distance.
     distance = hashlib.sha256(repr(priors.get("luminosity_distance")).encode()).hexdigest()[:8]
@@ -82,7 +86,7 @@ def marginalised(
 
 
 def _as_detectors_see_it(interferometers: InterferometerList, priors: PriorDict) -> dict[str, Any]:
-    """Arguments of the likelihood, the priors changed to go with them; none where the priors are not even over the sky."""
+    """Return arguments of the likelihood for the detectors' frame, and change the priors; none if these do not allow it."""
     names = [interferometer.name for interferometer in interferometers]
     ra, dec, time = (priors.get(key) for key in ("ra", "dec", "geocent_time"))
     whole = type(ra) is Uniform and type(dec) is Cosine and np.isclose(ra.maximum - ra.minimum, 2 * np.pi)
@@ -100,18 +104,18 @@ def _as_detectors_see_it(interferometers: InterferometerList, priors: PriorDict)
 def reconstructed(
     result: Result, likelihood: GravitationalWaveTransient, priors: PriorDict, npool: int, seed: int
 ) -> Result:
-    """A copy of the result with the parameters that ``likelihood`` integrates out, drawn given the others.
+    """Return a copy of the result in which the parameters that ``likelihood`` integrates out are drawn given the others.
 
     Parameters
     ----------
     result
-        Of a run on ``likelihood``.
+        Result of a run on ``likelihood``.
     likelihood
-        The marginalised one.
+        The marginalised likelihood.
     priors
-        Those of the problem with all parameters.
+        Priors of the problem with all parameters.
     npool, seed
-        Processes and seed of the draws.
+        Number of processes, and seed of the draws.
     """
     random.seed(seed)
     other = copy.copy(result)

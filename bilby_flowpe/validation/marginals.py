@@ -1,17 +1,17 @@
-r"""Divergence of marginal posteriors, beside the value that no difference at all would give.
+r"""Divergence of marginal posteriors, compared with the value that equal distributions give by chance.
 
 **Marginals.** The Jensen-Shannon divergence of two sets of samples,
 
 .. math:: \mathrm{JSD} = \tfrac12 \sum_b p_b \ln \frac{p_b}{m_b} + \tfrac12 \sum_b q_b \ln \frac{q_b}{m_b},
           \qquad m_b = \tfrac12 (p_b + q_b),
 
-from the shares :math:`p_b, q_b` of the samples in bins that are equally probable under the pooled samples
-("equal-probability histogram"), the outermost ones halved towards either end, or samples leaking over a hard prior edge
-would share a bin with those inside. Such bins follow the samples: no bandwidth, nothing smeared over an edge, and the
-same answer for any monotonic transform of the parameter. Between 0 and ln 2, in nats unless another base is asked for
-(2 for bits, usual in gravitational-wave papers). Binning loses a little of the divergence, and finite samples add about
-:math:`(K - 1)(1/n_p + 1/n_q)/8` for K bins. A bare figure therefore means nothing: it is to be compared with the
-*floor*, the same estimator on samples of one distribution in the same numbers.
+from the fractions :math:`p_b, q_b` of the samples in bins that are equally probable under the pooled samples
+("equal-probability histogram"). The outermost bins are halved repeatedly towards either end; otherwise samples beyond a hard
+edge of the prior would share a bin with those inside. Such bins follow the samples: there is no bandwidth, nothing is smeared
+over an edge, and any monotonic transform of the parameter gives the same value. It lies between 0 and ln 2, in nats unless
+another base is given (2 for bits, which are usual in gravitational-wave papers). Binning loses a little of the divergence, and
+finite samples add about :math:`(K - 1)(1/n_p + 1/n_q)/8` for K bins. The value alone therefore means little: compare it
+with the *floor*, the value of the same estimator for as many samples of one distribution.
 """
 
 from __future__ import annotations
@@ -26,22 +26,24 @@ from scipy.special import xlogy
 from ..errors import ConfigurationError, DataError
 
 JSD_ESTIMATOR = "equal-probability histogram"
-"""Name of the estimator behind every Jensen-Shannon divergence of this module, for tables and reports."""
+"""Name of the estimator of all Jensen-Shannon divergences of this module, for tables and reports."""
 
-_EDGE_HALVINGS = 3  # of either outermost bin
+# Number of times that either outermost bin is halved: the last one then has an eighth of a bin's samples, enough to
+# show samples beyond an edge.
+_EDGE_HALVINGS = 3
 
 
 def jensen_shannon(
     samples_p: ArrayLike, samples_q: ArrayLike, *, base: float = math.e, n_bins: int | None = None
 ) -> float:
-    """Jensen-Shannon divergence of one parameter's samples, by equal-probability histogram.
+    """Return the Jensen-Shannon divergence of one parameter's samples, by equal-probability histogram.
 
     Parameters
     ----------
     samples_p, samples_q
         Equal-weight samples, shapes (n_p,) and (n_q,), at least two each, any unit.
     base
-        Of the logarithm: e for nats, 2 for bits.
+        Base of the logarithm: e for nats, 2 for bits.
     n_bins
         Number of bins, before those at the ends are halved; by default twice the cube root of the harmonic mean of the
         two numbers of samples.
@@ -70,11 +72,11 @@ def split_half_floor(
     base: float = math.e,
     n_bins: int | None = None,
 ) -> dict[str, float]:
-    """Divergence between random halves of one set of samples: what the estimator says where nothing differs.
+    """Return divergences between random halves of one set of samples: values of the estimator without any difference.
 
-    Halves have half the samples, so this is about twice the floor of a comparison between two sets of the full size;
-    :func:`compare_marginals` gives that one. Samples are taken as independent: a Markov chain that was not thinned has
-    a higher floor than random halves show.
+    Halves have half the samples, so this is about twice the floor of a comparison between two sets of the full size, which
+    :func:`compare_marginals` returns. Samples are taken as independent: the floor of a Markov chain that was not thinned is
+    higher than random halves show.
 
     Parameters
     ----------
@@ -83,7 +85,7 @@ def split_half_floor(
     n_repeats
         Number of random splits.
     rng
-        Source of the random numbers; a fresh one by default.
+        Random generator; by default a new one.
     base, n_bins
         As in :func:`jensen_shannon`.
 
@@ -116,11 +118,11 @@ def compare_marginals(
     n_bins: int | None = None,
     n_repeats: int = 200,
 ) -> dict[str, dict[str, float]]:
-    """Jensen-Shannon divergence of every parameter, beside what chance alone would give.
+    """Return the Jensen-Shannon divergence of every parameter, with the values that chance alone would give.
 
-    The floor is the permutation null: both sets pooled, dealt out again at random in the same two numbers, in the same
-    bins. It answers "could these be samples of one distribution?"; the split halves of each set alone tell whether one
-    of them is short. Correlations between parameters are not looked at.
+    The floor is the permutation null: the pooled samples are divided again at random into two sets of the same sizes, in the
+    same bins. It answers the question "could these be samples of one distribution?". The split halves of each set tell
+    whether one of them has too few samples. Correlations between parameters are not examined.
 
     Parameters
     ----------
@@ -129,17 +131,17 @@ def compare_marginals(
     keys
         Parameters to compare.
     rng
-        Source of the random numbers.
+        Random generator.
     base, n_bins
         As in :func:`jensen_shannon`.
     n_repeats
-        Number of random deals and of random splits.
+        Number of random divisions and of random splits.
 
     Returns
     -------
     dict
         By parameter: ``jsd``; ``floor_median`` and ``floor_90`` of the null at the sizes of this pair; ``p_value``, the
-        share of the null at or above ``jsd``; ``split_half_p_90`` and ``split_half_q_90`` of :func:`split_half_floor`.
+        fraction of the null at or above ``jsd``; ``split_half_p_90`` and ``split_half_q_90`` of :func:`split_half_floor`.
 
     Raises
     ------
@@ -164,7 +166,7 @@ def compare_marginals(
             "jsd": jsd,
             "floor_median": float(np.median(null)),
             "floor_90": float(np.quantile(null, 0.9)),
-            # The observed deal is one of the possible ones; rounding must not part it from its equals.
+            # The observed division is one of the possible ones; rounding must not separate it from equal ones.
             "p_value": float((1 + np.sum(null >= jsd - 1e-12)) / (1 + n_repeats)),
             "split_half_p_90": halves[0],
             "split_half_q_90": halves[1],
@@ -175,9 +177,9 @@ def compare_marginals(
 def _samples(samples: ArrayLike, at_least: int = 2) -> NDArray[np.float64]:
     values = np.asarray(samples, dtype=np.float64)
     if values.ndim != 1 or values.size < at_least:
-        raise DataError(f"samples must be a vector of at least {at_least}, got shape {values.shape}")
+        raise DataError(f"samples of shape {values.shape}: give a vector of at least {at_least} values")
     if bad := int(np.sum(~np.isfinite(values))):
-        raise DataError(f"{bad} of {values.size} samples are not finite")
+        raise DataError(f"{bad} of {values.size} samples are not finite: leave these out")
     return values
 
 
@@ -188,8 +190,8 @@ def _bin_counts(
     if n_bins is None:
         n_bins = max(2, math.ceil(2.0 * (2.0 / (1.0 / p.size + 1.0 / q.size)) ** (1 / 3)))
     if n_bins < 2:
-        raise ConfigurationError(f"n_bins={n_bins} must be at least 2")
-    # Labels play no part in the bins, so the permutation null is exact; "inverted_cdf" answers with samples, for ties.
+        raise ConfigurationError(f"n_bins={n_bins}: give at least 2")
+    # The bins do not depend on the labels, so the permutation null is exact; "inverted_cdf" returns samples, for ties.
     ends = 0.5 ** np.arange(1, _EDGE_HALVINGS + 1) / n_bins
     probabilities = np.concatenate([ends, np.arange(1, n_bins) / n_bins, 1.0 - ends])
     edges = np.unique(np.quantile(np.concatenate([p, q]), probabilities, method="inverted_cdf"))
@@ -198,13 +200,13 @@ def _bin_counts(
 
 
 def _jsd(counts_p: NDArray[np.int64], counts_q: NDArray[np.int64], base: float) -> NDArray[np.float64]:
-    """Divergence over the last axis of bin counts."""
+    """Return the divergence over the last axis of bin counts."""
     if not 1.0 < base < math.inf:
-        raise ConfigurationError(f"base={base} of the logarithm must be finite and above 1")
+        raise ConfigurationError(f"base={base}: give a finite base of the logarithm above 1")
     p = counts_p / counts_p.sum(axis=-1, keepdims=True)
     q = counts_q / counts_q.sum(axis=-1, keepdims=True)
     m = 0.5 * (p + q)
-    # As entropies: no ratio to go wrong in an empty bin.
+    # Written with entropies, so that no ratio is undefined in an empty bin.
     jsd: NDArray[np.float64] = (0.5 * (xlogy(p, p) + xlogy(q, q)) - xlogy(m, m)).sum(axis=-1) / math.log(base)
     return np.maximum(jsd, 0.0)
 
@@ -212,8 +214,8 @@ def _jsd(counts_p: NDArray[np.int64], counts_q: NDArray[np.int64], base: float) 
 def _null(
     pooled: NDArray[np.int64], n_first: int, n_repeats: int, rng: np.random.Generator, base: float
 ) -> NDArray[np.float64]:
-    """Divergences of random deals of the pooled samples: dealing samples out is a hypergeometric draw of bin counts."""
+    """Return divergences of random divisions of the pooled samples: their bin counts have a hypergeometric distribution."""
     if n_repeats < 1:
-        raise ConfigurationError(f"n_repeats={n_repeats} must be at least 1")
+        raise ConfigurationError(f"n_repeats={n_repeats}: give at least 1")
     first = rng.multivariate_hypergeometric(pooled, n_first, size=n_repeats, method="marginals")
     return _jsd(first, pooled - first, base)

@@ -1,15 +1,20 @@
-"""Numbers in words: medians with their intervals, with as many digits as an interval can show."""
+"""Numbers as text: medians with their intervals, with as many digits as the width of an interval requires."""
 
 from __future__ import annotations
 
 import numpy as np
 
-_LARGE = 1e6  # GPS times, of which microseconds are shown
+# Numbers above this are GPS times in seconds, of which microseconds are shown.
+_LARGE = 1e6
+# Least and largest number of significant digits: five are readable in a table; narrow intervals get more, up to twelve,
+# so that their ends differ.
 _DIGITS, _MOST_DIGITS = 5, 12
 
 
 def number(value: float, width: float) -> str:
-    """Return a number with so many digits that an interval of this width shows.
+    """Return a number with as many digits as an interval of this width requires.
+
+    The chirp mass of a light binary, for instance, is known to a part in ten thousand.
 
     A chirp mass is known to a part in ten thousand.
     """
@@ -20,7 +25,7 @@ def number(value: float, width: float) -> str:
 
 
 def interval(values: np.ndarray) -> tuple[str, str]:
-    """Return the median of values (N,), and their central interval of 90%, in words."""
+    """Return the median of values (N,), and their central 90% interval, as text."""
     low, middle, high = np.quantile(values, [0.05, 0.5, 0.95])
     width = high - low
     return number(middle, width), f"{number(low, width)} to {number(high, width)}"

@@ -1,4 +1,4 @@
-"""A page of HTML that is complete in itself: text, tables and pictures in one file that opens without a network."""
+"""An HTML page in one file, with text, tables and pictures, which opens without a network connection."""
 
 from __future__ import annotations
 
@@ -63,19 +63,19 @@ _FAINT = ' class="faint"'
 
 
 class Link(NamedTuple):
-    """A cell of a table that leads to another page."""
+    """A cell of a table with a link to another page."""
 
     text: str
     target: str
 
 
 class Page:
-    """A page that is filled from top to bottom.
+    """A page to which parts are added from top to bottom.
 
     Parameters
     ----------
     title
-        Of the page.
+        Title of the page.
     """
 
     def __init__(self, title: str) -> None:
@@ -83,37 +83,37 @@ class Page:
         self._parts: list[str] = [f"<h1>{escape(title)}</h1>"]
 
     def verdict(self, grade: str, reasons: Sequence[str]) -> None:
-        """The verdict, in a colour of its own, with its reasons."""
+        """Add the verdict in its colour, with its reasons."""
         kind = grade if grade in ("reliable", "check", "failed") else "none"
         items = "".join(f"<li>{escape(reason)}</li>" for reason in reasons)
         listed = f"<ul>{items}</ul>" if items else ""
         self._parts.append(f'<div class="verdict {kind}"><strong>{escape(grade)}</strong>{listed}</div>')
 
     def figures(self, figures: Iterable[tuple[str, str]]) -> None:
-        """Single figures, side by side."""
+        """Add single figures, side by side."""
         cells = "".join(f"<div><span>{escape(name)}</span><b>{escape(value)}</b></div>" for name, value in figures)
         self._parts.append(f'<div class="figures">{cells}</div>')
 
     def section(self, title: str) -> None:
-        """A heading."""
+        """Add a heading for a new section."""
         self._parts.append(f"<h2>{escape(title)}</h2>")
 
     def text(self, text: str, faint: bool = False) -> None:
-        """A paragraph."""
+        """Add a paragraph of text."""
         self._parts.append(f"<p{_FAINT if faint else ''}>{escape(text)}</p>")
 
     def listing(self, text: str) -> None:
-        """Lines as they are."""
+        """Add lines of text without reformatting them."""
         self._parts.append(f"<pre>{escape(text)}</pre>")
 
     def table(self, header: Sequence[str], rows: Iterable[Sequence[str | Link]], kind: str = "") -> None:
-        """A table, wider than the screen it can be moved sideways; of the kind ``"rows"`` no cell is broken on a narrow one."""
+        """Add a table, which can be scrolled sideways; in the kind ``"rows"`` cells are not broken on narrow screens."""
         head = "".join(f"<th>{escape(cell)}</th>" for cell in header)
         body = "".join("<tr>" + "".join(f"<td>{_cell(cell)}</td>" for cell in row) + "</tr>" for row in rows)
         self._parts.append(f'<div class="wide {kind}"><table><tr>{head}</tr>{body}</table></div>')
 
     def picture(self, text: str, draw: Callable[[Path], Path]) -> None:
-        """A picture that ``draw`` writes to the path it is given; ``text`` says what it shows."""
+        """Add a picture that ``draw`` writes to the path it is given; ``text`` describes the picture."""
         with tempfile.TemporaryDirectory() as folder:
             data = base64.b64encode(draw(Path(folder) / "picture.png").read_bytes()).decode()
         self._parts.append(f'<img alt="{escape(text, quote=True)}" src="data:image/png;base64,{data}">')

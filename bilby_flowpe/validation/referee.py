@@ -1,4 +1,4 @@
-"""Another sampler as referee: frozen settings, and whether its run may be believed."""
+"""Another sampler as a referee: fixed settings, and whether its run can be trusted."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from .comparison import stored
 from .marginalised import marginalised, reconstructed
 
 REFEREES: Mapping[str, Mapping[str, Any]] = {
-    # Bilby's own defaults, written out: a newer Bilby must not move them.
+    # Bilby's own defaults, written out, so that a newer Bilby does not change them.
     "dynesty": {
         "sampler": "dynesty",
         "nlive": 1000,
@@ -43,7 +43,7 @@ REFEREES: Mapping[str, Mapping[str, Any]] = {
         "naccept": 30,
         "maxmcmc": 5000,
     },
-    # For eight parameters and more: all of them walk a thousand likelihoods for one independent point.
+    # For eight parameters and more: with all parameters, a thousand likelihoods give one independent point.
     "dynesty-marginalised": {
         "sampler": "dynesty",
         "nlive": 1000,
@@ -56,15 +56,20 @@ REFEREES: Mapping[str, Mapping[str, Any]] = {
     },
     "emcee": {"sampler": "emcee", "nwalkers": 200, "iterations": 6000, "nburn": 3000},
 }
-"""Named settings of referees; ``marginalise`` is what Bilby's likelihood integrates out, and draws for the result."""
+"""Settings of referees by name; ``marginalise``: parameters that Bilby's likelihood integrates out and reconstructs."""
 
+# Least length of a chain, in autocorrelation times, for which it counts as converged; more would be safer, and take
+# longer.
 _LEAST_TIMES = 20
+# Largest relative difference of log noise evidences for which two results count as of the same data: what rounding in
+# different files leaves.
 _AGREEMENT = 1e-6
+# Limits of a nested sampler, and the number of iterations or calls above which a limit is none in practice.
 _LIMITS, _ENDLESS = ("maxiter", "maxcall"), 1e9
 
 
 def settings_of(name: str) -> dict[str, Any]:
-    """Keyword arguments of :func:`bilby.run_sampler` for a named referee; any other sampler of Bilby's has its defaults.
+    """Return the arguments of :func:`bilby.run_sampler` for a named referee; Bilby's other samplers have their defaults.
 
     Raises
     ------
@@ -76,7 +81,7 @@ def settings_of(name: str) -> dict[str, Any]:
     samplers = {*bilby.core.sampler.get_implemented_samplers()} - {"flowpe", "fake_sampler"}
     if name not in samplers:
         raise ConfigurationError(
-            f"referee={name!r} is neither one of {sorted(REFEREES)} nor another sampler of Bilby's: give one of these"
+            f"referee={name!r}: give one of {sorted(REFEREES)}, or the name of another sampler of Bilby's"
         )
     return {"sampler": name}
 
@@ -84,25 +89,25 @@ def settings_of(name: str) -> dict[str, Any]:
 def run_referee(
     name: str, likelihood: Likelihood, priors: PriorDict, outdir: Path, label: str, npool: int, seed: int
 ) -> Result:
-    """A referee's run, resumed where it was stopped; a finished one is used again.
+    """Run a referee; an interrupted run is resumed, and a finished one is used again.
 
     Parameters
     ----------
     name
-        Of :data:`REFEREES`, or a sampler of Bilby's.
+        Name in :data:`REFEREES`, or a sampler of Bilby's.
     likelihood, priors
-        What flowpe is given, too.
+        The same objects that flowpe is given.
     outdir, label
-        Of Bilby's files.
+        Folder and label of Bilby's files.
     npool, seed
-        Processes and seed.
+        Number of processes, and seed.
 
     Raises
     ------
     ConfigurationError
         If the sampler is not installed.
     SimulationError
-        If the problem cannot be marginalised, and the settings ask for it.
+        If the settings require a marginalisation that is not possible for the problem.
     """
     settings = settings_of(name)
     if kinds := settings.pop("marginalise", ()):
@@ -135,14 +140,16 @@ def _run(
             **settings,
         )
     except SamplerNotInstalledError as error:
-        raise ConfigurationError(f"referee={name!r} is not installed ({error}): install it, or give another") from error
+        raise ConfigurationError(
+            f"referee={name!r} is not installed ({error}): install it, or choose another"
+        ) from error
 
 
 def obstacle(referee: Result) -> str | None:
-    """Why a referee's run may not be believed, in words; ``None`` if nothing speaks against it.
+    """Return the reason why a referee's run cannot be trusted, in words; ``None`` if there is none.
 
-    Nested sampling ends by its own rule, and has an evidence then. Chains of an ensemble sampler have to be many
-    autocorrelation times long, or the walkers still remember where they began.
+    Nested sampling ends by its own rule, and then has an evidence. Chains of an ensemble sampler have to be many
+    autocorrelation times long; otherwise the walkers still depend on where they began.
     """
     if not len(referee.posterior):
         return "it has no posterior"
@@ -151,7 +158,7 @@ def obstacle(referee: Result) -> str | None:
         return "its own verdict is failed"
     for limit in _LIMITS:
         if (value := (referee.sampler_kwargs or {}).get(limit)) and np.isfinite(float(value)) and value < _ENDLESS:
-            return f"it was told to stop by {limit}={value}, converged or not"
+            return f"it was stopped by {limit}={value}, whether converged or not"
     time, walkers = referee.max_autocorrelation_time, stored(referee, "walkers")
     if time is not None and walkers is not None:
         kept = np.shape(walkers)[1] - int(stored(referee, "nburn") or 0)
@@ -164,7 +171,7 @@ def obstacle(referee: Result) -> str | None:
 
 
 def thinned(referee: Result) -> Result:
-    """An ensemble sampler's result with one row an autocorrelation time, none twice; others as they are."""
+    """Return an ensemble sampler's result with one row per autocorrelation time, without repeated rows; others unchanged."""
     if referee.max_autocorrelation_time is None:
         return referee
     referee = copy.copy(referee)
@@ -175,28 +182,33 @@ def thinned(referee: Result) -> Result:
 
 
 def same_problem(result: Result, referee: Result) -> None:
-    """See that two results are of the same data and priors.
+    """Check that two results have the same data and priors.
 
     Raises
     ------
     DataError
-        If they are not, naming what differs.
+        If they differ; it names the difference.
     """
     if set(result.search_parameter_keys) != set(referee.search_parameter_keys):
         raise DataError(
-            f"the results have other parameters: {sorted(result.search_parameter_keys)} and "
-            f"{sorted(referee.search_parameter_keys)}: compare results of one problem"
+            f"the results have different parameters, {sorted(result.search_parameter_keys)} and "
+            f"{sorted(referee.search_parameter_keys)}: compare results of the same problem"
         )
     for key in sorted({*result.priors, *referee.priors}):
         first, second = (one.priors.get(key) for one in (result, referee))
         if first != second:
             raise DataError(
-                f"the results have other priors of {key}: {first} and {second}: compare results of one problem"
+                f"the results have different priors of {key}, {first} and {second}: compare results of the same problem"
             )
     ours, theirs = ((one.meta_data or {}).get("likelihood") or {} for one in (result, referee))
     for key in ("waveform_arguments", "frequency_domain_source_model", "time_domain_source_model"):
         if key in ours and key in theirs and str(ours[key]) != str(theirs[key]):
-            raise DataError(f"the results have another {key}: {ours[key]} and {theirs[key]}")
+            raise DataError(
+                f"the results have different {key}, {ours[key]} and {theirs[key]}: compare results of the same problem"
+            )
     first, second = (float(one.log_noise_evidence) for one in (result, referee))
     if math.isfinite(first) and math.isfinite(second) and abs(first - second) > _AGREEMENT * max(1.0, abs(first)):
-        raise DataError(f"the results are of other data: log noise evidences {first:.6f} and {second:.6f}")
+        raise DataError(
+            f"the results have different data: their log noise evidences are {first:.6f} and {second:.6f}; compare results of "
+            "the same data"
+        )

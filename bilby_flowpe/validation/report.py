@@ -1,4 +1,4 @@
-"""One page on a result or on a model: the verdict first, then what it rests on."""
+"""An HTML page about a result or a model: the verdict first, then its reasons and figures."""
 
 from __future__ import annotations
 
@@ -12,11 +12,12 @@ import numpy as np
 from bilby.core.result import Result
 
 from ..bands import FILE, Bands, load_bands
+from ..corner_plot import bounds_of, gps_offsets, labels_of, plot_comparison, shown_first
 from ..errors import DataError, ModelError
 from ..family.shipped import named
 from ..family.words import words_of
 from ..model_list import describe_entry, entry, find_folder
-from ..plotting import gps_offsets, plot_comparison, plot_history, plot_pp, plot_weights, plot_whitened
+from ..plotting import plot_history, plot_pp, plot_weights, plot_whitened
 from ..result_files import read_result
 from ..results import is_merged, statistics_of
 from ..surprise import IN_WORDS
@@ -38,35 +39,35 @@ _KWARGS = (
     "nwalkers",
     "nsteps",
 )
+# Number of posterior rows below which no corner plot is made: contours of fewer rows are noise.
 _LEAST_ROWS = 50
-_MOST_SHOWN = 11
 
 
 def report_result(
     path: Path, referee: Path | None = None, coverage: Path | None = None, output: Path | None = None
 ) -> Path:
-    """Write a page on a result of flowpe's, or of any sampler of Bilby's.
+    """Write a page about a result of flowpe, or of any sampler of Bilby's.
 
     Parameters
     ----------
     path
         Bilby's result file.
     referee
-        That of another sampler on the same problem, drawn over it.
+        Result file of another sampler on the same problem, which is plotted over this result.
     coverage
-        ``coverage.json`` of the model that made it.
+        ``coverage.json`` of the model that was used.
     output
-        The page; by default beside the result.
+        File of the page; by default beside the result.
 
     Returns
     -------
     Path
-        The page.
+        File of the page.
 
     Raises
     ------
     DataError
-        If a file cannot be read, or the two results are not of one problem.
+        If a file cannot be read, or the two results are of different problems.
     """
     result = read_result(path)
     other = None
@@ -75,7 +76,7 @@ def report_result(
         same_problem(result, other)
     statistics = statistics_of(result)
     page = Page(f"{result.label}: {result.sampler}")
-    said = ["merged from several runs: the verdict and the figures of the weights are those of the first"]
+    said = ["this result was merged from several runs: verdict and figures of the weights are those of the first run"]
     page.verdict(
         statistics.get("verdict", "no verdict: another sampler's result"),
         [*statistics.get("reasons", []), *(said if is_merged(result) else [])],
@@ -99,16 +100,16 @@ def report_result(
 
 
 def report_model(folder: Path, coverage: Path | None = None, output: Path | None = None) -> Path:
-    """Write a page on a model.
+    """Write a page about a trained model.
 
     Parameters
     ----------
     folder
-        Of the model.
+        Folder of the model.
     coverage
         ``coverage.json`` of :mod:`bilby_flowpe.validation.coverage`.
     output
-        The page; by default ``NAME.html`` where the command is given.
+        File of the page; by default ``NAME.html`` in the working folder.
     """
     name = folder.resolve().name
     page = Page(name)
@@ -120,7 +121,7 @@ def report_model(folder: Path, coverage: Path | None = None, output: Path | None
 def _figures(result: Result, statistics: Mapping[str, Any]) -> list[tuple[str, str]]:
     figures = [
         ("ln evidence", f"{result.log_evidence:.3f} ± {result.log_evidence_err:.3f}"),
-        ("ln Bayes factor, signal to noise", f"{result.log_bayes_factor:.3f}"),
+        ("ln Bayes factor (signal vs noise)", f"{result.log_bayes_factor:.3f}"),
         ("posterior rows", f"{len(result.posterior)}"),
     ]
     for key, text, form in (
@@ -144,7 +145,7 @@ def _posterior(page: Page, result: Result, other: Result | None) -> None:
     keys = list(result.search_parameter_keys)
     truth = _injected(result)
     if not len(result.posterior):
-        page.text("It has no rows.")
+        page.text("The posterior has no rows.")
         return
     units = {key: SAMPLED_UNITS.get(key, "") for key in keys} if is_binary(result) else {}
     rows = []
@@ -165,25 +166,26 @@ def _posterior(page: Page, result: Result, other: Result | None) -> None:
         else:
             other = thinned(other)
             samples = {second: other.posterior, first: result.posterior}
-    shown = keys[:_MOST_SHOWN]
+    shown = shown_first(keys)
     if len(shown) < len(keys):
-        page.text(f"Not drawn: {', '.join(keys[_MOST_SHOWN:])}.", faint=True)
+        page.text(f"Not shown in the picture: {', '.join(key for key in keys if key not in shown)}.", faint=True)
     if min(len(table) for table in samples.values()) < _LEAST_ROWS:
-        page.text(f"Less than {_LEAST_ROWS} rows are not drawn.", faint=True)
+        page.text(f"There is no corner plot for fewer than {_LEAST_ROWS} rows.", faint=True)
         return
     page.picture(
-        f"Posterior: regions of 50% and 90%{', and what was injected' if truth else ''}.",
+        f"Posterior: regions of 50% and 90%{', and the injected values' if truth else ''}.",
         lambda file: plot_comparison(
             samples,
             shown,
             file,
-            labels={key: result.priors[key].latex_label_with_unit or key for key in shown},
+            labels=labels_of(result.priors, shown),
             truths={key: truth[key] for key in shown if key in truth} or None,
             offsets=gps_offsets(result.posterior, shown),
+            bounds=bounds_of(result.priors),
         ),
     )
     if len(samples) > 1:
-        page.section(f"Against {second}")
+        page.section(f"Comparison with {second}")
         page.listing(format_comparison(compare_results(result, other, np.random.default_rng(0)), second, first))
 
 
@@ -197,12 +199,14 @@ def _weights(page: Page, result: Result, statistics: Mapping[str, Any]) -> None:
         return
     page.section("Importance weights")
     page.picture(
-        f"Weights of {statistics['n_draws']} draws. Left: over their mean. Right: what share of the whole the largest hold. "
-        f"Pareto k {statistics['pareto_k']:.2f}: above 0.7 the tail is too long for errors to be trusted, unless no weight is "
-        "large.",
+        f"Weights of {statistics['n_draws']} draws. Left: relative to their mean. Right: fraction of the total that the "
+        f"largest weights have. Pareto k {statistics['pareto_k']:.2f}: above 0.7 the tail is too long for errors to be "
+        "trusted, unless no weight is large.",
         lambda file: plot_weights(nested["weights"].to_numpy(), statistics["n_draws"], file),
     )
-    if shares := statistics.get("posterior_shares"):
+    if shares := statistics.get(
+        "part_shares", statistics.get("posterior_shares")
+    ):  # the second name is of older results
         page.table(["part of the proposal", "share of the posterior"], [(k, f"{v:.4f}") for k, v in shares.items()])
     if refinement := statistics.get("refinement"):
         page.text("The proposal was refined on this event:")
@@ -210,12 +214,12 @@ def _weights(page: Page, result: Result, statistics: Mapping[str, Any]) -> None:
 
 
 def _bands(path: Path, result: Result) -> tuple[Bands, str]:
-    """Whitened data and waveforms that a run has left beside its result; why there are none, where there are not."""
+    """Return the whitened data and waveforms that a run has kept beside its result; if there are none, the reason."""
     file = path.parent / f"{result.sampler}_{result.label}" / FILE
     if not file.is_file():
         return {}, (
-            f"No {file.parent.name}/{FILE} beside the result: a run of flowpe on gravitational-wave data leaves there what "
-            "would be drawn here."
+            f"There is no {file.parent.name}/{FILE} beside the result: a run of flowpe on gravitational-wave data writes it, "
+            "with the data and waveforms for this plot."
         )
     try:
         return load_bands(file), ""
@@ -232,9 +236,11 @@ def _waveforms(page: Page, bands: Bands, missing: str) -> None:
 
 
 def _surprise(page: Page, statistics: Mapping[str, Any]) -> None:
-    page.section("How unlike what likelihood and prior describe the data are")
+    page.section("Do the data fit likelihood and prior?")
     if not (surprise := statistics.get("surprise")):
-        page.text("Not known: no simulations to compare with, and no residual of known distribution.", faint=True)
+        page.text(
+            "Not known: there are no simulations to compare with, and no residual of known distribution.", faint=True
+        )
         return
     page.table(
         ["figure", "value", "p-value"],
@@ -267,24 +273,25 @@ def _model(page: Page, name: str, coverage: Path | None) -> None:
         p_values = {kind: summary[kind]["parameters"] | summary[kind]["joint"] for kind in KINDS}
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise DataError(
-            f"coverage={str(coverage)!r} has nothing on {name} ({error!r}): give the coverage.json of flowpe coverage {name}"
+            f"coverage={str(coverage)!r} does not contain {name} ({error!r}): give the coverage.json of flowpe coverage {name}"
         ) from error
     page.listing(listing)
     page.picture(
-        f"Ranks of the truth over {summary['events']} simulated events, and what chance allows at 1, 2 and 3 sigma.",
+        f"Ranks of the truth over {summary['events']} simulated events, with the 1, 2 and 3 sigma ranges of chance.",
         lambda file: plot_pp(panels, file, p_values=p_values),
     )
 
 
 def _family(page: Page, name: str) -> None:
-    """A network that serves a family of binaries."""
+    """Describe a network that serves a family of binaries."""
     try:
         page.listing("\n".join(words_of(name)))
     except ModelError as error:
         page.text(f"{error}", faint=True)
         return
     page.text(
-        "A network of a family of binaries, which was trained for no noise curve of this event: flowpe family list."
+        "This network serves a whole family of binaries under any PSD, and was not trained for this event: flowpe family "
+        "list shows all of them."
     )
 
 
@@ -302,7 +309,7 @@ def _run(page: Page, result: Result, statistics: Mapping[str, Any]) -> None:
 
 
 def _injected(result: Result) -> dict[str, float]:
-    """What was injected, where it is a number."""
+    """Return the injected values that are numbers."""
     return {key: float(value) for key, value in (result.injection_parameters or {}).items() if _is_number(value)}
 
 

@@ -1,4 +1,4 @@
-"""Sections of a result's page that are about the signal and about how it was found."""
+"""Sections of a result's page about the signal and about the search for it."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from .derived import UNITS, derived_parameters, signal_to_noise
 from .numbers import interval
 from .page import Page
 
-_IN_WORDS = {"optimal_snr": "optimal", "matched_filter_snr": "of the matched filter"}
+_IN_WORDS = {"optimal_snr": "optimal", "matched_filter_snr": "matched filter"}
 
 
 def binary(page: Page, result: Result, bands: Bands, injected: Mapping[str, float]) -> None:
-    """Derived parameters of a compact binary, and its signal-to-noise ratios by detector.
+    """Add derived parameters of a compact binary, and its signal-to-noise ratios by detector.
 
     Parameters
     ----------
@@ -31,9 +31,9 @@ def binary(page: Page, result: Result, bands: Bands, injected: Mapping[str, floa
     result
         Bilby's result.
     bands
-        What the run has kept beside it; may be empty.
+        Waveform bands that the run has kept beside the result; may be empty.
     injected
-        Values of what was injected; may be empty. Derived ones are shown where they are among them.
+        Injected values; may be empty. Injected values of derived parameters are shown if they are given.
     """
     derived = derived_parameters(result)
     ratios = signal_to_noise(result, bands)
@@ -53,51 +53,51 @@ def binary(page: Page, result: Result, bands: Bands, injected: Mapping[str, floa
 
 
 def sky(page: Page, path: Path, result: Result, injected: Mapping[str, float]) -> None:
-    """Where on the sky the source is, and how far: the map that ``flowpe skymap`` writes.
+    """Add the sky map of the source, which ``flowpe skymap`` writes.
 
     Parameters
     ----------
     page
         The page.
     path
-        The result's file, beside which a run of flowpe has kept what its map is made of.
+        File of the result, beside which a run of flowpe has kept the data for its map.
     result
         Bilby's result.
     injected
-        Values of what was injected, whose place is marked; may be empty.
+        Injected values, whose position is marked; may be empty.
     """
     searched = {*result.search_parameter_keys} | {*result.posterior}
     if not {RA, DEC} <= searched or any(np.ptp(result.posterior[key]) == 0 for key in (RA, DEC)):
         return
-    page.section("Place on the sky")
+    page.section("Position on the sky")
     try:
         found = sky_map(result, path.parent)
     except (ConfigurationError, DataError) as error:
-        # Without healpy there is none, either.
-        page.text(f"No map: {error}", faint=True)
+        # Without healpy there is no map, either.
+        page.text(f"There is no map: {error}", faint=True)
         return
     marks = {"injected": (injected[RA], injected[DEC])} if {RA, DEC} <= {*injected} else {}
     page.picture(
-        "Mollweide projection; contours are around 50% and 90% of the probability.",
+        "Mollweide projection; contours enclose 50% and 90% of the probability.",
         lambda picture: plot_sky_map(found, picture, marks, str(result.label)),
     )
     page.text(in_words(found))
-    page.text(f"flowpe skymap {path.name} writes it as a multi-order FITS file.", faint=True)
+    page.text(f"flowpe skymap {path.name} writes this map as a multi-order FITS file.", faint=True)
 
 
 def noise(page: Page, path: Path, result: Result, statistics: Mapping[str, Any]) -> None:
-    """How far the noise is from its curves in the band of the signal, and where other noise models are.
+    """Add how far the noise is from its PSDs in the band of the signal, and where other noise models are compared.
 
     Parameters
     ----------
     page
         The page.
     path
-        The result's file, beside which ``flowpe noise`` writes its page.
+        File of the result, beside which ``flowpe noise`` writes its page.
     result
         Bilby's result.
     statistics
-        What the run said of itself.
+        Run statistics of the result.
     """
     scales = statistics.get("noise_scale")
     other = path.with_name(f"{result.label}_noise.html")
@@ -106,7 +106,7 @@ def noise(page: Page, path: Path, result: Result, statistics: Mapping[str, Any])
     page.section("Noise in the band of the signal")
     if scales:
         page.table(
-            ["detector", "band of the signal [Hz]", "noise over its curve (amplitude)", "p-value"],
+            ["detector", "band of the signal [Hz]", "noise relative to its PSD (amplitude)", "p-value"],
             [
                 (
                     name,
@@ -118,17 +118,17 @@ def noise(page: Page, path: Path, result: Result, statistics: Mapping[str, Any])
             ],
         )
         page.text(
-            "A factor of 1 is expected, with the scatter given; where it is another, the widths of the posterior are wrong by "
-            "it."
+            "A factor of 1 is expected, within the scatter given. If it differs, the widths of the posterior are wrong by this "
+            "factor."
         )
     if other.is_file():
-        page.text(f"The same draws under other noise models: {other.name}, beside the result.")
+        page.text(f"{other.name}, beside the result, compares other noise models on the same draws.")
     else:
-        page.text(f"flowpe noise {path.name} weighs the same draws by other noise models.", faint=True)
+        page.text(f"flowpe noise {path.name} compares other noise models on the same draws.", faint=True)
 
 
 def evaluations(page: Page, result: Result, statistics: Mapping[str, Any]) -> None:
-    """How the posterior was found: evaluations of both likelihoods, and how modes were looked for."""
+    """Add the numbers of evaluations of both likelihoods, and how modes were searched."""
     rows = _evaluations(result, statistics)
     completeness = statistics.get("completeness")
     if not rows and not completeness:
@@ -144,13 +144,13 @@ def evaluations(page: Page, result: Result, statistics: Mapping[str, Any]) -> No
             f"A mode of more than 1% of the posterior{about} would have gone unnoticed, if there is one, with a probability of "
             f"{missed:.2g}."
             if missed < 1
-            else "Nothing is known of the probability that a mode was missed."
+            else "The probability that a mode was missed is not known."
         )
 
 
 def _evaluations(result: Result, statistics: Mapping[str, Any]) -> list[tuple[str, str]]:
     rows: list[tuple[str, str]] = []
-    # Bilby's property raises where there is none.
+    # Bilby's property raises an error if there is no number.
     exact = statistics.get("n_likelihood_evaluations", getattr(result, "_num_likelihood_evaluations", None))
     if exact is not None and np.isfinite(exact):
         rows.append(("evaluations of the likelihood", f"{exact:.0f}"))
@@ -159,16 +159,16 @@ def _evaluations(result: Result, statistics: Mapping[str, Any]) -> list[tuple[st
     rows.append(("evaluations of the coarse likelihood", f"{statistics['n_coarse_evaluations']:.0f}"))
     for key, words, form in (
         ("n_draws", "draws by the coarse likelihood", "{:.0f}"),
-        ("n_kept", "of these kept, and weighed by the likelihood", "{:.0f}"),
+        ("n_kept", "draws of these that were kept, and weighed by the likelihood", "{:.0f}"),
         ("coarse_efficiency", "efficiency of the ratio of the two likelihoods", "{:.4f}"),
     ):
         if statistics.get(key) is not None:
             rows.append((words, form.format(statistics[key])))
     coarse = statistics.get("coarse") or {}
     if "source" in coarse:
-        rows.append(("coarse waves", f"{coarse['source']}, on {coarse['nodes']} frequencies"))
+        rows.append(("coarse waveforms", f"{coarse['source']}, at {coarse['nodes']} frequencies"))
     if "reference_moved" in coarse:
-        rows.append(("times that their reference was moved", f"{coarse['reference_moved']}"))
+        rows.append(("changes of their reference waveform", f"{coarse['reference_moved']}"))
     if partial := coarse.get("partial"):
         rows += [(f"rows that are not evaluated: {key}", f"{value}") for key, value in partial.items()]
     return rows

@@ -11,11 +11,11 @@ from .case import Case
 from .findings import Thresholds
 
 ALWAYS = math.nan
-"""A limit that every figure is beyond: no comparison with it is true."""
+"""Limit that every value exceeds (NaN: no comparison with it is true)."""
 
 
 Limit = str | float | Callable[[Case], float] | None
-"""Name of a field of :class:`Thresholds`, a number, or a function of the result; ``None`` where there is no such limit."""
+"""Name of a field of :class:`Thresholds`, a number, or a function of the result; ``None`` if there is no such limit."""
 
 
 @dataclass(frozen=True)
@@ -25,11 +25,11 @@ class Reason:
     Attributes
     ----------
     grade
-        What the reason makes of the result.
+        Grade that the result gets for this reason.
     words
         The reason with its figure and limit.
     mendable
-        Whether more or better draws could change it.
+        Tells whether more or better draws could remove the reason.
     """
 
     grade: Literal["check", "failed"]
@@ -39,22 +39,23 @@ class Reason:
 
 @dataclass(frozen=True)
 class Check:
-    """One figure of a result and its limits.
+    """One figure of a result, with its limits.
 
     Attributes
     ----------
     figure
-        What is checked, in the words of the documentation.
+        Name of the figure, as the documentation writes it.
     value
-        The figure of a result; ``None`` where it is not known, or another check speaks of it.
+        Function that gives the figure of a result; ``None`` where it is not known, or belongs to another check.
     words
         Template of the reason, with the ``value``, the ``limit`` and the ``case`` to be filled in.
     check_at, failed_at
         Limits beyond which the result is ``check`` or ``failed``.
     least
-        Whether limits are the least values that are allowed, instead of the largest.
+        Tells whether the limits are the smallest allowed values, instead of the largest.
     lasting
-        Whether other draws would not change the reason, or nobody asked for more: it is ``check`` then, and never ``failed``.
+        Function that tells whether other draws could not change the reason, or as many as requested are there: the grade is
+        ``check`` then, and never ``failed``.
     check_words, failed_words
         The limits in the words of the documentation, where these say more than the number.
     """

@@ -1,4 +1,4 @@
-"""How modes were looked for where no network knows the posterior, and how likely it is that one went unnoticed."""
+"""How modes were searched where no network knows the posterior, and how likely it is that one went unnoticed."""
 
 from __future__ import annotations
 
@@ -7,26 +7,26 @@ from dataclasses import dataclass
 from typing import Any
 
 SHARE = 0.01
-"""Share of the posterior from which on a missed mode counts: means and intervals hardly feel less."""
+"""Fraction of the posterior above which a missed mode counts: a smaller one hardly changes means and intervals."""
 
 
 @dataclass(frozen=True)
 class Completeness:
-    """What is known of modes that no draw has met.
+    """Knowledge about modes that no draw has met.
 
     Attributes
     ----------
     chance
-        Probability that a mode of more than :data:`SHARE` of the posterior, such as ``about`` names, would have gone unnoticed
-        if there was one; 1 where nothing is known of it.
+        Probability that a mode with more than :data:`SHARE` of the posterior, of the kind that ``about`` names, would have
+        gone unnoticed if there is one; 1 where this is not known.
     looked
-        How modes were looked for, in words: "3000 draws from the prior".
+        How modes were searched, in words: "3000 draws from the prior".
     about
-        Which modes the chance is about, in words: "of the shape of those found". Empty where nothing is known.
+        Which modes the probability is about, in words: "of the shape of those found". Empty where nothing is known.
     remedy
-        What would exclude such a mode, in words, where that is known.
+        How such a mode could be excluded, in words, where that is known.
     mendable
-        Whether a mode has been seen that the draws lack: further rounds bring it.
+        Tells whether a mode has been seen that the draws lack: further rounds will find it.
     """
 
     chance: float
@@ -46,7 +46,7 @@ class Completeness:
         )
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain values, for the result."""
+        """Return plain values, for the result."""
         return {
             "missed": self.chance if math.isfinite(self.chance) else 1.0,
             "looked": self.looked,

@@ -1,4 +1,4 @@
-"""What a verdict is made of beside the weights: the limits of its checks, and what else is known of a result."""
+"""Input of a verdict besides the weights: the limits of its checks, and everything else that is known of a result."""
 
 from __future__ import annotations
 
@@ -13,58 +13,60 @@ from .partial import Partial
 
 @dataclass(frozen=True)
 class Thresholds:
-    """Where a figure of a :class:`WeightSummary` begins to need a look (``*_check``), or fails (``*_failed``).
+    """Values of the figures at which a result needs a look (``*_check``) or has failed (``*_failed``).
 
     Attributes
     ----------
     pareto_k_check, pareto_k_failed
-        Above 0.7 errors are no longer to be trusted (Vehtari et al. 2024); above 1 the weights have no mean.
+        Pareto index of the weights' tail: above 0.7 errors cannot be trusted (Vehtari et al. 2024), above 1 the weights have
+        no mean.
     even_weight
-        Largest weight over the mean up to which the index is not asked: what a few draws of a tail that is no tail add to it
-        is chance, and no draw has a say in the result.
+        Ratio of the largest weight to the mean below which the Pareto index is not used: the weights then have no tail, the
+        index of a few draws is chance, and no single draw decides the result.
     largest_weight_check, largest_weight_failed
-        Share of the total weight that a single row may hold.
+        Fraction of the total weight that a single row may hold.
     effective_check, effective_failed
-        Least number of effective draws. Where fewer than ``effective_check`` were asked for, that number takes its place; as
-        many as were asked for are never ``failed``.
+        Least number of effective draws. If fewer than ``effective_check`` were requested, the requested number is used; a
+        result with as many as requested never has ``failed`` for their number.
     requested_fraction
-        Least share of the number of effective draws asked for, where these are many; ``check`` below it.
+        Least fraction of the requested number of effective draws; below it the result is ``check``.
     efficiency_check
         Least efficiency: below it the network is far from the posterior, whatever the number of draws.
     posterior_check
-        Least number of equal-weight rows; none at all is ``failed``.
+        Least number of equal-weight rows; a result without rows is ``failed``.
     outside_check
-        Share of the draws outside the support of the prior.
+        Largest fraction of the draws that may lie outside the prior.
     prior_part_check
-        Share of the posterior that falls to the prior's part of the proposal: parts disagree, for that is where no flow draws.
+        Largest fraction of the posterior that the prior part of the proposal may draw: above it, the flow misses something.
     unreached_check
-        Share of the prior that a network cannot reach: weights are blind to what is there.
+        Largest fraction of the prior that a network may be unable to reach: a posterior there would go unnoticed.
     missing_check
-        By how much, in log likelihood, a template may fit the data better than any draw.
+        Log likelihood by which a template may fit the data better than any draw.
     nan_check, nan_failed
-        Share of all rows inside the prior for which the likelihood is no number.
+        Fraction of all rows inside the prior for which the likelihood is not a number.
     outermost_failed
-        Share of the posterior in the last quantiles of a prior, beyond which no draw can lie.
+        Fraction of the posterior in the outermost quantiles of a prior, beyond which nothing can be drawn.
     surprise_check
-        Probability, by simulations of the model's own problem, of data as unlike them.
+        Probability, by simulations of the model's own problem, of data that are as surprising.
     noise_scale_check
-        Probability, by chance, of noise in the band of the signal that is as far from its curve in some detector.
+        Probability, by chance, of noise in the band of the signal that is as far from its PSD in some detector.
     missed_check
-        Probability that a mode of more than a hundredth of the posterior was missed, where no network knows the posterior.
+        Probability that a mode with more than 1% of the posterior was missed, where no network knows the posterior.
     coarse_check
-        Least efficiency of the ratio of the likelihood to the coarse one that has drawn. At 0.3 the logarithm of the ratio
-        scatters by 1.1, more than another waveform model of the same physics makes of a loud signal: weights undo that, and
-        beyond it few draws show how large the ratio gets.
+        Least efficiency of the ratio of the likelihood to the coarse likelihood that was drawn with. At 0.3 the logarithm of
+        the ratio scatters by 1.1, more than between two waveform models of the same physics for a loud signal. Weights correct
+        that much; below this efficiency too few draws show how large the ratio can be.
     coarse_lost_check
-        Share of the draws inside the prior at which the coarse likelihood is zero and the likelihood is not.
+        Fraction of the draws inside the prior for which the coarse likelihood is zero and the likelihood is not.
     partial_evaluated_check
-        Least number of evaluated draws, where not every row of the posterior is evaluated.
+        Least number of evaluated draws, if not every row of the posterior is evaluated.
     partial_efficiency_check
-        Least share of the effective draws that such rows leave, two standard errors below what is measured.
+        Least fraction of the effective draws that would be left if such rows were evaluated: the measured value minus two
+        standard errors.
     partial_shift_check
-        Shift of a mean or of a standard deviation by such rows, in standard deviations, two standard errors above what is
-        measured. A mean that is off by a twentieth has the error of one from 400 effective draws; the divergence of the
-        marginal is 0.001 nat.
+        Shift of a mean or of a standard deviation by the missing likelihoods, in standard deviations: the measured value plus
+        two standard errors. A mean that is off by 0.05 has the same error as one from 400 effective draws; the divergence of
+        the marginal is 0.001 nat.
     """
 
     pareto_k_check: float = 0.7
@@ -96,45 +98,46 @@ class Thresholds:
 
 @dataclass(frozen=True)
 class Findings:
-    """What is known of a result beside its weights; a figure that is not known is ``None``.
+    """Knowledge about a result besides its weights; a figure that is not known is ``None``.
 
     Attributes
     ----------
     n_posterior
-        Number of equal-weight rows in the posterior handed over.
+        Number of equal-weight rows in the posterior.
     outside
-        Share of the draws outside the support of the prior.
+        Fraction of the draws outside the prior.
     prior_part
-        Share of the posterior that falls to the prior's part of the proposal.
+        Fraction of the posterior that the prior part of the proposal draws.
     unreached
-        Share of the prior that the network cannot reach, where it is relied on.
+        Fraction of the prior that the network cannot reach, if a network is used.
     missing_log_likelihood
-        By how much a template of the matched filter fits the data better than the best draw.
+        Log likelihood by which a template of the matched filter fits the data better than the best draw.
     unfinished
-        Why the proposal did not become good enough, in words: a budget that ended, say. It is ``failed`` where fewer effective
-        draws came of it than were asked for, ``check`` where as many did.
+        Why the proposal did not become good enough, in words, such as a budget that ended. The result is ``failed`` if it has
+        fewer effective draws than requested, and ``check`` otherwise.
     closed_form_difference
-        Largest difference of the conditionals' closed form from the user's likelihood, where it is too large.
+        Largest difference between the closed form for parameters drawn conditionally and the user's likelihood, if it is too
+        large.
     nan_share
-        Share of all rows inside the prior for which the likelihood is no number.
+        Fraction of all rows inside the prior for which the likelihood is not a number.
     outermost
-        The parameter with the largest share of the posterior in the last quantiles of its prior, and that share.
+        Parameter with the largest fraction of the posterior in the outermost quantiles of its prior, and that fraction.
     completeness
-        How modes were looked for, where no network knows the posterior.
+        How modes were searched, where no network knows the posterior.
     compared
-        Draws of the prior at which the closed form of what is drawn conditionally was compared with the likelihood, where
-        there is such a closed form.
+        Number of draws from the prior at which the closed form for parameters drawn conditionally was compared with the
+        likelihood, if there is such a closed form.
     surprise
-        How unlike those simulated the data are.
+        How much the data differ from simulated ones.
     noise_scales
-        How far the noise of each detector is from its curve in the band of the signal, where the likelihood has it for
-        Gaussian noise of that curve.
+        Ratio of the noise of each detector to its PSD in the band of the signal, if the likelihood assumes Gaussian noise with
+        that PSD.
     coarse_efficiency
-        Efficiency of the ratio of the likelihood to the coarse one, where such a one has drawn.
+        Efficiency of the ratio of the likelihood to the coarse likelihood, if one was drawn with.
     coarse_lost
-        Share of the draws inside the prior that have no weight for the coarse likelihood alone.
+        Fraction of the draws inside the prior for which the coarse likelihood is zero and the likelihood is not.
     partial
-        What rows of the posterior lack that are not evaluated, where there are such.
+        Effect of the rows of the posterior that are not evaluated, if there are such.
     """
 
     n_posterior: int | None = None

@@ -1,4 +1,4 @@
-"""Grade a result: all its checks, the worst of which decides."""
+"""The grade of a result: all checks are made, and the worst decides."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ from .findings import Findings, Thresholds
 Grade = Literal["reliable", "check", "failed"]
 
 RANKS: dict[str, int] = {"reliable": 0, "check": 1, "failed": 2}
-"""Grades from the best to the worst."""
+"""Order of the grades, as numbers from 0 for the best to 2 for the worst."""
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """A grade, and in words why it is not ``reliable`` (empty where it is).
+    """A grade, and the reasons why it is not ``reliable`` (empty where it is).
 
     Attributes
     ----------
     grade, reasons
         The grade and its reasons.
     mendable
-        Whether other draws could mend any of the reasons; what is said of the data they cannot.
+        Tells whether more draws could remove any of the reasons; they cannot remove a reason that lies in the data.
     """
 
     grade: Grade
@@ -39,28 +39,29 @@ def judge(
     findings: Findings | None = None,
     thresholds: Thresholds | None = None,
 ) -> Verdict:
-    """Grade a result by its weights; the worst single figure decides.
+    """Grade a result by its weights; the worst figure decides.
 
     Parameters
     ----------
     summary
-        Of the weights that the result is made of (a fresh batch, not the pilot).
+        Summary of the weights that the result is made of (a new batch, not the pilot batch).
     n_effective
-        Number of effective draws asked for, if any: fewer than half of them is ``check``. Where they are met, neither their
-        number nor a budget that ended makes the result ``failed``.
+        Requested number of effective draws, if there is one: fewer than half of it is ``check``. If it is reached, neither
+        the number nor a budget that ended makes the result ``failed``.
     findings
-        What else is known.
+        Everything else that is known of the result.
     thresholds
-        Limits other than the usual ones.
+        Limits; by default the usual ones.
 
     Returns
     -------
     Verdict
-        ``failed``, ``check`` or ``reliable``, each reason with its figure and limit. It cannot see a mode never drawn.
+        ``failed``, ``check`` or ``reliable``, each reason with its figure and limit. A mode that was never drawn cannot be
+        seen.
     """
     case = Case(summary, findings or Findings(), thresholds or Thresholds(), n_effective)
     reasons = [reason for check in CHECKS if (reason := check.reason(case)) is not None]
-    # What failed comes first, then what other draws could mend.
+    # Reasons of failure come first, then those that more draws could remove.
     reasons.sort(key=lambda reason: (-RANKS[reason.grade], not reason.mendable))
     grade: Grade = reasons[0].grade if reasons else "reliable"
     return Verdict(grade, tuple(reason.words for reason in reasons), any(reason.mendable for reason in reasons))

@@ -1,4 +1,4 @@
-"""What a result lacks whose rows are not all evaluated by the user's likelihood."""
+"""Figures of a result whose rows were not all evaluated by the user's likelihood."""
 
 from __future__ import annotations
 
@@ -8,19 +8,19 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Partial:
-    """Figures of rows that are not evaluated; how they are measured is in :mod:`bilby_flowpe.thinning.partial`.
+    """Figures about rows that were not evaluated; :mod:`bilby_flowpe.thinning.partial` measures them.
 
     Attributes
     ----------
     n_evaluated, n_rows
         Draws whose likelihood was evaluated, and rows of the posterior.
     efficiency, efficiency_least
-        Share of the effective draws that is left by the factor that weights lack, and the same less two standard errors.
+        Fraction of the effective draws that would be left if all rows were evaluated, and the same minus two standard errors.
     shift, shift_most
-        The largest shift of a mean or of a standard deviation by it, in standard deviations of the parameter, and the same
-        with two standard errors more.
+        Largest shift of a mean or of a standard deviation by the missing likelihoods, in standard deviations of the
+        parameter, and the same plus two standard errors.
     of
-        What is shifted most, in words.
+        Quantity that is shifted most, in words.
     """
 
     n_evaluated: int
@@ -32,5 +32,5 @@ class Partial:
     of: str
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain values, for JSON."""
+        """Return plain values, for JSON."""
         return asdict(self)

@@ -1,4 +1,4 @@
-"""What of a compact binary's parameters shapes its wave: symmetric mass ratio, spins along the orbit, combined tides."""
+"""Parameters of a compact binary that shape its wave: symmetric mass ratio, spins along the orbit, combined tides."""
 
 from __future__ import annotations
 
@@ -15,21 +15,21 @@ SHAPES = (
     *(f"{name}_{number}" for number in "12" for name in ("chi", "a", "tilt", "cos_tilt")),
     *_TIDES,
 )
-"""Parameters beside the chirp mass that the shape of a non-precessing wave, seen face on, depends on."""
+"""Parameters, beside the chirp mass, that determine the shape of a non-precessing wave seen face on."""
 
 
 RATIOS = ("mass_ratio", "symmetric_mass_ratio")
-"""Either ratio of the masses, the usual one first."""
+"""Names of the mass ratios, the usual one first."""
 
 
 def symmetric_mass_ratio(ratio: np.ndarray | float, name: str) -> np.ndarray:
-    """By either ratio of the masses, one of :data:`RATIOS`, (N,)."""
+    """Return the symmetric mass ratio, (N,), of a ratio of the masses by its name, one of :data:`RATIOS`."""
     given = np.asarray(ratio, dtype=np.float64)
     return given / (1 + given) ** 2 if name == "mass_ratio" else given
 
 
 def spin_along_orbit(columns: Columns, number: str) -> np.ndarray | None:
-    """Component of a spin along the orbital angular momentum, (N,); ``None`` where there is no such spin."""
+    """Return the component of a spin along the orbital angular momentum, (N,), or ``None`` if there is no such spin."""
     if f"chi_{number}" in columns:
         return np.asarray(columns[f"chi_{number}"], dtype=np.float64)
     if f"a_{number}" not in columns:
@@ -41,7 +41,7 @@ def spin_along_orbit(columns: Columns, number: str) -> np.ndarray | None:
 
 
 def tide_factors(symmetric: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    r"""Factors of both tidal deformabilities in their combination at leading order, (N,) each.
+    r"""Return the factors of both tidal deformabilities in their combination at leading order, (N,) each.
 
     With :math:`m_{1,2}` the shares of the heavier and the lighter star in the total mass, these are
     :math:`\tfrac{16}{13} (m_1 + 12 m_2) m_1^4` and the same with both exchanged (Flanagan and Hinderer 2008).
@@ -52,7 +52,7 @@ def tide_factors(symmetric: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def variables_of(columns: Columns) -> np.ndarray:
-    """Symmetric mass ratio, spins along the orbit and tides, as far as they are there, (N, V)."""
+    """Return the symmetric mass ratio, the spins along the orbit and the tides that ``columns`` contain, (N, V)."""
     there = [name for name in RATIOS if name in columns]
     ratio = symmetric_mass_ratio(columns[there[0]], there[0]) if there else None
     found = [one for one in (ratio, *(spin_along_orbit(columns, number) for number in "12")) if one is not None]

@@ -1,4 +1,4 @@
-"""How detectors see a wave: antenna response and arrival time, for arrays of sky positions.
+"""Response of detectors to a wave: antenna patterns and arrival times, for arrays of sky positions.
 
 The conventions are Bilby's (:func:`bilby.gw.utils.get_polarization_tensor`), whose own functions take one position at a
 time.
@@ -12,11 +12,14 @@ import lal
 import numpy as np
 from bilby.gw.detector import Interferometer
 
-_MORE = 2e-4  # seconds: room beside the longest delay from the geocentre
+_MORE = 2e-4  # seconds that are added to the longest delay from the geocentre, as a margin
 
 
 def direction(phi: np.ndarray, dec: np.ndarray) -> np.ndarray:
-    """Unit vectors (N, 3) to places in the frame that turns with the Earth; ``phi`` is ``ra`` less the sidereal time."""
+    """Return unit vectors (N, 3) to sky positions in the frame that rotates with the Earth.
+
+    ``phi`` is the right ascension minus the sidereal time, in radians.
+    """
     return np.stack(np.broadcast_arrays(np.cos(dec) * np.cos(phi), np.cos(dec) * np.sin(phi), np.sin(dec)), -1)
 
 
@@ -43,7 +46,7 @@ class Detector:
 
     @classmethod
     def from_interferometer(cls, interferometer: Interferometer) -> Detector:
-        """The geometry of a Bilby interferometer."""
+        """Return the geometry of one of Bilby's interferometers."""
         return cls(
             name=interferometer.name,
             tensor=np.asarray(interferometer.geometry.detector_tensor, dtype=np.float64),
@@ -54,7 +57,7 @@ class Detector:
     def antenna(
         self, ra: np.ndarray, dec: np.ndarray, psi: np.ndarray, time: np.ndarray
     ) -> tuple[np.ndarray, np.ndarray]:
-        r"""Responses :math:`F_+` and :math:`F_\times`, each (N,), to waves from ``ra``, ``dec`` (radians) at GPS ``time``."""
+        r"""Return :math:`F_+` and :math:`F_\times`, (N,) each, for waves from ``ra``, ``dec`` (radians) at GPS ``time``."""
         if self.reference_time is not None:
             time = np.full_like(np.asarray(time, dtype=np.float64), self.reference_time)
         phi = np.asarray(ra) - sidereal_time(time)
@@ -69,19 +72,19 @@ class Detector:
         return mm - nn, 2 * mn
 
     def delay(self, ra: np.ndarray, dec: np.ndarray, time: np.ndarray) -> np.ndarray:
-        """Arrival time here less that at the geocentre, in seconds: (N,)."""
+        """Return the arrival time at the detector minus that at the geocentre, in seconds, (N,)."""
         phi = np.asarray(ra) - sidereal_time(time)
         return -(direction(phi, dec) @ self.vertex) / lal.C_SI
 
 
 def at_angle(psi: np.ndarray, plus: np.ndarray, cross: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    r"""Responses :math:`F_+` and :math:`F_\times` at polarisation angles, of those at polarisation angle zero."""
+    r"""Return :math:`F_+` and :math:`F_\times` at polarisation angles ``psi`` from those at polarisation angle zero."""
     cosine, sine = np.cos(2 * psi), np.sin(2 * psi)
     return plus * cosine + cross * sine, cross * cosine - plus * sine
 
 
 def sidereal_time(time: np.ndarray) -> np.ndarray:
-    """Greenwich mean sidereal time in radians at GPS ``time``, linear between the first and last time asked for."""
+    """Return Greenwich mean sidereal time in radians at GPS ``time``, extrapolated linearly from the earliest of the times."""
     time = np.asarray(time, dtype=np.float64)
     first = float(np.min(time))
     # LAL rounds whole seconds to 3e-9 rad: with a minute's lever the rate is good to 1e-10 rad/s.
@@ -90,10 +93,10 @@ def sidereal_time(time: np.ndarray) -> np.ndarray:
 
 
 def light_travel_time(first: Detector, second: Detector) -> float:
-    """Longest difference of arrival times between two detectors, in seconds."""
+    """Return the light-travel time between two detectors in seconds, the largest difference of their arrival times."""
     return float(np.linalg.norm(first.vertex - second.vertex) / lal.C_SI)
 
 
 def reach_of(detectors: tuple[Detector, ...]) -> float:
-    """Seconds from the Earth's centre to the farthest detector, and a little more."""
+    """Return the light-travel time from the Earth's centre to the farthest detector in seconds, plus a small margin."""
     return float(max(np.linalg.norm(detector.vertex) for detector in detectors) / lal.C_SI) + _MORE

@@ -1,7 +1,7 @@
-r"""Effective distance: what one detector knows of distance and inclination.
+r"""Effective distance: the one combination of distance and inclination that a single detector measures.
 
 A pure (2, 2) signal has the amplitude :math:`a(\theta) / d` in one detector. Given the effective distance :math:`e = d /
-a(\theta)` the data say nothing more of the two, so that the inclination is drawn from its prior given :math:`e`,
+a(\theta)` the data contain no further information on the two, so that the inclination is drawn from its prior given :math:`e`,
 
 .. math:: p(\theta | e) \propto \pi(\theta) \, \pi_d(e \, a(\theta)) \, a(\theta) ,
 
@@ -16,24 +16,25 @@ from bilby.core.prior import Prior
 from ..densities import draw_linear
 from .harmonics import inclination_factors
 
-ANGLES = 65  # nodes on either side of a right angle
-_TABLE = 4001  # effective distances at which the prior is tabulated
-_NEAREST = 1e-6  # of the largest distance: a volumetric prior has a share of 1e-18 below it
-_RIGHT_ANGLE = np.pi / 2
+ANGLES = 65  # nodes on either side of a right angle: more take longer, fewer make the draws of the inclination less efficient
+# Nodes, evenly spaced in the log of the effective distance, at which the prior is tabulated, once for each prior
+_TABLE = 4001
+_NEAREST = 1e-6  # smallest distance, as a fraction of the largest: a volumetric prior has 1e-18 of its mass below it
+_RIGHT_ANGLE = np.pi / 2  # radians: inclination of a source seen edge on, where the amplitude is smallest
 
 
 def nearest(distance: Prior) -> float:
-    """Least distance of a prior, kept above zero: the amplitude, one over the distance, would have no upper end."""
+    """Return the minimum of a distance prior, kept above zero, where the amplitude would be infinite."""
     return float(max(distance.minimum, _NEAREST * distance.maximum))
 
 
 def amplitude_seen(theta: np.ndarray, response: tuple[float, float]) -> np.ndarray:
-    r"""Amplitude :math:`a(\theta)` of a pure (2, 2) signal in one detector.
+    r"""Return the amplitude :math:`a(\theta)` of a pure (2, 2) signal in one detector.
 
     Parameters
     ----------
     theta
-        Inclinations.
+        Inclinations in radians.
     response
         :math:`F_+` and :math:`F_\times` of the detector. The amplitude is relative to a face-on source with
         :math:`F_+ = 1`.
@@ -43,12 +44,12 @@ def amplitude_seen(theta: np.ndarray, response: tuple[float, float]) -> np.ndarr
 
 
 def phase_seen(theta: np.ndarray, response: tuple[float, float], cross_ratio: complex) -> np.ndarray:
-    r"""Angle by which the inclination turns a pure (2, 2) signal in one detector, relative to face on.
+    r"""Return the phase that the inclination adds to a pure (2, 2) signal in one detector, relative to face on.
 
     Parameters
     ----------
     theta
-        Inclinations.
+        Inclinations in radians.
     response
         :math:`F_+` and :math:`F_\times` of the detector.
     cross_ratio
@@ -60,12 +61,12 @@ def phase_seen(theta: np.ndarray, response: tuple[float, float], cross_ratio: co
 
 
 class EffectiveDistance:
-    r"""Prior of the effective distance, and distance and inclination given it.
+    r"""Prior of the effective distance, and draws of distance and inclination given it.
 
     Parameters
     ----------
     distance
-        Prior of ``luminosity_distance``, of bounded support.
+        Prior of ``luminosity_distance`` in Mpc, with a finite maximum.
     inclination
         Prior of ``theta_jn``.
     response
@@ -80,16 +81,16 @@ class EffectiveDistance:
         self._table = np.geomspace(nearest(distance) / face_on, distance.maximum / edge_on, _TABLE)
 
     def amplitude(self, theta: np.ndarray) -> np.ndarray:
-        r"""Amplitude :math:`a(\theta)` that the detector sees, relative to a face-on source with :math:`F_+ = 1`."""
+        r"""Return the amplitude :math:`a(\theta)` in the detector, relative to a face-on source with :math:`F_+ = 1`."""
         return amplitude_seen(theta, self.response)
 
     def prior(self) -> tuple[np.ndarray, np.ndarray]:
-        """Effective distances over their whole range and the prior's density at them."""
+        """Return effective distances over their whole range, in Mpc, and the prior density at them."""
         nodes, log_density = self._on_nodes(self._table)
         return self._table, np.trapezoid(np.exp(log_density), nodes, axis=2).sum(axis=0)
 
     def draw_given(self, effective: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Distance and inclination for effective distances (N,).
+        """Draw distance and inclination for effective distances (N,).
 
         Returns
         -------
@@ -113,7 +114,7 @@ class EffectiveDistance:
         return distance, theta, np.where(possible[:, 0], log_ratio, -np.inf)
 
     def _on_nodes(self, effective: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Inclinations that both priors allow, on either side of a right angle (2, N, nodes), and their log density there."""
+        """Return inclinations that both priors allow, on either side of a right angle (2, N, nodes), and their log density."""
         lowest, highest = self._seen
         first = self._angle(np.clip(self.distance.maximum / effective, lowest, highest))
         last = self._angle(np.clip(self.distance.minimum / effective, lowest, highest))
@@ -131,7 +132,7 @@ class EffectiveDistance:
         return nodes, self._log_density(effective[:, None], nodes)
 
     def _log_density(self, effective: np.ndarray, theta: np.ndarray) -> np.ndarray:
-        """Log density of effective distance and inclination."""
+        """Return the log density of effective distance and inclination."""
         seen = self.amplitude(theta)
         with np.errstate(divide="ignore"):
             return (
@@ -139,11 +140,11 @@ class EffectiveDistance:
             )
 
     def _within(self, distance: np.ndarray) -> np.ndarray:
-        """Distances of allowed inclinations, with the rounding at the ends of their prior undone."""
+        """Return distances clipped to the bounds of their prior, beyond which rounding may have moved them."""
         return np.clip(distance, self.distance.minimum, self.distance.maximum)
 
     def _angle(self, seen: np.ndarray) -> np.ndarray:
-        """Inclination up to a right angle at which the detector sees this amplitude."""
+        """Return the inclination, up to a right angle, at which the detector sees the amplitude ``seen``."""
         plus, cross = (component**2 for component in self.response)
         # Root of a quadratic in the squared cosine, stable where the first response vanishes.
         half = plus / 2 + cross

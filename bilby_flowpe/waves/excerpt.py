@@ -1,9 +1,9 @@
-r"""The end of a long signal, in detectors and whitened, without its waves on all frequencies of the data.
+r"""The end of a long signal, whitened, in all detectors, computed without waves on all frequencies of the data.
 
-A binary of neutron stars fills 128 s of data, and a picture shows the last tenths of a second. For these few seconds
-frequencies :math:`1 / P` apart will do, where the period P is a few seconds: a series that is sampled so in frequency repeats
-itself in time. What came more than a period before the end would be folded into it; its frequencies are those whose group delay
-is that early, and are left out. Source models have to be functions of each frequency (:mod:`.coarse.sources`), as most are.
+A binary of neutron stars fills 128 s of data, and a picture shows the last tenths of a second. For a few seconds, frequencies
+:math:`1 / P` apart are enough, where the period P is a few seconds: a series that is sampled so in frequency repeats itself in
+time. Parts of the signal more than a period before the end would be aliased into it; their frequencies, which follow from the
+group delay, are left out. The source model has to compute each frequency independently (:mod:`.coarse.sources`), as most do.
 """
 
 from __future__ import annotations
@@ -25,21 +25,23 @@ from .coarse.sources import source_of
 from .harmonics import POLARISATIONS
 from .whitening import noise_variance
 
-BEFORE, AFTER = 1.5, 0.3  # seconds that are kept, around the time of the first row
-LONG = 16.0  # seconds of data from which on a window is kept; shorter data are kept whole
-_PERIOD = 4.0  # seconds at least, twice what is kept
-_WHOLE, _GONE = 2.0, 3.5  # seconds before the end up to which frequencies are kept whole, and from which on left out
-_TRIED = 2  # rows at which the source model is tried
+# Seconds that are kept before and after the geocentric time of the signal, enough for a picture
+BEFORE, AFTER = 1.5, 0.3
+LONG = 16.0  # seconds: only a window is kept of data longer than this; shorter data are kept whole
+_PERIOD = 4.0  # seconds, the shortest period: about twice the window that is kept
+# Seconds before the end: frequencies later than the first are kept, those earlier than the second left out, tapered in between.
+_WHOLE, _GONE = 2.0, 3.5
+_TRIED = 2  # rows at which the source model is tested: each takes waveforms of the whole, long data
 
 
 @dataclass(frozen=True)
 class Window:
-    """Samples of the data that are kept.
+    """Range of samples of the data that are kept.
 
     Attributes
     ----------
     first, count
-        The first of them, and their number.
+        Index of the first sample, and number of samples.
     """
 
     first: int
@@ -47,17 +49,17 @@ class Window:
 
     @property
     def samples(self) -> slice:
-        """The samples, of a series of the whole data."""
+        """Slice of the samples in a series of the whole data."""
         return slice(self.first, self.first + self.count)
 
 
 def window_of(likelihood: GravitationalWaveTransient, row: Row) -> Window:
-    """The window around the end of a signal; all samples of data that are not long.
+    """Return the window around the end of a signal; all samples if the data are short.
 
     Parameters
     ----------
     likelihood
-        With the data.
+        Likelihood with the data.
     row
         All parameters of the signal, in the likelihood's own frame.
     """
@@ -71,22 +73,22 @@ def window_of(likelihood: GravitationalWaveTransient, row: Row) -> Window:
 
 
 class Excerpt:
-    """Whitened signals of a likelihood's detectors in a window of time; use :meth:`of`.
+    """Whitened signals of a likelihood's detectors in a window of time; made by :meth:`of`.
 
     Parameters
     ----------
     likelihood
-        The likelihood.
+        Likelihood with the data and its detectors.
     window
-        The window.
+        Samples that are kept.
     model
-        Makes waves at any frequencies.
+        Source model that computes waves at any frequencies.
     stride
-        Frequencies of the data in one step of those that are used.
+        Number of the data's frequency steps in one step of the frequencies that are used.
     band
         Lowest and highest frequency of the waves in Hz.
     row
-        Parameters of a signal, whose group delay says which frequencies come too early.
+        Parameters of a signal, whose group delay determines the frequencies that come too early.
     """
 
     def __init__(
@@ -104,7 +106,7 @@ class Excerpt:
         self._frequencies = every[self._bins]
         self._n_samples = 2 * (len(every) - 1)
         self._taper = _kept(model, row, self._frequencies)
-        # As the whole series has them (whitening.whitened): standard deviations of white noise.
+        # The same units as for the whole series (whitening.whitened): standard deviations of white noise.
         size = np.sqrt(stride * (len(every) - 1))
         self._scales = []
         for detector in likelihood.interferometers:
@@ -115,16 +117,16 @@ class Excerpt:
 
     @classmethod
     def of(cls, likelihood: GravitationalWaveTransient, window: Window, rows: Sequence[Row]) -> Excerpt | None:
-        """The excerpt of a likelihood's signals; ``None`` where waves are not to be had at some frequencies alone.
+        """Return the excerpt of a likelihood's signals, or ``None`` if waves cannot be computed at a subset of frequencies.
 
         Parameters
         ----------
         likelihood
-            Any of gravitational waves at the data's own frequencies.
+            Gravitational-wave likelihood that is evaluated at the frequencies of the data.
         window
-            The window.
+            Samples that are kept.
         rows
-            All parameters of some signals.
+            All parameters of some signals, at which the source model is tested.
         """
         detectors = likelihood.interferometers
         stride = int(float(detectors.duration) // _PERIOD)
@@ -137,7 +139,7 @@ class Excerpt:
         return None if source.model.on_bins else cls(likelihood, window, source.model, stride, source.band, rows[0])
 
     def __call__(self, row: Row) -> list[np.ndarray] | None:
-        """Whitened signal in the window, of each detector, (T,) each; ``None`` where there is no wave."""
+        """Return the whitened signal in the window for each detector, (T,) each, or ``None`` where there is no wave."""
         wave = self._model(self._model.parameters(row), self._frequencies)
         if wave is None:
             return None
@@ -153,7 +155,7 @@ class Excerpt:
 
 
 def _kept(model: Model, row: Row, frequencies: np.ndarray) -> np.ndarray:
-    """How much of each frequency is kept: all that comes in the last seconds, and nothing that would be folded into them."""
+    """Return a factor for each frequency: 1 in the last seconds of the signal, 0 at times that would alias into them."""
     pairs = FrequencyPairs(frequencies)
     wave = model(face_on(model.parameters(row)), pairs.both)
     if wave is None:

@@ -10,29 +10,30 @@ from .detectors import Detector
 from .harmonics import inclination_factors
 from .symmetries import Symmetries
 
-# A fold belongs to the proposal: what it misses, the weights make good.
-_REFLECTION_TOLERANCE = 1e-3  # of the largest amplitude
-_DARK = 0.02  # least ratio of the plus to the cross response that leaves an edge-on signal visible
+# Deviation of two signals, relative to the largest amplitude, below which they count as the same. Only the proposal depends on
+# this; the weights correct for what is neglected.
+_REFLECTION_TOLERANCE = 1e-3
+_DARK = 0.02  # smallest ratio of plus to cross response at which an edge-on signal counts as visible in the detector
 
 
 class Extrinsic:
-    """Factors that turn stored polarisations into the signal that each detector sees.
+    """Factors that make the signal in each detector from stored polarisations.
 
     Parameters
     ----------
     transform
         The prior, with the values of fixed parameters.
     detectors
-        The detectors.
+        Geometry of the detectors.
     symmetries
-        What algebra may do.
+        Parameters that change the polarisations by algebra alone.
     """
 
     def __init__(self, transform: PriorTransform, detectors: tuple[Detector, ...], symmetries: Symmetries) -> None:
         self.transform, self.detectors, self.symmetries = transform, detectors, symmetries
 
     def known(self, parameters: Parameters) -> Parameters:
-        """``parameters`` with the fixed ones, as columns."""
+        """Return ``parameters`` together with the fixed ones, as columns."""
         return with_fixed(self.transform, parameters)
 
     @property
@@ -41,7 +42,7 @@ class Extrinsic:
         return {**self.transform.fixed, **self.transform.from_median()}[DISTANCE]
 
     def amplitudes(self, parameters: Parameters) -> np.ndarray:
-        """Complex factors of the stored polarisations, (N, D, P): distance, phase, inclination and antenna."""
+        """Return complex factors of the stored polarisations, (N, D, P), for distance, phase, inclination and antenna."""
         known = self.known(parameters)
         size = len(known[TIME])
         scale = self.reference_distance / known[DISTANCE] + 0j
@@ -58,12 +59,12 @@ class Extrinsic:
         return factors
 
     def reflects_inclination(self, any_angle: bool) -> bool:
-        """Whether ``theta_jn`` and ``pi - theta_jn`` give the same signal in every detector.
+        """Tell whether ``theta_jn`` and ``pi - theta_jn`` give the same signal in every detector.
 
         Parameters
         ----------
         any_angle
-            Whether signals that differ by one common angle count as the same, as they do once the phase is drawn from its
+            True if signals that differ by a constant phase count as the same, as they do if the phase is drawn from its
             conditional.
         """
         transform = self.transform
@@ -81,7 +82,7 @@ class Extrinsic:
         return bool(np.max(np.abs(one - other)) <= _REFLECTION_TOLERANCE * np.max(np.abs(one)))
 
     def single_response(self) -> tuple[float, float] | None:
-        """Antenna response of the only detector, if distance and inclination act through it alone; else ``None``."""
+        """Return the antenna response of a single detector if only distance and inclination act through it, else ``None``."""
         transform = self.transform
         needed = {DISTANCE, INCLINATION}
         sky_fixed = all(key in transform.fixed for key in PLACE)
@@ -89,11 +90,11 @@ class Extrinsic:
             return None
         known = self.known({key: np.array([value]) for key, value in transform.from_median().items()})
         plus, cross = self.detectors[0].antenna(known[RA], known[DEC], known[PSI], known[TIME])
-        # Seen edge on the signal would vanish: the effective distance has no bound then.
+        # Without a plus response an edge-on signal would vanish, and the effective distance would have no upper bound.
         return (float(plus[0]), float(cross[0])) if abs(plus[0]) > _DARK * abs(cross[0]) else None
 
 
 def with_fixed(transform: PriorTransform, parameters: Parameters) -> Parameters:
-    """``parameters`` with the fixed ones of the prior, as columns."""
+    """Return ``parameters`` together with the fixed ones of the prior, as columns."""
     size = len(next(iter(parameters.values())))
     return {**{key: np.full(size, value) for key, value in transform.fixed.items()}, **parameters}

@@ -1,4 +1,4 @@
-"""Inner products of many waves with the data of all detectors: at every arrival time, or each at a time of its own.
+"""Inner products of many waves with the data of all detectors, at every arrival time or at one time for each wave.
 
 Each result is identical, to the last bit, to that of a wave that is computed alone.
 """
@@ -15,25 +15,28 @@ from ..processes.parallel import Row
 from .inner_products import Projection
 from .matched_filter import at_times
 
-_LONGEST_WINDOW = 20.0  # seconds: over half of it the Earth turns by 7e-4 rad, of which a parabola leaves 3e-11
+# Seconds of a window of times over which a parabola describes the Earth's rotation: by 7e-4 rad in half of it, to within 3e-11.
+_LONGEST_WINDOW = 20.0
 
 Wave = Mapping[str, np.ndarray]
-"""Polarisations by name."""
+"""Polarisations of a wave by name, each a frequency series (F,)."""
 
 
 class Track:
-    """How one detector sees a place in the sky over a window of time, from Bilby's own functions at three times.
+    """Antenna response and delay of one detector for a fixed sky position over a window of time.
+
+    Parabolas go through the values of Bilby's own functions at three times.
 
     Parameters
     ----------
     projection
         The detector.
     place
-        Right ascension, declination and polarisation angle.
+        Right ascension, declination and polarisation angle in radians.
     window
-        First and last geocentric time.
+        First and last geocentric time, GPS seconds.
     modes
-        Polarisations.
+        Names of the polarisations.
     """
 
     def __init__(self, projection: Projection, place: Row, window: tuple[float, float], modes: Sequence[str]) -> None:
@@ -51,7 +54,7 @@ class Track:
         self._polynomial = values[1], (values[2] - values[0]) / 2, (values[2] + values[0]) / 2 - values[1]
 
     def __call__(self, times: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Antenna responses (N, P), and arrivals since the start of the segment (N,), for geocentric times (N,)."""
+        """Return antenna responses (N, P), and arrival times since the start of the segment (N,), for geocentric times (N,)."""
         since = times - self._middle
         step = (since / self._half)[:, None]
         constant, slope, curvature = self._polynomial
@@ -65,11 +68,11 @@ class Filters:
     Parameters
     ----------
     likelihood
-        The user's.
+        The user's likelihood.
     window
-        First and last geocentric time.
+        First and last geocentric time, GPS seconds.
     place
-        Right ascension, declination and polarisation angle where these are the same for all rows, else nothing.
+        Right ascension, declination and polarisation angle in radians, if these are the same for all rows, else ``None``.
     """
 
     def __init__(
@@ -86,15 +89,15 @@ class Filters:
         return max(projection.highest for projection in self._projections)
 
     def in_bands(self, waves: Sequence[Wave], modes: Sequence[str]) -> list[np.ndarray]:
-        """Polarisations (N, P, F) in each detector's band."""
+        """Return the polarisations in each detector's band, (N, P, F) each."""
         return [projection.in_band(waves, modes) for projection in self._projections]
 
     def series(
         self, in_bands: list[np.ndarray], rows: Sequence[Row], modes: Sequence[str], size: int, bins: np.ndarray
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Inner products with the data, (N, bins), complex, and squared norms, (N,).
+        """Return the complex inner products with the data, (N, bins), and squared norms, (N,).
 
-        The bins are steps from the rows' own times, of which the segment has ``size``.
+        Bins are time steps from each row's time; the segment has ``size`` of them.
         """
         series = np.empty((len(rows), len(bins)), dtype=np.complex128)
         norms = np.zeros(len(rows))
@@ -114,7 +117,7 @@ class Filters:
     def products(
         self, in_bands: list[np.ndarray], rows: Sequence[Row], modes: Sequence[str], times: np.ndarray
     ) -> np.ndarray:
-        """Inner products with the data and squared norms, each row at its own time: ``[re, im, norm]``, (N, 3)."""
+        """Return the inner products with the data and squared norms at one time for each row: ``[re, im, norm]``, (N, 3)."""
         products = np.zeros((len(rows), 3))
         for index, (projection, in_band) in enumerate(zip(self._projections, in_bands, strict=True)):
             signals, norm = projection.signals(in_band, *self._seen(index, rows, modes, times))
@@ -125,7 +128,7 @@ class Filters:
     def _seen(
         self, index: int, rows: Sequence[Row], modes: Sequence[str], times: np.ndarray
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Antenna responses and arrivals of rows at geocentric times."""
+        """Return antenna responses and arrival times of rows at geocentric times."""
         projection = self._projections[index]
         if self._place is not None:
             key = tuple(modes)

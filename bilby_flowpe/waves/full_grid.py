@@ -1,4 +1,4 @@
-"""Waves of a likelihood on its data's own frequencies, term by term, and their inner products with the data."""
+"""Waves of a likelihood on the frequencies of the data, term by term, and their inner products with the data."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ from .waveforms import waveform
 
 
 class FullWaves:
-    """Waves on all frequencies of the data; picklable.
+    """Waves on all frequencies of the data; they can be pickled.
 
     Parameters
     ----------
     likelihood
-        The user's.
+        The user's likelihood.
     orders
-        ``m`` of all terms that turn with the phase.
+        Orders ``m`` of all terms ``exp(i m phase)`` of the wave.
     window
-        First and last geocentric time, GPS.
+        First and last geocentric time, GPS seconds.
     own_phase
-        Whether a wave is wanted as it is at the row's own phase, as one term; at phase zero otherwise.
+        True if a wave is computed at the row's own phase, as one term; at phase zero otherwise.
 
     Attributes
     ----------
@@ -57,7 +57,7 @@ class FullWaves:
         self._steps = steps % self._filters.size
 
     def waves(self, rows: Sequence[Row]) -> tuple[np.ndarray, np.ndarray]:
-        """Terms, (N, M, 2, F), and which rows have a wave that is a number, (N,)."""
+        """Return terms, (N, M, 2, F), and which rows have a wave with finite values, (N,)."""
         made = [self._terms(row) for row in rows]
         shape = next((terms.shape for terms in made if terms is not None), (len(self.orders), 2, 0))
         values = np.stack([np.zeros(shape, dtype=complex) if terms is None else terms for terms in made])
@@ -65,7 +65,7 @@ class FullWaves:
         return values, there & np.isfinite(values).all(axis=(1, 2, 3))
 
     def series(self, values: np.ndarray, terms: Sequence[int] | None = None) -> np.ndarray:
-        """Inner products with the data at all times, (N, D, m, 2, T), of all terms or those of some numbers."""
+        """Return inner products with the data at all times, (N, D, m, 2, T), of all terms or of those with given numbers."""
         chosen = values if terms is None else values[:, list(terms)]
         found = []
         for one in chosen:
@@ -74,26 +74,26 @@ class FullWaves:
         return np.array(found)
 
     def norms(self, values: np.ndarray) -> np.ndarray:
-        """Inner products of all terms and polarisations with each other, (N, D, 2M, 2M)."""
+        """Return inner products of all terms and polarisations with each other, (N, D, 2M, 2M)."""
         return np.stack([self._filters.norms(one.reshape(-1, one.shape[-1])) for one in values])
 
     def describe(self) -> dict[str, Any]:
-        """What the waves are, in plain values."""
+        """Return a description of the waves for the result, as plain values."""
         return {"source": "the likelihood's own waves, on all frequencies"}
 
     def products(self, values: np.ndarray, rows: Sequence[Row], factors: np.ndarray) -> np.ndarray:
-        """Inner product with the data and squared norm as the likelihood has them, ``[re, im, norm]``, (N, 3).
+        """Return inner product with the data and squared norm as the likelihood has them, ``[re, im, norm]``, (N, 3).
 
-        Not a number where the likelihood has none. A wave of several terms is made once more, at its row's phase.
+        NaN where the likelihood has no value. A wave of several terms is computed once more, at its row's phase.
 
         Parameters
         ----------
         values
-            As :meth:`waves` gives them.
+            Terms as :meth:`waves` returns them.
         rows
             All parameters of the signals.
         factors
-            Of the plus and cross polarisations of a wave of one term, (N, 2).
+            Factors of the plus and cross polarisations, for a wave of one term, (N, 2).
         """
         made = np.full((len(rows), 3), np.nan)
         for number, (row, one, factor) in enumerate(zip(rows, values, factors, strict=True)):
@@ -107,7 +107,7 @@ class FullWaves:
         return made
 
     def _terms(self, row: Row) -> np.ndarray | None:
-        """Plus and cross polarisation of every term, (M, 2, F); ``None`` where the waveform fails."""
+        """Return the plus and cross polarisation of every term, (M, 2, F), or ``None`` where the waveform fails."""
         if len(self.orders) == 1:
             wave = self._products.polarisations(row)
             return None if wave is None else np.stack([wave[mode] for mode in POLARISATIONS])[None]

@@ -1,8 +1,8 @@
-"""The frequency grid that a network looks at.
+"""Grid of frequencies and stretch of time that a network is shown.
 
-A likelihood may hold seconds of data up to kilohertz of which a signal fills a part. The network's grid is a stretch of
-time and a band of the *whitened* data: what is cut away costs the network a little information and the importance weights,
-which use the user's own likelihood on all of the data, nothing.
+A likelihood may have seconds of data up to kilohertz, of which a signal fills a part. The network's grid is a stretch of time
+and a frequency band of the *whitened* data. By the cut the network loses a little information; the importance weights lose
+none, as they use the user's own likelihood on all of the data.
 """
 
 from __future__ import annotations
@@ -15,12 +15,12 @@ import numpy as np
 
 @dataclass(frozen=True)
 class Grid:
-    """A band of frequencies over a stretch of the segment.
+    """Band of frequencies over a stretch of the segment.
 
     Attributes
     ----------
     duration, start
-        Length of the stretch and where it starts, in seconds, the latter from the start of the segment.
+        Length of the stretch, and its start counted from the start of the segment, both in seconds.
     minimum_frequency, maximum_frequency
         Band in Hz, both ends included.
     """
@@ -37,7 +37,7 @@ class Grid:
 
     @property
     def indices(self) -> slice[int, int, None]:
-        """Bins of the band among the multiples of :attr:`spacing` from zero on."""
+        """Slice of the band among the multiples of :attr:`spacing`, counted from zero."""
         first = int(np.ceil(self.minimum_frequency * self.duration - 1e-9))
         return slice(first, int(np.floor(self.maximum_frequency * self.duration + 1e-9)) + 1)
 
@@ -51,7 +51,7 @@ class Grid:
         return self.indices.stop - self.indices.start
 
     def is_whole(self, duration: float) -> bool:
-        """Whether the grid keeps all of a segment of ``duration`` seconds."""
+        """Tell whether the grid keeps all of a segment of ``duration`` seconds."""
         return math.isclose(duration, self.duration, rel_tol=1e-5)
 
     def restrict(self, series: np.ndarray, duration: float) -> np.ndarray:
@@ -77,5 +77,5 @@ class Grid:
         return np.fft.rfft(stretch, axis=-1)[..., self.indices] * np.sqrt(samples / kept)
 
     def to_dict(self) -> dict[str, float]:
-        """Plain values, for JSON."""
+        """Return the grid as plain values, for JSON."""
         return asdict(self)

@@ -1,4 +1,4 @@
-r"""Inner products of a signal with the data, :math:`\langle h, d \rangle`, and with itself, by the user's own likelihood.
+r"""Inner products of a signal with the data, :math:`\langle h, d \rangle`, and with itself, as the likelihood has them.
 
 With the noise-weighted product :math:`\langle a, b \rangle = (4 / T) \sum_f \overline{a(f)} \, b(f) / S(f)`, summed over
 detectors, the log likelihood ratio is :math:`\mathrm{Re} \langle h, d \rangle - \langle h, h \rangle / 2`.
@@ -21,17 +21,17 @@ from .whitening import noise_weight
 
 
 class InnerProducts:
-    """Task: complex inner product with the data and squared norm, ``[re, im, norm]``; picklable.
+    """Task that returns complex inner product with the data and squared norm, ``[re, im, norm]``; it can be pickled.
 
-    Where the likelihood's own way from polarisations to inner products is Bilby's, it is taken without its detours; a subclass
-    that has another is asked itself.
+    If the likelihood computes inner products from polarisations as Bilby does, they are computed here, faster; the methods of a
+    subclass that does it differently are called.
 
     Parameters
     ----------
     likelihood
         The user's likelihood.
     own_phase
-        Whether the products are those at a row's own phase; at phase zero otherwise.
+        True if the products are those at a row's own phase; at phase zero otherwise.
     """
 
     def __init__(self, likelihood: GravitationalWaveTransient, own_phase: bool = False) -> None:
@@ -45,20 +45,20 @@ class InnerProducts:
 
     @property
     def plain(self) -> bool:
-        """Whether the likelihood makes its inner products as Bilby does."""
+        """True if the likelihood computes its inner products as Bilby does."""
         return self._detectors is not None
 
     def __call__(self, row: Row) -> np.ndarray | None:
-        """``None`` where the waveform fails or is not a number."""
+        """Return the products of one row, or ``None`` where the waveform fails or is not a number."""
         polarisations = self.polarisations(row)
         return None if polarisations is None else self.of(polarisations, row)
 
     def polarisations(self, row: Row) -> Mapping[str, np.ndarray] | None:
-        """Polarisations at phase zero, or the row's own; ``None`` where the waveform fails."""
+        """Return the polarisations at phase zero, or at the row's own phase; ``None`` where the waveform fails."""
         return waveform(self.likelihood.waveform_generator, {**row, **self._phase})
 
     def of(self, polarisations: Mapping[str, np.ndarray], row: Row) -> np.ndarray | None:
-        """Inner products of these polarisations; ``None`` where they are not a number."""
+        """Return the inner products of these polarisations, or ``None`` where they are not a number."""
         likelihood = self.likelihood
         row = {**row, **self._phase}
         row.update(likelihood.get_sky_frame_parameters(row))
@@ -80,25 +80,25 @@ _DETECTOR_METHODS = ("get_detector_response", "antenna_response", "inner_product
 
 
 class Projection:
-    """Inner products in one detector, as Bilby computes them, with what the data alone fix computed once.
+    """Inner products in one detector, as Bilby computes them; what depends on the data alone is computed once.
 
     Parameters
     ----------
     interferometer
-        With its data.
+        Interferometer with its data.
 
     Attributes
     ----------
     interferometer
-        As given.
+        The interferometer.
     bins
-        Numbers of the detector's frequencies, in units of one over the duration.
+        Frequencies in the detector's band, in units of one over the duration, (F,).
     highest
-        Highest of its frequencies, in Hz.
+        Highest of these frequencies, in Hz.
     start
         GPS time at which the segment starts.
     weights
-        Noise weight at its frequencies, (F,).
+        Noise weight at these frequencies in Hz^2, (F,).
     """
 
     def __init__(self, interferometer: Interferometer) -> None:
@@ -114,7 +114,7 @@ class Projection:
         self.start = interferometer.strain_data.start_time
 
     def __call__(self, polarisations: Mapping[str, np.ndarray], row: Row) -> tuple[complex, float]:
-        """Complex inner product of the signal with the data, and its squared norm."""
+        """Return the complex inner product of the signal with the data, and its squared norm."""
         response, arrival = self.seen(row, list(polarisations))
         signals, norms = self.signals(
             self.in_band([polarisations], list(polarisations)), np.array([response]), np.array([arrival])
@@ -122,7 +122,7 @@ class Projection:
         return complex(self.terms(signals)[0].sum()), float(norms[0])
 
     def in_band(self, waves: Sequence[Mapping[str, np.ndarray]], modes: Sequence[str]) -> np.ndarray:
-        """Polarisations of waves at the detector's frequencies, (N, P, F); zero where a wave has none of that name."""
+        """Return polarisations of waves in the detector's band, (N, P, F); zero where a wave lacks a polarisation."""
         in_band = np.zeros((len(waves), len(modes), len(self.bins)), dtype=np.complex128)
         for of_wave, wave in zip(in_band, waves, strict=True):
             for number, mode in enumerate(modes):
@@ -131,18 +131,18 @@ class Projection:
         return in_band
 
     def seen(self, row: Row, modes: Sequence[str]) -> tuple[list[float], float]:
-        """Antenna response to each polarisation, and arrival in seconds since the segment's start."""
+        """Return the antenna response to each polarisation, and the arrival time in seconds since the segment's start."""
         interferometer, time = self.interferometer, row[TIME]
         sky = row[RA], row[DEC]
         antenna_time = time if interferometer.reference_time is None else interferometer.reference_time
         response = [interferometer.antenna_response(*sky, antenna_time, row[PSI], mode) for mode in modes]
-        # The two GPS times first: their difference is small.
+        # The difference of the two GPS times first, which is small, to keep its digits.
         return response, (time - self.start) + interferometer.time_delay_from_geocenter(*sky, time)
 
     def signals(
         self, in_band: np.ndarray, responses: np.ndarray, arrivals: np.ndarray
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Signals (N, F) and their squared norms (N,) of polarisations (N, P, F), responses (N, P) and arrivals (N,)."""
+        """Return signals (N, F) and squared norms (N,) from polarisations (N, P, F), responses (N, P), arrivals (N,)."""
         angles = self._turn * arrivals[:, None]
         shift = np.empty(angles.shape, dtype=np.complex128)
         np.cos(angles, out=shift.real)
@@ -155,10 +155,10 @@ class Projection:
         return signals, norms
 
     def terms(self, signals: np.ndarray) -> np.ndarray:
-        """Terms (N, F) whose sums over frequency are the inner products of signals (N, F) with the data."""
+        """Return terms (N, F) whose sums over frequency are the inner products of signals (N, F) with the data."""
         return signals.conj() * self._data
 
     def of_series(self, series: Sequence[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
-        """Terms of the inner products of series with the data, (N, F), and inner products with each other, (N, N) complex."""
+        """Return terms of the inner products with the data, (N, F), and inner products of series with each other, (N, N)."""
         in_band = np.stack([one[self._mask] for one in series])
         return in_band.conj() * self._data, (in_band.conj() * self.weights) @ in_band.T

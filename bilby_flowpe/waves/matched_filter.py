@@ -4,7 +4,7 @@ For a wave with the polarisations :math:`h_p`,
 
 .. math:: z_{kp}(\tau) = 4 \, \Delta f \sum_f \overline{h_p(f)} \, d_k(f) \, e^{2 \pi i f \tau} / S_k(f)
 
-is the inner product with the data of detector k that it has when it comes :math:`\tau` after the segment's start.
+is its inner product with the data of detector k if it arrives :math:`\tau` after the start of the segment.
 """
 
 from __future__ import annotations
@@ -18,17 +18,17 @@ from scipy.fft import ifft
 from .harmonics import POLARISATIONS, constant_ratio
 from .inner_products import Projection
 
-_MARGIN = 4  # steps beyond a window of arrival times: an interpolating cubic needs neighbours
-_OVERSAMPLING = 4  # steps in the shortest period of the signal: |z|^2 is smooth on their scale
+_MARGIN = 4  # time steps beyond a window of arrival times, as interpolation needs neighbours
+_OVERSAMPLING = 4  # time steps in the shortest period of the signal: |z|^2 is smooth on their scale
 
 
 def steps_in(duration: float, highest: float) -> int:
-    """Number of steps, a power of two, in a segment of ``duration`` seconds for signals up to ``highest`` Hz."""
+    """Return the number of time steps, a power of two, in ``duration`` seconds for signals up to ``highest`` Hz."""
     return int(2 ** np.ceil(np.log2(_OVERSAMPLING * highest * duration)))
 
 
 def steps_around(window: tuple[float, float], reach: float, start: float, spacing: float) -> np.ndarray:
-    """Steps of time, counted from ``start``, at which signals of a window of geocentric times arrive at any detector.
+    """Return the time steps, counted from ``start``, at which signals of a window of geocentric times reach any detector.
 
     Parameters
     ----------
@@ -45,20 +45,20 @@ def steps_around(window: tuple[float, float], reach: float, start: float, spacin
 
 
 def at_times(spectrum: np.ndarray, steps: np.ndarray) -> np.ndarray:
-    """Inner products at some steps (T,) of all times, (..., T), of their terms by frequency, (..., number of steps).
+    """Return inner products at some time steps, (..., number of steps), from their terms by frequency (..., T).
 
-    The terms are overwritten.
+    ``spectrum`` is overwritten.
     """
     return ifft(spectrum, norm="forward", overwrite_x=True)[..., steps]
 
 
 class MatchedFilters:
-    """Matched filters of single polarisations, detector by detector.
+    """Matched filters of each polarisation in each detector.
 
     Parameters
     ----------
     likelihood
-        The user's.
+        The user's likelihood.
 
     Attributes
     ----------
@@ -77,7 +77,7 @@ class MatchedFilters:
         self.spacing = duration / self.size
 
     def __call__(self, wave: Mapping[str, np.ndarray], steps: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Inner products with the data at some steps, (D, 2, T) complex, and of the polarisations, (D, 2, 2)."""
+        """Return inner products with the data at some steps, (D, 2, T) complex, and of the polarisations, (D, 2, 2)."""
         waves = [wave[mode] for mode in POLARISATIONS]
         spectrum = np.zeros((len(self._projections), 2, self.size), dtype=np.complex64)
         norms = np.empty((len(self._projections), 2, 2))
@@ -91,7 +91,7 @@ class MatchedFilters:
         return np.stack([plus, np.conj(ratio) * plus], axis=1), norms
 
     def of_series(self, series: Sequence[np.ndarray], steps: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-        """For each detector: inner products of N series with the data, (N, T), and with each other, (N, N), complex."""
+        """Iterate over detectors: complex inner products of N series with the data, (N, T), and with each other, (N, N)."""
         for projection in self._projections:
             terms, products = projection.of_series(series)
             spectrum = np.zeros((len(series), self.size), dtype=np.complex64)
@@ -99,5 +99,5 @@ class MatchedFilters:
             yield at_times(spectrum, steps), products
 
     def norms(self, series: np.ndarray) -> np.ndarray:
-        """Inner products of N series with each other in each detector, (D, N, N), complex."""
+        """Return complex inner products of N series with each other in each detector, (D, N, N)."""
         return np.stack([projection.of_series([*series])[1] for projection in self._projections])

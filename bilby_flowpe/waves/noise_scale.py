@@ -1,14 +1,14 @@
-r"""How far the noise near an event is from its curve, in the band of the signal: the drift factor.
+r"""Ratio of the noise near an event to the likelihood's noise curve, in the band of the signal: the drift factor.
 
 A matched filter with the signal's template weighs the power of the whitened noise :math:`x_j` by that of the whitened signal,
 :math:`w_j \propto |h_j|^2 / S_j` with :math:`\sum_j w_j = 1`. With the mean square :math:`W_0` of the window,
 
 .. math:: f^2 = \frac{1}{2 W_0} \sum_j w_j \, |x_j|^2
 
-is the variance of that filter's output over the data in units of what the curve says: 1 is expected, and all widths of the
-posterior are wrong by the factor f where it is another. cogwheel (Roulet et al. 2022) corrects for f, its ``asd_drift``,
-which it measures in a longer stretch of strain. What is left after the best wave is taken for noise; the parameters fitted
-have taken a part of its power away, which is reckoned with by the amplitude, the phase, the time and the chirp of the wave in
+is the variance of that filter's output over the data in units of the variance that the curve predicts. It is expected to be 1;
+otherwise all widths of the posterior are wrong by the factor f. cogwheel (Roulet et al. 2022) corrects for f, its
+``asd_drift``, which it measures in a longer stretch of strain. Here the noise is the data minus the best wave. Fitting this
+wave has removed a part of the noise's power, which is corrected for as if amplitude, phase, time and chirp had been fitted in
 the detector.
 
 With :math:`W_m` of :mod:`.windows`, the variance of :math:`f^2` is :math:`\sum_{jk} w_j w_k |W_{j-k}|^2 / W_0^2`, and its
@@ -31,18 +31,18 @@ from .waveforms import responses, waveform
 from .whitening import noise_variance
 from .windows import correlations, data_mask
 
-_CHIRP = -5 / 3  # the phase of an inspiral goes with this power of the frequency
+_CHIRP = -5 / 3  # power of the frequency to which the phase of an inspiral is proportional at leading order
 
 
 def noise_scales(likelihood: GravitationalWaveTransient, row: Mapping[str, float]) -> dict[str, NoiseScale]:
-    """Measure the noise in the band of a signal, detector by detector; empty where there is no waveform.
+    """Measure the noise in the band of a signal in each detector; empty where there is no waveform.
 
     Parameters
     ----------
     likelihood
-        With data and noise curves.
+        Likelihood with data and noise curves.
     row
-        All parameters of the signal, the best one known.
+        All parameters of the best signal that is known.
     """
     try:
         waves = waveform(likelihood.waveform_generator, row)
@@ -59,14 +59,14 @@ def noise_scales(likelihood: GravitationalWaveTransient, row: Mapping[str, float
 
 
 def noise_scale(detector: Interferometer, signal: np.ndarray) -> NoiseScale | None:
-    """Measure the noise of a detector in the band of a signal; ``None`` where nothing of the signal is in the data.
+    """Measure the noise of a detector in the band of a signal; ``None`` if the data contain nothing of the signal.
 
     Parameters
     ----------
     detector
-        With data and noise curve.
+        Interferometer with data and noise curve.
     signal
-        Its response to the signal, (F,).
+        Response of the detector to the signal, (F,).
     """
     mask, correlation = data_mask(detector), correlations(detector)
     variance = noise_variance(detector, mask)
@@ -89,17 +89,17 @@ def noise_scale(detector: Interferometer, signal: np.ndarray) -> NoiseScale | No
 
 
 def _smeared(weights: np.ndarray, squares: np.ndarray) -> np.ndarray:
-    """Sum over k of ``weights[k] squares[|j - k|]``; far bins are independent, so that few of them count."""
+    """Return the sum over k of ``weights[k] squares[|j - k|]``, for bins j; bins far apart are independent."""
     near = int(np.searchsorted(-np.maximum.accumulate(squares[::-1])[::-1], -1e-6)) + 1
     kernel = np.concatenate([squares[near - 1 : 0 : -1], squares[:near]])
     return np.asarray(fftconvolve(weights, kernel, mode="same") if near > 1 else weights * squares[0])
 
 
 def _taken(weights: np.ndarray, frequencies: np.ndarray) -> float:
-    """Share of the weighted power that a fit of amplitude, phase, time and chirp takes away, on average.
+    """Return the fraction of the weighted power that a fit of amplitude, phase, time and chirp removes on average.
 
-    Each takes the noise along one direction of whitened data, the wave times a real or an imaginary function of the frequency,
-    which holds a share of that direction's length in each bin.
+    Each of them removes the noise along one direction of the whitened data: the wave times a real or an imaginary function of
+    frequency. Each bin loses the fraction of the squared length that the direction has in it.
     """
     functions = np.stack([np.ones_like(frequencies), frequencies, frequencies**_CHIRP])
     roots = np.sqrt(weights)

@@ -14,22 +14,22 @@ from .whitening import noise_variance
 from .windows import correlations, data_mask, power_moments
 
 _BAND = 8.0  # Hz: wide enough for a line and its wings, narrow enough to be notched out
-_NAMED = 3  # bands at most that are named
-_FAR = 5.0  # standard deviations from which a band is named: of hundreds, chance reaches 3.5
-_NO_NOISE = 0.1  # power left over the power expected, below which data hold no noise at all
+_NAMED = 3  # most bands that a message names, to keep it short
+_FAR = 5.0  # standard deviations from which on a band is named: among hundreds of bands, chance reaches about 3.5
+_NO_NOISE = 0.1  # ratio of power left to power expected, below which the data are said to contain no noise
 
 
 def residual_of(likelihood: GravitationalWaveTransient, log_likelihood_ratio: float) -> float | None:
-    """Power left in the data, in standard deviations over its expectation for Gaussian noise.
+    """Return the power left in the data, in standard deviations above its expectation for Gaussian noise.
 
-    ``None`` where nothing is known to have a finite likelihood.
+    ``None`` if no signal with a finite likelihood is known.
 
     Parameters
     ----------
     likelihood
         The user's likelihood.
     log_likelihood_ratio
-        Of the best signal known.
+        Log likelihood ratio of the best signal that is known.
     """
     if not np.isfinite(log_likelihood_ratio):
         return None
@@ -38,14 +38,14 @@ def residual_of(likelihood: GravitationalWaveTransient, log_likelihood_ratio: fl
 
 
 def standardised(interferometers: Iterable[Interferometer], power: float) -> float | None:
-    """Power of whitened data less its expectation for Gaussian noise, in its standard deviations; ``None`` without data.
+    """Return power of whitened data in standard deviations above its expectation for Gaussian noise; ``None`` without data.
 
     Parameters
     ----------
     interferometers
-        With the data.
+        Interferometers with the data.
     power
-        Summed over them.
+        Power of the whitened data, summed over the interferometers.
     """
     moments = [power_moments(data_mask(detector), correlations(detector)) for detector in interferometers]
     expected, variance = np.sum(moments, axis=0)
@@ -53,10 +53,10 @@ def standardised(interferometers: Iterable[Interferometer], power: float) -> flo
 
 
 def farthest_off(likelihood: GravitationalWaveTransient, row: Mapping[str, float]) -> str | None:
-    """Where the power left after a signal is farthest from what Gaussian noise of the likelihood's curves has, in words.
+    """Describe where the power left after a signal differs most from that of Gaussian noise of the likelihood's curves.
 
-    Named are the bands of 8 Hz that are off by more than five standard deviations, three at most.
-    ``None`` where there is no waveform.
+    The description names the bands of 8 Hz that deviate by more than five standard deviations, three at most.
+    ``None`` if there is no waveform.
 
     Parameters
     ----------
@@ -69,11 +69,11 @@ def farthest_off(likelihood: GravitationalWaveTransient, row: Mapping[str, float
     if not bands:
         return None
     if all(power < _NO_NOISE for _, power, *_ in bands):
-        return "the data hold hardly any noise"
+        return "the data contain hardly any noise"
     worst = [band for band in bands[:_NAMED] if abs(band[0]) > _FAR]
     if not worst:
         return f"a little everywhere, no band of {_BAND:g} Hz deviates by more than {abs(bands[0][0]):.1f} standard deviations"
-    return "farthest off in " + ", then in ".join(
+    return "largest deviation in " + ", then in ".join(
         f"{name} between {low:g} and {high:g} Hz" for _, _, name, low, high in worst
     )
 
@@ -81,7 +81,7 @@ def farthest_off(likelihood: GravitationalWaveTransient, row: Mapping[str, float
 def bands_off(
     likelihood: GravitationalWaveTransient, row: Mapping[str, float]
 ) -> list[tuple[float, float, str, float, float]]:
-    """Power left after a signal in every band of 8 Hz, that which is farthest off first.
+    """Return the power left after a signal in every band of 8 Hz, the largest deviation first.
 
     Parameters
     ----------
@@ -93,13 +93,13 @@ def bands_off(
     Returns
     -------
     list of tuple
-        How far off in standard deviations, the power over its expectation, the detector, first and last frequency in
-        Hz; empty where there is no waveform.
+        Deviation in standard deviations, ratio of power to its expectation, name of the detector, first and last frequency in
+        Hz; empty if there is no waveform.
     """
     try:
         waves = waveform(likelihood.waveform_generator, row)
     except SimulationError:
-        # A subclass may have a waveform generator that it never asks.
+        # A subclass of the likelihood may have a waveform generator that it never calls.
         return []
     if waves is None:
         return []

@@ -1,4 +1,4 @@
-"""Shifts in time on a grid of frequencies, of many signals at once."""
+"""Shifts in time, on a grid of frequencies, of many signals at once."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ _BLOCK = 32  # frequencies that share a coarse angle: sines are then taken of F 
 
 
 def time_shift(grid: Grid, delay: np.ndarray | torch.Tensor) -> torch.Tensor:
-    """Factors ``exp(-2 pi i f delay)`` that move a signal later by ``delay`` seconds: (..., F), complex64.
+    """Return factors ``exp(-2 pi i f delay)`` that delay a signal by ``delay`` seconds: (..., F), complex64.
 
-    Angles are taken in double precision; a block decomposition keeps the number of sines small.
+    Angles are computed in double precision; a decomposition into blocks keeps the number of sines small.
 
     Parameters
     ----------
     grid
-        The frequencies.
+        Grid of frequencies.
     delay
-        Seconds, of any shape.
+        Delays in seconds, of any shape.
     """
     delay = torch.as_tensor(delay, dtype=torch.float64)
     first, count = grid.indices.start, len(grid)
@@ -32,5 +32,5 @@ def time_shift(grid: Grid, delay: np.ndarray | torch.Tensor) -> torch.Tensor:
 
 
 def _turned(angle: torch.Tensor) -> torch.Tensor:
-    """``exp(i angle)``, complex64: sines and cosines in vectors, which torch's own polar form does one at a time."""
+    """Return ``exp(i angle)`` as complex64, by vectorised sines and cosines, which torch's polar form does not use."""
     return torch.complex(angle.cos().float(), angle.sin().float())

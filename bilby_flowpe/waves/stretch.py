@@ -1,6 +1,7 @@
-"""Which stretch of time and band of frequencies a network needs to see.
+"""Stretch of time and band of frequencies that a network needs to see.
 
-Pilot signals decide: what is cut away may hold only a negligible share of the signals' squared signal-to-noise ratio.
+They are found from simulated signals: the part that is cut away may contain only a negligible fraction of the signals' squared
+signal-to-noise ratio.
 """
 
 from __future__ import annotations
@@ -14,16 +15,17 @@ from .shifts import time_shift
 
 # Shares of a signal's squared signal-to-noise ratio that may be cut away: of nearly all signals, and on average.
 BAND_LOSS = (1e-4, 1e-5)
-# Lines in a measured noise curve ring through the whole segment once whitened: a stretch cannot keep all of that.
+# The same shares for a stretch of time. They are larger, as lines in a measured noise curve make whitened signals ring through
+# the whole segment, and a stretch cannot keep all of that.
 STRETCH_LOSS = (1e-2, 3e-3)
-_SHORT = 1.0  # seconds: nothing is gained by shortening a segment this short
-_WORST = 0.99  # quantile of the signals by which losses are judged, so that single odd ones do not decide
-_STEP = 16.0  # Hz: the upper end of the band is a multiple of it
-_PIECES = 16  # pieces of the segment, of some of which the stretch is made up
+_SHORT = 1.0  # seconds: shortening a segment this short would save next to nothing
+_WORST = 0.99  # quantile of the signals by which losses are judged, so that single unusual ones do not decide
+_STEP = 16.0  # Hz: the upper end of the band is a multiple of this
+_PIECES = 16  # pieces of the segment; the stretch is made up of some of them
 
 
 def narrow_band(signals: np.ndarray, grid: Grid) -> Grid:
-    """``grid`` without the high frequencies that the signals do not reach.
+    """Return ``grid`` without the high frequencies that the signals do not reach.
 
     Parameters
     ----------
@@ -47,7 +49,7 @@ def shorten(
     band: Grid,
     sampling_frequency: float,
 ) -> Grid:
-    """``band`` on the shortest stretch, in sixteenths of the segment, that holds the signals.
+    """Return ``band`` on the shortest stretch, in sixteenths of the segment, that contains the signals.
 
     Segments of a second or less stay as they are.
 
@@ -64,7 +66,7 @@ def shorten(
     band
         The same with a narrower band.
     sampling_frequency
-        In Hz.
+        Sampling frequency of the data in Hz.
     """
     if whole.duration <= _SHORT:
         return band
@@ -91,5 +93,5 @@ def shorten(
 
 
 def _negligible(share: np.ndarray, loss: tuple[float, float]) -> np.ndarray:
-    """Where a share (N, M) of the signals is small for all but the worst hundredth and on average, (M,)."""
+    """Tell where a fraction (N, M) of the signals is small on average and for all but the worst hundredth, (M,)."""
     return (np.quantile(share, _WORST, axis=0) < loss[0]) & (share.mean(axis=0) < loss[1])

@@ -1,10 +1,10 @@
-r"""Symmetries of a waveform generator: which parameters act on its waves by algebra alone, found by trying.
+r"""Symmetries of a waveform generator: parameters that change its waves by algebra alone, found by tests on draws.
 
-Distance scales the wave. For a waveform of the (2, 2) mode alone the phase turns it, :math:`h(\phi) = h(0) e^{i m \phi}`
-with ``m`` = 2 or -2, and the inclination gives real factors to the face-on wave,
-:math:`h_+ \propto (1 + \cos^2\theta)/2` and :math:`h_\times \propto \cos\theta`, of which :math:`h_\times` may be one
-constant times :math:`h_+` whatever the masses and spins. Nothing of this is assumed: each is checked on draws from the prior to
-:data:`.turns.TOLERANCE`, and what does not hold is simulated by the waveform generator itself.
+The distance scales the wave. For a waveform of the (2, 2) mode alone the phase rotates it, :math:`h(\phi) = h(0) e^{i m \phi}`
+with ``m`` = 2 or -2, and the inclination multiplies the face-on wave by real factors,
+:math:`h_+ \propto (1 + \cos^2\theta)/2` and :math:`h_\times \propto \cos\theta`. Face on, :math:`h_\times` may be a constant
+times :math:`h_+`, the same for all masses and spins. Nothing of this is assumed: each symmetry is tested on draws from the
+prior to :data:`.turns.TOLERANCE`, and parameters without a symmetry are left to the waveform generator.
 """
 
 from __future__ import annotations
@@ -25,26 +25,26 @@ from .turns import NEARLY, TOLERANCE, phase_orders, same, turn_error
 from .waveforms import Polarisations, polarisations
 
 EXTRINSIC = (TIME, *PLACE)
-_CHECKS = 6  # draws at which each symmetry is tried
-_SEED_OF_MORE = 20261129  # any number: the same draws for the same prior
-_TURN = 0.7  # radians by which the phase is moved where all symmetries are tried together: no part of a whole turn
-_RATIOS = 128  # draws whose face-on ratio is looked at: few of them may be another way round
+_CHECKS = 6  # draws at which each symmetry is tested: more cost further waveforms
+_SEED_OF_MORE = 20261129  # seed of random draws; any number, so that the same prior always gives the same draws
+_TURN = 0.7  # radians by which the phase is changed in a test of all symmetries together: no simple fraction of 2 pi
+_RATIOS = 128  # draws whose face-on ratio of the polarisations is tested: it may have the other sign for a few of them
 
 
 @dataclass(frozen=True)
 class Symmetries:
-    r"""Which parameters act on the polarisations by algebra alone.
+    r"""Parameters that change the polarisations by algebra alone.
 
     Attributes
     ----------
     inert
         Search parameters that leave the polarisations alone (time and sky, as a rule).
     distance
-        Whether the wave is inversely proportional to ``luminosity_distance``.
+        True if the wave is inversely proportional to ``luminosity_distance``.
     phase_order
         ``m`` of ``exp(i m phase)``, or 0 if the phase acts in another way.
     inclination
-        Whether ``theta_jn`` gives the factors of a pure (2, 2) mode.
+        True if ``theta_jn`` gives the factors of a pure (2, 2) mode.
     cross_ratio
         :math:`h_\\times / h_+` face on, where that is one number (``1j`` or ``-1j``), else 0.
     phase_orders
@@ -60,7 +60,7 @@ class Symmetries:
 
     @property
     def cheap_keys(self) -> tuple[str, ...]:
-        """Parameters that need no waveform call of their own."""
+        """Parameters that can be changed without a further waveform call."""
         named = {
             DISTANCE: self.distance,
             PHASE: self.phase_order != 0,
@@ -69,7 +69,7 @@ class Symmetries:
         return (*self.inert, *(key for key, holds in named.items() if holds))
 
     def to_dict(self) -> dict[str, object]:
-        """Plain values, for JSON."""
+        """Return the symmetries as plain values, for JSON."""
         return {
             **asdict(self),
             "inert": list(self.inert),
@@ -81,7 +81,7 @@ class Symmetries:
 def find_symmetries(
     generator: WaveformGenerator, transform: PriorTransform, tried: Sequence[Row] = (), more: int = 0
 ) -> Symmetries:
-    """Try every symmetry on draws from the prior.
+    """Test every symmetry on draws from the prior and return those that hold.
 
     Parameters
     ----------
@@ -92,19 +92,19 @@ def find_symmetries(
     tried
         Rows of all parameters at which the symmetries have to hold, too.
     more
-        Further draws from the prior at which those found are tried once more, all together. Where they fail, each is tried
-        at that draw.
+        Number of further draws from the prior at which the symmetries found are tested once more, all together. Where they
+        fail, each is tested at that draw.
 
     Raises
     ------
     SimulationError
-        If the generator fails on most draws, or gives other polarisations than plus and cross.
+        If the generator fails on most draws, or returns other polarisations than plus and cross.
     """
     rng = np.random.default_rng(20200218)
     draws = transform.sample(4 * _CHECKS, rng)
     rows = [{**transform.fixed, **{key: float(draws[key][i]) for key in transform.keys}} for i in range(4 * _CHECKS)]
     made = ((row, strain) for row in rows if (strain := polarisations(generator, row)) is not None)
-    # Waves of long signals take long, and megabytes each: no more than are looked at.
+    # Waves of long signals take time and megabytes each: no more are computed than needed.
     good = list(islice(made, _CHECKS))
     if len(good) < _CHECKS:
         raise SimulationError(
@@ -113,7 +113,8 @@ def find_symmetries(
         )
     if set(good[0][1]) != {*POLARISATIONS}:
         raise SimulationError(
-            f"the waveform generator gives the polarisations {sorted(good[0][1])}: only plus and cross are supported"
+            f"the waveform generator returns the polarisations {sorted(good[0][1])}, but only plus and cross are supported: "
+            "use a source model that returns these two"
         )
     good += [(dict(row), strain) for row in tried if (strain := polarisations(generator, row)) is not None]
     found = _tried(generator, transform, good, rng)
@@ -126,7 +127,7 @@ def find_symmetries(
 
 
 def _prior_rows(transform: PriorTransform, size: int) -> list[Row]:
-    """Rows of all parameters, drawn from the prior with a generator of their own."""
+    """Draw rows of all parameters from the prior, with a random seed of their own."""
     if not size:
         return []
     draws = transform.sample(size, np.random.default_rng(_SEED_OF_MORE))
@@ -134,9 +135,9 @@ def _prior_rows(transform: PriorTransform, size: int) -> list[Row]:
 
 
 def _acts_as_said(generator: WaveformGenerator, row: Row, symmetries: Symmetries, median: Mapping[str, float]) -> bool:
-    """Return whether all symmetries found hold at one row when they act together; two waveform calls.
+    """Tell whether all symmetries found hold together at one row; this takes two waveform calls.
 
-    Terms of several orders are not tried, for waveforms are made anew at the phases that they choose.
+    Terms of several orders are not tested, since waveforms are computed anew at the phases chosen with them.
     """
     reference = {**row, **({INCLINATION: 0.0} if symmetries.inclination else {})}
     if (strain := polarisations(generator, reference)) is None:
@@ -173,14 +174,14 @@ def _tried(
     good: list[tuple[Row, Polarisations]],
     rng: np.random.Generator,
 ) -> Symmetries:
-    """Try every symmetry at rows whose polarisations are known."""
+    """Test every symmetry at rows whose polarisations are known."""
     known = {*transform.fixed, *transform.keys}
 
     def agrees(changes: Mapping[str, float], factors: Mapping[str, complex] | None = None) -> bool:
         return all(same(generator, row, strain, changes, factors) for row, strain in good)
 
     medians = {key: float(transform.from_median()[key]) for key in EXTRINSIC if key in transform.keys}
-    # All at once, as a rule: a wave that they leave alone together is one that each leaves alone.
+    # All at once first: if changing all of them together leaves the wave unchanged, so does each alone.
     inert = tuple(medians) if agrees(medians) else tuple(key for key in medians if agrees({key: medians[key]}))
     distance = DISTANCE in known and all(
         same(generator, row, strain, {DISTANCE: 2 * row[DISTANCE]}, {"plus": 0.5, "cross": 0.5}) for row, strain in good
@@ -191,7 +192,7 @@ def _tried(
     candidates = good if order and INCLINATION in known else []
     ratios = [ratio for row, _ in candidates if (ratio := _face_on_ratio(generator, row))]
     inclination = len(ratios) == len(good) and all(_inclines(generator, row, strain) for row, strain in good)
-    # Where spins turn the whole angular momentum about, face on is the other way round: there is no one ratio then.
+    # Where spins reverse the total angular momentum, the face-on wave has the other handedness: there is no single ratio then.
     one_ratio = inclination and _one_ratio(generator, transform, rng, ratios)
     return Symmetries(
         inert=inert,
@@ -213,7 +214,7 @@ def _one_ratio(
 
 
 def _face_on_ratio(generator: WaveformGenerator, row: Mapping[str, float]) -> complex | None:
-    """``None`` where there is no waveform, zero where the ratio is no constant."""
+    """Return the ratio of cross to plus polarisation face on: ``None`` without a waveform, zero if it is not constant."""
     strain = polarisations(generator, {**row, INCLINATION: 0.0})
     if strain is None:
         return None

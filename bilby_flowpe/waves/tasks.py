@@ -16,9 +16,10 @@ from .whitening import Whitener
 
 @dataclass
 class PolarisationTask:
-    """Whitened polarisations of one row on the grid, (D, P, F), the merger at time zero; picklable.
+    """Task that returns whitened polarisations of one row on the grid, (D, P, F), with the merger at time zero.
 
-    ``arrival`` is where in the stretch a typical signal merges, in seconds: where the stretch is cut around it.
+    ``arrival`` is the time in the stretch at which a typical signal merges, in seconds. It is needed where a stretch is cut out
+    of the data. The task can be pickled.
     """
 
     generator: WaveformGenerator
@@ -30,7 +31,7 @@ class PolarisationTask:
     arrival: float
 
     def __post_init__(self) -> None:
-        # Made once, not for every row: the merger goes to where the data have it while the rest is cut away, and back.
+        # Computed once, not for every row: the merger is shifted to its time in the data before the cut, and back after it.
         grid, scales = self.grid, np.stack([whitener.scale for whitener in self.whiteners])[:, None]
         self._band = grid.indices if grid.is_whole(self.duration) else None
         if self._band is not None:
@@ -54,7 +55,7 @@ class PolarisationTask:
 
 @dataclass
 class ResponseTask:
-    """Whitened responses of every detector to one row on the grid, (D, F); picklable."""
+    """Task that returns whitened responses of every detector to one row on the grid, (D, F)."""
 
     likelihood: GravitationalWaveTransient
     whiteners: list[Whitener]

@@ -1,4 +1,4 @@
-"""How a wave changes with a parameter, and which terms of it turn with its phase, found by trying."""
+"""Tests of how a wave changes with a parameter, and of the terms by which it depends on the phase."""
 
 from __future__ import annotations
 
@@ -13,12 +13,15 @@ from .harmonics import POLARISATIONS, terms_of
 from .waveforms import Polarisations, polarisations
 
 TOLERANCE = 1e-6
-"""Of the loudest value: as far as a wave may be from what a symmetry says."""
+"""Largest deviation from a symmetry that counts as none, relative to the loudest value of a wave."""
 NEARLY = 2e-4
-"""As near to a turn as leaves no other term a share that matters: one that turns once more is told from it by a third."""
-_SMALL = 1e-3  # share of a term that may be left out: the terms choose phases, and waves are made anew at these
-_PHASES, _MOST_ORDERS = 16, 8  # phases from which orders up to 8 are told apart, and most orders that are used
-_MOST_FREQUENCIES = 33_000  # at which terms are looked for: 16 s at 4096 Hz
+"""Largest relative deviation from a single term ``exp(i m phase)`` at which other terms are too small to matter.
+
+In the test, a further term whose order differs by one shows up with at least 0.3 of its size.
+"""
+_SMALL = 1e-3  # relative size of terms that may be left out: terms only choose phases, at which waves are computed anew
+_PHASES, _MOST_ORDERS = 16, 8  # phases that distinguish orders up to 8, and the largest number of orders that are used
+_MOST_FREQUENCIES = 33_000  # number of frequencies at which terms are sought, which bounds the memory: 16 s at 4096 Hz
 
 
 def same(
@@ -28,7 +31,7 @@ def same(
     changes: Mapping[str, float],
     factors: Mapping[str, complex] | None = None,
 ) -> bool:
-    """Whether changing parameters does no more than multiply the polarisations by ``factors``."""
+    """Tell whether changing parameters only multiplies the polarisations by ``factors``."""
     return _change(generator, row, strain, changes, factors) <= TOLERANCE
 
 
@@ -39,7 +42,7 @@ def _change(
     changes: Mapping[str, float],
     factors: Mapping[str, complex] | None = None,
 ) -> float:
-    """What changing parameters does beside multiplying the polarisations by ``factors``, over the loudest value."""
+    """Return the largest deviation from multiplying the polarisations by ``factors``, relative to the loudest value."""
     moved = polarisations(generator, {**row, **changes})
     if moved is None:
         return np.inf
@@ -49,7 +52,7 @@ def _change(
 
 
 def turn_error(generator: WaveformGenerator, good: list[tuple[Row, Polarisations]], order: int) -> float:
-    """How far waves are from turning as ``exp(i order phase)``, over their loudest value: the first error beyond use."""
+    """Return the largest deviation from ``exp(i order phase)``, relative to the loudest value; stop at the first too large."""
     largest = 0.0
     for row, strain in good:
         for turn in (0.3, 1.1):
@@ -61,7 +64,7 @@ def turn_error(generator: WaveformGenerator, good: list[tuple[Row, Polarisations
 
 
 def phase_orders(generator: WaveformGenerator, good: list[tuple[Row, Polarisations]]) -> tuple[int, ...]:
-    """Orders m of the terms ``exp(i m phase)`` that make up the wave; none where more than a few would be needed."""
+    """Return the orders m of the terms ``exp(i m phase)`` that make up the wave; none if too many are needed."""
     phases = 2 * np.pi * np.arange(_PHASES) / _PHASES
     orders = np.arange(_PHASES) - _PHASES // 2
     shares = np.zeros(_PHASES)

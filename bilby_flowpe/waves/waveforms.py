@@ -1,4 +1,4 @@
-"""The one way in which this package calls a waveform generator, and what detectors see of a wave by Bilby's own response."""
+"""The one way in which this package calls a waveform generator, and the response of detectors by Bilby's own functions."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ from bilby.gw.waveform_generator import WaveformGenerator
 from ..errors import SimulationError
 
 Polarisations = dict[str, np.ndarray]
-"""Frequency-domain series by their mode."""
+"""Frequency series of polarisations by name."""
 
 
 def waveform(generator: WaveformGenerator, parameters: Mapping[str, float]) -> Polarisations | None:
-    """Frequency-domain polarisations as the generator gives them; ``None`` where it has none.
+    """Return frequency-domain polarisations as the generator gives them, or ``None`` where it gives none.
 
     Parameters
     ----------
     generator
-        The user's, or any object with its ``frequency_domain_strain``.
+        The user's waveform generator, or any object with a method ``frequency_domain_strain``.
     parameters
-        Of one signal; the generator gets a copy, which it may change.
+        Parameters of one signal; the generator gets a copy, which it may change.
 
     Raises
     ------
@@ -32,7 +32,7 @@ def waveform(generator: WaveformGenerator, parameters: Mapping[str, float]) -> P
     """
     try:
         return generator.frequency_domain_strain(dict(parameters))
-    except Exception as error:  # of any kind: the source model may be the user's own
+    except Exception as error:  # any exception: the source model may be the user's own
         raise SimulationError(
             f"the waveform generator raised {type(error).__name__} ({error}) at {dict(parameters)}: have its source model "
             "return None where there is no waveform, or narrow the priors to where there is one"
@@ -40,12 +40,12 @@ def waveform(generator: WaveformGenerator, parameters: Mapping[str, float]) -> P
 
 
 def polarisations(generator: WaveformGenerator, parameters: Mapping[str, float]) -> Polarisations | None:
-    """As :func:`waveform`, and ``None`` also where a polarisation is not finite at some frequency.
+    """Return the same as :func:`waveform`, but ``None`` also where a polarisation is not finite at some frequency.
 
     Raises
     ------
     SimulationError
-        Of :func:`waveform`.
+        If the generator raises.
     """
     strain = waveform(generator, parameters)
     # A sum of squares is finite where all its terms are, and takes a fifth of the time.
@@ -57,12 +57,12 @@ def polarisations(generator: WaveformGenerator, parameters: Mapping[str, float])
 def responses(
     likelihood: GravitationalWaveTransient, waves: Mapping[str, np.ndarray], row: Mapping[str, float]
 ) -> list[np.ndarray]:
-    """Frequency series of a wave in each detector of a likelihood, calibration included, (F,) each.
+    """Return the frequency series of a wave in each detector of a likelihood, calibration included, (F,) each.
 
     Parameters
     ----------
     likelihood
-        With its detectors and its frame of the sky.
+        Likelihood with its detectors and its frame of the sky.
     waves
         Polarisations of the wave.
     row

@@ -1,4 +1,4 @@
-"""The noise that a likelihood assumes: its variance, the weight of an inner product, and series whitened by it."""
+"""Noise that a likelihood assumes: its variance, the weight in inner products, and series whitened by it."""
 
 from __future__ import annotations
 
@@ -13,30 +13,30 @@ _ALL = slice(None)
 
 
 def noise_variance(interferometer: Interferometer, bins: np.ndarray | slice = _ALL) -> np.ndarray:
-    """Variance ``S T / 4`` of the real and of the imaginary part of the noise, in 1/Hz^2.
+    """Return the variance ``S T / 4`` of the real and of the imaginary part of the noise, in 1/Hz^2.
 
     Parameters
     ----------
     interferometer
-        With its power spectral density S in 1/Hz and its duration T in seconds.
+        Interferometer with its power spectral density S in 1/Hz and its duration T in seconds.
     bins
-        Frequencies that are wanted, as a mask or a slice; all when left out.
+        Frequencies to return, as a mask or a slice; all by default.
     """
     return interferometer.power_spectral_density_array[bins] * interferometer.duration / 4
 
 
 def noise_weight(interferometer: Interferometer, bins: np.ndarray | slice = _ALL) -> np.ndarray:
-    """Weight ``4 / (T S)`` of each frequency in a noise-weighted inner product, in Hz^2.
+    """Return the weight ``4 / (T S)`` of each frequency in a noise-weighted inner product, in Hz^2.
 
-    This is one over :func:`noise_variance`, in Bilby's order of operations: where the duration is no power of two, the last
-    digit depends on it.
+    This is one over :func:`noise_variance`, in Bilby's order of operations: if the duration is not a power of two, the last
+    digit depends on the order.
     """
     return 4 / interferometer.duration / interferometer.power_spectral_density_array[bins]
 
 
 @dataclass(frozen=True)
 class Whitener:
-    """Whitens a one-sided series of one detector as its likelihood does; zero outside the likelihood's band.
+    """Whitening filter of one detector for one-sided series, zero outside the likelihood's band.
 
     Attributes
     ----------
@@ -48,7 +48,7 @@ class Whitener:
 
     @classmethod
     def of(cls, interferometer: Interferometer) -> Whitener:
-        """The whitener of an interferometer.
+        """Return the whitener of an interferometer.
 
         Raises
         ------
@@ -71,14 +71,14 @@ class Whitener:
         return cls(scale)
 
     def __call__(self, series: np.ndarray) -> np.ndarray:
-        """The series in standard deviations of the noise."""
+        """Return the series divided by the standard deviation of the noise."""
         return series * self.scale
 
 
 def whitened(interferometer: Interferometer, series: np.ndarray) -> np.ndarray:
-    """Time series in standard deviations of white noise, of a frequency series.
+    """Return the time series of a frequency series, in standard deviations of white noise.
 
-    Within a band that is but a part of all frequencies the noise has that part of the variance.
+    If the detector's band is only a part of all frequencies, the noise has that part of the variance.
     """
     mask = interferometer.frequency_mask
     white = np.zeros(len(mask), dtype=complex)

@@ -22,19 +22,19 @@ from scipy.signal.windows import tukey
 
 
 def data_mask(detector: Interferometer) -> np.ndarray:
-    """Which frequency bins hold data: inside the band, no notch, and a finite noise curve."""
+    """Return a mask of the frequency bins that hold data: inside the band, no notch, and a finite noise curve."""
     return detector.frequency_mask & np.isfinite(detector.power_spectral_density_array)
 
 
 def window_weight(detector: Interferometer) -> float:
-    """Power of noise under the window of a detector's data over that of the likelihood's curve: :math:`W_0`, 1 without one."""
+    """Return :math:`W_0`, the power of windowed noise over that of the likelihood's curve: 1 without a window."""
     # The factor is set when a time series is first transformed.
     _ = detector.frequency_domain_strain
     return float(detector.strain_data.window_factor) / float(getattr(detector, "_window_power_correction", 1))
 
 
 def correlations(detector: Interferometer) -> np.ndarray:
-    """:math:`W_m` from m = 0 to the number of bins less one, of the whitened data of a detector.
+    """Return :math:`W_m` of a detector's whitened data, from m = 0 to the number of bins minus one.
 
     The window is the Tukey window whose mean square is the ``window_factor`` that the data record, which is 1 for data
     made in the frequency domain. Its roll-off follows from the factor, since the ``roll_off`` that Bilby keeps is a
@@ -58,7 +58,7 @@ def correlations(detector: Interferometer) -> np.ndarray:
 
 
 def power_moments(mask: np.ndarray, correlation: np.ndarray) -> tuple[float, float]:
-    """Expectation and variance of the whitened power of stationary Gaussian noise, summed over the bins of a mask.
+    """Return expectation and variance of the whitened power of stationary Gaussian noise, summed over a mask.
 
     Parameters
     ----------

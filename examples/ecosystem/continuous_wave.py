@@ -6,6 +6,9 @@ that knows no standard deviation. It takes its parameters in the old way of Bilb
 
 The signal is linear in two complex amplitudes, of plus and cross, so that the likelihood needs no more than inner
 products of the data and the two patterns. The reference is that likelihood, summed over a grid of four parameters.
+
+Run it by ``python examples/ecosystem/continuous_wave.py`` where the package is installed,
+or in an environment of its own by ``python tests/ecosystem/run.py continuous_wave``.
 """
 
 import tempfile

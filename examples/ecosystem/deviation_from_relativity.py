@@ -6,6 +6,9 @@ form, if they still act as they do in general relativity: it tries this on the w
 
 The reference is a numerical integral over all five parameters, with no sampler: waveforms on a grid of chirp mass and
 ``dchi_2``, the phase by a Bessel function, the time and the distance on grids.
+
+Run it by ``python examples/ecosystem/deviation_from_relativity.py`` where the package is installed,
+or in an environment of its own by ``python tests/ecosystem/run.py deviation_from_relativity``.
 """
 
 import time

@@ -6,6 +6,9 @@ these methods, in the user's likelihood and in its closed forms of phase, distan
 
 The reference is a grid of declination and time with Bilby's own geometry: the phase is integrated in closed form, the
 distance by a sum.
+
+Run it by ``python examples/ecosystem/geometry_in_rust.py`` where the package is installed,
+or in an environment of its own by ``python tests/ecosystem/run.py geometry_in_rust``.
 """
 
 from __future__ import annotations

@@ -8,6 +8,9 @@ worker process may wait for ever. So the model is compiled here, and flowpe runs
 The reference needs no sampler and no JAX: the posterior of chirp mass, distance and phase on a grid, from the same model of
 lalsimulation, in double precision. At one chirp mass the log likelihood at amplitude s and phase p is
 ``s Re(z exp(-2ip)) - s^2 r / 2`` with two inner products z and r.
+
+Run it by ``python examples/ecosystem/jax_waveforms.py`` where the package is installed,
+or in an environment of its own by ``python tests/ecosystem/run.py jax_waveforms``.
 """
 
 from __future__ import annotations

@@ -7,6 +7,9 @@ has its arrival time; the second has a magnification relative to the first, and 
 A sum of likelihoods is none of Bilby's transients, so that flowpe must not draw anything in closed form; the type is
 one of three numbers under a prior of hanabi's own, of which these data leave one. The reference is a numerical integral over
 all six parameters, which the suffixes make easy: given distance and phase, the times are independent of each other.
+
+Run it by ``python examples/ecosystem/joint_images.py`` where the package is installed,
+or in an environment of its own by ``python tests/ecosystem/run.py joint_images``.
 """
 
 import time

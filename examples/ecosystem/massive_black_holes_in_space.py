@@ -8,6 +8,9 @@ normalisation of the noise.
 The wave has one harmonic, so that distance and phase only scale and turn the response. The reference is the likelihood
 written with inner products of responses at a grid of inclinations and times: its mean over the phase is a Bessel
 function, and that over distances a sum.
+
+Run it by ``python examples/ecosystem/massive_black_holes_in_space.py`` where the package is installed,
+or in an environment of its own by ``python tests/ecosystem/run.py massive_black_holes_in_space``.
 """
 
 import time

@@ -4,6 +4,9 @@ aspire fits a flow to the samples of an earlier result and walks from there to t
 Carlo. Bilby knows it as ``sampler="aspire"`` (package aspire-bilby), and it takes the file that flowpe has written.
 flowpe can do the same with its own weighted draws (``bilby_flowpe.reweighting``), without a further evaluation where
 only the prior is another. Both are held against the closed form of a cubic with normal priors.
+
+Run it by ``python examples/ecosystem/moved_by_another_sampler.py`` where the package is installed,
+or in an environment of its own by ``python tests/ecosystem/run.py moved_by_another_sampler``.
 """
 
 import time

@@ -2,6 +2,9 @@
 
 Bilby itself knows ``sampler="ultranest"``. It takes any likelihood and prior that flowpe takes, so that one may stand in
 for the other in a script. Both are held against the closed form of a cubic through noisy data with normal priors.
+
+Run it by ``python examples/ecosystem/nested_sampling_by_regions.py`` where the package is installed,
+or in an environment of its own by ``python tests/ecosystem/run.py nested_sampling_by_regions``.
 """
 
 from cubic import refereed

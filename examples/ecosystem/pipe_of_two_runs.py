@@ -4,6 +4,9 @@ bilby_pipe is started as its users start it (``bilby_pipe pipe.ini --local``) wi
 is held against two references on the same data: flowpe without bilby_pipe (``bilby.run_sampler`` with the likelihood and
 priors of the run, read back from its files) and dynesty, Bilby's default. A black-hole binary in one detector has three
 unknown parameters, so that dynesty takes a minute.
+
+Run it by ``python examples/ecosystem/pipe_of_two_runs.py`` where the package is installed,
+or in an environment of its own by ``python tests/ecosystem/run.py pipe_of_two_runs``.
 """
 
 import os

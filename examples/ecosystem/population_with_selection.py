@@ -8,6 +8,9 @@ refines a proposal from the prior.
 
 Without ``ln_evidences`` the evidence of noise alone is not a number, so that only a Bayes factor can be had; with them
 there is an evidence, as well. The reference is the integral over a grid of both parameters.
+
+Run it by ``python examples/ecosystem/population_with_selection.py`` where the package is installed,
+or in an environment of its own by ``python tests/ecosystem/run.py population_with_selection``.
 """
 
 import time

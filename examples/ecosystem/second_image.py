@@ -7,6 +7,9 @@ magnification, delay, and the difference of the Morse factors, which is one of 0
 The likelihood is one of golum's own, no subclass of Bilby's transient, and flowpe knows nothing of it but its values. It
 is a step function of the delay, for golum tabulates it at the samples of the data. The reference is the integral over
 all three parameters: a sum over steps and Morse factors, and the trapezium rule for the magnification.
+
+Run it by ``python examples/ecosystem/second_image.py`` where the package is installed,
+or in an environment of its own by ``python tests/ecosystem/run.py second_image``.
 """
 
 import contextlib

@@ -7,6 +7,9 @@ do not hold.
 
 The reference is a numerical integral over all five free parameters: signal and glitch act by their inner products with
 the data and with each other, which are made once for each chirp mass and time of the glitch.
+
+Run it by ``python examples/ecosystem/signal_with_glitch.py`` where the package is installed,
+or in an environment of its own by ``python tests/ecosystem/run.py signal_with_glitch``.
 """
 
 import time

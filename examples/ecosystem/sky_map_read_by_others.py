@@ -5,6 +5,9 @@ its distance a normal one, times the prior's square of the distance. So the area
 probability of every place, and the distance are known. flowpe runs on it as on any likelihood, its map goes to a FITS
 file as alerts have it, and ligo.skymap reads the file: its areas, probabilities and moments of the distance are held
 against the closed form.
+
+Run it by ``python examples/ecosystem/sky_map_read_by_others.py`` where the package is installed,
+or in an environment of its own by ``python tests/ecosystem/run.py sky_map_read_by_others``.
 """
 
 import time

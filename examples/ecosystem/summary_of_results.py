@@ -4,6 +4,9 @@
 before it draws its pages. The binary here is simulated in one detector, with aligned spins. Read back by
 PESummary, evidence, Bayes factor and posterior means have to be those of the result; masses in the source's frame,
 redshift and effective spin those that Bilby derives of the same rows.
+
+Run it by ``python examples/ecosystem/summary_of_results.py`` where the package is installed,
+or in an environment of its own by ``python tests/ecosystem/run.py summary_of_results``.
 """
 
 import os

@@ -6,6 +6,9 @@ Gaussian likelihood is its own, and flowpe does not take it for Bilby's: it refi
 
 The curve is linear in the amplitude and in the background. Far from the edges of their flat priors both can be
 integrated over in closed form, and the reference is that integral, summed over a grid of the three times.
+
+Run it by ``python examples/ecosystem/supernova_light_curve.py`` where the package is installed,
+or in an environment of its own by ``python tests/ecosystem/run.py supernova_light_curve``.
 """
 
 import time

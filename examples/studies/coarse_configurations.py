@@ -39,7 +39,9 @@ class Said(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         text = record.getMessage()
-        if text.startswith(("No coarse", "Draws are steered")) or any(word in text for word in ("moves to", "goes on")):
+        if text.startswith(("No coarse", "Draws are made with")) or any(
+            word in text for word in ("moves to", "goes on", "continues")
+        ):
             self.lines.append(text)
 
 

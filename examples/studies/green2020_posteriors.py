@@ -33,8 +33,8 @@ from bilby.gw.conversion import (
 )
 from bilby.gw.likelihood import GravitationalWaveTransient
 
+from bilby_flowpe.corner_plot import plot_comparison
 from bilby_flowpe.model import find_model
-from bilby_flowpe.plotting import plot_comparison
 from bilby_flowpe.priors import PriorTransform
 from bilby_flowpe.problems import START_TIME, green2020
 from bilby_flowpe.proposals.charts import raw_draws

@@ -155,7 +155,8 @@ def main() -> None:
     if arguments.calibration and not all(0 <= sigma < 1 for sigma in arguments.calibration):
         parser.error(f"--calibration {arguments.calibration}: give standard deviations from 0 to 1")
     from bilby_flowpe.bands import whitened_bands
-    from bilby_flowpe.plotting import plot_comparison, plot_whitened
+    from bilby_flowpe.corner_plot import bounds_of, plot_comparison, shown_first
+    from bilby_flowpe.plotting import plot_whitened
 
     label = "GW150914_" + "".join(arguments.detectors)
     likelihood, priors = problem(arguments.detectors, arguments.data_dir)
@@ -200,8 +201,12 @@ def main() -> None:
     if rounds := statistics.get("refinement", {}).get("rounds", {}).get("efficiency"):
         print("efficiency of the rounds of refinement:", *(f"{value:.3g}" for value in rounds))
     keys = [key for key in SHOWN if key in result.posterior]
-    labels = {key: priors[key].latex_label_with_unit for key in priors} | {"chi_eff": r"$\chi_{\rm eff}$"}
-    corner = {"keys": keys, "labels": labels, "offsets": {"geocent_time": TRIGGER}, "title": label.replace("_", " ")}
+    corner = {
+        "keys": shown_first(keys),
+        "bounds": bounds_of(priors),
+        "offsets": {"geocent_time": TRIGGER},
+        "title": label.replace("_", " "),
+    }
     samples = {"flowpe": result.posterior}
     bands = whitened_bands(likelihood, result.posterior.to_dict("records"))
     plot_whitened(bands, arguments.outdir / f"{label}_whitened.png", TRIGGER, title=corner["title"])

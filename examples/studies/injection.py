@@ -19,8 +19,8 @@ import numpy as np
 from bilby.core.utils import logger
 
 from bilby_flowpe.configuration.file import read
+from bilby_flowpe.corner_plot import plot_comparison, shown_first
 from bilby_flowpe.kinds import inject
-from bilby_flowpe.plotting import plot_comparison
 from bilby_flowpe.priors import PriorTransform
 from bilby_flowpe.simulation.injections import optimal_snr
 
@@ -103,7 +103,7 @@ def main() -> None:
         samples["dynesty"] = other.posterior
         print(format_comparison(compare_results(result, other, np.random.default_rng(0)), "dynesty"))
     plot_comparison(
-        samples, keys, arguments.outdir / f"{label}_corner.png", truths={key: truth[key] for key in keys},
+        samples, shown_first(keys), arguments.outdir / f"{label}_corner.png", truths={key: truth[key] for key in keys},
         offsets={"geocent_time": truth["geocent_time"]}, title=label.replace("_", " "),
     )  # fmt: skip
 

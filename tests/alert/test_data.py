@@ -52,7 +52,7 @@ def test_curve_is_of_the_time_before_the_event(strain) -> None:
 def test_both_sides_where_too_little_came_before(strain) -> None:
     (one,) = cut({"H1": strain["H1"]}, START + 5.0, 4.0, BAND)
     assert np.mean(inside(one.power_spectral_density)) == pytest.approx(1, abs=0.1)
-    with pytest.raises(DataError, match=r"H1: no noise curve .*give noise_curves, or more strain"):
+    with pytest.raises(DataError, match=r"H1: the strain gives no PSD .*give noise_curves, or more strain"):
         cut({"H1": strain["H1"].crop(START + 36, START + 43)}, TRIGGER, 4.0, BAND)
 
 
@@ -65,7 +65,7 @@ def test_curves_that_are_given(strain, tmp_path: Path) -> None:
     assert [np.median(inside(one.power_spectral_density)) for one in data] == pytest.approx([2, 3], rel=1e-3)
     with pytest.raises(DataError, match=r"no file 'nowhere\.txt'"):
         cut(strain, TRIGGER, 4.0, BAND, {"H1": "nowhere.txt"})
-    with pytest.raises(DataError, match=r"noise_curves has \['V1'\], and the strain is of \['H1', 'L1'\]"):
+    with pytest.raises(DataError, match=r"noise_curves names \['V1'\], but the strain is of \['H1', 'L1'\]"):
         cut(strain, TRIGGER, 4.0, BAND, {"V1": file})
 
 

@@ -13,8 +13,8 @@ from bilby_flowpe.catalogue import reprior
 from bilby_flowpe.catalogue.child import work
 from bilby_flowpe.catalogue.event_folder import EventFolder
 from bilby_flowpe.catalogue.hdf5 import Published, load_curves, read_draws, write_hdf5
+from bilby_flowpe.catalogue.other_priors import changed, results_of, reweighted
 from bilby_flowpe.catalogue.reprior import plan_reprior, weights_do
-from bilby_flowpe.catalogue.reweighted import changed, results_of, reweighted
 from bilby_flowpe.catalogue.table import entry_of, table_of
 from bilby_flowpe.errors import ConfigurationError, DataError, PriorError
 from bilby_flowpe.results import kept_draws, statistics_of
@@ -74,17 +74,17 @@ def test_a_population_of_redshifts(made: Path) -> None:
 
 
 def test_what_cannot_be_reweighted(made: Path, tmp_path: Path) -> None:
-    with pytest.raises(ConfigurationError, match="give one of them"):
+    with pytest.raises(ConfigurationError, match="give exactly one of the two"):
         reweighted(made)
-    with pytest.raises(PriorError, match="the run has none of it"):
+    with pytest.raises(PriorError, match="the run does not have this parameter"):
         reweighted(made, {"redshift": FLAT})
-    with pytest.raises(PriorError, match="is no prior of Bilby's"):
+    with pytest.raises(PriorError, match="is not a prior of Bilby's"):
         changed(priors(), {"x": "Uniforn(0, 1)"})
-    with pytest.raises(PriorError, match="is no prior: give one"):
+    with pytest.raises(PriorError, match="is not a prior: give one"):
         changed(priors(), {"x": 0.3})
     with pytest.raises(PriorError, match="priors search for"):
         reweighted(made, {"x": "0.3"})
-    with pytest.raises(DataError, match="no result there"):
+    with pytest.raises(DataError, match="there is no result"):
         reweighted(tmp_path, {"x": FLAT})
     with pytest.raises(DataError, match="is the catalogue itself"):
         plan_reprior(made, {}, made)
@@ -95,7 +95,7 @@ def test_a_fixed_value_is_not_changed_by_weights(made: Path) -> None:
     result = bilby.read_in_result(str(results_of(made)["near"]))
     result.priors["y"] = DeltaFunction(0.3, "y")
     assert reweighted([result], {"y": "0.3"})[0].n_effective > 100
-    with pytest.raises(PriorError, match="fix the same values"):
+    with pytest.raises(PriorError, match="fix these values"):
         reweighted([result], {"y": "0.4"})
     with pytest.raises(PriorError, match="priors search for"):
         reweighted([result], {"y": "Uniform(0, 1)"})
@@ -183,7 +183,7 @@ def test_beyond_the_old_prior_there_are_new_draws_only(
     (planned, *_) = plan_reprior(made, wide, tmp_path / "refused", least=0)
     planned.event.prepare(planned.job)
     assert work(planned.event, planned.job, planned.event.attempt()) == 1
-    assert "lies where those of the result" in planned.event.state().error
+    assert "lies outside those of the result" in planned.event.state().error
 
 
 def test_draws_of_the_file_give_back_the_evidence_and_their_density(made: Path, tmp_path: Path) -> None:
@@ -205,7 +205,7 @@ def test_draws_of_the_file_give_back_the_evidence_and_their_density(made: Path, 
         assert error < 0.1
     with pytest.raises(DataError, match="no weighted draws of 'none'"):
         read_draws(file, "none")
-    with pytest.raises(DataError, match="each with a name of its own"):
+    with pytest.raises(DataError, match="each a different name"):
         write_hdf5([], file)
 
 

@@ -156,7 +156,7 @@ def test_another_configuration_does_not_take_the_run_of_a_process_away(tmp_path:
         assert first.event.run.is_dir()
         assert first.event.job() == first.job
         assert first.event.state().digest == first.job.digest
-        with pytest.raises(DataError, match="a process works on another configuration"):
+        with pytest.raises(DataError, match="a process is working on another configuration"):
             second[0].event.prepare(second[0].job)
     assert run_catalogue(second, tmp_path / "out", here(1))[0][0].status == "done"
 

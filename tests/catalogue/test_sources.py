@@ -42,12 +42,12 @@ def test_the_digest_is_of_all_that_is_named(tmp_path: Path) -> None:
     ("files", "words"),
     [
         ({}, "has no event"),
-        ({"a.toml": "[events"}, "is no TOML file"),
-        ({"a.toml": "[event.a]"}, "event is neither"),
+        ({"a.toml": "[events"}, "is not a TOML file"),
+        ({"a.toml": "[event.a]"}, "remove event"),
         ({"a.toml": "events = 3"}, r"give a table \[events.NAME\]"),
         ({"a.toml": "[events]\na = 3"}, r"events.a=3"),
         ({"a.toml": "[events.b]", "b.ini": ""}, "several events are named b"),
-        ({"a.toml": "[events.'../b']"}, "names a folder"),
+        ({"a.toml": "[events.'../b']"}, "will be the name of a folder"),
     ],
 )
 def test_what_is_no_list_of_events(tmp_path: Path, files: dict[str, str], words: str) -> None:

@@ -20,7 +20,7 @@ def job(**settings: object) -> Job:
     [
         ({"trigger": 3.0}, r"\[events.S1\] has unknown keys \['trigger'\]"),
         ({"trigger_time": "now"}, r"trigger_time='now'"),
-        ({"chirp_mass": [3.0]}, "give the least and the largest"),
+        ({"chirp_mass": [3.0]}, "give two numbers, the least and the largest"),
     ],
 )
 def test_settings_that_are_none(settings: dict[str, object], words: str) -> None:

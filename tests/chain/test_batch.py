@@ -44,7 +44,7 @@ def test_what_a_step_draws_leaves_the_proposal_as_it_is(batch: Batch) -> None:
     batch.add(np.array([0, 2]), Increment(np.zeros(2), {"y": np.array([0.1, 0.2]), "error": np.array([7.0, 8.0])}))
     np.testing.assert_array_equal(batch.columns["error"], [7.0, 0.25, 8.0, 0.25])
     np.testing.assert_array_equal(batch.columns["y"], [0.1, 1.0, 0.2, 1.0])
-    with pytest.raises(ContractError, match=r"\['x'\], which are not in its reference"):
+    with pytest.raises(ContractError, match=r"\['x'\], which its reference does not name"):
         batch.add(np.array([0]), Increment(np.zeros(1), {"x": np.array([7.0])}))
     np.testing.assert_array_equal(batch.columns["x"], X)
 

@@ -85,7 +85,7 @@ def test_families_and_networks_are_listed(
         (["simulate", "bns", "x", "--shards", "0:1"], "flowpe family simulate: family='bns': choose one of"),
         (["train", "bns", "x", "y", "--minutes", "1"], "flowpe family train: family='bns'"),
         (["train", "bbh-aligned", "x", "y", "--minutes", "0"], "minutes=0.0: give a number above zero"),
-        (["train", "bbh-aligned", "x", "{folder}/y", "--minutes", "1"], "x holds no shards of simulated events"),
+        (["train", "bbh-aligned", "x", "{folder}/y", "--minutes", "1"], "x contains no shards of simulated events"),
     ],
 )
 def test_errors_are_one_line(words: list[str], said: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -58,7 +58,7 @@ def test_options_reach_the_comparison(tmp_path: Path, monkeypatch: pytest.Monkey
 def test_of_other_likelihoods_nothing_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any) -> None:
     monkeypatch.setattr(noises, "read_pipe_result", lambda *given: (None, SimpleNamespace(likelihood=Likelihood())))
     assert main(["noise", f"{tmp_path}/any.json", "--npool", "1"]) == 2
-    assert "only gravitational-wave transients" in capsys.readouterr().err
+    assert "GravitationalWaveTransient only" in capsys.readouterr().err
 
 
 def test_a_file_that_is_not_there(tmp_path: Path, capsys: Any) -> None:

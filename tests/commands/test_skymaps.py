@@ -65,7 +65,7 @@ def test_a_map_against_another(file: Path, tmp_path: Path, capsys: pytest.Captur
     [
         (["--mark", "13h", "2"], "give degrees"),
         (["--mark", "1", "95"], "between -90 and 90"),
-        (["--against", "no.fits"], "is no FITS file"),
+        (["--against", "no.fits"], "is not a FITS file"),
     ],
 )
 def test_what_cannot_be_done_is_told(file: Path, capsys: pytest.CaptureFixture, words: list, said: str) -> None:

@@ -24,8 +24,6 @@ def test_distance_given_the_phase() -> None:
         scale = reference / distances
         log_density = scale * kappa - scale**2 * norm / 2 + prior.ln_prob(distances)
         exact = np.log(np.trapezoid(np.exp(log_density - log_density.max()), distances)) + log_density.max()
-        # For choosing a few nodes are enough; draws have more, and are weighted by what they are drawn from.
-        assert amplitudes.log_marginal_coarse(np.array([kappa]), np.array([norm]))[0] == pytest.approx(exact, abs=0.2)
         assert amplitudes.log_marginal(np.array([kappa]), np.array([norm]))[0] == pytest.approx(exact, abs=0.01)
         amplitude, drawn, log_ratio = amplitudes.draw(np.full(2000, kappa), np.full(2000, norm), rng)
         weights = log_ratio + at_phase(amplitude, kappa, norm)
@@ -53,7 +51,6 @@ def test_a_known_distance_has_one_amplitude() -> None:
     kappa, norm = np.array([3.0, 30.0]), np.array([4.0, 25.0])
     exact = averaged_over_phase(np.ones(2), kappa, norm)
     np.testing.assert_array_equal(known.log_marginal(kappa, norm), exact)
-    np.testing.assert_array_equal(known.log_marginal_coarse(kappa, norm), exact)
     assert known.profile(np.array([4.0, 25.0]))(kappa, np.array([0, 1]))[1] == exact[1]
     amplitude, drawn, log_ratio = known.draw(kappa, norm, np.random.default_rng(1))
     assert drawn == {}
@@ -65,5 +62,7 @@ def test_priors_with_features_narrower_than_the_nodes_are_refused() -> None:
     distances = np.linspace(100, 2000, 20_001)
     comb = np.where(np.arange(20_001) % 200 < 4, 1.0, 1e-6)
     transform = PriorTransform(PriorDict({DISTANCE: Interped(distances, comb, 100, 2000)}))
-    with pytest.raises(ContractError, match="too narrow for that: have a model trained with distance='network'"):
+    with pytest.raises(
+        ContractError, match="too narrow for that: use a smoother prior, or train a model with distance='network'"
+    ):
         amplitudes_of((DISTANCE,), transform)

@@ -145,7 +145,7 @@ CASES = {
     "other order": (PriorDict({"x": Uniform(0, 1), "phase": circle()}), -2, None),
     "fixed": (PriorDict({"x": Uniform(0, 1), "phase": DeltaFunction(1.0)}), 2, "not a search parameter"),
     "absent": (PriorDict({"x": Uniform(0, 1)}), 2, "not a search parameter"),
-    "higher modes": (PriorDict({"phase": circle()}), 0, "does not turn"),
+    "higher modes": (PriorDict({"phase": circle()}), 0, "does not depend on the phase as"),
     "half a circle": (PriorDict({"phase": Uniform(0, np.pi)}), 2, "not uniform from 0 to 2 pi"),
     "two circles": (PriorDict({"phase": Uniform(0, 4 * np.pi)}), 2, "not uniform from 0 to 2 pi"),
     "shifted": (PriorDict({"phase": Uniform(-np.pi, np.pi)}), 2, "not uniform from 0 to 2 pi"),

@@ -109,12 +109,13 @@ def run(name: str, needs: dict[str, Any], folder: Path, below: Path) -> str:
     return "as its reference" if code == 0 else f"failed (exit status {code}, {work / 'log.txt'})"
 
 
-def number(value: float, error: float) -> str:
-    """A value and its error, with two digits of the error."""
-    if error <= 0 or not math.isfinite(error):
+def number(value: float, error: float, beside: float = 0.0) -> str:
+    """Return a value and its error with two digits of the error; an exact value has the digits of the error ``beside`` it."""
+    known = [one for one in (error, beside) if one > 0 and math.isfinite(one)]
+    if not known:
         return f"{value:.5g}"
-    digits = max(0, 1 - math.floor(math.log10(error)))
-    return f"{value:.{digits}f} ± {error:.{digits}f}"
+    digits = max(0, 1 - math.floor(math.log10(known[0])))
+    return f"{value:.{digits}f}" + (f" ± {error:.{digits}f}" if known[0] == error else "")
 
 
 def table(values: list[dict[str, Any]]) -> str:
@@ -126,10 +127,10 @@ def table(values: list[dict[str, Any]]) -> str:
     for one in values:
         head = f"{one['package']} {one['versions'][one['package']]}", one["run"], one["reference"]
         for row in one["differences"]:
-            found = number(row["value"], row["error"]), number(row["reference"], row["reference_error"])
+            found = number(row["value"], row["error"]), number(row["reference"], row["reference_error"], row["error"])
             lines.append("| " + " | ".join((*head, row["quantity"], *found, f"{row['sigma']:+.1f}")) + " |")
             head = ("", "", "")
-    return "\n".join(lines).replace("|  |", "| |") + "\n"
+    return "\n".join(lines) + "\n"
 
 
 MARKS = re.compile(

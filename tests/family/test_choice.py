@@ -69,7 +69,7 @@ TIED = ConditionalPriorDict(
         ({"priors": BBHPriorDict({**OF_FAMILY, **ALONG, "mass_ratio": 0.8})}, r"it draws \['mass_ratio'\]"),
         (
             {"priors": BBHPriorDict({**OF_FAMILY, **ALONG, "lambda_1": Uniform(0, 500)})},
-            r"knows nothing of \['lambda_1'\], which it would have to draw",
+            r"has not learnt \['lambda_1'\], which it would have to draw",
         ),
         ({"priors": TIED}, r"the priors of \['.*'\] depend on other parameters"),
         (
@@ -81,7 +81,7 @@ TIED = ConditionalPriorDict(
             r"trained for \['H1', 'L1', 'V1'\], the data are of \['K1'\]",
         ),
         ({"detectors": ("H1", "L1", "V1", "K1", "A1")}, "up to 4 detectors, there are 5"),
-        ({"lowest": 100.0}, "minimum_frequency is 100 Hz, it was trained for 10 to 50"),
+        ({"lowest": 100.0}, "minimum_frequency is 100 Hz, it can be used for 10 to 50 Hz"),
         ({"lowest": 5.0}, "minimum_frequency is 5 Hz"),
         ({"found": {**TRUTH, "chirp_mass": 3.0}}, "a chirp mass of 3 solar masses, it was trained for 5 to 100"),
         ({"found": {**TRUTH, "mass_ratio": 0.05}}, "a mass ratio of 0.05, it was trained for 0.0556 to 1"),
@@ -123,7 +123,7 @@ def test_without_a_network_that_serves_a_run_does_without(folder: Path) -> None:
 
 def test_a_network_that_was_named_is_refused_before_a_search(folder: Path) -> None:
     tides = BBHPriorDict({**OF_FAMILY, **ALONG, "lambda_1": Uniform(0, 500)})
-    with pytest.raises(ContractError, match=r"model='bbh-aligned' does not serve this problem: it knows nothing of"):
+    with pytest.raises(ContractError, match=r"model='bbh-aligned' does not serve this problem: it has not learnt"):
         choice(tides, "bbh-aligned").check(BY_CONDITIONAL)
     choice(tides).check(BY_CONDITIONAL)
     choice(PRIORS["as the family"], "bbh-aligned").check(BY_CONDITIONAL)
@@ -148,7 +148,9 @@ def test_data_that_a_network_cannot_be_bound_to_are_told(
 
 def test_a_network_of_another_versions_views_is_refused(folder: Path) -> None:
     untrained(ALIGNED, 47).save(folder)
-    with pytest.raises(ModelError, match="trained on views of 47 numbers, this version makes 48: train it anew"):
+    with pytest.raises(
+        ModelError, match="trained on views of 47 numbers, this version makes 48: train the network again"
+    ):
         choice(PRIORS["as the family"]).of(BY_CONDITIONAL, TRUTH)
 
 

@@ -80,7 +80,7 @@ def test_another_kind_of_model_is_refused(tmp_path: Path) -> None:
     from bilby_flowpe.storage.folder import write_folder
 
     folder = write_folder(tmp_path / "model", {"a": np.zeros(1)}, {"kind": "trained"})
-    with pytest.raises(ModelError, match="no model of a family"):
+    with pytest.raises(ModelError, match="not a model of a family"):
         FamilyModel.load(folder)
     with pytest.raises(ModelError, match="no weights"):
         FamilyModel.load(tmp_path / "nowhere")

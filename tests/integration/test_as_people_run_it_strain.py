@@ -246,7 +246,7 @@ def test_the_lines_that_a_curve_lacks_are_named() -> None:
     # About what a waveform takes of its power away.
     best = 280.0
     assert without_simulations(residual_of(likelihood, best)).p_value < 1e-10
-    assert farthest_off(likelihood, quiet).startswith("farthest off in L1 between 500 and 507.75 Hz")
+    assert farthest_off(likelihood, quiet).startswith("largest deviation in L1 between 500 and 507.75 Hz")
     # With all bands notched out that are far off, by lines near 30, 330, 500 and 1000 Hz, nothing is left.
     made[0].strain_data.notch_list = [(27.0, 40.0), (320.0, 340.0), (985.0, 1024.1)]
     made[1].strain_data.notch_list = [(320.0, 340.0), (490.0, 515.0), (985.0, 1024.1)]

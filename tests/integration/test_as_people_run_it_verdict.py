@@ -317,12 +317,12 @@ def test_the_whole_time_is_announced_and_the_nearest_model_named(tmp_path: Path,
         "in all about 3 s",
     ):
         assert words in announced
-    assert not [line for line in lines if line.startswith("The nearest model")]
+    assert not [line for line in lines if line.startswith("The model closest")]
     assert result.log_evidence == pytest.approx(log_evidence(likelihood), abs=5 * result.log_evidence_err)
     lines.clear()
     result = run(tmp_path, likelihood, priors, **quick)
     assert any(line.startswith("Proposal: model ") and "a maf network for slope, intercept" in line for line in lines)
     lines.clear()
     run(tmp_path, likelihood, {**priors, "intercept": -0.2}, **quick)
-    named = next(line for line in lines if line.startswith("The nearest model, "))
+    named = next(line for line in lines if line.startswith("The model closest to this problem, "))
     assert "intercept" in named

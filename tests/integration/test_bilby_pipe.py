@@ -149,7 +149,7 @@ def test_formats_agree(hdf5: Pipeline, json: Pipeline) -> None:
 def test_settings_of_dynesty_are_dropped(json: Pipeline) -> None:
     for key in ("nlive", "naccept", "sample"):
         assert f"Supplied argument '{key}' not an argument of 'FlowPE', removing." in json.log
-    assert "Using the model in green2020-5d-maf" in json.log
+    assert "Using the model green2020-5d-maf" in json.log
 
 
 def test_plots(hdf5: Pipeline) -> None:

@@ -110,7 +110,7 @@ def test_a_coarse_likelihood_that_is_too_far_off_is_given_up(
     monkeypatch.setattr(bilby.core.utils.logger, "propagate", True)
     result = run(problem_5d, tmp_path)
     said = result.meta_data["run_statistics"]
-    assert "goes on without the coarse likelihood" in caplog.text
+    assert "continues without the coarse likelihood" in caplog.text
     assert places[0] is None
     assert all(row is not None and row["mass_1"] > 30 for row in places[1:])
     assert len(places) == 3
@@ -140,7 +140,7 @@ def test_a_run_goes_on_without_a_coarse_likelihood(
     likelihood = Ridge()
     result = run((likelihood, TRANSFORM.priors), tmp_path, max_likelihood_evaluations=1500)
     said = result.meta_data["run_statistics"]
-    assert "too far off: the run goes on without the coarse likelihood, as with coarse=False" in caplog.text
+    assert "too far off: the run continues without the coarse likelihood, as with coarse=False" in caplog.text
     assert places == [None]
     assert said["conditional"] == ["b"]
     assert "coarse" not in said

@@ -84,7 +84,7 @@ def test_a_poor_network_is_left_for_what_the_search_has_found(
     monkeypatch.setattr(bilby.core.utils.logger, "propagate", True)
     with caplog.at_level("INFO", logger="bilby"):
         result = run(tmp_path, model=network(tmp_path, kind, location=3.0, width=0.3))
-    assert "to refine a proposal costs less" in caplog.text
+    assert "refining a proposal costs less" in caplog.text
     assert said(result)["efficiency"] > 0.3 and said(result)["seconds"]["refinement"] > 0
     # The network has drawn nothing of it.
     assert said(result)["model"] == "none"
@@ -96,7 +96,7 @@ def test_the_evidence_without_a_network(tmp_path: Path) -> None:
 
 
 def test_a_network_that_does_not_serve_is_told_before_any_draw(tmp_path: Path) -> None:
-    with pytest.raises(ContractError, match="needs coarse waves: leave coarse=False out, or model"):
+    with pytest.raises(ContractError, match="needs coarse waveforms: leave coarse=False out, or model"):
         run(tmp_path, model=network(tmp_path), coarse=False)
 
 

@@ -174,7 +174,7 @@ def test_a_likelihood_of_few_frequencies_says_so(problem_5d: tuple) -> None:
     likelihood = copy.copy(problem_5d[0])
     likelihood.__class__ = Short
     problem = problem_of(likelihood, problem_5d[1])
-    assert "not at the data's own frequencies" in problem.obstacle("own frequencies")
+    assert "not at the frequencies of the data" in problem.obstacle("own frequencies")
     assert problem.obstacle("closed form") is None
 
 

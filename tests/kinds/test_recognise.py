@@ -111,7 +111,7 @@ def test_another_log_likelihood_is_another_likelihood(bilby: type[Likelihood]) -
     ]
     for kind in kinds:
         likelihood = of(kind(bilby), bilby)
-        said = f"is a {bilby.__name__} with another log_likelihood, so that nobody knows how its data come about"
+        said = f"is a {bilby.__name__} with another log_likelihood, so that its data cannot be simulated as usual"
         assert choose(likelihood) is BlackBox
         assert said in why_not_simulated(likelihood)
         with pytest.raises(SimulationError, match=f"{said}: give it a method simulate"):
@@ -192,7 +192,7 @@ def test_noise_of_a_gaussian_likelihood_that_is_known() -> None:
     assert sigma(None, sigma=Uniform(0, 1)) is None
     assert sigma(0.5, sigma=Uniform(0, 1)) is None
     for wrong in (0.0, np.inf, np.nan):
-        with pytest.raises(SimulationError, match=f"sigma={wrong}: the GaussianLikelihood takes finite numbers"):
+        with pytest.raises(SimulationError, match=f"sigma={wrong} of the GaussianLikelihood is not allowed"):
             sigma(wrong)
 
 

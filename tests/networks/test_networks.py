@@ -335,7 +335,7 @@ def test_density_estimate_is_the_marginal(latent: str) -> None:
 
 def test_density_of_x_alone_is_not_claimed(latent: str) -> None:
     proposal = make(latent).propose(context_of(1), 5, generator())
-    with pytest.raises(ConfigurationError, match="log_q is not known of draws with 2 latent variables"):
+    with pytest.raises(ConfigurationError, match="log_q is not known for draws with 2 latent variables"):
         _ = proposal.log_q
 
 

@@ -134,7 +134,7 @@ def test_where_draws_do_not_last_it_is_said_and_mended(
     most = GravitationalWaveTransient(notched(plain.interferometers, [(21, 150)]), generator())
     models = {"without most": NoiseModel(most, "without 21 to 150 Hz")}
     (left,) = compare(result, plain, models).models
-    assert left.note.startswith("too few draws") and "--refine" in left.note
+    assert left.note.startswith("too few effective draws") and "--refine" in left.note
     assert not left.enough and not left.anew
     asked: dict[str, Any] = {}
 
@@ -144,7 +144,7 @@ def test_where_draws_do_not_last_it_is_said_and_mended(
 
     monkeypatch.setattr(bilby, "run_sampler", run_sampler)
     (mended,) = compare(result, plain, models, refine={"n_effective": 700}, outdir=tmp_path).models
-    assert mended.note.startswith("run anew")
+    assert mended.note.startswith("run again")
     assert mended.enough and mended.anew
     assert asked["likelihood"] is most
     assert (asked["sampler"], asked["n_effective"], asked["outdir"]) == ("flowpe", 700, str(tmp_path))
@@ -153,7 +153,7 @@ def test_where_draws_do_not_last_it_is_said_and_mended(
 
 
 def test_what_cannot_be_compared_is_refused(plain: Any, result: Any) -> None:
-    with pytest.raises(DataError, match="other noise than Gaussian"):
+    with pytest.raises(DataError, match="does not assume Gaussian noise"):
         compare(result, StudentTTransient(plain.interferometers, generator()))
     with pytest.raises(DataError, match="likelihood that the result was made with"):
         compare(result, GravitationalWaveTransient(detectors(seed=5), generator()))

@@ -61,7 +61,7 @@ def test_a_narrow_prior_is_a_known_factor() -> None:
     [
         (lambda ifos: notched(ifos, [(60, 50)]), "the lower first"),
         (lambda ifos: notched(ifos, {"V1": [(50, 60)]}), "V1"),
-        (lambda ifos: notched(ifos, [(1, 4000)]), "leave no data"),
+        (lambda ifos: notched(ifos, [(1, 4000)]), "no data are left"),
         (lambda ifos: scaled(ifos, -1), "factors"),
         (lambda ifos: scaled(ifos, {"H1": 1.0}), r"\['L1'\]"),
     ],

@@ -85,7 +85,7 @@ def test_segments_of_each_detector() -> None:
         (lambda ifos, waves: EstimatedCurveTransient(ifos, waves, 8, "mode"), "method='mode'"),
         (lambda ifos, waves: EstimatedCurveTransient(ifos, waves, 0), "segments=0"),
         (lambda ifos, waves: UncertainScaleTransient(ifos, waves, spread="wide"), "spread='wide'"),
-        (lambda ifos, waves: UncertainScaleTransient(ifos, waves, edges=(100.0, 50.0)), "rise"),
+        (lambda ifos, waves: UncertainScaleTransient(ifos, waves, edges=(100.0, 50.0)), "increasing"),
     ],
 )
 def test_bad_arguments(make, word: str) -> None:

@@ -236,5 +236,5 @@ def test_there_are_thirty() -> None:
 
 @pytest.mark.parametrize(("ndim", "larger"), [(0, 0.5), (2, 0.999)])
 def test_refusals(ndim: int, larger: float) -> None:
-    with pytest.raises(ProblemError, match="must be from"):
+    with pytest.raises(ProblemError, match="give a value from"):
         modes.two_modes(ndim, larger)

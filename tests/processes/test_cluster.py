@@ -102,7 +102,7 @@ def test_what_cannot_be_sent(engine: DaskEngine) -> None:
 
 
 def test_pieces_that_end_every_worker(tmp_path: Path) -> None:
-    with dask_engine(None, 1) as engine, pytest.raises(SimulationError, match="ended every worker"):
+    with dask_engine(None, 1) as engine, pytest.raises(SimulationError, match="every worker that evaluated"):
         evaluate(KillsAlways(), ROWS[:65], engine)
 
 

@@ -259,7 +259,7 @@ class TestRepresentation:
     def test_reloads(self, representation, simulator_5d):
         data, _ = noisy(simulator_5d, 5)
         empty = AlignedRepresentation.empty(simulator_5d.view.grid, representation.sizes())
-        with pytest.raises(NotFittedError, match="not fitted"):
+        with pytest.raises(NotFittedError, match="not been fitted"):
             empty(data)
         empty.load_state_dict(representation.state_dict())
         torch.testing.assert_close(empty(data)[0], representation(data)[0])

@@ -111,7 +111,7 @@ def test_real_data():
 def test_unfitted_raises_and_a_loaded_one_does_not():
     fitted = Compressor.fit(chirps(400, 1), chirps(100, 2), tolerance=0.1, maximum=64)
     empty = Compressor(1, 120, fitted.basis.shape[2])
-    with pytest.raises(NotFittedError, match="basis is empty"):
+    with pytest.raises(NotFittedError, match="basis of the compression is empty"):
         empty(chirps(3, 3))
     empty.load_state_dict(fitted.state_dict())
     torch.testing.assert_close(empty(chirps(3, 3)), fitted(chirps(3, 3)))

@@ -352,7 +352,7 @@ class TestOutside:
 
 class TestErrors:
     def test_relative_time_needs_arrivals(self, transform):
-        with pytest.raises(ConfigurationError, match="relative_time=True needs a simulator"):
+        with pytest.raises(ConfigurationError, match="relative_time=True needs arrival times"):
             Coordinates(transform, CoordinateConfig(ALL, **RELATIVE))
 
     @pytest.mark.parametrize("relative", [RELATIVE, TURN])

@@ -65,7 +65,7 @@ def test_raw_draws() -> None:
     statistics = statistics_of(result)
     assert statistics["verdict"] == "check"
     assert statistics["reasons"] == ["raw network draws: not weighted by the likelihood, no evidence"]
-    assert statistics["n_draws"] == 200 >= statistics["n_posterior"] == len(batch.rows)
+    assert statistics["n_draws"] == 200 >= statistics["n_equal_weight"] == len(batch.rows)
 
 
 def test_a_closed_form_that_failed_makes_raw_draws_fail() -> None:

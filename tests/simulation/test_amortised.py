@@ -159,9 +159,9 @@ def test_curves_of_a_folder(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"has 1 noise curves \*L1\*.txt: give at least 2"):
         read_curves(tmp_path, ["H1", "L1"], FREQUENCIES)
     (tmp_path / "PSD_L1_b.txt").write_text("no numbers\n")
-    with pytest.raises(DataError, match="no noise curve of two columns"):
+    with pytest.raises(DataError, match="not a noise curve of two columns"):
         read_curves(tmp_path, ["L1"], FREQUENCIES)
-    with pytest.raises(DataError, match="goes from 10 to 599 Hz"):
+    with pytest.raises(DataError, match="covers 10 to 599 Hz"):
         read_curves(tmp_path, ["H1"], np.arange(5.0, 100.0))
     np.savetxt(tmp_path / "PSD_L1_b.txt", np.column_stack([np.arange(10.0, 600.0), np.zeros(590)]))
     with pytest.raises(DataError, match="not positive and finite"):

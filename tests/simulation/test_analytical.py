@@ -139,5 +139,5 @@ def test_where_the_likelihood_is_zero_nothing_is_simulated() -> None:
 
 def test_a_likelihood_of_zero_all_over_the_prior_is_said() -> None:
     made = simulator(ExponentialLikelihood(X, X, lambda x, slope, offset: -slope * np.ones(8)))
-    with pytest.raises(SimulationError, match=r"zero, or no number, for 1.* draws from the prior: narrow the priors"):
+    with pytest.raises(SimulationError, match=r"zero or not a number for 1.* draws from the prior: narrow the priors"):
         made.draw(10, np.random.default_rng(7))

@@ -121,7 +121,7 @@ class TestRefusals:
         made = likelihood.waveform_generator.frequency_domain_strain
         strain = lambda parameters: {mode: 1.1 * series for mode, series in made(parameters).items()}  # noqa: E731
         monkeypatch.setattr(likelihood.waveform_generator, "frequency_domain_strain", strain)
-        with pytest.raises(DataError, match=r"waveform 0 is not what"):
+        with pytest.raises(DataError, match=r"waveform 0 in file=.* differs"):
             load((likelihood, priors), file)
 
     def test_another_grid(self, stored):
@@ -149,14 +149,14 @@ class TestRefusals:
             text = json.dumps({**json.loads(opened["header"][0]), "format": 2}).encode()
             del opened["header"]
             opened.create_dataset("header", data=np.array([text]))
-        with pytest.raises(DataError, match="has format 2, this version reads 1"):
+        with pytest.raises(DataError, match="has format 2, but this version of flowpe reads format 1"):
             load(problem, newer)
 
     def test_damage(self, stored, tmp_path):
         problem, _, file = stored["5d"]
         whole = file.read_bytes()
         broken = tmp_path / "broken.hdf5"
-        with pytest.raises(DataError, match="is not there"):
+        with pytest.raises(DataError, match="does not exist"):
             load(problem, broken)
         # Cut short, garbled in the middle, garbled where the header is, and no HDF5 at all.
         at, size = whole.index(b'{"contract"'), len(whole)

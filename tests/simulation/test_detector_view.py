@@ -32,7 +32,7 @@ class TestObserve:
     def test_strain_that_is_not_finite_is_refused_by_name(self, make_problem_hl, transform_hl):
         likelihood, _ = make_problem_hl()
         likelihood.interferometers[1].strain_data._frequency_domain_strain[700] = np.nan
-        with pytest.raises(DataError, match=r"^L1: the strain is not finite"):  # before any waveform is made
+        with pytest.raises(DataError, match=r"^the strain of L1 is not finite"):  # before any waveform is made
             DetectorView(problem_of(likelihood, transform_hl))
 
     def test_strain_outside_the_band_is_not_looked_at(self, make_problem_hl, transform_hl):

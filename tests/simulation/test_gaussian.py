@@ -99,7 +99,7 @@ def test_one_value_stands_for_all_data_as_in_bilby():
 def test_values_of_another_shape_are_refused():
     likelihood = GaussianLikelihood(X, X, lambda x, offset: np.ones(7), sigma=SIGMA)
     simulator = GaussianSimulator(problem_of(likelihood, PriorTransform(PriorDict({"offset": Uniform(1, 2)}))))
-    with pytest.raises(SimulationError, match=r"shape \(7,\), the data have \(30,\)"):
+    with pytest.raises(SimulationError, match=r"shape \(7,\), but the data have the shape \(30,\)"):
         simulator.draw(3, np.random.default_rng(7))
 
 

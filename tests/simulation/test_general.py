@@ -133,7 +133,7 @@ class TestRefusals:
         ("simulate", "complaint"),
         [
             (lambda parameters, rng: line(X, **parameters), "same data twice"),
-            (lambda parameters, rng: rng.standard_normal(7), r"shape \(7,\), observed_data has \(12,\)"),
+            (lambda parameters, rng: rng.standard_normal(7), r"shape \(7,\), but observed_data has the shape \(12,\)"),
             (lambda parameters, rng: rng.standard_normal(12) * 1j, "complex128 data"),
             (lambda parameters, rng: None, "object data"),
             (lambda parameters, rng: 1e40 * rng.standard_normal(12), "not finite in single precision"),

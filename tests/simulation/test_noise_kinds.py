@@ -237,17 +237,17 @@ def test_what_bilby_gives_no_weight_to_is_not_simulated(noise: Callable[[], Nois
         (
             lambda: of_line(PoissonNoise, COUNTS, function=falling),
             {"slope": 2.0, "offset": 1.0},
-            "func=falling gives a rate of -0.143 .*narrow the priors",
+            "func=falling returns a rate of -0.143 .*narrow the priors",
         ),
         (
             lambda: of_line(PoissonNoise, COUNTS, function=lambda x, slope, offset: slope),
             LINE,
-            "func=<lambda> gives a float: a PoissonLikelihood takes a numpy array",
+            "func=<lambda> returns a float: a PoissonLikelihood needs a numpy array",
         ),
         (
             lambda: of_line(StudentTNoise, more={"nu": Uniform(-1, 9)}),
             {**LINE, "nu": -0.5},
-            "nu=-0.5: .*positive degrees of freedom, narrow the prior",
+            "nu=-0.5: .*positive degrees of freedom; narrow the prior",
         ),
     ],
     ids=["negative rate", "no array", "negative shape"],
@@ -270,7 +270,7 @@ def test_more_counts_than_whole_numbers_are_refused() -> None:
 
 def test_values_of_another_shape_are_refused() -> None:
     noise = of_line(ExponentialNoise, function=lambda x, slope, offset: np.ones(5))
-    with pytest.raises(SimulationError, match=r"shape \(5,\), the data have \(8,\)"):
+    with pytest.raises(SimulationError, match=r"shape \(5,\), but the data have the shape \(8,\)"):
         noise.prediction(LINE)
 
 
@@ -285,7 +285,7 @@ def test_one_value_stands_for_all_data_as_in_bilby() -> None:
         (
             lambda: of_line(GaussianNoise),
             SimulationError,
-            r"priors lack \['sigma'\], which the GaussianLikelihood asks for",
+            r"priors lack \['sigma'\], which the GaussianLikelihood needs",
         ),
         (lambda: of_line(StudentTNoise), SimulationError, r"priors lack \['nu'\]"),
         (
@@ -296,13 +296,13 @@ def test_one_value_stands_for_all_data_as_in_bilby() -> None:
         (
             lambda: of_line(StudentTNoise, nu=3.0, sigma=None),
             SimulationError,
-            "sigma=None: the StudentTLikelihood takes",
+            "sigma=None of the StudentTLikelihood is not allowed",
         ),
         (lambda: of_line(StudentTNoise, nu=3.0, sigma=0.0), SimulationError, "sigma=0.0"),
         (
             lambda: of_line(StudentTNoise, nu=3.0, sigma=np.ones(5)),
             SimulationError,
-            r"sigma gives values of shape \(5,\)",
+            r"sigma has values of shape \(5,\)",
         ),
         (lambda: of_line(StudentTNoise, np.full(8, np.inf), nu=3.0), DataError, "data y of the StudentTLikelihood"),
         (lambda: of_line(StudentTNoise, X * 1j, nu=3.0), DataError, "not finite real numbers"),

@@ -32,7 +32,7 @@ def test_fewer_waveforms_that_would_fit_are_told() -> None:
 
 def test_too_many_frequencies_for_any_bank() -> None:
     """32 s at 2048 Hz: the matrix of the compression alone takes 96 GiB."""
-    with pytest.raises(MemoryLimitError, match=r"3 x 32000 frequencies works with .* GiB.*network='none'") as caught:
+    with pytest.raises(MemoryLimitError, match=r"3 x 32000 frequencies needs .* GiB.*network='none'") as caught:
         check_memory(1, 3 * 32_000, 3, 32_000)
     assert caught.value.most == 0
     assert isinstance(caught.value, SimulationError)

@@ -63,7 +63,7 @@ def test_flat_maps_are_read(found: SkyMap, tmp_path: Path, ordering: str) -> Non
 
 def test_files_that_are_none_are_told(found: SkyMap, file: Path, tmp_path: Path) -> None:
     (tmp_path / "no.fits").write_text("no")
-    with pytest.raises(DataError, match="is no FITS file with a table"):
+    with pytest.raises(DataError, match="is not a FITS file with a table"):
         read_sky_map(tmp_path / "no.fits")
     with fits.open(file) as opened:
         opened[1].header["ORDERING"] = "SPIRAL"

@@ -95,16 +95,16 @@ def test_a_file_is_a_result_too(tmp_path: Path) -> None:
 def test_results_without_a_sky_are_told() -> None:
     result = result_of()
     result.posterior = result.posterior.drop(columns="dec")
-    with pytest.raises(DataError, match=r"has no \['dec'\]"):
+    with pytest.raises(DataError, match=r"has no columns \['dec'\]"):
         sky_map(result)
     for key, value in (("ra", np.nan), ("dec", 2.0)):
         result = result_of()
         result.posterior.loc[3, key] = value
         with pytest.raises(DataError, match="not finite or beyond a pole"):
             sky_map(result)
-    with pytest.raises(DataError, match="20 different places"):
+    with pytest.raises(DataError, match="20 different sky positions"):
         sky_map(result_of(20))
     result = result_of()
     result.posterior = result.posterior.assign(ra=1.0, dec=0.5)
-    with pytest.raises(DataError, match="1 different places"):
+    with pytest.raises(DataError, match="1 different sky positions"):
         sky_map(result)

@@ -110,8 +110,8 @@ def test_what_stands_in_the_way(event) -> None:
     translated, conditionals, rows = event
     of_rows, coherent = rows["all"], conditionals["all"]
     assert obstacle(coherent, translated, of_rows) is None
-    assert "not drawn given the wave" in obstacle(None, translated, of_rows)
-    assert "another one" in obstacle(coherent, replace(translated, corrects=True), of_rows)
+    assert "not drawn from its conditional" in obstacle(None, translated, of_rows)
+    assert "differs from the one" in obstacle(coherent, replace(translated, corrects=True), of_rows)
     assert "no rows" in obstacle(coherent, translated, {key: column[:0] for key, column in of_rows.items()})
     middle = float(np.median(of_rows["luminosity_distance"]))
     tied = replace(translated, forms=Forms((Northern("luminosity_distance", middle),)))

@@ -157,7 +157,7 @@ def test_unusable_problems_are_refused() -> None:
     x = np.linspace(0, 1, 5)
     unknown_noise = GaussianLikelihood(x, x, line)
     priors = PriorDict({"slope": Gaussian(0, 1), "intercept": Gaussian(0, 1)})
-    with pytest.raises(SimulationError, match=r"priors lack \['sigma'\], which the GaussianLikelihood asks for"):
+    with pytest.raises(SimulationError, match=r"priors lack \['sigma'\], which the GaussianLikelihood needs"):
         train_model(unknown_noise, priors, TINY, progress=False)
     with pytest.raises(SimulationError, match="likelihood=Likelihood"):
         train_model(Likelihood(), PriorDict({"a": Uniform(0, 1)}), TINY, progress=False)

@@ -44,7 +44,7 @@ def test_what_is_integrated_out_has_the_likelihoods_prior() -> None:
     assert priors["time_jitter"] == jitter
     for kept in (None, {"phase": DeltaFunction(0.0)}, {}):
         likelihood.priors = kept
-        with pytest.raises(PriorError, match="marginalised over 'phase' but keeps no prior of it"):
+        with pytest.raises(PriorError, match="marginalised over 'phase' but has no prior of it"):
             asked.with_dropped(("phase",))
 
 

@@ -173,5 +173,5 @@ def test_an_unknown_source_model_of_few_frequencies_is_refused(problem_5d) -> No
         copy.deepcopy(likelihood.interferometers), generator, reference_chirp_mass=30.0
     )
     given.waveform_generator.frequency_domain_source_model = sequence_of_ones_own
-    with pytest.raises(SimulationError, match="no whole one is known"):
+    with pytest.raises(SimulationError, match="no model of all frequencies is known"):
         plain_likelihood(given)

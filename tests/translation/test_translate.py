@@ -330,8 +330,8 @@ def stands_as_it_is(translation: Translated, given: Likelihood, priors: PriorDic
     ("changes", "said"),
     [
         ({"time_marginalization": True, "jitter_time": False}, "no time_jitter"),
-        ({"phase_marginalization": True, "approximant": "IMRPhenomXHM"}, "does not turn with the phase"),
-        ({"phase_marginalization": True, "phase": Uniform(0, 1)}, "not uniform over whole periods"),
+        ({"phase_marginalization": True, "approximant": "IMRPhenomXHM"}, "does not depend on the phase like"),
+        ({"phase_marginalization": True, "phase": Uniform(0, 1)}, "not uniform over a multiple of pi"),
     ],
 )
 def test_marginalisations_that_are_no_integral_of_the_waveform_stand_as_they_are(
@@ -378,7 +378,7 @@ def test_refusals(problem_5d: Problem) -> None:
         translated(likelihood, tied)
     given, lost = marginal(likelihood, copy.deepcopy(priors))
     given.priors = PriorDict({"phase": 0.0})
-    stands_as_it_is(translated(given, lost), given, lost, "keeps no prior")
+    stands_as_it_is(translated(given, lost), given, lost, "has no prior")
     at_another = GravitationalWaveTransient(
         likelihood.interferometers, likelihood.waveform_generator, time_reference="L1"
     )

@@ -87,7 +87,7 @@ def test_a_line_that_was_cut_off_is_done_again(problem_5d, tmp_path: Path) -> No
 def test_events_of_another_kind_are_refused(problem_5d, tmp_path: Path) -> None:
     log = tmp_path / "events.jsonl"
     log.write_text('{"snr": 3}\n')
-    with pytest.raises(DataError, match="holds no events of this kind"):
+    with pytest.raises(DataError, match="has lines that are not such events"):
         measure_coverage(find_model("green2020-5d-maf"), problem_of(*problem_5d), 2, FEW, 1, log, progress=False)
 
 
@@ -103,7 +103,7 @@ def test_other_priors_are_other_events(problem_5d, tmp_path: Path) -> None:
 def test_models_of_one_name_are_refused(tmp_path: Path, capsys) -> None:
     folders = [find_model("green2020-5d-maf").save(tmp_path / name / "m") for name in "ab"]
     assert main(["coverage", *map(str, folders), "--outdir", str(tmp_path / "out")]) == 2
-    assert "their folders have one name" in capsys.readouterr().err
+    assert "two folders have the same name" in capsys.readouterr().err
 
 
 @pytest.mark.training

@@ -71,7 +71,7 @@ def test_card_and_picture(
     card = write_card(folder, trained_5d[1], gap, commands, loss).read_text()
     for wanted in ("# some-model", "`TRAIN`", "`MEASURE`", "SHA-256", f"{gap['efficiency_median']:.4f}", "mass_1"):
         assert wanted in card
-    assert "2000 waveforms never seen" in card
+    assert "2000 new waveforms" in card
     assert "-6.540 +- 0.010 nat, of which the KL term 3.210" in card
-    assert "never seen" not in write_card(folder, trained_5d[1], gap, commands).read_text()
+    assert "new waveforms" not in write_card(folder, trained_5d[1], gap, commands).read_text()
     assert plot_efficiency(events, tmp_path / "efficiency.png").stat().st_size > 0

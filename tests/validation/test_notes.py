@@ -34,7 +34,7 @@ def test_verdict_with_every_reason(tmp_path: Path, capsys) -> None:
     text = notes_of([ours, theirs])
     assert "verdict: check" in text and "- few draws" in text and text.count("a mode may be") == 8
     assert "log_bayes_factor: 9.8766 +- 0.0068" in text and "log_evidence: -500.1234 +- 0.0068" in text
-    assert "effective_sample_size: 361.5" in text and "of one weight: 2" in text
+    assert "effective_sample_size: 361.5" in text and "equal-weight posterior samples: 2" in text
     assert "dynesty_result.json)\n    no verdict: another sampler's result" in text
     assert "merged" not in text and max(map(len, text.splitlines())) <= 104
     # Bilby's merged results keep the statistics of the first.

@@ -75,7 +75,7 @@ def test_a_run_that_ended_by_its_rule_is_used() -> None:
         (result(log_evidence=np.nan), "neither an evidence nor chains"),
         (chains(time=60.0), "autocorrelation time of 60 steps: not converged"),
         (chains(time=np.nan), "not converged"),
-        (result(sampler_kwargs={"maxiter": 10}), "told to stop by maxiter=10"),
+        (result(sampler_kwargs={"maxiter": 10}), "stopped by maxiter=10"),
         (result(meta_data={"run_statistics": {"verdict": "failed"}}), "its own verdict is failed"),
     ],
 )
@@ -95,11 +95,11 @@ def test_results_of_one_problem_pass() -> None:
 @pytest.mark.parametrize(
     ("change", "word"),
     [
-        ({"priors": PriorDict({"a": Uniform(0, 2)})}, "other priors of a"),
-        ({"search_parameter_keys": ["b"]}, "other parameters"),
-        ({"priors": PriorDict({"a": Uniform(0, 1), "b": 0.5})}, "other priors of b"),
-        ({"meta_data": {"likelihood": {"waveform_arguments": {"approximant": "B"}}}}, "another waveform_arguments"),
-        ({"log_noise_evidence": -501.0}, "other data"),
+        ({"priors": PriorDict({"a": Uniform(0, 2)})}, "different priors of a"),
+        ({"search_parameter_keys": ["b"]}, "different parameters"),
+        ({"priors": PriorDict({"a": Uniform(0, 1), "b": 0.5})}, "different priors of b"),
+        ({"meta_data": {"likelihood": {"waveform_arguments": {"approximant": "B"}}}}, "different waveform_arguments"),
+        ({"log_noise_evidence": -501.0}, "different data"),
     ],
 )
 def test_results_of_other_problems_are_refused(change: dict, word: str) -> None:

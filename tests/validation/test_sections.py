@@ -60,7 +60,7 @@ def test_both_kinds_of_evaluations_and_the_search(tmp_path) -> None:
         "evaluations of the likelihood 803",
         "evaluations of the coarse likelihood 14120",
         "0.9990",
-        "IMRPhenomXAS, on 32 frequencies",
+        "IMRPhenomXAS, at 32 frequencies",
         "Modes were looked for by 4096 templates.",
         "of the shape of those found, would have gone unnoticed, if there is one, with a probability of 0.015.",
     ):
@@ -81,7 +81,7 @@ def test_another_samplers_evaluations(tmp_path) -> None:
 def test_a_search_that_knows_nothing_says_so(tmp_path) -> None:
     page = Page("event")
     evaluations(page, result_of(ALIGNED), {"completeness": {"missed": 1.0, "looked": "900 draws", "about": ""}})
-    assert "Nothing is known of the probability that a mode was missed." in text_of(page, tmp_path)
+    assert "The probability that a mode was missed is not known." in text_of(page, tmp_path)
 
 
 def test_the_place_on_the_sky_is_drawn_where_it_was_searched(tmp_path) -> None:
@@ -104,7 +104,7 @@ def test_a_known_place_is_not_drawn(tmp_path) -> None:
 def test_too_few_rows_are_no_map(tmp_path) -> None:
     page = Page("event")
     sky(page, tmp_path / "event_result.json", result_of({"ra": np.arange(3.0), "dec": np.arange(3.0) / 9}), {})
-    assert "No map: " in text_of(page, tmp_path)
+    assert "There is no map: " in text_of(page, tmp_path)
 
 
 def test_noise_in_the_band_of_the_signal_and_the_page_of_other_models(tmp_path) -> None:
@@ -114,11 +114,11 @@ def test_noise_in_the_band_of_the_signal_and_the_page_of_other_models(tmp_path) 
     noise(page, path, result_of(ALIGNED), {"noise_scale": {"H1": scale}})
     text = text_of(page, tmp_path)
     assert "H1 31 to 240 1.068 ± 0.020 0.0008" in text
-    assert "flowpe noise event_result.json weighs" in text
+    assert "flowpe noise event_result.json compares" in text
     (tmp_path / "event_noise.html").write_text("a page")
     page = Page("event")
     noise(page, path, result_of(ALIGNED), {})
-    assert "under other noise models: event_noise.html" in text_of(page, tmp_path)
+    assert "event_noise.html, beside the result, compares" in text_of(page, tmp_path)
 
 
 def test_no_noise_curves_no_section(tmp_path) -> None:

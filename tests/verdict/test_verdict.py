@@ -56,7 +56,7 @@ def test_verdict_on_what_was_asked_for() -> None:
     rows = Findings(n_posterior=40)
     assert not judge(very_few, n_effective=50, findings=rows).mendable
     assert judge(few, n_effective=500, findings=rows).mendable
-    assert "4001 asked for" in judge(run, n_effective=4001).reasons[0]
+    assert "n_effective=4001" in judge(run, n_effective=4001).reasons[0]
     assert judge(run, findings=Findings(n_posterior=100)).grade == "reliable"
     assert judge(run, findings=Findings(n_posterior=99)).grade == "check"
     assert judge(run, findings=Findings(n_posterior=0)).grade == "failed"
@@ -83,13 +83,13 @@ def test_a_mode_that_may_have_been_missed(chance: float, grade: str) -> None:
     ("known", "grade", "word"),
     [
         ({"outside": 0.91}, "check", "outside the prior is 0.91, above 0.9"),
-        ({"prior_part": 0.11}, "check", "parts of the proposal disagree: a share of 0.11"),
-        ({"unreached": 0.02}, "check", "cannot reach a share of 0.02 of the prior, above 0.01"),
+        ({"prior_part": 0.11}, "check", "parts of the proposal disagree: a fraction of 0.11"),
+        ({"unreached": 0.02}, "check", "cannot reach a fraction of 0.02 of the prior, above 0.01"),
         ({"missing_log_likelihood": 8.1}, "check", "by 8.1 in log likelihood, above 8"),
         ({"missing_log_likelihood": math.nan}, "check", "log likelihood"),
         ({"unfinished": "the budget max_time=5 s ended"}, "failed", "the budget max_time=5 s ended"),
-        ({"nan_share": 0.01}, "check", "whose likelihood is no number (NaN) is 0.01, above 0.001"),
-        ({"nan_share": 0.5}, "failed", "whose likelihood is no number (NaN) is 0.5, above 0.05"),
+        ({"nan_share": 0.01}, "check", "whose likelihood is not a number (NaN) is 0.01, above 0.001"),
+        ({"nan_share": 0.5}, "failed", "whose likelihood is not a number (NaN) is 0.5, above 0.05"),
         (
             {"outermost": ("a", 0.5)},
             "failed",
@@ -140,7 +140,7 @@ _RAISE = "; raise max_time or max_likelihood_evaluations, or reweight the result
 EVERYTHING = (
     (
         {"closed_form_difference": 0.2},
-        "the closed form of the parameters drawn conditionally differs from the likelihood by 0.2: use phase='network'",
+        "the closed form for the parameters drawn conditionally differs from the likelihood by 0.2: use phase='network'",
     ),
     ({"unfinished": "the budget {max_time} ended"}, "the budget {max_time} ended"),
     (
@@ -150,26 +150,26 @@ EVERYTHING = (
     ),
     (
         {"log_evidence": -math.inf, "n_finite": 7, "n_draws": 100},
-        "the log-evidence is -inf, not finite: 7 of 100 draws have weight",
+        "the log-evidence is -inf, not finite: 7 of 100 draws have a weight above zero",
     ),
     ({"pareto_k": 1.5}, "the Pareto k of the weights is 1.5, above 1"),
     ({"largest_weight": 0.5}, "the largest weight's share of the total is 0.5, above 0.2"),
     (
         {"nan_share": 0.5},
-        "the share of rows inside the prior whose likelihood is no number (NaN) is 0.5, above 0.05",
+        "the fraction of rows inside the prior whose likelihood is not a number (NaN) is 0.5, above 0.05",
     ),
     ({"effective_sample_size": 12.345}, "the number of effective draws is 12.35, below 100"),
     ({"n_posterior": 0}, "the posterior has no rows"),
     ({"efficiency": 0.001}, "the sample efficiency is 0.001, below 0.01"),
-    ({"outside": 0.95}, "the share of draws outside the prior is 0.95, above 0.9"),
+    ({"outside": 0.95}, "the fraction of draws outside the prior is 0.95, above 0.9"),
     (
         {"prior_part": 0.11},
-        "the parts of the proposal disagree: a share of 0.11 of the posterior, above 0.1, lies where the prior draws and the "
-        "flow hardly does",
+        "the parts of the proposal disagree: a fraction of 0.11 of the posterior, above 0.1, lies where draws come "
+        "from the prior and hardly any from the flow",
     ),
     (
         {"unreached": 0.02},
-        "the network cannot reach a share of 0.02 of the prior, above 0.01: weights are blind to what is there",
+        "the network cannot reach a fraction of 0.02 of the prior, above 0.01: a posterior there would go unnoticed",
     ),
     (
         {"missing_log_likelihood": 8.1},
@@ -178,18 +178,18 @@ EVERYTHING = (
     ),
     (
         {"coarse_efficiency": 0.2},
-        "the coarse likelihood that has drawn differs from the likelihood: their ratio has an efficiency of 0.2, below 0.3; "
+        "the coarse likelihood differs too much from the likelihood: their ratio has an efficiency of 0.2, below 0.3; "
         "use coarse=False",
     ),
     (
         {"coarse_lost": 0.01},
-        "the coarse likelihood is zero at a share of 0.01 of the draws inside the prior, above 0.001, where the likelihood is "
-        "not: weights are blind to what is there; use coarse=False",
+        "the coarse likelihood is zero for a fraction of 0.01 of the draws inside the prior, above 0.001, for which the "
+        "likelihood is not: a posterior there would go unnoticed; use coarse=False",
     ),
-    (_PARTIAL, _PARTLY + "fewer than 200 do not tell what the others lack" + _RAISE),
+    (_PARTIAL, _PARTLY + "fewer than 200 cannot show how far the other rows are off" + _RAISE),
     (
         _PARTIAL,
-        _PARTLY + "without the likelihood the others may leave a share of no more than 0.97 of the effective draws (0.975 "
+        _PARTLY + "with the likelihood of the others, a fraction of only 0.97 of the effective draws may be left (0.975 "
         "measured), below 0.98" + _RAISE,
     ),
     (
@@ -200,21 +200,21 @@ EVERYTHING = (
     (
         {"surprise": SURPRISE},
         "the data are unlike what likelihood and prior describe (p-value 1e-05, below 0.005): the distance of the data from "
-        "those simulated is 300, in H1 around 60 Hz; the numbers are those of this likelihood, but signal, noise curve or "
-        "noise may be other than it says",
+        "those simulated is 300, in H1 around 60 Hz; the result is correct for this likelihood, but signal, PSD or noise "
+        "may differ from what it assumes",
     ),
     (
         {"noise_scales": {"H1": NoiseScale(1.0, 0.04, 0.9, 31, 240), "L1": NoiseScale(0.8, 0.04, 5e-5, 30, 260)}},
-        "the noise in the band of the signal is not that of its curve (p-value 0.0001, below 0.005); amplitude over the curve: "
-        "H1 1.00 +- 0.04 (31 to 240 Hz), L1 0.80 +- 0.04 (30 to 260 Hz); widths are wrong by this factor, use another curve, "
-        "or a likelihood of bilby_flowpe.noise that takes a factor",
+        "the noise in the band of the signal does not follow its PSD (p-value 0.0001, below 0.005); amplitude relative to the "
+        "PSD: H1 1.00 +- 0.04 (31 to 240 Hz), L1 0.80 +- 0.04 (30 to 260 Hz); widths of the posterior are wrong by this "
+        "factor: use another PSD, or a likelihood of bilby_flowpe.noise with a free factor of the noise",
     ),
     (
         {"completeness": Completeness(0.2, "3000 draws", "of any place"), "compared": 300},
         "no network has learnt all modes, and modes were looked for with 3000 draws: a mode of more than 1% of the "
         "posterior, of any place, would have gone unnoticed, if there is one, with a probability of 0.2 (above 0.01); "
-        "compare with another sampler where there could be such; the closed form of what is drawn conditionally agreed "
-        "with the likelihood at 300 of them: a failure in less than 1% of the prior may have gone unnoticed",
+        "compare with another sampler if such a mode is possible; the closed form for the parameters drawn conditionally "
+        "agreed with the likelihood at 300 of them: a failure in less than 1% of the prior may have gone unnoticed",
     ),
 )  # fmt: skip
 """Figures out of their limits and the reason that each gives, in the order of the reasons."""

@@ -268,7 +268,7 @@ class TestFailures:
         assert find_symmetries(generator(model=wrapped(half_of_them)), PriorTransform(priors())).phase_order == 2
 
     def test_other_polarisations(self):
-        with pytest.raises(SimulationError, match=r"\['breathing', 'cross', 'plus'\]: only plus and cross"):
+        with pytest.raises(SimulationError, match=r"\['breathing', 'cross', 'plus'\], but only plus and cross"):
             find_symmetries(generator(model=wrapped(breathing)), PriorTransform(priors()))
 
     def test_values_that_are_not_finite_are_a_failure(self):

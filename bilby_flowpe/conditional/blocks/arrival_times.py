@@ -1,8 +1,8 @@
-r"""Densities of the time at which a signal came to one detector, from its matched filters, for many waves at once.
+r"""Densities of the time at which a signal arrived at one detector, from its matched filters, for many waves at once.
 
-The density is constant in cells: one cell for each step of the filter's output, and finer ones around its peak, as narrow as
-the peak asks for. It follows a power of the filter's likelihood, so that its tails are wider, with a share spread evenly over
-the whole window: no time is out of reach.
+The density is constant in cells: one cell for each step of the filter's output, and finer ones around its peak, whose size
+follows the width of the peak. It is proportional to a power of the filter's likelihood, which widens its tails, and a fraction
+is spread evenly over the whole window, so that any time can be drawn.
 """
 
 from __future__ import annotations
@@ -13,19 +13,18 @@ _TEMPER = 0.8  # power of the filter's likelihood: the tails are to be wider tha
 _EVEN = 0.1  # share of the times that is spread evenly over the window
 _FINE = 128  # fine cells around the peak: with four in a standard deviation they reach sixteen of these to either side
 _PER_WIDTH, _FINEST = 4.0, 32  # fine cells in a standard deviation of the peak, and most of them in one step
-_TINY = 1e-300
-_LEAST_CURVATURE = 1e-6
+_LEAST_CURVATURE = 1e-6  # of the log density at its peak, per squared step: keeps the width of a flat peak finite
 
 
 def interpolated(values: np.ndarray, places: np.ndarray, neighbours: int = 4) -> np.ndarray:
-    """Values (N, ..., T) of N rows between their places (N, M), by Lagrange's polynomial: (N, ..., M).
+    """Interpolate values (N, ..., T) of N rows at places (N, M) by Lagrange polynomials; return (N, ..., M).
 
     Parameters
     ----------
     values
-        At whole numbers from 0 on.
+        Values at the positions 0, 1, 2, ...
     places
-        Where they are wanted.
+        Positions to interpolate at.
     neighbours
         Even number of values that the polynomial goes through.
     """
@@ -50,7 +49,7 @@ def interpolated(values: np.ndarray, places: np.ndarray, neighbours: int = 4) ->
 
 
 class ArrivalTimes:
-    """Densities of N arrival times, in steps of the filters' outputs.
+    """Densities of N arrival times, in units of the steps of the filter outputs.
 
     Parameters
     ----------
@@ -101,13 +100,13 @@ class ArrivalTimes:
         self._fine_below = self._below[self._row, self._first][:, None] + of_fine
 
     def density(self, places: np.ndarray) -> np.ndarray:
-        """Density in steps at places (N, M)."""
+        """Return the density, per step, at places (N, M)."""
         cell, fine, is_fine = self._found(places)
         row = self._row[:, None]
         return np.where(is_fine, self._fine_height[row, fine], self._height[row, cell])
 
     def share(self, places: np.ndarray) -> np.ndarray:
-        """Share of the mass below places (N, M); 0 and 1 beyond the window."""
+        """Return the cumulative probability at places (N, M): 0 before the window and 1 after it."""
         places = np.clip(places, 0.0, self._cells)
         cell, fine, is_fine = self._found(places)
         row = self._row[:, None]
@@ -118,7 +117,7 @@ class ArrivalTimes:
         return np.where(is_fine, in_fine, self._below[row, cell] + self._height[row, cell] * (places - cell))
 
     def quantile(self, shares: np.ndarray) -> np.ndarray:
-        """Places (N, M) below which so much of the mass lies."""
+        """Return the places (N, M) at which the cumulative probability reaches ``shares``."""
         row = self._row[:, None]
         # Each row's shares lie between its own whole number and the next: one search serves for all rows.
         cell = np.searchsorted((self._below + row).ravel(), shares + row, side="right") - row * (self._cells + 1) - 1
@@ -133,7 +132,7 @@ class ArrivalTimes:
         return np.where(is_fine, in_fine, in_step)
 
     def _found(self, places: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Number of the step, number of the fine cell, and whether the place lies in the fine cells, (N, M) each."""
+        """Return step numbers, fine-cell numbers, and whether places lie in the fine cells, (N, M) each."""
         cell = np.clip(places.astype(np.intp), 0, self._cells - 1)
         fine = np.floor((places - self._first[:, None]) * self._pieces[:, None]).astype(np.intp)
         is_fine = (fine >= 0) & (fine < _FINE)
@@ -141,7 +140,7 @@ class ArrivalTimes:
 
 
 def _between(values: np.ndarray) -> np.ndarray:
-    """Values (N, T - 1) half-way between neighbours, by the cubic through four of them; the mean of two at the ends."""
+    """Return values (N, T - 1) half-way between neighbours, by cubics through four values; by means of two at the ends."""
     middle = 0.5 * (values[:, :-1] + values[:, 1:])
     middle[:, 1:-1] = 1.125 * middle[:, 1:-1] - 0.0625 * (values[:, :-3] + values[:, 3:])
     return middle

@@ -1,4 +1,4 @@
-"""Where arrival times at two detectors, and at a third, say that the source of each of many waves is: shares and densities."""
+"""Densities of sky position and time from the arrival times of many waves at two detectors, and at a third."""
 
 from __future__ import annotations
 
@@ -9,14 +9,21 @@ import numpy as np
 from .arrival_times import ArrivalTimes
 
 EVEN = 0.1  # share of the angles around the line that is spread evenly
-LEAST_ROOM = 1e-12  # in the place of no share, and of no time
+LEAST_ROOM = 1e-12  # smallest probability or time step that is divided by
 
 
 @dataclass(frozen=True)
 class Third:
-    """What a third detector tells of the angle around the line between two others: whether anything, how, and when.
+    """Constraint from a third detector's arrival times on the angle around the line between the two others.
 
-    The lever has the delay, in steps, along each of the three axes of the line's frame, (N, 3, 1).
+    Attributes
+    ----------
+    told
+        True for rows in which the third detector constrains the angle, (N, 1).
+    lever
+        Delay of its arrival, in time steps, for a source on each of the three axes of the line's frame, (N, 3, 1).
+    times
+        Densities of the arrival times at the third detector.
     """
 
     told: np.ndarray
@@ -25,22 +32,22 @@ class Third:
 
     @property
     def zero(self) -> np.ndarray:
-        """The angle at which the signal comes last, (N, 1)."""
+        """Angle around the line at which the signal arrives last at the third detector, (N, 1)."""
         return np.arctan2(self.lever[:, 1], self.lever[:, 0])
 
     def span(self, at_first: np.ndarray, cosine: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Middle of the arrival times of all angles, and how far they reach to either side, (N, M) each."""
+        """Return the middle of the arrival times over all angles, and the half width of their range, (N, M) each."""
         middle = at_first + self.lever[:, 2] * cosine
         reach = np.hypot(self.lever[:, 0], self.lever[:, 1]) * np.sqrt(np.maximum(1 - cosine**2, 0.0))
         return middle, np.maximum(reach, LEAST_ROOM)
 
     def room(self, middle: np.ndarray, reach: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Shares of the arrival times below these, and among them, (N, M) each."""
+        """Return the probability of arrival times below the range, and within it, (N, M) each."""
         below, above = (self.times.share(middle + sign * reach) for sign in (-1, 1))
         return below, np.maximum(above - below, LEAST_ROOM)
 
     def density(self, at_first: np.ndarray, cosine: np.ndarray, angle: np.ndarray) -> np.ndarray:
-        """Density of the angles, (N, M)."""
+        """Return the probability density of the angles, (N, M)."""
         middle, reach = self.span(at_first, cosine)
         _, room = self.room(middle, reach)
         slope = reach * np.abs(np.sin(angle - self.zero))
@@ -50,7 +57,7 @@ class Third:
 
 @dataclass(frozen=True)
 class Arrivals:
-    """Arrival times at two detectors of each row, the first the louder, and at a third.
+    """Arrival times of each row at two detectors, the first the louder, and at a third.
 
     The light-travel time between the two is in steps, (N, 1); the frame has their line as its third axis, (N, 3, 3).
     """
@@ -63,14 +70,14 @@ class Arrivals:
     third: Third | None = None
 
     def room(self, at_first: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Shares of the times at the second detector below those within the light-travel time, and among them, (N, M) each."""
+        """Return the second detector's probability of times before those that light travel allows, and within them."""
         below, above = (self.times[1].share(at_first + sign * self.travel) for sign in (-1, 1))
         return below, np.maximum(above - below, LEAST_ROOM)
 
     def log_density(
         self, at_first: np.ndarray, at_second: np.ndarray, cosine: np.ndarray, angle: np.ndarray, dec: np.ndarray
     ) -> np.ndarray:
-        """Log density in right ascension, declination and geocentric time, (N, M)."""
+        """Return the log density in right ascension, declination and geocentric time, (N, M)."""
         _, room = self.room(at_first)
         density = self.times[0].density(at_first) * self.times[1].density(at_second)
         log_q = np.log(density * self.travel / (room * self.spacing))

@@ -1,4 +1,4 @@
-"""Places and times with pairs of angles, of many waves at once: their inner products with the data, and the choice of some."""
+"""Candidates of sky position, time and orientation for many waves at once: averaged likelihoods, and a choice by weight."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from .skies import Skies
 _AT_ONCE = 2**15  # candidates whose averages are looked up together: their arrays stay in a processor's cache
 
 Average = Callable[[np.ndarray, np.ndarray], np.ndarray]
-"""Log likelihood averaged over phase and distance, of inner products and squared norms of one shape."""
+"""Log likelihood averaged over phase and distance, as a function of inner products and squared norms of one shape."""
 
 
 @dataclass(frozen=True)
 class CandidateBlock:
-    """M places and times of N rows, each with G pairs of angles.
+    """Candidates of N rows: M sky positions with times, each combined with G pairs of angles.
 
     Attributes
     ----------
@@ -38,13 +38,15 @@ class CandidateBlock:
 
     @property
     def good(self) -> np.ndarray:
-        """Which rows have a candidate of some weight, (N,)."""
+        """True for rows that have a candidate of nonzero weight, (N,)."""
         return np.isfinite(self.log_weights.max(axis=(1, 2)))
 
     def choose(
         self, size: int, rng: np.random.Generator, temper: float = 1.0
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """``size`` candidates of every row by a power of their weights, which evens them.
+        """Choose ``size`` candidates of every row with probability proportional to a power of their weights.
+
+        A power ``temper`` below one makes the probabilities more even.
 
         Returns
         -------
@@ -67,7 +69,7 @@ class CandidateBlock:
 
 
 def choose_rows(below: np.ndarray, shares: np.ndarray) -> np.ndarray:
-    """Numbers (N, K) of the cells in which cumulative shares (N, J), which end at one, reach shares (N, K) in [0, 1)."""
+    """Return the cell numbers (N, K) in which cumulative shares (N, J), which end at one, reach ``shares`` (N, K) in [0, 1)."""
     rows, cells = below.shape
     row = np.arange(rows)[:, None]
     # Each row's shares lie between its own whole number and the next: one search serves for all rows.
@@ -83,7 +85,7 @@ def averages_of(
     average: Average,
     phase_known: bool = False,
 ) -> np.ndarray:
-    r"""Averaged log likelihoods of all candidates with all pairs of angles, (N, M, G).
+    r"""Return the averaged log likelihoods of all candidates with all pairs of angles, (N, M, G).
 
     With :math:`F_+^0` and :math:`F_\times^0` of polarisation angle zero, a signal is :math:`(F_+^0 \cos 2\psi + F_\times^0 \sin
     2\psi) h_+ + (F_\times^0 \cos 2\psi - F_+^0 \sin 2\psi) h_\times`: four terms, whose products are made once a candidate.
@@ -95,13 +97,13 @@ def averages_of(
     norms
         Those of the polarisations with each other, real, (N, D, 2, 2).
     antenna
-        As of :class:`.skies.Skies`.
+        Antenna responses as in :class:`.skies.Skies`, (N, D, 2, M).
     coefficients
-        What the angles make of the four terms, (N, 4, G).
+        Coefficients of the four terms for each pair of angles, (N, 4, G).
     average
-        Of inner products and squared norms.
+        Function of inner products and squared norms.
     phase_known
-        Whether the real part of an inner product counts, and not its modulus.
+        True if the average is a function of the real part of an inner product, not of its modulus.
     """
     plus, cross = antenna[:, :, 0], antenna[:, :, 1]
     rows, _, size = plus.shape

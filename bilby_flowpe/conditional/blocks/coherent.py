@@ -1,4 +1,4 @@
-"""Task: one choice of place, time and orientation for each of many waves, by how coherently the detectors saw them."""
+"""Task that draws sky position, time and orientation for many waves, by how coherently the detectors saw them."""
 
 from __future__ import annotations
 
@@ -19,23 +19,23 @@ from .skies import SkyBlocks, spread_rows
 from .waves import FilteredWaves
 
 NEIGHBOURS = 6
-"""Values between which an inner product that enters a weight is interpolated: of a signal of 200 Hz it is good to 1e-5."""
+"""Number of values between which an inner product that enters a weight is interpolated: good to 1e-5 for a signal of 200 Hz."""
 
-_NOTHING = 1e-300
+_NOTHING = 1e-300  # smallest squared norm, which keeps ratios finite where a polarisation vanishes
 
 
 @dataclass(frozen=True)
 class Effort:
-    """How many candidates are looked at for a wave.
+    """Number of candidates that are tried for each wave.
 
     Attributes
     ----------
     places
-        Candidates of place and time.
+        Number of candidates of sky position and time.
     turns
-        Polarisation angles, with inclinations where these are drawn, for each of them.
+        Number of polarisation angles, with inclinations where these are drawn, for each of them.
     whole
-        Candidates for which a wave of several harmonics is looked at whole.
+        Number of candidates for which all harmonics of a wave are summed.
     """
 
     places: int = 128
@@ -45,7 +45,7 @@ class Effort:
 
 @dataclass(frozen=True)
 class Given:
-    """Arguments of a draw of many rows at once.
+    """Everything that :class:`CoherentBlocks` is made of.
 
     Attributes
     ----------
@@ -54,15 +54,15 @@ class Given:
     detectors
         Geometry of each.
     priors
-        Of what is drawn, in order.
+        Priors of the parameters that are drawn, in the order in which they are returned.
     log_scale
-        What normalises their densities.
+        Logarithms of the factors that normalise their densities.
     averaged
         The likelihood averaged over phase and distance.
     effort
-        How many candidates are looked at.
+        Number of candidates for each wave.
     phase_known
-        Whether rows have the phase: the likelihood is then averaged over the distance alone.
+        True if rows have the phase: the likelihood is then averaged over the distance alone.
     """
 
     waves: FilteredWaves
@@ -75,25 +75,25 @@ class Given:
 
 
 USUAL = Effort()
-"""Where a wave is dear: more of either costs more than it gains."""
+"""Candidates for each wave where waveforms are expensive: more places or angles cost more time than they gain."""
 
 FEW = Effort(places=64, turns=16, whole=24)
-"""Where a wave on few frequencies costs as much as its candidates: fewer of these give more effective draws a second."""
+"""Candidates for each coarse wave, which costs as much as its candidates: fewer give more effective draws a second."""
 
 
 class CoherentBlocks:
-    """Task of many rows: ``[re, im, norm, log weight, *parameters]`` of each; picklable.
+    """Task that returns ``[re, im, norm, log weight, *parameters]`` for each of many rows; it can be pickled.
 
-    The inner products are those of phase zero, or of a row's own phase where it is known, and of the reference distance; the
-    log weight has prior over density of all but distance and phase in it, and the choice.
+    The inner products are those at phase zero, or at a row's own phase where it is known, and at the reference distance. The
+    log weight contains prior over density of all parameters but distance and phase, and the probability of the choice.
 
     Parameters
     ----------
     given
-        What it is made of.
+        Waves, detectors, priors and numbers of candidates.
     """
 
-    _kind = SkyBlocks  # what draws places and times
+    _kind = SkyBlocks  # draws sky positions and times
     _shares = staticmethod(spread_rows)  # uniform numbers that angles are made of
 
     def __init__(self, given: Given) -> None:
@@ -103,11 +103,11 @@ class CoherentBlocks:
         self._skies = self._kind(given.detectors, of_sky, given.log_scale, given.waves.start, given.waves.spacing)
 
     def __call__(self, row: Row) -> np.ndarray | None:
-        """One row alone."""
+        """Return the products of a single row; see :meth:`many`."""
         return self.many([row])[0]
 
     def many(self, rows: Sequence[Row]) -> list[np.ndarray | None]:
-        """``None`` for a row whose wave fails or is not a number, or no candidate of which has a likelihood."""
+        """Return the products of many rows: ``None`` where the wave fails, or no candidate has a finite likelihood."""
         rng, _ = seeded(rows[0])
         bare = [seeded(row)[1] for row in rows]
         values, good = self.waves.waves(bare)
@@ -122,7 +122,7 @@ class CoherentBlocks:
         return found
 
     def draw(self, values: np.ndarray, rows: Sequence[Row], rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-        """Products and parameters of each wave, (N, 4 + n), and which rows have any, (N,)."""
+        """Draw products and parameters for each wave, (N, 4 + n); return them and which rows have any, (N,)."""
         series, norms = self.waves.series(values), self.waves.norms(values)
         block = self.candidates(series[:, :, 0], norms, rows, rng)
         places, turns, log_mean = block.choose(1, rng)
@@ -145,7 +145,7 @@ class CoherentBlocks:
     def candidates(
         self, series: np.ndarray, norms: np.ndarray, rows: Sequence[Row], rng: np.random.Generator
     ) -> CandidateBlock:
-        """Candidates of rows by the filters of one term, (N, D, 2, T), and its norms, (N, D, 2, 2)."""
+        """Draw candidates from filter outputs of one term, (N, D, 2, T), and its norms, (N, D, 2, 2)."""
         norms = norms.real
         own = np.maximum(np.einsum("ndpp->ndp", norms), _NOTHING)
         exponents = np.max((series.real**2 + series.imag**2) / (2 * own[..., None]), axis=2)
@@ -157,12 +157,12 @@ class CoherentBlocks:
         return CandidateBlock(skies, angles, averaged, averaged + skies.log_ratio[..., None])
 
     def _values(self, rows: Sequence[Row]) -> dict[str, np.ndarray]:
-        """What candidates take from their rows, (N,) each: what is not drawn."""
+        """Return the values that rows have for parameters that are not drawn, (N,) each."""
         needed = [key for key in (RA, DEC, TIME, PSI) if key not in self._priors]
         return {key: np.array([row[key] for row in rows]) for key in needed}
 
     def responses(self, block: CandidateBlock, places: np.ndarray, turns: np.ndarray) -> np.ndarray:
-        """What the detectors see of each polarisation, inclination included, for candidates (N, K): (N, D, 2, K)."""
+        """Return each detector's response to each polarisation, inclination included, for candidates (N, K): (N, D, 2, K)."""
         row = np.arange(len(places))[:, None]
         antenna = np.moveaxis(block.skies.antenna[row, :, :, places], 1, -1)
         angles = {key: column[row, turns][:, None] for key, column in block.angles.items()}
@@ -172,7 +172,7 @@ class CoherentBlocks:
         return seen
 
     def parameters(self, block: CandidateBlock, place: np.ndarray, turn: np.ndarray) -> dict[str, np.ndarray]:
-        """Parameters (N,) of one candidate of every row."""
+        """Return the parameters, (N,) each, of one candidate of every row."""
         row = np.arange(len(place))
         skies = block.skies
         found = {RA: skies.ra[row, place], DEC: skies.dec[row, place], TIME: skies.time[row, place]}
@@ -182,7 +182,7 @@ class CoherentBlocks:
     def _turns(
         self, fixed: Mapping[str, np.ndarray], rows: int, rng: np.random.Generator
     ) -> tuple[np.ndarray, dict[str, np.ndarray]]:
-        """What polarisation angles and inclinations make of the four terms of a signal, (N, 4, G), and these, (N, G)."""
+        """Draw angles; return the coefficients of a signal's four terms (:func:`averages_of`), (N, 4, G), and the angles."""
         angles = self._angles(fixed, rows, rng)
         one = np.ones(1)
         plus, cross = inclination_factors(angles[INCLINATION]) if INCLINATION in angles else (one, one)
@@ -190,7 +190,7 @@ class CoherentBlocks:
         return np.stack([plus * cosine, plus * sine, cross * cosine, cross * sine], axis=1), angles
 
     def _angles(self, fixed: Mapping[str, np.ndarray], rows: int, rng: np.random.Generator) -> dict[str, np.ndarray]:
-        """Polarisation angles and, if drawn, inclinations, (N, G) each."""
+        """Draw polarisation angles and, if they are searched, inclinations, (N, G) each."""
         size = self.effort.turns
         return {
             key: np.asarray(self._priors[key].rescale(self._shares(rows, size, rng)))
@@ -201,13 +201,13 @@ class CoherentBlocks:
 
 
 def with_drawn(rows: Sequence[Row], drawn: Mapping[str, np.ndarray]) -> list[Row]:
-    """Rows with parameters that were drawn for them, (N,) each."""
+    """Return rows completed by the parameters drawn for them, (N,) each."""
     columns = {key: column.tolist() for key, column in drawn.items()}
     return [{**row, **{key: column[number] for key, column in columns.items()}} for number, row in enumerate(rows)]
 
 
 def at_arrivals(series: np.ndarray, arrival: np.ndarray, neighbours: int = 4) -> np.ndarray:
-    """Values of series (N, D, ..., T) at arrival times (N, D, K), in steps: (N, D, ..., K)."""
+    """Interpolate series (N, D, ..., T) at arrival times (N, D, K), given in steps; return (N, D, ..., K)."""
     rows, detectors = arrival.shape[:2]
     found = interpolated(
         series.reshape(rows * detectors, *series.shape[2:]), arrival.reshape(rows * detectors, -1), neighbours

@@ -1,4 +1,4 @@
-"""Task: place, time, orientation and phase for each of many waves of several harmonics."""
+"""Task that draws sky position, time, orientation and phase for many waves of several harmonics."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ _AT_ONCE = 2**15  # values whose averages are looked up together: their arrays s
 
 
 class HarmonicsBlocks(CoherentBlocks):
-    """Task of many rows: ``[inner product, norm, log weight, phase, *parameters]`` at the phase drawn; picklable.
+    """Task that returns ``[inner product, norm, log weight, phase, *parameters]`` at the phase drawn; it can be pickled.
 
     Parameters
     ----------
     given
-        As of :class:`.coherent.CoherentBlocks`.
+        Waves, detectors, priors and numbers of candidates, as for :class:`.coherent.CoherentBlocks`.
     at_phase
         The likelihood averaged over the distance, given the phase.
     """
@@ -36,7 +36,7 @@ class HarmonicsBlocks(CoherentBlocks):
         self._orders, self._at_phase = np.array(given.waves.orders), at_phase
 
     def draw(self, values: np.ndarray, rows: Sequence[Row], rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-        """Products and parameters of each wave, (N, 4 + n), and which rows have any, (N,)."""
+        """Draw products and parameters for each wave, (N, 4 + n); return them and which rows have any, (N,)."""
         size, row = len(rows), np.arange(len(rows))
         series, norms = self.waves.series(values), self.waves.norms(values)
         block = self.of_loudest(series, norms, rows, rng)
@@ -44,7 +44,7 @@ class HarmonicsBlocks(CoherentBlocks):
         inner, squares = self._whole(series, norms, block, places, turns)
         phases = phases_for(inner, squares)
         whole = self._averaged_over(phases, inner, squares)
-        # What the whole wave makes of a candidate's weight, over what it was chosen by.
+        # The candidate's weight with all harmonics, over the power of the weight that it was chosen by.
         at = row[:, None], places, turns
         more = whole - block.averaged[at] + (1 - TEMPER) * block.log_weights[at]
         more = np.where(np.isfinite(more), more, -np.inf)
@@ -65,21 +65,24 @@ class HarmonicsBlocks(CoherentBlocks):
     def of_loudest(
         self, series: np.ndarray, norms: np.ndarray, rows: Sequence[Row], rng: np.random.Generator
     ) -> CandidateBlock:
-        """Candidates of rows by the filters of each one's loudest term, of those of all terms and their norms."""
+        """Draw candidates from the filter outputs of each row's loudest term, picked by the norms of all terms."""
         row, loudest = np.arange(len(rows)), self._loudest(norms)
         pair = 2 * loudest[:, None] + np.arange(2)
         of_loudest = norms[row[:, None, None], :, pair[:, :, None], pair[:, None, :]]
         return self.candidates(series[row, :, loudest], np.moveaxis(of_loudest, 3, 1), rows, rng)
 
     def _loudest(self, norms: np.ndarray) -> np.ndarray:
-        """Number of the term of the largest norm, (N,)."""
+        """Return the number of the term with the largest norm, (N,)."""
         own = np.einsum("ndpp->np", norms.real)
         return np.argmax(own[:, ::2] + own[:, 1::2], axis=1)
 
     def _whole(
         self, series: np.ndarray, norms: np.ndarray, block: CandidateBlock, places: np.ndarray, turns: np.ndarray
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Inner products of every term with the data, (N, K, M), and with each other, (N, K, M, M), for candidates (N, K)."""
+        """Return inner products of all terms with the data and with each other, for candidates (N, K).
+
+        Their shapes are (N, K, M) and (N, K, M, M).
+        """
         rows, detectors, count = len(places), series.shape[1], len(self._orders)
         row = np.arange(rows)[:, None]
         arrival = np.moveaxis(block.skies.arrival[row, :, places], 1, -1)
@@ -92,7 +95,7 @@ class HarmonicsBlocks(CoherentBlocks):
         return inner, (products @ ordered).reshape(rows, places.shape[1], count, count)
 
     def _at(self, phases: np.ndarray, inner: np.ndarray, squares: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Inner products and norms of the whole wave at phases (J,), (..., J), of those of its terms (..., M)."""
+        """Return inner products and norms of the whole wave at phases (J,), (..., J) each, from those of its terms (..., M)."""
         turns = np.exp(1j * np.outer(self._orders, phases))
         kappa = inner.real @ turns.real + inner.imag @ turns.imag
         # Norms depend on differences of the orders alone: the terms of one difference are summed before they are turned.
@@ -105,7 +108,7 @@ class HarmonicsBlocks(CoherentBlocks):
         return kappa, sums.real @ np.cos(angles) - sums.imag @ np.sin(angles)
 
     def _averaged_over(self, count: int, inner: np.ndarray, squares: np.ndarray) -> np.ndarray:
-        """Log likelihood averaged over distance and phases, (N, K)."""
+        """Return the log likelihood averaged over distance and phases, (N, K)."""
         phases = 2 * np.pi * np.arange(count) / count
         rows, size = inner.shape[:2]
         whole = np.empty((rows, size))
@@ -120,7 +123,7 @@ class HarmonicsBlocks(CoherentBlocks):
     def _phase(
         self, count: int, inner: np.ndarray, squares: np.ndarray, rng: np.random.Generator
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-        """Phases drawn, their log density, and inner product and norm there, (N,) each."""
+        """Draw phases; return them, their log density, and the inner products and norms there, (N,) each."""
         fine = np.linspace(0, 2 * np.pi, count + 1)
         log_target = self._at_phase(*self._at(fine, inner, squares))
         nodes = np.broadcast_to(fine, log_target.shape)
@@ -133,7 +136,7 @@ class HarmonicsBlocks(CoherentBlocks):
 
 
 def phases_for(inner: np.ndarray, squares: np.ndarray) -> int:
-    """Number of phases of a grid that is as fine as the loudest signal asks for: a power of two."""
+    """Return the number of phases, a power of two, of a grid that resolves the phase of the loudest signal."""
     own = np.einsum("nkmm->nk", squares).real
     loudness = np.abs(inner).sum(axis=2) / np.sqrt(np.maximum(own, 1e-300))
     wanted = 2 * np.pi * float(np.nanmax(loudness))

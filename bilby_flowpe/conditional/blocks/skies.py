@@ -1,4 +1,4 @@
-r"""Candidates for arrival time and place in the sky of many waves at once, from what each detector sees.
+r"""Candidates of arrival time and sky position for many waves at once, from what each detector sees.
 
 Given the wave, each detector's matched filter says when the signal came, and two arrival times say on which cone about the line
 between two detectors the source lies. So the time at the louder detector is drawn from its filter's output, the time at the
@@ -7,8 +7,8 @@ detectors. In the frame fixed to the Earth the arrival times :math:`t_1, t_2` an
 
 .. math:: dt_1 \, dt_2 \, d\alpha = T_{12} \, dt_1 \, d\Omega = T_{12} \cos\delta \, dt \, d\alpha_{\rm RA} \, d\delta ,
 
-:math:`T_{12}` being the light-travel time. Each candidate's density is known: what the filters leave out costs efficiency and
-no exactness.
+:math:`T_{12}` being the light-travel time. Each candidate's density is known, so that approximations in the filters make the
+sampling less efficient, but the result stays exact.
 """
 
 from __future__ import annotations
@@ -26,17 +26,19 @@ from ...waves.detectors import Detector, light_travel_time, sidereal_time
 from .arrival_times import ArrivalTimes
 from .arrivals import EVEN, Arrivals, Third
 
-_APART = 1e-3  # seconds of light travel between detectors, from which on the cone that they span says something
+# Seconds of light travel, below which two detectors are too close for their arrival times to locate a source
+_APART = 1e-3
+# Quantiles between which most of a prior lies, and the rounding error in radians that the bounds of a full sky may have.
 _MOST, _ROUNDING = np.array([0.05, 0.95]), 1e-9
-_WIDE = 0.25  # of the whole sky, from which on arrival times find the place better than the prior does
+_WIDE = 0.25  # fraction of the whole sky below which places drawn from a prior are better than those from arrival times
 
 Values = Mapping[str, np.ndarray]
-"""Parameters of N rows, (N,) each."""
+"""Parameters of N rows by name, (N,) each."""
 
 
 @dataclass(frozen=True)
 class Skies:
-    """Candidates of N rows, M each, seen by D detectors.
+    """Candidates of sky position and time: M for each of N rows, seen by D detectors.
 
     Attributes
     ----------
@@ -59,21 +61,21 @@ class Skies:
 
 
 def spread_rows(rows: int, size: int, rng: np.random.Generator) -> np.ndarray:
-    """Shares (N, M) in random order of which each of M equal pieces of [0, 1) holds one of a row: each alone is uniform."""
+    """Draw stratified uniform numbers (N, M): one from each of M equal parts of [0, 1), in random order for each row."""
     return (rng.permuted(np.tile(np.arange(size), (rows, 1)), axis=1) + rng.random((rows, size))) / size
 
 
 class SkyBlocks:
-    """Draws candidates of many rows at once.
+    """Generator of candidates of sky position and time for many rows at once.
 
     Parameters
     ----------
     detectors
-        Geometry of each.
+        Geometry of each detector.
     priors
-        Those of what is drawn, among right ascension, declination and time; the others are taken from the rows.
+        Priors of the parameters that are drawn, among right ascension, declination and time; others are taken from the rows.
     log_scale
-        What normalises their densities.
+        Logarithms of the factors that normalise their densities.
     origin
         GPS time of the first value of the filters' outputs.
     spacing
@@ -97,7 +99,7 @@ class SkyBlocks:
             (one, other): light_travel_time(detectors[one], detectors[other])
             for one, other in itertools.permutations(range(count), 2)
         }
-        # Detectors at one site tell nothing of the place by their times.
+        # Arrival times at detectors of one site do not locate a source.
         self._pairs = np.array([pair for pair, seconds in travel.items() if seconds > _APART]).reshape(-1, 2)
         self._travel = np.array([travel[one, other] for one, other in self._pairs.tolist()])
         self._frames = np.array([_frame(detectors[one], detectors[other]) for one, other in self._pairs.tolist()])
@@ -105,7 +107,7 @@ class SkyBlocks:
         self._by_arrival = len(self._pairs) > 0 and TIME in priors and _covers_the_sky(priors)
 
     def draw(self, exponents: np.ndarray, size: int, values: Values, rng: np.random.Generator) -> Skies:
-        """``size`` candidates for every row.
+        """Draw ``size`` candidates for every row.
 
         Parameters
         ----------
@@ -114,9 +116,9 @@ class SkyBlocks:
         size
             Number of candidates, M.
         values
-            The rows' values of what is not drawn, (N,) each.
+            The rows' values of parameters that are not drawn, (N,) each.
         rng
-            Generator.
+            Generator of random numbers.
         """
         ra, dec, time, log_q = self._places(exponents, size, values, rng)
         log_prior = -log_q
@@ -138,13 +140,13 @@ class SkyBlocks:
     def _places(
         self, exponents: np.ndarray, size: int, values: Values, rng: np.random.Generator
     ) -> tuple[np.ndarray, ...]:
-        """Right ascensions, declinations, geocentric times, and the log density that they are drawn from, (N, M) each."""
+        """Draw right ascensions, declinations and geocentric times; return them and their log density, (N, M) each."""
         if self._by_arrival:
             return self._from_arrival(self._arrivals(exponents), size, rng)
         return self._from_prior(exponents, size, values, rng)
 
     def _arrivals(self, exponents: np.ndarray) -> Arrivals:
-        """Which detectors' arrival times say where each row's source is, and their densities."""
+        """Choose the detectors whose arrival times locate each row's source, and return the densities of these times."""
         row = np.arange(len(exponents))
         loudest = exponents.max(axis=2)
         one, other = self._pairs[:, 0], self._pairs[:, 1]
@@ -159,14 +161,14 @@ class SkyBlocks:
             return found
         # The delay is linear in the axes of the frame: along the line, and across it as the cosine of an angle.
         levers = -np.einsum("nai,ndi->nda", frames, self._vertices - self._vertices[first][:, None]) / lal.C_SI
-        # A detector on the line, or at the site of one of the two, tells nothing of the angle.
+        # A detector on the line, or at the site of one of the two, does not constrain the angle.
         tells = np.hypot(levers[..., 0], levers[..., 1]) > _APART
         third = np.argmax(np.where(tells, loudest, -np.inf), axis=1)
         lever = levers[row, third][..., None] / self._spacing
         return replace(found, third=Third(tells[row, third][:, None], lever, ArrivalTimes(exponents[row, third])))
 
     def _from_arrival(self, arrivals: Arrivals, size: int, rng: np.random.Generator) -> tuple[np.ndarray, ...]:
-        """Places and times from arrival times at two detectors and, with more, the angle from the others."""
+        """Draw sky positions and times from arrival times at two detectors and, with more, the angle from a third."""
         rows, travel, frames = len(arrivals.first), arrivals.travel, arrivals.frames
         at_first = arrivals.times[0].quantile(self._shares(rows, size, rng))
         below, room = arrivals.room(at_first)
@@ -185,7 +187,7 @@ class SkyBlocks:
     def _around(
         self, arrivals: Arrivals, at_first: np.ndarray, cosine: np.ndarray, rng: np.random.Generator
     ) -> np.ndarray:
-        """Angles around the line between two detectors, (N, M).
+        """Draw angles around the line between two detectors, (N, M).
 
         The arrival time at the loudest of the other detectors is drawn from its filter, and leaves two angles.
         """
@@ -203,7 +205,10 @@ class SkyBlocks:
     def _from_prior(
         self, exponents: np.ndarray, size: int, values: Values, rng: np.random.Generator
     ) -> tuple[np.ndarray, ...]:
-        """Places from their prior, or as they are known, and the time from one detector; the density is that of the time."""
+        """Draw sky positions from their prior, unless they are fixed, and times from one detector's filter.
+
+        The density returned is that of the time.
+        """
         rows = len(exponents)
         ra, dec = (
             np.asarray(self._priors[key].rescale(self._shares(rows, size, rng)))
@@ -226,7 +231,7 @@ class SkyBlocks:
 
 
 def _covers_the_sky(priors: Mapping[str, Prior]) -> bool:
-    """Whether priors of both angles name every place once at most, and most of them lie over much of the sky."""
+    """Tell whether the priors of both sky angles name no place twice, and have most of their mass over much of the sky."""
     if RA not in priors or DEC not in priors:
         return False
     ra, dec = priors[RA], priors[DEC]
@@ -237,7 +242,7 @@ def _covers_the_sky(priors: Mapping[str, Prior]) -> bool:
 
 
 def _frame(first: Detector, second: Detector) -> np.ndarray:
-    """Axes (3, 3), the third along the line to the second detector."""
+    """Return the axes (3, 3) of a frame whose third axis points from the first detector to the second."""
     line = second.vertex - first.vertex
     line = line / np.linalg.norm(line)
     across = np.cross(line, np.eye(3)[np.argmin(np.abs(line))])
@@ -246,7 +251,7 @@ def _frame(first: Detector, second: Detector) -> np.ndarray:
 
 
 def _direction(cosine: np.ndarray, angle: np.ndarray, frames: np.ndarray) -> np.ndarray:
-    """Unit vectors (N, M, 3) at so much from the third axis of each row's frame and around it."""
+    """Return unit vectors (N, M, 3) by the cosine from the third axis of each row's frame and the angle around it."""
     sine = np.sqrt(np.maximum(1 - cosine**2, 0.0))
     axes = np.stack([sine * np.cos(angle), sine * np.sin(angle), cosine], axis=-1)
     return axes @ frames

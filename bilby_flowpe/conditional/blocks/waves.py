@@ -1,4 +1,4 @@
-"""What the conditionals ask of waves: their inner products with the data, for blocks of rows."""
+"""Protocol of the waves that conditionals draw with: their inner products with the data, for blocks of rows."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from ...processes.parallel import Row
 
 
 class FilteredWaves(Protocol):
-    """Waves as sums of terms that turn with the phase, and their inner products with the data of D detectors."""
+    """Waves as sums of terms proportional to ``exp(i m phase)``, and their inner products with D detectors' data."""
 
     @property
     def orders(self) -> tuple[int, ...]:
-        """``m`` of all M terms."""
+        """Orders ``m`` of all M terms."""
 
     @property
     def start(self) -> float:
@@ -30,21 +30,21 @@ class FilteredWaves(Protocol):
         """Number of values of a series, T."""
 
     def waves(self, rows: Sequence[Row]) -> tuple[np.ndarray, np.ndarray]:
-        """Terms at phase zero, (N, M, 2, J), of any form, and which rows have a wave, (N,)."""
+        """Return terms at phase zero, (N, M, 2, J), in a form of the class's choice, and which rows have a wave, (N,)."""
 
     def series(self, values: np.ndarray, terms: Sequence[int] | None = None) -> np.ndarray:
-        """Inner products with the data at all times, (N, D, m, 2, T), of all terms or those of some numbers."""
+        """Return inner products with the data at all times, (N, D, m, 2, T), of all terms or of those with given numbers."""
 
     def norms(self, values: np.ndarray) -> np.ndarray:
-        """Inner products of all terms and polarisations with each other, (N, D, 2M, 2M)."""
+        """Return inner products of all terms and polarisations with each other, (N, D, 2M, 2M)."""
 
     def describe(self) -> dict[str, Any]:
-        """What a result says of the waves: plain values."""
+        """Return a description of the waves for the result, as plain values."""
 
     def products(self, values: np.ndarray, rows: Sequence[Row], factors: np.ndarray) -> np.ndarray | None:
-        """Inner product with the data and squared norm as the likelihood has them, ``[re, im, norm]``, (N, 3).
+        """Return inner product with the data and squared norm as the likelihood has them, ``[re, im, norm]``, (N, 3).
 
-        ``None`` where there is nothing better than what :meth:`series` and :meth:`norms` say.
+        ``None`` if they would not be more exact than :meth:`series` and :meth:`norms`.
 
         Parameters
         ----------
@@ -53,5 +53,5 @@ class FilteredWaves(Protocol):
         rows
             All parameters of the signals.
         factors
-            Of the plus and cross polarisations of a wave of one term, (N, 2).
+            Factors of the plus and cross polarisations, for a wave of one term, (N, 2).
         """

@@ -1,4 +1,4 @@
-"""The templates of a search that were drawn from the prior, and what can be asked of them."""
+"""Bank of templates drawn from the prior in a search, with their matches to waves of the prior."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ from .statistic import Statistic
 
 @dataclass(frozen=True)
 class Stage:
-    """Templates that are filtered from some frequency on.
+    """Stage of a search, whose templates are filtered from some frequency on.
 
     Attributes
     ----------
     lowest
-        That frequency, in Hz.
+        Lowest frequency that is filtered, in Hz.
     statistic
-        Log likelihood ratios of rows.
+        Computes log likelihood ratios of rows.
     changes
-        Templates of rows at a few frequencies, for their metric.
+        Computes templates of rows at a few frequencies, for their metric.
     fixed
         Parameters that all rows share.
     """
@@ -36,32 +36,32 @@ class Stage:
     fixed: Row
 
     def ratios(self, columns: Parameters) -> np.ndarray:
-        """Log likelihood ratios (N,) of rows."""
+        """Return log likelihood ratios (N,) of rows."""
         return self.statistic(make_rows(self.fixed, columns)).values
 
     def drawn(self, columns: Parameters) -> Drawn:
-        """Templates of rows at a few frequencies."""
+        """Return the templates of rows at a few frequencies."""
         return self.changes(make_rows(self.fixed, columns))
 
 
 @dataclass(frozen=True)
 class Bank:
-    """The draws of the prior among the rows of a search, and what can be asked of them.
+    """Draws from the prior among the rows of a search, and their templates.
 
     Attributes
     ----------
     size
-        Number of draws, the first rows.
+        Number of draws, B, which are the first rows of the search.
     values
-        Their statistic at the first of the stages, (B,).
+        Their log likelihood ratios at the first of the stages, (B,).
     matched
-        How well waves drawn afresh match them there.
+        Matches of waves drawn afresh to these templates, at the first of the stages.
     stages
-        From the frequencies at which the draws are filtered to all.
+        Stages from the one at which the draws are filtered to the one with all frequencies.
     templates
-        Templates of rows at the frequencies of ``thinned``.
+        Computes templates of rows at the frequencies of ``thinned``.
     thinned
-        Few frequencies, for inner products of templates.
+        A few frequencies, for inner products of templates.
     fixed
         Parameters that all rows share.
     """
@@ -75,9 +75,9 @@ class Bank:
     fixed: Row
 
     def ratios(self, columns: Parameters) -> np.ndarray:
-        """Log likelihood ratios (N,) of rows at all frequencies."""
+        """Return log likelihood ratios (N,) of rows at all frequencies."""
         return self.stages[-1].ratios(columns)
 
     def waves(self, columns: Parameters) -> np.ndarray:
-        """Templates (N, J) of rows, of any amplitude."""
+        """Return templates (N, J) of rows, of arbitrary amplitude."""
         return self.templates(make_rows(self.fixed, columns))

@@ -25,24 +25,27 @@ from .terms import Terms, terms_from
 from .trials import near, responses_at, turned, turns_of
 
 TOLERANCE = 0.05
-"""Scatter of the log likelihood's error that nodes may make: weights of exp(error) lose 0.0025 of their efficiency."""
+"""Largest standard deviation of the log likelihood's error: weights of exp(error) lose 0.0025 of their efficiency by it."""
 
 OFFSET = 0.2
-"""Mean of the error that they may make, which leaves ratios of weights alone and moves the coarse evidence; and the root mean
-square error for waves with other spins and inclinations than the reference."""
+"""Largest mean of the log likelihood's error, which cancels in ratios of weights and only shifts the coarse evidence.
+
+It is also the largest root mean square error for waves with other spins and inclinations than the reference, and for other
+waves that fit the data.
+"""
 
 SIZES = (32, 64, 96, 128, 192, 256, 384)
-"""Numbers of nodes that are tried, in turn."""
+"""Numbers of nodes that are tried, from few to many."""
 
-_LEAST = 4  # frequencies, for a cubic spline
-_FIRST = 96  # nodes with which waves near the reference are looked for
-_WORST = 3.0  # of the error of the log likelihood: beyond it the draws would be of another posterior
-_TRIALS = 6  # waves near the reference that the error is measured with, and as many turned about
-_PROBED = 4  # draws of the prior at which a source is tried, beside the reference
-_PROBE_SIZE = 40  # frequencies at which groups of modes are tried
-_MOST_MEMORY = 2**30  # bytes of summary data
+_LEAST = 4  # fewest frequencies in common with the data: a cubic spline needs four nodes
+_FIRST = 96  # nodes of the preliminary waves with which waves near the reference are sought
+_WORST = 3.0  # largest error of the log likelihood: with a larger one, draws would follow another posterior
+_TRIALS = 6  # waves near the reference that measure the error, and as many with other spins and inclinations
+_PROBED = 4  # draws from the prior at which a source is tested, beside the reference
+_PROBE_SIZE = 40  # frequencies at which groups of modes are tested
+_MOST_MEMORY = 2**30  # bytes that summary data may take: more would allow longer windows of time, at the cost of memory
 _LARGE = 4_000_000  # bytes of a wave on all frequencies from which on it is kept in single precision: 64 s to 2048 Hz
-_SEED = 20261130  # any number: the same draws for the same prior
+_SEED = 20261130  # seed of random draws; any number, so that the same prior always gives the same draws
 
 
 def coarse_waves(
@@ -55,32 +58,32 @@ def coarse_waves(
     size: int | None = None,
     others: Sequence[Row] = (),
 ) -> CoarseWaves:
-    """Coarse waves for a likelihood, made around a reference.
+    """Build coarse waves for a likelihood around a reference.
 
     Parameters
     ----------
     likelihood
-        A plain one, on all frequencies of the data.
+        Plain likelihood, on all frequencies of the data.
     transform
         The prior.
     orders
-        ``m`` of all terms that turn with the phase; none where the wave does not turn so.
+        Orders ``m`` of all terms ``exp(i m phase)``; empty if the wave is not such a sum.
     reference
         All parameters of a wave that is near the data's, fixed ones included.
     window
         First and last geocentric time at which signals may arrive, GPS seconds.
     coarse
-        Approximant of LALSimulation that is to make the waves in place of the likelihood's own.
+        Approximant of LALSimulation that computes the waves in place of the likelihood's own.
     size
-        Number of nodes; by the measured error when left out.
+        Number of nodes; chosen by the measured error by default.
     others
-        Waves far from the reference that fit the data nearly as well: nodes have to do for these, too.
+        Waves far from the reference that fit the data nearly as well: the nodes have to be good for these, too.
 
     Raises
     ------
     CoarseObstacle
-        If there can be none: no wave at the reference, other polarisations than plus and cross, no frequency in common with
-        the data, an error that stays large, or summary data that do not fit into the memory.
+        If coarse waves are impossible: no wave at the reference, other polarisations than plus and cross, no frequency in
+        common with the data, an error that stays large, or summary data that need too much memory.
     """
     rng = np.random.default_rng(_SEED)
     frame = Frame.of(likelihood, transform, orders, reference, window, coarse, rng)
@@ -89,9 +92,9 @@ def coarse_waves(
     spline, error, offset = _fewest(frame, measured(frame, likelihood, transform, rng, others))
     if not np.hypot(error, offset) <= _WORST:
         raise CoarseObstacle(
-            f"coarse waves on {len(spline)} nodes miss the log likelihood by {offset:.2g}, with a scatter of {error:.2g}; at "
-            f"most {_WORST} is allowed. They are made by {frame.terms.model.words}: name a smooth approximant with coarse=, "
-            "or set coarse=False"
+            f"coarse waves on {len(spline)} nodes differ from the log likelihood by {offset:.2g} on average, with a standard "
+            f"deviation of {error:.2g}; at most {_WORST} is allowed. They are computed by {frame.terms.model.words}: name a "
+            "smooth approximant with coarse=, or set coarse=False"
         )
     return frame.made(spline, error, offset)
 
@@ -103,7 +106,7 @@ def measured(
     rng: np.random.Generator,
     others: Sequence[Row] = (),
 ) -> ErrorOfNodes:
-    """What measures the error of nodes: with waves near the reference, with ones turned about, and with others that fit."""
+    """Return the measure of the nodes' error, from waves near the reference, at other orientations, and from other fits."""
     rough = frame.made(frame.spline(_FIRST))
     responses = responses_at(likelihood, frame.projections, frame.reference)
     rows, times, log_ratio = near(rough, transform, responses, _TRIALS, rng)
@@ -114,7 +117,7 @@ def measured(
 
 
 def _fewest(frame: Frame, measure: ErrorOfNodes) -> tuple[Spline, float, float]:
-    """The fewest nodes that are good enough, or the most; scatter and mean of the error of the log likelihood."""
+    """Return the fewest nodes with a small enough error, or the most, and standard deviation and mean of the error."""
     for number in SIZES:
         spline = frame.spline(number)
         errors, turned_errors = measure(spline)
@@ -127,24 +130,24 @@ def _fewest(frame: Frame, measure: ErrorOfNodes) -> tuple[Spline, float, float]:
 
 @dataclass(frozen=True)
 class Frame:
-    """All that does not depend on the nodes.
+    """Everything that does not depend on the nodes.
 
     Attributes
     ----------
     terms
-        What makes the waves.
+        Computes the terms of waves.
     phase
         The reference phase.
     reference
         All parameters of the reference.
     projections
-        Of every detector.
+        Inner products in every detector.
     detectors
         Frequencies and data of every detector.
     frequencies
-        Those of all detectors together, (F,).
+        Frequencies of all detectors together in Hz, (F,).
     steps, start, spacing
-        Times at which series are wanted, GPS time of the first, and seconds between them.
+        Time steps of the series, GPS time of the first, and seconds between them.
     """
 
     terms: Terms
@@ -168,7 +171,7 @@ class Frame:
         coarse: str | None,
         rng: np.random.Generator,
     ) -> Frame:
-        """Choose the source, take its reference phase, and look at the data."""
+        """Choose the source model, compute its reference phase, and collect the data."""
         rows = [reference, *make_rows(transform.fixed, transform.sample(_PROBED, rng))]
         source = source_of(likelihood.waveform_generator, rows, coarse)
         projections = [Projection(interferometer) for interferometer in likelihood.interferometers]
@@ -180,7 +183,9 @@ class Frame:
         try:
             phase = reference_phase(terms, reference, band, duration)
         except SimulationError as error:
-            raise CoarseObstacle(f"the reference of coarse waves has no phase: {error}") from error
+            raise CoarseObstacle(
+                f"the phase of the reference of coarse waves cannot be computed: {error}. To go on without, set coarse=False"
+            ) from error
         if phase is None:
             raise CoarseObstacle(f"{source.model.words} has no wave at the reference {reference}: set coarse=False")
         filters = MatchedFilters(likelihood)
@@ -191,7 +196,7 @@ class Frame:
         return cls(terms, phase, dict(reference), projections, detectors, frequencies, steps, start, filters.spacing)
 
     def spline(self, size: int) -> Spline:
-        """Nodes over the band, at most as many as frequencies."""
+        """Return nodes over the band, at most as many as frequencies."""
         nodes = spaced(float(self.frequencies[0]), float(self.frequencies[-1]), min(size, len(self.frequencies)))
         if self.terms.model.on_bins:
             places = np.searchsorted(self.frequencies, nodes * (1 - 1e-12))
@@ -199,13 +204,16 @@ class Frame:
         return Spline(nodes)
 
     def phases(self, frequencies: np.ndarray) -> np.ndarray:
-        """Reference phases of all terms, (M, F)."""
+        """Return the reference phases of all terms, (M, F)."""
         return np.stack([self.phase.of_order(order, frequencies) for order in self.terms.orders])
 
     def trials(
         self, rows: Sequence[Row], responses: np.ndarray, times: np.ndarray | None, log_ratio: float = 0.0
     ) -> list[Trial]:
-        """Waves on all frequencies, in the data at GPS times (K, D), or as their own data with a log likelihood ratio."""
+        """Return waves on all frequencies, in the data at GPS times (K, D), or with themselves as noise-free data.
+
+        In the latter case ``log_ratio`` is their log likelihood ratio.
+        """
         made = []
         for number, (row, turns) in enumerate(zip(rows, turns_of(self.terms.orders, rows), strict=True)):
             whole = self.terms(self.terms.model.parameters(row), self.frequencies)
@@ -217,14 +225,14 @@ class Frame:
         return made
 
     def made(self, spline: Spline, error: float = np.nan, offset: float = np.nan) -> CoarseWaves:
-        """Summary data for these nodes."""
+        """Compute the summary data for these nodes and return the coarse waves."""
         orders, count = self.terms.orders, len(self.detectors)
         memory = 8 * len(orders) * len(spline) * count * self.steps.count
         if memory > _MOST_MEMORY:
             raise CoarseObstacle(
-                f"summary data of {count} detectors, {len(orders)} terms, {len(spline)} nodes and {self.steps.count} steps of "
-                f"time need {memory / 2**20:.0f} MiB, at most {_MOST_MEMORY / 2**20:.0f} are used: narrow the prior of the "
-                "time, or set coarse=False"
+                f"summary data of {count} detectors, {len(orders)} terms, {len(spline)} nodes and {self.steps.count} time "
+                f"steps need {memory / 2**20:.0f} MiB, but at most {_MOST_MEMORY / 2**20:.0f} MiB are used: narrow the prior "
+                "of the time, or set coarse=False"
             )
         phases = [self.phases(one.frequencies) for one in self.detectors]
         weights = np.empty((len(orders), len(spline), count, self.steps.count), dtype=np.complex64)

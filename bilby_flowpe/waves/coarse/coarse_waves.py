@@ -12,20 +12,21 @@ from ...processes.parallel import Row
 from .norms import Norms
 from .terms import Terms
 
-_PROPORTIONAL = 1e-9  # of the loudest value: as far as a cross polarisation may be from a number times the plus
+# Largest deviation from a constant ratio of cross to plus, relative to the loudest value: rounding errors
+_PROPORTIONAL = 1e-9
 
 
 @dataclass(frozen=True)
 class CoarseWaves:
-    r"""Waves at some nodes in frequency, and their inner products with the data; picklable.
+    r"""Waves at some nodes in frequency, and their inner products with the data; they can be pickled.
 
     A wave is a sum of terms, :math:`h(f, \phi) = \sum_m c_m(f) e^{i \psi_m(f)} e^{i m \phi}`, with the phases of a reference
-    and with cubic splines :math:`c_m` through values at nodes, which are what :meth:`waves` gives.
+    and with cubic splines :math:`c_m` through values at nodes, which :meth:`waves` returns.
 
     Attributes
     ----------
     orders
-        ``m`` of all terms, M of them; a zero stands for a wave that is taken at a row's own phase.
+        Orders ``m`` of all M terms; a zero stands for a wave that is computed at a row's own phase.
     start
         GPS time of the first value of a series.
     spacing
@@ -33,12 +34,12 @@ class CoarseWaves:
     n_times
         Number of values of a series, T.
     terms
-        What makes the waves.
+        Computes the terms of waves.
     nodes
-        Frequencies in Hz, (J,).
+        Frequencies of the nodes in Hz, (J,).
     error, offset
-        Scatter (standard deviation) and mean of the error that the nodes make in the log likelihood of waves near the
-        reference, against the same source of waves on all frequencies; not a number where it was not measured.
+        Standard deviation and mean of the nodes' error in the log likelihood of waves near the reference, compared with the
+        same source model on all frequencies; NaN if it was not measured.
     reference
         Parameters of the reference.
     """
@@ -63,11 +64,11 @@ class CoarseWaves:
 
     @property
     def source(self) -> str:
-        """What makes the waves, in words."""
+        """Description of the source model that computes the waves."""
         return self.terms.model.words
 
     def waves(self, rows: Sequence[Row]) -> tuple[np.ndarray, np.ndarray]:
-        """Terms of waves at the nodes.
+        """Compute the terms of waves at the nodes.
 
         Parameters
         ----------
@@ -77,9 +78,9 @@ class CoarseWaves:
         Returns
         -------
         values
-            Plus and cross polarisation of every term at phase zero, the reference phase taken off, (N, M, 2, J) complex128.
+            Plus and cross polarisation of every term at phase zero, minus the reference phase, (N, M, 2, J) complex128.
         good
-            Which rows have a wave that is a number, (N,); values are zero where one has none.
+            Mask of the rows that have a wave with finite values, (N,); the values of other rows are zero.
         """
         values = np.zeros((len(rows), len(self.orders), 2, len(self.nodes)), dtype=np.complex128)
         good = np.zeros(len(rows), dtype=bool)
@@ -95,21 +96,21 @@ class CoarseWaves:
         return values, good
 
     def series(self, values: np.ndarray, terms: Sequence[int] | None = None) -> np.ndarray:
-        """Inner products of terms with the data at all times of the window.
+        """Compute inner products of terms with the data at all times of the window.
 
         They are those of :class:`bilby_flowpe.waves.matched_filter.MatchedFilters`.
 
         Parameters
         ----------
         values
-            Of :meth:`waves`, (N, M, 2, J).
+            Terms as :meth:`waves` returns them, (N, M, 2, J).
         terms
-            Indices of the terms that are wanted, all when left out.
+            Indices of the terms to use; all by default.
 
         Returns
         -------
         numpy.ndarray
-            By row, detector, term, polarisation and time, (N, D, m, 2, T), complex64.
+            Inner products by row, detector, term, polarisation and time, (N, D, m, 2, T), complex64.
         """
         chosen = range(len(self.orders)) if terms is None else terms
         found = np.empty((len(chosen), len(values), 2, self._weights.shape[-1]), dtype=np.complex64)
@@ -127,17 +128,17 @@ class CoarseWaves:
         return by_detector.transpose(1, 3, 0, 2, 4)
 
     def norms(self, values: np.ndarray) -> np.ndarray:
-        """Inner products of all pairs of term and polarisation, numbered ``2 m + p``: (N, D, 2 M, 2 M), complex.
+        """Return inner products of all pairs of term and polarisation, numbered ``2 m + p``: (N, D, 2 M, 2 M), complex.
 
         Parameters
         ----------
         values
-            Of :meth:`waves`, (N, M, 2, J).
+            Terms as :meth:`waves` returns them, (N, M, 2, J).
         """
         return self._norms(values)
 
     def describe(self) -> dict[str, Any]:
-        """What the waves are, in plain values: for a result."""
+        """Return a description of the waves for the result, as plain values."""
         return {
             "source": self.terms.model.words,
             "nodes": len(self.nodes),
@@ -147,12 +148,12 @@ class CoarseWaves:
         }
 
     def products(self, values: np.ndarray, rows: Sequence[Row], factors: np.ndarray) -> None:
-        """Nothing: what :meth:`series` and :meth:`norms` give is all that coarse waves know."""
+        """Return ``None``, as :meth:`series` and :meth:`norms` are the most exact values that coarse waves have."""
         return
 
 
 def _ratios(values: np.ndarray) -> np.ndarray | None:
-    """Ratio (N,) of the cross to the plus polarisation of values (N, 2, J), where it is one number for each row."""
+    """Return the ratio (N,) of cross to plus polarisation in values (N, 2, J), or ``None`` if one row's is not constant."""
     plus, cross = values[:, 0], values[:, 1]
     numbers = np.arange(len(values))
     loudest = np.argmax(plus.real**2 + plus.imag**2, axis=1)

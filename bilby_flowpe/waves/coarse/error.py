@@ -1,4 +1,4 @@
-"""Measured error of the log likelihood of coarse waves: against waves of the same source on all frequencies."""
+"""Error of the log likelihood of coarse waves, measured against waves of the same source on all frequencies."""
 
 from __future__ import annotations
 
@@ -17,23 +17,23 @@ from .terms import Terms
 
 @dataclass(frozen=True)
 class Trial:
-    """A wave on all frequencies, and how the detectors see it.
+    """A wave on all frequencies, and the detectors' response to it.
 
     Attributes
     ----------
     row
-        All parameters.
+        All parameters of the wave.
     terms
-        On the frequencies of all detectors, (M, 2, F).
+        Terms on the frequencies of all detectors, (M, 2, F).
     turns
-        What each term is multiplied with for the row's phase, (M,).
+        Factor of each term for the row's phase, (M,).
     responses
-        Of each detector to plus and cross, (D, 2).
+        Response of each detector to plus and cross, (D, 2).
     times
-        Arrival at each detector in seconds from the start of the segment, (D,), where the wave is in the data: amplitude and
-        phase are then the best ones. ``None`` where the data are to be the wave itself, without noise.
+        Arrival time at each detector in seconds from the start of the segment, (D,), if the wave is compared with the data, at
+        the best amplitude and phase. ``None`` if the wave itself stands for the data, without noise.
     log_ratio
-        The log likelihood ratio that the wave itself is given by its amplitude.
+        Log likelihood ratio to which a wave that stands for the data is scaled.
     """
 
     row: Row
@@ -45,18 +45,18 @@ class Trial:
 
 
 class ErrorOfNodes:
-    """Errors of the log likelihood of some waves, by the nodes that carry them.
+    """Errors of the log likelihood of some waves, as a function of the nodes.
 
     Parameters
     ----------
     terms
-        What makes the waves.
+        Computes the terms of waves.
     phase
         The reference phase.
     detectors
-        With their data.
+        Frequencies and data of every detector.
     frequencies
-        Those of all detectors together, (F,).
+        Frequencies of all detectors together in Hz, (F,).
     trials
         Waves on these frequencies.
     """
@@ -75,7 +75,7 @@ class ErrorOfNodes:
         self._places = [np.searchsorted(frequencies, one.frequencies) for one in detectors]
 
     def __call__(self, spline: Spline) -> tuple[np.ndarray, np.ndarray]:
-        """Errors of the log likelihood of the trials in the data, and of those that are their own data."""
+        """Return the errors of the log likelihood: of trials in the data, and of trials that are their own data."""
         twisted = np.exp(1j * self._phases)[:, None]
         at_nodes = np.stack([self._phase.of_order(order, spline.nodes) for order in self._terms.orders])
         norms = Norms.of(self._detectors, spline, [self._phases[:, places] for places in self._places])
@@ -110,7 +110,7 @@ class ErrorOfNodes:
                 amplitude[index] = np.vdot(exact, data) / norm[index]
                 inner[index] = amplitude[index].conjugate() * np.vdot(nearly - exact, data)
         if trial.times is None:
-            # Data that are the wave, at the loudness asked for.
+            # The wave stands for the data, scaled to its log likelihood ratio.
             square = 2 * trial.log_ratio / max(float(norm.sum()), np.finfo(float).tiny)
             return float(square * (inner.real - 0.5 * norm_error).sum())
         return float((inner.real - 0.5 * np.abs(amplitude) ** 2 * norm_error).sum())

@@ -1,12 +1,12 @@
-r"""The chirp mass that keeps the best-measured phase of a long signal, given all other parameters that shape the wave.
+r"""The chirp mass at which a long signal keeps its best-measured phase, given all other parameters that shape the wave.
 
-A signal of thousands of cycles tells one combination of its parameters far better than any other: that which changes the phase
-as the chirp mass does. With :math:`\Phi(f)` the phase of a non-precessing wave, :math:`p(f)` its share of the squared
+A signal of thousands of cycles measures one combination of its parameters far better than any other: the one that changes the
+phase as the chirp mass does. With :math:`\Phi(f)` the phase of a non-precessing wave, :math:`p(f)` its share of the squared
 signal-to-noise ratio at each frequency, and
 
 .. math:: \langle a, b \rangle = \sum_f p(f)\, a(f)\, b(f)
 
-after a phase and a time, which are free, were taken off both, this combination is
+after the parts that a change of phase or time can produce were subtracted from both, this combination is
 :math:`\mu = \langle \partial \Phi / \partial \ln M_c,\, \Phi - \Phi_0 \rangle`. (Post-Newtonian formulas of such combinations:
 Morisaki and Raymond 2020; Lee, Morisaki and Tagoshi 2022. Here the phases are those of the waveform itself.) Given mass ratio,
 spins and tides, :math:`\mu` has the value of a reference at one chirp mass :math:`M^*_c`. Over the part of the prior where the
@@ -30,12 +30,13 @@ from ..binary import SHAPES, variables_of
 from .bank import Stage
 from .metric import Drawn
 
-_DEGREE = 3
-_STEPS = 5  # of Newton's method, each of which squares the error
-_DIFFERENCE = 1e-6  # of ln M_c
-_FAR = 0.3  # in ln M_c: what is farther from the reference is no neighbour of it
-_RADIANS = 10.0  # root mean square change of the phase that one unit of the coordinate stands for
-_RIDGE = 1e-12
+_DEGREE = 3  # of the polynomial: `radians` of a fit says what it leaves of the phase; a higher degree needs more waves
+_STEPS = 5  # steps of Newton's method, each of which squares the error
+# Step of ln M_c for the derivative of the phase: small against the change that turns the phase by a radian
+_DIFFERENCE = 1e-6
+_FAR = 0.3  # largest difference in units of ln M_c from the reference, within which a solution is sought
+_RADIANS = 10.0  # root mean square change of the phase, in radians, that corresponds to one unit of the coordinate
+_RIDGE = 1e-12  # relative size of a term that keeps the fit solvable where variables are nearly dependent
 
 
 @dataclass(frozen=True)
@@ -47,17 +48,17 @@ class LeadingMass:
     fixed
         Values of fixed parameters that it depends on.
     low, high
-        Range of each of the polynomial's variables where it was fitted, (V,): beyond, it stays as at the edge.
+        Range of each of the polynomial's variables where it was fitted, (V,); beyond it, the value at the edge is used.
     powers
-        Of the variables in each term, as their numbers.
+        Numbers of the variables that are multiplied in each term.
     coefficients
-        One for each term.
+        Coefficient of each term.
     scale
-        Change of the logarithm that turns the phase by ten radians (root mean square).
+        Change of the logarithm that changes the phase by ten radians (root mean square).
     radians
-        Root mean square of the phase that the polynomial leaves.
+        Root mean square of the phase error of the polynomial, in radians.
     templates
-        Number of those that it took.
+        Number of templates that were computed for the fit.
     """
 
     fixed: Row
@@ -70,7 +71,7 @@ class LeadingMass:
     templates: int = 0
 
     def __call__(self, columns: Mapping[str, np.ndarray]) -> np.ndarray:
-        """Logarithm of the chirp mass in solar masses, (N,)."""
+        """Return the logarithm of the chirp mass in solar masses, (N,)."""
         variables = variables_of({**self.fixed, **columns})
         return self._terms(variables) @ self.coefficients
 
@@ -83,7 +84,7 @@ def _powers(count: int, highest: int) -> tuple[tuple[int, ...], ...]:
 
 
 def _terms(variables: np.ndarray, low: np.ndarray, high: np.ndarray, powers: Sequence[tuple[int, ...]]) -> np.ndarray:
-    """Products of the variables, scaled to their range, (N, T)."""
+    """Return the products of the variables, scaled to their range, (N, T)."""
     width = np.where(high > low, high - low, 1.0)
     scaled = 2 * (np.clip(variables, low, high) - low) / width - 1
     return np.stack([np.prod(scaled[:, list(one)], axis=1) for one in powers], axis=1)
@@ -95,17 +96,17 @@ def leading_mass(stage: Stage, columns: Parameters, best: Row) -> LeadingMass | 
     Parameters
     ----------
     stage
-        Makes templates.
+        Computes templates.
     columns
-        Search parameters of rows about which the fit has to be good, (N,) each.
+        Search parameters of rows at which the fit has to be good, (N,) each.
     best
         All parameters of the reference.
 
     Returns
     -------
     LeadingMass or None
-        ``None`` where the chirp mass, or all else that shapes the wave, is not searched, or the phases of too few rows can
-        be followed.
+        ``None`` if the chirp mass, or everything else that shapes the wave, is fixed, or if solutions were found for too few
+        rows.
     """
     fixed = {key: value for key, value in stage.fixed.items() if key in SHAPES}
     if CHIRP_MASS not in columns or not {*SHAPES} & {*columns}:
@@ -123,20 +124,20 @@ def fitted_mass(
     Parameters
     ----------
     measured
-        What they were found with.
+        Phases with which the logarithms were found.
     fixed
         Parameters of the polynomial that are the same for all rows.
     columns
         Other parameters of the rows, (N,) each.
     logs
-        Logarithms, (N,).
+        Logarithms of the chirp mass in solar masses, (N,).
     degree
-        Of the polynomial.
+        Degree of the polynomial.
 
     Returns
     -------
     LeadingMass or None
-        ``None`` where the rows are too few.
+        ``None`` if there are too few rows.
     """
     variables = variables_of({**fixed, **columns})
     powers = _powers(variables.shape[1], degree)
@@ -153,15 +154,15 @@ def fitted_mass(
 
 
 class Waves(Protocol):
-    """What makes waves of rows: a stage of a search, or what a family of binaries has."""
+    """Protocol of sources of waves for rows: a stage of a search, or the waves of a family of binaries."""
 
     def changes(self, rows: Sequence[Row], /) -> Drawn:
-        """Waves of rows at a few frequencies."""
+        """Return the waves of rows at a few frequencies."""
         ...
 
 
 class Measured:
-    """The best-measured phase of waves relative to that of a reference."""
+    """Best-measured phase of waves relative to that of a reference."""
 
     def __init__(self, stage: Waves, best: Row) -> None:
         self._stage, self.templates = stage, 0
@@ -176,29 +177,29 @@ class Measured:
         self._slope, self.scale = slope / size**2, _RADIANS / size
 
     def _drawn(self, rows: Sequence[Row], shifts: np.ndarray) -> Drawn:
-        """Templates of rows at chirp masses that are shifted from the reference's."""
+        """Return templates of rows at chirp masses that are shifted from the reference's."""
         masses = self._mass * np.exp(shifts)
         self.templates += len(rows)
         return self._stage.changes([{**row, CHIRP_MASS: float(mass)} for row, mass in zip(rows, masses, strict=True)])
 
     def _free_of(self, phases: np.ndarray) -> np.ndarray:
-        """Phases (..., F), weighted, without what an overall phase and a time can make."""
+        """Return weighted phases (..., F) without the part that an overall phase and a time can produce."""
         weighted = phases * self._roots
         return weighted - (weighted @ self._basis) @ self._basis.T
 
     def solved(
         self, rows: Sequence[Row], steps: int = _STEPS, begin: np.ndarray | None = None
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Logarithms of the chirp mass, (N,), and which rows they could be found for.
+        """Solve for the logarithms of the chirp mass, (N,); return them and for which rows a solution was found.
 
         Parameters
         ----------
         rows
-            Of which all but the chirp mass counts.
+            All parameters but the chirp mass, which is ignored.
         steps
-            Of Newton's method.
+            Number of steps of Newton's method.
         begin
-            Logarithms of the chirp mass that it begins at, (N,); that of the reference when left out.
+            Logarithms of the chirp mass to start from, (N,); that of the reference by default.
         """
         shifts = np.zeros(len(rows)) if begin is None else np.clip(begin - np.log(self._mass), -_FAR, _FAR)
         last = np.full(len(rows), np.inf)

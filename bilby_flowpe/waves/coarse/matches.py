@@ -1,8 +1,8 @@
-r"""How well the templates of a search match waves of the prior: what it can see, measured.
+r"""Matches between the templates of a search and waves of the prior, which measure what the search can find.
 
-Waves are drawn afresh from the whole prior, with their own spins, modes and orientations, as each detector sees them. A
-template :math:`T` that is filtered with such a wave :math:`h` in place of the data, at the best amplitude, phase and time in
-each detector, finds a share of its power,
+Waves are drawn afresh from the whole prior, with their own spins, modes and orientations, as each detector sees them. If a
+template :math:`T` is filtered with such a wave :math:`h` in place of the data, at the best amplitude, phase and time in each
+detector, it finds a fraction of the wave's power,
 
 .. math:: m^2 = \frac{\sum_k \max_t |\langle T | h_k \rangle|^2 / \langle T | T \rangle_k}{\sum_k \langle h_k | h_k \rangle} ,
 
@@ -30,41 +30,40 @@ from .models import Model
 from .summary import DetectorBins
 
 STEP = 2.0
-"""Hz between the frequencies of sums: waves whose best match is at times up to a quarter of a second apart."""
+"""Hz between the frequencies of sums, fine enough for waves whose best match is at times up to a quarter of a second apart."""
 
-_PLANTED = 1000  # waves: some hundred of them carry the weight, and a chance of one in a hundred is to be known
-_PLACES = 12  # on the sky that are tried for each
+# Waves: about a hundred carry the weight, enough to measure a chance of one in a hundred of missing a mode
+_PLANTED = 1000
+_PLACES = 12  # sky positions that are tried for each wave: more make the choice by loudness more exact, and take longer
 _CANDIDATES = 48  # templates that each wave is filtered with: those most like it when aligned in time
-_DENSE, _SPARSE = (
-    96,
-    4,
-)  # frequencies that all are compared at, and every so many-th of the higher ones, to find candidates
+# Candidates are found at all of the lowest 96 frequencies and at every fourth of the others, where aligned waves vary slowly.
+_DENSE, _SPARSE = 96, 4
 _AT_ONCE = 125  # waves that are compared with all templates at once, which bounds the memory
-_PER_STEP = 2  # times, in units of one over the band, are taken so many times as densely
+_PER_STEP = 2  # time steps in one over the bandwidth, so that maxima between two steps are not missed
 
 
 class Thinned:
-    """Sums over the frequencies of all detectors at steps of some hertz.
+    """Sums over the frequencies of all detectors, in steps of some hertz.
 
     Parameters
     ----------
     detectors
-        Their frequencies and noise weights.
+        Frequencies and noise weights of every detector.
     frequencies
-        Those of all detectors together, (F,), in Hz.
+        Frequencies of all detectors together in Hz, (F,).
     duration
-        Of the data, in seconds.
+        Duration of the data in seconds.
 
     Attributes
     ----------
     kept
-        Numbers of the frequencies at which waves are taken, (J,).
+        Numbers of the frequencies at which waves are computed, (J,).
     frequencies
-        These, in Hz.
+        These frequencies in Hz, (J,).
     weights
-        Noise weights of each detector, summed about each of them, over the largest of all, (K, J).
+        Noise weights of each detector, summed around each of these frequencies, divided by the largest of all, (K, J).
     largest
-        That one.
+        The largest weight, in Hz^2.
     """
 
     def __init__(self, detectors: Sequence[DetectorBins], frequencies: np.ndarray, duration: float) -> None:
@@ -86,7 +85,7 @@ class Thinned:
         self._size = next_fast_len(_PER_STEP * (int(self._cells[-1]) + 1))
 
     def above(self, lowest: float) -> tuple[Thinned, np.ndarray]:
-        """Those at and above a frequency in Hz, and which they are, (J,) of booleans."""
+        """Return the part at and above a frequency in Hz, and a mask of its frequencies, (J,)."""
         within = self.frequencies >= lowest
         part = copy(self)
         part.kept, part.frequencies = self.kept[within], self.frequencies[within]
@@ -95,11 +94,11 @@ class Thinned:
         return part, within
 
     def aligned(self, waves: np.ndarray) -> np.ndarray:
-        """Waves (N, J) of unit norm in all detectors together, at zero mean time; at fewer of the high frequencies."""
+        """Return waves (N, J) of unit norm in all detectors together, at zero mean time, at fewer high frequencies."""
         weights = self.weights.sum(axis=0).astype(np.float32)
         roots = np.sqrt(weights)
         slopes = np.einsum("nj,nj,j->n", waves[:, 1:], waves[:, :-1].conj(), roots[1:] * roots[:-1], optimize=True)
-        # What waves that are alike differ by changes slowly at high frequencies.
+        # The difference of similar waves changes slowly at high frequencies.
         each = np.concatenate([np.arange(min(_DENSE, len(weights))), np.arange(_DENSE, len(weights), _SPARSE)])
         roots = np.sqrt(np.add.reduceat(weights, each))
         turns = (np.angle(slopes)[:, None] * self._cells[each]) % (2 * np.pi)
@@ -109,7 +108,7 @@ class Thinned:
         return aligned
 
     def shares(self, templates: np.ndarray, seen: np.ndarray) -> np.ndarray:
-        """Share of the power of a wave (K, J) that each template (N, J) finds, (N,)."""
+        """Return the fraction of a wave's power, (K, J), that each template (N, J) finds, (N,)."""
         found = np.zeros(len(templates))
         for weights, wave in zip(self.weights, seen, strict=True):
             norms = (templates.real**2 + templates.imag**2) @ weights
@@ -123,7 +122,7 @@ class Thinned:
 
 @dataclass(frozen=True)
 class Matched:
-    """Waves of the prior, and how well templates match them.
+    """Waves of the prior, and their matches to templates.
 
     Attributes
     ----------
@@ -132,13 +131,13 @@ class Matched:
     candidates
         Numbers of the templates that are most like each wave, (N, C).
     matches
-        Match of each wave to these, (N, C), as far as they are filtered.
+        Match of each wave to these, (N, C), at the frequencies that are filtered.
     loudness
-        Signal-to-noise ratio of each in all detectors at one megaparsec, (N,).
+        Signal-to-noise ratio of each wave in all detectors at one megaparsec, (N,).
     weights
-        Density of the prior over that which each wave was drawn from, (N,).
+        Prior density over the density that each wave was drawn from, (N,).
     power
-        Share of each wave's squared signal-to-noise ratio at the frequencies that templates are filtered at, (N,).
+        Fraction of each wave's squared signal-to-noise ratio at the frequencies that are filtered, (N,).
     """
 
     columns: Parameters
@@ -155,15 +154,15 @@ class Matched:
 
     @property
     def found(self) -> np.ndarray:
-        """Root of the share of each wave's power that templates find, (N, C): what is not filtered is not found."""
+        """Root of the fraction of each wave's power that templates find, (N, C); power not filtered counts as not found."""
         return self.matches * np.sqrt(self.power)[:, None]
 
     def share_below(self, match: float) -> float:
-        """Share of the waves whose largest match is smaller."""
+        """Return the fraction of the waves whose largest match is smaller than ``match``."""
         return float(np.mean(self.best < match))
 
     def joined(self, further: Matched, start: int) -> Matched:
-        """With matches of the same waves to further templates, whose numbers begin with ``start``."""
+        """Return these matches together with those of the same waves to further templates, numbered from ``start`` on."""
         candidates = np.concatenate([self.candidates, further.candidates + start], axis=1)
         matches = np.concatenate([self.matches, further.matches], axis=1)
         best = np.argsort(-matches, axis=1)[:, : max(_CANDIDATES, self.matches.shape[1])]
@@ -171,7 +170,7 @@ class Matched:
         return replace(self, candidates=next(both), matches=next(both))
 
     def first(self, size: int) -> Matched:
-        """Some of the waves alone."""
+        """Return the matches of the first ``size`` waves alone."""
         columns = {key: column[:size] for key, column in self.columns.items()}
         arrays = (self.candidates, self.matches, self.loudness, self.weights, self.power)
         return Matched(columns, *(array[:size] for array in arrays))
@@ -180,23 +179,23 @@ class Matched:
 class Planted:
     """Waves drawn afresh from the prior, as the detectors see them; rows without a wave are left out.
 
-    Loud ones are seen from afar, where there is more room: of several places on the sky one is taken for each wave, with
-    probabilities that go with the cube of the signal-to-noise ratio.
+    Loud waves are seen from farther away, where there is more volume: one of several sky positions is chosen for each wave,
+    with a probability proportional to the cube of the signal-to-noise ratio.
 
     Parameters
     ----------
     thinned
-        Frequencies at which waves are taken.
+        Frequencies at which waves are computed.
     templates
         The rows' own templates at these frequencies, (N, J).
     columns, rows
         Search parameters of the waves, (N,) each, and all parameters.
     places
-        Responses of every detector to either polarisation at some places for each row, (N, P, K, 2).
+        Responses of every detector to either polarisation at some sky positions for each row, (N, P, K, 2).
     model
-        What makes the waves.
+        Computes the waves.
     rng
-        Chooses the places.
+        Generator of random numbers, which choose the sky positions.
     """
 
     def __init__(
@@ -239,7 +238,7 @@ class Planted:
         interferometers: Sequence[Interferometer],
         rng: np.random.Generator,
     ) -> Planted:
-        """Of draws of the prior."""
+        """Draw waves from the prior and compute them."""
         columns = transform.sample(_PLANTED, rng)
         rows = make_rows(transform.fixed, columns)
         elsewhere = [rows]
@@ -250,7 +249,7 @@ class Planted:
         return cls(thinned, templates(rows), columns, rows, places.transpose(3, 0, 1, 2), model, rng)
 
     def matched(self, bank: np.ndarray, lowest: float = 0.0, count: int | None = None) -> Matched:
-        """How well templates find them.
+        """Compute how well templates match the waves.
 
         Parameters
         ----------
@@ -259,7 +258,7 @@ class Planted:
         lowest
             Frequency in Hz below which templates are not filtered.
         count
-            Number of waves, the first; all when left out.
+            Number of waves to use, from the first on; all by default.
         """
         thinned, within = self._thinned.above(lowest)
         seen, own, bank = self._seen[:count, :, within], self._own[:count, within], bank[:, within]
@@ -282,7 +281,7 @@ class Planted:
 
 
 def _wave(model: Model, row: Row, frequencies: np.ndarray) -> np.ndarray | None:
-    """Both polarisations (2, J); ``None`` where there is no wave."""
+    """Return both polarisations (2, J), or ``None`` where there is no wave."""
     try:
         wave = model(model.parameters(row), frequencies)
     except SimulationError:

@@ -18,9 +18,9 @@ class Norms:
     Attributes
     ----------
     refine
-        Values at the denser nodes of splines through values at the nodes, (J, J').
+        Matrix that interpolates values at the nodes to denser nodes, (J, J').
     weights
-        Of the products at the denser nodes, (M, M, J', D).
+        Weights of the products at the denser nodes, (M, M, J', D).
     """
 
     refine: np.ndarray
@@ -28,14 +28,14 @@ class Norms:
 
     @classmethod
     def of(cls, detectors: Sequence[DetectorBins], spline: Spline, phases: Sequence[np.ndarray]) -> Norms:
-        """Of detectors, and the phases of every term at their frequencies, (M, F)."""
+        """Make the weights from the detectors and the phases of every term at their frequencies, (M, F)."""
         refined = spline.refined()
         refine = spline.at(refined.nodes, np.eye(len(spline)))
         weights = [norm_weights(one, refined, of_terms) for one, of_terms in zip(detectors, phases, strict=True)]
         return cls(refine, np.moveaxis(np.array(weights), 0, -1))
 
     def __call__(self, values: np.ndarray) -> np.ndarray:
-        """For values (N, M, 2, J): products (N, D, 2 M, 2 M) of the pairs of term and polarisation, ``2 m + p``."""
+        """Return products (N, D, 2 M, 2 M) of all pairs of term and polarisation, ``2 m + p``, for values (N, M, 2, J)."""
         count, terms = values.shape[:2]
         dense = (values.reshape(-1, values.shape[-1]) @ self.refine).reshape(count, terms, 2, -1)
         conjugate = dense.conj()

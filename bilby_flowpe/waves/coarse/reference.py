@@ -1,9 +1,9 @@
-r"""Phase of a reference wave, which is taken off every term so that what is left is smooth in frequency.
+r"""Phase of a reference wave, which is subtracted from every term so that the rest is smooth in frequency.
 
 The reference is the non-precessing wave of one row of parameters, seen face on: its spins are made parallel to the orbital
 angular momentum. Its phase :math:`\Psi(f)` is that of the term with :math:`|m| = 2`; a term of order m, whose frequency at
 any moment is :math:`|m| / 2` times that of the :math:`|m| = 2` term, then has nearly the phase
-:math:`|m| / 2 \; \Psi(2 f / |m|)`. Only a phase is taken off: a reference amplitude may vanish where waves do not.
+:math:`|m| / 2 \; \Psi(2 f / |m|)`. Only the phase is divided out: a reference amplitude may vanish where other waves do not.
 
 The phase is the integral of its derivative, the group delay, which is measured at pairs of frequencies (:mod:`.pairs`).
 """
@@ -20,23 +20,24 @@ from .models import Parameters
 from .pairs import FrequencyPairs
 from .terms import Terms
 
-_POINTS = 1500  # frequencies at which the group delay is measured
-# Of the loudest f |h|: where a wave that is read is fainter, its phase is that of its rounding or its windows.
+# Nodes, evenly spaced in ln f, of the spline through the group delay, which is made once for each reference
+_POINTS = 1500
+# Amplitude f |h|, relative to the loudest, below which the phase of a wave that is read is only rounding or windowing.
 _FAINT = 1e-4
 _INCLINED = {"theta_jn": 1.0, "iota": 1.0, "cos_theta_jn": 0.54}  # radians, radians, cosine: no special angle
-_AFTER = 0.1  # of the duration: what is left of a signal after its merger is shorter
-_NEWTONIAN = -8 / 3  # power of the frequency that the group delay of an inspiral goes with, at leading order
+_AFTER = 0.1  # fraction of the data's duration that a signal may last after its merger; ringdowns are much shorter
+_NEWTONIAN = -8 / 3  # power of the frequency to which the group delay of an inspiral is proportional at leading order
 
 
 class ReferencePhase:
-    r"""A phase as a function of frequency, smooth, continued beyond the frequencies at which it was measured.
+    r"""A smooth phase as a function of frequency, continued beyond the frequencies at which it was measured.
 
     Parameters
     ----------
     frequencies
-        Increasing, in Hz, (F,).
+        Increasing frequencies in Hz, (F,).
     slopes
-        Derivative of the phase there, in radians per Hz, (F,).
+        Derivative of the phase at these frequencies, in radians per Hz, (F,).
     """
 
     def __init__(self, frequencies: np.ndarray, slopes: np.ndarray) -> None:
@@ -46,23 +47,23 @@ class ReferencePhase:
         self._integral = CubicSpline(np.log(frequencies), slopes * frequencies).antiderivative()
 
     def __call__(self, frequencies: np.ndarray) -> np.ndarray:
-        """Phase in radians."""
+        """Return the phase in radians at frequencies in Hz."""
         within = np.clip(frequencies, self._lowest, self._highest)
         below, above = np.minimum(frequencies / self._lowest, 1.0), np.maximum(frequencies - self._highest, 0.0)
         power = _NEWTONIAN + 1
-        # Below as an inspiral goes on, above with a constant delay.
+        # Continued below as an inspiral, above with a constant delay.
         before = self._first * self._lowest * (below**power - 1) / power
         phase: np.ndarray = self._integral(np.log(within)) + before + self._last * above
         return phase
 
     def of_order(self, order: int, frequencies: np.ndarray) -> np.ndarray:
-        """Phase of a term of this order; an order of zero is a wave as a whole."""
+        """Return the phase of a term of this order; order zero stands for a wave as a whole."""
         ratio = abs(order) / 2 if order else 1.0
         return ratio * self(frequencies / ratio)
 
 
 def face_on(parameters: Parameters) -> Parameters:
-    """Arguments of the non-precessing wave seen face on: spins by their components along the orbit."""
+    """Return the arguments of the non-precessing wave seen face on, with spins replaced by their components along the orbit."""
     changed: dict[str, Any] = dict(parameters)
     for number in ("1", "2"):
         cosine = _cosine(parameters, number)
@@ -87,25 +88,25 @@ def _cosine(parameters: Parameters, number: str) -> float | None:
 
 
 def reference_phase(terms: Terms, row: Row, band: tuple[float, float], duration: float) -> ReferencePhase | None:
-    """Phase of a row's reference wave; ``None`` where there is no wave.
+    """Return the phase of a row's reference wave, or ``None`` where there is no wave.
 
     Parameters
     ----------
     terms
-        What makes the waves.
+        Computes the terms of waves.
     row
-        All parameters.
+        All parameters of the reference.
     band
         Lowest and highest frequency of the terms, in Hz.
     duration
-        Of the data in seconds, for waves that are given on the data's frequencies.
+        Duration of the data in seconds, for waves that are only known on the data's frequencies.
     """
     ratios = [abs(order) / 2 if order else 1.0 for order in terms.orders]
     # The term of |m| = 2, or the one that is nearest to it.
     chosen = int(np.argmin(np.abs(np.array(ratios) - 1)))
     parameters = face_on(terms.model.parameters(row))
     if ratios[chosen] != 1.0:
-        # Face on there is nothing but |m| = 2.
+        # Face on, only terms of |m| = 2 are not zero.
         parameters |= {key: value for key, value in _INCLINED.items() if key in parameters}
     if terms.model.on_bins:
         bins = np.arange(int(np.ceil(band[0] * duration)), int(np.floor(band[1] * duration)) + 1)
@@ -122,7 +123,7 @@ def reference_phase(terms: Terms, row: Row, band: tuple[float, float], duration:
 def _measured(
     terms: Terms, parameters: Parameters, frequencies: np.ndarray, chosen: int
 ) -> tuple[np.ndarray, np.ndarray] | None:
-    """Frequencies and slopes of the phase, by small steps of the frequency."""
+    """Return frequencies, and slopes of the phase from small frequency steps."""
     pairs = FrequencyPairs(frequencies)
     waves = terms(parameters, pairs.both)
     if waves is None:
@@ -136,7 +137,7 @@ def _measured(
 def _read(
     terms: Terms, parameters: Parameters, frequencies: np.ndarray, chosen: int, duration: float
 ) -> tuple[np.ndarray, np.ndarray] | None:
-    """Frequencies and slopes of the phase, by the steps between the data's frequencies."""
+    """Return frequencies, and slopes of the phase from the differences between the data's frequencies."""
     waves = terms(parameters, frequencies)
     if waves is None:
         return None
@@ -152,7 +153,7 @@ def _read(
 
 
 def _whole_part(good: np.ndarray) -> slice[int, int, None] | None:
-    """The longest stretch of good values, of eight at least."""
+    """Return the longest stretch of good values, if it has at least eight."""
     edges = np.flatnonzero(np.diff(np.concatenate([[0], good.astype(int), [0]])))
     if not len(edges):
         return None

@@ -1,8 +1,8 @@
-r"""Rounds of a search: rows around the best ones, by steps as long as templates change.
+r"""Rounds of a search: new rows around the best ones, with steps adapted to how fast templates change.
 
-Where all templates are filtered from a higher frequency on, a few thousand cover a wide prior, for most of an inspiral's
-cycles are at its lowest frequencies. The best rows are followed downward in frequency, with steps within what the stage
-before could not tell; at all frequencies steps become as short as the posterior is wide there.
+If all templates are filtered from a higher frequency on, a few thousand cover a wide prior, since most of an inspiral's cycles
+are at its lowest frequencies. The best rows are followed to lower frequencies, with steps as large as what the stage before
+could not distinguish. At all frequencies, steps become as short as the posterior is wide.
 """
 
 from __future__ import annotations
@@ -20,24 +20,25 @@ ROUNDS = (
     *((3.0, 8), (2.0, 8), (1.4, 8), (1.4, 8), (1.0, 8), (1.0, 8), (0.7, 8), (0.7, 8)),
     *((0.5, 4), (0.5, 4), (0.35, 4), (0.35, 4), (0.25, 4), (0.18, 4)),
 )
-"""Steps of the last rounds, in widths that the posterior has where a template is, and rows that each starts from."""
+"""Steps of the last rounds, in widths of the posterior expected at a template, and the number of rows that each starts from."""
 
-_PER_ROUND = 128  # rows
+_PER_ROUND = 128  # rows that each round evaluates: more cost templates, fewer may not find the maximum
 _FOLLOWED, _EACH = 96, 8  # rows that are followed to lower frequencies, and rows around each
-# Shares of a template's power that are lost a step away: what the stage before did not tell, and half of it in its own metric.
+# Fractions of a template's power that are lost a step away: one that the stage before could not distinguish, in the metric of
+# that stage, and half of it in the stage's own metric.
 _LOST = (0.25, 0.12)
-_DIFFERENCE = 1e-3  # of the prior's standard deviation: derivatives of templates
+_DIFFERENCE = 1e-3  # step for derivatives of templates, in standard deviations of the prior
 
 
 class Around:
-    """Rows around others, inside the prior.
+    """Draws of rows around others, inside the prior.
 
     Parameters
     ----------
     transform
         The prior.
     moved
-        Which of its coordinates the statistic depends on, (n,).
+        Mask of the prior's coordinates that the statistic depends on.
     """
 
     def __init__(self, transform: PriorTransform, moved: np.ndarray) -> None:
@@ -46,9 +47,9 @@ class Around:
     def __call__(
         self, stage: Stage, columns: Parameters, lost: np.ndarray, each: int, rng: np.random.Generator
     ) -> Parameters:
-        """Some rows (N each) around each of others, so far from them that a share of the template's power, (N,), is lost.
+        """Draw ``each`` rows around every row, so far away that its template loses the fraction ``lost``, (N,), of its power.
 
-        No further than the prior is wide: steps are those of a normal posterior of such a metric.
+        Steps are drawn from a normal density of that metric times the prior, so that they are never wider than the prior.
         """
         centres = self._transform.to_unconstrained(columns)
         roots = [self._root(stage, centre, one) for centre, one in zip(centres, lost, strict=True)]
@@ -60,9 +61,9 @@ class Around:
         return {key: column[inside] for key, column in rows.items()}
 
     def _root(self, stage: Stage, centre: np.ndarray, lost: float) -> np.ndarray:
-        """Root of the covariance of steps from a place, (n, n)."""
+        """Return a root of the covariance of the steps from a point, (n, n)."""
         n = int(self._moved.sum())
-        # Inward, for at the edge of a prior there is nothing beyond.
+        # Towards the centre, as there are no waves beyond the edge of a prior.
         steps = _DIFFERENCE * np.where(centre[self._moved] > 0, -1.0, 1.0)
         places = np.repeat(centre[None], 1 + n, axis=0)
         places[1 + np.arange(n), np.flatnonzero(self._moved)] += steps
@@ -78,9 +79,9 @@ class Tried:
     Parameters
     ----------
     stage
-        Which.
+        Stage whose templates are filtered.
     keys
-        Search parameters.
+        Names of the search parameters.
     """
 
     def __init__(self, stage: Stage, keys: Sequence[str]) -> None:
@@ -90,7 +91,7 @@ class Tried:
 
     @property
     def size(self) -> int:
-        """Number of rows."""
+        """Number of rows that were evaluated."""
         return len(self.values)
 
     @property
@@ -100,23 +101,23 @@ class Tried:
         return self._pieces[0]
 
     def add(self, columns: Parameters) -> None:
-        """Evaluate further rows."""
+        """Evaluate further rows and add them."""
         if len(next(iter(columns.values()))):
             self.put(columns, *self.stage.statistic(make_rows(self.stage.fixed, columns)))
 
     def put(self, columns: Parameters, values: np.ndarray, times: np.ndarray) -> None:
-        """Take rows whose values are known."""
+        """Add rows whose values are known."""
         self._pieces.append(columns)
         self.values, self.times = np.append(self.values, values), np.append(self.times, times)
 
     def best(self, size: int) -> tuple[Parameters, np.ndarray]:
-        """The best rows, the highest first, and their values."""
+        """Return the best rows, the highest value first, and their values."""
         order = np.argsort(-self.values)[:size]
         order = order[np.isfinite(self.values[order])]
         return {key: column[order] for key, column in self.columns.items()}, self.values[order]
 
     def follow(self, before: Tried, around: Around, rng: np.random.Generator) -> None:
-        """Take the best rows of the stage before, and rows about them."""
+        """Evaluate the best rows of the stage before, and rows around them."""
         columns, _ = before.best(_FOLLOWED)
         self.add(columns)
         for stage, lost in zip((before.stage, self.stage), _LOST, strict=True):
@@ -124,9 +125,10 @@ class Tried:
             columns, _ = self.best(_FOLLOWED)
 
     def settle(self, around: Around, rng: np.random.Generator) -> None:
-        """Rounds of smaller and smaller steps around the best rows.
+        """Evaluate rows around the best ones in rounds of smaller and smaller steps.
 
-        Of rounds with steps narrower than a posterior the best row alone is kept: rows tell a refinement how wide to begin.
+        Only the best row of rounds with steps narrower than a posterior is kept, since the spread of all rows is the width with
+        which a refinement begins.
         """
         narrow = Tried(self.stage, self._keys)
         for step, starts in ROUNDS:
@@ -137,12 +139,12 @@ class Tried:
             columns, values = rows.best(starts)
             if not len(values):
                 return
-            # At a distance of one width the statistic l falls by a half: a share of 1 / (2 l) is lost.
+            # At a distance of one width the statistic l falls by 1/2: the fraction 1 / (2 l) is lost.
             lost = step**2 / (2 * np.maximum(values, 1.0))
             rows.add(around(self.stage, columns, lost, _PER_ROUND // len(values), rng))
         self.put(*narrow.best(1), narrow._times_of(1))
 
     def _times_of(self, size: int) -> np.ndarray:
-        """Arrival times of the best rows."""
+        """Return the arrival times of the best rows."""
         order = np.argsort(-self.values)[:size]
         return self.times[order[np.isfinite(self.values[order])]]

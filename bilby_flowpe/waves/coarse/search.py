@@ -1,4 +1,4 @@
-r"""Find the wave that is in the data: draws of the prior, and rounds of smaller and smaller steps around the best of them.
+r"""Search for the wave that is in the data: draws from the prior, and rounds of smaller and smaller steps around the best.
 
 Each row's non-precessing wave, seen face on, is filtered with the data of every detector. With :math:`z_k(t)` the filter's
 output and :math:`N_k` the template's squared norm in detector k, the log likelihood ratio at the best amplitude and phase in
@@ -6,8 +6,8 @@ each detector is
 
 .. math:: \max_t \sum_k \max_{|t_k - t| \le T_k} \frac{|z_k(t_k)|^2}{2 N_k} ,
 
-with arrival times no further apart than light travels. The best row is a reference for coarse waves; the draws of the prior
-are the bank in which other modes are looked for, and waves drawn afresh say what it can see (:mod:`.matches`).
+with arrival times no further apart than light travels. The best row is the reference of coarse waves. The draws from the prior
+are the bank in which other modes are sought, and waves drawn afresh measure what this bank can find (:mod:`.matches`).
 """
 
 from __future__ import annotations
@@ -34,50 +34,58 @@ from .summary import DetectorBins, bins_in_band
 from .templates import Grid, Shapes, Templates
 from .terms import terms_from
 
-_DRAWS, _DEAR_DRAWS = 4096, 256  # draws of the prior, and where every template is a wave on all frequencies
+# Draws from the prior; fewer where every template is a wave on all frequencies, which takes long.
+_DRAWS, _DEAR_DRAWS = 4096, 256
 _DEAR_ROUNDS, _DEAR_BEST, _DEAR_PER_ROUND = (0.5, 0.25, 0.12, 0.06, 0.03, 0.015), 8, 128
-"""Steps where templates have no metric: in the prior's coordinates, in which it has unit variance, from half of the prior down
-to the width of a loud event; rows that each round starts from, and rows of a round."""
+"""Steps of rounds where templates have no metric, rows that each round starts from, and rows of a round.
 
-# The bank grows by factors of two, up to this size, while waves of a match below the first figure are more than the second
-# share, and the last doubling has brought their number down by the third.
+Steps are in coordinates in which the prior has unit variance: from half of the prior down to the width of a loud event.
+"""
+
+# Largest size of the bank, which grows by factors of two while the fraction of waves whose match is below 0.7 exceeds 0.003,
+# and as long as the last doubling has reduced this fraction by at least 0.2 of itself.
 _LARGEST, _POOR, _FEW, _GAIN = 2**14, 0.7, 0.003, 0.2
-# Templates are filtered from so many times the lowest frequency on, at most, where of so many waves more than this share match
-# none of them at the lower frequencies; two in three fewer cycles each.
+# Factor between the lowest frequencies of two stages, most stages, waves by which they are chosen, and the fraction of these
+# waves without a match of 0.7 above which a higher frequency is tried. Each factor of 1.6 leaves out about half of the cycles.
 _HIGHER, _AT_MOST, _TO_CHOOSE, _TOO_MANY = 1.6, 5, 160, 0.06
-_LEAST_POWER = 0.2  # of the squared signal-to-noise ratio, which most waves have at the frequencies that are filtered
-_NEARLY, _FAR, _OTHERS = 12.0, 0.5, 4  # in the statistic; in the prior's coordinates; number of rows that are named
-_UNSEEN = (TIME, *PLACE, DISTANCE, PHASE, INCLINATION, "phi_12", "phi_jl")  # what the statistic does not depend on
-_PROBED, _PROBE_SIZE = 4, 64  # draws and frequencies at which the source is tried
-# Of every wave's squared signal-to-noise ratio: a search does without the rest, which high frequencies have.
+_LEAST_POWER = 0.2  # median fraction of the squared signal-to-noise ratio that filtered frequencies must have
+# Other rows that are returned: within 12 of the best statistic, at least 0.5 apart in coordinates in which the prior has unit
+# variance, and at most four of them.
+_NEARLY, _FAR, _OTHERS = 12.0, 0.5, 4
+# Parameters that the statistic does not depend on.
+_UNSEEN = (TIME, *PLACE, DISTANCE, PHASE, INCLINATION, "phi_12", "phi_jl")
+_PROBED, _PROBE_SIZE = 4, 64  # draws and frequencies at which the source is tested
+# Fraction of every wave's squared signal-to-noise ratio that a search filters; the rest is at high frequencies.
 _POWER = 0.98
-# Long signals are light binaries, whose tides and mergers are at high frequencies.
-_LONG, _POWER_OF_LONG = 16.0, 0.9995  # seconds of data
-_BLOCK = 64  # templates that are made at once, which bounds the memory
+# Seconds of data from which on a larger fraction is filtered: long signals are light binaries, with tides and mergers at high
+# frequencies.
+_LONG, _POWER_OF_LONG = 16.0, 0.9995
+_BLOCK = 64  # templates that are computed at once, which bounds the memory
 
 
 @dataclass(frozen=True)
 class Found:
-    """What a search has found.
+    """Result of a search: the best row, all rows tried, and the bank of templates.
 
     Attributes
     ----------
     reference
-        All parameters of the best row, its time that of the signal's arrival.
+        All parameters of the best row, with the arrival time of the signal as its time.
     log_ratio
-        Its log likelihood ratio, at the best amplitude and phase in each detector.
+        Log likelihood ratio of the best row, at the best amplitude and phase in each detector.
     columns
         Search parameters of all rows that were tried, (N,) each.
     log_ratios
-        Of these, (N,); -inf where a row has no wave.
+        Log likelihood ratios of these rows, (N,); -inf where a row has no wave.
     evaluations
-        Number of templates made.
+        Number of templates that were computed.
     words
-        What made them.
+        Description of the source model that computed them.
     seen
         Parameters that the ratios may depend on.
     bank
-        What tells how modes were looked for; ``None`` where a template is a wave on all frequencies, which takes too long.
+        Templates drawn from the prior, by which it is known how modes were sought; ``None`` where a template is a wave on all
+        frequencies, which takes too long.
     others
         All parameters of rows that fit nearly as well as the best and are far from it.
     """
@@ -107,24 +115,24 @@ def find_reference(
     Parameters
     ----------
     likelihood
-        A plain one, on all frequencies of the data.
+        Plain likelihood, on all frequencies of the data.
     transform
         The prior.
     orders
-        ``m`` of all terms that turn with the phase; none where the wave does not turn so.
+        Orders ``m`` of all terms ``exp(i m phase)``; empty if the wave is not such a sum.
     window
         First and last geocentric time, GPS seconds.
     rng
-        Generator.
+        Generator of random numbers.
     coarse
-        Approximant of LALSimulation that makes the waves in place of the likelihood's own.
+        Approximant of LALSimulation that computes the waves in place of the likelihood's own.
     draws
-        Number of draws of the prior; by the price of a wave when left out.
+        Number of draws from the prior; by default it depends on how long a wave takes.
 
     Raises
     ------
     CoarseObstacle
-        If no row has a wave, or the source has none to offer (:func:`.sources.source_of`).
+        If no row has a wave, or there is no source of coarse waves (:func:`.sources.source_of`).
     """
     probed = make_rows(transform.fixed, transform.sample(_PROBED, rng))
     chosen = source_of(likelihood.waveform_generator, probed, coarse)
@@ -157,7 +165,7 @@ def find_reference(
     few = _OnGrid(templates, thinned)
     drawn = _Drawn(transform, templates, few)
     drawn.add(draws or _DRAWS, rng)
-    # What is measured, or tried beside, does not change the draws of the rounds.
+    # Measurements have their own random numbers, so that they do not change the draws of the rounds.
     (own,) = rng.spawn(1)
     planted = Planted.of(thinned, few, transform, chosen.model, likelihood.interferometers, own)
     lowest = _lowest(planted, drawn, last.stage) if draws is None else [last.stage.lowest]
@@ -184,23 +192,23 @@ def find_reference(
 
 
 class _OnGrid:
-    """Templates of rows at a few frequencies."""
+    """Function that computes templates at a few frequencies."""
 
     def __init__(self, templates: Templates, thinned: Thinned) -> None:
         self._templates, self._grid = templates, Grid(templates, thinned.frequencies)
 
     def __call__(self, rows: Sequence[Row]) -> np.ndarray:
-        """Templates (N, J)."""
+        """Return templates (N, J) of rows."""
         return self.of(self._templates.shapes(rows))
 
     def of(self, shapes: Shapes) -> np.ndarray:
-        """Templates (N, J) of these shapes."""
+        """Return templates (N, J) of these shapes."""
         blocks = [shapes[start : start + _BLOCK] for start in range(0, shapes.size, _BLOCK)]
         return np.concatenate([self._templates.on(self._grid, block) for block in blocks])
 
 
 class _Drawn:
-    """Draws of the prior, and their templates."""
+    """Draws from the prior, and their templates."""
 
     def __init__(self, transform: PriorTransform, templates: Templates, few: _OnGrid) -> None:
         self._transform, self._templates, self._few = transform, templates, few
@@ -209,7 +217,7 @@ class _Drawn:
 
     @property
     def size(self) -> int:
-        """Number of draws."""
+        """Number of draws so far."""
         return sum(shapes.size for _, shapes in self.pieces)
 
     @property
@@ -219,7 +227,7 @@ class _Drawn:
         return self._waves[0]
 
     def add(self, size: int, rng: np.random.Generator) -> None:
-        """Draw further ones."""
+        """Draw further rows and compute their templates."""
         columns = self._transform.sample(size, rng)
         shapes = self._templates.shapes(make_rows(self._transform.fixed, columns))
         self.pieces.append((columns, shapes))
@@ -227,7 +235,10 @@ class _Drawn:
 
 
 def _lowest(planted: Planted, drawn: _Drawn, stage: Stage) -> list[float]:
-    """Lowest frequencies of the stages of a search, from the one at which draws of the prior are filtered down to the last."""
+    """Choose the lowest frequencies of the stages of a search, from the first stage to the last.
+
+    Draws from the prior are filtered from the first of them on; the last one is that of the data.
+    """
     tried = stage.lowest * _HIGHER ** np.arange(_AT_MOST if stage.statistic.shortens else 1)
     poor: list[float] = []
     for lowest in tried:
@@ -243,12 +254,12 @@ def _lowest(planted: Planted, drawn: _Drawn, stage: Stage) -> list[float]:
 
 
 def _grown(planted: Planted, drawn: _Drawn, lowest: float, may: bool, rng: np.random.Generator) -> Matched:
-    """Draw further rows of the prior while they improve on how well planted waves are matched; how well they are then."""
+    """Draw further rows of the prior while they improve the matches to planted waves; return the final matches."""
     before, now = None, planted.matched(drawn.waves, lowest)
     while may and drawn.size < _LARGEST and (poor := now.share_below(_POOR)) > _FEW:
         before = before or planted.matched(drawn.waves[: drawn.size // 2], lowest)
         if poor > (1 - _GAIN) * before.share_below(_POOR):
-            break  # what is left is not for want of templates
+            break  # more templates do not help the waves that are left
         size = drawn.size
         drawn.add(size, rng)
         before, now = now, now.joined(planted.matched(drawn.waves[size:], lowest), size)
@@ -256,12 +267,12 @@ def _grown(planted: Planted, drawn: _Drawn, lowest: float, may: bool, rng: np.ra
 
 
 def _powers(duration: float) -> float:
-    """Share of every wave's power that is filtered, for so many seconds of data."""
+    """Return the fraction of every wave's power that is filtered, for data of this duration in seconds."""
     return _POWER_OF_LONG if duration >= _LONG else _POWER
 
 
 def _highest(waves: np.ndarray, probe: np.ndarray, detectors: Sequence[DetectorBins], share: float) -> float:
-    """Frequency up to which all of some waves (N, F), given at probed frequencies, have this share of their power."""
+    """Return the frequency below which each of some waves (N, F), at probed frequencies, has this fraction of its power."""
     power = np.zeros(waves.shape)
     for one in detectors:
         if len(one.bins):
@@ -273,7 +284,7 @@ def _highest(waves: np.ndarray, probe: np.ndarray, detectors: Sequence[DetectorB
 
 
 def _around(tried: Tried, transform: PriorTransform, steps: np.ndarray, rng: np.random.Generator) -> Parameters:
-    """Rows around the best so far, inside the prior, by steps of its coordinates."""
+    """Draw rows around the best so far, inside the prior, with steps in its coordinates."""
     columns, values = tried.best(_DEAR_BEST)
     if not len(values):
         return {key: np.zeros(0) for key in transform.keys}
@@ -284,7 +295,7 @@ def _around(tried: Tried, transform: PriorTransform, steps: np.ndarray, rng: np.
 
 
 def _others(tried: Tried, transform: PriorTransform, moved: np.ndarray) -> tuple[Row, ...]:
-    """Rows that fit nearly as well as the best, one after the other the one that is farthest from all before."""
+    """Return rows that fit nearly as well as the best, each the farthest from all chosen before it."""
     columns, values = tried.columns, tried.values
     close = np.flatnonzero(values > values.max() - _NEARLY)
     places = transform.to_unconstrained({key: column[close] for key, column in columns.items()})[:, moved]
@@ -298,11 +309,11 @@ def _others(tried: Tried, transform: PriorTransform, moved: np.ndarray) -> tuple
 
 
 def _found(tried: Tried, transform: PriorTransform, window: tuple[float, float], moved: np.ndarray) -> Found:
-    """The best row and all others."""
+    """Return the best row and all others as the result of a search."""
     best = int(np.argmax(tried.values))
     if not np.isfinite(tried.values[best]):
         raise CoarseObstacle(
-            f"none of the {tried.size} rows that were tried has a wave in the detectors' bands: check "
+            f"none of the {tried.size} parameter sets tried by the search has a wave in the detectors' bands: check "
             "minimum_frequency and maximum_frequency of waveforms and detectors, or set coarse=False"
         )
     columns = dict(tried.columns)

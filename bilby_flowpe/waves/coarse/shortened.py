@@ -1,13 +1,13 @@
-r"""Data of a search as short as its window: the phase of a reference is taken off, and what is left is cut in time.
+r"""Data of a search, made as short as its window: the phase of a reference is subtracted, and the rest is cut in time.
 
 An inspiral fills minutes of data, and all templates of a search chirp nearly alike. With the phase :math:`\psi(f)` of one of
 them, :math:`g(t) = \sum_f d(f) \, e^{-i \psi(f)} e^{2 \pi i f t} / S(f)` is a short pulse where a signal arrives. A template of
-the phase :math:`\phi(f)` gathers from g about :math:`t - D(f)`, with its delay against the reference,
+the phase :math:`\phi(f)` sums g around :math:`t - D(f)`, with its delay relative to the reference,
 
 .. math:: D(f) = \frac{1}{2 \pi} \frac{d (\phi - \psi)}{d f} .
 
 For arrival times of a window it needs g in this window and as far around it as D reaches: seconds, however long the data
-are. What is cut out has a Fourier transform on few frequencies, and a filter on these is a filter on all.
+are. This stretch has a Fourier transform on few frequencies, and filtering these is equivalent to filtering all.
 """
 
 from __future__ import annotations
@@ -23,24 +23,26 @@ from .summary import DetectorBins
 from .templates import Grid, Templates
 
 MARGIN = 0.5
-"""Seconds around the times that delays reach: waves end sharply where the band begins, and ring there. A statistic of 500 then
-has an error of 0.15 (root mean square), which falls as one over these seconds."""
+"""Seconds that are kept around the times that delays reach, since waves start sharply at the lowest frequency and ring there.
 
-_BESIDE = 2  # frequencies beyond either end of the band, at which splines go on: data between two of them have both
+A statistic of 500 then has a root mean square error of 0.15, which falls as one over these seconds.
+"""
+
+_BESIDE = 2  # frequencies added beyond either end of the band, so that data at its ends lie between two of them
 
 
 @dataclass(frozen=True)
 class Segment:
-    """Steps of time in the data.
+    """Time steps of the data and of the window of arrival times.
 
     Attributes
     ----------
     duration
-        In seconds.
+        Duration of the data in seconds.
     size
-        Number of steps in it.
+        Number of time steps in the data.
     first, count
-        Steps of the window of arrival times, counted from the start of the data: the first and their number.
+        First time step of the window of arrival times, counted from the start of the data, and number of steps.
     """
 
     duration: float
@@ -50,17 +52,17 @@ class Segment:
 
     @property
     def spacing(self) -> float:
-        """Seconds in a step."""
+        """Length of a time step in seconds."""
         return self.duration / self.size
 
     def around(self, reach: float) -> int:
-        """Number of steps of the window and so many seconds on either side, one that Fourier transforms are fast for."""
+        """Return a number of steps, fast to transform, that covers the window and ``reach`` seconds on either side."""
         return int(next_fast_len(self.count + 2 * int(np.ceil((reach + MARGIN) / self.spacing))))
 
 
 @dataclass(frozen=True)
 class Piece:
-    """Data on a grid of frequencies, for templates of which the grid's phase is taken off.
+    """Data on a grid of frequencies, for templates from which the grid's phase is subtracted.
 
     Attributes
     ----------
@@ -73,13 +75,13 @@ class Piece:
     columns
         Steps of the window of arrival times, (T,).
     data
-        Of each detector over the noise power, in units of ``units``, (K, J), complex64.
+        Data of each detector divided by the noise power, in units of ``units``, (K, J), complex64.
     units
         Largest value of each detector; zero where it has no data, (K,).
     weights
-        Noise weights of each detector, summed about each frequency, (K, J).
+        Noise weights of each detector, summed around each frequency, (K, J).
     reach
-        Seconds of delay against the grid's phase that templates may have.
+        Largest delay of templates relative to the grid's phase, in seconds.
     """
 
     grid: Grid
@@ -93,18 +95,18 @@ class Piece:
 
 
 def whole(templates: Templates, detectors: Sequence[DetectorBins], frequencies: np.ndarray, segment: Segment) -> Piece:
-    """All data, no phase taken off.
+    """Return all data, without subtracting a phase.
 
     Parameters
     ----------
     templates
-        What is filtered.
+        Templates that are filtered.
     detectors
-        Their frequencies and data.
+        Frequencies and data of every detector.
     frequencies
-        Those of all detectors together, (J,).
+        Frequencies of all detectors together in Hz, (J,).
     segment
-        Steps of time.
+        Time steps of the data and of the window.
     """
     data, weights = (
         np.zeros((len(detectors), len(frequencies)), dtype=complex),
@@ -121,7 +123,7 @@ def whole(templates: Templates, detectors: Sequence[DetectorBins], frequencies: 
 def cut(
     templates: Templates, detectors: Sequence[DetectorBins], slopes: np.ndarray, reach: float, segment: Segment
 ) -> Piece:
-    """Data with a phase taken off, cut to the window and as many seconds about it as delays may reach.
+    """Return data with a phase subtracted, cut to the window and the delays around it.
 
     Parameters
     ----------
@@ -130,7 +132,7 @@ def cut(
     slopes
         Derivative of the phase at the points of the templates, in radians per Hz, (P,).
     reach
-        Largest delay of a template against it, in seconds.
+        Largest delay of a template relative to this phase, in seconds.
     """
     size = segment.around(reach)
     start = segment.first - (size - segment.count) // 2
@@ -147,7 +149,7 @@ def cut(
         spectrum[one.bins] = one.data * np.exp(-1j * phase(np.log(one.frequencies)))
         pulse = ifft(spectrum, norm="forward", overwrite_x=True)
         row[:] = fft(pulse[(start + np.arange(size)) % segment.size], norm="forward")[bins]
-        # Shares of the two next frequencies: the sum and the mean frequency stay.
+        # Each weight is split between the two nearest frequencies, which keeps the sum and the mean frequency.
         places = one.frequencies * span - bins[0]
         below = np.minimum(places.astype(int), len(bins) - 2)
         upper = one.weights * (places - below)

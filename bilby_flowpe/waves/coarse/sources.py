@@ -1,8 +1,8 @@
-r"""Which source model makes the coarse waves of a likelihood: chosen once, and tried before it is used.
+r"""Choice of the source model that computes the coarse waves of a likelihood, with tests before it is used.
 
-In order: the frequency-sequence twin of one of Bilby's models; a model of the user's that turns out to be a function of each
-frequency alone; another approximant of the same parameters, where one is named; the generator itself, read at some of the
-data's frequencies, which saves all but the waves.
+An approximant that the user names is taken. Otherwise it is the first of these that works: the frequency-sequence form of one
+of Bilby's models; a model of the user's that turns out to be a function of each frequency alone; the generator itself, read at
+some of the data's frequencies, which saves everything but the waveform calls.
 """
 
 from __future__ import annotations
@@ -22,12 +22,14 @@ from ..harmonics import POLARISATIONS
 from ..waveforms import Polarisations, polarisations
 from .models import APPROXIMANT, ENDS, TWINS, ByFrequency, Model, Reading, band_of, is_bilbys, sequence_of, twin
 
-_TWIN = 0.03  # of the wave's root mean square: multibanding in the whole wave alone makes 1e-3
-_FUNCTION = 1e-6  # of the loudest value
-_FEWEST = 2  # waves that have to agree
-_COMPARED = 300  # frequencies at which a twin is compared
+# Largest difference between a frequency-sequence model and the generator, relative to the wave's root mean square;
+# multibanding, which only the generator's waves have, makes differences of 1e-3.
+_TWIN = 0.03
+_FUNCTION = 1e-6  # largest difference of a user's model at few and at all frequencies, relative to the loudest value
+_FEWEST = 2  # fewest waves at which a frequency-sequence model has to agree with the generator
+_COMPARED = 300  # frequencies at which a frequency-sequence model is compared, unevenly spaced as nodes are
 _OF_ANY_APPROXIMANT = (APPROXIMANT, "reference_frequency", "catch_waveform_errors", *ENDS)
-_TRIED = 37  # frequencies of uneven spacing at which a user's model is tried
+_TRIED = 37  # unevenly spaced frequencies at which a user's model is tested
 
 
 @dataclass(frozen=True)
@@ -37,7 +39,7 @@ class Source:
     Attributes
     ----------
     model
-        What makes the waves.
+        Computes the waves.
     band
         Lowest and highest frequency in Hz, both included.
     """
@@ -47,16 +49,16 @@ class Source:
 
 
 def source_of(generator: WaveformGenerator, rows: Sequence[Row], coarse: str | None = None) -> Source:
-    """The source of coarse waves for a waveform generator.
+    """Choose the source of coarse waves for a waveform generator.
 
     Parameters
     ----------
     generator
-        The user's, of all frequencies of the data.
+        The user's waveform generator, for all frequencies of the data.
     rows
-        All parameters of some signals, at which it is tried.
+        All parameters of some signals, at which sources are tested.
     coarse
-        Approximant of LALSimulation that is to make the waves in place of the generator's own.
+        Approximant of LALSimulation that computes the waves in place of the generator's own.
 
     Raises
     ------
@@ -67,13 +69,13 @@ def source_of(generator: WaveformGenerator, rows: Sequence[Row], coarse: str | N
     waves = [(row, wave) for row in rows if (wave := polarisations(generator, row)) is not None]
     if not waves:
         raise CoarseObstacle(
-            f"the waveform generator has no wave at any of the {len(rows)} draws of the prior that were tried: narrow the "
-            "priors to where it has, or set coarse=False"
+            f"the waveform generator has no wave at any of the {len(rows)} parameter sets that were tried: narrow the priors "
+            "to where it has waves, or set coarse=False"
         )
     if set(waves[0][1]) != {*POLARISATIONS}:
         raise CoarseObstacle(
-            f"coarse waves need the polarisations plus and cross; the waveform generator gives {sorted(waves[0][1])}: set "
-            "coarse=False"
+            f"coarse waves need the polarisations plus and cross, but the waveform generator returns {sorted(waves[0][1])}: "
+            "set coarse=False"
         )
     frequencies = generator.frequency_array
     band = _band(frequencies, waves)
@@ -91,7 +93,7 @@ def source_of(generator: WaveformGenerator, rows: Sequence[Row], coarse: str | N
 
 
 def _band(frequencies: np.ndarray, waves: Sequence[tuple[Row, Polarisations]]) -> tuple[float, float]:
-    """First and last frequency at which any wave is not zero, zero frequency left out."""
+    """Return the first and last frequency above zero at which any wave is not zero."""
     loud = np.any([np.any([wave[mode] != 0 for mode in POLARISATIONS], axis=0) for _, wave in waves], axis=0)
     numbers = np.flatnonzero(loud & (frequencies > 0))
     if not len(numbers):
@@ -102,12 +104,12 @@ def _band(frequencies: np.ndarray, waves: Sequence[tuple[Row, Polarisations]]) -
 def _named(
     generator: WaveformGenerator, coarse: str, waves: Sequence[tuple[Row, Polarisations]], band: tuple[float, float]
 ) -> ByFrequency:
-    """The approximant that the user names, for the parameters of the user's generator."""
+    """Return the source model of the approximant that the user names, for the parameters of the user's generator."""
     _check_name(coarse)
     found = sequence_of(generator, _source_for(generator), coarse)
     found.arguments = _arguments_for(generator, found.arguments)
     tried = np.linspace(*band, _TRIED)
-    why = "there is none"
+    why = "no wave was returned"
     for row, _ in waves:
         try:
             wave = found(found.parameters(row), tried)
@@ -117,24 +119,24 @@ def _named(
         if wave is not None and np.all(np.isfinite(wave)) and np.any(wave != 0):
             return found
     raise CoarseObstacle(
-        f"coarse={coarse!r} has no wave at the draws of the prior that were tried ({why}): name another approximant, such as "
-        "'IMRPhenomXPHM', which takes spins of any direction, or leave it out"
+        f"coarse={coarse!r} has no wave at any of the parameter sets that were tried ({why}): name another approximant, such "
+        "as 'IMRPhenomXPHM', which takes spins of any direction, or leave coarse out"
     )
 
 
 def _check_name(coarse: str) -> None:
-    """Refuse what LALSimulation does not know."""
+    """Raise an error if LALSimulation does not know the name of an approximant."""
     try:
         lalsim_GetApproximantFromString(coarse)
     except Exception as error:
         raise CoarseObstacle(
-            f"coarse={coarse!r} is no approximant of LALSimulation ({error}): name one, such as 'IMRPhenomXPHM', or leave it "
-            "out"
+            f"coarse={coarse!r} is not an approximant of LALSimulation ({error}): name one, such as 'IMRPhenomXPHM', or leave "
+            "coarse out"
         ) from error
 
 
 def _source_for(generator: WaveformGenerator) -> Callable[..., Any]:
-    """Bilby's source model that takes the parameters of a generator: with tides or without."""
+    """Return Bilby's source model that takes the parameters of a generator: with tides or without."""
     tides = generator.frequency_domain_source_model is source.lal_binary_neutron_star or "lambda_1" in {
         *generator.source_parameter_keys
     }
@@ -142,26 +144,26 @@ def _source_for(generator: WaveformGenerator) -> Callable[..., Any]:
 
 
 def _arguments_for(generator: WaveformGenerator, arguments: dict[str, Any]) -> dict[str, Any]:
-    """Those of some arguments that another approximant takes: options of another program mean nothing to it."""
+    """Return those arguments that another approximant takes; options of another program have no meaning for it."""
     if generator.frequency_domain_source_model in TWINS:
         return arguments
     return {key: value for key, value in arguments.items() if key in _OF_ANY_APPROXIMANT}
 
 
 def named_generator(generator: WaveformGenerator, coarse: str) -> WaveformGenerator:
-    """A waveform generator of another approximant of LALSimulation, for the parameters and frequencies of a user's.
+    """Return a waveform generator of another approximant, for the parameters and frequencies of the user's generator.
 
     Parameters
     ----------
     generator
-        The user's.
+        The user's waveform generator.
     coarse
         Name of the approximant.
 
     Raises
     ------
     CoarseObstacle
-        If it is unknown.
+        If the approximant is unknown.
     """
     _check_name(coarse)
     arguments = _arguments_for(generator, dict(generator.waveform_arguments))
@@ -181,7 +183,7 @@ def _agrees(
     waves: Sequence[tuple[Row, Polarisations]],
     band: tuple[float, float],
 ) -> bool:
-    """Whether a twin gives the waves of the generator."""
+    """Tell whether a frequency-sequence model gives the same waves as the generator."""
     numbers = np.flatnonzero((frequencies >= band[0]) & (frequencies <= band[1]) & (frequencies > 0))
     # As uneven as nodes are, and without the ends of the band.
     places = np.unique(np.geomspace(1, max(len(numbers) - 2, 1), _COMPARED).astype(int))
@@ -202,7 +204,7 @@ def _agrees(
 
 
 def _function(generator: WaveformGenerator) -> ByFrequency | None:
-    """The user's source model as a function of frequencies, which it may not be."""
+    """Return the user's source model as if it were a function of each frequency alone, which has to be tested."""
     model = generator.frequency_domain_source_model
     if model is None or not is_bilbys(generator):
         return None
@@ -217,7 +219,7 @@ def _function(generator: WaveformGenerator) -> ByFrequency | None:
 
 
 def _is_function(model: ByFrequency, frequencies: np.ndarray, waves: Sequence[tuple[Row, Polarisations]]) -> bool:
-    """Whether the model gives at a few frequencies, unevenly spaced, what it gives there among all."""
+    """Tell whether the model gives the same values at a few unevenly spaced frequencies as among all frequencies."""
     numbers = np.unique(np.geomspace(1, len(frequencies) - 1, _TRIED).astype(int))
     for row, wave in waves:
         try:

@@ -1,8 +1,8 @@
 r"""Nodes in frequency, and cubic splines through values at them.
 
 A spline through values :math:`v_j` at nodes is linear in the values, :math:`v(f) = \sum_j s_j(f) v_j`, so that a sum over all
-frequencies of a spline times anything known, :math:`\sum_f v(f) x(f) = \sum_j v_j \sum_f s_j(f) x(f)`, needs the *weights*
-:math:`\sum_f s_j(f) x(f)` once and then the values at the nodes alone.
+frequencies of a spline times a known function, :math:`\sum_f v(f) x(f) = \sum_j v_j \sum_f s_j(f) x(f)`, needs the *weights*
+:math:`\sum_f s_j(f) x(f)` once, and then only the values at the nodes.
 """
 
 from __future__ import annotations
@@ -11,12 +11,14 @@ import numpy as np
 from scipy.interpolate import BSpline, make_interp_spline
 from scipy.sparse import csr_array
 
-_STEEP = 0.3  # share of nodes by f^(-4/3) beside those by 1/f: an inspiral changes fastest at low frequencies
-_TABLE = 4000  # frequencies by which the spacing is inverted
+# Ratio, at the lowest frequency, of a density of nodes f^(-4/3) to the density 1/f that it is added to: an inspiral changes
+# fastest at low frequencies.
+_STEEP = 0.3
+_TABLE = 4000  # frequencies of the table by which the spacing is inverted: many more than there are nodes
 
 
 def spaced(lowest: float, highest: float, size: int) -> np.ndarray:
-    """Nodes (J,) from one frequency to another, denser at low frequencies."""
+    """Return nodes (J,) from one frequency to another, denser at low frequencies."""
     table = np.geomspace(lowest, highest, _TABLE)
     below = np.log(table / lowest) + 3 * _STEEP * (1 - (table / lowest) ** (-1 / 3))
     nodes = np.interp(np.linspace(0, below[-1], size), below, table)
@@ -25,12 +27,12 @@ def spaced(lowest: float, highest: float, size: int) -> np.ndarray:
 
 
 class Spline:
-    """Cubic splines through values at nodes, without a knot at the second and the last but one.
+    """Cubic splines through values at nodes, with not-a-knot ends.
 
     Parameters
     ----------
     nodes
-        Frequencies (J,), increasing, four at least.
+        Increasing frequencies (J,), at least four.
     """
 
     def __init__(self, nodes: np.ndarray) -> None:
@@ -45,29 +47,29 @@ class Spline:
         return len(self.nodes)
 
     def local(self, frequencies: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """First of the four B-splines that are not zero at each frequency, (F,), and the values of these, (F, 4)."""
+        """Return the first of the four nonzero B-splines at each frequency, (F,), and their values, (F, 4)."""
         design = BSpline.design_matrix(frequencies, self.knots, 3)
         return design.indices.reshape(-1, 4)[:, 0], design.data.reshape(-1, 4)
 
     def matrix(self, frequencies: np.ndarray, beyond: bool = False) -> csr_array:
-        """B-splines at frequencies, (F, J), sparse; also at some beyond the nodes, where that is said."""
+        """Return B-splines at frequencies, (F, J), as a sparse matrix; extrapolated beyond the nodes if ``beyond`` is true."""
         # Sums over the same frequencies follow one another, and the matrix takes longer than a sum.
         if self._last is None or self._last[0] is not frequencies:
             self._last = frequencies, csr_array(BSpline.design_matrix(frequencies, self.knots, 3, extrapolate=beyond))
         return self._last[1]
 
     def at(self, frequencies: np.ndarray, values: np.ndarray) -> np.ndarray:
-        """Splines through values (..., J), at frequencies: (..., F)."""
+        """Evaluate splines through values (..., J) at frequencies: (..., F)."""
         coefficients = (values.reshape(-1, len(self)) @ self.coefficients.T).T
         return (self.matrix(frequencies) @ coefficients).T.reshape(*values.shape[:-1], -1)
 
     def weights(self, frequencies: np.ndarray, factors: np.ndarray) -> np.ndarray:
-        """Weights (..., J) of the values in the sum over frequencies of the spline times factors (..., F)."""
+        """Return weights (..., J) of the values in the sum over frequencies of the spline times factors (..., F)."""
         sums = (self.matrix(frequencies).T @ factors.reshape(-1, len(frequencies)).T).T
         return (sums @ self.coefficients).reshape(*factors.shape[:-1], len(self))
 
     def refined(self) -> Spline:
-        """The spline whose nodes are these and the middles between them."""
+        """Return the spline whose nodes are these and the middles between them."""
         nodes = np.empty(2 * len(self) - 1)
         nodes[::2], nodes[1::2] = self.nodes, 0.5 * (self.nodes[1:] + self.nodes[:-1])
         return Spline(nodes)

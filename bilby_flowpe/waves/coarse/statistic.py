@@ -1,4 +1,4 @@
-"""The statistic of a search: the log likelihood ratio of templates at the best amplitude, phase and time in each detector."""
+"""Statistic of a search: the log likelihood ratio of templates at the best amplitude, phase and time in each detector."""
 
 from __future__ import annotations
 
@@ -17,20 +17,18 @@ from .shortened import MARGIN, Piece, Segment, cut, whole
 from .summary import DetectorBins
 from .templates import Shapes, Templates
 
-_AT_ONCE = (
-    400_000  # steps of time of rows that are filtered at once, which bounds the memory and stays near the processor
-)
-_PIECES = 8  # that the delays of the prior are cut into, where these are long
-_LEAST, _MOST = (
-    0.5,
-    4.0,
-)  # seconds of delay on either side of a piece's reference: a pass over the data against longer filters
-_SHORTER = 4  # by which a cut has to shorten the data: below it these are taken as they are
-_KEPT = 48  # pieces that are kept, each of a few hundred kilobytes
+# Time steps of all rows that are filtered at once: this bounds the memory and stays in a processor's cache.
+_AT_ONCE = 400_000
+_PIECES = 8  # pieces that the range of the prior's delays is cut into, within the next two limits
+# Smallest and largest delay in seconds on either side of a piece's reference: short ones need more passes over the data, long
+# ones longer filters.
+_LEAST, _MOST = 0.5, 4.0
+_SHORTER = 4  # smallest factor by which a cut has to shorten the data; otherwise they are filtered as they are
+_KEPT = 48  # pieces that are kept in memory, each of a few hundred kilobytes
 
 
 class Filtered(NamedTuple):
-    """Rows that were filtered.
+    """Values and arrival times of templates that were filtered.
 
     Attributes
     ----------
@@ -45,7 +43,7 @@ class Filtered(NamedTuple):
 
 
 class Statistic:
-    """The log likelihood ratio at the best amplitude, phase and time in each detector.
+    """Function that computes the log likelihood ratio at the best amplitude, phase and time in each detector.
 
     Long data are filtered in pieces, each for templates that chirp alike (:mod:`.shortened`); a piece is made when it is
     first needed.
@@ -53,18 +51,18 @@ class Statistic:
     Parameters
     ----------
     likelihood
-        With its detectors.
+        Likelihood with its detectors.
     detectors
-        Their frequencies and data.
+        Frequencies and data of every detector.
     frequencies
-        Those of all detectors together, (F,).
+        Frequencies of all detectors together in Hz, (F,).
     window
         First and last geocentric time, GPS seconds.
     templates
-        Of a band that holds these frequencies.
+        Templates of a band that contains these frequencies.
     some
-        Shapes of some draws of the prior, which tell how far templates are delayed against each other; none when left out,
-        for data as they are.
+        Shapes of some draws from the prior, by which the delays of templates relative to each other are known. ``None`` if the
+        data are to be filtered as they are.
     """
 
     def __init__(
@@ -78,7 +76,7 @@ class Statistic:
     ) -> None:
         self.templates, self._detectors = templates, detectors
         duration, start = float(likelihood.interferometers.duration), float(likelihood.interferometers.start_time)
-        # Half as many steps as conditionals take; in pieces of long data maxima are interpolated.
+        # Half as many time steps as conditionals use; in pieces of long data, maxima are interpolated.
         size = steps_in(duration, float(frequencies[-1])) // 2
         spacing = duration / size
         geometry = tuple(Detector.from_interferometer(ifo) for ifo in likelihood.interferometers)
@@ -87,7 +85,7 @@ class Statistic:
         self._times = start + steps * spacing
         self._reach = [[int(np.ceil(light_travel_time(a, b) / spacing)) for b in geometry] for a in geometry]
         self._pieces: list[Piece] = []
-        # A point beside the band counts, for splines join it.
+        # The point next to the band counts, too, since splines use it.
         self._within = templates.points >= frequencies[0] * (1 - 1e-9)
         if len(templates.points):
             self._within[max(int(np.argmax(self._within)) - 1, 0)] = True
@@ -97,15 +95,15 @@ class Statistic:
 
     @property
     def shortens(self) -> bool:
-        """Whether data are filtered in pieces that are shorter than they are."""
+        """True if data are filtered in pieces that are shorter than the data."""
         return bool(np.isfinite(self._delay))
 
     def __call__(self, rows: Sequence[Row]) -> Filtered:
-        """Log likelihood ratios and arrival times of rows."""
+        """Return log likelihood ratios and arrival times of rows."""
         return self.of(self.templates.shapes(rows))
 
     def of(self, shapes: Shapes) -> Filtered:
-        """Log likelihood ratios and arrival times of templates."""
+        """Return log likelihood ratios and arrival times of templates."""
         values, times = np.full(shapes.size, -np.inf), np.zeros(shapes.size)
         for piece, numbers in self._sorted(shapes):
             block = max(1, _AT_ONCE // piece.size)
@@ -115,12 +113,12 @@ class Statistic:
         return Filtered(values, times)
 
     def _delays(self, shapes: Shapes) -> np.ndarray:
-        """Group delays in seconds (N, P), nan where there is no wave."""
+        """Return group delays in seconds (N, P), NaN where there is no wave."""
         delays = shapes.slopes[:, self._within] / (2 * np.pi)
         return np.where(shapes.amplitudes[:, self._within] > 0, delays, np.nan)
 
     def _halfwidth(self, some: Shapes) -> float:
-        """Seconds of delay against its reference that a piece is made for; infinite where pieces would not be short."""
+        """Return the delay in seconds that a piece covers on either side; infinite if pieces would not be short."""
         spacing = self._segment.spacing
         most = 0.5 * (self._segment.duration / _SHORTER - self._segment.count * spacing) - MARGIN
         if most < _LEAST:
@@ -131,7 +129,7 @@ class Statistic:
         return float(np.clip(0.5 * widest / _PIECES, _LEAST, min(_MOST, most)))
 
     def _sorted(self, shapes: Shapes) -> Iterator[tuple[Piece, np.ndarray]]:
-        """The pieces of data that templates are filtered with, and the numbers of these templates."""
+        """Iterate over the pieces of data that templates are filtered with, and the numbers of these templates."""
         if self._delay == np.inf:
             yield self._pieces[0], np.arange(shapes.size)
             return
@@ -143,7 +141,7 @@ class Statistic:
                 yield piece, left[fits]
             left = left[~fits]
         while len(left):
-            # From the shortest signals on: the one that is as far from the first of them as a piece reaches.
+            # The next reference: as far from the shortest signal that is left as a piece covers.
             ranks = np.nan_to_num(delays[left]).max(axis=1) - np.nan_to_num(delays[left]).min(axis=1)
             order = np.argsort(ranks)
             for rank in (ranks[order[0]] + self._delay, ranks[order[0]]):
@@ -157,7 +155,7 @@ class Statistic:
             left = left[~fits]
 
     def _fit(self, delays: np.ndarray, slopes: np.ndarray) -> np.ndarray:
-        """Which templates of some delays (N, P) a piece of some slopes is made for, (N,)."""
+        """Tell which templates, of delays (N, P), are covered by a piece of some slopes, (N,)."""
         apart = np.abs(delays - slopes[self._within] / (2 * np.pi))
         return np.nan_to_num(apart).max(axis=1, initial=0.0) <= self._delay * (1 + 1e-9)
 
@@ -193,7 +191,7 @@ class Statistic:
 
 
 def _peaked(power: np.ndarray) -> None:
-    """Give local maxima of series (N, T) the height of the parabola through them and their neighbours."""
+    """Raise local maxima of series (N, T) to the height of the parabola through them and their neighbours."""
     left, middle, right = power[:, :-2], power[:, 1:-1], power[:, 2:]
     bend = 2 * middle - left - right
     top = (middle > left) & (middle >= right)

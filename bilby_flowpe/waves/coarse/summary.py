@@ -1,4 +1,4 @@
-r"""Summary data: what the data of each detector say of waves that are splines through values at nodes.
+r"""Summary data: inner products of each detector's data with waves that are splines through values at nodes.
 
 A term of a wave is :math:`h_m(f) = c_m(f) e^{i \psi_m(f)}` with a spline :math:`c_m(f) = \sum_j s_j(f) c_{mj}` and a known
 phase. Its inner product with the data d of a detector of noise curve S, at an arrival time t, is then a sum over nodes,
@@ -10,9 +10,9 @@ so that many waves cost one matrix product, whatever the length of the data. Inn
 :math:`4 \Delta f \sum_f \overline{c_m} c_n \, e^{i (\psi_n - \psi_m)} / S`; the product of two splines is smooth and is itself
 taken as a spline, on nodes twice as dense.
 
-The weights :math:`W` are wanted in a window of time much shorter than the data. On that window :math:`e^{2 \pi i f t}` changes
-little from one frequency of the data to the next, so that all that multiplies it is first gathered on fewer frequencies, by
-the transpose of Lagrange's interpolation between these: a Fourier transform of each spline is then short.
+The weights :math:`W` are needed in a window of time much shorter than the data. On that window :math:`e^{2 \pi i f t}` changes
+little from one frequency of the data to the next. So its factors are first gathered on fewer frequencies, by the transpose of
+Lagrange's interpolation between these, which makes the Fourier transform of each spline short.
 """
 
 from __future__ import annotations
@@ -27,23 +27,24 @@ from ...errors import CoarseObstacle
 from ..inner_products import Projection
 from .splines import Spline
 
-_PER_WINDOW = 8  # shortest period of gathered frequencies, in lengths of the window
-_NEIGHBOURS = 8  # gathered frequencies that share one of the data's: with the above, an error of 6e-7 of the largest
+_PER_WINDOW = 8  # shortest period in time of the gathered frequencies, as a multiple of the window's length
+# Gathered frequencies over which one of the data's is spread: with the factor above, the error is 6e-7 of the largest value.
+_NEIGHBOURS = 8
 _AT_ONCE = 64  # splines that are transformed at once, which bounds the memory
 
 
 @dataclass(frozen=True)
 class Steps:
-    """Steps of time at which inner products are wanted.
+    """Time steps at which inner products are computed.
 
     Attributes
     ----------
     first, count
-        The first of them, counted from the start of the segment, and their number.
+        First step, counted from the start of the segment, and number of steps.
     in_segment
         Number of steps in the segment, a power of two.
     duration
-        Of the segment, in seconds.
+        Duration of the segment in seconds.
     """
 
     first: int
@@ -59,9 +60,9 @@ class DetectorBins:
     Attributes
     ----------
     bins
-        Numbers of frequencies in units of one over the duration, (F,).
+        Frequencies in units of one over the duration, as integers, (F,).
     frequencies
-        In Hz, (F,).
+        Frequencies in Hz, (F,).
     data
         The data times the noise weight, (F,) complex.
     weights
@@ -75,7 +76,7 @@ class DetectorBins:
 
     @classmethod
     def of(cls, projection: Projection, band: tuple[float, float]) -> DetectorBins:
-        """Of a detector, for waves of a band in Hz, both ends included."""
+        """Return the frequencies of a detector for waves of a band in Hz, both ends included."""
         bins, interferometer = projection.bins, projection.interferometer
         frequencies = interferometer.frequency_array[bins]
         inside = (frequencies >= band[0]) & (frequencies <= band[1])
@@ -83,7 +84,7 @@ class DetectorBins:
         return cls(bins[inside], frequencies[inside], data[inside], projection.weights[inside])
 
     def above(self, lowest: float) -> DetectorBins:
-        """Those at and above a frequency in Hz."""
+        """Return the part at and above a frequency in Hz."""
         inside = self.frequencies >= lowest
         return DetectorBins(self.bins[inside], self.frequencies[inside], self.data[inside], self.weights[inside])
 
@@ -91,36 +92,37 @@ class DetectorBins:
 def bins_in_band(
     projections: Sequence[Projection], band: tuple[float, float], least: int
 ) -> tuple[list[DetectorBins], np.ndarray]:
-    """Frequencies of every detector within the waves' band, and those of all detectors together, (F,).
+    """Return the frequencies of every detector within the waves' band, and those of all detectors together, (F,).
 
     Raises
     ------
     CoarseObstacle
-        If these are fewer than ``least``.
+        If there are fewer than ``least`` frequencies.
     """
     detectors = [DetectorBins.of(projection, band) for projection in projections]
     frequencies = np.unique(np.concatenate([detector.frequencies for detector in detectors]))
     if len(frequencies) < least:
         raise CoarseObstacle(
-            f"the waves fill {band[0]:g} to {band[1]:g} Hz, where the detectors have {len(frequencies)} frequencies: check "
-            "minimum_frequency and maximum_frequency of waveforms and detectors, or set coarse=False"
+            f"the waves cover {band[0]:g} to {band[1]:g} Hz, where the detectors have {len(frequencies)} frequencies, but at "
+            f"least {least} are needed: check minimum_frequency and maximum_frequency of waveforms and detectors, or set "
+            "coarse=False"
         )
     return detectors, frequencies
 
 
 def series_weights(detector: DetectorBins, spline: Spline, phases: np.ndarray, steps: Steps) -> np.ndarray:
-    """Weights W of every term, (M, J, T), complex64.
+    """Return the weights W of every term, (M, J, T), complex64.
 
     Parameters
     ----------
     detector
-        With its data.
+        Frequencies and data of the detector.
     spline
-        Through the nodes.
+        Spline through values at the nodes.
     phases
-        Of every term at the detector's frequencies, (M, F).
+        Reference phase of every term at the detector's frequencies, (M, F).
     steps
-        Times.
+        Time steps.
     """
     first_spline, of_splines = spline.local(detector.frequencies)
     stride = _stride(steps)
@@ -130,7 +132,7 @@ def series_weights(detector: DetectorBins, spline: Spline, phases: np.ndarray, s
     size = steps.in_segment // stride
     middle = steps.first + steps.count // 2
     columns = (np.arange(steps.count) + steps.first - middle) % size
-    # Steps from the middle of the window turn the gathered frequencies, the middle itself those of the data.
+    # The shift to the middle of the window is applied to the data's frequencies, steps from there to the gathered ones.
     to_middle = np.exp(2j * np.pi * ((detector.bins * middle) % steps.in_segment) / steps.in_segment)
     found = np.empty((len(phases), len(spline), steps.count), dtype=np.complex64)
     for term, phase in enumerate(phases):
@@ -149,7 +151,7 @@ def series_weights(detector: DetectorBins, spline: Spline, phases: np.ndarray, s
 
 
 def _stride(steps: Steps) -> int:
-    """Number of the data's frequencies in a step of the gathered ones, a power of two."""
+    """Return the number of the data's frequencies in a step of the gathered ones, a power of two."""
     stride = 1
     while steps.in_segment // (2 * stride) >= _PER_WINDOW * steps.count:
         stride *= 2
@@ -157,7 +159,7 @@ def _stride(steps: Steps) -> int:
 
 
 def _gather(bins: np.ndarray, stride: int) -> tuple[np.ndarray, np.ndarray]:
-    """Numbers of the gathered frequencies that share each of the data's, (F, K), and their shares, (F, K)."""
+    """Return numbers of the gathered frequencies that each of the data's is spread over, and their factors, (F, K) each."""
     if stride == 1:
         return bins[:, None], np.ones((len(bins), 1))
     first = bins // stride - _NEIGHBOURS // 2 + 1
@@ -171,7 +173,7 @@ def _gather(bins: np.ndarray, stride: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _transformed(sums: np.ndarray, lowest: int, size: int, columns: np.ndarray) -> np.ndarray:
-    """Sums over gathered frequencies at the steps wanted, (J, T), complex64."""
+    """Transform sums over gathered frequencies to the time steps, (J, T), complex64."""
     found = np.empty((len(sums), len(columns)), dtype=np.complex64)
     places = (np.arange(sums.shape[1]) + lowest) % size
     for start in range(0, len(sums), _AT_ONCE):
@@ -183,7 +185,7 @@ def _transformed(sums: np.ndarray, lowest: int, size: int, columns: np.ndarray) 
 
 
 def norm_weights(detector: DetectorBins, refined: Spline, phases: np.ndarray) -> np.ndarray:
-    """Weights of the products of terms m and n, (M, M, J'), complex, at nodes that are twice as dense."""
+    """Return the weights of the products of terms m and n, (M, M, J'), complex, at nodes that are twice as dense."""
     count = len(phases)
     turns = [np.exp(1j * (phases[n] - phases[m])) * detector.weights for m in range(count) for n in range(count)]
     return refined.weights(detector.frequencies, np.stack(turns)).reshape(count, count, len(refined))

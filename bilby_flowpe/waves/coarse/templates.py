@@ -1,4 +1,4 @@
-r"""Templates for a search: non-precessing waves seen face on, on all frequencies, from a few of them.
+r"""Templates for a search: non-precessing waves seen face on, on all frequencies, interpolated from a few.
 
 Seen face on, a non-precessing wave is one term whose amplitude and phase are smooth, whatever the masses: both are splines in
 the logarithm of the frequency, through some tens of points. The phase is the integral of the group delay, as for the reference
@@ -24,23 +24,24 @@ from .reference import face_on
 from .splines import Spline
 from .terms import ByModes, Terms
 
-_POINTS = 72  # frequencies: six hundredths apart in ln f from 20 to 1500 Hz, where a ringdown is twice as wide
-_APPROXIMANT = "IMRPhenomXAS"  # where waves have several modes or are dear: the (2, 2) mode of any binary is like it
+_POINTS = 72  # frequencies: 0.06 apart in ln f from 20 to 1500 Hz; the spectrum of a ringdown is twice as wide
+# For waves of several modes, or slow ones: the (2, 2) mode of any binary is similar to it
+_APPROXIMANT = "IMRPhenomXAS"
 _SPINS = ("a_1", "a_2", "tilt_1", "tilt_2", "phi_12", "phi_jl")
 
 
 @dataclass(frozen=True)
 class Shapes:
-    """What templates of many rows are made of.
+    """Amplitudes and phase derivatives of the templates of many rows.
 
     Attributes
     ----------
     amplitudes
-        At the points, over the largest of each row, (N, P); zero where a row has no wave.
+        Amplitudes at the points, divided by the largest of each row, (N, P); zero where a row has no wave.
     slopes
-        Derivative of the phase there, in radians per Hz, (N, P).
+        Derivative of the phase at the points, in radians per Hz, (N, P).
     whole
-        Where the source model has waves on the data's frequencies alone: these, (N, F), and no points.
+        The waves themselves, (N, F), and no points, if the source model only works on the data's frequencies.
     """
 
     amplitudes: np.ndarray
@@ -48,26 +49,26 @@ class Shapes:
     whole: np.ndarray | None = None
 
     def __getitem__(self, chosen: np.ndarray | slice) -> Shapes:
-        """Some of the rows alone."""
+        """Return the shapes of some of the rows alone."""
         return Shapes(self.amplitudes[chosen], self.slopes[chosen], None if self.whole is None else self.whole[chosen])
 
     @property
     def size(self) -> int:
-        """Number of rows."""
+        """Number of rows, N."""
         return len(self.amplitudes)
 
 
 class Grid:
-    """Frequencies on which templates are wanted, and a phase that is taken off them.
+    """Frequencies on which templates are evaluated, and a phase that is subtracted from them.
 
     Parameters
     ----------
     templates
-        Whose points are joined by splines.
+        Templates, whose points are the nodes of splines.
     frequencies
-        In Hz, (F,), within the band of the points or next to it.
+        Frequencies in Hz, (F,), within the band of the points or next to it.
     slopes
-        Derivative of the phase that is taken off, in radians per Hz at the points, (P,); none is taken off when left out.
+        Derivative at the points of the phase that is subtracted, in radians per Hz, (P,); by default no phase is subtracted.
     """
 
     def __init__(self, templates: Templates, frequencies: np.ndarray, slopes: np.ndarray | None = None) -> None:
@@ -78,32 +79,32 @@ class Grid:
         self._matrix = self._spline.matrix(np.log(frequencies), beyond=True) if len(points) else None
 
     def joined(self, values: np.ndarray) -> np.ndarray:
-        """Splines through values at the points (N, P), on the grid, (N, F)."""
+        """Evaluate splines through values at the points (N, P) on the grid, (N, F)."""
         joined: np.ndarray = (self._matrix @ (self._spline.coefficients @ values.T)).T
         return joined
 
 
 class Templates:
-    """Makes templates of many rows.
+    """Source of templates for many rows.
 
     Parameters
     ----------
     generator
-        The user's.
+        The user's waveform generator.
     terms
-        What makes coarse waves of it.
+        Computes the terms of coarse waves.
     frequencies
-        Those of the data in the band of the search, in Hz, (F,).
+        Frequencies of the data in the band of the search, in Hz, (F,).
     tried
-        A row at which another approximant is tried in place of waves on all frequencies.
+        A row at which another approximant is tested, in place of waves on all frequencies.
 
     Attributes
     ----------
     points
-        Frequencies between which amplitude and phase are splines, in Hz, (P,); none where a template is a wave on all
+        Frequencies in Hz, (P,), between which amplitude and phase are interpolated; empty if a template is a wave on all
         frequencies.
     spline
-        Through values at these, in the logarithm of the frequency.
+        Spline through values at the points, in the logarithm of the frequency.
     """
 
     def __init__(self, generator: WaveformGenerator, terms: Terms, frequencies: np.ndarray, tried: Row) -> None:
@@ -117,16 +118,16 @@ class Templates:
 
     @property
     def words(self) -> str:
-        """What makes the templates."""
+        """Description of the source model that computes the templates."""
         return self._model.words
 
     @property
     def dear(self) -> bool:
-        """Whether a template is a wave on all frequencies."""
+        """True if a template is a wave on all frequencies, which takes long."""
         return self._model.on_bins
 
     def shapes(self, rows: Sequence[Row]) -> Shapes:
-        """Amplitudes and slopes of the phase of rows."""
+        """Return amplitudes and phase derivatives of the templates of rows."""
         if self._model.on_bins:
             whole = np.array([self._wave(row, self._frequencies) for row in rows])
             largest = np.abs(whole).max(axis=1, keepdims=True)
@@ -138,15 +139,15 @@ class Templates:
         return Shapes(amplitudes / np.where(largest > 0, largest, 1), self._pairs.slopes(waves))
 
     def phases(self, slopes: np.ndarray) -> np.ndarray:
-        """Phases at the points, of slopes there, (..., P), zero at the first."""
+        """Return phases at the points, (..., P), zero at the first, from their derivatives there."""
         phases: np.ndarray = (slopes * self.points) @ self._integrate.T
         return phases
 
     def on(self, grid: Grid, shapes: Shapes) -> np.ndarray:
-        """Templates (N, F) on a grid, complex64."""
+        """Return templates (N, F) on a grid, complex64."""
         both = grid.joined(np.concatenate([shapes.amplitudes, self.phases(shapes.slopes - grid.slopes)]))
         found = np.empty((shapes.size, len(grid.frequencies)), dtype=np.complex64)
-        # Whole turns go before single precision comes.
+        # Multiples of 2 pi are removed before the conversion to single precision.
         angles = (both[shapes.size :] % (2 * np.pi)).astype(np.float32)
         np.cos(angles, out=found.real)
         np.sin(angles, out=found.imag)
@@ -154,11 +155,11 @@ class Templates:
         return found
 
     def _wave(self, row: Row, frequencies: np.ndarray) -> np.ndarray:
-        """The louder polarisation of the wave, (F,); zeros where there is none."""
+        """Return the louder polarisation of the wave, (F,), or zeros where there is none."""
         try:
             wave = self._model({**face_on(self._model.parameters(row)), PHASE: 0.0}, frequencies)
         except SimulationError:
-            # The row itself, with its own spins, may well have one: it is not for a search to say.
+            # The row itself, with its own spins, may still have a wave: the search does not reject it.
             wave = None
         if wave is None or not np.all(np.isfinite(wave)):
             return np.zeros(len(frequencies), dtype=np.complex128)
@@ -166,7 +167,7 @@ class Templates:
 
 
 def _model_of(generator: WaveformGenerator, terms: Terms, tried: Row) -> Model:
-    """The source model for templates: with the modes of ``|m| = 2`` alone, and fast where that is possible."""
+    """Return the source model for templates, with the modes of ``|m| = 2`` alone, and a fast one if possible."""
     model = terms.model
     if isinstance(terms, ByModes) and isinstance(model, ByFrequency):
         kept = [group for order, group in zip(terms.orders, terms.groups, strict=True) if abs(order) == 2]
@@ -183,7 +184,7 @@ def _with_modes(model: ByFrequency, modes: Sequence[tuple[int, int]]) -> ByFrequ
 
 
 def _usual(generator: WaveformGenerator, tried: Row) -> ByFrequency | None:
-    """The usual waves of a binary black hole, where the generator's parameters are those of one."""
+    """Return the usual model of a binary black hole, if the generator's parameters are those of one."""
     model = sequence_of(generator, source.lal_binary_black_hole, _APPROXIMANT)
     kept = ("waveform_approximant", "reference_frequency", "catch_waveform_errors")
     model.arguments = {key: value for key, value in model.arguments.items() if key in kept}

@@ -1,8 +1,8 @@
-r"""Terms of a wave, :math:`h(\phi) = \sum_m h_m e^{i m \phi}`, at frequencies of one's own choice.
+r"""Terms of a wave, :math:`h(\phi) = \sum_m h_m e^{i m \phi}`, at arbitrary frequencies.
 
-Where a source model lets its modes be chosen (``mode_array``), the modes of one :math:`|m|` are a term, and one call gives it.
-For a precessing wave these are the modes of the co-precessing frame. Elsewhere terms follow from calls at several phases. Which
-modes a model has, and which of them turn together, is tried and not assumed.
+If the modes of a source model can be chosen (``mode_array``), the modes of one :math:`|m|` are a term, computed by one call.
+For a precessing wave these are the modes of the co-precessing frame. Otherwise terms follow from calls at several phases.
+Which modes a model has, and which of them share their dependence on the phase, is tested and not assumed.
 """
 
 from __future__ import annotations
@@ -18,10 +18,11 @@ from ...processes.parallel import Row
 from ..harmonics import fewest_phases, terms_of
 from .models import APPROXIMANT, MODES, ByFrequency, Model, Parameters, has_own_dictionary
 
-_SAME = 1e-3  # of the loudest value of the wave: precessing waves of high mass ratio are a sum of terms up to 1e-4
-_TRIED_PHASE = 0.7  # radians: no part of a whole turn
+# Largest deviation relative to the loudest value of the wave: precessing waves of high mass ratio are sums of terms to 1e-4.
+_SAME = 1e-3
+_TRIED_PHASE = 0.7  # radians: no simple fraction of 2 pi
 
-_FIVE = ((2, 2), (2, 1), (3, 3), (3, 2), (4, 4))
+_FIVE = ((2, 2), (2, 1), (3, 3), (3, 2), (4, 4))  # modes (l, m) of IMRPhenomXHM and IMRPhenomXPHM with m > 0
 _OF_BOTH_SIGNS = [*_FIVE, *((degree, -m) for degree, m in _FIVE)]
 
 MODES_OF = {
@@ -30,53 +31,53 @@ MODES_OF = {
     "SEOBNRv4HM_ROM": [(2, 2), (2, 1), (3, 3), (4, 4), (5, 5)],
     "SEOBNRv5HM_ROM": [(2, 2), (2, 1), (3, 3), (3, 2), (4, 4), (4, 3), (5, 5)],
 }
-"""Modes (l, m) of approximants that differ from those of IMRPhenomXHM, IMRPhenomXPHM and their kin."""
+"""Modes (l, m) of approximants that differ from those of IMRPhenomXHM, IMRPhenomXPHM and similar ones."""
 
 
 Groups = tuple[tuple[tuple[int, int], ...], ...]
-"""Modes (l, m) of each term."""
+"""Modes (l, m) of each term, by term."""
 
 
 class Terms(Protocol):
-    """Makes all terms of a wave; picklable.
+    """Protocol of functions that compute all terms of a wave; they can be pickled.
 
     Attributes
     ----------
     model
-        What makes the waves.
+        Source model that computes the waves.
     orders
-        ``m`` of each term; zero for a wave that is taken at the row's own phase.
+        Order ``m`` of each term; zero for a wave that is computed at the row's own phase.
     """
 
     model: Model
     orders: tuple[int, ...]
 
     def __call__(self, parameters: Parameters, frequencies: np.ndarray) -> np.ndarray | None:
-        """Terms (M, 2, F) for arguments of the model; ``None`` where there is no wave."""
+        """Return the terms (M, 2, F) for arguments of the model, or ``None`` where there is no wave."""
 
 
 @dataclass
 class OneTerm:
-    """A wave of one term: itself at phase zero, or at its own phase where the order is zero."""
+    """A wave of one term: at phase zero, or at its own phase where the order is zero."""
 
     model: Model
     orders: tuple[int, ...]
 
     def __call__(self, parameters: Parameters, frequencies: np.ndarray) -> np.ndarray | None:
-        """The wave, (1, 2, F)."""
+        """Return the wave as its only term, (1, 2, F)."""
         wave = self.model({**parameters, PHASE: 0.0} if self.orders[0] else parameters, frequencies)
         return None if wave is None else wave[None]
 
 
 @dataclass
 class ByPhases:
-    """Terms by a discrete Fourier transform over calls at evenly spaced phases."""
+    """Terms computed by a discrete Fourier transform over calls at evenly spaced phases."""
 
     model: Model
     orders: tuple[int, ...]
 
     def __call__(self, parameters: Parameters, frequencies: np.ndarray) -> np.ndarray | None:
-        """Terms (M, 2, F)."""
+        """Return the terms (M, 2, F), or ``None`` where there is no wave."""
         count = fewest_phases(self.orders)
         made = []
         for index in range(count):
@@ -89,14 +90,14 @@ class ByPhases:
 
 @dataclass
 class ByModes:
-    """Terms by one call each, with the modes of one order."""
+    """Terms computed by one call each, with the modes of one order."""
 
     model: Model
     orders: tuple[int, ...]
     groups: Groups
 
     def __call__(self, parameters: Parameters, frequencies: np.ndarray) -> np.ndarray | None:
-        """Terms (M, 2, F)."""
+        """Return the terms (M, 2, F), or ``None`` where there is no wave."""
         at_zero = {**parameters, PHASE: 0.0}
         made = np.empty((len(self.orders), 2, len(frequencies)), dtype=np.complex128)
         for term, group in zip(made, self.groups, strict=True):
@@ -108,19 +109,19 @@ class ByModes:
 
 
 def terms_from(model: Model, orders: Sequence[int], rows: Sequence[Row], frequencies: np.ndarray) -> Terms:
-    """The cheapest way to the terms of a wave that holds at some rows.
+    """Return the cheapest way to compute the terms of a wave that gives the right values at some rows.
 
     Parameters
     ----------
     model
-        What makes the waves.
+        Source model that computes the waves.
     orders
-        ``m`` of all terms (:attr:`bilby_flowpe.waves.symmetries.Symmetries.phase_orders`); none, or a zero, where the wave
-        does not turn with the phase.
+        Orders ``m`` of all terms (:attr:`bilby_flowpe.waves.symmetries.Symmetries.phase_orders`); none, or a zero, if the wave
+        is not a sum of terms ``exp(i m phase)``.
     rows
-        All parameters, at which groups of modes are tried.
+        All parameters of signals at which groups of modes are tested.
     frequencies
-        Frequencies at which they are tried, in Hz.
+        Frequencies of the tests in Hz.
     """
     orders = tuple(orders) or (0,)
     if len(orders) == 1:
@@ -134,7 +135,7 @@ def terms_from(model: Model, orders: Sequence[int], rows: Sequence[Row], frequen
 
 
 def _groups(arguments: Mapping[str, Any], orders: tuple[int, ...]) -> Groups | None:
-    """Modes of each order; ``None`` where orders share an absolute value, or one has no mode."""
+    """Return the modes of each order, or ``None`` if orders share an absolute value, or one has no mode."""
     if len({abs(order) for order in orders}) < len(orders):
         return None
     given = arguments.get(MODES) or MODES_OF.get(arguments.get(APPROXIMANT, ""), _OF_BOTH_SIGNS)
@@ -144,7 +145,7 @@ def _groups(arguments: Mapping[str, Any], orders: tuple[int, ...]) -> Groups | N
 
 
 def _agree(one: Terms, other: Terms, rows: Sequence[Row], frequencies: np.ndarray) -> bool:
-    """Whether two ways to the terms give the same, and these make the wave at another phase."""
+    """Tell whether two ways to compute the terms agree, and the terms sum up to the wave at another phase."""
     tried = 0
     for row in rows:
         parameters = other.model.parameters(row)
@@ -153,7 +154,7 @@ def _agree(one: Terms, other: Terms, rows: Sequence[Row], frequencies: np.ndarra
             continue
         try:
             found = one(parameters, frequencies)
-        except ValueError:  # of this package, for a mode that the approximant does not have
+        except ValueError:  # raised for a mode that the approximant does not have
             return False
         whole = other.model({**parameters, PHASE: _TRIED_PHASE}, frequencies)
         if found is None or whole is None:

@@ -1,4 +1,4 @@
-"""Waves near a reference, as far from it as the data allow: what the error of coarse waves is measured with."""
+"""Waves near a reference, as far from it as the data allow, with which the error of coarse waves is measured."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ from ..harmonics import POLARISATIONS
 from ..inner_products import Projection
 from .coarse_waves import CoarseWaves
 
-_DRAWS = 64
-_SCALES = (1e-4, 1.0)  # of a step in the prior's coordinates, in which the prior has unit variance
-_DEEPEST = 15.0  # in ln L below the best of them: beyond it a draw has no weight
+_DRAWS = 64  # draws around the reference, one at each scale of step: a few of them are as far away as the data allow
+_SCALES = (1e-4, 1.0)  # smallest and largest step, in coordinates in which the prior has unit variance
+_DEEPEST = 15.0  # in ln L below the best draw: draws that fit worse have a negligible weight
 _TURNED = ("theta_jn", "cos_theta_jn", "phi_12", "phi_jl")
-_HELD = (TIME, *PLACE, DISTANCE, PHASE)  # what does not change the shape of the terms
+_HELD = (TIME, *PLACE, DISTANCE, PHASE)  # parameters that do not change the shape of the terms
 
 
 def near(
     coarse: CoarseWaves, transform: PriorTransform, responses: np.ndarray, size: int, rng: np.random.Generator
 ) -> tuple[list[Row], np.ndarray, float]:
-    """Rows near the reference, the arrival times (K, D) at which they fit the data best, and the log likelihood ratio there.
+    """Return rows near the reference, arrival times (K, D) at which they fit the data best, and the best log likelihood ratio.
 
     Parameters
     ----------
@@ -33,11 +33,11 @@ def near(
     transform
         The prior.
     responses
-        Of each detector to plus and cross waves from the reference's place, (D, 2).
+        Response of each detector to plus and cross waves from the reference's sky position, (D, 2).
     size
         Number of rows.
     rng
-        Generator.
+        Generator of random numbers.
     """
     rows = _around(coarse.reference, transform, rng)
     values, good = coarse.waves(rows)
@@ -57,9 +57,9 @@ def near(
 
 
 def turned(reference: Row, transform: PriorTransform, size: int, rng: np.random.Generator) -> list[Row]:
-    """The reference with inclinations, and the parts of the spins that are not along the orbit, from the prior.
+    """Return rows like the reference, with inclinations and in-plane spins from the prior.
 
-    A reference that was found with non-precessing waves says nothing of these, and the waves of the data may have others.
+    A reference that was found with non-precessing waves does not determine these, and the wave in the data may have others.
     """
     draws = transform.sample(size, rng)
     rows = []
@@ -69,7 +69,7 @@ def turned(reference: Row, transform: PriorTransform, size: int, rng: np.random.
         for spin, tilt in (("a_1", "tilt_1"), ("a_2", "tilt_2")):
             if tilt not in draws or spin not in reference:
                 continue
-            # The component along the orbit stays: with it the phase of the whole wave does.
+            # The component along the orbit is kept, and with it the phase of the whole wave.
             along = reference[spin] * np.cos(reference[tilt])
             row[spin] = float(max(draws[spin][number], abs(along))) if spin in draws else reference[spin]
             row[tilt] = float(np.arccos(np.clip(along / row[spin], -1, 1))) if row[spin] > 0 else reference[tilt]
@@ -78,18 +78,18 @@ def turned(reference: Row, transform: PriorTransform, size: int, rng: np.random.
 
 
 def turns_of(orders: Sequence[int], rows: Sequence[Row]) -> np.ndarray:
-    """Factors (N, M) of the terms at the rows' phases."""
+    """Return factors (N, M) of the terms at the rows' phases."""
     return np.exp(1j * np.outer([row.get(PHASE, 0.0) for row in rows], orders))
 
 
 def responses_at(likelihood: GravitationalWaveTransient, projections: Sequence[Projection], row: Row) -> np.ndarray:
-    """Responses of each detector to plus and cross waves, (D, 2), for a row in the likelihood's frame of the sky."""
+    """Return each detector's responses to plus and cross waves, (D, 2), for a row in the likelihood's sky frame."""
     seen = {**row, **likelihood.get_sky_frame_parameters(dict(row))}
     return np.array([projection.seen(seen, POLARISATIONS)[0] for projection in projections])
 
 
 def _around(reference: Row, transform: PriorTransform, rng: np.random.Generator) -> list[Row]:
-    """The reference, and draws around it on all scales, inside the prior."""
+    """Return the reference, and draws around it on all scales, inside the prior."""
     centre = transform.to_unconstrained({key: np.array([reference[key]]) for key in transform.keys})
     moved = np.array([key not in _HELD for key in transform.keys])
     scales = np.geomspace(*_SCALES, _DRAWS)[:, None]

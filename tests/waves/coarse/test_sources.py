@@ -152,7 +152,7 @@ def test_another_approximant(make_problem_hl) -> None:
 def test_obstacles(make_problem_hl) -> None:
     likelihood, priors = make_problem_hl()
     logging.getLogger("bilby").setLevel(logging.ERROR)
-    with pytest.raises(CoarseObstacle, match="no approximant of LALSimulation"):
+    with pytest.raises(CoarseObstacle, match="not an approximant of LALSimulation"):
         made(likelihood, priors, coarse="IMRPhenomNone")
     user_model(likelihood, frequency_domain_source_model=lambda frequency_array, mass_1: None)
     with pytest.raises(CoarseObstacle, match="no wave at any"):

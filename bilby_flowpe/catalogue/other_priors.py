@@ -1,8 +1,8 @@
-r"""Another prior, or a population, for events that were analysed: by their weights, and what these are then worth.
+r"""Analysed events under another prior, or under a population: new weights of their draws, and what these are worth.
 
 Draws of an event with weights :math:`w` under its prior :math:`\pi` have weights :math:`w' = w \, \pi' / \pi` under another
-one. Of a population both densities are those of its own parameters (:mod:`.population`). The evidence of each event under it is
-the mean of :math:`w'`, and how many draws are left is told by its effective number: where that is low, new draws are needed
+one. For a population, both densities are those of its own parameters (:mod:`.population`). The evidence of each event under it
+is the mean of :math:`w'`. The effective number tells how many draws are left: if it is low, new draws are needed
 (:mod:`.reprior`).
 """
 
@@ -27,28 +27,30 @@ from ..translation.covers import AnyPrior
 from .event_folder import EventFolder
 from .population import KEYS, Population, sampling_density
 
-_PRIOR_DRAWS = 20_000  # a share of 1.5e-4 of the prior is found with a probability of 95%
+# Draws from the new prior that look for regions outside the old one: a fraction of 1.5e-4 is found with a probability
+# of 95%.
+_PRIOR_DRAWS = 20_000
+# Seed of these draws, so that the same catalogue gives the same numbers; its value does not matter.
 _SEED = 1
 EVENTS = "events"
-"""Folder of the events in that of a catalogue."""
+"""Name of the folder of events in the folder of a catalogue."""
 
 
 @dataclass(frozen=True)
 class ReweightedEvent:
-    """An event under another prior.
+    """Draws and weights of an event under another prior.
 
     Attributes
     ----------
     name
-        Of the event.
+        Name of the event.
     draws
-        Its draws of non-zero weight: parameters, ``log_likelihood``, ``log_prior`` of the run, and the new ``weights``, of sum
-        one.
+        Draws of non-zero weight: parameters, ``log_likelihood``, ``log_prior`` of the run, and the new ``weights``, of sum one.
     summary
-        Of the new weights of all draws: effective number, evidence and its error, Pareto k.
+        Summary of the new weights of all draws: effective number, evidence and its error, Pareto k.
     beyond
-        Share of the new prior where the old one has none: no draw is there, and the evidence lacks it. Not known (NaN) of a
-        population.
+        Fraction of the new prior that lies outside the old one: no draw is there, and the evidence lacks that part. Not known
+        (NaN) for a population.
     """
 
     name: str
@@ -58,27 +60,27 @@ class ReweightedEvent:
 
     @property
     def n_effective(self) -> float:
-        """Effective number of draws."""
+        """Effective number of draws under the new prior."""
         return self.summary.effective_sample_size
 
     @property
     def log_evidence(self) -> float:
-        """Logarithm of the evidence under the new prior, or of the Bayes factor where likelihoods were ratios to noise."""
+        """Log evidence under the new prior, or log Bayes factor if likelihoods were ratios to noise."""
         return self.summary.log_evidence
 
 
 def results_of(catalogue: Path) -> dict[str, Path]:
-    """Result files of a catalogue's events, by name.
+    """Return the result files of a catalogue's events, by name.
 
     Raises
     ------
     DataError
-        If there is none.
+        If there is no result.
     """
     events = [EventFolder(path) for path in sorted((catalogue / EVENTS).glob("*")) if path.is_dir()]
     found = {event.name: result for event in events if (result := event.result()) is not None and result.is_file()}
     if not found:
-        raise DataError(f"catalogue={str(catalogue)!r}: no result there: give the outdir of flowpe catalogue")
+        raise DataError(f"catalogue={str(catalogue)!r}: there is no result: give the outdir of flowpe catalogue")
     return found
 
 
@@ -88,34 +90,35 @@ def reweighted(
     population: Population | None = None,
     keys: Sequence[str] = KEYS,
 ) -> list[ReweightedEvent]:
-    """Every event of a catalogue under another prior, or under a population, without any new likelihood.
+    """Put every event of a catalogue under another prior, or under a population, without new likelihood evaluations.
 
     Parameters
     ----------
     catalogue
-        Outdir of ``flowpe catalogue``, or weighted results.
+        Folder that ``flowpe catalogue`` has written, or weighted results.
     priors
-        By parameter, priors in the place of those of each event: Bilby's, or as text of a prior file.
+        Priors by parameter, which replace those of each event: Bilby's objects, or text as in a prior file.
     population
-        Density of a population instead, (N,), of a dictionary of ``keys``, (N,) each, normalised. All other parameters keep
-        their prior.
+        Alternatively a function that gives the normalised density of a population, (N,), from a dictionary of ``keys``, (N,)
+        each. All other parameters keep their prior.
     keys
         Parameters of the population, by gwpopulation's names (:func:`.population.population_tables`).
 
     Returns
     -------
     list of ReweightedEvent
-        One each, in the order of names.
+        One per event, in the order of names.
 
     Raises
     ------
     ConfigurationError
         If neither priors nor a population is given, or both.
     PriorError
-        If a parameter was not sampled, or would not be, or a population's parameters cannot be told from what was.
+        If a parameter was not sampled, or a new prior would fix it, or if the sampled parameters do not determine those of the
+        population.
     """
     if (priors is None) == (population is None):
-        raise ConfigurationError("priors and population: give one of them")
+        raise ConfigurationError("priors and population: give exactly one of the two")
     found = []
     for name, result in _named(catalogue):
         kept = kept_draws(result)
@@ -131,7 +134,7 @@ def reweighted(
             _check_same_search(name, new, old)
             log_ratio = new.log_prob(kept.parameters) - log_prior
             beyond = new.share_beyond(old, _PRIOR_DRAWS, np.random.default_rng(_SEED))
-        # Where the prior was zero no draw is, and none counts.
+        # Draws where the prior was zero have no weight.
         log_weights = kept.log_weights(np.where(np.isneginf(log_prior), -np.inf, log_ratio))
         summary = summarise(log_weights)
         here = log_weights[: len(kept.table)]
@@ -142,40 +145,41 @@ def reweighted(
 
 
 def changed(priors: PriorDict, changes: Mapping[str, Any]) -> PriorDict:
-    """A copy of priors with some replaced.
+    """Return a copy of priors in which some are replaced.
 
     Raises
     ------
     PriorError
-        If there is no such parameter, or a text is no prior.
+        If there is no such parameter, or a text is not a prior.
     """
     new = copied(priors)
     for key, prior in changes.items():
         if key not in priors:
-            raise PriorError(f"priors[{key!r}]: the run has none of it, but of {sorted(priors)}: name one of these")
+            raise PriorError(f"priors[{key!r}]: the run does not have this parameter: choose from {sorted(priors)}")
         if isinstance(prior, str):
             try:
                 prior = type(priors)({key: prior})[key]
-            except Exception as error:  # of whatever kind the text raises
+            except Exception as error:  # the text may raise anything
                 raise PriorError(
-                    f"priors[{key!r}]={prior!r} is no prior of Bilby's ({error}): write it as in a prior file"
+                    f"priors[{key!r}]={prior!r} is not a prior of Bilby's ({error}): write it as in a prior file"
                 ) from error
         if not isinstance(prior, Prior):
-            raise PriorError(f"priors[{key!r}]={prior!r} is no prior: give one of Bilby's, or its text")
+            raise PriorError(f"priors[{key!r}]={prior!r} is not a prior: give one of Bilby's, or its text")
         prior.name = prior.name or key
         new[key] = prior
     return new
 
 
 def _check_same_search(name: str, new: AnyPrior, old: AnyPrior) -> None:
-    """Refuse priors under which other parameters are fixed, or at other values: likelihoods are of those of the run."""
+    """Raise an error for priors that fix other parameters, or other values, than the run whose likelihoods are used."""
     if {*new.keys} != {*old.keys}:
         raise PriorError(
-            f"priors search for {sorted(new.keys)}, the draws of {name!r} are of {sorted(old.keys)}: give priors of these"
+            f"the priors search for {sorted(new.keys)}, but the draws of {name!r} are of {sorted(old.keys)}: give "
+            "priors of these"
         )
     if new.fixed != old.fixed:
         raise PriorError(
-            f"priors fix {new.fixed}, those of {name!r} {old.fixed}, and its likelihoods are of these: fix the same values"
+            f"the priors fix {new.fixed}, but the likelihoods of {name!r} were evaluated at {old.fixed}: fix these values"
         )
 
 
