@@ -77,6 +77,15 @@ def test_every_example_has_its_environment_and_its_values():
     assert names == {file.stem for file in run.VALUES.glob("*.json")}
 
 
+def test_a_version_that_an_example_pins_goes_before_that_of_the_constraints():
+    whole, own = (
+        "\n" + run.constraints(one) for one in ([], ["Matplotlib == 3.10.9", "dask[array]==2026.1", "torchaudio==2"])
+    )
+    for name, there in (("matplotlib", False), ("dask", False), ("torch", True), ("mpld3", True)):
+        assert f"\n{name}==" in whole
+        assert (f"\n{name}==" in own) is there
+
+
 def test_the_page_has_the_values_kept():
     before = run.PAGE.read_text()
     assert run.page(before) == before

@@ -52,18 +52,36 @@ def base(folder: Path) -> Path:
     return python
 
 
-def environment(name: str, requirements: list[str], folder: Path, below: Path) -> Path:
+def constraints(requirements: list[str]) -> str:
+    """The versions that flowpe was tested with, but for packages that an example pins in another version."""
+    own = {named(one) for one in requirements}
+    lines = (ROOT / "constraints.txt").read_text().splitlines()
+    return "\n".join(one for one in lines if one.startswith("#") or named(one) not in own) + "\n"
+
+
+def named(requirement: str) -> str:
+    """The name of a package in a requirement, as indices spell it."""
+    return re.sub(r"[-_.]+", "-", re.split(r"[\s\[=<>~!@;]", requirement.strip(), maxsplit=1)[0]).lower()
+
+
+def environment(name: str, needs: dict[str, Any], folder: Path, below: Path) -> Path:
     """The interpreter of an example's own environment, which sees what stands in the one ``below``."""
     python = folder / name / "bin" / "python"
     done = folder / name / "requirements.txt"
-    wanted = "\n".join(requirements) + "\n"
+    requirements, build = needs["requirements"], needs.get("build", [])
+    wanted = "\n".join([*build, *requirements]) + "\n"
     if not done.exists() or done.read_text() != wanted:
         venv.create(python.parents[1], with_pip=True, clear=True)
         code = "import sysconfig; print(sysconfig.get_path('purelib'))"
         of = {one: subprocess.check_output([one, "-c", code], text=True).strip() for one in (python, below)}
         # `site.addsitedir` reads the .pth files of the lower environment, too: flowpe is installed there as editable.
         (Path(of[python]) / "below.pth").write_text(f"import site; site.addsitedir({of[below]!r})\n")
-        pip(python, "--constraint", str(ROOT / "constraints.txt"), *requirements)
+        allowed = folder / name / "constraints.txt"
+        allowed.write_text(constraints([*build, *requirements]))
+        if build:
+            pip(python, *build)
+        # What pip would build with otherwise is hidden by the lower environment, which the isolated one sees, too.
+        pip(python, "--constraint", str(allowed), *(["--no-build-isolation"] if build else []), *requirements)
         done.write_text(wanted)
     return python
 
@@ -73,13 +91,15 @@ def run(name: str, needs: dict[str, Any], folder: Path, below: Path) -> str:
     missing = [one for one in needs.get("data", []) if one not in os.environ]
     if missing:
         return f"left out: {', '.join(missing)} names no data"
-    python = environment(name, needs["requirements"], folder, below)
+    python = environment(name, needs, folder, below)
     work = folder / "work" / name
     work.mkdir(parents=True, exist_ok=True)
     settings = {
         "FLOWPE_ECOSYSTEM": str(VALUES),
         "OMP_NUM_THREADS": "1",
         "MPLBACKEND": "Agg",
+        # Programs of packages, which some examples start, are in both environments.
+        "PATH": os.pathsep.join((str(python.parent), str(below.parent), os.environ["PATH"])),
         **needs.get("settings", {}),
     }
     with (work / "log.txt").open("w") as log:
