@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import copy
 from dataclasses import asdict, dataclass
+from typing import Any
 
 import numpy as np
 from bilby.core.likelihood import Likelihood
@@ -42,7 +43,7 @@ _WITHOUT_VALUE = (
 def reweight(
     result: Result,
     likelihood: Likelihood | None = None,
-    priors: PriorDict | None = None,
+    priors: PriorDict | dict[str, Any] | None = None,
     npool: int = 1,
     n_posterior: int = 5000,
     seed: int = 0,
@@ -95,6 +96,8 @@ def reweight(
     if likelihood is not None and not isinstance(likelihood, Likelihood):
         raise DataError(f"likelihood={likelihood!r}: give a likelihood of Bilby's, or leave it out")
     kept = kept_draws(result)
+    if priors is not None and not isinstance(priors, PriorDict):
+        priors = PriorDict(priors)  # a plain table, as run_sampler takes it
     new = AnyPrior(kept.searched(result.priors if priors is None else priors))
     _check(kept, new, likelihood, priors is not None, seed)
     values = _values(kept, new, likelihood, priors is not None, npool)

@@ -112,6 +112,12 @@ def test_a_joint_prior(result: Result) -> None:
     assert again.log_evidence == pytest.approx(new.log_evidence, abs=1e-9)
 
 
+def test_a_plain_dictionary_of_priors_will_do(result: Result) -> None:
+    """As for ``bilby.run_sampler``."""
+    table = dict(copy.deepcopy(PRIORS))
+    assert reweight(result, priors=table).log_evidence == reweight(result, priors=PriorDict(table)).log_evidence
+
+
 def test_draws_without_a_value_count_for_nothing(result: Result) -> None:
     """A likelihood that fails here and there, in the new one and in the old."""
     table = result.nested_samples

@@ -150,6 +150,8 @@ def _compared(ours: Result, other: Result, name: str, label: str, outdir: Path) 
     same_problem(ours, other)
     statistics = statistics_of(ours)
     print(f"{label}: {ours.sampler}'s verdict: {statistics.get('verdict', 'none')}", flush=True)
+    if (of_other := statistics_of(other).get("verdict")) is not None:
+        print(f"{other.label}: {other.sampler}'s verdict: {of_other}", flush=True)
     if reason := obstacle(other):
         print(f"{name} is not used: {reason}", flush=True)
         return {"referee": name, "not used": reason}
