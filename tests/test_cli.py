@@ -194,7 +194,7 @@ class TestModels:
         line = next(line for line in listed.splitlines() if line.startswith(trained_5d[0].name))
         assert "cached" in line
         assert "not measured" in line
-        assert "passed over: model='" in listed
+        assert "ignored: model='" in listed
 
         assert main(["show", trained_5d[0].name]) == 0
         shown = capsys.readouterr().out

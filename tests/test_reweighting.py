@@ -273,7 +273,7 @@ def test_merged_results_and_other_things_are_refused_in_words(result: Result) ->
     merged = ResultList([copy.copy(result), copy.copy(result)]).combine()
     merged.log_evidence += 0.1
     merged.log_bayes_factor += 0.1
-    with pytest.raises(DataError, match="reweight the single runs, and merge these"):
+    with pytest.raises(DataError, match="reweight the single runs, and merge them then"):
         reweight(merged)
     with pytest.raises(ConfigurationError, match="seed='q'"):
         reweight(result, seed="q")

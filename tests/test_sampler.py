@@ -203,7 +203,7 @@ def test_bad_keywords(
 
 
 def test_another_model_is_refused(run: Runner, trained_5d: Trained, problem_8d: tuple) -> None:
-    with pytest.raises(ContractError, match=r"priors.chi_1: Uniform\(maximum=1, minimum=-1\) is asked for"):
+    with pytest.raises(ContractError, match=r"priors.chi_1: Uniform\(maximum=1, minimum=-1\) is given"):
         run(problem_8d, model=str(trained_5d[0]))
 
 
