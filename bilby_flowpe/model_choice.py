@@ -132,7 +132,8 @@ class ModelChoice:
             raise SimulationError(f"model={self.kwargs['model']!r} cannot be used: {why}")
         if ignored := self._changed("model", *(key for key in OF_THE_MODEL if key not in MODES)):
             logger.warning(
-                f"No network is trained for a {type(self.problem.likelihood).__name__}: {', '.join(ignored)} have no effect"
+                f"Nothing is trained for a {type(self.problem.likelihood).__name__}, so that these arguments have no effect: "
+                f"{', '.join(ignored)}"
             )
         if self.kwargs["network"] != AUTO:
             return None, "none", self.conditional_alone(why)
