@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 import run
 from run import AS_IS, EXPECTED, FAILED, MODES, PASSED, SKIPPED, run_file
-from sources import FILES, OTHER, RUN, DownloadError, EditError, download, point_at_flowpe, unpack
+from sources import FILES, OTHER, PRIOR, RUN, DownloadError, EditError, download, point_at_flowpe, unpack
 
-SLOW = {(file, mode) for file in (OTHER, RUN) for mode in MODES}
+SLOW = {*((file, mode) for file in (OTHER, RUN) for mode in MODES), (PRIOR, AS_IS)}
 """Files that take half a minute and more."""
 
 TESTS = """
