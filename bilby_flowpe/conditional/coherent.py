@@ -145,7 +145,9 @@ class CoherentConditional:
         waves = self.waves
         if waves is None:
             orders = self.config.phase_orders or (self.config.phase_order,)
-            waves = FullWaves(likelihood, orders, self.window, self.config.phase_known)
+            # Where the phase is drawn on a grid, even of one term, products are wanted at that phase: not at phase zero.
+            turned = bool(self.config.phase_orders)
+            waves = FullWaves(likelihood, orders, self.window, self.config.phase_known, turned)
         detectors = tuple(Detector.from_interferometer(interferometer) for interferometer in likelihood.interferometers)
         known = self.config.phase_known
         return Given(waves, detectors, self._priors, self._log_scale, self.averaged, self.effort, known)

@@ -29,6 +29,9 @@ class FullWaves:
         First and last geocentric time, GPS seconds.
     own_phase
         True if a wave is computed at the row's own phase, as one term; at phase zero otherwise.
+    turned
+        True if products are those of the wave at the row's phase, computed once more; at phase zero, or as it was computed,
+        otherwise.
 
     Attributes
     ----------
@@ -46,8 +49,9 @@ class FullWaves:
         orders: tuple[int, ...],
         window: tuple[float, float],
         own_phase: bool = False,
+        turned: bool = False,
     ) -> None:
-        self.orders, self._likelihood = orders, likelihood
+        self.orders, self._likelihood, self._turned = orders, likelihood, turned
         self._products = InnerProducts(likelihood, own_phase)
         self._filters = MatchedFilters(likelihood)
         reach = reach_of(tuple(Detector.from_interferometer(ifo) for ifo in likelihood.interferometers))
@@ -84,7 +88,7 @@ class FullWaves:
     def products(self, values: np.ndarray, rows: Sequence[Row], factors: np.ndarray) -> np.ndarray:
         """Return inner product with the data and squared norm as the likelihood has them, ``[re, im, norm]``, (N, 3).
 
-        NaN where the likelihood has no value. A wave of several terms is computed once more, at its row's phase.
+        NaN where the likelihood has no value.
 
         Parameters
         ----------
@@ -93,11 +97,11 @@ class FullWaves:
         rows
             All parameters of the signals.
         factors
-            Factors of the plus and cross polarisations, for a wave of one term, (N, 2).
+            Factors of the plus and cross polarisations, for waves that are not computed once more, (N, 2).
         """
         made = np.full((len(rows), 3), np.nan)
         for number, (row, one, factor) in enumerate(zip(rows, values, factors, strict=True)):
-            if len(self.orders) > 1:
+            if self._turned:
                 wave = waveform(self._likelihood.waveform_generator, row)
             else:
                 wave = {mode: of * each for mode, of, each in zip(POLARISATIONS, one[0], factor, strict=True)}

@@ -103,6 +103,19 @@ def test_loud_waves_are_drawn_well_and_their_likelihood_is_the_users(make) -> No
 
 
 @pytest.mark.training
+def test_a_wave_of_nearly_one_term_has_the_users_likelihood(make_problem_hl) -> None:
+    """As of a time-domain model, whose wave turns with the phase like one term to a few parts in a hundred thousand."""
+    likelihood, priors = make_problem_hl()
+    transform = PriorTransform(priors)
+    keys = ("phase", "geocent_time")
+    drawn = draws((likelihood, transform), conditional_of(ConditionalConfig(keys, phase_orders=(2,)), transform), 4)
+    for index in range(4):
+        row = {key: float(drawn.parameters[key][index]) for key in keys}
+        users = likelihood.log_likelihood_ratio({**likelihood.injection_parameters, **row})
+        assert drawn.log_likelihood_ratio[index] == pytest.approx(users, rel=1e-9, abs=1e-6)
+
+
+@pytest.mark.training
 def test_the_loudest_mode_alone_would_not_do(make, monkeypatch: pytest.MonkeyPatch) -> None:
     """Without the other modes in the choice of the phase, weights are as uneven as the modes are loud."""
     case = make(900.0)
