@@ -209,7 +209,12 @@ class TestModels:
         model, out = trained / "out" / "tiny", tmp_path / "gap"
         assert main(["gap", str(model), *GAP, "--waveforms", "50", "--outdir", str(out), "--card"]) == 0
         printed = capsys.readouterr().out
-        for wanted in ("loss on 50 new waveforms", "tiny: 2 injections, 200 draws each", "KL to exact, truth", "verdicts:"):
+        for wanted in (
+            "loss on 50 new waveforms",
+            "tiny: 2 injections, 200 draws each",
+            "KL to exact, truth",
+            "verdicts:",
+        ):
             assert wanted in printed
         assert (out / "tiny.efficiency.png").exists()
         assert main(["show", str(model)]) == 0
