@@ -8,6 +8,9 @@ wave turns with the phase by twice its angle, but only to a few parts in ten tho
 The reference needs no sampler: the posterior of chirp mass, time, distance and phase on a grid, with waves of the same model.
 Where all harmonics have |m| up to M, waves at 2 M + 1 phases give the wave at every phase: a sum of these with weights that are
 known (trigonometric interpolation). The distance scales it.
+
+Run it by ``python examples/ecosystem/effective_one_body.py`` where the package is installed,
+or in an environment of its own by ``python tests/ecosystem/run.py effective_one_body``.
 """
 
 from __future__ import annotations
