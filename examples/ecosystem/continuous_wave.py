@@ -20,7 +20,7 @@ import numpy as np
 from cwinpy import HeterodynedData
 from cwinpy.pe.likelihood import TargetedPulsarLikelihood
 from cwinpy.signal import HeterodynedCWSimulator
-from differences import Comparison, Difference, keep
+from differences import Comparison, evidence, keep, mean
 
 STEP = 240.0
 """Seconds between samples."""
@@ -128,24 +128,19 @@ figures["ln BF of every second point of the grid, minus that of all"] = float(np
 figures["CPU seconds of the grid"] = time.process_time() - cpu
 figures["points of the grid"] = float(POINTS**4)
 
-draws = min(result.meta_data["run_statistics"]["effective_sample_size"], len(result.posterior))
 log_bayes_factor = float(highest + np.log(whole))
-differences = [
-    Difference("ln BF", float(result.log_bayes_factor), float(result.log_evidence_err), log_bayes_factor),
-]
+differences = [evidence(result, log_bayes_factor, "ln BF", ratio=True)]
 for key, axis, unit, name in (
     ("h0", h0, 1e-26, "mean of h0, 1e-26"),
     ("cosiota", cosiota, 1.0, "mean of cosiota"),
 ):
-    drawn = result.posterior[key] / unit
-    differences.append(
-        Difference(name, drawn.mean(), drawn.std() / draws**0.5, mean_over(weights * axis) / whole / unit)
-    )
+    expected = mean_over(weights * axis) / whole / unit
+    differences.append(mean(result, result.posterior[key] / unit, expected, name))
 # Of angles that go around, the mean of a cosine.
 for key, axis, times in (("psi", psi, 4), ("phi0", phi0, 2)):
     drawn = np.cos(times * result.posterior[key])
     expected = mean_over(weights * np.cos(times * axis)) / whole
-    differences.append(Difference(f"mean of cos({times} {key})", drawn.mean(), drawn.std() / draws**0.5, expected))
+    differences.append(mean(result, drawn, expected, f"mean of cos({times} {key})"))
 
 keep(
     Comparison(
@@ -153,7 +148,6 @@ keep(
         "a known pulsar in one detector, four parameters",
         "inner products on a grid",
         differences,
-        mind="a likelihood of Bilby's old style; the phase is that of the rotation",
         figures=figures,
     ),
     __file__,

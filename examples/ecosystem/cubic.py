@@ -12,7 +12,7 @@ from pathlib import Path
 
 import bilby
 import numpy as np
-from differences import Comparison, Difference, effective_number, keep
+from differences import Comparison, Difference, effective_number, evidence, keep
 from scipy.stats import multivariate_normal
 
 KEYS = ("c0", "c1", "c2", "c3")
@@ -57,7 +57,7 @@ def closed_form(width: float = 2.0, mean: float = 0.0, sigma: float = SIGMA) -> 
 
 def held_against(result, closed: Closed, of: str = "", keys: tuple[str, ...] = KEYS) -> list[Difference]:
     """Log evidence and posterior means of a result, against the closed form; ``of`` says whose they are."""
-    found = [Difference(f"ln Z{of}", float(result.log_evidence), float(result.log_evidence_err), closed.log_evidence)]
+    found = [evidence(result, closed.log_evidence, f"ln Z{of}")]
     number = effective_number(result)
     for key, mean, width in zip(KEYS, closed.means, closed.widths, strict=True):
         if key in keys:

@@ -17,7 +17,7 @@ import bilby
 import numpy as np
 from bilby_tgr.fti.conversion import convert_to_lal_binary_black_hole_parameters
 from bilby_tgr.fti.source import lal_binary_black_hole
-from differences import Comparison, Difference, effective_number, evidence, keep
+from differences import Comparison, evidence, keep, mean
 from scipy.special import i0e, logsumexp
 
 DURATION, SAMPLING, TRIGGER = 4.0, 1024.0, 1126259462.0
@@ -136,11 +136,10 @@ def main() -> None:
         progress=False,
     )
     end = time.process_time()
-    number = effective_number(result)
     differences = [evidence(result, log_evidence + likelihood.noise_log_likelihood())]
     for key, value in expected.items():
         drawn = result.posterior[key].to_numpy() - ORIGIN.get(key, 0.0)
-        differences.append(Difference(f"mean of {key}", drawn.mean(), drawn.std() / np.sqrt(number), value))
+        differences.append(mean(result, drawn, value, f"mean of {key}"))
     statistics = result.meta_data["run_statistics"]
     keep(
         Comparison(
@@ -148,7 +147,6 @@ def main() -> None:
             run="two detectors, chirp mass, dchi_2 of FTI, distance, phase and time",
             reference="numerical integral over all five",
             differences=differences,
-            mind="parameters of the deviation need a prior; flowpe tries on each waveform what may be drawn in closed form",
             figures={
                 "CPU seconds of flowpe": end - middle,
                 "CPU seconds of the integral": middle - start,

@@ -55,8 +55,6 @@ class Comparison:
     reference: str
     """What the values are held against."""
     differences: Sequence[Difference]
-    mind: str = ""
-    """What a user of both packages has to mind."""
     figures: dict[str, float] = field(default_factory=dict)
     """Other figures, like CPU seconds and evaluations of both sides."""
 
@@ -85,26 +83,41 @@ def usable(result: Any) -> None:
         sys.exit(f"the run {result.label!r} has failed: {'; '.join(statistics.get('reasons', []))}")
 
 
-def evidence(result: Any, reference: Any, name: str = "ln Z") -> Difference:
-    """Compare the log evidences of two results; the reference may be a number, a closed form."""
+def evidence(result: Any, reference: Any, name: str = "ln Z", ratio: bool = False) -> Difference:
+    """Compare the log evidences of two results, or of one with a number, a closed form.
+
+    With ``ratio`` it is the evidence relative to noise alone, ``log_bayes_factor``, for a reference that is a number.
+    """
     usable(result)
+    found = result.log_bayes_factor if ratio else result.log_evidence, result.log_evidence_err
     if isinstance(reference, (int, float)):
-        return Difference(name, float(result.log_evidence), float(result.log_evidence_err), float(reference))
-    return Difference(
-        name,
-        *(float(one) for one in (result.log_evidence, result.log_evidence_err)),
-        *(float(one) for one in (reference.log_evidence, reference.log_evidence_err)),
-    )
+        exact = reference, 0.0
+    else:
+        exact = reference.log_evidence, reference.log_evidence_err
+    return Difference(name, *(float(one) for one in (*found, *exact)))
+
+
+def mean(result: Any, values: Any, reference: float, name: str) -> Difference:
+    """Compare the mean over the posterior's rows of any function, whose values are given, with an exact one."""
+    usable(result)
+    return Difference(name, *_mean_of(result, values), float(reference))
 
 
 def means(result: Any, reference: Any, keys: Iterable[str]) -> list[Difference]:
     """Compare the posterior means of the parameters ``keys`` of two results."""
+    usable(result)
+    return [
+        Difference(
+            f"mean of {key}", *_mean_of(result, result.posterior[key]), *_mean_of(reference, reference.posterior[key])
+        )
+        for key in keys
+    ]
 
-    def of(one: Any, key: str) -> tuple[float, float]:
-        values = np.asarray(one.posterior[key], dtype=float)
-        return float(values.mean()), float(values.std() / math.sqrt(effective_number(one)))
 
-    return [Difference(f"mean of {key}", *of(result, key), *of(reference, key)) for key in keys]
+def _mean_of(result: Any, values: Any) -> tuple[float, float]:
+    """Return the mean of one value for each row of a result's posterior, and its standard deviation."""
+    values = np.asarray(values, dtype=float)
+    return float(values.mean()), float(values.std() / math.sqrt(effective_number(result)))
 
 
 def keep(comparison: Comparison, file: str) -> None:

@@ -20,7 +20,7 @@ from pathlib import Path
 
 import bilby
 import numpy as np
-from differences import Comparison, Difference, effective_number, keep
+from differences import Comparison, evidence, keep, mean
 
 MINIMUM, REFERENCE, DURATION, RATE = 20.0, 20.0, 4.0, 1024.0
 HIGHEST = 2
@@ -115,27 +115,23 @@ def main() -> None:
         label=Path(__file__).stem,
     )
     used = resource.getrusage(resource.RUSAGE_SELF).ru_utime
-    evidence, means, turn = by_quadrature(likelihood, priors)
-    number = effective_number(result)
-    rows = [Difference("ln Z over noise", result.log_bayes_factor, result.log_evidence_err, evidence)]
+    log_ratio, means, turn = by_quadrature(likelihood, priors)
+    rows = [evidence(result, float(log_ratio), "ln Z over noise", ratio=True)]
     for key, reference in zip(FREE, means, strict=False):
         values, unit = result.posterior[key].to_numpy(), ""
         if key == "geocent_time":
             values, reference, unit = 1e3 * (values - middle), 1e3 * (reference - middle), " after the injected, in ms"
-        rows.append(Difference(f"mean of {key}{unit}", values.mean(), values.std() / np.sqrt(number), reference))
+        rows.append(mean(result, values, reference, f"mean of {key}{unit}"))
     turned = np.exp(2j * (result.posterior["phase"].to_numpy() - INJECTION["phase"]))
     for name, part in (("cos", np.real), ("sin", np.imag)):
         values, reference = part(turned), part(turn * np.exp(-2j * INJECTION["phase"]))
-        rows.append(
-            Difference(f"mean of {name} 2(phase - injected)", values.mean(), values.std() / np.sqrt(number), reference)
-        )
+        rows.append(mean(result, values, reference, f"mean of {name} 2(phase - injected)"))
     keep(
         Comparison(
             "pyseobnr",
             "SEOBNRv5HM, (2, 2) mode, by Bilby's generator for gwsignal, four parameters",
             "quadrature with the same waves",
             rows,
-            mind="pygsl_lite and pyseobnr are built from source: GSL and SWIG have to be there",
             figures={
                 "CPU seconds": used,
                 "likelihood evaluations": float(result.num_likelihood_evaluations),

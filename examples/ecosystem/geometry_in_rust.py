@@ -20,7 +20,7 @@ import bilby
 import numpy as np
 from bilby.gw.detector import Interferometer, InterferometerList
 from bilby_rust import geometry
-from differences import Comparison, Difference, effective_number, keep
+from differences import Comparison, evidence, keep, mean
 from scipy.interpolate import CubicSpline
 from scipy.special import ive
 
@@ -149,21 +149,19 @@ def main() -> None:
         label=Path(__file__).stem,
     )
     seconds = resource.getrusage(resource.RUSAGE_SELF).ru_utime
-    evidence, *middles = by_quadrature(plain, priors, waves)
-    number = effective_number(result)
-    rows = [Difference("ln Z over noise", result.log_bayes_factor, result.log_evidence_err, evidence)]
+    log_ratio, *middles = by_quadrature(plain, priors, waves)
+    rows = [evidence(result, float(log_ratio), "ln Z over noise", ratio=True)]
     for key, reference in zip(FREE, middles, strict=False):
         values, unit = result.posterior[key].to_numpy(), ""
         if key == "geocent_time":
             values, reference, unit = 1e3 * (values - middle), 1e3 * (reference - middle), " after the injected, in ms"
-        rows.append(Difference(f"mean of {key}{unit}", values.mean(), values.std() / np.sqrt(number), reference))
+        rows.append(mean(result, values, reference, f"mean of {key}{unit}"))
     keep(
         Comparison(
             "bilby-rust",
             "antenna response and delays by own class of detectors, four parameters",
             "quadrature with bilby-cython's geometry",
             rows,
-            mind="Bilby has no switch for it: replace two methods of Interferometer",
             figures={"CPU seconds": seconds, "likelihood evaluations": float(result.num_likelihood_evaluations)},
         ),
         __file__,

@@ -23,7 +23,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import ripplegw
-from differences import Comparison, Difference, effective_number, keep
+from differences import Comparison, evidence, keep, mean
 from scipy.special import ive
 
 MINIMUM, REFERENCE, DURATION, RATE = 20.0, 20.0, 4.0, 1024.0
@@ -131,25 +131,21 @@ def main() -> None:
         label=Path(__file__).stem,
     )
     seconds = resource.getrusage(resource.RUSAGE_SELF).ru_utime
-    evidence, chirp_mass, distance, turn = by_quadrature(likelihood, priors)
-    number = effective_number(result)
-    rows = [Difference("ln Z over noise", result.log_bayes_factor, result.log_evidence_err, evidence)]
+    log_ratio, chirp_mass, distance, turn = by_quadrature(likelihood, priors)
+    rows = [evidence(result, float(log_ratio), "ln Z over noise", ratio=True)]
     for key, reference in (("chirp_mass", chirp_mass), ("luminosity_distance", distance)):
         values = result.posterior[key].to_numpy()
-        rows.append(Difference(f"mean of {key}", values.mean(), values.std() / np.sqrt(number), reference))
+        rows.append(mean(result, values, reference, f"mean of {key}"))
     turns = np.exp(2j * (result.posterior["phase"].to_numpy() - INJECTION["phase"]))
     for name, part in (("cos", np.real), ("sin", np.imag)):
         values, reference = part(turns), part(turn * np.exp(-2j * INJECTION["phase"]))
-        rows.append(
-            Difference(f"mean of {name} 2(phase - injected)", values.mean(), values.std() / np.sqrt(number), reference)
-        )
+        rows.append(mean(result, values, reference, f"mean of {name} 2(phase - injected)"))
     keep(
         Comparison(
             "ripplegw",
             "IMRPhenomXAS in single precision, three parameters",
             "quadrature with lalsimulation's",
             rows,
-            mind="npool=1, or processes that are spawned; compile the model",
             figures={
                 "CPU seconds": seconds,
                 "likelihood evaluations": float(result.num_likelihood_evaluations),

@@ -16,7 +16,7 @@ import time
 
 import bilby
 import numpy as np
-from differences import Comparison, Difference, effective_number, evidence, keep
+from differences import Comparison, evidence, keep, mean
 from hanabi.lensing.likelihood import LensingJointLikelihood
 from hanabi.lensing.prior import DiscreteUniform, RelativeMagnificationPoorMan
 from hanabi.lensing.waveform import morse_phase_from_image_type, strongly_lensed_BBH_waveform
@@ -147,11 +147,10 @@ def main() -> None:
         progress=False,
     )
     end = time.process_time()
-    number = effective_number(result)
     differences = [evidence(result, log_ratio + likelihood.noise_log_likelihood())]
     for key, value in expected.items():
         drawn = result.posterior[key].to_numpy()
-        differences.append(Difference(f"mean of {key}", drawn.mean(), drawn.std() / np.sqrt(number), value))
+        differences.append(mean(result, drawn, value, f"mean of {key}"))
     statistics = result.meta_data["run_statistics"]
     keep(
         Comparison(
@@ -159,7 +158,6 @@ def main() -> None:
             run="joint likelihood of two images: distance, phase, two times, magnification, image type",
             reference="numerical integral over all six",
             differences=differences,
-            mind="every evaluation makes a wave for each image; nothing is drawn in closed form",
             figures={
                 "CPU seconds of flowpe": end - middle,
                 "CPU seconds of the integral": middle - start,

@@ -22,7 +22,7 @@ from scipy.special import i0e
 
 taichi.init(arch=taichi.cpu, default_fp=taichi.f64, cpu_max_num_threads=1, offline_cache=False, log_level=taichi.ERROR)
 
-from differences import Comparison, Difference, keep  # noqa: E402  pespace's kernels need taichi to be set up
+from differences import Comparison, evidence, keep, mean  # noqa: E402
 from pespace.detector.antenna import FDResponseModelMarset2018, InterferometerAntenna  # noqa: E402
 from pespace.detector.orbit import available_orbit_models  # noqa: E402
 from pespace.detector.tdi import FDMichelsonConstantEqualArm, TDIChannelData  # noqa: E402
@@ -155,8 +155,7 @@ figures["ln Z of every second inclination and time, minus that of all"] = float(
 figures["CPU seconds of the grid"] = time.process_time() - cpu
 figures["responses of the grid"] = float(len(inclinations) * TIMES)
 
-draws = min(result.meta_data["run_statistics"]["effective_sample_size"], len(result.posterior))
-differences = [Difference("ln Z", float(result.log_evidence), float(result.log_evidence_err), log_evidence)]
+differences = [evidence(result, log_evidence)]
 axes = {
     "inclination": inclinations,
     "coalescence_time": times - truth["coalescence_time"],
@@ -167,9 +166,7 @@ for place, (key, axis) in enumerate(axes.items()):
     shape = [1] * 3
     shape[place] = -1
     name = f"mean of {key}" + (", less the true one" if key == "coalescence_time" else "")
-    differences.append(
-        Difference(name, drawn.mean(), drawn.std() / draws**0.5, mean_over(weights * axis.reshape(shape)) / whole)
-    )
+    differences.append(mean(result, drawn, mean_over(weights * axis.reshape(shape)) / whole, name))
 
 keep(
     Comparison(
@@ -177,7 +174,6 @@ keep(
         "two massive black holes in LISA, four parameters",
         "inner products on a grid",
         differences,
-        mind="an evidence without the normalisation of the noise; taichi has to be told to use 64 bits",
         figures=figures,
     ),
     __file__,

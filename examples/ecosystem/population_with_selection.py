@@ -18,7 +18,7 @@ import time
 import bilby
 import numpy as np
 import pandas as pd
-from differences import Comparison, Difference, keep
+from differences import Comparison, evidence, keep, mean
 from gwpopulation.hyperpe import HyperparameterLikelihood, Model
 from gwpopulation.models.mass import power_law_primary_mass_ratio
 from gwpopulation.vt import ResamplingVT
@@ -132,15 +132,11 @@ for seed, (name, evidences) in enumerate({"without evidences": None, "with evide
     )
     figures[f"CPU seconds of flowpe {name}"] = time.process_time() - cpu
     figures[f"evaluations of flowpe {name}"] = float(result.num_likelihood_evaluations)
-    error = float(result.log_evidence_err)
-    differences.append(Difference(f"ln BF, {name}", float(result.log_bayes_factor), error, float(log_bayes_factor)))
+    differences.append(evidence(result, float(log_bayes_factor), f"ln BF, {name}", ratio=True))
     if evidences is not None:
-        total = float(log_bayes_factor + evidences.sum())
-        differences.append(Difference(f"ln Z, {name}", float(result.log_evidence), error, total))
-    draws = min(result.meta_data["run_statistics"]["effective_sample_size"], len(result.posterior))
+        differences.append(evidence(result, float(log_bayes_factor + evidences.sum()), f"ln Z, {name}"))
     for key, value in expected.items():
-        column = result.posterior[key]
-        differences.append(Difference(f"mean of {key}, {name}", column.mean(), column.std() / draws**0.5, value))
+        differences.append(mean(result, result.posterior[key], value, f"mean of {key}, {name}"))
 
 keep(
     Comparison(
@@ -148,7 +144,6 @@ keep(
         "20 binaries with selection effects, two hyperparameters",
         "grid of both parameters",
         differences,
-        mind="events and injections need a model each; the limit of the uncertainty is one of the variance",
         figures=figures,
     ),
     __file__,
