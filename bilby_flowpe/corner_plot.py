@@ -9,7 +9,7 @@ from typing import Any
 
 import corner
 import numpy as np
-from bilby.core.prior import Constraint
+from bilby.core.prior import Constraint, Uniform
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
@@ -17,56 +17,40 @@ from matplotlib.lines import Line2D
 from .edges import natural_bounds
 from .plotting import COLOURS, own_style
 
-__all__ = ["MOST_SHOWN", "SYMBOLS", "bounds_of", "gps_offsets", "labels_of", "plot_comparison", "shown_first"]
+__all__ = ["MOST_SHOWN", "bounds_of", "gps_offsets", "labels_of", "plot_comparison", "shown_first"]
 
 MOST_SHOWN = 8
 """Parameters of one picture: the numbers at the axes of more of them cannot be read at the width of a page."""
 
 _LEVELS = (0.5, 0.9)  # probabilities inside the contours: the field quotes medians and 90% regions
 _BINS = 40  # of each axis, a number that leaves some hundred of 5000 samples in a bin of one parameter
-_SMOOTHING = (
-    1.2  # bins, standard deviation of the smoothing of contours for _ROWS samples: less leaves islands of noise
-)
+# bins, standard deviation of the smoothing of contours for _ROWS samples: less leaves islands of noise
+_SMOOTHING = 1.2
 _ROWS = 5000  # samples of a posterior by default, to which the smoothing refers
 _LARGE = 1e6  # values above it are GPS times, whose ticks have too many digits
 _OUTSIDE = 0.0005  # fraction of the samples beyond each end of an axis: single ones far away would make it too long
 # Margin on either side of an axis, as a fraction of its range, so that a posterior does not touch the frame.
 _MARGIN = 0.05
 
-SYMBOLS = {
-    "chirp_mass": r"$\mathcal{M}$ [$M_\odot$]",
-    "chirp_mass_source": r"$\mathcal{M}^\mathrm{source}$ [$M_\odot$]",
-    "mass_1": r"$m_1$ [$M_\odot$]",
-    "mass_2": r"$m_2$ [$M_\odot$]",
-    "total_mass": r"$M$ [$M_\odot$]",
-    "mass_1_source": r"$m_1^\mathrm{source}$ [$M_\odot$]",
-    "mass_2_source": r"$m_2^\mathrm{source}$ [$M_\odot$]",
-    "total_mass_source": r"$M^\mathrm{source}$ [$M_\odot$]",
-    "mass_ratio": "$q$",
-    "chi_1": r"$\chi_1$",
-    "chi_2": r"$\chi_2$",
+_SYMBOLS = {
+    "chirp_mass_source": r"$\mathcal{M}^\mathrm{source}$",
+    "mass_1_source": r"$m_1^\mathrm{source}$",
+    "mass_2_source": r"$m_2^\mathrm{source}$",
+    "total_mass_source": r"$M^\mathrm{source}$",
     "chi_eff": r"$\chi_\mathrm{eff}$",
     "chi_p": r"$\chi_\mathrm{p}$",
-    "a_1": "$a_1$",
-    "a_2": "$a_2$",
-    "tilt_1": r"$\theta_1$ [rad]",
-    "tilt_2": r"$\theta_2$ [rad]",
-    "phi_12": r"$\Delta\phi$ [rad]",
-    "phi_jl": r"$\phi_{JL}$ [rad]",
-    "lambda_1": r"$\Lambda_1$",
-    "lambda_2": r"$\Lambda_2$",
-    "lambda_tilde": r"$\tilde\Lambda$",
-    "luminosity_distance": "$d_L$ [Mpc]",
     "redshift": "$z$",
-    "theta_jn": r"$\theta_{JN}$ [rad]",
-    "ra": r"$\alpha$ [rad]",
-    "dec": r"$\delta$ [rad]",
-    "psi": r"$\psi$ [rad]",
-    "phase": r"$\phi$ [rad]",
-    "geocent_time": "$t_c$ [s]",
 }
-"""Symbols and units of a binary's parameters, as papers have them."""
+"""Symbols of derived parameters, for which Bilby has none."""
 
+_UNITS = {
+    **dict.fromkeys(("chirp_mass", "total_mass", "mass_1", "mass_2"), r"$M_\odot$"),
+    **dict.fromkeys(("chirp_mass_source", "total_mass_source", "mass_1_source", "mass_2_source"), r"$M_\odot$"),
+    **dict.fromkeys(("tilt_1", "tilt_2", "phi_12", "phi_jl", "theta_jn", "ra", "dec", "psi", "phase"), "rad"),
+    "luminosity_distance": "Mpc",
+    "geocent_time": "s",
+}
+"""Units of a binary's parameters; Bilby's priors lack many of them."""
 
 _FIRST = (
     ("chirp_mass", "total_mass", "mass_1"),
@@ -115,7 +99,7 @@ def plot_comparison(
     path
         Picture to write.
     labels
-        Axis labels by parameter; the symbol and unit of papers (:data:`SYMBOLS`), or the name, where there is none.
+        Axis labels by parameter; by default Bilby's symbol with a unit, or the name.
     truths
         True values by parameter.
     offsets
@@ -184,8 +168,12 @@ def gps_offsets(table: Mapping[str, np.ndarray], keys: Sequence[str]) -> dict[st
 
 
 def labels_of(priors: Mapping[str, Any], keys: Sequence[str]) -> dict[str, str]:
-    """Return the labels of parameters that have no symbol in :data:`SYMBOLS`: those of their priors, with units."""
-    return {key: priors[key].latex_label_with_unit or key for key in keys if key in priors and key not in SYMBOLS}
+    """Return the labels of the priors, with units, for parameters without a label of their own here."""
+    return {
+        key: priors[key].latex_label_with_unit or key
+        for key in keys
+        if key in priors and _default_label(key) == _plain(key)
+    }
 
 
 def bounds_of(priors: Mapping[str, Any]) -> dict[str, tuple[float, float]]:
@@ -211,9 +199,19 @@ def _ends(column: np.ndarray, bounds: tuple[float, float], offset: float) -> tup
     return (float(start), float(end)) if end > start else (float(low - margin), float(high + margin))
 
 
+def _plain(key: str) -> str:
+    return key.replace("_", " ")
+
+
+def _default_label(key: str) -> str:
+    """Return the symbol of a parameter, Bilby's where it has one, with the unit; the plain name if there is no symbol."""
+    symbol = _SYMBOLS.get(key) or Uniform(0, 1, name=key).latex_label
+    return _plain(key) if symbol == key else f"{symbol} [{_UNITS[key]}]" if key in _UNITS else symbol
+
+
 def _label(key: str, labels: Mapping[str, str], offsets: Mapping[str, float]) -> str:
     """Return the label of an axis; what is subtracted stands before the unit."""
-    label = labels.get(key) or SYMBOLS.get(key, key.replace("_", " "))
+    label = labels.get(key) or _default_label(key)
     if key not in offsets:
         return label
     symbol, bracket, unit = label.partition(" [")

@@ -148,11 +148,11 @@ def started(npool: int, work: Callable[[Any], Any], initialise: Callable[[Any], 
 
 @cache
 def _warn_of_threads(names: tuple[str, ...]) -> None:
-    """Say once that forked processes may wait for ever for threads that they do not have."""
+    """Warn once that forked processes may wait forever for threads that they do not have."""
     if names and multiprocessing.get_start_method() == "fork":
         logger.warning(
-            f"{' and '.join(names)} is loaded, whose threads a forked process does not have: where the likelihood uses it, "
-            "worker processes may wait for ever. Use npool=1, or multiprocessing.set_start_method('spawn') before the run"
+            f"{' and '.join(names)} is loaded, and a forked process does not have its threads: if the likelihood uses it, "
+            "worker processes may wait forever. Use npool=1 then"
         )
 
 

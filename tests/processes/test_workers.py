@@ -129,7 +129,7 @@ def test_nothing_is_left_when_the_parent_is_killed(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("module", "name"), [("jax", "JAX"), ("taichi", "Taichi")])
 def test_threads_that_a_fork_loses_are_told_once(module, name, monkeypatch, caplog):
-    """As with a likelihood in JAX: its parent has computed with it, and its forked workers would wait for ever."""
+    """As with a likelihood in JAX: its parent has computed with it, and its forked workers would wait forever."""
     workers._warn_of_threads.cache_clear()
     monkeypatch.setitem(sys.modules, module, types.ModuleType(module))
     monkeypatch.setattr(workers.multiprocessing, "get_start_method", lambda: "fork")
