@@ -48,6 +48,12 @@ def test_links_lead_somewhere(page: Path) -> None:
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_no_merge_was_left_half_done(page: Path) -> None:
+    """The markers of a conflict are text to every tool that reads a page, and one becomes a heading."""
+    assert not re.findall(r"^(?:<{7}|={7}|>{7})(?: .*)?$", page.read_text(encoding="utf-8"), flags=re.MULTILINE)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_commands_are_those_of_scripts_that_are_here(page: Path) -> None:
     """Every ``python examples/NAME.py --OPTION``: a file, and an option that it names."""
     text = page.read_text(encoding="utf-8")
