@@ -193,9 +193,6 @@ def _median(powers: list[np.ndarray]) -> np.ndarray:
 
     The bias is known for independent segments: every other segment shares no data, and the two medians are averaged (Allen et
     al. 2012, FINDCHIRP).
-
-    That is known for independent ones: every other segment shares no data, and the two medians are averaged (Allen et
-    al. 2012, FINDCHIRP).
     """
     halves = [np.concatenate([power[:, first::2] for power in powers], axis=1) for first in (0, 1)]
     counts = [half.shape[1] for half in halves]

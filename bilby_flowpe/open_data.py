@@ -109,17 +109,17 @@ def from_files(detector: str, start: float, end: float, folder: str | Path, samp
         held = sorted({file.detector for file in files})
         what = f"its strain files are of {', '.join(held)}" if held else "there is no file of strain"
         raise DataError(f"{folder}: no strain of {detector}: {what}; give its files{aside}")
-    overlapping = [file for file in mine if file.start < end and file.end > start]
-    if not overlapping:
+    chosen = overlapping(mine, detector, start, end)
+    if not chosen:
         spans = ", ".join(f"{file.start:.15g} to {file.end:.15g}" for file in mine)
         raise DataError(
             f"{folder}: no file of {detector} has data between {start:.15g} and {end:.15g}, only from {spans}; give files of "
             f"that time{aside}"
         )
     by_rate: dict[float, list[File]] = {}
-    for file in overlapping:
+    for file in chosen:
         by_rate.setdefault(file.rate, []).append(file)
-    joined = [_joined(chosen, start, end) for chosen in by_rate.values()]
+    joined = [_joined(alike, start, end) for alike in by_rate.values()]
     return max(
         joined,
         key=lambda series: (
@@ -127,6 +127,11 @@ def from_files(detector: str, start: float, end: float, folder: str | Path, samp
             -abs(float(series.sample_rate.value) - sample_rate),
         ),
     )
+
+
+def overlapping(files: Iterable[File], detector: str, start: float, end: float) -> list[File]:
+    """Return the files of a detector that have data between two GPS times in seconds."""
+    return [file for file in files if file.detector == detector and file.start < end and file.end > start]
 
 
 def fetched(detector: str, start: float, end: float, sample_rate: int = 4096) -> TimeSeries:

@@ -20,7 +20,7 @@ from gwpy.timeseries import TimeSeries
 
 from .errors import ConfigurationError, DataError
 from .observed import OFF_SOURCE, finest_noise_curve, interferometer, read_strain
-from .open_data import files_of
+from .open_data import Span, files_of, overlapping
 from .trigger import Trigger, search, segment_length
 
 _WHOLE = 6.0, 100.0  # solar masses: chirp masses of the prior if a search finds no signal at a given time
@@ -86,12 +86,17 @@ class StrainEvent:
         GPS time in seconds at the centre of the prior of the time.
     signal
         Signal that a search of the data has found; ``None`` if it found nothing, or was not needed.
+    sources
+        For each detector the ``strain``, as names of files or ``"downloaded"``, and the ``noise_curve``, as a name of a file
+        or ``"estimated"``. Hand it to Bilby (``run_sampler(..., meta_data={"sources": event.sources})``) to keep it in the
+        result.
     """
 
     likelihood: GravitationalWaveTransient
     priors: PriorDict
     trigger_time: float
     signal: Trigger | None
+    sources: dict[str, dict[str, str]] = field(default_factory=dict)
 
 
 def event_from_strain(name: str, config: StrainConfig, base: Path = Path()) -> StrainEvent:
@@ -146,7 +151,9 @@ def event_from_strain(name: str, config: StrainConfig, base: Path = Path()) -> S
             "minimum_frequency": config.minimum_frequency,
         },
     )
-    return StrainEvent(GravitationalWaveTransient(data, generator, priors=priors), priors, trigger, signal)
+    likelihood = GravitationalWaveTransient(data, generator, priors=priors)
+    sources = _sources(config, base, detectors, (data.start_time, data.start_time + duration))
+    return StrainEvent(likelihood, priors, trigger, signal, sources)
 
 
 def _given_or_known(name: str, config: StrainConfig, base: Path) -> tuple[float | None, list[str]]:
@@ -211,3 +218,16 @@ def _curve(
     if config.noise_curves is not None:
         return PowerSpectralDensity(psd_file=str(base / config.noise_curves / f"PSD_{detector}.txt"))
     return finest_noise_curve(strain, segment[1] - segment[0], truncation=config.truncation, without=segment)
+
+
+def _sources(config: StrainConfig, base: Path, detectors: list[str], span: Span) -> dict[str, dict[str, str]]:
+    """Return for each detector where the strain of the span and the PSD came from."""
+    curve = "estimated" if config.noise_curves is None else "{}/PSD_{}.txt"
+    files = [] if config.data_dir is None else files_of(base / config.data_dir)[0]
+    return {
+        detector: {
+            "strain": ", ".join(file.path.name for file in overlapping(files, detector, *span)) or "downloaded",
+            "noise_curve": curve.format(config.noise_curves, detector),
+        }
+        for detector in detectors
+    }

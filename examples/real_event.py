@@ -138,7 +138,7 @@ def main() -> None:
         sampling_seed=arguments.seed,
         n_effective=arguments.effective, outdir=str(arguments.outdir), **(training if arguments.network != "none" else {}),
         label=arguments.name, result_class=bilby.gw.result.CBCResult,
-        conversion_function=bilby.gw.conversion.generate_all_bbh_parameters,
+        conversion_function=bilby.gw.conversion.generate_all_bbh_parameters, meta_data={"sources": event.sources},
     )  # fmt: skip
     statistics = result.meta_data["run_statistics"]
     print(f"\n{arguments.name}: verdict {statistics['verdict']}", *statistics["reasons"], sep="; ")

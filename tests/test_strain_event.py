@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import pytest
 
 from bilby_flowpe import strain_event
 from bilby_flowpe.errors import DataError
+from bilby_flowpe.open_data import File
 from bilby_flowpe.strain_event import StrainConfig, StrainEvent, event_from_strain
 from bilby_flowpe.trigger import Trigger, segment_length
 
@@ -35,6 +37,9 @@ def quiet(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         ifo.set_strain_data_from_power_spectral_density(2 * high, duration, start)
         return ifo
 
+    files = [File(Path(f"/data/{name}-{start}.hdf5"), name, start, 16.0, 256) for name in "HL" for start in (992, 1008)]
+    files = [replace(file, detector=f"{file.detector}1") for file in files]
+    monkeypatch.setattr(strain_event, "files_of", lambda _: (files, []))
     monkeypatch.setattr(strain_event, "read_strain", read)
     monkeypatch.setattr(strain_event, "interferometer", made)
     monkeypatch.setattr(strain_event, "finest_noise_curve", lambda *_, **__: None)
@@ -55,6 +60,11 @@ def test_what_is_left_out_is_found(quiet: list[str]) -> None:
     assert likelihood.interferometers.duration == segment_length(15.0) == 8
     assert likelihood.interferometers.start_time == pytest.approx(1000.012 + 2 - 8)
     assert np.isfinite(likelihood.log_likelihood_ratio(priors.sample()))
+    # The segment of eight seconds lies in one file of sixteen, the data around it in more.
+    assert found.sources == {
+        "H1": {"strain": "H-992.hdf5", "noise_curve": "estimated"},
+        "L1": {"strain": "L-992.hdf5", "noise_curve": "estimated"},
+    }
 
 
 def test_what_is_given_is_taken(quiet: list[str]) -> None:
@@ -65,6 +75,17 @@ def test_what_is_given_is_taken(quiet: list[str]) -> None:
     assert priors["chirp_mass"].maximum == 12
     assert likelihood.interferometers.duration == 8
     assert likelihood.waveform_generator.waveform_arguments["waveform_approximant"] == "IMRPhenomPv2"
+    assert found.sources == {"L1": {"strain": "downloaded", "noise_curve": "estimated"}}
+
+
+def test_noise_curves_of_files_are_named(quiet: list[str], tmp_path: Path) -> None:
+    np.savetxt(tmp_path / "PSD_L1.txt", np.stack([np.linspace(0, 512, 4097), np.full(4097, 1e-46)], axis=1))
+    found = of(
+        trigger_time=1008.0, data_dir="data", detectors=("L1",), chirp_mass=(8, 12), duration=8, maximum_frequency=256,
+        noise_curves=str(tmp_path),
+    )  # fmt: skip
+    sources = {"L1": {"strain": "L-992.hdf5, L-1008.hdf5", "noise_curve": f"{tmp_path}/PSD_L1.txt"}}
+    assert found.sources == sources
 
 
 def test_no_signal(quiet: list[str], monkeypatch: pytest.MonkeyPatch) -> None:

@@ -49,6 +49,7 @@ def _analyse(event: EventFolder, job: Job) -> dict[str, Any]:
         label=job.name,
         save="hdf5",
         exit_code=77,
+        meta_data={"sources": made.sources},
         result_class=bilby.gw.result.CBCResult,
         conversion_function=bilby.gw.conversion.generate_all_bbh_parameters,
         **(kwargs | config.sampler_kwargs | job.sampler_kwargs),

@@ -40,8 +40,6 @@ def choose(likelihood: Likelihood) -> type[Problem]:
 
     A method ``simulate`` of the user's own has precedence over what is known of Bilby's likelihoods, except for gravitational
     waves.
-
-    A ``simulate`` of the user's own goes before what is known of Bilby's likelihoods, but for gravitational waves.
     """
     if is_transient(likelihood):
         return GravitationalWave

@@ -3,8 +3,6 @@
 Read first :mod:`.base` (what every representation has), :mod:`.align` (how the signal in the data is found) and
 :mod:`.coordinates` (the parameters as a network sees them). To add a representation, subclass :class:`.base.Representation` and
 name it in :mod:`.config` and :mod:`.kinds`. All but the configuration needs torch, and is imported from its own module.
-
-All but the choices works with torch, and is imported from its own module; :mod:`.kinds` has the representations by name.
 """
 
 from .config import KINDS, RepresentationConfig

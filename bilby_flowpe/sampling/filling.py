@@ -22,6 +22,7 @@ from ..thinning.rows import FLOOR
 from ..verdict import Findings, Thresholds, Verdict
 from ..verdict.case import Case
 from ..verdict.checks import CLOSED_FORM
+from ..waves.data_record import data_record
 from .outcome import FreshBatch, Outcome
 from .weighing import Target
 
@@ -196,5 +197,6 @@ def _common(batch: FreshBatch, target: Target, origin: Origin, surprise: Surpris
     if surprise:
         statistics["surprise"] = surprise.to_dict()
     if interferometers := interferometers_of(target.problem.likelihood):
+        statistics["data"] = data_record(interferometers)
         statistics["window_factor"] = {ifo.name: float(ifo.strain_data.window_factor) for ifo in interferometers}
     return statistics

@@ -115,6 +115,8 @@ def test_strain_from_files_has_the_residual_of_its_noise(tmp_path: Path, excess:
         on_a_grid(likelihood, 30, 50), abs=5 * result.log_evidence_err + 0.01
     )
     assert statistics["window_factor"] == {"H1": pytest.approx(0.875, abs=1e-3), "L1": pytest.approx(0.875, abs=1e-3)}
+    record = {name: (data["start_time"], data["duration"]) for name, data in statistics["data"].items()}
+    assert record == dict.fromkeys(("H1", "L1"), (likelihood.interferometers.start_time, 4.0))
     residual = statistics["surprise"]["scores"]["residual"]
     # Of 2 x 945 bins each: 12% are 5 standard deviations, give or take one.
     assert abs(residual - 4.9 * flagged) < 2.6
