@@ -199,6 +199,15 @@ def test_what_is_public_is_on_the_page_of_the_api() -> None:
         ), name
 
 
+@pytest.mark.parametrize("file", sorted((ROOT / "bilby_flowpe").rglob("*.py")), ids=lambda file: file.stem)
+def test_formulas_of_docstrings_are_tex(file: Path) -> None:
+    r"""A raw docstring has ``\times``, one that is not raw ``\\times``: mixed up, a formula has a tab or a line break."""
+    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str):
+            for formula in re.findall(r":math:`([^`]*)`", node.value):
+                assert not re.search(r"[\t\a\b\f\v\r]|\\\\", formula), formula
+
+
 def test_there_is_one_version() -> None:
     citation = re.search(r"^version: (\S+)$", (ROOT / "CITATION.cff").read_text(encoding="utf-8"), re.MULTILINE)
     newest = re.search(r"^## \[.*?(\d+\.\d+\.\d+)", (ROOT / "CHANGELOG.md").read_text(encoding="utf-8"), re.MULTILINE)

@@ -1,7 +1,7 @@
 r"""The problems of Green, Simpson and Gair (2020) as plain Bilby objects.
 
 The paper observes the plus polarisation in one detector. In Bilby's terms that is a source straight above the detector with
-its polarisation along the arms, so that :math:`F_+ = 1` and :math:`F_\\times = 0`: fixed ``ra``, ``dec`` and ``psi``, and an
+its polarisation along the arms, so that :math:`F_+ = 1` and :math:`F_\times = 0`: fixed ``ra``, ``dec`` and ``psi``, and an
 ordinary :class:`bilby.gw.likelihood.GravitationalWaveTransient`. Nothing here is particular to this package: any Bilby sampler
 can use the objects.
 """
@@ -52,7 +52,7 @@ def overhead(interferometer: Interferometer, time: float) -> dict[str, float]:
     Returns
     -------
     dict
-        ``ra``, ``dec`` and ``psi`` in radians: :math:`F_+ = 1` and :math:`F_\\times = 0` at ``time``.
+        ``ra``, ``dec`` and ``psi`` in radians: :math:`F_+ = 1` and :math:`F_\times = 0` at ``time``.
     """
     import lal
 

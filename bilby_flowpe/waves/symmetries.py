@@ -46,7 +46,7 @@ class Symmetries:
     inclination
         True if ``theta_jn`` gives the factors of a pure (2, 2) mode.
     cross_ratio
-        :math:`h_\\times / h_+` face on, where that is one number (``1j`` or ``-1j``), else 0.
+        :math:`h_\times / h_+` face on, where that is one number (``1j`` or ``-1j``), else 0.
     phase_orders
         All ``m`` of a wave that is a sum of terms ``exp(i m phase)``, where there are several.
     """
