@@ -6,6 +6,7 @@ Large packages are imported only when a command runs, so that ``--help`` is answ
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from collections.abc import Callable, Sequence
 from importlib import import_module
@@ -19,8 +20,9 @@ from .commands.parsing import AtLeast, add, add_family, add_npool, add_overwrite
 from .commands.skymap_parsing import add_skymap
 from .errors import FlowPEError
 
-# Exit status of the process: 2 after wrong use, as argparse has it, and 130 after an interrupt, as shells have it.
-_MISUSED, _INTERRUPTED = 2, 130
+# Exit status of the process: 2 after wrong use, as argparse has it; 130 after an interrupt, and 141 after its output was
+# closed, as shells have it.
+_MISUSED, _INTERRUPTED, _CLOSED = 2, 130, 141
 _ROOMS = {
     "alert": "alerting",
     "catalogue": "catalogues",
@@ -47,7 +49,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Returns
     -------
     int
-        Exit status: 0, or 2 after an error of the package's own, which is printed in one line.
+        Exit status: 0, or 2 after an error of the package's own, which is printed in one line; 130 after an interrupt, and 141
+        if what reads the output has closed it.
     """
     given = vars(build_parser().parse_args(arguments))
     run: Callable[..., None]
@@ -61,6 +64,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         else:
             run = getattr(import_module(f".commands.{_ROOMS.get(command, 'models')}", __package__), command)
         run(**given)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # What reads the output, such as head, has seen enough. Python would complain once more when it closes the stream.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return _CLOSED
     except FlowPEError as error:
         print(f"flowpe {command}: {' '.join(str(error).split())}", file=sys.stderr)
         return _MISUSED

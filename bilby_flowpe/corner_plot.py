@@ -152,9 +152,10 @@ def plot_comparison(
     handles = [Line2D([], [], color=colour, label=name) for name, colour in coloured.items()]
     if truths is not None:
         handles.append(Line2D([], [], color="#555555", label="injected"))
+    size = 13 if len(keys) > 2 else 10  # points: of two parameters, the free panel is two inches wide
     figure.legend(
-        handles=handles, loc="upper right", bbox_to_anchor=(0.97, 0.95), frameon=False, fontsize=13,
-        title="contours: 50% and 90%" if len(keys) > 1 else None, title_fontsize=12, alignment="left",
+        handles=handles, loc="upper right", bbox_to_anchor=(0.97, 0.95), frameon=False, fontsize=size,
+        title="contours: 50% and 90%" if len(keys) > 1 else None, title_fontsize=size - 1, alignment="left",
     )  # fmt: skip
     if title:
         figure.suptitle(title, fontsize=13)

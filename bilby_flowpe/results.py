@@ -118,8 +118,9 @@ def fill(
     }
     result.meta_data = {**(result.meta_data or {}), KEY: said}
     message = f"Verdict: {verdict.grade}" + (f" ({figures})" if figures else "")
-    message += "".join(f"; {reason}" for reason in verdict.reasons)
-    (logger.info if verdict.grade == "reliable" else logger.warning)(message)
+    log = logger.info if verdict.grade == "reliable" else logger.warning
+    for line in (message, *(f"Reason: {reason}" for reason in verdict.reasons)):
+        log(line)
     return result
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import subprocess
 import sys
@@ -80,6 +81,15 @@ class TestParser:
         for words in ([], ["tran"], ["train"], ["simulate", "x.toml"], ["gap", "x", "--draws", "0"]):
             with pytest.raises(SystemExit, match="2"):
                 main(words)
+
+    def test_output_that_nobody_reads_to_its_end_is_no_error(self, monkeypatch, capsys):
+        """``flowpe models | head -1``: the reader has closed the pipe."""
+        reading, writing = os.pipe()
+        os.close(reading)
+        with os.fdopen(writing, "w") as closed:
+            monkeypatch.setattr(sys, "stdout", closed)
+            assert main(["models"]) == 141
+        assert capsys.readouterr().err == ""
 
     def test_options_reach_the_command(self):
         given = build_parser().parse_args(["gap", "m", "c.toml", *GAP, "--card"])

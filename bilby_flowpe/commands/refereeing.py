@@ -149,7 +149,7 @@ def _compared(ours: Result, other: Result, name: str, label: str, outdir: Path) 
     """Return figures of one pair of results, and plot it; for an unusable referee result, return only the reason."""
     same_problem(ours, other)
     statistics = statistics_of(ours)
-    print(f"{label}: {ours.sampler}'s verdict: {statistics.get('verdict', 'none')}", flush=True)
+    print(f"{ours.label}: {ours.sampler}'s verdict: {statistics.get('verdict', 'none')}", flush=True)
     if (of_other := statistics_of(other).get("verdict")) is not None:
         print(f"{other.label}: {other.sampler}'s verdict: {of_other}", flush=True)
     if reason := obstacle(other):

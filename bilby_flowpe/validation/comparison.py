@@ -93,26 +93,42 @@ def plain(value: Any) -> Any:
     return value
 
 
+_LEGEND = (
+    "JSD: Jensen-Shannon divergence of one parameter, which exceeds 'floor, 90%' in one of ten parameters of equal "
+    "posteriors;\nKL: Kullback-Leibler divergence of all parameters, estimated, for equal posteriors between the 5% and 95% "
+    "of chance"
+)
+
+
 def format_comparison(comparison: Mapping[str, Any], referee: str, name: str = "flowpe") -> str:
     """Return a table of :func:`compare_results` as text; ``name`` and ``referee`` are the names of the two results."""
-    lines = [f"{'parameter':<22}{'JSD [nat]':>12}{'floor, median':>16}{'floor, 90%':>14}{'split halves, 90%':>20}"]
+    joint = comparison["joint"]
+    pairs = {"forward": f"{name} || {referee}", "backward": f"{referee} || {name}"}
+    first = [
+        "parameter",
+        "all parameters",
+        *comparison["marginals"],
+        *([] if "unavailable" in joint else pairs.values()),
+    ]
+    width = max(map(len, first)) + 1
+    lines = [f"{'parameter':<{width}}{'JSD [nat]':>12}{'floor, median':>16}{'floor, 90%':>14}{'split halves, 90%':>20}"]
     for key, row in comparison["marginals"].items():
         lines.append(
-            f"{key:<22}{row['jsd']:>12.5f}{row['floor_median']:>16.5f}{row['floor_90']:>14.5f}"
+            f"{key:<{width}}{row['jsd']:>12.5f}{row['floor_median']:>16.5f}{row['floor_90']:>14.5f}"
             f"{max(row['split_half_p_90'], row['split_half_q_90']):>20.5f}"
         )
-    joint = comparison["joint"]
     if "unavailable" in joint:
         lines.append(f"joint KL: {joint['unavailable']}")
     else:
         lines.append(
-            f"{'all parameters':<22}{'KL [nat]':>12}{'chance, median':>16}{'chance, 5%':>14}{'chance, 95%':>20}"
+            f"{'all parameters':<{width}}{'KL [nat]':>12}{'chance, median':>16}{'chance, 5%':>14}{'chance, 95%':>20}"
         )
-        for way, pair in (("forward", f"{name} || {referee}"), ("backward", f"{referee} || {name}")):
+        for way, pair in pairs.items():
             row = joint[way]
             lines.append(
-                f"{pair:<22}{row['kl']:>12.5f}{row['null_median']:>16.5f}{row['null_05']:>14.5f}{row['null_95']:>20.5f}"
+                f"{pair:<{width}}{row['kl']:>12.5f}{row['null_median']:>16.5f}{row['null_05']:>14.5f}{row['null_95']:>20.5f}"
             )
+    lines.append(_LEGEND)
     evidence = comparison["evidence"]
     lines.append(
         f"ln Z: {evidence['unavailable']}"

@@ -51,6 +51,11 @@ def is_binary(result: Result) -> bool:
     return any(map(is_mass, result.posterior))
 
 
+def of_waves(result: Result) -> bool:
+    """Return whether a result is from data of interferometers, by Bilby's description of the likelihood or by parameters."""
+    return "interferometers" in ((result.meta_data or {}).get("likelihood") or {}) or is_binary(result)
+
+
 def derived_parameters(result: Result) -> DataFrame:
     """Return derived parameters of a posterior of a compact binary.
 

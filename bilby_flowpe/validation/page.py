@@ -29,6 +29,7 @@ p { margin: .5rem 0; max-width: 46rem; }
 ul { margin: .4rem 0; padding-left: 1.2rem; }
 .verdict { border-radius: .5rem; padding: .9rem 1.1rem; margin: 1rem 0; color: #ffffff; }
 .verdict strong { font-size: 1.35rem; }
+.verdict li { margin: .4rem 0; } .verdict b { font-weight: 600; }
 .reliable { background: #00724f; } .check { background: #8a5a00; }
 .failed { background: #a8290f; } .none { background: #4a5560; }
 .figures { display: grid; grid-template-columns: repeat(auto-fit, minmax(9.5rem, 1fr)); gap: .6rem; margin: 1rem 0; }
@@ -48,6 +49,7 @@ pre { font-size: .82rem; line-height: 1.4; overflow-x: auto; background: #f4f6f8
   body { padding: .6rem .8rem 3rem; }
   table { font-size: .8rem; } th, td { padding-right: .5rem; }
   th, td, td:not(:first-child) { white-space: normal; overflow-wrap: anywhere; }
+  th { overflow-wrap: break-word; }
   .rows th, .rows td, .rows td:not(:first-child) { white-space: nowrap; overflow-wrap: normal; padding-right: .8rem; }
   pre { white-space: pre-wrap; overflow-wrap: anywhere; font-size: .75rem; }
 }
@@ -85,7 +87,7 @@ class Page:
     def verdict(self, grade: str, reasons: Sequence[str]) -> None:
         """Add the verdict in its colour, with its reasons."""
         kind = grade if grade in ("reliable", "check", "failed") else "none"
-        items = "".join(f"<li>{escape(reason)}</li>" for reason in reasons)
+        items = "".join(f"<li>{_first_clause(reason)}</li>" for reason in reasons)
         listed = f"<ul>{items}</ul>" if items else ""
         self._parts.append(f'<div class="verdict {kind}"><strong>{escape(grade)}</strong>{listed}</div>')
 
@@ -123,6 +125,12 @@ class Page:
         """Write the page, whole or not at all."""
         path.parent.mkdir(parents=True, exist_ok=True)
         return write_text(path, _PAGE.substitute(title=escape(self.title), body="\n".join(self._parts)))
+
+
+def _first_clause(reason: str) -> str:
+    """Return a reason with its first clause, which has the figure, apart from what follows from it."""
+    first, _, rest = reason.partition("; ")
+    return f"<b>{escape(first)}</b>" + (f"<br>{escape(rest[:1].upper() + rest[1:])}" if rest else "")
 
 
 def _cell(cell: str | Link) -> str:

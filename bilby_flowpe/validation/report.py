@@ -23,11 +23,11 @@ from ..results import is_merged, statistics_of
 from ..surprise import IN_WORDS, p_value_in_words
 from .comparison import compare_results, distinct, format_comparison, stored
 from .coverage import KINDS, format_coverage
-from .derived import SAMPLED_UNITS, is_binary
+from .derived import SAMPLED_UNITS, is_binary, of_waves
 from .numbers import interval, number
 from .page import Page
 from .referee import obstacle, same_problem, thinned
-from .sections import binary, evaluations, noise, sky
+from .sections import binary, data, evaluations, noise, refinement, sky
 
 _KWARGS = (
     "model",
@@ -89,8 +89,11 @@ def report_result(
         sky(page, path, result, _injected(result))
     _weights(page, result, statistics)
     evaluations(page, result, statistics)
-    _waveforms(page, bands, obstacle_to_bands)
-    _surprise(page, statistics)
+    if bands or of_waves(result):
+        _waveforms(page, bands, obstacle_to_bands)
+    if statistics:
+        _surprise(page, statistics)
+    data(page, result, statistics)
     noise(page, path, result, statistics)
     name = statistics.get("model")
     if name and name != "none":
@@ -121,9 +124,10 @@ def report_model(folder: Path, coverage: Path | None = None, output: Path | None
 def _figures(result: Result, statistics: Mapping[str, Any]) -> list[tuple[str, str]]:
     figures = [
         ("ln evidence", f"{result.log_evidence:.3f} ± {result.log_evidence_err:.3f}"),
-        ("ln Bayes factor (signal vs noise)", f"{result.log_bayes_factor:.3f}"),
         ("posterior rows", f"{len(result.posterior)}"),
     ]
+    if np.isfinite(result.log_bayes_factor):
+        figures.insert(1, ("ln Bayes factor (signal vs noise)", f"{result.log_bayes_factor:.3f}"))
     for key, text, form in (
         ("efficiency", "sample efficiency", "{:.3f}"),
         ("effective_sample_size", "effective draws", "{:.0f}"),
@@ -208,9 +212,7 @@ def _weights(page: Page, result: Result, statistics: Mapping[str, Any]) -> None:
         "part_shares", statistics.get("posterior_shares")
     ):  # the second name is of older results
         page.table(["part of the proposal", "share of the posterior"], [(k, f"{v:.4f}") for k, v in shares.items()])
-    if refinement := statistics.get("refinement"):
-        page.text("The proposal was refined on this event:")
-        page.listing(json.dumps(refinement, indent=1))
+    refinement(page, statistics)
 
 
 def _bands(path: Path, result: Result) -> tuple[Bands, str]:

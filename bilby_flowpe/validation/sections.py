@@ -19,6 +19,14 @@ from .derived import UNITS, derived_parameters, signal_to_noise
 from .numbers import interval
 from .page import Page
 
+_ROUNDS = {
+    "inverse_temperature": ("inverse temperature", "{:.3g}"),
+    "efficiency": ("efficiency", "{:.3g}"),
+    "likelihood_evaluations": ("evaluations so far", "{:.0f}"),
+    "seconds": ("seconds", "{:.2f}"),
+}
+"""Columns of the table of rounds: heading and format by their names in a result."""
+
 _IN_WORDS = {"optimal_snr": "optimal", "matched_filter_snr": "matched filter"}
 
 
@@ -130,6 +138,48 @@ def noise(page: Page, path: Path, result: Result, statistics: Mapping[str, Any])
         page.text(
             "bilby_flowpe.noise.compare(result, likelihood) compares other noise models on the same draws.", faint=True
         )
+
+
+def data(page: Page, result: Result, statistics: Mapping[str, Any]) -> None:
+    """Add segment, band and PSD of each detector, and the files of its strain where they are known."""
+    records = statistics.get("data")
+    if not records:
+        return
+    sources = (result.meta_data or {}).get("sources") or {}
+    page.section("Data that were used")
+    page.table(
+        ["detector", "segment [GPS s]", "band [Hz]", "sampling [Hz]", "PSD", *(["strain"] if sources else [])],
+        [
+            (
+                name,
+                f"{of_one['start_time']:.13g} to {of_one['start_time'] + of_one['duration']:.13g}",
+                f"{of_one['minimum_frequency']:g} to {of_one['maximum_frequency']:g}",
+                f"{of_one['sampling_frequency']:g}",
+                sources.get(name, {}).get("noise_curve") or Path(of_one["noise_curve"]).name,
+                *([sources.get(name, {}).get("strain", "")] if sources else []),
+            )
+            for name, of_one in records.items()
+        ],
+    )
+
+
+def refinement(page: Page, statistics: Mapping[str, Any]) -> None:
+    """Add the rounds in which a proposal was refined for the event."""
+    refined = statistics.get("refinement") or {}
+    if not (rounds := refined.get("rounds")):
+        return
+    page.text(f"The proposal was refined on this event, starting from the {refined['start']}:")
+    page.table(
+        ["round", *(_ROUNDS[key][0] for key in _ROUNDS if key in rounds)],
+        [
+            (
+                f"{number}",
+                *(form.format(rounds[key][number - 1]) for key, (_, form) in _ROUNDS.items() if key in rounds),
+            )
+            for number in range(1, len(rounds["efficiency"]) + 1)
+        ],
+    )
+    page.text("At an inverse temperature of 1 the proposal is fitted to the posterior itself.", faint=True)
 
 
 def evaluations(page: Page, result: Result, statistics: Mapping[str, Any]) -> None:

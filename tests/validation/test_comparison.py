@@ -85,5 +85,8 @@ def test_table_names_everything() -> None:
     comparison = compare_results(result(2, log_evidence=-2.0), result(1), np.random.default_rng(0))
     assert comparison["evidence"]["n_sigma"] == pytest.approx(1 / np.hypot(0.1, 0.1))
     table = format_comparison(comparison, "dynesty")
+    # Columns stay in their places where names are long.
+    wide = format_comparison(comparison, "dynesty, a label of many words, as bilby_pipe makes them").split("\n")
+    assert len({len(line) for line in wide[: len(KEYS) + 4]}) == 1
     for wanted in (*KEYS, "dynesty", "sigma", "floor", "flowpe || dynesty", "dynesty || flowpe", "chance, 95%"):
         assert wanted in table

@@ -67,7 +67,7 @@ def test_page_on_a_result(run: Path) -> None:
     text = page.read_text()
     outline = Outline(text)
     assert outline.fetched == []
-    assert outline.headings[:7] == [
+    assert outline.headings[:8] == [
         "event: flowpe",
         "Posterior",
         "Source and signal",
@@ -75,6 +75,7 @@ def test_page_on_a_result(run: Path) -> None:
         "Evaluations, and the search for modes",
         "Data and waveforms",
         "Do the data fit likelihood and prior?",
+        "Data that were used",
     ]
     # Verdict before anything else, and a picture each of posterior, weights, waveforms and training.
     assert text.index("reliable") < text.index("ln evidence") < text.index("Posterior")
@@ -244,3 +245,24 @@ def test_a_model_without_coverage(tmp_path: Path) -> None:
 def test_a_referee_belongs_to_a_result(run: Path, capsys) -> None:
     assert main(["report", MODEL, "--referee", str(run)]) == 2
     assert "can only be given with a result file" in capsys.readouterr().err
+
+
+def test_a_result_without_waves_has_no_sections_on_them(tmp_path: Path) -> None:
+    rng = np.random.default_rng(3)
+    x = np.linspace(0, 1, 20)
+    line = bilby.core.likelihood.GaussianLikelihood(x, 2 * x + rng.normal(0, 0.3, 20), lambda x, m: m * x, sigma=0.3)
+    bilby.run_sampler(
+        line,
+        {"m": bilby.core.prior.Uniform(0, 5)},
+        sampler="flowpe",
+        network="none",
+        n_effective=300,
+        outdir=str(tmp_path),
+        label="line",
+        sampling_seed=1,
+        progress=False,
+    )
+    text = report_result(tmp_path / "line_result.json").read_text()
+    assert not {"Data and waveforms", "Data that were used"} & {*Outline(text).headings}
+    assert "nan" not in re.sub(r"base64,[^\"]*", "", text)
+    assert "starting from the prior" in text

@@ -11,7 +11,7 @@ from bilby.core.result import Result
 from pandas import DataFrame
 
 from bilby_flowpe.validation.page import Page
-from bilby_flowpe.validation.sections import binary, evaluations, noise, sky
+from bilby_flowpe.validation.sections import binary, data, evaluations, noise, refinement, sky
 
 from .test_derived import ALIGNED, result_of
 
@@ -65,6 +65,55 @@ def test_both_kinds_of_evaluations_and_the_search(tmp_path) -> None:
         "of the shape of those found, would have gone unnoticed, if there is one, with a probability of 0.015.",
     ):
         assert words in text
+
+
+def test_rounds_of_refinement_are_a_table(tmp_path) -> None:
+    rounds = {
+        "inverse_temperature": [0.0157603, 1.0],
+        "efficiency": [0.0050725, 0.8641362],
+        "likelihood_evaluations": [3000, 6302],
+        "seconds": [0.15, 0.2],
+    }
+    page = Page("event")
+    refinement(page, {"refinement": {"start": "prior", "rounds": rounds}})
+    text = text_of(page, tmp_path)
+    assert "starting from the prior" in text
+    assert (
+        "round inverse temperature efficiency evaluations so far seconds 1 0.0158 0.00507 3000 0.15 2 1 0.864" in text
+    )
+
+
+@pytest.mark.parametrize("statistics", [{}, {"refinement": {"start": "prior", "rounds": {}}}])
+def test_without_rounds_and_data_nothing_is_said(statistics: dict, tmp_path) -> None:
+    page = Page("event")
+    refinement(page, statistics)
+    data(page, result_of({"slope": np.arange(3.0)}), statistics)
+    assert text_of(page, tmp_path) == "event"
+
+
+@pytest.mark.parametrize(
+    ("sources", "last"),
+    [
+        ({}, "128 psd.txt"),
+        ({"H1": {"strain": "one.hdf5, two.hdf5", "noise_curve": "estimated"}}, "128 estimated one.hdf5, two.hdf5"),
+    ],
+)
+def test_data_that_were_used(sources: dict, last: str, tmp_path) -> None:
+    record = {
+        "start_time": 1126259460.5,
+        "duration": 4.0,
+        "sampling_frequency": 128.0,
+        "minimum_frequency": 20.0,
+        "maximum_frequency": 60.0,
+        "noise_curve": "/curves/psd.txt",
+    }
+    result = result_of(ALIGNED)
+    result.meta_data = {"sources": sources}
+    page = Page("event")
+    data(page, result, {"data": {"H1": record}})
+    text = text_of(page, tmp_path)
+    assert text.endswith(f"H1 1126259460.5 to 1126259464.5 20 to 60 {last}")
+    assert ("strain" in text) == bool(sources)
 
 
 def test_another_samplers_evaluations(tmp_path) -> None:
