@@ -70,6 +70,23 @@ def search_keys(priors: PriorDict) -> tuple[str, ...]:
     )
 
 
+def prior_dict(priors: object) -> PriorDict:
+    """Return Bilby's table of priors, which is made of a plain table as ``run_sampler`` makes it.
+
+    Raises
+    ------
+    PriorError
+        If it is no table of priors.
+    """
+    if isinstance(priors, PriorDict):
+        return priors
+    if not isinstance(priors, dict):
+        raise PriorError(
+            f"priors={priors!r}: give Bilby's PriorDict, which PriorDict(filename=...) reads from a prior file"
+        )
+    return PriorDict(priors)
+
+
 class PriorTransform:
     """Map between a :class:`bilby.core.prior.PriorDict` and standard-normal coordinates.
 

@@ -29,12 +29,36 @@ def read_result(path: str | Path) -> Result:
         raise DataError(
             f"result={str(path)!r} does not end in one of {', '.join(_READ)}: save the result as JSON or HDF5"
         )
+    if not Path(path).is_file():
+        raise DataError(f"result={str(path)!r}: there is no such file: give a result file of Bilby's")
     try:
         result = read_in_result(str(path), extension=_READ[named], gzip=named.endswith(".gz"))
         _check(result)
     except (OSError, ValueError, KeyError, TypeError, AttributeError, FileLoadError) as error:
         raise DataError(f"result={str(path)!r} cannot be read ({error}): give a result file of Bilby's") from error
     return result
+
+
+def result_of(given: object, name: str = "result") -> Result:
+    """Return Bilby's result, which is read if its file is given.
+
+    Parameters
+    ----------
+    given
+        Bilby's result, or its file.
+    name
+        Name of the argument, for errors.
+
+    Raises
+    ------
+    DataError
+        If it is neither, or the file cannot be read.
+    """
+    if isinstance(given, str | Path):
+        return read_result(given)
+    if not isinstance(given, Result):
+        raise DataError(f"{name}={given!r}: give Bilby's Result, or the path of its file")
+    return given
 
 
 def _check(result: Result) -> None:

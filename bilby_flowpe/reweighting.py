@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import copy
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -23,8 +24,9 @@ from .errors import ConfigurationError, DataError, PriorError
 from .importance import KeptSummary, WeightSummary, equal_weight_rows, summarise
 from .kinds.recognise import marginalised
 from .likelihoods import LogLikelihood, gives_ratio
-from .priors import Parameters
+from .priors import Parameters, prior_dict
 from .processes.parallel import evaluate, make_rows
+from .result_files import result_of
 from .results import Drawn, KeptDraws, error_of_evidence, fill, kept_draws
 from .translation.covers import AnyPrior
 from .verdict import Findings, Thresholds, Verdict, judge
@@ -41,7 +43,7 @@ _WITHOUT_VALUE = (
 
 
 def reweight(
-    result: Result,
+    result: Result | str | Path,
     likelihood: Likelihood | None = None,
     priors: PriorDict | dict[str, Any] | None = None,
     npool: int = 1,
@@ -54,7 +56,7 @@ def reweight(
     Parameters
     ----------
     result
-        Weighted result of ``sampler="flowpe"``.
+        Weighted result of ``sampler="flowpe"``, or its file.
     likelihood
         New likelihood; by default that of the result.
     priors
@@ -78,10 +80,11 @@ def reweight(
     Raises
     ------
     DataError
-        If the result has no weighted draws, draws of some weight have no likelihood, or the other likelihood integrates other
-        parameters out.
+        If the result cannot be read or has no weighted draws, draws of some weight have no likelihood, or the other likelihood
+        integrates other parameters out.
     PriorError
-        If the priors search for other parameters, fix other values without a likelihood, or reach beyond those of the result.
+        If the priors are not a table of priors, search for other parameters, fix other values without a likelihood, or reach
+        beyond those of the result.
     ConfigurationError
         If ``npool`` or ``n_posterior`` is not a whole number of at least one, ``seed`` is not valid, or the new likelihood has
         no ratio to noise although that of the result had one.
@@ -95,9 +98,10 @@ def reweight(
     npool, n_posterior, seed = check_npool(npool), whole("n_posterior", n_posterior), check_seed("seed", seed)
     if likelihood is not None and not isinstance(likelihood, Likelihood):
         raise DataError(f"likelihood={likelihood!r}: give a likelihood of Bilby's, or leave it out")
+    result = result_of(result)
     kept = kept_draws(result)
-    if priors is not None and not isinstance(priors, PriorDict):
-        priors = PriorDict(priors)  # a plain table, as run_sampler takes it
+    if priors is not None:
+        priors = prior_dict(priors)
     new = AnyPrior(kept.searched(result.priors if priors is None else priors))
     _check(kept, new, likelihood, priors is not None, seed)
     values = _values(kept, new, likelihood, priors is not None, npool)

@@ -10,12 +10,14 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 from bilby.core.prior import Constraint, PriorDict
 from bilby.core.result import Result
 
 from .errors import DataError
+from .result_files import result_of
 from .results import is_merged, statistics_of
 
 __all__ = ["BayesFactor", "bayes_factor"]
@@ -55,13 +57,13 @@ class BayesFactor:
         return "failed" not in self.verdicts and bool(np.isfinite(self.log) and np.isfinite(self.error))
 
 
-def bayes_factor(one: Result, other: Result) -> BayesFactor:
+def bayes_factor(one: Result | str | Path, other: Result | str | Path) -> BayesFactor:
     """Return the evidence of ``one`` over that of ``other``.
 
     Parameters
     ----------
     one, other
-        Results of the same data, of flowpe or another sampler.
+        Results of the same data, of flowpe or another sampler, or their files.
 
     Raises
     ------
@@ -74,6 +76,7 @@ def bayes_factor(one: Result, other: Result) -> BayesFactor:
     >>> print(f"ln B = {factor.log:.2f} +- {factor.error:.2f}")
     ln B = 0.69 +- 0.0...
     """
+    one, other = result_of(one, "one"), result_of(other, "other")
     for result in (one, other):
         if result.log_evidence is None or not np.isfinite(float(result.log_evidence)):
             raise DataError(

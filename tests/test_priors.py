@@ -37,7 +37,7 @@ from bilby.gw.prior import BBHPriorDict
 from scipy.stats import kstest, norm
 
 from bilby_flowpe.errors import PriorError
-from bilby_flowpe.priors import PriorTransform
+from bilby_flowpe.priors import PriorTransform, prior_dict
 
 P_VALUE = 1e-3
 
@@ -518,3 +518,11 @@ def test_density_of_some_keys_minds_their_constraints_alone() -> None:
     assert transform.log_prob(rows, ("phase",)) == pytest.approx([-np.log(4.0)] * 2)
     tied = transform.log_prob(rows, ("mass_1", "mass_2"))
     assert tied[0] > -2 * np.log(40.0) and np.isneginf(tied[1])
+
+
+def test_a_plain_table_is_a_table_of_priors() -> None:
+    made = prior_dict({"a": Uniform(0, 1), "b": 2.0})
+    assert isinstance(made, PriorDict) and isinstance(made["b"], DeltaFunction)
+    assert prior_dict(made) is made
+    with pytest.raises(PriorError, match=r"priors='mine.prior': give Bilby's PriorDict, .*filename"):
+        prior_dict("mine.prior")

@@ -11,7 +11,7 @@ from bilby.core.prior import PriorDict, Uniform
 from bilby.core.result import Result
 
 from bilby_flowpe.errors import DataError
-from bilby_flowpe.result_files import read_result
+from bilby_flowpe.result_files import read_result, result_of
 
 
 def made(**changes) -> Result:
@@ -52,7 +52,7 @@ def test_a_posterior_that_is_no_number(tmp_path: Path) -> None:
 
 
 def test_files_that_are_none(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="cannot be read"):
+    with pytest.raises(DataError, match="there is no such file"):
         read_result(tmp_path / "missing.json")
     for name in ("a.pkl", "b.PKL", "c.pkl.gz", "d.Pickle", "e.pickle.gz", "f.json.pkl", "g"):
         evil = tmp_path / name
@@ -64,3 +64,15 @@ def test_files_that_are_none(tmp_path: Path) -> None:
     text.write_text("no json")
     with pytest.raises(DataError, match="cannot be read"):
         read_result(text)
+
+
+def test_a_result_or_its_file(tmp_path: Path) -> None:
+    one = made()
+    assert result_of(one) is one
+    one.save_to_file(outdir=str(tmp_path), extension="json")
+    assert result_of(str(tmp_path / "made_result.json")).label == "made"
+    with pytest.raises(DataError, match=r"result='there.json': there is no such file"):
+        result_of("there.json")
+    for other in (None, {"a": 1}, [one]):
+        with pytest.raises(DataError, match=r"second=.*: give Bilby's Result, or the path of its file"):
+            result_of(other, "second")

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from bilby.core.prior import Constraint, PriorDict, Uniform
 from bilby.core.result import Result
+from pandas import DataFrame
 
 from bilby_flowpe.errors import DataError
 from bilby_flowpe.selection import bayes_factor
@@ -39,6 +42,16 @@ def test_independent_errors_add_in_quadrature() -> None:
     assert found.log == pytest.approx(2.5)
     assert found.error == pytest.approx(0.05)
     assert not found.one_seed and found.shared == 0.0 and found.usable
+
+
+def test_files_of_results_will_do(tmp_path: Path) -> None:
+    one, other = made(-10.0, 0.03, seed=1), made(-12.5, 0.04, seed=2)
+    one.posterior = other.posterior = DataFrame({"mass_1": [1.5], "chi_1": [0.5]})
+    for name, result in (("one", one), ("other", other)):
+        result.save_to_file(outdir=str(tmp_path), filename=f"{name}.json", extension="json")
+    assert bayes_factor(tmp_path / "one.json", str(tmp_path / "other.json")).log == pytest.approx(2.5)
+    with pytest.raises(DataError, match="other=None: give Bilby's Result"):
+        bayes_factor(one, None)  # type: ignore[arg-type]
 
 
 def test_one_seed_may_be_anything_up_to_the_sum() -> None:

@@ -6,7 +6,7 @@ import numpy as np
 from bilby.core.likelihood import Likelihood
 from bilby.core.prior import PriorDict
 
-from ..priors import PriorTransform
+from ..priors import PriorTransform, prior_dict
 from ..problem import Problem
 from ..processes.parallel import Row
 from .black_box import BlackBox
@@ -29,9 +29,9 @@ def problem_of(likelihood: Likelihood, priors: PriorDict | PriorTransform) -> Pr
     Raises
     ------
     PriorError
-        If the priors cannot be used.
+        If the priors are not a table of priors, or cannot be used.
     """
-    prior = priors if isinstance(priors, PriorTransform) else PriorTransform(priors)
+    prior = priors if isinstance(priors, PriorTransform) else PriorTransform(prior_dict(priors))
     return choose(likelihood)(likelihood, prior)
 
 

@@ -20,6 +20,7 @@ from ..arguments.kinds import whole
 from ..errors import DataError
 from ..kinds.recognise import gaussian_curves, power_left
 from ..likelihoods import called
+from ..result_files import result_of
 from ..results import kept_draws, statistics_of
 from ..reweighting import reweight
 from ..translation.covers import AnyPrior
@@ -37,7 +38,7 @@ _SAME = 1e-3  # relative and absolute difference of a log likelihood allowed bet
 
 
 def compare(
-    result: Result,
+    result: Result | str | Path,
     likelihood: GravitationalWaveTransient,
     models: Mapping[str, NoiseModel] | None = None,
     refine: Mapping[str, Any] | None = None,
@@ -52,7 +53,7 @@ def compare(
     Parameters
     ----------
     result
-        Weighted result of ``sampler="flowpe"`` with the likelihood below.
+        Weighted result of ``sampler="flowpe"`` with the likelihood below, or its file.
     likelihood
         Likelihood of the result, with Gaussian noise of known curves, not marginalised over any parameter.
     models
@@ -75,7 +76,7 @@ def compare(
         If the result has no weighted draws, was made with another likelihood, or the likelihood is marginalised or does not
         assume Gaussian noise of its curves.
     """
-    npool = whole("npool", npool)
+    npool, result = whole("npool", npool), result_of(result)
     best = _checked(result, likelihood)
     found = dict(lines) if lines is not None else lines_of(likelihood, best)
     chosen = dict(models) if models is not None else noise_models(likelihood, found, segments, method)

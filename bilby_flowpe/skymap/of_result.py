@@ -12,7 +12,7 @@ from bilby.core.utils import logger
 
 from ..errors import DataError
 from ..names import DEC, DISTANCE, RA, TIME
-from ..result_files import read_result
+from ..result_files import result_of
 from ..results import is_merged, statistics_of
 from .candidates import FILE, SkyCandidates, load_candidates, of_rows
 from .map import SkyMap
@@ -44,7 +44,7 @@ def sky_map(result: Result | str | Path | SkyCandidates, folder: str | Path | No
         return SkyMap.of(smoothed(result), {})
     if isinstance(result, str | Path):
         folder = Path(result).parent if folder is None else folder
-        result = read_result(result)
+    result = result_of(result)
     candidates = candidates_of(result, Path(folder or result.outdir or "."))
     found = SkyMap.of(smoothed(candidates))
     seconds = time.monotonic() - began + candidates.seconds

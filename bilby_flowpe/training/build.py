@@ -115,6 +115,8 @@ def train_on(
     SimulationError, ConfigurationError
         If the problem cannot be simulated, or the settings do not fit it.
     """
+    if settings is not None and not isinstance(settings, Settings):
+        raise ConfigurationError(f"settings={settings!r}: give bilby_flowpe.training.Settings, or leave them out")
     return _Builder(problem, settings or Settings(), npool, progress, engine, team or Alone()).run(
         Path(checkpoint) if checkpoint else None
     )

@@ -88,7 +88,7 @@ def test_a_file_is_a_result_too(tmp_path: Path) -> None:
     result = result_of()
     result.save_to_file(outdir=str(tmp_path), filename=str(tmp_path / "event_result.json"))
     assert np.array_equal(sky_map(tmp_path / "event_result.json").density, sky_map(result).density)
-    with pytest.raises(DataError, match="cannot be read"):
+    with pytest.raises(DataError, match="there is no such file"):
         sky_map(tmp_path / "no_result.json")
 
 

@@ -73,6 +73,11 @@ def tiny(problem_5d: tuple) -> TrainedPosterior:
     return train_model(*problem_5d, TINY, progress=False)
 
 
+def test_settings_are_of_their_class(problem_5d: tuple) -> None:
+    with pytest.raises(ConfigurationError, match=r"settings=.*: give bilby_flowpe.training.Settings"):
+        train_model(*problem_5d, {"network": "maf"})  # type: ignore[arg-type]
+
+
 def test_model_describes_itself(tiny: TrainedPosterior, problem_5d: tuple) -> None:
     assert tiny.contract.differences(contract_of(problem_5d)) == []
     assert tiny.history["step"][-1] == 30

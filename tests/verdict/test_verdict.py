@@ -98,7 +98,7 @@ def test_a_mode_that_may_have_been_missed(chance: float, grade: str) -> None:
         (
             {"completeness": Completeness(1.0, "3000 draws from the prior")},
             "check",
-            "looked for with 3000 draws from the prior, which can miss one: a mode of more than 1% of the posterior may have been missed",
+            "3000 draws from the prior, which can miss one: a mode of more than 1% of the posterior may have been missed",
         ),
         ({"closed_form_difference": 0.2}, "failed", "differs from the likelihood by 0.2"),
     ],
