@@ -16,6 +16,8 @@ from .map import SkyMap
 
 _DISTANCES = ("DISTMU", "DISTSIGMA", "DISTNORM")
 _UNITS = {"PROBDENSITY": "sr-1", "DISTMU": "Mpc", "DISTSIGMA": "Mpc", "DISTNORM": "Mpc-2"}
+# Characters of text in a line of a FITS header: 80 without keyword, equals sign and quotes. A longer text takes several lines.
+_TEXT = 68
 _OWN = ("PIXTYPE", "ORDERING", "COORDSYS", "MOCORDER", "MOC", "INDXSCHM", "NSIDE", "FIRSTPIX", "LASTPIX", "OBJ_ID")
 
 
@@ -56,10 +58,17 @@ def write_sky_map(found: SkyMap, path: str | Path) -> Path:
         "DATE": (datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S"), "UTC of file creation"),
     }
     for key, value in {**said, **found.header}.items():
-        table.header[key] = tuple(map(_plain, value)) if isinstance(value, tuple) else _plain(value)
+        table.header[key] = _with_comment(*map(_plain, value)) if isinstance(value, tuple) else _plain(value)
     temporary = path.with_name(f".tmp.{path.name}")
     fits.HDUList([fits.PrimaryHDU(), table]).writeto(temporary, overwrite=True)
     return temporary.replace(path)
+
+
+def _with_comment(value: Any, comment: str) -> tuple[Any, str]:
+    """Return a value with its comment, which is left out where only one of them fits into a line of the header."""
+    length = len(str(value).replace("'", "''"))  # a quote is written twice
+    fits = length + len(" / ") + len(comment) <= _TEXT or length > _TEXT
+    return value, comment if fits else ""
 
 
 def _plain(value: Any) -> Any:

@@ -114,7 +114,7 @@ def _kept(result: Result, folder: Path) -> SkyCandidates | None:
 
 def _header(result: Result) -> dict[str, Any]:
     """Return the entries on the event that the format's header has."""
-    found: dict[str, Any] = {"OBJECT": (str(result.label)[:60], "Unique identifier for this event")}
+    found: dict[str, Any] = {"OBJECT": (str(result.label), "Unique identifier for this event")}
     if names := _detectors(result):
         found["INSTRUME"] = (",".join(names), "Instruments that triggered this event")
     gps = float(np.median(result.posterior[TIME])) if TIME in result.posterior else np.nan

@@ -50,6 +50,17 @@ def test_columns_and_header_are_the_standards(file: Path) -> None:
         assert table.header["MOCORDER"] == np.max(read_sky_map(file).cells.order)
 
 
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("length", [20, 40, 60, 67, 68, 69, 120])
+@pytest.mark.parametrize("letter", ["x", "'"])
+def test_long_labels_are_kept_whole(found: SkyMap, tmp_path: Path, length: int, letter: str) -> None:
+    label = "a" + letter * (length - 2) + "z"
+    header = {**found.header, "OBJECT": (label, "Unique identifier for this event")}
+    path = write_sky_map(SkyMap(found.cells, found.density, header=header), tmp_path / "map.fits")
+    assert fits.getheader(path, 1)["OBJECT"] == label
+    assert read_sky_map(path).header["OBJECT"] == label
+
+
 @pytest.mark.parametrize("ordering", ["NESTED", "RING"])
 def test_flat_maps_are_read(found: SkyMap, tmp_path: Path, ordering: str) -> None:
     probability = found.flat(6) * 4 * np.pi / (12 * 4**6)
