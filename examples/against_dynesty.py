@@ -2,11 +2,12 @@
 Side by side with dynesty
 =========================
 
-The same event twice, by flowpe and by dynesty with Bilby's defaults (1000 live points), on the same two objects::
+One event is analysed twice, by flowpe and by dynesty with Bilby's defaults (1000 live points), with the same likelihood and
+priors::
 
     python examples/against_dynesty.py
 
-dynesty takes a quarter of an hour; where it is stopped it goes on when started again.
+dynesty takes a quarter of an hour. If it is stopped, it continues when the script is started again.
 
 .. image:: /images/gallery/against_dynesty.png
    :alt: the two posteriors over each other
@@ -14,8 +15,9 @@ dynesty takes a quarter of an hour; where it is stopped it goes on when started 
 .. literalinclude:: /images/gallery/against_dynesty.txt
    :language: none
 
-How many nats two posteriors may differ by says their Jensen-Shannon divergence beside its floor, what two sets of draws of the
-same posterior differ by. Evidences may differ by their errors; dynesty's is the larger one.
+The Jensen-Shannon divergence of a parameter, in nats, says how different the two posteriors are. Its floor is the value that
+chance alone gives for two sets of draws from the same posterior. The evidences may differ by their errors, of which
+dynesty's is the larger.
 """
 # sphinx_gallery_thumbnail_path = "images/gallery/against_dynesty.png"
 

@@ -2,9 +2,9 @@
 Neutron stars
 =============
 
-A signal like GW170817, simulated: 128 s of three detectors from 23 Hz on, masses, spins that precess, and tides; its place
-in the sky is searched for, then known from an optical counterpart. The likelihood is Bilby's multibanded one, and nothing is
-trained::
+The signal is simulated and similar to GW170817: 128 s of three detectors from 23 Hz on, with masses, precessing spins and
+tides. It is analysed twice: with an unknown sky position, and with the sky position known from an optical counterpart. The
+likelihood is Bilby's multibanded one, and nothing is trained::
 
     python examples/neutron_stars.py
     python examples/neutron_stars.py known

@@ -7,13 +7,13 @@ From the name of an event to its posterior, evidence, pictures and a report::
     python examples/real_event.py GW150914
     python examples/real_event.py GW150914 --data-dir DIR --trigger 1126259462.4 --detectors H1 L1
 
-Strain is fetched from the Gravitational Wave Open Science Center through gwpy, or read from the folder of
-``--data-dir``: all its files, of any length, at 4 or 16 kHz. Where nothing else is given, the detectors are those of
-the files, and the signal is searched for by matched filters, over chirp masses from 4 to 200: its time, and a range of
-chirp masses with a wide margin, are what the priors are put around. Beside them these are Bilby's default ones of a
-binary black hole with aligned spins, or those of a file. Noise curves are estimated from the data on both sides of the
-analysed segment, or read from files that are named. Nothing is trained: a proposal is refined for this event alone.
-``--network auto`` lets a network that ships draw where it serves the signal, ``--network maf`` trains one.
+Strain is fetched from the Gravitational Wave Open Science Center through gwpy, or read from the folder ``--data-dir``: all
+files in it, of any length, at 4 or 16 kHz. By default, the detectors are those of the files, and matched filters with chirp
+masses from 4 to 200 search for the signal. The priors of time and chirp mass are placed around what this search finds, with
+wide margins. All other priors are Bilby's default ones of a binary black hole with aligned spins, or of a prior file. Noise
+curves are estimated from the data on both sides of the analysed segment, or read from files. Nothing is trained: a proposal is
+refined for this event alone. With ``--network auto``, a network that ships is used if it serves the signal; ``--network maf``
+trains one.
 
 .. image:: /images/gallery/real_event.png
    :alt: corner plot of GW150914

@@ -1,8 +1,8 @@
-"""Train a network on one of the paper's problems from nothing: the recipe of the shipped models.
+"""Train a network on one of the paper's problems, starting from random weights: this made the shipped models.
 
     python examples/train_green2020.py --parameters 5 --phase network --time 540 --outdir outdir/5d-joint
 
-prints the held-out losses beside the paper's, and saves the model, its loss history and a plot of it.
+It prints the losses on held-out simulations beside the paper's, and saves the model, the history of its loss and a plot.
 """
 
 from __future__ import annotations

@@ -1,14 +1,15 @@
 """cwinpy: the amplitude, orientation and phase of a continuous wave from a known pulsar.
 
-Two days of data of one detector, heterodyned at the pulsar's phase: its frequency and place are known, four parameters
-of the amplitude are not. cwinpy's ``TargetedPulsarLikelihood`` is its default one, a Student-t of stretches of noise
-that knows no standard deviation. It takes its parameters in the old way of Bilby, from an attribute.
+The data are two days of one detector, heterodyned at the pulsar's phase. Frequency and sky position are known; four
+parameters of the amplitude are not. The likelihood is cwinpy's default one, ``TargetedPulsarLikelihood``: a Student-t
+likelihood of stretches of noise, for which the standard deviation of the noise need not be known. It reads its parameters
+from an attribute, as older versions of Bilby did.
 
-The signal is linear in two complex amplitudes, of plus and cross, so that the likelihood needs no more than inner
-products of the data and the two patterns. The reference is that likelihood, summed over a grid of four parameters.
+The signal is linear in two complex amplitudes, of plus and cross, so that the likelihood needs only inner products of
+the data and the two patterns. The reference is this likelihood, summed over a grid of the four parameters.
 
-Run it by ``python examples/ecosystem/continuous_wave.py`` where the package is installed,
-or in an environment of its own by ``python tests/ecosystem/run.py continuous_wave``.
+To run it where the package is installed: ``python examples/ecosystem/continuous_wave.py``. To run it in a separate
+environment, which is made for it: ``python tests/ecosystem/run.py continuous_wave``.
 """
 
 import tempfile

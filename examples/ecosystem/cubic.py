@@ -1,6 +1,6 @@
-"""A problem whose answer is known in closed form, for packages that bring samplers: a cubic through noisy data.
+"""A problem whose answer is known in closed form, for packages that provide samplers: a cubic through noisy data.
 
-The data are linear in the parameters and the prior of every parameter is normal, so that the evidence is one normal
+The data are linear in the parameters and the prior of every parameter is normal. The evidence is therefore one normal
 density of the data, and the posterior is normal.
 """
 

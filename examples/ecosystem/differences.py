@@ -1,8 +1,8 @@
-"""Differences between a run of flowpe and its reference, in units of their errors; every example here keeps and prints them.
+"""Differences between a run of flowpe and its reference, in units of their errors; all examples here print and store them.
 
-A value stands beside a reference: a closed form, without an error, or another sampler's result. Means of a posterior
-have the error of a mean of so many independent draws, its standard deviation over the square root of the effective
-number of draws, on both sides.
+A value is compared with a reference: a closed form, which has no error, or another sampler's result. The mean of a
+posterior has the error of a mean of independent draws, its standard deviation over the square root of the effective
+number of draws, for both results.
 """
 
 from __future__ import annotations

@@ -1,14 +1,14 @@
 """Detectors whose antenna response and arrival times are computed by bilby-rust instead of bilby-cython.
 
-Bilby takes its geometry from bilby-cython, which it requires; bilby-rust has the same functions in another language, and
-Bilby has no switch for it. A user puts it in by a class of interferometers that replaces two methods. flowpe has to ask
-these methods, in the user's likelihood and in its closed forms of phase, distance and time alike.
+Bilby requires bilby-cython and takes its geometry from it. bilby-rust has the same functions in another language, but
+Bilby has no option to choose it. A user can use it by a class of interferometers that replaces two methods. flowpe has to
+call these methods, both in the user's likelihood and in its closed forms of phase, distance and time.
 
 The reference is a grid of declination and time with Bilby's own geometry: the phase is integrated in closed form, the
 distance by a sum.
 
-Run it by ``python examples/ecosystem/geometry_in_rust.py`` where the package is installed,
-or in an environment of its own by ``python tests/ecosystem/run.py geometry_in_rust``.
+To run it where the package is installed: ``python examples/ecosystem/geometry_in_rust.py``. To run it in a separate
+environment, which is made for it: ``python tests/ecosystem/run.py geometry_in_rust``.
 """
 
 from __future__ import annotations

@@ -1,16 +1,16 @@
-"""Waveforms of ripple, written in JAX, behind a Bilby waveform generator.
+"""Waveforms of ripple, which are written in JAX, used by a Bilby waveform generator.
 
-ripple writes waveform models anew in JAX. A user puts one behind Bilby's generator by a function of his own that takes
-Bilby's parameters and gives NumPy arrays. Three things differ from a model of lalsimulation: values are of single precision
-unless JAX is told otherwise, a call that is not compiled takes seconds, and JAX has threads of its own, for which a forked
-worker process may wait for ever. So the model is compiled here, and flowpe runs in one process.
+ripple has waveform models in JAX. To use one with Bilby's generator, a user writes a function that takes Bilby's parameters
+and returns NumPy arrays. There are three differences from a model of lalsimulation: values are in single precision
+unless JAX is configured otherwise; a call that is not compiled takes seconds; and JAX has its own threads, so that a forked
+worker process may wait for ever. Therefore the model is compiled here, and flowpe runs in one process.
 
-The reference needs no sampler and no JAX: the posterior of chirp mass, distance and phase on a grid, from the same model of
-lalsimulation, in double precision. At one chirp mass the log likelihood at amplitude s and phase p is
+The reference needs neither a sampler nor JAX: it is the posterior of chirp mass, distance and phase on a grid, with the
+same model of lalsimulation in double precision. At one chirp mass, the log likelihood at amplitude s and phase p is
 ``s Re(z exp(-2ip)) - s^2 r / 2`` with two inner products z and r.
 
-Run it by ``python examples/ecosystem/jax_waveforms.py`` where the package is installed,
-or in an environment of its own by ``python tests/ecosystem/run.py jax_waveforms``.
+To run it where the package is installed: ``python examples/ecosystem/jax_waveforms.py``. To run it in a separate
+environment, which is made for it: ``python tests/ecosystem/run.py jax_waveforms``.
 """
 
 from __future__ import annotations

@@ -1,15 +1,16 @@
 """Two images of a lensed signal in one likelihood: flowpe with the joint likelihood of hanabi.
 
-hanabi sums Bilby's likelihoods of several triggers. Parameters that all share have their usual names, those of one image
-a suffix: ``geocent_time^(2)``. Here two images share distance and phase of the source, beside fixed masses, and each
-has its arrival time; the second has a magnification relative to the first, and a type (minimum, saddle or maximum).
+hanabi sums Bilby's likelihoods of several triggers. Parameters that are the same for all images have their usual names;
+those of one image have a suffix, as in ``geocent_time^(2)``. Here the masses are fixed, and two images have distance and
+phase of the source in common. Each has its own arrival time. The second also has a magnification relative to the first, and
+a type (minimum, saddle or maximum).
 
-A sum of likelihoods is none of Bilby's transients, so that flowpe must not draw anything in closed form; the type is
-one of three numbers under a prior of hanabi's own, of which these data leave one. The reference is a numerical integral over
-all six parameters, which the suffixes make easy: given distance and phase, the times are independent of each other.
+A sum of likelihoods is not one of Bilby's likelihoods for transients, so that flowpe must not draw anything in closed form.
+The type is one of three numbers, with a prior class of hanabi; the data allow only one of them. The reference is a
+numerical integral over all six parameters. The suffixes make it easy: given distance and phase, the times are independent.
 
-Run it by ``python examples/ecosystem/joint_images.py`` where the package is installed,
-or in an environment of its own by ``python tests/ecosystem/run.py joint_images``.
+To run it where the package is installed: ``python examples/ecosystem/joint_images.py``. To run it in a separate
+environment, which is made for it: ``python tests/ecosystem/run.py joint_images``.
 """
 
 import time

@@ -1,16 +1,16 @@
 """gwpopulation: the masses of a population of binaries, with selection effects, with and without evidences.
 
-Twenty binaries were seen above a threshold. Primary masses follow a power law of slope ``alpha``, mass ratios one of
-slope ``beta``. gwpopulation's ``HyperparameterLikelihood`` averages the population model over samples of each binary's
-posterior, and over injections that were found. It refuses points where these averages are too uncertain, with the
+Twenty binaries were found above a threshold. Primary masses follow a power law with the index ``alpha``, mass ratios one
+with the index ``beta``. gwpopulation's ``HyperparameterLikelihood`` averages the population model over samples of each
+binary's posterior, and over injections that were found. If these averages are too uncertain at some point, it returns the
 lowest number that a float can hold instead of minus infinity. Nothing can be simulated from such a likelihood: flowpe
 refines a proposal from the prior.
 
-Without ``ln_evidences`` the evidence of noise alone is not a number, so that only a Bayes factor can be had; with them
-there is an evidence, as well. The reference is the integral over a grid of both parameters.
+Without ``ln_evidences``, the evidence of noise alone is not a number, so that the result has only a Bayes factor; with
+them it has an evidence, too. The reference is the integral over a grid of both parameters.
 
-Run it by ``python examples/ecosystem/population_with_selection.py`` where the package is installed,
-or in an environment of its own by ``python tests/ecosystem/run.py population_with_selection``.
+To run it where the package is installed: ``python examples/ecosystem/population_with_selection.py``. To run it in a separate
+environment, which is made for it: ``python tests/ecosystem/run.py population_with_selection``.
 """
 
 import time

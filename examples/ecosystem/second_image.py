@@ -1,15 +1,15 @@
 """The second image of a lensed signal, given posterior samples of the first: flowpe with a likelihood of golum.
 
-Strong lensing makes copies of a signal: later, fainter or louder, and with another Morse phase. golum's likelihood of the
-second image averages over samples of the first image's posterior, so that three parameters are left: relative
-magnification, delay, and the difference of the Morse factors, which is one of 0, 0.5, 1 and 1.5.
+Strong lensing makes copies of a signal that arrive later, are fainter or louder, and have another Morse phase. golum's
+likelihood of the second image averages over samples of the first image's posterior, so that three parameters are left:
+relative magnification, delay, and the difference of the Morse factors, which is one of 0, 0.5, 1 and 1.5.
 
-The likelihood is one of golum's own, no subclass of Bilby's transient, and flowpe knows nothing of it but its values. It
-is a step function of the delay, for golum tabulates it at the samples of the data. The reference is the integral over
-all three parameters: a sum over steps and Morse factors, and the trapezium rule for the magnification.
+golum's likelihood is not a subclass of Bilby's likelihood for transients, and flowpe only uses its values. It is a step
+function of the delay, because golum tabulates it at the samples of the data. The reference is the integral over all three
+parameters: a sum over steps and Morse factors, and the trapezium rule for the magnification.
 
-Run it by ``python examples/ecosystem/second_image.py`` where the package is installed,
-or in an environment of its own by ``python tests/ecosystem/run.py second_image``.
+To run it where the package is installed: ``python examples/ecosystem/second_image.py``. To run it in a separate
+environment, which is made for it: ``python tests/ecosystem/run.py second_image``.
 """
 
 import contextlib

@@ -1,15 +1,15 @@
 """A signal and a glitch that overlap, measured together: flowpe with a likelihood of bilby_antiglitch.
 
-A glitch of three parameters (amplitude, phase, time; its frequency and width are fixed) lies over a binary's signal in one
-of two detectors. The likelihood is a subclass of Bilby's transient that adds the glitch to the signal before it compares
-with the data. Closed forms of the signal's phase or time would leave the glitch out, and flowpe must see that they
-do not hold.
+A glitch with three unknown parameters (amplitude, phase, time; its frequency and width are fixed) overlaps with a binary's
+signal in one of two detectors. The likelihood is a subclass of Bilby's transient that adds the glitch to the signal before
+it compares them with the data. Closed forms of the signal's phase or time would leave the glitch out, and flowpe must
+detect that they are not valid.
 
-The reference is a numerical integral over all five free parameters: signal and glitch act by their inner products with
-the data and with each other, which are made once for each chirp mass and time of the glitch.
+The reference is a numerical integral over all five free parameters. It uses the inner products of signal and glitch with
+the data and with each other, which are computed once for each chirp mass and time of the glitch.
 
-Run it by ``python examples/ecosystem/signal_with_glitch.py`` where the package is installed,
-or in an environment of its own by ``python tests/ecosystem/run.py signal_with_glitch``.
+To run it where the package is installed: ``python examples/ecosystem/signal_with_glitch.py``. To run it in a separate
+environment, which is made for it: ``python tests/ecosystem/run.py signal_with_glitch``.
 """
 
 import time

@@ -1,13 +1,13 @@
-"""A sky map of flowpe's result, read by the tools of ligo.skymap, where areas and distances are known in closed form.
+"""A sky map of flowpe's result, read by the tools of ligo.skymap, with areas and distances that are known in closed form.
 
-The likelihood is one that a galaxy catalogue might leave: the source's direction has a Fisher density about a place, and
-its distance a normal one, times the prior's square of the distance. So the area of every credible region, the searched
-probability of every place, and the distance are known. flowpe runs on it as on any likelihood, its map goes to a FITS
-file as alerts have it, and ligo.skymap reads the file: its areas, probabilities and moments of the distance are held
-against the closed form.
+The likelihood is similar to what a galaxy catalogue might give: the source's direction has a Fisher density around a sky
+position, and its distance a normal density, times the prior's square of the distance. So the area of every credible region,
+the searched probability of every position, and the distance are known. flowpe runs with it as with any likelihood, and its
+map is written to a FITS file as in alerts. ligo.skymap reads the file, and its areas, probabilities and moments of the
+distance are compared with the closed form.
 
-Run it by ``python examples/ecosystem/sky_map_read_by_others.py`` where the package is installed,
-or in an environment of its own by ``python tests/ecosystem/run.py sky_map_read_by_others``.
+To run it where the package is installed: ``python examples/ecosystem/sky_map_read_by_others.py``. To run it in a separate
+environment, which is made for it: ``python tests/ecosystem/run.py sky_map_read_by_others``.
 """
 
 import time

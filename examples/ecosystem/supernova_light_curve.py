@@ -1,14 +1,14 @@
 """redback: the light curve of a supernova in one band, fitted by ``redback.fit_model``.
 
-Bazin's curve has an amplitude, a background, a time, and times of rise and decay. ``fit_model`` hands its ``sampler``
-and the settings of other samplers (``nlive``, ``walks``) to Bilby, so that flowpe is asked for by its name. redback's
-Gaussian likelihood is its own, and flowpe does not take it for Bilby's: it refines a proposal from the prior.
+Bazin's curve has an amplitude, a background, a time, and times of rise and decay. ``fit_model`` passes its argument
+``sampler`` and the settings of other samplers (``nlive``, ``walks``) on to Bilby, so that flowpe is chosen by its name.
+redback has its own Gaussian likelihood, which flowpe does not treat as Bilby's: it refines a proposal from the prior.
 
-The curve is linear in the amplitude and in the background. Far from the edges of their flat priors both can be
-integrated over in closed form, and the reference is that integral, summed over a grid of the three times.
+The curve is linear in the amplitude and in the background. Far from the edges of their flat priors, both can be
+integrated over in closed form. The reference is this integral, summed over a grid of the three times.
 
-Run it by ``python examples/ecosystem/supernova_light_curve.py`` where the package is installed,
-or in an environment of its own by ``python tests/ecosystem/run.py supernova_light_curve``.
+To run it where the package is installed: ``python examples/ecosystem/supernova_light_curve.py``. To run it in a separate
+environment, which is made for it: ``python tests/ecosystem/run.py supernova_light_curve``.
 """
 
 import time

@@ -1,10 +1,10 @@
-"""Crowded machines and awkward numbers: what happens, case by case.
+"""Test what happens on busy machines and with unusual numbers, case by case.
 
     python examples/studies/bad_days.py
 
-Every case is a process of its own with a time limit. Printed is what came of it: a result, the evidence of which is held
-against its closed form where there is one, or an error of the package, which names the way out. Anything else is marked as a
-fault. As root, a small disk and a read-only one are made by ``mount``; elsewhere these are left out and said to be.
+Every case runs in a separate process with a time limit. The outcome is printed: a result, whose evidence is compared with its
+closed form if there is one, or an error of the package, which says what to change. Anything else is marked as a fault. As
+root, a small disk and a read-only disk are made by ``mount``; otherwise these cases are left out, and a line says so.
 """
 
 from __future__ import annotations

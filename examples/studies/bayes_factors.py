@@ -1,12 +1,13 @@
-"""Does this black-hole binary spin? The evidences of two models of one signal, and what their ratio is worth.
+"""Compare the evidences of two models of one signal: does this black-hole binary spin?
 
     python examples/studies/bayes_factors.py --runs 5 --referee dynesty-fast
 
-One signal of aligned spins in the noise of one detector is analysed with spins (eight parameters, the shipped network) and
-without (six; a network is trained for a few minutes and kept). Printed are ln Z of both, the logarithm of the Bayes factor
-with its error, its scatter over runs of other seeds, and what a prior without the higher spins makes of the same draws, at no
-likelihood evaluation. The referee's runs are on the same two problems, with phase and distance integrated out, by which no
-evidence changes; they are resumed where they were stopped, and used again.
+A signal with aligned spins in the noise of one detector is analysed with spins (eight parameters, the shipped network) and
+without spins (six parameters; a network is trained for a few minutes and stored). The script prints ln Z of both, the logarithm
+of the Bayes factor with its error, and its scatter over runs with other seeds. It also prints the result of the same draws for
+a prior without the higher spins, which needs no further likelihood evaluation. The referee analyses the same two problems, with
+phase and distance integrated out, which does not change the evidences. Its runs continue where they were stopped, and finished
+ones are not run again.
 """
 
 from __future__ import annotations

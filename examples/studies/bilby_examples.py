@@ -1,15 +1,15 @@
-"""Bilby's own example scripts, with nothing but the sampler changed: does each of them end, and with what?
+"""Run Bilby's own example scripts with another sampler, and tell how each of them ends.
 
     python examples/studies/bilby_examples.py --outdir outdir/bilby_examples
     python examples/studies/bilby_examples.py --outdir outdir/bilby_examples --only fast_tutorial --samplers flowpe own
     python examples/studies/bilby_examples.py --outdir outdir/bilby_examples --table docs/bilby_examples.md
 
-Takes the examples (scripts, and the notebooks of the tutorials) from the source distribution of the installed Bilby, and runs
-each in a process and in a temporary folder of its own. ``bilby.run_sampler`` is replaced there by one that passes everything on
-but the sampler and its settings (``bilby_examples_child.py``). In their place stand flowpe's defaults. With ``--samplers own``
-the script keeps its settings if its sampler is dynesty, and has dynesty with Bilby's defaults if it is not. What has been run
-is kept in the output folder, a file for each script and sampler, and not run again unless ``--again`` is given. The exit
-code is 1 if a script ended with flowpe in an error that is not Bilby's own.
+The examples (scripts, and the notebooks of the tutorials) come from the source distribution of the installed Bilby. Each runs
+in a separate process and a temporary folder, where ``bilby.run_sampler`` is replaced by a function that changes only the
+sampler and its settings (``bilby_examples_child.py``). By default these are flowpe and its defaults. With ``--samplers own``,
+the script keeps its settings if its sampler is dynesty; otherwise dynesty runs with Bilby's defaults. Each result is stored in
+the output folder, in a file for each script and sampler, and is not computed again unless ``--again`` is given. The exit code
+is 1 if a script with flowpe ended in an error that is not Bilby's own.
 """
 
 from __future__ import annotations

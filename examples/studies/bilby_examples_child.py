@@ -2,10 +2,10 @@
 
     python examples/studies/bilby_examples_child.py SCRIPT FIGURES SAMPLER OPTIONS
 
-Started by ``bilby_examples.py``, in the folder of the script. What the script gives to ``bilby.run_sampler`` beside arguments
-of its sampler (likelihood, priors, label, conversion function and so on) goes through unchanged. Bilby's ``fake_sampler``, by
-which a likelihood is evaluated at the samples of a result, is left as it is. With the SAMPLER ``own`` the script keeps
-its sampler and settings if that sampler is dynesty, and has dynesty with Bilby's defaults otherwise.
+It is started by ``bilby_examples.py``, in the folder of the script. All arguments of ``bilby.run_sampler`` that do not belong
+to a sampler (likelihood, priors, label, conversion function and so on) are passed on unchanged. Bilby's ``fake_sampler``, which
+evaluates a likelihood at the samples of a result, is not replaced. If SAMPLER is ``own``, the script keeps its sampler and
+settings if that sampler is dynesty; otherwise dynesty runs with Bilby's defaults.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The page that ``bilby_examples.py`` writes of what it has run: CPU seconds, evaluations and ln Z beside dynesty's."""
+"""Write the page about Bilby's examples: CPU seconds, evaluations and ln Z of flowpe and of dynesty."""
 
 from __future__ import annotations
 

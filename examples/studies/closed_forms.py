@@ -1,13 +1,13 @@
-"""Thirty problems of known evidence and known modes, without a network: the verdict against the truth.
+"""Test the verdict without a network on thirty problems with known evidence and known modes.
 
     python examples/studies/closed_forms.py --seeds 10
 
-Of 1 to 20 dimensions and one to two dozen modes: widths apart by a hundred, modes at edges, ridges, shells, plateaus, heavy
-tails, discrete parameters. A result is right where ln Z is within 4 of its errors of the closed form and no mode of more than
-2% of the posterior is missing: a mode, or a piece of a ring or ridge, is missing where less than half as many draws fall into
-it as should. One that calls itself reliable and is not right ends the script with an error. Printed are a line for every run,
-one for every problem, and z of ln Z over all. What was run is kept in the output folder, and not run again. The seeds follow
-from the problem's name and the run's number.
+The problems have 1 to 20 dimensions and one to two dozen modes: widths that differ by a factor of a hundred, modes at edges,
+ridges, shells, plateaus, heavy tails, discrete parameters. A result is right if ln Z is within 4 errors of the closed form and
+no mode with more than 2% of the posterior is missing. A mode, or a piece of a ring or ridge, is missing if it has less than
+half of the draws that it should have. If a result is `reliable` but not right, the script ends with an error. It prints a line
+for every run, a line for every problem, and z of ln Z over all runs. Results are stored in the output folder, and not computed
+again. Seeds follow from the name of the problem and the number of the run.
 """
 
 from __future__ import annotations

@@ -1,12 +1,12 @@
-"""Runs with coarse waves beside the same runs without: likelihoods, priors, detectors and source models as people have them.
+"""Compare runs with coarse waves and the same runs without, for many likelihoods, priors, detectors and source models.
 
     python examples/studies/coarse_configurations.py --outdir outdir/coarse_configurations
     python examples/studies/coarse_configurations.py --only three_detectors notches --list
 
-Each configuration is run twice with the same seed, as usual and with ``coarse=False``. One line of each is printed: ln Z of
-both, their difference over its error, verdicts, effective draws, evaluations of the likelihood, the efficiency of the coarse
-likelihood, CPU seconds of both, and what the log says of coarse waves. A configuration that raises is printed with its error.
-The command fails where one raises, or where ln Z differs by more than four errors.
+Each configuration is run twice with the same seed, with the defaults and with ``coarse=False``. A line for each has ln Z of
+both runs, the difference over its error, verdicts, effective draws, evaluations of the likelihood, the efficiency of the coarse
+likelihood, CPU seconds, and what the log says about coarse waves. If a configuration raises an error, the error is printed. The
+command fails if one raises an error, or if ln Z differs by more than four errors.
 """
 
 from __future__ import annotations

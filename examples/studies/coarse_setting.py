@@ -1,4 +1,4 @@
-"""One setting of the study of coarse waves (coarse_configurations.py): a signal in noise, and how it is looked for."""
+"""Settings of the study of coarse waves (coarse_configurations.py): a signal in noise, its likelihood and priors."""
 
 from __future__ import annotations
 

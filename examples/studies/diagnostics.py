@@ -1,16 +1,16 @@
-"""Posteriors that are wrong on purpose: does each diagnostic fail when it must?
+"""Test whether each diagnostic fails for posteriors that are wrong on purpose.
 
     python examples/studies/diagnostics.py green2020-5d-maf --events 300 --closely 10 --outdir outdir/diagnostics
 
-Exact posteriors of five-parameter events (equal-weight rows of weighted draws) are spoilt in one way each, and looked at by
+Exact posteriors of five-parameter events (equal-weight rows of weighted draws) are spoilt in one way each. They are tested by
 
-- the p-p plot: least Kolmogorov-Smirnov p-value of a parameter, times their number, over ``--events`` events;
-- the joint tests of ``flowpe coverage``: ranks of the truth's posterior density, and of its distance from one of the draws;
+- the p-p plot: the smallest Kolmogorov-Smirnov p-value of a parameter, times their number, over ``--events`` events;
+- the joint tests of ``flowpe coverage``: ranks of the posterior density at the true values, and of their distance from a draw;
 - Jensen-Shannon divergences of marginals, and the nearest-neighbour divergence of the joint posterior, event by event, over
-  ``--closely`` events: the share of them in which one is beyond what chance gives in 1 of 100 cases.
+  ``--closely`` events: the fraction of events in which one of them is larger than chance gives in 1 of 100 cases.
 
-The first three are then made of the network itself (its base moved, widened, narrowed), and weighed as a user's run would: the
-p-p plot and the joint tests have to pass again. Events are written as they come and not done again.
+The network itself is then spoilt in three ways (its base is moved, widened or narrowed), and its draws are weighed as in a run:
+the p-p plot and the joint tests have to pass again. Finished events are stored, and not computed again.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Sine-Gaussian bursts, for examples of data that are not what they should be."""
+"""Add sine-Gaussian bursts to data, for examples in which the noise is not what the likelihood assumes."""
 
 from __future__ import annotations
 

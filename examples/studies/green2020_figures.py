@@ -1,13 +1,14 @@
-"""Signal-to-noise ratios of the problems of Green, Simpson and Gair (2020), and figures 1 and 2 of the paper.
+"""Compute signal-to-noise ratios of the problems of Green, Simpson and Gair (2020), and draw figures 1 and 2 of the paper.
 
     python examples/studies/green2020_figures.py --outdir figures --npool 2
     python examples/studies/green2020_figures.py --outdir figures --npool 2 --explain
 
 Only masses and spins need a waveform: the optimal SNR scales as 1/distance, and for the plus polarisation of a pure
-(2, 2) mode as (1 + cos^2 theta_jn) / 2 (checked here, on every run, against the likelihood's own detector response).
-Medians and means come from ``--draws`` quasi-random draws, one waveform each; the range from sets of ``--range-draws``
-draws, in which those waveforms are used again with new distances and inclinations. ``--explain`` measures, on the same
-signals, what each choice the paper leaves open (noise curve, lowest frequency, length of the segment) does to the SNR.
+(2, 2) mode as (1 + cos^2 theta_jn) / 2 (every run tests this with the likelihood's own detector response).
+Medians and means come from ``--draws`` quasi-random draws, with one waveform each. The ranges come from sets of
+``--range-draws`` draws, which use these waveforms again with new distances and inclinations. ``--explain`` measures, on the
+same signals, how the SNR depends on choices that the paper does not state (noise curve, lowest frequency, length of the
+segment).
 """
 
 from __future__ import annotations

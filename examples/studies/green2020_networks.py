@@ -1,11 +1,11 @@
-"""The paper's networks side by side: losses on one fixed validation set, and whether both modes of the phase are found.
+"""Compare the paper's networks: their losses on one fixed validation set, and whether they find both modes of the phase.
 
     python examples/studies/green2020_networks.py green2020-5d-{gaussian,cvae,maf,cvae+}-joint --rows 100000 --injections 200
 
-Losses are in the paper's units (table III): parameters of zero mean and unit variance over the prior. The validation set is
-the same for every model and unknown to all of them. The phase has two modes half a turn apart, exactly alike; where a network
-has the whole turn, its raw draws are counted in the two half circles around them, over fresh injections. Where the modes are
-is known from weighted draws of ``--exact``.
+Losses are in the paper's units (table III): parameters have zero mean and unit variance over the prior. The validation set is
+the same for every model, and none of them has seen it. The phase has two equal modes, half a turn apart. If a network learns
+the phase over its full range, its raw draws are counted in the two half circles around the modes, over new injections. The
+positions of the modes come from weighted draws of ``--exact``.
 """
 
 from __future__ import annotations

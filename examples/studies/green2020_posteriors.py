@@ -1,17 +1,18 @@
-"""Figures 3 and 6 of the paper: posteriors of single events by its networks, emcee beside them.
+"""Draw figures 3 and 6 of the paper: posteriors of single events by its networks, compared with emcee.
 
     python examples/studies/green2020_posteriors.py --figure 3 --outdir outdir/figure3
     python examples/studies/green2020_posteriors.py --figure 6 --outdir outdir/figure6
 
-Figure 3: raw draws of CVAE, MAF and CVAE+ for one five-parameter event, all parameters and the whole turn of the phase in the
-networks; emcee; and the divergence between CVAE+, raw and weighted, and emcee by nearest neighbours (equations 23 and 24),
-both ways, beside what chance alone would give. Figure 6: the weighted posterior of an eight-parameter event, its chirp mass,
-mass ratio and effective spin, and the phase beside emcee's. emcee samples Bilby's likelihood marginalised over the phase, for
-its walkers do not cross from one mode of the phase to the other, and gets the phase back from Bilby. They start at the
-likeliest of many draws from the prior: from the first draws that come, some never leave a minor mode of the arrival time. With
-eight parameters the likelihood is marginalised over the distance, too, and the inclination sampled on [0, pi / 2] and reflected
-by a fair coin, which changes nothing of a plus polarisation alone. Its runs are resumed where they were stopped, and used
-again.
+Figure 3 has raw draws of CVAE, MAF and CVAE+ for one five-parameter event, with networks of all parameters and the full range
+of the phase, and draws of emcee. The divergence between CVAE+, raw and weighted, and emcee is estimated from nearest neighbours
+(equations 23 and 24), both ways, together with the values that chance alone gives. Figure 6 has the weighted posterior of an
+eight-parameter event: chirp mass, mass ratio, effective spin and phase, compared with emcee.
+
+emcee samples Bilby's likelihood marginalised over the phase, because its walkers do not move between the modes of the phase;
+Bilby then draws the phase. Walkers start at the most likely of many draws from the prior; from the first draws, some would
+never leave a minor mode of the arrival time. With eight parameters, the likelihood is also marginalised over the distance. The
+inclination is sampled on [0, pi / 2] and reflected at random, which is exact for a plus polarisation alone. Runs of emcee
+continue where they were stopped, and finished ones are not run again.
 """
 
 from __future__ import annotations

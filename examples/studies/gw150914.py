@@ -1,17 +1,17 @@
-"""GW150914 in one detector or two: from measured strain to posterior and evidence.
+"""Analyse GW150914 in one detector or two: from measured strain to posterior and evidence.
 
     python examples/studies/gw150914.py --data-dir DIR --detectors H1
     python examples/studies/gw150914.py --data-dir DIR --detectors H1 L1 --referee dynesty
     python examples/studies/gw150914.py --data-dir DIR --detectors H1 L1 --network none
     python examples/studies/gw150914.py --data-dir DIR --detectors H1 L1 --calibration 0.05 0.05
 
-DIR holds the 32 s strain files of the Gravitational Wave Open Science Center (``H-H1_LOSC_4_V2-1126259446-32.hdf5`` and so
-on) and a noise curve ``PSD_H1.txt`` of each detector. Without ``--data-dir`` the public strain is fetched through gwpy and the
+DIR has the strain files of 32 s from the Gravitational Wave Open Science Center (``H-H1_LOSC_4_V2-1126259446-32.hdf5`` and so
+on) and a noise curve ``PSD_H1.txt`` of each detector. Without ``--data-dir``, the public strain is fetched through gwpy and the
 noise curve is estimated from it.
 
-Four seconds around the trigger, 20 to 1024 Hz, IMRPhenomPv2 with aligned spins. One detector cannot tell where the source is,
-so sky position and polarisation angle are then fixed, to ra 1.375, dec -1.2108 and psi 2.659 (all in radians); with two
-detectors they are searched.
+The data are four seconds around the trigger from 20 to 1024 Hz, the waveform is IMRPhenomPv2 with aligned spins. One detector
+cannot tell where the source is; sky position and polarisation angle are then fixed, to ra 1.375, dec -1.2108 and psi 2.659 (all
+in radians). With two detectors they are sampled.
 """
 
 from __future__ import annotations

@@ -1,12 +1,13 @@
-"""How good the network for GW150914 is over its whole prior, and what becomes of data that are not what they should be.
+"""Measure the network for GW150914 over its whole prior, and with data that are not what the likelihood assumes.
 
     python examples/studies/gw150914_checks.py --data-dir DIR --model MODEL --injections 100 --spoilt 5
 
-Injections into Gaussian noise of the event's own noise curves, drawn from the prior: efficiencies before refinement, verdicts
-before and after, ranks of the true parameters (p-p plot, weighted draws). Then injections that are spoilt: a sine-Gaussian of
-signal-to-noise ratio 20 on the signal in one detector, noise of four times the power that the likelihood assumes in one
-detector, and the data of the two detectors swapped. Events are kept in ``--outdir`` as they come, by the name of the model, and
-not done again: other data want another folder.
+First, signals are drawn from the prior and injected into Gaussian noise with the event's own noise curves. The script measures
+efficiencies before the refinement, verdicts before and after, and ranks of the true parameters (p-p plot of weighted draws).
+Then injections are spoilt in three ways: a sine-Gaussian of signal-to-noise ratio 20 is added to the signal in one detector;
+the noise in one detector has four times the power that the likelihood assumes; the data of the two detectors are swapped.
+Finished events are stored in ``--outdir`` under the name of the model, and not computed again: use another folder for other
+data.
 """
 
 from __future__ import annotations

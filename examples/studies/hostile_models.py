@@ -1,12 +1,12 @@
-"""Model folders that are damaged, mixed up or made to do harm: a typed error each time, and nothing run that is in them.
+"""Load model folders that are damaged, mixed up or malicious: each must end in a typed error, and no code of theirs may run.
 
     python examples/studies/hostile_models.py green2020-5d-maf
 
-Every entry of the description is left out, given another type and given absurd values, with the digests as they were and with
-digests made for the change; the tensors are cut short, changed by a bit, left out, renamed, of other shapes, no numbers, and
-pickles under their name. Each folder is then loaded, shown, bound to a problem and drawn from. Printed is what happened, by
-kind; the command fails if anything but an error of this package's came up, a call took longer than its time, or a file was left
-behind.
+Every entry of the description is left out, changed to another type, or set to absurd values, with the old digests and with
+digests computed for the change. The tensors are cut short, changed by a bit, left out, renamed, of other shapes or NaN, or
+replaced by a pickle with the same name. Each folder is then loaded, shown, bound to a problem and drawn from. The script prints
+what happened for each kind of change. It fails if there is any error that is not one of this package, if a call takes longer
+than its time limit, or if a file is left behind.
 """
 
 from __future__ import annotations

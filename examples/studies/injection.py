@@ -1,10 +1,10 @@
-"""One simulated event of any configuration: trained on demand, sampled, drawn beside the truth, and held against dynesty.
+"""Analyse a simulated event of any configuration: train on demand, sample, draw with the true values, compare with dynesty.
 
     python examples/studies/injection.py examples/studies/three_detectors.toml --seed 1 --cache models
     python examples/studies/injection.py examples/studies/three_detectors.toml --seed 1 --cache models --referee
 
-The configuration is one of ``flowpe train``. ``--referee`` runs dynesty on the same event with distance and, where it has a
-closed form, phase integrated out, 500 live points and Bilby's other defaults; it resumes where it stopped.
+The configuration is that of ``flowpe train``. ``--referee`` runs dynesty on the same event, with the distance and, if it has a
+closed form, the phase integrated out, with 500 live points and Bilby's other defaults. It continues where it was stopped.
 """
 
 from __future__ import annotations

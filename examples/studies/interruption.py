@@ -1,11 +1,11 @@
-"""Interrupt a run at every stage by every signal, start it again, and see whether the answer is the one of a run left alone.
+"""Interrupt a run at every stage by every signal, start it again, and compare the result with that of an undisturbed run.
 
     python examples/studies/interruption.py --outdir interruption
 
-A five-parameter problem is simulated, a network hardly trained, calibrated and kept, an event weighed, refined and saved.
-The run sends itself the signal in the middle of a stage. Printed are the exit code, what was evaluated again by the next start
-(waveforms, likelihoods, training steps, each as a share of what the run that was left alone needed from the beginning to the
-place of the interruption), whether the answer is the same to the last digit, and what of the interruption is left in folders.
+The run simulates a five-parameter problem, trains a network for a few steps, calibrates and stores it, and weighs, refines and
+saves an event. It sends itself the signal in the middle of a stage. The script prints the exit code, what the next start
+evaluates again (waveforms, likelihoods, training steps, each as a fraction of what the undisturbed run needed up to the place
+of the interruption), whether the result is the same to the last digit, and which files are left in folders.
 """
 
 from __future__ import annotations

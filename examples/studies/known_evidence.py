@@ -1,12 +1,12 @@
-"""Ten problems of known evidence: Bilby's own likelihoods with conjugate priors, and densities that nothing simulates.
+"""Compare evidences with closed forms for ten problems: Bilby's likelihoods with conjugate priors, and black boxes.
 
     python examples/studies/known_evidence.py --seeds 20 --referee dynesty
 
-A straight line, Poisson counts and exponential waiting times are learnt by a network, once for all seeds, which are other
-data each; the others are black boxes, refined from the prior. Printed are ln Z beside its closed form for every run, then for
-every problem the mean and the width of the z-scores over the seeds, which should be 0 and 1, and dynesty's. The spike may be
-missed without a network: no such result is better than `check`, and says so. What was run is kept in the output folder, and
-not run again.
+A straight line, Poisson counts and exponential waiting times are learnt by a network, once for all seeds; each seed has other
+data. The others are black boxes, refined from the prior. The script prints ln Z and its closed form for every run, and for
+every problem the mean and the width of the z-scores over the seeds, which should be 0 and 1, and the result of dynesty. Without
+a network the spike may be missed, and the verdict then includes this chance. Results are stored in the output folder, and not
+computed again.
 """
 
 from __future__ import annotations

@@ -1,11 +1,11 @@
-"""A network for many noise curves, against one that was trained for a single curve.
+"""Compare a network for many noise curves with one that was trained for a single curve.
 
     python examples/studies/many_noise_curves.py --events 30 --cache models
 
-Events have noise curves of their own, drawn from the family of ``examples/studies/many_noise_curves.toml`` (scaled, tilted,
-smoothly moved, with lines). Printed are the efficiencies of three: the amortised network on these; a network trained for the
-design curves alone, on the same signals under the design curves; and that one on the events with curves of their own. Of every
-event as many draws are weighed. Events are kept as they come, and not done again.
+Each event has a different noise curve, drawn from the family of ``examples/studies/many_noise_curves.toml`` (scaled, tilted,
+changed by a smooth function, with lines). The script prints three efficiencies: of the amortised network on these events; of a
+network that was trained for the design curves only, on the same signals with the design curves; and of this second network on
+the first events. All events have the same number of draws. Finished events are stored, and not computed again.
 """
 
 from __future__ import annotations

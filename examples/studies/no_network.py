@@ -1,11 +1,12 @@
-"""Problems of known evidence that nothing can be simulated for: no network, a refinement from the prior alone.
+"""Refine proposals from the prior alone, for problems with known evidence from which no data can be simulated.
 
     python examples/studies/no_network.py --seeds 5 --referee dynesty
 
-Correlated normal densities in 2, 5 and 10 dimensions, two thin shells, an egg box and two modes of very unequal width, all
-black boxes to the sampler. Printed are ln Z beside its closed form, z-scores, verdicts and costs. The narrower of the unequal
-modes may be missed: no result without a network is better than `check`, and says so. One that calls itself reliable and is
-more than 4 sigma off ends the script with an error. dynesty's runs are resumed where they were stopped, and used again.
+The problems are correlated normal densities in 2, 5 and 10 dimensions, two thin shells, an egg box, and two modes of very
+different widths; all are black boxes for the sampler. The script prints ln Z and its closed form, z-scores, verdicts and costs.
+The narrower of the two modes may be missed, and the verdict includes this chance. If a result is `reliable` and wrong by more
+than 4 sigma, the script ends with an error. Runs of dynesty continue where they were stopped, and finished ones are not run
+again.
 """
 
 from __future__ import annotations

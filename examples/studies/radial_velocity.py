@@ -1,12 +1,12 @@
-"""A weak periodic signal in few data: many periods fit, and a sampler may miss the best of them.
+"""Analyse a weak periodic signal in few data: many periods fit, and a sampler may miss the best of them.
 
     python examples/studies/radial_velocity.py
     python examples/studies/radial_velocity.py --amplitude 5 --data 1
 
-The radial velocity of a star with one planet, thirty measurements, five parameters: period, amplitude, phase, offset and
-jitter. With an amplitude of 3 m/s the signal is as weak as the noise, and its posterior has dozens of periods. Printed are
-flowpe's evidence and verdict beside a sum over a grid of all parameters but the offset, which is integrated in closed form,
-and the shares of the most probable periods in both.
+The data are thirty measurements of the radial velocity of a star with one planet. The five parameters are period, amplitude,
+phase, offset and jitter. With an amplitude of 3 m/s the signal is as weak as the noise, and its posterior has dozens of
+periods. The script prints flowpe's evidence and verdict, a sum over a grid of all parameters except the offset, which is
+integrated in closed form, and the fractions of the posterior at the most probable periods in both.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What is refused before anything long is started, and what each message says.
+"""Print the messages for problems and input that are refused before any long work.
 
 python examples/studies/refusals.py --model green2020-5d-maf
 """

@@ -1,9 +1,9 @@
-"""Run the examples of the gallery, each in an interpreter of its own, and keep what they print and draw for its pages.
+"""Run the examples of the gallery, each in a new interpreter, and store what they print and draw for its pages.
 
     python examples/studies/run_gallery.py --only quickstart catalogue
     python examples/studies/run_gallery.py --only real_event --arguments GW150914 --data-dir DIR
 
-Everything goes to ``docs/images/gallery``. Printed is the wall time of each, imports included.
+All output goes to ``docs/images/gallery``. The wall time of each example, including imports, is printed.
 """
 
 from __future__ import annotations

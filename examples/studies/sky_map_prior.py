@@ -1,11 +1,11 @@
-"""A gravitational wave with a HEALPix sky map as its prior: flowpe against Bilby's dynesty.
+"""Compare flowpe with Bilby's dynesty for a gravitational wave with a HEALPix sky map as its prior.
 
 ``python examples/studies/sky_map_prior.py [--map spot|two-spots|ring] [--sampler flowpe|dynesty] [--outdir DIR]``
 
-The signal lies in Hanford and Livingston. Searched are sky, time, polarisation angle, distance and phase. The spot is a product
-of normal densities in right ascension and declination: dynesty is given these, and flowpe the map that they make, in pixels of
-two degrees. (From a map Bilby draws points that are smeared over a square of twice a pixel's side, and other ones each
-time.) dynesty is run with the phase marginalised: the evidence is the same.
+The signal is in Hanford and Livingston. Sky position, time, polarisation angle, distance and phase are sampled. The spot is a
+product of normal densities in right ascension and declination: dynesty gets these densities, and flowpe a map of them with
+pixels of two degrees. (Bilby's draws from a map are smeared over a square of twice a pixel's side, and differ each time, so
+that dynesty does not get the map.) dynesty runs with the phase marginalised, which does not change the evidence.
 """
 
 from __future__ import annotations

@@ -1,11 +1,12 @@
-"""Data that no network was trained for: which of them does the surprise about an event's data flag?
+"""Measure how often the surprise flags data of kinds for which no network was trained.
 
     python examples/studies/surprise.py green2020-5d-maf --events 20 --null 500 --outdir outdir/surprise
 
-Classes of ``--events`` each: signals from outside the prior (lighter, heavier, nearer, later, spinning), a loud glitch on the
-signal, a noise curve that is wrong by a factor of 4 either way, no signal at all; and ``--null`` events of the model's own
-problem, for false alarms. Everything is analysed as a user would, but for the refinement. Printed: the share flagged (p-value
-below the verdict's limit), by which figure, and the verdicts. Events are written as they come and not done again.
+Each class has ``--events`` events: signals from outside of the prior (lighter, heavier, nearer, later, spinning), a loud glitch
+on the signal, a noise curve that is wrong by a factor of 4 up or down, no signal. In addition there are ``--null`` events of
+the model's own problem, for false alarms. They are analysed as in a run, but without refinement. The script prints the fraction
+that is flagged (p-value below the verdict's limit), by which figure, and the verdicts. Finished events are stored, and not
+computed again.
 """
 
 from __future__ import annotations

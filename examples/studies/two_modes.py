@@ -1,13 +1,14 @@
-"""Posteriors with two modes apart in mass: is the second one kept, and what does a run say from which it was taken?
+"""Test for posteriors with two modes of different mass whether both are kept, and what the verdict says if one was removed.
 
     python examples/studies/two_modes.py --outdir two_modes --signals 20
     python examples/studies/two_modes.py --table two_modes/runs.jsonl
 
-Two signals overlap in one stretch of data, a light and a heavy binary some hundredths of a second apart, and the likelihood
-is that of one. Their amplitudes are such that either fits about as well as the other. The share of each mode follows from
-runs whose prior ends between the two, which have one mode each. Then the whole prior is run: as it is, and with one mode
-deleted from everything that the search hands to the refinement, the first round and the parts that every round keeps; draws
-of the prior alone can bring it back. Each signal is one line of ``DIR/runs.jsonl``; those that are there are not run again.
+Two signals overlap in the data: a light and a heavy binary, some hundredths of a second apart. The likelihood assumes one
+signal, and the amplitudes are such that both fit about equally well. The fraction of each mode follows from runs with priors
+that end between the two, so that they have one mode each. Then the whole prior is run twice: as it is, and with one mode
+deleted from everything that the search passes on to the refinement, its first round and the parts of all rounds. Only draws
+from the prior can then find that mode again. Each signal is one line of ``DIR/runs.jsonl``; signals that are there are not run
+again.
 """
 
 from __future__ import annotations

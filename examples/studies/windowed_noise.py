@@ -1,13 +1,14 @@
-"""The residual of measured strain: of stationary noise under a window, and of GW150914 with noise curves that lack its lines.
+"""Measure the residual for windowed stationary noise, and for GW150914 with noise curves that lack its lines.
 
     python examples/studies/windowed_noise.py --windows
     python examples/studies/windowed_noise.py --lines --data-dir DIR
 
-``--windows``: of stationary noise, cut from long stretches and windowed, under roll-offs of 0.01, 0.2 and 0.4 s, in one
-to three detectors, with noise of the likelihood's power, and of 12% more: mean, width, p-value of a Kolmogorov-Smirnov
-test of uniform p-values, share flagged. The same with a narrow line of 1000 times the power in the curve, where window
-and curve mix. ``--lines``: GW150914 with the noise curves in DIR (``PSD_H1.txt`` and so on, beside the 32 s strain
-files); the band that is farthest off is named and notched out, until nothing is flagged.
+``--windows``: stationary noise is cut from long stretches and windowed, with roll-offs of 0.01, 0.2 and 0.4 s, in one to three
+detectors, with the power that the likelihood assumes and with 12% more. The script prints mean and width of the residual, the
+p-value of a Kolmogorov-Smirnov test of its p-values, and the fraction that is flagged. This is repeated with a narrow line of
+1000 times the power in the noise curve, which the window spreads. ``--lines``: GW150914 with the noise curves in DIR
+(``PSD_H1.txt`` and so on, in the same folder as the strain files of 32 s). The band with the largest deviation is printed and
+notched out, again and again, until nothing is flagged.
 """
 
 from __future__ import annotations

@@ -1,14 +1,13 @@
-"""Networks that are wrong on purpose: is the verdict right, and does refinement mend them?
+"""Test the verdict and the refinement with networks that are wrong on purpose.
 
     python examples/studies/wrong_on_purpose.py MODEL --events 20 --outdir outdir/wrong
 
-MODEL is one of the five-parameter problem with conditional phase and distance. Each case spoils it, or the data, in one way;
-the contract, which would refuse some of these, is bypassed. Every event is analysed without refinement and with it, and both
-are held against a run of its own: the network as it is where that fits, else one refined from the prior alone, by other
-seeds. Printed for each case: verdicts before and after, efficiencies, z-scores of ln Z, the largest two-sample
-Kolmogorov-Smirnov statistic of the masses over its 1% level, and how many results are `reliable` and wrong (|z| above 4, or
-masses beyond the 0.01% level).
-Events are written as they come and not done again.
+MODEL is a model of the five-parameter problem with conditional phase and distance. Each case spoils it, or the data, in one
+way; the contract, which would refuse some of these, is bypassed. Every event is analysed without refinement and with it. Both
+results are compared with a reference run with other seeds: with the original network if it fits the data, otherwise refined
+from the prior alone. For each case, the script prints verdicts before and after, efficiencies, z-scores of ln Z, the largest
+two-sample Kolmogorov-Smirnov statistic of the masses over its 1% level, and how many results are `reliable` and wrong (|z|
+above 4, or masses beyond the 0.01% level). Finished events are stored, and not computed again.
 """
 
 from __future__ import annotations
