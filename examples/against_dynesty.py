@@ -38,7 +38,7 @@ likelihood, priors = green2020(parameters=5, seed=20)
 
 
 def cost(name: str, result: bilby.core.result.Result) -> str:
-    """What a result has taken, for the legend of the picture."""
+    """Return time and evaluations of a result as a line for the legend of the picture."""
     seconds = (
         result.sampling_time.total_seconds() if hasattr(result.sampling_time, "total_seconds") else result.sampling_time
     )
@@ -46,7 +46,7 @@ def cost(name: str, result: bilby.core.result.Result) -> str:
 
 
 def main() -> None:
-    """In a function, as dynesty's pool imports this file again where processes are not forked."""
+    """Run both samplers; this must be a function because dynesty's pool imports the file again if processes are not forked."""
     common = {
         "outdir": "outdir/against_dynesty",
         "injection_parameters": likelihood.injection_parameters,

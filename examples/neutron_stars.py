@@ -173,7 +173,7 @@ for place in PLACES:
 
 
 def tides(of):
-    """The binary's tidal parameter, to which the stars' own ones add up."""
+    """The tidal parameter of the binary, which combines those of both stars."""
     masses = conversion.chirp_mass_and_mass_ratio_to_component_masses(of["chirp_mass"], of["mass_ratio"])
     return conversion.lambda_1_lambda_2_to_lambda_tilde(of["lambda_1"], of["lambda_2"], *masses)
 

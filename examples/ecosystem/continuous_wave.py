@@ -44,7 +44,7 @@ pulsar.write_text(PULSAR)
 
 
 def with_amplitudes(**amplitudes):
-    """The name of a file of parameters that has the pulsar's and these."""
+    """Write a parameter file with those of the pulsar and these amplitudes, and return its name."""
     injected.write_text(PULSAR + "".join(f"{key.upper()} {value}\n" for key, value in amplitudes.items()))
     return str(injected)
 
@@ -117,7 +117,7 @@ weights = np.exp(logs - highest)
 
 
 def mean_over(weights, step=1):
-    """The mean over the box by the trapezoidal rule, with every point or every second one."""
+    """Return the mean over the box by the trapezoidal rule, with every point or every second one."""
     cube = weights[::step, ::step, ::step, ::step]
     for _ in range(4):
         cube = np.trapezoid(cube, axis=-1) / (cube.shape[-1] - 1)

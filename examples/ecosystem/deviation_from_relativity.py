@@ -76,7 +76,7 @@ def integral(
     priors: bilby.core.prior.PriorDict,
     sizes: tuple[int, int, int, int] = (61, 241, 61, 41),
 ) -> tuple[float, dict[str, float], int]:
-    """Log evidence, posterior means, and the number of waveforms, by the trapezium rule.
+    """Return log evidence, posterior means and the number of waveforms, by the trapezium rule.
 
     ``sizes`` are numbers of nodes of chirp mass, dchi_2, distance and time.
     """

@@ -43,7 +43,7 @@ FREE = ("chirp_mass", "geocent_time", "luminosity_distance", "phase")
 
 
 def by_quadrature(likelihood, priors, chirp_masses=41, times=401, distances=301, phases=128):
-    """Log evidence ratio, means of FREE but the phase, and mean of exp(2i phase), on a grid."""
+    """Return log evidence ratio, means of FREE without the phase, and mean of exp(2i phase), on a grid."""
     counts = {"chirp_mass": chirp_masses, "geocent_time": times, "luminosity_distance": distances}
     grid, time, far = (np.linspace(priors[key].minimum, priors[key].maximum, number) for key, number in counts.items())
     turns, nodes = (np.arange(number) * 2 * np.pi / number for number in (phases, 2 * HIGHEST + 1))
@@ -78,7 +78,7 @@ def by_quadrature(likelihood, priors, chirp_masses=41, times=401, distances=301,
 
 
 def main() -> None:
-    """Run flowpe on a signal of the model, and hold it to the grid."""
+    """Run flowpe on a signal of the model, and compare it with the grid."""
     bilby.core.utils.random.seed(34)
     start = INJECTION["geocent_time"] - DURATION + 1
     generator = bilby.gw.waveform_generator.GWSignalWaveformGenerator(

@@ -42,11 +42,11 @@ INJECTION = {
 }
 FREE = ("chirp_mass", "luminosity_distance", "phase")
 MODEL = jax.jit(ripplegw.waveform("IMRPhenomXAS", f_ref=REFERENCE).__call__)
-"""Compiled at its first call; without, each call takes seconds."""
+"""Waveform model of ripple, which is compiled at its first call: otherwise each call takes seconds."""
 
 
 def source(frequencies, chirp_mass, mass_ratio, chi_1, chi_2, luminosity_distance, theta_jn, phase, **_):
-    """Both polarisations; ripple divides by the frequency, so that nothing is asked of it below the band."""
+    """Return both polarisations; ripple is only called in the band, because it divides by the frequency."""
     inside = frequencies >= MINIMUM
     parameters = {
         "M_c": chirp_mass,
@@ -84,7 +84,7 @@ def of_lalsimulation():
 
 
 def by_quadrature(likelihood, priors, chirp_masses=161, distances=1001):
-    """Log evidence ratio, and means of FREE, on a grid of chirp mass and distance; the phase is integrated in closed form."""
+    """Return log evidence ratio and means of FREE, on a grid of chirp mass and distance, with the phase in closed form."""
     grid = np.linspace(priors["chirp_mass"].minimum, priors["chirp_mass"].maximum, chirp_masses)
     far = np.linspace(priors["luminosity_distance"].minimum, priors["luminosity_distance"].maximum, distances)
     z, r = np.zeros(chirp_masses, dtype=complex), np.zeros(chirp_masses)
@@ -109,7 +109,7 @@ def by_quadrature(likelihood, priors, chirp_masses=161, distances=1001):
 
 
 def main() -> None:
-    """Run flowpe with ripple's waves on a signal of lalsimulation's, and hold it to the grid."""
+    """Run flowpe with ripple's waves on a signal of lalsimulation, and compare it with the grid."""
     bilby.core.utils.random.seed(32)
     detectors = bilby.gw.detector.InterferometerList(["H1", "L1"])
     detectors.set_strain_data_from_power_spectral_densities(RATE, DURATION, INJECTION["geocent_time"] - DURATION + 1)

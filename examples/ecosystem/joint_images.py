@@ -79,7 +79,7 @@ def priors() -> bilby.core.prior.PriorDict:
 def averaged_over_time(
     likelihood: bilby.gw.GravitationalWaveTransient, time_of: float, distances: np.ndarray, phases: np.ndarray
 ) -> np.ndarray:
-    """Log of the likelihood ratio of one image, averaged over its time, (distances, phases), as a minimum."""
+    """Return the log likelihood ratio of one image of type minimum, averaged over its time, (distances, phases)."""
     shifts = np.linspace(-HALF_WIDTH, HALF_WIDTH, 121)
     weights = np.full(121, 1 / 120)
     weights[[0, -1]] /= 2
@@ -99,7 +99,7 @@ def averaged_over_time(
 
 
 def integral(likelihoods: list[bilby.gw.GravitationalWaveTransient]) -> tuple[float, dict[str, float]]:
-    """Log ratio of the evidence to that of noise alone, and posterior means."""
+    """Return the log ratio of the evidence to that of noise alone, and posterior means."""
     phases = np.arange(128) * np.pi / 128  # half a turn of the source is a whole one of the wave
     distances, magnification = np.linspace(NEAREST, FARTHEST, 351), np.linspace(1e-3, LARGEST, 400)
     apparent = np.geomspace(NEAREST / np.sqrt(LARGEST), FARTHEST / np.sqrt(1e-3), 1500)

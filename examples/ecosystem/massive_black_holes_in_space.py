@@ -111,7 +111,7 @@ step = 4 / DURATION / curves
 
 
 def response(**changed):
-    """The response in all channels, one after the other."""
+    """Return the response in all channels, one after the other."""
     parameters = truth | changed
     wave.update_waveform(parameters)
     lisa.update_detector_response(wave.waveform_container, *(parameters[key] for key in places))
@@ -142,7 +142,7 @@ weights *= np.sin(inclinations)[:, None, None] / 2 * np.pi  # the prior, over th
 
 
 def mean_over(weights, step=1):
-    """The mean over the box by the trapezoidal rule, with every or every second inclination and time."""
+    """Return the mean over the box by the trapezoidal rule, with every or every second inclination and time."""
     cube = weights[::step, ::step]
     for _ in range(2):
         cube = np.trapezoid(cube, axis=-1) / (cube.shape[-1] - 1)

@@ -22,7 +22,7 @@ OTHERS = {
     "another prior": {"width": 1.0, "mean": 0.3},
     "less noise": {"sigma": 0.4},
 }
-"""A narrower prior about another mean, and a likelihood with four fifths of the noise."""
+"""The new problem: a narrower prior around another mean, and four fifths of the noise."""
 
 likelihood, priors = problem()
 began = time.process_time()

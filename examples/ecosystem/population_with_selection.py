@@ -44,12 +44,12 @@ def drawn(size, alpha, beta):
 
 
 def log_density(data, alpha, beta):
-    """The log density of these draws."""
+    """Return the log density of these draws."""
     return np.log(power_law_primary_mass_ratio(data, alpha=alpha, beta=beta, **fixed))
 
 
 def found(data):
-    """Which binaries are loud enough, at distances uniform in volume; round numbers in the place of a detector."""
+    """Return which binaries are loud enough, at distances uniform in volume; the detector is replaced by a simple formula."""
     distance = rng.uniform(size=len(data["mass_1"])) ** (1 / 3)
     chirp = data["mass_1"] * data["mass_ratio"] ** 0.6 / (1 + data["mass_ratio"]) ** 0.2
     return chirp ** (5 / 6) / distance + rng.normal(size=len(distance)) > 12
@@ -74,7 +74,7 @@ injections |= {"ln_prior": log_density(injections, 2.0, 0.5), "total_generated":
 
 
 def likelihood_with(ln_evidences):
-    """The likelihood; a model keeps its last values whatever the data, so that events and injections have one each."""
+    """Return the likelihood; events and injections have separate models because a model stores its last values for any data."""
     return HyperparameterLikelihood(
         posteriors,
         Model([power_law_primary_mass_ratio]),
@@ -97,7 +97,7 @@ weights = np.exp(surface - highest)
 
 
 def mean_over(weights, step=1):
-    """The mean over the box by the trapezoidal rule, with every point or every second one."""
+    """Return the mean over the box by the trapezoidal rule, with every point or every second one."""
     points = weights[::step, ::step]
     return float(np.trapezoid(np.trapezoid(points, axis=1), axis=0) / (len(points) - 1) ** 2)
 

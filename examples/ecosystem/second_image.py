@@ -36,13 +36,13 @@ TRUTH = {
 
 
 def first_posterior(rng: np.random.Generator) -> dict[str, list[float]]:
-    """Samples that stand for the posterior of the first image: Gaussian in masses, distance and phase."""
+    """Draw samples that represent the posterior of the first image: Gaussian in masses, distance and phase."""
     widths = {"chirp_mass": 0.2, "luminosity_distance": 100.0, "phase": 0.1}
     return {key: list(value + widths.get(key, 0.0) * rng.standard_normal(500)) for key, value in TRUTH.items()}
 
 
 def problem() -> tuple[GravitationalWaveTransientImage2, bilby.core.prior.PriorDict]:
-    """golum's likelihood of a second image in two detectors, and priors of its three parameters."""
+    """Return golum's likelihood of a second image in two detectors, and priors of its three parameters."""
     bilby.core.utils.random.seed(11)
     begin = FIRST + DELAY - DURATION / 2
     generator = bilby.gw.WaveformGenerator(
@@ -81,7 +81,7 @@ def problem() -> tuple[GravitationalWaveTransientImage2, bilby.core.prior.PriorD
 def integral(
     likelihood: GravitationalWaveTransientImage2, priors: bilby.core.prior.PriorDict
 ) -> tuple[float, dict[str, float]]:
-    """Log evidence and posterior means, from golum's own table."""
+    """Return log evidence and posterior means, from golum's own table."""
     # Between two middles of its times the table gives one value; all samples have one time here.
     edges = (likelihood.time_array[1:] + likelihood.time_array[:-1]) / 2 - FIRST
     edges = np.clip(edges, DELAY - HALF_WIDTH, DELAY + HALF_WIDTH)

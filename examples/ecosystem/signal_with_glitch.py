@@ -35,7 +35,7 @@ TRUTH = {"chirp_mass": 28.0, "phase": 1.0, "L1_A": 12.0, "L1_phi": 1.5, "L1_tc":
 
 
 def glitch_of(detector: bilby.gw.detector.Interferometer, at: float) -> np.ndarray:
-    """A glitch of amplitude 1 and phase 0."""
+    """Return a glitch of amplitude 1 and phase 0."""
     return antiglitch(
         detector.frequency_array,
         detector.power_spectral_density_array,
@@ -85,7 +85,7 @@ def problem() -> tuple[GravitationalWaveTransientPlusGlitch, bilby.core.prior.Pr
 
 
 def inner(detector: bilby.gw.detector.Interferometer, one: np.ndarray, other: np.ndarray) -> complex:
-    """Inner product under the noise curve, antilinear in the first."""
+    """Return the noise-weighted inner product, antilinear in the first argument."""
     band = detector.frequency_mask
     return 4 / DURATION * np.sum((one.conj() * other)[band] / detector.power_spectral_density_array[band])
 
@@ -93,7 +93,7 @@ def inner(detector: bilby.gw.detector.Interferometer, one: np.ndarray, other: np
 def integral(
     likelihood: GravitationalWaveTransientPlusGlitch, priors: bilby.core.prior.PriorDict
 ) -> tuple[float, dict[str, float]]:
-    """Log ratio of the evidence to that of noise alone, and posterior means; sums over periods, trapezium rules else."""
+    """Return the log ratio of the evidence to that of noise alone, and posterior means, by sums and the trapezium rule."""
     masses, times, amplitudes = np.linspace(26.5, 29.5, 61), np.linspace(-0.004, 0.004, 33), np.linspace(0, 30, 61)
     turns = np.exp(2j * np.arange(64) * np.pi / 64)  # of the wave and of the glitch
     second = likelihood.interferometers[1]

@@ -27,7 +27,7 @@ TIME = 1126259462.4
 SEARCHED = ["chirp_mass", "mass_ratio", "chi_1", "luminosity_distance", "phase"]
 DERIVED = ["mass_1_source", "chirp_mass_source", "redshift", "chi_eff", "total_mass"]
 RENAMED = {"chi_1": "spin_1z"}
-"""PESummary takes the one for the other, and keeps it by this name only."""
+"""Parameters that PESummary renames."""
 SIGNAL = {
     "chirp_mass": 28.0,
     "mass_ratio": 0.8,

@@ -20,7 +20,7 @@ import redback
 from differences import Comparison, evidence, keep, mean
 
 FREQUENCY = 6.0e14
-"""Of green light, in Hz; the curve is that of one band, and does not depend on it."""
+"""Frequency of green light in Hz; the curve in one band does not depend on it."""
 SIGMA = 0.02
 """Standard deviation of each flux density, in mJy."""
 POINTS = 61
@@ -83,7 +83,7 @@ logs -= len(days) * np.log(SIGMA * np.sqrt(2 * np.pi)) + np.log(3 * 2)  # the la
 
 
 def mean_over(weights, step=1):
-    """The mean over the box by the trapezoidal rule, with every point or every second one."""
+    """Return the mean over the box by the trapezoidal rule, with every point or every second one."""
     cube = weights.reshape(POINTS, POINTS, POINTS)[::step, ::step, ::step]
     for _ in range(3):
         cube = np.trapezoid(cube, axis=-1) / (cube.shape[-1] - 1)

@@ -38,7 +38,7 @@ LOW = 0.4
 
 
 def without_spins(priors: PriorDict) -> PriorDict:
-    """The same priors with both spins fixed to nothing."""
+    """The same priors with both spins fixed to zero."""
     return with_changes(priors, {key: DeltaFunction(0.0, name=key) for key in SPINS})
 
 
@@ -68,10 +68,16 @@ def ratio(name: str, factor: BayesFactor) -> str:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--runs", type=int, default=3, help="of flowpe on each model, with other seeds")
-    parser.add_argument("--seed", type=int, default=3, help="of the noise")
-    parser.add_argument("--training-time", type=float, default=180.0, help="seconds, for the model without spins")
-    parser.add_argument("--referee", help="named settings of a referee, or a sampler of Bilby's")
+    parser.add_argument(
+        "--runs", type=int, default=3, help="number of runs of flowpe for each model, with different seeds"
+    )
+    parser.add_argument("--seed", type=int, default=3, help="seed of the noise")
+    parser.add_argument(
+        "--training-time", type=float, default=180.0, help="seconds of training for the model without spins"
+    )
+    parser.add_argument(
+        "--referee", help="sampler to compare with: name of a referee's settings, or of one of Bilby's samplers"
+    )
     parser.add_argument("--npool", type=int, default=os.cpu_count() or 1)
     parser.add_argument("--outdir", type=Path, default=Path("outdir/bayes_factors"))
     arguments = parser.parse_args()

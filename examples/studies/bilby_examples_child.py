@@ -35,7 +35,7 @@ TOLD = frozenset({"nlive", "sample", "naccept", "walks", "dlogz"})
 
 
 def number(value: Any) -> float | None:
-    """A float that JSON can hold; infinite and missing values are none."""
+    """Return a float that JSON can store; infinite and missing values become ``None``."""
     return float(value) if value is not None and math.isfinite(float(value)) else None
 
 
@@ -45,7 +45,7 @@ def cpu() -> float:
 
 
 class Stopwatch:
-    """CPU seconds that functions took, these replaced in place by timed ones.
+    """CPU seconds of some functions, which are replaced in place by versions that measure their time.
 
     Parameters
     ----------
@@ -81,7 +81,7 @@ def pictures() -> Stopwatch:
 
 
 def figures(result: Any, sampler: str, truth: float | None, seconds: dict[str, float]) -> dict[str, Any]:
-    """What the table tells of one run."""
+    """Return the figures of one run for the table."""
     statistics = (result.meta_data or {}).get("run_statistics", {}) if sampler == "flowpe" else {}
     return {
         "label": result.label,
@@ -173,7 +173,7 @@ def main() -> None:
     rows: list[dict[str, Any]] = []
 
     def keep(row: dict[str, Any]) -> None:
-        """Of a script that is ended before its last run, the runs before are known."""
+        """Write the figures after each run, so that they are there if the script is stopped before its last run."""
         rows.append(row)
         output.write_text(json.dumps({"rows": rows, "error": None}), encoding="utf-8")
 

@@ -32,7 +32,7 @@ PROBLEMS = {
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--problems", nargs="+", choices=tuple(PROBLEMS), default=tuple(PROBLEMS))
-    parser.add_argument("--steps", type=int, default=300, help="training steps, where there is a network")
+    parser.add_argument("--steps", type=int, default=300, help="training steps of the network")
     add_arguments(parser, "outdir/constrained_prior")
     arguments = parser.parse_args()
     share = share_left()

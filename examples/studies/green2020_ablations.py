@@ -92,12 +92,12 @@ def trained(name: str, steps: int, npool: int, outdir: Path) -> TrainedPosterior
 
 
 def main() -> None:
-    """Train what is not there yet, score all, print the table."""
+    """Train all models that are missing, measure their losses, print the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rows", nargs="+", choices=tuple(ROWS), default=tuple(ROWS))
-    parser.add_argument("--steps", type=int, default=3000, help="steps of training a row")
-    parser.add_argument("--validation", type=int, default=100_000, help="rows of the validation set")
-    parser.add_argument("--seed", type=int, default=1, help="of the validation set")
+    parser.add_argument("--steps", type=int, default=3000, help="training steps for each row")
+    parser.add_argument("--validation", type=int, default=100_000, help="number of simulations in the validation set")
+    parser.add_argument("--seed", type=int, default=1, help="seed of the validation set")
     parser.add_argument("--npool", type=int, default=1)
     parser.add_argument("--outdir", type=Path, default=Path("outdir/ablations"))
     arguments = parser.parse_args()

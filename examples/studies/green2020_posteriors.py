@@ -54,7 +54,7 @@ LEAST_TIMES = 20  # autocorrelation times that chains have to be long
 
 
 def starts(likelihood: GravitationalWaveTransient, priors: PriorDict, walkers: int) -> pd.DataFrame:
-    """Where walkers begin: the likeliest of many draws from the prior."""
+    """Return starting points of the walkers: the most likely of many draws from the prior."""
     draws = pd.DataFrame(priors.sample(STARTS * walkers))
     ln_l = [likelihood.log_likelihood_ratio(dict(row)) for row in draws.to_dict("records")]
     return draws.iloc[np.argsort(ln_l)[-walkers:]]
@@ -63,7 +63,7 @@ def starts(likelihood: GravitationalWaveTransient, priors: PriorDict, walkers: i
 def run_emcee(
     likelihood: GravitationalWaveTransient, priors: Any, keys: tuple[str, ...], arguments: argparse.Namespace
 ) -> dict[str, np.ndarray]:
-    """Independent rows by Bilby's emcee: of every walker one an autocorrelation time, none twice."""
+    """Return independent rows from Bilby's emcee: one of each walker for each autocorrelation time, without duplicates."""
     reduced = priors.copy()
     # Between the two modes of the inclination, and along its degeneracy with the distance, walkers hardly move.
     if tilted := "theta_jn" in keys:
@@ -108,7 +108,7 @@ def run_emcee(
 
 
 def weighted(likelihood: Any, priors: Any, model: str, arguments: argparse.Namespace) -> Result:
-    """What a user gets."""
+    """Return the weighted posterior of a run, as a user gets it."""
     return bilby.run_sampler(
         likelihood,
         priors,
@@ -203,7 +203,7 @@ def figure_6(arguments: argparse.Namespace) -> None:
 
 
 def combine(corner: Path, inset: Path, phases: dict[str, np.ndarray], path: Path) -> None:
-    """The corner plot, in its empty half the derived parameters and the phase."""
+    """Draw a corner plot, with derived parameters and the phase in its empty half."""
     picture = plt.imread(corner)
     figure = plt.figure(figsize=(14, 14 * picture.shape[0] / picture.shape[1]))
     for place, image in (((0, 0, 1, 1), picture), ((0.56, 0.56, 0.36, 0.36), plt.imread(inset))):
@@ -224,7 +224,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--figure", type=int, choices=(3, 6), required=True)
     parser.add_argument("--models", default="green2020-5d-{}-joint", help="names or folders of the models of figure 3")
-    parser.add_argument("--large-model", default="green2020-8d-cvae+", help="that of figure 6")
+    parser.add_argument("--large-model", default="green2020-8d-cvae+", help="name or folder of the model of figure 6")
     parser.add_argument("--seed", type=int, default=3, help="seed of the signal and of the noise")
     parser.add_argument("--walkers", type=int, default=200)
     parser.add_argument("--steps", type=int, default=10_000)

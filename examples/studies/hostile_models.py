@@ -52,7 +52,7 @@ Change = Callable[[Path], None]
 
 
 class Trap:
-    """Leaves a file behind when it is unpickled."""
+    """Object that creates a file when it is unpickled."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -62,7 +62,7 @@ class Trap:
 
 
 def entries(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
-    """Paths to all entries, of long lists the first two."""
+    """Return paths to all entries; of long lists only the first two."""
     inside = value.items() if isinstance(value, dict) else enumerate(value[:2]) if isinstance(value, list) else ()
     for key, other in inside:
         yield (*path, key)
@@ -70,7 +70,7 @@ def entries(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]
 
 
 def changed(description: dict[str, Any], path: tuple[Any, ...], *value: Any) -> dict[str, Any]:
-    """A copy with one entry replaced, or left out."""
+    """Return a copy with one entry replaced or left out."""
     other = copy.deepcopy(description)
     place = other
     for key in path[:-1]:
@@ -104,7 +104,7 @@ def descriptions(description: dict[str, Any], signed: bool) -> Iterator[tuple[st
 
 
 def tensors(folder: Path, description: dict[str, Any], trap: Path) -> Iterator[tuple[str, str, Change]]:
-    """The same of each damaged file of tensors."""
+    """Return kind, name and change of each damaged file of tensors."""
     content, values = (folder / WEIGHTS).read_bytes(), load_file(folder / WEIGHTS)
 
     def write(other: bytes) -> Change:
@@ -153,11 +153,11 @@ def tensors(folder: Path, description: dict[str, Any], trap: Path) -> Iterator[t
 
 
 def void(_: object) -> None:
-    """Nothing, of anything."""
+    """Accept any argument and return nothing."""
 
 
 def attempt(folder: Path, problem: tuple[Any, Any]) -> str:
-    """What comes of a folder, in words."""
+    """Load a folder and use it; describe what happened in words."""
     likelihood, priors = problem
     signal.alarm(LONGEST)
     try:
@@ -182,8 +182,10 @@ def out_of_time(*_: object) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("model", nargs="?", default="green2020-5d-maf", help="shipped model or folder")
-    parser.add_argument("--every", type=int, default=1, help="try one in so many")
+    parser.add_argument(
+        "model", nargs="?", default="green2020-5d-maf", help="name of a shipped model, or folder of a model"
+    )
+    parser.add_argument("--every", type=int, default=1, help="try only one in this number of changes")
     arguments = parser.parse_args()
     folder = Path(arguments.model)
     if not folder.is_dir():

@@ -30,7 +30,7 @@ WITH_DATA: Mapping[str, Callable[[int], SolvedProblem]] = {
     "poisson_counts": lambda seed: poisson_counts(seed=seed),
     "waiting_times": lambda seed: waiting_times(seed=seed),
 }
-"""Of the seed of the data."""
+"""Problems with data, as functions of the seed of the data."""
 
 BLACK_BOXES: Mapping[str, Callable[[], SolvedProblem]] = {
     **{f"gaussian_{ndim}d": partial(correlated_gaussian, ndim) for ndim in (2, 4, 7, 10)},
@@ -41,7 +41,7 @@ BLACK_BOXES: Mapping[str, Callable[[], SolvedProblem]] = {
 
 
 def summary(name: str, rows: list[Row]) -> str:
-    """One problem's line of the last table."""
+    """Return the line of one problem in the last table."""
     ours, theirs = ([row for row in rows if row["sampler"] == sampler] for sampler in ("flowpe", "dynesty"))
     z = np.array([row["z"] for row in ours])
     text = (
@@ -55,7 +55,7 @@ def summary(name: str, rows: list[Row]) -> str:
 
 
 def options_of(name: str, arguments: argparse.Namespace) -> dict[str, Any]:
-    """What a run is told beside the problem."""
+    """Return the arguments of a run."""
     if name not in WITH_DATA:
         return {}
     return {
@@ -79,7 +79,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     names = (*WITH_DATA, *BLACK_BOXES)
     parser.add_argument("--problems", nargs="+", choices=names, default=names)
-    parser.add_argument("--steps", type=int, default=1000, help="of a training")
+    parser.add_argument("--steps", type=int, default=1000, help="number of training steps")
     add_arguments(parser, "outdir/known_evidence")
     arguments = parser.parse_args()
     logging.getLogger("bilby").setLevel(logging.WARNING)

@@ -35,7 +35,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seeds", type=int, default=50, help="number of data sets")
     parser.add_argument("--steps", type=int, default=200, help="training steps")
-    parser.add_argument("--effective", type=int, default=1000, help="effective draws a data set")
+    parser.add_argument("--effective", type=int, default=1000, help="number of effective draws for each data set")
     parser.add_argument("--outdir", type=Path, default=Path("outdir/linear_gaussian"))
     arguments = parser.parse_args()
 

@@ -41,7 +41,7 @@ CONFIG = Path(__file__).with_name("many_noise_curves.toml")
 
 @dataclass
 class Event:
-    """Efficiencies on one event."""
+    """Efficiencies of the networks on one event."""
 
     snr: float
     moved: float
@@ -52,7 +52,7 @@ class Event:
 
 @dataclass
 class Measure:
-    """Task: one event; picklable."""
+    """Picklable task: the analysis of one event."""
 
     likelihood: object
     priors: object
@@ -85,7 +85,7 @@ class Measure:
 
 
 def with_other_curves(likelihood: object, rng: np.random.Generator) -> float:
-    """Give the detectors noise curves of the family; how far they are from their own, root mean square of ln S."""
+    """Set noise curves of the family; return their difference from the original ones, root mean square of ln S."""
     interferometers = likelihood.interferometers
     mask = interferometers[0].frequency_mask
     frequencies = interferometers[0].frequency_array[mask]
@@ -101,7 +101,7 @@ def with_other_curves(likelihood: object, rng: np.random.Generator) -> float:
 
 
 def trained(problem: Configured, settings: Settings, cache: Path, npool: int) -> TrainedPosterior:
-    """A model of these settings, from the cache or trained now."""
+    """Return a model with these settings, from the cache or trained now."""
     folder = new_folder(problem.problem().describe(), settings, str(cache))
     if not (folder / "model.json").is_file():
         # The checkpoint takes up a training that was interrupted.
@@ -117,7 +117,7 @@ def main() -> None:
     parser.add_argument("--events", type=int, default=30)
     parser.add_argument("--draws", type=int, default=1000)
     parser.add_argument(
-        "--training-time", type=float, help="seconds for each network; those of the configuration when left out"
+        "--training-time", type=float, help="seconds of training for each network (default: that of the configuration)"
     )
     parser.add_argument("--cache", type=Path, default=Path("outdir/many_noise_curves/models"))
     parser.add_argument("--npool", type=int, default=os.cpu_count() or 1)

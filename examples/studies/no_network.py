@@ -46,10 +46,12 @@ Row = dict[str, Any]
 
 
 def add_arguments(parser: argparse.ArgumentParser, outdir: str) -> None:
-    parser.add_argument("--seeds", type=int, default=3, help="flowpe runs a problem; 0 for the referee alone")
-    parser.add_argument("--referee", choices=("dynesty",), help="run this one too, once a problem")
+    parser.add_argument(
+        "--seeds", type=int, default=3, help="number of runs of flowpe for each problem (0: only the referee)"
+    )
+    parser.add_argument("--referee", choices=("dynesty",), help="also run this sampler, once for each problem")
     parser.add_argument("--nlive", type=int, default=1000, help="live points of the referee")
-    parser.add_argument("--effective", type=int, default=5000, help="effective draws asked for")
+    parser.add_argument("--effective", type=int, default=5000, help="number of effective draws to reach")
     parser.add_argument("--npool", type=int, default=1)
     parser.add_argument("--outdir", type=Path, default=Path(outdir))
 
@@ -78,7 +80,7 @@ def run_flowpe(
 
 
 def run_dynesty(name: str, problem: SolvedProblem, arguments: argparse.Namespace) -> tuple[Row, Result]:
-    """Bilby's dynesty, with the walks that its pipeline uses."""
+    """Run Bilby's dynesty with the walks that bilby_pipe uses."""
     likelihood, priors, exact = problem
     result = bilby.run_sampler(
         likelihood,
@@ -126,7 +128,7 @@ def line(row: Row) -> str:
 
 
 def wrongly_reliable(rows: list[Row]) -> list[Row]:
-    """Results that call themselves reliable and are far from the closed form, NaN included."""
+    """Return `reliable` results that are far from the closed form, or NaN."""
     return [row for row in rows if row.get("verdict") == "reliable" and not abs(row["z"]) <= OFF]
 
 
@@ -135,7 +137,7 @@ def run_all(
     arguments: argparse.Namespace,
     options: Mapping[str, Mapping[str, Any]] | None = None,
 ) -> None:
-    """Run every problem, print as it goes, write ``figures.json``, complain at the end.
+    """Run every problem, print its results, write ``figures.json``, and raise an error at the end if one is wrong.
 
     ``options``: keyword arguments of flowpe for single problems.
     """

@@ -33,7 +33,7 @@ from bilby_flowpe.validation.kept import measured
 
 @dataclass
 class Event:
-    """One run, or why there is none."""
+    """Figures of one run, or the error that ended it."""
 
     index: int
     snr: float
@@ -51,7 +51,7 @@ class Event:
 
 @dataclass
 class Runner:
-    """Task: the run of one event; picklable."""
+    """Picklable task: the run of one event."""
 
     model: str
     seed: int
@@ -95,7 +95,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("model", nargs="?", default="green2020-8d-maf")
     parser.add_argument("--events", type=int, default=500)
-    parser.add_argument("--twice", type=int, default=20, help="how many are run a second time")
+    parser.add_argument("--twice", type=int, default=20, help="number of events that are run a second time")
     parser.add_argument("--seed", type=int, default=8)
     parser.add_argument("--npool", type=int, default=2)
     parser.add_argument("--outdir", type=Path, required=True)

@@ -71,7 +71,7 @@ def analyse(
 def one_event(
     poor: TrainedPosterior, good: TrainedPosterior, problem: tuple, index: int, effective: int, npool: int
 ) -> dict[str, Any]:
-    """Figures of an event; of one that is passed over, its efficiency alone."""
+    """Return the figures of an event; only the efficiency if it is left out."""
     likelihood, priors = problem
     transform = PriorTransform(priors)
     event, _ = inject(likelihood, transform, np.random.default_rng((8, index)))

@@ -33,7 +33,7 @@ SPOT = {
 
 
 def write_map(kind: str, path: Path) -> None:
-    """A map with the signal in one of its spots, or on its ring."""
+    """Write a map with the signal in one of its spots, or on its ring."""
     places = np.array(healpy.pix2vec(NSIDE, np.arange(healpy.nside2npix(NSIDE)))).T
     source = np.asarray(healpy.ang2vec(np.pi / 2 - SPOT["dec"].mu, SPOT["ra"].mu))
     if kind == "ring":
@@ -51,7 +51,7 @@ def write_map(kind: str, path: Path) -> None:
 
 
 def problem(path: Path | None) -> tuple[bilby.core.likelihood.Likelihood, PriorDict]:
-    """Likelihood and priors, of a map or of the normal densities that the spot is made from."""
+    """Return likelihood and priors, with a map or with the normal densities of the spot."""
     bilby.core.utils.random.seed(3)
     generator = bilby.gw.WaveformGenerator(
         duration=DURATION, sampling_frequency=SAMPLING, start_time=START,
@@ -84,7 +84,9 @@ def main() -> None:
     parser.add_argument("--map", choices=("spot", "two-spots", "ring"), default="spot")
     parser.add_argument("--sampler", choices=("flowpe", "dynesty"), default="flowpe")
     parser.add_argument("--outdir", type=Path, default=Path("outdir_sky_map"))
-    parser.add_argument("--evaluations", type=int, default=100_000, help="most of flowpe's")
+    parser.add_argument(
+        "--evaluations", type=int, default=100_000, help="largest number of likelihood evaluations of flowpe"
+    )
     given = parser.parse_args()
     if given.sampler == "dynesty" and given.map != "spot":
         parser.error("dynesty is given the densities of the spot alone")

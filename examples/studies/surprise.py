@@ -44,7 +44,7 @@ TOLERATED = 0.39  # root mean square of ln S; the shipped models bear 0.4
 
 
 def from_priors(**changes: tuple[float, float]) -> Callable[[Any, Any, np.random.Generator], Event]:
-    """Signals from other priors."""
+    """Simulate signals from other priors."""
 
     def make(likelihood: Any, priors: Any, rng: np.random.Generator) -> Event:
         other = priors.copy()
@@ -72,7 +72,7 @@ def glitch(likelihood: Any, priors: Any, rng: np.random.Generator) -> Event:
 
 
 def other_noise(factor: float) -> Callable[[Any, Any, np.random.Generator], Event]:
-    """Noise of another power than the likelihood's curve has."""
+    """Simulate noise whose power differs from the likelihood's curve."""
 
     def make(likelihood: Any, priors: Any, rng: np.random.Generator) -> Event:
         loud, _ = inject(likelihood, PriorTransform(priors), np.random.default_rng(0))
@@ -92,7 +92,7 @@ def other_noise(factor: float) -> Callable[[Any, Any, np.random.Generator], Even
 
 
 def no_signal(likelihood: Any, priors: Any, rng: np.random.Generator) -> Event:
-    """Noise alone."""
+    """Simulate noise without a signal."""
     event, truth = inject(likelihood, PriorTransform(priors), rng)
     polarisations = likelihood.waveform_generator.frequency_domain_strain(dict(truth))
     for index, interferometer in enumerate(event.interferometers):
@@ -103,7 +103,7 @@ def no_signal(likelihood: Any, priors: Any, rng: np.random.Generator) -> Event:
 
 
 def moved_curve(likelihood: Any, priors: Any, rng: np.random.Generator) -> Event:
-    """Noise of another curve, which the likelihood knows and the network does not, as far off as the model bears."""
+    """Simulate noise with another curve, which only the likelihood knows, at the limit of the model's tolerance."""
     other = copy.deepcopy(likelihood)
     moved_psd(other, TOLERATED, rng)
     return inject(other, PriorTransform(priors), rng)
@@ -125,7 +125,7 @@ CLASSES: dict[str, Callable[[Any, Any, np.random.Generator], Event]] = {
 
 
 class Analyse:
-    """Task: one event of one class; picklable."""
+    """Picklable task: one event of one class."""
 
     def __init__(self, model: TrainedPosterior, parameters: int, name: str) -> None:
         self.model, self.name = model, name
@@ -151,14 +151,14 @@ class Analyse:
 
 
 def analysed(model: TrainedPosterior, arguments: argparse.Namespace, name: str, events: int) -> list[dict[str, Any]]:
-    """All events of a class, those in the log as they were."""
+    """Return all events of a class; those in the log are not computed again."""
     word = "".join(letter if letter.isalnum() else "-" for letter in name)
     log = arguments.outdir / f"{Path(arguments.model).name}.{word}.jsonl"
     return measured(Analyse(model, arguments.parameters, name), events, dict, log, arguments.npool, title=name)
 
 
 def main() -> None:
-    """Print one line a class."""
+    """Print one line for each class."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("model", nargs="?", default="green2020-5d-maf")
     parser.add_argument("--parameters", type=int, choices=(5, 8), default=5)

@@ -36,7 +36,7 @@ OFF = 4.0
 
 
 class TwoPolarisations(Likelihood):
-    """Plus and cross amplitude of a wave, each a complex number with noise of unit variance in either part.
+    """Plus and cross amplitude of a wave: complex numbers with noise of unit variance in real and imaginary part.
 
     Parameters
     ----------
@@ -92,8 +92,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seeds", type=int, default=5, help="number of runs")
     parser.add_argument("--snr", type=float, default=40.0)
-    parser.add_argument("--inclination", type=float, default=1.0, help="of the signal, in radians")
-    parser.add_argument("--effective", type=int, default=5000, help="effective draws asked for")
+    parser.add_argument("--inclination", type=float, default=1.0, help="inclination of the signal, in radians")
+    parser.add_argument("--effective", type=int, default=5000, help="number of effective draws to reach")
     arguments = parser.parse_args()
     logging.getLogger("bilby").setLevel(logging.ERROR)
     likelihood = TwoPolarisations(arguments.snr, arguments.inclination)

@@ -52,7 +52,7 @@ BUDGET, UNREFINED = 150_000, 20_000  # likelihood evaluations of a run, with and
 
 
 class Moved:
-    """A chart whose flow is shifted by standard deviations, or too narrow by a factor."""
+    """A chart whose flow is shifted by some standard deviations, or too narrow by a factor."""
 
     latent = ()
 
@@ -103,7 +103,7 @@ class Problem:
 
 
 Case = Callable[[Problem, np.random.Generator], tuple[Any, Chart, BoundPosterior, BoundPosterior | None]]
-"""Event, spoilt chart, the network it belongs to, and one that may be trusted, if there is one."""
+"""Event, spoilt chart, its network, and a network that can be trusted if there is one."""
 
 
 def one_mode(problem: Problem, rng: np.random.Generator):
@@ -195,7 +195,7 @@ def analyse(
     shares: Shares,
     search: bool = True,
 ) -> Outcome:
-    """What the sampler would do; without a chart, from the prior alone."""
+    """Analyse an event as the sampler does; without a chart, from the prior alone."""
     conditional = bound.conditional if bound.transform is transform else problem_conditional(bound, transform)
     target = Target(as_it_stands(problem_of(event, transform)), True, conditional, npool)
     proposal = defensive(chart, transform, shares) if chart is not None else None
@@ -212,7 +212,7 @@ def analyse(
 
 
 def problem_conditional(bound: BoundPosterior, transform: PriorTransform) -> Any:
-    """The conditional draws under the analysis prior, where the network has another."""
+    """Return the conditional with the prior of the analysis, if the network has another one."""
     from bilby_flowpe.conditional.choose import conditional_of
 
     return conditional_of(bound.model.conditional, transform)
@@ -291,7 +291,7 @@ def report(rows: list[dict[str, Any]]) -> None:
 
 
 def prepare(model: str, folder: Path, npool: int) -> Problem:
-    """The good network, and two small ones trained on the spot: the phase in the network, and a corner of the prior."""
+    """Return the good network, and train two small ones: one that learns the phase, and one for a corner of the prior."""
     likelihood, priors = green2020(parameters=5, seed=0)
     small = Settings(
         simulation=SimulationConfig(n_waveforms=10_000),
@@ -321,7 +321,7 @@ def prepare(model: str, folder: Path, npool: int) -> Problem:
 
 
 def usable(row: dict[str, Any]) -> bool:
-    """Whether the run to compare with may be believed; one from the prior alone is `check` at best, for that reason."""
+    """Whether the reference run can be trusted; from the prior alone it may be `check`."""
     from_prior = row["truth_evaluations"] > 0
     return row["truth"] == "reliable" or (from_prior and row["truth"] == "check")
 
