@@ -134,7 +134,7 @@ def curves(rng: np.random.Generator, frequencies: np.ndarray) -> dict[str, np.nd
 
 
 def optimal_snr(row: dict[str, float], densities: dict[str, np.ndarray], frequencies: np.ndarray) -> float:
-    """Of all detectors together."""
+    """Return the optimal signal-to-noise ratio of all detectors together."""
     wave = polarisations(row, frequencies)
     if wave is None:
         return 0.0

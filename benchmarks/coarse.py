@@ -1,4 +1,4 @@
-"""What coarse waves cost and how near they are, by approximant, length of the data, loudness, mass ratio, spins and mass.
+"""Measure cost and error of coarse waves, by approximant, length of the data, loudness, mass ratio, spins and mass.
 
     OMP_NUM_THREADS=1 python benchmarks/coarse.py
     OMP_NUM_THREADS=1 python benchmarks/coarse.py --errors

@@ -1,4 +1,4 @@
-"""One new event to posterior and evidence: flowpe cold and warm, dynesty with Bilby's defaults and emcee, on one likelihood.
+"""Time one new event with flowpe, cold and warm, with dynesty (Bilby's defaults) and with emcee, for the same likelihood.
 
     python benchmarks/event.py --outdir outdir/event --output event.json
 
@@ -33,7 +33,7 @@ print("COLD", *event.flowpe({seed}, {npool}, {outdir!r}, {effective}))
 
 @dataclass
 class Run:
-    """One way to the posterior."""
+    """Cost and result of one sampler."""
 
     sampler: str
     seconds: float
@@ -78,7 +78,7 @@ def flowpe(seed: int, npool: int, outdir: str, effective: int) -> tuple[float, f
 
 
 def cold(seed: int, npool: int, outdir: str, effective: int) -> tuple[Run, Run]:
-    """Of a new process, whole, and from ``run_sampler`` on."""
+    """Run in a new process, and time the whole process and the part from ``run_sampler`` on."""
     code = _COLD.format(folder=str(Path(__file__).parent), seed=seed, npool=npool, outdir=outdir, effective=effective)
     began = time.perf_counter()
     done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)

@@ -103,7 +103,7 @@ def sampled(event: Event, index: int, given: argparse.Namespace, **settings: Any
 
 
 def pilot(event: Event, index: int, given: argparse.Namespace) -> Run:
-    """As far as the efficiency of the network."""
+    """Run until the efficiency of the network is known."""
     began, kept = time.process_time(), bilby_flowpe.run.EventSampler
     bilby_flowpe.run.EventSampler = ToThePilot  # type: ignore[misc]
     try:
@@ -120,7 +120,7 @@ def pilot(event: Event, index: int, given: argparse.Namespace) -> Run:
 
 
 def measured(event: Event, index: int, done: PilotDone) -> Run:
-    """What a pilot tells."""
+    """Return the figures of a pilot."""
     rng = np.random.default_rng((SEED, index, 1))
     chart, weighted, summary = done.sampler.chart, done.weighted, done.weighted.summary()
     keys = list(chart.model.family.keys)

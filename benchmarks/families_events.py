@@ -41,7 +41,7 @@ SEED = 40_000
 
 @dataclass(frozen=True)
 class Event:
-    """What an event is; the range within which the true chirp mass was drawn is in solar masses."""
+    """Likelihood, priors and true values of an event; the true chirp mass was drawn from a range in solar masses."""
 
     likelihood: Any
     priors: PriorDict

@@ -1,4 +1,4 @@
-"""How costs grow: with seconds of data, detectors, parameters, draws and waveforms stored; a plot, and exponents fitted.
+"""Measure how costs grow with seconds of data, detectors, parameters, draws and stored waveforms; fit exponents and plot.
 
     python benchmarks/growth.py --picture growth.png --output growth.json
 

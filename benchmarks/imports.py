@@ -1,4 +1,4 @@
-"""What imports cost: processor seconds and peak memory of new processes, and what a run without a network has loaded.
+"""Measure the cost of imports: processor seconds and peak memory of new processes, and modules loaded without a network.
 
 python benchmarks/imports.py [--times 5]
 """

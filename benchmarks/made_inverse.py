@@ -49,7 +49,7 @@ def seconds(call: Callable[[], torch.Tensor]) -> tuple[float, torch.Tensor]:
 def whole_passes(
     stack: AutoregressiveStack, y: torch.Tensor, rows: torch.Tensor | None, shared: torch.Tensor
 ) -> torch.Tensor:
-    """Every unit by its own inverse."""
+    """Invert every unit by the method of zuko, with full passes."""
     context = shared.expand(len(y), -1) if rows is None else torch.cat([rows, shared.expand(len(y), -1)], dim=-1)
     for layer in reversed(list(stack._layers())):
         y = layer.invert(y.T).T if isinstance(layer, BatchNorm) else layer(context).inv(y)

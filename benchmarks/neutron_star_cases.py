@@ -45,7 +45,7 @@ TRUTH = {
 
 @dataclass(frozen=True)
 class Case:
-    """What tells one problem from another; masses in solar masses and the source's frame."""
+    """Settings of a problem; masses are in solar masses and in the source's frame."""
 
     snr: float = 32.0
     chirp_mass: float = conversion.component_masses_to_chirp_mass(1.4, 1.4)
@@ -162,7 +162,7 @@ def priors_of(case: Case, truth: dict[str, float]) -> BNSPriorDict:
 def likelihood_of(
     name: str, case: Case, interferometers: InterferometerList, priors: BNSPriorDict, truth: dict[str, float]
 ) -> Any:
-    """One of :data:`LIKELIHOODS`."""
+    """Return the likelihood with this name in :data:`LIKELIHOODS`."""
     if name == "multiband":
         return bilby.gw.likelihood.MBGravitationalWaveTransient(
             interferometers, generator_of(case, source.binary_neutron_star_frequency_sequence), priors=priors,

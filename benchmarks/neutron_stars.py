@@ -138,7 +138,7 @@ def table(runs: list[Run]) -> None:
 
 
 def divergences(first: Run, other: Run) -> None:
-    """Of each marginal, in units of what chance gives nine times in ten."""
+    """Print the divergence of each marginal, in units of the value that chance exceeds in one of ten cases."""
     from bilby_flowpe.validation.marginals import compare_marginals
 
     if not all(Path(one["samples"]).exists() for one in (first, other)):

@@ -1,4 +1,4 @@
-"""How cost and memory of a run grow with the length of the data: 8 to 256 s, filled by a signal of two neutron stars.
+"""Measure how cost and memory of a run grow with the length of the data: 8 to 256 s, filled by a neutron-star signal.
 
     python benchmarks/neutron_stars_growth.py --outdir DIR
 
@@ -23,7 +23,7 @@ HERE = Path(__file__).resolve().parent
 
 
 def exponent(lengths: list[float], values: list[float]) -> float:
-    """Of the power of the length that fits best; of fewer than two positive values there is none."""
+    """Return the exponent of the power law that fits best; NaN for fewer than two positive values."""
     kept = [(length, value) for length, value in zip(lengths, values, strict=True) if value > 0]
     if len(kept) < 2:
         return float("nan")

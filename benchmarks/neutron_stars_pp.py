@@ -32,7 +32,7 @@ SEED = 30_000
 
 
 def priors_between(low: float, high: float) -> BNSPriorDict:
-    """With these limits of the chirp mass."""
+    """Return priors with these limits of the chirp mass."""
     priors = priors_of(CASE, {**TRUTH, "chirp_mass": 1.2})
     priors["chirp_mass"] = UniformInComponentsChirpMass(low, high, name="chirp_mass")
     priors["mass_ratio"] = UniformInComponentsMassRatio(LIGHTEST / HEAVIEST, 1, name="mass_ratio")

@@ -112,7 +112,7 @@ def models_of(kind: str, likelihood: Any, best: dict[str, float]) -> dict[str, N
 
 
 def analyse(kind: str, number: int, outdir: Path) -> dict[str, Any]:
-    """One event."""
+    """Analyse one event with all noise models."""
     began, given = time.process_time(), priors()
     rng = np.random.default_rng([20261130, KINDS.index(kind), number])
     bilby.core.utils.random.seed(number + 1000 * KINDS.index(kind))

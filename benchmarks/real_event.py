@@ -38,7 +38,7 @@ Run = dict[str, Any]
 
 
 def command(case: str, sampler: str, given: argparse.Namespace) -> tuple[list[str], dict[str, str]]:
-    """What to run, and the environment that it needs."""
+    """Return the command of a run, and its environment variables."""
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "MPLBACKEND": "Agg"}
     output = ["--outdir", str(given.outdir), "--output", str(given.outdir / "runs.jsonl"), "--seed", str(given.seed)]
     if sampler == "cogwheel":

@@ -132,7 +132,7 @@ def put_injection(
 
 
 def optimal_snr(interferometers: InterferometerList, generator: Any, parameters: dict[str, float]) -> float:
-    """Of the network."""
+    """Return the optimal signal-to-noise ratio of all detectors together."""
     polarizations = generator.frequency_domain_strain(dict(parameters))
     return float(
         np.sqrt(

@@ -1,4 +1,4 @@
-"""One run of ``real_event.py`` with cogwheel (tried: cogwheel-pe 1.6.0), in an environment of its own.
+"""Make a run of ``real_event.py`` with cogwheel (tested with cogwheel-pe 1.6.0), in a separate environment.
 
     python benchmarks/real_event_run.py gw150914-aligned data --outdir DIR --data-dir DIR
     python benchmarks/real_event_cogwheel.py gw150914-aligned --outdir DIR --output FILE

@@ -137,7 +137,7 @@ SPOILT: dict[str, tuple[dict[str, Any], Callable[[], Any]]] = {
 
 
 def event(index: int, given: argparse.Namespace) -> dict[str, Any]:
-    """All runs on one injection."""
+    """Make all runs with one injection."""
     rng = np.random.default_rng((SEED, index))
     priors, generator = priors_of("xphm"), generator_of("IMRPhenomXPHM")
     with bilby_seed(SEED + 2 * index):

@@ -1,5 +1,4 @@
-"""How the cost of one run without a network grows: duration, harmonics, detectors, signal-to-noise ratio, mass ratio,
-spins.
+"""Measure how the cost of a run without a network grows with duration, harmonics, detectors, loudness, mass ratio and spins.
 
     python benchmarks/real_event_growth.py --output growth.jsonl
     python benchmarks/real_event_growth.py --output growth.jsonl --only duration snr
@@ -46,7 +45,7 @@ SEED = 70_000
 
 
 def child(values: dict[str, Any], effective: int, max_time: float, settings: dict[str, Any]) -> dict[str, Any]:
-    """One run."""
+    """Make one run, and return its figures."""
     import bilby
     from bilby.gw.conversion import chirp_mass_and_mass_ratio_to_component_masses as components
     from bilby.gw.detector import InterferometerList

@@ -123,7 +123,7 @@ def main() -> None:
 
 
 def parser_of(description: str | None, outdir: str, events: int) -> argparse.ArgumentParser:
-    """Of what all such studies are told."""
+    """Return a parser with the options that all such studies have."""
     parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--outdir", type=Path, default=Path(outdir))
     parser.add_argument("--first", type=int, default=0)

@@ -1,5 +1,4 @@
-"""One run of ``real_event.py``, in a process of its own: a sampler of Bilby's on one case. What it found is one line of
-JSON.
+"""Run one sampler on one case of ``real_event.py``, in a separate process, and write the result as a line of JSON.
 
     python benchmarks/real_event_run.py CASE SAMPLER --outdir DIR --data-dir DIR
 
@@ -39,7 +38,7 @@ _NO_SPIN = {
 
 
 def cpu_seconds() -> float:
-    """Of this process and of those that it has waited for."""
+    """Return the CPU seconds of this process and of child processes that have ended."""
     return sum(
         used.ru_utime + used.ru_stime
         for used in (resource.getrusage(resource.RUSAGE_SELF), resource.getrusage(resource.RUSAGE_CHILDREN))

@@ -1,4 +1,4 @@
-"""How the search by templates, and coarse waves built around what it finds, grow with the length of the data: 8 to 256 s.
+"""Measure how the costs of the search by templates, and of coarse waves, grow with the length of the data: 8 to 256 s.
 
     OMP_NUM_THREADS=1 python benchmarks/search_growth.py
     OMP_NUM_THREADS=1 python benchmarks/search_growth.py --half-width 0.1 --durations 32 128
@@ -40,7 +40,7 @@ def megabytes() -> float:
 
 
 def measure(duration: int, half_width: float) -> dict[str, float]:
-    """One search."""
+    """Make one search, and return its figures."""
     logger.setLevel("ERROR")
     likelihood, priors, truth = case_of(replace(CASES[f"{duration}-s"], half_width=half_width), "full")
     transform, window = PriorTransform(priors), (TRIGGER - 0.1, TRIGGER + 0.1)

@@ -32,7 +32,7 @@ ROWS = 5000
 
 
 def run(problem: Any, prior: Any, outdir: Path, label: str, effective: int, save: bool, **settings: Any) -> Any:
-    """Of flowpe, with the network that ships where it serves the problem."""
+    """Run flowpe, with the network that ships if it serves the problem."""
     return bilby.run_sampler(
         problem, prior, sampler="flowpe", network="auto", npool=1, n_effective=effective, n_posterior=ROWS, sampling_seed=1,
         outdir=str(outdir), label=label, save=save, resume=False, clean=True, progress=False, **settings,
@@ -137,7 +137,7 @@ def made_by_ligo(maker: str, posterior: Any, outdir: Path, name: str) -> tuple[A
 
 
 def compared(given: argparse.Namespace) -> None:
-    """One event, all maps."""
+    """Compare all maps of one event."""
     from bilby_flowpe.skymap import divergence, sky_map, symmetric_divergence, write_sky_map
     from bilby_flowpe.skymap.candidates import of_rows
     from bilby_flowpe.skymap.cells import finest_of, split
