@@ -164,9 +164,11 @@ def main() -> None:
     """Run what is left, then print the tables."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--events", nargs="+", default=list(EVENTS))
-    parser.add_argument("--data-dir", type=Path, default=Path("data/GW150914"), help="of GW150914's strain files")
+    parser.add_argument(
+        "--data-dir", type=Path, default=Path("data/GW150914"), help="folder of GW150914's strain files"
+    )
     parser.add_argument("--outdir", type=Path, default=Path("outdir/alert_benchmark"))
-    parser.add_argument("--table", action="store_true", help="print what is there, and run nothing")
+    parser.add_argument("--table", action="store_true", help="print the finished results, and run nothing")
     given = parser.parse_args()
     bilby.core.utils.logger.setLevel("ERROR")
     if not given.table:

@@ -180,7 +180,7 @@ def main() -> None:
     parser.add_argument("--events", type=int, default=30)
     parser.add_argument("--outdir", type=Path, default=Path("outdir/simulated"))
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--injections", type=int, default=20_000, help="of the campaign")
+    parser.add_argument("--injections", type=int, default=20_000, help="number of injections of the campaign")
     arguments = parser.parse_args()
     if arguments.step == "write":
         write(arguments.events, arguments.outdir, arguments.seed)

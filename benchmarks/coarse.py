@@ -197,8 +197,14 @@ def draws() -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--errors", action="store_true", help="errors by number of nodes, not costs")
-    parser.add_argument("--draws", action="store_true", help="draws of all that does not shape the wave, not costs")
+    parser.add_argument(
+        "--errors", action="store_true", help="measure errors for different numbers of nodes instead of costs"
+    )
+    parser.add_argument(
+        "--draws",
+        action="store_true",
+        help="measure draws of all parameters that do not shape the wave instead of costs",
+    )
     arguments = parser.parse_args()
     logger.setLevel("ERROR")
     (errors if arguments.errors else draws if arguments.draws else costs)()

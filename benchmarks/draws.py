@@ -25,7 +25,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("models", nargs="+", help="names or folders of models of the paper's problems")
     parser.add_argument(
-        "--draws", type=int, nargs=2, default=(50_000, 10_000), help="of the 5-D and of the 8-D problem"
+        "--draws",
+        type=int,
+        nargs=2,
+        default=(50_000, 10_000),
+        help="numbers of draws for the 5-D and for the 8-D problem",
     )
     parser.add_argument("--repeats", type=int, default=5)
     arguments = parser.parse_args()

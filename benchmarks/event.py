@@ -119,7 +119,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seed", type=int, default=20)
     parser.add_argument("--effective", type=int, default=5000)
-    parser.add_argument("--repeats", type=int, default=5, help="warm events, of seeds that follow")
+    parser.add_argument("--repeats", type=int, default=5, help="number of warm events, with consecutive seeds")
     parser.add_argument("--npool", type=int, default=os.cpu_count() or 1)
     parser.add_argument("--referees", nargs="*", default=["dynesty", "emcee"], choices=("dynesty", "emcee"))
     parser.add_argument("--outdir", type=Path, default=Path("outdir/event"))

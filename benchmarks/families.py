@@ -219,12 +219,16 @@ def parser() -> argparse.ArgumentParser:
     found = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     found.add_argument("family", nargs="?", choices=APPROXIMANTS)
     found.add_argument("--mode", choices=MODES, default="pilot")
-    found.add_argument("--model", help="name or folder of the network; that of the family when left out")
-    found.add_argument("--events", default="0:300", help="numbers of the first event and of the one after the last")
+    found.add_argument("--model", help="name or folder of the network (default: that of the family)")
+    found.add_argument(
+        "--events", default="0:300", help="numbers of the first event and of the one after the last, as A:B"
+    )
     found.add_argument("--effective", type=int, default=5000, help="flowpe's n_effective")
     found.add_argument("--npool", type=int, default=1)
     found.add_argument("--outdir", type=Path, default=Path("outdir/families"))
-    found.add_argument("--table", type=Path, nargs="+", metavar="FILE", help="print what these files hold")
+    found.add_argument(
+        "--table", type=Path, nargs="+", metavar="FILE", help="print tables of the results in these files"
+    )
     return found
 
 

@@ -254,7 +254,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--picture", type=Path)
     parser.add_argument("--output", type=Path)
-    parser.add_argument("--read", type=Path, help="what an earlier run wrote: nothing is measured")
+    parser.add_argument("--read", type=Path, help="file of an earlier run to read; nothing is measured")
     arguments = parser.parse_args()
     logger.setLevel("ERROR")
     torch.set_num_threads(1)

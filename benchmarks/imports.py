@@ -58,7 +58,7 @@ def measured(code: str) -> tuple[float, float, list[str]]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--times", type=int, default=5, help="processes each")
+    parser.add_argument("--times", type=int, default=5, help="number of processes for each measurement")
     arguments = parser.parse_args()
     for name, code in CODES.items():
         found = [measured(code) for _ in range(arguments.times)]

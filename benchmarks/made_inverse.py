@@ -59,7 +59,7 @@ def whole_passes(
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rows", type=int, default=50_000)
-    parser.add_argument("--rows-whole", type=int, default=2_000, help="rows on which whole passes are timed")
+    parser.add_argument("--rows-whole", type=int, default=2_000, help="number of rows for the timing of full passes")
     parser.add_argument("--threads", type=int, default=1)
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)

@@ -159,11 +159,13 @@ def main() -> None:
     parser.add_argument("--sampler", choices=("flowpe", "dynesty"), default="flowpe")
     parser.add_argument("--outdir", type=Path, default=Path("outdir/neutron_stars"))
     parser.add_argument("--effective", type=int, default=5000, help="flowpe's n_effective")
-    parser.add_argument("--seed", type=int, default=1, help="of the sampler")
-    parser.add_argument("--data-seed", type=int, default=170817, help="of the noise")
+    parser.add_argument("--seed", type=int, default=1, help="seed of the sampler")
+    parser.add_argument("--data-seed", type=int, default=170817, help="seed of the noise")
     parser.add_argument("--settings", default="{}", help="more arguments of the sampler, as JSON")
-    parser.add_argument("--tag", default="", help="added to the sampler's name")
-    parser.add_argument("--table", type=Path, nargs="+", metavar="FILE", help="print what these files hold")
+    parser.add_argument("--tag", default="", help="text that is added to the sampler's name")
+    parser.add_argument(
+        "--table", type=Path, nargs="+", metavar="FILE", help="print tables of the results in these files"
+    )
     given = parser.parse_args()
     if given.table:
         return table(read(given.table))

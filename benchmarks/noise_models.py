@@ -173,10 +173,10 @@ def summary(events: list[dict[str, Any]]) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--events", type=int, default=20, help="of each kind")
+    parser.add_argument("--events", type=int, default=20, help="number of events of each kind")
     parser.add_argument("--outdir", type=Path, default=Path("outdir/noise_models"))
-    parser.add_argument("--verbose", action="store_true", help="with the logs of all runs")
-    parser.add_argument("--summary", action="store_true", help="print what is there, and run nothing")
+    parser.add_argument("--verbose", action="store_true", help="show the logs of all runs")
+    parser.add_argument("--summary", action="store_true", help="print the finished results, and run nothing")
     options = parser.parse_args()
     options.outdir.mkdir(parents=True, exist_ok=True)
     logging.getLogger("bilby").setLevel(logging.INFO if options.verbose else logging.ERROR)

@@ -119,12 +119,16 @@ def main() -> None:
     """Run what is asked for, then print the tables."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument(
-        "--table", type=Path, nargs="+", metavar="FILE", help="print what these files hold, and run nothing"
+        "--table",
+        type=Path,
+        nargs="+",
+        metavar="FILE",
+        help="print tables of the results in these files, and run nothing",
     )
     parser.add_argument("--cases", nargs="+", choices=CASES, default=CASES)
     parser.add_argument("--samplers", nargs="+", choices=SAMPLERS, default=("flowpe",))
     parser.add_argument("--outdir", type=Path, default=Path("outdir/real_event"))
-    parser.add_argument("--data-dir", type=Path, help="strain and noise curves of GW150914")
+    parser.add_argument("--data-dir", type=Path, help="folder of the strain and noise curves of GW150914")
     parser.add_argument("--old", type=Path, help="repository of the earlier build")
     parser.add_argument("--old-effective", type=int, default=1000, help="effective draws of the earlier build")
     parser.add_argument("--cogwheel-python", help="Python of an environment with cogwheel-pe")

@@ -201,10 +201,10 @@ def main() -> None:
     parser.add_argument("--events", type=int, default=20)
     parser.add_argument("--effective", type=int, default=1000)
     parser.add_argument(
-        "--full-draws", type=int, default=1500, help="draws of the proposal that are weighed on the full grid"
+        "--full-draws", type=int, default=1500, help="number of draws of the proposal that are weighed on the full grid"
     )
     parser.add_argument("--spoilt", nargs="*", choices=SPOILT, default=list(SPOILT))
-    parser.add_argument("--report", action="store_true", help="report on what is there, and run nothing")
+    parser.add_argument("--report", action="store_true", help="print the finished results, and run nothing")
     given = parser.parse_args()
     given.outdir.mkdir(parents=True, exist_ok=True)
     for index in range(given.events):

@@ -116,7 +116,9 @@ def report(found: list[dict[str, Any]], picture: Path | None) -> None:
 def main() -> None:
     """Do what is not done yet, then report on all."""
     parser = parser_of(__doc__, "outdir/real_event_pp", 60)
-    parser.add_argument("--approximant", default="IMRPhenomXPHM", help="spins are aligned where it does not precess")
+    parser.add_argument(
+        "--approximant", default="IMRPhenomXPHM", help="waveform model; spins are aligned if it has no precession"
+    )
     given = parser.parse_args()
     settings = json.loads(given.settings)
     shared(given, lambda index: event(index, given.outdir, given.effective, settings, given.approximant))
@@ -131,7 +133,7 @@ def parser_of(description: str | None, outdir: str, events: int) -> argparse.Arg
     parser.add_argument("--effective", type=int, default=1000)
     parser.add_argument("--settings", default="{}", help="more arguments of the sampler, as JSON")
     parser.add_argument("--picture", type=Path)
-    parser.add_argument("--report", action="store_true", help="report on what is there, and run nothing")
+    parser.add_argument("--report", action="store_true", help="print the finished results, and run nothing")
     return parser
 
 

@@ -153,8 +153,8 @@ def main() -> None:
         "--data-dir", type=Path, required=True, help="folder of the strain and noise curves of GW150914"
     )
     parser.add_argument("--output", type=Path, help="file of JSON lines that this one is appended to")
-    parser.add_argument("--name", help="of the sampler in the table")
-    parser.add_argument("--tag", default="", help="added to names of files")
+    parser.add_argument("--name", help="name of the sampler in the table")
+    parser.add_argument("--tag", default="", help="text that is added to names of files")
     parser.add_argument("--effective", type=int, default=5000, help="flowpe's n_effective")
     parser.add_argument("--evaluations", type=int, default=1_000_000, help="flowpe's max_likelihood_evaluations")
     parser.add_argument("--nlive", type=int, default=500)

@@ -8,7 +8,7 @@ from an attribute, as older versions of Bilby did.
 The signal is linear in two complex amplitudes, of plus and cross, so that the likelihood needs only inner products of
 the data and the two patterns. The reference is this likelihood, summed over a grid of the four parameters.
 
-To run it where the package is installed: ``python examples/ecosystem/continuous_wave.py``. To run it in a separate
+To run it if the package is installed: ``python examples/ecosystem/continuous_wave.py``. To run it in a separate
 environment, which is made for it: ``python tests/ecosystem/run.py continuous_wave``.
 """
 

@@ -69,7 +69,7 @@ def held_against(result, closed: Closed, of: str = "", keys: tuple[str, ...] = K
 def refereed(package: str, sampler: str, file: str, run: str, **settings) -> None:
     """Run flowpe and another of Bilby's samplers on the problem, and compare both with the closed form.
 
-    The referee's own differences are kept, too: a sampler that is wrong on this problem is no referee of another.
+    The differences of the other sampler are stored, too: if it is wrong on this problem, it cannot be a reference for another.
     """
     closed, figures, differences = closed_form(), {}, []
     for name, arguments in {"flowpe": {"progress": False}, sampler: settings}.items():

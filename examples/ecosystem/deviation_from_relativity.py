@@ -7,7 +7,7 @@ form if they still act as they do in general relativity; it tests this with the 
 The reference is a numerical integral over all five parameters, without a sampler: waveforms on a grid of chirp mass and
 ``dchi_2``, the phase by a Bessel function, the time and the distance on grids.
 
-To run it where the package is installed: ``python examples/ecosystem/deviation_from_relativity.py``. To run it in a separate
+To run it if the package is installed: ``python examples/ecosystem/deviation_from_relativity.py``. To run it in a separate
 environment, which is made for it: ``python tests/ecosystem/run.py deviation_from_relativity``.
 """
 

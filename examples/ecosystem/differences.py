@@ -62,8 +62,8 @@ class Comparison:
 def effective_number(result: Any) -> float:
     """Return the effective number of draws of a Bilby result: from its weights if it has some, else from distinct rows.
 
-    flowpe says it itself; nested sampling keeps ``nested_samples`` with ``weights``; rows of a chain are taken to be
-    independent, which Bilby thins them to. A mean of rows knows no more than so many rows, where these are fewer.
+    flowpe stores it in the result. Nested samplers have ``nested_samples`` with ``weights``. Rows of a chain are treated as
+    independent, because Bilby thins them. A mean of rows cannot have more effective draws than there are rows.
     """
     rows = float(len(result.posterior.drop_duplicates()))
     statistics = (result.meta_data or {}).get("run_statistics", {})
@@ -123,7 +123,7 @@ def _mean_of(result: Any, values: Any) -> tuple[float, float]:
 def keep(comparison: Comparison, file: str) -> None:
     """Print a comparison, store it as JSON under the example's name, and exit with 1 if a value differs by too much.
 
-    ``file`` is the ``__file__`` of the example. Versions of the package, Bilby and flowpe are kept beside the values.
+    ``file`` is the ``__file__`` of the example. Versions of the package, Bilby and flowpe are stored with the values.
     """
     rows = [{**asdict(one), "sigma": one.sigma} for one in comparison.differences]
     names = (comparison.package, "bilby", "bilby_flowpe")

@@ -10,7 +10,7 @@ The reference needs no sampler: it is the posterior of chirp mass, time, distanc
 model. If all harmonics have |m| up to M, waves at 2 M + 1 phases give the wave at every phase: it is a sum of these with
 known coefficients (trigonometric interpolation). The distance scales it.
 
-To run it where the package is installed: ``python examples/ecosystem/effective_one_body.py``. To run it in a separate
+To run it if the package is installed: ``python examples/ecosystem/effective_one_body.py``. To run it in a separate
 environment, which is made for it: ``python tests/ecosystem/run.py effective_one_body``.
 """
 

@@ -7,7 +7,7 @@ call these methods, both in the user's likelihood and in its closed forms of pha
 The reference is a grid of declination and time with Bilby's own geometry: the phase is integrated in closed form, the
 distance by a sum.
 
-To run it where the package is installed: ``python examples/ecosystem/geometry_in_rust.py``. To run it in a separate
+To run it if the package is installed: ``python examples/ecosystem/geometry_in_rust.py``. To run it in a separate
 environment, which is made for it: ``python tests/ecosystem/run.py geometry_in_rust``.
 """
 

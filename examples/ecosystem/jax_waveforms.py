@@ -9,7 +9,7 @@ The reference needs neither a sampler nor JAX: it is the posterior of chirp mass
 same model of lalsimulation in double precision. At one chirp mass, the log likelihood at amplitude s and phase p is
 ``s Re(z exp(-2ip)) - s^2 r / 2`` with two inner products z and r.
 
-To run it where the package is installed: ``python examples/ecosystem/jax_waveforms.py``. To run it in a separate
+To run it if the package is installed: ``python examples/ecosystem/jax_waveforms.py``. To run it in a separate
 environment, which is made for it: ``python tests/ecosystem/run.py jax_waveforms``.
 """
 

@@ -9,7 +9,7 @@ A sum of likelihoods is not one of Bilby's likelihoods for transients, so that f
 The type is one of three numbers, with a prior class of hanabi; the data allow only one of them. The reference is a
 numerical integral over all six parameters. The suffixes make it easy: given distance and phase, the times are independent.
 
-To run it where the package is installed: ``python examples/ecosystem/joint_images.py``. To run it in a separate
+To run it if the package is installed: ``python examples/ecosystem/joint_images.py``. To run it in a separate
 environment, which is made for it: ``python tests/ecosystem/run.py joint_images``.
 """
 

@@ -9,7 +9,7 @@ The wave has one harmonic, so that distance and phase only scale and rotate the 
 written with inner products of responses on a grid of inclinations and times: its mean over the phase is a Bessel
 function, and its mean over distances a sum.
 
-To run it where the package is installed: ``python examples/ecosystem/massive_black_holes_in_space.py``. To run it in a separate
+To run it if the package is installed: ``python examples/ecosystem/massive_black_holes_in_space.py``. To run it in a separate
 environment, which is made for it: ``python tests/ecosystem/run.py massive_black_holes_in_space``.
 """
 

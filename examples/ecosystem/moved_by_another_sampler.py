@@ -5,7 +5,7 @@ Carlo. In Bilby it is ``sampler="aspire"`` (package aspire-bilby), and it reads 
 flowpe can do the same with its own weighted draws (``bilby_flowpe.reweighting``), without any further evaluation if
 only the prior changes. Both are compared with the closed form of a cubic with normal priors.
 
-To run it where the package is installed: ``python examples/ecosystem/moved_by_another_sampler.py``. To run it in a separate
+To run it if the package is installed: ``python examples/ecosystem/moved_by_another_sampler.py``. To run it in a separate
 environment, which is made for it: ``python tests/ecosystem/run.py moved_by_another_sampler``.
 """
 

@@ -3,7 +3,7 @@
 In Bilby it is ``sampler="ultranest"``. It takes any likelihood and prior that flowpe takes, so that one can replace the
 other in a script. Both are compared with the closed form of a cubic through noisy data with normal priors.
 
-To run it where the package is installed: ``python examples/ecosystem/nested_sampling_by_regions.py``. To run it in a separate
+To run it if the package is installed: ``python examples/ecosystem/nested_sampling_by_regions.py``. To run it in a separate
 environment, which is made for it: ``python tests/ecosystem/run.py nested_sampling_by_regions``.
 """
 

@@ -4,7 +4,7 @@ With the plugin nessai-bilby it is ``sampler="nessai"`` in Bilby. It takes any l
 that one can replace the other in a script. Both are compared with the closed form of a cubic through noisy data with normal
 priors.
 
-To run it where the package is installed: ``python examples/ecosystem/nested_sampling_with_flows.py``. To run it in a separate
+To run it if the package is installed: ``python examples/ecosystem/nested_sampling_with_flows.py``. To run it in a separate
 environment, which is made for it: ``python tests/ecosystem/run.py nested_sampling_with_flows``.
 """
 

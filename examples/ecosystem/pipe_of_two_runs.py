@@ -5,7 +5,7 @@ is compared with two references on the same data: flowpe without bilby_pipe (``b
 priors of the run, which are read from its files) and dynesty, Bilby's default sampler. A black-hole binary in one detector
 has three unknown parameters, so that dynesty takes a minute.
 
-To run it where the package is installed: ``python examples/ecosystem/pipe_of_two_runs.py``. To run it in a separate
+To run it if the package is installed: ``python examples/ecosystem/pipe_of_two_runs.py``. To run it in a separate
 environment, which is made for it: ``python tests/ecosystem/run.py pipe_of_two_runs``.
 """
 

@@ -9,7 +9,7 @@ refines a proposal from the prior.
 Without ``ln_evidences``, the evidence of noise alone is not a number, so that the result has only a Bayes factor; with
 them it has an evidence, too. The reference is the integral over a grid of both parameters.
 
-To run it where the package is installed: ``python examples/ecosystem/population_with_selection.py``. To run it in a separate
+To run it if the package is installed: ``python examples/ecosystem/population_with_selection.py``. To run it in a separate
 environment, which is made for it: ``python tests/ecosystem/run.py population_with_selection``.
 """
 

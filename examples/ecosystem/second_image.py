@@ -8,7 +8,7 @@ golum's likelihood is not a subclass of Bilby's likelihood for transients, and f
 function of the delay, because golum tabulates it at the samples of the data. The reference is the integral over all three
 parameters: a sum over steps and Morse factors, and the trapezium rule for the magnification.
 
-To run it where the package is installed: ``python examples/ecosystem/second_image.py``. To run it in a separate
+To run it if the package is installed: ``python examples/ecosystem/second_image.py``. To run it in a separate
 environment, which is made for it: ``python tests/ecosystem/run.py second_image``.
 """
 

@@ -8,7 +8,7 @@ detect that they are not valid.
 The reference is a numerical integral over all five free parameters. It uses the inner products of signal and glitch with
 the data and with each other, which are computed once for each chirp mass and time of the glitch.
 
-To run it where the package is installed: ``python examples/ecosystem/signal_with_glitch.py``. To run it in a separate
+To run it if the package is installed: ``python examples/ecosystem/signal_with_glitch.py``. To run it in a separate
 environment, which is made for it: ``python tests/ecosystem/run.py signal_with_glitch``.
 """
 

@@ -6,7 +6,7 @@ the searched probability of every position, and the distance are known. flowpe r
 map is written to a FITS file as in alerts. ligo.skymap reads the file, and its areas, probabilities and moments of the
 distance are compared with the closed form.
 
-To run it where the package is installed: ``python examples/ecosystem/sky_map_read_by_others.py``. To run it in a separate
+To run it if the package is installed: ``python examples/ecosystem/sky_map_read_by_others.py``. To run it in a separate
 environment, which is made for it: ``python tests/ecosystem/run.py sky_map_read_by_others``.
 """
 

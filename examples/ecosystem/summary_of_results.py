@@ -5,7 +5,7 @@
 PESummary's file, evidence, Bayes factor and posterior means have to be those of the result. Masses in the source's frame,
 redshift and effective spin have to be those that Bilby derives from the same rows.
 
-To run it where the package is installed: ``python examples/ecosystem/summary_of_results.py``. To run it in a separate
+To run it if the package is installed: ``python examples/ecosystem/summary_of_results.py``. To run it in a separate
 environment, which is made for it: ``python tests/ecosystem/run.py summary_of_results``.
 """
 

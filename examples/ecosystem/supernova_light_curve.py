@@ -7,7 +7,7 @@ redback has its own Gaussian likelihood, which flowpe does not treat as Bilby's:
 The curve is linear in the amplitude and in the background. Far from the edges of their flat priors, both can be
 integrated over in closed form. The reference is this integral, summed over a grid of the three times.
 
-To run it where the package is installed: ``python examples/ecosystem/supernova_light_curve.py``. To run it in a separate
+To run it if the package is installed: ``python examples/ecosystem/supernova_light_curve.py``. To run it in a separate
 environment, which is made for it: ``python tests/ecosystem/run.py supernova_light_curve``.
 """
 

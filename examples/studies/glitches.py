@@ -10,7 +10,7 @@ SNR = 20.0
 
 
 def burst(interferometer: Any, merger: float, rng: np.random.Generator) -> np.ndarray:
-    """A sine-Gaussian of signal-to-noise ratio 20 somewhere on a signal.
+    """Return a sine-Gaussian of signal-to-noise ratio 20 that overlaps with a signal.
 
     Parameters
     ----------

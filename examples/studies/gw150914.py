@@ -109,7 +109,7 @@ def with_calibration(
 def referee(likelihood, priors, outdir: Path, label: str, npool: int) -> bilby.core.result.Result:
     """Run dynesty with distance and, if it has a closed form, phase integrated out, 500 live points, else Bilby's defaults.
 
-    The sky is sampled as the detectors see it, where the whole of it is searched. A run resumes where it stopped.
+    With two detectors, the sky position is sampled in their frame. A run continues where it was stopped.
     """
     from bilby_flowpe.errors import SimulationError
     from bilby_flowpe.kinds import problem_of

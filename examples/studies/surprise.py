@@ -56,13 +56,13 @@ def from_priors(**changes: tuple[float, float]) -> Callable[[Any, Any, np.random
 
 
 def later(likelihood: Any, priors: Any, rng: np.random.Generator) -> Event:
-    """Signals that arrive up to 0.1 s, but at least 0.02 s, after the window of times."""
+    """Simulate signals that arrive 0.02 to 0.1 s after the window of times."""
     end = float(priors["geocent_time"].maximum)
     return from_priors(geocent_time=(end + 0.02, end + 0.1))(likelihood, priors, rng)
 
 
 def glitch(likelihood: Any, priors: Any, rng: np.random.Generator) -> Event:
-    """A sine-Gaussian of signal-to-noise ratio 20 somewhere on the signal."""
+    """Simulate a signal with a sine-Gaussian of signal-to-noise ratio 20 on it."""
     event, truth = inject(likelihood, PriorTransform(priors), rng)
     for index, interferometer in enumerate(event.interferometers):
         put_data(
