@@ -4,11 +4,11 @@
     OMP_NUM_THREADS=1 python benchmarks/coarse.py --errors
     OMP_NUM_THREADS=1 python benchmarks/coarse.py --draws
 
-The first prints processor milliseconds a wave in blocks of 64, two detectors, beside a wave of all frequencies, and seconds to
-build coarse waves and to search for their reference. The second prints mean and scatter of the error of the log likelihood, by
-number of nodes, of waves near the injection, which is the reference. The third prints milliseconds of a draw of everything that
-does not shape the wave, at the injection's masses and spins, with coarse waves and with whole ones, by two detectors and three;
-and by how much the weights of such draws scatter, relative to their mean.
+The first form prints processor milliseconds for each wave in blocks of 64, with two detectors, compared with a wave on all
+frequencies, and the seconds to build coarse waves and to search for their reference. The second prints mean and scatter of the
+error of the log likelihood for different numbers of nodes, for waves near the injection, which is the reference. The third
+prints milliseconds for a draw of all parameters that do not shape the wave, at the injection's masses and spins, with coarse
+and with whole waves and with two and three detectors, and the scatter of the weights of such draws relative to their mean.
 """
 
 from __future__ import annotations

@@ -2,10 +2,10 @@
 
     python benchmarks/event.py --outdir outdir/event --output event.json
 
-*Cold* is a new Python process, with all imports and the loading of the model; *warm* is another event of the same process,
-from ``run_sampler`` to its result. Effective samples of flowpe are those of its weights, of dynesty Kish's number of the nested
-samples, of emcee the draws after burn-in over the longest autocorrelation time. dynesty takes twenty minutes on two cores;
-it resumes, and its time is that which Bilby adds up.
+*Cold* is a new Python process, with all imports and the loading of the model; *warm* is another event in the same process,
+from ``run_sampler`` to its result. Effective samples are those of the weights for flowpe, Kish's number of the nested samples
+for dynesty, and draws after burn-in over the longest autocorrelation time for emcee. dynesty takes twenty minutes on two cores;
+it can be continued, and its time is the sum that Bilby gives.
 """
 
 from __future__ import annotations

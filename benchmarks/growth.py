@@ -2,8 +2,9 @@
 
     python benchmarks/growth.py --picture growth.png --output growth.json
 
-One core, one torch thread. Each cost is the least of some repeats, but for the long ones, which are made once. The exponent is
-the slope of the logarithms over the upper half of each range, where what does not grow counts for little; of three points, all.
+It uses one core and one torch thread. Each cost is the smallest of some repetitions, except for long ones, which are measured
+once. The exponent is the slope of the logarithms over the upper half of each range, where constant costs matter little; with
+three points, all are used.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
-"""Time of inverting MADE stacks of the paper's sizes, and of whole draws: by full passes, one a column, and level by level.
+"""Time the inversion of MADE stacks of the paper's sizes, and whole draws, by full passes for each column and level by level.
 
     python benchmarks/made_inverse.py --rows 50000
 
-Times are those of the processor, all threads together, so that other jobs on the machine do not count. Full passes are timed
-on fewer rows, since they grow with them.
+Times are processor seconds of all threads, so that other jobs on the machine do not count. Full passes are timed on fewer rows,
+because their time is proportional to the number of rows.
 """
 
 from __future__ import annotations

@@ -1,13 +1,13 @@
-"""Simulated events in noise that is not what the likelihood says: coverage and Bayes factors under each noise model.
+"""Measure coverage and Bayes factors of noise models on simulated events whose noise differs from the usual likelihood's.
 
     python benchmarks/noise_models.py --events 20 --outdir outdir/noise_models
     python benchmarks/noise_models.py --outdir outdir/noise_models --summary
 
-Two kinds, ``--events`` of each. ``student``: Student-t noise of four degrees of freedom on the design curve. ``curve``:
-Gaussian noise, a noise curve that is the median of 15 segments, bin by bin, and a line of 2 Hz in L1 of 30 times its power,
-somewhere between 60 and 300 Hz. H1 and L1, 4 s, 20 to 512 Hz, IMRPhenomXAS with aligned spins, truths of the prior. Each
-event is run with the plain likelihood and weighed by the others, run anew where its draws do not last. A JSON line an event,
-in ``events.jsonl``; what is there already is not done again.
+There are ``--events`` of two kinds. ``student`` has Student-t noise of four degrees of freedom on the design curve. ``curve``
+has Gaussian noise, a noise curve that is the median of 15 segments, bin by bin, and a line of 2 Hz in L1 with 30 times the
+power somewhere between 60 and 300 Hz. The data are 4 s of H1 and L1 from 20 to 512 Hz, with IMRPhenomXAS, aligned spins, and
+true values from the prior. Each event is run with the plain likelihood and weighed by the others, and run again if too few
+draws keep weight. Results are JSON lines in ``events.jsonl``; finished ones are not computed again.
 """
 
 from __future__ import annotations

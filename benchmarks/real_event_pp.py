@@ -1,12 +1,12 @@
-"""Ranks of the truth over precessing black holes drawn from their prior: 15 parameters, IMRPhenomXPHM, H1 and L1, 4 s.
+"""Compute ranks of true values over precessing black holes from their prior: 15 parameters, IMRPhenomXPHM, H1 and L1, 4 s.
 
     python benchmarks/real_event_pp.py --outdir outdir/real_event_pp --events 60 --picture pp.png
 
 Distances are uniform in the sources' comoving volume and time from 200 to 1500 Mpc, so that three signals in four have a
-signal-to-noise ratio from 8 to 40; the analysis has the prior that the events are drawn from, and none is left out. One file an
-event: what was done is not done again, and several processes may share the work with ``--first`` and ``--events``. Nothing is
-trained. Prints p-values of the ranks (Kolmogorov and Smirnov) of each parameter, of the likelihood at the truth and of all
-together, verdicts, and CPU seconds of an event.
+signal-to-noise ratio from 8 to 40. The analysis has the prior from which the events are drawn, and no event is left out. Each
+event has a file; finished ones are not computed again, and several processes can divide the work with ``--first`` and
+``--events``. Nothing is trained. The script prints Kolmogorov-Smirnov p-values of the ranks of each parameter, of the
+likelihood at the true values and of all together, verdicts, and CPU seconds for an event.
 """
 
 from __future__ import annotations

@@ -2,12 +2,12 @@
 
     python benchmarks/real_event_run.py CASE SAMPLER --outdir DIR --data-dir DIR
 
-Samplers: ``flowpe`` (nothing trained; of whichever build Python finds first), ``dynesty`` on relative binning with
-distances, and of one |m| phases, integrated out, ``nessai`` on the same; ``data`` runs nothing and writes strain and
-curves for cogwheel.
+The samplers are ``flowpe`` (nothing is trained; it is the version that Python finds first), ``dynesty`` with relative binning
+and distances integrated out, for waves of one |m| also phases, and ``nessai`` with the same; ``data`` runs nothing and writes
+strain and curves for cogwheel.
 
-Effective samples are Kish's number, the square of the sum of the weights over the sum of their squares: of flowpe's
-weighted draws, of the nested samples of nested samplers.
+Effective samples are Kish's number, the square of the sum of the weights over the sum of their squares, of flowpe's
+weighted draws, and of the nested samples of nested samplers.
 """
 
 from __future__ import annotations

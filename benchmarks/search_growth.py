@@ -3,9 +3,10 @@
     OMP_NUM_THREADS=1 python benchmarks/search_growth.py
     OMP_NUM_THREADS=1 python benchmarks/search_growth.py --half-width 0.1 --durations 32 128
 
-On the cases ``8-s`` to ``256-s`` of ``neutron_star_cases.py``, each in a process of its own: CPU seconds of the search, of the
-climbs of its hills and of building coarse waves, megabytes above what Bilby's objects take, how far the statistic at the best
-row is above that of the truth, the share of waves of the prior that match no template to 0.7; and exponents of power laws.
+It uses the cases ``8-s`` to ``256-s`` of ``neutron_star_cases.py``, each in a separate process. It prints CPU seconds of the
+search, of the climbs of its hills and of building coarse waves, megabytes above those of Bilby's objects, the difference of the
+statistic at the best row and at the true values, the fraction of waves of the prior that match no template to 0.7, and
+exponents of power laws.
 """
 
 from __future__ import annotations

@@ -1,16 +1,16 @@
-"""Sky maps: against ligo.skymap's own maker, and over injections.
+"""Compare sky maps with those of ligo.skymap, and test them over injections.
 
     python benchmarks/sky_maps.py --outdir outdir/sky_maps --maker ligo-skymap-from-samples
     python benchmarks/sky_maps.py --outdir outdir/sky_maps_pp --injections 200 --picture pp.png
 
-The first form analyses one signal in H1, L1 and V1, makes the map of it, and holds it against those that ligo.skymap's maker
-makes of 5000 rows of the same posterior and, where ``sky_maps_dynesty.py`` has left its result in the same folder, of 5000 rows
-of dynesty's: areas, the searched area of the true place, moments of the distance, divergences in nat, and seconds. Other
-versions of our map are made of the rows alone, with and without smoothing.
+The first form analyses one signal in H1, L1 and V1 and makes its map. It compares this with maps that ligo.skymap makes from
+5000 rows of the same posterior and, if ``sky_maps_dynesty.py`` has left its result in the same folder, from 5000 rows of
+dynesty's: areas, the searched area of the true position, moments of the distance, divergences in nat, and seconds. Other
+versions of our map are made from the rows alone, with and without smoothing.
 
-The second form draws sources from the prior, by turns for H1 and L1 and for all three detectors, in Gaussian noise, and tells
-where in its map each one lies: searched probabilities are uniform if the maps are right. One line of JSON an event, so that
-what was done is not done again.
+The second form draws sources from the prior, alternately for H1 and L1 and for all three detectors, in Gaussian noise. It gives
+the searched probability of the true position in each map, which is uniform if the maps are right. Results are lines of JSON;
+finished events are not computed again.
 """
 
 from __future__ import annotations
